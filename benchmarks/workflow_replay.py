@@ -44,7 +44,7 @@ from nlapi.workflows.check import check
 from nlapi.workflows.engine import RunState, WorkflowRun
 from nlapi.workflows.from_conversation import workflow_of
 from nlapi.workflows.from_plan import workflow_of_plan
-from nlapi.workflows.model import Workflow
+from nlapi.workflows.model import ArazzoWorkflow
 from nlapi.workflows.planner import WorkflowPlanner
 from nlapi.workflows.read import parse_document
 from nlapi.workflows.sources import link
@@ -174,7 +174,7 @@ def _plan_faults(conversation: ScriptedConversation, spec: Spec, wanted: list[tu
     )
 
 
-def _inputs(workflow: Workflow, conversation: ScriptedConversation) -> dict[str, Any]:
+def _inputs(workflow: ArazzoWorkflow, conversation: ScriptedConversation) -> dict[str, Any]:
     """Return the second values for the inputs of a workflow, which are known by their first ones."""
     values = {}
     for name, schema in workflow.input_schemas.items():

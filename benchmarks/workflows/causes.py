@@ -24,7 +24,7 @@ from nlapi.resources.semantics import semantics_of
 from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
 from nlapi.tools.run import locate_arguments
-from nlapi.workflows.expressions import Expression, ExpressionError, Part, Root, parse_expression, split_name
+from nlapi.workflows.expressions import Expression, ExpressionError, ExpressionPart, Root, parse_expression, split_name
 from nlapi.workflows.scope import ABSENT, Scope, UnresolvedError
 
 
@@ -249,7 +249,7 @@ class Explainer:
         exchange = failure.exchanges.get(owner)
         if exchange is None or exchange.operation is None:
             return "step that has not run"
-        if expression.part is not Part.BODY:
+        if expression.part is not ExpressionPart.BODY:
             return "output of something else than the body of an answer"
         operation = self._operations[exchange.operation]
         return Origin(operation=operation, exchange=exchange, keys=(*expression.accessors, *keys))

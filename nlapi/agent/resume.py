@@ -28,7 +28,7 @@ def resume(records: Iterable[Record], tool: FindTool) -> Conversation:
     """
     # The proposal counts and not the plan: a plan has what the planner wrote (`"$50"`), a proposal the wire's form.
     # Compared by the plan, a change killed in its POST came back as "not run" (docs/design/025-once.md).
-    reader = _Reader(tool)
+    reader = _RecordReader(tool)
     for record in records:
         try:
             reader.read(record)
@@ -38,7 +38,7 @@ def resume(records: Iterable[Record], tool: FindTool) -> Conversation:
     return reader.close()
 
 
-class _Reader:
+class _RecordReader:
     """Reads records into a conversation."""
 
     def __init__(self, tool: FindTool) -> None:

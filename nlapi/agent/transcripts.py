@@ -24,7 +24,7 @@ DAMAGED = "damaged"
 
 
 # The types of the keys that are read. A key that is not there is no fault here: earlier versions wrote fewer.
-class _Call(TypedDict, total=False):
+class _CallRecord(TypedDict, total=False):
     id: str
     source: str
     operation: str
@@ -74,8 +74,8 @@ class _Planner(TypedDict, total=False):
     decision: dict[str, Any] | None
 
 
-class _Planned(TypedDict, total=False):
-    calls: list[_Call]
+class _PlanRecord(TypedDict, total=False):
+    calls: list[_CallRecord]
     text: str
     understood: str
     confidence: float
@@ -84,7 +84,7 @@ class _Planned(TypedDict, total=False):
 
 
 class _Proposed(TypedDict, total=False):
-    call: _Call
+    call: _CallRecord
     method: str
     url: str
     effect: str
@@ -95,7 +95,7 @@ class _Proposed(TypedDict, total=False):
 
 
 class _Stepped(TypedDict, total=False):
-    call: _Call
+    call: _CallRecord
     outcome: Outcome
     message: str
     result: _Result | None
@@ -130,7 +130,7 @@ class _Answered(TypedDict, total=False):
 _FORMS: Mapping[str, Any] = {
     "asked": _Asked,
     "planner": _Planner,
-    "planned": _Planned,
+    "planned": _PlanRecord,
     "proposed": _Proposed,
     "stepped": _Stepped,
     "reported": _Reported,

@@ -10,10 +10,10 @@ from nlapi.cli.options import is_interactive, parse_pairs
 from nlapi.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
-    from nlapi.workflows.model import Workflow
+    from nlapi.workflows.model import ArazzoWorkflow
 
 
-def read_inputs(workflow: Workflow, texts: list[str] | None) -> dict[str, Any]:
+def read_inputs(workflow: ArazzoWorkflow, texts: list[str] | None) -> dict[str, Any]:
     """Return the inputs of `NAME=VALUE` by the schemas of the workflow. UsageError for one that it does not have."""
     from nlapi.registry import resolve_credential
 
@@ -63,7 +63,7 @@ def _file_input(name: str, path: str, schema: Mapping[str, Any]) -> Any:
     return file if schema.get("format") == "binary" or "contentMediaType" in schema else text
 
 
-def _check_inputs(workflow: Workflow, values: Mapping[str, Any]) -> None:
+def _check_inputs(workflow: ArazzoWorkflow, values: Mapping[str, Any]) -> None:
     from nlapi.client.message import File
     from nlapi.tools.validator import VALIDATOR
 
@@ -79,7 +79,7 @@ def _check_inputs(workflow: Workflow, values: Mapping[str, Any]) -> None:
         raise UsageError(f"--input {name}: {error.message[:200]}")
 
 
-def ask_for_inputs(workflow: Workflow, values: dict[str, Any]) -> dict[str, Any]:
+def ask_for_inputs(workflow: ArazzoWorkflow, values: dict[str, Any]) -> dict[str, Any]:
     """Return the inputs with those that are required and missing, which a person is asked for."""
     from nlapi.cli.prompts import read_line
 
@@ -102,7 +102,7 @@ def ask_for_inputs(workflow: Workflow, values: dict[str, Any]) -> dict[str, Any]
     return values
 
 
-def require_maskable(workflow: Workflow, inputs: Mapping[str, Any]) -> None:
+def require_maskable(workflow: ArazzoWorkflow, inputs: Mapping[str, Any]) -> None:
     """Raise UsageError for a secret input that is too short to be masked in a transcript or in events."""
     from nlapi.client.masking import MIN_SECRET_LENGTH
     from nlapi.workflows.secret_inputs import unmaskable_name

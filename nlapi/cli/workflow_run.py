@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
     from nlapi.tools.run import Target
     from nlapi.workflows.engine import WorkflowRun
-    from nlapi.workflows.model import Workflow
-    from nlapi.workflows.outline import Outline
+    from nlapi.workflows.model import ArazzoWorkflow
+    from nlapi.workflows.outline import WorkflowOutline
 
 RUN = """nlapi workflow run onboarding.arazzo.yaml add-customer --input name=Ada --dry-run
 nlapi workflow run onboarding.arazzo.yaml add-customer --input name=Ada --yes -o json
@@ -170,7 +170,9 @@ def resume(
     )
 
 
-def _outline(opened: OpenedDocument, workflow: Workflow, inputs: Mapping[str, Any], *, strict: bool) -> Outline:
+def _outline(
+    opened: OpenedDocument, workflow: ArazzoWorkflow, inputs: Mapping[str, Any], *, strict: bool
+) -> WorkflowOutline:
     """Return the tree of a workflow, with `***` for secret inputs."""
     from nlapi.workflows.secret_inputs import masked_outline
 
@@ -194,7 +196,7 @@ def _stored_inputs(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[
     return {**stored["inputs"], **given}
 
 
-def _require_readable(tree: Outline) -> None:
+def _require_readable(tree: WorkflowOutline) -> None:
     """Refuse a run of which a part cannot be read: a criterion, a step, or an action would be left out of it."""
     if tree.unread:
         raise UsageError(
@@ -203,7 +205,7 @@ def _require_readable(tree: Outline) -> None:
         )
 
 
-def _require_sendable(tree: Outline, targets: Mapping[Spec, Target]) -> None:
+def _require_sendable(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> None:
     """Refuse a run with a step that cannot be sent: what is before it would be changed for nothing."""
     from nlapi.workflows.sendable import denials, unsendable
 
@@ -215,7 +217,7 @@ def _require_sendable(tree: Outline, targets: Mapping[Spec, Target]) -> None:
         raise ArgumentError(fault, hint=hint)
 
 
-def _require_consent(tree: Outline, targets: Mapping[Spec, Target], *, yes: bool) -> None:
+def _require_consent(tree: WorkflowOutline, targets: Mapping[Spec, Target], *, yes: bool) -> None:
     """Ask once about all changes of a run. ConsentError where nobody agrees."""
     from nlapi.cli.prompts import YES, read_line
     from nlapi.openapi.spec import Effect
@@ -240,7 +242,7 @@ def _require_consent(tree: Outline, targets: Mapping[Spec, Target], *, yes: bool
 def _execute(
     opened: OpenedDocument,
     workflow_run: WorkflowRun,
-    tree: Outline,
+    tree: WorkflowOutline,
     options: RunOptions,
     file: str,
     *,

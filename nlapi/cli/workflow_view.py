@@ -15,13 +15,13 @@ from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.run import Target, build_partial
-from nlapi.workflows.outline import Outline, OutlineEntry, source_text
+from nlapi.workflows.outline import OutlineEntry, WorkflowOutline, source_text
 from nlapi.workflows.tree_text import EFFECT_MARKS
 
 Targets = Mapping[Spec, Target]
 
 
-def mermaid(tree: Outline) -> str:
+def mermaid(tree: WorkflowOutline) -> str:
     """Return the tree as a flowchart of Mermaid, with an arrow for each value that is handed on."""
     lines = ["flowchart TD"]
     names = {entry.path: f"s{number}" for number, entry in enumerate(tree.entries)}
@@ -49,7 +49,7 @@ def _mermaid_text(text: str) -> str:
     return "".join(char if char.isalnum() or char in " -_.=\\/:{}" else " " for char in text)
 
 
-def outline_record(tree: Outline, targets: Targets | None = None) -> dict[str, Any]:
+def outline_record(tree: WorkflowOutline, targets: Targets | None = None) -> dict[str, Any]:
     """Return the tree as JSON; with `targets`, each step has its request as far as it is known."""
     return {
         "workflow": tree.workflow.id,
@@ -79,7 +79,7 @@ def _request(entry: OutlineEntry, targets: Targets) -> Request | None:
         return None
 
 
-def dry_run_lines(tree: Outline, targets: Targets) -> Iterator[str]:
+def dry_run_lines(tree: WorkflowOutline, targets: Targets) -> Iterator[str]:
     """Yield the request of each step as far as it is known."""
     for number, entry in enumerate(tree.entries, 1):
         if entry.workflow is not None:

@@ -34,7 +34,7 @@ from nlapi.tools.rules import Ruling
 from nlapi.tools.run import Target
 from nlapi.tools.tool import Call
 from nlapi.workflows.engine import MAX_CALLS, RunState, WorkflowRun
-from nlapi.workflows.outline import Outline
+from nlapi.workflows.outline import WorkflowOutline
 from nlapi.workflows.planner import WorkflowPlanner
 from nlapi.workflows.report import failure_lines, run_record
 from nlapi.workflows.secret_inputs import masked_outline, secret_names, secret_texts
@@ -83,7 +83,7 @@ class _Execution:
     """One run for a client, and the steps of it so far."""
 
     entry: WorkflowTool
-    tree: Outline
+    tree: WorkflowOutline
     run: WorkflowRun
     targets: Mapping[Spec, Target]
     policy: Policy
@@ -136,7 +136,7 @@ def _secrets(targets: Mapping[Spec, Target]) -> tuple[str, ...]:
     )
 
 
-def _needs_question(tree: Outline, targets: Mapping[Spec, Target], consent: Consent) -> bool:
+def _needs_question(tree: WorkflowOutline, targets: Mapping[Spec, Target], consent: Consent) -> bool:
     """Return whether the user has to be asked: about changes that no rule allows, or by a rule that wants it."""
     if question_rule(tree, targets):
         return True
@@ -148,7 +148,7 @@ def _needs_question(tree: Outline, targets: Mapping[Spec, Target], consent: Cons
 def _subject(
     state: ServerState,
     entry: WorkflowTool,
-    tree: Outline,
+    tree: WorkflowOutline,
     inputs: Mapping[str, Any],
     targets: Mapping[Spec, Target],
 ) -> ConsentSubject:

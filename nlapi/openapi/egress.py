@@ -38,7 +38,7 @@ class ForbiddenAddressError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class NetworkOrigin:
     """Where a description came from: its URL, "" for a file of the user, and the networks that it may name.
 
     `network` is the scope of the servers at the host of `url`; servers elsewhere are PUBLIC. Without a URL it is that
@@ -63,15 +63,15 @@ ORIGIN_KEY = "x-nlapi-origin"
 """A key at the root of a copy of a description: the Origin of the original. It can only narrow what a file may name."""
 
 
-def origin_of(source: str, network: NetworkScope, document: Mapping[str, Any]) -> Origin:
+def origin_of(source: str, network: NetworkScope, document: Mapping[str, Any]) -> NetworkOrigin:
     """Return the Origin of a description that was read from `source`, a URL or a file."""
     if is_http_url(source):
-        return Origin(url=source, network=network)
+        return NetworkOrigin(url=source, network=network)
     stated = document.get(ORIGIN_KEY)
     if isinstance(stated, Mapping) and parse_origin(url := str(stated.get("url", ""))) is not None:
         scope = NetworkScope.LOCAL if stated.get("network") == NetworkScope.LOCAL else NetworkScope.PUBLIC
-        return Origin(url=url, network=scope)
-    return Origin()
+        return NetworkOrigin(url=url, network=scope)
+    return NetworkOrigin()
 
 
 def is_allowed(address: str, scope: NetworkScope) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from nlapi.errors import UsageError
 from nlapi.issue import Issue, Level
-from nlapi.openapi.egress import NetworkScope, Origin, origin_of
+from nlapi.openapi.egress import NetworkOrigin, NetworkScope, origin_of
 from nlapi.openapi.model import (
     Body,
     Link,
@@ -229,7 +229,7 @@ class Spec:
         return cast(T, self._derived[make])
 
     @cached_property
-    def origin(self) -> Origin:
+    def origin(self) -> NetworkOrigin:
         """Return where the description came from, which decides on the networks that it may name."""
         return origin_of(self.source, self.network, self.document)
 

@@ -33,7 +33,7 @@ class Reference:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-class References:
+class ResourceReferences:
     """The references in the answers of one Spec."""
 
     def __init__(self, spec: Spec) -> None:
@@ -94,6 +94,6 @@ def _is_id(value: object) -> TypeGuard[str | int]:
     return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
 
 
-def references(spec: Spec) -> References:
+def references(spec: Spec) -> ResourceReferences:
     """Return the References of a Spec, computed once."""
-    return spec.derive(References)
+    return spec.derive(ResourceReferences)

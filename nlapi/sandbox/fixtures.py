@@ -14,7 +14,7 @@ from nlapi.resources.envelope import wrap
 from nlapi.resources.grouping import Resource
 from nlapi.resources.identity import field_at
 from nlapi.resources.naming import name_key
-from nlapi.resources.references import References
+from nlapi.resources.references import ResourceReferences
 from nlapi.resources.semantics import Parent, Semantics
 from nlapi.sandbox.examples import Examples
 from nlapi.sandbox.ids import IdGenerator
@@ -34,7 +34,7 @@ class Fixtures:
     """The maker of sample rows. A kind is filled once below each parent; parents that a client created stay empty."""
 
     def __init__(
-        self, semantics: Semantics, references: References, store: ItemStore, sampler: Sampler, ids: IdGenerator
+        self, semantics: Semantics, references: ResourceReferences, store: ItemStore, sampler: Sampler, ids: IdGenerator
     ) -> None:
         self.semantics = semantics
         self.references = references

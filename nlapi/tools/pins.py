@@ -1,7 +1,7 @@
 """What of a registered description its user has accepted: where it sends, by which credentials, and what changes.
 
 The description of an API stays where it is, and whoever can change it there could send the user's credential to a host
-of their own, or call a change a read. So a call stops when one of these has grown (docs/design/061-pins.md).
+of their own, or call a change a read. So a call stops when one of these has grown (docs/design/071-pins.md).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class ChainKind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerValue:
+class ChainAnswerValue:
     """A value in the answer of an earlier step of the chain, by the number of the step."""
 
     step: int
@@ -56,7 +56,7 @@ class ChainStep:
     noun: str
     verb: str
     answer_noun: str = ""
-    values: Mapping[Place, AnswerValue] = field(default_factory=dict)
+    values: Mapping[Place, ChainAnswerValue] = field(default_factory=dict)
     asked: tuple[Place, ...] = ()
     outputs: Mapping[str, Keys] = field(default_factory=dict)
     list_keys: Keys | None = None

@@ -14,7 +14,7 @@ from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.nouns import is_id_argument, noun_in_name
 from nlapi.resources.paths import Place, segments
 from nlapi.resources.semantics import OperationKind
-from nlapi.workflows.chain_model import AnswerValue, Chain, ChainKind, ChainStep, with_article
+from nlapi.workflows.chain_model import Chain, ChainAnswerValue, ChainKind, ChainStep, with_article
 from nlapi.workflows.chain_values import ValueFlow
 from nlapi.workflows.chain_words import (
     CHECK_VERBS,
@@ -142,7 +142,7 @@ class ChainFinder:
         visited: tuple[Resource, ...],
     ) -> bool:
         """Add the steps that create an item and what it needs; False where a chain would be too long."""
-        values: dict[Place, AnswerValue] = {}
+        values: dict[Place, ChainAnswerValue] = {}
         for place, target in self._links(resource, creation).items():
             parent = self._creation(self._by_resource.get(target, {}))
             if target in visited or parent is None or not may_create(target):
@@ -154,14 +154,14 @@ class ChainFinder:
                 target, parent, steps, resources, (*visited, resource)
             ):
                 return False
-            values[place] = AnswerValue(step=resources.index(target), name=keys[-1], keys=keys)
+            values[place] = ChainAnswerValue(step=resources.index(target), name=keys[-1], keys=keys)
         if len(steps) >= MAX_CREATIONS or (values and not self._is_sensible(creation, values)):
             return False
         steps.append(self._creation_step(resource, creation, values))
         resources.append(resource)
         return True
 
-    def _is_sensible(self, creation: Operation, values: Mapping[Place, AnswerValue]) -> bool:
+    def _is_sensible(self, creation: Operation, values: Mapping[Place, ChainAnswerValue]) -> bool:
         """Return whether a creation with ids of new things can be right.
 
         What is below a new thing is new itself, and cannot be asked for. A body of ids alone creates nothing.
@@ -176,7 +176,7 @@ class ChainFinder:
         return not is_below_new and (not is_of_ids or all(place in values for place in body))
 
     def _creation_step(
-        self, resource: Resource, creation: Operation, values: Mapping[Place, AnswerValue] | None = None
+        self, resource: Resource, creation: Operation, values: Mapping[Place, ChainAnswerValue] | None = None
     ) -> ChainStep:
         return ChainStep(
             operation=creation,
@@ -234,7 +234,7 @@ class ChainFinder:
             noun=resource.label,
             verb=verb,
             answer_noun=answered.label if answered is not None else "",
-            values={place: AnswerValue(step=0, name=keys[-1], keys=keys)},
+            values={place: ChainAnswerValue(step=0, name=keys[-1], keys=keys)},
             outputs=outputs,
         )
 
@@ -291,7 +291,7 @@ class ChainFinder:
             place = next((place for place, linked in links.items() if linked is resource), None)
             keys = self.values.id_keys(creation, target, place) if place is not None else None
             if place is not None and keys is not None and len(self.values.required_places(target)) <= MAX_STEP_INPUTS:
-                value = AnswerValue(step=0, name=keys[-1], keys=keys)
+                value = ChainAnswerValue(step=0, name=keys[-1], keys=keys)
                 yield self._creation_step(other, target, {place: value}), f"use it in a new {other.label}"
 
     # --- find -> change
@@ -342,7 +342,7 @@ class ChainFinder:
                     operation=operation,
                     noun=resource.label if is_show else " ".join(name_words(path[-1].text)),
                     verb="get" if is_show else "list",
-                    values={place: AnswerValue(step=0, name=keys[-1], keys=keys)},
+                    values={place: ChainAnswerValue(step=0, name=keys[-1], keys=keys)},
                     outputs=self.values.item_outputs(resource, operation) if is_show else {},
                 )
                 yield Chain(
@@ -395,7 +395,7 @@ class ChainFinder:
             noun=resource.label,
             verb=verb,
             answer_noun=answered.label if answered is not None else "",
-            values={place: AnswerValue(step=0, name=keys[-1], keys=keys)},
+            values={place: ChainAnswerValue(step=0, name=keys[-1], keys=keys)},
             outputs=self.values.item_outputs(answered or resource, operation),
             changes=is_merge,
         )

@@ -26,7 +26,15 @@ from nlapi.workflows.expressions import (
     split_name,
     unknown_expressions,
 )
-from nlapi.workflows.model import Action, ActionKind, Criterion, CriterionKind, Selector, Workflow, WorkflowStep
+from nlapi.workflows.model import (
+    ArazzoWorkflow,
+    Criterion,
+    CriterionKind,
+    Selector,
+    StepAction,
+    StepActionKind,
+    WorkflowStep,
+)
 from nlapi.workflows.read import MAX_STEPS
 from nlapi.workflows.scope import Scope
 from nlapi.workflows.sources import LinkedDocument
@@ -52,7 +60,7 @@ def check(linked: LinkedDocument) -> tuple[Issue, ...]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _WorkflowCheck:
     linked: LinkedDocument
-    workflow: Workflow
+    workflow: ArazzoWorkflow
     schemas: ValueSchemas
     cycles: Mapping[str, tuple[str, ...]]
 
@@ -234,7 +242,7 @@ class _WorkflowCheck:
             yield Issue.warning(where, f"{operation.id} does not describe {status}; it has {known}", rule=BEND)
 
     def _action(
-        self, action: Action, where: str, index: int | None = None, *, is_success: bool = False
+        self, action: StepAction, where: str, index: int | None = None, *, is_success: bool = False
     ) -> Iterator[Issue]:
         if action.step_id and self.workflow.step(action.step_id) is None:
             yield Issue.error(where, f"the workflow has no step {action.step_id}")
@@ -243,13 +251,13 @@ class _WorkflowCheck:
             yield from (replace(issue, where=where) for issue in target.issues)
         for criterion in action.criteria:
             yield from self._criterion(criterion, where, None)
-        if action.kind is ActionKind.RETRY and action.retry_limit > MAX_CALLS:
+        if action.kind is StepActionKind.RETRY and action.retry_limit > MAX_CALLS:
             limit = f"{action.retry_limit:,} attempts; a run ends after {MAX_CALLS:,} calls"
             yield Issue.warning(where, limit, rule="loop")
-        if action.kind is ActionKind.RETRY and action.retry_after > MAX_DELAY:
+        if action.kind is StepActionKind.RETRY and action.retry_after > MAX_DELAY:
             wait = f"it waits {action.retry_after:g} s; {MAX_DELAY:g} s are the longest that a run waits"
             yield Issue.warning(where, wait, rule="loop")
-        if action.kind is ActionKind.GOTO and action.step_id and index is not None and not action.criteria:
+        if action.kind is StepActionKind.GOTO and action.step_id and index is not None and not action.criteria:
             ids = [step.id for step in self.workflow.steps]
             if action.step_id in ids and ids.index(action.step_id) <= index and is_success:
                 hint = "give it criteria that end to hold"
@@ -317,7 +325,7 @@ def _cycles(linked: LinkedDocument) -> dict[str, tuple[str, ...]]:
     return cycles
 
 
-def _called_workflows(workflow: Workflow, linked: LinkedDocument) -> list[Workflow]:
+def _called_workflows(workflow: ArazzoWorkflow, linked: LinkedDocument) -> list[ArazzoWorkflow]:
     """Return the workflows of the same document that a workflow depends on, or calls."""
     needed = [linked.target(WorkflowStep(id="", workflow_id=id)).workflow for id in workflow.depends_on]
     called = [linked.target(step).workflow for step in workflow.steps if step.workflow_id]

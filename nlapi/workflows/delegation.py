@@ -27,7 +27,7 @@ from nlapi.tools.plan import (
 from nlapi.tools.run import Target
 from nlapi.tools.tool import Call
 from nlapi.workflows.engine import RunState, WorkflowRun, with_defaults
-from nlapi.workflows.outline import Outline
+from nlapi.workflows.outline import WorkflowOutline
 from nlapi.workflows.planner import NAME, WorkflowPlanner
 from nlapi.workflows.report import failure_lines, run_lines, run_record
 from nlapi.workflows.secret_inputs import masked_outline, secret_texts, unmaskable_name, unstored_names, unstored_values
@@ -56,7 +56,7 @@ class _Run:
 
     entry: WorkflowTool
     call: Call
-    tree: Outline
+    tree: WorkflowOutline
     planner: WorkflowPlanner
     conversation: str
     turn: int

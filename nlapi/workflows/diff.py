@@ -14,7 +14,7 @@ from nlapi.resources.naming import name_key, name_words
 from nlapi.tools.schema_compatibility import SchemaComparison, request_differences
 from nlapi.workflows.check import argument_nodes, check
 from nlapi.workflows.expressions import expressions_in
-from nlapi.workflows.model import Workflow, WorkflowStep
+from nlapi.workflows.model import ArazzoWorkflow, WorkflowStep
 from nlapi.workflows.sources import LinkedDocument
 from nlapi.workflows.statuses import describes_status, required_status
 from nlapi.workflows.value_schemas import ValueSchemas
@@ -58,7 +58,7 @@ class _DocumentComparison:
     old: ValueSchemas
     new: ValueSchemas
 
-    def workflow_issues(self, workflow: Workflow) -> Iterator[Issue]:
+    def workflow_issues(self, workflow: ArazzoWorkflow) -> Iterator[Issue]:
         for step in workflow.steps:
             where = f"workflows.{workflow.id}.steps.{step.id}"
             old, new = self.before.target(step), self.after.target(step)
@@ -80,7 +80,7 @@ class _DocumentComparison:
         return Issue.error(where, f"{old.id} is gone", hint, RULE)
 
     def _step_issues(
-        self, step: WorkflowStep, workflow: Workflow, old: Operation, new: Operation, where: str
+        self, step: WorkflowStep, workflow: ArazzoWorkflow, old: Operation, new: Operation, where: str
     ) -> Iterator[Issue]:
         if _GRAVITY.index(new.effect) > _GRAVITY.index(old.effect):
             hint = "read what it does now before you run the workflow"
@@ -118,7 +118,7 @@ class _DocumentComparison:
             if is_breaking:
                 yield Issue.warning(place, f"{new.id} {message}", "whether a value still fits shows when it runs", RULE)
 
-    def _output_issues(self, node: Any, step: WorkflowStep, workflow: Workflow, where: str) -> Iterator[Issue]:
+    def _output_issues(self, node: Any, step: WorkflowStep, workflow: ArazzoWorkflow, where: str) -> Iterator[Issue]:
         old, new = self.old.of(node, workflow, step), self.new.of(node, workflow, step)
         if not old.fault and not new.fault and old.types and new.types and set(old.types).isdisjoint(new.types):
             now, was = " or ".join(new.types), " or ".join(old.types)
@@ -132,7 +132,7 @@ class _DocumentComparison:
         if operation is None or not isinstance(node, str) or "#" not in node:
             return ""
         parent, _, name = node.rpartition("/")
-        workflow = Workflow(id="", steps=(step,))
+        workflow = ArazzoWorkflow(id="", steps=(step,))
         holder = self.new.of(parent.removesuffix("#"), workflow, step)
         names = holder.reader.properties(holder.schema) if holder.reader is not None and not holder.fault else {}
         near = _nearest(name, names)

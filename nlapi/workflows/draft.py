@@ -13,13 +13,13 @@ from nlapi.resources.naming import split_words
 from nlapi.tools.tool import Tool
 from nlapi.workflows.expressions import ExpressionError, embedded_expressions, parse_expression, pointer
 from nlapi.workflows.model import (
+    ArazzoWorkflow,
     Criterion,
     CriterionKind,
     Selector,
     Source,
     StepBody,
     StepParameter,
-    Workflow,
     WorkflowDocument,
     WorkflowStep,
 )
@@ -160,7 +160,7 @@ class _Builder:
         draft = self.draft
         steps = tuple(map(self._step, draft.steps))
         first = next(iter(draft.said), "")
-        workflow = Workflow(
+        workflow = ArazzoWorkflow(
             id=draft.id or "-".join(split_words(first)[:6]) or self.step_ids[draft.steps[0]],
             summary=first,
             steps=steps,

@@ -12,9 +12,9 @@ from nlapi.agent.repetition import REFUSAL_STATUSES
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.tool import Call, Missing
 from nlapi.workflows.bind import BindError, LostValueError, StepCall, bind
-from nlapi.workflows.expressions import ExpressionError, Part, Root, expressions_in, parse_expression
-from nlapi.workflows.model import Action, ActionKind, Workflow, WorkflowStep
-from nlapi.workflows.scope import ABSENT, Exchange, Scope, UnresolvedError
+from nlapi.workflows.expressions import ExpressionError, ExpressionPart, Root, expressions_in, parse_expression
+from nlapi.workflows.model import ArazzoWorkflow, StepAction, StepActionKind, WorkflowStep
+from nlapi.workflows.scope import ABSENT, Scope, StepExchange, UnresolvedError
 from nlapi.workflows.sources import LinkedDocument
 from nlapi.workflows.statuses import is_undescribed_success
 
@@ -60,7 +60,7 @@ class Frame:
     """One workflow in the run; `step` is the step of the frame below that runs it, None for the first."""
 
     linked: LinkedDocument
-    workflow: Workflow
+    workflow: ArazzoWorkflow
     scope: Scope
     path: str = ""
     step: WorkflowStep | None = None
@@ -86,7 +86,7 @@ class WorkflowRun:
     """
 
     linked: LinkedDocument
-    workflow: Workflow
+    workflow: ArazzoWorkflow
     inputs: Mapping[str, Any]
     defaults: Mapping[Spec, Mapping[str, Any]] = field(default_factory=dict)
     """values by argument for each API, for required arguments that no step gives"""
@@ -102,7 +102,7 @@ class WorkflowRun:
     delay: float = 0.0
     """seconds to wait before the next calls are sent"""
     frames: list[Frame] = field(default_factory=list)
-    finished: dict[str, Mapping[Part, Mapping[str, Any]]] = field(default_factory=dict)
+    finished: dict[str, Mapping[ExpressionPart, Mapping[str, Any]]] = field(default_factory=dict)
     pending: list[StepCall] = field(default_factory=list)
     missing: Missing | None = None
     """a value that an answer lacks and a person may give; the run waits for it"""
@@ -135,7 +135,7 @@ class WorkflowRun:
                 self._bind_group(frame, step, target.operation)
         return tuple(self.pending) if self.state is RunState.RUNNING else ()
 
-    def finish(self, call: Call, exchange: Exchange | None, failure: str = "") -> StepReport:
+    def finish(self, call: Call, exchange: StepExchange | None, failure: str = "") -> StepReport:
         """Take the answer to the first pending call; `failure` says why there is none, and nothing goes on then."""
         pending = self.pending.pop(0)
         assert pending.call.id == call.id, "answers come in the order of the calls"
@@ -160,7 +160,12 @@ class WorkflowRun:
         self.missing = None
 
     def _push(
-        self, linked: LinkedDocument, workflow: Workflow, inputs: dict[str, Any], path: str, step: WorkflowStep | None
+        self,
+        linked: LinkedDocument,
+        workflow: ArazzoWorkflow,
+        inputs: dict[str, Any],
+        path: str,
+        step: WorkflowStep | None,
     ) -> None:
         if len(self.frames) >= MAX_FRAMES:
             self._end(f"{path}: workflows stand in each other more than {MAX_FRAMES} deep")
@@ -190,7 +195,7 @@ class WorkflowRun:
         """End the last workflow, and hand its outputs to the step that called it."""
         frame = self.frames.pop()
         outputs, lost = _outputs(frame.workflow.outputs, frame.scope)
-        self.finished[frame.workflow.id] = {Part.INPUTS: frame.scope.inputs, Part.OUTPUTS: outputs}
+        self.finished[frame.workflow.id] = {ExpressionPart.INPUTS: frame.scope.inputs, ExpressionPart.OUTPUTS: outputs}
         if not self.frames:
             self.outputs, self.lost_outputs, self.state = outputs, lost, RunState.DONE
             return
@@ -204,7 +209,7 @@ class WorkflowRun:
         self.reports.append(report)
         self._go_on(below, frame.step, report, is_repeatable=False)
 
-    def _enter(self, frame: Frame, step: WorkflowStep, linked: LinkedDocument, workflow: Workflow) -> None:
+    def _enter(self, frame: Frame, step: WorkflowStep, linked: LinkedDocument, workflow: ArazzoWorkflow) -> None:
         """Start the workflow that a step calls."""
         try:
             values = {parameter.name: frame.scope.value(parameter.value) for parameter in step.parameters}
@@ -332,7 +337,7 @@ class WorkflowRun:
         for action in (*step.on_failure, *frame.workflow.failure_actions):
             if not self._applies(action, frame):
                 continue
-            if action.kind is ActionKind.RETRY:
+            if action.kind is StepActionKind.RETRY:
                 if frame.attempts[step.id] >= action.retry_limit:
                     continue
                 if not is_repeatable:
@@ -342,15 +347,15 @@ class WorkflowRun:
                 frame.attempts[step.id] += 1
                 self.delay = action.retry_after
                 return
-            if action.kind is ActionKind.END:
+            if action.kind is StepActionKind.END:
                 break
             self._take(frame, action)
             return
         self._end(f"{report.path}: {report.failure}")
 
-    def _take(self, frame: Frame, action: Action) -> None:
+    def _take(self, frame: Frame, action: StepAction) -> None:
         """Do what an action of success, or a goto after a failure, says."""
-        if action.kind is not ActionKind.GOTO:
+        if action.kind is not StepActionKind.GOTO:
             frame.is_ended = True
         elif action.workflow_id:
             target = frame.linked.target(WorkflowStep(id="", workflow_id=action.workflow_id))
@@ -372,10 +377,10 @@ class WorkflowRun:
                 return
             frame.position = frame.workflow.steps.index(step)
 
-    def _action(self, actions: Sequence[Action], frame: Frame) -> Action | None:
+    def _action(self, actions: Sequence[StepAction], frame: Frame) -> StepAction | None:
         return next((action for action in actions if self._applies(action, frame)), None)
 
-    def _applies(self, action: Action, frame: Frame) -> bool:
+    def _applies(self, action: StepAction, frame: Frame) -> bool:
         try:
             return all(frame.scope.holds(criterion) for criterion in action.criteria)
         except UnresolvedError:
@@ -397,7 +402,7 @@ class WorkflowRun:
             self.outputs, self.lost_outputs = _outputs(first.workflow.outputs, first.scope)
 
 
-def with_defaults(workflow: Workflow, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def with_defaults(workflow: ArazzoWorkflow, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the inputs with the defaults that the workflow has for those that are not given."""
     defaults = {
         name: schema["default"]
@@ -424,12 +429,12 @@ def _outputs(nodes: Mapping[str, Any], scope: Scope) -> tuple[dict[str, Any], di
     return values, lost
 
 
-def _changes_flow(step: WorkflowStep, workflow: Workflow) -> bool:
+def _changes_flow(step: WorkflowStep, workflow: ArazzoWorkflow) -> bool:
     """Return whether what follows the success of a step is decided by its answer."""
     return bool(step.on_success or workflow.success_actions)
 
 
-def _dependencies(step: WorkflowStep, workflow: Workflow) -> frozenset[str]:
+def _dependencies(step: WorkflowStep, workflow: ArazzoWorkflow) -> frozenset[str]:
     """Return the ids of the steps that a step uses, or has to wait for."""
     nodes = [parameter.value for parameter in (*workflow.parameters, *step.parameters)]
     if step.body is not None:

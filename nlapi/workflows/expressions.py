@@ -39,7 +39,7 @@ class Root(StrEnum):
     SELF = "$self"
 
 
-class Part(StrEnum):
+class ExpressionPart(StrEnum):
     """The part of a request, an answer or a workflow that an expression refers to."""
 
     HEADER = "header"
@@ -66,7 +66,7 @@ class Expression:
     text: str
     root: Root
     owner: str = ""
-    part: Part | None = None
+    part: ExpressionPart | None = None
     name: str = ""
     accessors: Accessors = ()
     bends: tuple[str, ...] = ()
@@ -121,8 +121,8 @@ def _parse_exchange(text: str, root: Root, rest: str) -> Expression:
     bends: tuple[str, ...] = ()
     if part == "headers" and dot:
         part, bends = "header", ("`headers` is `header` in the standard",)
-    if part in (Part.HEADER, Part.QUERY, Part.PATH) and name:
-        return Expression(text=text, root=root, part=Part(part), name=name, bends=bends)
+    if part in (ExpressionPart.HEADER, ExpressionPart.QUERY, ExpressionPart.PATH) and name:
+        return Expression(text=text, root=root, part=ExpressionPart(part), name=name, bends=bends)
     word = next((word for word in ("body", "payload") if rest.startswith(word)), None)
     if word is None:
         raise ExpressionError(f"{text}: {root.value} has header.NAME, query.NAME, path.NAME and body")
@@ -130,7 +130,9 @@ def _parse_exchange(text: str, root: Root, rest: str) -> Expression:
     accessors, bend = parse_accessors(following)
     if accessors is None:
         raise ExpressionError(f"{text}: {following!r} is no JSON pointer; write #/name/0")
-    return Expression(text=text, root=root, part=Part.BODY, accessors=accessors, bends=(bend,) if bend else ())
+    return Expression(
+        text=text, root=root, part=ExpressionPart.BODY, accessors=accessors, bends=(bend,) if bend else ()
+    )
 
 
 def _parse_owned(text: str, root: Root, rest: str) -> Expression:
@@ -140,7 +142,7 @@ def _parse_owned(text: str, root: Root, rest: str) -> Expression:
         if not dot or not name:
             raise ExpressionError(f"{text}: it needs a name behind {owner}")
         return Expression(text=text, root=root, owner=owner, name=name)
-    parts = (Part.OUTPUTS,) if root is Root.STEPS else (Part.INPUTS, Part.OUTPUTS)
+    parts = (ExpressionPart.OUTPUTS,) if root is Root.STEPS else (ExpressionPart.INPUTS, ExpressionPart.OUTPUTS)
     for part in parts:
         owner, separator, name = rest.partition(f".{part.value}.")
         if separator and owner and name:

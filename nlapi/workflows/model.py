@@ -22,7 +22,7 @@ class SourceKind(StrEnum):
     ASYNCAPI = "asyncapi"
 
 
-class ActionKind(StrEnum):
+class StepActionKind(StrEnum):
     """The type of a success or failure action."""
 
     END = "end"
@@ -68,14 +68,14 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
+class StepAction:
     """What follows a step that succeeded or failed, where all `criteria` hold.
 
     `retry_after` is in seconds; `retry_limit` is the number of further attempts, 1 where the document has none.
     """
 
     name: str
-    kind: ActionKind
+    kind: StepActionKind
     workflow_id: str = ""
     step_id: str = ""
     retry_after: float = 0.0
@@ -125,8 +125,8 @@ class WorkflowStep:
     parameters: tuple[StepParameter, ...] = ()
     body: StepBody | None = None
     criteria: tuple[Criterion, ...] = ()
-    on_success: tuple[Action, ...] = ()
-    on_failure: tuple[Action, ...] = ()
+    on_success: tuple[StepAction, ...] = ()
+    on_failure: tuple[StepAction, ...] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
     timeout: float | None = None
@@ -139,7 +139,7 @@ class WorkflowStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workflow:
+class ArazzoWorkflow:
     """A sequence of steps; `inputs` is a JSON Schema 2020-12."""
 
     id: str
@@ -148,8 +148,8 @@ class Workflow:
     description: str = ""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
-    success_actions: tuple[Action, ...] = ()
-    failure_actions: tuple[Action, ...] = ()
+    success_actions: tuple[StepAction, ...] = ()
+    failure_actions: tuple[StepAction, ...] = ()
     parameters: tuple[StepParameter, ...] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict)
     extensions: Mapping[str, Any] = field(default_factory=dict)
@@ -180,7 +180,7 @@ class WorkflowDocument:
 
     version: str
     title: str
-    workflows: tuple[Workflow, ...]
+    workflows: tuple[ArazzoWorkflow, ...]
     sources: tuple[Source, ...] = ()
     summary: str = ""
     description: str = ""
@@ -188,11 +188,11 @@ class WorkflowDocument:
     issues: tuple[Issue, ...] = ()
     tree: Mapping[str, Any] = field(default_factory=dict)
 
-    def find(self, id: str) -> Workflow | None:
+    def find(self, id: str) -> ArazzoWorkflow | None:
         """Return the workflow with an id."""
         return next((workflow for workflow in self.workflows if workflow.id == id), None)
 
-    def workflow(self, id: str = "") -> Workflow:
+    def workflow(self, id: str = "") -> ArazzoWorkflow:
         """Return the workflow with an id, the only one for ""; UsageError with the choices where there is none."""
         if not id and len(self.workflows) == 1:
             return self.workflows[0]

@@ -13,7 +13,7 @@ from nlapi.tools.arguments import check, to_wire_units
 from nlapi.workflows.bind import BindError, StepCall, bind
 from nlapi.workflows.engine import MAX_FRAMES, with_defaults
 from nlapi.workflows.expressions import ExpressionError, Root, first_name, parse_expression
-from nlapi.workflows.model import Action, ActionKind, Workflow, WorkflowStep
+from nlapi.workflows.model import ArazzoWorkflow, StepAction, StepActionKind, WorkflowStep
 from nlapi.workflows.read import MAX_STEPS
 from nlapi.workflows.scope import ABSENT, Scope, UnresolvedError
 from nlapi.workflows.sources import LinkedDocument
@@ -35,7 +35,7 @@ class OutlineEntry:
     step: WorkflowStep
     depth: int
     operation: Operation | None = None
-    workflow: Workflow | None = None
+    workflow: ArazzoWorkflow | None = None
     bound: StepCall | None = None
     fault: str = ""
     flow: tuple[str, ...] = ()
@@ -47,15 +47,15 @@ class OutlineEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outline:
+class WorkflowOutline:
     """The tree of a run: its entries in the order of the document, with those of nested workflows below their step."""
 
-    workflow: Workflow
+    workflow: ArazzoWorkflow
     entries: tuple[OutlineEntry, ...]
     unread: tuple[Issue, ...] = ()
     """what could not be read of the workflows in the tree: a run would go on without it"""
 
-    def up_to(self, step_id: str) -> Outline:
+    def up_to(self, step_id: str) -> WorkflowOutline:
         """Return the tree up to a step of the workflow and all that it calls; the whole tree for ""."""
         ends = [number for number, entry in enumerate(self.entries) if entry.path == step_id]
         if not ends:
@@ -98,12 +98,12 @@ class _Outliner:
     strict: bool
     entries: list[OutlineEntry] = field(default_factory=list)
     unread: list[Issue] = field(default_factory=list)
-    completed: list[Workflow] = field(default_factory=list)
+    completed: list[ArazzoWorkflow] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     """the ids of the dependencies on the way to the current workflow"""
 
     def walk(
-        self, linked: LinkedDocument, workflow: Workflow, inputs: Mapping[str, Any], path: str, depth: int
+        self, linked: LinkedDocument, workflow: ArazzoWorkflow, inputs: Mapping[str, Any], path: str, depth: int
     ) -> None:
         """Add the entries of a workflow and of those that it depends on, calls or goes on with.
 
@@ -137,7 +137,7 @@ class _Outliner:
             action.workflow_id
             for step in workflow.steps
             for action in (*step.on_success, *step.on_failure, *workflow.success_actions, *workflow.failure_actions)
-            if action.kind is ActionKind.GOTO and action.workflow_id
+            if action.kind is StepActionKind.GOTO and action.workflow_id
         }
         for id in sorted(followed):
             target = linked.target(WorkflowStep(id="", workflow_id=id))
@@ -145,7 +145,7 @@ class _Outliner:
                 self.walk(target.document, target.workflow, inputs, f"{path}{target.workflow.id}/", depth + 1)
 
     def _add(
-        self, linked: LinkedDocument, workflow: Workflow, step: WorkflowStep, scope: Scope, path: str, depth: int
+        self, linked: LinkedDocument, workflow: ArazzoWorkflow, step: WorkflowStep, scope: Scope, path: str, depth: int
     ) -> None:
         target = linked.target(step)
         flow = tuple(_flow(step))
@@ -176,19 +176,19 @@ class _Outliner:
 
 def outline(
     linked: LinkedDocument,
-    workflow: Workflow,
+    workflow: ArazzoWorkflow,
     inputs: Mapping[str, Any],
     *,
     defaults: Mapping[Spec, Mapping[str, Any]] | None = None,
     strict: bool = False,
-) -> Outline:
+) -> WorkflowOutline:
     """Return the tree of a workflow with these inputs."""
     outliner = _Outliner(defaults=defaults or {}, strict=strict)
     outliner.walk(linked, workflow, inputs, "", 0)
-    return Outline(workflow=workflow, entries=tuple(outliner.entries), unread=tuple(outliner.unread))
+    return WorkflowOutline(workflow=workflow, entries=tuple(outliner.entries), unread=tuple(outliner.unread))
 
 
-def _unread_parts(linked: LinkedDocument, workflow: Workflow) -> Iterator[Issue]:
+def _unread_parts(linked: LinkedDocument, workflow: ArazzoWorkflow) -> Iterator[Issue]:
     """Yield the errors of a document in what it says of a workflow: a criterion or a step that it was read without."""
     whole = f"workflows.{workflow.id}"
     # Ids may have dots: `a.b` is no part of `a`.
@@ -237,14 +237,14 @@ def _flow(step: WorkflowStep) -> Iterator[str]:
     yield from (f"on failure: {action_text(action)}" for action in step.on_failure)
 
 
-def action_text(action: Action) -> str:
+def action_text(action: StepAction) -> str:
     """Return in words what an action does."""
     condition = f" if {' and '.join(criterion.condition for criterion in action.criteria)}" if action.criteria else ""
     match action.kind:
-        case ActionKind.RETRY:
+        case StepActionKind.RETRY:
             times = f"{action.retry_limit} time{'' if action.retry_limit == 1 else 's'}"
             wait = f", {action.retry_after:g} s apart" if action.retry_after else ""
             return f"try again up to {times}{wait}{condition}"
-        case ActionKind.GOTO:
+        case StepActionKind.GOTO:
             return f"go to {action.step_id or action.workflow_id}{condition}"
     return f"end{condition}"

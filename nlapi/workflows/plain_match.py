@@ -10,7 +10,7 @@ from nlapi.tools.index import Index
 from nlapi.tools.phrase import read_phrase
 from nlapi.tools.text_index import distinct_words, text_terms, word_terms
 from nlapi.tools.word_similarity import rarity
-from nlapi.workflows.model import Workflow
+from nlapi.workflows.model import ArazzoWorkflow
 from nlapi.workflows.recall import WorkflowIndex, WorkflowMatch, are_same, workflow_terms
 from nlapi.workflows.workflow_tools import WorkflowTool, WorkflowTools
 
@@ -72,7 +72,7 @@ class PlainMatcher:
         return self._tools.get((matches[0].document, matches[0].workflow.id)) if matches else None
 
 
-def _named_share(workflow: Workflow, words: Sequence[str]) -> float:
+def _named_share(workflow: ArazzoWorkflow, words: Sequence[str]) -> float:
     """Return how much of the id or of the summary of a workflow is said."""
     return max(_share(dict.fromkeys(text_terms(text)), words) for text in (workflow.id, workflow.summary))
 

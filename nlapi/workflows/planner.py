@@ -20,7 +20,7 @@ from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, StoredSta
 from nlapi.tools.run import locate_arguments
 from nlapi.tools.tool import Call
 from nlapi.workflows.engine import MAX_DELAY, RunState, WorkflowRun
-from nlapi.workflows.scope import Exchange
+from nlapi.workflows.scope import StepExchange
 from nlapi.workflows.snapshot import NOTHING_UNSTORED, Unstored, restore, snapshot
 from nlapi.workflows.sources import LinkedDocument
 
@@ -153,13 +153,13 @@ def _answered(round: Round) -> list[Step]:
     return steps
 
 
-def exchange_of(call: Call, request: Request | None, result: Result) -> Exchange:
+def exchange_of(call: Call, request: Request | None, result: Result) -> StepExchange:
     """Return a request and its answer as expressions see them."""
     values = locate_arguments(call.tool, call.arguments)
     whole = values.get(("body", ""))
     fields = {name: value for (location, name), value in values.items() if location == "body" and name}
     data = result.data
-    return Exchange(
+    return StepExchange(
         method=request.method if request is not None else result.method,
         url=request.url if request is not None else result.url,
         status=result.status,

@@ -14,17 +14,17 @@ from nlapi.issue import Issue, Level
 from nlapi.openapi.document import read_tree
 from nlapi.openapi.fetch import fetch
 from nlapi.workflows.model import (
-    Action,
-    ActionKind,
+    ArazzoWorkflow,
     Criterion,
     CriterionKind,
     Replacement,
     Selector,
     Source,
     SourceKind,
+    StepAction,
+    StepActionKind,
     StepBody,
     StepParameter,
-    Workflow,
     WorkflowDocument,
     WorkflowStep,
 )
@@ -112,7 +112,7 @@ class _DocumentReader:
             self._warn(where, "AsyncAPI sources are not read: steps with a channel cannot be run")
         return Source(name=name, url=url, kind=kind)
 
-    def _workflow(self, node: Mapping[str, Any], where: str) -> Workflow:
+    def _workflow(self, node: Mapping[str, Any], where: str) -> ArazzoWorkflow:
         id = _text(node.get("workflowId"))
         if not id:
             raise _UnreadableError(where, "a workflow needs a workflowId")
@@ -121,7 +121,7 @@ class _DocumentReader:
         if not steps:
             raise _UnreadableError(f"{where}.steps", "the workflow has no step that can be read")
         self._report_duplicates(f"{where}.steps", [step.id for step in steps])
-        return Workflow(
+        return ArazzoWorkflow(
             id=id,
             steps=_first_of_each(steps),
             summary=_text(node.get("summary")),
@@ -228,23 +228,23 @@ class _DocumentReader:
             self._warn(f"{where}.type", f"version {version!r} is read as rfc9535")
         return kind
 
-    def _action(self, node: Mapping[str, Any], where: str) -> Action:
+    def _action(self, node: Mapping[str, Any], where: str) -> StepAction:
         try:
-            kind = ActionKind(_text(node.get("type")))
+            kind = StepActionKind(_text(node.get("type")))
         except ValueError:
             raise _UnreadableError(where, f"type {node.get('type')!r} is none of end, goto, retry") from None
         retry_after, retry_limit = node.get("retryAfter", 0), node.get("retryLimit", 1)
-        if kind is ActionKind.RETRY and not (_is_count(retry_after) and _is_count(retry_limit)):
+        if kind is StepActionKind.RETRY and not (_is_count(retry_after) and _is_count(retry_limit)):
             raise _UnreadableError(where, "retryAfter and retryLimit are numbers from 0")
         workflow_id, step_id = _text(node.get("workflowId")), _text(node.get("stepId"))
-        if kind is ActionKind.GOTO and bool(workflow_id) is bool(step_id):
+        if kind is StepActionKind.GOTO and bool(workflow_id) is bool(step_id):
             raise _UnreadableError(where, "a goto needs a stepId or a workflowId, and not both")
         # The published schema of 1.0 requires one of both of a retry; the step itself says nothing more.
         is_own = bool(step_id) and where.rpartition(".")[0].endswith(f".{step_id}")
-        if kind is ActionKind.RETRY and (workflow_id or step_id) and not is_own:
+        if kind is StepActionKind.RETRY and (workflow_id or step_id) and not is_own:
             message = f"a retry that runs {step_id or workflow_id} before it is not supported"
             raise _UnreadableError(where, message, "write it as a goto")
-        return Action(
+        return StepAction(
             name=_text(node.get("name")) or kind.value,
             kind=kind,
             workflow_id=workflow_id,
@@ -352,7 +352,7 @@ class _DocumentReader:
         self.issues.append(Issue(level=Level.WARNING, where=where, message=message))
 
 
-Named = TypeVar("Named", Workflow, WorkflowStep)
+Named = TypeVar("Named", ArazzoWorkflow, WorkflowStep)
 
 
 def _first_of_each(entries: tuple[Named, ...]) -> tuple[Named, ...]:

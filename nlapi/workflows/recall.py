@@ -10,7 +10,7 @@ from nlapi.tools.index import FIELD_WEIGHTS, Index
 from nlapi.tools.phrase import Phrase, read_phrase
 from nlapi.tools.text_index import Fields, TextIndex, build_postings, distinct_words, text_terms
 from nlapi.tools.word_similarity import rarity, similarity_or_synonym
-from nlapi.workflows.model import Workflow, WorkflowDocument
+from nlapi.workflows.model import ArazzoWorkflow, WorkflowDocument
 from nlapi.workflows.sources import LinkedDocument
 
 # Weight of the relevance of the operations beside the texts: fitted on 150 reworded summaries, where a quarter more or
@@ -37,7 +37,7 @@ class WorkflowMatch:
     `is_confident` only the first of a search can be; it is no consent to run it.
     """
 
-    workflow: Workflow
+    workflow: ArazzoWorkflow
     document: WorkflowDocument
     score: float
     coverage: float
@@ -46,7 +46,7 @@ class WorkflowMatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
-    workflow: Workflow
+    workflow: ArazzoWorkflow
     document: WorkflowDocument
     terms: frozenset[str]
     operations: tuple[Operation, ...]
@@ -119,7 +119,7 @@ def find_workflows(
     return WorkflowIndex(documents).search(question, limit)
 
 
-def workflow_terms(workflow: Workflow) -> frozenset[str]:
+def workflow_terms(workflow: ArazzoWorkflow) -> frozenset[str]:
     """Return the stems of all that a workflow says."""
     return frozenset(term for _, terms in _weighted_texts(workflow) for term in terms)
 
@@ -129,7 +129,7 @@ def are_same(first: str, second: str) -> bool:
     return similarity_or_synonym(first, second) >= _SAME
 
 
-def _weighted_texts(workflow: Workflow) -> Fields:
+def _weighted_texts(workflow: ArazzoWorkflow) -> Fields:
     description = workflow.description if workflow.description != workflow.summary else ""
     steps = " ".join(step.description for step in workflow.steps)
     # An operationPath is a pointer: what is before `paths` names the source.
@@ -145,7 +145,7 @@ def _weighted_texts(workflow: Workflow) -> Fields:
     ]
 
 
-def _operations(linked: LinkedDocument, workflow: Workflow) -> tuple[Operation, ...]:
+def _operations(linked: LinkedDocument, workflow: ArazzoWorkflow) -> tuple[Operation, ...]:
     targets = (linked.target(step).operation for step in workflow.steps)
     return tuple(operation for operation in targets if operation is not None)
 

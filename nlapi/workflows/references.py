@@ -14,6 +14,7 @@ from nlapi.resources.schemas import ref_of
 from nlapi.workflows.expressions import (
     EACH,
     Accessors,
+    Expression,
     ExpressionError,
     Root,
     expressions_in,
@@ -21,7 +22,7 @@ from nlapi.workflows.expressions import (
     pointer,
     split_name,
 )
-from nlapi.workflows.model import Workflow, WorkflowStep
+from nlapi.workflows.model import ArazzoWorkflow, WorkflowStep
 from nlapi.workflows.repairs import Note, RepairKind
 from nlapi.workflows.tree_nodes import step_node
 from nlapi.workflows.value_schemas import ValueSchema, ValueSchemas
@@ -29,11 +30,11 @@ from nlapi.workflows.value_search import entry_of, find_argument_value, find_nam
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class References:
+class StepReferences:
     """The references in one step of a workflow; "" for `step_id` in the outputs of the workflow."""
 
     schemas: ValueSchemas
-    workflow: Workflow
+    workflow: ArazzoWorkflow
     step_id: str
     note: Note
     tree: Mapping[str, Any]
@@ -107,7 +108,7 @@ class References:
 
     def _moved_output(self, node: Any, operation: Operation, place: Place, where: str) -> str | None:
         """Return a reference whose output, which the answer does not have, is set to what the argument wants of it."""
-        expression = parse_expression(node) if _is_step_reference(node) else None
+        expression = _parse(node)
         step = self.workflow.step(expression.owner) if expression is not None else None
         source = self.schemas.linked.target(step).operation if step is not None else None
         if expression is None or step is None or source is None or self._runs_later(node):
@@ -135,12 +136,7 @@ class References:
 
     def mend(self, node: Any, where: str, target: ValueSchema | None = None) -> str | None:
         """Return a reference to a step's output with its accessors mended; None where it is right, or cannot be."""
-        if not isinstance(node, str) or not _is_step_reference(node):
-            return None
-        try:
-            expression = parse_expression(node)
-        except ExpressionError:
-            return None
+        expression = _parse(node)
         step = self.workflow.step(expression.owner) if expression is not None else None
         if expression is None or step is None:
             return None
@@ -215,9 +211,17 @@ class References:
         return f"{expression.owner} runs later" if is_later else ""
 
     def _source_operation(self, node: str) -> Operation | None:
-        expression = parse_expression(node)
+        expression = _parse(node)
         step = self.workflow.step(expression.owner) if expression is not None else None
         return self.schemas.linked.target(step).operation if step is not None else None
+
+
+def _parse(node: Any) -> Expression | None:
+    """Return the expression that a reference to a step's output is; None for anything else."""
+    try:
+        return parse_expression(node) if _is_step_reference(node) else None
+    except ExpressionError:
+        return None
 
 
 def _is_step_reference(node: Any) -> bool:

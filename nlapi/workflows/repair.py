@@ -17,14 +17,14 @@ from nlapi.workflows.bind import is_implied
 from nlapi.workflows.expressions import (
     Accessors,
     ExpressionError,
-    Part,
+    ExpressionPart,
     Root,
     parse_expression,
     pointer,
 )
-from nlapi.workflows.model import Criterion, StepParameter, Workflow, WorkflowStep
+from nlapi.workflows.model import ArazzoWorkflow, Criterion, StepParameter, WorkflowStep
 from nlapi.workflows.read import MAX_STEPS, parse_document
-from nlapi.workflows.references import References
+from nlapi.workflows.references import StepReferences
 from nlapi.workflows.repairs import Repair, RepairKind
 from nlapi.workflows.required_arguments import RequiredArguments, given_places
 from nlapi.workflows.sources import LinkedDocument
@@ -60,9 +60,9 @@ class _Repairer:
     reloaded: int = 0
     """the number of repairs that `linked` has"""
     schemas: ValueSchemas = field(init=False)
-    workflow: Workflow = field(init=False)
+    workflow: ArazzoWorkflow = field(init=False)
     current: WorkflowStep = field(init=False)
-    references: References = field(init=False)
+    references: StepReferences = field(init=False)
 
     def __post_init__(self) -> None:
         self.schemas = ValueSchemas(linked=self.linked)
@@ -105,7 +105,7 @@ class _Repairer:
         self.workflow = self.linked.document.workflow(workflow_id)
         step = self.workflow.step(step_id) if step_id else None
         self.current = step if step is not None else WorkflowStep(id="")
-        self.references = References(
+        self.references = StepReferences(
             schemas=self.schemas, workflow=self.workflow, step_id=self.current.id, note=self._note, tree=self.tree
         )
 
@@ -156,7 +156,7 @@ class _Repairer:
                 continue
             if expression is None or expression.root is not Root.RESPONSE:
                 continue
-            if expression.part is Part.HEADER:
+            if expression.part is ExpressionPart.HEADER:
                 if expression.bends:
                     after = f"$response.header.{expression.name}"
                     self._note(RepairKind.FORM, place, text, after, expression.bends[0])

@@ -9,11 +9,11 @@ from typing import Any
 from nlapi.client.safe_text import single_line
 from nlapi.openapi.spec import Effect
 from nlapi.workflows.engine import WorkflowRun
-from nlapi.workflows.outline import Outline, OutlineEntry
+from nlapi.workflows.outline import OutlineEntry, WorkflowOutline
 from nlapi.workflows.planner import summary
 
 
-def run_record(run: WorkflowRun, tree: Outline | None = None) -> dict[str, Any]:
+def run_record(run: WorkflowRun, tree: WorkflowOutline | None = None) -> dict[str, Any]:
     """Return the outcome of a run as JSON; with its tree, a run that failed names the steps that were not reached."""
     record: dict[str, Any] = {
         "workflow": run.workflow.id,
@@ -47,7 +47,7 @@ def run_lines(run: WorkflowRun) -> Iterator[str]:
         yield summary(run)
 
 
-def failure_lines(run: WorkflowRun, tree: Outline) -> Iterator[str]:
+def failure_lines(run: WorkflowRun, tree: WorkflowOutline) -> Iterator[str]:
     """Yield why a run stopped, what of it was done before, and what was not."""
     yield summary(run)
     effects = {entry.path: entry.effect for entry in tree.entries}
@@ -66,7 +66,7 @@ def failure_lines(run: WorkflowRun, tree: Outline) -> Iterator[str]:
         yield f"not run: {', '.join(single_line(entry.path) for entry in left)}"
 
 
-def unreached(run: WorkflowRun, tree: Outline) -> tuple[OutlineEntry, ...]:
+def unreached(run: WorkflowRun, tree: WorkflowOutline) -> tuple[OutlineEntry, ...]:
     """Return the calls of the tree that a run has made no attempt at."""
     reached = {report.path for report in run.reports}
     return tuple(entry for entry in tree.entries if entry.operation is not None and entry.path not in reached)

@@ -14,7 +14,7 @@ from nlapi.resources.paths import Place, position, segments, shape
 from nlapi.tools.tool import Tool
 from nlapi.workflows.expressions import pointer
 from nlapi.workflows.model import WorkflowStep
-from nlapi.workflows.references import References
+from nlapi.workflows.references import StepReferences
 from nlapi.workflows.repairs import RepairKind
 from nlapi.workflows.tree_nodes import list_in, list_of, object_in, step_node, unshared, workflow_node
 from nlapi.workflows.value_schemas import ValueSchema
@@ -25,7 +25,7 @@ from nlapi.workflows.value_search import find_argument_value
 class RequiredArguments:
     """The required arguments of one step."""
 
-    references: References
+    references: StepReferences
 
     def add(self, node: dict[str, Any], tool: Tool, where: str) -> None:
         """Give the required arguments that the step lacks: of an earlier step, else by a new input."""

@@ -16,8 +16,8 @@ from nlapi.workflows.conditions import ConditionError, holds, parse_condition
 from nlapi.workflows.expressions import (
     Expression,
     ExpressionError,
+    ExpressionPart,
     MissingPartError,
-    Part,
     Root,
     embedded_expressions,
     first_name,
@@ -26,7 +26,7 @@ from nlapi.workflows.expressions import (
     select,
     split_name,
 )
-from nlapi.workflows.model import Criterion, CriterionKind, Selector, Workflow, WorkflowDocument
+from nlapi.workflows.model import ArazzoWorkflow, Criterion, CriterionKind, Selector, WorkflowDocument
 
 
 class Absent(Enum):
@@ -48,7 +48,7 @@ class UnresolvedError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class StepExchange:
     """A request and its answer, as expressions see them; `body` and `request_body` are JSON, or text."""
 
     method: str
@@ -69,14 +69,14 @@ class Scope:
     name. With `strict`, what bends the standard has no value.
     """
 
-    workflow: Workflow
+    workflow: ArazzoWorkflow
     document: WorkflowDocument
     inputs: Mapping[str, Any]
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     lost: dict[tuple[str, str], str] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
-    workflows: dict[str, Mapping[Part, Mapping[str, Any]]] = field(default_factory=dict)
-    exchange: Exchange | None = None
+    workflows: dict[str, Mapping[ExpressionPart, Mapping[str, Any]]] = field(default_factory=dict)
+    exchange: StepExchange | None = None
     strict: bool = False
 
     def value(self, node: Any) -> Any:
@@ -230,10 +230,10 @@ class Scope:
             case Root.STATUS_CODE:
                 return exchange.status
         is_request = expression.root is Root.REQUEST
-        if expression.part is Part.BODY:
+        if expression.part is ExpressionPart.BODY:
             body = exchange.request_body if is_request else exchange.body
             return self._part(expression.text, body, expression.accessors)
-        if expression.part is Part.HEADER:
+        if expression.part is ExpressionPart.HEADER:
             headers = exchange.request_headers if is_request else exchange.headers
             value = next((text for name, text in headers if name.lower() == expression.name.lower()), None)
             if value is None:

@@ -10,13 +10,13 @@ from nlapi.client.auth import secret_parts
 from nlapi.client.masking import MASK, MIN_SECRET_LENGTH, redact, secret_mask
 from nlapi.client.message import File
 from nlapi.openapi.spec import Spec
-from nlapi.workflows.model import Workflow
-from nlapi.workflows.outline import Outline, outline
+from nlapi.workflows.model import ArazzoWorkflow
+from nlapi.workflows.outline import WorkflowOutline, outline
 from nlapi.workflows.snapshot import Unstored
 from nlapi.workflows.sources import LinkedDocument
 
 
-def secret_names(workflow: Workflow) -> frozenset[str]:
+def secret_names(workflow: ArazzoWorkflow) -> frozenset[str]:
     """Return the inputs that are secret by their schema (`format: password`, `writeOnly`)."""
     return frozenset(
         name
@@ -25,13 +25,13 @@ def secret_names(workflow: Workflow) -> frozenset[str]:
     )
 
 
-def unstored_names(workflow: Workflow, inputs: Mapping[str, Any]) -> frozenset[str]:
+def unstored_names(workflow: ArazzoWorkflow, inputs: Mapping[str, Any]) -> frozenset[str]:
     """Return those of `inputs` that no transcript has: secrets, and files."""
     files = {name for name, value in inputs.items() if isinstance(value, File)}
     return frozenset(name for name in secret_names(workflow) | files if name in inputs)
 
 
-def secret_texts(workflow: Workflow, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+def secret_texts(workflow: ArazzoWorkflow, inputs: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the texts of the secret inputs that were given, those inside an object or a list too."""
     texts: list[str] = []
     nodes = [inputs[name] for name in secret_names(workflow) if name in inputs]
@@ -46,7 +46,7 @@ def secret_texts(workflow: Workflow, inputs: Mapping[str, Any]) -> tuple[str, ..
     return tuple(texts)
 
 
-def unmaskable_name(workflow: Workflow, inputs: Mapping[str, Any]) -> str:
+def unmaskable_name(workflow: ArazzoWorkflow, inputs: Mapping[str, Any]) -> str:
     """Return a secret input that is too short to be masked in a transcript or in events; "" for none."""
     for name in secret_names(workflow):
         texts = secret_texts(workflow, {name: inputs[name]}) if name in inputs else ()
@@ -55,13 +55,13 @@ def unmaskable_name(workflow: Workflow, inputs: Mapping[str, Any]) -> str:
     return ""
 
 
-def masked_texts(workflow: Workflow, inputs: Mapping[str, Any], credentials: Iterable[str]) -> tuple[str, ...]:
+def masked_texts(workflow: ArazzoWorkflow, inputs: Mapping[str, Any], credentials: Iterable[str]) -> tuple[str, ...]:
     """Return what is masked in all that is written of a run: credentials, and secret inputs."""
     parts = (part for credential in credentials for part in secret_parts(credential))
     return (*parts, *secret_texts(workflow, inputs))
 
 
-def unstored_values(workflow: Workflow, inputs: Mapping[str, Any], credentials: Iterable[str]) -> Unstored:
+def unstored_values(workflow: ArazzoWorkflow, inputs: Mapping[str, Any], credentials: Iterable[str]) -> Unstored:
     """Return the values of a run that no transcript has."""
     names = unstored_names(workflow, inputs)
     mask = secret_mask(masked_texts(workflow, inputs, credentials))
@@ -70,12 +70,12 @@ def unstored_values(workflow: Workflow, inputs: Mapping[str, Any], credentials: 
 
 def masked_outline(
     linked: LinkedDocument,
-    workflow: Workflow,
+    workflow: ArazzoWorkflow,
     inputs: Mapping[str, Any],
     *,
     defaults: Mapping[Spec, Mapping[str, Any]] | None = None,
     strict: bool = False,
-) -> Outline:
+) -> WorkflowOutline:
     """Return the tree of a workflow, with `***` for secret inputs."""
     tree = outline(linked, workflow, inputs, defaults=defaults, strict=strict)
     secrets = secret_texts(workflow, inputs)

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.rules import PolicyRule, Ruling, deciding_rule, denial_message, is_denied
 from nlapi.tools.run import Target
-from nlapi.workflows.outline import Outline
+from nlapi.workflows.outline import WorkflowOutline
 
 
-def unsendable(tree: Outline, targets: Mapping[Spec, Target]) -> Iterator[str]:
+def unsendable(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> Iterator[str]:
     """Yield the faults of a tree and its steps: what is before such a step would be changed for nothing."""
     if tree.unread:
         yield f"a part of {tree.workflow.id} cannot be read: {tree.unread[0]}"
@@ -20,7 +20,7 @@ def unsendable(tree: Outline, targets: Mapping[Spec, Target]) -> Iterator[str]:
     yield from denials(tree, targets)
 
 
-def denials(tree: Outline, targets: Mapping[Spec, Target]) -> Iterator[str]:
+def denials(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> Iterator[str]:
     """Yield the steps that the user's policy denies, with the rule that does."""
     for entry in tree.entries:
         rule = rule_of(entry.operation, targets) if entry.operation is not None else None
@@ -28,7 +28,7 @@ def denials(tree: Outline, targets: Mapping[Spec, Target]) -> Iterator[str]:
             yield denial_message(entry.operation, rule)
 
 
-def question_rule(tree: Outline, targets: Mapping[Spec, Target]) -> str:
+def question_rule(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> str:
     """Return the rule of the user's policy that wants a question about a step each time; "" for none."""
     rules = (rule_of(entry.operation, targets) for entry in tree.entries if entry.operation is not None)
     rule = next((rule for rule in rules if rule is not None and rule.verdict is Ruling.ASK), None)

@@ -14,7 +14,7 @@ from nlapi.client.masking import NO_SECRETS, SecretMask
 from nlapi.client.message import File
 from nlapi.errors import UsageError
 from nlapi.workflows.engine import Frame, RunState, StepReport, WorkflowRun
-from nlapi.workflows.expressions import Part
+from nlapi.workflows.expressions import ExpressionPart
 from nlapi.workflows.model import WorkflowDocument
 from nlapi.workflows.scope import Scope
 from nlapi.workflows.sources import LinkedDocument
@@ -115,7 +115,8 @@ def restore(state: Mapping[str, Any], linked: LinkedDocument, inputs: Mapping[st
     run.count, run.delay = state["count"], state["delay"]
     run.given = state["given"]
     run.finished |= {
-        id: {Part(part): values for part, values in fields.items()} for id, fields in state["finished"].items()
+        id: {ExpressionPart(part): values for part, values in fields.items()}
+        for id, fields in state["finished"].items()
     }
     run.reports = [StepReport(**{**data, "notes": tuple(data["notes"])}) for data in state["reports"]]
     run.frames = []

@@ -13,11 +13,11 @@ from nlapi.api import load
 from nlapi.errors import NlapiError, UsageError
 from nlapi.issue import Issue
 from nlapi.openapi.fetch import STANDARD_INPUT
-from nlapi.openapi.model import unescape_step
+from nlapi.openapi.model import as_map, unescape_step
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.openapi.urls import is_http_url, redact_url
 from nlapi.registry import is_name
-from nlapi.workflows.model import SourceKind, Workflow, WorkflowDocument, WorkflowStep
+from nlapi.workflows.model import ArazzoWorkflow, SourceKind, WorkflowDocument, WorkflowStep
 from nlapi.workflows.read import read_document
 
 Loader = Callable[[str], Spec]
@@ -40,7 +40,7 @@ class StepTarget:
     """What a step calls: an operation, or a workflow of `document`. `issues` are the bends on the way to it."""
 
     operation: Operation | None = None
-    workflow: Workflow | None = None
+    workflow: ArazzoWorkflow | None = None
     document: LinkedDocument | None = None
     issues: tuple[Issue, ...] = ()
 
@@ -61,7 +61,7 @@ class LinkedDocument:
         return tuple(dict.fromkeys((*self.specs.values(), *nested)))
 
     @cached_property
-    def workflows(self) -> Mapping[str, Workflow]:
+    def workflows(self) -> Mapping[str, ArazzoWorkflow]:
         """The workflows of the document by their ids."""
         return {workflow.id: workflow for workflow in self.document.workflows}
 
@@ -75,7 +75,7 @@ class LinkedDocument:
         if step.workflow_id:
             return self._workflow(step.workflow_id)
         if step.operation_id:
-            return self._operation(step.operation_id)
+            return self._operation(step.operation_id, step)
         return self._operation_at(step.operation_path)
 
     def _workflow(self, id: str) -> StepTarget:
@@ -88,7 +88,7 @@ class LinkedDocument:
             return _failure(f"there is no workflow {id}", f"the document's workflows: {known}")
         return StepTarget(workflow=workflow, document=linked)
 
-    def _operation(self, id: str) -> StepTarget:
+    def _operation(self, id: str, step: WorkflowStep) -> StepTarget:
         """Return the operation with an id, which is `$sourceDescriptions.NAME.ID` where several sources have it."""
         # An operationId may have dots, and may begin with a source's name: the whole text is tried first.
         matches = [spec.operation(id) for spec in self.specs.values() if spec.has(id)]
@@ -102,7 +102,18 @@ class LinkedDocument:
             return _failure(
                 f"several sources have an operation {id}", f"write $sourceDescriptions.{next(iter(self.specs))}.{id}"
             )
-        return StepTarget(operation=matches[0]) if matches else _failure(*self._unknown(id))
+        if not matches:
+            return _failure(*self._unknown(id))
+        same = operations_with_id(matches[0].spec, id)
+        if len(same) < 2:
+            return StepTarget(operation=matches[0])
+        # Some descriptions have one id for GET /customers and GET /customers/{id}: the step's path parameters decide.
+        given = {parameter.name for parameter in step.parameters if parameter.location == "path"}
+        fitting = [operation for operation in same if _path_names(operation) == given]
+        if len(fitting) == 1:
+            return StepTarget(operation=fitting[0])
+        paths = ", ".join(f"{operation.method} {operation.path}" for operation in same)
+        return _failure(f"several operations have the id {id}: {paths}", "name one by its operationPath")
 
     def _operation_at(self, text: str) -> StepTarget:
         """Return the operation that an operationPath names, in the standard's form or as it is written in practice."""
@@ -131,6 +142,21 @@ class LinkedDocument:
         ids = [operation.id for spec in self.specs.values() for operation in spec.operations]
         near = get_close_matches(id, ids, n=1)
         return f"no source has an operation {id}", f"did you mean {near[0]}?" if near else "`nlapi find` searches one"
+
+
+def operations_with_id(spec: Spec, id: str) -> list[Operation]:
+    """Return the operations that a description gives an operationId: several where it breaks the standard."""
+    return [operation for operation in spec.operations if _declared_id(operation) == id]
+
+
+def _declared_id(operation: Operation) -> str:
+    paths = as_map(operation.spec.document.get("paths"))
+    node = as_map(as_map(paths.get(operation.path)).get(operation.method.lower()))
+    return str(node.get("operationId", ""))
+
+
+def _path_names(operation: Operation) -> set[str]:
+    return {parameter.name for parameter in operation.parameters if parameter.location == "path"}
 
 
 def _failure(message: str, hint: str = "") -> StepTarget:

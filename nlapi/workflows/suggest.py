@@ -18,7 +18,7 @@ from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.names import unique_name
 from nlapi.tools.text import first_sentence, plain_text
 from nlapi.tools.units import unit_of
-from nlapi.workflows.chain_model import AnswerValue, Chain, ChainKind, ChainStep, pointer_text, with_article
+from nlapi.workflows.chain_model import Chain, ChainAnswerValue, ChainKind, ChainStep, pointer_text, with_article
 from nlapi.workflows.chains import ChainFinder
 
 VERSION = "1.0.1"
@@ -200,7 +200,7 @@ class _WorkflowBuilder:
             return parameter.schema["default"]
         return f"$inputs.{self._input(step, place)}"
 
-    def _output_name(self, value: AnswerValue) -> str:
+    def _output_name(self, value: ChainAnswerValue) -> str:
         outputs = self._outputs(value.step)
         return _field(next(name for name, keys in outputs.items() if keys == value.keys))
 

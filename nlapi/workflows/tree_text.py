@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from nlapi.client.safe_text import single_line
 from nlapi.openapi.spec import Effect
-from nlapi.workflows.model import ActionKind
-from nlapi.workflows.outline import Outline, OutlineEntry, action_text, source_text
+from nlapi.workflows.model import StepActionKind
+from nlapi.workflows.outline import OutlineEntry, WorkflowOutline, action_text, source_text
 
 # Characters of one value in a line.
 MAX_VALUE = 60
@@ -16,7 +16,7 @@ MAX_VALUE = 60
 EFFECT_MARKS = {Effect.READ: "", Effect.WRITE: "! changes something", Effect.DESTROY: "! takes something away"}
 
 
-def tree_lines(tree: Outline, *, width: int = MAX_VALUE) -> Iterator[str]:
+def tree_lines(tree: WorkflowOutline, *, width: int = MAX_VALUE) -> Iterator[str]:
     """Yield the lines of the tree: a head, then each step with its values and actions, and the counts.
 
     Values are cut to `width` characters.
@@ -24,14 +24,14 @@ def tree_lines(tree: Outline, *, width: int = MAX_VALUE) -> Iterator[str]:
     workflow = tree.workflow
     yield f"{single_line(workflow.id)}: {single_line(workflow.summary or workflow.description) or 'no summary'}"
     for action in workflow.failure_actions:
-        if action.kind is not ActionKind.END:
+        if action.kind is not StepActionKind.END:
             yield f"    on failure of a step: {single_line(action_text(action))}"
     for number, entry in enumerate(tree.entries, 1):
         yield from _entry_lines(entry, tree, number, width, is_last=number == len(tree.entries))
     yield f"  {effect_counts(tree)}"
 
 
-def effect_counts(tree: Outline) -> str:
+def effect_counts(tree: WorkflowOutline) -> str:
     """Return how many calls of the tree read and how many change: `1 read and 2 changes`."""
     reads = sum(entry.effect is Effect.READ for entry in tree.entries)
     counts = [count_text(reads, "read")] if reads else []
@@ -44,7 +44,9 @@ def count_text(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _entry_lines(entry: OutlineEntry, tree: Outline, number: int, width: int, *, is_last: bool) -> Iterator[str]:
+def _entry_lines(
+    entry: OutlineEntry, tree: WorkflowOutline, number: int, width: int, *, is_last: bool
+) -> Iterator[str]:
     indent = "   " * entry.depth
     branch, rail = ("└─", "  ") if is_last else ("├─", "│ ")
     name = single_line(entry.step.id)
@@ -64,7 +66,7 @@ def _entry_lines(entry: OutlineEntry, tree: Outline, number: int, width: int, *,
     yield from (f"{prefix}{single_line(text)}" for text in entry.flow)
 
 
-def _values(entry: OutlineEntry, tree: Outline, width: int) -> list[str]:
+def _values(entry: OutlineEntry, tree: WorkflowOutline, width: int) -> list[str]:
     if entry.bound is None:
         return []
     known = [f"{name}={_value(value, width)}" for name, value in entry.bound.call.arguments.items()]
@@ -75,7 +77,7 @@ def _values(entry: OutlineEntry, tree: Outline, width: int) -> list[str]:
     return [*known, *pending]
 
 
-def _crossing(entry: OutlineEntry, tree: Outline, expression: str) -> str:
+def _crossing(entry: OutlineEntry, tree: WorkflowOutline, expression: str) -> str:
     """Return in words that an answer of one API goes to another; "" where it stays."""
     source = tree.source_of(entry, expression)
     if source is None or source.operation is None or entry.operation is None:

@@ -14,14 +14,14 @@ from nlapi.workflows.expressions import (
     Accessors,
     Expression,
     ExpressionError,
-    Part,
+    ExpressionPart,
     Root,
     first_name,
     parse_expression,
     pointer,
     split_name,
 )
-from nlapi.workflows.model import Selector, Workflow, WorkflowStep
+from nlapi.workflows.model import ArazzoWorkflow, Selector, WorkflowStep
 from nlapi.workflows.sources import LinkedDocument
 
 # Outputs that are outputs of other steps; a real document has two levels.
@@ -127,7 +127,7 @@ class ValueSchemas:
         member = whole.part((name,))
         return None if member.fault else member
 
-    def of(self, node: Any, workflow: Workflow, step: WorkflowStep | None = None, hops: int = 0) -> ValueSchema:
+    def of(self, node: Any, workflow: ArazzoWorkflow, step: WorkflowStep | None = None, hops: int = 0) -> ValueSchema:
         """Return the schema of a value; `step` is the one whose answer `$response` is."""
         if isinstance(node, Selector):
             context = self.of(node.context, workflow, step, hops)
@@ -145,7 +145,7 @@ class ValueSchemas:
         return self._of_expression(expression, workflow, step, hops)
 
     def _of_expression(
-        self, expression: Expression, workflow: Workflow, step: WorkflowStep | None, hops: int
+        self, expression: Expression, workflow: ArazzoWorkflow, step: WorkflowStep | None, hops: int
     ) -> ValueSchema:
         match expression.root:
             case Root.INPUTS:
@@ -154,14 +154,14 @@ class ValueSchemas:
                 return self._step_output(expression, workflow, hops)
             case Root.STATUS_CODE:
                 return ValueSchema(schema={"type": "integer"}, reader=self._any_reader())
-            case Root.RESPONSE if expression.part is Part.BODY and step is not None:
+            case Root.RESPONSE if expression.part is ExpressionPart.BODY and step is not None:
                 operation = self.linked.target(step).operation
                 return ValueSchema() if operation is None else self.answer(operation).part(expression.accessors)
-            case Root.RESPONSE | Root.URL | Root.METHOD if expression.part is not Part.BODY:
+            case Root.RESPONSE | Root.URL | Root.METHOD if expression.part is not ExpressionPart.BODY:
                 return ValueSchema(schema={"type": "string"}, reader=self._any_reader())
         return ValueSchema()
 
-    def _input(self, expression: Expression, workflow: Workflow) -> ValueSchema:
+    def _input(self, expression: Expression, workflow: ArazzoWorkflow) -> ValueSchema:
         found = split_name(expression.name, workflow.input_schemas)
         if found is None:
             return ValueSchema(fault=f"the workflow has no input {first_name(expression.name)}")
@@ -170,7 +170,7 @@ class ValueSchemas:
             return ValueSchema()
         return ValueSchema(schema=schema, reader=self._any_reader()).part(found[1])
 
-    def _step_output(self, expression: Expression, workflow: Workflow, hops: int) -> ValueSchema:
+    def _step_output(self, expression: Expression, workflow: ArazzoWorkflow, hops: int) -> ValueSchema:
         step = workflow.step(expression.owner)
         if step is None:
             return ValueSchema(fault=f"the workflow has no step {expression.owner}")

@@ -22,8 +22,8 @@ from nlapi.tools.compile import compile_tool
 from nlapi.tools.names import MAX_LENGTH, tool_names, unique_name
 from nlapi.tools.run import Target, locate_arguments
 from nlapi.tools.tool import Call, Tool
-from nlapi.workflows.model import Workflow
-from nlapi.workflows.outline import Outline, outline
+from nlapi.workflows.model import ArazzoWorkflow
+from nlapi.workflows.outline import WorkflowOutline, outline
 from nlapi.workflows.sources import LinkedDocument
 from nlapi.workflows.tree_text import count_text
 
@@ -41,7 +41,7 @@ class WorkflowTool:
     """A workflow with the tool that it is. The effect of the tool is the gravest of its steps."""
 
     linked: LinkedDocument
-    workflow: Workflow
+    workflow: ArazzoWorkflow
     tool: Tool
     calls: tuple[Operation, ...]
     """the operations of its steps, in order"""
@@ -137,7 +137,7 @@ def workflow_tools(documents: Iterable[LinkedDocument]) -> WorkflowTools:
     ids: set[str] = set()
     for linked in documents:
         left_out += [str(issue) for issue in linked.issues]
-        usable: dict[str, tuple[Workflow, Outline]] = {}
+        usable: dict[str, tuple[ArazzoWorkflow, WorkflowOutline]] = {}
         for workflow in linked.document.workflows:
             try:
                 tree = outline(linked, workflow, {})
@@ -166,7 +166,7 @@ def workflow_tools(documents: Iterable[LinkedDocument]) -> WorkflowTools:
     return WorkflowTools(tools=tools, left_out=tuple(left_out))
 
 
-def _description(linked: LinkedDocument, workflows: Mapping[str, tuple[Workflow, Outline]]) -> Document:
+def _description(linked: LinkedDocument, workflows: Mapping[str, tuple[ArazzoWorkflow, WorkflowOutline]]) -> Document:
     """Return the OpenAPI description in which each workflow is an operation."""
     document = linked.document
     paths = {
@@ -183,7 +183,7 @@ def _description(linked: LinkedDocument, workflows: Mapping[str, tuple[Workflow,
     return Document(tree=tree, source=document.location or document.title, version="3.1.0")
 
 
-def _operation(id: str, workflow: Workflow, tree: Outline) -> dict[str, Any]:
+def _operation(id: str, workflow: ArazzoWorkflow, tree: WorkflowOutline) -> dict[str, Any]:
     node: dict[str, Any] = {
         "operationId": id,
         "summary": workflow.summary,
@@ -200,7 +200,7 @@ def _operation(id: str, workflow: Workflow, tree: Outline) -> dict[str, Any]:
     return node
 
 
-def _about(workflow: Workflow, tree: Outline) -> str:
+def _about(workflow: ArazzoWorkflow, tree: WorkflowOutline) -> str:
     """Return the description of the tool of a workflow: what it does, what it calls, and its effect."""
     texts = dict.fromkeys(single_line(text).rstrip(".") for text in (workflow.summary, workflow.description))
     about = ". ".join(text for text in texts if text) or single_line(workflow.id)

@@ -10,16 +10,16 @@ from functools import cache
 from typing import Any
 
 from nlapi.workflows.model import (
-    Action,
-    ActionKind,
+    ArazzoWorkflow,
     Criterion,
     CriterionKind,
     Replacement,
     Selector,
     Source,
+    StepAction,
+    StepActionKind,
     StepBody,
     StepParameter,
-    Workflow,
     WorkflowDocument,
     WorkflowStep,
 )
@@ -144,7 +144,7 @@ def _source(source: Source) -> dict[str, Any]:
     return {"name": source.name, "url": source.url, "type": str(source.kind)}
 
 
-def _workflow(workflow: Workflow) -> dict[str, Any]:
+def _workflow(workflow: ArazzoWorkflow) -> dict[str, Any]:
     return {
         "workflowId": workflow.id,
         **_texts(summary=workflow.summary, description=workflow.description),
@@ -202,8 +202,8 @@ def _criterion(criterion: Criterion) -> dict[str, Any]:
     return {**_texts(context=criterion.context), "condition": criterion.condition, **type}
 
 
-def _action(action: Action) -> dict[str, Any]:
-    is_retry = action.kind is ActionKind.RETRY
+def _action(action: StepAction) -> dict[str, Any]:
+    is_retry = action.kind is StepActionKind.RETRY
     retry = {"retryAfter": _number(action.retry_after), "retryLimit": action.retry_limit} if is_retry else {}
     return {
         "name": action.name,

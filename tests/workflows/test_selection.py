@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlapi.workflows.model import Criterion, CriterionKind, Selector, Workflow, WorkflowDocument
-from nlapi.workflows.scope import Exchange, Scope, UnresolvedError
+from nlapi.workflows.model import ArazzoWorkflow, Criterion, CriterionKind, Selector, WorkflowDocument
+from nlapi.workflows.scope import Scope, StepExchange, UnresolvedError
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12) | st.sampled_from(
     ["it's", '"', "\\", "' || '"]
@@ -15,9 +15,9 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12) | s
 
 
 def scope(body: object, **inputs: object) -> Scope:
-    workflow = Workflow(id="w", steps=(), inputs={"type": "object"})
+    workflow = ArazzoWorkflow(id="w", steps=(), inputs={"type": "object"})
     document = WorkflowDocument(version="1.1.0", title="t", workflows=(workflow,))
-    exchange = Exchange(method="GET", url="http://localhost", status=200, body=body)
+    exchange = StepExchange(method="GET", url="http://localhost", status=200, body=body)
     return Scope(workflow=workflow, document=document, inputs=inputs, exchange=exchange)
 
 

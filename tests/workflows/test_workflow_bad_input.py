@@ -19,7 +19,7 @@ from nlapi.workflows.engine import RunState, WorkflowRun
 from nlapi.workflows.outline import outline
 from nlapi.workflows.read import parse_document, read_document
 from nlapi.workflows.repair import repair
-from nlapi.workflows.scope import Exchange
+from nlapi.workflows.scope import StepExchange
 from nlapi.workflows.sources import LinkedDocument, link
 from nlapi.workflows.write import DocumentFormat, render
 from tests.cli.kit import run
@@ -134,7 +134,7 @@ def test_a_retry_for_ever_ends(tmp_path: Path) -> None:
     count = 0
     while calls := workflow_run.next_calls():
         count += 1
-        workflow_run.finish(calls[0].call, Exchange(method="GET", url="https://shop.example", status=404))
+        workflow_run.finish(calls[0].call, StepExchange(method="GET", url="https://shop.example", status=404))
     assert (count, workflow_run.state) == (1_000, RunState.FAILED)
     assert "more than 1,000 calls" in workflow_run.failure
 

@@ -23,7 +23,7 @@ from nlapi.workflows.delegation import WorkflowDelegate
 from nlapi.workflows.engine import WorkflowRun
 from nlapi.workflows.outline import outline
 from nlapi.workflows.report import run_record
-from nlapi.workflows.scope import Exchange
+from nlapi.workflows.scope import StepExchange
 from nlapi.workflows.workflow_tools import WorkflowTools
 from tests.servers import Echo
 from tests.workflows.shop import INPUTS, SENT, lines_sent, shop_api, shop_tools
@@ -141,7 +141,7 @@ def test_each_step_is_done_or_failed_or_not_run(statuses: list[int], tmp_path_fa
     answers = iter(statuses)
     while calls := run.next_calls():
         status = next(answers)
-        run.finish(calls[0].call, Exchange(method="GET", url="/", status=status, body={"id": "x"}))
+        run.finish(calls[0].call, StepExchange(method="GET", url="/", status=status, body={"id": "x"}))
     record = run_record(run, tree)
     done = [step["step"] for step in record["steps"] if "failure" not in step]
     failed = [step["step"] for step in record["steps"] if "failure" in step]

@@ -17,8 +17,8 @@ from nlapi.workflows.expressions import (
     Accessors,
     Expression,
     ExpressionError,
+    ExpressionPart,
     MissingPartError,
-    Part,
     Root,
     embedded_expressions,
     expressions_in,
@@ -258,6 +258,6 @@ def test_no_text_takes_long(part: str) -> None:
 def test_the_parts_of_an_expression_are_named() -> None:
     expression = parse_expression("$steps.a-b.outputs.docs.create#/x")
     assert expression is not None
-    assert (expression.owner, expression.part, expression.name) == ("a-b", Part.OUTPUTS, "docs.create#/x")
+    assert (expression.owner, expression.part, expression.name) == ("a-b", ExpressionPart.OUTPUTS, "docs.create#/x")
     assert parse_expression("$5") is None
     assert parse_expression("$inputsx.a") is None

@@ -16,9 +16,9 @@ from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.sandbox import running
 from nlapi.workflows.check import check
-from nlapi.workflows.model import Criterion, CriterionKind, Workflow
+from nlapi.workflows.model import ArazzoWorkflow, Criterion, CriterionKind
 from nlapi.workflows.read import parse_document
-from nlapi.workflows.scope import Exchange, Scope
+from nlapi.workflows.scope import Scope, StepExchange
 from nlapi.workflows.sources import LinkedDocument, link
 from nlapi.workflows.suggest import MAX_WORKFLOWS, suggest
 from tests.cli.kit import run
@@ -106,10 +106,10 @@ def test_only_a_single_match_is_changed(count: int, holds: bool) -> None:
     find, change = entry["steps"]
     (criterion,) = [criterion for criterion in find["successCriteria"] if criterion.get("type") == "jsonpath"]
     scope = Scope(
-        workflow=Workflow(id="w", steps=()),
+        workflow=ArazzoWorkflow(id="w", steps=()),
         document=parse_document(ads()),
         inputs={},
-        exchange=Exchange(
+        exchange=StepExchange(
             method="GET", url="https://x", status=200, body={"data": [{"id": str(n)} for n in range(count)], "n": 9}
         ),
     )

@@ -15,16 +15,16 @@ from jsonschema import Draft202012Validator
 
 from nlapi.openapi import yaml
 from nlapi.workflows.model import (
-    Action,
-    ActionKind,
+    ArazzoWorkflow,
     Criterion,
     CriterionKind,
     Replacement,
     Selector,
     Source,
+    StepAction,
+    StepActionKind,
     StepBody,
     StepParameter,
-    Workflow,
     WorkflowDocument,
     WorkflowStep,
 )
@@ -60,13 +60,13 @@ def criteria() -> st.SearchStrategy[tuple[Criterion, ...]]:
     return st.lists(st.one_of(simple, typed), max_size=2, unique_by=lambda entry: entry.condition).map(tuple)
 
 
-def actions(*, failure: bool) -> st.SearchStrategy[tuple[Action, ...]]:
-    end = st.builds(Action, name=IDS, kind=st.just(ActionKind.END), criteria=criteria())
-    goto = st.builds(Action, name=IDS, kind=st.just(ActionKind.GOTO), step_id=IDS)
+def actions(*, failure: bool) -> st.SearchStrategy[tuple[StepAction, ...]]:
+    end = st.builds(StepAction, name=IDS, kind=st.just(StepActionKind.END), criteria=criteria())
+    goto = st.builds(StepAction, name=IDS, kind=st.just(StepActionKind.GOTO), step_id=IDS)
     retry = st.builds(
-        Action,
+        StepAction,
         name=IDS,
-        kind=st.just(ActionKind.RETRY),
+        kind=st.just(StepActionKind.RETRY),
         retry_after=st.sampled_from([0.0, 0.5, 3.0]),
         retry_limit=st.integers(0, 9),
     )
@@ -77,7 +77,7 @@ def actions(*, failure: bool) -> st.SearchStrategy[tuple[Action, ...]]:
 def with_own_retries(step: WorkflowStep) -> WorkflowStep:
     """Return a step whose retries name the step itself: the schema of 1.0 requires a name, and it says nothing more."""
     actions = step.on_failure
-    retries = (replace(entry, step_id=step.id) if entry.kind is ActionKind.RETRY else entry for entry in actions)
+    retries = (replace(entry, step_id=step.id) if entry.kind is StepActionKind.RETRY else entry for entry in actions)
     return replace(step, on_failure=tuple(retries))
 
 
@@ -111,7 +111,7 @@ def documents(*, lowest: bool = False) -> st.SearchStrategy[WorkflowDocument]:
     ).map(with_own_retries)
     schemas = st.dictionaries(IDS, st.sampled_from([{"type": "string"}, {"type": "integer", "enum": [1]}]), max_size=2)
     workflows = st.builds(
-        Workflow,
+        ArazzoWorkflow,
         id=IDS,
         steps=st.lists(steps, min_size=1, max_size=3, unique_by=lambda step: step.id).map(tuple),
         summary=st.just("") | TEXTS,
@@ -176,13 +176,13 @@ def test_a_selector_raises_the_version() -> None:
     step = WorkflowStep(
         id="find", operation_id="list", outputs={"id": Selector(context="$response.body", selector="$[0].id")}
     )
-    document = WorkflowDocument(version="1.0.1", title="t", workflows=(Workflow(id="w", steps=(step,)),))
+    document = WorkflowDocument(version="1.0.1", title="t", workflows=(ArazzoWorkflow(id="w", steps=(step,)),))
     assert document_tree(document)["arazzo"] == "1.1.0"
 
 
 def test_yaml_is_written_for_people() -> None:
     step = WorkflowStep(id="a", operation_id="listPets", description="First line.\nSecond line.")
-    workflow = Workflow(id="w", steps=(step,), inputs={"type": "object"}, summary="All pets")
+    workflow = ArazzoWorkflow(id="w", steps=(step,), inputs={"type": "object"}, summary="All pets")
     source = Source(name="pets", url="pets.yaml")
     text = render(WorkflowDocument(version="1.0.1", title="Pets", sources=(source,), workflows=(workflow,)))
     assert text == (
