@@ -164,26 +164,23 @@ def to_wire_units(tool: Tool, arguments: Mapping[str, object]) -> dict[str, obje
 
 
 def coerce_nested(tool: Tool, arguments: Mapping[str, object]) -> dict[str, object]:
-    """Return the arguments with each text, nested ones included, as the type that the description asks for there.
+    """Return the arguments with each plain value, nested ones included, as the type that the description has there.
 
-    A number or truth value for a parameter that is a text becomes one: both are the same on the wire.
+    One value stands for a list of one. An id that one answer has as a number and another operation takes as a text is
+    the same id.
     """
     spec = tool.operation.spec
 
     def convert(schema: Mapping[str, object], value: Any) -> Any:
-        types = schema_types(schema)
-        return coerce(value, schema) if isinstance(value, str) and types and "string" not in types else value
-
-    def convert_argument(name: str, value: Any) -> Any:
-        location, _ = tool.places.get(name, ("body", name))
-        if isinstance(value, (int, float)) and location != "body":
-            types = allowed_types(tool.input_schema["properties"].get(name, {}), tool.input_schema.get("$defs", {}))
-            if types == {"string"}:
-                return json.dumps(value)
-        return _transform(spec, argument_schema(tool, name), value, convert, 0)
+        types = set(schema_types(schema)) - {"null"}
+        if isinstance(value, str):
+            return coerce(value, schema) if types and "string" not in types else value
+        if isinstance(value, (int, float)) and types == {"string"}:
+            return json.dumps(value)
+        return [value] if isinstance(value, (int, float)) and types == {"array"} else value
 
     texts = coerce_arguments(arguments, tool)
-    return {name: convert_argument(name, value) for name, value in texts.items()}
+    return {name: _transform(spec, argument_schema(tool, name), value, convert, 0) for name, value in texts.items()}
 
 
 def with_defaults(operation: Operation, values: dict[Place, Any]) -> dict[Place, Any]:

@@ -93,6 +93,11 @@ class StepReferences:
         value = self.schemas.of(node, self.workflow) if isinstance(node, str) else ValueSchema()
         if value.fault and (moved := self._moved_output(node, operation, place, where)):
             return moved
+        # One value stands for a list of one.
+        if target is not None and target.types == ("array",):
+            if value.part((0,)).is_scalar:
+                return fixed
+            target = target.part((0,))
         if target is None or value.fault or not target.is_scalar or not value.is_described:
             return fixed
         if set(value.types) & {"string", "number", "integer", "boolean"} or not _is_step_reference(node):
