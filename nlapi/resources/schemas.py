@@ -86,7 +86,7 @@ def schema_types(schema: Schema) -> tuple[str, ...]:
     if isinstance(stated_type, str):
         return (stated_type,)
     if isinstance(stated_type, list):
-        return tuple(stated_type)
+        return tuple(name for name in stated_type if isinstance(name, str))
     if "properties" in schema or "additionalProperties" in schema:
         return ("object",)
     if "items" in schema or "prefixItems" in schema:
