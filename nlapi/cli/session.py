@@ -100,6 +100,8 @@ class Session:
     caps: Caps = NO_CAPS
     max_rounds: int = MAX_ROUNDS
     thinking: ThinkingStatus | None = None
+    hints_at_resume: bool = True
+    """whether a question that stopped names `nlapi log resume`; a run of a workflow is resumed by its own command"""
     log: Log | None = None
     known_values: Mapping[str, Any] = field(default_factory=dict)
     secret_names: frozenset[str] = frozenset()
@@ -116,10 +118,11 @@ class Session:
         try:
             return await self._answer(conversation)
         except NlapiError as error:
-            _add_hint(error, self.conversation, self.log)
+            if self.hints_at_resume:
+                _add_hint(error, self.conversation, self.log)
             raise
         except (asyncio.CancelledError, KeyboardInterrupt):
-            if hint := _hint_to_resume(self.conversation, self.log):
+            if self.hints_at_resume and (hint := _hint_to_resume(self.conversation, self.log)):
                 console.note(f"\n{hint}")
             raise
 
@@ -135,7 +138,7 @@ class Session:
         while True:
             last = await self._until_last(conversation)
             if isinstance(last, TurnAnswered):
-                if hint := _hint_for_uncertain(last.conversation, self.log):
+                if self.hints_at_resume and (hint := _hint_for_uncertain(last.conversation, self.log)):
                     console.note(hint)
                 return last.conversation, exit_code(last)
             if isinstance(last, ChoiceOffered):

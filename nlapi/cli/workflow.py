@@ -13,7 +13,7 @@ import typer
 from nlapi.cli import console, table, workflow_run
 from nlapi.cli.options import ListFormat, ListOutput, Source
 from nlapi.cli.workflow_inputs import read_inputs
-from nlapi.cli.workflow_open import open_document, require_sources
+from nlapi.cli.workflow_open import open_document, require_sources, source_overrides
 from nlapi.cli.workflow_options import File, Inputs, SourceOverrides, Strict, WorkflowId
 from nlapi.errors import UsageError
 
@@ -154,7 +154,14 @@ def repair(
     for entry in repairs:
         show_line(str(entry))
     if target:
-        _write_document(render(mended.document.tree, _format_of(target)), target)
+        # The mended document opens what this one did, also from another folder.
+        tree = dict(mended.document.tree)
+        given = {name: _beside(text, target) for name, text in source_overrides(opened.document, sources).items()}
+        tree["sourceDescriptions"] = [
+            {**node, "url": given[node["name"]]} if node["name"] in given else node
+            for node in tree["sourceDescriptions"]
+        ]
+        _write_document(render(tree, _format_of(target)), target)
     elif repairs:
         console.note(f"{console.count_noun(len(repairs), 'repair')}; -o FILE writes the mended document")
     if not repairs:

@@ -60,7 +60,7 @@ def open_document(
         registered = find_registered(file, workflow_id)
         document = registered or read_document(file)
         known = source_of(document, file) if registered is not None else {}
-        linked = link(document, sources={**known, **_overrides(document, sources)}, loader=load)
+        linked = link(document, sources={**known, **source_overrides(document, sources)}, loader=load)
     if len(targets) > 1 and (base_url or auth or no_auth):
         raise UsageError(
             "--base-url, --auth and --no-auth go with one API",
@@ -80,7 +80,7 @@ def with_repairs(opened: OpenedDocument, *, only: str = "") -> OpenedDocument:
     return replace(opened, linked=linked)
 
 
-def _overrides(document: WorkflowDocument, sources: list[str] | None) -> dict[str, str]:
+def source_overrides(document: WorkflowDocument, sources: list[str] | None) -> dict[str, str]:
     """Return where the sources of a document are, by name, as the user says."""
     overrides: dict[str, str] = {}
     names = [source.name for source in document.sources]
@@ -98,4 +98,5 @@ def _overrides(document: WorkflowDocument, sources: list[str] | None) -> dict[st
 def require_sources(opened: OpenedDocument) -> None:
     """Raise NlapiError for a source that cannot be opened."""
     if opened.linked.issues:
-        raise NlapiError(str(opened.linked.issues[0]))
+        issue = opened.linked.issues[0]
+        raise NlapiError(f"{issue.where}: {issue.message}", hint=issue.hint)

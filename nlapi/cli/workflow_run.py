@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -213,7 +213,7 @@ def _require_sendable(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> 
     if denial := next(denials(tree, targets), ""):
         raise ConsentError(f"{denial}; nothing was sent", hint="`nlapi policy` shows the rules")
     if fault := next(unsendable(tree, targets), ""):
-        hint = "`nlapi workflow check` and `repair` help; --until STEP stops before it. Nothing was sent"
+        hint = "`nlapi workflow check` and `repair` help; --until STEP ends after an earlier one. Nothing was sent"
         raise ArgumentError(fault, hint=hint)
 
 
@@ -265,7 +265,6 @@ def _execute(
     from nlapi.workflows.secret_inputs import masked_texts, unstored_names, unstored_values
 
     workflow, inputs = workflow_run.workflow, workflow_run.inputs
-    credentials = tuple(secret for target in opened.targets.values() for secret in target.credentials.values())
     credentials = _credentials(opened)
     # A secret input goes into arguments, where a credential never may; the transcript has neither.
     secrets = masked_texts(workflow, inputs, credentials)
@@ -281,10 +280,12 @@ def _execute(
         consent=ConsentPrompt(),
         limits=limits(options.timeout),
         max_rounds=MAX_CALLS,
+        hints_at_resume=False,
         log_fields=_log_fields(opened, workflow_run, options, file, unstored_names(workflow, inputs)),
     )
     question = f"run the workflow {workflow_run.workflow.id}"
     known_values = parse_pairs(options.values, "--set")
+    _require_known_arguments(known_values, tree)
     conversation = ask(question) if earlier is None else earlier.with_question(question)
     conversation = conversation.with_replies(known_values)
     new_log = open_log(not options.no_log, replace(policy, secrets=secrets)) if log_path is None else None
@@ -319,6 +320,22 @@ def _execute(
         if path is not None and any(not report.failure for report in workflow_run.reports):
             console.note(f"`nlapi workflow resume {path.stem}` goes on where it stopped, and sends nothing twice")
         raise typer.Exit(_failure_code(session))
+
+
+def _require_known_arguments(values: Iterable[str], tree: WorkflowOutline) -> None:
+    """Refuse a value for a step or an argument that there is not: it would be left out unseen."""
+    from nlapi.tools.compile import compile_tool
+
+    for name in values:
+        names = {
+            f"{entry.step.id}.{argument}"
+            for entry in tree.entries
+            if entry.operation is not None
+            for argument in compile_tool(entry.operation).places
+        }
+        if not any(name == known or name.startswith(f"{known}.") for known in names):
+            known = ", ".join(sorted(names)[:12])
+            raise UsageError(f"--set {name}: no step has such an argument", hint=f"STEP.ARGUMENT: {known}")
 
 
 def _failure_code(session: Any) -> int:

@@ -17,7 +17,7 @@ from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Account, Call, Missing, Origin, Tool, ValueSource
 from nlapi.workflows.expressions import expressions_in
 from nlapi.workflows.model import CriterionKind, Replacement, StepBody, StepParameter, WorkflowStep
-from nlapi.workflows.scope import ABSENT, Scope, UnresolvedError
+from nlapi.workflows.scope import ABSENT, NotGivenError, Scope, UnresolvedError
 
 # Headers that a description does not describe (OpenAPI 3.1.1, Parameter Object): they follow from the body, the answers
 # and the credentials.
@@ -68,8 +68,8 @@ def bind(
     """Return the call of a step. BindError where a value has no place in the operation, or an expression no value.
 
     `defaults` are values by argument for those that are required and that the step does not give, `given` those for
-    values that an answer lacks: without one, LostValueError. With `partial`, for a preview, a value that only an answer
-    will give is left out, and `pending` has it.
+    values that an answer lacks: without one, LostValueError. With `partial`, for a preview, a value that an answer or
+    the user is yet to give is left out, and `pending` has it.
     """
     binding = _Binding(tool=compile_tool(operation), scope=scope, step=step.id, given=given or {}, is_partial=partial)
     own = {(parameter.name, parameter.location) for parameter in step.parameters}
@@ -128,7 +128,7 @@ class _Binding:
                 raise UnresolvedError(str(node), reason)
             return value
         except UnresolvedError as error:
-            if is_answer and self.is_partial:
+            if self.is_partial and (is_answer or isinstance(error, NotGivenError)):
                 self.pending.append((name, next(expressions_in(node), str(node))))
                 return ABSENT
             if is_answer and name in self.given:

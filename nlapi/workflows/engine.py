@@ -10,6 +10,7 @@ from typing import Any
 
 from nlapi.agent.repetition import REFUSAL_STATUSES
 from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.resources.error_reasons import error_reason
 from nlapi.tools.tool import Call, Missing
 from nlapi.workflows.bind import BindError, LostValueError, StepCall, bind
 from nlapi.workflows.expressions import ExpressionError, ExpressionPart, Root, expressions_in, parse_expression
@@ -293,7 +294,7 @@ class WorkflowRun:
             if operation is not None and is_undescribed_success(criterion, operation, status):
                 notes.append(f"{criterion.condition!r} names a status that the operation does not describe")
                 continue
-            seen = f"; the answer was {exchange.status}" if exchange is not None else ""
+            seen = f"; the answer was {_answer_text(exchange)}" if exchange is not None else ""
             return f"the criterion {criterion.condition!r} does not hold{seen}", tuple(notes)
         if not step.criteria and exchange is not None and not 200 <= exchange.status < 300:
             return f"the answer was {exchange.status}", tuple(notes)
@@ -458,3 +459,9 @@ def step_references(node: Any) -> Iterator[str]:
 def _is_refusal(status: int) -> bool:
     """Return whether an API says by a status that it did not carry a change out."""
     return status in REFUSAL_STATUSES
+
+
+def _answer_text(exchange: StepExchange) -> str:
+    """Return the status of an answer, with the reason that an error gives."""
+    reason = error_reason(exchange.body) if exchange.status >= 400 else ""
+    return f"{exchange.status}: {reason}" if reason else str(exchange.status)

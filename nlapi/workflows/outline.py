@@ -52,6 +52,8 @@ class WorkflowOutline:
 
     workflow: ArazzoWorkflow
     entries: tuple[OutlineEntry, ...]
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """what the run starts with, its defaults included"""
     unread: tuple[Issue, ...] = ()
     """what could not be read of the workflows in the tree: a run would go on without it"""
 
@@ -152,7 +154,10 @@ class _Outliner:
         syntax = syntax_fault(step)
         common: dict[str, Any] = {"path": path + step.id, "step": step, "depth": depth, "flow": flow}
         if target.workflow is not None and target.document is not None:
-            self.entries.append(OutlineEntry(workflow=target.workflow, fault=syntax, **common))
+            given = {parameter.name for parameter in step.parameters}
+            missing = [name for name in target.workflow.required_inputs if name not in given]
+            lacking = f"the workflow {target.workflow.id} needs the input {missing[0]}" if missing else ""
+            self.entries.append(OutlineEntry(workflow=target.workflow, fault=syntax or lacking, **common))
             nested = {parameter.name: _known(parameter.value, scope) for parameter in step.parameters}
             inputs = {name: value for name, value in nested.items() if value is not ABSENT}
             self.walk(target.document, target.workflow, inputs, f"{path}{step.id}/", depth + 1)
@@ -185,7 +190,12 @@ def outline(
     """Return the tree of a workflow with these inputs."""
     outliner = _Outliner(defaults=defaults or {}, strict=strict)
     outliner.walk(linked, workflow, inputs, "", 0)
-    return WorkflowOutline(workflow=workflow, entries=tuple(outliner.entries), unread=tuple(outliner.unread))
+    return WorkflowOutline(
+        workflow=workflow,
+        entries=tuple(outliner.entries),
+        inputs=with_defaults(workflow, inputs),
+        unread=tuple(outliner.unread),
+    )
 
 
 def _unread_parts(linked: LinkedDocument, workflow: ArazzoWorkflow) -> Iterator[Issue]:
@@ -205,6 +215,8 @@ def source_text(expression: str) -> str:
         parsed = parse_expression(expression)
     except ExpressionError:
         return expression
+    if parsed is not None and parsed.root is Root.INPUTS:
+        return f"the input {first_name(parsed.name)}"
     if parsed is None or parsed.root not in (Root.STEPS, Root.WORKFLOWS):
         return expression
     return f"{first_name(parsed.name)} of {parsed.owner}"
@@ -217,8 +229,14 @@ def _argument_fault(bound: StepCall) -> str:
     # A value that an answer will give does not excuse one that nothing gives.
     if "body" not in known and (missing := [name for name in tool.required if name not in known]):
         return f"{tool.operation.id} requires {missing[0]}, and nothing gives it"
+    # An object that an answer completes is judged when it is whole, as a required field of it may be among those.
+    whole = {
+        name: value
+        for name, value in bound.call.arguments.items()
+        if not any(pending.startswith(f"{name}.") for pending, _ in bound.pending)
+    }
     try:
-        check(tool, to_wire_units(tool, bound.call.arguments), partial=bool(bound.pending))
+        check(tool, to_wire_units(tool, whole), partial=bool(bound.pending))
     except ArgumentError as error:
         return str(error)
     return ""

@@ -47,6 +47,10 @@ class UnresolvedError(Exception):
         self.reason = reason
 
 
+class NotGivenError(UnresolvedError):
+    """A required input that was not given, yet may be."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepExchange:
     """A request and its answer, as expressions see them; `body` and `request_body` are JSON, or text."""
@@ -176,7 +180,7 @@ class Scope:
             raise UnresolvedError(expression.text, f"the workflow {self.workflow.id} has no input {name}")
         if found[0] not in self.inputs:
             if found[0] in self.workflow.required_inputs:
-                raise UnresolvedError(expression.text, f"the input {found[0]} was not given")
+                raise NotGivenError(expression.text, f"the input {found[0]} was not given")
             return ABSENT
         return self._named(expression, self.inputs, "input")
 

@@ -91,4 +91,4 @@ def masked_outline(
 
     # The faults are those of the values themselves: `***` may fit where they do not, and the other way round.
     pairs = zip(shown.entries, tree.entries, strict=True)
-    return replace(tree, entries=tuple(replace(entry, fault=mask(real.fault)) for entry, real in pairs))
+    return replace(shown, entries=tuple(replace(entry, fault=mask(real.fault)) for entry, real in pairs))

@@ -158,7 +158,7 @@ class _WorkflowBuilder:
             or f"{step.verb} {with_article(step.noun)}".capitalize(),
             **_target(step.operation, self.source),
             **_filled(parameters=parameters, requestBody=self._body(step, ids)),
-            "successCriteria": list(_criteria(step)),
+            "successCriteria": [*_criteria(step), *self._name_criteria(step, ids)],
             **_filled(onFailure=list(_failure_actions(step, ids[number]))),
             **_filled(outputs={_field(name): f"$response.body#{pointer_text(keys)}" for name, keys in outputs.items()}),
         }
@@ -199,6 +199,14 @@ class _WorkflowBuilder:
         if parameter is not None and "default" in parameter.schema and place not in step.asked:
             return parameter.schema["default"]
         return f"$inputs.{self._input(step, place)}"
+
+    def _name_criteria(self, step: ChainStep, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield the criterion that the item which was found has the very name: filters match parts of names too."""
+        part = self.finder.values.answers.list_part(step.operation) if step.list_keys is not None else None
+        for place in step.asked:
+            if part is not None and place[1] in self.finder.values.reader.properties(part.schema):
+                pointer = pointer_text((*part.keys, "0", *part.entry_keys, place[1]))
+                yield {"condition": f"$response.body#{pointer} == {self._value(step, place, ids)}"}
 
     def _output_name(self, value: ChainAnswerValue) -> str:
         outputs = self._outputs(value.step)

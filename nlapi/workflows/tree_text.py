@@ -23,6 +23,9 @@ def tree_lines(tree: WorkflowOutline, *, width: int = MAX_VALUE) -> Iterator[str
     """
     workflow = tree.workflow
     yield f"{single_line(workflow.id)}: {single_line(workflow.summary or workflow.description) or 'no summary'}"
+    if tree.inputs:
+        inputs = [f"{single_line(name)}={_value(value, width)}" for name, value in tree.inputs.items()]
+        yield f"    with {', '.join(inputs)}"
     for action in workflow.failure_actions:
         if action.kind is not StepActionKind.END:
             yield f"    on failure of a step: {single_line(action_text(action))}"

@@ -36,8 +36,8 @@ def find_argument_value(
     base, entry = entry_of(value)
     names = [name for name in (place[1], hint) if name]
     for name in names:
-        if (nested := _nested_id(value, name)) is not None:
-            return nested
+        if (nested := _nested_id(entry, name)) is not None:
+            return (*base, *nested)
     schema_words = {word for part in (value, entry) for word in name_words(ref_of(part.schema).rpartition("/")[2])}
     is_other = source is not None and _is_of_another_kind(
         {*singular_noun(source), *schema_words}, operation, place, names
@@ -71,17 +71,18 @@ def _plain_field(
     return next(((*base, key) for key in keys if entry.part((key,)).is_scalar), None)
 
 
-def _nested_id(value: ValueSchema, name: str) -> Accessors | None:
-    """Return the way to the id of an object inside: `new_project_gid` is `new_project.gid`. None for none."""
+def _nested_id(entry: ValueSchema, name: str) -> Accessors | None:
+    """Return the way to the id of an object of an item: `new_project_gid` is `new_project.gid`. None for none.
+
+    Only what the item itself has is meant: an object deeper inside belongs to something else.
+    """
     words = name_words(name)
     if len(words) < 2 or words[-1] not in ID_WORDS:
         return None
-    found = find_named(value, "_".join(words[:-1]))
-    if not found:
-        return None
-    inner = value.part(found)
-    field = next((key for key in inner.names if name_words(key) == words[-1:]), "")
-    return (*found, field) if field and inner.part((field,)).is_scalar else None
+    holder = next((key for key in entry.names if name_words(key) == words[:-1]), "")
+    inner = entry.part((holder,)) if holder else entry
+    field = next((key for key in inner.names if holder and name_words(key) == words[-1:]), "")
+    return (holder, field) if field and inner.part((field,)).is_scalar else None
 
 
 def _is_of_another_kind(item: set[str], operation: Operation, place: Place, names: list[str]) -> bool:

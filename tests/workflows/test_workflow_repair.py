@@ -1,0 +1,170 @@
+"""Repairs of a document by its descriptions: each says what it is, and what runs afterwards is what was meant."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nlapi.workflows.repair import repair
+from nlapi.workflows.repairs import RepairKind
+from tests.cli.kit import run
+from tests.servers import Reply
+from tests.workflows.kit import (
+    CREATE,
+    ORDERED,
+    Shop,
+    body,
+    described,
+    document,
+    flow,
+    flow_run,
+    linked,
+    step,
+    value,
+    write,
+)
+
+
+@pytest.fixture(autouse=True)
+def here(home: Path) -> Path:
+    return home
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    with Shop() as server:
+        yield server
+
+
+WHOLE_ANSWER = {**CREATE, "outputs": {"customer": "$response.body"}}
+USES_WHOLE = {**ORDERED, **body({"customer_id": "$steps.create.outputs.customer", "sku": "tea"})}
+
+
+@pytest.mark.parametrize(
+    ("kind", "steps", "sent"),
+    [
+        ("take", (WHOLE_ANSWER, USES_WHOLE), {"customer_id": "c1", "sku": "tea"}),
+        (
+            "find",
+            ({**CREATE, "outputs": {"id": "$response.body#/customer_id"}}, ORDERED),
+            {"customer_id": "c1", "sku": "tea"},
+        ),
+        (
+            "status",
+            (CREATE, {**ORDERED, "successCriteria": [{"condition": "$statusCode == 200"}]}),
+            {"customer_id": "c1", "sku": "tea"},
+        ),
+    ],
+)
+def test_a_repaired_chain_passes_the_id_on(
+    shop: Shop, tmp_path: Path, kind: str, steps: tuple[dict[str, Any], ...], sent: dict[str, Any]
+) -> None:
+    tree = document(flow(*steps))
+    _, repairs = repair(linked(tmp_path, tree))
+    assert kind in {entry.kind.value for entry in repairs}
+    ran = flow_run(tmp_path, shop, tree, "--repair")
+    assert (ran.code, shop.received[1].json()) == (0, sent)
+
+
+def test_an_id_that_a_step_leaves_out_is_handed_on(shop: Shop, tmp_path: Path) -> None:
+    tree = document(flow(CREATE, ORDERED, step("pay", "payOrder", **body({"method": "card"}))))
+    assert [entry.kind for entry in repair(linked(tmp_path, tree))[1]] == [RepairKind.HAND_ON]
+    assert flow_run(tmp_path, shop, tree, "--repair").code == 0
+    assert shop.log[-1] == "POST /orders/o2/pay"
+
+
+def test_a_required_value_that_nothing_gives_is_asked_for(shop: Shop, tmp_path: Path) -> None:
+    tree = document(flow(CREATE, {**ORDERED, **body({"customer_id": "$steps.create.outputs.id"})}))
+    ran = flow_run(tmp_path, shop, tree, "--repair")
+    assert (ran.code, shop.received) == (7, [])
+    assert "sku" in ran.err
+    assert flow_run(tmp_path, shop, tree, "--repair", "--input", "sku=tea").code == 0
+
+
+def test_the_id_of_something_deeper_is_not_the_one_that_is_wanted(tmp_path: Path) -> None:
+    """`/data/customer_id` is not the id of a customer who stands in an order of the answer."""
+    api = described("http://127.0.0.1:9")
+    inner = {"type": "object", "properties": {"customer": {"type": "object", "properties": {"id": {"type": "string"}}}}}
+    answer = {"type": "object", "properties": {"id": {"type": "string"}, "orders": {"type": "array", "items": inner}}}
+    schema = {"application/json": {"schema": answer}}
+    api["paths"]["/customers"]["post"]["responses"]["201"]["content"] = schema
+    source = linked(tmp_path, document(flow(WHOLE_ANSWER, USES_WHOLE)))
+    (tmp_path / "shop.json").write_text(json.dumps(api), encoding="utf-8")
+    mended, _ = repair(linked_again(tmp_path, source.document.tree))
+    order = mended.document.tree["workflows"][0]["steps"][1]
+    assert order["requestBody"]["payload"]["customer_id"] == "$steps.create.outputs.customer#/id"
+
+
+def linked_again(folder: Path, tree: Any) -> Any:
+    """Open a document with the description that lies beside it."""
+    from nlapi.workflows.read import parse_document
+    from nlapi.workflows.sources import link
+
+    return link(parse_document(tree, str(folder / "flow.json")))
+
+
+def test_a_mended_document_opens_the_source_that_was_given(shop: Shop, tmp_path: Path) -> None:
+    file = write(tmp_path, {**document(flow(WHOLE_ANSWER, USES_WHOLE))}, shop.url)
+    (tmp_path / "shop.json").rename(tmp_path / "moved.json")
+    target = tmp_path / "elsewhere" / "mended.json"
+    target.parent.mkdir()
+    assert run("workflow", "repair", file, "-o", str(target)).err.startswith("error: sourceDescriptions.shop")
+    run("workflow", "repair", file, "--source", str(tmp_path / "moved.json"), "-o", str(target))
+    assert run("workflow", "check", str(target)).code == 0
+
+
+def test_a_payload_whose_field_an_answer_gives_can_be_sent(shop: Shop, tmp_path: Path) -> None:
+    """A required field inside an object of the payload is known only once the step before was answered."""
+    line = {"type": "object", "required": ["sku"], "properties": {"sku": {"type": "string"}}}
+    file = write(tmp_path, document(flow(CREATE, nested_step())), shop.url)
+    api = described(shop.url)
+    schema = api["paths"]["/orders"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    schema["properties"]["gift"] = line
+    (tmp_path / "shop.json").write_text(json.dumps(api), encoding="utf-8")
+    ran = run("workflow", "run", file, "--input", "name=Ada", "--yes")
+    assert (ran.code, shop.received[1].json()["gift"]) == (0, {"sku": "c1"})
+
+
+def nested_step() -> dict[str, Any]:
+    payload = {"customer_id": "x", "sku": "tea", "gift": {"sku": "$steps.create.outputs.id"}}
+    return step("order", "createOrder", **body(payload))
+
+
+def test_a_tree_shows_its_inputs_and_what_is_not_given_yet(shop: Shop, tmp_path: Path) -> None:
+    file = write(tmp_path, document(flow(CREATE)), shop.url)
+    shown = run("workflow", "show", file)
+    assert "name <- the input name" in shown.out
+    assert "cannot be sent" not in shown.out
+    assert 'with name="Ada"' in run("workflow", "show", file, "--input", "name=Ada").out
+
+
+def test_a_nested_workflow_without_its_input_is_found_before_the_run(shop: Shop, tmp_path: Path) -> None:
+    tree = document(flow(CREATE, {"stepId": "in", "workflowId": "more"}), flow(CREATE, id="more"))
+    ran = flow_run(tmp_path, shop, tree, "buy")
+    assert (ran.code, shop.received) == (2, [])
+    assert "needs the input name" in ran.err
+
+
+def test_a_value_for_a_step_that_there_is_not_is_refused(shop: Shop, tmp_path: Path) -> None:
+    ran = flow_run(tmp_path, shop, document(flow(CREATE)), "--set", "crate.name=x")
+    assert (ran.code, shop.received) == (2, [])
+    assert "create.name" in ran.err
+
+
+def test_a_failure_has_the_reason_of_the_api_and_one_way_on(shop: Shop, tmp_path: Path) -> None:
+    shop.replies["POST /orders"] = [Reply(422, {"message": "the tea is sold out"})]
+    criterion = {"successCriteria": [{"condition": "$statusCode == 201"}]}
+    ran = flow_run(tmp_path, shop, document(flow(CREATE, {**ORDERED, **criterion})))
+    assert "the tea is sold out" in ran.err
+    assert "nlapi workflow resume" in ran.err
+    assert "log resume" not in ran.err
+
+
+def test_nothing_is_done_to_a_document_that_is_right(tmp_path: Path) -> None:
+    look = step("look", "getOrder", parameters=[value("id", "$inputs.name")])
+    _, repairs = repair(linked(tmp_path, document(flow(look))))
+    assert repairs == ()
