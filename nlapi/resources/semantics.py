@@ -285,7 +285,7 @@ class Semantics:
             return self._build_semantics(OperationKind.LIST, operation, path, resource, part=item_part)
         if _reads_by_post(operation):
             return None
-        if operation.method == "POST":
+        if operation.method == "POST" or _creates_by_put(operation):
             return self._build_semantics(
                 OperationKind.CREATE, operation, path, resource, part=self._item_part(operation, resource)
             )
@@ -348,6 +348,9 @@ class Semantics:
         item_read = collection.operations.get("GET") if collection is not None else None
         # What can only be read, as /status, is a computation and no stored item.
         if collection is None or item_read is None or not {"PUT", "PATCH", "DELETE"} & collection.operations.keys():
+            return None
+        # A PUT to a list of items is about many of them.
+        if self.resource_at(path) is not None and self.answers.list_part(item_read) is not None:
             return None
         view = self.answers.schema_view(item_read)
         if view is None or "object" not in self.answers.reader.types(view.schema):
@@ -414,6 +417,12 @@ class Semantics:
     ) -> OperationSemantics:
         parents = tuple(self.parents(path))
         return OperationSemantics(kind=kind, operation=operation, resource=resource, parents=parents, **fields)
+
+
+def _creates_by_put(operation: Operation) -> bool:
+    """Return whether a PUT to a collection says that it creates: Xero's PUT /Quotes is createQuotes."""
+    first = {words[0] for words in (name_words(operation.id), name_words(operation.summary)) if words}
+    return operation.method == "PUT" and not first.isdisjoint(("create", "creates"))
 
 
 def semantics_of(spec: Spec) -> Semantics:

@@ -154,8 +154,7 @@ def _row_context(state: SandboxState, row: StoredItem) -> SampleContext:
 def _create(
     state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
 ) -> HandlerResult:
-    body = checked.body if checked.body is not MISSING else {}
-    bodies = body if isinstance(body, list) else [body]
+    bodies = writes.items_in(resource, checked.body if checked.body is not MISSING else {})
     rows = [
         writes.create(state, resource, role.operation, writes.item_fields(resource, item), scope)
         for item in bodies or [{}]

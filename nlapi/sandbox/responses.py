@@ -52,6 +52,10 @@ def problem_response(problem: RequestProblem) -> HttpResponse:
     return HttpResponse(status=problem.status, headers=headers, content=encode_json(problem.as_dict()))
 
 
+# Statuses whose answers have no body (RFC 9110 §15.3.5, §15.3.6, §15.4.5).
+_BODILESS = (204, 205, 304)
+
+
 def encode_json(value: object) -> bytes:
     import orjson
 
@@ -69,10 +73,12 @@ def build_response(
         headers += [("location", location)] if location else []
     media = _media(response, accept) if response else None
     if media is None and result.value is not ABSENT and is_undescribed(operation):
-        status = 201 if result.created is not None and status != 200 else 200
+        # Only a status that allows no body cannot stand: 202 with the item is 202.
+        if status in _BODILESS:
+            status = 201 if result.created is not None else 200
         headers.append(("content-type", JSON))
         return HttpResponse(status=status, headers=tuple(headers), content=encode_json(result.value))
-    if media is None or status in (204, 205, 304):
+    if media is None or status in _BODILESS:
         return HttpResponse(status=status, headers=tuple(headers))
     content = _content(state, operation, response, media, result)
     content_type = _concrete_type(media.content_type)
@@ -85,7 +91,10 @@ def _concrete_type(content_type: str) -> str:
 
 
 def _response(operation: Operation, *, is_created: bool) -> tuple[int, Response | None]:
-    """Return the described status of success, and its Response: 201 for a created item, else the lowest other 2xx."""
+    """Return the described status of success, and its Response: 201 for a created item, else the lowest other 2xx.
+
+    201 without a body beside a 200 with one is what generators write for each POST: the 200 is meant.
+    """
     described = {
         _status_number(response.status): response
         for response in operation.responses
@@ -96,7 +105,8 @@ def _response(operation: Operation, *, is_created: bool) -> tuple[int, Response 
         default = operation.response()
         return (201 if is_created else 200) if default and default.media else 204, default
     statuses = sorted(status for status in described if is_created or status != 201) or sorted(described)
-    status = 201 if is_created and 201 in described else statuses[0]
+    has_bare_201 = 201 in described and not described[201].media and 200 in described and described[200].media
+    status = 201 if is_created and 201 in described and not has_bare_201 else statuses[0]
     return status, described[status]
 
 

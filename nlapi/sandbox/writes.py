@@ -274,6 +274,19 @@ def writable_fields(state: SandboxState, operation: Operation) -> dict[str, obje
     return fields
 
 
+def items_in(resource: Resource, body: object) -> list[Any]:
+    """Return the items of a body that is a list or wraps one (`{"quotes": [{...}]}`), else the body as the only one."""
+    if isinstance(body, dict) and len(body) == 1:
+        name, inner = next(iter(body.items()))
+        if singular_words(name) == resource.noun and isinstance(inner, list) and all(map(_is_object, inner)):
+            return inner
+    return body if isinstance(body, list) else [body]
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
 def item_fields(resource: Resource, body: object) -> dict[str, Any]:
     """Return the fields of a body that is an item or wraps one (`{"campaign": {...}}`); {} for any other body."""
     if isinstance(body, dict) and len(body) == 1:

@@ -292,3 +292,44 @@ def test_every_listed_item_opens(shown: Any, taken: Any, field: str, key: str, w
 def read(sandbox: Sandbox, path: str) -> Any:
     request = RawRequest(method="GET", path=path, query="", headers={}, content=b"")
     return json.loads(sandbox.respond(request).content)
+
+
+MADE = {"description": "made"}
+
+
+@pytest.mark.parametrize(
+    ("responses", "status"),
+    [
+        ({"202": MADE}, 202),
+        # Generators write 201 beside each 200.
+        ({**answer(thing(id=TEXT, name=TEXT)), "201": MADE}, 200),
+        ({"200": MADE, "201": MADE}, 201),
+    ],
+)
+def test_a_creation_answers_with_the_status_that_is_described(responses: Any, status: int) -> None:
+    board = thing(id=TEXT, name=TEXT)
+    paths = {
+        "/boards": {"get": listing(array(board)), "post": {**body(thing(name=TEXT)), "responses": responses}},
+        "/boards/{board_id}": reading(board, parameter("board_id", "path")),
+    }
+    with client(paths) as http:
+        assert http.post("/boards", json={"name": "Autumn"}).status_code == status
+
+
+@pytest.mark.parametrize("named", ["createQuotes", "addOrReplaceQuotes"])
+def test_a_put_to_a_list_that_creates_leaves_the_others_as_they_are(named: str) -> None:
+    quotes = thing(Quotes=array(ref("Quote")))
+    put = {"operationId": named, **body(ref("Quotes")), "responses": answer(ref("Quotes"))}
+    paths = {
+        "/quotes": {"get": listing(ref("Quotes")), "put": put},
+        "/quotes/{QuoteID}": reading(ref("Quotes"), parameter("QuoteID", "path")),
+    }
+    schemas = {"Quote": thing(QuoteID={"type": "string", "format": "uuid"}, Title=TEXT), "Quotes": quotes}
+    with client(paths, components={"schemas": schemas}) as http:
+        if named == "createQuotes":
+            made = good(http.put("/quotes", json={"Quotes": [{"Title": "New"}]}))["Quotes"][0]
+            assert good(http.get(f"/quotes/{made['QuoteID']}"))["Quotes"][0]["Title"] == "New"
+        else:
+            http.put("/quotes", json={"Quotes": [{"Title": "New"}]})
+        for quote in good(http.get("/quotes"))["Quotes"]:
+            assert http.get(f"/quotes/{quote['QuoteID']}").status_code == 200
