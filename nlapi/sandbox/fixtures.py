@@ -74,8 +74,7 @@ class Fixtures:
         """Return whether an item with that id exists; parents that do not belong to its kind are ignored."""
         if resource.is_open:
             return not self.store.is_deleted(resource.name, key, {})
-        names = {parent.name for parent in self.semantics.all_parents(resource)}
-        own_scope = {name: value for name, value in scope.items() if name in names}
+        own_scope = self.own_scope(resource, scope)
         row = self.store.find(resource.name, key)
         if row is None:
             self.fill(resource, scope)
@@ -83,6 +82,11 @@ class Fixtures:
         if row is None:
             row = self.get(resource, key, own_scope)
         return row is not None and scopes_agree(own_scope, row.scope)
+
+    def own_scope(self, resource: Resource, scope: Scope) -> dict[str, str]:
+        """Return the parents of a scope that the paths of a kind name."""
+        names = {parent.name for parent in self.semantics.all_parents(resource)}
+        return {name: value for name, value in scope.items() if name in names}
 
     def remember(self, resource: Resource, key: str, fields: Mapping[str, object]) -> None:
         """Record that an answer shows the id of an item, which can be opened from then on."""

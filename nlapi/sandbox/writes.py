@@ -97,6 +97,8 @@ def create(
 
     Without `key` the id is the one in the body, where a client may choose it, else a new one.
     """
+    # The samples come first: their ids, which count on, are the same whatever a client does before it lists them.
+    state.fixtures.fill(resource, state.fixtures.own_scope(resource, scope))
     makers = [part.operations["POST"] for part in resource.collections if "POST" in part.operations]
     open_fields = {name: part for maker in (*makers, operation) for name, part in writable_fields(state, maker).items()}
     data = {name: value for name, value in body.items() if _is_storable(value) or name in resource.properties}

@@ -316,6 +316,22 @@ def test_a_creation_answers_with_the_status_that_is_described(responses: Any, st
         assert http.post("/boards", json={"name": "Autumn"}).status_code == status
 
 
+def test_samples_are_the_same_whether_they_are_listed_or_something_is_created_first() -> None:
+    board = thing(id=TEXT, name=TEXT)
+    paths = {
+        "/teams/{team}/boards": {
+            "parameters": [parameter("team", "path")],
+            "get": listing(array(board)),
+            "post": {**body(thing(name=TEXT)), "responses": answer(board, "201")},
+        },
+    }
+    with client(paths) as http:
+        samples = good(http.get("/teams/1/boards"))
+    with client(paths) as http:
+        made = good(http.post("/teams/1/boards", json={"name": "Autumn"}))
+        assert good(http.get("/teams/1/boards")) == [*samples, made]
+
+
 @pytest.mark.parametrize("named", ["createQuotes", "addOrReplaceQuotes"])
 def test_a_put_to_a_list_that_creates_leaves_the_others_as_they_are(named: str) -> None:
     quotes = thing(Quotes=array(ref("Quote")))
