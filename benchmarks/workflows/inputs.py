@@ -169,10 +169,9 @@ class InputSource:
         place = (target.use.location, target.name)
         if target.use.location != "body" or len(target.use.keys) == 1:
             value = self._existing_id(target.operation, place, known)
-            if value is not None and self._fits(schema, value):
-                return value
-            if value is not None and self._fits(schema, str(value)):
-                return str(value)
+            readings = (value, str(value), *_readings(value)) if value is not None else ()
+            if (fitting := next((reading for reading in readings if self._fits(schema, reading)), None)) is not None:
+                return fitting
         return self._search_word(target.operation, place, known) or self.sample(schema, target.name)
 
     def _search_word(self, operation: Operation, place: tuple[str, str], known: Mapping[str, Any]) -> Any:

@@ -18,9 +18,10 @@ from nlapi.workflows.value_schemas import ValueSchema
 MAX_DEPTH = 5
 MAX_PROPERTIES = 2_000
 
-# Nouns of operations whose answers are of any kind.
+# Nouns of operations and schemas that are of any kind.
 _GENERAL_NOUNS = frozenset(
-    "search query lookup find result list batch bulk me self current item entry job task".split()
+    """search query lookup find result list batch bulk me self current item entry job task response collection page data
+    object array model""".split()
 )
 
 
@@ -93,7 +94,9 @@ def _is_of_another_kind(item: set[str], operation: Operation, place: Place, name
     named = [words[-2] for name in names if len(words := name_words(name)) > 1 and words[-1] in ID_WORDS]
     target = target_noun(operation, place)[-1:] if not named else ()
     kinds = {singular(word) for word in (*named, *target)}
-    if not item or not kinds or (item | kinds) & _GENERAL_NOUNS:
+    # A word that says nothing of the kind does not hide those that do: a `CommentEntry` is a comment.
+    item, kinds = item - _GENERAL_NOUNS, kinds - _GENERAL_NOUNS
+    if not item or not kinds:
         return False
     return not any(kind.endswith(word) or word.endswith(kind) for kind in kinds for word in item)
 

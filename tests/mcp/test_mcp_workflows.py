@@ -114,7 +114,9 @@ def test_a_failure_midway_tells_what_was_done_and_what_was_not(tmp_path: Path) -
     assert result.is_error
     record = result.structured_content
     assert record["state"] == "failed"
-    assert record["failure"] == "add-order: the criterion '$statusCode == 201' does not hold; the answer was 409"
+    assert (
+        record["failure"] == "add-order: the criterion '$statusCode == 201' does not hold; the answer was 409: sold out"
+    )
     assert [(step["step"], step["status"]) for step in record["steps"]] == [("add-customer", 201), ("add-order", 409)]
     assert record["not_run"] == ["look"]
     assert "changed before: add-customer\nnot run: look" in text(result)

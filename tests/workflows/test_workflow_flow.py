@@ -50,7 +50,8 @@ def order_of(shop: Shop) -> list[str]:
 def test_end_skips_what_follows(shop: Shop, tmp_path: Path) -> None:
     end = [{"name": "enough", "type": "end", "criteria": [{"condition": "$response.body#/state == 'open'"}]}]
     assert flow_run(tmp_path, shop, document(flow(get("a"), get("b", onSuccess=end), get("c")))).code == 0
-    assert order_of(shop) == ["a", "b"]
+    # Two reads side by side arrive in any order.
+    assert sorted(order_of(shop)) == ["a", "b"]
 
 
 def test_goto_leads_forward_and_the_first_action_that_applies_counts(shop: Shop, tmp_path: Path) -> None:
