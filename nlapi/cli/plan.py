@@ -17,7 +17,7 @@ from nlapi.planner.planner import OfflinePlanner
 from nlapi.tools.plan import Conversation, Plan, WorkflowProposal
 from nlapi.workflows.from_plan import workflow_of_plan
 from nlapi.workflows.model_chain import workflow_of_model_plan
-from nlapi.workflows.outline import outline
+from nlapi.workflows.secret_inputs import masked_outline
 from nlapi.workflows.tree_text import tree_lines
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def show_plan(session: Session, setup: Setup, conversation: Conversation) 
         _show_workflow(plan.proposal, setup)
         return
     built = _planned(session, setup, conversation, plan)
-    tree = outline(built.linked, built.linked.document.workflow(), built.examples)
+    tree = masked_outline(built.linked, built.linked.document.workflow(), built.examples)
     output = setup.plan_to or ("" if is_terminal() else "-")
     for line in tree_lines(tree):
         (console.note if output == "-" else console.write)(line)

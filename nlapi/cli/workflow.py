@@ -99,7 +99,7 @@ def show(
 ) -> None:
     """Show a workflow as a tree: what reads, what changes, and what is known now. Without ID, list the workflows."""
     from nlapi.cli.workflow_view import mermaid, outline_record
-    from nlapi.workflows.outline import outline
+    from nlapi.workflows.secret_inputs import masked_outline
     from nlapi.workflows.tree_text import tree_lines
 
     opened = open_document(file, sources, workflow_id=workflow_id)
@@ -112,7 +112,7 @@ def show(
         table.print_list(rows, format, ("id", "steps", "summary"))
         return
     workflow = opened.document.workflow(workflow_id)
-    tree = outline(opened.linked, workflow, read_inputs(workflow, inputs), defaults=opened.defaults)
+    tree = masked_outline(opened.linked, workflow, read_inputs(workflow, inputs), defaults=opened.defaults)
     if output is TreeFormat.MERMAID:
         console.write(mermaid(tree))
     elif output is TreeFormat.JSON:
@@ -145,6 +145,7 @@ def repair(
     what an operation does not have is left out, an id is handed on, and a required value becomes an input.
     """
     from nlapi.workflows.repair import repair as repair_document
+    from nlapi.workflows.tree_nodes import with_source_urls
     from nlapi.workflows.write import render
 
     opened = open_document(file, sources)
@@ -154,14 +155,8 @@ def repair(
     for entry in repairs:
         show_line(str(entry))
     if target:
-        # The mended document opens what this one did, also from another folder.
-        tree = dict(mended.document.tree)
-        given = {name: _beside(text, target) for name, text in source_overrides(opened.document, sources).items()}
-        tree["sourceDescriptions"] = [
-            {**node, "url": given[node["name"]]} if node["name"] in given else node
-            for node in tree["sourceDescriptions"]
-        ]
-        _write_document(render(tree, _format_of(target)), target)
+        overrides = {name: _beside(text, target) for name, text in source_overrides(opened.document, sources).items()}
+        _write_document(render(with_source_urls(mended.document.tree, overrides), _format_of(target)), target)
     elif repairs:
         console.note(f"{console.count_noun(len(repairs), 'repair')}; -o FILE writes the mended document")
     if not repairs:

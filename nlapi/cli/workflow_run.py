@@ -310,14 +310,15 @@ def _execute(
         pass
     elif options.output is RunOutput.TEXT or (options.output is None and is_terminal()):
         for line in run_lines(workflow_run):
-            console.write(line)
+            console.write(redact(line, secrets))
     else:
-        console.write(console.format_json(run_record(workflow_run, tree)))
+        console.write(redact(console.format_json(run_record(workflow_run, tree)), secrets))
     if workflow_run.state is not RunState.DONE:
         console.error(redact(workflow_run.failure, secrets))
         for line in [*failure_lines(workflow_run, tree)][1:]:
             console.note(redact(line, secrets))
-        if path is not None and any(not report.failure for report in workflow_run.reports):
+        # Also where the first step failed: the outcome of a change may be unknown, and resuming asks about it.
+        if path is not None and workflow_run.reports:
             console.note(f"`nlapi workflow resume {path.stem}` goes on where it stopped, and sends nothing twice")
         raise typer.Exit(_failure_code(session))
 

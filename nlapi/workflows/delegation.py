@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from nlapi.agent.events import Planner, PlannerChosen
+from nlapi.client.masking import redact
 from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line
 from nlapi.errors import ArgumentError, UsageError
@@ -299,7 +300,8 @@ def _end_plan(run: _Run) -> Plan:
     """Return the plan that ends a turn after the run that the sentence meant."""
     ended = run.planner.run
     lines = run_lines(ended) if ended.state is RunState.DONE else failure_lines(ended, run.tree)
-    return Plan(text="\n".join(lines), failure=ended.failure)
+    secrets = secret_texts(ended.workflow, ended.inputs)
+    return Plan(text=redact("\n".join(lines), secrets), failure=redact(ended.failure, secrets))
 
 
 def _answered_round(run: _Run, origin: Plan, turn: Turn) -> Round:
@@ -314,7 +316,9 @@ def _answered_round(run: _Run, origin: Plan, turn: Turn) -> Round:
     else:
         refused = last is not None and last.outcome is Outcome.REFUSED
         outcome = Outcome.REFUSED if refused else Outcome.FAILED
-        step = Step(call=run.call, outcome=outcome, message="; ".join(failure_lines(ended, run.tree)))
+        # An API may repeat in its reason what it was sent.
+        message = redact("; ".join(failure_lines(ended, run.tree)), secret_texts(ended.workflow, ended.inputs))
+        step = Step(call=run.call, outcome=outcome, message=message)
     return Round(plan=origin, steps=(step,))
 
 

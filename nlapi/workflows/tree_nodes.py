@@ -45,3 +45,16 @@ def unshared(node: Any) -> Any:
     if isinstance(node, Mapping):
         return {key: unshared(value) for key, value in node.items()}
     return [unshared(value) for value in node] if isinstance(node, list) else node
+
+
+def with_source_urls(tree: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, Any]:
+    """Return a document whose sources have other addresses, by the name of each."""
+    if not urls:
+        return dict(tree)
+    sources = [
+        {**source, "url": urls[source["name"]]}
+        if isinstance(source, Mapping) and source.get("name") in urls
+        else source
+        for source in list_of(tree, "sourceDescriptions")
+    ]
+    return {**tree, "sourceDescriptions": sources}

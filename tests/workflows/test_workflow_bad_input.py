@@ -43,15 +43,7 @@ from tests.workflows.kit import (
 DATA = Path(__file__).parents[3] / "shared/data/workflows"
 
 
-@pytest.fixture(autouse=True)
-def here(home: Path) -> Path:
-    return home
-
-
-@pytest.fixture
-def shop() -> Iterator[Shop]:
-    with Shop() as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def errors(folder: Path, tree: dict[str, Any]) -> str:

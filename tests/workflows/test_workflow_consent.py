@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +28,7 @@ from tests.workflows.kit import (
     write,
 )
 
-
-@pytest.fixture(autouse=True)
-def here(home: Path) -> Path:
-    return home
-
-
-@pytest.fixture
-def shop() -> Iterator[Shop]:
-    with Shop() as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def test_without_a_terminal_nothing_is_sent_not_even_reads(shop: Shop, tmp_path: Path) -> None:

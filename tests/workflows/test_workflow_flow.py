@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socketserver
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +26,7 @@ from tests.workflows.kit import (
     write,
 )
 
-
-@pytest.fixture(autouse=True)
-def here(home: Path) -> Path:
-    return home
-
-
-@pytest.fixture
-def shop() -> Iterator[Shop]:
-    with Shop() as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def get(id: str, sku: str = "", **more: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +22,13 @@ from tests.workflows.kit import (
     flow,
     flow_run,
     linked,
+    lost,
     step,
     value,
     write,
 )
 
-
-@pytest.fixture(autouse=True)
-def here(home: Path) -> Path:
-    return home
-
-
-@pytest.fixture
-def shop() -> Iterator[Shop]:
-    with Shop() as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("home")
 
 
 WHOLE_ANSWER = {**CREATE, "outputs": {"customer": "$response.body"}}
@@ -162,6 +153,24 @@ def test_a_failure_has_the_reason_of_the_api_and_one_way_on(shop: Shop, tmp_path
     assert "the tea is sold out" in ran.err
     assert "nlapi workflow resume" in ran.err
     assert "log resume" not in ran.err
+
+
+@pytest.mark.parametrize("sources", [None, ["shop"], [{"url": "shop.json", "type": "openapi"}]])
+def test_a_document_without_a_named_source_is_written_as_it_is(tmp_path: Path, sources: Any) -> None:
+    tree = {**document(flow(CREATE)), "sourceDescriptions": sources}
+    if sources is None:
+        del tree["sourceDescriptions"]
+    target = tmp_path / "mended.json"
+    ran = run("workflow", "repair", write(tmp_path, tree), "-o", str(target))
+    assert "fault of nlapi" not in ran.err
+    assert json.loads(target.read_text(encoding="utf-8")).get("sourceDescriptions") == sources
+
+
+def test_a_first_change_of_unknown_outcome_can_be_gone_on_with(shop: Shop, tmp_path: Path) -> None:
+    shop.replies["POST /customers"] = [lost]
+    ran = flow_run(tmp_path, shop, document(flow(CREATE)))
+    assert (ran.code, shop.changes) == (1, ["POST /customers"])
+    assert "nlapi workflow resume" in ran.err
 
 
 def test_nothing_is_done_to_a_document_that_is_right(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +33,7 @@ TREE = document(
 GIVEN = ("-i", f"password={CANARY}", "-i", f'keys={{"main": "{CANARY}-key"}}')
 
 
-@pytest.fixture(autouse=True)
-def here(home: Path) -> Path:
-    return home
-
-
-@pytest.fixture
-def shop() -> Iterator[Shop]:
-    with Shop() as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def file(folder: Path, shop: Shop) -> str:
@@ -70,6 +61,27 @@ def test_no_secret_is_written(shop: Shop, home: Path, more: list[str], status: i
         assert shop.received[0].body == f"user=ada&password={CANARY}".encode()
         assert shop.received[1].json() == {"name": f"of {CANARY}-key", "email": CANARY}
         assert shop.received[1].header("authorization") == f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize("more", [["-o", "ndjson"], ["-o", "text"], ["-o", "json"]])
+def test_no_secret_is_in_the_reason_of_a_failed_criterion(shop: Shop, home: Path, more: list[str]) -> None:
+    shop.replies["GET"] = [Reply(404, {"message": f"{CANARY} and {TOKEN} are not here"})]
+    path = file(home, shop)
+    tree = json.loads(Path(path).read_text())
+    for step_tree in tree["workflows"][0]["steps"]:
+        step_tree["successCriteria"] = [{"condition": "$statusCode < 300"}]
+    Path(path).write_text(json.dumps(tree))
+    ran = run("workflow", "run", path, *GIVEN, "--auth", f"token={TOKEN}", "--yes", *more)
+    assert ran.code != 0
+    assert "are not here" in ran.out + ran.err
+    assert clean(home, ran.out, ran.err)
+
+
+@pytest.mark.parametrize("output", ["tree", "json", "mermaid"])
+def test_no_secret_is_in_a_tree_that_is_only_shown(shop: Shop, home: Path, output: str) -> None:
+    ran = run("workflow", "show", file(home, shop), *GIVEN, "-o", output)
+    assert ran.code == 0
+    assert clean(home, ran.out, ran.err)
 
 
 def test_no_secret_is_in_a_refusal(shop: Shop, home: Path) -> None:
