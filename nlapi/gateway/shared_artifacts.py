@@ -88,7 +88,7 @@ class SharedArtifacts:
         """Delete the artifacts of no stored revision, unless they came within the last hour."""
         unused = f"""
             DELETE FROM artifacts WHERE created_at < now() - interval '{GRACE_PERIOD}' AND NOT EXISTS (
-              SELECT 1 FROM version_digests WHERE version_digests.digest = artifacts.digest)"""  # noqa: S608
+              SELECT 1 FROM version_digests WHERE version_digests.digest = artifacts.digest)"""  # noqa: S608 - names of the store
         with self._database.transaction():
             self._database.execute(unused)
 

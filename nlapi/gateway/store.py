@@ -461,11 +461,11 @@ class GatewayStore:
         build: Callable[[Row], Any],
     ) -> RowPage:
         # Only names and conditions that are written in this file get into the text; values are bound.
-        count_row = self._fetch_row(f"SELECT count(*) AS total FROM {table}{conditions.sql()}", *conditions.values)  # noqa: S608
+        count_row = self._fetch_row(f"SELECT count(*) AS total FROM {table}{conditions.sql()}", *conditions.values)  # noqa: S608 - names of the store
         total = int(count_row["total"]) if count_row else 0
         if before:
             conditions.add(f"{key} < ?", before)
-        query = f"SELECT * FROM {table}{conditions.sql()} ORDER BY {key} DESC LIMIT ?"  # noqa: S608
+        query = f"SELECT * FROM {table}{conditions.sql()} ORDER BY {key} DESC LIMIT ?"  # noqa: S608 - names of the store
         rows = self._fetch_all(query, *conditions.values, limit + 1)
         next_key = int(rows[limit - 1][key]) if len(rows) > limit else 0
         return RowPage(rows=tuple(build(row) for row in rows[:limit]), next=next_key, total=total)

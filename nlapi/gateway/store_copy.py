@@ -78,7 +78,7 @@ def copy_store(source: GatewayStore, artifacts: ArtifactStore, target: GatewaySt
         outcome = _compare(source, target)
         if outcome is not CopyOutcome.UNCHANGED:
             for table in _TABLES:
-                target.database.execute(f"DELETE FROM {table.name}")  # noqa: S608
+                target.database.execute(f"DELETE FROM {table.name}")  # noqa: S608 - names of the store
             for table in _TABLES:
                 _copy_table(source.database, target.database, table)
             replace_store_id(target.database, read_store_id(source.database))
@@ -101,11 +101,11 @@ def _compare(source: GatewayStore, target: GatewayStore) -> CopyOutcome:
 def _contains(whole: StoreDatabase, part: StoreDatabase) -> bool:
     """Return whether the newest rows of one database are in another, which then has all that led to them."""
     for table in _HISTORIES:
-        newest = _row(part, f"SELECT * FROM {table.name} ORDER BY {table.key} DESC LIMIT 1")  # noqa: S608
+        newest = _row(part, f"SELECT * FROM {table.name} ORDER BY {table.key} DESC LIMIT 1")  # noqa: S608 - names of the store
         if newest is None:
             continue
         number = newest[table.key]
-        row = _row(whole, f"SELECT * FROM {table.name} WHERE {table.key} = ?", number)  # noqa: S608
+        row = _row(whole, f"SELECT * FROM {table.name} WHERE {table.key} = ?", number)  # noqa: S608 - names of the store
         if row is None and table.name == "decisions":
             # The oldest are deleted where there are too many.
             oldest = _row(whole, "SELECT min(id) AS id FROM decisions")
@@ -130,15 +130,15 @@ def _items(row: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _count(database: StoreDatabase, table: _Table) -> int:
-    return int(database.rows(f"SELECT count(*) AS number FROM {table.name}")[0]["number"])  # noqa: S608
+    return int(database.rows(f"SELECT count(*) AS number FROM {table.name}")[0]["number"])  # noqa: S608 - names of the store
 
 
 def _copy_table(source: StoreDatabase, target: StoreDatabase, table: _Table) -> None:
-    rows = source.iterate(f"SELECT * FROM {table.name} ORDER BY {table.key}")  # noqa: S608
+    rows = source.iterate(f"SELECT * FROM {table.name} ORDER BY {table.key}")  # noqa: S608 - names of the store
     while batch := [dict(_items(row)) for row in islice(rows, _BATCH)]:
         names = list(batch[0])
         columns, places = ", ".join(f'"{name}"' for name in names), ", ".join("?" * len(names))
-        insertion = f"INSERT INTO {table.name} ({columns}) VALUES ({places})"  # noqa: S608
+        insertion = f"INSERT INTO {table.name} ({columns}) VALUES ({places})"  # noqa: S608 - names of the store
         target.execute_many(insertion, [tuple(row.values()) for row in batch])
     if table.is_counted:
         target.continue_counting(table.name)

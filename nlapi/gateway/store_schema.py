@@ -80,7 +80,7 @@ def _split_documents(database: StoreDatabase) -> None:
              number INTEGER PRIMARY KEY, at {text} NOT NULL, who {text} NOT NULL, why {text} NOT NULL,
              summary {text} NOT NULL, objectives {text} NOT NULL, restores INTEGER NOT NULL)""",
     )
-    database.execute(f"INSERT INTO revisions_without_documents SELECT {columns} FROM revisions")  # noqa: S608
+    database.execute(f"INSERT INTO revisions_without_documents SELECT {columns} FROM revisions")  # noqa: S608 - names of the store
     database.execute("DROP TABLE revisions")
     database.execute("ALTER TABLE revisions_without_documents RENAME TO revisions")
 
