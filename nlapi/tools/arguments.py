@@ -6,7 +6,7 @@ import datetime
 import difflib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -279,10 +279,11 @@ def argument_schema(tool: Tool, argument: str, *path: str) -> Mapping[str, objec
     return operation.spec.schema(schema)
 
 
-def check(tool: Tool, arguments: Mapping[str, Any], *, partial: bool = False) -> None:
+def check(tool: Tool, arguments: Mapping[str, Any], *, partial: bool = False, pending: Collection[str] = ()) -> None:
     """Raise ArgumentError with each wrong argument and what would be right, unless all of them fit the schema.
 
-    With `partial` arguments may be missing, as in a preview.
+    With `partial` arguments may be missing, as in a preview. `pending` are dotted places of values that come later: the
+    objects around them may be incomplete, and what stands beside them may not be wrong.
     """
     from nlapi.tools.validator import VALIDATOR
 
@@ -296,7 +297,8 @@ def check(tool: Tool, arguments: Mapping[str, Any], *, partial: bool = False) ->
         input_schema = {**tool.input_schema, "required": []} if partial else tool.input_schema
         schema = VALIDATOR(input_schema, format_checker=_format_checker())
         try:
-            faults = [_fault(error) for error in schema.iter_errors(dict(arguments))]
+            errors = schema.iter_errors(dict(arguments))
+            faults = [_fault(error) for error in errors if not _is_incomplete(error, pending)]
             faults += [] if partial else _body_faults(tool, arguments)
         except RecursionError:
             faults = [("the arguments are nested too deeply", "")]
@@ -389,6 +391,13 @@ def _fault(error: Any) -> tuple[str, str]:
         message = f"{error.instance!r} is neither a number nor an amount with its unit"[:MAX_MESSAGE]
         hint = str(error.schema.get("description", ""))[-MAX_MESSAGE:].partition(". ")[2]
     return f"{location or 'the arguments'}: {message}", hint
+
+
+def _is_incomplete(error: Any, pending: Collection[str]) -> bool:
+    """Return whether a jsonschema error is about an object as a whole, inside of which a value comes later."""
+    place = ".".join(map(str, error.absolute_path))
+    is_whole = bool(place) and error.validator != "additionalProperties"
+    return is_whole and any(name.startswith(f"{place}.") for name in pending)
 
 
 def _nearest_error(errors: list[Any]) -> Any:

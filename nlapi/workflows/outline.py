@@ -229,14 +229,9 @@ def _argument_fault(bound: StepCall) -> str:
     # A value that an answer will give does not excuse one that nothing gives.
     if "body" not in known and (missing := [name for name in tool.required if name not in known]):
         return f"{tool.operation.id} requires {missing[0]}, and nothing gives it"
-    # An object that an answer completes is judged when it is whole, as a required field of it may be among those.
-    whole = {
-        name: value
-        for name, value in bound.call.arguments.items()
-        if not any(pending.startswith(f"{name}.") for pending, _ in bound.pending)
-    }
+    pending = [name for name, _ in bound.pending]
     try:
-        check(tool, to_wire_units(tool, whole), partial=bool(bound.pending))
+        check(tool, to_wire_units(tool, bound.call.arguments), partial=bool(pending), pending=pending)
     except ArgumentError as error:
         return str(error)
     return ""

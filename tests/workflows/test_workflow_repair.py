@@ -120,6 +120,20 @@ def test_a_payload_whose_field_an_answer_gives_can_be_sent(shop: Shop, tmp_path:
     assert (ran.code, shop.received[1].json()["gift"]) == (0, {"sku": "c1"})
 
 
+def test_a_wrong_value_beside_a_pending_one_is_found_before_the_run(shop: Shop, tmp_path: Path) -> None:
+    gift = {"sku": "$steps.create.outputs.id", "count": "many"}
+    payload = {"customer_id": "x", "sku": "tea", "gift": gift}
+    file = write(tmp_path, document(flow(CREATE, step("order", "createOrder", **body(payload)))), shop.url)
+    api = described(shop.url)
+    schema = api["paths"]["/orders"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    fields = {"sku": {"type": "string"}, "count": {"type": "integer"}}
+    schema["properties"]["gift"] = {"type": "object", "required": ["sku"], "properties": fields}
+    (tmp_path / "shop.json").write_text(json.dumps(api), encoding="utf-8")
+    ran = run("workflow", "run", file, "--input", "name=Ada", "--yes")
+    assert (ran.code, shop.received) == (2, [])
+    assert "gift.count" in ran.err
+
+
 def nested_step() -> dict[str, Any]:
     payload = {"customer_id": "x", "sku": "tea", "gift": {"sku": "$steps.create.outputs.id"}}
     return step("order", "createOrder", **body(payload))
