@@ -212,7 +212,18 @@ def _literal_forms(secret: str) -> set[str]:
 
 def _pattern(secret: str, *, as_bytes: bool) -> str:
     """Return a pattern of a secret whose characters are encoded one by one, each in any form or in none."""
-    return "".join(_character_pattern(char, as_bytes=as_bytes) for char in secret[-MAX_MATCHED:])
+    runs = re.findall(r"\\+|[^\\]", secret[-MAX_MATCHED:])
+    return "".join(_run_pattern(run, as_bytes=as_bytes) for run in runs)
+
+
+def _run_pattern(run: str, *, as_bytes: bool) -> str:
+    """Return the pattern of a character, or of a run of backslashes."""
+    pattern = _character_pattern(run[0], as_bytes=as_bytes)
+    if run[0] != "\\":
+        return pattern
+    # Twice as many each time that JSON is put into JSON. One repeat for the whole run: one for each of its characters
+    # would try every way to share them out.
+    return rf"(?:{pattern}{{{len(run)}}}|\\{{{len(run)},{8 * len(run)}}})"
 
 
 @lru_cache(maxsize=512)
@@ -226,7 +237,9 @@ def _character_pattern(char: str, *, as_bytes: bool) -> str:
     escape = "".join(rf"\\{{1,8}}u{_hexadecimal(units[index : index + 2].hex())}" for index in range(0, len(units), 2))
     entities = rf"&#0{{0,8}}{ord(char)};|&#[xX]0{{0,8}}{_hexadecimal(f'{ord(char):x}')};"
     named = {"&": "|&amp;", "<": "|&lt;", ">": "|&gt;", '"': "|&quot;", "'": "|&apos;", " ": r"|\+"}.get(char, "")
-    slashes = "" if char.isalnum() else r"\\?" if char == "\\" else r"\\{0,8}"
+    if char == "\\":
+        return f"(?:{percent}|{escape}|{entities})"
+    slashes = "" if char.isalnum() else r"\\{0,8}"
     return f"(?:{percent}|{escape}|{entities}{named}|{slashes}{re.escape(plain)})"
 
 

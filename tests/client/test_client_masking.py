@@ -62,6 +62,8 @@ SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size
 @given(secret=SECRETS)
 @example(secret=SECRET)
 @example(secret="äöü" * 3)
+@example(secret="00000\\")
+@example(secret="a\\b\\\\cd12\\")
 def test_it_is_masked_in_every_encoding(name: str, secret: str) -> None:
     echoed = ENCODINGS[name](secret)
     line = f'{{"echo": "{echoed}", "n": 1}}'
