@@ -13,8 +13,9 @@ from nlapi.errors import DescriptionError, UsageError
 from nlapi.openapi.selection import subset
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.urls import is_http_url
+from nlapi.plugin.argument_settings import ArgumentSetting, find_settings, setting_options
 from nlapi.plugin.markdown import fill_template, inert_line, safe_line
-from nlapi.plugin.names import callable_id, check_name, credential_variables, plugin_name
+from nlapi.plugin.names import callable_id, check_name, credential_settings, credential_variables, plugin_name
 from nlapi.plugin.programs import (
     CODEX,
     CODEX_MCP,
@@ -100,20 +101,23 @@ def build(
     variable_of = {} if options.no_auth else credential_variables(spec, usable, name, options.variables)
     own_files = owned(user_files or {})
     title = inert_line(spec_title, 60) or name
-    texts = _build_texts(spec, usable, options, name, title, variable_of, own_files)
-    ids = {operation.id: callable_id(operation) for operation in usable}
-    texts[DESCRIPTION] = _description_json(spec, ids)
+    ids = IdGuide(usable)
+    reserved = [setting.option for setting in credential_settings(variable_of)]
+    settings = find_settings(usable, ids.common, name, reserved)
+    texts = _build_texts(spec, usable, options, name, title, variable_of, own_files, ids, settings)
+    new_ids = {operation.id: callable_id(operation) for operation in usable}
+    texts[DESCRIPTION] = _description_json(spec, new_ids)
     if effects := effect_overlay(usable):
         texts[PROPOSED_EFFECTS] = effects
-    user_options = user_config(spec, title, variable_of, options.base_url)
+    user_options = {**user_config(spec, title, variable_of, options.base_url), **setting_options(settings)}
     content = digest("".join(texts[path] for path in sorted(texts)) + _json_file(user_options))
     texts |= _client_manifests(spec, name, title, len(usable), content, user_options)
     files = {path: text.encode() for path, text in sorted(texts.items())}
     files[MANIFEST] = _json_file(
-        _build_record(spec, options, files, len(usable), name, title, variable_of, own_files)
+        _build_record(spec, options, files, len(usable), name, title, variable_of, own_files, settings)
     ).encode()
-    skipped = tuple(operation.id for operation in operations if operation.id not in ids)
-    return Plugin(name=name, files=files, operations=tuple(ids.values()), skipped_operations=skipped)
+    skipped = tuple(operation.id for operation in operations if operation.id not in new_ids)
+    return Plugin(name=name, files=files, operations=tuple(new_ids.values()), skipped_operations=skipped)
 
 
 def _build_texts(
@@ -124,6 +128,8 @@ def _build_texts(
     title: str,
     variable_of: Mapping[str, str],
     own_files: Mapping[str, bytes],
+    ids: IdGuide,
+    settings: Sequence[ArgumentSetting],
 ) -> dict[str, str]:
     """Return the texts for people and models, and the programs: path -> text."""
     groups = areas(spec, usable)
@@ -140,13 +146,14 @@ def _build_texts(
         title=title,
         about=inert_line(spec.description, 500),
         areas=groups,
-        ids=IdGuide(usable),
+        ids=ids,
+        settings=tuple(setting.argument for setting in settings),
         values=values,
         notes=read_notes(own_files),
     )
     texts = {f"skills/{path}": text for path, text in build_skills(outline).items()}
     texts[f"agents/{name}.md"] = build_agent(outline)
-    texts |= build_programs(name, variable_of, options.base_url, no_auth=options.no_auth)
+    texts |= build_programs(name, variable_of, options.base_url, settings, no_auth=options.no_auth)
     reads = sum(operation.effect is Effect.READ for operation in usable)
     texts["README.md"] = fill_template(
         "readme.md",
@@ -250,6 +257,7 @@ def _build_record(
     title: str,
     variable_of: Mapping[str, str],
     own_files: Mapping[str, bytes],
+    settings: Sequence[ArgumentSetting],
 ) -> dict[str, object]:
     summary = {"title": title, "version": safe_line(spec.version, 60), "operations": count}
     return {
@@ -259,6 +267,7 @@ def _build_record(
         "options": asdict(options),
         "command": command_name(name),
         "variables": [url_variable(name), *dict.fromkeys(variable_of.values())],
+        "settings": {setting.argument: setting.variable for setting in settings},
         "people": {path: digest(content) for path, content in sorted(own_files.items())},
         "files": {path: digest(content) for path, content in files.items()},
     }

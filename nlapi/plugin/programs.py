@@ -14,6 +14,7 @@ from nlapi.errors import UsageError
 from nlapi.openapi.model import SecurityScheme
 from nlapi.openapi.spec import Spec
 from nlapi.openapi.urls import is_http_url
+from nlapi.plugin.argument_settings import ArgumentSetting
 from nlapi.plugin.markdown import fill_template, inert_line
 from nlapi.plugin.names import BASE_URL, credential_settings, variable_form
 
@@ -61,16 +62,19 @@ def session_variable(name: str) -> str:
     return f"NLAPI_{variable_form(name)}_SESSION"
 
 
-def build_programs(name: str, variable_of: Mapping[str, str], base_url: str, *, no_auth: bool) -> dict[str, str]:
+def build_programs(
+    name: str, variable_of: Mapping[str, str], base_url: str, settings: Iterable[ArgumentSetting] = (), *, no_auth: bool
+) -> dict[str, str]:
     """Return path -> text of the command, the MCP server and the hooks.
 
-    `variable_of` maps security schemes to variables.
+    `variable_of` maps security schemes to variables; `settings` are those for arguments.
     """
     command = command_name(name)
     values = {"command": command, "session": session_variable(name)}
     keys = {
         url_variable(name): BASE_URL,
         **{setting.variable: setting.option for setting in credential_settings(variable_of)},
+        **{setting.variable: setting.option for setting in settings},
     }
     settings = fill_template(
         "settings.sh",

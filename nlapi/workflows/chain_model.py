@@ -49,7 +49,8 @@ class ChainStep:
 
     `answer_noun` is the noun of what it answers with, where that is another. `asked` are optional places that are asked
     for as well. `list_keys` lead to the list that has to have one item, None where the answer needs no such check.
-    `changes` makes all fields of the body one input.
+    `constants` are places with a value that makes the operation what it is here: the action `PUBLISH`. `changes` makes
+    all fields of the body one input.
     """
 
     operation: Operation
@@ -57,6 +58,7 @@ class ChainStep:
     verb: str
     answer_noun: str = ""
     values: Mapping[Place, ChainAnswerValue] = field(default_factory=dict)
+    constants: Mapping[Place, str] = field(default_factory=dict)
     asked: tuple[Place, ...] = ()
     outputs: Mapping[str, Keys] = field(default_factory=dict)
     list_keys: Keys | None = None

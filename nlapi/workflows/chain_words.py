@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.grouping import Resource
-from nlapi.resources.naming import IMPERATIVES, VERBS, Intent, name_key, name_words, singular, stem
+from nlapi.resources.naming import IMPERATIVES, VERBS, Intent, name_key, name_words, singular, singular_words, stem
+from nlapi.resources.paths import Path
 
 # Kinds of things that nobody has made at the beginning of a task: they are there already, and are asked for.
 _EXISTING_NOUNS = frozenset(
@@ -71,6 +72,21 @@ def is_named(resource: Resource) -> bool:
 def may_create(resource: Resource) -> bool:
     """Return whether a person may want a new one at the beginning of a task."""
     return is_named(resource) and not _EXISTING_NOUNS & set(resource.noun[-1:])
+
+
+def has_draft_segment(path: Path) -> bool:
+    """Return whether a path leads through drafts: /drafts/campaigns."""
+    return any(not segment.parameter and singular_words(segment.text) == ("draft",) for segment in path[:-1])
+
+
+def is_draft(resource: Resource) -> bool:
+    """Return whether the items of a resource are drafts of others, which are live."""
+    return any(has_draft_segment(collection.path) for collection in resource.collections)
+
+
+def item_label(resource: Resource) -> str:
+    """Return the name of one item, for a person, that says of a draft that it is one."""
+    return f"{resource.label} draft" if is_draft(resource) else resource.label
 
 
 def operations_by_verb(

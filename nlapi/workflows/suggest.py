@@ -55,21 +55,30 @@ def suggest(spec: Spec, *, url: str = "", limit: int = MAX_WORKFLOWS) -> dict[st
             f"the description of {spec.title} shows no operations that belong together",
             hint="a workflow can be written by hand; `nlapi workflow check FILE` checks it",
         )
-    name = _source_name(spec)
     ids: list[str] = []
-    workflows = []
     for chain in chains:
-        ids.append(unique_name(_slug(_workflow_id(chain)), ids))
-        workflows.append(_WorkflowBuilder(finder=finder, chain=chain, source=name).tree(ids[-1]))
+        ids.append(unique_name(chain_id(chain), ids))
+    return chain_document(
+        finder,
+        dict(zip(ids, chains, strict=True)),
+        url=url or spec.registered or spec.source,
+        title=f"Workflows for {spec.title}",
+        summary="Proposed from the description of the API alone, to be read and edited before use.",
+    )
+
+
+def chain_document(
+    finder: ChainFinder, chains: Mapping[str, Chain], *, url: str, title: str, summary: str = ""
+) -> dict[str, Any]:
+    """Return the JSON tree of the Arazzo document with chains as workflows, by their ids; `url` is the description's."""
+    name = _source_name(finder.spec)
     return {
         "arazzo": VERSION,
-        "info": {
-            "title": f"Workflows for {spec.title}",
-            "summary": "Proposed from the description of the API alone, to be read and edited before use.",
-            "version": "1.0.0",
-        },
-        "sourceDescriptions": [{"name": name, "url": url or spec.registered or spec.source, "type": "openapi"}],
-        "workflows": workflows,
+        "info": {"title": title, **_filled(summary=summary), "version": "1.0.0"},
+        "sourceDescriptions": [{"name": name, "url": url, "type": "openapi"}],
+        "workflows": [
+            _WorkflowBuilder(finder=finder, chain=chain, source=name).tree(id) for id, chain in chains.items()
+        ],
     }
 
 
@@ -165,7 +174,7 @@ class _WorkflowBuilder:
 
     def _places(self, step: ChainStep) -> tuple[Place, ...]:
         required = self.finder.values.required_places(step.operation)
-        return tuple(dict.fromkeys((*required, *step.values, *step.asked)))
+        return tuple(dict.fromkeys((*required, *step.values, *step.constants, *step.asked)))
 
     def _body(self, step: ChainStep, ids: Sequence[str]) -> dict[str, Any]:
         body = step.operation.body
@@ -195,6 +204,8 @@ class _WorkflowBuilder:
     def _value(self, step: ChainStep, place: Place, ids: Sequence[str]) -> Any:
         if (value := step.values.get(place)) is not None:
             return f"$steps.{ids[value.step]}.outputs.{self._output_name(value)}"
+        if place in step.constants:
+            return step.constants[place]
         parameter = step.operation.parameter(*place)
         if parameter is not None and "default" in parameter.schema and place not in step.asked:
             return parameter.schema["default"]
@@ -330,6 +341,11 @@ def _sentence(text: str) -> str:
     """Return the first sentence of a text of the description, in one line."""
     line = " ".join(first_sentence(plain_text(text).strip()).split())
     return line if len(line) <= MAX_TEXT else f"{line[: MAX_TEXT - 1]}…"
+
+
+def chain_id(chain: Chain) -> str:
+    """Return the id of the workflow that a chain is, in the words of its steps."""
+    return _slug(_workflow_id(chain))
 
 
 def _workflow_id(chain: Chain) -> str:
