@@ -33,7 +33,9 @@ def _read() -> dict[str, dict[str, dict[str, str]]]:
     try:
         data: Any = json.loads(file.read_text(encoding="utf-8"))
         return {
-            str(name): {str(url): {str(key): str(value) for key, value in values.items()} for url, values in urls.items()}
+            str(name): {
+                str(url): {str(key): str(value) for key, value in values.items()} for url, values in urls.items()
+            }
             for name, urls in data.items()
         }
     except FileNotFoundError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nlapi import registry
-from nlapi.cli import console, target
+from nlapi.cli import console, plugin_run, target
 from nlapi.cli.options import (
     FLAG,
     Auth,
@@ -117,7 +117,7 @@ def build(
     user_files = _user_files(folder)
     spec, operations = _load_selected(folder, options, user_files, report=True)
     plugin = make(spec, operations, options, user_files)
-    for issue in find_injections(spec.document):
+    for issue in (*plugin.issues, *find_injections(spec.document)):
         console.note(str(issue))
     removed = write_folder(folder, plugin.files, force=force)
     console.write(str(folder))
@@ -314,6 +314,7 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
         rebuilt = make(spec, spec.visible_operations, manifest.options, files)
         names = (manifest.name, manifest.command, *manifest.variables)
         issues = [
+            *rebuilt.issues,
             *find_drift(files, manifest, rebuilt),
             *find_foreign(folder, files, manifest),
             *issues,
@@ -336,5 +337,7 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     return issues
 
 
+app.command(epilog=plugin_run.RUN)(plugin_run.run)
+app.command(epilog=plugin_run.SETTINGS)(plugin_run.settings)
 # Hidden: the plugin's hook calls it, not a person.
 app.command(hidden=True)(consent)

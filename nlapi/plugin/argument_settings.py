@@ -9,15 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nlapi.client.safe_text import code_span
 from nlapi.errors import NlapiError, UsageError
 from nlapi.openapi.spec import Operation
 from nlapi.planner.slots.slot import is_credential
-from nlapi.plugin.markdown import inert_line
+from nlapi.plugin.markdown import fill_template, inert_line
 from nlapi.plugin.names import BASE_URL, variable_form
 from nlapi.resources.naming import split_words
 from nlapi.stored_settings import SettingsKey, read_settings
 from nlapi.tools.arguments import coerce_arguments
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.names import join_names
 from nlapi.tools.setting_values import may_fill
 from nlapi.tools.text import first_sentence
 from nlapi.tools.validator import VALIDATOR
@@ -85,7 +87,9 @@ def _can_be_set(operations: Iterable[Operation], argument: str) -> bool:
 
 def _about(operations: Iterable[Operation], argument: str) -> str:
     parameters = (operation.parameter("path", argument) for operation in operations)
-    texts = (inert_line(first_sentence(parameter.description), 120) for parameter in parameters if parameter is not None)
+    texts = (
+        inert_line(first_sentence(parameter.description), 120) for parameter in parameters if parameter is not None
+    )
     text = next(filter(None, texts), "")
     return f"{text.rstrip('.')}." if text else ""
 
@@ -171,3 +175,14 @@ def check_setting(operations: Iterable[Operation], argument: str, text: str) -> 
             return
         reason = reason or error.message
     raise UsageError(f"{argument}={text[:80]}: {reason[:200] or 'no operation takes it'}")
+
+
+def common_section(lines: Sequence[str], settings: Sequence[str], command: str) -> str:
+    """Return the section on the values that most operations take, `lines`, and how those with a setting are kept."""
+    if not lines:
+        return ""
+    if not settings:
+        return fill_template("common.md", values="\n".join(lines))
+    pairs = " ".join(f"{name}={name.upper()}" for name in settings)
+    names = join_names([code_span(name, 64) for name in settings], MAX_SETTINGS)
+    return fill_template("common_settings.md", values="\n".join(lines), names=names, pairs=pairs, command=command)

@@ -10,6 +10,9 @@ from dataclasses import asdict, dataclass, field
 
 from nlapi.client.server import server_url
 from nlapi.errors import DescriptionError, UsageError
+from nlapi.issue import Issue
+from nlapi.openapi.document import read_document
+from nlapi.openapi.parse import parse_document
 from nlapi.openapi.selection import subset
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.urls import is_http_url
@@ -26,6 +29,7 @@ from nlapi.plugin.programs import (
     url_variable,
     user_config,
 )
+from nlapi.plugin.recipes import RecipeBook, build_recipes
 from nlapi.plugin.skills import IdGuide, Outline, build_agent, build_skills, example_prompts
 from nlapi.plugin.user_files import LICENSE, read_notes
 from nlapi.plugin.user_files import select_user_files as owned
@@ -77,6 +81,9 @@ class Plugin:
     files: Mapping[str, bytes]
     operations: tuple[str, ...]
     skipped_operations: tuple[str, ...] = ()
+    recipes: tuple[str, ...] = ()
+    issues: tuple[Issue, ...] = ()
+    """what is wrong with the workflows of people in its folder"""
 
     @property
     def command(self) -> str:
@@ -104,9 +111,13 @@ def build(
     ids = IdGuide(usable)
     reserved = [setting.option for setting in credential_settings(variable_of)]
     settings = find_settings(usable, ids.common, name, reserved)
-    texts = _build_texts(spec, usable, options, name, title, variable_of, own_files, ids, settings)
     new_ids = {operation.id: callable_id(operation) for operation in usable}
-    texts[DESCRIPTION] = _description_json(spec, new_ids)
+    description = _description_json(spec, new_ids)
+    # Of the plugin's own description, as a check makes them of that again.
+    book = build_recipes(parse_document(read_document(description.encode(), DESCRIPTION)), own_files)
+    texts = _build_texts(spec, usable, options, name, title, variable_of, own_files, ids, settings, book)
+    texts[DESCRIPTION] = description
+    texts |= book.files
     if effects := effect_overlay(usable):
         texts[PROPOSED_EFFECTS] = effects
     user_options = {**user_config(spec, title, variable_of, options.base_url), **setting_options(settings)}
@@ -117,7 +128,14 @@ def build(
         _build_record(spec, options, files, len(usable), name, title, variable_of, own_files, settings)
     ).encode()
     skipped = tuple(operation.id for operation in operations if operation.id not in new_ids)
-    return Plugin(name=name, files=files, operations=tuple(new_ids.values()), skipped_operations=skipped)
+    return Plugin(
+        name=name,
+        files=files,
+        operations=tuple(new_ids.values()),
+        skipped_operations=skipped,
+        recipes=tuple(recipe.id for recipe in book.recipes),
+        issues=book.issues,
+    )
 
 
 def _build_texts(
@@ -130,6 +148,7 @@ def _build_texts(
     own_files: Mapping[str, bytes],
     ids: IdGuide,
     settings: Sequence[ArgumentSetting],
+    book: RecipeBook,
 ) -> dict[str, str]:
     """Return the texts for people and models, and the programs: path -> text."""
     groups = areas(spec, usable)
@@ -148,6 +167,7 @@ def _build_texts(
         areas=groups,
         ids=ids,
         settings=tuple(setting.argument for setting in settings),
+        recipes=book.recipes,
         values=values,
         notes=read_notes(own_files),
     )

@@ -11,8 +11,10 @@ from functools import cached_property
 from nlapi.client.safe_text import code_span
 from nlapi.openapi.hints import read_hints
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.plugin.argument_settings import common_section
 from nlapi.plugin.markdown import fill_template, inert_line, yaml_string
 from nlapi.plugin.names import callable_id
+from nlapi.plugin.recipes import Recipe, recipe_index, recipe_usage, recipes_of_area, recipes_section
 from nlapi.plugin.reference import reference_files, summary
 from nlapi.plugin.samples import argument_words, sample_arguments
 from nlapi.plugin.user_files import weave_notes
@@ -278,6 +280,9 @@ class Outline:
     ids: IdGuide
     values: Mapping[str, str]
     notes: Mapping[str, str]
+    settings: tuple[str, ...] = ()
+    """the arguments that have a setting"""
+    recipes: tuple[Recipe, ...] = ()
 
     @property
     def has_area_skills(self) -> bool:
@@ -298,7 +303,10 @@ def build_skills(outline: Outline) -> dict[str, str]:
         files = reference_files(area, outline.title, outline.values["command"])
         skill_name = outline.skill_name(area)
         texts |= {f"{skill_name}/references/{file}": text for file, text in files.items()}
-        bodies[skill_name] = _area_body(area, outline.areas, files, outline.ids, outline.values, outline.name)
+        body = _area_body(area, outline.areas, files, outline.ids, outline.values, outline.name)
+        recipes = recipes_of_area(outline.recipes, area.operations)
+        section = recipes_section(recipes, outline.values["command"], outline.settings)
+        bodies[skill_name] = "\n\n".join(filter(None, (body, section)))
         if outline.has_area_skills:
             texts |= _area_skill(outline, area, bodies[skill_name], room)
     parts = join_names([inert_line(area.label, 40) for area in outline.areas], 24)
@@ -308,11 +316,14 @@ def build_skills(outline: Outline) -> dict[str, str]:
     body = [fill_template("rules.md", **outline.values)]
     if outline.has_area_skills:
         operations = [item for area in outline.areas for item in area.operations]
-        common = "\n".join(outline.ids.common_lines())
-        body += [fill_template("where.md", rows=rows), fill_template("common.md", values=common) if common else ""]
+        common = common_section(outline.ids.common_lines(), outline.settings, outline.values["command"])
+        body += [fill_template("where.md", rows=rows), common]
+        body += [recipe_index(outline.recipes, outline.values["command"])]
         body += [examples(operations, outline.ids, outline.values["command"])]
     else:
         body += list(bodies.values())
+        body += [recipe_usage(outline.recipes, outline.values["command"])]
+        body += [common_section([""], outline.settings, outline.values["command"])] if outline.settings else []
     index = fill_template(
         "skill.md",
         **outline.values,

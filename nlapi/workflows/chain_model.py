@@ -23,6 +23,7 @@ class ChainKind(IntEnum):
     CHANGE = 3
     LOOK_UP = 4
     READ_BACK = 5
+    REPORT = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,9 @@ _ACCESS_ENDINGS = ("key", "keys", "token", "tokens", "password", "secret")
 CHECK_VERBS = "validate check verify preview calculate simulate lint test".split()
 PUBLISH_VERBS = "publish submit send activate launch deploy finalize confirm execute start release post".split()
 
+# Names of the field that chooses what an operation does. Twilio's `Method` chooses between GET and POST.
+ACTION_NAMES = frozenset(("action", "operation", "command"))
+
 # Names of the field with the name of a new item, the likeliest first.
 NAME_FIELDS = ("name", "title", "displayname", "friendlyname", "label", "subject")
 

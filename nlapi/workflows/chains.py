@@ -17,6 +17,7 @@ from nlapi.resources.semantics import OperationKind
 from nlapi.workflows.chain_model import Chain, ChainAnswerValue, ChainKind, ChainStep, with_article
 from nlapi.workflows.chain_values import ValueFlow
 from nlapi.workflows.chain_words import (
+    ACTION_NAMES,
     CHECK_VERBS,
     PUBLISH_VERBS,
     RESULT_NOUNS,
@@ -132,7 +133,7 @@ class ChainFinder:
         return frozenset(name_key(name.removesuffix("s") if name.endswith("ids") else name) for name in names)
 
     def _target_by_name(self, name: str, creation: Operation) -> Resource | None:
-        """Return the resource that a property of a creation refers to: a draft belongs to drafts, a live item to none."""
+        """Return the resource that a property of a creation refers to: a draft belongs to drafts."""
         target = self.semantics.resource_by_name(name)
         path = segments(creation.route)
         if target is None or has_draft_segment(path) == is_draft(target):
@@ -155,7 +156,12 @@ class ChainFinder:
         first = resources[0]
         publication = self._publication_steps(first, steps[0].operation) if is_draft(first) else ()
         if publication:
-            doing = _join([f"{step.verb} {f'the {first.label}' if number == 0 else 'it'}" for number, step in enumerate(publication)])
+            doing = _join(
+                [
+                    f"{step.verb} {f'the {first.label}' if number == 0 else 'it'}"
+                    for number, step in enumerate(publication)
+                ]
+            )
             yield Chain(
                 kind=ChainKind.PUBLISH,
                 summary=f"Create {_join([*earlier, last])}, and then {doing}",
@@ -255,7 +261,8 @@ class ChainFinder:
         path = segments(operation.route)
         if operation.body is None or not path or not path[-1].parameter or operation.effect is not Effect.WRITE:
             return []
-        for name, schema in self.values.reader.properties(operation.body.schema).items():
+        properties = self.values.reader.properties(operation.body.schema)
+        for name, schema in ((name, schema) for name, schema in properties.items() if name_key(name) in ACTION_NAMES):
             choices = [entry for entry in self.values.reader.flat(schema).get("enum") or () if isinstance(entry, str)]
             by_verb = {choice.lower(): choice for choice in choices}
             verb = next((entry for entry in PUBLISH_VERBS if entry in by_verb), "")
@@ -313,20 +320,34 @@ class ChainFinder:
         is_upload = start.verb == "upload"
         opening = f"{start.verb.title()} {with_article(resource.label)}"
         weight = self._weight(resource)
+        upload = self._upload_step(resource, creation) if not is_upload else None
+        begun = (start,) if upload is None else (start, upload)
+        opening, joint = (opening, " and") if upload is None else (f"{opening}, upload its file", ", and")
         for step, ending in self._uses(resource, creation):
             yield Chain(
                 kind=ChainKind.WAIT,
                 summary=f"{opening}, wait until it is {_spoken(wait.done)} and {ending}",
-                steps=(start, poll, step),
+                steps=(*begun, poll, step),
                 weight=weight + 3 + is_upload,
             )
             return
         yield Chain(
             kind=ChainKind.WAIT,
-            summary=f"{opening} and wait until it is {_spoken(wait.done)}",
-            steps=(start, poll),
-            weight=weight + is_upload,
+            summary=f"{opening}{joint} wait until it is {_spoken(wait.done)}",
+            steps=(*begun, poll),
+            weight=weight + is_upload + len(begun) - 1,
         )
+
+    def _upload_step(self, resource: Resource, creation: Operation) -> ChainStep | None:
+        """Return the step that uploads the file of an item which was created without it; None where nothing does."""
+        for text, operation in self._below_items.get(resource, ()):
+            if name_words(text) == ("upload",) and operation.body is not None and self.values.is_upload(operation):
+                step = self._item_step(resource, creation, operation, "upload")
+                names = self.values.reader.flat(operation.body.schema).get("required") or ()
+                # The path has the id of the item, and the body its file.
+                if step is not None and names:
+                    return replace(step, asked=tuple(("body", name) for name in names))
+        return None
 
     def _uses(self, resource: Resource, creation: Operation) -> Iterator[tuple[ChainStep, str]]:
         """Yield the steps that use an item: a read of its result, or the creation of what takes its id."""

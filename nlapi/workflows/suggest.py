@@ -70,7 +70,7 @@ def suggest(spec: Spec, *, url: str = "", limit: int = MAX_WORKFLOWS) -> dict[st
 def chain_document(
     finder: ChainFinder, chains: Mapping[str, Chain], *, url: str, title: str, summary: str = ""
 ) -> dict[str, Any]:
-    """Return the JSON tree of the Arazzo document with chains as workflows, by their ids; `url` is the description's."""
+    """Return the JSON tree of the Arazzo document with chains as workflows, by their ids."""
     name = _source_name(finder.spec)
     return {
         "arazzo": VERSION,
@@ -89,7 +89,7 @@ def select(chains: Iterable[Chain], limit: int) -> list[Chain]:
         id(chain)
         for chain in ranked
         for other in ranked
-        if chain is not other and chain.kind >= other.kind and _is_within(chain, other)
+        if chain is not other and chain.kind >= other.kind and is_within(chain, other)
     }
     useful = [chain for chain in ranked if id(chain) not in contained]
     kinds = dict.fromkeys(sorted(chain.kind for chain in useful))
@@ -107,7 +107,7 @@ def select(chains: Iterable[Chain], limit: int) -> list[Chain]:
     return chosen[:limit]
 
 
-def _is_within(chain: Chain, other: Chain) -> bool:
+def is_within(chain: Chain, other: Chain) -> bool:
     """Return whether another chain has all operations of a chain, and more, or is of a better kind."""
     operations, others = set(chain.operations), set(other.operations)
     return operations < others or (operations == others and chain.kind > other.kind)
@@ -350,6 +350,8 @@ def chain_id(chain: Chain) -> str:
 
 def _workflow_id(chain: Chain) -> str:
     verbs = [f"{step.verb} {step.noun}" for step in chain.steps]
+    if len(verbs) == 1:
+        return verbs[0]
     if len({step.noun for step in chain.steps}) == 1:
         return " ".join([*(step.verb for step in chain.steps[:-1]), "and", verbs[-1]])
     return " and ".join((verbs[0], *(verbs[1:-1] if len(verbs) < 4 else ()), verbs[-1]))
