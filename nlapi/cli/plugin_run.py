@@ -13,7 +13,7 @@ import typer
 from nlapi.cli import console, table
 from nlapi.cli.options import FLAG, ListOutput, options_of, parse_pairs
 from nlapi.cli.workflow_options import RunOptions
-from nlapi.errors import UsageError
+from nlapi.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from nlapi.cli.workflow_open import OpenedDocument
@@ -73,7 +73,11 @@ def run(
     found = open_recipe(folder, recipe, [*(inputs or ()), *(pairs or ())], options)
     for line in setting_lines(found.filled):
         console.note(line)
-    run_workflow(found.opened, found.workflow, found.values, options, str(found.path), dry_run=dry_run)
+    try:
+        run_workflow(found.opened, found.workflow, found.values, options, str(found.path), dry_run=dry_run)
+    except MissingError as error:
+        error.hint = error.hint.replace("--input ", "")
+        raise
 
 
 def _list_recipes(folder: Path) -> None:

@@ -76,7 +76,7 @@ def build_programs(
         **{setting.variable: setting.option for setting in credential_settings(variable_of)},
         **{setting.variable: setting.option for setting in settings},
     }
-    settings = fill_template(
+    shell_settings = fill_template(
         "settings.sh",
         given="\n".join(f"given {variable} {OPTION_PREFIX}{key.upper()} {key}" for variable, key in keys.items()),
         session=session_variable(name),
@@ -85,7 +85,7 @@ def build_programs(
         f"bin/{command}": fill_template(
             "command.sh",
             **values,
-            settings=settings,
+            settings=shell_settings,
             flags=_option_lines(name, variable_of, base_url, no_auth),
             length=str(max_tool_length(name)),
         ),

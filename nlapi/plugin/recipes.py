@@ -18,7 +18,7 @@ from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.plugin.markdown import fill_template, inert_line
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.user_files import is_workflow_file
-from nlapi.tools.names import unique_name
+from nlapi.tools.names import join_names, unique_name
 from nlapi.workflows.chains import ChainFinder
 from nlapi.workflows.check import check
 from nlapi.workflows.model import ArazzoWorkflow
@@ -42,6 +42,9 @@ MAX_OF_SKILL = 3
 
 # Characters of the line with the command of a recipe.
 MAX_COMMAND = 400
+
+# Optional inputs that a skill names; `run RECIPE --dry-run` has all of them.
+MAX_OPTIONAL = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +197,9 @@ def recipe_lines(recipe: Recipe, command: str, settings: Sequence[str] = ()) -> 
     summary = inert_line(recipe.workflow.summary or recipe.workflow.description, 160).rstrip(".") or recipe.id
     line = f"{command} run {recipe.id} {pairs}".rstrip()
     line = line if len(line) <= MAX_COMMAND else f"{command} run {recipe.id} KEY=VALUE ..."
-    return [f"**{summary}**", "", *step_lines(recipe), "", "```", line, "```"]
+    optional = [code_span(name, 64) for name in schemas if name not in recipe.workflow.required_inputs]
+    also = ["", f"Also: {join_names(optional, MAX_OPTIONAL)}."] if optional else []
+    return [f"**{summary}**", "", *step_lines(recipe), "", "```", line, "```", *also]
 
 
 def _placeholder(name: str, schema: Mapping[str, object]) -> str:

@@ -303,10 +303,10 @@ def build_skills(outline: Outline) -> dict[str, str]:
         files = reference_files(area, outline.title, outline.values["command"])
         skill_name = outline.skill_name(area)
         texts |= {f"{skill_name}/references/{file}": text for file, text in files.items()}
-        body = _area_body(area, outline.areas, files, outline.ids, outline.values, outline.name)
+        text = _area_body(area, outline.areas, files, outline.ids, outline.values, outline.name)
         recipes = recipes_of_area(outline.recipes, area.operations)
         section = recipes_section(recipes, outline.values["command"], outline.settings)
-        bodies[skill_name] = "\n\n".join(filter(None, (body, section)))
+        bodies[skill_name] = "\n\n".join(filter(None, (text, section)))
         if outline.has_area_skills:
             texts |= _area_skill(outline, area, bodies[skill_name], room)
     parts = join_names([inert_line(area.label, 40) for area in outline.areas], 24)

@@ -18,7 +18,7 @@ from nlapi.tools.tool import Tool
 def setting_arguments(tool: Tool, settings: Mapping[str, str], given: Collection[str] = ()) -> dict[str, object]:
     """Return the arguments of a call that its settings fill in, typed by the schema. `given` are those that it has.
 
-    A filter is never filled in, as a list would silently be shorter; and the item that a change is about has to be said.
+    A filter is never filled in, as a list would silently be shorter. The item that a change is about has to be said.
     """
     texts = {name: settings[name] for name in settings if name not in given and may_fill(tool, name, settings)}
     return coerce_arguments(texts, tool) if texts else {}

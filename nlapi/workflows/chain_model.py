@@ -49,9 +49,9 @@ class ChainStep:
     """An operation of a chain; `values` are its places with what earlier steps gave.
 
     `answer_noun` is the noun of what it answers with, where that is another. `asked` are optional places that are asked
-    for as well. `list_keys` lead to the list that has to have one item, None where the answer needs no such check.
-    `constants` are places with a value that makes the operation what it is here: the action `PUBLISH`. `changes` makes
-    all fields of the body one input.
+    for as well, `optional` those that are taken where they are given. `list_keys` lead to the list that has to have one
+    item, None where the answer needs no such check. `constants` are places with a value that makes the operation what
+    it is here: the action `PUBLISH`. `changes` makes all fields of the body one input.
     """
 
     operation: Operation
@@ -61,6 +61,7 @@ class ChainStep:
     values: Mapping[Place, ChainAnswerValue] = field(default_factory=dict)
     constants: Mapping[Place, str] = field(default_factory=dict)
     asked: tuple[Place, ...] = ()
+    optional: tuple[Place, ...] = ()
     outputs: Mapping[str, Keys] = field(default_factory=dict)
     list_keys: Keys | None = None
     wait: StateWait | None = None

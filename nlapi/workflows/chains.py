@@ -108,8 +108,8 @@ class ChainFinder:
         parents = {parent.parameter: parent.resource for parent in self.semantics.parents(segments(creation.route))}
         required = self.values.required_places(creation)
         names = self.values.reader.properties(creation.body.schema) if creation.body is not None else {}
-        # Where a body says what it requires, the rest is for those who know what they want; but what a list of the things
-        # is filtered by is where they belong.
+        # Where a body says what it requires, the rest is for those who know what they want; but what a list of these
+        # things is filtered by is where they belong.
         states_required = any(location == "body" for location, _ in required)
         filters = self._list_filters(resource) if states_required else frozenset(map(name_key, names))
         optional = [("body", name) for name in names if name_key(name) in filters]

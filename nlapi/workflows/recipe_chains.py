@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -35,6 +36,9 @@ _MAX_OF_NOUN = 2
 # Inputs that a person has to say: with more, the calls are made one by one.
 MAX_INPUTS = 14
 
+# Fields of one body that may be given beside those that it requires.
+MAX_OPTIONAL = 30
+
 # A resource below which so many operations are is there already: a workspace, a business, a service. Spotify's business
 # has 35 % of the operations below it, Twilio Verify's service 60 %; of the bundled ads, a campaign has 20 %.
 _SCOPE_SHARE, _SCOPE_OPERATIONS = 0.3, 12
@@ -45,8 +49,8 @@ _LATER_NOUNS = frozenset(
     comment reaction note reply review like vote rating status story message activity event log history change update
     member collaborator assignee watcher follower subscriber participant invitation invite permission role share access
     payment charge refund reversal transaction balance credit tax alert notification webhook hook lock tag label
-    metadata    property attribute setting configuration preference policy rule version revision dependency relationship association
-    by parent child
+    metadata property attribute setting configuration preference policy rule version revision dependency relationship
+    association by parent child
     """.split()
 )
 
@@ -98,7 +102,18 @@ class _RecipeChoice:
                 if turn < most and candidates:
                     result.append(min(candidates, key=lambda chain: nouns[chain.steps[-1].noun]))
                     nouns[result[-1].steps[-1].noun] += 1
-        return result[:limit]
+        return [replace(chain, steps=tuple(map(self._with_optional, chain.steps))) for chain in result[:limit]]
+
+    def _with_optional(self, step: ChainStep) -> ChainStep:
+        """Return a creation that takes what its body merely allows as well, if somebody gives it."""
+        body = step.operation.body
+        if step.verb not in ("create", "upload") or body is None:
+            return step
+        taken = {*self.values.required_places(step.operation), *step.values, *step.constants, *step.asked}
+        names = self.values.reader.properties(body.schema)
+        places = [place for place in (("body", name) for name in names) if place not in taken]
+        writable = [place for place in places if not self.values.place_schema(step.operation, place).get("readOnly")]
+        return replace(step, optional=tuple(writable[:MAX_OPTIONAL]))
 
     def _is_sensible(self, chain: Chain) -> bool:
         if chain.kind in (ChainKind.READ_BACK, ChainKind.LOOK_UP) or not all(map(self._has_plain_noun, chain.steps)):

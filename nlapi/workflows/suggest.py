@@ -174,7 +174,7 @@ class _WorkflowBuilder:
 
     def _places(self, step: ChainStep) -> tuple[Place, ...]:
         required = self.finder.values.required_places(step.operation)
-        return tuple(dict.fromkeys((*required, *step.values, *step.constants, *step.asked)))
+        return tuple(dict.fromkeys((*required, *step.values, *step.constants, *step.asked, *step.optional)))
 
     def _body(self, step: ChainStep, ids: Sequence[str]) -> dict[str, Any]:
         body = step.operation.body
@@ -238,6 +238,7 @@ class _WorkflowBuilder:
             wanted = plain if is_scope or not is_generic else f"{prefix}_{plain}"
             self.names[key] = unique_name(wanted, self.inputs)
             self.inputs[self.names[key]] = self._place_schema(step, place)
+        if place not in step.optional and self.names[key] not in self.required:
             self.required.append(self.names[key])
         return self.names[key]
 
