@@ -121,7 +121,7 @@ class IdGuide:
         field = f" ({code_span(source.field, 40)})" if source.field else ""
         field = " (the end of `uri`)" if source.field == "uri" else field
         kinds = (
-            f"{name}={','.join(value) if isinstance(value, list) else value}" for (_, name), value in source.narrowing
+            f"{name}={value if isinstance(value, str) else ','.join(value)}" for (_, name), value in source.narrowing
         )
         return f"`{callable_id(source.operation)}`{''.join(f' with {code_span(kind, 60)}' for kind in kinds)}{field}"
 

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from nlapi.openapi.model import Parameter, as_list, as_map
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -119,7 +118,7 @@ class IdSource:
     operation: Operation
     field: str
     is_listed: bool = True
-    narrowing: tuple[tuple[Place, object], ...] = ()
+    narrowing: tuple[tuple[Place, str | tuple[str, ...]], ...] = ()
 
 
 class IdSources:
@@ -329,7 +328,7 @@ class IdSources:
                 items = parameter.schema.get("items")
                 for choice in as_list((items if isinstance(items, Mapping) else parameter.schema).get("enum")):
                     if isinstance(choice, str) and singular_words(choice) == noun and search is not operation:
-                        value: Any = [choice] if isinstance(items, Mapping) else choice
+                        value = (choice,) if isinstance(items, Mapping) else choice
                         narrowing = (((parameter.location, parameter.name), value),)
                         entry = self.index.schemas.search_entry_schema(search, noun)
                         field = id_field(self.reader, entry, place[1], noun, noun) or ""

@@ -56,7 +56,10 @@ _LATER_NOUNS = frozenset(
 
 # Whom one works for: they are there already when a task begins.
 _EXISTING_NOUNS = frozenset(
-    "customer client contact vendor supplier employee patient student org app application site store".split()
+    """
+    customer client contact vendor supplier employee patient student org app application site store region location
+    country city zone area
+    """.split()
 )
 
 _REPORT_NOUNS = frozenset(
@@ -83,6 +86,11 @@ class _RecipeChoice:
         published = {noun for chain in chains if chain.kind is ChainKind.PUBLISH for noun in _draft_nouns(chain)}
         # Drafts before what is live, where the API has both.
         chains = [chain for chain in chains if chain.kind is not ChainKind.CREATE or not _nouns(chain) <= published]
+        # What is checked before it is published is published by that recipe alone.
+        checked = {chain.operations[-1] for chain in chains if chain.kind is ChainKind.PUBLISH and len(chain.steps) > 2}
+        chains = [
+            chain for chain in chains if chain.kind is not ChainKind.CHANGE or chain.operations[-1] not in checked
+        ]
         chains += self._reports()
         ranked = sorted(chains, key=lambda chain: (-chain.weight, chain.summary))
         ranked = [
