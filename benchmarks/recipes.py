@@ -12,7 +12,7 @@ import json
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,10 @@ from nlapi.errors import NlapiError
 from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.selection import select_operations
-from nlapi.openapi.spec import Spec
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.plugin import Options, build
+from nlapi.resources.identity import name_of
+from nlapi.resources.semantics import OperationKind
 from nlapi.workflows.check import check
 from nlapi.workflows.read import parse_document as parse_workflows
 from nlapi.workflows.sources import link
@@ -44,6 +46,16 @@ class RequiredInputs(InputSource):
     def inputs(self, case: Case, *, all_inputs: bool = False) -> dict[str, Any]:
         required = case.tree.get("inputs", {}).get("required", ())
         return {name: value for name, value in super().inputs(case, all_inputs=True).items() if name in required}
+
+    def _search_word(self, operation: Operation, place: tuple[str, str], known: Mapping[str, Any]) -> Any:
+        """Return the name of an item that no other has: a person says the very name."""
+        role = self._state.semantics.classify(operation)
+        if place[0] == "query" and role.kind is OperationKind.LIST and role.resource is not None:
+            names = Counter(name_of(row.data) for row in self._state.fixtures.rows(role.resource, {}))
+            for name, number in names.items():
+                if isinstance(name, str) and number == 1 and self._lists(operation, place[1], name, known):
+                    return name
+        return super()._search_word(operation, place, known)
 
 
 def sample(count: int, seed: int) -> Iterator[str]:

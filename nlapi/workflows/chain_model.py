@@ -50,7 +50,8 @@ class ChainStep:
 
     `answer_noun` is the noun of what it answers with, where that is another. `asked` are optional places that are asked
     for as well, `optional` those that are taken where they are given. `list_keys` lead to the list that has to have one
-    item, None where the answer needs no such check. `constants` are places with a value that makes the operation what
+    item, None where the answer needs no such check; with `choose_by` it is the one entry whose field has the very text
+    that is asked for. `constants` are places with a value that makes the operation what
     it is here: the action `PUBLISH`. `changes` makes all fields of the body one input.
     """
 
@@ -64,6 +65,7 @@ class ChainStep:
     optional: tuple[Place, ...] = ()
     outputs: Mapping[str, Keys] = field(default_factory=dict)
     list_keys: Keys | None = None
+    choose_by: str = ""
     wait: StateWait | None = None
     changes: bool = False
 

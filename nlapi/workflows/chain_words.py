@@ -45,7 +45,7 @@ _WORK_STATES = frozenset(
     pending starting waiting started submitted importing exporting deploying new preparing working executing scheduled
     """.split()
 )
-_FAILED_STATES = frozenset(
+FAILED_STATES = frozenset(
     "failed failure error errored cancelled canceled aborted rejected expired timeout timedout invalid broken".split()
 )
 # States that a person brings about, for which no machine waits.
@@ -124,5 +124,5 @@ def waited_states(resource: Resource, states: Sequence[str]) -> tuple[str, tuple
     done = next((by_key[key] for key in _DONE_STATES if key in by_key), "")
     is_work = bool((_WORK_STATES & by_key.keys()) - {name_key(done)})
     is_human = bool(_HUMAN_STATES & by_key.keys()) or bool(_HUMAN_NOUNS & set(resource.noun[-1:]))
-    failures = tuple(state for state in states if name_key(state) in _FAILED_STATES)
+    failures = tuple(state for state in states if name_key(state) in FAILED_STATES)
     return (done, failures) if done and is_work and not is_human else ("", ())

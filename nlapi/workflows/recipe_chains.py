@@ -17,6 +17,7 @@ from nlapi.resources.grouping import Resource
 from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.paths import Place, segments
 from nlapi.workflows.chain_model import Chain, ChainKind, ChainStep, with_article
+from nlapi.workflows.chain_words import NAME_FIELDS
 from nlapi.workflows.chains import ChainFinder
 from nlapi.workflows.suggest import is_within
 
@@ -91,7 +92,8 @@ class _RecipeChoice:
         chains = [
             chain for chain in chains if chain.kind is not ChainKind.CHANGE or chain.operations[-1] not in checked
         ]
-        chains += self._reports()
+        chains = [self._by_name(chain) if chain.kind is ChainKind.CHANGE else chain for chain in chains]
+        chains = [self._with_addition(chain) for chain in chains] + [*self._reports()]
         ranked = sorted(chains, key=lambda chain: (-chain.weight, chain.summary))
         ranked = [
             chain
@@ -171,7 +173,14 @@ class _RecipeChoice:
         if noun[-1] in _LATER_NOUNS:
             return False
         is_below = all(location == "path" for location, _ in step.values)
-        return self._is_named(step) if is_below else True
+        return self._is_named(step) or _adds(step) if is_below else True
+
+    def _with_addition(self, chain: Chain) -> Chain:
+        """Return a chain whose last step adds to the thing that was made, with a sentence that says so."""
+        *earlier, last = chain.steps
+        if chain.kind is not ChainKind.CREATE or len(earlier) != 1 or not _adds(last):
+            return chain
+        return replace(chain, summary=f"Create {with_article(earlier[0].noun)} and add {with_article(last.noun)} to it")
 
     def _is_named(self, step: ChainStep) -> bool:
         """Return whether a person gives the new thing a name."""
@@ -212,10 +221,32 @@ class _RecipeChoice:
     def _is_sensible_change(self, chain: Chain) -> bool:
         """Return whether an item is found by its very name: a search may find another thing first."""
         finding, change = chain.steps
+        scopes, known = (
+            {segment.parameter for segment in segments(operation.route) if segment.parameter}
+            for operation in (change.operation, finding.operation)
+        )
+        # A search over all repositories finds an issue of another one: its number means something else here.
+        is_within = scopes - {name for _, name in change.values} <= known
+        return is_within and bool(self._name_field(finding)) and not self.values.is_upload(change.operation)
+
+    def _name_field(self, finding: ChainStep) -> str:
+        """Return the field of the listed items with the name that is asked for; "" where they have none."""
         part = self.values.answers.list_part(finding.operation)
-        names = self.values.reader.properties(part.schema) if part is not None else {}
-        is_exact = all(name in names and {"name", "title"} & set(name_words(name)) for _, name in finding.asked)
-        return is_exact and not self.values.is_upload(change.operation) and change.verb != "upload"
+        if part is None or part.is_map or part.entry_keys or finding.list_keys is None:
+            return ""
+        names = self.values.reader.properties(part.schema)
+        filter_name = finding.asked[0][1]
+        if filter_name in names:
+            return filter_name if {"name", "title"} & set(name_words(filter_name)) else ""
+        return next((name for key in NAME_FIELDS for name in names if name_key(name) == key), "")
+
+    def _by_name(self, chain: Chain) -> Chain:
+        """Return a chain that finds an item by its very name, also where the list is filtered by a part of it."""
+        finding = chain.steps[0]
+        name = " ".join(name_words(self._name_field(finding)))
+        summary = chain.summary.replace(" by a search ", f" by its {name} ")
+        step = replace(finding, choose_by=self._name_field(finding))
+        return replace(chain, summary=summary, steps=(step, *chain.steps[1:]))
 
     # --- reports
 
@@ -249,6 +280,11 @@ class _RecipeChoice:
 
     def _choices(self, operation: Operation) -> tuple[Place, ...]:
         return tuple(place for place in _query(operation) if _CHOICE_WORDS & set(name_words(place[1])))[:3]
+
+
+def _adds(step: ChainStep) -> bool:
+    """Return whether an operation adds something that exists to a thing, by its own words: addTracksToPlaylist."""
+    return step.operation.id.lower().startswith("add") and name_words(step.operation.id)[:1] == ("add",)
 
 
 def _query(operation: Operation) -> Sequence[Place]:
