@@ -106,7 +106,7 @@ def open_recipe(folder: Path, recipe: str, texts: list[str], options: RunOptions
     import difflib
 
     from nlapi.cli.workflow_inputs import read_inputs
-    from nlapi.cli.workflow_open import open_document, require_sources
+    from nlapi.cli.workflow_open import open_document, require_sources, with_repairs
     from nlapi.plugin.build import DESCRIPTION
     from nlapi.workflows.registered import source_of
 
@@ -123,6 +123,9 @@ def open_recipe(folder: Path, recipe: str, texts: list[str], options: RunOptions
     opened = open_document(str(path), sources, base_url=options.base_url, auth=options.auth, no_auth=options.no_auth)
     require_sources(opened)
     workflow = opened.document.workflow(recipe)
+    if options.repair:
+        opened = with_repairs(opened, only=recipe)
+        workflow = opened.document.workflow(recipe)
     given = read_inputs(workflow, [_input_text(text) for text in texts])
     filled = _filled_inputs(opened, workflow, given)
     coerced = read_inputs(workflow, [f"{name}={value}" for name, value in filled.items()])

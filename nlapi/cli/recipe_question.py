@@ -46,7 +46,6 @@ def command_question(folder: Path, words: Sequence[str], base_url: str | None) -
 
 def _run_question(folder: Path, words: Sequence[str], base_url: str | None) -> str:
     from nlapi.cli.plugin_run import open_recipe
-    from nlapi.cli.workflow_open import with_repairs
     from nlapi.cli.workflow_view import dry_run_lines
     from nlapi.tools.setting_values import setting_lines
     from nlapi.workflows.secret_inputs import masked_outline
@@ -58,13 +57,10 @@ def _run_question(folder: Path, words: Sequence[str], base_url: str | None) -> s
         return ""
     texts = [*(values["inputs"] or ()), *(values["pairs"] or ())]
     elsewhere = [text for text in texts if text.partition("=")[2].startswith(("@", "env:")) or "$" in text]
-    options = RunOptions(base_url=base_url or None, no_auth=True)
+    options = RunOptions(base_url=base_url or None, no_auth=True, repair=values["repair"])
     known = [text for text in texts if text not in elsewhere]
     recipe = open_recipe(folder, values["recipe"], known, options)
     opened, workflow = recipe.opened, recipe.workflow
-    if values["repair"]:
-        opened = with_repairs(opened, only=workflow.id)
-        workflow = opened.document.workflow(workflow.id)
     tree = masked_outline(opened.linked, workflow, recipe.values, defaults=opened.defaults, strict=values["strict"])
     tree = tree.up_to(values["until"])
     if not tree.changes and not is_substituted:

@@ -56,6 +56,9 @@ def run(
     file = file if file == "-" else opened.document.location or file
     require_sources(opened)
     workflow = opened.document.workflow(workflow_id)
+    if options.repair:
+        opened = with_repairs(opened, only=workflow.id)
+        workflow = opened.document.workflow(workflow.id)
     run_workflow(opened, workflow, read_inputs(workflow, inputs), options, file, dry_run=dry_run)
 
 
@@ -73,9 +76,6 @@ def run_workflow(
     from nlapi.workflows.engine import WorkflowRun
     from nlapi.workflows.tree_text import tree_lines
 
-    if options.repair:
-        opened = with_repairs(opened, only=workflow.id)
-        workflow = opened.document.workflow(workflow.id)
     if options.until and workflow.step(options.until) is None:
         raise UsageError(
             f"{workflow.id} has no step {options.until}", hint=f"its steps: {', '.join(s.id for s in workflow.steps)}"
