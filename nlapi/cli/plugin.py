@@ -87,6 +87,7 @@ def build(
 
     The same description makes the same files. --auth SCHEME=env:NAME names the variable of a credential.
     """
+    from nlapi.openapi.gc_paused import gc_paused
     from nlapi.plugin import Options
     from nlapi.plugin import build as make
     from nlapi.plugin.build import PROPOSED_EFFECTS
@@ -115,8 +116,10 @@ def build(
         no_auth=no_auth,
     )
     user_files = _user_files(folder)
-    spec, operations = _load_selected(folder, options, user_files, report=True)
-    plugin = make(spec, operations, options, user_files)
+    # The collector would look at the whole of a large description again and again: a fourth of the time for GitHub's.
+    with gc_paused():
+        spec, operations = _load_selected(folder, options, user_files, report=True)
+        plugin = make(spec, operations, options, user_files)
     for issue in (*plugin.issues, *find_injections(spec.document)):
         console.note(str(issue))
     removed = write_folder(folder, plugin.files, force=force)
