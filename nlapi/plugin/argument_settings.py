@@ -94,7 +94,7 @@ def _about(operations: Iterable[Operation], argument: str) -> str:
     return f"{text.rstrip('.')}." if text else ""
 
 
-def setting_options(settings: Iterable[ArgumentSetting]) -> dict[str, object]:
+def setting_options(settings: Iterable[ArgumentSetting]) -> dict[str, dict[str, object]]:
     """Return the options that a client shows for settings, as `userConfig` has them."""
     return {
         setting.option: {
