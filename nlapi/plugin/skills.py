@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -96,8 +96,10 @@ class IdGuide:
     def lines(self, operations: Sequence[Operation], limit: int, skill_of: Mapping[Operation, str]) -> Iterator[str]:
         """Yield a line for each kind of id that operations take, most frequent first; `skill_of` has their skills."""
         usage: dict[tuple[str, Words], Counter[IdSource]] = {}
+        chained: set[tuple[IdSource, str]] = set()
         for operation in operations:
             for name, source in self.for_operation(operation).items():
+                chained |= {(source, argument) for argument in self._prerequisites(source, operation)}
                 if name not in self.common:
                     usage.setdefault((name, singular_noun(source.operation)), Counter())[source] += 1
         # `id` may be that of a project here and of a user there: the noun is added only where one name has several.
@@ -110,10 +112,26 @@ class IdGuide:
             }
             source_texts = list(
                 dict.fromkeys(
-                    f"{self._source_text(entry)}{skills.get(entry, '')}" for entry, _ in sources.most_common()
+                    f"{self._source_text(entry)}{skills.get(entry, '')}"
+                    f"{self._chain_text(entry, chained) if number == 0 else ''}"
+                    for number, (entry, _) in enumerate(sources.most_common())
                 )
             )
             yield f"- {code_span(name, 64)}{kind} from {join_names(source_texts, MAX_LISTED_SOURCES)}; {needs}"
+
+    def _prerequisites(self, source: IdSource, operation: Operation) -> Iterator[str]:
+        """Yield the ids that a source needs and that the operation does not have: a business, for its ad accounts."""
+        available = compile_tool(operation).places
+        for argument in compile_tool(source.operation).required:
+            if argument not in available and argument not in self.common:
+                yield argument
+
+    def _chain_text(self, source: IdSource, chained: Collection[tuple[IdSource, str]]) -> str:
+        """Return the clause on the first id that a source needs itself; "" where it needs none, or nothing lists it."""
+        for argument, prerequisite in self.for_operation(source.operation).items():
+            if (source, argument) in chained:
+                return f", where {code_span(argument, 64)} is from {self._source_text(prerequisite)}"
+        return ""
 
     def _source_text(self, source: IdSource | None) -> str:
         if source is None:

@@ -126,3 +126,9 @@ def waited_states(resource: Resource, states: Sequence[str]) -> tuple[str, tuple
     is_human = bool(_HUMAN_STATES & by_key.keys()) or bool(_HUMAN_NOUNS & set(resource.noun[-1:]))
     failures = tuple(state for state in states if name_key(state) in FAILED_STATES)
     return (done, failures) if done and is_work and not is_human else ("", ())
+
+
+def spoken_state(state: str) -> str:
+    """Return a state as a person says it: `IN_PROGRESS` is in progress."""
+    words = " ".join(name_words(state))
+    return "successful" if words in ("success", "succeeded") else words

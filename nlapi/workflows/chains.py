@@ -28,6 +28,7 @@ from nlapi.workflows.chain_words import (
     item_label,
     may_create,
     operations_by_verb,
+    spoken_state,
 )
 
 # Creations in one chain: more is no task of one sentence.
@@ -326,14 +327,14 @@ class ChainFinder:
         for step, ending in self._uses(resource, creation):
             yield Chain(
                 kind=ChainKind.WAIT,
-                summary=f"{opening}, wait until it is {_spoken(wait.done)} and {ending}",
+                summary=f"{opening}, wait until it is {spoken_state(wait.done)} and {ending}",
                 steps=(*begun, poll, step),
                 weight=weight + 3 + is_upload,
             )
             return
         yield Chain(
             kind=ChainKind.WAIT,
-            summary=f"{opening}{joint} wait until it is {_spoken(wait.done)}",
+            summary=f"{opening}{joint} wait until it is {spoken_state(wait.done)}",
             steps=(*begun, poll),
             weight=weight + is_upload + len(begun) - 1,
         )
@@ -493,11 +494,6 @@ class ChainFinder:
                 steps=(start, reading),
                 weight=self._weight(resource),
             )
-
-
-def _spoken(state: str) -> str:
-    words = " ".join(name_words(state))
-    return "successful" if words in ("success", "succeeded") else words
 
 
 def _join(parts: Sequence[str]) -> str:

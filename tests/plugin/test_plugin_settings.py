@@ -124,3 +124,24 @@ def test_a_damaged_file_is_named_and_left_alone() -> None:
     key = SettingsKey(name="studio")
     assert change_settings(key, {"a": "1", "b": "2"}) == {"a": "1", "b": "2"}
     assert change_settings(key, {"a": ""}) == read_settings(key) == {"b": "2"}
+
+
+def test_the_source_of_an_id_says_what_it_needs_itself() -> None:
+    text = {"type": "string"}
+    item = {"type": "object", "properties": {"id": text, "name": text}}
+    ok = {"200": {"description": "", "content": {"application/json": {"schema": {"type": "array", "items": item}}}}}
+    team = [{"name": "team_id", "in": "path", "required": True, "schema": text}]
+    player = [{"name": "player_id", "in": "query", "required": True, "schema": text}]
+    tree = {
+        "openapi": "3.1.0",
+        "info": {"title": "League", "version": "1"},
+        "servers": [{"url": "https://league.example"}],
+        "paths": {
+            "/teams": {"get": {"operationId": "listTeams", "responses": ok}},
+            "/teams/{team_id}/players": {"get": {"operationId": "listPlayers", "parameters": team, "responses": ok}},
+            "/goals": {"get": {"operationId": "listGoals", "parameters": player, "responses": ok}},
+            "/cards": {"get": {"operationId": "listCards", "parameters": player, "responses": ok}},
+        },
+    }
+    texts = [text.decode() for path, text in plugin_of(tree, name="league").files.items() if path.startswith("agents/")]
+    assert "`player_id` from `listPlayers` (`id`), where `team_id` is from `listTeams` (`id`)" in "".join(texts)
