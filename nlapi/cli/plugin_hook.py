@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -53,7 +54,7 @@ def consent_question(event: Any, folder: Path) -> str:
     def api() -> Target:
         spec = nlapi.load(folder / DESCRIPTION, cache=user_folder("cache"))
         base_url = plugin_base_url(plugin) or None
-        settings = setting_values(plugin, base_url)
+        settings = setting_values(plugin, base_url, os.environ)
         return Target(spec=spec, base_url=base_url, no_auth=plugin.options.no_auth, settings=settings)
 
     tool = str(event["tool_name"])

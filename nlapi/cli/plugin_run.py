@@ -174,7 +174,7 @@ def settings(
 
     manifest = read_manifest((folder / MANIFEST).read_bytes(), MANIFEST)
     base_url = plugin_base_url(manifest)
-    values = setting_values(manifest, base_url)
+    values = setting_values(manifest, base_url, os.environ)
     changes = parse_pairs(pairs, "KEY=VALUE")
     if changes:
         spec = nlapi.load(folder / DESCRIPTION)

@@ -100,7 +100,7 @@ def open_target(
         variables=registry.variables_of(references),
         no_auth=no_auth,
         rules=_rules(spec, source),
-        settings=settings_of_description(registered.source, base_url),
+        settings=settings_of_description(registered.source, base_url, os.environ),
         # For this API alone: what identifies the caller goes to nobody else.
         tls=_gateway_tls() if registered.source == GATEWAY else None,
     )

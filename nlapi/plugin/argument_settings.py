@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -114,13 +113,14 @@ class SettingValues(Mapping[str, str]):
     """
 
     key: SettingsKey
+    environment: Mapping[str, str]
     variables: Mapping[str, str] = field(default_factory=dict)
     """the environment variable of each setting, by its argument"""
 
     @property
     def overridden(self) -> dict[str, str]:
         """The values that variables have, by argument."""
-        return {argument: value for argument, name in self.variables.items() if (value := os.environ.get(name))}
+        return {argument: value for argument, name in self.variables.items() if (value := self.environment.get(name))}
 
     @cached_property
     def _names(self) -> frozenset[str]:
@@ -140,13 +140,13 @@ class SettingValues(Mapping[str, str]):
         return len(self._values())
 
 
-def setting_values(manifest: PluginManifest, base_url: str | None) -> SettingValues:
+def setting_values(manifest: PluginManifest, base_url: str | None, environment: Mapping[str, str]) -> SettingValues:
     """Return the values of the settings of a plugin, for where its API runs."""
     key = SettingsKey(name=manifest.name, base_url=(base_url or "").rstrip("/"))
-    return SettingValues(key=key, variables=manifest.settings)
+    return SettingValues(key=key, environment=environment, variables=manifest.settings)
 
 
-def settings_of_description(source: str, base_url: str | None) -> Mapping[str, str]:
+def settings_of_description(source: str, base_url: str | None, environment: Mapping[str, str]) -> Mapping[str, str]:
     """Return the settings of the plugin that a description lies in; {} for any other source."""
     path = Path(source)
     # Named as the build names it: no other file is looked for.
@@ -159,7 +159,7 @@ def settings_of_description(source: str, base_url: str | None) -> Mapping[str, s
         manifest = read_manifest((path.parents[1] / MANIFEST).read_bytes(), MANIFEST)
     except (OSError, NlapiError):
         return {}
-    return setting_values(manifest, base_url) if manifest.settings else {}
+    return setting_values(manifest, base_url, environment) if manifest.settings else {}
 
 
 def check_setting(operations: Iterable[Operation], argument: str, text: str) -> None:

@@ -138,9 +138,14 @@ def test_the_source_of_an_id_says_what_it_needs_itself() -> None:
         "servers": [{"url": "https://league.example"}],
         "paths": {
             "/teams": {"get": {"operationId": "listTeams", "responses": ok}},
-            "/teams/{team_id}/players": {"get": {"operationId": "listPlayers", "parameters": team, "responses": ok}},
+            "/teams/{team_id}/players": {
+                "parameters": team,
+                "get": {"operationId": "listPlayers", "responses": ok},
+                "post": {"operationId": "addPlayer", "responses": ok},
+            },
             "/goals": {"get": {"operationId": "listGoals", "parameters": player, "responses": ok}},
             "/cards": {"get": {"operationId": "listCards", "parameters": player, "responses": ok}},
+            "/fouls": {"get": {"operationId": "listFouls", "parameters": player, "responses": ok}},
         },
     }
     texts = [text.decode() for path, text in plugin_of(tree, name="league").files.items() if path.startswith("agents/")]
