@@ -1,0 +1,278 @@
+"""Says what operations are about as people do: the things, what one does with them, and the words for it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from nlapi.openapi.model import as_list, as_map
+from nlapi.openapi.spec import Operation
+from nlapi.plugin.markdown import inert_line
+from nlapi.resources.answers import answer_schemas
+from nlapi.resources.effect_verbs import VerbForm, parse_verb
+from nlapi.resources.naming import IMPERATIVES, PLAIN_VERBS, STOPWORDS, VERBS, plural, singular, split_words, stem
+from nlapi.resources.nouns import VERSION, noun_of, singular_noun
+from nlapi.resources.schemas import SchemaReader
+from nlapi.resources.semantics import OperationKind, OperationSemantics, Semantics, semantics_of
+from nlapi.tools.areas import Area
+from nlapi.tools.compile import compile_tool
+
+_LISTS = frozenset((OperationKind.LIST, OperationKind.READ))
+_CHANGES = frozenset((OperationKind.MERGE, OperationKind.REPLACE))
+_REMOVALS = frozenset((OperationKind.DELETE, OperationKind.CLEAR))
+# What one does most with a thing, in this order.
+_KIND_VERBS = (
+    (frozenset((OperationKind.CREATE,)), "create"),
+    (_LISTS, "find"),
+    (_CHANGES, "change"),
+    (_REMOVALS, "remove"),
+)
+# Stems of words for reading what has been counted: such reads come before what is done seldom.
+_REPORT_STEMS = frozenset(
+    map(stem, "report reports statistic stats metric insight analytics usage summary totals history balance".split())
+)
+# The verbs of HTTP and of bare identifiers say nothing: POST /disputes/{dispute} changes a dispute.
+_BARE_VERBS = frozenset("get post put patch head http do api".split())
+# Words of summaries before or behind the noun: `Get multiple tasks`, `Get Campaign by ID`.
+_NOUN_ENDS = frozenset("by for from in of on to with at into within using via that which and or based accessible".split())
+_ADJECTIVES = frozenset("multiple all new existing single specific certain list current full given several".split())
+# Stems that tell no area of an API from another: those of lists, ids and descriptions.
+_COMMON_STEMS = frozenset(
+    map(
+        stem,
+        """id ids uuid gid name type limit offset page per size sort order field fields pretty expand cursor token before
+        after endpoint endpoints api apis rest operation operations method methods request requests response object
+        objects resource resources value values information data user users account specific given multiple based
+        existing allow allows return returns available requires required access manage managing support true false
+        default optional parameter following example note url uri key""".split(),
+    )
+)
+_MAX_PHRASE = 3
+MAX_STATES = 4
+# Nouns of a model's own words, in ASCII letters: an API in another language is described by its labels.
+_PLAIN_WORD = re.compile(r"[a-z]{3,24}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A kind of thing that operations are about, and them by what they do, in a word or three.
+
+    `key` is the noun of their path (`pull`), `noun` that of people in the singular (`pull request`), `name` as one speaks
+    of them (`pull requests`, `change history`).
+    """
+
+    key: str
+    noun: str
+    name: str
+    operations: tuple[tuple[str, Operation], ...]
+
+    @property
+    def verbs(self) -> list[str]:
+        """What one does with it, each once, the usual first."""
+        order = {verb: place for place, (_, verb) in enumerate(_KIND_VERBS)}
+        found = dict.fromkeys(verb for verb, _ in self.operations if verb)
+        # `merge` goes before `update branch`, which is done seldom.
+        return sorted(found, key=lambda verb: (order.get(verb, len(order)), verb.count(" ")))
+
+    @property
+    def weight(self) -> float:
+        """How much of an area it is: what can be created and changed goes before what can only be read."""
+        depth = min(operation.path.count("/") for _, operation in self.operations)
+        kept = [operation for _, operation in self.operations if not operation.deprecated]
+        return len({verb for verb in self.verbs if verb != "find"}) + math.log(1 + len(kept)) - 0.5 * depth
+
+
+def subjects(operations: Sequence[Operation], label: str = "") -> list[Subject]:
+    """Return what operations are about, the most prominent first; before these what `label` names."""
+    semantics = semantics_of(operations[0].spec)
+    members: dict[str, list[tuple[str, Operation]]] = {}
+    for operation in operations:
+        meaning = semantics.classify(operation)
+        members.setdefault(_key(meaning), []).append((_verb(meaning, semantics), operation))
+    found = [_subject(key, pairs, semantics) for key, pairs in members.items() if key]
+    named = {stem(word) for word in split_words(label)}
+    return sorted(found, key=lambda subject: (not _is_named(subject, named), -subject.weight))
+
+
+def _subject(key: str, pairs: Sequence[tuple[str, Operation]], semantics: Semantics) -> Subject:
+    noun = _noun(key, [operation for _, operation in pairs], semantics)
+    is_kind = any(semantics.classify(operation).kind is not OperationKind.COMPUTE for _, operation in pairs)
+    name = plural_noun(noun) if is_kind else inert_line(" ".join(noun_of(pairs[0][1])), 40) or noun
+    return Subject(key=key, noun=noun, name=name, operations=tuple(pairs))
+
+
+def _is_named(subject: Subject, stems: Collection[str]) -> bool:
+    """Return whether a label has the words of a subject: `ad-sets` are ad sets, `pulls` pull requests."""
+    words = {stem(word) for word in subject.key.split()}
+    return bool(words) and words <= set(stems)
+
+
+def _key(meaning: OperationSemantics) -> str:
+    """Return the noun of an operation in the singular: of its thing, else of its path."""
+    if meaning.resource is not None and not meaning.resource.is_singleton:
+        return meaning.resource.label
+    return " ".join(singular_noun(meaning.operation))
+
+
+def _verb(meaning: OperationSemantics, semantics: Semantics) -> str:
+    """Return what an operation does in a word or three: create, find, publish, mark uncollectible."""
+    own = _own_verb(meaning.operation)
+    for kinds, verb in _KIND_VERBS:
+        if meaning.kind in kinds:
+            is_said = kinds not in (_LISTS, _CHANGES) and own and stem(own) in VERBS
+            return own if is_said else verb
+    if meaning.kind is OperationKind.COMPUTE:
+        is_report = not _REPORT_STEMS.isdisjoint(map(stem, split_words(f"{meaning.operation.id} {meaning.verb}")))
+        return "report" if is_report else own if stem(own) not in PLAIN_VERBS else "find"
+    words = [word for word in split_words(meaning.verb) if not VERSION.fullmatch(word)]
+    if words and words[0] in _BARE_VERBS:
+        return "change"
+    if words and len(words) <= _MAX_PHRASE and _is_base(words[0]) and (not own or stem(own) == stem(words[0])):
+        return " ".join(words)
+    is_said = not words or stem(words[-1]) == stem(own)
+    return own if is_said else f"{own} {' '.join(words[-2:])}".strip()
+
+
+def _own_verb(operation: Operation) -> str:
+    """Return the verb that a summary or an id begins with; "" without one."""
+    for text in (operation.summary, re.split(r"[/.]", operation.id)[-1]):
+        words = split_words(text[:60])
+        if words and words[0] not in _BARE_VERBS and _is_verb(words[0]):
+            verb = parse_verb(words[0])
+            return verb.base if verb is not None and verb.form is VerbForm.THIRD else words[0]
+    return ""
+
+
+def _is_verb(word: str) -> bool:
+    verb = parse_verb(word)
+    return _is_base(word) or (verb is not None and verb.form is VerbForm.THIRD)
+
+
+def _is_base(word: str) -> bool:
+    """Return whether a word is a verb as one commands: `pause`, and neither `drafts` nor `suspended`."""
+    verb = parse_verb(word)
+    is_known = stem(word) in VERBS or stem(word) in IMPERATIVES
+    return verb.form is VerbForm.BASE if verb is not None else is_known and singular(word) == word
+
+
+def _noun(key: str, operations: Sequence[Operation], semantics: Semantics) -> str:
+    """Return the noun as summaries have it (pull request), where two of them do; else that of the path (pull)."""
+    usual = [
+        operation
+        for operation in operations
+        if semantics.classify(operation).kind not in (OperationKind.ACT, OperationKind.COMPUTE)
+    ]
+    phrases = Counter(filter(None, map(_object_phrase, usual)))
+    if key in phrases:
+        return inert_line(key, 40)
+    head = stem(key.split()[-1])
+    best = next((phrase for phrase, count in phrases.most_common(3) if count > 1 and _shares(phrase, head)), "")
+    return inert_line(best or key, 40)
+
+
+def _shares(phrase: str, head: str) -> bool:
+    """Return whether a phrase is another form of a noun: repository of repo, pull request of pull."""
+    stems = [stem(word) for word in phrase.split()]
+    return any(part.startswith(head) or head.startswith(part) or part.endswith(head) for part in stems)
+
+
+def _object_phrase(operation: Operation) -> str:
+    """Return the object of a summary in the singular: `List pull requests for a repository` -> pull request."""
+    words = [word for word in split_words(operation.summary[:80]) if word not in ("a", "an", "the", "your", "s")]
+    if not words or not _is_verb(words[0]):
+        return ""
+    end = next((place for place, word in enumerate(words) if word in _NOUN_ENDS), len(words))
+    noun = [word for word in words[1:end] if word not in _ADJECTIVES]
+    return " ".join([*noun[:-1], singular(noun[-1])]) if noun and len(noun) <= _MAX_PHRASE else ""
+
+
+def plural_noun(noun: str) -> str:
+    head, _, last = noun.rpartition(" ")
+    return f"{head} {plural(last)}".strip()
+
+
+def states(subject: Subject) -> list[tuple[str, Operation, str, object]]:
+    """Return the verbs that set a state of a thing: (pause, its change, argument, value), by its enums and switches."""
+    found: dict[str, tuple[str, Operation, str, object]] = {}
+    for verb, operation in subject.operations:
+        if verb == "change":
+            for name, schema in _body_fields(operation):
+                for value in _state_values(name, schema):
+                    if state_verb := _state_verb(str(name if value is True else value)):
+                        found.setdefault(state_verb, (state_verb, operation, name, value))
+    return list(found.values())[:MAX_STATES]
+
+
+def _state_verb(state: str) -> str:
+    """Return the verb that leads to a state: PAUSED -> pause, OFF -> turn off; "" without one."""
+    if state.lower() in ("on", "off"):
+        return f"turn {state.lower()}"
+    word = parse_verb(state.lower())
+    return word.base if word is not None and word.form is VerbForm.PAST and stem(word.base) not in PLAIN_VERBS else ""
+
+
+def _body_fields(operation: Operation) -> Iterator[tuple[str, Mapping[str, object]]]:
+    tool = compile_tool(operation)
+    reader = answer_schemas(operation.spec).reader
+    for name, (location, _) in tool.places.items():
+        if location == "body":
+            schema = as_map(tool.input_schema["properties"].get(name))
+            definition = as_map(tool.input_schema.get("$defs", {})).get(str(schema.get("$ref", "")).rpartition("/")[2])
+            yield name, {**as_map(_flat(reader, definition)), **schema}
+
+
+def _flat(reader: SchemaReader, schema: object) -> object:
+    return reader.flat(schema) if isinstance(schema, Mapping) and "$ref" not in schema else schema
+
+
+def _state_values(name: str, schema: Mapping[str, object]) -> Iterable[object]:
+    if schema.get("type") == "boolean":
+        return (True,)
+    words = split_words(name)
+    values = [value for value in as_list(schema.get("enum")) if isinstance(value, str)]
+    is_state = bool(words) and words[-1] in ("state", "status")
+    return values if is_state or {value.lower() for value in values} == {"on", "off"} else ()
+
+
+class Keywords:
+    """The words by which each area of an API is told from the others."""
+
+    def __init__(self, areas: Sequence[Area]) -> None:
+        self._counts = {area.slug: _word_counts(area) for area in areas}
+        self._areas = Counter(word for counts in self._counts.values() for word in counts)
+
+    def of(self, area: Area, known: str) -> list[str]:
+        """Return the words of an area that few others have, most telling first, without those of `known`."""
+        known_stems = {stem(word) for word in split_words(known)}
+        total = len(self._counts)
+        scores = {
+            word: math.log(1 + count) * math.log(1 + total / self._areas[word])
+            for word, count in self._counts[area.slug].items()
+            if word not in known_stems and word not in _COMMON_STEMS
+        }
+        spellings = _spellings(area)
+        return [spellings[word] for word in sorted(scores, key=lambda word: (-scores[word], word)) if word in spellings]
+
+
+def _area_words(area: Area) -> Iterator[str]:
+    for operation in area.operations:
+        about = inert_line(operation.description[:400], 160)
+        texts = [operation.summary, about, *compile_tool(operation).places, operation.path.rpartition("/")[2]]
+        yield from {word for text in texts for word in split_words(text) if _is_telling(word)}
+
+
+def _is_telling(word: str) -> bool:
+    return bool(_PLAIN_WORD.fullmatch(word)) and word not in STOPWORDS and word not in _ADJECTIVES
+
+
+def _word_counts(area: Area) -> Counter[str]:
+    return Counter(map(stem, _area_words(area)))
+
+
+def _spellings(area: Area) -> dict[str, str]:
+    """Return stem -> the word that the area has for it most often."""
+    words = Counter(_area_words(area))
+    return {stem(word): word for word, _ in reversed(words.most_common())}
