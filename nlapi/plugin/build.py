@@ -25,7 +25,10 @@ from nlapi.plugin.programs import (
     url_variable,
     user_config,
 )
-from nlapi.plugin.skills import IdGuide, Outline, build_agent, build_skills, example_prompts
+from nlapi.plugin.provider import MAX_TITLE, api_title, short_title
+from nlapi.plugin.questions import questions
+from nlapi.plugin.skills import IdGuide, Outline, build_agent, build_skills
+from nlapi.plugin.subjects import areas_by_use
 from nlapi.plugin.user_files import LICENSE, read_notes
 from nlapi.plugin.user_files import select_user_files as owned
 from nlapi.resources.effect_overlay import effect_overlay
@@ -42,7 +45,7 @@ DESCRIPTION = "api/openapi.json"
 PLUGIN = ".claude-plugin/plugin.json"
 MARKETPLACE = ".claude-plugin/marketplace.json"
 
-MAX_PROMPTS = 15
+MAX_PROMPTS = 10
 
 # Of the manifest; a plugin of another format has to be built anew, as options are read by their names.
 MANIFEST_FORMAT = 2
@@ -95,12 +98,13 @@ def build(
     ]
     if not usable:
         raise UsageError(f"{spec.title} has no operation left to make a plugin of", hint="`nlapi check` says why")
-    spec_title = "" if spec.title == spec.source else spec.title  # a description without a title is called by its path
-    name = check_name(options.name) if options.name else plugin_name(spec_title)
+    full_title = api_title(spec)
+    subject = inert_line(short_title(full_title), 40)
+    name = check_name(options.name, spec) if options.name else plugin_name(short_title(full_title), spec)
     variable_of = {} if options.no_auth else credential_variables(spec, usable, name, options.variables)
     own_files = owned(user_files or {})
-    title = inert_line(spec_title, 60) or name
-    texts = _build_texts(spec, usable, options, name, title, variable_of, own_files)
+    title = inert_line(full_title, MAX_TITLE) or name
+    texts = _build_texts(spec, usable, options, name, title, subject or name, variable_of, own_files)
     ids = {operation.id: callable_id(operation) for operation in usable}
     texts[DESCRIPTION] = _description_json(spec, ids)
     if effects := effect_overlay(usable):
@@ -122,11 +126,12 @@ def _build_texts(
     options: Options,
     name: str,
     title: str,
+    subject: str,
     variable_of: Mapping[str, str],
     own_files: Mapping[str, bytes],
 ) -> dict[str, str]:
     """Return the texts for people and models, and the programs: path -> text."""
-    groups = areas(spec, usable)
+    groups = areas_by_use(areas(spec, usable))
     command = command_name(name)
     values = {"command": command, "credentials": settings_list(spec, name, variable_of, options.base_url)}
     values |= {
@@ -138,6 +143,7 @@ def _build_texts(
     outline = Outline(
         name=name,
         title=title,
+        subject=subject,
         about=inert_line(spec.description, 500),
         areas=groups,
         ids=IdGuide(usable),
@@ -158,7 +164,7 @@ def _build_texts(
         count=str(len(usable)),
         reads=str(reads),
         changes=str(len(usable) - reads),
-        prompts="\n".join(f'- "{goal}"' for goal in example_prompts(groups, MAX_PROMPTS)),
+        prompts="\n".join(f'- "{question.text}"' for question in questions(groups, MAX_PROMPTS)),
     )
     if LICENSE not in own_files:
         texts[LICENSE] = fill_template("license.txt", title=safe_line(title, 60), licence=_licence_sentence(spec))

@@ -120,7 +120,7 @@ def main_description(title: str, areas: Sequence[Area]) -> str:
     return f"{_filled(head, [name[:1].lower() + name[1:] for name in names], MAX_MAIN - len(tail) - 2)}. {tail}"
 
 
-def agent_description(title: str, areas: Sequence[Area]) -> str:
+def agent_description(title: str) -> str:
     """Return the description of the agent."""
     text = f"Brings about an outcome in {title} that takes several calls, and shows every change before it is made."
     return text if len(text) <= MAX_AGENT else f"Brings about outcomes in {title} by several calls."[:MAX_AGENT]

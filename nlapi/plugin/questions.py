@@ -66,11 +66,13 @@ def area_questions(area: Area, limit: int = 5) -> list[Question]:
     return [kinds[kind] for kind in _ORDER if kind in kinds][:limit]
 
 
-_ORDER = ("find", "state", "create", "report", "act", "change", "remove")
+_ORDER = ("find", "state", "create", "report", "act", "remove", "change")
 
 
 def _subject_questions(subject: Subject, semantics: Semantics) -> Iterator[tuple[str, Question]]:
     usable = [(verb, operation) for verb, operation in subject.operations if not operation.deprecated]
+    # Of several lists that which needs least: all tasks, and not those of a project.
+    usable.sort(key=lambda pair: (len(compile_tool(pair[1]).required), pair[1].path.count("/")))
     for verb, operation in usable:
         meaning = semantics.classify(operation)
         if meaning.kind is OperationKind.LIST and meaning.key is None and not operation.path.endswith("}"):
@@ -79,7 +81,7 @@ def _subject_questions(subject: Subject, semantics: Semantics) -> Iterator[tuple
             yield from (("create", question) for question in _creation(subject, verb, operation))
         elif meaning.kind is OperationKind.COMPUTE and verb == "report":
             yield "report", _report(subject, operation)
-        elif meaning.kind in (OperationKind.DELETE, OperationKind.ACT) and " " not in verb and verb not in ("change", ""):
+        elif meaning.kind is OperationKind.DELETE or _is_command(verb, operation):
             kind = "remove" if meaning.kind is OperationKind.DELETE else "act"
             if item := _item(subject, operation, meaning.key):
                 yield kind, _question(f"{verb} {item}", operation)
@@ -87,6 +89,11 @@ def _subject_questions(subject: Subject, semantics: Semantics) -> Iterator[tuple
         if not operation.deprecated and (item := _item(subject, operation, semantics.classify(operation).key)):
             yield "state", _question(f"{verb} {item}", operation, {name: value})
     yield from (("change", question) for verb, one in usable if verb == "change" for question in _change(subject, one))
+
+
+def _is_command(verb: str, operation: Operation) -> bool:
+    """Return whether a path ends in a verb that says all: to publish a draft, not to mark a thread as something."""
+    return bool(verb) and verb == operation.path.rpartition("/")[2].rpartition(":")[2].lower()
 
 
 def _question(text: str, operation: Operation, arguments: Mapping[str, object] | None = None) -> Question:
@@ -108,7 +115,7 @@ def _list_question(subject: Subject, operation: Operation) -> Question:
                 return _question(f"Which {subject.name} are {value.lower()}?", operation, {name: given})
             if words[0] in ("sort", "order") and isinstance(value, str) and split_words(value)[:1] == ["created"]:
                 return _question(f"Which {subject.name} are the newest?", operation, {name: value})
-    return _question(f"Which {subject.name} are there?", operation)
+    return _question(f"Which {subject.name} do we have?", operation)
 
 
 def _value_schema(tool: Tool, name: str) -> Mapping[str, object]:

@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nlapi.openapi.model import as_list, as_map
 from nlapi.openapi.spec import Operation
@@ -37,7 +37,9 @@ _REPORT_STEMS = frozenset(
 # The verbs of HTTP and of bare identifiers say nothing: POST /disputes/{dispute} changes a dispute.
 _BARE_VERBS = frozenset("get post put patch head http do api".split())
 # Words of summaries before or behind the noun: `Get multiple tasks`, `Get Campaign by ID`.
-_NOUN_ENDS = frozenset("by for from in of on to with at into within using via that which and or based accessible".split())
+_NOUN_ENDS = frozenset(
+    "by for from in of on to with at into within using via that which and or based accessible".split()
+)
 _ADJECTIVES = frozenset("multiple all new existing single specific certain list current full given several".split())
 # Stems that tell no area of an API from another: those of lists, ids and descriptions.
 _COMMON_STEMS = frozenset(
@@ -235,6 +237,30 @@ def _state_values(name: str, schema: Mapping[str, object]) -> Iterable[object]:
     values = [value for value in as_list(schema.get("enum")) if isinstance(value, str)]
     is_state = bool(words) and words[-1] in ("state", "status")
     return values if is_state or {value.lower() for value in values} == {"on", "off"} else ()
+
+
+def areas_by_use(areas: Sequence[Area]) -> tuple[Area, ...]:
+    """Return areas with the operations of each group in the order of their use."""
+    return tuple(
+        replace(
+            area,
+            groups=tuple(replace(group, operations=_by_use(group.operations, group.label)) for group in area.groups),
+        )
+        for area in areas
+    )
+
+
+def _by_use(operations: Sequence[Operation], label: str) -> tuple[Operation, ...]:
+    """Return operations by subject, of each in the order create, find, change, remove; those that are deprecated last."""
+    place = {verb: number for number, (_, verb) in enumerate(_KIND_VERBS)}
+    order = [
+        operation
+        for subject in subjects(operations, label)
+        for _, operation in sorted(subject.operations, key=lambda pair: place.get(pair[0], len(place)))
+    ]
+    listed = set(order)
+    everything = [*order, *(operation for operation in operations if operation not in listed)]
+    return tuple(sorted(everything, key=lambda operation: operation.deprecated))
 
 
 class Keywords:
