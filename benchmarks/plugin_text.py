@@ -2,10 +2,10 @@
 
 Twenty requests of people to each of five large APIs (plugin_requests.jsonl), and ten to each of two that were written
 last and are run once (plugin_requests_held_out.jsonl). Each is traced through the built text as a model would go
-through it, with nothing but the retrieval of words (BM25):
+through it, with the retrieval of texts that nlapi has (BM25 with the synonyms of common verbs):
 
 1. the skill whose name and description fit the sentence best is opened. One point if it has the operation.
-2. that skill is read, with the main skill, the second best, and the references of these. One point for each operation
+2. that skill is read, with the main skill, the next two, and the references of these. One point for each operation
    that stands there, for each argument in the entry of its operation, for each id whose source is in one line with it,
    for each amount with its unit, and for each value of an enum.
 
@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import posixpath
 import re
 import sys
 from collections import Counter
@@ -30,6 +28,9 @@ from typing import Any
 
 from benchmarks.descriptions import directory, github, shared
 from benchmarks.measure import Figure
+from nlapi.tools.index import FIELD_WEIGHTS
+from nlapi.tools.phrase import read_phrase
+from nlapi.tools.text_index import TextIndex, build_postings, text_terms
 
 REQUESTS = Path(__file__).with_name("plugin_requests.jsonl")
 HELD_OUT = Path(__file__).with_name("plugin_requests_held_out.jsonl")
@@ -38,18 +39,14 @@ MIN_SHARE = 0.9
 MAX_TOKENS = 1_200
 MAX_BYTES = 12_000
 
-OPENED = 2
+OPENED = 3
 """Skills that a model opens for one request, beside the main one."""
 
 KINDS = ("skill", "operation", "argument", "source", "unit", "value")
 
-_WORD = re.compile(r"[a-z0-9]+")
-_STOPWORDS = frozenset(
-    """
-    a an and are as at be by for from has have how i in is it its me my no not of on or our out s so that the their then
-    there they this to up us was we were what when which who why will with you your
-    """.split()
-)
+# A name counts more than a description, as the id of an operation does in the index of tools.
+NAME_WEIGHT = FIELD_WEIGHTS["id"]
+
 # A unit is said when a number is, as the command takes it or as the description explains it.
 _UNIT = re.compile(r"'[\d.,]+ ?[A-Za-z%]+'|number is in|\bcents?\b|smallest|minor unit|\bGi?B\b|gigabyte|\bseconds\b")
 
@@ -82,7 +79,7 @@ def main() -> int:
     parser.add_argument("--only", metavar="API", help="one of the APIs")
     parser.add_argument("--show", action="store_true", help="each point that is lost")
     options = parser.parse_args()
-    requests = [item for item in read_requests(HELD_OUT if options.held_out else REQUESTS)]
+    requests = list(read_requests(HELD_OUT if options.held_out else REQUESTS))
     totals: Counter[tuple[str, bool]] = Counter()
     tokens, sizes = list[int](), list[int]()
     for api in dict.fromkeys(item.api for item in requests):
@@ -123,9 +120,15 @@ def share(items: Counter[tuple[str, bool]]) -> float:
 def read_requests(path: Path) -> Iterator[Request]:
     for line in path.read_text(encoding="utf-8").splitlines():
         node: dict[str, Any] = json.loads(line)
-        lists = {key: tuple(node.get(key, ())) for key in ("operations", "arguments", "units")}
-        maps = {key: node.get(key, {}) for key in ("sources", "values")}
-        yield Request(api=node["api"], say=node["say"], **lists, **maps)
+        yield Request(
+            api=node["api"],
+            say=node["say"],
+            operations=tuple(node["operations"]),
+            arguments=tuple(node.get("arguments", ())),
+            sources=node.get("sources", {}),
+            units=tuple(node.get("units", ())),
+            values=node.get("values", {}),
+        )
 
 
 def description(api: str) -> Path | None:
@@ -177,32 +180,21 @@ class PluginTexts:
         return self.files[f"skills/{skill}/SKILL.md"].decode()
 
     @cached_property
-    def heads(self) -> dict[str, Counter[str]]:
-        """The words of each skill's name and description, which are in every session."""
-        heads = {}
-        for skill in self.skills:
-            text = self.skill_text(skill)
-            heads[skill] = Counter(terms(text.partition("\n---\n")[0].partition("\n")[2]))
-        return heads
+    def index(self) -> tuple[list[str], TextIndex]:
+        """The skills, and their names and descriptions, which are in every session, as `nlapi` retrieves texts."""
+        skills = [skill for skill in self.skills if skill != self.main or len(self.skills) == 1]
+        heads = [self.skill_text(skill).split("\n---\n")[0].partition("description:")[2] for skill in skills]
+        fields = [
+            [(NAME_WEIGHT, text_terms(skill)), (1.0, text_terms(head))]
+            for skill, head in zip(skills, heads, strict=True)
+        ]
+        return skills, TextIndex(build_postings(fields), len(skills))
 
     def ranked(self, sentence: str) -> list[str]:
-        """The skills by BM25 of the sentence and their heads, best first; the main skill is left out if it may be."""
-        heads = {skill: head for skill, head in self.heads.items() if skill != self.main or len(self.skills) == 1}
-        average = sum(head.total() for head in heads.values()) / len(heads)
-        wanted = set(terms(sentence))
-
-        def score(skill: str) -> float:
-            head = heads[skill]
-            return sum(
-                math.log(1 + (len(heads) - found + 0.5) / (found + 0.5))
-                * head[word]
-                * 2.2
-                / (head[word] + 1.2 * (0.25 + 0.75 * head.total() / average))
-                for word in wanted
-                if (found := sum(word in other for other in heads.values()))
-            )
-
-        return sorted(heads, key=lambda skill: (-score(skill), skill))
+        """The skills by their heads, best first, without the main one, which fits everything."""
+        skills, index = self.index
+        scores = index.scores(read_phrase(sentence))
+        return [skills[place] for place in sorted(range(len(skills)), key=lambda place: -scores[place])]
 
     @cached_property
     def sections(self) -> dict[str, list[tuple[str, str]]]:
@@ -223,13 +215,12 @@ class PluginTexts:
 
     def entry(self, operation: str) -> str:
         """The reference of an operation, with the parts that its file says once for several operations."""
-        operations = {_heading(heading) for sections in self.sections.values() for heading, _ in sections}
-        for path, sections in self.sections.items():
+        for sections in self.sections.values():
             for heading, text in sections:
                 if _heading(heading) == operation:
                     shared = [part for name, part in sections if name and _heading(name) not in self.operations]
                     return "\n".join([text, *shared])
-        return "" if operations else ""
+        return ""
 
     @cached_property
     def operations(self) -> frozenset[str]:
@@ -241,18 +232,6 @@ class PluginTexts:
 
 def _heading(heading: str) -> str:
     return heading.strip().strip("`").partition(" ")[0].strip("`")
-
-
-def terms(text: str) -> list[str]:
-    """The words of a text without their endings."""
-    words = _WORD.findall(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower())
-    return [_stem(word) for word in words if word not in _STOPWORDS]
-
-
-def _stem(word: str) -> str:
-    from nlapi.resources.naming import stem
-
-    return stem(word)
 
 
 def trace(request: Request, texts: PluginTexts) -> Iterator[Item]:

@@ -16,6 +16,8 @@ MAX_MAIN = 260
 MAX_AGENT = 150
 MAX_LABEL = 110
 MAX_VERBS = 7
+# Of these, such of several words: `set contexts, add contexts, remove contexts` take the place of what is done more.
+MAX_PHRASES = 1
 MAX_KEYWORDS = 24
 _USUAL = frozenset(("create", "find", "change", "remove", "delete", "add", "update"))
 # Least stems in the text of a tag that its operations do not say as well, for it to be worth its place.
@@ -23,8 +25,8 @@ MIN_TELLING = 2
 _SAYING_NOTHING = frozenset(
     map(
         stem,
-        """operations operation manage managing endpoints endpoint api apis rest using use interact with view information
-        and about to the of for a an related fetch get list create update delete work methods provide access related
+        """operations operation manage managing endpoints endpoint api apis rest using use interact with view
+        information and about to the of for a an related fetch get list create update delete work methods provide access related
         resources resource data all your in on""".split(),
     )
 )
@@ -55,7 +57,7 @@ def _writer(title: str, area: Area, keywords: Keywords) -> Callable[[int], str]:
     words = keywords.of(area, " ".join((label, *clauses)))[:MAX_KEYWORDS]
 
     def write(limit: int) -> str:
-        text = f"{label} in {title}"
+        text = f"{title} {label}"
         for number, clause in enumerate(clauses):
             longer = f"{text}{': ' if number == 0 else '; '}{clause}"
             text = longer if len(longer) < limit or (number == 0 and len(longer) < MAX_DESCRIPTION) else text
@@ -72,14 +74,10 @@ def _label(area: Area, found: Sequence[Subject]) -> str:
     names = [inert_line(" ".join(split_words(group.label)) or group.label, 40) for group in area.groups]
     by_size = sorted(range(len(names)), key=lambda place: -len(area.groups[place].operations))
     if len(names) > 1:
-        return _capital(_filled("", [names[place] for place in by_size], MAX_LABEL))
+        return _filled("", [names[place] for place in by_size], MAX_LABEL)
     # `repos` are repositories, `pulls` pull requests; `measurement datasets` say more than datasets do.
     is_key = bool(found) and same_name(names[0], found[0].key) and " " not in names[0]
-    return _capital(found[0].name if is_key else names[0])
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return found[0].name if is_key else names[0]
 
 
 def _clauses(title: str, area: Area, found: Sequence[Subject], label: str) -> list[str]:
@@ -91,7 +89,8 @@ def _clauses(title: str, area: Area, found: Sequence[Subject], label: str) -> li
         if not verbs and is_named:
             continue
         named = "" if is_named and len(area.groups) == 1 else f" {subject.name}"
-        clauses.append(f"{', '.join(verbs)}{named}".strip())
+        said = [verb for verb in verbs if verb != subject.name]
+        clauses.append(f"{', '.join(said)}{named}".strip())
     if about := _telling_about(area, f"{label} {title}"):
         clauses.insert(min(1, len(clauses)), about)
     return list(filter(None, clauses))
@@ -100,7 +99,9 @@ def _clauses(title: str, area: Area, found: Sequence[Subject], label: str) -> li
 def usual_verbs(subject: Subject) -> list[str]:
     """Return what one does most with a thing: create, find, change, report and remove it, then set its state."""
     verbs = [*subject.verbs[:3], *(verb for verb, *_ in states(subject)), *subject.verbs[3:]]
-    return list(dict.fromkeys(inert_line(verb, 40) for verb in verbs))[:MAX_VERBS]
+    told = list(dict.fromkeys(inert_line(verb, 40) for verb in verbs))
+    phrases = [verb for verb in told if " " in verb and not verb.startswith("turn ")][MAX_PHRASES:]
+    return [verb for verb in told if verb not in phrases][:MAX_VERBS]
 
 
 def _telling_about(area: Area, label: str) -> str:
@@ -117,7 +118,7 @@ def main_description(title: str, areas: Sequence[Area]) -> str:
     """Return the description of the skill of the whole API."""
     head, tail = f"Operates {title} in plain English", "Read first for anything in it, or in several parts of it."
     names = [_label(area, ()) for area in sorted(areas, key=lambda area: -len(area.operations))]
-    return f"{_filled(head, [name[:1].lower() + name[1:] for name in names], MAX_MAIN - len(tail) - 2)}. {tail}"
+    return f"{_filled(head, names, MAX_MAIN - len(tail) - 2)}. {tail}"
 
 
 def agent_description(title: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from nlapi.openapi.model import as_map
@@ -81,10 +82,8 @@ def _server_hosts(spec: Spec) -> Iterator[str]:
 
 def _contact_hosts(contact: Mapping[str, object]) -> Iterator[str]:
     url, email = contact.get("url"), contact.get("email")
-    try:
+    with suppress(ValueError):  # a bracket in the host
         yield (urlsplit(url).hostname or "") if isinstance(url, str) else ""
-    except ValueError:
-        pass
     yield email.rpartition("@")[2] if isinstance(email, str) else ""
 
 

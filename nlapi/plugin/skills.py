@@ -163,7 +163,7 @@ def _operation_lines(area: Area, files: Mapping[str, str], ids: IdGuide) -> str:
 
 
 def _main_operations(operations: Sequence[Operation]) -> list[Operation]:
-    """Return the operations that a skill describes: of many, those that are not deprecated and least deep in the API."""
+    """Return the operations that have a line: of many, those that are not deprecated and least deep in the API."""
     order = sorted(operations, key=lambda operation: (operation.deprecated, operation.path.count("/")))
     return order[:MAX_LISTED_OPERATIONS]
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nlapi.openapi.model import as_list, as_map
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.plugin.markdown import inert_line
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.effect_verbs import VerbForm, parse_verb
 from nlapi.resources.naming import IMPERATIVES, PLAIN_VERBS, STOPWORDS, VERBS, plural, singular, split_words, stem
 from nlapi.resources.nouns import VERSION, noun_of, singular_noun
-from nlapi.resources.schemas import SchemaReader
+from nlapi.resources.paths import segments
 from nlapi.resources.semantics import OperationKind, OperationSemantics, Semantics, semantics_of
 from nlapi.tools.areas import Area
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.text import first_sentence
+from nlapi.tools.tool import Tool
 
 _LISTS = frozenset((OperationKind.LIST, OperationKind.READ))
 _CHANGES = frozenset((OperationKind.MERGE, OperationKind.REPLACE))
@@ -45,7 +47,7 @@ _ADJECTIVES = frozenset("multiple all new existing single specific certain list 
 _COMMON_STEMS = frozenset(
     map(
         stem,
-        """id ids uuid gid name type limit offset page per size sort order field fields pretty expand cursor token before
+        """id ids uuid gid name type body post send limit offset page per size sort order field fields pretty expand cursor token before
         after endpoint endpoints api apis rest operation operations method methods request requests response object
         objects resource resources value values information data user users account specific given multiple based
         existing allow allows return returns available requires required access manage managing support true false
@@ -53,6 +55,10 @@ _COMMON_STEMS = frozenset(
     )
 )
 _MAX_PHRASE = 3
+# Share of the areas that have a word from which on it tells none of them.
+MAX_AREA_SHARE = 0.5
+MAX_SENTENCE = 400
+MAX_PROPERTIES = 40
 MAX_STATES = 4
 # Nouns of a model's own words, in ASCII letters: an API in another language is described by its labels.
 _PLAIN_WORD = re.compile(r"[a-z]{3,24}")
@@ -102,8 +108,15 @@ def subjects(operations: Sequence[Operation], label: str = "") -> list[Subject]:
 def _subject(key: str, pairs: Sequence[tuple[str, Operation]], semantics: Semantics) -> Subject:
     noun = _noun(key, [operation for _, operation in pairs], semantics)
     is_kind = any(semantics.classify(operation).kind is not OperationKind.COMPUTE for _, operation in pairs)
-    name = plural_noun(noun) if is_kind else inert_line(" ".join(noun_of(pairs[0][1])), 40) or noun
+    name = plural_noun(noun) if is_kind else _path_words(pairs[0][1], noun)
     return Subject(key=key, noun=noun, name=name, operations=tuple(pairs))
+
+
+def _path_words(operation: Operation, noun: str) -> str:
+    """Return the last literal segment of a path where it ends in the noun: `change history` and not `history`."""
+    literals = [segment.text for segment in segments(operation.route) if not segment.parameter]
+    text = " ".join(split_words(literals[-1])) if literals else ""
+    return inert_line(text, 40) if text.endswith(noun[-4:]) or not noun else " ".join(noun_of(operation)) or noun
 
 
 def _is_named(subject: Subject, stems: Collection[str]) -> bool:
@@ -114,9 +127,14 @@ def _is_named(subject: Subject, stems: Collection[str]) -> bool:
 
 def _key(meaning: OperationSemantics) -> str:
     """Return the noun of an operation in the singular: of its thing, else of its path."""
-    if meaning.resource is not None and not meaning.resource.is_singleton:
+    if meaning.resource is not None and not meaning.resource.is_singleton and meaning.resource.label:
         return meaning.resource.label
-    return " ".join(singular_noun(meaning.operation))
+    words = list(singular_noun(meaning.operation))
+    # An id such as registry_get has a verb behind the noun.
+    while len(words) > 1 and stem(words[-1]) in PLAIN_VERBS:
+        words.pop()
+    is_noun = bool(words) and words[-1] not in _NOUN_ENDS and words[-1] not in STOPWORDS
+    return " ".join(words) if is_noun else ""
 
 
 def _verb(meaning: OperationSemantics, semantics: Semantics) -> str:
@@ -134,7 +152,11 @@ def _verb(meaning: OperationSemantics, semantics: Semantics) -> str:
         return "change"
     if words and len(words) <= _MAX_PHRASE and _is_base(words[0]) and (not own or stem(own) == stem(words[0])):
         return " ".join(words)
-    is_said = not words or stem(words[-1]) == stem(own)
+    if not own:
+        return "change"
+    # `suspend suspended` and `mark notifications` of notifications say one thing twice.
+    said = {stem(own), *map(stem, _key(meaning).split())}
+    is_said = not words or stem(words[-1]) in said
     return own if is_said else f"{own} {' '.join(words[-2:])}".strip()
 
 
@@ -193,7 +215,7 @@ def _object_phrase(operation: Operation) -> str:
 
 def plural_noun(noun: str) -> str:
     head, _, last = noun.rpartition(" ")
-    return f"{head} {plural(last)}".strip()
+    return f"{head} {plural(last) if last.isalpha() else last}".strip()
 
 
 def states(subject: Subject) -> list[tuple[str, Operation, str, object]]:
@@ -218,16 +240,9 @@ def _state_verb(state: str) -> str:
 
 def _body_fields(operation: Operation) -> Iterator[tuple[str, Mapping[str, object]]]:
     tool = compile_tool(operation)
-    reader = answer_schemas(operation.spec).reader
     for name, (location, _) in tool.places.items():
         if location == "body":
-            schema = as_map(tool.input_schema["properties"].get(name))
-            definition = as_map(tool.input_schema.get("$defs", {})).get(str(schema.get("$ref", "")).rpartition("/")[2])
-            yield name, {**as_map(_flat(reader, definition)), **schema}
-
-
-def _flat(reader: SchemaReader, schema: object) -> object:
-    return reader.flat(schema) if isinstance(schema, Mapping) and "$ref" not in schema else schema
+            yield name, _definition(tool, name)
 
 
 def _state_values(name: str, schema: Mapping[str, object]) -> Iterable[object]:
@@ -267,38 +282,75 @@ class Keywords:
     """The words by which each area of an API is told from the others."""
 
     def __init__(self, areas: Sequence[Area]) -> None:
-        self._counts = {area.slug: _word_counts(area) for area in areas}
-        self._areas = Counter(word for counts in self._counts.values() for word in counts)
+        # What is said in names and summaries goes before what is said in descriptions alone.
+        self._tiers = [_Tier(areas, _named_words), _Tier(areas, _described_words)]
 
     def of(self, area: Area, known: str) -> list[str]:
         """Return the words of an area that few others have, most telling first, without those of `known`."""
-        known_stems = {stem(word) for word in split_words(known)}
-        total = len(self._counts)
-        scores = {
-            word: math.log(1 + count) * math.log(1 + total / self._areas[word])
-            for word, count in self._counts[area.slug].items()
-            if word not in known_stems and word not in _COMMON_STEMS
+        known_stems = {stem(word) for word in split_words(known)} | _COMMON_STEMS
+        words = [word for tier in self._tiers for word in tier.words(area)]
+        return list({stem(word): word for word in reversed(words) if stem(word) not in known_stems}.values())[::-1]
+
+
+class _Tier:
+    """The words of one kind of text, by area."""
+
+    def __init__(self, areas: Sequence[Area], words_of: Callable[[Operation], Iterable[str]]) -> None:
+        self._words = {
+            area.slug: Counter(word for operation in area.operations for word in _telling(words_of(operation)))
+            for area in areas
         }
-        spellings = _spellings(area)
-        return [spellings[word] for word in sorted(scores, key=lambda word: (-scores[word], word)) if word in spellings]
+        self._areas = Counter(word for words in self._words.values() for word in set(map(stem, words)))
+
+    def words(self, area: Area) -> list[str]:
+        total = len(self._words)
+        counts: Counter[str] = Counter()
+        spellings: dict[str, str] = {}
+        for word, count in self._words[area.slug].most_common():
+            counts[stem(word)] += count
+            spellings.setdefault(stem(word), word)
+        scores = {
+            root: math.log(1 + count) * math.log(1 + total / self._areas[root])
+            for root, count in counts.items()
+            if self._areas[root] <= max(1, total * MAX_AREA_SHARE)
+        }
+        return [spellings[root] for root in sorted(scores, key=lambda root: (-scores[root], root))]
 
 
-def _area_words(area: Area) -> Iterator[str]:
-    for operation in area.operations:
-        about = inert_line(operation.description[:400], 160)
-        texts = [operation.summary, about, *compile_tool(operation).places, operation.path.rpartition("/")[2]]
-        yield from {word for text in texts for word in split_words(text) if _is_telling(word)}
+def _named_words(operation: Operation) -> Iterator[str]:
+    tool = compile_tool(operation)
+    yield from split_words(operation.summary or first_sentence(operation.description[:MAX_SENTENCE]))
+    yield from split_words(operation.path.rpartition("/")[2])
+    for name, (location, _) in tool.places.items():
+        yield from split_words(name)
+        # What is asked of a report is a value: impressions, spend, age.
+        if operation.effect is Effect.READ:
+            yield from (word for value in _choices(tool, name) for word in split_words(value))
+        # Many bodies are one object: {"data": {...}}.
+        if location == "body":
+            properties = answer_schemas(operation.spec).reader.properties(_definition(tool, name))
+            yield from (word for inner in list(properties)[:MAX_PROPERTIES] for word in split_words(inner))
 
 
-def _is_telling(word: str) -> bool:
-    return bool(_PLAIN_WORD.fullmatch(word)) and word not in STOPWORDS and word not in _ADJECTIVES
+def _choices(tool: Tool, name: str) -> list[str]:
+    """Return the texts that an argument may be, or the items of its list."""
+    schema = _definition(tool, name)
+    target = str(as_map(schema.get("items")).get("$ref", "")).rpartition("/")[2]
+    items = as_map(as_map(tool.input_schema.get("$defs")).get(target)) or as_map(schema.get("items"))
+    values = [*as_list(schema.get("enum")), *as_list(items.get("enum"))]
+    return [value for value in values if isinstance(value, str)][:MAX_PROPERTIES]
 
 
-def _word_counts(area: Area) -> Counter[str]:
-    return Counter(map(stem, _area_words(area)))
+def _described_words(operation: Operation) -> Iterable[str]:
+    return split_words(first_sentence(operation.description[:MAX_SENTENCE]))
 
 
-def _spellings(area: Area) -> dict[str, str]:
-    """Return stem -> the word that the area has for it most often."""
-    words = Counter(_area_words(area))
-    return {stem(word): word for word, _ in reversed(words.most_common())}
+def _telling(words: Iterable[str]) -> set[str]:
+    return {word for word in words if _PLAIN_WORD.fullmatch(word) and word not in STOPWORDS and word not in _ADJECTIVES}
+
+
+def _definition(tool: Tool, name: str) -> Mapping[str, object]:
+    """Return the schema of an argument, of a reference that of its target."""
+    schema = as_map(tool.input_schema["properties"].get(name))
+    target = str(schema.get("$ref", "")).rpartition("/")[2]
+    return {**as_map(as_map(tool.input_schema.get("$defs")).get(target)), **schema} if target else schema
