@@ -26,7 +26,7 @@ from nlapi.plugin.programs import (
     user_config,
 )
 from nlapi.plugin.provider import MAX_TITLE, api_title, short_title
-from nlapi.plugin.questions import questions
+from nlapi.plugin.questions import question_list
 from nlapi.plugin.skills import IdGuide, Outline, build_agent, build_skills
 from nlapi.plugin.subjects import areas_by_use
 from nlapi.plugin.user_files import LICENSE, read_notes
@@ -164,7 +164,7 @@ def _build_texts(
         count=str(len(usable)),
         reads=str(reads),
         changes=str(len(usable) - reads),
-        prompts="\n".join(f'- "{question.text}"' for question in questions(groups, MAX_PROMPTS)),
+        prompts=question_list(groups, title, MAX_PROMPTS),
     )
     if LICENSE not in own_files:
         texts[LICENSE] = fill_template("license.txt", title=safe_line(title, 60), licence=_licence_sentence(spec))

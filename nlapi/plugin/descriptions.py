@@ -25,9 +25,11 @@ MIN_TELLING = 2
 _SAYING_NOTHING = frozenset(
     map(
         stem,
-        """operations operation manage managing endpoints endpoint api apis rest using use interact with view
-        information and about to the of for a an related fetch get list create update delete work methods provide access related
-        resources resource data all your in on""".split(),
+        """
+        operations operation manage managing endpoints endpoint api apis rest using use interact with view
+        information and about to the of for a an related fetch get list create update delete work methods
+        provide access resources resource data all your in on this that is are object
+        """.split(),
     )
 )
 
@@ -98,7 +100,8 @@ def _clauses(title: str, area: Area, found: Sequence[Subject], label: str) -> li
 
 def usual_verbs(subject: Subject) -> list[str]:
     """Return what one does most with a thing: create, find, change, report and remove it, then set its state."""
-    verbs = [*subject.verbs[:3], *(verb for verb, *_ in states(subject)), *subject.verbs[3:]]
+    usual = [verb for verb in subject.verbs if verb in _USUAL]
+    verbs = [*usual, *(verb for verb, *_ in states(subject)), *subject.verbs]
     told = list(dict.fromkeys(inert_line(verb, 40) for verb in verbs))
     phrases = [verb for verb in told if " " in verb and not verb.startswith("turn ")][MAX_PHRASES:]
     return [verb for verb in told if verb not in phrases][:MAX_VERBS]

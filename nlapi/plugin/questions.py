@@ -51,6 +51,12 @@ def questions(areas: Sequence[Area], limit: int) -> list[Question]:
     return list(found.values())[:limit]
 
 
+def question_list(areas: Sequence[Area], title: str, limit: int) -> str:
+    """Return questions as a list in Markdown; where nothing can be derived, one that any API can be asked."""
+    texts = [question.text for question in questions(areas, limit)] or [f"What can I do with {title}?"]
+    return "\n".join(f'- "{text}"' for text in texts)
+
+
 def _prominence(area: Area) -> float:
     return max((subject.weight for subject in subjects(area.operations, area.label)[:1]), default=0.0)
 

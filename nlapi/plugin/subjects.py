@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 
 from nlapi.openapi.model import as_list, as_map
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.spec import READ_METHODS, Operation
 from nlapi.plugin.markdown import inert_line
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.effect_verbs import VerbForm, parse_verb
@@ -47,11 +47,14 @@ _ADJECTIVES = frozenset("multiple all new existing single specific certain list 
 _COMMON_STEMS = frozenset(
     map(
         stem,
-        """id ids uuid gid name type body post send limit offset page per size sort order field fields pretty expand cursor token before
-        after endpoint endpoints api apis rest operation operations method methods request requests response object
-        objects resource resources value values information data user users account specific given multiple based
-        existing allow allows return returns available requires required access manage managing support true false
-        default optional parameter following example note url uri key""".split(),
+        """
+        id ids uuid gid name type limit offset page per size sort order field fields pretty expand cursor
+        token before after endpoint endpoints api apis rest operation operations method methods request
+        requests response object objects body resource resources value values information data user users
+        account specific given multiple based existing allow allows return returns available requires
+        required access manage managing support true false default optional parameter following example note
+        url uri key post send asc desc ascending descending direction
+        """.split(),
     )
 )
 _MAX_PHRASE = 3
@@ -66,10 +69,10 @@ _PLAIN_WORD = re.compile(r"[a-z]{3,24}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A kind of thing that operations are about, and them by what they do, in a word or three.
+    """A kind of thing that operations are about, and them with what they do, in the order of their use.
 
-    `key` is the noun of their path (`pull`), `noun` that of people in the singular (`pull request`), `name` as one speaks
-    of them (`pull requests`, `change history`).
+    `key` is the noun of their path (`pull`), `noun` that of people in the singular (`pull request`), `name` as one
+    speaks of them (`pull requests`, `change history`).
     """
 
     key: str
@@ -79,11 +82,8 @@ class Subject:
 
     @property
     def verbs(self) -> list[str]:
-        """What one does with it, each once, the usual first."""
-        order = {verb: place for place, (_, verb) in enumerate(_KIND_VERBS)}
-        found = dict.fromkeys(verb for verb, _ in self.operations if verb)
-        # `merge` goes before `update branch`, which is done seldom.
-        return sorted(found, key=lambda verb: (order.get(verb, len(order)), verb.count(" ")))
+        """What one does with it, each once, the usual first: `merge` goes before `update branch`."""
+        return sorted(dict.fromkeys(verb for verb, _ in self.operations if verb), key=lambda verb: " " in verb)
 
     @property
     def weight(self) -> float:
@@ -109,7 +109,13 @@ def _subject(key: str, pairs: Sequence[tuple[str, Operation]], semantics: Semant
     noun = _noun(key, [operation for _, operation in pairs], semantics)
     is_kind = any(semantics.classify(operation).kind is not OperationKind.COMPUTE for _, operation in pairs)
     name = plural_noun(noun) if is_kind else _path_words(pairs[0][1], noun)
-    return Subject(key=key, noun=noun, name=name, operations=tuple(pairs))
+    usual = sorted(pairs, key=lambda pair: _usage_rank(semantics.classify(pair[1]).kind))
+    return Subject(key=key, noun=noun, name=name, operations=tuple(usual))
+
+
+def _usage_rank(kind: OperationKind) -> int:
+    """Return the place of a kind of operation among what one does most: create, find, change, remove."""
+    return next((place for place, (kinds, _) in enumerate(_KIND_VERBS) if kind in kinds), len(_KIND_VERBS))
 
 
 def _path_words(operation: Operation, noun: str) -> str:
@@ -266,13 +272,8 @@ def areas_by_use(areas: Sequence[Area]) -> tuple[Area, ...]:
 
 
 def _by_use(operations: Sequence[Operation], label: str) -> tuple[Operation, ...]:
-    """Return operations by subject, of each in the order create, find, change, remove; those that are deprecated last."""
-    place = {verb: number for number, (_, verb) in enumerate(_KIND_VERBS)}
-    order = [
-        operation
-        for subject in subjects(operations, label)
-        for _, operation in sorted(subject.operations, key=lambda pair: place.get(pair[0], len(place)))
-    ]
+    """Return operations by subject, of each in the order create, find, change, remove; deprecated ones last."""
+    order = [operation for subject in subjects(operations, label) for _, operation in subject.operations]
     listed = set(order)
     everything = [*order, *(operation for operation in operations if operation not in listed)]
     return tuple(sorted(everything, key=lambda operation: operation.deprecated))
@@ -324,7 +325,7 @@ def _named_words(operation: Operation) -> Iterator[str]:
     for name, (location, _) in tool.places.items():
         yield from split_words(name)
         # What is asked of a report is a value: impressions, spend, age.
-        if operation.effect is Effect.READ:
+        if operation.method in READ_METHODS:
             yield from (word for value in _choices(tool, name) for word in split_words(value))
         # Many bodies are one object: {"data": {...}}.
         if location == "body":

@@ -146,7 +146,7 @@ def test_the_values_that_most_operations_take_are_named_once_with_their_source()
     main, area = (skill(owned("login"), name) for name in ("things", "things-issues"))
     assert "## Values that most operations take" in main
     assert "- `owner`: `get_user_repos` (`owner.login`)\n- `repo`: `get_user_repos` (`name`)" in main
-    assert "- `owner`, `repo`: the same in most operations, see the skill `things:things`" in area
+    assert "- `owner`, `repo`: required by most operations, see the skill `things:things`" in area
     assert "get_user_repos" not in area
 
 
