@@ -12,7 +12,7 @@ from nlapi.plugin.markdown import inert_line
 from nlapi.plugin.samples import PLAIN_VALUE, SECRET_ARGUMENT
 from nlapi.plugin.subjects import Subject, states, subjects
 from nlapi.resources.effect_verbs import VerbForm, parse_verb
-from nlapi.resources.naming import split_words
+from nlapi.resources.naming import VERBS, Intent, split_words, stem
 from nlapi.resources.semantics import OperationKind, Semantics, semantics_of
 from nlapi.tools.areas import Area
 from nlapi.tools.arguments import argument_schema
@@ -25,6 +25,9 @@ NUMBER = 42
 MAX_NAME = 40
 # Creations with more required values than a person would say in a sentence are no example.
 MAX_REQUIRED = 4
+MAX_SUBJECTS = 4
+# Kinds of questions that a list of all areas takes turns with: what there is, a state, a creation, a report.
+MAX_TURNS = 4
 _NAMES = ("name", "title", "display_name", "displayName", "label", "summary", "subject")
 _TIMES = frozenset(("start", "end", "from", "to", "since", "until", "before", "after"))
 
@@ -40,7 +43,7 @@ class Question:
 
 def questions(areas: Sequence[Area], limit: int) -> list[Question]:
     """Return questions to an API: of each area the most usual, then the next, so that a cut list has all kinds."""
-    columns = [area_questions(area) for area in sorted(areas, key=lambda area: -_prominence(area))]
+    columns = [area_questions(area)[:MAX_TURNS] for area in sorted(areas, key=lambda area: -_prominence(area))]
     found: dict[str, Question] = {}
     for turn in range(max(map(len, columns), default=0)):
         for number, column in enumerate(columns):
@@ -66,13 +69,17 @@ def area_questions(area: Area, limit: int = 5) -> list[Question]:
     found = subjects(area.operations, area.label)
     semantics = semantics_of(area.operations[0].spec)
     kinds: dict[str, Question] = {}
-    for subject in found[:4]:
+    others: dict[Operation, Question] = {}
+    for subject in found[:MAX_SUBJECTS]:
         for kind, question in _subject_questions(subject, semantics):
-            kinds.setdefault(kind, question)
-    return [kinds[kind] for kind in _ORDER if kind in kinds][:limit]
+            if kinds.setdefault(kind, question) is not question:
+                others.setdefault(question.operation, question)
+    chosen = [kinds[kind] for kind in _ORDER if kind in kinds]
+    used = {question.operation for question in chosen}
+    return [*chosen, *(question for operation, question in others.items() if operation not in used)][:limit]
 
 
-_ORDER = ("find", "state", "create", "report", "act", "remove", "change")
+_ORDER = ("find", "state", "create", "report", "act", "remove", "change", "read")
 
 
 def _subject_questions(subject: Subject, semantics: Semantics) -> Iterator[tuple[str, Question]]:
@@ -87,10 +94,13 @@ def _subject_questions(subject: Subject, semantics: Semantics) -> Iterator[tuple
             yield from (("create", question) for question in _creation(subject, verb, operation))
         elif meaning.kind is OperationKind.COMPUTE and verb == "report":
             yield "report", _report(subject, operation)
+        elif meaning.kind is OperationKind.READ and (item := _item(subject, operation, meaning.key)):
+            yield "read", _question(f"Show me {item}", operation)
         elif meaning.kind is OperationKind.DELETE or _is_command(verb, operation):
             kind = "remove" if meaning.kind is OperationKind.DELETE else "act"
+            said = verb if kind == "act" or VERBS.get(stem(verb)) is Intent.DELETE else "remove"
             if item := _item(subject, operation, meaning.key):
-                yield kind, _question(f"{verb} {item}", operation)
+                yield kind, _question(f"{said} {item}", operation)
     for verb, operation, name, value in states(subject):
         if not operation.deprecated and (item := _item(subject, operation, semantics.classify(operation).key)):
             yield "state", _question(f"{verb} {item}", operation, {name: value})
@@ -155,7 +165,7 @@ def _change(subject: Subject, operation: Operation) -> Iterator[Question]:
     tool = compile_tool(operation)
     name = next((name for name in _NAMES if tool.places.get(name, ("", ""))[0] == "body"), "")
     item = _item(subject, operation, semantics_of(operation.spec).classify(operation).key)
-    if name and item and not item.startswith("the only"):
+    if name and item:
         value = f"{NAME} 2"
         verb = "Rename" if name != "title" else "Change the title of"
         yield _question(f"{verb} {item} to {value}", operation, {name: value})
@@ -168,14 +178,22 @@ def _item(subject: Subject, operation: Operation, key: str | None) -> str:
     tool = compile_tool(operation)
     argument = next((name for name, place in tool.places.items() if place == ("path", key)), "")
     schema = argument_schema(tool, argument) if argument else {}
+    noun = _item_noun(subject, key)
     if schema.get("type") == "integer" and split_words(key)[-1:] == ["number"]:
-        return f"{subject.noun} {NUMBER}"
+        return f"{noun} {NUMBER}"
     meaning = semantics_of(operation.spec).classify(operation)
     properties = meaning.resource.properties if meaning.resource is not None else {}
     named = next((name for name in _NAMES if name in properties), "")
     if named or split_words(key)[-1:] in (["name"], ["slug"], ["login"]):
-        return f"the {subject.noun} {_example_name(as_map(properties.get(named)))}"
+        return f"the {noun} {_example_name(as_map(properties.get(named)))}"
     return ""
+
+
+def _item_noun(subject: Subject, key: str) -> str:
+    """Return the noun of one thing, with what its id adds to it: `draft_ad_id` is that of a draft ad."""
+    words = split_words(key)[:-1]
+    noun = subject.noun.split()
+    return " ".join(words) if len(words) > len(noun) and words[-len(noun) :] == noun else subject.noun
 
 
 def _example_name(schema: Mapping[str, object]) -> str:

@@ -212,9 +212,12 @@ def examples(questions: Sequence[Question], ids: IdGuide, command: str) -> str:
 def _example(question: Question, ids: IdGuide, command: str) -> str:
     operation = question.operation
     sources = ids.for_operation(operation)
-    sample = sample_arguments(operation, blank=True)
+    sample = sample_arguments(operation) or sample_arguments(operation, blank=True)
     if sample is None:
         return ""
+    if question.arguments:
+        # A sample has a value for a body that would be empty, and here there is one.
+        sample = {name: value for name, value in sample.items() if name in compile_tool(operation).required}
     # An id is looked up, so that it stands as what it is, and not as one that somebody might send.
     required = {
         name: placeholder(name) if name in sources or name in ids.common else value for name, value in sample.items()

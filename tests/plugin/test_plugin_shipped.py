@@ -46,8 +46,8 @@ def test_every_example_of_a_skill_is_a_request_that_the_description_takes(name: 
     for skill in sorted((PLUGINS / name / "skills").glob("*/SKILL.md")):
         text = skill.read_text()
         blocks = re.findall(r"\n```\n(.*?)\n```", text, re.DOTALL)
-        listed = len(re.findall(r"(?m)^- `\w+` \((?:read|write|destroy)", text))
-        assert len(blocks) == (3 if skill.parent.name == name else min(3, listed)), skill
+        # An area may have little that a person would ask for in a sentence.
+        assert len(blocks) == 3 if skill.parent.name == name else len(blocks) <= 3, skill
         told |= {line.replace(" --yes", " --dry-run") for block in blocks for line in block.splitlines()}
     assert len(told) > 20
     for line in sorted(told):
