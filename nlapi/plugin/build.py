@@ -220,10 +220,22 @@ def _has_allowed_server(operation: Operation, base_url: str) -> bool:
 
 def _description_json(spec: Spec, ids: Mapping[str, str]) -> str:
     try:
-        return json.dumps(subset(spec, ids), indent=1, allow_nan=False) + "\n"
+        return f"{_lines(subset(spec, ids), depth=2)}\n"
     except ValueError as error:
         # YAML has .nan and .inf.
         raise DescriptionError(f"{spec.source} holds what JSON has no way to write: {error}") from None
+
+
+def _lines(data: object, depth: int) -> str:
+    """Return data as JSON with a line for each path and each schema, so that a change is seen where it is.
+
+    An indent for everything takes four times as long: 0.4 s of GitHub's description.
+    """
+    if not isinstance(data, Mapping) or depth < 0 or not data:
+        return json.dumps(data, allow_nan=False)
+    rows = (f"{json.dumps(str(key))}: {_lines(value, depth - 1)}" for key, value in data.items())
+    indent = " " * (3 - depth)
+    return "{\n" + ",\n".join(f"{indent}{row}" for row in rows) + f"\n{indent[1:]}}}"
 
 
 def _json_file(data: object) -> str:

@@ -218,10 +218,7 @@ def _example(question: Question, ids: IdGuide, command: str) -> str:
     if question.arguments:
         # A sample has a value for a body that would be empty, and here there is one.
         sample = {name: value for name, value in sample.items() if name in compile_tool(operation).required}
-    # An id is looked up, so that it stands as what it is, and not as one that somebody might send.
-    required = {
-        name: placeholder(name) if name in sources or name in ids.common else value for name, value in sample.items()
-    }
+    required = _with_placeholders(operation, sample, ids)
     lookups = [
         (source.operation, sample_arguments(source.operation, blank=True))
         for name, source in sources.items()
@@ -241,9 +238,11 @@ def _example(question: Question, ids: IdGuide, command: str) -> str:
 
 
 def _with_placeholders(operation: Operation, arguments: Mapping[str, object], ids: IdGuide) -> dict[str, object]:
-    sources = ids.for_operation(operation)
+    """Return arguments in which an id that is looked up stands as what it is, and not as one that might be sent."""
+    looked_up = {*ids.for_operation(operation), *ids.common}
     return {
-        name: placeholder(name) if name in sources or name in ids.common else value for name, value in arguments.items()
+        name: placeholder(name) if name in looked_up and isinstance(value, str) else value
+        for name, value in arguments.items()
     }
 
 

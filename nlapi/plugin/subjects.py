@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 
 from nlapi.openapi.model import as_list, as_map
-from nlapi.openapi.spec import READ_METHODS, Operation
+from nlapi.openapi.spec import READ_METHODS, Operation, Spec
 from nlapi.plugin.markdown import inert_line
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.effect_verbs import VerbForm, parse_verb
@@ -93,16 +93,32 @@ class Subject:
         return len({verb for verb in self.verbs if verb != "find"}) + math.log(1 + len(kept)) - 0.5 * depth
 
 
+class _SubjectIndex:
+    """A cache of the subjects of operations of one Spec, as every text about an area asks for them."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.semantics = semantics_of(spec)
+        self.by_area: dict[tuple[tuple[Operation, ...], str], list[Subject]] = {}
+
+
 def subjects(operations: Sequence[Operation], label: str = "") -> list[Subject]:
     """Return what operations are about, the most prominent first; before these what `label` names."""
-    semantics = semantics_of(operations[0].spec)
+    index = operations[0].spec.derive(_SubjectIndex)
+    key = (tuple(operations), label)
+    if key not in index.by_area:
+        index.by_area[key] = _find_subjects(operations, label, index.semantics)
+    return index.by_area[key]
+
+
+def _find_subjects(operations: Sequence[Operation], label: str, semantics: Semantics) -> list[Subject]:
     members: dict[str, list[tuple[str, Operation]]] = {}
     for operation in operations:
         meaning = semantics.classify(operation)
         members.setdefault(_key(meaning), []).append((_verb(meaning, semantics), operation))
     found = [_subject(key, pairs, semantics) for key, pairs in members.items() if key]
     named = {stem(word) for word in split_words(label)}
-    return sorted(found, key=lambda subject: (not _is_named(subject, named), -subject.weight))
+    weights = {subject.key: subject.weight for subject in found}
+    return sorted(found, key=lambda subject: (not _is_named(subject, named), -weights[subject.key]))
 
 
 def _subject(key: str, pairs: Sequence[tuple[str, Operation]], semantics: Semantics) -> Subject:
