@@ -109,11 +109,20 @@ def _sample_value(operation: Operation, name: str) -> object:
     if example is not None:
         return example
     # An id that nobody has would read like a real one, so it is a placeholder.
-    if location == "path" or is_id_argument((location, wire)):
-        kind = schema.get("type")
-        if kind == "string" and not schema.keys() & {"enum", "pattern", "format", "minLength", "maxLength"}:
-            return placeholder(wire)
+    if (location == "path" or is_id_argument((location, wire))) and takes_placeholder(schema):
+        return placeholder(wire)
     return _schema_value(answer_schemas(operation.spec).reader, schema, name, 0)
+
+
+def takes_placeholder(schema: Mapping[str, object]) -> bool:
+    """Return whether any text is a value of a schema."""
+    return schema.get("type") == "string" and not schema.keys() & {
+        "enum",
+        "pattern",
+        "format",
+        "minLength",
+        "maxLength",
+    }
 
 
 def placeholder(name: str) -> str:

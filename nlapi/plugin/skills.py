@@ -16,7 +16,7 @@ from nlapi.plugin.markdown import fill_template, inert_line, yaml_string
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.questions import Question, area_questions, questions
 from nlapi.plugin.reference import reference_files, summary
-from nlapi.plugin.samples import argument_words, placeholder, sample_arguments
+from nlapi.plugin.samples import argument_words, placeholder, sample_arguments, takes_placeholder
 from nlapi.plugin.subjects import subjects
 from nlapi.plugin.user_files import weave_notes
 from nlapi.resources.id_sources import IdSource, IdSources
@@ -204,7 +204,7 @@ def _units_section(area: Area) -> str:
 def examples(questions: Sequence[Question], ids: IdGuide, command: str) -> str:
     """Return up to three sentences of a person with the commands that they come to."""
     texts = list(filter(None, (_example(question, ids, command) for question in questions)))[:MAX_EXAMPLES]
-    note = "Change nothing but by `--dry-run` first; after a yes, the same command with `--yes`."
+    note = "Ids are samples: take those of the look-up. After a yes, the same command with `--yes` for `--dry-run`."
     is_change = any("--dry-run" in text for text in texts)
     return "\n\n".join([*(["## Examples"] if texts else []), *texts, *([note] if is_change else [])])
 
@@ -238,10 +238,11 @@ def _example(question: Question, ids: IdGuide, command: str) -> str:
 
 
 def _with_placeholders(operation: Operation, arguments: Mapping[str, object], ids: IdGuide) -> dict[str, object]:
-    """Return arguments in which an id that is looked up stands as what it is, and not as one that might be sent."""
+    """Return arguments in which an id that is looked up is a placeholder, as far as the description takes one."""
     looked_up = {*ids.for_operation(operation), *ids.common}
+    tool = compile_tool(operation)
     return {
-        name: placeholder(name) if name in looked_up and isinstance(value, str) else value
+        name: placeholder(name) if name in looked_up and takes_placeholder(argument_schema(tool, name)) else value
         for name, value in arguments.items()
     }
 

@@ -95,6 +95,7 @@ def test_five_thousand_operations_are_a_plugin_like_any_other() -> None:
     plugin = plugin_of(big(5_000, 5_000))
     assert len(plugin.operations) == 5_000
     assert list(exceeded_limits(plugin.files, spec_of(big(5_000, 5_000)))) == []
+    assert session_tokens(plugin.files) <= 1_200
     references = [text for path, text in plugin.files.items() if "/references/" in path]
     assert len(references) <= 150
     assert sum(text.count(b"\n## ") for text in references) == 5_000
