@@ -212,9 +212,12 @@ def examples(questions: Sequence[Question], ids: IdGuide, command: str) -> str:
 def _example(question: Question, ids: IdGuide, command: str) -> str:
     operation = question.operation
     sources = ids.for_operation(operation)
-    sample = sample_arguments(operation) or sample_arguments(operation, blank=True)
+    sample = sample_arguments(operation)
     if sample is None:
-        return ""
+        sample = sample_arguments(operation, blank=True) or {}
+        tool = compile_tool(operation)
+        if not sample or not all(takes_placeholder(argument_schema(tool, name)) for name in sample):
+            return ""
     if question.arguments:
         # A sample has a value for a body that would be empty, and here there is one.
         sample = {name: value for name, value in sample.items() if name in compile_tool(operation).required}
