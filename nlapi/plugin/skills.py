@@ -291,7 +291,7 @@ def build_skills(outline: Outline) -> dict[str, str]:
     if outline.has_area_skills:
         common = "\n".join(outline.ids.common_lines())
         body += [fill_template("where.md", rows=rows), fill_template("common.md", values=common) if common else ""]
-        body += [examples(questions(outline.areas, MAX_EXAMPLES), outline.ids, outline.values["command"])]
+        body += [examples(questions(outline.areas, 3 * MAX_EXAMPLES), outline.ids, outline.values["command"])]
     else:
         body += list(bodies.values())
     index = fill_template(
