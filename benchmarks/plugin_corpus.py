@@ -124,7 +124,9 @@ def figures(rows: Sequence[PluginRow]) -> list[str]:
     lines = [f"{sound:,} of {len(rows):,} descriptions: built, check silent, second build identical"]
     lines.append(f"{sum(row.is_empty for row in rows):,} of them have no operation to make a plugin of, which is said")
     if sizes:
-        lines.append(f"a skill with one reference: {statistics.median(sizes):,.0f} characters median, {max(sizes):,} most")
+        lines.append(
+            f"a skill with one reference: {statistics.median(sizes):,.0f} characters median, {max(sizes):,} most"
+        )
     slowest = sorted(rows, key=lambda row: -row.cpu)[:3]
     lines.append(f"build, CPU s: {', '.join(f'{row.name} {row.cpu:.1f}' for row in slowest)}")
     lines.append(f"children: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime:,.0f} s of CPU in all")

@@ -162,7 +162,9 @@ def _request_text(api: Target, options: dict[str, Any]) -> str:
 
 
 def _request_preview(api: Target, tool: Tool, arguments: dict[str, object]) -> str:
+    from nlapi.tools.amounts import amount_notes
     from nlapi.tools.run import prepare
     from nlapi.tools.tool import Call
 
-    return console.preview_request(prepare(Call(tool=tool, arguments=arguments), api).request)
+    prepared = prepare(Call(tool=tool, arguments=arguments), api)
+    return "\n".join([console.preview_request(prepared.request), *amount_notes(prepared.written)])
