@@ -200,8 +200,17 @@ def _has_allowed_server(operation: Operation, base_url: str) -> bool:
 
 
 def _description_json(spec: Spec, ids: Mapping[str, str]) -> str:
+    import orjson
+
+    tree = subset(spec, ids)
     try:
-        return json.dumps(subset(spec, ids), indent=1, allow_nan=False) + "\n"
+        # Without an indent this is fast, and refuses NaN, which orjson writes as null.
+        text = json.dumps(tree, allow_nan=False)
+        try:
+            return orjson.dumps(tree, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n"
+        except TypeError:
+            # Integers of more than 64 bits and lone surrogates.
+            return json.dumps(json.loads(text), indent=2) + "\n"
     except ValueError as error:
         # YAML has .nan and .inf.
         raise DescriptionError(f"{spec.source} holds what JSON has no way to write: {error}") from None

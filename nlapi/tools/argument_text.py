@@ -331,16 +331,12 @@ def _range_texts(schema: Schema) -> Iterator[str]:
     for least_key, most_key, noun in _COUNTS:
         least, most = schema.get(least_key), schema.get(most_key)
         least = least if isinstance(least, int) and least > 1 else None
-        if isinstance(most, int):
-            yield (
-                f"{most} {noun}"
-                if least == most
-                else f"{least} to {most} {noun}"
-                if least
-                else f"at most {most} {noun}"
-            )
-        elif least:
-            yield f"at least {least} {noun}"
+        if not isinstance(most, int):
+            yield from [f"at least {least} {noun}"] if least else []
+        elif least == most:
+            yield f"{most} {noun}"
+        else:
+            yield f"{least} to {most} {noun}" if least else f"at most {most} {noun}"
 
 
 def unit_pattern(schema: Schema) -> bool:

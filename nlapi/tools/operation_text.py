@@ -21,6 +21,9 @@ MAX_TEXT = 8_000
 # Share of the text for the arguments themselves; the rest is for the parts that they share.
 _ARGUMENT_SHARE = 0.6
 
+# Tried for a part that would not fit.
+_LESSER_DETAILS = (DETAILS[4], DETAILS[6])
+
 # Parts without room that are named with the way to open them.
 _MAX_NAMED = 12
 
@@ -106,7 +109,8 @@ def _fitting(drafts: Iterator[_Draft], room: int, opener: str) -> str:
             chosen = draft
         last = draft
     draft = chosen or last
-    lines, size = [], 0
+    size = 0
+    lines: list[str] = []
     for line in draft.lines:
         size += len(line) + 1
         if size > room - 200:
@@ -124,16 +128,27 @@ def fitting_parts(text: SchemaText, room: int) -> tuple[list[str], Mapping[str, 
     others: dict[str, str] = {}
     while pending := [name for name in text.used_parts if name not in sections and name not in others]:
         name = pending[0]
-        known = dict(text.used_parts)
-        section = "\n".join(part_lines(text, name, text.used_parts[name])).strip()
-        if len(section) + 2 > room:
-            # What only this section refers to is inside of it.
-            text.used_parts = known
+        section = _part_section(text, name, room - 2)
+        if section:
+            sections[name] = section
+            room -= len(section) + 2
+        else:
             others[name] = text.used_parts[name]
-            continue
-        sections[name] = section
-        room -= len(section) + 2
     return list(sections.values()), others
+
+
+def _part_section(text: SchemaText, name: str, room: int) -> str:
+    """Return the section of a part, with less detail where it would not fit; "" where none fits."""
+    known, detail = dict(text.used_parts), text.detail
+    for lesser in (detail, *_LESSER_DETAILS):
+        text.detail = lesser
+        section = "\n".join(part_lines(text, name, known[name])).strip()
+        text.detail = detail
+        if len(section) <= room:
+            return section
+        # What only this section refers to is inside of it.
+        text.used_parts = dict(known)
+    return ""
 
 
 def _body(draft: _Draft, sections: list[str], others: Mapping[str, str], opener: str) -> str:

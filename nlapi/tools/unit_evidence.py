@@ -29,8 +29,8 @@ _MONEY_WORDS = frozenset(
 )
 _TIME_WORDS = frozenset(
     """timeout timeouts duration interval delay ttl period wait age length window lifetime life backoff latency
-    retention cooldown grace elapsed runtime lag poll polling expiration expiry expires expire frequency keepalive threshold
-    cache sleep debounce""".split()
+    retention cooldown grace elapsed runtime lag poll polling expiration expiry expires expire frequency keepalive
+    threshold cache sleep debounce""".split()
 )
 # Words in the name of a point in time, which may be in seconds since 1970.
 _MOMENT_WORDS = frozenset(
