@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nlapi.client.safe_text import code_span
 from nlapi.openapi.model import as_map
@@ -106,6 +106,7 @@ class _GroupReference:
         for tool in tools:
             self._definitions |= as_map(tool.input_schema.get("$defs"))
         self._parts = shared_parts(tools)
+        self._texts: dict[Detail, SchemaText] = {}
         self._entries = [self._entry(tool) for tool in tools]
         counts = Counter(block.lines for entry in self._entries for block in entry.blocks if block.name)
         self._common = frozenset(
@@ -139,7 +140,7 @@ class _GroupReference:
     def _entry(self, tool: Tool) -> _Entry:
         operation = tool.operation
         for detail in (_DETAIL, *DETAILS[3:]):
-            text = SchemaText(definitions=self._definitions, detail=detail, parts=self._parts)
+            text = self._text(detail, {})
             blocks = text.argument_blocks(tool)
             if sum(len(line) for block in blocks for line in block.lines) <= MAX_ENTRY:
                 break
@@ -176,16 +177,19 @@ class _GroupReference:
     def _part_size(self, name: str, path: str) -> int:
         """Return the characters of a part with all that it refers to, as far as a file has room for them."""
         if name not in self._part_sizes:
-            text = self._schema_text({name: path})
+            text = self._text(_DETAIL, {name: path})
             self._part_sizes[name] = min(sum(map(len, fitting_parts(text, MAX_PARTS)[0])), MAX_PARTS)
         return self._part_sizes[name]
 
-    def _schema_text(self, used: Mapping[str, str]) -> SchemaText:
-        return SchemaText(definitions=self._definitions, detail=_DETAIL, parts=self._parts, used_parts=dict(used))
+    def _text(self, detail: Detail, used: Mapping[str, str]) -> SchemaText:
+        """Return the text of this group's schemas in a detail; what was written before is not written again."""
+        if detail not in self._texts:
+            self._texts[detail] = SchemaText(definitions=self._definitions, detail=detail, parts=self._parts)
+        return replace(self._texts[detail], used_parts=dict(used))
 
     def _parts_text(self, draft: _FileDraft, command: str) -> str:
         """Return the sections of the parts of a file, and how to open those without room."""
-        sections, others = fitting_parts(self._schema_text(draft.parts), MAX_PARTS)
+        sections, others = fitting_parts(self._text(_DETAIL, draft.parts), MAX_PARTS)
         lines = ["# Parts", *sections] if sections else []
         if others:
             named = [f"- {name}: `{command} --about {path}`" for name, path in list(others.items())[:MAX_NAMED_PARTS]]

@@ -66,6 +66,16 @@ class ArgumentBlock:
     name: str
     lines: tuple[str, ...]
     is_required: bool = False
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """the parts that its lines refer to, with the path of the first value of each"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartSection:
+    """The section of a part, and the parts that it refers to, each with its path inside of this one: `.spec`."""
+
+    text: str
+    parts: Mapping[str, str]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,6 +87,25 @@ class SchemaText:
     parts: frozenset[str] = frozenset()
     used_parts: dict[str, str] = field(default_factory=dict)
     """the parts that texts refer to so far, with the path of the first value of each"""
+    blocks: dict[tuple[int, str, bool, str], tuple[object, ArgumentBlock]] = field(default_factory=dict)
+    """the blocks of arguments so far by their schema: many operations take the same parameter"""
+    sections: dict[tuple[str, Detail], PartSection] = field(default_factory=dict)
+    """the sections of parts so far"""
+
+    def part_section(self, name: str, detail: Detail) -> PartSection:
+        """Return the section of a part in a detail: its heading, its kind and its fields."""
+        if (name, detail) not in self.sections:
+            text = SchemaText(definitions=self.definitions, detail=detail, parts=self.parts)
+            schema = text.merged(self.definitions.get(name))
+            about, is_cut = cut_text(_own_text(schema), detail.text)
+            # A path that begins at the part, as different values lead to it.
+            inner = text.inner_lines(schema, path="", level=0, parents=(name,))
+            kind = "" if inner and "properties" in schema else f"{text.kind(schema)}. "
+            head = f"{kind}{about}{' …' if is_cut and about else ''}".strip()
+            lines = [f"### {name}", "", *([head, ""] if head else []), *inner]
+            section = PartSection(text="\n".join(lines).strip(), parts=text.used_parts)
+            self.sections[name, detail] = section
+        return self.sections[name, detail]
 
     def argument_lines(self, tool: Tool) -> list[str]:
         """Return the arguments of a tool, the required ones first."""
@@ -92,8 +121,17 @@ class SchemaText:
             kind = {"file": "a file, as `@PATH`", "files": "a list of files, each as `@PATH`"}.get(form or "", "")
             required = name in tool.required
             wire = tool.places.get(name, ("", name))[1] or name
-            lines = self.field_lines(name, properties[name], required=required, path=name, wire=wire, kind=kind)
-            blocks.append(ArgumentBlock(name=name, lines=tuple(lines), is_required=required))
+            key = id(properties[name]), f"{name} {wire}", required, kind
+            if key not in self.blocks:
+                before, self.used_parts = self.used_parts, {}
+                lines = self.field_lines(name, properties[name], required=required, path=name, wire=wire, kind=kind)
+                block = ArgumentBlock(name=name, lines=tuple(lines), is_required=required, parts=self.used_parts)
+                # The schema is stored too: the id of an object that was freed may be reused for another.
+                self.blocks[key] = properties[name], block
+                self.used_parts = before
+            block = self.blocks[key][1]
+            self.used_parts = {**block.parts, **self.used_parts}
+            blocks.append(block)
         more = tuple(self._more(order))
         return [*blocks, *([ArgumentBlock(name="", lines=more)] if more else [])]
 
@@ -411,13 +449,3 @@ def _refs_in(node: object) -> Iterator[str]:
             todo += [value for key, value in current.items() if key not in ("enum", "examples", "default", "$defs")]
         elif isinstance(current, list):
             todo += current
-
-
-def part_lines(text: SchemaText, name: str, path: str) -> list[str]:
-    """Return the section of a part: its heading, its kind and its fields."""
-    schema = text.merged(text.definitions.get(name))
-    about, is_cut = cut_text(_own_text(schema), text.detail.text)
-    inner = text.inner_lines(schema, path=path, level=0, parents=(name,))
-    kind = "" if inner and "properties" in schema else f"{text.kind(schema)}. "
-    head = f"{kind}{about}{' …' if is_cut and about else ''}".strip()
-    return [f"### {name}", "", *([head, ""] if head else []), *inner, *([""] if inner else [])]

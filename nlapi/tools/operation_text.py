@@ -9,7 +9,7 @@ from nlapi.client.safe_text import code_span
 from nlapi.openapi.model import as_map
 from nlapi.openapi.spec import Operation
 from nlapi.tools.answer_view import answer_fields
-from nlapi.tools.argument_text import DETAILS, FULL, SchemaText, part_lines, shared_parts
+from nlapi.tools.argument_text import DETAILS, FULL, SchemaText, shared_parts
 from nlapi.tools.describe import open_argument
 from nlapi.tools.names import join_names
 from nlapi.tools.text import cut_text
@@ -139,15 +139,12 @@ def fitting_parts(text: SchemaText, room: int) -> tuple[list[str], Mapping[str, 
 
 def _part_section(text: SchemaText, name: str, room: int) -> str:
     """Return the section of a part, with less detail where it would not fit; "" where none fits."""
-    known, detail = dict(text.used_parts), text.detail
-    for lesser in (detail, *_LESSER_DETAILS):
-        text.detail = lesser
-        section = "\n".join(part_lines(text, name, known[name])).strip()
-        text.detail = detail
-        if len(section) <= room:
-            return section
-        # What only this section refers to is inside of it.
-        text.used_parts = dict(known)
+    for detail in (text.detail, *_LESSER_DETAILS):
+        section = text.part_section(name, detail)
+        if len(section.text) <= room:
+            for part, path in section.parts.items():
+                text.used_parts.setdefault(part, f"{text.used_parts[name]}{path}")
+            return section.text
     return ""
 
 

@@ -82,11 +82,18 @@ _LINK_MARK = re.compile(r"(!?)\[([^\[\]]*)\]\(|\]\s*[\[(:]")
 _EMPHASIS = re.compile(r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|(?<!\w)_{1,3}(?=\S)|(?<=\S)_{1,3}(?!\w)")
 
 
+def _unescaped(text: str) -> str:
+    return unescape(text) if "&" in text else text
+
+
 def safe_line(text: str, limit: int) -> str:
     """Return at most `limit` characters of `text` on one line, in which nothing is markup, code or a link."""
-    text = single_line(unescape(plain_text(unescape(text))))
-    text = _LINK_MARK.sub(lambda match: f"{match[2] or ''} (", text)
-    text = _EMPHASIS.sub("", text).translate(_MARKUP_CHARACTERS).strip("# ")
+    text = single_line(_unescaped(plain_text(_unescaped(text))))
+    if "]" in text:
+        text = _LINK_MARK.sub(lambda match: f"{match[2] or ''} (", text)
+    if "*" in text or "_" in text:
+        text = _EMPHASIS.sub("", text)
+    text = text.translate(_MARKUP_CHARACTERS).strip("# ")
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
@@ -100,6 +107,7 @@ _RESTRICTION = re.compile(
 _SENTENCE_END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!\bEx\.)(?<!\bvs\.)\s+(?=[A-Z0-9\"'(•*-])")
 
 
+@lru_cache(maxsize=20_000)
 def cut_text(text: str, limit: int) -> tuple[str, bool]:
     """Return a text on one line in about `limit` characters, and whether something of it is left out.
 
