@@ -21,6 +21,9 @@ _Parts = tuple[Mapping[str, Any], ...]
 # Called with the dotted name of a value, the schemas that it has to fit, its unit, if known, and the value.
 _Visit = Callable[[str, _Parts, WireUnit | None, Any], Any]
 
+# Levels of objects in which units are looked for.
+MAX_UNIT_DEPTH = 2
+
 # Amounts that a preview explains.
 MAX_NOTES = 12
 
@@ -29,6 +32,32 @@ def argument_unit(tool: Tool, name: str) -> WireUnit | None:
     """Return the unit of an argument's numbers, or of those in its list; None where no sure evidence says it."""
     spec = tool.operation.spec
     return _unit_of(spec, argument_schema(tool, name), _wire_name(tool, name), _stated_description(tool, name))
+
+
+def tool_units(tool: Tool) -> dict[str, WireUnit]:
+    """Return the units of a tool's values by their dotted names, those inside of objects and lists included."""
+    spec = tool.operation.spec
+    units: dict[str, WireUnit] = {}
+    for name in tool.places:
+        schema = argument_schema(tool, name)
+        if unit := _unit_of(spec, schema, _wire_name(tool, name), _stated_description(tool, name)):
+            units[name] = unit
+        else:
+            units |= _inner_units(spec, schema, name, 1)
+    return units
+
+
+def _inner_units(spec: Spec, schema: object, path: str, depth: int) -> dict[str, WireUnit]:
+    units: dict[str, WireUnit] = {}
+    for part in combined_schemas(spec, schema, any_of=True) if depth <= MAX_UNIT_DEPTH else ():
+        for name, inner in as_map(part.get("properties")).items():
+            if unit := _unit_of(spec, inner, name, ""):
+                units[f"{path}.{name}"] = unit
+            else:
+                units |= _inner_units(spec, inner, f"{path}.{name}", depth + 1)
+        if isinstance(part.get("items"), Mapping):
+            units |= _inner_units(spec, part["items"], path, depth)
+    return units
 
 
 def _unit_of(spec: Spec, schema: object, name: str, description: str) -> WireUnit | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from nlapi.client.safe_text import code_span
 from nlapi.openapi.model import as_map
@@ -14,6 +15,8 @@ from nlapi.tools.describe import open_argument
 from nlapi.tools.names import join_names
 from nlapi.tools.text import cut_text
 from nlapi.tools.tool import Tool
+
+Opener = Callable[[str, str], str]
 
 MAX_TEXT = 8_000
 """Characters of a text that every client shows whole."""
@@ -28,10 +31,10 @@ _LESSER_DETAILS = (DETAILS[4], DETAILS[6])
 _MAX_NAMED = 12
 
 
-def operation_text(tool: Tool, opener: str, *, limit: int = MAX_TEXT) -> str:
+def operation_text(tool: Tool, opener: Opener, *, limit: int = MAX_TEXT) -> str:
     """Return an operation as Markdown of at most `limit` characters.
 
-    `opener` is the command that opens a part: it takes the id of the operation and the path of an argument.
+    `opener` returns the command that opens a part, from the id of the operation and the path of an argument.
     """
     operation = tool.operation
     head = f"# {operation.id}\n\n{operation_head(operation, 1_200)}"
@@ -42,11 +45,11 @@ def operation_text(tool: Tool, opener: str, *, limit: int = MAX_TEXT) -> str:
         for detail in (FULL, *DETAILS)
         for text in [SchemaText(definitions=definitions, detail=detail, parts=shared_parts([tool]))]
     )
-    body = _fitting(drafts, limit - len(head) - len(tail) - 300, f"{opener} {operation.id}")
+    body = _fitting(drafts, limit - len(head) - len(tail) - 300, partial(opener, operation.id))
     return _joined(head, body, tail)[:limit]
 
 
-def argument_text(tool: Tool, argument: str, opener: str, *, limit: int = MAX_TEXT) -> str:
+def argument_text(tool: Tool, argument: str, opener: Opener, *, limit: int = MAX_TEXT) -> str:
     """Return one argument, or a part of it by its dotted name, as Markdown. UsageError when there is none."""
     schema = open_argument(tool.input_schema, argument, tool.operation.id)
     definitions = as_map(schema.get("$defs"))
@@ -66,7 +69,7 @@ def argument_text(tool: Tool, argument: str, opener: str, *, limit: int = MAX_TE
             )
         ]
     )
-    return _joined(head, _fitting(drafts, limit - len(head) - 300, f"{opener} {tool.operation.id}"))[:limit]
+    return _joined(head, _fitting(drafts, limit - len(head) - 300, partial(opener, tool.operation.id)))[:limit]
 
 
 def operation_head(operation: Operation, limit: int) -> str:
@@ -98,7 +101,7 @@ class _Draft:
         self.size = sum(map(len, lines)) + len(lines)
 
 
-def _fitting(drafts: Iterator[_Draft], room: int, opener: str) -> str:
+def _fitting(drafts: Iterator[_Draft], room: int, opener: Callable[[str], str]) -> str:
     """Return the first draft that fits with all of its parts, else one with the parts that fit."""
     chosen: _Draft | None = None
     for draft in drafts:
@@ -148,14 +151,14 @@ def _part_section(text: SchemaText, name: str, room: int) -> str:
     return ""
 
 
-def _body(draft: _Draft, sections: list[str], others: Mapping[str, str], opener: str) -> str:
+def _body(draft: _Draft, sections: list[str], others: Mapping[str, str], opener: Callable[[str], str]) -> str:
     body = ["\n".join(draft.lines)] if draft.lines else []
     body += ["## Parts", *sections] if sections else []
     if others:
-        named = [f"- {name}: `{opener} {path}`" for name, path in list(others.items())[:_MAX_NAMED]]
+        named = [f"- {name}: `{opener(path)}`" for name, path in list(others.items())[:_MAX_NAMED]]
         body.append("\n".join(["Left out here:", *named, *_count_line(len(others) - _MAX_NAMED)]))
     if "…" in "".join(body):
-        body.append(f"`…` marks what is left out: `{opener} ARGUMENT.PATH` opens it.")
+        body.append(f"`…` marks what is left out: `{opener('ARGUMENT.PATH')}` opens it.")
     return "\n\n".join(body)
 
 
