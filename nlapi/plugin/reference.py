@@ -20,7 +20,7 @@ from nlapi.tools.tool import Tool
 # Of one file, with the parts that its operations share: a skill and one reference are read for one task, and stay under
 # 12,000 together (`python -m benchmarks.plugin_corpus` prints the median).
 MAX_CHARACTERS = 6_500
-MAX_OPERATIONS = 30
+MAX_OPERATIONS = 80
 
 # Of one operation without its parts. A longer one is written with less detail, and `--about` opens the rest.
 MAX_ENTRY = 4_000
