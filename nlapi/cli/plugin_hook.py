@@ -167,4 +167,5 @@ def _request_preview(api: Target, tool: Tool, arguments: dict[str, object]) -> s
     from nlapi.tools.tool import Call
 
     prepared = prepare(Call(tool=tool, arguments=arguments), api)
-    return "\n".join([console.preview_request(prepared.request), *amount_notes(prepared.written)])
+    notes = "\n".join(amount_notes(prepared.written))
+    return "\n\n".join([console.preview_request(prepared.request), *([notes] if notes else [])])
