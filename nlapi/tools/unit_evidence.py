@@ -54,7 +54,7 @@ _TIME_NAMES: Mapping[str, str] = {
     for name in names.split()
 }
 # Abbreviations that are the unit only beside a word of time.
-_SHORT_TIME_NAMES = {"ms": "milliseconds", "sec": "seconds", "s": "seconds", "ns": "nanoseconds", "us": "microseconds"}
+_SHORT_TIME_NAMES = {"ms": "milliseconds", "sec": "seconds"}
 _DATA_NAMES: Mapping[str, str] = {
     name: unit
     for unit, names in (
@@ -75,7 +75,7 @@ _CURRENCY_WORDS = {"dollars": "USD", "euros": "EUR", "pounds": "GBP", "yen": "JP
 _TIME_TEXT = re.compile(
     r"\b(?:in|as|number of|measured in|specified in|expressed in|given in)\s+(?:whole\s+|the\s+|full\s+|integer\s+)?"
     rf"({'|'.join(_TIME_NAMES)}|ms|sec)\b(?!\s+(?:since|of|ago|from|before|after|past|per))"
-    rf"|\((?:in\s+|unit:?\s*|units:?\s*)?({'|'.join(_TIME_NAMES)}|ms|sec|s)\)",
+    rf"|\((?:in\s+|unit:?\s*|units:?\s*)?({'|'.join(_TIME_NAMES)}|ms|sec)\)",
     re.IGNORECASE,
 )
 _COUNT_TEXT = re.compile(

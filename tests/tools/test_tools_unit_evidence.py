@@ -75,6 +75,8 @@ def test_a_unit_is_read_where_the_description_is_sure(
         ("maxUnavailable", "A number or a percentage.", {"type": ["integer", "string"]}),
         ("timeout_ms", "", {"type": "string"}),
         ("days", "Days of the week.", {}),
+        ("complimentary", "The total amount of promotional credit(s).", {"type": "number"}),
+        ("PostExpirationExcess-S", "", {"type": "number"}),
         ("limit", "At most so many cents.", {"enum": [1, 2]}),
     ],
 )
