@@ -18,7 +18,7 @@ from nlapi.tools.files import file_form
 from nlapi.tools.text import cut_text, safe_line
 from nlapi.tools.tool import Tool
 from nlapi.tools.unit_evidence import read_unit
-from nlapi.tools.units import unit_clause
+from nlapi.tools.units import WireUnit, stated_unit, unit_clause
 
 Schema = Mapping[str, Any]
 
@@ -249,7 +249,11 @@ class SchemaText:
             return node
         if name := _ref_name(node):
             beside = {key: value for key, value in node.items() if key != "$ref"}
-            node = {**self.merged(self.definitions.get(name), steps + 1), **beside}
+            target = self.merged(self.definitions.get(name), steps + 1)
+            # The unit of an amount may stand in the definition alone.
+            if "description" in beside and (note := _unit_note(target)) and not _unit_note(beside):
+                beside["description"] = f"{beside['description']} {note}"
+            node = {**target, **beside}
         if "allOf" in node:
             result: Schema = {}
             for part in as_list(node["allOf"]):
@@ -271,7 +275,8 @@ class SchemaText:
             return self._choices(schema["enum"])
         types = schema.get("type", ())
         names = [types] if isinstance(types, str) else [name for name in as_list(types) if isinstance(name, str)]
-        names = [name for name in names if name != "null"]
+        # A manifest lets an amount be a text too, which the unit says.
+        names = [name for name in names if name != "null" and not (name == "string" and _unit_note(schema))]
         if branches := _branches(schema) if "properties" not in schema else []:
             kinds = dict.fromkeys(self._branch_kind(branch, depth) for branch in branches[:MAX_BRANCHES])
             more = f" or {len(branches) - MAX_BRANCHES} more" if len(branches) > MAX_BRANCHES else ""
@@ -321,10 +326,10 @@ class SchemaText:
         """Return the restrictions of a value: its unit, bounds, lengths and default."""
         limits = []
         inner = self.merged(schema["items"]) if isinstance(schema.get("items"), Mapping) else schema
-        if "enum" not in inner and (unit := read_unit(name, [inner, *_branches(inner)], _own_text(schema))):
-            limits.append(unit_clause(unit))
+        unit = _noted_unit(inner) or read_unit(name, [inner, *_branches(inner)], _own_text(schema))
+        limits += [unit_clause(unit)] if unit is not None and "enum" not in inner else []
         limits += _range_texts(schema)
-        if isinstance(pattern := schema.get("pattern"), str) and len(pattern) <= 60 and not unit_pattern(schema):
+        if isinstance(pattern := schema.get("pattern"), str) and len(pattern) <= 60 and not _unit_note(schema):
             limits.append(f"matching {code_span(pattern, 60)}")
         if "default" in schema and schema["default"] not in (None, "", [], {}):
             limits.append(f"{code_span(schema['default'], 60)} if not given")
@@ -377,9 +382,16 @@ def _range_texts(schema: Schema) -> Iterator[str]:
             yield f"{least} to {most} {noun}" if least else f"at most {most} {noun}"
 
 
-def unit_pattern(schema: Schema) -> bool:
-    """Return whether the pattern of a schema is that of amounts with their unit."""
-    return _UNIT_SENTENCE in str(schema.get("description", ""))
+def _unit_note(schema: Schema) -> str:
+    """Return the sentence of a manifest on the unit of an amount; "" for any other schema."""
+    _, mark, rest = str(schema.get("description", "")).rpartition(_UNIT_SENTENCE)
+    return f"{mark}{rest}" if mark else ""
+
+
+def _noted_unit(schema: Schema) -> WireUnit | None:
+    """Return the unit that the sentence of a manifest states."""
+    name = _unit_note(schema).removeprefix(_UNIT_SENTENCE).partition(":")[0]
+    return stated_unit(name.replace(" ", "_")) if name else None
 
 
 def _own_text(schema: Schema) -> str:
