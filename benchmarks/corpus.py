@@ -21,6 +21,7 @@ from fnmatch import fnmatch
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 from benchmarks.audit import Audit, audit
 from benchmarks.convert import generated
@@ -35,6 +36,8 @@ MEMORY = 12 * 2**30
 SHOWN = 40
 TOLD = ("operations that are tools", "parameters that are arguments")
 """Shares that are told only: what is left out on purpose is named in an Issue."""
+
+R = TypeVar("R")
 
 RESULTS = Path(__file__).with_name("CORPUS.md")
 
@@ -67,7 +70,7 @@ def main() -> int:
         print("left out, needs npm")
         return 0
     files = chosen(folder, options.only, options.sample)
-    rows = sorted(run(folder, files, options.jobs), key=lambda row: row.name)
+    rows = sorted(run(folder, files, options.jobs, ToolWork()), key=lambda row: row.name)
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1), encoding="utf-8")
     text = page(rows)
@@ -87,15 +90,25 @@ def chosen(folder: Path, only: str | None, sample: int | None) -> list[Path]:
     return sorted((names[name] for name in kept), key=lambda file: -file.stat().st_size)
 
 
-def run(folder: Path, files: Iterable[Path], jobs: int) -> Iterator[Row]:
-    """A Row for each file, as they end. The processes are forked, so that each has what is imported here already."""
-    one(generated(8), "")  # imports everything
-    waiting, running = list(reversed(list(files))), list[_Run]()
+class Work(Protocol[R]):
+    """What is done with one description in a process of its own."""
+
+    def __call__(self, file: Path, name: str) -> R: ...
+
+    def fault(self, name: str, reason: str) -> R:
+        """The row of a description whose process ended without one."""
+        ...
+
+
+def run(folder: Path, files: Iterable[Path], jobs: int, work: Work[R], seconds: int = SECONDS) -> Iterator[R]:
+    """A row for each file, as they end. The processes are forked, so that each has what is imported here already."""
+    work(generated(8), "")  # imports everything
+    waiting, running = list(reversed(list(files))), list[_Run[R]]()
     while waiting or running:
         while waiting and len(running) < jobs:
             file = waiting.pop()
             name = file.relative_to(folder).as_posix().removesuffix(".json")
-            running.append(_Run(name, partial(one, file, name)))
+            running.append(_Run(name, partial(work, file, name), partial(work.fault, name), seconds))
         wait([each.receiver for each in running], timeout=0.5)
         for each in list(running):
             row = each.result()
@@ -104,42 +117,52 @@ def run(folder: Path, files: Iterable[Path], jobs: int) -> Iterator[Row]:
                 yield row
 
 
-class _Run:
+class _Run(Generic[R]):
     """One description in its own process."""
 
-    def __init__(self, name: str, work: Callable[[], Row]) -> None:
+    def __init__(self, name: str, work: Callable[[], R], fault: Callable[[str], R], seconds: int) -> None:
         context = multiprocessing.get_context("fork")
-        self.name = name
+        self.name, self.fault, self.seconds = name, fault, seconds
         self.receiver, sender = context.Pipe(duplex=False)
-        self.process = context.Process(target=_child, args=(work, sender))
+        self.process = context.Process(target=_child, args=(work, sender, seconds))
         self.process.start()
         sender.close()
-        self.end = time.monotonic() + 5 * SECONDS
+        self.end = time.monotonic() + 5 * seconds
 
-    def result(self) -> Row | None:
-        """Its Row; None while it runs."""
-        row: Row | None = None
+    def result(self) -> R | None:
+        """Its row; None while it runs."""
+        row: R | None = None
         if self.receiver.poll():
             try:
                 row = self.receiver.recv()
             except EOFError:
                 self.process.join()
                 out_of_time = self.process.exitcode == -signal.SIGXCPU
-                row = Row(name=self.name, fault=f"more than {SECONDS} s" if out_of_time else "the process was killed")
+                row = self.fault(f"more than {self.seconds} s" if out_of_time else "the process was killed")
         elif time.monotonic() > self.end:
             self.process.kill()
-            row = Row(name=self.name, fault="it stood still")
+            row = self.fault("it stood still")
         if row is not None:
             self.process.join()
             self.receiver.close()
         return row
 
 
-def _child(work: Callable[[], Row], sender: Connection) -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
+def _child(work: Callable[[], object], sender: Connection, seconds: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     sender.send(work())
     sender.close()
+
+
+class ToolWork:
+    """Makes tools of a description and audits them."""
+
+    def __call__(self, file: Path, name: str) -> Row:
+        return one(file, name)
+
+    def fault(self, name: str, reason: str) -> Row:
+        return Row(name=name, fault=reason)
 
 
 def one(file: Path, name: str) -> Row:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from nlapi.client.digest import digest, normalized_leaves, target_path
 from nlapi.client.message import Request
 from nlapi.openapi.spec import Effect
-from nlapi.tools.arguments import to_wire_units
+from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.idempotency import Intention, key_argument
 from nlapi.tools.plan import Conversation, Outcome, Step
 from nlapi.tools.run import Prepared

@@ -14,12 +14,13 @@ from nlapi.changes.lookups import find_match, find_repeated_item, has_answers, i
 from nlapi.changes.mentions import Mention, SentenceWord, UserSentence
 from nlapi.changes.sentences import build_case, check_condition, check_is_command, check_negation, opening_length
 from nlapi.changes.value_mentions import CURRENCIES, equals_number, find_choice, find_day, find_numbers, parse_number
-from nlapi.openapi.hints import read_hints
+from nlapi.openapi.hints import SCALES
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent, name_key, singular, split_words, stem
 from nlapi.tools.arguments import argument_schema, property_schema
 from nlapi.tools.idempotency import key_argument
 from nlapi.tools.plan import Conversation, Step, is_remembered
 from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
+from nlapi.tools.unit_evidence import read_unit
 
 # The start of another command: a conjunction or a stop before a verb.
 _CLAUSE_START = re.compile(r"(?:,?\s+(?:and then|and|then)\s+|\s*;\s*|\.\s+|,\s+)(?=(?:please\s+|also\s+)?([A-Za-z]+))")
@@ -295,7 +296,8 @@ class _Tracer:
         return None
 
     def _find_number(self, leaf: _Leaf, sentence: UserSentence) -> tuple[Origin, Mention] | None:
-        unit = read_hints(leaf.schema).unit
+        read = read_unit(leaf.argument.rpartition(".")[2], [leaf.schema])
+        unit = read.name if read is not None and read.name in SCALES else ""
         description = f"{' '.join(split_words(leaf.argument))} {leaf.schema.get('description', '')}"
         # `web-2` and `v1.2` have figures and are no numbers.
         if isinstance(leaf.value, str) and not re.match(r"\W{0,3}\d", leaf.value):

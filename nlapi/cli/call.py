@@ -134,7 +134,10 @@ def call(
 
 def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:
     from nlapi.client.message import as_dict
+    from nlapi.tools.amounts import amount_notes
 
+    for line in amount_notes(prepared.written):
+        console.note(line)
     if as_curl:
         console.write(prepared.curl)
     elif output is Output.TABLE or (output is None and is_terminal()):
@@ -156,11 +159,14 @@ class _CallConsent:
         from nlapi.agent.current_state import current_changes
         from nlapi.cli import preview
         from nlapi.cli.prompts import ask_consent
+        from nlapi.tools.amounts import amount_notes
 
         if not self.yes or prepared.requires_question:
             if not is_interactive():
                 return False
             console.note(console.preview_request(prepared.request))
+            for line in amount_notes(prepared.written):
+                console.note(line)
             for line in preview.changes(await current_changes(prepared, self.target)):
                 console.note(line)
             if not ask_consent(prepared):

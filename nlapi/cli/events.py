@@ -30,6 +30,7 @@ from nlapi.client.message import EndReason
 from nlapi.client.preview import describe_end
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.openapi.spec import Effect, Spec
+from nlapi.tools.amounts import amount_notes
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.run import Target, build_partial
 
@@ -189,8 +190,8 @@ class TextRenderer:
         self.data(redact(f"→ {name}: {event.request.method} {event.request.url}{mark}", self.masked))
         if event.request.content:
             self.data(redact(_indent(console.preview_body(event.request)), self.masked))
-        for line in preview.changes(event.changes):
-            self.data(f"  {line}")
+        for line in (*amount_notes(event.call), *preview.changes(event.changes)):
+            self.data(redact(f"  {line}", self.masked))
         for line in preview.account(event.call):
             # The reason against a change names the unused words as well.
             if not ("not used: " in line and "not used: " in event.reason):

@@ -175,9 +175,11 @@ def _request_text(api: Target, options: dict[str, Any]) -> str:
 
 
 def _request_preview(api: Target, tool: Tool, arguments: dict[str, object]) -> str:
+    from nlapi.tools.amounts import amount_notes
     from nlapi.tools.run import prepare
     from nlapi.tools.setting_values import setting_lines
     from nlapi.tools.tool import Call
 
     prepared = prepare(Call(tool=tool, arguments=arguments), api)
-    return "\n".join([console.preview_request(prepared.request), *setting_lines(prepared.settings)])
+    notes = "\n".join([*setting_lines(prepared.settings), *amount_notes(prepared.written)])
+    return "\n\n".join([console.preview_request(prepared.request), *([notes] if notes else [])])

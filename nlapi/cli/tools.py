@@ -23,6 +23,7 @@ nlapi tools ads
 nlapi tools ads --include tag:campaigns --exclude method:DELETE
 nlapi tools openapi.yaml --include 'path:/campaigns/*' --include 'id:list*'
 nlapi tools openapi.yaml --overlay better.yaml --format openai > tools.json
+nlapi tools openapi.yaml --include id:createOrder --format markdown --argument order.items
 nlapi tools shop --workflows shop.arazzo.yaml --format anthropic > tools.json
 nlapi tools openapi.yaml --defer --loaded 'id:list*' --format anthropic > tools.json"""
 
@@ -33,6 +34,7 @@ class Format(StrEnum):
     OPENAI_RESPONSES = "openai-responses"
     MCP = "mcp"
     GEMINI = "gemini"
+    MARKDOWN = "markdown"
 
 
 class ToolSearch(StrEnum):
@@ -44,7 +46,7 @@ class ToolSearch(StrEnum):
 
 def tools(
     source: Source,
-    format: Annotated[Format | None, typer.Option("--format", "-f", help="The manifest to print.")] = None,
+    format: Annotated[Format | None, typer.Option("--format", "-f", help="The manifest to print, or markdown.")] = None,
     include: Include = None,
     exclude: Exclude = None,
     overlays: Overlays = None,
@@ -71,6 +73,12 @@ def tools(
             "--workflows", metavar="FILE", help="An Arazzo document, each workflow of which is a tool; may be repeated."
         ),
     ] = None,
+    argument: Annotated[
+        str | None,
+        typer.Option("--argument", metavar="NAME", help="With markdown: one argument, or a part of it: order.items."),
+    ] = None,
+    # The command of a plugin, which has its own way to ask for a part.
+    opener: Annotated[str | None, typer.Option("--opener", hidden=True)] = None,
 ) -> None:
     """Make LLM tools from a description: a table on a terminal, a JSON manifest anywhere else or with --format.
 
@@ -82,6 +90,8 @@ def tools(
 
     if (loaded or tool_search) and not defer:
         raise UsageError("--loaded and --tool-search are about deferred definitions", hint="give --defer too")
+    if argument and format is not Format.MARKDOWN:
+        raise UsageError("--argument is about the text of an operation", hint="give --format markdown too")
     spec = target.load(source, overlays, root)
     chosen = target.select(spec, include, exclude)
     compiled = compile_tools(spec, chosen)
@@ -95,6 +105,8 @@ def tools(
         console.note(f"{count} of {len(chosen)} operations: {message}")
     if format is None and is_terminal():
         _print_tools(compiled, frozenset(tool.name for tool in added))
+    elif format is Format.MARKDOWN:
+        _print_texts(compiled, argument, source, opener)
     else:
         definitions = manifest(compiled, format or Format.ANTHROPIC, strict=strict, tool_search=tool_search or "")
         console.write_list(definitions)
@@ -125,6 +137,20 @@ def _workflow_tools(
     if left := len(opened.tools) - len(usable.tools):
         console.note(f"{console.count_noun(left, 'workflow')} left out: the filters leave out operations of it")
     return tuple(entry.tool for entry in usable.tools.named(reserved=[tool.name for tool in compiled]).values())
+
+
+def _print_texts(compiled: Sequence[Tool], argument: str | None, source: str, opener: str | None) -> None:
+    """Print operations, or one argument of theirs, as Markdown: each text is one that a client shows whole."""
+    from nlapi.tools.operation_text import argument_text, operation_text
+
+    def open_part(operation: str, path: str) -> str:
+        if opener:
+            return f"{opener} {operation} {path}"
+        return f"nlapi tools {source} --format markdown --include id:{operation} --argument {path}"
+
+    for tool in compiled:
+        text = argument_text(tool, argument, open_part) if argument else operation_text(tool, open_part)
+        console.write(text.rstrip())
 
 
 def _print_tools(compiled: tuple[Tool, ...], workflows: frozenset[str]) -> None:

@@ -22,6 +22,7 @@ from nlapi.client.message import Request
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Effect
+from nlapi.tools.amounts import amount_notes
 from nlapi.tools.run import Prepared
 from nlapi.tools.setting_values import setting_lines
 
@@ -132,6 +133,7 @@ def consent_question(prepared: Prepared) -> str:
     parts = [f"{headline}: {request.method} {single_line(request.url)}"]
     parts += [_body_text(request)] if request.content else []
     parts += setting_lines(prepared.settings)
+    parts += amount_notes(prepared.written)
     parts += [f"{single_line(name)}: {single_line(value)}" for name, value in request.headers]
     return wrap_question(parts)
 

@@ -15,18 +15,48 @@ from typing import Any
 
 from nlapi.issue import Issue
 
-SCALES: Mapping[str, Decimal] = {
-    "micros": Decimal(1_000_000),
-    "micro": Decimal(1_000_000),
-    "cents": Decimal(100),
-    "minor": Decimal(100),
-    "mills": Decimal(1_000),
-    "milliseconds": Decimal(1_000),
-    "fraction": Decimal("0.01"),
-    "basis_points": Decimal(100),
-    "units": Decimal(1),
+UNIT_SIZES: Mapping[str, Mapping[str, str]] = {
+    "money": {
+        "micros": "0.000001",
+        "micro": "0.000001",
+        "mills": "0.001",
+        "cents": "0.01",
+        "minor": "0.01",
+        "units": "1",
+    },
+    "time": {
+        "nanoseconds": "0.000000001",
+        "microseconds": "0.000001",
+        "milliseconds": "0.001",
+        "seconds": "1",
+        "minutes": "60",
+        "hours": "3600",
+        "days": "86400",
+        "weeks": "604800",
+    },
+    "data": {
+        "bytes": "1",
+        "KB": "1000",
+        "MB": "1000000",
+        "GB": "1000000000",
+        "TB": "1000000000000",
+        "KiB": "1024",
+        "MiB": "1048576",
+        "GiB": "1073741824",
+        "TiB": "1099511627776",
+    },
+    "share": {"percent": "1", "fraction": "100", "basis_points": "0.01"},
 }
-"""Unit on the wire, with the number of it in one unit that people use (a dollar, a second, a per cent)."""
+"""The units on the wire by dimension, each with its size in the base: a unit of the currency, a second, a byte, a per
+cent."""
+
+SCALES: Mapping[str, Decimal] = {
+    name: 1 / Decimal(size)
+    for dimension, sizes in UNIT_SIZES.items()
+    for name, size in sizes.items()
+    if dimension == "money" or name in ("milliseconds", "fraction", "basis_points")
+}
+"""Unit of a converted amount, with the number of it in one unit that people use (a dollar, a second, a per cent)."""
 
 HINT_TYPES: Mapping[str, type] = {
     "name": str,
@@ -120,9 +150,10 @@ def hint_issues(node: object, location: str) -> Iterator[Issue]:
         yield Issue.warning(location, f"{EXTENSION_PREFIX} is no map; it is not heeded")
     # An unknown unit must not stop a call: the amount is then sent unchanged.
     unit = raw.get("unit")
-    if isinstance(unit, str) and unit.lower() not in SCALES:
+    known = [name for sizes in UNIT_SIZES.values() for name in sizes]
+    if isinstance(unit, str) and unit.lower() not in map(str.lower, known):
         message = f"{EXTENSION_PREFIX}.unit {unit!r} is not known: amounts are sent as they are"
-        yield Issue.warning(location, message, f"known are {', '.join(SCALES)}")
+        yield Issue.warning(location, message, f"known are {', '.join(known)}")
 
 
 def unhideable_issue(location: str) -> Issue:

@@ -391,6 +391,20 @@ def subtype_families(tree: Mapping[str, object]) -> Mapping[str, SubtypeFamily]:
     """Return the families of a description by the `$ref` of their base, without those of over
     MAX_DISCRIMINATOR_CHOICES subtypes.
     """
+    return {
+        family.base: family
+        for family in _all_families(tree, MAX_DISCRIMINATOR_CHOICES + 1)
+        if len(family.subtypes) <= MAX_DISCRIMINATOR_CHOICES
+    }
+
+
+def subtypes_by_base(tree: Mapping[str, object]) -> Mapping[str, tuple[str, ...]]:
+    """Return the `$ref`s of all subtypes of each base of a discriminator, however many, by the `$ref` of the base."""
+    return {family.base: family.subtypes for family in _all_families(tree, None)}
+
+
+def _all_families(tree: Mapping[str, object], limit: int | None) -> Iterator[SubtypeFamily]:
+    """Yield the families of a description, each with at most `limit` subtypes."""
     schemas = dict(_named_schemas(tree))
     bases = {
         ref: base_schema
@@ -399,19 +413,16 @@ def subtype_families(tree: Mapping[str, object]) -> Mapping[str, SubtypeFamily]:
     }
     # Most descriptions have no discriminator: only they pay for the search of subtypes.
     if not bases:
-        return {}
+        return
     direct_subtypes: dict[str, list[str]] = defaultdict(list)
     for ref, schema in schemas.items():
         for part in as_list(schema.get("allOf")):
             if isinstance(part, Mapping) and isinstance(part.get("$ref"), str):
                 direct_subtypes[part["$ref"]].append(ref)
-    candidates = (
-        _subtype_family(ref, base_schema["discriminator"], schemas, direct_subtypes)
-        for ref, base_schema in bases.items()
-    )
-    return {
-        family.base: family for family in candidates if family and 0 < len(family.subtypes) <= MAX_DISCRIMINATOR_CHOICES
-    }
+    for ref, base_schema in bases.items():
+        family = _subtype_family(ref, base_schema["discriminator"], schemas, direct_subtypes, limit)
+        if family is not None and family.subtypes:
+            yield family
 
 
 def _named_schemas(tree: object) -> Iterator[tuple[str, Mapping[str, object]]]:
@@ -429,6 +440,7 @@ def _subtype_family(
     discriminator: object,
     schemas: Mapping[str, Mapping[str, object]],
     direct_subtypes: Mapping[str, list[str]],
+    limit: int | None,
 ) -> SubtypeFamily | None:
     definition = discriminator if isinstance(discriminator, Mapping) else {"propertyName": discriminator}
     name, mapping = definition.get("propertyName"), definition.get("mapping")
@@ -442,7 +454,7 @@ def _subtype_family(
     }
     subtypes: dict[str, None] = {}
     todo = [*direct_subtypes.get(base, ()), *(target for target in mapped_refs.values() if target in schemas)]
-    while todo and len(subtypes) <= MAX_DISCRIMINATOR_CHOICES:
+    while todo and (limit is None or len(subtypes) < limit):
         ref = todo.pop(0)
         if ref != base and ref not in subtypes:
             subtypes[ref] = None

@@ -13,6 +13,7 @@ from nlapi.issue import Issue
 from nlapi.openapi.document import METHODS, resolve_pointer
 from nlapi.openapi.egress import ORIGIN_KEY
 from nlapi.openapi.model import as_list, as_map, parse_servers, unescape_step
+from nlapi.openapi.schema_upgrade import subtypes_by_base
 from nlapi.openapi.spec import EFFECTS_KEY, Operation, Spec
 from nlapi.openapi.urls import is_http_url
 
@@ -174,29 +175,49 @@ def _referenced_parts(
 ) -> set[PartPath]:
     """Return the parts that the paths of `tree` refer to, directly or indirectly; all parts when a `$ref` is an anchor.
 
-    A path item of `document` that a `$ref` points into is restored whole, with its other operations hidden.
+    A base schema with a discriminator refers to its subtypes, which only name it in their `allOf`. A path item of
+    `document` that a `$ref` points into is restored whole, with its other operations hidden.
     """
+    subtypes = {_part_path(base): refs for base, refs in subtypes_by_base(document).items()}
     reached: set[PartPath] = set()
+    used_bases: set[PartPath] = set()
     todo: list[Any] = [tree["paths"]]
     while todo:
-        for ref in _all_refs(todo.pop()):
+        part = todo.pop()
+        # A subtype is made from its base, and is no use of it that allows the other subtypes.
+        own_bases = _own_bases(part) if subtypes else frozenset()
+        for ref in _all_refs(part):
             if not ref.startswith("#/"):
                 if ref.startswith("#"):
                     # An anchor may be in any part, and finding it costs more than a larger file.
                     todo.append({"$ref": "#/components"})
                     todo += ({"$ref": f"#/{key}"} for key in tree if key != "paths")
                 continue
-            parts = _pointer_keys(ref)
-            path = parts[1] if parts[0] == "paths" and len(parts) > 1 else ""
+            keys, part_path = _pointer_keys(ref), _part_path(ref)
+            path = keys[1] if keys[0] == "paths" and len(keys) > 1 else ""
             if path and isinstance(document["paths"].get(path), Mapping) and not _is_resolvable(tree, ref):
                 tree["paths"][path] = _cut_path_item(document, path, chosen.get(path, {}), hide=True)
                 todo.append(tree["paths"][path])
-            part_path = tuple(parts[: 3 if parts[0] == "components" else 2 if parts[0] in SWAGGER_SECTIONS else 1])
-            if part_path not in reached and parts[0] != "paths":
+            if part_path in subtypes and part_path not in used_bases and ref not in own_bases:
+                used_bases.add(part_path)
+                todo += ({"$ref": subtype} for subtype in subtypes[part_path])
+            if part_path not in reached and keys[0] != "paths":
                 reached.add(part_path)
                 with suppress(LookupError, TypeError, ValueError):
                     todo.append(resolve_pointer(tree, "/".join(ref.split("/")[: len(part_path) + 1])))
     return reached
+
+
+def _part_path(ref: str) -> PartPath:
+    """Return the path of the part that a `$ref` points to or into."""
+    keys = _pointer_keys(ref)
+    return tuple(keys[: 3 if keys[0] == "components" else 2 if keys[0] in SWAGGER_SECTIONS else 1])
+
+
+def _own_bases(part: object) -> frozenset[str]:
+    """Return the `$ref`s in the `allOf` at the top of a part, where it refers to them nowhere else."""
+    refs = [item["$ref"] for item in as_list(as_map(part).get("allOf")) if isinstance(as_map(item).get("$ref"), str)]
+    return frozenset(ref for ref in refs if sum(ref == other for other in _all_refs(part)) == refs.count(ref))
 
 
 def _is_resolvable(tree: Mapping[str, object], ref: str) -> bool:

@@ -79,12 +79,17 @@ for _name, _pattern, _first in (
     _Loader.add_implicit_resolver(f"{_TAG}{_name}", re.compile(rf"^(?:{_pattern})$"), list(_first))
 
 
-def _integer(loader: Any, node: Any) -> int | str:
-    """Return a number, or the text as written where it has more than MAX_DIGITS characters."""
+def _integer(loader: Any, node: Any) -> float | str:
+    """Return a number, or the text as written where it has more than MAX_DIGITS characters.
+
+    An integer of more than 64 bits is a float, as in a description in JSON: one in YAML and its copy in JSON are the
+    same.
+    """
     text: str = loader.construct_scalar(node)
     if len(text) > MAX_DIGITS:
         return text
-    return int(text, 0) if text.lstrip("+-")[:2] in ("0o", "0x") else int(text)
+    number = int(text, 0) if text.lstrip("+-")[:2] in ("0o", "0x") else int(text)
+    return number if -(2**63) <= number < 2**64 else float(number)
 
 
 def _float(loader: Any, node: Any) -> float | str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from nlapi.client.server import server_url
 from nlapi.errors import DescriptionError, UsageError
@@ -113,6 +113,13 @@ def build(
     ]
     if not usable:
         raise UsageError(f"{spec.title} has no operation left to make a plugin of", hint="`nlapi check` says why")
+    if any(operation.id != callable_id(operation) for operation in usable):
+        # A name is evidence of what an operation does, so the texts are made of the names that the plugin has.
+        copy = _with_callable_ids(spec, usable)
+        plugin = build(copy, copy.visible_operations, options, user_files)
+        kept = {operation.id for operation in usable}
+        skipped = tuple(operation.id for operation in operations if operation.id not in kept)
+        return replace(plugin, skipped_operations=skipped)
     full_title = api_title(spec)
     subject = inert_line(short_title(full_title), 40)
     name = check_name(options.name, spec) if options.name else plugin_name(short_title(full_title), spec)
@@ -245,6 +252,16 @@ def _has_allowed_server(operation: Operation, base_url: str) -> bool:
         return bool(server_url(operation))
     except UsageError:
         return False
+
+
+def _with_callable_ids(spec: Spec, usable: Sequence[Operation]) -> Spec:
+    """Return the description of some operations, as it is in a plugin."""
+    from nlapi.openapi.document import read_document
+    from nlapi.openapi.parse import parse_document
+    from nlapi.resources.effect import effect_of, issues_of_effect
+
+    content = _description_json(spec, {operation.id: callable_id(operation) for operation in usable})
+    return parse_document(read_document(content.encode(), DESCRIPTION), effect_of, issues_of_effect)
 
 
 def _description_json(spec: Spec, ids: Mapping[str, str]) -> str:

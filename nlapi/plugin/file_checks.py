@@ -31,6 +31,8 @@ FRONT_MATTER_KEYS = frozenset(("name", "description", "allowed-tools", "license"
 """The keys of a skill's front matter."""
 
 _FRONT = re.compile(r"---\n(.*?)\n---\n(.*)", re.DOTALL)
+# A pattern such as `[a-z](-[a-z])` in code is no link.
+_CODE = re.compile(r"`[^`\n]*`")
 _LINK = re.compile(r"\]\(([^()\s]+)\)")
 # Claude Code 2.1.331 runs `!`command`` anywhere in a skill when it is opened, and fills in these variables.
 _CLIENT_SYNTAX = re.compile(r"!`|```!|\$\{(?!CLAUDE_)|\$ARGUMENTS|\$\d")
@@ -206,7 +208,7 @@ def _link_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
     for path, content in files.items():
         if not path.endswith(".md"):
             continue
-        for target in _LINK.findall(content.decode("utf-8", "replace")):
+        for target in _LINK.findall(_CODE.sub("", content.decode("utf-8", "replace"))):
             if re.match(r"[a-z]+:|#", target):
                 continue
             full = posixpath.normpath(posixpath.join(posixpath.dirname(path), target.partition("#")[0]))

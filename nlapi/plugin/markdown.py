@@ -4,26 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from html import unescape
 
 from nlapi import bundled
-from nlapi.client.safe_text import single_line
-from nlapi.tools.text import plain_text
+from nlapi.tools.text import safe_line as safe_line
 
-# Code (which Claude Code runs after a `!`), a tag, or a cell of a table.
-_MARKUP_CHARACTERS = str.maketrans({"`": "'", "<": "‹", ">": "›", "|": "¦"})
-
-_LINK = re.compile(r"(!?)\[([^\[\]]*)\]\(|\]\s*[\[(:]")
-_EMPHASIS = re.compile(r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|(?<!\w)_{1,3}(?=\S)|(?<=\S)_{1,3}(?!\w)")
 _PLACEHOLDER = re.compile(r"@([a-z_]+)@")
-
-
-def safe_line(text: str, limit: int) -> str:
-    """Return at most `limit` characters of `text` on one line, in which nothing is markup, code or a link."""
-    text = single_line(unescape(plain_text(unescape(text))))
-    text = _LINK.sub(lambda match: f"{match[2] or ''} (", text)
-    text = _EMPHASIS.sub("", text).translate(_MARKUP_CHARACTERS).strip("# ")
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
 def inert_line(text: str, limit: int) -> str:

@@ -1,66 +1,87 @@
-"""The reference of a plugin: every operation with its arguments and answers, in Markdown."""
+"""The reference of a plugin: every operation with its arguments and answers, in Markdown, in files of a resource."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from nlapi.client.safe_text import code_span
 from nlapi.openapi.model import as_map
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.plugin.markdown import fill_template, safe_line
 from nlapi.plugin.names import callable_id
-from nlapi.tools.answer_view import answer_fields
 from nlapi.tools.areas import Area, Group
+from nlapi.tools.argument_text import DETAILS, ArgumentBlock, Detail, SchemaText, shared_parts
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.names import join_names
+from nlapi.tools.operation_text import fitting_parts, operation_head, operation_tail
+from nlapi.tools.tool import Tool
 
-# Of one file: what a model reads at once.
-MAX_OPERATIONS = 50
-MAX_CHARACTERS = 9_000
-# Of one area, whose skill has a line or more for each: a larger area has larger files.
-MAX_FILES = 24
+# Of one file, with the parts that its operations share: a skill and one reference are read for one task, and stay under
+# 12,000 together (`python -m benchmarks.plugin_corpus` prints the median).
+MAX_CHARACTERS = 6_500
+MAX_OPERATIONS = 80
 
-# An area of more groups is one file in parts: its skill has a link to each file, all on one line.
-MAX_GROUPS = 12
+# Of one operation without its parts. A longer one is written with less detail, and `--about` opens the rest.
+MAX_ENTRY = 4_000
+
+# Characters of a file that parts may take; of the others the path is given.
+MAX_PARTS = 3_500
+MAX_NAMED_PARTS = 12
 
 MAX_ABOUT = 400
-MAX_ARGUMENT = 200
-MAX_ARGUMENTS = 40
-# Choices, properties or fields that are named; `--about` has the rest.
-MAX_NAMES = 16
 
-# The beginning of the sentence on the unit of an amount, which is never cut off: a wrong unit is a wrong budget.
-UNIT_SENTENCE = "A number is in "
+_DETAIL = Detail(text=220, choices=1_200, depth=3)
 
-MAX_DEPTH = 3
+# Files of one area, whose skill names each of them and stays under 200 lines; of a larger area the files are larger.
+MAX_FILES = 30
+
+# An argument that stands in the same words in so many operations of a group is written once in a file.
+MIN_COMMON = 3
+MIN_COMMON_SIZE = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ReferenceEntry:
+    """One operation: its text around the arguments, their lines, and the path of each part that they refer to."""
+
+    operation: Operation
+    head: str
+    blocks: tuple[ArgumentBlock, ...]
+    tail: str
+    parts: Mapping[str, str]
+
+    @property
+    def id(self) -> str:
+        return callable_id(self.operation)
+
+    def text(self, common: frozenset[tuple[str, ...]]) -> str:
+        """Return the entry, with the names only of the arguments in `common`."""
+        own = [line for block in self.blocks if block.lines not in common for line in block.lines]
+        others = [block for block in self.blocks if block.lines in common]
+        names = [f"{code_span(block.name, 64)}{'*' if block.is_required else ''}" for block in others]
+        lines = [*own, *([f"- see above: {', '.join(names)}"] if names else [])]
+        return "\n\n".join(part for part in (self.head, "\n".join(lines), self.tail) if part)
+
+
+@dataclass(slots=True, kw_only=True)
+class _FileDraft:
+    """The entries of a file, and the characters of all that is in it so far."""
+
+    entries: list[_ReferenceEntry] = field(default_factory=list)
+    size: int = 0
+    common: dict[tuple[str, ...], None] = field(default_factory=dict)
+    parts: dict[str, str] = field(default_factory=dict)
 
 
 def reference_files(area: Area, title: str, command: str) -> dict[str, str]:
-    """Return file name -> text: one file a group, or several where it is too large for a model to read at once."""
-    joint = Group(slug=area.slug, label=area.label, about="", operations=area.operations)
-    groups = area.groups if len(area.groups) <= MAX_GROUPS else (joint,)
-    return {file: text for group in groups for file, text in _group_files(group, title, command).items()}
-
-
-def _group_files(group: Group, title: str, command: str) -> dict[str, str]:
-    parts = list(
-        _split_entries(
-            [(callable_id(operation), _operation_entry(operation, command)) for operation in group.operations]
-        )
-    )
-    files = {}
-    for number, part in enumerate(parts, 1):
-        name = group.slug if number == 1 else f"{group.slug}-{number}"
-        files[f"{name}.md"] = fill_template(
-            "reference.md",
-            label=safe_line(group.label, 80) + (f" ({number} of {len(parts)})" if len(parts) > 1 else ""),
-            title=title,
-            command=command,
-            operations=", ".join(id for id, _ in part),
-            entries="\n\n".join(text for _, text in part),
-        )
-    return files
+    """Return file name -> text: a file for each group, or several for one that is too large to be read at once."""
+    groups = [_GroupReference(group, area.operations[0].spec.derive(_part_sizes)) for group in area.groups]
+    limit = max(MAX_CHARACTERS, sum(group.size for group in groups) // MAX_FILES)
+    if len(groups) > MAX_FILES:
+        whole = Group(slug=area.slug, label=area.label, about="", operations=area.operations)
+        groups = [_GroupReference(whole, area.operations[0].spec.derive(_part_sizes))]
+    return {file: text for group in groups for file, text in group.files(limit, title, command).items()}
 
 
 def summary(operation: Operation, limit: int) -> str:
@@ -69,112 +90,116 @@ def summary(operation: Operation, limit: int) -> str:
     return safe_line(text, limit).rstrip(".") or f"{operation.method} {safe_line(operation.path, limit)}"
 
 
-def _split_entries(entries: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    part: list[tuple[str, str]] = []
-    size = 0
-    limit = max(MAX_CHARACTERS, sum(len(text) for _, text in entries) // MAX_FILES)
-    for entry in entries:
-        if part and (len(part) == MAX_OPERATIONS or size + len(entry[1]) > limit):
-            yield part
-            part, size = [], 0
-        part.append(entry)
-        size += len(entry[1])
-    yield part
+def _part_sizes(spec: Spec) -> dict[str, int]:
+    """Return the cache of a Spec: the characters of the parts by their name."""
+    return {}
 
 
-def _operation_entry(operation: Operation, command: str) -> str:
-    tool = compile_tool(operation)
-    about = safe_line(f"{operation.summary.rstrip('. ')}. {operation.description}".lstrip(". "), MAX_ABOUT)
-    deprecated = "deprecated, " if operation.deprecated else ""
-    head = f"{deprecated}{operation.effect.value}: {code_span(f'{operation.method} {operation.path}', 200)}"
-    lines = [f"## {callable_id(operation)}", "", f"{head}. {about}" if about else head]
-    properties = tool.input_schema["properties"]
-    definitions = tool.input_schema.get("$defs", {})
-    order = sorted(properties, key=lambda name: name not in tool.required)
-    if order:
-        lines.append("")
-    lines += (
-        _argument_line(name, properties[name], definitions, required=name in tool.required)
-        for name in order[:MAX_ARGUMENTS]
-    )
-    if len(order) > MAX_ARGUMENTS:
-        more = ", ".join(code_span(name, 64) for name in order[MAX_ARGUMENTS : MAX_ARGUMENTS + MAX_NAMES])
-        lines.append(f"- {len(order) - MAX_ARGUMENTS} more, such as {more}: `{command} --about` has them all")
-    if answer := answer_fields(operation, lambda name: code_span(name, 64)):
-        lines += ["", f"Answers with {answer}."]
-    if linked := _linked_operations(operation):
-        lines += ["", f"Leads on to {linked}."]
-    return "\n".join(lines)
+class _GroupReference:
+    """The entries of a group, before they are divided into files."""
+
+    def __init__(self, group: Group, part_sizes: dict[str, int]) -> None:
+        self.group = group
+        self._part_sizes = part_sizes
+        tools = [compile_tool(operation) for operation in group.operations]
+        self._definitions: dict[str, object] = {}
+        for tool in tools:
+            self._definitions |= as_map(tool.input_schema.get("$defs"))
+        self._parts = shared_parts(tools)
+        self._texts: dict[Detail, SchemaText] = {}
+        self._entries = [self._entry(tool) for tool in tools]
+        counts = Counter(block.lines for entry in self._entries for block in entry.blocks if block.name)
+        self._common = frozenset(
+            lines for lines, count in counts.items() if count >= MIN_COMMON and sum(map(len, lines)) > MIN_COMMON_SIZE
+        )
+
+    @property
+    def size(self) -> int:
+        """The characters of all entries without what they share."""
+        return sum(len(entry.text(self._common)) for entry in self._entries)
+
+    def files(self, limit: int, title: str, command: str) -> dict[str, str]:
+        """Return file name -> text."""
+        drafts = list(self._drafts(limit))
+        files = {}
+        for number, draft in enumerate(drafts, 1):
+            name = self.group.slug if number == 1 else f"{self.group.slug}-{number}"
+            common = frozenset(draft.common)
+            files[f"{name}.md"] = fill_template(
+                "reference.md",
+                label=safe_line(self.group.label, 80) + (f" ({number} of {len(drafts)})" if len(drafts) > 1 else ""),
+                title=title,
+                command=command,
+                operations=", ".join(entry.id for entry in draft.entries),
+                common=_common_text(draft),
+                entries="\n\n".join(entry.text(common) for entry in draft.entries),
+                parts=self._parts_text(draft, command),
+            )
+        return files
+
+    def _entry(self, tool: Tool) -> _ReferenceEntry:
+        operation = tool.operation
+        for detail in (_DETAIL, *DETAILS[3:]):
+            text = self._text(detail, {})
+            blocks = text.argument_blocks(tool)
+            if sum(len(line) for block in blocks for line in block.lines) <= MAX_ENTRY:
+                break
+        return _ReferenceEntry(
+            operation=operation,
+            head=f"## {callable_id(operation)}\n\n{operation_head(operation, MAX_ABOUT)}",
+            blocks=tuple(blocks),
+            tail=operation_tail(operation),
+            parts=text.used_parts,
+        )
+
+    def _drafts(self, limit: int) -> Iterator[_FileDraft]:
+        """Yield the entries by file; what the entries of a file share counts once."""
+        draft = _FileDraft()
+        for entry in self._entries:
+            added = self._added_size(draft, entry)
+            if draft.entries and (draft.size + added > limit or len(draft.entries) == MAX_OPERATIONS):
+                yield draft
+                draft = _FileDraft()
+                added = self._added_size(draft, entry)
+            draft.size += added
+            draft.entries.append(entry)
+            draft.common |= dict.fromkeys(block.lines for block in entry.blocks if block.lines in self._common)
+            draft.parts |= {name: f"{entry.id} {path}" for name, path in entry.parts.items() if name not in draft.parts}
+        yield draft
+
+    def _added_size(self, draft: _FileDraft, entry: _ReferenceEntry) -> int:
+        common = {
+            block.lines for block in entry.blocks if block.lines in self._common and block.lines not in draft.common
+        }
+        parts = sum(self._part_size(name, path) for name, path in entry.parts.items() if name not in draft.parts)
+        return len(entry.text(self._common)) + sum(len(line) for lines in common for line in lines) + parts
+
+    def _part_size(self, name: str, path: str) -> int:
+        """Return the characters of a part with all that it refers to, as far as a file has room for them."""
+        if name not in self._part_sizes:
+            text = self._text(_DETAIL, {name: path})
+            self._part_sizes[name] = min(sum(map(len, fitting_parts(text, MAX_PARTS)[0])), MAX_PARTS)
+        return self._part_sizes[name]
+
+    def _text(self, detail: Detail, used: Mapping[str, str]) -> SchemaText:
+        """Return the text of this group's schemas in a detail; what was written before is not written again."""
+        if detail not in self._texts:
+            self._texts[detail] = SchemaText(definitions=self._definitions, detail=detail, parts=self._parts)
+        return replace(self._texts[detail], used_parts=dict(used))
+
+    def _parts_text(self, draft: _FileDraft, command: str) -> str:
+        """Return the sections of the parts of a file, and how to open those without room."""
+        sections, others = fitting_parts(self._text(_DETAIL, draft.parts), MAX_PARTS)
+        lines = ["# Parts", *sections] if sections else []
+        if others:
+            named = [f"- {name}: `{command} --about {path}`" for name, path in list(others.items())[:MAX_NAMED_PARTS]]
+            rest = len(others) - MAX_NAMED_PARTS
+            named += [f"- … {rest} more, inside of these"] if rest > 0 else []
+            lines.append("\n".join(["Left out here:", *named]))
+        return "\n\n".join(lines)
 
 
-def _argument_line(name: str, schema: object, definitions: Mapping[str, object], *, required: bool) -> str:
-    node = as_map(schema)
-    description, mark, unit = _description_with_unit(node, definitions).rpartition(UNIT_SENTENCE)
-    about = (
-        f"{safe_line(description, MAX_ARGUMENT)} {mark}{safe_line(unit, MAX_ARGUMENT)}".strip()
-        if mark
-        else safe_line(unit, MAX_ARGUMENT)
-    )
-    kind = f"{'required, ' if required else ''}{_value_kind(node, definitions)}"
-    default = f", {code_span(node['default'], 40)} if not given" if "default" in node else ""
-    return f"- {code_span(name, 64)} ({kind}{default}){f': {about}' if about else ''}"
-
-
-def _description_with_unit(node: Mapping[str, object], definitions: Mapping[str, object]) -> str:
-    """Return the description of a schema, with the unit that only the definition it refers to may state."""
-    text = str(node.get("description", ""))
-    target = definitions.get(str(node.get("$ref", "")).rpartition("/")[2])
-    shared = str(target.get("description", "")) if isinstance(target, Mapping) else ""
-    return (
-        f"{text} {UNIT_SENTENCE}{shared.rpartition(UNIT_SENTENCE)[2]}"
-        if UNIT_SENTENCE in shared and UNIT_SENTENCE not in text
-        else text
-    )
-
-
-def _value_kind(schema: object, definitions: Mapping[str, object], depth: int = 0) -> str:
-    """Return the kind of a value in a few words."""
-    if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
-        return "any value"
-    if isinstance(ref := schema.get("$ref"), str):
-        return _value_kind(definitions.get(ref.rpartition("/")[2]), definitions, depth + 1)
-    if "const" in schema:
-        return code_span(schema["const"], 40)
-    if "enum" in schema:
-        return f"one of {join_names([code_span(item, 40) for item in schema['enum']], MAX_NAMES)}"
-    for key in ("oneOf", "anyOf"):
-        if key in schema and "properties" not in schema:
-            kinds = dict.fromkeys(_value_kind(item, definitions, depth + 1) for item in schema[key][:4])
-            return " or ".join(kinds)
-    types = schema.get("type", ())
-    type_names = [types] if isinstance(types, str) else list(types)
-    return " or ".join(_typed_kind(item, schema, definitions, depth) for item in type_names) or _object_kind(
-        schema, "any value"
-    )
-
-
-def _typed_kind(kind: str, schema: Mapping[str, object], definitions: Mapping[str, object], depth: int) -> str:
-    if kind == "array":
-        items = _value_kind(schema["items"], definitions, depth + 1) if "items" in schema else "any value"
-        return f"list of {items}"
-    if kind == "object":
-        return _object_kind(schema, "object")
-    if kind in ("integer", "number") and isinstance(schema.get("minimum", schema.get("maximum")), int | float):
-        return f"{kind} from {schema.get('minimum', '…')} to {schema.get('maximum', '…')}"
-    format = schema.get("format")
-    return f"{kind}, {safe_line(format, 30)}" if kind == "string" and isinstance(format, str) else safe_line(kind, 30)
-
-
-def _object_kind(schema: Mapping[str, Any], otherwise: str) -> str:
-    properties = schema.get("properties")
-    if not isinstance(properties, Mapping) or not properties:
-        return otherwise
-    required = schema.get("required", ())
-    names = [code_span(name, 64) + ("*" if name in required else "") for name in properties]
-    return f"object of {join_names(names, MAX_NAMES)}"
-
-
-def _linked_operations(operation: Operation) -> str:
-    targets = dict.fromkeys(link.operation_id for link in operation.links)
-    operations = (operation.spec.operation(id) for id in targets)
-    return join_names([callable_id(target) for target in operations if target.usable and not target.hidden], 6)
+def _common_text(draft: _FileDraft) -> str:
+    """Return the arguments that several operations of a file take."""
+    lines = [line for lines in draft.common for line in lines]
+    return "\n".join(["Arguments of several operations here:", "", *lines]) if lines else ""

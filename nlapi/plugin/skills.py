@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nlapi.client.safe_text import code_span
-from nlapi.openapi.hints import read_hints
+from nlapi.openapi.model import as_map
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.plugin.argument_settings import common_section
 from nlapi.plugin.descriptions import agent_description, area_descriptions, main_description
@@ -23,11 +23,13 @@ from nlapi.plugin.subjects import subjects
 from nlapi.plugin.user_files import weave_notes
 from nlapi.resources.id_sources import IdSource, IdSources
 from nlapi.resources.nouns import Words, singular_noun
+from nlapi.tools.amounts import tool_units
 from nlapi.tools.areas import Area
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.files import file_form
 from nlapi.tools.names import join_names
-from nlapi.tools.units import HUMAN_UNITS, SCALES
+from nlapi.tools.units import Dimension, WireUnit, unit_clause
 
 MAX_SOURCES = 15
 
@@ -40,6 +42,7 @@ _ENTRY = re.compile(r"(?m)^## (\S+)$")
 # references.
 MAX_LISTED_OPERATIONS = 40
 MAX_UNITS = 8
+MAX_NAMES_OF_UNIT = 6
 MAX_EXAMPLES = 3
 
 # Of an area with more operations the rest are named without a line of their own, at most so many in a file.
@@ -206,19 +209,31 @@ def _ids_section(area: Area, ids: IdGuide, elsewhere: Mapping[Operation, str], m
 
 
 def _units_section(area: Area) -> str:
-    names_by_unit: dict[str, dict[str, None]] = {}
-    for operation in area.operations:
-        for name in compile_tool(operation).places:
-            if (unit := read_hints(argument_schema(compile_tool(operation), name)).unit) in SCALES:
-                names_by_unit.setdefault(unit, {})[code_span(name, 64)] = None
+    """Return what an area's values are counted in, and how amounts, times and files are given."""
+    names_by_unit: dict[str, tuple[WireUnit, dict[str, None]]] = {}
+    files: dict[str, None] = {}
+    formats: set[object] = set()
+    for tool in map(compile_tool, area.operations):
+        for path, unit in tool_units(tool).items():
+            names_by_unit.setdefault(unit_clause(unit), (unit, {}))[1][code_span(path, 64)] = None
+        files |= {f"`{name}=@PATH`": None for name in tool.places if file_form(tool, name) is not None}
+        formats |= {as_map(schema).get("format") for schema in tool.input_schema["properties"].values()}
     lines = []
-    for unit, names in list(names_by_unit.items())[:MAX_UNITS]:
-        unit_noun, example = HUMAN_UNITS.get(unit, ("unit of the currency", "50 USD"))
-        explanation = (
-            f"a number is in {unit.replace('_', ' ')}, {SCALES[unit]:,f} to one {unit_noun}; say `'{example}'` instead"
-        )
-        lines.append(f"- {join_names(list(names), 8)}: {explanation}")
-    return "\n".join(["## Units", "", *lines]) if lines else ""
+    for clause, (unit, names) in list(names_by_unit.items())[:MAX_UNITS]:
+        scale = f", {1 / unit.size:,f} to one {_ONE_OF[unit.dimension]}" if unit.size < 1 else ""
+        lines.append(f"- {join_names(list(names), MAX_NAMES_OF_UNIT)}: {clause}{scale}")
+    if formats & {"date", "date-time"}:
+        lines.append("- Dates are `2026-12-01`; times have their zone, as `2026-12-01T09:00:00Z` (UTC) or `+02:00`")
+    lines += [f"- Files: {join_names(list(files), MAX_NAMES_OF_UNIT)}"] if files else []
+    return "\n".join(["## Units, times and files", "", *lines]) if lines else ""
+
+
+_ONE_OF = {
+    Dimension.MONEY: "unit of the currency",
+    Dimension.TIME: "second",
+    Dimension.DATA: "byte",
+    Dimension.SHARE: "per cent",
+}
 
 
 def examples(questions: Sequence[Question], ids: IdGuide, command: str) -> str:

@@ -16,7 +16,6 @@ from nlapi.openapi.model import as_map
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.schemas import json_type, schema_types
 from nlapi.tools.tool import Place, Tool
-from nlapi.tools.units import parse_amount
 
 # Types are tried from the strictest to the loosest: as an array any text can be read, so it comes last.
 TYPE_ORDER = ("boolean", "integer", "number", "object", "array")
@@ -142,27 +141,6 @@ def _parse_json(text: str, default: object) -> object:
         return default
 
 
-def to_wire_units(tool: Tool, arguments: Mapping[str, object]) -> dict[str, object]:
-    """Return the arguments with every amount that is a text with its unit as a number in wire units.
-
-    A whole number that a model wrote as `2.0` becomes `2` where the description has an integer.
-    """
-    # The description's schemas are read and not `input_schema`, where a wire unit is only a pattern and a sentence.
-    spec = tool.operation.spec
-
-    def amount(schema: Mapping[str, object], value: Any) -> Any:
-        types = schema_types(schema)
-        if isinstance(value, float) and value.is_integer() and "integer" in types and "number" not in types:
-            return int(value)
-        unit = read_hints(schema).unit if isinstance(value, str) else ""
-        number = parse_amount(value, unit) if unit else None
-        if number is None:
-            return value
-        return str(number) if "string" in types else number
-
-    return {name: _transform(spec, argument_schema(tool, name), value, amount, 0) for name, value in arguments.items()}
-
-
 def coerce_nested(tool: Tool, arguments: Mapping[str, object]) -> dict[str, object]:
     """Return the arguments with each plain value, nested ones included, as the type that the description has there.
 
@@ -211,7 +189,7 @@ def with_defaults(operation: Operation, values: dict[Place, Any]) -> dict[Place,
 
 def _hidden_defaults(spec: Spec, schema: Mapping[str, Any], value: Mapping[str, Any]) -> dict[str, Any]:
     defaults = {}
-    parts = list(_combined_schemas(spec, schema))
+    parts = list(combined_schemas(spec, schema))
     required = {name for part in parts for name in part.get("required", ())}
     for part in parts:
         for name, property_schema in part.get("properties", {}).items():
@@ -234,15 +212,15 @@ def _transform(spec: Spec, schema: object, value: object, change: Change, depth:
         }
     elif isinstance(value, list):
         items: Any = next(
-            (part["items"] for part in _combined_schemas(spec, schema, any_of=True) if "items" in part), {}
+            (part["items"] for part in combined_schemas(spec, schema, any_of=True) if "items" in part), {}
         )
         value = [_transform(spec, items, item, change, depth + 1) for item in value]
-    for part in _combined_schemas(spec, schema, any_of=True):
+    for part in combined_schemas(spec, schema, any_of=True):
         value = change(part, value)
     return value
 
 
-def _combined_schemas(
+def combined_schemas(
     spec: Spec, schema: object, *, any_of: bool = False, depth: int = 0
 ) -> Iterator[Mapping[str, Any]]:
     """Yield a schema and the schemas in its `allOf`; with `any_of`, also those of `anyOf` and `oneOf`."""
@@ -252,12 +230,12 @@ def _combined_schemas(
     yield schema
     for key in ("allOf", "anyOf", "oneOf") if any_of else ("allOf",):
         for part in schema.get(key, ()):
-            yield from _combined_schemas(spec, part, any_of=any_of, depth=depth + 1)
+            yield from combined_schemas(spec, part, any_of=any_of, depth=depth + 1)
 
 
 def property_schema(spec: Spec, schema: Any, name: str) -> Mapping[str, Any]:
     """Return the schema of a property, `$ref`s at its top followed; {} where the schema does not declare it."""
-    for part in _combined_schemas(spec, schema, any_of=True):
+    for part in combined_schemas(spec, schema, any_of=True):
         declared = spec.follow(part.get("properties", {}).get(name))
         if isinstance(declared, Mapping):
             return declared

@@ -105,7 +105,7 @@ def describe_operation(tool: Tool, *, limit: int = MAX_SCHEMA, argument: str = "
     description: dict[str, Any] = {"operation": tool.name, "effect": operation.effect.value}
     schema = compact(tool)
     if argument:
-        part = _argument_schema(schema, argument, operation.id)
+        part = open_argument(schema, argument, operation.id)
         return {**description, "argument": argument, "schema": bound_schema(part, limit)}
     description |= {"description": tool.description[:limit], "arguments": bound_schema(schema, limit)}
     if field_names := answer_field_names(operation):
@@ -158,8 +158,11 @@ def _names_only(schema: Mapping[str, Any], limit: int) -> dict[str, object]:
     return {"required": required, "fields": visible, **({"more_fields": len(names) - len(visible)} if names else {})}
 
 
-def _argument_schema(schema: Mapping[str, Any], argument: str, operation_id: str) -> Mapping[str, Any]:
-    """Return the schema of an argument by its dotted name, with the definitions that it may refer to."""
+def open_argument(schema: Mapping[str, Any], argument: str, operation_id: str) -> Mapping[str, Any]:
+    """Return the schema of an argument by its dotted name, with the definitions that it may refer to.
+
+    UsageError with the names that there are when there is no such argument.
+    """
     definitions = schema.get("$defs", {})
     part: Mapping[str, Any] = schema
     for name in argument.split("."):
@@ -177,7 +180,7 @@ def _argument_schema(schema: Mapping[str, Any], argument: str, operation_id: str
 
 
 def _property_maps(schema: Mapping[str, Any], definitions: Mapping[str, object]) -> Iterator[Mapping[str, Any]]:
-    """Yield the fields of an object, of the entries of an array, and of the branches of a union."""
+    """Yield the fields of an object, of the entries of an array or a map, and of the branches of a union."""
     pending: list[object] = [schema]
     # A filter is often a union with a list of filters, so that a schema may lead to itself.
     visited: set[int] = set()
@@ -188,4 +191,5 @@ def _property_maps(schema: Mapping[str, Any], definitions: Mapping[str, object])
         visited.add(id(resolved))
         if isinstance(fields := resolved.get("properties"), Mapping):
             yield fields
-        pending += [resolved.get("items"), *(resolved.get("oneOf") or ()), *(resolved.get("anyOf") or ())]
+        pending += [resolved.get("items"), resolved.get("additionalProperties")]
+        pending += [part for key in ("oneOf", "anyOf", "allOf") for part in resolved.get(key) or ()]

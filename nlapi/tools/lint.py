@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from nlapi.resources.schemas import schema_types
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool
+from nlapi.tools.unit_evidence import LIKELY_UNITS
 
 # A rule of thumb for English and JSON; a tokeniser would be a dependency, and the rule `giant` needs no more precision.
 CHARS_PER_TOKEN = 4
@@ -52,14 +52,6 @@ RULE_WEIGHTS: Mapping[LintRule, int] = {
     LintRule.UNIT: 5,
 }
 """Points that a rule costs when everything it applies to breaks it. They add up to 100."""
-
-UNIT_PATTERNS = (
-    ("micros", re.compile(r"\bmicros?\b|\bmicro[- ]?units?\b|\bmillionths?\b")),
-    ("cents", re.compile(r"\b(?:cents|pence|minor (?:currency )?units?|smallest currency units?)\b")),
-    ("milliseconds", re.compile(r"\b(?:milliseconds?|millis)\b")),
-    ("basis_points", re.compile(r"\bbasis points?\b|\bbps\b")),
-)
-"""Units as prose and names write them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +216,7 @@ def _amounts(tool: Tool) -> Iterator[tuple[str, str]]:
         elif not {"integer", "number"}.isdisjoint(schema_types(schema)):
             texts = (*split_words(name), str(schema.get("description", "")), _argument_description(tool, name))
             prose = " ".join(texts).lower()
-            yield from ((name, unit) for unit, words in UNIT_PATTERNS if words.search(prose))
+            yield from ((name, unit) for unit, words in LIKELY_UNITS if words.search(prose))
 
 
 def _argument_description(tool: Tool, name: str) -> str:

@@ -16,7 +16,8 @@ from nlapi.client.server import network_scope
 from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import READ_METHODS, Effect, Spec
 from nlapi.registry import Registration, find_registration, resolve_credential
-from nlapi.tools.arguments import check, to_wire_units, with_defaults
+from nlapi.tools.amounts import to_wire_units
+from nlapi.tools.arguments import check, with_defaults
 from nlapi.tools.idempotency import Intention, key_argument, new_key, provisional_key, single_intention
 from nlapi.tools.pins import check_pin
 from nlapi.tools.rules import PolicyRule, Ruling, deciding_rule, denial_message, is_denied, read_rules

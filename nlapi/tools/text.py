@@ -1,11 +1,12 @@
-"""The plain text of descriptions for a model, without markup that only a browser uses."""
+"""The plain text of descriptions for a model: without markup that only a browser uses, whole, or cut at a sentence."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from html import unescape
 
-from nlapi.client.safe_text import strip_control
+from nlapi.client.safe_text import single_line, strip_control
 
 # Characters of a description; Claude Code cuts near 4,100.
 MAX_DESCRIPTION = 4000
@@ -72,6 +73,62 @@ def _replace_tag(match: re.Match[str]) -> str:
     if name in ("a", "b", "em", "i", "span", "strong"):
         return "\n" if match[0].endswith("\n") else ""
     return " " if name in ("td", "th") else "\n"
+
+
+# Code (which Claude Code runs after a `!`), a tag, or a cell of a table.
+_MARKUP_CHARACTERS = str.maketrans({"`": "'", "<": "‹", ">": "›", "|": "¦"})
+
+_LINK_MARK = re.compile(r"(!?)\[([^\[\]]*)\]\(|\]\s*[\[(:]")
+_EMPHASIS = re.compile(r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|(?<!\w)_{1,3}(?=\S)|(?<=\S)_{1,3}(?!\w)")
+
+
+def _unescaped(text: str) -> str:
+    return unescape(text) if "&" in text else text
+
+
+def safe_line(text: str, limit: int) -> str:
+    """Return at most `limit` characters of `text` on one line, in which nothing is markup, code or a link."""
+    text = single_line(_unescaped(plain_text(_unescaped(text))))
+    if "]" in text:
+        text = _LINK_MARK.sub(lambda match: f"{match[2] or ''} (", text)
+    if "*" in text or "_" in text:
+        text = _EMPHASIS.sub("", text)
+    text = text.translate(_MARKUP_CHARACTERS).strip("# ")
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
+
+
+# What a sentence says of what a value may be: of a text that is cut, these sentences stay.
+_RESTRICTION = re.compile(
+    r"\b(?:must|may not|cannot|can.?t|can not|only|required?s?|max(?:imum)?|min(?:imum)?|at least|at most|no more than"
+    r"|up to|not (?:be|supported|allowed)|invalid|ignored|defaults?|exactly|limit(?:ed)?|between|valid|allowed|unless"
+    r"|unique|deprecated|multiplied|in order to)\b",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!\bEx\.)(?<!\bvs\.)\s+(?=[A-Z0-9\"'(•*-])")
+
+
+@lru_cache(maxsize=20_000)
+def cut_text(text: str, limit: int) -> tuple[str, bool]:
+    """Return a text on one line in about `limit` characters, and whether something of it is left out.
+
+    It is cut between sentences. The first one stays, and those that restrict a value go before the others; they may
+    take half as much again.
+    """
+    line = safe_line(text, MAX_DESCRIPTION)
+    if len(line) <= limit or not limit:
+        return (line, False) if limit else ("", bool(line))
+    sentences = _SENTENCE_END.split(line)
+    size, chosen = len(sentences[0]), {0}
+    restricting = [index for index, sentence in enumerate(sentences) if index and _RESTRICTION.search(sentence)]
+    others = [index for index in range(1, len(sentences)) if index not in restricting]
+    for index, room in (*((index, limit * 3 // 2) for index in restricting), *((index, limit) for index in others)):
+        if size + len(sentences[index]) < room:
+            chosen.add(index)
+            size += 1 + len(sentences[index])
+    result = " ".join(sentences[index] for index in sorted(chosen))
+    if len(result) > limit * 2:
+        result = result[: limit * 2].rpartition(" ")[0]
+    return result, len(result) < len(line)
 
 
 def has_words_of(sentence: str, summary: str) -> bool:

@@ -1,31 +1,118 @@
-"""The conversion of amounts between the units that people use and those of an API (`x-nlapi: {unit: micros}`).
+"""The conversion of amounts between the units that people use and those of an API (micros, milliseconds, basis points).
 
 Inside nlapi a number is always in wire units. An amount in people's units is a text that carries its unit: "$50", "50
-EUR", "12.5%", "90 s". So nothing is converted twice, whoever made the call. See docs/design/006-units.md.
+EUR", "12.5%", "90 s". So nothing is converted twice, whoever made the call. See docs/design/006-units.md and 082.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from typing import Any
 
 from nlapi.errors import ArgumentError
 from nlapi.openapi.hints import SCALES as SCALES
-from nlapi.openapi.hints import read_hints
+from nlapi.openapi.hints import UNIT_SIZES, read_hints
 from nlapi.resources.naming import stem
 from nlapi.resources.schemas import schema_types
 
+
+class Dimension(StrEnum):
+    """The kind of quantity of a unit. The bases are a unit of the currency, a second, a byte, a per cent."""
+
+    MONEY = "money"
+    TIME = "time"
+    DATA = "data"
+    SHARE = "share"
+
+
+class UnitEvidence(StrEnum):
+    """The source of what is known of a unit: `x-nlapi`, the name of the value, its description, its bounds."""
+
+    HINT = "x-nlapi"
+    NAME = "name"
+    TEXT = "text"
+    BOUNDS = "bounds"
+
+
+_SIZES = {Dimension(dimension): sizes for dimension, sizes in UNIT_SIZES.items()}
+_DIMENSIONS = {name: dimension for dimension, sizes in _SIZES.items() for name in sizes}
+# Names of `x-nlapi` are read without their case.
+_NAMES = {name.lower(): name for name in _DIMENSIONS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireUnit:
+    """The unit of the numbers of an argument.
+
+    `currency` is the code of ISO 4217 where the description states one; `words` are those of the description from which
+    the unit is read.
+    """
+
+    name: str
+    evidence: UnitEvidence
+    words: str = ""
+    currency: str = ""
+
+    @property
+    def dimension(self) -> Dimension:
+        return _DIMENSIONS[self.name]
+
+    @property
+    def size(self) -> Decimal:
+        """The size of one of it in the base of its dimension."""
+        return Decimal(_SIZES[self.dimension][self.name])
+
+    @property
+    def label(self) -> str:
+        """The name of the unit in a text: `basis points`, `minor units`."""
+        if self.name == "units":
+            return self.currency or "units of the currency"
+        return "minor units" if self.name == "minor" else self.name.replace("_", " ")
+
+
+def stated_unit(name: str) -> WireUnit | None:
+    """Return the unit that `x-nlapi: {unit: ...}` names; None for one that is not known."""
+    known = _NAMES.get(name.lower())
+    return WireUnit(name=known, evidence=UnitEvidence.HINT) if known else None
+
+
+CURRENCIES = frozenset(
+    """AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF
+    CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG
+    HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD
+    MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF
+    SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS
+    VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWL""".split()
+)
+"""The codes of currencies of ISO 4217."""
+
+# Currencies that a sign may stand for.
+_SIGNS: Mapping[str, frozenset[str]] = {
+    "$": frozenset("USD AUD CAD NZD SGD HKD MXN TWD ARS CLP COP BRL JMD".split()),
+    "€": frozenset(("EUR",)),
+    "£": frozenset(("GBP", "EGP", "GIP", "FKP", "SHP")),
+    "¥": frozenset(("JPY", "CNY")),
+}
 CURRENCY_PATTERN = r"[$€£¥]|[A-Z]{3}"
-# Pattern of the unit behind a number; for a wire unit that is not listed it is a currency. A number without a unit is
-# refused and not guessed at: "50" may be dollars or micros.
-UNIT_PATTERNS = {"milliseconds": r"s|sec|seconds?", "fraction": "%", "basis_points": "%"}
+# Pattern of the unit behind a number in the schema of a tool; for a unit that is not listed it is a currency. A number
+# without a unit is refused and not guessed at: "50" may be dollars or micros.
+UNIT_PATTERNS = {
+    **dict.fromkeys(_SIZES[Dimension.SHARE], "%"),
+    **dict.fromkeys(_SIZES[Dimension.TIME], r"[a-z]+"),
+    **dict.fromkeys(_SIZES[Dimension.DATA], r"[A-Za-z]+"),
+    "milliseconds": r"s|sec|seconds?|ms|min|minutes?|h|hours?",
+}
 
 # The unit that people use where it is no currency, with an example.
 HUMAN_UNITS = {
-    "milliseconds": ("second", "90 s"),
+    **dict.fromkeys(_SIZES[Dimension.TIME], ("second", "90 s")),
+    **dict.fromkeys(_SIZES[Dimension.DATA], ("byte", "10 GB")),
     "fraction": ("per cent", "12.5%"),
+    "percent": ("per cent", "12.5%"),
     "basis_points": ("per cent", "2%"),
 }
 
@@ -36,6 +123,30 @@ CURRENCY_DECIMALS = {
     **dict.fromkeys("BIF CLP DJF GNF JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(), 0),
     **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
 }
+
+# Names of units behind a number, in lower case. `m` is a minute, as in the durations of Go and systemd.
+_TIME_NAMES: Mapping[str, Decimal] = {
+    name: Decimal(size)
+    for size, names in (
+        ("0.000000001", "ns nanosecond nanoseconds"),
+        ("0.000001", "us µs μs microsecond microseconds"),
+        ("0.001", "ms msec msecs millisecond milliseconds"),
+        ("1", "s sec secs second seconds"),
+        ("60", "m min mins minute minutes"),
+        ("3600", "h hr hrs hour hours"),
+        ("86400", "d day days"),
+        ("604800", "w week weeks"),
+    )
+    for name in names.split()
+}
+_DECIMAL_DATA = {"b": "bytes", "byte": "bytes", "kilobyte": "KB", "megabyte": "MB", "gigabyte": "GB", "terabyte": "TB"}
+_DATA_NAMES: Mapping[str, str] = {
+    **{name.lower(): name for name in _SIZES[Dimension.DATA]},
+    **_DECIMAL_DATA,
+    **{f"{name}s": unit for name, unit in _DECIMAL_DATA.items() if len(name) > 1},
+}
+_SHARES = {"%": Decimal(1), "percent": Decimal(1), "per cent": Decimal(1), "bps": Decimal("0.01")}
+_NUMBER_AND_UNIT = re.compile(rf"\s*(?P<number>{NUMBER_PATTERN})\s*(?P<unit>[^\W\d_]+|%|per cent)\s*")
 
 
 def unit_of(*schemas: Mapping[str, object]) -> str:
@@ -56,7 +167,10 @@ def to_wire(amount: int | float | str | Decimal, unit: str, currency: str = "") 
         raise ArgumentError(f"{amount!r} is not an amount", hint="give a number such as 50 or 19.99") from None
     if not exact.is_finite():
         raise ArgumentError(f"{amount!r} is not an amount", hint="give a number such as 50 or 19.99")
-    exact *= _scale(unit.lower(), currency)
+    return _plain_number(exact * _scale(unit.lower(), currency))
+
+
+def _plain_number(exact: Decimal) -> int | float:
     return int(exact) if exact == exact.to_integral_value() else float(exact)
 
 
@@ -68,19 +182,111 @@ def _scale(unit: str, currency: str) -> Decimal:
 
 def from_wire(value: int | float, unit: str) -> int | float:
     """Return a value of an answer in people's units: from_wire(50000000, "micros") -> 50."""
-    exact = Decimal(str(value)) / SCALES.get(unit.lower(), Decimal(1))
-    return int(exact) if exact == exact.to_integral_value() else float(exact)
+    return _plain_number(Decimal(str(value)) / SCALES.get(unit.lower(), Decimal(1)))
 
 
-def parse_amount(text: str, unit: str) -> int | float | None:
-    """Return a text with its unit ("$50") in the wire's `unit`; None where it has no unit that fits."""
-    if unit not in SCALES:
+def parse_amount(text: str, unit: WireUnit) -> int | float | None:
+    """Return a text with its unit ("$50", "90 s", "10 GB") in the unit of the wire; None where it has none that fits.
+
+    ArgumentError when the unit fits and the amount has no sure meaning there: another currency than the stated one, or
+    "2 GB" where the wire has MB, which may be 2,000 or 2,048.
+    """
+    if unit.dimension is Dimension.MONEY:
+        return _money(text, unit)
+    if unit.dimension is Dimension.TIME:
+        return _duration(text, unit)
+    match = _NUMBER_AND_UNIT.fullmatch(text)
+    if match is None:
         return None
-    unit_pattern = UNIT_PATTERNS.get(unit, CURRENCY_PATTERN)
-    before = "" if unit in UNIT_PATTERNS else f"(?P<before>{unit_pattern})?"
-    match = re.fullmatch(rf"\s*{before}\s*(?P<number>{NUMBER_PATTERN})\s*(?P<after>{unit_pattern})?\s*", text)
-    currency = match and (match.groupdict().get("before") or match["after"])
-    return to_wire(match["number"], unit, currency) if match and currency else None
+    number, name = Decimal(match["number"].replace(",", "")), match["unit"]
+    if unit.dimension is Dimension.SHARE:
+        share = _SHARES.get(name.lower())
+        return None if share is None else _plain_number(number * share / unit.size)
+    return _data_size(text, number, name, unit)
+
+
+def _money(text: str, unit: WireUnit) -> int | float | None:
+    before = rf"(?P<before>{CURRENCY_PATTERN})?"
+    match = re.fullmatch(rf"\s*{before}\s*(?P<number>{NUMBER_PATTERN})\s*(?P<after>{CURRENCY_PATTERN})?\s*", text)
+    if match is None:
+        own = re.fullmatch(rf"\s*({NUMBER_PATTERN})\s*{unit.name.rstrip('s')}s?\s*", text, re.IGNORECASE)
+        is_own = own is not None and unit.name not in ("units", "minor")
+        return _plain_number(Decimal(own[1].replace(",", ""))) if own is not None and is_own else None
+    currency = match["before"] or match["after"] or ""
+    if not currency or (match["before"] and match["after"]) or (len(currency) == 3 and currency not in CURRENCIES):
+        return None
+    if unit.currency and unit.currency not in _SIGNS.get(currency, {currency}):
+        hint = f"give it in {unit.currency}: nothing is exchanged"
+        raise ArgumentError(f"{text.strip()!r} is not in {unit.currency}, which the API takes here", hint=hint)
+    # "In cents" may mean hundredths or the smallest unit, which differ for such a currency.
+    decimals = CURRENCY_DECIMALS.get("JPY" if currency == "¥" else currency, 2)
+    if unit.name == "cents" and unit.evidence is not UnitEvidence.HINT and decimals != 2:
+        hint = "give the number that the API wants"
+        raise ArgumentError(f"{text.strip()!r} has no cents, in which the API takes it", hint=hint)
+    return to_wire(match["number"], unit.name, currency)
+
+
+def _duration(text: str, unit: WireUnit) -> int | float | None:
+    """Return a duration in one unit or several: "90 s", "1h 30m"."""
+    parts = re.findall(rf"({NUMBER_PATTERN})\s*([^\W\d_]+)", text)
+    if not parts or re.sub(rf"{NUMBER_PATTERN}\s*[^\W\d_]+", "", text).strip(" ,"):
+        return None
+    # A capital M is a month to many.
+    sizes = [None if name == "M" else _TIME_NAMES.get(name.lower()) for _, name in parts]
+    known = [size for size in sizes if size is not None]
+    if len(known) != len(sizes) or known != sorted(set(known), reverse=True):
+        return None
+    total = sum(Decimal(number.replace(",", "")) * size for (number, _), size in zip(parts, known, strict=True))
+    exact = Decimal(total) / unit.size
+    if unit.evidence is not UnitEvidence.HINT and exact != exact.to_integral_value() and unit.size >= 1:
+        raise ArgumentError(f"{text.strip()!r} is no whole number of {unit.label}", hint=f"give whole {unit.label}")
+    return _plain_number(exact)
+
+
+def _data_size(text: str, number: Decimal, name: str, unit: WireUnit) -> int | float | None:
+    said = _DATA_NAMES.get(name.lower())
+    if said is None:
+        return None
+    # GB is 10^9 bytes by the standard and 2^30 in much usage; only where both say the same is a number sure.
+    is_binary = (said.endswith("iB"), unit.name.endswith("iB"))
+    if said != unit.name and unit.name != "bytes" and is_binary != (True, True):
+        hint = f"give the number of {unit.label}"
+        raise ArgumentError(f"{text.strip()!r} is not one sure number of {unit.label}", hint=hint)
+    return _plain_number(number * Decimal(_SIZES[Dimension.DATA][said]) / unit.size)
+
+
+def spoken_amount(value: int | float, unit: WireUnit) -> str:
+    """Return a number on the wire as people say it: `15 micros = 0.000015 USD`; "" where it says nothing more."""
+    if unit.size == 1:
+        return f"{value:,} {unit.label}" if unit.name != "units" or unit.currency else ""
+    base = Decimal(str(value)) * unit.size
+    plain = f"{base.normalize():,f}"
+    # A currency without hundredths makes another amount of the same number.
+    noun = {
+        Dimension.MONEY: unit.currency or "of the currency",
+        Dimension.TIME: "s",
+        Dimension.DATA: "bytes",
+        Dimension.SHARE: "%",
+    }[unit.dimension]
+    number = f"{value:,}" if unit.name != "fraction" else str(value)
+    return f"{number} {unit.label} = {plain}{'' if noun == '%' else ' '}{noun}"
+
+
+def unit_clause(unit: WireUnit) -> str:
+    """Return a clause for a reader of arguments: the unit of a number, and how an amount is said with its unit."""
+    currency = f" of {unit.currency}" if unit.currency and unit.name != "units" else ""
+    return f"{unit.label}{currency}: `'{unit_example(unit)}'` or a number of {unit.label}"
+
+
+def unit_example(unit: WireUnit) -> str:
+    """Return an amount as people say it for an argument in this unit."""
+    if unit.dimension is Dimension.MONEY:
+        return f"15 {unit.currency or 'USD'}"
+    if unit.dimension is Dimension.DATA:
+        return "10 GB" if unit.name == "bytes" else f"10 {unit.name}"
+    if unit.dimension is Dimension.SHARE:
+        return "12.5%" if unit.name != "percent" else "12%"
+    return {"days": "2 days", "weeks": "2 weeks", "hours": "2h", "minutes": "2h"}.get(unit.name, "90s")
 
 
 def amount_schema(schema: dict[str, Any], unit: str) -> dict[str, object]:

@@ -10,8 +10,9 @@ from email.utils import parsedate_to_datetime
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import field_schema
 from nlapi.resources.identity import Item, is_empty, name_of, text_of
-from nlapi.resources.naming import name_words
-from nlapi.tools.units import from_wire, unit_of
+from nlapi.resources.naming import name_words, stem
+from nlapi.tools.unit_evidence import likely_money_unit, read_unit
+from nlapi.tools.units import Dimension, UnitEvidence, from_wire
 
 CURRENCY_FIELDS = ("currency", "currency_code", "currencyCode")
 
@@ -158,8 +159,11 @@ def _format_number(operation: Operation | None, path: str, number: float, item: 
 
 def unit_at(operation: Operation | None, path: str) -> str:
     """Return the wire unit of an answer's field, by its schema, else by its name; "" for none."""
-    schema = field_schema(operation, path) if operation is not None else None
-    return unit_of(schema or {}) or ("micros" if {"micro", "micros"} & set(name_words(path)) else "")
+    schema = (field_schema(operation, path) if operation is not None else None) or {}
+    unit = read_unit(path.rpartition(".")[2], [schema]) if schema else None
+    if unit is not None and (unit.evidence is UnitEvidence.HINT or unit.dimension is Dimension.MONEY):
+        return unit.name
+    return likely_money_unit(set(map(stem, name_words(path))) - {"cent"})
 
 
 def column_labels(paths: Sequence[str]) -> list[str]:

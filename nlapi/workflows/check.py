@@ -10,8 +10,8 @@ from nlapi.errors import ArgumentError
 from nlapi.issue import Issue, Level
 from nlapi.openapi.jsonpath import check_jsonpath
 from nlapi.openapi.spec import Operation
+from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.arguments import check as check_arguments
-from nlapi.tools.arguments import to_wire_units
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.patterns import pattern_fault
 from nlapi.tools.tool import Origin

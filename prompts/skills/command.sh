@@ -7,7 +7,7 @@ api=$root/api/openapi.json
 usage() {
   echo '@command@ OPERATION [KEY=VALUE ...] [--args JSON] [--jq EXPR] [--dry-run | --curl | --yes] [-o json|ndjson|table|raw]' >&2
   echo '@command@ --find WORDS        the operations that words are about' >&2
-  echo '@command@ --about OPERATION   all its arguments, as JSON Schema' >&2
+  echo '@command@ --about OPERATION [ARGUMENT.PATH]   all its arguments, or one of them whole' >&2
   echo '@command@ run RECIPE [KEY=VALUE ...] [--dry-run | --yes]   several calls; without RECIPE the list of recipes' >&2
   echo '@command@ resume [ID]         goes on with a run that stopped' >&2
   echo '@command@ set KEY=VALUE ...   keeps a value for calls that do not say it; settings shows them' >&2
@@ -44,8 +44,8 @@ case ${1:-} in
     run find "$api" "$@"
     ;;
   --about)
-    [ $# -eq 2 ] || usage
-    run tools "$api" --format anthropic --include "id:$2"
+    [ $# -eq 2 ] || [ $# -eq 3 ] || usage
+    run tools "$api" --format markdown --include "id:$2" --opener '@command@ --about' ${3+--argument "$3"}
     ;;
   --mcp | --hook)
     [ $# -eq 1 ] || usage

@@ -85,10 +85,15 @@ def test_what_yaml_says_twice_is_still_told_from_the_cache(tmp_path: Path) -> No
     assert again.document == once.document
 
 
-def test_small_descriptions_and_those_json_cannot_hold_are_not_kept(cache: Cache) -> None:
+def test_small_descriptions_are_not_kept(cache: Cache) -> None:
     read_tree(text({"/x": {}}), "x.json", cache)
-    read_tree(f"a: {2**70}\nb: {'x' * MIN_CACHED_BYTES}\n".encode(), "x.yaml", cache)
     assert entries(cache) == []
+
+
+def test_an_integer_of_more_than_64_bits_is_read_from_yaml_as_from_json(cache: Cache) -> None:
+    content = f"a: {2**70}\nb: {2**64 - 1}\nc: {'x' * MIN_CACHED_BYTES}\n".encode()
+    trees = [read_tree(content, "x.yaml", cache)[0] for _ in range(2)]
+    assert trees[0] == trees[1] == {"a": float(2**70), "b": 2**64 - 1, "c": "x" * MIN_CACHED_BYTES}
 
 
 def test_the_folder_stays_within_its_bounds_and_keeps_what_was_used_last(cache: Cache) -> None:

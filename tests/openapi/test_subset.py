@@ -10,6 +10,7 @@ from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.selection import subset
 from nlapi.openapi.spec import Spec
+from nlapi.tools.compile import compile_tool
 from tests.describe import body, parameter, spec
 
 
@@ -113,3 +114,24 @@ def test_an_operation_without_an_id_keeps_the_one_that_was_made_for_it() -> None
     )
     ids = [one.id for one in whole.operations]
     assert [one.id for one in part(whole, ids[1]).operations] == [ids[1]]
+
+
+def test_the_subtypes_of_a_base_stay_where_it_is_used_and_not_where_it_is_only_inherited() -> None:
+    pet = {"type": "object", "discriminator": {"propertyName": "kind"}, "properties": {"kind": {"type": "string"}}}
+    kinds = {
+        name: {"allOf": [ref("#/components/schemas/Pet"), {"properties": {name.lower(): {"type": "string"}}}]}
+        for name in ("Cat", "Dog")
+    }
+    schemas = {"Pet": pet, **kinds, "Rose": {}}
+    found = spec(
+        {
+            "/pets": {"post": {"operationId": "addPet", **body(ref("#/components/schemas/Pet"))}},
+            "/cats": {"post": {"operationId": "addCat", **body(ref("#/components/schemas/Cat"))}},
+        },
+        components={"schemas": schemas},
+    )
+    all_kinds = part(found, "addPet")
+    assert sorted(all_kinds.document["components"]["schemas"]) == ["Cat", "Dog", "Pet"]
+    assert list(part(found, "addCat").document["components"]["schemas"]) == ["Pet", "Cat"]
+    whole, cut = (compile_tool(each.operation("addPet")).input_schema for each in (found, all_kinds))
+    assert whole == cut

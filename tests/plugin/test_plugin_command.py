@@ -75,8 +75,17 @@ def test_where_calls_go_and_as_whom_is_not_for_the_model_to_say(command: Path, o
 
 def test_operations_are_found_and_told_about(command: Path) -> None:
     assert '"lendBook"' in sh(command, "--find", "lend", "a", "book").stdout
-    (tool,) = json.loads(sh(command, "--about", "addBook").stdout)
-    assert tool["input_schema"]["required"] == ["title"]
+    about = sh(command, "--about", "addBook").stdout
+    assert about.startswith(
+        "# addBook\n\nwrite: `POST /books`. Add a book.\n\n- `title` (required, string): Its title."
+    )
+    assert "- `fine` (integer, cents: `'15 USD'` or a number of cents): What a day too long costs." in about
+    part = sh(command, "--about", "addBook", "shelf").stdout
+    assert "# addBook: `shelf`" in part
+    assert "`floor` (required, integer)" in part
+    missing = sh(command, "--about", "addBook", "shelf.none")
+    assert missing.returncode == 2
+    assert "floor" in missing.stderr
 
 
 @pytest.mark.parametrize("words", [(), ("--yes",), ("-h",), ("--about",)])

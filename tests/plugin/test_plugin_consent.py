@@ -122,9 +122,10 @@ def test_the_question_is_the_exact_request(plugin: Path) -> None:
     reason = asked(
         plugin, f"{API} addBook title='Dune: I' fine='2 EUR' --yes", CITY_LIBRARY_BASE_URL="http://127.0.0.1:9/x"
     )
-    head, _, body = reason.partition("\n\n")
+    head, body, notes = reason.split("\n\n")
     assert head.startswith("addBook changes something:\nPOST http://127.0.0.1:9/x/books\n")
     assert json.loads(body) == {"title": "Dune: I", "fine": 200}
+    assert notes == "fine: 2 EUR -> 200 cents"
     assert "takes something away" in asked(plugin, f"{API} removeBook book_id=b1 --yes")
 
 

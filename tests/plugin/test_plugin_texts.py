@@ -9,9 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from nlapi.plugin.file_checks import exceeded_limits, session_tokens
+from nlapi.openapi.document import read_document
+from nlapi.openapi.parse import parse_document
+from nlapi.plugin import Options, Plugin, build
+from nlapi.plugin.file_checks import broken_rules, exceeded_limits, session_tokens
 from nlapi.plugin.prompt_injection import find_injections
+from nlapi.resources.effect import effect_of
 from tests.cli.conftest import home as home
 from tests.cli.kit import run
 from tests.plugin.kit import HOSTILE, LIBRARY, big, plugin_of, spec_of
@@ -97,7 +103,7 @@ def test_five_thousand_operations_are_a_plugin_like_any_other() -> None:
     assert list(exceeded_limits(plugin.files, spec_of(big(5_000, 5_000)))) == []
     assert session_tokens(plugin.files) <= 1_200
     references = [text for path, text in plugin.files.items() if "/references/" in path]
-    assert len(references) <= 150
+    assert len(references) <= 400
     assert sum(text.count(b"\n## ") for text in references) == 5_000
 
 
@@ -165,3 +171,57 @@ def test_where_nothing_lists_an_id_nothing_is_said() -> None:
         described({"/jobs/{job_id}": {"get": plain(), "delete": plain()}, "/jobs": {"post": plain()}}), "things"
     )
     assert "Where ids come from" not in text and "ask the user" not in text
+
+
+NAMES = st.sampled_from(["id", "name", "size_bytes", "amount", "kind", "find item", "x-y", "löschen"])
+VALUES = st.recursive(
+    st.sampled_from(
+        [
+            {"type": "integer", "description": "In cents.", "maximum": 2**70},
+            {"type": "string", "enum": ["a", "b"], "pattern": "[a-z](-[a-z])*"},
+            {"type": "string", "format": "date-time"},
+            {"$ref": "#/components/schemas/Base"},
+            {"$ref": "#/components/schemas/Sub"},
+        ]
+    ),
+    lambda inner: st.one_of(
+        st.dictionaries(NAMES, inner, max_size=3).map(lambda fields: {"type": "object", "properties": fields}),
+        inner.map(lambda items: {"type": "array", "items": items}),
+        st.lists(inner, min_size=1, max_size=2).map(lambda branches: {"oneOf": branches}),
+    ),
+    max_leaves=6,
+)
+
+
+def plugin_with_effects(content: bytes) -> Plugin:
+    """The plugin of a description whose POSTs are classified as `nlapi.load` does it."""
+    spec = parse_document(read_document(content, "things.json"), effect_of)
+    return build(spec, spec.visible_operations, Options())
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(NAMES, st.sampled_from(["get", "post", "delete"]), VALUES), min_size=1, max_size=4))
+def test_the_description_in_any_plugin_makes_the_plugin_again(entries: list[tuple[str, str, Any]]) -> None:
+    paths: dict[str, Any] = {}
+    for number, (name, method, schema) in enumerate(entries):
+        content = {"application/json": {"schema": schema}}
+        node = {
+            "operationId": f"{name} {number}",
+            "summary": f"Find {name}",
+            "responses": {"200": {"content": content}},
+        }
+        body = {"requestBody": {"content": content}} if method == "post" else {}
+        paths[f"/things/{number}"] = {method: {**node, **body}}
+    base = {"type": "object", "discriminator": {"propertyName": "kind"}, "properties": {"kind": {"type": "string"}}}
+    sub = {"allOf": [{"$ref": "#/components/schemas/Base"}, {"properties": {"more": {"type": "string"}}}]}
+    tree = {
+        "openapi": "3.1.0",
+        "info": {"title": "Things", "version": "1"},
+        "servers": [{"url": "https://things.example"}],
+        "paths": paths,
+        "components": {"schemas": {"Base": base, "Sub": sub, "Unused": {}}},
+    }
+    made = plugin_with_effects(json.dumps(tree).encode())
+    again = plugin_with_effects(made.files["api/openapi.json"])
+    assert [path for path, content in made.files.items() if again.files.get(path) != content] == []
+    assert broken_rules(made.files) == ()

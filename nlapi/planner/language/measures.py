@@ -3,47 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
-from nlapi.planner.language.words import table
+from nlapi.tools.measures import Unit, find_unit
 
-_PREFIXES = {"p": 1e-12, "n": 1e-9, "µ": 1e-6, "μ": 1e-6, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9}
-_PREFIXED = frozenset(("capacitance", "inductance", "resistance", "frequency", "voltage", "power", "energy", "current"))
-_LONGEST_SYMBOL = 2
 _AFTER = re.compile(r"[-\s]?([^\W\d_]+)\b(?!['’^])")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
-    """A unit; `factor` is one of it in the base of its dimension (seconds, meters, grams, bytes, else SI)."""
-
-    dimension: str
-    factor: float
-
-
-def _read_units() -> dict[str, Unit]:
-    units: dict[str, Unit] = {}
-    for key, names in table("language", "units").items():
-        dimension, factor = key.split()
-        for name in names.split():
-            units[name] = Unit(dimension=dimension, factor=float(factor))
-            if dimension in _PREFIXED and len(name) <= _LONGEST_SYMBOL:
-                for prefix, times in _PREFIXES.items():
-                    units[prefix + name] = Unit(dimension=dimension, factor=float(factor) * times)
-    return units
-
-
-_UNITS = _read_units()
-
-
-def find_unit(word: str) -> Unit | None:
-    """Return the unit that a word names; capitals count in the symbols of electricity (mH, MH)."""
-    if word in _UNITS:
-        return _UNITS[word]
-    lower = _UNITS.get(word.lower())
-    return None if lower is not None and lower.dimension in _PREFIXED and len(word) <= _LONGEST_SYMBOL else lower
 
 
 def unit_of_mention(sentence: Sentence, mention: ValueMention) -> Unit | None:

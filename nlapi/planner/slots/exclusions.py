@@ -7,7 +7,7 @@ import re
 from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Effect
 from nlapi.planner.language.dates import MONTHS
-from nlapi.planner.language.measures import find_unit, unit_of_mention
+from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.numbers import is_bound, is_compared
 from nlapi.planner.language.question_intent import is_yes_no_question
 from nlapi.planner.language.text import MentionKind, ValueMention
@@ -28,6 +28,7 @@ from nlapi.planner.slots.value_forms import slot_unit
 from nlapi.resources.answers import answer_words
 from nlapi.resources.naming import split_words, stem
 from nlapi.resources.nouns import noun_of
+from nlapi.tools.measures import find_unit
 
 _UNIX = re.compile(r"\bunix\b|\bepoch\b|\btimestamp\b", re.IGNORECASE)
 _WHEN = stem_set("slots", "time_names")

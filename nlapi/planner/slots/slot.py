@@ -17,6 +17,7 @@ from nlapi.planner.language.words import words as word_set
 from nlapi.resources.naming import STOPWORDS, split_words, stem
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Tool
+from nlapi.tools.unit_evidence import likely_money_unit
 from nlapi.tools.units import unit_of
 
 _UPDATES = ("PUT", "PATCH")
@@ -198,8 +199,7 @@ class _SlotWalk:
         return tuple(stem(word) for word in split_words(noun)) if bare and "{" not in noun else ()
 
     def _unit(self, path: tuple[str, ...], words: tuple[str, ...]) -> str:
-        by_name = "micros" if "micro" in words else "cents" if "cent" in words else ""
-        return unit_of(argument_schema(self.tool, *path)) or by_name
+        return unit_of(argument_schema(self.tool, *path)) or likely_money_unit(words)
 
 
 def resolve_schema(schema: object, root: Schema) -> Schema:

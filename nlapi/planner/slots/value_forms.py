@@ -8,11 +8,13 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
 from nlapi.openapi.model import Schema
-from nlapi.planner.language.measures import Unit, find_unit, unit_of_mention
+from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.language.words import stems as stem_set
 from nlapi.planner.slots.slot import Family, Slot
+from nlapi.tools.measures import Unit
 from nlapi.tools.patterns import bounded_pattern
+from nlapi.tools.unit_evidence import likely_unit
 
 # A name of several labels whose last has a letter in it: no sentence ends in one by chance, as `delete foo.` does.
 _HOST = re.compile(r"(?:[\w-]+\.)+[\w-]*[^\W\d_][\w-]*")
@@ -173,25 +175,9 @@ _MOMENT_EXAMPLE = re.compile(r"\b\d{4}-\d\d-\d\d([T ])\d\d:\d\d(:\d\d)?(Z)?")
 _CLOCK = re.compile(r"\bhh:mm|\btime\b|T\d\d:\d\d", re.IGNORECASE)
 
 
-# The unit of a slot in its description: in minutes, (minutes), minutes at its end or its beginning.
-_UNIT_NAME = re.compile(
-    r"\b(?:in|of|as|per|number of|how many|measured in|specified in|expressed in)\s+(?:the\s+|whole\s+)?([^\W\d_]+)"
-    r"|\(([^\W\d_]+)\)|([^\W\d_]{4,})\s*[.)]?$|^([^\W\d_]{5,})\b",
-    re.IGNORECASE,
-)
-
-
 def slot_unit(slot: Slot) -> Unit | None:
     """Return the unit of the numbers of a slot, by its name or else by its description."""
-    return _unit_in(slot.name, slot.description)
-
-
-@lru_cache(maxsize=4096)
-def _unit_in(name: str, description: str) -> Unit | None:
-    last = re.split(r"[_\-\s]|(?<=[a-z])(?=[A-Z])", name)[-1]
-    words = [last.lower(), *(match[match.lastindex or 0] for match in _UNIT_NAME.finditer(description[:200]))]
-    units = (find_unit(word) for word in words if len(word) > 1)
-    return next((match_unit for match_unit in units if match_unit is not None), None)
+    return likely_unit(slot.name, slot.description)
 
 
 def has_unit_of(sentence: Sentence, mention: ValueMention, slot: Slot) -> bool:

@@ -30,6 +30,7 @@ from nlapi.planner.slots.value_forms import (
 )
 from nlapi.resources.naming import STOPWORDS, singular, stem
 from nlapi.tools.patterns import bounded_pattern
+from nlapi.tools.unit_evidence import states_minor_unit
 from nlapi.tools.units import to_wire
 
 _TEXTUAL = frozenset((MentionKind.QUOTED, MentionKind.TITLE, MentionKind.NAME, MentionKind.PHRASE, MentionKind.LITERAL))
@@ -221,12 +222,9 @@ def _scaled(value: int | float, mention: ValueMention, slot: Slot, sentence: Sen
     # A bare number for milliseconds is in seconds, as people say it; 200 ms has its unit.
     if slot.unit and has_unit_of(sentence, mention, slot):
         return convert_unit(sentence, mention, slot) or value
-    if mention.form == "money" and not slot.unit and _MINOR.search(slot.description):
+    if mention.form == "money" and not slot.unit and states_minor_unit(slot.description):
         return to_wire(value, "minor", mention.currency)
     return to_wire(value, slot.unit) if slot.unit else value
-
-
-_MINOR = re.compile(r"\b(?:minor|smallest) (?:currency )?units?\b|\bin cents\b", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,359 @@
+"""Reads the unit of an argument's numbers from `x-nlapi`, its name, its description and its bounds.
+
+A wrong unit is a wrong budget, so that `read_unit` returns one only by sure evidence, and none where two signs disagree
+(docs/design/082-units-from-texts.md has the precision on real descriptions). `likely_unit` is for the planner, which
+weighs it against the unit that the sentence has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
+
+from nlapi.openapi.hints import read_hints
+from nlapi.resources.naming import split_words
+from nlapi.resources.schemas import schema_types
+from nlapi.tools.measures import Unit, find_unit
+from nlapi.tools.units import CURRENCIES, UnitEvidence, WireUnit, stated_unit
+
+# Characters of a description that are read: the unit stands at its beginning.
+_MAX_TEXT = 600
+
+_NUMERIC = frozenset(("integer", "number", "null"))
+_NUMBER_FORMATS = frozenset(("int64", "uint64", "int32", "uint32"))
+
+_MONEY_WORDS = frozenset(
+    """amount amounts price prices cost costs budget bid bids fee fees total subtotal balance spend revenue payment
+    currency money salary charge cpc cpm cpa cpv discount refund tax tip tips deposit payout dollars value""".split()
+)
+_TIME_WORDS = frozenset(
+    """timeout timeouts duration interval delay ttl period wait age length window lifetime life backoff latency
+    retention cooldown grace elapsed runtime lag poll polling expiration expiry expires expire frequency keepalive
+    threshold cache sleep debounce""".split()
+)
+# Words in the name of a point in time, which may be in seconds since 1970.
+_MOMENT_WORDS = frozenset(
+    """timestamp timestamps ts date dates datetime epoch since until before after at from to start started begin end
+    ended created updated modified time times utc unix now last expires""".split()
+)
+_NEVER_WORDS = frozenset("per of rate week month weekday weekdays ip id ids number version percentile".split())
+
+_TIME_NAMES: Mapping[str, str] = {
+    name: unit
+    for unit, names in (
+        ("nanoseconds", "nanoseconds nanos"),
+        ("microseconds", "microseconds"),
+        ("milliseconds", "milliseconds millis millisecs millisec msecs msec"),
+        ("seconds", "seconds secs"),
+        ("minutes", "minutes mins"),
+        ("hours", "hours hrs"),
+        ("days", "days"),
+        ("weeks", "weeks"),
+    )
+    for name in names.split()
+}
+# Abbreviations that are the unit only beside a word of time.
+_SHORT_TIME_NAMES = {"ms": "milliseconds", "sec": "seconds"}
+_DATA_NAMES: Mapping[str, str] = {
+    name: unit
+    for unit, names in (
+        ("bytes", "bytes"),
+        ("KB", "kb kilobytes"),
+        ("MB", "mb megabytes mbytes"),
+        ("GB", "gb gigabytes gbytes"),
+        ("TB", "tb terabytes"),
+        ("KiB", "kib kibibytes"),
+        ("MiB", "mib mebibytes"),
+        ("GiB", "gib gibibytes"),
+        ("TiB", "tib tebibytes"),
+    )
+    for name in names.split()
+}
+_CURRENCY_WORDS = {"dollars": "USD", "euros": "EUR", "pounds": "GBP", "yen": "JPY"}
+
+_TIME_TEXT = re.compile(
+    r"\b(?:in|as|number of|measured in|specified in|expressed in|given in)\s+(?:whole\s+|the\s+|full\s+|integer\s+)?"
+    rf"({'|'.join(_TIME_NAMES)}|ms|sec)\b(?!\s+(?:since|of|ago|from|before|after|past|per))"
+    rf"|\((?:in\s+|unit:?\s*|units:?\s*)?({'|'.join(_TIME_NAMES)}|ms|sec)\)",
+    re.IGNORECASE,
+)
+_COUNT_TEXT = re.compile(
+    r"^\W*(?:(?:optional|required)\W+)?(?:the|a|an|specifies the|sets the)?\s*"
+    r"(?:(?:maximum|minimum|max|min|total|default|average|desired|approximate)\s+)*"
+    r"(?:number of|amount of|time|duration|length|interval|delay|timeout|period|age|how (?:long|often|many))\b",
+    re.IGNORECASE,
+)
+_MOMENT_TEXT = re.compile(
+    r"\b(?:epoch|unix|posix|timestamps?|1970|utc|iso.?8601|o.clock|cron|date and time|point in time"
+    r"|(?:of|in) (?:(?:the|a|each) )?(?:day|hour|minute|month|week|year)|days? of)\b",
+    re.IGNORECASE,
+)
+_DATA_TEXT = re.compile(
+    r"\b(?:in|number of|measured in|specified in|expressed in)\s+(?:the\s+|whole\s+)?"
+    r"(bytes|kilobytes|megabytes|gigabytes|terabytes|kibibytes|mebibytes|gibibytes|[KMGT]i?B)\b(?!\s+per\b|/)"
+    r"|\((?:in\s+|unit:?\s*)?(bytes|kilobytes|megabytes|gigabytes|terabytes|mebibytes|gibibytes|[KMGT]i?B)\)"
+)
+_BARE_DATA = re.compile(r"(?<![\d(] )(?<![\d(\w])(?:[KMGT]i?B|(?:kilo|mega|giga|tera)bytes)\b")
+_MICROS_TEXT = re.compile(
+    r"\bmicro[- ]?(?:amounts?|units?|currency|dollars?)\b|\bmicros\b|\bmillionths? of\b"
+    r"|\bmultiplied by\s+(?:x\s*)?"
+    r"(?:10\s*(?:to the\s+|\^\s*)(?:power of\s+)?(?:6|six)|1,?000,?000|(?:one|a) million)\b",
+    re.IGNORECASE,
+)
+_MINOR_TEXT = re.compile(
+    r"\bin (?:the )?(?:(?:US|USD|euro|EUR)[- ])?(?P<cents>cents|pence|pennies)\b"
+    r"|\b(?:smallest|minor|lowest) (?:common )?(?:currency |monetary )?(?:units?|denominations?)\b",
+    re.IGNORECASE,
+)
+# What makes the smallest unit doubtful: fractions of it, several units, or a text that says what it is not.
+_MINOR_DOUBT = re.compile(
+    r"fraction|tenths?|decimal|dollars and cents|\bnot\b[^.]{0,12}\bcents|\bor\b[^.]{0,12}\bdollars|per (?:kwh|unit)",
+    re.IGNORECASE,
+)
+_WHOLE_TEXT = re.compile(r"\bin (?:(?:US|U\.S\.) )?(?:(dollars|euros)|([A-Z]{3}))\b|\(([A-Z]{3})\)")
+_WHOLE_DOUBT = re.compile(r"cents|micro|minor|smallest|thousand|million|local|equivalent|\brates?\b", re.IGNORECASE)
+_MONEY_TEXT = re.compile(
+    r"\b(?:currency|money|price|prices|amount|cost|budget|bid|fee|charge[ds]?|pay(?:ment|out)?s?|spend|salary|balance"
+    r"|refund|tax|discount)\b",
+    re.IGNORECASE,
+)
+_WHOLE_PERCENT = re.compile(
+    r"\b0\s*(?:%\s*)?(?:-|–|to|and|through)\s*100\b|\b1\s*(?:-|–|to|and|through)\s*100\b|out of 100", re.IGNORECASE
+)
+_FRACTION = re.compile(
+    r"\b0(?:\.0+)?\s*(?:-|–|to|and|through)\s*1(?:\.0+)?\b(?!\s*00)|\bfraction\b|\bdecimal\b|\b0\.\d", re.IGNORECASE
+)
+_SHARE_TEXT = re.compile(r"\b(?:percent(?:age)?s?|fraction|ratio|proportion|share|probability)\b|%", re.IGNORECASE)
+
+
+def read_unit(name: str, parts: Iterable[Mapping[str, object]], description: str = "") -> WireUnit | None:
+    """Return the unit of a value by sure evidence; None where there is none, or where two signs disagree.
+
+    `parts` are the schema of the value and those in its `allOf`, `anyOf` and `oneOf`; `description` is that of the
+    parameter, where its schema has none.
+    """
+    parts = list(parts)
+    for part in parts:
+        if hinted := read_hints(part).unit:
+            return stated_unit(hinted)
+    types = {kind for part in parts for kind in schema_types(part)}
+    if not types or not (types <= _NUMERIC or _is_number_text(types, parts)):
+        return None
+    if any(part.get("enum") for part in parts):
+        return None
+    texts = [description, *(str(part.get("description") or "") for part in parts)]
+    text = " ".join(dict.fromkeys(text[:_MAX_TEXT].strip() for text in texts if text))
+    bounds = {
+        key: float(value)
+        for key in ("minimum", "maximum", "default", "example")
+        for part in parts
+        if isinstance(value := part.get(key), int | float) and not isinstance(value, bool)
+    }
+    examples = [value for part in parts for value in _numbers(part.get("examples"))]
+    largest = max([*bounds.values(), *examples], default=None)
+    return _unit_of_text(name, text, "integer" in types or "string" in types, bounds.get("maximum"), largest)
+
+
+def _is_number_text(types: set[str], parts: Iterable[Mapping[str, object]]) -> bool:
+    """Return whether a value is a number of 64 bits that JSON writes as a text."""
+    return types <= {"string", "null"} and any(part.get("format") in _NUMBER_FORMATS for part in parts)
+
+
+def _numbers(values: object) -> list[float]:
+    listed = values if isinstance(values, list) else []
+    return [float(value) for value in listed if isinstance(value, int | float) and not isinstance(value, bool)]
+
+
+@lru_cache(maxsize=16_384)
+def _unit_of_text(
+    name: str, text: str, is_integer: bool, maximum: float | None, largest: float | None
+) -> WireUnit | None:
+    words = _unit_words(name)
+    units = [
+        unit
+        for unit in (
+            _money_unit(words, text, is_integer),
+            _time_unit(words, text),
+            _data_unit(words, text),
+            _share_unit(words, text, is_integer, maximum, largest),
+        )
+        if unit is not None
+    ]
+    return units[0] if len(units) == 1 else None
+
+
+def _unit_words(name: str) -> tuple[str, ...]:
+    """Return the words of a name, with KiB in one: maxKiB -> max kib."""
+    return tuple(split_words(re.sub(r"(?<![A-Z])[KMGT]i?B(?![a-z])", lambda match: f"_{match[0].lower()}_", name)))
+
+
+def _first_sentence(text: str) -> str:
+    return re.split(r"(?<=[a-z)])\.\s|\n\n", text, maxsplit=1)[0]
+
+
+def _money_unit(words: tuple[str, ...], text: str, is_integer: bool) -> WireUnit | None:
+    is_money = not _MONEY_WORDS.isdisjoint(words)
+    currency = _currency_of(words, text)
+    head = text[:240]
+    if ({"micro", "micros"} & set(words) and not {"time", "timestamp", "duration", "latency"} & set(words)) and (
+        is_money or _MONEY_TEXT.search(text)
+    ):
+        return WireUnit(name="micros", evidence=UnitEvidence.NAME, words=" ".join(words), currency=currency)
+    micros = _MICROS_TEXT.search(text)
+    if micros and (is_money or _MONEY_TEXT.search(text)):
+        return WireUnit(name="micros", evidence=UnitEvidence.TEXT, words=micros[0], currency=currency)
+    minor = _MINOR_TEXT.search(head)
+    is_doubtful = _MINOR_DOUBT.search(text) is not None
+    if "cents" in words and len(words) > 1 and not _NEVER_WORDS & set(words) and not is_doubtful and is_integer:
+        return WireUnit(name="cents", evidence=UnitEvidence.NAME, words=" ".join(words), currency=currency)
+    if minor and is_integer and not is_doubtful and (is_money or _MONEY_TEXT.search(head)):
+        unit = "cents" if minor["cents"] else "minor"
+        return WireUnit(name=unit, evidence=UnitEvidence.TEXT, words=minor[0], currency=currency)
+    if currency and is_money and not _WHOLE_DOUBT.search(text) and not _NEVER_WORDS & set(words):
+        return WireUnit(name="units", evidence=UnitEvidence.TEXT, words=currency, currency=currency)
+    return None
+
+
+def _currency_of(words: tuple[str, ...], text: str) -> str:
+    """Return the currency that a name or a text states; "" for none or several."""
+    found = {word.upper() for word in words[1:] if word.upper() in CURRENCIES and word not in ("all", "try", "top")}
+    for match in _WHOLE_TEXT.finditer(text[:240]):
+        if code := _CURRENCY_WORDS.get(match[1] or "", (match[2] or match[3] or "")):
+            found |= {code} & CURRENCIES
+    return found.pop() if len(found) == 1 else ""
+
+
+def _named_time_units(words: tuple[str, ...]) -> set[str]:
+    """Return the units of time at the end of a name, or before what they lead to: days_to_keep, not afterHoursType."""
+    named = set()
+    for index, word in enumerate(words):
+        following = words[index + 1] if index + 1 < len(words) else ""
+        # `sold_in_last_45_days` counts what was sold.
+        is_period = index > 0 and words[index - 1].isdigit()
+        if word in _TIME_NAMES and not is_period and following in ("", *_AFTER_UNIT):
+            named.add(_TIME_NAMES[word])
+    return named
+
+
+_AFTER_UNIT = "to until till before after since between left remaining valid old ago".split()
+
+
+def _time_unit(words: tuple[str, ...], text: str) -> WireUnit | None:
+    named = _named_time_units(words)
+    is_time = not _TIME_WORDS.isdisjoint(words)
+    if is_time or _COUNT_TEXT.search(text):
+        named |= {_SHORT_TIME_NAMES[word] for word in words[1:] if word in _SHORT_TIME_NAMES}
+    written = {_written_unit(match) for match in _TIME_TEXT.finditer(_first_sentence(text)[:300])}
+    units = named | written
+    if len(units) != 1 or _NEVER_WORDS & set(words) or _MOMENT_TEXT.search(text):
+        return None
+    unit = units.pop()
+    # Only these are units of points in time.
+    is_moment = unit in ("seconds", "milliseconds", "microseconds", "nanoseconds") and _MOMENT_WORDS & set(words)
+    if is_moment and not is_time:
+        return None
+    if named and (len(words) > 1 or written):
+        return WireUnit(name=unit, evidence=UnitEvidence.NAME, words=" ".join(words))
+    if written and (is_time or _COUNT_TEXT.search(text)):
+        return WireUnit(name=unit, evidence=UnitEvidence.TEXT, words=_first_match(_TIME_TEXT, text))
+    return None
+
+
+def _written_unit(match: re.Match[str]) -> str:
+    word = (match[1] or match[2]).lower()
+    return _TIME_NAMES.get(word) or _SHORT_TIME_NAMES[word]
+
+
+def _first_match(pattern: re.Pattern[str], text: str) -> str:
+    match = pattern.search(text)
+    return match[0] if match else ""
+
+
+def _data_unit(words: tuple[str, ...], text: str) -> WireUnit | None:
+    named = {_DATA_NAMES[word] for word in words[1:][-1:] if word in _DATA_NAMES}
+    named |= {"bytes"} if words[:1] == ("bytes",) or "bytes" in words[-2:] else set()
+    sentence = _first_sentence(text)[:300]
+    written = {_DATA_NAMES[(match[1] or match[2]).lower()] for match in _DATA_TEXT.finditer(sentence)}
+    # A text that speaks of another unit than the name does: "outbound GB" of bytes_sent.
+    spoken = {_DATA_NAMES[match[0].lower()] for match in _BARE_DATA.finditer(sentence)} if named else set()
+    units = named | written | spoken
+    if (
+        len(units) != 1
+        or {"per", "rate", "ratio", "speed"} & set(words)
+        or re.search(r"\bper (?:second|sec|minute)\b|/s\b", text)
+    ):
+        return None
+    if named:
+        return WireUnit(name=units.pop(), evidence=UnitEvidence.NAME, words=" ".join(words))
+    is_size = {"size", "memory", "disk", "storage", "length", "quota", "space", "ram", "capacity", "volume", "bytes"}
+    if (
+        is_size & set(words)
+        or _COUNT_TEXT.search(text)
+        or re.match(r"\W*(?:the\s+)?[\w\s]{0,30}\bsize\b", text.lower())
+    ):
+        return WireUnit(name=units.pop(), evidence=UnitEvidence.TEXT, words=_first_match(_DATA_TEXT, sentence))
+    return None
+
+
+def _share_unit(
+    words: tuple[str, ...], text: str, is_integer: bool, maximum: float | None, largest: float | None
+) -> WireUnit | None:
+    if re.search(r"\bbasis points?\b", text, re.IGNORECASE) or words[-2:] == ("basis", "points"):
+        is_other = _SHARE_TEXT.search(text) is not None
+        return None if is_other else WireUnit(name="basis_points", evidence=UnitEvidence.TEXT, words="basis points")
+    is_percent = not {"percent", "percentage", "pct"}.isdisjoint(words[-1:])
+    if not is_percent and not _SHARE_TEXT.search(text[:200]):
+        return None
+    if {"micros", "millis", "bps", "points"} & set(words):
+        return None
+    is_fraction = maximum is not None and maximum <= 1 and not is_integer
+    if is_fraction or (not is_integer and maximum is None and (largest or 0) <= 1 and _is_share_of_one(text, words)):
+        return None if _WHOLE_PERCENT.search(text) else WireUnit(name="fraction", evidence=UnitEvidence.BOUNDS)
+    is_whole = maximum == 100 or _WHOLE_PERCENT.search(text) is not None or (largest is not None and largest > 1)
+    if is_percent and (is_whole or is_integer) and not _FRACTION.search(text) and (maximum is None or maximum <= 1000):
+        return WireUnit(name="percent", evidence=UnitEvidence.NAME, words=" ".join(words))
+    return None
+
+
+def _is_share_of_one(text: str, words: tuple[str, ...]) -> bool:
+    """Return whether a text says that a share is between 0 and 1."""
+    return bool(re.search(r"\bbetween 0(?:\.0+)? and 1(?:\.0+)?\b(?!\s*00)|\bfrom 0(?:\.0)? to 1(?:\.0)?\b", text))
+
+
+# The unit of a number in its description: in minutes, (minutes), minutes at its end or its beginning.
+_UNIT_NAME = re.compile(
+    r"\b(?:in|of|as|per|number of|how many|measured in|specified in|expressed in)\s+(?:the\s+|whole\s+)?([^\W\d_]+)"
+    r"|\(([^\W\d_]+)\)|([^\W\d_]{4,})\s*[.)]?$|^([^\W\d_]{5,})\b",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=4096)
+def likely_unit(name: str, description: str) -> Unit | None:
+    """Return the measure that a name or else a description may mean, for a number whose own unit is known."""
+    last = re.split(r"[_\-\s]|(?<=[a-z])(?=[A-Z])", name)[-1]
+    words = [last.lower(), *(match[match.lastindex or 0] for match in _UNIT_NAME.finditer(description[:200]))]
+    units = (find_unit(word) for word in words if len(word) > 1)
+    return next((match_unit for match_unit in units if match_unit is not None), None)
+
+
+def likely_money_unit(stems: Collection[str]) -> str:
+    """Return the unit of money that the stems of a name may mean: `micros`, `cents` or ""."""
+    return "micros" if "micro" in stems else "cents" if "cent" in stems else ""
+
+
+def states_minor_unit(description: str) -> bool:
+    """Return whether a description speaks of the smallest unit of a currency, in which said money then is."""
+    return _LIKELY_MINOR.search(description) is not None
+
+
+_LIKELY_MINOR = re.compile(r"\b(?:minor|smallest) (?:currency )?units?\b|\bin cents\b", re.IGNORECASE)
+
+LIKELY_UNITS = (
+    ("micros", re.compile(r"\bmicros?\b|\bmicro[- ]?units?\b|\bmillionths?\b")),
+    ("cents", re.compile(r"\b(?:cents|pence|minor (?:currency )?units?|smallest currency units?)\b")),
+    ("milliseconds", re.compile(r"\b(?:milliseconds?|millis)\b")),
+    ("basis_points", re.compile(r"\bbasis points?\b|\bbps\b")),
+)
+"""Units as prose and names may write them, for a reader who checks a description."""
