@@ -56,7 +56,7 @@ def _from_ps(pid: int) -> ProcessInfo | None:
     try:
         words = subprocess.run(command, capture_output=True, text=True, env={"LC_ALL": "C"}, timeout=5).stdout.split()
         started = mktime(strptime(" ".join(words[1:6]), "%a %b %d %H:%M:%S %Y"))
-        return ProcessInfo(pid=pid, parent=int(words[0]), name=os.path.basename(" ".join(words[6:])), started=started)
+        return ProcessInfo(pid=pid, parent=int(words[0]), name=Path(" ".join(words[6:])).name, started=started)
     except (OSError, ValueError, IndexError, subprocess.SubprocessError):
         return None
 

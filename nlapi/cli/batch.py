@@ -79,15 +79,12 @@ def batch(
 ) -> None:
     """Make the calls of a file: one preview with what changes, one question, a report of each row.
 
-    A row that fails ends no other. Where a row cannot be built, nothing is sent. Run again, the file goes on with the rows
-    that were not tried or were plainly refused; none is sent twice. Exits with 1 where a row was not done, with 6
+    A row that fails ends no other. Where a row cannot be built, nothing is sent. Run again, the file goes on with the
+    rows that were not tried or were plainly refused; none is sent twice. Exits with 1 where a row was not done, with 6
     without consent.
     """
-    from nlapi.cli.call import hand_over_change
     from nlapi.cli.target import open_target
 
-    if (yes or yes_to is not None) and not dry_run and (code := hand_over_change()) is not None:
-        raise typer.Exit(code)
     target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
     options = {
         "file": file,

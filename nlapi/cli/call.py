@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -89,9 +88,6 @@ def call(
 
     if source == "-" and args == "-":
         raise UsageError("standard input cannot be both the description and --args", hint="give one of them as a file")
-    is_change = (yes or yes_to is not None) and not (dry_run or curl)
-    if is_change and (code := hand_over_change()) is not None:
-        raise typer.Exit(code)
     request = CallInput(
         operation=operation,
         pairs=tuple(pairs or ()),
@@ -123,20 +119,6 @@ class CallInput:
     timeout: float | None = None
     events: int | None = None
     item_filter: Filter | None = None
-
-
-def hand_over_change() -> int | None:
-    """Have the broker of the client's session run this command line, where it runs in one; return its exit code.
-
-    None outside of a session, and where no broker is there: then a change is refused when it is sent.
-    """
-    from nlapi import client_session
-    from nlapi.cli.session_channel import hand_over, session_folders
-
-    if not client_session.is_in_session():
-        return None
-    codes = (hand_over(folder, "nlapi", sys.argv[1:]) for folder in session_folders())
-    return next((code for code in codes if code is not None), None)
 
 
 def run_call(request: CallInput, target: Target, known_values: Mapping[str, str]) -> None:

@@ -8,6 +8,12 @@ import sys
 from collections.abc import Callable
 from typing import Annotated, NoReturn
 
+from nlapi.cli.session_channel import session_exit_code
+
+# Before all that the commands import: in a client's session each of them waits for this process.
+if (_code := session_exit_code(sys.argv[1:])) is not None:
+    sys.exit(_code)
+
 import typer
 
 from nlapi.cli import (

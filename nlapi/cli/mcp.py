@@ -156,8 +156,7 @@ def _in_session(api: Target, consent: Consent) -> tuple[Target, Consent]:
     starts a server is not the client, and its server sends no change.
     """
     from nlapi import client_session
-    from nlapi.cli.plugin_hook import session_folder
-    from nlapi.cli.session_channel import open_receipts
+    from nlapi.cli.session_channel import open_receipts, session_folder
 
     if not client_session.is_in_session() or not client_session.is_client_channel(0):
         return api, consent

@@ -49,21 +49,11 @@ NOTHING = HookQuestion()
 def consent(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The plugin's folder.")]) -> None:
     """Answer a PreToolUse event on standard input: ask the user about a call that may change something."""
     from nlapi.cli.plugin_installed import InstalledPlugin
-    from nlapi.cli.session_channel import ask_about_event
 
-    session = session_folder()
-    answer = ask_about_event(session, 0) if session is not None else None
-    if answer is None:
-        # Without the broker of a session the question is the same, and what is asked about is not sent there.
-        answer = hook_answer(consent_question(json.load(sys.stdin), InstalledPlugin.open(folder)))
-    if answer:
+    # In a session its broker has answered already. Without one the question is the same, and what is asked about is not
+    # sent.
+    if answer := hook_answer(consent_question(json.load(sys.stdin), InstalledPlugin.open(folder))):
         console.write(json.dumps(answer))
-
-
-def session_folder() -> Path | None:
-    """Return the folder of the session that a hook or a server of a client is started in; None outside of one."""
-    data, id = os.environ.get("CLAUDE_PLUGIN_DATA"), os.environ.get("CLAUDE_CODE_SESSION_ID")
-    return Path(data) / id if data and id else None
 
 
 def hook_answer(question: HookQuestion) -> dict[str, Any]:
@@ -88,7 +78,7 @@ def consent_question(event: Any, plugin: InstalledPlugin) -> HookQuestion:
     if not isinstance(command, str):
         return NOTHING
     # Relative names of files are seen from where the command will run.
-    if isinstance(event.get("cwd"), str) and os.path.isdir(event["cwd"]):
+    if isinstance(event.get("cwd"), str) and Path(event["cwd"]).is_dir():
         os.chdir(event["cwd"])
     return _command_question(plugin, command)
 
@@ -238,7 +228,7 @@ def _batch_question(
 
 
 def _expansion_question(words: Sequence[ShellWord], name: str) -> HookQuestion:
-    """Return the question about a read whose words the shell replaces, or whose values are in a file: they leave here."""
+    """Return the question about a read that sends what the shell puts into its words, or what is in a file."""
     shown: list[str] = [word for word in words if word.expands]
     shown = shown or [*_named_files(words, prefix="@")]
     if "-" in words:

@@ -1,4 +1,4 @@
-"""A plugin as it is installed where nlapi runs: its API with what the user configured, and its commands in a session."""
+"""A plugin as it is installed where nlapi runs: its API as the user configured it, and its commands in a session."""
 
 from __future__ import annotations
 
@@ -179,10 +179,14 @@ def session(
 ) -> None:
     """Be the broker of a client's session, until it ends."""
     from nlapi.cli.session_broker import ForkReceipts, SessionBroker, start_detached
+    from nlapi.plugin.programs import OPTION_PREFIX
     from nlapi.processes import process_info
 
     start_detached()
     plugin, process = InstalledPlugin.open(folder), process_info(client)
+    # `--auth scheme=env:NAME` of a command is read here, and may name what is in this environment.
+    for name in [name for name in os.environ if name.startswith(OPTION_PREFIX)]:
+        del os.environ[name]
     if process is None:
         raise UsageError(f"there is no process {client}")
 
@@ -201,17 +205,17 @@ def session(
             return run_guarded(lambda: plugin.run(words, receipts))
         return run_guarded(lambda: run_plain(words, receipts))
 
-    SessionBroker(folder=session_folder, client=process, prepare=plugin.load, answer=answer, run=run).serve()
+    def prepare() -> None:
+
+        plugin.load()
+
+    SessionBroker(folder=session_folder, client=process, prepare=prepare, answer=answer, run=run).serve()
 
 
-def command(context: typer.Context, folder: Annotated[Path, typer.Argument(metavar="DIR")]) -> None:
-    """Run a plugin's command in a client's session: by the broker of the session, else with exported variables alone."""
-    from nlapi.cli.session_channel import hand_over
-
-    plugin = InstalledPlugin.open(folder)
-    variable = f"NLAPI_{plugin.manifest.name.upper().replace('-', '_')}_SESSION"
-    session_folder = os.environ.get(variable)
-    code = hand_over(Path(session_folder), "command", context.args) if session_folder else None
-    if code is not None:
-        raise typer.Exit(code)
-    plugin.run(context.args, None)
+def command(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    session_folder: Annotated[Path, typer.Argument(metavar="SESSION")],
+) -> None:
+    """Run a plugin's command in a session whose broker is not there: with exported variables alone, and no change."""
+    InstalledPlugin.open(folder).run(context.args, None)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from nlapi.cli.session_channel import EVENTS, SOCKET, bind, receive_message, send_message
+from nlapi.cli.session_channel import EVENTS, OUTPUT_VARIABLES, bind, receive_message, send_message
 from nlapi.cli.session_receipts import Owner, ReceiptBook
 from nlapi.processes import ProcessInfo, ancestors, hide_memory, is_channel_from, peer_of, process_info
 
@@ -118,7 +118,7 @@ class SessionBroker:
         return folder.st_ino, folder.st_ctime_ns, events.st_ino, os.fstat(self.events).st_ino, parent.st_ino
 
     def _read_events(self) -> None:
-        """Take receipts away for events that a hook has told of: each line is the id of a call, or a word for others."""
+        """Take receipts away for events that a hook has told of: a line for each, with the id of its call."""
         data = b""
         with suppress(BlockingIOError):
             while piece := os.read(self.events, 65_536):
@@ -243,7 +243,10 @@ def _run_command(
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
-    os.environ.update({str(name): str(value) for name, value in message["environment"].items()})
+    # A proxy, or a place for programs, is for the client's environment to say, and not for a command.
+    os.environ.update(
+        {name: str(message["environment"][name]) for name in OUTPUT_VARIABLES if name in message["environment"]}
+    )
     os.chdir(message["folder"])
     threading.Thread(target=_stop_with, args=(connection,), daemon=True).start()
     return broker.run(kind, [str(word) for word in message["words"]], ForkReceipts(control, "shell"))
@@ -263,6 +266,3 @@ def start_detached() -> None:
     with suppress(OSError):
         os.setsid()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-
-__all__ = ["SOCKET", "ForkReceipts", "SessionBroker", "start_detached"]

@@ -1,4 +1,7 @@
-"""The client side of a session's broker: finds it, hands it an event, a command or a server, and waits for its answer."""
+"""The other side of a session's broker: hands it an event, a command or a server, and waits for its answer.
+
+It imports little: in a session each command and each question of a hook waits for it.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,18 @@ EVENTS = "events"
 # Names of the variables by which the shell of a client's session knows the folders of its brokers.
 _SESSION_VARIABLE = re.compile(r"NLAPI_\w+_SESSION")
 # The variables of a command that its output depends on; nothing else of its environment counts.
-_OUTPUT_VARIABLES = ("COLUMNS", "LINES", "TERM", "NO_COLOR", "LANG", "LC_ALL", "LC_CTYPE")
+OUTPUT_VARIABLES = ("COLUMNS", "LINES", "TERM", "NO_COLOR", "LANG", "LC_ALL", "LC_CTYPE")
 
 # Seconds. A broker starts beside the session, in less than one; a question may take as long as a description to load.
 STARTING_S = 5.0
 ANSWER_S = 120.0
 MAX_MESSAGE = 8 * 1024 * 1024
+
+
+def session_folder() -> Path | None:
+    """Return the folder of the session that a hook or a server of a client is started in; None outside of one."""
+    data, id = os.environ.get("CLAUDE_PLUGIN_DATA"), os.environ.get("CLAUDE_CODE_SESSION_ID")
+    return Path(data) / id if data and id else None
 
 
 def session_folders() -> list[Path]:
@@ -60,8 +69,11 @@ def bind(folder: Path) -> socket.socket:
     return listener
 
 
-def connect(folder: Path, *, wait: float = 0.0) -> socket.socket | None:
-    """Return a connection to the broker of a folder; None where there is none within `wait` seconds."""
+def connect(folder: Path, *, wait: float = 0.0, is_coming: bool = False) -> socket.socket | None:
+    """Return a connection to the broker of a folder; None where there is none within `wait` seconds.
+
+    Only where it `is_coming` is a folder waited for that is not there.
+    """
     end = time.monotonic() + wait
     while True:
         connection = socket.socket(socket.AF_UNIX)
@@ -74,8 +86,8 @@ def connect(folder: Path, *, wait: float = 0.0) -> socket.socket | None:
             return None
         except OSError:
             connection.close()
-        # Without a socket in it, the broker is about to start, or so is the hook that makes the folder.
-        if time.monotonic() >= end:
+        # Without a socket in it, the broker is about to start.
+        if time.monotonic() >= end or not (is_coming or folder.exists()):
             return None
         time.sleep(0.02)
 
@@ -120,12 +132,15 @@ def ask_about_event(folder: Path, descriptor: int) -> dict[str, Any] | None:
 
 
 def hand_over(folder: Path, kind: str, words: Sequence[str]) -> int | None:
-    """Have the broker run a command with the streams of this process, and return its exit code; None without a broker."""
+    """Have the broker run a command with the streams of this process, and return its exit code.
+
+    None without a broker. NlapiError where it ended before the command did.
+    """
     connection = connect(folder, wait=STARTING_S)
     if connection is None:
         return None
-    environment = {name: os.environ[name] for name in _OUTPUT_VARIABLES if name in os.environ}
-    message = {"do": kind, "words": list(words), "folder": os.getcwd(), "environment": environment}
+    environment = {name: os.environ[name] for name in OUTPUT_VARIABLES if name in os.environ}
+    message = {"do": kind, "words": list(words), "folder": str(Path.cwd()), "environment": environment}
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     try:
@@ -155,7 +170,7 @@ class BrokerReceipts:
 
 def open_receipts(folder: Path, *, wait: float) -> BrokerReceipts | None:
     """Return the receipts of the session, for a server whose standard input is the client's; None without a broker."""
-    connection = connect(folder, wait=wait)
+    connection = connect(folder, wait=wait, is_coming=True)
     if connection is None:
         return None
     try:
@@ -168,3 +183,35 @@ def open_receipts(folder: Path, *, wait: float) -> BrokerReceipts | None:
         connection.close()
         return None
     return BrokerReceipts(connection)
+
+
+def session_exit_code(words: Sequence[str]) -> int | None:
+    """Have a session's broker do what a command line says, and return its exit code.
+
+    None for a command line that is none of a session, and where no broker is there: then it is run as any other.
+    """
+    try:
+        return _exit_code(words)
+    except NlapiError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+
+
+def _exit_code(words: Sequence[str]) -> int | None:
+    if words[:2] == ["plugin", "command"] and words[4:5] == ["--"]:
+        return hand_over(Path(words[3]), "command", words[5:])
+    if words[:2] == ["plugin", "consent"] and (folder := session_folder()) is not None:
+        answer = ask_about_event(folder, 0)
+        if answer is None:
+            return None
+        print(json.dumps(answer) if answer else "", end="")
+        return 0
+    if words[:1] in (["call"], ["batch"]) and any(
+        word in ("--yes", "-y") or word.startswith("--yes=") for word in words
+    ):
+        codes = (hand_over(folder, "nlapi", words) for folder in session_folders())
+        return next((code for code in codes if code is not None), None)
+    return None

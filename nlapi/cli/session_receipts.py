@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -46,6 +46,7 @@ class ReceiptBook:
     denial is no event, and the next command is the first that could use what was denied.
     """
 
+    clock: Callable[[], float] = time.monotonic
     question: Question | None = None
     reasons: dict[str, str] = field(default_factory=dict)
 
@@ -59,7 +60,7 @@ class ReceiptBook:
         self._end(INTERVENED)
         left = Counter(digests)
         if left:
-            expires = time.monotonic() + LIFETIME_S
+            expires = self.clock() + LIFETIME_S
             self.question = Question(event=event, owner=owner, asked=asked, expires=expires, left=left)
 
     def take(self, request_digest: str, owner: Owner, process: ProcessInfo | None) -> str:
@@ -70,7 +71,7 @@ class ReceiptBook:
         question = self.question
         if question is None or request_digest not in question.left:
             return self.reasons.get(request_digest, UNASKED)
-        if time.monotonic() > question.expires:
+        if self.clock() > question.expires:
             self._end(EXPIRED)
             return EXPIRED
         if question.owner != owner or process is None:

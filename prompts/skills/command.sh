@@ -48,7 +48,7 @@ esac
 
 # In a client's session the broker makes the call: it has what the user configured, and knows what the user was asked.
 if [ -n "${@session@:-}" ] && [ "$1" != --mcp ] && [ "$1" != --hook ]; then
-  run plugin command "$root" -- "$@"
+  run plugin command "$root" "$@session@" -- "$@"
 fi
 
 @settings@

@@ -33,6 +33,7 @@ class ClientSession:
     permit: Callable[[str], bool] = lambda _: False
     asked: list[str] = field(default_factory=list)
     shell: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
     count: int = 0
 
     def __enter__(self) -> ClientSession:
@@ -96,16 +97,21 @@ class ClientSession:
             out, _ = process.communicate(timeout=PATIENCE)
         return out
 
-    def ask(self, tool: str, tool_input: dict[str, Any]) -> bool:
-        """Run the hooks before a tool, and ask the user where they say so; return whether the tool may run."""
+    def event(self, tool: str, tool_input: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Tell of the use of a tool, as the client does before each; return the event."""
         self.count += 1
         event = {
             "hook_event_name": "PreToolUse",
             "tool_name": tool,
-            "tool_input": tool_input,
+            "tool_input": tool_input or {},
             "tool_use_id": f"toolu_{self.count}",
         }
-        self.hook("hooks/event.sh", event)
+        assert self.hook("hooks/event.sh", event) == ""
+        return event
+
+    def ask(self, tool: str, tool_input: dict[str, Any]) -> bool:
+        """Run the hooks before a tool, and ask the user where they say so; return whether the tool may run."""
+        event = self.event(tool, tool_input)
         # The client runs the hook that asks where the command has `nlapi` in it.
         if tool == "Bash" and "nlapi" not in tool_input["command"]:
             return True
@@ -127,6 +133,7 @@ class ClientSession:
         """Run a command in the client's shell, without any hook."""
         output = self.home / "output"
         ours, theirs = socket.socketpair()
+        ours.shutdown(socket.SHUT_WR)
         with ours, output.open("wb") as file:
             subprocess.run(
                 ["/bin/bash", "-c", f"eval {_quoted(command)} < /dev/null"],
