@@ -112,8 +112,11 @@ def _word(text: str) -> ShellWord:
 
 def _simple_commands(command: str) -> Iterator[list[ShellWord]]:
     """Yield the words of each simple command, without quotes and redirections. ValueError for an open quote."""
-    # A backtick begins a command, which becomes a segment of its own; "$" marks the word that its output replaces.
-    plain = _mark_literals(command.replace("\\\n", " ")).replace("`", "; $ ")
+    # A backtick begins a command, which becomes a segment of its own; "$" marks the words that its output is put into.
+    pieces = _mark_literals(command.replace("\\\n", " ")).split("`")
+    plain = "".join(
+        piece + ("" if piece is pieces[-1] else "; $ " if index % 2 else "$; $ ") for index, piece in enumerate(pieces)
+    )
     lexer = shlex.shlex(plain, posix=True, punctuation_chars="();<>|&\n")
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t", True, ""
     words: list[ShellWord] = []

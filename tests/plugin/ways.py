@@ -1,8 +1,8 @@
 """Ways round the question of a plugin's hook, as a model with a shell may try them.
 
 Each is the text of a command. `@X@` is the plugin's command and `@C@` a change by it, without its consent; `@API@` is
-the plugin's description, `@URL@` where its API is, `@AUTH@` a credential option of `nlapi call`; `@S@` is the variable with
-the session's folder, `@PY@` a Python that has nlapi.
+the plugin's description, `@URL@` where its API is, `@AUTH@` a credential option of `nlapi call`; `@S@` is the variable
+with the session's folder, `@PY@` a Python that has nlapi.
 """
 
 from __future__ import annotations
