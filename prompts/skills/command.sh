@@ -37,6 +37,11 @@ case ${1:-} in
     [ $# -eq 2 ] || usage
     run tools "$api" --format anthropic --include "id:$2"
     ;;
+  --session)
+    [ $# -eq 3 ] || usage
+    shift
+    run plugin session "$root" "$@"
+    ;;
   --mcp | --hook)
     [ $# -eq 1 ] || usage
     ;;

@@ -20,6 +20,4 @@ if [ -n "${CLAUDE_ENV_FILE:-}" ]; then
 fi
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 client=${CLAUDE_PID:-$(ps -o ppid= -p "$PPID" | tr -d ' ')}
-if command -v nlapi >/dev/null 2>&1; then
-  nlapi plugin session "$root" "$folder" "$client" </dev/null >/dev/null 2>&1 &
-fi
+sh "$root/bin/@command@" --session "$folder" "$client" </dev/null >/dev/null 2>&1 &
