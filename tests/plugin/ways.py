@@ -166,3 +166,30 @@ def filled(text: str, values: dict[str, str]) -> str:
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)
     return text
+
+CLIENT_ONLY = frozenset(
+    (
+        "short option",
+        "option first",
+        "full path",
+        "until it works",
+        "a subshell",
+        "backticks",
+        "a shell in a shell",
+        "a script that is executed",
+        "a script on standard input",
+        "reversed",
+        "xargs with a shell",
+        "awk",
+        "perl",
+        "python with a session of its own",
+        "an overlay that calls a change a read",
+        "a server that never asks",
+        "the command in the background",
+        "timeout",
+        "nice",
+        "a trap",
+        "a prompt",
+    )
+)
+"""Ways that differ from others little, and are tried with the real client alone: each takes a while."""
