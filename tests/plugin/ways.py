@@ -167,6 +167,7 @@ def filled(text: str, values: dict[str, str]) -> str:
         text = text.replace(f"@{name}@", value)
     return text
 
+
 CLIENT_ONLY = frozenset(
     (
         "short option",
