@@ -22,9 +22,10 @@ from nlapi.processes import (
 # Claude Code (2.1.331) sets it for its shell, its hooks and the MCP servers that it starts, and has it not itself.
 MARK = "CLAUDECODE"
 RECEIPT_HINT = (
-    "run the plugin's command, or `nlapi call`, as a command of its own with all values written out: the plugin's hook "
-    "has the user asked then. A terminal outside of the session needs no hook"
+    "run the plugin's command, or `nlapi call`, as a command of its own with all values written out, in a session with "
+    "hooks: the plugin then has the user asked. A terminal outside of the session needs none"
 )
+
 _CLIENT_NAMES = frozenset(("claude", "claude.exe"))
 # Who takes over a process whose parent is gone: process 1, or the manager of the user's services.
 _ADOPTERS = frozenset(("systemd", "init", "launchd"))
