@@ -97,6 +97,7 @@ def test_the_plugin_is_the_one_that_was_read_by_people(name: str, tmp_path: Path
     assert {path.name for path in made.rglob("*") if path.is_file() and path.stat().st_mode & 0o100} == {
         f"nlapi-{plugin_name(spec_of(MANY[name]).title)}",
         "consent.sh",
+        "event.sh",
         "session.sh",
     }
 
