@@ -15,6 +15,7 @@ from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.urls import is_http_url
 from nlapi.plugin.markdown import fill_template, inert_line, safe_line
 from nlapi.plugin.names import callable_id, check_name, credential_variables, plugin_name
+from nlapi.plugin.permissions import read_rules
 from nlapi.plugin.portable import GEMINI, gemini_extension, portable_files
 from nlapi.plugin.programs import (
     CODEX,
@@ -141,7 +142,7 @@ def _build_texts(
     values |= {
         "tools": tool_prefix(name),
         "main": f"{name}:{name}",
-        "allowed": f"Bash({command}:*) {tool_prefix(name)}*",
+        "allowed": read_rules(command, tool_prefix(name), usable),
     }
     values["offered"] = _tools_sentence(name, len(usable))
     outline = Outline(

@@ -13,6 +13,7 @@ import yaml
 import nlapi
 from nlapi.errors import UsageError
 from nlapi.openapi.selection import select_operations
+from nlapi.openapi.spec import Effect
 from nlapi.plugin import Options, Plugin, build
 from nlapi.plugin.file_checks import broken_rules
 from nlapi.plugin.names import plugin_name
@@ -76,7 +77,12 @@ def test_front_matter_is_what_a_client_reads(plugin: Plugin) -> None:
         assert head["name"] == path.split("/")[1]
         assert re.fullmatch(r"[a-z0-9-]{1,64}", head["name"])
         assert 20 <= len(head["description"]) <= 500
-        assert head["allowed-tools"] == f"Bash({plugin.command}:*) mcp__plugin_{plugin.name}_api__*"
+        rules = head["allowed-tools"].split(", ")
+        assert rules[-1] == f"mcp__plugin_{plugin.name}_api__*"
+        assert all(rule.startswith(f"Bash({plugin.command} ") for rule in rules[:-1])
+        begins = [rule.removeprefix(f"Bash({plugin.command} ").rstrip("*):") for rule in rules[:-1]]
+        changes = [one.id for one in plugin.operations if one.effect is not Effect.READ]
+        assert not [id for id in changes if any(id.startswith(begin) for begin in begins)]
         assert len(text(plugin, path).splitlines()) < 200
 
 
