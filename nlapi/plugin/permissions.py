@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.plugin.names import callable_id
 
 # Rules of a skill; with more, one rule is for the whole command, and the hook alone tells reads from changes. Of ads,
 # Spotify's Ads API and the gateway there are 4 to 12, of GitHub's and Slack's more.
@@ -18,8 +19,8 @@ def read_rules(command: str, tools: str, operations: Sequence[Operation]) -> str
     A rule is for the beginning of names that no change has: `Bash(nlapi-shop list*)`. `tools` is the prefix of the
     names of the MCP server's tools, whose hook asks about changes.
     """
-    changes = [operation.id for operation in operations if operation.effect is not Effect.READ]
-    reads = [operation.id for operation in operations if operation.effect is Effect.READ]
+    changes = [callable_id(operation) for operation in operations if operation.effect is not Effect.READ]
+    reads = [callable_id(operation) for operation in operations if operation.effect is Effect.READ]
     beginnings = dict.fromkeys(_beginning(id, changes) for id in reads)
     rules = [f"Bash({command} {beginning}*)" for beginning in beginnings if beginning]
     if len(rules) > MAX_RULES:

@@ -77,13 +77,16 @@ def test_front_matter_is_what_a_client_reads(plugin: Plugin) -> None:
         assert head["name"] == path.split("/")[1]
         assert re.fullmatch(r"[a-z0-9-]{1,64}", head["name"])
         assert 20 <= len(head["description"]) <= 500
+        assert len(text(plugin, path).splitlines()) < 200
         rules = head["allowed-tools"].split(", ")
         assert rules[-1] == f"mcp__plugin_{plugin.name}_api__*"
+        if rules[:-1] == [f"Bash({plugin.command}:*)"]:  # too many rules: the hook alone tells reads from changes
+            continue
         assert all(rule.startswith(f"Bash({plugin.command} ") for rule in rules[:-1])
         begins = [rule.removeprefix(f"Bash({plugin.command} ").rstrip("*):") for rule in rules[:-1]]
-        changes = [one.id for one in plugin.operations if one.effect is not Effect.READ]
+        described = spec_of(json.loads(plugin.files["api/openapi.json"])).operations
+        changes = [one.id for one in described if one.effect is not Effect.READ]
         assert not [id for id in changes if any(id.startswith(begin) for begin in begins)]
-        assert len(text(plugin, path).splitlines()) < 200
 
 
 def test_its_own_description_makes_the_same_plugin_again(plugin: Plugin) -> None:
