@@ -27,6 +27,7 @@ from benchmarks.claude_code import PATIENCE, ROOT, Claude, Model, client
 from benchmarks.client import GaveOutError
 from benchmarks.conversations import Stage, configured, conversations, expect, failures
 from benchmarks.descriptions import directory, github
+from benchmarks.receipts import on_receipts
 from nlapi.openapi.selection import select_operations
 from nlapi.plugin import Options, build
 from nlapi.plugin.file_checks import MAX_SESSION_TOKENS
@@ -186,6 +187,7 @@ def with_claude(claude: Claude, further: list[str], folder: Path) -> None:
     on_a_hostile_one(claude)
     on_ads(claude)
     on_the_gateway(claude, folder)
+    on_receipts(claude)
 
 
 def _sources(further: list[str]) -> dict[str, str]:

@@ -80,7 +80,7 @@ class Agreement:
         """Return the calls with their accounts, where words that another change of the plan uses are not unused."""
         calls = [
             call
-            if call.account is not None or call.tool.effect is Effect.READ
+            if call.account is not None or call.tool.effect is Effect.READ or self.terms.policy.spelled_out
             else replace(call, account=trace_call(call, self.conversation, tuple(self.steps)))
             for call in (with_user_files(call, self.conversation.known_values) for call in self.calls)
         ]

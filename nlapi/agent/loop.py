@@ -106,7 +106,12 @@ class PlanRun:
 
     def _needs_consent(self, group: Sequence[int]) -> bool:
         """Return whether a group still has to be confirmed; after a change that failed nothing more is sent."""
-        return group[0] not in self.settled and not any(_is_failed_change(step) for step in self.steps)
+        return group[0] not in self.settled and not self._has_failed
+
+    @property
+    def _has_failed(self) -> bool:
+        """Whether a change failed on which the later calls of the plan may depend."""
+        return not self.plan.independent and any(_is_failed_change(step) for step in self.steps)
 
     async def _settle(self, group: Sequence[int]) -> AsyncGenerator[CallProposed, None]:
         """Confirm a group of READs or, at the first change, all changes of the plan."""
@@ -144,7 +149,7 @@ class PlanRun:
     def _ready(self, index: int) -> Prepared | Step:
         # A failed change may be what the later ones rely on, so they are not sent although the user agreed to them.
         item = self.settled.pop(index, None)
-        if isinstance(item, Step) or (item and not any(_is_failed_change(step) for step in self.steps)):
+        if isinstance(item, Step) or (item and not self._has_failed):
             return item
         call, request = (item.call, item.request) if item else (self.plan.calls[index], None)
         return failed_step(call, f"{NOT_RUN}, as a change before it in the plan failed or did not end", request)

@@ -58,7 +58,7 @@ class Policy:
 
     `agreed` are the ids of calls that the user agreed to as parts of a document that was shown (a workflow): they run
     unasked, once each. A further attempt of one asks as a repetition does, and so does one that may have been carried
-    out.
+    out. With `spelled_out` the user wrote the calls themselves, with their operations and values, and no sentence.
     """
 
     yes: bool = False
@@ -70,6 +70,7 @@ class Policy:
     offer_below: float = 0.0
     secrets: tuple[str, ...] = field(default=(), repr=False)
     agreed: frozenset[str] = frozenset()
+    spelled_out: bool = False
 
     def decide(
         self,
@@ -99,9 +100,12 @@ class Policy:
         if is_read:
             reason = _join_reasons(confidence_reason if self.interactive else "", crossing)
             return PolicyDecision(verdict=Verdict.ASK, reason=reason) if reason else PolicyDecision(verdict=Verdict.RUN)
-        repetition = repetition_reason(prepared, earlier)
+        # Rows of a file differ by what their user wrote, which a model's second try may not.
+        repetition = repetition_reason(prepared, earlier, by_place=not self.spelled_out)
         account = call.account if call.account is not None else trace_call(call, conversation, during)
-        standing_reasons = reasons_against(call, account, conversation.question, destroy=self.destroy)
+        standing_reasons: tuple[str, ...] = ()
+        if not self.spelled_out:
+            standing_reasons = reasons_against(call, account, conversation.question, destroy=self.destroy)
         reason = _join_reasons(
             repetition, evidence if repetition else "", crossing, *standing_reasons, confidence_reason
         )

@@ -23,11 +23,11 @@ OUTCOME_UNKNOWN = "outcome unknown"
 REFUSAL_STATUSES = frozenset({400, 401, 403, 404, 409, 422, 429})
 
 
-def repetition_reason(prepared: Prepared, earlier: Iterable[Step]) -> str:
+def repetition_reason(prepared: Prepared, earlier: Iterable[Step], *, by_place: bool = True) -> str:
     """Return the reason why a change may be one that was sent before; "" where it is none.
 
-    It is one where the request is the same, where only case, blanks or an optional argument differ, and where an
-    earlier change of the same operation at the same path has an unknown outcome.
+    It is one where the request is the same, where only case, blanks or an optional argument differ, and `by_place`
+    where an earlier change of the same operation at the same path has an unknown outcome.
     """
     earlier_changes = [
         step for step in earlier if may_be_carried_out(step) and _is_same_operation(step.call, prepared.call)
@@ -38,7 +38,7 @@ def repetition_reason(prepared: Prepared, earlier: Iterable[Step]) -> str:
     for step in earlier_changes:
         if _is_alike(step, prepared):
             return f"much the same change {_outcome_text(step)}"
-    uncertain = uncertain_step(prepared, earlier_changes)
+    uncertain = uncertain_step(prepared, earlier_changes) if by_place else None
     return (
         ""
         if uncertain is None

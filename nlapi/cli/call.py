@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -82,8 +84,47 @@ def call(
     A change asks first, and has an idempotency key of its own where the operation describes that header. Exits with
     3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
     """
+    from nlapi.cli.target import open_target
+
+    if source == "-" and args == "-":
+        raise UsageError("standard input cannot be both the description and --args", hint="give one of them as a file")
+    request = CallInput(
+        operation=operation,
+        pairs=tuple(pairs or ()),
+        args=args,
+        dry_run=dry_run,
+        curl=curl,
+        yes=yes or yes_to is not None,
+        output=output,
+        timeout=timeout,
+        events=events,
+        # Compiled before anything is sent, so that a wrong expression costs no change.
+        item_filter=jq_filter(jq) if jq is not None else None,
+    )
+    target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
+    run_call(request, target, known_values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallInput:
+    """What a command line says of one call, beside the API that it goes to."""
+
+    operation: str
+    pairs: tuple[str, ...] = ()
+    args: str | None = None
+    dry_run: bool = False
+    curl: bool = False
+    yes: bool = False
+    output: Output | None = None
+    timeout: float | None = None
+    events: int | None = None
+    item_filter: Filter | None = None
+
+
+def run_call(request: CallInput, target: Target, known_values: Mapping[str, str]) -> None:
+    """Make one call and print its answer; typer.Exit with 3, 4 or 5 for an answer that is no success."""
     from nlapi.cli.arguments import parse_arguments
-    from nlapi.cli.target import open_target, stream_limits
+    from nlapi.cli.target import stream_limits
     from nlapi.tools.compile import compile_tool
     from nlapi.tools.diagnosis import diagnose
     from nlapi.tools.idempotency import single_intention
@@ -91,25 +132,20 @@ def call(
     from nlapi.tools.setting_values import setting_lines
     from nlapi.tools.tool import Call
 
-    if source == "-" and args == "-":
-        raise UsageError("standard input cannot be both the description and --args", hint="give one of them as a file")
-    # Compiled before anything is sent, so that a wrong expression costs no change.
-    item_filter = jq_filter(jq) if jq is not None else None
-    target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
-    tool = compile_tool(target.spec.operation(operation))
-    tool_call = Call(
-        tool=tool, arguments=parse_arguments(tool, known_values=known_values, json_text=args, pairs=pairs or ())
-    )
+    tool = compile_tool(target.spec.operation(request.operation))
+    arguments = parse_arguments(tool, known_values=known_values, json_text=request.args, pairs=request.pairs)
+    tool_call = Call(tool=tool, arguments=arguments)
+    output, item_filter = request.output, request.item_filter
     # Said of each call, so that nobody takes another account for the one that was meant.
     for line in setting_lines(prepare(tool_call, target).settings) if target.settings else ():
         console.note(line)
-    if dry_run or curl:
-        _show(prepare(tool_call, target, intention=single_intention()), output, as_curl=curl)
+    if request.dry_run or request.curl:
+        _show(prepare(tool_call, target, intention=single_intention()), output, as_curl=request.curl)
         return
-    consent = _CallConsent(target, yes=yes or yes_to is not None)
+    consent = _CallConsent(target, yes=request.yes)
     # The operation is named by the user, so --yes is enough for a DELETE too (docs/design/024-consent-to-a-plan.md).
     live = LivePrinter(output, item_filter)
-    bounds = stream_limits(timeout, events)
+    bounds = stream_limits(request.timeout, request.events)
     try:
         result = asyncio.run(live.wait_for(run(tool_call, target, consent, limits=bounds, watch=live)))
     except KeyboardInterrupt:
@@ -118,7 +154,7 @@ def call(
             _print_items(live.items, output)
         if consent.may_be_sent:
             progress = "its answer was still going on" if live.items else "no answer had come yet"
-            console.note(f"\n{operation} may have been carried out: {progress}")
+            console.note(f"\n{request.operation} may have been carried out: {progress}")
         raise
     print_result(result, output, item_filter, tool.operation, live)
     if doubt := diagnose(result, tool.operation, target):
@@ -161,7 +197,8 @@ class _CallConsent:
         from nlapi.cli.prompts import ask_consent
         from nlapi.tools.amounts import amount_notes
 
-        if not self.yes or prepared.requires_question:
+        # With receipts, the user was asked about this very request in the client.
+        if not self.yes or (prepared.requires_question and self.target.receipts is None):
             if not is_interactive():
                 return False
             console.note(console.preview_request(prepared.request))

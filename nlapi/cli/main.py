@@ -5,13 +5,21 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated, NoReturn
+
+from nlapi.cli.session_channel import session_exit_code
+
+# Before all that the commands import: in a client's session each of them waits for this process.
+if (_code := session_exit_code(sys.argv[1:])) is not None:
+    sys.exit(_code)
 
 import typer
 
 from nlapi.cli import (
     api,
     ask,
+    batch,
     call,
     check,
     console,
@@ -68,6 +76,7 @@ def options(
 app.command(epilog=ask.ASK)(ask.ask)
 app.command(epilog=ask.CHAT)(ask.chat)
 app.command(epilog=call.EPILOG)(call.call)
+app.command(epilog=batch.EPILOG)(batch.batch)
 app.command(epilog=tools.EPILOG)(tools.tools)
 app.command(epilog=find.EPILOG)(find.find)
 app.command(epilog=check.EPILOG)(check.check)
@@ -92,9 +101,16 @@ def main() -> NoReturn:
 
 
 def _run() -> int:
+    return run_guarded(lambda: app(expand_optional_values(sys.argv[1:]), prog_name="nlapi", standalone_mode=False))
+
+
+def run_guarded(command: Callable[[], object]) -> int:
+    """Run a command and return its exit code; every error is one line on standard error."""
     try:
-        code = app(expand_optional_values(sys.argv[1:]), prog_name="nlapi", standalone_mode=False)
+        code = command()
         console.flush()
+    except typer.Exit as error:
+        code = error.exit_code
     except NlapiError as error:
         console.error(str(error))
         code = error.exit_code
@@ -113,7 +129,7 @@ def _run() -> int:
     if code == INTERRUPTED:
         console.note("\ninterrupted")
     _close_stdout()
-    return int(code or 0)
+    return code if isinstance(code, int) else 0
 
 
 def _report_usage_error(error: typer.TyperException) -> None:

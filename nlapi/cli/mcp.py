@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from nlapi.mcp.server_state import ServerState
     from nlapi.mcp.tool_listing import ToolCatalogue
     from nlapi.openapi.spec import Spec
+    from nlapi.tools.run import Target
+
+# Seconds in which the broker of the session has to be there.
+BROKER_S = 3.0
 
 EPILOG = """nlapi mcp ads --auth bearer=env:ADS_TOKEN
 nlapi mcp openapi.yaml --http 127.0.0.1:8000 --pass-header Authorization
@@ -108,6 +112,8 @@ def mcp(
     api, known_values = target.open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
     if api.base_url is None and (note := explain_server(api.spec)):
         console.note(note)
+    if endpoint is None:
+        api, consent = _in_session(api, consent)
     settings = Settings(
         consent=consent,
         all_tools=all_tools,
@@ -135,6 +141,33 @@ def mcp(
             lambda: read(target.load(source, overlays, root)),
         )
     _serve(server_state, watcher, endpoint)
+
+
+class _OwnQuestions:
+    """The receipts of a server that asks the user about each change by itself."""
+
+    def take(self, request_digest: str) -> str:
+        return ""
+
+
+def _in_session(api: Target, consent: Consent) -> tuple[Target, Consent]:
+    """Return the API and who is asked, where the client of a session has started this server.
+
+    Where the hooks of a plugin ask, its broker has the receipts; else the server asks. A command of the model that
+    starts a server is not the client, and its server sends no change.
+    """
+    from nlapi import client_session
+    from nlapi.cli.session_channel import open_receipts, session_folder
+
+    if not client_session.is_in_session() or not client_session.is_client_channel(0):
+        return api, consent
+    folder = session_folder()
+    # The hook that starts the broker runs beside this server.
+    receipts = open_receipts(folder, wait=BROKER_S) if folder is not None and consent is Consent.ELICIT else None
+    if receipts is not None:
+        return replace(api, receipts=receipts, pinned=True), Consent.CLIENT
+    # A client that asks by itself (`--consent client`) is one that the user trusts to.
+    return replace(api, receipts=_OwnQuestions(), pinned=True), consent
 
 
 def _token(reference: str | None) -> str:

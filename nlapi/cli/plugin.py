@@ -27,6 +27,7 @@ from nlapi.cli.options import (
 )
 from nlapi.cli.planners import model_endpoint
 from nlapi.cli.plugin_hook import consent
+from nlapi.cli.plugin_installed import command, session
 from nlapi.cli.table import is_json
 from nlapi.errors import CredentialError, NlapiError, PlannerError, UsageError
 from nlapi.issue import Issue, Level
@@ -371,5 +372,7 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
 
 app.command(epilog=plugin_run.RUN)(plugin_run.run)
 app.command(epilog=plugin_run.SETTINGS)(plugin_run.settings)
-# Hidden: the plugin's hook calls it, not a person.
+# Hidden: the plugin's hooks and its command call them, not a person.
 app.command(hidden=True)(consent)
+app.command(hidden=True)(session)
+app.command(hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(command)

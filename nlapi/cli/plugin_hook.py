@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,88 +16,101 @@ import typer
 from nlapi.cli import console
 from nlapi.cli.options import expand_optional_values
 from nlapi.errors import NlapiError
-from nlapi.registry import user_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from nlapi.cli.plugin_installed import InstalledPlugin
     from nlapi.openapi.spec import Operation
-    from nlapi.plugin.folder import PluginManifest
-    from nlapi.tools.run import Target
+    from nlapi.plugin.shell_calls import ShellWord
+    from nlapi.tools.run import Prepared, Target
     from nlapi.tools.tool import Tool
+
+    OpenedApi = tuple[Target, Mapping[str, str]]
+    """An API, and the values that its user registered with it."""
 
 # Characters of a question. Of several calls all are named first, so that a cut hides none of them.
 MAX_REASON = 3_000
 # Options of the plugin's command that only print.
 PRINTING_OPTIONS = ("--find", "--about", "-h", "--help")
+BATCH = "batch"
+NLAPI = "nlapi"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookQuestion:
+    """What a user is asked about an event: "" for nothing. `digests` are those of the requests that the text shows."""
+
+    text: str = ""
+    digests: tuple[str, ...] = ()
+
+
+NOTHING = HookQuestion()
 
 
 def consent(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The plugin's folder.")]) -> None:
     """Answer a PreToolUse event on standard input: ask the user about a call that may change something."""
-    reason = consent_question(json.load(sys.stdin), folder)
-    if reason:
-        # Without hookEventName Claude Code (2.1.331) drops the answer and runs the command. "ask" overrides a
-        # permission that allows the command and, where nobody can be asked, denies it.
-        answer = {"hookEventName": "PreToolUse", "permissionDecision": "ask", "permissionDecisionReason": reason}
-        console.write(json.dumps({"hookSpecificOutput": answer}))
+    from nlapi.cli.plugin_installed import InstalledPlugin
+
+    # In a session its broker has answered already. Without one the question is the same, and what is asked about is not
+    # sent.
+    if answer := hook_answer(consent_question(json.load(sys.stdin), InstalledPlugin.open(folder))):
+        console.write(json.dumps(answer))
 
 
-def consent_question(event: Any, folder: Path) -> str:
-    """Return the question to the user about an event; "" when it makes no call, or only reads."""
-    import nlapi
-    from nlapi.cli.plugin_run import plugin_base_url
-    from nlapi.plugin.argument_settings import setting_values
-    from nlapi.plugin.build import DESCRIPTION, MANIFEST
-    from nlapi.plugin.folder import read_manifest
+def hook_answer(question: HookQuestion) -> dict[str, Any]:
+    """Return the answer of a PreToolUse hook that has the user asked; {} where there is nothing to ask."""
+    if not question.text:
+        return {}
+    # Without hookEventName Claude Code (2.1.331) drops the answer and runs the command. "ask" overrides a
+    # permission that allows the command and, where nobody can be asked, denies it.
+    answer = {"hookEventName": "PreToolUse", "permissionDecision": "ask", "permissionDecisionReason": question.text}
+    return {"hookSpecificOutput": answer}
+
+
+def consent_question(event: Any, plugin: InstalledPlugin) -> HookQuestion:
+    """Return the question to the user about an event; NOTHING when it makes no call, or only reads."""
     from nlapi.plugin.programs import tool_prefix
-    from nlapi.tools.run import Target
 
-    plugin = read_manifest((folder / MANIFEST).read_bytes(), MANIFEST)
-
-    def api() -> Target:
-        spec = nlapi.load(folder / DESCRIPTION, cache=user_folder("cache"))
-        base_url = plugin_base_url(plugin) or None
-        settings = setting_values(plugin, base_url, os.environ)
-        return Target(spec=spec, base_url=base_url, no_auth=plugin.options.no_auth, settings=settings)
-
-    tool = str(event["tool_name"])
-    if tool.startswith(tool_prefix(plugin.name)):
-        return _tool_question(api(), plugin, tool.removeprefix(tool_prefix(plugin.name)), event["tool_input"])
-    return _command_question(api, plugin, folder, str(event["tool_input"]["command"])) if tool == "Bash" else ""
+    tool, prefix = str(event["tool_name"]), tool_prefix(plugin.manifest.name)
+    if tool.startswith(prefix):
+        return _tool_question(plugin, tool.removeprefix(prefix), event["tool_input"])
+    # Other tools than Bash may run commands too (PowerShell, Monitor): theirs are in the same place.
+    command = event["tool_input"].get("command") if isinstance(event.get("tool_input"), dict) else None
+    if not isinstance(command, str):
+        return NOTHING
+    # Relative names of files are seen from where the command will run.
+    if isinstance(event.get("cwd"), str) and Path(event["cwd"]).is_dir():
+        os.chdir(event["cwd"])
+    return _command_question(plugin, command)
 
 
-def _command_question(api: Callable[[], Target], plugin: PluginManifest, folder: Path, command: str) -> str:
-    from nlapi.cli.plugin_run import plugin_base_url
-    from nlapi.cli.recipe_question import command_question, is_command_word, stores_setting
+def _command_question(plugin: InstalledPlugin, command: str) -> HookQuestion:
     from nlapi.plugin.shell_calls import find_calls, find_override
 
-    commands = find_calls(command, plugin.command)
-    if commands is None:
-        return f"It cannot be told from this command what {plugin.command} would do."
-    if not commands:
-        return ""
-    if variable := find_override(command, (*plugin.variables, *plugin.settings.values())):
-        return f"This command sets {variable} for {plugin.command}: what it sends may go elsewhere."
-    if len(commands) > 1 and any(map(stores_setting, commands)):
-        return f"It stores a setting and goes on with {plugin.command}: what that sends is not known yet."
-    target = None if all(map(is_command_word, commands)) else api()
-    reasons = (
-        command_question(folder, words, plugin_base_url(plugin))
-        if target is None or is_command_word(words)
-        else _call_question(target, words)
-        for words in commands
-    )
-    questions = list(filter(None, reasons))
-    summary = [f"{len(questions)} calls: " + "; ".join(reason.partition("\n")[0].rstrip(":") for reason in questions)]
-    return _shorten_question("\n\n".join([*(summary if len(questions) > 1 else ()), *questions]))
+    name, variables = plugin.manifest.command, (*plugin.manifest.variables, *plugin.manifest.settings.values())
+    own_calls = find_calls(command, name)
+    if own_calls is None:
+        return HookQuestion(
+            text=f"It cannot be told from this command what {name} would do. A change in it will not be sent: "
+            "it has to be a command of its own, written out."
+        )
+    # Of a command that cannot be read, `nlapi` sends no change: nothing has to be asked.
+    plain_calls = [words[1:] for words in find_calls(command, NLAPI) or () if words[:1] in (["call"], [BATCH])]
+    if own_calls and (variable := find_override(command, variables)):
+        return HookQuestion(text=f"This command sets {variable} for {name}: what it sends may go elsewhere.")
+    asked = [question for words in own_calls if (question := _call_question(plugin, words)).text]
+    asked += [question for words in plain_calls if (question := _plain_question(words)).text]
+    texts = [question.text for question in asked]
+    summary = [f"{len(texts)} calls: " + "; ".join(text.partition("\n")[0].rstrip(":") for text in texts)]
+    text = shorten_question("\n\n".join([*(summary if len(texts) > 1 else ()), *texts]))
+    return HookQuestion(text=text, digests=tuple(digest for question in asked for digest in question.digests))
 
 
-def _shorten_question(reason: str) -> str:
+def shorten_question(reason: str) -> str:
     """Return a question cut to MAX_REASON characters, with its full length."""
     return reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}… ({len(reason):,} characters)"
 
 
-def _tool_question(api: Target, plugin: PluginManifest, name: str, arguments: Any) -> str:
+def _tool_question(plugin: InstalledPlugin, name: str, arguments: Any) -> HookQuestion:
     """Return the question about a call of a tool of the plugin's MCP server."""
     from nlapi.agent.operation_tools import DESCRIBE, FIND, READ, inner_arguments
     from nlapi.mcp.settings import Consent, Settings
@@ -104,82 +120,177 @@ def _tool_question(api: Target, plugin: PluginManifest, name: str, arguments: An
     from nlapi.results.query_arguments import QUERY_TOOL
 
     # The same list of tools as the server makes, so that hook and server cannot read a call differently.
-    settings = Settings(consent=Consent.CLIENT, name_length=max_tool_length(plugin.name))
+    api = plugin.target()
+    settings = Settings(consent=Consent.CLIENT, name_length=max_tool_length(plugin.manifest.name))
     listed_tools = build_catalogue(api.spec, api.spec.visible_operations, settings)
     if name == QUERY_TOOL or (listed_tools.uses_search and name in (FIND, DESCRIBE)):
-        return ""
+        return NOTHING
     try:
         if listed_tools.uses_search and name in (READ, CALL):
             name, arguments = str(arguments.get("operation")), inner_arguments(name, arguments)
         tool = listed_tools.tool(name)
         if tool.effect is Effect.READ:
-            return ""
-        return _shorten_question(f"{_effect_line(tool.operation)}:\n{_request_preview(api, tool, dict(arguments))}")
+            return NOTHING
+        return _request_question(_prepare(api, tool, dict(arguments)))
     except (NlapiError, ValueError, TypeError) as error:
-        return f"What {name[:100]!r} would do cannot be shown: {getattr(error, 'message', error)}"
+        return HookQuestion(text=f"What {name[:100]!r} would do cannot be shown: {getattr(error, 'message', error)}")
 
 
-def _call_question(api: Target, words: list[str]) -> str:
-    """Return the question about one call of the plugin's command, with its request; "" when it only reads."""
+def _call_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQuestion:
+    """Return the question about one call of the plugin's command, with its request; NOTHING when it only reads."""
+    from nlapi.cli.plugin_installed import parse_batch, parse_call
+    from nlapi.cli.recipe_question import recipe_question
     from nlapi.openapi.spec import Effect
+    from nlapi.plugin.names import COMMAND_WORDS
 
     if words[:1] and words[0] in PRINTING_OPTIONS:
-        return ""
-    spec = api.spec
+        return _expansion_question(words, "This")
+    spec = plugin.load()
+    if words[:1] == [BATCH]:
+        return _batch_question(lambda: parse_batch(["SOURCE", *words[1:]]), lambda _: (plugin.target(), {}), words)
+    if words and words[0] in COMMAND_WORDS:
+        return recipe_question(plugin, words)
     if not words or not spec.has(words[0]):
-        return f"{words[0] if words else 'The operation'!r} is none that is known to only read."
+        return HookQuestion(text=f"{words[0] if words else 'The operation'!r} is none that is known to only read.")
     operation = spec.operation(words[0])
     if operation.effect is Effect.READ:
-        return ""
+        return _expansion_question(words, operation.id)
+    return _change_question(operation, lambda: (parse_call(["SOURCE", *words]), (plugin.target(), {})), words)
+
+
+def _plain_question(words: Sequence[ShellWord]) -> HookQuestion:
+    """Return the question about a call by `nlapi call` itself, of any description."""
+    from nlapi.cli.plugin_installed import open_call_target, parse_batch, parse_call
+    from nlapi.openapi.spec import READ_METHODS, Effect
+
+    if words[:1] == [BATCH]:
+        return _batch_question(lambda: parse_batch(list(words[1:])), open_call_target, words)
     try:
-        options = _parse_options(words)
+        options = parse_call(list(words))
+        opened = open_call_target(options)
+        operation = opened[0].spec.operation(options["operation"])
+    except (NlapiError, typer.TyperException):
+        # It will fail in the same way, before anything is sent.
+        return NOTHING
+    # A description of somebody else, or of the model, may call a POST a read.
+    if operation.effect is Effect.READ and operation.method in READ_METHODS:
+        return NOTHING
+    return _change_question(operation, lambda: (options, opened), words)
+
+
+def _change_question(
+    operation: Operation, parse: Callable[[], tuple[dict[str, Any], OpenedApi]], words: Sequence[ShellWord]
+) -> HookQuestion:
+    """Return the question about a call of an operation that changes something; NOTHING for a dry run."""
+    from nlapi.cli.arguments import parse_arguments
+    from nlapi.tools.compile import compile_tool
+
+    try:
+        options, (target, known) = parse()
         sends = options["yes"] or options["yes_to"] or not (options["dry_run"] or options["curl"])
         if not sends and not _has_substitution(words):
-            return ""
-        return f"{_effect_line(operation)}:\n{_request_text(api, options)}"
+            return NOTHING
+        pairs, json_text = options["pairs"] or (), options["args"]
+        if json_text == "-" or _has_substitution(words):
+            source = "standard input" if json_text == "-" else "the shell"
+            return HookQuestion(
+                text=f"{_effect_line(operation)}:\nwith arguments from elsewhere: {source}. It will not be sent: its "
+                "values have to be written out, or in a file (--args @FILE)."
+            )
+        tool = compile_tool(operation)
+        prepared = _prepare(target, tool, parse_arguments(tool, known_values=known, json_text=json_text, pairs=pairs))
+        question = _request_question(prepared)
     except (NlapiError, typer.TyperException) as error:
-        return f"{_effect_line(operation)}. Its request cannot be shown: {getattr(error, 'message', error)}"
+        return HookQuestion(
+            text=f"{_effect_line(operation)}. Its request cannot be shown: {getattr(error, 'message', error)}"
+        )
+    # A denied question is told to the model, which may not be allowed to read the file: its content is not in it.
+    files = _named_files((json_text or "", *pairs))
+    if not files:
+        return question
+    names = "; ".join(f"{name} ({_file_text(name)})" for name in files)
+    text = f"{_effect_line(operation)}:\n{prepared.request.method} {prepared.request.url}\nwith values of {names}"
+    return HookQuestion(text=text, digests=question.digests)
+
+
+def _batch_question(
+    parse: Callable[[], dict[str, Any]], open_target: Callable[[dict[str, Any]], OpenedApi], words: Sequence[ShellWord]
+) -> HookQuestion:
+    """Return the question about the calls of a file."""
+    from nlapi.cli.batch import preview_batch
+
+    if _has_substitution(words):
+        return HookQuestion(text="A batch with arguments from elsewhere: the shell. It will not be sent: write it out.")
+    try:
+        options = parse()
+        if options["dry_run"] or not (options["yes"] or options["yes_to"]):
+            return NOTHING
+        text, digests = preview_batch(*open_target(options), options)
+    except (NlapiError, typer.TyperException) as error:
+        return HookQuestion(text=f"A batch that cannot be shown: {getattr(error, 'message', error)}")
+    return HookQuestion(text=text, digests=digests)
+
+
+def _expansion_question(words: Sequence[ShellWord], name: str) -> HookQuestion:
+    """Return the question about a read that sends what the shell puts into its words, or what is in a file."""
+    shown: list[str] = [word for word in words if word.expands]
+    shown = shown or [*_named_files(words, prefix="@")]
+    if "-" in words:
+        shown.append(words[words.index("-")])
+    if not shown:
+        return NOTHING
+    what = ", ".join(console.shorten(word, 60) for word in shown[:5])
+    return HookQuestion(text=f"{name} only reads, and sends what the shell, or a file, puts in the place of {what}")
 
 
 def _effect_line(operation: Operation) -> str:
     return f"{operation.id} {console.EFFECTS[operation.effect]}"
 
 
-def _parse_options(words: list[str]) -> dict[str, object]:
-    """Return the options that `nlapi call` will read from the words, by its own parser."""
-    from nlapi.cli import call
-
-    app = typer.Typer()
-    app.command()(call.call)
-    command = typer.main.get_command(app)
-    # Without --help, which would print its text into the hook's answer.
-    return command.make_context("call", ["SOURCE", *expand_optional_values(words)], help_option_names=[]).params
-
-
-def _has_substitution(words: list[str]) -> bool:
+def _has_substitution(words: Sequence[ShellWord]) -> bool:
     """Return whether the shell substitutes a part of the words."""
     # `${X:+ --dry-run }` looks like a dry run and may expand to nothing.
-    return any("$" in word for word in words)
+    return any(word.expands for word in words)
 
 
-def _request_text(api: Target, options: dict[str, Any]) -> str:
-    from nlapi.cli.arguments import parse_arguments
-    from nlapi.tools.compile import compile_tool
-
-    pairs, json_text = options["pairs"] or (), options["args"]
-    external = [text for text in (json_text or "", *pairs) if text == "-" or text.startswith("@") or "=@" in text]
-    if external or _has_substitution([json_text or "", *pairs]):
-        return f"with arguments from elsewhere: {' '.join(external) or 'the shell'}"
-    tool = compile_tool(api.spec.operation(options["operation"]))
-    return _request_preview(api, tool, parse_arguments(tool, known_values={}, json_text=json_text, pairs=pairs))
+def _named_files(texts: Sequence[str], prefix: str = "") -> list[str]:
+    """Return the names of files in arguments: `@FILE`, and `KEY=@FILE`."""
+    names = [text[1:] for text in texts if text.startswith("@")]
+    names += [text.partition("=@")[2] for text in texts if "=@" in text and not text.startswith("{")]
+    return [f"{prefix}{name}" for name in names]
 
 
-def _request_preview(api: Target, tool: Tool, arguments: dict[str, object]) -> str:
-    from nlapi.tools.amounts import amount_notes
+def _file_text(name: str) -> str:
+    """Return the size of a file, and the beginning of the hash of its content."""
+    try:
+        content = Path(name).expanduser().read_bytes()
+    except OSError:
+        return "cannot be read"
+    return f"{len(content):,} bytes, SHA-256 {hashlib.sha256(content).hexdigest()[:12]}"
+
+
+def _prepare(api: Target, tool: Tool, arguments: dict[str, object]) -> Prepared:
     from nlapi.tools.run import prepare
-    from nlapi.tools.setting_values import setting_lines
     from nlapi.tools.tool import Call
 
-    prepared = prepare(Call(tool=tool, arguments=arguments), api)
+    return prepare(Call(tool=tool, arguments=arguments), api)
+
+
+def _request_question(prepared: Prepared) -> HookQuestion:
+    from nlapi.client.digest import digest
+    from nlapi.tools.amounts import amount_notes
+    from nlapi.tools.setting_values import setting_lines
+
+    text = f"{_effect_line(prepared.call.tool.operation)}:\n{console.preview_request(prepared.request)}"
     notes = "\n".join([*setting_lines(prepared.settings), *amount_notes(prepared.written)])
-    return "\n\n".join([console.preview_request(prepared.request), *([notes] if notes else [])])
+    text += f"\n\n{notes}" if notes else ""
+    return HookQuestion(text=shorten_question(text), digests=(digest(prepared.request),))
+
+
+def parse_words(command: Callable[..., None], words: Sequence[str]) -> dict[str, Any]:
+    """Return the options that a command will read from the words, by its own parser."""
+    app = typer.Typer()
+    app.command()(command)
+    # Without --help, which would print its text into the hook's answer.
+    parser = typer.main.get_command(app)
+    return parser.make_context("call", expand_optional_values(words), help_option_names=[]).params

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,8 +17,10 @@ from nlapi.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from nlapi.cli.workflow_open import OpenedDocument
+    from nlapi.openapi.spec import Spec
     from nlapi.plugin.argument_settings import SettingValues
     from nlapi.plugin.folder import PluginManifest
+    from nlapi.tools.run import Target
     from nlapi.workflows.model import ArazzoWorkflow, WorkflowDocument
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a plugin that nlapi built.")]
@@ -64,23 +66,27 @@ def run(
 
     It is shown as a tree, asks once before it changes anything, and goes on with `nlapi workflow resume`.
     """
+    if not recipe:
+        list_recipes(folder)
+        return
+    run_opened(open_recipe(folder, recipe, [*(inputs or ()), *(pairs or ())], options), options, dry_run=dry_run)
+
+
+def run_opened(recipe: OpenedRecipe, options: RunOptions, *, dry_run: bool) -> None:
+    """Run a recipe, or show it."""
     from nlapi.cli.workflow_run import run_workflow
     from nlapi.tools.setting_values import setting_lines
 
-    if not recipe:
-        _list_recipes(folder)
-        return
-    found = open_recipe(folder, recipe, [*(inputs or ()), *(pairs or ())], options)
-    for line in setting_lines(found.filled):
+    for line in setting_lines(recipe.filled):
         console.note(line)
     try:
-        run_workflow(found.opened, found.workflow, found.values, options, str(found.path), dry_run=dry_run)
+        run_workflow(recipe.opened, recipe.workflow, recipe.values, options, str(recipe.path), dry_run=dry_run)
     except MissingError as error:
         error.hint = error.hint.replace("--input ", "")
         raise
 
 
-def _list_recipes(folder: Path) -> None:
+def list_recipes(folder: Path) -> None:
     rows = [
         {"recipe": workflow.id, "inputs": " ".join(workflow.required_inputs), "summary": workflow.summary}
         for _, document in _documents(folder)
@@ -101,8 +107,13 @@ def _documents(folder: Path) -> list[tuple[Path, WorkflowDocument]]:
     return [(folder / FOLDER / name, read_document(str(folder / FOLDER / name))) for name in (*own, *built)]
 
 
-def open_recipe(folder: Path, recipe: str, texts: list[str], options: RunOptions) -> OpenedRecipe:
-    """Return a recipe of a plugin's folder with its inputs. UsageError where the plugin has none of this name."""
+def open_recipe(
+    folder: Path, recipe: str, texts: list[str], options: RunOptions, configured: Target | None = None
+) -> OpenedRecipe:
+    """Return a recipe of a plugin's folder with its inputs; its calls go where `configured` does, if there is one.
+
+    UsageError where the plugin has none of this name.
+    """
     import difflib
 
     from nlapi.cli.workflow_inputs import read_inputs
@@ -122,6 +133,8 @@ def open_recipe(folder: Path, recipe: str, texts: list[str], options: RunOptions
     sources = [f"{name}={location}" for name, location in source_of(document, str(folder / DESCRIPTION)).items()]
     opened = open_document(str(path), sources, base_url=options.base_url, auth=options.auth, no_auth=options.no_auth)
     require_sources(opened)
+    if configured is not None:
+        opened = replace(opened, targets={spec: replace(configured, spec=spec) for spec in opened.targets})
     workflow = opened.document.workflow(recipe)
     if options.repair:
         opened = with_repairs(opened, only=recipe)
@@ -167,29 +180,34 @@ def settings(
     They belong to where the API runs: those of one base URL are not used at another. A credential is no setting.
     """
     import nlapi
-    from nlapi.plugin.argument_settings import check_setting, setting_values
+    from nlapi.plugin.argument_settings import setting_values
     from nlapi.plugin.build import DESCRIPTION, MANIFEST
     from nlapi.plugin.folder import read_manifest
-    from nlapi.stored_settings import change_settings
 
     manifest = read_manifest((folder / MANIFEST).read_bytes(), MANIFEST)
-    base_url = plugin_base_url(manifest)
-    values = setting_values(manifest, base_url, os.environ)
+    values = setting_values(manifest, plugin_base_url(manifest), os.environ)
+    store_settings(manifest, values, lambda: nlapi.load(folder / DESCRIPTION), pairs)
+    print_settings(manifest, values, output)
+
+
+def store_settings(
+    manifest: PluginManifest, values: SettingValues, load: Callable[[], Spec], pairs: list[str] | None
+) -> None:
+    """Store settings, or remove those without a value. UsageError for a name or a value that the API does not take."""
+    from nlapi.plugin.argument_settings import check_setting
+    from nlapi.stored_settings import change_settings
+
     changes = parse_pairs(pairs, "KEY=VALUE")
+    for name, value in changes.items():
+        if name not in manifest.settings:
+            known = ", ".join(manifest.settings) or "none"
+            raise UsageError(f"{name} is no setting of {manifest.name}", hint=f"its settings: {known}")
+        if value:
+            check_setting(load().operations, name, value)
     if changes:
-        spec = nlapi.load(folder / DESCRIPTION)
-        for name, value in changes.items():
-            if name not in manifest.settings:
-                known = ", ".join(manifest.settings) or "none"
-                raise UsageError(f"{name} is no setting of {manifest.name}", hint=f"its settings: {known}")
-            if value:
-                check_setting(spec.operations, name, value)
         change_settings(values.key, changes)
-        for name in changes.keys() & values.overridden.keys():
-            console.note(
-                f"{manifest.settings[name]}, or the option of the client, has another value and goes before it"
-            )
-    _print_settings(manifest, values, output, base_url)
+    for name in changes.keys() & values.overridden.keys():
+        console.note(f"{manifest.settings[name]}, or the option of the client, has another value and goes before it")
 
 
 def plugin_base_url(manifest: PluginManifest) -> str:
@@ -197,7 +215,8 @@ def plugin_base_url(manifest: PluginManifest) -> str:
     return os.environ.get(manifest.variables[0]) or manifest.options.base_url
 
 
-def _print_settings(manifest: PluginManifest, values: SettingValues, output: Any, base_url: str) -> None:
+def print_settings(manifest: PluginManifest, values: SettingValues, output: Any) -> None:
+    """Print the settings of a plugin, and where each value is from."""
     from nlapi.stored_settings import other_places
 
     overridden = values.overridden

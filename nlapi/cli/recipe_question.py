@@ -2,82 +2,86 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from nlapi.cli.plugin_hook import NOTHING, HookQuestion, parse_words, shorten_question
 from nlapi.cli.workflow_options import RunOptions
 from nlapi.errors import NlapiError
-from nlapi.plugin.names import COMMAND_WORDS
+
+if TYPE_CHECKING:
+    from nlapi.cli.plugin_installed import InstalledPlugin
+    from nlapi.cli.plugin_run import OpenedRecipe
+    from nlapi.plugin.shell_calls import ShellWord
 
 # Characters of a recipe's name in a question.
 MAX_NAME = 100
 
-
-def is_command_word(words: Sequence[str]) -> bool:
-    """Return whether the words of a plugin's command are no call of an operation."""
-    return bool(words) and words[0] in COMMAND_WORDS
+RESUME_HINT = "a run that stopped is gone on with in a terminal: nlapi workflow resume"
 
 
-def stores_setting(words: Sequence[str]) -> bool:
-    """Return whether a command stores a value, which calls after it in the same line would be filled in with."""
-    return bool(words) and words[0] in ("set", "settings") and len(words) > 1
+def recipe_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQuestion:
+    """Return the question about a command that is no call of an operation; NOTHING where it changes nothing of the API.
 
-
-def command_question(folder: Path, words: Sequence[str], base_url: str | None) -> str:
-    """Return the question about a command that is no call of an operation; "" where it changes nothing of the API.
-
-    A run is shown whole, with every request as far as it is known. What cannot be shown is asked about all the same.
+    A run is shown whole, with every request as far as it is known, and has one digest: that of the run.
     """
-    if words[0] in ("set", "settings"):
-        return ""
-    if words[0] == "resume":
-        return "It goes on with a recipe that stopped, whose next steps may change something."
-    if len(words) == 1:
-        return ""
+    if words[0] != "run" or len(words) == 1:
+        # A setting is seen in the request of each call that it fills in. In a session `resume` sends nothing.
+        return NOTHING
     name = " ".join(words[1:])[:MAX_NAME]
     try:
-        return _run_question(folder, words[1:], base_url)
+        return _run_question(plugin, words[1:])
     except (NlapiError, typer.TyperException, ValueError, TypeError, OSError) as error:
-        return f"The recipe {name} may change something. Its plan cannot be shown: {getattr(error, 'message', error)}"
+        reason = getattr(error, "message", error)
+        return HookQuestion(text=f"The recipe {name} may change something. Its plan cannot be shown: {reason}")
 
 
-def _run_question(folder: Path, words: Sequence[str], base_url: str | None) -> str:
-    from nlapi.cli.plugin_run import open_recipe
+def _run_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQuestion:
+    from nlapi.cli.plugin_run import run
     from nlapi.cli.workflow_view import dry_run_lines
     from nlapi.tools.setting_values import setting_lines
     from nlapi.workflows.secret_inputs import masked_outline
     from nlapi.workflows.tree_text import effect_counts
 
-    values = _parse_run(words)
-    is_substituted = any("$" in word for word in words)
+    values = parse_words(run, ["DIR", *words])
+    is_substituted = any(word.expands for word in words)
     if values["dry_run"] and not values["yes"] and not is_substituted:
-        return ""
+        return NOTHING
     texts = [*(values["inputs"] or ()), *(values["pairs"] or ())]
-    elsewhere = [text for text in texts if text.partition("=")[2].startswith(("@", "env:")) or "$" in text]
-    options = RunOptions(base_url=base_url or None, no_auth=True, repair=values["repair"])
-    known = [text for text in texts if text not in elsewhere]
-    recipe = open_recipe(folder, values["recipe"], known, options)
+    elsewhere = [text for text in texts if text.partition("=")[2].startswith(("@", "env:"))]
+    if is_substituted or elsewhere:
+        source = "the shell" if is_substituted else ", ".join(elsewhere)[:MAX_NAME]
+        return HookQuestion(
+            text=f"The recipe {values['recipe'][:MAX_NAME]} with inputs from elsewhere: {source}. It will not be sent: "
+            "its inputs have to be written out."
+        )
+    options = run_options(values)
+    recipe = plugin.open_recipe(values["recipe"], texts, options)
     opened, workflow = recipe.opened, recipe.workflow
-    tree = masked_outline(opened.linked, workflow, recipe.values, defaults=opened.defaults, strict=values["strict"])
-    tree = tree.up_to(values["until"])
-    if not tree.changes and not is_substituted:
-        return ""
+    tree = masked_outline(opened.linked, workflow, recipe.values, defaults=opened.defaults, strict=options.strict)
+    tree = tree.up_to(options.until)
+    if not tree.changes:
+        return NOTHING
     lines = [f"The recipe {workflow.id} makes {effect_counts(tree)}:", *dry_run_lines(tree, opened.targets)]
     lines += setting_lines(recipe.filled)
-    lines += [f"with values from elsewhere: {' '.join(elsewhere)}"] if elsewhere else []
-    lines += [f"with {text} for what an answer lacks" for text in values["values"] or ()]
-    return "\n".join(lines)
+    lines += [f"with {text} for what an answer lacks" for text in options.values or ()]
+    return HookQuestion(text=shorten_question("\n".join(lines)), digests=(run_digest(recipe, options),))
 
 
-def _parse_run(words: Sequence[str]) -> dict[str, Any]:
-    """Return the options that `nlapi plugin run` will read from the words, by its own parser."""
-    from nlapi.cli.plugin_run import run
+def run_options(values: dict[str, Any]) -> RunOptions:
+    """Return the options of a run that a command line says, without those that say where it goes and as whom."""
+    names = ("yes", "values", "until", "timeout", "strict", "repair", "no_log", "output")
+    return RunOptions(**{name: values[name] for name in names})
 
-    app = typer.Typer()
-    app.command()(run)
-    command = typer.main.get_command(app)
-    # Without --help, which would print its text into the hook's answer.
-    return dict(command.make_context("run", ["DIR", *words], help_option_names=[]).params)
+
+def run_digest(recipe: OpenedRecipe, options: RunOptions) -> str:
+    """Return the SHA-256 of what a run does: its document, recipe and inputs, where it goes and how far."""
+    places = sorted(target.base_url or "" for target in recipe.opened.targets.values())
+    content = hashlib.sha256(recipe.path.read_bytes()).hexdigest()
+    what = (content, recipe.workflow.id, dict(recipe.values), places, options.until, options.strict, options.repair)
+    text = json.dumps((*what, sorted(options.values or ())), sort_keys=True, default=str)
+    return hashlib.sha256(f"run {text}".encode()).hexdigest()

@@ -19,6 +19,7 @@ from nlapi.openapi.urls import is_http_url
 from nlapi.plugin.argument_settings import ArgumentSetting, find_settings, setting_options
 from nlapi.plugin.markdown import fill_template, inert_line, safe_line
 from nlapi.plugin.names import callable_id, check_name, credential_settings, credential_variables, plugin_name
+from nlapi.plugin.permissions import read_rules
 from nlapi.plugin.portable import GEMINI, gemini_extension, portable_files
 from nlapi.plugin.programs import (
     CODEX,
@@ -180,7 +181,7 @@ def _build_texts(
     values |= {
         "tools": tool_prefix(name),
         "main": f"{name}:{name}",
-        "allowed": f"Bash({command}:*) {tool_prefix(name)}*",
+        "allowed": read_rules(command, tool_prefix(name), usable),
     }
     values["offered"] = _tools_sentence(name, len(usable))
     outline = Outline(

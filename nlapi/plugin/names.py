@@ -31,7 +31,7 @@ BASE_URL = "base_url"
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Words of a plugin's command beside the ids of operations.
-COMMAND_WORDS = frozenset(("run", "resume", "set", "settings"))
+COMMAND_WORDS = frozenset(("batch", "run", "resume", "set", "settings"))
 
 # An operationId that a shell takes literally.
 PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,99}")

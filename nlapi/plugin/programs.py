@@ -22,6 +22,7 @@ from nlapi.plugin.requirement import EXTRA, Requirement, install_lines
 HOOKS = ".claude-plugin/hooks.json"
 HOOK = "hooks/consent.sh"
 SESSION = "hooks/session.sh"
+EVENT = "hooks/event.sh"
 MCP = ".mcp.json"
 ENVIRONMENT = "runtime/environment.sh"
 
@@ -35,7 +36,7 @@ SERVER_NAME = "api"
 MAX_TOOL_NAME = 64
 
 # Claude Code gives hooks what the user configured in variables with this prefix; our MCP server as well. The Bash tool
-# has none of them, hence the hook that writes them to a folder (docs/design/015).
+# has none of them, hence the broker of the session (docs/design/083).
 OPTION_PREFIX = "CLAUDE_PLUGIN_OPTION_"
 
 
@@ -60,7 +61,7 @@ def url_variable(name: str) -> str:
 
 
 def session_variable(name: str) -> str:
-    """Return the environment variable for the folder that the hook makes at the beginning of a session."""
+    """Return the environment variable for the folder of a session, in which its broker can be reached."""
     return f"NLAPI_{variable_form(name)}_SESSION"
 
 
@@ -91,8 +92,7 @@ def build_programs(
     keys = setting_variables(name, variable_of, settings)
     shell_settings = fill_template(
         "settings.sh",
-        given="\n".join(f"given {variable} {OPTION_PREFIX}{key.upper()} {key}" for variable, key in keys.items()),
-        session=session_variable(name),
+        given="\n".join(f"given {variable} {OPTION_PREFIX}{key.upper()}" for variable, key in keys.items()),
     )
     programs = {
         f"bin/{command}": fill_template(
@@ -103,8 +103,9 @@ def build_programs(
             flags=_option_lines(name, variable_of, base_url, no_auth),
             length=str(max_tool_length(name)),
         ),
-        HOOK: fill_template("consent.sh", **values, tools=tool_prefix(name)),
-        SESSION: fill_template("session.sh", **values, keys=" ".join(keys.values()), option=OPTION_PREFIX),
+        HOOK: fill_template("consent.sh", **values),
+        EVENT: fill_template("event.sh"),
+        SESSION: fill_template("session.sh", **values),
         HOOKS: _json(_hooks_entry(name)),
         MCP: _json({"mcpServers": {SERVER_NAME: _server_entry(command, keys.values())}}),
         CODEX_MCP: _json({"mcpServers": {command: _codex_server_entry(command, keys)}}),
@@ -157,13 +158,24 @@ def _codex_server_entry(command: str, variables: Iterable[str]) -> dict[str, obj
 
 
 def _hooks_entry(name: str) -> dict[str, object]:
-    def run(file: str, *words: str) -> list[dict[str, str]]:
-        return [{"type": "command", "command": " ".join([f'sh "${{CLAUDE_PLUGIN_ROOT}}/{file}"', *words])}]
+    def run(file: str, *words: str, **condition: str) -> list[dict[str, str]]:
+        command = " ".join([f'sh "${{CLAUDE_PLUGIN_ROOT}}/{file}"', *words])
+        return [{"type": "command", **condition, "command": command}]
 
+    event = run(EVENT)
+    # The hook that asks gets its event unread, which proves to the broker that it is the client's. So it cannot look
+    # first whether the command is one of ours, and the client does (docs/design/083-receipts.md).
+    asking = run(HOOK, **{"if": "Bash(*nlapi*)"})
     return {
-        "description": "Asks before a call that changes something; hands the plugin's options to its command.",
+        "description": "Asks before a call that changes something; keeps the plugin's options for its command.",
         "hooks": {
-            "PreToolUse": [{"matcher": f"Bash|{tool_prefix(name)}.*", "hooks": run(HOOK)}],
+            "PreToolUse": [
+                {"matcher": "*", "hooks": event},
+                {"matcher": "Bash", "hooks": asking},
+                {"matcher": f"{tool_prefix(name)}.*", "hooks": run(HOOK)},
+            ],
+            "UserPromptSubmit": [{"hooks": event}],
+            "Stop": [{"hooks": event}],
             "SessionStart": [{"hooks": run(SESSION, "start")}],
             "SessionEnd": [{"hooks": run(SESSION, "end")}],
         },

@@ -105,6 +105,8 @@ class Plan:
     """the views of the answers that `text` is about, in order; empty for a planner that only writes text"""
     proposal: WorkflowProposal | None = None
     failure: str = ""
+    independent: bool = False
+    """whether no call depends on another: one that fails ends none of those after it"""
 
     @property
     def effect(self) -> Effect:

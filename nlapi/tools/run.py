@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from nlapi import client_session
 from nlapi.client.auth import AuthorizedRequest, authorize, header_secrets, is_same_api
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
     from nlapi.client.transport import HttpClient
 
 
+class Receipts(Protocol):
+    """The requests of changes that a user of a client was asked about, in whose session the process runs."""
+
+    def take(self, request_digest: str) -> str:
+        """Use up the receipt for a request, whose `digest` it is; return why there is none, "" where there was one."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """An API to call: its Spec, its base URL where that is not the Spec's, and credentials by scheme id.
@@ -38,7 +47,8 @@ class Target:
     every call to the API's own servers and are not shown in previews, and `tls` has the files for those servers. With
     `no_auth` nothing is sent for the security that operations describe. `rules` are those of the user's policy that
     apply to the API. `settings` are the values by argument that the user stored for it, which fill in what a call does
-    not give.
+    not give. In the session of a client with a model a change needs one of `receipts`; without them none is sent there.
+    With `pinned` the description is the one that the user installed, so that it may call a POST a READ.
     """
 
     spec: Spec
@@ -52,6 +62,8 @@ class Target:
     rules: tuple[PolicyRule, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     tls: TlsFiles | None = None
+    receipts: Receipts | None = None
+    pinned: bool = False
 
 
 Auth = Mapping[str, str] | Literal[False] | None
@@ -210,6 +222,7 @@ async def perform(
     from nlapi.client.streaming.rule import expect_stream
 
     call, authorized = prepared.call, authorize_call(prepared, target)
+    _require_receipt(prepared, target)
     operation = call.tool.operation
     is_read = prepared.effect is Effect.READ
     is_repeatable = is_read and prepared.request.method in READ_METHODS
@@ -225,6 +238,40 @@ async def perform(
         tls=target.tls if is_same_api(operation, authorized.request.url, target.base_url) else None,
         scope=network_scope(operation, target.base_url),
     )
+
+
+def needs_receipt(prepared: Prepared, target: Target) -> bool:
+    """Return whether a call in a client's session needs a receipt: a change, or what only its description calls a READ.
+
+    A model may write a description of its own, in which a POST is a READ.
+    """
+    if prepared.effect is not Effect.READ:
+        return True
+    return prepared.request.method not in READ_METHODS and not target.pinned
+
+
+def _is_session_of_plugin(target: Target) -> bool:
+    """Return whether this process runs in a client's session where a plugin of nlapi has the user asked.
+
+    Without a plugin the client's own permissions are for `nlapi` what they are for every other program.
+    """
+    if not client_session.is_in_session():
+        return False
+    return client_session.is_plugin_on() or client_session.is_plugin_description(target.spec.source)
+
+
+def _require_receipt(prepared: Prepared, target: Target) -> None:
+    """Use up the receipt for a call where it needs one. ConsentError without it: nothing is sent."""
+    if not needs_receipt(prepared, target):
+        return
+    if target.receipts is None:
+        if not _is_session_of_plugin(target):
+            return
+        reason = "this process runs in the session of a client with a model, and nobody was asked about this request"
+    else:
+        reason = target.receipts.take(digest(prepared.request))
+    if reason:
+        raise ConsentError(f"{prepared.call.operation_id} was not sent: {reason}", hint=client_session.RECEIPT_HINT)
 
 
 def _consent_error(prepared: Prepared) -> ConsentError:

@@ -6,6 +6,7 @@ api=$root/api/openapi.json
 
 usage() {
   echo '@command@ OPERATION [KEY=VALUE ...] [--args JSON] [--jq EXPR] [--dry-run | --curl | --yes] [-o json|ndjson|table|raw]' >&2
+  echo '@command@ batch FILE [OPERATION] [--dry-run | --yes]   the calls of a .jsonl, .json or .csv file' >&2
   echo '@command@ --find WORDS        the operations that words are about' >&2
   echo '@command@ --about OPERATION [ARGUMENT.PATH]   all its arguments, or one of them whole' >&2
   echo '@command@ run RECIPE [KEY=VALUE ...] [--dry-run | --yes]   several calls; without RECIPE the list of recipes' >&2
@@ -27,14 +28,6 @@ for word in "$@"; do
       echo "@command@ takes no ${word%%=*}: where the API is, and its credentials, are in the settings" >&2
       exit 2
       ;;
-    --y* | -y* | -[!-]*y*)
-      # Claude Code asks the user about each change through this plugin's hooks, which say that they are there.
-      if [ -n "${CLAUDECODE:-}" ] && [ ! -e "${@session@:-}/hooks" ]; then
-        echo '@command@ sends no change in this session: the hooks of its plugin, which ask the user, did not run' >&2
-        echo 'start a new session, with hooks enabled' >&2
-        exit 6
-      fi
-      ;;
   esac
 done
 
@@ -47,11 +40,21 @@ case ${1:-} in
     [ $# -eq 2 ] || [ $# -eq 3 ] || usage
     run tools "$api" --format markdown --include "id:$2" --opener '@command@ --about' ${3+--argument "$3"}
     ;;
+  --session)
+    [ $# -eq 3 ] || usage
+    shift
+    run plugin session "$root" "$@"
+    ;;
   --mcp | --hook)
     [ $# -eq 1 ] || usage
     ;;
   '' | -*) usage ;;
 esac
+
+# In a client's session the broker makes the call: it has what the user configured, and knows what the user was asked.
+if [ -n "${@session@:-}" ] && [ "$1" != --mcp ] && [ "$1" != --hook ]; then
+  run plugin command "$root" "$@session@" -- "$@"
+fi
 
 @settings@
 verb=call
@@ -71,15 +74,13 @@ case $1 in
     ;;
   --hook) run plugin consent "$root" ;;
   --mcp)
-    # The hooks ask about changes where they run, which they say within a moment; else the server asks by itself.
-    verb=mcp consent=elicit tries=0
-    hooks=${CLAUDE_PLUGIN_DATA:-}/${CLAUDE_CODE_SESSION_ID:-}/hooks
-    while [ -n "${CLAUDE_PLUGIN_DATA:-}" ] && [ "$consent" = elicit ] && [ $tries -lt 20 ]; do
-      [ -z "$(find "$hooks" -mmin -1 2>/dev/null)" ] || consent=client
-      [ "$consent" = client ] || sleep 0.1
-      tries=$((tries + 1))
-    done
-    set -- --consent "$consent" --name-length @length@
+    verb=mcp
+    shift
+    set -- --name-length @length@
+    ;;
+  batch)
+    verb=batch
+    shift
     ;;
 esac
 @flags@

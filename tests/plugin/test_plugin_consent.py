@@ -39,7 +39,9 @@ def asked(plugin: Path, command: str, **env: str) -> str:
         "ls -la",
         "rm -rf / --yes",
         f"{API} listBooks genre=NOVEL | jq '.data[0]' > out.json 2>&1",
-        f"id=$({API} listBooks --jq '.data[0].id') && {API} getBook book_id=\"$id\"",
+        f"id=$({API} listBooks --jq '.data[0].id')",
+        f"{API} listBooks --jq '.data[] | select(.title | test(\"^D.*?$\")) | {{id}}'",
+        f"{API} addBook title='costs $5, or *' --dry-run",
         f"/opt/p/bin/{API} getBook book_id='x; y' # one of two",
         f"{API} addBook title=Dune --dry-run",
         f'{API} addBook --args \'{{"title": "a;b"}}\' --dry-run',
@@ -135,10 +137,41 @@ def test_no_call_of_several_is_hidden_behind_a_long_one(plugin: Path) -> None:
     assert reason.endswith(" characters)")
 
 
-def test_arguments_from_elsewhere_are_named_not_read(plugin: Path) -> None:
-    assert "-" in asked(plugin, f"cat secret | {API} addBook --args - --yes")
-    assert "@secret.json" in asked(plugin, f"{API} addBook --args @secret.json --yes")
+def test_arguments_from_elsewhere_are_named_not_shown(plugin: Path, tmp_path: Path) -> None:
+    assert "standard input" in asked(plugin, f"cat secret | {API} addBook --args - --yes")
     assert "elsewhere" in asked(plugin, f'{API} addBook title="$TITLE" --yes')
+    # A question that is denied is told to the model.
+    (tmp_path / "book.json").write_text('{"title": "A secret"}')
+    said = asked(plugin, f"{API} addBook --args '@{tmp_path}/book.json' --yes")
+    assert "book.json (21 bytes, SHA-256 " in said
+    assert "A secret" not in said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f'id=x; {API} getBook book_id="$id"',
+        f'{API} getBook book_id="$(cat /etc/passwd)"',
+        f"{API} getBook book_id=`cat secret`",
+        f"{API} getBook --args @secret.json",
+        f"{API} listBooks genre=@secret",
+        f"cat secret | {API} getBook --args -",
+        f"{API} getBook book_id=~",
+        f"{API} getBook {{book_id=a,limit=1}}",
+        f"{API} --find $(cat secret)",
+    ],
+)
+def test_a_read_that_carries_what_the_shell_or_a_file_says_is_asked_about(plugin: Path, command: str) -> None:
+    assert "only reads" in asked(plugin, command)
+
+
+def test_calls_by_nlapi_itself_are_asked_about_with_their_request(plugin: Path) -> None:
+    call = f"nlapi call '{plugin}/api/openapi.json'"
+    assert "POST http://127.0.0.1:9/books" in asked(
+        plugin, f"{call} addBook title=x --base-url http://127.0.0.1:9 --yes"
+    )
+    assert asked(plugin, f"{call} listBooks --base-url http://127.0.0.1:9") == ""
+    assert asked(plugin, "pip install 'nlapi[mcp]'; nlapi find ads x; nlapi=1") == ""
 
 
 def test_the_user_is_asked_whatever_goes_wrong_in_the_hook(plugin: Path, tmp_path: Path) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.plugin.client_session import ClientSession
 from tests.plugin.kit import LIBRARY, PATIENCE, environment, placed, sh
 from tests.servers import Echo, Reply
 
-ID = "0d9c2a52-7c1d-4e0e-9d7b-3f7f3f0e8f11"
 SECRET = "tok-configured-5b7e"
 CHANGE = ("addBook", "title=Dune", "--yes")
 
@@ -22,95 +24,81 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return placed(tmp_path_factory.mktemp("it's here") / "library", LIBRARY)
 
 
-def session(plugin: Path, data: Path, event: str = "start", **options: str) -> dict[str, str]:
-    """Run the hook as the client does; gives the environment that the client's Bash tool has then."""
-    data.mkdir(exist_ok=True)
-    exports = data.parent / "exports.sh"
-    exports.write_text("")
-    env = {f"CLAUDE_PLUGIN_OPTION_{key.upper()}": value for key, value in options.items()}
-    env |= {"CLAUDE_PLUGIN_DATA": str(data), "CLAUDE_ENV_FILE": str(exports)}
-    said = json.dumps({"session_id": ID, "hook_event_name": "SessionStart"})
-    done = sh("sh", plugin / "hooks" / "session.sh", event, stdin=said, **env)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    asked = sh("sh", "-c", f'. "{exports}"; printf %s "${{NLAPI_CITY_LIBRARY_SESSION:-}}"').stdout
-    return {"CLAUDECODE": "1", **({"NLAPI_CITY_LIBRARY_SESSION": asked} if asked else {})}
-
-
 def command(plugin: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     return sh(plugin / "bin" / "nlapi-city-library", *words, **env)
 
 
 def test_what_was_configured_reaches_the_command_and_nobody_else(plugin: Path, tmp_path: Path) -> None:
-    with Echo(Reply(200, {})) as api:
-        env = session(plugin, tmp_path / "it's data", base_url=api.url, token=SECRET)
-        done = command(plugin, "listBooks", **env)
-    assert done.returncode == 0, done.stderr
-    assert api.received[0].header("Authorization") == f"Bearer {SECRET}"
-    assert SECRET not in json.dumps(env)
-    folder = Path(env["NLAPI_CITY_LIBRARY_SESSION"])
-    assert {path.name: path.stat().st_mode & 0o77 for path in folder.iterdir()} == {
-        "base_url": 0,
-        "token": 0,
-        "hooks": 0,
-    }
+    with (
+        Echo(Reply(200, {})) as api,
+        ClientSession(plugin=plugin, home=tmp_path / "it's", options={"base_url": api.url, "token": SECRET}) as session,
+    ):
+        said = session.run(f"{session.name} listBooks")
+    assert [one.header("Authorization") for one in api.received] == [f"Bearer {SECRET}"], said
+    assert SECRET not in said + json.dumps(session.shell)
 
 
 def test_what_the_user_exported_goes_before_it(plugin: Path, tmp_path: Path) -> None:
+    configured = {"base_url": "http://127.0.0.1:9", "token": SECRET}
     with Echo(Reply(200, {})) as api:
-        env = session(plugin, tmp_path / "data", base_url="http://127.0.0.1:9", token=SECRET)
-        assert (
-            command(plugin, "listBooks", **env, CITY_LIBRARY_BASE_URL=api.url, CITY_LIBRARY_TOKEN="x").returncode == 0
-        )
-    assert api.received[0].header("Authorization") == "Bearer x"
+        exported = {"CITY_LIBRARY_BASE_URL": api.url, "CITY_LIBRARY_TOKEN": "x"}
+        with ClientSession(plugin=plugin, home=tmp_path / "s", options=configured, exported=exported) as session:
+            said = session.run(f"CITY_LIBRARY_BASE_URL=http://127.0.0.1:8 {session.name} listBooks")
+    # What a command sets by itself leads nowhere else.
+    assert [one.header("Authorization") for one in api.received] == ["Bearer x"], said
 
 
 def test_the_end_of_a_session_leaves_nothing(plugin: Path, tmp_path: Path) -> None:
-    session(plugin, tmp_path / "data", token=SECRET)
-    assert session(plugin, tmp_path / "data", "end", token=SECRET) == {"CLAUDECODE": "1"}
-    assert list((tmp_path / "data").iterdir()) == []
+    with ClientSession(plugin=plugin, home=tmp_path / "s", options={"token": SECRET}):
+        pass
+    assert list((tmp_path / "s" / "data").iterdir()) == []
 
 
-def test_where_the_hooks_did_not_run_nothing_is_changed(plugin: Path, tmp_path: Path) -> None:
+def test_where_the_hooks_did_not_run_nothing_is_changed(plugin: Path) -> None:
     with Echo(Reply(200, {})) as api:
         where = {"CITY_LIBRARY_BASE_URL": api.url, "CITY_LIBRARY_TOKEN": "x"}
-        for words in (CHANGE, ("addBook", "title=Dune", "-y"), ("addBook", "-vy", "title=Dune")):
-            refused = command(plugin, *words, **where, CLAUDECODE="1")
-            assert (refused.returncode, api.received) == (6, [])
-            assert "hooks" in refused.stderr
+        refused = command(plugin, *CHANGE, **where, CLAUDECODE="1")
+        assert (refused.returncode, api.received) == (6, [])
+        assert "hook" in refused.stderr
         assert command(plugin, "listBooks", **where, CLAUDECODE="1").returncode == 0
-        assert command(plugin, *CHANGE, **where, **session(plugin, tmp_path / "data")).returncode == 0
+        assert command(plugin, *CHANGE, **where).returncode == 0
 
 
 def speak(plugin: Path, *messages: dict[str, Any], **env: str) -> list[dict[str, Any]]:
-    """What the MCP server of the plugin answers, started as the plugin's `.mcp.json` says."""
+    """What the MCP server of the plugin answers, started as the plugin's `.mcp.json` says.
+
+    Its standard input is a pair of sockets of this process, as it is with the client.
+    """
     server = json.loads((plugin / ".mcp.json").read_text())["mcpServers"]["api"]
     words = [word.replace("${CLAUDE_PLUGIN_ROOT}", str(plugin)) for word in server["args"]]
     given = {name: env.pop(value[14:-1], "") for name, value in server["env"].items()}
-    hello = {
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        },
-    }
-    with subprocess.Popen(
-        [server["command"], *words],
-        env=environment(**given, **env),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin is not None
+    capabilities = {"elicitation": {}}
+    client = {"name": "test", "version": "1"}
+    hello = {"protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": client}
+    ours, theirs = socket.socketpair()
+    with (
+        ours,
+        subprocess.Popen(
+            [server["command"], *words],
+            env=environment(**given, **env),
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        theirs.close()
         assert process.stdout is not None
-        answers = []
-        for number, message in enumerate((hello, *messages)):
-            process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": number, **message}) + "\n")
-            process.stdin.flush()
-            answers.append(json.loads(process.stdout.readline()))
-        process.stdin.close()
+        answers: list[dict[str, Any]] = []
+        for number, message in enumerate(({"method": "initialize", "params": hello}, *messages)):
+            ours.sendall(json.dumps({"jsonrpc": "2.0", "id": number, **message}).encode() + b"\n")
+            while "result" not in (answer := json.loads(process.stdout.readline())):
+                # The server asks the user by itself, who says no.
+                no = {"jsonrpc": "2.0", "id": answer["id"], "result": {"action": "decline"}}
+                ours.sendall(json.dumps(no).encode() + b"\n" if answer.get("method") == "elicitation/create" else b"")
+            answers.append(answer["result"])
+        ours.shutdown(socket.SHUT_WR)
         process.wait(PATIENCE)
-    return [one["result"] for one in answers]
+    return answers
 
 
 def call(name: str, **arguments: Any) -> dict[str, Any]:
@@ -134,10 +122,35 @@ def test_the_mcp_server_offers_the_operations_and_has_what_was_configured(plugin
     assert SECRET not in json.dumps([listed, read, written])
 
 
-def test_where_the_hooks_ask_the_server_leaves_it_to_them(plugin: Path, tmp_path: Path) -> None:
-    session(plugin, tmp_path / "data")
+def test_where_the_hooks_ask_the_server_sends_what_they_asked_about(plugin: Path, tmp_path: Path) -> None:
+    tool, book, other = "mcp__plugin_city-library_api__addBook", {"title": "Dune"}, {"title": "Emma"}
+    with (
+        Echo(Reply(204)) as api,
+        ClientSession(plugin=plugin, home=tmp_path / "s", options={"base_url": api.url, "token": SECRET}) as session,
+    ):
+        env = session.env(CLAUDE_PLUGIN_DATA=str(session.folder.parent))
+        session.ask(tool, book)
+        _, unasked, sent, again = speak(
+            plugin,
+            call("addBook", **other),
+            call("addBook", **book),
+            call("addBook", **book),
+            base_url=api.url,
+            token=SECRET,
+            **env,
+        )
+        # A command of the model has no part in what a tool was asked about.
+        session.ask(tool, book)
+        assert "does not come" in session.run("nlapi-city-library addBook title=Dune --yes")
+    assert "POST" in session.asked[0]
+    assert (unasked["isError"], sent.get("isError", False), again["isError"]) == (True, False, True), sent
+    assert [one.json() for one in api.received] == [book]
+
+
+def test_in_a_session_without_hooks_the_server_asks_by_itself(plugin: Path) -> None:
     with Echo(Reply(204)) as api:
-        where = {"CLAUDE_PLUGIN_DATA": str(tmp_path / "data"), "CLAUDE_CODE_SESSION_ID": ID}
-        _, written = speak(plugin, call("addBook", title="x"), base_url=api.url, token=SECRET, **where)
-    assert not written.get("isError"), written
-    assert [one.method for one in api.received] == ["POST"]
+        env = {"CLAUDECODE": "1", "CLAUDE_PID": str(os.getpid())}
+        _, refused = speak(plugin, call("addBook", title="x"), base_url=api.url, token=SECRET, **env)
+    assert refused["isError"]
+    assert "did not agree" in json.dumps(refused) or "nothing was sent" in json.dumps(refused)
+    assert api.received == []

@@ -105,8 +105,6 @@ def test_the_hook_shows_what_is_filled_in_and_asks_where_that_is_not_known(studi
     assert "POST http://127.0.0.1:9/accounts/acc_1/films" in question
     assert "account_id=acc_1 (setting)" in question
     assert hook_question(studio, "nlapi-studio set account_id=acc_2") == ""
-    both = "nlapi-studio set account_id=acc_2; nlapi-studio createFilm name=Dune --yes"
-    assert "It stores a setting" in hook_question(studio, both)
     assert "sets STUDIO_ACCOUNT_ID" in hook_question(studio, "STUDIO_ACCOUNT_ID=acc_3 nlapi-studio listFilms")
 
 

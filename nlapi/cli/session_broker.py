@@ -1,0 +1,272 @@
+"""The broker of a client's session: keeps credentials and receipts in its memory, and sends what was asked about.
+
+It is one process with one loop, and a fork for each connection. The forks ask it over a pair of sockets of their own
+(docs/design/083-receipts.md).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import selectors
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from nlapi.cli.session_channel import EVENTS, OUTPUT_VARIABLES, bind, receive_message, send_message
+from nlapi.cli.session_receipts import Owner, ReceiptBook
+from nlapi.client_session import announce_plugin
+from nlapi.processes import ProcessInfo, ancestors, hide_memory, is_channel_from, peer_of, process_info
+
+# Seconds between two looks at whether the session is still there, and without any message after which it is taken for
+# over: one that is resumed the next morning starts its broker anew.
+LOOK_S = 1.0
+IDLE_S = 12 * 3600.0
+# Seconds in which the first message of a connection, and the event of a hook, have to come.
+MESSAGE_S = 10.0
+
+FOLDER_CHANGED = "the folder of this session was changed by something else; start a new session"
+UNATTESTED = "it cannot be told whether this event is the client's"
+
+Answerer = Callable[[dict[str, Any]], tuple[dict[str, Any], tuple[str, ...], Owner]]
+"""Turns an event into the answer of its hook, the digests of the requests that it asks about, and who may send them."""
+Runner = Callable[[str, list[str], "ForkReceipts"], int]
+"""Runs a command of a kind (`command`, `nlapi`) with the streams of the process, and returns its exit code."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Fork:
+    """A fork that serves a connection; `tool` is the child of the client that the other side runs under."""
+
+    pid: int
+    tool: ProcessInfo | None
+
+
+class ForkReceipts:
+    """The receipts as a fork of the broker asks for them."""
+
+    def __init__(self, control: socket.socket, owner: Owner) -> None:
+        self._control = control
+        self._owner: Owner = owner
+
+    def take(self, request_digest: str) -> str:
+        send_message(self._control, {"take": request_digest, "owner": self._owner})
+        try:
+            answer, _ = receive_message(self._control)
+        except (OSError, EOFError):
+            return "the broker of this session has ended; start a new session"
+        return str(answer["reason"])
+
+
+@dataclass(slots=True, kw_only=True)
+class SessionBroker:
+    """The broker of the session whose folder is `folder`, for the plugin that `answer` and `run` know.
+
+    `prepare` is called before a connection is served: what it loads, all later ones have.
+    """
+
+    folder: Path
+    client: ProcessInfo
+    prepare: Callable[[], object]
+    answer: Answerer
+    run: Runner
+    book: ReceiptBook = field(default_factory=ReceiptBook)
+    forks: dict[socket.socket, _Fork] = field(default_factory=dict)
+    listener: socket.socket = field(init=False)
+    events: int = field(init=False)
+    state: tuple[object, ...] = field(init=False)
+    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+
+    def serve(self) -> None:
+        """Serve until the client, or the folder of the session, is gone."""
+        # Read and write, so that there is always a reader and no writer of it waits.
+        sign = announce_plugin(self.client)
+        self.events = os.open(self.folder / EVENTS, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self.listener = bind(self.folder)
+        self.state = self._folder_state()
+        self.selector.register(self.listener, selectors.EVENT_READ)
+        self.selector.register(self.events, selectors.EVENT_READ)
+        heard = time.monotonic()
+        while self._is_session_alive() and time.monotonic() - heard < IDLE_S:
+            ready = self.selector.select(LOOK_S)
+            self._read_events()
+            for key, _ in ready:
+                heard = time.monotonic()
+                if key.fileobj is self.listener:
+                    self._accept()
+                elif isinstance(key.fileobj, socket.socket):
+                    self._hear(key.fileobj)
+            with suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+        if sign is not None:
+            sign.close()
+
+    def _is_session_alive(self) -> bool:
+        client = process_info(self.client.pid)
+        return client is not None and client.started == self.client.started and (self.folder / EVENTS).exists()
+
+    def _folder_state(self) -> tuple[object, ...]:
+        """Return what changes when anything in the folder is replaced; no program can set a time of change back."""
+        try:
+            folder, events, parent = self.folder.stat(), (self.folder / EVENTS).stat(), self.folder.parent.stat()
+        except OSError:
+            return ()
+        return folder.st_ino, folder.st_ctime_ns, events.st_ino, os.fstat(self.events).st_ino, parent.st_ino
+
+    def _read_events(self) -> None:
+        """Take receipts away for events that a hook has told of: a line for each, with the id of its call."""
+        data = b""
+        with suppress(BlockingIOError):
+            while piece := os.read(self.events, 65_536):
+                data += piece
+        for line in data.decode(errors="replace").splitlines():
+            self.book.begin_event(line.strip())
+
+    def _accept(self) -> None:
+        connection, _ = self.listener.accept()
+        peer = peer_of(connection)
+        chain = [*ancestors(peer)]
+        tool = next((process for process in chain if process.parent == self.client.pid), None)
+        with suppress(Exception):
+            self.prepare()
+        control, end = socket.socketpair()
+        pid = os.fork()
+        if not pid:
+            self.selector.close()
+            control.close()
+            self.listener.close()
+            os.close(self.events)
+            _serve_connection(self, connection, end)
+        end.close()
+        connection.close()
+        self.forks[control] = _Fork(pid=pid, tool=tool)
+        self.selector.register(control, selectors.EVENT_READ)
+
+    def _hear(self, control: socket.socket) -> None:
+        """Answer a message of a fork."""
+        try:
+            message, _ = receive_message(control)
+        except (OSError, EOFError, ValueError):
+            self.selector.unregister(control)
+            control.close()
+            del self.forks[control]
+            return
+        # An event that was told of before this message counts before it.
+        self._read_events()
+        tool = self.forks[control].tool
+        if "event" in message:
+            self.book.begin_event(message["event"])
+            if tool is not None and message["digests"]:
+                self.book.add(message["event"], message["digests"], message["owner"], tool.started)
+            reason = ""
+        elif self._folder_state() != self.state:
+            reason = FOLDER_CHANGED
+        else:
+            reason = self.book.take(message["take"], message["owner"], tool)
+        with suppress(OSError):
+            send_message(control, {"reason": reason})
+
+
+def _serve_connection(broker: SessionBroker, connection: socket.socket, control: socket.socket) -> NoReturn:
+    """Serve one connection in a fork, and end it."""
+    code = 0
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        connection.settimeout(MESSAGE_S)
+        message, descriptors = receive_message(connection, files=3)
+        connection.settimeout(None)
+        match message.get("do"):
+            case "event":
+                send_message(connection, _answer_event(broker, descriptors, control))
+            case "serve":
+                _serve_client_server(broker, connection, descriptors, control)
+            case "command" | "nlapi" as kind:
+                code = _run_command(broker, kind, message, descriptors, connection, control)
+                send_message(connection, {"code": code})
+    except BaseException:  # the process ends whatever happens, and the other side notices
+        code = 1
+    os._exit(code)
+
+
+def _answer_event(broker: SessionBroker, descriptors: list[int], control: socket.socket) -> dict[str, Any]:
+    """Return the answer to the event of a hook, read from the client itself, and write its receipts."""
+    # Only the client can write into the other end of this socket, so no command of the model can say what was asked.
+    if not descriptors or not is_channel_from(descriptors[0], broker.client.pid):
+        return {"refused": UNATTESTED}
+    event = json.loads(_read_all(descriptors[0]))
+    answer, digests, owner = broker.answer(event)
+    send_message(control, {"event": str(event.get("tool_use_id", "")), "digests": digests, "owner": owner})
+    receive_message(control)
+    return answer
+
+
+def _read_all(descriptor: int) -> bytes:
+    """Return all that comes from a descriptor, within MESSAGE_S seconds."""
+    end, data = time.monotonic() + MESSAGE_S, b""
+    while (remaining := end - time.monotonic()) > 0 and select.select([descriptor], [], [], remaining)[0]:
+        if not (piece := os.read(descriptor, 65_536)):
+            break
+        data += piece
+    return data
+
+
+def _serve_client_server(
+    broker: SessionBroker, connection: socket.socket, descriptors: list[int], control: socket.socket
+) -> None:
+    """Give receipts to a server that the client has started, for as long as it is connected."""
+    if not descriptors or not is_channel_from(descriptors[0], broker.client.pid):
+        send_message(connection, {"refused": UNATTESTED})
+        return
+    for descriptor in descriptors:
+        os.close(descriptor)
+    send_message(connection, {"served": True})
+    receipts = ForkReceipts(control, "server")
+    with suppress(OSError, EOFError):
+        while True:
+            message, _ = receive_message(connection)
+            send_message(connection, {"reason": receipts.take(str(message["take"]))})
+
+
+def _run_command(
+    broker: SessionBroker,
+    kind: str,
+    message: Mapping[str, Any],
+    descriptors: list[int],
+    connection: socket.socket,
+    control: socket.socket,
+) -> int:
+    """Run a command in the place of the process that handed it over, with its streams and in its folder."""
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    # A proxy, or a place for programs, is for the client's environment to say, and not for a command.
+    os.environ.update(
+        {name: str(message["environment"][name]) for name in OUTPUT_VARIABLES if name in message["environment"]}
+    )
+    os.chdir(message["folder"])
+    threading.Thread(target=_stop_with, args=(connection,), daemon=True).start()
+    return broker.run(kind, [str(word) for word in message["words"]], ForkReceipts(control, "shell"))
+
+
+def _stop_with(connection: socket.socket) -> None:
+    """Interrupt this process when the other side of a connection is gone."""
+    with suppress(OSError):
+        while connection.recv(4096):
+            pass
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def start_detached() -> None:
+    """Make this process one of its own, which is not ended with the hook that has started it."""
+    hide_memory()
+    with suppress(OSError):
+        os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)

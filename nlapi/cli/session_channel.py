@@ -1,0 +1,215 @@
+"""The other side of a session's broker: hands it an event, a command or a server, and waits for its answer.
+
+It imports little: in a session each command and each question of a hook waits for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from nlapi.client_session import SESSION_VARIABLE
+from nlapi.errors import NlapiError
+
+SOCKET = "broker"
+EVENTS = "events"
+
+# The variables of a command that its output depends on; nothing else of its environment counts.
+OUTPUT_VARIABLES = ("COLUMNS", "LINES", "TERM", "NO_COLOR", "LANG", "LC_ALL", "LC_CTYPE")
+
+# Seconds. A broker starts beside the session, in less than one; a question may take as long as a description to load.
+STARTING_S = 5.0
+ANSWER_S = 120.0
+MAX_MESSAGE = 8 * 1024 * 1024
+
+
+def session_folder() -> Path | None:
+    """Return the folder of the session that a hook or a server of a client is started in; None outside of one."""
+    data, id = os.environ.get("CLAUDE_PLUGIN_DATA"), os.environ.get("CLAUDE_CODE_SESSION_ID")
+    return Path(data) / id if data and id else None
+
+
+def session_folders() -> list[Path]:
+    """Return the folders of the brokers that the environment names, in the order of their variables."""
+    names = sorted(name for name in os.environ if SESSION_VARIABLE.fullmatch(name))
+    return [Path(os.environ[name]) for name in names if os.environ[name]]
+
+
+@contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    """Work within a folder: the address of a local socket has at most 107 bytes, and a folder's path may have more."""
+    before = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(folder)
+        yield
+    finally:
+        os.fchdir(before)
+        os.close(before)
+
+
+def bind(folder: Path) -> socket.socket:
+    """Return the listening socket of a broker, for its user alone."""
+    listener = socket.socket(socket.AF_UNIX)
+    mask = os.umask(0o177)
+    try:
+        with _inside(folder):
+            listener.bind(SOCKET)
+    finally:
+        os.umask(mask)
+    listener.listen(64)
+    return listener
+
+
+def connect(folder: Path, *, wait: float = 0.0, is_coming: bool = False) -> socket.socket | None:
+    """Return a connection to the broker of a folder; None where there is none within `wait` seconds.
+
+    Only where it `is_coming` is a folder waited for that is not there.
+    """
+    end = time.monotonic() + wait
+    while True:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            with _inside(folder):
+                connection.connect(SOCKET)
+            return connection
+        except ConnectionRefusedError:
+            connection.close()
+            return None
+        except OSError:
+            connection.close()
+        # Without a socket in it, the broker is about to start.
+        if time.monotonic() >= end or not (is_coming or folder.exists()):
+            return None
+        time.sleep(0.02)
+
+
+def send_message(connection: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+    """Send one message, with open files."""
+    data = json.dumps(message).encode("utf-8", "surrogatepass") + b"\n"
+    sent = socket.send_fds(connection, [data], list(descriptors)) if descriptors else connection.send(data)
+    connection.sendall(data[sent:])
+
+
+def receive_message(connection: socket.socket, files: int = 0) -> tuple[dict[str, Any], list[int]]:
+    """Return one message and the open files that came with it. EOFError where the other side has gone."""
+    data, descriptors = b"", []
+    while not data.endswith(b"\n"):
+        if files:
+            piece, received, _, _ = socket.recv_fds(connection, 65_536, files)
+            descriptors += received
+        else:
+            piece = connection.recv(65_536)
+        if not piece or len(data) > MAX_MESSAGE:
+            raise EOFError
+        data += piece
+    message: dict[str, Any] = json.loads(data)
+    return message, descriptors
+
+
+def ask_about_event(folder: Path, descriptor: int) -> dict[str, Any] | None:
+    """Return the broker's answer to the event of a hook, which it reads from the descriptor itself.
+
+    None where there is no broker, or where it cannot tell that the event is the client's: then nothing was read.
+    """
+    connection = connect(folder, wait=STARTING_S)
+    if connection is None:
+        return None
+    with connection, suppress(OSError, EOFError, ValueError):
+        connection.settimeout(ANSWER_S)
+        send_message(connection, {"do": "event"}, [descriptor])
+        answer, _ = receive_message(connection)
+        return None if "refused" in answer else answer
+    return None
+
+
+def hand_over(folder: Path, kind: str, words: Sequence[str]) -> int | None:
+    """Have the broker run a command with the streams of this process, and return its exit code.
+
+    None without a broker. NlapiError where it ended before the command did.
+    """
+    connection = connect(folder, wait=STARTING_S)
+    if connection is None:
+        return None
+    environment = {name: os.environ[name] for name in OUTPUT_VARIABLES if name in os.environ}
+    message = {"do": kind, "words": list(words), "folder": str(Path.cwd()), "environment": environment}
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    try:
+        with connection:
+            send_message(connection, message, [0, 1, 2])
+            answer, _ = receive_message(connection)
+            return int(answer["code"])
+    except (OSError, EOFError, ValueError, KeyError):
+        hint = "look whether it was carried out before it is run again; a new session starts its broker anew"
+        raise NlapiError("the broker of this session ended before the command did", hint=hint) from None
+
+
+class BrokerReceipts:
+    """The receipts of a session, for a server that its client has started: asked for by the server's own connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def take(self, request_digest: str) -> str:
+        try:
+            send_message(self._connection, {"take": request_digest})
+            answer, _ = receive_message(self._connection)
+            return str(answer["reason"])
+        except (OSError, EOFError, ValueError, KeyError):
+            return "the broker of this session has ended; start a new session"
+
+
+def open_receipts(folder: Path, *, wait: float) -> BrokerReceipts | None:
+    """Return the receipts of the session, for a server whose standard input is the client's; None without a broker."""
+    connection = connect(folder, wait=wait, is_coming=True)
+    if connection is None:
+        return None
+    try:
+        connection.settimeout(ANSWER_S)
+        send_message(connection, {"do": "serve"}, [0])
+        answer, _ = receive_message(connection)
+    except (OSError, EOFError, ValueError):
+        answer = {"refused": True}
+    if "refused" in answer:
+        connection.close()
+        return None
+    return BrokerReceipts(connection)
+
+
+def session_exit_code(words: Sequence[str]) -> int | None:
+    """Have a session's broker do what a command line says, and return its exit code.
+
+    None for a command line that is none of a session, and where no broker is there: then it is run as any other.
+    """
+    try:
+        return _exit_code(words)
+    except NlapiError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+
+
+def _exit_code(words: Sequence[str]) -> int | None:
+    if words[:2] == ["plugin", "command"] and words[4:5] == ["--"]:
+        return hand_over(Path(words[3]), "command", words[5:])
+    if words[:2] == ["plugin", "consent"] and (folder := session_folder()) is not None:
+        answer = ask_about_event(folder, 0)
+        if answer is None:
+            return None
+        print(json.dumps(answer) if answer else "", end="")
+        return 0
+    if words[:1] in (["call"], ["batch"]) and any(
+        word in ("--yes", "-y") or word.startswith("--yes=") for word in words
+    ):
+        codes = (hand_over(folder, "nlapi", words) for folder in session_folders())
+        return next((code for code in codes if code is not None), None)
+    return None

@@ -1,0 +1,158 @@
+"""What the system tells of processes: their parents, their age, and who has made a socket."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import stat
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROC = Path("/proc")
+_HAS_PROC = sys.platform == "linux"
+
+# Of macOS (sys/un.h), which Python does not name.
+_SOL_LOCAL, _LOCAL_PEERPID = 0, 2
+
+# A chain of parents is at most this long: a loop would be a race of process ids.
+MAX_ANCESTORS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessInfo:
+    """A process. `started` orders processes by their start: ticks since the boot, or seconds where there are none."""
+
+    pid: int
+    parent: int
+    name: str
+    started: float
+
+
+def process_info(pid: int) -> ProcessInfo | None:
+    """Return what is known of a process; None where there is none of that id."""
+    return _from_proc(pid) if _HAS_PROC else _from_ps(pid)
+
+
+def _from_proc(pid: int) -> ProcessInfo | None:
+    try:
+        text = (_PROC / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return None
+    # proc_pid_stat(5): the name is in parentheses, and may have any characters.
+    name, _, rest = text.partition("(")[2].rpartition(")")
+    fields = rest.split()
+    return ProcessInfo(pid=pid, parent=int(fields[1]), name=name, started=float(fields[19]))
+
+
+def _from_ps(pid: int) -> ProcessInfo | None:
+    from time import mktime, strptime
+
+    command = ["ps", "-o", "ppid=,lstart=,comm=", "-p", str(pid)]
+    try:
+        words = subprocess.run(command, capture_output=True, text=True, env={"LC_ALL": "C"}, timeout=5).stdout.split()
+        started = mktime(strptime(" ".join(words[1:6]), "%a %b %d %H:%M:%S %Y"))
+        return ProcessInfo(pid=pid, parent=int(words[0]), name=Path(" ".join(words[6:])).name, started=started)
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError):
+        return None
+
+
+def ancestors(pid: int) -> Iterator[ProcessInfo]:
+    """Yield a process, its parent, and so on, up to the one that nobody else has started."""
+    for _ in range(MAX_ANCESTORS):
+        process = process_info(pid) if pid > 1 else None
+        if process is None:
+            return
+        yield process
+        pid = process.parent
+
+
+def environment_has(pid: int, name: str) -> bool:
+    """Return whether a process was started with a variable that is not empty; False where that cannot be read."""
+    return has_variable(pid, re.compile(re.escape(name)))
+
+
+def has_variable(pid: int, name: re.Pattern[str]) -> bool:
+    """Return whether a process was started with a variable of such a name; False where that cannot be read."""
+    if not _HAS_PROC:
+        return False
+    try:
+        entries = (_PROC / str(pid) / "environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return False
+    pairs = (entry.partition("=") for entry in entries)
+    return any(value and name.fullmatch(key) for key, _, value in pairs)
+
+
+def control_group(pid: int) -> str:
+    """Return the control group of a process as the system writes it; "" where there is none."""
+    with suppress(OSError):
+        return (_PROC / str(pid) / "cgroup").read_text() if _HAS_PROC else ""
+    return ""
+
+
+def own_processes() -> Iterator[int]:
+    """Yield the ids of this user's processes, where the system lists them as files."""
+    if not _HAS_PROC:
+        return
+    for entry in _PROC.iterdir():
+        with suppress(OSError):
+            if entry.name.isdecimal() and entry.stat().st_uid == os.getuid():
+                yield int(entry.name)
+
+
+def peer_of(connection: socket.socket) -> int:
+    """Return the id of the process at the other end of a local socket; 0 where the system does not say.
+
+    Of a pair of sockets, it is the process that has made the pair.
+    """
+    with suppress(OSError, AttributeError, struct.error):
+        if sys.platform == "darwin":
+            return int(struct.unpack("i", connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID, 4))[0])
+        size = struct.calcsize("3i")
+        return int(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[0])
+    return 0
+
+
+def is_channel_from(descriptor: int, pid: int) -> bool:
+    """Return whether what is read from a descriptor can only come from a process.
+
+    It has made the pair of sockets, or has the other end of a pipe without a name.
+    """
+    try:
+        mode = os.fstat(descriptor).st_mode
+    except OSError:
+        return False
+    if stat.S_ISSOCK(mode):
+        with socket.socket(fileno=os.dup(descriptor)) as channel:
+            return channel.family == socket.AF_UNIX and peer_of(channel) == pid
+    if not stat.S_ISFIFO(mode) or not _HAS_PROC:
+        return False
+    # A pipe without a name that the process can write to: nothing else can open it.
+    with suppress(OSError):
+        name = _link(Path(f"/proc/self/fd/{descriptor}"))
+        folder = _PROC / str(pid) / "fd"
+        return name.startswith("pipe:") and any(_link(entry) == name for entry in folder.iterdir())
+    return False
+
+
+def _link(entry: Path) -> str:
+    with suppress(OSError):
+        return str(entry.readlink())
+    return ""
+
+
+def hide_memory() -> None:
+    """Keep other processes of this user from reading the memory and the environment of this one, where Linux can."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    # prctl(2): PR_SET_DUMPABLE. /proc/PID/environ and /proc/PID/mem are root's then, and ptrace is refused.
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)

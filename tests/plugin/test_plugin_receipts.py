@@ -1,0 +1,257 @@
+"""Changes in a client's session: what the user was asked about is sent once, and nothing else in any way."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nlapi.cli.session_receipts import LIFETIME_S, ReceiptBook
+from nlapi.processes import ProcessInfo
+from tests.plugin.client_session import ClientSession
+from tests.plugin.kit import LIBRARY, placed, sh
+from tests.plugin.ways import CLIENT_ONLY, FILES, WAYS, filled
+from tests.servers import Echo, Reply
+
+X = "nlapi-city-library"
+CHANGE = f"{X} addBook title=Dune --yes"
+SECRET = "tok-configured-5b7e"
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return placed(tmp_path_factory.mktemp("it's here") / "library", LIBRARY)
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Echo]:
+    with Echo(lambda request: Reply(200, {"data": [{"id": "b1", "title": "Dune"}]})) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def session(plugin: Path, api: Echo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClientSession]:
+    yield from opened_session(plugin, api, tmp_path_factory.mktemp("s") / "home")
+
+
+@pytest.fixture(scope="module")
+def lost(plugin: Path, api: Echo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClientSession]:
+    """A session whose folder the ways may spoil."""
+    yield from opened_session(plugin, api, tmp_path_factory.mktemp("lost") / "home")
+
+
+def opened_session(plugin: Path, api: Echo, home: Path) -> Iterator[ClientSession]:
+    """A session in a folder with the files of the ways."""
+    with ClientSession(plugin=plugin, home=home, options={"base_url": api.url, "token": SECRET}) as opened:
+        values = {
+            "X": X,
+            "C": "addBook title=Dune",
+            "OP": "addBook",
+            "PAIRS": "title=Dune",
+            "ARGS": '{"title": "Dune"}',
+            "API": f'"{plugin}/api/openapi.json"',
+            "URL": api.url,
+            "SCHEME": "staff",
+            "AUTH": "--auth staff=x",
+            "S": "NLAPI_CITY_LIBRARY_SESSION",
+            "PY": sys.executable,
+            "HEAD": "nlapi-city",
+            "TAIL": "-library",
+            "REST": "city-library",
+        }
+        for name, text in FILES.items():
+            (home / name).write_text(filled(text, values))
+        copy = json.loads((plugin / "api/openapi.json").read_text())
+        copy["paths"]["/books"]["post"]["x-nlapi-effect"] = "read"
+        (home / "copy.json").write_text(json.dumps(copy))
+        opened.values = values
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def nothing_before(api: Echo, request: pytest.FixtureRequest) -> None:
+    api.received.clear()
+    if "session" in request.fixturenames:
+        session: ClientSession = request.getfixturevalue("session")
+        session.permit = lambda _: False
+        session.asked.clear()
+
+
+def changes(api: Echo) -> list[str]:
+    return [f"{one.method} {one.target} {one.body.decode()}" for one in api.received if one.method != "GET"]
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way not in CLIENT_ONLY])
+def test_no_way_round_the_question_sends_a_change(lost: ClientSession, api: Echo, way: str) -> None:
+    """As if the hook had let the command pass: nobody was asked."""
+    lost.event("Bash")
+    said = lost.run(filled(WAYS[way], lost.values))
+    if "left" in way:
+        lost.wait(lambda: "error" in (lost.home / "out").read_text() or changes(api))
+    assert changes(api) == [], said
+    assert SECRET not in said
+
+
+def test_what_the_user_permits_is_sent_once(session: ClientSession, api: Echo) -> None:
+    session.permit = lambda question: "POST" in question and '"title": "Dune"' in question
+    said = session.bash(CHANGE)
+    assert '"b1"' in said
+    assert [one.header("Authorization") for one in api.received] == [f"Bearer {SECRET}"]
+    # The same command a second time is another question; a script in it finds the receipt used up.
+    assert "used up" in session.bash(f"{CHANGE}; sh change.sh")
+    assert len(session.asked) == 2
+    assert len(changes(api)) == 2
+
+
+def test_of_two_at_once_on_one_receipt_one_is_sent(session: ClientSession, api: Echo) -> None:
+    session.permit = lambda _: True
+    session.bash(f"{CHANGE} & sh change.sh & sh change.sh & wait")
+    assert len(changes(api)) == 1
+
+
+def test_a_denied_request_is_not_sent_by_what_comes_next(session: ClientSession, api: Echo) -> None:
+    assert session.bash(CHANGE) == "denied"
+    assert "since the question" in session.bash("sh change.sh")
+    # Nor by what had been waiting for the receipt.
+    waiting = "(while [ ! -e go ]; do :; done; sh change.sh > late 2>&1) > /dev/null 2>&1 &"
+    session.bash(waiting)
+    assert session.bash(CHANGE) == "denied"
+    (session.home / "go").write_text("")
+    session.wait(lambda: (session.home / "late").exists() and "error" in (session.home / "late").read_text())
+    assert "does not come from the command" in (session.home / "late").read_text()
+    assert changes(api) == []
+
+
+def test_a_receipt_is_for_the_request_that_was_shown(session: ClientSession, api: Echo) -> None:
+    session.permit = lambda _: True
+    (session.home / "other.sh").write_text(f"{X} addBook title=Emma --yes\n")
+    (session.home / "book.json").write_text('{"title": "Persuasion"}')
+    assert "nobody was asked" in session.bash(f"true || {CHANGE}; sh other.sh")
+    # What a file says when the question is asked is what may be sent.
+    change = f"{X} addBook --args @book.json --yes"
+    said = session.bash(f'echo \'{{"title": "Mansfield Park"}}\' > book.json; {change}')
+    assert "nobody was asked" in said
+    assert changes(api) == []
+    assert '"b1"' in session.bash(change)
+    assert "Mansfield" in changes(api)[0]
+
+
+def test_a_prompt_or_the_end_of_a_turn_takes_receipts_away(session: ClientSession, api: Echo) -> None:
+    for event in ("UserPromptSubmit", "Stop"):
+        assert session.ask("Bash", {"command": CHANGE}) is False
+        session.hook("hooks/event.sh", {"hook_event_name": event})
+        assert "since the question" in session.run(CHANGE)
+    assert changes(api) == []
+
+
+def test_reads_run_and_are_asked_about_where_the_shell_puts_something_in(session: ClientSession, api: Echo) -> None:
+    assert session.bash(f"{X} listBooks --jq '.data[0].title'").endswith("Dune\n")
+    assert session.asked == []
+    assert session.bash(f'{X} getBook book_id="$HOME"') == "denied"
+    assert session.bash(f"{X} listBooks genre=@/etc/passwd") == "denied"
+    assert len(session.asked) == 2
+
+
+def test_what_was_configured_is_in_no_file_and_no_environment(session: ClientSession) -> None:
+    files = {path.name for path in session.folder.iterdir()}
+    assert files == {"broker", "events"}
+    assert (session.folder / "broker").stat().st_mode & 0o777 == 0o600
+    assert SECRET not in json.dumps(session.shell)
+    assert SECRET not in session.run('env; cat "$NLAPI_CITY_LIBRARY_SESSION"/token 2>&1')
+    option = f"{X} listBooks --base-url http://127.0.0.1:9"
+    assert "in the settings" in session.run(option)
+    # Past the command's own check too.
+    words = '"$NLAPI_CITY_LIBRARY_SESSION" -- listBooks --auth staff=env:CLAUDE_PLUGIN_OPTION_TOKEN'
+    assert "in the settings" in session.run(f'nlapi plugin command "{session.plugin}" {words}')
+    plain = (
+        f'nlapi call "{session.plugin}/api/openapi.json" listBooks --yes --auth staff=env:CLAUDE_PLUGIN_OPTION_TOKEN'
+    )
+    assert "CLAUDE_PLUGIN_OPTION_TOKEN" in session.run(f"{plain} --base-url {session.options['base_url']}")
+
+
+def test_a_batch_is_one_question_and_a_failure_ends_no_other(plugin: Path, tmp_path: Path) -> None:
+    fault = Reply(409, {"message": "there is one"})
+    with (
+        Echo(lambda request: fault if "t5" in request.body.decode() else Reply(201, {"id": "b"})) as api,
+        ClientSession(plugin=plugin, home=tmp_path / "s", options={"base_url": api.url, "token": SECRET}) as session,
+    ):
+        rows = "".join(f"t{number},{number}\n" for number in range(12))
+        (session.home / "books.csv").write_text(f"title,fine\n{rows}")
+        session.permit = lambda question: question.startswith("12 calls: 12 addBook")
+        report = session.bash(f"{X} batch books.csv addBook --yes -o json")
+        counts = json.loads(report[report.index("{") : report.rindex("}") + 1])["counts"]
+        assert (counts, len(session.asked)) == ({"done": 11, "failed": 1}, 1)
+        # The file goes on with what was refused, and asks about that alone.
+        session.permit = lambda question: question.startswith("1 call: 1 addBook")
+        session.bash(f"{X} batch books.csv addBook --yes")
+        assert Counter(one.json()["title"] for one in api.received) == Counter(
+            {f"t{number}": 1 for number in range(12)} | {"t5": 2}
+        )
+
+
+def test_without_its_broker_a_session_sends_no_change(plugin: Path, api: Echo, tmp_path: Path) -> None:
+    exported = {"CITY_LIBRARY_BASE_URL": api.url, "CITY_LIBRARY_TOKEN": "x"}
+    with ClientSession(plugin=plugin, home=tmp_path / "s", exported=exported) as session:
+        session.hook("hooks/session.sh end", {"hook_event_name": "SessionEnd"})
+        assert "Dune" in session.run(f"{X} listBooks")
+        assert "was not sent" in session.run(CHANGE)
+        assert changes(api) == []
+
+
+def test_a_session_without_a_plugin_is_as_a_terminal_but_for_the_descriptions_of_plugins(
+    plugin: Path, api: Echo, tmp_path: Path
+) -> None:
+    description = plugin / "api/openapi.json"
+    (tmp_path / "own.json").write_text(description.read_text())
+    call = "nlapi call $1 addBook title=Dune --yes --auth staff=x --base-url $2; true"
+    # The shell stands for the client, and is no part of a session itself.
+    sh("sh", "-c", f"CLAUDECODE=1 {call}", "sh", tmp_path / "own.json", api.url, HOME=str(tmp_path))
+    assert len(changes(api)) == 1
+    (tmp_path / "plugin").symlink_to(plugin)
+    refused = sh("sh", "-c", f"CLAUDECODE=1 {call}", "sh", tmp_path / "plugin/api/openapi.json", api.url)
+    assert "was not sent" in refused.stderr
+    assert len(changes(api)) == 1
+
+
+def test_the_broker_ends_with_its_session(plugin: Path, tmp_path: Path) -> None:
+    def brokers() -> list[str]:
+        commands = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if os.access(path, os.R_OK))
+        return [command.decode() for command in commands if str(tmp_path).encode() in command]
+
+    with ClientSession(plugin=plugin, home=tmp_path / "s"):
+        assert len(brokers()) == 1
+    ClientSession.wait(lambda: not brokers())
+
+
+def process(pid: int, started: float) -> ProcessInfo:
+    return ProcessInfo(pid=pid, parent=1, name="bash", started=started)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.integers(0, 3)), max_size=30))
+def test_never_is_more_sent_than_was_asked_about(taken: list[tuple[str, str, int]]) -> None:
+    """Whatever is asked for, in which order, and by which processes."""
+    book = ReceiptBook()
+    book.add("e", ["a", "a", "b"], "shell", asked=2.0)
+    sent = Counter(
+        digest for digest, _, number in taken if not book.take(digest, "shell", process(number, float(number)))
+    )
+    assert sent <= Counter({"a": 2, "b": 1})
+
+
+def test_a_receipt_ends_after_its_time() -> None:
+    now = [0.0]
+    book = ReceiptBook(clock=lambda: now[0])
+    book.add("e", ["a", "b"], "shell", asked=1.0)
+    assert book.take("a", "shell", process(7, 1.0)) == ""
+    assert "comes" in book.take("b", "shell", process(8, 1.0)).replace("come ", "comes ")
+    now[0] = LIFETIME_S + 1
+    assert "minutes" in book.take("b", "shell", process(7, 1.0))
+    assert time.monotonic() > 0
