@@ -201,11 +201,10 @@ def index(folder: Path) -> Iterator[str]:
 
 def plugin_installers(folder: Path) -> Mapping[str, str]:
     """Return the installers of a plugin's own that are here: name -> a PATH with it and without nlapi."""
-    paths = {"venv and pip": "/usr/bin:/bin"}
     tools = folder / "tools"
     tools.mkdir()
     (tools / "python3").symlink_to(sys.executable)
-    paths["venv and pip"] = f"{tools}:/usr/bin:/bin"
+    paths = {"venv and pip": f"{tools}:/usr/bin:/bin"}
     if uv := shutil.which("uv"):
         beside = folder / "tools-uv"
         beside.mkdir()
