@@ -77,6 +77,7 @@ def open_target(
 ) -> tuple[Target, dict[str, str]]:
     """Return the Target of a source and its registered values; the user's options override the registration."""
     from nlapi.tools.pins import check_pin
+    from nlapi.tools.rules import read_field_rules
     from nlapi.tools.run import Target
 
     found = registry.find_registration(source)
@@ -99,6 +100,7 @@ def open_target(
         variables=registry.variables_of(references),
         no_auth=no_auth,
         rules=_rules(spec, source),
+        field_rules=read_field_rules(spec, source),
         # For this API alone: what identifies the caller goes to nobody else.
         tls=_gateway_tls() if registered.source == GATEWAY else None,
     )
