@@ -54,7 +54,7 @@ async def call_tool(state: ServerState, context: Context, params: types.CallTool
     caller, oversight = caller_of(context), state.oversight
     record = CallRecord(
         client=caller.name,
-        role=caller.role,
+        role=caller.role or oversight.role,
         session=hashlib.sha256(session_id(context).encode()).hexdigest()[:12] if session_id(context) else "",
         tool=params.name,
         api=state.api_name,

@@ -31,13 +31,17 @@ MAX_SESSIONS = 1_000
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Oversight:
-    """What watches the calls of a server: the log, the metrics, and the limits of one role (0 is none)."""
+    """What watches the calls of a server: the log, the metrics, and the limits of one role (0 is none).
+
+    `role` is the role in the log of a caller that its token gives none.
+    """
 
     audit: AuditTrail | None = None
     metrics: CallMetrics | None = None
     limiter: CallLimiter = field(default_factory=CallLimiter)
     calls_per_minute: int = 0
     concurrency: int = 0
+    role: str = ""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -62,6 +62,7 @@ class TeamOffer:
                 limiter=limiter,
                 calls_per_minute=role.calls_per_minute,
                 concurrency=role.concurrency,
+                role=role.name,
             )
             self._states[role.name] = tuple(
                 ServerState(

@@ -222,7 +222,7 @@ def test_the_log_says_who_did_what_with_which_consent(crm: Spec, api: Echo, tmp_
     told = trail.path.read_text()
     assert not [secret for secret in (READ_TOKEN, WRITE_TOKEN, "pin-8842") if secret in told]
     counted = metrics.text().decode()
-    assert 'nlapi_mcp_calls_total{api="crm",client="",effect="write",outcome="answered",role=""} 1.0' in counted
+    assert 'nlapi_mcp_calls_total{api="crm",client="",effect="write",outcome="answered",role="operator"} 1.0' in counted
     assert 'nlapi_mcp_answers_total{api="crm",status="2xx"} 2.0' in counted
     assert "nlapi_mcp_calls_running 0.0" in counted
 
