@@ -121,9 +121,9 @@ def team(bin: Path, home: Path, url: str) -> None:
         seen,
     )
     seen = ask("--method", "tools/call", "--tool-name", "ads_createCampaign", "--tool-arg", "name=x")
-    expect("Inspector: a change is no tool of the role", "no tool or operation" in seen and not made(url), seen)
+    expect("Inspector: a change is no tool of the role", "not found" in seen and not made(url), seen)
     log = (home / "audit.jsonl").read_text()
-    expect("the log has both calls, and no secret", log.count('"event":"call"') == 2 and SECRET not in log, log)
+    expect("the log has the call, and no secret", log.count('"event":"call"') == 1 and SECRET not in log, log)
 
 
 @contextmanager

@@ -135,15 +135,15 @@ def _read(reference: str, place: str) -> str:
 
 
 def _token_table(settings: TeamSettings) -> TokenTable:
-    from nlapi.mcp.access import Caller, TokenTable
+    from nlapi.mcp.access import TeamCaller, TokenTable
 
-    tokens: dict[str, Caller] = {}
+    tokens: dict[str, TeamCaller] = {}
     for client in settings.clients:
         token = _read(client.token, f"[clients.{client.name}] token")
         if token in tokens:
             raise UsageError(f"[clients.{client.name}] has the token of {tokens[token].name}", hint="give each its own")
-        tokens[token] = Caller(name=client.name, role=client.role)
-    return TokenTable.of(tokens, Caller(role=settings.role) if settings.role else None)
+        tokens[token] = TeamCaller(name=client.name, role=client.role)
+    return TokenTable.of(tokens, TeamCaller(role=settings.role) if settings.role else None)
 
 
 def _audit(settings: TeamSettings, folder: Path) -> AuditTrail | None:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from nlapi.errors import UsageError
 
 SCOPE_KEY = "nlapi.caller"
-"""Where the guard of a server puts the Caller of an HTTP request (ASGI scope)."""
+"""Where the guard of a server puts the TeamCaller of an HTTP request (ASGI scope)."""
 
 MINUTE = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class TeamCaller:
     """Who makes a request: the name of a client, "" where there is none, and its role."""
 
     name: str = ""
@@ -29,15 +29,15 @@ class Caller:
 class TokenTable:
     """The callers by the SHA-256 of their tokens; `anonymous` is the caller without a token, where there may be one."""
 
-    callers: Mapping[bytes, Caller] = field(repr=False)
-    anonymous: Caller | None = None
+    callers: Mapping[bytes, TeamCaller] = field(repr=False)
+    anonymous: TeamCaller | None = None
 
     @classmethod
-    def of(cls, tokens: Mapping[str, Caller], anonymous: Caller | None = None) -> TokenTable:
+    def of(cls, tokens: Mapping[str, TeamCaller], anonymous: TeamCaller | None = None) -> TokenTable:
         """Return the table of tokens -> their callers."""
         return cls(callers={_digest(token): caller for token, caller in tokens.items()}, anonymous=anonymous)
 
-    def caller(self, authorization: str) -> Caller | None:
+    def caller(self, authorization: str) -> TeamCaller | None:
         """Return who sends this Authorization header; None for a token that is missing or wrong."""
         if not authorization and self.anonymous is not None:
             return self.anonymous
@@ -45,11 +45,11 @@ class TokenTable:
         if scheme.lower() != "bearer":
             return None
         # Hashed, and compared with every one, so that the time tells nothing of a token.
-        given, found = _digest(token.strip()), None
-        for digest, caller in self.callers.items():
-            if hmac.compare_digest(given, digest):
-                found = caller
-        return found
+        sent, caller = _digest(token.strip()), None
+        for digest, candidate in self.callers.items():
+            if hmac.compare_digest(sent, digest):
+                caller = candidate
+        return caller
 
 
 def _digest(token: str) -> bytes:
@@ -73,10 +73,10 @@ class CallLimiter:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._usage: dict[Caller, _Usage] = {}
+        self._usage: dict[TeamCaller, _Usage] = {}
 
     @contextmanager
-    def admit(self, caller: Caller, calls_per_minute: int, concurrency: int) -> Iterator[None]:
+    def admit(self, caller: TeamCaller, calls_per_minute: int, concurrency: int) -> Iterator[None]:
         """Count a call while the block runs. UsageError, with the time to wait, for one too many."""
         usage = self._usage.setdefault(caller, _Usage(float(calls_per_minute), self._clock()))
         if concurrency and usage.running >= concurrency:

@@ -27,8 +27,8 @@ def complete(
 ) -> types.CompleteResult:
     """Return the values of an argument of a prompt or of an address that begin with what was typed, then those that
     have it elsewhere."""
-    given = params.context.arguments if params.context and params.context.arguments else {}
-    values = list(dict.fromkeys(_candidates(catalogues, tuple(stored), params.ref, params.argument.name, given)))
+    context = params.context.arguments if params.context and params.context.arguments else {}
+    values = list(dict.fromkeys(_candidates(catalogues, tuple(stored), params.ref, params.argument.name, context)))
     typed = params.argument.value.casefold()
     begin = [value for value in values if value.casefold().startswith(typed)]
     matches = [*begin, *(value for value in values if typed in value.casefold() and value not in set(begin))]
@@ -41,7 +41,7 @@ def _candidates(
     stored: tuple[StoredResult, ...],
     ref: types.ResourceTemplateReference | types.PromptReference,
     argument: str,
-    given: dict[str, str],
+    context: dict[str, str],
 ) -> Iterator[str]:
     if not isinstance(ref, types.ResourceTemplateReference):
         return  # a prompt takes a goal in the user's own words
@@ -51,13 +51,13 @@ def _candidates(
         case "result":
             yield from (answer.handle for answer in stored)
         case "page":
-            pages = (answer_pages(answer) for answer in stored if answer.handle == given.get("result"))
+            pages = (answer_pages(answer) for answer in stored if answer.handle == context.get("result"))
             yield from map(str, range(1, next(pages, 0) + 1))
         case "argument" | "value":
-            tool = _tool(catalogues, given.get("operation", ""))
+            tool = _tool(catalogues, context.get("operation", ""))
             if tool is not None and argument == "argument":
                 yield from tool.places
-            elif tool is not None and (name := given.get("argument", "")) in tool.places:
+            elif tool is not None and (name := context.get("argument", "")) in tool.places:
                 yield from argument_choices(tool, name)
                 yield from _known_ids(tool, name, stored)
 

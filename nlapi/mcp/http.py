@@ -20,7 +20,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nlapi.errors import UsageError
-from nlapi.mcp.access import SCOPE_KEY, Caller, TokenTable
+from nlapi.mcp.access import SCOPE_KEY, TeamCaller, TokenTable
 from nlapi.mcp.server_state import SESSION_HEADER
 from nlapi.mcp.stdio import on_signal
 from nlapi.serving import open_listener
@@ -138,7 +138,7 @@ class HttpGuard:
         self._address = address
         self._on_session_end = on_session_end
         self._options = options
-        self._owners: OrderedDict[str, Caller] = OrderedDict()
+        self._owners: OrderedDict[str, TeamCaller] = OrderedDict()
         """the callers that opened the sessions, oldest first"""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -167,21 +167,21 @@ class HttpGuard:
 
         await (answer or self._app)(scope, receive, send_and_notice)
 
-    def _remember_session(self, session: str, caller: Caller) -> None:
+    def _remember_session(self, session: str, caller: TeamCaller) -> None:
         """Store who opened a session, which its first answer names."""
         if session and session not in self._owners:
             self._owners[session] = caller
             if len(self._owners) > MAX_SESSIONS:
                 self._owners.popitem(last=False)
 
-    def _caller(self, headers: Headers) -> Caller | None:
+    def _caller(self, headers: Headers) -> TeamCaller | None:
         """Return who makes a request; None without a token that is good."""
         authorization = headers.get("authorization", "")
         if self._options.callers is not None:
             return self._options.callers.caller(authorization)
         if self._address.token and not _has_token(authorization, self._address.token):
             return None
-        return Caller()
+        return TeamCaller()
 
     def _metrics_answer(self, path: str, headers: Headers) -> Response | None:
         """Return the answer to a request for metrics; None for any other, or where there are none."""
@@ -212,9 +212,9 @@ class HttpGuard:
 
 def _has_token(authorization: str, token: str) -> bool:
     """Return whether a header has a bearer token; no token is none that anybody has."""
-    scheme, _, given = authorization.partition(" ")
+    scheme, _, sent = authorization.partition(" ")
     # Compared in constant time; as bytes, since compare_digest refuses text outside ASCII.
-    return bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
+    return bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(sent.strip().encode(), token.encode())
 
 
 def _host_name(url: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mcp.server.session import ServerSession
 
 from nlapi.client.auth import credential_location
-from nlapi.mcp.access import SCOPE_KEY, Caller, CallLimiter
+from nlapi.mcp.access import SCOPE_KEY, CallLimiter, TeamCaller
 from nlapi.mcp.answers import AnswerOwner, ClientAnswers
 from nlapi.mcp.consent import Context, PendingConsents
 from nlapi.mcp.settings import Settings
@@ -141,10 +141,10 @@ def has_own_session(context: Context) -> bool:
     return context.request is None or bool(session_id(context))
 
 
-def caller_of(context: Context) -> Caller:
+def caller_of(context: Context) -> TeamCaller:
     """Return who makes a request: over HTTP whom its token names, else nobody by name."""
     caller = context.request.scope.get(SCOPE_KEY) if context.request else None
-    return caller if isinstance(caller, Caller) else Caller()
+    return caller if isinstance(caller, TeamCaller) else TeamCaller()
 
 
 def answer_owner(context: Context, settings: Settings) -> AnswerOwner:

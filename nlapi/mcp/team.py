@@ -10,14 +10,14 @@ from nlapi import bundled
 from nlapi.client.limits import Limits
 from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
-from nlapi.mcp.access import Caller, CallLimiter
+from nlapi.mcp.access import CallLimiter, TeamCaller
 from nlapi.mcp.answers import ClientAnswers
 from nlapi.mcp.audit import AuditTrail
 from nlapi.mcp.call_metrics import CallMetrics
 from nlapi.mcp.consent import Context, PendingConsents
 from nlapi.mcp.server_state import Oversight, ServerState, caller_of
 from nlapi.mcp.settings import Consent, Settings
-from nlapi.mcp.team_settings import Role, TeamApi, TeamSettings
+from nlapi.mcp.team_settings import TeamApi, TeamRole, TeamSettings
 from nlapi.mcp.tool_listing import ToolCatalogue, build_catalogue
 from nlapi.openapi.selection import select_operations
 from nlapi.openapi.spec import Effect, Operation
@@ -52,7 +52,7 @@ class TeamOffer:
         metrics: CallMetrics | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self._anonymous = Caller(role=settings.role)
+        self._anonymous = TeamCaller(role=settings.role)
         limiter, answers, pending = CallLimiter(), ClientAnswers(), PendingConsents()
         self._states: dict[str, tuple[ServerState, ...]] = {}
         for role in settings.roles.values():
@@ -101,7 +101,7 @@ class TeamOffer:
 
 
 def _role_apis(
-    role: Role, settings: TeamSettings, opened: Sequence[OpenApi], limits: Limits
+    role: TeamRole, settings: TeamSettings, opened: Sequence[OpenApi], limits: Limits
 ) -> list[tuple[OpenApi, Target, ToolCatalogue]]:
     """Return what a role may call: each of its APIs with the rules of the role, and the operations that are left."""
     allowed = [entry for entry in opened if not role.apis or entry.api.name in role.apis]
@@ -109,7 +109,7 @@ def _role_apis(
     selected = [_role_operations(role, entry.api, target) for entry, target in zip(allowed, targets, strict=True)]
     consent = Consent.NEVER if role.effects == {Effect.READ} else role.consent or settings.consent
     listed = _listed_apis(selected)
-    found = []
+    offered = []
     for index, (entry, target, operations) in enumerate(zip(allowed, targets, selected, strict=True)):
         if not operations:
             continue
@@ -121,10 +121,10 @@ def _role_apis(
             limits=limits,
             max_listed=MAX_LISTED_TOOLS if index in listed else 0,
         )
-        found.append((entry, target, build_catalogue(target.spec, operations, chosen)))
-    if not found:
+        offered.append((entry, target, build_catalogue(target.spec, operations, chosen)))
+    if not offered:
         raise UsageError(f"the role {role.name!r} may call nothing", hint="see its apis, include, exclude and effects")
-    return found
+    return offered
 
 
 def _listed_apis(selected: Sequence[Sequence[Operation]]) -> set[int]:
@@ -138,7 +138,7 @@ def _listed_apis(selected: Sequence[Sequence[Operation]]) -> set[int]:
     return listed
 
 
-def _role_target(role: Role, entry: OpenApi) -> Target:
+def _role_target(role: TeamRole, entry: OpenApi) -> Target:
     names = (entry.api.name, entry.target.spec.title, entry.target.spec.source)
     rules = tuple(rule for rule in role.rules if rule.applies_to_api(names))
     refused = tuple(effect for effect in Effect if effect not in role.effects)
@@ -148,7 +148,7 @@ def _role_target(role: Role, entry: OpenApi) -> Target:
     return replace(entry.target, rules=(*entry.target.rules, *rules), field_rules=(*entry.target.field_rules, *fields))
 
 
-def _role_operations(role: Role, api: TeamApi, target: Target) -> tuple[Operation, ...]:
+def _role_operations(role: TeamRole, api: TeamApi, target: Target) -> tuple[Operation, ...]:
     """Return the operations that both the API's filters and the role's select, and that no rule denies."""
     of_api = select_operations(target.spec, api.include, api.exclude).operations
     of_role = set(select_operations(target.spec, role.include, role.exclude).operations)

@@ -43,7 +43,7 @@ class TeamApi:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Role:
+class TeamRole:
     """What the callers of a role may do.
 
     `apis` are names, all where it is empty; `calls_per_minute` and `concurrency` are limits of each caller, 0 for none.
@@ -76,7 +76,7 @@ class TeamSettings:
     """The settings of a server for a team. `role` is that of a caller without a token, "" where there is none."""
 
     apis: tuple[TeamApi, ...]
-    roles: Mapping[str, Role]
+    roles: Mapping[str, TeamRole]
     clients: tuple[TeamClient, ...] = ()
     role: str = ""
     http: str = ""
@@ -109,7 +109,7 @@ def parse_team(text: str, location: str) -> TeamSettings:
     roles = {
         name: _parse_role(name, entry, f"{location}, line {line_of(text, ('roles', name))}")
         for name, entry in document.get("roles", {}).items()
-    } or {EVERYONE: Role(name=EVERYONE)}
+    } or {EVERYONE: TeamRole(name=EVERYONE)}
     only = next(iter(roles)) if len(roles) == 1 else ""
     apis = tuple(_parse_api(name, entry, len(document["apis"])) for name, entry in document["apis"].items())
     clients = tuple(
@@ -118,8 +118,8 @@ def parse_team(text: str, location: str) -> TeamSettings:
     )
     for path, name, known in _references(document, roles, clients, server.get("role", "")):
         if name not in known:
-            given = f"is called {name!r}" if name else "is named"
-            raise _fault(text, location, path, f"no {path[-1].rstrip('s')} {given}; there is {', '.join(known)}")
+            name_text = f"is called {name!r}" if name else "is named"
+            raise _fault(text, location, path, f"no {path[-1].rstrip('s')} {name_text}; there is {', '.join(known)}")
     for api in apis:
         if any(other is not api and other.prefix.startswith(api.prefix) for other in apis):
             raise _fault(
@@ -198,8 +198,8 @@ def _given(entry: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
-def _parse_role(name: str, entry: Mapping[str, Any], location: str) -> Role:
-    return Role(
+def _parse_role(name: str, entry: Mapping[str, Any], location: str) -> TeamRole:
+    return TeamRole(
         name=name,
         effects=frozenset(map(Effect, entry.get("effects", tuple(Effect)))),
         consent=Consent(entry["consent"]) if "consent" in entry else None,
@@ -210,7 +210,7 @@ def _parse_role(name: str, entry: Mapping[str, Any], location: str) -> Role:
 
 
 def _references(
-    document: Mapping[str, Any], roles: Mapping[str, Role], clients: tuple[TeamClient, ...], default: str
+    document: Mapping[str, Any], roles: Mapping[str, TeamRole], clients: tuple[TeamClient, ...], default: str
 ) -> Iterator[tuple[tuple[str, ...], str, list[str]]]:
     """Yield each name that a table gives of another one: where it is, the name, and those that there are."""
     for client in clients:

@@ -1,5 +1,4 @@
-"""The rules of the user's policy: operations that are sent without a question, only after one, or never; and what of
-an answer a model is shown."""
+"""The rules of the user's policy: what is sent without a question, only after one, or never, and what models see."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 from mcp import Client
 
 from nlapi.errors import UsageError
-from nlapi.mcp.access import Caller, CallLimiter
+from nlapi.mcp.access import CallLimiter, TeamCaller
 from nlapi.mcp.audit import AuditTrail
 from nlapi.mcp.call_metrics import CallMetrics
 from nlapi.mcp.server import serve_offer
@@ -256,9 +256,9 @@ def test_calls_above_the_limit_are_refused_with_the_time_to_wait(crm: Spec, api:
 
 def test_each_caller_has_limits_of_its_own_that_come_back_with_time() -> None:
     now = [0.0]
-    limiter, ann, bo = CallLimiter(lambda: now[0]), Caller(name="ann"), Caller(name="bo")
+    limiter, ann, bo = CallLimiter(lambda: now[0]), TeamCaller(name="ann"), TeamCaller(name="bo")
 
-    def calls(caller: Caller, count: int) -> int:
+    def calls(caller: TeamCaller, count: int) -> int:
         made = 0
         for _ in range(count):
             try:
