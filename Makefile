@@ -7,7 +7,7 @@ LOCK := requirements-dev.lock
 # The folder of the public question sets, which are not part of the repository (training/README.md).
 QUESTIONS ?= ../shared/data/questions
 
-.PHONY: setup lock demo test test-clients test-pythons test-scale lint types contracts unit bench reference plugins clean train train-ranking accuracy
+.PHONY: setup lock demo test test-clients test-pythons test-scale lint types contracts unit bench dist reference plugins clean train train-ranking accuracy
 
 setup: $(VENV)/.done
 
@@ -63,6 +63,10 @@ test-scale: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+# The wheel and the sdist of a release in dist/, checked (docs/releasing.md).
+dist: setup
+	$(BIN)/python -m benchmarks.dist
 
 # Writes the files that ship again; needs npm for the descriptions of real APIs.
 train: setup

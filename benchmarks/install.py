@@ -37,13 +37,16 @@ COMMANDS = (
 
 
 @contextmanager
-def core_install(python: str) -> Iterator[Path]:
-    """The folder of a fresh environment with the core alone, without pip and setuptools; removed at the end."""
+def core_install(python: str, package: Path = ROOT) -> Iterator[Path]:
+    """The folder of a fresh environment with the core alone, without pip and setuptools; removed at the end.
+
+    `package` is the checkout or a wheel of it.
+    """
     with tempfile.TemporaryDirectory(prefix="nlapi-install-") as name:
         folder = Path(name)
         subprocess.run([python, "-m", "venv", "--without-pip", str(folder)], check=True)
         pip = [sys.executable, "-m", "pip", "--python", str(folder), "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "--quiet", str(ROOT)], check=True)
+        subprocess.run([*pip, "install", "--quiet", str(package)], check=True)
         yield folder
 
 

@@ -41,6 +41,22 @@ SCENARIOS = (
 )
 NLAPI = str(Path(sys.executable).with_name("nlapi"))
 SECRET = "sandbox-token-4711"
+TEAM = """
+[server]
+role = "analyst"
+audit = "audit.jsonl"
+[apis.ads]
+source = "ads"
+base_url = "{url}"
+auth = {{ bearer = "env:ADS_TOKEN" }}
+[apis.gateway]
+source = "gateway"
+no_auth = true
+[roles.analyst]
+effects = ["read"]
+[[roles.analyst.fields]]
+hide = "*budget*"
+"""
 NEW = {"name": "Rain Boots", "objective": "REACH", "daily_budget_micros": 5_000_000}
 CHANGE = "mcp__ads__createCampaign"
 READ = "mcp__ads__listCampaigns"
@@ -83,6 +99,31 @@ def inspector(bin: Path, home: Path, url: str) -> None:
     words = (f"{name}={value}" for name, value in NEW.items())
     seen = ask("--method", "tools/call", "--tool-name", "createCampaign", "--tool-arg", *words)
     expect("Inspector: a change is shown, and not sent", "POST" in seen and not made(url) and SECRET not in seen, seen)
+
+
+def team(bin: Path, home: Path, url: str) -> None:
+    """The Inspector and a server for a team: two APIs by their prefixes, a role that reads, and the log of it."""
+    (home / "team.toml").write_text(TEAM.format(url=url))
+
+    def ask(*words: str) -> str:
+        # The Inspector has a `--config` of its own, which it looks for in the words of the server too.
+        server = ("sh", "-c", f"exec '{NLAPI}' mcp --config '{home}/team.toml'")
+        done = node(bin, "mcp-inspector", "--cli", "-e", f"ADS_TOKEN={SECRET}", *server, *words, home=home)
+        return done.stdout + done.stderr
+
+    seen = ask("--method", "tools/list")
+    is_right = '"ads_listCampaigns"' in seen and '"gateway_find"' in seen and "createCampaign" not in seen
+    expect("Inspector: tools of two APIs, and none that changes", is_right, seen)
+    seen = ask("--method", "tools/call", "--tool-name", "ads_listCampaigns", "--tool-arg", "limit=1")
+    expect(
+        "Inspector: a read is answered, without what the role may not see",
+        "cmp_" in seen and "budget" not in seen,
+        seen,
+    )
+    seen = ask("--method", "tools/call", "--tool-name", "ads_createCampaign", "--tool-arg", "name=x")
+    expect("Inspector: a change is no tool of the role", "not found" in seen and not made(url), seen)
+    log = (home / "audit.jsonl").read_text()
+    expect("the log has the call, and no secret", log.count('"event":"call"') == 1 and SECRET not in log, log)
 
 
 @contextmanager
@@ -194,6 +235,7 @@ def _works(bin: Path, program: Path | None) -> Iterator[tuple[str, Callable[[Pat
     def inspected(home: Path) -> None:
         with running(nlapi.load("ads")) as sandbox:
             inspector(bin, home, sandbox.url)
+            team(bin, home, sandbox.url)
 
     yield "the Inspector", inspected
     yield "the conformance scenarios", lambda home: conformance(bin, home)

@@ -1,6 +1,6 @@
-"""Plugins in the real Claude Code and the real Codex, with no network but npm's: are they taken, do changes wait?
+"""Plugins in the real Claude Code, Codex and Gemini CLI, with no network but npm's: are they taken, do changes wait?
 
-    python -m benchmarks.plugin_client [--claude FILE] [--codex FILE] [NAME=FILE ...]
+    python -m benchmarks.plugin_client [--claude FILE] [--codex FILE] [--gemini FILE] [NAME=FILE ...]
 
 Fetches the clients with npm (some 400 MB each, once), builds plugins of the bundled and of large descriptions and
 validates each. Then a scripted model, behind a stand-in for the Messages API, works with the plugins that ship: skill,
@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nlapi
-from benchmarks import codex
+from benchmarks import codex, gemini
 from benchmarks.claude_code import PATIENCE, ROOT, Claude, Model, client
 from benchmarks.client import GaveOutError
 from benchmarks.conversations import Stage, configured, conversations, expect, failures
@@ -146,14 +146,41 @@ def in_codex(program: Path, home: Path) -> None:
     expect(
         "codex: plugin list", len(re.findall(r"(?m)^(?:ads|gateway)@nlapi +installed, enabled", listed)) == 2, listed
     )
-    servers = codex.run(program, home, "mcp", "list").stdout
-    expect("codex: each has its MCP server", "nlapi-ads" in servers and "nlapi-gateway" in servers, servers)
+    listed = codex.run(program, home, "mcp", "list", "--json").stdout
+    servers = {server["name"]: server["transport"] for server in json.loads(listed)}
+    expect("codex: each has its MCP server", servers.keys() == {"nlapi-ads", "nlapi-gateway"}, listed)
+    # The portable parts are what it reads; the entry of its own lies over them, with the variables that it hands on.
+    transport = servers.get("nlapi-ads", {})
+    expect("codex: as an Agent Plugin", "PLUGIN_ROOT" in transport.get("env", {}), listed)
+    expect("codex: credentials are handed on", "ADS_BEARER" in transport.get("env_vars", ()), listed)
+
+
+def in_gemini(program: Path, home: Path) -> None:
+    """A plugin that ships, as an extension."""
+    plugin = ROOT / "plugins" / "ads"
+    gemini.trusted(home, plugin)
+    done = gemini.run(program, home, "extensions", "validate", str(plugin))
+    expect(
+        "gemini: extensions validate", "successfully validated" in done.stdout + done.stderr, done.stdout + done.stderr
+    )
+    done = gemini.run(program, home, "extensions", "install", str(plugin), "--consent", "--skip-settings")
+    expect("gemini: extensions install", done.returncode == 0, done.stdout + done.stderr)
+    done = gemini.run(program, home, "skills", "list")
+    expected = len(list((plugin / "skills").iterdir()))
+    expect(
+        f"gemini: its {expected} skills are listed", gemini.skills(done.stdout) == expected, done.stdout + done.stderr
+    )
+    # The client waits 5 s for a server, which is not always enough where other things run.
+    tries = (gemini.run(program, home, "mcp", "list", ADS_BEARER="tok-8f2e1d9c").stdout for _ in range(3))
+    listed = next((told for told in tries if re.search(r"nlapi-ads .* - Connected", told)), "never connected")
+    expect("gemini: its server answers", listed != "never connected", listed)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.plugin_client", description=__doc__)
     parser.add_argument("--claude", type=Path, metavar="FILE", help="Claude Code's program, if you have it already")
     parser.add_argument("--codex", type=Path, metavar="FILE", help="Codex's program, if you have it already")
+    parser.add_argument("--gemini", type=Path, metavar="FILE", help="Gemini CLI's program, if you have it already")
     parser.add_argument("descriptions", nargs="*", metavar="NAME=FILE", help="further descriptions to make plugins of")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -170,6 +197,11 @@ def main() -> int:
             print(f"left out: Codex, as {other}")
         else:
             _to_its_end("Codex", lambda: in_codex(other, folder / "codex"))
+        third = gemini.client(options.gemini)
+        if isinstance(third, str):
+            print(f"left out: Gemini CLI, as {third}")
+        else:
+            _to_its_end("Gemini CLI", lambda: in_gemini(third, folder / "gemini"))
     print(f"{len(failures)} failures")
     return 1 if failures else 0
 

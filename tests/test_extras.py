@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -33,6 +34,18 @@ def test_a_command_names_the_extra_that_it_lacks(extra: str, monkeypatch: pytest
     assert (ran.code, ran.out) == (2, "")
     assert ran.complaint.startswith(f"{user} needs ")
     assert ran.complaint.rstrip().endswith(f'(pip install "nlapi[{extra}]")')
+
+
+def test_the_gateway_of_the_demo_starts_without_any_extra() -> None:
+    """A fresh interpreter, as whatever the tests before imported would hide an import too many."""
+    names = ("aiohttp", "cryptography", "jsonschema_rs", "jwt", "prometheus_client", "uvloop")
+    code = f"""import sys
+sys.modules.update(dict.fromkeys({names}))
+from nlapi.cli.gateway_run import build_gateway
+from nlapi.gateway.routing_keys.key_ring import KeyRing
+KeyRing().refresh()"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_models_are_asked_without_any_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from nlapi import registry
 from nlapi.cli import console, target
-from nlapi.cli.options import FLAG, BaseUrl, Deadline, Exclude, Include, NoAuth, Overlays, Root, Source
+from nlapi.cli.options import FLAG, BaseUrl, Deadline, Exclude, Include, NoAuth, Overlays, Root
 from nlapi.cli.workflow_registered import OpenedApi, WorkflowOpener, with_registered
 from nlapi.errors import CredentialError, UsageError
 from nlapi.extras import require_extra
@@ -34,11 +34,18 @@ BROKER_S = 3.0
 EPILOG = """nlapi mcp ads --auth bearer=env:ADS_TOKEN
 nlapi mcp openapi.yaml --http 127.0.0.1:8000 --pass-header Authorization
 nlapi mcp openapi.yaml --consent never --include tag:orders
+nlapi mcp --config team.toml
 claude mcp add shop -- nlapi mcp openapi.yaml --auth bearerAuth=env:SHOP_TOKEN"""
 
 
 def mcp(
-    source: Source,
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SOURCE]",
+            help="A path, a URL, a registered API, or a bundled name such as ads; none with --config.",
+        ),
+    ] = None,
     http: Annotated[
         str | None, typer.Option("--http", metavar="HOST:PORT", help="Serve streamable HTTP there; stdio if not given.")
     ] = None,
@@ -85,6 +92,13 @@ def mcp(
             "--workflows", metavar="FILE", help="An Arazzo document, each workflow of which is a tool; may be repeated."
         ),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Serve several APIs with roles and limits, as a file says."),
+    ] = None,
+    config_schema: Annotated[
+        bool, typer.Option("--config-schema", metavar=FLAG, help="Print the JSON Schema of such a file.")
+    ] = False,
     timeout: Deadline = None,
 ) -> None:
     """Serve any API as an MCP server: over stdio for a client that starts it, or over HTTP.
@@ -96,6 +110,20 @@ def mcp(
     """
     # Before any import below: the SDK is an extra, `nlapi[mcp]`.
     require_extra("mcp", "`nlapi mcp`")
+    if config_schema or config is not None:
+        from nlapi.cli.mcp_team import print_schema, serve_team
+
+        others = (source, base_url, auth, include, exclude, overlays, root, token, pass_header, workflows)
+        if any(others) or no_auth or all_tools or watch or consent is not Consent.ELICIT or name_length != MAX_LENGTH:
+            hint = "only --http and --timeout go with --config"
+            raise UsageError("with --config the APIs and all about them are in the file", hint=hint)
+        if config is None:
+            print_schema()
+        else:
+            serve_team(config, http, timeout)
+        return
+    if source is None:
+        raise UsageError("which API?", hint="nlapi mcp SOURCE, or nlapi mcp --config FILE")
     from nlapi.client.server import explain_server
     from nlapi.mcp.http import parse_listen_address
     from nlapi.mcp.server_state import ServerState

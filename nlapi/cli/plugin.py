@@ -195,10 +195,10 @@ def _pinned_requirement(folder: Path, text: str) -> str:
     location, mark, fragment = text.partition("#sha256=")
     wheel = Path(location).expanduser()
     if location.endswith(".whl") and "://" not in location:
-        found = wheel_digest(wheel)
-        if mark and fragment != found:
-            raise UsageError(f"{wheel} has the hash {found}, not {fragment[:64]}", hint="is it the right file?")
-        text = f"{_relative_source(folder, location)}#sha256={found}"
+        sha256 = wheel_digest(wheel)
+        if mark and fragment != sha256:
+            raise UsageError(f"{wheel} has the hash {sha256}, not {fragment[:64]}", hint="is it the right file?")
+        text = f"{_relative_source(folder, location)}#sha256={sha256}"
     return str(parse_requirement(text))
 
 

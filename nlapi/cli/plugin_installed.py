@@ -72,10 +72,10 @@ class InstalledPlugin:
         """Return the API with the address and the credentials of the user: a variable goes before an option."""
         from nlapi.plugin.build import DESCRIPTION
         from nlapi.plugin.names import credential_settings, credential_variables
-        from nlapi.tools.rules import read_rules
+        from nlapi.tools.rules import read_field_rules, read_rules
         from nlapi.tools.run import Target
 
-        spec, options = self.load(), self.manifest.options
+        spec, options, source = self.load(), self.manifest.options, str(self.folder / DESCRIPTION)
         usable = [operation for operation in spec.operations if operation.usable]
         variable_of = (
             {} if options.no_auth else credential_variables(spec, usable, self.manifest.name, options.variables)
@@ -93,7 +93,8 @@ class InstalledPlugin:
             credentials=credentials,
             variables=variable_of,
             no_auth=options.no_auth,
-            rules=read_rules(spec, str(self.folder / DESCRIPTION)),
+            rules=read_rules(spec, source),
+            field_rules=read_field_rules(spec, source),
             receipts=receipts,
             pinned=True,
         )

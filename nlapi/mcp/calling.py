@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -17,8 +19,9 @@ from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.errors import ConsentError, NlapiError, UsageError
 from nlapi.mcp.answers import answer_pages, answer_uri
+from nlapi.mcp.audit import CallOutcome, CallRecord, ConsentKind
 from nlapi.mcp.consent import Context, call_subject, request_consent
-from nlapi.mcp.server_state import ServerState, answer_owner
+from nlapi.mcp.server_state import ServerState, answer_owner, caller_of, session_id
 from nlapi.mcp.settings import Consent
 from nlapi.mcp.tool_listing import (
     CALL,
@@ -32,7 +35,7 @@ from nlapi.openapi.spec import Effect, Operation
 from nlapi.results.query_arguments import QUERY_TOOL
 from nlapi.tools.describe import summarize_operation
 from nlapi.tools.plan import ask as conversation
-from nlapi.tools.rules import Ruling, denial_message, is_denied
+from nlapi.tools.rules import Ruling, denial_message, field_filter, is_denied
 from nlapi.tools.run import Prepared, Target, authorize_call, perform, prepare
 from nlapi.tools.tool import Call, Tool
 
@@ -44,13 +47,57 @@ MAX_MESSAGE = 24_000
 
 
 async def call_tool(state: ServerState, context: Context, params: types.CallToolRequestParams) -> ToolAnswer:
-    """Return the answer to a call, never an error of the protocol, so that a model can read what was wrong."""
+    """Return the answer to a call, never an error of the protocol, so that a model can read what was wrong.
+
+    The call is counted, limited and written to the log as the state's oversight says.
+    """
+    caller, oversight = caller_of(context), state.oversight
+    record = CallRecord(
+        client=caller.name,
+        role=caller.role or oversight.role,
+        session=hashlib.sha256(session_id(context).encode()).hexdigest()[:12] if session_id(context) else "",
+        tool=params.name,
+        api=state.api_name,
+        secrets=state.secrets,
+    )
+    started = time.monotonic()
+    if oversight.metrics is not None:
+        oversight.metrics.running.inc()
     try:
-        answer = await _dispatch(state, context, params)
+        with oversight.limiter.admit(caller, oversight.calls_per_minute, oversight.concurrency):
+            return await _answer_call(state, context, _without_prefix(params, state), record)
     except NlapiError as error:
+        record.reason = error.message
+        return error_answer(str(error))
+    except asyncio.CancelledError:
+        record.outcome = CallOutcome.CANCELLED
+        raise
+    finally:
+        record.milliseconds = round((time.monotonic() - started) * 1000)
+        if oversight.metrics is not None:
+            oversight.metrics.running.dec()
+            oversight.metrics.observe(record)
+        if oversight.audit is not None and (fault := oversight.audit.write_call(record)):
+            state.report(fault)
+
+
+def _without_prefix(params: types.CallToolRequestParams, state: ServerState) -> types.CallToolRequestParams:
+    """Return a call with the name of a search tool as it is without the API's prefix."""
+    name = params.name.removeprefix(state.settings.prefix)
+    return params.model_copy(update={"name": name}) if name in SEARCH_TOOLS else params
+
+
+async def _answer_call(
+    state: ServerState, context: Context, params: types.CallToolRequestParams, record: CallRecord
+) -> ToolAnswer:
+    try:
+        answer = await _dispatch(state, context, params, record)
+    except NlapiError as error:
+        record.reason = error.message
         answer = error_answer(str(error))
     # The error's own text may hold a credential or a path of this machine, so only its type is given.
     except Exception as error:
+        record.reason = type(error).__name__
         state.report(f"{params.name}: {type(error).__name__} in nlapi")
         answer = error_answer(f"{type(error).__name__}: this is a fault of nlapi; nothing more is known of the call")
     if isinstance(answer, types.CallToolResult):
@@ -66,22 +113,27 @@ def error_answer(message: str) -> types.CallToolResult:
     )
 
 
-async def _dispatch(state: ServerState, context: Context, params: types.CallToolRequestParams) -> ToolAnswer:
+async def _dispatch(
+    state: ServerState, context: Context, params: types.CallToolRequestParams, record: CallRecord
+) -> ToolAnswer:
     arguments = params.arguments or {}
     if params.name == QUERY_TOOL:
+        record.outcome = CallOutcome.ANSWERED
         return _structured_answer(state.answers.query(answer_owner(context, state.settings), arguments))
     if not state.catalogue.uses_search or params.name not in SEARCH_TOOLS:
-        return await _call_operation(state, context, params, state.catalogue.tool(params.name), arguments)
+        return await _call_operation(state, context, params, state.catalogue.tool(params.name), arguments, record)
     if params.name == FIND:
+        record.outcome = CallOutcome.ANSWERED
         return _find_operations(state, arguments)
     tool = state.catalogue.tool(_text_argument(arguments, "operation", params.name))
     if params.name == DESCRIBE:
+        record.outcome = CallOutcome.ANSWERED
         return _text_answer(describe_for_model(tool, arguments))
     if params.name == READ and tool.effect is not Effect.READ:
         raise UsageError(f"{tool.operation.id} would {tool.effect} something", hint=f"the tool {CALL} calls it")
     # `read` refuses a change although `call` would ask: a user may have allowed the tool `read` to run without a
     # question.
-    return await _call_operation(state, context, params, tool, inner_arguments(params.name, arguments))
+    return await _call_operation(state, context, params, tool, inner_arguments(params.name, arguments), record)
 
 
 async def _call_operation(
@@ -90,28 +142,48 @@ async def _call_operation(
     params: types.CallToolRequestParams,
     tool: Tool,
     arguments: Mapping[str, object],
+    record: CallRecord,
 ) -> ToolAnswer:
+    record.take_tool(tool, state.api_name)
     if (entry := state.catalogue.workflow(tool)) is not None:
         answer = await call_workflow(state, context, params, entry, arguments)
+        record.outcome = CallOutcome.ANSWERED if isinstance(answer, types.CallToolResult) else CallOutcome.ASKED
         return answer if params.name == tool.name else _framed(answer)
-    target = state.target_for(context)
+    target = state.target_for(context, tool.effect)
     call = Call(tool=tool, arguments={**registered_arguments(tool, state.settings), **arguments})
-    policy = Policy(secrets=(*target.credentials.values(), *header_secrets(target.headers)))
+    record.secrets = (*state.secrets, *target.credentials.values(), *header_secrets(target.headers))
+    policy = Policy(secrets=record.secrets)
     if refusal := policy.refusal(call):
         raise UsageError(f"{tool.operation.id} was not sent: {refusal}", hint="leave it out")
     prepared = prepare(call, target)
+    record.take_request(prepared, field_filter(target.field_rules, tool.operation))
     if prepared.rule is not None and is_denied(prepared.rule):  # without the hint, which names a file of the server
         raise ConsentError(denial_message(tool.operation, prepared.rule), hint="do not try again")
     authorize_call(prepared, target)
     decision = policy.decide(prepared, conversation(""))
     allowed = prepared.rule is not None and prepared.rule.verdict is Ruling.ALLOW
     must_ask = decision.verdict is Verdict.ASK and state.settings.consent is Consent.ELICIT and not allowed
+    record.consent = _consent_without_question(decision.verdict, is_allowed=allowed)
     if prepared.requires_question or must_ask:
+        record.consent = ConsentKind.NONE
         question = await request_consent(context, params, call_subject(prepared), state.pending_consents)
         if question is not None:
+            record.outcome = CallOutcome.ASKED
             return question
+        record.consent = ConsentKind.USER
+    if prepared.effect is not Effect.READ and state.oversight.audit is not None:
+        state.oversight.audit.write_sending(record)
+    record.outcome = CallOutcome.FAILED
     result = await _perform_with_progress(state, context, prepared, target)
+    record.outcome, record.status = CallOutcome.ANSWERED, result.status
     return _api_answer(state, context, call, result)
+
+
+def _consent_without_question(verdict: Verdict, *, is_allowed: bool) -> ConsentKind:
+    """Return who agreed to a call that nobody is asked about."""
+    if verdict is not Verdict.ASK:
+        return ConsentKind.READ
+    return ConsentKind.RULE if is_allowed else ConsentKind.CLIENT
 
 
 def _framed(answer: ToolAnswer) -> ToolAnswer:

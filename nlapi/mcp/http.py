@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import socket
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,15 +16,19 @@ import uvicorn
 from mcp.server.lowlevel.server import Server
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nlapi.errors import UsageError
+from nlapi.mcp.access import SCOPE_KEY, TeamCaller, TokenTable
 from nlapi.mcp.server_state import SESSION_HEADER
 from nlapi.mcp.stdio import on_signal
 from nlapi.serving import open_listener
 
 PATH = "/mcp"
+METRICS_PATH = "/metrics"
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+MAX_SESSIONS = 10_000
 MAX_BODY = 16 * 1024 * 1024
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 WILDCARD_HOSTS = ("0.0.0.0", "::")  # noqa: S104 - compared with, never listened on unless the user says so
@@ -40,6 +45,20 @@ class ListenAddress:
     @property
     def is_loopback(self) -> bool:
         return self.host in LOOPBACK_HOSTS or _is_loopback(self.host)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpOptions:
+    """The choices of a server over HTTP: who may call, and what there is beside the protocol.
+
+    `callers` are the clients by their tokens; without them the token of the address is everybody's. With `metrics`,
+    which returns them, `metrics_token` is what Prometheus has to send. A stateless server has no sessions.
+    """
+
+    callers: TokenTable | None = None
+    metrics: Callable[[], bytes] | None = None
+    metrics_token: str = field(default="", repr=False)
+    stateless: bool = False
 
 
 def parse_listen_address(text: str, token: str = "") -> ListenAddress:
@@ -65,6 +84,7 @@ async def serve(
     address: ListenAddress,
     on_ready: Callable[[str], None],
     on_session_end: Callable[[str], None] = lambda _: None,
+    options: HttpOptions = HttpOptions(),
 ) -> None:
     """Serve clients until SIGINT or SIGTERM.
 
@@ -72,11 +92,12 @@ async def serve(
     """
     app = server.streamable_http_app(
         streamable_http_path=PATH,
+        stateless_http=options.stateless,
         max_request_body_size=MAX_BODY,
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # Guard does it
     )
     with open_listener(address.host, address.port) as (listener, url):
-        web = _HttpServer(HttpGuard(app, address, on_session_end), lambda: on_ready(f"{url}{PATH}"))
+        web = _HttpServer(HttpGuard(app, address, on_session_end, options), lambda: on_ready(f"{url}{PATH}"))
         with on_signal(web.stop):
             await web.serve([listener])
 
@@ -106,24 +127,69 @@ class _HttpServer(uvicorn.Server):
 class HttpGuard:
     """An ASGI filter for requests of the user's own programs, by Host, Origin and token; it notices ended sessions."""
 
-    def __init__(self, app: ASGIApp, address: ListenAddress, on_session_end: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        address: ListenAddress,
+        on_session_end: Callable[[str], None],
+        options: HttpOptions = HttpOptions(),
+    ) -> None:
         self._app = app
         self._address = address
         self._on_session_end = on_session_end
+        self._options = options
+        self._owners: OrderedDict[str, TeamCaller] = OrderedDict()
+        """the callers that opened the sessions, oldest first"""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        answer = self._refusal(headers) or self._metrics_answer(scope["path"], headers)
+        caller = None if answer else self._caller(headers)
+        if answer is None and caller is None:
+            answer = PlainTextResponse("The token is missing or wrong.", 401, {"www-authenticate": "Bearer"})
+        # The id of a session is no credential: another client that knows it is not let in.
+        session = headers.get(SESSION_HEADER, "")
+        if answer is None and self._owners.get(session, caller) != caller:
+            answer = PlainTextResponse("There is no such session.", 404)
+        scope = {**scope, SCOPE_KEY: caller}
 
         async def send_and_notice(message: Message) -> None:
             # The SDK says of a session that its client has deleted nothing but this answer.
             if scope["method"] == "DELETE" and message["type"] == "http.response.start" and message["status"] < 300:
-                self._on_session_end(headers.get(SESSION_HEADER, ""))
+                self._on_session_end(session)
+                self._owners.pop(session, None)
+            elif message["type"] == "http.response.start" and caller is not None:
+                self._remember_session(Headers(raw=message["headers"]).get(SESSION_HEADER, ""), caller)
             await send(message)
 
-        await (self._refusal(headers) or self._app)(scope, receive, send_and_notice)
+        await (answer or self._app)(scope, receive, send_and_notice)
+
+    def _remember_session(self, session: str, caller: TeamCaller) -> None:
+        """Store who opened a session, which its first answer names."""
+        if session and session not in self._owners:
+            self._owners[session] = caller
+            if len(self._owners) > MAX_SESSIONS:
+                self._owners.popitem(last=False)
+
+    def _caller(self, headers: Headers) -> TeamCaller | None:
+        """Return who makes a request; None without a token that is good."""
+        authorization = headers.get("authorization", "")
+        if self._options.callers is not None:
+            return self._options.callers.caller(authorization)
+        if self._address.token and not _has_token(authorization, self._address.token):
+            return None
+        return TeamCaller()
+
+    def _metrics_answer(self, path: str, headers: Headers) -> Response | None:
+        """Return the answer to a request for metrics; None for any other, or where there are none."""
+        if path != METRICS_PATH or self._options.metrics is None:
+            return None
+        if not _has_token(headers.get("authorization", ""), self._options.metrics_token):
+            return PlainTextResponse("The token is missing or wrong.", 401, {"www-authenticate": "Bearer"})
+        return Response(self._options.metrics(), media_type=METRICS_TYPE)
 
     # A web page can make a browser send requests to loopback, also under a name of its own that resolves there (DNS
     # rebinding); the browser says so in Origin and Host. The SDK's own check knows no names for a server that listens
@@ -135,12 +201,6 @@ class HttpGuard:
         origin = headers.get("origin")
         if origin is not None and not self._is_allowed_host(_host_name(origin), page_host=host):
             return PlainTextResponse("Pages of that Origin may not call this server.", 403)
-        if self._address.token:
-            scheme, _, token = headers.get("authorization", "").partition(" ")
-            expected_token = self._address.token.encode()
-            # Compared in constant time; as bytes, since compare_digest refuses text outside ASCII.
-            if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected_token):
-                return PlainTextResponse("The token is missing or wrong.", 401, {"www-authenticate": "Bearer"})
         return None
 
     def _is_allowed_host(self, name: str, page_host: str = "") -> bool:
@@ -148,6 +208,13 @@ class HttpGuard:
         if self._address.host in WILDCARD_HOSTS:  # its names are not known; there is a token then
             return bool(name) and (not page_host or name == page_host)
         return name == self._address.host or (self._address.is_loopback and name in LOOPBACK_HOSTS)
+
+
+def _has_token(authorization: str, token: str) -> bool:
+    """Return whether a header has a bearer token; no token is none that anybody has."""
+    scheme, _, sent = authorization.partition(" ")
+    # Compared in constant time; as bytes, since compare_digest refuses text outside ASCII.
+    return bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(sent.strip().encode(), token.encode())
 
 
 def _host_name(url: str) -> str:

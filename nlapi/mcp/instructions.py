@@ -14,6 +14,7 @@ from nlapi.agent.operation_tools import DESCRIBE, FIND, READ
 from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.mcp.answers import answer_pages, answer_uri, call_text
+from nlapi.mcp.completion import argument_choices
 from nlapi.mcp.settings import Consent
 from nlapi.mcp.tool_listing import (
     CALL,
@@ -23,7 +24,9 @@ from nlapi.mcp.tool_listing import (
 )
 from nlapi.results.store import StoredResult
 from nlapi.tools.areas import Area
+from nlapi.tools.arguments import argument_schema
 from nlapi.tools.describe import describe_operation
+from nlapi.tools.tool import Tool
 
 # Areas with a prompt of their own, as many as a plugin has skills.
 MAX_PROMPTS = 20
@@ -51,9 +54,13 @@ def server_instructions(catalogue: ToolCatalogue) -> str:
 
 def _template_values(catalogue: ToolCatalogue) -> dict[str, str]:
     usage = "- Each tool is one operation."
+    prefix = catalogue.settings.prefix
     if catalogue.uses_search:
-        change_tool = "" if catalogue.settings.consent is Consent.NEVER else f", or `{CALL}` for a change"
-        usage = f"- `{FIND}` finds operations by words; `{DESCRIBE}` tells what one takes; then `{READ}`{change_tool}."
+        change_tool = "" if catalogue.settings.consent is Consent.NEVER else f", or `{prefix}{CALL}` for a change"
+        usage = (
+            f"- `{prefix}{FIND}` finds operations by words; `{prefix}{DESCRIBE}` tells what one takes; "
+            f"then `{prefix}{READ}`{change_tool}."
+        )
     if catalogue.workflows.tools:
         usage += "\n- A tool whose description says so is a workflow of several calls: it answers with their outcome."
     return {"how": usage, "changes": _CHANGE_RULES[catalogue.settings.consent]}
@@ -67,15 +74,20 @@ def list_resources(catalogue: ToolCatalogue, stored: Iterable[StoredResult]) -> 
     """Return the areas of the API, and the answers stored for the client."""
     areas = [
         types.Resource(
-            uri=f"nlapi://area/{group.slug}",
-            name=group.slug,
+            uri=area_uri(group, catalogue),
+            name=f"{catalogue.settings.prefix}{group.slug}",
             title=single_line(group.label)[:80],
             description=f"{len(group.operations)} operations",
             mime_type="text/markdown",
         )
         for group in catalogue.areas
     ]
-    answers = [
+    return [*areas, *answer_resources(stored)]
+
+
+def answer_resources(stored: Iterable[StoredResult]) -> list[types.Resource]:
+    """Return the answers that are stored for a client."""
+    return [
         types.Resource(
             uri=answer_uri(answer),
             name=f"answer-{answer.handle}",
@@ -84,7 +96,11 @@ def list_resources(catalogue: ToolCatalogue, stored: Iterable[StoredResult]) -> 
         )
         for answer in stored
     ]
-    return [*areas, *answers]
+
+
+def area_uri(group: Area, catalogue: ToolCatalogue) -> str:
+    """Return the address of an area, unique among the APIs of a server."""
+    return f"nlapi://area/{catalogue.settings.prefix}{group.slug}"
 
 
 def resource_templates() -> list[types.ResourceTemplate]:
@@ -93,6 +109,12 @@ def resource_templates() -> list[types.ResourceTemplate]:
             uri_template="nlapi://operation/{operation}",
             name="operation",
             description="What an operation does, takes and answers.",
+            mime_type="application/json",
+        ),
+        types.ResourceTemplate(
+            uri_template="nlapi://argument/{operation}/{argument}/{value}",
+            name="argument",
+            description="One argument of an operation, with its schema and its choices. Completion lists values.",
             mime_type="application/json",
         ),
         types.ResourceTemplate(
@@ -108,7 +130,7 @@ def read_resource(uri: str, catalogue: ToolCatalogue) -> types.TextResourceConte
     """Return the resource of an area or an operation. UsageError when there is none of that address."""
     kind, _, name = uri.removeprefix("nlapi://").partition("/")
     if kind == "area":
-        group = next((candidate for candidate in catalogue.areas if candidate.slug == name), None)
+        group = next((candidate for candidate in catalogue.areas if area_uri(candidate, catalogue) == uri), None)
         if group is not None:
             return types.TextResourceContents(uri=uri, mime_type="text/markdown", text=describe_area(group, catalogue))
     if kind == "operation":
@@ -116,17 +138,36 @@ def read_resource(uri: str, catalogue: ToolCatalogue) -> types.TextResourceConte
             describe_operation(catalogue.tool(unquote(name))), ensure_ascii=False, indent=1, default=str
         )
         return types.TextResourceContents(uri=uri, mime_type="application/json", text=description)
+    if kind == "argument":
+        operation, argument, value = (*map(unquote, name.split("/", 2)), "", "")[:3]
+        return _read_argument(uri, catalogue.tool(operation), argument, value)
     raise UsageError(f"there is no resource {uri[:200]!r}", hint="resources/list names them")
+
+
+def _read_argument(uri: str, tool: Tool, argument: str, value: str) -> types.TextResourceContents:
+    """Return an argument's schema; with a value, also the choices that there are."""
+    if argument not in tool.places:
+        raise UsageError(
+            f"{tool.operation.id} has no argument {argument[:100]!r}", hint=f"it has {', '.join(tool.places)}"
+        )
+    record: dict[str, object] = {"operation": tool.operation.id, "argument": argument}
+    record["schema"] = argument_schema(tool, argument)
+    if value:
+        record |= {"value": value, "choices": list(argument_choices(tool, argument))}
+    text = json.dumps(record, ensure_ascii=False, indent=1, default=str)
+    return types.TextResourceContents(uri=uri, mime_type="application/json", text=text)
 
 
 def list_prompts(catalogue: ToolCatalogue) -> list[types.Prompt]:
     """Return a prompt for the whole API and one for each area, unless there are too many areas."""
     goal = types.PromptArgument(name="goal", description="What you want, in your own words.", required=False)
     api = api_title(catalogue)
-    general_prompt = types.Prompt(name=GENERAL_PROMPT, title=api, description=f"Operate {api}.", arguments=[goal])
+    general_prompt = types.Prompt(
+        name=f"{catalogue.settings.prefix}{GENERAL_PROMPT}", title=api, description=f"Operate {api}.", arguments=[goal]
+    )
     areas = [
         types.Prompt(
-            name=_prompt_name(group),
+            name=_prompt_name(group, catalogue),
             title=single_line(group.label)[:80],
             description=f"Operate {api}: {single_line(group.label)[:80]}.",
             arguments=[goal],
@@ -138,8 +179,9 @@ def list_prompts(catalogue: ToolCatalogue) -> list[types.Prompt]:
 
 def get_prompt(name: str, goal: str, catalogue: ToolCatalogue) -> types.GetPromptResult:
     """Return the text of a prompt. UsageError when there is none of that name."""
-    group = next((candidate for candidate in _prompt_areas(catalogue) if _prompt_name(candidate) == name), None)
-    if group is None and name != GENERAL_PROMPT:
+    areas = _prompt_areas(catalogue)
+    group = next((candidate for candidate in areas if _prompt_name(candidate, catalogue) == name), None)
+    if group is None and name != f"{catalogue.settings.prefix}{GENERAL_PROMPT}":
         raise UsageError(f"there is no prompt {name[:100]!r}", hint="prompts/list names them")
     label = single_line(group.label)[:80] if group else f"{len(catalogue.operations):,} operations"
     lines = list(_operation_lines(group, catalogue) if group else _area_lines(catalogue))
@@ -161,16 +203,16 @@ def _prompt_areas(catalogue: ToolCatalogue) -> tuple[Area, ...]:
     return catalogue.areas if 1 < len(catalogue.areas) <= MAX_PROMPTS else ()
 
 
-def _prompt_name(group: Area) -> str:
-    return f"{GENERAL_PROMPT}-{group.slug}"
+def _prompt_name(group: Area, catalogue: ToolCatalogue) -> str:
+    return f"{catalogue.settings.prefix}{GENERAL_PROMPT}-{group.slug}"
 
 
 def _operation_lines(group: Area, catalogue: ToolCatalogue) -> Iterator[str]:
     yield from (operation_line(operation, catalogue) for operation in group.operations[:MAX_PROMPT_LINES])
     if (more := len(group.operations) - MAX_PROMPT_LINES) > 0:
-        yield f"- and {more} more: nlapi://area/{group.slug}"
+        yield f"- and {more} more: {area_uri(group, catalogue)}"
 
 
 def _area_lines(catalogue: ToolCatalogue) -> Iterator[str]:
     for group in catalogue.areas[:MAX_PROMPT_LINES]:
-        yield f"- {single_line(group.label)[:80]}: {len(group.operations)} operations (nlapi://area/{group.slug})"
+        yield f"- {single_line(group.label)[:80]}: {len(group.operations)} operations ({area_uri(group, catalogue)})"

@@ -4,37 +4,62 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mcp.server.session import ServerSession
 
 from nlapi.client.auth import credential_location
+from nlapi.mcp.access import SCOPE_KEY, CallLimiter, TeamCaller
 from nlapi.mcp.answers import AnswerOwner, ClientAnswers
 from nlapi.mcp.consent import Context, PendingConsents
 from nlapi.mcp.settings import Settings
 from nlapi.mcp.tool_listing import ToolCatalogue
 from nlapi.openapi.model import SecurityScheme
-from nlapi.openapi.spec import Spec
+from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.run import Target
 
 if TYPE_CHECKING:
     from nlapi.client.transport import HttpClient
+    from nlapi.mcp.audit import AuditTrail
+    from nlapi.mcp.call_metrics import CallMetrics
 
 SESSION_HEADER = "mcp-session-id"
 MAX_SESSIONS = 1_000
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
+class Oversight:
+    """What watches the calls of a server: the log, the metrics, and the limits of one role (0 is none).
+
+    `role` is the role in the log of a caller that its token gives none.
+    """
+
+    audit: AuditTrail | None = None
+    metrics: CallMetrics | None = None
+    limiter: CallLimiter = field(default_factory=CallLimiter)
+    calls_per_minute: int = 0
+    concurrency: int = 0
+    role: str = ""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class ServerState:
-    """The state that the handlers of a server share. `report` reaches the person who started it."""
+    """The state that the handlers of a server share for one API. `report` reaches the person who started it.
+
+    `change_credentials` replace those of the target for what changes something; None where there are no others.
+    `api_name` is the name of the API in the log.
+    """
 
     target: Target
     catalogue: ToolCatalogue
     settings: Settings
     report: Callable[[str], None]
     client: HttpClient | None = None
+    change_credentials: Mapping[str, str] | None = field(default=None, repr=False)
+    api_name: str = ""
+    oversight: Oversight = field(default_factory=Oversight)
     answers: ClientAnswers = field(default_factory=ClientAnswers)
     pending_consents: PendingConsents = field(default_factory=PendingConsents)
     sessions: OrderedDict[str, ServerSession] = field(default_factory=OrderedDict)
@@ -49,17 +74,24 @@ class ServerState:
         self.catalogue = catalogue
         self.target = replace(self.target, spec=catalogue.spec)
 
-    def target_for(self, context: Context) -> Target:
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All credentials of the API that the server has."""
+        return (*self.target.credentials.values(), *(self.change_credentials or {}).values())
+
+    def target_for(self, context: Context, effect: Effect = Effect.READ) -> Target:
         """Return the API as this request of a client may call it: with the headers that it passes on."""
         forwarded = _forwarded_headers(context, self.settings)
+        is_change = effect is not Effect.READ and self.change_credentials is not None
+        target = replace(self.target, credentials=dict(self.change_credentials or {})) if is_change else self.target
         if not forwarded:
-            return self.target
+            return target
         # A header that a scheme asks for is its credential, so that the client's own token replaces the registered one.
-        credentials = dict(self.target.credentials)
+        credentials = dict(target.credentials)
         for name, value in forwarded.items():
             schemes = self.spec.security_schemes.values()
             credentials |= dict.fromkeys((scheme.id for scheme in schemes if _satisfies(name, value, scheme)), value)
-        return replace(self.target, credentials=credentials, headers=forwarded)
+        return replace(target, credentials=credentials, headers=forwarded)
 
     def remember_session(self, context: Context) -> None:
         """Store the session of a client that has connected, to notify it of changes."""
@@ -109,9 +141,16 @@ def has_own_session(context: Context) -> bool:
     return context.request is None or bool(session_id(context))
 
 
+def caller_of(context: Context) -> TeamCaller:
+    """Return who makes a request: over HTTP whom its token names, else nobody by name."""
+    caller = context.request.scope.get(SCOPE_KEY) if context.request else None
+    return caller if isinstance(caller, TeamCaller) else TeamCaller()
+
+
 def answer_owner(context: Context, settings: Settings) -> AnswerOwner:
     """Return who may read an answer again: the same session, with the same credentials."""
-    forwarded = repr(sorted(_forwarded_headers(context, settings).items()))
+    # The caller too: another client that knows the id of a session must not read its answers.
+    forwarded = repr((sorted(_forwarded_headers(context, settings).items()), caller_of(context)))
     return AnswerOwner(
         session=session_id(context),
         credentials=hashlib.sha256(forwarded.encode("utf-8", "surrogatepass")).hexdigest(),

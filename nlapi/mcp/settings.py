@@ -9,6 +9,7 @@ from enum import StrEnum
 from nlapi.client.limits import Limits
 from nlapi.errors import UsageError
 from nlapi.openapi.model import CONNECTION_HEADERS, TOKEN, TRANSPORT_HEADERS
+from nlapi.tools.index import MAX_LISTED_TOOLS
 from nlapi.tools.names import MAX_LENGTH
 
 # In characters: a hash of nine, and something to read.
@@ -40,6 +41,9 @@ class Settings:
     `registered` are values by argument name that the user registered with the API, `stored` those of a plugin, which
     fill in what a call does not give. `pass_headers` are the names of
     headers that go from each HTTP request of a client on to the API.
+
+    Of several APIs in one server `prefix` is before the names of the tools of one, and `max_listed` the number of
+    operations above which it has a search in their place.
     """
 
     consent: Consent = Consent.ELICIT
@@ -49,6 +53,8 @@ class Settings:
     registered: Mapping[str, str] = field(default_factory=dict)
     stored: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    prefix: str = ""
+    max_listed: int = MAX_LISTED_TOOLS
 
 
 def check_pass_headers(names: tuple[str, ...], *, has_token: bool) -> tuple[str, ...]:

@@ -79,9 +79,9 @@ class ToolCatalogue:
     @cached_property
     def _tool_names(self) -> dict[str, str]:
         """Operation id -> name of its tool, the same whichever operations are offered."""
-        operations = self.spec.operations
-        names = tool_names(operations, max_length=self.settings.name_length, reserved=_TOOL_NAMES)
-        return dict(zip((operation.id for operation in operations), names, strict=True))
+        operations, prefix = self.spec.operations, self.settings.prefix
+        names = tool_names(operations, max_length=self.settings.name_length - len(prefix), reserved=_TOOL_NAMES)
+        return {operation.id: f"{prefix}{name}" for operation, name in zip(operations, names, strict=True)}
 
     @cached_property
     def _by_name(self) -> dict[str, Operation]:
@@ -93,7 +93,7 @@ class ToolCatalogue:
     def uses_search(self) -> bool:
         """Whether the API is so large that a client gets a search in place of every tool."""
         # Models choose worse from more than 30 to 50 tools.
-        return len(self.operations) > MAX_LISTED_TOOLS and not self.settings.all_tools
+        return len(self.operations) > self.settings.max_listed and not self.settings.all_tools
 
     @cached_property
     def areas(self) -> tuple[Area, ...]:
@@ -195,13 +195,21 @@ def operation_line(operation: Operation, catalogue: ToolCatalogue) -> str:
 
 
 def tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, object]]:
+    """Return the definitions of all tools, with that of the tool that reads earlier answers."""
+    definitions = api_tool_definitions(catalogue)
+    count = len(_search_tool_definitions(catalogue)) if catalogue.uses_search else 0
+    return [*definitions[:count], query_tool_definition(), *definitions[count:]]
+
+
+def api_tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, object]]:
+    """Return the definitions of the tools that are of the API."""
     search_tools = [*_search_tool_definitions(catalogue)] if catalogue.uses_search else []
     operations = (_tool_definition(tool, catalogue) for tool in catalogue.listed_tools)
     workflows = (_workflow_definition(tool, catalogue) for tool in catalogue.workflow_tools[:MAX_LISTED_TOOLS])
-    return [*search_tools, _query_tool_definition(), *operations, *workflows]
+    return [*search_tools, *operations, *workflows]
 
 
-def _query_tool_definition() -> dict[str, object]:
+def query_tool_definition() -> dict[str, object]:
     """Return the definition of the tool that reads an earlier answer here."""
     definition = next(entry for entry in TOOL_DEFINITIONS if entry["name"] == QUERY_TOOL)
     hints = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True, "openWorldHint": False}
@@ -264,27 +272,31 @@ def answer_schema(field_names: str = "") -> dict[str, object]:
 
 
 def _search_tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, object]]:
-    count = len(catalogue.operations)
+    count, prefix = len(catalogue.operations), catalogue.settings.prefix
+    # Of several APIs each says which it is; one alone has its name in the server's.
+    of_api = f" of {single_line(catalogue.spec.title)[:80]}" if prefix else ""
     text = {"type": "string"}
     words = {**text, "description": "a few English words: the action and the thing, `pause campaign`"}
     limit = {"type": "integer", "minimum": 1, "maximum": MAX_RESULTS, "default": DEFAULT_RESULTS}
     call = {"operation": _OPERATION, "arguments": _ARGUMENTS}
     definitions = [
         _search_tool_definition(
-            FIND, f"Find the operations, of {count:,}, that do something.", {"words": words, "limit": limit}
+            FIND, f"Find the operations, of {count:,}{of_api}, that do something.", {"words": words, "limit": limit}
         ),
         _search_tool_definition(
             DESCRIBE,
             "Tell what an operation does and takes, as JSON Schema, or the inside of one argument.",
             {"operation": _OPERATION, "argument": {**text, "description": "to open one: spec.template"}},
         ),
-        _search_tool_definition(READ, "Call an operation that only reads.", call, calls_api=True),
+        _search_tool_definition(READ, f"Call an operation{of_api} that only reads.", call, calls_api=True),
     ]
     if catalogue.settings.consent is not Consent.NEVER:
         definitions.append(
-            _search_tool_definition(CALL, "Call any operation, also one that changes something.", call, calls_api=True)
+            _search_tool_definition(
+                CALL, f"Call any operation{of_api}, also one that changes something.", call, calls_api=True
+            )
         )
-    return definitions
+    return [{**definition, "name": f"{prefix}{definition['name']}"} for definition in definitions]
 
 
 def _search_tool_definition(

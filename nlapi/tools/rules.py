@@ -1,4 +1,4 @@
-"""The rules of the user's policy: operations that are sent without a question, only after one, or never."""
+"""The rules of the user's policy: what is sent without a question, only after one, or never, and what models see."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from nlapi.client.answer_fields import FieldFilter, check_field
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.registry import read_policy, read_registrations
 
 HINT = "a rule has api, operation, effect (a glob, or a list of them) and verdict; the guide shows one, under Policy"
+FIELD_HINT = "such a rule has hide or show (names of fields, or JSONPaths), and api, operation, effect as others have"
 GLOBS = ("api", "operation", "effect")
 
 
@@ -59,6 +61,36 @@ class PolicyRule:
         return f"{self.verdict} {', '.join(limits) or 'everything'}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldRule:
+    """Fields of answers that no model sees (`hide`), or that alone it sees (`show`), of some operations.
+
+    `api`, `operation` and `effect` are as those of a PolicyRule. A person who calls an operation sees the whole.
+    """
+
+    api: tuple[str, ...] = ("*",)
+    operation: tuple[str, ...] = ("*",)
+    effect: tuple[str, ...] = ("*",)
+    hide: tuple[str, ...] = ()
+    show: tuple[str, ...] = ()
+    location: str = ""
+
+    def applies_to_api(self, names: Iterable[str]) -> bool:
+        """Return whether the rule applies to an API that has these names."""
+        return any(_matches(self.api, name) for name in names)
+
+    def applies_to(self, operation: Operation) -> bool:
+        """Return whether the rule applies to an operation of an API that it applies to."""
+        return _matches(self.operation, operation.id) and _matches(self.effect, operation.effect)
+
+
+def field_filter(rules: Iterable[FieldRule], operation: Operation) -> FieldFilter:
+    """Return what of an operation's answers a model is shown: what any rule hides is hidden, whatever another shows."""
+    applicable = [rule for rule in rules if rule.applies_to(operation)]
+    hidden = tuple(dict.fromkeys(field for rule in applicable for field in rule.hide))
+    return FieldFilter(hidden=hidden, shown=tuple(dict.fromkeys(field for rule in applicable for field in rule.show)))
+
+
 def deciding_rule(rules: Iterable[PolicyRule], operation: Operation) -> PolicyRule | None:
     """Return the rule that decides on an operation: the most restrictive that applies, the first of equals."""
     order = list(Ruling)
@@ -89,6 +121,15 @@ def read_rules(spec: Spec, name: str = "") -> tuple[PolicyRule, ...]:
     return tuple(rule for rule in parse_rules(document, file) if rule.applies_to_api(names))
 
 
+def read_field_rules(spec: Spec, name: str = "") -> tuple[FieldRule, ...]:
+    """Return the rules of the user's policy on the answers of an API, as `read_rules` does."""
+    file, document = read_policy()
+    if document is None:
+        return ()
+    names = api_names(spec, name)
+    return tuple(rule for rule in parse_field_rules(document, file) if rule.applies_to_api(names))
+
+
 def api_names(spec: Spec, name: str = "") -> tuple[str, ...]:
     """Return the names by which a rule may call an API."""
     sources = (spec.source, str(Path(spec.source).expanduser().resolve()))
@@ -99,12 +140,23 @@ def api_names(spec: Spec, name: str = "") -> tuple[str, ...]:
 def parse_rules(document: Mapping[str, object], file: str) -> tuple[PolicyRule, ...]:
     """Return the rules in a policy. UsageError, with its position, for anything in it that is no rule."""
     # An entry that is not understood stops the command, as it may have been meant as a `deny`.
-    if unknown := [key for key in document if key != "rules"]:
-        raise UsageError(f"{file}: {unknown[0]!r} is not known", hint="a policy has [[rules]] and nothing else")
-    entries = document.get("rules", [])
-    if not isinstance(entries, list):
-        raise UsageError(f"{file}: rules is not a list", hint="each begins with [[rules]]")
+    if unknown := [key for key in document if key not in ("rules", "fields")]:
+        raise UsageError(f"{file}: {unknown[0]!r} is not known", hint="a policy has [[rules]] and [[fields]]")
+    entries = _entries(document, "rules", file)
     return tuple(_parse_rule(entry, f"{file}, rule {number}") for number, entry in enumerate(entries, 1))
+
+
+def parse_field_rules(document: Mapping[str, object], file: str) -> tuple[FieldRule, ...]:
+    """Return the rules on answers in a policy. UsageError, with its position, for anything in it that is no rule."""
+    entries = _entries(document, "fields", file)
+    return tuple(_parse_field_rule(entry, f"{file}, fields {number}") for number, entry in enumerate(entries, 1))
+
+
+def _entries(document: Mapping[str, object], key: str, file: str) -> list[object]:
+    entries = document.get(key, [])
+    if not isinstance(entries, list):
+        raise UsageError(f"{file}: {key} is not a list", hint=f"each begins with [[{key}]]")
+    return entries
 
 
 def unmatched(rules: Iterable[PolicyRule], operations: Iterable[Operation]) -> Iterator[str]:
@@ -132,11 +184,33 @@ def _parse_rule(entry: object, location: str) -> PolicyRule:
         verdicts = ", ".join(sorted(Ruling))
         fault = "there is no verdict" if verdict is None else f"the verdict {verdict!r} is not known"
         raise UsageError(f"{location}: {fault}", hint=f"it is one of {verdicts}")
+    return PolicyRule(verdict=Ruling(verdict), location=location, **_parse_limits(entry, location))
+
+
+def _parse_limits(entry: Mapping[str, object], location: str) -> dict[str, tuple[str, ...]]:
+    """Return the globs that say what a rule is about."""
     globs = {name: _parse_globs(entry[name], f"{location}: {name}") for name in GLOBS if name in entry}
     for glob in globs.get("effect", ()):
         if not any(_matches((glob,), effect) for effect in Effect):
             raise UsageError(f"{location}: the effect {glob!r} is not known", hint=f"it is one of {', '.join(Effect)}")
-    return PolicyRule(verdict=Ruling(verdict), location=location, **globs)
+    return globs
+
+
+def _parse_field_rule(entry: object, location: str) -> FieldRule:
+    if not isinstance(entry, Mapping):
+        raise UsageError(f"{location} is not a table", hint=FIELD_HINT)
+    for key in entry:
+        if key not in (*GLOBS, "hide", "show"):
+            raise UsageError(f"{location}: {key!r} is not known", hint=FIELD_HINT)
+    fields = {name: _parse_globs(entry[name], f"{location}: {name}") for name in ("hide", "show") if name in entry}
+    if not fields:
+        raise UsageError(f"{location}: there is neither hide nor show", hint=FIELD_HINT)
+    for field in (*fields.get("hide", ()), *fields.get("show", ())):
+        try:
+            check_field(field)
+        except UsageError as error:
+            raise UsageError(f"{location}: {error.message}", hint=FIELD_HINT) from None
+    return FieldRule(location=location, **fields, **_parse_limits(entry, location))
 
 
 def _parse_globs(value: object, location: str) -> tuple[str, ...]:

@@ -21,7 +21,17 @@ from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.arguments import check, with_defaults
 from nlapi.tools.idempotency import Intention, key_argument, new_key, provisional_key, single_intention
 from nlapi.tools.pins import check_pin
-from nlapi.tools.rules import PolicyRule, Ruling, deciding_rule, denial_message, is_denied, read_rules
+from nlapi.tools.rules import (
+    FieldRule,
+    PolicyRule,
+    Ruling,
+    deciding_rule,
+    denial_message,
+    field_filter,
+    is_denied,
+    read_field_rules,
+    read_rules,
+)
 from nlapi.tools.setting_values import setting_arguments
 from nlapi.tools.tool import Call, Tool
 
@@ -45,10 +55,11 @@ class Target:
 
     `variables` are the names of the environment variables that hold the credentials, for curl lines. `headers` go with
     every call to the API's own servers and are not shown in previews, and `tls` has the files for those servers. With
-    `no_auth` nothing is sent for the security that operations describe. `rules` are those of the user's policy that
-    apply to the API. `settings` are the values by argument that the user stored for it, which fill in what a call does
-    not give. In the session of a client with a model a change needs one of `receipts`; without them none is sent there.
-    With `pinned` the description is the one that the user installed, so that it may call a POST a READ.
+    `no_auth` nothing is sent for the security that operations describe. `rules` and `field_rules` are those of the
+    user's policy that apply to the API. `settings` are the values by argument that the user stored for it, which fill
+    in what a call does not give. In the session of a client with a model a change needs one of `receipts`; without them
+    none is sent there. With `pinned` the description is the one that the user installed, so that it may call a POST a
+    READ.
     """
 
     spec: Spec
@@ -60,6 +71,7 @@ class Target:
     # not).
     no_auth: bool = False
     rules: tuple[PolicyRule, ...] = ()
+    field_rules: tuple[FieldRule, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     tls: TlsFiles | None = None
     receipts: Receipts | None = None
@@ -76,15 +88,16 @@ def registered_target(spec: Spec, *, base_url: str | None = None, auth: Auth = N
     CredentialError when a registered credential is in a variable that is not set; UsageError when the user's policy
     cannot be read; ConsentError when the registered description has changed in what its user accepted.
     """
-    rules = read_rules(spec)
+    rules, field_rules = read_rules(spec), read_field_rules(spec)
     registered = find_registration(spec.registered) or Registration(source=spec.source)
     base_url = base_url or registered.base_url
     check_pin(spec, spec.registered, base_url=base_url)
     if auth is False or (registered.no_auth and not auth):
-        return Target(spec=spec, base_url=base_url, no_auth=True, rules=rules)
+        return Target(spec=spec, base_url=base_url, no_auth=True, rules=rules, field_rules=field_rules)
     credentials = dict(auth or {})
     stored = {id: resolve_credential(id, text) for id, text in registered.auth.items() if id not in credentials}
-    return Target(spec=spec, base_url=base_url, credentials={**stored, **credentials}, rules=rules)
+    credentials = {**stored, **credentials}
+    return Target(spec=spec, base_url=base_url, credentials=credentials, rules=rules, field_rules=field_rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +229,8 @@ async def perform(
 
     An answer that streams within the limits is a Result of the items so far; `watch` is called with them as they come.
     Limits with a number of items mark the answer as a stream. `for_model` bounds a READ that streams as a model needs
-    it; a change is read to its end, as closing its connection may stop it half way.
+    it; a change is read to its end, as closing its connection may stop it half way. It also takes out of the answer
+    what the user's policy hides from models.
     """
     from nlapi.client.send import send
     from nlapi.client.streaming.rule import expect_stream
@@ -227,7 +241,7 @@ async def perform(
     is_read = prepared.effect is Effect.READ
     is_repeatable = is_read and prepared.request.method in READ_METHODS
     is_requested = limits is not None and limits.items is not None
-    return await send(
+    result = await send(
         authorized.request,
         limits=bound_for_model(limits) if for_model and is_read else limits,
         secrets=authorized.secrets,
@@ -238,6 +252,7 @@ async def perform(
         tls=target.tls if is_same_api(operation, authorized.request.url, target.base_url) else None,
         scope=network_scope(operation, target.base_url),
     )
+    return field_filter(target.field_rules, operation).apply(result) if for_model else result
 
 
 def needs_receipt(prepared: Prepared, target: Target) -> bool:

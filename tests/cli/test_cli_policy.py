@@ -11,7 +11,7 @@ import nlapi
 from nlapi import aio
 from nlapi.errors import ConsentError, UsageError
 from tests.cli.kit import dialogue, notes, run
-from tests.servers import Echo
+from tests.servers import Echo, Reply
 
 
 def policy(home: Path, *rules: str) -> None:
@@ -167,3 +167,15 @@ def test_the_rules_are_listed_and_checked(api: Echo, home: Path) -> None:
     assert "mine: ask effect write or destroy: 4 operations\n" in checked.out
     policy(home, 'api = "yours"\nverdict = "deny"')
     assert "no API is called yours" in run("policy", "check").complaint
+
+
+def test_a_field_that_is_hidden_reaches_no_model_and_a_person(home: Path) -> None:
+    with Echo(Reply(200, [{"id": "n1", "text": "buy milk", "author": {"email": "a@x.example"}}])) as api:
+        source = notes(home, api.url)
+        (home / "config").mkdir(exist_ok=True)
+        (home / "config" / "policy.toml").write_text('[[fields]]\napi = "Notes"\nhide = "*mail"\n')
+        called = run("call", source, "listNotes")
+        told = nlapi.answer(nlapi.tools(nlapi.load(source)), "listNotes", {}, yes=True)
+    assert "a@x.example" in called.out
+    assert "a@x.example" not in told
+    assert "buy milk" in told

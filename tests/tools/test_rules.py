@@ -10,7 +10,7 @@ import pytest
 import nlapi
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Spec
-from nlapi.tools.rules import PolicyRule, Ruling, deciding_rule, parse_rules, unmatched
+from nlapi.tools.rules import PolicyRule, Ruling, deciding_rule, field_filter, parse_field_rules, parse_rules, unmatched
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +104,34 @@ def test_a_rule_is_told_as_it_is_written() -> None:
         Ruling.DENY,
         "policy.toml, rule 1",
     )
+
+
+def test_rules_on_fields_add_up(ads: Spec) -> None:
+    entries = [
+        {"hide": "email"},
+        {"operation": "list*", "show": ["id", "name"], "hide": ["ssn"]},
+        {"operation": "get*", "hide": "phone"},
+    ]
+    parsed = parse_field_rules({"fields": entries}, "policy.toml")
+    listed = field_filter(parsed, ads.operation("listCampaigns"))
+    assert (listed.hidden, listed.shown) == (("email", "ssn"), ("id", "name"))
+    assert not field_filter(parsed[2:], ads.operation("listCampaigns"))
+    assert parse_rules({"fields": entries}, "policy.toml") == ()
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({}, "there is neither hide nor show"),
+        ({"hide": "x", "verdict": "deny"}, "'verdict' is not known"),
+        ({"hide": []}, "hide is not a text or a list of texts"),
+        ({"hide": "$.a["}, "is no JSONPath"),
+        ({"hide": "x", "effect": "look"}, "the effect 'look' is not known"),
+        ("hide", "is not a table"),
+    ],
+)
+def test_what_is_no_rule_on_fields_is_named(entry: object, says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_field_rules({"fields": [entry]}, "policy.toml")
+    assert "policy.toml, fields 1" in str(caught.value)
+    assert says in str(caught.value)

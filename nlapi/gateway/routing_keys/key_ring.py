@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric import ec
+from typing import TYPE_CHECKING
 
 from nlapi.errors import UsageError
 from nlapi.gateway.routing_keys.key_set import (
@@ -24,6 +23,9 @@ from nlapi.gateway.routing_keys.key_set import (
     generate_set,
     rotate,
 )
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
 
 # Seconds between two looks at the file; a rotation waits several of them (`ACTIVATION_S`).
 CHECK_INTERVAL_S = 1.0
@@ -59,8 +61,10 @@ class KeyRing:
         if self._path is not None and creates and not self._path.exists():
             write_keys(self._path, generate_set(self._wall_clock()), replaces=False)
         self._file_state = _file_state(self._path)
-        self._keys = self._read()
-        self._public = self.public_set()
+        # Keys that end with the process are made when they are first used: they need the extra `gateway`, and the
+        # gateway of `nlapi demo` runs without.
+        self._keys = self._read() if source else None
+        self._public = self.public_set() if source else None
 
     @classmethod
     def beside(cls, database: str, *, wall_clock: Callable[[], float] = time.time) -> KeyRing:
@@ -72,19 +76,22 @@ class KeyRing:
     @property
     def keys(self) -> KeySet:
         """The keys as they were last read."""
+        if self._keys is None:
+            self._keys = self._read()
+            self._public = self._keys.public_set(self._wall_clock())
         return self._keys
 
     def signing_key(self) -> RoutingKey:
         """Return the key that signs now."""
-        return self._keys.signing_key(self._wall_clock())
+        return self.keys.signing_key(self._wall_clock())
 
     def verifying_keys(self) -> dict[str, ec.EllipticCurvePublicKey]:
         """Return the public keys that are good now, by kid."""
-        return self._keys.verifying_keys(self._wall_clock())
+        return self.keys.verifying_keys(self._wall_clock())
 
     def public_set(self) -> PublicSet:
         """Return the public keys that are good now as a JWK set."""
-        return self._keys.public_set(self._wall_clock())
+        return self.keys.public_set(self._wall_clock())
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call `callback` whenever the public set has changed, after a rotation or when a key retires."""
@@ -98,7 +105,7 @@ class KeyRing:
         if self.source.startswith("env:"):
             hint = "`nlapi gateway keys rotate --routing-keys file:PATH` makes a set; put its text into the variable"
             raise UsageError(f"keys in {self.source} cannot be rotated from here", hint=hint)
-        keys = rotate(self._keys, self._wall_clock(), overlap_s)
+        keys = rotate(self.keys, self._wall_clock(), overlap_s)
         if self._path is not None:
             write_keys(self._path, keys, replaces=True)
             self._file_state = _file_state(self._path)
@@ -123,6 +130,8 @@ class KeyRing:
             self.refresh()
 
     def _report(self) -> None:
+        if self._keys is None:
+            return
         public = self.public_set()
         if public != self._public:
             self._public = public

@@ -7,12 +7,15 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from nlapi.errors import UsageError
+from nlapi.extras import require_extra
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
 
 ALGORITHM = "ES256"
 """ECDSA on P-256 with SHA-256 (RFC 7518 §3.4): +4 us in Envoy with its cache, and only public keys outside"""
@@ -83,6 +86,9 @@ def rotate(keys: KeySet, now: float, overlap_s: float) -> KeySet:
 
 
 def _generate_key(signs_from: float) -> RoutingKey:
+    require_extra("gateway", "a routing key")
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     private = ec.generate_private_key(ec.SECP256R1())
     return RoutingKey(kid=_thumbprint(private), private=private, signs_from=signs_from)
 
@@ -134,6 +140,8 @@ def decode_set(content: bytes, source: str) -> KeySet:
 
 def _decode_key(stored: _StoredKey) -> RoutingKey:
     """Return the key of a JWK. ValueError when it is not a private key on P-256, or its parts do not fit."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     if (stored.kty, stored.crv, stored.alg) != ("EC", "P-256", ALGORITHM) or not stored.kid:
         raise ValueError("another kind of key")
     private = ec.derive_private_key(_decode_number(stored.d), ec.SECP256R1())

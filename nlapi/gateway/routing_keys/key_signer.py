@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import jwt
-
 from nlapi.gateway.routing_keys.cells import cell_of
 from nlapi.gateway.routing_keys.key_ring import KeyRing
 from nlapi.gateway.routing_keys.key_set import ALGORITHM
@@ -65,6 +63,8 @@ class KeySigner:
 
     def sign(self, decision: Decision, *, client: str, bucket: int, since: int) -> SignedKey:
         """Return a key for a decision. `since` differs for decisions that were made by different rules."""
+        import jwt
+
         rule = decision.override or decision.canary or decision.experiment or decision.rule or "default"
         cell = cell_of(decision)
         identity = (client, decision.objective, cell, bucket, rule, since)

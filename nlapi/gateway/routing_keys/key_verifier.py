@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import jwt
-from cryptography.hazmat.primitives.asymmetric import ec
+from typing import TYPE_CHECKING, Any
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.routing_keys.key_set import ALGORITHM, MAX_LIFETIME_S
 from nlapi.routing.model import BUCKETS, VersionRef
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
 
 ISSUER = "nlapi-gateway"
 TOKEN_TYPE = "rk+jwt"  # noqa: S105 - the `typ` of a header, so that no JWT of another purpose passes for a key
@@ -90,6 +90,8 @@ class KeyVerifier:
             raise KeyRefusedError("the routing key was issued in the future", hint=hint)
 
     def _read(self, token: str) -> KeyClaims:
+        import jwt
+
         if len(token) > MAX_KEY_CHARS:
             raise KeyRefusedError("the routing key is too long")
         try:
