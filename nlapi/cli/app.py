@@ -38,13 +38,22 @@ COMMANDS = {
         module="nlapi.cli.call",
         attribute="call",
         epilog="EPILOG",
+        command_class="CallCommand",
         help="Call one operation: check its arguments, build the request by the description, and send it.",
+    ),
+    "describe": CommandEntry(
+        module="nlapi.cli.describe",
+        attribute="describe",
+        epilog="EPILOG",
+        help="Describe an API: its resources and what one can do with each, one resource, or one operation with an "
+        "example.",
     ),
     "tools": CommandEntry(
         module="nlapi.cli.tools",
         attribute="tools",
         epilog="EPILOG",
-        help="Make LLM tools from a description: a table on a terminal, a JSON manifest anywhere else or with --format.",
+        help="Make LLM tools from a description: a table on a terminal, a JSON manifest anywhere else or with "
+        "--format.",
     ),
     "find": CommandEntry(
         module="nlapi.cli.find",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from nlapi.cli import console
 from nlapi.cli.answer_output import Filter, LivePrinter, jq_filter, print_filtered, print_items
@@ -31,6 +33,8 @@ from nlapi.client.safe_text import single_line
 from nlapi.errors import ConsentError, NlapiError, UsageError
 
 if TYPE_CHECKING:
+    from typer._click import Context
+
     from nlapi.client.message import Result
     from nlapi.openapi.spec import Operation
     from nlapi.tools.run import Prepared, Target
@@ -45,6 +49,29 @@ nlapi call ads listCampaigns status=ACTIVE limit=5
 nlapi call ads getCampaign campaign_id=cmp_1 --jq .name
 nlapi call ads createCampaign --args @campaign.json --yes
 nlapi call ads deleteCampaign campaign_id=cmp_1 --dry-run"""
+
+
+class CallCommand(TyperCommand):
+    """The command `call`: with an API and an operation, its help is that of the operation."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Parse the words; `--help` behind an operation describes it."""
+        if not {"-h", "--help"}.isdisjoint(args):
+            words = [word for word in args if word not in ("-h", "--help")]
+            with suppress(typer.TyperException):
+                values, _, _ = self.make_parser(ctx).parse_args(args=words)
+                if isinstance(operation := values.get("operation"), str):
+                    _print_help(str(values["source"]), operation, values.get("overlays"), values.get("root"))
+                    ctx.exit()
+        return super().parse_args(ctx, args)
+
+
+def _print_help(source: str, operation: str, overlays: list[str] | None, root: str | None) -> None:
+    from nlapi.cli.describe import print_operation
+    from nlapi.cli.target import load
+
+    print_operation(load(source, overlays, root).operation(operation), source, as_json=False)
+    console.dim(f"`nlapi call --help` has the options; `nlapi describe {source} {operation} -o json` this as JSON")
 
 
 def call(

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 class CommandEntry:
     """A subcommand: `attribute` of `module`, a Typer of several commands or the function of one.
 
-    `help` is the first paragraph of its help text; `epilog` is the name of its examples in the module.
+    `help` is the first paragraph of its help text; `epilog` and `command_class` are names in
+    the module, of its examples and of a class of its own.
     """
 
     module: str
     help: str
     attribute: str = "app"
     epilog: str = ""
+    command_class: str = ""
 
 
 class LazyGroup(TyperGroup):
@@ -72,7 +74,8 @@ def _load(name: str, entry: CommandEntry) -> Command:
         command: Command = typer.main.get_group(target)
     else:
         single = typer.Typer(add_completion=False)
-        single.command(name, epilog=getattr(module, entry.epilog))(target)
+        kind = getattr(module, entry.command_class) if entry.command_class else TyperCommand
+        single.command(name, cls=kind, epilog=getattr(module, entry.epilog))(target)
         command = typer.main.get_command(single)
     command.name = name
     return command
