@@ -93,6 +93,12 @@ COMMANDS = {
     "log": CommandEntry(
         module="nlapi.cli.log", help="What was asked, planned, sent and answered; without a command, the list of it."
     ),
+    "completion": CommandEntry(
+        module="nlapi.cli.completion_scripts",
+        attribute="completion",
+        epilog="EPILOG",
+        help="Print the script by which a shell completes APIs, operations, arguments, choices and ids.",
+    ),
     "policy": CommandEntry(
         module="nlapi.cli.policy",
         help="What is sent without a question, only after one, or never; without a command, the rules.",

@@ -110,6 +110,7 @@ def call(
     3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
     """
     from nlapi.cli.arguments import parse_arguments
+    from nlapi.cli.id_cache import store_list
     from nlapi.cli.target import open_target, stream_limits
     from nlapi.tools.compile import compile_tool
     from nlapi.tools.diagnosis import diagnose
@@ -143,6 +144,7 @@ def call(
             progress = "its answer was still going on" if live.items else "no answer had come yet"
             console.note(f"\n{operation} may have been carried out: {progress}")
         raise
+    store_list(tool.operation, result)
     print_result(result, output, item_filter, tool.operation, live)
     if doubt := diagnose(result, tool.operation, target):
         console.note(doubt)

@@ -1,6 +1,6 @@
 """Completes APIs, operations, arguments, choices and ids for a shell, without the rest of the command line.
 
-It answers the scripts of `nlapi --show-completion`; options, and commands that take no API, are left to typer.
+It answers the scripts of `nlapi completion`; options, and commands that take no API, are left to typer.
 """
 
 from __future__ import annotations
@@ -36,17 +36,25 @@ def complete(environment: Mapping[str, str]) -> int:
     shell = environment.get("_NLAPI_COMPLETE", "").removeprefix("complete_")
     words, incomplete, prefix = _command_line(shell, environment)
     try:
-        matches = candidates(words, incomplete)
+        matches_of_api = candidates(words, incomplete)
+        matches = _of_typer(words, incomplete) if matches_of_api is None else matches_of_api
     except Exception:
         matches = []
-    if matches is None:
-        from nlapi.cli.app import run
-
-        return run()
     text = _format(shell, matches, prefix, environment)
     if text:
         sys.stdout.write(text + "\n")
     return 1 if environment.get("_TYPER_COMPLETE_FISH_ACTION") == "is-args" and not matches else 0
+
+
+def _of_typer(words: Sequence[str], incomplete: str) -> Candidates:
+    """Return the completions of commands and options."""
+    from typer._completion_classes import BashComplete
+    from typer.main import get_command
+
+    from nlapi.cli.app import app
+
+    items = BashComplete(get_command(app), {}, "nlapi", "_NLAPI_COMPLETE").get_completions(list(words), incomplete)
+    return [(item.value, item.help or "") for item in items if item.type == "plain"]
 
 
 def _command_line(shell: str, environment: Mapping[str, str]) -> tuple[list[str], str, str]:
@@ -209,7 +217,7 @@ def _format(shell: str, matches: Candidates, prefix: str, environment: Mapping[s
     if shell == "zsh":
         entries = [f'"{_zsh(value)}":"{_zsh(about)}"' if about else f'"{_zsh(value)}"' for value, about in clean]
         return "_arguments '*: :((" + "\n".join(entries) + "))'" if entries else "_files"
-    if shell == "fish":
+    if shell in ("fish", "lines"):
         if environment.get("_TYPER_COMPLETE_FISH_ACTION") == "is-args":
             return ""
         return "\n".join(f"{value}\t{about}" if about else value for value, about in clean)

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
-    from typer._click import Command, Context, HelpFormatter
+    from typer._click import Command, Context, HelpFormatter, Parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,14 @@ class LazyGroup(TyperGroup):
 
     entries: Mapping[str, CommandEntry]
     _is_help = False
+
+    def get_params(self, ctx: Context) -> list[Parameter]:
+        """Return the options; typer's own for completion still work, and `nlapi completion` is the one in the help."""
+        params: list[Parameter] = super().get_params(ctx)
+        for param in params:
+            if param.name in ("install_completion", "show_completion"):
+                param.hidden = True  # type: ignore[attr-defined]
+        return params
 
     def list_commands(self, ctx: Context) -> list[str]:
         """Return the names of the commands, in the order of the help."""

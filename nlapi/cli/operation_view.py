@@ -93,7 +93,7 @@ def argument_schema_items(schema: Mapping[str, Any], definitions: Mapping[str, A
 
 
 def _examples(tool: Tool, source: str, stored: StoredIds | None) -> list[str]:
-    """Return commands that can be typed: ids of the last list where there are any, else placeholders in capitals."""
+    """Return commands to type, with ids of the last lists; else the lists first, and placeholders in capitals."""
     operation = tool.operation
     arguments = sample_arguments(operation, blank=True)
     if arguments is None:
@@ -102,15 +102,18 @@ def _examples(tool: Tool, source: str, stored: StoredIds | None) -> list[str]:
         choices = as_list(argument_schema(tool, name).get("enum"))
         if choices and value not in choices:
             arguments[name] = choices[0]
-    if stored is not None:
-        for name in arguments:
-            place = tool.places.get(name, ("body", name))
-            id_source = id_sources(operation.spec).best_source(operation, place)
-            entries = stored.entries(id_source.operation.id, id_source.field) if id_source is not None else ()
-            if entries and isinstance(arguments[name], str):
-                arguments[name] = entries[0][0]
+    first: list[str] = []
+    for name, value in arguments.items():
+        id_source = id_sources(operation.spec).best_source(operation, tool.places.get(name, ("body", name)))
+        if id_source is None or not id_source.is_listed or not isinstance(value, str):
+            continue
+        entries = stored.entries(id_source.operation.id, id_source.field) if stored is not None else ()
+        if entries:
+            arguments[name] = entries[0][0]
+        elif id_source.operation.usable and not compile_tool(id_source.operation).required:
+            first.append(f"nlapi call {source} {id_source.operation.id}")
     command = f"nlapi call {source} {operation.id}{argument_words(arguments)}"
-    examples = [command if operation.effect is Effect.READ else f"{command} --dry-run"]
+    examples = [*dict.fromkeys(first), command if operation.effect is Effect.READ else f"{command} --dry-run"]
     if operation.effect is Effect.READ and page_arguments(tool):
         examples.append(f"{command} --all -o csv")
     return examples

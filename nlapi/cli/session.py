@@ -27,6 +27,7 @@ from nlapi.agent.repetition import is_uncertain
 from nlapi.cli import console
 from nlapi.cli.arguments import read_file_argument
 from nlapi.cli.events import Renderer, Targets, TextRenderer, json_lines
+from nlapi.cli.id_cache import store_list
 from nlapi.cli.options import ConversationFormat, Setup, is_interactive, is_terminal, parse_pairs
 from nlapi.cli.planners import ASK_BELOW as ASK_BELOW
 from nlapi.cli.planners import PlannerFactory, log_folder, model_settings
@@ -177,6 +178,8 @@ class Session:
                     self.planned.append(event)
                 elif isinstance(event, StepFinished):
                     rounds[-1] = replace(rounds[-1], steps=(*rounds[-1].steps, event.step))
+                    if event.step.result is not None:
+                        store_list(event.step.call.tool.operation, event.step.result)
                     self._bound_memory(event.step)
                 elif isinstance(event, InputNeeded | ChoiceOffered):
                     rounds.pop()
