@@ -21,9 +21,10 @@ SOURCE_COMMANDS = frozenset(("call", "describe", "find", "tools", "check", "mcp"
 """The commands whose first argument is an API."""
 API_OPTIONS = frozenset(("-a", "--api"))
 VALUE_OPTIONS = frozenset(
-    "--args --base-url --auth --output -o --jq --filter --timeout --events --overlay --root --columns --sort "
-    "--max-items --max-pages -H --header --raw-body --include --exclude -n --limit --format -f --loaded --tool-search "
-    "--workflows --yes-to --http --token --port --host --seed --state --log --delay --latency --errors".split()
+    "--args --auth --base-url --columns --consent --database --events --exclude --filter --format --header --host "
+    "--http --include --jq --limit --loaded --max-items --max-pages --min-score --name-length --output --overlay "
+    "--pass-header --port --raw-body --root --seed --sort --timeout --token --tool-search --workflows --yes-to -H "
+    "-f -n -o -p ".split()
 )
 """The options of those commands that take a value; tests/cli/test_cli_completion.py holds it to the commands."""
 

@@ -150,15 +150,18 @@ def _has_substitution(words: list[str]) -> bool:
 
 
 def _request_text(api: Target, options: dict[str, Any]) -> str:
-    from nlapi.cli.arguments import parse_arguments
-    from nlapi.tools.compile import compile_tool
+    from nlapi.cli.call_request import read_call
+    from nlapi.tools.run import prepare
 
     pairs, json_text = options["pairs"] or (), options["args"]
-    external = [text for text in (json_text or "", *pairs) if text == "-" or text.startswith("@") or "=@" in text]
-    if external or _has_substitution([json_text or "", *pairs]):
+    headers, raw_body = options["headers"] or (), options["raw_body"]
+    files = [text for text in (json_text or "", raw_body or "") if text == "-" or text.startswith("@")]
+    external = [*files, *(text for text in pairs if text == "-" or text.startswith("@") or "=@" in text)]
+    if external or _has_substitution([json_text or "", raw_body or "", *pairs, *headers]):
         return f"with arguments from elsewhere: {' '.join(external) or 'the shell'}"
-    tool = compile_tool(api.spec.operation(options["operation"]))
-    return _request_preview(api, tool, parse_arguments(tool, known_values={}, json_text=json_text, pairs=pairs))
+    words = [options["operation"], *pairs]
+    request = read_call(api, words, {}, args=json_text, headers=headers, raw_body=raw_body)
+    return console.preview_request(prepare(request.call, request.target, changes=request.changes).request)
 
 
 def _request_preview(api: Target, tool: Tool, arguments: dict[str, object]) -> str:
