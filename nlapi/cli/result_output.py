@@ -12,7 +12,7 @@ from nlapi.cli import console
 from nlapi.cli.answer_formats import arrangement, entries_in, write_entries
 from nlapi.cli.answer_output import Filter, LivePrinter, print_filtered, print_items
 from nlapi.cli.options import AnswerOptions, Output, is_terminal
-from nlapi.client.masking import redact
+from nlapi.client.masking import places_of, secret_mask
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, UsageError
 
@@ -147,7 +147,7 @@ def describe_pages(series: PageSeries, *, max_items: int = 0, max_pages: int = 0
     reasons = {
         SeriesEnd.ITEMS: f"; there are more (--max-items {max_items} is reached)",
         SeriesEnd.PAGES: f"; there are more (--max-pages {max_pages} is reached)",
-        SeriesEnd.UNDESCRIBED: "; there are more, and the description has no argument that asks for them",
+        SeriesEnd.UNDESCRIBED: "; the API says that there is more, and no argument asks for it",
         SeriesEnd.REPEATED: "; the API names a page as the next one that was read already",
         SeriesEnd.NO_LIST: "; the answer after them is no list",
     }
@@ -183,8 +183,17 @@ class PageProgress:
 
 def show_request(authorized: AuthorizedRequest) -> None:
     """Show a request as it is sent on standard error, with its credentials masked."""
-    for line in redact(console.preview_request(authorized.request), authorized.secrets).splitlines():
+    request = authorized.request
+    # Short secrets are masked where they are sent: elsewhere they may be words.
+    mask = secret_mask(authorized.secrets, places_of(request.url, request.headers, authorized.secrets))
+    headers = tuple((name, _mask_value(value, authorized.secrets)) for name, value in request.headers)
+    for line in mask.text(console.preview_request(replace(request, headers=headers))).splitlines():
         console.note(f"> {line}")
+
+
+def _mask_value(value: str, secrets: tuple[str, ...]) -> str:
+    """Return the value of a header with the parts that are secrets masked, however short these are."""
+    return " ".join("***" if part in secrets else part for part in value.split(" "))
 
 
 def show_headers(result: Result, show: Callable[[str], None]) -> None:
