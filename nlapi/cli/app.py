@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from typing import Annotated
 
 import typer
 
-from nlapi.cli.lazy_commands import CommandEntry, LazyGroup
+from nlapi.cli.command_table import COMMANDS
+from nlapi.cli.lazy_commands import LazyGroup
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
 
@@ -20,100 +20,6 @@ EXAMPLES = """nlapi demo
 nlapi ask "list the campaigns" -a ads --dry-run
 nlapi find ads "pause a campaign"
 nlapi call ads listCampaigns limit=5 --curl"""
-
-COMMANDS = {
-    "ask": CommandEntry(
-        module="nlapi.cli.ask",
-        attribute="ask",
-        epilog="ASK",
-        help="Ask an API in plain English: calls are planned, shown, and sent; a change asks you first.",
-    ),
-    "chat": CommandEntry(
-        module="nlapi.cli.ask",
-        attribute="chat",
-        epilog="CHAT",
-        help="Talk with an API: one question after the other, each knowing the ones before.",
-    ),
-    "call": CommandEntry(
-        module="nlapi.cli.call",
-        attribute="call",
-        epilog="EPILOG",
-        command_class="CallCommand",
-        help="Call one operation: check its arguments, build the request by the description, and send it.",
-    ),
-    "describe": CommandEntry(
-        module="nlapi.cli.describe",
-        attribute="describe",
-        epilog="EPILOG",
-        help="Describe an API: its resources and what one can do with each, one resource, or one operation with an "
-        "example.",
-    ),
-    "tools": CommandEntry(
-        module="nlapi.cli.tools",
-        attribute="tools",
-        epilog="EPILOG",
-        help="Make LLM tools from a description: a table on a terminal, a JSON manifest anywhere else or with "
-        "--format.",
-    ),
-    "find": CommandEntry(
-        module="nlapi.cli.find",
-        attribute="find",
-        epilog="EPILOG",
-        help="Find the operations that match some words, the likeliest first. Exits with 1 when there is none.",
-    ),
-    "check": CommandEntry(
-        module="nlapi.cli.check",
-        attribute="check",
-        epilog="EPILOG",
-        help="Check a description for lost operations, violations of the standard, and what is unclear to a model.",
-    ),
-    "mcp": CommandEntry(
-        module="nlapi.cli.mcp",
-        attribute="mcp",
-        epilog="EPILOG",
-        help="Serve any API as an MCP server: over stdio for a client that starts it, or over HTTP.",
-    ),
-    "sandbox": CommandEntry(
-        module="nlapi.cli.sandbox",
-        attribute="sandbox",
-        epilog="EPILOG",
-        help="Serve any description as a stateful API on this machine: a stage to rehearse on.",
-    ),
-    "demo": CommandEntry(
-        module="nlapi.cli.demo",
-        attribute="demo",
-        epilog="EPILOG",
-        help="Show the main job: questions in plain English to a sandbox of the bundled ads API, then to a serving "
-        "gateway.",
-    ),
-    "api": CommandEntry(
-        module="nlapi.cli.api",
-        help="Register APIs under short names, with their base URL, credentials and fixed values.",
-    ),
-    "log": CommandEntry(
-        module="nlapi.cli.log", help="What was asked, planned, sent and answered; without a command, the list of it."
-    ),
-    "completion": CommandEntry(
-        module="nlapi.cli.completion_scripts",
-        attribute="completion",
-        epilog="EPILOG",
-        help="Print the script by which a shell completes APIs, operations, arguments, choices and ids.",
-    ),
-    "policy": CommandEntry(
-        module="nlapi.cli.policy",
-        help="What is sent without a question, only after one, or never; without a command, the rules.",
-    ),
-    "gateway": CommandEntry(
-        module="nlapi.cli.gateway", help="Ask for an objective, get the right model: the serving gateway."
-    ),
-    "plugin": CommandEntry(
-        module="nlapi.cli.plugin", help="Make a Claude Code plugin that operates an API in plain English."
-    ),
-    "workflow": CommandEntry(
-        module="nlapi.cli.workflow",
-        help="Check, show and run workflows: several calls as one document (Arazzo 1.0 and 1.1).",
-    ),
-}
 
 
 class Commands(LazyGroup):
@@ -156,11 +62,10 @@ def run() -> int:
     from nlapi.cli.options import expand_optional_values
 
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A terminal in an ASCII or Windows code page cannot show every character of an API's answer.
-            stream.reconfigure(errors="backslashreplace")
+        # A terminal in an ASCII or Windows code page cannot show every character of an API's answer.
+        console.adapt_stream(stream)
     try:
-        code = app(expand_optional_values(sys.argv[1:]), prog_name="nlapi", standalone_mode=False)
+        code = app(expand_optional_values(_without_alias(sys.argv[1:])), prog_name="nlapi", standalone_mode=False)
         console.flush()
     except NlapiError as error:
         console.error(str(error))
@@ -181,6 +86,14 @@ def run() -> int:
         console.note("\ninterrupted")
     _close_stdout()
     return int(code or 0)
+
+
+def _without_alias(words: list[str]) -> list[str]:
+    if not words or words[0] in COMMANDS or words[0].startswith("-"):
+        return words
+    from nlapi.cli.aliases import expand_alias
+
+    return expand_alias(words)
 
 
 def _report_usage_error(error: typer.TyperException) -> None:

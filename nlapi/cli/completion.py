@@ -5,6 +5,7 @@ It answers the scripts of `nlapi completion`; options, and commands that take no
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 from nlapi import registry
 from nlapi.cli import completion_cache
+from nlapi.cli.command_table import COMMANDS
 
 Candidates = list[tuple[str, str]]
 
@@ -108,8 +110,10 @@ def _unquote(word: str) -> str:
 
 def candidates(words: Sequence[str], incomplete: str) -> Candidates | None:
     """Return what the word at the cursor may become, each with a text about it; None leaves it to typer."""
-    if not words or incomplete.startswith("-"):
+    if incomplete.startswith("-"):
         return None
+    if not words:
+        return _with_prefix(_commands(), incomplete)
     command, previous = words[0], words[-1]
     if previous in API_OPTIONS:
         return _with_prefix(api_names(), incomplete)
@@ -124,6 +128,16 @@ def candidates(words: Sequence[str], incomplete: str) -> Candidates | None:
     if len(positional) == 1:
         return _with_prefix(_operations(source), incomplete)
     return _with_prefix(_arguments(source, positional[1], positional[2:], incomplete), incomplete)
+
+
+def _commands() -> Candidates:
+    """Return the commands and the user's aliases."""
+    entries = [(name, entry.help) for name, entry in COMMANDS.items()]
+    with suppress(OSError, ValueError, AttributeError):
+        # Read here and not by the command of aliases, which imports typer.
+        text = (registry.user_folder("config") / "aliases.json").read_text(encoding="utf-8")
+        entries += [(name, f"nlapi {command}") for name, command in json.loads(text).items()]
+    return entries
 
 
 def _positional(words: Sequence[str]) -> list[str]:

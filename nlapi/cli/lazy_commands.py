@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from nlapi.cli.command_table import CommandEntry
+
 if TYPE_CHECKING:
     from typer._click import Command, Context, HelpFormatter, Parameter
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandEntry:
-    """A subcommand: `attribute` of `module`, a Typer of several commands or the function of one.
-
-    `help` is the first paragraph of its help text; `epilog` and `command_class` are names in
-    the module, of its examples and of a class of its own.
-    """
-
-    module: str
-    help: str
-    attribute: str = "app"
-    epilog: str = ""
-    command_class: str = ""
 
 
 class LazyGroup(TyperGroup):

@@ -38,10 +38,19 @@ class ListFormat(StrEnum):
 
 
 class ConversationFormat(StrEnum):
-    """The output formats of a conversation: text for a person, or one JSON object a line."""
+    """The output formats of a conversation: the answer as text or data, or what happens as one JSON object a line."""
 
     TEXT = "text"
+    JSON = "json"
+    CSV = "csv"
+    YAML = "yaml"
+    EVENTS = "events"
     NDJSON = "ndjson"
+    """the older name of EVENTS"""
+
+    @property
+    def is_events(self) -> bool:
+        return self in (ConversationFormat.EVENTS, ConversationFormat.NDJSON)
 
 
 class PlannerName(StrEnum):
@@ -210,7 +219,11 @@ MaxSeconds = Annotated[
 ]
 NoLog = Annotated[bool, typer.Option("--no-log", metavar=FLAG, help="Keep no transcript.")]
 ConversationOutput = Annotated[
-    ConversationFormat | None, typer.Option("-o", "--output", help="text on a terminal, else ndjson.")
+    ConversationFormat | None,
+    typer.Option("-o", "--output", help="text if not given; events are what happens, as JSON lines (ndjson is too)."),
+]
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", metavar=FLAG, help="Show the requests of reads too; those of changes always.")
 ]
 
 
@@ -293,6 +306,7 @@ class Setup:
     yes_to: YesTo = None
     across: Across = False
     output: ConversationOutput = None
+    verbose: Verbose = False
     known_values: KnownValues = None
     base_url: BaseUrl = None
     auth: Auth = field(default=None, repr=False)

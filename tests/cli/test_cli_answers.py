@@ -137,7 +137,7 @@ def test_headers_are_sent_and_credentials_in_them_are_masked(tmp_path: Path) -> 
     sent = api.only
     assert (sent.header("authorization"), sent.header("x-trace")) == ("Bearer canary-123", "abc")
     assert "canary" not in ran.out + ran.err
-    assert "> Authorization: ***" in ran.err
+    assert "> Authorization: Bearer ***" in ran.err
     assert "> X-Trace: abc" in ran.err
     assert "< 200 OK" in ran.err
     assert ran.out.startswith("200 OK\n")

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from nlapi.cli.app import COMMANDS, app
+from nlapi.cli.app import app
+from nlapi.cli.command_table import COMMANDS
 from nlapi.cli.completion import SOURCE_COMMANDS, VALUE_OPTIONS
 from tests.cli.kit import Ran, notes, run
 from tests.servers import Echo, Reply
