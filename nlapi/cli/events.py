@@ -133,7 +133,8 @@ class TextRenderer:
         match event:
             case TextReceived():
                 self._write_text(event.text)
-            case PlannerChosen():
+            case PlannerChosen() if event.model or self.shows_reads:
+                # The embedded planner sends nothing anywhere; a model is always named.
                 console.dim(f"planner: {event.model or event.planner}, as {event.why}")
             case PlanCreated():
                 self._show_plan(event)

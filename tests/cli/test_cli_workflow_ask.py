@@ -24,7 +24,7 @@ def registered(folder: Path, api: Echo) -> None:
 
 def asked(folder: Path, api: Echo, question: str, *words: str, planner: str = "offline") -> Ran:
     registered(folder, api)
-    return run("ask", question, "-a", "shop", "--planner", planner, *words)
+    return run("ask", "-o", "events", question, "-a", "shop", "--planner", planner, *words)
 
 
 def test_a_script_is_shown_the_tree_and_refused(tmp_path: Path) -> None:
