@@ -63,7 +63,6 @@ def read_call(
         known_values = {key: value for key, value in known_values.items() if key not in from_path}
     else:
         tool = compile_tool(target.spec.operation(name))
-    arguments = parse_arguments(tool, known_values=known_values, json_text=args, pairs=pairs)
     content, sent = None, parse_headers(headers)
     if raw_body is not None:
         if args == "-" and raw_body == "-":
@@ -73,6 +72,8 @@ def read_call(
             sent = (*sent, ("content-type", _content_type(tool.operation, content)))
     secret, plain = _split_headers(tool, sent)
     changes = RequestChanges(headers=plain, content=content, query=query)
+    # Beside a whole body, registered values for properties of it have no place.
+    arguments = parse_arguments(changes.relax(tool), known_values=known_values, json_text=args, pairs=pairs)
     return CallRequest(
         call=Call(tool=tool, arguments={**from_path, **arguments}),
         target=_with_headers(target, tool, secret),

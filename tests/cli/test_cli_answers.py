@@ -166,6 +166,14 @@ def test_a_raw_body_is_sent_as_it_is_and_still_asks(tmp_path: Path, api: Echo) -
     assert run("call", source, "createNote", "--raw-body", "-", "--dry-run", stdin="{}").json["body"] == {}
 
 
+def test_a_registered_value_is_put_into_no_body_that_is_given_whole(tmp_path: Path, api: Echo) -> None:
+    source = notes(tmp_path, api.url)
+    assert run("api", "add", "memo", source, "--set", "points=3").code == 0
+    assert run("call", "memo", "createNote", "--raw-body", '{"title": "x"}', "--yes").code == 0
+    assert api.only.json() == {"title": "x"}
+    assert run("call", "memo", "createNote", "title=y", "--raw-body", "{}", "--yes").code == 2
+
+
 def test_a_path_is_the_operation_that_is_described_there(tmp_path: Path, api: Echo) -> None:
     source = notes(tmp_path, api.url)
     assert run("call", source, "GET", "/notes/n1").json["title"] == "Milk"
