@@ -89,6 +89,11 @@ def run() -> int:
 
 
 def _without_alias(words: list[str]) -> list[str]:
+    """Return the words of the command line with an alias at their beginning replaced."""
+    if words[:1] in (["--install-completion"], ["--show-completion"]):
+        from nlapi.cli import console
+
+        console.note("`nlapi completion` has a script that also knows operations and ids (docs/deprecations.md)")
     if not words or words[0] in COMMANDS or words[0].startswith("-"):
         return words
     from nlapi.cli.aliases import expand_alias

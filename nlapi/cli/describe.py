@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -74,23 +73,16 @@ def print_operation(operation: Operation, source: str, *, as_json: bool) -> None
 
 
 def _print_resources(spec: Spec, source: str, records: list[dict[str, Any]], output: ListOutput) -> None:
+    from nlapi.cli.resource_view import resource_lines
+
     if table.is_json(output):
         api = {"api": spec.title, "version": spec.version, "operations": len(spec.visible_operations)}
         console.write(console.format_json({**api, "resources": records}))
         return
     count = console.count_noun(len(spec.visible_operations), "operation")
     console.note(f"{console.plain_text(spec.title)} {spec.version}: {count}")
-    labels = Counter(record["resource"] for record in records)
-    rows = [
-        {
-            "resource": record["resource"] + (f" {record['path']}" if labels[record["resource"]] > 1 else ""),
-            "you can": ", ".join(record["can"]) or console.count_noun(len(record["operations"]), "operation"),
-            "below": ", ".join(record["below"]),
-        }
-        for record in records
-    ]
-    columns = ("resource", "you can", "below") if any(row["below"] for row in rows) else ("resource", "you can")
-    table.print_table(rows, columns)
+    for line in resource_lines(records, shutil.get_terminal_size().columns):
+        console.write(line)
     console.dim(f"`nlapi describe {source} RESOURCE` lists its operations, `nlapi describe {source} OPERATION` one")
 
 

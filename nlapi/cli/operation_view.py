@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -80,7 +81,7 @@ def _argument_record(tool: Tool, name: str, source: str) -> dict[str, Any]:
         record["from"] = {
             "operation": id_source.operation.id,
             "field": id_source.field,
-            "command": f"nlapi call {source} {id_source.operation.id}",
+            "command": f"nlapi call {shlex.quote(source)} {id_source.operation.id}",
         }
     return record
 
@@ -111,8 +112,8 @@ def _examples(tool: Tool, source: str, stored: StoredIds | None) -> list[str]:
         if entries:
             arguments[name] = entries[0][0]
         elif id_source.operation.usable and not compile_tool(id_source.operation).required:
-            first.append(f"nlapi call {source} {id_source.operation.id}")
-    command = f"nlapi call {source} {operation.id}{argument_words(arguments)}"
+            first.append(f"nlapi call {shlex.quote(source)} {id_source.operation.id}")
+    command = f"nlapi call {shlex.quote(source)} {operation.id}{argument_words(arguments)}"
     examples = [*dict.fromkeys(first), command if operation.effect is Effect.READ else f"{command} --dry-run"]
     if operation.effect is Effect.READ and page_arguments(tool):
         examples.append(f"{command} --all -o csv")
@@ -123,7 +124,9 @@ def operation_lines(record: Mapping[str, Any], width: int) -> Iterator[str]:
     """Yield the lines of a description for a terminal of `width` columns."""
     deprecated = "deprecated; " if record.get("deprecated") else ""
     effect = _EFFECTS[Effect(record["effect"])]
-    yield from _wrapped(f"{record['operation']}: {record['summary']}", width)
+    # An operation without a summary has its request in its place, which is on the next line.
+    has_summary = record["summary"] != f"{record['method']} {single_line(record['path'])}"
+    yield from _wrapped(f"{record['operation']}: {record['summary']}" if has_summary else record["operation"], width)
     yield from _wrapped(f"{record['method']} {record['path']} ({deprecated}{effect})", width)
     description = console.shorten(record["description"], MAX_DESCRIPTION)
     if description and single_line(description) != record["summary"]:

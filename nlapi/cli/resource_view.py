@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nlapi.cli.workflow_view import mermaid_text
+from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.grouping import Resource
@@ -55,6 +58,32 @@ def resource_records(spec: Spec) -> list[dict[str, Any]]:
         }
         for resource, operations in operations_by_resource(spec).items()
     ]
+
+
+def resource_lines(records: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
+    """Yield each resource with what one can do with it, and what it belongs to, for a terminal of `width` columns."""
+    counts = Counter(record["resource"] for record in records)
+    labels = [
+        single_line(record["path"] if counts[record["resource"]] > 1 else record["resource"]) for record in records
+    ]
+    # A longer name has a line of its own.
+    column = min(max(map(len, labels), default=0), width // 3)
+    for label, record in zip(labels, records, strict=True):
+        text = ", ".join(record["can"]) or f"{len(record['operations'])} operations"
+        if record["below"]:
+            text = f"{text} (of {', '.join(record['below'])})"
+        head = f"{label:<{column}}  "
+        if len(label) > column:
+            yield label
+            head = " " * (column + 2)
+        yield textwrap.fill(
+            single_line(text),
+            max(width, column + 20),
+            initial_indent=head,
+            subsequent_indent=" " * (column + 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 def _verb(operation: Operation) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -202,7 +203,9 @@ def show_headers(result: Result, show: Callable[[str], None]) -> None:
     mark = "" if is_output else "< "
     show(f"{mark}{result.status} {console.status_phrase(result.status)}".rstrip())
     for name, value in result.headers:
-        show(f"{mark}{single_line(name)}: {single_line(value)}")
+        # The value of a cookie is a credential that the server has just made.
+        text = re.sub(r"=[^;]*", "=***", value, count=1) if name.lower() == "set-cookie" else value
+        show(f"{mark}{single_line(name)}: {single_line(text)}")
     if is_output:
         console.write("\n", end="")
 

@@ -66,7 +66,7 @@ def suggest_name(spec: Spec) -> str:
     words = [
         word
         for word in re.findall(r"[a-z0-9]+", console.plain_text(spec.title).lower())
-        if word not in ("api", "rest", "the", "openapi", "swagger", "v1", "v2", "v3", "official")
+        if word not in ("api", "http", "rest", "the", "openapi", "swagger", "v1", "v2", "v3", "official", "public")
     ]
     name = "-".join(words[:2])[:24] or "api"
     return name if registry.is_name(name) else f"api-{name}"
