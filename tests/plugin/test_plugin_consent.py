@@ -76,6 +76,8 @@ def test_reads_and_dry_runs_and_other_commands_pass(plugin: Path, command: str) 
         f"eval \"{API} removeBook 'book_id=b1' --yes\"",
         f"{API} $OPERATION --yes",
         f"{API} unknown --dry-run",
+        f"{API} GET /books",
+        f"{API} DELETE /books/b1 --yes",
         f"{API} addBook --help",
         f"{API} removeBook book_id=b1 --yes > --dry-run",
         f"{API} removeBook book_id=b1 --yes # --dry-run",
@@ -126,6 +128,9 @@ def test_the_question_is_the_exact_request(plugin: Path) -> None:
     assert head.startswith("addBook changes something:\nPOST http://127.0.0.1:9/x/books\n")
     assert json.loads(body) == {"title": "Dune: I", "fine": 200}
     assert "takes something away" in asked(plugin, f"{API} removeBook book_id=b1 --yes")
+    raw = asked(plugin, f"{API} addBook --raw-body '{{\"title\": \"Emma\"}}' -H 'X-Trace: 1' --yes")
+    assert '"title": "Emma"' in raw
+    assert "X-Trace: 1" in raw
 
 
 def test_no_call_of_several_is_hidden_behind_a_long_one(plugin: Path) -> None:
@@ -137,6 +142,7 @@ def test_no_call_of_several_is_hidden_behind_a_long_one(plugin: Path) -> None:
 def test_arguments_from_elsewhere_are_named_not_read(plugin: Path) -> None:
     assert "-" in asked(plugin, f"cat secret | {API} addBook --args - --yes")
     assert "@secret.json" in asked(plugin, f"{API} addBook --args @secret.json --yes")
+    assert "@secret.json" in asked(plugin, f"{API} addBook --raw-body @secret.json --yes")
     assert "elsewhere" in asked(plugin, f'{API} addBook title="$TITLE" --yes')
 
 
