@@ -79,7 +79,7 @@ accuracy: setup
 	$(BIN)/python -m benchmarks.accuracy --update
 
 reference: setup
-	COLUMNS=100 NO_COLOR=1 $(BIN)/typer nlapi.cli.app utils docs --name nlapi > docs/reference.md
+	COLUMNS=100 NO_COLOR=1 $(BIN)/typer nlapi.cli.main utils docs --name nlapi > docs/reference.md
 
 plugins: setup
 	$(BIN)/nlapi plugin build ads -o plugins/ads

@@ -139,7 +139,7 @@ def needs(*packages: str) -> None:
 
 def test_the_reference_is_the_programs_own() -> None:
     env = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
-    command = [BIN / "typer", "nlapi.cli.app", "utils", "docs", "--name", "nlapi"]
+    command = [BIN / "typer", "nlapi.cli.main", "utils", "docs", "--name", "nlapi"]
     made = subprocess.run(command, capture_output=True, text=True, env=env, check=True).stdout
     kept = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert made.strip() == kept.strip(), "`make reference` writes it anew"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 # The variable in which a shell asks for completions, by the scripts of `nlapi --show-completion`.
 COMPLETE = "_NLAPI_COMPLETE"
@@ -19,3 +19,16 @@ def main() -> NoReturn:
     from nlapi.cli.app import run
 
     sys.exit(run())
+
+
+def __getattr__(name: str) -> Any:
+    """Import `app`, the commands, where a tool such as `typer nlapi.cli.main utils docs` looks for it."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from nlapi.cli.app import app
+
+    return app
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), "app"])
