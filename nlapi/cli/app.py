@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from nlapi.cli.command_table import COMMANDS
 from nlapi.cli.lazy_commands import LazyGroup
+from nlapi.cli.streams import adapt_stream
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
 
@@ -17,8 +19,10 @@ from nlapi.version import __version__
 INTERRUPTED = 130
 
 EXAMPLES = """nlapi demo
+nlapi setup
 nlapi ask "list the campaigns" -a ads --dry-run
 nlapi find ads "pause a campaign"
+nlapi call ads listCampaigns --help
 nlapi call ads listCampaigns limit=5 --curl"""
 
 
@@ -58,14 +62,25 @@ def options(
 
 def run() -> int:
     """Run the command line and return its exit code; every error is one line on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal in an ASCII or Windows code page cannot show every character of an API's answer.
+        adapt_stream(stream)
+    words = sys.argv[1:]
+    if words[:1] not in (["-h"], ["--help"]):
+        return _run(words)
+    # The help alone needs nothing of the commands.
+    with suppress(BrokenPipeError):
+        app(words, prog_name="nlapi", standalone_mode=False)
+    _close_stdout()
+    return 0
+
+
+def _run(words: list[str]) -> int:
     from nlapi.cli import console
     from nlapi.cli.options import expand_optional_values
 
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal in an ASCII or Windows code page cannot show every character of an API's answer.
-        console.adapt_stream(stream)
     try:
-        code = app(expand_optional_values(_without_alias(sys.argv[1:])), prog_name="nlapi", standalone_mode=False)
+        code = app(expand_optional_values(_without_alias(words)), prog_name="nlapi", standalone_mode=False)
         console.flush()
     except NlapiError as error:
         console.error(str(error))

@@ -17,6 +17,7 @@ import typer
 from nlapi import registry
 from nlapi.cli import console, table
 from nlapi.cli.options import ListOutput
+from nlapi.cli.streams import can_write
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
 
@@ -104,7 +105,7 @@ def _installation() -> Iterator[Finding]:
         hint = f"only where you need one, such as {install_hint(missing[0])}"
         yield Finding(part="extras", health=Health.OK, finding=f"not installed: {', '.join(missing)}", action=hint)
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    if not console.can_write("─→…", encoding):
+    if not can_write("─→…", encoding):
         yield Finding(
             part="terminal",
             health=Health.WARNING,
