@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import call, convert, github, index, routing, startup
+from benchmarks import call, completion, convert, github, index, routing, startup
 from benchmarks.measure import Figure
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--github", type=Path, metavar="FILE", help="GitHub's description, if you have it already")
     options = parser.parse_args()
     figures: list[Figure] = []
-    for benchmark in (startup, github, call, index, routing, convert):
+    for benchmark in (startup, completion, github, call, index, routing, convert):
         found = benchmark.measure(options.github)
         for figure in found:
             print(line(figure), flush=True)

@@ -172,6 +172,10 @@ class LivePrinter:
             if self._is_line_open:
                 console.write("")
 
+    def pause(self) -> None:
+        """Remove the spinner, as a question follows."""
+        self._stop()
+
     def _start(self) -> None:
         from rich.console import Console
 

@@ -9,17 +9,19 @@ from typing import Annotated
 import typer
 
 from nlapi.cli import console
-from nlapi.cli.options import ConversationFormat, Setup, conversation_options
+from nlapi.cli.options import FLAG, ConversationFormat, Setup, conversation_options
 from nlapi.errors import NlapiError, UsageError
 
 ASK = """nlapi ask "show the active campaigns" -a ads --dry-run
 nlapi ask "pause the summer campaign" -a ads --yes
 nlapi ask "pause the Summer Sale campaign" -a ads --plan pause.yaml
+nlapi ask "list the campaigns" -a ads -o csv
+nlapi ask --again
 nlapi ask "which boards are empty?" -a openapi.yaml --auth bearer=env:TOKEN --set team=7"""
 
 CHAT = """nlapi chat -a ads --base-url http://127.0.0.1:8080"""
 
-Question = Annotated[list[str], typer.Argument(metavar="QUESTION", help="What you want, in plain English.")]
+Question = Annotated[list[str] | None, typer.Argument(metavar="QUESTION", help="What you want, in plain English.")]
 
 
 FAREWELLS = ("", "exit", "quit", "bye")
@@ -35,7 +37,13 @@ def question_of(words: list[str], example: str) -> str:
 
 
 @conversation_options()
-def ask(words: Question, setup: Setup) -> None:
+def ask(
+    setup: Setup,
+    words: Question = None,
+    again: Annotated[
+        bool, typer.Option("--again", metavar=FLAG, help="Ask the last question again, to the same APIs.")
+    ] = False,
+) -> None:
     """Ask an API in plain English: calls are planned, shown, and sent; a change asks you first.
 
     Exits with 3, 4 or 5 when the API's last answer was 3xx, 4xx or 5xx, 6 without your consent, 7 when it needs more,
@@ -44,7 +52,12 @@ def ask(words: Question, setup: Setup) -> None:
     from nlapi.cli.session import open_log, open_session
     from nlapi.tools.plan import ask as begin
 
-    question = question_of(words, 'nlapi ask "list the campaigns" -a ads')
+    if again:
+        from nlapi.cli.repeat import last_question
+
+        question, setup = last_question(setup, words or [])
+    else:
+        question = question_of(words or [], 'nlapi ask "list the campaigns" -a ads')
     session = open_session(setup)
     if setup.plan or setup.plan_to is not None:
         from nlapi.cli.plan import show_plan

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from nlapi.cli import console
-from nlapi.cli.answer_output import Filter, LivePrinter, jq_filter, print_filtered, print_items
+from nlapi.cli.answer_output import Filter, LivePrinter, jq_filter
 from nlapi.cli.options import (
     FLAG,
+    AnswerOptions,
     Auth,
     BaseUrl,
     Deadline,
@@ -28,14 +30,32 @@ from nlapi.cli.options import (
     YesTo,
     is_interactive,
     is_terminal,
+    options_of,
 )
-from nlapi.client.safe_text import single_line
+from nlapi.cli.result_output import (
+    PageProgress,
+    describe_pages,
+    print_pages,
+    print_reason,
+    print_result,
+    print_stream,
+    resolve_shape,
+    show_headers,
+    show_request,
+)
 from nlapi.errors import ConsentError, NlapiError, UsageError
+from nlapi.openapi.spec import Effect
 
 if TYPE_CHECKING:
+    from typer._click import Context
+
+    from nlapi.cli.call_request import CallRequest
+    from nlapi.client.limits import Limits
     from nlapi.client.message import Result
+    from nlapi.client.streaming.body import PieceListener
     from nlapi.openapi.spec import Operation
     from nlapi.tools.run import Prepared, Target
+    from nlapi.tools.tool import Call
 
 EPILOG = """KEY=VALUE is read as the type that the operation wants; a list takes commas, or the key again.
 KEY:=JSON is taken as it is. KEY=@FILE sends a file, where the operation takes one.
@@ -43,23 +63,62 @@ KEY:=JSON is taken as it is. KEY=@FILE sends a file, where the operation takes o
 An answer that goes on and on (events, a log that is followed) is printed as it comes, one item a line, until --events,
 --timeout or Ctrl-C ends it; -o json prints the list of its items at the end.
 
+nlapi call ads createCampaign --help
 nlapi call ads listCampaigns status=ACTIVE limit=5
+nlapi call ads listCampaigns --all --columns id,name --sort name -o csv
+nlapi call ads GET /campaigns/cmp_1
 nlapi call ads getCampaign campaign_id=cmp_1 --jq .name
 nlapi call ads createCampaign --args @campaign.json --yes
 nlapi call ads deleteCampaign campaign_id=cmp_1 --dry-run"""
 
 
+class CallCommand(TyperCommand):
+    """The command `call`: with an API and an operation, its help is that of the operation."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Parse the words; `--help` behind an operation describes it."""
+        if not {"-h", "--help"}.isdisjoint(args):
+            words = [word for word in args if word not in ("-h", "--help")]
+            with suppress(typer.TyperException):
+                values, _, _ = self.make_parser(ctx).parse_args(args=words)
+                if isinstance(operation := values.get("operation"), str):
+                    _print_help(str(values["source"]), operation, values.get("overlays"), values.get("root"))
+                    ctx.exit()
+        return super().parse_args(ctx, args)
+
+
+def _print_help(source: str, operation: str, overlays: list[str] | None, root: str | None) -> None:
+    from nlapi.cli.describe import print_operation
+    from nlapi.cli.target import load
+
+    print_operation(load(source, overlays, root).operation(operation), source, as_json=False)
+    console.dim(f"`nlapi call --help` has the options; `nlapi describe {source} {operation} -o json` this as JSON")
+
+
+@options_of(AnswerOptions, "shape")
 def call(
     source: Source,
     operation: Annotated[
-        str, typer.Argument(metavar="OPERATION", help="Its operationId; `nlapi find` finds the one you mean.")
+        str,
+        typer.Argument(
+            metavar="OPERATION", help="Its operationId, which `nlapi find` finds; or a method, then a path or a URL."
+        ),
     ],
+    shape: AnswerOptions,
     pairs: Annotated[
         list[str] | None,
         typer.Argument(metavar="KEY=VALUE", help="The arguments; input.currency=EUR is one inside an object."),
     ] = None,
     args: Annotated[
         str | None, typer.Option("--args", metavar="JSON|@FILE|-", help="Arguments as one JSON object.")
+    ] = None,
+    headers: Annotated[
+        list[str] | None,
+        typer.Option("-H", "--header", metavar="NAME:VALUE", help="A header to send; credentials are masked."),
+    ] = None,
+    raw_body: Annotated[
+        str | None,
+        typer.Option("--raw-body", metavar="TEXT|@FILE|-", help="The whole body, as it is; nothing of it is checked."),
     ] = None,
     base_url: BaseUrl = None,
     auth: Auth = None,
@@ -70,10 +129,6 @@ def call(
     ] = False,
     yes: Yes = False,
     yes_to: YesTo = None,
-    output: Annotated[Output | None, typer.Option("-o", "--output", help="table on a terminal, else json.")] = None,
-    jq: Annotated[
-        str | None, typer.Option("--jq", metavar="EXPR", help="Print what a jq expression makes of the answer.")
-    ] = None,
     timeout: Deadline = None,
     events: Events = None,
     overlays: Overlays = None,
@@ -86,86 +141,189 @@ def call(
     """
     from nlapi.cli.target import open_target
 
-    if source == "-" and args == "-":
-        raise UsageError("standard input cannot be both the description and --args", hint="give one of them as a file")
+    if source == "-" and "-" in (args, raw_body):
+        raise UsageError("standard input cannot be both the description and a value", hint="give one of them as a file")
     request = CallInput(
-        operation=operation,
-        pairs=tuple(pairs or ()),
+        words=(operation, *(pairs or ())),
         args=args,
+        headers=tuple(headers or ()),
+        raw_body=raw_body,
         dry_run=dry_run,
         curl=curl,
         yes=yes or yes_to is not None,
-        output=output,
+        # Read before anything is sent, so that a wrong column costs no change.
+        shape=resolve_shape(shape),
         timeout=timeout,
         events=events,
-        # Compiled before anything is sent, so that a wrong expression costs no change.
-        item_filter=jq_filter(jq) if jq is not None else None,
     )
-    target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
-    run_call(request, target, known_values)
+    with console.silenced(shape.quiet):
+        target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
+        run_call(request, target, known_values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallInput:
-    """What a command line says of one call, beside the API that it goes to."""
+    """What a command line says of one call, beside the API that it goes to.
 
-    operation: str
-    pairs: tuple[str, ...] = ()
+    `words` are the operation, or a method and a path, and `KEY=VALUE` pairs.
+    """
+
+    words: tuple[str, ...]
     args: str | None = None
+    headers: tuple[str, ...] = ()
+    raw_body: str | None = None
     dry_run: bool = False
     curl: bool = False
     yes: bool = False
-    output: Output | None = None
+    shape: AnswerOptions
     timeout: float | None = None
     events: int | None = None
-    item_filter: Filter | None = None
+
+    def read(self, target: Target, known_values: Mapping[str, str]) -> CallRequest:
+        """Return the call that is to be sent to an API."""
+        from nlapi.cli.call_request import read_call
+
+        return read_call(target, self.words, known_values, args=self.args, headers=self.headers, raw_body=self.raw_body)
 
 
 def run_call(request: CallInput, target: Target, known_values: Mapping[str, str]) -> None:
     """Make one call and print its answer; typer.Exit with 3, 4 or 5 for an answer that is no success."""
-    from nlapi.cli.arguments import parse_arguments
     from nlapi.cli.target import stream_limits
-    from nlapi.tools.compile import compile_tool
-    from nlapi.tools.diagnosis import diagnose
     from nlapi.tools.idempotency import single_intention
-    from nlapi.tools.run import prepare, run
+    from nlapi.tools.run import prepare
     from nlapi.tools.setting_values import setting_lines
-    from nlapi.tools.tool import Call
 
-    tool = compile_tool(target.spec.operation(request.operation))
-    arguments = parse_arguments(tool, known_values=known_values, json_text=request.args, pairs=request.pairs)
-    tool_call = Call(tool=tool, arguments=arguments)
-    output, item_filter = request.output, request.item_filter
+    shape = request.shape
+    # Compiled before anything is sent, so that a wrong expression costs no change.
+    item_filter = jq_filter(shape.jq) if shape.jq is not None else None
+    call_request = request.read(target, known_values)
+    prepared = prepare(
+        call_request.call, call_request.target, intention=single_intention(), changes=call_request.changes
+    )
     # Said of each call, so that nobody takes another account for the one that was meant.
-    for line in setting_lines(prepare(tool_call, target).settings) if target.settings else ():
+    for line in setting_lines(prepared.settings):
         console.note(line)
     if request.dry_run or request.curl:
-        _show(prepare(tool_call, target, intention=single_intention()), output, as_curl=request.curl)
+        _show(prepared, shape.output, as_curl=request.curl)
         return
-    consent = _CallConsent(target, yes=request.yes)
     # The operation is named by the user, so --yes is enough for a DELETE too (docs/design/024-consent-to-a-plan.md).
-    live = LivePrinter(output, item_filter)
-    bounds = stream_limits(request.timeout, request.events)
-    try:
-        result = asyncio.run(live.wait_for(run(tool_call, target, consent, limits=bounds, watch=live)))
-    except KeyboardInterrupt:
-        # The items so far are printed and the exit code is 130, as with curl and kubectl (docs/design/019-streams.md).
-        if live.items and not live.has_printed:
-            _print_items(live.items, output)
-        if consent.may_be_sent:
-            progress = "its answer was still going on" if live.items else "no answer had come yet"
-            console.note(f"\n{request.operation} may have been carried out: {progress}")
-        raise
-    print_result(result, output, item_filter, tool.operation, live)
-    if doubt := diagnose(result, tool.operation, target):
-        console.note(doubt)
-    if not result.ok:
+    consent = _CallConsent(call_request.target, yes=request.yes)
+    sender = _Sender(call_request, consent, shape, item_filter, stream_limits(request.timeout, request.events))
+    if code := sender.send_pages() if shape.all else sender.send_once():
+        raise typer.Exit(code)
+
+
+class _Sender:
+    """Sends the call of a command line and prints its answer; its methods return the exit code."""
+
+    def __init__(
+        self,
+        request: CallRequest,
+        consent: _CallConsent,
+        shape: AnswerOptions,
+        item_filter: Filter | None,
+        bounds: Limits,
+    ) -> None:
+        self.request = request
+        self.consent = consent
+        self.shape = shape
+        self.filter = item_filter
+        self.bounds = bounds
+        self.live = LivePrinter(shape.output, item_filter)
+        consent.before_question = self.live.pause
+
+    @property
+    def operation(self) -> Operation:
+        return self.request.call.tool.operation
+
+    async def _send(self, call: Call, watch: PieceListener | None = None) -> Result:
+        from nlapi.cli.id_cache import store_list
+        from nlapi.tools.run import run
+
+        result = await run(
+            call,
+            self.request.target,
+            self.consent,
+            limits=self.bounds,
+            watch=watch,
+            changes=self.request.changes,
+            on_request=show_request if self.shape.verbose else None,
+        )
+        if self.shape.verbose:
+            show_headers(result, console.note)
+        store_list(self.operation, result)
+        return result
+
+    def send_once(self) -> int:
+        """Send the call, and print the answer as it comes."""
+        live = self.live
+        try:
+            result = asyncio.run(live.wait_for(self._send(self.request.call, live)))
+        except KeyboardInterrupt:
+            # The items so far are printed and the exit code is 130, as with curl and kubectl
+            # (docs/design/019-streams.md).
+            if live.items and not live.has_printed:
+                print_stream(live.items, self.shape)
+            if self.consent.may_be_sent:
+                progress = "its answer was still going on" if live.items else "no answer had come yet"
+                console.note(f"\n{self.operation.id} may have been carried out: {progress}")
+            raise
+        if self.shape.show_headers and not live.has_printed:
+            show_headers(result, console.write)
+        print_result(result, self.shape, self.filter, self.operation, live)
+        if code := self._failure(result):
+            return code
+        if result.is_cut:
+            _note_truncation(result, changed=self.consent.may_be_sent)
+        if live.misfit is not None:
+            raise live.misfit
+        return 0
+
+    def send_pages(self) -> int:
+        """Read every page, within the bounds, and print the entries of all; those of before where one fails."""
+        from nlapi.tools.pages import MAX_ITEMS, MAX_PAGES, PageSeries, SeriesEnd, read_pages
+
+        if self.operation.effect is not Effect.READ:
+            raise UsageError(f"{self.operation.id} is no read, so --all would repeat it", hint="leave --all out")
+        series = PageSeries()
+        max_items, max_pages = self.shape.max_items or MAX_ITEMS, self.shape.max_pages or MAX_PAGES
+        try:
+            with PageProgress() as progress:
+                reading = read_pages(
+                    self.request.call,
+                    self._send,
+                    max_items=max_items,
+                    max_pages=max_pages,
+                    listener=progress,
+                    series=series,
+                )
+                asyncio.run(reading)
+        except (NlapiError, KeyboardInterrupt):
+            if series.entries:
+                print_pages(series, self.shape, self.filter, self.operation)
+                console.note(f"{describe_pages(series)}; not all of it was read")
+            raise
+        assert series.last is not None
+        if self.shape.show_headers:
+            show_headers(series.last, console.write)
+        if series.ended is SeriesEnd.NO_LIST and not series.pages:
+            print_result(series.last, self.shape, self.filter, self.operation)
+            console.note("this is no list, so that there are no pages")
+            return self._failure(series.last)
+        print_pages(series, self.shape, self.filter, self.operation)
+        console.note(describe_pages(series, max_items=max_items, max_pages=max_pages))
+        if series.ended is SeriesEnd.FAILED:
+            print_reason(series.last)
+        return self._failure(series.last)
+
+    def _failure(self, result: Result) -> int:
+        """Note what may be wrong with the base URL or a credential, and return the exit code."""
+        from nlapi.tools.diagnosis import diagnose
+
+        if doubt := diagnose(result, self.operation, self.request.target):
+            console.note(doubt)
         # 3, 4 or 5; a status above 599 is also an error of the server.
-        raise typer.Exit(min(result.status // 100, 5))
-    if result.is_cut:
-        _note_truncation(result, changed=consent.may_be_sent)
-    if live.misfit is not None:
-        raise live.misfit
+        return 0 if result.ok else min(result.status // 100, 5)
 
 
 def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:
@@ -190,6 +348,8 @@ class _CallConsent:
         self.target = target
         self.yes = yes
         self.may_be_sent = False
+        # A spinner over a question hides it.
+        self.before_question: Callable[[], None] = lambda: None
 
     async def __call__(self, prepared: Prepared) -> bool:
         from nlapi.agent.current_state import current_changes
@@ -201,69 +361,16 @@ class _CallConsent:
         if not self.yes or (prepared.requires_question and self.target.receipts is None):
             if not is_interactive():
                 return False
-            console.note(console.preview_request(prepared.request))
+            console.note(console.preview_request(prepared.request), is_question=True)
             for line in amount_notes(prepared.written):
-                console.note(line)
+                console.note(line, is_question=True)
             for line in preview.changes(await current_changes(prepared, self.target)):
-                console.note(line)
+                console.note(line, is_question=True)
+            self.before_question()
             if not ask_consent(prepared):
                 raise ConsentError(f"you did not agree to {prepared.call.operation_id}; nothing was sent")
         self.may_be_sent = True
         return True
-
-
-def print_result(
-    result: Result,
-    output: Output | None,
-    item_filter: Filter | None = None,
-    operation: Operation | None = None,
-    live: LivePrinter | None = None,
-) -> None:
-    """Print the answer on standard output, its status and the reason of a failure on standard error.
-
-    The filter applies only to answers that are no errors. Items that `live` has already printed are not repeated.
-    """
-    from nlapi.cli import table
-    from nlapi.resources.error_reasons import error_reason
-    from nlapi.tools.answer_view import answer_view
-
-    console.note(f"{result.status} {console.status_phrase(result.status)} · {result.elapsed:.2f} s")
-    if live is not None and live.has_printed:
-        return
-    data = result.data
-    if not result.ok and (reason := error_reason(data if data is not None else result.text)):
-        console.note(single_line(reason))
-    if item_filter is not None and result.ok:
-        _print_filtered(result, item_filter)
-    elif output is Output.RAW or (data is None and result.content):
-        _print_raw(result)
-    elif result.items is not None and output is None and is_terminal():
-        print_items(result.items, result.framing)
-    elif result.items is not None:
-        _print_items(list(result.items), output)
-    elif not result.content:
-        return
-    elif output is Output.TABLE or (output is None and is_terminal()):
-        table.print_answer(answer_view(result, operation))
-    elif output is Output.NDJSON:
-        _print_lines(result, operation)
-    else:
-        console.write(console.format_json(data))
-
-
-def _print_items(items: list[object], output: Output | None) -> None:
-    """Print all items of a streamed answer."""
-    from nlapi.cli import table
-    from nlapi.tools.answer_view import entries_view
-
-    view = entries_view(items) if output is Output.TABLE else None
-    if view is not None:
-        table.print_answer(view)
-    elif output is Output.NDJSON:
-        for item in items:
-            console.write(json.dumps(item, ensure_ascii=False))
-    else:
-        console.write_list(items)
 
 
 def _note_truncation(result: Result, *, changed: bool) -> None:
@@ -278,36 +385,3 @@ def _note_truncation(result: Result, *, changed: bool) -> None:
         end = f"{end}; whether the change was carried out to its end is not known"
     options = "--timeout SECONDS waits longer, --events N stops after N" if result.ended is EndReason.DEADLINE else ""
     console.note(f"{end}{f' ({options})' if options else ''}")
-
-
-def _print_raw(result: Result) -> None:
-    if not is_terminal():
-        console.write_bytes(result.content)
-        return
-    # Binary bytes may contain control sequences of the terminal; text goes through `show.write`, which removes them.
-    try:
-        result.content.decode()
-    except UnicodeDecodeError:
-        size = f"{len(result.content):,} bytes of {result.content_type or 'an unnamed type'}"
-        console.note(f"{size}, which a terminal cannot show; -o raw > FILE keeps them")
-    else:
-        console.write(result.text)
-
-
-def _print_lines(result: Result, operation: Operation | None) -> None:
-    from nlapi.resources.answers import extract_list
-    from nlapi.resources.envelope import value_at
-    from nlapi.tools.answer_view import lowercase_headers
-
-    list_part = extract_list(result.data, operation, lowercase_headers(result))
-    # One line for each entry of the list that the description or the answer shows, else one for the whole answer.
-    entries = value_at(result.data, list_part.envelope.keys) if list_part is not None else None
-    for row in entries if isinstance(entries, list) else [result.data]:
-        console.write(json.dumps(row, ensure_ascii=False))
-
-
-def _print_filtered(result: Result, item_filter: Filter) -> None:
-    if result.data is None and result.content.strip() not in (b"", b"null"):
-        raise NlapiError("--jq needs a JSON answer, and this is none", hint=f"it begins {result.text[:200]!r}")
-    for value in [result.data] if result.items is None else result.items:
-        print_filtered(value, item_filter)

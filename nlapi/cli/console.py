@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import typer
 
@@ -69,13 +70,34 @@ def flush() -> None:
         raise OutputClosed from None
 
 
-def note(text: str) -> None:
-    """Write a line to standard error."""
-    print(strip_control(text), file=sys.stderr)
+_silenced: ContextVar[bool] = ContextVar("silenced", default=False)
+
+
+@contextmanager
+def silenced(is_quiet: bool = True) -> Iterator[None]:
+    """Write no notes during the block where `is_quiet`; errors and questions are still written."""
+    token = _silenced.set(is_quiet or _silenced.get())
+    try:
+        yield
+    finally:
+        _silenced.reset(token)
+
+
+def is_silenced() -> bool:
+    """Return whether notes are left out."""
+    return _silenced.get()
+
+
+def note(text: str, *, is_question: bool = False) -> None:
+    """Write a line to standard error; one that belongs to a question is written also where notes are silenced."""
+    if is_question or not _silenced.get():
+        print(strip_control(text), file=sys.stderr)
 
 
 def dim(text: str) -> None:
     """Write a dim line, of less importance, to standard error."""
+    if _silenced.get():
+        return
     typer.secho(strip_control(text), dim=True, err=True, color=_colour())
 
 

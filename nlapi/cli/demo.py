@@ -184,7 +184,7 @@ class _DemoSession:
         session = Session(
             planner=self.planner,
             targets=targets,
-            render=TextRenderer(targets, dry_run=False),
+            render=TextRenderer(targets, dry_run=False, verbose=True),
             policy=Policy(secrets=tuple(self.target.credentials.values())),
             consent=_consent,
         )

@@ -24,6 +24,7 @@ from nlapi.agent.log import encode_event
 from nlapi.agent.messages import PLANNER as MODEL_PLANNER
 from nlapi.cli import console, preview, table
 from nlapi.cli.answer_output import print_items
+from nlapi.cli.options import Output
 from nlapi.cli.prompts import menu_lines
 from nlapi.client.masking import redact
 from nlapi.client.message import EndReason
@@ -102,10 +103,14 @@ def _sketch_fields(call: Any, targets: Targets) -> dict[str, str]:
 
 
 class TextRenderer:
-    """A renderer for a person: plans and calls on standard error, answers on standard output."""
+    """A renderer for a person: plans and calls on standard error, answers on standard output.
 
-    def __init__(self, targets: Targets, *, dry_run: bool) -> None:
+    The requests of reads are shown only where nothing is sent, or `verbose`; those of changes always.
+    """
+
+    def __init__(self, targets: Targets, *, dry_run: bool, verbose: bool = False) -> None:
         self.targets = targets
+        self.shows_reads = verbose or dry_run
         self.data: Callable[[str], None] = console.write if dry_run else console.note
         self.diagnosis_notes = DiagnosisNotes(targets)
         self.planner = ""
@@ -129,7 +134,8 @@ class TextRenderer:
         match event:
             case TextReceived():
                 self._write_text(event.text)
-            case PlannerChosen():
+            case PlannerChosen() if event.model or self.shows_reads:
+                # The embedded planner sends nothing anywhere; a model is always named.
                 console.dim(f"planner: {event.model or event.planner}, as {event.why}")
             case PlanCreated():
                 self._show_plan(event)
@@ -185,6 +191,8 @@ class TextRenderer:
 
     def _show_proposal(self, event: CallProposed) -> None:
         self.has_printed = False
+        if event.effect is Effect.READ and not event.asks and not self.shows_reads:
+            return
         mark = "" if event.effect is Effect.READ else f"  ! {console.EFFECTS[event.effect]}"
         name = single_line(event.call.operation_id)
         self.data(redact(f"→ {name}: {event.request.method} {event.request.url}{mark}", self.masked))
@@ -210,6 +218,10 @@ class TextRenderer:
     def _show_step(self, step: Step) -> None:
         if step.result is not None:
             result = step.result
+            is_expected = step.call.tool.effect is Effect.READ and result.ok and not describe_end(result)
+            if is_expected and not self.shows_reads:
+                self.diagnosis_notes(step)
+                return
             console.dim(f"← {result.status} {console.status_phrase(result.status)} · {result.elapsed:.2f} s")
             if end := describe_end(result):
                 hint = " (--timeout SECONDS waits longer, --events N stops after N)"
@@ -254,6 +266,36 @@ class TextRenderer:
         if not self.has_printed:
             print_items(results[-1].items, results[-1].framing)
         return True
+
+
+class DataRenderer(TextRenderer):
+    """A renderer for a program that wants the answer alone: its entries as CSV, or with its text as JSON or YAML."""
+
+    def __init__(self, targets: Targets, output: Output, *, dry_run: bool, verbose: bool) -> None:
+        super().__init__(targets, dry_run=dry_run, verbose=verbose)
+        # Standard output has the answer and nothing else.
+        self.data = console.note
+        self.output = output
+
+    def _write_text(self, text: str) -> None:
+        self.streamed_text += text
+
+    def _show_answer(self, event: TurnAnswered) -> None:
+        from nlapi.cli.answer_formats import arrangement, write_entries
+
+        rows = [row for view in event.views for row in view.rows]
+        if self.output is Output.CSV:
+            write_entries(rows, Output.CSV, arrangement(None, None))
+            if event.text:
+                console.note(event.text)
+            return
+        answer = {"answer": strip_control(event.text), "entries": rows}
+        if self.output is Output.YAML:
+            from nlapi.workflows.write import yaml_text
+
+            console.write(yaml_text(answer), end="")
+        else:
+            console.write(console.format_json(answer))
 
 
 def _indent(text: str) -> str:

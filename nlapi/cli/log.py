@@ -184,7 +184,7 @@ def resume(
     transcript = read_transcript(path)
     _note_damage(path.stem, transcript.damaged_lines)
     records = transcript.records
-    session = open_session(_resumed_setup(setup, records))
+    session = open_session(resumed_setup(setup, records))
     earlier = rebuild(records, tool_finder(records, tuple(session.targets)))
     values = {**session.known_values, **earlier.known_values, **parse_pairs(setup.known_values, "--set")}
     # The same transcript goes on, so that one conversation is one file.
@@ -238,7 +238,7 @@ def _api_names(record: Record) -> list[str]:
     return list(record.get("apis") or record.get("sources") or ())
 
 
-def _resumed_setup(setup: Setup, records: Iterable[Record]) -> Setup:
+def resumed_setup(setup: Setup, records: Iterable[Mapping[str, Any]]) -> Setup:
     """Return the setup with the transcript's APIs, base URL and credentials, unless the user gives others."""
     from dataclasses import replace
 

@@ -23,6 +23,10 @@ class Output(StrEnum):
     JSON = "json"
     NDJSON = "ndjson"
     TABLE = "table"
+    CSV = "csv"
+    YAML = "yaml"
+    VALUE = "value"
+    """the plain values of the columns, with tabs between them"""
     RAW = "raw"
 
 
@@ -34,10 +38,19 @@ class ListFormat(StrEnum):
 
 
 class ConversationFormat(StrEnum):
-    """The output formats of a conversation: text for a person, or one JSON object a line."""
+    """The output formats of a conversation: the answer as text or data, or what happens as one JSON object a line."""
 
     TEXT = "text"
+    JSON = "json"
+    CSV = "csv"
+    YAML = "yaml"
+    EVENTS = "events"
     NDJSON = "ndjson"
+    """the older name of EVENTS"""
+
+    @property
+    def is_events(self) -> bool:
+        return self in (ConversationFormat.EVENTS, ConversationFormat.NDJSON)
 
 
 class PlannerName(StrEnum):
@@ -206,8 +219,53 @@ MaxSeconds = Annotated[
 ]
 NoLog = Annotated[bool, typer.Option("--no-log", metavar=FLAG, help="Keep no transcript.")]
 ConversationOutput = Annotated[
-    ConversationFormat | None, typer.Option("-o", "--output", help="text on a terminal, else ndjson.")
+    ConversationFormat | None,
+    typer.Option("-o", "--output", help="text if not given; events are what happens, as JSON lines (ndjson is too)."),
 ]
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", metavar=FLAG, help="Show the requests of reads too; those of changes always.")
+]
+
+
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--columns", metavar="A,B.C", help="Only these fields of each entry, in this order."),
+]
+Sort = Annotated[
+    list[str] | None, typer.Option("--sort", metavar="A,-B", help="Sort the entries by fields; - is downwards.")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerOptions:
+    """The options on how much of an answer is read and how it is printed, in the order of the help text."""
+
+    output: Annotated[Output | None, typer.Option("-o", "--output", help="table on a terminal, else json.")] = None
+    columns: Columns = None
+    sort: Sort = None
+    jq: Annotated[
+        str | None,
+        typer.Option("--jq", "--filter", metavar="EXPR", help="Print what a jq expression makes of the answer."),
+    ] = None
+    all: Annotated[bool, typer.Option("--all", metavar=FLAG, help="Read every page of a list.")] = False
+    max_items: Annotated[
+        int | None, typer.Option("--max-items", metavar="N", min=1, help="With --all: no more entries; 10,000 if not.")
+    ] = None
+    max_pages: Annotated[
+        int | None, typer.Option("--max-pages", metavar="N", min=1, help="With --all: no more pages; 1,000 if not.")
+    ] = None
+    show_headers: Annotated[
+        bool, typer.Option("-i", "--show-headers", metavar=FLAG, help="Print the status and the headers first.")
+    ] = False
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "-v", "--verbose", metavar=FLAG, help="Show the request and the answer's headers, credentials masked."
+        ),
+    ] = False
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", metavar=FLAG, help="Nothing on standard error but errors.")
+    ] = False
 
 
 def parse_pairs(texts: list[str] | None, option: str) -> dict[str, str]:
@@ -248,6 +306,7 @@ class Setup:
     yes_to: YesTo = None
     across: Across = False
     output: ConversationOutput = None
+    verbose: Verbose = False
     known_values: KnownValues = None
     base_url: BaseUrl = None
     auth: Auth = field(default=None, repr=False)

@@ -160,7 +160,7 @@ def _call_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQ
 
 def _plain_question(words: Sequence[ShellWord]) -> HookQuestion:
     """Return the question about a call by `nlapi call` itself, of any description."""
-    from nlapi.cli.plugin_installed import open_call_target, parse_batch, parse_call
+    from nlapi.cli.plugin_installed import call_input, open_call_target, parse_batch, parse_call
     from nlapi.openapi.spec import READ_METHODS, Effect
 
     if words[:1] == [BATCH]:
@@ -168,7 +168,7 @@ def _plain_question(words: Sequence[ShellWord]) -> HookQuestion:
     try:
         options = parse_call(list(words))
         opened = open_call_target(options)
-        operation = opened[0].spec.operation(options["operation"])
+        operation = call_input(options).read(*opened).call.tool.operation
     except (NlapiError, typer.TyperException):
         # It will fail in the same way, before anything is sent.
         return NOTHING
@@ -182,30 +182,30 @@ def _change_question(
     operation: Operation, parse: Callable[[], tuple[dict[str, Any], OpenedApi]], words: Sequence[ShellWord]
 ) -> HookQuestion:
     """Return the question about a call of an operation that changes something; NOTHING for a dry run."""
-    from nlapi.cli.arguments import parse_arguments
-    from nlapi.tools.compile import compile_tool
+    from nlapi.cli.plugin_installed import call_input
+    from nlapi.tools.run import prepare
 
     try:
         options, (target, known) = parse()
         sends = options["yes"] or options["yes_to"] or not (options["dry_run"] or options["curl"])
         if not sends and not _has_substitution(words):
             return NOTHING
-        pairs, json_text = options["pairs"] or (), options["args"]
-        if json_text == "-" or _has_substitution(words):
-            source = "standard input" if json_text == "-" else "the shell"
+        texts = (options["args"] or "", options["raw_body"] or "", *(options["pairs"] or ()))
+        if "-" in texts or _has_substitution(words):
+            source = "standard input" if "-" in texts else "the shell"
             return HookQuestion(
                 text=f"{_effect_line(operation)}:\nwith arguments from elsewhere: {source}. It will not be sent: its "
                 "values have to be written out, or in a file (--args @FILE)."
             )
-        tool = compile_tool(operation)
-        prepared = _prepare(target, tool, parse_arguments(tool, known_values=known, json_text=json_text, pairs=pairs))
+        request = call_input(options).read(target, known)
+        prepared = prepare(request.call, request.target, changes=request.changes)
         question = _request_question(prepared)
     except (NlapiError, typer.TyperException) as error:
         return HookQuestion(
             text=f"{_effect_line(operation)}. Its request cannot be shown: {getattr(error, 'message', error)}"
         )
     # A denied question is told to the model, which may not be allowed to read the file: its content is not in it.
-    files = _named_files((json_text or "", *pairs))
+    files = _named_files(texts)
     if not files:
         return question
     names = "; ".join(f"{name} ({_file_text(name)})" for name in files)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nlapi.cli import call
+from nlapi.cli.options import AnswerOptions
 from nlapi.errors import ConsentError, UsageError
 from nlapi.registry import user_folder
 
@@ -144,12 +145,17 @@ class InstalledPlugin:
         if word == BATCH:
             run_batch(self.target(receipts), options)
         else:
-            call.run_call(_call_input(options), self.target(receipts), {})
+            call.run_call(call_input(options), self.target(receipts), {})
 
     def _refuse_options(self, options: Mapping[str, Any]) -> None:
+        from nlapi.cli.call_request import is_secret_header
+
         if named := next((name for name in _SETTING_OPTIONS if options.get(name)), ""):
             hint = "where the API is, and its credentials, are in the settings"
             raise UsageError(f"{self.manifest.command} takes no --{named.replace('_', '-')}", hint=hint)
+        for header in options.get("headers") or ():
+            if is_secret_header(header.partition(":")[0]):
+                raise UsageError(f"{self.manifest.command} takes no credential", hint="it is in the settings")
 
     def _run_command_word(self, word: str, words: Sequence[str], receipts: Receipts | None) -> None:
         from nlapi.cli.plugin_hook import parse_words
@@ -208,7 +214,7 @@ def run_plain(words: Sequence[str], receipts: Receipts) -> None:
     if is_batch:
         run_batch(target, options, known_values)
     else:
-        call.run_call(_call_input(options), target, known_values)
+        call.run_call(call_input(options), target, known_values)
 
 
 def parse_call(words: Sequence[str]) -> dict[str, Any]:
@@ -234,20 +240,22 @@ def open_call_target(options: Mapping[str, Any]) -> tuple[Target, Mapping[str, s
     return open_target(*(options[name] for name in names), no_auth=options["no_auth"])
 
 
-def _call_input(options: Mapping[str, Any]) -> call.CallInput:
-    from nlapi.cli.answer_output import jq_filter
+def call_input(options: Mapping[str, Any]) -> call.CallInput:
+    """Return the call of the options of `nlapi call`."""
+    from nlapi.cli.result_output import resolve_shape
 
+    shape = AnswerOptions(**{field.name: options[field.name] for field in fields(AnswerOptions)})
     return call.CallInput(
-        operation=options["operation"],
-        pairs=tuple(options["pairs"] or ()),
+        words=(options["operation"], *(options["pairs"] or ())),
         args=options["args"],
+        headers=tuple(options["headers"] or ()),
+        raw_body=options["raw_body"],
         dry_run=options["dry_run"],
         curl=options["curl"],
         yes=options["yes"] or options["yes_to"] is not None,
-        output=options["output"],
+        shape=resolve_shape(shape),
         timeout=options["timeout"],
         events=options["events"],
-        item_filter=None if options["jq"] is None else jq_filter(options["jq"]),
     )
 
 
@@ -278,7 +286,7 @@ def session(
         return hook_answer(question), question.digests, "server" if is_tool else "shell"
 
     def run(kind: str, words: list[str], receipts: ForkReceipts) -> int:
-        from nlapi.cli.main import run_guarded
+        from nlapi.cli.app import run_guarded
 
         if kind == "command":
             return run_guarded(lambda: plugin.run(words, receipts))

@@ -26,8 +26,9 @@ from nlapi.agent.policy import Policy
 from nlapi.agent.repetition import is_uncertain
 from nlapi.cli import console
 from nlapi.cli.arguments import read_file_argument
-from nlapi.cli.events import Renderer, Targets, TextRenderer, json_lines
-from nlapi.cli.options import ConversationFormat, Setup, is_interactive, is_terminal, parse_pairs
+from nlapi.cli.events import DataRenderer, Renderer, Targets, TextRenderer, json_lines
+from nlapi.cli.id_cache import store_list
+from nlapi.cli.options import ConversationFormat, Output, Setup, is_interactive, parse_pairs
 from nlapi.cli.planners import ASK_BELOW as ASK_BELOW
 from nlapi.cli.planners import PlannerFactory, log_folder, model_settings
 from nlapi.cli.prompts import ConsentPrompt, WorkflowPrompt, ask_for_arguments, choose_operation, missing_error
@@ -177,6 +178,8 @@ class Session:
                     self.planned.append(event)
                 elif isinstance(event, StepFinished):
                     rounds[-1] = replace(rounds[-1], steps=(*rounds[-1].steps, event.step))
+                    if event.step.result is not None:
+                        store_list(event.step.call.tool.operation, event.step.result)
                     self._bound_memory(event.step)
                 elif isinstance(event, InputNeeded | ChoiceOffered):
                     rounds.pop()
@@ -228,12 +231,11 @@ def open_conversation(setup: Setup) -> tuple[Session, PlannerFactory]:
         planner = planners.create(setup.planner, setup.model)
         # A workflow may call APIs that no question is put to.
         targets = {**targets, **(workflows.targets if workflows is not None else {})}
-    as_text = setup.output is ConversationFormat.TEXT or (setup.output is None and is_terminal())
     secrets = tuple(secret for target in targets.values() for secret in target.credentials.values())
     session = Session(
         planner=planner,
         targets=targets,
-        render=TextRenderer(targets, dry_run=setup.dry_run) if as_text else json_lines(targets),
+        render=_renderer(setup, targets),
         policy=Policy(
             yes=setup.yes or setup.yes_to is not None,
             destroy=setup.yes_to is not None,
@@ -255,6 +257,15 @@ def open_conversation(setup: Setup) -> tuple[Session, PlannerFactory]:
         log_fields=setup.log_fields,
     )
     return session, planners
+
+
+def _renderer(setup: Setup, targets: Targets) -> Renderer:
+    """Return what shows the events: the answer as text or data, or the events themselves."""
+    if setup.output is not None and setup.output.is_events:
+        return json_lines(targets)
+    if setup.output in (None, ConversationFormat.TEXT):
+        return TextRenderer(targets, dry_run=setup.dry_run, verbose=setup.verbose)
+    return DataRenderer(targets, Output(setup.output), dry_run=setup.dry_run, verbose=setup.verbose)
 
 
 def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], WorkflowSet | None]:

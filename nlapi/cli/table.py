@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nlapi.cli import console
 from nlapi.cli.options import ListFormat, is_terminal
+from nlapi.cli.sparkline import chart_lines, sparkline
 from nlapi.client.safe_text import single_line, strip_control
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ MAX_LISTS = 2
 
 # Entries with at most this many fields (an id and a name) are listed in the field's own cell.
 MAX_NAMING_FIELDS = 2
+
+# Numbers of a list that are drawn as a line.
+MIN_SERIES = 4
+MAX_SERIES = 24
 
 # Names of hidden columns in the note below a table.
 MAX_HIDDEN = 12
@@ -104,7 +109,8 @@ def _print_rows(view: AnswerView) -> None:
     from nlapi.resources.identity import field_at
     from nlapi.tools.value_format import column_labels
 
-    items = view.rows[:MAX_ROWS]
+    # A file gets every row: nobody scrolls in it.
+    items = view.rows[:MAX_ROWS] if is_terminal() else view.rows
     fields = dict(zip(column_labels(view.columns), view.columns, strict=True))
     labels = list(fields)
     rows = [{label: _cell_of(view, path, item, MAX_CELL) for label, path in fields.items()} for item in items]
@@ -117,15 +123,21 @@ def _print_rows(view: AnswerView) -> None:
     if hidden := labels[len(chosen) :]:
         suffix = f" and {len(hidden) - MAX_HIDDEN} more" if len(hidden) > MAX_HIDDEN else ""
         console.dim(f"not shown: {', '.join(map(single_line, hidden[:MAX_HIDDEN]))}{suffix}")
-    if len(view.rows) > MAX_ROWS:
-        console.dim(f"the first {MAX_ROWS} of {len(view.rows)} are shown")
+    if len(view.rows) > len(items):
+        console.dim(f"the first {len(items)} of {len(view.rows)} are shown")
+    for line in chart_lines(view):
+        console.dim(line)
 
 
 def _cell_of(view: AnswerView, path: str, item: Row, length: int) -> str:
     from nlapi.resources.identity import field_at
     from nlapi.tools.value_format import format_cell
 
-    text = single_line(format_cell(view.operation, path, field_at(item, path), item))
+    value = field_at(item, path)
+    if isinstance(value, list) and len(value) >= MIN_SERIES and _is_numeric(value) and None not in value:
+        # A series: its course, and its last value.
+        return f"{sparkline(value[-MAX_SERIES:])} {value[-1]}"
+    text = single_line(format_cell(view.operation, path, value, item))
     return console.shorten(text, length)
 
 

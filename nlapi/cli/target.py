@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nlapi import registry
 from nlapi.cli import console
+from nlapi.cli.id_cache import store_operations
 from nlapi.cli.options import parse_pairs
 from nlapi.errors import DescriptionError, UsageError
 from nlapi.registry import Registration
@@ -61,6 +62,7 @@ def _load(source: str, overlays: Sequence[str] | None, root: str | None) -> Spec
     for issue in spec.parse_issues:
         if issue.rule == "overlay":
             console.note(str(issue))
+    store_operations(spec)
     if not spec.operations:
         raise DescriptionError(f"{spec.source} describes no operation", hint=str(spec.issues[0]))
     return spec

@@ -27,7 +27,7 @@ def mermaid(tree: WorkflowOutline) -> str:
     names = {entry.path: f"s{number}" for number, entry in enumerate(tree.entries)}
     for entry in tree.entries:
         target = entry.operation.id if entry.operation is not None else entry.step.target
-        text = _mermaid_text(f"{entry.step.id}\\n{target}")
+        text = mermaid_text(f"{entry.step.id}\\n{target}")
         left, right = ("([", "])") if entry.effect is Effect.READ else ("[", "]")
         lines.append(f'  {names[entry.path]}{left}"{text}"{right}')
     for before, after in zip(tree.entries, tree.entries[1:], strict=False):
@@ -38,14 +38,15 @@ def mermaid(tree: WorkflowOutline) -> str:
             output, _, owner = source_text(text).rpartition(" of ")
             source = f"{folder}/{owner}" if folder else owner
             if source in names:
-                lines.append(f'  {names[source]} -. "{_mermaid_text(f"{output} = {name}")}" .-> {names[entry.path]}')
+                lines.append(f'  {names[source]} -. "{mermaid_text(f"{output} = {name}")}" .-> {names[entry.path]}')
     changes = ",".join(names[entry.path] for entry in tree.changes)
     if changes:
         lines += ["  classDef change stroke:#c00,stroke-width:2px", f"  class {changes} change"]
     return "\n".join(lines)
 
 
-def _mermaid_text(text: str) -> str:
+def mermaid_text(text: str) -> str:
+    """Return a text without the characters that have a meaning in a label of Mermaid."""
     return "".join(char if char.isalnum() or char in " -_.=\\/:{}" else " " for char in text)
 
 

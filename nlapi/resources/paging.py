@@ -171,7 +171,10 @@ def next_page(
     signs = [("next", link.group(1))] if link else list(_next_signs(data, page.envelope.keys))
     count, flag = len(page.entries), _more_flag(data, page.envelope.keys)
     # GraphQL connections send `endCursor` with their last page too, so that a flag goes before cursors.
-    if flag is False or not (signs or flag or _is_unfinished(parameters, values, count, page.total)):
+    # With a cursor nobody can tell how many entries were before, so that a total says nothing about what is left.
+    is_by_cursor = any(parameter.role is PageRole.CURSOR and values.get(parameter.place) for parameter in parameters)
+    is_unfinished = not is_by_cursor and _is_unfinished(parameters, values, count, page.total)
+    if flag is False or not (signs or flag or is_unfinished):
         return None
     changes = next(
         (page_values for _, value in signs if (page_values := _values_from_link(operation, values, value))), None

@@ -43,15 +43,15 @@ def signature(tool: Tool, *, kind: str = "") -> str:
     properties = tool.input_schema.get("properties", {})
     definitions = tool.input_schema.get("$defs", {})
     optional = [name for name in properties if name not in tool.required]
-    arguments = [f"{name}: {_type_text(properties.get(name), definitions)}" for name in tool.required]
-    arguments += [f"{name}?: {_type_text(properties[name], definitions)}" for name in optional[:MAX_OPTIONAL]]
+    arguments = [f"{name}: {type_text(properties.get(name), definitions)}" for name in tool.required]
+    arguments += [f"{name}?: {type_text(properties[name], definitions)}" for name in optional[:MAX_OPTIONAL]]
     if len(optional) > MAX_OPTIONAL:
         arguments.append(f"… {len(optional) - MAX_OPTIONAL} more")
     head = f"{tool.name} ({tool.effect.value}{f', {kind}' if kind else ''}): {summarize_operation(tool.operation)}"
     return single_line(f"{head} | {', '.join(arguments)}" if arguments else head)
 
 
-def _type_text(schema: object, definitions: Mapping[str, object], depth: int = 0) -> str:
+def type_text(schema: object, definitions: Mapping[str, object], depth: int = 0) -> str:
     """Return the type of a value in a few words: `integer`, `open|closed`, `string[]`, `{name, age?}`."""
     schema = _resolved(schema, definitions)
     if choices := schema.get("enum"):
@@ -62,13 +62,13 @@ def _type_text(schema: object, definitions: Mapping[str, object], depth: int = 0
     kind = schema.get("type")
     kinds = [entry for entry in ([kind] if isinstance(kind, str) else kind or []) if entry != "null"]
     if kinds == ["array"]:
-        entry = _type_text(schema.get("items"), definitions, depth + 1)
+        entry = type_text(schema.get("items"), definitions, depth + 1)
         return f"({entry})[]" if "|" in entry or " " in entry else f"{entry}[]"
     if kinds == ["object"] or "properties" in schema:
         return _object_text(schema, depth)
     branches = schema.get("oneOf") or schema.get("anyOf")
     if branches and depth < 2:
-        texts = dict.fromkeys(_type_text(branch, definitions, depth + 1) for branch in branches[:MAX_CHOICES])
+        texts = dict.fromkeys(type_text(branch, definitions, depth + 1) for branch in branches[:MAX_CHOICES])
         return " or ".join(texts)
     text = "|".join(kinds) or "any"
     return f"{text} ({schema['format']})" if "format" in schema and kinds == ["string"] else text

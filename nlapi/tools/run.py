@@ -21,6 +21,7 @@ from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.arguments import check, with_defaults
 from nlapi.tools.idempotency import Intention, key_argument, new_key, provisional_key, single_intention
 from nlapi.tools.pins import check_pin
+from nlapi.tools.request_changes import NO_CHANGES, RequestChanges
 from nlapi.tools.rules import (
     FieldRule,
     PolicyRule,
@@ -124,6 +125,7 @@ class Prepared:
 
 
 Consent = Callable[[Prepared], Awaitable[bool]]
+RequestListener = Callable[[AuthorizedRequest], None]
 
 
 def locate_arguments(tool: Tool, arguments: Mapping[str, Any]) -> Values:
@@ -135,11 +137,13 @@ def locate_arguments(tool: Tool, arguments: Mapping[str, Any]) -> Values:
     return with_defaults(tool.operation, values)
 
 
-def prepare(call: Call, target: Target, *, intention: Intention | None = None) -> Prepared:
+def prepare(
+    call: Call, target: Target, *, intention: Intention | None = None, changes: RequestChanges = NO_CHANGES
+) -> Prepared:
     """Return a call as a built request: amounts in wire units, arguments checked and placed. Nothing is sent.
 
     With an `intention`, the request of a change has the idempotency key of the intention where its operation describes
-    one and its arguments have none.
+    one and its arguments have none. `changes` are what the user wrote into the request beside the arguments.
 
     ArgumentError when an argument breaks its schema or can never be sent, UsageError when there is no server for it.
     """
@@ -151,10 +155,10 @@ def prepare(call: Call, target: Target, *, intention: Intention | None = None) -
     call = replace(call, arguments=to_wire_units(call.tool, call.arguments))
     name = key_argument(call.tool)
     needs_key = intention is not None and name is not None and name not in call.arguments
-    request = _build_request(call, target, provisional_key(call.tool) if needs_key else {})
+    request = _build_request(call, target, provisional_key(call.tool) if needs_key else {}, changes)
     # The key is a hash of the request without it, so the request is built once to be hashed and once more with its key.
     if intention is not None and needs_key and (key := new_key(call.tool, intention(digest(request)))):
-        request = _build_request(call, target, key)
+        request = _build_request(call, target, key, changes)
     described = None if target.no_auth else operation
     curl = to_curl(request, described, target.credentials, base_url=target.base_url, variables=target.variables)
     rule = deciding_rule(target.rules, operation)
@@ -169,12 +173,15 @@ def prepare(call: Call, target: Target, *, intention: Intention | None = None) -
     )
 
 
-def _build_request(call: Call, target: Target, key: Mapping[str, Any]) -> Request:
+def _build_request(call: Call, target: Target, key: Mapping[str, Any], changes: RequestChanges = NO_CHANGES) -> Request:
     """Return the request of a call with an idempotency key, which is no argument of the call: no one gave it."""
     arguments = {**call.arguments, **key}
-    check(call.tool, arguments)
+    check(changes.relax(call.tool), arguments)
     try:
-        return build(call.tool.operation, locate_arguments(call.tool, arguments), base_url=target.base_url)
+        values = locate_arguments(call.tool, arguments)
+        # A body that is given whole is no argument; what else is required has been checked.
+        is_partial = changes.content is not None
+        return changes.apply(build(call.tool.operation, values, base_url=target.base_url, partial=is_partial))
     except ArgumentError as error:
         raise ArgumentError(f"{call.operation_id}: {error.message}", hint=error.hint) from None
 
@@ -311,17 +318,21 @@ async def run(
     limits: Limits | None = None,
     watch: PieceListener | None = None,
     for_model: bool = False,
+    changes: RequestChanges = NO_CHANGES,
+    on_request: RequestListener | None = None,
 ) -> Result:
     """Run one call from its arguments to its result; `consent` is asked before a change. ConsentError when it refuses.
 
     `consent` is not asked where the user's policy allows the operation; where the policy asks, it is asked before a
-    READ too.
+    READ too. `on_request` is called with the request as it is sent, and with its secrets.
     """
-    prepared = prepare(call, target, intention=single_intention())
+    prepared = prepare(call, target, intention=single_intention(), changes=changes)
     # A missing credential or a denied call has to fail before the user is asked for consent.
-    authorize_call(prepared, target)
+    authorized = authorize_call(prepared, target)
     is_allowed = prepared.rule is not None and prepared.rule.verdict is Ruling.ALLOW
     needs_consent = prepared.requires_question or (prepared.effect is not Effect.READ and not is_allowed)
     if needs_consent and not await consent(prepared):
         raise _consent_error(prepared)
+    if on_request is not None:
+        on_request(authorized)
     return await perform(prepared, target, limits=limits, watch=watch, for_model=for_model)

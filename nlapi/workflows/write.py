@@ -48,6 +48,11 @@ def render(document: WorkflowDocument | Mapping[str, Any], format: DocumentForma
     tree = document_tree(document) if isinstance(document, WorkflowDocument) else document
     if format is DocumentFormat.JSON:
         return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
+    return yaml_text(tree)
+
+
+def yaml_text(tree: object) -> str:
+    """Return JSON data as YAML."""
     import yaml
 
     text: str = yaml.dump(tree, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=_WIDTH)

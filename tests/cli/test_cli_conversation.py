@@ -34,7 +34,7 @@ def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[MessagesServer]:
 
 
 def asked(api: Echo, folder: Path) -> tuple[str, ...]:
-    return ("ask", QUESTION, "-a", notes(folder, api.url), "--planner", "claude")
+    return ("ask", "-o", "events", QUESTION, "-a", notes(folder, api.url), "--planner", "claude")
 
 
 def sent(api: Echo) -> list[str]:
@@ -153,7 +153,16 @@ def test_data_of_one_api_goes_to_another_only_with_consent(api: Echo, claude: Me
     other = tmp_path / "other" / "pads.json"
     other.write_text(json.dumps({**NOTES, "info": {"title": "Pads", "version": "1"}, "servers": [{"url": api.url}]}))
     steps = [use("notes_listNotes", {}), use("pads_createNote", {"title": "Milk"}), say("Copied.")]
-    words = ("ask", "create a note called Milk at the pads as well", "-a", notes(tmp_path, api.url), "-a", str(other))
+    words = (
+        "ask",
+        "-o",
+        "events",
+        "create a note called Milk at the pads as well",
+        "-a",
+        notes(tmp_path, api.url),
+        "-a",
+        str(other),
+    )
     for options, code in ((["--yes"], 6), (["--yes", "--across"], 0)):
         claude.script[:] = steps
         ran = run(*words, "--planner", "claude", *options)

@@ -16,14 +16,17 @@ def ask(api: Echo, folder: Path, question: str, *options: str) -> Ran:
 
 
 def test_text_is_a_table_and_a_sentence_and_the_call_goes_to_standard_error(api: Echo, tmp_path: Path) -> None:
-    words = ("ask", "show the open notes", "-a", notes(tmp_path, api.url), "--planner", "offline", "-o", "text")
+    # A file or a pipe has the answer, as a terminal has.
+    words = ("ask", "show the open notes", "-a", notes(tmp_path, api.url), "--planner", "offline")
     ran = command(*words)
     assert ran.code == 0
     assert ran.out.splitlines()[0].split() == ["title", "id", "status"]
     assert ran.out.splitlines()[2].split() == ["Milk", "n1", "open"]
     assert "1 note" in ran.out.splitlines()[-1]
-    assert f"GET {api.url}/notes?status=open" in ran.err
-    assert api.only.target == "/notes?status=open"
+    assert ran.err.startswith("understood: ")
+    assert f"GET {api.url}/notes?status=open" not in ran.err
+    assert f"GET {api.url}/notes?status=open" in command(*words, "-v").err
+    assert api.received[0].target == "/notes?status=open"
 
 
 def test_ndjson_is_one_event_a_line(api: Echo, tmp_path: Path) -> None:
@@ -42,7 +45,7 @@ def test_the_question_needs_no_quotes(api: Echo, tmp_path: Path) -> None:
 
 
 def test_without_a_key_the_embedded_planner_is_used(api: Echo, tmp_path: Path) -> None:
-    ran = run("ask", "show the open notes", "-a", notes(tmp_path, api.url))
+    ran = run("ask", "show the open notes", "-a", notes(tmp_path, api.url), "-o", "events")
     assert ran.lines[0]["planner"] == "offline"
 
 

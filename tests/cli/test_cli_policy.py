@@ -30,7 +30,7 @@ ALLOW = 'operation = "deleteNote"\nverdict = "allow"'
 def test_what_is_denied_is_never_sent(api: Echo, home: Path, yes: list[str]) -> None:
     policy(home, DENY, ALLOW)
     source = notes(home, api.url)
-    asked = run("ask", *DELETE, "-a", source, *yes)
+    asked = run("ask", *DELETE, "-a", source, "-o", "events", *yes)
     called = run("call", source, "deleteNote", "note=n1", *yes)
     with pytest.raises(ConsentError, match="never sent"):
         nlapi.call(nlapi.load(source), "deleteNote", {"note": "n1"}, yes=True)

@@ -133,7 +133,7 @@ def test_what_the_question_is_about_is_a_column_of_the_table(tmp_path: Path) -> 
 def test_json_lines_of_a_question_have_the_rows_and_the_raw_answer(tmp_path: Path) -> None:
     with Echo(Reply(200, WORLDS["/alerts"])) as api:
         words = ("-a", description(tmp_path, "/alerts"), "--base-url", api.url, "--planner", "offline")
-        lines = run("ask", "show the critical alerts", *words).lines
+        lines = run("ask", "show the critical alerts", "-o", "events", *words).lines
     (view,) = lines[-1]["views"]
     assert view["text"] == lines[-1]["text"]
     assert view["columns"][:2] == ["labels.alertname", "labels.severity"]

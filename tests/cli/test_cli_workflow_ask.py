@@ -24,7 +24,7 @@ def registered(folder: Path, api: Echo) -> None:
 
 def asked(folder: Path, api: Echo, question: str, *words: str, planner: str = "offline") -> Ran:
     registered(folder, api)
-    return run("ask", question, "-a", "shop", "--planner", planner, *words)
+    return run("ask", "-o", "events", question, "-a", "shop", "--planner", planner, *words)
 
 
 def test_a_script_is_shown_the_tree_and_refused(tmp_path: Path) -> None:
@@ -281,7 +281,9 @@ def test_a_secret_input_is_in_no_tree_and_no_transcript(tmp_path: Path) -> None:
         Path(document).write_text(json.dumps(changed))
         assert run("api", "add", "shop", description, "--workflows", document).code == 0
         question = "onboard the customer Ada Lovelace, ada@example.com"
-        ran = run("ask", question, "-a", "shop", "--planner", "offline", "--set", f"sku={secret}", "--yes")
+        ran = run(
+            "ask", question, "-a", "shop", "--planner", "offline", "--set", f"sku={secret}", "--yes", "-o", "events"
+        )
         assert (ran.code, api.received[1].json()["sku"]) == (0, secret)
     (proposed,) = [event for event in ran.lines if event["event"] == "workflow"]
     assert secret not in json.dumps(proposed)

@@ -78,6 +78,8 @@ def test_reads_and_dry_runs_and_other_commands_pass(plugin: Path, command: str) 
         f"eval \"{API} removeBook 'book_id=b1' --yes\"",
         f"{API} $OPERATION --yes",
         f"{API} unknown --dry-run",
+        f"{API} GET /books",
+        f"{API} DELETE /books/b1 --yes",
         f"{API} addBook --help",
         f"{API} removeBook book_id=b1 --yes > --dry-run",
         f"{API} removeBook book_id=b1 --yes # --dry-run",
@@ -129,6 +131,9 @@ def test_the_question_is_the_exact_request(plugin: Path) -> None:
     assert json.loads(body) == {"title": "Dune: I", "fine": 200}
     assert notes == "fine: 2 EUR -> 200 cents"
     assert "takes something away" in asked(plugin, f"{API} removeBook book_id=b1 --yes")
+    raw = asked(plugin, f"{API} addBook --raw-body '{{\"title\": \"Emma\"}}' -H 'X-Trace: 1' --yes")
+    assert '"title": "Emma"' in raw
+    assert "X-Trace: 1" in raw
 
 
 def test_no_call_of_several_is_hidden_behind_a_long_one(plugin: Path) -> None:

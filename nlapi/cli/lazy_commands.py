@@ -1,0 +1,75 @@
+"""Loads the module of a subcommand when it is called: the help of `nlapi` imports none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from nlapi.cli.command_table import CommandEntry
+
+if TYPE_CHECKING:
+    from typer._click import Command, Context, HelpFormatter, Parameter
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are loaded when they are called; its help shows what `entries` says of them."""
+
+    entries: Mapping[str, CommandEntry]
+    _is_help = False
+
+    def get_params(self, ctx: Context) -> list[Parameter]:
+        """Return the options; typer's own for completion still work, and `nlapi completion` is the one in the help."""
+        params: list[Parameter] = super().get_params(ctx)
+        for param in params:
+            if param.name in ("install_completion", "show_completion"):
+                param.hidden = True  # type: ignore[attr-defined]
+        return params
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        """Return the names of the commands, in the order of the help."""
+        return list(self.entries)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        """Return a command; in the help of the group, its name and help text alone."""
+        entry = self.entries.get(cmd_name)
+        if entry is None:
+            return None
+        if self._is_help:
+            return TyperCommand(cmd_name, help=entry.help)
+        if cmd_name not in self.commands:
+            self.commands[cmd_name] = _load(cmd_name, entry)
+        return self.commands[cmd_name]
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        """Return the name, the command and its words. UsageError, with the nearest name, for an unknown command."""
+        # typer suggests the names of the commands that are loaded.
+        if args and args[0] not in self.entries and not args[0].startswith("-"):
+            for name, entry in self.entries.items():
+                self.commands.setdefault(name, TyperCommand(name, help=entry.help))
+        return super().resolve_command(ctx, args)
+
+    def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Print the help of the group, without loading a command."""
+        self._is_help = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._is_help = False
+
+
+def _load(name: str, entry: CommandEntry) -> Command:
+    module = import_module(entry.module)
+    target = getattr(module, entry.attribute)
+    if isinstance(target, typer.Typer):
+        command: Command = typer.main.get_group(target)
+    else:
+        single = typer.Typer(add_completion=False)
+        kind = getattr(module, entry.command_class) if entry.command_class else TyperCommand
+        single.command(name, cls=kind, epilog=getattr(module, entry.epilog))(target)
+        command = typer.main.get_command(single)
+    command.name = name
+    return command

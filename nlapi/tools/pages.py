@@ -1,0 +1,111 @@
+"""Reads every page of a list, within bounds, through the one way to send."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from nlapi.client.message import Result
+from nlapi.resources.answers import extract_list
+from nlapi.resources.envelope import value_at
+from nlapi.tools.answer_view import lowercase_headers, next_arguments, page_arguments
+from nlapi.tools.tool import Call
+
+# Bounds of a person's `--all`: what a terminal and a table can still be asked for. Both are options.
+MAX_ITEMS = 10_000
+MAX_PAGES = 1_000
+
+Send = Callable[[Call], Awaitable[Result]]
+PageListener = Callable[["PageSeries"], None]
+
+
+class SeriesEnd(StrEnum):
+    """The reason why no further page was read."""
+
+    COMPLETE = "complete"
+    """the API shows no further page"""
+    ITEMS = "items"
+    """as many entries as were asked for have come"""
+    PAGES = "pages"
+    """as many pages as were asked for have come"""
+    FAILED = "failed"
+    """an answer was no success"""
+    NO_LIST = "no list"
+    """an answer has no list"""
+    REPEATED = "repeated"
+    """the next page is one that was read already"""
+    UNDESCRIBED = "undescribed"
+    """there is a further page, and no argument asks for it"""
+
+
+@dataclass(slots=True, kw_only=True)
+class PageSeries:
+    """The pages of a list as they come: their entries in order, the number of pages, and the last answer."""
+
+    entries: list[Any] = field(default_factory=list)
+    pages: int = 0
+    last: Result | None = None
+    total: int | None = None
+    """the number of entries in all that the API tells, if it does"""
+    ended: SeriesEnd = SeriesEnd.COMPLETE
+
+
+async def read_pages(
+    call: Call,
+    send: Send,
+    *,
+    max_items: int = MAX_ITEMS,
+    max_pages: int = MAX_PAGES,
+    listener: PageListener | None = None,
+    series: PageSeries | None = None,
+) -> PageSeries:
+    """Return the entries of every page from that of `call` on, as far as the bounds allow; it sends reads only.
+
+    `series` is filled as the pages come, so that what was read before an error of `send` is not lost.
+    """
+    series = series if series is not None else PageSeries()
+    visited: set[str] = set()
+    while True:
+        visited.add(_key(call))
+        result = await send(call)
+        series.last = result
+        if not result.ok:
+            return _ended(series, SeriesEnd.FAILED)
+        part = extract_list(result.data, call.tool.operation, lowercase_headers(result))
+        entries = value_at(result.data, part.envelope.keys) if part is not None else None
+        if part is None or not isinstance(entries, list):
+            return _ended(series, SeriesEnd.NO_LIST)
+        series.entries += entries
+        series.pages += 1
+        series.total = part.total if part.total is not None else series.total
+        if listener is not None:
+            listener(series)
+        following = next_arguments(call, result)
+        if following is None:
+            return series
+        if len(series.entries) >= max_items:
+            del series.entries[max_items:]
+            return _ended(series, SeriesEnd.ITEMS)
+        if series.pages >= max_pages:
+            return _ended(series, SeriesEnd.PAGES)
+        if not following:
+            return _ended(series, SeriesEnd.UNDESCRIBED)
+        if all(following.get(name) == call.arguments.get(name) for name in page_arguments(call.tool)):
+            # The same page again, as long as it can be: it has the entries of this one too.
+            series.entries.clear()
+            series.pages = 0
+        call = replace(call, arguments=following)
+        if _key(call) in visited:
+            return _ended(series, SeriesEnd.REPEATED)
+
+
+def _ended(series: PageSeries, ended: SeriesEnd) -> PageSeries:
+    series.ended = ended
+    return series
+
+
+def _key(call: Call) -> str:
+    return json.dumps(call.arguments, sort_keys=True, default=str)

@@ -1,0 +1,243 @@
+"""`nlapi call` on the second day: all pages, formats, columns, headers, bodies, and a path in place of an operation."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nlapi.cli.answer_formats import arranged, arrangement, write_entries
+from nlapi.cli.options import Output
+from tests.cli.kit import BEARER, notes, run
+from tests.servers import Echo, Received, Reply
+
+ITEM = {"type": "object", "properties": {"id": {"type": "string"}, "name": {"type": "string"}}}
+LIST = {
+    "operationId": "listThings",
+    "parameters": [
+        {"name": "limit", "in": "query", "schema": {"type": "integer", "maximum": 100}},
+        {"name": "cursor", "in": "query", "schema": {"type": "string"}},
+    ],
+    "responses": {
+        "200": {
+            "description": "ok",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {
+                            "data": {"type": "array", "items": ITEM},
+                            "next_cursor": {"type": "string"},
+                            "total": {"type": "integer"},
+                        },
+                    }
+                }
+            },
+        }
+    },
+}
+THINGS = [{"id": f"t{number}", "name": f"Thing {number}"} for number in range(7)]
+
+
+def paged(request: Received) -> Reply:
+    query = dict(request.query)
+    start, size = int(query.get("cursor") or 0), int(query.get("limit") or 3)
+    page: dict[str, Any] = {"data": THINGS[start : start + size], "total": len(THINGS)}
+    if start + size < len(THINGS):
+        page["next_cursor"] = str(start + size)
+    return Reply(200, page)
+
+
+def things(folder: Path, url: str) -> str:
+    return notes(folder, url, paths={"/things": {"get": LIST}})
+
+
+def test_every_page_is_read_once_and_printed_as_one_list(tmp_path: Path) -> None:
+    with Echo(paged) as api:
+        ran = run("call", things(tmp_path, api.url), "listThings", "--all")
+    assert ran.json == THINGS
+    assert ran.err == "7 entries on 3 pages\n"
+    assert [dict(request.query).get("cursor") for request in api.received] == [None, "3", "6"]
+
+
+def test_the_bounds_of_all_are_told(tmp_path: Path) -> None:
+    with Echo(paged) as api:
+        source = things(tmp_path, api.url)
+        some = run("call", source, "listThings", "--all", "--max-items", "4", "-o", "ndjson")
+        one = run("call", source, "listThings", "--all", "--max-pages", "1", "--jq", "length")
+    assert len(some.lines) == 4
+    assert some.err == "4 entries of 7 on 2 pages; there are more (--max-items 4 is reached)\n"
+    assert one.out == "3\n"
+    assert "--max-pages 1 is reached" in one.err
+    assert run("call", source, "listThings", "--max-pages", "1").complaint.startswith("--max-items and --max-pages")
+
+
+def test_what_was_read_before_a_page_failed_is_printed_and_the_exit_code_is_its(tmp_path: Path) -> None:
+    replies = [paged(Received(method="GET", target="/things", headers=(), body=b"")), Reply(404, {"title": "gone"})]
+    with Echo(replies) as api:
+        ran = run("call", things(tmp_path, api.url), "listThings", "--all")
+    assert ran.code == 4
+    assert ran.json == THINGS[:3]
+    assert "gone" in ran.err
+
+
+def test_a_page_that_names_itself_as_the_next_is_read_once(tmp_path: Path) -> None:
+    with Echo(Reply(200, {"data": THINGS[:2], "next_cursor": "same"})) as api:
+        ran = run("call", things(tmp_path, api.url), "listThings", "--all")
+    assert len(api.received) == 2
+    assert "no argument asks for it" in ran.err
+
+
+def test_a_longer_page_in_place_of_a_further_one_is_not_counted_twice(tmp_path: Path) -> None:
+    sizes = {**LIST, "parameters": LIST["parameters"][:1]}  # type: ignore[index]
+    with Echo(paged) as api:
+        ran = run("call", notes(tmp_path, api.url, paths={"/things": {"get": sizes}}), "listThings", "--all")
+    assert [row["id"] for row in ran.json] == [thing["id"] for thing in THINGS]
+
+
+def test_a_change_is_never_sent_once_a_page(tmp_path: Path, api: Echo) -> None:
+    ran = run("call", notes(tmp_path, api.url), "createNote", "title=x", "--all", "--yes")
+    assert ran.code == 2
+    assert api.received == []
+
+
+def test_csv_yaml_values_columns_and_order(tmp_path: Path, api: Echo) -> None:
+    source = notes(tmp_path, api.url)
+    call = ("call", source, "listNotes")
+    assert run(*call, "-o", "csv").out == "id,title,status\nn1,Milk,open\nn2,Rent,done\n"
+    assert run(*call, "-o", "csv", "--columns", "title,id", "--sort=-title").out == "title,id\nRent,n2\nMilk,n1\n"
+    assert run(*call, "-o", "value", "--columns", "id").out == "n1\nn2\n"
+    assert yaml.safe_load(run(*call, "-o", "yaml").out)["items"][1]["title"] == "Rent"
+    assert run(*call, "--columns", "id").json == [{"id": "n1"}, {"id": "n2"}]
+    assert run("call", source, "getNote", "note=n1", "-o", "value", "--columns", "title").out == "Milk\n"
+    assert run("call", source, "getNote", "note=n1", "--columns", "title").json == {"title": "Milk"}
+    assert "Rent" in run(*call, "-o", "table", "--columns", "title").out
+    assert run(*call, "-q", "--columns", "nope").complaint.endswith("(there are id, title, status)")
+    assert run(*call, "--columns", "id", "--jq", ".").code == 2
+    assert run("call", source, "getNote", "note=zz", "-o", "csv").code == 4
+
+
+def test_quiet_leaves_only_the_answer(tmp_path: Path, api: Echo) -> None:
+    assert run("call", notes(tmp_path, api.url), "listNotes", "-q").err == ""
+
+
+def test_headers_are_sent_and_credentials_in_them_are_masked(tmp_path: Path) -> None:
+    with Echo() as api:
+        source = notes(tmp_path, api.url, **BEARER)
+        words = ("-H", "Authorization: Bearer canary-123", "-H", "X-Trace: abc", "-v", "-i")
+        ran = run("call", source, "listNotes", *words)
+    assert ran.code == 0
+    sent = api.only
+    assert (sent.header("authorization"), sent.header("x-trace")) == ("Bearer canary-123", "abc")
+    assert "canary" not in ran.out + ran.err
+    assert "> Authorization: Bearer ***" in ran.err
+    assert "> X-Trace: abc" in ran.err
+    assert "< 200 OK" in ran.err
+    assert ran.out.startswith("200 OK\n")
+
+
+@pytest.mark.parametrize("secret", ["x", "canary-secret-123"])
+def test_verbose_masks_a_credential_however_short(tmp_path: Path, secret: str) -> None:
+    with Echo(Reply(200, {})) as api:
+        ran = run("call", notes(tmp_path, api.url, **BEARER), "listNotes", "-v", "--auth", f"token={secret}")
+    assert "> Authorization: Bearer ***\n" in ran.err
+
+
+@pytest.mark.parametrize("header", ["Host: a", "X-HTTP-Method-Override: DELETE", "no colon", "A: b\r\nC: d", "é: x"])
+def test_a_header_that_garbles_the_request_is_refused(tmp_path: Path, header: str, api: Echo) -> None:
+    assert run("call", notes(tmp_path, api.url), "listNotes", "-H", header).code == 2
+    assert api.received == []
+
+
+def test_a_raw_body_is_sent_as_it_is_and_still_asks(tmp_path: Path, api: Echo) -> None:
+    source = notes(tmp_path, api.url)
+    (tmp_path / "body.json").write_text('{"title": "Milk", "odd": 1}')
+    body = f"@{tmp_path / 'body.json'}"
+    assert run("call", source, "createNote", "--raw-body", body).code == 6
+    assert run("call", source, "createNote", "--raw-body", body, "--yes").code == 0
+    assert api.only.body == b'{"title": "Milk", "odd": 1}'
+    assert run("call", source, "createNote", "--raw-body", "-", "--dry-run", stdin="{}").json["body"] == {}
+
+
+def test_a_registered_value_is_put_into_no_body_that_is_given_whole(tmp_path: Path, api: Echo) -> None:
+    source = notes(tmp_path, api.url)
+    assert run("api", "add", "memo", source, "--set", "points=3").code == 0
+    assert run("call", "memo", "createNote", "--raw-body", '{"title": "x"}', "--yes").code == 0
+    assert api.only.json() == {"title": "x"}
+    assert run("call", "memo", "createNote", "title=y", "--raw-body", "{}", "--yes").code == 2
+
+
+def test_a_path_is_the_operation_that_is_described_there(tmp_path: Path, api: Echo) -> None:
+    source = notes(tmp_path, api.url)
+    assert run("call", source, "GET", "/notes/n1").json["title"] == "Milk"
+    assert run("call", source, "get", f"{api.url}/notes?status=done", "--jq", ".items[].id").out == "n2\n"
+    assert run("call", source, "GET", "/notes?status=nope").code == 2
+    assert run("call", source, "DELETE", "/notes/n1").code == 6
+    assert run("call", source, "POST", "/notes", "title=x", "--yes").code == 0
+    assert run("call", source, "GET", "/notes?other=1", "--dry-run").json["url"].endswith("/notes?other=1")
+    assert [request.method for request in api.received] == ["GET", "GET", "POST"]
+
+
+def test_a_path_that_is_not_described_has_the_effect_of_its_method(tmp_path: Path) -> None:
+    with Echo(Reply(200, {"ok": True})) as api:
+        source = notes(tmp_path, api.url)
+        assert run("call", source, "GET", "/other?x=1").json == {"ok": True}
+        assert run("call", source, "POST", "/search").code == 6
+        assert run("call", source, "GET", "/other", "x=1").code == 2
+    assert api.only.target == "/other?x=1"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["notes", "/a/../notes", "/a/%2e%2e/notes", "//notes", "/a%2fb", "/a b", "https://elsewhere.example/notes", "/{a}"],
+)
+def test_a_path_that_may_be_another_is_refused(tmp_path: Path, path: str, api: Echo) -> None:
+    assert run("call", notes(tmp_path, api.url), "DELETE", path, "--yes").code == 2
+    assert api.received == []
+
+
+def test_a_policy_about_operations_is_not_gone_around_by_a_path(tmp_path: Path, api: Echo) -> None:
+    (tmp_path / "config").mkdir()
+    rule = '[[rules]]\noperation = "deleteNote"\nverdict = "deny"\n'
+    (tmp_path / "config" / "policy.toml").write_text(rule)
+    source = notes(tmp_path, api.url)
+    for path in ("/notes/n1", "/notes/n1/", "/notes/%6e1", "/notes/n1/x"):
+        assert run("call", source, "DELETE", path, "--yes").code == 6
+    assert api.received == []
+
+
+# ---- any entries ------------------------------------------------------------------------------------------------
+
+VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=12) | st.lists(st.text(max_size=4), max_size=3)
+ROWS = st.lists(st.dictionaries(st.sampled_from(["id", "name", "x.y"]), VALUES, min_size=1), min_size=1, max_size=6)
+
+
+@given(ROWS)
+def test_no_cell_of_a_csv_is_a_formula_or_a_control_sequence(rows: list[dict[str, Any]]) -> None:
+    from contextlib import redirect_stdout
+
+    text = io.StringIO()
+    with redirect_stdout(text):
+        write_entries(rows, Output.CSV, arrangement(None, None))
+    head, *lines = csv.reader(io.StringIO(text.getvalue()))
+    assert [len(line) for line in lines if line] <= [len(head)] * len(rows)
+    for cell in (cell for line in lines for cell in line):
+        assert cell[:1] not in ("=", "@", "\t", "\r")
+        assert cell[:1] not in ("+", "-") or cell[1:2].isdigit()
+        assert "\x1b" not in cell
+
+
+@given(ROWS, st.sampled_from(["id", "-id", "name,-id"]))
+def test_an_order_keeps_every_entry(rows: list[dict[str, Any]], order: str) -> None:
+    chosen = arrangement(None, [order])
+    if all(any(name in row for row in rows) for name, _ in chosen.order):
+        key = json.dumps
+        assert sorted(map(key, arranged(rows, chosen))) == sorted(map(key, rows))
+        assert arranged(arranged(rows, chosen), chosen) == arranged(rows, chosen)
