@@ -13,11 +13,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nlapi.errors import MissingCredentialError, NlapiError, UsageError
+from nlapi.credential_references import VARIABLE, is_reference, read_reference
+from nlapi.errors import NlapiError, UsageError
 from nlapi.local_files import locked, write_file
 
-# The prefix of a reference to an environment variable. The file never holds a credential itself.
-REFERENCE = "env:"
 # A policy that cannot be read stops the command: it may contain a `deny` (docs/design/024-consent-to-a-plan.md).
 REPAIR_HINT = "nothing is sent until it is mended, as it may forbid it"
 
@@ -123,20 +122,13 @@ def find_registration(name: str) -> Registration | None:
 
 
 def resolve_credential(scheme: str, reference: str) -> str:
-    """Return the credential behind `env:NAME`, or `reference` itself. CredentialError when the variable is not set."""
-    if not reference.startswith(REFERENCE):
-        return reference
-    return read_variable(reference.removeprefix(REFERENCE), f"--auth {scheme}")
+    """Return the credential behind a reference (`env:NAME`, `file:PATH`, `cmd:COMMAND`), or `reference` itself.
+
+    CredentialError when it cannot be had.
+    """
+    return read_reference(reference, f"--auth {scheme}") if is_reference(reference) else reference
 
 
 def variables_of(references: Mapping[str, str]) -> dict[str, str]:
     """Return the variable that holds the credential, by scheme id, for the references that name one."""
-    return {scheme: text.removeprefix(REFERENCE) for scheme, text in references.items() if text.startswith(REFERENCE)}
-
-
-def read_variable(name: str, option: str) -> str:
-    """Return the value of an environment variable that an option names. CredentialError when it has none."""
-    value = os.environ.get(name)
-    if not value:
-        raise MissingCredentialError(f"the environment has no {name}, which {option} names", hint=f"export {name}=...")
-    return value
+    return {scheme: text.removeprefix(VARIABLE) for scheme, text in references.items() if text.startswith(VARIABLE)}

@@ -13,6 +13,7 @@ from nlapi import bundled, registry
 from nlapi.cli import console, table
 from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, parse_pairs
 from nlapi.cli.target import auth_references
+from nlapi.credential_references import is_reference
 from nlapi.errors import CredentialError, NlapiError, UsageError
 from nlapi.local_files import write_file
 from nlapi.registry import Registration
@@ -200,7 +201,7 @@ def _references(auth: list[str] | None, no_auth: bool) -> dict[str, str]:
     """Return the references of `--auth` by scheme id; UsageError for a credential itself, whose value is not shown."""
     references = auth_references(auth, no_auth=no_auth)
     for scheme, value in references.items():
-        if not value.startswith(registry.REFERENCE):
+        if not is_reference(value):
             raise UsageError(
                 f"the credential for {scheme} would be stored in a file", hint=f"name a variable: {scheme}=env:NAME"
             )

@@ -15,6 +15,7 @@ from nlapi import registry
 from nlapi.cli import console, target
 from nlapi.cli.options import FLAG, BaseUrl, Deadline, Exclude, Include, NoAuth, Overlays, Root, Source
 from nlapi.cli.workflow_registered import OpenedApi, WorkflowOpener, with_registered
+from nlapi.credential_references import read_variable
 from nlapi.errors import CredentialError, UsageError
 from nlapi.extras import require_extra
 from nlapi.mcp.settings import MIN_NAME_LENGTH, Consent, Settings, check_pass_headers
@@ -145,7 +146,7 @@ def _token(reference: str | None) -> str:
             "--token takes env:NAME, so that the token is on no command line", hint="--token env:NLAPI_TOKEN"
         )
     name = reference.removeprefix("env:")
-    if not (token := registry.read_variable(name, "--token").strip()):
+    if not (token := read_variable(name, "--token").strip()):
         raise CredentialError(f"the environment's {name} holds only spaces", hint="without --token there is no token")
     return token
 

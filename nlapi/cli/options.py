@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from nlapi.credential_references import is_reference
 from nlapi.errors import UsageError
 from nlapi.openapi.urls import redact_url
 
@@ -262,7 +263,7 @@ class Setup:
     @property
     def log_fields(self) -> dict[str, object]:
         """The values that a transcript stores, so that the conversation can be resumed; no credential is in them."""
-        references = [text for text in self.auth or () if text.partition("=")[2].startswith("env:")]
+        references = [text for text in self.auth or () if is_reference(text.partition("=")[2])]
         apis = [str(Path(name).resolve()) if Path(name).is_file() else redact_url(name) for name in self.sources or ()]
         base_url = self.base_url and redact_url(self.base_url)
         return {"apis": apis, "base_url": base_url, "auth": references, "no_auth": self.no_auth}
