@@ -72,6 +72,7 @@ class TokenGrant:
             audience=audience,
             created_at=int(time.time()),
             secret_id=new_secret_id(),
+            has_refresh_token=bool(self.tokens.refresh_token),
             source=source,
         ).with_lifetime(self.tokens.lifetime)
         secrets = Secrets(

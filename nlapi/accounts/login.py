@@ -91,6 +91,7 @@ class Login:
     audience: tuple[str, ...]
     created_at: int
     secret_id: str
+    has_refresh_token: bool = False
     storage: SecretStorage = SecretStorage.NONE
     reference: str = ""
     source: TokenSource | None = None
@@ -107,11 +108,12 @@ class Login:
         leeway = min(LEEWAY, self.lifetime // 10)
         return bool(self.expires_at) and (time.time() if now is None else now) >= self.expires_at - leeway
 
-    def is_renewable(self, secrets: Secrets) -> bool:
+    @property
+    def is_renewable(self) -> bool:
         """Return whether a new token can be had without the user."""
         if self.source is None or self.ended:
             return False
-        return bool(secrets.refresh_token) or self.source.grant is Grant.CLIENT
+        return self.has_refresh_token or self.source.grant is Grant.CLIENT
 
     def with_lifetime(self, seconds: int) -> Login:
         """Return the login with a new token that ends after `seconds`; 0 where it is not known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nlapi.accounts.login import Grant, Login, LoginKind, Secrets
+from nlapi.accounts.login import Grant, Login, LoginKind, Secrets, SecretStorage
 from nlapi.accounts.store import LoginKey, LoginStore
 from nlapi.accounts.token_endpoint import TokenError, post_form, request_token
 from nlapi.errors import CredentialError, NlapiError
@@ -24,17 +24,22 @@ def renew(store: LoginStore, key: LoginKey, refused: str = "") -> tuple[Login, S
         login, secrets = store.read_secrets(key)
         if not (login.is_expired() or (refused and secrets.value == refused)):
             return login, secrets
-        if login.source is None or not login.is_renewable(secrets):
+        if login.source is None or not login.is_renewable:
             raise _ended(key, login)
         try:
             renewed, new_secrets = _request(login, secrets)
         except TokenError as error:
             if error.code not in _FINAL:
                 raise
-            store.write(key, replace(login, ended=error.code), secrets, login.storage)
+            store.write(key, replace(login, ended=error.code), secrets, _storage_of(login))
             raise _ended(key, replace(login, ended=error.code)) from None
-        store.write(key, renewed, new_secrets, None if login.storage.value == "keyring" else login.storage)
+        store.write(key, renewed, new_secrets, _storage_of(login))
         return renewed, new_secrets
+
+
+def _storage_of(login: Login) -> SecretStorage | None:
+    # A keyring that has been locked meanwhile must not cost the new token: then it goes into the file.
+    return SecretStorage.FILE if login.storage is SecretStorage.FILE else None
 
 
 def _request(login: Login, secrets: Secrets) -> tuple[Login, Secrets]:
@@ -51,7 +56,8 @@ def _request(login: Login, secrets: Secrets) -> tuple[Login, Secrets]:
     kept = tokens.refresh_token or secrets.refresh_token
     new_secrets = replace(secrets, value=tokens.access_token, refresh_token=kept)
     scopes = source.scopes if tokens.scopes is None else tokens.scopes
-    return replace(login, source=replace(source, scopes=scopes)).with_lifetime(tokens.lifetime), new_secrets
+    renewed = replace(login, source=replace(source, scopes=scopes), has_refresh_token=bool(kept))
+    return renewed.with_lifetime(tokens.lifetime), new_secrets
 
 
 def revoke(login: Login, secrets: Secrets) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from nlapi.accounts.login import Login, LoginKind, Secrets
 from nlapi.accounts.renewal import renew
 from nlapi.accounts.store import LoginKey, LoginStore
-from nlapi.errors import CredentialError
+from nlapi.errors import CredentialError, NlapiError
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,8 +70,10 @@ class LoginSession:
         changed = {}
         for scheme in self.stored_schemes(credentials) & frozenset(schemes):
             entry = self._held[scheme]
-            if entry.login.kind is LoginKind.OAUTH and entry.login.is_renewable(entry.secrets):
-                await self._renew(scheme, refused=credentials[scheme])
+            if entry.login.kind is LoginKind.OAUTH and entry.login.is_renewable:
+                # The answer of the API stands where there is no new token: it says more than a failed renewal.
+                with suppress(NlapiError):
+                    await self._renew(scheme, refused=credentials[scheme])
             if entry.secrets.value != credentials[scheme]:
                 changed[scheme] = entry.secrets.value
         return {**credentials, **changed} if changed else None

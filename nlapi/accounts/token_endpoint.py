@@ -12,7 +12,7 @@ from nlapi.client.limits import Limits
 from nlapi.client.masking import redact
 from nlapi.client.message import Request, Result
 from nlapi.client.safe_text import single_line
-from nlapi.errors import CredentialError
+from nlapi.errors import CredentialError, OutcomeUnknownError, SendError
 from nlapi.extras import require_extra
 from nlapi.openapi.egress import NetworkScope
 from nlapi.openapi.urls import parse_url
@@ -75,7 +75,8 @@ def post_form(
 ) -> dict[str, Any]:
     """Return the JSON object that an endpoint answers to a form with the client's authentication.
 
-    TokenError where it answers anything else. `secrets` are masked in errors. With `may_be_empty` any body of a success is taken as an empty object.
+    TokenError where it answers anything else. `secrets` are masked in errors. With `may_be_empty` any body of a
+    success is taken as an empty object.
     """
     require_extra("login", "a login with OAuth")
     from authlib.oauth2.auth import ClientAuth
@@ -105,7 +106,12 @@ def exchange(request: Request, scope: NetworkScope) -> Result:
     """
     from nlapi.client.send import send
 
-    return wait(send(request, limits=SERVER_LIMITS, scope=scope))
+    try:
+        return wait(send(request, limits=SERVER_LIMITS, scope=scope))
+    except OutcomeUnknownError as error:
+        # The caller has sent nothing to the API yet, so that no change of its is in doubt.
+        message = error.message.removesuffix("; it may or may not have been carried out")
+        raise SendError(f"no login could be had: {message}", hint="try again; `nlapi auth login` begins anew") from None
 
 
 def _object_of(result: Result, site: str, name: str, secrets: tuple[str, ...]) -> dict[str, Any]:

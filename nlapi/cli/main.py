@@ -12,6 +12,7 @@ import typer
 from nlapi.cli import (
     api,
     ask,
+    auth,
     call,
     check,
     console,
@@ -75,6 +76,7 @@ app.command(epilog=mcp.EPILOG)(mcp.mcp)
 app.command(epilog=sandbox.EPILOG)(sandbox.sandbox)
 app.command(epilog=demo.EPILOG)(demo.demo)
 app.add_typer(api.app, name="api")
+app.add_typer(auth.app, name="auth")
 app.add_typer(log.app, name="log")
 app.add_typer(policy.app, name="policy")
 app.add_typer(gateway.app, name="gateway")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nlapi import registry
+from nlapi import bundled, registry
 from nlapi.cli import console
 from nlapi.cli.options import parse_pairs
 from nlapi.errors import DescriptionError, UsageError
@@ -76,6 +76,8 @@ def open_target(
     no_auth: bool = False,
 ) -> tuple[Target, dict[str, str]]:
     """Return the Target of a source and its registered values; the user's options override the registration."""
+    from nlapi.accounts.credentials import open_credentials
+    from nlapi.client.auth import NO_ACCOUNT
     from nlapi.tools.pins import check_pin
     from nlapi.tools.run import Target
 
@@ -85,17 +87,20 @@ def open_target(
     # A credential on the command line is stronger than a registered --no-auth.
     no_auth = no_auth or (registered.no_auth and not option_references)
     references = {} if no_auth else {**registered.auth, **option_references}
-    credentials = {scheme: registry.resolve_credential(scheme, text) for scheme, text in references.items()}
     spec = _load(registered.source, (*registered.overlays, *(overlays or ())), root or registered.root)
     base_url = base_url or registered.base_url
     if found is not None:
         # The overlays of this command are the user's own, and no change of the description.
         accepted = _load(found.source, found.overlays, root or found.root) if overlays else spec
         check_pin(accepted, source, base_url=base_url)
+    name = source if found is not None or is_bundled(source) else ""
+    opened = open_credentials(spec, name, given=option_references, registered=registered.auth) if not no_auth else None
     target = Target(
         spec=spec,
         base_url=base_url,
-        credentials=credentials,
+        credentials=opened.values if opened is not None else {},
+        account=opened.account if opened is not None else NO_ACCOUNT,
+        logins=opened.logins if opened is not None else None,
         variables=registry.variables_of(references),
         no_auth=no_auth,
         rules=_rules(spec, source),
@@ -103,6 +108,11 @@ def open_target(
         tls=_gateway_tls() if registered.source == GATEWAY else None,
     )
     return target, dict(registered.known)
+
+
+def is_bundled(source: str) -> bool:
+    """Return whether a source is the name of a description that ships with nlapi."""
+    return bundled.spec(source) is not None and not Path(source).is_file()
 
 
 def _gateway_tls() -> TlsFiles | None:

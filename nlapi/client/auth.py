@@ -148,8 +148,30 @@ class AuthorizedRequest:
     schemes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What is known of the credentials of an API beside their values.
+
+    `name` is what `nlapi auth login` takes, "" for an API that is not registered. `audiences` are the sites that a
+    stored login may go to, by scheme id; what the user gives for a call has none. `preferred` are the ids that the user
+    gave for this very call.
+    """
+
+    name: str = ""
+    audiences: Mapping[str, Collection[str]] = field(default_factory=dict)
+    preferred: frozenset[str] = frozenset()
+
+
+NO_ACCOUNT = Account()
+
+
 def authorize(
-    request: Request, operation: Operation, credentials: Mapping[str, str], *, base_url: str | None = None
+    request: Request,
+    operation: Operation,
+    credentials: Mapping[str, str],
+    *,
+    base_url: str | None = None,
+    account: Account = NO_ACCOUNT,
 ) -> AuthorizedRequest:
     """Return `request` with the credentials that the operation's security requires (OpenAPI 3.1.1 §4.8.30).
 
@@ -157,14 +179,14 @@ def authorize(
     used; a later one replaces it when it contains them all and more, as with a key and an optional role. An operation
     without security gets none, even if some are given.
 
-    Credentials go only to the origins of the API and of `base_url`, which the user named. At another origin an
-    operation that allows anonymous calls is sent without credentials. Raises CredentialError for one that does not, and
-    for a credential that is missing, unknown or malformed.
+    Credentials go only to the origins of the API and of `base_url`, which the user named, and a stored login only to
+    its own audience. At another origin an operation that allows anonymous calls is sent without credentials. Raises
+    CredentialError for one that does not, and for a credential that is missing, unknown or malformed.
     """
     _check_credentials(operation, credentials)
-    chosen = choose_alternative(operation, credentials)
+    chosen = choose_alternative(operation, credentials, account.preferred)
     if chosen is None:
-        raise _missing_credential_error(operation)
+        raise _missing_credential_error(operation, account)
     if not chosen:
         return AuthorizedRequest(request=request)
     if not is_same_api(operation, request.url, base_url):
@@ -175,6 +197,8 @@ def authorize(
     used_schemes: list[str] = []
     for credential in chosen:
         ids = credential.matching_ids(credentials)
+        for id in ids:
+            _check_audience(id, request.url, account)
         value = _credential_value(operation, credential, {id: credentials[id].strip() for id in ids})
         request = _add_credential(request, credential.location, value)
         secrets += (value, *(part for id in ids for part in secret_parts(credentials[id])))
@@ -182,10 +206,13 @@ def authorize(
     return AuthorizedRequest(request=request, secrets=tuple(dict.fromkeys(secrets)), schemes=tuple(used_schemes))
 
 
-def choose_alternative(operation: Operation, scheme_ids: Collection[str]) -> Alternative | None:
+def choose_alternative(
+    operation: Operation, scheme_ids: Collection[str], preferred: Collection[str] = ()
+) -> Alternative | None:
     """Return the alternative of the operation's security that credentials for the schemes `scheme_ids` satisfy.
 
-    An empty one means that no credential is added, None that none of the alternatives is satisfied.
+    Alternatives with a scheme in `preferred` come before others: what the user gives for a call is not passed over for
+    what was stored. An empty one means that no credential is added, None that none of the alternatives is satisfied.
     """
     if not operation.security:
         return ()
@@ -200,6 +227,9 @@ def choose_alternative(operation: Operation, scheme_ids: Collection[str]) -> Alt
         for candidate in alternatives(operation)
         if all(credential.matching_ids(scheme_ids) for credential in candidate)
     ]
+    usable = [
+        candidate for candidate in usable if any(credential.matching_ids(preferred) for credential in candidate)
+    ] or usable
     chosen = next(filter(None, usable), () if usable else None)
     for candidate in usable:
         if chosen and used_ids(chosen) < used_ids(candidate):
@@ -317,17 +347,39 @@ def _check_credentials(operation: Operation, credentials: Mapping[str, str]) -> 
             raise CredentialError(
                 f"{operation.spec.source} has no security scheme {id!r}", hint=f"its security schemes: {names}"
             )
-        # A line break would end the header and begin another (RFC 9110 §5.5).
-        if re.search(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]", credential):
-            raise CredentialError(
-                f"the credential for {id} has a line break or another control character in it",
-                hint="it was not sent; was it copied whole, and only it?",
-            )
-        if not credential.strip():
-            raise CredentialError(f"the credential for {id} is empty", hint=f"--auth {id}=env:NAME")
+        _check_text(id, credential)
 
 
-def _missing_credential_error(operation: Operation) -> CredentialError:
+def check_credential(scheme: SecurityScheme, credential: str) -> None:
+    """Raise CredentialError for a value that can never be sent for a scheme."""
+    _check_text(scheme.id, credential)
+    _encode_credential(scheme, credential.strip())
+
+
+def _check_text(id: str, credential: str) -> None:
+    # A line break would end the header and begin another (RFC 9110 §5.5).
+    if re.search(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]", credential):
+        raise CredentialError(
+            f"the credential for {id} has a line break or another control character in it",
+            hint="it was not sent; was it copied whole, and only it?",
+        )
+    if not credential.strip():
+        raise CredentialError(f"the credential for {id} is empty", hint=f"--auth {id}=env:NAME")
+
+
+def _check_audience(id: str, url: str, account: Account) -> None:
+    """Raise CredentialError for a stored login that was made for other servers."""
+    audience = account.audiences.get(id)
+    site = parse_url(url).site
+    if audience is not None and site not in audience:
+        raise CredentialError(
+            f"the login {account.name} {id} is for {' and '.join(audience) or 'no server'}, and this call goes to "
+            f"{site}; nothing was sent",
+            hint=f"--auth {id}=env:NAME for another, or `nlapi auth login {account.name} {id} --base-url {site}`",
+        )
+
+
+def _missing_credential_error(operation: Operation, account: Account) -> CredentialError:
     combinations = alternatives(operation)
     if not combinations:
         schemes = operation.spec.security_schemes
@@ -341,6 +393,12 @@ def _missing_credential_error(operation: Operation) -> CredentialError:
         for combination in combinations
     )
     options = ", or ".join(" ".join(map(_auth_option, combination)) for combination in combinations)
+    if account.name:
+        return MissingCredentialError(
+            f"{operation.id} needs a credential: {names}",
+            hint=f"`nlapi auth login {account.name}` asks for it once; or {options} for this call; --no-auth if the "
+            "API takes none (in Python: auth)",
+        )
     return MissingCredentialError(
         f"{operation.id} needs a credential: {names}",
         hint=f"{options}, where NAME is the environment variable that holds it; --no-auth if the API takes none"

@@ -24,6 +24,7 @@ def to_curl(
     *,
     base_url: str | None = None,
     variables: Mapping[str, str] | None = None,
+    preferred: Collection[str] = (),
 ) -> str:
     """Return the curl command that sends the request `send` would send, without any credential in it.
 
@@ -32,7 +33,7 @@ def to_curl(
     binary, multipart or very large body is read from `body.bin`, and a comment at the end of the line says what it must
     hold. UsageError when a header cannot be written.
     """
-    additions = list(_credential_variables(request, operation, scheme_ids, base_url, variables or {}))
+    additions = list(_credential_variables(request, operation, scheme_ids, base_url, variables or {}, preferred))
     words = ["curl", *_method_option(request)]
     if re.search(r"[\[\]{}]", request.url):
         # Without it curl expands brackets and braces to several requests.
@@ -128,11 +129,12 @@ def _credential_variables(
     scheme_ids: Collection[str],
     base_url: str | None,
     variables: Mapping[str, str],
+    preferred: Collection[str],
 ) -> Iterator[tuple[CredentialLocation, str]]:
     """Yield the locations of the credentials that the security adds, each with the name of a variable."""
     if operation is None or not is_same_api(operation, request.url, base_url):
         return
-    chosen = choose_alternative(operation, scheme_ids)
+    chosen = choose_alternative(operation, scheme_ids, preferred)
     if chosen is None:
         chosen = next(iter(alternatives(operation)), ())
     for credential in chosen:

@@ -219,6 +219,7 @@ class SecurityScheme:
     """A way to authenticate; OpenAPI 3.1.1 §4.8.27. `kind` is apiKey, http, oauth2, openIdConnect or mutualTLS.
 
     apiKey: `location` (query, header, cookie) and `name`. http: `scheme` (bearer, basic, ...), in lower case.
+    `metadata_url` is where an authorization server describes itself (openIdConnectUrl, 3.2's oauth2MetadataUrl).
     """
 
     id: str
@@ -228,6 +229,7 @@ class SecurityScheme:
     scheme: str = ""
     flows: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
+    metadata_url: str = ""
 
     @property
     def fault(self) -> str:

@@ -135,6 +135,7 @@ def _parse_security_schemes(document: Document, issues: list[Issue]) -> dict[str
             scheme=_text(node.get("scheme")).lower(),
             flows=as_map(node.get("flows")),
             description=_text(node.get("description")),
+            metadata_url=_text(node.get("openIdConnectUrl")) or _text(node.get("oauth2MetadataUrl")),
         )
         # The scheme stays in the Spec: an operation with an alternative can still be called.
         if scheme.fault:

@@ -158,7 +158,7 @@ def _sites(spec: Spec) -> set[str]:
 def _scheme_text(scheme: SecurityScheme) -> str:
     """Return where a credential goes, and where its tokens come from."""
     parts = (scheme.kind, scheme.scheme, scheme.location and f"in the {scheme.location}", scheme.name)
-    return " ".join([*filter(None, parts), *_flow_urls(scheme.flows)])
+    return " ".join([*filter(None, (*parts, scheme.metadata_url[:200])), *_flow_urls(scheme.flows)])
 
 
 def _flow_urls(flows: Mapping[str, Any]) -> Iterator[str]:
