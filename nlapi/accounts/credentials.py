@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nlapi.client.auth import Account
+from nlapi.client.auth import CredentialContext
 from nlapi.client.server import expand_server_url, server_url
 from nlapi.errors import MissingCredentialError, UsageError
 from nlapi.openapi.spec import Spec
@@ -23,7 +23,7 @@ class OpenedCredentials:
     """Credentials by scheme id, what is known of them, and the logins among them; None where none is stored."""
 
     values: Mapping[str, str] = field(repr=False)
-    account: Account
+    account: CredentialContext
     logins: LoginSession | None = field(default=None, repr=False)
 
 
@@ -47,7 +47,7 @@ def open_credentials(
                     raise
     used = {id: value for id, value in stored.items() if id not in values}
     audiences = {id: sites for id, sites in logins.audiences.items() if id in used} if logins is not None else {}
-    account = Account(name=name, audiences=audiences, preferred=frozenset(given))
+    account = CredentialContext(name=name, audiences=audiences, preferred=frozenset(given))
     return OpenedCredentials(values={**used, **values}, account=account, logins=logins)
 
 

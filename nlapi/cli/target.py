@@ -77,7 +77,7 @@ def open_target(
 ) -> tuple[Target, dict[str, str]]:
     """Return the Target of a source and its registered values; the user's options override the registration."""
     from nlapi.accounts.credentials import open_credentials
-    from nlapi.client.auth import NO_ACCOUNT
+    from nlapi.client.auth import NO_CONTEXT
     from nlapi.tools.pins import check_pin
     from nlapi.tools.run import Target
 
@@ -99,7 +99,7 @@ def open_target(
         spec=spec,
         base_url=base_url,
         credentials=opened.values if opened is not None else {},
-        account=opened.account if opened is not None else NO_ACCOUNT,
+        account=opened.account if opened is not None else NO_CONTEXT,
         logins=opened.logins if opened is not None else None,
         variables=registry.variables_of(references),
         no_auth=no_auth,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from urllib.parse import quote, unquote_plus
 
+from nlapi.client.body_fields import body_gaps
 from nlapi.client.message import Request
 from nlapi.client.server import expand_server_url
 from nlapi.errors import CredentialError, MissingCredentialError, UsageError
@@ -24,7 +25,10 @@ _SECRET_NAME = re.compile(r"auth|cookie|key|passw|secret|session|sign|token", re
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialLocation:
-    """The header, query or cookie parameter of a credential (OpenAPI 3.1.1 §4.8.27); `prefix` precedes the value."""
+    """The header, query or cookie parameter of a credential (OpenAPI 3.1.1 §4.8.27), or a property of the body.
+
+    `prefix` precedes the value.
+    """
 
     in_: str
     name: str
@@ -149,7 +153,7 @@ class AuthorizedRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class CredentialContext:
     """What is known of the credentials of an API beside their values.
 
     `name` is what `nlapi auth login` takes, "" for an API that is not registered. `audiences` are the sites that a
@@ -162,7 +166,7 @@ class Account:
     preferred: frozenset[str] = frozenset()
 
 
-NO_ACCOUNT = Account()
+NO_CONTEXT = CredentialContext()
 
 
 def authorize(
@@ -171,7 +175,7 @@ def authorize(
     credentials: Mapping[str, str],
     *,
     base_url: str | None = None,
-    account: Account = NO_ACCOUNT,
+    account: CredentialContext = NO_CONTEXT,
 ) -> AuthorizedRequest:
     """Return `request` with the credentials that the operation's security requires (OpenAPI 3.1.1 §4.8.30).
 
@@ -190,19 +194,25 @@ def authorize(
     if not chosen:
         return AuthorizedRequest(request=request)
     if not is_same_api(operation, request.url, base_url):
-        if not all(operation.security):  # it may be called without, too
+        if not operation.security or not all(operation.security):  # it may be called without, too
             return AuthorizedRequest(request=request)
         raise _foreign_server_error(operation, request.url)
     secrets: list[str] = []
     used_schemes: list[str] = []
+    fields: dict[str, str] = {}
     for credential in chosen:
         ids = credential.matching_ids(credentials)
         for id in ids:
             _check_audience(id, request.url, account)
         value = _credential_value(operation, credential, {id: credentials[id].strip() for id in ids})
-        request = _add_credential(request, credential.location, value)
+        if credential.location.in_ == "body":
+            fields[credential.location.name] = value
+        else:
+            request = _add_credential(request, credential.location, value)
         secrets += (value, *(part for id in ids for part in secret_parts(credentials[id])))
         used_schemes += ids
+    if fields:
+        request = _add_fields(request, operation, fields)
     return AuthorizedRequest(request=request, secrets=tuple(dict.fromkeys(secrets)), schemes=tuple(used_schemes))
 
 
@@ -215,7 +225,7 @@ def choose_alternative(
     what was stored. An empty one means that no credential is added, None that none of the alternatives is satisfied.
     """
     if not operation.security:
-        return ()
+        return _optional(operation, scheme_ids, ())
 
     def used_ids(credentials: Alternative) -> set[str]:
         return {id for credential in credentials for id in credential.matching_ids(scheme_ids)}
@@ -234,7 +244,16 @@ def choose_alternative(
     for candidate in usable:
         if chosen and used_ids(chosen) < used_ids(candidate):
             chosen = candidate
-    return chosen
+    return None if chosen is None else (*chosen, *_optional(operation, scheme_ids, chosen))
+
+
+def _optional(operation: Operation, scheme_ids: Collection[str], chosen: Alternative) -> Alternative:
+    """Return the credentials that the operation may have and that are there, but for places that are taken."""
+    schemes = operation.spec.security_schemes
+    taken = {credential.location.key for credential in chosen}
+    added = (schemes[id] for id in operation.optional_credentials if id in scheme_ids)
+    credentials = (Credential(location=credential_location(scheme), schemes=(scheme,)) for scheme in added)
+    return tuple(credential for credential in credentials if credential.location.key not in taken)
 
 
 def is_same_api(operation: Operation, url: str, base_url: str | None = None) -> bool:
@@ -328,6 +347,16 @@ def _add_credential(request: Request, location: CredentialLocation, value: str) 
     return replace(request, headers=(*remaining_headers, (location.name, value)))
 
 
+def _add_fields(request: Request, operation: Operation, fields: Mapping[str, str]) -> Request:
+    """Return `request` with credentials in its body; without one, with a body of these alone."""
+    gaps = body_gaps(request, tuple(fields), operation.body.content_type if operation.body is not None else "")
+    content = gaps.fill(tuple(fields.values())).encode()
+    headers = request.headers
+    if request.header("content-type") is None:
+        headers = (*headers, ("Content-Type", gaps.content_type))
+    return replace(request, headers=headers, content=content)
+
+
 def _replace_query_pair(url: str, name: str, value: str) -> str:
     """Return `url` with `name=value` at the end of its query, replacing other pairs of that name.
 
@@ -367,7 +396,7 @@ def _check_text(id: str, credential: str) -> None:
         raise CredentialError(f"the credential for {id} is empty", hint=f"--auth {id}=env:NAME")
 
 
-def _check_audience(id: str, url: str, account: Account) -> None:
+def _check_audience(id: str, url: str, account: CredentialContext) -> None:
     """Raise CredentialError for a stored login that was made for other servers."""
     audience = account.audiences.get(id)
     site = parse_url(url).site
@@ -379,7 +408,7 @@ def _check_audience(id: str, url: str, account: Account) -> None:
         )
 
 
-def _missing_credential_error(operation: Operation, account: Account) -> CredentialError:
+def _missing_credential_error(operation: Operation, account: CredentialContext) -> CredentialError:
     combinations = alternatives(operation)
     if not combinations:
         schemes = operation.spec.security_schemes

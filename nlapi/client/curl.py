@@ -8,6 +8,7 @@ from shlex import quote
 from urllib.parse import quote as percent
 
 from nlapi.client.auth import Credential, CredentialLocation, alternatives, choose_alternative, is_same_api
+from nlapi.client.body_fields import body_gaps
 from nlapi.client.message import Request
 from nlapi.errors import UsageError
 from nlapi.openapi.model import TOKEN, SecurityScheme
@@ -41,7 +42,8 @@ def to_curl(
     if any(segment.lower().replace("%2e", ".") in (".", "..") for segment in request.url.split("?")[0].split("/")):
         words.append("--path-as-is")
     words += _header_options(request, additions)
-    body, note = _body_options(request)
+    fields = [(location.name, variable) for location, variable in additions if location.in_ == "body"]
+    body, note = _body_options(request) if not fields else (_filled_body(request, operation, fields), "")
     words += [*body, _url_word(request.url, additions)]
     return " ".join(words) + note
 
@@ -100,6 +102,16 @@ def _body_options(request: Request) -> tuple[list[str], str]:
         return ["--data-raw", quote(text)], ""
     kind = request.header("content-type") or "the body"
     return ["--data-binary", "@body.bin"], f"  # body.bin: {len(request.content)} bytes, {re.sub(r'[^ -~]', '', kind)}"
+
+
+def _filled_body(request: Request, operation: Operation | None, fields: list[tuple[str, str]]) -> list[str]:
+    """Return the options for a body with variables in place of credentials."""
+    described = operation.body.content_type if operation is not None and operation.body is not None else ""
+    gaps = body_gaps(request, [name for name, _ in fields], described)
+    words = [f'{quote(piece)}"${variable}"' for piece, (_, variable) in zip(gaps.pieces, fields, strict=False)]
+    end = quote(gaps.pieces[-1]) if gaps.pieces[-1] else ""
+    header = [] if request.header("content-type") else ["-H", quote(f"Content-Type: {gaps.content_type}")]
+    return [*header, "--data-raw", "".join(words) + end]
 
 
 def _inline_body(request: Request) -> str | None:

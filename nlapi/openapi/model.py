@@ -220,6 +220,7 @@ class SecurityScheme:
 
     apiKey: `location` (query, header, cookie) and `name`. http: `scheme` (bearer, basic, ...), in lower case.
     `metadata_url` is where an authorization server describes itself (openIdConnectUrl, 3.2's oauth2MetadataUrl).
+    An `is_inferred` one is no scheme of the description but one of its parameters, and may be a property of the body.
     """
 
     id: str
@@ -230,6 +231,7 @@ class SecurityScheme:
     flows: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
     metadata_url: str = ""
+    is_inferred: bool = False
 
     @property
     def fault(self) -> str:
@@ -247,6 +249,8 @@ class SecurityScheme:
         return "" if is_supported else f"of the kind {self.kind!r}, which nlapi does not support yet"
 
     def _key_fault(self) -> str:
+        if self.is_inferred and self.location == "body":
+            return ""
         if self.location not in ("query", "header", "cookie"):
             return f"a key in {self.location or 'no place'!r}, not in query, header or cookie"
         # A cookie's name has the syntax of a token too (RFC 6265 §4.1.1).
@@ -271,6 +275,8 @@ class RequestDetails:
     security: tuple[Requirement, ...] = ()
     servers: tuple[Server, ...] = ()
     issues: tuple[Issue, ...] = ()
+    optional_credentials: tuple[str, ...] = ()
+    """Ids of schemes that a call may have and need not, beside those of its `security`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nlapi.accounts.credentials import open_credentials
 from nlapi.client.auth import (
-    NO_ACCOUNT,
-    Account,
+    NO_CONTEXT,
     AuthorizedRequest,
+    CredentialContext,
     alternatives,
     authorize,
     header_secrets,
@@ -59,7 +59,7 @@ class Target:
     no_auth: bool = False
     rules: tuple[PolicyRule, ...] = ()
     tls: TlsFiles | None = None
-    account: Account = NO_ACCOUNT
+    account: CredentialContext = NO_CONTEXT
     logins: LoginSession | None = field(default=None, repr=False)
 
 
