@@ -152,6 +152,7 @@ def add(
         # Last, so that no other overlay undoes the effects that a person has accepted (docs/design/020-effects.md).
         layers = [*(layer for layer in layers if layer != accepted), accepted]
     spec = nlapi.load(source, overlays=layers, root=root)
+    credentials, values = _stored_values(spec, credentials, parse_pairs(known_values, "--set"))
     for scheme in credentials.keys() - spec.security_schemes.keys():
         names = ", ".join(spec.security_schemes) or "none"
         raise CredentialError(f"{spec.title} has no security scheme {scheme!r}", hint=f"it has {names}")
@@ -159,7 +160,7 @@ def add(
         source=source,
         base_url=base_url,
         auth=credentials,
-        known=parse_pairs(known_values, "--set"),
+        known=values,
         overlays=layers,
         root=root,
         no_auth=no_auth,
@@ -178,11 +179,35 @@ def add(
         console.note(note)
     if bundled.spec(name):
         console.note(f"On the command line {name} is this API now; nlapi.load({name!r}) still gives the bundled one")
-    if not (credentials or no_auth) and (options := _credential_options(spec)):
+    if not (credentials or no_auth or _has_login(name)) and (options := _credential_options(spec)):
         console.note(
-            f"It wants a credential, and none is registered: add it again with {' or '.join(options)}; "
-            "or with --no-auth, if it takes none"
+            f"It wants a credential: `nlapi auth login {name}` asks for it and stores it; or add it again with "
+            f"{' or '.join(options)}, or with --no-auth, if it takes none"
         )
+
+
+def _has_login(name: str) -> bool:
+    from nlapi.accounts.store import LoginStore
+
+    return bool(LoginStore().keys(name))
+
+
+def _stored_values(
+    spec: Spec, credentials: dict[str, str], values: dict[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the references and the values to register: a value that is a credential has to be a reference."""
+    find = spec.credential_parameters.scheme_of
+    known = dict(values)
+    for name, text in values.items():
+        if (id := find(name)) is None:
+            continue
+        if not is_reference(text):
+            hint = f"leave it out, and `nlapi auth login` asks for it; or name where it is: --set {name}=env:NAME"
+            raise UsageError(
+                f"{name} is a credential, and would be stored in a file that is none for secrets", hint=hint
+            )
+        credentials = {**credentials, id: known.pop(name)}
+    return credentials, known
 
 
 def _workflow_documents(files: Sequence[str] | None) -> dict[str, int]:

@@ -151,7 +151,8 @@ def _schemes(spec: Spec, name: str | None) -> tuple[SecurityScheme, ...]:
         raise UsageError(f"{spec.title} describes no credential that its operations want", hint=known)
     (first, _), *others = counter.most_common()
     for other, _count in others[:3]:
-        if not set(other) <= set(first):
+        # More of the same, or less, is no other way in.
+        if not (set(other) <= set(first) or set(first) <= set(other)):
             console.note(f"It takes {' with '.join(other)} too: name a scheme to log in with that")
     return tuple(schemes[id] for id in first)
 
@@ -248,9 +249,8 @@ def _store(api: str, login: Login, secrets: Secrets | None, storage: SecretStora
         fault = store.write(key, login, secrets, storage)
     console.note(f"{key}: stored, for {' and '.join(login.audience)}")
     if fault and storage is not SecretStorage.FILE:
-        console.note(
-            f"It is in plain text in {store.path(key)}, for you alone, as the keyring does not take it: {fault}"
-        )
+        path = store.path(key)
+        console.note(f"In plain text in {path}, for you alone, as the keyring does not take it: {fault}")
 
 
 @app.command(epilog="nlapi auth logout shop")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nlapi.client.message import Result
     from nlapi.openapi.spec import Operation
     from nlapi.tools.run import Prepared, Target
+    from nlapi.tools.tool import Tool
 
 EPILOG = """KEY=VALUE is read as the type that the operation wants; a list takes commas, or the key again.
 KEY:=JSON is taken as it is. KEY=@FILE sends a file, where the operation takes one.
@@ -96,9 +97,8 @@ def call(
     item_filter = jq_filter(jq) if jq is not None else None
     target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
     tool = compile_tool(target.spec.operation(operation))
-    tool_call = Call(
-        tool=tool, arguments=parse_arguments(tool, known_values=known_values, json_text=args, pairs=pairs or ())
-    )
+    target, pairs = _take_credentials(target, pairs or [], tool)
+    tool_call = Call(tool=tool, arguments=parse_arguments(tool, known_values=known_values, json_text=args, pairs=pairs))
     if dry_run or curl:
         _show(prepare(tool_call, target, intention=single_intention()), output, as_curl=curl)
         return
@@ -126,6 +126,19 @@ def call(
         _note_truncation(result, changed=consent.may_be_sent)
     if live.misfit is not None:
         raise live.misfit
+
+
+def _take_credentials(target: Target, pairs: list[str], tool: Tool) -> tuple[Target, list[str]]:
+    """Return the Target with the credentials among `KEY=VALUE` pairs, and the other pairs."""
+    from nlapi.cli.target import take_credentials
+
+    arguments = tool.input_schema["properties"]
+    find = target.spec.credential_parameters.scheme_of
+    own = {pair: pair.partition("=") for pair in pairs if "=" in pair}
+    given = {name: text for name, _, text in own.values() if name not in arguments and find(name) is not None}
+    if not given:
+        return target, pairs
+    return take_credentials(target, given)[0], [pair for pair in pairs if own.get(pair, ("",))[0] not in given]
 
 
 def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:

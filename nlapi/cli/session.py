@@ -31,7 +31,7 @@ from nlapi.cli.options import ConversationFormat, Setup, is_interactive, is_term
 from nlapi.cli.planners import ASK_BELOW as ASK_BELOW
 from nlapi.cli.planners import PlannerFactory, log_folder, model_settings
 from nlapi.cli.prompts import ConsentPrompt, WorkflowPrompt, ask_for_arguments, choose_operation, missing_error
-from nlapi.cli.target import open_target, stream_limits
+from nlapi.cli.target import open_target, stream_limits, take_credentials
 from nlapi.cli.thinking import ThinkingStatus
 from nlapi.cli.workflow_registered import OpenedApi, open_registered
 from nlapi.client.limits import Limits
@@ -270,6 +270,7 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], WorkflowSet
         )
     set_values: dict[str, object] = dict(parse_pairs(setup.known_values, "--set"))
     targets = [open_target(name, setup.base_url, setup.auth, no_auth=setup.no_auth) for name in names]
+    targets, set_values = _take_credentials(targets, set_values)
     apis = [
         OpenedApi(name=name, target=target, values=known) for name, (target, known) in zip(names, targets, strict=True)
     ]
@@ -295,6 +296,21 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], WorkflowSet
         if not any(_has_argument(candidate.spec, name) for candidate, _ in targets if candidate is not target)
     }
     return {target.spec: target for target, _ in targets}, {**values, **set_values}, workflows
+
+
+def _take_credentials(
+    targets: list[tuple[Target, dict[str, str]]], values: dict[str, object]
+) -> tuple[list[tuple[Target, dict[str, str]]], dict[str, object]]:
+    """Return the targets with those of `--set` that are credentials of theirs, and the other values."""
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    taken: set[str] = set()
+    opened = []
+    for target, registered in targets:
+        arguments = {name for name in texts if _has_argument(target.spec, name)}
+        with_credentials, rest = take_credentials(target, texts, arguments)
+        taken |= texts.keys() - rest.keys()
+        opened.append((with_credentials, registered))
+    return opened, {name: value for name, value in values.items() if name not in taken}
 
 
 def _secret_inputs(workflows: WorkflowSet | None) -> frozenset[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,7 +108,32 @@ def open_target(
         # For this API alone: what identifies the caller goes to nobody else.
         tls=_gateway_tls() if registered.source == GATEWAY else None,
     )
-    return target, dict(registered.known)
+    # An API that was registered before its parameters were known for credentials has them among its values.
+    return take_credentials(target, registered.known)
+
+
+def take_credentials(
+    target: Target, values: Mapping[str, str], arguments: Collection[str] = ()
+) -> tuple[Target, dict[str, str]]:
+    """Return the Target with those of `values` that are credentials of the API, and the other values.
+
+    They are values or references by the names of parameters. What is in `arguments` is no credential here.
+    """
+    find = target.spec.credential_parameters.scheme_of
+    given = {id: text for name, text in values.items() if name not in arguments and (id := find(name)) is not None}
+    if not given or target.no_auth:
+        return target, dict(values)
+    rest = {name: text for name, text in values.items() if name in arguments or find(name) is None}
+    context = replace(target.account, preferred=target.account.preferred | given.keys())
+    credentials = {id: registry.resolve_credential(id, text) for id, text in given.items()}
+    variables = {**target.variables, **registry.variables_of(given)}
+    audiences = {id: sites for id, sites in context.audiences.items() if id not in given}
+    return replace(
+        target,
+        credentials={**target.credentials, **credentials},
+        variables=variables,
+        account=replace(context, audiences=audiences),
+    ), rest
 
 
 def is_bundled(source: str) -> bool:
@@ -150,8 +176,6 @@ def limits(timeout: float | None) -> Limits:
 
 def stream_limits(timeout: float | None, events: int | None) -> Limits:
     """Return the Limits for a person, with the options for streamed answers."""
-    from dataclasses import replace
-
     chosen = limits(timeout)
     # A model's stream ends after 5 seconds (docs/design/019-streams.md), unless the person chose a time or a number.
     seconds = None if timeout is None and events is None else chosen.deadline

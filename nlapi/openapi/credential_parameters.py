@@ -113,6 +113,11 @@ class CredentialParameters:
         self.schemes = schemes
         self.body_names = frozenset(name for location, name in places if location == "body")
 
+    def scheme_of(self, name: str) -> str | None:
+        """Return the id of the scheme for a parameter of this name, or of this id; None for no credential."""
+        ids = [id for (_, parameter), id in self.places.items() if name.lower() == parameter.lower()]
+        return ids[0] if ids else next((id for id in self.places.values() if id == name), None)
+
 
 NO_CREDENTIALS = CredentialParameters({}, {})
 

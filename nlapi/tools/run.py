@@ -157,11 +157,23 @@ def prepare(call: Call, target: Target, *, intention: Intention | None = None) -
 def _build_request(call: Call, target: Target, key: Mapping[str, Any]) -> Request:
     """Return the request of a call with an idempotency key, which is no argument of the call: no one gave it."""
     arguments = {**call.arguments, **key}
+    _check_no_credential(call)
     check(call.tool, arguments)
     try:
         return build(call.tool.operation, locate_arguments(call.tool, arguments), base_url=target.base_url)
     except ArgumentError as error:
         raise ArgumentError(f"{call.operation_id}: {error.message}", hint=error.hint) from None
+
+
+def _check_no_credential(call: Call) -> None:
+    """Raise ArgumentError for an argument that is a credential of the API: a model must not have one."""
+    find = call.tool.operation.spec.credential_parameters.scheme_of
+    for name in call.arguments.keys() - call.tool.input_schema.get("properties", {}).keys():
+        if (id := find(name)) is not None:
+            raise ArgumentError(
+                f"{call.operation_id}: {name} is a credential and no argument",
+                hint=f"--auth {id}=env:NAME, or `nlapi auth login` (in Python: auth={{{id!r}: ...}})",
+            )
 
 
 def build_partial(call: Call, target: Target) -> Request:

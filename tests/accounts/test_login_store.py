@@ -56,7 +56,7 @@ def test_a_keyring_has_the_secret_and_the_file_has_none(shop: str, config: Path,
 def test_without_a_keyring_a_file_for_its_user_alone_says_so(shop: str, config: Path) -> None:
     told = log_in()
     (file,) = (config / "logins").rglob("*.json")
-    assert f"It is in plain text in {file}, for you alone" in told
+    assert f"In plain text in {file}, for you alone" in told
     assert "in plain text" in json.loads(file.read_text())["notice"]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
