@@ -179,6 +179,8 @@ class Body:
     required: bool
     media: tuple[Media, ...]
     description: str = ""
+    has_credentials_only: bool = False
+    """whether all its properties are credentials of the user, so that no argument is left"""
 
     @property
     def content_type(self) -> str:

@@ -78,12 +78,15 @@ class OperationParser:
         self.issues: list[Issue] = []
         self.credentials: dict[str, bool] = {}
         """ids of schemes for parameters that are credentials -> whether they are required"""
+        self.body_credentials: set[str] = set()
 
     def takes_credential(self, location: str, name: str, *, is_required: bool) -> bool:
         """Return whether a parameter is a credential of the user, and remember it: it is no argument then."""
         id = self.operation.spec.credential_parameters.places.get(place(location, name))
         if id is not None:
             self.credentials[id] = is_required or self.credentials.get(id, False)
+            if location == "body":
+                self.body_credentials.add(id)
         return id is not None
 
     def add_issue(self, level: Level, location: str, message: str, hint: str = "", rule: str = "") -> None:
@@ -384,7 +387,12 @@ def _parse_body(parser: OperationParser, value: object) -> Body | None:
     parser.check_hints(first.schema, f"requestBody.content.{first.content_type}.schema")
     top = replace(first, schema=_without_credentials(parser, first, is_required=node.get("required") is True))
     description = _text_or_empty(node.get("description"))
-    return Body(required=node.get("required") is True, media=(top, *alternatives), description=description)
+    return Body(
+        required=node.get("required") is True,
+        media=(top, *alternatives),
+        description=description,
+        has_credentials_only=bool(parser.body_credentials) and not top.schema.get("properties"),
+    )
 
 
 def _without_credentials(parser: OperationParser, media: Media, *, is_required: bool) -> Schema:
