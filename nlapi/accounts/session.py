@@ -97,7 +97,7 @@ def open_logins(api: str, schemes: Collection[str], *, store: LoginStore | None 
     store = store if store is not None else LoginStore()
     held: dict[str, _Held] = {}
     faults: dict[str, CredentialError] = {}
-    for key in store.keys(api):
+    for key in store.list_keys(api):
         if key.scheme not in schemes:
             continue
         try:

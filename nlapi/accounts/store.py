@@ -50,7 +50,7 @@ class LoginStore:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder if folder is not None else user_folder("config") / FOLDER
 
-    def keys(self, api: str | None = None) -> tuple[LoginKey, ...]:
+    def list_keys(self, api: str | None = None) -> tuple[LoginKey, ...]:
         """Return the logins that are stored, of one API or of all; damaged ones too. No secret is read."""
         if api is not None:
             return tuple(sorted(self._keys_of(api), key=str))

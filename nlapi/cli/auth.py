@@ -11,7 +11,7 @@ import typer
 
 from nlapi import registry
 from nlapi.cli import console, table
-from nlapi.cli.options import FLAG, BaseUrl, ListOutput
+from nlapi.cli.options import FLAG, BaseUrl, Env, ListOutput
 from nlapi.credential_references import REFERENCE_FORMS, is_reference, read_reference
 from nlapi.errors import CredentialError, NlapiError, UsageError
 
@@ -82,20 +82,25 @@ def login(
         float, typer.Option("--wait", metavar="SECONDS", min=1, help="The longest that the browser is waited for.")
     ] = 300,
     base_url: BaseUrl = None,
+    env: Env = None,
 ) -> None:
     """Log in to an API, and store the login for later calls; it goes to the servers of that API alone."""
     from nlapi.accounts.credentials import audience_of
     from nlapi.cli.login_oauth import OAuthOptions
+    from nlapi.cli.target import base_url_of, environment_account
 
     name, registered, spec = _open_api(api, base_url)
-    audience = audience_of(spec, base_url or registered.base_url)
+    server = base_url_of(spec, registered, base_url, env)
+    audience = audience_of(spec, server)
+    if base_url is None and (chosen_env := env or registered.env):
+        name = environment_account(name, chosen_env)
     options = OAuthOptions(
-        issuer=issuer or "",
-        client_id=client_id or "",
+        issuer=issuer or registered.issuer,
+        client_id=client_id or registered.client_id,
         client_secret=client_secret or "",
-        scopes=tuple(scope or ()),
+        scopes=tuple(scope or registered.scopes),
         flow=flow or "",
-        redirect_uri=redirect_uri or "",
+        redirect_uri=redirect_uri or registered.redirect_uri,
         opens_browser=not no_browser,
         seconds=wait,
     )
@@ -293,7 +298,7 @@ def token(api: Api, scheme: SchemeName = None) -> None:
 def _stored(api: str, scheme: str | None) -> tuple[LoginKey, ...]:
     from nlapi.accounts.store import LoginStore
 
-    keys = tuple(key for key in LoginStore().keys(api) if scheme in (None, key.scheme))
+    keys = tuple(key for key in LoginStore().list_keys(api) if scheme in (None, key.scheme))
     if not keys:
         name = f"{api} {scheme}" if scheme else api
         raise CredentialError(f"there is no login {name}", hint=f"`nlapi auth login {name}` stores one")
@@ -319,7 +324,7 @@ def _login_rows(api: str | None) -> Iterator[dict[str, Any]]:
     from nlapi.accounts.store import LoginStore
 
     store = LoginStore()
-    for key in store.keys(api):
+    for key in store.list_keys(api):
         try:
             login = store.read(key)
         except NlapiError as error:

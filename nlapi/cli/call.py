@@ -16,6 +16,7 @@ from nlapi.cli.options import (
     BaseUrl,
     Deadline,
     DryRun,
+    Env,
     Events,
     NoAuth,
     Output,
@@ -61,6 +62,7 @@ def call(
         str | None, typer.Option("--args", metavar="JSON|@FILE|-", help="Arguments as one JSON object.")
     ] = None,
     base_url: BaseUrl = None,
+    env: Env = None,
     auth: Auth = None,
     no_auth: NoAuth = False,
     dry_run: DryRun = False,
@@ -95,7 +97,8 @@ def call(
         raise UsageError("standard input cannot be both the description and --args", hint="give one of them as a file")
     # Compiled before anything is sent, so that a wrong expression costs no change.
     item_filter = jq_filter(jq) if jq is not None else None
-    target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
+    target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth, env=env)
+    output = output or _registered_output(source)
     tool = compile_tool(target.spec.operation(operation))
     target, pairs = _take_credentials(target, pairs or [], tool)
     tool_call = Call(tool=tool, arguments=parse_arguments(tool, known_values=known_values, json_text=args, pairs=pairs))
@@ -126,6 +129,14 @@ def call(
         _note_truncation(result, changed=consent.may_be_sent)
     if live.misfit is not None:
         raise live.misfit
+
+
+def _registered_output(source: str) -> Output | None:
+    """Return the format that is registered for an API (`nlapi api edit -o`)."""
+    from nlapi.registry import find_registration
+
+    entry = find_registration(source)
+    return Output(entry.output) if entry is not None and entry.output in list(Output) else None
 
 
 def _take_credentials(target: Target, pairs: list[str], tool: Tool) -> tuple[Target, list[str]]:

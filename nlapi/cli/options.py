@@ -62,6 +62,12 @@ Source = Annotated[
 BaseUrl = Annotated[
     str | None, typer.Option("--base-url", metavar="URL", help="Where the API runs, if not where its description says.")
 ]
+Env = Annotated[
+    str | None,
+    typer.Option(
+        "--env", metavar="NAME", help="An environment of the API, such as staging; `nlapi api show` has them."
+    ),
+]
 Auth = Annotated[
     list[str] | None,
     typer.Option("--auth", metavar="SCHEME=VALUE", help="A credential; SCHEME=env:NAME reads it from the environment."),
@@ -251,6 +257,7 @@ class Setup:
     output: ConversationOutput = None
     known_values: KnownValues = None
     base_url: BaseUrl = None
+    env: Env = None
     auth: Auth = field(default=None, repr=False)
     no_auth: NoAuth = False
     timeout: Deadline = None
@@ -266,7 +273,7 @@ class Setup:
         references = [text for text in self.auth or () if is_reference(text.partition("=")[2])]
         apis = [str(Path(name).resolve()) if Path(name).is_file() else redact_url(name) for name in self.sources or ()]
         base_url = self.base_url and redact_url(self.base_url)
-        return {"apis": apis, "base_url": base_url, "auth": references, "no_auth": self.no_auth}
+        return {"apis": apis, "base_url": base_url, "env": self.env, "auth": references, "no_auth": self.no_auth}
 
 
 def conversation_options(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -225,7 +225,7 @@ def open_conversation(setup: Setup) -> tuple[Session, PlannerFactory]:
         caps = Caps(usd=setup.max_usd, steps=setup.max_steps, seconds=setup.max_seconds).or_else(model_settings().caps)
         spending = SpendingMeter(caps.usd, caps.setting("usd"))
         planners = PlannerFactory(targets=targets, workflows=workflows, routing=setup.routing, spending=spending)
-        planner = planners.create(setup.planner, setup.model)
+        planner = planners.create(setup.planner, setup.model or _registered_model(setup.sources or ()))
         # A workflow may call APIs that no question is put to.
         targets = {**targets, **(workflows.targets if workflows is not None else {})}
     as_text = setup.output is ConversationFormat.TEXT or (setup.output is None and is_terminal())
@@ -263,13 +263,13 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], WorkflowSet
     Known values are the registered ones, overridden by `--set`.
     """
     names = list(dict.fromkeys(setup.sources or ()))
-    if len(names) > 1 and (setup.base_url or setup.auth or setup.no_auth):
+    if len(names) > 1 and (setup.base_url or setup.env or setup.auth or setup.no_auth):
         raise UsageError(
             "--base-url, --auth and --no-auth go with one API",
             hint="register each with `nlapi api add`, then name them with -a",
         )
     set_values: dict[str, object] = dict(parse_pairs(setup.known_values, "--set"))
-    targets = [open_target(name, setup.base_url, setup.auth, no_auth=setup.no_auth) for name in names]
+    targets = [open_target(name, setup.base_url, setup.auth, no_auth=setup.no_auth, env=setup.env) for name in names]
     targets, set_values = _take_credentials(targets, set_values)
     apis = [
         OpenedApi(name=name, target=target, values=known) for name, (target, known) in zip(names, targets, strict=True)
@@ -346,6 +346,12 @@ def _takes_file(spec: Spec, name: str) -> bool:
     from nlapi.tools.files import file_form
 
     return any(file_form(tool, name) is not None for tool in nlapi.tools(spec))
+
+
+def _registered_model(names: Sequence[str]) -> str | None:
+    """Return the model that is registered for the APIs of a question, where they have one and the same."""
+    models = {entry.model for name in names if (entry := registry.find_registration(name)) is not None}
+    return next(iter(models)) or None if len(models) == 1 else None
 
 
 def _registered_names() -> list[str]:

@@ -75,6 +75,7 @@ def open_target(
     root: str | None = None,
     *,
     no_auth: bool = False,
+    env: str | None = None,
 ) -> tuple[Target, dict[str, str]]:
     """Return the Target of a source and its registered values; the user's options override the registration."""
     from nlapi.accounts.credentials import open_credentials
@@ -89,12 +90,14 @@ def open_target(
     no_auth = no_auth or (registered.no_auth and not option_references)
     references = {} if no_auth else {**registered.auth, **option_references}
     spec = _load(registered.source, (*registered.overlays, *(overlays or ())), root or registered.root)
-    base_url = base_url or registered.base_url
+    base_url, name = base_url_of(spec, registered, base_url, env), source
+    if base_url and (chosen := env or registered.env):
+        name = environment_account(name, chosen)
     if found is not None:
         # The overlays of this command are the user's own, and no change of the description.
         accepted = _load(found.source, found.overlays, root or found.root) if overlays else spec
         check_pin(accepted, source, base_url=base_url)
-    name = source if found is not None or is_bundled(source) else ""
+    name = name if found is not None or is_bundled(source) else ""
     opened = open_credentials(spec, name, given=option_references, registered=registered.auth) if not no_auth else None
     target = Target(
         spec=spec,
@@ -134,6 +137,31 @@ def take_credentials(
         variables=variables,
         account=replace(context, audiences=audiences),
     ), rest
+
+
+def base_url_of(spec: Spec, registered: Registration, base_url: str | None, env: str | None) -> str | None:
+    """Return the base URL for calls: the one on the line, that of an environment, or the registered one.
+
+    UsageError for an environment that neither the registration nor the description has.
+    """
+    from nlapi.client.server import environments
+
+    if base_url is not None:
+        if env:
+            raise UsageError("--base-url and --env both say where the API runs", hint="give one of the two")
+        return base_url
+    if not (name := env or registered.env):
+        return registered.base_url
+    known = {**environments(spec), **registered.environments}
+    if name not in known:
+        hint = f"it has {', '.join(known) or 'none'}; `nlapi api edit NAME --environment {name}=URL` adds one"
+        raise UsageError(f"{spec.title} has no environment {name!r}", hint=hint)
+    return known[name]
+
+
+def environment_account(name: str, env: str) -> str:
+    """Return the name that logins of an environment are stored under: they are for its servers alone."""
+    return f"{name}/{env}"
 
 
 def is_bundled(source: str) -> bool:
