@@ -73,6 +73,15 @@ def build(
     auth: Auth = None,
     no_auth: NoAuth = False,
     base_url: BaseUrl = None,
+    requirement: Annotated[
+        str | None,
+        typer.Option(
+            "--requirement",
+            metavar="SPEC",
+            help="The nlapi that the plugin installs where there is none: 'nlapi==1.2.3 --hash=sha256:...', "
+            "git+https://HOST/REPOSITORY@COMMIT, or a wheel.",
+        ),
+    ] = None,
     with_claude: Annotated[
         bool,
         typer.Option(
@@ -114,6 +123,7 @@ def build(
         variables={} if no_auth else _variables({**registration.auth, **references}),
         base_url=base_url or registration.base_url or "",
         no_auth=no_auth,
+        requirement=_pinned_requirement(folder, requirement) if requirement else "",
     )
     user_files = _user_files(folder)
     spec, operations = _load_selected(folder, options, user_files, report=True)
@@ -173,6 +183,20 @@ def _plugin_name(source: str, registered: Registration | None) -> str:
 
     is_bundled = not Path(source).exists() and bundled.spec(source) is not None
     return source.replace("_", "-").lower() if registered or is_bundled else ""
+
+
+def _pinned_requirement(folder: Path, text: str) -> str:
+    """Return a requirement as the manifest stores it: a wheel by its path from the plugin, and its hash."""
+    from nlapi.plugin.requirement import parse_requirement, wheel_digest
+
+    location, mark, fragment = text.partition("#sha256=")
+    wheel = Path(location).expanduser()
+    if location.endswith(".whl") and "://" not in location:
+        found = wheel_digest(wheel)
+        if mark and fragment != found:
+            raise UsageError(f"{wheel} has the hash {found}, not {fragment[:64]}", hint="is it the right file?")
+        text = f"{_relative_source(folder, location)}#sha256={found}"
+    return str(parse_requirement(text))
 
 
 def _relative_source(folder: Path, source: str, exists: Callable[[Path], bool] = Path.is_file) -> str:
@@ -302,11 +326,16 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     from nlapi.plugin.file_checks import broken_rules, exceeded_limits, find_secrets
     from nlapi.plugin.folder import find_drift, find_foreign, source_changes
     from nlapi.plugin.prompt_injection import find_injections
+    from nlapi.plugin.requirement import UNPINNED, requirement_issues
     from nlapi.plugin.user_files import select_user_files
 
     files, manifest = _read_plugin(folder)
     secrets = {name: value for name in manifest.variables[1:] if (value := os.environ.get(name))}
     issues = [*broken_rules(files), *find_secrets(files, secrets)]
+    pin_issues = list(requirement_issues(manifest.options.requirement, folder))
+    issues += pin_issues
+    if any(issue.where == UNPINNED for issue in pin_issues):
+        manifest = replace(manifest, options=replace(manifest.options, requirement=""))
     try:
         spec = nlapi.load(folder / DESCRIPTION)
         vocabulary = Vocabulary(spec, spec.visible_operations)

@@ -15,16 +15,21 @@ from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.urls import is_http_url
 from nlapi.plugin.markdown import fill_template, inert_line, safe_line
 from nlapi.plugin.names import callable_id, check_name, credential_variables, plugin_name
+from nlapi.plugin.portable import GEMINI, gemini_extension, portable_files
 from nlapi.plugin.programs import (
     CODEX,
     CODEX_MCP,
+    HOOKS,
     build_programs,
     command_name,
+    install_text,
+    setting_variables,
     settings_list,
     tool_prefix,
     url_variable,
     user_config,
 )
+from nlapi.plugin.requirement import parse_requirement
 from nlapi.plugin.skills import IdGuide, Outline, build_agent, build_skills, example_prompts
 from nlapi.plugin.user_files import LICENSE, read_notes
 from nlapi.plugin.user_files import select_user_files as owned
@@ -54,7 +59,8 @@ class Options:
 
     `source`, `overlays` and `root` say where the description is, seen from the plugin's folder. `variables` maps
     security schemes to environment variables, `base_url` is where the API runs if its description does not say so. With
-    `no_auth` calls are sent without credentials.
+    `no_auth` calls are sent without credentials. `requirement` is the nlapi that is fetched where none is installed
+    (`plugin.requirement`).
     """
 
     name: str = ""
@@ -66,6 +72,7 @@ class Options:
     variables: Mapping[str, str] = field(default_factory=dict)
     base_url: str = ""
     no_auth: bool = False
+    requirement: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +114,9 @@ def build(
         texts[PROPOSED_EFFECTS] = effects
     user_options = user_config(spec, title, variable_of, options.base_url)
     content = digest("".join(texts[path] for path in sorted(texts)) + _json_file(user_options))
-    texts |= _client_manifests(spec, name, title, len(usable), content, user_options)
+    texts |= _client_manifests(
+        spec, name, title, len(usable), content, user_options, setting_variables(name, variable_of)
+    )
     files = {path: text.encode() for path, text in sorted(texts.items())}
     files[MANIFEST] = _json_file(
         _build_record(spec, options, files, len(usable), name, title, variable_of, own_files)
@@ -146,7 +155,8 @@ def _build_texts(
     )
     texts = {f"skills/{path}": text for path, text in build_skills(outline).items()}
     texts[f"agents/{name}.md"] = build_agent(outline)
-    texts |= build_programs(name, variable_of, options.base_url, no_auth=options.no_auth)
+    requirement = parse_requirement(options.requirement) if options.requirement else None
+    texts |= build_programs(name, variable_of, options.base_url, requirement, no_auth=options.no_auth)
     reads = sum(operation.effect is Effect.READ for operation in usable)
     texts["README.md"] = fill_template(
         "readme.md",
@@ -155,6 +165,7 @@ def _build_texts(
         about=safe_line(spec.description, 300),
         name=name,
         at="@",
+        install=install_text(requirement),
         count=str(len(usable)),
         reads=str(reads),
         changes=str(len(usable) - reads),
@@ -173,7 +184,9 @@ def _tools_sentence(name: str, count: int) -> str:
         if count <= MAX_LISTED_TOOLS
         else f"The tools `find`, `describe`, `read` and `call` of {prefix} reach"
     )
-    return f"{subject} the same operations with the same rules, where they are offered."
+    # Other clients than Claude Code have no command on their PATH, and other prefixes.
+    fallback = "use them where there is no such command"
+    return f"{subject} the same operations with the same rules, where they are offered: {fallback}."
 
 
 def _licence_sentence(spec: Spec) -> str:
@@ -216,7 +229,13 @@ def digest(text: str | bytes) -> str:
 
 
 def _client_manifests(
-    spec: Spec, name: str, title: str, count: int, content_hash: str, user_options: Mapping[str, object]
+    spec: Spec,
+    name: str,
+    title: str,
+    count: int,
+    content_hash: str,
+    user_options: Mapping[str, Mapping[str, object]],
+    option_of: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the files that clients read about the plugin."""
     # Clients update a plugin when its version differs, so the version ends in a hash of everything that was built.
@@ -232,13 +251,22 @@ def _client_manifests(
         "description": summary,
         "author": {"name": author or "nlapi"},
         "keywords": ["api", "openapi", "nlapi"],
+        "hooks": f"./{HOOKS}",
         "userConfig": user_options,
     }
     entry = {"name": name, "source": "./", "description": summary}
     market = {"name": name, "owner": plugin["author"], "description": summary, "plugins": [entry]}
-    codex = {key: plugin[key] for key in ("name", "version", "description", "author", "keywords")}
-    codex |= {"skills": "./skills/", "mcpServers": f"./{CODEX_MCP}"}
-    return {PLUGIN: _json_file(plugin), MARKETPLACE: _json_file(market), CODEX: _json_file(codex)}
+    shared = {key: plugin[key] for key in ("name", "version", "description", "author", "keywords")}
+    codex = {**shared, "skills": "./skills/", "mcpServers": f"./{CODEX_MCP}"}
+    variable_of = {option: variable for variable, option in option_of.items()}
+    manifests = {
+        PLUGIN: plugin,
+        MARKETPLACE: market,
+        CODEX: codex,
+        GEMINI: gemini_extension(shared, command_name(name), user_options, variable_of),
+        **portable_files(shared, command_name(name)),
+    }
+    return {path: _json_file(manifest) for path, manifest in manifests.items()}
 
 
 def _build_record(

@@ -15,10 +15,7 @@ usage() {
 # nlapi as it is installed. Nothing is fetched by its name, which anybody may take at a registry.
 run() {
   if command -v nlapi >/dev/null 2>&1; then exec nlapi "$@"; fi
-  echo "@command@ needs nlapi, which is not on the PATH. Install it from its checkout, one of:" >&2
-  echo "  uv tool install 'PATH_OF_NLAPI[mcp]'" >&2
-  echo "  pipx install 'PATH_OF_NLAPI[mcp]'" >&2
-  exit 127
+@fallback@
 }
 
 for word in "$@"; do
