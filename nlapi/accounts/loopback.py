@@ -59,7 +59,7 @@ class LoopbackReceiver:
         self.ignored = 0
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class RedirectHandler(BaseHTTPRequestHandler):
             timeout = REQUEST_SECONDS
 
             def do_GET(self) -> None:
@@ -71,12 +71,12 @@ class LoopbackReceiver:
         # On IPv4, to which browsers fall back for `localhost` too.
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
 
-        class Server(HTTPServer):
+        class RedirectServer(HTTPServer):
             address_family = family
             allow_reuse_address = False
 
         try:
-            self._server = Server(("::1" if family is socket.AF_INET6 else "127.0.0.1", port), Handler)
+            self._server = RedirectServer(("::1" if family is socket.AF_INET6 else "127.0.0.1", port), RedirectHandler)
         except OSError as error:
             message = f"port {port} of this machine, to which the browser would come back, is taken: {error.strerror}"
             raise CredentialError(message, hint="--redirect-uri names another, if the API allows it") from None

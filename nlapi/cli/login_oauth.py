@@ -23,6 +23,7 @@ from nlapi.cli.prompts import read_line
 from nlapi.client.safe_text import single_line
 from nlapi.credential_references import is_reference, read_reference
 from nlapi.errors import UsageError
+from nlapi.extras import require_extra
 from nlapi.openapi.egress import NetworkScope
 from nlapi.openapi.urls import parse_url
 
@@ -52,6 +53,7 @@ class OAuthOptions:
 
 def log_in_with_oauth(spec: Spec, scheme: SecurityScheme, options: OAuthOptions, stored_secret: str) -> TokenGrant:
     """Return the tokens of a login. `stored_secret` is that of the client in an earlier login, "" for none."""
+    require_extra("login", "a login with OAuth")
     grant, endpoints = _endpoints(spec, scheme, options)
     if not options.client_id:
         site = parse_url(endpoints.token_url).site

@@ -225,7 +225,7 @@ def _free_id(name: str, location: str, taken: set[str]) -> str:
 
 def _scan(document: Document) -> tuple[dict[Place, _Sightings], Counter[str]]:
     """Return the places with the name of a credential, and the numbers of operations (`all`) and of bodies (`body`)."""
-    reader = _Reader(document)
+    reader = _ParameterReader(document)
     seen: dict[Place, _Sightings] = {}
     totals: Counter[str] = Counter()
     for item, operation in reader.operations():
@@ -251,7 +251,7 @@ Field = tuple[str, bool, Mapping[str, Any]]
 """The name of a parameter as it is written, whether it is required, and its node."""
 
 
-class _Reader:
+class _ParameterReader:
     """Reads of a description what may be a credential; each shared part once."""
 
     def __init__(self, document: Document) -> None:
