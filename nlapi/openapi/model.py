@@ -268,6 +268,30 @@ Requirement = Mapping[str, tuple[str, ...]]
 """One alternative of authentication: every scheme in it (id -> scopes) is needed; an empty one needs no credential."""
 
 
+CredentialPlace = tuple[str, str]
+"""Location (query, header, cookie, body) and name; that of a header is in lower case."""
+
+
+class CredentialParameters:
+    """The credentials among the parameters and body properties of a description.
+
+    `places` maps each to the id of its SecurityScheme; `schemes` are those that no description declares.
+    """
+
+    def __init__(self, places: Mapping[CredentialPlace, str], schemes: Mapping[str, SecurityScheme]) -> None:
+        self.places = places
+        self.schemes = schemes
+        self.body_names = frozenset(name for location, name in places if location == "body")
+
+    def scheme_of(self, name: str) -> str | None:
+        """Return the id of the scheme for a parameter of this name, or of this id; None for no credential."""
+        ids = [id for (_, parameter), id in self.places.items() if name.lower() == parameter.lower()]
+        return ids[0] if ids else next((id for id in self.places.values() if id == name), None)
+
+
+NO_CREDENTIALS = CredentialParameters({}, {})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestDetails:
     """The parts of an Operation that a request needs; parsed on demand, because parsing them is slow."""

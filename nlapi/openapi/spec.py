@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from nlapi.errors import UsageError
 from nlapi.issue import Issue, Level
-from nlapi.openapi.credential_parameters import NO_CREDENTIALS, CredentialParameters
 from nlapi.openapi.egress import NetworkOrigin, NetworkScope, origin_of
 from nlapi.openapi.model import (
+    NO_CREDENTIALS,
     Body,
+    CredentialParameters,
     Link,
     Parameter,
     RequestDetails,

@@ -10,7 +10,7 @@ import posixpath
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class PluginManifest:
     """A plugin's record of how it was built: options, nlapi's version, path -> SHA-256.
 
     `command` is its command on the PATH, `variables` are those that this reads: the base URL, then credentials.
+    `settings` maps the arguments that have a setting to the environment variable that goes before it.
     """
 
     options: Options
@@ -48,6 +49,7 @@ class PluginManifest:
     files: Mapping[str, str]
     user_files: Mapping[str, str]
     """The files of people at the time of the build, path -> SHA-256."""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -65,9 +67,9 @@ def read_manifest(content: bytes, location: str) -> PluginManifest:
         options: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in data["options"].items()
         }
-        if not options.keys() <= {field.name for field in fields(Options)}:
+        if not options.keys() <= {entry.name for entry in fields(Options)}:
             raise ValueError("options that are not known")
-        files = {str(path): str(field) for path, field in data["files"].items()}
+        files = {str(path): str(hash) for path, hash in data["files"].items()}
         # Paths are written to and removed by; a plugin from elsewhere must not reach other files.
         if any(path.startswith("/") or "\\" in path or ".." in path.split("/") for path in files):
             raise ValueError("a path that leads out of the folder")
@@ -77,7 +79,8 @@ def read_manifest(content: bytes, location: str) -> PluginManifest:
             variables=tuple(map(str, data["variables"])),
             version=str(data["nlapi"]),
             files=files,
-            user_files={str(path): str(field) for path, field in data["people"].items()},
+            user_files={str(path): str(hash) for path, hash in data["people"].items()},
+            settings={str(name): str(variable) for name, variable in data.get("settings", {}).items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"

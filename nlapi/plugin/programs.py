@@ -13,6 +13,7 @@ from nlapi.errors import UsageError
 from nlapi.openapi.model import SecurityScheme
 from nlapi.openapi.spec import Spec
 from nlapi.openapi.urls import is_http_url
+from nlapi.plugin.argument_settings import ArgumentSetting
 from nlapi.plugin.markdown import fill_template, inert_line
 from nlapi.plugin.names import BASE_URL, credential_settings, variable_form
 from nlapi.plugin.requirement import EXTRA, Requirement, install_lines
@@ -63,23 +64,32 @@ def session_variable(name: str) -> str:
     return f"NLAPI_{variable_form(name)}_SESSION"
 
 
-def setting_variables(name: str, variable_of: Mapping[str, str]) -> dict[str, str]:
-    """Return the plugin's settings: environment variable -> option."""
+def setting_variables(
+    name: str, variable_of: Mapping[str, str], settings: Iterable[ArgumentSetting] = ()
+) -> dict[str, str]:
+    """Return the plugin's settings, those for arguments (`settings`) last: environment variable -> option."""
     credentials = {setting.variable: setting.option for setting in credential_settings(variable_of)}
-    return {url_variable(name): BASE_URL, **credentials}
+    arguments = {setting.variable: setting.option for setting in settings}
+    return {url_variable(name): BASE_URL, **credentials, **arguments}
 
 
 def build_programs(
-    name: str, variable_of: Mapping[str, str], base_url: str, requirement: Requirement | None, *, no_auth: bool
+    name: str,
+    variable_of: Mapping[str, str],
+    base_url: str,
+    requirement: Requirement | None,
+    settings: Iterable[ArgumentSetting] = (),
+    *,
+    no_auth: bool,
 ) -> dict[str, str]:
     """Return path -> text of the command, the MCP server and the hooks.
 
-    `variable_of` maps security schemes to variables.
+    `variable_of` maps security schemes to variables; `settings` are those for arguments.
     """
     command = command_name(name)
     values = {"command": command, "session": session_variable(name)}
-    keys = setting_variables(name, variable_of)
-    settings = fill_template(
+    keys = setting_variables(name, variable_of, settings)
+    shell_settings = fill_template(
         "settings.sh",
         given="\n".join(f"given {variable} {OPTION_PREFIX}{key.upper()} {key}" for variable, key in keys.items()),
         session=session_variable(name),
@@ -89,7 +99,7 @@ def build_programs(
             "command.sh",
             **values,
             fallback=_fallback_lines(command, requirement),
-            settings=settings,
+            settings=shell_settings,
             flags=_option_lines(name, variable_of, base_url, no_auth),
             length=str(max_tool_length(name)),
         ),
