@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nlapi.issue import Issue
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.user_files import NOTES_FOLDER
+from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
 
 _SPAN = re.compile(r"(?<!`)`([^`\n]{1,120})`(?!`)")
@@ -21,6 +22,10 @@ _IDENTIFIER = re.compile(r"[a-z]+(?:[A-Z][a-z0-9]*)+|[a-z]+(?:[_/.-][a-z0-9]+)*[
 # After one of these the words belong to the shell, not to the call.
 _COMMAND_END = re.compile(r"[|;&<>()]|\s#")
 MAX_QUOTED = 6
+# `removeBook` is a read; `listBooks` changes something: plain statements of one word.
+_EFFECT_CLAIM = re.compile(
+    r"`([^`\s]+)` (?:is an? (read|write|destroy)\b|(only reads|changes nothing|changes something)\b)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +40,23 @@ class Vocabulary:
         """Operation id -> its arguments, as named by tools and by the description."""
         tools = {callable_id(operation): compile_tool(operation) for operation in self.operations if operation.usable}
         return {id: {*tool.places, *(wire for _, wire in tool.places.values())} for id, tool in tools.items()}
+
+    @cached_property
+    def choices(self) -> dict[tuple[str, str], frozenset[str]]:
+        """(operation id, argument) -> the values of its enum, for arguments that have nothing else."""
+        choices = {}
+        for operation in self.operations:
+            if operation.usable:
+                tool = compile_tool(operation)
+                for name in tool.places:
+                    values = argument_schema(tool, name).get("enum")
+                    if isinstance(values, list) and all(isinstance(value, str) for value in values):
+                        choices[callable_id(operation), name] = frozenset(values)
+        return choices
+
+    @cached_property
+    def effects(self) -> dict[str, Effect]:
+        return {callable_id(operation): operation.effect for operation in self.operations if operation.usable}
 
     @cached_property
     def terms(self) -> set[str]:
@@ -64,9 +86,8 @@ def unknown_names(
     for path, text in _markdown_texts(files):
         if not path.startswith(NOTES_FOLDER):
             continue
-        yield from (
-            _reference_issue(path, message, hint) for message, hint in _command_faults(text, vocabulary, command)
-        )
+        faults = (*_command_faults(text, vocabulary, command), *_effect_faults(text, vocabulary))
+        yield from (_reference_issue(path, message, hint) for message, hint in faults)
         for span in _code_spans(text):
             # Notes may have ordinary words in backticks, so only the spelling of an identifier counts.
             if _IDENTIFIER.fullmatch(span) and span not in vocabulary.terms and span not in plugin_names:
@@ -93,6 +114,28 @@ def _command_faults(text: str, vocabulary: Vocabulary, command: str) -> Iterator
             name = re.match(r"([\w.-]+):?=", word)
             if name and not word.startswith("-") and name[1] not in vocabulary.arguments[id]:
                 yield f"gives {id} the argument {name[1]}, which it does not take", ""
+            elif name and (fault := _value_fault(vocabulary, id, name[1], word[name.end() :])):
+                yield fault, ""
+
+
+def _value_fault(vocabulary: Vocabulary, id: str, name: str, value: str) -> str:
+    """Return what is wrong with a value; "" for one that the argument takes, or that a shell fills in."""
+    choices = vocabulary.choices.get((id, name), frozenset())
+    plain = value.strip("'\"")
+    if not choices or plain in choices or not re.fullmatch(r"[\w.-]+", plain) or plain == name.upper():
+        return ""
+    return f"gives {id} {name}={plain}, which is none of {', '.join(sorted(choices)[:MAX_QUOTED])}"
+
+
+def _effect_faults(text: str, vocabulary: Vocabulary) -> Iterator[tuple[str, str]]:
+    """Yield where a note says of an operation that it only reads, and it changes something, or the other way."""
+    for id, kind, claim in _EFFECT_CLAIM.findall(text):
+        effect, is_read = (
+            vocabulary.effects.get(id),
+            (kind or claim).lower() in ("read", "only reads", "changes nothing"),
+        )
+        if effect is not None and is_read != (effect is Effect.READ):
+            yield f"says that `{id}` {'only reads' if is_read else 'changes something'}; it is a {effect}", ""
 
 
 def _markdown_texts(files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:

@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
 
+from nlapi import bundled
 from nlapi.client.auth import shared_ids
 from nlapi.errors import UsageError
+from nlapi.openapi.document import read_document
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.names import RESERVED_WORDS, join_words
@@ -35,16 +37,28 @@ COMMAND_WORDS = frozenset(("run", "resume", "set", "settings"))
 PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,99}")
 
 
-def plugin_name(title: str) -> str:
-    """Return a name made from the title of an API: `Spotify Ads API` -> spotify-ads."""
+def plugin_name(title: str, spec: Spec | None = None) -> str:
+    """Return a name made from the title of an API: `Spotify Ads API` -> spotify-ads.
+
+    The name of a plugin that nlapi ships is left to the description that it was made of.
+    """
     plain = unicodedata.normalize("NFKD", re.sub(r"['’]s\b", "", title)).encode("ascii", "ignore").decode().lower()
     words = [word for word in re.findall("[a-z0-9]+", plain) if word not in RESERVED_WORDS]
     specific = [word for word in words if word not in GENERIC_WORDS and not re.fullmatch(r"v?\d+", word)]
     name = join_words(specific or words, MAX_NAME)
-    return name if KEBAB.fullmatch(name) else join_words(["api", *words], MAX_NAME)
+    name = name if KEBAB.fullmatch(name) else join_words(["api", *words], MAX_NAME)
+    return f"{name}-api" if is_bundled_name(name, spec) else name
 
 
-def check_name(name: str) -> str:
+def is_bundled_name(name: str, spec: Spec | None) -> bool:
+    """Return whether a name is that of a plugin that nlapi ships, made of another description than `spec`."""
+    if spec is None or (shipped := bundled.spec(name)) is None:
+        return False
+    info = read_document(shipped[1], shipped[0]).tree["info"]
+    return (info["title"], info["description"]) != (spec.title, spec.description)
+
+
+def check_name(name: str, spec: Spec | None = None) -> str:
     """Return `name`, or raise UsageError with the reason why a plugin cannot have it."""
     if not KEBAB.fullmatch(name) or len(name) > MAX_NAME:
         hint = f"lower-case letters, digits and single dashes, a letter first, at most {MAX_NAME}: my-api"
@@ -53,6 +67,8 @@ def check_name(name: str) -> str:
         raise UsageError(
             f"{name!r} is reserved: only Anthropic's own plugins have {' or '.join(sorted(RESERVED_WORDS))} in it"
         )
+    if is_bundled_name(name, spec):
+        raise UsageError(f"{name!r} is the name of a plugin that nlapi ships", hint=f"another one: my-{name}")
     return name
 
 

@@ -17,7 +17,9 @@ from nlapi.tools.names import join_names
 
 # Of one file: what a model reads at once.
 MAX_OPERATIONS = 50
-MAX_CHARACTERS = 60_000
+MAX_CHARACTERS = 9_000
+# Of one area, whose skill has a line or more for each: a larger area has larger files.
+MAX_FILES = 24
 
 # An area of more groups is one file in parts: its skill has a link to each file, all on one line.
 MAX_GROUPS = 12
@@ -70,8 +72,9 @@ def summary(operation: Operation, limit: int) -> str:
 def _split_entries(entries: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
     part: list[tuple[str, str]] = []
     size = 0
+    limit = max(MAX_CHARACTERS, sum(len(text) for _, text in entries) // MAX_FILES)
     for entry in entries:
-        if part and (len(part) == MAX_OPERATIONS or size + len(entry[1]) > MAX_CHARACTERS):
+        if part and (len(part) == MAX_OPERATIONS or size + len(entry[1]) > limit):
             yield part
             part, size = [], 0
         part.append(entry)

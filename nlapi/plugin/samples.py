@@ -53,7 +53,7 @@ def sample_arguments(operation: Operation, *, blank: bool = False) -> dict[str, 
         return arguments
     if not blank or not all(isinstance(value, str) for value in arguments.values()):
         return None
-    return {name: _placeholder(name) for name in arguments}
+    return {name: placeholder(name) for name in arguments}
 
 
 def _accepts(tool: Tool, arguments: Mapping[str, object]) -> bool:
@@ -109,14 +109,23 @@ def _sample_value(operation: Operation, name: str) -> object:
     if example is not None:
         return example
     # An id that nobody has would read like a real one, so it is a placeholder.
-    if location == "path" or is_id_argument((location, wire)):
-        kind = schema.get("type")
-        if kind == "string" and not schema.keys() & {"enum", "pattern", "format", "minLength", "maxLength"}:
-            return _placeholder(wire)
+    if (location == "path" or is_id_argument((location, wire))) and takes_placeholder(schema):
+        return placeholder(wire)
     return _schema_value(answer_schemas(operation.spec).reader, schema, name, 0)
 
 
-def _placeholder(name: str) -> str:
+def takes_placeholder(schema: Mapping[str, object]) -> bool:
+    """Return whether any text is a value of a schema."""
+    return schema.get("type") == "string" and not schema.keys() & {
+        "enum",
+        "pattern",
+        "format",
+        "minLength",
+        "maxLength",
+    }
+
+
+def placeholder(name: str) -> str:
     """Return the name of an argument as a placeholder: campaignId -> CAMPAIGN_ID."""
     return re.sub(r"[^A-Z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()).strip("_") or "VALUE"
 

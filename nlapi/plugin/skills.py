@@ -12,11 +12,14 @@ from nlapi.client.safe_text import code_span
 from nlapi.openapi.hints import read_hints
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.plugin.argument_settings import common_section
+from nlapi.plugin.descriptions import agent_description, area_descriptions, main_description
 from nlapi.plugin.markdown import fill_template, inert_line, yaml_string
 from nlapi.plugin.names import callable_id
+from nlapi.plugin.questions import Question, area_questions, questions
 from nlapi.plugin.recipes import Recipe, recipe_index, recipe_usage, recipes_of_area, recipes_section
 from nlapi.plugin.reference import reference_files, summary
-from nlapi.plugin.samples import argument_words, sample_arguments
+from nlapi.plugin.samples import argument_words, placeholder, sample_arguments, takes_placeholder
+from nlapi.plugin.subjects import subjects
 from nlapi.plugin.user_files import weave_notes
 from nlapi.resources.id_sources import IdSource, IdSources
 from nlapi.resources.nouns import Words, singular_noun
@@ -31,22 +34,16 @@ MAX_SOURCES = 15
 # Operations named for one kind of id: those that list it for an organization, for a repository and for the user.
 MAX_LISTED_SOURCES = 3
 
+_ENTRY = re.compile(r"(?m)^## (\S+)$")
+
 # A SKILL.md with its notes has to stay under 200 lines (Claude Code's own advice is 500); the rest is in the
 # references.
-MAX_LISTED_OPERATIONS = 60
+MAX_LISTED_OPERATIONS = 40
 MAX_UNITS = 8
-MAX_CONSENT = 20
 MAX_EXAMPLES = 3
 
-# Operations of a kind that are tried for an example: each try compiles a tool and checks values against its schema.
-MAX_TRIED = 12
-
-# In characters. All names and descriptions together stay within MAX_SESSION_TEXT, as they are paid for in every
-# session: 1,361 tokens at 3.6 characters, below file_checks.MAX_SESSION_TOKENS. A description shares the rest, and has
-# 120 however many there are.
-MAX_DESCRIPTION = 480
-MIN_DESCRIPTION = 120
-MAX_SESSION_TEXT = 4_900
+# Of an area with more operations the rest are named without a line of their own, at most so many in a file.
+MAX_NAMED = 120
 
 
 class IdGuide:
@@ -152,9 +149,7 @@ def _area_body(
     return fill_template(
         "area.md",
         **values,
-        references=", ".join(f"[{file}](references/{file})" for file in files),
-        operations=_operation_lines(area),
-        consent=_consent_section(area),
+        operations=_operation_lines(area, files, ids),
         ids=_ids_section(
             area,
             ids,
@@ -162,7 +157,7 @@ def _area_body(
             values["main"],
         ),
         units=_units_section(area),
-        examples=examples(area.operations, ids, values["command"]),
+        examples=examples(area_questions(area), ids, values["command"]),
     )
 
 
@@ -171,39 +166,40 @@ def _safe_summary(operation: Operation, limit: int) -> str:
     return inert_line(summary(operation, limit), limit)
 
 
-def _operation_lines(area: Area) -> str:
+def _operation_lines(area: Area, files: Mapping[str, str], ids: IdGuide) -> str:
+    """Return the operations by the reference that has them, the most usual with a line of their own."""
+    by_id = {callable_id(operation): operation for operation in area.operations}
     main = set(_main_operations(area.operations))
-    lines = [_operation_line(operation) for operation in area.operations if operation in main]
-    more = len(area.operations) - len(lines)
-    return "\n".join([*lines, *([f"- and {more} more, in the references"] if more else [])])
+    common = set(ids.common_names(area.operations))
+    parts = []
+    for file, text in files.items():
+        members = [by_id[id] for id in _ENTRY.findall(text) if id in by_id]
+        lines = [_operation_line(operation, common) for operation in members if operation in main]
+        others = [f"`{callable_id(operation)}`" for operation in members if operation not in main]
+        more = [f"- also {join_names(others, MAX_NAMED)}"] if others and lines else []
+        named = "" if lines else f" {join_names(others, MAX_NAMED)}"
+        parts.append("\n".join([f"[{file}](references/{file}):{named}", *([""] if lines else []), *lines, *more]))
+    return "\n\n".join(parts)
 
 
 def _main_operations(operations: Sequence[Operation]) -> list[Operation]:
-    """Return the operations that a skill lists: of many, those that are not deprecated and least deep in the API."""
+    """Return the operations that have a line: of many, those that are not deprecated and least deep in the API."""
     order = sorted(operations, key=lambda operation: (operation.deprecated, operation.path.count("/")))
     return order[:MAX_LISTED_OPERATIONS]
 
 
-def _operation_line(operation: Operation) -> str:
-    required = [code_span(name, 40) for name in compile_tool(operation).required]
-    arguments = f"; {join_names(required, 4)}" if required else ""
+def _operation_line(operation: Operation, common: Collection[str]) -> str:
+    required = [code_span(name, 40) for name in compile_tool(operation).required if name not in common]
+    arguments = f"; {join_names(required, 5)}" if required else ""
     deprecated = "deprecated, " if operation.deprecated else ""
     return f"- `{callable_id(operation)}` ({deprecated}{operation.effect}{arguments}): {_safe_summary(operation, 100)}"
-
-
-def _consent_section(area: Area) -> str:
-    lines = []
-    for effect, effect_text in ((Effect.WRITE, "Changes something"), (Effect.DESTROY, "Takes something away")):
-        names = [f"`{callable_id(operation)}`" for operation in area.operations if operation.effect is effect]
-        lines += [f"{effect_text}: {join_names(names, MAX_CONSENT)}."] if names else []
-    return "\n".join(["## What needs consent", "", *lines] if lines else ["Nothing here changes anything."])
 
 
 def _ids_section(area: Area, ids: IdGuide, elsewhere: Mapping[Operation, str], main: str) -> str:
     lines = list(ids.lines(area.operations, MAX_SOURCES, elsewhere))
     common = [code_span(name, 64) for name in ids.common_names(area.operations)]
     if common and elsewhere:
-        lines.insert(0, f"- {join_names(common, 8)}: the same in most operations, see the skill `{main}`")
+        lines.insert(0, f"- {join_names(common, 8)}: required by most operations, see the skill `{main}`")
     elif common:
         lines = [*ids.common_lines(), *lines]
     return "\n".join(["## Where ids come from", "", *lines]) if lines else ""
@@ -225,66 +221,53 @@ def _units_section(area: Area) -> str:
     return "\n".join(["## Units", "", *lines]) if lines else ""
 
 
-def examples(operations: Sequence[Operation], ids: IdGuide, command: str) -> str:
-    """Return up to three examples with their commands: a list, one item of it, a change."""
-    texts: list[str] = []
-    used_ids: set[str] = set()
-    kinds = (
-        [
-            candidate
-            for candidate in operations
-            if candidate.effect is Effect.READ and not compile_tool(candidate).required
-        ],
-        [candidate for candidate in operations if candidate.effect is Effect.READ and compile_tool(candidate).required],
-        [
-            candidate
-            for candidate in operations
-            if candidate.effect is Effect.WRITE and compile_tool(candidate).required
-        ],
-        [candidate for candidate in operations if candidate.effect is Effect.DESTROY],
-        list(operations),
-    )
-    # Twice through the kinds, as an API of three lists has three examples all the same; placeholders in capitals only
-    # where no values could be derived.
-    for kind, blank in (*((kind, False) for kind in (*kinds, *kinds)), *((kind, True) for kind in (*kinds, *kinds))):
-        for operation in [candidate for candidate in kind if candidate.id not in used_ids and not candidate.deprecated][
-            :MAX_TRIED
-        ]:
-            if len(texts) < MAX_EXAMPLES and (text := _example(operation, ids, command, blank=blank)):
-                texts.append(text)
-                used_ids.add(operation.id)
-                break
-    return "\n\n".join([*(["## Examples"] if texts else []), *texts])
+def examples(questions: Sequence[Question], ids: IdGuide, command: str) -> str:
+    """Return up to three sentences of a person with the commands that they come to."""
+    texts = list(filter(None, (_example(question, ids, command) for question in questions)))[:MAX_EXAMPLES]
+    note = "Ids are samples: take those of the look-up. After a yes, the same command with `--yes` for `--dry-run`."
+    is_change = any("--dry-run" in text for text in texts)
+    return "\n\n".join([*(["## Examples"] if texts else []), *texts, *([note] if is_change else [])])
 
 
-def _example(operation: Operation, ids: IdGuide, command: str, *, blank: bool) -> str:
-    arguments = sample_arguments(operation, blank=blank)
-    if arguments is None:
-        return ""
-    sources = {
-        name: source
-        for name, source in ids.for_operation(operation).items()
-        if name in arguments and name not in ids.common
-    }
-    lookups = ((source.operation, sample_arguments(source.operation)) for source in sources.values())
+def _example(question: Question, ids: IdGuide, command: str) -> str:
+    operation = question.operation
+    sources = ids.for_operation(operation)
+    sample = sample_arguments(operation)
+    if sample is None:
+        sample = sample_arguments(operation, blank=True) or {}
+        tool = compile_tool(operation)
+        if not sample or not all(takes_placeholder(argument_schema(tool, name)) for name in sample):
+            return ""
+    if question.arguments:
+        # A sample has a value for a body that would be empty, and here there is one.
+        sample = {name: value for name, value in sample.items() if name in compile_tool(operation).required}
+    required = _with_placeholders(operation, sample, ids)
+    lookups = [
+        (source.operation, sample_arguments(source.operation, blank=True))
+        for name, source in sources.items()
+        if name in required and name not in ids.common
+    ]
     lines = list(
         dict.fromkeys(
-            f"{command} {callable_id(source)}{argument_words(lookup_arguments)}"
-            for source, lookup_arguments in lookups
-            if lookup_arguments is not None
+            f"{command} {callable_id(source)}{argument_words(_with_placeholders(source, given, ids))}"
+            for source, given in lookups
+            if given is not None and source is not operation
         )
     )
-    call = f"{command} {callable_id(operation)}{argument_words(arguments)}"
-    is_change = operation.effect is not Effect.READ
-    lines += [f"{call} --dry-run", f"{call} --yes"] if is_change else [call]
-    values = [f"{name} {value}" for name, value in arguments.items() if isinstance(value, str) and not value.isupper()]
-    goal = re.sub(r'["“”]', "'", _safe_summary(operation, 90)) + (
-        f" ({', '.join(values[:3])})" if values and is_change else ""
-    )
+    call = f"{command} {callable_id(operation)}{argument_words({**required, **question.arguments})}"
+    lines.append(call if operation.effect is Effect.READ else f"{call} --dry-run")
     block = "\n".join(lines)
-    note = "\nThe last line only after a yes." if is_change else ""
-    by_name = ", by a name that is looked up first" if len(lines) > 1 + is_change else ""
-    return f'"{inert_line(goal, 160)}"{by_name}:\n\n```\n{block}\n```{note}'
+    return f'"{question.text}"\n\n```\n{block}\n```'
+
+
+def _with_placeholders(operation: Operation, arguments: Mapping[str, object], ids: IdGuide) -> dict[str, object]:
+    """Return arguments in which an id that is looked up is a placeholder, as far as the description takes one."""
+    looked_up = {*ids.for_operation(operation), *ids.common}
+    tool = compile_tool(operation)
+    return {
+        name: placeholder(name) if name in looked_up and takes_placeholder(argument_schema(tool, name)) else value
+        for name, value in arguments.items()
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +276,8 @@ class Outline:
 
     name: str
     title: str
+    subject: str
+    """the title without the words for what an API is"""
     about: str
     areas: tuple[Area, ...]
     ids: IdGuide
@@ -313,8 +298,7 @@ class Outline:
 
 def build_skills(outline: Outline) -> dict[str, str]:
     """Return path under `skills/` -> text."""
-    names = sum(len(outline.skill_name(area)) for area in outline.areas) + 2 * len(outline.name)
-    room = max(MIN_DESCRIPTION, min(MAX_DESCRIPTION, (MAX_SESSION_TEXT - names) // (len(outline.areas) + 2)))
+    described = _area_descriptions(outline) if outline.has_area_skills else {}
     texts: dict[str, str] = {}
     bodies: dict[str, str] = {}
     for area in outline.areas:
@@ -326,18 +310,15 @@ def build_skills(outline: Outline) -> dict[str, str]:
         section = recipes_section(recipes, outline.values["command"], outline.settings)
         bodies[skill_name] = "\n\n".join(filter(None, (text, section)))
         if outline.has_area_skills:
-            texts |= _area_skill(outline, area, bodies[skill_name], room)
-    parts = join_names([inert_line(area.label, 40) for area in outline.areas], 24)
-    purpose = "Used to look up or change anything in it, or several of these at once"
-    description = f"{_shorten(f'Operates {outline.title} in plain English: {parts}', room - len(purpose))}. {purpose}."
+            texts |= _area_skill(outline, area, bodies[skill_name], described[area.slug])
+    description = main_description(outline.subject, outline.areas)
     rows = "\n".join(_area_row(outline, area) for area in outline.areas)
     body = [fill_template("rules.md", **outline.values)]
     if outline.has_area_skills:
-        operations = [item for area in outline.areas for item in area.operations]
         common = common_section(outline.ids.common_lines(), outline.settings, outline.values["command"])
         body += [fill_template("where.md", rows=rows), common]
         body += [recipe_index(outline.recipes, outline.values["command"])]
-        body += [examples(operations, outline.ids, outline.values["command"])]
+        body += [examples(questions(outline.areas, 3 * MAX_EXAMPLES), outline.ids, outline.values["command"])]
     else:
         body += list(bodies.values())
         body += [recipe_usage(outline.recipes, outline.values["command"])]
@@ -365,18 +346,22 @@ def _note_names(outline: Outline, area: Area) -> tuple[str, str]:
     return area.slug, outline.skill_name(area)
 
 
-def _area_skill(outline: Outline, area: Area, body: str, room: int) -> dict[str, str]:
+def _area_descriptions(outline: Outline) -> dict[str, str]:
+    names = sum(len(outline.skill_name(area)) for area in outline.areas) + 2 * len(outline.name)
+    fixed = main_description(outline.subject, outline.areas), agent_description(outline.subject)
+    return area_descriptions(outline.subject, outline.areas, names + sum(map(len, fixed)))
+
+
+def _area_skill(outline: Outline, area: Area, body: str, description: str) -> dict[str, str]:
     skill_name, label = outline.skill_name(area), inert_line(area.label, 80)
     about = inert_line(area.about, 200).rstrip(".")
-    actions = join_names([_safe_summary(operation, 60).lower() for operation in _alternate_effects(area.operations)], 8)
-    description = f"Handles {label} of {outline.title}{f' ({about})' if about else ''}. Used to: {actions}."
     text = fill_template(
         "skill.md",
         **outline.values,
         name=skill_name,
-        description=yaml_string(_shorten(description, room)),
+        description=yaml_string(description),
         heading=f"{outline.title}: {label}",
-        about=about or f"{len(area.operations)} operations of {outline.title}.",
+        about=f"{about}." if about else f"{len(area.operations)} operations of {outline.title}.",
         body=body,
         notes="@notes@",
     )
@@ -388,48 +373,21 @@ def build_agent(outline: Outline) -> str:
     rows = "\n".join(_area_row(outline, area) for area in outline.areas)
     operations = [operation for area in outline.areas for operation in area.operations]
     ids = [*outline.ids.common_lines(), *outline.ids.lines(operations, MAX_SOURCES, {})]
-    area_names = join_names([inert_line(area.label, 30) for area in outline.areas], 6)
-    purpose = f"Brings about an outcome in {outline.title} that takes several calls, across {area_names}. "
-    purpose += "Shows every change before it is made."
     return fill_template(
         "agent.md",
         **outline.values,
         name=outline.name,
-        description=yaml_string(_shorten(purpose, 200)),
+        description=yaml_string(agent_description(outline.subject)),
         title=outline.title,
         rows=rows,
         ids="\n".join(ids) or "The user names things as the API does.",
     )
 
 
-def _shorten(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
-
-
-def _alternate_effects(operations: Sequence[Operation]) -> list[Operation]:
-    """Return reads and changes in turn: the first of each say most about an area."""
-    reads = [operation for operation in operations if operation.effect is Effect.READ]
-    changes = [operation for operation in operations if operation.effect is not Effect.READ]
-    pairs = [operation for pair in zip(reads, changes, strict=False) for operation in pair]
-    return pairs + reads[len(changes) :] + changes[len(reads) :]
-
-
 def _area_row(outline: Outline, area: Area) -> str:
-    about = inert_line(area.about, 120).rstrip(".") or join_names(
-        [_safe_summary(operation, 50) for operation in _alternate_effects(area.operations)], 3
+    about = inert_line(area.about, 120).rstrip(".") or ", ".join(
+        f"{verb} {subject.name}" for subject in subjects(area.operations, area.label)[:3] for verb in subject.verbs[:1]
     )
-    sentence = about if about.endswith(("?", "!", "…")) else f"{about}."
+    sentence = about if not about or about.endswith(("?", "!", "…")) else f"{about}."
     skill = f"{outline.name}:{outline.skill_name(area)}"
     return f"- {inert_line(area.label, 80)} ({len(area.operations)}): {sentence} `{skill}`"
-
-
-def example_prompts(groups: Sequence[Area], limit: int) -> list[str]:
-    """Return example prompts from the summaries: of each area in turn a read, then a change."""
-    columns = [_alternate_effects(group.operations) for group in groups]
-    depth = max(map(len, columns), default=0)
-    # Row by row, so that a list that is cut has something of every area.
-    ordered = [column[row] for row in range(depth) for column in columns if row < len(column)]
-    goals = dict.fromkeys(
-        summary(operation, 80) for operation in ordered if not operation.deprecated and operation.summary
-    )
-    return list(goals)[:limit]

@@ -240,6 +240,53 @@ def test_a_name_that_no_plugin_may_have_is_refused(name: str) -> None:
         plugin_of(LIBRARY, name=name)
 
 
+def described(title: str, **info: Any) -> dict[str, Any]:
+    """The library under another title, with more said of it."""
+    servers = info.pop("servers", [])
+    return {**LIBRARY, "servers": servers, "info": {"version": "1", "title": title, **info}}
+
+
+@pytest.mark.parametrize(
+    ("tree", "name"),
+    [
+        # The provider is said by a text and by the server's host.
+        (
+            described("Ads API", description="The Acme Ads API.", servers=[{"url": "https://api.acme.com/ads"}]),
+            "acme-ads",
+        ),
+        (
+            described("Ads API", contact={"email": "x@acme.co.uk"}, servers=[{"url": "https://acme.co.uk"}]),
+            "acme-ads",
+        ),
+        (described("Acme Books", description="Of Acme.", servers=[{"url": "https://acme.com"}]), "acme-books"),
+        # A hosting service and a stranger's mail say nothing.
+        (
+            described("Book API", contact={"email": "jo@gmail.com"}, servers=[{"url": "https://b7.herokuapp.com"}]),
+            "book",
+        ),
+        (described("!!! ???", servers=[{"url": "https://api.acme.com"}]), "acme"),
+        (described("!!! ???"), "api"),
+        (described("図書館 API"), "api"),
+        (described("Gerätebuchung für Büros"), "geratebuchung-fur-buros"),
+        (described("claude-anthropic"), "api"),
+        # The names of the plugins that ship are theirs.
+        (described("Ads"), "ads-api"),
+        (described("Gateway API"), "gateway-api"),
+    ],
+)
+def test_a_plugin_is_named_after_the_provider_and_the_api(tree: dict[str, Any], name: str) -> None:
+    plugin = plugin_of(tree)
+    assert plugin.name == name
+    assert list(broken_rules(plugin.files)) == []
+    assert plugin_of(json.loads(plugin.files["api/openapi.json"])).name == name
+
+
+@pytest.mark.parametrize("name", ["ads", "gateway"])
+def test_the_name_of_a_plugin_that_ships_is_refused_for_another_description(name: str) -> None:
+    with pytest.raises(UsageError, match="nlapi ships"):
+        plugin_of(LIBRARY, name=name)
+
+
 def test_the_version_changes_with_whatever_is_in_the_plugin() -> None:
     def version(**changes: Any) -> str:
         return json.loads(plugin_of({**LIBRARY, **changes}).files[".claude-plugin/plugin.json"])["version"]

@@ -105,6 +105,9 @@ def test_the_licence_says_what_the_description_says_of_its_own() -> None:
         ("`nlapi-city-library archiveLoan id=1`", "calls archiveLoan, which is no operation"),
         ("```\nnlapi-city-library listBooks author=x\n```", "gives listBooks the argument author"),
         ("The `SHORT_STORY` genre.", "speaks of `SHORT_STORY`"),
+        ("`nlapi-city-library listBooks genre=DRAMA`", "gives listBooks genre=DRAMA, which is none of NOVEL, POETRY"),
+        ("`removeBook` is a read.", "says that `removeBook` only reads; it is a destroy"),
+        ("Beware: `listBooks` changes something.", "says that `listBooks` changes something; it is a read"),
     ],
 )
 def test_a_note_that_speaks_of_what_is_not_there_is_told(plugin: Path, note: str, message: str) -> None:
@@ -118,6 +121,7 @@ def test_a_note_that_speaks_of_what_is_not_there_is_told(plugin: Path, note: str
     [
         "`listBooks genre=NOVEL`, `genre`, `book_id`, `NOVEL`, `CITY_LIBRARY_TOKEN` and `nlapi-city-library`.",
         "`nlapi-city-library listBooks genre=NOVEL | jq .data` then `nlapi-city-library --about addBook`",
+        "`removeBook` is a destroy, `listBooks` is a read. `nlapi-city-library listBooks genre=GENRE` or genre=$genre",
         "An *aside*: `jq`, `--jq EXPR`, and plain words such as camelCase or snake_case.",
     ],
 )

@@ -95,6 +95,7 @@ def test_five_thousand_operations_are_a_plugin_like_any_other() -> None:
     plugin = plugin_of(big(5_000, 5_000))
     assert len(plugin.operations) == 5_000
     assert list(exceeded_limits(plugin.files, spec_of(big(5_000, 5_000)))) == []
+    assert session_tokens(plugin.files) <= 1_200
     references = [text for path, text in plugin.files.items() if "/references/" in path]
     assert len(references) <= 150
     assert sum(text.count(b"\n## ") for text in references) == 5_000
@@ -146,7 +147,7 @@ def test_the_values_that_most_operations_take_are_named_once_with_their_source()
     main, area = (skill(owned("login"), name) for name in ("things", "things-issues"))
     assert "## Values that most operations take" in main
     assert "- `owner`: `get_user_repos` (`owner.login`)\n- `repo`: `get_user_repos` (`name`)" in main
-    assert "- `owner`, `repo`: the same in most operations, see the skill `things:things`" in area
+    assert "- `owner`, `repo`: required by most operations, see the skill `things:things`" in area
     assert "get_user_repos" not in area
 
 

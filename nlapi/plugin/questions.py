@@ -1,0 +1,209 @@
+"""Writes what a person would ask of an API, each backed by an operation and arguments that it has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nlapi.openapi.model import as_list, as_map
+from nlapi.openapi.spec import Operation
+from nlapi.plugin.markdown import inert_line
+from nlapi.plugin.samples import PLAIN_VALUE, SECRET_ARGUMENT
+from nlapi.plugin.subjects import Subject, states, subjects
+from nlapi.resources.effect_verbs import VerbForm, parse_verb
+from nlapi.resources.naming import VERBS, Intent, split_words, stem
+from nlapi.resources.semantics import OperationKind, Semantics, semantics_of
+from nlapi.tools.areas import Area
+from nlapi.tools.arguments import argument_schema
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.tool import Tool
+
+# For a thing that has a name of which the description has no example.
+NAME = "Test"
+NUMBER = 42
+MAX_NAME = 40
+# Creations with more required values than a person would say in a sentence are no example.
+MAX_REQUIRED = 4
+MAX_SUBJECTS = 4
+# Kinds of questions that a list of all areas takes turns with: what there is, a state, a creation, a report.
+MAX_TURNS = 4
+_NAMES = ("name", "title", "display_name", "displayName", "label", "summary", "subject")
+_TIMES = frozenset(("start", "end", "from", "to", "since", "until", "before", "after"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A sentence of a person, the operation that does it, and the arguments that the sentence gives."""
+
+    text: str
+    operation: Operation
+    arguments: Mapping[str, object] = field(default_factory=dict)
+
+
+def questions(areas: Sequence[Area], limit: int) -> list[Question]:
+    """Return questions to an API: of each area the most usual, then the next, so that a cut list has all kinds."""
+    columns = [area_questions(area)[:MAX_TURNS] for area in sorted(areas, key=lambda area: -_prominence(area))]
+    found: dict[str, Question] = {}
+    for turn in range(max(map(len, columns), default=0)):
+        for number, column in enumerate(columns):
+            # Another kind of question from each area: what there is, a change, a creation, a removal.
+            rotated = [*column[number % len(column) :], *column[: number % len(column)]] if column else []
+            if turn < len(rotated):
+                found.setdefault(rotated[turn].text, rotated[turn])
+    return list(found.values())[:limit]
+
+
+def question_list(areas: Sequence[Area], title: str, limit: int) -> str:
+    """Return questions as a list in Markdown; where nothing can be derived, one that any API can be asked."""
+    texts = [question.text for question in questions(areas, limit)] or [f"What can I do with {title}?"]
+    return "\n".join(f'- "{text}"' for text in texts)
+
+
+def _prominence(area: Area) -> float:
+    return max((subject.weight for subject in subjects(area.operations, area.label)[:1]), default=0.0)
+
+
+def area_questions(area: Area, limit: int = 5) -> list[Question]:
+    """Return questions to an area: find, a change of state, create, report, remove; the first of each kind."""
+    found = subjects(area.operations, area.label)
+    semantics = semantics_of(area.operations[0].spec)
+    kinds: dict[str, Question] = {}
+    others: dict[Operation, Question] = {}
+    for subject in found[:MAX_SUBJECTS]:
+        for kind, question in _subject_questions(subject, semantics):
+            if kinds.setdefault(kind, question) is not question:
+                others.setdefault(question.operation, question)
+    chosen = [kinds[kind] for kind in _ORDER if kind in kinds]
+    used = {question.operation for question in chosen}
+    return [*chosen, *(question for operation, question in others.items() if operation not in used)][:limit]
+
+
+_ORDER = ("find", "state", "create", "report", "act", "remove", "change", "read")
+
+
+def _subject_questions(subject: Subject, semantics: Semantics) -> Iterator[tuple[str, Question]]:
+    usable = [(verb, operation) for verb, operation in subject.operations if not operation.deprecated]
+    # Of several lists that which needs least: all tasks, and not those of a project.
+    usable.sort(key=lambda pair: (len(compile_tool(pair[1]).required), pair[1].path.count("/")))
+    for verb, operation in usable:
+        meaning = semantics.classify(operation)
+        if meaning.kind is OperationKind.LIST and meaning.key is None and not operation.path.endswith("}"):
+            yield "find", _list_question(subject, operation)
+        elif meaning.kind is OperationKind.CREATE:
+            yield from (("create", question) for question in _creation(subject, verb, operation))
+        elif meaning.kind is OperationKind.COMPUTE and verb == "report":
+            yield "report", _report(subject, operation)
+        elif meaning.kind is OperationKind.READ and (item := _item(subject, operation, meaning.key)):
+            yield "read", _question(f"Show me {item}", operation)
+        elif meaning.kind is OperationKind.DELETE or _is_command(verb, operation):
+            kind = "remove" if meaning.kind is OperationKind.DELETE else "act"
+            said = verb if kind == "act" or VERBS.get(stem(verb)) is Intent.DELETE else "remove"
+            if item := _item(subject, operation, meaning.key):
+                yield kind, _question(f"{said} {item}", operation)
+    for verb, operation, name, value in states(subject):
+        if not operation.deprecated and (item := _item(subject, operation, semantics.classify(operation).key)):
+            yield "state", _question(f"{verb} {item}", operation, {name: value})
+    yield from (("change", question) for verb, one in usable if verb == "change" for question in _change(subject, one))
+
+
+def _is_command(verb: str, operation: Operation) -> bool:
+    """Return whether a path ends in a verb that says all: to publish a draft, not to mark a thread as something."""
+    return bool(verb) and verb == operation.path.rpartition("/")[2].rpartition(":")[2].lower()
+
+
+def _question(text: str, operation: Operation, arguments: Mapping[str, object] | None = None) -> Question:
+    line = inert_line(text, 120)
+    return Question(text=line[:1].upper() + line[1:], operation=operation, arguments=arguments or {})
+
+
+def _list_question(subject: Subject, operation: Operation) -> Question:
+    """Return a question for a list: by a state that it filters by, by its newest, else for all."""
+    tool = compile_tool(operation)
+    for name in tool.places:
+        schema = _value_schema(tool, name)
+        words = split_words(name)
+        for value in as_list(schema.get("enum")):
+            verb = parse_verb(value.lower()) if isinstance(value, str) else None
+            is_state = words[-1:] in (["state"], ["status"], ["states"], ["statuses"])
+            if is_state and verb is not None and verb.form is VerbForm.PAST:
+                given = [value] if argument_schema(tool, name).get("type") == "array" else value
+                return _question(f"Which {subject.name} are {value.lower()}?", operation, {name: given})
+            if words[0] in ("sort", "order") and isinstance(value, str) and split_words(value)[:1] == ["created"]:
+                return _question(f"Which {subject.name} are the newest?", operation, {name: value})
+    return _question(f"Which {subject.name} do we have?", operation)
+
+
+def _value_schema(tool: Tool, name: str) -> Mapping[str, object]:
+    """Return the schema of an argument, of a list that of its items."""
+    schema = as_map(argument_schema(tool, name))
+    items = as_map(schema.get("items"))
+    return as_map(as_map(tool.input_schema.get("$defs")).get(str(items.get("$ref", "")).rpartition("/")[2])) or (
+        items or schema
+    )
+
+
+def _creation(subject: Subject, verb: str, operation: Operation) -> Iterator[Question]:
+    tool = compile_tool(operation)
+    in_path = {name for name, (location, _) in tool.places.items() if location == "path"}
+    asked = [name for name in tool.required if name not in in_path]
+    if len(asked) > MAX_REQUIRED or any(map(SECRET_ARGUMENT.search, asked)):
+        return
+    name = next((name for name in _NAMES if name in tool.places and name not in in_path), "")
+    value = _example_name(argument_schema(tool, name)) if name else ""
+    called = f" called {value}" if name else ""
+    yield _question(f"{verb} {_article(subject.noun)} {subject.noun}{called}", operation, {name: value} if name else {})
+
+
+def _report(subject: Subject, operation: Operation) -> Question:
+    words = {word for name in compile_tool(operation).places for word in split_words(name)}
+    period = " of last week" if len(words & _TIMES) > 1 else ""
+    return _question(f"Show me the {subject.name}{period}", operation)
+
+
+def _change(subject: Subject, operation: Operation) -> Iterator[Question]:
+    tool = compile_tool(operation)
+    name = next((name for name in _NAMES if tool.places.get(name, ("", ""))[0] == "body"), "")
+    item = _item(subject, operation, semantics_of(operation.spec).classify(operation).key)
+    if name and item:
+        value = f"{NAME} 2"
+        verb = "Rename" if name != "title" else "Change the title of"
+        yield _question(f"{verb} {item} to {value}", operation, {name: value})
+
+
+def _item(subject: Subject, operation: Operation, key: str | None) -> str:
+    """Return one thing as a person names it: `issue 42`, `the campaign Summer Sale`; "" where nothing names it."""
+    if key is None:
+        return ""
+    tool = compile_tool(operation)
+    argument = next((name for name, place in tool.places.items() if place == ("path", key)), "")
+    schema = argument_schema(tool, argument) if argument else {}
+    noun = _item_noun(subject, key)
+    if schema.get("type") == "integer" and split_words(key)[-1:] == ["number"]:
+        return f"{noun} {NUMBER}"
+    meaning = semantics_of(operation.spec).classify(operation)
+    properties = meaning.resource.properties if meaning.resource is not None else {}
+    named = next((name for name in _NAMES if name in properties), "")
+    if named or split_words(key)[-1:] in (["name"], ["slug"], ["login"]):
+        return f"the {noun} {_example_name(as_map(properties.get(named)))}"
+    return ""
+
+
+def _item_noun(subject: Subject, key: str) -> str:
+    """Return the noun of one thing, with what its id adds to it: `draft_ad_id` is that of a draft ad."""
+    words = split_words(key)[:-1]
+    noun = subject.noun.split()
+    return " ".join(words) if len(words) > len(noun) and words[-len(noun) :] == noun else subject.noun
+
+
+def _example_name(schema: Mapping[str, object]) -> str:
+    """Return a name that the description has as an example, as far as a person would say it."""
+    for example in (schema.get("example"), *as_list(schema.get("examples"))):
+        is_name = isinstance(example, str) and len(example) <= MAX_NAME and PLAIN_VALUE.fullmatch(example)
+        if is_name and re.match(r"[A-Z][a-z]", str(example)):
+            return str(example).strip()
+    return NAME
+
+
+def _article(noun: str) -> str:
+    return "an" if re.match(r"(?i)[aeio]|un(?!i)|up", noun) else "a"

@@ -1,0 +1,373 @@
+"""Says what operations are about as people do: the things, what one does with them, and the words for it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from nlapi.openapi.model import as_list, as_map
+from nlapi.openapi.spec import READ_METHODS, Operation, Spec
+from nlapi.plugin.markdown import inert_line
+from nlapi.resources.answers import answer_schemas
+from nlapi.resources.effect_verbs import VerbForm, parse_verb
+from nlapi.resources.naming import IMPERATIVES, PLAIN_VERBS, STOPWORDS, VERBS, plural, singular, split_words, stem
+from nlapi.resources.nouns import VERSION, noun_of, singular_noun
+from nlapi.resources.paths import segments
+from nlapi.resources.semantics import OperationKind, OperationSemantics, Semantics, semantics_of
+from nlapi.tools.areas import Area
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.text import first_sentence
+from nlapi.tools.tool import Tool
+
+_LISTS = frozenset((OperationKind.LIST, OperationKind.READ))
+_CHANGES = frozenset((OperationKind.MERGE, OperationKind.REPLACE))
+_REMOVALS = frozenset((OperationKind.DELETE, OperationKind.CLEAR))
+# What one does most with a thing, in this order.
+_KIND_VERBS = (
+    (frozenset((OperationKind.CREATE,)), "create"),
+    (_LISTS, "find"),
+    (_CHANGES, "change"),
+    (_REMOVALS, "remove"),
+)
+# Stems of words for reading what has been counted: such reads come before what is done seldom.
+_REPORT_STEMS = frozenset(
+    map(stem, "report reports statistic stats metric insight analytics usage summary totals history balance".split())
+)
+# The verbs of HTTP and of bare identifiers say nothing: POST /disputes/{dispute} changes a dispute.
+_BARE_VERBS = frozenset("get post put patch head http do api".split())
+# Words of summaries before or behind the noun: `Get multiple tasks`, `Get Campaign by ID`.
+_NOUN_ENDS = frozenset(
+    "by for from in of on to with at into within using via that which and or based accessible".split()
+)
+_ADJECTIVES = frozenset("multiple all new existing single specific certain list current full given several".split())
+# Stems that tell no area of an API from another: those of lists, ids and descriptions.
+_COMMON_STEMS = frozenset(
+    map(
+        stem,
+        """
+        id ids uuid gid name type limit offset page per size sort order field fields pretty expand cursor
+        token before after endpoint endpoints api apis rest operation operations method methods request
+        requests response object objects body resource resources value values information data user users
+        account specific given multiple based existing allow allows return returns available requires
+        required access manage managing support true false default optional parameter following example note
+        url uri key post send asc desc ascending descending direction
+        """.split(),
+    )
+)
+_MAX_PHRASE = 3
+# Share of the areas that have a word from which on it tells none of them.
+MAX_AREA_SHARE = 0.5
+MAX_SENTENCE = 400
+MAX_PROPERTIES = 40
+MAX_STATES = 4
+# Nouns of a model's own words, in ASCII letters: an API in another language is described by its labels.
+_PLAIN_WORD = re.compile(r"[a-z]{3,24}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A kind of thing that operations are about, and them with what they do, in the order of their use.
+
+    `key` is the noun of their path (`pull`), `noun` that of people in the singular (`pull request`), `name` as one
+    speaks of them (`pull requests`, `change history`).
+    """
+
+    key: str
+    noun: str
+    name: str
+    operations: tuple[tuple[str, Operation], ...]
+
+    @property
+    def verbs(self) -> list[str]:
+        """What one does with it, each once, the usual first: `merge` goes before `update branch`."""
+        return sorted(dict.fromkeys(verb for verb, _ in self.operations if verb), key=lambda verb: " " in verb)
+
+    @property
+    def weight(self) -> float:
+        """How much of an area it is: what can be created and changed goes before what can only be read."""
+        depth = min(operation.path.count("/") for _, operation in self.operations)
+        kept = [operation for _, operation in self.operations if not operation.deprecated]
+        return len({verb for verb in self.verbs if verb != "find"}) + math.log(1 + len(kept)) - 0.5 * depth
+
+
+class _SubjectIndex:
+    """A cache of the subjects of operations of one Spec, as every text about an area asks for them."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.semantics = semantics_of(spec)
+        self.by_area: dict[tuple[tuple[Operation, ...], str], list[Subject]] = {}
+
+
+def subjects(operations: Sequence[Operation], label: str = "") -> list[Subject]:
+    """Return what operations are about, the most prominent first; before these what `label` names."""
+    index = operations[0].spec.derive(_SubjectIndex)
+    key = (tuple(operations), label)
+    if key not in index.by_area:
+        index.by_area[key] = _find_subjects(operations, label, index.semantics)
+    return index.by_area[key]
+
+
+def _find_subjects(operations: Sequence[Operation], label: str, semantics: Semantics) -> list[Subject]:
+    members: dict[str, list[tuple[str, Operation]]] = {}
+    for operation in operations:
+        meaning = semantics.classify(operation)
+        members.setdefault(_key(meaning), []).append((_verb(meaning, semantics), operation))
+    found = [_subject(key, pairs, semantics) for key, pairs in members.items() if key]
+    named = {stem(word) for word in split_words(label)}
+    weights = {subject.key: subject.weight for subject in found}
+    return sorted(found, key=lambda subject: (not _is_named(subject, named), -weights[subject.key]))
+
+
+def _subject(key: str, pairs: Sequence[tuple[str, Operation]], semantics: Semantics) -> Subject:
+    noun = _noun(key, [operation for _, operation in pairs], semantics)
+    is_kind = any(semantics.classify(operation).kind is not OperationKind.COMPUTE for _, operation in pairs)
+    name = plural_noun(noun) if is_kind else _path_words(pairs[0][1], noun)
+    usual = sorted(pairs, key=lambda pair: _usage_rank(semantics.classify(pair[1]).kind))
+    return Subject(key=key, noun=noun, name=name, operations=tuple(usual))
+
+
+def _usage_rank(kind: OperationKind) -> int:
+    """Return the place of a kind of operation among what one does most: create, find, change, remove."""
+    return next((place for place, (kinds, _) in enumerate(_KIND_VERBS) if kind in kinds), len(_KIND_VERBS))
+
+
+def _path_words(operation: Operation, noun: str) -> str:
+    """Return the last literal segment of a path where it ends in the noun: `change history` and not `history`."""
+    literals = [segment.text for segment in segments(operation.route) if not segment.parameter]
+    text = " ".join(split_words(literals[-1])) if literals else ""
+    return inert_line(text, 40) if text.endswith(noun[-4:]) or not noun else " ".join(noun_of(operation)) or noun
+
+
+def _is_named(subject: Subject, stems: Collection[str]) -> bool:
+    """Return whether a label has the words of a subject: `ad-sets` are ad sets, `pulls` pull requests."""
+    words = {stem(word) for word in subject.key.split()}
+    return bool(words) and words <= set(stems)
+
+
+def _key(meaning: OperationSemantics) -> str:
+    """Return the noun of an operation in the singular: of its thing, else of its path."""
+    if meaning.resource is not None and not meaning.resource.is_singleton and meaning.resource.label:
+        return meaning.resource.label
+    words = list(singular_noun(meaning.operation))
+    # An id such as registry_get has a verb behind the noun.
+    while len(words) > 1 and stem(words[-1]) in PLAIN_VERBS:
+        words.pop()
+    is_noun = bool(words) and words[-1] not in _NOUN_ENDS and words[-1] not in STOPWORDS
+    return " ".join(words) if is_noun else ""
+
+
+def _verb(meaning: OperationSemantics, semantics: Semantics) -> str:
+    """Return what an operation does in a word or three: create, find, publish, mark uncollectible."""
+    own = _own_verb(meaning.operation)
+    for kinds, verb in _KIND_VERBS:
+        if meaning.kind in kinds:
+            is_said = kinds not in (_LISTS, _CHANGES) and own and stem(own) in VERBS
+            return own if is_said else verb
+    if meaning.kind is OperationKind.COMPUTE:
+        is_report = not _REPORT_STEMS.isdisjoint(map(stem, split_words(f"{meaning.operation.id} {meaning.verb}")))
+        return "report" if is_report else own if stem(own) not in PLAIN_VERBS else "find"
+    words = [word for word in split_words(meaning.verb) if not VERSION.fullmatch(word)]
+    if words and words[0] in _BARE_VERBS:
+        return "change"
+    if words and len(words) <= _MAX_PHRASE and _is_base(words[0]) and (not own or stem(own) == stem(words[0])):
+        return " ".join(words)
+    if not own:
+        return "change"
+    # `suspend suspended` and `mark notifications` of notifications say one thing twice.
+    said = {stem(own), *map(stem, _key(meaning).split())}
+    is_said = not words or stem(words[-1]) in said
+    return own if is_said else f"{own} {' '.join(words[-2:])}".strip()
+
+
+def _own_verb(operation: Operation) -> str:
+    """Return the verb that a summary or an id begins with; "" without one."""
+    for text in (operation.summary, re.split(r"[/.]", operation.id)[-1]):
+        words = split_words(text[:60])
+        if words and words[0] not in _BARE_VERBS and _is_verb(words[0]):
+            verb = parse_verb(words[0])
+            return verb.base if verb is not None and verb.form is VerbForm.THIRD else words[0]
+    return ""
+
+
+def _is_verb(word: str) -> bool:
+    verb = parse_verb(word)
+    return _is_base(word) or (verb is not None and verb.form is VerbForm.THIRD)
+
+
+def _is_base(word: str) -> bool:
+    """Return whether a word is a verb as one commands: `pause`, and neither `drafts` nor `suspended`."""
+    verb = parse_verb(word)
+    is_known = stem(word) in VERBS or stem(word) in IMPERATIVES
+    return verb.form is VerbForm.BASE if verb is not None else is_known and singular(word) == word
+
+
+def _noun(key: str, operations: Sequence[Operation], semantics: Semantics) -> str:
+    """Return the noun as summaries have it (pull request), where two of them do; else that of the path (pull)."""
+    usual = [
+        operation
+        for operation in operations
+        if semantics.classify(operation).kind not in (OperationKind.ACT, OperationKind.COMPUTE)
+    ]
+    phrases = Counter(filter(None, map(_object_phrase, usual)))
+    if key in phrases:
+        return inert_line(key, 40)
+    head = stem(key.split()[-1])
+    best = next((phrase for phrase, count in phrases.most_common(3) if count > 1 and _shares(phrase, head)), "")
+    return inert_line(best or key, 40)
+
+
+def _shares(phrase: str, head: str) -> bool:
+    """Return whether a phrase is another form of a noun: repository of repo, pull request of pull."""
+    stems = [stem(word) for word in phrase.split()]
+    return any(part.startswith(head) or head.startswith(part) or part.endswith(head) for part in stems)
+
+
+def _object_phrase(operation: Operation) -> str:
+    """Return the object of a summary in the singular: `List pull requests for a repository` -> pull request."""
+    words = [word for word in split_words(operation.summary[:80]) if word not in ("a", "an", "the", "your", "s")]
+    if not words or not _is_verb(words[0]):
+        return ""
+    end = next((place for place, word in enumerate(words) if word in _NOUN_ENDS), len(words))
+    noun = [word for word in words[1:end] if word not in _ADJECTIVES]
+    return " ".join([*noun[:-1], singular(noun[-1])]) if noun and len(noun) <= _MAX_PHRASE else ""
+
+
+def plural_noun(noun: str) -> str:
+    head, _, last = noun.rpartition(" ")
+    return f"{head} {plural(last) if last.isalpha() else last}".strip()
+
+
+def states(subject: Subject) -> list[tuple[str, Operation, str, object]]:
+    """Return the verbs that set a state of a thing: (pause, its change, argument, value), by its enums and switches."""
+    found: dict[str, tuple[str, Operation, str, object]] = {}
+    for verb, operation in subject.operations:
+        if verb == "change":
+            for name, schema in _body_fields(operation):
+                for value in _state_values(name, schema):
+                    if state_verb := _state_verb(str(name if value is True else value)):
+                        found.setdefault(state_verb, (state_verb, operation, name, value))
+    return list(found.values())[:MAX_STATES]
+
+
+def _state_verb(state: str) -> str:
+    """Return the verb that leads to a state: PAUSED -> pause, OFF -> turn off; "" without one."""
+    if state.lower() in ("on", "off"):
+        return f"turn {state.lower()}"
+    word = parse_verb(state.lower())
+    return word.base if word is not None and word.form is VerbForm.PAST and stem(word.base) not in PLAIN_VERBS else ""
+
+
+def _body_fields(operation: Operation) -> Iterator[tuple[str, Mapping[str, object]]]:
+    tool = compile_tool(operation)
+    for name, (location, _) in tool.places.items():
+        if location == "body":
+            yield name, _definition(tool, name)
+
+
+def _state_values(name: str, schema: Mapping[str, object]) -> Iterable[object]:
+    if schema.get("type") == "boolean":
+        return (True,)
+    words = split_words(name)
+    values = [value for value in as_list(schema.get("enum")) if isinstance(value, str)]
+    is_state = bool(words) and words[-1] in ("state", "status")
+    return values if is_state or {value.lower() for value in values} == {"on", "off"} else ()
+
+
+def areas_by_use(areas: Sequence[Area]) -> tuple[Area, ...]:
+    """Return areas with the operations of each group in the order of their use."""
+    return tuple(
+        replace(
+            area,
+            groups=tuple(replace(group, operations=_by_use(group.operations, group.label)) for group in area.groups),
+        )
+        for area in areas
+    )
+
+
+def _by_use(operations: Sequence[Operation], label: str) -> tuple[Operation, ...]:
+    """Return operations by subject, of each in the order create, find, change, remove; deprecated ones last."""
+    order = [operation for subject in subjects(operations, label) for _, operation in subject.operations]
+    listed = set(order)
+    everything = [*order, *(operation for operation in operations if operation not in listed)]
+    return tuple(sorted(everything, key=lambda operation: operation.deprecated))
+
+
+class Keywords:
+    """The words by which each area of an API is told from the others."""
+
+    def __init__(self, areas: Sequence[Area]) -> None:
+        # What is said in names and summaries goes before what is said in descriptions alone.
+        self._tiers = [_Tier(areas, _named_words), _Tier(areas, _described_words)]
+
+    def of(self, area: Area, known: str) -> list[str]:
+        """Return the words of an area that few others have, most telling first, without those of `known`."""
+        known_stems = {stem(word) for word in split_words(known)} | _COMMON_STEMS
+        words = [word for tier in self._tiers for word in tier.words(area)]
+        return list({stem(word): word for word in reversed(words) if stem(word) not in known_stems}.values())[::-1]
+
+
+class _Tier:
+    """The words of one kind of text, by area."""
+
+    def __init__(self, areas: Sequence[Area], words_of: Callable[[Operation], Iterable[str]]) -> None:
+        self._words = {
+            area.slug: Counter(word for operation in area.operations for word in _telling(words_of(operation)))
+            for area in areas
+        }
+        self._areas = Counter(word for words in self._words.values() for word in set(map(stem, words)))
+
+    def words(self, area: Area) -> list[str]:
+        total = len(self._words)
+        counts: Counter[str] = Counter()
+        spellings: dict[str, str] = {}
+        for word, count in self._words[area.slug].most_common():
+            counts[stem(word)] += count
+            spellings.setdefault(stem(word), word)
+        scores = {
+            root: math.log(1 + count) * math.log(1 + total / self._areas[root])
+            for root, count in counts.items()
+            if self._areas[root] <= max(1, total * MAX_AREA_SHARE)
+        }
+        return [spellings[root] for root in sorted(scores, key=lambda root: (-scores[root], root))]
+
+
+def _named_words(operation: Operation) -> Iterator[str]:
+    tool = compile_tool(operation)
+    yield from split_words(operation.summary or first_sentence(operation.description[:MAX_SENTENCE]))
+    yield from split_words(operation.path.rpartition("/")[2])
+    for name, (location, _) in tool.places.items():
+        yield from split_words(name)
+        # What is asked of a report is a value: impressions, spend, age.
+        if operation.method in READ_METHODS:
+            yield from (word for value in _choices(tool, name) for word in split_words(value))
+        # Many bodies are one object: {"data": {...}}.
+        if location == "body":
+            properties = answer_schemas(operation.spec).reader.properties(_definition(tool, name))
+            yield from (word for inner in list(properties)[:MAX_PROPERTIES] for word in split_words(inner))
+
+
+def _choices(tool: Tool, name: str) -> list[str]:
+    """Return the texts that an argument may be, or the items of its list."""
+    schema = _definition(tool, name)
+    target = str(as_map(schema.get("items")).get("$ref", "")).rpartition("/")[2]
+    items = as_map(as_map(tool.input_schema.get("$defs")).get(target)) or as_map(schema.get("items"))
+    values = [*as_list(schema.get("enum")), *as_list(items.get("enum"))]
+    return [value for value in values if isinstance(value, str)][:MAX_PROPERTIES]
+
+
+def _described_words(operation: Operation) -> Iterable[str]:
+    return split_words(first_sentence(operation.description[:MAX_SENTENCE]))
+
+
+def _telling(words: Iterable[str]) -> set[str]:
+    return {word for word in words if _PLAIN_WORD.fullmatch(word) and word not in STOPWORDS and word not in _ADJECTIVES}
+
+
+def _definition(tool: Tool, name: str) -> Mapping[str, object]:
+    """Return the schema of an argument, of a reference that of its target."""
+    schema = as_map(tool.input_schema["properties"].get(name))
+    target = str(schema.get("$ref", "")).rpartition("/")[2]
+    return {**as_map(as_map(tool.input_schema.get("$defs")).get(target)), **schema} if target else schema
