@@ -6,7 +6,14 @@ from importlib.util import find_spec
 
 from nlapi.errors import UsageError
 
-MODULES = {"claude": "anthropic", "envoy": "grpc", "gateway": "jsonschema_rs", "mcp": "mcp", "postgres": "psycopg"}
+MODULES = {
+    "claude": "anthropic",
+    "envoy": "grpc",
+    "gateway": "jsonschema_rs",
+    "login": "authlib",
+    "mcp": "mcp",
+    "postgres": "psycopg",
+}
 """Extra -> the module that stands for it. `otel` and `models` are looked for where they are used."""
 
 

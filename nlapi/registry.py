@@ -1,7 +1,7 @@
-"""The APIs that the user registered, stored in one JSON file, and the environment variables that they name.
+"""The APIs that the user registered, as profiles in one TOML file, and the user's folders and policy.
 
 The command line and `nlapi.load` both use it, so it is below `cli` although it reads the environment
-(docs/design/022-credentials-by-place.md).
+(docs/design/022-credentials-by-place.md, docs/design/093-profiles.md).
 """
 
 from __future__ import annotations
@@ -9,15 +9,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nlapi.errors import MissingCredentialError, NlapiError, UsageError
+from nlapi.credential_references import VARIABLE, is_reference, read_reference
+from nlapi.errors import NlapiError, UsageError
 from nlapi.local_files import locked, write_file
 
-# The prefix of a reference to an environment variable. The file never holds a credential itself.
-REFERENCE = "env:"
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
+    from tomlkit.items import Table
+
+PROFILES_FILE = "apis.toml"
+# Of versions before 0.2: read until something is registered, and then moved aside.
+EARLIER_FILE = "apis.json"
+HEADER = "The APIs that you registered (docs/accounts.md). `nlapi api` changes this file, and so may you."
 # A policy that cannot be read stops the command: it may contain a `deny` (docs/design/024-consent-to-a-plan.md).
 REPAIR_HINT = "nothing is sent until it is mended, as it may forbid it"
 
@@ -27,11 +34,13 @@ class Registration:
     """A registered API. `auth` maps scheme ids to references such as `env:NAME`, never to a credential.
 
     `known` maps argument names to values. With `no_auth` it is called without credentials. `workflows` are the
-    locations of Arazzo documents.
+    locations of Arazzo documents. `environments` maps names to base URLs, and `env` is the one that is used if no other
+    is named. `client_id`, `issuer`, `scopes` and `redirect_uri` are for `nlapi auth login`; `model` and `output` are
+    the defaults of those options; `rules` are rules of the policy for this API.
     """
 
+    # The field names are the keys of apis.toml (`known` is `set` there): they do not change.
     source: str
-    # The field names are the keys of apis.json (`asdict`): they do not change.
     base_url: str | None = None
     auth: Mapping[str, str] = field(default_factory=dict)
     known: Mapping[str, str] = field(default_factory=dict)
@@ -39,6 +48,21 @@ class Registration:
     root: str | None = None
     no_auth: bool = False
     workflows: Sequence[str] = ()
+    env: str = ""
+    environments: Mapping[str, str] = field(default_factory=dict)
+    client_id: str = ""
+    issuer: str = ""
+    scopes: Sequence[str] = ()
+    redirect_uri: str = ""
+    model: str = ""
+    output: str = ""
+    rules: Sequence[Mapping[str, object]] = ()
+
+
+_TEXTS = frozenset(("source", "base_url", "root", "env", "client_id", "issuer", "redirect_uri", "model", "output"))
+_TEXT_LISTS = frozenset(("overlays", "workflows", "scopes"))
+_TEXT_MAPS = frozenset(("auth", "known", "environments"))
+_KEYS = {"set" if entry.name == "known" else entry.name: entry.name for entry in fields(Registration)}
 
 
 def user_folder(kind: str) -> Path:
@@ -50,19 +74,71 @@ def user_folder(kind: str) -> Path:
     return Path(getattr(platformdirs, f"user_{kind}_dir")("nlapi"))
 
 
+def profiles_path() -> Path:
+    """Return the file of the registered APIs."""
+    return user_folder("config") / PROFILES_FILE
+
+
 def read_registrations() -> dict[str, Registration]:
-    """Return every registered API by name. NlapiError when the file is damaged; it is not changed."""
-    file = user_folder("config") / "apis.json"
+    """Return every registered API by name, but for damaged entries (`registration_faults`).
+
+    NlapiError when the file as a whole cannot be read; it is not changed.
+    """
+    return _read_profiles()[0]
+
+
+def registration_faults() -> dict[str, str]:
+    """Return what is wrong with each entry that cannot be used, by name."""
+    return _read_profiles()[1]
+
+
+def _read_profiles() -> tuple[dict[str, Registration], dict[str, str]]:
+    entries = _read_entries()
+    registrations: dict[str, Registration] = {}
+    faults: dict[str, str] = {}
+    # An account (`github@work`) has what its API has, so that the API is read first.
+    for name in sorted(entries, key=lambda name: "@" in name):
+        base = registrations.get(name.partition("@")[0]) if "@" in name else None
+        try:
+            registrations[name] = _parse(entries[name], base)
+        except (TypeError, AttributeError) as error:
+            faults[name] = str(error)
+    return registrations, faults
+
+
+def _read_entries() -> dict[str, Any]:
+    """Return the entries of the file by name, as they are written."""
+    file, earlier = profiles_path(), user_folder("config") / EARLIER_FILE
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return _earlier_entries(earlier)
+    except (OSError, ValueError) as error:
+        raise _damaged(file, getattr(error, "strerror", None) or error) from None
+    import tomllib
+
+    try:
+        entries = tomllib.loads(text).get("apis", {})
+    except tomllib.TOMLDecodeError as error:
+        raise _damaged(file, f"it is not TOML: {error}") from None
+    if not isinstance(entries, dict):
+        raise _damaged(file, "apis is no table")
+    return entries
+
+
+def _earlier_entries(file: Path) -> dict[str, Any]:
     try:
         data: Any = json.loads(file.read_text(encoding="utf-8"))
-        return {name: _parse(entry) for name, entry in data.items()}
+        return {name: {"set" if key == "known" else key: value for key, value in entry.items() if value is not None}
+                for name, entry in data.items()}  # fmt: skip
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise NlapiError(
-            f"{file} cannot be read: {reason}", hint="mend it, or move it away and register again"
-        ) from None
+        raise _damaged(file, getattr(error, "strerror", None) or error) from None
+
+
+def _damaged(file: Path, reason: object) -> NlapiError:
+    return NlapiError(f"{file} cannot be read: {reason}", hint="mend it, or move it away and register again")
 
 
 def read_policy() -> tuple[str, Mapping[str, object] | None]:
@@ -84,59 +160,172 @@ def read_policy() -> tuple[str, Mapping[str, object] | None]:
         raise UsageError(f"{file} is not TOML: {error}", hint=REPAIR_HINT) from None
 
 
-def _parse(data: Mapping[str, Any]) -> Registration:
-    """Return one entry of the file. TypeError or AttributeError for a form that change_registrations does not write."""
-    entry = Registration(**data)
-    texts = (entry.source, entry.base_url or "", entry.root or "", *entry.auth.items(), *entry.known.items())
-    for text in (*texts, tuple(entry.overlays), tuple(entry.workflows)):
-        if not all(isinstance(part, str) for part in (text if isinstance(text, tuple) else (text,))):
-            raise TypeError(f"{text!r} should be a text")
-    if not isinstance(entry.no_auth, bool):
-        raise TypeError(f"no_auth is {entry.no_auth!r}, not true or false")
-    return entry
+def _parse(data: Any, base: Registration | None) -> Registration:
+    """Return one entry of the file; what an account does not say is that of `base`. TypeError for another form."""
+    if not isinstance(data, Mapping):
+        raise TypeError("it is no table")
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in _KEYS:
+            raise TypeError(f"{key!r} is not known; it has {', '.join(_KEYS)}")
+        _check_form(key, _KEYS[key], value)
+        values[_KEYS[key]] = tuple(value) if isinstance(value, list) else value
+    if base is not None:
+        # Not the credentials: the account would act as somebody else.
+        return replace(base, **{"auth": {}, **values})
+    if "source" not in values:
+        raise TypeError("it has no source")
+    return Registration(**values)
+
+
+def _check_form(key: str, name: str, value: object) -> None:
+    """Raise TypeError, with the key, for a value of another form than the key's."""
+    if name in _TEXTS:
+        wanted, fits = "a text", isinstance(value, str)
+    elif name in _TEXT_LISTS:
+        wanted, fits = "a list of texts", isinstance(value, list) and all(isinstance(part, str) for part in value)
+    elif name in _TEXT_MAPS:
+        wanted, fits = "a table of texts", isinstance(value, Mapping) and all(map(_is_text, value.values()))
+    elif name == "rules":
+        wanted, fits = "a list of tables", isinstance(value, list) and all(isinstance(part, Mapping) for part in value)
+    else:
+        wanted, fits = "true or false", isinstance(value, bool)
+    if not fits:
+        raise TypeError(f"{key} is not {wanted}")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def change_registrations(change: Callable[[dict[str, Registration]], None]) -> None:
     """Let `change` change the registered APIs, and write them in one step; other processes wait for their turn.
 
-    NlapiError when the file is damaged or its folder cannot be written.
+    Comments and damaged entries of the file stay. NlapiError when the file as a whole is damaged or its folder cannot
+    be written.
     """
-    file = user_folder("config") / "apis.json"
+    file = profiles_path()
     try:
         with locked(file):
-            registrations = read_registrations()
-            change(registrations)
-            entries = {name: asdict(entry) for name, entry in sorted(registrations.items())}
-            write_file(file, json.dumps(entries, indent=2))
+            before = read_registrations()
+            after = dict(before)
+            change(after)
+            document = _document(file)
+            _write_entries(document, before, after)
+            write_file(file, document.as_string())
+            earlier = file.with_name(EARLIER_FILE)
+            if earlier.exists():
+                earlier.replace(earlier.with_name(f"{EARLIER_FILE}.migrated"))
     except OSError as error:
         raise NlapiError(f"{file.parent} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR") from None
 
 
+def _document(file: Path) -> TOMLDocument:
+    """Return the file for editing; a new one with the entries of an earlier version."""
+    import tomlkit
+
+    try:
+        return tomlkit.parse(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        document = tomlkit.document()
+        document.add(tomlkit.comment(HEADER))
+        apis = tomlkit.table(is_super_table=True)
+        for name, entry in _read_entries().items():
+            apis.append(name, entry)
+        document.append("apis", apis)
+        return document
+
+
+def _write_entries(
+    document: TOMLDocument, before: Mapping[str, Registration], after: Mapping[str, Registration]
+) -> None:
+    import tomlkit
+
+    if "apis" not in document:
+        document.append("apis", tomlkit.table(is_super_table=True))
+    apis: Any = document["apis"]
+    for name in before.keys() - after.keys():
+        apis.remove(name)
+    for name, entry in after.items():
+        if before.get(name) != entry:
+            # What is damaged is written anew, as its unknown keys would be in the way again.
+            table = apis.get(name) if name in before else None
+            apis[name] = _updated(table, entry, after.get(name.partition("@")[0]) if "@" in name else None)
+
+
+def _updated(table: Table | None, entry: Registration, base: Registration | None) -> Table:
+    """Return the table of an entry, an existing one with what has changed; an account has what differs from its API."""
+    import tomlkit
+
+    table = table if table is not None else tomlkit.table()
+    for key, name in _KEYS.items():
+        value = getattr(entry, name)
+        inherited = getattr(base, name) if base is not None and name != "auth" else None
+        is_default = value in (None, "", False) or (isinstance(value, Mapping | Sequence) and not value)
+        if value == inherited or (is_default and not inherited):
+            table.pop(key, None)
+        else:
+            plain = _plain(value)
+            if table.get(key) != plain:
+                table[key] = plain
+    return table
+
+
+def as_entry(entry: Registration) -> dict[str, Any]:
+    """Return a registration as its entry in the file, with every key."""
+    return {key: _plain(getattr(entry, name)) for key, name in _KEYS.items()}
+
+
+def _plain(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
+
+
 def is_name(text: str) -> bool:
-    """Return whether an API can be registered under this name: letters, digits, `-` and `_`, 255 at most."""
-    return len(text) <= 255 and text.replace("-", "_").isidentifier()
+    """Return whether an API can be registered under this name: letters, digits, `-` and `_`, 255 at most.
+
+    An account of it has a name of its own behind an `@`: `github@work`.
+    """
+    name, mark, account = text.partition("@")
+    parts = (name, account) if mark else (name,)
+    return len(text) <= 255 and all(part.replace("-", "_").isidentifier() for part in parts)
 
 
 def find_registration(name: str) -> Registration | None:
-    """Return the API that is registered as `name`, or None."""
-    return read_registrations().get(name) if is_name(name) else None
+    """Return the API that is registered as `name`, or None. NlapiError for a damaged entry, which it names.
+
+    An account that is not registered itself has what its API has, but for the credentials.
+    """
+    if not is_name(name):
+        return None
+    registrations, faults = _read_profiles()
+    base = name.partition("@")[0]
+    for damaged in (name, base):
+        if damaged in faults:
+            raise NlapiError(
+                f"{profiles_path()}: the API {damaged!r} cannot be used: {faults[damaged]}", hint="mend it"
+            )
+    if name in registrations or "@" not in name or base not in registrations:
+        return registrations.get(name)
+    return replace(registrations[base], auth={})
+
+
+def description_name(name: str) -> str:
+    """Return the registered name that the description of `name` belongs to: that of the API, for an account of it."""
+    base, mark, _ = name.partition("@")
+    if not mark:
+        return name
+    entry = _read_entries().get(name, {})
+    return name if isinstance(entry, Mapping) and "source" in entry else base
 
 
 def resolve_credential(scheme: str, reference: str) -> str:
-    """Return the credential behind `env:NAME`, or `reference` itself. CredentialError when the variable is not set."""
-    if not reference.startswith(REFERENCE):
-        return reference
-    return read_variable(reference.removeprefix(REFERENCE), f"--auth {scheme}")
+    """Return the credential behind a reference (`env:NAME`, `file:PATH`, `cmd:COMMAND`), or `reference` itself.
+
+    CredentialError when it cannot be had.
+    """
+    return read_reference(reference, f"--auth {scheme}") if is_reference(reference) else reference
 
 
 def variables_of(references: Mapping[str, str]) -> dict[str, str]:
     """Return the variable that holds the credential, by scheme id, for the references that name one."""
-    return {scheme: text.removeprefix(REFERENCE) for scheme, text in references.items() if text.startswith(REFERENCE)}
-
-
-def read_variable(name: str, option: str) -> str:
-    """Return the value of an environment variable that an option names. CredentialError when it has none."""
-    value = os.environ.get(name)
-    if not value:
-        raise MissingCredentialError(f"the environment has no {name}, which {option} names", hint=f"export {name}=...")
-    return value
+    return {scheme: text.removeprefix(VARIABLE) for scheme, text in references.items() if text.startswith(VARIABLE)}

@@ -18,6 +18,7 @@ COMMANDS = {
     "claude": (["ask", "hello", "-a", "ads", "--planner", "model"], "the login of a profile of Anthropic's"),
     "envoy": (["gateway", "serve", "--data-plane", "envoy"], "`--data-plane envoy`"),
     "gateway": (["gateway", "serve", "--example"], "`nlapi gateway serve`"),
+    "login": (["auth", "login", "ads", "bearer", "--issuer", "http://127.0.0.1:9"], "a login with OAuth"),
     "mcp": (["mcp", "ads"], "`nlapi mcp`"),
     "postgres": (["gateway", "serve", "--database", "postgresql://nlapi@127.0.0.1/gateway"], "a PostgreSQL database"),
 }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import stat
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,12 +66,12 @@ def test_a_kill_leaves_the_old_file_or_the_new_one(seed: int, folder: Path) -> N
     # The lock went with the process.
     registry.change_registrations(lambda entries: entries.update(after=registry.Registration(source="/y.yaml")))
     assert "after" in registry.read_registrations()
-    assert stat.S_IMODE((folder / "apis.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE((folder / "apis.toml").stat().st_mode) == 0o600
 
 
 def test_a_change_that_fails_changes_nothing(folder: Path) -> None:
     registry.change_registrations(lambda entries: entries.update(a=registry.Registration(source="/a.yaml")))
-    before = (folder / "apis.json").read_bytes()
+    before = (folder / "apis.toml").read_bytes()
 
     def fail(entries: dict[str, registry.Registration]) -> None:
         entries.clear()
@@ -79,8 +79,8 @@ def test_a_change_that_fails_changes_nothing(folder: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):
         registry.change_registrations(fail)
-    assert (folder / "apis.json").read_bytes() == before
-    assert json.loads(before)["a"]["source"] == "/a.yaml"
+    assert (folder / "apis.toml").read_bytes() == before
+    assert tomllib.loads(before.decode())["apis"]["a"]["source"] == "/a.yaml"
 
 
 def test_a_file_keeps_its_mode_and_a_link_stays_one(tmp_path: Path) -> None:

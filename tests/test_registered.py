@@ -134,6 +134,6 @@ def test_a_registered_name_is_not_registered_again(home: Path) -> None:
 def test_a_damaged_file_is_said_to_be_one(home: Path) -> None:
     (home / "config").mkdir()
     (home / "config" / "apis.json").write_text('{"mine": {"source": "x", "no_auth": "yes"}}')
-    with pytest.raises(NlapiError, match=r"apis\.json cannot be read"):
+    with pytest.raises(NlapiError, match=r"the API 'mine' cannot be used: no_auth is not true or false"):
         nlapi.load("mine")
     assert nlapi.load("ads").operations

@@ -16,6 +16,7 @@ from nlapi import registry
 from nlapi.cli import console, table
 from nlapi.cli.command_table import COMMANDS
 from nlapi.cli.options import ListOutput
+from nlapi.credential_references import is_reference
 from nlapi.errors import NlapiError, UsageError
 from nlapi.local_files import locked, write_file
 
@@ -135,7 +136,8 @@ def _literal_credential(words: Sequence[str]) -> str:
     """Return the option that gives a credential itself, with its name alone; "" where there is none."""
     parts = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
     for option, word in pairwise(parts):
-        if option == "--auth" and not word.partition("=")[2].startswith((registry.REFERENCE, "$")):
+        value = word.partition("=")[2]
+        if option == "--auth" and not (is_reference(value) or value.startswith("$")):
             return f"--auth {word.partition('=')[0]}"
         if option in ("-H", "--header") and re.search(r"(?i)auth|token|cookie|key|secret", word.partition(":")[0]):
             return f"{option} {word.partition(':')[0]}"

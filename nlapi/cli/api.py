@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi import bundled, registry
-from nlapi.cli import console, table
+from nlapi.cli import api_profile, console, table
 from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, parse_pairs
 from nlapi.cli.target import auth_references
+from nlapi.credential_references import is_reference
 from nlapi.errors import CredentialError, NlapiError, UsageError
 from nlapi.local_files import write_file
 from nlapi.registry import Registration
@@ -37,14 +38,14 @@ nlapi api add local openapi.yaml --base-url http://127.0.0.1:8000 --no-auth
 nlapi api add shop openapi.yaml --workflows shop.arazzo.yaml"""
 
 
-def _overlay_file(name: str) -> Path:
+def overlay_file(name: str) -> Path:
     """Return the path of the overlay of a registered API."""
     return registry.user_folder("config") / EFFECTS_FOLDER / f"{name}.overlay.yaml"
 
 
 def _accepted_overlay(name: str, source: str, overlays: Sequence[str]) -> str | None:
     """Return the accepted overlay of an API that is registered again for the same description, else None."""
-    entry, file = registry.read_registrations().get(name), _overlay_file(name)
+    entry, file = registry.read_registrations().get(name), overlay_file(name)
     is_unchanged = entry is not None and entry.source == source and str(file) in entry.overlays
     return str(file) if file.is_file() and (is_unchanged or str(file) in overlays) else None
 
@@ -57,7 +58,7 @@ def propose_overlay(name: str, spec: Spec) -> None:
     if not text:
         _remove_overlay(name)
         return
-    file = _overlay_file(name)
+    file = overlay_file(name)
     try:
         # For the user alone: whoever can write this file decides which POSTs are sent without a question.
         write_file(file, text)
@@ -70,7 +71,7 @@ def propose_overlay(name: str, spec: Spec) -> None:
 
 def _remove_overlay(name: str) -> None:
     """Remove the overlay of an API."""
-    _overlay_file(name).unlink(missing_ok=True)
+    overlay_file(name).unlink(missing_ok=True)
 
 
 def _accept_overlay(name: str) -> None:
@@ -81,7 +82,7 @@ def _accept_overlay(name: str) -> None:
     from nlapi.openapi.spec import Effect
     from nlapi.tools.pins import write_pin
 
-    entry, file = _registered(name), _overlay_file(name)
+    entry, file = _registered(name), overlay_file(name)
     if str(file) in entry.overlays and file.is_file():
         raise UsageError(f"the reads of {name} are accepted already", hint=f"{file} has them, and can be edited")
     if not file.is_file():
@@ -137,6 +138,7 @@ def add(
     if existing := registration_of(source):
         raise UsageError(f"{source} is a registered name itself", hint=f"its description is at {existing.source}")
     credentials = _references(auth, no_auth)
+    source, base_url = _described(source, base_url)
     if base_url is not None:
         parse_url(base_url)
     # Absolute paths, so that the name works from any folder; a URL or a bundled name stays as it is.
@@ -151,6 +153,7 @@ def add(
         # Last, so that no other overlay undoes the effects that a person has accepted (docs/design/020-effects.md).
         layers = [*(layer for layer in layers if layer != accepted), accepted]
     spec = nlapi.load(source, overlays=layers, root=root)
+    credentials, values = _stored_values(spec, credentials, parse_pairs(known_values, "--set"))
     for scheme in credentials.keys() - spec.security_schemes.keys():
         names = ", ".join(spec.security_schemes) or "none"
         raise CredentialError(f"{spec.title} has no security scheme {scheme!r}", hint=f"it has {names}")
@@ -158,7 +161,7 @@ def add(
         source=source,
         base_url=base_url,
         auth=credentials,
-        known=parse_pairs(known_values, "--set"),
+        known=values,
         overlays=layers,
         root=root,
         no_auth=no_auth,
@@ -177,11 +180,47 @@ def add(
         console.note(note)
     if bundled.spec(name):
         console.note(f"On the command line {name} is this API now; nlapi.load({name!r}) still gives the bundled one")
-    if not (credentials or no_auth) and (options := _credential_options(spec)):
+    if not (credentials or no_auth or _has_login(name)) and (options := _credential_options(spec)):
         console.note(
-            f"It wants a credential, and none is registered: add it again with {' or '.join(options)}; "
-            "or with --no-auth, if it takes none"
+            f"It wants a credential: `nlapi auth login {name}` asks for it and stores it; or add it again with "
+            f"{' or '.join(options)}, or with --no-auth, if it takes none"
         )
+
+
+def _has_login(name: str) -> bool:
+    from nlapi.accounts.store import LoginStore
+
+    return bool(LoginStore().list_keys(name))
+
+
+def _stored_values(
+    spec: Spec, credentials: dict[str, str], values: dict[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the references and the values to register: a value that is a credential has to be a reference."""
+    find = spec.credential_parameters.scheme_of
+    known = dict(values)
+    for name, text in values.items():
+        if (id := find(name)) is None:
+            continue
+        if not is_reference(text):
+            hint = f"leave it out, and `nlapi auth login` asks for it; or name where it is: --set {name}=env:NAME"
+            raise UsageError(
+                f"{name} is a credential, and would be stored in a file that is none for secrets", hint=hint
+            )
+        credentials = {**credentials, id: known.pop(name)}
+    return credentials, known
+
+
+def _described(source: str, base_url: str | None) -> tuple[str, str | None]:
+    """Return the description of an API that is named by its address alone, and that address where it has no server."""
+    from nlapi.openapi.discovery import discover_description, is_bare
+
+    if not is_bare(source):
+        return source, base_url
+    with console.show_progress("looking for its description"):
+        found = discover_description(source)
+    console.note(f"its description is at {found}")
+    return found, base_url
 
 
 def _workflow_documents(files: Sequence[str] | None) -> dict[str, int]:
@@ -200,7 +239,7 @@ def _references(auth: list[str] | None, no_auth: bool) -> dict[str, str]:
     """Return the references of `--auth` by scheme id; UsageError for a credential itself, whose value is not shown."""
     references = auth_references(auth, no_auth=no_auth)
     for scheme, value in references.items():
-        if not value.startswith(registry.REFERENCE):
+        if not is_reference(value):
             raise UsageError(
                 f"the credential for {scheme} would be stored in a file", hint=f"name a variable: {scheme}=env:NAME"
             )
@@ -236,6 +275,11 @@ def update(name: Annotated[str, typer.Argument(metavar="NAME", help="A registere
     console.note(f"{name}: {console.count_noun(len(lines), 'difference')} accepted" if pin else f"{name} is pinned now")
 
 
+app.command(epilog="nlapi api show shop")(api_profile.show)
+app.command(epilog=api_profile.EDIT)(api_profile.edit)
+app.command(epilog="nlapi api rename shop store")(api_profile.rename)
+
+
 @app.command("list", epilog="nlapi api list -o json")
 def list_(output: ListOutput = None) -> None:
     """Show the registered APIs."""
@@ -258,6 +302,8 @@ def list_(output: ListOutput = None) -> None:
                 "auth": "--no-auth" if registration.no_auth else _as_options(registration.auth),
                 "set": _as_options(registration.known),
             }
+    for name, fault in registry.registration_faults().items():
+        console.note(f"warning: {registry.profiles_path()}: {name} cannot be used: {fault}")
     table.print_list(
         rows,
         output,
@@ -292,14 +338,26 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A registere
 
     _registered(name)
     registry.change_registrations(lambda registrations: _forget(registrations, name))
-    _remove_overlay(name)
-    remove_pin(name)
+    _forget_logins(name)
+    if "@" not in name:
+        _remove_overlay(name)
+        remove_pin(name)
     console.note(f"{name} is forgotten")
+
+
+def _forget_logins(name: str) -> None:
+    from nlapi.accounts.store import LoginStore
+
+    store = LoginStore()
+    for key in store.list_keys():
+        if key.api == name or key.api.startswith((f"{name}@", f"{name}/")):
+            left = store.remove(key)
+            console.note(f"the login {key} is forgotten" + (f", but not by the keyring: {left}" if left else ""))
 
 
 def _registered(name: str) -> Registration:
     """Return the API that is registered as `name`; UsageError when there is none."""
-    entry = registry.read_registrations().get(name)
+    entry = registry.read_registrations().get(name) or registry.find_registration(name)
     if entry is None:
         raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
     return entry

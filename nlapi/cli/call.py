@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +20,7 @@ from nlapi.cli.options import (
     BaseUrl,
     Deadline,
     DryRun,
+    Env,
     Events,
     NoAuth,
     Output,
@@ -121,6 +122,7 @@ def call(
         typer.Option("--raw-body", metavar="TEXT|@FILE|-", help="The whole body, as it is; nothing of it is checked."),
     ] = None,
     base_url: BaseUrl = None,
+    env: Env = None,
     auth: Auth = None,
     no_auth: NoAuth = False,
     dry_run: DryRun = False,
@@ -152,12 +154,12 @@ def call(
         curl=curl,
         yes=yes or yes_to is not None,
         # Read before anything is sent, so that a wrong column costs no change.
-        shape=resolve_shape(shape),
+        shape=resolve_shape(replace(shape, output=shape.output or _registered_output(source))),
         timeout=timeout,
         events=events,
     )
     with console.silenced(shape.quiet):
-        target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
+        target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth, env=env)
         run_call(request, target, known_values)
 
 
@@ -211,6 +213,14 @@ def run_call(request: CallInput, target: Target, known_values: Mapping[str, str]
     sender = _Sender(call_request, consent, shape, item_filter, stream_limits(request.timeout, request.events))
     if code := sender.send_pages() if shape.all else sender.send_once():
         raise typer.Exit(code)
+
+
+def _registered_output(source: str) -> Output | None:
+    """Return the format that is registered for an API (`nlapi api edit -o`)."""
+    from nlapi.registry import find_registration
+
+    entry = find_registration(source)
+    return Output(entry.output) if entry is not None and entry.output in list(Output) else None
 
 
 class _Sender:

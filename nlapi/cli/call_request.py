@@ -63,6 +63,7 @@ def read_call(
         known_values = {key: value for key, value in known_values.items() if key not in from_path}
     else:
         tool = compile_tool(target.spec.operation(name))
+    target, pairs = _take_credentials(target, pairs, tool)
     content, sent = None, parse_headers(headers)
     if raw_body is not None:
         if args == "-" and raw_body == "-":
@@ -79,6 +80,24 @@ def read_call(
         target=_with_headers(target, tool, secret),
         changes=changes,
     )
+
+
+def _take_credentials(target: Target, pairs: list[str], tool: Tool) -> tuple[Target, list[str]]:
+    """Return the Target with the credentials among `KEY=VALUE` pairs, and the other pairs."""
+    from nlapi.cli.target import take_credentials
+
+    arguments = tool.input_schema["properties"]
+    own = {pair: name for pair in pairs if (name := credential_name(target, pair)) and name not in arguments}
+    if not own:
+        return target, pairs
+    given = {name: pair.partition("=")[2] for pair, name in own.items()}
+    return take_credentials(target, given)[0], [pair for pair in pairs if pair not in own]
+
+
+def credential_name(target: Target, pair: str) -> str:
+    """Return the name in `KEY=VALUE` where that is a credential of the API; else ""."""
+    name, mark, _ = pair.partition("=")
+    return name if mark and target.spec.credential_parameters.scheme_of(name) is not None else ""
 
 
 def _is_direct(target: Target, name: str, pairs: Sequence[str]) -> bool:

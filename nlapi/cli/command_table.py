@@ -107,6 +107,10 @@ COMMANDS = {
         module="nlapi.cli.api",
         help="Register APIs under short names, with their base URL, credentials and fixed values.",
     ),
+    "auth": CommandEntry(
+        module="nlapi.cli.auth",
+        help="Log in to APIs: keys, passwords and OAuth, stored in the system's keyring.",
+    ),
     "log": CommandEntry(
         module="nlapi.cli.log", help="What was asked, planned, sent and answered; without a command, the list of it."
     ),

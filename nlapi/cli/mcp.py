@@ -13,8 +13,9 @@ import typer
 
 from nlapi import registry
 from nlapi.cli import console, target
-from nlapi.cli.options import FLAG, BaseUrl, Deadline, Exclude, Include, NoAuth, Overlays, Root
+from nlapi.cli.options import FLAG, BaseUrl, Deadline, Env, Exclude, Include, NoAuth, Overlays, Root
 from nlapi.cli.workflow_registered import OpenedApi, WorkflowOpener, with_registered
+from nlapi.credential_references import read_variable
 from nlapi.errors import CredentialError, UsageError
 from nlapi.extras import require_extra
 from nlapi.mcp.settings import MIN_NAME_LENGTH, Consent, Settings, check_pass_headers
@@ -50,6 +51,7 @@ def mcp(
         str | None, typer.Option("--http", metavar="HOST:PORT", help="Serve streamable HTTP there; stdio if not given.")
     ] = None,
     base_url: BaseUrl = None,
+    env: Env = None,
     auth: Annotated[
         list[str] | None,
         typer.Option("--auth", metavar="SCHEME=env:NAME", help="A credential of the API, from the environment."),
@@ -137,7 +139,7 @@ def mcp(
         raise UsageError("--token and --pass-header are for --http", hint="over stdio, --auth SCHEME=env:NAME")
     if endpoint is None and source == "-":
         raise UsageError("standard input is for the client", hint="give the description as a file or a URL")
-    api, known_values = target.open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
+    api, known_values = target.open_target(source, base_url, auth, overlays, root, no_auth=no_auth, env=env)
     if api.base_url is None and (note := explain_server(api.spec)):
         console.note(note)
     if endpoint is None:
@@ -207,7 +209,7 @@ def _token(reference: str | None) -> str:
             "--token takes env:NAME, so that the token is on no command line", hint="--token env:NLAPI_TOKEN"
         )
     name = reference.removeprefix("env:")
-    if not (token := registry.read_variable(name, "--token").strip()):
+    if not (token := read_variable(name, "--token").strip()):
         raise CredentialError(f"the environment's {name} holds only spaces", hint="without --token there is no token")
     return token
 

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nlapi import bundled, registry
+from nlapi import bundled
 from nlapi.cli import console, target
+from nlapi.credential_references import read_reference
 from nlapi.errors import CredentialError, UsageError
 from nlapi.extras import install_hint
 
@@ -127,10 +128,9 @@ def _located(source: str, folder: Path) -> str:
 
 
 def _read(reference: str, place: str) -> str:
-    """Return the secret in a variable. CredentialError where it is not set or empty."""
-    name = reference.removeprefix(registry.REFERENCE)
-    if not (value := registry.read_variable(name, place).strip()):
-        raise CredentialError(f"{place}: the environment's {name} holds only spaces")
+    """Return the secret that is referred to. CredentialError where it is not there or empty."""
+    if not (value := read_reference(reference, place).strip()):
+        raise CredentialError(f"{place}: {reference} holds only spaces")
     return value
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from nlapi.credential_references import is_reference
 from nlapi.errors import UsageError
 from nlapi.openapi.urls import redact_url
 
@@ -73,6 +74,12 @@ Source = Annotated[
 ]
 BaseUrl = Annotated[
     str | None, typer.Option("--base-url", metavar="URL", help="Where the API runs, if not where its description says.")
+]
+Env = Annotated[
+    str | None,
+    typer.Option(
+        "--env", metavar="NAME", help="An environment of the API, such as staging; `nlapi api show` has them."
+    ),
 ]
 Auth = Annotated[
     list[str] | None,
@@ -309,6 +316,7 @@ class Setup:
     verbose: Verbose = False
     known_values: KnownValues = None
     base_url: BaseUrl = None
+    env: Env = None
     auth: Auth = field(default=None, repr=False)
     no_auth: NoAuth = False
     timeout: Deadline = None
@@ -321,10 +329,10 @@ class Setup:
     @property
     def log_fields(self) -> dict[str, object]:
         """The values that a transcript stores, so that the conversation can be resumed; no credential is in them."""
-        references = [text for text in self.auth or () if text.partition("=")[2].startswith("env:")]
+        references = [text for text in self.auth or () if is_reference(text.partition("=")[2])]
         apis = [str(Path(name).resolve()) if Path(name).is_file() else redact_url(name) for name in self.sources or ()]
         base_url = self.base_url and redact_url(self.base_url)
-        return {"apis": apis, "base_url": base_url, "auth": references, "no_auth": self.no_auth}
+        return {"apis": apis, "base_url": base_url, "env": self.env, "auth": references, "no_auth": self.no_auth}
 
 
 def conversation_options(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

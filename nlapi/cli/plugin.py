@@ -29,6 +29,7 @@ from nlapi.cli.planners import model_endpoint
 from nlapi.cli.plugin_hook import consent
 from nlapi.cli.plugin_installed import command, session
 from nlapi.cli.table import is_json
+from nlapi.credential_references import VARIABLE
 from nlapi.errors import CredentialError, NlapiError, PlannerError, UsageError
 from nlapi.issue import Issue, Level
 from nlapi.registry import Registration
@@ -219,7 +220,7 @@ def _absolute_source(folder: Path, source: str, exists: Callable[[Path], bool] =
 
 def _variables(references: dict[str, str]) -> dict[str, str]:
     for scheme, value in references.items():
-        if not value.startswith(registry.REFERENCE):
+        if not value.startswith(VARIABLE):
             hint = f"name a variable: --auth {scheme}=env:NAME"
             raise CredentialError(f"the credential for {scheme} would be in the plugin's files", hint=hint)
     return registry.variables_of(references)

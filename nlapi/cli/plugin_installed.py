@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nlapi.tools.run import Receipts, Target
 
 # Options of `nlapi call` that say where a call goes and as whom: in a plugin they are settings, and not the model's.
-_SETTING_OPTIONS = ("base_url", "auth", "no_auth", "overlays", "root")
+_SETTING_OPTIONS = ("base_url", "env", "auth", "no_auth", "overlays", "root")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,6 +153,9 @@ class InstalledPlugin:
         if named := next((name for name in _SETTING_OPTIONS if options.get(name)), ""):
             hint = "where the API is, and its credentials, are in the settings"
             raise UsageError(f"{self.manifest.command} takes no --{named.replace('_', '-')}", hint=hint)
+        find = self.load().credential_parameters.scheme_of
+        if any(find(pair.partition("=")[0]) is not None for pair in options.get("pairs") or ()):
+            raise UsageError(f"{self.manifest.command} takes no credential", hint="it is in the settings")
         for header in options.get("headers") or ():
             if is_secret_header(header.partition(":")[0]):
                 raise UsageError(f"{self.manifest.command} takes no credential", hint="it is in the settings")
@@ -237,7 +240,7 @@ def open_call_target(options: Mapping[str, Any]) -> tuple[Target, Mapping[str, s
     from nlapi.cli.target import open_target
 
     names = ("source", "base_url", "auth", "overlays", "root")
-    return open_target(*(options[name] for name in names), no_auth=options["no_auth"])
+    return open_target(*(options[name] for name in names), no_auth=options["no_auth"], env=options.get("env"))
 
 
 def call_input(options: Mapping[str, Any]) -> call.CallInput:

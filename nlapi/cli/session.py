@@ -32,7 +32,7 @@ from nlapi.cli.options import ConversationFormat, Output, Setup, is_interactive,
 from nlapi.cli.planners import ASK_BELOW as ASK_BELOW
 from nlapi.cli.planners import PlannerFactory, log_folder, model_settings
 from nlapi.cli.prompts import ConsentPrompt, WorkflowPrompt, ask_for_arguments, choose_operation, missing_error
-from nlapi.cli.target import open_target, stream_limits
+from nlapi.cli.target import open_target, stream_limits, take_credentials
 from nlapi.cli.thinking import ThinkingStatus
 from nlapi.cli.workflow_registered import OpenedApi, open_registered
 from nlapi.client.limits import Limits
@@ -228,7 +228,7 @@ def open_conversation(setup: Setup) -> tuple[Session, PlannerFactory]:
         caps = Caps(usd=setup.max_usd, steps=setup.max_steps, seconds=setup.max_seconds).or_else(model_settings().caps)
         spending = SpendingMeter(caps.usd, caps.setting("usd"))
         planners = PlannerFactory(targets=targets, workflows=workflows, routing=setup.routing, spending=spending)
-        planner = planners.create(setup.planner, setup.model)
+        planner = planners.create(setup.planner, setup.model or _registered_model(setup.sources or ()))
         # A workflow may call APIs that no question is put to.
         targets = {**targets, **(workflows.targets if workflows is not None else {})}
     secrets = tuple(secret for target in targets.values() for secret in target.credentials.values())
@@ -274,13 +274,14 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], WorkflowSet
     Known values are the registered ones, overridden by `--set`.
     """
     names = list(dict.fromkeys(setup.sources or ()))
-    if len(names) > 1 and (setup.base_url or setup.auth or setup.no_auth):
+    if len(names) > 1 and (setup.base_url or setup.env or setup.auth or setup.no_auth):
         raise UsageError(
             "--base-url, --auth and --no-auth go with one API",
             hint="register each with `nlapi api add`, then name them with -a",
         )
     set_values: dict[str, object] = dict(parse_pairs(setup.known_values, "--set"))
-    targets = [open_target(name, setup.base_url, setup.auth, no_auth=setup.no_auth) for name in names]
+    targets = [open_target(name, setup.base_url, setup.auth, no_auth=setup.no_auth, env=setup.env) for name in names]
+    targets, set_values = _take_credentials(targets, set_values)
     apis = [
         OpenedApi(name=name, target=target, values=known) for name, (target, known) in zip(names, targets, strict=True)
     ]
@@ -306,6 +307,21 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], WorkflowSet
         if not any(_has_argument(candidate.spec, name) for candidate, _ in targets if candidate is not target)
     }
     return {target.spec: target for target, _ in targets}, {**values, **set_values}, workflows
+
+
+def _take_credentials(
+    targets: list[tuple[Target, dict[str, str]]], values: dict[str, object]
+) -> tuple[list[tuple[Target, dict[str, str]]], dict[str, object]]:
+    """Return the targets with those of `--set` that are credentials of theirs, and the other values."""
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    taken: set[str] = set()
+    opened = []
+    for target, registered in targets:
+        arguments = {name for name in texts if _has_argument(target.spec, name)}
+        with_credentials, rest = take_credentials(target, texts, arguments)
+        taken |= texts.keys() - rest.keys()
+        opened.append((with_credentials, registered))
+    return opened, {name: value for name, value in values.items() if name not in taken}
 
 
 def _secret_inputs(workflows: WorkflowSet | None) -> frozenset[str]:
@@ -341,6 +357,12 @@ def _takes_file(spec: Spec, name: str) -> bool:
     from nlapi.tools.files import file_form
 
     return any(file_form(tool, name) is not None for tool in nlapi.tools(spec))
+
+
+def _registered_model(names: Sequence[str]) -> str | None:
+    """Return the model that is registered for the APIs of a question, where they have one and the same."""
+    models = {entry.model for name in names if (entry := registry.find_registration(name)) is not None}
+    return next(iter(models)) or None if len(models) == 1 else None
 
 
 def _registered_names() -> list[str]:

@@ -10,7 +10,6 @@ import typer
 
 from nlapi import registry
 from nlapi.cli import console
-from nlapi.cli.command_table import COMMANDS
 from nlapi.cli.options import BaseUrl, is_interactive
 from nlapi.errors import NlapiError, UsageError
 
@@ -49,10 +48,10 @@ def setup(
     if registry.find_registration(name) is not None and registry.find_registration(source) is None:
         raise UsageError(f"{name} is registered already", hint=f"nlapi setup {source} --name OTHER")
     if registry.find_registration(source) is None:
-        api.add(name, source, base_url=base_url, auth=_credential_references(name, spec))
+        api.add(name, source, base_url=base_url)
     else:
         name = source
-    if "auth" in COMMANDS and _wants_login(spec) and is_interactive():
+    if _wants_login(spec) and is_interactive():
         _run("auth", "login", name)
     console.write(f"Ask {name}:")
     for question in fitting_questions(spec):
@@ -116,27 +115,6 @@ def _wants_login(spec: Spec) -> bool:
     from nlapi.client.auth import alternatives
 
     return any(all(alternatives(operation)) for operation in spec.operations if operation.usable and operation.security)
-
-
-def _credential_references(name: str, spec: Spec) -> list[str] | None:
-    """Return the reference to the variable with the credential that most operations want, as the user names it."""
-    from collections import Counter
-
-    from nlapi.client.auth import alternatives
-
-    if "auth" in COMMANDS or not _wants_login(spec) or not is_interactive():
-        return None
-    secured = (operation for operation in spec.operations if operation.usable and operation.security)
-    counter = Counter(tuple(item.id for item in choices[0]) for choices in map(alternatives, secured) if all(choices))
-    (schemes, _), *_rest = counter.most_common(1)
-    references = []
-    for scheme in schemes:
-        variable = re.sub(r"\W", "_", f"{name}_{scheme}".upper())
-        typed = _typed(f"Which environment variable holds the credential {scheme}? [{variable}, - for none]: ")
-        if typed != "-":
-            references.append(f"{scheme}={registry.REFERENCE}{typed or variable}")
-            console.note(f"before you ask: export {typed or variable}=...")
-    return references or None
 
 
 def _required(question: str) -> str:

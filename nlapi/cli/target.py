@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nlapi import registry
+from nlapi import bundled, registry
 from nlapi.cli import console
 from nlapi.cli.id_cache import store_operations
 from nlapi.cli.options import parse_pairs
@@ -76,8 +77,11 @@ def open_target(
     root: str | None = None,
     *,
     no_auth: bool = False,
+    env: str | None = None,
 ) -> tuple[Target, dict[str, str]]:
     """Return the Target of a source and its registered values; the user's options override the registration."""
+    from nlapi.accounts.credentials import open_credentials
+    from nlapi.client.auth import NO_CONTEXT
     from nlapi.plugin.argument_settings import settings_of_description
     from nlapi.tools.pins import check_pin
     from nlapi.tools.rules import read_field_rules
@@ -89,17 +93,22 @@ def open_target(
     # A credential on the command line is stronger than a registered --no-auth.
     no_auth = no_auth or (registered.no_auth and not option_references)
     references = {} if no_auth else {**registered.auth, **option_references}
-    credentials = {scheme: registry.resolve_credential(scheme, text) for scheme, text in references.items()}
     spec = _load(registered.source, (*registered.overlays, *(overlays or ())), root or registered.root)
-    base_url = base_url or registered.base_url
+    base_url, name = base_url_of(spec, registered, base_url, env), source
+    if base_url and (chosen := env or registered.env):
+        name = environment_account(name, chosen)
     if found is not None:
         # The overlays of this command are the user's own, and no change of the description.
         accepted = _load(found.source, found.overlays, root or found.root) if overlays else spec
         check_pin(accepted, source, base_url=base_url)
+    name = name if found is not None or is_bundled(source) else ""
+    opened = open_credentials(spec, name, given=option_references, registered=registered.auth) if not no_auth else None
     target = Target(
         spec=spec,
         base_url=base_url,
-        credentials=credentials,
+        credentials=opened.values if opened is not None else {},
+        account=opened.account if opened is not None else NO_CONTEXT,
+        logins=opened.logins if opened is not None else None,
         variables=registry.variables_of(references),
         no_auth=no_auth,
         rules=_rules(spec, source),
@@ -108,7 +117,62 @@ def open_target(
         # For this API alone: what identifies the caller goes to nobody else.
         tls=_gateway_tls() if registered.source == GATEWAY else None,
     )
-    return target, dict(registered.known)
+    # An API that was registered before its parameters were known for credentials has them among its values.
+    return take_credentials(target, registered.known)
+
+
+def take_credentials(
+    target: Target, values: Mapping[str, str], arguments: Collection[str] = ()
+) -> tuple[Target, dict[str, str]]:
+    """Return the Target with those of `values` that are credentials of the API, and the other values.
+
+    They are values or references by the names of parameters. What is in `arguments` is no credential here.
+    """
+    find = target.spec.credential_parameters.scheme_of
+    given = {id: text for name, text in values.items() if name not in arguments and (id := find(name)) is not None}
+    if not given or target.no_auth:
+        return target, dict(values)
+    rest = {name: text for name, text in values.items() if name in arguments or find(name) is None}
+    context = replace(target.account, preferred=target.account.preferred | given.keys())
+    credentials = {id: registry.resolve_credential(id, text) for id, text in given.items()}
+    variables = {**target.variables, **registry.variables_of(given)}
+    audiences = {id: sites for id, sites in context.audiences.items() if id not in given}
+    return replace(
+        target,
+        credentials={**target.credentials, **credentials},
+        variables=variables,
+        account=replace(context, audiences=audiences),
+    ), rest
+
+
+def base_url_of(spec: Spec, registered: Registration, base_url: str | None, env: str | None) -> str | None:
+    """Return the base URL for calls: the one on the line, that of an environment, or the registered one.
+
+    UsageError for an environment that neither the registration nor the description has.
+    """
+    from nlapi.client.server import environments
+
+    if base_url is not None:
+        if env:
+            raise UsageError("--base-url and --env both say where the API runs", hint="give one of the two")
+        return base_url
+    if not (name := env or registered.env):
+        return registered.base_url
+    known = {**environments(spec), **registered.environments}
+    if name not in known:
+        hint = f"it has {', '.join(known) or 'none'}; `nlapi api edit NAME --environment {name}=URL` adds one"
+        raise UsageError(f"{spec.title} has no environment {name!r}", hint=hint)
+    return known[name]
+
+
+def environment_account(name: str, env: str) -> str:
+    """Return the name that logins of an environment are stored under: they are for its servers alone."""
+    return f"{name}/{env}"
+
+
+def is_bundled(source: str) -> bool:
+    """Return whether a source is the name of a description that ships with nlapi."""
+    return bundled.spec(source) is not None and not Path(source).is_file()
 
 
 def _gateway_tls() -> TlsFiles | None:
@@ -146,8 +210,6 @@ def limits(timeout: float | None) -> Limits:
 
 def stream_limits(timeout: float | None, events: int | None) -> Limits:
     """Return the Limits for a person, with the options for streamed answers."""
-    from dataclasses import replace
-
     chosen = limits(timeout)
     # A model's stream ends after 5 seconds (docs/design/019-streams.md), unless the person chose a time or a number.
     seconds = None if timeout is None and events is None else chosen.deadline

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlapi.cli import console
 from nlapi.cli.options import is_interactive, parse_pairs
+from nlapi.credential_references import VARIABLE, read_reference
 from nlapi.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 def read_inputs(workflow: ArazzoWorkflow, texts: list[str] | None) -> dict[str, Any]:
     """Return the inputs of `NAME=VALUE` by the schemas of the workflow. UsageError for one that it does not have."""
-    from nlapi.registry import resolve_credential
-
     values: dict[str, Any] = {}
     for name, text in parse_pairs(texts, "--input").items():
         if name not in workflow.input_schemas:
@@ -26,7 +25,7 @@ def read_inputs(workflow: ArazzoWorkflow, texts: list[str] | None) -> dict[str, 
         if text.startswith("@"):
             values[name] = _file_input(name, text[1:], schema if isinstance(schema, Mapping) else {})
             continue
-        text = resolve_credential(name, text) if text.startswith("env:") else text
+        text = read_reference(text, f"--input {name}") if text.startswith(VARIABLE) else text
         values[name] = _coerced(name, text, schema)
     _check_inputs(workflow, values)
     return values

@@ -15,6 +15,7 @@ from nlapi.cli.options import FLAG, is_interactive, is_terminal, options_of, par
 from nlapi.cli.workflow_inputs import ask_for_inputs, read_inputs, require_maskable
 from nlapi.cli.workflow_open import OpenedDocument, open_document, require_sources, with_repairs
 from nlapi.cli.workflow_options import File, Inputs, RunOptions, RunOutput, WorkflowId
+from nlapi.credential_references import is_reference
 from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError, UsageError
 
 if TYPE_CHECKING:
@@ -371,7 +372,7 @@ def _log_fields(
     """Return what a transcript stores of a run, so that it can be resumed; no credential is in it."""
     from nlapi.workflows.sources import stored_location
 
-    references = [text for text in options.auth or () if text.partition("=")[2].startswith("env:")]
+    references = [text for text in options.auth or () if is_reference(text.partition("=")[2])]
     stored = {
         "file": stored_location(file),
         "id": workflow_run.workflow.id,

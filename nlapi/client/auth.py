@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from urllib.parse import quote, unquote_plus
 
+from nlapi.client.body_fields import body_gaps
 from nlapi.client.message import Request
 from nlapi.client.server import expand_server_url
 from nlapi.errors import CredentialError, MissingCredentialError, UsageError
@@ -24,7 +25,10 @@ _SECRET_NAME = re.compile(r"auth|cookie|key|passw|secret|session|sign|token", re
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialLocation:
-    """The header, query or cookie parameter of a credential (OpenAPI 3.1.1 §4.8.27); `prefix` precedes the value."""
+    """The header, query or cookie parameter of a credential (OpenAPI 3.1.1 §4.8.27), or a property of the body.
+
+    `prefix` precedes the value.
+    """
 
     in_: str
     name: str
@@ -148,8 +152,30 @@ class AuthorizedRequest:
     schemes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialContext:
+    """What is known of the credentials of an API beside their values.
+
+    `name` is what `nlapi auth login` takes, "" for an API that is not registered. `audiences` are the sites that a
+    stored login may go to, by scheme id; what the user gives for a call has none. `preferred` are the ids that the user
+    gave for this very call.
+    """
+
+    name: str = ""
+    audiences: Mapping[str, Collection[str]] = field(default_factory=dict)
+    preferred: frozenset[str] = frozenset()
+
+
+NO_CONTEXT = CredentialContext()
+
+
 def authorize(
-    request: Request, operation: Operation, credentials: Mapping[str, str], *, base_url: str | None = None
+    request: Request,
+    operation: Operation,
+    credentials: Mapping[str, str],
+    *,
+    base_url: str | None = None,
+    account: CredentialContext = NO_CONTEXT,
 ) -> AuthorizedRequest:
     """Return `request` with the credentials that the operation's security requires (OpenAPI 3.1.1 §4.8.30).
 
@@ -157,38 +183,49 @@ def authorize(
     used; a later one replaces it when it contains them all and more, as with a key and an optional role. An operation
     without security gets none, even if some are given.
 
-    Credentials go only to the origins of the API and of `base_url`, which the user named. At another origin an
-    operation that allows anonymous calls is sent without credentials. Raises CredentialError for one that does not, and
-    for a credential that is missing, unknown or malformed.
+    Credentials go only to the origins of the API and of `base_url`, which the user named, and a stored login only to
+    its own audience. At another origin an operation that allows anonymous calls is sent without credentials. Raises
+    CredentialError for one that does not, and for a credential that is missing, unknown or malformed.
     """
     _check_credentials(operation, credentials)
-    chosen = choose_alternative(operation, credentials)
+    chosen = choose_alternative(operation, credentials, account.preferred)
     if chosen is None:
-        raise _missing_credential_error(operation)
+        raise _missing_credential_error(operation, account)
     if not chosen:
         return AuthorizedRequest(request=request)
     if not is_same_api(operation, request.url, base_url):
-        if not all(operation.security):  # it may be called without, too
+        if not operation.security or not all(operation.security):  # it may be called without, too
             return AuthorizedRequest(request=request)
         raise _foreign_server_error(operation, request.url)
     secrets: list[str] = []
     used_schemes: list[str] = []
+    fields: dict[str, str] = {}
     for credential in chosen:
         ids = credential.matching_ids(credentials)
+        for id in ids:
+            _check_audience(id, request.url, account)
         value = _credential_value(operation, credential, {id: credentials[id].strip() for id in ids})
-        request = _add_credential(request, credential.location, value)
+        if credential.location.in_ == "body":
+            fields[credential.location.name] = value
+        else:
+            request = _add_credential(request, credential.location, value)
         secrets += (value, *(part for id in ids for part in secret_parts(credentials[id])))
         used_schemes += ids
+    if fields:
+        request = _add_fields(request, operation, fields)
     return AuthorizedRequest(request=request, secrets=tuple(dict.fromkeys(secrets)), schemes=tuple(used_schemes))
 
 
-def choose_alternative(operation: Operation, scheme_ids: Collection[str]) -> Alternative | None:
+def choose_alternative(
+    operation: Operation, scheme_ids: Collection[str], preferred: Collection[str] = ()
+) -> Alternative | None:
     """Return the alternative of the operation's security that credentials for the schemes `scheme_ids` satisfy.
 
-    An empty one means that no credential is added, None that none of the alternatives is satisfied.
+    Alternatives with a scheme in `preferred` come before others: what the user gives for a call is not passed over for
+    what was stored. An empty one means that no credential is added, None that none of the alternatives is satisfied.
     """
     if not operation.security:
-        return ()
+        return _optional(operation, scheme_ids, ())
 
     def used_ids(credentials: Alternative) -> set[str]:
         return {id for credential in credentials for id in credential.matching_ids(scheme_ids)}
@@ -200,11 +237,23 @@ def choose_alternative(operation: Operation, scheme_ids: Collection[str]) -> Alt
         for candidate in alternatives(operation)
         if all(credential.matching_ids(scheme_ids) for credential in candidate)
     ]
+    usable = [
+        candidate for candidate in usable if any(credential.matching_ids(preferred) for credential in candidate)
+    ] or usable
     chosen = next(filter(None, usable), () if usable else None)
     for candidate in usable:
         if chosen and used_ids(chosen) < used_ids(candidate):
             chosen = candidate
-    return chosen
+    return None if chosen is None else (*chosen, *_optional(operation, scheme_ids, chosen))
+
+
+def _optional(operation: Operation, scheme_ids: Collection[str], chosen: Alternative) -> Alternative:
+    """Return the credentials that the operation may have and that are there, but for places that are taken."""
+    schemes = operation.spec.security_schemes
+    taken = {credential.location.key for credential in chosen}
+    added = (schemes[id] for id in operation.optional_credentials if id in scheme_ids)
+    credentials = (Credential(location=credential_location(scheme), schemes=(scheme,)) for scheme in added)
+    return tuple(credential for credential in credentials if credential.location.key not in taken)
 
 
 def is_same_api(operation: Operation, url: str, base_url: str | None = None) -> bool:
@@ -298,6 +347,16 @@ def _add_credential(request: Request, location: CredentialLocation, value: str) 
     return replace(request, headers=(*remaining_headers, (location.name, value)))
 
 
+def _add_fields(request: Request, operation: Operation, fields: Mapping[str, str]) -> Request:
+    """Return `request` with credentials in its body; without one, with a body of these alone."""
+    gaps = body_gaps(request, tuple(fields), operation.body.content_type if operation.body is not None else "")
+    content = gaps.fill(tuple(fields.values())).encode()
+    headers = request.headers
+    if request.header("content-type") is None:
+        headers = (*headers, ("Content-Type", gaps.content_type))
+    return replace(request, headers=headers, content=content)
+
+
 def _replace_query_pair(url: str, name: str, value: str) -> str:
     """Return `url` with `name=value` at the end of its query, replacing other pairs of that name.
 
@@ -317,17 +376,39 @@ def _check_credentials(operation: Operation, credentials: Mapping[str, str]) -> 
             raise CredentialError(
                 f"{operation.spec.source} has no security scheme {id!r}", hint=f"its security schemes: {names}"
             )
-        # A line break would end the header and begin another (RFC 9110 §5.5).
-        if re.search(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]", credential):
-            raise CredentialError(
-                f"the credential for {id} has a line break or another control character in it",
-                hint="it was not sent; was it copied whole, and only it?",
-            )
-        if not credential.strip():
-            raise CredentialError(f"the credential for {id} is empty", hint=f"--auth {id}=env:NAME")
+        _check_text(id, credential)
 
 
-def _missing_credential_error(operation: Operation) -> CredentialError:
+def check_credential(scheme: SecurityScheme, credential: str) -> None:
+    """Raise CredentialError for a value that can never be sent for a scheme."""
+    _check_text(scheme.id, credential)
+    _encode_credential(scheme, credential.strip())
+
+
+def _check_text(id: str, credential: str) -> None:
+    # A line break would end the header and begin another (RFC 9110 §5.5).
+    if re.search(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]", credential):
+        raise CredentialError(
+            f"the credential for {id} has a line break or another control character in it",
+            hint="it was not sent; was it copied whole, and only it?",
+        )
+    if not credential.strip():
+        raise CredentialError(f"the credential for {id} is empty", hint=f"--auth {id}=env:NAME")
+
+
+def _check_audience(id: str, url: str, account: CredentialContext) -> None:
+    """Raise CredentialError for a stored login that was made for other servers."""
+    audience = account.audiences.get(id)
+    site = parse_url(url).site
+    if audience is not None and site not in audience:
+        raise CredentialError(
+            f"the login {account.name} {id} is for {' and '.join(audience) or 'no server'}, and this call goes to "
+            f"{site}; nothing was sent",
+            hint=f"--auth {id}=env:NAME for another, or `nlapi auth login {account.name} {id} --base-url {site}`",
+        )
+
+
+def _missing_credential_error(operation: Operation, account: CredentialContext) -> CredentialError:
     combinations = alternatives(operation)
     if not combinations:
         schemes = operation.spec.security_schemes
@@ -341,6 +422,12 @@ def _missing_credential_error(operation: Operation) -> CredentialError:
         for combination in combinations
     )
     options = ", or ".join(" ".join(map(_auth_option, combination)) for combination in combinations)
+    if account.name:
+        return MissingCredentialError(
+            f"{operation.id} needs a credential: {names}",
+            hint=f"`nlapi auth login {account.name}` asks for it once; or {options} for this call; --no-auth if the "
+            "API takes none (in Python: auth)",
+        )
     return MissingCredentialError(
         f"{operation.id} needs a credential: {names}",
         hint=f"{options}, where NAME is the environment variable that holds it; --no-auth if the API takes none"

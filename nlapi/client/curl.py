@@ -8,6 +8,7 @@ from shlex import quote
 from urllib.parse import quote as percent
 
 from nlapi.client.auth import Credential, CredentialLocation, alternatives, choose_alternative, is_same_api
+from nlapi.client.body_fields import body_gaps
 from nlapi.client.message import Request
 from nlapi.errors import UsageError
 from nlapi.openapi.model import TOKEN, SecurityScheme
@@ -24,6 +25,7 @@ def to_curl(
     *,
     base_url: str | None = None,
     variables: Mapping[str, str] | None = None,
+    preferred: Collection[str] = (),
 ) -> str:
     """Return the curl command that sends the request `send` would send, without any credential in it.
 
@@ -32,7 +34,7 @@ def to_curl(
     binary, multipart or very large body is read from `body.bin`, and a comment at the end of the line says what it must
     hold. UsageError when a header cannot be written.
     """
-    additions = list(_credential_variables(request, operation, scheme_ids, base_url, variables or {}))
+    additions = list(_credential_variables(request, operation, scheme_ids, base_url, variables or {}, preferred))
     words = ["curl", *_method_option(request)]
     if re.search(r"[\[\]{}]", request.url):
         # Without it curl expands brackets and braces to several requests.
@@ -40,7 +42,8 @@ def to_curl(
     if any(segment.lower().replace("%2e", ".") in (".", "..") for segment in request.url.split("?")[0].split("/")):
         words.append("--path-as-is")
     words += _header_options(request, additions)
-    body, note = _body_options(request)
+    fields = [(location.name, variable) for location, variable in additions if location.in_ == "body"]
+    body, note = _body_options(request) if not fields else (_filled_body(request, operation, fields), "")
     words += [*body, _url_word(request.url, additions)]
     return " ".join(words) + note
 
@@ -101,6 +104,16 @@ def _body_options(request: Request) -> tuple[list[str], str]:
     return ["--data-binary", "@body.bin"], f"  # body.bin: {len(request.content)} bytes, {re.sub(r'[^ -~]', '', kind)}"
 
 
+def _filled_body(request: Request, operation: Operation | None, fields: list[tuple[str, str]]) -> list[str]:
+    """Return the options for a body with variables in place of credentials."""
+    described = operation.body.content_type if operation is not None and operation.body is not None else ""
+    gaps = body_gaps(request, [name for name, _ in fields], described)
+    words = [f'{quote(piece)}"${variable}"' for piece, (_, variable) in zip(gaps.pieces, fields, strict=False)]
+    end = quote(gaps.pieces[-1]) if gaps.pieces[-1] else ""
+    header = [] if request.header("content-type") else ["-H", quote(f"Content-Type: {gaps.content_type}")]
+    return [*header, "--data-raw", "".join(words) + end]
+
+
 def _inline_body(request: Request) -> str | None:
     """Return the body if it can stand on a command line, else None."""
     content = request.content or b""
@@ -128,11 +141,12 @@ def _credential_variables(
     scheme_ids: Collection[str],
     base_url: str | None,
     variables: Mapping[str, str],
+    preferred: Collection[str],
 ) -> Iterator[tuple[CredentialLocation, str]]:
     """Yield the locations of the credentials that the security adds, each with the name of a variable."""
     if operation is None or not is_same_api(operation, request.url, base_url):
         return
-    chosen = choose_alternative(operation, scheme_ids)
+    chosen = choose_alternative(operation, scheme_ids, preferred)
     if chosen is None:
         chosen = next(iter(alternatives(operation)), ())
     for credential in chosen:

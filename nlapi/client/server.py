@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 
 from nlapi.errors import UsageError
 from nlapi.openapi.egress import ForbiddenAddressError, NetworkScope, check_host
@@ -12,6 +13,10 @@ from nlapi.openapi.spec import Operation, Spec
 from nlapi.openapi.urls import HttpUrl, is_http_url, parse_url, redact_url
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
+_ENVIRONMENT = re.compile(r"^env|environment|^stage$|^region$", re.IGNORECASE)
+_SERVER_WORDS = frozenset(
+    "the a an api server servers service url endpoint environment env base host of for our".split()
+)
 BASE_URL_HINT = "name the server yourself with --base-url"
 
 
@@ -106,6 +111,37 @@ def expand_server_url(server: Server) -> str:
         return variable.default or (variable.enum[0] if variable.enum else "")
 
     return re.sub(r"\{([^{}]+)\}", value, server.url)
+
+
+def environments(spec: Spec) -> dict[str, str]:
+    """Return the base URLs of the servers of a description by the names of their environments.
+
+    A name is the description of the server (`Sandbox`), or a choice of a variable that is called so (`environment`).
+    """
+    found: dict[str, str] = {}
+    for server in spec.servers:
+        choices = next(
+            (
+                (name, variable)
+                for name, variable in server.variables.items()
+                if _ENVIRONMENT.search(name) and variable.enum
+            ),
+            None,
+        )
+        with suppress(UsageError):
+            if choices is not None:
+                for choice in choices[1].enum:
+                    url = expand_server_url(replace(server, url=server.url.replace(f"{{{choices[0]}}}", choice)))
+                    found.setdefault(_environment_name(choice), url)
+            elif name := _environment_name(server.description):
+                found.setdefault(name, expand_server_url(server))
+    return {name: url for name, url in found.items() if is_http_url(url)}
+
+
+def _environment_name(text: str) -> str:
+    """Return a server's description as a name for `--env`: `Production server` -> production."""
+    words = [word for word in re.findall(r"[a-z0-9]+", text.lower()) if word not in _SERVER_WORDS]
+    return "-".join(words) if 0 < len(words) <= 3 else ""
 
 
 def _check_url(url: str, label: str, hint: str) -> HttpUrl:

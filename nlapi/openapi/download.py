@@ -67,6 +67,30 @@ class DownloadCall:
 
         return wait(self._download(scope))
 
+    def read_with_links(self) -> tuple[bytes, str]:
+        """Return what is at `url`, whatever it is, and its Link header (RFC 8288 §3); a redirect is not followed."""
+        from nlapi.wait import wait
+
+        return wait(self._read_with_links())
+
+    async def _read_with_links(self) -> tuple[bytes, str]:
+        import asyncio
+
+        import httpcore2
+        import httpx2
+
+        address = _parse_source_url(self.url)
+        try:
+            async with (
+                asyncio.timeout(self.seconds),
+                self._open(address, httpcore2.default_ssl_context(), NetworkScope.ANY) as response,
+            ):
+                links = ", ".join(response.headers.get_list("link"))
+                data = await _read_body(response, self.url, self.max_bytes) if response.is_success else b""
+                return data, links
+        except (TimeoutError, httpx2.HTTPError, httpcore2.NetworkError, httpcore2.ProtocolError) as error:
+            raise FetchError(f"{redact_url(self.url)} cannot be read: {type(error).__name__}") from None
+
     async def _download(self, scope: NetworkScope) -> FetchedDescription:
         import asyncio
 

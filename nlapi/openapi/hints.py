@@ -62,6 +62,7 @@ HINT_TYPES: Mapping[str, type] = {
     "name": str,
     "description": str,
     "hide": bool,
+    "credential": bool,
     "effect": str,
     "unit": str,
     "names": str,
@@ -76,12 +77,14 @@ class Hints:
 
     `names` are the places of the names that a value has to be one of, divided by spaces, each the id of a read without
     arguments and a JSON Pointer into its answer in which `*` is every entry: `getConfiguration#/models/*/name`.
-    `verbs` are further words, divided by spaces, with which people command an operation: `abort kill`.
+    `credential` says whether it is one of the user, which is stored and no argument. `verbs` are further words,
+    divided by spaces, with which people command an operation: `abort kill`.
     """
 
     name: str = ""
     description: str = ""
     hide: bool = False
+    credential: bool | None = None
     effect: str = ""
     unit: str = ""
     names: str = ""

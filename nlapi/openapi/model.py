@@ -179,6 +179,8 @@ class Body:
     required: bool
     media: tuple[Media, ...]
     description: str = ""
+    has_credentials_only: bool = False
+    """whether all its properties are credentials of the user, so that no argument is left"""
 
     @property
     def content_type(self) -> str:
@@ -219,6 +221,8 @@ class SecurityScheme:
     """A way to authenticate; OpenAPI 3.1.1 §4.8.27. `kind` is apiKey, http, oauth2, openIdConnect or mutualTLS.
 
     apiKey: `location` (query, header, cookie) and `name`. http: `scheme` (bearer, basic, ...), in lower case.
+    `metadata_url` is where an authorization server describes itself (openIdConnectUrl, 3.2's oauth2MetadataUrl).
+    An `is_inferred` one is no scheme of the description but one of its parameters, and may be a property of the body.
     """
 
     id: str
@@ -228,6 +232,8 @@ class SecurityScheme:
     scheme: str = ""
     flows: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
+    metadata_url: str = ""
+    is_inferred: bool = False
 
     @property
     def fault(self) -> str:
@@ -245,6 +251,8 @@ class SecurityScheme:
         return "" if is_supported else f"of the kind {self.kind!r}, which nlapi does not support yet"
 
     def _key_fault(self) -> str:
+        if self.is_inferred and self.location == "body":
+            return ""
         if self.location not in ("query", "header", "cookie"):
             return f"a key in {self.location or 'no place'!r}, not in query, header or cookie"
         # A cookie's name has the syntax of a token too (RFC 6265 §4.1.1).
@@ -260,6 +268,30 @@ Requirement = Mapping[str, tuple[str, ...]]
 """One alternative of authentication: every scheme in it (id -> scopes) is needed; an empty one needs no credential."""
 
 
+CredentialPlace = tuple[str, str]
+"""Location (query, header, cookie, body) and name; that of a header is in lower case."""
+
+
+class CredentialParameters:
+    """The credentials among the parameters and body properties of a description.
+
+    `places` maps each to the id of its SecurityScheme; `schemes` are those that no description declares.
+    """
+
+    def __init__(self, places: Mapping[CredentialPlace, str], schemes: Mapping[str, SecurityScheme]) -> None:
+        self.places = places
+        self.schemes = schemes
+        self.body_names = frozenset(name for location, name in places if location == "body")
+
+    def scheme_of(self, name: str) -> str | None:
+        """Return the id of the scheme for a parameter of this name, or of this id; None for no credential."""
+        ids = [id for (_, parameter), id in self.places.items() if name.lower() == parameter.lower()]
+        return ids[0] if ids else next((id for id in self.places.values() if id == name), None)
+
+
+NO_CREDENTIALS = CredentialParameters({}, {})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestDetails:
     """The parts of an Operation that a request needs; parsed on demand, because parsing them is slow."""
@@ -269,6 +301,8 @@ class RequestDetails:
     security: tuple[Requirement, ...] = ()
     servers: tuple[Server, ...] = ()
     issues: tuple[Issue, ...] = ()
+    optional_credentials: tuple[str, ...] = ()
+    """Ids of schemes that a call may have and need not, beside those of its `security`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

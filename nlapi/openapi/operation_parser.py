@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from nlapi.issue import Issue, Level
+from nlapi.openapi.credential_parameters import place, with_parameters
 from nlapi.openapi.document import Document
 from nlapi.openapi.hints import extension_fields, hint_issues, is_hidden, read_hints, unhideable_issue
 from nlapi.openapi.model import (
@@ -26,11 +27,13 @@ from nlapi.openapi.model import (
     ResponseDetails,
     Schema,
     Server,
+    as_list,
     as_map,
     entries,
     essence,
     header_refusal,
     is_form,
+    may_be_json,
     unescape_step,
 )
 from nlapi.openapi.references import CYCLIC_REASON, unresolved_refs
@@ -73,6 +76,18 @@ class OperationParser:
         self.document = document
         self.operation = operation
         self.issues: list[Issue] = []
+        self.credentials: dict[str, bool] = {}
+        """ids of schemes for parameters that are credentials -> whether they are required"""
+        self.body_credentials: set[str] = set()
+
+    def takes_credential(self, location: str, name: str, *, is_required: bool) -> bool:
+        """Return whether a parameter is a credential of the user, and remember it: it is no argument then."""
+        id = self.operation.spec.credential_parameters.places.get(place(location, name))
+        if id is not None:
+            self.credentials[id] = is_required or self.credentials.get(id, False)
+            if location == "body":
+                self.body_credentials.add(id)
+        return id is not None
 
     def add_issue(self, level: Level, location: str, message: str, hint: str = "", rule: str = "") -> None:
         """Add an Issue at `location`, relative to the operation."""
@@ -200,12 +215,16 @@ def load_details(
 ) -> RequestDetails:
     """Return the RequestDetails of an operation; its faults are in `issues`. Nothing here raises."""
     parser = OperationParser(document, operation)
+    parameters = _parse_parameters(parser, item, node)
+    body = _parse_body(parser, node.get("requestBody"))
+    security, optional = with_parameters(_parse_security(parser, node), parser.credentials)
     return RequestDetails(
-        parameters=_parse_parameters(parser, item, node),
-        body=_parse_body(parser, node.get("requestBody")),
-        security=_parse_security(parser, node),
+        parameters=parameters,
+        body=body,
+        security=security,
         servers=servers,
         issues=tuple(parser.issues),
+        optional_credentials=optional,
     )
 
 
@@ -234,7 +253,12 @@ def _parse_parameters(
             parameters["path", name] = Parameter(
                 name=name, location="path", required=True, schema={"type": "string"}, style="simple", explode=False
             )
-    return tuple(p for p in parameters.values() if p.location != "path" or _is_in_path(parser, p, names))
+    return tuple(
+        p
+        for p in parameters.values()
+        if not parser.takes_credential(p.location, p.name, is_required=p.required)
+        and (p.location != "path" or _is_in_path(parser, p, names))
+    )
 
 
 def _template_names(operation: Operation, parameters: Mapping[tuple[str, str], Parameter]) -> list[str]:
@@ -325,6 +349,8 @@ def _fixed_method(parser: OperationParser, node: Mapping[str, object]) -> str:
 
 def _report_refused_header(parser: OperationParser, node: Mapping[str, Any], location: str, reason: str) -> None:
     """Report a header that is left out. Without a required method override the operation itself is lost."""
+    if parser.takes_credential("header", node["name"], is_required=node.get("required") is True):
+        return
     message = f"header {node['name']!r} is not for callers to set, {reason}; left out"
     if node["name"].lower() not in METHOD_OVERRIDE_HEADERS:
         parser.add_issue(Level.INFO, location, message)
@@ -359,9 +385,33 @@ def _parse_body(parser: OperationParser, value: object) -> Body | None:
     first, *alternatives = sorted(media, key=lambda entry: _media_rank(entry.content_type))
     parser.check_refs(first.schema, f"requestBody.content.{first.content_type}.schema")
     parser.check_hints(first.schema, f"requestBody.content.{first.content_type}.schema")
-    top = replace(first, schema=parser.operation.spec.schema(first.schema))
+    top = replace(first, schema=_without_credentials(parser, first, is_required=node.get("required") is True))
     description = _text_or_empty(node.get("description"))
-    return Body(required=node.get("required") is True, media=(top, *alternatives), description=description)
+    return Body(
+        required=node.get("required") is True,
+        media=(top, *alternatives),
+        description=description,
+        has_credentials_only=bool(parser.body_credentials) and not top.schema.get("properties"),
+    )
+
+
+def _without_credentials(parser: OperationParser, media: Media, *, is_required: bool) -> Schema:
+    """Return the schema of a body, its `$ref` followed, without the properties that are credentials of the user."""
+    spec = parser.operation.spec
+    schema = spec.schema(media.schema)
+    names = spec.credential_parameters.body_names
+    if not names or not (may_be_json(media.content_type) or essence(media.content_type) == FORM):
+        return schema
+    properties, required = as_map(schema.get("properties")), as_list(schema.get("required"))
+    taken = {
+        name
+        for name in properties
+        if name in names and parser.takes_credential("body", name, is_required=is_required and name in required)
+    }
+    if not taken:
+        return schema
+    rest = {name: value for name, value in properties.items() if name not in taken}
+    return {**schema, "properties": rest, "required": [name for name in required if name not in taken]}
 
 
 def _media_rank(content_type: str) -> int:

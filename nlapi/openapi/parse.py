@@ -13,6 +13,7 @@ from nlapi.errors import DescriptionError
 from nlapi.issue import Issue
 from nlapi.openapi import swagger2
 from nlapi.openapi.cache import Cache
+from nlapi.openapi.credential_parameters import find_credentials
 from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.egress import NetworkScope
 from nlapi.openapi.hints import extension_fields, hint_issues, read_hints
@@ -64,6 +65,8 @@ def parse_document(
     if tree.get(EFFECTS_KEY) not in (None, "stated"):
         message, hint = "its value is not `stated`; it is not heeded", "POSTs are judged by evidence"
         issues.append(Issue.warning(EFFECTS_KEY, message, hint))
+    schemes = _parse_security_schemes(document, issues)
+    credentials = find_credentials(document, schemes)
     spec = Spec(
         title=_text(info.get("title")) or document.source,
         version=_text(info.get("version")),
@@ -71,7 +74,8 @@ def parse_document(
         source=document.source,
         document=tree,
         servers=_parse_server_list(document, issues),
-        security_schemes=_parse_security_schemes(document, issues),
+        security_schemes={**schemes, **credentials.schemes},
+        credential_parameters=credentials,
         resolve=_resolver(document),
         classify=classify,
         review=review,
@@ -135,6 +139,7 @@ def _parse_security_schemes(document: Document, issues: list[Issue]) -> dict[str
             scheme=_text(node.get("scheme")).lower(),
             flows=as_map(node.get("flows")),
             description=_text(node.get("description")),
+            metadata_url=_text(node.get("openIdConnectUrl")) or _text(node.get("oauth2MetadataUrl")),
         )
         # The scheme stays in the Spec: an operation with an alternative can still be called.
         if scheme.fault:

@@ -15,7 +15,9 @@ from nlapi.errors import UsageError
 from nlapi.issue import Issue, Level
 from nlapi.openapi.egress import NetworkOrigin, NetworkScope, origin_of
 from nlapi.openapi.model import (
+    NO_CREDENTIALS,
     Body,
+    CredentialParameters,
     Link,
     Parameter,
     RequestDetails,
@@ -158,6 +160,11 @@ class Operation:
         return self.details.security
 
     @property
+    def optional_credentials(self) -> tuple[str, ...]:
+        """Return the ids of schemes that a call may have and need not, beside those of `security`."""
+        return self.details.optional_credentials
+
+    @property
     def servers(self) -> tuple[Server, ...]:
         return self.details.servers
 
@@ -197,6 +204,9 @@ class Operation:
 class Spec:
     """A parsed description. `source` is its location as the user wrote it.
 
+    `security_schemes` has those of the description and one for each parameter that is a credential
+    (`credential_parameters`).
+
     `classify` rates the effect of each operation; `nlapi.load` passes one that also weighs evidence, and `review`,
     which yields the Issues of that one. `cache` stores results that are slow to compute again, `files` are the other
     files of the description, `registered` is the registered name that it was loaded by, if any. `network` are the
@@ -209,6 +219,7 @@ class Spec:
     description: str = ""
     servers: tuple[Server, ...] = ()
     security_schemes: Mapping[str, SecurityScheme] = field(default_factory=dict)
+    credential_parameters: CredentialParameters = NO_CREDENTIALS
     document: Mapping[str, Any] = field(repr=False)
     resolve: Callable[[str], Any] = field(repr=False)
     classify: Callable[[Operation], Effect] = field(default=effect_by_method, repr=False)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from nlapi.client.safe_text import code_span
 from nlapi.errors import NlapiError, UsageError
+from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Operation
-from nlapi.planner.slots.slot import is_credential
 from nlapi.plugin.markdown import fill_template, inert_line
 from nlapi.plugin.names import BASE_URL, variable_form
 from nlapi.resources.naming import split_words
@@ -74,7 +74,7 @@ def _can_be_set(operations: Iterable[Operation], argument: str) -> bool:
         parameter = operation.parameter("path", argument)
         if parameter is None:
             continue
-        if is_credential(parameter.name, parameter.location, parameter.schema, parameter.description):
+        if is_unspoken(parameter.name, parameter.location, parameter.schema, parameter.description):
             return False
         types = parameter.schema.get("type", "string")
         if types not in _TYPES or "enum" in parameter.schema or "default" in parameter.schema:

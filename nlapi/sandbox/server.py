@@ -21,7 +21,14 @@ from nlapi.sandbox.problem import RequestProblem
 from nlapi.sandbox.responses import HttpResponse, build_response, problem_response
 from nlapi.sandbox.routes import RouteMatch, RouteTable
 from nlapi.sandbox.state import SandboxState
-from nlapi.sandbox.validation import FieldsByLocation, RawRequest, ValidRequest, authenticate, check_request
+from nlapi.sandbox.validation import (
+    FieldsByLocation,
+    RawRequest,
+    ValidRequest,
+    authenticate,
+    check_request,
+    take_body_credentials,
+)
 from nlapi.serving import Message, Receive, Send, open_listener, raw_path
 
 # A callback after each request: method, path, status of the answer, and the reason of a refusal or "".
@@ -133,8 +140,9 @@ class Sandbox:
         refusal: RequestProblem | None = None
         for match in matches:
             try:
-                authenticate(match.operation, _credential_fields(incoming))
-                return match, check_request(match.operation, match.raw, incoming, self._state.schemas)
+                fields, own = take_body_credentials(match.operation, incoming)
+                authenticate(match.operation, {**_credential_fields(incoming), "body": fields})
+                return match, check_request(match.operation, match.raw, own, self._state.schemas)
             except RequestProblem as problem:
                 refusal = refusal or problem
         raise refusal or RequestProblem(404, f"{incoming.path} is no path of this API")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from nlapi.client.auth import credential_location
 from nlapi.openapi.model import FORM, Media, Parameter, SecurityScheme, essence, may_be_json
@@ -47,6 +49,36 @@ def authenticate(operation: Operation, fields: FieldsByLocation) -> None:
         f"{operation.id} needs a credential: {alternatives}. Any non-empty value will do here",
         headers=[("WWW-Authenticate", _challenge(nearest))],
     )
+
+
+def take_body_credentials(operation: Operation, incoming: RawRequest) -> tuple[dict[str, str], RawRequest]:
+    """Return the credentials in the body of a request, and the request without them: they are no part of its data."""
+    names = {scheme.name for scheme in _schemes_of(operation) if scheme.location == "body"}
+    kind = incoming.headers.get("content-type", "")
+    if not names or not incoming.content:
+        return {}, incoming
+    if may_be_json(kind):
+        try:
+            data = json.loads(incoming.content)
+        except ValueError:
+            return {}, incoming
+        if not isinstance(data, dict) or not names & data.keys():
+            return {}, incoming
+        taken = {name: value for name in names if isinstance(value := data.pop(name, None), str)}
+        return taken, replace(incoming, content=json.dumps(data).encode())
+    if essence(kind) != FORM:
+        return {}, incoming
+    pairs = parse_qsl(incoming.content.decode("utf-8", "replace"), keep_blank_values=True)
+    rest = urlencode([(name, value) for name, value in pairs if name not in names])
+    return {name: value for name, value in pairs if name in names}, replace(incoming, content=rest.encode())
+
+
+def _schemes_of(operation: Operation) -> Iterator[SecurityScheme]:
+    """Yield the security schemes that a request for an operation may have credentials for."""
+    schemes = operation.spec.security_schemes
+    for id in (*(id for requirement in operation.security for id in requirement), *operation.optional_credentials):
+        if id in schemes:
+            yield schemes[id]
 
 
 def _missing_schemes(schemes: Sequence[SecurityScheme], values: FieldsByLocation) -> list[SecurityScheme]:
@@ -242,11 +274,9 @@ def _take_unmatched(
     operation: Operation, pairs: QueryPairs, query: dict[str, Any], faults: list[Fault], schemas: Schemas
 ) -> None:
     """Assign query names without a parameter to a credential or a free-form object; RequestProblem 400 for others."""
-    for requirement in operation.security:
-        for id in requirement:
-            scheme = operation.spec.security_schemes.get(id)
-            if scheme is not None and scheme.kind == "apiKey" and scheme.location == "query":
-                pairs.take(scheme.name)
+    for scheme in _schemes_of(operation):
+        if scheme.kind == "apiKey" and scheme.location == "query":
+            pairs.take(scheme.name)
     described = [parameter for parameter in operation.parameters if parameter.location == "query"]
     owner = next(
         (

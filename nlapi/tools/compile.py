@@ -354,6 +354,8 @@ class _ArgumentBuilder:
 
     def add_body(self, body: Body) -> None:
         """Add the body's properties as arguments where they can stand alone, else one argument for the whole body."""
+        if body.has_credentials_only:
+            return
         flat = self.pool.flat_object(body.schema) if _has_properties(body.content_type) else None
         if flat is None:
             self._add_whole_body(body)

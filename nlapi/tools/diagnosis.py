@@ -154,12 +154,14 @@ def _credential_note(operation: Operation, target: Target) -> str:
     """Return the likely reason why an API refused a credential, or the lack of one."""
     if target.no_auth:
         return "The API wants a credential after all: leave out --no-auth, and give it with --auth"
-    used = choose_alternative(operation, target.credentials) or ()
+    used = choose_alternative(operation, target.credentials, target.account.preferred) or ()
     if not used:
         return "The API wants a credential, and its description says nothing of one for this operation"
     names = " and ".join(credential.id for credential in used)
     title = single_line(operation.spec.title)
     note = f"The credential for {names} was not accepted: is it whole, current, and for {title}?"
+    if target.logins is not None and target.logins.stored_schemes(target.credentials):
+        note = f"{note} `nlapi auth login {target.account.name}` stores it anew."
     # Descriptions often declare an apiKey in the header Authorization for what is a bearer token in practice.
     is_bare_authorization = any(
         credential.location.key == ("header", "authorization") and not credential.location.prefix for credential in used

@@ -24,7 +24,7 @@ from nlapi.local_files import write_file
 from nlapi.openapi.model import SecurityScheme
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.openapi.urls import parse_url
-from nlapi.registry import user_folder
+from nlapi.registry import description_name, user_folder
 
 PINS_FOLDER = "pins"
 
@@ -142,8 +142,14 @@ def remove_pin(name: str) -> None:
     _pin_file(name).unlink(missing_ok=True)
 
 
+def rename_pin(name: str, new_name: str) -> None:
+    """Let the accepted state of an API be that of its new name."""
+    if "@" not in name and (file := _pin_file(name)).is_file():
+        file.replace(_pin_file(new_name))
+
+
 def _pin_file(name: str) -> Path:
-    return user_folder("config") / PINS_FOLDER / f"{name}.json"
+    return user_folder("config") / PINS_FOLDER / f"{description_name(name)}.json"
 
 
 def _sites(spec: Spec) -> set[str]:
@@ -158,7 +164,7 @@ def _sites(spec: Spec) -> set[str]:
 def _scheme_text(scheme: SecurityScheme) -> str:
     """Return where a credential goes, and where its tokens come from."""
     parts = (scheme.kind, scheme.scheme, scheme.location and f"in the {scheme.location}", scheme.name)
-    return " ".join([*filter(None, parts), *_flow_urls(scheme.flows)])
+    return " ".join([*filter(None, (*parts, scheme.metadata_url[:200])), *_flow_urls(scheme.flows)])
 
 
 def _flow_urls(flows: Mapping[str, Any]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from nlapi.client.answer_fields import FieldFilter, check_field
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.registry import read_policy, read_registrations
+from nlapi.registry import profiles_path, read_policy, read_registrations
 
 HINT = "a rule has api, operation, effect (a glob, or a list of them) and verdict; the guide shows one, under Policy"
 FIELD_HINT = "such a rule has hide or show (names of fields, or JSONPaths), and api, operation, effect as others have"
@@ -115,10 +115,20 @@ def read_rules(spec: Spec, name: str = "") -> tuple[PolicyRule, ...]:
     policy cannot be read.
     """
     file, document = read_policy()
-    if document is None:
-        return ()
     names = api_names(spec, name)
-    return tuple(rule for rule in parse_rules(document, file) if rule.applies_to_api(names))
+    rules = parse_rules(document, file) if document is not None else ()
+    return tuple(rule for rule in (*_profile_rules(names), *rules) if rule.applies_to_api(names))
+
+
+def _profile_rules(names: Iterable[str]) -> Iterator[PolicyRule]:
+    """Yield the rules that the profiles of an API have. UsageError for what is no rule."""
+    registrations = read_registrations()
+    for name in names:
+        entry = registrations.get(name)
+        if entry is not None and entry.rules:
+            # They are about this API, whatever they say.
+            stated = [{key: value for key, value in rule.items() if key != "api"} for rule in entry.rules]
+            yield from parse_rules({"rules": stated}, f"{profiles_path()}, {name}")
 
 
 def read_field_rules(spec: Spec, name: str = "") -> tuple[FieldRule, ...]:

@@ -7,16 +7,25 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nlapi import client_session
-from nlapi.client.auth import AuthorizedRequest, authorize, header_secrets, is_same_api
+from nlapi.accounts.credentials import open_credentials
+from nlapi.client.auth import (
+    NO_CONTEXT,
+    AuthorizedRequest,
+    CredentialContext,
+    alternatives,
+    authorize,
+    header_secrets,
+    is_same_api,
+)
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
 from nlapi.client.digest import digest
 from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Request, Result
 from nlapi.client.server import network_scope
-from nlapi.errors import ArgumentError, ConsentError
+from nlapi.errors import ArgumentError, ConsentError, MissingCredentialError
 from nlapi.openapi.spec import READ_METHODS, Effect, Spec
-from nlapi.registry import Registration, find_registration, resolve_credential
+from nlapi.registry import Registration, find_registration
 from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.arguments import check, with_defaults
 from nlapi.tools.idempotency import Intention, key_argument, new_key, provisional_key, single_intention
@@ -37,6 +46,7 @@ from nlapi.tools.setting_values import setting_arguments
 from nlapi.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
+    from nlapi.accounts.session import LoginSession
     from nlapi.client.streaming.body import PieceListener
     from nlapi.client.tls_files import TlsFiles
     from nlapi.client.transport import HttpClient
@@ -60,7 +70,8 @@ class Target:
     user's policy that apply to the API. `settings` are the values by argument that the user stored for it, which fill
     in what a call does not give. In the session of a client with a model a change needs one of `receipts`; without them
     none is sent there. With `pinned` the description is the one that the user installed, so that it may call a POST a
-    READ.
+    READ. `account` is what is known of the credentials beside their values, and `logins` renews those that are stored
+    and end; None where none is stored.
     """
 
     spec: Spec
@@ -77,7 +88,11 @@ class Target:
     tls: TlsFiles | None = None
     receipts: Receipts | None = None
     pinned: bool = False
+    account: CredentialContext = NO_CONTEXT
+    logins: LoginSession | None = field(default=None, repr=False)
 
+
+UNAUTHORIZED = 401
 
 Auth = Mapping[str, str] | Literal[False] | None
 """Credentials by scheme id; False sends none, whatever the description requires."""
@@ -95,10 +110,16 @@ def registered_target(spec: Spec, *, base_url: str | None = None, auth: Auth = N
     check_pin(spec, spec.registered, base_url=base_url)
     if auth is False or (registered.no_auth and not auth):
         return Target(spec=spec, base_url=base_url, no_auth=True, rules=rules, field_rules=field_rules)
-    credentials = dict(auth or {})
-    stored = {id: resolve_credential(id, text) for id, text in registered.auth.items() if id not in credentials}
-    credentials = {**stored, **credentials}
-    return Target(spec=spec, base_url=base_url, credentials=credentials, rules=rules, field_rules=field_rules)
+    opened = open_credentials(spec, spec.registered, given=auth or {}, registered=registered.auth)
+    return Target(
+        spec=spec,
+        base_url=base_url,
+        credentials=opened.values,
+        rules=rules,
+        field_rules=field_rules,
+        account=opened.account,
+        logins=opened.logins,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +181,14 @@ def prepare(
     if intention is not None and needs_key and (key := new_key(call.tool, intention(digest(request)))):
         request = _build_request(call, target, key, changes)
     described = None if target.no_auth else operation
-    curl = to_curl(request, described, target.credentials, base_url=target.base_url, variables=target.variables)
+    curl = to_curl(
+        request,
+        described,
+        target.credentials,
+        base_url=target.base_url,
+        variables=target.variables,
+        preferred=target.account.preferred,
+    )
     rule = deciding_rule(target.rules, operation)
     return Prepared(
         call=call,
@@ -176,6 +204,7 @@ def prepare(
 def _build_request(call: Call, target: Target, key: Mapping[str, Any], changes: RequestChanges = NO_CHANGES) -> Request:
     """Return the request of a call with an idempotency key, which is no argument of the call: no one gave it."""
     arguments = {**call.arguments, **key}
+    _check_no_credential(call)
     check(changes.relax(call.tool), arguments)
     try:
         values = locate_arguments(call.tool, arguments)
@@ -184,6 +213,17 @@ def _build_request(call: Call, target: Target, key: Mapping[str, Any], changes: 
         return changes.apply(build(call.tool.operation, values, base_url=target.base_url, partial=is_partial))
     except ArgumentError as error:
         raise ArgumentError(f"{call.operation_id}: {error.message}", hint=error.hint) from None
+
+
+def _check_no_credential(call: Call) -> None:
+    """Raise ArgumentError for an argument that is a credential of the API: a model must not have one."""
+    find = call.tool.operation.spec.credential_parameters.scheme_of
+    for name in call.arguments.keys() - call.tool.input_schema.get("properties", {}).keys():
+        if (id := find(name)) is not None:
+            raise ArgumentError(
+                f"{call.operation_id}: {name} is a credential and no argument",
+                hint=f"--auth {id}=env:NAME, or `nlapi auth login` (in Python: auth={{{id!r}: ...}})",
+            )
 
 
 def build_partial(call: Call, target: Target) -> Request:
@@ -203,7 +243,7 @@ def authorize_call(prepared: Prepared, target: Target) -> AuthorizedRequest:
         raise ConsentError(denial_message(operation, prepared.rule), hint=prepared.rule.location)
     authorized = AuthorizedRequest(request=prepared.request)
     if not target.no_auth:
-        authorized = authorize(prepared.request, operation, target.credentials, base_url=target.base_url)
+        authorized = _authorize(prepared, target)
     if not target.headers or not is_same_api(operation, authorized.request.url, target.base_url):
         return authorized
     # Configured headers replace those of the request, and are masked in output like credentials.
@@ -219,6 +259,17 @@ def authorize_call(prepared: Prepared, target: Target) -> AuthorizedRequest:
     )
 
 
+def _authorize(prepared: Prepared, target: Target) -> AuthorizedRequest:
+    operation, account = prepared.call.tool.operation, target.account
+    try:
+        return authorize(prepared.request, operation, target.credentials, base_url=target.base_url, account=account)
+    except MissingCredentialError as error:
+        # A login that cannot be read is the better reason: its keyring is locked, or its file is damaged.
+        needed = {id for credentials in alternatives(operation) for credential in credentials for id in credential.ids}
+        faults = target.logins.faults if target.logins is not None else {}
+        raise next((fault for id, fault in faults.items() if id in needed), error) from None
+
+
 async def perform(
     prepared: Prepared,
     target: Target,
@@ -229,6 +280,9 @@ async def perform(
     for_model: bool = False,
 ) -> Result:
     """Authorise a call and send it. CredentialError before anything is sent, SendError when no answer came.
+
+    A stored login is renewed before it ends. Where the API refuses it all the same (401), it is renewed, and a READ is
+    sent again with the new one; a change is not (docs/design/090-logins.md).
 
     Only a READ by a safe method is sent again after a failure, and only such a READ shares the connections of `client`:
     a connection that the API closes at that moment would leave open whether a change was carried out. The effect is not
@@ -242,23 +296,36 @@ async def perform(
     from nlapi.client.send import send
     from nlapi.client.streaming.rule import expect_stream
 
-    call, authorized = prepared.call, authorize_call(prepared, target)
+    call, operation, logins = prepared.call, prepared.call.tool.operation, target.logins
+    authorized = authorize_call(prepared, target)
     _require_receipt(prepared, target)
-    operation = call.tool.operation
+    if logins is not None and authorized.schemes:
+        credentials = await logins.with_valid_tokens(target.credentials, authorized.schemes)
+        target = replace(target, credentials=credentials)
+        authorized = authorize_call(prepared, target)
     is_read = prepared.effect is Effect.READ
     is_repeatable = is_read and prepared.request.method in READ_METHODS
     is_requested = limits is not None and limits.items is not None
-    result = await send(
-        authorized.request,
-        limits=bound_for_model(limits) if for_model and is_read else limits,
-        secrets=authorized.secrets,
-        repeat=is_repeatable,
-        client=client if is_repeatable else None,
-        expected=expect_stream(operation, locate_arguments(call.tool, call.arguments), is_requested=is_requested),
-        watch=watch,
-        tls=target.tls if is_same_api(operation, authorized.request.url, target.base_url) else None,
-        scope=network_scope(operation, target.base_url),
-    )
+
+    async def exchange(authorized: AuthorizedRequest) -> Result:
+        return await send(
+            authorized.request,
+            limits=bound_for_model(limits) if for_model and is_read else limits,
+            # An API may show any token of the login, an older one too.
+            secrets=(*authorized.secrets, *(logins.secrets if logins is not None else ())),
+            repeat=is_repeatable,
+            client=client if is_repeatable else None,
+            expected=expect_stream(operation, locate_arguments(call.tool, call.arguments), is_requested=is_requested),
+            watch=watch,
+            tls=target.tls if is_same_api(operation, authorized.request.url, target.base_url) else None,
+            scope=network_scope(operation, target.base_url),
+        )
+
+    result = await exchange(authorized)
+    if result.status == UNAUTHORIZED and logins is not None:
+        renewed = await logins.with_new_tokens(target.credentials, authorized.schemes)
+        if renewed is not None and is_repeatable:
+            result = await exchange(authorize_call(prepared, replace(target, credentials=renewed)))
     return field_filter(target.field_rules, operation).apply(result) if for_model else result
 
 

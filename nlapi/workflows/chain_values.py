@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.model import Schema, is_form, is_json
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.planner.slots.slot import is_credential
 from nlapi.resources.grouping import Resource
 from nlapi.resources.id_sources import id_sources
 from nlapi.resources.naming import name_key
@@ -94,7 +94,7 @@ class ValueFlow:
     def is_secret(self, operation: Operation, place: Place) -> bool:
         """Return whether a parameter authenticates the caller."""
         parameter = operation.parameter(*place)
-        return parameter is not None and is_credential(
+        return parameter is not None and is_unspoken(
             parameter.name, parameter.location, parameter.schema, parameter.description
         )
 

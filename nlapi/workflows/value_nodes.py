@@ -16,8 +16,8 @@ from nlapi.client.message import body_size
 from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.issue import Issue
+from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Spec
-from nlapi.planner.slots.slot import is_credential
 from nlapi.resources.naming import name_key, stem
 from nlapi.resources.nouns import singular_noun
 from nlapi.tools.arguments import argument_schema, property_schema
@@ -121,7 +121,7 @@ class ValueNodes:
         location, wire = self.call.tool.places.get(name, ("body", name))
         schemes = self.call.tool.operation.spec.security_schemes.values()
         is_key = (location, wire) in {(scheme.location, scheme.name) for scheme in schemes}
-        return is_key or is_credential(wire, location, dict(schema), str(schema.get("description", "")))
+        return is_key or is_unspoken(wire, location, dict(schema), str(schema.get("description", "")))
 
     def _node(self, argument: str, value: Any, schema: Mapping[str, Any]) -> Any:
         if isinstance(value, (Mapping, list)) and value:

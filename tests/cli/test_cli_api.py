@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import stat
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from tests.servers import Echo, Reply
 
 @pytest.fixture
 def file(home: Path) -> Path:
-    return home / "config" / "apis.json"
+    return home / "config" / "apis.toml"
 
 
 def test_an_api_is_added_listed_and_removed(tmp_path: Path, file: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_credential_that_will_be_wanted_is_named_when_none_is_given(tmp_path: 
     added = run("api", "add", "mine", notes(tmp_path, **BEARER))
     assert added.code == 0
     assert added.err.splitlines()[1].endswith(
-        "add it again with --auth token=env:NAME; or with --no-auth, if it takes none"
+        "or add it again with --auth token=env:NAME, or with --no-auth, if it takes none"
     )
 
 
@@ -85,14 +85,14 @@ def test_what_could_never_work_is_refused_when_it_is_added(
     assert not file.exists()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"mine": {}}', '{"mine": {"source": 5}}', '{"mine": {"sauce": "x"}}'])
+@pytest.mark.parametrize("text", ["{", "apis = 1", "[apis.mine", "[apis.mine]\nsource = 1\nsource = 2"])
 def test_a_damaged_file_is_said_to_be_one_and_left_as_it_is(tmp_path: Path, file: Path, text: str) -> None:
     file.parent.mkdir()
     file.write_text(text)
     for words in (["list"], ["add", "other", notes(tmp_path)], ["remove", "mine"]):
         ran = run("api", *words)
         assert ran.code == 1
-        assert "apis.json" in ran.complaint
+        assert "apis.toml cannot be read" in ran.complaint
     assert file.read_text() == text
 
 
@@ -111,6 +111,6 @@ def test_a_credential_goes_from_the_profile_only_to_its_own_api(
     assert all(request.header("authorization") is None for request in other.received)
 
 
-def test_the_file_is_plain_json(tmp_path: Path, file: Path) -> None:
+def test_the_file_is_plain_toml(tmp_path: Path, file: Path) -> None:
     run("api", "add", "mine", notes(tmp_path))
-    assert json.loads(file.read_text())["mine"]["source"] == str(tmp_path / "notes.json")
+    assert tomllib.loads(file.read_text())["apis"]["mine"] == {"source": str(tmp_path / "notes.json")}

@@ -47,7 +47,7 @@ def test_one_token_is_asked_for_once(tmp_path: Path) -> None:
     source = notes(tmp_path, **TWICE)
     added = run("api", "add", "mine", source)
     assert added.err.splitlines()[1].endswith(
-        "add it again with --auth Oauth2=env:NAME; or with --no-auth, if it takes none"
+        "add it again with --auth Oauth2=env:NAME, or with --no-auth, if it takes none"
     )
     ran = run("call", source, "listNotes")
     assert ran.code == 2

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.model import Schema
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.text import ValueMention
 from nlapi.planner.language.words import stems as stem_set
-from nlapi.planner.language.words import word_lists
 from nlapi.planner.language.words import words as word_set
 from nlapi.resources.naming import STOPWORDS, split_words, stem
 from nlapi.tools.arguments import argument_schema
@@ -321,28 +321,6 @@ def _glossary(description: str) -> Mapping[str, object]:
     return values if len(values) > 1 or (numbers and _STANDS_FOR.search(description)) else {}
 
 
-_CREDENTIALS = frozenset(word_lists("slots")["credentials"].strip().splitlines())
-# Names of credentials where the description says so, and of something else where it does not.
-_BARE_CREDENTIALS = frozenset(word_lists("slots")["bare_credentials"].strip().splitlines())
-_CREDENTIAL = re.compile(
-    r"\b(?:authentication|authorization|auth|api|access|bearer|oauth)\s+(?:token|key|secret|credential)s?\b|\bcredentials?\b",
-    re.IGNORECASE,
-)
-
-
-def is_credential(name: str, location: str, schema: Schema, description: str = "") -> bool:
-    """Return whether an argument authenticates the caller, by its name, or by its format and its description.
-
-    A body may well be about tokens (revoke a token), so that there the description has to say so too.
-    """
-    words = " ".join(split_words(name))
-    described = _CREDENTIAL.search(description) is not None
-    by_name = words in _CREDENTIALS or (words in _BARE_CREDENTIALS and described)
-    if location == "body":
-        return described and (by_name or schema.get("format") == "password")
-    return by_name or (described and schema.get("format") == "password")
-
-
 def without_credentials(tool: Tool) -> Tool:
     """Return a tool that requires none of the arguments that its security schemes provide.
 
@@ -360,7 +338,7 @@ def without_credentials(tool: Tool) -> Tool:
 def _is_credential(tool: Tool, name: str, schema: object) -> bool:
     location, wire = tool.places.get(name, ("body", name))
     keywords = schema if isinstance(schema, Mapping) else {}
-    return is_credential(wire, location, keywords, str(keywords.get("description", "")))
+    return is_unspoken(wire, location, keywords, str(keywords.get("description", "")))
 
 
 def is_secret(slot: Slot, tool: Tool) -> bool:
@@ -369,7 +347,7 @@ def is_secret(slot: Slot, tool: Tool) -> bool:
         return False
     schemes = tool.operation.spec.security_schemes.values()
     keys = {(scheme.location, scheme.name) for scheme in schemes if scheme.kind == "apiKey"}
-    return (slot.location, slot.name) in keys or is_credential(slot.name, slot.location, slot.schema, slot.description)
+    return (slot.location, slot.name) in keys or is_unspoken(slot.name, slot.location, slot.schema, slot.description)
 
 
 # The last 30 days are a choice or two dates, and not both.

@@ -1,0 +1,109 @@
+"""The logins of one API during a run: their values, the servers that they are for, and new tokens for old ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from nlapi.accounts.login import Login, LoginKind, Secrets
+from nlapi.accounts.renewal import renew
+from nlapi.accounts.store import LoginKey, LoginStore
+from nlapi.errors import CredentialError, NlapiError
+
+
+@dataclass(slots=True, kw_only=True)
+class _Held:
+    """A login as this run has it. `values` are all that it had, the newest last."""
+
+    key: LoginKey
+    login: Login
+    secrets: Secrets
+    values: list[str]
+
+
+class LoginSession:
+    """The logins of one API, read once; `None` in place of one where the API has none (`open_logins`)."""
+
+    def __init__(self, store: LoginStore, held: Mapping[str, _Held], faults: Mapping[str, CredentialError]) -> None:
+        self._store = store
+        self._held = dict(held)
+        self.faults = dict(faults)
+        """scheme id -> why its login cannot be used"""
+        self._secrets: dict[str, None] = {}
+        for entry in self._held.values():
+            self._remember(entry)
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The values as they are now, by scheme id."""
+        return {scheme: entry.secrets.value for scheme, entry in self._held.items()}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Everything secret that the logins have or had during this run."""
+        return tuple(self._secrets)
+
+    @property
+    def audiences(self) -> dict[str, tuple[str, ...]]:
+        """The sites that the logins are for, by scheme id."""
+        return {scheme: entry.login.audience for scheme, entry in self._held.items()}
+
+    def stored_schemes(self, credentials: Mapping[str, str]) -> frozenset[str]:
+        """Return the schemes whose value in `credentials` is, or was, that of the login."""
+        return frozenset(id for id, value in credentials.items() if id in self._held and value in self._held[id].values)
+
+    async def with_valid_tokens(self, credentials: Mapping[str, str], schemes: Collection[str]) -> dict[str, str]:
+        """Return `credentials` with the newest values of the logins for `schemes`, renewed where they have ended.
+
+        CredentialError where a login has ended for good.
+        """
+        stored = self.stored_schemes(credentials) & frozenset(schemes)
+        for scheme in stored:
+            if self._held[scheme].login.is_expired():
+                await self._renew(scheme)
+        return {**credentials, **{scheme: self._held[scheme].secrets.value for scheme in stored}}
+
+    async def with_new_tokens(self, credentials: Mapping[str, str], schemes: Collection[str]) -> dict[str, str] | None:
+        """Return `credentials` with new tokens for those that an API has refused; None where none can be had."""
+        changed = {}
+        for scheme in self.stored_schemes(credentials) & frozenset(schemes):
+            entry = self._held[scheme]
+            if entry.login.kind is LoginKind.OAUTH and entry.login.is_renewable:
+                # The answer of the API stands where there is no new token: it says more than a failed renewal.
+                with suppress(NlapiError):
+                    await self._renew(scheme, refused=credentials[scheme])
+            if entry.secrets.value != credentials[scheme]:
+                changed[scheme] = entry.secrets.value
+        return {**credentials, **changed} if changed else None
+
+    async def _renew(self, scheme: str, refused: str = "") -> None:
+        entry = self._held[scheme]
+        # In one thread from lock to release: it waits for other processes, while this event loop serves other calls.
+        entry.login, entry.secrets = await asyncio.to_thread(renew, self._store, entry.key, refused)
+        entry.values.append(entry.secrets.value)
+        self._remember(entry)
+
+    def _remember(self, entry: _Held) -> None:
+        self._secrets.update(dict.fromkeys(entry.secrets.texts))
+
+
+def open_logins(api: str, schemes: Collection[str], *, store: LoginStore | None = None) -> LoginSession | None:
+    """Return the logins of an API for those of `schemes` that have one; None where it has none.
+
+    A login that cannot be read (a locked keyring) is a fault, which counts where a call needs that credential.
+    """
+    store = store if store is not None else LoginStore()
+    held: dict[str, _Held] = {}
+    faults: dict[str, CredentialError] = {}
+    for key in store.list_keys(api):
+        if key.scheme not in schemes:
+            continue
+        try:
+            login, secrets = store.read_secrets(key)
+        except CredentialError as error:
+            faults[key.scheme] = error
+        else:
+            held[key.scheme] = _Held(key=key, login=login, secrets=secrets, values=[secrets.value])
+    return LoginSession(store, held, faults) if held or faults else None

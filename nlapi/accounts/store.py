@@ -1,0 +1,197 @@
+"""Stores the logins of the user: a file for each in the configuration folder, its secrets in the keyring or in it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets as randomness
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from nlapi.accounts.login import Login, LoginKind, Secrets, SecretStorage
+from nlapi.accounts.secret_storage import read_from_keyring, remove_from_keyring, store_in_keyring
+from nlapi.errors import CredentialError, MissingCredentialError, NlapiError
+from nlapi.local_files import locked, write_file
+from nlapi.registry import user_folder
+
+FOLDER = "logins"
+PLAIN_NOTICE = "The secrets in this file are in plain text. Only your user may read it. `nlapi auth logout` removes it."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LoginFile:
+    """The content of the file of a login. `secrets` is None where the keyring has them."""
+
+    login: Login
+    notice: str = ""
+    secrets: Secrets | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginKey:
+    """The name of a login: the name of an API, and the id of one of its security schemes."""
+
+    api: str
+    scheme: str
+
+    def __str__(self) -> str:
+        return f"{self.api} {self.scheme}"
+
+
+class LoginStore:
+    """The logins of the user, in `folder`. Each is read, changed and written by one process at a time."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder if folder is not None else user_folder("config") / FOLDER
+
+    def list_keys(self, api: str | None = None) -> tuple[LoginKey, ...]:
+        """Return the logins that are stored, of one API or of all; damaged ones too. No secret is read."""
+        if api is not None:
+            return tuple(sorted(self._keys_of(api), key=str))
+        try:
+            names = sorted(entry.name for entry in self._folder.iterdir() if entry.is_dir())
+        except OSError:
+            return ()
+        return tuple(key for name in names for key in sorted(self._keys_of(unquote(name)), key=str))
+
+    def _keys_of(self, api: str) -> Iterator[LoginKey]:
+        try:
+            files = list((self._folder / _file_name(api)).glob("[!.]*.json"))
+        except OSError:
+            return
+        for file in files:
+            try:
+                scheme = self._read(file, LoginKey(api=api, scheme=unquote(file.stem))).login.scheme
+            except CredentialError:
+                scheme = unquote(file.stem)
+            yield LoginKey(api=api, scheme=scheme)
+
+    def read(self, key: LoginKey) -> Login:
+        """Return a login. MissingCredentialError where there is none, CredentialError for a damaged one."""
+        return self._read(self._file(key), key).login
+
+    def read_secrets(self, key: LoginKey) -> tuple[Login, Secrets]:
+        """Return a login with its secrets; for a reference, what it refers to. CredentialError as `read`."""
+        content = self._read(self._file(key), key)
+        login = content.login
+        if login.kind is LoginKind.REFERENCE:
+            from nlapi.credential_references import read_reference
+
+            return login, Secrets(value=read_reference(login.reference, f"the login {key}"))
+        if content.secrets is not None:
+            return login, content.secrets
+        return login, read_from_keyring(login.secret_id, str(key))
+
+    @contextmanager
+    def lock(self, key: LoginKey) -> Iterator[None]:
+        """Hold the lock of a login while it is read, renewed and written; other processes wait."""
+        try:
+            with locked(self._file(key)):
+                yield
+        except OSError as error:
+            raise _unwritable(self._folder, error) from None
+
+    def write(self, key: LoginKey, login: Login, secrets: Secrets | None, storage: SecretStorage | None = None) -> str:
+        """Store a login, replacing an earlier one. Return why its secrets are in the file; "" where they are not.
+
+        `storage` is where the user wants them: in the keyring, where there is one, if they say nothing.
+        """
+        fault, replaced = "", self._keyring_id(key)
+        if secrets is None:
+            content = _LoginFile(login=replace(login, storage=SecretStorage.NONE))
+        else:
+            fault = "you asked for it" if storage is SecretStorage.FILE else store_in_keyring(login.secret_id, secrets)
+            if fault and storage is SecretStorage.KEYRING:
+                message = f"the login was not stored: the keyring does not take it: {fault}"
+                raise CredentialError(message, hint="--store file puts it into a file for you alone")
+            content = _LoginFile(login=replace(login, storage=SecretStorage.KEYRING))
+            if fault:
+                stored = replace(login, storage=SecretStorage.FILE)
+                content = _LoginFile(login=stored, notice=PLAIN_NOTICE, secrets=secrets)
+        try:
+            file = self._file(key)
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # An existing file keeps its mode, and the user may have copied one that others may read.
+            if file.exists():
+                file.chmod(0o600)
+            write_file(file, msgspec.json.format(msgspec.json.encode(content), indent=1))
+        except OSError as error:
+            raise _unwritable(self._folder, error) from None
+        if replaced and (content.login.storage is not SecretStorage.KEYRING or login.secret_id != replaced):
+            remove_from_keyring(replaced)
+        return fault
+
+    def _keyring_id(self, key: LoginKey) -> str:
+        """Return the name of the secrets of a stored login in the keyring; "" where it has none there."""
+        try:
+            login = self.read(key)
+        except CredentialError:
+            return ""
+        return login.secret_id if login.storage is SecretStorage.KEYRING else ""
+
+    def remove(self, key: LoginKey) -> str:
+        """Forget a login. Return why the keyring still has its secrets; "" where nothing is left."""
+        file, fault = self._file(key), ""
+        with self.lock(key):
+            try:
+                login = self._read(file, key).login
+                fault = remove_from_keyring(login.secret_id) if login.storage is SecretStorage.KEYRING else ""
+            except CredentialError:
+                pass  # a damaged file, or none
+            file.unlink(missing_ok=True)
+        return fault
+
+    def rename(self, old: str, new: str) -> None:
+        """Move the logins of an API to another name; the keyring has them under ids of their own."""
+        source, target = self._folder / _file_name(old), self._folder / _file_name(new)
+        if source.is_dir():
+            try:
+                source.rename(target)
+            except OSError as error:
+                raise _unwritable(self._folder, error) from None
+
+    def path(self, key: LoginKey) -> Path:
+        """Return the file of a login."""
+        return self._file(key)
+
+    def _file(self, key: LoginKey) -> Path:
+        return self._folder / _file_name(key.api) / f"{_file_name(key.scheme)}.json"
+
+    def _read(self, file: Path, key: LoginKey) -> _LoginFile:
+        login_again = f"`nlapi auth login {key}` stores it again"
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=_LoginFile)
+        except FileNotFoundError:
+            hint = f"`nlapi auth login {key}` stores one"
+            raise MissingCredentialError(f"there is no login {key}", hint=hint) from None
+        except OSError as error:
+            raise CredentialError(f"{file} cannot be read: {error.strerror}", hint=login_again) from None
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            # msgspec names the place (`$.login.kind`), and never a value.
+            message = f"{file}, the login {key}, is damaged: {_without_values(error)}"
+            raise CredentialError(message, hint=login_again) from None
+
+
+def new_secret_id() -> str:
+    """Return a new name for secrets in the keyring."""
+    return randomness.token_hex(12)
+
+
+def _without_values(error: Any) -> str:
+    return re.sub(r"'[^']*'", "...", str(error))[:200]
+
+
+def _unwritable(folder: Path, error: OSError) -> NlapiError:
+    return NlapiError(f"{folder} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR")
+
+
+def _file_name(text: str) -> str:
+    """Return a text as the name of a file; one that is too long, with a hash in place of its end."""
+    name = quote(text, safe="@ ").replace(".", "%2E")
+    return name if len(name) <= 120 else f"{name[:80]}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"

@@ -1,0 +1,124 @@
+"""Logs in with OAuth from the options of `nlapi auth login`: endpoints, client, scopes, and the grant for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nlapi.accounts.authorization_server import Endpoints, described_endpoints, described_grants, discover
+from nlapi.accounts.flows import (
+    BROWSER_SECONDS,
+    OAuthClient,
+    TokenGrant,
+    log_in_as_client,
+    log_in_with_browser,
+    log_in_with_device,
+)
+from nlapi.accounts.login import Grant
+from nlapi.accounts.loopback import DEFAULT_REDIRECT, LoopbackReceiver
+from nlapi.cli import console
+from nlapi.cli.login_person import TerminalPerson, ask_secret
+from nlapi.cli.options import is_interactive
+from nlapi.cli.prompts import read_line
+from nlapi.client.safe_text import single_line
+from nlapi.credential_references import is_reference, read_reference
+from nlapi.errors import UsageError
+from nlapi.extras import require_extra
+from nlapi.openapi.egress import NetworkScope
+from nlapi.openapi.urls import parse_url
+
+if TYPE_CHECKING:
+    from nlapi.openapi.model import SecurityScheme
+    from nlapi.openapi.spec import Spec
+
+# Scopes that are shown before a person chooses.
+MAX_SCOPES = 30
+
+FLOWS = {"code": Grant.CODE, "device": Grant.DEVICE, "client": Grant.CLIENT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthOptions:
+    """The options of a login with OAuth. `client_secret` is a reference, "" for none, "-" to be asked for."""
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    scopes: tuple[str, ...] = ()
+    flow: str = ""
+    redirect_uri: str = ""
+    opens_browser: bool = True
+    seconds: float = BROWSER_SECONDS
+
+
+def log_in_with_oauth(spec: Spec, scheme: SecurityScheme, options: OAuthOptions, stored_secret: str) -> TokenGrant:
+    """Return the tokens of a login. `stored_secret` is that of the client in an earlier login, "" for none."""
+    require_extra("login", "a login with OAuth")
+    grant, endpoints = _endpoints(spec, scheme, options)
+    if not options.client_id:
+        site = parse_url(endpoints.token_url).site
+        hint = f"register an application with {site} (redirect URI {DEFAULT_REDIRECT}), then --client-id ID"
+        raise UsageError(f"which client? {single_line(spec.title)} knows applications by a client id", hint=hint)
+    secret = _client_secret(options, grant, stored_secret)
+    client = OAuthClient(id=options.client_id, secret=secret, scopes=_scopes(endpoints, options))
+    if grant is Grant.CLIENT:
+        return log_in_as_client(endpoints, client)
+    person = TerminalPerson(opens_browser=options.opens_browser)
+    if grant is Grant.DEVICE:
+        return log_in_with_device(endpoints, client, person)
+    with LoopbackReceiver(options.redirect_uri or DEFAULT_REDIRECT) as receiver:
+        return log_in_with_browser(endpoints, client, person, receiver, seconds=options.seconds)
+
+
+def _endpoints(spec: Spec, scheme: SecurityScheme, options: OAuthOptions) -> tuple[Grant, Endpoints]:
+    """Return the grant of a login and the endpoints for it. UsageError where there are none."""
+    if options.flow and options.flow not in FLOWS:
+        raise UsageError(f"--flow {options.flow!r} is not known", hint=f"it is one of {', '.join(FLOWS)}")
+    wanted = FLOWS.get(options.flow)
+    described = described_grants(scheme)
+    if options.issuer:
+        # The user named it, so that it may be anywhere.
+        found = discover(options.issuer, NetworkScope.ANY)
+    elif scheme.metadata_url and (wanted not in described if wanted else not described):
+        found = discover(scheme.metadata_url, spec.origin.scope_of(parse_url(scheme.metadata_url)))
+    else:
+        grant = wanted or next(iter(described), None)
+        found = described_endpoints(spec, scheme, grant) if grant else Endpoints(origin=spec.origin)
+        if grant and grant in found.grants:
+            return grant, found
+    # A person is there, so that a grant of the client itself would be somebody else.
+    grant = wanted or next((grant for grant in (*described, *found.grants) if grant in found.grants), None)
+    if grant is None or grant not in found.grants:
+        has = ", ".join(name for name, value in FLOWS.items() if value in (*described, *found.grants)) or "none"
+        hint = f"it has {has}; --issuer URL names an authorization server, --token takes a token that you have"
+        flow = f"the flow {options.flow}" if options.flow else "a flow that nlapi has"
+        raise UsageError(f"{scheme.id} has no {flow.removeprefix('the ')}", hint=hint)
+    return grant, found
+
+
+def _client_secret(options: OAuthOptions, grant: Grant, stored: str) -> str:
+    if options.client_secret == "-":  # noqa: S105 - the sign for standard input
+        return ask_secret("client secret")
+    if options.client_secret:
+        if not is_reference(options.client_secret):
+            hint = "--client-secret env:NAME, file:PATH, cmd:COMMAND, or - to be asked"
+            raise UsageError("--client-secret takes a place, as a command line is seen by others", hint=hint)
+        return read_reference(options.client_secret, "--client-secret")
+    if grant is Grant.CLIENT and not stored:
+        return ask_secret("client secret")
+    return stored
+
+
+def _scopes(endpoints: Endpoints, options: OAuthOptions) -> tuple[str, ...]:
+    """Return the scopes to ask for: those of `--scope`, the only one that is described, or those that are typed."""
+    if options.scopes or len(endpoints.scopes) < 2:
+        return options.scopes or endpoints.scopes
+    names = [single_line(scope)[:200] for scope in endpoints.scopes]
+    if not is_interactive():
+        shown = ", ".join(names[:MAX_SCOPES])
+        console.note(f"No scope is asked for, so that the server chooses; --scope names some of {shown}")
+        return ()
+    for name in names[:MAX_SCOPES]:
+        console.note(f"  {name}")
+    typed = read_line("scopes, with blanks between them (none: the server chooses): ") or ""
+    return tuple(typed.replace(",", " ").split())
