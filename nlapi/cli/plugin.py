@@ -91,7 +91,6 @@ def build(
     from nlapi.plugin import build as make
     from nlapi.plugin.build import PROPOSED_EFFECTS
     from nlapi.plugin.folder import write_folder
-    from nlapi.plugin.prompt_injection import find_injections
     from nlapi.plugin.user_files import EFFECTS
 
     # Checked first: the build takes seconds, and the proposal comes after it.
@@ -117,8 +116,7 @@ def build(
     user_files = _user_files(folder)
     spec, operations = _load_selected(folder, options, user_files, report=True)
     plugin = make(spec, operations, options, user_files)
-    for issue in find_injections(spec.document):
-        console.note(str(issue))
+    target.note_injections(spec)
     removed = write_folder(folder, plugin.files, force=force)
     console.write(str(folder))
     omitted_note = (
@@ -300,8 +298,8 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     from nlapi.plugin.dangling_references import Vocabulary, removed_names, unknown_names
     from nlapi.plugin.file_checks import broken_rules, exceeded_limits, find_secrets
     from nlapi.plugin.folder import find_drift, find_foreign, source_changes
-    from nlapi.plugin.prompt_injection import find_injections
     from nlapi.plugin.user_files import select_user_files
+    from nlapi.tools.prompt_injection import find_injections
 
     files, manifest = _read_plugin(folder)
     secrets = {name: value for name in manifest.variables[1:] if (value := os.environ.get(name))}

@@ -11,7 +11,7 @@ import mcp_types as types
 
 from nlapi import bundled
 from nlapi.agent.operation_tools import DESCRIBE, FIND, READ
-from nlapi.client.safe_text import single_line
+from nlapi.client.safe_text import strip_control
 from nlapi.errors import UsageError
 from nlapi.mcp.answers import answer_pages, answer_uri, call_text
 from nlapi.mcp.settings import Consent
@@ -24,6 +24,8 @@ from nlapi.mcp.tool_listing import (
 from nlapi.results.store import StoredResult
 from nlapi.tools.areas import Area
 from nlapi.tools.describe import describe_operation
+from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
+from nlapi.tools.text import label_text
 
 # Areas with a prompt of their own, as many as a plugin has skills.
 MAX_PROMPTS = 20
@@ -40,7 +42,7 @@ _CHANGE_RULES = {
 
 def api_title(catalogue: ToolCatalogue) -> str:
     """Return the title of the API on one line."""
-    return single_line(catalogue.spec.title)[:80]
+    return label_text(catalogue.spec.title, 80)
 
 
 def server_instructions(catalogue: ToolCatalogue) -> str:
@@ -69,7 +71,7 @@ def list_resources(catalogue: ToolCatalogue, stored: Iterable[StoredResult]) -> 
         types.Resource(
             uri=f"nlapi://area/{group.slug}",
             name=group.slug,
-            title=single_line(group.label)[:80],
+            title=label_text(group.label, 80),
             description=f"{len(group.operations)} operations",
             mime_type="text/markdown",
         )
@@ -112,9 +114,8 @@ def read_resource(uri: str, catalogue: ToolCatalogue) -> types.TextResourceConte
         if group is not None:
             return types.TextResourceContents(uri=uri, mime_type="text/markdown", text=describe_area(group, catalogue))
     if kind == "operation":
-        description = json.dumps(
-            describe_operation(catalogue.tool(unquote(name))), ensure_ascii=False, indent=1, default=str
-        )
+        content = {"note": DESCRIPTION_NOTE, **describe_operation(catalogue.tool(unquote(name)))}
+        description = strip_control(json.dumps(content, ensure_ascii=False, indent=1, default=str))
         return types.TextResourceContents(uri=uri, mime_type="application/json", text=description)
     raise UsageError(f"there is no resource {uri[:200]!r}", hint="resources/list names them")
 
@@ -127,8 +128,8 @@ def list_prompts(catalogue: ToolCatalogue) -> list[types.Prompt]:
     areas = [
         types.Prompt(
             name=_prompt_name(group),
-            title=single_line(group.label)[:80],
-            description=f"Operate {api}: {single_line(group.label)[:80]}.",
+            title=label_text(group.label, 80),
+            description=f"Operate {api}: {label_text(group.label, 80)}.",
             arguments=[goal],
         )
         for group in _prompt_areas(catalogue)
@@ -141,7 +142,7 @@ def get_prompt(name: str, goal: str, catalogue: ToolCatalogue) -> types.GetPromp
     group = next((candidate for candidate in _prompt_areas(catalogue) if _prompt_name(candidate) == name), None)
     if group is None and name != GENERAL_PROMPT:
         raise UsageError(f"there is no prompt {name[:100]!r}", hint="prompts/list names them")
-    label = single_line(group.label)[:80] if group else f"{len(catalogue.operations):,} operations"
+    label = label_text(group.label, 80) if group else f"{len(catalogue.operations):,} operations"
     lines = list(_operation_lines(group, catalogue) if group else _area_lines(catalogue))
     text = _fill_template(
         "area.md",
@@ -173,4 +174,4 @@ def _operation_lines(group: Area, catalogue: ToolCatalogue) -> Iterator[str]:
 
 def _area_lines(catalogue: ToolCatalogue) -> Iterator[str]:
     for group in catalogue.areas[:MAX_PROMPT_LINES]:
-        yield f"- {single_line(group.label)[:80]}: {len(group.operations)} operations (nlapi://area/{group.slug})"
+        yield f"- {label_text(group.label, 80)}: {len(group.operations)} operations (nlapi://area/{group.slug})"

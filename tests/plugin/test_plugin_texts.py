@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nlapi.plugin.file_checks import exceeded_limits, session_tokens
-from nlapi.plugin.prompt_injection import find_injections
+from nlapi.tools.prompt_injection import find_injections
 from tests.cli.conftest import home as home
 from tests.cli.kit import run
 from tests.plugin.kit import HOSTILE, LIBRARY, big, plugin_of, spec_of
