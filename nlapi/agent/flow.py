@@ -48,20 +48,17 @@ def flow_reason(call: Call, conversation: Conversation, during: Sequence[Step], 
     if call.tool.effect is not Effect.READ:
         return _crossing_text(foreign, spec) if foreign is not None else ""
     view = _SentValues(call=call, conversation=conversation, during=tuple(during))
-    for name, value in view.addresses:
-        if not view.is_said(name, value) and not _is_local(value, spec, view.said):
-            return f"{name}: {shorten(value)} is an address that nobody asked to read from"
+    for name, address in view.addresses:
+        if not view.is_said(name, address) and not _is_local(address, spec, view.said):
+            return f"{name}: {shorten(address)} is an address that nobody asked to read from"
     if foreign is None:
         return ""
     own = _OwnValues(answered)
     for name, value in _leaves_by_name(call.arguments):
-        if (
-            (text := _data_text(value))
-            and not _is_free(name, text, call, view.said, own)
-            and not view.is_said(name, value)
-        ):
-            origin = _origin_text(text, answered)
-            return f"{_crossing_text(foreign, spec)} ({name}: {shorten(text)}{origin})"
+        data = _data_text(value)
+        if data and not _is_free(name, data, call, view.said, own) and not view.is_said(name, value):
+            origin = _origin_text(data, answered)
+            return f"{_crossing_text(foreign, spec)} ({name}: {shorten(data)}{origin})"
     spent = _spent_bits(steps, (*beside, call), view.said, own)
     if spent > READ_BITS * len(conversation.turns):
         count = f"reads have chosen {ceil(spent)} bits since, and {READ_BITS * len(conversation.turns)} are allowed"
@@ -207,7 +204,8 @@ def _choices(call: Call, name: str) -> tuple[object, ...]:
     """Return the closed list of values that the description has for an argument, and the names inside of it."""
     schema = argument_schema(call.tool, name.partition(".")[0])
     lists = [part.get("enum") for part in (schema, schema.get("items")) if isinstance(part, Mapping)]
-    names = list(schema.get("properties", ()) or ())
+    properties = schema.get("properties")
+    names = tuple(properties) if isinstance(properties, Mapping) else ()
     return (*names, *(choice for choices in lists if isinstance(choices, list) for choice in choices))
 
 

@@ -30,6 +30,7 @@ from nlapi.cli.plugin_hook import consent
 from nlapi.cli.table import is_json
 from nlapi.errors import CredentialError, NlapiError, PlannerError, UsageError
 from nlapi.issue import Issue, Level
+from nlapi.local_files import write_output
 from nlapi.registry import Registration
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _propose(folder: Path, operations: Sequence[Operation], model: str | None) -
     if not text:
         console.note(f"{endpoint.name} would change nothing")
         return
-    (folder / PROPOSED_OVERLAY).write_text(text, encoding="utf-8")
+    write_output(folder / PROPOSED_OVERLAY, text)
     console.note(f"{folder / PROPOSED_OVERLAY}: read it, rename it to overlay.yaml, and build again")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from nlapi.errors import NlapiError, UsageError
 from nlapi.issue import Issue, Level
+from nlapi.local_files import locked_folder
 from nlapi.plugin.build import DESCRIPTION, MANIFEST, MANIFEST_FORMAT, Options, Plugin, digest
 from nlapi.plugin.programs import command_name
 from nlapi.plugin.user_files import select_user_files
@@ -193,6 +194,11 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, force: bool = Fals
     Files that nlapi did not write stay. UsageError, with nothing written, when the folder is somebody else's or when a
     file of an earlier build was edited; `force` overrides both.
     """
+    with locked_folder(folder):
+        return _write_files(folder, files, force=force)
+
+
+def _write_files(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tuple[str, ...]:
     stale = _stale_files(folder, files, force=force)
     for path in (*files, *stale, f"{STAGING}/x"):
         _require_inside(folder, path)
