@@ -112,7 +112,8 @@ def test_builds_of_one_plugin_at_once_leave_one_of_them_whole(tmp_path: Path) ->
         assert process.stdout is not None
         process.stdout.close()
     # The next build takes the folder for its own, which it does only where no file is lost or of two builds.
-    assert start(BUILD, str(tmp_path / "plugin"), "3").wait() == 0
+    with start(BUILD, str(tmp_path / "plugin"), "3") as process:
+        assert process.wait() == 0
     assert not (tmp_path / "plugin" / ".nlapi-plugin-build").exists()
 
 
@@ -139,4 +140,4 @@ def test_a_new_file_replaces_none_and_follows_no_link(tmp_path: Path) -> None:
     for name in ("token", "link"):
         with pytest.raises(FileExistsError):
             write_new_file(tmp_path / name, "u")
-    assert (tmp_path / "token").read_text() == "t" and sorted(os.listdir(tmp_path)) == ["link", "token"]
+    assert (tmp_path / "token").read_text() == "t" and {entry.name for entry in tmp_path.iterdir()} == {"link", "token"}
