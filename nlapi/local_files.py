@@ -81,6 +81,30 @@ def locked_folder(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def append_lines(descriptor: int, lines: bytes) -> None:
+    """Append lines to a file that is open for reading and appending, while other processes append to it too.
+
+    A last line that a kill has cut short gets its end first: it would swallow the next one.
+    """
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and _last_byte(descriptor, size) != b"\n":
+            lines = b"\n" + lines
+        # `os.write` may write less than it was given, on a full disk or after a signal.
+        while lines:
+            lines = lines[os.write(descriptor, lines) :]
+    finally:
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _last_byte(descriptor: int, size: int) -> bytes:
+    os.lseek(descriptor, size - 1, os.SEEK_SET)
+    return os.read(descriptor, 1)
+
+
 def write_file(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all, and on the disk before it replaces an earlier one. OSError when it cannot be.
 

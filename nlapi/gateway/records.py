@@ -21,6 +21,7 @@ from nlapi.gateway.codec import Json
 from nlapi.gateway.inference import TokenUsage
 from nlapi.gateway.store import GatewayStore
 from nlapi.gateway.store_database import StoreError
+from nlapi.local_files import append_lines
 from nlapi.routing.model import Context, Decision, VersionRef
 
 _log = logging.getLogger(__name__)
@@ -119,12 +120,7 @@ def _line_sink(file: Path, as_dict: Callable[[Record], dict[str, Any]]) -> Sink:
         content = b"".join(orjson.dumps(as_dict(record), option=_ORJSON_OPTIONS, default=str) for record in records)
         log = open_log()
         try:
-            size = os.fstat(log).st_size
-            # A kill may have cut the last line short, which would swallow the next one.
-            if size and os.pread(log, 1, size - 1) != b"\n":
-                content = b"\n" + content
-            while content:
-                content = content[os.write(log, content) :]
+            append_lines(log, content)
         finally:
             os.close(log)
 
