@@ -88,6 +88,7 @@ def call(
     from nlapi.tools.diagnosis import diagnose
     from nlapi.tools.idempotency import single_intention
     from nlapi.tools.run import prepare, run
+    from nlapi.tools.setting_values import setting_lines
     from nlapi.tools.tool import Call
 
     if source == "-" and args == "-":
@@ -99,6 +100,9 @@ def call(
     tool_call = Call(
         tool=tool, arguments=parse_arguments(tool, known_values=known_values, json_text=args, pairs=pairs or ())
     )
+    # Said of each call, so that nobody takes another account for the one that was meant.
+    for line in setting_lines(prepare(tool_call, target).settings) if target.settings else ():
+        console.note(line)
     if dry_run or curl:
         _show(prepare(tool_call, target, intention=single_intention()), output, as_curl=curl)
         return

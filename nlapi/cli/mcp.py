@@ -114,6 +114,7 @@ def mcp(
         name_length=name_length,
         pass_headers=check_pass_headers(tuple(pass_header or ()), has_token=bool(secret)),
         registered=known_values,
+        stored=api.settings,
         limits=target.limits(timeout),
     )
 

@@ -42,6 +42,8 @@ def consent(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The plug
 def consent_question(event: Any, folder: Path) -> str:
     """Return the question to the user about an event; "" when it makes no call, or only reads."""
     import nlapi
+    from nlapi.cli.plugin_run import plugin_base_url
+    from nlapi.plugin.argument_settings import setting_values
     from nlapi.plugin.build import DESCRIPTION, MANIFEST
     from nlapi.plugin.folder import read_manifest
     from nlapi.plugin.programs import tool_prefix
@@ -51,16 +53,19 @@ def consent_question(event: Any, folder: Path) -> str:
 
     def api() -> Target:
         spec = nlapi.load(folder / DESCRIPTION, cache=user_folder("cache"))
-        base_url = os.environ.get(plugin.variables[0]) or plugin.options.base_url or None
-        return Target(spec=spec, base_url=base_url, no_auth=plugin.options.no_auth)
+        base_url = plugin_base_url(plugin) or None
+        settings = setting_values(plugin, base_url, os.environ)
+        return Target(spec=spec, base_url=base_url, no_auth=plugin.options.no_auth, settings=settings)
 
     tool = str(event["tool_name"])
     if tool.startswith(tool_prefix(plugin.name)):
         return _tool_question(api(), plugin, tool.removeprefix(tool_prefix(plugin.name)), event["tool_input"])
-    return _command_question(api, plugin, str(event["tool_input"]["command"])) if tool == "Bash" else ""
+    return _command_question(api, plugin, folder, str(event["tool_input"]["command"])) if tool == "Bash" else ""
 
 
-def _command_question(api: Callable[[], Target], plugin: PluginManifest, command: str) -> str:
+def _command_question(api: Callable[[], Target], plugin: PluginManifest, folder: Path, command: str) -> str:
+    from nlapi.cli.plugin_run import plugin_base_url
+    from nlapi.cli.recipe_question import command_question, is_command_word, stores_setting
     from nlapi.plugin.shell_calls import find_calls, find_override
 
     commands = find_calls(command, plugin.command)
@@ -68,10 +73,18 @@ def _command_question(api: Callable[[], Target], plugin: PluginManifest, command
         return f"It cannot be told from this command what {plugin.command} would do."
     if not commands:
         return ""
-    if variable := find_override(command, plugin.variables):
+    if variable := find_override(command, (*plugin.variables, *plugin.settings.values())):
         return f"This command sets {variable} for {plugin.command}: what it sends may go elsewhere."
-    target = api()
-    questions = [reason for reason in (_call_question(target, words) for words in commands) if reason]
+    if len(commands) > 1 and any(map(stores_setting, commands)):
+        return f"It stores a setting and goes on with {plugin.command}: what that sends is not known yet."
+    target = None if all(map(is_command_word, commands)) else api()
+    reasons = (
+        command_question(folder, words, plugin_base_url(plugin))
+        if target is None or is_command_word(words)
+        else _call_question(target, words)
+        for words in commands
+    )
+    questions = list(filter(None, reasons))
     summary = [f"{len(questions)} calls: " + "; ".join(reason.partition("\n")[0].rstrip(":") for reason in questions)]
     return _shorten_question("\n\n".join([*(summary if len(questions) > 1 else ()), *questions]))
 
@@ -163,6 +176,8 @@ def _request_text(api: Target, options: dict[str, Any]) -> str:
 
 def _request_preview(api: Target, tool: Tool, arguments: dict[str, object]) -> str:
     from nlapi.tools.run import prepare
+    from nlapi.tools.setting_values import setting_lines
     from nlapi.tools.tool import Call
 
-    return console.preview_request(prepare(Call(tool=tool, arguments=arguments), api).request)
+    prepared = prepare(Call(tool=tool, arguments=arguments), api)
+    return "\n".join([console.preview_request(prepared.request), *setting_lines(prepared.settings)])

@@ -84,6 +84,7 @@ def open_target(
     no_auth: bool = False,
 ) -> tuple[Target, dict[str, str]]:
     """Return the Target of a source and its registered values; the user's options override the registration."""
+    from nlapi.plugin.argument_settings import settings_of_description
     from nlapi.tools.pins import check_pin
     from nlapi.tools.run import Target
 
@@ -107,6 +108,7 @@ def open_target(
         variables=registry.variables_of(references),
         no_auth=no_auth,
         rules=_rules(spec, source),
+        settings=settings_of_description(registered.source, base_url, os.environ),
         # For this API alone: what identifies the caller goes to nobody else.
         tls=_gateway_tls() if registered.source == GATEWAY else None,
     )

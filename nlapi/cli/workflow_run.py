@@ -45,10 +45,6 @@ def run(
     A run that was stopped goes on with `nlapi workflow resume`. Exits with 1 where a step failed, with 6 without
     consent, with 7 where an input is missing.
     """
-    from nlapi.cli.workflow_view import dry_run_lines, outline_record
-    from nlapi.workflows.engine import WorkflowRun
-    from nlapi.workflows.tree_text import tree_lines
-
     opened = open_document(
         file,
         options.sources,
@@ -63,11 +59,28 @@ def run(
     if options.repair:
         opened = with_repairs(opened, only=workflow.id)
         workflow = opened.document.workflow(workflow.id)
+    run_workflow(opened, workflow, read_inputs(workflow, inputs), options, file, dry_run=dry_run)
+
+
+def run_workflow(
+    opened: OpenedDocument,
+    workflow: ArazzoWorkflow,
+    inputs: Mapping[str, Any],
+    options: RunOptions,
+    file: str,
+    *,
+    dry_run: bool,
+) -> None:
+    """Run a workflow of an opened document, or show it; `file` is what a transcript stores of it."""
+    from nlapi.cli.workflow_view import dry_run_lines, outline_record
+    from nlapi.workflows.engine import WorkflowRun
+    from nlapi.workflows.tree_text import tree_lines
+
     if options.until and workflow.step(options.until) is None:
         raise UsageError(
             f"{workflow.id} has no step {options.until}", hint=f"its steps: {', '.join(s.id for s in workflow.steps)}"
         )
-    values = ask_for_inputs(workflow, read_inputs(workflow, inputs))
+    values = ask_for_inputs(workflow, dict(inputs))
     tree = _outline(opened, workflow, values, strict=options.strict)
     as_text = options.output is RunOutput.TEXT or (options.output is None and is_terminal())
     if dry_run:

@@ -23,6 +23,7 @@ from nlapi.client.safe_text import single_line, strip_control
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.run import Prepared
+from nlapi.tools.setting_values import setting_lines
 
 Context = ServerRequestContext[Any, Any]
 
@@ -130,6 +131,7 @@ def consent_question(prepared: Prepared) -> str:
     headline = f"{single_line(operation.spec.title)[:80]}: {single_line(operation.id)[:200]} {effect_text}"
     parts = [f"{headline}: {request.method} {single_line(request.url)}"]
     parts += [_body_text(request)] if request.content else []
+    parts += setting_lines(prepared.settings)
     parts += [f"{single_line(name)}: {single_line(value)}" for name, value in request.headers]
     return wrap_question(parts)
 

@@ -37,7 +37,8 @@ class Consent(StrEnum):
 class Settings:
     """The choices for one server.
 
-    `registered` are values by argument name that the user registered with the API. `pass_headers` are the names of
+    `registered` are values by argument name that the user registered with the API, `stored` those of a plugin, which
+    fill in what a call does not give. `pass_headers` are the names of
     headers that go from each HTTP request of a client on to the API.
     """
 
@@ -46,6 +47,7 @@ class Settings:
     name_length: int = MAX_LENGTH
     pass_headers: tuple[str, ...] = ()
     registered: Mapping[str, str] = field(default_factory=dict)
+    stored: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
 

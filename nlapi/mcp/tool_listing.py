@@ -21,6 +21,7 @@ from nlapi.tools.index import MAX_LISTED_TOOLS, Index
 from nlapi.tools.manifest import render_definition
 from nlapi.tools.names import tool_names
 from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
+from nlapi.tools.setting_values import may_fill
 from nlapi.tools.text import label_text, plain_text
 from nlapi.tools.tool import Tool
 from nlapi.workflows.workflow_tools import NO_WORKFLOW_SET, WorkflowSet, WorkflowTool
@@ -232,9 +233,9 @@ def _workflow_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, obje
 def _call_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, object]:
     # Values that the user registered with the API are not required of a model.
     definition = tool.as_dict("mcp")
-    registered = catalogue.settings.registered
-    if registered and set(tool.required) & registered.keys():
-        required = [name for name in tool.required if name not in registered]
+    registered, stored = catalogue.settings.registered, catalogue.settings.stored
+    required = [name for name in tool.required if name not in registered and not may_fill(tool, name, stored)]
+    if len(required) < len(tool.required):
         definition["inputSchema"] = {**tool.input_schema, "required": required}
     return definition
 

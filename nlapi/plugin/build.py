@@ -10,21 +10,31 @@ from dataclasses import asdict, dataclass, field
 
 from nlapi.client.server import server_url
 from nlapi.errors import DescriptionError, UsageError
+from nlapi.issue import Issue
+from nlapi.openapi.document import read_document
+from nlapi.openapi.parse import parse_document
 from nlapi.openapi.selection import subset
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.urls import is_http_url
+from nlapi.plugin.argument_settings import ArgumentSetting, find_settings, setting_options
 from nlapi.plugin.markdown import fill_template, inert_line, safe_line
-from nlapi.plugin.names import callable_id, check_name, credential_variables, plugin_name
+from nlapi.plugin.names import callable_id, check_name, credential_settings, credential_variables, plugin_name
+from nlapi.plugin.portable import GEMINI, gemini_extension, portable_files
 from nlapi.plugin.programs import (
     CODEX,
     CODEX_MCP,
+    HOOKS,
     build_programs,
     command_name,
+    install_text,
+    setting_variables,
     settings_list,
     tool_prefix,
     url_variable,
     user_config,
 )
+from nlapi.plugin.recipes import RecipeBook, build_recipes
+from nlapi.plugin.requirement import parse_requirement
 from nlapi.plugin.skills import IdGuide, Outline, build_agent, build_skills, example_prompts
 from nlapi.plugin.user_files import LICENSE, read_notes
 from nlapi.plugin.user_files import select_user_files as owned
@@ -54,7 +64,8 @@ class Options:
 
     `source`, `overlays` and `root` say where the description is, seen from the plugin's folder. `variables` maps
     security schemes to environment variables, `base_url` is where the API runs if its description does not say so. With
-    `no_auth` calls are sent without credentials.
+    `no_auth` calls are sent without credentials. `requirement` is the nlapi that is fetched where none is installed
+    (`plugin.requirement`).
     """
 
     name: str = ""
@@ -66,6 +77,7 @@ class Options:
     variables: Mapping[str, str] = field(default_factory=dict)
     base_url: str = ""
     no_auth: bool = False
+    requirement: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +88,9 @@ class Plugin:
     files: Mapping[str, bytes]
     operations: tuple[str, ...]
     skipped_operations: tuple[str, ...] = ()
+    recipes: tuple[str, ...] = ()
+    issues: tuple[Issue, ...] = ()
+    """what is wrong with the workflows of people in its folder"""
 
     @property
     def command(self) -> str:
@@ -100,20 +115,36 @@ def build(
     variable_of = {} if options.no_auth else credential_variables(spec, usable, name, options.variables)
     own_files = owned(user_files or {})
     title = inert_line(spec_title, 60) or name
-    texts = _build_texts(spec, usable, options, name, title, variable_of, own_files)
-    ids = {operation.id: callable_id(operation) for operation in usable}
-    texts[DESCRIPTION] = _description_json(spec, ids)
+    ids = IdGuide(usable)
+    reserved = [setting.option for setting in credential_settings(variable_of)]
+    settings = find_settings(usable, ids.common, name, reserved)
+    new_ids = {operation.id: callable_id(operation) for operation in usable}
+    description = _description_json(spec, new_ids)
+    # Of the plugin's own description, as a check makes them of that again.
+    book = build_recipes(parse_document(read_document(description.encode(), DESCRIPTION)), own_files)
+    texts = _build_texts(spec, usable, options, name, title, variable_of, own_files, ids, settings, book)
+    texts[DESCRIPTION] = description
+    texts |= book.files
     if effects := effect_overlay(usable):
         texts[PROPOSED_EFFECTS] = effects
-    user_options = user_config(spec, title, variable_of, options.base_url)
+    user_options = {**user_config(spec, title, variable_of, options.base_url), **setting_options(settings)}
     content = digest("".join(texts[path] for path in sorted(texts)) + _json_file(user_options))
-    texts |= _client_manifests(spec, name, title, len(usable), content, user_options)
+    texts |= _client_manifests(
+        spec, name, title, len(usable), content, user_options, setting_variables(name, variable_of, settings)
+    )
     files = {path: text.encode() for path, text in sorted(texts.items())}
     files[MANIFEST] = _json_file(
-        _build_record(spec, options, files, len(usable), name, title, variable_of, own_files)
+        _build_record(spec, options, files, len(usable), name, title, variable_of, own_files, settings)
     ).encode()
-    skipped = tuple(operation.id for operation in operations if operation.id not in ids)
-    return Plugin(name=name, files=files, operations=tuple(ids.values()), skipped_operations=skipped)
+    skipped = tuple(operation.id for operation in operations if operation.id not in new_ids)
+    return Plugin(
+        name=name,
+        files=files,
+        operations=tuple(new_ids.values()),
+        skipped_operations=skipped,
+        recipes=tuple(recipe.id for recipe in book.recipes),
+        issues=book.issues,
+    )
 
 
 def _build_texts(
@@ -124,6 +155,9 @@ def _build_texts(
     title: str,
     variable_of: Mapping[str, str],
     own_files: Mapping[str, bytes],
+    ids: IdGuide,
+    settings: Sequence[ArgumentSetting],
+    book: RecipeBook,
 ) -> dict[str, str]:
     """Return the texts for people and models, and the programs: path -> text."""
     groups = areas(spec, usable)
@@ -140,13 +174,16 @@ def _build_texts(
         title=title,
         about=inert_line(spec.description, 500),
         areas=groups,
-        ids=IdGuide(usable),
+        ids=ids,
+        settings=tuple(setting.argument for setting in settings),
+        recipes=book.recipes,
         values=values,
         notes=read_notes(own_files),
     )
     texts = {f"skills/{path}": text for path, text in build_skills(outline).items()}
     texts[f"agents/{name}.md"] = build_agent(outline)
-    texts |= build_programs(name, variable_of, options.base_url, no_auth=options.no_auth)
+    requirement = parse_requirement(options.requirement) if options.requirement else None
+    texts |= build_programs(name, variable_of, options.base_url, requirement, settings, no_auth=options.no_auth)
     reads = sum(operation.effect is Effect.READ for operation in usable)
     texts["README.md"] = fill_template(
         "readme.md",
@@ -155,6 +192,7 @@ def _build_texts(
         about=safe_line(spec.description, 300),
         name=name,
         at="@",
+        install=install_text(requirement),
         count=str(len(usable)),
         reads=str(reads),
         changes=str(len(usable) - reads),
@@ -173,7 +211,9 @@ def _tools_sentence(name: str, count: int) -> str:
         if count <= MAX_LISTED_TOOLS
         else f"The tools `find`, `describe`, `read` and `call` of {prefix} reach"
     )
-    return f"{subject} the same operations with the same rules, where they are offered."
+    # Other clients than Claude Code have no command on their PATH, and other prefixes.
+    fallback = "use them where there is no such command"
+    return f"{subject} the same operations with the same rules, where they are offered: {fallback}."
 
 
 def _licence_sentence(spec: Spec) -> str:
@@ -216,7 +256,13 @@ def digest(text: str | bytes) -> str:
 
 
 def _client_manifests(
-    spec: Spec, name: str, title: str, count: int, content_hash: str, user_options: Mapping[str, object]
+    spec: Spec,
+    name: str,
+    title: str,
+    count: int,
+    content_hash: str,
+    user_options: Mapping[str, Mapping[str, object]],
+    option_of: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the files that clients read about the plugin."""
     # Clients update a plugin when its version differs, so the version ends in a hash of everything that was built.
@@ -232,13 +278,22 @@ def _client_manifests(
         "description": summary,
         "author": {"name": author or "nlapi"},
         "keywords": ["api", "openapi", "nlapi"],
+        "hooks": f"./{HOOKS}",
         "userConfig": user_options,
     }
     entry = {"name": name, "source": "./", "description": summary}
     market = {"name": name, "owner": plugin["author"], "description": summary, "plugins": [entry]}
-    codex = {key: plugin[key] for key in ("name", "version", "description", "author", "keywords")}
-    codex |= {"skills": "./skills/", "mcpServers": f"./{CODEX_MCP}"}
-    return {PLUGIN: _json_file(plugin), MARKETPLACE: _json_file(market), CODEX: _json_file(codex)}
+    shared = {key: plugin[key] for key in ("name", "version", "description", "author", "keywords")}
+    codex = {**shared, "skills": "./skills/", "mcpServers": f"./{CODEX_MCP}"}
+    variable_of = {option: variable for variable, option in option_of.items()}
+    manifests = {
+        PLUGIN: plugin,
+        MARKETPLACE: market,
+        CODEX: codex,
+        GEMINI: gemini_extension(shared, command_name(name), user_options, variable_of),
+        **portable_files(shared, command_name(name)),
+    }
+    return {path: _json_file(manifest) for path, manifest in manifests.items()}
 
 
 def _build_record(
@@ -250,6 +305,7 @@ def _build_record(
     title: str,
     variable_of: Mapping[str, str],
     own_files: Mapping[str, bytes],
+    settings: Sequence[ArgumentSetting],
 ) -> dict[str, object]:
     summary = {"title": title, "version": safe_line(spec.version, 60), "operations": count}
     return {
@@ -259,6 +315,7 @@ def _build_record(
         "options": asdict(options),
         "command": command_name(name),
         "variables": [url_variable(name), *dict.fromkeys(variable_of.values())],
+        "settings": {setting.argument: setting.variable for setting in settings},
         "people": {path: digest(content) for path, content in sorted(own_files.items())},
         "files": {path: digest(content) for path, content in files.items()},
     }

@@ -15,6 +15,7 @@ from nlapi.openapi.model import as_list
 from nlapi.openapi.spec import Spec
 from nlapi.plugin.build import DESCRIPTION, MARKETPLACE, PLUGIN
 from nlapi.plugin.names import KEBAB, MAX_SKILL
+from nlapi.plugin.portable import portable_faults
 from nlapi.plugin.programs import HOOKS, MAX_TOOL_NAME, MCP
 from nlapi.tools.names import MAX_LENGTH, RESERVED_WORDS, tool_names
 
@@ -71,6 +72,7 @@ def broken_rules(files: Mapping[str, bytes]) -> tuple[Issue, ...]:
             _agent_faults(files),
             _link_faults(files),
             _file_faults(files),
+            portable_faults(files),
         )
         for location, message, hint in faults
     )

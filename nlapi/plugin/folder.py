@@ -6,10 +6,11 @@ A kill while a folder is written leaves one that can be built again.
 from __future__ import annotations
 
 import json
+import posixpath
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class PluginManifest:
     """A plugin's record of how it was built: options, nlapi's version, path -> SHA-256.
 
     `command` is its command on the PATH, `variables` are those that this reads: the base URL, then credentials.
+    `settings` maps the arguments that have a setting to the environment variable that goes before it.
     """
 
     options: Options
@@ -48,6 +50,7 @@ class PluginManifest:
     files: Mapping[str, str]
     user_files: Mapping[str, str]
     """The files of people at the time of the build, path -> SHA-256."""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -65,9 +68,9 @@ def read_manifest(content: bytes, location: str) -> PluginManifest:
         options: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in data["options"].items()
         }
-        if not options.keys() <= {field.name for field in fields(Options)}:
+        if not options.keys() <= {entry.name for entry in fields(Options)}:
             raise ValueError("options that are not known")
-        files = {str(path): str(field) for path, field in data["files"].items()}
+        files = {str(path): str(hash) for path, hash in data["files"].items()}
         # Paths are written to and removed by; a plugin from elsewhere must not reach other files.
         if any(path.startswith("/") or "\\" in path or ".." in path.split("/") for path in files):
             raise ValueError("a path that leads out of the folder")
@@ -77,7 +80,8 @@ def read_manifest(content: bytes, location: str) -> PluginManifest:
             variables=tuple(map(str, data["variables"])),
             version=str(data["nlapi"]),
             files=files,
-            user_files={str(path): str(field) for path, field in data["people"].items()},
+            user_files={str(path): str(hash) for path, hash in data["people"].items()},
+            settings={str(name): str(variable) for name, variable in data.get("settings", {}).items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
@@ -123,7 +127,9 @@ def find_foreign(folder: Path, files: Mapping[str, bytes], manifest: PluginManif
     It may be the user's own, so it is no error; but clients load commands and agents that lie in the folder, and
     whoever installs it may run what they find.
     """
-    expected = {*manifest.files, MANIFEST, *select_user_files(files)}
+    # The wheel that the plugin names may lie in its folder, so that both are given away together.
+    wheel = posixpath.normpath(manifest.options.requirement.partition("#")[0])
+    expected = {*manifest.files, MANIFEST, *select_user_files(files), wheel}
     foreign = {path: "the build did not make it" for path in files if path not in expected}
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts

@@ -28,6 +28,9 @@ BASE_URL = "base_url"
 """The option for where an API runs."""
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Words of a plugin's command beside the ids of operations.
+COMMAND_WORDS = frozenset(("run", "resume", "set", "settings"))
+
 # An operationId that a shell takes literally.
 PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,99}")
 
@@ -138,6 +141,8 @@ def variable_form(name: str) -> str:
 
 def callable_id(operation: Operation) -> str:
     """Return the id of an operation in a plugin: its own, or its tool's name where a shell would not take that."""
+    if operation.id in COMMAND_WORDS:
+        return f"{operation.id}_operation"
     if PLAIN_ID.fullmatch(operation.id):
         return operation.id
     name = compile_tool(operation).name

@@ -6,7 +6,6 @@ import json
 import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any
 
 from nlapi.client.auth import credential_kind
 from nlapi.client.server import expand_server_url
@@ -14,13 +13,17 @@ from nlapi.errors import UsageError
 from nlapi.openapi.model import SecurityScheme
 from nlapi.openapi.spec import Spec
 from nlapi.openapi.urls import is_http_url
+from nlapi.plugin.argument_settings import ArgumentSetting
 from nlapi.plugin.markdown import fill_template, inert_line
 from nlapi.plugin.names import BASE_URL, credential_settings, variable_form
+from nlapi.plugin.requirement import EXTRA, Requirement, install_lines
 
-HOOKS = "hooks/hooks.json"
+# Beside the manifest that names it: Gemini CLI runs a `hooks/hooks.json` too, where it knows the events' names.
+HOOKS = ".claude-plugin/hooks.json"
 HOOK = "hooks/consent.sh"
 SESSION = "hooks/session.sh"
 MCP = ".mcp.json"
+ENVIRONMENT = "runtime/environment.sh"
 
 CODEX = ".codex-plugin/plugin.json"
 CODEX_MCP = ".codex-plugin/mcp.json"
@@ -61,27 +64,42 @@ def session_variable(name: str) -> str:
     return f"NLAPI_{variable_form(name)}_SESSION"
 
 
-def build_programs(name: str, variable_of: Mapping[str, str], base_url: str, *, no_auth: bool) -> dict[str, str]:
+def setting_variables(
+    name: str, variable_of: Mapping[str, str], settings: Iterable[ArgumentSetting] = ()
+) -> dict[str, str]:
+    """Return the plugin's settings, those for arguments (`settings`) last: environment variable -> option."""
+    credentials = {setting.variable: setting.option for setting in credential_settings(variable_of)}
+    arguments = {setting.variable: setting.option for setting in settings}
+    return {url_variable(name): BASE_URL, **credentials, **arguments}
+
+
+def build_programs(
+    name: str,
+    variable_of: Mapping[str, str],
+    base_url: str,
+    requirement: Requirement | None,
+    settings: Iterable[ArgumentSetting] = (),
+    *,
+    no_auth: bool,
+) -> dict[str, str]:
     """Return path -> text of the command, the MCP server and the hooks.
 
-    `variable_of` maps security schemes to variables.
+    `variable_of` maps security schemes to variables; `settings` are those for arguments.
     """
     command = command_name(name)
     values = {"command": command, "session": session_variable(name)}
-    keys = {
-        url_variable(name): BASE_URL,
-        **{setting.variable: setting.option for setting in credential_settings(variable_of)},
-    }
-    settings = fill_template(
+    keys = setting_variables(name, variable_of, settings)
+    shell_settings = fill_template(
         "settings.sh",
         given="\n".join(f"given {variable} {OPTION_PREFIX}{key.upper()} {key}" for variable, key in keys.items()),
         session=session_variable(name),
     )
-    return {
+    programs = {
         f"bin/{command}": fill_template(
             "command.sh",
             **values,
-            settings=settings,
+            fallback=_fallback_lines(command, requirement),
+            settings=shell_settings,
             flags=_option_lines(name, variable_of, base_url, no_auth),
             length=str(max_tool_length(name)),
         ),
@@ -91,6 +109,39 @@ def build_programs(name: str, variable_of: Mapping[str, str], base_url: str, *, 
         MCP: _json({"mcpServers": {SERVER_NAME: _server_entry(command, keys.values())}}),
         CODEX_MCP: _json({"mcpServers": {command: _codex_server_entry(command, keys)}}),
     }
+    if requirement is not None:
+        programs[ENVIRONMENT] = fill_template(
+            "environment.sh",
+            command=command,
+            requirement=str(requirement),
+            key=requirement.key,
+            install=install_lines(requirement),
+        )
+    return programs
+
+
+def _fallback_lines(command: str, requirement: Requirement | None) -> str:
+    """Return the lines of the command for a machine without nlapi on the PATH."""
+    if requirement is not None:
+        return f"""  python=$(sh "$root/{ENVIRONMENT}") || exit 127
+  exec "$python" -I -m nlapi "$@\""""
+    return f"""  echo "{command} needs nlapi, which is not on the PATH. Install it from its checkout, one of:" >&2
+  echo "  uv tool install 'PATH_OF_NLAPI[{EXTRA}]'" >&2
+  echo "  pipx install 'PATH_OF_NLAPI[{EXTRA}]'" >&2
+  exit 127"""
+
+
+def install_text(requirement: Requirement | None) -> str:
+    """Return how a user gets nlapi, as lines of a README."""
+    if requirement is None:
+        return (
+            "It runs the `nlapi` on the PATH and fetches nothing. From its checkout,\n"
+            f"`uv tool install 'PATH_OF_NLAPI[{EXTRA}]'` or `pipx install 'PATH_OF_NLAPI[{EXTRA}]'` installs it."
+        )
+    return (
+        "It runs the `nlapi` on the PATH. Where there is none, the first call installs exactly this one into an\n"
+        f"environment of its own, with `uv` or Python's own `venv` and `pip`, and no other:\n`{requirement}`"
+    )
 
 
 def _server_entry(command: str, keys: Iterable[str]) -> dict[str, object]:
@@ -123,17 +174,17 @@ def _json(data: object) -> str:
     return json.dumps(data, indent=2) + "\n"
 
 
-def user_config(spec: Spec, title: str, variable_of: Mapping[str, str], base_url: str) -> dict[str, object]:
+def user_config(spec: Spec, title: str, variable_of: Mapping[str, str], base_url: str) -> dict[str, dict[str, object]]:
     """Return the options that Claude Code asks for when the plugin is installed, none of them required."""
     location = _default_base_url(spec, base_url)
     about = f"Where {title} runs" + (f", if not at {inert_line(location, 200)}" if location else "")
-    options: dict[str, Any] = {BASE_URL: {"type": "string", "title": "Base URL", "description": about}}
+    options: dict[str, dict[str, object]] = {BASE_URL: {"type": "string", "title": "Base URL", "description": about}}
     for setting in credential_settings(variable_of):
         kind = _credential_text(spec.security_schemes[setting.schemes[0]])[:300]
         options[setting.option] = {
             "type": "string",
             "title": setting.option.replace("_", " ").capitalize()[:60],
-            "description": f"{kind} Kept by Claude Code; {setting.variable} goes before it.",
+            "description": f"{kind} Kept by the client; {setting.variable} goes before it.",
             "sensitive": True,
         }
     return options

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from nlapi.client.safe_text import code_span
 from nlapi.openapi.hints import read_hints
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.plugin.argument_settings import common_section
 from nlapi.plugin.markdown import fill_template, inert_line, yaml_string
 from nlapi.plugin.names import callable_id
+from nlapi.plugin.recipes import Recipe, recipe_index, recipe_usage, recipes_of_area, recipes_section
 from nlapi.plugin.reference import reference_files, summary
 from nlapi.plugin.samples import argument_words, sample_arguments
 from nlapi.plugin.user_files import weave_notes
@@ -94,8 +96,10 @@ class IdGuide:
     def lines(self, operations: Sequence[Operation], limit: int, skill_of: Mapping[Operation, str]) -> Iterator[str]:
         """Yield a line for each kind of id that operations take, most frequent first; `skill_of` has their skills."""
         usage: dict[tuple[str, Words], Counter[IdSource]] = {}
+        chained: set[tuple[IdSource, str]] = set()
         for operation in operations:
             for name, source in self.for_operation(operation).items():
+                chained |= {(source, argument) for argument in self._prerequisites(source, operation)}
                 if name not in self.common:
                     usage.setdefault((name, singular_noun(source.operation)), Counter())[source] += 1
         # `id` may be that of a project here and of a user there: the noun is added only where one name has several.
@@ -108,10 +112,26 @@ class IdGuide:
             }
             source_texts = list(
                 dict.fromkeys(
-                    f"{self._source_text(entry)}{skills.get(entry, '')}" for entry, _ in sources.most_common()
+                    f"{self._source_text(entry)}{skills.get(entry, '')}"
+                    f"{self._chain_text(entry, chained) if number == 0 else ''}"
+                    for number, (entry, _) in enumerate(sources.most_common())
                 )
             )
             yield f"- {code_span(name, 64)}{kind} from {join_names(source_texts, MAX_LISTED_SOURCES)}; {needs}"
+
+    def _prerequisites(self, source: IdSource, operation: Operation) -> Iterator[str]:
+        """Yield the ids that a source needs and that the operation does not have: a business, for its ad accounts."""
+        available = compile_tool(operation).places
+        for argument in compile_tool(source.operation).required:
+            if argument not in available and argument not in self.common:
+                yield argument
+
+    def _chain_text(self, source: IdSource, chained: Collection[tuple[IdSource, str]]) -> str:
+        """Return the clause on the first id that a source needs itself; "" where it needs none, or nothing lists it."""
+        for argument, prerequisite in self.for_operation(source.operation).items():
+            if (source, argument) in chained:
+                return f", where {code_span(argument, 64)} is from {self._source_text(prerequisite)}"
+        return ""
 
     def _source_text(self, source: IdSource | None) -> str:
         if source is None:
@@ -119,7 +139,7 @@ class IdGuide:
         field = f" ({code_span(source.field, 40)})" if source.field else ""
         field = " (the end of `uri`)" if source.field == "uri" else field
         kinds = (
-            f"{name}={','.join(value) if isinstance(value, list) else value}" for (_, name), value in source.narrowing
+            f"{name}={value if isinstance(value, str) else ','.join(value)}" for (_, name), value in source.narrowing
         )
         return f"`{callable_id(source.operation)}`{''.join(f' with {code_span(kind, 60)}' for kind in kinds)}{field}"
 
@@ -278,6 +298,9 @@ class Outline:
     ids: IdGuide
     values: Mapping[str, str]
     notes: Mapping[str, str]
+    settings: tuple[str, ...] = ()
+    """the arguments that have a setting"""
+    recipes: tuple[Recipe, ...] = ()
 
     @property
     def has_area_skills(self) -> bool:
@@ -298,7 +321,10 @@ def build_skills(outline: Outline) -> dict[str, str]:
         files = reference_files(area, outline.title, outline.values["command"])
         skill_name = outline.skill_name(area)
         texts |= {f"{skill_name}/references/{file}": text for file, text in files.items()}
-        bodies[skill_name] = _area_body(area, outline.areas, files, outline.ids, outline.values, outline.name)
+        text = _area_body(area, outline.areas, files, outline.ids, outline.values, outline.name)
+        recipes = recipes_of_area(outline.recipes, area.operations)
+        section = recipes_section(recipes, outline.values["command"], outline.settings)
+        bodies[skill_name] = "\n\n".join(filter(None, (text, section)))
         if outline.has_area_skills:
             texts |= _area_skill(outline, area, bodies[skill_name], room)
     parts = join_names([inert_line(area.label, 40) for area in outline.areas], 24)
@@ -308,11 +334,14 @@ def build_skills(outline: Outline) -> dict[str, str]:
     body = [fill_template("rules.md", **outline.values)]
     if outline.has_area_skills:
         operations = [item for area in outline.areas for item in area.operations]
-        common = "\n".join(outline.ids.common_lines())
-        body += [fill_template("where.md", rows=rows), fill_template("common.md", values=common) if common else ""]
+        common = common_section(outline.ids.common_lines(), outline.settings, outline.values["command"])
+        body += [fill_template("where.md", rows=rows), common]
+        body += [recipe_index(outline.recipes, outline.values["command"])]
         body += [examples(operations, outline.ids, outline.values["command"])]
     else:
         body += list(bodies.values())
+        body += [recipe_usage(outline.recipes, outline.values["command"])]
+        body += [common_section([""], outline.settings, outline.values["command"])] if outline.settings else []
     index = fill_template(
         "skill.md",
         **outline.values,

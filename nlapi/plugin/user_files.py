@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 NOTES_FOLDER = "notes/"
+WORKFLOWS_FOLDER = "workflows/"
 OVERLAY = "overlay.yaml"
 EFFECTS = "effects.overlay.yaml"
 """The overlay that states which POSTs are reads, once a person has accepted it."""
@@ -20,11 +21,18 @@ MAX_SKILL_LINES = 190
 
 
 def select_user_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Return the files of people in a folder: notes, overlays, a licence that nlapi did not write."""
-    user_files = {path: content for path, content in files.items() if path in OVERLAYS or _is_note(path)}
+    """Return the files of people in a folder: notes, workflows, overlays, a licence that nlapi did not write."""
+    user_files = {
+        path: content for path, content in files.items() if path in OVERLAYS or _is_note(path) or is_workflow_file(path)
+    }
     if LICENSE in files and not files[LICENSE].startswith(GENERATED_LICENSE):
         user_files[LICENSE] = files[LICENSE]
     return user_files
+
+
+def is_workflow_file(path: str) -> bool:
+    """Return whether a file is a workflow document of people: those of the build are JSON, theirs are YAML."""
+    return bool(re.fullmatch(rf"{WORKFLOWS_FOLDER}[^/]+\.arazzo\.ya?ml", path))
 
 
 def _is_note(path: str) -> bool:

@@ -8,7 +8,7 @@ ids. Two are of one resource when their items have the same schema, or the same 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nlapi.openapi.spec import Operation
@@ -40,10 +40,11 @@ class Resource:
     id_path: str = ""
     aliases: frozenset[str] = frozenset()
     is_singleton: bool = False
+    refs: frozenset[str] = field(init=False, default=frozenset())
+    """the names of its schemas, computed once: grouping compares each resource with many"""
 
-    @property
-    def refs(self) -> frozenset[str]:
-        return frozenset(filter(None, map(ref_of, self.schemas)))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "refs", frozenset(filter(None, map(ref_of, self.schemas))))
 
     @property
     def id_name(self) -> str | None:

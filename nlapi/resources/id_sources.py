@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from nlapi.openapi.model import Parameter, as_list, as_map
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -119,7 +118,7 @@ class IdSource:
     operation: Operation
     field: str
     is_listed: bool = True
-    narrowing: tuple[tuple[Place, object], ...] = ()
+    narrowing: tuple[tuple[Place, str | tuple[str, ...]], ...] = ()
 
 
 class IdSources:
@@ -162,11 +161,18 @@ class IdSources:
         for source, field, is_listed in links:
             if is_listed:
                 yield IdSource(operation=source, field=field)
-        yield from self._from_lists_of_noun(operation, place, parameter)
+        partial_lists: list[IdSource] = []
+        for entry in self._from_lists_of_noun(operation, place, parameter):
+            # What lists the trash alone is no source for what is elsewhere, unless the operation is about the trash.
+            if self._is_partial(entry.operation):
+                partial_lists.append(entry)
+            else:
+                yield entry
         if place[0] == "path":
             yield from self._from_second_id(operation, place[1])
             yield from self._from_caller(operation, place[1])
         yield from self._from_general_searches(operation, place)
+        yield from partial_lists if self._is_partial(operation) else ()
         for source, field, is_listed in links:
             if not is_listed:
                 yield IdSource(operation=source, field=field, is_listed=False)
@@ -329,7 +335,7 @@ class IdSources:
                 items = parameter.schema.get("items")
                 for choice in as_list((items if isinstance(items, Mapping) else parameter.schema).get("enum")):
                     if isinstance(choice, str) and singular_words(choice) == noun and search is not operation:
-                        value: Any = [choice] if isinstance(items, Mapping) else choice
+                        value = (choice,) if isinstance(items, Mapping) else choice
                         narrowing = (((parameter.location, parameter.name), value),)
                         entry = self.index.schemas.search_entry_schema(search, noun)
                         field = id_field(self.reader, entry, place[1], noun, noun) or ""
@@ -416,11 +422,10 @@ class IdSources:
         available = {name_key(entry.name) for entry in operation.parameters if entry.location == "path"}
         missing = sum(name_key(entry) not in available for _, entry in self.index.required(source))
         within = sum(segment.parameter is not None for segment in path[:shared])
-        is_partial = not _PARTIAL_LIST_WORDS.isdisjoint(_literal_words(source_path))
         is_elsewhere = not self.index.is_canonical(source)
         is_about_caller = self.index.is_about_caller(source)
         return (
-            source.deprecated or is_partial,
+            source.deprecated or self._is_partial(source),
             is_elsewhere,
             missing,
             -within,
@@ -428,6 +433,9 @@ class IdSources:
             -shared,
             len(source_path),
         )
+
+    def _is_partial(self, listing: Operation) -> bool:
+        return not _PARTIAL_LIST_WORDS.isdisjoint(_literal_words(segments(listing.route)))
 
     def common_values(self) -> Mapping[str, IdSource | None]:
         """Return the sources of the values that most paths begin with: an account, a tenant, owner and project."""

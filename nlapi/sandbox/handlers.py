@@ -25,6 +25,7 @@ from nlapi.sandbox.samples import ABSENT, SampleContext
 from nlapi.sandbox.state import SandboxState
 from nlapi.sandbox.store import SINGLETON_KEY, Scope, StoredItem
 from nlapi.sandbox.validation import ValidRequest
+from nlapi.sandbox.work import finish_work
 from nlapi.sandbox.writes import statuses_after
 
 NO_FIELDS: Mapping[str, object] = {}
@@ -182,7 +183,10 @@ def _with_id(
 def _read(
     state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
 ) -> HandlerResult:
-    return HandlerResult(value=_view(state, role, _stored_row(state, role, resource, checked, scope)))
+    row = _stored_row(state, role, resource, checked, scope)
+    result = HandlerResult(value=_view(state, role, row))
+    finish_work(state, resource, role.operation, row)
+    return result
 
 
 def _merge(

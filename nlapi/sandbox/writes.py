@@ -16,6 +16,7 @@ from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.state import SandboxState
 from nlapi.sandbox.store import Scope, StoredItem, scopes_agree
 from nlapi.sandbox.vocabulary import CREATED_WORDS, UPDATED_WORDS
+from nlapi.workflows.chain_words import FAILED_STATES
 
 # Only for statuses that do not begin as their verb does; `pause` finds PAUSED by itself.
 STATUS_BY_VERB = {
@@ -76,12 +77,14 @@ def _status_after(verb: str, values: list[str]) -> str | None:
 
 
 def _new_status(name: str, schema: Mapping[str, Any]) -> object:
-    """Return the status of a new item: the default, the likeliest value, or the first."""
+    """Return the status of a new item: the default, the likeliest value, or the first that is no failure."""
     if "default" in schema:
         return schema["default"]
     values = [value for value in schema.get("enum") or () if isinstance(value, str)]
     by_word = {name_key(value): value for value in values}
-    return next((by_word[word] for word in NEW_STATUSES if word in by_word), values[0] if values else None)
+    # What is new has not failed: the `ERROR` of an asset comes first in an enum that is sorted.
+    sound = [value for value in values if name_key(value) not in FAILED_STATES] or values
+    return next((by_word[word] for word in NEW_STATUSES if word in by_word), sound[0] if sound else None)
 
 
 def create(

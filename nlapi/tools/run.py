@@ -20,6 +20,7 @@ from nlapi.tools.arguments import check, to_wire_units, with_defaults
 from nlapi.tools.idempotency import Intention, key_argument, new_key, provisional_key, single_intention
 from nlapi.tools.pins import check_pin
 from nlapi.tools.rules import PolicyRule, Ruling, deciding_rule, denial_message, is_denied, read_rules
+from nlapi.tools.setting_values import setting_arguments
 from nlapi.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class Target:
     `variables` are the names of the environment variables that hold the credentials, for curl lines. `headers` go with
     every call to the API's own servers and are not shown in previews, and `tls` has the files for those servers. With
     `no_auth` nothing is sent for the security that operations describe. `rules` are those of the user's policy that
-    apply to the API.
+    apply to the API. `settings` are the values by argument that the user stored for it, which fill in what a call does
+    not give.
     """
 
     spec: Spec
@@ -47,6 +49,7 @@ class Target:
     # not).
     no_auth: bool = False
     rules: tuple[PolicyRule, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
     tls: TlsFiles | None = None
 
 
@@ -76,7 +79,8 @@ class Prepared:
     """A Call that is ready to be sent. `request` has no credentials yet; `curl` has a placeholder for each of them.
 
     `written` is the call as its planner wrote it, with amounts in the user's words; `call` has them in wire units.
-    `rule` is the rule of the user's policy that decides on it, if there is one.
+    `rule` is the rule of the user's policy that decides on it, if there is one. `settings` are the arguments that the
+    user's settings filled in.
     """
 
     call: Call
@@ -85,6 +89,7 @@ class Prepared:
     curl: str
     written: Call
     rule: PolicyRule | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def requires_question(self) -> bool:
@@ -112,7 +117,11 @@ def prepare(call: Call, target: Target, *, intention: Intention | None = None) -
 
     ArgumentError when an argument breaks its schema or can never be sent, UsageError when there is no server for it.
     """
-    operation, written = call.tool.operation, call
+    operation = call.tool.operation
+    filled = setting_arguments(call.tool, target.settings, call.arguments) if target.settings else {}
+    if filled:
+        call = replace(call, arguments={**filled, **call.arguments})
+    written = call
     call = replace(call, arguments=to_wire_units(call.tool, call.arguments))
     name = key_argument(call.tool)
     needs_key = intention is not None and name is not None and name not in call.arguments
@@ -123,7 +132,15 @@ def prepare(call: Call, target: Target, *, intention: Intention | None = None) -
     described = None if target.no_auth else operation
     curl = to_curl(request, described, target.credentials, base_url=target.base_url, variables=target.variables)
     rule = deciding_rule(target.rules, operation)
-    return Prepared(call=call, request=request, effect=call.tool.effect, curl=curl, written=written, rule=rule)
+    return Prepared(
+        call=call,
+        request=request,
+        effect=call.tool.effect,
+        curl=curl,
+        written=written,
+        rule=rule,
+        settings=filled,
+    )
 
 
 def _build_request(call: Call, target: Target, key: Mapping[str, Any]) -> Request:

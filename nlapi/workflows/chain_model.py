@@ -23,6 +23,7 @@ class ChainKind(IntEnum):
     CHANGE = 3
     LOOK_UP = 4
     READ_BACK = 5
+    REPORT = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +49,10 @@ class ChainStep:
     """An operation of a chain; `values` are its places with what earlier steps gave.
 
     `answer_noun` is the noun of what it answers with, where that is another. `asked` are optional places that are asked
-    for as well. `list_keys` lead to the list that has to have one item, None where the answer needs no such check.
-    `changes` makes all fields of the body one input.
+    for as well, `optional` those that are taken where they are given. `list_keys` lead to the list that has to have one
+    item, None where the answer needs no such check; with `choose_by` it is the one entry whose field has the very text
+    that is asked for. `constants` are places with a value that makes the operation what
+    it is here: the action `PUBLISH`. `changes` makes all fields of the body one input.
     """
 
     operation: Operation
@@ -57,9 +60,12 @@ class ChainStep:
     verb: str
     answer_noun: str = ""
     values: Mapping[Place, ChainAnswerValue] = field(default_factory=dict)
+    constants: Mapping[Place, str] = field(default_factory=dict)
     asked: tuple[Place, ...] = ()
+    optional: tuple[Place, ...] = ()
     outputs: Mapping[str, Keys] = field(default_factory=dict)
     list_keys: Keys | None = None
+    choose_by: str = ""
     wait: StateWait | None = None
     changes: bool = False
 

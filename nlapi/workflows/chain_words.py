@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.grouping import Resource
-from nlapi.resources.naming import IMPERATIVES, VERBS, Intent, name_key, name_words, singular, stem
+from nlapi.resources.naming import IMPERATIVES, VERBS, Intent, name_key, name_words, singular, singular_words, stem
+from nlapi.resources.paths import Path
 
 # Kinds of things that nobody has made at the beginning of a task: they are there already, and are asked for.
 _EXISTING_NOUNS = frozenset(
@@ -23,6 +24,9 @@ _ACCESS_ENDINGS = ("key", "keys", "token", "tokens", "password", "secret")
 # Ends of paths below one item that check it, and that put it to use, the likeliest first.
 CHECK_VERBS = "validate check verify preview calculate simulate lint test".split()
 PUBLISH_VERBS = "publish submit send activate launch deploy finalize confirm execute start release post".split()
+
+# Names of the field that chooses what an operation does. Twilio's `Method` chooses between GET and POST.
+ACTION_NAMES = frozenset(("action", "operation", "command"))
 
 # Names of the field with the name of a new item, the likeliest first.
 NAME_FIELDS = ("name", "title", "displayname", "friendlyname", "label", "subject")
@@ -41,7 +45,7 @@ _WORK_STATES = frozenset(
     pending starting waiting started submitted importing exporting deploying new preparing working executing scheduled
     """.split()
 )
-_FAILED_STATES = frozenset(
+FAILED_STATES = frozenset(
     "failed failure error errored cancelled canceled aborted rejected expired timeout timedout invalid broken".split()
 )
 # States that a person brings about, for which no machine waits.
@@ -71,6 +75,21 @@ def is_named(resource: Resource) -> bool:
 def may_create(resource: Resource) -> bool:
     """Return whether a person may want a new one at the beginning of a task."""
     return is_named(resource) and not _EXISTING_NOUNS & set(resource.noun[-1:])
+
+
+def has_draft_segment(path: Path) -> bool:
+    """Return whether a path leads through drafts: /drafts/campaigns."""
+    return any(not segment.parameter and singular_words(segment.text) == ("draft",) for segment in path[:-1])
+
+
+def is_draft(resource: Resource) -> bool:
+    """Return whether the items of a resource are drafts of others, which are live."""
+    return any(has_draft_segment(collection.path) for collection in resource.collections)
+
+
+def item_label(resource: Resource) -> str:
+    """Return the name of one item, for a person, that says of a draft that it is one."""
+    return f"{resource.label} draft" if is_draft(resource) else resource.label
 
 
 def operations_by_verb(
@@ -105,5 +124,11 @@ def waited_states(resource: Resource, states: Sequence[str]) -> tuple[str, tuple
     done = next((by_key[key] for key in _DONE_STATES if key in by_key), "")
     is_work = bool((_WORK_STATES & by_key.keys()) - {name_key(done)})
     is_human = bool(_HUMAN_STATES & by_key.keys()) or bool(_HUMAN_NOUNS & set(resource.noun[-1:]))
-    failures = tuple(state for state in states if name_key(state) in _FAILED_STATES)
+    failures = tuple(state for state in states if name_key(state) in FAILED_STATES)
     return (done, failures) if done and is_work and not is_human else ("", ())
+
+
+def spoken_state(state: str) -> str:
+    """Return a state as a person says it: `IN_PROGRESS` is in progress."""
+    words = " ".join(name_words(state))
+    return "successful" if words in ("success", "succeeded") else words

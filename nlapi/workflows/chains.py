@@ -17,13 +17,18 @@ from nlapi.resources.semantics import OperationKind
 from nlapi.workflows.chain_model import Chain, ChainAnswerValue, ChainKind, ChainStep, with_article
 from nlapi.workflows.chain_values import ValueFlow
 from nlapi.workflows.chain_words import (
+    ACTION_NAMES,
     CHECK_VERBS,
     PUBLISH_VERBS,
     RESULT_NOUNS,
+    has_draft_segment,
     is_act,
+    is_draft,
     is_named,
+    item_label,
     may_create,
     operations_by_verb,
+    spoken_state,
 )
 
 # Creations in one chain: more is no task of one sentence.
@@ -40,6 +45,7 @@ class ChainFinder:
     """The search for chains in one Spec."""
 
     def __init__(self, spec: Spec) -> None:
+        self.spec = spec
         self.values = ValueFlow(spec)
         self.semantics = self.values.semantics
         self.operations = [
@@ -103,14 +109,16 @@ class ChainFinder:
         parents = {parent.parameter: parent.resource for parent in self.semantics.parents(segments(creation.route))}
         required = self.values.required_places(creation)
         names = self.values.reader.properties(creation.body.schema) if creation.body is not None else {}
-        # Where a body says what it requires, the rest is for those who know what they want.
+        # Where a body says what it requires, the rest is for those who know what they want; but what a list of these
+        # things is filtered by is where they belong.
         states_required = any(location == "body" for location, _ in required)
-        optional = [] if states_required else [("body", name) for name in names]
+        filters = self._list_filters(resource) if states_required else frozenset(map(name_key, names))
+        optional = [("body", name) for name in names if name_key(name) in filters]
         for place in (*required, *optional):
             location, name = place
             if not is_id_argument(place) or self.values.place_schema(creation, place).get("readOnly"):
                 continue
-            target = parents.get(name) if location == "path" else self.semantics.resource_by_name(name)
+            target = parents.get(name) if location == "path" else self._target_by_name(name, creation)
             if target is None or target is resource or target in links.values():
                 continue
             # An optional id is that of the thing only where its name says exactly that.
@@ -119,19 +127,48 @@ class ChainFinder:
             links[place] = target
         return links
 
+    def _list_filters(self, resource: Resource) -> frozenset[str]:
+        """Return the keys of the ids that the lists of a resource are filtered by, each in the singular."""
+        lists = self._by_resource.get(resource, {}).get(OperationKind.LIST, ())
+        names = (entry.name for listing in lists for entry in listing.parameters if entry.location == "query")
+        return frozenset(name_key(name.removesuffix("s") if name.endswith("ids") else name) for name in names)
+
+    def _target_by_name(self, name: str, creation: Operation) -> Resource | None:
+        """Return the resource that a property of a creation refers to: a draft belongs to drafts."""
+        target = self.semantics.resource_by_name(name)
+        path = segments(creation.route)
+        if target is None or has_draft_segment(path) == is_draft(target):
+            return target
+        same_noun = (entry for entry in self._by_resource if entry.noun == target.noun)
+        return next((entry for entry in same_noun if is_draft(entry) == has_draft_segment(path)), None)
+
     def _creations(self, resource: Resource, creation: Operation) -> Iterator[Chain]:
-        """Yield the chain that creates an item and, before it, what it belongs to."""
+        """Yield the chain that creates an item and, before it, what it belongs to; drafts are published in the end."""
         steps: list[ChainStep] = []
         resources: list[Resource] = []
         if not self._add_creation(resource, creation, steps, resources, ()) or len(steps) < 2:
             return
-        *earlier, last = (with_article(entry.label) for entry in resources)
+        *earlier, last = (with_article(item_label(entry)) for entry in resources)
         is_one = len(earlier) == 1 and any(location == "path" for location, _ in steps[-1].values)
         ending = f"and {last} in it" if is_one else f"and then {last} with {'it' if len(earlier) == 1 else 'them'}"
         summary = f"Create {_join(earlier)} {ending}"
-        yield Chain(
-            kind=ChainKind.CREATE, summary=summary, steps=tuple(steps), weight=self._weight(*resources) + len(steps)
-        )
+        weight = self._weight(*resources) + len(steps)
+        yield Chain(kind=ChainKind.CREATE, summary=summary, steps=tuple(steps), weight=weight)
+        first = resources[0]
+        publication = self._publication_steps(first, steps[0].operation) if is_draft(first) else ()
+        if publication:
+            doing = _join(
+                [
+                    f"{step.verb} {f'the {first.label}' if number == 0 else 'it'}"
+                    for number, step in enumerate(publication)
+                ]
+            )
+            yield Chain(
+                kind=ChainKind.PUBLISH,
+                summary=f"Create {_join([*earlier, last])}, and then {doing}",
+                steps=(*steps, *publication),
+                weight=weight + len(publication),
+            )
 
     def _add_creation(
         self,
@@ -180,7 +217,7 @@ class ChainFinder:
     ) -> ChainStep:
         return ChainStep(
             operation=creation,
-            noun=resource.label,
+            noun=item_label(resource),
             verb="upload" if self.values.is_upload(creation) else "create",
             values=values or {},
             asked=self.values.name_places(creation),
@@ -190,27 +227,50 @@ class ChainFinder:
     # --- draft -> validate -> publish
 
     def _publications(self, resource: Resource, creation: Operation) -> Iterator[Chain]:
-        below = self._below_items.get(resource, ())
-        publications = operations_by_verb(below, PUBLISH_VERBS, Effect.WRITE)
-        if not publications:
+        steps = self._publication_steps(resource, creation)
+        if not steps:
             return
-        verb, publication = publications[0]
-        checks = operations_by_verb(below, CHECK_VERBS, None)[:1]
-        steps = [self._creation_step(resource, creation)]
-        for step_verb, operation in (*checks, (verb, publication)):
-            step = self._item_step(resource, creation, operation, step_verb)
-            if step is None:
-                return
-            steps.append(step)
-        doing = _join([*(f"{step_verb} it" for step_verb, _ in checks), f"{verb} it"])
+        first = self._creation_step(resource, creation)
+        doing = _join([f"{step.verb} it" for step in steps])
+        separator = ", " if len(steps) > 1 else " and "
         yield Chain(
             kind=ChainKind.PUBLISH,
-            summary=f"{steps[0].verb.title()} {with_article(resource.label)}, {doing}"
-            if checks
-            else f"{steps[0].verb.title()} {with_article(resource.label)} and {doing}",
-            steps=tuple(steps),
-            weight=self._weight(resource) + 2 * len(checks),
+            summary=f"{first.verb.title()} {with_article(first.noun)}{separator}{doing}",
+            steps=(first, *steps),
+            weight=self._weight(resource) + 2 * (len(steps) - 1),
         )
+
+    def _publication_steps(self, resource: Resource, creation: Operation) -> tuple[ChainStep, ...]:
+        """Return the steps that check a new item, if the API can, and put it to use; () where nothing does."""
+        below = self._below_items.get(resource, ())
+        acts: list[tuple[str, Operation, Mapping[Place, str]]] = []
+        if publications := operations_by_verb(below, PUBLISH_VERBS, Effect.WRITE):
+            checks = operations_by_verb(below, CHECK_VERBS, None)[:1]
+            acts = [(verb, operation, {}) for verb, operation in (*checks, publications[0])]
+        for operation in self._by_resource[resource].get(OperationKind.ACT, ()) if not acts else ():
+            acts = acts or self._actions_in_body(operation)
+        steps: list[ChainStep] = []
+        for verb, operation, constants in acts:
+            step = self._item_step(resource, creation, operation, verb)
+            if step is None:
+                return ()
+            steps.append(replace(step, constants=constants))
+        return tuple(steps)
+
+    def _actions_in_body(self, operation: Operation) -> list[tuple[str, Operation, Mapping[Place, str]]]:
+        """Return the check and the publication that a field of one operation chooses: `action: VALIDATE | PUBLISH`."""
+        path = segments(operation.route)
+        if operation.body is None or not path or not path[-1].parameter or operation.effect is not Effect.WRITE:
+            return []
+        properties = self.values.reader.properties(operation.body.schema)
+        for name, schema in ((name, schema) for name, schema in properties.items() if name_key(name) in ACTION_NAMES):
+            choices = [entry for entry in self.values.reader.flat(schema).get("enum") or () if isinstance(entry, str)]
+            by_verb = {choice.lower(): choice for choice in choices}
+            verb = next((entry for entry in PUBLISH_VERBS if entry in by_verb), "")
+            if verb:
+                check = next((entry for entry in CHECK_VERBS if entry in by_verb), "")
+                return [(entry, operation, {("body", name): by_verb[entry]}) for entry in (check, verb) if entry]
+        return []
 
     def _item_step(self, resource: Resource, creation: Operation, operation: Operation, verb: str) -> ChainStep | None:
         """Return the step of an operation on the item that a creation made; None where its id cannot be passed on."""
@@ -261,20 +321,34 @@ class ChainFinder:
         is_upload = start.verb == "upload"
         opening = f"{start.verb.title()} {with_article(resource.label)}"
         weight = self._weight(resource)
+        upload = self._upload_step(resource, creation) if not is_upload else None
+        begun = (start,) if upload is None else (start, upload)
+        opening, joint = (opening, " and") if upload is None else (f"{opening}, upload its file", ", and")
         for step, ending in self._uses(resource, creation):
             yield Chain(
                 kind=ChainKind.WAIT,
-                summary=f"{opening}, wait until it is {_spoken(wait.done)} and {ending}",
-                steps=(start, poll, step),
+                summary=f"{opening}, wait until it is {spoken_state(wait.done)} and {ending}",
+                steps=(*begun, poll, step),
                 weight=weight + 3 + is_upload,
             )
             return
         yield Chain(
             kind=ChainKind.WAIT,
-            summary=f"{opening} and wait until it is {_spoken(wait.done)}",
-            steps=(start, poll),
-            weight=weight + is_upload,
+            summary=f"{opening}{joint} wait until it is {spoken_state(wait.done)}",
+            steps=(*begun, poll),
+            weight=weight + is_upload + len(begun) - 1,
         )
+
+    def _upload_step(self, resource: Resource, creation: Operation) -> ChainStep | None:
+        """Return the step that uploads the file of an item which was created without it; None where nothing does."""
+        for text, operation in self._below_items.get(resource, ()):
+            if name_words(text) == ("upload",) and operation.body is not None and self.values.is_upload(operation):
+                step = self._item_step(resource, creation, operation, "upload")
+                names = self.values.reader.flat(operation.body.schema).get("required") or ()
+                # The path has the id of the item, and the body its file.
+                if step is not None and names:
+                    return replace(step, asked=tuple(("body", name) for name in names))
+        return None
 
     def _uses(self, resource: Resource, creation: Operation) -> Iterator[tuple[ChainStep, str]]:
         """Yield the steps that use an item: a read of its result, or the creation of what takes its id."""
@@ -420,11 +494,6 @@ class ChainFinder:
                 steps=(start, reading),
                 weight=self._weight(resource),
             )
-
-
-def _spoken(state: str) -> str:
-    words = " ".join(name_words(state))
-    return "successful" if words in ("success", "succeeded") else words
 
 
 def _join(parts: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from nlapi.tools.text import first_sentence, plain_text
 from nlapi.tools.units import unit_of
 from nlapi.workflows.chain_model import Chain, ChainAnswerValue, ChainKind, ChainStep, pointer_text, with_article
 from nlapi.workflows.chains import ChainFinder
+from nlapi.workflows.write import SELECTOR_VERSION
 
 VERSION = "1.0.1"
 
@@ -55,21 +56,31 @@ def suggest(spec: Spec, *, url: str = "", limit: int = MAX_WORKFLOWS) -> dict[st
             f"the description of {spec.title} shows no operations that belong together",
             hint="a workflow can be written by hand; `nlapi workflow check FILE` checks it",
         )
-    name = _source_name(spec)
     ids: list[str] = []
-    workflows = []
     for chain in chains:
-        ids.append(unique_name(_slug(_workflow_id(chain)), ids))
-        workflows.append(_WorkflowBuilder(finder=finder, chain=chain, source=name).tree(ids[-1]))
+        ids.append(unique_name(chain_id(chain), ids))
+    return chain_document(
+        finder,
+        dict(zip(ids, chains, strict=True)),
+        url=url or spec.registered or spec.source,
+        title=f"Workflows for {spec.title}",
+        summary="Proposed from the description of the API alone, to be read and edited before use.",
+    )
+
+
+def chain_document(
+    finder: ChainFinder, chains: Mapping[str, Chain], *, url: str, title: str, summary: str = ""
+) -> dict[str, Any]:
+    """Return the JSON tree of the Arazzo document with chains as workflows, by their ids."""
+    name = _source_name(finder.spec)
+    has_choice = any(step.choose_by for chain in chains.values() for step in chain.steps)
     return {
-        "arazzo": VERSION,
-        "info": {
-            "title": f"Workflows for {spec.title}",
-            "summary": "Proposed from the description of the API alone, to be read and edited before use.",
-            "version": "1.0.0",
-        },
-        "sourceDescriptions": [{"name": name, "url": url or spec.registered or spec.source, "type": "openapi"}],
-        "workflows": workflows,
+        "arazzo": SELECTOR_VERSION if has_choice else VERSION,
+        "info": {"title": title, **_filled(summary=summary), "version": "1.0.0"},
+        "sourceDescriptions": [{"name": name, "url": url, "type": "openapi"}],
+        "workflows": [
+            _WorkflowBuilder(finder=finder, chain=chain, source=name).tree(id) for id, chain in chains.items()
+        ],
     }
 
 
@@ -80,7 +91,7 @@ def select(chains: Iterable[Chain], limit: int) -> list[Chain]:
         id(chain)
         for chain in ranked
         for other in ranked
-        if chain is not other and chain.kind >= other.kind and _is_within(chain, other)
+        if chain is not other and chain.kind >= other.kind and is_within(chain, other)
     }
     useful = [chain for chain in ranked if id(chain) not in contained]
     kinds = dict.fromkeys(sorted(chain.kind for chain in useful))
@@ -98,7 +109,7 @@ def select(chains: Iterable[Chain], limit: int) -> list[Chain]:
     return chosen[:limit]
 
 
-def _is_within(chain: Chain, other: Chain) -> bool:
+def is_within(chain: Chain, other: Chain) -> bool:
     """Return whether another chain has all operations of a chain, and more, or is of a better kind."""
     operations, others = set(chain.operations), set(other.operations)
     return operations < others or (operations == others and chain.kind > other.kind)
@@ -158,14 +169,33 @@ class _WorkflowBuilder:
             or f"{step.verb} {with_article(step.noun)}".capitalize(),
             **_target(step.operation, self.source),
             **_filled(parameters=parameters, requestBody=self._body(step, ids)),
-            "successCriteria": [*_criteria(step), *self._name_criteria(step, ids)],
+            "successCriteria": [*_criteria(step), *self._name_criteria(step, ids), *self._choice_criteria(step, ids)],
             **_filled(onFailure=list(_failure_actions(step, ids[number]))),
-            **_filled(outputs={_field(name): f"$response.body#{pointer_text(keys)}" for name, keys in outputs.items()}),
+            **_filled(outputs={_field(name): self._output(step, keys, ids) for name, keys in outputs.items()}),
         }
+
+    def _output(self, step: ChainStep, keys: tuple[str, ...], ids: Sequence[str]) -> Any:
+        """Return the expression of an output: a place in the answer, or in the entry that is chosen of its list."""
+        if not step.choose_by or step.list_keys is None:
+            return f"$response.body#{pointer_text(keys)}"
+        # Behind the list stands the number of an entry, which the choice is in the place of.
+        rest = "".join(f"['{key}']" for key in keys[len(step.list_keys) + 1 :])
+        return {"context": "$response.body", "selector": f"{self._choice(step, ids)}{rest}", "type": "jsonpath"}
+
+    def _choice(self, step: ChainStep, ids: Sequence[str]) -> str:
+        """Return the JSONPath of the entries of a list that have the name which is asked for."""
+        path = "".join(f"['{key}']" for key in step.list_keys or ())
+        return f"${path}[?@['{step.choose_by}'] == '{{{self._value(step, step.asked[0], ids)}}}']"
+
+    def _choice_criteria(self, step: ChainStep, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield the criterion that exactly one entry has the name: a name that two have changes neither."""
+        if step.choose_by:
+            condition = f"$[?count({self._choice(step, ids)}) == 1]"
+            yield {"context": "$response.body", "condition": condition, "type": "jsonpath"}
 
     def _places(self, step: ChainStep) -> tuple[Place, ...]:
         required = self.finder.values.required_places(step.operation)
-        return tuple(dict.fromkeys((*required, *step.values, *step.asked)))
+        return tuple(dict.fromkeys((*required, *step.values, *step.constants, *step.asked, *step.optional)))
 
     def _body(self, step: ChainStep, ids: Sequence[str]) -> dict[str, Any]:
         body = step.operation.body
@@ -195,6 +225,8 @@ class _WorkflowBuilder:
     def _value(self, step: ChainStep, place: Place, ids: Sequence[str]) -> Any:
         if (value := step.values.get(place)) is not None:
             return f"$steps.{ids[value.step]}.outputs.{self._output_name(value)}"
+        if place in step.constants:
+            return step.constants[place]
         parameter = step.operation.parameter(*place)
         if parameter is not None and "default" in parameter.schema and place not in step.asked:
             return parameter.schema["default"]
@@ -202,7 +234,8 @@ class _WorkflowBuilder:
 
     def _name_criteria(self, step: ChainStep, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield the criterion that the item which was found has the very name: filters match parts of names too."""
-        part = self.finder.values.answers.list_part(step.operation) if step.list_keys is not None else None
+        is_first = step.list_keys is not None and not step.choose_by
+        part = self.finder.values.answers.list_part(step.operation) if is_first else None
         for place in step.asked:
             if part is not None and place[1] in self.finder.values.reader.properties(part.schema):
                 pointer = pointer_text((*part.keys, "0", *part.entry_keys, place[1]))
@@ -219,7 +252,7 @@ class _WorkflowBuilder:
         is_scope = location == "path" and not set(name_words(name)) <= ID_WORDS
         key = ("" if is_scope else step.noun, place)
         if key not in self.names:
-            plain = _field(name)
+            plain = _field(step.choose_by if place in step.asked and step.choose_by else name)
             others = [other for other in self.chain.steps if other.noun != step.noun and other is not step]
             is_shared = any(place in self._places(other) and place not in other.values for other in others)
             prefix = _field(step.noun)
@@ -227,6 +260,7 @@ class _WorkflowBuilder:
             wanted = plain if is_scope or not is_generic else f"{prefix}_{plain}"
             self.names[key] = unique_name(wanted, self.inputs)
             self.inputs[self.names[key]] = self._place_schema(step, place)
+        if place not in step.optional and self.names[key] not in self.required:
             self.required.append(self.names[key])
         return self.names[key]
 
@@ -262,7 +296,7 @@ def _criteria(step: ChainStep) -> Iterator[dict[str, Any]]:
     for name, keys in step.outputs.items():
         if name_key(name) in ("valid", "isvalid", "ok"):
             yield {"condition": f"$response.body#{pointer_text(keys)} == true"}
-    if step.list_keys is not None:
+    if step.list_keys is not None and not step.choose_by:
         # An item is selected only where there is no second one: a name that two have changes neither.
         path = "".join(f"['{key}']" for key in step.list_keys)
         yield {"context": "$response.body", "condition": f"${path}[?!${path}[1]]", "type": "jsonpath"}
@@ -332,8 +366,15 @@ def _sentence(text: str) -> str:
     return line if len(line) <= MAX_TEXT else f"{line[: MAX_TEXT - 1]}…"
 
 
+def chain_id(chain: Chain) -> str:
+    """Return the id of the workflow that a chain is, in the words of its steps."""
+    return _slug(_workflow_id(chain))
+
+
 def _workflow_id(chain: Chain) -> str:
     verbs = [f"{step.verb} {step.noun}" for step in chain.steps]
+    if len(verbs) == 1:
+        return verbs[0]
     if len({step.noun for step in chain.steps}) == 1:
         return " ".join([*(step.verb for step in chain.steps[:-1]), "and", verbs[-1]])
     return " and ".join((verbs[0], *(verbs[1:-1] if len(verbs) < 4 else ()), verbs[-1]))

@@ -8,6 +8,9 @@ usage() {
   echo '@command@ OPERATION [KEY=VALUE ...] [--args JSON] [--jq EXPR] [--dry-run | --curl | --yes] [-o json|ndjson|table|raw]' >&2
   echo '@command@ --find WORDS        the operations that words are about' >&2
   echo '@command@ --about OPERATION   all its arguments, as JSON Schema' >&2
+  echo '@command@ run RECIPE [KEY=VALUE ...] [--dry-run | --yes]   several calls; without RECIPE the list of recipes' >&2
+  echo '@command@ resume [ID]         goes on with a run that stopped' >&2
+  echo '@command@ set KEY=VALUE ...   keeps a value for calls that do not say it; settings shows them' >&2
   echo '@command@ --mcp               the same as an MCP server on standard input and output' >&2
   exit 2
 }
@@ -15,15 +18,12 @@ usage() {
 # nlapi as it is installed. Nothing is fetched by its name, which anybody may take at a registry.
 run() {
   if command -v nlapi >/dev/null 2>&1; then exec nlapi "$@"; fi
-  echo "@command@ needs nlapi, which is not on the PATH. Install it from its checkout, one of:" >&2
-  echo "  uv tool install 'PATH_OF_NLAPI[mcp]'" >&2
-  echo "  pipx install 'PATH_OF_NLAPI[mcp]'" >&2
-  exit 127
+@fallback@
 }
 
 for word in "$@"; do
   case $word in
-    --base-url* | --auth* | --no-auth* | --overlay* | --root*)
+    --base-url* | --auth* | --no-auth* | --overlay* | --root* | --source*)
       echo "@command@ takes no ${word%%=*}: where the API is, and its credentials, are in the settings" >&2
       exit 2
       ;;
@@ -56,6 +56,19 @@ esac
 @settings@
 verb=call
 case $1 in
+  set | settings)
+    [ "$1" = settings ] || [ $# -gt 1 ] || usage
+    shift
+    run plugin settings "$root" "$@"
+    ;;
+  run)
+    shift
+    verb='plugin run' api=$root
+    ;;
+  resume)
+    shift
+    verb='workflow resume' api=
+    ;;
   --hook) run plugin consent "$root" ;;
   --mcp)
     # The hooks ask about changes where they run, which they say within a moment; else the server asks by itself.
@@ -70,4 +83,6 @@ case $1 in
     ;;
 esac
 @flags@
-run "$verb" "$api" "$@"
+# The words of the verb are apart, and a verb without a description has none.
+# shellcheck disable=SC2086
+run $verb ${api:+"$api"} "$@"

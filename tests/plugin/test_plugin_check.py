@@ -73,7 +73,7 @@ def test_a_change_of_the_description_is_told_by_its_operations(plugin: Path, sou
 
 
 @pytest.mark.parametrize(
-    "path", ["README.md", "skills/city-library/SKILL.md", "bin/nlapi-city-library", "hooks/hooks.json"]
+    "path", ["README.md", "skills/city-library/SKILL.md", "bin/nlapi-city-library", ".claude-plugin/hooks.json"]
 )
 def test_an_edited_or_missing_file_is_named(plugin: Path, path: str) -> None:
     file = plugin / path

@@ -45,7 +45,10 @@ def test_every_example_of_a_skill_is_a_request_that_the_description_takes(name: 
     told: set[str] = set()
     for skill in sorted((PLUGINS / name / "skills").glob("*/SKILL.md")):
         text = skill.read_text()
-        blocks = re.findall(r"\n```\n(.*?)\n```", text, re.DOTALL)
+        fenced = re.findall(r"\n```\n(.*?)\n```", text, re.DOTALL)
+        blocks = [block for block in fenced if not block.startswith(f"nlapi-{name} run ")]
+        recipes = {block.split()[2] for block in fenced if block not in blocks}
+        assert all((PLUGINS / name / "workflows" / f"{recipe}.arazzo.json").is_file() for recipe in recipes)
         listed = len(re.findall(r"(?m)^- `\w+` \((?:read|write|destroy)", text))
         assert len(blocks) == (3 if skill.parent.name == name else min(3, listed)), skill
         told |= {line.replace(" --yes", " --dry-run") for block in blocks for line in block.splitlines()}

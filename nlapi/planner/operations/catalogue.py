@@ -226,7 +226,11 @@ class Catalogue:
         sources = [source for source in self.sources(tool, slot) if source.operation is listing.operation]
         pairs = dict(sources[0].narrowing) if sources else {}
         names = {place: name for name, place in listing.places.items()}
-        return {(names[place],): value for place, value in pairs.items() if place in names}
+        return {
+            (names[place],): [*value] if isinstance(value, tuple) else value
+            for place, value in pairs.items()
+            if place in names
+        }
 
     def other_list_tools(self, tool: Tool, slot: Slot, listing: Tool) -> tuple[Tool, ...]:
         """Return the tools besides `listing` that list the same kind of item, for when it cannot be called."""

@@ -1,0 +1,245 @@
+"""The recipes of a plugin: chains of its operations as workflows that one command runs, and as steps in its skills.
+
+Those of a build are made of the description; people put theirs beside them, as `workflows/*.arazzo.yaml`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from nlapi.client.safe_text import code_span
+from nlapi.errors import NlapiError
+from nlapi.issue import Issue, Level
+from nlapi.openapi.document import read_tree
+from nlapi.openapi.model import as_map
+from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.plugin.markdown import fill_template, inert_line
+from nlapi.plugin.names import callable_id
+from nlapi.plugin.user_files import is_workflow_file
+from nlapi.tools.names import join_names, unique_name
+from nlapi.workflows.chains import ChainFinder
+from nlapi.workflows.check import check
+from nlapi.workflows.model import ArazzoWorkflow
+from nlapi.workflows.outline import OutlineEntry, WorkflowOutline, outline, source_text
+from nlapi.workflows.read import parse_document
+from nlapi.workflows.recipe_chains import MAX_RECIPES, recipe_chains
+from nlapi.workflows.registered import source_of
+from nlapi.workflows.sources import LinkedDocument, link
+from nlapi.workflows.suggest import chain_document, chain_id
+from nlapi.workflows.write import DocumentFormat, render
+
+FOLDER = "workflows/"
+SUFFIX = ".arazzo.json"
+
+# The description of a plugin, seen from the folder of its workflows.
+_DESCRIPTION = "../api/openapi.json"
+
+# Steps that a skill shows of one recipe, and recipes that one skill has.
+MAX_STEPS = 10
+MAX_OF_SKILL = 3
+
+# Characters of the line with the command of a recipe.
+MAX_COMMAND = 400
+
+# Optional inputs that a skill names; `run RECIPE --dry-run` has all of them.
+MAX_OPTIONAL = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A workflow of a plugin, with the document that it is in. `is_own` is that of one that people wrote."""
+
+    workflow: ArazzoWorkflow
+    tree: WorkflowOutline
+    path: str
+    is_own: bool = False
+
+    @property
+    def id(self) -> str:
+        return self.workflow.id
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        return tuple(entry.operation for entry in self.tree.entries if entry.operation is not None)
+
+    @property
+    def home(self) -> Operation:
+        """The operation in whose skill the recipe stands: its last change, or its last read."""
+        changes = [operation for operation in self.operations if operation.effect is not Effect.READ]
+        return (changes or list(self.operations))[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeBook:
+    """The recipes of a plugin, those of people first; `files` are those that the build writes, path -> text.
+
+    `issues` say what is wrong with the workflows of people: what contradicts the description is no recipe.
+    """
+
+    recipes: tuple[Recipe, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    issues: tuple[Issue, ...] = ()
+
+
+def build_recipes(description: Spec, own_files: Mapping[str, bytes], limit: int = MAX_RECIPES) -> RecipeBook:
+    """Return the recipes of a plugin with this description, and what is wrong with those of people."""
+    own, issues = _own_recipes(description, own_files)
+    taken = [recipe.id for recipe in own]
+    files: dict[str, str] = {}
+    recipes: list[Recipe] = []
+    finder = ChainFinder(description)
+    for chain in recipe_chains(finder, max(0, limit - len(own))):
+        id = unique_name(chain_id(chain), taken)
+        title = f"{description.title}: {chain.summary}"
+        tree = chain_document(finder, {id: chain}, url=_DESCRIPTION, title=title)
+        linked = link(parse_document(tree), loader=lambda _: description)
+        if check(linked):
+            continue
+        taken.append(id)
+        path = f"{FOLDER}{id}{SUFFIX}"
+        files[path] = render(tree, DocumentFormat.JSON)
+        workflow = linked.document.workflow(id)
+        recipes.append(Recipe(workflow=workflow, tree=outline(linked, workflow, {}), path=path))
+    return RecipeBook(recipes=(*own, *recipes), files=files, issues=tuple(issues))
+
+
+def _own_recipes(spec: Spec, files: Mapping[str, bytes]) -> tuple[list[Recipe], list[Issue]]:
+    """Return the workflows of people that run as their description says, and what is wrong with the others."""
+    recipes: list[Recipe] = []
+    issues: list[Issue] = []
+    for path, content in sorted(files.items()):
+        if not is_workflow_file(path):
+            continue
+        try:
+            linked = _link_own(spec, path, content)
+        except NlapiError as error:
+            issues.append(Issue.error(path, error.message, error.hint, rule="workflow"))
+            continue
+        found = check(linked)
+        issues += (_located(issue, path) for issue in found)
+        for workflow in linked.document.workflows:
+            is_faulty = any(issue.level is Level.ERROR and _is_about(issue, workflow.id) for issue in found)
+            if workflow.id in {recipe.id for recipe in recipes}:
+                message = f"another document has a workflow {workflow.id} too"
+                issues.append(Issue.error(path, message, "give it another workflowId", rule="workflow"))
+            elif not is_faulty:
+                tree = outline(linked, workflow, {})
+                if tree.call_ids():
+                    recipes.append(Recipe(workflow=workflow, tree=tree, path=path, is_own=True))
+    return recipes, issues
+
+
+def _is_about(issue: Issue, id: str) -> bool:
+    """Return whether an Issue is about a workflow, or about all of a document."""
+    return not issue.where.startswith("workflows.") or f"{issue.where}.".startswith(f"workflows.{id}.")
+
+
+def _located(issue: Issue, path: str) -> Issue:
+    return Issue(
+        level=issue.level, where=f"{path}: {issue.where}", message=issue.message, hint=issue.hint, rule="workflow"
+    )
+
+
+def _link_own(spec: Spec, path: str, content: bytes) -> LinkedDocument:
+    tree, _ = read_tree(content, path)
+    document = parse_document(tree, path)
+    name = PurePosixPath(_DESCRIPTION).as_posix()
+
+    def load(source: str) -> Spec:
+        # A plugin is of one API: another description is not fetched while it is built.
+        if source != name:
+            raise NlapiError(f"{source} is not the description of this plugin", hint=f"name {name} as its source")
+        return spec
+
+    return link(document, sources=source_of(document, name), loader=load)
+
+
+def step_lines(recipe: Recipe) -> Iterator[str]:
+    """Yield the numbered steps of a recipe: the operation of each, and what it takes of the steps before it."""
+    numbers = {entry.path: number for number, entry in enumerate(recipe.tree.entries, 1)}
+    for entry in recipe.tree.entries[:MAX_STEPS]:
+        operation = entry.operation
+        text = f"`{operation.id}`" if operation is not None else f"the workflow {code_span(entry.step.target, 64)}"
+        values = [
+            f"{code_span(name, 64)} is {_answer_text(expression)} of step {numbers[source.path]}"
+            for name, expression in (entry.bound.pending if entry.bound is not None else ())
+            if (source := recipe.tree.source_of(entry, expression)) is not None
+        ]
+        values += [f"{code_span(name, 64)} is {code_span(str(value), 40)}" for name, value in _constants(entry)]
+        waits = (
+            ", again until it is done" if any("retry" in str(action.kind) for action in entry.step.on_failure) else ""
+        )
+        details = f": {', '.join(values)}" if values else ""
+        yield f"{numbers[entry.path]}. {text}{details}{waits}"
+    if (more := len(recipe.tree.entries) - MAX_STEPS) > 0:
+        yield f"{MAX_STEPS + 1}. and {more} more: `--dry-run` shows them"
+
+
+def _constants(entry: OutlineEntry) -> Iterator[tuple[str, object]]:
+    """Yield the arguments of a step that are the same in each run."""
+    for name, value in entry.bound.call.arguments.items() if entry.bound is not None else ():
+        if isinstance(value, (str, int, float, bool)):
+            yield name, value
+
+
+def _answer_text(expression: str) -> str:
+    return code_span(source_text(expression).rpartition(" of ")[0], 40)
+
+
+def recipe_lines(recipe: Recipe, command: str, settings: Sequence[str] = ()) -> list[str]:
+    """Return what a skill says of a recipe: its name, what it does, its steps, and the command with its inputs."""
+    schemas = recipe.workflow.input_schemas
+    names = [name for name in recipe.workflow.required_inputs if name not in settings]
+    names = [name for name in names if "default" not in as_map(schemas.get(name))]
+    pairs = " ".join(f"{name}={_placeholder(name, as_map(schemas.get(name)))}" for name in names)
+    summary = inert_line(recipe.workflow.summary or recipe.workflow.description, 160).rstrip(".") or recipe.id
+    line = f"{command} run {recipe.id} {pairs}".rstrip()
+    line = line if len(line) <= MAX_COMMAND else f"{command} run {recipe.id} KEY=VALUE ..."
+    optional = [code_span(name, 64) for name in schemas if name not in recipe.workflow.required_inputs]
+    also = ["", f"Also: {join_names(optional, MAX_OPTIONAL)}."] if optional else []
+    return [f"**{summary}**", "", *step_lines(recipe), "", "```", line, "```", *also]
+
+
+def _placeholder(name: str, schema: Mapping[str, object]) -> str:
+    if schema.get("format") == "binary" or "contentMediaType" in schema:
+        return "@FILE"
+    return "'{...}'" if schema.get("type") == "object" else name.upper()
+
+
+def recipes_section(recipes: Sequence[Recipe], command: str, settings: Sequence[str] = ()) -> str:
+    """Return the section of a skill with its recipes; "" without any."""
+    if not recipes:
+        return ""
+    head = ["## Recipes", "", "With `--dry-run` first, and with `--yes` once the user has agreed to all steps."]
+    blocks = ["\n".join(recipe_lines(recipe, command, settings)) for recipe in recipes[:MAX_OF_SKILL]]
+    more = [f"`{recipe.id}`" for recipe in recipes[MAX_OF_SKILL:]]
+    tail = [f"More: {', '.join(more)}; `{command} run` lists them all."] if more else []
+    return "\n\n".join(["\n".join(head), *blocks, *tail])
+
+
+def recipe_index(recipes: Sequence[Recipe], command: str) -> str:
+    """Return the list of all recipes for the skill of the whole; "" without any."""
+    if not recipes:
+        return ""
+    lines = [
+        f"- `{recipe.id}`: {inert_line(recipe.workflow.summary or recipe.workflow.description, 120).rstrip('.')}"
+        for recipe in recipes
+    ]
+    return fill_template("recipes.md", command=command, lines="\n".join(lines))
+
+
+def recipes_of_area(recipes: Sequence[Recipe], operations: Sequence[Operation]) -> list[Recipe]:
+    """Return the recipes that stand in the skill of an area, which has the operation that they lead to."""
+    ids = {callable_id(operation) for operation in operations}
+    return [recipe for recipe in recipes if recipe.home.id in ids]
+
+
+def recipe_usage(recipes: Sequence[Recipe], command: str) -> str:
+    """Return how recipes are run, for a plugin of one skill; "" without any."""
+    return (
+        fill_template("recipes.md", command=command, lines="").replace("## Recipes", "## Running recipes")
+        if recipes
+        else ""
+    )
