@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -65,6 +65,46 @@ def locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder while its files are written; other processes wait. It is made if it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        yield
+        return
+    # The folder itself is locked: a file beside it would be left in somebody's repository.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def append_lines(descriptor: int, lines: bytes) -> None:
+    """Append lines to a file that is open for reading and appending, while other processes append to it too.
+
+    A last line that a kill has cut short gets its end first: it would swallow the next one.
+    """
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and _last_byte(descriptor, size) != b"\n":
+            lines = b"\n" + lines
+        # `os.write` may write less than it was given, on a full disk or after a signal.
+        while lines:
+            lines = lines[os.write(descriptor, lines) :]
+    finally:
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _last_byte(descriptor: int, size: int) -> bytes:
+    os.lseek(descriptor, size - 1, os.SEEK_SET)
+    return os.read(descriptor, 1)
+
+
 def write_file(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all, and on the disk before it replaces an earlier one. OSError when it cannot be.
 
@@ -73,21 +113,57 @@ def write_file(path: Path, content: str | bytes) -> None:
     """
     target = path.resolve()
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # mkstemp makes it with mode 0600.
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}-", suffix=".part", dir=target.parent)
+    _replace(target, content, 0o600)
+
+
+def write_new_file(path: Path, content: str | bytes) -> None:
+    """Write a file for the user alone, whole or not at all. FileExistsError where there is one, or a link."""
+    with _written_beside(path, content, 0o600) as part:
+        # A link to a name that is taken fails, where a rename would replace it.
+        path.hardlink_to(part)
+        part.unlink()
+    _sync_folder(path.parent)
+
+
+def write_output(path: Path, content: str | bytes) -> None:
+    """Write a file that the user has named for an output, whole or not at all. OSError when it cannot be written.
+
+    A new file has the mode of the user's umask. What is no file (a device, a pipe) is written to.
+    """
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        target.write_bytes(_encoded(content))
+        return
+    _replace(target, content, 0o666)
+
+
+def _encoded(content: str | bytes) -> bytes:
+    return content.encode("utf-8") if isinstance(content, str) else content
+
+
+def _replace(target: Path, content: str | bytes, mode: int) -> None:
+    with _written_beside(target, content, mode) as part:
+        with suppress(FileNotFoundError):
+            part.chmod(target.stat().st_mode & 0o7777)
+        part.replace(target)
+    _sync_folder(target.parent)
+
+
+@contextmanager
+def _written_beside(target: Path, content: str | bytes, mode: int) -> Iterator[Path]:
+    """Yield a new file beside a path, with the content on the disk; it is removed where what follows fails."""
+    part = target.with_name(f".{target.name[:200]}-{secrets.token_hex(8)}.part")
     try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content.encode("utf-8") if isinstance(content, str) else content)
+            stream.write(_encoded(content))
             stream.flush()
             os.fsync(stream.fileno())
-        with suppress(FileNotFoundError):
-            Path(name).chmod(target.stat().st_mode & 0o7777)
-        Path(name).replace(target)
+        yield part
     except BaseException:
         with suppress(OSError):
-            Path(name).unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
         raise
-    _sync_folder(target.parent)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nlapi import registry
-from nlapi.local_files import write_file
+from nlapi.local_files import write_file, write_new_file, write_output
 
 ROOT = Path(__file__).parent.parent
 ADD = """
@@ -91,3 +91,53 @@ def test_a_file_keeps_its_mode_and_a_link_stays_one(tmp_path: Path) -> None:
     write_file(link, "new")
     assert (link.is_symlink(), target.read_text(), stat.S_IMODE(target.stat().st_mode)) == (True, "new", 0o640)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.yaml", "target.yaml"]
+
+
+BUILD = """
+import sys
+from pathlib import Path
+from nlapi.plugin.folder import write_folder
+from nlapi.plugin import Options, build
+import nlapi
+spec = nlapi.load("ads")
+size = int(sys.argv[2])
+write_folder(Path(sys.argv[1]), build(spec, spec.operations[:size], Options(name="ads", source="ads")).files)
+"""
+
+
+def test_builds_of_one_plugin_at_once_leave_one_of_them_whole(tmp_path: Path) -> None:
+    processes = [start(BUILD, str(tmp_path / "plugin"), str(size)) for size in (3, 5, 3, 5)]
+    assert [process.wait() for process in processes] == [0] * 4
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.close()
+    # The next build takes the folder for its own, which it does only where no file is lost or of two builds.
+    with start(BUILD, str(tmp_path / "plugin"), "3") as process:
+        assert process.wait() == 0
+    assert not (tmp_path / "plugin" / ".nlapi-plugin-build").exists()
+
+
+def test_an_output_is_whole_has_the_mode_of_the_umask_and_may_be_a_device(tmp_path: Path) -> None:
+    file = tmp_path / "out.yaml"
+    old = os.umask(0o027)
+    try:
+        write_output(file, "one")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    file.chmod(0o604)
+    write_output(file, "two")
+    assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == ("two", 0o604)
+    write_output(Path(os.devnull), "three")
+    with pytest.raises(FileNotFoundError):
+        write_output(tmp_path / "missing" / "out.yaml", "four")
+
+
+def test_a_new_file_replaces_none_and_follows_no_link(tmp_path: Path) -> None:
+    write_new_file(tmp_path / "token", "t")
+    assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    for name in ("token", "link"):
+        with pytest.raises(FileExistsError):
+            write_new_file(tmp_path / name, "u")
+    assert (tmp_path / "token").read_text() == "t" and {entry.name for entry in tmp_path.iterdir()} == {"link", "token"}

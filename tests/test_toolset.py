@@ -13,6 +13,7 @@ import pytest
 
 import nlapi
 from nlapi.errors import UsageError
+from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
 from tests.describe import body, parameter, spec
 from tests.servers import Echo, Received, Reply, Script
 
@@ -102,7 +103,8 @@ def test_a_call_that_cannot_be_made_is_answered_with_the_reason(name: str, argum
     "arguments", [{"words": "create thing"}, {"query": "create thing"}, {"words": ["create", "thing"]}]
 )
 def test_words_under_another_name_find_operations(arguments: dict[str, Any]) -> None:
-    assert nlapi.toolset(API).answer("find", arguments).startswith("createThing (write): Create a thing | ")
+    head, first, *_ = nlapi.toolset(API).answer("find", arguments).splitlines()
+    assert head == f"{DESCRIPTION_NOTE}:" and first.startswith("createThing (write): Create a thing | ")
 
 
 def test_a_name_that_two_operations_share_but_for_its_style_is_nobodys_guess() -> None:

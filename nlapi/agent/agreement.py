@@ -135,6 +135,7 @@ class Agreement:
             self.conversation,
             confidence=self.plan.confidence,
             during=tuple(self.steps),
+            beside=tuple(item.call for item in earlier if isinstance(item, Prepared)),
             evidence=await evidence_of(uncertain, self._read_once) if uncertain is not None else "",
         )
         if decision.verdict is Verdict.NEVER:

@@ -36,6 +36,7 @@ from nlapi.client.masking import redact
 from nlapi.client.message import File, Request, Result
 from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
+from nlapi.local_files import append_lines
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import FollowingCall, Plan, Step
 from nlapi.tools.tool import Account, Call, Missing, sources_to_json
@@ -74,10 +75,6 @@ class Log:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
             raise UsageError(f"cannot write the log {path}: {error.strerror}", hint="--no-log does without") from error
-        size = os.fstat(descriptor).st_size
-        if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            # A kill may have cut the last line short; without a line end it would swallow the next one.
-            os.write(descriptor, b"\n")
         return cls(
             path=path, descriptor=descriptor, secrets=tuple(part for secret in secrets for part in secret_parts(secret))
         )
@@ -116,9 +113,7 @@ class Log:
     def _append(self, record: Record, *, durable: bool = False) -> None:
         stamped = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), **record}
         line = json.dumps(self._masked(stamped), ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
-        # `os.write` may write less than it was given, on a full disk or after a signal.
-        while line:
-            line = line[os.write(self.descriptor, line) :]
+        append_lines(self.descriptor, line)
         if durable:
             os.fsync(self.descriptor)
 

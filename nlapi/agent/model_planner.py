@@ -31,13 +31,14 @@ from nlapi.agent.model_http import encode_json
 from nlapi.agent.models import cost
 from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, TOOL_DEFINITIONS, OperationTools
 from nlapi.agent.usage import UsageTotal, usage_total
-from nlapi.client.safe_text import single_line
+from nlapi.client.safe_text import error_for_model, single_line
 from nlapi.errors import PlannerError, UsageError
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.results.query_arguments import QUERY_TOOL
 from nlapi.results.store import ConversationViews
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, Turn
+from nlapi.tools.text import label_text, plain_text
 from nlapi.tools.tool import Call, Tool
 
 MAX_TOKENS = 16_000
@@ -284,7 +285,7 @@ class ModelPlanner:
                         "a workflow is called alone; it was not run", hint="call it in an answer by itself"
                     )
             except UsageError as error:
-                results[id] = tool_result(id, str(error), is_error=True)
+                results[id] = tool_result(id, error_for_model(str(error)), is_error=True)
                 continue
             if isinstance(outcome, str):
                 results[id] = tool_result(id, outcome)
@@ -357,9 +358,9 @@ def _incomplete_note(answer: StreamedAnswer) -> str:
 
 def _api_line(spec: Spec) -> str:
     """Return what an API is, within some 200 bytes: the prefix is the same few hundred tokens for every API."""
-    title, version = single_line(spec.title)[:60], single_line(spec.version)[:20]
-    summary = single_line(spec.description).encode()[:MAX_SUMMARY_BYTES].decode("utf-8", "ignore")
-    is_cut = len(single_line(spec.description).encode()) > MAX_SUMMARY_BYTES
+    title, version = label_text(spec.title, 60), single_line(spec.version)[:20]
+    description = single_line(plain_text(spec.description)).encode()
+    summary, is_cut = description[:MAX_SUMMARY_BYTES].decode("utf-8", "ignore"), len(description) > MAX_SUMMARY_BYTES
     return f"- {title} {version}, {len(spec.operations)} operations. {summary}{'…' if is_cut else ''}".rstrip()
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from nlapi.client.safe_text import single_line, strip_control
+from nlapi.client.safe_text import strip_control
 from nlapi.client.truncate import dump_json
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -22,6 +22,8 @@ from nlapi.tools.describe import describe_operation, signature
 from nlapi.tools.index import Index
 from nlapi.tools.model_json import parse_json
 from nlapi.tools.names import tool_names
+from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
+from nlapi.tools.text import label_text
 from nlapi.tools.tool import Tool
 
 FIND, DESCRIBE, READ, CHANGE = "find", "describe", "read", "change"
@@ -176,9 +178,8 @@ class OperationTools:
         """Return the operations that fit the words, for the model, as lines of at most `room` bytes."""
         if not words.strip():
             raise UsageError(f"{FIND} needs words", hint="an action and a thing, such as `pause campaign`")
-        return self._lines(words, SEARCH_RESULTS, room, 2 * MAX_SIGNATURE) or (
-            f"nothing is about that; the areas are {self.map_text}"
-        )
+        lines = self._lines(words, SEARCH_RESULTS, room - len(DESCRIPTION_NOTE) - 2, 2 * MAX_SIGNATURE)
+        return f"{DESCRIPTION_NOTE}:\n{lines}" if lines else f"nothing is about that; the areas are {self.map_text}"
 
     def describe(self, arguments: Mapping[str, Any], *, limit: int = MAX_DESCRIPTION) -> str:
         """Return an operation, or the inside of one of its arguments, for the model."""
@@ -245,7 +246,8 @@ def describe_for_model(tool: Tool, arguments: Mapping[str, object], *, limit: in
     """
     argument = arguments.get("argument")
     opened = argument.strip() if isinstance(argument, str) else ""
-    return strip_control(dump_json(describe_operation(tool, limit=limit, argument=opened)))
+    description = describe_operation(tool, limit=limit, argument=opened)
+    return strip_control(dump_json({"note": DESCRIPTION_NOTE, **description}))
 
 
 def _operation_name(tool_name: str, arguments: Mapping[str, Any]) -> str:
@@ -260,7 +262,7 @@ def _areas_text(spec: Spec, operations: Sequence[Operation], prefix: str, room: 
     ranked = sorted(groups(spec, operations), key=lambda group: -len(group.operations))
     text = f"{prefix}: " if prefix else ""
     for index, group in enumerate(ranked):
-        entry = f"{single_line(group.label)[:40]} {len(group.operations)}"
+        entry = f"{label_text(group.label, 40)} {len(group.operations)}"
         if len(text.encode()) + len(entry.encode()) > room:
             return f"{text}, and {len(ranked) - index} more areas"
         text += f", {entry}" if index else entry

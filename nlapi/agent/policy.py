@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from nlapi.agent.flow import flow_reason
 from nlapi.agent.repetition import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
 from nlapi.agent.repetition import may_be_carried_out, repetition_reason, uncertain_step
 from nlapi.changes.checks import reasons_against
@@ -50,8 +51,9 @@ class Policy:
     is proposed, and the user picks one of them.
 
     The answers of an API are untrusted, and a read is a channel as well as a write. So once one API has answered, a
-    change to another API asks even under `yes`, and so does a READ there whose arguments the user did not give;
-    `across` is consent to both in advance. A change that was sent before and not plainly refused is never repeated
+    change to another API asks even under `yes`, and so does a READ there whose arguments the user did not give, or
+    that comes after reads which could have carried READ_BITS (`nlapi.agent.flow`); `across` is consent to both in
+    advance. A change that was sent before and not plainly refused is never repeated
     unasked, and neither is another of the same operation at the same path while the outcome is unknown: requests are
     compared as they go on the wire. A call that carries one of `secrets` (credentials, also in part or encoded), or a
     `${VARIABLE}` that something may expand, is never sent.
@@ -79,11 +81,13 @@ class Policy:
         *,
         confidence: float = 1.0,
         during: tuple[Step, ...] = (),
+        beside: tuple[Call, ...] = (),
         evidence: str = "",
     ) -> PolicyDecision:
         """Return the judgement on one call, by its request as it goes on the wire.
 
-        `during` are the steps already taken in the current round. `evidence` is the state that the API shows of an
+        `during` are the steps already taken in the current round, and `beside` the calls of the same plan that go
+        before this one and are not sent yet. `evidence` is the state that the API shows of an
         earlier change that this one may repeat; it is added to the reason and decides nothing.
         """
         call = prepared.written
@@ -93,7 +97,7 @@ class Policy:
         earlier = (*conversation.steps, *during)
         if call.id.partition("#")[0] in self.agreed:
             return self._decide_agreed(prepared, earlier, evidence)
-        crossing = "" if self.across else _crossing_reason(call, conversation, earlier)
+        crossing = "" if self.across else flow_reason(call, conversation, during, beside)
         is_read = prepared.effect is Effect.READ
         is_sure = confidence >= (self.ask_below if is_read else self.change_below)
         confidence_reason = "" if is_sure else f"the planner is only {confidence:.0%} sure of it"
@@ -166,29 +170,6 @@ class Policy:
             if _VARIABLE.fullmatch(text.strip()):
                 return f"the argument {text.strip()} names a variable, and variables are not expanded in arguments"
         return ""
-
-
-def _crossing_reason(call: Call, conversation: Conversation, earlier: tuple[Step, ...]) -> str:
-    """Return the reason that data of one API may go to another; "" where that cannot be."""
-    # Taint follows the order of the calls and not equal text: a value can be reworded or encoded on its way.
-    spec = call.tool.operation.spec
-    read = next(
-        (step for step in earlier if step.result is not None and step.call.tool.operation.spec is not spec), None
-    )
-    if read is None:
-        return ""
-    if call.tool.effect is Effect.READ and not _unknown_texts(call, conversation):
-        return ""
-    return f"it may carry what {single_line(read.call.tool.operation.spec.title)} answered to {single_line(spec.title)}"
-
-
-def _unknown_texts(call: Call, conversation: Conversation) -> list[str]:
-    """Return the texts in the arguments that neither the user nor the description gave."""
-    user_text = " ".join(
-        (*(turn.question for turn in conversation.turns), *_texts(conversation.known_values))
-    ).casefold()
-    described = set(_texts(call.tool.input_schema))
-    return [text for text in _texts(call.arguments) if text not in described and text.casefold() not in user_text]
 
 
 def _join_reasons(*reasons: str) -> str:

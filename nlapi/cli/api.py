@@ -12,7 +12,7 @@ import typer
 from nlapi import bundled, registry
 from nlapi.cli import api_profile, console, table
 from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, parse_pairs
-from nlapi.cli.target import auth_references
+from nlapi.cli.target import auth_references, note_injections
 from nlapi.credential_references import is_reference
 from nlapi.errors import CredentialError, NlapiError, UsageError
 from nlapi.local_files import write_file
@@ -170,6 +170,7 @@ def add(
     write_pin(name, spec)
     registry.change_registrations(lambda registrations: registrations.update({name: entry}))
     console.note(f"{name}: {spec.title}, {console.count_noun(len(spec.operations), 'operation')}")
+    note_injections(spec)
     if documents:
         console.note(f"It has {console.count_noun(sum(documents.values()), 'workflow')}")
     if accepted is None:
@@ -271,6 +272,7 @@ def update(name: Annotated[str, typer.Argument(metavar="NAME", help="A registere
     lines = [] if pin is None else differences(pin, spec, with_sites=entry.base_url is None)
     for line in lines:
         console.write(line)
+    note_injections(spec)
     write_pin(name, spec)
     console.note(f"{name}: {console.count_noun(len(lines), 'difference')} accepted" if pin else f"{name} is pinned now")
 

@@ -96,14 +96,16 @@ def _reads(spec: Spec) -> list[dict[str, Any]]:
 
 def _issues(spec: Spec, *, standard: bool) -> tuple[Issue, ...]:
     from nlapi.openapi.check import check
+    from nlapi.tools.prompt_injection import find_injections
 
+    injections = tuple(find_injections(spec.document))
     if not standard:
-        return check(spec, standard=False)
+        return (*injections, *check(spec, standard=False))
     # openapi-spec-validator takes 13 s of CPU for GitHub's description, hence the note and --no-standard.
     with console.show_progress(
         f"checking {len(spec.operations)} operations against the OpenAPI standard", as_line=True
     ):
-        return check(spec, standard=True)
+        return (*injections, *check(spec, standard=True))
 
 
 def _sorted_issues(issues: tuple[Issue, ...], report: LintReport) -> tuple[Issue, ...]:

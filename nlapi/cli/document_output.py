@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nlapi.cli import console
 from nlapi.errors import UsageError
+from nlapi.local_files import write_output
 from nlapi.openapi.urls import is_http_url, redact_url
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def write_text(text: str, output: str) -> None:
         console.write(text, end="")
         return
     try:
-        Path(output).write_text(text, encoding="utf-8")
+        write_output(Path(output), text)
     except OSError as error:
         raise UsageError(
             f"cannot write {output}: {error.strerror}", hint="name a file in a folder that is there"

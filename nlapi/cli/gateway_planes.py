@@ -16,6 +16,7 @@ import typer
 from nlapi.cli import console
 from nlapi.errors import NlapiError, UsageError
 from nlapi.extras import require_extra
+from nlapi.local_files import write_output
 
 if TYPE_CHECKING:
     import grpc
@@ -245,7 +246,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 def _write_bootstrap(file: Path, text: str) -> None:
     try:
-        file.write_text(text + "\n", encoding="utf-8")
+        write_output(file, text + "\n")
     except OSError as error:
         raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="name another file") from None
     console.note(f"the bootstrap of Envoy is in {file}: envoy --config-path {file}")

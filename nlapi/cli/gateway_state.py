@@ -16,6 +16,7 @@ from nlapi.cli.options import FLAG, ListOutput, is_interactive
 from nlapi.cli.prompts import YES, read_line
 from nlapi.cli.table import is_json
 from nlapi.errors import ConsentError, NlapiError, UsageError
+from nlapi.local_files import write_output
 
 APPLY = """nlapi gateway apply gateway.yaml --dry-run
 nlapi gateway apply gateway.yaml --yes --why "release 42\""""
@@ -109,7 +110,7 @@ def export(
         console.write(text.rstrip("\n"))
         return
     try:
-        file.write_text(text, encoding="utf-8")
+        write_output(file, text)
     except OSError as error:
         raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="name another file") from None
     console.note(f"revision {revision} is in {file}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +13,7 @@ from nlapi.cli.gateway_client import TOKEN
 from nlapi.cli.gateway_options import Database, DatabasePassword, add_audit_entry, open_database
 from nlapi.cli.options import FLAG
 from nlapi.errors import NlapiError, UsageError
+from nlapi.local_files import write_new_file
 
 if TYPE_CHECKING:
     from nlapi.gateway.access import Access
@@ -70,12 +70,10 @@ def _deliver_secret(secret: str, file: Path | None, description: str, variable: 
         console.note(f"{description}\n  export {variable}={secret}")
         return
     try:
-        # O_EXCL: an existing file may be a link, or may be readable by others.
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        # An existing file may be a link, or may be readable by others.
+        write_new_file(file, f"{secret}\n")
     except OSError as error:
         raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="name a file that is not there") from None
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(f"{secret}\n")
     console.note(f"the token is in {file}, for you alone")
 
 

@@ -32,6 +32,7 @@ from nlapi.cli.table import is_json
 from nlapi.credential_references import VARIABLE
 from nlapi.errors import CredentialError, NlapiError, PlannerError, UsageError
 from nlapi.issue import Issue, Level
+from nlapi.local_files import write_output
 from nlapi.registry import Registration
 
 if TYPE_CHECKING:
@@ -103,7 +104,6 @@ def build(
     from nlapi.plugin import build as make
     from nlapi.plugin.build import PROPOSED_EFFECTS
     from nlapi.plugin.folder import write_folder
-    from nlapi.plugin.prompt_injection import find_injections
     from nlapi.plugin.user_files import EFFECTS
 
     # Checked first: the build takes seconds, and the proposal comes after it.
@@ -132,8 +132,9 @@ def build(
     with gc_paused():
         spec, operations = _load_selected(folder, options, user_files, report=True)
         plugin = make(spec, operations, options, user_files)
-    for issue in (*plugin.issues, *find_injections(spec.document)):
+    for issue in plugin.issues:
         console.note(str(issue))
+    target.note_injections(spec)
     removed = write_folder(folder, plugin.files, force=force)
     console.write(str(folder))
     omitted_note = (
@@ -177,7 +178,7 @@ def _propose(folder: Path, operations: Sequence[Operation], model: str | None) -
     if not text:
         console.note(f"{endpoint.name} would change nothing")
         return
-    (folder / PROPOSED_OVERLAY).write_text(text, encoding="utf-8")
+    write_output(folder / PROPOSED_OVERLAY, text)
     console.note(f"{folder / PROPOSED_OVERLAY}: read it, rename it to overlay.yaml, and build again")
 
 
@@ -329,9 +330,9 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     from nlapi.plugin.dangling_references import Vocabulary, removed_names, unknown_names
     from nlapi.plugin.file_checks import broken_rules, exceeded_limits, find_secrets
     from nlapi.plugin.folder import find_drift, find_foreign, source_changes
-    from nlapi.plugin.prompt_injection import find_injections
     from nlapi.plugin.requirement import UNPINNED, requirement_issues
     from nlapi.plugin.user_files import select_user_files
+    from nlapi.tools.prompt_injection import find_injections
 
     files, manifest = _read_plugin(folder)
     secrets = {name: value for name in manifest.variables[1:] if (value := os.environ.get(name))}

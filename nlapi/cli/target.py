@@ -69,6 +69,14 @@ def _load(source: str, overlays: Sequence[str] | None, root: str | None) -> Spec
     return spec
 
 
+def note_injections(spec: Spec) -> None:
+    """Note the texts of a description that read like instructions to a model."""
+    from nlapi.tools.prompt_injection import find_injections
+
+    for issue in find_injections(spec.document):
+        console.note(str(issue))
+
+
 def open_target(
     source: str,
     base_url: str | None,

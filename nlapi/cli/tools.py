@@ -101,6 +101,7 @@ def tools(
     compiled += added
     if defer:
         compiled = defer_tools(compiled, target.select(spec, loaded, option="loaded") if loaded else ())
+    target.note_injections(spec)
     for message, count in _omission_counts(chosen).items():
         console.note(f"{count} of {len(chosen)} operations: {message}")
     if format is None and is_terminal():

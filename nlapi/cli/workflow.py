@@ -16,6 +16,7 @@ from nlapi.cli.workflow_inputs import read_inputs
 from nlapi.cli.workflow_open import open_document, require_sources, source_overrides
 from nlapi.cli.workflow_options import File, Inputs, SourceOverrides, Strict, WorkflowId
 from nlapi.errors import UsageError
+from nlapi.local_files import write_output
 
 if TYPE_CHECKING:
     from nlapi.workflows.write import DocumentFormat
@@ -174,7 +175,7 @@ def _write_document(text: str, target: str) -> None:
         console.write(text.rstrip("\n"))
         return
     try:
-        Path(target).write_text(text, encoding="utf-8")
+        write_output(Path(target), text)
     except OSError as error:
         raise UsageError(f"{target} cannot be written: {error.strerror}") from None
     console.note(f"written: {target}")

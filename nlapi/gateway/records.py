@@ -21,6 +21,7 @@ from nlapi.gateway.codec import Json
 from nlapi.gateway.inference import TokenUsage
 from nlapi.gateway.store import GatewayStore
 from nlapi.gateway.store_database import StoreError
+from nlapi.local_files import append_lines
 from nlapi.routing.model import Context, Decision, VersionRef
 
 _log = logging.getLogger(__name__)
@@ -111,14 +112,17 @@ def _line_sink(file: Path, as_dict: Callable[[Record], dict[str, Any]]) -> Sink:
 
     # Mode 0600: the lines hold what people asked. Opened again for each batch, which survives a rotation of the file.
     def open_log() -> int:
-        return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
 
     def write(records: Sequence[Record]) -> None:
-        if records:
-            with os.fdopen(open_log(), "ab") as stream:
-                stream.writelines(
-                    orjson.dumps(as_dict(record), option=_ORJSON_OPTIONS, default=str) for record in records
-                )
+        if not records:
+            return
+        content = b"".join(orjson.dumps(as_dict(record), option=_ORJSON_OPTIONS, default=str) for record in records)
+        log = open_log()
+        try:
+            append_lines(log, content)
+        finally:
+            os.close(log)
 
     os.close(open_log())  # a path that cannot be written is reported at start, and not at the first request
     return write

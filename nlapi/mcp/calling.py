@@ -16,7 +16,7 @@ from nlapi.agent.operation_tools import DESCRIBE, FIND, READ, describe_for_model
 from nlapi.agent.policy import Policy, Verdict
 from nlapi.client.auth import header_secrets
 from nlapi.client.message import Result
-from nlapi.client.safe_text import single_line, strip_control
+from nlapi.client.safe_text import error_for_model, single_line, strip_control
 from nlapi.errors import ConsentError, NlapiError, UsageError
 from nlapi.mcp.answers import answer_pages, answer_uri
 from nlapi.mcp.audit import CallOutcome, CallRecord, ConsentKind
@@ -35,6 +35,7 @@ from nlapi.openapi.spec import Effect, Operation
 from nlapi.results.query_arguments import QUERY_TOOL
 from nlapi.tools.describe import summarize_operation
 from nlapi.tools.plan import ask as conversation
+from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
 from nlapi.tools.rules import Ruling, denial_message, field_filter, is_denied
 from nlapi.tools.run import Prepared, Target, authorize_call, perform, prepare
 from nlapi.tools.tool import Call, Tool
@@ -107,7 +108,7 @@ async def _answer_call(
 
 def error_answer(message: str) -> types.CallToolResult:
     """Return an error as the answer of a tool."""
-    text = strip_control(message)[:MAX_MESSAGE]
+    text = error_for_model(message, MAX_MESSAGE)
     return types.CallToolResult(
         content=[types.TextContent(text=text)], structured_content={"status": None, "error": text}, is_error=True
     )
@@ -259,8 +260,10 @@ def _find_operations(state: ServerState, arguments: Mapping[str, object]) -> typ
     ]
     if not rows:
         areas = ", ".join(single_line(group.label)[:60] for group in state.catalogue.areas[:40])
-        return _data_answer({"operations": [], "note": f"nothing is about that; the areas are {areas}"})
-    return _data_answer({"operations": rows})
+        return _data_answer(
+            {"note": DESCRIPTION_NOTE, "operations": [], "hint": f"nothing is about that; the areas are {areas}"}
+        )
+    return _data_answer({"note": DESCRIPTION_NOTE, "operations": rows})
 
 
 def _found_tools(state: ServerState, words: str, limit: int) -> Iterator[tuple[Tool, Operation]]:

@@ -11,7 +11,7 @@ import mcp_types as types
 
 from nlapi import bundled
 from nlapi.agent.operation_tools import DESCRIBE, FIND, READ
-from nlapi.client.safe_text import single_line
+from nlapi.client.safe_text import strip_control
 from nlapi.errors import UsageError
 from nlapi.mcp.answers import answer_pages, answer_uri, call_text
 from nlapi.mcp.completion import argument_choices
@@ -26,6 +26,8 @@ from nlapi.results.store import StoredResult
 from nlapi.tools.areas import Area
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.describe import describe_operation
+from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
+from nlapi.tools.text import label_text
 from nlapi.tools.tool import Tool
 
 # Areas with a prompt of their own, as many as a plugin has skills.
@@ -43,7 +45,7 @@ _CHANGE_RULES = {
 
 def api_title(catalogue: ToolCatalogue) -> str:
     """Return the title of the API on one line."""
-    return single_line(catalogue.spec.title)[:80]
+    return label_text(catalogue.spec.title, 80)
 
 
 def server_instructions(catalogue: ToolCatalogue) -> str:
@@ -76,7 +78,7 @@ def list_resources(catalogue: ToolCatalogue, stored: Iterable[StoredResult]) -> 
         types.Resource(
             uri=area_uri(group, catalogue),
             name=f"{catalogue.settings.prefix}{group.slug}",
-            title=single_line(group.label)[:80],
+            title=label_text(group.label, 80),
             description=f"{len(group.operations)} operations",
             mime_type="text/markdown",
         )
@@ -134,9 +136,8 @@ def read_resource(uri: str, catalogue: ToolCatalogue) -> types.TextResourceConte
         if group is not None:
             return types.TextResourceContents(uri=uri, mime_type="text/markdown", text=describe_area(group, catalogue))
     if kind == "operation":
-        description = json.dumps(
-            describe_operation(catalogue.tool(unquote(name))), ensure_ascii=False, indent=1, default=str
-        )
+        content = {"note": DESCRIPTION_NOTE, **describe_operation(catalogue.tool(unquote(name)))}
+        description = strip_control(json.dumps(content, ensure_ascii=False, indent=1, default=str))
         return types.TextResourceContents(uri=uri, mime_type="application/json", text=description)
     if kind == "argument":
         operation, argument, value = (*map(unquote, name.split("/", 2)), "", "")[:3]
@@ -168,8 +169,8 @@ def list_prompts(catalogue: ToolCatalogue) -> list[types.Prompt]:
     areas = [
         types.Prompt(
             name=_prompt_name(group, catalogue),
-            title=single_line(group.label)[:80],
-            description=f"Operate {api}: {single_line(group.label)[:80]}.",
+            title=label_text(group.label, 80),
+            description=f"Operate {api}: {label_text(group.label, 80)}.",
             arguments=[goal],
         )
         for group in _prompt_areas(catalogue)
@@ -183,7 +184,7 @@ def get_prompt(name: str, goal: str, catalogue: ToolCatalogue) -> types.GetPromp
     group = next((candidate for candidate in areas if _prompt_name(candidate, catalogue) == name), None)
     if group is None and name != f"{catalogue.settings.prefix}{GENERAL_PROMPT}":
         raise UsageError(f"there is no prompt {name[:100]!r}", hint="prompts/list names them")
-    label = single_line(group.label)[:80] if group else f"{len(catalogue.operations):,} operations"
+    label = label_text(group.label, 80) if group else f"{len(catalogue.operations):,} operations"
     lines = list(_operation_lines(group, catalogue) if group else _area_lines(catalogue))
     text = _fill_template(
         "area.md",
@@ -215,4 +216,4 @@ def _operation_lines(group: Area, catalogue: ToolCatalogue) -> Iterator[str]:
 
 def _area_lines(catalogue: ToolCatalogue) -> Iterator[str]:
     for group in catalogue.areas[:MAX_PROMPT_LINES]:
-        yield f"- {single_line(group.label)[:80]}: {len(group.operations)} operations ({area_uri(group, catalogue)})"
+        yield f"- {label_text(group.label, 80)}: {len(group.operations)} operations ({area_uri(group, catalogue)})"

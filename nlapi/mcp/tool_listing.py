@@ -20,8 +20,9 @@ from nlapi.tools.describe import answer_field_names, summarize_operation
 from nlapi.tools.index import MAX_LISTED_TOOLS, Index
 from nlapi.tools.manifest import render_definition
 from nlapi.tools.names import tool_names
+from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
 from nlapi.tools.setting_values import may_fill
-from nlapi.tools.text import plain_text
+from nlapi.tools.text import label_text, plain_text
 from nlapi.tools.tool import Tool
 from nlapi.workflows.workflow_tools import NO_WORKFLOW_SET, WorkflowSet, WorkflowTool
 
@@ -181,7 +182,7 @@ def registered_arguments(tool: Tool, settings: Settings) -> dict[str, object]:
 
 def describe_area(group: Area, catalogue: ToolCatalogue) -> str:
     """Return an area of operations as Markdown, one operation a line."""
-    lines = [f"# {single_line(group.label)[:80]}", ""]
+    lines = [f"# {label_text(group.label, 80)}", "", f"({DESCRIPTION_NOTE})", ""]
     if group.about:
         lines += [single_line(plain_text(group.about))[:500], ""]
     lines += [operation_line(operation, catalogue) for operation in group.operations[:MAX_LISTED_OPERATIONS]]

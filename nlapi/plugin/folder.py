@@ -10,12 +10,13 @@ import posixpath
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from nlapi.errors import NlapiError, UsageError
 from nlapi.issue import Issue, Level
+from nlapi.local_files import locked_folder
 from nlapi.plugin.build import DESCRIPTION, MANIFEST, MANIFEST_FORMAT, Options, Plugin, digest
 from nlapi.plugin.programs import command_name
 from nlapi.plugin.user_files import select_user_files
@@ -199,6 +200,11 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, force: bool = Fals
     Files that nlapi did not write stay. UsageError, with nothing written, when the folder is somebody else's or when a
     file of an earlier build was edited; `force` overrides both.
     """
+    with locked_folder(folder):
+        return _write_files(folder, files, force=force)
+
+
+def _write_files(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tuple[str, ...]:
     stale = _stale_files(folder, files, force=force)
     for path in (*files, *stale, f"{STAGING}/x"):
         _require_inside(folder, path)
@@ -248,6 +254,7 @@ def _stale_files(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tu
         if not force:
             raise NlapiError(error.message, hint="--force writes over what is there") from None
         return ()
+    recorded = _with_interrupted_build(folder, recorded, existing)
     changed = _edited_files(existing, recorded).keys() - user_files.keys()
     overwritten = [
         path for path in recorded.files if path in changed and path in existing and existing[path] != files.get(path)
@@ -259,6 +266,19 @@ def _stale_files(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tu
             f"edited or put there since it was built, and would be lost: {join_names(overwritten, 5)}", hint=hint
         )
     return tuple(path for path in recorded.files if path not in files and path in existing and path not in user_files)
+
+
+def _with_interrupted_build(folder: Path, recorded: PluginManifest, existing: Mapping[str, bytes]) -> PluginManifest:
+    """Return a manifest in which the files that a build put in place before it was killed are its own.
+
+    Its manifest, the last file that it moves, is still in the staging folder then.
+    """
+    try:
+        staged = read_manifest((folder / STAGING / MANIFEST).read_bytes(), STAGING)
+    except (OSError, NlapiError):
+        return recorded
+    placed = {path: value for path, value in staged.files.items() if digest(existing.get(path, b"")) == value}
+    return replace(recorded, files={**recorded.files, **placed})
 
 
 def _require_inside(folder: Path, path: str) -> None:

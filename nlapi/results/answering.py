@@ -9,6 +9,7 @@ from typing import Any
 from nlapi.client.auth import alternatives
 from nlapi.client.limits import Limits
 from nlapi.client.message import Result
+from nlapi.client.safe_text import error_for_model
 from nlapi.errors import ArgumentError, ConsentError, MissingCredentialError, OutcomeUnknownError, SendError, UsageError
 from nlapi.openapi.spec import Operation
 from nlapi.results.contents import read_contents
@@ -44,7 +45,7 @@ async def answer(
     try:
         call = Call(tool=_find_tool(tools, name), arguments=parse_arguments(arguments))
     except ArgumentError as error:
-        return f"not sent: {error}"
+        return error_for_model(f"not sent: {error}")
     outcome = await run_for_model(call, consent, base_url=base_url, auth=auth, limits=limits)
     if isinstance(outcome, str):
         return outcome
@@ -73,14 +74,14 @@ async def run_for_model(
             "done"
         )
     except ArgumentError as error:
-        return f"not sent: {error}"
+        return error_for_model(f"not sent: {error}")
     except MissingCredentialError as error:
         return f"not sent: {error.message}. {_credential_hint(operation)}"
     except OutcomeUnknownError as error:
-        return f"failed: {error}"
+        return error_for_model(f"failed: {error}")
     # The hint of a SendError is about the base URL, which the model cannot change, so the text leaves it out.
     except SendError as error:
-        return f"failed: {error.message}"
+        return error_for_model(f"failed: {error.message}")
 
 
 def _credential_hint(operation: Operation) -> str:

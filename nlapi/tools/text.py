@@ -7,6 +7,7 @@ from functools import lru_cache
 from html import unescape
 
 from nlapi.client.safe_text import single_line, strip_control
+from nlapi.tools.prompt_injection import DATA_MARK, reads_like_instruction
 
 # Characters of a description; Claude Code cuts near 4,100.
 MAX_DESCRIPTION = 4000
@@ -44,7 +45,11 @@ ALERT = re.compile(r"^> ?\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\]\s*\n> ?", re.
 
 @lru_cache(maxsize=20_000)
 def plain_text(text: str) -> str:
-    """Return text without invisible characters, addresses of links and HTML tags, at most MAX_DESCRIPTION long."""
+    """Return text without invisible characters, addresses of links and HTML tags, at most MAX_DESCRIPTION long.
+
+    A text that reads like an instruction to a model stands behind DATA_MARK, once.
+    """
+    is_instruction = reads_like_instruction(text[:MAX_INPUT]) and not text.startswith(DATA_MARK)
     text = strip_control(text[:MAX_INPUT])
     if "](" in text:
         text = LINK.sub(r"\1", LINK_SENTENCE.sub("", text).strip() or text)
@@ -60,8 +65,13 @@ def plain_text(text: str) -> str:
         text = ALERT.sub(lambda mark: f"{mark[1].title()}: ", text)
     if "**" in text:
         text = BOLD.sub(r"\1", text)
-    text = text.strip()
+    text = f"{DATA_MARK} {text.strip()}" if is_instruction else text.strip()
     return text if len(text) <= MAX_DESCRIPTION else f"{text[: MAX_DESCRIPTION - 1]}…"
+
+
+def label_text(text: str, limit: int) -> str:
+    """Return a title or a label of a description on one line, at most `limit` characters long."""
+    return single_line(plain_text(text))[:limit]
 
 
 def _replace_tag(match: re.Match[str]) -> str:

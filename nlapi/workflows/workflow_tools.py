@@ -22,6 +22,7 @@ from nlapi.tools.arguments import check
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.names import MAX_LENGTH, tool_names, unique_name
 from nlapi.tools.run import Target, locate_arguments
+from nlapi.tools.text import plain_text
 from nlapi.tools.tool import Call, Tool
 from nlapi.workflows.model import ArazzoWorkflow
 from nlapi.workflows.outline import WorkflowOutline, outline
@@ -203,7 +204,9 @@ def _operation(id: str, workflow: ArazzoWorkflow, tree: WorkflowOutline) -> dict
 
 def _about(workflow: ArazzoWorkflow, tree: WorkflowOutline) -> str:
     """Return the description of the tool of a workflow: what it does, what it calls, and its effect."""
-    texts = dict.fromkeys(single_line(text).rstrip(".") for text in (workflow.summary, workflow.description))
+    texts = dict.fromkeys(
+        single_line(plain_text(text)).rstrip(".") for text in (workflow.summary, workflow.description)
+    )
     about = ". ".join(text for text in texts if text) or single_line(workflow.id)
     about = about if len(about) <= MAX_ABOUT else f"{about[: MAX_ABOUT - 1]}…"
     calls = [entry for entry in tree.entries if entry.operation is not None]

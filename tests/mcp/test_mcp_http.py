@@ -155,7 +155,7 @@ def test_nobody_reads_an_answer_of_another_client_or_credential(api: tuple[str, 
         assert len(handle) > 20
         for headers, guess in (({"x-tenant": "other"}, handle), ({}, handle), ({"x-tenant": "acme"}, "r1")):
             refused = talk(url, reads(guess), mode="2026-07-28", **headers)
-            assert refused == f"{guess!r} is not stored, or not any more (call the operation again)"
+            assert refused.startswith(f"{guess!r} is not stored, or not any more (call the operation again)")
         assert '"sum":1999000' in talk(url, reads(handle), mode="2026-07-28", **{"x-tenant": "acme"})
 
 

@@ -142,7 +142,8 @@ def test_a_description_that_changes_is_read_again_and_clients_are_told(home: Pat
                 file.write_text("{ this is broken")
                 while "the old one stays" not in (home / "err").read_text():
                     await asyncio.sleep(0.05)
-                assert text(await client.call_tool("b", {"x": 1})) == "b: there is no argument 'x' (it takes none)"
+                refusal = text(await client.call_tool("b", {"x": 1}))
+                assert refusal.startswith("b: there is no argument 'x' (it takes none)")
                 relay.cancel()
 
     asyncio.run(asyncio.wait_for(says(), LIMIT))

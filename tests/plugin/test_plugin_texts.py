@@ -16,8 +16,8 @@ from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.plugin import Options, Plugin, build
 from nlapi.plugin.file_checks import broken_rules, exceeded_limits, session_tokens
-from nlapi.plugin.prompt_injection import find_injections
 from nlapi.resources.effect import effect_of
+from nlapi.tools.prompt_injection import find_injections
 from tests.cli.conftest import home as home
 from tests.cli.kit import run
 from tests.plugin.kit import HOSTILE, LIBRARY, big, plugin_of, spec_of
