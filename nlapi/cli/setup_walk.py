@@ -22,6 +22,8 @@ nlapi setup openapi.yaml --name shop"""
 QUESTIONS = 3
 # Lists that are tried for a question; each is planned once.
 MAX_TRIED = 24
+EXAMPLE_ID = "5f2c1a"
+"""Stands in a question for an id that the user has."""
 
 
 def setup(
@@ -109,6 +111,11 @@ def _candidates(spec: Spec) -> Iterator[tuple[str, Operation]]:
     for shift in range(len(forms)):
         for index, (resource, operation) in enumerate(lists):
             yield forms[(index + shift) % len(forms)].format(plural(resource.label)), operation
+    # Some APIs have no list without an argument (Trello): there an id, of which one is an example, comes first.
+    for resource, operations in groups[:MAX_TRIED]:
+        for operation in operations:
+            if semantics_of(spec).classify(operation).kind is OperationKind.ITEM_READ:
+                yield f"show the {resource.label} {EXAMPLE_ID}", operation
 
 
 def _wants_login(spec: Spec) -> bool:
