@@ -114,7 +114,8 @@ def _candidates(spec: Spec) -> Iterator[tuple[str, Operation]]:
     # Some APIs have no list without an argument (Trello): there an id, of which one is an example, comes first.
     for resource, operations in groups[:MAX_TRIED]:
         for operation in operations:
-            if semantics_of(spec).classify(operation).kind is OperationKind.ITEM_READ:
+            kind = semantics_of(spec).classify(operation).kind
+            if kind is OperationKind.READ and len(compile_tool(operation).required) == 1:
                 yield f"show the {resource.label} {EXAMPLE_ID}", operation
 
 

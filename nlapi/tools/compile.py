@@ -405,7 +405,11 @@ class _ArgumentBuilder:
         unless the object can have no property.
         """
         keywords = self.pool.spec.schema(schema)
-        if keywords.get("type") != "object" or set(keywords) - ANNOTATIONS - _EMPTY_OBJECT or keywords.get("properties"):
+        if (
+            keywords.get("type") != "object"
+            or set(keywords) - ANNOTATIONS - _EMPTY_OBJECT
+            or keywords.get("properties")
+        ):
             return False
         additional = keywords.get("additionalProperties")
         return additional is False or (self.is_read and additional in (None, True))
