@@ -95,6 +95,8 @@ def fitting_questions(spec: Spec) -> list[str]:
 def _candidates(spec: Spec) -> Iterator[tuple[str, Operation]]:
     """Yield questions about lists that need no value, the resources with the most operations first."""
     from nlapi.cli.resource_view import operations_by_resource
+    from nlapi.cli.sandbox import summary_question
+    from nlapi.openapi.spec import Effect
     from nlapi.resources.naming import plural
     from nlapi.resources.semantics import OperationKind, semantics_of
     from nlapi.tools.compile import compile_tool
@@ -111,6 +113,10 @@ def _candidates(spec: Spec) -> Iterator[tuple[str, Operation]]:
     for shift in range(len(forms)):
         for index, (resource, operation) in enumerate(lists):
             yield forms[(index + shift) % len(forms)].format(plural(resource.label)), operation
+    reads = [operation for operation in spec.operations if operation.effect is Effect.READ and operation.usable]
+    for operation in [read for read in reads if not compile_tool(read).required][:MAX_TRIED]:
+        if question := summary_question(operation):
+            yield question, operation
     # Some APIs have no list without an argument (Trello): there an id, of which one is an example, comes first.
     for resource, operations in groups[:MAX_TRIED]:
         for operation in operations:
