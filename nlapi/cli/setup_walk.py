@@ -56,7 +56,10 @@ def setup(
     if _wants_login(spec) and is_interactive():
         _run("auth", "login", name)
     console.write(f"Ask {name}:")
-    for question in fitting_questions(spec):
+    questions = fitting_questions(spec)
+    if any(EXAMPLE_ID in question for question in questions):
+        console.note(f"It lists nothing without an id: put one of yours in the place of {EXAMPLE_ID}")
+    for question in questions:
         console.write(f'  nlapi ask "{question}" -a {name}')
     console.write(f"Or talk with it: nlapi chat -a {name}")
     console.write(f"See what it can do: nlapi describe {name}")
@@ -82,6 +85,8 @@ def fitting_questions(spec: Spec) -> list[str]:
     used: set[Operation] = set()
     for question, operation in _candidates(spec):
         if len(questions) == QUESTIONS:
+            break
+        if questions and EXAMPLE_ID in question and EXAMPLE_ID not in questions[0]:
             break
         plan = nlapi.plan(question, spec)
         calls = [call.tool.operation for call in plan.calls]

@@ -248,7 +248,7 @@ def test_no_crash_plugin_server_or_process_list_has_a_credential(
         with serving("shop", "--http", "127.0.0.1:0", "--token", "env:MCP_TOKEN") as url:
             texts += [talk(url, talked, Authorization=f"Bearer {MCP_TOKEN}"), httpx2.post(url, json={}).text]
         assert "listOrders" in texts[1]
-        assert len(seen) > 5, "the process list was read at each request"
+        assert len(seen) >= 4, "the process list was read at each request"
         carried = repr([(request.target, request.headers) for request in api.received])
     for name, secret in secrets.items():
         assert name == "mcp" or any(form in carried for form in forms(secret)), f"{name} reached the API"
