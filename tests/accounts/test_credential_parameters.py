@@ -195,3 +195,45 @@ def test_a_sandbox_wants_them_as_the_api_does(tmp_path: Path) -> None:
         assert (ran.code, "needs a credential: client_id (body client_id)" in ran.out) == (4, True)
         assert run("auth", "login", "board", stdin=f"{KEY}\n{TOKEN}\n").code == 0
         assert run("call", "board", "find_cards", "name=a", "--yes").code == 0
+
+
+def only_here(url: str) -> dict[str, Any]:
+    """A description with a credential of one operation alone, and reads of which no body is described."""
+    schemes = {"securitySchemes": {"main": {"type": "apiKey", "in": "header", "name": "X-Key"}}}
+    document = api(servers=[{"url": url}], components=schemes, security=[{"main": []}])
+    ok = {"responses": {"200": {"description": "ok"}}}
+    token = {"type": "string", "description": "The access token of one bank"}
+    schema = {"type": "object", "required": ["access_token"], "properties": {"access_token": token}}
+    empty = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+    reads: dict[str, Any] = {"x-nlapi-effect": "read", **ok}
+    content = {"application/json": {"schema": schema}}
+    paths = document["paths"]
+    paths["/accounts/get"] = {
+        "post": {
+            "operationId": "getAccounts",
+            "summary": "Retrieve accounts",
+            "requestBody": {"required": True, "content": content},
+            **reads,
+        }
+    }
+    paths["/kinds/get"] = {"post": {"operationId": "getKinds", "summary": "Get kinds", "requestBody": empty, **reads}}
+    paths["/kinds"] = {"put": {"operationId": "setKinds", "requestBody": empty, **ok}}
+    return document
+
+
+def test_a_credential_of_one_operation_is_named_before_anything_is_sent(tmp_path: Path) -> None:
+    with Echo() as server:
+        register(tmp_path, only_here(server.url), name="bank")
+        assert run("auth", "login", "bank", stdin=f"{KEY}\n").code == 0
+        ran = run("ask", "what are the accounts?", "-a", "bank", "--planner", "offline", "-o", "text")
+        assert (ran.code, server.received) == (7, [])
+    assert "getAccounts needs access_token (The access token of one bank) (add --set access_token=...)" in ran.err
+
+
+def test_a_read_of_which_no_body_is_described_needs_none_and_a_change_does(tmp_path: Path) -> None:
+    spec = load(tmp_path, only_here("http://127.0.0.1:9"))
+    required = {tool.operation.id: tool.input_schema.get("required") for tool in nlapi.tools(spec)}
+    assert (required["getKinds"], required["setKinds"]) == (None, ["body"])
+    assert nlapi.build(spec, "getKinds", {}).content == b"{}"
+    with pytest.raises(ArgumentError):
+        nlapi.build(spec, "setKinds", {})
