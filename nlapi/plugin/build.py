@@ -177,7 +177,7 @@ def _build_texts(
     """Return the texts for people and models, and the programs: path -> text."""
     groups = areas_by_use(areas(spec, usable))
     command = command_name(name)
-    values = {"command": command, "credentials": settings_list(spec, name, variable_of, options.base_url)}
+    values = {"command": command, "credentials": settings_list(spec, name, variable_of, options.base_url, settings)}
     values |= {
         "tools": tool_prefix(name),
         "main": f"{name}:{name}",

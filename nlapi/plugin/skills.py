@@ -370,13 +370,15 @@ def _area_descriptions(outline: Outline) -> dict[str, str]:
 def _area_skill(outline: Outline, area: Area, body: str, description: str) -> dict[str, str]:
     skill_name, label = outline.skill_name(area), inert_line(area.label, 80)
     about = inert_line(area.about, 200).rstrip(".")
+    count = len(area.operations)
+    about = about or f"{count} {'operation' if count == 1 else 'operations'} of {outline.title}"
     text = fill_template(
         "skill.md",
         **outline.values,
         name=skill_name,
         description=yaml_string(description),
         heading=f"{outline.title}: {label}",
-        about=f"{about}." if about else f"{len(area.operations)} operations of {outline.title}.",
+        about=f"{about}.",
         body=body,
         notes="@notes@",
     )
