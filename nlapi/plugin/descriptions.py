@@ -22,7 +22,7 @@ MAX_NAME_WORDS = 4
 MAX_VERBS = 7
 MAX_OTHER_VERBS = 2
 # In characters, of a row in the index of the main skill.
-MAX_ROW = 240
+MAX_ROW = 280
 MAX_KEYWORDS = 24
 _REPORT = "report"
 _USUAL = frozenset(("create", "find", "change", "remove", "delete", "add", "update"))
@@ -54,8 +54,20 @@ def area_texts(title: str, areas: Sequence[Area], used: int) -> dict[str, AreaTe
     A description is whole clauses: what one does with its things, the most usual first, then the words that tell it
     from the other areas. All have the same limit, that of the largest which still fit.
     """
-    keywords = Keywords(areas)
-    drafts = {area.slug: _AreaDraft(title, area, keywords) for area in areas}
+    main = {
+        operation
+        for area in areas
+        for subject in subjects(area.operations, area.label)[: max(1, len(area.groups))]
+        for _, operation in subject.operations
+    }
+    keywords = Keywords(areas, main)
+    names = {area.slug: _group_names(area) for area in areas}
+    drafts = {
+        area.slug: _AreaDraft(
+            title, area, keywords, [name for slug in names if slug != area.slug for name in names[slug]]
+        )
+        for area in areas
+    }
     texts: dict[str, str] = {}
     for limit in range(MAX_DESCRIPTION, 60, -4):
         texts = {slug: draft.description(limit) for slug, draft in drafts.items()}
@@ -64,30 +76,45 @@ def area_texts(title: str, areas: Sequence[Area], used: int) -> dict[str, AreaTe
     return {slug: AreaText(description=text, row=drafts[slug].row()) for slug, text in texts.items()}
 
 
+def _group_names(area: Area) -> list[frozenset[str]]:
+    """Return the stems of the names of an area's groups, and of the things that these are about."""
+    texts = [group.label for group in area.groups]
+    texts += [subject.name for group in area.groups for subject in subjects(group.operations, group.label)[:1]]
+    return [frozenset(stem(word) for word in split_words(text)) for text in texts]
+
+
 class _AreaDraft:
     """The parts of an area's texts, before they are cut to a limit."""
 
-    def __init__(self, title: str, area: Area, keywords: Keywords) -> None:
+    def __init__(self, title: str, area: Area, keywords: Keywords, others: Sequence[frozenset[str]]) -> None:
         subjects_found = subjects(area.operations, area.label)
         self._head = f"{title} {_label(area, subjects_found)}"
         self._about = _telling_about(area, self._head)
-        self._clauses = _clauses(area, subjects_found, self._head)
+        # The name of another area leads there: the repositories of a team are no word for teams.
+        self._clauses = [
+            clause
+            for clause in _clauses(area, subjects_found, self._head)
+            if not (clause.is_noun and _is_named(clause.text, others))
+        ]
         # Things that the head names already are in no row either.
-        self._nouns = _nouns(subjects_found, self._head)
+        self._nouns = [name for name in _nouns(subjects_found, self._head) if not _is_named(name, others)]
         known = " ".join((self._head, *(clause.text for clause in self._clauses), *self._nouns))
-        self._words = keywords.of(area, known)[:MAX_KEYWORDS]
+        words = [word for word in keywords.of(area, known) if not _is_named(word, others)]
+        self._words = words[:MAX_KEYWORDS]
 
     def description(self, limit: int) -> str:
         """Return the description: things, what one does with them, and words of their fields."""
         text = self._head
         # Of what is left, the words have a third: things that are seldom asked for would take all of it.
         room = limit - (limit - len(text)) // 4 if self._words else limit
-        separator = ": "
+        separator, after = ": ", "; "
         for number, clause in enumerate(self._clauses):
-            joint = separator if number == 0 or not clause.is_noun else ", "
+            joint = separator if number == 0 or not clause.is_noun else after
             if len(text) + len(joint) + len(clause.text) < (room if number else MAX_DESCRIPTION):
-                text, separator = f"{text}{joint}{clause.text}", "; "
+                text, separator, after = f"{text}{joint}{clause.text}", "; ", ", " if clause.is_noun else "; "
         text = _listed(text, ". Use for ", self._words, limit)
+        if self._about and len(text) + len(self._about) + 2 < limit:
+            text = f"{text}. {self._about[:1].upper()}{self._about[1:]}"
         return f"{text[: MAX_DESCRIPTION - 1]}."
 
     def row(self) -> str:
@@ -97,6 +124,12 @@ class _AreaDraft:
         if text and names:
             text = f"{text.rstrip('.')}: "
         return _listed(text, "", names, MAX_ROW)
+
+
+def _is_named(text: str, names: Sequence[frozenset[str]]) -> bool:
+    """Return whether all words of a text are in one of some names."""
+    stems = {stem(word) for word in split_words(text)}
+    return any(stems <= name for name in names)
 
 
 def _listed(text: str, opening: str, names: Sequence[str], limit: int) -> str:

@@ -6,24 +6,23 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import takewhile
 
 from nlapi.client.safe_text import code_span
 from nlapi.openapi.model import as_map
 from nlapi.openapi.spec import Operation
-from nlapi.plugin.keywords import argument_definition
+from nlapi.plugin.keywords import body_fields
 from nlapi.plugin.names import callable_id
-from nlapi.resources.answers import answer_schemas
 from nlapi.resources.id_sources import IdSource, IdSources
-from nlapi.resources.naming import singular_words, split_words
+from nlapi.resources.naming import STOPWORDS, singular_words, split_words
 from nlapi.resources.nouns import ID_WORDS, Words, is_id_argument, singular_noun
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.names import join_names
 
 # Operations named for one kind of id: those that list it for an organization, for a repository and for the user.
 MAX_LISTED_SOURCES = 3
-# Characters of a text in which it says what a field is, and words of the noun of what its id is of.
+# Characters of a text in which it says what a field is.
 MAX_FIELD_TEXT = 160
-MAX_NOUN = 2
 
 _ID = re.compile(r"(?i)\b(?:g?ids?|uuids?|identifiers?|slugs?)\b")
 _ID_OF = re.compile(
@@ -150,32 +149,20 @@ class IdGuide:
 
 
 def id_fields(operation: Operation) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Yield the fields of a body whose texts name an id, by path; with them those of a body that is one object."""
-    tool = compile_tool(operation)
-    reader = answer_schemas(operation.spec).reader
-    names = [name for name, (location, _) in tool.places.items() if location == "body"]
-    for name in names:
-        field = argument_definition(tool, name)
-        fields = {name: field}
-        if len(names) == 1:
-            prefix = f"{name}." if tool.places[name][1] else ""
-            fields = {f"{prefix}{inner}": as_map(value) for inner, value in reader.properties(field).items()}
-        for path, value in fields.items():
-            if (
-                "enum" not in value
-                and not is_id_argument(("body", path.rpartition(".")[2]))
-                and _ID.search(_text(value))
-            ):
-                yield path, value
+    """Yield the fields of a body that have no id in their name, and whose texts name one, by path."""
+    for path, field in body_fields(operation):
+        is_id = is_id_argument(("body", path.rpartition(".")[2]))
+        if "enum" not in field and not is_id and _ID.search(_text(field)):
+            yield path, field
 
 
 def field_nouns(name: str, field: Mapping[str, object]) -> Iterator[Words]:
     """Yield the nouns of what a field may take the id of: that of its name, then that of its text."""
     yield tuple(word for word in singular_words(name) if word not in ID_WORDS)
     for match in _ID_OF.finditer(_text(field)):
-        words = split_words(match[1])
-        for length in range(min(len(words), MAX_NOUN), 0, -1):
-            yield singular_words("_".join(words[:length]))
+        # `gid of a user to add`, and not `id of volume snapshots` for a volume.
+        words = list(takewhile(lambda word: word not in STOPWORDS, split_words(match[1])))
+        yield singular_words("_".join(words))
 
 
 def _text(field: Mapping[str, object]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from nlapi.openapi.model import as_list, as_map
 from nlapi.openapi.spec import READ_METHODS, Operation
@@ -35,15 +35,17 @@ _COMMON_STEMS = frozenset(
     )
 )
 # Share of the areas that have a word from which on it tells none of them.
-MAX_AREA_SHARE = 0.5
+MAX_AREA_SHARE = 0.3
 MAX_PROPERTIES = 40
 MAX_PHRASE = 2
 # Rarity in English above which a word is one of programs, and not of people: `gte`, `ias`, `jitconfig`.
 MAX_RARITY = 0.97
 # A long word that the table does not have is one of the field (`salesforce`, `tagline`), a short one an abbreviation.
 MIN_LONG = 6
-# How much a word of an inner object and a value count, next to a field of the thing itself.
-_INNER_WEIGHT, _VALUE_WEIGHT = 0.5, 1.0
+# How much a word of an inner object, of a value and of a summary counts, next to a field of the thing itself.
+_INNER_WEIGHT, _VALUE_WEIGHT, _SUMMARY_WEIGHT = 0.4, 1.0, 0.2
+MAIN_WEIGHT = 3.0
+MAX_SUMMARY = 100
 # Names of arguments whose values are what is set off; and of such whose values every thing has.
 _COMMANDS = (["type"], ["action"], ["event"])
 _STATES = (["status"], ["statuses"], ["state"], ["states"])
@@ -53,13 +55,15 @@ _PLAIN_WORD = re.compile(r"[a-z]{3,24}")
 class Keywords:
     """The words by which each area of an API is told from the others."""
 
-    def __init__(self, areas: Sequence[Area]) -> None:
+    def __init__(self, areas: Sequence[Area], main: Collection[Operation]) -> None:
+        """Read the operations; those in `main` are about the first thing of their area, and count more."""
         self._phrases: dict[str, dict[str, float]] = {}
         for area in areas:
             weights: dict[str, float] = {}
             for operation in area.operations:
+                factor = MAIN_WEIGHT if operation in main else 1.0
                 for phrase, weight in _operation_phrases(operation).items():
-                    weights[phrase] = weights.get(phrase, 0.0) + weight
+                    weights[phrase] = weights.get(phrase, 0.0) + factor * weight
             self._phrases[area.slug] = weights
         self._areas = Counter(
             root
@@ -101,16 +105,36 @@ def _operation_phrases(operation: Operation) -> dict[str, float]:
 def _weighted_phrases(operation: Operation) -> Iterator[tuple[str, float]]:
     tool = compile_tool(operation)
     for name, (location, _) in tool.places.items():
-        if location in ("body", "query"):
+        if location == "query":
             yield _phrase(name), 1.0
-        # What is asked of a report is a value: impressions, spend, age; so is what is set off: reboot, resize.
-        last = split_words(name)[-1:]
-        if (operation.method in READ_METHODS and last not in _STATES) or last in _COMMANDS:
-            yield from ((_phrase(value), _VALUE_WEIGHT) for value in value_choices(tool, name))
-        # Many bodies are one object: {"data": {...}}.
-        if location == "body":
-            properties = answer_schemas(operation.spec).reader.properties(argument_definition(tool, name))
-            yield from ((_phrase(inner), _INNER_WEIGHT) for inner in list(properties)[:MAX_PROPERTIES])
+        # What is asked of a report is a value: impressions, spend, age.
+        if operation.method in READ_METHODS and split_words(name)[-1:] not in _STATES:
+            yield from (
+                (_phrase(value), _VALUE_WEIGHT) for value in value_choices(tool, argument_definition(tool, name))
+            )
+    for path, field in body_fields(operation):
+        name = path.rpartition(".")[2]
+        yield _phrase(name), 1.0
+        # What is set off is a value as well: reboot, resize.
+        if split_words(name)[-1:] in _COMMANDS:
+            yield from ((_phrase(value), _VALUE_WEIGHT) for value in value_choices(tool, field))
+        properties = answer_schemas(operation.spec).reader.properties(field)
+        yield from ((_phrase(inner), _INNER_WEIGHT) for inner in list(properties)[:MAX_PROPERTIES])
+    yield from ((word, _SUMMARY_WEIGHT) for word in _plain_words(split_words(operation.summary[:MAX_SUMMARY])))
+
+
+def body_fields(operation: Operation) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Yield the fields of a body by path, of one that is a single object ({"data": {...}}) those of the object."""
+    tool = compile_tool(operation)
+    reader = answer_schemas(operation.spec).reader
+    names = [name for name, (location, _) in tool.places.items() if location == "body"]
+    for name in names:
+        field = argument_definition(tool, name)
+        inner = reader.properties(field) if len(names) == 1 else {}
+        prefix = f"{name}." if tool.places[name][1] else ""
+        yield from ((f"{prefix}{key}", as_map(value)) for key, value in inner.items())
+        if not inner and prefix:
+            yield name, field
 
 
 def _phrase(name: str) -> str:
@@ -132,9 +156,8 @@ def _plain_words(words: Iterable[str]) -> list[str]:
     ]
 
 
-def value_choices(tool: Tool, name: str) -> list[str]:
-    """Return the texts that an argument may be, or the items of its list."""
-    schema = argument_definition(tool, name)
+def value_choices(tool: Tool, schema: Mapping[str, object]) -> list[str]:
+    """Return the texts that a value may be, or the items of its list."""
     target = str(as_map(schema.get("items")).get("$ref", "")).rpartition("/")[2]
     items = as_map(as_map(tool.input_schema.get("$defs")).get(target)) or as_map(schema.get("items"))
     values = [*as_list(schema.get("enum")), *as_list(items.get("enum"))]
