@@ -192,26 +192,39 @@ class PluginTexts:
     def index(self) -> tuple[list[str], TextIndex]:
         """The skills, and their names and descriptions, which are in every session, as `nlapi` retrieves texts."""
         skills = [skill for skill in self.skills if skill != self.main or len(self.skills) == 1]
-        fields = [[(NAME_WEIGHT, text_terms(skill)), (1.0, text_terms(self.head(skill)))] for skill in skills]
-        return skills, TextIndex(build_postings(fields), len(skills))
+        return skills, self._text_index({skill: self.heads[skill] for skill in skills})
 
     @cached_property
     def row_index(self) -> TextIndex:
         """The same skills, with the rows of the index of areas in the main skill."""
         skills, _ = self.index
-        rows = {
-            match[2]: match[1]
-            for match in re.finditer(r"(?m)^- (.+) `[^`]+:([^`]+)`$", self.skill_text(self.main))
-            if match[2] in skills
-        }
-        fields = [
-            [(NAME_WEIGHT, text_terms(skill)), (1.0, text_terms(f"{self.head(skill)} {rows.get(skill, '')}"))]
-            for skill in skills
-        ]
-        return TextIndex(build_postings(fields), len(skills))
+        found = re.finditer(r"(?m)^- (.+) `[^`]+:([^`]+)`$", self.skill_text(self.main))
+        rows = {match[2]: match[1] for match in found}
+        return self._text_index({skill: f"{self.heads[skill]} {rows.get(skill, '')}" for skill in skills})
 
-    def head(self, skill: str) -> str:
-        return self.skill_text(skill).split("\n---\n")[0].partition("description:")[2].partition("\n")[0]
+    def _text_index(self, texts: Mapping[str, str]) -> TextIndex:
+        fields = [
+            [(NAME_WEIGHT, text_terms(self.tail(skill))), (1.0, text_terms(text))] for skill, text in texts.items()
+        ]
+        return TextIndex(build_postings(fields), len(texts))
+
+    def tail(self, skill: str) -> str:
+        """A skill's name without that of the plugin, which all have."""
+        return skill.removeprefix(f"{self.main}-")
+
+    @cached_property
+    def heads(self) -> dict[str, str]:
+        """The descriptions of the skills without the title, with which all begin."""
+        texts = {
+            skill: self.skill_text(skill).split("\n---\n")[0].partition("description:")[2].partition("\n")[0]
+            for skill in self.skills
+            if skill != self.main or len(self.skills) == 1
+        }
+        words = [text.split() for text in texts.values()]
+        title = 0
+        while len(words) > 1 and all(len(text) > title + 1 and text[title] == words[0][title] for text in words):
+            title += 1
+        return {skill: " ".join(text.split()[title:]) for skill, text in texts.items()}
 
     def ranked(self, sentence: str) -> list[str]:
         """The skills by their heads, best first, without the main one, which fits everything."""

@@ -23,7 +23,9 @@ MAX_VERBS = 7
 MAX_OTHER_VERBS = 2
 # In characters, of a row in the index of the main skill.
 MAX_ROW = 280
-MAX_KEYWORDS = 24
+# Words of fields: in a description no more than one reads, in the index as many as there is room for.
+MAX_USES = 14
+MAX_KEYWORDS = 30
 _REPORT = "report"
 _USUAL = frozenset(("create", "find", "change", "remove", "delete", "add", "update"))
 # Least stems in the text of a tag that its operations do not say as well, for it to be worth its place.
@@ -62,12 +64,10 @@ def area_texts(title: str, areas: Sequence[Area], used: int) -> dict[str, AreaTe
     }
     keywords = Keywords(areas, main)
     names = {area.slug: _group_names(area) for area in areas}
-    drafts = {
-        area.slug: _AreaDraft(
-            title, area, keywords, [name for slug in names if slug != area.slug for name in names[slug]]
-        )
-        for area in areas
-    }
+    drafts = {}
+    for area in areas:
+        others = [name for slug in names if slug != area.slug for name in names[slug]]
+        drafts[area.slug] = _AreaDraft(title, area, keywords, others)
     texts: dict[str, str] = {}
     for limit in range(MAX_DESCRIPTION, 60, -4):
         texts = {slug: draft.description(limit) for slug, draft in drafts.items()}
@@ -112,7 +112,7 @@ class _AreaDraft:
             joint = separator if number == 0 or not clause.is_noun else after
             if len(text) + len(joint) + len(clause.text) < (room if number else MAX_DESCRIPTION):
                 text, separator, after = f"{text}{joint}{clause.text}", "; ", ", " if clause.is_noun else "; "
-        text = _listed(text, ". Use for ", self._words, limit)
+        text = _listed(text, ". Use for ", self._words[:MAX_USES], limit)
         if self._about and len(text) + len(self._about) + 2 < limit:
             text = f"{text}. {self._about[:1].upper()}{self._about[1:]}"
         return f"{text[: MAX_DESCRIPTION - 1]}."

@@ -109,9 +109,8 @@ def _weighted_phrases(operation: Operation) -> Iterator[tuple[str, float]]:
             yield _phrase(name), 1.0
         # What is asked of a report is a value: impressions, spend, age.
         if operation.method in READ_METHODS and split_words(name)[-1:] not in _STATES:
-            yield from (
-                (_phrase(value), _VALUE_WEIGHT) for value in value_choices(tool, argument_definition(tool, name))
-            )
+            values = value_choices(tool, argument_definition(tool, name))
+            yield from ((_phrase(value), _VALUE_WEIGHT) for value in values)
     for path, field in body_fields(operation):
         name = path.rpartition(".")[2]
         yield _phrase(name), 1.0
