@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nlapi.plugin.keywords import Keywords
 from nlapi.plugin.markdown import inert_line
-from nlapi.plugin.subjects import Subject, states, subjects
+from nlapi.plugin.subjects import Subject, person_verbs, states, subjects
 from nlapi.resources.naming import same_name, split_words, stem
 from nlapi.tools.areas import Area
 from nlapi.tools.word_similarity import rarity
@@ -26,8 +26,8 @@ MAX_ROW = 280
 # Words of fields: in a description no more than one reads, in the index as many as there is room for.
 MAX_USES = 14
 MAX_KEYWORDS = 30
-_REPORT = "report"
 _USUAL = frozenset(("create", "find", "change", "remove", "delete", "add", "update"))
+_USUAL_OF_ALL = _USUAL | {"report"}
 # Least stems in the text of a tag that its operations do not say as well, for it to be worth its place.
 MIN_TELLING = 2
 _SAYING_NOTHING = frozenset(
@@ -185,8 +185,8 @@ def _clauses(area: Area, found: Sequence[Subject], label: str) -> list[_Clause]:
     said = {stem(word) for word in split_words(label)}
     for number, subject in enumerate(found):
         # Every area has something to create and to find, so that it is said of its first thing only.
-        verbs = [verb for verb in usual_verbs(subject) if verb not in (subject.name, _REPORT)]
-        verbs = verbs if number == 0 else [verb for verb in verbs if verb not in _USUAL][:MAX_OTHER_VERBS]
+        verbs = [verb for verb in usual_verbs(subject) if verb != subject.name]
+        verbs = verbs if number == 0 else [verb for verb in verbs if verb not in _USUAL_OF_ALL][:MAX_OTHER_VERBS]
         words = {stem(word) for word in split_words(subject.name)}
         if not verbs and words <= said:
             continue
@@ -212,7 +212,7 @@ def _nouns(found: Sequence[Subject], known: str) -> list[str]:
 def usual_verbs(subject: Subject) -> list[str]:
     """Return what one does most with a thing: create, find, change, report and remove it, then set its state."""
     usual = [verb for verb in subject.verbs if verb in _USUAL]
-    verbs = [*usual, *(verb for verb, *_ in states(subject)), *subject.verbs]
+    verbs = [*usual, *(verb for verb, *_ in states(subject)), *person_verbs(subject), *subject.verbs]
     told = list(dict.fromkeys(inert_line(verb, 40) for verb in verbs))
     return [verb for verb in told if " " not in verb or verb.startswith("turn ")][:MAX_VERBS]
 

@@ -25,9 +25,7 @@ MAX_LISTED_SOURCES = 3
 MAX_FIELD_TEXT = 160
 
 _ID = re.compile(r"(?i)\b(?:g?ids?|uuids?|identifiers?|slugs?)\b")
-_ID_OF = re.compile(
-    r"(?i)\b(?:g?ids?|uuids?|identifiers?|slugs?)`? (?:of|for) (?:an? |the |this )?([a-z]+(?: [a-z]+)?)"
-)
+_ID_OF = re.compile(_ID.pattern + r"`? (?:of|for) (?:an? |the |this )?(?:parent |existing )?([a-z]+(?: [a-z]+)?)")
 
 
 class IdGuide:

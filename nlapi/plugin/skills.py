@@ -30,11 +30,14 @@ from nlapi.tools.units import Dimension, WireUnit, unit_clause
 
 MAX_SOURCES = 15
 
+_FILE = "@PATH"
 _ENTRY = re.compile(r"(?m)^## (\S+)$")
 
 # A SKILL.md with its notes has to stay under 200 lines (Claude Code's own advice is 500); the rest is in the
 # references.
 MAX_LISTED_OPERATIONS = 40
+# Required arguments in the line of an operation: nearly all have fewer, and a remainder says nothing.
+MAX_REQUIRED = 12
 MAX_UNITS = 8
 MAX_NAMES_OF_UNIT = 6
 MAX_EXAMPLES = 3
@@ -92,7 +95,7 @@ def _main_operations(operations: Sequence[Operation]) -> list[Operation]:
 
 def _operation_line(operation: Operation, common: Collection[str]) -> str:
     required = [code_span(name, 40) for name in compile_tool(operation).required if name not in common]
-    arguments = f"; {join_names(required, 5)}" if required else ""
+    arguments = f"; {join_names(required, MAX_REQUIRED)}" if required else ""
     deprecated = "deprecated, " if operation.deprecated else ""
     return f"- `{callable_id(operation)}` ({deprecated}{operation.effect}{arguments}): {_safe_summary(operation, 100)}"
 
@@ -175,11 +178,15 @@ def _example(question: Question, ids: IdGuide, command: str) -> str:
 
 
 def _with_placeholders(operation: Operation, arguments: Mapping[str, object], ids: IdGuide) -> dict[str, object]:
-    """Return arguments in which an id that is looked up is a placeholder, as far as the description takes one."""
+    """Return arguments in which a file, and an id that is looked up, is a placeholder, where one is taken."""
     looked_up = {*ids.for_operation(operation), *ids.common}
     tool = compile_tool(operation)
     return {
-        name: placeholder(name) if name in looked_up and takes_placeholder(argument_schema(tool, name)) else value
+        name: _FILE
+        if file_form(tool, name) is not None
+        else placeholder(name)
+        if name in looked_up and takes_placeholder(argument_schema(tool, name))
+        else value
         for name, value in arguments.items()
     }
 

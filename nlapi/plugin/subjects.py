@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from nlapi.openapi.model import as_list
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.plugin.keywords import argument_definition
+from nlapi.plugin.keywords import argument_definition, body_fields
 from nlapi.plugin.markdown import inert_line
 from nlapi.resources.effect_verbs import VerbForm, parse_verb
 from nlapi.resources.naming import IMPERATIVES, PLAIN_VERBS, STOPWORDS, VERBS, plural, singular, split_words, stem
@@ -228,6 +228,13 @@ def states(subject: Subject) -> list[tuple[str, Operation, str, object]]:
                     if state_verb := _state_verb(str(name if value is True else value)):
                         found.setdefault(state_verb, (state_verb, operation, name, value))
     return list(found.values())[:MAX_STATES]
+
+
+def person_verbs(subject: Subject) -> list[str]:
+    """Return the verbs that put a person into a field: `assignee` -> assign."""
+    names = [name for verb, operation in subject.operations if verb == "change" for name, _ in body_fields(operation)]
+    words = [singular(word) for name in names for word in split_words(name.rpartition(".")[2])[-1:]]
+    return list(dict.fromkeys(word[:-2] for word in words if word.endswith("ee") and _is_base(word[:-2])))
 
 
 def _state_verb(state: str) -> str:
