@@ -42,9 +42,12 @@ MAX_PHRASE = 2
 MAX_RARITY = 0.97
 # A long word that the table does not have is one of the field (`salesforce`, `tagline`), a short one an abbreviation.
 MIN_LONG = 6
-# How much a word of an inner object and of a value counts, next to a field of the thing itself.
-_INNER_WEIGHT, _VALUE_WEIGHT = 0.4, 1.0
+# How much a word of an inner object, of a value and of a summary counts, next to a field of the thing itself.
+_INNER_WEIGHT, _VALUE_WEIGHT, _SUMMARY_WEIGHT = 0.4, 1.0, 0.2
 MAIN_WEIGHT = 3.0
+MAX_SUMMARY = 100
+# Rarity below which a word of a sentence is one of any sentence: another, back, see.
+MIN_SUMMARY_RARITY = 0.5
 # Names of arguments whose values are what is set off; and of such whose values every thing has.
 _COMMANDS = (["type"], ["action"], ["event"])
 _STATES = (["status"], ["statuses"], ["state"], ["states"])
@@ -118,6 +121,9 @@ def _weighted_phrases(operation: Operation) -> Iterator[tuple[str, float]]:
             yield from ((_phrase(value), _VALUE_WEIGHT) for value in value_choices(tool, field))
         properties = answer_schemas(operation.spec).reader.properties(field)
         yield from ((_phrase(inner), _INNER_WEIGHT) for inner in list(properties)[:MAX_PROPERTIES])
+    for word in _plain_words(split_words(operation.summary[:MAX_SUMMARY])):
+        if rarity(stem(word)) >= MIN_SUMMARY_RARITY:
+            yield word, _SUMMARY_WEIGHT
 
 
 def body_fields(operation: Operation) -> Iterator[tuple[str, Mapping[str, object]]]:
