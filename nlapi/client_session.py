@@ -112,13 +112,13 @@ def _has_left_a_session(chain: list[ProcessInfo]) -> bool:
     """Return whether the first of the parents was started by a process that is gone, while a client ran beside it."""
     # `setsid`, `nohup ... &` in a subshell: the child belongs to process 1 then, or to the manager of the user. What a
     # user starts (a terminal, tmux, cron) was there before the client, or is in another control group.
-    own = [*takewhile(lambda process: process.name not in _ADOPTERS, chain)]
-    if not own or (len(own) == len(chain) and own[-1].parent != 1):
+    descent = [*takewhile(lambda process: process.name not in _ADOPTERS, chain)]
+    if not descent or (len(descent) == len(chain) and descent[-1].parent != 1):
         return False
-    first, group = own[-1], control_group(os.getpid())
+    first, group = descent[-1], control_group(os.getpid())
     for pid in own_processes():
         process = process_info(pid)
-        if process is None or process.started > first.started or pid in {entry.pid for entry in own}:
+        if process is None or process.started > first.started or pid in {entry.pid for entry in descent}:
             continue
         if _is_marked(process) and control_group(pid) == group:
             return True

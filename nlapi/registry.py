@@ -181,17 +181,20 @@ def _parse(data: Any, base: Registration | None) -> Registration:
 def _check_form(key: str, name: str, value: object) -> None:
     """Raise TypeError, with the key, for a value of another form than the key's."""
     if name in _TEXTS:
-        wanted, fits = "a text", isinstance(value, str)
+        expected, fits = "a text", isinstance(value, str)
     elif name in _TEXT_LISTS:
-        wanted, fits = "a list of texts", isinstance(value, list) and all(isinstance(part, str) for part in value)
+        expected, fits = "a list of texts", isinstance(value, list) and all(isinstance(part, str) for part in value)
     elif name in _TEXT_MAPS:
-        wanted, fits = "a table of texts", isinstance(value, Mapping) and all(map(_is_text, value.values()))
+        expected, fits = "a table of texts", isinstance(value, Mapping) and all(map(_is_text, value.values()))
     elif name == "rules":
-        wanted, fits = "a list of tables", isinstance(value, list) and all(isinstance(part, Mapping) for part in value)
+        expected, fits = (
+            "a list of tables",
+            isinstance(value, list) and all(isinstance(part, Mapping) for part in value),
+        )
     else:
-        wanted, fits = "true or false", isinstance(value, bool)
+        expected, fits = "true or false", isinstance(value, bool)
     if not fits:
-        raise TypeError(f"{key} is not {wanted}")
+        raise TypeError(f"{key} is not {expected}")
 
 
 def _is_text(value: object) -> bool:

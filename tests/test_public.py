@@ -72,3 +72,9 @@ def test_the_version_is_that_of_the_package() -> None:
     from importlib.metadata import version
 
     assert nlapi.__version__ == version("nlapi")
+
+
+def test_the_old_name_of_a_parameters_location_warns_and_works() -> None:
+    parameter = nlapi.load("ads").operation("getCampaign").parameters[0]
+    with pytest.warns(DeprecationWarning, match=r"Parameter\.location"):
+        assert parameter.where == parameter.location == "path"

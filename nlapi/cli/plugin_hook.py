@@ -233,13 +233,13 @@ def _batch_question(
 
 def _expansion_question(words: Sequence[ShellWord], name: str) -> HookQuestion:
     """Return the question about a read that sends what the shell puts into its words, or what is in a file."""
-    shown: list[str] = [word for word in words if word.expands]
-    shown = shown or [*_named_files(words, prefix="@")]
+    sources: list[str] = [word for word in words if word.expands]
+    sources = sources or [*_named_files(words, prefix="@")]
     if "-" in words:
-        shown.append(words[words.index("-")])
-    if not shown:
+        sources.append(words[words.index("-")])
+    if not sources:
         return NOTHING
-    what = ", ".join(console.shorten(word, 60) for word in shown[:5])
+    what = ", ".join(console.shorten(word, 60) for word in sources[:5])
     return HookQuestion(text=f"{name} only reads, and sends what the shell, or a file, puts in the place of {what}")
 
 

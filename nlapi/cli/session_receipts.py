@@ -34,7 +34,7 @@ class ReceiptQuestion:
     owner: Owner
     asked: float
     expires: float
-    left: Counter[str]
+    remaining: Counter[str]
     process: int = 0
 
 
@@ -58,10 +58,10 @@ class ReceiptBook:
     def add(self, event: str, digests: Iterable[str], owner: Owner, asked: float) -> None:
         """Write receipts for the requests that the user is asked about by an event."""
         self._end(INTERVENED)
-        left = Counter(digests)
-        if left:
+        remaining = Counter(digests)
+        if remaining:
             expires = self.clock() + LIFETIME_S
-            self.question = ReceiptQuestion(event=event, owner=owner, asked=asked, expires=expires, left=left)
+            self.question = ReceiptQuestion(event=event, owner=owner, asked=asked, expires=expires, remaining=remaining)
 
     def take(self, request_digest: str, owner: Owner, process: ProcessInfo | None) -> str:
         """Use up the receipt for a request of a command that is, or runs under, `process`, a child of the client.
@@ -69,7 +69,7 @@ class ReceiptBook:
         Return why there is none, "" where there was one.
         """
         question = self.question
-        if question is None or request_digest not in question.left:
+        if question is None or request_digest not in question.remaining:
             return self.reasons.get(request_digest, UNASKED)
         if self.clock() > question.expires:
             self._end(EXPIRED)
@@ -80,13 +80,13 @@ class ReceiptBook:
         if owner == "shell" and (process.started < question.asked or question.process not in (0, process.pid)):
             return STRANGER
         question.process = process.pid
-        question.left[request_digest] -= 1
-        if not question.left[request_digest]:
-            del question.left[request_digest]
+        question.remaining[request_digest] -= 1
+        if not question.remaining[request_digest]:
+            del question.remaining[request_digest]
             self.reasons[request_digest] = USED
         return ""
 
     def _end(self, reason: str) -> None:
         if self.question is not None:
-            self.reasons |= dict.fromkeys(self.question.left, reason)
+            self.reasons |= dict.fromkeys(self.question.remaining, reason)
         self.question = None

@@ -95,8 +95,8 @@ def open_target(
     from nlapi.tools.rules import read_field_rules
     from nlapi.tools.run import Target
 
-    found = registry.find_registration(source)
-    registered = found or Registration(source=source)
+    entry = registry.find_registration(source)
+    registered = entry or Registration(source=source)
     option_references = auth_references(auth, no_auth=no_auth)
     # A credential on the command line is stronger than a registered --no-auth.
     no_auth = no_auth or (registered.no_auth and not option_references)
@@ -105,11 +105,11 @@ def open_target(
     base_url, name = base_url_of(spec, registered, base_url, env), source
     if base_url and (chosen := env or registered.env):
         name = environment_account(name, chosen)
-    if found is not None:
+    if entry is not None:
         # The overlays of this command are the user's own, and no change of the description.
-        accepted = _load(found.source, found.overlays, root or found.root) if overlays else spec
+        accepted = _load(entry.source, entry.overlays, root or entry.root) if overlays else spec
         check_pin(accepted, source, base_url=base_url)
-    name = name if found is not None or is_bundled(source) else ""
+    name = name if entry is not None or is_bundled(source) else ""
     opened = open_credentials(spec, name, given=option_references, registered=registered.auth) if not no_auth else None
     target = Target(
         spec=spec,
@@ -137,14 +137,16 @@ def take_credentials(
     They are values or references by the names of parameters. What is in `arguments` is no credential here.
     """
     find = target.spec.credential_parameters.scheme_of
-    given = {id: text for name, text in values.items() if name not in arguments and (id := find(name)) is not None}
-    if not given or target.no_auth:
+    credential_texts = {
+        id: text for name, text in values.items() if name not in arguments and (id := find(name)) is not None
+    }
+    if not credential_texts or target.no_auth:
         return target, dict(values)
     rest = {name: text for name, text in values.items() if name in arguments or find(name) is None}
-    context = replace(target.account, preferred=target.account.preferred | given.keys())
-    credentials = {id: registry.resolve_credential(id, text) for id, text in given.items()}
-    variables = {**target.variables, **registry.variables_of(given)}
-    audiences = {id: sites for id, sites in context.audiences.items() if id not in given}
+    context = replace(target.account, preferred=target.account.preferred | credential_texts.keys())
+    credentials = {id: registry.resolve_credential(id, text) for id, text in credential_texts.items()}
+    variables = {**target.variables, **registry.variables_of(credential_texts)}
+    audiences = {id: sites for id, sites in context.audiences.items() if id not in credential_texts}
     return replace(
         target,
         credentials={**target.credentials, **credentials},

@@ -97,12 +97,12 @@ def _children(value: Any) -> Iterable[tuple[str | int, Any]]:
 def _without(value: Any, names: tuple[str, ...], locations: frozenset[_Location], at: _Location) -> Any:
     if not isinstance(value, (Mapping, list)):
         return value
-    kept = {
+    fields = {
         key: _without(child, names, locations, (*at, key))
         for key, child in _children(value)
         if not (isinstance(key, str) and _is_named(key, names)) and (*at, key) not in locations
     }
-    return kept if isinstance(value, Mapping) else list(kept.values())
+    return fields if isinstance(value, Mapping) else list(fields.values())
 
 
 _NOTHING = object()
@@ -112,14 +112,14 @@ def _project(value: Any, names: tuple[str, ...], locations: frozenset[_Location]
     """Return what is shown of a value; an object or a list around it stays, also when it is empty."""
     if not isinstance(value, (Mapping, list)):
         return _NOTHING if at else None
-    kept: dict[str | int, Any] = {}
+    fields: dict[str | int, Any] = {}
     for key, child in _children(value):
         place = (*at, key)
         if (isinstance(key, str) and _is_named(key, names)) or place in locations:
-            kept[key] = child
+            fields[key] = child
         elif (inner := _project(child, names, locations, place)) is not _NOTHING and (inner or isinstance(child, list)):
-            kept[key] = inner
-    return kept if isinstance(value, Mapping) else list(kept.values())
+            fields[key] = inner
+    return fields if isinstance(value, Mapping) else list(fields.values())
 
 
 def _json_headers(result: Result) -> tuple[tuple[str, str], ...]:

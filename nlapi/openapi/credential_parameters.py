@@ -112,39 +112,39 @@ class _Sightings:
 
 def find_credentials(document: Document, declared: Mapping[str, SecurityScheme]) -> CredentialParameters:
     """Return the credentials among the parameters of a description, of which `declared` are the security schemes."""
-    seen, totals = _scan(document)
-    if not seen:
+    sightings, totals = _scan(document)
+    if not sightings:
         return NO_CREDENTIALS
     by_place = {
         place(scheme.location, scheme.name): scheme.id for scheme in declared.values() if scheme.kind == "apiKey"
     }
     bearer = next((scheme.id for scheme in declared.values() if scheme.kind != "apiKey" and not scheme.fault), None)
-    chosen = [key for key, entry in seen.items() if _is_credential(key, entry, totals, key in by_place)]
+    chosen = [key for key, entry in sightings.items() if _is_credential(key, entry, totals, key in by_place)]
     keys = {location for location, _ in chosen}
     chosen += [
         key
-        for key, entry in seen.items()
+        for key, entry in sightings.items()
         if key[0] in keys and key not in chosen and squash(key[1]) in _IDENTITIES and _is_usual(key, entry, totals)
     ]
     places: dict[CredentialPlace, str] = {}
     schemes: dict[str, SecurityScheme] = {}
-    for key in sorted(chosen, key=list(seen).index):
+    for key in sorted(chosen, key=list(sightings).index):
         if key in by_place:
             places[key] = by_place[key]
         elif key == ("header", "authorization"):
             # With a scheme for that header, the description has said what goes there (OpenAPI 3.1.1 §4.8.12.1).
             if bearer is None:
-                schemes["authorization"] = _authorization_scheme(seen[key])
+                schemes["authorization"] = _authorization_scheme(sightings[key])
                 places[key] = "authorization"
         else:
-            id = _free_id(seen[key].name, key[0], {*declared, *schemes})
+            id = _free_id(sightings[key].name, key[0], {*declared, *schemes})
             places[key] = id
             schemes[id] = SecurityScheme(
                 id=id,
                 kind="apiKey",
                 location=key[0],
-                name=seen[key].name,
-                description=seen[key].description,
+                name=sightings[key].name,
+                description=sightings[key].description,
                 is_inferred=True,
             )
     return CredentialParameters(places, schemes)
@@ -214,7 +214,7 @@ def _free_id(name: str, location: str, taken: set[str]) -> str:
 def _scan(document: Document) -> tuple[dict[CredentialPlace, _Sightings], Counter[str]]:
     """Return the places with the name of a credential, and the numbers of operations (`all`) and of bodies (`body`)."""
     reader = _ParameterReader(document)
-    seen: dict[CredentialPlace, _Sightings] = {}
+    sightings: dict[CredentialPlace, _Sightings] = {}
     totals: Counter[str] = Counter()
     for item, operation in reader.operations():
         totals["all"] += 1
@@ -224,7 +224,7 @@ def _scan(document: Document) -> tuple[dict[CredentialPlace, _Sightings], Counte
             totals["body"] += 1
             fields |= {("body", name): node for name, node in body.items()}
         for key, (name, required, node) in fields.items():
-            entry = seen.setdefault(key, _Sightings(name))
+            entry = sightings.setdefault(key, _Sightings(name))
             entry.count += 1
             entry.required += required
             hint = read_hints(node).credential
@@ -232,7 +232,7 @@ def _scan(document: Document) -> tuple[dict[CredentialPlace, _Sightings], Counte
             if (text := node.get("description")) and isinstance(text, str) and len(entry.words) < 3:
                 entry.description = entry.description or text
                 entry.words.append(f"{text} {node.get('example', '')}".replace("`", ""))
-    return seen, totals
+    return sightings, totals
 
 
 Field = tuple[str, bool, Mapping[str, Any]]

@@ -6,6 +6,7 @@ Every schema in here is in the OpenAPI 3.1 dialect (JSON Schema 2020-12) whateve
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -149,6 +150,12 @@ class Parameter:
     content_type: str | None = None
     deprecated: bool = False
     extensions: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def where(self) -> str:
+        """The old name of `location` (docs/deprecations.md)."""
+        warnings.warn("Parameter.where is Parameter.location; it goes with 1.0", DeprecationWarning, stacklevel=2)
+        return self.location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

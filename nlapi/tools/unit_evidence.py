@@ -226,26 +226,26 @@ def _currency_of(words: tuple[str, ...], text: str) -> str:
 
 def _named_time_units(words: tuple[str, ...]) -> set[str]:
     """Return the units of time at the end of a name, or before what they lead to: days_to_keep, not afterHoursType."""
-    named = set()
+    from_name = set()
     for index, word in enumerate(words):
         following = words[index + 1] if index + 1 < len(words) else ""
         # `sold_in_last_45_days` counts what was sold.
         is_period = index > 0 and words[index - 1].isdigit()
         if word in _TIME_NAMES and not is_period and following in ("", *_AFTER_UNIT):
-            named.add(_TIME_NAMES[word])
-    return named
+            from_name.add(_TIME_NAMES[word])
+    return from_name
 
 
 _AFTER_UNIT = "to until till before after since between left remaining valid old ago".split()
 
 
 def _time_unit(words: tuple[str, ...], text: str) -> WireUnit | None:
-    named = _named_time_units(words)
+    from_name = _named_time_units(words)
     is_time = not _TIME_WORDS.isdisjoint(words)
     if is_time or _COUNT_TEXT.search(text):
-        named |= {_SHORT_TIME_NAMES[word] for word in words[1:] if word in _SHORT_TIME_NAMES}
+        from_name |= {_SHORT_TIME_NAMES[word] for word in words[1:] if word in _SHORT_TIME_NAMES}
     written = {_written_unit(match) for match in _TIME_TEXT.finditer(_first_sentence(text)[:300])}
-    units = named | written
+    units = from_name | written
     if len(units) != 1 or _NEVER_WORDS & set(words) or _MOMENT_TEXT.search(text):
         return None
     unit = units.pop()
@@ -253,7 +253,7 @@ def _time_unit(words: tuple[str, ...], text: str) -> WireUnit | None:
     is_moment = unit in ("seconds", "milliseconds", "microseconds", "nanoseconds") and _MOMENT_WORDS & set(words)
     if is_moment and not is_time:
         return None
-    if named and (len(words) > 1 or written):
+    if from_name and (len(words) > 1 or written):
         return WireUnit(name=unit, evidence=UnitEvidence.NAME, words=" ".join(words))
     if written and (is_time or _COUNT_TEXT.search(text)):
         return WireUnit(name=unit, evidence=UnitEvidence.TEXT, words=_first_match(_TIME_TEXT, text))
@@ -271,20 +271,20 @@ def _first_match(pattern: re.Pattern[str], text: str) -> str:
 
 
 def _data_unit(words: tuple[str, ...], text: str) -> WireUnit | None:
-    named = {_DATA_NAMES[word] for word in words[1:][-1:] if word in _DATA_NAMES}
-    named |= {"bytes"} if words[:1] == ("bytes",) or "bytes" in words[-2:] else set()
+    from_name = {_DATA_NAMES[word] for word in words[1:][-1:] if word in _DATA_NAMES}
+    from_name |= {"bytes"} if words[:1] == ("bytes",) or "bytes" in words[-2:] else set()
     sentence = _first_sentence(text)[:300]
     written = {_DATA_NAMES[(match[1] or match[2]).lower()] for match in _DATA_TEXT.finditer(sentence)}
     # A text that speaks of another unit than the name does: "outbound GB" of bytes_sent.
-    spoken = {_DATA_NAMES[match[0].lower()] for match in _BARE_DATA.finditer(sentence)} if named else set()
-    units = named | written | spoken
+    spoken = {_DATA_NAMES[match[0].lower()] for match in _BARE_DATA.finditer(sentence)} if from_name else set()
+    units = from_name | written | spoken
     if (
         len(units) != 1
         or {"per", "rate", "ratio", "speed"} & set(words)
         or re.search(r"\bper (?:second|sec|minute)\b|/s\b", text)
     ):
         return None
-    if named:
+    if from_name:
         return WireUnit(name=units.pop(), evidence=UnitEvidence.NAME, words=" ".join(words))
     is_size = {"size", "memory", "disk", "storage", "length", "quota", "space", "ram", "capacity", "volume", "bytes"}
     if (

@@ -76,8 +76,8 @@ class WireUnit:
 
 def stated_unit(name: str) -> WireUnit | None:
     """Return the unit that `x-nlapi: {unit: ...}` names; None for one that is not known."""
-    known = _NAMES.get(name.lower())
-    return WireUnit(name=known, evidence=UnitEvidence.HINT) if known else None
+    unit = _NAMES.get(name.lower())
+    return WireUnit(name=unit, evidence=UnitEvidence.HINT) if unit else None
 
 
 CURRENCIES = frozenset(
@@ -233,10 +233,10 @@ def _duration(text: str, unit: WireUnit) -> int | float | None:
         return None
     # A capital M is a month to many.
     sizes = [None if name == "M" else _TIME_NAMES.get(name.lower()) for _, name in parts]
-    known = [size for size in sizes if size is not None]
-    if len(known) != len(sizes) or known != sorted(set(known), reverse=True):
+    readable = [size for size in sizes if size is not None]
+    if len(readable) != len(sizes) or readable != sorted(set(readable), reverse=True):
         return None
-    total = sum(Decimal(number.replace(",", "")) * size for (number, _), size in zip(parts, known, strict=True))
+    total = sum(Decimal(number.replace(",", "")) * size for (number, _), size in zip(parts, readable, strict=True))
     exact = Decimal(total) / unit.size
     if unit.evidence is not UnitEvidence.HINT and exact != exact.to_integral_value() and unit.size >= 1:
         raise ArgumentError(f"{text.strip()!r} is no whole number of {unit.label}", hint=f"give whole {unit.label}")

@@ -131,8 +131,8 @@ class ValueNodes:
     def _compound(self, argument: str, value: Any, schema: Mapping[str, Any]) -> Any:
         spec = self.call.tool.operation.spec
         origins = {source.origin for source in self._sources(argument)}
-        if origins and not origins & {*_USER_ORIGINS, Origin.VERB} and (found := self._found(argument, value, None)):
-            return found
+        if origins and not origins & {*_USER_ORIGINS, Origin.VERB} and (location := self._found(argument, value, None)):
+            return location
         if isinstance(value, list):
             items = spec.follow(schema.get("items", {}))
             items = items if isinstance(items, Mapping) else {}
@@ -163,8 +163,8 @@ class ValueNodes:
             return value if is_verb else self._user_input(argument, value, schema, source)
         if origin in _ANSWER_ORIGINS:
             try:
-                if (found := self._found(argument, value, source)) is not None:
-                    return found
+                if (location := self._found(argument, value, source)) is not None:
+                    return location
                 reason = "no earlier answer has it"
             except UntraceableError as error:
                 reason = str(error)
@@ -219,22 +219,22 @@ class ValueNodes:
             return None
         changes = [other for other in self.earlier if other.operation.effect is not Effect.READ]
         try:
-            found = find_value(argument, value, self.call, changes, None)
+            location = find_value(argument, value, self.call, changes, None)
         except UntraceableError:
             return None
-        if found is None or found.choice is not None:
+        if location is None or location.choice is not None:
             return None
-        answered = next(other for other in changes if other.draft is found.step)
-        if created_id(answered) != found.keys or is_argument(answered, value):
+        answered = next(other for other in changes if other.draft is location.step)
+        if created_id(answered) != location.keys or is_argument(answered, value):
             return None
-        self.used.append(found)
-        return found
+        self.used.append(location)
+        return location
 
     def _found(self, argument: str, value: Any, source: ValueSource | None) -> AnswerValue | None:
-        found = find_value(argument, value, self.call, self.earlier, source)
-        if found is not None:
-            self.used.append(found)
-        return found
+        location = find_value(argument, value, self.call, self.earlier, source)
+        if location is not None:
+            self.used.append(location)
+        return location
 
     def _check_complete(self, argument: str) -> None:
         """Raise UsageError where an answer that a value may have come from is stored only in part."""
