@@ -50,11 +50,13 @@ def setup(
     if registry.find_registration(name) is not None and registry.find_registration(source) is None:
         raise UsageError(f"{name} is registered already", hint=f"nlapi setup {source} --name OTHER")
     if registry.find_registration(source) is None:
-        api.add(name, source, base_url=base_url)
+        api.register_api(name, source, base_url=base_url)
     else:
         name = source
     if _wants_login(spec) and is_interactive():
         _run("auth", "login", name)
+    else:
+        api.note_login(name, spec)
     console.write(f"Ask {name}:")
     questions = fitting_questions(spec)
     if any(EXAMPLE_ID in question for question in questions):
