@@ -48,7 +48,7 @@ class MemoryKeyring(KeyringBackend):
 PUBLIC = Client(client_id="cli")
 CONFIDENTIAL = Client(client_id="ci", secret="cs-canary-confidential")
 
-# Follows redirects as a browser does, back to nlapi. Without site-packages (-IS), which no browser needs: it starts faster.
+# Follows redirects as a browser does, back to nlapi. Without site-packages (-IS) it starts faster.
 BROWSER = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1]).read()"
 
 
