@@ -200,6 +200,8 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, force: bool = Fals
     Files that nlapi did not write stay. UsageError, with nothing written, when the folder is somebody else's or when a
     file of an earlier build was edited; `force` overrides both.
     """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file", hint="name a folder")
     with locked_folder(folder):
         return _write_files(folder, files, force=force)
 
@@ -237,8 +239,6 @@ def _stage_files(staging: Path, files: Mapping[str, bytes]) -> None:
 
 def _stale_files(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tuple[str, ...]:
     """Return the files of an earlier build that this one does not write."""
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file", hint="name a folder")
     if not folder.is_dir() or not any(folder.iterdir()):
         return ()
     existing = read_folder(folder)
