@@ -81,12 +81,12 @@ def main() -> int:
     return 0 if rows and all(have == want for name, have, want in shares(rows) if name not in TOLD) else 1
 
 
-def chosen(folder: Path, only: str | None, sample: int | None) -> list[Path]:
+def chosen(folder: Path, only: str | None, sample: int | None, seed: int = 1) -> list[Path]:
     """The files to run, the largest first, so that none of them is waited for at the end."""
     names = {file.relative_to(folder).as_posix().removesuffix(".json"): file for file in folder.rglob("*.json")}
     kept = sorted(name for name in names if only is None or fnmatch(name, only))
     if sample is not None and sample < len(kept):
-        kept = random.Random(1).sample(kept, sample)
+        kept = random.Random(seed).sample(kept, sample)
     return sorted((names[name] for name in kept), key=lambda file: -file.stat().st_size)
 
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.npm import cache
-from nlapi.plugin.file_checks import SECRET_PATTERNS
+from nlapi.plugin.secret_scan import SECRET_PATTERNS
 
 ROOT = Path(__file__).resolve().parents[1]
 # Tests, recorded descriptions and examples have made-up credentials, to see that they are masked.

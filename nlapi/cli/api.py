@@ -352,14 +352,15 @@ def _credential_options(spec: Spec) -> list[str]:
     """Return the `--auth` options of the operations that require a credential, the most frequent first."""
     from nlapi.client.auth import alternatives
 
-    counter: Counter[str] = Counter()
+    counter: Counter[tuple[str, ...]] = Counter()
     for operation in spec.operations:
         accepted = alternatives(operation)
         if all(accepted):
-            counter.update(
-                " ".join(f"--auth {credential.id}=env:NAME" for credential in credentials) for credentials in accepted
-            )
-    return [options for options, _ in counter.most_common(MAX_OPTIONS)]
+            counter.update(tuple(credential.id for credential in credentials) for credentials in accepted)
+    # What has more than another alternative is no other way in.
+    ways = [way for way in counter if not any(set(other) < set(way) for other in counter)]
+    ways = sorted(ways, key=lambda way: -counter[way])[:MAX_OPTIONS]
+    return [" ".join(f"--auth {id}=env:NAME" for id in way) for way in ways]
 
 
 def _as_options(pairs: Mapping[str, str]) -> str:

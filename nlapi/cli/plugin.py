@@ -328,15 +328,16 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     from nlapi.plugin import build as make
     from nlapi.plugin.build import DESCRIPTION
     from nlapi.plugin.dangling_references import Vocabulary, removed_names, unknown_names
-    from nlapi.plugin.file_checks import broken_rules, exceeded_limits, find_secrets
+    from nlapi.plugin.file_checks import broken_rules, exceeded_limits
     from nlapi.plugin.folder import find_drift, find_foreign, source_changes
     from nlapi.plugin.requirement import UNPINNED, requirement_issues
+    from nlapi.plugin.secret_scan import find_secrets
     from nlapi.plugin.user_files import select_user_files
     from nlapi.tools.prompt_injection import find_injections
 
     files, manifest = _read_plugin(folder)
     secrets = {name: value for name in manifest.variables[1:] if (value := os.environ.get(name))}
-    issues = [*broken_rules(files), *find_secrets(files, secrets)]
+    issues = [*broken_rules(files), *find_secrets(files, secrets, DESCRIPTION)]
     pin_issues = list(requirement_issues(manifest.options.requirement, folder))
     issues += pin_issues
     if any(issue.where == UNPINNED for issue in pin_issues):

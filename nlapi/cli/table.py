@@ -80,7 +80,7 @@ def print_answer(view: AnswerView) -> None:
         ]
         print_table(fields, ("field", "value"))
         for path, inner in _record_lists(view, item):
-            console.write(f"\n{path}:")
+            console.write(f"\n{single_line(path)}:")
             _print_rows(inner)
     elif not view.rows or not view.columns:
         console.note("nothing")
@@ -182,7 +182,7 @@ def print_table(rows: Sequence[Row], columns: Sequence[str], right: Collection[s
     for column, width in zip(columns, _widths(rows, columns, screen.width), strict=True):
         numeric = column in right or _is_numeric([row.get(column) for row in rows])
         justify: Literal["left", "right"] = "right" if numeric else "left"
-        grid.add_column(escape(column), justify=justify, overflow="fold", width=width)
+        grid.add_column(escape(single_line(column)), justify=justify, overflow="fold", width=width)
     for row in rows:
         grid.add_row(*(escape(cell(row.get(column))) for column in columns))
     with screen.capture() as captured:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from nlapi.client.server import server_url
 from nlapi.errors import DescriptionError, UsageError
-from nlapi.issue import Issue
+from nlapi.issue import Issue, Level
 from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.selection import subset
@@ -38,6 +38,7 @@ from nlapi.plugin.provider import MAX_TITLE, api_title, short_title
 from nlapi.plugin.questions import question_list
 from nlapi.plugin.recipes import RecipeBook, build_recipes
 from nlapi.plugin.requirement import parse_requirement
+from nlapi.plugin.secret_scan import mask_examples
 from nlapi.plugin.skills import IdGuide, Outline, build_agent, build_skills
 from nlapi.plugin.subjects import areas_by_use
 from nlapi.plugin.user_files import LICENSE, read_notes
@@ -94,7 +95,7 @@ class Plugin:
     skipped_operations: tuple[str, ...] = ()
     recipes: tuple[str, ...] = ()
     issues: tuple[Issue, ...] = ()
-    """what is wrong with the workflows of people in its folder"""
+    """what is wrong with the workflows of people in its folder, and what was left out of the description"""
 
     @property
     def command(self) -> str:
@@ -114,13 +115,27 @@ def build(
     ]
     if not usable:
         raise UsageError(f"{spec.title} has no operation left to make a plugin of", hint="`nlapi check` says why")
-    if any(operation.id != callable_id(operation) for operation in usable):
-        # A name is evidence of what an operation does, so the texts are made of the names that the plugin has.
-        copy = _with_callable_ids(spec, usable)
-        plugin = build(copy, copy.visible_operations, options, user_files)
-        kept = {operation.id for operation in usable}
-        skipped = tuple(operation.id for operation in operations if operation.id not in kept)
-        return replace(plugin, skipped_operations=skipped)
+    new_ids = {operation.id: callable_id(operation) for operation in usable}
+    description, secret_kinds = _description_json(spec, new_ids)
+    skipped = tuple(operation.id for operation in operations if operation.id not in new_ids)
+    issues = tuple(map(_omitted_secret, secret_kinds))
+    if secret_kinds or any(old != new for old, new in new_ids.items()):
+        # A name is evidence of what an operation does, so the texts are made of the names that the plugin has; and what
+        # looks like a credential is in no text either.
+        spec = _parse_copy(description)
+        usable = [operation for operation in spec.visible_operations if operation.usable]
+    plugin = _build_of(spec, usable, options, user_files, description)
+    return replace(plugin, skipped_operations=skipped, issues=(*plugin.issues, *issues))
+
+
+def _build_of(
+    spec: Spec,
+    usable: Sequence[Operation],
+    options: Options,
+    user_files: Mapping[str, bytes] | None,
+    description: str,
+) -> Plugin:
+    """Return the plugin for the operations of the file `description`."""
     full_title = api_title(spec)
     subject = inert_line(short_title(full_title), 40)
     name = check_name(options.name, spec) if options.name else plugin_name(short_title(full_title), spec)
@@ -130,8 +145,6 @@ def build(
     ids = IdGuide(usable)
     reserved = [setting.option for setting in credential_settings(variable_of)]
     settings = find_settings(usable, ids.common, name, reserved)
-    new_ids = {operation.id: callable_id(operation) for operation in usable}
-    description = _description_json(spec, new_ids)
     # Of the plugin's own description, as a check makes them of that again.
     book = build_recipes(parse_document(read_document(description.encode(), DESCRIPTION)), own_files)
     texts = _build_texts(
@@ -150,12 +163,10 @@ def build(
     files[MANIFEST] = _json_file(
         _build_record(spec, options, files, len(usable), name, title, variable_of, own_files, settings)
     ).encode()
-    skipped = tuple(operation.id for operation in operations if operation.id not in new_ids)
     return Plugin(
         name=name,
         files=files,
-        operations=tuple(new_ids.values()),
-        skipped_operations=skipped,
+        operations=tuple(operation.id for operation in usable),
         recipes=tuple(recipe.id for recipe in book.recipes),
         issues=book.issues,
     )
@@ -255,22 +266,29 @@ def _has_allowed_server(operation: Operation, base_url: str) -> bool:
         return False
 
 
-def _with_callable_ids(spec: Spec, usable: Sequence[Operation]) -> Spec:
-    """Return the description of some operations, as it is in a plugin."""
-    from nlapi.openapi.document import read_document
-    from nlapi.openapi.parse import parse_document
+def _parse_copy(description: str) -> Spec:
+    """Return the description of a plugin as a Spec."""
     from nlapi.resources.effect import effect_of, issues_of_effect
 
-    content = _description_json(spec, {operation.id: callable_id(operation) for operation in usable})
-    return parse_document(read_document(content.encode(), DESCRIPTION), effect_of, issues_of_effect)
+    return parse_document(read_document(description.encode(), DESCRIPTION), effect_of, issues_of_effect)
 
 
-def _description_json(spec: Spec, ids: Mapping[str, str]) -> str:
+def _description_json(spec: Spec, ids: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Return the description of some operations, as it is in a plugin, and the kinds of secrets left out of it."""
     try:
-        return f"{_lines(subset(spec, ids), depth=2)}\n"
+        tree = subset(spec, ids)
+        text = f"{_lines(tree, depth=2)}\n"
+        masked, kinds = mask_examples(tree, text)
+        return (f"{_lines(masked, depth=2)}\n" if kinds else text), kinds
     except ValueError as error:
         # YAML has .nan and .inf.
         raise DescriptionError(f"{spec.source} holds what JSON has no way to write: {error}") from None
+
+
+def _omitted_secret(kind: str) -> Issue:
+    message = f"{kind} in a text or an example of the description was left out"
+    hint = "its author should revoke it, unless it is made up"
+    return Issue(level=Level.INFO, where=DESCRIPTION, message=message, hint=hint, rule="secret")
 
 
 def _lines(data: object, depth: int) -> str:

@@ -239,7 +239,7 @@ def _stage_files(staging: Path, files: Mapping[str, bytes]) -> None:
 
 def _stale_files(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tuple[str, ...]:
     """Return the files of an earlier build that this one does not write."""
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not any(folder.iterdir()):
         return ()
     existing = read_folder(folder)
     user_files = select_user_files(existing)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from nlapi.client.safe_text import code_span
 from nlapi.openapi.model import as_map
@@ -34,7 +36,7 @@ MAX_ABOUT = 400
 _DETAIL = Detail(text=220, choices=1_200, depth=3)
 
 # Files of one area, whose skill names each of them and stays under 200 lines; of a larger area the files are larger.
-MAX_FILES = 30
+MAX_FILES = 40
 
 # An argument that stands in the same words in so many operations of a group is written once in a file.
 MIN_COMMON = 3
@@ -76,12 +78,31 @@ class _FileDraft:
 
 def reference_files(area: Area, title: str, command: str) -> dict[str, str]:
     """Return file name -> text: a file for each group, or several for one that is too large to be read at once."""
-    groups = [_GroupReference(group, area.operations[0].spec.derive(_part_sizes)) for group in area.groups]
-    limit = max(MAX_CHARACTERS, sum(group.size for group in groups) // MAX_FILES)
-    if len(groups) > MAX_FILES:
+    part_sizes = area.operations[0].spec.derive(_part_sizes)
+    drafts: _Drafts = []
+    if len(area.groups) <= MAX_FILES:
+        drafts = _divide([_GroupReference(group, part_sizes) for group in area.groups])
+    if not drafts:
         whole = Group(slug=area.slug, label=area.label, about="", operations=area.operations)
-        groups = [_GroupReference(whole, area.operations[0].spec.derive(_part_sizes))]
-    return {file: text for group in groups for file, text in group.files(limit, title, command).items()}
+        drafts = _divide([_GroupReference(whole, part_sizes)])
+    return {file: text for group, parts in drafts for file, text in group.files(parts, title, command).items()}
+
+
+def _divide(groups: Sequence[_GroupReference]) -> _Drafts:
+    """Return the files of each group, MAX_FILES in all: as many more are in a file as it takes.
+
+    An empty list where groups of their own would leave one of them in files that are far larger.
+    """
+    limit, max_operations = MAX_CHARACTERS, MAX_OPERATIONS
+    while True:
+        drafts = [(group, list(group.drafts(limit, max_operations))) for group in groups]
+        count = sum(len(parts) for _, parts in drafts)
+        if count <= MAX_FILES:
+            return drafts
+        if len(groups) > MAX_FILES // 2:
+            return []
+        factor = max(1.1, count / MAX_FILES)
+        limit, max_operations = math.ceil(limit * factor), math.ceil(max_operations * factor)
 
 
 def summary(operation: Operation, limit: int) -> str:
@@ -113,14 +134,8 @@ class _GroupReference:
             lines for lines, count in counts.items() if count >= MIN_COMMON and sum(map(len, lines)) > MIN_COMMON_SIZE
         )
 
-    @property
-    def size(self) -> int:
-        """The characters of all entries without what they share."""
-        return sum(len(entry.text(self._common)) for entry in self._entries)
-
-    def files(self, limit: int, title: str, command: str) -> dict[str, str]:
+    def files(self, drafts: Sequence[_FileDraft], title: str, command: str) -> dict[str, str]:
         """Return file name -> text."""
-        drafts = list(self._drafts(limit))
         files = {}
         for number, draft in enumerate(drafts, 1):
             name = self.group.slug if number == 1 else f"{self.group.slug}-{number}"
@@ -137,6 +152,11 @@ class _GroupReference:
             )
         return files
 
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        """The characters of each entry without what it shares."""
+        return {entry.id: len(entry.text(self._common)) for entry in self._entries}
+
     def _entry(self, tool: Tool) -> _ReferenceEntry:
         operation = tool.operation
         for detail in (_DETAIL, *DETAILS[3:]):
@@ -152,12 +172,12 @@ class _GroupReference:
             parts=text.used_parts,
         )
 
-    def _drafts(self, limit: int) -> Iterator[_FileDraft]:
+    def drafts(self, limit: int, max_operations: int) -> Iterator[_FileDraft]:
         """Yield the entries by file; what the entries of a file share counts once."""
         draft = _FileDraft()
         for entry in self._entries:
             added = self._added_size(draft, entry)
-            if draft.entries and (draft.size + added > limit or len(draft.entries) == MAX_OPERATIONS):
+            if draft.entries and (draft.size + added > limit or len(draft.entries) >= max_operations):
                 yield draft
                 draft = _FileDraft()
                 added = self._added_size(draft, entry)
@@ -172,7 +192,7 @@ class _GroupReference:
             block.lines for block in entry.blocks if block.lines in self._common and block.lines not in draft.common
         }
         parts = sum(self._part_size(name, path) for name, path in entry.parts.items() if name not in draft.parts)
-        return len(entry.text(self._common)) + sum(len(line) for lines in common for line in lines) + parts
+        return self._sizes[entry.id] + sum(len(line) for lines in common for line in lines) + parts
 
     def _part_size(self, name: str, path: str) -> int:
         """Return the characters of a part with all that it refers to, as far as a file has room for them."""
@@ -203,3 +223,7 @@ def _common_text(draft: _FileDraft) -> str:
     """Return the arguments that several operations of a file take."""
     lines = [line for lines in draft.common for line in lines]
     return "\n".join(["Arguments of several operations here:", "", *lines]) if lines else ""
+
+
+_Drafts = list[tuple[_GroupReference, list[_FileDraft]]]
+"""The groups of an area, each with its files."""

@@ -48,6 +48,9 @@ MAX_EXAMPLES = 3
 # Of an area with more operations the rest are named without a line of their own, at most so many in a file.
 MAX_NAMED = 120
 
+# References of an area that stand apart, with blank lines; more of them are one list, a third of the lines.
+MAX_SPACED_FILES = 12
+
 
 class IdGuide:
     """The sources of the ids that some operations of one Spec take, all among these operations."""
@@ -179,10 +182,18 @@ def _operation_lines(area: Area, files: Mapping[str, str], ids: IdGuide) -> str:
         members = [by_id[id] for id in _ENTRY.findall(text) if id in by_id]
         lines = [_operation_line(operation, common) for operation in members if operation in main]
         others = [f"`{callable_id(operation)}`" for operation in members if operation not in main]
-        more = [f"- also {join_names(others, MAX_NAMED)}"] if others and lines else []
-        named = "" if lines else f" {join_names(others, MAX_NAMED)}"
-        parts.append("\n".join([f"[{file}](references/{file}):{named}", *([""] if lines else []), *lines, *more]))
-    return "\n\n".join(parts)
+        named = join_names(others, MAX_NAMED)
+        link = f"[{file}](references/{file})"
+        if len(files) > MAX_SPACED_FILES:
+            head = f"- {link}{', also' if lines and others else ':'} {named}".rstrip() + (
+                ":" if lines and others else ""
+            )
+            parts.append("\n".join([head, *(f"  {line}" for line in lines)]))
+        elif lines:
+            parts.append("\n".join([f"{link}:", "", *lines, *([f"- also {named}"] if others else [])]))
+        else:
+            parts.append(f"{link}: {named}")
+    return ("\n" if len(files) > MAX_SPACED_FILES else "\n\n").join(parts)
 
 
 def _main_operations(operations: Sequence[Operation]) -> list[Operation]:

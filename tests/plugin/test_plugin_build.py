@@ -133,6 +133,23 @@ def test_a_group_that_is_too_large_to_be_read_at_once_is_in_several_files() -> N
     assert all(len(text(tagged, path)) < 9_000 for path in files)
 
 
+def test_an_area_of_large_operations_keeps_its_skill_short() -> None:
+    def long_operation(number: int) -> dict[str, Any]:
+        names = [f"value_{number}_{index}" for index in range(60)]
+        schema = {"properties": {name: {"type": "string", "description": f"The {name}."} for name in names}}
+        body = {"content": {"application/json": {"schema": {"type": "object", **schema}}}}
+        return {"operationId": f"createPart{number}", "tags": ["parts"], "requestBody": body, "responses": {}}
+
+    tree: dict[str, Any] = {"openapi": "3.1.0", "info": {"title": "Large", "version": "1"}}
+    tree["paths"] = {f"/parts{number}": {"post": long_operation(number)} for number in range(120)}
+    plugin = plugin_of(tree)
+    assert all(len(text(plugin, path).splitlines()) < 200 for path in skills(plugin))
+    files = [path for path in plugin.files if "/references/" in path]
+    named = "".join(text(plugin, path) for path in skills(plugin))
+    assert not [path for path in files if f"](references/{path.rpartition('/')[2]})" not in named]
+    assert not [f"createPart{number}" for number in range(120) if f"`createPart{number}`" not in named]
+
+
 def test_a_description_without_a_title_gives_away_no_path() -> None:
     spec = spec_of({**LIBRARY, "info": {}}, "/home/s3cret-folder/library.json")
     made = build(spec, spec.visible_operations, Options())
