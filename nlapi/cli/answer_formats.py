@@ -138,7 +138,8 @@ def _write_csv(rows: Sequence[Any], columns: Sequence[str]) -> None:
 def _csv_cell(value: object) -> str:
     """Return a value as a cell that no spreadsheet takes for a formula."""
     text = _cell(value, line_breaks=True)
-    is_formula = isinstance(value, str) and _FORMULA.match(text) and not _NUMBER.fullmatch(text)
+    # A list of texts is joined, and begins as its first one does.
+    is_formula = isinstance(value, str | list) and _FORMULA.match(text) and not _NUMBER.fullmatch(text)
     return f"'{text}" if is_formula else text
 
 
