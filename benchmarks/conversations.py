@@ -68,13 +68,13 @@ def _talk(claude: Claude, stage: Stage, *loaded: str, **variables: str) -> Talk:
             sent = json.dumps(model.requests)
             if stage.credential[1] in sent or stage.skill not in sent:
                 expect("  the model is told of the skills, and never the credential", False, sent[-2000:])
-            said = [text for request in model.requests for text in _told(request)]
+            said = [text for request in model.requests for text in tool_outputs(request)]
         return (said or [""])[-1], events
 
     return talk
 
 
-def _told(request: dict[str, Any]) -> list[str]:
+def tool_outputs(request: dict[str, Any]) -> list[str]:
     """What tools have said so far; the client may put words of its own behind it."""
     return [text for message in request["messages"] for text in results({"messages": [message]})]
 

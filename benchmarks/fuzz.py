@@ -2,8 +2,7 @@
 
 Each target gets input of hypothesis for its minutes, in one process: mutations of real descriptions, trees of JSON,
 texts near the grammar. What a target may raise is named; anything else, or more than LIMIT seconds of CPU for one
-input, is printed with the smallest input that shows it. Exits with 1 then. What was found is a test
-(tests/test_fuzz_findings.py).
+input, is printed with the smallest input that shows it. Exits with 1 then. What is found becomes a test of its area.
 """
 
 from __future__ import annotations

@@ -5,9 +5,11 @@ last and are run once (plugin_requests_held_out.jsonl). Each is traced through t
 through it, with the retrieval of texts that nlapi has (BM25 with the synonyms of common verbs):
 
 1. the skill whose name and description fit the sentence best is opened. One point if it has the operation.
-2. that skill is read, with the main skill, the next two, and the references of these. One point for each operation
-   that stands there, for each argument in the entry of its operation, for each id whose source is in one line with it,
-   for each amount with its unit, and for each value of an enum.
+2. that skill is read, with the main skill, and the two that fit best by the main skill's index of areas as well. One
+   point for each operation that stands there.
+3. of an operation that stands there, its entry is read with what its file says once for several, and its `--about`,
+   as the skills tell to. One point for each argument, for each id whose source is in one line with it, for each
+   amount with its unit, and for each value of an enum.
 
 Exits with 1 unless 90 % of the points, 1,200 tokens and 12 KB (the median skill with its largest reference) hold.
 """
@@ -26,9 +28,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import nlapi
 from benchmarks.descriptions import directory, github, shared
 from benchmarks.measure import Figure
+from nlapi.openapi.spec import Spec
+from nlapi.tools.compile import compile_tool
 from nlapi.tools.index import FIELD_WEIGHTS
+from nlapi.tools.operation_text import operation_text
 from nlapi.tools.phrase import read_phrase
 from nlapi.tools.text_index import TextIndex, build_postings, text_terms
 
@@ -46,6 +52,9 @@ KINDS = ("skill", "operation", "argument", "source", "unit", "value")
 
 # A name counts more than a description, as the id of an operation does in the index of tools.
 NAME_WEIGHT = FIELD_WEIGHTS["id"]
+
+# Arguments that an entry leaves to the top of its file.
+_NAMES = re.compile(r"`[^`]+`")
 
 # A unit is said when a number is, as the command takes it or as the description explains it.
 _UNIT = re.compile(r"'[\d.,]+ ?[A-Za-z%]+'|number is in|\bcents?\b|smallest|minor unit|\bGi?B\b|gigabyte|\bseconds\b")
@@ -86,7 +95,8 @@ def main() -> int:
         file = description(api)
         if file is None or (options.only and api != options.only):
             continue
-        texts = PluginTexts(built_files(file))
+        spec = nlapi.load(file)
+        texts = PluginTexts(built_files(spec, str(file)), spec)
         items = Counter[tuple[str, bool]]()
         for request in (item for item in requests if item.api == api):
             traced = list(trace(request, texts))
@@ -141,20 +151,19 @@ def description(api: str) -> Path | None:
     return folder / f"{api}.com.json" if folder is not None and "." not in api else folder and folder / f"{api}.json"
 
 
-def built_files(description: Path) -> Mapping[str, bytes]:
+def built_files(spec: Spec, source: str) -> Mapping[str, bytes]:
     """The files of the plugin that `nlapi plugin build` makes of a description."""
-    import nlapi
     from nlapi.plugin.build import Options, build
 
-    spec = nlapi.load(description)
-    return build(spec, [item for item in spec.operations if not item.hidden], Options(source=str(description))).files
+    return build(spec, [item for item in spec.operations if not item.hidden], Options(source=source)).files
 
 
 class PluginTexts:
     """The skills of a plugin and their references, as a model reads them."""
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
+    def __init__(self, files: Mapping[str, bytes], spec: Spec) -> None:
         self.files = files
+        self.spec = spec
         self.skills = [path.split("/")[1] for path in files if re.fullmatch(r"skills/[^/]+/SKILL\.md", path)]
         self.main = min(self.skills, key=len)
 
@@ -183,16 +192,51 @@ class PluginTexts:
     def index(self) -> tuple[list[str], TextIndex]:
         """The skills, and their names and descriptions, which are in every session, as `nlapi` retrieves texts."""
         skills = [skill for skill in self.skills if skill != self.main or len(self.skills) == 1]
-        heads = [self.skill_text(skill).split("\n---\n")[0].partition("description:")[2] for skill in skills]
+        return skills, self._text_index({skill: self.heads[skill] for skill in skills})
+
+    @cached_property
+    def row_index(self) -> TextIndex:
+        """The same skills, with the rows of the index of areas in the main skill."""
+        skills, _ = self.index
+        found = re.finditer(r"(?m)^- (.+) `[^`]+:([^`]+)`$", self.skill_text(self.main))
+        rows = {match[2]: match[1] for match in found}
+        return self._text_index({skill: f"{self.heads[skill]} {rows.get(skill, '')}" for skill in skills})
+
+    def _text_index(self, texts: Mapping[str, str]) -> TextIndex:
         fields = [
-            [(NAME_WEIGHT, text_terms(skill)), (1.0, text_terms(head))]
-            for skill, head in zip(skills, heads, strict=True)
+            [(NAME_WEIGHT, text_terms(self.tail(skill))), (1.0, text_terms(text))] for skill, text in texts.items()
         ]
-        return skills, TextIndex(build_postings(fields), len(skills))
+        return TextIndex(build_postings(fields), len(texts))
+
+    def tail(self, skill: str) -> str:
+        """A skill's name without that of the plugin, which all have."""
+        return skill.removeprefix(f"{self.main}-")
+
+    @cached_property
+    def heads(self) -> dict[str, str]:
+        """The descriptions of the skills without the title, with which all begin."""
+        texts = {
+            skill: self.skill_text(skill).split("\n---\n")[0].partition("description:")[2].partition("\n")[0]
+            for skill in self.skills
+            if skill != self.main or len(self.skills) == 1
+        }
+        words = [text.split() for text in texts.values()]
+        title = 0
+        while len(words) > 1 and all(len(text) > title + 1 and text[title] == words[0][title] for text in words):
+            title += 1
+        return {skill: " ".join(text.split()[title:]) for skill, text in texts.items()}
 
     def ranked(self, sentence: str) -> list[str]:
         """The skills by their heads, best first, without the main one, which fits everything."""
-        skills, index = self.index
+        return self._best(sentence, self.index[1])
+
+    def opened(self, sentence: str) -> list[str]:
+        """The skills that are opened: that with the best head, the main one, and the best by its index of areas."""
+        best = [*self.ranked(sentence)[:1], *self._best(sentence, self.row_index)]
+        return [*list(dict.fromkeys(best))[:OPENED], self.main]
+
+    def _best(self, sentence: str, index: TextIndex) -> list[str]:
+        skills, _ = self.index
         scores = index.scores(read_phrase(sentence))
         return [skills[place] for place in sorted(range(len(skills)), key=lambda place: -scores[place])]
 
@@ -214,13 +258,21 @@ class PluginTexts:
         return ""
 
     def entry(self, operation: str) -> str:
-        """The reference of an operation, with the parts that its file says once for several operations."""
+        """The reference of an operation, with what its file says once: the parts, and the arguments of several."""
         for sections in self.sections.values():
             for heading, text in sections:
                 if _heading(heading) == operation:
-                    shared = [part for name, part in sections if name and _heading(name) not in self.operations]
-                    return "\n".join([text, *shared])
+                    seen = re.findall(r"(?m)^- see above: (.+)$", text)
+                    others = [f"- {name}" for line in seen for name in _NAMES.findall(line)]
+                    common = [line for line in sections[0][1].splitlines() if line.startswith(tuple(others))]
+                    parts = sections[-1][1].partition("\n# Parts\n")[2]
+                    return "\n".join([text, *common, parts, self.about(operation)])
         return ""
+
+    def about(self, operation: str) -> str:
+        """What `--about` of an operation prints, with which the skills tell to open the rest."""
+        tool = compile_tool(self.spec.operation(operation))
+        return operation_text(tool, lambda id, path: f"--about {id} {path}")
 
     @cached_property
     def operations(self) -> frozenset[str]:
@@ -239,8 +291,8 @@ def trace(request: Request, texts: PluginTexts) -> Iterator[Item]:
     ranked = texts.ranked(request.say)
     homes = [{texts.home(id) for id in choice.split("|")} - {""} for choice in request.operations]
     yield Item(kind="skill", name=f"{ranked[0]} for {homes}", stands=any(ranked[0] in home for home in homes))
-    opened = [*ranked[:OPENED], texts.main]
-    skills = "\n".join(texts.skill_text(skill) for skill in dict.fromkeys(opened))
+    opened = texts.opened(request.say)
+    skills = "\n".join(texts.skill_text(skill) for skill in opened)
     entries = {
         id: texts.entry(id)
         for choice in request.operations

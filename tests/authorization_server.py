@@ -23,6 +23,8 @@ from authlib.oauth2.rfc6750 import BearerTokenGenerator
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc8628 import DeviceAuthorizationEndpoint, DeviceCodeGrant, DeviceCredentialMixin
+from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
+from joserfc.jwk import RSAKey
 
 from tests.servers import Echo, Received, Reply
 
@@ -291,15 +293,32 @@ class _Revocation(RevocationEndpoint):  # type: ignore[misc]
         self.server.outer.revoke(token.family)
 
 
+class _SignedTokens(JWTBearerTokenGenerator):  # type: ignore[misc]
+    """Access tokens that are JWTs for one audience."""
+
+    def __init__(self, outer: LoopbackAuthorizationServer) -> None:
+        super().__init__(outer.url, expires_generator=lambda client, grant_type: outer.lifetime)
+        self.outer = outer
+
+    def get_jwks(self) -> RSAKey | None:
+        return self.outer.signing_key
+
+    def get_audiences(self, client: Client, user: Any, scope: str) -> str:
+        return self.outer.audience
+
+
 class LoopbackAuthorizationServer(Echo):
     """The server, with the API's own paths beside it: everything that is no endpoint needs a token that is good.
 
     `lie` may answer in place of the token endpoint. `approves`: the person says yes. `pending_polls` are the polls of a
-    device before that. `lifetime` is that of an access token, in seconds.
+    device before that. `lifetime` is that of an access token, in seconds. With `audience` they are JWTs; `/jwks` has
+    their key.
     """
 
-    def __init__(self, *clients: Client, lifetime: int = 3600) -> None:
+    def __init__(self, *clients: Client, lifetime: int = 3600, audience: str = "") -> None:
         super().__init__()
+        self.audience = audience
+        self.signing_key = RSAKey.generate_key(2048, {"kid": "k1"}) if audience else None
         self.clients = {client.client_id: client for client in clients}
         self.lifetime = lifetime
         self.tokens: list[Issued] = []
@@ -323,7 +342,7 @@ class LoopbackAuthorizationServer(Echo):
             lambda **_: f"rt-{generate_token(30)}",
             lambda client, grant_type: self.lifetime,
         )
-        server.register_token_generator("default", generator)
+        server.register_token_generator("default", _SignedTokens(self) if self.audience else generator)
         server.register_grant(_CodeGrant, [_CodeChallenge(required=True)])
         server.register_grant(_RefreshGrant)
         server.register_grant(grants.ClientCredentialsGrant)
@@ -351,6 +370,8 @@ class LoopbackAuthorizationServer(Echo):
     def _reply(self, request: Received) -> Reply:
         if "/.well-known/" in request.path:
             return Reply(200, self._metadata()) if request.path.endswith("/openid-configuration") else Reply(404)
+        if request.path == "/jwks" and self.signing_key is not None:
+            return Reply(200, {"keys": [self.signing_key.as_dict(private=False)]})
         if request.path == "/token":
             if self.lie is not None:
                 return self.lie(request)
@@ -384,5 +405,7 @@ class LoopbackAuthorizationServer(Echo):
             "token_endpoint": f"{self.url}/token",
             "device_authorization_endpoint": f"{self.url}/device",
             "revocation_endpoint": f"{self.url}/revoke",
+            "jwks_uri": f"{self.url}/jwks",
+            "response_types_supported": ["code"],
             **self.metadata,
         }

@@ -145,9 +145,12 @@ def test_the_reference_is_the_programs_own() -> None:
     assert made.strip() == kept.strip(), "`make reference` writes it anew"
 
 
-def test_each_promise_of_the_security_policy_names_tests_that_exist() -> None:
+def test_each_promise_and_each_attack_names_tests_that_exist() -> None:
+    attacks = next(ROOT.glob("docs/design/073-*.md")).read_text(encoding="utf-8")
+    names = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", attacks)
+    assert len(names) >= 20
     rows = [line for line in (ROOT / "SECURITY.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     promises = [line for line in rows if "`tests/" in line]
     assert len(promises) == len(rows) - 1, "every row but the head"
-    for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", "\n".join(promises)):
+    for file, name in (*names, *re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", "\n".join(promises))):
         assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file} has no {name}"

@@ -23,6 +23,12 @@ name, = sys.argv[1:]
 entry = registry.Registration(source=f"/{name}.yaml")
 registry.change_registrations(lambda entries: entries.update({name: entry}))
 """
+REMOVE = """
+import sys
+from nlapi import registry
+name, = sys.argv[1:]
+registry.change_registrations(lambda entries: entries.pop(name))
+"""
 ADD_MANY = """
 import itertools
 from nlapi import registry
@@ -51,6 +57,19 @@ def test_of_twenty_processes_that_register_at_once_all_are_kept() -> None:
         assert process.stdout is not None
         process.stdout.close()
     assert set(registry.read_registrations()) == {f"api{number}" for number in range(20)}
+
+
+def test_what_processes_add_and_remove_at_once_is_added_and_removed() -> None:
+    entries = {f"old{number}": registry.Registration(source="/x.yaml") for number in range(4)}
+    registry.change_registrations(lambda stored: stored.update(entries))
+    processes = [
+        start(code, f"{word}{number}") for number in range(4) for code, word in ((ADD, "new"), (REMOVE, "old"))
+    ]
+    assert [process.wait() for process in processes] == [0] * 8
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.close()
+    assert set(registry.read_registrations()) == {f"new{number}" for number in range(4)}
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -37,6 +37,7 @@ class Endpoints:
     token_url: str = ""
     device_url: str = ""
     revocation_url: str = ""
+    keys_url: str = ""
     issuer: str = ""
     names_itself: bool = False
     client_auth_methods: tuple[str, ...] = ()
@@ -147,6 +148,7 @@ def _parse_metadata(data: Mapping[str, Any], asked: str, network: NetworkScope) 
         token_url=url("token_endpoint"),
         device_url=url("device_authorization_endpoint"),
         revocation_url=url("revocation_endpoint"),
+        keys_url=url("jwks_uri"),
         issuer=issuer,
         names_itself=data.get("authorization_response_iss_parameter_supported") is True,
         client_auth_methods=tuple(map(str, methods)) if isinstance(methods, list) else (),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,9 @@ from nlapi.changes.mentions import Mention, UserSentence
 from nlapi.openapi.spec import Effect
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_path, name_of, text_of
-from nlapi.resources.naming import name_key
+from nlapi.resources.naming import name_key, singular, split_words
 from nlapi.resources.nouns import target_noun
-from nlapi.tools.answer_view import lowercase_headers
+from nlapi.tools.answer_view import lowercase_headers, next_arguments
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
 
@@ -21,6 +22,14 @@ from nlapi.tools.tool import Call
 _REVISION_NAMES = frozenset("version revision rev etag sha resourceversion lockversion generation ifmatch".split())
 # Fields that identify an item for people. Texts about an item are left out: any sentence may have a word of them.
 _NAMING_FIELDS = (frozenset(NAMES) | frozenset(IDS)) - {"text", "hash", "digest", "summary", "code"}
+# The field of another item: with the same guests as.
+_SAME_AS = re.compile(r"\bsame (?P<field>\w+(?: \w+)?) as\b", re.IGNORECASE)
+# Characters between `as` and the name of the item: the kind and an article.
+_MAX_KIND_LENGTH = 24
+# The first letters of a name: the channel starting with.
+_PREFIX = re.compile(
+    r"\b(?P<kind>\w+)(?: (?:that|which|whose name))? (?:start|begin)(?:s|ing|ning)? with\s+[\"'`“‘]?", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +78,81 @@ def find_match(
         if next(rivals, None) is None:
             return candidate
     return None
+
+
+def find_same_field(
+    argument: str, value: Any, call: Call, steps: Iterable[Step], sentence: UserSentence
+) -> ItemMatch | None:
+    """Return the item that the user named for the whole value of an argument: with the same guests as `Kick-off`.
+
+    It is the only item of that name in the answers of the same API, and its field of the argument's name has the value.
+    """
+    key = name_key(argument)
+    mention = next((match for match in _SAME_AS.finditer(sentence.text) if key == name_key(match["field"])), None)
+    if mention is None:
+        return None
+    matches: dict[str, ItemMatch] = {}
+    for item in (item for step in _own_steps(call, steps) for item in _answer_items(step)):
+        id = field_at(item, id_path(item))
+        match = _match_by_name(item, id, id_path(item), sentence)
+        # The name is right behind: `the same guests as the event Kick-off`.
+        if match is not None and mention.end() <= match.mention.start <= mention.end() + _MAX_KIND_LENGTH:
+            matches[str(id)] = match
+    if len(matches) != 1:
+        return None
+    (match,) = matches.values()
+    fields = (field for name, field in match.item.items() if name_key(str(name)) == key)
+    return match if next(fields, None) == call.arguments.get(argument) else None
+
+
+def find_prefix_match(
+    argument: str, value: Any, call: Call, steps: Iterable[Step], sentence: UserSentence
+) -> ItemMatch | None:
+    """Return the item that alone has a name with the user's first letters: the channel starting with `ext`.
+
+    The word before is the kind of the argument, and of a list that the same API has answered in full. Its entries are
+    items or plain texts.
+    """
+    for match in _PREFIX.finditer(sentence.text):
+        kinds = {singular(word) for word in split_words(argument.rpartition(".")[2])}
+        word = next((word for word in sentence.words if word.start <= match.end() < word.end), None)
+        if word is None or singular(match["kind"].lower()) not in kinds:
+            continue
+        lists = [step for step in _own_steps(call, steps) if _list_kind(step) == singular(match["kind"].lower())]
+        # Of a list that goes on, another entry may have the same first letters.
+        if not lists or lists[-1].result is None or next_arguments(lists[-1].call, lists[-1].result) is not None:
+            continue
+        ids = {
+            str(id)
+            for step in lists
+            for id, name in _listed_names(step, argument)
+            if name.casefold().startswith(word.text.casefold())
+        }
+        if ids == {str(value)}:
+            return ItemMatch(item={}, id=value, name="", mention=word.mention)
+    return None
+
+
+def _list_kind(step: Step) -> str:
+    """Return the kind of what a list has, in the singular: `channel` of listChannels, and of /channels."""
+    operation = step.call.tool.operation
+    return singular((split_words(operation.path.rpartition("/")[2]) or split_words(operation.id))[-1])
+
+
+def _listed_names(step: Step, argument: str) -> Iterator[tuple[object, str]]:
+    """Yield the id and each name of the entries that an answer lists; a plain text is both."""
+    if step.result is None or not step.result.ok:
+        return
+    if isinstance(step.result.data, list):
+        yield from ((entry, entry) for entry in step.result.data if isinstance(entry, str))
+    for item in _answer_items(step):
+        id = field_at(item, id_path(item, argument))
+        yield from ((id, name) for _, name in _naming_fields(item) if id is not None)
+
+
+def _own_steps(call: Call, steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield the steps that the same API has answered."""
+    return (step for step in _answered_steps(steps) if step.call.tool.operation.spec is call.tool.operation.spec)
 
 
 def find_repeated_item(argument: str, value: object, call: Call, steps: Iterable[Step], ids: Iterable[str]) -> str:

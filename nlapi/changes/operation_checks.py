@@ -37,6 +37,9 @@ _CLEAR_VERBS = frozenset(map(stem, ("clear", "empty", "flush", "purge", "reset")
 _POSSIBLE_DELETE_VERBS = frozenset(
     map(stem, "cancel close stop end terminate kill disable revoke withdraw dismiss kick".split())
 )
+# Verbs for a message that are no synonyms elsewhere: to write a file sends none.
+_MESSAGE_VERBS = frozenset(map(stem, ("send", "write", "post")))
+_MESSAGE_STEMS = frozenset(map(stem, "message mail email dm sms".split()))
 _ON_WORDS, _OFF_WORDS = (
     frozenset(("on", "enabled", "active", "true")),
     frozenset(("off", "disabled", "inactive", "false")),
@@ -145,13 +148,22 @@ def _has_verb(case: Case) -> bool:
         # `remove the tag` is `untag`, although no word of the operation means removal.
         base_verbs = (word.removeprefix("un") for word in verbs if word.startswith("un"))
         return not DELETE_VERBS.isdisjoint(leading) or any(stem(word) in case.stems for word in base_verbs)
-    if any(are_synonyms(command, verb) for verb in leading):
+    if any(are_synonyms(command, verb) for verb in leading) or _sends_message(case):
         return True
     last = [stem(word) for word in split_words(path_end(case.operation))]
     kinds = set(map(stem, map(singular, split_words(case.operation.path)))) - set(last)
     if command in verbs and (is_verb(command) or command not in kinds):
         return True
     return "{" not in case.operation.path[-1:] and any(is_root_of(command, word) for word in last)
+
+
+def _sends_message(case: Case) -> bool:
+    """Return whether the operation and the command send a message: write Ada an email, post a message in general."""
+    if _MESSAGE_VERBS.isdisjoint({case.command}) or _MESSAGE_VERBS.isdisjoint(leading_verbs(case.operation)):
+        return False
+    names = (case.operation.id, case.operation.path)
+    words = {stem(singular(word)) for name in names for word in split_words(name)}
+    return any(message in words and message in case.stems for message in _MESSAGE_STEMS)
 
 
 def _sets_commanded_state(case: Case) -> bool:

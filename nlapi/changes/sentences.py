@@ -41,6 +41,8 @@ _WISH_PATTERN = re.compile(
     r"|i wish|used to|might|maybe|perhaps|was|were|been)\b",
     re.IGNORECASE,
 )
+# Between `should` and a value; a quotation mark is none of the value.
+_BE_VALUE = re.compile(r"\s+be\s+(?:set to\s+)?[\"'`“‘«]?", re.IGNORECASE)
 _NEGATION = re.compile(
     r"\b(?:not|never|cannot|dont|no|none|nothing|nobody|without|avoid|instead of|rather than|other than|except\w*"
     r"|apart from|but|excluding|undo|\w+n['’]t)\b",
@@ -263,8 +265,17 @@ def check_is_command(case: Case) -> Iterator[str]:
     text = case.text_without_values
     if QUESTION_PATTERN.search(text) and not re.match(r"^\W*(?:can|could|would|will)\s+you\b", text, re.IGNORECASE):
         yield "the sentence asks, and commands nothing"
-    elif match := _WISH_PATTERN.search(text):
+        return
+    wishes = (match for match in _WISH_PATTERN.finditer(text) if not _is_specification(case, match))
+    if match := next(wishes, None):
         yield f"the sentence says {match.group().lower()!r}, which is no command to do it now"
+
+
+def _is_specification(case: Case, wish: re.Match[str]) -> bool:
+    """Return whether a sentence behind the command says a value that is sent: The title should be "Kick-off"."""
+    be = _BE_VALUE.match(case.text, wish.end())
+    is_later = _SECOND_SENTENCE.search(case.text[: wish.start()]) is not None
+    return be is not None and is_later and any(source.start == be.end() for source in case.account.sources)
 
 
 def check_negation(case: Case) -> Iterator[str]:

@@ -10,10 +10,25 @@ from itertools import pairwise
 from typing import Any
 
 from nlapi.changes.lexicon import is_verb, parse_command
-from nlapi.changes.lookups import find_match, find_repeated_item, has_answers, is_in_answers
+from nlapi.changes.lookups import (
+    find_match,
+    find_prefix_match,
+    find_repeated_item,
+    find_same_field,
+    has_answers,
+    is_in_answers,
+)
 from nlapi.changes.mentions import Mention, SentenceWord, UserSentence
 from nlapi.changes.sentences import build_case, check_condition, check_is_command, check_negation, opening_length
-from nlapi.changes.value_mentions import CURRENCIES, equals_number, find_choice, find_day, find_numbers, parse_number
+from nlapi.changes.value_mentions import (
+    CURRENCIES,
+    equals_number,
+    find_choice,
+    find_day,
+    find_duration,
+    find_numbers,
+    parse_number,
+)
 from nlapi.openapi.hints import SCALES
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent, name_key, singular, split_words, stem
 from nlapi.tools.arguments import argument_schema, property_schema
@@ -288,12 +303,22 @@ class _Tracer:
                 sentence.find_mention(value, names, self.sibling_values)
                 or _currency_mention(leaf.argument, value, sentence)
                 or find_day(value, sentence, self.today)
+                or self._find_end(leaf, sentence)
             )
             if mention is not None:
                 return Origin.WORDS, mention
         if isinstance(value, str | int | float):
             return self._find_number(leaf, sentence)
         return None
+
+    def _find_end(self, leaf: _Leaf, sentence: UserSentence) -> Mention | None:
+        """Return the duration that leads from the start, which the sentence says, to an end: for one hour."""
+        name = leaf.argument.lower()
+        starts = (key for key in self.call.arguments if key.lower() == name.replace("end", "start", 1) != name)
+        start = self.call.arguments.get(next(starts, ""))
+        if not isinstance(start, str) or find_day(start, sentence, self.today) is None:
+            return None
+        return find_duration(start, str(leaf.value), sentence)
 
     def _find_number(self, leaf: _Leaf, sentence: UserSentence) -> tuple[Origin, Mention] | None:
         read = read_unit(leaf.argument.rpartition(".")[2], [leaf.schema])
@@ -327,7 +352,11 @@ class _Tracer:
         if not isinstance(leaf.value, str | int) or leaf.value == "":
             return None
         for number, sentence in enumerate(self.sentences):
-            match = find_match(leaf.argument, leaf.value, self.call, self.steps, sentence)
+            match = (
+                find_match(leaf.argument, leaf.value, self.call, self.steps, sentence)
+                or find_same_field(leaf.argument, leaf.value, self.call, self.steps, sentence)
+                or find_prefix_match(leaf.argument, leaf.value, self.call, self.steps, sentence)
+            )
             if match is not None:
                 return _build_source(leaf, Origin.LOOKUP, match.mention, current=number == 0, name=match.name)
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -76,6 +76,14 @@ _CLOCK = re.compile(
 _VALUE = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d+)?)?"
     r"(?:Z|[+-]\d\d:?\d\d)?)?"
+)
+_BETWEEN_DAY_AND_TIME = re.compile(r",?\s+(?:(?:at|on|from)\s+)?", re.IGNORECASE)
+# Lengths of an item that is made; `in two hours` and `every hour` say when, and how often.
+_SPOKEN_DURATION = re.compile(
+    r"(?<!\bin )(?<!\bevery )(?<!\beach )(?<!\bwithin )(?<!\bafter )(?<![\w.,:-])"
+    rf"(?P<count>\d+(?:\.\d+)?|an?|{'|'.join(_NUMBER_NAMES)})[- ](?P<unit>minutes?|mins?|hours?|hrs?|days?|weeks?)\b"
+    r"(?:[- ]long\b)?(?! (?:before|after|ago|later|earlier|from))",
+    re.IGNORECASE,
 )
 # Times at the start and the end of a whole day, which nobody says.
 _DAY_BOUNDS = {("00", "00"), ("23", "59")}
@@ -238,9 +246,40 @@ def find_day(value: str, sentence: UserSentence, today: date) -> Mention | None:
         return None
     clock = (match["hour"], match["minute"])
     is_whole_day = match["hour"] is None or clock in _DAY_BOUNDS
-    if not is_whole_day and (int(clock[0]), int(clock[1])) not in set(_times(sentence.text)):
+    days = [mention for day, mention in _days(sentence.text, today) if day == target]
+    if is_whole_day:
+        return next(iter(days), None)
+    time = (int(clock[0]), int(clock[1]))
+    times = [mention for entry, mention in _times(sentence.text) if entry == time]
+    if not times or not days:
         return None
-    return next((mention for day, mention in _days(sentence.text, today) if day == target), None)
+    pairs = (_join_mentions(sentence.text, day, entry) for day in days for entry in times)
+    return next(filter(None, pairs), days[0])
+
+
+def _join_mentions(text: str, *mentions: Mention) -> Mention | None:
+    """Return the words of a day and a time that are next to each other: 2026-05-20 at 10:00; else None."""
+    first, second = sorted(mentions, key=lambda mention: mention.start)
+    if first.end > second.start or not _BETWEEN_DAY_AND_TIME.fullmatch(text, first.end, second.start):
+        return None
+    return Mention(words=text[first.start : second.end], start=first.start, end=second.end)
+
+
+def find_duration(start: str, end: str, sentence: UserSentence) -> Mention | None:
+    """Return the words of a sentence for the time from `start` to `end` (for one hour); None where it says another.
+
+    Both are days with times (ISO 8601). A sentence with two durations may mean either, and says neither.
+    """
+    try:
+        seconds = (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    spoken = list(_SPOKEN_DURATION.finditer(sentence.text))
+    if len(spoken) != 1 or seconds <= 0:
+        return None
+    count = spoken[0]["count"].lower()
+    number = Decimal(1) if count in ("a", "an") else _NUMBER_NAMES.get(count) or Decimal(count)
+    return _mention(spoken[0]) if number * _SECONDS[spoken[0]["unit"].lower()] == Decimal(str(seconds)) else None
 
 
 def _days(text: str, today: date) -> Iterator[tuple[date, Mention]]:
@@ -279,15 +318,15 @@ def _relative_days(match: re.Match[str], today: date) -> Iterator[date]:
         yield today + timedelta(days=days * (7 if match["unit"].lower() == "week" else 1))
 
 
-def _times(text: str) -> Iterator[tuple[int, int]]:
+def _times(text: str) -> Iterator[tuple[tuple[int, int], Mention]]:
     for match in _CLOCK.finditer(text):
         if match["half"]:
             hour = int(match["hour"]) % 12 + (12 if match["half"].lower() == "pm" else 0)
-            yield hour, int(match["minute"] or 0)
+            yield (hour, int(match["minute"] or 0)), _mention(match)
         else:
-            yield int(match["h24"]), int(match["m24"])
-    if re.search(r"\b(?:at )?noon\b", text, re.IGNORECASE):
-        yield 12, 0
+            yield (int(match["h24"]), int(match["m24"])), _mention(match)
+    for match in re.finditer(r"\bnoon\b", text, re.IGNORECASE):
+        yield (12, 0), _mention(match)
 
 
 def _mention(match: re.Match[str]) -> Mention:

@@ -152,7 +152,8 @@ def _cell(value: object, *, line_breaks: bool = False) -> str:
         return strip_control(value) if line_breaks else single_line(value)
     if isinstance(value, list) and all(isinstance(entry, str | int | float) for entry in value):
         return ",".join(_cell(entry) for entry in value)
-    return json.dumps(value, ensure_ascii=False, default=str)
+    # JSON escapes the control characters of ASCII alone.
+    return strip_control(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def _write_table(rows: Sequence[Any], chosen: Arrangement, operation: Operation | None) -> None:

@@ -125,6 +125,33 @@ def add(
     ] = None,
 ) -> None:
     """Register an API, or replace one."""
+    spec = register_api(
+        name,
+        source,
+        base_url=base_url,
+        auth=auth,
+        no_auth=no_auth,
+        known_values=known_values,
+        overlays=overlays,
+        root=root,
+        workflows=workflows,
+    )
+    note_login(name, spec)
+
+
+def register_api(
+    name: str,
+    source: str,
+    *,
+    base_url: str | None = None,
+    auth: list[str] | None = None,
+    no_auth: bool = False,
+    known_values: list[str] | None = None,
+    overlays: list[str] | None = None,
+    root: str | None = None,
+    workflows: list[str] | None = None,
+) -> Spec:
+    """Register an API, note what is special about it, and return its description."""
     import nlapi
     from nlapi.api import registration_of
     from nlapi.client.server import explain_server
@@ -181,7 +208,14 @@ def add(
         console.note(note)
     if bundled.spec(name):
         console.note(f"On the command line {name} is this API now; nlapi.load({name!r}) still gives the bundled one")
-    if not (credentials or no_auth or _has_login(name)) and (options := _credential_options(spec)):
+    return spec
+
+
+def note_login(name: str, spec: Spec) -> None:
+    """Note how an API gets the credential that it wants, where it has none."""
+    entry = registry.find_registration(name)
+    has_credential = entry is not None and (entry.auth or entry.no_auth)
+    if not (has_credential or _has_login(name)) and (options := _credential_options(spec)):
         console.note(
             f"It wants a credential: `nlapi auth login {name}` asks for it and stores it; or add it again with "
             f"{' or '.join(options)}, or with --no-auth, if it takes none"
@@ -318,14 +352,15 @@ def _credential_options(spec: Spec) -> list[str]:
     """Return the `--auth` options of the operations that require a credential, the most frequent first."""
     from nlapi.client.auth import alternatives
 
-    counter: Counter[str] = Counter()
+    counter: Counter[tuple[str, ...]] = Counter()
     for operation in spec.operations:
         accepted = alternatives(operation)
         if all(accepted):
-            counter.update(
-                " ".join(f"--auth {credential.id}=env:NAME" for credential in credentials) for credentials in accepted
-            )
-    return [options for options, _ in counter.most_common(MAX_OPTIONS)]
+            counter.update(tuple(credential.id for credential in credentials) for credentials in accepted)
+    # What has more than another alternative is no other way in.
+    ways = [way for way in counter if not any(set(other) < set(way) for other in counter)]
+    ways = sorted(ways, key=lambda way: -counter[way])[:MAX_OPTIONS]
+    return [" ".join(f"--auth {id}=env:NAME" for id in way) for way in ways]
 
 
 def _as_options(pairs: Mapping[str, str]) -> str:

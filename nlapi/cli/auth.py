@@ -259,14 +259,14 @@ def _store(api: str, login: Login, secrets: Secrets | None, storage: SecretStora
 
 
 @app.command(epilog="nlapi auth logout shop")
-def logout(api: Api, scheme: SchemeName = None) -> None:
+def logout(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
     """Forget the logins of an API; the authorization server is asked to forget them too."""
     from nlapi.accounts.login import LoginKind
     from nlapi.accounts.renewal import revoke
     from nlapi.accounts.store import LoginStore
 
     store = LoginStore()
-    for key in _stored(api, scheme):
+    for key in _stored(api, scheme, env):
         fault = ""
         try:
             login, secrets = store.read_secrets(key)
@@ -282,12 +282,12 @@ def logout(api: Api, scheme: SchemeName = None) -> None:
 
 
 @app.command(epilog='curl -H "Authorization: Bearer $(nlapi auth token shop)" https://shop.example/orders')
-def token(api: Api, scheme: SchemeName = None) -> None:
+def token(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
     """Print the credential of a login for a script, renewed where it has ended."""
     from nlapi.accounts.renewal import renew
     from nlapi.accounts.store import LoginStore
 
-    keys = _stored(api, scheme)
+    keys = _stored(api, scheme, env)
     if len(keys) > 1:
         names = ", ".join(key.scheme for key in keys)
         raise UsageError(f"{api} has several logins", hint=f"name one: {names}")
@@ -295,12 +295,15 @@ def token(api: Api, scheme: SchemeName = None) -> None:
     typer.echo(secrets.value)
 
 
-def _stored(api: str, scheme: str | None) -> tuple[LoginKey, ...]:
+def _stored(api: str, scheme: str | None, env: str | None) -> tuple[LoginKey, ...]:
     from nlapi.accounts.store import LoginStore
+    from nlapi.cli.target import environment_account
 
-    keys = tuple(key for key in LoginStore().list_keys(api) if scheme in (None, key.scheme))
+    account = environment_account(api, env) if env else api
+    keys = tuple(key for key in LoginStore().list_keys(account) if scheme in (None, key.scheme))
     if not keys:
         name = f"{api} {scheme}" if scheme else api
+        name = f"{name} --env {env}" if env else name
         raise CredentialError(f"there is no login {name}", hint=f"`nlapi auth login {name}` stores one")
     return keys
 

@@ -23,6 +23,7 @@ from nlapi.tools.names import MAX_LENGTH
 
 if TYPE_CHECKING:
     from nlapi.mcp.http import ListenAddress
+    from nlapi.mcp.resource_server import ResourceServer
     from nlapi.mcp.server import WatchTask
     from nlapi.mcp.server_state import ServerState
     from nlapi.mcp.tool_listing import ToolCatalogue
@@ -75,6 +76,14 @@ def mcp(
         str | None,
         typer.Option("--token", metavar="env:NAME", help="The bearer token that HTTP clients have to send."),
     ] = None,
+    issuer: Annotated[
+        str | None,
+        typer.Option("--issuer", metavar="URL", help="The authorization server whose tokens HTTP clients may send."),
+    ] = None,
+    audience: Annotated[
+        str | None,
+        typer.Option("--audience", metavar="URI", help="What those tokens are for; this server's URL, if not said."),
+    ] = None,
     pass_header: Annotated[
         list[str] | None,
         typer.Option("--pass-header", metavar="NAME", help="A header of the client's requests that the API gets."),
@@ -115,7 +124,20 @@ def mcp(
     if config_schema or config is not None:
         from nlapi.cli.mcp_team import print_schema, serve_team
 
-        others = (source, base_url, auth, include, exclude, overlays, root, token, pass_header, workflows)
+        others = (
+            source,
+            base_url,
+            auth,
+            include,
+            exclude,
+            overlays,
+            root,
+            token,
+            issuer,
+            audience,
+            pass_header,
+            workflows,
+        )
         if any(others) or no_auth or all_tools or watch or consent is not Consent.ELICIT or name_length != MAX_LENGTH:
             hint = "only --http and --timeout go with --config"
             raise UsageError("with --config the APIs and all about them are in the file", hint=hint)
@@ -127,16 +149,16 @@ def mcp(
     if source is None:
         raise UsageError("which API?", hint="nlapi mcp SOURCE, or nlapi mcp --config FILE")
     from nlapi.client.server import explain_server
-    from nlapi.mcp.http import parse_listen_address
     from nlapi.mcp.server_state import ServerState
     from nlapi.mcp.tool_listing import build_catalogue
     from nlapi.workflows.workflow_tools import NO_WORKFLOW_SET
 
     # A literal token would be in the process list and in the shell's history.
     secret = _token(token)
-    endpoint = parse_listen_address(http, secret) if http else None
-    if endpoint is None and (secret or pass_header):
-        raise UsageError("--token and --pass-header are for --http", hint="over stdio, --auth SCHEME=env:NAME")
+    endpoint = _endpoint(http, secret, issuer) if http else None
+    if endpoint is None and (secret or issuer or pass_header):
+        hint = "over stdio, --auth SCHEME=env:NAME"
+        raise UsageError("--token, --issuer and --pass-header are for --http", hint=hint)
     if endpoint is None and source == "-":
         raise UsageError("standard input is for the client", hint="give the description as a file or a URL")
     api, known_values = target.open_target(source, base_url, auth, overlays, root, no_auth=no_auth, env=env)
@@ -148,12 +170,13 @@ def mcp(
         consent=consent,
         all_tools=all_tools,
         name_length=name_length,
-        pass_headers=check_pass_headers(tuple(pass_header or ()), has_token=bool(secret)),
+        pass_headers=check_pass_headers(tuple(pass_header or ()), has_token=bool(secret or issuer)),
         registered=known_values,
         stored=api.settings,
         limits=target.limits(timeout),
     )
 
+    resource_server = resource_server_of(issuer, audience, endpoint)
     files = with_registered(source, workflows)
 
     def read(spec: Spec) -> ToolCatalogue:
@@ -170,7 +193,7 @@ def mcp(
             (*(overlays or ()), *files.get(source, ())),
             lambda: read(target.load(source, overlays, root)),
         )
-    _serve(server_state, watcher, endpoint)
+    _serve(server_state, watcher, endpoint, resource_server)
 
 
 class _OwnQuestions:
@@ -228,7 +251,37 @@ def _watch(
     return DescriptionWatch(state=server_state, sources=sources, load=load)
 
 
-def _serve(server_state: ServerState, watcher: WatchTask | None, endpoint: ListenAddress | None) -> None:
+def _endpoint(http: str, secret: str, issuer: str | None) -> ListenAddress:
+    """Return the address to listen on, which other machines may reach where each caller has a token."""
+    from nlapi.mcp.http import parse_listen_address
+
+    return replace(parse_listen_address(http, secret or issuer or ""), token=secret)
+
+
+def resource_server_of(
+    issuer: str | None, audience: str | None, endpoint: ListenAddress | None
+) -> ResourceServer | None:
+    """Return what checks the access tokens of an issuer. UsageError for an audience that is not said, or of nobody."""
+    if issuer is None:
+        if audience is not None:
+            raise UsageError("--audience goes with --issuer", hint="--issuer URL names the authorization server")
+        return None
+    if audience is None and endpoint is not None and not endpoint.is_loopback:
+        hint = "--audience https://mcp.example.com/mcp, as its clients write it"
+        raise UsageError(
+            f"the URL of this server behind {endpoint.host} is not known, so nor is its audience", hint=hint
+        )
+    from nlapi.mcp.resource_server import open_resource_server
+
+    return open_resource_server(issuer, audience or "")
+
+
+def _serve(
+    server_state: ServerState,
+    watcher: WatchTask | None,
+    endpoint: ListenAddress | None,
+    resource_server: ResourceServer | None,
+) -> None:
     from nlapi.mcp import http, stdio
     from nlapi.mcp.server import create_server
 
@@ -247,4 +300,5 @@ def _serve(server_state: ServerState, watcher: WatchTask | None, endpoint: Liste
         sys.stdout.flush()
         console.note(f"{server_state.spec.title}: {count:,} operations; Ctrl-C stops it")
 
-    asyncio.run(http.serve(server, endpoint, on_ready, server_state.forget_session))
+    options = http.HttpOptions(resource_server=resource_server)
+    asyncio.run(http.serve(server, endpoint, on_ready, server_state.forget_session, options))

@@ -64,12 +64,15 @@ def serve_team(file: Path, http: str | None, timeout: float | None) -> None:
         console.note(f"{names}: over stdio, as {settings.role}; an MCP client starts this and speaks to it")
         asyncio.run(stdio.serve(server))
         return
+    from nlapi.cli.mcp import resource_server_of
+
     address = _listen_address(file, settings, http)
     options = HttpOptions(
         callers=callers,
         metrics=metrics.text if metrics is not None else None,
         metrics_token=_read(settings.metrics, "[server] metrics") if metrics is not None else "",
         stateless=settings.stateless,
+        resource_server=resource_server_of(settings.issuer or None, settings.audience or None, address),
     )
 
     def on_ready(url: str) -> None:
@@ -138,12 +141,16 @@ def _token_table(settings: TeamSettings) -> TokenTable:
     from nlapi.mcp.access import TeamCaller, TokenTable
 
     tokens: dict[str, TeamCaller] = {}
+    subjects = {c.subject: TeamCaller(name=c.name, role=c.role) for c in settings.clients if c.subject}
     for client in settings.clients:
+        if client.subject:
+            continue
         token = _read(client.token, f"[clients.{client.name}] token")
         if token in tokens:
             raise UsageError(f"[clients.{client.name}] has the token of {tokens[token].name}", hint="give each its own")
         tokens[token] = TeamCaller(name=client.name, role=client.role)
-    return TokenTable.of(tokens, TeamCaller(role=settings.role) if settings.role else None)
+    table = TokenTable.of(tokens, TeamCaller(role=settings.role) if settings.role else None)
+    return replace(table, subjects=subjects)
 
 
 def _audit(settings: TeamSettings, folder: Path) -> AuditTrail | None:

@@ -22,6 +22,7 @@ from nlapi.cli.arguments import read_file_argument
 from nlapi.cli.console import plain_text
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.errors import MissingError
+from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.arguments import coerce
 from nlapi.tools.files import file_form
@@ -84,7 +85,9 @@ def choose_operation(offered: ChoiceOffered, *, ask: bool) -> Operation:
         return offered.choices[int(answer) - 1].tool.operation
     # A script gets exit code 7 and the names, which `nlapi call` takes.
     names = ", ".join(single_line(call.operation_id) for call in offered.choices)
-    raise MissingError(f"the question may mean any of {names}", hint="ask in other words, or use `nlapi call`")
+    words = next((plain_text(call.tool.operation.summary).rstrip(".") for call in offered.choices), "")
+    example = f"in the words of one, such as {words!r}" if words else "in other words"
+    raise MissingError(f"the question may mean any of {names}", hint=f"ask {example}, or use `nlapi call`")
 
 
 def _describe_choice(call: Call) -> str:
@@ -115,8 +118,14 @@ def missing_error(missing: tuple[Missing, ...]) -> MissingError:
     message = "; ".join(f"{item.tool.operation.id} needs {_label(item)}" for item in missing)
     files = [item for item in missing if file_form(item.tool, item.argument) is not None]
     options = " ".join(f"--set {item.argument}={'@PATH' if item in files else '...'}" for item in missing)
-    # No word of a question is the content of a file.
-    return MissingError(message, hint=f"add {options}" if files else f"say it in the question, or add {options}")
+    # No word of a question is the content of a file, or a credential.
+    is_set_only = bool(files) or any(_is_unspoken(item) for item in missing)
+    return MissingError(message, hint=f"add {options}" if is_set_only else f"say it in the question, or add {options}")
+
+
+def _is_unspoken(item: Missing) -> bool:
+    location, wire = item.tool.places.get(item.argument, ("body", item.argument))
+    return is_unspoken(wire, location, item.schema, item.description)
 
 
 def _label(item: Missing) -> str:

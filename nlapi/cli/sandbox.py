@@ -73,18 +73,22 @@ def _question(spec: Spec) -> str:
         for operation in spec.operations
         if operation.effect is Effect.READ and operation.usable and not _requires_arguments(operation)
     ]
-    for operation in reads:
-        summary = plain_text(operation.summary).rstrip(".")
-        if " " in summary and len(summary) <= MAX_QUESTION:
-            return summary.lower()
+    if summary := next(filter(None, map(summary_question, reads)), ""):
+        return summary
     last = (operation.path.rstrip("/").rpartition("/")[2] for operation in reads)
     return next((f"list {' '.join(name_words(name))}" for name in last if name_words(name)), "")
 
 
+def summary_question(operation: Operation) -> str:
+    """Return the summary of an operation as a question; "" where it is one word, or a sentence of documentation."""
+    summary = plain_text(operation.summary).rstrip(".")
+    return summary.lower() if " " in summary and len(summary) <= MAX_QUESTION else ""
+
+
 def _requires_arguments(operation: Operation) -> bool:
-    return any(parameter.required for parameter in operation.parameters) or bool(
-        operation.body and operation.body.required
-    )
+    from nlapi.tools.compile import compile_tool
+
+    return bool(compile_tool(operation).required)
 
 
 def _credentials(spec: Spec) -> str:

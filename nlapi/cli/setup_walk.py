@@ -22,6 +22,8 @@ nlapi setup openapi.yaml --name shop"""
 QUESTIONS = 3
 # Lists that are tried for a question; each is planned once.
 MAX_TRIED = 24
+EXAMPLE_ID = "5f2c1a"
+"""Stands in a question for an id that the user has."""
 
 
 def setup(
@@ -48,13 +50,18 @@ def setup(
     if registry.find_registration(name) is not None and registry.find_registration(source) is None:
         raise UsageError(f"{name} is registered already", hint=f"nlapi setup {source} --name OTHER")
     if registry.find_registration(source) is None:
-        api.add(name, source, base_url=base_url)
+        api.register_api(name, source, base_url=base_url)
     else:
         name = source
     if _wants_login(spec) and is_interactive():
         _run("auth", "login", name)
+    else:
+        api.note_login(name, spec)
     console.write(f"Ask {name}:")
-    for question in fitting_questions(spec):
+    questions = fitting_questions(spec)
+    if any(EXAMPLE_ID in question for question in questions):
+        console.note(f"It lists nothing without an id: put one of yours in the place of {EXAMPLE_ID}")
+    for question in questions:
         console.write(f'  nlapi ask "{question}" -a {name}')
     console.write(f"Or talk with it: nlapi chat -a {name}")
     console.write(f"See what it can do: nlapi describe {name}")
@@ -81,6 +88,8 @@ def fitting_questions(spec: Spec) -> list[str]:
     for question, operation in _candidates(spec):
         if len(questions) == QUESTIONS:
             break
+        if questions and EXAMPLE_ID in question and EXAMPLE_ID not in questions[0]:
+            break
         plan = nlapi.plan(question, spec)
         calls = [call.tool.operation for call in plan.calls]
         fits = calls == [operation] and not plan.missing and operation.effect is Effect.READ
@@ -93,6 +102,8 @@ def fitting_questions(spec: Spec) -> list[str]:
 def _candidates(spec: Spec) -> Iterator[tuple[str, Operation]]:
     """Yield questions about lists that need no value, the resources with the most operations first."""
     from nlapi.cli.resource_view import operations_by_resource
+    from nlapi.cli.sandbox import summary_question
+    from nlapi.openapi.spec import Effect
     from nlapi.resources.naming import plural
     from nlapi.resources.semantics import OperationKind, semantics_of
     from nlapi.tools.compile import compile_tool
@@ -109,6 +120,16 @@ def _candidates(spec: Spec) -> Iterator[tuple[str, Operation]]:
     for shift in range(len(forms)):
         for index, (resource, operation) in enumerate(lists):
             yield forms[(index + shift) % len(forms)].format(plural(resource.label)), operation
+    reads = [operation for operation in spec.operations if operation.effect is Effect.READ and operation.usable]
+    for operation in [read for read in reads if not compile_tool(read).required][:MAX_TRIED]:
+        if question := summary_question(operation):
+            yield question, operation
+    # Some APIs have no list without an argument (Trello): there an id, of which one is an example, comes first.
+    for resource, operations in groups[:MAX_TRIED]:
+        for operation in operations:
+            kind = semantics_of(spec).classify(operation).kind
+            if kind is OperationKind.READ and len(compile_tool(operation).required) == 1:
+                yield f"show the {resource.label} {EXAMPLE_ID}", operation
 
 
 def _wants_login(spec: Spec) -> bool:

@@ -74,13 +74,13 @@ def print_answer(view: AnswerView) -> None:
     if view.raw:
         console.write(strip_control(view.raw))
     elif view.is_single:
-        from nlapi.tools.value_format import field_label
-
         (item,) = view.rows
-        fields = [{"field": field_label(path), "value": _cell_of(view, path, item, MAX_VALUE)} for path in view.columns]
+        fields = [
+            {"field": _label_of(view, path), "value": _cell_of(view, path, item, MAX_VALUE)} for path in view.columns
+        ]
         print_table(fields, ("field", "value"))
         for path, inner in _record_lists(view, item):
-            console.write(f"\n{field_label(path)}:")
+            console.write(f"\n{single_line(path)}:")
             _print_rows(inner)
     elif not view.rows or not view.columns:
         console.note("nothing")
@@ -111,7 +111,7 @@ def _print_rows(view: AnswerView) -> None:
 
     # A file gets every row: nobody scrolls in it.
     items = view.rows[:MAX_ROWS] if is_terminal() else view.rows
-    fields = dict(zip(column_labels(view.columns), view.columns, strict=True))
+    fields = dict(zip(column_labels(view.columns, _amounts_of(view)), view.columns, strict=True))
     labels = list(fields)
     rows = [{label: _cell_of(view, path, item, MAX_CELL) for label, path in fields.items()} for item in items]
     limit = MAX_COLUMNS if shutil.get_terminal_size().columns < WIDE_TERMINAL else MAX_COLUMNS * 3 // 2
@@ -127,6 +127,24 @@ def _print_rows(view: AnswerView) -> None:
         console.dim(f"the first {len(items)} of {len(view.rows)} are shown")
     for line in chart_lines(view):
         console.dim(line)
+
+
+def _label_of(view: AnswerView, path: str) -> str:
+    from nlapi.tools.value_format import field_label
+
+    return field_label(path) if path in _amounts_of(view) else path
+
+
+def _amounts_of(view: AnswerView) -> list[str]:
+    """Return the columns whose numbers are shown in units of their currency."""
+    from nlapi.resources.identity import field_at
+    from nlapi.tools.value_format import is_shown_as_money
+
+    return [
+        path
+        for path in view.columns
+        if is_shown_as_money(view.operation, path, (field_at(item, path) for item in view.rows))
+    ]
 
 
 def _cell_of(view: AnswerView, path: str, item: Row, length: int) -> str:
@@ -164,7 +182,7 @@ def print_table(rows: Sequence[Row], columns: Sequence[str], right: Collection[s
     for column, width in zip(columns, _widths(rows, columns, screen.width), strict=True):
         numeric = column in right or _is_numeric([row.get(column) for row in rows])
         justify: Literal["left", "right"] = "right" if numeric else "left"
-        grid.add_column(escape(column), justify=justify, overflow="fold", width=width)
+        grid.add_column(escape(single_line(column)), justify=justify, overflow="fold", width=width)
     for row in rows:
         grid.add_row(*(escape(cell(row.get(column))) for column in columns))
     with screen.capture() as captured:

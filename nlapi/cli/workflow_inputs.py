@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nlapi.cli import console
 from nlapi.cli.options import is_interactive, parse_pairs
 from nlapi.credential_references import VARIABLE, read_reference
-from nlapi.errors import MissingError, UsageError
+from nlapi.errors import ArgumentError, MissingError, UsageError
 
 if TYPE_CHECKING:
     from nlapi.workflows.model import ArazzoWorkflow
@@ -32,11 +32,17 @@ def read_inputs(workflow: ArazzoWorkflow, texts: list[str] | None) -> dict[str, 
 
 
 def _coerced(name: str, text: str, schema: object) -> Any:
-    """Return a text as the value that the schema of an input wants. UsageError for a schema that is none."""
+    """Return a text as the value that the schema of an input wants, an amount with its unit in units of the wire.
+
+    UsageError for a schema that is none, and for an amount that has no sure number.
+    """
+    from nlapi.tools.amounts import schema_to_wire_units
     from nlapi.tools.arguments import coerce
 
     try:
-        return coerce(text, schema if isinstance(schema, Mapping) else {})
+        return schema_to_wire_units(name, schema, coerce(text, schema if isinstance(schema, Mapping) else {}))
+    except ArgumentError as error:
+        raise UsageError(f"--input {error.message}", hint=error.hint) from None
     except (TypeError, AttributeError, ValueError) as fault:
         raise UsageError(f"the schema of the input {name} cannot be used: {fault}") from None
 

@@ -27,15 +27,23 @@ class TeamCaller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenTable:
-    """The callers by the SHA-256 of their tokens; `anonymous` is the caller without a token, where there may be one."""
+    """The callers by the SHA-256 of their tokens, and by their subjects at the issuer of access tokens.
+
+    `anonymous` is the caller without a token, where there may be one.
+    """
 
     callers: Mapping[bytes, TeamCaller] = field(repr=False)
     anonymous: TeamCaller | None = None
+    subjects: Mapping[str, TeamCaller] = field(default_factory=dict)
 
     @classmethod
     def of(cls, tokens: Mapping[str, TeamCaller], anonymous: TeamCaller | None = None) -> TokenTable:
         """Return the table of tokens -> their callers."""
         return cls(callers={_digest(token): caller for token, caller in tokens.items()}, anonymous=anonymous)
+
+    def of_subject(self, verified: TeamCaller | None) -> TeamCaller | None:
+        """Return the caller whose access token the issuer has signed; None for a subject that is not listed."""
+        return self.subjects.get(verified.name) if verified is not None else None
 
     def caller(self, authorization: str) -> TeamCaller | None:
         """Return who sends this Authorization header; None for a token that is missing or wrong."""

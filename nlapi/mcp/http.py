@@ -8,19 +8,21 @@ import socket
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio.to_thread
 import uvicorn
 from mcp.server.lowlevel.server import Server
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nlapi.errors import UsageError
 from nlapi.mcp.access import SCOPE_KEY, TeamCaller, TokenTable
+from nlapi.mcp.resource_server import ResourceServer
 from nlapi.mcp.server_state import SESSION_HEADER
 from nlapi.mcp.stdio import on_signal
 from nlapi.serving import open_listener
@@ -52,13 +54,15 @@ class HttpOptions:
     """The choices of a server over HTTP: who may call, and what there is beside the protocol.
 
     `callers` are the clients by their tokens; without them the token of the address is everybody's. With `metrics`,
-    which returns them, `metrics_token` is what Prometheus has to send. A stateless server has no sessions.
+    which returns them, `metrics_token` is what Prometheus has to send. A stateless server has no sessions. Callers may
+    also have an access token for the `resource_server`.
     """
 
     callers: TokenTable | None = None
     metrics: Callable[[], bytes] | None = None
     metrics_token: str = field(default="", repr=False)
     stateless: bool = False
+    resource_server: ResourceServer | None = None
 
 
 def parse_listen_address(text: str, token: str = "") -> ListenAddress:
@@ -97,6 +101,8 @@ async def serve(
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # Guard does it
     )
     with open_listener(address.host, address.port) as (listener, url):
+        if options.resource_server is not None and not options.resource_server.resource:
+            options = replace(options, resource_server=replace(options.resource_server, resource=f"{url}{PATH}"))
         web = _HttpServer(HttpGuard(app, address, on_session_end, options), lambda: on_ready(f"{url}{PATH}"))
         with on_signal(web.stop):
             await web.serve([listener])
@@ -146,10 +152,14 @@ class HttpGuard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        answer = self._refusal(headers) or self._metrics_answer(scope["path"], headers)
-        caller = None if answer else self._caller(headers)
+        answer = (
+            self._refusal(headers)
+            or self._metrics_answer(scope["path"], headers)
+            or self._resource_answer(scope["method"], scope["path"])
+        )
+        caller = None if answer else await self._caller(headers)
         if answer is None and caller is None:
-            answer = PlainTextResponse("The token is missing or wrong.", 401, {"www-authenticate": "Bearer"})
+            answer = _unauthorized(self._options.resource_server, has_token="authorization" in headers)
         # The id of a session is no credential: another client that knows it is not let in.
         session = headers.get(SESSION_HEADER, "")
         if answer is None and self._owners.get(session, caller) != caller:
@@ -174,21 +184,34 @@ class HttpGuard:
             if len(self._owners) > MAX_SESSIONS:
                 self._owners.popitem(last=False)
 
-    def _caller(self, headers: Headers) -> TeamCaller | None:
+    async def _caller(self, headers: Headers) -> TeamCaller | None:
         """Return who makes a request; None without a token that is good."""
-        authorization = headers.get("authorization", "")
+        authorization, issuer = headers.get("authorization", ""), self._options.resource_server
         if self._options.callers is not None:
-            return self._options.callers.caller(authorization)
-        if self._address.token and not _has_token(authorization, self._address.token):
+            caller = self._options.callers.caller(authorization)
+        elif self._address.token:
+            caller = TeamCaller() if _has_token(authorization, self._address.token) else None
+        else:
+            caller = TeamCaller() if issuer is None else None
+        if caller is None and issuer is not None and authorization:
+            # In a thread, as the keys of the issuer may have to be asked for.
+            verified = await anyio.to_thread.run_sync(issuer.caller, authorization)
+            caller = verified if self._options.callers is None else self._options.callers.of_subject(verified)
+        return caller
+
+    def _resource_answer(self, method: str, path: str) -> Response | None:
+        """Return the metadata of the resource server, which is for everybody; None for any other request."""
+        resource_server = self._options.resource_server
+        if resource_server is None or method != "GET" or path not in resource_server.metadata_paths:
             return None
-        return TeamCaller()
+        return JSONResponse(resource_server.metadata())
 
     def _metrics_answer(self, path: str, headers: Headers) -> Response | None:
         """Return the answer to a request for metrics; None for any other, or where there are none."""
         if path != METRICS_PATH or self._options.metrics is None:
             return None
         if not _has_token(headers.get("authorization", ""), self._options.metrics_token):
-            return PlainTextResponse("The token is missing or wrong.", 401, {"www-authenticate": "Bearer"})
+            return _unauthorized()
         return Response(self._options.metrics(), media_type=METRICS_TYPE)
 
     # A web page can make a browser send requests to loopback, also under a name of its own that resolves there (DNS
@@ -208,6 +231,11 @@ class HttpGuard:
         if self._address.host in WILDCARD_HOSTS:  # its names are not known; there is a token then
             return bool(name) and (not page_host or name == page_host)
         return name == self._address.host or (self._address.is_loopback and name in LOOPBACK_HOSTS)
+
+
+def _unauthorized(resource_server: ResourceServer | None = None, *, has_token: bool = False) -> Response:
+    challenge = "Bearer" if resource_server is None else resource_server.challenge(has_token=has_token)
+    return PlainTextResponse("The token is missing or wrong.", 401, {"www-authenticate": challenge})
 
 
 def _has_token(authorization: str, token: str) -> bool:

@@ -73,5 +73,5 @@ def _refusal(name: str, *, has_token: bool) -> str:
     if name in EXCHANGE_HEADERS or name.startswith(("mcp-", "sec-", "x-forwarded-")):
         return "it belongs to the exchange between client and server"
     if name == "authorization" and has_token:
-        return "with --token it holds the token of this server, which is not for the API"
+        return "with --token or --issuer it holds the token of this server, which is not for the API"
     return ""

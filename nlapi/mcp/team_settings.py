@@ -64,11 +64,12 @@ class TeamRole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamClient:
-    """Who calls over HTTP: the reference of its token, and its role."""
+    """Who calls over HTTP: the reference of its token or its subject at the issuer, and its role."""
 
     name: str
-    token: str
     role: str
+    token: str = ""
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,8 @@ class TeamSettings:
     metrics: str = ""
     ttl_seconds: int = 0
     traces: str = ""
+    issuer: str = ""
+    audience: str = ""
 
 
 def read_team(file: Path) -> TeamSettings:
@@ -113,13 +116,17 @@ def parse_team(text: str, location: str) -> TeamSettings:
     only = next(iter(roles)) if len(roles) == 1 else ""
     apis = tuple(_parse_api(name, entry, len(document["apis"])) for name, entry in document["apis"].items())
     clients = tuple(
-        TeamClient(name=name, token=entry["token"], role=entry.get("role", only))
+        TeamClient(name=name, role=entry.get("role", only), **_given(entry, "token", "subject"))
         for name, entry in document.get("clients", {}).items()
     )
     for path, name, known in _references(document, roles, clients, server.get("role", "")):
         if name not in known:
             name_text = f"is called {name!r}" if name else "is named"
             raise _fault(text, location, path, f"no {path[-1].rstrip('s')} {name_text}; there is {', '.join(known)}")
+    for client in clients:
+        if client.subject and not server.get("issuer"):
+            message = "a subject needs an issuer, whose access tokens name it"
+            raise _fault(text, location, ("clients", client.name, "subject"), message)
     for api in apis:
         if any(other is not api and other.prefix.startswith(api.prefix) for other in apis):
             raise _fault(
@@ -131,7 +138,7 @@ def parse_team(text: str, location: str) -> TeamSettings:
         clients=clients,
         role=server.get("role", "" if clients else only),
         consent=Consent(server.get("consent", Consent.ELICIT)),
-        **_given(server, "http", "stateless", "audit", "metrics", "ttl_seconds", "traces"),
+        **_given(server, "http", "stateless", "audit", "metrics", "ttl_seconds", "traces", "issuer", "audience"),
     )
 
 

@@ -17,6 +17,7 @@ from nlapi.openapi.selection import subset
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.urls import is_http_url
 from nlapi.plugin.argument_settings import ArgumentSetting, find_settings, setting_options
+from nlapi.plugin.id_guide import IdGuide
 from nlapi.plugin.markdown import fill_template, inert_line, safe_line
 from nlapi.plugin.names import callable_id, check_name, credential_settings, credential_variables, plugin_name
 from nlapi.plugin.permissions import read_rules
@@ -39,7 +40,7 @@ from nlapi.plugin.questions import question_list
 from nlapi.plugin.recipes import RecipeBook, build_recipes
 from nlapi.plugin.requirement import parse_requirement
 from nlapi.plugin.secret_scan import mask_examples
-from nlapi.plugin.skills import IdGuide, Outline, build_agent, build_skills
+from nlapi.plugin.skills import Outline, build_agent, build_skills
 from nlapi.plugin.subjects import areas_by_use
 from nlapi.plugin.user_files import LICENSE, read_notes
 from nlapi.plugin.user_files import select_user_files as owned
@@ -188,7 +189,7 @@ def _build_texts(
     """Return the texts for people and models, and the programs: path -> text."""
     groups = areas_by_use(areas(spec, usable))
     command = command_name(name)
-    values = {"command": command, "credentials": settings_list(spec, name, variable_of, options.base_url)}
+    values = {"command": command, "credentials": settings_list(spec, name, variable_of, options.base_url, settings)}
     values |= {
         "tools": tool_prefix(name),
         "main": f"{name}:{name}",

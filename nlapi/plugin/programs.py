@@ -196,7 +196,7 @@ def user_config(spec: Spec, title: str, variable_of: Mapping[str, str], base_url
         options[setting.option] = {
             "type": "string",
             "title": setting.option.replace("_", " ").capitalize()[:60],
-            "description": f"{kind} Kept by the client; {setting.variable} goes before it.",
+            "description": f"{kind.rstrip('.')}. Kept by the client; {setting.variable} goes before it.",
             "sensitive": True,
         }
     return options
@@ -214,7 +214,9 @@ def _option_lines(name: str, variable_of: Mapping[str, str], base_url: str, no_a
     return "\n".join(lines)
 
 
-def settings_list(spec: Spec, name: str, variable_of: Mapping[str, str], base_url: str) -> str:
+def settings_list(
+    spec: Spec, name: str, variable_of: Mapping[str, str], base_url: str, settings: Iterable[ArgumentSetting]
+) -> str:
     """Return the settings for a user, one a line: the option of the plugin, and the variable that overrides it."""
     lines = []
     for setting in credential_settings(variable_of):
@@ -226,7 +228,13 @@ def settings_list(spec: Spec, name: str, variable_of: Mapping[str, str], base_ur
     clause = (
         f"if not at {inert_line(location, 200)}" if location else "which has to be set, as the description does not say"
     )
-    return "\n".join([*lines, f"- `{BASE_URL}`, or the variable `{url_variable(name)}`: where the API runs, {clause}"])
+    lines.append(f"- `{BASE_URL}`, or the variable `{url_variable(name)}`: where the API runs, {clause}")
+    for value in settings:
+        # `set` stores it by the name of the argument, and the client by that of the option.
+        about = value.about or "A value that most calls take."
+        command = f"`{command_name(name)} set {value.argument}=...`"
+        lines.append(f"- `{value.option}`, or the variable `{value.variable}`: {about} {command} stores it as well.")
+    return "\n".join(lines)
 
 
 def _default_base_url(spec: Spec, base_url: str) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from nlapi.client.safe_text import code_span
 from nlapi.openapi.model import as_map
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.plugin.argument_settings import common_section
-from nlapi.plugin.descriptions import agent_description, area_descriptions, main_description
+from nlapi.plugin.descriptions import AreaText, agent_description, area_texts, main_description
+from nlapi.plugin.id_guide import IdGuide
 from nlapi.plugin.markdown import fill_template, inert_line, yaml_string
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.questions import Question, area_questions, questions
@@ -21,8 +20,6 @@ from nlapi.plugin.reference import reference_files, summary
 from nlapi.plugin.samples import argument_words, placeholder, sample_arguments, takes_placeholder
 from nlapi.plugin.subjects import subjects
 from nlapi.plugin.user_files import weave_notes
-from nlapi.resources.id_sources import IdSource, IdSources
-from nlapi.resources.nouns import Words, singular_noun
 from nlapi.tools.amounts import tool_units
 from nlapi.tools.areas import Area
 from nlapi.tools.arguments import argument_schema
@@ -33,14 +30,14 @@ from nlapi.tools.units import Dimension, WireUnit, unit_clause
 
 MAX_SOURCES = 15
 
-# Operations named for one kind of id: those that list it for an organization, for a repository and for the user.
-MAX_LISTED_SOURCES = 3
-
+_FILE = "@PATH"
 _ENTRY = re.compile(r"(?m)^## (\S+)$")
 
 # A SKILL.md with its notes has to stay under 200 lines (Claude Code's own advice is 500); the rest is in the
 # references.
 MAX_LISTED_OPERATIONS = 40
+# Required arguments in the line of an operation: nearly all have fewer, and a remainder says nothing.
+MAX_REQUIRED = 12
 MAX_UNITS = 8
 MAX_NAMES_OF_UNIT = 6
 MAX_EXAMPLES = 3
@@ -50,101 +47,6 @@ MAX_NAMED = 120
 
 # References of an area that stand apart, with blank lines; more of them are one list, a third of the lines.
 MAX_SPACED_FILES = 12
-
-
-class IdGuide:
-    """The sources of the ids that some operations of one Spec take, all among these operations."""
-
-    def __init__(self, operations: Sequence[Operation]) -> None:
-        self._sources = IdSources(operations[0].spec, operations)
-        self._by_operation: dict[Operation, dict[str, IdSource]] = {}
-
-    def for_operation(self, operation: Operation) -> Mapping[str, IdSource]:
-        """Return the sources of an operation's ids by argument, required arguments first."""
-        if operation not in self._by_operation:
-            tool = compile_tool(operation)
-            sources = {}
-            for name in sorted(tool.places, key=lambda name: name not in tool.required):
-                place = tool.places[name]
-                # A value that the body repeats from the path, or the id of a new thing, has no source.
-                repeated = place[0] == "body" and (place[1] == "id" or operation.parameter("path", place[1]))
-                source = None if repeated else self._sources.best_source(operation, place)
-                if source is not None:
-                    sources[name] = source
-            self._by_operation[operation] = sources
-        return self._by_operation[operation]
-
-    @cached_property
-    def common(self) -> Mapping[str, IdSource | None]:
-        """The values that most operations take, by the name of the argument."""
-        return self._sources.common_values()
-
-    def common_names(self, operations: Sequence[Operation]) -> list[str]:
-        """Return the values that most operations take, as far as some operations take them."""
-        arguments = {name for operation in operations for name in compile_tool(operation).places}
-        return [name for name in self.common if name in arguments]
-
-    def common_lines(self) -> list[str]:
-        """Return a line for each value that most operations take: its source, and what that needs itself."""
-        lines = []
-        for name, source in self.common.items():
-            prerequisites = self.for_operation(source.operation).items() if source is not None else ()
-            clauses = [
-                f", where {code_span(argument, 64)} is from {self._source_text(prerequisite)}"
-                for argument, prerequisite in prerequisites
-            ]
-            lines.append(f"- {code_span(name, 64)}: {self._source_text(source)}{''.join(clauses[:1])}")
-        return lines
-
-    def lines(self, operations: Sequence[Operation], limit: int, skill_of: Mapping[Operation, str]) -> Iterator[str]:
-        """Yield a line for each kind of id that operations take, most frequent first; `skill_of` has their skills."""
-        usage: dict[tuple[str, Words], Counter[IdSource]] = {}
-        chained: set[tuple[IdSource, str]] = set()
-        for operation in operations:
-            for name, source in self.for_operation(operation).items():
-                chained |= {(source, argument) for argument in self._prerequisites(source, operation)}
-                if name not in self.common:
-                    usage.setdefault((name, singular_noun(source.operation)), Counter())[source] += 1
-        # `id` may be that of a project here and of a user there: the noun is added only where one name has several.
-        names = Counter(name for name, _ in usage)
-        for (name, noun), sources in sorted(usage.items(), key=lambda entry: -entry[1].total())[:limit]:
-            kind = f" ({' '.join(noun)})" if names[name] > 1 else ""
-            needs = "1 operation needs it" if sources.total() == 1 else f"{sources.total()} operations need it"
-            skills = {
-                entry: f", skill `{skill_of[entry.operation]}`" for entry in sources if entry.operation in skill_of
-            }
-            source_texts = list(
-                dict.fromkeys(
-                    f"{self._source_text(entry)}{skills.get(entry, '')}"
-                    f"{self._chain_text(entry, chained) if number == 0 else ''}"
-                    for number, (entry, _) in enumerate(sources.most_common())
-                )
-            )
-            yield f"- {code_span(name, 64)}{kind} from {join_names(source_texts, MAX_LISTED_SOURCES)}; {needs}"
-
-    def _prerequisites(self, source: IdSource, operation: Operation) -> Iterator[str]:
-        """Yield the ids that a source needs and that the operation does not have: a business, for its ad accounts."""
-        available = compile_tool(operation).places
-        for argument in compile_tool(source.operation).required:
-            if argument not in available and argument not in self.common:
-                yield argument
-
-    def _chain_text(self, source: IdSource, chained: Collection[tuple[IdSource, str]]) -> str:
-        """Return the clause on the first id that a source needs itself; "" where it needs none, or nothing lists it."""
-        for argument, prerequisite in self.for_operation(source.operation).items():
-            if (source, argument) in chained:
-                return f", where {code_span(argument, 64)} is from {self._source_text(prerequisite)}"
-        return ""
-
-    def _source_text(self, source: IdSource | None) -> str:
-        if source is None:
-            return "ask the user"
-        field = f" ({code_span(source.field, 40)})" if source.field else ""
-        field = " (the end of `uri`)" if source.field == "uri" else field
-        kinds = (
-            f"{name}={value if isinstance(value, str) else ','.join(value)}" for (_, name), value in source.narrowing
-        )
-        return f"`{callable_id(source.operation)}`{''.join(f' with {code_span(kind, 60)}' for kind in kinds)}{field}"
 
 
 def _area_body(
@@ -204,7 +106,7 @@ def _main_operations(operations: Sequence[Operation]) -> list[Operation]:
 
 def _operation_line(operation: Operation, common: Collection[str]) -> str:
     required = [code_span(name, 40) for name in compile_tool(operation).required if name not in common]
-    arguments = f"; {join_names(required, 5)}" if required else ""
+    arguments = f"; {join_names(required, MAX_REQUIRED)}" if required else ""
     deprecated = "deprecated, " if operation.deprecated else ""
     return f"- `{callable_id(operation)}` ({deprecated}{operation.effect}{arguments}): {_safe_summary(operation, 100)}"
 
@@ -287,11 +189,15 @@ def _example(question: Question, ids: IdGuide, command: str) -> str:
 
 
 def _with_placeholders(operation: Operation, arguments: Mapping[str, object], ids: IdGuide) -> dict[str, object]:
-    """Return arguments in which an id that is looked up is a placeholder, as far as the description takes one."""
+    """Return arguments in which a file, and an id that is looked up, is a placeholder, where one is taken."""
     looked_up = {*ids.for_operation(operation), *ids.common}
     tool = compile_tool(operation)
     return {
-        name: placeholder(name) if name in looked_up and takes_placeholder(argument_schema(tool, name)) else value
+        name: _FILE
+        if file_form(tool, name) is not None
+        else placeholder(name)
+        if name in looked_up and takes_placeholder(argument_schema(tool, name))
+        else value
         for name, value in arguments.items()
     }
 
@@ -324,7 +230,7 @@ class Outline:
 
 def build_skills(outline: Outline) -> dict[str, str]:
     """Return path under `skills/` -> text."""
-    described = _area_descriptions(outline) if outline.has_area_skills else {}
+    described = _area_texts(outline) if outline.has_area_skills else {}
     texts: dict[str, str] = {}
     bodies: dict[str, str] = {}
     for area in outline.areas:
@@ -336,9 +242,11 @@ def build_skills(outline: Outline) -> dict[str, str]:
         section = recipes_section(recipes, outline.values["command"], outline.settings)
         bodies[skill_name] = "\n\n".join(filter(None, (text, section)))
         if outline.has_area_skills:
-            texts |= _area_skill(outline, area, bodies[skill_name], described[area.slug])
+            texts |= _area_skill(outline, area, bodies[skill_name], described[area.slug].description)
     description = main_description(outline.subject, outline.areas)
-    rows = "\n".join(_area_row(outline, area) for area in outline.areas)
+    rows = "\n".join(
+        _area_row(outline, area, described[area.slug].row) for area in outline.areas if area.slug in described
+    )
     body = [fill_template("rules.md", **outline.values)]
     if outline.has_area_skills:
         common = common_section(outline.ids.common_lines(), outline.settings, outline.values["command"])
@@ -372,22 +280,24 @@ def _note_names(outline: Outline, area: Area) -> tuple[str, str]:
     return area.slug, outline.skill_name(area)
 
 
-def _area_descriptions(outline: Outline) -> dict[str, str]:
+def _area_texts(outline: Outline) -> dict[str, AreaText]:
     names = sum(len(outline.skill_name(area)) for area in outline.areas) + 2 * len(outline.name)
     fixed = main_description(outline.subject, outline.areas), agent_description(outline.subject)
-    return area_descriptions(outline.subject, outline.areas, names + sum(map(len, fixed)))
+    return area_texts(outline.subject, outline.areas, names + sum(map(len, fixed)))
 
 
 def _area_skill(outline: Outline, area: Area, body: str, description: str) -> dict[str, str]:
     skill_name, label = outline.skill_name(area), inert_line(area.label, 80)
     about = inert_line(area.about, 200).rstrip(".")
+    count = len(area.operations)
+    about = about or f"{count} {'operation' if count == 1 else 'operations'} of {outline.title}"
     text = fill_template(
         "skill.md",
         **outline.values,
         name=skill_name,
         description=yaml_string(description),
         heading=f"{outline.title}: {label}",
-        about=f"{about}." if about else f"{len(area.operations)} operations of {outline.title}.",
+        about=f"{about}.",
         body=body,
         notes="@notes@",
     )
@@ -396,7 +306,7 @@ def _area_skill(outline: Outline, area: Area, body: str, description: str) -> di
 
 def build_agent(outline: Outline) -> str:
     """Return the agent that turns a goal into calls of several areas."""
-    rows = "\n".join(_area_row(outline, area) for area in outline.areas)
+    rows = "\n".join(_area_row(outline, area, "") for area in outline.areas)
     operations = [operation for area in outline.areas for operation in area.operations]
     ids = [*outline.ids.common_lines(), *outline.ids.lines(operations, MAX_SOURCES, {})]
     return fill_template(
@@ -410,10 +320,18 @@ def build_agent(outline: Outline) -> str:
     )
 
 
-def _area_row(outline: Outline, area: Area) -> str:
-    about = inert_line(area.about, 120).rstrip(".") or ", ".join(
-        f"{verb} {subject.name}" for subject in subjects(area.operations, area.label)[:3] for verb in subject.verbs[:1]
-    )
-    sentence = about if not about or about.endswith(("?", "!", "…")) else f"{about}."
+def _area_row(outline: Outline, area: Area, text: str) -> str:
+    """Return the row of an area in an index: a text, else that of its tag, else what one does with its things."""
+    about = text or inert_line(area.about, 120).rstrip(".") or _actions(area)
+    sentence = about if not about or about.endswith(("?", "!", "…")) else f"{about[:1].upper()}{about[1:]}."
     skill = f"{outline.name}:{outline.skill_name(area)}"
     return f"- {inert_line(area.label, 80)} ({len(area.operations)}): {sentence} `{skill}`"
+
+
+def _actions(area: Area) -> str:
+    """Return what one does with the first things of an area: `create campaigns, find ad sets, change history`."""
+    return ", ".join(
+        subject.name if verb == "report" else f"{verb} {subject.name}"
+        for subject in subjects(area.operations, area.label)[:3]
+        for verb in subject.verbs[:1]
+    )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nlapi.openapi.model import as_list, as_map
-from nlapi.openapi.spec import READ_METHODS, Operation, Spec
+from nlapi.openapi.model import as_list
+from nlapi.openapi.spec import Operation, Spec
+from nlapi.plugin.keywords import argument_definition, body_fields
 from nlapi.plugin.markdown import inert_line
-from nlapi.resources.answers import answer_schemas
 from nlapi.resources.effect_verbs import VerbForm, parse_verb
 from nlapi.resources.naming import IMPERATIVES, PLAIN_VERBS, STOPWORDS, VERBS, plural, singular, split_words, stem
 from nlapi.resources.nouns import VERSION, noun_of, singular_noun
@@ -19,8 +19,6 @@ from nlapi.resources.paths import segments
 from nlapi.resources.semantics import OperationKind, OperationSemantics, Semantics, semantics_of
 from nlapi.tools.areas import Area
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.text import first_sentence
-from nlapi.tools.tool import Tool
 
 _LISTS = frozenset((OperationKind.LIST, OperationKind.READ))
 _CHANGES = frozenset((OperationKind.MERGE, OperationKind.REPLACE))
@@ -43,28 +41,8 @@ _NOUN_ENDS = frozenset(
     "by for from in of on to with at into within using via that which and or based accessible".split()
 )
 _ADJECTIVES = frozenset("multiple all new existing single specific certain list current full given several".split())
-# Stems that tell no area of an API from another: those of lists, ids and descriptions.
-_COMMON_STEMS = frozenset(
-    map(
-        stem,
-        """
-        id ids uuid gid name type limit offset page per size sort order field fields pretty expand cursor
-        token before after endpoint endpoints api apis rest operation operations method methods request
-        requests response object objects body resource resources value values information data user users
-        account specific given multiple based existing allow allows return returns available requires
-        required access manage managing support true false default optional parameter following example note
-        url uri key post send asc desc ascending descending direction
-        """.split(),
-    )
-)
 _MAX_PHRASE = 3
-# Share of the areas that have a word from which on it tells none of them.
-MAX_AREA_SHARE = 0.5
-MAX_SENTENCE = 400
-MAX_PROPERTIES = 40
 MAX_STATES = 4
-# Nouns of a model's own words, in ASCII letters: an API in another language is described by its labels.
-_PLAIN_WORD = re.compile(r"[a-z]{3,24}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +230,13 @@ def states(subject: Subject) -> list[tuple[str, Operation, str, object]]:
     return list(found.values())[:MAX_STATES]
 
 
+def person_verbs(subject: Subject) -> list[str]:
+    """Return the verbs that put a person into a field: `assignee` -> assign."""
+    names = [name for verb, operation in subject.operations if verb == "change" for name, _ in body_fields(operation)]
+    words = [singular(word) for name in names for word in split_words(name.rpartition(".")[2])[-1:]]
+    return list(dict.fromkeys(word[:-2] for word in words if word.endswith("ee") and _is_base(word[:-2])))
+
+
 def _state_verb(state: str) -> str:
     """Return the verb that leads to a state: PAUSED -> pause, OFF -> turn off; "" without one."""
     if state.lower() in ("on", "off"):
@@ -264,7 +249,7 @@ def _body_fields(operation: Operation) -> Iterator[tuple[str, Mapping[str, objec
     tool = compile_tool(operation)
     for name, (location, _) in tool.places.items():
         if location == "body":
-            yield name, _definition(tool, name)
+            yield name, argument_definition(tool, name)
 
 
 def _state_values(name: str, schema: Mapping[str, object]) -> Iterable[object]:
@@ -293,81 +278,3 @@ def _by_use(operations: Sequence[Operation], label: str) -> tuple[Operation, ...
     listed = set(order)
     everything = [*order, *(operation for operation in operations if operation not in listed)]
     return tuple(sorted(everything, key=lambda operation: operation.deprecated))
-
-
-class Keywords:
-    """The words by which each area of an API is told from the others."""
-
-    def __init__(self, areas: Sequence[Area]) -> None:
-        # What is said in names and summaries goes before what is said in descriptions alone.
-        self._tiers = [_Tier(areas, _named_words), _Tier(areas, _described_words)]
-
-    def of(self, area: Area, known: str) -> list[str]:
-        """Return the words of an area that few others have, most telling first, without those of `known`."""
-        known_stems = {stem(word) for word in split_words(known)} | _COMMON_STEMS
-        words = [word for tier in self._tiers for word in tier.words(area)]
-        return list({stem(word): word for word in reversed(words) if stem(word) not in known_stems}.values())[::-1]
-
-
-class _Tier:
-    """The words of one kind of text, by area."""
-
-    def __init__(self, areas: Sequence[Area], words_of: Callable[[Operation], Iterable[str]]) -> None:
-        self._words = {
-            area.slug: Counter(word for operation in area.operations for word in _telling(words_of(operation)))
-            for area in areas
-        }
-        self._areas = Counter(word for words in self._words.values() for word in set(map(stem, words)))
-
-    def words(self, area: Area) -> list[str]:
-        total = len(self._words)
-        counts: Counter[str] = Counter()
-        spellings: dict[str, str] = {}
-        for word, count in self._words[area.slug].most_common():
-            counts[stem(word)] += count
-            spellings.setdefault(stem(word), word)
-        scores = {
-            root: math.log(1 + count) * math.log(1 + total / self._areas[root])
-            for root, count in counts.items()
-            if self._areas[root] <= max(1, total * MAX_AREA_SHARE)
-        }
-        return [spellings[root] for root in sorted(scores, key=lambda root: (-scores[root], root))]
-
-
-def _named_words(operation: Operation) -> Iterator[str]:
-    tool = compile_tool(operation)
-    yield from split_words(operation.summary or first_sentence(operation.description[:MAX_SENTENCE]))
-    yield from split_words(operation.path.rpartition("/")[2])
-    for name, (location, _) in tool.places.items():
-        yield from split_words(name)
-        # What is asked of a report is a value: impressions, spend, age.
-        if operation.method in READ_METHODS:
-            yield from (word for value in _choices(tool, name) for word in split_words(value))
-        # Many bodies are one object: {"data": {...}}.
-        if location == "body":
-            properties = answer_schemas(operation.spec).reader.properties(_definition(tool, name))
-            yield from (word for inner in list(properties)[:MAX_PROPERTIES] for word in split_words(inner))
-
-
-def _choices(tool: Tool, name: str) -> list[str]:
-    """Return the texts that an argument may be, or the items of its list."""
-    schema = _definition(tool, name)
-    target = str(as_map(schema.get("items")).get("$ref", "")).rpartition("/")[2]
-    items = as_map(as_map(tool.input_schema.get("$defs")).get(target)) or as_map(schema.get("items"))
-    values = [*as_list(schema.get("enum")), *as_list(items.get("enum"))]
-    return [value for value in values if isinstance(value, str)][:MAX_PROPERTIES]
-
-
-def _described_words(operation: Operation) -> Iterable[str]:
-    return split_words(first_sentence(operation.description[:MAX_SENTENCE]))
-
-
-def _telling(words: Iterable[str]) -> set[str]:
-    return {word for word in words if _PLAIN_WORD.fullmatch(word) and word not in STOPWORDS and word not in _ADJECTIVES}
-
-
-def _definition(tool: Tool, name: str) -> Mapping[str, object]:
-    """Return the schema of an argument, of a reference that of its target."""
-    schema = as_map(tool.input_schema["properties"].get(name))
-    target = str(schema.get("$ref", "")).rpartition("/")[2]
-    return {**as_map(as_map(tool.input_schema.get("$defs")).get(target)), **schema} if target else schema

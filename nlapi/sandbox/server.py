@@ -289,7 +289,9 @@ def _server(sandbox: Sandbox, on_ready: Callable[[], object]) -> Any:
 
         def stop(self) -> None:
             self.should_exit = True
-            self.loop.call_soon_threadsafe(self.woken.set)
+            # The loop looks every 0.1 s by itself, and may have ended since the line above.
+            with suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(self.woken.set)
 
         async def main_loop(self) -> None:
             await self.on_tick(0)

@@ -91,17 +91,36 @@ def to_wire_units(tool: Tool, arguments: Mapping[str, object]) -> dict[str, obje
             types = schema_types(part)
             if isinstance(value, float) and value.is_integer() and "integer" in types and "number" not in types:
                 value = int(value)
-        if not isinstance(value, str) or unit is None:
-            return value
-        try:
-            number = parse_amount(value, unit)
-        except ArgumentError as error:
-            raise ArgumentError(f"{single_line(name)}: {error.message}", hint=error.hint) from None
-        if number is None:
-            return value
-        return str(number) if any("string" in schema_types(part) for part in parts) else number
+        return value if unit is None else _wire_amount(name, parts, unit, value)
 
     return _visit_values(tool, arguments, convert)
+
+
+def schema_to_wire_units(name: str, schema: object, value: Any) -> Any:
+    """Return a value that belongs to no operation, as an input of a workflow, with its amounts in wire units.
+
+    Objects are read by the properties of their own schema. ArgumentError as `to_wire_units` raises it.
+    """
+    if not isinstance(schema, Mapping):
+        return value
+    if isinstance(value, Mapping):
+        properties = as_map(schema.get("properties"))
+        return {key: schema_to_wire_units(str(key), properties.get(key), item) for key, item in value.items()}
+    unit = read_unit(name, [schema]) if isinstance(value, str) else None
+    return value if unit is None else _wire_amount(name, (schema,), unit, value)
+
+
+def _wire_amount(name: str, parts: _Parts, unit: WireUnit, value: Any) -> Any:
+    """Return a text with its unit as a number in units of the wire; any other value as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        number = parse_amount(value, unit)
+    except ArgumentError as error:
+        raise ArgumentError(f"{single_line(name)}: {error.message}", hint=error.hint) from None
+    if number is None:
+        return value
+    return str(number) if any("string" in schema_types(part) for part in parts) else number
 
 
 def _currency_in(values: Mapping[str, object], otherwise: str) -> str:

@@ -339,12 +339,14 @@ class SchemaText:
     def _value_text(self, schema: Schema) -> str:
         """Return the description of a value as far as the detail has room, with an example where it needs one."""
         text, is_cut = cut_text(_own_text(schema), self.detail.text)
+        is_open = bool(text) and not is_cut and text[-1].isalnum()
         examples = as_list(schema.get("examples"))
         example = examples[0] if examples else schema.get("example")
         is_plain = isinstance(example, str) and 0 < len(example) <= 60 and self.detail.text
         is_shown = is_plain and "enum" not in schema and str(example) not in text and "default" not in schema
         parts = [text, "…" if is_cut and text else ""]
-        parts += [f"Such as {code_span(example, 60)}."] if is_shown and "format" not in schema else []
+        if is_shown and "format" not in schema:
+            parts = [f"{text}." if is_open else text, *parts[1:], f"Such as {code_span(example, 60)}."]
         return " ".join(part for part in parts if part)
 
 

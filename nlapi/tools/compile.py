@@ -13,7 +13,7 @@ from nlapi.openapi.hints import extension_fields, is_hidden, read_hints
 from nlapi.openapi.model import Body, Parameter, Schema, is_form, may_be_json
 from nlapi.openapi.references import is_cyclic
 from nlapi.openapi.schema_upgrade import SCHEMA_KEYWORDS, SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.names import argument_name, tool_names
 from nlapi.tools.text import first_sentence, has_words_of, plain_text
 from nlapi.tools.tool import Place, Tool
@@ -44,6 +44,9 @@ OBJECT_CONSTRAINTS = ("minProperties", "maxProperties", "dependentRequired")
 
 # Keywords that an object schema may have for its properties to become arguments of their own.
 FLAT_KEYWORDS = ANNOTATIONS | {"type", "properties", "required", "additionalProperties", *OBJECT_CONSTRAINTS}
+
+# What the schema of an object may have beside annotations if nothing of the object is described.
+_EMPTY_OBJECT = frozenset(("type", "properties", "additionalProperties"))
 
 PARAMETER_LOCATIONS = ("path", "query", "header", "cookie")
 SCALAR_TYPES = ("string", "integer", "number", "boolean")
@@ -287,7 +290,7 @@ def compile_tool(operation: Operation) -> Tool:
 
 
 def _compile(operation: Operation, factory: _ToolFactory) -> Tool:
-    arguments = _ArgumentBuilder(factory.pool)
+    arguments = _ArgumentBuilder(factory.pool, is_read=operation.effect is Effect.READ)
     for location in PARAMETER_LOCATIONS:
         for parameter in operation.parameters:
             if parameter.location == location:
@@ -307,8 +310,9 @@ def _compile(operation: Operation, factory: _ToolFactory) -> Tool:
 class _ArgumentBuilder:
     """The arguments of one tool during its construction."""
 
-    def __init__(self, pool: SchemaPool) -> None:
+    def __init__(self, pool: SchemaPool, *, is_read: bool) -> None:
         self.pool = pool
+        self.is_read = is_read
         self.properties: dict[str, Any] = {}
         self.required: list[str] = []
         self.places: dict[str, Place] = {}
@@ -392,7 +396,23 @@ class _ArgumentBuilder:
                 schema = {"type": "string", **content}
         elif is_form(body.content_type):
             schema = _form_schema(schema)
-        self._add(("body", ""), schema, description, body.required)
+        self._add(("body", ""), schema, description, body.required and not self._may_be_empty(schema))
+
+    def _may_be_empty(self, schema: Schema) -> bool:
+        """Return whether a required body is `{}`, as `build` sends it, where nothing is given.
+
+        Nothing of the object is described then. In a change `{}` could empty what is there, so that it has to be said,
+        unless the object can have no property.
+        """
+        keywords = self.pool.spec.schema(schema)
+        if (
+            keywords.get("type") != "object"
+            or set(keywords) - ANNOTATIONS - _EMPTY_OBJECT
+            or keywords.get("properties")
+        ):
+            return False
+        additional = keywords.get("additionalProperties")
+        return additional is False or (self.is_read and additional in (None, True))
 
 
 def _has_properties(content_type: str) -> bool:

@@ -84,11 +84,12 @@ async def read_pages(
         if listener is not None:
             listener(series)
         following = next_arguments(call, result)
-        if following is None:
-            return series
-        if len(series.entries) >= max_items:
+        # The last page too may have more entries than are wanted.
+        if len(series.entries) > max_items or (len(series.entries) == max_items and following is not None):
             del series.entries[max_items:]
             return _ended(series, SeriesEnd.ITEMS)
+        if following is None:
+            return series
         if series.pages >= max_pages:
             return _ended(series, SeriesEnd.PAGES)
         if not following:

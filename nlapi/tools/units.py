@@ -180,9 +180,12 @@ def _scale(unit: str, currency: str) -> Decimal:
     return SCALES.get(unit, Decimal(1))
 
 
-def from_wire(value: int | float, unit: str) -> int | float:
-    """Return a value of an answer in people's units: from_wire(50000000, "micros") -> 50."""
-    return _plain_number(Decimal(str(value)) / SCALES.get(unit.lower(), Decimal(1)))
+def from_wire(value: int | float, unit: str, currency: str = "") -> int | float:
+    """Return a value of an answer in people's units: from_wire(50000000, "micros") -> 50.
+
+    from_wire(500, "cents", "JPY") is 500, as `to_wire` has it.
+    """
+    return _plain_number(Decimal(str(value)) / _scale(unit.lower(), currency))
 
 
 def parse_amount(text: str, unit: WireUnit) -> int | float | None:

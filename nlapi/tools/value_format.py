@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -12,7 +12,7 @@ from nlapi.resources.answers import field_schema
 from nlapi.resources.identity import Item, is_empty, name_of, text_of
 from nlapi.resources.naming import name_words, stem
 from nlapi.tools.unit_evidence import likely_money_unit, read_unit
-from nlapi.tools.units import Dimension, UnitEvidence, from_wire
+from nlapi.tools.units import CURRENCY_DECIMALS, Dimension, UnitEvidence, from_wire
 
 CURRENCY_FIELDS = ("currency", "currency_code", "currencyCode")
 
@@ -32,6 +32,8 @@ _IDENTIFIER_WORDS = frozenset("id ids number no nr code port serial version revi
 # Ranges in which a number is a Unix time in seconds (1973 to 2096) or in milliseconds (1973 to 2096). Smaller numbers
 # are durations or counts.
 _EPOCHS = ((10**8, 4 * 10**9, 1), (10**11, 4 * 10**12, 1_000))
+
+_MINOR_SUFFIX = re.compile(r"[_-]?(?:[mM]icros?|MICROS?)$|[_-](?:cents?|CENTS?)$|(?<=[a-z0-9])Cents?$")
 
 # A table cell names this many entries of a list and counts the others.
 _MAX_LISTED = 5
@@ -147,13 +149,15 @@ def _format_number(operation: Operation | None, path: str, number: float, item: 
         rounded = round(number, 2) if isinstance(number, float) else number
         is_count = _IDENTIFIER_WORDS.isdisjoint(name_words(path.rpartition(".")[2])[-1:])
         return f"{rounded:,}" if grouped and is_count and abs(rounded) >= 10_000 else str(rounded)
-    amount = from_wire(number, unit)
+    currency = next((str(item[name]) for name in CURRENCY_FIELDS if item and item.get(name)), "")
+    # An API writes `jpy` as well.
+    code = currency.upper()
+    amount = from_wire(number, unit, code)
     if unit in ("fraction", "basis_points"):
         return f"{amount:g}%"
     if unit == "milliseconds":
         return f"{amount:g} s"
-    text = f"{amount:,}" if isinstance(amount, int) else f"{amount:,.2f}"
-    currency = next((str(item[name]) for name in CURRENCY_FIELDS if item and item.get(name)), "")
+    text = f"{amount:,}" if isinstance(amount, int) else f"{amount:,.{CURRENCY_DECIMALS.get(code, 2)}f}"
     return f"{text} {currency}" if currency else text
 
 
@@ -166,20 +170,27 @@ def unit_at(operation: Operation | None, path: str) -> str:
     return likely_money_unit(set(map(stem, name_words(path))) - {"cent"})
 
 
-def column_labels(paths: Sequence[str]) -> list[str]:
+def column_labels(paths: Sequence[str], amounts: Collection[str] = ()) -> list[str]:
     """Return the labels of columns: the last part of each path, with the one before it where several end alike.
 
-    Amounts are shown in units of their currency, so `budget_micros` is labelled `budget`.
+    `amounts` are the paths that are shown in units of their currency: `budget_micros` is labelled `budget` there.
     """
     lasts = [path.rpartition(".")[2] for path in paths]
     labels = [
         last if lasts.count(last) == 1 else ".".join(path.split(".")[-2:])
         for path, last in zip(paths, lasts, strict=True)
     ]
-    bare = list(map(field_label, labels))
+    bare = [field_label(label) if path in amounts else label for label, path in zip(labels, paths, strict=True)]
     return [new if bare.count(new) == 1 else label for new, label in zip(bare, labels, strict=True)]
 
 
 def field_label(path: str) -> str:
-    """Return the label of the field at a path, without `micros`, as its amount is shown in units of the currency."""
-    return re.sub(r"[_-]?micros?$", "", path, flags=re.IGNORECASE) or path
+    """Return the label of an amount that is shown in units of its currency: without `micros` or `cents`."""
+    return _MINOR_SUFFIX.sub("", path) or path
+
+
+def is_shown_as_money(operation: Operation | None, path: str, values: Iterable[object]) -> bool:
+    """Return whether the values of a field are numbers in micros or cents, which are shown in units of the currency."""
+    numbers = [value for value in values if not is_empty(value)]
+    are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in numbers)
+    return are_numbers and unit_at(operation, path) in ("micros", "cents", "minor")

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import sys
+from contextlib import redirect_stderr, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+from mcp import Client
 
+from nlapi.cli.main import main
 from tests.accounts.kit import CONFIDENTIAL, description, register
 from tests.authorization_server import LoopbackAuthorizationServer
 from tests.cli.kit import run
+from tests.mcp.test_mcp_http import serving, talk
 from tests.messages_server import MessagesServer, say
 from tests.servers import Echo, Received, Reply
 
@@ -138,3 +145,120 @@ def test_no_output_has_a_token_or_the_secret_of_a_client(
     assert len(secrets) >= 5
     for secret in secrets:
         assert not [text for text in texts if secret in text]
+
+
+ALL = {kind: CANARIES[kind] for kind in ("header", "query", "cookie", "basic")}
+REFERENCES = ("env", "file", "cmd")
+MCP_TOKEN = "canary-Mc+9/iiiiiiii"
+
+
+def everywhere(url: str) -> dict[str, Any]:
+    """A description whose operations want a credential in each place at once, and one of each kind of reference."""
+    more = {name: {"type": "apiKey", "in": "header", "name": f"X-{name.title()}"} for name in REFERENCES}
+    schemes = {**{kind: SCHEMES[kind] for kind in ALL}, **more}
+    document = description(url, schemes)
+    document["security"] = [{id: [] for id in schemes}]
+    return document
+
+
+def log_in_everywhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Log in to each scheme, and return the secret of each."""
+    for kind, canary in ALL.items():
+        assert run("auth", "login", "shop", kind, stdin=f"{canary}\n").code == 0
+    secrets = {name: f"canary-{name}+0/jjjjjjjj" for name in REFERENCES}
+    monkeypatch.setenv("CANARY", secrets["env"])
+    (folder / "secret").write_text(secrets["file"])
+    (folder / "secret.cmd").write_text(secrets["cmd"])
+    places = {"env": "env:CANARY", "file": f"file:{folder}/secret", "cmd": f"cmd:cat {folder}/secret.cmd"}
+    for name, place in places.items():
+        assert run("auth", "login", "shop", name, "--reference", place).code == 0
+    return {**{kind: secret_of(kind) for kind in ALL}, **secrets}
+
+
+class _BrokenInput(io.TextIOBase):
+    """A standard input that fails as nothing in nlapi expects."""
+
+    @property
+    def buffer(self) -> Any:
+        raise RuntimeError("broken")
+
+
+def crash(*words: str) -> str:
+    """What a command prints that crashes while it reads, with its traceback."""
+    err = io.StringIO()
+    before = sys.argv, sys.stdin
+    sys.argv, sys.stdin = ["nlapi", *words], _BrokenInput()  # type: ignore[assignment]
+    try:
+        with redirect_stderr(err), pytest.raises(RuntimeError) as caught:
+            main()
+        with redirect_stderr(err):
+            # As the interpreter ends, with the hook that the command has set.
+            sys.excepthook(caught.type, caught.value, caught.tb)
+    finally:
+        sys.argv, sys.stdin = before
+    assert "Traceback" in err.getvalue()
+    return err.getvalue()
+
+
+def command_lines() -> str:
+    """The command lines of the processes of this machine that can be read; "" where there is no /proc."""
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            lines.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return "\n".join(lines)
+
+
+async def talked(client: Client) -> str:
+    """What an MCP client gets to see: tools, and the answers of calls that echo the request."""
+    tools = await client.list_tools()
+    answers = [
+        await client.call_tool("listOrders", {}),
+        await client.call_tool("deleteOrder", {"id": "1"}),
+        await client.call_tool("deleteOrder", {}),
+    ]
+    return "".join(entry.model_dump_json() for entry in (tools, *answers))
+
+
+def test_no_crash_plugin_server_or_process_list_has_a_credential(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def answer(request: Received) -> Reply:
+        seen.append(command_lines())
+        return echo(request)
+
+    with Echo(answer) as api:
+        register(tmp_path, everywhere(api.url))
+        secrets = {**log_in_everywhere(tmp_path, monkeypatch), "mcp": MCP_TOKEN}
+        monkeypatch.setenv("NLAPI_DEBUG", "1")
+        monkeypatch.setenv("MCP_TOKEN", MCP_TOKEN)
+        texts = [crash("call", "shop", "deleteOrder", "id=1", "--raw-body", "-", "--yes")]
+        outputs = [
+            run("call", "shop", "listOrders"),
+            run("call", "shop", "listOrders", "-v"),
+            run("call", "shop", "listOrders", "-i"),
+            run("call", "shop", "listOrders", "--curl"),
+            run("plugin", "build", "shop", "-o", str(tmp_path / "plugin")),
+            run("describe", "shop", "listOrders"),
+            run("doctor"),
+        ]
+        assert (outputs[0].code, outputs[4].code) == (0, 0), outputs[4].err
+        with serving("shop", "--http", "127.0.0.1:0", "--token", "env:MCP_TOKEN") as url:
+            texts += [talk(url, talked, Authorization=f"Bearer {MCP_TOKEN}"), httpx2.post(url, json={}).text]
+        assert "listOrders" in texts[1]
+        assert len(seen) >= 4, "the process list was read at each request"
+        carried = repr([(request.target, request.headers) for request in api.received])
+    for name, secret in secrets.items():
+        assert name == "mcp" or any(form in carried for form in forms(secret)), f"{name} reached the API"
+    texts += [ran.out + ran.err for ran in outputs] + seen
+    for file in tmp_path.rglob("*"):
+        if not file.is_file() or file.name in ("secret", "secret.cmd"):
+            continue
+        if (config / "logins") in file.parents:
+            assert file.stat().st_mode & 0o077 == 0, file
+        else:
+            texts.append(file.read_text(errors="replace"))
+    hits = [(name, form) for name, secret in secrets.items() for form in forms(secret) for t in texts if form in t]
+    assert hits == []

@@ -158,10 +158,25 @@ def test_of_many_processes_with_an_ended_token_one_renews_it(
     file.write_text(json.dumps(content))
     processes = [
         subprocess.Popen([NLAPI, "call", "shop", "listOrders"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        for _ in range(4)
+        for _ in range(2)
     ]
-    assert [process.communicate()[1] and process.returncode for process in processes] == [0] * 4
-    assert (server.refreshed, server.reused, len(server.api_calls)) == (1, 0, 4)
+    assert [process.communicate() and process.returncode for process in processes] == [0] * 2
+    assert (server.refreshed, server.reused, len(server.api_calls)) == (1, 0, 2)
+
+
+def test_a_login_of_an_environment_is_printed_and_forgotten_by_its_name(tmp_path: Path) -> None:
+    servers = [
+        {"url": "http://127.0.0.1:9", "description": "Live"},
+        {"url": "http://127.0.0.1:8", "description": "Test"},
+    ]
+    register(tmp_path, description("http://127.0.0.1:9", SCHEMES, servers=servers))
+    for env in ("live", "test"):
+        assert run("auth", "login", "shop", "--env", env, stdin=f"{KEY}-{env}\n").code == 0
+    assert run("auth", "token", "shop", "--env", "test").out == f"{KEY}-test\n"
+    assert run("auth", "logout", "shop", "--env", "test").code == 0
+    ran = run("auth", "token", "shop", "--env", "test")
+    assert ran.complaint == "there is no login shop --env test (`nlapi auth login shop --env test` stores one)"
+    assert run("auth", "token", "shop", "--env", "live").out == f"{KEY}-live\n"
 
 
 def test_help_loads_neither_authlib_nor_keyring() -> None:

@@ -71,9 +71,13 @@ def test_the_bounds_of_all_are_told(tmp_path: Path) -> None:
     with Echo(paged) as api:
         source = things(tmp_path, api.url)
         some = run("call", source, "listThings", "--all", "--max-items", "4", "-o", "ndjson")
+        # All come on the last page.
+        last = run("call", source, "listThings", "limit=7", "--all", "--max-items", "2")
         one = run("call", source, "listThings", "--all", "--max-pages", "1", "--jq", "length")
     assert len(some.lines) == 4
     assert some.err == "4 entries of 7 on 2 pages; there are more (--max-items 4 is reached)\n"
+    assert last.json == THINGS[:2]
+    assert last.err == "2 entries of 7 on 1 page; there are more (--max-items 2 is reached)\n"
     assert one.out == "3\n"
     assert "--max-pages 1 is reached" in one.err
     assert run("call", source, "listThings", "--max-pages", "1").complaint.startswith("--max-items and --max-pages")

@@ -162,6 +162,8 @@ def test_setup_asks_for_what_is_not_given(tmp_path: Path) -> None:
         terminal.expect("Its name from now on? [notes]: ")
         terminal.type("memo\n")
         terminal.expect("token (bearer token): ")
+        # What comes next is asked for, and not recommended.
+        assert "nlapi auth login" not in terminal.seen
         terminal.type("tok-5b7e91\n")
         terminal.expect("nlapi ask")
         assert terminal.end() == 0

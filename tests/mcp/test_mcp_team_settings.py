@@ -87,7 +87,7 @@ def test_one_api_has_no_prefix_and_without_roles_everyone_may_do_all() -> None:
         ('verdict = "ask"', 'verdict = "never"', 25, "'never' is not one of"),
         ('hide = ["*email*"]', 'hide = ["$.a["]', 18, "is no JSONPath"),
         ("[server]", "[servers]", 1, "'servers' is not known"),
-        ('role = "operator"', 'role = "operator"\nage = 7', 33, "'age' is not known; there is token, role"),
+        ('role = "operator"', 'role = "operator"\nage = 7', 33, "'age' is not known; there is token, subject, role"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(old: str, new: str, line: int, says: str) -> None:

@@ -177,6 +177,24 @@ def test_what_was_configured_is_in_no_file_and_no_environment(session: ClientSes
     assert "CLAUDE_PLUGIN_OPTION_TOKEN" in session.run(f"{plain} --base-url {session.options['base_url']}")
 
 
+@pytest.mark.parametrize(
+    "moves",
+    [
+        'printf %s @URL@ | tee "$@S@/base_url" "$@S@/base-url" "$@S@/options" > /dev/null',
+        "export CLAUDE_PLUGIN_OPTION_BASE_URL=@URL@ CLAUDE_PLUGIN_OPTION_base_url=@URL@ NLAPI_BASE_URL=@URL@",
+    ],
+)
+def test_what_is_written_beside_the_session_moves_no_read(session: ClientSession, api: Echo, moves: str) -> None:
+    with Echo(Reply(200, {"data": []})) as elsewhere:
+        values = {"URL": elsewhere.url, "S": "NLAPI_CITY_LIBRARY_SESSION"}
+        before = len(api.received)
+        session.run(f"{filled(moves, values)}; {X} listBooks")
+        assert elsewhere.received == []
+        assert len(api.received) == before + 1
+    for name in ("base_url", "base-url", "options"):
+        (session.folder / name).unlink(missing_ok=True)
+
+
 def test_a_batch_is_one_question_and_a_failure_ends_no_other(plugin: Path, tmp_path: Path) -> None:
     fault = Reply(409, {"message": "there is one"})
     with (

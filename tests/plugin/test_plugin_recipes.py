@@ -116,13 +116,18 @@ def test_each_recipe_of_the_bundled_ads_is_clean_and_runs_in_its_sandbox(home: P
         token = {"bearer": "tok-5b7e"}
         name = nlapi.call(spec, "listCampaigns", {}, base_url=sandbox.url, auth=token).data["data"][0]["name"]
         words = ("--base-url", sandbox.url, "--auth", "bearer=tok-5b7e", "--yes", "-o", "json")
-        changes = 'changes={"status": "PAUSED"}'
+        # An amount may carry its unit in an input too, inside of an object as well.
+        changes = 'changes={"status": "PAUSED", "daily_budget_micros": "60 USD"}'
         ran = run("plugin", "run", str(tmp_path / "ads"), "find-and-change-campaign", f"name={name}", changes, *words)
         assert (ran.code, json.loads(ran.out)["state"]) == (0, "done"), ran.err
         draft = run("plugin", "run", str(tmp_path / "ads"), "create-validate-and-publish-draft", "name=Summer", *words)
         assert (draft.code, json.loads(draft.out)["state"]) == (0, "done"), draft.err
         stored = nlapi.call(spec, "listCampaigns", {}, base_url=sandbox.url, auth=token).data["data"]
-        assert next(entry["status"] for entry in stored if entry["name"] == name) == "PAUSED"
+        campaign = next(entry for entry in stored if entry["name"] == name)
+        assert (campaign["status"], campaign["daily_budget_micros"]) == ("PAUSED", 60_000_000)
+        inputs = ("name=Autumn", "daily_budget_micros=50 apples")
+        refused = run("plugin", "run", str(tmp_path / "ads"), "create-validate-and-publish-draft", *inputs, *words)
+        assert (refused.code, "50 apples" in refused.err) == (2, True)
 
 
 def films(request: Received) -> Reply:

@@ -38,6 +38,8 @@ def test_what_nearly_all_operations_take_is_a_setting_and_the_skill_says_where_f
     assert "`account_id`: `listAccounts` (`id`)" in text
     assert "`nlapi-studio set account_id=ACCOUNT_ID`" in text
     assert json.loads(plugin.files["nlapi-plugin.json"])["settings"] == {"account_id": "STUDIO_ACCOUNT_ID"}
+    readme = plugin.files["README.md"].decode()
+    assert "- `account_id`, or the variable `STUDIO_ACCOUNT_ID`: Whose films they are. `nlapi-studio set" in readme
     assert json.loads(plugin_of(LIBRARY).files["nlapi-plugin.json"])["settings"] == {}
 
 

@@ -41,7 +41,9 @@ def test_the_marketplace_of_the_repository_lists_what_ships_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("name", ["ads", "gateway"])
-def test_every_example_of_a_skill_is_a_request_that_the_description_takes(name: str) -> None:
+def test_every_example_of_a_skill_is_a_request_that_the_description_takes(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "any.png"
+    file.write_bytes(b"bytes")
     told: set[str] = set()
     for skill in sorted((PLUGINS / name / "skills").glob("*/SKILL.md")):
         text = skill.read_text()
@@ -54,7 +56,7 @@ def test_every_example_of_a_skill_is_a_request_that_the_description_takes(name: 
         told |= {line.replace(" --yes", " --dry-run") for block in blocks for line in block.splitlines()}
     assert len(told) > 20
     for line in sorted(told):
-        program, *words = shlex.split(line)
+        program, *words = [word.replace("=@PATH", f"=@{file}") for word in shlex.split(line)]
         assert program == f"nlapi-{name}"
         shown = run(
             "call", name, *words, *(() if "--dry-run" in words else ("--dry-run",)), "--base-url", "http://127.0.0.1:9"

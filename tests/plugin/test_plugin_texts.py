@@ -225,3 +225,19 @@ def test_the_description_in_any_plugin_makes_the_plugin_again(entries: list[tupl
     again = plugin_with_effects(made.files["api/openapi.json"])
     assert [path for path, content in made.files.items() if again.files.get(path) != content] == []
     assert broken_rules(made.files) == ()
+
+
+def test_a_field_whose_text_names_an_id_has_its_source() -> None:
+    fields = {
+        "assignee": {"type": "string", "description": "Gid of a user."},
+        "mood": {"type": "string", "description": "How the user is."},
+    }
+    body = {"content": {"application/json": {"schema": {"type": "object", "properties": fields}}}}
+    paths = {
+        "/users": {"get": lists("id", "name")},
+        "/tasks": {"get": lists("id"), "post": {**plain(), "requestBody": body}},
+    }
+    files = plugin_of(described(paths), name="things").files
+    text = "\n".join(content.decode() for path, content in files.items() if path.endswith("SKILL.md"))
+    assert re.search(r"(?m)^- `assignee` from `get_users` \(`id`\)", text)
+    assert "`mood` from" not in text

@@ -109,6 +109,20 @@ WAYS = {
     "a batch without consent": "@X@ batch commands.jsonl",
     "nlapi ask": "nlapi ask 'add the book Dune' -a @API@ --base-url @URL@ @AUTH@ --planner offline --yes --no-log",
     "a copy of the description": "nlapi call copy.json @C@ --base-url @URL@ @AUTH@ --yes",
+    "a copy without either": "cp copy.json c.json; env -u CLAUDECODE -u @S@ nlapi call c.json @C@ --base-url @URL@ "
+    "@AUTH@ --yes",
+    "a copy on standard input": "env -u CLAUDECODE -u @S@ nlapi call - @C@ --base-url @URL@ @AUTH@ --yes < copy.json",
+    "a copy in an empty environment": 'env -i PATH="$PATH" PYTHONPATH="$PYTHONPATH" HOME="$PWD" '
+    "nlapi call copy.json @C@ --base-url @URL@ @AUTH@ --yes",
+    "a copy that has left": 'rm -f out; touch out; (env -i PATH="$PATH" PYTHONPATH="$PYTHONPATH" HOME="$PWD" '
+    "setsid nlapi call copy.json @C@ --base-url @URL@ @AUTH@ --yes > out 2>&1 &); exit 0",
+    "a registered copy": 'export HOME="$PWD/r"; nlapi api add mine copy.json --base-url @URL@; '
+    "env -u CLAUDECODE -u @S@ nlapi call mine @C@ @AUTH@ --yes",
+    "python with a copy": "env -u CLAUDECODE -u @S@ @PY@ library.py copy.json @OP@ @URL@ @SCHEME@ @PAIRS@",
+    "python with a copy that has left": "rm -f out; touch out; (env -u CLAUDECODE -u @S@ setsid @PY@ library.py "
+    "copy.json @OP@ @URL@ @SCHEME@ @PAIRS@ > out 2>&1 &); exit 0",
+    "a batch of a copy without either": "env -u CLAUDECODE -u @S@ nlapi batch copy.json commands.jsonl --base-url "
+    "@URL@ @AUTH@ --yes",
     "a copy that calls a change a read": "nlapi call copy.json @C@ --base-url @URL@ @AUTH@",
     "an overlay that calls a change a read": "nlapi call @API@ @C@ --overlay overlay.yaml --base-url @URL@ @AUTH@",
     "a copy of the plugin": 'cp -r "$(dirname "$(command -v @X@)")/.." mine; mine/bin/@X@ @C@ --yes',
@@ -184,6 +198,13 @@ CLIENT_ONLY = frozenset(
         "awk",
         "perl",
         "python with a session of its own",
+        "a copy on standard input",
+        "a copy in an empty environment",
+        "a copy that has left",
+        "a registered copy",
+        "python with a copy",
+        "python with a copy that has left",
+        "a batch of a copy without either",
         "an overlay that calls a change a read",
         "a server that never asks",
         "the command in the background",

@@ -174,7 +174,7 @@ def test_a_list_that_wants_the_ids_is_no_source_and_a_search_is_told_the_kind(tm
         Playlist=thing(id=TEXT, name=TEXT),
         Found={"type": "object", "properties": {"albums": page, "artists": page}},
     )
-    assert first(spec, "GET /artists/{id}", "id") == "GET /search type=['artist'] .id"
+    assert first(spec, "GET /artists/{id}", "id") == "GET /search type=('artist',) .id"
     assert first(spec, "GET /playlists/{playlist_id}", "playlist_id") == "GET /me/playlists .id"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.tools.value_format import column_labels, format_cell, format_value
+from nlapi.tools.value_format import column_labels, format_cell, format_value, is_shown_as_money
 from tests.describe import operation
 
 DIGEST = "sha256:d74508fb6632491cea586a1fd7d748dfc5274cd6fdfedee309ecdcbc2bf5cb82"
@@ -69,9 +69,20 @@ def test_an_amount_is_in_the_unit_and_the_currency_of_its_thing() -> None:
     answers = {"200": {"description": "ok", "content": {"application/json": {"schema": schema}}}}
     described = operation({"operationId": "list", "responses": answers}, path="/products")
     assert format_cell(described, "price", 2550, {"price": 2550, "currency": "EUR"}) == "25.50 EUR"
+    # The smallest unit of a yen is a yen, and of a dinar a thousandth.
+    assert format_cell(described, "price", 2550, {"price": 2550, "currency": "jpy"}) == "2,550 jpy"
+    assert format_cell(described, "price", 2551, {"price": 2551, "currency": "KWD"}) == "2.551 KWD"
     assert format_cell(described, "share", 0.125) == "12.5%"
 
 
 def test_columns_are_called_by_the_end_of_their_path() -> None:
     paths = ["metadata.name", "status.phase", "owner.name", "budget_micros", "price_micros", "price"]
-    assert column_labels(paths) == ["metadata.name", "phase", "owner.name", "budget", "price_micros", "price"]
+    labels = ["metadata.name", "phase", "owner.name", "budget", "price_micros", "price"]
+    assert column_labels(paths, paths) == labels
+    assert column_labels(["amount_cents", "feeCents", "percent", "accents"], ["amount_cents", "feeCents"]) == [
+        *("amount", "fee", "percent", "accents")
+    ]
+    # What is shown as it is keeps its name: 2,500 below `amount` would be taken for 2,500 of the currency.
+    assert column_labels(["amount_cents"]) == ["amount_cents"]
+    assert is_shown_as_money(None, "budget_micros", [1_000_000, None])
+    assert not is_shown_as_money(None, "budget_micros", ["1000000"])

@@ -15,7 +15,7 @@ from nlapi.planner.operations.features import OperationProfile, operation_profil
 from nlapi.planner.operations.purposes import simulates
 from nlapi.planner.slots.entities import OPAQUE, location_of, takes_id, takes_name
 from nlapi.planner.slots.live_names import LiveNames
-from nlapi.planner.slots.slot import Slot, is_secret, slots_of, without_credentials
+from nlapi.planner.slots.slot import Slot, is_secret, slots_of
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import IdSource, id_sources
 from nlapi.resources.naming import STOPWORDS, VERBS, singular, split_words, stem
@@ -102,9 +102,9 @@ class Catalogue:
         return self._parts[spec]
 
     def tool(self, operation: Operation) -> Tool | None:
-        """Return the Tool of an operation, without credentials; None where the description does not allow one."""
+        """Return the Tool of an operation; None where the description does not allow one."""
         if operation not in self._tools:
-            self._tools[operation] = without_credentials(self._compile(operation)) if operation.usable else None
+            self._tools[operation] = self._compile(operation) if operation.usable else None
         return self._tools[operation]
 
     def with_names(self, names: LiveNames) -> Catalogue:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -319,26 +319,6 @@ def _glossary(description: str) -> Mapping[str, object]:
         values[meaning.strip().lower()] = int(value) if value.lstrip("-").isdigit() else value
     numbers = all(isinstance(value, int) for value in values.values())
     return values if len(values) > 1 or (numbers and _STANDS_FOR.search(description)) else {}
-
-
-def without_credentials(tool: Tool) -> Tool:
-    """Return a tool that requires none of the arguments that its security schemes provide.
-
-    They stay among its arguments, as a user without a stored credential may set them by name (`--set key=...`).
-    """
-    if not any(tool.operation.security):
-        return tool
-    properties = tool.input_schema.get("properties", {})
-    required = [name for name in tool.required if not _is_credential(tool, name, properties.get(name))]
-    if len(required) == len(tool.required):
-        return tool
-    return replace(tool, input_schema={**tool.input_schema, "required": required})
-
-
-def _is_credential(tool: Tool, name: str, schema: object) -> bool:
-    location, wire = tool.places.get(name, ("body", name))
-    keywords = schema if isinstance(schema, Mapping) else {}
-    return is_unspoken(wire, location, keywords, str(keywords.get("description", "")))
 
 
 def is_secret(slot: Slot, tool: Tool) -> bool:

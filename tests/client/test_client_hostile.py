@@ -1,0 +1,161 @@
+"""Hostile arguments and hostile servers: what of them reaches the wire, the terminal and the model."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+import nlapi
+from nlapi.client.message import Request, Result
+from nlapi.errors import NlapiError
+from tests.cli.kit import Ran, notes, run
+from tests.describe import body, parameter, spec
+from tests.servers import Echo, Reply, Script
+
+OK = {"responses": {"200": {"description": "ok"}}}
+KEY = {"securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}}}
+
+
+def sent(node: dict[str, Any], arguments: dict[str, Any], *, path: str = "/x", method: str = "get") -> Request:
+    described = spec({path: {method: {**OK, "operationId": "op", **node}}})
+    return nlapi.build(described, "op", arguments)
+
+
+# Arguments
+
+
+@pytest.mark.parametrize("value", ["u1?role=admin", "u1#top", "u1;role=admin", "u1&role=admin", "//evil.example/u1"])
+def test_an_id_stays_one_segment_of_the_path(value: str) -> None:
+    node = {"parameters": [parameter("id", "path")]}
+    try:
+        url = urlsplit(sent(node, {"id": value}, path="/users/{id}/notes").url)
+    except NlapiError:
+        return
+    assert (url.netloc, url.query, url.fragment) == ("api.example", "", "")
+    assert url.path.startswith("/users/")
+    assert url.path.count("/") == 3
+
+
+@pytest.mark.parametrize(("style", "value"), [("label", "."), ("label", ["", ""]), ("simple", ["..", "."])])
+def test_a_style_makes_no_dots_that_lead_upwards(style: str, value: Any) -> None:
+    schema = {"type": "array", "items": {"type": "string"}} if isinstance(value, list) else {"type": "string"}
+    node = {"parameters": [parameter("id", "path", schema, style=style, explode=True)]}
+    try:
+        path = urlsplit(sent(node, {"id": value}, path="/users/{id}").url).path
+    except NlapiError:
+        return
+    assert path.rpartition("/")[2] not in (".", "..", "")
+
+
+@pytest.mark.parametrize("mark", ["\x0b", "\x0c", "\x1c", "\x00", "\x7f"])
+def test_no_character_that_some_server_takes_for_a_line_break_is_in_a_header(mark: str) -> None:
+    node = {"parameters": [parameter("X-Trace", "header")]}
+    try:
+        request = sent(node, {"X-Trace": f"a{mark}Authorization: Bearer evil"})
+    except NlapiError:
+        return
+    assert all(mark not in value for _, value in request.headers)
+
+
+def test_the_keys_of_an_object_name_no_other_parameter_of_the_query() -> None:
+    node = {"parameters": [parameter("filter", "query", {"type": "object"}, style="deepObject", explode=True)]}
+    query = parse_qsl(urlsplit(sent(node, {"filter": {"a]=1&admin": "1", "b": "2&admin=1"}}).url).query)
+    assert len(query) == 2
+    assert "admin" not in dict(query)
+
+
+def test_the_keys_of_a_form_name_no_other_field() -> None:
+    node = body({"type": "object"}, "application/x-www-form-urlencoded")
+    request = sent(node, {"body": {"a=1&admin": "1", "b": "2&admin=1"}}, method="post")
+    assert request.content is not None
+    assert "admin" not in dict(parse_qsl(bytes(request.content).decode()))
+
+
+def test_a_value_ends_no_part_of_a_multipart_body() -> None:
+    boundary_like = '\r\n--x\r\nContent-Disposition: form-data; name="admin"\r\n\r\n1\r\n--x--'
+    node = body({"type": "object", "properties": {"note": {"type": "string"}}}, "multipart/form-data")
+    request = sent(node, {"note": boundary_like}, method="post")
+    assert request.content is not None
+    boundary = dict(request.headers).get("Content-Type", dict(request.headers).get("content-type", ""))
+    boundary = boundary.partition("boundary=")[2].strip('"')
+    assert boundary
+    assert bytes(request.content).count(f"--{boundary}\r\n".encode()) == 1
+
+
+# Servers
+
+
+def read(api: Echo | Script) -> Result:
+    node = {**OK, "operationId": "read", "security": [{"key": []}]}
+    described = spec({"/x": {"get": node}}, servers=[{"url": api.url}], components=KEY)
+    return nlapi.call(described, "read", {}, auth={"key": "CREDENTIAL-1"}, timeout=5)
+
+
+@pytest.mark.parametrize(
+    "lengths", ["Content-Length: 2\r\nContent-Length: 200", "Content-Length: -2", "Content-Length: 2, 9"]
+)
+def test_lengths_that_contradict_each_other_are_an_error(lengths: str) -> None:
+    answer = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{lengths}\r\n\r\n{{}}".encode()
+    with Script(answer, answer, answer, answer) as api, pytest.raises(NlapiError):
+        read(api)
+
+
+def test_a_bomb_within_a_bomb_ends_at_the_limit() -> None:
+    bomb = zlib.compress(zlib.compress(b"\0" * 120_000_000, 9), 9)
+    reply = Reply(200, bomb, {"Content-Type": "application/json", "Content-Encoding": "deflate, deflate"})
+    with Echo(reply) as api, pytest.raises(NlapiError):
+        read(api)
+
+
+def test_a_credential_that_comes_back_in_headers_is_masked() -> None:
+    reply = Reply(200, {"a": 1}, {"X-Echo": "CREDENTIAL-1", "Set-Cookie": "k=CREDENTIAL-1"})
+    with Echo(reply) as api:
+        result = read(api)
+    assert "CREDENTIAL-1" not in json.dumps(result.headers)
+
+
+def test_the_port_of_a_redirect_is_another_origin() -> None:
+    with Echo(Reply(200, {})) as other:
+        with Echo(Reply(302, b"", {"Location": f"{other.url}/x"})) as api, suppress(NlapiError):
+            read(api)
+        assert all(request.header("X-Key") is None for request in other.received)
+
+
+def ran(reply: Reply, folder: Path, *more: str) -> Ran:
+    with Echo(reply) as api:
+        return run("call", notes(folder, api.url), "listNotes", *more)
+
+
+@pytest.mark.parametrize("format", ["table", "csv", "value"])
+def test_names_and_parts_of_fields_have_no_control_characters(tmp_path: Path, format: str) -> None:
+    entry = {"\x1b]0;owned\x07id": "1", "a\u202eb": "2\x9b31m", "part": {"c\x9bd": "\u202ee\x9dx"}}
+    result = ran(Reply(200, [entry, {**entry, "f": 1}]), tmp_path, "-o", format)
+    assert result.code == 0
+    assert not {"\x1b", "\x07", "\x9b", "\x9d", "\u202e"} & set(result.out + result.err)
+
+
+@pytest.mark.parametrize("answer", [{"id\x1b[2J": 1}, {"id": 1, "rows\x1b[2J": [{"a": 1, "b": 2, "c": 3, "d": 4}]}])
+def test_names_of_a_single_item_have_none_either(tmp_path: Path, answer: Any) -> None:
+    result = ran(Reply(200, answer), tmp_path, "-o", "table")
+    assert "\x1b" not in result.out
+
+
+@pytest.mark.parametrize("name", ["WWW-Authenticate", "Location", "Retry-After"])
+def test_headers_of_an_error_write_nothing_to_the_terminal(tmp_path: Path, name: str) -> None:
+    status = 302 if name == "Location" else 401
+    result = ran(Reply(status, b"", {name: "http://a.example/\x1b]0;owned\x07"}), tmp_path)
+    assert result.code in (1, 3, 4)
+    assert not {"\x1b", "\x07"} & set(result.out + result.err)
+
+
+def test_the_next_page_is_at_no_other_server(tmp_path: Path) -> None:
+    with Echo(Reply(200, [])) as other:
+        link = {"Link": f'<{other.url}/notes?page=2>; rel="next"'}
+        ran(Reply(200, [{"id": "n1"}], link), tmp_path, "--all")
+        assert other.received == []
