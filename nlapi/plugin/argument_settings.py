@@ -13,7 +13,7 @@ from nlapi.errors import NlapiError, UsageError
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Operation
 from nlapi.plugin.markdown import fill_template, inert_line
-from nlapi.plugin.names import BASE_URL, variable_form
+from nlapi.plugin.names import BASE_URL, SECRET_OPTION, variable_form
 from nlapi.resources.naming import split_words
 from nlapi.stored_settings import SettingsKey, read_settings
 from nlapi.tools.arguments import coerce_arguments
@@ -100,6 +100,7 @@ def setting_options(settings: Iterable[ArgumentSetting]) -> dict[str, dict[str, 
             "type": "string",
             "title": setting.option.replace("_", " ").capitalize()[:60],
             "description": " ".join(filter(None, (setting.about, "Used where a call gives none.")))[:300],
+            **({"sensitive": True} if SECRET_OPTION.search(setting.option) else {}),
         }
         for setting in settings
     }

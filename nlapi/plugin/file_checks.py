@@ -14,7 +14,7 @@ from nlapi.issue import Issue
 from nlapi.openapi.model import as_list
 from nlapi.openapi.spec import Spec
 from nlapi.plugin.build import MARKETPLACE, PLUGIN
-from nlapi.plugin.names import KEBAB, MAX_SKILL
+from nlapi.plugin.names import KEBAB, MAX_SKILL, SECRET_OPTION
 from nlapi.plugin.portable import portable_faults
 from nlapi.plugin.programs import HOOKS, MAX_TOOL_NAME, MCP
 from nlapi.tools.names import MAX_LENGTH, RESERVED_WORDS, tool_names
@@ -105,11 +105,7 @@ def _settings_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
         for part in ("type", "title", "description"):
             if not isinstance(option, dict) or not option.get(part):
                 yield PLUGIN, f"userConfig.{key} has no {part}", ""
-        if (
-            isinstance(option, dict)
-            and re.search(r"token|secret|password|api_?key", key)
-            and not option.get("sensitive")
-        ):
+        if isinstance(option, dict) and SECRET_OPTION.search(key) and not option.get("sensitive"):
             yield PLUGIN, f"userConfig.{key} is not said to be sensitive", '"sensitive": true'
     for path in (MCP, HOOKS):
         for name in dict.fromkeys(

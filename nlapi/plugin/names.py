@@ -30,6 +30,8 @@ BASE_URL = "base_url"
 """The option for where an API runs."""
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Options so named hide their value in a client, such as a key that an API takes in its paths.
+SECRET_OPTION = re.compile(r"token|secret|password|api_?key")
 # Words of a plugin's command beside the ids of operations.
 COMMAND_WORDS = frozenset(("batch", "run", "resume", "set", "settings"))
 

@@ -50,12 +50,12 @@ def mask_examples(document: dict[str, Any], text: str) -> tuple[dict[str, Any], 
     """
     if not any(pattern.search(text) for pattern in _HINTS):
         return document, ()
-    mask = _Mask()
+    mask = _ExampleMask()
     masked: dict[str, Any] = mask.transform(document)
     return masked, tuple(mask.kinds)
 
 
-class _Mask:
+class _ExampleMask:
     """Replaces what looks like a credential, and keeps the kinds of what it replaced."""
 
     def __init__(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nlapi.plugin.argument_settings import ArgumentSetting, setting_options
 from nlapi.plugin.secret_scan import SECRET_PATTERNS, mask_examples
 from tests.cli.conftest import home as home
 from tests.cli.kit import run
@@ -70,3 +71,10 @@ def test_nothing_is_left_to_mask_after_a_mask(parts: list[str]) -> None:
     masked, _ = mask_examples(document, json.dumps(document))
     assert not [kind for kind, pattern in SECRET_PATTERNS.items() if pattern.search(masked["description"])]
     assert mask_examples(masked, json.dumps(masked)) == (masked, ())
+
+
+def test_a_setting_that_is_a_key_in_the_path_is_hidden_by_clients() -> None:
+    options = ("your_api_key_here", "account_id")
+    settings = [ArgumentSetting(argument=option, option=option, variable=option.upper()) for option in options]
+    hidden = {name: option.get("sensitive", False) for name, option in setting_options(settings).items()}
+    assert hidden == {"your_api_key_here": True, "account_id": False}
