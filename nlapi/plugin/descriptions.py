@@ -172,14 +172,14 @@ def _subject_words(about: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Clause:
+class _WordClause:
     """What one does with a thing, or the thing alone."""
 
     text: str
     is_noun: bool
 
 
-def _clauses(area: Area, found: Sequence[Subject], label: str) -> list[_Clause]:
+def _clauses(area: Area, found: Sequence[Subject], label: str) -> list[_WordClause]:
     """Return what one does with the things of an area: all of the first, of the others what is not usual."""
     clauses = []
     said = {stem(word) for word in split_words(label)}
@@ -193,7 +193,7 @@ def _clauses(area: Area, found: Sequence[Subject], label: str) -> list[_Clause]:
         said |= words
         is_named = subject.name.lower() in label.lower() and len(area.groups) == 1
         text = ", ".join(verbs) + ("" if is_named else f" {subject.name}")
-        clauses.append(_Clause(text=text.strip(), is_noun=not verbs))
+        clauses.append(_WordClause(text=text.strip(), is_noun=not verbs))
     return clauses
 
 
