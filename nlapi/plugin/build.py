@@ -120,12 +120,11 @@ def build(
     description, secret_kinds = _description_json(spec, new_ids)
     skipped = tuple(operation.id for operation in operations if operation.id not in new_ids)
     issues = tuple(map(_omitted_secret, secret_kinds))
-    if secret_kinds or any(old != new for old, new in new_ids.items()):
-        # A name is evidence of what an operation does, so the texts are made of the names that the plugin has; and what
-        # looks like a credential is in no text either.
-        spec = _parse_copy(description)
-        usable = [operation for operation in spec.visible_operations if operation.usable]
-    plugin = _build_of(spec, usable, options, user_files, description)
+    # Of the plugin's own description, as a check makes them of that again: a name is evidence of what an operation does,
+    # so the texts are made of the names that the plugin has; and what looks like a credential is in no text either.
+    copy = _parse_copy(description)
+    usable = [operation for operation in copy.visible_operations if operation.usable]
+    plugin = _build_of(copy, usable, options, user_files, description)
     return replace(plugin, skipped_operations=skipped, issues=(*plugin.issues, *issues))
 
 
@@ -146,8 +145,7 @@ def _build_of(
     ids = IdGuide(usable)
     reserved = [setting.option for setting in credential_settings(variable_of)]
     settings = find_settings(usable, ids.common, name, reserved)
-    # Of the plugin's own description, as a check makes them of that again.
-    book = build_recipes(parse_document(read_document(description.encode(), DESCRIPTION)), own_files)
+    book = build_recipes(spec, own_files)
     texts = _build_texts(
         spec, usable, options, name, title, subject or name, variable_of, own_files, ids, settings, book
     )

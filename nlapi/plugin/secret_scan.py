@@ -27,7 +27,7 @@ SECRET_PATTERNS = {kind: re.compile(pattern) for kind, pattern in _SECRET_PATTER
 MIN_SECRET = 8
 
 # Quick to search for, and found in JSON too, where `\n` is two characters: the text before a secret is not looked at.
-_HINTS = tuple(re.compile(pattern.replace(r"\b", "")) for pattern in _SECRET_PATTERNS.values())
+_HINTS = {kind: re.compile(pattern.replace(r"\b", "")) for kind, pattern in _SECRET_PATTERNS.items()}
 # The rest of a private key, which tells more than its first line.
 _KEY_BODY = r"(?:(?:(?!-----BEGIN).)*?-----END (?:[A-Z]+ )?PRIVATE KEY-----|[\w+/=\s\\]*)"
 _WHOLE_SECRETS = {
@@ -48,9 +48,10 @@ def mask_examples(document: dict[str, Any], text: str) -> tuple[dict[str, Any], 
     `text` is the document as JSON. What is sent as it stands (`enum`, `default`, addresses) is left as it is. Parts of
     the document that are not changed are the same objects.
     """
-    if not any(pattern.search(text) for pattern in _HINTS):
+    kinds = [kind for kind, pattern in _HINTS.items() if pattern.search(text)]
+    if not kinds:
         return document, ()
-    mask = _ExampleMask()
+    mask = _ExampleMask({kind: _WHOLE_SECRETS[kind] for kind in kinds})
     masked: dict[str, Any] = mask.transform(document)
     return masked, tuple(mask.kinds)
 
@@ -58,7 +59,8 @@ def mask_examples(document: dict[str, Any], text: str) -> tuple[dict[str, Any], 
 class _ExampleMask:
     """Replaces what looks like a credential, and keeps the kinds of what it replaced."""
 
-    def __init__(self) -> None:
+    def __init__(self, patterns: Mapping[str, re.Pattern[str]]) -> None:
+        self.patterns = patterns
         self.kinds: dict[str, None] = {}
 
     def transform(self, node: Any, *, is_sample: bool = False, has_names: bool = False) -> Any:
@@ -86,7 +88,7 @@ class _ExampleMask:
         if len(text) < MIN_SECRET:
             return text
         masked = text
-        for kind, pattern in _WHOLE_SECRETS.items():
+        for kind, pattern in self.patterns.items():
             masked, count = pattern.subn(f"({kind} was left out)", masked)
             if count:
                 self.kinds[kind] = None
