@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -297,6 +298,12 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], WorkflowSet
     if unused:
         raise UsageError(f"no operation takes an argument {unused[0]!r}", hint=_nearest_argument(unused[0], targets))
     for name, value in set_values.items():
+        if name not in inputs and isinstance(value, str) and value.startswith("env:") and value[4:] in os.environ:
+            # It would be sent as this text; and what is no credential is shown in previews and to models.
+            raise UsageError(
+                f"--set {name}={value}: {name} is an argument of the API and no credential of it",
+                hint=f'give the value itself, which is shown: --set {name}="${value[4:]}"',
+            )
         if isinstance(value, str) and value.startswith("@") and any(_takes_file(t.spec, name) for t, _ in targets):
             set_values[name] = read_file_argument(value[1:])
     # A registered value is dropped where another API takes an argument of the same name: it belongs to one API alone.

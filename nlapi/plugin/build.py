@@ -120,7 +120,7 @@ def build(
     description, secret_kinds = _description_json(spec, new_ids)
     skipped = tuple(operation.id for operation in operations if operation.id not in new_ids)
     issues = tuple(map(_omitted_secret, secret_kinds))
-    # Of the plugin's own description, as a check makes them of that again: a name is evidence of what an operation does,
+    # Of the plugin's own description, as a check makes them again. A name is evidence of what an operation does,
     # so the texts are made of the names that the plugin has; and what looks like a credential is in no text either.
     copy = _parse_copy(description)
     usable = [operation for operation in copy.visible_operations if operation.usable]

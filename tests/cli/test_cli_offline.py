@@ -60,6 +60,9 @@ def test_what_is_missing_is_named_and_nothing_is_sent(api: Echo, tmp_path: Path,
 
 def test_a_value_that_is_set_fills_it(api: Echo, tmp_path: Path) -> None:
     assert ask(api, tmp_path, "get a note", "--set", "note=n2").code == 0
+    # An argument is shown, so it is no place for a reference; one of this form that refers to nothing is a text.
+    refused = ask(api, tmp_path, "get a note", "--set", "note=env:PATH")
+    assert (refused.code, '--set note="$PATH"' in refused.err) == (2, True)
     assert api.only.target == "/notes/n2"
 
 
