@@ -23,10 +23,10 @@ SOURCE_COMMANDS = frozenset(("call", "describe", "find", "tools", "check", "mcp"
 """The commands whose first argument is an API."""
 API_OPTIONS = frozenset(("-a", "--api"))
 VALUE_OPTIONS = frozenset(
-    "--args --argument --auth --base-url --columns --config --consent --database --env --events --exclude "
-    "--filter --format --header --host --http --include --jq --limit --loaded --max-items --max-pages --min-score "
-    "--name-length --opener --output --overlay --pass-header --port --raw-body --root --seed --sort --timeout "
-    "--token --tool-search --workflows --yes-to -H -f -n -o -p".split()
+    "--args --argument --audience --auth --base-url --columns --config --consent --database --env --events "
+    "--exclude --filter --format --header --host --http --include --issuer --jq --limit --loaded --max-items "
+    "--max-pages --min-score --name-length --opener --output --overlay --pass-header --port --raw-body --root "
+    "--seed --sort --timeout --token --tool-search --workflows --yes-to -H -f -n -o -p".split()
 )
 """The options of those commands that take a value; tests/cli/test_cli_completion.py holds it to the commands."""
 
