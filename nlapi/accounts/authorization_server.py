@@ -123,11 +123,11 @@ def _metadata_urls(issuer: str) -> Iterator[str]:
         yield f"{address.site}{WELL_KNOWN}{OPENID_SUFFIX}{path}"
 
 
-def _parse_metadata(data: Mapping[str, Any], asked: str, network: NetworkScope) -> Endpoints:
+def _parse_metadata(data: Mapping[str, Any], metadata_url: str, network: NetworkScope) -> Endpoints:
     issuer = str(data["issuer"])
     # RFC 8414 §3.3: metadata of one issuer under the address of another would mix the two up.
-    if not _is_issuer_of(issuer, asked):
-        message = f"{parse_url(asked).site} publishes the metadata of another issuer, {issuer[:200]!r}"
+    if not _is_issuer_of(issuer, metadata_url):
+        message = f"{parse_url(metadata_url).site} publishes the metadata of another issuer, {issuer[:200]!r}"
         raise CredentialError(message, hint="if that one is right, give it with --issuer")
 
     def url(name: str) -> str:
@@ -143,7 +143,7 @@ def _parse_metadata(data: Mapping[str, Any], asked: str, network: NetworkScope) 
     methods = data.get("token_endpoint_auth_methods_supported")
     return Endpoints(
         # What the metadata names elsewhere is named by a document of the Internet, and not by the user.
-        origin=NetworkOrigin(url=asked, network=network),
+        origin=NetworkOrigin(url=metadata_url, network=network),
         authorization_url=url("authorization_endpoint"),
         token_url=url("token_endpoint"),
         device_url=url("device_authorization_endpoint"),
@@ -155,10 +155,10 @@ def _parse_metadata(data: Mapping[str, Any], asked: str, network: NetworkScope) 
     )
 
 
-def _is_issuer_of(issuer: str, asked: str) -> bool:
+def _is_issuer_of(issuer: str, metadata_url: str) -> bool:
     try:
-        if WELL_KNOWN not in asked:
-            return issuer.rstrip("/") == asked.rstrip("/")
-        return any(url.rstrip("/") == asked.rstrip("/") for url in _metadata_urls(issuer))
+        if WELL_KNOWN not in metadata_url:
+            return issuer.rstrip("/") == metadata_url.rstrip("/")
+        return any(url.rstrip("/") == metadata_url.rstrip("/") for url in _metadata_urls(issuer))
     except UsageError:
         return False

@@ -26,19 +26,19 @@ class _Held:
 class LoginSession:
     """The logins of one API, read once; `None` in place of one where the API has none (`open_logins`)."""
 
-    def __init__(self, store: LoginStore, held: Mapping[str, _Held], faults: Mapping[str, CredentialError]) -> None:
+    def __init__(self, store: LoginStore, entries: Mapping[str, _Held], faults: Mapping[str, CredentialError]) -> None:
         self._store = store
-        self._held = dict(held)
+        self._entries = dict(entries)
         self.faults = dict(faults)
         """scheme id -> why its login cannot be used"""
         self._secrets: dict[str, None] = {}
-        for entry in self._held.values():
+        for entry in self._entries.values():
             self._remember(entry)
 
     @property
     def credentials(self) -> dict[str, str]:
         """The values as they are now, by scheme id."""
-        return {scheme: entry.secrets.value for scheme, entry in self._held.items()}
+        return {scheme: entry.secrets.value for scheme, entry in self._entries.items()}
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -48,11 +48,13 @@ class LoginSession:
     @property
     def audiences(self) -> dict[str, tuple[str, ...]]:
         """The sites that the logins are for, by scheme id."""
-        return {scheme: entry.login.audience for scheme, entry in self._held.items()}
+        return {scheme: entry.login.audience for scheme, entry in self._entries.items()}
 
     def stored_schemes(self, credentials: Mapping[str, str]) -> frozenset[str]:
         """Return the schemes whose value in `credentials` is, or was, that of the login."""
-        return frozenset(id for id, value in credentials.items() if id in self._held and value in self._held[id].values)
+        return frozenset(
+            id for id, value in credentials.items() if id in self._entries and value in self._entries[id].values
+        )
 
     async def with_valid_tokens(self, credentials: Mapping[str, str], schemes: Collection[str]) -> dict[str, str]:
         """Return `credentials` with the newest values of the logins for `schemes`, renewed where they have ended.
@@ -61,15 +63,15 @@ class LoginSession:
         """
         stored = self.stored_schemes(credentials) & frozenset(schemes)
         for scheme in stored:
-            if self._held[scheme].login.is_expired():
+            if self._entries[scheme].login.is_expired():
                 await self._renew(scheme)
-        return {**credentials, **{scheme: self._held[scheme].secrets.value for scheme in stored}}
+        return {**credentials, **{scheme: self._entries[scheme].secrets.value for scheme in stored}}
 
     async def with_new_tokens(self, credentials: Mapping[str, str], schemes: Collection[str]) -> dict[str, str] | None:
         """Return `credentials` with new tokens for those that an API has refused; None where none can be had."""
         changed = {}
         for scheme in self.stored_schemes(credentials) & frozenset(schemes):
-            entry = self._held[scheme]
+            entry = self._entries[scheme]
             if entry.login.kind is LoginKind.OAUTH and entry.login.is_renewable:
                 # The answer of the API stands where there is no new token: it says more than a failed renewal.
                 with suppress(NlapiError):
@@ -79,7 +81,7 @@ class LoginSession:
         return {**credentials, **changed} if changed else None
 
     async def _renew(self, scheme: str, refused: str = "") -> None:
-        entry = self._held[scheme]
+        entry = self._entries[scheme]
         # In one thread from lock to release: it waits for other processes, while this event loop serves other calls.
         entry.login, entry.secrets = await asyncio.to_thread(renew, self._store, entry.key, refused)
         entry.values.append(entry.secrets.value)
@@ -95,7 +97,7 @@ def open_logins(api: str, schemes: Collection[str], *, store: LoginStore | None 
     A login that cannot be read (a locked keyring) is a fault, which counts where a call needs that credential.
     """
     store = store if store is not None else LoginStore()
-    held: dict[str, _Held] = {}
+    entries: dict[str, _Held] = {}
     faults: dict[str, CredentialError] = {}
     for key in store.list_keys(api):
         if key.scheme not in schemes:
@@ -105,5 +107,5 @@ def open_logins(api: str, schemes: Collection[str], *, store: LoginStore | None 
         except CredentialError as error:
             faults[key.scheme] = error
         else:
-            held[key.scheme] = _Held(key=key, login=login, secrets=secrets, values=[secrets.value])
-    return LoginSession(store, held, faults) if held or faults else None
+            entries[key.scheme] = _Held(key=key, login=login, secrets=secrets, values=[secrets.value])
+    return LoginSession(store, entries, faults) if entries or faults else None

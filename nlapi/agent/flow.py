@@ -53,13 +53,13 @@ def flow_reason(call: Call, conversation: Conversation, during: Sequence[Step], 
             return f"{name}: {shorten(address)} is an address that nobody asked to read from"
     if foreign is None:
         return ""
-    own = _OwnValues(answered)
+    api_values = _OwnValues(answered)
     for name, value in _leaves_by_name(call.arguments):
         data = _data_text(value)
-        if data and not _is_free(name, data, call, view.said, own) and not view.is_said(name, value):
+        if data and not _is_free(name, data, call, view.said, api_values) and not view.is_said(name, value):
             origin = _origin_text(data, answered)
             return f"{_crossing_text(foreign, spec)} ({name}: {shorten(data)}{origin})"
-    spent = _spent_bits(steps, (*beside, call), view.said, own)
+    spent = _spent_bits(steps, (*beside, call), view.said, api_values)
     if spent > READ_BITS * len(conversation.turns):
         count = f"reads have chosen {ceil(spent)} bits since, and {READ_BITS * len(conversation.turns)} are allowed"
         return f"{_crossing_text(foreign, spec)}, a little with each call: {count}"
@@ -171,13 +171,13 @@ def _is_address(name: str, value: str) -> bool:
     return is_named or _URL.match(value) is not None
 
 
-def _is_local(value: object, spec: Spec, said: frozenset[str]) -> bool:
+def _is_local(value: object, spec: Spec, user_words: frozenset[str]) -> bool:
     """Return whether an address is on the API's own host, or on one that the user named."""
     text = str(value).strip()
     host = (urlsplit(text if "//" in text else f"//{text}").hostname or "").casefold()
-    own = {(urlsplit(server.url).hostname or "").casefold() for server in spec.servers}
-    named = {word.split("/")[0].removeprefix("www.") for word in said}
-    return bool(host) and (host in own or host.removeprefix("www.") in named)
+    api_hosts = {(urlsplit(server.url).hostname or "").casefold() for server in spec.servers}
+    named = {word.split("/")[0].removeprefix("www.") for word in user_words}
+    return bool(host) and (host in api_hosts or host.removeprefix("www.") in named)
 
 
 def _data_text(value: object) -> str:
@@ -189,15 +189,15 @@ def _data_text(value: object) -> str:
     return str(value)
 
 
-def _is_free(name: str, text: str, call: Call, said: frozenset[str], own: _OwnValues) -> bool:
+def _is_free(name: str, text: str, call: Call, user_words: frozenset[str], api_values: _OwnValues) -> bool:
     """Return whether a text may go to the API at the price of its bits.
 
     It is one of the description's, made of words of the user, or a whole field of what this API has answered.
     """
     words = _words(text)
-    if text in _choices(call, name) or (words and said.issuperset(words)):
+    if text in _choices(call, name) or (words and user_words.issuperset(words)):
         return True
-    return text in own.of(call.tool.operation.spec)
+    return text in api_values.of(call.tool.operation.spec)
 
 
 def _choices(call: Call, name: str) -> tuple[object, ...]:
@@ -229,7 +229,9 @@ class _Ledger:
     values: dict[tuple[int, str, str], list[object]] = field(default_factory=dict)
 
 
-def _spent_bits(steps: Sequence[Step], calls: Sequence[Call], said: frozenset[str], own: _OwnValues) -> float:
+def _spent_bits(
+    steps: Sequence[Step], calls: Sequence[Call], user_words: frozenset[str], api_values: _OwnValues
+) -> float:
     """Return the bits that the reads after the first answer have chosen, `calls` included.
 
     It is the length of a description that a reader at the other end could decode: of each operation among those that
@@ -241,13 +243,13 @@ def _spent_bits(steps: Sequence[Step], calls: Sequence[Call], said: frozenset[st
     for call, is_answered in (*entries, *((call, False) for call in calls)):
         spec = call.tool.operation.spec
         if call.tool.effect is Effect.READ and answered - {id(spec)}:
-            spent += _call_bits(call, ledger, said, own)
+            spent += _call_bits(call, ledger, user_words, api_values)
         if is_answered:
             answered.add(id(spec))
     return spent
 
 
-def _call_bits(call: Call, ledger: _Ledger, said: frozenset[str], own: _OwnValues) -> float:
+def _call_bits(call: Call, ledger: _Ledger, user_words: frozenset[str], api_values: _OwnValues) -> float:
     operation = call.tool.operation
     key = (id(operation.spec), operation.id)
     bits = 1.0
@@ -262,11 +264,13 @@ def _call_bits(call: Call, ledger: _Ledger, said: frozenset[str], own: _OwnValue
         previous = earlier[-1] if earlier else None
         earlier.append(value)
         is_next = type(value) is int and type(previous) is int and value == previous + 1
-        bits += 2 if is_next else 1 + sum(_leaf_bits(call, name, leaf, said, own) for leaf in _texts(value))
+        bits += (
+            2 if is_next else 1 + sum(_leaf_bits(call, name, leaf, user_words, api_values) for leaf in _texts(value))
+        )
     return bits
 
 
-def _leaf_bits(call: Call, name: str, text: str, said: frozenset[str], own: _OwnValues) -> float:
+def _leaf_bits(call: Call, name: str, text: str, user_words: frozenset[str], api_values: _OwnValues) -> float:
     """Return the bits of a value that was not used before."""
     if (choices := _choices(call, name)) and text in map(str, choices):
         return log2(max(len(choices), 2))
@@ -275,9 +279,9 @@ def _leaf_bits(call: Call, name: str, text: str, said: frozenset[str], own: _Own
     if re.fullmatch(r"-?\d{1,5}", text):
         return 2 * log2(abs(int(text)) + 1) + 1
     words = _words(text)
-    if words and said.issuperset(words):
-        return len(words) * log2(max(len(said), 2))
-    if text in (values := own.of(call.tool.operation.spec)):
+    if words and user_words.issuperset(words):
+        return len(words) * log2(max(len(user_words), 2))
+    if text in (values := api_values.of(call.tool.operation.spec)):
         return log2(max(len(values), 2))
     # What the user said in other words: a day for `tomorrow`, an amount in another unit.
-    return log2(max(len(said), 2)) + 4
+    return log2(max(len(user_words), 2)) + 4

@@ -30,7 +30,7 @@ app = typer.Typer(
 LOGIN = """A secret goes into the keyring, or, where there is none, into a file that only you may read.
 
 nlapi auth login shop
-nlapi auth login shop apiKey --reference "cmd:op read op://work/shop/key"
+nlapi auth login shop apiKey --reference "cmd:op read op://Private/shop/key"
 nlapi auth login spotify --client-id 5f2c... --scope ads.read
 nlapi auth login build --flow client --client-id ci --client-secret env:CI_SECRET
 pass show shop | nlapi auth login shop"""

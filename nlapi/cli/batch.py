@@ -21,6 +21,7 @@ from nlapi.cli.options import (
     BaseUrl,
     Deadline,
     DryRun,
+    Env,
     ListOutput,
     NoAuth,
     NoLog,
@@ -63,6 +64,7 @@ def batch(
         str | None, typer.Argument(metavar="OPERATION", help="The operation of rows that name none.")
     ] = None,
     base_url: BaseUrl = None,
+    env: Env = None,
     auth: Auth = None,
     no_auth: NoAuth = False,
     dry_run: DryRun = False,
@@ -85,7 +87,7 @@ def batch(
     """
     from nlapi.cli.target import open_target
 
-    target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
+    target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth, env=env)
     options = {
         "file": file,
         "operation": operation,

@@ -214,14 +214,14 @@ def _api(name: str) -> Iterator[Finding]:
     )
     try:
         with console.silenced():
-            target, known = open_target(name, None, None)
+            target, registered_values = open_target(name, None, None)
     except NlapiError as error:
         yield _fault(name, error)
         return
     if target.base_url is None and (note := explain_server(spec)):
         yield Finding(part=name, health=Health.WARNING, finding=note)
     yield from _credentials(name, target)
-    yield from _known_values(name, spec, known)
+    yield from _known_values(name, spec, registered_values)
 
 
 def _credentials(name: str, target: Target) -> Iterator[Finding]:
@@ -247,12 +247,12 @@ def _credentials(name: str, target: Target) -> Iterator[Finding]:
     )
 
 
-def _known_values(name: str, spec: Spec, known: dict[str, str]) -> Iterator[Finding]:
+def _known_values(name: str, spec: Spec, registered_values: dict[str, str]) -> Iterator[Finding]:
     import nlapi
     from nlapi.tools.nested_arguments import find_argument
 
-    tools = nlapi.tools(spec) if known else ()
-    for argument in known:
+    tools = nlapi.tools(spec) if registered_values else ()
+    for argument in registered_values:
         if not any(find_argument(tool, argument) is not None for tool in tools):
             yield Finding(
                 part=name,

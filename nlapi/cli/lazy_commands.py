@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from nlapi.cli.command_table import CommandEntry
 
@@ -25,8 +25,8 @@ class LazyGroup(TyperGroup):
         """Return the options; typer's own for completion still work, and `nlapi completion` is the one in the help."""
         params: list[Parameter] = super().get_params(ctx)
         for param in params:
-            if param.name in ("install_completion", "show_completion"):
-                param.hidden = True  # type: ignore[attr-defined]
+            if isinstance(param, TyperOption) and param.name in ("install_completion", "show_completion"):
+                param.hidden = True
         return params
 
     def list_commands(self, ctx: Context) -> list[str]:

@@ -74,26 +74,26 @@ def _endpoints(spec: Spec, scheme: SecurityScheme, options: OAuthOptions) -> tup
     """Return the grant of a login and the endpoints for it. UsageError where there are none."""
     if options.flow and options.flow not in FLOWS:
         raise UsageError(f"--flow {options.flow!r} is not known", hint=f"it is one of {', '.join(FLOWS)}")
-    wanted = FLOWS.get(options.flow)
+    requested = FLOWS.get(options.flow)
     described = described_grants(scheme)
     if options.issuer:
         # The user named it, so that it may be anywhere.
-        found = discover(options.issuer, NetworkScope.ANY)
-    elif scheme.metadata_url and (wanted not in described if wanted else not described):
-        found = discover(scheme.metadata_url, spec.origin.scope_of(parse_url(scheme.metadata_url)))
+        endpoints = discover(options.issuer, NetworkScope.ANY)
+    elif scheme.metadata_url and (requested not in described if requested else not described):
+        endpoints = discover(scheme.metadata_url, spec.origin.scope_of(parse_url(scheme.metadata_url)))
     else:
-        grant = wanted or next(iter(described), None)
-        found = described_endpoints(spec, scheme, grant) if grant else Endpoints(origin=spec.origin)
-        if grant and grant in found.grants:
-            return grant, found
+        grant = requested or next(iter(described), None)
+        endpoints = described_endpoints(spec, scheme, grant) if grant else Endpoints(origin=spec.origin)
+        if grant and grant in endpoints.grants:
+            return grant, endpoints
     # A person is there, so that a grant of the client itself would be somebody else.
-    grant = wanted or next((grant for grant in (*described, *found.grants) if grant in found.grants), None)
-    if grant is None or grant not in found.grants:
-        has = ", ".join(name for name, value in FLOWS.items() if value in (*described, *found.grants)) or "none"
+    grant = requested or next((grant for grant in (*described, *endpoints.grants) if grant in endpoints.grants), None)
+    if grant is None or grant not in endpoints.grants:
+        has = ", ".join(name for name, value in FLOWS.items() if value in (*described, *endpoints.grants)) or "none"
         hint = f"it has {has}; --issuer URL names an authorization server, --token takes a token that you have"
         flow = f"the flow {options.flow}" if options.flow else "a flow that nlapi has"
         raise UsageError(f"{scheme.id} has no {flow.removeprefix('the ')}", hint=hint)
-    return grant, found
+    return grant, endpoints
 
 
 def _client_secret(options: OAuthOptions, grant: Grant, stored: str) -> str:

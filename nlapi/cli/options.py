@@ -369,7 +369,7 @@ def options_of(
 
         # typer reads a command's options from its signature (PEP 362; typeshed has it of no function) and annotations.
         run.__name__, run.__doc__ = command.__name__, command.__doc__
-        run.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
+        run.__dict__["__signature__"] = inspect.Signature(ordered)
         run.__annotations__ = {item.name: item.annotation for item in ordered}
         return run
 

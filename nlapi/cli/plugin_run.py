@@ -139,10 +139,10 @@ def open_recipe(
     if options.repair:
         opened = with_repairs(opened, only=recipe)
         workflow = opened.document.workflow(recipe)
-    given = read_inputs(workflow, [_input_text(text) for text in texts])
-    filled = _filled_inputs(opened, workflow, given)
+    inputs = read_inputs(workflow, [_input_text(text) for text in texts])
+    filled = _filled_inputs(opened, workflow, inputs)
     coerced = read_inputs(workflow, [f"{name}={value}" for name, value in filled.items()])
-    return OpenedRecipe(opened=opened, workflow=workflow, path=path, values={**coerced, **given}, filled=filled)
+    return OpenedRecipe(opened=opened, workflow=workflow, path=path, values={**coerced, **inputs}, filled=filled)
 
 
 def _input_text(text: str) -> str:
@@ -151,7 +151,7 @@ def _input_text(text: str) -> str:
     return f"{key.removesuffix(':')}{mark}{value}"
 
 
-def _filled_inputs(opened: OpenedDocument, workflow: ArazzoWorkflow, given: Mapping[str, Any]) -> dict[str, str]:
+def _filled_inputs(opened: OpenedDocument, workflow: ArazzoWorkflow, inputs: Mapping[str, Any]) -> dict[str, str]:
     """Return the inputs that settings fill in: those that each step which uses them may lack."""
     from nlapi.tools.compile import compile_tool
     from nlapi.tools.setting_values import may_fill
@@ -161,7 +161,7 @@ def _filled_inputs(opened: OpenedDocument, workflow: ArazzoWorkflow, given: Mapp
     for name in workflow.required_inputs:
         steps = [step for step in workflow.steps if any(entry.value == f"$inputs.{name}" for entry in step.parameters)]
         operations = [opened.linked.target(step).operation for step in steps]
-        if name in settings and name not in given and steps:
+        if name in settings and name not in inputs and steps:
             tools = [compile_tool(operation) for operation in operations if operation is not None]
             if len(tools) == len(steps) and all(may_fill(tool, name, settings) for tool in tools):
                 filled[name] = settings[name]

@@ -98,8 +98,8 @@ class _AreaDraft:
         ]
         # Things that the head names already are in no row either.
         self._nouns = [name for name in _nouns(subjects_found, self._head) if not _is_named(name, others)]
-        known = " ".join((self._head, *(clause.text for clause in self._clauses), *self._nouns))
-        words = [word for word in keywords.of(area, known) if not _is_named(word, others)]
+        used_text = " ".join((self._head, *(clause.text for clause in self._clauses), *self._nouns))
+        words = [word for word in keywords.of(area, used_text) if not _is_named(word, others)]
         self._words = words[:MAX_KEYWORDS]
 
     def description(self, limit: int) -> str:
@@ -141,7 +141,7 @@ def _listed(text: str, opening: str, names: Sequence[str], limit: int) -> str:
     return text
 
 
-def _label(area: Area, found: Sequence[Subject]) -> str:
+def _label(area: Area, area_subjects: Sequence[Subject]) -> str:
     """Return the name of an area as a person would write it: its label, or its things where it is many groups."""
     names = [inert_line(" ".join(split_words(group.label)) or group.label, 40) for group in area.groups]
     by_size = sorted(range(len(names)), key=lambda place: -len(area.groups[place].operations))
@@ -150,8 +150,8 @@ def _label(area: Area, found: Sequence[Subject]) -> str:
     if len(names) == 1 and (longer := _spelled_out(names[0], area.about)):
         return longer
     # `repos` are repositories, `pulls` pull requests; `measurement datasets` say more than datasets do.
-    is_key = bool(found) and same_name(names[0], found[0].key) and " " not in names[0]
-    return found[0].name if is_key else names[0]
+    is_key = bool(area_subjects) and same_name(names[0], area_subjects[0].key) and " " not in names[0]
+    return area_subjects[0].name if is_key else names[0]
 
 
 def _spelled_out(name: str, about: str) -> str:
@@ -179,33 +179,33 @@ class _WordClause:
     is_noun: bool
 
 
-def _clauses(area: Area, found: Sequence[Subject], label: str) -> list[_WordClause]:
+def _clauses(area: Area, area_subjects: Sequence[Subject], label: str) -> list[_WordClause]:
     """Return what one does with the things of an area: all of the first, of the others what is not usual."""
     clauses = []
-    said = {stem(word) for word in split_words(label)}
-    for number, subject in enumerate(found):
+    used_stems = {stem(word) for word in split_words(label)}
+    for number, subject in enumerate(area_subjects):
         # Every area has something to create and to find, so that it is said of its first thing only.
         verbs = [verb for verb in usual_verbs(subject) if verb != subject.name]
         verbs = verbs if number == 0 else [verb for verb in verbs if verb not in _USUAL_OF_ALL][:MAX_OTHER_VERBS]
         words = {stem(word) for word in split_words(subject.name)}
-        if not verbs and words <= said:
+        if not verbs and words <= used_stems:
             continue
-        said |= words
+        used_stems |= words
         is_named = subject.name.lower() in label.lower() and len(area.groups) == 1
         text = ", ".join(verbs) + ("" if is_named else f" {subject.name}")
         clauses.append(_WordClause(text=text.strip(), is_noun=not verbs))
     return clauses
 
 
-def _nouns(found: Sequence[Subject], known: str) -> list[str]:
+def _nouns(area_subjects: Sequence[Subject], used_text: str) -> list[str]:
     """Return the names of things that are not known yet: each has a word that none before it has."""
-    said = {stem(word) for word in split_words(known)}
+    used_stems = {stem(word) for word in split_words(used_text)}
     names = []
-    for subject in found:
+    for subject in area_subjects:
         words = {stem(word) for word in split_words(subject.name)}
-        if words - said:
+        if words - used_stems:
             names.append(subject.name)
-            said |= words
+            used_stems |= words
     return names
 
 

@@ -93,10 +93,10 @@ def _find_subjects(operations: Sequence[Operation], label: str, semantics: Seman
     for operation in operations:
         meaning = semantics.classify(operation)
         members.setdefault(_key(meaning), []).append((_verb(meaning, semantics), operation))
-    found = [_subject(key, pairs, semantics) for key, pairs in members.items() if key]
+    matches = [_subject(key, pairs, semantics) for key, pairs in members.items() if key]
     named = {stem(word) for word in split_words(label)}
-    weights = {subject.key: subject.weight for subject in found}
-    return sorted(found, key=lambda subject: (not _is_named(subject, named), -weights[subject.key]))
+    weights = {subject.key: subject.weight for subject in matches}
+    return sorted(matches, key=lambda subject: (not _is_named(subject, named), -weights[subject.key]))
 
 
 def _subject(key: str, pairs: Sequence[tuple[str, Operation]], semantics: Semantics) -> Subject:
@@ -139,25 +139,30 @@ def _key(meaning: OperationSemantics) -> str:
 
 def _verb(meaning: OperationSemantics, semantics: Semantics) -> str:
     """Return what an operation does in a word or three: create, find, publish, mark uncollectible."""
-    own = _own_verb(meaning.operation)
+    api_verb = _own_verb(meaning.operation)
     for kinds, verb in _KIND_VERBS:
         if meaning.kind in kinds:
-            is_said = kinds not in (_LISTS, _CHANGES) and own and stem(own) in VERBS
-            return own if is_said else verb
+            is_said = kinds not in (_LISTS, _CHANGES) and api_verb and stem(api_verb) in VERBS
+            return api_verb if is_said else verb
     if meaning.kind is OperationKind.COMPUTE:
         is_report = not _REPORT_STEMS.isdisjoint(map(stem, split_words(f"{meaning.operation.id} {meaning.verb}")))
-        return "report" if is_report else own if stem(own) not in PLAIN_VERBS else "find"
+        return "report" if is_report else api_verb if stem(api_verb) not in PLAIN_VERBS else "find"
     words = [word for word in split_words(meaning.verb) if not VERSION.fullmatch(word)]
     if words and words[0] in _BARE_VERBS:
         return "change"
-    if words and len(words) <= _MAX_PHRASE and _is_base(words[0]) and (not own or stem(own) == stem(words[0])):
+    if (
+        words
+        and len(words) <= _MAX_PHRASE
+        and _is_base(words[0])
+        and (not api_verb or stem(api_verb) == stem(words[0]))
+    ):
         return " ".join(words)
-    if not own:
+    if not api_verb:
         return "change"
     # `suspend suspended` and `mark notifications` of notifications say one thing twice.
-    said = {stem(own), *map(stem, _key(meaning).split())}
+    said = {stem(api_verb), *map(stem, _key(meaning).split())}
     is_said = not words or stem(words[-1]) in said
-    return own if is_said else f"{own} {' '.join(words[-2:])}".strip()
+    return api_verb if is_said else f"{api_verb} {' '.join(words[-2:])}".strip()
 
 
 def _own_verb(operation: Operation) -> str:
@@ -220,14 +225,14 @@ def plural_noun(noun: str) -> str:
 
 def states(subject: Subject) -> list[tuple[str, Operation, str, object]]:
     """Return the verbs that set a state of a thing: (pause, its change, argument, value), by its enums and switches."""
-    found: dict[str, tuple[str, Operation, str, object]] = {}
+    matches: dict[str, tuple[str, Operation, str, object]] = {}
     for verb, operation in subject.operations:
         if verb == "change":
             for name, schema in _body_fields(operation):
                 for value in _state_values(name, schema):
                     if state_verb := _state_verb(str(name if value is True else value)):
-                        found.setdefault(state_verb, (state_verb, operation, name, value))
-    return list(found.values())[:MAX_STATES]
+                        matches.setdefault(state_verb, (state_verb, operation, name, value))
+    return list(matches.values())[:MAX_STATES]
 
 
 def person_verbs(subject: Subject) -> list[str]:
