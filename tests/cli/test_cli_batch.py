@@ -119,3 +119,13 @@ def test_what_is_no_row_is_named(source: str, tmp_path: Path, text: str, message
     file.write_text(text)
     ran = run("batch", source, str(file), "--base-url", "http://127.0.0.1:9", "--yes", "--auth", "staff=x")
     assert (ran.code, message in ran.err) == (2, True), ran.err
+
+
+def test_an_environment_says_where_the_rows_go(source: str, tmp_path: Path) -> None:
+    file = rows(tmp_path, {"operation": "addBook", "arguments": {"title": "Dune"}})
+    with Echo(answer) as api:
+        assert run("api", "add", "shelf", source, "--no-auth").code == 0
+        assert run("api", "edit", "shelf", "--environment", f"stage={api.url}").code == 0
+        assert run("batch", "shelf", file, "--env", "stage", "--yes", "-o", "json").code == 0
+        assert len(sent(api)) == 1
+        assert "no environment" in run("batch", "shelf", file, "--env", "moon", "--yes").err
