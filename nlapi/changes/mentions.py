@@ -74,7 +74,8 @@ class UserSentence:
         starts, ends = self._edges(frozenset(label_stems), frozenset(sibling_values))
         for match in re.finditer(pattern, self.text, re.IGNORECASE):
             start, end = match.span()
-            if start in starts and end in ends and self._is_whole(start, end):
+            is_whole = start in starts and end in ends and self._is_whole(start, end)
+            if is_whole and _is_same_spelling(text, self.text[start:end]):
                 return Mention(words=self.text[start:end], start=start, end=end)
         return None
 
@@ -117,6 +118,23 @@ class UserSentence:
         # A list called `all` would otherwise be named by every sentence with that word.
         mentioned = self.text[start:end]
         return not (mentioned.isalpha() and mentioned.lower() in STOPWORDS)
+
+
+def _is_same_spelling(value: str, words: str) -> bool:
+    """Return whether a value has the letters and the blanks of the user's words, where only their case may differ.
+
+    Unicode folds other letters to those of ASCII (the sign of Kelvin to k), and a line break within a value is no blank.
+    """
+    letters, user_letters = "".join(value.split()), "".join(words.split())
+    gaps, user_gaps = re.findall(r"\s+", value), re.findall(r"\s+", words)
+    return (
+        len(letters) == len(user_letters)
+        and all(
+            letter in (user, user.lower(), user.upper()) for letter, user in zip(letters, user_letters, strict=True)
+        )
+        and len(gaps) == len(user_gaps)
+        and all(gap in (" ", user_gap) for gap, user_gap in zip(gaps, user_gaps, strict=True))
+    )
 
 
 def _split_words(text: str) -> Iterator[SentenceWord]:

@@ -22,6 +22,8 @@ _NUMBER_WORD = re.compile(
     rf"[#~]?(?P<before>{_CURRENCY})?(?P<number>{_NUMBER})(?P<after>%|[A-Za-zµ€$£¥]{{1,8}})?(?:/[A-Za-z]+)?"
 )
 # 25-44 and 1920x1080: each end is a value of its own.
+# What a value may not have beside a number and its unit: a rate (50/day), a mark, two numbers, zeros before it.
+_HAS_MORE_THAN_NUMBER = re.compile(r"/|^\W*[#~]|\d\s+\d|\s\s|^\s|\s$|[^\S ]|(?<![\d.,])0\d")
 _RANGE = re.compile(rf"(?:{_CURRENCY})?(?P<first>\d+(?:\.\d+)?)[-–x×](?:{_CURRENCY})?(?P<last>\d+(?:\.\d+)?)")
 _NUMBER_NAMES = dict(
     zip(
@@ -49,6 +51,10 @@ CURRENCIES = {
 }
 """A word or sign for a currency -> its code (ISO 4217)."""
 _PERCENT = frozenset(("%", "percent", "pct"))
+# Words of an argument that takes a part of one: 0.2 for 20 %.
+_SHARE_WORDS = frozenset(
+    "rate ratio share fraction percent percentage probability proportion factor weight threshold tax opacity".split()
+)
 _MONEY_UNITS = frozenset(("micros", "micro", "cents", "minor", "mills", "units"))
 _CENTS = re.compile(r"\b(?:cents?|pence|minor|smallest (?:currency )?unit)\b", re.IGNORECASE)
 SMALL_UNITS = re.compile(rf"{_CENTS.pattern}|\b(?:micros?|milli\s?units?)\b", re.IGNORECASE)
@@ -74,8 +80,8 @@ _CLOCK = re.compile(
     r"\b(?:(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?\s?(?P<half>am|pm)\b|(?P<h24>\d{1,2}):(?P<m24>\d\d)\b)", re.I
 )
 _VALUE = re.compile(
-    r"(?P<day>\d{4}-\d\d-\d\d)(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d+)?)?"
-    r"(?:Z|[+-]\d\d:?\d\d)?)?"
+    r"(?P<day>\d{4}-\d\d-\d\d)(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.0+)?)?"
+    r"(?P<offset>Z|[+-]\d\d:?\d\d)?)?"
 )
 _BETWEEN_DAY_AND_TIME = re.compile(r",?\s+(?:(?:at|on|from)\s+)?", re.IGNORECASE)
 # Lengths of an item that is made; `in two hours` and `every hour` say when, and how often.
@@ -177,8 +183,10 @@ def equals_number(value: int | float | str, number: NumberMention, unit: str, de
     A text is compared as a figure with a unit of its own ("$50", "30s").
     """
     if isinstance(value, str):
-        parsed = parse_number(SentenceWord(text=value.replace(" ", ""), start=0, end=len(value)))
-        if parsed is None or (parsed.currency and number.currency not in ("", parsed.currency)):
+        parsed = None if _HAS_MORE_THAN_NUMBER.search(value) else _parse_value(value)
+        # A code that nobody said is converted, or refused, only where the argument has a unit of money.
+        currencies = (parsed.currency, "") if parsed is not None and unit in _MONEY_UNITS else ("",)
+        if parsed is None or (parsed.currency and number.currency not in {parsed.currency, *currencies}):
             return False
         if _is_same_amount(parsed, number):
             return True
@@ -190,6 +198,10 @@ def equals_number(value: int | float | str, number: NumberMention, unit: str, de
     except InvalidOperation:
         return False
     return exact in set(_wire_numbers(number, unit, description))
+
+
+def _parse_value(value: str) -> NumberMention | None:
+    return parse_number(SentenceWord(text=value.replace(" ", ""), start=0, end=len(value)))
 
 
 def _is_same_amount(first: NumberMention, second: NumberMention) -> bool:
@@ -209,14 +221,15 @@ def _wire_numbers(mention: NumberMention, unit: str, description: str) -> Iterat
             yield number
         return
     yield number
+    words = set(re.findall(r"[a-z]+", description.lower()))
     if spoken_unit in _PERCENT:
-        yield number / 100
+        if words & _SHARE_WORDS:
+            yield number / 100
         if unit in SCALES:
             yield number * SCALES[unit]
     if mention.currency or not spoken_unit:
         yield from (number * 100 for _ in _CENTS.findall(description)[:1])
         yield from (number * 1_000_000 for _ in _MICROS.findall(description)[:1])
-    words = set(re.findall(r"[a-z]+", description.lower()))
     if spoken_unit in _SECONDS:
         scales = {_SECONDS[word] for word in words & _SECONDS.keys() if len(word) > 1}
         scales |= {_SECONDS["ms"]} if unit == "milliseconds" else set()
@@ -242,7 +255,10 @@ def find_day(value: str, sentence: UserSentence, today: date) -> Mention | None:
         return None
     try:
         target = date.fromisoformat(match["day"])
+        is_plain = _is_plain_time(match, value.strip(), sentence)
     except ValueError:
+        return None
+    if not is_plain:
         return None
     clock = (match["hour"], match["minute"])
     is_whole_day = match["hour"] is None or clock in _DAY_BOUNDS
@@ -255,6 +271,20 @@ def find_day(value: str, sentence: UserSentence, today: date) -> Mention | None:
         return None
     pairs = (_join_mentions(sentence.text, day, entry) for day in days for entry in times)
     return next(filter(None, pairs), days[0])
+
+
+def _is_plain_time(match: re.Match[str], value: str, sentence: UserSentence) -> bool:
+    """Return whether a time has no second or offset from UTC that nobody said, but that of this machine."""
+    if match["hour"] is None:
+        return True
+    is_bound = (match["hour"], match["minute"], match["second"]) == ("23", "59", "59")
+    if match["second"] not in (None, "00") and not is_bound:
+        return False
+    offset = match["offset"] or ""
+    if offset in ("", "Z", "+00:00", "+0000") or offset in sentence.text:
+        return True
+    moment = datetime.fromisoformat(value)
+    return moment.replace(tzinfo=None).astimezone().utcoffset() == moment.utcoffset()
 
 
 def _join_mentions(text: str, *mentions: Mention) -> Mention | None:
@@ -288,9 +318,10 @@ def _days(text: str, today: date) -> Iterator[tuple[date, Mention]]:
     for pattern in (_MONTH_DAY, _DAY_MONTH):
         for match in pattern.finditer(text):
             month = next(n for n, name in enumerate(_MONTHS, 1) if name.startswith(match["month"][:3].lower()))
-            # A day without a year may be in this year or the next: in December, `January 5` is a month ahead.
-            years = (int(match["year"]),) if match["year"] else (today.year, today.year + 1)
-            yield from _valid_days(match, years, month, int(match["day"]))
+            # A day without a year may be past, or in the next year: in December, `January 5` is a month ahead.
+            is_past = (month, int(match["day"])) < (today.month, today.day)
+            years = (today.year, today.year + 1) if is_past else (today.year,)
+            yield from _valid_days(match, (int(match["year"]),) if match["year"] else years, month, int(match["day"]))
     for match in _RELATIVE.finditer(text):
         yield from ((day, _mention(match)) for day in _relative_days(match, today))
 
