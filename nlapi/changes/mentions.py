@@ -123,7 +123,7 @@ class UserSentence:
 def _is_same_spelling(value: str, words: str) -> bool:
     """Return whether a value has the letters and the blanks of the user's words, where only their case may differ.
 
-    Unicode folds other letters to those of ASCII (the sign of Kelvin to k), and a line break within a value is no blank.
+    Unicode folds other letters to those of ASCII (the sign of Kelvin to k), and a line break in a value is no blank.
     """
     letters, user_letters = "".join(value.split()), "".join(words.split())
     gaps, user_gaps = re.findall(r"\s+", value), re.findall(r"\s+", words)

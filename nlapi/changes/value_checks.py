@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 
+from nlapi.changes.argument_labels import is_attribute_of_item, is_in_another_argument
 from nlapi.changes.lexicon import CREATE_VERBS, are_opposites, are_synonyms, is_root_of, leading_verbs
 from nlapi.changes.mentions import QUOTED, Mention, UserSentence
 from nlapi.changes.sentences import Case, description_of, has_closed_values, schema_of, shorten
-from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers
+from nlapi.changes.value_mentions import CURRENCIES, SMALL_UNITS, find_numbers
 from nlapi.resources.naming import METHODS, Intent, singular, split_words, stem
 from nlapi.tools.tool import Origin, ValueSource
 
@@ -171,8 +172,12 @@ def _without_values(case: Case, piece: str, start: int) -> str:
 
 
 def _loses_figures(source: ValueSource) -> bool:
-    """Return whether a text has none of the figures of its words."""
-    return bool(re.search(r"\d", source.words)) and not re.search(r"\d", str(source.value))
+    """Return whether a text has none of the figures of its words; the currency of a figure has none."""
+    return (
+        source.value not in CURRENCIES.values()
+        and bool(re.search(r"\d", source.words))
+        and not re.search(r"\d", str(source.value))
+    )
 
 
 def _unquoted_text(case: Case, source: ValueSource) -> str:
@@ -277,7 +282,8 @@ def check_meaning(case: Case) -> Iterator[str]:
         if source.origin not in (Origin.WORDS, Origin.LOOKUP) or not source.words:
             continue
         # One message for all of them: the user has only to see which words are in doubt.
-        if source.sure < MIN_CONFIDENCE or any(is_doubtful(case, source) for is_doubtful in _DOUBTS):
+        doubts = (*_DOUBTS, *_DOUBTS_ABOUT_MODELS) if case.account.traced else _DOUBTS
+        if source.sure < MIN_CONFIDENCE or any(is_doubtful(case, source) for is_doubtful in doubts):
             yield f"it is not plain that {source.words!r} is meant as {source.argument}"
 
 
@@ -470,6 +476,7 @@ _DOUBTS = (
     ),
     *(_is_command, _is_whole_body, _is_name_in_wrong_field, _is_unmentioned_direction),
 )
+_DOUBTS_ABOUT_MODELS = (is_in_another_argument, is_attribute_of_item)
 
 
 def _normalize(text: str) -> str:
