@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from nlapi.agent.flow import flow_reason
 from nlapi.agent.repetition import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
-from nlapi.agent.repetition import may_be_carried_out, repetition_reason, uncertain_step
+from nlapi.agent.repetition import may_be_carried_out, repetition_reason, same_values_reason, uncertain_step
 from nlapi.changes.checks import reasons_against
 from nlapi.changes.tracing import trace_call
 from nlapi.client.auth import secret_parts
@@ -110,6 +110,8 @@ class Policy:
         standing_reasons: tuple[str, ...] = ()
         if not self.spelled_out:
             standing_reasons = reasons_against(call, account, conversation.question, destroy=self.destroy)
+            current_steps = (*conversation.current.steps, *during)
+            repetition = repetition or same_values_reason(account, call, current_steps, beside)
         reason = _join_reasons(
             repetition, evidence if repetition else "", crossing, *standing_reasons, confidence_reason
         )

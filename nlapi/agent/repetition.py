@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from nlapi.client.digest import digest, normalized_leaves, target_path
+from nlapi.changes.lexicon import are_synonyms, leading_verbs
+from nlapi.client.digest import Leaf, digest, normalized_leaves, target_path
 from nlapi.client.message import Request
 from nlapi.openapi.spec import Effect
 from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.idempotency import Intention, key_argument
 from nlapi.tools.plan import Conversation, Outcome, Step
 from nlapi.tools.run import Prepared
-from nlapi.tools.tool import Call, Origin
+from nlapi.tools.tool import Account, Call, Origin
 
 # Beginning of the message of a Step whose call may have been carried out without a complete answer. Transcripts have
 # it, and `is_uncertain` recognises such steps by it after a resume.
@@ -44,6 +45,37 @@ def repetition_reason(prepared: Prepared, earlier: Iterable[Step], *, by_place: 
         if uncertain is None
         else f"another {prepared.call.operation_id} at the same place {_outcome_text(uncertain)}"
     )
+
+
+def same_values_reason(account: Account, call: Call, steps: Iterable[Step], beside: Iterable[Call] = ()) -> str:
+    """Return the reason why a model's change may be one that another operation has made for the same words.
+
+    `steps` are those of the question at hand, and `beside` are further calls of its plan. A sentence that is carried
+    out by createPayment is not carried out by createPaymentV2 too: both have the verb, and all that was said.
+    """
+    said = {str(entry.value).casefold() for entry in account.sources if entry.origin in (Origin.WORDS, Origin.LOOKUP)}
+    if not account.traced or not said:
+        return ""
+    verbs = leading_verbs(call.tool.operation)
+    for other in (*(step.call for step in steps if may_be_carried_out(step)), *beside):
+        if other.tool.effect is Effect.READ or _is_same_operation(other, call):
+            continue
+        other_verbs = leading_verbs(other.tool.operation)
+        is_same_verb = any(are_synonyms(verb, other_verb) for verb in verbs for other_verb in other_verbs)
+        if is_same_verb and said <= set(_value_texts(other.arguments)):
+            return f"{other.operation_id} does the same with the same values"
+    return ""
+
+
+def _value_texts(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _value_texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _value_texts(item)
+    else:
+        yield str(value).casefold()
 
 
 def uncertain_step(prepared: Prepared, earlier: Iterable[Step]) -> Step | None:
@@ -80,15 +112,22 @@ def is_same_change(step: Step, prepared: Prepared) -> bool:
 
 
 def are_alike(request: Request, second_request: Request) -> bool:
-    """Return whether two requests are equal but for case and blanks; for a POST, also where one has further values."""
+    """Return whether two requests are equal but for case and blanks; for a POST, also where each has further values.
+
+    The values that both have are then the same: a payment with a reference, and with a currency in its place.
+    """
     if request.method != second_request.method or target_path(request) != target_path(second_request):
         return False
     values, second_values = normalized_leaves(request), normalized_leaves(second_request)
     return values == second_values or (
-        request.method == "POST"
-        and bool(values & second_values)
-        and (values <= second_values or second_values <= values)
+        request.method == "POST" and bool(values & second_values) and _agree(values, second_values)
     )
+
+
+def _agree(values: frozenset[Leaf], second_values: frozenset[Leaf]) -> bool:
+    """Return whether no place has other values in one request than in the other; a place may be there several times."""
+    places, second_places = ({place for place, _ in leaves} for leaves in (values, second_values))
+    return all(place not in places & second_places for place, _ in values ^ second_values)
 
 
 def digest_of(step: Step) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from nlapi.changes.amount_checks import check_difference, check_moment, check_money, check_order
 from nlapi.changes.lexicon import DETERMINERS, are_synonyms, is_verb, leading_verbs, operation_verbs
 from nlapi.changes.operation_checks import (
     check_deletion,
@@ -22,14 +23,11 @@ from nlapi.changes.sentences import (
     check_negation,
     check_planner_leftovers,
     check_unused_words,
+    commanded_length,
 )
 from nlapi.changes.value_checks import (
-    check_difference,
     check_exact_name,
     check_meaning,
-    check_moment,
-    check_money,
-    check_order,
     check_origin,
     check_text_end,
     check_whole_words,
@@ -52,11 +50,16 @@ def _check_commands_change(case: Case) -> Iterator[str]:
     if not case.account.traced or _is_command(case):
         return
     leading = leading_verbs(case.operation)
-    later_words = [word for word in case.unused_words if _COMMAND_PREFIX.search(case.text[: word.start].rstrip())]
+    end = commanded_length(case.text)
+    later_words = [
+        word
+        for word in case.unused_words
+        if word.start < end and _COMMAND_PREFIX.search(case.text[: word.start].rstrip())
+    ]
     if any(are_synonyms(entry, verb) for word in later_words for entry in word.stems for verb in leading):
         return
     if any(
-        entry.origin is Origin.VERB and _COMMAND_PREFIX.search(case.text[: entry.start].rstrip())
+        entry.origin is Origin.VERB and entry.start < end and _COMMAND_PREFIX.search(case.text[: entry.start].rstrip())
         for entry in case.account.sources
     ):
         return

@@ -181,6 +181,14 @@ CREATE_VERBS = frozenset(map(stem, "create add make new".split()))
 DELETE_VERBS = frozenset(map(stem, "delete remove destroy drop erase purge discard trash wipe scrap bin".split()))
 """Verbs of a deletion. To cancel, stop, close or disable an item leaves it there."""
 
+TEXT_VERBS = frozenset(
+    map(
+        stem,
+        "summarize summarise translate proofread rewrite rephrase paraphrase explain review analyze analyse".split(),
+    )
+)
+"""Verbs for a text, which may stand behind them: what it says is no command of the user's."""
+
 DETERMINERS = frozenset("the a an my our your this that these those all every each his her their its".split())
 """Words before a noun, so that the word before them is a verb: note [the] plumber."""
 

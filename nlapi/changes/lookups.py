@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nlapi.changes.mentions import Mention, UserSentence
-from nlapi.openapi.spec import Effect
+from nlapi.openapi.spec import Effect, Spec
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_path, name_of, text_of
 from nlapi.resources.naming import name_key, singular, split_words
-from nlapi.resources.nouns import target_noun
+from nlapi.resources.nouns import singular_noun, target_noun
+from nlapi.resources.paths import segments
 from nlapi.tools.answer_view import lowercase_headers, next_arguments
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
@@ -61,7 +62,7 @@ def find_match(
         for item in _answer_items(step):
             path = id_path(item, place[1] or name, noun)
             id = field_at(item, path) if path else None
-            if id is None:
+            if id is None or (_is_own_id(path) and _is_of_other_kind(step, operation.spec, noun)):
                 continue
             if (match := _match_by_name(item, id, path, sentence)) or (
                 match := _match_by_filter(step, item, id, sentence)
@@ -162,17 +163,43 @@ def find_repeated_item(argument: str, value: object, call: Call, steps: Iterable
     or that were looked up for his words.
     """
     operation, target_ids = call.tool.operation, set(ids)
+    last = next((segment.parameter for segment in reversed(segments(operation.route)) if segment.parameter), None)
+    noun = target_noun(operation, ("path", last)) if last else ()
     is_revision = name_key(argument.rpartition(".")[2]) in _REVISION_NAMES
     if not target_ids or (operation.method not in ("PUT", "PATCH") and not is_revision):
         return ""
     for step in _answered_steps(steps):
-        if step.call.tool.operation.spec is not operation.spec:
+        if step.call.tool.operation.spec is not operation.spec or _is_of_other_kind(step, operation.spec, noun):
             continue
         for item in _answer_items(step):
             id = field_at(item, id_path(item))
             if id is not None and str(id) in target_ids and _has_value(item, argument, value):
                 return name_of(item) or str(id)
     return ""
+
+
+class _ItemKinds:
+    """The kinds of items that have ids of their own in the paths of an API: `user` of /users/{id}."""
+
+    def __init__(self, spec: Spec) -> None:
+        places = (
+            (operation, ("path", segment.parameter))
+            for operation in spec.operations
+            for segment in segments(operation.route)
+            if segment.parameter
+        )
+        self.kinds = frozenset(noun[-1] for operation, place in places if (noun := target_noun(operation, place)))
+
+
+def _is_own_id(path: str) -> bool:
+    """Return whether a field has the id of its item, and not that of another one: `id`, and not `owner.id`."""
+    return len(split_words(path)) == 1
+
+
+def _is_of_other_kind(step: Step, spec: Spec, noun: Sequence[str]) -> bool:
+    """Return whether the items of an answer are of another kind than `noun`: the id of a channel is none of a user."""
+    kind, kinds = singular_noun(step.call.tool.operation), spec.derive(_ItemKinds).kinds
+    return bool(noun and kind) and noun[-1] != kind[-1] and noun[-1] in kinds and kind[-1] in kinds
 
 
 def is_in_answers(value: object, steps: Iterable[Step]) -> bool:

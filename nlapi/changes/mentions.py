@@ -137,6 +137,15 @@ def _is_same_spelling(value: str, words: str) -> bool:
     )
 
 
+def has_other_case(id: str, words: str) -> bool:
+    """Return whether an id may be another one than that of the user's words: dQw4 and DqW4.
+
+    Small letters for capitals (abc-1) are the user's, and so is any case without figures, which is a name.
+    """
+    has_figures = any(map(str.isdigit, id)) and "@" not in id and " " not in id
+    return has_figures and id != words and not all(text in (text.lower(), text.upper()) for text in (id, words))
+
+
 def _split_words(text: str) -> Iterator[SentenceWord]:
     """Yield the quoted texts and the words between them, in order."""
     position = 0

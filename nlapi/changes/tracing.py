@@ -18,8 +18,15 @@ from nlapi.changes.lookups import (
     has_answers,
     is_in_answers,
 )
-from nlapi.changes.mentions import Mention, SentenceWord, UserSentence
-from nlapi.changes.sentences import build_case, check_condition, check_is_command, check_negation, opening_length
+from nlapi.changes.mentions import Mention, SentenceWord, UserSentence, has_other_case
+from nlapi.changes.sentences import (
+    build_case,
+    check_condition,
+    check_is_command,
+    check_negation,
+    commanded_length,
+    opening_length,
+)
 from nlapi.changes.value_mentions import (
     CURRENCIES,
     equals_number,
@@ -31,6 +38,7 @@ from nlapi.changes.value_mentions import (
 )
 from nlapi.openapi.hints import SCALES
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent, name_key, singular, split_words, stem
+from nlapi.resources.nouns import is_id_argument
 from nlapi.tools.arguments import argument_schema, property_schema
 from nlapi.tools.idempotency import key_argument
 from nlapi.tools.plan import Conversation, Step, is_remembered
@@ -110,7 +118,8 @@ def _call_stems(call: Call) -> frozenset[str]:
 
 def _split_clauses(text: str) -> list[tuple[int, int]]:
     """Return the positions of the clauses of a text that begin with a verb of their own."""
-    cuts = [match.end() for match in _CLAUSE_START.finditer(text) if is_verb(stem(match[1].lower()))]
+    matches = _CLAUSE_START.finditer(text, 0, commanded_length(text))
+    cuts = [match.end() for match in matches if is_verb(stem(match[1].lower()))]
     return list(pairwise([0, *cuts, len(text)]))
 
 
@@ -211,6 +220,8 @@ class _Leaf:
 
 def _leaves(call: Call) -> Iterator[_Leaf]:
     for name, value in call.arguments.items():
+        if name not in call.tool.places and name not in call.tool.input_schema.get("properties", {}):
+            yield _Leaf(argument=name, value=name, schema={})
         if name == key_argument(call.tool):
             continue  # which try it is says nothing of the change, and one that a model made up is not sent
         yield from _nested_leaves(call, name, value, argument_schema(call.tool, name))
@@ -305,11 +316,14 @@ class _Tracer:
                 or find_day(value, sentence, self.today)
                 or self._find_end(leaf, sentence)
             )
-            if mention is not None:
+            if mention is not None and not (self._is_id(leaf) and has_other_case(value, mention.words)):
                 return Origin.WORDS, mention
         if isinstance(value, str | int | float):
             return self._find_number(leaf, sentence)
         return None
+
+    def _is_id(self, leaf: _Leaf) -> bool:
+        return is_id_argument(self.call.tool.places.get(leaf.argument, ("body", leaf.argument.rpartition(".")[2])))
 
     def _find_end(self, leaf: _Leaf, sentence: UserSentence) -> Mention | None:
         """Return the duration that leads from the start, which the sentence says, to an end: for one hour."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 
 from nlapi.changes.argument_labels import is_attribute_of_item, is_in_another_argument
-from nlapi.changes.lexicon import CREATE_VERBS, are_opposites, are_synonyms, is_root_of, leading_verbs
-from nlapi.changes.mentions import QUOTED, Mention, UserSentence
-from nlapi.changes.sentences import Case, description_of, has_closed_values, schema_of, shorten
-from nlapi.changes.value_mentions import CURRENCIES, SMALL_UNITS, find_numbers
-from nlapi.resources.naming import METHODS, Intent, singular, split_words, stem
+from nlapi.changes.lexicon import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
+from nlapi.changes.mentions import QUOTED
+from nlapi.changes.sentences import Case, has_closed_values, schema_of, shorten
+from nlapi.changes.value_mentions import CURRENCIES
+from nlapi.resources.naming import singular, split_words, stem
 from nlapi.tools.tool import Origin, ValueSource
 
 _QUOTES = "\"'`“”‘’«»"
@@ -52,24 +51,6 @@ _DIRECTIONS = {
     **dict.fromkeys(("from", "source", "origin"), frozenset(("from", "of", "source", "origin"))),
     **dict.fromkeys(("target", "destination"), frozenset(("to", "into", "target", "destination"))),
 }
-# `raise the limit by 3` sent the limit 3 to a gateway, at 95 % sure.
-_BY = re.compile(r"\b(?:by|another|additional|extra)\s+(?:about\s+|around\s+|an?\s+)?[^\w\s]?$", re.IGNORECASE)
-_MORE = re.compile(
-    r"\W*(?:\w+\W+)?(?:more|less|fewer|extra|higher|lower|longer|shorter|earlier|later)\b", re.IGNORECASE
-)
-_TO = re.compile(r"(?:\b(?:to|at|down to|up to|be)|[=:])\s*(?:about\s+|around\s+)?[^\w\s]?$", re.IGNORECASE)
-# The value of a day or a time, and words of its field that do not tell which one it is.
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_TIME_NAMES = frozenset(map(stem, "date time day at on moment datetime timestamp".split()))
-_AMOUNT_VERBS = frozenset(map(stem, "increase decrease raise lower reduce bump cut shrink grow boost".split()))
-_DURATION = re.compile(r"\W*[\w.]+\s+(?:second|minute|hour|day|week|month|quarter|year)s?\b", re.IGNORECASE)
-_DIFFERENCE_NAMES = frozenset(
-    map(stem, "by delta difference increment decrement increase decrease step offset".split())
-)
-_DIFFERENCE_VERBS = frozenset(
-    map(stem, "increase decrease increment decrement adjust add subtract extend move".split())
-)
-_ORDERED_NAMES = ((("lat", "latitude"), ("lon", "lng", "long", "longitude")),)
 
 
 def check_whole_words(case: Case) -> Iterator[str]:
@@ -188,79 +169,6 @@ def _unquoted_text(case: Case, source: ValueSource) -> str:
     return "" if text[:1] in _QUOTES or case.text[source.start - 1 : source.start] in tuple(_QUOTES) else text
 
 
-def check_money(case: Case) -> Iterator[str]:
-    """Yield amounts that may be in another unit than the description asks for, or are sent without their currency."""
-    for source in case.account.sources:
-        numbers = find_numbers(UserSentence(text=case.text))
-        figure = next((number for number in numbers if _overlaps_source(number.mention, source)), None)
-        if source.origin is not Origin.WORDS or figure is None or not figure.currency or isinstance(source.value, bool):
-            continue
-        amount = isinstance(source.value, int | float) and figure.number == Decimal(str(source.value))
-        # The number of the sentence unscaled, where the argument takes micros or cents: $50 would be 0.00005 dollars.
-        if amount and SMALL_UNITS.search(description_of(case.call, source.argument)):
-            yield f"{source.argument}: {source.value} may be in another unit than {source.words!r}"
-        # A dollar sign alone is often the account's currency; 50 EUR without its code may be booked as dollars.
-        if figure.mention.words[:1] != "$" and isinstance(source.value, int | float) and _lacks_currency(case, source):
-            yield f"the currency of {source.words!r} is not sent"
-
-
-def _overlaps_source(mention: Mention, source: ValueSource) -> bool:
-    return mention.start < source.end and source.start < mention.end
-
-
-def _lacks_currency(case: Case, source: ValueSource) -> bool:
-    """Return whether the object around an amount takes a currency that the call does not set."""
-    *parents, _ = source.argument.split(".")
-    properties = schema_of(case.call, ".".join(parents)).get("properties", {}) if parents else case.call.tool.places
-    names = [".".join((*parents, name)) for name in properties]
-    currency_arguments = {name for name in names if stem("currency") in map(stem, split_words(name.rpartition(".")[2]))}
-    return bool(currency_arguments) and currency_arguments.isdisjoint(entry.argument for entry in case.account.sources)
-
-
-def check_difference(case: Case) -> Iterator[str]:
-    """Yield amounts that may be a difference (raise it by 3), as the argument takes the value afterwards."""
-    for source in case.account.sources:
-        if source.origin is not Origin.WORDS or not _is_amount(source) or _takes_difference(case, source):
-            continue
-        before = case.text[: source.start]
-        # `raise the limit 3` says neither by nor to.
-        is_open = case.command in _AMOUNT_VERBS and not _TO.search(before)
-        if is_open or _BY.search(before) or _MORE.match(case.text[source.end :]):
-            yield f"{source.words!r} may be a difference, and {source.argument} takes what it is to be afterwards"
-
-
-def _is_amount(source: ValueSource) -> bool:
-    is_number = isinstance(source.value, int | float) and not isinstance(source.value, bool)
-    return (is_number or _DURATION.match(source.words) is not None) and 0 <= source.start < source.end
-
-
-def _takes_difference(case: Case, source: ValueSource) -> bool:
-    """Return whether an argument is a difference by its name, or the operation by its own verb (POST /stock/increase).
-
-    An item that is made has no value before.
-    """
-    if case.command in CREATE_VERBS or not _DIFFERENCE_NAMES.isdisjoint(map(stem, split_words(source.argument))):
-        return True
-    return case.command in _DIFFERENCE_VERBS and case.command in leading_verbs(case.operation, stated=False)
-
-
-def check_moment(case: Case) -> Iterator[str]:
-    """Yield days and times that may be when to make the change (pause it tomorrow), of fields that nobody named.
-
-    The verb sets another field of the item already, which is done at once.
-    """
-    sources = case.account.sources
-    is_by_verb = any(source.origin is Origin.VERB or case.is_command_word(source) for source in sources)
-    if case.operation.method not in METHODS[Intent.UPDATE] or not is_by_verb:
-        return
-    for source in case.account.sources:
-        if source.origin is not Origin.WORDS or not isinstance(source.value, str) or not _DAY.match(source.value):
-            continue
-        names = set(map(stem, split_words(source.argument.rpartition(".")[2]))) - _TIME_NAMES
-        if names.isdisjoint(case.stems):
-            yield f"{source.words!r} may be when to do it, and it would be done now, with {source.argument} set to it"
-
-
 def check_origin(case: Case) -> Iterator[str]:
     """Yield values that nobody said, or that an API's answer suggests."""
     for source in case.account.sources:
@@ -293,18 +201,6 @@ def check_exact_name(case: Case) -> Iterator[str]:
         has_name = source.origin is Origin.LOOKUP and source.name and source.words
         if has_name and _normalize(source.name) != _normalize(source.words):
             yield f"{source.words!r} was said, and what was found is called {source.name!r}"
-
-
-def check_order(case: Case) -> Iterator[str]:
-    """Yield numbers that go by their order, as latitude and longitude, and are in the other order in the sentence."""
-    for first, second in _ORDERED_NAMES:
-        firsts, seconds = (
-            [source for source in case.account.sources if not {*split_words(source.argument)[-1:]}.isdisjoint(names)]
-            for names in (first, second)
-        )
-        for source, second_source in zip(firsts, seconds, strict=False):
-            if 0 <= second_source.start < source.start and not {stem(word) for word in first + second} & case.stems:
-                yield f"{source.argument} is said behind {second_source.argument}"
 
 
 def _is_flag(source: ValueSource) -> bool:

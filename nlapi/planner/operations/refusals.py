@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nlapi.changes.sentences import find_change_command
+from nlapi.changes.change_commands import find_change_command
 from nlapi.openapi.spec import Effect
 from nlapi.planner.language.text import Sentence
 from nlapi.planner.language.words import stems
