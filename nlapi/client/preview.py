@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 
 from nlapi.client.message import EndReason, Framing, Request, Result
-from nlapi.client.safe_text import single_line, strip_control
+from nlapi.client.safe_text import reveal_hidden, single_line
 
 # In characters: nobody reads more in a terminal or in the dialog of an MCP client, and an upload may have megabytes.
 MAX_PREVIEW_BODY = 100_000
@@ -19,19 +20,45 @@ def preview_request(request: Request) -> str:
     lines = [f"{request.method} {request.url}", *(f"{name}: {value}" for name, value in request.headers)]
     if request.content:
         lines += ["", preview_body(request)]
-    return strip_control("\n".join(lines))
+    return reveal_hidden("\n".join(lines))
 
 
 def preview_body(request: Request) -> str:
-    """Return the body of a request as text for a person: JSON indented, text as it is, anything else as its size."""
+    """Return the body of a request as text for a person: JSON indented, text as it is, anything else as its size.
+
+    What nobody sees is escaped. Where JSON is too long, long values are cut, so that no value hides those behind it.
+    """
     content = request.content or b""
     try:
         text = content.decode()
     except UnicodeDecodeError:
         return f"({len(content):,} bytes)"
     if request.is_json:
-        text = format_json(json.loads(text))
+        text = shorten_json(json.loads(text), MAX_PREVIEW_BODY, format_json)
+    text = reveal_hidden(text)
     return text if len(text) <= MAX_PREVIEW_BODY else f"{text[:MAX_PREVIEW_BODY]}… ({len(content):,} bytes)"
+
+
+def shorten_json(data: object, limit: int, write: Callable[[object], str]) -> str:
+    """Return JSON as `write` makes it; where that is longer than `limit`, with its long texts and lists cut."""
+    text = write(data)
+    for size in (2_000, 200, 40):
+        if len(text) <= limit:
+            break
+        text = write(_cut_values(data, size))
+    return text
+
+
+def _cut_values(value: object, size: int) -> object:
+    """Return a JSON value with texts of at most `size` characters, and lists of a tenth as many entries."""
+    if isinstance(value, str) and len(value) > size:
+        return f"{value[:size]}… ({len(value):,} characters)"
+    if isinstance(value, Mapping):
+        return {key: _cut_values(item, size) for key, item in value.items()}
+    if isinstance(value, list):
+        entries = [_cut_values(item, size) for item in value[: size // 10]]
+        return [*entries, f"… ({len(value):,} entries)"] if len(entries) < len(value) else entries
+    return value
 
 
 def format_json(data: object) -> str:

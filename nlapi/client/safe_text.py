@@ -21,7 +21,9 @@ _INVISIBLE = (
     "\U000f0000-\U0010ffff"
 )
 
-_REMOVED = re.compile(rf"{_ESCAPES}|[\x00-\x08\x0b-\x1f\x7f-\x9f{_INVISIBLE}]")
+_HIDDEN = rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{_INVISIBLE}]"
+_REMOVED = re.compile(rf"{_ESCAPES}|{_HIDDEN}")
+_REVEALED = re.compile(_HIDDEN)
 _NEWLINES = re.compile(r"\r\n|\u2028|\u2029")
 
 
@@ -32,6 +34,13 @@ def strip_control(text: str) -> str:
     if plain.isascii() and plain.isprintable():
         return text
     return _REMOVED.sub("", _NEWLINES.sub("\n", text))
+
+
+def reveal_hidden(text: str) -> str:
+    """Return `text` with each control and invisible character as its escape in JSON: what is sent, to consent to it."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _REVEALED.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def single_line(text: str) -> str:

@@ -19,7 +19,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from nlapi.client import preview
 from nlapi.client.message import Request
-from nlapi.client.safe_text import single_line, strip_control
+from nlapi.client.safe_text import reveal_hidden, single_line
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.amounts import amount_notes
@@ -32,11 +32,14 @@ SEND_FIELD = "send"
 CONSENT_KEY = "consent"
 CANNOT_ASK = "This client has no way to ask the user (MCP elicitation)"
 MAX_QUESTION = 20_000
+# A long URL or body must not hide what is behind it.
+MAX_BODY = MAX_QUESTION // 2
 
 # Claude Code shows a question in a frame of the terminal and cuts each line at its edge.
 LINE_WIDTH = 100
+INDENT = "  "
 _LINE_WRAPPER = TextWrapper(
-    LINE_WIDTH, drop_whitespace=False, replace_whitespace=False, expand_tabs=False, break_on_hyphens=False
+    LINE_WIDTH - len(INDENT), drop_whitespace=False, replace_whitespace=False, expand_tabs=False, break_on_hyphens=False
 )
 
 # A client that abandons questions must not fill the memory; the oldest is dropped, and asked again when it comes.
@@ -130,16 +133,19 @@ def consent_question(prepared: Prepared) -> str:
     operation, request = prepared.call.tool.operation, prepared.request
     effect_text = "takes something away" if prepared.effect is Effect.DESTROY else "changes something"
     headline = f"{single_line(operation.spec.title)[:80]}: {single_line(operation.id)[:200]} {effect_text}"
-    parts = [f"{headline}: {request.method} {single_line(request.url)}"]
-    parts += [_body_text(request)] if request.content else []
+    parts = [_cut_text(f"{headline}: {request.method} {reveal_hidden(request.url)}", MAX_QUESTION // 4)]
+    parts += [_cut_text(_body_text(request), MAX_BODY)] if request.content else []
     parts += setting_lines(prepared.settings)
     parts += amount_notes(prepared.written)
-    parts += [f"{single_line(name)}: {single_line(value)}" for name, value in request.headers]
+    parts += [reveal_hidden(f"{name}: {value}") for name, value in request.headers]
     return wrap_question(parts)
 
 
 def wrap_question(parts: Iterable[str]) -> str:
-    """Return the parts of a question in lines that fit a terminal, at most MAX_QUESTION characters."""
+    """Return the parts of a question in lines that fit a terminal, at most MAX_QUESTION characters.
+
+    All lines of a part but its first are indented, so that no value can pose as a line of the question.
+    """
     question = "\n".join(line for part in parts for line in _wrap_lines(part))
     return question if len(question) <= MAX_QUESTION else f"{question[:MAX_QUESTION]}… ({len(question):,} characters)"
 
@@ -147,13 +153,19 @@ def wrap_question(parts: Iterable[str]) -> str:
 def _body_text(request: Request) -> str:
     """Return the body of a request, JSON without line breaks, so that a short one fits the three lines."""
     if request.content and request.is_json:
-        return strip_control(json.dumps(json.loads(request.content), ensure_ascii=False))
-    return strip_control(preview.preview_body(request))
+        data = json.loads(request.content)
+        return reveal_hidden(preview.shorten_json(data, MAX_BODY, lambda value: json.dumps(value, ensure_ascii=False)))
+    return f"{INDENT}{preview.preview_body(request)}"
+
+
+def _cut_text(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
 
 
 def _wrap_lines(text: str) -> list[str]:
-    """Return a text in lines of LINE_WIDTH characters, complete."""
-    return [piece for line in text.split("\n") for piece in _LINE_WRAPPER.wrap(line)]
+    """Return a text in lines of LINE_WIDTH characters, complete; those behind the first are indented."""
+    first, *others = [piece for line in text.split("\n") for piece in _LINE_WRAPPER.wrap(line)] or [""]
+    return [first, *(f"{INDENT}{line}" for line in others)]
 
 
 def _form(title: str) -> dict[str, object]:
