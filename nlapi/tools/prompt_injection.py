@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from html import unescape
+from urllib.parse import unquote
 
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.issue import Issue
@@ -97,8 +99,25 @@ _TRIGGERS = (
     "your ", "environment variables", "conversation history", "~/", ".ssh", ".env", ".aws", ".netrc", ".bash_history",
     "id_rsa", "id_ed25519", "mcp.json", "/etc/",
 )  # fmt: skip
+# Letters of other scripts, and small capitals, that look like those of ASCII.
+_LOOKALIKES = str.maketrans(
+    "асеорхуіѕԁɡһјӏԛԝквмнтαορντικυεηχϲօոսհցɑıᴀʙᴄᴅᴇғɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ",
+    "aceopxyisdghjlqwkbmhtaopvtikuenxconuhgaiabcdefghijklmnoprstuvwyz",
+)
+# What makes a model read other words than a pattern sees: entities, tags and links within words, escapes, marks and
+# blanks between letters, words in one.
+_DISGUISE = re.compile(
+    r"[^\x00-\x7f]|&#?\w+;|</?\w|\]\(|%[0-9a-f]{2}|\\u[0-9a-f]{4}|\w[_*`]+\w|\s\s|(?<!\w)(?:\w[ .-]){3}\w(?!\w)",
+    re.IGNORECASE,
+)
+_CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_LINK = re.compile(r"!?\[([^\[\]\n]{0,300})\]\([^()\s]{0,500}\)")
+_TAG = re.compile(r"</?[a-z][^<>]{0,300}>", re.IGNORECASE)
+_ESCAPE = re.compile(r"\\u([0-9a-f]{4})", re.IGNORECASE)
+_SPACED_LETTERS = re.compile(r"(?<!\w)(?:\w([ .-]))(?:\w\1){2,40}\w(?!\w)")
+# Rounds of entities within entities that are read.
+_MAX_ENTITIES = 3
 # Characters that a person does not see and a model reads (tags), or that are read in another order than they are seen.
-_LOOKALIKES = str.maketrans("асеорхуіѕԁɡоντ", "aceopxyisdgovt")
 HIDDEN = re.compile(r"[\U000e0020-\U000e007f]{4}|[\u202a-\u202e\u2066-\u2069]|[\u200b\u2060\ufeff]{6}")
 
 
@@ -135,10 +154,28 @@ def _find_words(text: str) -> tuple[str, int] | None:
     """Return the sign in a text and where it begins: 0 where only the plain form of its letters has it."""
     if match := _search_signs(text):
         return match
-    # Letters that only look like others, and marks between them, are for a reader of text and not for a pattern.
-    plain = text if text.isascii() else unicodedata.normalize("NFKC", strip_control(text)).translate(_LOOKALIKES)
+    plain = _as_read(text) if _DISGUISE.search(text) or " " not in text else text
     match = _search_signs(plain) if plain != text else None
     return (match[0], 0) if match else None
+
+
+def _as_read(text: str) -> str:
+    """Return the words that a model reads in a text, in plain letters: without markup, accents and escapes."""
+    for _ in range(_MAX_ENTITIES):
+        if "&" not in text:
+            break
+        text = unescape(text)
+    if "%" in text:
+        text = unquote(text)
+    text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
+    text = _TAG.sub("", _LINK.sub(r"\1", text))
+    text = _SPACED_LETTERS.sub(lambda match: match[0].replace(match[1], ""), text)
+    # Only of a name: in a text OverrideAction and RuleGroup are types.
+    text = (text if " " in text else _CAMEL_CASE.sub(" ", text)).lower()
+    if not text.isascii():
+        decomposed = unicodedata.normalize("NFKD", strip_control(text).translate(_LOOKALIKES))
+        text = "".join(char for char in decomposed if not unicodedata.combining(char)).translate(_LOOKALIKES)
+    return " ".join(re.sub(r"[*`_]+", " ", text).split())
 
 
 def _search_signs(text: str) -> tuple[str, int] | None:
