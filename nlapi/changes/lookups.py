@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlapi.changes.mentions import Mention, UserSentence
+from nlapi.changes.superlatives import find_extreme, find_superlatives
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_path, name_of, text_of
 from nlapi.resources.naming import name_key, singular, split_words
 from nlapi.resources.nouns import singular_noun, target_noun
 from nlapi.resources.paths import segments
-from nlapi.tools.answer_view import lowercase_headers, next_arguments
+from nlapi.tools.answer_view import lowercase_headers, next_arguments, page_arguments
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
 
@@ -132,6 +133,42 @@ def find_prefix_match(
         if ids == {str(value)}:
             return ItemMatch(item={}, id=value, name="", mention=word.mention)
     return None
+
+
+def find_superlative_match(
+    argument: str, value: object, call: Call, steps: Iterable[Step], sentence: UserSentence
+) -> ItemMatch | None:
+    """Return the item that the user named by a superlative: the largest file.
+
+    Its kind is that of the argument and of lists that the same API has answered in full, unfiltered; all of them have
+    the same item there, as a second look after a change would name the next one.
+    """
+    operation = call.tool.operation
+    place = call.tool.places.get(argument, ("body", argument.rpartition(".")[2]))
+    noun = target_noun(operation, place)
+    for superlative in find_superlatives(sentence.text, split_words(operation.spec.title)):
+        lists = [step for step in _own_steps(call, steps) if _list_kind(step) == superlative.kind]
+        if not lists or superlative.kind not in noun[-1:] or not all(map(_is_complete, lists)):
+            continue
+        items = [find_extreme(list(_answer_items(step)), superlative) for step in lists]
+        ids = {str(field_at(item, id_path(item, place[1], noun))) if item is not None else "" for item in items}
+        if ids == {str(value)}:
+            return ItemMatch(item=items[0] or {}, id=value, name="", mention=superlative.mention)
+    return None
+
+
+def _is_complete(step: Step) -> bool:
+    """Return whether an answer has all items of its kind: nothing was filtered, and there is no page behind it."""
+    if step.result is None or step.result.status == 206 or next_arguments(step.call, step.result) is not None:
+        return False
+    sizes = page_arguments(step.call.tool, sizes=True) - page_arguments(step.call.tool)
+    count = sum(1 for _ in _answer_items(step))
+    if any(type(limit) is not int or limit <= count for limit in step.call.arguments.values()):
+        return False
+    # Without its size, a page of a list that has pages may be all or not.
+    return set(step.call.arguments) <= sizes and (
+        bool(step.call.arguments) or not page_arguments(step.call.tool, sizes=True)
+    )
 
 
 def _list_kind(step: Step) -> str:

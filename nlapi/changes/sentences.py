@@ -34,6 +34,9 @@ _OPENING = re.compile(
     r")\b\W*)*",
     re.IGNORECASE,
 )
+_SEARCH_OPENING = re.compile(
+    r"(?:find|locate|identify|search for|look for|look up) and (?:then )?(?P<verb>[a-z]+)\b", re.IGNORECASE
+)
 # A question: its first word, or `should I` and `what if` anywhere. `Can you ...` is a command.
 QUESTION_PATTERN = re.compile(
     r"^\W*(?:(?:can|could|would|will)\s+(?!you\b)|(?:should|shall|may|might|must|is|are|am|was|were|do|does|did|has|have"
@@ -217,7 +220,10 @@ class Case:
 def opening_length(text: str) -> int:
     """Return the number of characters of politeness and wishing at the start of a sentence."""
     match = _OPENING.match(text)
-    return match.end() if match else 0
+    end = match.end() if match else 0
+    # `find and delete the file`: to look for it is no command of its own where a change is commanded.
+    search = _SEARCH_OPENING.match(text, end)
+    return search.start("verb") if search is not None and is_verb(stem(search["verb"].lower())) else end
 
 
 def commanded_length(text: str) -> int:

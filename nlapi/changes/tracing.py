@@ -15,6 +15,7 @@ from nlapi.changes.lookups import (
     find_prefix_match,
     find_repeated_item,
     find_same_field,
+    find_superlative_match,
     has_answers,
     is_in_answers,
 )
@@ -370,6 +371,7 @@ class _Tracer:
                 find_match(leaf.argument, leaf.value, self.call, self.steps, sentence)
                 or find_same_field(leaf.argument, leaf.value, self.call, self.steps, sentence)
                 or find_prefix_match(leaf.argument, leaf.value, self.call, self.steps, sentence)
+                or find_superlative_match(leaf.argument, leaf.value, self.call, self.steps, sentence)
             )
             if match is not None:
                 return _build_source(leaf, Origin.LOOKUP, match.mention, current=number == 0, name=match.name)
