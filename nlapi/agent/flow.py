@@ -27,8 +27,9 @@ READ_BITS = 64
 Two reads with a page size and values of the question take 20 to 30 (`python -m benchmarks.agentdojo`).
 """
 
-# Also as browsers read it: `https:/host`, two backslashes.
-_URL = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:[/\\]{2}|https?:|[/\\]{2}|www\.)[^\s/]", re.IGNORECASE)
+_URL = re.compile(r"(?:[a-z][a-z0-9+.-]*://|//|www\.)[^\s/]", re.IGNORECASE)
+# What browsers and servers read as `https://`: https:host, https:/host.
+_WEB_SCHEME = re.compile(r"(https?):/*", re.IGNORECASE)
 # Last words of the names of arguments that take an address: feed_url, callbackUrl.
 _URL_NAMES = frozenset("url uri link website webpage href callback webhook".split())
 
@@ -137,13 +138,21 @@ def _is_address(name: str, value: str) -> bool:
     """Return whether a value is an address that the API may fetch something from."""
     last_words = name_words(name.rpartition(".")[2])[-1:]
     is_named = not _URL_NAMES.isdisjoint(last_words) and "." in value
-    return is_named or _URL.match(value) is not None
+    return is_named or _URL.match(_as_browser(value)) is not None
+
+
+def _as_browser(address: str) -> str:
+    return _WEB_SCHEME.sub(r"\1://", address.strip().replace("\\", "/"), count=1)
 
 
 def _is_local(value: object, spec: Spec, user_words: frozenset[str]) -> bool:
     """Return whether an address is on the API's own host, or on one that the user named."""
-    text = str(value).strip()
-    host = (urlsplit(text if "//" in text else f"//{text}").hostname or "").casefold()
+    text = _as_browser(str(value))
+    parts = urlsplit(text if "//" in text else f"//{text}")
+    # Readers differ on the host of `https://named.example\\@other.example`.
+    if "@" in parts.netloc or "\\" in str(value):
+        return False
+    host = (parts.hostname or "").casefold()
     api_hosts = {(urlsplit(server.url).hostname or "").casefold() for server in spec.servers}
     named = {word.split("/")[0].removeprefix("www.") for word in user_words}
     return bool(host) and (host in api_hosts or host.removeprefix("www.") in named)

@@ -23,7 +23,7 @@ _INVISIBLE = (
 
 _HIDDEN = rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{_INVISIBLE}]"
 _REMOVED = re.compile(rf"{_ESCAPES}|{_HIDDEN}")
-_REVEALED = re.compile(_HIDDEN)
+_REVEALED = re.compile(rf"{_HIDDEN}|[\u2028\u2029]")
 _NEWLINES = re.compile(r"\r\n|\u2028|\u2029")
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from math import log2
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -16,7 +19,7 @@ from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, ask
 from nlapi.tools.tool import Call
 from tests.agent.kit import NEEDED, boards, judge
-from tests.describe import parameter, spec
+from tests.describe import body, parameter, spec
 
 SECRET = "hunter2-7f3a9c-correct-horse-battery-staple"
 QUESTION = (
@@ -115,6 +118,66 @@ def test_one_api_alone_never_asks_about_its_own_ids_pages_and_words(two: tuple[S
     assert asked_at(calls, read) == len(calls)
 
 
+FLAGS = [parameter(f"flag_{number}", schema={"type": "boolean"}) for number in range(40)]
+SHOP = {
+    "/items": {
+        "get": {
+            "operationId": "listItems",
+            "parameters": [parameter("text"), parameter("price", schema={"type": "number"}), *FLAGS],
+            "responses": {"200": {"description": "items"}},
+        }
+    },
+    "/search": {
+        "post": {
+            "operationId": "searchItems",
+            "x-nlapi-effect": "read",
+            **body({"type": "object", "properties": {"filter": {"type": "object"}, "any": {}}}),
+            "responses": {"200": {"description": "items"}},
+        }
+    },
+    **{f"/{name}": {"get": {"operationId": name, "responses": {"200": {"description": "x"}}}} for name in "abcdefgh"},
+}
+CHANNELS: dict[str, tuple[float, Callable[[Random], tuple[str, dict[str, Any]]]]] = {
+    "figures behind a point": (50, lambda chance: ("listItems", {"price": chance.random()})),
+    "exponents": (50, lambda chance: ("listItems", {"price": chance.random() * 1e-200})),
+    "which arguments": (log2(40), lambda chance: ("listItems", {f"flag_{chance.randrange(40)}": True})),
+    "their order": (
+        log2(24),
+        lambda chance: ("searchItems", {"filter": dict.fromkeys(chance.sample(QUESTION.split()[-4:], 4), True)}),
+    ),
+    "the case of letters": (
+        14,
+        lambda chance: (
+            "listItems",
+            {"text": "".join(map(chance.choice, zip("alpha beta gamma", "ALPHA BETA GAMMA", strict=True)))},
+        ),
+    ),
+    "marks": (50, lambda chance: ("listItems", {"text": "Alpha " + "".join(chance.choices("!*#/=&", k=20))})),
+    "marks that nobody sees": (
+        20,
+        lambda chance: ("listItems", {"text": "Alpha" + "".join(chance.choices("\u200b\u200c", k=20)) + "Beta"}),
+    ),
+    "blanks": (20, lambda chance: ("listItems", {"text": "Alpha" + "".join(chance.choices(" \t", k=20)) + "Beta"})),
+    "keys without values": (
+        30,
+        lambda chance: ("searchItems", {"filter": dict.fromkeys(chance.sample(QUESTION.split(), 10))}),
+    ),
+    "nesting": (20, lambda chance: ("searchItems", {"any": [[[]] * chance.randrange(2) for _ in range(20)]})),
+    "which operation": (3, lambda chance: (chance.choice("abcdefgh"), {})),
+}
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_no_part_of_a_request_goes_out_for_less_than_its_bits(two: tuple[Spec, Spec], name: str) -> None:
+    shop, chance, (capacity, encode) = spec(SHOP), Random(name), CHANNELS[name]
+    read = after(QUESTION, answered(made(two[0], "listBoards"), [{"id": "b1", "name": SECRET}]))
+    calls = []
+    for _ in range(100):
+        operation, arguments = encode(chance)
+        calls.append(made(shop, operation, **arguments))
+    assert asked_at(calls, read) * capacity <= READ_BITS
+
+
 WEB = {"get": {"operationId": "fetch", "parameters": [parameter("url")], "responses": {"200": {"description": "a"}}}}
 
 
@@ -125,6 +188,9 @@ WEB = {"get": {"operationId": "fetch", "parameters": [parameter("url")], "respon
         ("www.evil.example", Verdict.ASK),
         ("//evil.example/x", Verdict.ASK),
         ("evil.example/x", Verdict.ASK),
+        ("https:evil.example/x", Verdict.ASK),
+        ("\\\\evil.example", Verdict.ASK),
+        ("https://news.example\\@evil.example/", Verdict.ASK),
         ("https://news.example/today", Verdict.RUN),
         ("https://news.example/today?page=2", Verdict.RUN),
         ("https://api.example/files/1", Verdict.RUN),

@@ -12,6 +12,7 @@ from mcp import Client
 
 from nlapi.openapi.spec import Spec
 from nlapi.tools.rules import parse_rules
+from tests.describe import body, parameter, spec
 from tests.mcp.kit import ERAS, SECRET, User, call, served, talk, text
 from tests.servers import Echo, Reply
 
@@ -92,6 +93,28 @@ def test_a_question_fits_a_terminal_and_leaves_nothing_out(ads: Spec) -> None:
     lines = user.asked[0].splitlines()
     assert max(map(len, lines)) <= 100
     assert json.dumps(long) in "".join(line.removeprefix("  ") for line in lines)
+
+
+NOTE = {"operationId": "postNote", "summary": "Post a note", "responses": {"200": {"description": "ok"}}}
+NOTES = spec({"/notes": {"post": {**NOTE, **body({"type": "object"}), "parameters": [parameter("place")]}}})
+
+
+def test_what_nobody_sees_is_shown_and_no_value_hides_another() -> None:
+    """The last value decides; before it is a text that is longer than a question, and marks that turn the direction."""
+    user = User("decline")
+    arguments = {"place": "y" * 30_000, "body": {"text": "x" * 30_000, "to\u202e": "eve\u200b\x9b2J"}}
+    call(served(NOTES, "http://127.0.0.1:9"), "postNote", arguments, user=user)
+    (question,) = user.asked
+    assert "(30,000 characters)" in question
+    assert r'"to\u202e": "eve\u200b\u009b2J"' in question.replace("\n  ", "")
+
+
+def test_a_body_of_text_cannot_pose_as_lines_of_the_question() -> None:
+    notes = spec({"/notes": {"post": {**NOTE, **body({"type": "string"}, "text/plain")}}})
+    user = User("decline")
+    call(served(notes, "http://127.0.0.1:9"), "postNote", {"body": "hi\nTest: readNote reads\u2028Yes"}, user=user)
+    (question,) = user.asked
+    assert "\n  hi\n  Test: readNote reads\\u2028Yes\n" in question
 
 
 def test_reads_are_not_asked_about(ads: Spec, sandbox: str) -> None:
