@@ -13,7 +13,7 @@ from nlapi import bundled, registry
 from nlapi.cli import console
 from nlapi.cli.id_cache import store_operations
 from nlapi.cli.options import parse_pairs
-from nlapi.errors import DescriptionError, UsageError
+from nlapi.errors import ConsentError, DescriptionError, UsageError
 from nlapi.registry import Registration
 
 if TYPE_CHECKING:
@@ -37,6 +37,42 @@ def load(source: str, overlays: Sequence[str] | None = None, root: str | None = 
     if registered is None:
         return _load(source, overlays, root)
     return _load(registered.source, (*registered.overlays, *(overlays or ())), root or registered.root)
+
+
+def load_anew(
+    source: str, overlays: Sequence[str] | None, root: str | None, served: Spec, base_url: str | None
+) -> Spec:
+    """Return the Spec of a source that is served already, read again.
+
+    ConsentError where it sends, wants or changes what it did not: against what was registered, or, for a description
+    at a URL, against what is `served`. A file counts as the user's own.
+    """
+    from nlapi.openapi.urls import is_http_url
+    from nlapi.tools.pins import differences, pin_of
+
+    spec = load(source, overlays, root)
+    entry = registry.find_registration(source)
+    if entry is not None:
+        _check_pin(entry, spec, source, overlays, root, base_url)
+    elif is_http_url(source) and (found := differences(pin_of(served), spec, with_sites=base_url is None)):
+        raise ConsentError("; ".join(line[:200] for line in found[:5]), hint="start the server again to accept it")
+    return spec
+
+
+def _check_pin(
+    entry: Registration,
+    spec: Spec,
+    source: str,
+    overlays: Sequence[str] | None,
+    root: str | None,
+    base_url: str | None,
+) -> None:
+    """Raise ConsentError where the registered description is not as it was accepted."""
+    from nlapi.tools.pins import check_pin
+
+    # The overlays of this command are the user's own, and no change of the description.
+    accepted = _load(entry.source, entry.overlays, root or entry.root) if overlays else spec
+    check_pin(accepted, source, base_url=base_url)
 
 
 def select(
@@ -91,7 +127,6 @@ def open_target(
     from nlapi.accounts.credentials import open_credentials
     from nlapi.client.auth import NO_CONTEXT
     from nlapi.plugin.argument_settings import settings_of_description
-    from nlapi.tools.pins import check_pin
     from nlapi.tools.rules import read_field_rules
     from nlapi.tools.run import Target
 
@@ -106,9 +141,7 @@ def open_target(
     if base_url and (chosen := env or registered.env):
         name = environment_account(name, chosen)
     if entry is not None:
-        # The overlays of this command are the user's own, and no change of the description.
-        accepted = _load(entry.source, entry.overlays, root or entry.root) if overlays else spec
-        check_pin(accepted, source, base_url=base_url)
+        _check_pin(entry, spec, source, overlays, root, base_url)
     name = name if entry is not None or is_bundled(source) else ""
     opened = open_credentials(spec, name, given=option_references, registered=registered.auth) if not no_auth else None
     target = Target(

@@ -160,9 +160,10 @@ class HttpGuard:
         caller = None if answer else await self._caller(headers)
         if answer is None and caller is None:
             answer = _unauthorized(self._options.resource_server, has_token="authorization" in headers)
-        # The id of a session is no credential: another client that knows it is not let in.
-        session = headers.get(SESSION_HEADER, "")
-        if answer is None and self._owners.get(session, caller) != caller:
+        # The id of a session is no credential: another client that knows it is not let in. Nor is one whose owner is
+        # forgotten, as many sessions of one client would make it everybody's.
+        session = "" if self._options.stateless else headers.get(SESSION_HEADER, "")
+        if answer is None and session and self._owners.get(session) != caller:
             answer = PlainTextResponse("There is no such session.", 404)
         scope = {**scope, SCOPE_KEY: caller}
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import nlapi
+from nlapi.cli.target import load, load_anew
 from nlapi.errors import ConsentError
 from tests.cli.kit import run
 from tests.servers import Echo, Reply
@@ -191,6 +192,30 @@ def test_a_description_at_a_url_is_pinned_too(api: Echo, elsewhere: Echo) -> Non
         stopped = run("call", "far", "postItems")
         assert (stopped.code, "called a read" in stopped.err) == (6, True)
     assert [request.method for request in api.received] == ["GET"]
+
+
+def test_what_a_running_server_reads_again_is_held_to_it_too(
+    shop: Callable[[Edit], None], api: Echo, elsewhere: Echo
+) -> None:
+    """`nlapi mcp --watch`: the old description stays, with the credential where it was."""
+    served = load("shop")
+    shop(lambda tree: tree.update(servers=[{"url": elsewhere.url}]))
+    with pytest.raises(ConsentError, match="it sends to"):
+        load_anew("shop", None, None, served, None)
+    shop(lambda tree: tree["info"].update(version="2"))
+    assert load_anew("shop", None, None, served, None).version == "2"
+
+
+def test_a_url_that_a_running_server_reads_again_is_held_to_what_is_served() -> None:
+    tree = described("http://127.0.0.1:9")
+    with Echo(lambda request: Reply(200, tree)) as server:
+        url = f"{server.url}/openapi.json"
+        served = load(url)
+        tree["paths"]["/more"] = {"get": {"operationId": "more", "responses": {"200": {"description": "ok"}}}}
+        assert len(load_anew(url, None, None, served, None).operations) == 4
+        tree["paths"]["/more"]["delete"] = {"operationId": "drop", "responses": {"200": {"description": "ok"}}}
+        with pytest.raises(ConsentError, match="a new change: DELETE /more"):
+            load_anew(url, None, None, served, None)
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"sha256": 5}', "\x00"])
