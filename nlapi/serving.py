@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,6 +28,14 @@ def authority_of_origin(origin: str) -> str:
     """Return host and port of an Origin header in lower case; "" for what is no web page's (RFC 6454 §6.2)."""
     scheme, _, authority = origin.lower().partition("://")
     return authority if scheme in ("http", "https") and host_of(authority) else ""
+
+
+def has_two_lengths(names: Iterable[bytes]) -> bool:
+    """Return whether a request with headers of these lower-case names has a length and chunks (RFC 9112 §6.1).
+
+    One server ends its body by the length and another by the chunks; the rest is a new request to one of them.
+    """
+    return {b"content-length", b"transfer-encoding"}.issubset(names)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from nlapi.gateway.problems import GatewayProblem
-from nlapi.serving import LOOPBACK_HOSTS, authority_of_origin, host_of
+from nlapi.serving import LOOPBACK_HOSTS, authority_of_origin, has_two_lengths, host_of
 
 # 8 KiB for one header and 100 headers, as Apache httpd by default (LimitRequestFieldSize, LimitRequestFields).
 MAX_HEADER_BYTES = 8 * 1024
@@ -46,8 +46,7 @@ class RequestGuard:
             if len(name) + len(value) > MAX_HEADER_BYTES:
                 raise _header_problem(431, name, "is too long", "long_header")
             by_name[name] = value.decode("latin-1")
-        if "transfer-encoding" in by_name and "content-length" in by_name:
-            # RFC 9112 §6.1: one server ends the body by the length, another by the chunks; the rest is a new request.
+        if has_two_lengths(name for name, _ in headers):
             raise GatewayProblem(400, "the body has two lengths", code="framing", path="header.transfer-encoding")
         if by_name.get("transfer-encoding", "chunked").lower() != "chunked":
             message = "the body comes in a transfer coding that is not taken"

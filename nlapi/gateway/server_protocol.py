@@ -61,7 +61,7 @@ class ServerProtocol(HttpToolsProtocol):
     _is_body = False
     """whether the head of the request has arrived, and its body is still to come"""
     _framing_bytes = 0
-    """approximate number of bytes of an incomplete head, or of chunk extensions and trailers since a part of the body"""
+    """approximate number of bytes of an incomplete head, or of what frames a body since its last part"""
     _has_progress = False
     """whether a head began or ended, or a part of a body came, in the last bytes that arrived"""
     _unsent_bytes = 0
