@@ -78,7 +78,7 @@ def consent_question(event: Any, plugin: InstalledPlugin) -> HookQuestion:
     if not isinstance(command, str):
         return NOTHING
     # Relative names of files are seen from where the command will run.
-    if isinstance(event.get("cwd"), str) and Path(event["cwd"]).is_dir():
+    if isinstance(event.get("cwd"), str) and os.path.isdir(event["cwd"]):  # noqa: PTH112 - false for "" and NUL
         os.chdir(event["cwd"])
     return _command_question(plugin, command)
 
