@@ -80,6 +80,13 @@ def test_a_hostile_change_is_refused(served: Talk, path: str, body: str) -> None
     assert served.ok("GET", "/ready")["revision"] == 1
 
 
+def test_a_schema_that_doubles_at_each_level_is_refused(served: Talk) -> None:
+    levels = {f"a{level + 1}": {"anyOf": [{"$ref": f"#/$defs/a{level}"}] * 2} for level in range(30)}
+    schema = {"$defs": {"a0": {"type": "integer"}, **levels}, "properties": {"x": {"$ref": "#/$defs/a30"}}}
+    problem = served.refused(422, "PATCH", "/v1/objectives/recommend", {"input": schema})
+    assert "more than 2,000 schemas" in problem["detail"]
+
+
 def test_an_empty_configuration_does_not_take_all_traffic_away(served: Talk) -> None:
     served.refused(422, "PUT", "/v1/configuration", {})
     served.refused(422, "PUT", "/v1/configuration", {"objectives": [], "models": [], "versions": [], "shards": []})
