@@ -33,6 +33,9 @@ SEPARATELY_DESCRIBED_HEADERS = {
 METHOD_OVERRIDE_HEADERS = frozenset(("x-http-method-override", "x-http-method", "x-method-override"))
 """Headers that make many servers treat a request as one of another method."""
 
+PATH_OVERRIDE_HEADERS = frozenset(("x-original-url", "x-original-uri", "x-rewrite-url"))
+"""Headers that make some servers treat a request as one to another path."""
+
 SAFE_OVERRIDE_METHODS = ("GET", "HEAD")
 """The methods that an override header may ask for: safe ones, which need no consent (RFC 9110 §9.2.1)."""
 
@@ -57,12 +60,14 @@ def header_refusal(name: str) -> str:
     """Return the reason why a header parameter of this name is left out, or ""."""
     if not TOKEN.fullmatch(name):
         return "it is not the name of a header"
+    # Gateways of scripts (CGI, WSGI) take an underscore for a dash.
+    dashed = name.lower().replace("_", "-")
     # A GET could become a DELETE on the server, after the user agreed to a read.
-    if name.lower() in METHOD_OVERRIDE_HEADERS:
+    if dashed in METHOD_OVERRIDE_HEADERS | PATH_OVERRIDE_HEADERS:
         return "with it a call would be another than the one that consent was asked for"
     if name.lower() in SEPARATELY_DESCRIBED_HEADERS:
         return f"{SEPARATELY_DESCRIBED_HEADERS[name.lower()]} says what is sent"
-    return "it belongs to HTTP" if name.lower() in PROTOCOL_HEADERS else ""
+    return "it belongs to HTTP" if dashed in PROTOCOL_HEADERS else ""
 
 
 def as_map(value: object) -> Mapping[str, Any]:

@@ -11,10 +11,12 @@ from typing import Any
 from nlapi.openapi.gc_paused import gc_paused
 from nlapi.openapi.hints import extension_fields, is_hidden, read_hints
 from nlapi.openapi.model import Body, Parameter, Schema, is_form, may_be_json
+from nlapi.openapi.parse import MAX_PARAMETERS
 from nlapi.openapi.references import is_cyclic
 from nlapi.openapi.schema_upgrade import SCHEMA_KEYWORDS, SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.names import argument_name, tool_names
+from nlapi.tools.schema_size import fit_schema
 from nlapi.tools.text import first_sentence, has_words_of, plain_text
 from nlapi.tools.tool import Place, Tool
 from nlapi.tools.units import amount_schema
@@ -328,7 +330,7 @@ class _ArgumentBuilder:
         schema["additionalProperties"] = self.additional
         if definitions := self.pool.definitions(self.refs):
             schema["$defs"] = definitions
-        return schema
+        return fit_schema(schema)
 
     def _portable(self, schema: object) -> object:
         portable, refs = self.pool.portable(schema)
@@ -361,7 +363,7 @@ class _ArgumentBuilder:
         if body.has_credentials_only:
             return
         flat = self.pool.flat_object(body.schema) if _has_properties(body.content_type) else None
-        if flat is None:
+        if flat is None or len({*flat["properties"], *flat.get("required", ())}) > MAX_PARAMETERS:
             self._add_whole_body(body)
             return
         hidden_names = self.pool.hidden_properties(flat)
