@@ -34,6 +34,12 @@ def strip_control(text: str) -> str:
     return _REMOVED.sub("", _NEWLINES.sub("\n", text))
 
 
+def has_invisible(value: object) -> bool:
+    """Return whether a JSON value has characters in it that a reader does not see."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return not text.isascii() and strip_control(text) != text
+
+
 def single_line(text: str) -> str:
     """Return `text` cleaned and on one line, each run of white space one space: it cannot pose as a line of its own."""
     return " ".join(strip_control(text).split())

@@ -60,14 +60,21 @@ def header_refusal(name: str) -> str:
     """Return the reason why a header parameter of this name is left out, or ""."""
     if not TOKEN.fullmatch(name):
         return "it is not the name of a header"
-    # Gateways of scripts (CGI, WSGI) take an underscore for a dash.
-    dashed = name.lower().replace("_", "-")
-    # A GET could become a DELETE on the server, after the user agreed to a read.
-    if dashed in METHOD_OVERRIDE_HEADERS | PATH_OVERRIDE_HEADERS:
+    if overrides_request(name):
         return "with it a call would be another than the one that consent was asked for"
     if name.lower() in SEPARATELY_DESCRIBED_HEADERS:
         return f"{SEPARATELY_DESCRIBED_HEADERS[name.lower()]} says what is sent"
-    return "it belongs to HTTP" if dashed in PROTOCOL_HEADERS else ""
+    return "it belongs to HTTP" if _dashed(name) in PROTOCOL_HEADERS else ""
+
+
+def overrides_request(name: str) -> bool:
+    """Return whether a header makes servers take another method or path: a DELETE, where the user agreed to a GET."""
+    return _dashed(name) in METHOD_OVERRIDE_HEADERS | PATH_OVERRIDE_HEADERS
+
+
+def _dashed(name: str) -> str:
+    """Return the name of a header as gateways of scripts (CGI, WSGI) take it: an underscore is a dash to them."""
+    return name.lower().replace("_", "-")
 
 
 def as_map(value: object) -> Mapping[str, Any]:

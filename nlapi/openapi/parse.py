@@ -173,8 +173,8 @@ def _parse_operations(spec: Spec, document: Document, issues: list[Issue]) -> It
             issues.append(Issue.error(location, fault, "its operations were left out"))
             continue
         for method, node in _methods(item):
-            # A method of `additionalOperations` (OpenAPI 3.2) is free text, and goes into the request line. CONNECT asks
-            # a proxy for a tunnel.
+            # A method of `additionalOperations` (OpenAPI 3.2) is free text, and goes into the request line. CONNECT
+            # asks for a tunnel.
             if isinstance(node, Mapping) and TOKEN.fullmatch(method) and method.upper() != "CONNECT":
                 yield _parse_operation(spec, document, item, path, method, node, ids, issues)
             else:

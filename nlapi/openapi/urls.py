@@ -32,7 +32,7 @@ _METADATA = tuple(
 # The only IPv6 addresses that are given out for the Internet (IANA, RFC 4291 §2.4). What Python takes for global
 # has site-local addresses, translated IPv4 ones (RFC 2765, RFC 8215) and unassigned ranges in it.
 _INTERNET_V6 = ipaddress.IPv6Network("2000::/3")
-# Special ranges that some versions of Python take for global: documentation and protocol assignments (RFC 9637, RFC 6890).
+# Ranges that some versions of Python take for global: documentation and protocol assignments (RFC 9637, RFC 6890).
 _SPECIAL = (ipaddress.ip_network("3fff::/20"), ipaddress.ip_network("192.0.0.0/24"))
 
 
