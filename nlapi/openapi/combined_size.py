@@ -10,6 +10,8 @@ from nlapi.openapi.model import as_list
 # levels of `allOf` with two `$ref`s each are a billion, and whoever merges or checks them visits each.
 MAX_COMBINED = 5_000
 
+LARGE_REASON = f"combines more than {MAX_COMBINED:,} schemas"
+
 _LISTS = ("allOf", "anyOf", "oneOf")
 _SINGLE = ("not", "if", "then", "else")
 
@@ -24,7 +26,7 @@ class CombinedSizes:
     def check(self, ref: str) -> None:
         """Raise LookupError for a `$ref` that combines more than MAX_COMBINED schemas."""
         if self._size(ref) > MAX_COMBINED:
-            raise LookupError(f"{ref!r} combines more than {MAX_COMBINED:,} schemas")
+            raise LookupError(f"{ref!r} {LARGE_REASON}")
 
     def _size(self, ref: str) -> int:
         # An explicit stack: a chain of 10,000 `$ref`s would exceed Python's recursion limit.

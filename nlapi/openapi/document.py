@@ -19,6 +19,7 @@ from nlapi.issue import Issue, Level
 from nlapi.openapi import overlay
 from nlapi.openapi.cache import Cache, DuplicateKeys
 from nlapi.openapi.model import unescape_step
+from nlapi.openapi.schema_patterns import CompileTime
 from nlapi.openapi.schema_upgrade import SubtypeFamily, expand_subtypes, subtype_families, upgrade_schema
 
 # Nodes of a tree once its YAML aliases are followed; GitHub's description has 0.6 million.
@@ -278,12 +279,17 @@ class Document:
         return Registry[Any]().with_resource("", DRAFT202012.create_resource(self.tree)).resolver()
 
     @cached_property
+    def _compile_time(self) -> CompileTime:
+        return CompileTime()
+
+    @cached_property
     def _families(self) -> Mapping[str, SubtypeFamily]:
         return subtype_families(self.tree)
 
     def schema(self, node: object, *, is_component: bool = False) -> Any:
         """Return a schema in the 3.1 dialect; `is_component` for a component, as opposed to a use of one."""
-        schema = upgrade_schema(node, self.minor)
+        with self._compile_time.spent():
+            schema = upgrade_schema(node, self.minor)
         return expand_subtypes(schema, self._families, is_component=is_component) if self._families else schema
 
     def lookup(self, ref: str) -> Any:

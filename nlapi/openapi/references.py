@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from nlapi.openapi.combined_size import LARGE_REASON
 from nlapi.openapi.model import Schema
 from nlapi.openapi.schema_upgrade import subschemas
 from nlapi.openapi.spec import Spec
@@ -22,6 +23,9 @@ def schema_refs(schema: object) -> Iterator[str]:
 
 
 CYCLIC_REASON = "leads to itself"
+UNCHECKED_REASONS = (CYCLIC_REASON, LARGE_REASON)
+"""Ends of the reasons of `$ref`s that are there, and that any value is taken for."""
+
 # `$ref`s of one ring that are searched; a longer ring counts as cyclic, so that a hostile description ends in time.
 MAX_CYCLE = 2_000
 

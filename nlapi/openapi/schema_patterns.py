@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 # Syntax of ECMA-262 patterns (JSON Schema 2020-12 §6.3.3) that Python's `re` rejects or reads in another way.
@@ -13,7 +16,7 @@ ECMA_ONLY = re.compile(r"\\[pPuc]|\\x\{|\(\?<[a-zA-Z]")
 # many letters takes up to 5 ms; the most sets in 2,640 real descriptions are 92.
 MAX_PATTERN = 20_000
 MAX_SETS = 200
-# CPU seconds for the compilation of all patterns of a process that are longer than SHORT_PATTERN characters.
+# CPU seconds for the compilation of all patterns of a description that are longer than SHORT_PATTERN characters.
 COMPILE_SECONDS = 2.0
 SHORT_PATTERN = 100
 
@@ -21,10 +24,23 @@ SHORT_PATTERN = 100
 MAYBE_NESTED_SET = re.compile(r"\[\[|--|&&|~~|\|\|")
 
 
-class _CompileTime:
-    """The CPU seconds that patterns have taken to compile in this process."""
+class CompileTime:
+    """The CPU seconds that the patterns of a description have taken to compile."""
 
-    seconds = 0.0
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    @contextmanager
+    def spent(self) -> Iterator[None]:
+        """Count the patterns of the block here."""
+        token = _COMPILE_TIME.set(self)
+        try:
+            yield
+        finally:
+            _COMPILE_TIME.reset(token)
+
+
+_COMPILE_TIME = ContextVar[CompileTime]("compile_time")
 
 
 def sanitize_pattern(value: object) -> Any:
@@ -33,11 +49,12 @@ def sanitize_pattern(value: object) -> Any:
         return None
     if len(value) <= SHORT_PATTERN:
         return value if _compiles(value) else None
-    if _CompileTime.seconds > COMPILE_SECONDS:
+    spent = _COMPILE_TIME.get(None) or CompileTime()
+    if spent.seconds > COMPILE_SECONDS:
         return None
     start = time.thread_time()
     compiles = _compiles(value)
-    _CompileTime.seconds += time.thread_time() - start
+    spent.seconds += time.thread_time() - start
     return value if compiles else None
 
 

@@ -29,6 +29,8 @@ _METADATA = tuple(
         ),
     )
 )
+# Names of such services, for a proxy that looks names up itself.
+_METADATA_NAMES = frozenset(("metadata", "metadata.google.internal", "metadata.goog", "metadata.tencentyun.com"))
 # The only IPv6 addresses that are given out for the Internet (IANA, RFC 4291 §2.4). What Python takes for global
 # has site-local addresses, translated IPv4 ones (RFC 2765, RFC 8215) and unassigned ranges in it.
 _INTERNET_V6 = ipaddress.IPv6Network("2000::/3")
@@ -73,6 +75,10 @@ class HttpUrl:
         """Return `http://host:port`, for messages."""
         return f"{self.scheme}://{self.authority}"
 
+    def upgraded(self, target: str) -> HttpUrl:
+        """Return the URL of a target by https on the default port of the same host."""
+        return HttpUrl(scheme="https", host=self.host, port=_PORTS["https"], target=target)
+
     @property
     def path(self) -> str:
         """Return the target without its query, for messages: a query may hold an API key."""
@@ -86,6 +92,11 @@ class HttpUrl:
             # RFC 6761 §6.3 reserves these names for loopback; a trailing dot is the DNS root.
             return name == "localhost" or name.endswith(".localhost")
         return address.is_loopback or address.is_unspecified
+
+    @property
+    def is_metadata_name(self) -> bool:
+        """Return whether the host is the name of a cloud's metadata service."""
+        return self.host.rstrip(".") in _METADATA_NAMES
 
     @property
     def is_local_name(self) -> bool:
@@ -179,6 +190,9 @@ def _embedded_ipv4(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddre
 
 def _encode_host(host: str) -> str:
     if host.isascii():
+        # RFC 1035 §2.3.4; a trailing dot is the DNS root.
+        if not all(0 < len(label) < 64 for label in host.removesuffix(".").split(".")):
+            raise UsageError(f"{host[:200]!r} is not a host name")
         return host
     # Imported here: it is needed only for names outside ASCII, and costs start-up time.
     import idna
