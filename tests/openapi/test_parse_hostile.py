@@ -119,7 +119,9 @@ def test_schemas_that_double_take_any_value(keyword: str) -> None:
     nlapi.build(spec, tool.operation.id, {name: {} for name in tool.input_schema["properties"]})
 
 
-@pytest.mark.parametrize("path", ["/a/..;/b", "/a/..%2fb", "/a%2f%2e%2e%2fb", "/%00", "/%0d%0aX: y", "/" + "a" * 9_000])
+@pytest.mark.parametrize(
+    "path", ["/a/..;/b", "/a/..%2fb", "/a%2f%2e%2e%2fb", "/a%5c..%5cb", "/%00", "/%0d%0aX: y", "/" + "a" * 9_000]
+)
 def test_a_path_that_leads_elsewhere_is_left_out(path: str) -> None:
     spec = spec_of(whole({path: {"get": {"responses": {}}}, "/ok": {"get": {"responses": {}}}}))
     assert [operation.path for operation in spec.operations] == ["/ok"]
