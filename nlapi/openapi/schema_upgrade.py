@@ -101,7 +101,7 @@ def _finite_number(value: object) -> int | float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        number = float(value) if isinstance(value, str) or not -MAX_INTEGER <= value < MAX_INTEGER else value
+        number = float(value) if isinstance(value, str) or not -MAX_INTEGER <= value < 2 * MAX_INTEGER else value
         return number if math.isfinite(number) else None
     except (ValueError, OverflowError):
         return None

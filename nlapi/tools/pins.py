@@ -21,6 +21,7 @@ from nlapi import bundled
 from nlapi.client.server import environments, expand_server_url
 from nlapi.errors import ConsentError, NlapiError, UsageError
 from nlapi.local_files import write_file
+from nlapi.openapi.hints import read_hints
 from nlapi.openapi.model import SecurityScheme, Server
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.urls import parse_url
@@ -40,7 +41,8 @@ class Pin:
 
     `sha256` is that of its document, `sites` are those of all its servers, and `credential_sites` those that get
     credentials: the first is where calls go. `environments` maps the choices of `--env` to their sites, `schemes` maps
-    ids to where the credential goes, `effects` "METHOD /path" to the effect, and `ids` the same to the operationId.
+    ids to where the credential goes, `effects` "METHOD /path" to the effect, and `names` the same to the operationId
+    and the name that the description gives its tool.
     What an earlier version did not store is empty, and is not compared.
     """
 
@@ -50,7 +52,7 @@ class Pin:
     environments: Mapping[str, str] = field(default_factory=dict)
     schemes: Mapping[str, str] = field(default_factory=dict)
     effects: Mapping[str, Effect] = field(default_factory=dict)
-    ids: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def pin_of(spec: Spec) -> Pin:
@@ -64,7 +66,7 @@ def pin_of(spec: Spec) -> Pin:
         environments=named,
         schemes={id: _scheme_text(scheme) for id, scheme in spec.security_schemes.items()},
         effects={_key(operation): operation.effect for operation in spec.operations},
-        ids={_key(operation): operation.id for operation in spec.operations},
+        names={_key(operation): _name(operation) for operation in spec.operations},
     )
 
 
@@ -91,17 +93,18 @@ def differences(pin: Pin, spec: Spec, *, with_sites: bool = True) -> list[str]:
             lines.append(f"it wants a credential {id!r}: {text}")
         elif pin.schemes[id] != text:
             lines.append(f"the credential {id!r} was {pin.schemes[id]}, and is {text}")
-    known_ids = frozenset(pin.ids.values())
+    known_names = frozenset(pin.names.values())
     for operation in spec.operations:
-        key = _key(operation)
-        before, old_id = pin.effects.get(key), pin.ids.get(key, operation.id)
+        key, name = _key(operation), _name(operation)
+        before, old_name = pin.effects.get(key), pin.names.get(key, name)
         if before is None and operation.effect is not Effect.READ:
             lines.append(f"a new change: {key} ({operation.effect})")
         elif before is not None and _GRAVITY[operation.effect] < _GRAVITY[before]:
             lines.append(f"{key} was a {before}, and is called a {operation.effect}")
-        # A script that says --yes to `getItem`, and a rule of the policy about `deleteItem`, go by the name.
-        if operation.id != old_id and (operation.effect is not Effect.READ or operation.id in known_ids):
-            lines.append(f"{key} was named {old_id!r}, and is named {operation.id!r}")
+        # A script that says --yes to `getItem`, a rule of the policy about `deleteItem` and what an MCP client always
+        # allows go by the name.
+        if name != old_name and (operation.effect is not Effect.READ or name in known_names):
+            lines.append(f"{key} was named {old_name!r}, and is named {name!r}")
     return lines
 
 
@@ -120,6 +123,11 @@ def _site_differences(pin: Pin, now: Pin) -> Iterator[str]:
 
 def _key(operation: Operation) -> str:
     return f"{operation.method} {operation.path}"
+
+
+def _name(operation: Operation) -> str:
+    stated = read_hints(operation.extensions).name
+    return f"{operation.id} (tool {stated})" if stated else operation.id
 
 
 def check_pin(spec: Spec, name: str, *, base_url: str | None = None) -> None:

@@ -119,6 +119,9 @@ STOPS: dict[str, tuple[Edit, str]] = {
     "a change by another name": (
         lambda tree: node(tree, "/items/{id}", "delete").update(operationId="removeItem"),
         "DELETE /items/{id} was named 'deleteItem', and is named 'removeItem'"),
+    "a change by the tool of a read": (
+        lambda tree: node(tree, "/items/{id}", "delete").update({"x-nlapi-name": "listItems"}),
+        "DELETE /items/{id} was named 'deleteItem', and is named 'deleteItem (tool listItems)'"),
     "a credential at another place": (
         lambda tree: tree["components"]["securitySchemes"].update(key={"type": "apiKey", "in": "query", "name": "t"}),
         "the credential 'key' was http bearer, and is apiKey in the query t"),
