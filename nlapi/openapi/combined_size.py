@@ -39,7 +39,7 @@ class CombinedSizes:
                 continue
             if current not in self._sizes:
                 # A part that is not counted yet leads back here; cycles end where they are followed.
-                total = 1 + sum(self._sizes.get(part, 1) for part in parts[current])
+                total = sum(self._sizes.get(part, 1) for part in parts[current]) or 1
                 self._sizes[current] = min(total, MAX_COMBINED + 1)
             stack.pop()
         return self._sizes[ref]

@@ -20,7 +20,7 @@ import orjson
 from nlapi import bundled
 from nlapi.client.server import environments, expand_server_url
 from nlapi.errors import ConsentError, NlapiError, UsageError
-from nlapi.local_files import write_file
+from nlapi.local_files import remove_file, write_file
 from nlapi.openapi.hints import read_hints
 from nlapi.openapi.model import SecurityScheme, Server
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -178,7 +178,7 @@ def write_pin(name: str, spec: Spec) -> None:
 
 def remove_pin(name: str) -> None:
     """Forget the accepted state of an API."""
-    _pin_file(name).unlink(missing_ok=True)
+    remove_file(_pin_file(name))
 
 
 def rename_pin(name: str, new_name: str) -> None:
