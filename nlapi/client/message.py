@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
-from nlapi.client.charsets import text_charset
+from nlapi.client.charsets import named_charset
 from nlapi.openapi.model import essence, is_json
 
 
@@ -135,10 +135,7 @@ class Result:
         return self._derive("text", self._decode)
 
     def _decode(self) -> str:
-        content = self.content
-        # UTF-8 where no charset is named, as RFC 8259 §8.1 demands of JSON.
-        charset = (self.header("content-type") or "").partition("charset=")[2].partition(";")[0].strip(' "') or "utf-8"
-        return content.decode(text_charset(charset), "replace")
+        return self.content.decode(named_charset(self.header("content-type") or ""), "replace")
 
     def json(self) -> Any:
         """Return the body as JSON. ValueError when it is not JSON (`data` is None then)."""

@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus, urljoin
 
+from nlapi.client.charsets import named_charset
 from nlapi.client.limits import Limits
 from nlapi.client.masking import SecretMask, places_of, secret_mask
 from nlapi.client.message import EndReason, Request, Result
@@ -279,8 +280,10 @@ class _SendCall:
         return replace(
             result,
             url=self._mask.text(result.url),
-            headers=tuple((name, str(self._mask.named_value(name, value))) for name, value in result.headers),
-            content=self._mask.body(result.content),
+            headers=tuple(
+                (self._mask.text(name), str(self._mask.named_value(name, value))) for name, value in result.headers
+            ),
+            content=self._mask.body(result.content, named_charset(result.header("content-type") or "")),
         )
 
 
