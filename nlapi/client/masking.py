@@ -147,14 +147,20 @@ class SecretMask:
 
     @cached_property
     def _text_pattern(self) -> re.Pattern[str]:
-        parts = [_pattern(secret, as_bytes=False) for secret in self._secrets]
-        return re.compile("|".join([*parts, *_place_patterns(self._places, as_bytes=False)]) or r"(?!)")
+        return re.compile(self._pattern_of(as_bytes=False))
 
     @cached_property
     def _byte_pattern(self) -> re.Pattern[bytes]:
-        parts = [_pattern(secret, as_bytes=True) for secret in self._secrets]
-        parts += _place_patterns(self._places, as_bytes=True)
-        return re.compile("|".join(parts).encode("latin-1") or rb"(?!)")
+        return re.compile(self._pattern_of(as_bytes=True).encode("latin-1"))
+
+    def _pattern_of(self, *, as_bytes: bool) -> str:
+        starts = "".join(
+            re.escape(_as_pattern_text(secret[-MAX_MATCHED:][0], as_bytes=as_bytes)[0]) for secret in self._secrets
+        )
+        parts = "|".join(_pattern(secret, as_bytes=as_bytes) for secret in self._secrets)
+        # Most characters begin none of the forms, and one class says so in a quarter of the time.
+        encoded = [rf"(?=[%=&+\\{starts}])(?:{parts})"] if parts else []
+        return "|".join([*encoded, *_place_patterns(self._places, as_bytes=as_bytes)]) or r"(?!)"
 
     @cached_property
     def max_length(self) -> int:
@@ -170,7 +176,7 @@ class SecretMask:
         forms = [form.encode("utf-8", "replace") for form in self._literals]
         forms += [form.encode(codec, "replace") for form in self._literals for codec in _WIDE_CODECS]
         literals = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
-        return regex.compile(b"|".join(filter(None, [self._byte_pattern.pattern, *literals])) or rb"(?!)")
+        return regex.compile(b"|".join([self._byte_pattern.pattern, *literals]))
 
 
 NO_SECRETS = SecretMask(())
@@ -263,7 +269,7 @@ def _run_pattern(run: str, *, as_bytes: bool) -> str:
 @lru_cache(maxsize=512)
 def _character_pattern(char: str, *, as_bytes: bool) -> str:
     raw = char.encode("utf-8", "replace")
-    plain = raw.decode("latin-1") if as_bytes else char
+    plain = _as_pattern_text(char, as_bytes=as_bytes)
     # Repeats are bounded, so that a body of nothing but backslashes is read in time that grows with it.
     octets = [_hexadecimal(f"{byte:02x}") for byte in raw]
     percent = "".join(f"(?:%(?:25){{0,4}}|=(?:3[Dd]){{0,2}}){octet}" for octet in octets)
@@ -290,6 +296,11 @@ def _entity_names(char: str) -> list[str]:
     return sorted((name for name, value in html5.items() if value == char), key=len, reverse=True)
 
 
+def _as_pattern_text(text: str, *, as_bytes: bool) -> str:
+    """Return a text as it stands in a pattern: for bytes, each byte of its UTF-8 as the character of that number."""
+    return text.encode("utf-8", "replace").decode("latin-1") if as_bytes else text
+
+
 def _hexadecimal(digits: str) -> str:
     """Return a pattern of hexadecimal digits in either case."""
     return "".join(digit if digit.isdigit() else f"[{digit}{digit.upper()}]" for digit in digits)
@@ -299,7 +310,7 @@ def _place_patterns(places: Iterable[Place], *, as_bytes: bool) -> list[str]:
     """Return patterns of short secrets behind the names that they were sent by, in JSON, headers, URLs and XML."""
     patterns = []
     for name, secret in dict.fromkeys(places):
-        words = re.escape(name.encode("utf-8", "replace").decode("latin-1") if as_bytes else name)
+        words = re.escape(_as_pattern_text(name, as_bytes=as_bytes))
         words = re.sub(r"\\?-|_", "[-_]", words)
         separator = r"""[\s"'\\\]]{0,16}(?:[:=,>]|%(?:25){0,4}3[aAdD])[\s"'\\\[]{0,16}"""
         kind = r"(?:(?i:bearer|basic|digest|token|apikey)(?:\s|\+|%20){1,4})?"
