@@ -72,7 +72,7 @@ def arranged(entries: Sequence[Any], chosen: Arrangement) -> list[Any]:
 def _sort_key(value: object) -> tuple[int, float, str]:
     """Return a key by which numbers sort by value and before texts, and texts without case."""
     if isinstance(value, bool | int | float):
-        return 0, float(value), ""
+        return 0, value, ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return 1, 0.0, text.casefold()
 

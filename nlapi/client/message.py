@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -83,6 +85,23 @@ class _Content:
         vars(result)["content"] = content
 
 
+# Numbers that a float may not hold, which `json` reads as infinite.
+_LARGE_NUMBER = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{309}")
+
+
+def load_json(content: bytes) -> Any:
+    """Return a JSON text as what can be written as JSON again (RFC 8259 §6). ValueError when it is none."""
+    if _LARGE_NUMBER.search(content):
+        return json.loads(content, parse_constant=lambda _: None, parse_float=finite_float)
+    return json.loads(content, parse_constant=lambda _: None)
+
+
+def finite_float(digits: str) -> float | None:
+    """Return a number; None for one such as 1e999, which is infinite as a float."""
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
 _T = TypeVar("_T")
 
 
@@ -125,6 +144,10 @@ class Result:
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
+    def list_header(self, name: str) -> str:
+        """Return the elements of a header that may be on several lines, with commas (RFC 9110 §5.3)."""
+        return ", ".join(value for key, value in self.headers if key.lower() == name.lower())
+
     @property
     def content_type(self) -> str:
         """The media type without its parameters, in lower case; "" when there is none."""
@@ -138,8 +161,11 @@ class Result:
         return self.content.decode(named_charset(self.header("content-type") or ""), "replace")
 
     def json(self) -> Any:
-        """Return the body as JSON. ValueError when it is not JSON (`data` is None then)."""
-        return json.loads(self.content)
+        """Return the body as JSON, with null for a NaN, and for a number that no float holds, such as 1e999.
+
+        ValueError when it is not JSON (`data` is None then).
+        """
+        return load_json(self.content)
 
     @property
     def data(self) -> Any:

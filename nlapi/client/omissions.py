@@ -18,7 +18,9 @@ _CODES = (
     "|180[b-fB-F]|20(?:0[b-fB-F]|2[89a-eA-E]|6[0-9a-fA-F])|3164|[dD][89a-fA-F][0-9a-fA-F]{2}|[eE][0-9a-fA-F]{3}"
     "|[fF](?:[0-8][0-9a-fA-F]{2}|[eE]0[0-9a-dA-D]|[eE][fF]{2}|[fF][aA]0|[fF]{2}[0-9abAB]))"
 )
-_NUMBERS = "(?:[0-9]|[12][0-9]|3[01]|12[7-9]|1[345][0-9]|173|847|1564|820[3-7]|823[4-8]|828[89]|829[0-9]|830[0-3]|65279)"
+_NUMBERS = (
+    "(?:[0-9]|[12][0-9]|3[01]|12[7-9]|1[345][0-9]|173|847|1564|820[3-7]|823[4-8]|828[89]|829[0-9]|830[0-3]|65279)"
+)
 _NAMES = "(?:shy|zwnj|zwj|lrm|rlm|ZeroWidthSpace|NoBreak|InvisibleComma|InvisibleTimes|ApplyFunction|af|ic|it)"
 # The rest of a terminal escape behind ESC, as an escape of JSON writes it.
 _ANSI = r"(?:\[[0-?]*[ !#-/]*[@-~]|\][^\\\"]{0,200})?"

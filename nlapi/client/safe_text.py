@@ -22,6 +22,7 @@ INVISIBLE = (
 )
 
 REMOVED = re.compile(rf"{_ESCAPES}|[\x00-\x08\x0b-\x1f\x7f-\x9f{INVISIBLE}]")
+_HIDDEN = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{INVISIBLE}]")
 _NEWLINES = re.compile(r"\r\n|\u2028|\u2029")
 
 
@@ -32,6 +33,29 @@ def strip_control(text: str) -> str:
     if plain.isascii() and plain.isprintable():
         return text
     return REMOVED.sub("", _NEWLINES.sub("\n", text))
+
+
+def strip_all(value: object) -> object:
+    """Return a JSON value with every text in it, keys too, as `strip_control` returns it."""
+    if isinstance(value, str):
+        return strip_control(value)
+    if isinstance(value, dict):
+        return {strip_all(key): strip_all(item) for key, item in value.items()}
+    return [strip_all(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def reveal_control(text: str) -> str:
+    """Return `text` with an escape of JSON in place of each character that `strip_control` would remove."""
+    # What is shown of a request is what is sent of it: a character that nobody sees may make another name of one.
+    if text.isascii() and text.isprintable():
+        return text
+    text = text.replace("\r\n", "\n")
+    return _HIDDEN.sub(lambda match: _escape(match[0]), text)
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[index : index + 2].hex()}" for index in range(0, len(units), 2))
 
 
 def single_line(text: str) -> str:

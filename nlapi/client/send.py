@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 # The safe methods of RFC 9110 §9.2.1 without TRACE.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
+# Characters of an error about an answer, which may quote all of a header.
+MAX_REASON = 600
+
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _JITTER = random.SystemRandom()
 
@@ -233,7 +236,7 @@ class _SendCall:
             url = urljoin(request.url, location.strip().replace(" ", "%20")).partition("#")[0]
             target = urls.parse_url(url)
         except (UsageError, ValueError):
-            reason = f"was redirected to {strip_control(location)[:200]!r}, which nlapi does not follow"
+            reason = f"was redirected to {strip_control(location)!r}, which nlapi does not follow"
             raise self._send_error(reason, request) from None
         if target.origin == current.origin:
             return replace(request, url=url)
@@ -260,8 +263,9 @@ class _SendCall:
     def _send_error(self, reason: str, request: Request, hint: str = "") -> SendError:
         """Return the error for a request that was sent, or may have been: the outcome of a write is unknown then."""
         target = urls.parse_url(request.url)
-        line = strip_control(f"{request.method} {target.site}{target.path[:200]}: {reason}")[:600]
-        message = self._mask.text(line)
+        # Masked before it is cut: a cut secret is found no more, and is most of it.
+        text = self._mask.text(strip_control(f"{request.method} {target.site}{target.path[:200]}: {reason}"))
+        message = text if len(text) <= MAX_REASON else f"{text[:MAX_REASON]}…"
         if self.is_safe or not self.progress.has_started:
             return SendError(message, hint=hint)
         return OutcomeUnknownError(
