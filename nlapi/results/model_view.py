@@ -117,8 +117,8 @@ def model_view(
         view = {"data": fit_bytes(contents.data, room, size=len(result.content), characters=characters)}
     if handle and NOTE_KEY in view:
         view[NOTE_KEY] = f"{view[NOTE_KEY]}; the tool `result` reads the rest"
-    # The names of fields are texts of the API too. They are cleaned one by one: an escape sequence in JSON would take the
-    # quotation mark behind it along.
+    # The names of fields are texts of the API too. They are cleaned one by one: an escape sequence in JSON would take
+    # the quotation mark behind it along.
     return dump_json(strip_all({**frame, **view}))
 
 
