@@ -65,6 +65,7 @@ async def read_pages(
     *,
     max_items: int = MAX_ITEMS,
     max_pages: int = MAX_PAGES,
+    max_bytes: int = MAX_BYTES,
     listener: PageListener | None = None,
     series: PageSeries | None = None,
 ) -> PageSeries:
@@ -97,7 +98,7 @@ async def read_pages(
             return _ended(series, SeriesEnd.ITEMS)
         if following is None:
             return series
-        if series.pages >= max_pages or series.size >= MAX_BYTES:
+        if series.pages >= max_pages or series.size >= max_bytes:
             return _ended(series, SeriesEnd.PAGES if series.pages >= max_pages else SeriesEnd.SIZE)
         if not following:
             return _ended(series, SeriesEnd.UNDESCRIBED)
