@@ -78,7 +78,7 @@ def consent_question(event: Any, plugin: InstalledPlugin) -> HookQuestion:
     if not isinstance(command, str):
         return NOTHING
     # Relative names of files are seen from where the command will run.
-    if isinstance(event.get("cwd"), str) and Path(event["cwd"]).is_dir():
+    if isinstance(event.get("cwd"), str) and os.path.isdir(event["cwd"]):  # noqa: PTH112 - false for "" and NUL
         os.chdir(event["cwd"])
     return _command_question(plugin, command)
 
@@ -218,14 +218,16 @@ def _batch_question(
 ) -> HookQuestion:
     """Return the question about the calls of a file."""
     from nlapi.cli.batch import preview_batch
+    from nlapi.cli.plugin_installed import batch_input
 
     if _has_substitution(words):
         return HookQuestion(text="A batch with arguments from elsewhere: the shell. It will not be sent: write it out.")
     try:
         options = parse()
-        if options["dry_run"] or not (options["yes"] or options["yes_to"]):
+        request = batch_input(options)
+        if request.dry_run or not request.yes:
             return NOTHING
-        text, digests = preview_batch(*open_target(options), options)
+        text, digests = preview_batch(request, *open_target(options))
     except (NlapiError, typer.TyperException) as error:
         return HookQuestion(text=f"A batch that cannot be shown: {getattr(error, 'message', error)}")
     return HookQuestion(text=text, digests=digests)

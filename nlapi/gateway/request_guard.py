@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from nlapi.gateway.problems import GatewayProblem
+from nlapi.json_depth import is_deeper
 
 LOOPBACK_HOSTS = frozenset(("127.0.0.1", "localhost", "[::1]"))
 # 8 KiB for one header and 100 headers, as Apache httpd by default (LimitRequestFieldSize, LimitRequestFields).
@@ -92,8 +93,7 @@ def load_json(content: bytes) -> Any:
         raise _malformed_json(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except ValueError as error:  # Python refuses to convert an integer of more than 4,300 digits
         raise _malformed_json(str(error).partition(";")[0]) from None
-    # Counting brackets is cheap and settles nearly every body; only suspects are walked.
-    if content.count(b"{") + content.count(b"[") > MAX_DEPTH and _is_too_deep(value):
+    if is_deeper(value, MAX_DEPTH, content):
         raise _malformed_json(f"it is nested more than {MAX_DEPTH} levels deep")
     if b"\\u" in content:
         _check_surrogates(value)
@@ -121,20 +121,6 @@ def _refuse_constant(text: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_parse_object, parse_float=_parse_float, parse_constant=_refuse_constant)
-
-
-def _is_too_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [
-            child
-            for item in level
-            if isinstance(item, dict | list)
-            for child in (item.values() if isinstance(item, dict) else item)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _check_surrogates(value: Any) -> None:

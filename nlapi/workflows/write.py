@@ -9,7 +9,6 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from nlapi.errors import NlapiError
 from nlapi.workflows.model import (
     ArazzoWorkflow,
     Criterion,
@@ -53,13 +52,10 @@ def render(document: WorkflowDocument | Mapping[str, Any], format: DocumentForma
 
 
 def yaml_text(tree: object) -> str:
-    """Return JSON data as YAML. NlapiError where it is nested too deep for that."""
+    """Return JSON data as YAML."""
     import yaml
 
-    try:
-        text: str = yaml.dump(tree, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=_WIDTH)
-    except RecursionError:
-        raise NlapiError("this is nested too deep for YAML", hint="JSON has it, such as with -o json") from None
+    text: str = yaml.dump(tree, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=_WIDTH)
     return text
 
 
