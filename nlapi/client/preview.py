@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from nlapi.client.message import EndReason, Framing, Request, Result
-from nlapi.client.safe_text import single_line, strip_control
+from nlapi.client.safe_text import reveal_control, single_line
 
 # In characters: nobody reads more in a terminal or in the dialog of an MCP client, and an upload may have megabytes.
 MAX_PREVIEW_BODY = 100_000
@@ -16,10 +16,11 @@ _NOUNS = {Framing.LINES: "line", Framing.FRAMES: "line", Framing.EVENTS: "event"
 
 def preview_request(request: Request) -> str:
     """Return a request as it will be sent, before credentials, as text for a person."""
-    lines = [f"{request.method} {request.url}", *(f"{name}: {value}" for name, value in request.headers)]
+    head = (f"{request.method} {request.url}", *(f"{name}: {value}" for name, value in request.headers))
+    lines = list(map(reveal_control, head))
     if request.content:
         lines += ["", preview_body(request)]
-    return strip_control("\n".join(lines))
+    return "\n".join(lines)
 
 
 def preview_body(request: Request) -> str:
@@ -31,7 +32,8 @@ def preview_body(request: Request) -> str:
         return f"({len(content):,} bytes)"
     if request.is_json:
         text = format_json(json.loads(text))
-    return text if len(text) <= MAX_PREVIEW_BODY else f"{text[:MAX_PREVIEW_BODY]}… ({len(content):,} bytes)"
+    shown = reveal_control(text[:MAX_PREVIEW_BODY])
+    return shown if len(text) <= MAX_PREVIEW_BODY else f"{shown}… ({len(content):,} bytes)"
 
 
 def format_json(data: object) -> str:
