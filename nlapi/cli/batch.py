@@ -390,7 +390,10 @@ def preview_batch(
     asked = [row for row in opened.split.pending if needs_receipt(row.prepared, target)]
     if not asked:
         return "", ()
-    changes = asyncio.run(_read_changes(opened.split.pending, target))
+    # What the rows change is read from the API by their ids. A file that the client might not show to its model is not
+    # for a read either before its user was asked.
+    is_beside = Path(options["file"]).expanduser().resolve().is_relative_to(Path.cwd())
+    changes = asyncio.run(_read_changes(opened.split.pending, target)) if is_beside else {}
     return "\n".join(_preview_lines(opened, changes)), tuple(row.digest for row in asked)
 
 

@@ -144,17 +144,19 @@ def _call_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQ
     from nlapi.plugin.names import COMMAND_WORDS
 
     if words[:1] and words[0] in PRINTING_OPTIONS:
-        return _expansion_question(words, "This")
+        return expansion_question(words, "This")
     spec = plugin.load()
     if words[:1] == [BATCH]:
-        return _batch_question(lambda: parse_batch(["SOURCE", *words[1:]]), lambda _: (plugin.target(), {}), words)
+        return _batch_question(
+            lambda: parse_batch(["SOURCE", *words[1:]]), lambda _: (plugin.target(), {}), words, reads=True
+        )
     if words and words[0] in COMMAND_WORDS:
         return recipe_question(plugin, words)
     if not words or not spec.has(words[0]):
         return HookQuestion(text=f"{words[0] if words else 'The operation'!r} is none that is known to only read.")
     operation = spec.operation(words[0])
     if operation.effect is Effect.READ:
-        return _expansion_question(words, operation.id)
+        return expansion_question(words, operation.id, lambda: parse_call(["SOURCE", *words]))
     return _change_question(operation, lambda: (parse_call(["SOURCE", *words]), (plugin.target(), {})), words)
 
 
@@ -164,7 +166,7 @@ def _plain_question(words: Sequence[ShellWord]) -> HookQuestion:
     from nlapi.openapi.spec import READ_METHODS, Effect
 
     if words[:1] == [BATCH]:
-        return _batch_question(lambda: parse_batch(list(words[1:])), open_call_target, words)
+        return _batch_question(lambda: parse_batch(list(words[1:])), open_call_target, words, reads=False)
     try:
         options = parse_call(list(words))
         opened = open_call_target(options)
@@ -214,29 +216,46 @@ def _change_question(
 
 
 def _batch_question(
-    parse: Callable[[], dict[str, Any]], open_target: Callable[[dict[str, Any]], OpenedApi], words: Sequence[ShellWord]
+    parse: Callable[[], dict[str, Any]],
+    open_target: Callable[[dict[str, Any]], OpenedApi],
+    words: Sequence[ShellWord],
+    *,
+    reads: bool,
 ) -> HookQuestion:
-    """Return the question about the calls of a file."""
+    """Return the question about the calls of a file; with `reads` also where they change nothing."""
     from nlapi.cli.batch import preview_batch
 
     if _has_substitution(words):
         return HookQuestion(text="A batch with arguments from elsewhere: the shell. It will not be sent: write it out.")
+    text, digests = "", tuple[str, ...]()
     try:
         options = parse()
-        if options["dry_run"] or not (options["yes"] or options["yes_to"]):
+        if options["dry_run"]:
             return NOTHING
-        text, digests = preview_batch(*open_target(options), options)
+        if options["yes"] or options["yes_to"]:
+            text, digests = preview_batch(*open_target(options), options)
     except (NlapiError, typer.TyperException) as error:
         return HookQuestion(text=f"A batch that cannot be shown: {getattr(error, 'message', error)}")
+    # Without a change, or without consent to one, what can be sent are the reads of the file.
+    text = (
+        text or f"A batch that only reads, and sends values of {options['file'][:200]} ({_file_text(options['file'])})"
+    )
     return HookQuestion(text=text, digests=digests)
 
 
-def _expansion_question(words: Sequence[ShellWord], name: str) -> HookQuestion:
+def expansion_question(
+    words: Sequence[ShellWord], name: str, parse: Callable[[], dict[str, Any]] | None = None
+) -> HookQuestion:
     """Return the question about a read that sends what the shell puts into its words, or what is in a file."""
     sources: list[str] = [word for word in words if word.expands]
-    sources = sources or [*_named_files(words, prefix="@")]
-    if "-" in words:
-        sources.append(words[words.index("-")])
+    if not sources and parse is not None:
+        try:
+            options = parse()
+        except typer.TyperException:
+            # It will fail in the same way, before anything is sent.
+            return NOTHING
+        texts = (options["args"] or "", options["raw_body"] or "", *(options["pairs"] or ()))
+        sources = [*_named_files(texts, prefix="@"), *(["standard input"] if "-" in texts else ())]
     if not sources:
         return NOTHING
     what = ", ".join(console.shorten(word, 60) for word in sources[:5])
