@@ -384,6 +384,7 @@ def preview_batch(
     target: Target, known_values: Mapping[str, str], options: Mapping[str, Any]
 ) -> tuple[str, tuple[str, ...]]:
     """Return the question about a batch in a client's session, and the digests of the requests that it is about."""
+    from nlapi.client.digest import exact_digest
     from nlapi.tools.run import needs_receipt
 
     opened = _open_batch(target, options, known_values)
@@ -394,7 +395,7 @@ def preview_batch(
     # for a read either before its user was asked.
     is_beside = Path(options["file"]).expanduser().resolve().is_relative_to(Path.cwd())
     changes = asyncio.run(_read_changes(opened.split.pending, target)) if is_beside else {}
-    return "\n".join(_preview_lines(opened, changes)), tuple(row.digest for row in asked)
+    return "\n".join(_preview_lines(opened, changes)), tuple(exact_digest(row.prepared.request) for row in asked)
 
 
 async def _read_changes(rows: Sequence[BatchRow], target: Target) -> dict[int, list[str]]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # Characters of a question. Of several calls all are named first, so that a cut hides none of them.
 MAX_REASON = 3_000
+MAX_HEAD = 200
 # Options of the plugin's command that only print.
 PRINTING_OPTIONS = ("--find", "--about", "-h", "--help")
 BATCH = "batch"
@@ -100,14 +101,32 @@ def _command_question(plugin: InstalledPlugin, command: str) -> HookQuestion:
     asked = [question for words in own_calls if (question := _call_question(plugin, words)).text]
     asked += [question for words in plain_calls if (question := _plain_question(words)).text]
     texts = [question.text for question in asked]
-    summary = [f"{len(texts)} calls: " + "; ".join(text.partition("\n")[0].rstrip(":") for text in texts)]
-    text = shorten_question("\n\n".join([*(summary if len(texts) > 1 else ()), *texts]))
-    return HookQuestion(text=text, digests=tuple(digest for question in asked for digest in question.digests))
+    if len(texts) < 2:
+        return HookQuestion(text=shorten_question("".join(texts)), digests=_digests(asked))
+    # Each is named with where it goes, so that a cut hides none; then each has its part of what is left.
+    heads = [", ".join(text.split("\n")[:2]).replace(":,", ":") for text in texts]
+    summary = f"{len(texts)} calls: " + "; ".join(console.shorten(head, MAX_HEAD) for head in heads)
+    if len(summary) > MAX_REASON:
+        return HookQuestion(
+            text=f"{len(texts)} calls are too many for one question. None will be sent: write them into a file "
+            f"({name} {BATCH} FILE), or into several commands."
+        )
+    part = (MAX_REASON - len(summary)) // len(texts)
+    return HookQuestion(
+        text="\n\n".join([summary, *(shorten_question(text, part) for text in texts)]), digests=_digests(asked)
+    )
 
 
-def shorten_question(reason: str) -> str:
-    """Return a question cut to MAX_REASON characters, with its full length."""
-    return reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}… ({len(reason):,} characters)"
+def _digests(asked: Sequence[HookQuestion]) -> tuple[str, ...]:
+    return tuple(digest for question in asked for digest in question.digests)
+
+
+def shorten_question(reason: str, length: int = MAX_REASON) -> str:
+    """Return a question of about `length` characters at most, with its full length where it is cut."""
+    from nlapi.client.preview import shorten_lines
+
+    text = shorten_lines(reason, length)
+    return text if len(text) <= length else f"{text[:length]}… ({len(reason):,} characters)"
 
 
 def _tool_question(plugin: InstalledPlugin, name: str, arguments: Any) -> HookQuestion:
@@ -296,14 +315,14 @@ def _prepare(api: Target, tool: Tool, arguments: dict[str, object]) -> Prepared:
 
 
 def _request_question(prepared: Prepared) -> HookQuestion:
-    from nlapi.client.digest import digest
+    from nlapi.client.digest import exact_digest
     from nlapi.tools.amounts import amount_notes
     from nlapi.tools.setting_values import setting_lines
 
     text = f"{_effect_line(prepared.call.tool.operation)}:\n{console.preview_request(prepared.request)}"
     notes = "\n".join([*setting_lines(prepared.settings), *amount_notes(prepared.written)])
     text += f"\n\n{notes}" if notes else ""
-    return HookQuestion(text=shorten_question(text), digests=(digest(prepared.request),))
+    return HookQuestion(text=shorten_question(text), digests=(exact_digest(prepared.request),))
 
 
 def parse_words(command: Callable[..., None], words: Sequence[str]) -> dict[str, Any]:
