@@ -8,21 +8,32 @@ input, is printed with the smallest input that shows it. Exits with 1 then. What
 from __future__ import annotations
 
 import argparse
+import base64
 import copy
+import html
+import io
 import json
+import re
 import sys
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import nlapi
 from nlapi.agent.policy import Policy
+from nlapi.cli.answer_formats import arrangement, entries_in, write_entries
+from nlapi.cli.options import Output
+from nlapi.cli.plugin_hook import consent_question, hook_answer
+from nlapi.cli.plugin_installed import InstalledPlugin
+from nlapi.client.masking import MIN_SECRET_LENGTH, secret_mask
 from nlapi.client.message import Result
 from nlapi.client.truncate import truncate
 from nlapi.errors import NlapiError
@@ -30,8 +41,11 @@ from nlapi.openapi.check import check
 from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Spec
+from nlapi.plugin.build import Options as PluginOptions
+from nlapi.plugin.build import build as build_plugin
 from nlapi.plugin.shell_calls import find_calls, find_override
 from nlapi.resources.answers import extract_list
+from nlapi.resources.effect import evidence_of
 from nlapi.results.contents import read_contents
 from nlapi.results.model_view import model_view
 from nlapi.tools.compile import compile_tool
@@ -150,6 +164,17 @@ def whole_description(document: dict[str, Any]) -> None:
         nlapi.toolset(spec).answer("find", {"words": "create a thing"})
 
 
+def planned_description(document: dict[str, Any]) -> None:
+    """Resources, effects, plans without a model, and the plugin of a description."""
+    spec = parsed(document)
+    for question in ("show all campaigns", "create a campaign called Tea", "delete version 3 of it"):
+        with suppress(NlapiError):
+            nlapi.plan(question, spec)
+    for operation in spec.operations:
+        evidence_of(operation)
+    build_plugin(spec, spec.visible_operations, PluginOptions(name="fuzz"))
+
+
 SPEC = nlapi.load("ads")
 OPERATIONS = [operation for operation in SPEC.operations if operation.usable]
 
@@ -190,9 +215,52 @@ def read_answer(case: tuple[bytes, str, int, Any]) -> None:
     extract_list(result.data, operation, {})
 
 
+def print_answer(case: tuple[bytes, str, int, Any]) -> None:
+    """Every form in which a person sees a list of an answer; no text of its values has a control character."""
+    content, kind, status, operation = case
+    result = Result(status=status, content=content, headers=(("content-type", kind),))
+    entries = entries_in(result.data, operation, {}) or [result.data]
+    for output in (Output.TABLE, Output.CSV, Output.VALUE, Output.YAML):
+        shown = io.StringIO()
+        with redirect_stdout(shown), redirect_stderr(io.StringIO()):
+            write_entries(entries, output, arrangement(None, None), operation)
+        # What is no table is JSON, which a pipe gets unchanged and a terminal without control characters.
+        assert output is Output.TABLE or not CONTROL.search(shown.getvalue()), output
+
+
+def mask_secret(case: tuple[str, list[str], str, str]) -> None:
+    """A secret in an answer, after one encoding or two: no form of it is left."""
+    secret, names, before, after = case
+    encoded = secret
+    for name in names:
+        encoded = ENCODINGS[name](encoded)
+    if len(encoded) < MIN_SECRET_LENGTH:
+        return
+    mask = secret_mask((secret,))
+    assert encoded not in mask.text(f"{before} {encoded} {after}")
+    assert encoded.encode() not in mask.body(f"{before} {encoded} {after}".encode("utf-8", "replace"))
+
+
 def _refuse(name: str) -> None:
     raise AssertionError(f"{name} is no JSON")
 
+
+# C0 but for tab and line break, DEL, C1.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "none": lambda text: text,
+    "JSON": lambda text: json.dumps(text)[1:-1],
+    "HTML": html.escape,
+    "percent": lambda text: quote(text, safe=""),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "hexadecimal": lambda text: text.encode().hex(),
+}
+SECRETS = st.tuples(
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=MIN_SECRET_LENGTH, max_size=60),
+    st.lists(st.sampled_from(list(ENCODINGS)), min_size=1, max_size=1),
+    st.text(max_size=20),
+    st.text(max_size=20),
+)
 
 _TOKENS = ("$steps", "$inputs", "$response.body", "$url", "#/", "/", ".", "{", "}", "$", "~1", "~0", "a", "[0]", " ")
 GRAMMAR = st.lists(st.sampled_from(_TOKENS) | TEXT, max_size=12).map("".join)
@@ -212,6 +280,21 @@ SHELL = st.lists(st.sampled_from(_WORDS) | TEXT, max_size=20).map("".join)
 def read_shell(text: str) -> None:
     find_calls(text, "nlapi-ads")
     find_override(text, ["TOKEN"])
+
+
+PLUGIN = InstalledPlugin.open(Path(__file__).resolve().parents[1] / "plugins" / "ads")
+EVENTS = st.fixed_dictionaries(
+    {"tool_name": st.sampled_from(["Bash", "mcp__plugin_ads_nlapi__createCampaign", "PowerShell"]) | TEXT},
+    optional={
+        "tool_input": SHELL.map(lambda text: {"command": f"nlapi-ads {text}"}) | TREES,
+        "cwd": TEXT,
+    },
+)
+
+
+def ask_about(event: dict[str, Any]) -> None:
+    if "tool_input" in event:
+        json.dumps(hook_answer(consent_question(event, PLUGIN)))
 
 
 _RULE = st.dictionaries(st.sampled_from(["api", "operation", "effect"]), TREES, max_size=3)
@@ -239,11 +322,15 @@ class FuzzTarget:
 
 TARGETS = {
     "description, upgrade, parse, tools, check": FuzzTarget(run=whole_description, inputs=descriptions()),
+    "resources, plans and plugin of a description": FuzzTarget(run=planned_description, inputs=descriptions()),
     "bytes of a document": FuzzTarget(run=read_bytes, inputs=DOCUMENTS),
     "request and policy (build)": FuzzTarget(run=build_request, inputs=calls()),
     "answer (truncate, contents, views, lists)": FuzzTarget(run=read_answer, inputs=ANSWERS),
+    "answer in a table, CSV, YAML and values": FuzzTarget(run=print_answer, inputs=ANSWERS),
+    "secret in an answer (masks)": FuzzTarget(run=mask_secret, inputs=SECRETS),
     "expression of a workflow": FuzzTarget(run=read_expression, inputs=GRAMMAR),
     "shell command of the hook": FuzzTarget(run=read_shell, inputs=SHELL),
+    "event of the hook": FuzzTarget(run=ask_about, inputs=EVENTS),
     "rules of the user's policy": FuzzTarget(run=read_policy, inputs=RULES),
 }
 
@@ -277,8 +364,8 @@ def fuzz(target: FuzzTarget, minutes: float) -> tuple[int, str]:
         except Exception as error:
             import traceback
 
-            fault = "".join(traceback.format_exception(error))[-3000:]
-            fault += "\n".join(getattr(error, "__notes__", ()))[:1500]
+            fault = "".join(traceback.format_exception(error, limit=-8)).replace("\n\n", "\n")[:3000]
+            fault += "\n".join(getattr(error, "__notes__", ()))[:700]
     return count, fault
 
 

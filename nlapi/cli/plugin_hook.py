@@ -79,7 +79,7 @@ def consent_question(event: Any, plugin: InstalledPlugin) -> HookQuestion:
     if not isinstance(command, str):
         return NOTHING
     # Relative names of files are seen from where the command will run.
-    if isinstance(event.get("cwd"), str) and Path(event["cwd"]).is_dir():
+    if isinstance(event.get("cwd"), str) and os.path.isdir(event["cwd"]):  # noqa: PTH112 - false for "" and NUL
         os.chdir(event["cwd"])
     return _command_question(plugin, command)
 
@@ -243,22 +243,24 @@ def _batch_question(
 ) -> HookQuestion:
     """Return the question about the calls of a file; with `reads` also where they change nothing."""
     from nlapi.cli.batch import preview_batch
+    from nlapi.cli.plugin_installed import batch_input
 
     if _has_substitution(words):
         return HookQuestion(text="A batch with arguments from elsewhere: the shell. It will not be sent: write it out.")
     text, digests = "", tuple[str, ...]()
     try:
         options = parse()
-        if options["dry_run"]:
+        request = batch_input(options)
+        if request.dry_run:
             return NOTHING
-        if options["yes"] or options["yes_to"]:
-            text, digests = preview_batch(*open_target(options), options)
+        if request.yes:
+            text, digests = preview_batch(request, *open_target(options))
     except (NlapiError, typer.TyperException) as error:
         return HookQuestion(text=f"A batch that cannot be shown: {getattr(error, 'message', error)}")
-    # Without a change, or without consent to one, what can be sent are the reads of the file.
-    text = (
-        text or f"A batch that only reads, and sends values of {options['file'][:200]} ({_file_text(options['file'])})"
-    )
+    if reads and not text:
+        # Without a change, or without consent to one, what can be sent are the reads of the file.
+        name = request.file
+        text = f"A batch that only reads, and sends values of {name[:200]} ({_file_text(name)})"
     return HookQuestion(text=text, digests=digests)
 
 

@@ -17,6 +17,7 @@ from nlapi.errors import ConsentError, UsageError
 from nlapi.registry import user_folder
 
 if TYPE_CHECKING:
+    from nlapi.cli.batch import BatchInput
     from nlapi.cli.plugin_run import OpenedRecipe
     from nlapi.cli.workflow_options import RunOptions
     from nlapi.openapi.spec import Spec
@@ -151,7 +152,7 @@ class InstalledPlugin:
         options = parse_batch(["SOURCE", *words[1:]]) if word == BATCH else parse_call(["SOURCE", *words])
         self._refuse_options(options)
         if word == BATCH:
-            run_batch(self.target(receipts), options)
+            run_batch(batch_input(options), self.target(receipts), {})
         else:
             call.run_call(call_input(options), self.target(receipts), {})
 
@@ -223,7 +224,7 @@ def run_plain(words: Sequence[str], receipts: Receipts) -> None:
     opened, known_values = open_call_target(options)
     target = replace(opened, receipts=receipts)
     if is_batch:
-        run_batch(target, options, known_values)
+        run_batch(batch_input(options), target, known_values)
     else:
         call.run_call(call_input(options), target, known_values)
 
@@ -267,6 +268,23 @@ def call_input(options: Mapping[str, Any]) -> call.CallInput:
         shape=resolve_shape(shape),
         timeout=options["timeout"],
         events=options["events"],
+    )
+
+
+def batch_input(options: Mapping[str, Any]) -> BatchInput:
+    """Return the batch of the options of `nlapi batch`."""
+    from nlapi.cli.batch import BatchInput
+
+    return BatchInput(
+        file=options["file"],
+        operation=options["operation"],
+        dry_run=options["dry_run"],
+        yes=options["yes"] or options["yes_to"] is not None,
+        destroys=options["yes_to"] is not None,
+        anew=options["anew"],
+        output=options["output"],
+        timeout=options["timeout"],
+        is_logged=not options["no_log"],
     )
 
 

@@ -9,7 +9,19 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from nlapi.client.charsets import text_charset
+from nlapi.json_depth import is_deeper
 from nlapi.openapi.model import essence, is_json
+
+# Levels of an answer's JSON. Whoever writes or compares it later is recursive: YAML fails from 300 levels on.
+MAX_DEPTH = 100
+
+
+def parse_json(content: bytes) -> Any:
+    """Return the value of a JSON text. ValueError when it is none or has more than MAX_DEPTH levels."""
+    value = json.loads(content)
+    if is_deeper(value, MAX_DEPTH, content):
+        raise ValueError(f"the JSON has more than {MAX_DEPTH} levels")
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +153,12 @@ class Result:
         return content.decode(text_charset(charset), "replace")
 
     def json(self) -> Any:
-        """Return the body as JSON. ValueError when it is not JSON (`data` is None then)."""
+        """Return the body as JSON. ValueError when it is not JSON."""
         return json.loads(self.content)
 
     @property
     def data(self) -> Any:
-        """The body as JSON, whatever its content type; None when it is empty or not JSON.
+        """The body as JSON, whatever its content type; None when it is empty, not JSON or deeper than MAX_DEPTH.
 
         For a streaming answer, the list of its items.
         """
@@ -156,7 +168,7 @@ class Result:
         if self.items is not None:
             return list(self.items)
         try:
-            return self.json()
+            return parse_json(self.content)
         except (ValueError, RecursionError):
             return None
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from nlapi.errors import FetchError, UsageError
+from nlapi.ip_addresses import ip_address
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.connection_errors import ConnectionFailure, explain_connection_error
 from nlapi.openapi.egress import ForbiddenAddressError, NetworkScope, check_host, proxy_url, scope_of_peer
-from nlapi.openapi.urls import HttpUrl, ip_address, is_http_url, parse_url, redact_url
+from nlapi.openapi.urls import HttpUrl, is_http_url, parse_url, redact_url
 
 if TYPE_CHECKING:
     import httpx2

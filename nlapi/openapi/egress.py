@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from nlapi.openapi.urls import HttpUrl, ip_address, is_http_url, is_public, is_reserved, parse_url
+from nlapi.ip_addresses import ip_address, is_public, is_reserved
+from nlapi.openapi.urls import HttpUrl, is_http_url, parse_url
 from nlapi.openapi.urls import origin as parse_origin
 
 

@@ -11,12 +11,16 @@ from nlapi.issue import Issue, Level
 from nlapi.routing.change import DECIDING_KINDS
 from nlapi.routing.check_references import nearest_hint
 from nlapi.routing.check_sections import CheckScope, EntityName, EntitySection, Section
+from nlapi.routing.combined_schemas import combined_size
 from nlapi.routing.model import OUTPUT_PREFIX, Canary, Configuration, Objective, Version, VersionRef
 
 Schema = Mapping[str, Any]
 
 # Levels of objects and arrays that are compared, so that a recursive schema ends.
 MAX_COMPARED_DEPTH = 8
+# Schemas that one value may be held against. 65,000 take 5 s to say what is wrong, and 2^20 do not end; the largest of
+# real descriptions have a few hundred alternatives.
+MAX_COMBINED = 2_000
 
 
 SchemaKey: TypeAlias = tuple[str, object, str]
@@ -117,6 +121,9 @@ def _schema_issue(location: str, schema: Any) -> Issue | None:
     # Imported on use: `decide` runs without jsonschema.
     from jsonschema import Draft202012Validator
 
+    if combined_size(schema, MAX_COMBINED) > MAX_COMBINED:
+        message = f"it holds one value against more than {MAX_COMBINED:,} schemas"
+        return Issue.error(location, message, "combine fewer with allOf, anyOf and oneOf", "invalid-schema")
     problem = next(iter(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema)), None)
     if problem is None:
         return None

@@ -20,7 +20,7 @@ import orjson
 from nlapi import bundled
 from nlapi.client.server import expand_server_url
 from nlapi.errors import ConsentError, NlapiError, UsageError
-from nlapi.local_files import write_file
+from nlapi.local_files import remove_file, write_file
 from nlapi.openapi.model import SecurityScheme
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.openapi.urls import parse_url
@@ -139,7 +139,7 @@ def write_pin(name: str, spec: Spec) -> None:
 
 def remove_pin(name: str) -> None:
     """Forget the accepted state of an API."""
-    _pin_file(name).unlink(missing_ok=True)
+    remove_file(_pin_file(name))
 
 
 def rename_pin(name: str, new_name: str) -> None:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.collection_index import name_filter
 from nlapi.resources.grouping import Resource
 from nlapi.resources.naming import name_key, name_words
-from nlapi.resources.nouns import is_id_argument, noun_in_name
 from nlapi.resources.paths import Place, segments
 from nlapi.resources.semantics import OperationKind
 from nlapi.workflows.chain_model import Chain, ChainAnswerValue, ChainKind, ChainStep, with_article
-from nlapi.workflows.chain_values import ValueFlow
+from nlapi.workflows.chain_resources import ResourceOperations
 from nlapi.workflows.chain_words import (
     ACTION_NAMES,
     CHECK_VERBS,
     PUBLISH_VERBS,
     RESULT_NOUNS,
-    has_draft_segment,
     is_act,
     is_draft,
     is_named,
@@ -45,40 +41,16 @@ class ChainFinder:
     """The search for chains in one Spec."""
 
     def __init__(self, spec: Spec) -> None:
-        self.spec = spec
-        self.values = ValueFlow(spec)
-        self.semantics = self.values.semantics
-        self.operations = [
-            operation for operation in spec.visible_operations if operation.usable and not operation.deprecated
-        ]
-
-    @cached_property
-    def _by_resource(self) -> Mapping[Resource, Mapping[OperationKind, list[Operation]]]:
-        groups: dict[Resource, dict[OperationKind, list[Operation]]] = defaultdict(lambda: defaultdict(list))
-        for operation in self.operations:
-            semantics = self.semantics.classify(operation)
-            if semantics.resource is not None and not semantics.resource.is_singleton:
-                groups[semantics.resource][semantics.kind].append(operation)
-        return groups
-
-    @cached_property
-    def _below_items(self) -> Mapping[Resource, list[tuple[str, Operation]]]:
-        """The operations right below one item, with the last segment of their path: /drafts/{id}/publish."""
-        below: dict[Resource, list[tuple[str, Operation]]] = defaultdict(list)
-        for operation in self.operations:
-            path = segments(operation.route)
-            is_below = len(path) > 2 and not path[-1].parameter and path[-2].parameter
-            owner = self.semantics.resource_at(path[:-2]) if is_below else None
-            if owner is not None:
-                below[owner].append((path[-1].text, operation))
-        return below
+        self.index = ResourceOperations(spec)
+        self.values = self.index.values
+        self.semantics = self.index.semantics
 
     def chains(self) -> Iterator[Chain]:
         """Yield every chain that the description supports."""
-        for resource, operations in self._by_resource.items():
+        for resource, operations in self.index.by_resource.items():
             if not is_named(resource):
                 continue
-            creation = self._creation(operations)
+            creation = self.index.creation(operations)
             if creation is not None and may_create(resource):
                 yield from self._creations(resource, creation)
                 yield from self._publications(resource, creation)
@@ -86,61 +58,7 @@ class ChainFinder:
                 yield from self._read_backs(resource, creation)
             yield from self._findings(resource)
 
-    def _weight(self, *resources: Resource) -> float:
-        return sum(
-            sum(map(len, self._by_resource[resource].values())) + len(self._below_items.get(resource, ()))
-            for resource in resources
-        ) / max(1, len(resources))
-
-    def _creation(self, operations: Mapping[OperationKind, list[Operation]]) -> Operation | None:
-        """Return the operation that creates one item, the shortest path first; None without one."""
-        candidates = [
-            operation
-            for operation in operations.get(OperationKind.CREATE, ())
-            if operation.effect is Effect.WRITE and self.values.takes_one(operation)
-        ]
-        return min(candidates, key=lambda operation: len(segments(operation.route)), default=None)
-
     # --- create A -> create B
-
-    def _links(self, resource: Resource, creation: Operation) -> dict[Place, Resource]:
-        """Return the places of a creation that take the id of another thing which can be created, with that thing."""
-        links: dict[Place, Resource] = {}
-        parents = {parent.parameter: parent.resource for parent in self.semantics.parents(segments(creation.route))}
-        required = self.values.required_places(creation)
-        names = self.values.reader.properties(creation.body.schema) if creation.body is not None else {}
-        # Where a body says what it requires, the rest is for those who know what they want; but what a list of these
-        # things is filtered by is where they belong.
-        states_required = any(location == "body" for location, _ in required)
-        filters = self._list_filters(resource) if states_required else frozenset(map(name_key, names))
-        optional = [("body", name) for name in names if name_key(name) in filters]
-        for place in (*required, *optional):
-            location, name = place
-            if not is_id_argument(place) or self.values.place_schema(creation, place).get("readOnly"):
-                continue
-            target = parents.get(name) if location == "path" else self._target_by_name(name, creation)
-            if target is None or target is resource or target in links.values():
-                continue
-            # An optional id is that of the thing only where its name says exactly that.
-            if place not in required and noun_in_name(name) != target.noun:
-                continue
-            links[place] = target
-        return links
-
-    def _list_filters(self, resource: Resource) -> frozenset[str]:
-        """Return the keys of the ids that the lists of a resource are filtered by, each in the singular."""
-        lists = self._by_resource.get(resource, {}).get(OperationKind.LIST, ())
-        names = (entry.name for listing in lists for entry in listing.parameters if entry.location == "query")
-        return frozenset(name_key(name.removesuffix("s") if name.endswith("ids") else name) for name in names)
-
-    def _target_by_name(self, name: str, creation: Operation) -> Resource | None:
-        """Return the resource that a property of a creation refers to: a draft belongs to drafts."""
-        target = self.semantics.resource_by_name(name)
-        path = segments(creation.route)
-        if target is None or has_draft_segment(path) == is_draft(target):
-            return target
-        same_noun = (entry for entry in self._by_resource if entry.noun == target.noun)
-        return next((entry for entry in same_noun if is_draft(entry) == has_draft_segment(path)), None)
 
     def _creations(self, resource: Resource, creation: Operation) -> Iterator[Chain]:
         """Yield the chain that creates an item and, before it, what it belongs to; drafts are published in the end."""
@@ -152,7 +70,7 @@ class ChainFinder:
         is_one = len(earlier) == 1 and any(location == "path" for location, _ in steps[-1].values)
         ending = f"and {last} in it" if is_one else f"and then {last} with {'it' if len(earlier) == 1 else 'them'}"
         summary = f"Create {_join(earlier)} {ending}"
-        weight = self._weight(*resources) + len(steps)
+        weight = self.index.weight(*resources) + len(steps)
         yield Chain(kind=ChainKind.CREATE, summary=summary, steps=tuple(steps), weight=weight)
         first = resources[0]
         publication = self._publication_steps(first, steps[0].operation) if is_draft(first) else ()
@@ -180,8 +98,8 @@ class ChainFinder:
     ) -> bool:
         """Add the steps that create an item and what it needs; False where a chain would be too long."""
         values: dict[Place, ChainAnswerValue] = {}
-        for place, target in self._links(resource, creation).items():
-            parent = self._creation(self._by_resource.get(target, {}))
+        for place, target in self.index.links(resource, creation).items():
+            parent = self.index.creation(self.index.by_resource.get(target, {}))
             if target in visited or parent is None or not may_create(target):
                 continue
             keys = self.values.id_keys(parent, creation, place)
@@ -237,17 +155,17 @@ class ChainFinder:
             kind=ChainKind.PUBLISH,
             summary=f"{first.verb.title()} {with_article(first.noun)}{separator}{doing}",
             steps=(first, *steps),
-            weight=self._weight(resource) + 2 * (len(steps) - 1),
+            weight=self.index.weight(resource) + 2 * (len(steps) - 1),
         )
 
     def _publication_steps(self, resource: Resource, creation: Operation) -> tuple[ChainStep, ...]:
         """Return the steps that check a new item, if the API can, and put it to use; () where nothing does."""
-        below = self._below_items.get(resource, ())
+        below = self.index.below_items.get(resource, ())
         acts: list[tuple[str, Operation, Mapping[Place, str]]] = []
         if publications := operations_by_verb(below, PUBLISH_VERBS, Effect.WRITE):
             checks = operations_by_verb(below, CHECK_VERBS, None)[:1]
             acts = [(verb, operation, {}) for verb, operation in (*checks, publications[0])]
-        for operation in self._by_resource[resource].get(OperationKind.ACT, ()) if not acts else ():
+        for operation in self.index.by_resource[resource].get(OperationKind.ACT, ()) if not acts else ():
             acts = acts or self._actions_in_body(operation)
         steps: list[ChainStep] = []
         for verb, operation, constants in acts:
@@ -302,7 +220,7 @@ class ChainFinder:
 
     def _waits(self, resource: Resource, creation: Operation) -> Iterator[Chain]:
         """Yield the chain that starts work, waits until it is done, and uses what came of it."""
-        read = next(iter(self._by_resource[resource].get(OperationKind.READ, ())), None)
+        read = next(iter(self.index.by_resource[resource].get(OperationKind.READ, ())), None)
         wait = self.values.state_wait(resource, read) if read is not None else None
         if read is None or wait is None:
             return
@@ -320,7 +238,7 @@ class ChainFinder:
         )
         is_upload = start.verb == "upload"
         opening = f"{start.verb.title()} {with_article(resource.label)}"
-        weight = self._weight(resource)
+        weight = self.index.weight(resource)
         upload = self._upload_step(resource, creation) if not is_upload else None
         begun = (start,) if upload is None else (start, upload)
         opening, joint = (opening, " and") if upload is None else (f"{opening}, upload its file", ", and")
@@ -341,7 +259,7 @@ class ChainFinder:
 
     def _upload_step(self, resource: Resource, creation: Operation) -> ChainStep | None:
         """Return the step that uploads the file of an item which was created without it; None where nothing does."""
-        for text, operation in self._below_items.get(resource, ()):
+        for text, operation in self.index.below_items.get(resource, ()):
             if name_words(text) == ("upload",) and operation.body is not None and self.values.is_upload(operation):
                 step = self._item_step(resource, creation, operation, "upload")
                 names = self.values.reader.flat(operation.body.schema).get("required") or ()
@@ -352,16 +270,16 @@ class ChainFinder:
 
     def _uses(self, resource: Resource, creation: Operation) -> Iterator[tuple[ChainStep, str]]:
         """Yield the steps that use an item: a read of its result, or the creation of what takes its id."""
-        for text, operation in self._below_items.get(resource, ()):
+        for text, operation in self.index.below_items.get(resource, ()):
             is_result = operation.effect is Effect.READ and bool(RESULT_NOUNS & set(name_words(text)))
             step = self._item_step(resource, creation, operation, "get") if is_result else None
             if step is not None:
                 yield replace(step, noun=" ".join(name_words(text))), f"get its {' '.join(name_words(text))}"
-        for other, operations in self._by_resource.items():
-            target = self._creation(operations)
+        for other, operations in self.index.by_resource.items():
+            target = self.index.creation(operations)
             if other is resource or target is None or not may_create(other):
                 continue
-            links = self._links(other, target)
+            links = self.index.links(other, target)
             place = next((place for place, linked in links.items() if linked is resource), None)
             keys = self.values.id_keys(creation, target, place) if place is not None else None
             if place is not None and keys is not None and len(self.values.required_places(target)) <= MAX_STEP_INPUTS:
@@ -372,14 +290,14 @@ class ChainFinder:
 
     def _findings(self, resource: Resource) -> Iterator[Chain]:
         """Yield the chains that find an item by its name, and change it or show it."""
-        operations = self._by_resource[resource]
+        operations = self.index.by_resource[resource]
         finding = next(filter(None, map(self._search_step, operations.get(OperationKind.LIST, ()))), None)
         if finding is None:
             return
         noun, (_, filter_name) = resource.label, finding.asked[0]
         opening = f"Find {with_article(noun)} by {'its name' if 'name' in name_words(filter_name) else 'a search'}"
         merges = [("change", operation) for operation in operations.get(OperationKind.MERGE, ())]
-        acts = [entry for entry in self._below_items.get(resource, ()) if is_act(*entry)]
+        acts = [entry for entry in self.index.below_items.get(resource, ()) if is_act(*entry)]
         for verb, operation in (*merges[:1], *acts[:2]):
             step = self._change_step(resource, finding, operation, " ".join(name_words(verb)))
             if step is not None:
@@ -387,7 +305,7 @@ class ChainFinder:
                     kind=ChainKind.CHANGE,
                     summary=f"{opening} and {step.verb} it",
                     steps=(finding, step),
-                    weight=self._weight(resource) + (verb != "change"),
+                    weight=self.index.weight(resource) + (verb != "change"),
                 )
         yield from self._look_ups(resource, finding, opening)
 
@@ -395,10 +313,10 @@ class ChainFinder:
         """Yield the chains that find an item and show what is known of the first match: all of it, or a list below."""
         # A wrong match does no harm to a read, so that a list of several is no failure.
         search = replace(finding, list_keys=None)
-        reads = [("show", read) for read in self._by_resource[resource].get(OperationKind.READ, ())]
+        reads = [("show", read) for read in self.index.by_resource[resource].get(OperationKind.READ, ())]
         lists = [
             (f"list the {' '.join(name_words(text))} of", operation)
-            for text, operation in self._below_items.get(resource, ())
+            for text, operation in self.index.below_items.get(resource, ())
             if operation.effect is Effect.READ and self.semantics.index.is_list(operation)
         ]
         for verb, operation in (*reads[:1], *lists[:1]):
@@ -423,7 +341,7 @@ class ChainFinder:
                     kind=ChainKind.LOOK_UP,
                     summary=f"{opening} and {verb} the first match",
                     steps=(search, step),
-                    weight=self._weight(resource) + (not is_show),
+                    weight=self.index.weight(resource) + (not is_show),
                 )
 
     def _search_step(self, listing: Operation) -> ChainStep | None:
@@ -477,7 +395,7 @@ class ChainFinder:
     # --- create -> read back
 
     def _read_backs(self, resource: Resource, creation: Operation) -> Iterator[Chain]:
-        read = next(iter(self._by_resource[resource].get(OperationKind.READ, ())), None)
+        read = next(iter(self.index.by_resource[resource].get(OperationKind.READ, ())), None)
         step = self._item_step(resource, creation, read, "get") if read is not None else None
         if step is not None and read is not None and read.effect is Effect.READ:
             reading = ChainStep(
@@ -492,7 +410,7 @@ class ChainFinder:
                 kind=ChainKind.READ_BACK,
                 summary=f"{start.verb.title()} {with_article(resource.label)} and show it as it is stored",
                 steps=(start, reading),
-                weight=self._weight(resource),
+                weight=self.index.weight(resource),
             )
 
 

@@ -79,7 +79,7 @@ def recipe_chains(finder: ChainFinder, limit: int = MAX_RECIPES) -> list[Chain]:
 class _RecipeChoice:
     def __init__(self, finder: ChainFinder) -> None:
         self.finder = finder
-        self.spec: Spec = finder.spec
+        self.spec: Spec = finder.index.spec
         self.values = finder.values
 
     def chosen(self, limit: int) -> list[Chain]:
@@ -195,12 +195,12 @@ class _RecipeChoice:
     def _is_scope(self, resource: Resource) -> bool:
         """Return whether most of an API is below one item of a resource, so that nobody makes one for a task."""
         count = self._operations_below.get(resource, 0)
-        return count >= _SCOPE_OPERATIONS and count >= _SCOPE_SHARE * len(self.finder.operations)
+        return count >= _SCOPE_OPERATIONS and count >= _SCOPE_SHARE * len(self.finder.index.operations)
 
     @cached_property
     def _operations_below(self) -> Counter[Resource]:
         counts: Counter[Resource] = Counter()
-        for operation in self.finder.operations:
+        for operation in self.finder.index.operations:
             path = segments(operation.route)
             for parent in {
                 entry.resource for entry in self.finder.semantics.parents(path) if entry.resource is not None
@@ -252,7 +252,7 @@ class _RecipeChoice:
 
     def _reports(self) -> Iterator[Chain]:
         """Yield reports: reads with a period, and with a choice of what is counted or how it is cut."""
-        for operation in self.finder.operations:
+        for operation in self.finder.index.operations:
             path = segments(operation.route)
             text = next((segment.text for segment in reversed(path) if not segment.parameter), "")
             words = set(singular_words(text)) | set(name_words(text))

@@ -72,7 +72,7 @@ def chain_document(
     finder: ChainFinder, chains: Mapping[str, Chain], *, url: str, title: str, summary: str = ""
 ) -> dict[str, Any]:
     """Return the JSON tree of the Arazzo document with chains as workflows, by their ids."""
-    name = _source_name(finder.spec)
+    name = _source_name(finder.index.spec)
     has_choice = any(step.choose_by for chain in chains.values() for step in chain.steps)
     return {
         "arazzo": SELECTOR_VERSION if has_choice else VERSION,

@@ -217,3 +217,10 @@ def test_an_api_without_a_pin_works_and_can_get_one(shop: Callable[[Edit], None]
 def test_what_ships_with_nlapi_has_no_pin(tmp_path: Path) -> None:
     assert run("api", "add", "mine", "ads").code == 0
     assert not (tmp_path / "config" / "pins" / "mine.json").exists()
+
+
+def test_a_pin_that_cannot_be_removed_is_one_clear_error(shop: Callable[[Edit], None], tmp_path: Path) -> None:
+    pin = tmp_path / "config" / "pins" / "shop.json"
+    pin.unlink()
+    pin.mkdir()
+    assert f"{pin} cannot be removed" in run("api", "remove", "shop").complaint

@@ -146,6 +146,27 @@ def test_names_of_a_single_item_have_none_either(tmp_path: Path, answer: Any) ->
     assert "\x1b" not in result.out
 
 
+@pytest.mark.parametrize("format", ["table", "csv", "yaml", "json"])
+@pytest.mark.parametrize("levels", [90, 500])
+def test_an_answer_of_many_levels_is_shown(tmp_path: Path, format: str, levels: int) -> None:
+    deep = b'{"a":' * levels + b"1" + b"}" * levels
+    reply = Reply(200, deep, {"Content-Type": "application/json"})
+    result = ran(reply, tmp_path, "-o", format)
+    assert result.code == 0
+    assert '"a"' in result.out or "a: " in result.out or "a.a" in result.out
+
+
+@pytest.mark.parametrize("number", ["9" * 400, "NaN", "-Infinity"])
+def test_numbers_that_no_float_holds_are_no_chart(tmp_path: Path, number: str) -> None:
+    rows = [
+        f'{{"day": "2026-01-0{day}", "sum": {number}, "row": [1, 2, 3, {number}, 5, 6, 7, 8]}}' for day in range(1, 10)
+    ]
+    reply = Reply(200, f"[{', '.join(rows)}]".encode(), {"Content-Type": "application/json"})
+    result = ran(reply, tmp_path, "-o", "table")
+    assert result.code == 0
+    assert "2026-01-09" in result.out
+
+
 @pytest.mark.parametrize("name", ["WWW-Authenticate", "Location", "Retry-After"])
 def test_headers_of_an_error_write_nothing_to_the_terminal(tmp_path: Path, name: str) -> None:
     status = 302 if name == "Location" else 401

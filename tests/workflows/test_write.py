@@ -39,7 +39,9 @@ TEXTS = st.one_of(
 ).filter(str.strip)
 IDS = st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,9}", fullmatch=True)
 EXPRESSIONS = st.sampled_from(["$inputs.name", "$steps.a.outputs.id", "$response.body#/data/0/id", "$statusCode"])
-SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), TEXTS)
+# Beyond 64 bits a document's integer is read as a float.
+INTEGERS = st.integers(-(2**63), 2**64 - 1)
+SCALARS = st.one_of(st.none(), st.booleans(), INTEGERS, st.floats(allow_nan=False, allow_infinity=False), TEXTS)
 JSON = st.recursive(
     st.one_of(SCALARS, EXPRESSIONS),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Literal
 
 from nlapi.client.charsets import text_charset
+from nlapi.client.message import parse_json
 
 # In bytes: the stream, three zeros, the length of the frame in four bytes, big-endian.
 FRAME_HEADER_SIZE = 8
@@ -62,7 +62,7 @@ def _parse_json_or_text(data: bytes) -> tuple[object, bool]:
     """Return `(value, True)` of a JSON text, or the text itself and False."""
     # One bad line must not lose the rest: servers mix a plain error message into a stream of JSON.
     try:
-        return json.loads(data), True
+        return parse_json(data), True
     except (ValueError, RecursionError):
         return data.decode("utf-8", "replace").strip(), False
 
