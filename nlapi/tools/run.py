@@ -19,7 +19,7 @@ from nlapi.client.auth import (
 )
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
-from nlapi.client.digest import digest
+from nlapi.client.digest import digest, exact_digest
 from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Request, Result
 from nlapi.client.server import network_scope
@@ -360,7 +360,7 @@ def _require_receipt(prepared: Prepared, target: Target) -> None:
             return
         reason = "this process runs in the session of a client with a model, and nobody was asked about this request"
     else:
-        reason = target.receipts.take(digest(prepared.request))
+        reason = target.receipts.take(exact_digest(prepared.request))
     if reason:
         raise ConsentError(f"{prepared.call.operation_id} was not sent: {reason}", hint=client_session.RECEIPT_HINT)
 
