@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
+from nlapi.combined_schemas import CombinedSizes
 from nlapi.errors import DescriptionError
 from nlapi.issue import Issue
 from nlapi.openapi import swagger2
 from nlapi.openapi.cache import Cache
-from nlapi.openapi.combined_size import CombinedSizes
 from nlapi.openapi.credential_parameters import find_credentials
 from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.egress import NetworkScope
@@ -31,6 +31,7 @@ from nlapi.openapi.model import (
     server_issues,
 )
 from nlapi.openapi.operation_parser import load_details, load_response_details
+from nlapi.openapi.references import LARGE_REASON, MAX_COMBINED
 from nlapi.openapi.spec import EFFECTS_KEY, READ_METHODS, Effect, Operation, Spec, effect_by_method, no_review
 
 # The largest description known has 7,000 paths; more is refused before any operation is made.
@@ -114,12 +115,14 @@ def _parse_server_list(document: Document, issues: list[Issue]) -> tuple[Server,
 def _resolver(document: Document) -> Any:
     """Return `Spec.lookup` for a document: each target is upgraded to the 3.1 dialect once."""
     resolved: dict[str, object] = {}
-    sizes = CombinedSizes(document.lookup)
+    sizes = CombinedSizes(document.lookup, MAX_COMBINED)
 
     def resolve(ref: str) -> Any:
         if ref not in resolved:
-            sizes.check(ref)
-            resolved[ref] = document.schema(document.lookup(ref), is_component=True)
+            target = document.lookup(ref)
+            if sizes.is_larger(target):
+                raise LookupError(f"{ref!r} {LARGE_REASON}")
+            resolved[ref] = document.schema(target, is_component=True)
         return resolved[ref]
 
     return resolve
