@@ -4,30 +4,48 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Iterable
 
 # Ranges that embed an IPv4 address in the low 32 bits: ::/96 (IPv4-compatible, RFC 4291 §2.5.5.1) and 64:ff9b::/96
 # (NAT64, RFC 6052 §2.1). A private IPv4 address must not pass as public in this form.
 _IPV4_EMBEDDING_RANGES = (ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("64:ff9b::/96"))
 # Services that give the credentials of a cloud machine, outside 169.254.0.0/16: those of Alibaba, Azure's agent and
-# Oracle (classic), and of AWS and Google over IPv6.
-_METADATA = frozenset(
+# Oracle (classic), and over IPv6 of AWS (instances and pods), Google, Oracle and Scaleway.
+_METADATA = tuple(
     map(
-        ipaddress.ip_address,
-        ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"),
+        ipaddress.ip_network,
+        (
+            *("100.100.100.200", "168.63.129.16", "192.0.0.192"),
+            *("fd00:ec2::/32", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42"),
+        ),
     )
 )
+# The only IPv6 addresses that are given out for the Internet (IANA, RFC 4291 §2.4). What Python takes for global
+# has site-local addresses, translated IPv4 ones (RFC 2765, RFC 8215) and unassigned ranges in it.
+_INTERNET_V6 = ipaddress.IPv6Network("2000::/3")
+# Ranges that some versions of Python take for global: documentation and protocol assignments (RFC 9637, RFC 6890).
+_SPECIAL = (ipaddress.ip_network("3fff::/20"), ipaddress.ip_network("192.0.0.0/24"))
 
 
 def is_public(address: str) -> bool:
     """Return whether an IP address belongs to the public Internet."""
     ip = ip_address(address)
-    return ip is not None and ip.is_global and not ip.is_multicast and ip not in _METADATA
+    if ip is None or not ip.is_global or ip.is_multicast or _is_in(ip, (*_METADATA, *_SPECIAL)):
+        return False
+    return ip.version == 4 or ip in _INTERNET_V6
 
 
 def is_reserved(address: str) -> bool:
     """Return whether an IP address is link-local, multicast or unspecified, or that of a cloud's metadata service."""
     ip = ip_address(address)
-    return ip is not None and (ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip in _METADATA)
+    return ip is not None and (ip.is_link_local or ip.is_multicast or ip.is_unspecified or _is_in(ip, _METADATA))
+
+
+def _is_in(
+    ip: ipaddress.IPv4Address | ipaddress.IPv6Address,
+    networks: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network],
+) -> bool:
+    return any(ip in network for network in networks)
 
 
 def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -401,14 +401,18 @@ def _row_line(row: BatchRow, changes: Iterable[str]) -> str:
 
 def preview_batch(request: BatchInput, target: Target, known_values: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     """Return the question about a batch in a client's session, and the digests of the requests that it is about."""
+    from nlapi.client.digest import exact_digest
     from nlapi.tools.run import needs_receipt
 
     opened = _open_batch(request, target, known_values)
     asked = [row for row in opened.split.pending if needs_receipt(row.prepared, target)]
     if not asked:
         return "", ()
-    changes = asyncio.run(_read_changes(opened.split.pending, target))
-    return "\n".join(_preview_lines(opened, changes)), tuple(row.digest for row in asked)
+    # What the rows change is read from the API by their ids. A file that the client might not show to its model is not
+    # for a read either before its user was asked.
+    is_beside = Path(request.file).expanduser().resolve().is_relative_to(Path.cwd())
+    changes = asyncio.run(_read_changes(opened.split.pending, target)) if is_beside else {}
+    return "\n".join(_preview_lines(opened, changes)), tuple(exact_digest(row.prepared.request) for row in asked)
 
 
 async def _read_changes(rows: Sequence[BatchRow], target: Target) -> dict[int, list[str]]:

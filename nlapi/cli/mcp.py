@@ -191,7 +191,7 @@ def mcp(
             server_state,
             source,
             (*(overlays or ()), *files.get(source, ())),
-            lambda: read(target.load_anew(source, overlays, root, server_state.spec, api.base_url)),
+            lambda: read(target.load_anew(source, overlays, root, server_state.spec, base_url, env)),
         )
     _serve(server_state, watcher, endpoint, resource_server)
 

@@ -53,6 +53,14 @@ class InstalledPlugin:
         digest = hashlib.sha256(content).hexdigest()
         return cls(folder=folder, manifest=manifest, digest=digest, environment=dict(os.environ))
 
+    def programs(self) -> tuple[Path, ...]:
+        """Return the files that the client runs, and reads to know what it runs, where it has them."""
+        from nlapi.plugin.programs import CLIENT_FILES, command_name
+
+        # The folder as the client names it: it may be a link, which leads elsewhere later.
+        root = Path(self.environment.get("CLAUDE_PLUGIN_ROOT") or self.folder)
+        return tuple(root / name for name in (*CLIENT_FILES, f"bin/{command_name(self.manifest.name)}"))
+
     def load(self) -> Spec:
         """Return the plugin's description. ConsentError where its file was changed since it was opened."""
         import nlapi
@@ -313,7 +321,14 @@ def session(
             return run_guarded(lambda: plugin.run(words, receipts))
         return run_guarded(lambda: run_plain(words, receipts))
 
-    SessionBroker(folder=session_folder, client=process, prepare=plugin.load, answer=answer, run=run).serve()
+    SessionBroker(
+        folder=session_folder,
+        programs=plugin.programs(),
+        client=process,
+        prepare=plugin.load,
+        answer=answer,
+        run=run,
+    ).serve()
 
 
 def command(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from contextlib import suppress
 
+from nlapi.client.digest import exact_json
 from nlapi.client.message import EndReason, Framing, Request, Result
-from nlapi.client.safe_text import reveal_hidden, single_line
+from nlapi.client.safe_text import reveal_control, single_line
 
 # In characters: nobody reads more in a terminal or in the dialog of an MCP client, and an upload may have megabytes.
 MAX_PREVIEW_BODY = 100_000
+# Characters of a line of a preview that has to be cut.
+MAX_LINE = 240
 
 # A value or an object has no better name than "item"; a log has lines to everybody who reads one.
 _NOUNS = {Framing.LINES: "line", Framing.FRAMES: "line", Framing.EVENTS: "event"}
@@ -17,48 +20,43 @@ _NOUNS = {Framing.LINES: "line", Framing.FRAMES: "line", Framing.EVENTS: "event"
 
 def preview_request(request: Request) -> str:
     """Return a request as it will be sent, before credentials, as text for a person."""
-    lines = [f"{request.method} {request.url}", *(f"{name}: {value}" for name, value in request.headers)]
+    head = (f"{request.method} {request.url}", *(f"{name}: {value}" for name, value in request.headers))
+    lines = list(map(reveal_control, head))
     if request.content:
         lines += ["", preview_body(request)]
-    return reveal_hidden("\n".join(lines))
+    return "\n".join(lines)
 
 
 def preview_body(request: Request) -> str:
-    """Return the body of a request as text for a person: JSON indented, text as it is, anything else as its size.
-
-    What nobody sees is escaped. Where JSON is too long, long values are cut, so that no value hides those behind it.
-    """
+    """Return the body of a request as text for a person: JSON indented, text as it is, anything else as its size."""
     content = request.content or b""
     try:
         text = content.decode()
     except UnicodeDecodeError:
         return f"({len(content):,} bytes)"
     if request.is_json:
-        text = shorten_json(json.loads(text), MAX_PREVIEW_BODY, format_json)
-    text = reveal_hidden(text)
-    return text if len(text) <= MAX_PREVIEW_BODY else f"{text[:MAX_PREVIEW_BODY]}… ({len(content):,} bytes)"
+        # What no value of Python holds (a key twice, a number of 20 digits behind the point) is shown as it is.
+        with suppress(ValueError, RecursionError):
+            text = format_json(exact_json(text))
+    text = shorten_lines(text, MAX_PREVIEW_BODY)
+    shown = reveal_control(text[:MAX_PREVIEW_BODY])
+    return shown if len(text) <= MAX_PREVIEW_BODY else f"{shown}… ({len(content):,} bytes)"
 
 
-def shorten_json(data: object, limit: int, write: Callable[[object], str]) -> str:
-    """Return JSON as `write` makes it; where that is longer than `limit`, with its long texts and lists cut."""
-    text = write(data)
-    for size in (2_000, 200, 40):
-        if len(text) <= limit:
-            break
-        text = write(_cut_values(data, size))
-    return text
+def shorten_lines(text: str, length: int) -> str:
+    """Return a text in which long lines are cut in their middle, if it has more than `length` characters.
+
+    So a long value hides none that comes behind it.
+    """
+    if len(text) <= length:
+        return text
+    return "\n".join(map(_shorten_line, text.split("\n")))
 
 
-def _cut_values(value: object, size: int) -> object:
-    """Return a JSON value with texts of at most `size` characters, and lists of a tenth as many entries."""
-    if isinstance(value, str) and len(value) > size:
-        return f"{value[:size]}… ({len(value):,} characters)"
-    if isinstance(value, Mapping):
-        return {key: _cut_values(item, size) for key, item in value.items()}
-    if isinstance(value, list):
-        entries = [_cut_values(item, size) for item in value[: size // 10]]
-        return [*entries, f"… ({len(value):,} entries)"] if len(entries) < len(value) else entries
-    return value
+def _shorten_line(line: str) -> str:
+    if len(line) <= MAX_LINE:
+        return line
+    return f"{line[: MAX_LINE - 60]}… ({len(line):,} characters) …{line[-40:]}"
 
 
 def format_json(data: object) -> str:

@@ -19,7 +19,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from nlapi.client import preview
 from nlapi.client.message import Request
-from nlapi.client.safe_text import reveal_hidden, single_line
+from nlapi.client.safe_text import reveal_control, single_line
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.amounts import amount_notes
@@ -133,19 +133,16 @@ def consent_question(prepared: Prepared) -> str:
     operation, request = prepared.call.tool.operation, prepared.request
     effect_text = "takes something away" if prepared.effect is Effect.DESTROY else "changes something"
     headline = f"{single_line(operation.spec.title)[:80]}: {single_line(operation.id)[:200]} {effect_text}"
-    parts = [_cut_text(f"{headline}: {request.method} {reveal_hidden(request.url)}", MAX_QUESTION // 4)]
+    parts = [_cut_text(f"{headline}: {request.method} {single_line(request.url)}", MAX_QUESTION // 4)]
     parts += [_cut_text(_body_text(request), MAX_BODY)] if request.content else []
     parts += setting_lines(prepared.settings)
     parts += amount_notes(prepared.written)
-    parts += [reveal_hidden(f"{name}: {value}") for name, value in request.headers]
+    parts += [f"{single_line(name)}: {single_line(reveal_control(value))}" for name, value in request.headers]
     return wrap_question(parts)
 
 
 def wrap_question(parts: Iterable[str]) -> str:
-    """Return the parts of a question in lines that fit a terminal, at most MAX_QUESTION characters.
-
-    All lines of a part but its first are indented, so that no value can pose as a line of the question.
-    """
+    """Return the parts of a question in lines that fit a terminal, at most MAX_QUESTION characters."""
     question = "\n".join(line for part in parts for line in _wrap_lines(part))
     return question if len(question) <= MAX_QUESTION else f"{question[:MAX_QUESTION]}… ({len(question):,} characters)"
 
@@ -153,8 +150,8 @@ def wrap_question(parts: Iterable[str]) -> str:
 def _body_text(request: Request) -> str:
     """Return the body of a request, JSON without line breaks, so that a short one fits the three lines."""
     if request.content and request.is_json:
-        data = json.loads(request.content)
-        return reveal_hidden(preview.shorten_json(data, MAX_BODY, lambda value: json.dumps(value, ensure_ascii=False)))
+        text = reveal_control(json.dumps(json.loads(request.content), ensure_ascii=False))
+        return text if len(text) <= MAX_BODY else preview.shorten_lines(preview.preview_body(request), MAX_BODY)
     return f"{INDENT}{preview.preview_body(request)}"
 
 
@@ -163,7 +160,10 @@ def _cut_text(text: str, limit: int) -> str:
 
 
 def _wrap_lines(text: str) -> list[str]:
-    """Return a text in lines of LINE_WIDTH characters, complete; those behind the first are indented."""
+    """Return a text in lines of LINE_WIDTH characters, complete; those behind the first are indented.
+
+    So no value can pose as a line of the question.
+    """
     first, *others = [piece for line in text.split("\n") for piece in _LINE_WRAPPER.wrap(line)] or [""]
     return [first, *(f"{INDENT}{line}" for line in others)]
 

@@ -10,8 +10,11 @@ from nlapi.errors import UsageError
 from nlapi.ip_addresses import ip_address
 
 _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<target>[^#]*)", re.IGNORECASE)
-_AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@\\<>]+)(?::(?P<port>\d{0,5}))?")
+# No `%`: some clients decode it (RFC 3986 §3.2.2) and would go to another host than others.
+_AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@%\\<>]+)(?::(?P<port>[0-9]{0,5}))?")
 _PORTS = {"http": 80, "https": 443}
+# Names of services that give the credentials of a cloud machine, for a proxy that looks names up itself.
+_METADATA_NAMES = frozenset(("metadata", "metadata.google.internal", "metadata.goog", "metadata.tencentyun.com"))
 
 
 def is_http_url(text: str) -> bool:
@@ -51,6 +54,10 @@ class HttpUrl:
         """Return `http://host:port`, for messages."""
         return f"{self.scheme}://{self.authority}"
 
+    def upgraded(self, target: str) -> HttpUrl:
+        """Return the URL of a target by https on the default port of the same host."""
+        return HttpUrl(scheme="https", host=self.host, port=_PORTS["https"], target=target)
+
     @property
     def path(self) -> str:
         """Return the target without its query, for messages: a query may hold an API key."""
@@ -66,10 +73,20 @@ class HttpUrl:
         return address.is_loopback or address.is_unspecified
 
     @property
+    def is_metadata_name(self) -> bool:
+        """Return whether the host is the name of a cloud's metadata service."""
+        return self.host.rstrip(".") in _METADATA_NAMES
+
+    @property
     def is_local_name(self) -> bool:
-        """Return whether the host is a name that is never of the Internet (RFC 6761 §6.3, RFC 6762 §3)."""
+        """Return whether the host is a name that is never of the Internet: without a dot, or below a name for that.
+
+        RFC 6761 §6.3, RFC 6762 §3, RFC 8375.
+        """
         name = self.host.rstrip(".")
-        return ip_address(name) is None and (self.is_loopback or name.endswith((".local", ".internal")))
+        if ip_address(name) is not None:
+            return False
+        return self.is_loopback or "." not in name or name.endswith((".local", ".internal", ".home.arpa"))
 
 
 def parse_url(url: str) -> HttpUrl:
@@ -107,6 +124,9 @@ def origin(url: str) -> tuple[str, str, int] | None:
 
 def _encode_host(host: str) -> str:
     if host.isascii():
+        # RFC 1035 §2.3.4; a trailing dot is the DNS root.
+        if not all(0 < len(label) < 64 for label in host.removesuffix(".").split(".")):
+            raise UsageError(f"{host[:200]!r} is not a host name")
         return host
     # Imported here: it is needed only for names outside ASCII, and costs start-up time.
     import idna

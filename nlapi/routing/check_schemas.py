@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from nlapi.combined_schemas import largest_exceeds
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import DECIDING_KINDS
 from nlapi.routing.check_references import nearest_hint
 from nlapi.routing.check_sections import CheckScope, EntityName, EntitySection, Section
-from nlapi.routing.combined_schemas import combined_size
 from nlapi.routing.model import OUTPUT_PREFIX, Canary, Configuration, Objective, Version, VersionRef
 
 Schema = Mapping[str, Any]
@@ -121,7 +121,7 @@ def _schema_issue(location: str, schema: Any) -> Issue | None:
     # Imported on use: `decide` runs without jsonschema.
     from jsonschema import Draft202012Validator
 
-    if combined_size(schema, MAX_COMBINED) > MAX_COMBINED:
+    if largest_exceeds(schema, MAX_COMBINED):
         message = f"it holds one value against more than {MAX_COMBINED:,} schemas"
         return Issue.error(location, message, "combine fewer with allOf, anyOf and oneOf", "invalid-schema")
     problem = next(iter(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema)), None)

@@ -105,7 +105,7 @@ def test_what_nobody_sees_is_shown_and_no_value_hides_another() -> None:
     arguments = {"place": "y" * 30_000, "body": {"text": "x" * 30_000, "to\u202e": "eve\u200b\x9b2J"}}
     call(served(NOTES, "http://127.0.0.1:9"), "postNote", arguments, user=user)
     (question,) = user.asked
-    assert "(30,000 characters)" in question
+    assert question.count(" characters)") == 2
     assert r'"to\u202e": "eve\u200b\u009b2J"' in question.replace("\n  ", "")
 
 
