@@ -41,6 +41,7 @@ from nlapi.planner.operations.fallbacks import (
 )
 from nlapi.planner.operations.fan_out import with_fan_out
 from nlapi.planner.operations.field_question import read_of_field
+from nlapi.planner.operations.filter_names import with_filter_names
 from nlapi.planner.operations.id_resolution import with_lookups, with_only_parents
 from nlapi.planner.operations.operation_choice import choose_candidates, choose_operation, is_question
 from nlapi.planner.operations.plan_confidence import (
@@ -53,6 +54,7 @@ from nlapi.planner.operations.plan_confidence import (
 from nlapi.planner.operations.read_breadth import with_breadth_flags
 from nlapi.planner.operations.refusals import is_certain, prohibition, refusal_plan, separate_operations, unmet_command
 from nlapi.planner.operations.sentence_coverage import explains_all_words, other_goals, rewrite_as_command
+from nlapi.planner.operations.unused_words import unused_words
 from nlapi.planner.operations.vetoes import unused_values
 from nlapi.planner.operations.wire_forms import in_wire_form
 from nlapi.planner.slots.live_names import LiveNames
@@ -258,6 +260,7 @@ class _Clause:
     def _fill_slots(self, best: OperationCandidate) -> OperationCandidate:
         """Return the candidate with the ids that its context determines, and its values as the API writes them."""
         best = with_lookups(best, self.catalogue, self.known_values, self.question)
+        best = with_filter_names(best, self.known_values)
         best = replace(best, assignment=in_wire_form(best))
         # Whether a plain word is a name only an answer tells, and a plan that is not carried out gets none.
         if self.live:
@@ -275,7 +278,8 @@ class _Clause:
         # The forest is trained on one API at a time, so it cannot know that another has an operation just like this.
         sure = min(probability, best.chance) if catalogue.several else probability
         sure = max(sure, PLAIN_CONFIDENCE) if choice.explicit else sure
-        unsaid, unused_texts = unexpressed_words(best, settled, catalogue), tuple(unused_values(best))
+        unsaid, plain_words = unexpressed_words(best, settled, catalogue), unused_words(best)
+        unused_texts = (*unused_values(best), *plain_words)
         sure = correct_confidence(
             best,
             settled,
@@ -285,6 +289,7 @@ class _Clause:
             self.question,
             changes=is_change,
             leaves_out_words=bool(unsaid),
+            leaves_out_condition=bool(plain_words),
         )
         others = other_goals(best, values, catalogue, self.known_values)
         if others and (is_change or explains_all_words(best)):
