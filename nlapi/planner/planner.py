@@ -21,6 +21,7 @@ from nlapi.planner.operations.api_selection import named_api
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.change_questions import lacks_every_value, missing_values
+from nlapi.planner.operations.choice_nouns import with_choice_nouns
 from nlapi.planner.operations.confidence import (
     FEW_OPERATIONS,
     confidence,
@@ -183,6 +184,7 @@ def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     text = with_nouns_of_slugs(text, catalogue.item_nouns)
     text = normalize_command(text, lambda: catalogue.command_verbs, catalogue.index.has_word, is_choice)
     text = rewrite_as_command(text, catalogue.index.is_entity, catalogue.operations)
+    text = with_choice_nouns(text, lambda: catalogue.choice_nouns)
     return read_sentence(text, today, catalogue.names_in(text))
 
 

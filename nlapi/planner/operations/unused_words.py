@@ -15,12 +15,13 @@ from nlapi.planner.answering.conditions import FILLER_STEMS
 from nlapi.planner.language.english import foreign_language
 from nlapi.planner.language.names import NO_NAMES
 from nlapi.planner.language.question_intent import read_intent
+from nlapi.planner.language.text import Token
 from nlapi.planner.language.words import stems, words
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import POSITION_WORDS, operation_noun_stems
 from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
-from nlapi.resources.naming import STOPWORDS, VERBS, singular, split_words, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent, singular, split_words, stem
 
 _CONDITIONAL = words("operations", "conditional")
 _PURPOSEFUL = words("operations", "purposeful")
@@ -28,7 +29,10 @@ _MANNERS = stems("operations", "manners")
 _ARTICLES = words("language", "definite") | {"a", "an", "all", "any", "every", "each", "some", "his", "her", "their"}
 _PERSONAL = frozenset("a an my our your his her their this".split())
 _ASKING = words("operations", "asking")
-_COPULAS = frozenset(("is", "are", "was", "were"))
+_CONJUNCTIONS = frozenset((",", "and", "or", "&"))
+# Words behind the noun that a word at the end of the sentence says more about: patients who limp, have fever.
+_PREDICATIVE = frozenset("is are was were who that which have has having got been being".split())
+_NAMING = words("slots", "naming")
 _FUNCTION_WORDS = STOPWORDS | NO_NAMES | POSITION_WORDS | _CONDITIONAL
 _MAX_WORDS = 4
 
@@ -53,7 +57,7 @@ class _Search:
             last = first
             while last < len(sentence.tokens) and self._is_unexplained(last):
                 last += 1
-            if first < last <= first + _MAX_WORDS and not self._is_of_value(first, last) and self._is_condition(first, last):
+            if first < last <= first + _MAX_WORDS and self._is_condition(first, last):
                 text = sentence.text[sentence.tokens[first].start : sentence.tokens[last - 1].end]
                 yield text.removesuffix("'s").removesuffix("’s")
             first = max(last, first + 1)
@@ -79,17 +83,44 @@ class _Search:
         spans = [(option.start, option.end) for option in assignment.candidates]
         return [*spans, *((mention.start, mention.end) for mention in mentions), *read_intent(sentence.text).spans]
 
+    @cached_property
+    def _other_choices(self) -> frozenset[str]:
+        """The stems of the choices of arguments that have another one as their only value."""
+        chosen = [option for option in self.best.assignment.candidates if option.slot.choices]
+        single = [option for option in chosen if not option.slot.is_array]
+        others = (str(choice) for option in single for choice in option.slot.choices if choice != option.value)
+        return frozenset(stem(words[0]) for words in map(split_words, others) if len(words) == 1)
+
+    def _is_further_choice(self, at: int) -> bool:
+        """Return whether a token is a second value of an argument that takes one: cats and [dogs]."""
+        tokens = self.best.context.sentence.tokens
+        is_joined = any(token.lower in _CONJUNCTIONS for token in (*tokens[at - 1 : at], *tokens[at + 1 : at + 2]))
+        return is_joined and tokens[at].stem in self._other_choices and not self._is_in_value(tokens[at])
+
+    def _is_in_value(self, token: Token) -> bool:
+        return any(start <= token.start < end for start, end in self._explained_spans)
+
     def _is_unexplained(self, at: int) -> bool:
         context, token = self.best.context, self.best.context.sentence.tokens[at]
+        if self._is_further_choice(at):
+            return True
         if not token.word or not token.text[:1].isalpha() or token.text != token.lower:
             return False
-        if at in context.sentence.value_positions or token.stem in VERBS or token.stem in FILLER_STEMS:
+        if at in context.sentence.value_positions or token.lower in _FUNCTION_WORDS or token.stem in FILLER_STEMS:
             return False
-        if token.lower in _FUNCTION_WORDS:
+        if token.stem in VERBS and not self._is_adjective(at):
             return False
         if token.stem in self._vocabulary or token.stem in _MANNERS or context.is_api_noun(token.stem):
             return False
-        return not any(start <= token.start < end for start, end in self._explained_spans)
+        return not self._is_in_value(token)
+
+    def _is_adjective(self, at: int) -> bool:
+        """Return whether a verb says a state of the items: show [open] appointments, the [archived] appointments."""
+        tokens = self.best.context.sentence.tokens
+        before = tokens[at - 1] if at else None
+        is_led = before is not None and (before.lower in _ARTICLES or VERBS.get(before.stem) is Intent.READ)
+        is_state = VERBS.get(tokens[at].stem) is not Intent.READ
+        return (is_led or (at > 1 and tokens[at - 1].lower == "many")) and is_state and self._is_before_noun(at, at + 1)
 
     def _is_of_value(self, first: int, last: int) -> bool:
         """Return whether words stand beside a value, as what it is: with the identification code \"zPHxe5FzN\"."""
@@ -102,19 +133,26 @@ class _Search:
     def _is_condition(self, first: int, last: int) -> bool:
         """Return whether the words at tokens `first` to before `last` limit the items of the operation."""
         tokens = self.best.context.sentence.tokens
+        if self._is_further_choice(first):
+            return True
         is_adverb = last == first + 1 and tokens[first].lower.endswith("ly")
-        if is_adverb or not self._is_behind_noun(first):
-            return not is_adverb and self._is_before_noun(first, last)
+        if self._is_before_noun(first, last):
+            return not is_adverb
+        if is_adverb or self._is_of_value(first, last) or not self._is_behind_noun(first):
+            return False
         before = self._before_articles(first)
         lead, article = tokens[before].lower, tokens[first - 1].lower if before < first - 1 else ""
         if lead in _CONDITIONAL:
             return not (lead in _PURPOSEFUL and article in _PERSONAL)
         is_end = last == len(tokens) or not tokens[last].word
+        if is_end and tokens[first - 1].lower in _PREDICATIVE:
+            return True
         if before != first - 1:
             return False
         if self._is_noun(before):
             return is_end if singular(lead) != lead else self._is_led(before) and not _is_participle(tokens[first].lower)
-        return lead in _COPULAS and is_end
+        is_field = answer_words(self.best.operation).names_field((tokens[before].stem,))
+        return lead in _NAMING or (is_field and self._is_led(before))
 
     def _before_articles(self, at: int) -> int:
         """Return the token before a token and its articles."""
@@ -152,6 +190,8 @@ class _Search:
     def _is_before_noun(self, first: int, last: int) -> bool:
         """Return whether words stand right before the plural of the operation's noun: [urgent] appointments."""
         sentence, count = self.best.context.sentence, len(self._noun)
+        while last < len(sentence.tokens) and self._is_in_value(sentence.tokens[last]):
+            last += 1
         if not count or sentence.stems[last : last + count] != self._noun:
             return False
         plural = sentence.tokens[last + count - 1].lower
