@@ -55,7 +55,7 @@ from nlapi.planner.operations.plan_confidence import (
 from nlapi.planner.operations.read_breadth import with_breadth_flags
 from nlapi.planner.operations.refusals import is_certain, prohibition, refusal_plan, separate_operations, unmet_command
 from nlapi.planner.operations.sentence_coverage import explains_all_words, other_goals, rewrite_as_command
-from nlapi.planner.operations.unused_words import unused_words
+from nlapi.planner.operations.unused_words import leaves_out_name, unused_words
 from nlapi.planner.operations.vetoes import unused_values
 from nlapi.planner.operations.wire_forms import in_wire_form
 from nlapi.planner.slots.live_names import LiveNames
@@ -291,7 +291,7 @@ class _Clause:
             self.question,
             changes=is_change,
             leaves_out_words=bool(unsaid),
-            leaves_out_condition=bool(plain_words),
+            leaves_out_condition=bool(plain_words) or leaves_out_name(best),
         )
         others = other_goals(best, values, catalogue, self.known_values)
         if others and (is_change or explains_all_words(best)):

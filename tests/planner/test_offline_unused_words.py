@@ -127,8 +127,11 @@ def test_an_unused_condition_is_named_and_lowers_the_confidence(question: str, w
 
 @pytest.mark.parametrize(
     "manner",
-    ["", "right now", "in detail", "as a table", "for me", "by date", "in alphabetical order", "for my boss", "at a glance"]
-    + ["in json", "please", "for the report", "again", "with their plate", "in total", "quickly", "of kind van"],
+    [
+        *("", "right now", "in detail", "as a table", "for me", "by date", "in alphabetical order", "for my boss"),
+        *("at a glance", "in json", "please", "for the report", "again", "with their plate", "in total", "quickly"),
+        *("at once", "of kind van", "on a map", "for a presentation"),
+    ],
 )
 def test_words_of_manner_are_no_conditions(manner: str) -> None:
     assert "not used" not in API.plan(f"list all vehicles {manner}").understood

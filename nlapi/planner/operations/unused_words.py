@@ -15,7 +15,7 @@ from nlapi.planner.answering.conditions import FILLER_STEMS
 from nlapi.planner.language.english import foreign_language
 from nlapi.planner.language.names import NO_NAMES
 from nlapi.planner.language.question_intent import read_intent
-from nlapi.planner.language.text import Token
+from nlapi.planner.language.text import MentionKind, Token
 from nlapi.planner.language.words import stems, words
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import POSITION_WORDS, operation_noun_stems
@@ -39,10 +39,23 @@ _MAX_WORDS = 4
 
 def unused_words(best: OperationCandidate) -> tuple[str, ...]:
     """Return the texts of a read's sentence that limit what is listed, and that nothing takes care of."""
-    is_list = best.tool.effect is Effect.READ and collection_index(best.operation.spec).is_list(best.operation)
-    if not is_list or foreign_language(best.context.sentence):
+    if not _lists(best) or foreign_language(best.context.sentence):
         return ()
     return tuple(_Search(best=best).texts())
+
+
+def leaves_out_name(best: OperationCandidate) -> bool:
+    """Return whether a list leaves out a capitalized name or a title, which `vetoes.unused_values` names."""
+    kinds = (MentionKind.NAME, MentionKind.TITLE)
+    names = (mention for mention in best.assignment.unused if mention.kind in kinds)
+    stems = best.context.sentence.stems
+    return _lists(best) and any(
+        not best.context.operation_stems.issuperset(stems[name.first : name.last]) for name in names
+    )
+
+
+def _lists(best: OperationCandidate) -> bool:
+    return best.tool.effect is Effect.READ and collection_index(best.operation.spec).is_list(best.operation)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +163,9 @@ class _Search:
         if before != first - 1:
             return False
         if self._is_noun(before):
-            return is_end if singular(lead) != lead else self._is_led(before) and not _is_participle(tokens[first].lower)
+            return (
+                is_end if singular(lead) != lead else self._is_led(before) and not _is_participle(tokens[first].lower)
+            )
         is_field = answer_words(self.best.operation).names_field((tokens[before].stem,))
         return lead in _NAMING or (is_field and self._is_led(before))
 
