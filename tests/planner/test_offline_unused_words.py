@@ -1,4 +1,4 @@
-"""A read takes care of every condition of its sentence: by a look-up, by a choice, or by naming what it does not use."""
+"""A read takes care of every condition of its sentence: by a look-up or a choice, or it names what it does not use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adds the noun of the items to a choice that a sentence counts or lists by its plural: how many dog patients are there."""
+"""Adds the noun of the items to a choice that is counted or listed by its plural: how many dog patients are there."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.conditions import FILLER_STEMS
 from nlapi.planner.language.reader import tokenize
 from nlapi.planner.language.text import Token
+from nlapi.planner.language.words import stems
 from nlapi.resources.answers import answer_schemas, answer_words
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent, singular, split_words, stem
 from nlapi.resources.nouns import noun_of
 
+_KINDS = stems("slots", "kind_names")
 _QUOTES = frozenset("\"'`“”‘’«»")
 Noun = tuple[str, ...]
 
@@ -23,7 +25,7 @@ class ChoiceNouns:
     """The nouns of the items of the lists of some APIs, by the choices (stems) that pick among the items."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
-        reads = (operation for operation in operations if operation.method == "GET" and noun_of(operation))
+        reads = (operation for operation in operations if operation.method == "GET" and _is_plural(noun_of(operation)))
         self._lists = [operation for operation in reads if collection_index(operation.spec).is_list(operation)]
         self._names = {stem(word) for operation in self._lists for word in _words_of(operation)}
         self._of_parameters: Mapping[str, set[Noun]] | None = None
@@ -52,10 +54,9 @@ def with_choice_nouns(text: str, nouns: Callable[[], ChoiceNouns]) -> str:
     for at, token in enumerate(tokens):
         if not _is_content(token):
             continue
-        is_plural = token.text == token.lower and singular(token.lower) != token.lower
-        if not is_plural:
-            if token.stem in VERBS:
-                return text  # a command, whose object is not counted or listed
+        if token.stem in VERBS:
+            return text  # a command, or a noun that is an action (updates) rather than a kind of item
+        if token.text != token.lower or singular(token.lower) == token.lower:
             continue
         around = [other for other in (*tokens[at - 1 : at], *tokens[at + 1 : at + 2]) if other.text in _QUOTES]
         is_last = at + 1 == len(tokens) or not _is_content(tokens[at + 1])
@@ -81,10 +82,21 @@ def _by_choice(pairs: Iterable[tuple[Operation, Iterable[tuple[str, ...]]]]) -> 
     return nouns
 
 
+def _is_plural(noun: Noun) -> bool:
+    return bool(noun) and singular(noun[-1]) != noun[-1]
+
+
 def _parameter_choices(operation: Operation) -> Iterator[tuple[str, ...]]:
-    reader = answer_schemas(operation.spec).reader
+    """Yield the stems of the choices of arguments that say what an item is.
+
+    Such an argument is named as a field of the items, or as a kind where they are not described. The choices of others
+    (sort=name, include=votes, filter=owner) are no items.
+    """
+    reader, answer = answer_schemas(operation.spec).reader, answer_words(operation)
     for parameter in operation.parameters:
-        schema = reader.flat(parameter.schema) if parameter.location == "query" else {}
+        words = tuple(map(stem, split_words(parameter.name)))
+        is_kind = answer.names_field(words) if answer.fields else not _KINDS.isdisjoint(words)
+        schema = reader.flat(parameter.schema) if parameter.location == "query" and is_kind else {}
         for choices in (schema.get("enum"), reader.flat(schema.get("items")).get("enum")):
             yield from (tuple(map(stem, split_words(choice))) for choice in as_list(choices) if isinstance(choice, str))
 

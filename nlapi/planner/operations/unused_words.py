@@ -1,7 +1,7 @@
 """Finds the words in small letters that set a condition of a read and are used nowhere: [lisbon] of patients in lisbon.
 
-Names, numbers and codes are mentions of the sentence, of which `vetoes.unused_values` names the unused ones. These words
-are none, as any word may be one.
+Names, numbers and codes are mentions of the sentence; `vetoes.unused_values` names the unused ones. Any other word may
+be a condition too, by its place.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def leaves_out_name(best: OperationCandidate) -> bool:
     """Return whether a list leaves out a capitalized name or a title, which `vetoes.unused_values` names."""
     kinds = (MentionKind.NAME, MentionKind.TITLE)
     names = (mention for mention in best.assignment.unused if mention.kind in kinds)
-    stems = best.context.sentence.stems
+    known = best.context.operation_stems | set(map(stem, split_words(best.operation.spec.title)))
     return _lists(best) and any(
-        not best.context.operation_stems.issuperset(stems[name.first : name.last]) for name in names
+        not known.issuperset(best.context.sentence.stems[name.first : name.last]) for name in names
     )
 
 
@@ -166,8 +166,14 @@ class _Search:
             return (
                 is_end if singular(lead) != lead else self._is_led(before) and not _is_participle(tokens[first].lower)
             )
-        is_field = answer_words(self.best.operation).names_field((tokens[before].stem,))
-        return lead in _NAMING or (is_field and self._is_led(before))
+        if lead in _NAMING or (
+            answer_words(self.best.operation).names_field((tokens[before].stem,)) and self._is_led(before)
+        ):
+            return True
+        # A word of the description that a preposition leads to may be what is named: sites of team rocket.
+        is_known = tokens[before].stem in self._vocabulary and tokens[before].lower not in _FUNCTION_WORDS
+        is_preposition = before > 0 and tokens[before - 1].lower in _CONDITIONAL
+        return is_end and ((is_known and is_preposition) or (lead == "to" and self._is_noun(before - 1)))
 
     def _before_articles(self, at: int) -> int:
         """Return the token before a token and its articles."""
