@@ -166,9 +166,8 @@ class _Search:
             return (
                 is_end if singular(lead) != lead else self._is_led(before) and not _is_participle(tokens[first].lower)
             )
-        if lead in _NAMING or (
-            answer_words(self.best.operation).names_field((tokens[before].stem,)) and self._is_led(before)
-        ):
+        is_field = answer_words(self.best.operation).names_field((tokens[before].stem,))
+        if lead in _NAMING or (is_field and self._is_led(before)):
             return True
         # A word of the description that a preposition leads to may be what is named: sites of team rocket.
         is_known = tokens[before].stem in self._vocabulary and tokens[before].lower not in _FUNCTION_WORDS
