@@ -115,6 +115,8 @@ def test_what_is_no_name_or_fits_two_filters_or_is_in_a_change_is_not_looked_up(
         ("list vehicles that squeak", "squeak"),
         ("list vehicles named bertha", "bertha"),
         ("list rusty vans", "rusty"),
+        ("list vehicles of team rocket", "rocket"),
+        ("list vehicles that got scrapped", "scrapped"),
         ("list vans and trucks", "trucks"),
         ("list transfers of garage harbour", "harbour"),
     ],

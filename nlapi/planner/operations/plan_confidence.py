@@ -26,7 +26,7 @@ PLAIN_CONFIDENCE = 0.6
 # The most confidence of a plan that is hardly about the API: the user is offered a choice, as it is below
 # nlapi.cli.session.OFFER_BELOW (0.2).
 TOSS_UP_CONFIDENCE = 0.15
-# The most confidence of a list with a plain word that limits it and that no argument has: 4 of 11 such plans for the
+# The most confidence of a list with a plain word that limits it and that no argument has: 5 of 15 such plans for the
 # questions of ../shared/data/questions are exact. It is above nlapi.cli.session.ASK_BELOW (0.4), as the answer may be
 # filtered by the word.
 INCOMPLETE_CONFIDENCE = 0.5

@@ -170,7 +170,7 @@ class _Search:
         if lead in _NAMING or (is_field and self._is_led(before)):
             return True
         # A word of the description that a preposition leads to may be what is named: sites of team rocket.
-        is_known = tokens[before].stem in self._vocabulary and tokens[before].lower not in _FUNCTION_WORDS
+        is_known = tokens[before].stem in self._vocabulary | _MANNERS and tokens[before].lower not in _FUNCTION_WORDS
         is_preposition = before > 0 and tokens[before - 1].lower in _CONDITIONAL
         return is_end and ((is_known and is_preposition) or (lead == "to" and self._is_noun(before - 1)))
 
