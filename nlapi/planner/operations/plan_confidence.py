@@ -26,9 +26,9 @@ PLAIN_CONFIDENCE = 0.6
 # The most confidence of a plan that is hardly about the API: the user is offered a choice, as it is below
 # nlapi.cli.session.OFFER_BELOW (0.2).
 TOSS_UP_CONFIDENCE = 0.15
-# The most confidence of a list with a plain word that limits it and that no argument has: 5 of 15 such plans for the
-# questions of ../shared/data/questions are exact. It is above nlapi.cli.session.ASK_BELOW (0.4), as the answer may be
-# filtered by the word.
+# The most confidence of a list with a name or a word that limits it and that no argument has: with a word, 5 of 15
+# plans for the questions of ../shared/data/questions are exact. It is above nlapi.cli.session.ASK_BELOW (0.4), as the
+# answer may be filtered by the word.
 INCOMPLETE_CONFIDENCE = 0.5
 _EQUAL = 0.01
 # A rival that is this near in score may be meant as well (tests/cli/test_cli_chat.py: two lists of notes).
