@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from nlapi.agent.toolset import Toolset
     from nlapi.client.message import Request, Result
     from nlapi.issue import Issue
+    from nlapi.openapi.cache import Cache
+    from nlapi.openapi.overlay import Overlay
     from nlapi.openapi.spec import Effect, Operation, Spec
     from nlapi.registry import Registration
     from nlapi.tools.plan import Plan
@@ -34,15 +36,29 @@ def load(
     it, and calls use the registered base URL and credentials unless they pass others.
     `overlays` are OpenAPI Overlays, by path or URL, that are applied in order. `cache` is a folder for parsed and
     downloaded descriptions; without it nothing is stored. `root` is the folder in which the other files of a
-    description may be; without it, the description's own folder and the repository that contains it.
+    description may be; without it, the description's own folder.
     DescriptionError when it cannot be read; problems inside it are in `Spec.issues`.
+    """
+    return load_both(source, overlays, cache=cache, root=root)[1]
+
+
+def load_both(
+    source: str | PathLike[str],
+    overlays: Iterable[str | PathLike[str]] = (),
+    *,
+    added: Iterable[str | PathLike[str]] = (),
+    cache: str | PathLike[str] | None = None,
+    root: str | PathLike[str] | None = None,
+) -> tuple[Spec, Spec]:
+    """Return the Spec of `load`, and that with the overlays `added` on top; the same one without any.
+
+    The description is read once: its server could give one to be checked and another to be called.
     """
     from nlapi.openapi.bundle import bundle, may_have_external_refs
     from nlapi.openapi.cache import Cache
-    from nlapi.openapi.document import read_document, read_tree
+    from nlapi.openapi.document import add_overlays, read_document
     from nlapi.openapi.fetch import DescriptionFiles, fetch
     from nlapi.openapi.gc_paused import gc_paused
-    from nlapi.openapi.overlay import parse_overlay
     from nlapi.openapi.parse import parse_document
 
     source, registered = fspath(source), registration_of(source)
@@ -52,10 +68,9 @@ def load(
         source, overlays = registered.source, (*registered.overlays, *overlays)
         root = root or registered.root
     cache_store = Cache(folder=Path(cache)) if cache else None
-    layers = []
-    for overlay_source in overlays:
-        layer = fetch(fspath(overlay_source), cache=cache_store)
-        layers.append(parse_overlay(read_tree(layer.data, layer.source)[0], layer.source))
+    layers, added_layers = (
+        [_read_overlay(fspath(layer), cache_store) for layer in chosen] for chosen in (overlays, added)
+    )
     fetched = fetch(source, cache=cache_store)
     files = DescriptionFiles(
         root=fetched.source, network=fetched.network, cache=cache_store, within=fspath(root) if root else ""
@@ -64,15 +79,26 @@ def load(
     join = partial(bundle, files=files) if may_have_external_refs(fetched.data) else None
     with gc_paused():
         document = read_document(fetched.data, fetched.source, overlays=layers, cache=cache_store, join=join)
-        return parse_document(
-            document,
-            _effect_of,
-            _issues_of_effect,
+        parse = partial(
+            parse_document,
+            classify=_effect_of,
+            review=_issues_of_effect,
             cache=cache_store,
             files=files.requested,
             registered=name,
             network=fetched.network,
         )
+        spec = parse(document)
+        return spec, parse(add_overlays(document, added_layers)) if added_layers else spec
+
+
+def _read_overlay(source: str, cache: Cache | None) -> Overlay:
+    from nlapi.openapi.document import read_tree
+    from nlapi.openapi.fetch import fetch
+    from nlapi.openapi.overlay import parse_overlay
+
+    fetched = fetch(source, cache=cache)
+    return parse_overlay(read_tree(fetched.data, fetched.source)[0], fetched.source)
 
 
 def registration_of(source: str | PathLike[str]) -> Registration | None:

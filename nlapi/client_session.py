@@ -11,17 +11,20 @@ import os
 import re
 import socket
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 
 from nlapi.processes import (
+    INITIAL_NAMESPACE,
     ProcessInfo,
     ancestors,
     control_group,
     environment_has,
     has_variable,
     is_channel_from,
+    namespace,
     own_processes,
     process_info,
 )
@@ -45,35 +48,53 @@ def is_in_session() -> bool:
     """Return whether a client with a model has started this process, directly or not."""
     if os.environ.get(MARK):
         return True
-    chain = [*ancestors(os.getpid())]
-    return any(_is_marked(process) for process in chain) or _has_left_a_session(chain)
+    chain, clients = [*ancestors(os.getpid())], _announced_clients()
+    if any(_is_marked(process) or process.key in clients for process in chain):
+        return True
+    # Those of a client that has announced itself count for processes of another user too: `setpriv`, `su`.
+    beside = {*(pid for pid in own_processes() if _is_marked_id(pid)), *(pid for pid, _ in clients)}
+    return _has_left(os.getpid(), beside) or _is_hidden_from_a_session(chain)
 
 
-def announce_plugin(client: ProcessInfo) -> socket.socket | None:
-    """Make known that a plugin of nlapi is on in a client's session, until the socket is closed or the process ends.
+class PluginSign:
+    """Makes known that a plugin of nlapi is on in a client's session, for as long as the process lives.
 
-    None where the system has no local names that no process can remove (unix(7): abstract sockets, of Linux).
+    By names that no other process can remove (unix(7): abstract sockets), where the system has them. One has the
+    client in it; the other is the same for all, and can be asked for where names cannot be listed.
     """
-    if sys.platform != "linux":
-        return None
-    sign = socket.socket(socket.AF_UNIX)
-    sign.bind(f"\0{_sign(client)}-{os.getpid()}")
-    sign.listen(1)
-    return sign
+
+    def __init__(self, client: ProcessInfo) -> None:
+        self._sockets: dict[str, socket.socket] = {}
+        self._names = (f"{_SIGN}-{client.pid}-{client.started:.0f}-{namespace()}-{os.getpid()}", _SIGN)
+        self.show()
+
+    def show(self) -> None:
+        """Take the names that are free: the common one may have been another session's."""
+        for name in self._names if sys.platform == "linux" else ():
+            if name not in self._sockets:
+                sign = socket.socket(socket.AF_UNIX)
+                try:
+                    sign.bind(f"\0{name}")
+                    sign.listen(1)
+                    self._sockets[name] = sign
+                except OSError:
+                    sign.close()
 
 
 def is_plugin_on() -> bool:
     """Return whether a plugin of nlapi is on in the session in which this process runs."""
-    chain = [*ancestors(os.getpid())]
+    chain, clients = [*ancestors(os.getpid())], _announced_clients()
     if any(SESSION_VARIABLE.fullmatch(name) and value for name, value in os.environ.items()):
         return True
-    if any(has_variable(process.pid, SESSION_VARIABLE) for process in chain):
+    if any(has_variable(process.pid, SESSION_VARIABLE) or process.key in clients for process in chain):
+        return True
+    if _is_hidden_from_a_session(chain):
         return True
     client = client_of(os.getpid())
-    sign = _sign(client) if client is not None else _SIGN
-    with suppress(OSError):
-        return f"@{sign}-" in Path("/proc/net/unix").read_text(encoding="utf-8", errors="replace")
-    return False
+    if client is None:
+        return bool(clients)
+    # What is only called like a client, and was started by a session, is none of its own.
+    return _has_left(client.pid, (pid for pid, _ in clients))
 
 
 def is_plugin_description(source: str) -> bool:
@@ -83,10 +104,46 @@ def is_plugin_description(source: str) -> bool:
 
 
 _SIGN = "nlapi-session"
+_SIGN_NAME = re.compile(rf"@{_SIGN}-(\d+)-(\d+)-(\d+)-\d+$", re.MULTILINE)
 
 
-def _sign(client: ProcessInfo) -> str:
-    return f"{_SIGN}-{client.pid}-{client.started:.0f}"
+def _signs() -> list[tuple[int, float, int]]:
+    """Return the clients of sessions with a plugin: their ids, when they were started, and their namespace of ids."""
+    with suppress(OSError):
+        text = Path("/proc/net/unix").read_text(encoding="utf-8", errors="replace")
+        return [(int(pid), float(started), int(space)) for pid, started, space in _SIGN_NAME.findall(text)]
+    return []
+
+
+def _announced_clients() -> set[tuple[int, float]]:
+    """Return the clients of sessions with a plugin that this process can see."""
+    space = namespace()
+    return {(pid, started) for pid, started, sign_space in _signs() if sign_space == space}
+
+
+def _is_common_sign_shown() -> bool:
+    """Return whether a session with a plugin is on, where the names of sockets cannot be listed."""
+    if sys.platform != "linux":
+        return False
+    with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
+        connection.settimeout(1.0)
+        connection.connect(f"\0{_SIGN}")
+        return True
+    return False
+
+
+def _is_hidden_from_a_session(chain: list[ProcessInfo]) -> bool:
+    """Return whether parents cannot be told while a plugin is on beside this process.
+
+    So it is in a namespace of process ids of its own (`unshare --pid`), and without `/proc`.
+    """
+    space = namespace()
+    # Whose ids are those of the whole machine sees every parent; the sign is that of a container then.
+    if space == INITIAL_NAMESPACE:
+        return False
+    if not chain:
+        return bool(_signs()) or _is_common_sign_shown()
+    return any(other != space for _, _, other in _signs())
 
 
 def is_client_channel(descriptor: int) -> bool:
@@ -101,25 +158,28 @@ def client_of(pid: int) -> ProcessInfo | None:
     marked = [index for index, process in enumerate(chain) if environment_has(process.pid, MARK)]
     if marked:
         return chain[marked[-1] + 1] if marked[-1] + 1 < len(chain) else None
-    return next((process for process in chain if process.name in _CLIENT_NAMES), None)
+    clients = _announced_clients()
+    named = (process for process in chain if process.name in _CLIENT_NAMES or process.key in clients)
+    return next(named, None)
 
 
 def _is_marked(process: ProcessInfo) -> bool:
     return process.name in _CLIENT_NAMES or environment_has(process.pid, MARK)
 
 
-def _has_left_a_session(chain: list[ProcessInfo]) -> bool:
-    """Return whether the first of the parents was started by a process that is gone, while a client ran beside it."""
+def _is_marked_id(pid: int) -> bool:
+    process = process_info(pid)
+    return process is not None and _is_marked(process)
+
+
+def _has_left(pid: int, beside: Iterable[int]) -> bool:
+    """Return whether the first parent of a process was started by one that is gone, while one of `beside` ran."""
     # `setsid`, `nohup ... &` in a subshell: the child belongs to process 1 then, or to the manager of the user. What a
     # user starts (a terminal, tmux, cron) was there before the client, or is in another control group.
+    chain = [*ancestors(pid)]
     descent = [*takewhile(lambda process: process.name not in _ADOPTERS, chain)]
     if not descent or (len(descent) == len(chain) and descent[-1].parent != 1):
         return False
-    first, group = descent[-1], control_group(os.getpid())
-    for pid in own_processes():
-        process = process_info(pid)
-        if process is None or process.started > first.started or pid in {entry.pid for entry in descent}:
-            continue
-        if _is_marked(process) and control_group(pid) == group:
-            return True
-    return False
+    first, group, ids = descent[-1], control_group(os.getpid()), {entry.pid for entry in descent}
+    others = (process for other in beside if other not in ids and (process := process_info(other)) is not None)
+    return any(other.started <= first.started and control_group(other.pid) == group for other in others)

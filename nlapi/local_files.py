@@ -125,6 +125,14 @@ def write_new_file(path: Path, content: str | bytes) -> None:
     _sync_folder(path.parent)
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file, if there is one. NlapiError when it cannot be removed."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise NlapiError(f"{path} cannot be removed: {error.strerror}", hint="remove it yourself") from None
+
+
 def write_output(path: Path, content: str | bytes) -> None:
     """Write a file that the user has named for an output, whole or not at all. OSError when it cannot be written.
 

@@ -20,6 +20,9 @@ _HAS_PROC = sys.platform == "linux"
 # Of macOS (sys/un.h), which Python does not name.
 _SOL_LOCAL, _LOCAL_PEERPID = 0, 2
 
+# The namespace of process ids that Linux starts with (include/linux/proc_ns.h), in which all others are seen.
+INITIAL_NAMESPACE = 0xEFFFFFFC
+
 # A chain of parents is at most this long: a loop would be a race of process ids.
 MAX_ANCESTORS = 200
 
@@ -32,6 +35,11 @@ class ProcessInfo:
     parent: int
     name: str
     started: float
+
+    @property
+    def key(self) -> tuple[int, float]:
+        """What no other process has while this one is there: ids are used again."""
+        return self.pid, self.started
 
 
 def process_info(pid: int) -> ProcessInfo | None:
@@ -94,6 +102,13 @@ def control_group(pid: int) -> str:
     with suppress(OSError):
         return (_PROC / str(pid) / "cgroup").read_text() if _HAS_PROC else ""
     return ""
+
+
+def namespace() -> int:
+    """Return the number of the namespace of this process's id (pid_namespaces(7)); 0 where there is none."""
+    with suppress(OSError):
+        return (_PROC / "self" / "ns" / "pid").stat().st_ino if _HAS_PROC else 0
+    return 0
 
 
 def own_processes() -> Iterator[int]:

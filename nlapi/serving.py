@@ -1,9 +1,10 @@
-"""The listening socket, its URL and the ASGI types that the sandbox, the gateway and the MCP server share."""
+"""The listening socket, its URL, the names of hosts and the ASGI types that sandbox, gateway and MCP server share."""
 
 from __future__ import annotations
 
+import re
 import socket
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +13,29 @@ from nlapi.errors import UsageError
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
+_AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\s\[\]:@/\\?#,]+)(?::\d{0,5})?", re.IGNORECASE)
+
+
+def host_of(authority: str) -> str:
+    """Return the host of a Host header in lower case, IPv6 without brackets; "" for anything else (RFC 9112 §3.2)."""
+    match = _AUTHORITY.fullmatch(authority)
+    return match["host"].strip("[]").lower() if match else ""
+
+
+def authority_of_origin(origin: str) -> str:
+    """Return host and port of an Origin header in lower case; "" for what is no web page's (RFC 6454 §6.2)."""
+    scheme, _, authority = origin.lower().partition("://")
+    return authority if scheme in ("http", "https") and host_of(authority) else ""
+
+
+def has_two_lengths(names: Iterable[bytes]) -> bool:
+    """Return whether a request with headers of these lower-case names has a length and chunks (RFC 9112 §6.1).
+
+    One server ends its body by the length and another by the chunks; the rest is a new request to one of them.
+    """
+    return {b"content-length", b"transfer-encoding"}.issubset(names)
 
 
 @contextmanager

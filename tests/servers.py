@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 
 class QuietHTTPServer(ThreadingHTTPServer):
@@ -248,3 +248,19 @@ def closed_port() -> Iterator[str]:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+
+
+def raw_statuses(url: str, *parts: bytes) -> list[int]:
+    """The statuses of all answers to bytes that are sent one after the other, until the server at `url` closes."""
+    with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=60) as connection:
+        for part in parts:
+            connection.sendall(part)
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+    return [int(answer[:3]) for answer in answers.split(b"HTTP/1.1 ")[1:]]
+
+
+TWO_LENGTHS = (
+    b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"0\r\n\r\nGET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+)
+"""A request with a length and chunks, and what is a second request for a server that goes by the chunks."""

@@ -46,8 +46,19 @@ def rows(body: list[Any], **query: Any) -> list[list[Any]]:
             [{f"field{f}": f"v{row % 8} " * 25 for f in range(40)} | {"id": row} for row in range(300)]
         ).encode(),
         json.dumps([{"id": "я" * 250 + str(row), "name": LONG} for row in range(300)]).encode(),
+        json.dumps([{"id": row, "a\x9b": LONG, 'b"]\x9d': "\x1b[x"} for row in range(300)]).encode(),
     ],
-    ids=["infinite", "sum-overflows", "lists", "objects", "surrogates", "long-names", "summaries", "long-groups"],
+    ids=[
+        "infinite",
+        "sum-overflows",
+        "lists",
+        "objects",
+        "surrogates",
+        "long-names",
+        "summaries",
+        "long-groups",
+        "escapes",
+    ],
 )
 def test_odd_data_is_strict_json_within_the_limit(body: bytes) -> None:
     queries: list[dict[str, Any]] = [
@@ -195,7 +206,21 @@ def test_long_lines_of_a_text_are_cut_for_a_small_limit() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["<a ", "<!--", "<script>", "</script", "<a b='", '<a b="', "<![CDATA[", "<title>", "<h1", "<svg>", "&", "<"],
+    [
+        f"&#{'9' * 5_000};",
+        "<a ",
+        "<!--",
+        "<script>",
+        "</script",
+        "<a b='",
+        '<a b="',
+        "<![CDATA[",
+        "<title>",
+        "<h1",
+        "<svg>",
+        "&",
+        "<",
+    ],
 )
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_broken_page_is_read_in_linear_time(piece: str, status: int) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from nlapi.accounts.login import Login, LoginKind, Secrets, SecretStorage
 from nlapi.accounts.secret_storage import read_from_keyring, remove_from_keyring, store_in_keyring
 from nlapi.errors import CredentialError, MissingCredentialError, NlapiError
-from nlapi.local_files import locked, write_file
+from nlapi.local_files import locked, remove_file, write_file
 from nlapi.registry import user_folder
 
 FOLDER = "logins"
@@ -144,7 +144,7 @@ class LoginStore:
                 fault = remove_from_keyring(login.secret_id) if login.storage is SecretStorage.KEYRING else ""
             except CredentialError:
                 pass  # a damaged file, or none
-            file.unlink(missing_ok=True)
+            remove_file(file)
         return fault
 
     def rename(self, old: str, new: str) -> None:

@@ -35,7 +35,7 @@ from nlapi.client.digest import digest
 from nlapi.client.masking import redact
 from nlapi.client.message import File, Request, Result
 from nlapi.client.safe_text import single_line
-from nlapi.errors import UsageError
+from nlapi.errors import NlapiError, UsageError
 from nlapi.local_files import append_lines
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import FollowingCall, Plan, Step
@@ -55,6 +55,7 @@ class Log:
     A line about a change is on disk before `write` returns. The loop yields `CallProposed` before it sends the call, so
     the intention is on disk before the change can happen: a proposed change without its step may have been carried out.
     The `secrets`, and parts of them that are secret on their own, are masked in everything that is written.
+    NlapiError when a line cannot be written, as on a full disk.
     """
 
     path: Path
@@ -69,7 +70,7 @@ class Log:
 
     @classmethod
     def open(cls, path: Path, *, secrets: Iterable[str] = ()) -> Log:
-        """Open a transcript to append to, readable by its owner only. UsageError when it cannot be written."""
+        """Open a transcript to append to, readable by its owner only. UsageError when it cannot be opened."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -113,9 +114,14 @@ class Log:
     def _append(self, record: Record, *, durable: bool = False) -> None:
         stamped = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), **record}
         line = json.dumps(self._masked(stamped), ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
-        append_lines(self.descriptor, line)
-        if durable:
-            os.fsync(self.descriptor)
+        try:
+            append_lines(self.descriptor, line)
+            if durable:
+                os.fsync(self.descriptor)
+        except OSError as error:
+            # Nothing is sent that could not be written down, and nothing after it.
+            message = f"cannot write the log {self.path}: {error.strerror}"
+            raise NlapiError(message, hint="make room for it, or --no-log does without") from error
 
     def _masked(self, value: object) -> object:
         if not self.secrets:

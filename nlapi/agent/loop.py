@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -207,7 +207,7 @@ async def converse(
     caps: Caps = NO_CAPS,
     limits: Limits | None = None,
     workflow_consent: WorkflowConsent | None = None,
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event, None]:
     """Answer the question of `conversation`, one event at a time.
 
     Each round: TextReceived*, PlanCreated, then for every call CallProposed, ItemsReceived* and StepFinished;

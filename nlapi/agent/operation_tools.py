@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from nlapi.client.safe_text import strip_control
+from nlapi.client.safe_text import strip_all
 from nlapi.client.truncate import dump_json
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -247,7 +247,7 @@ def describe_for_model(tool: Tool, arguments: Mapping[str, object], *, limit: in
     argument = arguments.get("argument")
     opened = argument.strip() if isinstance(argument, str) else ""
     description = describe_operation(tool, limit=limit, argument=opened)
-    return strip_control(dump_json({"note": DESCRIPTION_NOTE, **description}))
+    return dump_json(strip_all({"note": DESCRIPTION_NOTE, **description}))
 
 
 def _operation_name(tool_name: str, arguments: Mapping[str, Any]) -> str:

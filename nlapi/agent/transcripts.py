@@ -214,10 +214,19 @@ class TranscriptSummary:
 
 
 def list_transcripts(folder: Path) -> tuple[TranscriptSummary, ...]:
-    """Return the transcripts in a folder, the newest first, without those that have no question."""
+    """Return the transcripts in a folder, the newest first, without those that have no question.
+
+    UsageError for a folder that cannot be read.
+    """
+    try:
+        paths = [path for path in folder.iterdir() if path.suffix == ".jsonl"]
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise UsageError(f"cannot read the logs in {folder}: {error.strerror}", hint="set NLAPI_STATE_DIR") from error
     summaries = []
     # The names begin with the time in UTC, so their order is that of time.
-    for path in sorted(folder.glob("*.jsonl"), reverse=True):
+    for path in sorted(paths, reverse=True):
         try:
             transcript = read_transcript(path)
         except UsageError:

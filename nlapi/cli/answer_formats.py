@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlapi.cli import console, table
 from nlapi.cli.options import Output
-from nlapi.client.safe_text import single_line, strip_control
+from nlapi.client.safe_text import single_line, strip_all, strip_control
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def arranged(entries: Sequence[Any], chosen: Arrangement) -> list[Any]:
 def _sort_key(value: object) -> tuple[int, float, str]:
     """Return a key by which numbers sort by value and before texts, and texts without case."""
     if isinstance(value, bool | int | float):
-        return 0, float(value), ""
+        return 0, value, ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return 1, 0.0, text.casefold()
 
@@ -154,7 +154,7 @@ def _cell(value: object, *, line_breaks: bool = False) -> str:
     if isinstance(value, list) and all(isinstance(entry, str | int | float) for entry in value):
         return ",".join(_cell(entry) for entry in value)
     # JSON escapes the control characters of ASCII alone.
-    return strip_control(json.dumps(value, ensure_ascii=False, default=str))
+    return json.dumps(strip_all(value), ensure_ascii=False, default=str)
 
 
 def _write_table(rows: Sequence[Any], chosen: Arrangement, operation: Operation | None) -> None:

@@ -15,7 +15,7 @@ from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root,
 from nlapi.cli.target import auth_references, note_injections
 from nlapi.credential_references import is_reference
 from nlapi.errors import CredentialError, NlapiError, UsageError
-from nlapi.local_files import write_file
+from nlapi.local_files import remove_file, write_file
 from nlapi.registry import Registration
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def propose_overlay(name: str, spec: Spec) -> None:
 
 def _remove_overlay(name: str) -> None:
     """Remove the overlay of an API."""
-    overlay_file(name).unlink(missing_ok=True)
+    remove_file(overlay_file(name))
 
 
 def _accept_overlay(name: str) -> None:

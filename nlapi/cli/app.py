@@ -70,7 +70,7 @@ def run() -> int:
     if words[:1] not in (["-h"], ["--help"]):
         return _run(words)
     # The help alone needs nothing of the commands.
-    with suppress(BrokenPipeError):
+    with suppress(OSError):
         app(words, prog_name="nlapi", standalone_mode=False)
     _close_stdout()
     return 0
@@ -146,9 +146,9 @@ def _report_usage_error(error: typer.TyperException) -> None:
 
 
 def _close_stdout() -> None:
-    """Flush standard output, and redirect it where its reader has gone."""
-    # The interpreter flushes again at exit, and would print a traceback for a closed pipe.
+    """Flush standard output, and redirect it where its reader has gone or its disk is full."""
+    # The interpreter flushes again at exit, and would print a traceback.
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -89,7 +89,7 @@ def login(
     from nlapi.cli.login_oauth import OAuthOptions
     from nlapi.cli.target import base_url_of, environment_account
 
-    name, registered, spec = _open_api(api, base_url)
+    name, registered, spec = _open_api(api, base_url, env)
     server = base_url_of(spec, registered, base_url, env)
     audience = audience_of(spec, server)
     if base_url is None and (chosen_env := env or registered.env):
@@ -120,9 +120,9 @@ def login(
             _store_tokens(name, spec, entry, options, audience, storage)
 
 
-def _open_api(api: str, base_url: str | None) -> tuple[str, Registration, Spec]:
+def _open_api(api: str, base_url: str | None, env: str | None = None) -> tuple[str, Registration, Spec]:
     """Return the name, the registration and the Spec of an API. UsageError for one that is not registered."""
-    from nlapi.cli.target import is_bundled, load
+    from nlapi.cli.target import is_bundled, load, named_base_url
     from nlapi.tools.pins import check_pin
 
     registered = registry.find_registration(api)
@@ -132,7 +132,7 @@ def _open_api(api: str, base_url: str | None) -> tuple[str, Registration, Spec]:
     spec = load(api)
     if registered is not None:
         # A changed description may name another server for tokens, and a secret would go there.
-        check_pin(spec, api, base_url=base_url or registered.base_url)
+        check_pin(spec, api, base_url=named_base_url(registered, base_url, env))
     return api, registered or registry.Registration(source=api), spec
 
 

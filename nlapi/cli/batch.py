@@ -22,6 +22,7 @@ from nlapi.cli.options import (
     Deadline,
     DryRun,
     Env,
+    ListFormat,
     ListOutput,
     NoAuth,
     NoLog,
@@ -88,28 +89,46 @@ def batch(
     from nlapi.cli.target import open_target
 
     target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth, env=env)
-    options = {
-        "file": file,
-        "operation": operation,
-        "dry_run": dry_run,
-        "yes": yes,
-        "yes_to": yes_to,
-        "anew": anew,
-        "output": output,
-        "timeout": timeout,
-        "no_log": no_log,
-    }
-    run_batch(target, options, known_values)
+    request = BatchInput(
+        file=file,
+        operation=operation,
+        dry_run=dry_run,
+        yes=yes or yes_to is not None,
+        destroys=yes_to is not None,
+        anew=anew,
+        output=output,
+        timeout=timeout,
+        is_logged=not no_log,
+    )
+    run_batch(request, target, known_values)
 
 
-def run_batch(target: Target, options: Mapping[str, Any], known_values: Mapping[str, str] | None = None) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchInput:
+    """What a command line says of a batch, beside the API that it goes to.
+
+    `yes` is consent to its changes in advance, `destroys` also to those that take something away.
+    """
+
+    file: str
+    operation: str | None = None
+    dry_run: bool = False
+    yes: bool = False
+    destroys: bool = False
+    anew: bool = False
+    output: ListFormat | None = None
+    timeout: float | None = None
+    is_logged: bool = True
+
+
+def run_batch(request: BatchInput, target: Target, known_values: Mapping[str, str]) -> None:
     """Run a batch and print its report; typer.Exit with 1 where a row was not done."""
     from nlapi.agent.batch import RowOutcome
     from nlapi.client.message import as_dict
 
-    opened = _open_batch(target, options, known_values or {})
-    if options["dry_run"]:
-        if _is_text(options):
+    opened = _open_batch(request, target, known_values)
+    if request.dry_run:
+        if _is_text(request):
             for line in _preview_lines(opened, {}):
                 console.write(line)
         else:
@@ -120,9 +139,9 @@ def run_batch(target: Target, options: Mapping[str, Any], known_values: Mapping[
             console.write(console.format_json(rows))
         console.note("nothing was sent")
         return
-    steps, log = _send(opened, target, options) if opened.split.pending else ({}, "")
+    steps, log = _send(opened, request) if opened.split.pending else ({}, "")
     report = [*_report_rows(opened, steps)]
-    _print_report(report, options)
+    _print_report(report, request)
     undone = [row for row in report if row["outcome"] not in (RowOutcome.DONE, RowOutcome.EARLIER)]
     if undone:
         if any(row["outcome"] == RowOutcome.UNKNOWN for row in undone):
@@ -146,15 +165,15 @@ class _OpenedBatch:
     target: Target
 
 
-def _open_batch(target: Target, options: Mapping[str, Any], known_values: Mapping[str, str]) -> _OpenedBatch:
+def _open_batch(request: BatchInput, target: Target, known_values: Mapping[str, str]) -> _OpenedBatch:
     from nlapi.agent.batch import prepare_rows, split_rows
 
-    calls = [*_read_calls(target, options["file"], options["operation"], known_values)]
+    calls = [*_read_calls(target, request.file, request.operation, known_values)]
     rows = prepare_rows(calls, target)
-    path, conversation = (None, None) if options["anew"] or options["no_log"] else _earlier_run(target, options["file"])
+    path, conversation = (None, None) if request.anew or not request.is_logged else _earlier_run(target, request.file)
     split = split_rows(rows, conversation.steps if conversation is not None else ())
     return _OpenedBatch(
-        key=_key(target, options["file"]),
+        key=_key(target, request.file),
         rows=rows,
         split=split,
         path=path,
@@ -269,7 +288,7 @@ def _earlier_run(target: Target, file: str) -> tuple[Path | None, Conversation |
     return None, None
 
 
-def _send(opened: _OpenedBatch, target: Target, options: Mapping[str, Any]) -> tuple[dict[str, Step], str]:
+def _send(opened: _OpenedBatch, request: BatchInput) -> tuple[dict[str, Step], str]:
     """Send the rows that are left; return the step of each by the id of its call, and the name of the transcript."""
     from nlapi.agent.batch import NAME, BatchPlanner
     from nlapi.agent.log import Log
@@ -279,15 +298,16 @@ def _send(opened: _OpenedBatch, target: Target, options: Mapping[str, Any]) -> t
     from nlapi.cli.target import limits
     from nlapi.tools.plan import ask
 
+    target = opened.target
     secrets = tuple(target.credentials.values())
     policy = Policy(
-        yes=options["yes"] or options["yes_to"] is not None,
-        destroy=options["yes_to"] is not None,
+        yes=request.yes,
+        destroy=request.destroys,
         interactive=is_interactive() and target.receipts is None,
         secrets=secrets,
         spelled_out=True,
     )
-    question = f"{NAME} {Path(options['file']).name}"
+    question = f"{NAME} {Path(request.file).name}"
     conversation = ask(question) if opened.conversation is None else opened.conversation.with_question(question)
     renderer = _BatchRenderer(opened)
     session = Session(
@@ -296,18 +316,17 @@ def _send(opened: _OpenedBatch, target: Target, options: Mapping[str, Any]) -> t
         render=renderer,
         policy=policy,
         consent=ConsentPrompt(),
-        limits=limits(options["timeout"]),
+        limits=limits(request.timeout),
         hints_at_resume=False,
         log_fields={"batch": opened.key, "base_url": target.base_url},
     )
-    is_logged = not options["no_log"]
-    log = Log.open(opened.path, secrets=secrets) if opened.path is not None else open_log(is_logged, policy)
+    log = Log.open(opened.path, secrets=secrets) if opened.path is not None else open_log(request.is_logged, policy)
     with log as session.log:
         try:
             asyncio.run(session.answer(conversation))
         except (NlapiError, KeyboardInterrupt):
             if renderer.steps:
-                _print_report([*_report_rows(opened, renderer.steps)], options)
+                _print_report([*_report_rows(opened, renderer.steps)], request)
                 console.note("the same command goes on with the rows that were not tried, and sends nothing twice")
             raise
     return renderer.steps, session.log.path.stem if session.log is not None else ""
@@ -380,18 +399,20 @@ def _row_line(row: BatchRow, changes: Iterable[str]) -> str:
     return f"{line}  {console.shorten(single_line(body), 200)}"
 
 
-def preview_batch(
-    target: Target, known_values: Mapping[str, str], options: Mapping[str, Any]
-) -> tuple[str, tuple[str, ...]]:
+def preview_batch(request: BatchInput, target: Target, known_values: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     """Return the question about a batch in a client's session, and the digests of the requests that it is about."""
+    from nlapi.client.digest import exact_digest
     from nlapi.tools.run import needs_receipt
 
-    opened = _open_batch(target, options, known_values)
+    opened = _open_batch(request, target, known_values)
     asked = [row for row in opened.split.pending if needs_receipt(row.prepared, target)]
     if not asked:
         return "", ()
-    changes = asyncio.run(_read_changes(opened.split.pending, target))
-    return "\n".join(_preview_lines(opened, changes)), tuple(row.digest for row in asked)
+    # What the rows change is read from the API by their ids. A file that the client might not show to its model is not
+    # for a read either before its user was asked.
+    is_beside = Path(request.file).expanduser().resolve().is_relative_to(Path.cwd())
+    changes = asyncio.run(_read_changes(opened.split.pending, target)) if is_beside else {}
+    return "\n".join(_preview_lines(opened, changes)), tuple(exact_digest(row.prepared.request) for row in asked)
 
 
 async def _read_changes(rows: Sequence[BatchRow], target: Target) -> dict[int, list[str]]:
@@ -432,19 +453,19 @@ def _report_rows(opened: _OpenedBatch, steps: Mapping[str, Step]) -> Iterator[di
         yield report
 
 
-def _print_report(report: Sequence[dict[str, Any]], options: Mapping[str, Any]) -> None:
+def _print_report(report: Sequence[dict[str, Any]], request: BatchInput) -> None:
     from nlapi.cli import table
 
     counts = Counter(row["outcome"] for row in report)
-    if _is_text(options):
+    if _is_text(request):
         rows = [{**{"status": "", "reason": ""}, **row} for row in report]
-        table.print_list(rows, options["output"], ("row", "operation", "outcome", "status", "reason"))
+        table.print_list(rows, request.output, ("row", "operation", "outcome", "status", "reason"))
     else:
         console.write(console.format_json({"counts": dict(counts), "rows": list(report)}))
     console.note(f"{len(report)} rows: " + ", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
 
 
-def _is_text(options: Mapping[str, Any]) -> bool:
+def _is_text(request: BatchInput) -> bool:
     from nlapi.cli.table import is_json
 
-    return not is_json(options["output"])
+    return not is_json(request.output)

@@ -16,6 +16,7 @@ from nlapi.client.preview import format_json as format_json
 from nlapi.client.preview import preview_body as preview_body
 from nlapi.client.preview import preview_request as preview_request
 from nlapi.client.safe_text import single_line, strip_control
+from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect
 
 _INLINE = "a|abbr|b|code|em|i|kbd|small|span|strong|sub|sup|tt|u"
@@ -42,32 +43,37 @@ class OutputClosed(Exception):  # noqa: N818 - it is no error
     """The reader of standard output has closed it, as `head` does; the command ends with exit code 0."""
 
 
+@contextmanager
+def _written() -> Iterator[None]:
+    """Raise OutputClosed where the reader of standard output has gone, NlapiError where its disk is full."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise OutputClosed from None
+    except OSError as error:
+        raise NlapiError(f"the output cannot be written: {error.strerror}") from None
+
+
 def write(text: str, end: str = "\n") -> None:
     """Write data to standard output."""
     # An API's answer may contain control sequences; a file or a pipe gets it unchanged.
     if is_terminal():
         text = strip_control(text)
-    try:
+    with _written():
         sys.stdout.write(text if text.endswith("\n") else text + end)
-    except BrokenPipeError:
-        raise OutputClosed from None
 
 
 def write_bytes(content: bytes) -> None:
     """Write bytes to a standard output that is no terminal."""
-    try:
+    with _written():
         sys.stdout.flush()
         sys.stdout.buffer.write(content)
-    except BrokenPipeError:
-        raise OutputClosed from None
 
 
 def flush() -> None:
     """Flush standard output."""
-    try:
+    with _written():
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise OutputClosed from None
 
 
 _silenced: ContextVar[bool] = ContextVar("silenced", default=False)

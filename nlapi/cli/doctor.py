@@ -117,7 +117,8 @@ def _installation() -> Iterator[Finding]:
 def _settings() -> Iterator[Finding]:
     for kind in FOLDERS:
         folder = registry.user_folder(kind)
-        place = next(path for path in (folder, *folder.parents) if path.exists())
+        # Not `exists`, which raises for what may not be looked at.
+        place = next(path for path in (folder, *folder.parents) if os.access(path, os.F_OK))
         if not os.access(place, os.W_OK):
             yield Finding(
                 part=f"{kind} folder",
@@ -127,7 +128,7 @@ def _settings() -> Iterator[Finding]:
             )
             continue
         # On Windows the bits say nothing: the rights of the folder are inherited.
-        is_open = os.name == "posix" and folder.exists() and stat.S_IMODE(folder.stat().st_mode) & 0o022
+        is_open = os.name == "posix" and place == folder and stat.S_IMODE(folder.stat().st_mode) & 0o022
         if is_open:
             yield Finding(
                 part=f"{kind} folder",

@@ -12,6 +12,7 @@ COMPLETE = "_NLAPI_COMPLETE"
 
 def main() -> NoReturn:
     """Run the command line and exit; every error is one line on standard error and its own exit code."""
+    open_standard_streams()
     if os.environ.get(COMPLETE, "").startswith("complete_"):
         from nlapi.cli.completion import complete
 
@@ -25,6 +26,19 @@ def main() -> NoReturn:
 
         code = run()
     sys.exit(code)
+
+
+def open_standard_streams() -> None:
+    """Open on the null device what the caller has closed of the standard streams (`>&-`)."""
+    # The next file that is opened gets the number of a stream that is closed: a program that is started would write its
+    # output into a transcript.
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
 
 
 def __getattr__(name: str) -> Any:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # Characters of a question. Of several calls all are named first, so that a cut hides none of them.
 MAX_REASON = 3_000
+MAX_HEAD = 200
 # Options of the plugin's command that only print.
 PRINTING_OPTIONS = ("--find", "--about", "-h", "--help")
 BATCH = "batch"
@@ -100,14 +101,32 @@ def _command_question(plugin: InstalledPlugin, command: str) -> HookQuestion:
     asked = [question for words in own_calls if (question := _call_question(plugin, words)).text]
     asked += [question for words in plain_calls if (question := _plain_question(words)).text]
     texts = [question.text for question in asked]
-    summary = [f"{len(texts)} calls: " + "; ".join(text.partition("\n")[0].rstrip(":") for text in texts)]
-    text = shorten_question("\n\n".join([*(summary if len(texts) > 1 else ()), *texts]))
-    return HookQuestion(text=text, digests=tuple(digest for question in asked for digest in question.digests))
+    if len(texts) < 2:
+        return HookQuestion(text=shorten_question("".join(texts)), digests=_digests(asked))
+    # Each is named with where it goes, so that a cut hides none; then each has its part of what is left.
+    heads = [", ".join(text.split("\n")[:2]).replace(":,", ":") for text in texts]
+    summary = f"{len(texts)} calls: " + "; ".join(console.shorten(head, MAX_HEAD) for head in heads)
+    if len(summary) > MAX_REASON:
+        return HookQuestion(
+            text=f"{len(texts)} calls are too many for one question. None will be sent: write them into a file "
+            f"({name} {BATCH} FILE), or into several commands."
+        )
+    part = (MAX_REASON - len(summary)) // len(texts)
+    return HookQuestion(
+        text="\n\n".join([summary, *(shorten_question(text, part) for text in texts)]), digests=_digests(asked)
+    )
 
 
-def shorten_question(reason: str) -> str:
-    """Return a question cut to MAX_REASON characters, with its full length."""
-    return reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}… ({len(reason):,} characters)"
+def _digests(asked: Sequence[HookQuestion]) -> tuple[str, ...]:
+    return tuple(digest for question in asked for digest in question.digests)
+
+
+def shorten_question(reason: str, length: int = MAX_REASON) -> str:
+    """Return a question of about `length` characters at most, with its full length where it is cut."""
+    from nlapi.client.preview import shorten_lines
+
+    text = shorten_lines(reason, length)
+    return text if len(text) <= length else f"{text[:length]}… ({len(reason):,} characters)"
 
 
 def _tool_question(plugin: InstalledPlugin, name: str, arguments: Any) -> HookQuestion:
@@ -144,17 +163,19 @@ def _call_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQ
     from nlapi.plugin.names import COMMAND_WORDS
 
     if words[:1] and words[0] in PRINTING_OPTIONS:
-        return _expansion_question(words, "This")
+        return expansion_question(words, "This")
     spec = plugin.load()
     if words[:1] == [BATCH]:
-        return _batch_question(lambda: parse_batch(["SOURCE", *words[1:]]), lambda _: (plugin.target(), {}), words)
+        return _batch_question(
+            lambda: parse_batch(["SOURCE", *words[1:]]), lambda _: (plugin.target(), {}), words, reads=True
+        )
     if words and words[0] in COMMAND_WORDS:
         return recipe_question(plugin, words)
     if not words or not spec.has(words[0]):
         return HookQuestion(text=f"{words[0] if words else 'The operation'!r} is none that is known to only read.")
     operation = spec.operation(words[0])
     if operation.effect is Effect.READ:
-        return _expansion_question(words, operation.id)
+        return expansion_question(words, operation.id, lambda: parse_call(["SOURCE", *words]))
     return _change_question(operation, lambda: (parse_call(["SOURCE", *words]), (plugin.target(), {})), words)
 
 
@@ -164,7 +185,7 @@ def _plain_question(words: Sequence[ShellWord]) -> HookQuestion:
     from nlapi.openapi.spec import READ_METHODS, Effect
 
     if words[:1] == [BATCH]:
-        return _batch_question(lambda: parse_batch(list(words[1:])), open_call_target, words)
+        return _batch_question(lambda: parse_batch(list(words[1:])), open_call_target, words, reads=False)
     try:
         options = parse_call(list(words))
         opened = open_call_target(options)
@@ -214,29 +235,48 @@ def _change_question(
 
 
 def _batch_question(
-    parse: Callable[[], dict[str, Any]], open_target: Callable[[dict[str, Any]], OpenedApi], words: Sequence[ShellWord]
+    parse: Callable[[], dict[str, Any]],
+    open_target: Callable[[dict[str, Any]], OpenedApi],
+    words: Sequence[ShellWord],
+    *,
+    reads: bool,
 ) -> HookQuestion:
-    """Return the question about the calls of a file."""
+    """Return the question about the calls of a file; with `reads` also where they change nothing."""
     from nlapi.cli.batch import preview_batch
+    from nlapi.cli.plugin_installed import batch_input
 
     if _has_substitution(words):
         return HookQuestion(text="A batch with arguments from elsewhere: the shell. It will not be sent: write it out.")
+    text, digests = "", tuple[str, ...]()
     try:
         options = parse()
-        if options["dry_run"] or not (options["yes"] or options["yes_to"]):
+        request = batch_input(options)
+        if request.dry_run:
             return NOTHING
-        text, digests = preview_batch(*open_target(options), options)
+        if request.yes:
+            text, digests = preview_batch(request, *open_target(options))
     except (NlapiError, typer.TyperException) as error:
         return HookQuestion(text=f"A batch that cannot be shown: {getattr(error, 'message', error)}")
+    if reads and not text:
+        # Without a change, or without consent to one, what can be sent are the reads of the file.
+        name = request.file
+        text = f"A batch that only reads, and sends values of {name[:200]} ({_file_text(name)})"
     return HookQuestion(text=text, digests=digests)
 
 
-def _expansion_question(words: Sequence[ShellWord], name: str) -> HookQuestion:
+def expansion_question(
+    words: Sequence[ShellWord], name: str, parse: Callable[[], dict[str, Any]] | None = None
+) -> HookQuestion:
     """Return the question about a read that sends what the shell puts into its words, or what is in a file."""
     sources: list[str] = [word for word in words if word.expands]
-    sources = sources or [*_named_files(words, prefix="@")]
-    if "-" in words:
-        sources.append(words[words.index("-")])
+    if not sources and parse is not None:
+        try:
+            options = parse()
+        except typer.TyperException:
+            # It will fail in the same way, before anything is sent.
+            return NOTHING
+        texts = (options["args"] or "", options["raw_body"] or "", *(options["pairs"] or ()))
+        sources = [*_named_files(texts, prefix="@"), *(["standard input"] if "-" in texts else ())]
     if not sources:
         return NOTHING
     what = ", ".join(console.shorten(word, 60) for word in sources[:5])
@@ -277,14 +317,14 @@ def _prepare(api: Target, tool: Tool, arguments: dict[str, object]) -> Prepared:
 
 
 def _request_question(prepared: Prepared) -> HookQuestion:
-    from nlapi.client.digest import digest
+    from nlapi.client.digest import exact_digest
     from nlapi.tools.amounts import amount_notes
     from nlapi.tools.setting_values import setting_lines
 
     text = f"{_effect_line(prepared.call.tool.operation)}:\n{console.preview_request(prepared.request)}"
     notes = "\n".join([*setting_lines(prepared.settings), *amount_notes(prepared.written)])
     text += f"\n\n{notes}" if notes else ""
-    return HookQuestion(text=shorten_question(text), digests=(digest(prepared.request),))
+    return HookQuestion(text=shorten_question(text), digests=(exact_digest(prepared.request),))
 
 
 def parse_words(command: Callable[..., None], words: Sequence[str]) -> dict[str, Any]:

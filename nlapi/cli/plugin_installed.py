@@ -17,6 +17,7 @@ from nlapi.errors import ConsentError, UsageError
 from nlapi.registry import user_folder
 
 if TYPE_CHECKING:
+    from nlapi.cli.batch import BatchInput
     from nlapi.cli.plugin_run import OpenedRecipe
     from nlapi.cli.workflow_options import RunOptions
     from nlapi.openapi.spec import Spec
@@ -51,6 +52,14 @@ class InstalledPlugin:
         content = (folder / DESCRIPTION).read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         return cls(folder=folder, manifest=manifest, digest=digest, environment=dict(os.environ))
+
+    def programs(self) -> tuple[Path, ...]:
+        """Return the files that the client runs, and reads to know what it runs, where it has them."""
+        from nlapi.plugin.programs import CLIENT_FILES, command_name
+
+        # The folder as the client names it: it may be a link, which leads elsewhere later.
+        root = Path(self.environment.get("CLAUDE_PLUGIN_ROOT") or self.folder)
+        return tuple(root / name for name in (*CLIENT_FILES, f"bin/{command_name(self.manifest.name)}"))
 
     def load(self) -> Spec:
         """Return the plugin's description. ConsentError where its file was changed since it was opened."""
@@ -143,7 +152,7 @@ class InstalledPlugin:
         options = parse_batch(["SOURCE", *words[1:]]) if word == BATCH else parse_call(["SOURCE", *words])
         self._refuse_options(options)
         if word == BATCH:
-            run_batch(self.target(receipts), options)
+            run_batch(batch_input(options), self.target(receipts), {})
         else:
             call.run_call(call_input(options), self.target(receipts), {})
 
@@ -215,7 +224,7 @@ def run_plain(words: Sequence[str], receipts: Receipts) -> None:
     opened, known_values = open_call_target(options)
     target = replace(opened, receipts=receipts)
     if is_batch:
-        run_batch(target, options, known_values)
+        run_batch(batch_input(options), target, known_values)
     else:
         call.run_call(call_input(options), target, known_values)
 
@@ -262,6 +271,23 @@ def call_input(options: Mapping[str, Any]) -> call.CallInput:
     )
 
 
+def batch_input(options: Mapping[str, Any]) -> BatchInput:
+    """Return the batch of the options of `nlapi batch`."""
+    from nlapi.cli.batch import BatchInput
+
+    return BatchInput(
+        file=options["file"],
+        operation=options["operation"],
+        dry_run=options["dry_run"],
+        yes=options["yes"] or options["yes_to"] is not None,
+        destroys=options["yes_to"] is not None,
+        anew=options["anew"],
+        output=options["output"],
+        timeout=options["timeout"],
+        is_logged=not options["no_log"],
+    )
+
+
 def session(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The plugin's folder.")],
     session_folder: Annotated[Path, typer.Argument(metavar="SESSION", help="The folder of the session.")],
@@ -295,7 +321,14 @@ def session(
             return run_guarded(lambda: plugin.run(words, receipts))
         return run_guarded(lambda: run_plain(words, receipts))
 
-    SessionBroker(folder=session_folder, client=process, prepare=plugin.load, answer=answer, run=run).serve()
+    SessionBroker(
+        folder=session_folder,
+        programs=plugin.programs(),
+        client=process,
+        prepare=plugin.load,
+        answer=answer,
+        run=run,
+    ).serve()
 
 
 def command(

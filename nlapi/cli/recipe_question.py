@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nlapi.cli.plugin_hook import NOTHING, HookQuestion, parse_words, shorten_question
+from nlapi.cli.plugin_hook import NOTHING, HookQuestion, expansion_question, parse_words, shorten_question
 from nlapi.cli.workflow_options import RunOptions
 from nlapi.errors import NlapiError
 
@@ -30,8 +30,9 @@ def recipe_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> Hook
     A run is shown whole, with every request as far as it is known, and has one digest: that of the run.
     """
     if words[0] != "run" or len(words) == 1:
-        # A setting is seen in the request of each call that it fills in. In a session `resume` sends nothing.
-        return NOTHING
+        # A setting is seen in the request of each change that it fills in, and reads send it as they send what is
+        # written out. In a session `resume` sends nothing.
+        return expansion_question(words, words[0])
     name = " ".join(words[1:])[:MAX_NAME]
     try:
         return _run_question(plugin, words[1:])

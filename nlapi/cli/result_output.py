@@ -139,7 +139,7 @@ def print_pages(
 
 def describe_pages(series: PageSeries, *, max_items: int = 0, max_pages: int = 0) -> str:
     """Return a line on how much was read, and why no more."""
-    from nlapi.tools.pages import SeriesEnd
+    from nlapi.tools.pages import MAX_BYTES, SeriesEnd
 
     count = len(series.entries)
     entries = f"{count:,} {'entry' if count == 1 else 'entries'}"
@@ -148,6 +148,7 @@ def describe_pages(series: PageSeries, *, max_items: int = 0, max_pages: int = 0
     reasons = {
         SeriesEnd.ITEMS: f"; there are more (--max-items {max_items} is reached)",
         SeriesEnd.PAGES: f"; there are more (--max-pages {max_pages} is reached)",
+        SeriesEnd.SIZE: f"; there are more ({MAX_BYTES // 1_000_000} MB are read, the most)",
         SeriesEnd.UNDESCRIBED: "; the API says that there is more, and no argument asks for it",
         SeriesEnd.REPEATED: "; the API names a page as the next one that was read already",
         SeriesEnd.NO_LIST: "; the answer after them is no list",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -169,21 +169,24 @@ class Session:
         last: Event | None = None
         rounds: list[Round] = []
         try:
-            async for event in events:
-                if self.log is not None:
-                    self.log.write(event)
-                self.render(event)
-                last = event
-                if isinstance(event, PlanCreated):
-                    rounds.append(Round(plan=event.plan))
-                    self.planned.append(event)
-                elif isinstance(event, StepFinished):
-                    rounds[-1] = replace(rounds[-1], steps=(*rounds[-1].steps, event.step))
-                    if event.step.result is not None:
-                        store_list(event.step.call.tool.operation, event.step.result)
-                    self._bound_memory(event.step)
-                elif isinstance(event, InputNeeded | ChoiceOffered):
-                    rounds.pop()
+            # Closed here, and not when the event loop ends: a full disk or a closed output leaves it in the middle.
+            async with aclosing(events):
+                async for event in events:
+                    fault = self._log_event(event)
+                    self.render(event)
+                    last = event
+                    if isinstance(event, PlanCreated):
+                        rounds.append(Round(plan=event.plan))
+                        self.planned.append(event)
+                    elif isinstance(event, StepFinished):
+                        rounds[-1] = replace(rounds[-1], steps=(*rounds[-1].steps, event.step))
+                        if event.step.result is not None:
+                            store_list(event.step.call.tool.operation, event.step.result)
+                        self._bound_memory(event.step)
+                    elif isinstance(event, InputNeeded | ChoiceOffered):
+                        rounds.pop()
+                    if fault is not None:
+                        raise fault
         finally:
             # Also after an error or Ctrl-C: the next question, or `nlapi log resume`, must know which calls were sent.
             for round in rounds:
@@ -192,6 +195,17 @@ class Session:
             self.conversation = conversation.without_views() if conversation.turns else conversation
         assert isinstance(last, TurnAnswered | InputNeeded | ChoiceOffered)
         return last
+
+    def _log_event(self, event: Event) -> NlapiError | None:
+        """Write an event to the transcript. Return the fault where it is a step, whose call may have been sent."""
+        if self.log is not None:
+            try:
+                self.log.write(event)
+            except NlapiError as error:
+                if not isinstance(event, StepFinished):
+                    raise
+                return error  # first its outcome is shown: who does not know of it sends the change again
+        return None
 
     def _bound_memory(self, step: Step) -> None:
         """Count the body of an answer; a note once, where the oldest cannot be moved to a file."""

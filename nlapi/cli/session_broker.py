@@ -22,7 +22,8 @@ from typing import Any, NoReturn
 
 from nlapi.cli.session_channel import EVENTS, OUTPUT_VARIABLES, bind, receive_message, send_message
 from nlapi.cli.session_receipts import Owner, ReceiptBook
-from nlapi.client_session import announce_plugin
+from nlapi.cli.session_watch import SessionWatch, watch_session
+from nlapi.client_session import PluginSign
 from nlapi.processes import ProcessInfo, ancestors, hide_memory, is_channel_from, peer_of, process_info
 
 # Seconds between two looks at whether the session is still there, and without any message after which it is taken for
@@ -32,7 +33,8 @@ IDLE_S = 12 * 3600.0
 # Seconds in which the first message of a connection, and the event of a hook, have to come.
 MESSAGE_S = 10.0
 
-FOLDER_CHANGED = "the folder of this session was changed by something else; start a new session"
+FOLDER_CHANGED = "the folder of this session, or a hook of the plugin, was changed; start a new session"
+TOUCHED = "a folder of this session was moved or changed since the question about it"
 UNATTESTED = "it cannot be told whether this event is the client's"
 
 Answerer = Callable[[dict[str, Any]], tuple[dict[str, Any], tuple[str, ...], Owner]]
@@ -69,10 +71,12 @@ class ForkReceipts:
 class SessionBroker:
     """The broker of the session whose folder is `folder`, for the plugin that `answer` and `run` know.
 
-    `prepare` is called before a connection is served: what it loads, all later ones have.
+    `prepare` is called before a connection is served: what it loads, all later ones have. `programs` are the files of
+    the plugin that tell of events: where one is not what it was, no event can be relied on.
     """
 
     folder: Path
+    programs: tuple[Path, ...]
     client: ProcessInfo
     prepare: Callable[[], object]
     answer: Answerer
@@ -80,25 +84,27 @@ class SessionBroker:
     book: ReceiptBook = field(default_factory=ReceiptBook)
     forks: dict[socket.socket, _Fork] = field(default_factory=dict)
     listener: socket.socket = field(init=False)
-    events: int = field(init=False)
+    watch: SessionWatch = field(init=False)
     state: tuple[object, ...] = field(init=False)
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     def serve(self) -> None:
         """Serve until the client, or the folder of the session, is gone."""
-        # Read and write, so that there is always a reader and no writer of it waits.
-        sign = announce_plugin(self.client)
-        self.events = os.open(self.folder / EVENTS, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        sign = PluginSign(self.client)
+        self.watch = watch_session(self.folder / EVENTS, self.programs)
         self.listener = bind(self.folder)
         self.state = self._folder_state()
         self.selector.register(self.listener, selectors.EVENT_READ)
-        self.selector.register(self.events, selectors.EVENT_READ)
+        if self.watch.fileno() >= 0:
+            self.selector.register(self.watch.fileno(), selectors.EVENT_READ)
         heard = time.monotonic()
         while self._is_session_alive() and time.monotonic() - heard < IDLE_S:
             ready = self.selector.select(LOOK_S)
-            self._read_events()
-            for key, _ in ready:
+            sign.show()
+            # What happens to other names in a watched folder is no sign of the session.
+            if self._read_events() or any(isinstance(key.fileobj, socket.socket) for key, _ in ready):
                 heard = time.monotonic()
+            for key, _ in ready:
                 if key.fileobj is self.listener:
                     self._accept()
                 elif isinstance(key.fileobj, socket.socket):
@@ -106,29 +112,40 @@ class SessionBroker:
             with suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
-        if sign is not None:
-            sign.close()
 
     def _is_session_alive(self) -> bool:
         client = process_info(self.client.pid)
-        return client is not None and client.started == self.client.started and (self.folder / EVENTS).exists()
+        return client is not None and client.started == self.client.started and (self.folder / EVENTS).is_dir()
 
     def _folder_state(self) -> tuple[object, ...]:
-        """Return what changes when anything in the folder is replaced; no program can set a time of change back."""
+        """Return what changes when a file is replaced or written to; no program can set a time of change back."""
         try:
             folder, events, parent = self.folder.stat(), (self.folder / EVENTS).stat(), self.folder.parent.stat()
+            programs = tuple(
+                (program.st_ino, program.st_ctime_ns) for program in (path.stat() for path in self.programs)
+            )
         except OSError:
             return ()
-        return folder.st_ino, folder.st_ctime_ns, events.st_ino, os.fstat(self.events).st_ino, parent.st_ino
+        return folder.st_ino, folder.st_ctime_ns, events.st_ino, parent.st_ino, programs
 
-    def _read_events(self) -> None:
-        """Take receipts away for events that a hook has told of: a line for each, with the id of its call."""
-        data = b""
-        with suppress(BlockingIOError):
-            while piece := os.read(self.events, 65_536):
-                data += piece
-        for line in data.decode(errors="replace").splitlines():
-            self.book.begin_event(line.strip())
+    def _is_sound(self) -> bool:
+        """Return whether the marks and the programs that make them are those of the beginning."""
+        return bool(self.state) and self._folder_state() == self.state
+
+    def _read_events(self) -> bool:
+        """Take receipts away for events that a hook has told of, by a mark with the id of its call as its name.
+
+        Return whether there were any.
+        """
+        news = self.watch.read()
+        for mark in news.marks:
+            self.book.begin_event(mark)
+            if self.watch.fileno() >= 0:
+                with suppress(OSError):
+                    (self.folder / EVENTS / mark).unlink()
+        if news.is_touched:
+            self.book.withdraw(TOUCHED)
+        return bool(news.marks)
 
     def _accept(self) -> None:
         connection, _ = self.listener.accept()
@@ -143,7 +160,8 @@ class SessionBroker:
             self.selector.close()
             control.close()
             self.listener.close()
-            os.close(self.events)
+            if self.watch.fileno() >= 0:
+                os.close(self.watch.fileno())
             _serve_connection(self, connection, end)
         end.close()
         connection.close()
@@ -164,10 +182,10 @@ class SessionBroker:
         tool = self.forks[control].tool
         if "event" in message:
             self.book.begin_event(message["event"])
-            if tool is not None and message["digests"]:
+            if tool is not None and message["digests"] and self._is_sound():
                 self.book.add(message["event"], message["digests"], message["owner"], tool.started)
             reason = ""
-        elif self._folder_state() != self.state:
+        elif not self._is_sound():
             reason = FOLDER_CHANGED
         else:
             reason = self.book.take(message["take"], message["owner"], tool)

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from nlapi.client_session import SESSION_VARIABLE
+from nlapi.client_session import SESSION_VARIABLE, PluginSign, client_of
 from nlapi.errors import NlapiError
 
 SOCKET = "broker"
@@ -156,6 +156,9 @@ class BrokerReceipts:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        # Beside that of the broker, which the model's shell may end.
+        client = client_of(os.getpid())
+        self._sign = PluginSign(client) if client is not None else None
 
     def take(self, request_digest: str) -> str:
         try:

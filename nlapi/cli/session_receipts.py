@@ -55,6 +55,10 @@ class ReceiptBook:
         if self.question is not None and self.question.event != event:
             self._end(INTERVENED)
 
+    def withdraw(self, reason: str) -> None:
+        """Take away what was asked about."""
+        self._end(reason)
+
     def add(self, event: str, digests: Iterable[str], owner: Owner, asked: float) -> None:
         """Write receipts for the requests that the user is asked about by an event."""
         self._end(INTERVENED)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
     from nlapi.tools.answer_view import AnswerView
@@ -18,10 +18,19 @@ BARS = "▁▂▃▄▅▆▇█"
 # Fewer rows are read faster than a chart of them.
 MIN_ROWS = 8
 MAX_WIDTH = 32
+# JSON has numbers that no float holds, and Python reads NaN and Infinity (RFC 8259 §6).
+MAX_PLOTTED = 1e300
 # Charts below one table.
 MAX_CHARTS = 3
 # The share of rows that need a time; the others are left out.
 MIN_DATED = 0.8
+
+
+def is_plottable(values: Sequence[object]) -> TypeGuard[Sequence[float]]:
+    """Return whether all values are numbers that a chart can show."""
+    return all(
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_PLOTTED for value in values
+    )
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -85,12 +94,12 @@ def _series_lines(view: AnswerView, time_path: str, rows: Sequence[Any], span: s
     charts = 0
     for path in view.columns:
         cells = [field_at(row, path) for row in rows]
-        values = [cell for cell in cells if isinstance(cell, int | float) and not isinstance(cell, bool)]
-        is_quantity = len(values) == len(cells) and _time_of(path, values[0]) is None
-        if path == time_path or not is_quantity or {*name_words(path)[-1:]} & ID_WORDS:
+        if path == time_path or not is_plottable(cells) or {*name_words(path)[-1:]} & ID_WORDS:
             continue
-        low, high = (format_cell(view.operation, path, bound(values)) for bound in (min, max))
-        yield f"{path}: {sparkline(_sampled(values))} {low} to {high}, {span}"
+        if _time_of(path, cells[0]) is not None:
+            continue
+        low, high = (format_cell(view.operation, path, bound(cells)) for bound in (min, max))
+        yield f"{path}: {sparkline(_sampled(cells))} {low} to {high}, {span}"
         charts += 1
         if charts == MAX_CHARTS:
             return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nlapi.cli import console
 from nlapi.cli.options import ListFormat, is_terminal
-from nlapi.cli.sparkline import chart_lines, sparkline
+from nlapi.cli.sparkline import chart_lines, is_plottable, sparkline
 from nlapi.client.safe_text import single_line, strip_control
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _cell_of(view: AnswerView, path: str, item: Row, length: int) -> str:
     from nlapi.tools.value_format import format_cell
 
     value = field_at(item, path)
-    if isinstance(value, list) and len(value) >= MIN_SERIES and _is_numeric(value) and None not in value:
+    if isinstance(value, list) and len(value) >= MIN_SERIES and is_plottable(value):
         # A series: its course, and its last value.
         return f"{sparkline(value[-MAX_SERIES:])} {value[-1]}"
     text = single_line(format_cell(view.operation, path, value, item))

@@ -33,10 +33,7 @@ GATEWAY_CLIENT_KEY = "NLAPI_GATEWAY_CLIENT_KEY"
 
 def load(source: str, overlays: Sequence[str] | None = None, root: str | None = None) -> Spec:
     """Return the Spec of a registered API, or of any source of `nlapi.load`, with `overlays` applied."""
-    registered = registry.find_registration(source)
-    if registered is None:
-        return _load(source, overlays, root)
-    return _load(registered.source, (*registered.overlays, *(overlays or ())), root or registered.root)
+    return _load(registry.find_registration(source) or Registration(source=source), overlays, root)[1]
 
 
 def select(
@@ -51,13 +48,22 @@ def select(
     return chosen.operations
 
 
-def _load(source: str, overlays: Sequence[str] | None, root: str | None) -> Spec:
-    """Return the Spec of a description. DescriptionError when it has no operation."""
-    import nlapi
+def _load(registered: Registration, overlays: Sequence[str] | None, root: str | None) -> tuple[Spec, Spec]:
+    """Return the Spec of a description as it is registered, and with the overlays of the command.
+
+    DescriptionError when it has no operation.
+    """
+    from nlapi.api import load_both
     from nlapi.openapi.gc_paused import gc_paused
 
     with gc_paused():
-        spec = nlapi.load(source, overlays=overlays or (), cache=registry.user_folder("cache"), root=root)
+        accepted, spec = load_both(
+            registered.source,
+            registered.overlays,
+            added=overlays or (),
+            cache=registry.user_folder("cache"),
+            root=root or registered.root,
+        )
         # A large description stays until the process ends: the collector need not look at it again.
         gc.freeze()
     for issue in spec.parse_issues:
@@ -66,7 +72,7 @@ def _load(source: str, overlays: Sequence[str] | None, root: str | None) -> Spec
     store_operations(spec)
     if not spec.operations:
         raise DescriptionError(f"{spec.source} describes no operation", hint=str(spec.issues[0]))
-    return spec
+    return accepted, spec
 
 
 def note_injections(spec: Spec) -> None:
@@ -101,19 +107,20 @@ def open_target(
     # A credential on the command line is stronger than a registered --no-auth.
     no_auth = no_auth or (registered.no_auth and not option_references)
     references = {} if no_auth else {**registered.auth, **option_references}
-    spec = _load(registered.source, (*registered.overlays, *(overlays or ())), root or registered.root)
+    accepted, spec = _load(registered, overlays, root)
+    named = named_base_url(registered, base_url, env)
     base_url, name = base_url_of(spec, registered, base_url, env), source
     if base_url and (chosen := env or registered.env):
         name = environment_account(name, chosen)
     if entry is not None:
         # The overlays of this command are the user's own, and no change of the description.
-        accepted = _load(entry.source, entry.overlays, root or entry.root) if overlays else spec
-        check_pin(accepted, source, base_url=base_url)
+        check_pin(accepted, source, base_url=named)
     name = name if entry is not None or is_bundled(source) else ""
     opened = open_credentials(spec, name, given=option_references, registered=registered.auth) if not no_auth else None
     target = Target(
         spec=spec,
         base_url=base_url,
+        is_own_server=named is None,
         credentials=opened.values if opened is not None else {},
         account=opened.account if opened is not None else NO_CONTEXT,
         logins=opened.logins if opened is not None else None,
@@ -166,13 +173,23 @@ def base_url_of(spec: Spec, registered: Registration, base_url: str | None, env:
         if env:
             raise UsageError("--base-url and --env both say where the API runs", hint="give one of the two")
         return base_url
-    if not (name := env or registered.env):
-        return registered.base_url
+    name = env or registered.env
+    if not name or name in registered.environments:
+        return named_base_url(registered, base_url, env)
     known = {**environments(spec), **registered.environments}
     if name not in known:
         hint = f"it has {', '.join(known) or 'none'}; `nlapi api edit NAME --environment {name}=URL` adds one"
         raise UsageError(f"{spec.title} has no environment {name!r}", hint=hint)
     return known[name]
+
+
+def named_base_url(registered: Registration, base_url: str | None, env: str | None) -> str | None:
+    """Return the base URL that the user has named, on the line or in the registration; None where none is.
+
+    An environment of the description alone is none: whoever changes the description changes where it leads.
+    """
+    name = env or registered.env
+    return base_url or (registered.environments.get(name) if name else registered.base_url)
 
 
 def environment_account(name: str, env: str) -> str:

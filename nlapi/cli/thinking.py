@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from nlapi.agent.caps import SpendingMeter
@@ -33,18 +34,19 @@ class ThinkingStatus:
         self._started = 0.0
         self._status: Status | None = None
 
-    async def watch(self, planner: Planner, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    async def watch(self, planner: Planner, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
         """Yield the events of a turn that `planner` plans, and show the line while a model is waited for."""
         self._earlier = self._spending.total
         self._model = _model_name(planner)
         self._open_calls = 0
         try:
             self._start()
-            async for event in events:
-                self._stop()
-                yield event
-                if self._awaits_model(event):
-                    self._start()
+            async with aclosing(events):
+                async for event in events:
+                    self._stop()
+                    yield event
+                    if self._awaits_model(event):
+                        self._start()
         finally:
             self._stop()
 

@@ -121,12 +121,14 @@ def _multipart(media: Media, value: Mapping[str, object], spec: Spec) -> tuple[s
     return f"{MULTIPART}; boundary={boundary}", body + b"--%b--\r\n" % boundary.encode()
 
 
-def _merged_properties(schema: Any, spec: Spec, ancestors: tuple[int, ...] = ()) -> Mapping[str, object]:
-    """Return the properties of a schema and of its `allOf`; a schema within itself adds nothing."""
+def _merged_properties(schema: Any, spec: Spec, visited: dict[int, object] | None = None) -> Mapping[str, object]:
+    """Return the properties of a schema and of its `allOf`; a schema that is merged already adds nothing."""
     merged: dict[str, Any] = {}
+    visited = {} if visited is None else visited
     for part in map(spec.schema, schema.get("allOf", ())):
-        if id(part) not in ancestors:
-            merged.update(_merged_properties(part, spec, (*ancestors, id(part))))
+        if id(part) not in visited:
+            visited[id(part)] = part  # stored, so that its id is not used again
+            merged.update(_merged_properties(part, spec, visited))
     return {**merged, **schema.get("properties", {})}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -36,6 +38,53 @@ def digest(request: Request) -> str:
         _body(request),
     ]
     return hashlib.sha256(_canonical_json(content).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def exact_digest(request: Request) -> str:
+    """Return the SHA-256 of a request in hex, equal only for two that no server can tell apart by their values.
+
+    The order of keys, and of parameters and headers of different names, blanks between JSON tokens and an idempotency
+    key are left out. What `digest` leaves out besides is not: a key that is there twice, `2.0` for `2`, the order of
+    values of one name.
+    """
+    parts = urlsplit(request.url)
+    headers = [(name.lower(), value) for name, value in request.headers if not is_idempotency_header(name)]
+    query = sorted(parts.query.split("&"), key=lambda pair: pair.partition("=")[0])
+    address = [parts.scheme, parts.netloc.lower(), parts.path]
+    content = [request.method, address, query, sorted(headers, key=lambda pair: pair[0]), _exact_body(request)]
+    return hashlib.sha256(_canonical_json(content).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def exact_json(text: str) -> Any:
+    """Return the value of a JSON text. ValueError for a key twice, or digits that a number drops."""
+    return json.loads(text, object_pairs_hook=_single_keys, parse_float=_exact_float, parse_constant=_no_number)
+
+
+def _single_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key is there twice")
+    return value
+
+
+def _exact_float(text: str) -> float:
+    value = float(text)
+    if Decimal(repr(value)) != Decimal(text):
+        raise ValueError("a number has more digits than a float holds")
+    return value
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _exact_body(request: Request) -> object:
+    if request.content is None:
+        return None
+    if is_json(request.header("content-type") or ""):
+        with suppress(ValueError, RecursionError):
+            return [exact_json(request.content.decode())]
+    return hashlib.sha256(request.content).hexdigest()
 
 
 def target_path(request: Request) -> str:

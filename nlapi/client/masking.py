@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b32encode, b64encode, urlsafe_b64encode
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from urllib.parse import quote, quote_plus, unquote_plus
 
 import regex
+
+from nlapi.client.charsets import is_ascii_superset
+from nlapi.client.omissions import mask_across_omissions, start_of_possible
 
 MASK = "***"
 
@@ -24,11 +27,15 @@ MIN_SECRET_LENGTH = 6
 # no use. The beginnings of JWTs are all alike, and a pattern of 1,500 characters takes 0.3 s to compile.
 MAX_MATCHED = 128
 
+# A credential from this length on is a token and no word of some language, so that its other cases are masked too.
+MIN_TOKEN_LENGTH = 16
+
 # Without one of these, no character of a text is encoded.
-_MARKS = ("\\", "%", "&")
+_MARKS = ("\\", "%", "&", "=")
 # Characters between a name and its value: quotes, blanks, the kind of a credential.
 MAX_SEPARATOR = 64
-_WIDE_CODECS = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+# The wider first: in UTF-16 they are texts with a zero behind each character.
+_WIDE_CODECS = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 
 Place = tuple[str, str]
 """The name of a header, a cookie or a parameter of the query, and the short secret that was sent there."""
@@ -71,22 +78,37 @@ class SecretMask:
             text = self._text_pattern.sub(_mask_match, text)
         for form in self._literals:
             text = text.replace(form, MASK)
-        return text
+        return mask_across_omissions(text, self._literals, MASK)
 
     def finds(self, text: str) -> bool:
         """Return whether a text has a secret in it."""
         plain = unquote_plus(text)
         return self.text(text) != text or self.text(plain) != plain
 
-    def body(self, content: bytes) -> bytes:
-        """Return the body of an answer with the secrets masked; one in UTF-16 or UTF-32 stays in it."""
+    def body(self, content: bytes, charset: str = "") -> bytes:
+        """Return the body of an answer with the secrets masked; one in UTF-16 or UTF-32 stays in it.
+
+        `charset` is the one that the answer names, in which its text is read too.
+        """
         if self.is_empty:
             return content
+        if charset and not is_ascii_superset(charset):
+            text = content.decode(charset, "replace")
+            masked = self.text(text)
+            content = masked.encode(charset, "replace") if masked != text else content
         if self._places or any(mark.encode() in content for mark in _MARKS):
             content = self._byte_pattern.sub(_mask_bytes_match, content)
         for form in self._literals:
             content = content.replace(form.encode("utf-8", "replace"), MASK.encode())
-        return self._wide_body(content) if b"\0" in content else content
+        if b"\0" in content:
+            content = self._wide_body(content)
+        text = content.decode("utf-8", "surrogateescape")
+        masked = mask_across_omissions(text, self._literals, MASK)
+        return masked.encode("utf-8", "surrogateescape") if masked is not text else content
+
+    def possible_start(self, content: bytes) -> int:
+        """Return where a secret may begin that goes on behind the end, with characters in it that nobody sees."""
+        return start_of_possible(content, self._secrets)
 
     def _wide_body(self, content: bytes) -> bytes:
         """Return a body with the secrets masked where it is a text with two or four bytes for each character."""
@@ -125,20 +147,26 @@ class SecretMask:
 
     @cached_property
     def _text_pattern(self) -> re.Pattern[str]:
-        parts = [_pattern(secret, as_bytes=False) for secret in self._secrets]
-        return re.compile("|".join([*parts, *_place_patterns(self._places, as_bytes=False)]) or r"(?!)")
+        return re.compile(self._pattern_of(as_bytes=False))
 
     @cached_property
     def _byte_pattern(self) -> re.Pattern[bytes]:
-        parts = [_pattern(secret, as_bytes=True) for secret in self._secrets]
-        parts += _place_patterns(self._places, as_bytes=True)
-        return re.compile("|".join(parts).encode("latin-1") or rb"(?!)")
+        return re.compile(self._pattern_of(as_bytes=True).encode("latin-1"))
+
+    def _pattern_of(self, *, as_bytes: bool) -> str:
+        starts = "".join(
+            re.escape(_as_pattern_text(secret[-MAX_MATCHED:][0], as_bytes=as_bytes)[0]) for secret in self._secrets
+        )
+        parts = "|".join(_pattern(secret, as_bytes=as_bytes) for secret in self._secrets)
+        # Most characters begin none of the forms, and one class says so in a quarter of the time.
+        encoded = [rf"(?=[%=&+\\{starts}])(?:{parts})"] if parts else []
+        return "|".join([*encoded, *_place_patterns(self._places, as_bytes=as_bytes)]) or r"(?!)"
 
     @cached_property
     def max_length(self) -> int:
-        """The most bytes of one match: of each character an entity with eight zeros, or four bytes of a literal."""
-        lengths = [16 * min(len(secret), MAX_MATCHED) for secret in self._secrets]
-        lengths += [16 * len(secret) + len(name) + MAX_SEPARATOR for name, secret in self._places]
+        """The most bytes of one match: of each character two escapes of UTF-16, or four bytes of a literal."""
+        lengths = [28 * min(len(secret), MAX_MATCHED) for secret in self._secrets]
+        lengths += [28 * len(secret) + len(name) + MAX_SEPARATOR for name, secret in self._places]
         return max([*lengths, *(4 * len(form) for form in self._literals)], default=0)
 
     @cached_property
@@ -148,7 +176,7 @@ class SecretMask:
         forms = [form.encode("utf-8", "replace") for form in self._literals]
         forms += [form.encode(codec, "replace") for form in self._literals for codec in _WIDE_CODECS]
         literals = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
-        return regex.compile(b"|".join(filter(None, [self._byte_pattern.pattern, *literals])) or rb"(?!)")
+        return regex.compile(b"|".join([self._byte_pattern.pattern, *literals]))
 
 
 NO_SECRETS = SecretMask(())
@@ -168,6 +196,7 @@ class StreamMask:
         start = max(0, len(data) - self._mask.max_length)
         partial = self._mask.stream_pattern.search(data, start, partial=True)
         end = partial.start() if partial is not None and partial.partial else len(data)
+        end = min(end, self._mask.possible_start(data))
         self._pending = data[end:]
         return data[:end]
 
@@ -198,16 +227,27 @@ def _literal_forms(secret: str) -> set[str]:
     forms = {secret, quote(raw, safe=""), quote(raw), quote_plus(raw), raw.hex(), raw.hex().upper()}
     escaped = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
     forms |= escaped | {form.replace("/", "\\/") for form in escaped}
+    forms |= {b32encode(raw).decode().rstrip("="), *(raw.hex(mark) for mark in " :-")}
+    forms |= {raw.hex(mark).upper() for mark in " :-"}
+    if len(secret) >= MIN_TOKEN_LENGTH:
+        forms |= {secret.lower(), secret.upper()}
+    for data in (raw, secret.encode("utf-16-le", "replace")):
+        forms.update(_base64_forms(data))
+    return forms - {""}
+
+
+def _base64_forms(data: bytes) -> Iterable[str]:
+    """Yield base64 and base64url of data, and what is in them of it wherever it stands."""
     for encode in (b64encode, urlsafe_b64encode):
-        forms |= {encode(raw).decode(), encode(raw).decode().rstrip("=")}
+        yield encode(data).decode()
+        yield encode(data).decode().rstrip("=")
         # What stands before a secret shifts its base64 by up to two bytes, as in that of `user:password`.
         for shift in range(3):
-            whole = encode(bytes(shift) + raw).decode().rstrip("=")
+            whole = encode(bytes(shift) + data).decode().rstrip("=")
             start = (0, 2, 3)[shift]
-            end = len(whole) - bool((shift + len(raw)) % 3)
+            end = len(whole) - bool((shift + len(data)) % 3)
             if end - start >= MIN_SECRET_LENGTH:
-                forms.add(whole[start:end])
-    return forms - {""}
+                yield whole[start:end]
 
 
 def _pattern(secret: str, *, as_bytes: bool) -> str:
@@ -229,18 +269,36 @@ def _run_pattern(run: str, *, as_bytes: bool) -> str:
 @lru_cache(maxsize=512)
 def _character_pattern(char: str, *, as_bytes: bool) -> str:
     raw = char.encode("utf-8", "replace")
-    plain = raw.decode("latin-1") if as_bytes else char
+    plain = _as_pattern_text(char, as_bytes=as_bytes)
     # Repeats are bounded, so that a body of nothing but backslashes is read in time that grows with it.
-    percent = "".join(f"%(?:25){{0,4}}{_hexadecimal(f'{byte:02x}')}" for byte in raw)
+    octets = [_hexadecimal(f"{byte:02x}") for byte in raw]
+    percent = "".join(f"(?:%(?:25){{0,4}}|=(?:3[Dd]){{0,2}}){octet}" for octet in octets)
     units = char.encode("utf-16-be", "replace")
     # A backslash that is escaped once more each time that JSON is put into JSON.
     escape = "".join(rf"\\{{1,8}}u{_hexadecimal(units[index : index + 2].hex())}" for index in range(0, len(units), 2))
-    entities = rf"&#0{{0,8}}{ord(char)};|&#[xX]0{{0,8}}{_hexadecimal(f'{ord(char):x}')};"
-    named = {"&": "|&amp;", "<": "|&lt;", ">": "|&gt;", '"': "|&quot;", "'": "|&apos;", " ": r"|\+"}.get(char, "")
+    code = _hexadecimal(f"{ord(char):x}")
+    # Of JavaScript, Python, C and shells.
+    escape += "|" + "".join(rf"\\{{1,8}}x{octet}" for octet in octets)
+    escape += "|" + "".join(rf"\\{{1,8}}0?{byte:03o}" for byte in raw)
+    escape += rf"|\\{{1,8}}u\{{0{{0,6}}{code}\}}"
+    entities = rf"&#0{{0,8}}{ord(char)};?|&#[xX]0{{0,8}}{code};?"
+    named = "".join(f"|&{name}" for name in _entity_names(char)) + (r"|\+" if char == " " else "")
     if char == "\\":
         return f"(?:{percent}|{escape}|{entities})"
     slashes = "" if char.isalnum() else r"\\{0,8}"
     return f"(?:{percent}|{escape}|{entities}{named}|{slashes}{re.escape(plain)})"
+
+
+def _entity_names(char: str) -> list[str]:
+    """Return the names of a character in HTML: `amp;` and `amp` of `&`."""
+    from html.entities import html5
+
+    return sorted((name for name, value in html5.items() if value == char), key=len, reverse=True)
+
+
+def _as_pattern_text(text: str, *, as_bytes: bool) -> str:
+    """Return a text as it stands in a pattern: for bytes, each byte of its UTF-8 as the character of that number."""
+    return text.encode("utf-8", "replace").decode("latin-1") if as_bytes else text
 
 
 def _hexadecimal(digits: str) -> str:
@@ -252,7 +310,7 @@ def _place_patterns(places: Iterable[Place], *, as_bytes: bool) -> list[str]:
     """Return patterns of short secrets behind the names that they were sent by, in JSON, headers, URLs and XML."""
     patterns = []
     for name, secret in dict.fromkeys(places):
-        words = re.escape(name.encode("utf-8", "replace").decode("latin-1") if as_bytes else name)
+        words = re.escape(_as_pattern_text(name, as_bytes=as_bytes))
         words = re.sub(r"\\?-|_", "[-_]", words)
         separator = r"""[\s"'\\\]]{0,16}(?:[:=,>]|%(?:25){0,4}3[aAdD])[\s"'\\\[]{0,16}"""
         kind = r"(?:(?i:bearer|basic|digest|token|apikey)(?:\s|\+|%20){1,4})?"

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
-from nlapi.client.charsets import text_charset
+from nlapi.client.charsets import named_charset
 from nlapi.json_depth import is_deeper
 from nlapi.openapi.model import essence, is_json
-
-# Levels of an answer's JSON. Whoever writes or compares it later is recursive: YAML fails from 300 levels on.
-MAX_DEPTH = 100
-
-
-def parse_json(content: bytes) -> Any:
-    """Return the value of a JSON text. ValueError when it is none or has more than MAX_DEPTH levels."""
-    value = json.loads(content)
-    if is_deeper(value, MAX_DEPTH, content):
-        raise ValueError(f"the JSON has more than {MAX_DEPTH} levels")
-    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +86,35 @@ class _Content:
         vars(result)["content"] = content
 
 
+# Levels of an answer's JSON. Whoever writes or compares it later is recursive: YAML fails from 300 levels on.
+MAX_DEPTH = 100
+
+
+def parse_json(content: bytes) -> Any:
+    """Return the value of a JSON text, as `load_json`. ValueError when it is none or has more than MAX_DEPTH levels."""
+    value = load_json(content)
+    if is_deeper(value, MAX_DEPTH, content):
+        raise ValueError(f"the JSON has more than {MAX_DEPTH} levels")
+    return value
+
+
+# Numbers that a float may not hold, which `json` reads as infinite.
+_LARGE_NUMBER = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{309}")
+
+
+def load_json(content: bytes) -> Any:
+    """Return a JSON text as what can be written as JSON again (RFC 8259 §6). ValueError when it is none."""
+    if _LARGE_NUMBER.search(content):
+        return json.loads(content, parse_constant=lambda _: None, parse_float=finite_float)
+    return json.loads(content, parse_constant=lambda _: None)
+
+
+def finite_float(digits: str) -> float | None:
+    """Return a number; None for one such as 1e999, which is infinite as a float."""
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
 _T = TypeVar("_T")
 
 
@@ -137,6 +157,10 @@ class Result:
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
+    def list_header(self, name: str) -> str:
+        """Return the elements of a header that may be on several lines, with commas (RFC 9110 §5.3)."""
+        return ", ".join(value for key, value in self.headers if key.lower() == name.lower())
+
     @property
     def content_type(self) -> str:
         """The media type without its parameters, in lower case; "" when there is none."""
@@ -147,14 +171,14 @@ class Result:
         return self._derive("text", self._decode)
 
     def _decode(self) -> str:
-        content = self.content
-        # UTF-8 where no charset is named, as RFC 8259 §8.1 demands of JSON.
-        charset = (self.header("content-type") or "").partition("charset=")[2].partition(";")[0].strip(' "') or "utf-8"
-        return content.decode(text_charset(charset), "replace")
+        return self.content.decode(named_charset(self.header("content-type") or ""), "replace")
 
     def json(self) -> Any:
-        """Return the body as JSON. ValueError when it is not JSON."""
-        return json.loads(self.content)
+        """Return the body as JSON, with null for a NaN, and for a number that no float holds, such as 1e999.
+
+        ValueError when it is not JSON (`data` is None then).
+        """
+        return load_json(self.content)
 
     @property
     def data(self) -> Any:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
+from nlapi.client.digest import exact_json
 from nlapi.client.message import EndReason, Framing, Request, Result
-from nlapi.client.safe_text import single_line, strip_control
+from nlapi.client.safe_text import reveal_control, single_line
 
 # In characters: nobody reads more in a terminal or in the dialog of an MCP client, and an upload may have megabytes.
 MAX_PREVIEW_BODY = 100_000
+# Characters of a line of a preview that has to be cut.
+MAX_LINE = 240
 
 # A value or an object has no better name than "item"; a log has lines to everybody who reads one.
 _NOUNS = {Framing.LINES: "line", Framing.FRAMES: "line", Framing.EVENTS: "event"}
@@ -16,10 +20,11 @@ _NOUNS = {Framing.LINES: "line", Framing.FRAMES: "line", Framing.EVENTS: "event"
 
 def preview_request(request: Request) -> str:
     """Return a request as it will be sent, before credentials, as text for a person."""
-    lines = [f"{request.method} {request.url}", *(f"{name}: {value}" for name, value in request.headers)]
+    head = (f"{request.method} {request.url}", *(f"{name}: {value}" for name, value in request.headers))
+    lines = list(map(reveal_control, head))
     if request.content:
         lines += ["", preview_body(request)]
-    return strip_control("\n".join(lines))
+    return "\n".join(lines)
 
 
 def preview_body(request: Request) -> str:
@@ -30,8 +35,28 @@ def preview_body(request: Request) -> str:
     except UnicodeDecodeError:
         return f"({len(content):,} bytes)"
     if request.is_json:
-        text = format_json(json.loads(text))
-    return text if len(text) <= MAX_PREVIEW_BODY else f"{text[:MAX_PREVIEW_BODY]}… ({len(content):,} bytes)"
+        # What no value of Python holds (a key twice, a number of 20 digits behind the point) is shown as it is.
+        with suppress(ValueError, RecursionError):
+            text = format_json(exact_json(text))
+    text = shorten_lines(text, MAX_PREVIEW_BODY)
+    shown = reveal_control(text[:MAX_PREVIEW_BODY])
+    return shown if len(text) <= MAX_PREVIEW_BODY else f"{shown}… ({len(content):,} bytes)"
+
+
+def shorten_lines(text: str, length: int) -> str:
+    """Return a text in which long lines are cut in their middle, if it has more than `length` characters.
+
+    So a long value hides none that comes behind it.
+    """
+    if len(text) <= length:
+        return text
+    return "\n".join(map(_shorten_line, text.split("\n")))
+
+
+def _shorten_line(line: str) -> str:
+    if len(line) <= MAX_LINE:
+        return line
+    return f"{line[: MAX_LINE - 60]}… ({len(line):,} characters) …{line[-40:]}"
 
 
 def format_json(data: object) -> str:

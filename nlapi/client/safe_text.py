@@ -14,14 +14,15 @@ _ESCAPES = (
 
 # Unicode's Cf, Co, Cs and the fillers and variation selectors that render as nothing (FE0E and FE0F choose between
 # text and emoji, carry nothing else and stay). Ranges, because walking all of Unicode at import takes 0.3 s.
-_INVISIBLE = (
+INVISIBLE = (
     "\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ud800-\uf8ff\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb"
     "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
     "\U000f0000-\U0010ffff"
 )
 
-_REMOVED = re.compile(rf"{_ESCAPES}|[\x00-\x08\x0b-\x1f\x7f-\x9f{_INVISIBLE}]")
+REMOVED = re.compile(rf"{_ESCAPES}|[\x00-\x08\x0b-\x1f\x7f-\x9f{INVISIBLE}]")
+_HIDDEN = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{INVISIBLE}]")
 _NEWLINES = re.compile(r"\r\n|\u2028|\u2029")
 
 
@@ -31,7 +32,36 @@ def strip_control(text: str) -> str:
     plain = text if text.isascii() else text.replace("…", "")
     if plain.isascii() and plain.isprintable():
         return text
-    return _REMOVED.sub("", _NEWLINES.sub("\n", text))
+    return REMOVED.sub("", _NEWLINES.sub("\n", text))
+
+
+def strip_all(value: object) -> object:
+    """Return a JSON value with every text in it, keys too, as `strip_control` returns it."""
+    if isinstance(value, str):
+        return strip_control(value)
+    if isinstance(value, dict):
+        return {strip_all(key): strip_all(item) for key, item in value.items()}
+    return [strip_all(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def reveal_control(text: str) -> str:
+    """Return `text` with an escape of JSON in place of each character that `strip_control` would remove."""
+    # What is shown of a request is what is sent of it: a character that nobody sees may make another name of one.
+    if text.isascii() and text.isprintable():
+        return text
+    text = text.replace("\r\n", "\n")
+    return _HIDDEN.sub(lambda match: _escape(match[0]), text)
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[index : index + 2].hex()}" for index in range(0, len(units), 2))
+
+
+def has_invisible(value: object) -> bool:
+    """Return whether a JSON value has characters in it that a reader does not see."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return not text.isascii() and strip_control(text) != text
 
 
 def single_line(text: str) -> str:

@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus, urljoin
 
+from nlapi.client.charsets import named_charset
 from nlapi.client.limits import Limits
 from nlapi.client.masking import SecretMask, places_of, secret_mask
 from nlapi.client.message import EndReason, Request, Result
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 # The safe methods of RFC 9110 §9.2.1 without TRACE.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# Characters of an error about an answer, which may quote all of a header.
+MAX_REASON = 600
 
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _JITTER = random.SystemRandom()
@@ -232,7 +236,7 @@ class _SendCall:
             url = urljoin(request.url, location.strip().replace(" ", "%20")).partition("#")[0]
             target = urls.parse_url(url)
         except (UsageError, ValueError):
-            reason = f"was redirected to {strip_control(location)[:200]!r}, which nlapi does not follow"
+            reason = f"was redirected to {strip_control(location)!r}, which nlapi does not follow"
             raise self._send_error(reason, request) from None
         if target.origin == current.origin:
             return replace(request, url=url)
@@ -259,8 +263,9 @@ class _SendCall:
     def _send_error(self, reason: str, request: Request, hint: str = "") -> SendError:
         """Return the error for a request that was sent, or may have been: the outcome of a write is unknown then."""
         target = urls.parse_url(request.url)
-        line = strip_control(f"{request.method} {target.site}{target.path[:200]}: {reason}")[:600]
-        message = self._mask.text(line)
+        # Masked before it is cut: a cut secret is found no more, and is most of it.
+        text = self._mask.text(strip_control(f"{request.method} {target.site}{target.path[:200]}: {reason}"))
+        message = text if len(text) <= MAX_REASON else f"{text[:MAX_REASON]}…"
         if self.is_safe or not self.progress.has_started:
             return SendError(message, hint=hint)
         return OutcomeUnknownError(
@@ -279,8 +284,10 @@ class _SendCall:
         return replace(
             result,
             url=self._mask.text(result.url),
-            headers=tuple((name, str(self._mask.named_value(name, value))) for name, value in result.headers),
-            content=self._mask.body(result.content),
+            headers=tuple(
+                (self._mask.text(name), str(self._mask.named_value(name, value))) for name, value in result.headers
+            ),
+            content=self._mask.body(result.content, named_charset(result.header("content-type") or "")),
         )
 
 

@@ -10,7 +10,7 @@ from nlapi.errors import UsageError
 from nlapi.openapi.egress import ForbiddenAddressError, NetworkScope, check_host
 from nlapi.openapi.model import ABSOLUTE_URL, Server, as_list, as_map
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.openapi.urls import HttpUrl, is_http_url, parse_url, redact_url
+from nlapi.openapi.urls import HttpUrl, is_http_url, origin, parse_url, redact_url
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _ENVIRONMENT = re.compile(r"^env|environment|^stage$|^region$", re.IGNORECASE)
@@ -135,7 +135,7 @@ def environments(spec: Spec) -> dict[str, str]:
                     found.setdefault(_environment_name(choice), url)
             elif name := _environment_name(server.description):
                 found.setdefault(name, expand_server_url(server))
-    return {name: url for name, url in found.items() if is_http_url(url)}
+    return {name: url for name, url in found.items() if origin(url) is not None}
 
 
 def _environment_name(text: str) -> str:
@@ -157,11 +157,11 @@ def _check_url(url: str, label: str, hint: str) -> HttpUrl:
     return address
 
 
-def network_scope(operation: Operation, base_url: str | None = None) -> NetworkScope:
+def network_scope(operation: Operation, base_url: str | None = None, *, is_users: bool = True) -> NetworkScope:
     """Return the networks that the server of an operation may be in: any where the user named it.
 
-    UsageError as `server_url`.
+    Without `is_users` the base URL is one of the description's own. UsageError as `server_url`.
     """
-    if base_url is not None:
+    if base_url is not None and is_users:
         return NetworkScope.ANY
-    return operation.spec.origin.scope_of(parse_url(server_url(operation)))
+    return operation.spec.origin.scope_of(parse_url(server_url(operation, base_url)))

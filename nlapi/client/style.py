@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, unquote
 
+from nlapi.client.safe_text import strip_control
 from nlapi.errors import ArgumentError
 
 # `allowReserved` in a query. `#`, `&`, `+`, `[` and `]` are encoded all the same: they would end the value, or mean
@@ -36,6 +37,11 @@ DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
 
 SEPARATORS = {style: quote(mark) for style, mark in DELIMITERS.items()}
 
+# Characters that code pages of Windows turn into a slash or a backslash, beside these.
+_SEPARATORS = r"[/\\\u2044\u2215\u2216\u29f5\u29f8\xa5\u20a9]"
+# Escapes that a standard forbids and a server once took: of IIS, and overlong UTF-8 of ASCII.
+_LENIENT = re.compile(r"%[uU]([0-9a-fA-F]{4})|%[cC][01]%[89a-fA-B][0-9a-fA-F]|%[eE]0%8[01]%[89a-bA-B][0-9a-fA-F]")
+
 # More than any chain of proxies and servers decodes; a value that is still encoded after so many is meant to deceive.
 MAX_DECODINGS = 8
 
@@ -55,6 +61,8 @@ def compact_json(value: object) -> str:
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except (ValueError, RecursionError):
         raise ArgumentError("the value cannot be written as JSON", hint="NaN, Infinity, or nested too deeply") from None
+    except TypeError as error:
+        raise ArgumentError(f"the value cannot be written as JSON: {error}") from None
 
 
 def percent_encode(text: str, *, safe: str = "") -> str:
@@ -211,24 +219,36 @@ def _check_segment_text(text: str) -> None:
     # NFKC, as Java servers once took full-width dots for dots; a backslash is a slash to the
     # WHATWG URL parser (docs/design/009).
     plain = unicodedata.normalize("NFKC", _decode_fully(text))
-    if not plain.strip():
+    # Some file systems do not count characters that nobody sees (CVE-2014-9390).
+    # The pattern of Braille without a dot is one, too.
+    visible = strip_control(plain).replace("\u2800", "")
+    if not visible.strip():
         raise ArgumentError("a path parameter may not be empty")
     if re.search(r"[\x00-\x1f\x7f]", plain):
         raise ArgumentError("a path parameter may not hold line breaks or control characters")
-    segments = [segment.strip() for segment in re.split(r"[/\\]", plain)]
-    if "" in segments:
+    if "" in [segment.strip() for segment in re.split(r"[/\\]", plain)]:
         raise ArgumentError(
             f"{text[:100]!r} has an empty segment: a slash at its start or end, or two in a row",
             hint="give the bare name or id, without slashes around it",
         )
+    # What stands behind a semicolon is no part of a segment to servers of Java.
+    segments = [segment.partition(";")[0].strip() for segment in re.split(_SEPARATORS, visible)]
     if "." in segments or ".." in segments:
         raise ArgumentError(f"{text[:100]!r} has a dot segment, which leads to another place")
+
+
+def _lenient_character(match: re.Match[str]) -> str:
+    """Return the character of a `%uXXXX` of IIS, or of UTF-8 with more bytes than it needs."""
+    if match[1]:
+        return chr(int(match[1], 16))
+    *_, second, last = (int(octet, 16) for octet in match[0][1:].split("%"))
+    return chr((second & 0x3F) << 6 | last & 0x3F) if match[0].count("%") > 2 else chr((second & 3) << 6 | last & 0x3F)
 
 
 def _decode_fully(text: str) -> str:
     """Return the text percent-decoded until it no longer changes."""
     for _ in range(MAX_DECODINGS):
-        plain = unquote(text)
+        plain = unquote(_LENIENT.sub(_lenient_character, text))
         if plain == text:
             return plain
         text = plain

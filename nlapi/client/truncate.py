@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from nlapi.client.message import Result
+from nlapi.client.message import Result, finite_float
 from nlapi.client.preview import describe_end
 from nlapi.client.safe_text import strip_control
 from nlapi.openapi.model import is_json
@@ -108,13 +108,7 @@ def _parse_json(result: Result) -> object:
 
 
 def _load_json(text: str | bytes) -> object:
-    return json.loads(text, parse_constant=lambda _: None, parse_int=_parse_integer, parse_float=_parse_float)
-
-
-def _parse_float(digits: str) -> float | None:
-    """Return a number; None for one such as 1e999, which is infinite as a float."""
-    number = float(digits)
-    return number if math.isfinite(number) else None
+    return json.loads(text, parse_constant=lambda _: None, parse_int=_parse_integer, parse_float=finite_float)
 
 
 def _parse_integer(digits: str) -> int | str:

@@ -28,6 +28,8 @@ def validate_configuration(configuration: Configuration) -> list[Issue]:
 def _check_source(scope: CheckScope, key: object, version: Version) -> Iterator[Issue]:
     if ".." in PurePosixPath(version.source.replace("\\", "/")).parts:
         yield Issue.error(f"versions.{version.ref}.source", "it leads out of the folder of models", rule="source")
+    if not version.source.isprintable():  # a folder has such a name in attacks alone, and one with a NUL cannot be
+        yield Issue.error(f"versions.{version.ref}.source", "it has characters that cannot be seen", rule="source")
 
 
 def _check_shadow(scope: CheckScope, key: object, shadow: Shadow) -> Iterator[Issue]:

@@ -33,8 +33,8 @@ MAX_STORED_MATCHES = 4096
 MAX_STORED_PATH_CHARS = 300
 
 # A double is exact up to 15 digits; a longer number stays text, and its schema refuses it.
-_INTEGER = re.compile(r"-?\d{1,15}")
-_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
+_INTEGER = re.compile(r"-?\d{1,15}", re.ASCII)
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
 
 
 # Validators are compiled when they are first asked: all of them take 0.15 s and 6 MiB, and few operations are called.

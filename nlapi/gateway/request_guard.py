@@ -6,12 +6,11 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.json_depth import is_deeper
+from nlapi.serving import LOOPBACK_HOSTS, authority_of_origin, has_two_lengths, host_of
 
-LOOPBACK_HOSTS = frozenset(("127.0.0.1", "localhost", "[::1]"))
 # 8 KiB for one header and 100 headers, as Apache httpd by default (LimitRequestFieldSize, LimitRequestFields).
 MAX_HEADER_BYTES = 8 * 1024
 MAX_HEADERS = 100
@@ -33,7 +32,7 @@ class RequestGuard:
     """
 
     def __init__(self, hosts: Iterable[str] = ()) -> None:
-        self._hosts = LOOPBACK_HOSTS | {host.lower() for host in hosts}
+        self._hosts = LOOPBACK_HOSTS | {host.lower().strip("[]") for host in hosts}
 
     def check(self, headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
         """Return the headers by lower-case name. GatewayProblem 400, 403, 421, 431 or 501 when one is refused."""
@@ -45,11 +44,10 @@ class RequestGuard:
             # A proxy may use the first of two equal headers and a server the last (request smuggling).
             if name in by_name and name not in REPEATABLE_HEADERS:
                 raise _header_problem(400, name, "is there twice", "doubled_header")
-            if len(value) > MAX_HEADER_BYTES:
+            if len(name) + len(value) > MAX_HEADER_BYTES:
                 raise _header_problem(431, name, "is too long", "long_header")
             by_name[name] = value.decode("latin-1")
-        if "transfer-encoding" in by_name and "content-length" in by_name:
-            # RFC 9112 §6.1: one server ends the body by the length, another by the chunks; the rest is a new request.
+        if has_two_lengths(name for name, _ in headers):
             raise GatewayProblem(400, "the body has two lengths", code="framing", path="header.transfer-encoding")
         if by_name.get("transfer-encoding", "chunked").lower() != "chunked":
             message = "the body comes in a transfer coding that is not taken"
@@ -61,7 +59,10 @@ class RequestGuard:
 
     def _check_host(self, host: str) -> None:
         # DNS rebinding: a page whose name was pointed at this address still sends that name as its host.
-        name = host.lower().rpartition(":")[0] if ":" in host.rpartition("]")[2] else host.lower()
+        name = host_of(host)
+        if not name:  # RFC 9112 §3.2
+            message = f"the Host {host[:80]!r} is none" if host else "there is no Host"
+            raise GatewayProblem(400, message, code="malformed_host", path="header.host")
         if name not in self._hosts and "*" not in self._hosts:
             hint = "call it by the address it listens on, or start it with --allow-host"
             raise GatewayProblem(
@@ -70,7 +71,7 @@ class RequestGuard:
 
     def _check_origin(self, origin: str, host: str) -> None:
         # A browser sends the origin of the page; a request from another site's page is cross-site request forgery.
-        if urlsplit(origin).netloc.lower() != host.lower():
+        if authority_of_origin(origin) != host.lower():
             raise GatewayProblem(
                 403, f"requests from {origin[:80]!r} are not taken", code="foreign_origin", path="header.origin"
             )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from nlapi.gateway.secret_references import is_reference
+from nlapi.ip_addresses import ip_address, is_reserved
 from nlapi.issue import Issue
 from nlapi.routing.check_sections import CheckScope
 from nlapi.routing.model import CONTENT_PROTOCOLS, LLM_PROTOCOLS, Shard, ShardProtocol
 
 # Instance metadata of clouds hands out credentials to whoever can send a request there (server-side request forgery).
-_METADATA_HOSTS = frozenset(("metadata.google.internal", "metadata", "instance-data"))
+_METADATA_HOSTS = frozenset(
+    ("metadata.google.internal", "metadata.goog", "metadata.azure.internal", "metadata", "instance-data")
+)
+_HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.ASCII)
 _HTTP_SCHEMES = ("http", "https")
 _GRPC_SCHEMES = ("grpc", "grpcs")
 
@@ -25,7 +28,8 @@ _SECRET_WORDS = re.compile(r"auth|key|token|secret|cookie|password|credential", 
 _RESERVED_HEADERS = frozenset(
     (
         *("host", "content-length", "transfer-encoding", "connection", "content-type", "accept", "accept-encoding"),
-        *("te", "traceparent", "x-request-id", "nlapi-model", "nlapi-version", "nlapi-context"),
+        *("te", "trailer", "upgrade", "expect", "keep-alive", "proxy-connection", "proxy-authorization"),
+        *("traceparent", "x-request-id", "nlapi-model", "nlapi-version", "nlapi-context"),
     )
 )
 
@@ -94,28 +98,24 @@ def endpoint_fault(endpoint: str, protocol: ShardProtocol) -> str:
     # Private addresses are allowed, as shards are on private networks.
     try:
         parts = urlsplit(endpoint)
-        host, _ = parts.hostname or "", parts.port
+        host, port = (parts.hostname or "").rstrip("."), parts.port
     except ValueError:
         return "is no address"
-    if protocol in LLM_PROTOCOLS and ("?" in endpoint or "#" in endpoint):
+    if "#" in endpoint or ("?" in endpoint and protocol in LLM_PROTOCOLS):
         return "has a query or a fragment"
     if is_grpc(endpoint) and protocol is ShardProtocol.OPEN_INFERENCE:
-        if not parts.port or parts.path.strip("/"):
+        if not port or parts.path.strip("/"):
             return "is no grpc://host:port"
-    elif parts.scheme not in _HTTP_SCHEMES:
-        return "is no http or https address"
-    if not host:
+    elif parts.scheme not in _HTTP_SCHEMES or port == 0:
         return "is no http or https address"
     if parts.username is not None or parts.password is not None:
         return "holds a credential, which would end up in revisions and logs"
-    if host.rstrip(".").lower() in _METADATA_HOSTS:
-        return "is the address of a cloud's metadata"
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        # 0x7f000001 and 2130706433 are 127.0.0.1 for many resolvers, but not for `ipaddress`.
-        return "is a number in disguise" if host.replace(".", "").replace("0x", "").isdigit() else ""
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    if mapped.is_link_local:
-        return "is a link-local address, where clouds keep their metadata"
-    return "is no address of a replica" if mapped.is_unspecified or mapped.is_multicast else ""
+    address = ip_address(host)
+    if address is None:
+        if host in _METADATA_HOSTS:
+            return "is the address of a cloud's metadata"
+        return "" if _HOST_NAME.fullmatch(host) else "is no http or https address"
+    if is_reserved(host):
+        return "is a link-local or reserved address, where clouds keep their metadata"
+    # 0x7f000001 and 2130706433 are 127.0.0.1 for many resolvers, and nobody sees it.
+    return "" if ":" in host or host == str(address) else "is a number in disguise"

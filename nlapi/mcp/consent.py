@@ -19,7 +19,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from nlapi.client import preview
 from nlapi.client.message import Request
-from nlapi.client.safe_text import single_line, strip_control
+from nlapi.client.safe_text import reveal_control, single_line
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.amounts import amount_notes
@@ -134,7 +134,7 @@ def consent_question(prepared: Prepared) -> str:
     parts += [_body_text(request)] if request.content else []
     parts += setting_lines(prepared.settings)
     parts += amount_notes(prepared.written)
-    parts += [f"{single_line(name)}: {single_line(value)}" for name, value in request.headers]
+    parts += [f"{single_line(name)}: {single_line(reveal_control(value))}" for name, value in request.headers]
     return wrap_question(parts)
 
 
@@ -147,8 +147,8 @@ def wrap_question(parts: Iterable[str]) -> str:
 def _body_text(request: Request) -> str:
     """Return the body of a request, JSON without line breaks, so that a short one fits the three lines."""
     if request.content and request.is_json:
-        return strip_control(json.dumps(json.loads(request.content), ensure_ascii=False))
-    return strip_control(preview.preview_body(request))
+        return reveal_control(json.dumps(json.loads(request.content), ensure_ascii=False))
+    return preview.preview_body(request)
 
 
 def _wrap_lines(text: str) -> list[str]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 import anyio.to_thread
 import uvicorn
@@ -25,14 +24,13 @@ from nlapi.mcp.access import SCOPE_KEY, TeamCaller, TokenTable
 from nlapi.mcp.resource_server import ResourceServer
 from nlapi.mcp.server_state import SESSION_HEADER
 from nlapi.mcp.stdio import on_signal
-from nlapi.serving import open_listener
+from nlapi.serving import LOOPBACK_HOSTS, authority_of_origin, has_two_lengths, host_of, open_listener
 
 PATH = "/mcp"
 METRICS_PATH = "/metrics"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MAX_SESSIONS = 10_000
 MAX_BODY = 16 * 1024 * 1024
-LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 WILDCARD_HOSTS = ("0.0.0.0", "::")  # noqa: S104 - compared with, never listened on unless the user says so
 
 
@@ -71,7 +69,7 @@ def parse_listen_address(text: str, token: str = "") -> ListenAddress:
     UsageError if it is neither, or open to other machines without a token.
     """
     host, _, port = text.rpartition(":")
-    host = host.strip("[]").lower() or LOOPBACK_HOSTS[1]
+    host = host.strip("[]").lower() or "127.0.0.1"
     if not (port.isascii() and port.isdigit() and int(port) < 65536) or "/" in host:
         raise UsageError(f"--http {text!r} is not HOST:PORT", hint="such as --http 127.0.0.1:8000")
     address = ListenAddress(host=host, port=int(port), token=token)
@@ -113,7 +111,9 @@ class _HttpServer(uvicorn.Server):
 
     def __init__(self, app: ASGIApp, on_ready: Callable[[], None]) -> None:
         quiet: dict[str, Any] = {"log_config": None, "log_level": "critical", "access_log": False}
-        config = uvicorn.Config(app, ws="none", server_header=False, timeout_graceful_shutdown=1, **quiet)
+        # httptools, which uvicorn takes where it is installed, has no limit on a head, makes headers of trailers, and
+        # reads the body of a request that offers another protocol as the next request.
+        config = uvicorn.Config(app, http="h11", ws="none", server_header=False, timeout_graceful_shutdown=1, **quiet)
         super().__init__(config)
         self._on_ready = on_ready
 
@@ -218,11 +218,13 @@ class HttpGuard:
     # rebinding); the browser says so in Origin and Host. The SDK's own check knows no names for a server that listens
     # on every address.
     def _refusal(self, headers: Headers) -> PlainTextResponse | None:
-        host = _host_name(f"//{headers.get('host', '')}")
+        if has_two_lengths(name for name, _ in headers.raw):
+            return PlainTextResponse("The body has two lengths.", 400, {"connection": "close"})
+        host = host_of(headers.get("host", ""))
         if not self._is_allowed_host(host):
             return PlainTextResponse("This server is not known by that Host.", 421)
         origin = headers.get("origin")
-        if origin is not None and not self._is_allowed_host(_host_name(origin), page_host=host):
+        if origin is not None and not self._is_allowed_host(host_of(authority_of_origin(origin)), page_host=host):
             return PlainTextResponse("Pages of that Origin may not call this server.", 403)
         return None
 
@@ -243,15 +245,6 @@ def _has_token(authorization: str, token: str) -> bool:
     scheme, _, sent = authorization.partition(" ")
     # Compared in constant time; as bytes, since compare_digest refuses text outside ASCII.
     return bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(sent.strip().encode(), token.encode())
-
-
-def _host_name(url: str) -> str:
-    """Return the host of a Host or Origin header; "" for anything else, such as the page of a browser extension."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return ""
-    return (parts.hostname or "") if parts.scheme in ("", "http", "https") and "@" not in parts.netloc else ""
 
 
 def _is_loopback(host: str) -> bool:

@@ -11,7 +11,7 @@ import mcp_types as types
 
 from nlapi import bundled
 from nlapi.agent.operation_tools import DESCRIBE, FIND, READ
-from nlapi.client.safe_text import strip_control
+from nlapi.client.safe_text import strip_all
 from nlapi.errors import UsageError
 from nlapi.mcp.answers import answer_pages, answer_uri, call_text
 from nlapi.mcp.completion import argument_choices
@@ -137,7 +137,7 @@ def read_resource(uri: str, catalogue: ToolCatalogue) -> types.TextResourceConte
             return types.TextResourceContents(uri=uri, mime_type="text/markdown", text=describe_area(group, catalogue))
     if kind == "operation":
         content = {"note": DESCRIPTION_NOTE, **describe_operation(catalogue.tool(unquote(name)))}
-        description = strip_control(json.dumps(content, ensure_ascii=False, indent=1, default=str))
+        description = json.dumps(strip_all(content), ensure_ascii=False, indent=1, default=str)
         return types.TextResourceContents(uri=uri, mime_type="application/json", text=description)
     if kind == "argument":
         operation, argument, value = (*map(unquote, name.split("/", 2)), "", "")[:3]

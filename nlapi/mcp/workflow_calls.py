@@ -21,7 +21,7 @@ from nlapi.agent.repetition import is_uncertain
 from nlapi.client.auth import header_secrets
 from nlapi.client.masking import redact
 from nlapi.client.message import Result
-from nlapi.client.safe_text import single_line, strip_control
+from nlapi.client.safe_text import single_line, strip_all, strip_control
 from nlapi.errors import NlapiError, UsageError
 from nlapi.mcp.answers import answer_pages, answer_uri
 from nlapi.mcp.consent import ConsentSubject, Context, request_consent, wrap_question
@@ -247,7 +247,7 @@ def _answer(state: ServerState, context: Context, execution: _Execution, call: C
             name = f"{single_line(execution.entry.operation.id)} outputs"
             uri, description = answer_uri(shown.stored), f"All of them, in {pages}"
             links.append(types.ResourceLink(name=name, uri=uri, description=description, mime_type="text/plain"))
-    text = redact(strip_control(json.dumps(record, ensure_ascii=False, default=str)), hidden)
+    text = redact(json.dumps(strip_all(record), ensure_ascii=False, default=str), hidden)
     failed = run.state is not RunState.DONE
     content: list[types.ContentBlock] = [types.TextContent(text=text), *links]
     if failed:

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
@@ -19,6 +19,7 @@ from nlapi.issue import Issue, Level
 from nlapi.openapi import overlay
 from nlapi.openapi.cache import Cache, DuplicateKeys
 from nlapi.openapi.model import unescape_step
+from nlapi.openapi.schema_patterns import CompileTime
 from nlapi.openapi.schema_upgrade import SubtypeFamily, expand_subtypes, subtype_families, upgrade_schema
 
 # Nodes of a tree once its YAML aliases are followed; GitHub's description has 0.6 million.
@@ -75,13 +76,7 @@ def _large_json(data: bytes, source: str) -> tuple[object, DuplicateKeys] | None
     """Return the tree of a large plain JSON text in UTF-8, read without a copy of it; None for any other text."""
     if len(data) <= MAX_FLOW_YAML or data[:1] not in (b"{", b"["):
         return None
-    # Counted in the bytes, before parsing: the memory would be taken already.
-    if (objects := data.count(b"{") + data.count(b"[")) > MAX_OBJECTS or (values := data.count(b",")) > MAX_VALUES:
-        count, limit = (objects, MAX_OBJECTS) if objects > MAX_OBJECTS else (values, MAX_VALUES)
-        unit = "objects and lists" if objects > MAX_OBJECTS else "values"
-        raise DescriptionError(
-            f"{source} is too large: about {count:,} {unit}; nlapi reads up to {limit:,}", hint="split it"
-        )
+    _check_counts(data.count(b"{") + data.count(b"["), data.count(b","), source)
     try:
         tree = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -90,6 +85,15 @@ def _large_json(data: bytes, source: str) -> tuple[object, DuplicateKeys] | None
     return tree, _json_duplicate_keys(data) if len(data) <= MAX_DUPLICATE_SEARCH and _may_have_duplicates(
         data, keys
     ) else DuplicateKeys()
+
+
+def _check_counts(objects: int, values: int, source: str) -> None:
+    """Refuse a JSON text with too many opening brackets or commas, before it is parsed and takes the memory."""
+    for count, limit, unit in ((objects, MAX_OBJECTS, "objects and lists"), (values, MAX_VALUES, "values")):
+        if count > limit:
+            raise DescriptionError(
+                f"{source} is too large: about {count:,} {unit}; nlapi reads up to {limit:,}", hint="split it"
+            )
 
 
 def _count_keys(tree: Any, source: str) -> int:
@@ -142,6 +146,7 @@ def _read_text(text: str, source: str) -> tuple[object, DuplicateKeys]:
     """Return the tree of a text: as JSON if it looks like it, else, or if it is small flow style, as YAML."""
     if text.lstrip()[:1] not in ("{", "["):
         return _read_yaml(text, source)
+    _check_counts(text.count("{") + text.count("["), text.count(","), source)
     try:
         tree = orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -170,11 +175,11 @@ def _json_duplicate_keys(text: str | bytes) -> DuplicateKeys:
 def _parses_as_yaml(text: str) -> bool:
     import yaml
 
-    from nlapi.openapi.yaml import load
+    from nlapi.openapi.yaml import TooManyNodesError, load
 
     try:
         load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, TooManyNodesError):
         return False
     return True
 
@@ -182,10 +187,13 @@ def _parses_as_yaml(text: str) -> bool:
 def _read_yaml(text: str, source: str) -> tuple[object, DuplicateKeys]:
     import yaml
 
-    from nlapi.openapi.yaml import load
+    from nlapi.openapi.yaml import MAX_NODES as MAX_YAML_NODES
+    from nlapi.openapi.yaml import TooManyNodesError, load
 
     try:
         tree, duplicates = load(text)
+    except TooManyNodesError:
+        raise DescriptionError(f"{source} is too large: more than {MAX_YAML_NODES:,} nodes", hint="split it") from None
     except yaml.MarkedYAMLError as error:
         if (with_spaces := _tabs_to_spaces(text)) != text:
             return _read_yaml(with_spaces, source)
@@ -271,12 +279,17 @@ class Document:
         return Registry[Any]().with_resource("", DRAFT202012.create_resource(self.tree)).resolver()
 
     @cached_property
+    def _compile_time(self) -> CompileTime:
+        return CompileTime()
+
+    @cached_property
     def _families(self) -> Mapping[str, SubtypeFamily]:
         return subtype_families(self.tree)
 
     def schema(self, node: object, *, is_component: bool = False) -> Any:
         """Return a schema in the 3.1 dialect; `is_component` for a component, as opposed to a use of one."""
-        schema = upgrade_schema(node, self.minor)
+        with self._compile_time.spent():
+            schema = upgrade_schema(node, self.minor)
         return expand_subtypes(schema, self._families, is_component=is_component) if self._families else schema
 
     def lookup(self, ref: str) -> Any:
@@ -314,15 +327,21 @@ def read_document(
     # Before joining: files of a description that nlapi cannot read are not fetched.
     version = _version(tree, source)
     tree, unresolved, join_issues = join(tree) if join else (tree, {}, ())
-    tree, issues = overlay.apply_overlays(tree, overlays) if overlays else (tree, ())
-    return Document(
+    document = Document(
         tree=tree,
         source=source,
         version=version,
-        issues=(*map(_duplicate_key_issue, duplicates), *join_issues, *issues),
+        issues=(*map(_duplicate_key_issue, duplicates), *join_issues),
         unresolved=unresolved,
-        may_have_hints=b"x-nlapi" in data or bool(overlays) or join is not None,
+        may_have_hints=b"x-nlapi" in data or join is not None,
     )
+    return add_overlays(document, overlays) if overlays else document
+
+
+def add_overlays(document: Document, overlays: Sequence[overlay.Overlay]) -> Document:
+    """Return a copy of a Document with overlays applied in order. DescriptionError when it grows too large."""
+    tree, issues = overlay.apply_overlays(document.tree, overlays)
+    return replace(document, tree=tree, issues=(*document.issues, *issues), may_have_hints=True)
 
 
 def resolve_pointer(tree: Any, pointer: str) -> Any:

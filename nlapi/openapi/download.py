@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from nlapi.errors import FetchError, UsageError
+from nlapi.ip_addresses import ip_address
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.connection_errors import ConnectionFailure, explain_connection_error
 from nlapi.openapi.egress import ForbiddenAddressError, NetworkScope, check_host, proxy_url, scope_of_peer
-from nlapi.openapi.urls import HttpUrl, ip_address, is_http_url, parse_url, redact_url
+from nlapi.openapi.urls import HttpUrl, is_http_url, parse_url, redact_url
 
 if TYPE_CHECKING:
     import httpx2
@@ -88,7 +89,13 @@ class DownloadCall:
                 links = ", ".join(response.headers.get_list("link"))
                 data = await _read_body(response, self.url, self.max_bytes) if response.is_success else b""
                 return data, links
-        except (TimeoutError, httpx2.HTTPError, httpcore2.NetworkError, httpcore2.ProtocolError) as error:
+        except (
+            TimeoutError,
+            httpx2.HTTPError,
+            httpx2.InvalidURL,
+            httpcore2.NetworkError,
+            httpcore2.ProtocolError,
+        ) as error:
             raise FetchError(f"{redact_url(self.url)} cannot be read: {type(error).__name__}") from None
 
     async def _download(self, scope: NetworkScope) -> FetchedDescription:
@@ -105,14 +112,15 @@ class DownloadCall:
                     address = _parse_source_url(self.url)
                     if self.same_origin and address.origin != first.origin:
                         raise FetchError(f"{first.site} redirects to {address.site}, another server")
-                    # The user chose the first host, which may be private; a redirect must not choose a private one
-                    # (SSRF), and the name of the first must not lead to one later.
-                    hop_scope = scope if address.host == first.host else NetworkScope.PUBLIC
+                    # The user chose the first server, which may be private; a redirect must not choose a private one
+                    # (SSRF), also not another port, and the name of the first must not lead to one later.
+                    is_first = address.origin == first.origin or address == first.upgraded(address.target)
+                    hop_scope = scope if is_first else NetworkScope.PUBLIC
                     async with self._open(address, context, hop_scope) as response:
                         network = _network(address, response)
                         if (description := await self._read(response, network)) is not None:
                             return description
-                    scope = network if address.host == first.host else scope
+                    scope = network if is_first else scope
         except ForbiddenAddressError as error:
             address = _parse_source_url(self.url)
             target = address.site if address.origin == first.origin else f"redirected to {address.site}, which"
@@ -123,6 +131,8 @@ class DownloadCall:
             raise FetchError(
                 f"{redact_url(self.url)} did not answer in time", hint="is it reachable from here?"
             ) from None
+        except httpx2.InvalidURL as error:
+            raise FetchError(f"{redact_url(self.url)} is no URL: {error}") from None
         except (httpx2.HTTPError, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as error:
             failure = explain_connection_error(error) or ConnectionFailure(reason=str(error))
             hint = failure.hint or "is it reachable from here?"
@@ -143,10 +153,12 @@ class DownloadCall:
         proxy = proxy_url(address)
         backend = CheckedBackend(NetworkScope.ANY if proxy else scope)
         cached = self.cache.load_download(self.url) if self.cache else None
+        conditions = cached.conditions if cached else {}
         async with (
             PoolTransport(open_pool(proxy, backend, context)) as transport,
             httpx2.AsyncClient(transport=transport, timeout=self.seconds, headers=_HEADERS) as client,
-            client.stream("GET", self.url, headers=cached.conditions if cached else {}) as response,
+            # The URL that was checked: another library may read another host in what was written.
+            client.stream("GET", f"{address.site}{address.target}", headers=conditions) as response,
         ):
             yield response
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from nlapi.openapi.urls import HttpUrl, ip_address, is_http_url, is_public, is_reserved, parse_url
+from nlapi.ip_addresses import ip_address, is_public, is_reserved
+from nlapi.openapi.urls import HttpUrl, is_http_url, parse_url
 from nlapi.openapi.urls import origin as parse_origin
 
 
@@ -85,10 +86,11 @@ def check_host(address: HttpUrl, scope: NetworkScope) -> None:
     """Raise ForbiddenAddressError for a host that is outside the scope by its writing alone, without a lookup."""
     if scope is NetworkScope.ANY:
         return
-    is_name = ip_address(address.host) is None
-    if (is_name and scope is NetworkScope.PUBLIC and address.is_local_name) or (
-        not is_name and not is_allowed(address.host, scope)
-    ):
+    if ip_address(address.host) is not None:
+        is_outside = not is_allowed(address.host, scope)
+    else:
+        is_outside = address.is_metadata_name or (scope is NetworkScope.PUBLIC and address.is_local_name)
+    if is_outside:
         raise ForbiddenAddressError(address.host, address.host)
 
 

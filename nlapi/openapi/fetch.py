@@ -222,8 +222,12 @@ class DescriptionFiles:
             )
         if not self.is_remote:
             path = Path(self.folder) / location
-            if not path.is_file():
-                raise self._failure(location, f"no such file: {self._display_path(location)}")
+            try:
+                is_file = path.is_file()
+            except OSError:  # a name that is too long
+                is_file = False
+            if not is_file:
+                raise self._failure(location, f"no such file: {self._display_path(location)[:200]}")
             return fetch(str(path), max_bytes=remaining).data
         # The clock starts with the first download, not when the root was read.
         self._deadline = self._deadline or time.monotonic() + MAX_DOWNLOAD_SECONDS

@@ -33,6 +33,9 @@ SEPARATELY_DESCRIBED_HEADERS = {
 METHOD_OVERRIDE_HEADERS = frozenset(("x-http-method-override", "x-http-method", "x-method-override"))
 """Headers that make many servers treat a request as one of another method."""
 
+PATH_OVERRIDE_HEADERS = frozenset(("x-original-url", "x-original-uri", "x-rewrite-url"))
+"""Headers that make some servers treat a request as one to another path."""
+
 SAFE_OVERRIDE_METHODS = ("GET", "HEAD")
 """The methods that an override header may ask for: safe ones, which need no consent (RFC 9110 §9.2.1)."""
 
@@ -57,12 +60,21 @@ def header_refusal(name: str) -> str:
     """Return the reason why a header parameter of this name is left out, or ""."""
     if not TOKEN.fullmatch(name):
         return "it is not the name of a header"
-    # A GET could become a DELETE on the server, after the user agreed to a read.
-    if name.lower() in METHOD_OVERRIDE_HEADERS:
+    if overrides_request(name):
         return "with it a call would be another than the one that consent was asked for"
     if name.lower() in SEPARATELY_DESCRIBED_HEADERS:
         return f"{SEPARATELY_DESCRIBED_HEADERS[name.lower()]} says what is sent"
-    return "it belongs to HTTP" if name.lower() in PROTOCOL_HEADERS else ""
+    return "it belongs to HTTP" if _dashed(name) in PROTOCOL_HEADERS else ""
+
+
+def overrides_request(name: str) -> bool:
+    """Return whether a header makes servers take another method or path: a DELETE, where the user agreed to a GET."""
+    return _dashed(name) in METHOD_OVERRIDE_HEADERS | PATH_OVERRIDE_HEADERS
+
+
+def _dashed(name: str) -> str:
+    """Return the name of a header as gateways of scripts (CGI, WSGI) take it: an underscore is a dash to them."""
+    return name.lower().replace("_", "-")
 
 
 def as_map(value: object) -> Mapping[str, Any]:

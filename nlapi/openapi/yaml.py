@@ -16,10 +16,18 @@ except ImportError:  # PyYAML was built without libyaml
 # Entries that merge keys (`<<`) may add to a document; chained, they grow with the square of its length.
 MAX_SPREAD = 1_000_000
 
+# Nodes of a document, keys and values alike, without its aliases: each takes 370 bytes until all is read. The largest
+# description has 1.9 million values.
+MAX_NODES = 4_000_000
+
 # Digits of an integer: a JSON number (a double) ends at 309, and `int` takes quadratic time.
 MAX_DIGITS = 300
 
 _TAG = "tag:yaml.org,2002:"
+
+
+class TooManyNodesError(Exception):
+    """A document with more than MAX_NODES nodes."""
 
 
 class _Loader(_Base):
@@ -29,6 +37,16 @@ class _Loader(_Base):
         super().__init__(text)
         self.duplicates: list[tuple[str, int]] = []
         self.spread = 0
+        self.nodes = 0
+
+    def descend_resolver(self, current_node: object, current_index: object) -> None:
+        """Count the nodes; PyYAML calls this for each, for resolvers by path, which are not used here."""
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise TooManyNodesError
+
+    def ascend_resolver(self) -> None:
+        """Do nothing: there are no resolvers by path."""
 
     def flatten_mapping(self, node: Any) -> None:
         """Expand merge keys: the map's own keys win, then those of the map that is merged first."""

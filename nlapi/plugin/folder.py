@@ -30,6 +30,7 @@ STAGING = ".nlapi-plugin-build"
 
 # A folder given by mistake, such as a home, must not be read whole; the largest plugin measured has 103 files.
 MAX_FILES = 10_000
+MAX_BYTES = 256 * 1024 * 1024
 # Folders with code that are not read, and are named all the same.
 FOREIGN_FOLDERS = frozenset(("__pycache__", "node_modules"))
 IGNORED_NAMES = frozenset((".git", "__pycache__", ".DS_Store", "node_modules", STAGING))
@@ -185,7 +186,10 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     if len(paths) > MAX_FILES:
         raise UsageError(f"{folder} has more than {MAX_FILES:,} files: it is no plugin of nlapi's")
     try:
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if _is_file(path)}
+        files = [path for path in paths if _is_file(path)]
+        if sum(path.stat().st_size for path in files) > MAX_BYTES:
+            raise UsageError(f"{folder} has more than {MAX_BYTES:,} bytes: it is no plugin of nlapi's")
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
     except OSError as error:
         raise NlapiError(f"{error.filename} cannot be read: {error.strerror}") from None
 

@@ -24,6 +24,8 @@ HOOK = "hooks/consent.sh"
 SESSION = "hooks/session.sh"
 EVENT = "hooks/event.sh"
 MCP = ".mcp.json"
+# What Claude Code runs before each tool, and reads to know what to run.
+CLIENT_FILES = (EVENT, HOOK, HOOKS, ".claude-plugin/plugin.json")
 ENVIRONMENT = "runtime/environment.sh"
 
 CODEX = ".codex-plugin/plugin.json"

@@ -29,15 +29,16 @@ class SchemaReader:
         """Return the schema with its `$ref` and `allOf` merged into one; unions stay."""
         cached = self._flat.get(id(schema))
         if cached is None:
-            cached = (schema, self._merge(schema, frozenset()))
+            cached = (schema, self._merge(schema, set()))
             self._flat[id(schema)] = cached
         return cached[1]
 
-    def _merge(self, schema: object, visited: frozenset[str]) -> Schema:
+    def _merge(self, schema: object, visited: set[str]) -> Schema:
+        """Return the schema merged; a `$ref` in `visited` adds nothing, as it is merged already or being merged."""
         if isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
             if schema["$ref"] in visited:
                 return {}
-            visited = visited | {schema["$ref"]}
+            visited.add(schema["$ref"])
         followed = self.follow(schema)
         if "allOf" not in followed:
             return followed

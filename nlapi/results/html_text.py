@@ -16,6 +16,7 @@ _CELL_ELEMENTS = frozenset(("td", "th"))
 _MARKUP = re.compile(r"<(?=[a-zA-Z/!?])")
 # Quotes count behind `=` only, as in HTML. Possessive: a failed match is not tried in other ways.
 _TAG = re.compile(r"""<(/?)([a-zA-Z][^\s/>]*+)(?:[^>=]++|=\s*+(?:"[^"]*+"|'[^']*+')?+)*+>""")
+_LONG_NUMBER = re.compile(r"&#((?:[xX][0-9a-fA-F]|[0-9])[0-9a-fA-F]{30})")
 _RAW_ENDS = {name: re.compile(rf"</{name}\b", re.IGNORECASE) for name in _RAW_ELEMENTS}
 
 
@@ -28,7 +29,7 @@ def visible_text(document: str) -> str:
     while (markup := _MARKUP.search(document, position)) is not None:
         target = title if in_title else parts
         if in_title or not hidden_depth:
-            target.append(html.unescape(document[position : markup.start()]))
+            target.append(_unescape(document[position : markup.start()]))
         tag = _TAG.match(document, markup.start())
         if tag is None:
             position = _end_of_other_markup(document, markup.start())
@@ -50,8 +51,14 @@ def visible_text(document: str) -> str:
         elif name in _CELL_ELEMENTS and not is_end:
             parts.append(" | ")
     if not hidden_depth:
-        (title if in_title else parts).append(html.unescape(document[position:]))
+        (title if in_title else parts).append(_unescape(document[position:]))
     return _lines(parts) or _lines(title)
+
+
+def _unescape(text: str) -> str:
+    """Return a text with its character references resolved; a number of more digits than any character stays."""
+    # Python reads no number of more than 4,300 digits.
+    return html.unescape(_LONG_NUMBER.sub(r"&amp;#\1", text))
 
 
 def _end_of_other_markup(document: str, start: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nlapi.client.message import Result
-from nlapi.client.safe_text import strip_control
+from nlapi.client.safe_text import strip_all
 from nlapi.client.truncate import NOTE_KEY, answer_frame, dump_json, fit_data
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Operation
@@ -117,8 +117,9 @@ def model_view(
         view = {"data": fit_bytes(contents.data, room, size=len(result.content), characters=characters)}
     if handle and NOTE_KEY in view:
         view[NOTE_KEY] = f"{view[NOTE_KEY]}; the tool `result` reads the rest"
-    # The names of fields are texts of the API too.
-    return strip_control(dump_json({**frame, **view}))
+    # The names of fields are texts of the API too. They are cleaned one by one: an escape sequence in JSON would take
+    # the quotation mark behind it along.
+    return dump_json(strip_all({**frame, **view}))
 
 
 def _fits(data: object, room: int) -> bool:

@@ -8,7 +8,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from nlapi.client.safe_text import single_line, strip_control
+from nlapi.client.safe_text import single_line, strip_all
 from nlapi.client.truncate import NOTE_KEY, UNTRUSTED, dump_json
 from nlapi.errors import UsageError
 from nlapi.resources.identity import fields_of, name_of, text_of
@@ -29,7 +29,7 @@ def run_query(query: ResultQuery, contents: Contents, *, limit: int = MAX_VIEW) 
     """
     try:
         # The names of fields are texts of the API, as are the values of groups.
-        return strip_control(dump_json(_answer_query(query, contents, limit)))
+        return dump_json(strip_all(_answer_query(query, contents, limit)))
     except RecursionError:
         raise UsageError(f"{query.handle} is nested too deep for that query") from None
 

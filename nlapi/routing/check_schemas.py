@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from nlapi.combined_schemas import largest_exceeds
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import DECIDING_KINDS
 from nlapi.routing.check_references import nearest_hint
@@ -17,6 +18,9 @@ Schema = Mapping[str, Any]
 
 # Levels of objects and arrays that are compared, so that a recursive schema ends.
 MAX_COMPARED_DEPTH = 8
+# Schemas that one value may be held against. 65,000 take 5 s to say what is wrong, and 2^20 do not end; the largest of
+# real descriptions have a few hundred alternatives.
+MAX_COMBINED = 2_000
 
 
 SchemaKey: TypeAlias = tuple[str, object, str]
@@ -117,6 +121,9 @@ def _schema_issue(location: str, schema: Any) -> Issue | None:
     # Imported on use: `decide` runs without jsonschema.
     from jsonschema import Draft202012Validator
 
+    if largest_exceeds(schema, MAX_COMBINED):
+        message = f"it holds one value against more than {MAX_COMBINED:,} schemas"
+        return Issue.error(location, message, "combine fewer with allOf, anyOf and oneOf", "invalid-schema")
     problem = next(iter(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema)), None)
     if problem is None:
         return None

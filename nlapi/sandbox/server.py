@@ -29,7 +29,7 @@ from nlapi.sandbox.validation import (
     check_request,
     take_body_credentials,
 )
-from nlapi.serving import Message, Receive, Send, open_listener, raw_path
+from nlapi.serving import Message, Receive, Send, has_two_lengths, open_listener, raw_path
 
 # A callback after each request: method, path, status of the answer, and the reason of a refusal or "".
 OnRequest = Callable[[str, str, int, str], None]
@@ -79,6 +79,8 @@ class Sandbox:
         path = raw_path(scope)
         reason = ""
         try:
+            if has_two_lengths(name for name, _ in scope["headers"]):
+                raise RequestProblem(400, "the body has two lengths", headers=[("connection", "close")])
             content = await _body(receive)
             response = self.respond(_raw_request(scope, path, content), _origin(scope))
         except RequestProblem as problem:

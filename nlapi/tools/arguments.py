@@ -42,6 +42,9 @@ MAX_FAULTS = 3
 # The validator recurses, also in parts that are not Python, where an overflow of the stack ends the process instead of
 # raising RecursionError.
 MAX_NESTED = 60
+# Of a number; an API that takes a longer one has not been seen.
+MAX_DIGITS = 1_000
+MAX_BITS = 3_322
 
 
 def coerce(text: str, schema: Mapping[str, object], definitions: Mapping[str, object] | None = None) -> object:
@@ -269,8 +272,8 @@ def check(tool: Tool, arguments: Mapping[str, Any], *, partial: bool = False, pe
     faults = list(_unknown_arguments(tool, arguments))
     if not partial:
         faults += _missing_arguments(tool, arguments)
-    if not faults and _is_too_deep(arguments):
-        faults = [("the arguments are nested too deeply", f"at most {MAX_NESTED} levels")]
+    if not faults and (fault := _unwritable(arguments)):
+        faults = [fault]
     if not faults:
         input_schema = {**tool.input_schema, "required": []} if partial else tool.input_schema
         schema = VALIDATOR(input_schema, format_checker=_format_checker())
@@ -287,12 +290,16 @@ def check(tool: Tool, arguments: Mapping[str, Any], *, partial: bool = False, pe
         raise ArgumentError(f"{tool.operation.id}: {text}", hint=next((hint for _, hint in faults if hint), ""))
 
 
-def _is_too_deep(arguments: Mapping[str, Any]) -> bool:
+def _unwritable(arguments: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the fault of arguments that have no text in JSON; None where they have one."""
     level: list[Any] = [arguments]
     for _ in range(MAX_NESTED + 1):
-        children = [node.values() if isinstance(node, Mapping) else node for node in level]
-        level = [child for group in children for child in group if isinstance(child, Mapping | list)]
-    return bool(level)
+        children = [child for node in level for child in (node.values() if isinstance(node, Mapping) else node)]
+        # Python writes no longer number (CVE-2020-10735), in a message neither.
+        if any(isinstance(child, int) and child.bit_length() > MAX_BITS for child in children):
+            return f"a number has more than {MAX_DIGITS:,} digits", "give it as a text, where the API takes one"
+        level = [child for child in children if isinstance(child, Mapping | list)]
+    return ("the arguments are nested too deeply", f"at most {MAX_NESTED} levels") if level else None
 
 
 def _unknown_arguments(tool: Tool, arguments: Mapping[str, object]) -> list[tuple[str, str]]:

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from nlapi.client.safe_text import has_invisible
 from nlapi.openapi.gc_paused import gc_paused
 from nlapi.openapi.hints import extension_fields, is_hidden, read_hints
 from nlapi.openapi.model import Body, Parameter, Schema, is_form, may_be_json
+from nlapi.openapi.parse import MAX_PARAMETERS
 from nlapi.openapi.references import is_cyclic
 from nlapi.openapi.schema_upgrade import SCHEMA_KEYWORDS, SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.names import argument_name, tool_names
+from nlapi.tools.schema_size import fit_schema
 from nlapi.tools.text import first_sentence, has_words_of, plain_text
 from nlapi.tools.tool import Place, Tool
 from nlapi.tools.units import amount_schema
@@ -34,6 +37,8 @@ MAX_INLINE = 4
 MAX_MERGED = 100
 
 ANNOTATIONS = frozenset(("title", "description", "examples", "default", "deprecated", "$comment", "x-nlapi"))
+# Keywords whose values are sent or compared as they are.
+_EXACT_KEYWORDS = ("default", "const", "pattern", "format", "examples", "dependentRequired")
 # Keywords that hold the targets of `$ref`s; those that are used become `$defs` of the tool.
 DEFINITIONS = ("$defs", "definitions")
 
@@ -150,14 +155,14 @@ class SchemaPool:
             if key in OMITTED or key.startswith("x-nlapi"):
                 continue
             if key in SCHEMA_MAP_KEYWORDS and isinstance(value, Mapping):
-                omitted = self.hidden_properties(node) if key == "properties" else frozenset()
+                omitted = self._omitted(node) if key == "properties" else frozenset()
                 result[key] = {name: self._rewrite(item, refs) for name, item in value.items() if name not in omitted}
             elif key in SCHEMA_LIST_KEYWORDS:
                 result[key] = [self._rewrite(item, refs) for item in value]
             elif key in SCHEMA_KEYWORDS:
                 result[key] = self._rewrite(value, refs)
             elif key == "required":
-                omitted = self.hidden_properties(node)
+                omitted = self._omitted(node)
                 if visible := [name for name in value if name not in omitted]:
                     result[key] = visible
             elif key == "examples":
@@ -166,6 +171,10 @@ class SchemaPool:
             else:
                 result[key] = value
         return amount_schema(_shorten(_with_items(result)), read_hints(node).unit)
+
+    def _omitted(self, schema: Schema) -> frozenset[str]:
+        """Return the properties of an object within an argument that a model is not shown."""
+        return self.hidden_properties(schema) | frozenset(filter(has_invisible, schema.get("properties", ())))
 
     def _reference(self, node: Mapping[str, Any], refs: set[str]) -> Any:
         siblings = {key: value for key, value in node.items() if key in ("description", "default", "deprecated")}
@@ -222,8 +231,10 @@ def _with_items(schema: dict[str, Any]) -> dict[str, object]:
 
 
 def _shorten(schema: dict[str, Any]) -> dict[str, object]:
-    """Return the schema with its enum and its description cut to what a model should be shown."""
-    if len(choices := schema.get("enum", ())) > MAX_ENUM:
+    """Return the schema with its enum and its description cut to what a model should be shown, and to what one sees."""
+    for key in [key for key in _EXACT_KEYWORDS if key in schema and has_invisible(schema[key])]:
+        del schema[key]
+    if len(choices := schema.get("enum", ())) > MAX_ENUM or has_invisible(choices):
         del schema["enum"]
         first_choices = ", ".join(map(str, choices[:5]))
         schema["description"] = f"{schema.get('description', '')} One of {len(choices):,}: {first_choices}, ...".strip()
@@ -328,7 +339,7 @@ class _ArgumentBuilder:
         schema["additionalProperties"] = self.additional
         if definitions := self.pool.definitions(self.refs):
             schema["$defs"] = definitions
-        return schema
+        return fit_schema(schema)
 
     def _portable(self, schema: object) -> object:
         portable, refs = self.pool.portable(schema)
@@ -361,7 +372,7 @@ class _ArgumentBuilder:
         if body.has_credentials_only:
             return
         flat = self.pool.flat_object(body.schema) if _has_properties(body.content_type) else None
-        if flat is None:
+        if flat is None or len({*flat["properties"], *flat.get("required", ())}) > MAX_PARAMETERS:
             self._add_whole_body(body)
             return
         hidden_names = self.pool.hidden_properties(flat)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from nlapi.client.message import Result
+from nlapi.client.message import Result, body_size
 from nlapi.resources.answers import extract_list
 from nlapi.resources.envelope import value_at
 from nlapi.tools.answer_view import lowercase_headers, next_arguments, page_arguments
@@ -17,6 +17,8 @@ from nlapi.tools.tool import Call
 # Bounds of a person's `--all`: what a terminal and a table can still be asked for. Both are options.
 MAX_ITEMS = 10_000
 MAX_PAGES = 1_000
+# Bytes of the bodies of all pages together, which take six times as much memory as values.
+MAX_BYTES = 200_000_000
 
 Send = Callable[[Call], Awaitable[Result]]
 PageListener = Callable[["PageSeries"], None]
@@ -31,6 +33,8 @@ class SeriesEnd(StrEnum):
     """as many entries as were asked for have come"""
     PAGES = "pages"
     """as many pages as were asked for have come"""
+    SIZE = "size"
+    """as many bytes as are read at most have come"""
     FAILED = "failed"
     """an answer was no success"""
     NO_LIST = "no list"
@@ -47,6 +51,8 @@ class PageSeries:
 
     entries: list[Any] = field(default_factory=list)
     pages: int = 0
+    size: int = 0
+    """the bytes of the bodies of these pages"""
     last: Result | None = None
     total: int | None = None
     """the number of entries in all that the API tells, if it does"""
@@ -59,6 +65,7 @@ async def read_pages(
     *,
     max_items: int = MAX_ITEMS,
     max_pages: int = MAX_PAGES,
+    max_bytes: int = MAX_BYTES,
     listener: PageListener | None = None,
     series: PageSeries | None = None,
 ) -> PageSeries:
@@ -79,6 +86,7 @@ async def read_pages(
         if part is None or not isinstance(entries, list):
             return _ended(series, SeriesEnd.NO_LIST)
         series.entries += entries
+        series.size += body_size(result)
         series.pages += 1
         series.total = part.total if part.total is not None else series.total
         if listener is not None:
@@ -90,14 +98,14 @@ async def read_pages(
             return _ended(series, SeriesEnd.ITEMS)
         if following is None:
             return series
-        if series.pages >= max_pages:
-            return _ended(series, SeriesEnd.PAGES)
+        if series.pages >= max_pages or series.size >= max_bytes:
+            return _ended(series, SeriesEnd.PAGES if series.pages >= max_pages else SeriesEnd.SIZE)
         if not following:
             return _ended(series, SeriesEnd.UNDESCRIBED)
         if all(following.get(name) == call.arguments.get(name) for name in page_arguments(call.tool)):
             # The same page again, as long as it can be: it has the entries of this one too.
             series.entries.clear()
-            series.pages = 0
+            series.pages = series.size = 0
         call = replace(call, arguments=following)
         if _key(call) in visited:
             return _ended(series, SeriesEnd.REPEATED)

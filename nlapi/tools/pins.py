@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +18,12 @@ import msgspec
 import orjson
 
 from nlapi import bundled
-from nlapi.client.server import expand_server_url
+from nlapi.client.server import environments, expand_server_url
 from nlapi.errors import ConsentError, NlapiError, UsageError
-from nlapi.local_files import write_file
-from nlapi.openapi.model import SecurityScheme
-from nlapi.openapi.spec import Effect, Spec
+from nlapi.local_files import remove_file, write_file
+from nlapi.openapi.hints import read_hints
+from nlapi.openapi.model import SecurityScheme, Server
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.urls import parse_url
 from nlapi.registry import description_name, user_folder
 
@@ -38,23 +39,34 @@ _GRAVITY = {effect: gravity for gravity, effect in enumerate((Effect.READ, Effec
 class Pin:
     """The accepted state of a description.
 
-    `sha256` is that of its document, `sites` are those of its servers, `schemes` maps ids to where the credential goes,
-    and `effects` maps "METHOD /path" to the effect.
+    `sha256` is that of its document, `sites` are those of all its servers, and `credential_sites` those that get
+    credentials: the first is where calls go. `environments` maps the choices of `--env` to their sites, `schemes` maps
+    ids to where the credential goes, `effects` "METHOD /path" to the effect, and `names` the same to the operationId
+    and the name that the description gives its tool.
+    What an earlier version did not store is empty, and is not compared.
     """
 
     sha256: str
     sites: tuple[str, ...] = ()
+    credential_sites: tuple[str, ...] = ()
+    environments: Mapping[str, str] = field(default_factory=dict)
     schemes: Mapping[str, str] = field(default_factory=dict)
     effects: Mapping[str, Effect] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def pin_of(spec: Spec) -> Pin:
     """Return the state of a description as it is now. Parses every operation."""
+    servers = (*spec.servers, *(server for operation in spec.operations for server in operation.servers))
+    named = {name: parse_url(url).site for name, url in environments(spec).items()}
     return Pin(
         sha256=spec.derive(document_hash),
-        sites=tuple(sorted(_sites(spec))),
+        sites=tuple(sorted({*_sites(servers), *named.values()})),
+        credential_sites=_sites(spec.servers),
+        environments=named,
         schemes={id: _scheme_text(scheme) for id, scheme in spec.security_schemes.items()},
-        effects={f"{operation.method} {operation.path}": operation.effect for operation in spec.operations},
+        effects={_key(operation): operation.effect for operation in spec.operations},
+        names={_key(operation): _name(operation) for operation in spec.operations},
     )
 
 
@@ -75,20 +87,47 @@ def differences(pin: Pin, spec: Spec, *, with_sites: bool = True) -> list[str]:
     if pin.sha256 == spec.derive(document_hash):
         return []
     now = pin_of(spec)
-    lines = [f"it sends to {site}" for site in now.sites if site not in pin.sites] if with_sites else []
+    lines = list(_site_differences(pin, now)) if with_sites else []
     for id, text in now.schemes.items():
         if id not in pin.schemes:
             lines.append(f"it wants a credential {id!r}: {text}")
         elif pin.schemes[id] != text:
             lines.append(f"the credential {id!r} was {pin.schemes[id]}, and is {text}")
+    known_names = frozenset(pin.names.values())
     for operation in spec.operations:
-        key = f"{operation.method} {operation.path}"
-        before = pin.effects.get(key)
+        key, name = _key(operation), _name(operation)
+        before, old_name = pin.effects.get(key), pin.names.get(key, name)
         if before is None and operation.effect is not Effect.READ:
             lines.append(f"a new change: {key} ({operation.effect})")
         elif before is not None and _GRAVITY[operation.effect] < _GRAVITY[before]:
             lines.append(f"{key} was a {before}, and is called a {operation.effect}")
+        # A script that says --yes to `getItem`, a rule of the policy about `deleteItem` and what an MCP client always
+        # allows go by the name.
+        if name != old_name and (operation.effect is not Effect.READ or name in known_names):
+            lines.append(f"{key} was named {old_name!r}, and is named {name!r}")
     return lines
+
+
+def _site_differences(pin: Pin, now: Pin) -> Iterator[str]:
+    """Yield where a description sends what it did not send there."""
+    yield from (f"it sends to {site}" for site in now.sites if site not in pin.sites)
+    if pin.credential_sites:
+        known = [site for site in now.credential_sites if site in pin.sites]
+        yield from (f"it sends credentials to {site}" for site in known if site not in pin.credential_sites)
+        if known[:1] != [pin.credential_sites[0]] and known[:1] == list(now.credential_sites[:1]):
+            yield f"calls went to {pin.credential_sites[0]}, and go to {known[0]}"
+    for name, site in now.environments.items():
+        if (before := pin.environments.get(name, site)) != site:
+            yield f"the environment {name} was at {before}, and is at {site}"
+
+
+def _key(operation: Operation) -> str:
+    return f"{operation.method} {operation.path}"
+
+
+def _name(operation: Operation) -> str:
+    stated = read_hints(operation.extensions).name
+    return f"{operation.id} (tool {stated})" if stated else operation.id
 
 
 def check_pin(spec: Spec, name: str, *, base_url: str | None = None) -> None:
@@ -139,7 +178,7 @@ def write_pin(name: str, spec: Spec) -> None:
 
 def remove_pin(name: str) -> None:
     """Forget the accepted state of an API."""
-    _pin_file(name).unlink(missing_ok=True)
+    remove_file(_pin_file(name))
 
 
 def rename_pin(name: str, new_name: str) -> None:
@@ -152,23 +191,23 @@ def _pin_file(name: str) -> Path:
     return user_folder("config") / PINS_FOLDER / f"{description_name(name)}.json"
 
 
-def _sites(spec: Spec) -> set[str]:
-    """Return the sites of all servers that operations may be sent to."""
-    sites = set()
-    for server in (*spec.servers, *(server for operation in spec.operations for server in operation.servers)):
+def _sites(servers: Iterable[Server]) -> tuple[str, ...]:
+    """Return the sites of servers, each once, in their order."""
+    sites: dict[str, None] = {}
+    for server in servers:
         with suppress(UsageError):
-            sites.add(parse_url(expand_server_url(server)).site)
-    return sites
+            sites[parse_url(expand_server_url(server)).site] = None
+    return tuple(sites)
 
 
 def _scheme_text(scheme: SecurityScheme) -> str:
     """Return where a credential goes, and where its tokens come from."""
     parts = (scheme.kind, scheme.scheme, scheme.location and f"in the {scheme.location}", scheme.name)
-    return " ".join([*filter(None, (*parts, scheme.metadata_url[:200])), *_flow_urls(scheme.flows)])
+    return " ".join([*filter(None, (*parts, scheme.metadata_url)), *_flow_urls(scheme.flows)])
 
 
 def _flow_urls(flows: Mapping[str, Any]) -> Iterator[str]:
     for flow in flows.values():
-        for key in ("authorizationUrl", "tokenUrl", "refreshUrl"):
+        for key in ("authorizationUrl", "deviceAuthorizationUrl", "tokenUrl", "refreshUrl"):
             if isinstance(flow, Mapping) and isinstance(url := flow.get(key), str):
-                yield url[:200]
+                yield url

@@ -9,13 +9,11 @@ from urllib.parse import quote
 
 from nlapi.client.message import Request
 from nlapi.errors import UsageError
-from nlapi.openapi.model import TOKEN
+from nlapi.openapi.model import TOKEN, overrides_request
 from nlapi.tools.tool import Tool
 
 # Headers that the connection is made of (RFC 9110 §7.2, RFC 9112 §6): another value would garble the request.
 _CONNECTION_HEADERS = frozenset("host content-length transfer-encoding connection upgrade te trailer expect".split())
-# What makes another method of a request on the server: a read would be a change that nobody was asked about.
-_METHOD_OVERRIDES = frozenset("x-http-method-override x-http-method x-method-override _method".split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +73,9 @@ def parse_headers(texts: Sequence[str], option: str = "-H") -> tuple[tuple[str, 
 
 
 def refuse_override(name: str) -> None:
-    """Raise UsageError for the name of a header or parameter by which servers take another method."""
-    if name.lower() in _METHOD_OVERRIDES:
-        raise UsageError(f"{name} would make another method of the request", hint="call that method itself")
+    """Raise UsageError for the name of a header or parameter by which servers take another method or path."""
+    if name.lower() == "_method" or overrides_request(name):
+        raise UsageError(f"{name} would make another request of this one", hint="call that method or path itself")
 
 
 def _is_latin(text: str) -> bool:

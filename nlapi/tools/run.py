@@ -19,7 +19,7 @@ from nlapi.client.auth import (
 )
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
-from nlapi.client.digest import digest
+from nlapi.client.digest import digest, exact_digest
 from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Request, Result
 from nlapi.client.server import network_scope
@@ -70,8 +70,9 @@ class Target:
     user's policy that apply to the API. `settings` are the values by argument that the user stored for it, which fill
     in what a call does not give. In the session of a client with a model a change needs one of `receipts`; without them
     none is sent there. With `pinned` the description is the one that the user installed, so that it may call a POST a
-    READ. `account` is what is known of the credentials beside their values, and `logins` renews those that are stored
-    and end; None where none is stored.
+    READ. With `is_own_server` the base URL is one that the description names, and not the user. `account` is what is
+    known of the credentials beside their values, and `logins` renews those that are stored and end; None where none is
+    stored.
     """
 
     spec: Spec
@@ -88,6 +89,7 @@ class Target:
     tls: TlsFiles | None = None
     receipts: Receipts | None = None
     pinned: bool = False
+    is_own_server: bool = False
     account: CredentialContext = NO_CONTEXT
     logins: LoginSession | None = field(default=None, repr=False)
 
@@ -318,7 +320,7 @@ async def perform(
             expected=expect_stream(operation, locate_arguments(call.tool, call.arguments), is_requested=is_requested),
             watch=watch,
             tls=target.tls if is_same_api(operation, authorized.request.url, target.base_url) else None,
-            scope=network_scope(operation, target.base_url),
+            scope=network_scope(operation, target.base_url, is_users=not target.is_own_server),
         )
 
     result = await exchange(authorized)
@@ -358,7 +360,7 @@ def _require_receipt(prepared: Prepared, target: Target) -> None:
             return
         reason = "this process runs in the session of a client with a model, and nobody was asked about this request"
     else:
-        reason = target.receipts.take(digest(prepared.request))
+        reason = target.receipts.take(exact_digest(prepared.request))
     if reason:
         raise ConsentError(f"{prepared.call.operation_id} was not sent: {reason}", hint=client_session.RECEIPT_HINT)
 

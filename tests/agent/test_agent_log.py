@@ -21,7 +21,7 @@ from nlapi.agent.resume import resume
 from nlapi.agent.transcripts import list_transcripts, read_records, read_transcript, record_body
 from nlapi.api import load
 from nlapi.client.message import Result
-from nlapi.errors import UsageError
+from nlapi.errors import NlapiError, UsageError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, ask
@@ -142,6 +142,12 @@ def test_a_log_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None
         Log.open(tmp_path / "file" / "log.jsonl")
     with pytest.raises(UsageError, match="cannot read the log"):
         read_records(tmp_path / "missing.jsonl")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_line_that_has_no_room_is_one_clear_error() -> None:
+    with Log.open(Path("/dev/full")) as log, pytest.raises(NlapiError, match=r"cannot write the log .*No space"):
+        log.write_question("list the notes")
 
 
 def test_a_conversation_comes_back_from_its_log(spec: Spec, path: Path) -> None:

@@ -113,6 +113,14 @@ def test_a_change_that_was_refused_can_be_consented_to_later(
     assert claude.refused == []
 
 
+def test_a_folder_that_cannot_be_read_is_no_fault_of_nlapi(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "state").mkdir()
+    (home / "state" / "log").write_text("")
+    assert run("log").complaint.startswith("cannot read the logs in ")
+    monkeypatch.setenv("NLAPI_CONFIG_DIR", str(home / ("a" * 300)))
+    assert run("doctor").json
+
+
 def test_a_transcript_without_an_answer_is_shown_as_far_as_it_came(tmp_path: Path) -> None:
     folder = tmp_path / "state" / "log"
     folder.mkdir(parents=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,3 +152,29 @@ def test_a_call_has_a_key_of_its_own_which_is_shown(tmp_path: Path) -> None:
     assert shown.json["headers"]["Idempotency-Key"]
     keys = [request.header("idempotency-key") for request in api.received]
     assert len({*keys}) == 3 and keys[-1] == "mine-1234"
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)
+from nlapi.cli.main import main
+main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of files are of POSIX")
+def test_a_change_whose_outcome_cannot_be_written_down_is_told_all_the_same(api: Echo, tmp_path: Path) -> None:
+    words = ("ask", QUESTION, "-a", notes(tmp_path, api.url), "--planner", "offline", "--yes")
+    assert run(*words).code == 0
+    (whole,) = tmp_path.glob("state/log/*")
+    lines = whole.read_bytes().splitlines(keepends=True)
+    proposed = next(number for number, line in enumerate(lines) if b'"event": "proposed"' in line)
+    room = sum(map(len, lines[: proposed + 1])) + 20
+    program = [sys.executable, "-B", "-c", LIMITED, str(room), *words]
+    done = subprocess.run(program, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
+    assert done.returncode == 1
+    assert "cannot write the log" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    # It was sent, and says so: who does not know it sends it again.
+    assert len(api.received) == 2
+    assert "1 change carried out" in done.stderr

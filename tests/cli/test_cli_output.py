@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -281,6 +282,24 @@ def test_a_reader_that_hangs_up_is_no_error(tmp_path: Path, size: int) -> None:
     assert process.returncode == 0
     assert err.startswith("200 OK")
     assert err.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_an_output_without_room_is_an_error(tmp_path: Path) -> None:
+    with Echo(Reply(200, [{"id": "n1"}])) as api, Path("/dev/full").open("w") as full:
+        words = [NLAPI, "call", notes(tmp_path, api.url), "listNotes"]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[1:] == ["error: the output cannot be written: No space left on device"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="streams that are closed are of POSIX")
+def test_streams_that_are_closed_are_no_streams_of_others(tmp_path: Path) -> None:
+    with Echo(Reply(200, [{"id": "n1"}])) as api:
+        words = [NLAPI, "ask", "list the notes", "-a", notes(tmp_path, api.url), "--planner", "offline"]
+        done = subprocess.run(["sh", "-c", 'exec "$0" "$@" <&- >&-', *words], stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, len(api.received)) == (0, 1)
+    assert "Traceback" not in done.stderr
 
 
 def _await(api: Script, process: subprocess.Popen[str]) -> None:

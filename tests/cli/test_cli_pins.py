@@ -81,6 +81,11 @@ def node(tree: Tree, path: str, method: str) -> Tree:
     return found
 
 
+def swap_ids(tree: Tree, *places: tuple[str, str]) -> None:
+    first, second = (node(tree, *place) for place in places)
+    first["operationId"], second["operationId"] = second["operationId"], first["operationId"]
+
+
 STOPS: dict[str, tuple[Edit, str]] = {
     "another server": (lambda tree: tree.update(servers=[{"url": "ELSEWHERE"}]), "it sends to ELSEWHERE"),
     "a server of a path": (
@@ -104,6 +109,19 @@ STOPS: dict[str, tuple[Edit, str]] = {
         lambda tree: tree["components"]["securitySchemes"].update(
             more={"type": "apiKey", "in": "query", "name": "k"}),
         "it wants a credential 'more': apiKey in the query k"),
+    "another place for tokens": (
+        lambda tree: tree["components"]["securitySchemes"].update(
+            o={"type": "oauth2", "flows": {"deviceAuthorization": {"deviceAuthorizationUrl": "https://x.test/d"}}}),
+        "it wants a credential 'o': oauth2 https://x.test/d"),
+    "a change by the name of a read": (
+        lambda tree: swap_ids(tree, ("/items", "get"), ("/items/{id}", "delete")),
+        "DELETE /items/{id} was named 'deleteItem', and is named 'listItems'"),
+    "a change by another name": (
+        lambda tree: node(tree, "/items/{id}", "delete").update(operationId="removeItem"),
+        "DELETE /items/{id} was named 'deleteItem', and is named 'removeItem'"),
+    "a change by the tool of a read": (
+        lambda tree: node(tree, "/items/{id}", "delete").update({"x-nlapi-name": "listItems"}),
+        "DELETE /items/{id} was named 'deleteItem', and is named 'deleteItem (tool listItems)'"),
     "a credential at another place": (
         lambda tree: tree["components"]["securitySchemes"].update(key={"type": "apiKey", "in": "query", "name": "t"}),
         "the credential 'key' was http bearer, and is apiKey in the query t"),
@@ -133,9 +151,11 @@ def test_what_is_added_or_lessened_stops_every_call_until_it_is_accepted(
         nlapi.call(nlapi.load("shop"), "listItems")
     assert (api.received, elsewhere.received) == ([], [])
     accepted = run("api", "update", "shop")
-    assert (accepted.code, accepted.out.splitlines()) == (0, [message])
+    assert accepted.code == 0
+    assert message in accepted.out.splitlines()
     assert run("api", "update", "shop").out == ""
-    if "credential" not in name and "path" not in name:  # it is not given, or not for that place
+    # A credential is not given then, or not for that place.
+    if "credential" not in name and "path" not in name and "a read" not in name:
         assert run("call", "shop", "listItems").code == 0
 
 
@@ -168,6 +188,69 @@ def test_a_place_that_the_user_named_stays_the_place(shop: Callable[[Edit], None
     # Its other changes stop all the same.
     shop(lambda tree: node(tree, "/items", "post").update({"x-nlapi-effect": "read"}))
     assert run("call", "shop", "postItems", "--base-url", api.url).code == 6
+
+
+def test_an_environment_of_the_description_is_no_place_that_the_user_named(
+    shop: Callable[[Edit], None], api: Echo, elsewhere: Echo
+) -> None:
+    def at(url: str) -> Edit:
+        servers = [{"url": api.url, "description": "Production"}, {"url": url, "description": "Sandbox"}]
+        return lambda tree: tree.update(servers=servers)
+
+    shop(at(api.url))
+    assert run("api", "update", "shop").code == 0
+    assert run("call", "shop", "listItems", "--env", "sandbox").code == 0
+    shop(at(elsewhere.url))
+    for words in (("call", "shop", "listItems"), ("auth", "login", "shop", "--token", "env:SHOP_TOKEN")):
+        stopped = run(*words, "--env", "sandbox")
+        assert stopped.code == 6, stopped.err
+        assert f"the environment sandbox was at {api.url}, and is at {elsewhere.url}" in stopped.complaint
+    # What the user says of an environment goes before the description.
+    assert run("api", "edit", "shop", "--environment", f"sandbox={api.url}").code == 0
+    assert run("call", "shop", "listItems", "--env", "sandbox").code == 0
+    assert elsewhere.received == []
+
+
+def test_a_choice_of_a_server_variable_is_pinned_too(shop: Callable[[Edit], None], api: Echo, elsewhere: Echo) -> None:
+    def choices(*ports: int) -> Edit:
+        variable = {"default": str(api.port), "enum": list(map(str, ports))}
+        return lambda tree: tree.update(servers=[{"url": "http://127.0.0.1:{env}", "variables": {"env": variable}}])
+
+    shop(choices(api.port))
+    assert run("api", "update", "shop").code == 0
+    shop(choices(api.port, elsewhere.port))
+    assert run("call", "shop", "listItems", "--env", str(elsewhere.port)).code == 6
+    assert elsewhere.received == []
+
+
+def test_the_place_that_gets_credentials_and_the_first_server_are_pinned(
+    shop: Callable[[Edit], None], api: Echo, elsewhere: Echo
+) -> None:
+    def with_uploads(tree: Tree) -> None:
+        node(tree, "/items", "get").update(servers=[{"url": elsewhere.url}])
+
+    shop(with_uploads)
+    assert run("api", "update", "shop").code == 0
+    for servers, message in (
+        ([api.url, elsewhere.url], f"it sends credentials to {elsewhere.url}"),
+        ([elsewhere.url], f"calls went to {api.url}, and go to {elsewhere.url}"),
+    ):
+        shop(lambda tree, urls=servers: (with_uploads(tree), tree.update(servers=[{"url": url} for url in urls])))  # type: ignore[misc]
+        stopped = run("call", "shop", "listItems")
+        assert (stopped.code, message in stopped.complaint) == (6, True), stopped.err
+    assert elsewhere.received == []
+
+
+def test_what_is_checked_is_what_is_called_also_with_an_overlay(api: Echo, elsewhere: Echo, tmp_path: Path) -> None:
+    trees = [described(api.url)] * 2  # each answer of the server is another one
+    overlay = tmp_path / "overlay.json"
+    action = {"target": "$.info", "update": {"title": "Mine"}}
+    overlay.write_text(json.dumps({"overlay": "1.0.0", "info": {"title": "T", "version": "1"}, "actions": [action]}))
+    with Echo(lambda request: Reply(200, trees.pop(0))) as docs:
+        assert run("api", "add", "far", f"{docs.url}/openapi.json", "--auth", "key=env:SHOP_TOKEN").code == 0
+        trees[:] = [described(elsewhere.url), described(api.url)]
+        run("call", "far", "listItems", "--overlay", str(overlay))
+    assert elsewhere.received == []
 
 
 def test_an_overlay_of_the_command_is_the_users_own(shop: Callable[[Edit], None], api: Echo, tmp_path: Path) -> None:
@@ -217,3 +300,10 @@ def test_an_api_without_a_pin_works_and_can_get_one(shop: Callable[[Edit], None]
 def test_what_ships_with_nlapi_has_no_pin(tmp_path: Path) -> None:
     assert run("api", "add", "mine", "ads").code == 0
     assert not (tmp_path / "config" / "pins" / "mine.json").exists()
+
+
+def test_a_pin_that_cannot_be_removed_is_one_clear_error(shop: Callable[[Edit], None], tmp_path: Path) -> None:
+    pin = tmp_path / "config" / "pins" / "shop.json"
+    pin.unlink()
+    pin.mkdir()
+    assert f"{pin} cannot be removed" in run("api", "remove", "shop").complaint

@@ -287,6 +287,8 @@ def test_what_may_never_be_a_path_segment_is_refused_with_the_parameter(value: A
         "/", "/x", "x/", "a//b", "../x", "x/..", "a/./b", "a/../b", "\\x", "a\\..\\b", " / ", "a/ /b", "..\\x",
         "%2e%2e/x", "%2E", "..%2fx", "..%252f..%252fx", "%25252e", "%%32%65", "a%2F", "%5c%5cx", "a%0d%0ab", "%00",
         "\uff0e\uff0e\uff0fx", "\uff0e", "\u2025", "a\uff0f", "http://x.example/y", "%2525252525252525252525252e",
+        "..;", "..;x/y", "\u200b..", ".\xad.", "..\u2215x", "%u002e%u002e", "%c0%ae%c0%ae", "%c0%afx", "\u200b",
+        "\u2800",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("style", ["simple", "label", "matrix"])

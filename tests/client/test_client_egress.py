@@ -172,3 +172,35 @@ def test_a_copy_in_a_file_may_name_what_the_original_may(tmp_path: Path, inner: 
 def test_a_stated_origin_that_is_none_changes_nothing(inner: Echo, stated: Any) -> None:
     site = f"http://127.0.0.1:{inner.port}"
     assert call(spec(PATHS, servers=[{"url": site}], components=SCHEMES, **{"x-nlapi-origin": stated})).ok
+
+
+def test_a_port_that_nobody_named_is_not_fetched_from_a_private_server(inner: Echo) -> None:
+    with Echo(Reply(302, headers={"Location": f"//127.0.0.1:{inner.port}/"})) as server, pytest.raises(FetchError):
+        fetch(server.url)
+    assert inner.received == []
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".test", "a.test%2eb.test", "xn--a..", "①..test"])
+def test_a_host_that_is_no_name_is_refused_and_never_looked_up(host: str) -> None:
+    for scope in NetworkScope:
+        with lookups({}) as names, pytest.raises(FetchError):
+            fetch(f"http://{host}/openapi.json", scope=scope)
+    with pytest.raises(UsageError):
+        call(spec(PATHS, servers=[{"url": f"http://{host}"}], components=SCHEMES))
+    assert names.names == []
+
+
+@pytest.mark.parametrize("address", ["fec0::1", "::ffff:0:7f00:1", "64:ff9b:1::7f00:1", "::5", "3fff::1", "192.0.0.8"])
+def test_an_address_that_is_not_of_the_internet_is_refused_for_a_remote_description(address: str) -> None:
+    host = f"[{address}]" if ":" in address else address
+    with pytest.raises(UsageError, match="private network"):
+        call(remote(f"http://{host}"))
+
+
+@pytest.mark.parametrize("host", ["metadata.google.internal", "METADATA", "[fd00:ec2::23]", "[fd00:c1::a9fe:a9fe]"])
+def test_a_proxy_is_not_asked_for_a_metadata_service(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Echo(Reply(200, {})) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        with pytest.raises(UsageError, match="leads to"):
+            call(spec(PATHS, servers=[{"url": f"http://{host}"}], components=SCHEMES))
+        assert proxy.received == []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +15,8 @@ import pytest
 
 import nlapi
 from nlapi.client.message import Request, Result
+from nlapi.client.preview import preview_request
+from nlapi.client.safe_text import strip_control
 from nlapi.errors import NlapiError
 from tests.cli.kit import Ran, notes, run
 from tests.describe import body, parameter, spec
@@ -156,6 +160,17 @@ def test_an_answer_of_many_levels_is_shown(tmp_path: Path, format: str, levels: 
     assert '"a"' in result.out or "a: " in result.out or "a.a" in result.out
 
 
+@pytest.mark.parametrize("number", ["9" * 400, "NaN", "-Infinity"])
+def test_numbers_that_no_float_holds_are_no_chart(tmp_path: Path, number: str) -> None:
+    rows = [
+        f'{{"day": "2026-01-0{day}", "sum": {number}, "row": [1, 2, 3, {number}, 5, 6, 7, 8]}}' for day in range(1, 10)
+    ]
+    reply = Reply(200, f"[{', '.join(rows)}]".encode(), {"Content-Type": "application/json"})
+    result = ran(reply, tmp_path, "-o", "table")
+    assert result.code == 0
+    assert "2026-01-09" in result.out
+
+
 @pytest.mark.parametrize("name", ["WWW-Authenticate", "Location", "Retry-After"])
 def test_headers_of_an_error_write_nothing_to_the_terminal(tmp_path: Path, name: str) -> None:
     status = 302 if name == "Location" else 401
@@ -169,3 +184,34 @@ def test_the_next_page_is_at_no_other_server(tmp_path: Path) -> None:
         link = {"Link": f'<{other.url}/notes?page=2>; rel="next"'}
         ran(Reply(200, [{"id": "n1"}], link), tmp_path, "--all")
         assert other.received == []
+
+
+# JSON, and what is shown of a request
+
+
+@pytest.mark.parametrize("more", [[], ["-o", "ndjson"], ["-o", "yaml"], ["--sort", "n"]])
+def test_what_is_printed_is_json_whatever_came(tmp_path: Path, more: list[str]) -> None:
+    body = b'[{"id": NaN, "n": 1e999, "m": -Infinity}, {"id": 1, "n": %s}, {"id": 2, "n": 1.5}]' % (b"9" * 400)
+    result = ran(Reply(200, body, {"Content-Type": "application/json"}), tmp_path, *more)
+    assert result.code == 0
+    assert not {"nan", "inf", "infinity"} & set(re.findall(r"[a-z]+", result.out.lower()))
+
+
+def test_codings_on_two_lines_are_one_list() -> None:
+    content = gzip.compress(gzip.compress(b'{"a": 1}'))
+    head = (
+        f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Encoding: gzip\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    with Script(head.encode() + content) as api:
+        assert read(api).data == {"a": 1}
+
+
+@pytest.mark.parametrize("text", ["al\u200bice", "\u202eecila", "a\x9b31m", "a\u2028b", "\U000e0041"])
+def test_a_preview_shows_what_nobody_sees(text: str) -> None:
+    node = {**body({"type": "object"}), "parameters": [parameter("X-To", "header")]}
+    request = sent(node, {"body": {"to": text}, "X-To": text}, method="post")
+    shown = preview_request(request)
+    header = shown.partition("X-To: ")[2].partition("\n")[0]
+    assert shown == strip_control(shown)
+    assert json.loads(shown.partition("\n\n")[2]) == {"to": text}
+    assert json.loads(f'"{header}"') == text

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from nlapi.client.masking import MASK, StreamMask, places_of, redact, secret_mask
 from nlapi.client.message import Request, Result
 from nlapi.client.send import send
+from nlapi.errors import SendError
 from tests.servers import Echo, Reply, Script, chunk, head
 
 SECRET = 'tok/en+1234="x&y'
@@ -51,6 +52,16 @@ ENCODINGS = {
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
     "base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
     "hexadecimal": lambda text: text.encode().hex(),
+    "hexadecimal with colons": lambda text: text.encode().hex(":").upper(),
+    "html numbers that do not end": lambda text: "".join(
+        f"&#x{ord(char):X}" if char.isalpha() else char for char in text
+    ),
+    "javascript": lambda text: "".join(f"\\x{byte:02X}" for byte in text.encode()),
+    "javascript code points": lambda text: "".join(f"\\u{{{ord(char):x}}}" for char in text),
+    "octal": lambda text: "".join(f"\\{byte:03o}" for byte in text.encode()),
+    "quoted-printable": lambda text: "".join(f"={byte:02X}" for byte in text.encode()),
+    "base32": lambda text: base64.b32encode(text.encode()).decode().rstrip("="),
+    "base64 of UTF-16": lambda text: base64.b64encode(text.encode("utf-16-le")).decode(),
 }
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=6, max_size=30).filter(
     lambda text: "*" not in text
@@ -127,6 +138,57 @@ def test_a_long_secret_is_masked_and_another_that_begins_alike_is_not() -> None:
     assert redact(f"{mine} {other}", [mine]) == f"{MASK} {other}"
     escaped = mine.replace("+", "\\u002b")
     assert "m" * 20 not in redact(escaped, [mine])
+
+
+# What a reader does not see
+
+CUT = "s3cr3t-t0ken-of-somebody"
+
+
+@pytest.mark.parametrize(
+    "inserted",
+    [
+        "\u200b", "\u202e\u2066", "\U000e0041", "\xad", "\x00", "\x1b[0m", "\x1b]8;;https://x.example\x07", "\x9b31m",
+        "\\u200b", "\\u0000", "\\u001b[31m", "\\\\u202e", "<wbr>", "<!-- -->", '</b><b class="x">', "&shy;", "&#8203;",
+        "&#x200B;", "]]><![CDATA[", "\r\n ", "=\r\n",
+    ],
+)  # fmt: skip
+def test_what_is_left_out_of_a_text_that_is_shown_hides_nothing(inserted: str) -> None:
+    for cut in (f"{CUT[:5]}{inserted}{CUT[5:]}", inserted.join(CUT)):
+        line = f"before \u200b<i>{cut}</i> and behind"
+        assert redact(line, [CUT]) == f"before \u200b<i>{MASK}</i> and behind"
+        assert secret_mask((CUT,)).body(line.encode()).decode() == f"before \u200b<i>{MASK}</i> and behind"
+
+
+@pytest.mark.parametrize("inserted", ["\u200b", "\x1b[0m", "\x00"])
+def test_a_stream_hides_nothing_either(inserted: str) -> None:
+    body = f"a\nkey: {inserted.join(CUT)} and behind\n".encode()
+    for size in range(1, 40):
+        stream = StreamMask(secret_mask((CUT,)))
+        pieces = [stream.feed(body[start : start + size]) for start in range(0, len(body), size)]
+        assert b"".join(pieces) + stream.finish() == b"a\nkey: *** and behind\n"
+
+
+@pytest.mark.parametrize("charset", ["cp037", "cp500", "utf-16", "iso-8859-1", "utf-7"])
+def test_a_body_is_masked_in_the_charset_that_it_names(charset: str) -> None:
+    secret = "s3cr3t-töken" if charset == "iso-8859-1" else SECRET
+    reply = Reply(200, f"key: {secret}, and more".encode(charset), {"Content-Type": f"text/plain; charset={charset}"})
+    with Echo(reply) as server:
+        result = go(server.url, secrets=[secret])
+    assert secret not in result.text
+    assert "and more" in result.text
+
+
+def test_names_of_headers_and_cut_errors_have_none_of_it() -> None:
+    with Echo(Reply(200, b"", {f"X-{CUT}": "1"})) as server:
+        assert CUT not in str(go(server.url, secrets=[CUT]).headers)
+    for headers in ({"Location": f"ftp://{'a' * 190}{CUT}"}, {"Content-Encoding": f"{'a' * 30}{CUT.upper()}"}):
+        with (
+            Echo(Reply(302 if "Location" in headers else 200, b"x", headers)) as server,
+            pytest.raises(SendError) as said,
+        ):
+            go(server.url, secrets=[CUT])
+        assert CUT[:8].lower() not in str(said.value).lower()
 
 
 # Short credentials

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from nlapi.gateway.server import ServerTimeouts
+from nlapi.gateway.server_protocol import MAX_PIPELINED
 from tests.gateway.kit import Talk, gateway, write_models
 from tests.gateway.versions import write
 
@@ -119,13 +121,71 @@ def test_what_is_no_request_ends_a_connection_after_the_answers_that_are_due(ser
         (request("GET /health HTTP/1.1", CLOSE, f"X-Long: {'a' * 9000}"), 431, "long_header"),
         (request("OPTIONS /v1/objectives HTTP/1.1", CLOSE), 405, "method"),
         (request("TRACE /health HTTP/1.1", CLOSE), 405, "method"),
-        (b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n", 421, "wrong_host"),
+        (b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n", 400, "malformed_host"),
+        (request("GET /health HTTP/2.0"), 400, "malformed_request"),
+        (request("CONNECT /health HTTP/1.1"), 400, "malformed_request"),
+        (request("GET ftp://127.0.0.1/health HTTP/1.1"), 400, "malformed_request"),
+        (request("GET http://elsewhere.test/health HTTP/1.1", CLOSE), 421, "wrong_host"),
+        (request("GET http://127.0.0.1@elsewhere.test/health HTTP/1.1", CLOSE), 400, "malformed_host"),
     ],
 )
 def test_what_is_not_taken_is_a_problem(served: Talk, content: bytes, status: int, kind: str) -> None:
     answer = sent(served, content)
     assert statuses(answer) == [status]
     assert problem(answer) == kind
+
+
+def test_another_protocol_is_not_taken_up_and_its_body_is_no_request(served: Talk) -> None:
+    body = request("GET /health HTTP/1.1").decode()
+    offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", f"Content-Length: {len(body)}")
+    last = request("GET /health HTTP/1.1", CLOSE)
+    head = request(RESOLVE, *offer, talk=served)
+    # Its body is no JSON: it is read as the body, also when it comes later than the head.
+    assert statuses(sent(served, head + body.encode() + last)) == [400, 200]
+    assert statuses(sent(served, head, body.encode(), last)) == [400, 200]
+    context = request(RESOLVE, *offer[:2], "Content-Length: 2", body="{}", talk=served)
+    assert statuses(sent(served, context + last)) == [200, 200]
+
+
+def test_a_trailer_is_no_header(served: Talk) -> None:
+    token = f"Authorization: Bearer {served.token}"
+    body = f"2\r\n{{}}\r\n0\r\n{token}\r\n\r\n"
+    headers = ("Content-Type: application/json", "Transfer-Encoding: chunked", CLOSE)
+    assert statuses(sent(served, request(RESOLVE, *headers, body=body))) == [401]
+
+
+@pytest.mark.parametrize("endless", [b"2;a=", b"0\r\nX-Trailer: "])
+def test_what_frames_a_body_does_not_grow_for_ever(served: Talk, endless: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=MAX_S) as sock:
+        sock.sendall(request(RESOLVE, "Transfer-Encoding: chunked", talk=served) + endless)
+        with suppress(OSError):  # it closes the connection
+            for _ in range(1000):
+                sock.sendall(b"a" * 4096)
+        assert statuses(sock.recv(65536)) == [431]
+
+
+def test_a_head_of_megabytes_is_answered_and_not_reset(served: Talk) -> None:
+    assert statuses(sent(served, b"GET /health HTTP/1.1\r\nX-Long: " + b"a" * 5_000_000)) == [431]
+
+
+def test_requests_are_not_queued_without_bound(served: Talk) -> None:
+    many = request("GET /health HTTP/1.1") * (2 * MAX_PIPELINED)
+    answered = statuses(sent(served, many))
+    assert set(answered) == {200}
+    assert len(answered) <= MAX_PIPELINED + 1
+
+
+def test_a_client_that_takes_no_answer_is_not_waited_for(impatient: Talk) -> None:
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        sock.settimeout(MAX_S)
+        sock.connect(("127.0.0.1", impatient.port))
+        sock.sendall(request("GET /openapi.yaml HTTP/1.1") * 100)
+        # A connection without a request closes after as many looks: what stood before it is closed by then.
+        for _ in range(3):
+            assert sent(impatient) == b""
+        answers = b"".join(iter(lambda: sock.recv(65536), b""))
+    assert answers.count(b"HTTP/1.1 200") < 100
 
 
 def test_http_1_0_is_answered_and_closed(served: Talk) -> None:

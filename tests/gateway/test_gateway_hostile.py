@@ -54,6 +54,17 @@ def test_a_raw_hostile_request_changes_nothing(served: Talk, case: dict[str, str
         ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://2852039166/"]}'),
         ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://metadata.google.internal"]}'),
         ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://a:b@10.0.0.1"]}'),
+        ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://[::169.254.169.254]"]}'),
+        ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://[64:ff9b::a9fe:a9fe]"]}'),
+        ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://[2002:a9fe:a9fe::]"]}'),
+        ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://[fd00:ec2::254]"]}'),
+        ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://100.100.100.200"]}'),
+        ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://0xa9.0xfe.0xa9.0xfe"]}'),
+        ("/v1/shards", '{"name": "m", "protocol": "oip-v2", "endpoints": ["grpc://0xa9.0xfe.0xa9.0xfe:8001"]}'),
+        ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://169%2e254%2e169%2e254"]}'),
+        ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://10.0.0.1#@169.254.169.254"]}'),
+        ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://a"], "headers": {"Upgrade": "h2c"}}'),
+        ("/v1/models/ranker/versions", '{"version": "v10", "source": "a\\u0000b"}'),
         ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["file:///etc/passwd"]}'),
         ("/v1/shadows", '{"objective": "payment-fraud", "model": "fraud", "version": "v2"}'),
         ("/v1/models/ranker/versions", '{"version": "v10", "source": "../../secrets"}'),
@@ -69,6 +80,13 @@ def test_a_hostile_change_is_refused(served: Talk, path: str, body: str) -> None
     assert served.ok("GET", "/ready")["revision"] == 1
 
 
+def test_a_schema_that_doubles_at_each_level_is_refused(served: Talk) -> None:
+    levels = {f"a{level + 1}": {"anyOf": [{"$ref": f"#/$defs/a{level}"}] * 2} for level in range(30)}
+    schema = {"$defs": {"a0": {"type": "integer"}, **levels}, "properties": {"x": {"$ref": "#/$defs/a30"}}}
+    problem = served.refused(422, "PATCH", "/v1/objectives/recommend", {"input": schema})
+    assert "more than 2,000 schemas" in problem["detail"]
+
+
 def test_an_empty_configuration_does_not_take_all_traffic_away(served: Talk) -> None:
     served.refused(422, "PUT", "/v1/configuration", {})
     served.refused(422, "PUT", "/v1/configuration", {"objectives": [], "models": [], "versions": [], "shards": []})
@@ -82,6 +100,12 @@ def test_an_empty_configuration_does_not_take_all_traffic_away(served: Talk) -> 
         ("Host: 127.0.0.1\r\nHost: 127.0.0.1", 400),
         ("Host: 127.0.0.1\r\nOrigin: http://evil.test", 403),
         ("Host: 127.0.0.1\r\nOrigin: null", 403),
+        ("Host: 127.0.0.1\r\nOrigin: http://[", 403),
+        ("Host: 127.0.0.1\r\nOrigin: //127.0.0.1", 403),
+        ("Host: 127.0.0.1\r\nOrigin: chrome-extension://127.0.0.1", 403),
+        ("Host: 127.0.0.1:80@evil.test", 400),
+        ("Host: 127.0.0.1:http", 400),
+        ("Host: 127.0.0.1\r\n" + "X" * 9000 + ": a", 431),
         ("Host: 127.0.0.1\r\nX-Request-Id: a\r\nX-Request-Id: b", 400),
         ("Host: 127.0.0.1\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b", 400),
         ("Host: 127.0.0.1\r\nX-Long: " + "a" * 9000, 431),
@@ -103,7 +127,10 @@ def test_a_gateway_may_be_told_its_other_names(tmp_path: Path) -> None:
         assert status(talk.raw(request)) == 200
 
 
-@pytest.mark.parametrize("target", ["/v1/objectives/%ff", "/v1/objectives?name=%ff", "/v1/objectives/a%2fb", "/%00"])
+@pytest.mark.parametrize(
+    "target",
+    ["/v1/objectives/%ff", "/v1/objectives?name=%ff", "/v1/objectives/a%2fb", "/%00", "/v1/objectives?limit=%D9%A1"],
+)
 def test_odd_addresses_are_refused(served: Talk, target: str) -> None:
     request = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nAuthorization: Bearer {served.token}"
-    assert status(served.raw(f"{request}\r\n\r\n".encode())) in (400, 404)
+    assert status(served.raw(f"{request}\r\n\r\n".encode())) in (400, 404, 422)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -23,7 +24,7 @@ from nlapi.mcp.server_state import ServerState
 from tests.describe import spec
 from tests.describe import text as description
 from tests.mcp.kit import ERAS, NLAPI, User, served
-from tests.servers import Echo, Reply
+from tests.servers import TWO_LENGTHS, Echo, Reply, raw_statuses
 
 TOKEN = "server-token-0815"
 LIMIT = 90
@@ -205,3 +206,10 @@ def test_pages_of_the_web_and_clients_without_the_token_are_refused(api: tuple[s
         assert status(origin="https://evil.example") == status(origin="null") == 403
         assert status(origin="chrome-extension://localhost") == status(origin="http://localhost@evil.example") == 403
         assert status(authorization="") == status(authorization="Bearer wrong") == status(authorization=TOKEN) == 401
+        assert raw_statuses(url, TWO_LENGTHS) == [400]
+        # Another protocol is offered and not taken up: what comes later is the body, and not a request.
+        body = json.dumps(hello)
+        lines = {**right, "connection": "upgrade, close", "upgrade": "h2c", "content-type": "application/json"}
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        start = f"POST /mcp HTTP/1.1\r\nHost: localhost\r\n{head}Content-Length: {len(body)}\r\n\r\n"
+        assert raw_statuses(url, start.encode(), body.encode()) == [200]

@@ -271,6 +271,7 @@ def test_an_overlay_is_laid_over_the_whole(tmp_path: Path) -> None:
     [
         ("none.json", "no such file"),
         ("sub", "no such file"),
+        ("x" * 300, "no such file"),
         ("../secret.json", "is outside the folder of"),
         ("sub/../../secret.json", "is outside the folder of"),
         ("%2e%2e/secret.json", "is outside the folder of"),

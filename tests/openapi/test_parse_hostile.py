@@ -109,6 +109,89 @@ def test_schemas_that_double_stay_as_many_as_they_are(keyword: str) -> None:
     assert len(json.dumps(tool.as_dict())) < 10_000
 
 
+@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
+def test_schemas_that_double_take_any_value(keyword: str) -> None:
+    spec = spec_of(explosion(60, keyword))
+    assert "combines more than 5,000 schemas" in messages(spec)
+    (tool,) = nlapi.tools(spec)
+    # Each would take for ever.
+    nlapi.plan("make one with the name Bob", spec)
+    nlapi.build(spec, tool.operation.id, {name: {} for name in tool.input_schema["properties"]})
+
+
+@pytest.mark.parametrize(
+    "path", ["/a/..;/b", "/a/..%2fb", "/a%2f%2e%2e%2fb", "/a%5c..%5cb", "/%00", "/%0d%0aX: y", "/" + "a" * 9_000]
+)
+def test_a_path_that_leads_elsewhere_is_left_out(path: str) -> None:
+    spec = spec_of(whole({path: {"get": {"responses": {}}}, "/ok": {"get": {"responses": {}}}}))
+    assert [operation.path for operation in spec.operations] == ["/ok"]
+    assert "a path may" in messages(spec)
+
+
+def test_a_method_that_is_described_twice_is_named() -> None:
+    item = {
+        "get": {"operationId": "kept", "responses": {}},
+        "GET": {"operationId": "other", "responses": {}},
+        "Delete": {"operationId": "mixed", "responses": {}},
+        "additionalOperations": {"GET": {"responses": {}}, "CONNECT": {"responses": {}}, "COPY": {"responses": {}}},
+    }
+    spec = spec_of(whole({"/a": item}, openapi="3.2.0"))
+    assert [(operation.method, operation.id) for operation in spec.operations] == [("GET", "kept"), ("COPY", "copy_a")]
+    assert messages(spec).count("was left out") == 3
+    assert "CONNECT: not an operation" in messages(spec)
+
+
+def test_patterns_that_take_long_to_compile_are_left_out() -> None:
+    sets = "[\\u0100-\\uffff]"  # 5 ms each
+    patterns = {f"p{one}": {"type": "string", "pattern": f"(?i){sets * 199}{one}"} for one in range(200)}
+    patterns["q"] = {"type": "string", "pattern": sets * 201}
+    (tool,) = nlapi.tools(spec_of(posts({"type": "object", "properties": patterns})))
+    assert "pattern" not in tool.input_schema["properties"]["q"]
+    assert "pattern" not in tool.input_schema["properties"]["p199"]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {f"p{one}": {"type": "string"} for one in range(3_000)}},
+        {"type": "object", "properties": {"a": {}}, "required": [f"p{one}" for one in range(3_000)]},
+        {"type": "object", "properties": {f"p{one}": {"description": "word " * 500} for one in range(900)}},
+        {"type": "string", "enum": ["x" * 10_000 + str(one) for one in range(100)]},
+        {"type": "string", "default": "x" * 1_000_000, "pattern": "a" * 19_000, "format": "f" * 300_000},
+        {"anyOf": [{"const": "x" * 100 + str(one)} for one in range(9_000)]},
+        {"type": "object", "properties": {"o": {"type": "object", "properties": {"n" * 500_000: {}}}}},
+    ],
+    ids=["properties", "required", "texts", "choices", "values", "any of", "a name"],
+)
+def test_the_schema_of_a_tool_is_bounded(schema: Any) -> None:
+    (tool,) = nlapi.tools(spec_of(posts(schema)))
+    shown = json.dumps(tool.as_dict())
+    assert len(shown) < 256_000
+    assert json.loads(shown)["input_schema"]["properties"]
+
+
+def test_more_parameters_than_any_api_has_leave_the_operation_out() -> None:
+    queries = [{"name": f"q{one}", "in": "query", "schema": {}} for one in range(2_001)]
+    spec = spec_of(gets(*queries))
+    assert nlapi.tools(spec) == ()
+    assert "2,001 parameters" in messages(spec)
+
+
+def test_what_nobody_sees_is_not_in_the_schema_of_a_tool() -> None:
+    tags = "\U000e0041\U000e0042\u202e"
+    schema = {
+        "type": "object",
+        "properties": {
+            "a": {"type": "string", "enum": [f"x{tags}", "y"], "default": tags, "pattern": tags, "format": tags},
+            "o": {"type": "object", "properties": {tags: {"type": "string"}, "p": {"const": tags}}, "required": [tags]},
+        },
+    }
+    (tool,) = nlapi.tools(spec_of(posts(schema)))
+    shown = json.dumps(tool.as_dict(), ensure_ascii=False)
+    assert not set(tags) & set(shown)
+    assert "One of 2: x, y" in shown
+
+
 @pytest.mark.parametrize("levels", [20, 1_000])
 def test_a_long_line_of_all_of_keeps_every_property(levels: int) -> None:
     (tool,) = nlapi.tools(spec_of(inherited(levels)))
@@ -128,6 +211,8 @@ def test_more_objects_than_memory_is_worth_are_refused_before_they_are_read() ->
         spec_of(b'{"openapi": "3.1.0", "x": [' + b"[1]," * 1_000_001 + b"[]]}")
     with pytest.raises(DescriptionError, match="values"):
         spec_of(b'{"openapi": "3.1.0", "x": [' + b"1," * 3_000_001 + b"1]}")
+    with pytest.raises(DescriptionError, match="objects and lists"):
+        spec_of(b' {"openapi": "3.1.0", "x": [' + b"{}," * 1_000_001 + b"{}]}")
 
 
 def test_what_contradicts_itself_is_told_and_the_rest_works() -> None:
@@ -144,7 +229,7 @@ def test_a_hundred_thousand_properties_and_choices() -> None:
     properties = {f"$p{one}": {"type": "string"} for one in range(20_000)}
     many = {"type": "object", "properties": properties, "required": ["$p1"]}
     (tool,) = nlapi.tools(spec_of(as_json(lambda: posts(many))()))
-    assert len(tool.places) == 20_000
+    assert tool.places == {"body": ("body", "")}  # as one argument, as no model chooses among so many
     (tool,) = nlapi.tools(spec_of(posts({"type": "object", "properties": {"c": {"enum": list(range(100_000))}}})))
     assert "100,000" in tool.input_schema["properties"]["c"]["description"]
 

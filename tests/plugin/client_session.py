@@ -50,6 +50,13 @@ class ClientSession:
     def __exit__(self, *_: object) -> None:
         if self.folder.exists():
             self.hook("hooks/session.sh end", {"hook_event_name": "SessionEnd"})
+        # What other tests of this process start is in no session.
+        self.wait(lambda: not self.brokers())
+
+    def brokers(self) -> list[int]:
+        """The processes of the session's broker."""
+        commands = (path for path in Path("/proc").glob("[0-9]*/cmdline") if os.access(path, os.R_OK))
+        return [int(path.parent.name) for path in commands if str(self.folder).encode() in _content(path)]
 
     @property
     def folder(self) -> Path:
@@ -147,6 +154,13 @@ class ClientSession:
             )
             theirs.close()
         return output.read_text(errors="replace")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _quoted(text: str) -> str:

@@ -138,8 +138,16 @@ def test_the_question_is_the_exact_request(plugin: Path) -> None:
 
 def test_no_call_of_several_is_hidden_behind_a_long_one(plugin: Path) -> None:
     reason = asked(plugin, f"{API} addBook title={'x' * 9_000} --yes; {API} removeBook book_id=b1 --yes")
-    assert reason.startswith("2 calls: addBook changes something; removeBook takes something away\n")
-    assert reason.endswith(" characters)")
+    assert reason.startswith(
+        "2 calls: addBook changes something: POST https://library.example/v2/books; removeBook takes"
+    )
+    # Where each goes is named first, and a long value hides no field behind it.
+    assert "DELETE https://library.example/v2/books/b1" in reason.partition("\n")[0]
+    assert '"labels": ["last"]' in " ".join(
+        asked(plugin, f"{API} addBook title={'x' * 9_000} labels=last --yes").split()
+    ).replace("[ ", "[").replace(" ]", "]")
+    many = "; ".join(f"{API} removeBook book_id=b{number} --yes" for number in range(60))
+    assert "None will be sent" in asked(plugin, many)
 
 
 def test_arguments_from_elsewhere_are_named_not_shown(plugin: Path, tmp_path: Path) -> None:
@@ -164,6 +172,8 @@ def test_arguments_from_elsewhere_are_named_not_shown(plugin: Path, tmp_path: Pa
         f"{API} getBook book_id=~",
         f"{API} getBook {{book_id=a,limit=1}}",
         f"{API} --find $(cat secret)",
+        f"{API} getBook --args=- < secret",
+        f"{API} batch secret.csv listBooks",
     ],
 )
 def test_a_read_that_carries_what_the_shell_or_a_file_says_is_asked_about(plugin: Path, command: str) -> None:
@@ -198,6 +208,43 @@ def test_calls_are_found_wherever_a_shell_would_run_them() -> None:
     for _ in range(6):
         nested = f"sh -c {json.dumps(nested)}"
     assert find_calls(nested, "nlapi-x") is None
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "nlapi-x get --jq '#' k=$S",
+        "nlapi-x get \\#x k=$S",
+        "nlapi-x all # of them \\\nnlapi-x get k=$S",
+        "nlapi-x get # it's\nnlapi-x get k=$S # it's",
+        "nlapi-x get --columns <(true) k=$S",
+        "eval 'nlapi-x get' k=$S",
+        "env -S'nlapi-x get k=${S}'",
+        "cat secret | xargs nlapi-x get",
+        "xargs -a secret -I% nlapi-x get k=%",
+        'cat() { "$@"; }; cat nlapi-x get k=$S',
+        ">x=$(true)cat nlapi-x get k=$S",
+        "nlapi-x get k=/etc/pass[w]d",
+        "fish -c 'nlapi-x get k=(cat secret)'",
+    ],
+)
+def test_what_is_not_written_out_is_seen_in_any_form_of_a_command(command: str) -> None:
+    calls = find_calls(command, "nlapi-x")
+    assert calls is None or any(word.expands for words in calls for word in words)
+
+
+def test_what_is_written_out_is_no_expansion() -> None:
+    for command in (
+        'nlapi-x list \\\n  k=a # it\'s "all" of $them',
+        "nlapi-x list --jq '.data[0] | {id, n: \"$x\"}' k='a#b' l=a#b",
+        "# don't\nnlapi-x list --jq .data[0].name",
+        "timeout 5 nlapi-x list k=v | xargs echo",
+        "cat nlapi-x; nlapi-x list && ls nlapi-x",
+        "for i in 1 2; do nlapi-x list page=1; done",
+    ):
+        calls = find_calls(command, "nlapi-x")
+        assert calls, command
+        assert all(words[0] == "list" and not any(word.expands for word in words) for words in calls), command
 
 
 def of_tool(plugin: Path, name: str, given: dict[str, Any], **env: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections import Counter
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 from nlapi.cli.session_receipts import LIFETIME_S, ReceiptBook
 from nlapi.processes import ProcessInfo
 from tests.plugin.client_session import ClientSession
-from tests.plugin.kit import LIBRARY, placed, sh
+from tests.plugin.kit import LIBRARY, placed
 from tests.plugin.ways import CLIENT_ONLY, FILES, WAYS, filled
 from tests.servers import Echo, Reply
 
@@ -130,11 +129,36 @@ def test_a_denied_request_is_not_sent_by_what_comes_next(session: ClientSession,
     assert changes(api) == []
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "printf 'exit 0\\n' > '@PLUGIN@/hooks/event.sh'",
+        'while [ ! -e end ]; do rm -f "$@S@"/events/*; done > /dev/null 2>&1 &',
+        "cp -r '@PLUGIN@' away; echo exit 0 > away/hooks/event.sh; mv '@PLUGIN@' own; mv away '@PLUGIN@'",
+    ],
+    ids=["a hook that was edited", "marks that are removed", "another folder for a while"],
+)
+def test_nothing_that_is_done_to_the_hooks_makes_a_no_a_yes(api: Echo, tmp_path: Path, before: str) -> None:
+    plugin = placed(tmp_path / "library", LIBRARY)
+    for session in opened_session(plugin, api, tmp_path / "home"):
+        values = {"PLUGIN": str(plugin), "S": "NLAPI_CITY_LIBRARY_SESSION"}
+        session.bash(filled(before, values))
+        denied = session.bash(CHANGE)
+        back = f"[ ! -e own ] || {{ mv '{plugin}' away; mv own '{plugin}'; }}"
+        said = session.bash(f"{back}; sh change.sh; touch end")
+        assert (denied, "was not sent" in said) == ("denied", True)
+    assert changes(api) == []
+
+
 def test_a_receipt_is_for_the_request_that_was_shown(session: ClientSession, api: Echo) -> None:
     session.permit = lambda _: True
     (session.home / "other.sh").write_text(f"{X} addBook title=Emma --yes\n")
     (session.home / "book.json").write_text('{"title": "Persuasion"}')
     assert "nobody was asked" in session.bash(f"true || {CHANGE}; sh other.sh")
+    # A server may take the first of two keys, which the shown request does not have.
+    (session.home / "twice.sh").write_text(f"""{X} addBook --raw-body '{{"title": "Emma", "title": "Dune"}}' --yes\n""")
+    whole = f"""{X} addBook --raw-body '{{"title": "Dune"}}' --yes"""
+    assert "nobody was asked" in session.bash(f"true || {whole}; sh twice.sh")
     # What a file says when the question is asked is what may be sent.
     change = f"{X} addBook --args @book.json --yes"
     said = session.bash(f'echo \'{{"title": "Mansfield Park"}}\' > book.json; {change}')
@@ -224,29 +248,10 @@ def test_without_its_broker_a_session_sends_no_change(plugin: Path, api: Echo, t
         assert changes(api) == []
 
 
-def test_a_session_without_a_plugin_is_as_a_terminal_but_for_the_descriptions_of_plugins(
-    plugin: Path, api: Echo, tmp_path: Path
-) -> None:
-    description = plugin / "api/openapi.json"
-    (tmp_path / "own.json").write_text(description.read_text())
-    call = "nlapi call $1 addBook title=Dune --yes --auth staff=x --base-url $2; true"
-    # The shell stands for the client, and is no part of a session itself.
-    sh("sh", "-c", f"CLAUDECODE=1 {call}", "sh", tmp_path / "own.json", api.url, HOME=str(tmp_path))
-    assert len(changes(api)) == 1
-    (tmp_path / "plugin").symlink_to(plugin)
-    refused = sh("sh", "-c", f"CLAUDECODE=1 {call}", "sh", tmp_path / "plugin/api/openapi.json", api.url)
-    assert "was not sent" in refused.stderr
-    assert len(changes(api)) == 1
-
-
 def test_the_broker_ends_with_its_session(plugin: Path, tmp_path: Path) -> None:
-    def brokers() -> list[str]:
-        commands = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if os.access(path, os.R_OK))
-        return [command.decode() for command in commands if str(tmp_path).encode() in command]
-
-    with ClientSession(plugin=plugin, home=tmp_path / "s"):
-        assert len(brokers()) == 1
-    ClientSession.wait(lambda: not brokers())
+    with ClientSession(plugin=plugin, home=tmp_path / "s") as session:
+        assert len(session.brokers()) == 1
+    assert session.brokers() == []
 
 
 def process(pid: int, started: float) -> ProcessInfo:

@@ -154,3 +154,19 @@ def test_in_a_session_without_hooks_the_server_asks_by_itself(plugin: Path) -> N
     assert refused["isError"]
     assert "did not agree" in json.dumps(refused) or "nothing was sent" in json.dumps(refused)
     assert api.received == []
+
+
+def test_a_session_without_a_plugin_is_as_a_terminal_but_for_the_descriptions_of_plugins(
+    plugin: Path, tmp_path: Path
+) -> None:
+    description = plugin / "api/openapi.json"
+    (tmp_path / "own.json").write_text(description.read_text())
+    call = "nlapi call $1 addBook title=Dune --yes --auth staff=x --base-url $2; true"
+    with Echo(Reply(200, {})) as api:
+        # The shell stands for the client, and is no part of a session itself.
+        sh("sh", "-c", f"CLAUDECODE=1 {call}", "sh", tmp_path / "own.json", api.url, HOME=str(tmp_path))
+        assert [one.method for one in api.received] == ["POST"]
+        (tmp_path / "plugin").symlink_to(plugin)
+        refused = sh("sh", "-c", f"CLAUDECODE=1 {call}", "sh", tmp_path / "plugin/api/openapi.json", api.url)
+        assert "was not sent" in refused.stderr
+        assert len(api.received) == 1

@@ -11,6 +11,7 @@ from nlapi.sandbox.bodies import read_body
 from nlapi.sandbox.schemas import Schemas
 from tests.describe import body, spec
 from tests.sandbox.served import answer, client, faults
+from tests.servers import TWO_LENGTHS, raw_statuses
 
 NOTE = {
     "type": "object",
@@ -205,3 +206,8 @@ def test_each_item_of_a_multipart_array_of_objects_is_a_part_of_json() -> None:
     media = described.operations[0].body.media[0]
     kind, content = write_body(media, {"items": [{"n": 1}, {"n": 2}]}, described)
     assert read_body(media, content, kind, Schemas(described)) == {"items": [{"n": 1}, {"n": 2}]}
+
+
+def test_a_body_with_two_lengths_is_refused_with_what_follows_it() -> None:
+    with client(paths()) as sandbox:
+        assert raw_statuses(str(sandbox.base_url), TWO_LENGTHS) == [400]

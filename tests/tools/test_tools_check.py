@@ -106,6 +106,8 @@ def test_a_value_that_breaks_its_schema_says_where_and_how(schema: dict[str, Any
         ({"type": "number", "multipleOf": 0.01}, 19.99),
         ({"type": "number", "multipleOf": 0.1}, 0.3),
         ({"type": "integer", "multipleOf": 5}, 10**30),
+        ({"type": "number", "multipleOf": 5}, 10**400),
+        ({"type": "array", "uniqueItems": True}, [1, True, "1", [1], [True], {"a": 1}, {"a": True}, None]),
         ({"type": "integer"}, 5.0),
         ({"oneOf": [{"type": "integer"}, {"type": "number"}]}, 5),
         ({"oneOf": [{"type": "object"}, {"type": "object", "properties": {"a": {}}}]}, {"a": 1}),
@@ -127,6 +129,26 @@ def test_a_number_between_the_steps_is_refused(step: float, value: float) -> Non
         assert build(spec, p=value)
     else:
         assert "is not a multiple of" in refusal(spec, p=value)
+
+
+def test_equal_items_are_found_among_many() -> None:
+    spec = of_schema({"type": "array", "uniqueItems": True, "items": {}})
+    items: list[Any] = [{"n": {"m": number}} for number in range(2_000)]
+    assert build(spec, p=items)
+    for twice in ({"n": {"m": 7}}, {"n": {"m": 7.0}}):
+        assert "non-unique" in refusal(spec, p=[*items, twice])
+
+
+@pytest.mark.parametrize("schema", [{}, {"type": "number", "maximum": 5, "multipleOf": 0.1}, {"type": "string"}])
+def test_a_number_that_nobody_can_read_is_refused(schema: dict[str, Any]) -> None:
+    for value in (10**5000, -(10**5000)):
+        assert "more than 1,000 digits" in refusal(of_schema(schema), p=value)
+        assert "more than 1,000 digits" in refusal(of_schema({}), p={"a": [value]})
+
+
+@pytest.mark.parametrize("value", [{1, 2}, b"x", {"a": object()}])
+def test_a_value_that_is_no_json_is_refused(value: Any) -> None:
+    assert "cannot be written as JSON" in refusal(of_schema({}), p=value)
 
 
 def test_a_pattern_that_would_take_for_ever_is_given_up() -> None:

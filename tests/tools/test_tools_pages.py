@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import nlapi
 from nlapi.client.message import Result
 from nlapi.tools.answer_view import next_arguments, page_arguments
+from nlapi.tools.pages import SeriesEnd, read_pages
 from nlapi.tools.tool import Call
 from tests.describe import body, parameter, spec
 
@@ -45,3 +47,14 @@ def test_a_read_by_post_is_paged_in_its_body() -> None:
     assert next_arguments(Call(tool=reads, arguments={}), result([{"id": 1}, {"id": 2}])) == {"offset": 2}
     assert page_arguments(reads) == {"offset"}
     assert page_arguments(reads, sizes=True) == {"offset", "limit"}
+
+
+def test_all_pages_together_have_a_bound() -> None:
+    listing = tool({"parameters": [parameter("page", schema=WHOLE)]})
+    pages = iter(range(1, 100))
+
+    async def send(call: Call) -> Result:
+        return result({"items": [{"id": next(pages), "text": "x" * 1000}], "total": 99})
+
+    series = asyncio.run(read_pages(Call(tool=listing, arguments={}), send, max_bytes=5_000))
+    assert (series.pages, series.ended) == (5, SeriesEnd.SIZE)

