@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,6 +38,39 @@ def question_of(words: list[str], example: str) -> str:
     return question
 
 
+def _check_source(words: list[str]) -> None:
+    """Raise UsageError, with the corrected command, where a description is in the place of words of the question.
+
+    `nlapi call` takes it as its first word, `ask` with -a. A file may be any word; a name that is also a plain word
+    (ads) has to be the first of several arguments. With registered APIs a question may mention a file (upload a.json),
+    so that there only the first of several arguments is taken for a description.
+    """
+    from nlapi import registry
+    from nlapi.cli.target import is_bundled
+
+    first = words[0] if len(words) > 1 else ""
+    registered = registry.read_registrations()
+    if registered:
+        source = first if first not in registered and _is_description_file(first) else ""
+    else:
+        pieces = (*words, *" ".join(words).split())
+        source = first if first and is_bundled(first) else next(filter(_is_description_file, pieces), "")
+    if not source:
+        return
+    question = " ".join(piece for word in words if word != source for piece in word.split() if piece != source)
+    command = f"nlapi ask {_shell_text(question or 'QUESTION')} -a {shlex.quote(source)}"
+    raise UsageError("which API? name it with -a", hint=command)
+
+
+def _is_description_file(text: str) -> bool:
+    return text.lower().endswith((".yaml", ".yml", ".json")) and Path(text).is_file()
+
+
+def _shell_text(text: str) -> str:
+    """Return a text in double quotes, or quoted as the shell needs it."""
+    return shlex.quote(text) if set(text) & set('"$`\\\\!') else f'"{text}"'
+
+
 @conversation_options()
 def ask(
     setup: Setup,
@@ -58,6 +93,8 @@ def ask(
         question, setup = last_question(setup, words or [])
     else:
         question = question_of(words or [], 'nlapi ask "list the campaigns" -a ads')
+        if not setup.sources:
+            _check_source(words or [])
     session = open_session(setup)
     if setup.plan or setup.plan_to is not None:
         from nlapi.cli.plan import show_plan

@@ -21,6 +21,7 @@ from nlapi.planner.operations.api_selection import named_api
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.change_questions import lacks_every_value, missing_values
+from nlapi.planner.operations.choice_nouns import with_choice_nouns
 from nlapi.planner.operations.confidence import (
     FEW_OPERATIONS,
     confidence,
@@ -41,6 +42,7 @@ from nlapi.planner.operations.fallbacks import (
 )
 from nlapi.planner.operations.fan_out import with_fan_out
 from nlapi.planner.operations.field_question import read_of_field
+from nlapi.planner.operations.filter_names import with_filter_names
 from nlapi.planner.operations.id_resolution import with_lookups, with_only_parents
 from nlapi.planner.operations.operation_choice import choose_candidates, choose_operation, is_question
 from nlapi.planner.operations.plan_confidence import (
@@ -53,6 +55,7 @@ from nlapi.planner.operations.plan_confidence import (
 from nlapi.planner.operations.read_breadth import with_breadth_flags
 from nlapi.planner.operations.refusals import is_certain, prohibition, refusal_plan, separate_operations, unmet_command
 from nlapi.planner.operations.sentence_coverage import explains_all_words, other_goals, rewrite_as_command
+from nlapi.planner.operations.unused_words import leaves_out_name, unused_words
 from nlapi.planner.operations.vetoes import unused_values
 from nlapi.planner.operations.wire_forms import in_wire_form
 from nlapi.planner.slots.live_names import LiveNames
@@ -181,6 +184,7 @@ def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     text = with_nouns_of_slugs(text, catalogue.item_nouns)
     text = normalize_command(text, lambda: catalogue.command_verbs, catalogue.index.has_word, is_choice)
     text = rewrite_as_command(text, catalogue.index.is_entity, catalogue.operations)
+    text = with_choice_nouns(text, lambda: catalogue.choice_nouns)
     return read_sentence(text, today, catalogue.names_in(text))
 
 
@@ -258,6 +262,7 @@ class _Clause:
     def _fill_slots(self, best: OperationCandidate) -> OperationCandidate:
         """Return the candidate with the ids that its context determines, and its values as the API writes them."""
         best = with_lookups(best, self.catalogue, self.known_values, self.question)
+        best = with_filter_names(best, self.known_values)
         best = replace(best, assignment=in_wire_form(best))
         # Whether a plain word is a name only an answer tells, and a plan that is not carried out gets none.
         if self.live:
@@ -275,7 +280,8 @@ class _Clause:
         # The forest is trained on one API at a time, so it cannot know that another has an operation just like this.
         sure = min(probability, best.chance) if catalogue.several else probability
         sure = max(sure, PLAIN_CONFIDENCE) if choice.explicit else sure
-        unsaid, unused_texts = unexpressed_words(best, settled, catalogue), tuple(unused_values(best))
+        unsaid, plain_words = unexpressed_words(best, settled, catalogue), unused_words(best)
+        unused_texts = (*unused_values(best), *plain_words)
         sure = correct_confidence(
             best,
             settled,
@@ -285,6 +291,7 @@ class _Clause:
             self.question,
             changes=is_change,
             leaves_out_words=bool(unsaid),
+            leaves_out_condition=bool(plain_words) or leaves_out_name(best),
         )
         others = other_goals(best, values, catalogue, self.known_values)
         if others and (is_change or explains_all_words(best)):

@@ -160,3 +160,16 @@ def test_a_transcript_that_cannot_be_kept_is_said_before_anything_is_asked(
     ran = run("ask", "list the notes", "-a", notes(tmp_path), "--planner", "offline")
     assert ran.code == 2
     assert "--no-log" in ran.complaint
+
+
+@pytest.mark.parametrize(
+    "words", [["notes.yaml", "how many notes are there"], ["how many notes are there", "notes.yaml"]]
+)
+def test_a_description_among_the_words_of_a_question_is_named_with_the_corrected_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.yaml").write_text("openapi: 3.1.0", encoding="utf-8")
+    shown = run("ask", *words)
+    assert shown.code == 2
+    assert 'nlapi ask "how many notes are there" -a notes.yaml' in shown.complaint

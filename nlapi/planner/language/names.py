@@ -12,7 +12,8 @@ from nlapi.planner.language.words import table, words
 from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
 from nlapi.tools.word_similarity import has_vector
 
-_ENDS = words("language", "name_ends")
+# Words behind a name, with which it is over.
+NAME_ENDS = words("language", "name_ends")
 _LEADS = words("language", "name_prepositions")
 # Before a noun these say that a name follows; behind others (a campaign report) another noun may.
 _DEFINITE = words("language", "definite")
@@ -115,12 +116,12 @@ def _can_be_name(sentence: Sentence, at: int, *, anywhere: bool = False) -> bool
         return False
     if not token.word or token.text != token.lower or at in sentence.date_positions or at in _occupied(sentence):
         return False
-    if not anywhere and after is not None and after.word and after.lower not in _ENDS:
+    if not anywhere and after is not None and after.word and after.lower not in NAME_ENDS:
         return False
     return is_slug(token.lower) or (
         token.lower not in STOPWORDS
         and token.lower not in NO_NAMES
-        and token.lower not in _ENDS
+        and token.lower not in NAME_ENDS
         and token.lower not in ORDINALS
         and len(token.lower) > 1
         and not token.lower.isdigit()

@@ -104,9 +104,14 @@ def read_sentence(text: str, today: date, names: Collection[str] = ()) -> Senten
     day = today.date() if isinstance(today, datetime) else today
     if (stated := stated_today(text, day)) != day:
         today = day = stated
-    tokens = tuple(_tokens(text))
+    tokens = tokenize(text)
     finder = _MentionFinder(text=text, tokens=tokens, today=today, names=names)
     return Sentence(text=text, today=day, tokens=tokens, mentions=tuple(finder.find()))
+
+
+def tokenize(text: str) -> tuple[Token, ...]:
+    """Return the words and the marks of a text."""
+    return tuple(_tokens(text))
 
 
 def _tokens(text: str) -> Iterator[Token]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.language.commands import operation_verbs
+from nlapi.planner.operations.choice_nouns import ChoiceNouns
 from nlapi.planner.operations.features import OperationProfile, operation_profile
 from nlapi.planner.operations.purposes import simulates
 from nlapi.planner.slots.entities import OPAQUE, location_of, takes_id, takes_name
@@ -81,6 +82,11 @@ class Catalogue:
     def item_nouns(self) -> frozenset[tuple[str, ...]]:
         """The nouns, in the singular, of the resources of which an operation shows or changes one."""
         return frozenset(words for entry in self.operations if is_single(entry) and (words := singular_noun(entry)))
+
+    @cached_property
+    def choice_nouns(self) -> ChoiceNouns:
+        """The nouns of the items of the lists, by the choices that pick among the items."""
+        return ChoiceNouns(self.operations)
 
     def is_choice(self, question: str, command: str) -> bool:
         """Return whether a command is a choice of an argument of a likely change: `type: reboot`."""

@@ -26,6 +26,10 @@ PLAIN_CONFIDENCE = 0.6
 # The most confidence of a plan that is hardly about the API: the user is offered a choice, as it is below
 # nlapi.cli.session.OFFER_BELOW (0.2).
 TOSS_UP_CONFIDENCE = 0.15
+# The most confidence of a list with a name or a word that limits it and that no argument has: with a word, 5 of 15
+# plans for the questions of ../shared/data/questions are exact. It is above nlapi.cli.session.ASK_BELOW (0.4), as the
+# answer may be filtered by the word.
+INCOMPLETE_CONFIDENCE = 0.5
 _EQUAL = 0.01
 # A rival that is this near in score may be meant as well (tests/cli/test_cli_chat.py: two lists of notes).
 _TIE_MARGIN = 0.4
@@ -52,6 +56,7 @@ def correct_confidence(
     *,
     changes: bool,
     leaves_out_words: bool,
+    leaves_out_condition: bool,
 ) -> float:
     """Return the confidence of a plan: higher where the sentence says it plainly, lower where it leaves out words."""
     is_plain = list_answers(without_filters, missing) or explains_plainly(best, missing)
@@ -67,6 +72,8 @@ def correct_confidence(
     if not missing and (is_supposed or _takes_live_name(best)):
         # All 7 reads of 249 sentences that were offered as a choice in spite of such a name were right.
         confidence = max(confidence, UNSURE)
+    if leaves_out_condition:
+        confidence = min(confidence, INCOMPLETE_CONFIDENCE)
     return min(confidence, UNSURE) if best.is_uncommanded or leaves_out_words else confidence
 
 

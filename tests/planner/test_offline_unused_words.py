@@ -1,0 +1,170 @@
+"""A read takes care of every condition of its sentence: by a look-up or a choice, or it names what it does not use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nlapi.openapi.spec import Spec
+from nlapi.tools.plan import Plan
+from tests.describe import body, parameter, spec
+from tests.planner.kit import planner
+
+_KINDS = {"type": "string", "enum": ["VAN", "TRUCK", "LIMOUSINE"]}
+_TEXT = {"type": "string"}
+
+
+def _list(id: str, summary: str, item: dict[str, Any], *parameters: Any) -> dict[str, Any]:
+    schema = {"type": "array", "items": {"type": "object", "properties": item}}
+    answer = {"200": {"description": "ok", "content": {"application/json": {"schema": schema}}}}
+    return {"operationId": id, "summary": summary, "parameters": list(parameters), "responses": answer}
+
+
+def garages() -> Spec:
+    """Garages, the vehicles that stand in one, and the repairs of vehicles from one garage to another."""
+    garage = {"id": _TEXT, "name": _TEXT, "city": _TEXT}
+    vehicle = {"id": _TEXT, "plate": _TEXT, "kind": _KINDS, "garage_id": _TEXT, "built": {**_TEXT, "format": "date"}}
+    transfer = {"id": _TEXT, "vehicle_id": _TEXT, "moved": {**_TEXT, "format": "date"}}
+    new_vehicle = {"type": "object", "required": ["plate"], "properties": {"plate": _TEXT, "kind": _KINDS}}
+    return spec(
+        {
+            "/garages": {"get": _list("listGarages", "List garages", garage)},
+            "/vehicles": {
+                "get": _list(
+                    "listVehicles",
+                    "List vehicles",
+                    vehicle,
+                    parameter("kind", schema=_KINDS),
+                    parameter("garage_id"),
+                ),
+                "post": {
+                    "operationId": "createVehicle",
+                    "summary": "Add a vehicle",
+                    **body(new_vehicle),
+                    "responses": {"201": {"description": "ok"}},
+                },
+            },
+            "/transfers": {
+                "get": _list(
+                    "listTransfers",
+                    "List transfers",
+                    transfer,
+                    parameter("from_garage_id"),
+                    parameter("to_garage_id"),
+                )
+            },
+        },
+        info={"title": "Garages", "version": "1"},
+    )
+
+
+API = planner(garages())
+
+
+def goal(plan: Plan) -> tuple[str, dict[str, Any]]:
+    call = plan.goal or plan.calls[0]
+    return call.tool.operation.id, dict(call.arguments)
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("show vehicles of garage harbour", "harbour"),
+        ("list vehicles at the garage old mill", "old mill"),
+        ("list vehicles in the harbour garage", "harbour"),
+        ("how many vehicles does garage harbour have", "harbour"),
+        ("how many vehicles does garage harbour store", "harbour"),
+        ("vehicles of garage harbour that are vans", "harbour"),
+    ],
+)
+def test_a_plain_name_beside_the_noun_of_a_filter_is_looked_up(question: str, name: str) -> None:
+    plan = API.plan(question)
+    assert plan.calls[0].tool.operation.id == "listGarages"
+    assert f"the garage called {name!r}" in plan.understood
+    assert "garage_id" in plan.understood
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "list vehicles by garage name",
+        "list vehicles of the same garage",
+        "list vehicles with garage details",
+        "list vehicles of each garage",
+        "add a vehicle x-1 of garage harbour",
+        "list vehicles of the largest garage",
+        "list transfers of garage harbour",
+    ],
+)
+def test_what_is_no_name_or_fits_two_filters_or_is_in_a_change_is_not_looked_up(question: str) -> None:
+    assert "garage called" not in API.plan(question).understood
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("list vehicles in lyon", "lyon"),
+        ("list vehicles at lyon", "lyon"),
+        ("show the vehicles from old town", "old town"),
+        ("show lyon's vehicles", "lyon"),
+        ("list rusty vehicles", "rusty"),
+        ("list vehicles with airbags", "airbags"),
+        ("list vehicles of mechanic jones", "mechanic jones"),
+        ("which vehicles are rusty", "rusty"),
+        ("list vehicles that squeak", "squeak"),
+        ("list vehicles named bertha", "bertha"),
+        ("list rusty vans", "rusty"),
+        ("list vehicles of team rocket", "rocket"),
+        ("list vehicles that got scrapped", "scrapped"),
+        ("list vans and trucks", "trucks"),
+        ("list transfers of garage harbour", "harbour"),
+    ],
+)
+def test_an_unused_condition_is_named_and_lowers_the_confidence(question: str, words: str) -> None:
+    plan = API.plan(question)
+    assert plan.understood.endswith(f"not used: {words}")
+    assert plan.confidence <= 0.5
+
+
+@pytest.mark.parametrize(
+    "manner",
+    [
+        *("", "right now", "in detail", "as a table", "for me", "by date", "in alphabetical order", "for my boss"),
+        *("at a glance", "in json", "please", "for the report", "again", "with their plate", "in total", "quickly"),
+        *("at once", "of kind van", "on a map", "for a presentation"),
+    ],
+)
+def test_words_of_manner_are_no_conditions(manner: str) -> None:
+    assert "not used" not in API.plan(f"list all vehicles {manner}").understood
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "how many vans are there",
+        "how many vans do we have?",
+        "which vans are there",
+        "show me all vans",
+        "are there any vans",
+        "count the vans",
+        "show the vans please",
+        "do we have vans",
+    ],
+)
+def test_a_choice_in_the_plural_is_counted_and_listed_as_the_items_that_have_it(question: str) -> None:
+    plan = API.plan(question)
+    assert goal(plan) == ("listVehicles", {"kind": "VAN"})
+    assert plan.confidence >= 0.6
+
+
+def test_a_choice_and_a_filter_are_used_together() -> None:
+    plan = API.plan("how many vans does garage harbour have")
+    assert "kind=VAN" in plan.understood
+    assert "the garage called 'harbour'" in plan.understood
+
+
+@pytest.mark.parametrize("question", ["how many boats are there", "delete all vans", "add vans"])
+def test_no_noun_is_added_to_what_is_no_choice_or_is_changed(question: str) -> None:
+    plan = API.plan(question)
+    assert not plan.calls or plan.confidence < 0.6
