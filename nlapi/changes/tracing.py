@@ -274,7 +274,7 @@ class _Tracer:
 
     def sources(self, leaves: Iterable[_Leaf]) -> tuple[ValueSource, ...]:
         """Return the source of each value; repeated values of an update come last, as they need its target."""
-        sources = [(leaf, self._find_source(leaf)) for leaf in leaves]
+        sources = list(self._find_sources(leaves))
         # A PUT has to repeat every field, so that values copied from its own target are no choice of the model.
         targets = [
             str(source.value)
@@ -288,8 +288,17 @@ class _Tracer:
         leaves = list(_leaves(step.call))[:MAX_LEAVES]
         return tuple(source for leaf in leaves if (source := self._from_sentences(leaf)) is not None)
 
-    def _find_source(self, leaf: _Leaf) -> ValueSource:
-        setting_source = self._from_known_values(leaf)
+    def _find_sources(self, leaves: Iterable[_Leaf]) -> Iterator[tuple[_Leaf, ValueSource]]:
+        said: set[str] = set()
+        for leaf in leaves:
+            setting_source = self._from_known_values(leaf)
+            # Words are of one argument: another one with the same value has it by its name.
+            named = setting_source if str(leaf.value) in said else None
+            source = named or self._find_source(leaf, setting_source)
+            said |= {str(leaf.value)} if source.words else set()
+            yield leaf, source
+
+    def _find_source(self, leaf: _Leaf, setting_source: ValueSource | None) -> ValueSource:
         source = self._from_sentences(leaf) or setting_source or _described_source(leaf) or self._from_lookup(leaf)
         if source is not None:
             return source

@@ -455,7 +455,7 @@ def test_an_answer_without_an_end_is_read_up_to_a_bound(kind: str, piece: bytes,
     assert sent < (megabytes + 20) * 1_000_000
 
 
-@pytest.mark.parametrize("tokens", ["abc", [1], True, -(10**9), 1e999, pytest.param(10**400, id="huge")])
+@pytest.mark.parametrize("tokens", ["abc", [1], True, -(10**9), pytest.param(10**400, id="huge")])
 def test_a_usage_that_is_none_is_no_answer(tokens: object) -> None:
     start, *rest = json.loads(json.dumps(ANSWER))
     start["message"]["usage"]["input_tokens"] = tokens
