@@ -55,6 +55,7 @@ def page(figures: Sequence[Figure]) -> str:
     head += ["The embedded planner, with what each part of it adds: [OFFLINE.md](OFFLINE.md)."]
     head += ["Plain English against real servers: [SERVERS.md](SERVERS.md)."]
     head += ["Whether a change is exactly what was said: [CHANGES.md](CHANGES.md)."]
+    head += ["Hostile descriptions, arguments and servers, beside fastmcp and mcpify: [HOSTILE.md](HOSTILE.md)."]
     head += ["The gateway: [GATEWAY.md](GATEWAY.md).", ""]
     return "\n".join([*head, "| figure | measured | at most |", "| --- | --- | --- |", *rows, ""])
 
