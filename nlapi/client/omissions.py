@@ -25,6 +25,9 @@ _NAMES = "(?:shy|zwnj|zwj|lrm|rlm|ZeroWidthSpace|NoBreak|InvisibleComma|Invisibl
 # The rest of a terminal escape behind ESC, as an escape of JSON writes it.
 _ANSI = r"(?:\[[0-?]*[ !#-/]*[@-~]|\][^\\\"]{0,200})?"
 
+# What is left out by itself, and begins nothing longer.
+_ALONE = rf"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9a\x9c-\x9f{INVISIBLE}]"
+
 # One class first and the rest behind it: a search skips all other characters at the speed of C. Repeats are bounded,
 # so that a text of beginnings is read in time that grows with it.
 _OMITTED = re.compile(
@@ -40,7 +43,8 @@ _OMITTED = re.compile(
     # What `strip_control` removes; its own patterns find the ends of terminal escapes.
     rf"|(?<=\x1b)(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)|[PX^_][^\x1b\x9c]*(?:\x1b\\|\x9c)"
     r"|[ -/]*[0-~]?)|(?<=\x9b)[0-?]*[ -/]*[@-~]?"
-    rf"|(?<=[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9a\x9c-\x9f{INVISIBLE}])"
+    # A run at once: an image is hardly anything else.
+    rf"|(?<={_ALONE}){_ALONE}*"
     ")"
 )
 
