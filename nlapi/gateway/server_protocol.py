@@ -45,7 +45,8 @@ class RequestParser(httptools.HttpRequestParser):
         # In a loop, as one read may have more of such requests than Python has levels of calls.
         while data:
             try:
-                return super().feed_data(data)
+                super().feed_data(data)
+                break
             except httptools.HttpParserUpgrade as upgrade:
                 data = self._protocol.head_without_upgrade() + bytes(data)[upgrade.args[0] :]
 
