@@ -161,10 +161,8 @@ def test_what_is_left_out_of_a_text_that_is_shown_hides_nothing(inserted: str) -
         assert secret_mask((CUT,)).body(line.encode()).decode() == f"before \u200b<i>{MASK}</i> and behind"
 
 
-@pytest.mark.parametrize(
-    "form", [lambda code: f"\\u{code:04x}", lambda code: f"&#{code};", lambda code: f"&#x{code:X};"]
-)
-def test_no_reference_to_a_character_that_nobody_sees_hides_anything(form: Any) -> None:
+@pytest.mark.parametrize("form", ["\\u{0:04x}", "&#{0};", "&#x{0:X};"])
+def test_no_reference_to_a_character_that_nobody_sees_hides_anything(form: str) -> None:
     unseen = [code for code in range(0x10000) if strip_control(f"a{chr(code)}b") == "ab"]
     lines = [f"{CUT[:5]}{form.format(code)}{CUT[5:]}" for code in unseen]
     masked = redact("\n, ".join(lines), [CUT]).split("\n, ")
