@@ -24,6 +24,8 @@ def _closes_within(content: bytes, levels: int) -> bool:
 
     A bracket in a text could close one of the structure: `["]", ["]", 1, "["], "["]` reads as six short lists.
     """
+    if content.count(b"[") + content.count(b"{") <= levels:
+        return True
     # In UTF-16 and UTF-32, a letter may have the byte of a bracket or a quote.
     if b"\0" in content:
         return False
