@@ -33,6 +33,8 @@ _DIFFERENCE_VERBS = frozenset(
     map(stem, "increase decrease increment decrement adjust add subtract extend move".split())
 )
 _RANGE_NAMES = (("start", "end"), ("begin", "end"), ("from", "to"), ("since", "until"), ("min", "max"))
+# Numbers of these are ids as often as bounds: from_account 7001, to_account 3002.
+_DIRECTIONS = ("from", "to")
 _ORDERED_NAMES = ((("lat", "latitude"), ("lon", "lng", "long", "longitude")),)
 
 
@@ -149,6 +151,8 @@ def _ends(sources: Iterable[ValueSource]) -> Iterator[tuple[ValueSource, ValueSo
     by_name = {source.argument.lower(): source for source in sources}
     for name, source in by_name.items():
         for first, second in _RANGE_NAMES:
+            if (first, second) == _DIRECTIONS and not isinstance(source.value, str):
+                continue
             parts = name.rpartition(first)
             if parts[1] and (end := by_name.get(f"{parts[0]}{second}{parts[2]}")) is not None:
                 yield source, end

@@ -12,18 +12,22 @@ from collections.abc import Iterator, Sequence
 
 from nlapi.client.safe_text import INVISIBLE, REMOVED
 
-# The invisible characters of the Basic Multilingual Plane, and halves of the others, in hexadecimal digits.
+# The characters of `safe_text.INVISIBLE` and the control characters, and halves of those with more than four digits
+# (tests/client/test_client_masking.py compares the two lists).
 _CODES = (
-    "(?:00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F]|[aA][dD])|034[fF]|061[cC]|115[fF]|1160|17[bB][45]"
+    "(?:00(?:0[0-8bBcCdDeEfF]|1[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F]|[aA][dD])|034[fF]|060[0-5]|061[cC]|06[dD][dD]|070[fF]"
+    "|089[01]|08[eE]2|115[fF]|1160|17[bB][45]"
     "|180[b-fB-F]|20(?:0[b-fB-F]|2[89a-eA-E]|6[0-9a-fA-F])|3164|[dD][89a-fA-F][0-9a-fA-F]{2}|[eE][0-9a-fA-F]{3}"
     "|[fF](?:[0-8][0-9a-fA-F]{2}|[eE]0[0-9a-dA-D]|[eE][fF]{2}|[fF][aA]0|[fF]{2}[0-9abAB]))"
 )
-_NUMBERS = (
-    "(?:[0-9]|[12][0-9]|3[01]|12[7-9]|1[345][0-9]|173|847|1564|820[3-7]|823[4-8]|828[89]|829[0-9]|830[0-3]|65279)"
-)
+# References by any number: none is in a form of a secret that is looked for here.
+_NUMBER = "(?:#[0-9]{1,20};?|#[xX][0-9a-fA-F]{1,20};?)"
 _NAMES = "(?:shy|zwnj|zwj|lrm|rlm|ZeroWidthSpace|NoBreak|InvisibleComma|InvisibleTimes|ApplyFunction|af|ic|it)"
 # The rest of a terminal escape behind ESC, as an escape of JSON writes it.
 _ANSI = r"(?:\[[0-?]*[ !#-/]*[@-~]|\][^\\\"]{0,200})?"
+
+# What is left out by itself, and begins nothing longer.
+_ALONE = rf"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9a\x9c-\x9f{INVISIBLE}]"
 
 # One class first and the rest behind it: a search skips all other characters at the speed of C. Repeats are bounded,
 # so that a text of beginnings is read in time that grows with it.
@@ -34,13 +38,14 @@ _OMITTED = re.compile(
     r"|(?:script|style|template|noscript|svg)\b[^<>]{0,64}>[^<]{0,64}(?=</)"
     r"|!\[CDATA\[|[a-zA-Z/!?][^<>]{0,200}>)"
     r"|(?<=\])\]><!\[CDATA\["
-    rf"|(?<=&)(?:{_NAMES};?|#0{{0,8}}{_NUMBERS}(?![0-9]);?|#[xX]0{{0,8}}{_CODES};?)"
+    rf"|(?<=&)(?:{_NAMES};?|{_NUMBER})"
     r"|(?<==)\r?\n"
     r"|(?<=[\n\r\u2028\u2029])[\n \t]*"
     # What `strip_control` removes; its own patterns find the ends of terminal escapes.
     rf"|(?<=\x1b)(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)|[PX^_][^\x1b\x9c]*(?:\x1b\\|\x9c)"
     r"|[ -/]*[0-~]?)|(?<=\x9b)[0-?]*[ -/]*[@-~]?"
-    rf"|(?<=[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9a\x9c-\x9f{INVISIBLE}])"
+    # A run at once: an image is hardly anything else.
+    rf"|(?<={_ALONE}){_ALONE}*"
     ")"
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 
 _ESCAPES = (
     r"\x1b\][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # OSC: titles, links, the clipboard
@@ -60,8 +61,11 @@ def _escape(character: str) -> str:
 
 def has_invisible(value: object) -> bool:
     """Return whether a JSON value has characters in it that a reader does not see."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return not text.isascii() and strip_control(text) != text
+    if isinstance(value, str):
+        return not value.isascii() and strip_control(value) != value
+    if isinstance(value, Mapping):
+        return any(has_invisible(key) or has_invisible(item) for key, item in value.items())
+    return isinstance(value, list | tuple) and any(map(has_invisible, value))
 
 
 def single_line(text: str) -> str:

@@ -47,7 +47,7 @@ class RequestGuard:
             if len(name) + len(value) > MAX_HEADER_BYTES:
                 raise _header_problem(431, name, "is too long", "long_header")
             by_name[name] = value.decode("latin-1")
-        if has_two_lengths(name for name, _ in headers):
+        if "transfer-encoding" in by_name and has_two_lengths(name for name, _ in headers):
             raise GatewayProblem(400, "the body has two lengths", code="framing", path="header.transfer-encoding")
         if by_name.get("transfer-encoding", "chunked").lower() != "chunked":
             message = "the body comes in a transfer coding that is not taken"

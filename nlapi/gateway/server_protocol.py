@@ -42,10 +42,13 @@ class RequestParser(httptools.HttpRequestParser):
         self._protocol = protocol
 
     def feed_data(self, data: bytes | bytearray | memoryview | array[int]) -> None:
-        try:
-            super().feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self.feed_data(self._protocol.head_without_upgrade() + bytes(data)[upgrade.args[0] :])
+        # In a loop, as one read may have more of such requests than Python has levels of calls.
+        while data:
+            try:
+                super().feed_data(data)
+                break
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._protocol.head_without_upgrade() + bytes(data)[upgrade.args[0] :]
 
 
 class ServerProtocol(HttpToolsProtocol):

@@ -52,6 +52,13 @@ CLUB: dict[str, Any] = {
                 "createPayment", "Create a payment", **_body(["to"], to=TEXT, amount=NUMBER, note=TEXT, urgent=FLAG)
             )
         },
+        "/transfers": {
+            "post": _operation(
+                "createTransfer",
+                "Transfer an amount",
+                **_body(["amount"], amount=NUMBER, from_account={"type": "integer"}, to_account={"type": "integer"}),
+            )
+        },
         "/v2/payments": {
             "post": _operation("createPaymentV2", "Create a payment", **_body(["to"], to=TEXT, amount=NUMBER))
         },
@@ -183,6 +190,13 @@ def test_a_bare_figure_is_neither_cents_nor_dollars(club: Spec) -> None:
         assert not runs(call(club, "updateAccount", account_id="a1", price=price), PAID)
     assert runs(call(club, "updateAccount", account_id="a1", price=5000), f"{PAID} cents")
     assert runs(call(club, "updateAccount", account_id="a1", price=500_000), PAID.replace("5000", "$5000"))
+
+
+@pytest.mark.parametrize(("payer", "payee"), [(3002, 7001), (7001, 3002)])
+def test_of_two_accounts_either_may_have_the_larger_number(club: Spec, payer: int, payee: int) -> None:
+    transfer = call(club, "createTransfer", amount=50, from_account=payer, to_account=payee)
+    assert runs(transfer, f"transfer 50 from account {payer} to account {payee}")
+    assert not runs(transfer, f"transfer 50 from account {payee} to account {payer}")
 
 
 PAY = "create a payment of 50 to bob with the note rent, urgent"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from nlapi.client.masking import MASK, StreamMask, places_of, redact, secret_mask
 from nlapi.client.message import Request, Result
+from nlapi.client.safe_text import strip_control
 from nlapi.client.send import send
 from nlapi.errors import SendError
 from tests.servers import Echo, Reply, Script, chunk, head
@@ -150,7 +151,7 @@ CUT = "s3cr3t-t0ken-of-somebody"
     [
         "\u200b", "\u202e\u2066", "\U000e0041", "\xad", "\x00", "\x1b[0m", "\x1b]8;;https://x.example\x07", "\x9b31m",
         "\\u200b", "\\u0000", "\\u001b[31m", "\\\\u202e", "<wbr>", "<!-- -->", '</b><b class="x">', "&shy;", "&#8203;",
-        "&#x200B;", "]]><![CDATA[", "\r\n ", "=\r\n",
+        "&#x200B;", "&#917569;", "&#xE0041;", "]]><![CDATA[", "\r\n ", "=\r\n",
     ],
 )  # fmt: skip
 def test_what_is_left_out_of_a_text_that_is_shown_hides_nothing(inserted: str) -> None:
@@ -158,6 +159,14 @@ def test_what_is_left_out_of_a_text_that_is_shown_hides_nothing(inserted: str) -
         line = f"before \u200b<i>{cut}</i> and behind"
         assert redact(line, [CUT]) == f"before \u200b<i>{MASK}</i> and behind"
         assert secret_mask((CUT,)).body(line.encode()).decode() == f"before \u200b<i>{MASK}</i> and behind"
+
+
+@pytest.mark.parametrize("form", ["\\u{0:04x}", "&#{0};", "&#x{0:X};"])
+def test_no_reference_to_a_character_that_nobody_sees_hides_anything(form: str) -> None:
+    unseen = [code for code in range(0x10000) if strip_control(f"a{chr(code)}b") == "ab"]
+    lines = [f"{CUT[:5]}{form.format(code)}{CUT[5:]}" for code in unseen]
+    masked = redact("\n, ".join(lines), [CUT]).split("\n, ")
+    assert [line for line, after in zip(lines, masked, strict=True) if after != MASK] == []
 
 
 @pytest.mark.parametrize("inserted", ["\u200b", "\x1b[0m", "\x00"])

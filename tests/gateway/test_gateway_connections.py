@@ -168,8 +168,9 @@ def test_a_head_of_megabytes_is_answered_and_not_reset(served: Talk) -> None:
     assert statuses(sent(served, b"GET /health HTTP/1.1\r\nX-Long: " + b"a" * 5_000_000)) == [431]
 
 
-def test_requests_are_not_queued_without_bound(served: Talk) -> None:
-    many = request("GET /health HTTP/1.1") * (2 * MAX_PIPELINED)
+@pytest.mark.parametrize("offer", [(), ("Connection: Upgrade", "Upgrade: h2c")])
+def test_requests_are_not_queued_without_bound(served: Talk, offer: tuple[str, ...]) -> None:
+    many = request("GET /health HTTP/1.1", *offer) * (2 * MAX_PIPELINED)
     answered = statuses(sent(served, many))
     assert set(answered) == {200}
     assert len(answered) <= MAX_PIPELINED + 1
