@@ -255,7 +255,7 @@ def resumed_setup(setup: Setup, records: Iterable[Mapping[str, Any]]) -> Setup:
     # A transcript may come from somebody else: it names a variable, and neither a command to run nor a file to send.
     kept = [text for text in references if text.partition("=")[2].startswith(VARIABLE)]
     if len(kept) < len(references) and not (setup.auth or setup.no_auth):
-        console.note("note: a credential that is not in a variable is not taken from a transcript; --auth gives it again")
+        console.note("note: only a credential in a variable is taken from a transcript; --auth gives it again")
     return replace(
         setup,
         # `apis` are the names that the user gave, `sources` the files or URLs behind them.

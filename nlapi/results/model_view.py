@@ -203,9 +203,7 @@ def build_table(
     """
     sample = SampleColumns(rows[:SAMPLE_ROWS])
     noun = singular_noun(operation) if operation is not None else ()
-    ranked = list(paths) or [
-        path for path in columns(sample.rows, noun, fields=sample.fields) if len(path) <= MAX_NAME
-    ]
+    ranked = list(paths) or [path for path in columns(sample.rows, noun, fields=sample.fields) if len(path) <= MAX_NAME]
     constants = {} if paths else _constants(rows, sample, ranked)
     candidates = [path for path in ranked if path not in constants]
     chosen = list(paths) or _choose_columns(rows, sample, candidates, words, room)
