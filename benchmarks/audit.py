@@ -46,7 +46,9 @@ def audit(tree: Mapping[str, Any], spec: Any, tools: Iterable[Any]) -> Audit:
     """The Audit of `tools`, which nlapi made of `spec`, against `tree`, the JSON that the description is."""
     result = Audit()
     by_place = {(tool.operation.path, tool.operation.method): tool for tool in tools}
-    rules, wires = _Rules(), _Properties(tree, result)
+    # What authenticates the user is no argument: an account gives it.
+    credentials = frozenset(spec.credential_parameters.places)
+    rules, wires = _Rules(), _Properties(tree, result, {name for place, name in credentials if place == "body"})
     for tool in by_place.values():
         result.tools += 1
         result.characters += rules.size(tool)
@@ -70,7 +72,7 @@ def audit(tree: Mapping[str, Any], spec: Any, tools: Iterable[Any]) -> Audit:
                 result.miss(f"no tool: {method} {path}")
             continue
         result.accounted += 1
-        _parameters(tree, item, node, made, result, f"paths.{path}.{method}", said)
+        _parameters(tree, item, node, made, result, f"paths.{path}.{method}", said, credentials)
         if tree.get("swagger") is None:
             wires.of_body(node, made)
     return result
@@ -115,6 +117,7 @@ def _parameters(
     result: Audit,
     where: str,
     said: Mapping[str, str],
+    credentials: frozenset[tuple[str, str]],
 ) -> None:
     """Counts the parameters of an operation: an argument of the tool, or named in an Issue of the operation."""
     wanted = {}
@@ -126,6 +129,8 @@ def _parameters(
     places = set(tool.places.values())
     for name, place in wanted:
         if place in ("body", "formData") or (place == "header" and name.lower() in REFUSED):
+            continue
+        if (place, name.lower() if place == "header" else name) in credentials:
             continue
         result.parameters += 1
         shown = (place, name) in places
@@ -139,9 +144,10 @@ def _parameters(
 class _Properties:
     """Walks the schema of a body and that of a tool side by side; a pair that was walked is not counted twice."""
 
-    def __init__(self, tree: Mapping[str, Any], result: Audit) -> None:
+    def __init__(self, tree: Mapping[str, Any], result: Audit, credentials: set[str]) -> None:
         self.tree = tree
         self.result = result
+        self.credentials = credentials
         self.walked: set[tuple[frozenset[int], frozenset[int]]] = set()
 
     def of_body(self, node: Mapping[str, Any], tool: Any) -> None:
@@ -180,7 +186,7 @@ class _Properties:
             self.walked.add(key)
             have = _children(shown)
             for name, children in _children(raw).items():
-                if all(self.read_only(child) for child in children):
+                if all(self.read_only(child) for child in children) or (not path and name in self.credentials):
                     continue
                 self.result.properties += 1
                 seen = name in have

