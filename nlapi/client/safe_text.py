@@ -22,8 +22,8 @@ INVISIBLE = (
 )
 
 # The joiners (ZWNJ, ZWJ) are spelling behind a letter of Arabic that would join the next one, and behind a virama
-# (RFC 5892, appendix A): a reader sees what they do, and without them a name is another one. Between pictures, as of one
-# emoji, they are spelling too, and not always seen.
+# (RFC 5892, appendix A): a reader sees what they do, and without them a name is another one. Between pictures, as of
+# one emoji, they are spelling too, and not always seen.
 _JOINING = (
     "\u0626\u0628\u062a-\u062e\u0633-\u063a\u0641-\u0647\u0649\u064a"
     "\u0678-\u0687\u069a-\u06bf\u06c1\u06c2\u06cc\u06ce\u06d0\u06d1"
