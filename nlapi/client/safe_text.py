@@ -8,7 +8,8 @@ import re
 _ESCAPES = (
     r"\x1b\][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # OSC: titles, links, the clipboard
     r"|\x1b[PX^_][^\x1b\x9c]*(?:\x1b\\|\x9c)"  # DCS, SOS, PM, APC
-    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor, erase
+    r"|\x1b\[[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor, erase
+    r"|\x9b[0-?]*[ !#-/]*[@-\[\]-~]?"  # the same, which JSON does not escape: no quotation mark goes with it
     r"|\x1b[ -/]*[0-~]?"
 )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.kit import BEARER, notes, run
+from tests.cli.kit import BEARER, dialogue, notes, run
 from tests.messages_server import MessagesServer, results, say, use
 from tests.servers import Echo
 
@@ -318,3 +318,15 @@ def test_a_transcript_whose_question_is_damaged_is_listed_and_named(api: Echo, t
     assert ([row["changes"] for row in listed.json], "line 1 cannot be read" in listed.err) == ([1], True)
     resumed = run("log", "resume", "last", "and now?", "--planner", "offline")
     assert (resumed.code, "no question of this transcript can be read" in resumed.err) == (2, True)
+
+
+def test_on_a_terminal_a_text_ends_no_string_of_json(api: Echo, tmp_path: Path) -> None:
+    assert ask("show the open notes", notes(tmp_path, api.url)) == 0
+    forged = 'a\x9b", "outcome": "\x9b[b'
+    _rewrite(tmp_path, lambda records: [{**records[0], "question": forged}])
+    for format in ("ndjson", "json"):
+        with dialogue("log", "show", "last", "-o", format) as terminal:
+            assert terminal.end() == 0
+        shown = json.loads(terminal.seen)
+        record = shown if format == "ndjson" else shown[0]
+        assert (record["question"], "outcome" in record) == ('a", "outcome": "b', False)
