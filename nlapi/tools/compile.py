@@ -17,7 +17,7 @@ from nlapi.openapi.references import is_cyclic
 from nlapi.openapi.schema_upgrade import SCHEMA_KEYWORDS, SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.names import argument_name, tool_names
-from nlapi.tools.schema_size import fit_schema
+from nlapi.tools.schema_size import SchemaBounds
 from nlapi.tools.text import first_sentence, has_words_of, plain_text
 from nlapi.tools.tool import Place, Tool
 from nlapi.tools.units import amount_schema
@@ -66,6 +66,7 @@ class SchemaPool:
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
+        self.bounds = SchemaBounds()
         self._portable_by_ref: dict[str, tuple[object, frozenset[str]]] = {}
         self._described: dict[tuple[int, str], tuple[object, tuple[object, frozenset[str]]]] = {}
         self._merged: dict[str, dict[str, object] | None] = {}
@@ -339,7 +340,7 @@ class _ArgumentBuilder:
         schema["additionalProperties"] = self.additional
         if definitions := self.pool.definitions(self.refs):
             schema["$defs"] = definitions
-        return fit_schema(schema)
+        return self.pool.bounds.fit(schema)
 
     def _portable(self, schema: object) -> object:
         portable, refs = self.pool.portable(schema)

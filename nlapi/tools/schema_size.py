@@ -34,22 +34,40 @@ MAX_CHOICES = 10_000
 _PREFIX = "#/$defs/"
 
 
-def fit_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a tool, or one without long texts and values if it has more than MAX_SCHEMA characters.
+class SchemaBounds:
+    """The bounds of the tools of one description, whose `$defs` have the same names and are outlined once."""
 
-    Where that is not enough, deep parts take any value. Every argument stays. What is left out is for the API to check.
-    """
-    if _size(schema) <= MAX_SCHEMA:
-        return schema
-    distances = _distances(schema)
-    outlined = _outline_tool(schema, _ALL_LEVELS, distances)
-    if _size(outlined) <= (MAX_SCHEMA if _is_wide(outlined) else MAX_DEEP_SCHEMA):
-        return outlined
-    for levels in range(MAX_LEVELS, -1, -1):
-        outlined = _outline_tool(schema, levels, distances)
-        if _size(outlined) <= MAX_SCHEMA:
+    def __init__(self) -> None:
+        self._definitions: dict[str, tuple[Any, bool]] = {}
+
+    def fit(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return the schema of a tool, or one without long texts and values if it has more than MAX_SCHEMA characters.
+
+        Where that is not enough, deep parts take any value. Every argument stays. What is left out is for the API to
+        check.
+        """
+        if not _exceeds(schema, MAX_SCHEMA):
+            return schema
+        distances = _distances(schema)
+        outlined, is_wide = self._shorten(schema, distances)
+        if not _exceeds(outlined, MAX_SCHEMA if is_wide else MAX_DEEP_SCHEMA):
             return outlined
-    return {**outlined, "properties": {name: _type_of(node) for name, node in outlined["properties"].items()}}
+        for levels in range(MAX_LEVELS, -1, -1):
+            outlined = _outline_tool(schema, levels, distances)
+            if not _exceeds(outlined, MAX_SCHEMA):
+                return outlined
+        return {**outlined, "properties": {name: _type_of(node) for name, node in outlined["properties"].items()}}
+
+    def _shorten(self, schema: Mapping[str, Any], distances: Mapping[str, int]) -> tuple[dict[str, Any], bool]:
+        """Return a schema with all its levels, and whether some part of it is wide."""
+        near = dict.fromkeys(distances, _ALL_LEVELS)
+        for name in distances.keys() - self._definitions.keys():
+            definition = _outline(schema["$defs"][name], _ALL_LEVELS, near)
+            self._definitions[name] = definition, _is_wide(definition)
+        outlined = _outline_tool({**schema, "$defs": {}}, _ALL_LEVELS, near)
+        is_wide = _is_wide(outlined) or any(self._definitions[name][1] for name in distances)
+        definitions = {name: self._definitions[name][0] for name in sorted(distances)}
+        return {**outlined, "$defs": definitions} if definitions else outlined, is_wide
 
 
 def _is_wide(schema: object) -> bool:
@@ -64,13 +82,14 @@ def _is_wide(schema: object) -> bool:
     return False
 
 
-def _size(schema: object) -> int:
+def _exceeds(schema: object, limit: int) -> bool:
+    """Return whether a schema has more than `limit` characters as JSON."""
     try:
         size = len(orjson.dumps(schema))
     except TypeError:  # integers of more than 64 bits
-        size = MAX_SCHEMA
-    # No character of UTF-8 takes more than three times its bytes as `\u00e9`; orjson takes a tenth of the time.
-    return size if size * 3 <= MAX_SCHEMA else len(json.dumps(schema))
+        return len(json.dumps(schema)) > limit
+    # `json` writes blanks, and three times the bytes of UTF-8 at most; orjson takes a tenth of the time.
+    return size > limit or (size * 3 > limit and len(json.dumps(schema)) > limit)
 
 
 def _distances(schema: Mapping[str, Any]) -> dict[str, int]:
@@ -93,9 +112,11 @@ def _outline_tool(schema: Mapping[str, Any], levels: int, distances: Mapping[str
         **schema,
         "properties": {name: _outline(node, levels, near) for name, node in schema["properties"].items()},
         "additionalProperties": _outline(schema.get("additionalProperties", False), levels, near),
-        "$defs": {name: _outline(schema["$defs"][name], depth, near) for name, depth in sorted(near.items())},
     }
-    return outlined if near else {key: value for key, value in outlined.items() if key != "$defs"}
+    definitions = as_map(schema.get("$defs"))
+    near_parts = {name: _outline(definitions[name], near[name], near) for name in sorted(near) if name in definitions}
+    outlined.pop("$defs", None)
+    return {**outlined, "$defs": near_parts} if near_parts else outlined
 
 
 def _outline(node: object, levels: int, near: Mapping[str, int]) -> Any:
