@@ -47,6 +47,8 @@ def rows(body: list[Any], **query: Any) -> list[list[Any]]:
         ).encode(),
         json.dumps([{"id": "я" * 250 + str(row), "name": LONG} for row in range(300)]).encode(),
         json.dumps([{"id": row, "a\x9b": LONG, 'b"]\x9d': "\x1b[x"} for row in range(300)]).encode(),
+        json.dumps([{f"{'k' * 50_000}{field}": field for field in range(5)} for _ in range(50)]).encode(),
+        json.dumps({"items": [{"id": 1}], "total": "9" * 5_000, "next_page": "9" * 5_000}).encode(),
     ],
     ids=[
         "infinite",
@@ -58,6 +60,8 @@ def rows(body: list[Any], **query: Any) -> list[list[Any]]:
         "summaries",
         "long-groups",
         "escapes",
+        "names-longer-than-a-view",
+        "totals",
     ],
 )
 def test_odd_data_is_strict_json_within_the_limit(body: bytes) -> None:
@@ -72,6 +76,14 @@ def test_odd_data_is_strict_json_within_the_limit(body: bytes) -> None:
     for answer in answers(body, *queries):
         assert len(answer.encode()) <= 16_000
         assert answer.startswith("not sent: ") or json.loads(answer)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("X-Total-Count", "9" * 5_000), ("Content-Range", f"items 0-0/{'9' * 5_000}")]
+)
+def test_a_number_longer_than_any_count_is_none(name: str, value: str) -> None:
+    with Echo(Reply(200, [{"id": 1}], {name: value})) as api:
+        assert json.loads(nlapi.answer(nlapi.tools(API), "listThings", {}, base_url=api.url))["data"] == [{"id": 1}]
 
 
 @pytest.mark.parametrize("body", ["😀" * 20_000, "\n".join([json.dumps({'"': "\\" * 60})] * 2_000)])

@@ -58,9 +58,11 @@ def flow_reason(call: Call, conversation: Conversation, during: Sequence[Step], 
         if pricing.price(call, name, value) is None and not view.is_said(name, value):
             origin = _origin_text(str(value), answered)
             return f"{_crossing_text(foreign, spec)} ({single_line(name)}: {shorten(value)}{origin})"
-    spent = pricing.spent(steps, (*beside, call))
-    if spent > READ_BITS * len(conversation.turns):
-        count = f"reads have chosen {ceil(spent)} bits since, and {READ_BITS * len(conversation.turns)} are allowed"
+    # Of this question alone: what earlier ones have not spent would be enough for a key by the tenth.
+    earlier = len(conversation.steps) - len(conversation.current.steps)
+    spent = pricing.spent(steps, (*beside, call), earlier=earlier)
+    if spent > READ_BITS:
+        count = f"reads for this question have chosen {ceil(spent)} bits, and {READ_BITS} are allowed"
         return f"{_crossing_text(foreign, spec)}, a little with each call: {count}"
     return ""
 

@@ -140,15 +140,19 @@ class ReadPricing:
             return 2 * log2(abs(value) + 1) + (1 if isinstance(value, int) else 2)
         return len(repr(value)) * _NUMBER_SYMBOL_BITS
 
-    def spent(self, steps: Sequence[Step], calls: Sequence[Call]) -> float:
-        """Return the bits that the reads after the first answer of another API have chosen, `calls` included."""
+    def spent(self, steps: Sequence[Step], calls: Sequence[Call], *, earlier: int = 0) -> float:
+        """Return the bits that the reads after the first answer of another API have chosen, `calls` included.
+
+        The first `earlier` steps are of earlier questions: they cost nothing, and what they used is cheaper now.
+        """
         ledger, spent = _Ledger(), 0.0
         answered: set[int] = set()
         entries = [(step.call, step.result is not None) for step in steps]
-        for call, is_answered in (*entries, *((call, False) for call in calls)):
+        for number, (call, is_answered) in enumerate((*entries, *((call, False) for call in calls))):
             spec = call.tool.operation.spec
             if call.tool.effect is Effect.READ and answered - {id(spec)}:
-                spent += self._call_price(call, ledger)
+                price = self._call_price(call, ledger)
+                spent += price if number >= earlier else 0.0
             if is_answered:
                 answered.add(id(spec))
         return spent

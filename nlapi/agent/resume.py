@@ -56,7 +56,7 @@ class _RecordReader:
         elif event == "planned":
             self.open_round = _OpenRound(plan=_plan(record, self._tool))
         elif event == "proposed":
-            self.open_round.proposed.append(record)
+            self.open_round.proposed.append(_read_proposal(record, self._tool))
         elif event == "stepped":
             self.open_round.add(record, self._tool)
         elif event in ("needed", "offered"):
@@ -66,9 +66,18 @@ class _RecordReader:
 
     def close(self) -> Conversation:
         """Return the conversation with the round that is open; the next one begins."""
-        self._conversation = self.open_round.close(self._conversation, self._tool)
+        self._conversation = self.open_round.close(self._conversation)
         self.open_round = _OpenRound()
         return self._conversation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Proposal:
+    """What a record says of a call that was about to be sent; `call` has its account."""
+
+    call: Call
+    request: Request
+    digest: str
 
 
 @dataclass(slots=True)
@@ -79,7 +88,7 @@ class _OpenRound:
     """
 
     plan: Plan | None = None
-    proposed: list[Record] = field(default_factory=list)
+    proposed: list[_Proposal] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     is_damaged: bool = False
 
@@ -87,16 +96,15 @@ class _OpenRound:
         """Add the step in a record, with the request of its proposal."""
         call = _call(record["call"], tool)
         proposal = self._take_proposal(call, exact=True)
-        request = None if proposal is None else _request(proposal)
-        call = replace(call, account=None if proposal is None else _account(proposal.get("account")))
-        self.steps.append(_step(record, call, request))
+        if proposal is not None:
+            call = replace(call, account=proposal.call.account)
+        self.steps.append(_step(record, call, None if proposal is None else proposal.request))
 
-    def close(self, conversation: Conversation, tool: FindTool) -> Conversation:
+    def close(self, conversation: Conversation) -> Conversation:
         """Return the conversation with this round, where it has a plan."""
         if self.plan is None and self.is_damaged:
             # What was sent must be known, though nobody knows why it was.
-            proposed = (_call(proposal["call"], tool) for proposal in self.proposed)
-            calls = (*(step.call for step in self.steps), *proposed)
+            calls = (*(step.call for step in self.steps), *(proposal.call for proposal in self.proposed))
             self.plan = Plan(calls=calls) if calls else None
         if self.plan is None:
             return conversation
@@ -118,20 +126,21 @@ class _OpenRound:
         if proposal is None:
             return Step(call=call, outcome=Outcome.FAILED, message="not run: nlapi was stopped before")
         return Step(
-            call=replace(call, arguments=proposal["call"]["arguments"]),
+            call=replace(call, arguments=proposal.call.arguments),
             outcome=Outcome.FAILED,
             message=f"{OUTCOME_UNKNOWN}: nlapi was stopped while it was being sent; it may have been carried out",
-            request=_request(proposal),
-            digest=proposal.get("digest", ""),
+            request=proposal.request,
+            digest=proposal.digest,
         )
 
-    def _take_proposal(self, call: Call, *, exact: bool = False) -> Record | None:
+    def _take_proposal(self, call: Call, *, exact: bool = False) -> _Proposal | None:
         """Remove and return the first proposal of a call that has no step yet; None where there is none.
 
         It has the operation and id of the call and, with `exact`, its very arguments.
         """
         for proposal in self.proposed:
-            if _is_record_of(proposal["call"], call) and (not exact or proposal["call"]["arguments"] == call.arguments):
+            is_of_call = (proposal.call.id, proposal.call.operation_id) == (call.id, call.operation_id)
+            if is_of_call and (not exact or proposal.call.arguments == call.arguments):
                 self.proposed.remove(proposal)
                 return proposal
         return None
@@ -144,9 +153,9 @@ def _account(record: Mapping[str, Any] | None) -> Account | None:
     return Account(sources=sources_from_json(record["sources"]), unused=tuple(record["unused"]))
 
 
-def _is_record_of(record: Record, call: Call) -> bool:
-    """Return whether the call in a record has the id and the operation of a planner's call."""
-    return bool(record["id"] == call.id and record["operation"] == call.operation_id)
+def _read_proposal(record: Record, tool: FindTool) -> _Proposal:
+    call = replace(_call(record["call"], tool), account=_account(record.get("account")))
+    return _Proposal(call=call, request=_request(record), digest=record.get("digest", ""))
 
 
 def _request(record: Record) -> Request:

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Required, TypedDict
 
 import msgspec
 
 from nlapi.agent.events import NOT_RUN
+from nlapi.client.message import finite_float
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Outcome
@@ -55,6 +56,8 @@ class _State(TypedDict, total=False):
     messages: list[_Message] | None
     results: dict[str, Any] | None
     usage: dict[str, Any] | None
+    cost: float | None
+    origin: _State | None
 
 
 class _Asked(TypedDict, total=False):
@@ -84,7 +87,7 @@ class _PlanRecord(TypedDict, total=False):
 
 
 class _Proposed(TypedDict, total=False):
-    call: _CallRecord
+    call: Required[_CallRecord]
     method: str
     url: str
     effect: str
@@ -95,7 +98,7 @@ class _Proposed(TypedDict, total=False):
 
 
 class _Stepped(TypedDict, total=False):
-    call: _CallRecord
+    call: Required[_CallRecord]
     outcome: Outcome
     message: str
     result: _Result | None
@@ -176,7 +179,7 @@ def _record(line: bytes, number: int) -> Record | None:
     if not line or not line.endswith(b"}"):
         return None
     try:
-        record = json.loads(line)
+        record = json.loads(line, parse_constant=lambda _: None, parse_float=finite_float)
         event = record.get("event")
         if event in _FORMS:
             msgspec.convert(record, _FORMS[event])
@@ -214,7 +217,7 @@ class TranscriptSummary:
 
 
 def list_transcripts(folder: Path) -> tuple[TranscriptSummary, ...]:
-    """Return the transcripts in a folder, the newest first, without those that have no question.
+    """Return the transcripts in a folder, the newest first, without those that are whole and have no question.
 
     UsageError for a folder that cannot be read.
     """
@@ -233,8 +236,10 @@ def list_transcripts(folder: Path) -> tuple[TranscriptSummary, ...]:
             continue
         records = transcript.records
         questions = [record for record in records if record.get("event") == "asked"]
-        if questions:
-            started, question = str(questions[0].get("at", "")), str(questions[0].get("question", ""))
+        # One whose questions are damaged may have made changes.
+        if questions or transcript.damaged_lines:
+            first = questions[0] if questions else {}
+            started, question = str(first.get("at", "")), str(first.get("question", ""))
             entry = TranscriptSummary(
                 path=path,
                 started=started,
@@ -252,7 +257,8 @@ def _count_changes(records: Iterable[Record]) -> int:
     count, planned, finished = 0, Counter[str](), Counter[str]()
     changing_operations: set[str] = set()
     for record in records:
-        event, operation = record.get("event"), str((record.get("call") or {}).get("operation"))
+        event = record.get("event")
+        operation = str((record.get("call") or {}).get("operation")) if event in ("proposed", "stepped") else ""
         if event == "planned":
             count += sum((planned - finished)[name] for name in changing_operations)
             planned, finished = Counter(str(call.get("operation")) for call in record.get("calls", ())), Counter()

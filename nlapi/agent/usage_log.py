@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, tzinfo
+from datetime import MAXYEAR, MINYEAR, date, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,8 @@ def _moment(record: Record) -> datetime | None:
         moment = datetime.fromisoformat(str(record.get("at")))
     except ValueError:
         return None
-    return moment if moment.tzinfo else None
+    # In another zone the first and the last year have times that there are not.
+    return moment if moment.tzinfo and MINYEAR < moment.year < MAXYEAR else None
 
 
 def _total(raw: Mapping[str, Any]) -> UsageTotal:

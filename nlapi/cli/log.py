@@ -14,6 +14,8 @@ import typer
 from nlapi.cli import console, table
 from nlapi.cli.ask import question_of
 from nlapi.cli.options import ListOutput, Setup, conversation_options, is_terminal, parse_pairs
+from nlapi.client.safe_text import strip_control
+from nlapi.credential_references import VARIABLE
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -91,8 +93,11 @@ def show_(
         console.write(console.format_json(records))
         return
     for record in records:
-        if line := json.dumps(record, ensure_ascii=False) if format is TranscriptFormat.NDJSON else record_line(record):
-            console.write(line)
+        if format is TranscriptFormat.NDJSON:
+            console.write(json.dumps(record, ensure_ascii=False))
+        # A text of an API that has several lines has none that poses as a record.
+        elif line := record_line(record):
+            console.write("\n  ".join(strip_control(line).splitlines()))
 
 
 COSTS = """nlapi log costs
@@ -242,13 +247,21 @@ def resumed_setup(setup: Setup, records: Iterable[Mapping[str, Any]]) -> Setup:
     """Return the setup with the transcript's APIs, base URL and credentials, unless the user gives others."""
     from dataclasses import replace
 
-    question_record = [record for record in records if record.get("event") == "asked"][-1]
+    questions = [record for record in records if record.get("event") == "asked"]
+    if not questions:
+        raise UsageError("no question of this transcript can be read", hint="ask it again in a new conversation")
+    question_record = questions[-1]
+    references = list(question_record.get("auth", ()))
+    # A transcript may come from somebody else: it names a variable, and neither a command to run nor a file to send.
+    kept = [text for text in references if text.partition("=")[2].startswith(VARIABLE)]
+    if len(kept) < len(references) and not (setup.auth or setup.no_auth):
+        console.note("note: only a credential in a variable is taken from a transcript; --auth gives it again")
     return replace(
         setup,
         # `apis` are the names that the user gave, `sources` the files or URLs behind them.
         sources=question_record.get("apis") or question_record.get("sources"),
         base_url=setup.base_url or question_record.get("base_url"),
-        auth=[] if setup.no_auth else [*question_record.get("auth", ()), *(setup.auth or ())],
+        auth=[] if setup.no_auth else [*kept, *(setup.auth or ())],
         no_auth=setup.no_auth or bool(question_record.get("no_auth") and not setup.auth),
     )
 

@@ -43,7 +43,7 @@ _OMITTED = re.compile(
     r"|(?<=[\n\r\u2028\u2029])[\n \t]*"
     # What `strip_control` removes; its own patterns find the ends of terminal escapes.
     rf"|(?<=\x1b)(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)|[PX^_][^\x1b\x9c]*(?:\x1b\\|\x9c)"
-    r"|[ -/]*[0-~]?)|(?<=\x9b)[0-?]*[ -/]*[@-~]?"
+    r"|[ -/]*[0-~]?)|(?<=\x9b)[0-?]*[ !#-/]*[@-\[\]-~]?"
     # A run at once: an image is hardly anything else.
     rf"|(?<={_ALONE}){_ALONE}*"
     ")"

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 _ESCAPES = (
     r"\x1b\][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # OSC: titles, links, the clipboard
     r"|\x1b[PX^_][^\x1b\x9c]*(?:\x1b\\|\x9c)"  # DCS, SOS, PM, APC
-    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor, erase
+    r"|\x1b\[[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor, erase
+    r"|\x9b[0-?]*[ !#-/]*[@-\[\]-~]?"  # the same, which JSON does not escape: no quotation mark goes with it
     r"|\x1b[ -/]*[0-~]?"
 )
 
@@ -22,13 +23,30 @@ INVISIBLE = (
     "\U000f0000-\U0010ffff"
 )
 
-REMOVED = re.compile(rf"{_ESCAPES}|[\x00-\x08\x0b-\x1f\x7f-\x9f{INVISIBLE}]")
-_HIDDEN = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{INVISIBLE}]")
+# The joiners (ZWNJ, ZWJ) are spelling behind a letter of Arabic that would join the next one, and behind a virama
+# (RFC 5892, appendix A): a reader sees what they do, and without them a name is another one. Between pictures, as of
+# one emoji, they are spelling too, and not always seen.
+_JOINING = (
+    "\u0626\u0628\u062a-\u062e\u0633-\u063a\u0641-\u0647\u0649\u064a"
+    "\u0678-\u0687\u069a-\u06bf\u06c1\u06c2\u06cc\u06ce\u06d0\u06d1"
+)
+_LETTERS = "\u0620-\u064a\u066e-\u06d3\u06fa-\u06ff"
+_VIRAMA = "\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca"
+_PICTURES = "\u2194-\u21aa\u231a-\u23ff\u25aa-\u27bf\u2b05-\u2b55\U0001f000-\U0001faff"
+_SEEN = rf"(?<=[{_JOINING}]\u200c)[{_LETTERS}]|(?<=[{_VIRAMA}][\u200c\u200d])[\u0900-\u0dff]"
+_SPELLING = rf"{_SEEN}|(?<=[{_PICTURES}\ufe0f]\u200d)[{_PICTURES}]"
+_CHARACTERS = rf"\x00-\x08\x0b-\x1f\x7f-\x9f{INVISIBLE}".replace("\u200b-\u200f", "\u200b\u200e\u200f")
+
+REMOVED = re.compile(rf"{_ESCAPES}|[{_CHARACTERS}]|[\u200c\u200d](?!{_SPELLING})")
+_HIDDEN = re.compile(rf"[{_CHARACTERS}\u2028\u2029]|[\u200c\u200d](?!{_SEEN})")
 _NEWLINES = re.compile(r"\r\n|\u2028|\u2029")
 
 
 def strip_control(text: str) -> str:
-    """Return `text` without terminal escapes, control characters (except newline and tab) and invisible characters."""
+    """Return `text` without terminal escapes, control characters (except newline and tab) and invisible characters.
+
+    Joiners that are a part of the spelling of a word or an emoji stay.
+    """
     # Most texts that are not ASCII are so by the mark of a cut alone, and the search takes 20 ns a character.
     plain = text if text.isascii() else text.replace("…", "")
     if plain.isascii() and plain.isprintable():
@@ -46,7 +64,7 @@ def strip_all(value: object) -> object:
 
 
 def reveal_control(text: str) -> str:
-    """Return `text` with an escape of JSON in place of each character that `strip_control` would remove."""
+    """Return `text` with an escape of JSON in place of each character that nobody sees."""
     # What is shown of a request is what is sent of it: a character that nobody sees may make another name of one.
     if text.isascii() and text.isprintable():
         return text

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from nlapi.openapi.model import Schema, as_map
 from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.schemas import SchemaReader
+from nlapi.resources.whole_numbers import whole_number
 
 # The share of fields that the values of a map have in common when they are items of one kind. Consul's services, for
 # one, differ by optional fields.
@@ -412,14 +413,14 @@ def extract_total(data: object, keys: Keys = (), headers: Mapping[str, str] | No
         text = (
             header_values.get(name, "").rpartition("/")[2] if name == "content-range" else header_values.get(name, "")
         )
-        if text.isdecimal():
-            return int(text)
+        if (total := whole_number(text)) is not None:
+            return total
     objects = list(_envelope_objects(data, keys))
     # Some APIs name the total after the list: `totalTickets` beside `tickets`.
-    for total in (f"total{''.join(keys[-1:]).lower()}", *TOTAL_NAMES):
+    for total_name in (f"total{''.join(keys[-1:]).lower()}", *TOTAL_NAMES):
         for container in objects:
             for name, value in islice(container.items(), MAX_ENVELOPE_FIELDS):
-                if name_key(name) == total and (number := _count(value)) is not None:
+                if name_key(name) == total_name and (number := _count(value)) is not None:
                     return number
     return None
 
@@ -440,6 +441,6 @@ def _count(value: object) -> int | None:
     if isinstance(value, Mapping):
         # Elasticsearch has {"total": {"value": 3, "relation": "eq"}}.
         value = value.get("value")
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
+    if isinstance(value, str):
+        return whole_number(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

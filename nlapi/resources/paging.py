@@ -17,6 +17,7 @@ from nlapi.resources.identity import id_of
 from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.paths import Place
 from nlapi.resources.schemas import SchemaReader, schema_types
+from nlapi.resources.whole_numbers import whole_number
 
 
 class PageRole(StrEnum):
@@ -76,8 +77,10 @@ class PageParameter:
 
 
 def _parse_value(text: str, schema: Schema) -> object:
-    is_whole = {"integer", "number"} & set(schema_types(schema)) and text.lstrip("-").isdecimal()
-    return int(text) if is_whole else text
+    number = whole_number(text.removeprefix("-")) if {"integer", "number"} & set(schema_types(schema)) else None
+    if number is None:
+        return text
+    return -number if text.startswith("-") else number
 
 
 def page_role(name: str, types: Sequence[str]) -> PageRole | None:
@@ -291,11 +294,13 @@ def _values_from_sign(parameters: Sequence[PageParameter], name: str, text: str)
     if cursors:
         # A cursor cut from an address is percent-encoded; in a request it would be encoded once more.
         return {(same_name or cursors)[0].place: unquote(text) if "%" in text else text}
+    if (value := whole_number(text)) is None:
+        return {}
     number = next((parameter for parameter in parameters if parameter.role is PageRole.NUMBER), None)
-    if number is not None and text.isdecimal() and "offset" not in name.lower():
-        return {number.place: number.to_type(int(text))}
+    if number is not None and "offset" not in name.lower():
+        return {number.place: number.to_type(value)}
     offset = next((parameter for parameter in parameters if parameter.role is PageRole.OFFSET), None)
-    return {offset.place: int(text)} if offset is not None and text.isdecimal() else {}
+    return {offset.place: value} if offset is not None else {}
 
 
 def _next_values(
@@ -325,8 +330,8 @@ def _next_values(
 
 def _current_value(parameter: PageParameter, values: Mapping[Place, object]) -> int | None:
     value = values.get(parameter.place, parameter.schema.get("default"))
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
+    if isinstance(value, str):
+        return whole_number(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

@@ -34,6 +34,8 @@ MAX_SUMMARIES = 12
 BESIDE_ROOM = 1_000
 TEXT_ROOM = 4_000
 MIN_TEXT = 60
+# Characters of the name of a column. The names of an API's fields are its texts, and there may be a body of them.
+MAX_NAME = 200
 
 
 # Bytes: the frame of an answer, its first row and the notes on what was left out fit into them, also where names and
@@ -163,6 +165,8 @@ def _listing_view(
         counts["beside_the_list"] = fit_data(listing.beside, BESIDE_ROOM, size_of(listing.beside))
         room -= size_of(counts)
     table = build_table(rows, room - 800, operation=operation, words=words, paths=paths)
+    if not table.columns and not table.constants:
+        return {**counts, "data": fit_bytes(listing.data, room)}
     view = table_data(table)
     if len(table.rows) < len(rows):
         paths = [*table.columns, *table.constants, *table.other_fields][:MAX_SUMMARIES]
@@ -199,7 +203,7 @@ def build_table(
     """
     sample = SampleColumns(rows[:SAMPLE_ROWS])
     noun = singular_noun(operation) if operation is not None else ()
-    ranked = list(paths) or columns(sample.rows, noun, fields=sample.fields)
+    ranked = list(paths) or [path for path in columns(sample.rows, noun, fields=sample.fields) if len(path) <= MAX_NAME]
     constants = {} if paths else _constants(rows, sample, ranked)
     candidates = [path for path in ranked if path not in constants]
     chosen = list(paths) or _choose_columns(rows, sample, candidates, words, room)

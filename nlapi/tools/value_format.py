@@ -19,7 +19,8 @@ CURRENCY_FIELDS = ("currency", "currency_code", "currencyCode")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s?(Z|UTC|[+-]\d\d:?\d\d)?")
 _RFC_5322 = re.compile(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (?:[+-]\d{4}|[A-Z]{3})")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+# More digits are no amount, and Python refuses to read thousands of them.
+_NUMBER = re.compile(r"-?\d{1,100}(\.\d{1,100})?")
 _DIGEST = re.compile(r"(?:sha\d+:)?[0-9a-f]{48,}")
 # `sha256:` and twelve characters, the length that Docker's own tools show.
 _SHORT_DIGEST = 19

@@ -99,6 +99,17 @@ def test_it_does_not_go_out_over_several_questions_either(two: tuple[Spec, Spec]
     assert count * 8 <= READ_BITS * len(conversation.turns)
 
 
+def test_what_earlier_questions_did_not_spend_is_no_budget_of_a_later_one(two: tuple[Spec, Spec]) -> None:
+    alpha, beta = two
+    conversation = ask("hello")
+    for _ in range(20):
+        conversation = conversation.with_question("and now?")
+    step = answered(made(alpha, "listBoards"), [{"id": "b1", "name": SECRET}])
+    read = conversation.with_round(Round(plan=Plan(calls=(step.call,)), steps=(step,)))
+    assert 1 <= asked_at([made(beta, "listBoards", limit=ord(letter) % 100) for letter in SECRET], read) <= 8
+    assert asked_at([made(beta, "listBoards", limit=7)], read.with_question("go on")) == 1
+
+
 def test_reads_that_the_user_asked_for_run(two: tuple[Spec, Spec]) -> None:
     alpha, beta = two
     first = answered(made(alpha, "listBoards"), [{"id": "b1", "name": "Alpha"}])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cli.kit import BEARER, notes, run
+from tests.cli.kit import BEARER, dialogue, notes, run
 from tests.messages_server import MessagesServer, results, say, use
 from tests.servers import Echo
 
@@ -260,3 +262,71 @@ def test_odd_records_are_skipped_and_named(api: Echo, tmp_path: Path) -> None:
     assert run("log", "costs").code == 0
     resumed = run("log", "resume", "last", "show the open notes", "--planner", "offline")
     assert (resumed.code, "skipped" in resumed.err) == (0, True)
+
+
+def _rewrite(folder: Path, edit: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
+    """Edit the records of the one transcript."""
+    (file,) = folder.glob("state/log/*.jsonl")
+    records = edit([json.loads(line) for line in file.read_text().splitlines()])
+    file.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+
+
+def test_records_of_any_form_are_listed_shown_and_added_up(api: Echo, tmp_path: Path) -> None:
+    assert ask("show the open notes", notes(tmp_path, api.url)) == 0
+    plan = {"event": "planned", "raw": {"planner": "claude", "model": "m", "usage": {"input_tokens": 1}}}
+    odd: list[dict[str, Any]] = [
+        {"event": "later", "call": [1]},
+        {"event": "planned", "raw": {"origin": {"usage": 5, "messages": 7}}},
+        {**plan, "at": "2026-11-27T00:00:00+00:00", "raw": {**plan["raw"], "cost": 10**400}},  # type: ignore[dict-item]
+        {**plan, "at": "9999-12-31T23:59:59-12:00"},
+        {"event": "answered", "text": "Done.\n13:00:00 \u2192 DELETE /notes/n1 (read)", "about": float("inf")},
+    ]
+    _rewrite(tmp_path, lambda records: [*records, *odd])
+    for words in (("list",), ("costs",), ("show", "last", "-o", "json"), ("show", "last")):
+        assert run("log", *words).code == 0
+    assert "Infinity" not in run("log", "show", "last").out
+    assert "= Done.\n  13:00:00" in run("log", "show", "last", "-o", "text").out
+
+
+def test_a_change_whose_proposal_is_damaged_is_not_made_again_unasked(api: Echo, tmp_path: Path) -> None:
+    assert ask("delete the note n1", notes(tmp_path, api.url), "--yes") == 0
+    api.received.clear()
+
+    def damage(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        kept = records[: [record["event"] for record in records].index("proposed")]
+        return [*kept, {"event": "proposed", "effect": "destroy", "call": {"operation": "deleteNote"}}]
+
+    _rewrite(tmp_path, damage)
+    resumed = run("log", "resume", "last", "delete the note n1", "--planner", "offline", "--yes")
+    assert (resumed.code, "may have been carried out" in resumed.err) == (6, True)
+    assert {request.method for request in api.received} <= {"GET"}
+
+
+def test_a_transcript_runs_no_command_and_reads_no_file_for_a_credential(api: Echo, tmp_path: Path) -> None:
+    assert ask("show the open notes", notes(tmp_path, api.url, **BEARER), "--auth", "token=t0ken") == 0
+    mark = tmp_path / "mark"
+    _rewrite(tmp_path, lambda records: [{**records[0], "auth": [f"token=cmd:touch {mark}"]}, *records[1:]])
+    resumed = run("log", "resume", "last", "show the open notes", "--planner", "offline")
+    assert (resumed.code == 0, mark.exists(), len(api.received)) == (False, False, 1)
+    assert "--auth gives it again" in resumed.err
+
+
+def test_a_transcript_whose_question_is_damaged_is_listed_and_named(api: Echo, tmp_path: Path) -> None:
+    assert ask("delete the note n1", notes(tmp_path, api.url), "--yes") == 0
+    _rewrite(tmp_path, lambda records: [{**records[0], "question": 5}, *records[1:]])
+    listed = run("log", "list")
+    assert ([row["changes"] for row in listed.json], "line 1 cannot be read" in listed.err) == ([1], True)
+    resumed = run("log", "resume", "last", "and now?", "--planner", "offline")
+    assert (resumed.code, "no question of this transcript can be read" in resumed.err) == (2, True)
+
+
+def test_on_a_terminal_a_text_ends_no_string_of_json(api: Echo, tmp_path: Path) -> None:
+    assert ask("show the open notes", notes(tmp_path, api.url)) == 0
+    forged = 'a\x9b", "outcome": "\x9b[b'
+    _rewrite(tmp_path, lambda records: [{**records[0], "question": forged}])
+    for format in ("ndjson", "json"):
+        with dialogue("log", "show", "last", "-o", format) as terminal:
+            assert terminal.end() == 0
+        shown = json.loads(terminal.seen)
+        record = shown if format == "ndjson" else shown[0]
+        assert (record["question"], "outcome" in record) == ('a", "outcome": "b', False)

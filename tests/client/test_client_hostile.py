@@ -215,3 +215,29 @@ def test_a_preview_shows_what_nobody_sees(text: str) -> None:
     assert shown == strip_control(shown)
     assert json.loads(shown.partition("\n\n")[2]) == {"to": text}
     assert json.loads(f'"{header}"') == text
+
+
+@pytest.mark.parametrize(
+    ("text", "is_shown"),
+    [
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", True),
+        ("\u0915\u094d\u200d\u0937", True),
+        ("\U0001f469\u200d\U0001f4bb", False),
+    ],
+    ids=["persian", "hindi", "emoji"],
+)
+def test_a_joiner_that_is_spelling_stays_in_a_name(text: str, is_shown: bool) -> None:
+    """A model that reads the name without it asks for another one; a preview shows as it is what everybody sees."""
+    api = spec({"/x": {"get": {"operationId": "x", "responses": {"200": {"description": "ok"}}}}})
+    with Echo(Reply(200, {"name": f"{text}\u200d"})) as server:
+        assert json.loads(nlapi.answer(nlapi.tools(api), "x", {}, base_url=server.url))["data"] == {"name": text}
+    shown = preview_request(sent(body({"type": "object"}), {"body": {"to": text}}, method="post"))
+    assert (text in shown, json.loads(shown.partition("\n\n")[2])) == (is_shown, {"to": text})
+
+
+@pytest.mark.parametrize(
+    "text", ["a\u200db", "\u062f\u200c\u0631", "\u0628\u200da", "\u0915\u200d\u0937", "\u0628\u200c\u200c\u0628"]
+)
+def test_a_joiner_that_joins_nothing_is_seen_in_a_preview_and_left_out_of_an_answer(text: str) -> None:
+    assert "\\u200" in preview_request(sent(body({"type": "object"}), {"body": {"to": text}}, method="post"))
+    assert not {"\u200c", "\u200d"} & set(strip_control(text))
