@@ -156,6 +156,12 @@ def test_any_json_lines_and_sequences_are_their_values(values: list[Any], cuts: 
 WORD = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=20)
 
 
+@pytest.mark.parametrize("word", ["NaN", "-Infinity", "1e999", "null", "1e9"])
+def test_a_word_that_is_no_number_of_json_stays_a_word(word: str) -> None:
+    (event,) = parsed(ServerSentEvents(), [f"data: {word}\n\n".encode()])
+    assert event["data"] == {"null": None, "1e9": 1e9}.get(word, word)
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(WORD, st.lists(WORD, min_size=1, max_size=3))), CUTS, st.sampled_from(["\n", "\r", "\r\n"]))
 def test_any_events_are_read_back(events: list[tuple[str, list[str]]], cuts: list[int], end: str) -> None:

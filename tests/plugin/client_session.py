@@ -13,6 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,8 +100,9 @@ class ClientSession:
         )
         theirs.close()
         with ours:
-            ours.sendall(json.dumps({"session_id": ID, "cwd": str(self.home), **event}).encode())
-            ours.shutdown(socket.SHUT_WR)
+            with suppress(BrokenPipeError):  # a hook may end before it has read its event
+                ours.sendall(json.dumps({"session_id": ID, "cwd": str(self.home), **event}).encode())
+                ours.shutdown(socket.SHUT_WR)
             out, _ = process.communicate(timeout=PATIENCE)
         return out
 

@@ -6,6 +6,7 @@ import codecs
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Literal
 
 from nlapi.client.charsets import text_charset
@@ -61,10 +62,12 @@ class StreamParser(ABC):
 def _parse_json_or_text(data: bytes) -> tuple[object, bool]:
     """Return `(value, True)` of a JSON text, or the text itself and False."""
     # One bad line must not lose the rest: servers mix a plain error message into a stream of JSON.
-    try:
-        return parse_json(data), True
-    except (ValueError, RecursionError):
-        return data.decode("utf-8", "replace").strip(), False
+    with suppress(ValueError, RecursionError):
+        value = parse_json(data)
+        # NaN and 1e999 alone are no JSON that can be written again, and may be words of a text.
+        if value is not None or data.strip() == b"null":
+            return value, True
+    return data.decode("utf-8", "replace").strip(), False
 
 
 class TextLines(StreamParser):
