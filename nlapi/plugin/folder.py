@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from nlapi.errors import NlapiError, UsageError
@@ -215,11 +216,11 @@ def _write_files(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tu
     for path in (*files, *stale, f"{STAGING}/x"):
         _require_inside(folder, path)
     try:
-        _stage_files(folder / STAGING, files)
+        staged = _stage_files(folder / STAGING, files)
         # The manifest goes last: while it is the old one, the next build knows every file as its own.
         for path in sorted(files, key=lambda name: name == MANIFEST):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / STAGING / path).replace(folder / path)
+            (staged / path).replace(folder / path)
         _remove_files(folder, stale)
         shutil.rmtree(folder / STAGING)
     except OSError as error:
@@ -227,18 +228,25 @@ def _write_files(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tu
     return stale
 
 
-def _stage_files(staging: Path, files: Mapping[str, bytes]) -> None:
-    """Write all files to the staging folder; a failure here has changed nothing."""
+def _stage_files(staging: Path, files: Mapping[str, bytes]) -> Path:
+    """Write all files to a new folder in the staging folder, and return it; a failure here has changed nothing.
+
+    What builds that were killed have staged stays until one has ended: it says which files they put in place.
+    """
+    staging.mkdir(exist_ok=True)
+    staged = Path(mkdtemp(dir=staging))
     try:
-        shutil.rmtree(staging, ignore_errors=True)
         for path, content in files.items():
-            target = staging / path
+            target = staged / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
             target.chmod(0o755 if content.startswith(b"#!") else 0o644)
     except OSError:
-        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(staged, ignore_errors=True)
+        with suppress(OSError):  # what others have staged
+            staging.rmdir()
         raise
+    return staged
 
 
 def _stale_files(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tuple[str, ...]:
@@ -273,16 +281,16 @@ def _stale_files(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tu
 
 
 def _with_interrupted_build(folder: Path, recorded: PluginManifest, existing: Mapping[str, bytes]) -> PluginManifest:
-    """Return a manifest in which the files that a build put in place before it was killed are its own.
+    """Return a manifest in which the files that builds put in place before they were killed are its own.
 
-    Its manifest, the last file that it moves, is still in the staging folder then.
+    The manifest of each, the last file that it moves, is still in the staging folder then.
     """
-    try:
-        staged = read_manifest((folder / STAGING / MANIFEST).read_bytes(), STAGING)
-    except (OSError, NlapiError):
-        return recorded
-    placed = {path: value for path, value in staged.files.items() if digest(existing.get(path, b"")) == value}
-    return replace(recorded, files={**recorded.files, **placed})
+    files = dict(recorded.files)
+    for path in sorted((folder / STAGING).glob(f"*/{MANIFEST}")):
+        with suppress(OSError, NlapiError):
+            staged = read_manifest(path.read_bytes(), STAGING)
+            files |= {name: value for name, value in staged.files.items() if digest(existing.get(name, b"")) == value}
+    return replace(recorded, files=files)
 
 
 def _require_inside(folder: Path, path: str) -> None:
