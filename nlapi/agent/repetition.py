@@ -53,8 +53,10 @@ def same_values_reason(account: Account, call: Call, steps: Iterable[Step], besi
     `steps` are those of the question at hand, and `beside` are further calls of its plan. A sentence that is carried
     out by createPayment is not carried out by createPaymentV2 too: both have the verb, and all that was said.
     """
-    said = {str(entry.value).casefold() for entry in account.sources if entry.origin in (Origin.WORDS, Origin.LOOKUP)}
-    if not account.traced or not said:
+    traced_texts = {
+        str(entry.value).casefold() for entry in account.sources if entry.origin in (Origin.WORDS, Origin.LOOKUP)
+    }
+    if not account.traced or not traced_texts:
         return ""
     verbs = leading_verbs(call.tool.operation)
     for other in (*(step.call for step in steps if may_be_carried_out(step)), *beside):
@@ -62,7 +64,7 @@ def same_values_reason(account: Account, call: Call, steps: Iterable[Step], besi
             continue
         other_verbs = leading_verbs(other.tool.operation)
         is_same_verb = any(are_synonyms(verb, other_verb) for verb in verbs for other_verb in other_verbs)
-        if is_same_verb and said <= set(_value_texts(other.arguments)):
+        if is_same_verb and traced_texts <= set(_value_texts(other.arguments)):
             return f"{other.operation_id} does the same with the same values"
     return ""
 

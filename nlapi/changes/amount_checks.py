@@ -164,5 +164,6 @@ def _is_after(first: object, second: object) -> bool:
         # Two forms are compared by their days alone, as an offset may move the hour.
         size = None if len(first) == len(second) else len("2026-12-01")
         return first[:size] > second[:size]
-    is_number = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (first, second))
-    return is_number and first > second  # type: ignore[operator]
+    if isinstance(first, bool) or isinstance(second, bool):
+        return False
+    return isinstance(first, int | float) and isinstance(second, int | float) and first > second

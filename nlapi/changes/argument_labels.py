@@ -111,8 +111,8 @@ def _is_in_other_direction(case: Case, source: ValueSource) -> bool:
         return False
     # `send the message "Eve" to Ada`, with Eve as its recipient.
     targets = (entry for entry in case.account.sources if not _name_stems(entry.argument).isdisjoint(_TO_ARGUMENTS))
-    said = (entry for entry in targets if 0 <= entry.start < entry.end)
-    return case.location(source) != "path" and any(_preposition(case, entry) not in _TO_WORDS for entry in said)
+    spoken = (entry for entry in targets if 0 <= entry.start < entry.end)
+    return case.location(source) != "path" and any(_preposition(case, entry) not in _TO_WORDS for entry in spoken)
 
 
 def _preposition(case: Case, source: ValueSource) -> str:
@@ -137,8 +137,8 @@ def _is_choice_of_another(case: Case, source: ValueSource) -> bool:
     rivals = list(_rival_words(case, source))
     if not rivals:
         return False
-    own = [word for word in case.words if source.start <= word.start < source.end][:1]
-    return not any(_is_set(case, source, word) for word in own) or any(_is_set(case, source, word) for word in rivals)
+    words = [word for word in case.words if source.start <= word.start < source.end][:1]
+    return not any(_is_set(case, source, word) for word in words) or any(_is_set(case, source, word) for word in rivals)
 
 
 def _rival_words(case: Case, source: ValueSource) -> Iterator[CommandWord]:

@@ -91,11 +91,11 @@ def find_extreme(items: Sequence[Mapping[str, object]], superlative: Superlative
     if len(names) != 1:
         return None
     values = [_measure(item.get(names[0]), superlative.fields) for item in items]
-    known = [value for value in values if value is not None]
-    if len(known) != len(items):
+    measured = [value for value in values if value is not None]
+    if len(measured) != len(items):
         return None
-    extreme = max(known) if superlative.is_greatest else min(known)
-    return items[known.index(extreme)] if known.count(extreme) == 1 else None
+    extreme = max(measured) if superlative.is_greatest else min(measured)
+    return items[measured.index(extreme)] if measured.count(extreme) == 1 else None
 
 
 def _is_field(name: str, value: object, fields: frozenset[str]) -> bool:

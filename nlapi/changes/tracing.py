@@ -289,13 +289,13 @@ class _Tracer:
         return tuple(source for leaf in leaves if (source := self._from_sentences(leaf)) is not None)
 
     def _find_sources(self, leaves: Iterable[_Leaf]) -> Iterator[tuple[_Leaf, ValueSource]]:
-        said: set[str] = set()
+        worded: set[str] = set()
         for leaf in leaves:
             setting_source = self._from_known_values(leaf)
             # Words are of one argument: another one with the same value has it by its name.
-            named = setting_source if str(leaf.value) in said else None
+            named = setting_source if str(leaf.value) in worded else None
             source = named or self._find_source(leaf, setting_source)
-            said |= {str(leaf.value)} if source.words else set()
+            worded |= {str(leaf.value)} if source.words else set()
             yield leaf, source
 
     def _find_source(self, leaf: _Leaf, setting_source: ValueSource | None) -> ValueSource:

@@ -253,15 +253,15 @@ def resumed_setup(setup: Setup, records: Iterable[Mapping[str, Any]]) -> Setup:
     question_record = questions[-1]
     references = list(question_record.get("auth", ()))
     # A transcript may come from somebody else: it names a variable, and neither a command to run nor a file to send.
-    kept = [text for text in references if text.partition("=")[2].startswith(VARIABLE)]
-    if len(kept) < len(references) and not (setup.auth or setup.no_auth):
+    variables = [text for text in references if text.partition("=")[2].startswith(VARIABLE)]
+    if len(variables) < len(references) and not (setup.auth or setup.no_auth):
         console.note("note: only a credential in a variable is taken from a transcript; --auth gives it again")
     return replace(
         setup,
         # `apis` are the names that the user gave, `sources` the files or URLs behind them.
         sources=question_record.get("apis") or question_record.get("sources"),
         base_url=setup.base_url or question_record.get("base_url"),
-        auth=[] if setup.no_auth else [*kept, *(setup.auth or ())],
+        auth=[] if setup.no_auth else [*variables, *(setup.auth or ())],
         no_auth=setup.no_auth or bool(question_record.get("no_auth") and not setup.auth),
     )
 
