@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -88,7 +89,7 @@ async def read_pages(
     # From its start on, a list has as many entries as its total tells.
     is_from_start = not any(call.arguments.get(name) for name in pages)
     is_longer_page = False
-    latest: list[Any] = []
+    pages_read: set[str] = set()
     while True:
         visited.add(_key(call))
         result = await send(call)
@@ -105,9 +106,12 @@ async def read_pages(
             # It has the entries of the page that it is asked for in place of.
             series.entries.clear()
             series.pages = series.size = 0
-        elif series.pages and entries == latest and any(isinstance(entry, Mapping) for entry in entries):
+        # Some servers take any page for the first one. Plain values, such as days without sales, may be the same.
+        page = _digest(entries) if any(isinstance(entry, Mapping) for entry in entries) else ""
+        if page and page in pages_read and not is_longer_page:
             return _ended(series, SeriesEnd.REPEATED)
-        latest, before = entries, len(series.entries)
+        pages_read.add(page)
+        before = len(series.entries)
         series.entries += entries
         series.size += body_size(result)
         series.pages += 1
@@ -136,6 +140,10 @@ async def read_pages(
 def _ended(series: PageSeries, ended: SeriesEnd) -> PageSeries:
     series.ended = ended
     return series
+
+
+def _digest(entries: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(entries, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _key(call: Call) -> str:

@@ -143,6 +143,18 @@ def test_all_says_what_is_missing_and_exits_with_1(
     assert not [one for one in api.received if len(dict(one.query).get("limit", "")) > 5]
 
 
+def test_cursors_in_a_ring_end(tmp_path: Path) -> None:
+    def ring(request: Received) -> Reply:
+        is_second = dict(request.query).get("page_token") == "b"
+        page = THINGS[3:6] if is_second else THINGS[:3]
+        return Reply(200, {"data": page, "next_page_token": "a" if is_second else "b"})
+
+    with Echo(ring) as api:
+        source = notes(tmp_path, api.url, paths={"/things": {"get": {**BARE, "parameters": [START]}}})
+        ran = run("call", source, "listThings", "--all", "-o", "json")
+    assert (ran.code, ran.json, len(api.received)) == (1, THINGS[:6], 3)
+
+
 @pytest.mark.parametrize("header", ["Next-Page", "X-Next-Page", "Link"])
 def test_the_next_page_of_a_header_is_read(tmp_path: Path, header: str) -> None:
     def listed(request: Received) -> Reply:
