@@ -14,8 +14,6 @@ from nlapi.tools.files import FileForm, file_form
 from nlapi.tools.nested_arguments import NestedArgument, find_argument, nearest_names, with_nested
 from nlapi.tools.tool import Tool
 
-_ABSENT = object()
-
 
 def parse_arguments(
     tool: Tool, *, known_values: Mapping[str, str], json_text: str | None, pairs: Iterable[str]
@@ -71,12 +69,6 @@ def _from_pairs(texts: Iterable[str], tool: Tool) -> dict[tuple[str, ...], objec
         elif path in values:
             raise UsageError(f"{'.'.join(path)} is given twice", hint="it takes one value")
         values[path] = value
-    for path in values:
-        inner: Any = values.get(path[:1]) if len(path) > 1 else _ABSENT
-        for key in path[1:]:
-            inner = inner.get(key, _ABSENT) if isinstance(inner, Mapping) else _ABSENT
-        if inner is not _ABSENT:
-            raise UsageError(f"{'.'.join(path)} is given twice", hint=f"{path[0]}=... has it already")
     return values
 
 
