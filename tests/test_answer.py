@@ -54,6 +54,7 @@ def test_an_error_of_the_api_is_an_answer(to: dict[str, Any]) -> None:
         ("listCampaign", {}, "there is no tool 'listCampaign' (did you mean 'listCampaigns'?)"),
         ("rm", {}, "there is no tool 'rm'"),
         ("listCampaigns", '{"limit": 1', "the arguments are not JSON"),
+        ("deleteCampaign", '{"campaign_id": "a", "campaign_id": "b"}', "the key 'campaign_id' is there twice"),
         ("listCampaigns", "[" * 100_000, "the arguments are not JSON"),
         ("listCampaigns", "[1]", "the arguments are not a JSON object"),
         ("listCampaigns", {"limits": 1}, "did you mean 'limit'?"),

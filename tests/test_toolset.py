@@ -82,6 +82,7 @@ def test_a_call_in_another_form_is_understood(name: str, arguments: Any, target:
         ("read", {"operation": "getThing", "arguments": ["7"]}, "arguments is not an object"),
         ("read", {"operation": "getThing", "arguments": '{"id": '}, "arguments is not JSON"),
         ("read", '{"operation": "getTh', "the arguments are not JSON"),
+        ("change", '{"operation": "a", "operation": "b"}', "the key 'operation' is there twice"),
         ("read", {"operation": "createThing", "arguments": {}}, "the tool `change` calls it"),
         ("read", {}, "read needs the name of an operation (`find` finds them by words)"),
         ("describe", {"name": "getThing"}, "describe needs the name of an operation"),

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from nlapi.tools.model_json import parse_json
+from nlapi.json_text import parse_json
 from nlapi.tools.plan import JsonObject, Plan, StoredState
 
 Block = dict[str, Any]

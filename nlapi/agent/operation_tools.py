@@ -13,6 +13,7 @@ from typing import Any
 from nlapi.client.safe_text import strip_all
 from nlapi.client.truncate import dump_json
 from nlapi.errors import UsageError
+from nlapi.json_text import parse_json
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.naming import name_key
 from nlapi.results.query_arguments import QUERY_SCHEMA, QUERY_TOOL
@@ -20,7 +21,6 @@ from nlapi.tools.areas import groups
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.describe import describe_operation, signature
 from nlapi.tools.index import Index
-from nlapi.tools.model_json import parse_json
 from nlapi.tools.names import tool_names
 from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
 from nlapi.tools.text import label_text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from nlapi.client.message import File
 from nlapi.errors import ArgumentError, UsageError
+from nlapi.json_text import parse_json
 from nlapi.tools.files import FileForm, file_form
 from nlapi.tools.nested_arguments import NestedArgument, find_argument, nearest_names, with_nested
 from nlapi.tools.tool import Tool
@@ -47,12 +47,15 @@ def _from_json(text: str | None, tool: Tool) -> dict[str, object]:
         # PowerShell writes a byte order mark, which json.loads refuses.
         text = _read(text[1:]).decode("utf-8-sig", "replace")
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"--args is not JSON: {error}", hint='such as --args \'{"name": "value"}\'') from None
     if not isinstance(value, dict):
         raise UsageError("--args is not a JSON object", hint='such as --args \'{"name": "value"}\'')
-    return {_argument_name(name, tool): argument for name, argument in value.items()}
+    names = [_argument_name(name, tool) for name in value]
+    if repeated := next((name for index, name in enumerate(names) if name in names[:index]), ""):
+        raise UsageError(f"--args has {repeated} twice, by its two names", hint="it takes one value")
+    return dict(zip(names, value.values(), strict=True))
 
 
 def _from_pairs(texts: Iterable[str], tool: Tool) -> dict[tuple[str, ...], object]:
@@ -83,9 +86,9 @@ def _pair(text: str, tool: Tool) -> tuple[tuple[str, ...], object]:
     path = nested.path if nested is not None else (_argument_name(key, tool),)
     if is_literal:
         try:
-            return path, json.loads(value)
-        except (ValueError, RecursionError):
-            raise ArgumentError(f"{key}: {value!r} is not JSON", hint=f"{key}=... takes it as text") from None
+            return path, parse_json(value)
+        except (ValueError, RecursionError) as error:
+            raise ArgumentError(f"{key}: {value!r} is not JSON: {error}", hint=f"{key}=... takes it as text") from None
     # "@home" is text where the operation takes no file: an API may have names that begin with @.
     form = file_form(tool, path[0]) if value.startswith("@") and len(path) == 1 else None
     if form is not None:

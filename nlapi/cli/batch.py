@@ -35,6 +35,7 @@ from nlapi.cli.options import (
 )
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, UsageError
+from nlapi.json_text import parse_json
 
 if TYPE_CHECKING:
     from nlapi.agent.batch import BatchRow, BatchSplit
@@ -243,10 +244,13 @@ def _read_rows(file: str) -> list[Mapping[str, Any]]:
         raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if Path(file).suffix.lower() == ".csv":
         reader = csv.DictReader(text.splitlines())
+        columns = list(reader.fieldnames or ())
+        if repeated := next((name for index, name in enumerate(columns) if name in columns[:index]), ""):
+            raise UsageError(f"{file} has two columns {repeated!r}", hint="commas stand between the entries of a list")
         rows = [_CsvRow({key: value or "" for key, value in row.items() if key is not None}) for row in reader]
         return [row for row in rows if any(row.values())]
     try:
-        data = json.loads(text) if text.lstrip().startswith("[") else [*map(json.loads, _lines(text))]
+        data = parse_json(text) if text.lstrip().startswith("[") else [*map(parse_json, _lines(text))]
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{file} is no JSON: {error}", hint="one object a line, or one array; CSV ends in .csv"

@@ -316,15 +316,18 @@ class _Sender:
         assert series.last is not None
         if self.shape.show_headers:
             show_headers(series.last, console.write)
-        if series.ended is SeriesEnd.NO_LIST and not series.pages:
+        if not series.pages and series.ended in (SeriesEnd.NO_LIST, SeriesEnd.UNDESCRIBED):
             print_result(series.last, self.shape, self.filter, self.operation)
-            console.note("this is no list, so that there are no pages")
-            return self._failure(series.last)
+            more = ", and a header of it leads to more" if series.ended is SeriesEnd.UNDESCRIBED else ""
+            console.note(f"this is no list, so that there are no pages{more}")
+            return self._failure(series.last) or int(not series.is_whole)
         print_pages(series, self.shape, self.filter, self.operation)
         console.note(describe_pages(series, max_items=max_items, max_pages=max_pages))
         if series.ended is SeriesEnd.FAILED:
             print_reason(series.last)
-        return self._failure(series.last)
+        # Less than all is a failure of `--all`, unless the user has set the bound.
+        bounds = {SeriesEnd.ITEMS: self.shape.max_items, SeriesEnd.PAGES: self.shape.max_pages}
+        return self._failure(series.last) or int(not series.is_whole and not bounds.get(series.ended))
 
     def _failure(self, result: Result) -> int:
         """Note what may be wrong with the base URL or a credential, and return the exit code."""

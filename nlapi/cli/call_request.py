@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,8 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nlapi.cli.options import parse_pairs
 from nlapi.client.auth import alternatives, credential_location
 from nlapi.errors import UsageError
+from nlapi.json_text import parse_json, repeated_key
 from nlapi.tools.request_changes import NO_CHANGES, RequestChanges, parse_headers
 from nlapi.tools.tool import Call, Tool
 
@@ -69,12 +70,16 @@ def read_call(
         if args == "-" and raw_body == "-":
             raise UsageError("standard input cannot be both --args and --raw-body", hint="give one of them as a file")
         content = _read_body(raw_body)
+        if repeated := repeated_key(content):
+            raise UsageError(f"--raw-body: {repeated}", hint="a server takes the first or the last of them")
         if not any(header.lower() == "content-type" for header, _ in sent):
             sent = (*sent, ("content-type", _content_type(tool.operation, content)))
     secret, plain = _split_headers(tool, sent)
     changes = RequestChanges(headers=plain, content=content, query=query)
     # Beside a whole body, registered values for properties of it have no place.
     arguments = parse_arguments(changes.relax(tool), known_values=known_values, json_text=args, pairs=pairs)
+    if twice := next(iter(from_path.keys() & arguments.keys()), ""):
+        raise UsageError(f"{twice} is given twice: in {words[1]} and beside it", hint="it takes one value")
     return CallRequest(
         call=Call(tool=tool, arguments={**from_path, **arguments}),
         target=_with_headers(target, tool, secret),
@@ -90,7 +95,7 @@ def _take_credentials(target: Target, pairs: list[str], tool: Tool) -> tuple[Tar
     own = {pair: name for pair in pairs if (name := credential_name(target, pair)) and name not in arguments}
     if not own:
         return target, pairs
-    given = {name: pair.partition("=")[2] for pair, name in own.items()}
+    given = parse_pairs([pair for pair in pairs if pair in own], "KEY=VALUE")
     return take_credentials(target, given)[0], [pair for pair in pairs if pair not in own]
 
 
@@ -123,8 +128,8 @@ def _content_type(operation: Operation, content: bytes) -> str:
     if operation.body is not None and "*" not in operation.body.content_type:
         return operation.body.content_type
     try:
-        json.loads(content)
-    except ValueError:
+        parse_json(content)
+    except (ValueError, RecursionError):
         return "application/octet-stream"
     return "application/json"
 

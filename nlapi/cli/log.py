@@ -256,14 +256,20 @@ def resumed_setup(setup: Setup, records: Iterable[Mapping[str, Any]]) -> Setup:
     variables = [text for text in references if text.partition("=")[2].startswith(VARIABLE)]
     if len(variables) < len(references) and not (setup.auth or setup.no_auth):
         console.note("note: only a credential in a variable is taken from a transcript; --auth gives it again")
+    given = {_scheme(text): text for text in setup.auth or ()}
     return replace(
         setup,
         # `apis` are the names that the user gave, `sources` the files or URLs behind them.
         sources=question_record.get("apis") or question_record.get("sources"),
         base_url=setup.base_url or question_record.get("base_url"),
-        auth=[] if setup.no_auth else [*variables, *(setup.auth or ())],
+        auth=[] if setup.no_auth else [*(text for text in variables if _scheme(text) not in given), *given.values()],
         no_auth=setup.no_auth or bool(question_record.get("no_auth") and not setup.auth),
     )
+
+
+def _scheme(auth: str) -> str:
+    """Return the scheme of `SCHEME=VALUE`."""
+    return auth.partition("=")[0]
 
 
 def tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable[[str, str], Tool]:

@@ -254,7 +254,9 @@ class AnswerOptions:
         str | None,
         typer.Option("--jq", "--filter", metavar="EXPR", help="Print what a jq expression makes of the answer."),
     ] = None
-    all: Annotated[bool, typer.Option("--all", metavar=FLAG, help="Read every page of a list.")] = False
+    all: Annotated[
+        bool, typer.Option("--all", metavar=FLAG, help="Read every page of a list; exit with 1 where some are missing.")
+    ] = False
     max_items: Annotated[
         int | None, typer.Option("--max-items", metavar="N", min=1, help="With --all: no more entries; 10,000 if not.")
     ] = None
@@ -276,13 +278,15 @@ class AnswerOptions:
 
 
 def parse_pairs(texts: list[str] | None, option: str) -> dict[str, str]:
-    """Return `["a=b"]` as {"a": "b"}; UsageError for a text without `=`."""
-    result = {}
+    """Return `["a=b"]` as {"a": "b"}; UsageError for a text without `=`, and for a name that is there twice."""
+    result: dict[str, str] = {}
     for text in texts or ():
         key, mark, value = text.partition("=")
         if not mark or not key:
             # The text is not shown: it may be a credential.
             raise UsageError(f"{option} takes NAME=VALUE", hint=f"such as {option} name=value")
+        if key in result:
+            raise UsageError(f"{option} {key} is given twice", hint="it takes one value")
         result[key] = value
     return result
 

@@ -33,6 +33,8 @@ async def show_plan(session: Session, setup: Setup, conversation: Conversation) 
         return
     built = _planned(session, setup, conversation, plan)
     tree = masked_outline(built.linked, built.linked.document.workflow(), built.examples)
+    for issue in built.issues:
+        console.note(str(issue))
     output = setup.plan_to or ("" if is_terminal() else "-")
     for line in tree_lines(tree):
         (console.note if output == "-" else console.write)(line)

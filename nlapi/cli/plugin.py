@@ -320,7 +320,8 @@ def _against(folder: Path, source: str) -> Sequence[Issue]:
         select_user_files(files),
         report=True,
     )
-    return sorted(changes(old_spec.visible_operations, operations), key=lambda issue: list(Level).index(issue.level))
+    found = changes(old_spec.visible_operations, operations, with_servers=not manifest.options.base_url)
+    return sorted(found, key=lambda issue: list(Level).index(issue.level))
 
 
 def _issues(folder: Path, source: str | None) -> Sequence[Issue]:

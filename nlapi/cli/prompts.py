@@ -22,6 +22,7 @@ from nlapi.cli.arguments import read_file_argument
 from nlapi.cli.console import plain_text
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.errors import MissingError
+from nlapi.json_text import parse_json
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.arguments import coerce
@@ -255,7 +256,7 @@ def _edit_arguments(proposed: tuple[CallProposed, ...]) -> tuple[Mapping[str, ob
         if changed is None:
             return None
         try:
-            values = json.loads(changed)
+            values = parse_json(changed)
         except (ValueError, RecursionError) as error:
             problem = f"this is not JSON: {error}"
         else:

@@ -152,6 +152,7 @@ def describe_pages(series: PageSeries, *, max_items: int = 0, max_pages: int = 0
         SeriesEnd.UNDESCRIBED: "; the API says that there is more, and no argument asks for it",
         SeriesEnd.REPEATED: "; the API names a page as the next one that was read already",
         SeriesEnd.NO_LIST: "; the answer after them is no list",
+        SeriesEnd.MISSING: "; the API shows no way to the others",
     }
     return text + reasons.get(series.ended, "")
 

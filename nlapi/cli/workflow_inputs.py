@@ -9,6 +9,7 @@ from nlapi.cli import console
 from nlapi.cli.options import is_interactive, parse_pairs
 from nlapi.credential_references import VARIABLE, read_reference
 from nlapi.errors import ArgumentError, MissingError, UsageError
+from nlapi.json_text import parse_json
 
 if TYPE_CHECKING:
     from nlapi.workflows.model import ArazzoWorkflow
@@ -49,8 +50,6 @@ def _coerced(name: str, text: str, schema: object) -> Any:
 
 def _file_input(name: str, path: str, schema: Mapping[str, Any]) -> Any:
     """Return the content of a file as an input: JSON for an object or a list, text where it is one, else the file."""
-    import json
-
     from nlapi.cli.arguments import read_file_argument
     from nlapi.resources.schemas import schema_types
 
@@ -58,7 +57,7 @@ def _file_input(name: str, path: str, schema: Mapping[str, Any]) -> Any:
     types = schema_types(schema)
     if types and "string" not in types:
         try:
-            return json.loads(file.data)
+            return parse_json(file.data)
         except (ValueError, RecursionError) as error:
             raise UsageError(f"--input {name}: {path} is not JSON: {error}") from None
     try:

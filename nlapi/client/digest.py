@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from nlapi.client.message import Request
+from nlapi.json_text import refuse_constant, single_keys
 from nlapi.openapi.model import FORM, essence, is_json
 
 Leaf = tuple[str, Any]
@@ -57,14 +58,7 @@ def exact_digest(request: Request) -> str:
 
 def exact_json(text: str) -> Any:
     """Return the value of a JSON text. ValueError for a key twice, or digits that a number drops."""
-    return json.loads(text, object_pairs_hook=_single_keys, parse_float=_exact_float, parse_constant=_no_number)
-
-
-def _single_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a key is there twice")
-    return value
+    return json.loads(text, object_pairs_hook=single_keys, parse_float=_exact_float, parse_constant=refuse_constant)
 
 
 def _exact_float(text: str) -> float:
@@ -72,10 +66,6 @@ def _exact_float(text: str) -> float:
     if Decimal(repr(value)) != Decimal(text):
         raise ValueError("a number has more digits than a float holds")
     return value
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number of JSON")
 
 
 def _exact_body(request: Request) -> object:

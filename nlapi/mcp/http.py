@@ -23,7 +23,7 @@ from nlapi.errors import UsageError
 from nlapi.mcp.access import SCOPE_KEY, TeamCaller, TokenTable
 from nlapi.mcp.resource_server import ResourceServer
 from nlapi.mcp.server_state import SESSION_HEADER
-from nlapi.mcp.stdio import on_signal
+from nlapi.mcp.stdio import on_signal, repeated_key_error
 from nlapi.serving import LOOPBACK_HOSTS, authority_of_origin, has_two_lengths, host_of, open_listener
 
 PATH = "/mcp"
@@ -176,6 +176,10 @@ class HttpGuard:
                 self._remember_session(Headers(raw=message["headers"]).get(SESSION_HEADER, ""), caller)
             await send(message)
 
+        if answer is None and scope["method"] == "POST":
+            body, receive = await _read_body(receive)
+            error = repeated_key_error(body)
+            answer = JSONResponse(error, 400) if error is not None else None
         await (answer or self._app)(scope, receive, send_and_notice)
 
     def _remember_session(self, session: str, caller: TeamCaller) -> None:
@@ -234,6 +238,24 @@ class HttpGuard:
         if self._address.host in WILDCARD_HOSTS:  # its names are not known; there is a token then
             return bool(name) and (not page_host or name == page_host)
         return name == self._address.host or (self._address.is_loopback and name in LOOPBACK_HOSTS)
+
+
+async def _read_body(receive: Receive) -> tuple[bytes, Receive]:
+    """Return the body of a request, or as much of it as is more than the limit, and a Receive that has it once more."""
+    messages: list[Message] = []
+    size = 0
+    while size <= MAX_BODY:
+        message = await receive()
+        messages.append(message)
+        size += len(message.get("body", b""))
+        if not message.get("more_body"):
+            break
+    body = b"".join(message.get("body", b"") for message in messages)
+
+    async def replay() -> Message:
+        return messages.pop(0) if messages else await receive()
+
+    return body, replay
 
 
 def _unauthorized(resource_server: ResourceServer | None = None, *, has_token: bool = False) -> Response:

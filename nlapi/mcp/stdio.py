@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import stat
@@ -15,6 +16,9 @@ from typing import Any, cast
 import anyio
 from mcp.server.lowlevel.server import Server
 from mcp.server.stdio import stdio_server
+from mcp_types import INVALID_REQUEST
+
+from nlapi.json_text import repeated_key
 
 # In bytes of one message; a longer one ends the connection. asyncio's default of 64 KB is less than a body.
 MAX_LINE = 32 * 1024 * 1024
@@ -27,7 +31,8 @@ async def serve(server: Server[Any]) -> None:
             await server.run(read, write, server.create_initialization_options())
         return
     with _take_over_streams() as (source, sink), anyio.CancelScope() as scope, on_signal(scope.cancel):
-        lines, out = _read_lines(await _open_reader(source)), await _open_output(sink)
+        reader, out = await _open_reader(source), await _open_output(sink)
+        lines = _read_lines(reader, out)
         async with stdio_server(cast(Any, lines), cast(Any, out)) as (read, write):
             await server.run(read, write, server.create_initialization_options())
 
@@ -83,11 +88,29 @@ def _is_waitable(stream: FileIO) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stream.isatty()
 
 
-async def _read_lines(reader: asyncio.StreamReader) -> AsyncIterator[str]:
+async def _read_lines(reader: asyncio.StreamReader, out: _Output) -> AsyncIterator[str]:
+    """Yield the messages of the client; one with a key twice is answered with an error."""
     with suppress(ValueError):  # longer than MAX_LINE
         while line := await reader.readline():
-            if line.strip():
-                yield line.decode("utf-8", "replace")
+            text = line.decode("utf-8", "replace")
+            if (error := repeated_key_error(text)) is not None:
+                await out.write(f"{json.dumps(error)}\n")
+                await out.flush()
+            elif text.strip():
+                yield text
+
+
+def repeated_key_error(message: str | bytes) -> dict[str, Any] | None:
+    """Return the JSON-RPC error for a message with a key twice in an object; None for any other.
+
+    The SDK takes the last: a client that shows its person the first would have agreed to another call.
+    """
+    reason = repeated_key(message)
+    if not reason:
+        return None
+    value = json.loads(message)
+    id = value.get("id") if isinstance(value, dict) else None
+    return {"jsonrpc": "2.0", "id": id, "error": {"code": INVALID_REQUEST, "message": f"{reason}; nothing was called"}}
 
 
 async def _open_output(sink: FileIO) -> _Output:

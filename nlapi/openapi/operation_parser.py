@@ -238,9 +238,11 @@ def _parse_parameters(
         for index, value in enumerate(entries(owner.get("parameters"))):
             parameter = _cached_parameter(parser, value, f"parameters[{index}]")
             if parameter:
-                key = parameter.location, parameter.name
+                # Names of headers have no case (RFC 9110 §5.1).
+                is_header = parameter.location == "header"
+                key = parameter.location, parameter.name.lower() if is_header else parameter.name
                 if key in owner_keys:
-                    message = f"{key[0]} parameter {key[1]!r} is described twice; the last one counts"
+                    message = f"{key[0]} parameter {parameter.name!r} is described twice; the last one counts"
                     parser.add_issue(Level.WARNING, f"parameters[{index}]", message)
                 owner_keys.add(key)
                 parameters[key] = parameter

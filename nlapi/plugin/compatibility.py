@@ -12,6 +12,7 @@ from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Operation
 from nlapi.plugin.names import callable_id
 from nlapi.resources.answers import answer_schema, answer_schemas
+from nlapi.tools.address_changes import credential_differences, server_differences
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.schema_compatibility import RefFollower, SchemaComparison, answer_differences, request_differences
 from nlapi.tools.tool import Tool
@@ -20,13 +21,17 @@ from nlapi.tools.tool import Tool
 MAX_REFS = 6
 
 
-def changes(before: Sequence[Operation], after: Sequence[Operation]) -> Iterator[Issue]:
-    """Yield breaking changes (ERROR: a valid call is refused, an answer lacks what it had) and all others (INFO)."""
+def changes(before: Sequence[Operation], after: Sequence[Operation], *, with_servers: bool = True) -> Iterator[Issue]:
+    """Yield breaking changes (ERROR: a valid call is refused, an answer lacks what it had) and all others (INFO).
+
+    Without `with_servers`, not where calls are sent: the user has named the place.
+    """
     old, new = (
         {callable_id(candidate): candidate for candidate in operations if candidate.usable}
         for operations in (before, after)
     )
     id_by_path = {(candidate.method, candidate.path): id for id, candidate in new.items()}
+    yield from _address_issues({id: (old[id], new[id]) for id in old if id in new}, with_servers=with_servers)
     for id, operation in old.items():
         if id in new:
             yield from _compare_operations(id, operation, new[id])
@@ -38,6 +43,18 @@ def changes(before: Sequence[Operation], after: Sequence[Operation]) -> Iterator
     for id, operation in new.items():
         if id not in old:
             yield _change_issue(id, f"is new: {operation.method} {operation.path}")
+
+
+def _address_issues(pairs: Mapping[str, tuple[Operation, Operation]], *, with_servers: bool) -> Iterator[Issue]:
+    """Yield where calls and credentials go elsewhere, once for all operations of which it is true."""
+    ids_by_message: dict[str, list[str]] = {}
+    for id, pair in pairs.items():
+        servers = server_differences(*pair) if with_servers else ()
+        for message in (*servers, *credential_differences(*pair)):
+            ids_by_message.setdefault(message, []).append(id)
+    for message, ids in ids_by_message.items():
+        more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+        yield _breaking_issue("every operation" if len(ids) == len(pairs) else f"{ids[0]}{more}", message)
 
 
 def _compare_operations(id: str, old: Operation, new: Operation) -> Iterator[Issue]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -53,8 +54,19 @@ _TEXT_NAMES = frozenset("page pagenumber limit perpage pagesize maxresults maxit
 _AFTER_NAMES = frozenset(
     "after cursor continuation continuationtoken endcursor continue marker scrollid offset".split()
 )
-# A link with `rel=next` in a Link header (RFC 8288 §3).
-_NEXT_LINK = re.compile(r'<([^>]+)>\s*;[^,]*\brel="?next\b', re.IGNORECASE)
+# Names of the number of all pages.
+_PAGE_COUNT_NAMES = frozenset("totalpages pagestotal pagecount pages numpages lastpage wptotalpages".split())
+# A link with `rel=next` in a Link header (RFC 8288 §3), also beside other relations.
+_NEXT_LINK = re.compile(r"""<([^>]+)>\s*;[^,]*\brel\s*=\s*["']?(?:[\w-]+\s+){0,4}next\b""", re.IGNORECASE)
+# Words of headers about pages: GitLab's X-Next-Page, Azure's x-ms-continuation, ASP.NET's X-Pagination. A header that
+# has any other word, such as X-Next-Run, says nothing of pages.
+_HEADER_WORDS = frozenset(
+    "x wp ms next page pages cursor token link url uri offset pagination continuation has more total count last".split()
+)
+# The length of a page that is asked for where a schema's maximum is that of a number type (2^63 - 1) and not of a page:
+# the most that GitHub, Stripe, Microsoft Graph and Elasticsearch give are 100, 100, 999 and 10,000.
+MAX_PAGE_SIZE = 10_000
+_LARGE_PAGE_SIZE = 1_000
 # Levels of objects in which an envelope has fields of its pages: DigitalOcean's `links.pages.next` is in the third.
 _MAX_DEPTH = 3
 
@@ -157,26 +169,36 @@ def _has_next_text(schema: object, reader: SchemaReader, depth: int) -> bool:
 
 
 def next_page(
-    operation: Operation, values: Mapping[Place, object], data: object, headers: Mapping[str, str] | None = None
+    operation: Operation,
+    values: Mapping[Place, object],
+    data: object,
+    headers: Mapping[str, str] | None = None,
+    before: int | None = None,
 ) -> dict[Place, object] | None:
     """Return the values by place that ask for the page after the one in `data`.
 
     {} where the answer has another page and no parameter asks for it; None where there is no sign of another page.
-    `values` are those of the call, by place. It reads the Link header (RFC 8288), links and cursors in the envelope,
-    flags such as `has_more`, totals, and whether the page has as many entries as were requested.
+    `values` are those of the call, by place, and `before` is the number of entries on the pages before this one, where
+    it is known. It reads the Link header (RFC 8288) and others about pages, links and cursors in the envelope, flags
+    such as `has_more`, totals, and whether the page has as many entries as were requested. Only the values in an
+    address are used, and never its host.
     """
     page = extract_list(data, operation, headers)
     if page is None or page.envelope.is_map:
         return None
     parameters = page_parameters(operation)
-    by_name = {name.lower(): value for name, value in (headers or {}).items()}
-    link = _NEXT_LINK.search(by_name.get("link", ""))
-    signs = [("next", link.group(1))] if link else list(_next_signs(data, page.envelope.keys))
-    count, flag = len(page.entries), _more_flag(data, page.envelope.keys)
+    objects = [
+        *_nested_objects(_page_headers(headers or {}), _MAX_DEPTH, ()),
+        *_envelope_objects(data, page.envelope.keys),
+    ]
+    signs = list(_link_signs(headers or {})) or list(_next_signs(objects))
+    count, flag = len(page.entries), _more_flag(objects)
     # GraphQL connections send `endCursor` with their last page too, so that a flag goes before cursors.
     # With a cursor nobody can tell how many entries were before, so that a total says nothing about what is left.
-    is_by_cursor = any(parameter.role is PageRole.CURSOR and values.get(parameter.place) for parameter in parameters)
-    is_unfinished = not is_by_cursor and _is_unfinished(parameters, values, count, page.total)
+    is_by_cursor = _has_cursor(parameters, values)
+    is_unfinished = (
+        (before is not None or not is_by_cursor) and _is_unfinished(parameters, values, count, page.total, before)
+    ) or (not is_by_cursor and _has_later_page(parameters, values, objects))
     if flag is False or not (signs or flag or is_unfinished):
         return None
     changes = next(
@@ -191,7 +213,47 @@ def next_page(
     if changes is None:
         last = page.entries[-1] if page.entries else None
         changes = _next_values(parameters, values, count, last) if count else {}
-    return {**values, **changes} if changes else {}
+    following = {**values, **changes}
+    # Some APIs give a cursor with every page: behind the last entry it leads to where it was.
+    if not count and changes and following == dict(values) and not (flag or is_unfinished):
+        return None
+    return following if changes else {}
+
+
+def _has_cursor(parameters: Sequence[PageParameter], values: Mapping[Place, object]) -> bool:
+    return any(entry.role is PageRole.CURSOR and values.get(entry.place) for entry in parameters)
+
+
+def has_next_header(headers: Mapping[str, str]) -> bool:
+    """Return whether a header leads to another page, or says that there is one."""
+    fields = _page_headers(headers)
+    return any(_link_signs(headers)) or any(_next_signs([fields])) or _more_flag([fields]) is True
+
+
+def _link_signs(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the address with `rel=next` in a Link header."""
+    values = (value for name, value in headers.items() if name.lower() == "link")
+    yield from (("next", link.group(1)) for value in values if (link := _NEXT_LINK.search(value)))
+
+
+def _page_headers(headers: Mapping[str, str]) -> dict[str, object]:
+    """Return the headers about pages as the fields of an envelope, without their `X-`."""
+    fields: dict[str, object] = {}
+    for name, text in headers.items():
+        words = name_words(name)
+        if name.lower() != "link" and _HEADER_WORDS.issuperset(words):
+            value = text.strip()
+            fields["-".join(word for word in words if word not in ("x", "ms"))] = _header_value(value)
+    return fields
+
+
+def _header_value(text: str) -> object:
+    """Return the value that a header writes: a flag, a number, an object, or its text."""
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return text if isinstance(value, list | float) else value
 
 
 def _envelope_objects(data: object, keys: Sequence[str]) -> Iterator[Mapping[str, object]]:
@@ -209,9 +271,9 @@ def _nested_objects(container: Mapping[str, object], depth: int, keys: Sequence[
             yield from _nested_objects(value, depth - 1, keys)
 
 
-def _next_signs(data: object, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield names and values of cursors, numbers and addresses of the next page in an envelope."""
-    for container in _envelope_objects(data, keys):
+def _next_signs(objects: Iterable[Mapping[str, object]]) -> Iterator[tuple[str, str]]:
+    """Yield names and values of cursors, numbers and addresses of the next page in the objects of an envelope."""
+    for container in objects:
         for name, value in container.items():
             is_next = leads_to_next_page(name)
             # an object called next has the values that ask for it, as Intercom's `{"page": 2, "starting_after": "x"}`
@@ -223,9 +285,9 @@ def _next_signs(data: object, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
                     yield inner, str(sign)
 
 
-def _more_flag(data: object, keys: Sequence[str]) -> bool | None:
+def _more_flag(objects: Iterable[Mapping[str, object]]) -> bool | None:
     """Return the flag of an envelope for another page; None where it has none."""
-    for container in _envelope_objects(data, keys):
+    for container in objects:
         for name, value in container.items():
             key = name_key(name)
             if (key in _MORE_FLAGS and value is True) or (key in _LAST_FLAGS and value is False):
@@ -236,11 +298,32 @@ def _more_flag(data: object, keys: Sequence[str]) -> bool | None:
     return None
 
 
+def _has_later_page(
+    parameters: Sequence[PageParameter], values: Mapping[Place, object], objects: Iterable[Mapping[str, object]]
+) -> bool:
+    """Return whether an envelope tells of more pages than were read up to the one that a number asks for."""
+    number = next((parameter for parameter in parameters if parameter.role is PageRole.NUMBER), None)
+    if number is None and any(values.get(entry.place) for entry in parameters if entry.role is not PageRole.SIZE):
+        return False
+    current = _current_number(number, values) - first_number(number.schema) + 1 if number is not None else 1
+    counts = (
+        whole_number(str(value))
+        for container in objects
+        for name, value in container.items()
+        if name_key(name) in _PAGE_COUNT_NAMES and isinstance(value, str | int)
+    )
+    return any(count is not None and count > current for count in counts)
+
+
 def _is_unfinished(
-    parameters: Sequence[PageParameter], values: Mapping[Place, object], count: int, total: int | None
+    parameters: Sequence[PageParameter],
+    values: Mapping[Place, object],
+    count: int,
+    total: int | None,
+    before: int | None,
 ) -> bool:
     if total is not None:
-        return total > _entries_before(parameters, values, count) + count
+        return total > (_entries_before(parameters, values, count) if before is None else before) + count
     size = next(
         (_current_value(parameter, values) for parameter in parameters if parameter.role is PageRole.SIZE), None
     )
@@ -291,12 +374,14 @@ def _values_from_sign(parameters: Sequence[PageParameter], name: str, text: str)
         for parameter in cursors
         if name_key(parameter.name) in name_key(name) or name_key(name) in name_key(parameter.name)
     ]
-    if cursors:
+    number = next((parameter for parameter in parameters if parameter.role is PageRole.NUMBER), None)
+    value = whole_number(text)
+    is_number = number is not None and value is not None and name_key(name) in ("next", "nextpage", "page")
+    if cursors and (same_name or not is_number):
         # A cursor cut from an address is percent-encoded; in a request it would be encoded once more.
         return {(same_name or cursors)[0].place: unquote(text) if "%" in text else text}
-    if (value := whole_number(text)) is None:
+    if value is None:
         return {}
-    number = next((parameter for parameter in parameters if parameter.role is PageRole.NUMBER), None)
     if number is not None and "offset" not in name.lower():
         return {number.place: number.to_type(value)}
     offset = next((parameter for parameter in parameters if parameter.role is PageRole.OFFSET), None)
@@ -307,7 +392,7 @@ def _next_values(
     parameters: Sequence[PageParameter], values: Mapping[Place, object], count: int, last: object
 ) -> dict[Place, object]:
     """Return the values of the next page by number, offset or last entry, else those of a longer page."""
-    for parameter in parameters:
+    for parameter in parameters if not _has_cursor(parameters, values) else ():
         if parameter.role is PageRole.NUMBER:
             return {parameter.place: parameter.to_type(_current_number(parameter, values) + 1)}
         if parameter.role is PageRole.OFFSET:
@@ -322,10 +407,11 @@ def _next_values(
             return {parameter.place: id}
     size = next((parameter for parameter in parameters if parameter.role is PageRole.SIZE), None)
     maximum = size.schema.get("maximum") if size is not None else None
-    # Without any cursor, the longest page that the schema allows has the most entries.
-    if size is not None and isinstance(maximum, int) and maximum > count and values.get(size.place) != maximum:
-        return {size.place: maximum}
-    return {}
+    # Without any cursor, the longest page that the schema allows has the most entries; a length that was given stays.
+    if size is None or not isinstance(maximum, int) or any(values.get(entry.place) for entry in parameters):
+        return {}
+    length = maximum if maximum <= MAX_PAGE_SIZE else _LARGE_PAGE_SIZE
+    return {size.place: size.to_type(length)} if length > count else {}
 
 
 def _current_value(parameter: PageParameter, values: Mapping[Place, object]) -> int | None:

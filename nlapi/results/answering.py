@@ -11,10 +11,10 @@ from nlapi.client.limits import Limits
 from nlapi.client.message import Result
 from nlapi.client.safe_text import error_for_model
 from nlapi.errors import ArgumentError, ConsentError, MissingCredentialError, OutcomeUnknownError, SendError, UsageError
+from nlapi.json_text import parse_json
 from nlapi.openapi.spec import Operation
 from nlapi.results.contents import read_contents
 from nlapi.results.model_view import PLAIN_FORM, AnswerForm, model_view
-from nlapi.tools.model_json import parse_json
 from nlapi.tools.rules import PolicyRule, deciding_rule, is_denied
 from nlapi.tools.run import Auth, Consent, registered_target, run
 from nlapi.tools.tool import Call, Tool

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlapi.errors import UsageError
-from nlapi.tools.model_json import parse_json
+from nlapi.json_text import parse_json
 
 QUERY_TOOL = "result"
 MAX_CONDITIONS = 12

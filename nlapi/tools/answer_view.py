@@ -56,8 +56,12 @@ class AnswerView:
 
 
 def lowercase_headers(result: Result) -> dict[str, str]:
-    """Return the headers of an answer by their names in lower case."""
-    return {name.lower(): value for name, value in result.headers}
+    """Return the headers of an answer by their names in lower case; those of one name as one list (RFC 9110 §5.3)."""
+    headers: dict[str, str] = {}
+    for name, value in result.headers:
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers
 
 
 def _table_view(items: Sequence[Item], operation: Operation | None) -> AnswerView:
@@ -116,10 +120,13 @@ def raw_text(result: Result) -> str:
     return json.dumps(data, ensure_ascii=False) if isinstance(data, Mapping) else result.text.strip()
 
 
-def next_arguments(call: Call, result: Result, data: object = None) -> dict[str, object] | None:
+def next_arguments(
+    call: Call, result: Result, data: object = None, *, before: int | None = None
+) -> dict[str, object] | None:
     """Return the arguments for the page after `result`; `data` is its body where that has been parsed already.
 
-    {} where there is another page and no argument asks for it; None where the answer reports no further page.
+    `before` is the number of entries on the pages before it, where it is known. {} where there is another page and no
+    argument asks for it; None where the answer reports no further page.
     """
     places = call.tool.places
     names = {place: name for name, place in places.items()}
@@ -132,7 +139,7 @@ def next_arguments(call: Call, result: Result, data: object = None) -> dict[str,
         elif name in places:
             values[places[name]] = value
     parsed = result.data if data is None else data
-    changed = next_page(call.tool.operation, values, parsed, lowercase_headers(result))
+    changed = next_page(call.tool.operation, values, parsed, lowercase_headers(result), before)
     if not changed:
         return None if changed is None else {}
     arguments = dict(call.arguments)

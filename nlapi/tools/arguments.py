@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from nlapi.errors import ArgumentError
+from nlapi.json_text import parse_json
 from nlapi.openapi.hints import read_hints
 from nlapi.openapi.model import as_map
 from nlapi.openapi.spec import Operation, Spec
@@ -139,7 +140,7 @@ def _parse_number(text: str, kind: str) -> int | float | None:
 
 def _parse_json(text: str, default: object) -> object:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except (ValueError, RecursionError):
         return default
 

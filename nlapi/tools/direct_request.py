@@ -141,8 +141,12 @@ def _described(operation: Operation, values: Mapping[str, str], pairs: tuple[tup
             rest.append((place[1], text))
             continue
         value = argument.coerce(text)
-        name, earlier = names[place], arguments.get(names[place])
-        arguments[name] = [*earlier, *value] if isinstance(earlier, list) and isinstance(value, list) else value
+        name, earlier = names[place], arguments.get(names[place], [])
+        if isinstance(earlier, list) and isinstance(value, list):
+            value = [*earlier, *value]
+        elif name in arguments:
+            raise UsageError(f"{place[1]} is given twice", hint="it takes one value")
+        arguments[name] = value
     return DirectRequest(tool=tool, arguments=arguments, query=tuple(rest))
 
 

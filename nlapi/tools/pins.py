@@ -64,7 +64,7 @@ def pin_of(spec: Spec) -> Pin:
         sites=tuple(sorted({*_sites(servers), *named.values()})),
         credential_sites=_sites(spec.servers),
         environments=named,
-        schemes={id: _scheme_text(scheme) for id, scheme in spec.security_schemes.items()},
+        schemes={id: scheme_text(scheme) for id, scheme in spec.security_schemes.items()},
         effects={_key(operation): operation.effect for operation in spec.operations},
         names={_key(operation): _name(operation) for operation in spec.operations},
     )
@@ -200,13 +200,14 @@ def _sites(servers: Iterable[Server]) -> tuple[str, ...]:
     return tuple(sites)
 
 
-def _scheme_text(scheme: SecurityScheme) -> str:
+def scheme_text(scheme: SecurityScheme) -> str:
     """Return where a credential goes, and where its tokens come from."""
     parts = (scheme.kind, scheme.scheme, scheme.location and f"in the {scheme.location}", scheme.name)
-    return " ".join([*filter(None, (*parts, scheme.metadata_url)), *_flow_urls(scheme.flows)])
+    return " ".join([*filter(None, (*parts, scheme.metadata_url)), *flow_urls(scheme.flows)])
 
 
-def _flow_urls(flows: Mapping[str, Any]) -> Iterator[str]:
+def flow_urls(flows: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the addresses at which the flows of OAuth get and renew tokens."""
     for flow in flows.values():
         for key in ("authorizationUrl", "deviceAuthorizationUrl", "tokenUrl", "refreshUrl"):
             if isinstance(flow, Mapping) and isinstance(url := flow.get(key), str):

@@ -57,7 +57,7 @@ def parse_headers(texts: Sequence[str], option: str = "-H") -> tuple[tuple[str, 
 
     A header that the connection is made of is refused (RFC 9110 §7.2).
     """
-    headers = []
+    headers: list[tuple[str, str]] = []
     for text in texts:
         name, mark, value = text.partition(":")
         name, value = name.strip(), value.strip()
@@ -68,6 +68,8 @@ def parse_headers(texts: Sequence[str], option: str = "-H") -> tuple[tuple[str, 
         if name.lower() in _CONNECTION_HEADERS:
             raise UsageError(f"{option} {name} is written by nlapi itself", hint="leave it out")
         refuse_override(name)
+        if any(name.lower() == other.lower() for other, _ in headers):
+            raise UsageError(f"{option} {name} is given twice", hint=f"a list is one header: {option} '{name}: a, b'")
         headers.append((name, value))
     return tuple(headers)
 

@@ -8,22 +8,40 @@ from enum import IntEnum
 from typing import Any
 
 from nlapi.client.message import body_size
+from nlapi.client.safe_text import single_line
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import extract_item, extract_list
-from nlapi.resources.envelope import unwrap_entry
+from nlapi.resources.envelope import LIST_NAMES, WRAPPERS, unwrap_entry
+from nlapi.resources.id_sources import IdSources
 from nlapi.resources.identity import id_path, name_path
-from nlapi.resources.naming import name_key, split_words
-from nlapi.resources.nouns import noun_of, singular_noun, target_noun, wider_nouns
+from nlapi.resources.naming import name_key, name_words, singular_words, split_words
+from nlapi.resources.nouns import (
+    ID_WORDS,
+    is_id_argument,
+    noun_in_name,
+    noun_of,
+    singular_noun,
+    target_noun,
+    wider_nouns,
+)
 from nlapi.resources.paths import Place
 from nlapi.tools.answer_view import lowercase_headers, next_arguments, page_arguments
+from nlapi.tools.arguments import argument_schema
 from nlapi.tools.plan import Step
 from nlapi.tools.tool import Call, ValueSource
 from nlapi.workflows.draft import AnswerValue, InputValue, ItemChoice, Keys, StepDraft
+from nlapi.workflows.value_search import has_same_words
 
 # Values of one answer that are searched; a page of 1,000 items with 50 fields has fewer.
 MAX_VALUES = 100_000
 # Bytes of an answer that is no JSON and may be a value itself, such as an id.
 MAX_TEXT = 1_000
+_ENVELOPE_NAMES = frozenset((*WRAPPERS, *LIST_NAMES))
+# Characters of a place in a message.
+MAX_PLACE = 120
+# Last words of the names of arguments that say who or what is meant without being called an id.
+_IDENTITY_WORDS = frozenset("slug login username handle sha digest ip email emails address".split())
+_IDENTITY_FORMATS = frozenset("uuid email uri hostname ipv4 ipv6".split())
 # Levels of an entry in which its name may be: `metadata.name`.
 _NAME_DEPTH = 2
 
@@ -34,8 +52,14 @@ class Fit(IntEnum):
     OWN_ID = 0
     """the id of the very kind of item that the argument identifies, or the sign of the next page"""
     SAME_NAME = 1
-    VALUE_ALONE = 2
-    """nothing but the value"""
+    RELATED_NAME = 2
+    """a name for the same: the `id` of a customer for `customer`, `ts` for `thread_ts`"""
+    WHOLE_ANSWER = 3
+    """the answer is the value"""
+    CREATED_ID = 4
+    """the id of what a change created, for an argument that nothing else in the description gives"""
+    VALUE_ALONE = 5
+    """nothing but the value, which is no sign of where it came from"""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -71,6 +95,17 @@ class ValueLocation:
     fit: Fit
 
     @property
+    def fields(self) -> tuple[str, ...]:
+        """The names in `keys`: the same for all entries of a list."""
+        return tuple(key for key in self.keys if isinstance(key, str))
+
+    @property
+    def text(self) -> str:
+        """The step and the place, for messages."""
+        keys = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in self.keys)
+        return f"{self.answered.operation.id} at {single_line(keys).lstrip('.')[:MAX_PLACE] or 'its whole'}"
+
+    @property
     def index(self) -> int | None:
         """The position in `keys` of the last index into a list; None outside of lists."""
         return next((place for place in reversed(range(len(self.keys))) if isinstance(self.keys[place], int)), None)
@@ -80,35 +115,57 @@ class UntraceableError(Exception):
     """A value that an answer has, and that cannot be found there again with other inputs."""
 
 
-def is_distinctive(value: object) -> bool:
-    """Return whether a value would hardly be in an answer by chance."""
-    if isinstance(value, bool) or value is None:
-        return False
-    text = str(value)
-    return len(text) >= (5 if isinstance(value, int) else 6) and any(map(str.isdigit, text))
+def identifies_item(argument: str, call: Call) -> bool:
+    """Return whether the value of an argument says which item, user or address a call is about."""
+    name = argument.rpartition(".")[2]
+    place = call.tool.places.get(argument, ("body", name))
+    operation = call.tool.operation
+    if is_id_argument(place) or not _IDENTITY_WORDS.isdisjoint(split_words(place[1] or name)[-1:]):
+        return True
+    schema = argument_schema(call.tool, argument)
+    if schema.get("format") in _IDENTITY_FORMATS:
+        return True
+    return "." not in argument and _has_source(operation, place)
 
 
 def find_value(
-    argument: str, value: Any, call: Call, earlier: Sequence[Answered], source: ValueSource | None
+    argument: str,
+    value: Any,
+    call: Call,
+    earlier: Sequence[Answered],
+    source: ValueSource | None,
+    worst: Fit = Fit.VALUE_ALONE,
 ) -> AnswerValue | None:
-    """Return where the value of an argument comes from; None where no answer has it.
+    """Return where the value of an argument comes from: the place in an answer that fits it; None where none does.
 
-    UntraceableError where answers have it, and not in one place that is told without its own value.
+    What a value looks like is no sign: 5 is found where 583920 is. UntraceableError where the value says which item
+    the call is about, and an answer has it in no place that fits, or in several; and where it is in a list, and
+    nothing but the value itself says in which entry.
     """
-    locations = list(_locations(argument, value, call, earlier))
+    locations = value_locations(argument, value, call, earlier)
+    # An answer that repeats what its call was sent with is where a value went, and not where it came from.
+    locations = [
+        location for location in locations if location.fit is Fit.OWN_ID or not is_argument(location.answered, value)
+    ] or locations
     best = min((location.fit for location in locations), default=None)
-    if best is None:
+    if best is None or best > worst:
         return None
     fitting = [location for location in locations if location.fit is best]
-    if best is Fit.VALUE_ALONE:
-        if not is_distinctive(value):
-            return None
-        if len(fitting) > 1:
-            raise UntraceableError(f"{len(fitting)} places of the answers have it")
+    if best is not Fit.OWN_ID and identifies_item(argument, call):
+        places = {(location.answered.draft, location.fields): location.text for location in fitting}
+        if best is Fit.VALUE_ALONE:
+            raise UntraceableError(f"{fitting[0].text} has the same value by another name")
+        if len(places) > 1:
+            raise UntraceableError(f"{len(places)} places have it: {' and '.join(list(places.values())[:2])}")
+    elif best is Fit.VALUE_ALONE:
+        return None
     # Of the answers with an item the first made it known; of lists the last was read for this.
-    alone = [location for location in fitting if location.index is None]
+    outside = [location for location in fitting if location.index is None]
+    alone = [location for location in outside if not _is_map_entry(location, value)]
     if alone:
         return _at(alone[0], argument, call)
+    if outside:
+        raise UntraceableError(f"it was picked by its key from a map: {outside[0].text}")
     reasons = []
     for location in reversed(fitting):
         try:
@@ -116,6 +173,11 @@ def find_value(
         except UntraceableError as error:
             reasons.append(str(error))
     raise UntraceableError(reasons[0])
+
+
+def value_locations(argument: str, value: Any, call: Call, earlier: Sequence[Answered]) -> list[ValueLocation]:
+    """Return every place of the earlier answers that has the value of an argument."""
+    return list(_locations(argument, value, call, earlier))
 
 
 def _locations(argument: str, value: Any, call: Call, earlier: Sequence[Answered]) -> Iterator[ValueLocation]:
@@ -162,22 +224,43 @@ def _is_equal(node: Any, value: Any) -> bool:
 
 def _fit(answered: Answered, keys: Keys, place: Place, argument: str, operation: Operation) -> Fit:
     field_keys = [key for key in keys if isinstance(key, str)]
-    if not field_keys or isinstance(keys[-1], int):
-        return Fit.VALUE_ALONE
+    if not field_keys:
+        return Fit.WHOLE_ANSWER
     name = place[1] or argument.rpartition(".")[2]
-    noun = target_noun(operation, place)
+    is_bare = ID_WORDS.issuperset(name_words(name))
+    # The `id` in `company.id` is that of a company, whatever the operation is about.
+    parent = argument.split(".")[-2:-1] if is_bare else []
+    noun = singular_words(parent[0]) if parent else target_noun(operation, place)
     container = _at_keys(answered.data, keys[:-1])
+    nouns = {singular_noun(answered.operation), noun_of(answered.operation)}
+    is_held = len(field_keys) > 1 and name_key(field_keys[-2]) not in _ENVELOPE_NAMES
+    holder = singular_words(field_keys[-2]) if is_held else ()
     if isinstance(container, Mapping) and answered.operation.spec is operation.spec:
         entry = unwrap_entry(container)
         own = id_path(entry if isinstance(entry, Mapping) else container, name, noun)
-        nouns = {singular_noun(answered.operation), noun_of(answered.operation)}
-        holder = tuple(split_words(field_keys[-2])) if len(field_keys) > 1 else ()
         is_of_kind = bool(noun) and any(wider in nouns or wider == holder for wider in wider_nouns(noun))
         if own == keys[-1] and is_of_kind:
             return Fit.OWN_ID
-    if name_key(str(keys[-1])) == name_key(name):
+    last = field_keys[-1]
+    # Two things that are called `id` are the same only where they are of one kind.
+    if name_key(last) == name_key(name) and not is_bare:
         return Fit.SAME_NAME
-    return Fit.VALUE_ALONE
+    if ID_WORDS.issuperset(name_words(last)):
+        # The `id` of an object is that of what holds it: of a customer in `{"customer": {"id": 5}}`.
+        is_related = any(wider == holder or (not holder and wider in nouns) for wider in wider_nouns(noun))
+    elif is_id_argument(place) or is_id_argument(("body", last)):
+        is_related = noun_in_name(last) in list(wider_nouns(noun))
+    else:
+        is_related = has_same_words(name, last)
+    if is_related:
+        return Fit.RELATED_NAME
+    is_created = answered.operation.effect is not Effect.READ and keys == created_id(answered)
+    return Fit.CREATED_ID if is_created and not _has_source(operation, place) else Fit.VALUE_ALONE
+
+
+def _has_source(operation: Operation, place: Place) -> bool:
+    """Return whether the description has an operation that gives the id for a place."""
+    return bool(operation.spec.derive(IdSources).find_sources(operation, place))
 
 
 def _at_keys(data: Any, keys: Iterable[str | int]) -> Any:
@@ -189,6 +272,16 @@ def _at_keys(data: Any, keys: Iterable[str | int]) -> Any:
 def _at(location: ValueLocation, argument: str, call: Call) -> AnswerValue:
     name = _output_name(location, argument, call)
     return AnswerValue(step=location.answered.draft, keys=location.keys, name=name)
+
+
+def _is_map_entry(location: ValueLocation, value: Any) -> bool:
+    """Return whether the names that lead to a place are keys of one item among several: the id or the name of it."""
+    if str(value) in location.fields:
+        return True
+    answered = location.answered
+    headers = lowercase_headers(answered.step.result) if answered.step.result is not None else {}
+    part = extract_list(answered.data, answered.operation, headers)
+    return part is not None and part.envelope.is_map and location.keys[: len(part.envelope.keys)] == part.envelope.keys
 
 
 def _output_name(location: ValueLocation, argument: str, call: Call) -> str:
@@ -310,6 +403,12 @@ def created_id(answered: Answered) -> Keys | None:
         if path and holder.get(path) is not None and holder.get(path) == (item or {}).get(path):
             return (*keys, path)
     return None
+
+
+def is_id_of_item(location: ValueLocation) -> bool:
+    """Return whether a place is the id of the one item that was answered, as of the caller in `{"id": 5, ...}`."""
+    item = extract_item(location.answered.data, location.answered.operation)
+    return location.index is None and item is not None and location.keys[-1:] == (id_path(item),)
 
 
 def is_argument(answered: Answered, value: object) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nlapi.json_text import parse_json
 from nlapi.openapi.jsonpath import node_at, node_paths
 from nlapi.openapi.spec import Operation
 from nlapi.resources.paths import Place
@@ -108,6 +109,8 @@ class _Binding:
     sources: list[ValueSource] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     pending: list[tuple[str, str]] = field(default_factory=list)
+    levels: dict[str, bool] = field(default_factory=dict)
+    """whether the parameter of an argument is the workflow's, which one of the step replaces"""
 
     def add(self, name: str, value: Any, node: Any) -> None:
         self.arguments[name] = value
@@ -164,6 +167,10 @@ class _Binding:
         place, operation = f"parameters.{parameter.name}", self.tool.operation
         name = _argument_of(self.tool, parameter, self.notes, strict=self.scope.strict)
         value = self.value(parameter.value, place, name or parameter.name)
+        if name is not None and self.levels.get(name) is is_inherited:
+            raise BindError(place, f"{name} is given twice", "it takes one value")
+        if name is not None:
+            self.levels[name] = is_inherited
         if name is not None and value is not ABSENT:
             self.add(name, value, parameter.value)
         # A parameter of the whole workflow need not fit each of its operations.
@@ -258,7 +265,7 @@ def _parsed(payload: Any, notes: list[str]) -> Any:
     if not isinstance(payload, str) or not payload.lstrip().startswith(("{", "[")):
         return payload
     try:
-        value = json.loads(payload)
+        value = parse_json(payload)
     except (ValueError, RecursionError):
         return payload
     notes.append("the payload is a text with JSON in it")
@@ -270,7 +277,10 @@ def _replaced(payload: Any, replacements: tuple[Replacement, ...], scope: Scope)
     if not replacements:
         return payload
     payload = copy.deepcopy(payload)
-    for replacement in replacements:
+    targets = [(replacement.kind, replacement.target) for replacement in replacements]
+    for index, replacement in enumerate(replacements):
+        if targets[index] in targets[:index]:
+            raise BindError(f"replacements.{replacement.target}", "it is replaced twice")
         try:
             value = scope.value(replacement.value)
         except UnresolvedError as error:

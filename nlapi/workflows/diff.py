@@ -11,6 +11,7 @@ from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.naming import name_key, name_words
+from nlapi.tools.address_changes import credential_differences, server_differences
 from nlapi.tools.schema_compatibility import SchemaComparison, request_differences
 from nlapi.workflows.check import argument_nodes, check
 from nlapi.workflows.expressions import expressions_in
@@ -85,6 +86,8 @@ class _DocumentComparison:
         if _GRAVITY.index(new.effect) > _GRAVITY.index(old.effect):
             hint = "read what it does now before you run the workflow"
             yield Issue.error(where, f"{new.id} is a {new.effect} now, where it was a {old.effect}", hint, RULE)
+        for message in (*server_differences(old, new), *credential_differences(old, new)):
+            yield Issue.error(where, f"{new.id} {message}", rule=RULE)
         for name, node, location in argument_nodes(step):
             yield from self._argument_issues(name, node, location, (old, new), where)
         yield from _status_issues(step, old, new, where)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.naming import split_words
 from nlapi.tools.tool import Tool
@@ -95,13 +96,15 @@ class StepDraft:
 class WorkflowDraft:
     """The steps of a workflow in order. `said` are the sentences of the user that it is made of.
 
-    `locations` has where the description of each API is, for those where it is not that of the Spec.
+    `locations` has where the description of each API is, for those where it is not that of the Spec. `issues` say what
+    a reader of the document has to know of it.
     """
 
     steps: Sequence[StepDraft]
     id: str = ""
     said: Sequence[str] = ()
     locations: Mapping[Spec, str] = field(default_factory=dict)
+    issues: Sequence[Issue] = ()
 
 
 def reads_as_expression(text: str) -> bool:
@@ -118,6 +121,7 @@ class BuiltDocument:
 
     linked: LinkedDocument
     examples: Mapping[str, Any]
+    issues: Sequence[Issue] = ()
 
 
 def build_document(draft: WorkflowDraft) -> BuiltDocument:
@@ -125,7 +129,9 @@ def build_document(draft: WorkflowDraft) -> BuiltDocument:
     builder = _Builder(draft)
     specs = {name: spec for spec, name in builder.source_names.items()}
     examples = {name: value.example for value, name in builder.input_names.items()}
-    return BuiltDocument(linked=LinkedDocument(document=builder.document(), specs=specs), examples=examples)
+    return BuiltDocument(
+        linked=LinkedDocument(document=builder.document(), specs=specs), examples=examples, issues=draft.issues
+    )
 
 
 class _Builder:
@@ -181,7 +187,9 @@ class _Builder:
 
     def _extension(self) -> dict[str, Any]:
         effects = Counter(str(step.operation.effect) for step in self.draft.steps)
-        said = {"said": list(self.draft.said)} if self.draft.said else {}
+        said: dict[str, Any] = {"said": list(self.draft.said)} if self.draft.said else {}
+        warnings = [str(issue) for issue in self.draft.issues if issue.level is Level.WARNING]
+        said |= {"warnings": warnings} if warnings else {}
         return {**said, "effects": {name: effects[name] for name in map(str, Effect) if name in effects}}
 
     def _input_schema(self) -> dict[str, Any]:

@@ -75,14 +75,15 @@ class _Recorder:
             answered.draft.results = tuple(self._results(answered))
         questions = list(dict.fromkeys(turn.question for turn in self._turns(kept) if turn.question))
         said = [single_line(redact(question, tuple(self.inputs.secrets))) for question in questions]
-        draft = WorkflowDraft(steps=steps, id=id, said=said, locations=locations)
+        issues = tuple(self.inputs.issues)
+        draft = WorkflowDraft(steps=steps, id=id, said=said, locations=locations, issues=issues)
         built = build_document(draft)
         # What is saved is proved before it is written: a value in the wrong place would change something else.
         if fault := rehearse(built, kept):
             raise UsageError(
                 f"the conversation cannot be saved as a workflow: {fault}", hint="`nlapi log show` shows what was done"
             )
-        return SavedConversation(document=built.linked.document, issues=tuple(self.inputs.issues))
+        return SavedConversation(document=built.linked.document, issues=issues)
 
     def _turns(self, kept: Sequence[Answered]) -> Iterator[Turn]:
         numbers = {answered.turn for answered in kept}

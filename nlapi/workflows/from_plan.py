@@ -34,7 +34,7 @@ from nlapi.workflows.draft import (
     WorkflowDraft,
     build_document,
 )
-from nlapi.workflows.value_nodes import InputRegister, ValueNodes, answered_call, input_schema
+from nlapi.workflows.value_nodes import InputRegister, ValueNodes, answered_before, answered_call, input_schema
 
 # Look-ups for one call: a plan that has more runs in circles.
 MAX_LOOKUPS = 8
@@ -67,12 +67,13 @@ def workflow_of_drafts(
 ) -> BuiltDocument:
     """Return the workflow of calls that answer the last question; what the user said in them becomes inputs."""
     register, turn = InputRegister(conversation), len(conversation.turns) - 1
+    others = tuple(answered_before(conversation))
     known_values: dict[str, AnswerValue] = {}
     entries = []
     for draft in drafts:
         arguments = {name: _with_stand_ins(node, known_values) for name, node in draft.arguments.items()}
         entry = answered_call(_previewed(Call(tool=draft.tool, arguments=arguments)), conversation, (), turn)
-        nodes = ValueNodes(inputs=register, answered=entry, earlier=(), known_values=known_values)
+        nodes = ValueNodes(inputs=register, answered=entry, earlier=(), others=others, known_values=known_values)
         draft.arguments, draft.description = nodes.arguments(), entry.draft.description
         entry.draft = draft
         entries.append(entry)
@@ -101,8 +102,9 @@ def _built(
     register: InputRegister, answered: Sequence[Answered], id: str, locations: Mapping[Spec, str]
 ) -> BuiltDocument:
     said = single_line(redact(register.conversation.question, tuple(register.secrets)))
+    steps = [entry.draft for entry in answered]
     return build_document(
-        WorkflowDraft(steps=[entry.draft for entry in answered], id=id, said=[said], locations=locations)
+        WorkflowDraft(steps=steps, id=id, said=[said], locations=locations, issues=tuple(register.issues))
     )
 
 
@@ -182,7 +184,10 @@ class _Planned:
         return answered
 
     def _resolve(self, answered: Answered) -> None:
-        nodes = ValueNodes(inputs=self.register, answered=answered, earlier=(), known_values=self.known_values)
+        others = tuple(answered_before(self.conversation))
+        nodes = ValueNodes(
+            inputs=self.register, answered=answered, earlier=(), others=others, known_values=self.known_values
+        )
         answered.draft.arguments = nodes.arguments()
 
     def _missing_input(self, item: Missing) -> InputValue:

@@ -48,7 +48,10 @@ _JSONPATH_VERSIONS = ("rfc9535", "draft-goessner-dispatch-jsonpath-00")
 def read_document(source: str) -> WorkflowDocument:
     """Return the Arazzo document at a path, a URL, or "-" for standard input. DescriptionError when it is none."""
     fetched = fetch(source)
-    tree, _ = read_tree(fetched.data, fetched.source)
+    tree, repeated = read_tree(fetched.data, fetched.source)
+    for key, line in repeated[:1]:
+        place = f", line {line}" if line else ""
+        raise DescriptionError(f"{fetched.source}{place}: the key {key!r} is there twice", hint="leave one of them")
     return parse_document(tree, fetched.source)
 
 
@@ -130,7 +133,7 @@ class _DocumentReader:
             depends_on=self._texts(node, "dependsOn", where),
             success_actions=tuple(self._list(node, "successActions", where, self._action)),
             failure_actions=tuple(self._list(node, "failureActions", where, self._action)),
-            parameters=tuple(self._list(node, "parameters", where, self._parameter)),
+            parameters=self._parameters(node, where),
             outputs=self._outputs(node, where),
             extensions=_extensions(node),
         )
@@ -158,7 +161,7 @@ class _DocumentReader:
             operation_path=_text(node.get("operationPath")),
             workflow_id=_text(node.get("workflowId")),
             description=_text(node.get("description")),
-            parameters=tuple(self._list(node, "parameters", where, self._parameter)),
+            parameters=self._parameters(node, where),
             body=self._body(node.get("requestBody"), f"{where}.requestBody"),
             criteria=tuple(self._list(node, "successCriteria", where, self._criterion)),
             on_success=tuple(self._list(node, "onSuccess", where, self._action)),
@@ -168,6 +171,14 @@ class _DocumentReader:
             timeout=float(timeout) / 1000 if is_number else None,
             extensions=_extensions(node),
         )
+
+    def _parameters(self, node: Mapping[str, Any], where: str) -> tuple[StepParameter, ...]:
+        """Return the parameters of a step or workflow: none of them twice (Arazzo 1.1, Step Object)."""
+        parameters = tuple(self._list(node, "parameters", where, self._parameter))
+        for (name, location), count in Counter((entry.name, entry.location) for entry in parameters).items():
+            if count > 1:
+                self._error(f"{where}.parameters.{name}", f"the {location or 'input'} {name} is given {count} times")
+        return parameters
 
     def _parameter(self, node: Mapping[str, Any], where: str) -> StepParameter:
         name, location = _text(node.get("name")), node.get("in") or ""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -20,20 +21,27 @@ from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.resources.naming import name_key, stem
 from nlapi.resources.nouns import singular_noun
+from nlapi.tools.answer_view import next_arguments
 from nlapi.tools.arguments import argument_schema, property_schema
 from nlapi.tools.files import file_form
 from nlapi.tools.idempotency import key_argument
-from nlapi.tools.plan import Conversation, Step
+from nlapi.tools.plan import Conversation, Outcome, Step
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from nlapi.workflows.answer_values import (
     Answered,
+    Fit,
     UntraceableError,
     created_id,
     find_value,
+    identifies_item,
     is_argument,
-    is_distinctive,
+    is_id_of_item,
+    value_locations,
 )
 from nlapi.workflows.draft import AnswerValue, InputValue, StepDraft, reads_as_expression
+
+CONSTANT = "constant"
+"""The rule of an Issue about a constant that an answer held as well."""
 
 _USER_ORIGINS = frozenset({Origin.WORDS, Origin.REPLY, Origin.SETTING})
 _ANSWER_ORIGINS = frozenset({Origin.LOOKUP, Origin.ANSWER, Origin.NOBODY})
@@ -55,6 +63,11 @@ class InputRegister:
     values: dict[tuple[str, str, str], InputValue] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
+
+    def add_issue(self, issue: Issue) -> None:
+        """Add what was decided about a step, once."""
+        if issue not in self.issues:
+            self.issues.append(issue)
 
     def add(
         self, name: str, value: Any, words: str, schema: Mapping[str, Any], call: Call, *, is_secret: bool
@@ -83,6 +96,13 @@ def answered_call(step: Step, conversation: Conversation, round_steps: tuple[Ste
     return Answered(step=replace(step, call=call), draft=draft, turn=turn)
 
 
+def answered_before(conversation: Conversation) -> Iterator[Answered]:
+    """Yield the calls of a conversation that were answered with success, as they are when none of them is a step."""
+    for step in (step for turn in conversation.turns for step in turn.steps):
+        if step.outcome is Outcome.ANSWERED and step.result is not None and step.result.ok:
+            yield Answered(step=step, draft=StepDraft(tool=step.call.tool))
+
+
 def _content_type(step: Step) -> str:
     header = step.request.header("content-type") if step.request is not None and step.request.content else None
     return (header or "").partition(";")[0].strip()
@@ -95,6 +115,8 @@ class ValueNodes:
     inputs: InputRegister
     answered: Answered
     earlier: Sequence[Answered]
+    others: Sequence[Answered] = ()
+    """calls that were answered and are no steps of the workflow, so that it cannot refer to their answers"""
     known_values: Mapping[str, AnswerValue] = field(default_factory=dict)
     """values that stand for a part of an answer which there is not yet"""
     used: list[AnswerValue] = field(default_factory=list)
@@ -131,8 +153,10 @@ class ValueNodes:
     def _compound(self, argument: str, value: Any, schema: Mapping[str, Any]) -> Any:
         spec = self.call.tool.operation.spec
         origins = {source.origin for source in self._sources(argument)}
-        if origins and not origins & {*_USER_ORIGINS, Origin.VERB} and (location := self._found(argument, value, None)):
-            return location
+        if origins and not origins & {*_USER_ORIGINS, Origin.VERB}:
+            with suppress(UntraceableError):  # its values are looked for one by one
+                if location := self._found(argument, value, None):
+                    return location
         if isinstance(value, list):
             items = spec.follow(schema.get("items", {}))
             items = items if isinstance(items, Mapping) else {}
@@ -161,20 +185,41 @@ class ValueNodes:
         if origin in _USER_ORIGINS:
             is_verb = source is not None and self._is_command(source.words, value)
             return value if is_verb else self._user_input(argument, value, schema, source)
-        if origin in _ANSWER_ORIGINS:
+        # What the description says as well may have come from an answer all the same.
+        is_item = identifies_item(argument, self.call)
+        if origin in _ANSWER_ORIGINS or (origin is Origin.DESCRIPTION and is_item and self._is_traced):
             try:
                 if (location := self._found(argument, value, source)) is not None:
                     return location
-                reason = "no earlier answer has it"
+                reason = ""
             except UntraceableError as error:
                 reason = str(error)
             self._check_complete(argument)
-            if origin is Origin.LOOKUP or (origin is Origin.ANSWER and is_distinctive(value)):
+            held = value_locations(argument, value, self.call, (*self.earlier, *self.others))
+            reason = reason or (f"{held[0].text} has the same value" if held else "no earlier answer has it")
+            # The item of this conversation is hardly that of the next: an input asks, a constant would not.
+            is_item = (is_item and bool(held or origin is Origin.ANSWER)) or any(map(is_id_of_item, held))
+            if origin is Origin.LOOKUP or is_item:
                 is_name = source is not None and str(value).casefold() == source.words.casefold()
                 return self._asked(argument, value, schema, source, "" if is_name else reason)
         if isinstance(value, str) and reads_as_expression(value):
             return self._user_input(argument, value, schema, source)
+        if origin is not Origin.VERB and value not in (None, ""):
+            self._warn_of_constant(argument, value)
         return value
+
+    @property
+    def _is_traced(self) -> bool:
+        return self.call.account is not None and self.call.account.traced
+
+    def _warn_of_constant(self, argument: str, value: Any) -> None:
+        """Warn that an answer held the same value as a constant, which then may be the answer's."""
+        locations = value_locations(argument, value, self.call, (*self.earlier, *self.others))
+        if locations:
+            best = min(locations, key=lambda location: location.fit)
+            message = f"its {argument} is a constant, and the answer to {best.text} had the same value"
+            hint = "an input or an expression in its place follows it"
+            self.inputs.add_issue(Issue.warning(self.call.operation_id, message, hint, CONSTANT))
 
     def _origin(self, source: ValueSource | None) -> Origin:
         """Return the kind of source of a value: words that the user never wrote stand for an item of an answer."""
@@ -202,7 +247,7 @@ class ValueNodes:
         node = self._user_input(argument, value, schema, source)
         if reason:
             message = f"its {argument} is an input, as it cannot be found again in an answer: {reason}"
-            self.inputs.issues.append(Issue.warning(self.call.operation_id, message))
+            self.inputs.add_issue(Issue.warning(self.call.operation_id, message))
         return node
 
     def _chosen_name(self, value: Any, source: ValueSource | None) -> InputValue | None:
@@ -219,7 +264,7 @@ class ValueNodes:
             return None
         changes = [other for other in self.earlier if other.operation.effect is not Effect.READ]
         try:
-            location = find_value(argument, value, self.call, changes, None)
+            location = find_value(argument, value, self.call, changes, None, Fit.WHOLE_ANSWER)
         except UntraceableError:
             return None
         if location is None or location.choice is not None:
@@ -234,6 +279,10 @@ class ValueNodes:
         location = find_value(argument, value, self.call, self.earlier, source)
         if location is not None:
             self.used.append(location)
+            step = next(other.step for other in self.earlier if other.draft is location.step)
+            if location.choice is not None and step.result and next_arguments(step.call, step.result) is not None:
+                message = "the workflow looks for the item on the first page of the list alone, and there were more"
+                self.inputs.add_issue(Issue.warning(step.call.operation_id, message))
         return location
 
     def _check_complete(self, argument: str) -> None:

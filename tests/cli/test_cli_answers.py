@@ -96,7 +96,10 @@ def test_a_page_that_names_itself_as_the_next_is_read_once(tmp_path: Path) -> No
     with Echo(Reply(200, {"data": THINGS[:2], "next_cursor": "same"})) as api:
         ran = run("call", things(tmp_path, api.url), "listThings", "--all")
     assert len(api.received) == 2
-    assert "no argument asks for it" in ran.err
+    assert (ran.code, ran.err) == (
+        1,
+        "2 entries on 1 page; the API names a page as the next one that was read already\n",
+    )
 
 
 def test_a_longer_page_in_place_of_a_further_one_is_not_counted_twice(tmp_path: Path) -> None:
@@ -104,6 +107,74 @@ def test_a_longer_page_in_place_of_a_further_one_is_not_counted_twice(tmp_path: 
     with Echo(paged) as api:
         ran = run("call", notes(tmp_path, api.url, paths={"/things": {"get": sizes}}), "listThings", "--all")
     assert [row["id"] for row in ran.json] == [thing["id"] for thing in THINGS]
+
+
+BARE: dict[str, Any] = {"operationId": "listThings", "responses": {"200": {"description": "ok"}}}
+START = {"name": "page_token", "in": "query", "schema": {"type": "string"}}
+# No name of a cursor: the address of the next page names it, as GitHub does for its users.
+SINCE = {**START, "name": "since"}
+LIMIT = {"name": "limit", "in": "query", "schema": {"type": "integer", "maximum": 2**63 - 1}}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reply", "received", "said"),
+    [
+        ([], Reply(200, {"data": THINGS[:3], "total": 7}), 1, "3 entries of 7 on 1 page"),
+        ([], Reply(200, THINGS[:3], {"X-Total-Count": "7"}), 1, "3 entries of 7 on 1 page"),
+        ([], Reply(200, THINGS[:3], {"Content-Range": "items 0-2/7"}), 1, "3 entries of 7"),
+        ([], Reply(200, {"data": THINGS[:3], "has_more": True}), 1, "there is more"),
+        ([], Reply(200, THINGS[:3], {"Link": '</things?page=2>; rel="next"'}), 1, "there is more"),
+        ([], Reply(200, THINGS[:3], {"Next-Page": "https://elsewhere.example/things?p=2"}), 1, "there is more"),
+        ([], Reply(200, {"a": 1, "b": 2}, {"Next-Page": "/things?p=2"}), 1, "leads to more"),
+        ([START], Reply(200, {"data": THINGS[:3], "next_page_token": "same"}), 2, "was read already"),
+        ([LIMIT], Reply(200, {"data": THINGS[:3], "total": 7}), 2, "3 entries of 7 on 1 page"),
+        ([], Reply(200, THINGS[:3]), 1, ""),
+    ],
+)
+def test_all_says_what_is_missing_and_exits_with_1(
+    tmp_path: Path, parameters: list[Any], reply: Reply, received: int, said: str
+) -> None:
+    with Echo(reply) as api:
+        source = notes(tmp_path, api.url, paths={"/things": {"get": {**BARE, "parameters": parameters}}})
+        ran = run("call", source, "listThings", "--all", "-o", "json")
+    assert (ran.code, len(api.received)) == (1 if said else 0, received)
+    assert said in ran.err
+    assert "t2" in ran.out or "leads to more" in ran.err
+    assert not [one for one in api.received if len(dict(one.query).get("limit", "")) > 5]
+
+
+def test_cursors_in_a_ring_end(tmp_path: Path) -> None:
+    def ring(request: Received) -> Reply:
+        is_second = dict(request.query).get("page_token") == "b"
+        page = THINGS[3:6] if is_second else THINGS[:3]
+        return Reply(200, {"data": page, "next_page_token": "a" if is_second else "b"})
+
+    with Echo(ring) as api:
+        source = notes(tmp_path, api.url, paths={"/things": {"get": {**BARE, "parameters": [START]}}})
+        ran = run("call", source, "listThings", "--all", "-o", "json")
+    assert (ran.code, ran.json, len(api.received)) == (1, THINGS[:6], 3)
+
+
+@pytest.mark.parametrize("header", ["Next-Page", "X-Next-Page", "Link"])
+def test_the_next_page_of_a_header_is_read(tmp_path: Path, header: str) -> None:
+    def listed(request: Received) -> Reply:
+        start = int(dict(request.query).get("since") or 0)
+        address = f"http://{request.header('host')}/things?since={start + 3}"
+        value = f'<{address}>; rel="next"' if header == "Link" else address
+        return Reply(200, THINGS[start : start + 3], {header: value} if start + 3 < len(THINGS) else {})
+
+    with Echo(listed) as api:
+        source = notes(tmp_path, api.url, paths={"/things": {"get": {**BARE, "parameters": [LIMIT, SINCE]}}})
+        ran = run("call", source, "listThings", "--all", "-o", "json")
+    assert (ran.code, ran.json, ran.err) == (0, THINGS, "7 entries on 3 pages\n")
+
+
+def test_a_page_that_comes_again_is_not_counted_twice(tmp_path: Path) -> None:
+    page = {"name": "page", "in": "query", "schema": {"type": "integer"}}
+    with Echo(Reply(200, {"data": THINGS[:3], "has_more": True})) as api:
+        source = notes(tmp_path, api.url, paths={"/things": {"get": {**BARE, "parameters": [page]}}})
+        ran = run("call", source, "listThings", "--all", "-o", "json")
+    assert (ran.code, ran.json, len(api.received)) == (1, THINGS[:3], 2)
 
 
 def test_a_change_is_never_sent_once_a_page(tmp_path: Path, api: Echo) -> None:

@@ -46,6 +46,24 @@ def sent(api: Echo) -> list[str]:
     return [one.json()["title"] for one in api.received if one.method == "POST"]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("rows.jsonl", '{"title": "A", "title": "B"}\n', "'title' is there twice"),
+        ("rows.json", '[{"title": "A", "shelf": {"row": 1, "row": 2}}]', "'row' is there twice"),
+        ("rows.csv", "title,title\nA,B\n", "two columns 'title'"),
+    ],
+)
+def test_a_row_with_two_values_of_one_name_is_refused(
+    source: str, tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    with Echo(answer) as api:
+        ran = batch(source, api, str(file), "addBook", "--yes")
+        assert (ran.code, said in ran.err, sent(api)) == (2, True, [])
+
+
 def test_a_row_that_fails_ends_no_other_and_none_is_sent_twice(source: str, tmp_path: Path) -> None:
     file = rows(tmp_path, *BOOKS)
     with Echo(answer) as api:

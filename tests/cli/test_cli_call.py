@@ -60,6 +60,36 @@ def test_values_are_read_as_the_operation_wants_them(tmp_path: Path, pairs: list
     assert str(dry(notes(tmp_path), "listNotes", *pairs)["url"]).partition("?")[2] == query
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["deleteNote", "note=1", "note=2"],
+        ["deleteNote", "--args", '{"note": "1", "note": "2"}'],
+        ["DELETE", "/notes/1", "note=2"],
+        ["DELETE", "/notes/1", "--args", '{"note": "2"}'],
+        ["GET", "/notes?limit=1&limit=2"],
+        ["listNotes", "limit=1", "limit=2"],
+        ["listNotes", "--args", '{"filter[owner]": "me", "filter_owner": "you"}'],
+        ["createNote", 'extra={"a": 1, "a": 2}', "title=x"],
+        ["createNote", 'extra:={"a": 1, "a": 2}', "title=x"],
+        ["createNote", "--raw-body", '{"title": "a", "title": "b"}'],
+        ["createNote", "title=x", "-H", "X-Tenant: a", "-H", "x-tenant: b"],
+    ],
+)
+def test_two_values_of_one_name_are_refused(tmp_path: Path, words: list[str]) -> None:
+    with Echo() as api:
+        ran = run("call", notes(tmp_path, api.url), *words, "--yes")
+    assert ran.code == 2
+    assert "twice" in ran.complaint or "extra" in ran.complaint
+    assert api.received == []
+
+
+@pytest.mark.parametrize("option", ["--set", "--auth"])
+def test_an_option_with_one_name_twice_is_refused(tmp_path: Path, option: str) -> None:
+    ran = run("api", "add", "shop", notes(tmp_path), option, "a=https://x.example", option, "a=https://y.example")
+    assert (ran.code, f"{option} a is given twice" in ran.complaint) == (2, True)
+
+
 def test_a_text_stays_a_text_and_json_is_taken_as_it_is(tmp_path: Path) -> None:
     shown = dry(notes(tmp_path), "createNote", "title=007", 'extra:={"deep": [1, null]}', "points:=4")
     assert shown["body"] == {"title": "007", "extra": {"deep": [1, None]}, "points": 4}

@@ -207,6 +207,13 @@ def test_pages_of_the_web_and_clients_without_the_token_are_refused(api: tuple[s
         assert status(origin="chrome-extension://localhost") == status(origin="http://localhost@evil.example") == 403
         assert status(authorization="") == status(authorization="Bearer wrong") == status(authorization=TOKEN) == 401
         assert raw_statuses(url, TWO_LENGTHS) == [400]
+        twice = json.dumps(hello).replace('"id": 1', '"id": 1, "id": 2')
+        json_type = {**right, "content-type": "application/json"}
+        answer = httpx2.post(url, content=twice, headers=json_type, timeout=LIMIT)
+        assert (answer.status_code, answer.json()["error"]["message"]) == (
+            400,
+            "the key 'id' is there twice; nothing was called",
+        )
         # Another protocol is offered and not taken up: what comes later is the body, and not a request.
         body = json.dumps(hello)
         lines = {**right, "connection": "upgrade, close", "upgrade": "h2c", "content-type": "application/json"}

@@ -77,6 +77,18 @@ def test_it_ends_when_its_input_does_and_survives_what_is_no_message() -> None:
     assert server.end()[:2] == (0, "")
 
 
+def test_a_call_with_one_argument_twice_is_refused() -> None:
+    """Clients show their person the first value or the last: nothing is called with either."""
+    server = Started("ads")
+    for arguments in ('"arguments": {"campaign_id": "a", "campaign_id": "b"}', '"arguments": {}, "arguments": {}'):
+        call = f'{{"name": "deleteCampaign", {arguments}}}'
+        server.say(f'{{"jsonrpc": "2.0", "id": 4, "method": "tools/call", "params": {call}}}')
+        heard = server.hear()
+        assert (heard["id"], heard["error"]["code"]) == (4, -32600)
+        assert heard["error"]["message"].endswith("is there twice; nothing was called")
+    assert server.end()[:2] == (0, "")
+
+
 def test_without_anybody_to_speak_to_it_ends() -> None:
     done = subprocess.run(
         [NLAPI, "mcp", "ads"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT, check=True

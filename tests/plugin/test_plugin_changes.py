@@ -175,5 +175,70 @@ def test_the_same_description_and_its_prose_change_nothing(plugin: Path) -> None
     assert against(plugin, lambda tree: books(tree)["get"].update(summary="All books")) == (0, [])
 
 
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("https://evil.example/v1", "is sent to https://evil.example/v1 now"),
+        ("http://library.example/v1", "is sent to http://library.example/v1 now"),
+        ("https://library.example:8443/v1", "is sent to https://library.example:8443/v1 now"),
+        ("https://library.example/v2", "is sent to https://library.example/v2 now"),
+        ("https://LIBRARY.example:443/v1/", ""),
+    ],
+)
+def test_a_server_that_moves_breaks_every_call(tmp_path: Path, url: str, message: str) -> None:
+    def at(*urls: str) -> tuple[Operation, ...]:
+        return loaded(tmp_path, {**LIBRARY, "servers": [{"url": url} for url in urls]})
+
+    old = "https://library.example/v1"
+    assert [f"{one.where} {one.message}" for one in changes(at(old), at(url))] == (
+        [f"every operation {message}, where it was sent to {old}"] if message else []
+    )
+    assert [one.level for one in changes(at(old, url), at(old))] == ([Level.ERROR] if message else [])
+    # The user has named the place: the description sends nowhere.
+    assert [*changes(at(old), at(url), with_servers=False)] == []
+
+
+def test_a_server_of_one_operation_and_an_environment_are_compared(tmp_path: Path) -> None:
+    servers = [{"url": "https://a.example"}, {"url": "https://b.example", "description": "Sandbox"}]
+    old = loaded(tmp_path, {**LIBRARY, "servers": servers})
+    moved = copy.deepcopy({**LIBRARY, "servers": servers})
+    books(moved)["get"]["servers"] = [{"url": "https://c.example"}]
+    assert [one.where for one in changes(old, loaded(tmp_path, moved)) if "c.example" in one.message] == ["listBooks"]
+    other = [servers[0], {**servers[1], "url": "https://d.example"}]
+    messages = [one.message for one in changes(old, loaded(tmp_path, {**LIBRARY, "servers": other}))]
+    assert "has the environment sandbox at https://d.example now, where it was at https://b.example" in messages
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"type": "apiKey", "in": "header", "name": "X-Key"}, {"type": "apiKey", "in": "query", "name": "X-Key"}),
+        ({"type": "http", "scheme": "bearer"}, {"type": "http", "scheme": "basic"}),
+        (
+            {"type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": "https://a.example/t", "scopes": {}}}},
+            {"type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": "https://b.example/t", "scopes": {}}}},
+        ),
+    ],
+)
+def test_a_credential_that_goes_elsewhere_breaks_its_calls(
+    tmp_path: Path, old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    def with_scheme(scheme: dict[str, Any]) -> tuple[Operation, ...]:
+        tree = copy.deepcopy(LIBRARY)
+        tree["components"]["securitySchemes"]["key"] = scheme
+        books(tree)["get"]["security"] = [{"key": []}]
+        return loaded(tmp_path, tree)
+
+    (issue,) = changes(with_scheme(old), with_scheme(new))
+    assert (issue.level, issue.where) == (Level.ERROR, "listBooks")
+    assert issue.message.startswith("has the credential 'key' as ")
+
+
+def test_a_moved_server_is_no_success(plugin: Path) -> None:
+    code, found = against(plugin, lambda tree: tree.update(servers=[{"url": "https://evil.example"}]))
+    assert code == 1
+    assert any("evil.example" in line for line in found)
+
+
 def test_a_least_length_of_nothing_is_no_bound(plugin: Path) -> None:
     assert against(plugin, lambda tree: books(tree)["get"]["parameters"][0]["schema"].update(minLength=0)) == (0, [])

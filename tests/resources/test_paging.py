@@ -120,3 +120,47 @@ def test_a_read_by_post_is_paged_in_its_body() -> None:
 )
 def test_a_parameter_says_of_a_page(name: str, types: tuple[str, ...], role: PageRole | None) -> None:
     assert page_role(name, types) is role
+
+
+NEXT = {"page": 2}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "headers", "next"),
+    [
+        ({"page": WHOLE}, {"X-Next-Page": "2"}, NEXT),
+        ({"page": WHOLE}, {"X-Next-Page": ""}, None),
+        ({"page": WHOLE}, {"Next-Page": "https://other.example/things?page=2&admin=1"}, NEXT),
+        ({"page": WHOLE, "cursor": TEXT}, {"X-Next-Page": "2"}, NEXT),
+        ({"cursor": TEXT}, {"X-Next-Cursor": "abc"}, {"cursor": "abc"}),
+        ({"continuationToken": TEXT}, {"x-ms-continuation": "k"}, {"continuationToken": "k"}),
+        ({"page": WHOLE}, {"X-Total-Pages": "3"}, NEXT),
+        ({"page": WHOLE}, {"X-Pagination": '{"HasNext": true}'}, NEXT),
+        ({"page": WHOLE}, {"Link": '<https://x/things?page=2>; rel="last next"'}, NEXT),
+        ({}, {"X-Has-More": "true"}, {}),
+        ({}, {"X-Next-Run": "2"}, None),
+        ({"page": WHOLE}, {"X-Has-More": "false", "X-Next-Page": "2"}, None),
+    ],
+)
+def test_headers_lead_to_the_next_page(parameters: dict[str, Any], headers: dict[str, str], next: Any) -> None:
+    assert asked(listing(**parameters), TWO, headers) == next
+
+
+def test_more_pages_than_this_one_are_a_sign_of_the_next() -> None:
+    assert asked(listing(page=WHOLE), {"items": TWO, "page": 1, "total_pages": 2}) == {"page": 2}
+    assert asked(listing(page=WHOLE), {"items": TWO, "page": 2, "total_pages": 2}, page=2) is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "length"),
+    [({"maximum": 2**63 - 1}, 1_000), ({"maximum": 2**63}, 1_000), ({"maximum": 500}, 500), ({}, None)],
+)
+def test_no_page_is_longer_than_a_page(schema: dict[str, int], length: int | None) -> None:
+    data = {"data": TWO, "total": 9}
+    assert asked(listing(limit={**WHOLE, **schema}), data) == ({"limit": length} if length else {})
+    # A length that was given is left as it is.
+    assert asked(listing(limit={**WHOLE, **schema}), data, limit=2) == {}
+
+
+def test_a_cursor_behind_the_last_entry_that_leads_to_itself_is_the_end() -> None:
+    assert asked(listing(cursor=TEXT), {"data": [], "next_cursor": "c"}, cursor="c") is None

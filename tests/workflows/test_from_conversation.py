@@ -223,3 +223,116 @@ def test_a_conversation_without_a_success_is_not_saved() -> None:
     talk = Talk().ask("create an order")
     with pytest.raises(UsageError, match="nothing was changed or answered"):
         talk.save()
+
+
+NUMBER = {"type": "integer"}
+
+
+def firms() -> Spec:
+    """Companies by numbers, notes in them, and their caller."""
+    at_company = parameter("company_id", "path", schema=NUMBER)
+    note = body(text=TEXT, pinned={"type": "boolean"}, priority=NUMBER, owner=NUMBER, plan=TEXT)
+    return spec(
+        {
+            "/me": {"get": operation("getMe")},
+            "/companies": {"get": operation("listCompanies")},
+            "/projects/{id}": {"get": operation("getProject", parameters=[parameter("id", "path", schema=NUMBER)])},
+            "/companies/{company_id}/notes": {"post": operation("addNote", parameters=[at_company], requestBody=note)},
+        }
+    )
+
+
+def noted(arguments: dict[str, Any], *reads: tuple[str, dict[str, Any], Any], words: str = "write a note") -> Any:
+    """The saved conversation in which a note was written after some reads, and the values of its step."""
+    talk = Talk()
+    talk.spec = firms()
+    talk.ask(words, *(talk.step(*read) for read in reads), talk.step("addNote", arguments, {"id": 99}))
+    saved = talk.save()
+    step = steps_of(saved)["addNote"]
+    values = {entry.name: entry.value for entry in step.parameters}
+    return saved, {**values, **(payload(step) if step.body is not None else {})}
+
+
+# A small number, a large one, and the least: what a value looks like says nothing of where it came from.
+@pytest.mark.parametrize("id", [5, 583920, 0])
+@pytest.mark.parametrize("caller", [{"id": 1, "company": {"id": "?"}}, {"id": 1, "company": "?"}, {"companyId": "?"}])
+def test_an_id_is_told_by_its_place_and_not_by_what_it_looks_like(id: int, caller: dict[str, Any]) -> None:
+    answer = json.loads(json.dumps(caller).replace('"?"', str(id)))
+    saved, values = noted({"company_id": id, "text": "hi"}, ("getMe", {}, answer))
+    assert values["company_id"] == "$steps.getMe.outputs.company_id"
+    assert not saved.issues
+
+
+@pytest.mark.parametrize("id", [5, 583920])
+@pytest.mark.parametrize(
+    ("reads", "reason"),
+    [
+        ([("listCompanies", {}, [{"id": "?", "name": "A"}, {"id": 8, "name": "B"}])], "a list of 2"),
+        ([("getMe", {}, {"id": 1, "retries": "?"})], "getMe at retries"),
+        ([("listCompanies", {}, {"a1": {"id": "?", "name": "A"}, "b1": {"id": 8, "name": "B"}})], "from a map"),
+        ([("getMe", {}, {"company_id": "?"}), ("getProject", {"id": 7}, {"company_id": "?"})], "2 places have it"),
+    ],
+)
+def test_an_id_that_no_one_place_tells_is_asked_for(reads: list[Any], reason: str, id: int) -> None:
+    seen = [(name, given, json.loads(json.dumps(answer).replace('"?"', str(id)))) for name, given, answer in reads]
+    saved, values = noted({"company_id": id, "text": "hi"}, *seen)
+    assert values["company_id"] == "$inputs.company_id"
+    (issue,) = saved.issues
+    assert (issue.level, issue.where) == (Level.WARNING, "addNote")
+    assert reason in issue.message
+
+
+def test_the_id_of_the_caller_is_no_constant_by_whatever_name() -> None:
+    saved, values = noted({"company_id": 7, "owner": 1}, ("getMe", {}, {"id": 1, "company": 7}))
+    assert values == {"company_id": "$steps.getMe.outputs.company_id", "owner": "$inputs.owner"}
+    assert [issue.message.partition(",")[0] for issue in saved.issues] == ["its owner is an input"]
+
+
+def test_each_constant_that_an_answer_held_is_warned_of_in_the_document_too() -> None:
+    companies = [{"id": 4, "plan": "pro", "vip": True}, {"id": 8, "plan": "pro", "vip": True}]
+    saved, values = noted(
+        {"company_id": 3, "text": "hi", "plan": "pro", "pinned": True, "priority": 8}, ("listCompanies", {}, companies)
+    )
+    assert values == {"company_id": 3, "text": "hi", "plan": "pro", "pinned": True, "priority": 8}
+    assert [issue.message for issue in saved.issues] == [
+        "its plan is a constant, and the answer to listCompanies at [0].plan had the same value",
+        "its pinned is a constant, and the answer to listCompanies at [0].vip had the same value",
+        "its priority is a constant, and the answer to listCompanies at [1].id had the same value",
+    ]
+    warnings = saved.document.workflow().extensions["x-nlapi"]["warnings"]
+    assert warnings == [str(issue) for issue in saved.issues]
+    assert "listCompanies at [0].plan" in render(saved.document)
+
+
+def test_what_the_user_said_is_an_input_though_an_answer_has_it() -> None:
+    _, values = noted({"company_id": 5}, ("listCompanies", {}, [{"id": 5}, {"id": 8}]), words="a note to company 5")
+    assert values["company_id"] == "$inputs.company_id"
+
+
+def test_a_look_up_that_reads_one_page_of_several_says_so() -> None:
+    companies = {"data": [{"id": 5, "name": "Acme"}], "has_more": True}
+    saved, values = noted({"company_id": 5}, ("listCompanies", {}, companies), words="a note to Acme")
+    assert values["company_id"] == "$steps.listCompanies.outputs.company_id"
+    assert [issue.where for issue in saved.issues] == ["listCompanies"]
+    assert "first page" in saved.issues[0].message
+
+
+def test_an_id_of_another_kind_is_not_the_id_that_is_wanted() -> None:
+    talk = Talk()
+    talk.spec = firms()
+    talk.ask("show it", talk.step("getMe", {}, {"id": 7}), talk.step("getProject", {"id": 7}, {"id": 7}))
+    saved = talk.save()
+    assert [entry.value for entry in steps_of(saved)["getProject"].parameters] == ["$inputs.project_id"]
+    assert "getMe at id has the same value by another name" in saved.issues[0].message
+
+
+def test_the_id_of_what_was_created_goes_on_where_nothing_else_gives_it() -> None:
+    talk = Talk()
+    talk.spec = spec(
+        {
+            "/uploads": {"post": operation("createUpload", requestBody=body(file_name=TEXT))},
+            "/posts": {"post": operation("createPost", requestBody=body(media_id=NUMBER))},
+        }
+    )
+    talk.ask("post it", talk.step("createUpload", {}, {"id": 3}, 201), talk.step("createPost", {"media_id": 3}, {}))
+    assert payload(steps_of(talk.save())["createPost"]) == {"media_id": "$steps.createUpload.outputs.media_id"}

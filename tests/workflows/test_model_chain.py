@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,17 @@ from nlapi.agent.events import CallProposed, ConsentReply, Event, PlanCreated, S
 from nlapi.agent.loop import converse
 from nlapi.agent.model_planner import ModelPlanner
 from nlapi.agent.policy import Policy
+from nlapi.client.message import Result
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Spec
 from nlapi.sandbox import running
 from nlapi.sandbox.server import Running
-from nlapi.tools.plan import Conversation, Outcome, ask
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, ask
 from nlapi.tools.run import Target
+from nlapi.tools.tool import Call
+from nlapi.workflows.draft import StepDraft
+from nlapi.workflows.from_plan import workflow_of_drafts
 from nlapi.workflows.model_chain import write_chain
 from tests.messages_server import MessagesServer, results, say, use
 
@@ -192,3 +198,22 @@ def test_advance_consent_covers_a_plan_that_was_said(ads: Spec, sandbox: Running
     assert held.error is None
     assert held.steps == [("createCampaign", Outcome.ANSWERED), ("createAdSet", Outcome.ANSWERED)]
     assert held.consents == []
+
+
+def test_an_id_of_an_answer_before_the_plan_is_an_input_of_its_document(ads: Spec) -> None:
+    """The reads before a plan are no steps of it, and its next user has another campaign."""
+    tools = {id: compile_tool(ads.operation(id)) for id in ("getCampaign", "updateCampaign")}
+    for id in ("5", "cmp_0a0a0a0a"):
+        seen = Call(tool=tools["getCampaign"], arguments={"campaign_id": "x"})
+        headers = (("content-type", "application/json"),)
+        result = Result(status=200, content=json.dumps({"id": id, "status": "PAUSED"}).encode(), headers=headers)
+        step = Step(call=seen, outcome=Outcome.ANSWERED, result=result)
+        conversation = ask("stop it").with_round(Round(plan=Plan(calls=(seen,)), steps=(step,)))
+        draft = StepDraft(tool=tools["updateCampaign"], arguments={"campaign_id": id, "status": "PAUSED"})
+        built = workflow_of_drafts(conversation, [draft])
+        (change,) = built.linked.document.workflow().steps
+        assert [entry.value for entry in change.parameters] == ["$inputs.campaign_id"]
+        assert [issue.message.partition(",")[0] for issue in built.issues] == [
+            "its campaign_id is an input",
+            "its status is a constant",
+        ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.kit import dialogue
+from tests.cli.kit import dialogue, run
 from tests.servers import Reply
 from tests.workflows.kit import (
     BUY,
@@ -229,6 +229,36 @@ def test_a_run_does_not_go_on_without_what_cannot_be_read(shop: Shop, tmp_path: 
     assert ran.code == 2
     assert "cannot be read, and nothing was sent" in ran.err
     assert shop.received == []
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        [value("id", "o1"), value("id", "o2")],
+        [value("id", "o1"), {**value("id", "o2"), "in": "query"}],
+        [value("id", "o1"), {"reference": "$components.parameters.other"}],
+    ],
+)
+def test_a_parameter_that_stands_twice_is_not_sent(shop: Shop, tmp_path: Path, parameters: list[Any]) -> None:
+    tree = document(flow({**LOOK, "parameters": parameters}))
+    tree["components"] = {"parameters": {"other": value("id", "o2")}}
+    ran = flow_run(tmp_path, shop, tree)
+    assert (ran.code != 0, shop.received) == (True, [])
+    assert "is given" in ran.err
+
+
+def test_a_document_with_a_key_twice_is_not_read(tmp_path: Path, shop: Shop) -> None:
+    file = tmp_path / "twice.yaml"
+    file.write_text("arazzo: 1.0.1\ninfo: {title: x, version: '1'}\nworkflows: []\nworkflows: []\n")
+    ran = run("workflow", "check", str(file))
+    assert ran.code != 0
+    assert "line 4: the key 'workflows' is there twice" in ran.complaint
+
+
+def test_an_input_that_is_given_twice_is_not_taken(shop: Shop, tmp_path: Path) -> None:
+    ran = flow_run(tmp_path, shop, document(flow(CREATE)), "buy", "--input", "name=A", "--input", "name=B")
+    assert (ran.code, shop.received) == (2, [])
+    assert "--input name is given twice" in ran.err
 
 
 def test_steps_that_stand_twice_are_not_run(shop: Shop, tmp_path: Path) -> None:

@@ -119,6 +119,13 @@ def test_prose_and_new_optional_parts_break_nothing(tmp_path: Path) -> None:
     assert findings(tmp_path, change) == []
 
 
+@pytest.mark.parametrize("url", ["https://evil.example", "http://shop.example", "https://shop.example/v2"])
+def test_a_server_that_moves_breaks_each_step(tmp_path: Path, url: str) -> None:
+    issues = findings(tmp_path, lambda new: new.update(servers=[{"url": url}]))
+    assert [issue.level for issue in issues] == [Level.ERROR, Level.ERROR]
+    assert issues[0].message == f"createCustomer is sent to {url} now, where it was sent to https://shop.example"
+
+
 def set_id(id: str) -> Change:
     return lambda new: at(new, CREATE).update(operationId=id)
 

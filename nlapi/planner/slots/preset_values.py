@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from nlapi.json_text import parse_json
 from nlapi.planner.language.numbers import NumberKind, find_numbers
 from nlapi.planner.slots.entities import PendingLookup
 from nlapi.planner.slots.slot import Family, Slot, schema_type
@@ -76,7 +76,7 @@ def _preset_objects(slots: Iterable[Slot], preset: Mapping[str, object]) -> dict
     for name in dict.fromkeys(slot.path[0] for slot in slots if len(slot.path) > 1 and slot.path[0] in preset):
         value = preset[name]
         try:
-            objects[name] = json.loads(value) if isinstance(value, str) else copy.deepcopy(value)
+            objects[name] = parse_json(value) if isinstance(value, str) else copy.deepcopy(value)
         except (ValueError, RecursionError):
             objects[name] = value
     return objects
@@ -123,7 +123,7 @@ def _coerce_item(value: object, slot: Slot) -> object:
     # A property of any type takes JSON, as the command line has no other way to write an object or a number.
     if slot.family is Family.OPEN:
         try:
-            return json.loads(value)
+            return parse_json(value)
         except ValueError:
             return value
     return value
