@@ -45,4 +45,6 @@ def table(file: str, name: str) -> dict[str, str]:
 
 def by_phrase(file: str, name: str) -> dict[str, str]:
     """Return the key of each phrase of the table `[name]`, whose texts are phrases with `|` between them."""
-    return {phrase: key for key, phrases in table(file, name).items() for phrase in phrases.replace("\n", " ").split("|")}
+    return {
+        phrase: key for key, phrases in table(file, name).items() for phrase in phrases.replace("\n", " ").split("|")
+    }
