@@ -6,235 +6,46 @@ import re
 from collections.abc import Iterable
 from itertools import pairwise
 
+from nlapi.english import lexicon
 from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import VERBS, Intent, singular, split_words, stem
 
-# A class in each line: verbs that may stand for one another. A verb may be in several. Nearness in meaning is not
-# enough: to cancel and to delete are apart, as one leaves the item there.
-_CLASSES = """
-create add make new register insert generate build provision define setup open post submit log file raise record
-delete remove destroy drop erase purge discard trash wipe scrap bin
-update change edit modify set adjust alter patch configure make mark put turn switch
-rename retitle call name
-pause suspend hold halt snooze
-resume unpause unsuspend continue unsnooze
-start run launch begin trigger execute boot kick fire spin poweron
-stop halt end terminate shutdown poweroff kill
-restart reboot bounce
-cancel abort stop
-close resolve finish complete
-reopen open
-archive
-unarchive restore
-lock
-unlock
-enable activate
-disable deactivate
-protect
-unprotect
-follow
-unfollow
-subscribe
-unsubscribe
-star favorite favourite
-unstar unfavorite unfavourite
-pin
-unpin
-mute silence
-unmute unsilence
-block ban
-unblock unban
-assign
-unassign
-attach
-detach
-connect link join
-disconnect unlink leave
-publish release
-unpublish
-approve accept confirm
-reject decline deny refuse dismiss
-mount
-unmount
-install
-uninstall
-show unhide
-hide
-increase raise lift
-decrease lower reduce
-promote
-demote
-grant allow
-revoke deny withdraw
-encrypt
-decrypt
-upload
-download
-import
-export
-upgrade
-downgrade
-like
-unlike
-tag label
-untag unlabel
-vote upvote
-downvote unvote
-watch
-unwatch
-deploy
-undeploy
-invite
-uninvite
-book reserve
-send dispatch deliver
-ship
-buy purchase order
-pay settle
-refund
-move transfer reschedule
-copy duplicate clone fork
-merge
-split
-retry rerun redo
-rotate regenerate renew refresh
-rotate reset
-reset clear empty
-comment reply respond
-acknowledge ack
-escalate
-share
-unshare
-void
-capture
-charge
-sign
-scale resize
-upgrade update
-replace overwrite
-clear delete
-unlock release
-expire silence-end
-revoke delete
-take
-wire
-hangup
-"""
+_FILE = "english/verbs"
 
-# Pairs of verbs of which one undoes the other, with all their synonyms.
-_OPPOSITES = """
-create delete
-pause resume
-start stop
-start pause
-stop resume
-archive unarchive
-lock unlock
-enable disable
-protect unprotect
-add remove
-follow unfollow
-subscribe unsubscribe
-star unstar
-pin unpin
-mute unmute
-block unblock
-assign unassign
-attach detach
-connect disconnect
-publish unpublish
-approve reject
-mount unmount
-install uninstall
-show hide
-increase decrease
-promote demote
-grant revoke
-encrypt decrypt
-upload download
-import export
-upgrade downgrade
-like unlike
-tag untag
-upvote downvote
-watch unwatch
-deploy undeploy
-invite uninvite
-share unshare
-close reopen
-close open
-send delete
-charge refund
-restore delete
-enable pause
-resume disable
-activate suspend
-lend return
-buy sell
-"""
-
-UPDATE_VERBS = frozenset(map(stem, "update change edit modify set adjust alter patch configure make mark put".split()))
+UPDATE_VERBS = lexicon.stems(_FILE, "update")
 """Verbs for any update: the rest of the sentence says what is changed, and to what."""
-CREATE_VERBS = frozenset(map(stem, "create add make new".split()))
+CREATE_VERBS = lexicon.stems(_FILE, "create")
 """Verbs for any creation."""
-DELETE_VERBS = frozenset(map(stem, "delete remove destroy drop erase purge discard trash wipe scrap bin".split()))
+DELETE_VERBS = lexicon.stems(_FILE, "delete")
 """Verbs of a deletion. To cancel, stop, close or disable an item leaves it there."""
-
-TEXT_VERBS = frozenset(
-    map(
-        stem,
-        "summarize summarise translate proofread rewrite rephrase paraphrase explain review analyze analyse".split(),
-    )
-)
+TEXT_VERBS = lexicon.stems(_FILE, "text")
 """Verbs for a text, which may stand behind them: what it says is no command of the user's."""
-
-DETERMINERS = frozenset("the a an my our your this that these those all every each his her their its".split())
+DETERMINERS = lexicon.words(_FILE, "determiners")
 """Words before a noun, so that the word before them is a verb: note [the] plumber."""
 
-_PARTICLE_VERBS = {"on": "enable", "off": "disable", "down": "stop", "up": "start"}
-_TURN_VERBS = frozenset(map(stem, ("turn", "switch", "power", "shut")))
-_PHRASES = {
-    ("get", "rid"): "delete",
-    ("throw", "away"): "delete",
-    ("throw", "out"): "delete",
-    ("take", "down"): "delete",
-    ("call", "off"): "cancel",
-    ("put", "back"): "restore",
-    ("bring", "back"): "restore",
-    ("set", "up"): "create",
-    ("spin", "up"): "create",
-    ("sign", "up"): "register",
-    ("kick", "off"): "start",
-    ("fire", "up"): "start",
-    ("hang", "up"): "hangup",
-    ("roll", "back"): "rollback",
-    ("scale", "up"): "scale",
-    ("scale", "down"): "scale",
-    ("check", "out"): "checkout",
-    ("log", "out"): "logout",
-}
+_PARTICLE_VERBS = lexicon.by_phrase(_FILE, "particles")
+_TURN_VERBS = lexicon.stems(_FILE, "turning")
+_PHRASES = lexicon.by_phrase(_FILE, "phrases")
 
 
 def _classes() -> dict[str, frozenset[int]]:
     classes: dict[str, set[int]] = {}
-    for number, line in enumerate(filter(None, _CLASSES.split("\n"))):
-        for word in line.split():
+    for number, line in enumerate(lexicon.lines(_FILE, "classes")):
+        for word in line:
             classes.setdefault(stem(word), set()).add(number)
     return {word: frozenset(numbers) for word, numbers in classes.items()}
 
 
 _CLASS_OF = _classes()
 _OPPOSITE_OF: dict[str, frozenset[str]] = {}
-for _line in filter(None, _OPPOSITES.split("\n")):
-    _first_verb, _second_verb = map(stem, _line.split())
+for _line in lexicon.lines(_FILE, "opposites"):
+    _first_verb, _second_verb = map(stem, _line)
     for _verb, _opposite_verb in ((_first_verb, _second_verb), (_second_verb, _first_verb)):
         _OPPOSITE_OF[_verb] = _OPPOSITE_OF.get(_verb, frozenset()) | {_opposite_verb}
 
 _OPTIONAL_PREFIX = re.compile(r"\((un|de|dis)-?\)(\w+)", re.IGNORECASE)
-_WORDS = frozenset(_CLASSES.split()) | frozenset(
-    "review ping poll fetch apply process list search query execute perform sync flush drain revoke void".split()
-)
+_WORDS = lexicon.words(_FILE, "classes") | lexicon.words(_FILE, "unclassed")
 # The least number of letters that a noun has in common with its verb: assign, assignee.
 _MIN_SHARED_LETTERS = 4
 _PARTICIPLE = ("ed", "ing")
@@ -299,9 +110,9 @@ def parse_command(words: Iterable[str]) -> tuple[str, int]:
     if not all_words:
         return "", 0
     first, *following = all_words
-    pair = (first, following[0]) if following else (first, "")
-    if pair in _PHRASES:
-        return stem(_PHRASES[pair]), 3 if pair == ("get", "rid") else 2
+    phrase = " ".join(all_words[:2])
+    if phrase in _PHRASES:
+        return stem(_PHRASES[phrase]), 3 if phrase == "get rid" else 2
     if stem(first) in _TURN_VERBS:
         # `turn the lights off`: the particle may be at the end.
         particle = next((word for word in following if word in _PARTICLE_VERBS), "")

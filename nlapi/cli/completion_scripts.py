@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
+from importlib.resources import files
 from pathlib import PurePath
 from typing import Annotated
 
@@ -32,54 +33,6 @@ class Shell(StrEnum):
     POWERSHELL = "powershell"
 
 
-# No space follows `limit=`. mapfile, and not a list of an unquoted substitution: a completion with `*` is no pattern.
-_BASH = r"""
-_nlapi_completion() {
-    local lines
-    lines=$(IFS=$'\n'; COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD="$COMP_CWORD" _NLAPI_COMPLETE=complete_bash "$1")
-    COMPREPLY=()
-    [[ -n $lines ]] && mapfile -t COMPREPLY <<< "$lines"
-    [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2> /dev/null
-    return 0
-}
-
-complete -o default -o nosort -F _nlapi_completion nlapi
-"""
-
-# Nothing of an API is evaluated: its lines become an array.
-_ZSH = r"""
-#compdef nlapi
-
-_nlapi() {
-    local -a lines values shown open open_shown
-    local line value
-    lines=("${(@f)$(_TYPER_COMPLETE_ARGS="${(j: :)words[1,$CURRENT]}" _NLAPI_COMPLETE=complete_lines nlapi)}")
-    for line in "${lines[@]}"; do
-        [[ -n $line ]] || continue
-        value="${line%%$'\t'*}"
-        if [[ $value == *= ]]; then
-            open+=("$value"); open_shown+=("${line/$'\t'/  }")
-        else
-            values+=("$value"); shown+=("${line/$'\t'/  }")
-        fi
-    done
-    if (( ${#open} + ${#values} == 0 )); then
-        _files
-        return
-    fi
-    (( ${#open} )) && compadd -S '' -l -d open_shown -- "${open[@]}"
-    (( ${#values} )) && compadd -l -d shown -- "${values[@]}"
-    return 0
-}
-
-if [[ "$funcstack[1]" == "_nlapi" ]]; then
-    _nlapi
-else
-    compdef _nlapi nlapi
-fi
-"""
-
-
 def completion(
     shell: Annotated[
         Shell | None, typer.Argument(metavar="[SHELL]", help="bash, zsh, fish or powershell; yours, if not given.")
@@ -95,9 +48,9 @@ def script(shell: Shell) -> str:
     """Return the script of a shell."""
     from typer._completion_shared import get_completion_script
 
-    own = {Shell.BASH: _BASH, Shell.ZSH: _ZSH}.get(shell)
-    if own is not None:
-        return own.strip()
+    own = files("nlapi") / "cli" / f"completion.{shell}"
+    if own.is_file():
+        return own.read_text(encoding="utf-8").strip()
     text: str = get_completion_script(prog_name="nlapi", complete_var="_NLAPI_COMPLETE", shell=shell.value)
     return text
 

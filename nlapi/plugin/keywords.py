@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from nlapi.english import lexicon
 from nlapi.openapi.model import as_list, as_map
 from nlapi.openapi.spec import READ_METHODS, Operation
 from nlapi.resources.answers import answer_schemas
@@ -17,23 +18,7 @@ from nlapi.tools.tool import Tool
 from nlapi.tools.word_similarity import rarity
 
 # Stems that tell no area of an API from another: those of lists, ids, formats and bookkeeping.
-_COMMON_STEMS = frozenset(
-    map(
-        stem,
-        """
-        id ids uuid gid name type limit offset page per size sort order field fields pretty expand cursor
-        token before after endpoint endpoints api apis rest operation operations method methods request
-        requests response object objects body resource resources value values information data user users
-        account specific given multiple based existing allow allows return returns available requires
-        required access manage managing support true false default optional parameter following example note
-        url uri key keys post send asc desc ascending descending direction metadata micro unset unknown unspecified
-        enabled disabled enable is has have in use used gte lte gt lt min max minimum maximum code codes number
-        flag count total index version other none item items list entity created updated modified since until raw
-        query filter include exclude option options settings config slug hash sha string int json html text format
-        create get find update change delete remove add set make
-        """.split(),
-    )
-)
+_COMMON_STEMS = lexicon.stems("plugin/words", "of_any_area")
 # Share of the areas that have a word from which on it tells none of them.
 MAX_AREA_SHARE = 0.3
 MAX_PROPERTIES = 40

@@ -1,0 +1,1 @@
+"""The English language: its word lists, and how words are split, stemmed and compared."""

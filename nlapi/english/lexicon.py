@@ -1,0 +1,50 @@
+"""Reads word lists and tables from the TOML files that hold them, so that a word is added without reading code."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+
+from nlapi.resources.naming import stem
+
+
+@cache
+def _document(file: str) -> dict[str, str | dict[str, str]]:
+    return tomllib.loads(files("nlapi").joinpath(*f"{file}.toml".split("/")).read_text(encoding="utf-8"))
+
+
+def text(file: str, name: str) -> str:
+    """Return the entry `name` of a file as it is written. `file` is its path in nlapi/ without the suffix."""
+    value = _document(file)[name]
+    assert isinstance(value, str)
+    return value
+
+
+def words(file: str, name: str) -> frozenset[str]:
+    """Return the words of a list as they are written."""
+    return frozenset(text(file, name).split())
+
+
+def stems(file: str, name: str) -> frozenset[str]:
+    """Return the stems of the words of a list, which are compared with the stems of tokens."""
+    return frozenset(map(stem, text(file, name).split()))
+
+
+def lines(file: str, name: str) -> list[list[str]]:
+    """Return the words of each line of an entry; a line is a group of words that belong together."""
+    return [line.split() for line in text(file, name).splitlines() if line]
+
+
+def table(file: str, name: str) -> dict[str, str]:
+    """Return the table `[name]` of a file: texts by key, in the order of the file."""
+    value = _document(file)[name]
+    assert isinstance(value, dict)
+    return value
+
+
+def by_phrase(file: str, name: str) -> dict[str, str]:
+    """Return the key of each phrase of the table `[name]`, whose texts are phrases with `|` between them."""
+    return {
+        phrase: key for key, phrases in table(file, name).items() for phrase in phrases.replace("\n", " ").split("|")
+    }
