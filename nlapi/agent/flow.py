@@ -45,7 +45,7 @@ def flow_reason(call: Call, conversation: Conversation, during: Sequence[Step], 
         return ""
     spec = call.tool.operation.spec
     foreign = next((step for step in answered if step.call.tool.operation.spec is not spec), None)
-    if call.tool.effect is not Effect.READ:
+    if call.effect is not Effect.READ:
         return _crossing_text(foreign, spec) if foreign is not None else ""
     view = _SentValues(call=call, conversation=conversation, during=tuple(during))
     for name, address in view.addresses:

@@ -129,7 +129,7 @@ class Policy:
         call = proposal.call
         if refusal := self.refusal(call):
             return PolicyDecision(verdict=Verdict.NEVER, reason=refusal)
-        if call.tool.effect is Effect.READ:
+        if call.effect is Effect.READ:
             return PolicyDecision(verdict=Verdict.RUN)
         earlier = conversation.steps
         foreign = (step for step in earlier if step.call.tool.operation.spec not in proposal.specs)

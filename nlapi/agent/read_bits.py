@@ -150,7 +150,7 @@ class ReadPricing:
         entries = [(step.call, step.result is not None) for step in steps]
         for number, (call, is_answered) in enumerate((*entries, *((call, False) for call in calls))):
             spec = call.tool.operation.spec
-            if call.tool.effect is Effect.READ and answered - {id(spec)}:
+            if call.effect is Effect.READ and answered - {id(spec)}:
                 price = self._call_price(call, ledger)
                 spent += price if number >= earlier else 0.0
             if is_answered:

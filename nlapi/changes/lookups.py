@@ -290,7 +290,7 @@ def _naming_fields(item: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 def _match_by_filter(step: Step, item: Mapping[str, object], id: object, sentence: UserSentence) -> ItemMatch | None:
     """Return the only item of a list that was filtered by a text of the user's."""
-    if step.call.tool.effect is not Effect.READ or len(list(_answer_items(step))) != 1:
+    if step.call.effect is not Effect.READ or len(list(_answer_items(step))) != 1:
         return None
     schemas = step.call.tool.input_schema.get("properties", {})
     for argument, value in step.call.arguments.items():

@@ -222,7 +222,7 @@ async def _answer_within(proposed: tuple[CallProposed, ...]) -> ConsentReply:
 
 def _cancelled_text(execution: _Execution) -> str:
     """Return what a cancelled run has changed, or may have; "" for nothing."""
-    changes = [step for step in execution.steps if step.call.tool.effect is not Effect.READ]
+    changes = [step for step in execution.steps if step.call.effect is not Effect.READ]
     made = [step for step in changes if (step.result is not None and step.result.ok) or is_uncertain(step)]
     if not made:
         return ""

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, Protocol, TypeAlias
 
 from nlapi.client.message import Request, Result
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec, gravest
 from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.tool import Call, Missing
 
@@ -113,8 +113,7 @@ class Plan:
         """The gravest effect of the calls and of the one that they prepare; READ for a plan without calls."""
         calls = (*self.calls, *(entry.call for entry in self.following))
         calls = (*calls, self.goal) if self.goal is not None else calls
-        effects = {call.tool.effect for call in calls}
-        return next((effect for effect in (Effect.DESTROY, Effect.WRITE) if effect in effects), Effect.READ)
+        return gravest(call.effect for call in calls)
 
 
 class Outcome(StrEnum):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.tools.rules import PolicyRule, Ruling, deciding_rule, denial_message, is_denied
+from nlapi.tools.rules import PolicyRule, Ruling, denial_message, is_denied
 from nlapi.tools.run import Target
+from nlapi.tools.run import rule_of as deciding_rule
 from nlapi.workflows.outline import WorkflowOutline
 
 
@@ -38,4 +39,4 @@ def question_rule(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> str:
 def rule_of(operation: Operation, targets: Mapping[Spec, Target]) -> PolicyRule | None:
     """Return the rule of the user's policy that decides on an operation, if there is one."""
     target = targets.get(operation.spec)
-    return deciding_rule(target.rules, operation) if target is not None else None
+    return deciding_rule(operation, target) if target is not None else None

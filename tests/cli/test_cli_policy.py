@@ -21,7 +21,7 @@ def policy(home: Path, *rules: str) -> None:
 
 
 DELETE = ("delete the note n1", "--planner", "offline")
-DENY = 'api = "Notes"\noperation = "delete*"\nverdict = "deny"'
+DENY = 'api = "*/notes.json"\noperation = "delete*"\nverdict = "deny"'
 ASK = 'operation = "deleteNote"\nverdict = "ask"'
 ALLOW = 'operation = "deleteNote"\nverdict = "allow"'
 
@@ -37,7 +37,7 @@ def test_what_is_denied_is_never_sent(api: Echo, home: Path, yes: list[str]) -> 
     told = nlapi.answer(nlapi.tools(nlapi.load(source)), "deleteNote", {"note": "n1"}, yes=True)
     assert api.received == []
     assert (asked.code, called.code) == (6, 6)
-    assert "the user's policy says deny api Notes, operation delete*" in called.complaint
+    assert "the user's policy says deny api */notes.json, operation delete*" in called.complaint
     assert "policy.toml, rule 1" in called.complaint
     assert "the user's policy says deny" in asked.out
     assert told.startswith("not sent: deleteNote is never sent")
@@ -123,7 +123,7 @@ def test_a_registered_api_is_known_by_its_name_and_by_its_file(api: Echo, home: 
 
 
 def test_operations_that_are_not_there_are_named(api: Echo, home: Path) -> None:
-    policy(home, 'api = "Notes"\noperation = "deletNote"\nverdict = "deny"')
+    policy(home, 'api = "*/notes.json"\noperation = "deletNote"\nverdict = "deny"')
     ran = run("call", notes(home, api.url), "listNotes")
     assert ran.code == 0
     assert "rule 1: no operation is called 'deletNote' (did you mean deleteNote" in ran.err
@@ -163,17 +163,17 @@ def test_the_rules_are_listed_and_checked(api: Echo, home: Path) -> None:
     assert run("api", "add", "mine", source).code == 0
     checked = run("policy", "check")
     assert checked.code == 0
-    assert "mine: deny api Notes, operation delete*: 1 operation\n" in checked.out
+    assert "mine: deny api */notes.json, operation delete*: 1 operation\n" in checked.out
     assert "mine: ask effect write or destroy: 4 operations\n" in checked.out
     policy(home, 'api = "yours"\nverdict = "deny"')
-    assert "no API is called yours" in run("policy", "check").complaint
+    assert "no registration, source or origin is yours" in run("policy", "check").complaint
 
 
 def test_a_field_that_is_hidden_reaches_no_model_and_a_person(home: Path) -> None:
     with Echo(Reply(200, [{"id": "n1", "text": "buy milk", "author": {"email": "a@x.example"}}])) as api:
         source = notes(home, api.url)
         (home / "config").mkdir(exist_ok=True)
-        (home / "config" / "policy.toml").write_text('[[fields]]\napi = "Notes"\nhide = "*mail"\n')
+        (home / "config" / "policy.toml").write_text('[[fields]]\napi = "*/notes.json"\nhide = "*mail"\n')
         called = run("call", source, "listNotes")
         told = nlapi.answer(nlapi.tools(nlapi.load(source)), "listNotes", {}, yes=True)
     assert "a@x.example" in called.out
