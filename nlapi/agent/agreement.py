@@ -24,6 +24,7 @@ from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.files import check_files, with_user_files
 from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Step
+from nlapi.tools.receivers import receiver_of
 from nlapi.tools.rules import Ruling, denial_message, is_denied
 from nlapi.tools.run import Prepared, authorize_call, build_partial, prepare, rule_of
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
@@ -253,8 +254,9 @@ class Agreement:
         """
         policy = self.terms.policy
         rule = rule_of(entry.call.tool.operation, self.terms.target(entry.call), entry.call.effect)
-        specs = {call.tool.operation.spec for call in (*self.calls, *(item.call for item in self.plan.following))}
-        is_crossing = len(specs) > 1 and not policy.across
+        calls = (*self.calls, *(item.call for item in self.plan.following))
+        receivers = {receiver_of(call.tool.operation, base_url=self.terms.target(call).base_url) for call in calls}
+        is_crossing = len(receivers) > 1 and not policy.across
         is_asked_each_time = rule is not None and rule.verdict is Ruling.ASK
         if not (policy.yes or policy.destroy):
             return "it needs your consent"

@@ -34,6 +34,7 @@ PINS_FOLDER = "pins"
 # Of the differences in an error; `nlapi api update` shows all.
 MAX_DIFFERENCES = 4
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
     """The accepted state of a description.
@@ -127,9 +128,9 @@ def _new_change(pin: Pin, operation: Operation, wire: str) -> Iterator[str]:
     """Yield why an operation that was not accepted may change something: by its method alone, whatever it says."""
     key = _key(operation)
     if operation.effect is not Effect.READ:
-        yield f"a new change: {key} ({operation.effect})"
+        yield f"a new change: {operation.id} ({operation.effect}), which was not described when you accepted it ({key})"
     elif operation.method not in READ_METHODS:
-        yield f"a new change: {key} (it is called a read, and a {operation.method} is none before you accept it)"
+        yield f"a new change: {operation.id}, which says that it only reads, and is none until you accept it ({key})"
     else:
         for other in _changes(pin, operation.method):
             ours, theirs = (wire, pin.wires[other]) if other in pin.wires else (operation.path, other.partition(" ")[2])
