@@ -34,6 +34,7 @@ from nlapi.resources.effect_verbs import (
 )
 from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.paths import last_segment
+from nlapi.resources.words import word_set
 
 
 def _find_doubt(
@@ -134,9 +135,7 @@ def _find_risk(operation: Operation, signs: list[Sign], shape: OperationSignatur
 _DATA_VERBS = ("download", "suggest", "recommend")
 
 _CODES = frozenset("code pin verificationcode secret".split())
-_CONFIRMATION_WORDS = frozenset(
-    "mail email phone sms mobile activation registration reset invitation invite confirmation".split()
-)
+_CONFIRMATION_WORDS = word_set("confirmation_words")
 # The text of an answer that is a link to a page made for one person.
 _PAGE_LINK = re.compile(
     r"\b(?:link|url)\s+(?:to|of|for)\s+(?:an?|the)\s[^.]{0,60}\b(?:page|form|questionnaire|checkout)\b", re.I
@@ -176,11 +175,7 @@ def _looks_up_ids(operation: Operation) -> bool:
 
 _ACCESS = frozenset("token login signin authenticate session jwt otp password credential credentials sas".split())
 # Words after a word of access that leave it the object: `getTokenUrl` gets access, `getTokenBalance` a balance.
-_ACCESS_TO = frozenset(
-    """
-    url urls link links by for with using via post response request data pair set code key to from and or obtain tokens
-    """.split()
-)
+_ACCESS_TO = word_set("access_to")
 
 
 def _access_word(operation: Operation) -> str:

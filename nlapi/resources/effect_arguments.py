@@ -23,10 +23,10 @@ from nlapi.resources.effect_verbs import (
     effect_of_verb,
     name_clue,
     parse_verb,
-    word_set,
 )
 from nlapi.resources.naming import name_words, stem
 from nlapi.resources.paths import Place
+from nlapi.resources.words import word_set
 
 UNKNOWN = object()
 """the value of an argument that is not known yet, as a workflow has them before it runs"""

@@ -27,6 +27,7 @@ from nlapi.resources.effect_verbs import (
 )
 from nlapi.resources.naming import name_words, singular, split_words
 from nlapi.resources.paths import last_segment
+from nlapi.resources.words import word_set
 
 _MARKUP = re.compile(r"<[^>]{0,200}>|#{1,6}|\*{2,3}")
 _LINK = re.compile(r"\[([^\]]{0,200})\]\([^)]{0,400}\)")
@@ -63,12 +64,7 @@ _SKIPPED = frozenset("batch bulk quickly real-time an a the of multiple advanced
 # The heading before a summary: `USERS - Check the user`.
 _LABEL = re.compile(r"^[\w()&/ ]{1,30}(?:\s[-–]|:)\s+")
 
-_PROVIDED_NOUNS = frozenset(
-    """
-    count counts data description details info information list lists number overview results size statistics
-    status suggestions summary usage version
-    """.split()
-)
+_PROVIDED_NOUNS = word_set("provided_nouns")
 # Verbs that are evidence of a read where their object is one of the nouns above.
 _PROVIDING_VERBS = frozenset(("provides", "provide", "requests", "report", "reports"))
 
@@ -76,12 +72,7 @@ _PROVIDING_VERBS = frozenset(("provides", "provide", "requests", "report", "repo
 _NEUTRAL = frozenset(("accepts", "takes", "receives", "uses", "use", "using", "processes", "produces"))
 
 # Results that are generated for the answer and not stored.
-_GENERATED_NOUNS = frozenset(
-    """
-    caption description embedding embeddings estimate estimates forecast list prediction predictions score scores
-    suggestion suggestions transcript
-    """.split()
-)
+_GENERATED_NOUNS = word_set("generated_nouns")
 
 
 def split_sentences(text: str, limit: int) -> list[str]:

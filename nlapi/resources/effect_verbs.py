@@ -9,10 +9,11 @@ from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
 
-from nlapi.bundled import word_lists, word_table
+from nlapi.bundled import word_table
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import split_words
 from nlapi.resources.paths import last_segment
+from nlapi.resources.words import WORDS, word_set
 
 
 class Action(StrEnum):
@@ -33,19 +34,12 @@ class VerbForm(StrEnum):
     PAST = "past"
 
 
-_WORDS = word_lists("resources")
 _IRREGULAR = word_table("resources", "irregular")
-
-
-def word_set(name: str) -> frozenset[str]:
-    """Return the words of a list of nlapi/resources/words.toml."""
-    return frozenset(_WORDS[name].split())
-
 
 ACTIONS: dict[str, Action] = {
     verb: action
     for action in (Action.CHANGE, Action.RISKY, Action.COMPUTE, Action.RETRIEVE)
-    for verb in _WORDS[action].split()
+    for verb in WORDS[action].split()
 }
 """A verb in its base form -> its effect."""
 
@@ -148,9 +142,7 @@ class Clue:
 _HTTP_WORDS = frozenset(("post", "api", "v1", "v2", "v3", "http", "rest", "do", "bulk", "batch"))
 
 # Verbs at the end of names: `accountsGet`.
-_ENDING_VERBS = frozenset(
-    "get list search find fetch query lookup count validate verify test convert preview estimate calculate".split()
-)
+_ENDING_VERBS = word_set("ending_verbs")
 
 _RUN_TO_READ = frozenset("query queries search searches lookup analysis report reports read".split())
 # Verbs of reads in prose that name a change in a name: to return a payment, to display a text on a screen.
