@@ -140,7 +140,7 @@ def _needs_question(tree: WorkflowOutline, targets: Mapping[Spec, Target], conse
     """Return whether the user has to be asked: about changes that no rule allows, or by a rule that wants it."""
     if question_rule(tree, targets):
         return True
-    rules = {entry.path: rule_of(entry.operation, targets) for entry in tree.entries if entry.operation is not None}
+    rules = {entry.path: rule_of(entry, targets) for entry in tree.entries}
     allowed = {path for path, rule in rules.items() if rule is not None and rule.verdict is Ruling.ALLOW}
     return consent is Consent.ELICIT and any(entry.path not in allowed for entry in tree.changes)
 

@@ -1,7 +1,7 @@
 """Says what an argument makes of a call: `reset=true` changes something where the operation alone only reads.
 
 Servers act on arguments of a GET too: changedetection.io mutes a watch by `GET /watch/{id}?muted=muted`. So the effect
-of a call is the gravest of its operation's and its arguments' (docs/design/076-identity.md).
+of a call is the gravest of its operation's and its arguments' (docs/design/076-what-a-request-is.md).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ UNKNOWN = object()
 _SHAPING = word_set("shaping")
 _SETTING = word_set("setting")
 _COMMANDS = word_set("commands")
-_METHOD_PARAMETERS = word_set("method_parameters")
+METHOD_PARAMETERS = word_set("method_parameters")
 _ABOUT_ANSWERS = word_set("about_answers")
 
 _METHODS = {"DELETE": Effect.DESTROY, "PUT": Effect.WRITE, "PATCH": Effect.WRITE, "POST": Effect.WRITE}
@@ -264,11 +264,11 @@ def _method_effect(operation: Operation, place: Place, value: object) -> Effect:
     if isinstance(value, Mapping) and place[0] == "body":
         inner = (_method_effect(operation, ("body", str(key)), item) for key, item in value.items())
         return gravest(inner)
-    if value is UNKNOWN and name in _METHOD_PARAMETERS:
+    if value is UNKNOWN and name in METHOD_PARAMETERS:
         return Effect.DESTROY
     if not isinstance(value, str):
         return Effect.READ
-    if name in _METHOD_PARAMETERS or (name == "method" and operation.method not in READ_METHODS):
+    if name in METHOD_PARAMETERS or (name == "method" and operation.method not in READ_METHODS):
         if name != "method" or value.strip().upper() in _METHODS:
             return _METHODS.get(value.strip().upper(), Effect.READ)
         clue = name_clue(value)

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote
 from nlapi.client.message import Request
 from nlapi.errors import UsageError
 from nlapi.openapi.model import TOKEN, as_map, overrides_request
+from nlapi.resources.effect_arguments import METHOD_PARAMETERS
 from nlapi.tools.tool import Tool
 
 # Headers that the connection is made of (RFC 9110 §7.2, RFC 9112 §6): another value would garble the request.
@@ -84,7 +85,7 @@ def parse_headers(texts: Sequence[str], option: str = "-H") -> tuple[tuple[str, 
 
 def refuse_override(name: str) -> None:
     """Raise UsageError for the name of a header or parameter by which servers take another method or path."""
-    if name.lower() == "_method" or overrides_request(name):
+    if name.lower() in METHOD_PARAMETERS or overrides_request(name):
         raise UsageError(f"{name} would make another request of this one", hint="call that method or path itself")
 
 
