@@ -12,6 +12,7 @@
     ├── PlannerError             exit 1   the planner (a model, or the embedded one) failed
     │   └── UnfinishedError      exit 8   ... as a model's answer broke off, or the conversation is too long for it
     ├── ConsentError             exit 6   a write needed consent and did not get it; nothing was sent
+    │   └── DeniedError                  the user's policy denies it
     └── MissingError             exit 7   the planner needs something from the user first
 
 The message states the problem and its location; `hint` states the next step.
@@ -86,6 +87,10 @@ class ConsentError(NlapiError):
     """A write needed consent and did not get it; nothing was sent."""
 
     exit_code = 6
+
+
+class DeniedError(ConsentError):
+    """The user's policy denies a call; nothing was sent."""
 
 
 class MissingError(NlapiError):

@@ -24,8 +24,9 @@ from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.files import check_files, with_user_files
 from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Step
-from nlapi.tools.rules import Ruling, deciding_rule, denial_message, is_denied
-from nlapi.tools.run import Prepared, authorize_call, build_partial, prepare
+from nlapi.tools.receivers import receiver_of
+from nlapi.tools.rules import Ruling, denial_message, is_denied
+from nlapi.tools.run import Prepared, authorize_call, build_partial, prepare, rule_of
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 
 
@@ -80,7 +81,7 @@ class Agreement:
         """Return the calls with their accounts, where words that another change of the plan uses are not unused."""
         calls = [
             call
-            if call.account is not None or call.tool.effect is Effect.READ or self.terms.policy.spelled_out
+            if call.account is not None or call.effect is Effect.READ or self.terms.policy.spelled_out
             else replace(call, account=trace_call(call, self.conversation, tuple(self.steps)))
             for call in (with_user_files(call, self.conversation.known_values) for call in self.calls)
         ]
@@ -109,7 +110,7 @@ class Agreement:
     def _cancel_if_broken(self) -> None:
         """Send none of the plan where one change of it cannot be built: the user's consent is to the whole plan."""
         broken = next((item for item in self.items if isinstance(item, Step)), None)
-        if broken is None or broken.call.tool.effect is Effect.READ or self.terms.dry_run:
+        if broken is None or broken.call.effect is Effect.READ or self.terms.dry_run:
             return
         reason = f"{NOT_RUN}, as {single_line(broken.call.operation_id)} of the same plan cannot be built"
         self.items = [
@@ -233,17 +234,17 @@ class Agreement:
     def _following_changes(self) -> tuple[FollowingCall, ...]:
         """Return the changes of the whole plan that come after these, where nobody agreed to them yet."""
         agreed = self.terms.policy.agreed | self.terms.agreed
-        changes = (entry for entry in self.plan.following if entry.call.tool.effect is not Effect.READ)
+        changes = (entry for entry in self.plan.following if entry.call.effect is not Effect.READ)
         return tuple(entry for entry in changes if entry.call.id not in agreed)
 
     def _later_fault(self, entry: FollowingCall) -> str:
         """Return why a later change can never be sent, "" where it may. CredentialError where it lacks a credential."""
         call, target = entry.call, self.terms.target(entry.call)
-        rule = deciding_rule(target.rules, call.tool.operation)
+        rule = rule_of(call.tool.operation, target, call.effect)
         if rule is not None and is_denied(rule):
             return denial_message(call.tool.operation, rule)
         request = build_partial(call, target)
-        authorize_call(Prepared(call=call, request=request, effect=call.tool.effect, curl="", written=call), target)
+        authorize_call(Prepared(call=call, request=request, effect=call.effect, curl="", written=call), target)
         return self.terms.policy.refusal(call)
 
     def _later_reason(self, entry: FollowingCall) -> str:
@@ -252,9 +253,10 @@ class Agreement:
         Asked about in its turn, it would leave the plan half done.
         """
         policy = self.terms.policy
-        rule = deciding_rule(self.terms.target(entry.call).rules, entry.call.tool.operation)
-        specs = {call.tool.operation.spec for call in (*self.calls, *(item.call for item in self.plan.following))}
-        is_crossing = len(specs) > 1 and not policy.across
+        rule = rule_of(entry.call.tool.operation, self.terms.target(entry.call), entry.call.effect)
+        calls = (*self.calls, *(item.call for item in self.plan.following))
+        receivers = {receiver_of(call.tool.operation, base_url=self.terms.target(call).base_url) for call in calls}
+        is_crossing = len(receivers) > 1 and not policy.across
         is_asked_each_time = rule is not None and rule.verdict is Ruling.ASK
         if not (policy.yes or policy.destroy):
             return "it needs your consent"
@@ -285,7 +287,7 @@ class Agreement:
         return CallProposed(
             call=entry.call,
             request=build_partial(entry.call, self.terms.target(entry.call)),
-            effect=entry.call.tool.effect,
+            effect=entry.call.effect,
             curl="",
             asks=True,
         )

@@ -111,7 +111,7 @@ class AutoPlanner:
             "spent_month": month + self._session_cost,
         }
         if plan is not None:
-            effects = {plan.effect, *(step.call.tool.effect for step in turn.steps)}
+            effects = {plan.effect, *(step.call.effect for step in turn.steps)}
             is_change = effects != {Effect.READ}
             context |= {"confidence": plan.confidence, "complete": not plan.missing, "changes": is_change}
         return context

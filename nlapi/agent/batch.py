@@ -80,7 +80,7 @@ def split_rows(rows: Sequence[BatchRow], steps: Sequence[Step]) -> BatchSplit:
     Requests are compared as they go on the wire, each as often as it was sent (docs/design/025-once.md). READs are sent
     anew.
     """
-    changes = [step for step in steps if step.call.tool.effect is not Effect.READ]
+    changes = [step for step in steps if step.call.effect is not Effect.READ]
     done = Counter(digest_of(step) for step in changes if step.result is not None and step.result.ok)
     unknown = Counter(digest_of(step) for step in changes if is_uncertain(step))
     pending: list[BatchRow] = []

@@ -44,7 +44,7 @@ async def evidence_of(step: Step, send_read: SendRead) -> str:
     # After a DELETE, 404 and 410 (RFC 9110 §15.5.5, §15.5.11) support that it was carried out; after an update they do
     # not.
     if result.status in (404, 410) and not is_list:
-        deleted = step.call.tool.effect is Effect.DESTROY
+        deleted = step.call.effect is Effect.DESTROY
         return f"{reader} answers {result.status}" + (f": {CARRIED_OUT}" if deleted else "")
     if not result.ok:
         return f"{reader}, which would show it, answers {result.status}"
@@ -121,7 +121,7 @@ def _is_same_item(entry: Mapping[str, object], body: Mapping[str, object], name:
 
 def _item_evidence(step: Step, call: Call, result: Result) -> str:
     reader, item = call.operation_id, extract_item(result.data, call.tool.operation)
-    if step.call.tool.effect is Effect.DESTROY:
+    if step.call.effect is Effect.DESTROY:
         return f"{reader} still shows it"
     if item is None:
         return ""
@@ -191,7 +191,7 @@ def contents_read(change: Call) -> Call | None:
 def _read_without_effect(change: Call) -> Call | None:
     """Return the matching READ of a change; None also where that GET changes something itself."""
     call = _matching_read(change)
-    return call if call is not None and call.tool.effect is Effect.READ else None
+    return call if call is not None and call.effect is Effect.READ else None
 
 
 def count_line(listing: Call, result: Result) -> str:

@@ -171,7 +171,7 @@ class WorkflowProposed:
     @property
     def effect(self) -> Effect:
         """The gravest effect of its calls."""
-        return self.proposal.call.tool.effect
+        return self.proposal.call.effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

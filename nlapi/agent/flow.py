@@ -16,9 +16,11 @@ from nlapi.agent.read_bits import OwnValues, ReadPricing, UserTexts
 from nlapi.changes.sentences import shorten
 from nlapi.changes.tracing import trace_call
 from nlapi.client.safe_text import single_line
-from nlapi.openapi.spec import Effect, Spec
+from nlapi.openapi.spec import Effect
 from nlapi.resources.naming import name_words
 from nlapi.tools.plan import Conversation, Step
+from nlapi.tools.receivers import Receiver, Receivers
+from nlapi.tools.run import Prepared
 from nlapi.tools.tool import TRUSTED_ORIGINS, Call, ValueSource
 
 READ_BITS = 64
@@ -34,41 +36,50 @@ _WEB_SCHEME = re.compile(r"(https?):/*", re.IGNORECASE)
 _URL_NAMES = frozenset("url uri link website webpage href callback webhook".split())
 
 
-def flow_reason(call: Call, conversation: Conversation, during: Sequence[Step], beside: Sequence[Call] = ()) -> str:
+def flow_reason(
+    prepared: Prepared, conversation: Conversation, during: Sequence[Step], beside: Sequence[Call] = ()
+) -> str:
     """Return why a call may carry out what an API answered, in words for the user; "" where it cannot.
 
     `during` are the steps of the round under way, and `beside` the calls of the same plan that go before this one.
     """
+    call, operation = prepared.written, prepared.call.tool.operation
     steps = (*conversation.steps, *during)
     answered = [step for step in steps if step.result is not None]
     if not answered:
         return ""
-    spec = call.tool.operation.spec
-    foreign = next((step for step in answered if step.call.tool.operation.spec is not spec), None)
-    if call.tool.effect is not Effect.READ:
-        return _crossing_text(foreign, spec) if foreign is not None else ""
+    receivers = Receivers.beside(operation, prepared.request)
+    receiver = receivers.of(operation, prepared.request)
+    others = map(receivers.of_step, answered)
+    foreign = next((other for other in others if other != receiver), None)
+    if prepared.effect is not Effect.READ:
+        return crossing_text(foreign, receiver) if foreign is not None else ""
     view = _SentValues(call=call, conversation=conversation, during=tuple(during))
     for name, address in view.addresses:
-        if not view.is_said(name, address) and not _is_local(address, spec, view.user.words):
+        if not view.is_said(name, address) and not _is_local(address, receiver, view.user.words):
             return f"{name}: {shorten(address)} is an address that nobody asked to read from"
     if foreign is None:
         return ""
-    pricing = ReadPricing(user=view.user, own=OwnValues(answered))
+    pricing = ReadPricing(user=view.user, own=OwnValues(answered, receivers), receivers=receivers)
     for name, value in _leaves_by_name(call):
         if pricing.price(call, name, value) is None and not view.is_said(name, value):
             origin = _origin_text(str(value), answered)
-            return f"{_crossing_text(foreign, spec)} ({single_line(name)}: {shorten(value)}{origin})"
+            return f"{crossing_text(foreign, receiver)} ({single_line(name)}: {shorten(value)}{origin})"
     # Of this question alone: what earlier ones have not spent would be enough for a key by the tenth.
     earlier = len(conversation.steps) - len(conversation.current.steps)
     spent = pricing.spent(steps, (*beside, call), earlier=earlier)
     if spent > READ_BITS:
         count = f"reads for this question have chosen {ceil(spent)} bits, and {READ_BITS} are allowed"
-        return f"{_crossing_text(foreign, spec)}, a little with each call: {count}"
+        return f"{crossing_text(foreign, receiver)}, a little with each call: {count}"
     return ""
 
 
-def _crossing_text(foreign: Step, spec: Spec) -> str:
-    return f"it may carry what {_title(foreign)} answered to {single_line(spec.title)}"
+def crossing_text(foreign: Receiver, receiver: Receiver) -> str:
+    """Return the reason against a call after another API, or another origin, has answered."""
+    if foreign.spec is not receiver.spec:
+        return f"it may carry what {foreign.title} answered to {receiver.title}"
+    origins = f"from {foreign.site} to another origin of the same description, {receiver.site}"
+    return f"it may carry what {receiver.title} answered {origins}"
 
 
 def _title(step: Step) -> str:
@@ -147,14 +158,17 @@ def _as_browser(address: str) -> str:
     return _WEB_SCHEME.sub(r"\1://", address.strip().replace("\\", "/"), count=1)
 
 
-def _is_local(value: object, spec: Spec, user_words: frozenset[str]) -> bool:
-    """Return whether an address is on the API's own host, or on one that the user named."""
+def _is_local(value: object, receiver: Receiver, user_words: frozenset[str]) -> bool:
+    """Return whether an address is on the host of the receiver or its API's own ones, or on one that the user named."""
     text = _as_browser(str(value))
     parts = urlsplit(text if "//" in text else f"//{text}")
     # Readers differ on the host of `https://named.example\\@other.example`.
     if "@" in parts.netloc or "\\" in str(value):
         return False
     host = (parts.hostname or "").casefold()
-    api_hosts = {(urlsplit(server.url).hostname or "").casefold() for server in spec.servers}
+    api_hosts = {(urlsplit(server.url).hostname or "").casefold() for server in receiver.spec.servers}
+    own_host = (urlsplit(receiver.site).hostname or "").casefold()
+    # An operation with a server of its own has its own host alone.
+    api_hosts = {own_host, *(api_hosts if own_host in api_hosts else ())}
     named = {word.split("/")[0].removeprefix("www.") for word in user_words}
     return bool(host) and (host in api_hosts or host.removeprefix("www.") in named)

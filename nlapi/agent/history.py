@@ -183,7 +183,7 @@ def _as_model_state(plan: Plan, name: str) -> ModelState:
     content: list[Block] = [{"type": "text", "text": plan.text}] if plan.text.strip() else []
     for number, call in enumerate(plan.calls):
         arguments = dict(call.arguments)
-        tool_name = READ if call.tool.effect is Effect.READ else CHANGE
+        tool_name = READ if call.effect is Effect.READ else CHANGE
         block_input = {"operation": call.tool.name, "arguments": arguments}
         content.append({"type": "tool_use", "id": f"{name}_{number}", "name": tool_name, "input": block_input})
     return ModelState(model="", messages=({"role": "assistant", "content": content},))

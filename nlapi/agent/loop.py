@@ -102,7 +102,7 @@ class PlanRun:
                 yield from ((index,) for index in group)
 
     def _is_read(self, index: int) -> bool:
-        return self.plan.calls[index].tool.effect is Effect.READ
+        return self.plan.calls[index].effect is Effect.READ
 
     def _needs_consent(self, group: Sequence[int]) -> bool:
         """Return whether a group still has to be confirmed; after a change that failed nothing more is sent."""
@@ -176,7 +176,7 @@ class PlanRun:
 
     def _report(self) -> Iterator[ChangesReported]:
         """Yield the outcome of the changes where there are several and they are not a dry run."""
-        steps = tuple(step for step in self.steps if step.call.tool.effect is not Effect.READ)
+        steps = tuple(step for step in self.steps if step.call.effect is not Effect.READ)
         if len(steps) > 1 and not self.terms.dry_run:
             yield ChangesReported(steps=steps)
 
@@ -190,7 +190,7 @@ def _unconsented_step(item: Prepared | Step) -> Step:
 
 def _is_failed_change(step: Step) -> bool:
     """Return whether a change failed, or its answer was cut."""
-    if step.call.tool.effect is Effect.READ:
+    if step.call.effect is Effect.READ:
         return False
     return step.outcome is Outcome.FAILED or (step.result is not None and (not step.result.ok or step.result.is_cut))
 

@@ -24,7 +24,7 @@ from nlapi.tools.index import Index
 from nlapi.tools.names import tool_names
 from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
 from nlapi.tools.text import label_text
-from nlapi.tools.tool import Tool
+from nlapi.tools.tool import Call, Tool
 
 FIND, DESCRIBE, READ, CHANGE = "find", "describe", "read", "change"
 
@@ -170,8 +170,9 @@ class OperationTools:
         """
         tool = self.resolve(_operation_name(tool_name, arguments))
         inner = inner_arguments(tool_name, arguments)
-        if tool_name == READ and tool.effect is not Effect.READ:
-            raise UsageError(f"{tool.name} would {tool.effect} something", hint=f"the tool `{CHANGE}` calls it")
+        effect = Call(tool=tool, arguments=inner).effect
+        if tool_name == READ and effect is not Effect.READ:
+            raise UsageError(f"{tool.name} would {effect} something", hint=f"the tool `{CHANGE}` calls it")
         return tool, inner
 
     def find(self, words: str, *, room: int = FIND_ROOM) -> str:

@@ -17,6 +17,7 @@ from nlapi.client.masking import secret_mask
 from nlapi.client.safe_text import single_line
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Step, WorkflowProposal
+from nlapi.tools.receivers import receiver_of
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Call
 
@@ -97,7 +98,7 @@ class Policy:
         earlier = (*conversation.steps, *during)
         if call.id.partition("#")[0] in self.agreed:
             return self._decide_agreed(prepared, earlier, evidence)
-        crossing = "" if self.across else flow_reason(call, conversation, during, beside)
+        crossing = "" if self.across else flow_reason(prepared, conversation, during, beside)
         is_read = prepared.effect is Effect.READ
         is_sure = confidence >= (self.ask_below if is_read else self.change_below)
         confidence_reason = "" if is_sure else f"the planner is only {confidence:.0%} sure of it"
@@ -129,12 +130,12 @@ class Policy:
         call = proposal.call
         if refusal := self.refusal(call):
             return PolicyDecision(verdict=Verdict.NEVER, reason=refusal)
-        if call.tool.effect is Effect.READ:
+        if call.effect is Effect.READ:
             return PolicyDecision(verdict=Verdict.RUN)
         earlier = conversation.steps
-        foreign = (step for step in earlier if step.call.tool.operation.spec not in proposal.specs)
-        read = None if self.across else next((step for step in foreign if step.result is not None), None)
-        crossing = f"it may carry what {single_line(read.call.tool.operation.spec.title)} answered" if read else ""
+        answered = (receiver_of(step.call.tool.operation, step.request) for step in earlier if step.result is not None)
+        foreign = None if self.across else next((other for other in answered if other not in proposal.receivers), None)
+        crossing = f"it may carry what {foreign.title} answered" if foreign is not None else ""
         confidence_reason = (
             "" if confidence >= self.change_below else f"the planner is only {confidence:.0%} sure of it"
         )

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from math import comb, lgamma, log, log2
 
-from nlapi.openapi.spec import Effect, Spec
+from nlapi.openapi.spec import Effect
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.plan import Conversation, Step
+from nlapi.tools.receivers import Receiver, Receivers
 from nlapi.tools.tool import Call
 
 MIN_DATA_NUMBER = 10_000
@@ -98,15 +99,16 @@ class UserTexts:
 class OwnValues:
     """The values that each API has answered as a whole field or an entry of a list, as texts."""
 
-    def __init__(self, answered: Sequence[Step]) -> None:
+    def __init__(self, answered: Sequence[Step], receivers: Receivers) -> None:
         self._answered = answered
-        self._by_spec: dict[int, frozenset[str]] = {}
+        self._receivers = receivers
+        self._texts: dict[Receiver, frozenset[str]] = {}
 
-    def of(self, spec: Spec) -> frozenset[str]:
-        if id(spec) not in self._by_spec:
-            steps = [step for step in self._answered if step.call.tool.operation.spec is spec]
-            self._by_spec[id(spec)] = frozenset().union(*map(_answer_texts, steps))
-        return self._by_spec[id(spec)]
+    def of(self, receiver: Receiver) -> frozenset[str]:
+        if receiver not in self._texts:
+            steps = [step for step in self._answered if self._receivers.of_step(step) == receiver]
+            self._texts[receiver] = frozenset().union(*map(_answer_texts, steps))
+        return self._texts[receiver]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,7 @@ class ReadPricing:
 
     user: UserTexts
     own: OwnValues
+    receivers: Receivers
 
     def price(self, call: Call, name: str, value: object) -> float | None:
         """Return the bits of a value that is no object or list; None for one that may be anybody's data.
@@ -128,7 +131,7 @@ class ReadPricing:
         prices = [self._number_price(value) if isinstance(value, int | float) else None, self.user.price(text)]
         if text in (choices := tuple(map(str, _choices(call, name)))):
             prices.append(log2(max(len(choices), 2)))
-        if text in (values := self.own.of(call.tool.operation.spec)):
+        if text in (values := self.own.of(self.receivers.of(call.tool.operation))):
             prices.append(log2(max(len(values), 2)))
         return min((price for price in prices if price is not None), default=None)
 
@@ -146,15 +149,15 @@ class ReadPricing:
         The first `earlier` steps are of earlier questions: they cost nothing, and what they used is cheaper now.
         """
         ledger, spent = _Ledger(), 0.0
-        answered: set[int] = set()
-        entries = [(step.call, step.result is not None) for step in steps]
-        for number, (call, is_answered) in enumerate((*entries, *((call, False) for call in calls))):
-            spec = call.tool.operation.spec
-            if call.tool.effect is Effect.READ and answered - {id(spec)}:
+        answered: set[Receiver] = set()
+        entries = [(step.call, self.receivers.of_step(step), step.result is not None) for step in steps]
+        unsent = ((call, self.receivers.of(call.tool.operation), False) for call in calls)
+        for number, (call, receiver, is_answered) in enumerate((*entries, *unsent)):
+            if call.effect is Effect.READ and answered - {receiver}:
                 price = self._call_price(call, ledger)
                 spent += price if number >= earlier else 0.0
             if is_answered:
-                answered.add(id(spec))
+                answered.add(receiver)
         return spent
 
     def _call_price(self, call: Call, ledger: _Ledger) -> float:

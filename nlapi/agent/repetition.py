@@ -60,7 +60,7 @@ def same_values_reason(account: Account, call: Call, steps: Iterable[Step], besi
         return ""
     verbs = leading_verbs(call.tool.operation)
     for other in (*(step.call for step in steps if may_be_carried_out(step)), *beside):
-        if other.tool.effect is Effect.READ or _is_same_operation(other, call):
+        if other.effect is Effect.READ or _is_same_operation(other, call):
             continue
         other_verbs = leading_verbs(other.tool.operation)
         is_same_verb = any(are_synonyms(verb, other_verb) for verb in verbs for other_verb in other_verbs)
@@ -92,7 +92,7 @@ def uncertain_step(prepared: Prepared, earlier: Iterable[Step]) -> Step | None:
 
 def is_uncertain(step: Step) -> bool:
     """Return whether a step is a change of unknown outcome: lost, cut, timed out, or a fault of the API."""
-    if step.call.tool.effect is Effect.READ:
+    if step.call.effect is Effect.READ:
         return False
     if step.result is None:
         return step.outcome is Outcome.FAILED and step.message.startswith(OUTCOME_UNKNOWN)
@@ -167,7 +167,7 @@ def without_invented_key(call: Call, conversation: Conversation) -> Call:
 
 def may_be_carried_out(step: Step) -> bool:
     """Return whether a step is a change that the API carried out, or may have."""
-    if step.call.tool.effect is Effect.READ:
+    if step.call.effect is Effect.READ:
         return False
     return is_uncertain(step) or (step.result is not None and step.result.status not in REFUSAL_STATUSES)
 

@@ -112,7 +112,7 @@ class _OpenRound:
             conversation = replace(conversation, turns=(Turn(question=""),))
         remaining = self.plan.calls[len(self.steps) :]
         # Changes are sent one by one, so only the first without a step may have been sent.
-        changes = [index for index, call in enumerate(remaining) if call.tool.effect is not Effect.READ]
+        changes = [index for index, call in enumerate(remaining) if call.effect is not Effect.READ]
         uncertain = changes if self.is_damaged else changes[:1]
         steps = [self._missing_step(call, is_uncertain=index in uncertain) for index, call in enumerate(remaining)]
         return conversation.with_round(Round(plan=self.plan, steps=(*self.steps, *steps)))

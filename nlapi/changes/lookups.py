@@ -18,6 +18,7 @@ from nlapi.resources.nouns import singular_noun, target_noun
 from nlapi.resources.paths import segments
 from nlapi.tools.answer_view import lowercase_headers, next_arguments, page_arguments
 from nlapi.tools.plan import Outcome, Step
+from nlapi.tools.receivers import is_of_same_receiver
 from nlapi.tools.tool import Call
 
 # Arguments with the revision of the item that is changed, which optimistic locking needs (Kubernetes' resourceVersion).
@@ -58,7 +59,7 @@ def find_match(
     noun = target_noun(operation, place)
     candidates: dict[Any, ItemMatch] = {}
     for step in _answered_steps(steps):
-        if step.call.tool.operation.spec is not operation.spec:
+        if not is_of_same_receiver(step.call.tool.operation, operation):
             continue
         for item in _answer_items(step):
             path = id_path(item, place[1] or name, noun)
@@ -190,7 +191,8 @@ def _listed_names(step: Step, argument: str) -> Iterator[tuple[object, str]]:
 
 def _own_steps(call: Call, steps: Iterable[Step]) -> Iterator[Step]:
     """Yield the steps that the same API has answered."""
-    return (step for step in _answered_steps(steps) if step.call.tool.operation.spec is call.tool.operation.spec)
+    operation = call.tool.operation
+    return (step for step in _answered_steps(steps) if is_of_same_receiver(step.call.tool.operation, operation))
 
 
 def find_repeated_item(argument: str, value: object, call: Call, steps: Iterable[Step], ids: Iterable[str]) -> str:
@@ -206,7 +208,8 @@ def find_repeated_item(argument: str, value: object, call: Call, steps: Iterable
     if not target_ids or (operation.method not in ("PUT", "PATCH") and not is_revision):
         return ""
     for step in _answered_steps(steps):
-        if step.call.tool.operation.spec is not operation.spec or _is_of_other_kind(step, operation.spec, noun):
+        is_own = is_of_same_receiver(step.call.tool.operation, operation)
+        if not is_own or _is_of_other_kind(step, operation.spec, noun):
             continue
         for item in _answer_items(step):
             id = field_at(item, id_path(item))
@@ -290,7 +293,7 @@ def _naming_fields(item: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 def _match_by_filter(step: Step, item: Mapping[str, object], id: object, sentence: UserSentence) -> ItemMatch | None:
     """Return the only item of a list that was filtered by a text of the user's."""
-    if step.call.tool.effect is not Effect.READ or len(list(_answer_items(step))) != 1:
+    if step.call.effect is not Effect.READ or len(list(_answer_items(step))) != 1:
         return None
     schemas = step.call.tool.input_schema.get("properties", {})
     for argument, value in step.call.arguments.items():

@@ -45,8 +45,7 @@ def _check_source(words: list[str]) -> None:
     (ads) has to be the first of several arguments. With registered APIs a question may mention a file (upload a.json),
     so that there only the first of several arguments is taken for a description.
     """
-    from nlapi import registry
-    from nlapi.cli.target import is_bundled
+    from nlapi import bundled, registry
 
     first = words[0] if len(words) > 1 else ""
     registered = registry.read_registrations()
@@ -54,7 +53,7 @@ def _check_source(words: list[str]) -> None:
         source = first if first not in registered and _is_description_file(first) else ""
     else:
         pieces = (*words, *" ".join(words).split())
-        source = first if first and is_bundled(first) else next(filter(_is_description_file, pieces), "")
+        source = first if first and bundled.is_bundled(first) else next(filter(_is_description_file, pieces), "")
     if not source:
         return
     question = " ".join(piece for word in words if word != source for piece in word.split() if piece != source)

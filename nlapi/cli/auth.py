@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi import registry
+from nlapi import bundled, registry
 from nlapi.cli import console, table
 from nlapi.cli.options import FLAG, BaseUrl, Env, ListOutput
 from nlapi.credential_references import REFERENCE_FORMS, is_reference, read_reference
@@ -122,11 +122,11 @@ def login(
 
 def _open_api(api: str, base_url: str | None, env: str | None = None) -> tuple[str, Registration, Spec]:
     """Return the name, the registration and the Spec of an API. UsageError for one that is not registered."""
-    from nlapi.cli.target import is_bundled, load, named_base_url
+    from nlapi.cli.target import load, named_base_url
     from nlapi.tools.pins import check_pin
 
     registered = registry.find_registration(api)
-    if registered is None and not is_bundled(api):
+    if registered is None and not bundled.is_bundled(api):
         hint = "`nlapi api add NAME SOURCE` registers one, and `nlapi api list` shows them"
         raise UsageError(f"no API is registered as {api!r}", hint=hint)
     spec = load(api)

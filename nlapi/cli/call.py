@@ -293,7 +293,7 @@ class _Sender:
         """Read every page, within the bounds, and print the entries of all; those of before where one fails."""
         from nlapi.tools.pages import MAX_ITEMS, MAX_PAGES, PageSeries, SeriesEnd, read_pages
 
-        if self.operation.effect is not Effect.READ:
+        if self.request.call.effect is not Effect.READ:
             raise UsageError(f"{self.operation.id} is no read, so --all would repeat it", hint="leave --all out")
         series = PageSeries()
         max_items, max_pages = self.shape.max_items or MAX_ITEMS, self.shape.max_pages or MAX_PAGES

@@ -218,7 +218,7 @@ class TextRenderer:
     def _show_step(self, step: Step) -> None:
         if step.result is not None:
             result = step.result
-            is_expected = step.call.tool.effect is Effect.READ and result.ok and not describe_end(result)
+            is_expected = step.call.effect is Effect.READ and result.ok and not describe_end(result)
             if is_expected and not self.shows_reads:
                 self.diagnosis_notes(step)
                 return

@@ -19,7 +19,7 @@ from nlapi.errors import NlapiError
 
 if TYPE_CHECKING:
     from nlapi.cli.plugin_installed import InstalledPlugin
-    from nlapi.openapi.spec import Operation
+    from nlapi.openapi.spec import Effect, Operation
     from nlapi.plugin.shell_calls import ShellWord
     from nlapi.tools.run import Prepared, Target
     from nlapi.tools.tool import Tool
@@ -137,6 +137,7 @@ def _tool_question(plugin: InstalledPlugin, name: str, arguments: Any) -> HookQu
     from nlapi.openapi.spec import Effect
     from nlapi.plugin.programs import max_tool_length
     from nlapi.results.query_arguments import QUERY_TOOL
+    from nlapi.tools.tool import Call
 
     # The same list of tools as the server makes, so that hook and server cannot read a call differently.
     api = plugin.target()
@@ -148,7 +149,7 @@ def _tool_question(plugin: InstalledPlugin, name: str, arguments: Any) -> HookQu
         if listed_tools.uses_search and name in (READ, CALL):
             name, arguments = str(arguments.get("operation")), inner_arguments(name, arguments)
         tool = listed_tools.tool(name)
-        if tool.effect is Effect.READ:
+        if Call(tool=tool, arguments=dict(arguments)).effect is Effect.READ:
             return NOTHING
         return _request_question(_prepare(api, tool, dict(arguments)))
     except (NlapiError, ValueError, TypeError) as error:
@@ -161,6 +162,7 @@ def _call_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQ
     from nlapi.cli.recipe_question import recipe_question
     from nlapi.openapi.spec import Effect
     from nlapi.plugin.names import COMMAND_WORDS
+    from nlapi.resources.effect_arguments import possible_effect
 
     if words[:1] and words[0] in PRINTING_OPTIONS:
         return expansion_question(words, "This")
@@ -174,9 +176,14 @@ def _call_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQ
     if not words or not spec.has(words[0]):
         return HookQuestion(text=f"{words[0] if words else 'The operation'!r} is none that is known to only read.")
     operation = spec.operation(words[0])
+    question = NOTHING
     if operation.effect is Effect.READ:
-        return expansion_question(words, operation.id, lambda: parse_call(["SOURCE", *words]))
-    return _change_question(operation, lambda: (parse_call(["SOURCE", *words]), (plugin.target(), {})), words)
+        question = expansion_question(words, operation.id, lambda: parse_call(["SOURCE", *words]))
+        if question != NOTHING or possible_effect(operation) is Effect.READ:
+            return question
+    return _change_question(
+        operation, lambda: (parse_call(["SOURCE", *words]), (plugin.target(), {})), words, is_pinned=True
+    )
 
 
 def _plain_question(words: Sequence[ShellWord]) -> HookQuestion:
@@ -189,21 +196,30 @@ def _plain_question(words: Sequence[ShellWord]) -> HookQuestion:
     try:
         options = parse_call(list(words))
         opened = open_call_target(options)
-        operation = call_input(options).read(*opened).call.tool.operation
+        call = call_input(options).read(*opened).call
+        operation = call.tool.operation
     except (NlapiError, typer.TyperException):
         # It will fail in the same way, before anything is sent.
         return NOTHING
     # A description of somebody else, or of the model, may call a POST a read.
-    if operation.effect is Effect.READ and operation.method in READ_METHODS:
+    if call.effect is Effect.READ and operation.method in READ_METHODS:
         return NOTHING
     return _change_question(operation, lambda: (options, opened), words)
 
 
 def _change_question(
-    operation: Operation, parse: Callable[[], tuple[dict[str, Any], OpenedApi]], words: Sequence[ShellWord]
+    operation: Operation,
+    parse: Callable[[], tuple[dict[str, Any], OpenedApi]],
+    words: Sequence[ShellWord],
+    *,
+    is_pinned: bool = False,
 ) -> HookQuestion:
-    """Return the question about a call of an operation that changes something; NOTHING for a dry run."""
+    """Return the question about a call of an operation that may change something; NOTHING for a dry run and a read.
+
+    With `is_pinned` the description is the plugin's own, which may call a POST a read.
+    """
     from nlapi.cli.plugin_installed import call_input
+    from nlapi.openapi.spec import READ_METHODS, Effect
     from nlapi.tools.run import prepare
 
     try:
@@ -220,6 +236,8 @@ def _change_question(
             )
         request = call_input(options).read(target, known)
         prepared = prepare(request.call, request.target, changes=request.changes)
+        if prepared.effect is Effect.READ and (is_pinned or operation.method in READ_METHODS):
+            return NOTHING
         question = _request_question(prepared)
     except (NlapiError, typer.TyperException) as error:
         return HookQuestion(
@@ -283,8 +301,11 @@ def expansion_question(
     return HookQuestion(text=f"{name} only reads, and sends what the shell, or a file, puts in the place of {what}")
 
 
-def _effect_line(operation: Operation) -> str:
-    return f"{operation.id} {console.EFFECTS[operation.effect]}"
+def _effect_line(operation: Operation, effect: Effect | None = None) -> str:
+    """Return what an operation does; without the effect of a call, what one may do."""
+    from nlapi.resources.effect_arguments import possible_effect
+
+    return f"{operation.id} {console.EFFECTS[effect or possible_effect(operation)]}"
 
 
 def _has_substitution(words: Sequence[ShellWord]) -> bool:
@@ -321,7 +342,9 @@ def _request_question(prepared: Prepared) -> HookQuestion:
     from nlapi.tools.amounts import amount_notes
     from nlapi.tools.setting_values import setting_lines
 
-    text = f"{_effect_line(prepared.call.tool.operation)}:\n{console.preview_request(prepared.request)}"
+    text = (
+        f"{_effect_line(prepared.call.tool.operation, prepared.effect)}:\n{console.preview_request(prepared.request)}"
+    )
     notes = "\n".join([*setting_lines(prepared.settings), *amount_notes(prepared.written)])
     text += f"\n\n{notes}" if notes else ""
     return HookQuestion(text=shorten_question(text), digests=(exact_digest(prepared.request),))

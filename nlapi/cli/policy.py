@@ -49,23 +49,31 @@ def check(
     ] = None,
 ) -> None:
     """Count the operations that each rule matches, and name the rules that match nothing."""
-    from nlapi.cli.target import load
-    from nlapi.tools.rules import api_names, unmatched
+    from nlapi.cli.target import base_url_of, load
+    from nlapi.client.server import site_of
+    from nlapi.tools.api_identity import identify
+    from nlapi.tools.rules import bind_rules, unmatched
 
     file, rules = _rules()
     problems: list[str] = []
-    used_rules: set[PolicyRule] = set()
+    used_rules: set[str] = set()
     for source in sources or _api_names(rules):
         spec = load(source)
-        matching_rules = [rule for rule in rules if rule.applies_to_api(api_names(spec, source))]
-        used_rules.update(matching_rules)
-        problems += [f"{problem} in {source}" for problem in unmatched(matching_rules, spec.operations)]
-        for rule in matching_rules:
-            count = sum(rule.applies_to(operation) for operation in spec.operations)
-            console.write(f"{source}: {rule}: {console.count_noun(count, 'operation')}")
+        registered = registry.find_registration(source) or registry.Registration(source=source)
+        base_url = base_url_of(spec, registered, None, None)
+        sites = {operation: site_of(operation, base_url) for operation in spec.operations}
+        bound_rules = bind_rules(rules, identify(spec, source))
+        problems += [f"{problem} in {source}" for problem in unmatched(bound_rules, spec.operations)]
+        for rule in bound_rules:
+            count = sum(rule.applies_to(operation, site=site) for operation, site in sites.items())
+            if rule.is_bound or count:
+                used_rules.add(rule.location)
+                console.write(f"{source}: {rule}: {console.count_noun(count, 'operation')}")
     if not sources:
-        unused_rules = (rule for rule in rules if rule not in used_rules and rule.api != ("*",))
-        problems += [f"{rule.location}: no API is called {' or '.join(rule.api)}" for rule in unused_rules]
+        unused_rules = (rule for rule in rules if rule.location not in used_rules and rule.api != ("*",))
+        problems += [
+            f"{rule.location}: no registration, source or origin is {' or '.join(rule.api)}" for rule in unused_rules
+        ]
     # A glob with a typing error in a `deny` protects nothing, so it is an error here and not only a note.
     if problems:
         raise UsageError("; ".join(problems), hint="such a rule holds nothing back")
@@ -82,11 +90,13 @@ def _rules() -> tuple[str, tuple[PolicyRule, ...]]:
 
 def _api_names(rules: tuple[PolicyRule, ...]) -> list[str]:
     """Return the names of the registered APIs, and of the bundled ones that a rule names."""
+    from nlapi.tools.api_identity import matches_name
+
     # A rule for any API ("*") would load every bundled description as well, though nobody uses them.
     names = list(registry.read_registrations())
     specific_rules = [rule for rule in rules if rule.api != ("*",)]
     bundled_names = (
-        name for name in bundled.spec_names() if any(rule.applies_to_api((name,)) for rule in specific_rules)
+        name for name in bundled.spec_names() if any(matches_name(rule.api, name) for rule in specific_rules)
     )
     return [*names, *(name for name in bundled_names if name not in names)]
 

@@ -35,7 +35,7 @@ _ORIGINS = {
 
 def account(call: Call) -> Iterator[str]:
     """Yield a line with the source of each value, and a line with the words of the question that were not used."""
-    if call.account is None or call.tool.effect is Effect.READ:
+    if call.account is None or call.effect is Effect.READ:
         return
     if call.account.sources:
         yield "; ".join(_source(source) for source in call.account.sources)

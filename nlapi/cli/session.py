@@ -61,7 +61,7 @@ OFFER_BELOW = 0.2
 def _hint_to_resume(conversation: Conversation, log: Log | None) -> str:
     """Return a hint to resume; "" when no change of the last question was, or may have been, carried out."""
     # Asking the same question again would repeat these changes (docs/design/025-once.md); resuming compares with them.
-    changes = [step for step in _steps(conversation) if step.call.tool.effect is not Effect.READ]
+    changes = [step for step in _steps(conversation) if step.call.effect is not Effect.READ]
     unknown = sum(map(is_uncertain, changes))
     completed = sum(step.result is not None and step.result.ok and not is_uncertain(step) for step in changes)
     if not completed + unknown:
@@ -408,9 +408,9 @@ def open_log(is_enabled: bool, policy: Policy) -> AbstractContextManager[Log | N
 def _lacks_planned_change(rounds: Sequence[Round]) -> bool:
     """Return whether look-ups for a change succeeded and no change was planned: there is no such item, or several."""
     goals = [round.plan.goal for round in rounds if round.plan.goal is not None]
-    plans_change = any(goal.tool.effect is not Effect.READ for goal in goals)
+    plans_change = any(goal.effect is not Effect.READ for goal in goals)
     only_reads = all(
-        step.call.tool.effect is Effect.READ and step.outcome is Outcome.ANSWERED for r in rounds for step in r.steps
+        step.call.effect is Effect.READ and step.outcome is Outcome.ANSWERED for r in rounds for step in r.steps
     )
     failed = any(step.result is not None and not step.result.ok for r in rounds for step in r.steps)
     return plans_change and only_reads and not failed and rounds[-1].plan.confidence < ASK_BELOW

@@ -142,7 +142,7 @@ def open_target(
     if entry is not None:
         # The overlays of this command are the user's own, and no change of the description.
         check_pin(accepted, source, base_url=named)
-    name = name if entry is not None or is_bundled(source) else ""
+    name = name if entry is not None or bundled.is_bundled(source) else ""
     opened = open_credentials(spec, name, given=option_references, registered=registered.auth) if not no_auth else None
     target = Target(
         spec=spec,
@@ -222,11 +222,6 @@ def named_base_url(registered: Registration, base_url: str | None, env: str | No
 def environment_account(name: str, env: str) -> str:
     """Return the name that logins of an environment are stored under: they are for its servers alone."""
     return f"{name}/{env}"
-
-
-def is_bundled(source: str) -> bool:
-    """Return whether a source is the name of a description that ships with nlapi."""
-    return bundled.spec(source) is not None and not Path(source).is_file()
 
 
 def _gateway_tls() -> TlsFiles | None:

@@ -45,6 +45,13 @@ def server_url(operation: Operation, base_url: str | None = None) -> str:
     return url.rstrip("/")
 
 
+def site_of(operation: Operation, base_url: str | None = None) -> str:
+    """Return the origin that the requests of an operation go to, `http://host:port`; "" where there is no such one."""
+    with suppress(UsageError):
+        return parse_url(server_url(operation, base_url)).site
+    return ""
+
+
 def declares_server(spec: Spec) -> bool:
     """Return whether a description names a server itself; one with none, or only a path, runs where it came from."""
     host = spec.document.get("host")

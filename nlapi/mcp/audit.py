@@ -78,6 +78,7 @@ class CallRecord:
         mask = secret_mask(self.secrets)
         arguments = _without_secrets(prepared.written.arguments, prepared.call.tool)
         self.arguments = mask.value(FieldFilter(hidden=hidden.hidden).value(arguments))
+        self.effect = prepared.effect.value
         self.request = mask.text(f"{prepared.request.method} {prepared.request.url}")
 
     def line(self, time: datetime, event: str) -> bytes:

@@ -36,8 +36,8 @@ from nlapi.results.query_arguments import QUERY_TOOL
 from nlapi.tools.describe import summarize_operation
 from nlapi.tools.plan import ask as conversation
 from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
-from nlapi.tools.rules import Ruling, denial_message, field_filter, is_denied
-from nlapi.tools.run import Prepared, Target, authorize_call, perform, prepare
+from nlapi.tools.rules import Ruling, denial_message, is_denied
+from nlapi.tools.run import Prepared, Target, authorize_call, model_fields, perform, prepare
 from nlapi.tools.tool import Call, Tool
 
 # In seconds. Claude Code sends a progress token with each call; without one nothing is reported.
@@ -150,14 +150,18 @@ async def _call_operation(
         answer = await call_workflow(state, context, params, entry, arguments)
         record.outcome = CallOutcome.ANSWERED if isinstance(answer, types.CallToolResult) else CallOutcome.ASKED
         return answer if params.name == tool.name else _framed(answer)
-    target = state.target_for(context, tool.effect)
     call = Call(tool=tool, arguments={**registered_arguments(tool, state.settings), **arguments})
+    target = state.target_for(context, call.effect)
     record.secrets = (*state.secrets, *target.credentials.values(), *header_secrets(target.headers))
     policy = Policy(secrets=record.secrets)
     if refusal := policy.refusal(call):
         raise UsageError(f"{tool.operation.id} was not sent: {refusal}", hint="leave it out")
     prepared = prepare(call, target)
-    record.take_request(prepared, field_filter(target.field_rules, tool.operation))
+    if prepared.effect is not Effect.READ and (params.name == READ or state.settings.consent is Consent.NEVER):
+        # An argument makes a change of an operation that reads.
+        hint = f"the tool {CALL} calls it" if params.name == READ else "leave that argument out"
+        raise UsageError(f"{tool.operation.id} would {prepared.effect} something", hint=hint)
+    record.take_request(prepared, model_fields(tool.operation, target))
     if prepared.rule is not None and is_denied(prepared.rule):  # without the hint, which names a file of the server
         raise ConsentError(denial_message(tool.operation, prepared.rule), hint="do not try again")
     authorize_call(prepared, target)

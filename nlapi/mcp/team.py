@@ -21,9 +21,10 @@ from nlapi.mcp.team_settings import TeamApi, TeamRole, TeamSettings
 from nlapi.mcp.tool_listing import ToolCatalogue, build_catalogue
 from nlapi.openapi.selection import select_operations
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.tools.api_identity import ApiIdentity
 from nlapi.tools.index import MAX_LISTED_TOOLS
-from nlapi.tools.rules import PolicyRule, Ruling, deciding_rule, is_denied
-from nlapi.tools.run import Target
+from nlapi.tools.rules import PolicyRule, Ruling, bind_rules, is_denied
+from nlapi.tools.run import Target, rule_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,12 +140,12 @@ def _listed_apis(selected: Sequence[Sequence[Operation]]) -> set[int]:
 
 
 def _role_target(role: TeamRole, entry: OpenApi) -> Target:
-    names = (entry.api.name, entry.target.spec.title, entry.target.spec.source)
-    rules = tuple(rule for rule in role.rules if rule.applies_to_api(names))
+    identity = ApiIdentity(spec=entry.target.spec, names=(entry.api.name,))
+    rules = bind_rules(role.rules, identity)
     refused = tuple(effect for effect in Effect if effect not in role.effects)
     if refused:
         rules += (PolicyRule(verdict=Ruling.DENY, effect=refused, location=f"the role {role.name}"),)
-    fields = tuple(rule for rule in role.field_rules if rule.applies_to_api(names))
+    fields = bind_rules(role.field_rules, identity)
     return replace(entry.target, rules=(*entry.target.rules, *rules), field_rules=(*entry.target.field_rules, *fields))
 
 
@@ -153,9 +154,7 @@ def _role_operations(role: TeamRole, api: TeamApi, target: Target) -> tuple[Oper
     of_api = select_operations(target.spec, api.include, api.exclude).operations
     of_role = set(select_operations(target.spec, role.include, role.exclude).operations)
     return tuple(
-        operation
-        for operation in of_api
-        if operation in of_role and not is_denied(deciding_rule(target.rules, operation))
+        operation for operation in of_api if operation in of_role and not is_denied(rule_of(operation, target))
     )
 
 

@@ -140,7 +140,7 @@ def _needs_question(tree: WorkflowOutline, targets: Mapping[Spec, Target], conse
     """Return whether the user has to be asked: about changes that no rule allows, or by a rule that wants it."""
     if question_rule(tree, targets):
         return True
-    rules = {entry.path: rule_of(entry.operation, targets) for entry in tree.entries if entry.operation is not None}
+    rules = {entry.path: rule_of(entry, targets) for entry in tree.entries}
     allowed = {path for path, rule in rules.items() if rule is not None and rule.verdict is Ruling.ALLOW}
     return consent is Consent.ELICIT and any(entry.path not in allowed for entry in tree.changes)
 
@@ -222,7 +222,7 @@ async def _answer_within(proposed: tuple[CallProposed, ...]) -> ConsentReply:
 
 def _cancelled_text(execution: _Execution) -> str:
     """Return what a cancelled run has changed, or may have; "" for nothing."""
-    changes = [step for step in execution.steps if step.call.tool.effect is not Effect.READ]
+    changes = [step for step in execution.steps if step.call.effect is not Effect.READ]
     made = [step for step in changes if (step.result is not None and step.result.ok) or is_uncertain(step)]
     if not made:
         return ""

@@ -44,6 +44,12 @@ class Effect(StrEnum):
     DESTROY = "destroy"
 
 
+def gravest(effects: Iterable[Effect]) -> Effect:
+    """Return the gravest of some effects; READ for none."""
+    order = list(Effect)
+    return max(effects, key=order.index, default=Effect.READ)
+
+
 READ_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
 """The safe methods: RFC 9110 §9.2.1, and QUERY, which OpenAPI 3.2 adds."""
 

@@ -16,6 +16,7 @@ from nlapi.resources.answers import answer_schema, answer_schemas, json_media
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.nouns import QUERY_WORDS, Words, is_single, noun_of, path_noun, singular_noun
 from nlapi.resources.paths import FORMATS, Path, Place, Shape, segments, shape
+from nlapi.resources.words import word_set
 
 NAME_FILTERS = (
     *("name", "q", "query", "search", "title", "keyword", "filtername", "namecontains", "searchterm", "text", "term"),
@@ -30,9 +31,7 @@ CALLER_WORDS = frozenset("me my mine self myself current whoami viewer user prof
 """Segments and words of paths for the caller: /me/playlists, /user/repos, /users/current."""
 
 # Words in the names of schemas for the extent of an item: `File--Mini`, `full-repository`.
-_ENTITY_QUALIFIERS = frozenset(
-    "full mini simple minimal base basic short summary detail details info item list response dto model".split()
-)
+_ENTITY_QUALIFIERS = word_set("entity_qualifiers")
 
 
 _IDS = tuple((word,) for word in ("id", "uuid", "guid", "gid", "sid"))

@@ -13,50 +13,27 @@ from nlapi.resources.answers import answer_schemas
 from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.paging import PageRole, page_parameters
 from nlapi.resources.schemas import SchemaReader
+from nlapi.resources.words import word_set
 
 # Inputs of lists alone, whatever their type. `size` and `count` are left out: they may be fields of an item.
 _LIST_INPUTS = frozenset("limit sort sortby orderby sortorder pagination sorting paging maxrecords maxresults".split())
 
-_FILTER_WORDS = frozenset(
-    """
-    after before between columns condition conditions criteria criterion end enddate exclude expand facet facets
-    fields filter filters from ids include interval keyword keywords lookup matching max min predicate properties q
-    queries query range search select since start startdate term terms text until where
-    """.split()
-)
+_FILTER_WORDS = word_set("filter_words")
 _ID_WORDS = frozenset("id ids key keys arn token".split())
 # Inputs of work that is carried out, stored or delivered, or that must not be repeated by mistake.
-_WORK_INPUTS = frozenset(
-    """
-    callbackuri callbackurl clienttoken deliverymethod destinationuri gcsdestination gcsuri idempotencykey
-    notificationurl notifyurl outputconfig outputlocation outputs3uri outputuri recipients s3uri sendemail webhook
-    webhookurl xidempotencykey
-    """.split()
-)
+_WORK_INPUTS = word_set("work_inputs")
 
 _SECRETS = frozenset("password newpassword otp".split())
 # Inputs that may hold a write statement.
 _STATEMENTS = frozenset("sql statement statements script command commands mutation cypher sqltext".split())
 
-_TOKENS = frozenset(
-    """
-    accesstoken apitoken authenticationtoken authkey authtoken bearertoken idtoken jwt oauthtoken refreshtoken
-    securitytoken sessionid sessionkey sessiontoken token
-    """.split()
-)
+_TOKENS = word_set("tokens")
 _JOBS = frozenset("job jobid taskid operationid executionid batchid commandid asyncid exportid runid".split())
 # Fields that any answer may have, so that they say nothing of its content.
-_ENVELOPE = frozenset(
-    """
-    code description detail details error errors guid id message messages msg ok requestid result state status
-    statuscode success timestamp type uuid warnings
-    """.split()
-)
+_ENVELOPE = word_set("envelope")
 
 _SECONDARY_ARRAYS = frozenset(("errors", "warnings", "messages", "links"))
-_CREATION = frozenset(
-    "createdat createdon createtime creationtime creationdate datecreated created createdby createddate".split()
-)
+_CREATION = word_set("creation")
 _HANDLES = frozenset("id ids token uuid guid arn urn key handle".split())
 _WRITE_SCOPE_WORDS = frozenset("write create delete update modify edit".split())
 _FILES = re.compile(r"pdf|image|zip|octet|csv|audio|geo")

@@ -26,6 +26,8 @@ from nlapi.resources.effect_verbs import (
     parse_verb,
 )
 from nlapi.resources.naming import name_words, singular, split_words
+from nlapi.resources.paths import last_segment
+from nlapi.resources.words import word_set
 
 _MARKUP = re.compile(r"<[^>]{0,200}>|#{1,6}|\*{2,3}")
 _LINK = re.compile(r"\[([^\]]{0,200})\]\([^)]{0,400}\)")
@@ -62,12 +64,7 @@ _SKIPPED = frozenset("batch bulk quickly real-time an a the of multiple advanced
 # The heading before a summary: `USERS - Check the user`.
 _LABEL = re.compile(r"^[\w()&/ ]{1,30}(?:\s[-–]|:)\s+")
 
-_PROVIDED_NOUNS = frozenset(
-    """
-    count counts data description details info information list lists number overview results size statistics
-    status suggestions summary usage version
-    """.split()
-)
+_PROVIDED_NOUNS = word_set("provided_nouns")
 # Verbs that are evidence of a read where their object is one of the nouns above.
 _PROVIDING_VERBS = frozenset(("provides", "provide", "requests", "report", "reports"))
 
@@ -75,12 +72,7 @@ _PROVIDING_VERBS = frozenset(("provides", "provide", "requests", "report", "repo
 _NEUTRAL = frozenset(("accepts", "takes", "receives", "uses", "use", "using", "processes", "produces"))
 
 # Results that are generated for the answer and not stored.
-_GENERATED_NOUNS = frozenset(
-    """
-    caption description embedding embeddings estimate estimates forecast list prediction predictions score scores
-    suggestion suggestions transcript
-    """.split()
-)
+_GENERATED_NOUNS = word_set("generated_nouns")
 
 
 def split_sentences(text: str, limit: int) -> list[str]:
@@ -355,12 +347,12 @@ _WEIGHTS = {Action.RETRIEVE: 2.0, Action.COMPUTE: 1.5, Action.RISKY: 1.0, Action
 def collect_signs(operation: Operation) -> list[Sign]:
     """Return the signs in the id, the path, the summary and the description of an operation."""
     # An id that nlapi derived from the path is no second source beside the path.
-    name = name_clue(operation.id) if operation.id != derived_id("POST", operation.path) else None
+    name = name_clue(operation.id) if operation.id != derived_id(operation.method, operation.path) else None
     summary, description = split_sentences(operation.summary, 1), split_sentences(operation.description, 1)
     signs = [Sign(clue=name, source=SignSource.NAME)] if name is not None else []
     if summary:
         signs += [Sign(clue=clue, source=SignSource.SUMMARY) for clue in _sentence_clues(summary[0])]
-    segment = last_segment(operation)
+    segment = last_segment(operation.path)
     clue = name_clue(segment) if segment else None
     if clue is not None and not _is_noun(clue, segment, signs, operation):
         signs.append(Sign(clue=clue, source=SignSource.PATH))
@@ -419,13 +411,3 @@ def sign_sentences(signs: Sequence[Sign]) -> list[str]:
         subject = f"{', '.join(earlier)} and {last} say" if earlier else f"{last} says"
         reasons.append(f"its {subject} `{word}`")
     return reasons
-
-
-def last_segment(operation: Operation) -> str:
-    """Return the last literal segment of a path; of `/orders:search` and `/#X-Amz-Target=Shop.ListOrders` the verb."""
-    path, _, fragment = operation.path.partition("#")
-    # AWS descriptions have one URL path and tell operations apart in the fragment.
-    if fragment:
-        return re.split(r"[=./]", fragment)[-1]
-    literal = [part for part in re.split(r"[/:]", path.partition("?")[0]) if part and "{" not in part]
-    return re.sub(r"\.(json|xml)$", "", literal[-1]) if literal else ""

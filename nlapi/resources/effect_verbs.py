@@ -9,7 +9,11 @@ from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
 
+from nlapi.bundled import word_table
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import split_words
+from nlapi.resources.paths import last_segment
+from nlapi.resources.words import WORDS, word_set
 
 
 class Action(StrEnum):
@@ -30,117 +34,37 @@ class VerbForm(StrEnum):
     PAST = "past"
 
 
-# A missing verb costs the user a question. A verb of change among these makes a read of a change, which is then sent
-# unasked (docs/design/020-effects.md).
-_RETRIEVE = """
-    autocomplete browse count describe display download enumerate explore fetch filter find get inspect
-    introspect list lookup obtain paginate query read receive retrieve return search see show summarize view
-"""
-_COMPUTE = """
-    aggregate analyse analyze assess calculate categorize check classify compare compute decode detect determine
-    diff estimate evaluate explain extract forecast geocode humanize identify infer interpolate measure normalize
-    parse predict preview recognise recognize recommend solve spellcheck suggest summarise transcribe translate
-    validate
-"""
-_RISKY = """
-    annotate convert decrypt embed encode encrypt enrich execute export highlight locate match optimise optimize
-    perform quote rank render resolve run score simulate sync test tokenize transform verify
-"""
-_CHANGE = """
-    abandon abort accept acknowledge acquire activate add adjust advance allocate allow announce answer append
-    apply approve archive ask assign associate assume attach attest authenticate authorize backfill ban begin
-    bind block book broadcast build burn buy call cancel capture change charge checkout claim clear clone close
-    comment commit compile complete compose configure confirm connect consume copy crawl create deactivate
-    decline decrease decrement defer delay delete demote deny deploy deposit deprovision dequeue deregister
-    destroy detach dial disable disassociate disconnect dismiss dispatch downgrade drain drop duplicate edit
-    eject email emit empty enable enqueue enroll escalate evict exchange expand expire extend finalize finish
-    fire flag flush follow force fork forward fulfil fulfill generate grant hide hold impersonate import increase
-    increment index ingest init initialise initialize initiate inject insert install instantiate invalidate
-    invite invoke issue join kill label launch leave license like link lock log login logout lower make mark
-    merge migrate mint modify mount move mute nominate notify offer onboard open order override overwrite page
-    patch pause pay persist pin place play populate post prefetch preload prepare print process produce promote
-    propose protect provision prune publish purchase purge push put quarantine raise rate react reassign
-    rebalance reboot rebuild recalculate recall record recover recrawl recreate redeem redirect reduce refill
-    refresh refund regenerate register reindex reinstate reissue reject release reload remediate remind remove
-    rename renew reopen reorder replace reply report repost reprocess request requeue rerun reserve reset resize
-    respond restart restore resume retry revert revoke rollback rotate save scale schedule sell send set settle
-    share ship shorten shrink sign signin signup silence snooze split stage start stop store submit subscribe
-    suppress suspend swap switch synchronize tag terminate throttle toggle track trade train transfer transition
-    transmit trash trigger truncate unarchive unassign unban unblock undelete undo unenroll unfollow uninstall
-    unlike unlink unload unlock unmount unpin unregister unshare unsubscribe update upgrade upload upsert use
-    void vote wait wake warm wipe withdraw write
-"""
-# `searchReport`, `listOrder`: as the last word these name the object.
-_ALSO_NOUNS = """
-    allocate allow answer archive ask bind block book call change charge check checkout claim clone close comment
-    commit complete confirm copy count delay deposit display drop edit email empty exchange export extract filter
-    fire flag follow force fork grant hold import index invite issue join kill label launch leave license like
-    link list lock log lookup lower mark match merge move offer open order page patch pause pay pin place play
-    post preview print process protect purchase push put query quote raise rank rate react recall record refresh
-    refund register release reload reply report request reserve reset respond resume retry return rollback rotate
-    run scale schedule score search set share ship sign split stage start stop store subscribe swap switch sync
-    tag test track trade train transfer transition trigger update upgrade upload use view void vote wait warm
-    withdraw write
-"""
-_TITLES = """
-    archive block book change charge checkout comment deposit email exchange index label license link lock log
-    match offer order page play quote record refund report request scale schedule score share stage store tag
-    test track trade transfer vote
-"""
-# Verbs with meanings that change nothing: a search that uses an index, a result that extends another.
-_VAGUE = """
-    adjust allow attest begin build call compile complete compose configure connect consume convert decrease deny
-    expand expire extend finish hide increase lower make override prepare process produce propose raise recover
-    redirect reduce respond use warm write
-"""
-_IRREGULAR = dict(
-    pair.split("=")
-    for pair in """
-    begin=begun bind=bound build=built buy=bought find=found get=got hide=hidden hold=held leave=left make=made
-    overwrite=overwritten pay=paid put=put read=read reset=reset run=run see=seen sell=sold send=sent set=set
-    show=shown undo=undone withdraw=withdrawn write=written
-    """.split()
-)
+_IRREGULAR = word_table("resources", "irregular")
 
 ACTIONS: dict[str, Action] = {
     verb: action
-    for action, verbs in (
-        (Action.CHANGE, _CHANGE),
-        (Action.RISKY, _RISKY),
-        (Action.COMPUTE, _COMPUTE),
-        (Action.RETRIEVE, _RETRIEVE),
-    )
-    for verb in verbs.split()
+    for action in (Action.CHANGE, Action.RISKY, Action.COMPUTE, Action.RETRIEVE)
+    for verb in WORDS[action].split()
 }
 """A verb in its base form -> its effect."""
 
-VERB_NOUNS = frozenset(_ALSO_NOUNS.split())
+VERB_NOUNS = word_set("verb_nouns")
 """Verbs that are also nouns, or parts of names: only their position tells them apart."""
 
-RESOURCE_NOUNS = frozenset(_TITLES.split())
+RESOURCE_NOUNS = word_set("resource_nouns")
 """Verbs among VERB_NOUNS that name resources: `transfersGet` gets transfers, where `updateEstimate` updates."""
 
 STRICT_VERBS = frozenset(verb for verb, action in ACTIONS.items() if action is Action.CHANGE) - VERB_NOUNS
 """Verbs of a change at any position in a name."""
 
-VAGUE_VERBS = frozenset(_VAGUE.split())
+VAGUE_VERBS = word_set("vague")
 """Verbs that the text of a read may have: they are evidence of a change only as the operation's own verb."""
 
-COMPUTATION_NOUNS = frozenset(
-    """
-    analysis calculation calculations detection recognition classification validation estimation prediction translation
-    comparison recommendation simulation similarity sentiment extraction forecast
-    """.split()
-)
+COMPUTATION_NOUNS = word_set("computation_nouns")
 """Nouns of computations."""
 
-RESULT_NOUNS = COMPUTATION_NOUNS | frozenset(
-    """
-    search query lookup estimate inquiry enquiry autocomplete suggestions recommendations preview count summary
-    statistics stats metrics history availability eligibility status info details metadata
-    """.split()
-)
+RESULT_NOUNS = COMPUTATION_NOUNS | word_set("result_nouns")
 """Nouns of results that are only computed or looked up."""
+
+HANDING_OUT = word_set("handing_out")
+"""Verbs of a change that a GET may have all the same: it authorizes by a redirect, or generates a report."""
+
+_DESTROYING = word_set("destroying")
 
 RUN_VERBS = frozenset(("execute", "run", "perform"))
 """Verbs whose object decides: a query is run, and so is a job."""
@@ -218,9 +142,7 @@ class Clue:
 _HTTP_WORDS = frozenset(("post", "api", "v1", "v2", "v3", "http", "rest", "do", "bulk", "batch"))
 
 # Verbs at the end of names: `accountsGet`.
-_ENDING_VERBS = frozenset(
-    "get list search find fetch query lookup count validate verify test convert preview estimate calculate".split()
-)
+_ENDING_VERBS = word_set("ending_verbs")
 
 _RUN_TO_READ = frozenset("query queries search searches lookup analysis report reports read".split())
 # Verbs of reads in prose that name a change in a name: to return a payment, to display a text on a screen.
@@ -261,6 +183,24 @@ def name_clue(name: str) -> Clue | None:
     if strict:
         return Clue(action=Action.CHANGE, word=strict)
     return _head_clue(heads, words) or _ending_clue(words)
+
+
+def _is_change_name(name: str) -> bool:
+    """Return whether a name has a verb that a GET should not have: deletePad, auth.revoke."""
+    clue = name_clue(name)
+    return clue is not None and clue.action is Action.CHANGE and clue.word not in HANDING_OUT and is_strict(clue.word)
+
+
+def may_have_evidence(operation: Operation) -> bool:
+    """Return whether evidence may say another effect than the method: of a POST, and of a GET named like a change."""
+    if operation.method == "GET":
+        return any(map(_is_change_name, filter(None, (operation.id, last_segment(operation.path)))))
+    return operation.method == "POST"
+
+
+def effect_of_verb(base: str) -> Effect:
+    """Return the effect of a verb of change: DESTROY for one after which something is gone."""
+    return Effect.DESTROY if base in _DESTROYING else Effect.WRITE
 
 
 def _head_clue(heads: Sequence[str], words: Sequence[str]) -> Clue | None:

@@ -17,6 +17,7 @@ from nlapi.openapi.model import Schema, as_map
 from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.schemas import SchemaReader
 from nlapi.resources.whole_numbers import whole_number
+from nlapi.resources.words import word_set
 
 # The share of fields that the values of a map have in common when they are items of one kind. Consul's services, for
 # one, differ by optional fields.
@@ -49,23 +50,10 @@ TOTAL_NAMES = (
 """Usual names of the number of all items of a list, the surest first: `count` may be that of the page."""
 
 # Words in the names of fields about a list, as in the envelopes of tests/resources/envelopes.yaml.
-_PAGING_WORDS = frozenset(
-    """
-    after aggregations api ascending at batch before bookmark code constraints context continuation copyright count
-    cursor cursors date debug details direction done duration elapsed embedded error errors etag expand facets filter
-    filters finished first from found generated has header headers href hits incomplete info kind last lease left length
-    limit link links max message messages meta metadata more ms next nb num number object offset ok order origin page
-    pageable pagelen pages pagination paging per per_page prev previous processing query query_time renewable request
-    response result results returned scanned schema scroll search seconds self shards size skip sort start status
-    success summary time timed timestamp timing token took top total totals trace truncated type uri url version wait
-    warnings window xml xmlns
-    """.split()
-)
+_PAGING_WORDS = word_set("paging_words")
 
 # Names of arrays and objects beside the content, which are the content only where the noun says so.
-_SECONDARY_NAMES = frozenset(
-    "errors error errormessages detail warnings warning links link shards notices debug".split()
-)
+_SECONDARY_NAMES = word_set("secondary_names")
 
 # Those, and names of arrays that are the list of an answer only where no other array is.
 _LESS_LIKELY_NAMES = _SECONDARY_NAMES | frozenset(
@@ -76,12 +64,7 @@ _LESS_LIKELY_NAMES = _SECONDARY_NAMES | frozenset(
 _IDENTITY_NAMES = frozenset(("id", "uuid", "guid", "uid", "gid", "name", "fullname", "slug"))
 
 # Words in the names of fields that only the envelope of a list has.
-_ENVELOPE_WORDS = frozenset(
-    """
-    total totals count next previous prev cursor offset limit page pages paging pagination token more pageinfo pageable
-    etag kind took nextlink
-    """.split()
-)
+_ENVELOPE_WORDS = word_set("envelope_words")
 
 # Levels of objects that are searched; GraphQL's `data.repositories.edges` is the deepest common one.
 _MAX_DEPTH = 4

@@ -9,6 +9,7 @@ from typing import Any
 
 from nlapi.openapi.model import as_list
 from nlapi.resources.naming import name_key
+from nlapi.resources.words import word_set
 
 MAX_LENGTH = 300
 """Characters of a reason that are shown: longer ones are stack traces."""
@@ -29,10 +30,7 @@ _LIST_NAMES = (
 # Objects around an error: Google and Stripe have `error`, Apigee `fault`, Foursquare `meta`.
 _ERROR_OBJECTS = ("error", "fault", "meta")
 
-_DESCRIPTIVE_FIELDS = frozenset(
-    "status code type instance timestamp path kind apiversion metadata more_info moreinfo documentationurl requestid "
-    "statuscode".split()
-)
+_DESCRIPTIVE_FIELDS = word_set("descriptive_fields")
 # Reasons that are shown of several.
 _MAX_REASONS = 3
 

@@ -26,6 +26,7 @@ from nlapi.resources.nouns import (
     wider_nouns,
 )
 from nlapi.resources.paths import FORMATS, Path, Place, Shape, position, segments, shape
+from nlapi.resources.words import word_set
 
 LinkedSource = tuple[Operation, str, bool]
 """An operation, the field in its answer or in each entry, and whether it lists."""
@@ -35,14 +36,10 @@ _PLACES = ("path", "query", "header", "cookie")
 
 # Words in the paths of lists without most items of a kind. GitHub's starred repositories once were the source of an
 # owner in 16 of 20 skills (docs/design/021-resources.md).
-_PARTIAL_LIST_WORDS = frozenset(
-    "trash trashed archived deleted removed starred blocked hidden pending recent expired watch".split()
-)
+_PARTIAL_LIST_WORDS = word_set("partial_list_words")
 
 # Names of the parameter of a general search that selects the kind of items.
-_KIND_PARAMETERS = frozenset(
-    "type types kind kinds object objecttype entity entitytype resource resourcetype in".split()
-)
+_KIND_PARAMETERS = word_set("kind_parameters")
 
 # The share of fields that items of one kind have in common where their schemas have different names.
 _MIN_SHARED_FIELDS = 0.6

@@ -8,12 +8,11 @@ from enum import IntEnum
 from typing import Any, TypeGuard
 
 from nlapi.resources.naming import name_key, name_words, same_name, singular
+from nlapi.resources.words import word_set
 
 Item = Mapping[str, Any]
 
-FIELD_OBJECTS = frozenset(
-    "metadata labels annotations attributes fields properties spec status profile snippet sys".split()
-)
+FIELD_OBJECTS = word_set("field_objects")
 """Objects in an item with its identifying and describing fields: Kubernetes, Alertmanager, Jira, Airtable, HubSpot."""
 
 # Objects among FIELD_OBJECTS whose fields are of the item around them, even where one is called `name`.
@@ -27,9 +26,7 @@ _TEXT_FIELDS = (
 
 _NAME_FIELDS = frozenset(("name", "displayname", "fullname", "title", "label", "login", "username", "email", "key"))
 # Fields beside a name in an object that refers to an item and is none itself.
-_REFERENCE_FIELDS = frozenset(
-    "id uid uuid gid sid accountid self url uri href htmlurl type kind iconurl active primary".split()
-)
+_REFERENCE_FIELDS = word_set("reference_fields")
 
 # Contentful has a text in each language: {"title": {"en-US": "Hello"}}.
 _LOCALE = re.compile(r"[a-z]{2}(?:[-_][A-Za-z]{2,4})?")
@@ -61,9 +58,7 @@ _HANDLES = frozenset(("key", "number", "code", "sku"))
 _STATES = frozenset("status state phase health lifecycle stage condition conclusion".split())
 _FLAGS = frozenset("active enabled disabled archived draft".split())
 _KINDS = frozenset("type kind category severity priority level role objective driver engine plan tier".split())
-_OWNERS = frozenset(
-    "owner user author assignee creator customer account organization namespace image requester".split()
-)
+_OWNERS = word_set("owners")
 _UNITS = frozenset(("micros", "micro", "cents"))
 _AMOUNTS = frozenset("amount total price balance budget cost currency".split())
 # Words in the names of times, the first event before later changes.

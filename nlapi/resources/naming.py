@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from functools import lru_cache
 
+from nlapi.resources.words import word_set
+
 _ALPHANUMERIC = re.compile(r"[^\W_]+")
 # Parts of a camel-case name; `IDs` and `URLs` stay one part each.
 _PIECE = re.compile(r"[A-Z]{2,}s?(?![a-z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\dA-Z_]+|[A-Z]+|\d+|[^\W_]")
@@ -56,16 +58,7 @@ _VERBS: dict[Intent, str] = {
     Intent.DELETE: "delete remove cancel destroy drop erase revoke clear unsubscribe unshare discard purge",
 }
 
-STOPWORDS = frozenset(
-    """
-        a an the of in on at to for from by with and or as is are was were be been being am do does did have has had can
-        could would will shall should may might must i me my mine we us our you your he she it its they them
-        their this that these those there here please also then than so if about into over under up down out off
-        all any some just want need like would know let s d ll m re ve t not no yes hey hi hello thanks thank
-        kindly help give tell show what which who whose where when how many much more most get got getting find
-        using use via per each every both only very too now
-    """.split()
-)
+STOPWORDS = word_set("stopwords")
 """Words without meaning for the subject of a sentence."""
 
 

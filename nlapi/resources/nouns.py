@@ -26,10 +26,9 @@ from nlapi.resources.naming import (
 from nlapi.resources.paths import EXTENSION, FORMATS, position, segments
 from nlapi.resources.paths import Place as Place
 from nlapi.resources.schemas import SchemaReader, ref_of
+from nlapi.resources.words import word_set
 
-QUERY_WORDS = frozenset(
-    "search filter query find lookup list count all get paginate paginated paged info details detail batch bulk".split()
-)
+QUERY_WORDS = word_set("query_words")
 """Segments that name a way of reading a collection, and no resource: /flows/filter, /conversations.info."""
 
 VERSION = re.compile(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
@@ -61,18 +60,10 @@ _NAME_FIELDS = (
 _ALTERNATIVES = ("key", "slug", "code", "id", "uuid", "number", "name", "username")
 
 # Last words of the names of path parameters that say how or when to read, and identify nothing.
-_NON_ID_WORDS = frozenset(
-    """
-    path format version language lang locale type status state kind category filter scope field date year month day hour
-    page limit offset size count query q term text extension action mode side position depth width height latitude
-    longitude lat lng lon zoom radius from to start end x y z currency country logpath wildcard
-    """.split()
-)
+_NON_ID_WORDS = word_set("non_id_words")
 
 # Qualifiers of ids that another system issues.
-_FOREIGN_QUALIFIERS = frozenset(
-    "external foreign client remote legacy custom reference tracking request app idp third".split()
-)
+_FOREIGN_QUALIFIERS = word_set("foreign_qualifiers")
 
 _FIELD_OBJECT_NAMES = ("metadata", "attributes", "fields")
 _IDS_ALONE = tuple((word,) for word in sorted(ID_WORDS))

@@ -19,6 +19,7 @@ from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.paths import Place
 from nlapi.resources.schemas import SchemaReader, schema_types
 from nlapi.resources.whole_numbers import whole_number
+from nlapi.resources.words import word_set
 
 
 class PageRole(StrEnum):
@@ -30,18 +31,11 @@ class PageRole(StrEnum):
     CURSOR = "cursor"
 
 
-SIZE_NAMES = frozenset(
-    "limit pagesize perpage pagelimit size maxresults maxitems top take first count itemsperpage resultsperpage "
-    "pagelength pagelen numresults rows max maxresult resultsize batchsize perpagecount".split()
-)
+SIZE_NAMES = word_set("size_names")
 """Names of parameters with the length of a page, without case and separators."""
 OFFSET_NAMES = frozenset("offset skip pageoffset startindex start from startat firstresult startrecord".split())
 NUMBER_NAMES = frozenset("page pagenumber pageno pagenum currentpage pageindex pageid".split())
-CURSOR_NAMES = frozenset(
-    "cursor pagetoken nexttoken continuationtoken pagecursor nextcursor nextpagetoken marker token startingafter after "
-    "next continuation continue startcursor startafter exclusivestartkey scrollid bookmark nextpage pageafter sinceid "
-    "pageinfo offset".split()
-)
+CURSOR_NAMES = word_set("cursor_names")
 """Names of parameters with a cursor, without case and separators; those of numbers only where it is no number."""
 
 _CURSOR_ENDINGS = ("cursor", "pagetoken", "nexttoken", "continuationtoken")
@@ -51,9 +45,7 @@ _LAST_FLAGS = frozenset(("islast", "last", "islastpage", "lastpage", "done", "co
 # Names of numbers and sizes of pages that count also where the parameter takes a text.
 _TEXT_NAMES = frozenset("page pagenumber limit perpage pagesize maxresults maxitems".split())
 
-_AFTER_NAMES = frozenset(
-    "after cursor continuation continuationtoken endcursor continue marker scrollid offset".split()
-)
+_AFTER_NAMES = word_set("after_names")
 # Names of the number of all pages.
 _PAGE_COUNT_NAMES = frozenset("totalpages pagestotal pagecount pages numpages lastpage wptotalpages".split())
 # A link with `rel=next` in a Link header (RFC 8288 §3), also beside other relations.

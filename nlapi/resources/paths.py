@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import unquote
 
 FORMATS = frozenset("json jsonl ndjson xml csv html txt text rss atom jsonp yaml yml pdf".split())
 """Segments and endings of paths for the format of the answer: /containers/json, /tickets.json."""
@@ -47,6 +48,38 @@ def segments(template: str) -> Path:
     return tuple(result)
 
 
+@lru_cache(maxsize=16384)
+def wire_segments(path: str) -> tuple[str, ...]:
+    """Return the segments of a path or a template as the most lenient server reads them; a placeholder is `{}`.
+
+    Without a query, a fragment and matrix parameters, without dot segments and empty ones, decoded and in small letters
+    (RFC 3986 §6.2.2): two paths that differ may be one to a server, and paths of one form always are.
+    """
+    plain = re.sub(r"\{[^{}]*\}", "{}", path.partition("#")[0].partition("?")[0])
+    result: list[str] = []
+    for segment in re.split(r"[/\\]", unquote(plain)):
+        text = segment.partition(";")[0].casefold()
+        if text == "..":
+            del result[-1:]
+        elif text not in ("", "."):
+            result.append(text)
+    return tuple(result)
+
+
+def paths_overlap(first: tuple[str, ...], second: tuple[str, ...]) -> bool:
+    """Return whether a path may be of both templates, given as `wire_segments`: /{kind} and /orders."""
+    return len(first) == len(second) and all(map(_segments_overlap, first, second))
+
+
+def _segments_overlap(first: str, second: str) -> bool:
+    if first == second or "{}" in (first, second):
+        return True
+    if "{}" in first and "{}" in second:
+        return True  # {id}.json and v-{id}: some text may be of both
+    template, text = (first, second) if "{}" in first else (second, first)
+    return "{}" in template and re.fullmatch(re.escape(template).replace(r"\{\}", ".+"), text) is not None
+
+
 def position(path: Path, name: str) -> int:
     """Return the index of the placeholder of that name in a path; 0 where it has none."""
     return next((index for index, segment in enumerate(path) if segment.parameter == name), 0)
@@ -75,3 +108,14 @@ def common_prefix(paths: list[Path]) -> int:
             break
         length += 1
     return length
+
+
+@lru_cache(maxsize=16384)
+def last_segment(path: str) -> str:
+    """Return the last literal segment of a path; of `/orders:search` and `/#X-Amz-Target=Shop.ListOrders` the verb."""
+    path, _, fragment = path.partition("#")
+    # AWS descriptions have one URL path and tell operations apart in the fragment.
+    if fragment:
+        return re.split(r"[=./]", fragment)[-1]
+    literal = [part for part in re.split(r"[/:]", path.partition("?")[0]) if part and "{" not in part]
+    return re.sub(r"\.(json|xml)$", "", literal[-1]) if literal else ""

@@ -10,12 +10,19 @@ from nlapi.client.auth import alternatives
 from nlapi.client.limits import Limits
 from nlapi.client.message import Result
 from nlapi.client.safe_text import error_for_model
-from nlapi.errors import ArgumentError, ConsentError, MissingCredentialError, OutcomeUnknownError, SendError, UsageError
+from nlapi.errors import (
+    ArgumentError,
+    ConsentError,
+    DeniedError,
+    MissingCredentialError,
+    OutcomeUnknownError,
+    SendError,
+    UsageError,
+)
 from nlapi.json_text import parse_json
 from nlapi.openapi.spec import Operation
 from nlapi.results.contents import read_contents
 from nlapi.results.model_view import PLAIN_FORM, AnswerForm, model_view
-from nlapi.tools.rules import PolicyRule, deciding_rule, is_denied
 from nlapi.tools.run import Auth, Consent, registered_target, run
 from nlapi.tools.tool import Call, Tool
 
@@ -60,16 +67,14 @@ async def run_for_model(
     Errors that only the caller can correct are raised: UsageError, and CredentialError for one that cannot be used.
     """
     operation = call.tool.operation
-    rules: tuple[PolicyRule, ...] = ()
     try:
         target = registered_target(operation.spec, base_url=base_url, auth=auth)
-        rules = target.rules
         return await run(call, target, consent, limits=limits, for_model=True)
-    except ConsentError as error:
-        if is_denied(deciding_rule(rules, operation)):
-            return f"not sent: {error.message}"
+    except DeniedError as error:
+        return f"not sent: {error.message}"
+    except ConsentError:
         return (
-            f"not sent: {call.tool.name} would {call.tool.effect} something, and the user has not agreed to that. "
+            f"not sent: {call.tool.name} would {call.effect} something, and the user has not agreed to that. "
             "Nothing was changed. Do not call it again by yourself: tell the user what it would do, and that it is not "
             "done"
         )

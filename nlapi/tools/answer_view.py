@@ -163,7 +163,7 @@ def further_page(call: Call, result: Result, data: object = None) -> dict[str, o
     """Return the arguments of the next page for a model; {} when there is none, it is unknown, or they are too long."""
     import json
 
-    if call.tool.effect is not Effect.READ or not result.ok:
+    if call.effect is not Effect.READ or not result.ok:
         return {}
     following = next_arguments(call, result, data) or {}
     # A server that repeats the same cursor would have a model read one page for ever.

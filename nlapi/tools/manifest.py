@@ -250,8 +250,8 @@ def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
     form = _render_form(common, tool.input_schema, format)
     if format == "mcp":
         form["annotations"] = {
-            "readOnlyHint": tool.effect is Effect.READ,
-            "destructiveHint": tool.effect is Effect.DESTROY,
+            "readOnlyHint": tool.possible_effect is Effect.READ,
+            "destructiveHint": tool.possible_effect is Effect.DESTROY,
             "idempotentHint": tool.operation.method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE"),
             "openWorldHint": True,
         }

@@ -23,16 +23,16 @@ from nlapi.errors import ConsentError, NlapiError, UsageError
 from nlapi.local_files import remove_file, write_file
 from nlapi.openapi.hints import read_hints
 from nlapi.openapi.model import SecurityScheme, Server
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, gravest
 from nlapi.openapi.urls import parse_url
 from nlapi.registry import description_name, user_folder
+from nlapi.resources.effect_arguments import changing_arguments
+from nlapi.resources.paths import paths_overlap, wire_segments
 
 PINS_FOLDER = "pins"
 
 # Of the differences in an error; `nlapi api update` shows all.
 MAX_DIFFERENCES = 4
-
-_GRAVITY = {effect: gravity for gravity, effect in enumerate((Effect.READ, Effect.WRITE, Effect.DESTROY))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +41,9 @@ class Pin:
 
     `sha256` is that of its document, `sites` are those of all its servers, and `credential_sites` those that get
     credentials: the first is where calls go. `environments` maps the choices of `--env` to their sites, `schemes` maps
-    ids to where the credential goes, `effects` "METHOD /path" to the effect, and `names` the same to the operationId
-    and the name that the description gives its tool.
+    ids to where the credential goes, `effects` "METHOD /path" to the effect, `names` the same to the operationId and
+    the name that the description gives its tool, `wires` to the URL that it has on the wire, and `arguments` to those
+    of its arguments that make a change of a read.
     What an earlier version did not store is empty, and is not compared.
     """
 
@@ -53,6 +54,8 @@ class Pin:
     schemes: Mapping[str, str] = field(default_factory=dict)
     effects: Mapping[str, Effect] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    wires: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def pin_of(spec: Spec) -> Pin:
@@ -67,6 +70,8 @@ def pin_of(spec: Spec) -> Pin:
         schemes={id: scheme_text(scheme) for id, scheme in spec.security_schemes.items()},
         effects={_key(operation): operation.effect for operation in spec.operations},
         names={_key(operation): _name(operation) for operation in spec.operations},
+        wires={_key(operation): _wire(operation) for operation in spec.operations},
+        arguments={_key(operation): found for operation in spec.operations if (found := changing_arguments(operation))},
     )
 
 
@@ -97,15 +102,57 @@ def differences(pin: Pin, spec: Spec, *, with_sites: bool = True) -> list[str]:
     for operation in spec.operations:
         key, name = _key(operation), _name(operation)
         before, old_name = pin.effects.get(key), pin.names.get(key, name)
-        if before is None and operation.effect is not Effect.READ:
-            lines.append(f"a new change: {key} ({operation.effect})")
-        elif before is not None and _GRAVITY[operation.effect] < _GRAVITY[before]:
+        if before is None:
+            lines += _new_change(pin, operation, now.wires[key])
+        elif gravest((before, operation.effect)) is not operation.effect:
             lines.append(f"{key} was a {before}, and is called a {operation.effect}")
+        elif with_sites and before is Effect.READ and operation.method not in READ_METHODS:
+            lines += _moved_read(key, pin.wires.get(key, now.wires[key]), now.wires[key])
+        lessened = sorted({*pin.arguments.get(key, ())} - {*now.arguments.get(key, ())})
+        if lessened and operation.effect is Effect.READ:
+            lines.append(f"{lessened[0]} of {key} made a change of it, and is said to only read")
         # A script that says --yes to `getItem`, a rule of the policy about `deleteItem` and what an MCP client always
         # allows go by the name.
         if name != old_name and (operation.effect is not Effect.READ or name in known_names):
             lines.append(f"{key} was named {old_name!r}, and is named {name!r}")
-    return lines
+    return [*lines, *_hidden_changes(pin, now)]
+
+
+def _moved_read(key: str, wire: str, now: str) -> Iterator[str]:
+    """Yield where a read by POST goes now: at another path it is a POST that nobody accepted."""
+    if wire_segments(wire) != wire_segments(now):
+        yield f"{key} went to {wire}, and goes to {now}"
+
+
+def _new_change(pin: Pin, operation: Operation, wire: str) -> Iterator[str]:
+    """Yield why an operation that was not accepted may change something: by its method alone, whatever it says."""
+    key = _key(operation)
+    if operation.effect is not Effect.READ:
+        yield f"a new change: {operation.id} ({operation.effect}), which was not described when you accepted it ({key})"
+    elif operation.method not in READ_METHODS:
+        yield f"a new change: {operation.id}, which says that it only reads, and is none until you accept it ({key})"
+    else:
+        for other in _changes(pin, operation.method):
+            ours, theirs = (wire, pin.wires[other]) if other in pin.wires else (operation.path, other.partition(" ")[2])
+            if paths_overlap(wire_segments(ours), wire_segments(theirs)):
+                yield f"{key} is called a read, and may be {other}, which changes something"
+
+
+def _changes(pin: Pin, method: str) -> Iterator[str]:
+    """Yield the accepted operations of a method that change something, if only by an argument."""
+    changes = (key for key, effect in pin.effects.items() if effect is not Effect.READ or key in pin.arguments)
+    return (key for key in changes if key.partition(" ")[0] == method)
+
+
+def _hidden_changes(pin: Pin, now: Pin) -> Iterator[str]:
+    """Yield the changes that are described no longer, where a read reaches the same place: /{kind} for /orders."""
+    for key, effect in pin.effects.items():
+        if effect is Effect.READ or key in now.effects:
+            continue
+        for other, other_effect in now.effects.items():
+            same_method = other_effect is Effect.READ and other.partition(" ")[0] == key.partition(" ")[0]
+            if same_method and paths_overlap(*(wire_segments(each.partition(" ")[2]) for each in (key, other))):
+                yield f"{key} is described no longer, and {other}, which is called a read, may be it"
 
 
 def _site_differences(pin: Pin, now: Pin) -> Iterator[str]:
@@ -123,6 +170,13 @@ def _site_differences(pin: Pin, now: Pin) -> Iterator[str]:
 
 def _key(operation: Operation) -> str:
     return f"{operation.method} {operation.path}"
+
+
+def _wire(operation: Operation) -> str:
+    """Return the URL of an operation by the description's own servers; a path alone where it names none."""
+    with suppress(UsageError):
+        return expand_server_url(operation.servers[0]).rstrip("/") + operation.route
+    return operation.route
 
 
 def _name(operation: Operation) -> str:
@@ -166,7 +220,7 @@ def read_pin(name: str) -> Pin | None:
 
 def write_pin(name: str, spec: Spec) -> None:
     """Store the state of a description as accepted. What ships with nlapi changes only with nlapi, and has no pin."""
-    if not Path(spec.source).is_file() and bundled.spec(spec.source) is not None:
+    if bundled.is_bundled(spec.source):
         remove_pin(name)
         return
     file = _pin_file(name)

@@ -10,8 +10,9 @@ from itertools import chain
 from typing import Any, Protocol, TypeAlias
 
 from nlapi.client.message import Request, Result
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, gravest
 from nlapi.tools.answer_view import AnswerView
+from nlapi.tools.receivers import Receiver
 from nlapi.tools.tool import Call, Missing
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -47,16 +48,17 @@ class WorkflowProposal:
     """A workflow whose calls follow in several rounds, and which is agreed to as a whole before the first of them.
 
     `call` is the workflow as one call with its inputs: the effect of its tool is the gravest of its steps. `lines` show
-    its tree to a person, `call_ids` are the ids of its calls, of which `changes` change something, and `specs` are the
-    APIs that they go to. `fault` says why it cannot run at all. `reason` speaks against running it unasked. `record` is
-    what a transcript stores of it, so that it can be resumed; the `secrets` among its inputs are in no transcript.
+    its tree to a person, `call_ids` are the ids of its calls, of which `changes` change something, and `receivers` are
+    the APIs that they go to. `fault` says why it cannot run at all. `reason` speaks against running it unasked.
+    `record` is what a transcript stores of it, so that it can be resumed; the `secrets` among its inputs are in no
+    transcript.
     """
 
     call: Call
     lines: tuple[str, ...] = ()
     call_ids: frozenset[str] = frozenset()
     changes: int = 0
-    specs: frozenset[Spec] = frozenset()
+    receivers: frozenset[Receiver] = frozenset()
     fault: str = ""
     reason: str = ""
     record: Mapping[str, Any] = field(default_factory=dict)
@@ -113,8 +115,7 @@ class Plan:
         """The gravest effect of the calls and of the one that they prepare; READ for a plan without calls."""
         calls = (*self.calls, *(entry.call for entry in self.following))
         calls = (*calls, self.goal) if self.goal is not None else calls
-        effects = {call.tool.effect for call in calls}
-        return next((effect for effect in (Effect.DESTROY, Effect.WRITE) if effect in effects), Effect.READ)
+        return gravest(call.effect for call in calls)
 
 
 class Outcome(StrEnum):

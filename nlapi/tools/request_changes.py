@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from nlapi.client.message import Request
 from nlapi.errors import UsageError
-from nlapi.openapi.model import TOKEN, overrides_request
+from nlapi.openapi.model import TOKEN, as_map, overrides_request
+from nlapi.resources.effect_arguments import METHOD_PARAMETERS
 from nlapi.tools.tool import Tool
 
 # Headers that the connection is made of (RFC 9110 §7.2, RFC 9112 §6): another value would garble the request.
@@ -34,6 +37,14 @@ class RequestChanges:
             url = f"{url}{'&' if '?' in url else '?'}{pairs}"
         content = request.content if self.content is None else self.content
         return replace(request, url=url, headers=headers, content=content)
+
+    @property
+    def values(self) -> Mapping[str, object]:
+        """Return the values of a body that is given whole, as JSON or a form; {} where it is neither an object."""
+        content = self.content or b""
+        with suppress(ValueError):
+            return as_map(json.loads(content))
+        return dict(parse_qsl(content.decode("latin-1")))
 
     def relax(self, tool: Tool) -> Tool:
         """Return a tool without the arguments of its body where the body is given whole."""
@@ -76,7 +87,7 @@ def parse_headers(texts: Sequence[str], option: str = "-H") -> tuple[tuple[str, 
 
 def refuse_override(name: str) -> None:
     """Raise UsageError for the name of a header or parameter by which servers take another method or path."""
-    if name.lower() == "_method" or overrides_request(name):
+    if name.lower() in METHOD_PARAMETERS or overrides_request(name):
         raise UsageError(f"{name} would make another request of this one", hint="call that method or path itself")
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from fnmatch import fnmatchcase
-from pathlib import Path
+from typing import Any, TypeVar
 
 from nlapi.client.answer_fields import FieldFilter, check_field
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.registry import profiles_path, read_policy, read_registrations
+from nlapi.tools.api_identity import ApiIdentity, identify, matches_name, matches_origin
 
 HINT = "a rule has api, operation, effect (a glob, or a list of them) and verdict; the guide shows one, under Policy"
 FIELD_HINT = "such a rule has hide or show (names of fields, or JSONPaths), and api, operation, effect as others have"
@@ -33,68 +33,113 @@ class Ruling(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyRule:
-    """One rule of a policy.
+class ApiRule:
+    """What every rule says: the operations that it is about, of which APIs.
 
     `api`, `operation` and `effect` are globs, one of which has to match in any case of letters. `location` is the
-    position of the rule: its file and its number there, from 1.
+    position of the rule: its file and its number there, from 1. `is_bound`: the API at hand is one that `api` names, as
+    a registration or a source; a rule that is not bound is about the requests that go to an origin which `api` names.
     """
 
     # The fields have the names of the keys in the user's file; `__str__` reads them by these names.
-    verdict: Ruling
     api: tuple[str, ...] = ("*",)
     operation: tuple[str, ...] = ("*",)
     effect: tuple[str, ...] = ("*",)
     location: str = ""
+    is_bound: bool = False
 
-    def applies_to_api(self, names: Iterable[str]) -> bool:
-        """Return whether the rule applies to an API that has these names."""
-        return any(_matches(self.api, name) for name in names)
+    @property
+    def is_permissive(self) -> bool:
+        """Whether the rule lets something be sent; every other one holds something back."""
+        return False
 
-    def applies_to(self, operation: Operation) -> bool:
-        """Return whether the rule applies to an operation of an API that it applies to."""
-        return _matches(self.operation, operation.id) and _matches(self.effect, operation.effect)
+    def applies_to(self, operation: Operation, effect: Effect | None = None, site: str = "") -> bool:
+        """Return whether the rule applies to an operation of an API that it is about, or that is called at `site`.
 
-    def __str__(self) -> str:
+        `effect` is that of a call, where it is another than that of its operation.
+        """
+        is_about = self.is_bound or matches_origin(self.api, site)
+        return is_about and matches_name(self.operation, operation.id) and self._matches_effect(operation, effect)
+
+    def _matches_effect(self, operation: Operation, effect: Effect | None) -> bool:
+        # A rule that holds back an operation holds back every call of it, whatever an argument makes of it.
+        effects = {effect or operation.effect} if self.is_permissive else {effect or operation.effect, operation.effect}
+        return any(matches_name(self.effect, each) for each in effects)
+
+    @property
+    def limits(self) -> str:
+        """Return what the rule is about, in words for a person."""
         globs = ((name, getattr(self, name)) for name in GLOBS)
-        limits = [f"{name} {' or '.join(values)}" for name, values in globs if values != ("*",)]
-        return f"{self.verdict} {', '.join(limits) or 'everything'}"
+        return ", ".join(f"{name} {' or '.join(values)}" for name, values in globs if values != ("*",)) or "everything"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FieldRule:
+class PolicyRule(ApiRule):
+    """One rule of a policy, with its verdict."""
+
+    verdict: Ruling
+
+    @property
+    def is_permissive(self) -> bool:
+        return self.verdict is Ruling.ALLOW
+
+    def __str__(self) -> str:
+        return f"{self.verdict} {self.limits}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldRule(ApiRule):
     """Fields of answers that no model sees (`hide`), or that alone it sees (`show`), of some operations.
 
-    `api`, `operation` and `effect` are as those of a PolicyRule. A person who calls an operation sees the whole.
+    A person who calls an operation sees the whole.
     """
 
-    api: tuple[str, ...] = ("*",)
-    operation: tuple[str, ...] = ("*",)
-    effect: tuple[str, ...] = ("*",)
     hide: tuple[str, ...] = ()
     show: tuple[str, ...] = ()
-    location: str = ""
 
-    def applies_to_api(self, names: Iterable[str]) -> bool:
-        """Return whether the rule applies to an API that has these names."""
-        return any(_matches(self.api, name) for name in names)
-
-    def applies_to(self, operation: Operation) -> bool:
-        """Return whether the rule applies to an operation of an API that it applies to."""
-        return _matches(self.operation, operation.id) and _matches(self.effect, operation.effect)
+    def __str__(self) -> str:
+        return f"fields of {self.limits}"
 
 
-def field_filter(rules: Iterable[FieldRule], operation: Operation) -> FieldFilter:
+RuleT = TypeVar("RuleT", PolicyRule, FieldRule)
+
+
+def bind_rules(rules: Iterable[RuleT], identity: ApiIdentity) -> tuple[RuleT, ...]:
+    """Return the rules that are about an API, and those that may be about an origin that it sends to.
+
+    UsageError for a rule that called the API by its title, as earlier versions let it, and would no longer hold.
+    """
+    bound: list[RuleT] = []
+    for rule in rules:
+        if identity.is_named_by(rule.api, strictly=rule.is_permissive):
+            bound.append(replace(rule, is_bound=True))
+            continue
+        if glob := identity.titled_glob(rule.api, strictly=not rule.is_permissive):
+            raise UsageError(
+                f"{rule.location} ({rule}): {glob!r} is the title of {identity.source}, which its author chooses, "
+                "and rules no longer go by titles",
+                hint=f'write "{identity.suggestion}" in its place',
+            )
+        bound.append(rule)
+    return tuple(bound)
+
+
+def field_filter(rules: Iterable[FieldRule], operation: Operation, site: str = "") -> FieldFilter:
     """Return what of an operation's answers a model is shown: what any rule hides is hidden, whatever another shows."""
-    applicable = [rule for rule in rules if rule.applies_to(operation)]
+    applicable = [rule for rule in rules if rule.applies_to(operation, site=site)]
     hidden = tuple(dict.fromkeys(field for rule in applicable for field in rule.hide))
     return FieldFilter(hidden=hidden, shown=tuple(dict.fromkeys(field for rule in applicable for field in rule.show)))
 
 
-def deciding_rule(rules: Iterable[PolicyRule], operation: Operation) -> PolicyRule | None:
-    """Return the rule that decides on an operation: the most restrictive that applies, the first of equals."""
+def deciding_rule(
+    rules: Iterable[PolicyRule], operation: Operation, effect: Effect | None = None, site: str = ""
+) -> PolicyRule | None:
+    """Return the rule that decides on an operation: the most restrictive that applies, the first of equals.
+
+    `effect` is that of the call, and `site` the origin that its request goes to.
+    """
     order = list(Ruling)
-    applicable = (rule for rule in rules if rule.applies_to(operation))
+    applicable = (rule for rule in rules if rule.applies_to(operation, effect, site))
     return min(applicable, key=lambda rule: order.index(rule.verdict), default=None)
 
 
@@ -109,42 +154,33 @@ def denial_message(operation: Operation, rule: PolicyRule) -> str:
 
 
 def read_rules(spec: Spec, name: str = "") -> tuple[PolicyRule, ...]:
-    """Return the rules of the user's policy that apply to an API; `name` is the user's name for it.
+    """Return the rules of the user's policy that may decide on calls of an API; `name` is the user's name for it.
 
-    Its title, its source and each name that its source is registered under count as its names too. UsageError when the
-    policy cannot be read.
+    UsageError when the policy cannot be read, or has a rule that goes by the title of the API.
     """
     file, document = read_policy()
-    names = api_names(spec, name)
+    identity = identify(spec, name)
     rules = parse_rules(document, file) if document is not None else ()
-    return tuple(rule for rule in (*_profile_rules(names), *rules) if rule.applies_to_api(names))
+    return (*_profile_rules(identity), *bind_rules(rules, identity))
 
 
-def _profile_rules(names: Iterable[str]) -> Iterator[PolicyRule]:
+def _profile_rules(identity: ApiIdentity) -> Iterator[PolicyRule]:
     """Yield the rules that the profiles of an API have. UsageError for what is no rule."""
     registrations = read_registrations()
-    for name in names:
+    for name in (*identity.names, *identity.same_source):
         entry = registrations.get(name)
         if entry is not None and entry.rules:
             # They are about this API, whatever they say.
             stated = [{key: value for key, value in rule.items() if key != "api"} for rule in entry.rules]
-            yield from parse_rules({"rules": stated}, f"{profiles_path()}, {name}")
+            for rule in parse_rules({"rules": stated}, f"{profiles_path()}, {name}"):
+                if not rule.is_permissive or identity.is_accepted_as(name):
+                    yield replace(rule, is_bound=True)
 
 
 def read_field_rules(spec: Spec, name: str = "") -> tuple[FieldRule, ...]:
     """Return the rules of the user's policy on the answers of an API, as `read_rules` does."""
     file, document = read_policy()
-    if document is None:
-        return ()
-    names = api_names(spec, name)
-    return tuple(rule for rule in parse_field_rules(document, file) if rule.applies_to_api(names))
-
-
-def api_names(spec: Spec, name: str = "") -> tuple[str, ...]:
-    """Return the names by which a rule may call an API."""
-    sources = (spec.source, str(Path(spec.source).expanduser().resolve()))
-    registered = (registered_name for registered_name, entry in read_registrations().items() if entry.source in sources)
-    return tuple(dict.fromkeys(text for text in (name, spec.registered, *registered, spec.title, spec.source) if text))
+    return bind_rules(parse_field_rules(document, file), identify(spec, name)) if document is not None else ()
 
 
 def parse_rules(document: Mapping[str, object], file: str) -> tuple[PolicyRule, ...]:
@@ -173,10 +209,10 @@ def unmatched(rules: Iterable[PolicyRule], operations: Iterable[Operation]) -> I
     """Yield a sentence for each glob of a rule about one API that matches none of its operations."""
     ids = [operation.id for operation in operations]
     for rule in rules:
-        if rule.api == ("*",):
+        if rule.api == ("*",) or not rule.is_bound:
             continue
         for glob in rule.operation:
-            if not any(_matches((glob,), id) for id in ids):
+            if not any(matches_name((glob,), id) for id in ids):
                 similar = difflib.get_close_matches(glob, ids, n=3, cutoff=0.5)
                 yield f"{rule.location}: no operation is called {glob!r}" + (
                     f" (did you mean {', '.join(similar)}?)" if similar else ""
@@ -197,11 +233,11 @@ def _parse_rule(entry: object, location: str) -> PolicyRule:
     return PolicyRule(verdict=Ruling(verdict), location=location, **_parse_limits(entry, location))
 
 
-def _parse_limits(entry: Mapping[str, object], location: str) -> dict[str, tuple[str, ...]]:
+def _parse_limits(entry: Mapping[str, object], location: str) -> dict[str, Any]:
     """Return the globs that say what a rule is about."""
     globs = {name: _parse_globs(entry[name], f"{location}: {name}") for name in GLOBS if name in entry}
     for glob in globs.get("effect", ()):
-        if not any(_matches((glob,), effect) for effect in Effect):
+        if not any(matches_name((glob,), effect) for effect in Effect):
             raise UsageError(f"{location}: the effect {glob!r} is not known", hint=f"it is one of {', '.join(Effect)}")
     return globs
 
@@ -212,7 +248,9 @@ def _parse_field_rule(entry: object, location: str) -> FieldRule:
     for key in entry:
         if key not in (*GLOBS, "hide", "show"):
             raise UsageError(f"{location}: {key!r} is not known", hint=FIELD_HINT)
-    fields = {name: _parse_globs(entry[name], f"{location}: {name}") for name in ("hide", "show") if name in entry}
+    fields: dict[str, Any] = {
+        name: _parse_globs(entry[name], f"{location}: {name}") for name in ("hide", "show") if name in entry
+    }
     if not fields:
         raise UsageError(f"{location}: there is neither hide nor show", hint=FIELD_HINT)
     for field in (*fields.get("hide", ()), *fields.get("show", ())):
@@ -228,9 +266,3 @@ def _parse_globs(value: object, location: str) -> tuple[str, ...]:
     if not isinstance(values, list) or not values or not all(isinstance(text, str) and text for text in values):
         raise UsageError(f"{location} is not a text or a list of texts", hint='such as "delete*"')
     return tuple(values)
-
-
-def _matches(globs: Iterable[str], text: str) -> bool:
-    """Return whether one of some globs matches a text, in any case. Brackets are literal, as in ids and paths."""
-    # `fnmatch` reads brackets as a set of characters, and ids such as `files[0]` or paths with `{id}` are no such sets.
-    return any(fnmatchcase(text.casefold(), glob.casefold().replace("[", "[[]")) for glob in globs)

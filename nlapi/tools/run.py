@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nlapi import client_session
 from nlapi.accounts.credentials import open_credentials
+from nlapi.client.answer_fields import FieldFilter
 from nlapi.client.auth import (
     NO_CONTEXT,
     AuthorizedRequest,
@@ -22,10 +23,12 @@ from nlapi.client.curl import to_curl
 from nlapi.client.digest import digest, exact_digest
 from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Request, Result
-from nlapi.client.server import network_scope
-from nlapi.errors import ArgumentError, ConsentError, MissingCredentialError
-from nlapi.openapi.spec import READ_METHODS, Effect, Spec
+from nlapi.client.server import network_scope, site_of
+from nlapi.errors import ArgumentError, ConsentError, DeniedError, MissingCredentialError
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, gravest
+from nlapi.openapi.urls import parse_url
 from nlapi.registry import Registration, find_registration
+from nlapi.resources.effect_arguments import call_effect
 from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.arguments import check, with_defaults
 from nlapi.tools.idempotency import Intention, key_argument, new_key, provisional_key, single_intention
@@ -44,6 +47,7 @@ from nlapi.tools.rules import (
 )
 from nlapi.tools.setting_values import setting_arguments
 from nlapi.tools.tool import Call, Tool
+from nlapi.tools.wire_operation import operation_on_wire
 
 if TYPE_CHECKING:
     from nlapi.accounts.session import LoginSession
@@ -191,16 +195,42 @@ def prepare(
         variables=target.variables,
         preferred=target.account.preferred,
     )
-    rule = deciding_rule(target.rules, operation)
+    actual = operation_on_wire(operation, request, target.base_url)
+    effect = gravest((call.effect, _effect_of_request(call, changes), actual.effect))
+    rule = rule_of(operation, target, effect, request)
+    if actual is not operation and (other := rule_of(actual, target, effect, request)) is not None:
+        # A rule that holds back an operation is not gone around by the path of another one.
+        rule = other if not other.is_permissive and not is_denied(rule) else rule
     return Prepared(
         call=call,
         request=request,
-        effect=call.tool.effect,
+        effect=effect,
         curl=curl,
         written=written,
         rule=rule,
         settings=filled,
     )
+
+
+def _effect_of_request(call: Call, changes: RequestChanges) -> Effect:
+    """Return the effect that a call has by values that are no arguments: hidden defaults, and a body given whole."""
+    values = locate_arguments(call.tool, call.arguments)
+    if changes.content is not None:
+        values = {**values, ("body", ""): changes.values}
+    return call_effect(call.tool.operation, values)
+
+
+def rule_of(
+    operation: Operation, target: Target, effect: Effect | None = None, request: Request | None = None
+) -> PolicyRule | None:
+    """Return the rule of the user's policy that decides on a call, by the origin that its request goes to.
+
+    `effect` is that of the call. Without a request it is the operation's server that counts.
+    """
+    if not target.rules:
+        return None
+    site = site_of(operation, target.base_url) if request is None else parse_url(request.url).site
+    return deciding_rule(target.rules, operation, effect, site)
 
 
 def _build_request(call: Call, target: Target, key: Mapping[str, Any], changes: RequestChanges = NO_CHANGES) -> Request:
@@ -242,7 +272,7 @@ def authorize_call(prepared: Prepared, target: Target) -> AuthorizedRequest:
     """
     operation = prepared.call.tool.operation
     if prepared.rule is not None and is_denied(prepared.rule):
-        raise ConsentError(denial_message(operation, prepared.rule), hint=prepared.rule.location)
+        raise DeniedError(denial_message(operation, prepared.rule), hint=prepared.rule.location)
     authorized = AuthorizedRequest(request=prepared.request)
     if not target.no_auth:
         authorized = _authorize(prepared, target)
@@ -328,7 +358,14 @@ async def perform(
         renewed = await logins.with_new_tokens(target.credentials, authorized.schemes)
         if renewed is not None and is_repeatable:
             result = await exchange(authorize_call(prepared, replace(target, credentials=renewed)))
-    return field_filter(target.field_rules, operation).apply(result) if for_model else result
+    return model_fields(operation, target).apply(result) if for_model else result
+
+
+def model_fields(operation: Operation, target: Target) -> FieldFilter:
+    """Return what of an operation's answers a model is shown, as the user's policy says."""
+    if not target.field_rules:
+        return FieldFilter()
+    return field_filter(target.field_rules, operation, site_of(operation, target.base_url))
 
 
 def needs_receipt(prepared: Prepared, target: Target) -> bool:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.effect_arguments import call_effect, possible_effect
 from nlapi.resources.paths import Place as Place
 
 
@@ -120,7 +121,13 @@ class Tool:
 
     @property
     def effect(self) -> Effect:
+        """Return the effect of its operation; that of a call may be graver, by its arguments (`Call.effect`)."""
         return self.operation.effect
+
+    @property
+    def possible_effect(self) -> Effect:
+        """Return the gravest effect that a call may have, by the arguments that the operation describes."""
+        return possible_effect(self.operation)
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -154,6 +161,12 @@ class Call:
     @property
     def operation_id(self) -> str:
         return self.tool.operation.id
+
+    @property
+    def effect(self) -> Effect:
+        """Return the effect of the call: that of its operation, or a graver one that an argument has."""
+        values = {self.tool.places.get(name, ("body", name)): value for name, value in self.arguments.items()}
+        return call_effect(self.tool.operation, values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -376,7 +376,7 @@ def _name_input(answered: Answered, call: Call, argument: str, source: ValueSour
 def is_further_page(answered: Answered, first: Answered) -> bool:
     """Return whether a call reads a further page of the list that an earlier call began."""
     call, before = answered.step.call, first.step.call
-    if call.tool.operation is not before.tool.operation or call.tool.effect is not Effect.READ:
+    if call.tool.operation is not before.tool.operation or call.effect is not Effect.READ:
         return False
     pages = page_arguments(call.tool)
     changed = {

@@ -25,6 +25,7 @@ from nlapi.tools.plan import (
     Turn,
     WorkflowProposal,
 )
+from nlapi.tools.receivers import Receiver, receiver_of
 from nlapi.tools.run import Target
 from nlapi.tools.tool import Call
 from nlapi.workflows.engine import RunState, WorkflowRun, with_defaults
@@ -230,7 +231,7 @@ class WorkflowDelegate:
             lines=tuple(tree_lines(tree, width=TREE_WIDTH)),
             call_ids=tree.call_ids(run.id),
             changes=len(tree.changes),
-            specs=entry.specs,
+            receivers=self._receivers(tree),
             reason=_repetition_reason(entry, inputs, unstored, conversation) or question_rule(tree, self.targets),
             record=_record(entry, inputs, unstored),
             secrets=secret_texts(workflow, inputs),
@@ -251,6 +252,15 @@ class WorkflowDelegate:
             state = replace(state, origin=origin.raw)
         text = origin.text if origin is not None else ""
         return replace(plan, proposal=proposal, confidence=confidence, raw=state, text=text)
+
+    def _receivers(self, tree: WorkflowOutline) -> frozenset[Receiver]:
+        """Return the APIs that the calls of a workflow go to."""
+        operations = [entry.operation for entry in tree.entries if entry.operation is not None]
+        targets = {operation: self.targets.get(operation.spec) for operation in operations}
+        return frozenset(
+            receiver_of(operation, base_url=target.base_url if target is not None else None)
+            for operation, target in targets.items()
+        )
 
     def _folded(self, conversation: Conversation) -> Conversation:
         """Return the conversation as `base` knows it: each run that it called is one call with one answer."""

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from nlapi.issue import Issue, Level
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.spec import Operation, gravest
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.naming import name_key, name_words
 from nlapi.tools.address_changes import credential_differences, server_differences
@@ -22,7 +22,6 @@ from nlapi.workflows.value_schemas import ValueSchemas
 
 RULE = "breaking"
 
-_GRAVITY = (Effect.READ, Effect.WRITE, Effect.DESTROY)
 
 # The similarity of names from which one is likely the other renamed: `ad_set_id` and `adSetId`, `name` and `title` not.
 _MIN_LIKENESS = 0.7
@@ -83,7 +82,7 @@ class _DocumentComparison:
     def _step_issues(
         self, step: WorkflowStep, workflow: ArazzoWorkflow, old: Operation, new: Operation, where: str
     ) -> Iterator[Issue]:
-        if _GRAVITY.index(new.effect) > _GRAVITY.index(old.effect):
+        if new.effect is not old.effect and gravest((old.effect, new.effect)) is new.effect:
             hint = "read what it does now before you run the workflow"
             yield Issue.error(where, f"{new.id} is a {new.effect} now, where it was a {old.effect}", hint, RULE)
         for message in (*server_differences(old, new), *credential_differences(old, new)):

@@ -151,7 +151,7 @@ class WorkflowRun:
         reason, notes = self._unmet(frame, step, call.tool.operation)
         report = self._report(frame, step, call.id, reason, (*pending.notes, *notes))
         self.reports.append(report)
-        self._go_on(frame, step, report, is_repeatable=call.tool.effect is Effect.READ or _is_refusal(exchange.status))
+        self._go_on(frame, step, report, is_repeatable=call.effect is Effect.READ or _is_refusal(exchange.status))
         return report
 
     def give(self, value: Any) -> None:
@@ -230,7 +230,7 @@ class WorkflowRun:
         if first is None:
             return
         self.pending.append(first)
-        if operation.effect is not Effect.READ or step.id == self.until or _changes_flow(step, frame.workflow):
+        if first.call.effect is not Effect.READ or step.id == self.until or _changes_flow(step, frame.workflow):
             return
         names = {step.id}
         for following in frame.workflow.steps[frame.position + 1 :]:
@@ -247,6 +247,8 @@ class WorkflowRun:
             try:
                 bound = self._bound(target.operation, following, frame)
             except BindError:
+                return
+            if bound.call.effect is not Effect.READ:
                 return
             self.pending.append(bound)
             self.count += 1

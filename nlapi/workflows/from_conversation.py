@@ -107,7 +107,7 @@ class _Recorder:
                     yield self.by_step[id(step)]
 
     def _leave_out(self, step: Step, reason: str) -> None:
-        if step.call.tool.effect is not Effect.READ:
+        if step.call.effect is not Effect.READ:
             self.inputs.issues.append(
                 Issue(level=Level.INFO, where=step.call.operation_id, message=f"left out: {reason}")
             )

@@ -8,7 +8,8 @@ from typing import Any
 
 from nlapi.errors import ArgumentError, UsageError
 from nlapi.issue import Issue, Level
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec, gravest
+from nlapi.resources.effect_arguments import UNKNOWN, possible_effect
 from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.arguments import check
 from nlapi.workflows.bind import BindError, StepCall, bind
@@ -44,7 +45,12 @@ class OutlineEntry:
     @property
     def effect(self) -> Effect | None:
         """The effect of the call; None for a step that runs a workflow, or calls nothing."""
-        return self.operation.effect if self.operation is not None else None
+        if self.operation is None:
+            return None
+        if self.bound is None:
+            return possible_effect(self.operation)
+        pending = {name: UNKNOWN for name, _ in self.bound.pending}
+        return replace(self.bound.call, arguments={**self.bound.call.arguments, **pending}).effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +93,7 @@ class WorkflowOutline:
     @property
     def effect(self) -> Effect:
         """The gravest effect of its calls."""
-        effects = {entry.effect for entry in self.entries}
-        return next((effect for effect in (Effect.DESTROY, Effect.WRITE) if effect in effects), Effect.READ)
+        return gravest(entry.effect for entry in self.entries if entry.effect is not None)
 
     def call_ids(self, run_id: str = "") -> frozenset[str]:
         """Return the ids of all calls of a run, without numbers of further attempts."""

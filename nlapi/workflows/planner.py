@@ -85,7 +85,7 @@ class WorkflowPlanner:
         outputs = [report.outputs for report in self.run.reports[count:]]
         if self.unstored.mask.is_empty or MASK not in json.dumps(outputs, default=str):
             return True
-        if step.call.tool.effect is not Effect.READ:
+        if step.call.effect is not Effect.READ:
             raise UsageError(
                 f"the answer to {step.call.id} has a secret in it, which no transcript has: the run cannot go on"
             )
@@ -146,7 +146,7 @@ def _answered(round: Round) -> list[Step]:
             break
         # A character that the cut went through is dropped.
         if step.result.is_cut or body_size(step.result) >= MAX_BODY - 3:
-            if step.call.tool.effect is Effect.READ:
+            if step.call.effect is Effect.READ:
                 break
             raise UsageError(f"the answer to {step.call.id} was too long for the transcript: the run cannot go on")
         steps.append(step)

@@ -103,7 +103,7 @@ NEEDED = {"createCard": {"board": "b7", "title": "A"}, "deleteCard": {"card": "c
 """What the operations of the small description cannot be called without."""
 
 
-def prepared(made: Call, base_url: str = "http://127.0.0.1:9") -> Prepared:
+def prepared(made: Call, base_url: str | None = "http://127.0.0.1:9") -> Prepared:
     """A call ready to be sent, with a value for each argument that is required and not in it."""
     complete = replace(made, arguments={**NEEDED.get(made.operation_id, {}), **made.arguments})
     return prepare(complete, Target(spec=made.tool.operation.spec, base_url=base_url))

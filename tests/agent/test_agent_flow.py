@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from math import log2
 from pathlib import Path
 from random import Random
@@ -12,13 +13,14 @@ from typing import Any
 import pytest
 
 from nlapi.agent.flow import READ_BITS
-from nlapi.agent.policy import Policy, Verdict
-from nlapi.client.message import Result
+from nlapi.agent.policy import Policy, PolicyDecision, Verdict
+from nlapi.client.message import Request, Result
 from nlapi.openapi.spec import Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, ask
+from nlapi.tools.run import Target, prepare
 from nlapi.tools.tool import Call
-from tests.agent.kit import NEEDED, boards, judge
+from tests.agent.kit import NEEDED, boards, judge, prepared
 from tests.describe import body, parameter, spec
 
 SECRET = "hunter2-7f3a9c-correct-horse-battery-staple"
@@ -46,12 +48,19 @@ def after(question: str, *steps: Step) -> Conversation:
     return ask(question).with_round(Round(plan=Plan(calls=tuple(step.call for step in steps)), steps=steps))
 
 
-def asked_at(calls: list[Call], conversation: Conversation, *, together: bool = False) -> int:
+def asked_at(
+    calls: list[Call],
+    conversation: Conversation,
+    *,
+    together: bool = False,
+    base_url: str | None = "http://127.0.0.1:9",
+) -> int:
     """Return how many of the calls run before one asks, one after the other or all in one plan; all where none does."""
     steps: tuple[Step, ...] = ()
     for number, call in enumerate(calls):
         beside = tuple(calls[:number]) if together else ()
-        if judge(Policy(), call, conversation, during=steps, beside=beside).verdict is not Verdict.RUN:
+        ready = prepared(call, base_url)
+        if Policy().decide(ready, conversation, during=steps, beside=beside).verdict is not Verdict.RUN:
             return number
         if not together:
             steps = (*steps, answered(call, []))
@@ -222,6 +231,68 @@ def test_the_question_names_the_value_and_the_api_it_is_from(two: tuple[Spec, Sp
     reason = judge(Policy(), made(beta, "listCards", board="ada@example.org"), read).reason
     assert "'ada@example.org', from an answer of Alpha" in reason
     assert judge(Policy(across=True), made(beta, "listCards", board="ada@example.org"), read).verdict is Verdict.RUN
+
+
+# ---- one description, several origins --------------------------------------------------------------------------------
+
+HERE, THERE = "https://api.example", "https://collector.example"
+TRACK: dict[str, Any] = {"parameters": [parameter("text"), parameter("page", schema={"type": "integer"})]}
+READ = {"operationId": "listNotes", "responses": {"200": {"description": "notes"}}}
+SERVERS: dict[str, dict[str, Any]] = {
+    "of the operation": {"/track": {"get": {**TRACK, "operationId": "track", "servers": [{"url": THERE}]}}},
+    "of the path": {"/track": {"servers": [{"url": THERE}], "get": {**TRACK, "operationId": "track"}}},
+    "of a variable": {
+        "/track": {
+            "get": {
+                **TRACK,
+                "operationId": "track",
+                "servers": [{"url": "https://{host}", "variables": {"host": {"default": "collector.example"}}}],
+            }
+        }
+    },
+    "at another port": {"/track": {"get": {**TRACK, "operationId": "track", "servers": [{"url": f"{HERE}:8443"}]}}},
+    "without https": {"/track": {"get": {**TRACK, "operationId": "track", "servers": [{"url": "http://api.example"}]}}},
+}
+
+
+def decide(call: Call, conversation: Conversation, base_url: str | None = None, **policy: bool) -> PolicyDecision:
+    """Return the judgement on a call that goes to the description's own server."""
+    ready = prepare(call, Target(spec=call.tool.operation.spec, base_url=base_url))
+    return Policy(**policy).decide(ready, conversation)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_another_origin_of_one_description_is_another_api(name: str) -> None:
+    shop = spec({"/notes": {"get": READ}, **SERVERS[name]})
+    read = after("list the notes", answered(made(shop, "listNotes"), [{"note": SECRET}]))
+    decision = decide(made(shop, "track", text=SECRET), read)
+    assert decision.verdict is Verdict.ASK
+    assert f"from {HERE} to another origin of the same description" in decision.reason
+    letters = [made(shop, "track", page=ord(letter)) for letter in SECRET]
+    runs = [decide(call, read).verdict is Verdict.RUN for call in letters[:1]]
+    assert runs == [True]
+    assert 1 <= asked_at(letters, read, base_url=None) <= 8
+
+
+def test_a_change_at_another_origin_asks_even_under_yes() -> None:
+    post = {**body({"type": "object", "properties": {"text": {"type": "string"}}}), "operationId": "createNote"}
+    shop = spec({"/notes": {"get": READ, "post": post}, "/copy": {"post": {**post, "operationId": "createCopy"}}})
+    moved = spec({"/notes": {"get": READ}, "/copy": {"post": {**post, "servers": [{"url": THERE}]}}})
+    question = "create a note with the text milk"
+    for description, operation, crosses in ((shop, "createNote", False), (moved, "createNote", True)):
+        read = after(question, answered(made(description, "listNotes"), [{"note": "milk"}]))
+        reason = decide(made(description, operation, text="milk"), read, yes=True).reason
+        assert ("another origin of the same description" in reason) is crosses
+
+
+def test_a_base_url_of_the_user_makes_one_origin_of_all() -> None:
+    shop = spec({"/notes": {"get": READ}, **SERVERS["of the operation"]})
+    step = replace(
+        answered(made(shop, "listNotes"), [{"id": "n7"}]), request=Request(method="GET", url="http://127.0.0.1:9/notes")
+    )
+    read = after("list the notes", step)
+    assert decide(made(shop, "track", text="n7"), read, "http://127.0.0.1:9").verdict is Verdict.RUN
+    assert decide(made(shop, "track", text="n7"), read).verdict is Verdict.ASK
 
 
 # ---- the shared cases ------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -102,10 +103,10 @@ STOPS: dict[str, tuple[Edit, str]] = {
         "DELETE /items/{id} was a destroy, and is called a write"),
     "a new change": (
         lambda tree: tree["paths"].update({"/pay": {"post": {"operationId": "pay", "responses": {}}}}),
-        "a new change: POST /pay (write)"),
+        "a new change: pay (write), which was not described when you accepted it (POST /pay)"),
     "a new method": (
         lambda tree: tree["paths"]["/items/{id}"].update(put={"operationId": "put", "responses": {}}),
-        "a new change: PUT /items/{id} (write)"),
+        "a new change: put (write), which was not described when you accepted it (PUT /items/{id})"),
     "another credential": (
         lambda tree: tree["components"]["securitySchemes"].update(
             more={"type": "apiKey", "in": "query", "name": "k"}),
@@ -158,6 +159,142 @@ def test_what_is_added_or_lessened_stops_every_call_until_it_is_accepted(
     # A credential is not given then, or not for that place.
     if "credential" not in name and "path" not in name and "a read" not in name:
         assert run("call", "shop", "listItems").code == 0
+
+
+SPELLINGS = ("/items/", "/items#find", "/items?find", "/{kind}", "/Items", "/%69tems", "/items;v=1", "/elsewhere")
+
+
+@pytest.mark.parametrize("path", SPELLINGS)
+@pytest.mark.parametrize("statement", [{"x-nlapi-effect": "read"}, {"summary": "Search items"}])
+def test_a_post_that_was_not_accepted_is_a_change_whatever_it_says(
+    path: str, statement: Tree, shop: Callable[[Edit], None], api: Echo
+) -> None:
+    search: Tree = {"operationId": "searchItems", "responses": {"200": {"description": "ok"}}, **statement}
+    if "{kind}" in path:
+        search["parameters"] = [{"name": "kind", "in": "path", "required": True, "schema": {"const": "items"}}]
+    shop(lambda tree: tree["paths"].update({path: {"post": search}}))
+    stopped = run("call", "shop", "searchItems", *(["kind=items"] if "{kind}" in path else []))
+    assert stopped.code == 6
+    assert "a new change: searchItems" in stopped.complaint
+    assert run("call", "shop", "listItems").code == 6
+    assert api.received == []
+    assert run("api", "update", "shop").code == 0
+    assert run("call", "shop", "listItems").code == 0
+
+
+def search_at(tree: Tree, path: str, **more: Any) -> None:
+    names = [name for name in ("kind", "id") if f"{{{name}}}" in path]
+    tree["paths"][path] = {
+        "post": {
+            "operationId": "searchItems",
+            "x-nlapi-effect": "read",
+            "parameters": [
+                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
+            ],
+            "responses": {"200": {"description": "ok"}},
+            **more,
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda tree: tree["servers"][0].update(url=tree["servers"][0]["url"] + "/items"), "POST /search went to"),
+        (lambda tree: node(tree, "/search", "post").update(servers=[{"url": tree["servers"][0]["url"] + "/pay"}]),
+         "POST /search went to"),
+        (lambda tree: tree["paths"].update({"/SEARCH/": tree["paths"].pop("/search")}), "a new change: searchItems"),
+    ],
+)  # fmt: skip
+def test_an_accepted_read_by_post_stays_where_it_was(
+    edit: Edit, message: str, shop: Callable[[Edit], None], api: Echo
+) -> None:
+    shop(lambda tree: search_at(tree, "/search"))
+    assert run("api", "update", "shop").code == 0
+    assert run("call", "shop", "searchItems").code == 0
+    sent = len(api.received)
+
+    def change(tree: Tree) -> None:
+        search_at(tree, "/search")
+        edit(tree)
+
+    shop(change)
+    stopped = run("call", "shop", "searchItems")
+    assert stopped.code == 6
+    assert message in stopped.complaint
+    assert len(api.received) == sent
+
+
+@pytest.mark.parametrize("kind", ["items", "Items", "ITEMS", "items;x=1"])
+def test_a_read_whose_request_is_that_of_a_change_is_one(kind: str, shop: Callable[[Edit], None], api: Echo) -> None:
+    shop(lambda tree: search_at(tree, "/{kind}"))
+    assert run("api", "update", "shop").code == 0
+    assert run("call", "shop", "searchItems", "kind=books").code == 0
+    stopped = run("call", "shop", "searchItems", f"kind={kind}")
+    assert stopped.code == 6, stopped.err
+    assert "would write something" in stopped.complaint
+    assert len(api.received) == 1
+    # What a rule denies is not reached by another path either.
+    file = Path(os.environ["NLAPI_CONFIG_DIR"]) / "policy.toml"
+    file.write_text('[[rules]]\napi = "shop"\noperation = "postItems"\nverdict = "deny"\n')
+    assert run("call", "shop", "searchItems", f"kind={kind}", "--yes").code == 6
+    assert run("call", "shop", "searchItems", "kind=books").code == 0
+    assert len(api.received) == 2
+
+
+def test_a_change_that_is_described_no_longer_is_not_reached_by_a_read(shop: Callable[[Edit], None], api: Echo) -> None:
+    shop(lambda tree: search_at(tree, "/{kind}"))
+    assert run("api", "update", "shop").code == 0
+
+    def change(tree: Tree) -> None:
+        search_at(tree, "/{kind}")
+        tree["paths"]["/items"].pop("post")
+
+    shop(change)
+    stopped = run("call", "shop", "searchItems", "kind=items")
+    assert stopped.code == 6
+    assert "POST /items is described no longer" in stopped.complaint
+    assert api.received == []
+
+
+def test_an_argument_that_made_a_change_makes_one_until_the_user_accepts_another_text(
+    shop: Callable[[Edit], None], api: Echo
+) -> None:
+    def muted(text: str) -> Edit:
+        argument = {"name": "recheck", "in": "query", "description": text, "schema": {"type": "boolean"}}
+        return lambda tree: node(tree, "/items", "get").update(parameters=[argument])
+
+    shop(muted("Recheck all items"))
+    assert run("api", "update", "shop").code == 0
+    assert run("call", "shop", "listItems", "recheck=true").code == 6
+    shop(muted("Whether the answer includes results of the last recheck"))
+    stopped = run("call", "shop", "listItems", "recheck=true")
+    assert stopped.code == 6
+    assert "recheck of GET /items made a change of it, and is said to only read" in stopped.complaint
+    assert api.received == []
+
+
+def test_a_pin_of_an_earlier_version_is_read_and_held_to_the_same(shop: Callable[[Edit], None], api: Echo) -> None:
+    shop(lambda tree: search_at(tree, "/search"))
+    assert run("api", "update", "shop").code == 0
+    (file,) = (Path(os.environ["NLAPI_CONFIG_DIR"]) / "pins").iterdir()
+    pin = {key: value for key, value in json.loads(file.read_text()).items() if key not in ("wires", "arguments")}
+    file.write_text(json.dumps(pin))
+
+    def change(path: str) -> Edit:
+        def edit(tree: Tree) -> None:
+            search_at(tree, "/search")
+            tree["paths"]["/new"] = {"get": {"operationId": "new", "responses": {}}}
+            if path:
+                tree["paths"][path] = {"post": {"operationId": "more", "x-nlapi-effect": "read", "responses": {}}}
+
+        return edit
+
+    shop(change(""))
+    assert run("call", "shop", "searchItems").code == 0
+    shop(change("/items/"))
+    assert run("call", "shop", "searchItems").code == 6
+    assert len(api.received) == 1
 
 
 HARMLESS: dict[str, Edit] = {
@@ -297,7 +434,7 @@ def test_a_url_that_a_running_server_reads_again_is_held_to_what_is_served() -> 
         tree["paths"]["/more"] = {"get": {"operationId": "more", "responses": {"200": {"description": "ok"}}}}
         assert len(load_anew(url, None, None, served, None).operations) == 4
         tree["paths"]["/more"]["delete"] = {"operationId": "drop", "responses": {"200": {"description": "ok"}}}
-        with pytest.raises(ConsentError, match="a new change: DELETE /more"):
+        with pytest.raises(ConsentError, match=r"a new change: drop \(destroy\).*DELETE /more"):
             load_anew(url, None, None, served, None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def policy(home: Path, *rules: str) -> None:
 
 
 DELETE = ("delete the note n1", "--planner", "offline")
-DENY = 'api = "Notes"\noperation = "delete*"\nverdict = "deny"'
+DENY = 'api = "*/notes.json"\noperation = "delete*"\nverdict = "deny"'
 ASK = 'operation = "deleteNote"\nverdict = "ask"'
 ALLOW = 'operation = "deleteNote"\nverdict = "allow"'
 
@@ -37,7 +38,7 @@ def test_what_is_denied_is_never_sent(api: Echo, home: Path, yes: list[str]) -> 
     told = nlapi.answer(nlapi.tools(nlapi.load(source)), "deleteNote", {"note": "n1"}, yes=True)
     assert api.received == []
     assert (asked.code, called.code) == (6, 6)
-    assert "the user's policy says deny api Notes, operation delete*" in called.complaint
+    assert "the user's policy says deny api */notes.json, operation delete*" in called.complaint
     assert "policy.toml, rule 1" in called.complaint
     assert "the user's policy says deny" in asked.out
     assert told.startswith("not sent: deleteNote is never sent")
@@ -122,8 +123,67 @@ def test_a_registered_api_is_known_by_its_name_and_by_its_file(api: Echo, home: 
     assert api.received == []
 
 
+def test_a_description_that_takes_the_name_of_another_is_allowed_nothing(api: Echo, home: Path) -> None:
+    policy(home, 'api = "mine"\noperation = "delete*"\nverdict = "allow"')
+    source = notes(home, api.url)
+    assert run("api", "add", "mine", source).code == 0
+    assert run("call", "mine", "deleteNote", "note=n1").code == 0
+    api.received.clear()
+    for title in ("mine", "MINE", "Mine"):
+        other = home / f"{title}.other.json"
+        other.write_text(Path(source).read_text().replace('"Notes"', json.dumps(title)))
+        assert run("call", str(other), "deleteNote", "note=n1").code == 6
+        assert run("ask", *DELETE, "-a", str(other)).code == 6
+        assert nlapi.answer(nlapi.tools(nlapi.load(other)), "deleteNote", {"note": "n1"}).startswith("not sent")
+    assert run("api", "add", "theirs", str(home / "mine.other.json")).code == 0
+    assert run("call", "theirs", "deleteNote", "note=n1").code == 6
+    assert api.received == []
+
+
+@pytest.mark.parametrize("verdict", ["deny", "ask", "allow"])
+def test_a_rule_of_an_earlier_version_that_named_a_title_says_what_to_write(
+    verdict: str, api: Echo, home: Path
+) -> None:
+    policy(home, f'api = "Notes"\noperation = "delete*"\nverdict = "{verdict}"')
+    source = notes(home, api.url)
+    assert run("api", "add", "mine", source).code == 0
+    for name in ("mine", source):
+        for words in (("call", name, "listNotes"), ("ask", *DELETE, "-a", name, "--yes"), ("policy", "check", name)):
+            ran = run(*words)
+            assert ran.code == 2
+            assert "rule 1" in ran.complaint
+            assert 'write "mine" in its place' in ran.complaint
+    with pytest.raises(UsageError, match="rules no longer go by titles"):
+        nlapi.call(nlapi.load(source), "listNotes", {})
+    assert api.received == []
+
+
+def test_a_source_that_was_registered_and_has_changed_is_allowed_nothing(api: Echo, home: Path) -> None:
+    policy(home, 'api = "mine"\nverdict = "allow"')
+    source = notes(home, api.url)
+    assert run("api", "add", "mine", source).code == 0
+    assert run("call", source, "deleteNote", "note=n1").code == 0
+    text = Path(source).read_text()
+    Path(source).write_text(text.replace('"deleteNote"', '"removeNote"'))
+    assert run("call", source, "removeNote", "note=n1").code == 6
+    assert len(api.received) == 1
+
+
+def test_an_allow_for_an_origin_is_for_the_requests_that_go_there(api: Echo, home: Path) -> None:
+    policy(home, f'api = "{api.url}"\noperation = "delete*"\nverdict = "allow"')
+    with Echo() as other:
+        there = notes(home, other.url)
+        assert run("call", there, "deleteNote", "note=n1").code == 6
+        assert run("call", there, "deleteNote", "note=n1", "--base-url", api.url).code == 0
+        here = notes(home, api.url)
+        assert run("call", here, "deleteNote", "note=n1").code == 0
+        assert run("call", here, "deleteNote", "note=n1", "--base-url", other.url).code == 6
+        assert other.received == []
+    assert len(api.received) == 2
+
+
 def test_operations_that_are_not_there_are_named(api: Echo, home: Path) -> None:
-    policy(home, 'api = "Notes"\noperation = "deletNote"\nverdict = "deny"')
+    policy(home, 'api = "*/notes.json"\noperation = "deletNote"\nverdict = "deny"')
     ran = run("call", notes(home, api.url), "listNotes")
     assert ran.code == 0
     assert "rule 1: no operation is called 'deletNote' (did you mean deleteNote" in ran.err
@@ -163,17 +223,17 @@ def test_the_rules_are_listed_and_checked(api: Echo, home: Path) -> None:
     assert run("api", "add", "mine", source).code == 0
     checked = run("policy", "check")
     assert checked.code == 0
-    assert "mine: deny api Notes, operation delete*: 1 operation\n" in checked.out
+    assert "mine: deny api */notes.json, operation delete*: 1 operation\n" in checked.out
     assert "mine: ask effect write or destroy: 4 operations\n" in checked.out
     policy(home, 'api = "yours"\nverdict = "deny"')
-    assert "no API is called yours" in run("policy", "check").complaint
+    assert "no registration, source or origin is yours" in run("policy", "check").complaint
 
 
 def test_a_field_that_is_hidden_reaches_no_model_and_a_person(home: Path) -> None:
     with Echo(Reply(200, [{"id": "n1", "text": "buy milk", "author": {"email": "a@x.example"}}])) as api:
         source = notes(home, api.url)
         (home / "config").mkdir(exist_ok=True)
-        (home / "config" / "policy.toml").write_text('[[fields]]\napi = "Notes"\nhide = "*mail"\n')
+        (home / "config" / "policy.toml").write_text('[[fields]]\napi = "*/notes.json"\nhide = "*mail"\n')
         called = run("call", source, "listNotes")
         told = nlapi.answer(nlapi.tools(nlapi.load(source)), "listNotes", {}, yes=True)
     assert "a@x.example" in called.out

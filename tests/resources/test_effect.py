@@ -202,9 +202,25 @@ def test_no_other_method_is_a_read_by_evidence(tmp_path: Path, method: str) -> N
     assert evidence_of(operation).basis is Basis.METHOD
 
 
-def test_a_get_stays_a_read_whatever_it_says(tmp_path: Path) -> None:
-    (operation,) = loaded(tmp_path, {"/orders": {"get": post("deleteOrders", "Delete all orders")}}).operations
-    assert operation.effect is Effect.READ
+@pytest.mark.parametrize(
+    ("path", "node", "effect"),
+    [
+        ("/orders", post("deleteOrders", "Delete all orders"), Effect.DESTROY),
+        ("/auth.revoke", post("auth_revoke", "Revokes a token."), Effect.WRITE),
+        ("/toggle/{id}", post("", "", "Toggle the light."), Effect.WRITE),
+        ("/orders", {**post("deleteOrders", "Delete all orders"), "x-nlapi-effect": "read"}, Effect.DESTROY),
+        # Name or text alone say nothing sure of a GET.
+        ("/orders", post("deleteOrders", "List the orders that were deleted"), Effect.READ),
+        ("/orders", post("listOrders", "Delete all orders"), Effect.READ),
+        ("/authorize", post("authorize", "Authorize the user"), Effect.READ),
+        ("/reports", post("reports.generate", "Generate a report"), Effect.READ),
+    ],
+)
+def test_a_get_is_a_change_where_its_name_and_its_text_both_say_so(
+    tmp_path: Path, path: str, node: dict[str, Any], effect: Effect
+) -> None:
+    (operation,) = loaded(tmp_path, {path: {"get": node}}).operations
+    assert operation.effect is effect
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import permutations
 from typing import Any
 
@@ -9,8 +10,20 @@ import pytest
 
 import nlapi
 from nlapi.errors import UsageError
-from nlapi.openapi.spec import Spec
-from nlapi.tools.rules import PolicyRule, Ruling, deciding_rule, field_filter, parse_field_rules, parse_rules, unmatched
+from nlapi.openapi.document import read_document
+from nlapi.openapi.parse import parse_document
+from nlapi.openapi.spec import Effect, Spec
+from nlapi.tools.api_identity import ApiIdentity, identify
+from nlapi.tools.rules import (
+    PolicyRule,
+    Ruling,
+    bind_rules,
+    deciding_rule,
+    field_filter,
+    parse_field_rules,
+    parse_rules,
+    unmatched,
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +70,88 @@ def test_operation_and_effect_both_have_to_match(
     assert (decided(ads, operation, {"verdict": "deny", **entry}) == "deny") is matches
 
 
-def test_an_api_is_known_by_any_of_its_names() -> None:
-    (rule,) = rules({"verdict": "deny", "api": "shop*"})
-    assert rule.applies_to_api(("openapi.json", "Shop of ours"))
-    assert not rule.applies_to_api(("the shop",))
-    assert rules({"verdict": "deny"})[0].applies_to_api(("anything",))
+def shop(title: str = "Shop", source: str = "/home/me/shop.json", server: str = "https://api.shop.example/v1") -> Spec:
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": "1"},
+        "servers": [{"url": server}],
+        "paths": {"/orders": {"post": {"operationId": "createOrder", "responses": {}}}},
+    }
+    return parse_document(read_document(json.dumps(document).encode(), source))
+
+
+def is_bound(entry: dict[str, Any], spec: Spec, *names: str) -> bool:
+    (rule,) = bind_rules(rules({"verdict": "deny", **entry}), ApiIdentity(spec=spec, names=names))
+    return rule.is_bound
+
+
+def test_an_api_is_known_by_its_registration_and_by_its_source() -> None:
+    assert is_bound({"api": "sho*"}, shop(), "shop")
+    assert is_bound({"api": "/home/me/shop.json"}, shop())
+    assert is_bound({"api": "*/SHOP.json"}, shop())
+    assert is_bound({}, shop("anything"))
+    assert not is_bound({"api": "the shop"}, shop(), "shop")
+
+
+@pytest.mark.parametrize("verdict", ["deny", "ask", "allow"])
+def test_a_rule_that_goes_by_a_title_is_refused_and_says_what_to_write(verdict: str) -> None:
+    for identity, instead in (
+        (ApiIdentity(spec=shop("My Shop"), names=("mine",)), "mine"),
+        (ApiIdentity(spec=shop("My Shop"), same_source=("theirs",)), "theirs"),
+        (ApiIdentity(spec=shop("My Shop")), "https://api.shop.example"),
+    ):
+        for glob in ("My Shop", "my s*", ["other", "My Shop"]):
+            with pytest.raises(UsageError, match=r"policy.toml, rule 1 .* is the title of") as refused:
+                bind_rules(rules({"verdict": verdict, "api": glob}), identity)
+            assert f'write "{instead}"' in str(refused.value)
+
+
+def test_a_rule_on_fields_that_goes_by_a_title_is_refused() -> None:
+    entries = parse_field_rules({"fields": [{"api": "Shop", "hide": "email"}]}, "policy.toml")
+    with pytest.raises(UsageError, match=r"policy.toml, fields 1 .*'Shop' is the title of"):
+        bind_rules(entries, ApiIdentity(spec=shop()))
+
+
+@pytest.mark.parametrize(
+    ("glob", "site", "applies"),
+    [
+        ("https://api.shop.example", "https://api.shop.example", True),
+        ("https://API.shop.example:443/", "https://api.shop.example", True),
+        ("https://*.shop.example", "https://api.shop.example", True),
+        ("http://127.0.0.1:*", "http://127.0.0.1:8000", True),
+        ("https://api.shop.example", "http://api.shop.example", False),
+        ("https://api.shop.example", "https://api.shop.example.evil.example", False),
+        ("https://api.shop.example", "https://api.shop.example:8443", False),
+        ("*shop*", "https://api.shop.example", False),
+    ],
+)
+def test_an_origin_is_where_the_request_goes(glob: str, site: str, applies: bool) -> None:
+    spec = shop("other")
+    bound = bind_rules(rules({"verdict": "allow", "api": glob}), ApiIdentity(spec=spec))
+    assert (deciding_rule(bound, spec.operation("createOrder"), site=site) is not None) is applies
+
+
+@pytest.mark.parametrize(
+    ("glob", "source"),
+    [
+        ("shop.json", "shop.json"),
+        ("*shop*", "/tmp/their/shop.json"),
+        ("*shop*", "https://evil.example/shop.json"),
+        ("https://api.shop.example", "https://api.shop.example"),
+        ("https://api.shop.example/*", "/tmp/https:/api.shop.example/x"),
+    ],
+)
+def test_nothing_else_takes_up_what_a_rule_allows(glob: str, source: str) -> None:
+    spec = shop("other", source, "http://127.0.0.1:9")
+    bound = bind_rules(rules({"verdict": "allow", "api": glob}), ApiIdentity(spec=spec))
+    assert deciding_rule(bound, spec.operation("createOrder"), site="http://127.0.0.1:9") is None
+
+
+def test_what_holds_back_reads_holds_back_a_read_that_an_argument_makes_a_change(ads: Spec) -> None:
+    (deny,), (allow,) = (rules({"verdict": verdict, "effect": "read"}) for verdict in ("deny", "allow"))
+    listing = ads.operation("listCampaigns")
+    assert deny.applies_to(listing, Effect.WRITE)
+    assert not allow.applies_to(listing, Effect.WRITE)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +177,8 @@ def test_what_is_no_rule_is_named_with_its_place(document: dict[str, Any], says:
 
 
 def test_a_glob_that_matches_no_operation_is_named_with_the_nearest(ads: Spec) -> None:
-    found = rules({"verdict": "deny", "api": "ads", "operation": ["deleteCampain", "delete*"]}, {"verdict": "ask"})
+    entries = {"verdict": "deny", "api": "ads", "operation": ["deleteCampain", "delete*"]}, {"verdict": "ask"}
+    found = bind_rules(rules(*entries), identify(ads))
     (warning,) = unmatched(found, ads.operations)
     assert warning.startswith("policy.toml, rule 1: no operation is called 'deleteCampain'")
     assert "deleteCampaign" in warning

@@ -73,7 +73,7 @@ def answer_question(
         return AnswerView(text=reason)
     if step.result.items is not None and (text := _stream_answer(step.result)):
         return AnswerView(text=text)
-    if step.call.tool.effect is Effect.READ:
+    if step.call.effect is Effect.READ:
         return _read_answer(question, steps, applied, today or date.today())
     return _change_answer(step.call, step.result)
 
@@ -96,7 +96,7 @@ def _stream_answer(result: Result) -> str:
 def failure_reason(call: Call, result: Result) -> str:
     """Return the reason why a result has no answer (an error, or a web page in its place); "" for one that has."""
     if is_foreign_page(result, call.tool.operation) and (result.ok or result.status == 404):
-        unknown = "" if call.tool.effect is Effect.READ else "; whether it was done is not known"
+        unknown = "" if call.effect is Effect.READ else "; whether it was done is not known"
         return f"A web page came in place of an answer of the API ({result.status}){unknown}."
     return "" if result.ok else error_sentence(result)
 

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
-from importlib.resources import files
 
+from nlapi import bundled
 from nlapi.resources.naming import stem
 
 
 @cache
-def _document(stage: str) -> dict[str, str | dict[str, str]]:
-    return tomllib.loads((files("nlapi") / "planner" / stage / "words.toml").read_text(encoding="utf-8"))
-
-
-@cache
 def word_lists(stage: str) -> dict[str, str]:
-    """Return the word lists of a stage (language, slots, answering, operations, steps) by name, as texts of words.
-
-    Each is an entry `name = "word word ..."` of nlapi/planner/STAGE/words.toml, so that a word is added without
-    reading code.
-    """
-    return {name: value for name, value in _document(stage).items() if isinstance(value, str)}
+    """Return the word lists of a stage (language, slots, answering, operations, steps) by name, as texts of words."""
+    return bundled.word_lists(f"planner/{stage}")
 
 
 def words(stage: str, name: str) -> frozenset[str]:
@@ -36,9 +26,7 @@ def stems(stage: str, name: str) -> frozenset[str]:
 
 def table(stage: str, name: str) -> dict[str, str]:
     """Return the table `[name]` of a stage: texts by key, in the order of the file."""
-    value = _document(stage)[name]
-    assert isinstance(value, dict)
-    return value
+    return bundled.word_table(f"planner/{stage}", name)
 
 
 def by_phrase(stage: str, name: str) -> dict[str, str]:

@@ -231,7 +231,7 @@ def _items_listed(before: Conversation, last: Step) -> int:
 def _last_read(before: Conversation, *, listed: bool = False) -> Step | None:
     """Return the last read that was answered; with `listed`, the last that lists items."""
     for step in reversed(before.steps):
-        is_read = step.result is not None and step.result.ok and step.call.tool.effect is Effect.READ
+        is_read = step.result is not None and step.result.ok and step.call.effect is Effect.READ
         if is_read and (not listed or list_of_step(step) is not None):
             return step
     return None

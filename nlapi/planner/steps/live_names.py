@@ -48,7 +48,7 @@ def _changes_plain_word(call: Call) -> bool:
     """Return whether a call changes what a plain word names, which only the names that there are tell from a verb or
     another noun: stop shadowing [search].
     """
-    if call.tool.effect is Effect.READ or call.account is None:
+    if call.effect is Effect.READ or call.account is None:
         return False
     words = (source for source in call.account.sources if source.words.isalpha())
     return any(read_hints(argument_schema(call.tool, *source.argument.split("."))).names for source in words)

@@ -186,7 +186,7 @@ class _Lookup:
 
     @property
     def _reads(self) -> bool:
-        return self.goal.final_call.tool.effect is Effect.READ
+        return self.goal.final_call.effect is Effect.READ
 
     def _next_page(self, pages: int) -> Mapping[str, object] | None:
         """Return the arguments of the page after `pages`; None where there is none, {} where the API takes none."""

@@ -76,7 +76,7 @@ def next_page_plan(turn: Turn, today: date | None) -> Plan | None:
         return None
     pages = pages_of(turn.steps)
     is_last = len(pages) >= MAX_PAGES or (len(pages) > 1 and repeats_page(turn))
-    if step.call.tool.effect is not Effect.READ or is_last:
+    if step.call.effect is not Effect.READ or is_last:
         return None
     arguments = next_arguments(step.call, step.result)
     question, rounds = clauses_of(turn)[-1]
