@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import orjson
 
 from nlapi import bundled
@@ -153,6 +152,8 @@ def read_pin(name: str) -> Pin | None:
 
     ConsentError for one that cannot be read.
     """
+    import msgspec
+
     file = _pin_file(name)
     try:
         return msgspec.json.decode(file.read_bytes(), type=Pin)
@@ -169,6 +170,8 @@ def write_pin(name: str, spec: Spec) -> None:
     if not Path(spec.source).is_file() and bundled.spec(spec.source) is not None:
         remove_pin(name)
         return
+    import msgspec
+
     file = _pin_file(name)
     try:
         write_file(file, msgspec.json.format(msgspec.json.encode(pin_of(spec)), indent=1))
