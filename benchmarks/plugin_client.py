@@ -29,7 +29,7 @@ from benchmarks.conversations import Stage, configured, conversations, expect, f
 from benchmarks.descriptions import directory, github
 from benchmarks.receipts import on_receipts
 from nlapi.openapi.selection import select_operations
-from nlapi.plugin import Options, build
+from nlapi.plugin.build import Options, build
 from nlapi.plugin.file_checks import MAX_SESSION_TOKENS
 from nlapi.plugin.folder import write_folder
 from nlapi.sandbox import running

@@ -27,7 +27,7 @@ from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.selection import select_operations
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.plugin import Options, build
+from nlapi.plugin.build import Options, build
 from nlapi.resources.identity import name_of
 from nlapi.resources.semantics import OperationKind
 from nlapi.workflows.check import check

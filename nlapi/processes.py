@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import stat
-import struct
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
 
 _PROC = Path("/proc")
 _HAS_PROC = sys.platform == "linux"
@@ -59,6 +60,7 @@ def _from_proc(pid: int) -> ProcessInfo | None:
 
 
 def _from_ps(pid: int) -> ProcessInfo | None:
+    import subprocess
     from time import mktime, strptime
 
     command = ["ps", "-o", "ppid=,lstart=,comm=", "-p", str(pid)]
@@ -126,6 +128,9 @@ def peer_of(connection: socket.socket) -> int:
 
     Of a pair of sockets, it is the process that has made the pair.
     """
+    import socket
+    import struct
+
     with suppress(OSError, AttributeError, struct.error):
         if sys.platform == "darwin":
             return int(struct.unpack("i", connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID, 4))[0])
@@ -139,6 +144,8 @@ def is_channel_from(descriptor: int, pid: int) -> bool:
 
     It has made the pair of sockets, or has the other end of a pipe without a name.
     """
+    import socket
+
     try:
         mode = os.fstat(descriptor).st_mode
     except OSError:

@@ -8,6 +8,7 @@ from typing import Any
 
 import nlapi
 from benchmarks.audit import Audit, audit
+from benchmarks.speed import STARTS, Measured, figures, page
 from nlapi.tools.tool import Tool
 from tests.describe import body, parameter, spec, text
 
@@ -65,3 +66,12 @@ def test_what_the_api_would_refuse_is_named() -> None:
     assert broken(input_schema={"type": "object", "properties": {"n": {"$ref": "#/$defs/N"}}}) == [
         "post_x_p: $ref '#/$defs/N' leads nowhere"
     ]
+
+
+def test_a_cost_over_its_limit_in_proportion_to_the_yardstick_is_too_high() -> None:
+    start = STARTS[0]
+    within = Measured(workload=start, cpu=0.010 * start.limit, peak=20, yardstick=0.010)
+    over = replace(within, cpu=0.011 * start.limit)
+    assert [figure.kept for figure in figures([within])] == [True, True, True]
+    assert [figure.kept for figure in figures([over])] == [False, True, True]
+    assert f"| {start.name} | 0.200 | 20.0 | 20.0 | 20 |" in page([within], [])

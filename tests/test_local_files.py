@@ -116,7 +116,7 @@ BUILD = """
 import sys
 from pathlib import Path
 from nlapi.plugin.folder import write_folder
-from nlapi.plugin import Options, build
+from nlapi.plugin.build import Options, build
 import nlapi
 spec = nlapi.load("ads")
 size = int(sys.argv[2])

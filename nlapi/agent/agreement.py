@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from nlapi.agent.current_state import contents_read, count_line, evidence_of, state_read
 from nlapi.agent.events import NOT_RUN, CallProposed, ConsentReply, FieldChange, field_changes
 from nlapi.agent.policy import PolicyDecision, Verdict
 from nlapi.agent.repetition import (
@@ -16,8 +15,6 @@ from nlapi.agent.repetition import (
     without_invented_key,
 )
 from nlapi.agent.sending import CallTerms, failed_step
-from nlapi.changes.checks import reasons_against
-from nlapi.changes.tracing import trace_call
 from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line
 from nlapi.errors import ArgumentError, ConsentError
@@ -82,7 +79,7 @@ class Agreement:
         calls = [
             call
             if call.account is not None or call.effect is Effect.READ or self.terms.policy.spelled_out
-            else replace(call, account=trace_call(call, self.conversation, tuple(self.steps)))
+            else replace(call, account=self._account_of(call))
             for call in (with_user_files(call, self.conversation.known_values) for call in self.calls)
         ]
         # "Delete a and b" is two calls, and each leaves the words of the other out.
@@ -131,13 +128,18 @@ class Agreement:
         policy = replace(self.terms.policy, agreed=self.terms.policy.agreed | self.terms.agreed)
         policy = replace(policy, yes=True) if is_allowed else policy
         uncertain = None if self.terms.dry_run else uncertain_step(prepared, (*self.conversation.steps, *self.steps))
+        evidence = ""
+        if uncertain is not None:
+            from nlapi.agent.current_state import evidence_of
+
+            evidence = await evidence_of(uncertain, self._read_once)
         decision = policy.decide(
             prepared,
             self.conversation,
             confidence=self.plan.confidence,
             during=tuple(self.steps),
             beside=tuple(item.call for item in earlier if isinstance(item, Prepared)),
-            evidence=await evidence_of(uncertain, self._read_once) if uncertain is not None else "",
+            evidence=evidence,
         )
         if decision.verdict is Verdict.NEVER:
             return decision
@@ -158,6 +160,8 @@ class Agreement:
         # Under `--yes` nothing is read beforehand: no one would see it (docs/design/024-consent-to-a-plan.md).
         if not needs_question or draft.changes or draft.prepared.effect is Effect.READ:
             return draft
+        from nlapi.agent.current_state import contents_read, count_line, state_read
+
         listing = contents_read(draft.prepared.call)
         if listing is not None and not draft.note:
             result = await self._read_once(listing)
@@ -266,6 +270,8 @@ class Agreement:
             return "a value will come from an answer of an API, and nobody said it"
         if not entry.pending and (reason := self._repetition(entry.call)):
             return reason
+        from nlapi.changes.checks import reasons_against
+
         account = self._later_account(entry)
         used_words = frozenset().union(*(_quoted_words(item.call.account) for item in self.items))
         call = _without_used_words(replace(entry.call, account=account), used_words)
@@ -281,7 +287,12 @@ class Agreement:
         return repetition_reason(prepared, (*self.conversation.steps, *self.steps))
 
     def _later_account(self, entry: FollowingCall) -> Account:
-        return trace_call(entry.call, self.conversation, tuple(self.steps))
+        return self._account_of(entry.call)
+
+    def _account_of(self, call: Call) -> Account:
+        from nlapi.changes.tracing import trace_call
+
+        return trace_call(call, self.conversation, tuple(self.steps))
 
     def _later_proposal(self, entry: FollowingCall) -> CallProposed:
         return CallProposed(

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from nlapi.agent.caps import NO_CAPS, Caps
 from nlapi.agent.models import CLAUDE_VERSIONS, MODELS, ModelPrices
-from nlapi.agent.sdk_profiles import has_profile
 from nlapi.client.auth import secret_parts
 from nlapi.client.masking import redact
 from nlapi.client.safe_text import single_line
@@ -176,6 +175,8 @@ def find_endpoint(
             key=environment.get("OPENAI_API_KEY", "").strip(),
             variable="OPENAI_API_KEY",
         )
+    from nlapi.agent.sdk_profiles import has_profile
+
     key, token = (environment.get(f"ANTHROPIC_{kind}", "").strip() for kind in ("API_KEY", "AUTH_TOKEN"))
     return ModelEndpoint(
         name=name,

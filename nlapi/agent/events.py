@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nlapi.client.message import Framing, Request, Result
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import extract_item
-from nlapi.routing.model import Context, Decision
-from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, WorkflowProposal
 from nlapi.tools.run import locate_arguments
 from nlapi.tools.tool import Call, Missing
+
+if TYPE_CHECKING:
+    from nlapi.routing.model import Context, Decision
+    from nlapi.tools.answer_view import AnswerView
 
 # Beginning of the message of a Step whose call was not tried because something before it failed. It stands in
 # transcripts, and `change_outcome` and the log recognise such steps by it.

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from nlapi.agent.read_bits import OwnValues, ReadPricing, UserTexts
 from nlapi.changes.sentences import shorten
-from nlapi.changes.tracing import trace_call
 from nlapi.client.safe_text import single_line
 from nlapi.openapi.spec import Effect
 from nlapi.resources.naming import name_words
@@ -116,6 +115,8 @@ class _SentValues:
     def _sources(self) -> tuple[ValueSource, ...]:
         account = self.call.account
         if account is None or (account.traced and not account.sources):
+            from nlapi.changes.tracing import trace_call
+
             account = trace_call(replace(self.call, account=None), self.conversation, self.during)
         return account.sources
 

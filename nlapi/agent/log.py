@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nlapi.agent.events import (
     CallProposed,
@@ -29,7 +30,6 @@ from nlapi.agent.events import (
     TurnAnswered,
     WorkflowProposed,
 )
-from nlapi.agent.transcripts import Record
 from nlapi.client.auth import secret_parts
 from nlapi.client.digest import digest
 from nlapi.client.masking import redact
@@ -40,6 +40,9 @@ from nlapi.local_files import append_lines
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import FollowingCall, Plan, Step
 from nlapi.tools.tool import Account, Call, Missing, sources_to_json
+
+if TYPE_CHECKING:
+    from nlapi.agent.transcripts import Record
 
 # Bytes of a body that are stored; `cut` has the true size of a longer one. The digest of the whole is stored beside it,
 # so that a body that was cut can still be compared.

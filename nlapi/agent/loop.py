@@ -31,10 +31,8 @@ from nlapi.agent.events import (
 )
 from nlapi.agent.messages import model_state
 from nlapi.agent.policy import Policy
-from nlapi.agent.proposals import ProposalSettlement
 from nlapi.agent.sending import CallTerms, Targets, failed_step, send_all
 from nlapi.client.limits import Limits
-from nlapi.client.send import open_client
 from nlapi.errors import ConsentError, NlapiError, PlannerError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, StoredState
@@ -225,8 +223,7 @@ async def converse(
     UsageError for faults that only the user can correct, such as a credential or a base URL. Before it ends in an
     error, or is cancelled, it yields the step of every call that was proposed.
     """
-    opened: AbstractAsyncContextManager[HttpClient | None] = nullcontext() if dry_run else open_client()
-    async with opened as client:
+    async with _client_of(dry_run=dry_run) as client:
         terms = CallTerms(
             targets=targets,
             policy=policy,
@@ -240,6 +237,15 @@ async def converse(
         async with aclosing(_rounds(planner, conversation, terms, max_rounds, TurnMeter(caps))) as events:
             async for event in events:
                 yield event
+
+
+def _client_of(*, dry_run: bool) -> AbstractAsyncContextManager[HttpClient | None]:
+    """Return the connections of a turn; None in a dry run, which loads nothing that sends."""
+    if dry_run:
+        return nullcontext()
+    from nlapi.client.send import open_client
+
+    return open_client()
 
 
 async def _rounds(
@@ -268,6 +274,8 @@ async def _rounds(
             return
         steps: list[Step] = []
         if plan.proposal is not None:
+            from nlapi.agent.proposals import ProposalSettlement
+
             settlement = ProposalSettlement(plan=plan, proposal=plan.proposal, conversation=conversation, terms=terms)
             async with aclosing(settlement.events()) as proposed:
                 async for event in proposed:

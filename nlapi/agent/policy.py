@@ -10,8 +10,6 @@ from enum import StrEnum
 from nlapi.agent.flow import flow_reason
 from nlapi.agent.repetition import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
 from nlapi.agent.repetition import may_be_carried_out, repetition_reason, same_values_reason, uncertain_step
-from nlapi.changes.checks import reasons_against
-from nlapi.changes.tracing import trace_call
 from nlapi.client.auth import secret_parts
 from nlapi.client.masking import secret_mask
 from nlapi.client.safe_text import single_line
@@ -105,6 +103,10 @@ class Policy:
         if is_read:
             reason = _join_reasons(confidence_reason if self.interactive else "", crossing)
             return PolicyDecision(verdict=Verdict.ASK, reason=reason) if reason else PolicyDecision(verdict=Verdict.RUN)
+        # What a change is held to is not loaded for a read.
+        from nlapi.changes.checks import reasons_against
+        from nlapi.changes.tracing import trace_call
+
         # Rows of a file differ by what their user wrote, which a model's second try may not.
         repetition = repetition_reason(prepared, earlier, by_place=not self.spelled_out)
         account = call.account if call.account is not None else trace_call(call, conversation, during)
@@ -132,6 +134,9 @@ class Policy:
             return PolicyDecision(verdict=Verdict.NEVER, reason=refusal)
         if call.effect is Effect.READ:
             return PolicyDecision(verdict=Verdict.RUN)
+        from nlapi.changes.checks import reasons_against
+        from nlapi.changes.tracing import trace_call
+
         earlier = conversation.steps
         answered = (receiver_of(step.call.tool.operation, step.request) for step in earlier if step.result is not None)
         foreign = None if self.across else next((other for other in answered if other not in proposal.receivers), None)

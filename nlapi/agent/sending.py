@@ -12,7 +12,6 @@ from nlapi.agent.policy import Policy, Verdict
 from nlapi.agent.repetition import OUTCOME_UNKNOWN
 from nlapi.client.limits import Limits
 from nlapi.client.message import EndReason, Request, Result
-from nlapi.client.streaming.body import Piece, PieceListener
 from nlapi.errors import ConsentError, CredentialError, NlapiError, OutcomeUnknownError, SendError, UsageError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Conversation, Outcome, Step
@@ -21,7 +20,10 @@ from nlapi.tools.run import Prepared, Target, perform, prepare
 from nlapi.tools.tool import Call
 
 if TYPE_CHECKING:
+    from nlapi.client.streaming.body import Piece, PieceListener
     from nlapi.client.transport import HttpClient
+
+    Perform = Callable[[Prepared, PieceListener], Awaitable[Result]]
 
 # READs of one plan that are in flight at a time; a plan may have dozens, and APIs limit rates and connections.
 MAX_CONCURRENT = 8
@@ -30,8 +32,6 @@ MAX_CONCURRENT = 8
 READ_SECONDS = 10
 
 Targets = Mapping[Spec, Target] | Callable[[Call], Target]
-
-Perform = Callable[[Prepared, PieceListener], Awaitable[Result]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,17 +7,18 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.resources.naming import STOPWORDS, split_words, stem
 
-_CHUNK = re.compile(r"\S+")
+_CHUNK = lazy_pattern(r"\S+")
 _EDGES = "\"'`“”‘’«»()[]{}<>,;:!?"
-QUOTED = re.compile(r"\"([^\"]*)\"|“([^”]*)”|«([^»]*)»|`([^`]*)`|(?<!\w)['‘]([^'’]*)['’](?!\w)")
+QUOTED = lazy_pattern(r"\"([^\"]*)\"|“([^”]*)”|«([^»]*)»|`([^`]*)`|(?<!\w)['‘]([^'’]*)['’](?!\w)")
 # Marks before a word that may be a part of it or not: #general, @ada.
 _SIGILS = "#@~$€£¥"
-_POSSESSIVE = re.compile(r"['’]s?$")
+_POSSESSIVE = lazy_pattern(r"['’]s?$")
 # Separators of values that are written as one word: acme/web, nginx:1.25.
-_PAIR_SEPARATOR = re.compile(r"[/:]")
-_LABEL = re.compile(r"([A-Za-z][\w.-]*)=")
+_PAIR_SEPARATOR = lazy_pattern(r"[/:]")
+_LABEL = lazy_pattern(r"([A-Za-z][\w.-]*)=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from nlapi.changes.lexicon import (
     parse_command,
 )
 from nlapi.changes.mentions import QUOTED, split_unquoted
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import split_words, stem
 from nlapi.tools.arguments import argument_schema
@@ -26,7 +27,7 @@ from nlapi.tools.units import RATES
 from nlapi.tools.word_similarity import SPELLINGS, SYNONYMS
 
 # Words of politeness before a command. `will you please` and `I need you to` command as much as the verb alone.
-_OPENING = re.compile(
+_OPENING = lazy_pattern(
     r"^\W*(?:(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|then|and|also|only|just|go ahead and|quickly"
     r"|(?:can|could|would|will) you(?: please)?|(?:permanent|immediate|kind|quick|simp)ly"
     r"|i\s?(?:want|need|wish|would like|['’]d like)(?: you)?(?: to)?|let['’]?s|let me|help me(?: to)?"
@@ -34,38 +35,38 @@ _OPENING = re.compile(
     r")\b\W*)*",
     re.IGNORECASE,
 )
-_SEARCH_OPENING = re.compile(
+_SEARCH_OPENING = lazy_pattern(
     r"(?:find|locate|identify|search for|look for|look up) and (?:then )?(?P<verb>[a-z]+)\b", re.IGNORECASE
 )
 # A question: its first word, or `should I` and `what if` anywhere. `Can you ...` is a command.
-QUESTION_PATTERN = re.compile(
+QUESTION_PATTERN = lazy_pattern(
     r"^\W*(?:(?:can|could|would|will)\s+(?!you\b)|(?:should|shall|may|might|must|is|are|am|was|were|do|does|did|has|have"
     r"|what|which|who|whose|where|when|why|how)\b)|\b(?:should|may|can|could|must) (?:i|we)\b|\bwhether\b"
     r"|\bwhat (?:happens|if)\b",
     re.IGNORECASE,
 )
-_WISH_PATTERN = re.compile(
+_WISH_PATTERN = lazy_pattern(
     r"\b(?:should|ought to|always|whenever|from now on|every time|each time|in (?:the )?future"
     r"|would be (?:nice|good|great)"
     r"|i wish|used to|might|maybe|perhaps|was|were|been)\b",
     re.IGNORECASE,
 )
 # Between `should` and a value; a quotation mark is none of the value.
-_BE_VALUE = re.compile(r"\s+be\s+(?:set to\s+)?[\"'`“‘«]?", re.IGNORECASE)
-_NEGATION = re.compile(
+_BE_VALUE = lazy_pattern(r"\s+be\s+(?:set to\s+)?[\"'`“‘«]?", re.IGNORECASE)
+_NEGATION = lazy_pattern(
     r"\b(?:not|never|cannot|dont|no|none|nothing|nobody|without|avoid|instead of|rather than|other than|except\w*"
     r"|apart from|but|excluding|undo|\w+n['’]t)\b",
     re.IGNORECASE,
 )
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_DAY = lazy_pattern(r"\d{4}-\d\d-\d\d")
 # Words about a day that an argument takes: the due [date].
 _DAY_WORDS = frozenset("date day time".split())
 _PERIODS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly", "year": "yearly"}
 # `no. 321` is a number, also where a blank stands for each of its figures.
-_NUMBER_SIGN = re.compile(r"\bno(?=\.?\s*\d|\.?\s{2,}|\.?\s*$)", re.IGNORECASE)
+_NUMBER_SIGN = lazy_pattern(r"\bno(?=\.?\s*\d|\.?\s{2,}|\.?\s*$)", re.IGNORECASE)
 # Words that a negation is about: not [to archive it].
 _NEGATION_REACH = 3
-_CONDITION = re.compile(
+_CONDITION = lazy_pattern(
     r"\b(?:if|unless|until|when|whenever|while|once|only|as soon as|as long as|in case|provided|older than|newer than"
     r"|more than|less than|that (?:are|is|have|has)|which (?:are|is|have|has)|whose)\b",
     re.IGNORECASE,
@@ -77,7 +78,7 @@ _LEADING_WORDS = frozenset("in for on with at to from of as a an the my our".spl
 _QUANTITY_WORDS = frozenset(
     "all every everything everyone everybody each both any several rest others other entire".split()
 )
-_MOST = re.compile(r"\b(?:most|max\w*|limit)\b", re.IGNORECASE)
+_MOST = lazy_pattern(r"\b(?:most|max\w*|limit)\b", re.IGNORECASE)
 # Words that change nothing in the meaning of a command.
 _FILLER = frozenset(
     """
@@ -91,9 +92,9 @@ _FILLER = frozenset(
 PARTICLES = frozenset("up out down off over away back".split())
 
 # The start of a second sentence: of several, the first need not be the request.
-SECOND_SENTENCE = re.compile(r"[.!?]\s+\S")
+SECOND_SENTENCE = lazy_pattern(r"[.!?]\s+\S")
 # The end of what is said about a text that follows.
-_TEXT_START = re.compile(r"[:\n]|[.!?]\s")
+_TEXT_START = lazy_pattern(r"[:\n]|[.!?]\s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import codecs
 import json
 import re
@@ -162,6 +161,8 @@ class LivePrinter:
 
     async def wait_for(self, answer: Coroutine[object, object, Result]) -> Result:
         """Wait for the answer and return it; after PATIENCE seconds a terminal shows the number of items so far."""
+        import asyncio
+
         timer = asyncio.get_running_loop().call_later(PATIENCE, self._start) if sys.stderr.isatty() else None
         try:
             return await answer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -266,6 +265,8 @@ class _Sender:
 
     def send_once(self) -> int:
         """Send the call, and print the answer as it comes."""
+        import asyncio
+
         live = self.live
         try:
             result = asyncio.run(live.wait_for(self._send(self.request.call, live)))
@@ -291,6 +292,8 @@ class _Sender:
 
     def send_pages(self) -> int:
         """Read every page, within the bounds, and print the entries of all; those of before where one fails."""
+        import asyncio
+
         from nlapi.tools.pages import MAX_ITEMS, MAX_PAGES, PageSeries, SeriesEnd, read_pages
 
         if self.request.call.effect is not Effect.READ:

@@ -17,14 +17,15 @@ from nlapi.client.preview import preview_body as preview_body
 from nlapi.client.preview import preview_request as preview_request
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.errors import NlapiError
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
 
 _INLINE = "a|abbr|b|code|em|i|kbd|small|span|strong|sub|sup|tt|u"
 _BLOCK = "blockquote|br|dd|div|dl|dt|h[1-6]|hr|img|li|ol|p|pre|section|table|tbody|td|th|thead|tr|ul"
 # Only these tags of HTML are removed: `<id>` in a description is a placeholder.
 _TAGS = (
-    (re.compile(rf"</?(?:{_INLINE})(?:\s[^<>]*)?/?>", re.IGNORECASE), ""),
-    (re.compile(rf"</?(?:{_BLOCK})(?:\s[^<>]*)?/?>|<!--.*?-->", re.IGNORECASE | re.DOTALL), " "),
+    (lazy_pattern(rf"</?(?:{_INLINE})(?:\s[^<>]*)?/?>", re.IGNORECASE), ""),
+    (lazy_pattern(rf"</?(?:{_BLOCK})(?:\s[^<>]*)?/?>|<!--.*?-->", re.IGNORECASE | re.DOTALL), " "),
 )
 
 EFFECTS = {Effect.READ: "only reads", Effect.WRITE: "changes something", Effect.DESTROY: "takes something away"}

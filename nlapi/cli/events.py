@@ -22,8 +22,7 @@ from nlapi.agent.events import (
 )
 from nlapi.agent.log import encode_event
 from nlapi.agent.messages import PLANNER as MODEL_PLANNER
-from nlapi.cli import console, preview, table
-from nlapi.cli.answer_output import print_items
+from nlapi.cli import console, preview
 from nlapi.cli.options import Output
 from nlapi.cli.prompts import menu_lines
 from nlapi.client.masking import redact
@@ -145,6 +144,8 @@ class TextRenderer:
                 # A model tells the answer in its own words; the embedded planner's answer is its items.
                 if self.planner != MODEL_PLANNER:
                     self.has_printed = True
+                    from nlapi.cli.answer_output import print_items
+
                     print_items(event.items, event.framing)
             case StepFinished() | ChangesReported():
                 self._show_end(event)
@@ -254,6 +255,8 @@ class TextRenderer:
             return
         for view in () if self._show_items(event) else event.views:
             if view.rows:
+                from nlapi.cli import table
+
                 table.print_answer(view)
         if event.text:
             console.write(strip_control(event.text))
@@ -264,6 +267,8 @@ class TextRenderer:
         if not results or not results[-1].ok or results[-1].items is None:
             return False
         if not self.has_printed:
+            from nlapi.cli.answer_output import print_items
+
             print_items(results[-1].items, results[-1].framing)
         return True
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from nlapi.cli.coercion import coerce_parameters, coerce_plainly
 from nlapi.cli.command_table import CommandEntry
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class LazyGroup(TyperGroup):
         for param in params:
             if isinstance(param, TyperOption) and param.name in ("install_completion", "show_completion"):
                 param.hidden = True
+        coerce_parameters(params)
         return params
 
     def list_commands(self, ctx: Context) -> list[str]:
@@ -41,7 +43,7 @@ class LazyGroup(TyperGroup):
         if self._is_help:
             return TyperCommand(cmd_name, help=entry.help)
         if cmd_name not in self.commands:
-            self.commands[cmd_name] = _load(cmd_name, entry)
+            self.commands[cmd_name] = _load(cmd_name, entry, ctx)
         return self.commands[cmd_name]
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
@@ -61,7 +63,7 @@ class LazyGroup(TyperGroup):
             self._is_help = False
 
 
-def _load(name: str, entry: CommandEntry) -> Command:
+def _load(name: str, entry: CommandEntry, parent: Context) -> Command:
     module = import_module(entry.module)
     target = getattr(module, entry.attribute)
     if isinstance(target, typer.Typer):
@@ -72,4 +74,5 @@ def _load(name: str, entry: CommandEntry) -> Command:
         single.command(name, cls=kind, epilog=getattr(module, entry.epilog))(target)
         command = typer.main.get_command(single)
     command.name = name
+    coerce_plainly(command, parent)
     return command

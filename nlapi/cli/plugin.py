@@ -37,7 +37,7 @@ from nlapi.registry import Registration
 
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Operation, Spec
-    from nlapi.plugin import Options
+    from nlapi.plugin.build import Options
     from nlapi.plugin.folder import PluginManifest
 
 app = typer.Typer(
@@ -100,9 +100,8 @@ def build(
     The same description makes the same files. --auth SCHEME=env:NAME names the variable of a credential.
     """
     from nlapi.openapi.gc_paused import gc_paused
-    from nlapi.plugin import Options
-    from nlapi.plugin import build as make
-    from nlapi.plugin.build import PROPOSED_EFFECTS
+    from nlapi.plugin.build import PROPOSED_EFFECTS, Options
+    from nlapi.plugin.build import build as make
     from nlapi.plugin.folder import write_folder
     from nlapi.plugin.user_files import EFFECTS
 
@@ -326,8 +325,8 @@ def _against(folder: Path, source: str) -> Sequence[Issue]:
 
 def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     import nlapi
-    from nlapi.plugin import build as make
     from nlapi.plugin.build import DESCRIPTION
+    from nlapi.plugin.build import build as make
     from nlapi.plugin.dangling_references import Vocabulary, removed_names, unknown_names
     from nlapi.plugin.file_checks import broken_rules, exceeded_limits
     from nlapi.plugin.folder import find_drift, find_foreign, source_changes

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from nlapi.agent.events import CallProposed, ChoiceOffered, ConsentReply, WorkflowProposed
 from nlapi.cli import console
-from nlapi.cli.arguments import read_file_argument
 from nlapi.cli.console import plain_text
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.errors import MissingError
@@ -108,6 +107,8 @@ def ask_for_arguments(missing: tuple[Missing, ...]) -> dict[str, object]:
         if not text or not text.strip():
             return {}
         if text.strip().startswith("@") and file_form(item.tool, item.argument) is not None:
+            from nlapi.cli.arguments import read_file_argument
+
             values[item.argument] = read_file_argument(text.strip()[1:])
         else:
             values[item.argument] = coerce(text.strip(), item.schema, item.tool.input_schema.get("$defs", {}))

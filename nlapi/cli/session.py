@@ -26,7 +26,6 @@ from nlapi.agent.loop import MAX_ROUNDS, converse
 from nlapi.agent.policy import Policy
 from nlapi.agent.repetition import is_uncertain
 from nlapi.cli import console
-from nlapi.cli.arguments import read_file_argument
 from nlapi.cli.events import DataRenderer, Renderer, Targets, TextRenderer, json_lines
 from nlapi.cli.id_cache import store_list
 from nlapi.cli.options import ConversationFormat, Output, Setup, is_interactive, parse_pairs
@@ -40,8 +39,6 @@ from nlapi.client.limits import Limits
 from nlapi.client.message import EndReason
 from nlapi.errors import NlapiError, UsageError
 from nlapi.openapi.spec import Effect, Spec
-from nlapi.results.bodies import RESIDENT_BODIES
-from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Conversation, Outcome, Round, Step
 
 if TYPE_CHECKING:
@@ -211,6 +208,8 @@ class Session:
         """Count the body of an answer; a note once, where the oldest cannot be moved to a file."""
         if step.result is None:
             return
+        from nlapi.results.bodies import RESIDENT_BODIES
+
         had_fault = bool(RESIDENT_BODIES.fault)
         RESIDENT_BODIES.add(step.result)
         if RESIDENT_BODIES.fault and not had_fault:
@@ -319,6 +318,8 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], WorkflowSet
                 hint=f'give the value itself, which is shown: --set {name}="${value[4:]}"',
             )
         if isinstance(value, str) and value.startswith("@") and any(_takes_file(t.spec, name) for t, _ in targets):
+            from nlapi.cli.arguments import read_file_argument
+
             set_values[name] = read_file_argument(value[1:])
     # A registered value is dropped where another API takes an argument of the same name: it belongs to one API alone.
     values = {
@@ -444,7 +445,10 @@ def exit_code(answered: TurnAnswered) -> int:
     if step.result is not None and not step.result.ok:
         return min(step.result.status // 100, 5)
     # A web page instead of JSON, such as a sign-in page with status 200, is no success.
-    if step.result is not None and is_foreign_page(step.result, step.call.tool.operation):
-        return 1
+    if step.result is not None:
+        from nlapi.tools.diagnosis import is_foreign_page
+
+        if is_foreign_page(step.result, step.call.tool.operation):
+            return 1
     stopped = rounds[-1].plan.calls and step.outcome is not Outcome.PREVIEWED
     return 1 if stopped or failed else 0

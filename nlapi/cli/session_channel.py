@@ -151,6 +151,22 @@ def hand_over(folder: Path, kind: str, words: Sequence[str]) -> int | None:
         raise NlapiError("the broker of this session ended before the command did", hint=hint) from None
 
 
+def answer_question() -> int | None:
+    """Print the broker's answer to the event of a hook, on standard input; None outside of a session."""
+    folder = session_folder()
+    answer = ask_about_event(folder, 0) if folder is not None else None
+    if answer is None:
+        return None
+    print(json.dumps(answer) if answer else "", end="")
+    return 0
+
+
+def hand_to_session(words: Sequence[str]) -> int | None:
+    """Have the first broker that is there run a command of nlapi, and return its exit code; None without any."""
+    codes = (hand_over(folder, "nlapi", words) for folder in session_folders())
+    return next((code for code in codes if code is not None), None)
+
+
 class BrokerReceipts:
     """The receipts of a session, for a server that its client has started: asked for by the server's own connection."""
 
@@ -184,35 +200,3 @@ def open_receipts(folder: Path, *, wait: float) -> BrokerReceipts | None:
         connection.close()
         return None
     return BrokerReceipts(connection)
-
-
-def session_exit_code(words: Sequence[str]) -> int | None:
-    """Have a session's broker do what a command line says, and return its exit code.
-
-    None for a command line that is none of a session, and where no broker is there: then it is run as any other.
-    """
-    try:
-        return _exit_code(words)
-    except NlapiError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return 130
-
-
-def _exit_code(words: Sequence[str]) -> int | None:
-    if words[:2] == ["plugin", "command"] and words[4:5] == ["--"]:
-        return hand_over(Path(words[3]), "command", words[5:])
-    if words[:2] == ["plugin", "consent"] and (folder := session_folder()) is not None:
-        answer = ask_about_event(folder, 0)
-        if answer is None:
-            return None
-        print(json.dumps(answer) if answer else "", end="")
-        return 0
-    if words[:1] in (["call"], ["batch"]) and any(
-        word in ("--yes", "-y") or word.startswith("--yes=") for word in words
-    ):
-        codes = (hand_over(folder, "nlapi", words) for folder in session_folders())
-        return next((code for code in codes if code is not None), None)
-    return None

@@ -123,8 +123,6 @@ def open_target(
     """Return the Target of a source and its registered values; the user's options override the registration."""
     from nlapi.accounts.credentials import open_credentials
     from nlapi.client.auth import NO_CONTEXT
-    from nlapi.plugin.argument_settings import settings_of_description
-    from nlapi.tools.pins import check_pin
     from nlapi.tools.rules import read_field_rules
     from nlapi.tools.run import Target
 
@@ -140,6 +138,8 @@ def open_target(
     if base_url and (chosen := env or registered.env):
         name = environment_account(name, chosen)
     if entry is not None:
+        from nlapi.tools.pins import check_pin
+
         # The overlays of this command are the user's own, and no change of the description.
         check_pin(accepted, source, base_url=named)
     name = name if entry is not None or bundled.is_bundled(source) else ""
@@ -155,7 +155,7 @@ def open_target(
         no_auth=no_auth,
         rules=_rules(spec, source),
         field_rules=read_field_rules(spec, source),
-        settings=settings_of_description(registered.source, base_url, os.environ),
+        settings=_plugin_settings(registered.source, base_url),
         # For this API alone: what identifies the caller goes to nobody else.
         tls=_gateway_tls() if registered.source == GATEWAY else None,
     )
@@ -222,6 +222,17 @@ def named_base_url(registered: Registration, base_url: str | None, env: str | No
 def environment_account(name: str, env: str) -> str:
     """Return the name that logins of an environment are stored under: they are for its servers alone."""
     return f"{name}/{env}"
+
+
+def _plugin_settings(source: str, base_url: str | None) -> Mapping[str, str]:
+    """Return the settings of the plugin that a description lies in; {} for any other source."""
+    path = Path(source)
+    # Named as the build names it: no other file is looked for, and no code of plugins is loaded for it.
+    if path.name != "openapi.json" or path.parent.name != "api":
+        return {}
+    from nlapi.plugin.argument_settings import settings_of_folder
+
+    return settings_of_folder(path.parents[1], base_url, os.environ)
 
 
 def _gateway_tls() -> TlsFiles | None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from urllib.parse import quote, unquote_plus
 
-from nlapi.client.body_fields import body_gaps
 from nlapi.client.message import Request
 from nlapi.client.server import expand_server_url
 from nlapi.errors import CredentialError, MissingCredentialError, UsageError
@@ -349,6 +348,8 @@ def _add_credential(request: Request, location: CredentialLocation, value: str) 
 
 def _add_fields(request: Request, operation: Operation, fields: Mapping[str, str]) -> Request:
     """Return `request` with credentials in its body; without one, with a body of these alone."""
+    from nlapi.client.body_fields import body_gaps
+
     gaps = body_gaps(request, tuple(fields), operation.body.content_type if operation.body is not None else "")
     content = gaps.fill(tuple(fields.values())).encode()
     headers = request.headers

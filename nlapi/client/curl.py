@@ -8,7 +8,6 @@ from shlex import quote
 from urllib.parse import quote as percent
 
 from nlapi.client.auth import Credential, CredentialLocation, alternatives, choose_alternative, is_same_api
-from nlapi.client.body_fields import body_gaps
 from nlapi.client.message import Request
 from nlapi.errors import UsageError
 from nlapi.openapi.model import TOKEN, SecurityScheme
@@ -107,6 +106,8 @@ def _body_options(request: Request) -> tuple[list[str], str]:
 def _filled_body(request: Request, operation: Operation | None, fields: list[tuple[str, str]]) -> list[str]:
     """Return the options for a body with variables in place of credentials."""
     described = operation.body.content_type if operation is not None and operation.body is not None else ""
+    from nlapi.client.body_fields import body_gaps
+
     gaps = body_gaps(request, [name for name, _ in fields], described)
     words = [f'{quote(piece)}"${variable}"' for piece, (_, variable) in zip(gaps.pieces, fields, strict=False)]
     end = quote(gaps.pieces[-1]) if gaps.pieces[-1] else ""

@@ -11,12 +11,13 @@ import re
 from base64 import b32encode, b64encode, urlsafe_b64encode
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote_plus
 
-import regex
-
 from nlapi.client.charsets import is_ascii_superset
-from nlapi.client.omissions import mask_across_omissions, start_of_possible
+
+if TYPE_CHECKING:
+    import regex
 
 MASK = "***"
 
@@ -78,6 +79,8 @@ class SecretMask:
             text = self._text_pattern.sub(_mask_match, text)
         for form in self._literals:
             text = text.replace(form, MASK)
+        from nlapi.client.omissions import mask_across_omissions
+
         return mask_across_omissions(text, self._literals, MASK)
 
     def finds(self, text: str) -> bool:
@@ -102,12 +105,16 @@ class SecretMask:
             content = content.replace(form.encode("utf-8", "replace"), MASK.encode())
         if b"\0" in content:
             content = self._wide_body(content)
+        from nlapi.client.omissions import mask_across_omissions
+
         text = content.decode("utf-8", "surrogateescape")
         masked = mask_across_omissions(text, self._literals, MASK)
         return masked.encode("utf-8", "surrogateescape") if masked is not text else content
 
     def possible_start(self, content: bytes) -> int:
         """Return where a secret may begin that goes on behind the end, with characters in it that nobody sees."""
+        from nlapi.client.omissions import start_of_possible
+
         return start_of_possible(content, self._secrets)
 
     def _wide_body(self, content: bytes) -> bytes:
@@ -172,6 +179,8 @@ class SecretMask:
     @cached_property
     def stream_pattern(self) -> regex.Pattern[bytes]:
         """The pattern of everything that `body` masks, for a stream of which the end is not there yet."""
+        import regex
+
         # The module `regex` says where the end may begin a match, and takes 2 us for a byte; `re` takes 40 ns.
         forms = [form.encode("utf-8", "replace") for form in self._literals]
         forms += [form.encode(codec, "replace") for form in self._literals for codec in _WIDE_CODECS]

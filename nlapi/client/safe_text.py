@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
+
+from nlapi.lazy_pattern import lazy_pattern
 
 _ESCAPES = (
     r"\x1b\][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # OSC: titles, links, the clipboard
@@ -37,9 +38,9 @@ _SEEN = rf"(?<=[{_JOINING}]\u200c)[{_LETTERS}]|(?<=[{_VIRAMA}][\u200c\u200d])[\u
 _SPELLING = rf"{_SEEN}|(?<=[{_PICTURES}\ufe0f]\u200d)[{_PICTURES}]"
 _CHARACTERS = rf"\x00-\x08\x0b-\x1f\x7f-\x9f{INVISIBLE}".replace("\u200b-\u200f", "\u200b\u200e\u200f")
 
-REMOVED = re.compile(rf"{_ESCAPES}|[{_CHARACTERS}]|[\u200c\u200d](?!{_SPELLING})")
-_HIDDEN = re.compile(rf"[{_CHARACTERS}\u2028\u2029]|[\u200c\u200d](?!{_SEEN})")
-_NEWLINES = re.compile(r"\r\n|\u2028|\u2029")
+REMOVED = lazy_pattern(rf"{_ESCAPES}|[{_CHARACTERS}]|[\u200c\u200d](?!{_SPELLING})")
+_HIDDEN = lazy_pattern(rf"[{_CHARACTERS}\u2028\u2029]|[\u200c\u200d](?!{_SEEN})")
+_NEWLINES = lazy_pattern(r"\r\n|\u2028|\u2029")
 
 
 def strip_control(text: str) -> str:

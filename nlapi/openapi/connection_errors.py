@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -22,6 +20,9 @@ class ConnectionFailure:
 
 def explain_connection_error(error: BaseException) -> ConnectionFailure | None:
     """Return the reason why no connection was made; None for another kind of error."""
+    import socket
+    import ssl
+
     for cause in error_causes(error):
         if isinstance(cause, ConnectionRefusedError):
             return ConnectionFailure(reason="connection refused")

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.hints import read_hints
 from nlapi.openapi.model import (
@@ -41,24 +42,24 @@ MIN_OPERATIONS = 3
 HEADER_SHARE = 0.9
 
 # Names without their hyphens and underscores, in lower case.
-_SURE = re.compile(
+_SURE = lazy_pattern(
     r"(?:(?:api|app|application|access|secret|subscription|auth|authentication|authorization|bearer|oauth|consumer"
     r"|developer)(?:key|token|secret)|client(?:key|secret))$"
 )
 _BARE = frozenset(("key", "token", "secret", "password", "license", "licensekey", "servicekey", "userkey", "usertoken"))
-_ENDING = re.compile(r"(?:key|token|secret|password)$")
+_ENDING = lazy_pattern(r"(?:key|token|secret|password)$")
 # What such headers are as well: nothing that a user has.
-_OTHER_USES = re.compile(
+_OTHER_USES = lazy_pattern(
     r"(?:idempotency|page|next|continuation|sync|csrf|xsrf|request|client|push|device)(?:key|token)$"
 )
 # An application's id is no secret, and useless without the key beside it: both are asked for together.
 _IDENTITIES = frozenset(("clientid", "appid", "applicationid", "apiid", "appname", "apiuser"))
-_WORDS = re.compile(
+_WORDS = lazy_pattern(
     r"\b(?:authentication|authorization|auth|api|app|application|access|bearer|oauth|license)[\s_-]+"
     r"(?:tokens?|keys?|secrets?|credentials?)\b|\bcredentials?\b|\bto authenticate\b|\bfor authentication\b",
     re.IGNORECASE,
 )
-_BEARER = re.compile(r"bearer|oauth(?! ?1)|access.?token|jwt|6750", re.IGNORECASE)
+_BEARER = lazy_pattern(r"bearer|oauth(?! ?1)|access.?token|jwt|6750", re.IGNORECASE)
 # In the planner's and the workflows' eyes these names are credentials in a path of one operation too: nothing that a
 # sentence says is ever put there.
 _UNSPOKEN = frozenset(
@@ -66,7 +67,7 @@ _UNSPOKEN = frozenset(
     " secretkey clientsecret authorization xapikey xauthtoken".split()
 )
 _UNSPOKEN_IF_DESCRIBED = frozenset("key token secret appid".split())
-_DESCRIBED = re.compile(
+_DESCRIBED = lazy_pattern(
     r"\b(?:authentication|authorization|auth|api|access|bearer|oauth)\s+(?:token|key|secret|credential)s?\b"
     r"|\bcredentials?\b",
     re.IGNORECASE,

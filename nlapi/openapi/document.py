@@ -9,18 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import orjson
 
 from nlapi.errors import DescriptionError
 from nlapi.issue import Issue, Level
-from nlapi.openapi import overlay
 from nlapi.openapi.cache import Cache, DuplicateKeys
 from nlapi.openapi.model import unescape_step
 from nlapi.openapi.schema_patterns import CompileTime
 from nlapi.openapi.schema_upgrade import SubtypeFamily, expand_subtypes, subtype_families, upgrade_schema
+
+if TYPE_CHECKING:
+    from nlapi.openapi.overlay import Overlay
 
 # Nodes of a tree once its YAML aliases are followed; GitHub's description has 0.6 million.
 MAX_NODES = 5_000_000
@@ -312,7 +314,7 @@ def read_document(
     data: bytes,
     source: str,
     *,
-    overlays: Sequence[overlay.Overlay] = (),
+    overlays: Sequence[Overlay] = (),
     cache: Cache | None = None,
     join: Join | None = None,
 ) -> Document:
@@ -338,9 +340,11 @@ def read_document(
     return add_overlays(document, overlays) if overlays else document
 
 
-def add_overlays(document: Document, overlays: Sequence[overlay.Overlay]) -> Document:
+def add_overlays(document: Document, overlays: Sequence[Overlay]) -> Document:
     """Return a copy of a Document with overlays applied in order. DescriptionError when it grows too large."""
-    tree, issues = overlay.apply_overlays(document.tree, overlays)
+    from nlapi.openapi.overlay import apply_overlays
+
+    tree, issues = apply_overlays(document.tree, overlays)
     return replace(document, tree=tree, issues=(*document.issues, *issues), may_have_hints=True)
 
 

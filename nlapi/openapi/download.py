@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from nlapi.openapi.egress import ForbiddenAddressError, NetworkScope, check_host
 from nlapi.openapi.urls import HttpUrl, is_http_url, parse_url, redact_url
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 # Seconds for a whole download, redirects included: a server that sends a byte at a time must end too.

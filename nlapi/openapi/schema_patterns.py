@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from nlapi.lazy_pattern import lazy_pattern
+
 # Syntax of ECMA-262 patterns (JSON Schema 2020-12 §6.3.3) that Python's `re` rejects or reads in another way.
-ECMA_ONLY = re.compile(r"\\[pPuc]|\\x\{|\(\?<[a-zA-Z]")
+ECMA_ONLY = lazy_pattern(r"\\[pPuc]|\\x\{|\(\?<[a-zA-Z]")
 # Characters and sets of a pattern; more takes `re` too long to compile (tests/openapi/test_parse_hostile.py). A set of
 # many letters takes up to 5 ms; the most sets in 2,640 real descriptions are 92.
 MAX_PATTERN = 20_000
@@ -21,7 +23,7 @@ COMPILE_SECONDS = 2.0
 SHORT_PATTERN = 100
 
 # Python warns that it may read these as set operations one day; the warning is turned into a refusal.
-MAYBE_NESTED_SET = re.compile(r"\[\[|--|&&|~~|\|\|")
+MAYBE_NESTED_SET = lazy_pattern(r"\[\[|--|&&|~~|\|\|")
 
 
 class CompileTime:

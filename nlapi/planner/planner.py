@@ -61,15 +61,14 @@ from nlapi.planner.operations.wire_forms import in_wire_form
 from nlapi.planner.slots.live_names import LiveNames
 from nlapi.planner.slots.preset_values import Values, complete_arguments, pending_lookup
 from nlapi.planner.slots.slot import Slot
-from nlapi.planner.steps.change_confidence import rate_change
 from nlapi.planner.steps.described import with_leftover_name
-from nlapi.planner.steps.followup import plan_question
 from nlapi.planner.steps.goal import call_plan
+from nlapi.planner.steps.goal_plan import plan_goal
 from nlapi.planner.steps.live_names import names_plan, read_names
 from nlapi.planner.steps.multi_intent import first_clause_plan, next_clause_plan, plan_clauses, unrelated_changes
 from nlapi.planner.steps.name_rounds import without_name_rounds
+from nlapi.planner.steps.question_plan import plan_question
 from nlapi.planner.steps.state import CallState, Goal
-from nlapi.planner.steps.steps import next_plan, plan_goal
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.spelling import correct_spelling
 from nlapi.tools.tool import Tool
@@ -116,6 +115,8 @@ class OfflinePlanner:
             plan = plan_question(conversation, catalogue, partial(planner.plan, live=True), today)
             yield names_plan(plan, whole, catalogue) or plan
             return
+        from nlapi.planner.steps.steps import next_plan
+
         plan = next_plan(turn, catalogue, known_values, today=self.today)
         if not plan.calls and not plan.missing:
             plan_clause = partial(planner._plan_clause, known_values=known_values, live=True)
@@ -312,6 +313,8 @@ class _Clause:
             unused=tuple(dict.fromkeys((*unsaid, *unused_texts))),
         )
         if is_change:
+            from nlapi.planner.steps.change_confidence import rate_change
+
             goal = rate_change(goal, catalogue, self.known_values, probability=probability)
         return goal, missing
 

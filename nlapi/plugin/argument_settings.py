@@ -147,17 +147,13 @@ def setting_values(manifest: PluginManifest, base_url: str | None, environment: 
     return SettingValues(key=key, environment=environment, variables=manifest.settings)
 
 
-def settings_of_description(source: str, base_url: str | None, environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the settings of the plugin that a description lies in; {} for any other source."""
-    path = Path(source)
-    # Named as the build names it: no other file is looked for.
-    if path.name != "openapi.json" or path.parent.name != "api":
-        return {}
+def settings_of_folder(folder: Path, base_url: str | None, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the settings of the plugin in a folder; {} where there is none that can be read."""
     from nlapi.plugin.build import MANIFEST
     from nlapi.plugin.folder import read_manifest
 
     try:
-        manifest = read_manifest((path.parents[1] / MANIFEST).read_bytes(), MANIFEST)
+        manifest = read_manifest((folder / MANIFEST).read_bytes(), MANIFEST)
     except (OSError, NlapiError):
         return {}
     return setting_values(manifest, base_url, environment) if manifest.settings else {}

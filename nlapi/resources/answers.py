@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlapi.openapi.model import Media, Schema, may_be_json
 from nlapi.openapi.spec import Operation, Spec
@@ -22,10 +22,12 @@ from nlapi.resources.envelope import (
     unwrap_entry,
     value_at,
 )
-from nlapi.resources.identity import Item
 from nlapi.resources.naming import name_words, singular, singular_words, split_words, stem
 from nlapi.resources.nouns import is_single, singular_noun
 from nlapi.resources.schemas import SchemaReader, ref_of
+
+if TYPE_CHECKING:
+    from nlapi.resources.identity import Item
 
 # Levels of objects in which an object of another kind is looked for: GitHub's `pull_requests[].head.repo` is the third.
 _HOLDER_DEPTH = 3

@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import chain
 
 from nlapi.issue import Issue
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, effect_by_method, gravest
 from nlapi.resources.effect_signature import OperationSignature
 from nlapi.resources.effect_signs import (
@@ -137,13 +138,13 @@ _DATA_VERBS = ("download", "suggest", "recommend")
 _CODES = frozenset("code pin verificationcode secret".split())
 _CONFIRMATION_WORDS = word_set("confirmation_words")
 # The text of an answer that is a link to a page made for one person.
-_PAGE_LINK = re.compile(
+_PAGE_LINK = lazy_pattern(
     r"\b(?:link|url)\s+(?:to|of|for)\s+(?:an?|the)\s[^.]{0,60}\b(?:page|form|questionnaire|checkout)\b", re.I
 )
 
 _RUN_PREFIXES = ("query", "queries", "run", "execut", "perform")
 # Query languages in which a query may also be a write statement. One false read of the held-out set was such a query.
-_STATEMENT = re.compile(r"\b(?:SQL|Cypher|GraphQL|PartiQL)\b(?![- ]like)")
+_STATEMENT = lazy_pattern(r"\b(?:SQL|Cypher|GraphQL|PartiQL)\b(?![- ]like)")
 
 _LINKS = frozenset("link links url urls session sessions".split())
 _DESTINATIONS = frozenset("bucket destination s3 gcs uri".split())

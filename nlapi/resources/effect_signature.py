@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.model import Media, Response, as_map
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import answer_schemas
@@ -36,9 +37,9 @@ _SECONDARY_ARRAYS = frozenset(("errors", "warnings", "messages", "links"))
 _CREATION = word_set("creation")
 _HANDLES = frozenset("id ids token uuid guid arn urn key handle".split())
 _WRITE_SCOPE_WORDS = frozenset("write create delete update modify edit".split())
-_FILES = re.compile(r"pdf|image|zip|octet|csv|audio|geo")
+_FILES = lazy_pattern(r"pdf|image|zip|octet|csv|audio|geo")
 # Phrases in the description of an answer that report a change.
-_CHANGE_REPORT = re.compile(
+_CHANGE_REPORT = lazy_pattern(
     r"""\b(?:successfully|was|were|been|is|are)\s+(?:\w+\s+)?(?:creat|add|updat|delet|remov|sav|queu|start|accept|register|
     submitt|cancel+|schedul|upload)ed\b|\b(?:sent|created|queued|accepted)\s+successfully|
     \bnewly\s+created\b|^(?:the\s+)?created\s|^\w+\s[\w\s]{0,30}(?:sent|queued|created|accepted)\.?$""",

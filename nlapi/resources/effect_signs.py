@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.parse import derived_id
 from nlapi.openapi.spec import Operation
 from nlapi.resources.effect_verbs import (
@@ -29,16 +30,16 @@ from nlapi.resources.naming import name_words, singular, split_words
 from nlapi.resources.paths import last_segment
 from nlapi.resources.words import word_set
 
-_MARKUP = re.compile(r"<[^>]{0,200}>|#{1,6}|\*{2,3}")
-_LINK = re.compile(r"\[([^\]]{0,200})\]\([^)]{0,400}\)")
-_CODE = re.compile(r"`[^`]{0,200}`|https?://\S+|(?<![\w<])/\w[\w{}.-]*(?:/[\w{}.-]*)*")
-_SENTENCE = re.compile(r"(?<=[.!?:;])\s+|\n\s*\n")
+_MARKUP = lazy_pattern(r"<[^>]{0,200}>|#{1,6}|\*{2,3}")
+_LINK = lazy_pattern(r"\[([^\]]{0,200})\]\([^)]{0,400}\)")
+_CODE = lazy_pattern(r"`[^`]{0,200}`|https?://\S+|(?<![\w<])/\w[\w{}.-]*(?:/[\w{}.-]*)*")
+_SENTENCE = lazy_pattern(r"(?<=[.!?:;])\s+|\n\s*\n")
 # Characters of a text that are searched. The first sentences say what the operation does; examples follow.
 _MAX_CHARACTERS = 1500
 
 _CALL = r"(?:end-?point|method|api|call|operation|service|resource|request|action|function|route|command)s?"
 # The words before the verb of a sentence: `Use this endpoint to`, `This method allows you to`.
-_LEAD = re.compile(
+_LEAD = lazy_pattern(
     rf"""^(?:\[[^\]]{{0,60}}\]|\([^)]{{0,40}}\)|\W+|
     (?:send|make|issue|submit)\s+an?\s+(?:\w+\s+)?requests?\s+[\w\s]{{0,30}}?to\s+|
     invoke\s+(?:action|function)\s+|
@@ -59,10 +60,10 @@ _LEAD = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
-_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*|[,;/&]")
+_WORD = lazy_pattern(r"[A-Za-z][A-Za-z'’-]*|[,;/&]")
 _SKIPPED = frozenset("batch bulk quickly real-time an a the of multiple advanced full basic simple".split())
 # The heading before a summary: `USERS - Check the user`.
-_LABEL = re.compile(r"^[\w()&/ ]{1,30}(?:\s[-–]|:)\s+")
+_LABEL = lazy_pattern(r"^[\w()&/ ]{1,30}(?:\s[-–]|:)\s+")
 
 _PROVIDED_NOUNS = word_set("provided_nouns")
 # Verbs that are evidence of a read where their object is one of the nouns above.
@@ -167,7 +168,7 @@ _QUERIES = frozenset("search searches query queries lookup lookups inquiry enqui
 _READING_NOUNS = {**dict.fromkeys((*RUN_VERBS, "make"), COMPUTATION_NOUNS | _QUERIES), "submit": _QUERIES}
 
 
-_SECOND_VERB = re.compile(
+_SECOND_VERB = lazy_pattern(
     r"\band\s+(?:(?:then|also)\s+)?(returns?|retrieves?|gets?|fetch(?:es)?|lists?)\b", re.IGNORECASE
 )
 
@@ -205,7 +206,7 @@ _CONDITIONS = frozenset("before once after if when note see for because unless w
 
 
 # The announcement of a second use: `Also can be used to update it`.
-_SECOND_USE = re.compile(
+_SECOND_USE = lazy_pattern(
     r"\b(?:also\s+(?:can\s+|may\s+)?(?:be\s+)?|(?:can|may)\s+also\s+be\s+)used\s+(?:to|for)\s+(\w+)"
 )
 
@@ -247,14 +248,14 @@ def _is_second_change(verb: Verb, word: str, preceding: list[str]) -> bool:
     return (is_clear_change or verb.base in RUN_VERBS) and is_finite and bool(_CONJUNCTIONS & set(preceding[-1:]))
 
 
-_DISCLAIMER = re.compile(
+_DISCLAIMER = lazy_pattern(
     r"""\b(?:POST\s+(?:version|variant|equivalent)\s+of|
     without\s+(?:actually\s+)?(?:creat|mak|sav|chang|modify|apply|stor|execut|affect)ing|
     (?:does|do|will)\s+not\s+(?:create|modify|change|save|store|alter|affect|update|persist|write)|
     read[- ]only|nothing\s+is\s+(?:changed|saved|stored))""",
     re.IGNORECASE | re.VERBOSE,
 )
-_BACKGROUND = re.compile(
+_BACKGROUND = lazy_pattern(
     r"""\b(?:long[- ]running|asynchronous(?:ly)?|in\s+the\s+background|background\s+(?:job|task|process)|
     kicks?\s+off|enqueue[sd]?|queued|(?:initiat|trigger|launch|start)(?:es|s|e)?\s+(?:an?|the)\b)""",
     re.IGNORECASE | re.VERBOSE,
@@ -263,7 +264,7 @@ _BACKGROUND = re.compile(
 
 # Phrases of a side effect: a missing item is created, input is stored or charged, a request is passed on, a poll takes
 # messages out of a queue.
-_SIDE_EFFECT = re.compile(
+_SIDE_EFFECT = lazy_pattern(
     r"""(?:n['’]t|\bnot|\bnot\s+yet)\s+(?:already\s+|yet\s+)?(?:exist|found|present|available)\b[^.]{0,120}
     \b(?:will\s+be|is|gets|are)\s+(?:\w+ly\s+)?(?:creat|generat|register|assign|initiali[sz])ed\b|
     \b(?:will\s+be|is|gets)\s+(?:\w+ly\s+)?created\s+if\b|\bcreates\s+(?:it|one|a\s+new\s+one)\b|

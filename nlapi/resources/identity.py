@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, TypeGuard
 
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.resources.naming import name_key, name_words, same_name, singular
 from nlapi.resources.words import word_set
 
@@ -29,7 +30,7 @@ _NAME_FIELDS = frozenset(("name", "displayname", "fullname", "title", "label", "
 _REFERENCE_FIELDS = word_set("reference_fields")
 
 # Contentful has a text in each language: {"title": {"en-US": "Hello"}}.
-_LOCALE = re.compile(r"[a-z]{2}(?:[-_][A-Za-z]{2,4})?")
+_LOCALE = lazy_pattern(r"[a-z]{2}(?:[-_][A-Za-z]{2,4})?")
 # Fields of an object with no more than a text and its format: WordPress's {"rendered": ..., "protected": false}.
 _MAX_TEXT_FIELDS = 4
 
@@ -65,7 +66,7 @@ _AMOUNTS = frozenset("amount total price balance budget cost currency".split())
 _TIMES = "start started starts created date time published due scheduled end ended ends updated modified at".split()
 
 # An id that nobody reads: a hash, a UUID.
-_OPAQUE = re.compile(r"(?:sha\d+:)?[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_OPAQUE = lazy_pattern(r"(?:sha\d+:)?[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 # Types of JSON that are no object: `isinstance` with Mapping took a tenth of the time of a table, most of it for these.

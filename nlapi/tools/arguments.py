@@ -43,6 +43,12 @@ MAX_FAULTS = 3
 # The validator recurses, also in parts that are not Python, where an overflow of the stack ends the process instead of
 # raising RecursionError.
 MAX_NESTED = 60
+# Keywords of a schema that say nothing of what is valid, and those that `is_plainly_valid` reads.
+_ANNOTATIONS = frozenset(("title", "description", "default", "example", "examples", "deprecated", "readOnly"))
+_OBJECT_KEYWORDS = _ANNOTATIONS | {"type", "properties", "required", "additionalProperties", "$defs"}
+_BOUNDS, _LENGTHS = ("minimum", "maximum"), ("minLength", "maxLength")
+_VALUE_KEYWORDS = _ANNOTATIONS | {"type", "enum", *_BOUNDS, *_LENGTHS}
+
 # Of a number; an API that takes a longer one has not been seen.
 MAX_DIGITS = 1_000
 MAX_BITS = 3_322
@@ -267,8 +273,6 @@ def check(tool: Tool, arguments: Mapping[str, Any], *, partial: bool = False, pe
     With `partial` arguments may be missing, as in a preview. `pending` are dotted places of values that come later: the
     objects around them may be incomplete, and what stands beside them may not be wrong.
     """
-    from nlapi.tools.validator import VALIDATOR
-
     # Unknown and absent arguments are looked for first, because the validator's own messages name no similar argument.
     faults = list(_unknown_arguments(tool, arguments))
     if not partial:
@@ -277,9 +281,8 @@ def check(tool: Tool, arguments: Mapping[str, Any], *, partial: bool = False, pe
         faults = [fault]
     if not faults:
         input_schema = {**tool.input_schema, "required": []} if partial else tool.input_schema
-        schema = VALIDATOR(input_schema, format_checker=_format_checker())
         try:
-            errors = schema.iter_errors(dict(arguments))
+            errors = () if is_plainly_valid(input_schema, arguments) else _errors(input_schema, arguments)
             faults = [_fault(error) for error in errors if not _is_incomplete(error, pending)]
             faults += [] if partial else _body_faults(tool, arguments)
         except RecursionError:
@@ -289,6 +292,38 @@ def check(tool: Tool, arguments: Mapping[str, Any], *, partial: bool = False, pe
         if len(faults) > MAX_FAULTS:
             text += f"; and {len(faults) - MAX_FAULTS} more"
         raise ArgumentError(f"{tool.operation.id}: {text}", hint=next((hint for _, hint in faults if hint), ""))
+
+
+def is_plainly_valid(schema: Mapping[str, Any], arguments: Mapping[str, object]) -> bool:
+    """Return whether types, choices and bounds alone show that arguments fit a schema; False leaves it open."""
+    # The import of the validator takes 50 ms, more than all else of a call that is only shown.
+    if not schema.keys() <= _OBJECT_KEYWORDS or schema.get("type") != "object":
+        return False
+    properties = schema.get("properties", {})
+    is_whole = all(name in arguments for name in schema.get("required", ()))
+    return is_whole and all(_is_plainly_valid(properties.get(name), value) for name, value in arguments.items())
+
+
+def _is_plainly_valid(schema: object, value: Any) -> bool:
+    if not isinstance(schema, Mapping) or not schema.keys() <= _VALUE_KEYWORDS or type(value) not in (str, int, bool):
+        return False
+    kind, types = json_type(value), schema_types(schema)
+    if types and kind not in types and not (kind == "integer" and "number" in types):
+        return False
+    choices = schema.get("enum", [value])
+    if not isinstance(choices, list) or not any(type(choice) is type(value) and choice == value for choice in choices):
+        return False
+    if kind == "boolean":
+        return True
+    size, bounds = (len(value), _LENGTHS) if isinstance(value, str) else (value, _BOUNDS)
+    low, high = (schema.get(name, size) for name in bounds)
+    return isinstance(low, int | float) and isinstance(high, int | float) and low <= size <= high
+
+
+def _errors(schema: Mapping[str, Any], arguments: Mapping[str, object]) -> Iterator[Any]:
+    from nlapi.tools.validator import VALIDATOR
+
+    return iter(VALIDATOR(schema, format_checker=_format_checker()).iter_errors(dict(arguments)))
 
 
 def _unwritable(arguments: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -328,13 +363,13 @@ def _missing_arguments(tool: Tool, arguments: Mapping[str, object]) -> list[tupl
 
 def _body_faults(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the faults of a body as a whole that is assembled from arguments (`Tool.body_rules`)."""
-    from nlapi.tools.validator import VALIDATOR
-
     places = {name: tool.places.get(name, ("body", name)) for name in arguments}
     body = {place[1]: arguments[name] for name, place in places.items() if place[0] == "body"}
     is_required = tool.operation.body is not None and tool.operation.body.required
     if not tool.body_rules or not (body or is_required):
         return []
+    from nlapi.tools.validator import VALIDATOR
+
     faults = []
     for error in VALIDATOR(tool.body_rules).iter_errors(body):
         if error.validator == "required":

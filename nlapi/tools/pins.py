@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import orjson
 
 from nlapi import bundled
@@ -207,6 +206,8 @@ def read_pin(name: str) -> Pin | None:
 
     ConsentError for one that cannot be read.
     """
+    import msgspec
+
     file = _pin_file(name)
     try:
         return msgspec.json.decode(file.read_bytes(), type=Pin)
@@ -223,6 +224,8 @@ def write_pin(name: str, spec: Spec) -> None:
     if bundled.is_bundled(spec.source):
         remove_pin(name)
         return
+    import msgspec
+
     file = _pin_file(name)
     try:
         write_file(file, msgspec.json.format(msgspec.json.encode(pin_of(spec)), indent=1))

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from nlapi.client.message import Request, Result
 from nlapi.openapi.spec import Effect, Operation, gravest
-from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.receivers import Receiver
 from nlapi.tools.tool import Call, Missing
+
+if TYPE_CHECKING:
+    from nlapi.tools.answer_view import AnswerView
 
 JsonObject: TypeAlias = dict[str, Any]
 

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from nlapi import client_session
 from nlapi.accounts.credentials import open_credentials
 from nlapi.client.answer_fields import FieldFilter
 from nlapi.client.auth import (
@@ -32,7 +31,6 @@ from nlapi.resources.effect_arguments import call_effect
 from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.arguments import check, with_defaults
 from nlapi.tools.idempotency import Intention, key_argument, new_key, provisional_key, single_intention
-from nlapi.tools.pins import check_pin
 from nlapi.tools.request_changes import NO_CHANGES, RequestChanges
 from nlapi.tools.rules import (
     FieldRule,
@@ -110,6 +108,8 @@ def registered_target(spec: Spec, *, base_url: str | None = None, auth: Auth = N
     CredentialError when a registered credential is in a variable that is not set; UsageError when the user's policy
     cannot be read; ConsentError when the registered description has changed in what its user accepted.
     """
+    from nlapi.tools.pins import check_pin
+
     rules, field_rules = read_rules(spec), read_field_rules(spec)
     registered = find_registration(spec.registered) or Registration(source=spec.source)
     base_url = base_url or registered.base_url
@@ -383,6 +383,8 @@ def _is_session_of_plugin(target: Target) -> bool:
 
     Without a plugin the client's own permissions are for `nlapi` what they are for every other program.
     """
+    from nlapi import client_session
+
     if not client_session.is_in_session():
         return False
     return client_session.is_plugin_on() or client_session.is_plugin_description(target.spec.source)
@@ -399,6 +401,8 @@ def _require_receipt(prepared: Prepared, target: Target) -> None:
     else:
         reason = target.receipts.take(exact_digest(prepared.request))
     if reason:
+        from nlapi import client_session
+
         raise ConsentError(f"{prepared.call.operation_id} was not sent: {reason}", hint=client_session.RECEIPT_HINT)
 
 

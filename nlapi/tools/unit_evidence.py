@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.hints import read_hints
 from nlapi.resources.naming import split_words
 from nlapi.resources.schemas import schema_types
@@ -72,59 +73,59 @@ _DATA_NAMES: Mapping[str, str] = {
 }
 _CURRENCY_WORDS = {"dollars": "USD", "euros": "EUR", "pounds": "GBP", "yen": "JPY"}
 
-_TIME_TEXT = re.compile(
+_TIME_TEXT = lazy_pattern(
     r"\b(?:in|as|number of|measured in|specified in|expressed in|given in)\s+(?:whole\s+|the\s+|full\s+|integer\s+)?"
     rf"({'|'.join(_TIME_NAMES)}|ms|sec)\b(?!\s+(?:since|of|ago|from|before|after|past|per))"
     rf"|\((?:in\s+|unit:?\s*|units:?\s*)?({'|'.join(_TIME_NAMES)}|ms|sec)\)",
     re.IGNORECASE,
 )
-_COUNT_TEXT = re.compile(
+_COUNT_TEXT = lazy_pattern(
     r"^\W*(?:(?:optional|required)\W+)?(?:the|a|an|specifies the|sets the)?\s*"
     r"(?:(?:maximum|minimum|max|min|total|default|average|desired|approximate)\s+)*"
     r"(?:number of|amount of|time|duration|length|interval|delay|timeout|period|age|how (?:long|often|many))\b",
     re.IGNORECASE,
 )
-_MOMENT_TEXT = re.compile(
+_MOMENT_TEXT = lazy_pattern(
     r"\b(?:epoch|unix|posix|timestamps?|1970|utc|iso.?8601|o.clock|cron|date and time|point in time"
     r"|(?:of|in) (?:(?:the|a|each) )?(?:day|hour|minute|month|week|year)|days? of)\b",
     re.IGNORECASE,
 )
-_DATA_TEXT = re.compile(
+_DATA_TEXT = lazy_pattern(
     r"\b(?:in|number of|measured in|specified in|expressed in)\s+(?:the\s+|whole\s+)?"
     r"(bytes|kilobytes|megabytes|gigabytes|terabytes|kibibytes|mebibytes|gibibytes|[KMGT]i?B)\b(?!\s+per\b|/)"
     r"|\((?:in\s+|unit:?\s*)?(bytes|kilobytes|megabytes|gigabytes|terabytes|mebibytes|gibibytes|[KMGT]i?B)\)"
 )
-_BARE_DATA = re.compile(r"(?<![\d(] )(?<![\d(\w])(?:[KMGT]i?B|(?:kilo|mega|giga|tera)bytes)\b")
-_MICROS_TEXT = re.compile(
+_BARE_DATA = lazy_pattern(r"(?<![\d(] )(?<![\d(\w])(?:[KMGT]i?B|(?:kilo|mega|giga|tera)bytes)\b")
+_MICROS_TEXT = lazy_pattern(
     r"\bmicro[- ]?(?:amounts?|units?|currency|dollars?)\b|\bmicros\b|\bmillionths? of\b"
     r"|\bmultiplied by\s+(?:x\s*)?"
     r"(?:10\s*(?:to the\s+|\^\s*)(?:power of\s+)?(?:6|six)|1,?000,?000|(?:one|a) million)\b",
     re.IGNORECASE,
 )
-_MINOR_TEXT = re.compile(
+_MINOR_TEXT = lazy_pattern(
     r"\bin (?:the )?(?:(?:US|USD|euro|EUR)[- ])?(?P<cents>cents|pence|pennies)\b"
     r"|\b(?:smallest|minor|lowest) (?:common )?(?:currency |monetary )?(?:units?|denominations?)\b",
     re.IGNORECASE,
 )
 # What makes the smallest unit doubtful: fractions of it, several units, or a text that says what it is not.
-_MINOR_DOUBT = re.compile(
+_MINOR_DOUBT = lazy_pattern(
     r"fraction|tenths?|decimal|dollars and cents|\bnot\b[^.]{0,12}\bcents|\bor\b[^.]{0,12}\bdollars|per (?:kwh|unit)",
     re.IGNORECASE,
 )
-_WHOLE_TEXT = re.compile(r"\bin (?:(?:US|U\.S\.) )?(?:(dollars|euros)|([A-Z]{3}))\b|\(([A-Z]{3})\)")
-_WHOLE_DOUBT = re.compile(r"cents|micro|minor|smallest|thousand|million|local|equivalent|\brates?\b", re.IGNORECASE)
-_MONEY_TEXT = re.compile(
+_WHOLE_TEXT = lazy_pattern(r"\bin (?:(?:US|U\.S\.) )?(?:(dollars|euros)|([A-Z]{3}))\b|\(([A-Z]{3})\)")
+_WHOLE_DOUBT = lazy_pattern(r"cents|micro|minor|smallest|thousand|million|local|equivalent|\brates?\b", re.IGNORECASE)
+_MONEY_TEXT = lazy_pattern(
     r"\b(?:currency|money|price|prices|amount|cost|budget|bid|fee|charge[ds]?|pay(?:ment|out)?s?|spend|salary|balance"
     r"|refund|tax|discount)\b",
     re.IGNORECASE,
 )
-_WHOLE_PERCENT = re.compile(
+_WHOLE_PERCENT = lazy_pattern(
     r"\b0\s*(?:%\s*)?(?:-|–|to|and|through)\s*100\b|\b1\s*(?:-|–|to|and|through)\s*100\b|out of 100", re.IGNORECASE
 )
-_FRACTION = re.compile(
+_FRACTION = lazy_pattern(
     r"\b0(?:\.0+)?\s*(?:-|–|to|and|through)\s*1(?:\.0+)?\b(?!\s*00)|\bfraction\b|\bdecimal\b|\b0\.\d", re.IGNORECASE
 )
-_SHARE_TEXT = re.compile(r"\b(?:percent(?:age)?s?|fraction|ratio|proportion|share|probability)\b|%", re.IGNORECASE)
+_SHARE_TEXT = lazy_pattern(r"\b(?:percent(?:age)?s?|fraction|ratio|proportion|share|probability)\b|%", re.IGNORECASE)
 
 
 def read_unit(name: str, parts: Iterable[Mapping[str, object]], description: str = "") -> WireUnit | None:
@@ -322,7 +323,7 @@ def _is_share_of_one(text: str, words: tuple[str, ...]) -> bool:
 
 
 # The unit of a number in its description: in minutes, (minutes), minutes at its end or its beginning.
-_UNIT_NAME = re.compile(
+_UNIT_NAME = lazy_pattern(
     r"\b(?:in|of|as|per|number of|how many|measured in|specified in|expressed in)\s+(?:the\s+|whole\s+)?([^\W\d_]+)"
     r"|\(([^\W\d_]+)\)|([^\W\d_]{4,})\s*[.)]?$|^([^\W\d_]{5,})\b",
     re.IGNORECASE,
@@ -348,7 +349,7 @@ def states_minor_unit(description: str) -> bool:
     return _LIKELY_MINOR.search(description) is not None
 
 
-_LIKELY_MINOR = re.compile(r"\b(?:minor|smallest) (?:currency )?units?\b|\bin cents\b", re.IGNORECASE)
+_LIKELY_MINOR = lazy_pattern(r"\b(?:minor|smallest) (?:currency )?units?\b|\bin cents\b", re.IGNORECASE)
 
 LIKELY_UNITS = (
     ("micros", re.compile(r"\bmicros?\b|\bmicro[- ]?units?\b|\bmillionths?\b")),

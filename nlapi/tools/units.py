@@ -118,6 +118,9 @@ HUMAN_UNITS = {
 
 NUMBER_PATTERN = "-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:[.][0-9]+)?"
 
+# Names of the fields that state the currency of the amounts beside them.
+CURRENCY_FIELDS = ("currency", "currency_code", "currencyCode")
+
 # Decimal places of currencies whose smallest unit is not a hundredth (ISO 4217).
 CURRENCY_DECIMALS = {
     **dict.fromkeys("BIF CLP DJF GNF JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(), 0),

@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import field_schema
 from nlapi.resources.identity import Item, is_empty, name_of, text_of
 from nlapi.resources.naming import name_words, stem
 from nlapi.tools.unit_evidence import likely_money_unit, read_unit
-from nlapi.tools.units import CURRENCY_DECIMALS, Dimension, UnitEvidence, from_wire
-
-CURRENCY_FIELDS = ("currency", "currency_code", "currencyCode")
+from nlapi.tools.units import CURRENCY_DECIMALS, CURRENCY_FIELDS, Dimension, UnitEvidence, from_wire
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s?(Z|UTC|[+-]\d\d:?\d\d)?")
 _RFC_5322 = re.compile(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (?:[+-]\d{4}|[A-Z]{3})")
@@ -127,6 +124,8 @@ def moment_of(path: str, value: object) -> datetime | None:
         if isinstance(value, str):
             if _ISO.fullmatch(value):
                 return datetime.fromisoformat(value.replace(" UTC", "Z").replace(" Z", "Z"))
+            from email.utils import parsedate_to_datetime
+
             return parsedate_to_datetime(value) if _RFC_5322.fullmatch(value) else None
         if isinstance(value, int | float) and not _TIME_WORDS.isdisjoint(name_words(path.rpartition(".")[2])):
             scale = next((scale for lower, upper, scale in _EPOCHS if lower < value < upper), None)

@@ -16,8 +16,8 @@ from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.planner import OfflinePlanner
 from nlapi.planner.slots.entities import ONLY_RESOURCE
 from nlapi.planner.steps.coreference import UnresolvedReference, resolve_references
+from nlapi.planner.steps.goal_plan import item_read, plan_with_id
 from nlapi.planner.steps.state import LookupState, clause_of
-from nlapi.planner.steps.steps import item_read, plan_with_id
 from nlapi.resources.answers import AnswerPart, answer_schemas
 from nlapi.resources.identity import id_path, name_path
 from nlapi.resources.nouns import singular_noun

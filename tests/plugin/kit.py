@@ -17,7 +17,7 @@ from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.selection import select_operations
 from nlapi.openapi.spec import Spec
-from nlapi.plugin import Options, Plugin, build
+from nlapi.plugin.build import Options, Plugin, build
 from nlapi.plugin.folder import write_folder
 
 GOLDEN = Path(__file__).parents[1] / "golden"

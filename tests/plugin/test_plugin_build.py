@@ -14,7 +14,7 @@ import nlapi
 from nlapi.errors import UsageError
 from nlapi.openapi.selection import select_operations
 from nlapi.openapi.spec import Effect
-from nlapi.plugin import Options, Plugin, build
+from nlapi.plugin.build import Options, Plugin, build
 from nlapi.plugin.file_checks import broken_rules
 from nlapi.plugin.names import plugin_name
 from tests.plugin.kit import GOLDEN, HOSTILE, LIBRARY, big, placed, plugin_of, spec_of

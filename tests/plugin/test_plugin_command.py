@@ -10,7 +10,7 @@ import pytest
 
 import nlapi
 from nlapi.openapi.selection import select_operations
-from nlapi.plugin import Options, build
+from nlapi.plugin.build import Options, build
 from nlapi.plugin.folder import write_folder
 from nlapi.sandbox import running
 from tests.plugin.kit import HOSTILE, LIBRARY, placed, sh

@@ -12,7 +12,7 @@ import nlapi
 from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.selection import select_operations
-from nlapi.plugin import Options, build
+from nlapi.plugin.build import Options, build
 from nlapi.plugin.folder import write_folder
 from nlapi.sandbox import running
 from nlapi.workflows.check import check

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
-from nlapi.plugin import Options, Plugin, build
+from nlapi.plugin.build import Options, Plugin, build
 from nlapi.plugin.file_checks import broken_rules, exceeded_limits, session_tokens
 from nlapi.resources.effect import effect_of
 from nlapi.tools.prompt_injection import find_injections

@@ -12,9 +12,11 @@ import nlapi
 from nlapi.client.message import File, Request
 from nlapi.errors import ArgumentError, NlapiError, UsageError
 from nlapi.openapi.spec import Effect, Spec
+from nlapi.tools.arguments import is_plainly_valid
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.run import Target, prepare
 from nlapi.tools.tool import Call
+from nlapi.tools.validator import VALIDATOR
 from tests.describe import body, operation, parameter
 from tests.strategies import descriptions
 from tests.tools.test_tools_rules import spec_of
@@ -291,3 +293,43 @@ def test_patterns_of_property_names_are_bounded_in_time_too() -> None:
     assert build(of_schema(schema), p={"aaa": 1})
     assert "p.aaa: 'x' is not of type 'integer'" in refusal(of_schema(schema), p={"aaa": "x"})
     assert "is not one of its properties" in refusal(of_schema(schema), p={"a" * 60 + "!": 1})
+
+
+VALUES = st.one_of(st.integers(-3, 12), st.text("ab1", max_size=4), st.booleans(), st.floats(-2, 2), st.none())
+VALUE_SCHEMAS = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["string", "integer", "number", "boolean", ["string", "null"], ["integer", "string"]]),
+        "enum": st.lists(VALUES, min_size=1, max_size=4),
+        "minimum": st.integers(-2, 5),
+        "maximum": st.floats(-2, 9),
+        "minLength": st.integers(0, 2),
+        "maxLength": st.integers(1, 3),
+        "pattern": st.just("a"),
+        "multipleOf": st.just(2),
+        "description": st.just("A value."),
+    },
+)
+
+
+@settings(max_examples=400, derandomize=True, deadline=None)
+@given(
+    properties=st.dictionaries(st.sampled_from("pqr"), VALUE_SCHEMAS, min_size=1),
+    arguments=st.dictionaries(st.sampled_from("pqr"), VALUES),
+    required=st.lists(st.sampled_from("pqr"), max_size=2, unique=True),
+)
+def test_what_is_plainly_valid_is_valid(
+    properties: dict[str, Any], arguments: dict[str, Any], required: list[str]
+) -> None:
+    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    if is_plainly_valid(schema, arguments):
+        assert VALIDATOR(schema).is_valid(arguments)
+
+
+def test_usual_arguments_are_plainly_valid() -> None:
+    value = {"type": "string", "enum": ["a", "b"], "description": "A letter.", "maxLength": 5}
+    schema = {"type": "object", "properties": {"p": value, "n": {"type": "integer", "minimum": 1}}, "required": ["p"]}
+    assert is_plainly_valid(schema, {"p": "a", "n": 1})
+    for arguments in ({"p": "c"}, {"p": "a", "n": 0}, {"n": 1}, {"p": "a", "n": True}, {"p": "a", "q": 1}):
+        assert not is_plainly_valid(schema, arguments)
+    assert not is_plainly_valid({**schema, "minProperties": 3}, {"p": "a"})

@@ -26,7 +26,8 @@ from nlapi.planner.slots.entities import ONLY_RESOURCE
 from nlapi.resources.identity import FieldRank, Item, columns, label_rank, text_of
 from nlapi.resources.naming import split_words, stem
 from nlapi.resources.nouns import noun_of, singular_noun
-from nlapi.tools.value_format import CURRENCY_FIELDS, format_value, moment_of, number_of
+from nlapi.tools.units import CURRENCY_FIELDS
+from nlapi.tools.value_format import format_value, moment_of, number_of
 
 _AMOUNTS = stems("answering", "amounts")
 _AMOUNT_DEGREES = words("answering", "amount_degrees")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from nlapi.openapi.spec import Operation
-from nlapi.planner.answering.conditions import FILLER_STEMS, Condition, QuestionReading, bound_conditions
+from nlapi.planner.answering.conditions import Condition, QuestionReading, bound_conditions
 from nlapi.planner.answering.field_conditions import find_field, mention_conditions, value_conditions
 from nlapi.planner.answering.row_fields import RowFields
 from nlapi.planner.language.dates import find_dates
@@ -18,7 +18,7 @@ from nlapi.planner.language.numbers import find_numbers, is_compared
 from nlapi.planner.language.question_intent import QuestionIntent
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import MentionKind
-from nlapi.planner.language.words import words
+from nlapi.planner.language.words import FILLER_STEMS, words
 from nlapi.planner.slots.entities import ID_WORDS
 from nlapi.resources.identity import Item
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent, split_words, stem

@@ -14,7 +14,7 @@ from nlapi.planner.language.dates import MONTHS, ParsedDate, find_dates
 from nlapi.planner.language.numbers import BETWEEN, BOUND, BOUND_BEHIND, ParsedNumber, find_numbers
 from nlapi.planner.language.question_intent import IMPLIED_FIELDS
 from nlapi.planner.language.text import MentionKind, Sentence, Token, ValueMention
-from nlapi.planner.language.words import stems, word_lists, words
+from nlapi.planner.language.words import word_lists, words
 from nlapi.resources.naming import split_words, stem
 from nlapi.tools.units import from_wire
 from nlapi.tools.value_format import moment_of, number_of, unit_at
@@ -23,7 +23,6 @@ NEGATIONS = words("answering", "negations")
 _NEGATION_PAIRS = frozenset((("other", "than"), ("apart", "from"), ("aside", "from"), ("instead", "of")))
 _LINKS = words("answering", "links")
 _LEADING = words("answering", "participle_links")
-FILLER_STEMS = stems("answering", "filler")  # words that set no condition by themselves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

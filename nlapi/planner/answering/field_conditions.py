@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nlapi.planner.answering.conditions import FILLER_STEMS, Condition, QuestionReading
+from nlapi.planner.answering.conditions import Condition, QuestionReading
 from nlapi.planner.answering.row_fields import RowFields, field_stems, field_words, join_words, texts_of, value_word
 from nlapi.planner.language.lexicon import SYNONYMS
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind
-from nlapi.planner.language.words import stems, words
+from nlapi.planner.language.words import FILLER_STEMS, stems, words
 from nlapi.resources.identity import is_empty, label_rank
 from nlapi.resources.naming import STOPWORDS, name_words, singular, split_words, stem
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.planner.language.words import words
 from nlapi.tools.measures import find_unit
 
@@ -33,12 +34,12 @@ _LITERAL = (
     ("tag", re.compile(r"(?<!\w)[#@](?!\d+\b)[\w-]+")),
 )
 # A label and a number, not an id that has a colon in it.
-_LABELLED = re.compile(r"(?:id|no|nr|number|identifier|code|key):\d+", re.IGNORECASE)
-_UNIT_LIKE = re.compile(
+_LABELLED = lazy_pattern(r"(?:id|no|nr|number|identifier|code|key):\d+", re.IGNORECASE)
+_UNIT_LIKE = lazy_pattern(
     r"\d+(?:\.\d+)?[^\W\d_]+/[^\W\d_]+|\d+(?:\.\d+)?(?:-[a-z]+)+|\d+(?:st|nd|rd|th)|\d+-\d+|v\d+",
     re.IGNORECASE,
 )
-_COUNTED = re.compile(r"\d+(?:\.\d+)?([A-Za-z]{1,4})")
+_COUNTED = lazy_pattern(r"\d+(?:\.\d+)?([A-Za-z]{1,4})")
 _SHORT_FORMS = words("language", "unit_like")
 _BEFORE_NUMBERS = words("language", "before_numbers")
 _AFTER_IDS = words("language", "after_ids")

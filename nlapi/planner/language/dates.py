@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 
 from nlapi.planner.language.words import words
 
@@ -49,6 +50,12 @@ _SCHEDULES = re.compile(
     rf"^\W*(?:(?:please|can|could|you)\s+)*(?:{'|'.join(sorted(words('language', 'scheduling_verbs')))})\b",
     re.IGNORECASE,
 )
+# Each date has one of these. The patterns of dates take 9 ms to compile, and most sentences have none.
+_SIGNS = re.compile(
+    rf"\d|week|month|quarter|year|day|fortnight|minute|hour|[mqy]td|tomorrow|tonight|noon|midnight|{_ANY_MONTH}"
+    rf"|{'|'.join(WEEKDAYS)}",
+    re.IGNORECASE,
+)
 _BESIDE = re.compile(r"[\s,(]*(?:the\s+)?")
 _TODAY = re.compile(r"\btoday(?:['’]s date)?\s+is\s+(?:the\s+|" + "|".join(WEEKDAYS) + r"|,|\s)*(?=\w)", re.IGNORECASE)
 
@@ -89,7 +96,7 @@ def find_dates(text: str, today: date) -> list[ParsedDate]:
     """
     moments: list[ParsedDate] = []
     day = today.date() if isinstance(today, datetime) else today
-    for pattern, reader in _RULES:
+    for pattern, reader in _rules() if _SIGNS.search(text) else ():
         for match in pattern.finditer(text):
             if any(match.start() < moment.end and moment.start < match.end() for moment in moments):
                 continue
@@ -375,8 +382,9 @@ def _noon(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     return time(0 if match.group().lower() == "midnight" else 12), True
 
 
-def _rules() -> Iterator[tuple[re.Pattern[str], DateReader]]:
-    """Yield the patterns in the order of certainty: of two that overlap the earlier one is read."""
+@cache
+def _rules() -> tuple[tuple[re.Pattern[str], DateReader], ...]:
+    """Return the patterns in the order of certainty: of two that overlap the earlier one is read."""
     after = rf"(?:(?:\s*T|\s+at\s+|,?\s+(?=\d\d?(?::|\.\d|\s*[ap]\.?m\b))){_CLOCK}(?:Z|[+-]\d\d:?\d\d)?)?"
     then = rf"(?:(?:,?\s+(?:(?:at|time)\s+)|,?\s+){_HOUR})?"
     at = rf"(?:\s+at\s+{_CLOCK}(?![\d%]))?"
@@ -386,7 +394,7 @@ def _rules() -> Iterator[tuple[re.Pattern[str], DateReader]]:
     long_unit = r"(?P<unit>day|week|fortnight|month|year)s?\b"
     ahead = rf"in\s+{_COUNT}\s+{long_unit}(?=\s*[.?!,]|\s*$)"
     hours = rf"(?:{_COUNT}\s+(?P<unit>minute|hour)s?|(?P<half_hour>half\s+an\s+hour|a\s+half[\s-]hour))"
-    for pattern, reader in (
+    rules = (
         (rf"\b{_YEAR}[-/.](?P<month>\d\d?)[-/.](?P<day>\d\d?)\b{after}", _calendar),
         (rf"\b(?P<month>\d\d?)[-/.](?P<day>\d\d?)[-/.](?P<year>[12]\d{{3}})\b{then}", _calendar),
         (rf"\b{both}\s+(?:of\s+)?{_MONTH}(?:,?\s*{_YEAR})?", _days_of_month),
@@ -415,8 +423,5 @@ def _rules() -> Iterator[tuple[re.Pattern[str], DateReader]]:
         (rf"\b(?:{_WHICH}\s+)?(?P<weekday>{'|'.join(WEEKDAYS)})\b{at}", _weekday),
         (rf"(?<![\d.:$]){_CLOCK}(?![\d%])", _clock),
         (r"\b(?:noon|midday|midnight)\b", _noon),
-    ):
-        yield re.compile(pattern, re.IGNORECASE), reader
-
-
-_RULES = tuple(_rules())
+    )
+    return tuple((re.compile(pattern, re.IGNORECASE), reader) for pattern, reader in rules)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.planner.language.words import by_phrase
 
 _ONES = (
@@ -19,25 +20,25 @@ _SUFFIX = {"k": 1_000, "m": 1_000_000, "mn": 1_000_000, "bn": 1_000_000_000, "b"
 
 CURRENCIES = by_phrase("language", "money")  # ISO 4217 by sign or word of money
 
-_FIGURES = re.compile(
+_FIGURES = lazy_pattern(
     r"(?P<sign>(?<![\w.])[-−+])?(?P<currency>[$€£¥₹]\s?)?(?<![\w.])(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
     r"(?:(?P<e>[eE][-+]?\d+)|\s?(?P<suffix>[kK]|[mM]n?|[bB]n?)(?![\w/])|\s(?P<scale>hundred|thousand|million|billion)s?\b)?"
     r"(?P<ordinal>st|nd|rd|th)?(?P<percent>\s?%|\s+per\s?cent\b)?"
 )
-_SPELT = re.compile(
+_SPELT = lazy_pattern(
     r"\b(?:(?:" + "|".join((*_ONES, *_TENS)) + r")\b(?:[\s-]+(?=\w))?)(?:(?:and[\s-]+)?(?:"
     + "|".join((*_ONES, *_TENS, *_TIMES)) + r")s?\b[\s-]*)*|\b(?:a|an)\s+(?:hundred|thousand|million|dozen)\b",
     re.IGNORECASE,
 )  # fmt: skip
-_COMPASS = re.compile(r"\s?°?\s?([NSEW])\b")
+_COMPASS = lazy_pattern(r"\s?°?\s?([NSEW])\b")
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
-_ORDINAL_PAGE = re.compile(r"\b(?:" + "|".join(_ORDINALS) + r")(?=\s+page\b)", re.IGNORECASE)
+_ORDINAL_PAGE = lazy_pattern(r"\b(?:" + "|".join(_ORDINALS) + r")(?=\s+page\b)", re.IGNORECASE)
 # Half of the traffic is 50 per cent of it.
 _PARTS = {"half": 50, "a quarter": 25, "three quarters": 75, "a fifth": 20, "a tenth": 10}
-_PART = re.compile(r"\b(?:half|(?:a|three) quarters?|a (?:fif|ten)th)(?=\s+of\b)", re.IGNORECASE)
+_PART = lazy_pattern(r"\b(?:half|(?:a|three) quarters?|a (?:fif|ten)th)(?=\s+of\b)", re.IGNORECASE)
 # Half an hour: the word behind is the unit.
-_HALF = re.compile(r"\bhalf(?: an?)?(?=[\s-]+(?:hour|minute|day)\b)", re.IGNORECASE)
-_CURRENCY_AFTER = re.compile(
+_HALF = lazy_pattern(r"\bhalf(?: an?)?(?=[\s-]+(?:hour|minute|day)\b)", re.IGNORECASE)
+_CURRENCY_AFTER = lazy_pattern(
     r"\s*(?:US\s+)?(dollars?|bucks?|euros?|pounds?|yen|rupees?|yuan|USD|EUR|GBP|JPY|INR|CNY|CHF)\b", re.I
 )
 
@@ -158,15 +159,15 @@ _LEAST = r"at least|no less than|minimum|min|>=|≥"
 _UNDER = r"under|below|less than|fewer than|lower than|smaller than|shorter than|cheaper than|<(?!=)"
 _MOST = r"at most|up to|no more than|not more than|maximum|max|<=|≤"
 _EQUAL = r"exactly|equal to|equals|=="
-BOUND = re.compile(
+BOUND = lazy_pattern(
     rf"(?<!\w)(?:(?P<over>{_OVER})|(?P<least>{_LEAST})|(?P<under>{_UNDER})|(?P<most>{_MOST})|(?P<equal>{_EQUAL}))"
     r"(?:\s+(?:of|a|an))?\s*$",
     re.IGNORECASE,
 )
-BOUND_BEHIND = re.compile(
+BOUND_BEHIND = lazy_pattern(
     r"\s*(?:(?P<least>or more|or above|or higher|\+)|(?P<most>or less|or fewer|or below|or lower))", re.I
 )
-BETWEEN = re.compile(r"\bbetween\s*$", re.IGNORECASE)
+BETWEEN = lazy_pattern(r"\bbetween\s*$", re.IGNORECASE)
 
 
 def is_compared(text: str, start: int) -> bool:

@@ -32,3 +32,7 @@ def table(stage: str, name: str) -> dict[str, str]:
 def by_phrase(stage: str, name: str) -> dict[str, str]:
     """Return the key of each phrase of the table `[name]`, whose texts are phrases with `|` between them."""
     return {phrase: key for key, text in table(stage, name).items() for phrase in text.replace("\n", " ").split("|")}
+
+
+# Words that set no condition by themselves.
+FILLER_STEMS = stems("language", "filler")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 
 from nlapi.openapi.model import as_list
 from nlapi.openapi.spec import Operation
-from nlapi.planner.answering.conditions import FILLER_STEMS
 from nlapi.planner.language.reader import tokenize
 from nlapi.planner.language.text import Token
-from nlapi.planner.language.words import stems
+from nlapi.planner.language.words import FILLER_STEMS, stems
 from nlapi.resources.answers import answer_schemas, answer_words
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent, singular, split_words, stem
@@ -25,18 +25,25 @@ class ChoiceNouns:
     """The nouns of the items of the lists of some APIs, by the choices (stems) that pick among the items."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
-        reads = (operation for operation in operations if operation.method == "GET" and _is_plural(noun_of(operation)))
-        self._lists = [operation for operation in reads if collection_index(operation.spec).is_list(operation)]
-        self._names = {stem(word) for operation in self._lists for word in _words_of(operation)}
+        self._reads = [item for item in operations if item.method == "GET" and _is_plural(noun_of(item))]
+        self._named: defaultdict[str, list[Operation]] = defaultdict(list)
+        for operation in self._reads:
+            for word in set(_words_of(operation)):
+                self._named[stem(word)].append(operation)
         self._of_parameters: Mapping[str, set[Noun]] | None = None
         self._of_answers: Mapping[str, set[Noun]] | None = None
+
+    @cached_property
+    def _lists(self) -> list[Operation]:
+        return [operation for operation in self._reads if _is_list(operation)]
 
     def noun(self, choice: str) -> Noun:
         """Return the noun of the items that a choice (a stem) picks among; () where it is none, or of several kinds.
 
         Choices of arguments go before those of fields of the answer. A word that names a list is no choice.
         """
-        if choice in self._names:
+        # Most words name a list, which is seen without looking at the answer of each operation.
+        if any(map(_is_list, self._named.get(choice, ()))):
             return ()
         if self._of_parameters is None:
             self._of_parameters = _by_choice((entry, _parameter_choices(entry)) for entry in self._lists)
@@ -80,6 +87,10 @@ def _by_choice(pairs: Iterable[tuple[Operation, Iterable[tuple[str, ...]]]]) -> 
             if len(words) == 1:
                 nouns[words[0]].add(noun_of(operation))
     return nouns
+
+
+def _is_list(operation: Operation) -> bool:
+    return collection_index(operation.spec).is_list(operation)
 
 
 def _is_plural(noun: Noun) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.operations.candidates import OperationCandidate, build_candidate
@@ -20,11 +21,11 @@ from nlapi.resources.collection_index import collection_index
 from nlapi.resources.naming import STOPWORDS, VERBS, split_words, stem
 from nlapi.resources.nouns import singular_noun
 
-_ASKED = re.compile(
+_ASKED = lazy_pattern(
     r"^\W*(?:which|what|how many|whose)\s+(?P<words>[\w ]+?)\s+(?:does|do|did|has|have|is|are|owns?|uses?)\b", re.I
 )
-_OF = re.compile(r"\b(?P<words>[\w-]+(?:\s[\w-]+)?)\s+(?:of|for|on|in)\s+(?:the\s+)?(?:\w+\s+)?$", re.I)
-_READS = re.compile(r"^\W*(?:what|which|who|whose|how|show|get|tell|give|list|find|look)\b", re.I)
+_OF = lazy_pattern(r"\b(?P<words>[\w-]+(?:\s[\w-]+)?)\s+(?:of|for|on|in)\s+(?:the\s+)?(?:\w+\s+)?$", re.I)
+_READS = lazy_pattern(r"^\W*(?:what|which|who|whose|how|show|get|tell|give|list|find|look)\b", re.I)
 # The score of an operation whose answer has the field: that of an operation that the words name.
 SCORE = 6.0
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.answering.conditions import FILLER_STEMS
 from nlapi.planner.language.names import NAME_ENDS, NO_NAMES
-from nlapi.planner.language.words import words
+from nlapi.planner.language.words import FILLER_STEMS, words
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.id_resolution import NAME_PROBABILITY
 from nlapi.planner.slots.assignment import Assignment

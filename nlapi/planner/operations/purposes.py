@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 
-_HYPOTHETICAL = re.compile(
+_HYPOTHETICAL = lazy_pattern(
     r"\bwhat if\b|\b(?:what|how|who|which)\b.*\b(?:would|will|happens?|happened)\b.*\b(?:if|were to|when)\b",
     re.IGNORECASE,
 )
-_SIMULATES = re.compile(
+_SIMULATES = lazy_pattern(
     r"\bsimulat\w*|\bwhat (?:if|would)\b|\bdry[- ]run\b|\bpreviews? (?:a|the) change", re.IGNORECASE
 )
-_WHY = re.compile(r"^\W*(?:(?:explain|tell me|and|but|so)\s+)?why\b", re.IGNORECASE)
-_EXPLAINS = re.compile(r"\bexplains?\b|\bwhy\b", re.IGNORECASE)
+_WHY = lazy_pattern(r"^\W*(?:(?:explain|tell me|and|but|so)\s+)?why\b", re.IGNORECASE)
+_EXPLAINS = lazy_pattern(r"\bexplains?\b|\bwhy\b", re.IGNORECASE)
 
 
 def is_hypothetical(question: str) -> bool:

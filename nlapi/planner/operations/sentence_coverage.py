@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.answering.conditions import FILLER_STEMS
 from nlapi.planner.language.commands import is_imperative, operation_verbs
 from nlapi.planner.language.question_intent import read_intent
 from nlapi.planner.language.text import MentionKind, Token
+from nlapi.planner.language.words import FILLER_STEMS
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import (

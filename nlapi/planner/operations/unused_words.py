@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nlapi.openapi.spec import Effect
-from nlapi.planner.answering.conditions import FILLER_STEMS
 from nlapi.planner.language.english import foreign_language
 from nlapi.planner.language.names import NO_NAMES
 from nlapi.planner.language.question_intent import read_intent
 from nlapi.planner.language.text import MentionKind, Token
-from nlapi.planner.language.words import stems, words
+from nlapi.planner.language.words import FILLER_STEMS, stems, words
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import POSITION_WORDS, operation_noun_stems
 from nlapi.resources.answers import answer_words

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from nlapi.changes.lexicon import leading_verbs
 from nlapi.changes.sentences import opening_length
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.planner.language.commands import is_imperative, operation_verbs
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
 from nlapi.planner.operations.candidates import OperationCandidate
@@ -14,19 +15,19 @@ from nlapi.planner.slots.entities import POSITION_WORDS, PendingLookup, takes_id
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.resources.naming import VERBS, Intent, singular, split_words, stem
 
-_FORBIDDEN = re.compile(
+_FORBIDDEN = lazy_pattern(
     r"\b(?:not|never|cannot|dont|nothing|nobody|none|no one|undo|avoid|refrain|instead of|rather than|\w+n['’]t"
     r"|(?:stop|without)(?=\s+\w+ing\b))\b",
     re.IGNORECASE,
 )
-_FORBIDS_AT_ONCE = re.compile(r"^\W*(?:please\s+)?(?:do not|don['’]?t|never)\b", re.IGNORECASE)
-_EXCEPT = re.compile(
+_FORBIDS_AT_ONCE = lazy_pattern(r"^\W*(?:please\s+)?(?:do not|don['’]?t|never)\b", re.IGNORECASE)
+_EXCEPT = lazy_pattern(
     r"\b(?:except\w*|exclud\w+|other than|apart from|aside from|besides|save for|but not|but for"
     r"|(?:all|every\w*|any\w*) but|leav\w+ out|with the exception)\b",
     re.IGNORECASE,
 )
-_CONDITION = re.compile(r"\b(?:if|unless|(?<!the )(?<!as )(?<!you )provided|as soon as)\b", re.IGNORECASE)
-_QUESTION = re.compile(
+_CONDITION = lazy_pattern(r"\b(?:if|unless|(?<!the )(?<!as )(?<!you )provided|as soon as)\b", re.IGNORECASE)
+_QUESTION = lazy_pattern(
     r"^\W*(?:(?:hey|hi|hello|ok|okay|so|and|but|then|please|well)\b\W*)*"
     r"(?:(?:can|could|would|will)\s+(?!you\b)|(?:should|shall|may|might|must|is|are|am|was|were|do\s+(?:i|we|you)|does|did"
     r"|has|have|what|which|who|whose|where|when|why|how)\b)"
@@ -36,12 +37,12 @@ _QUESTION = re.compile(
     r"|\b(?:thinking|wondering) (?:of|about)\b",
     re.IGNORECASE,
 )
-_SUPPOSES = re.compile(
+_SUPPOSES = lazy_pattern(
     r"\bshould (?:i|we)\b|\bwhat (?:happens (?:if|when|to)|(?:would|will) happen|if)\b|\bwhether (?:i|we)\b"
     r"|\bis it (?:possible|ok|okay|safe|allowed|wise)\b",
     re.IGNORECASE,
 )
-_WISHES = re.compile(r"\bi(?: (?:need|want|would like|wish)|['’]d like) to\b", re.IGNORECASE)
+_WISHES = lazy_pattern(r"\bi(?: (?:need|want|would like|wish)|['’]d like) to\b", re.IGNORECASE)
 _ALL = frozenset("all every each both everything everyone everybody any several multiple".split())
 _ALERTS = frozenset(
     map(stem, "alert trigger rule condition threshold notification reminder automation monitor".split())
@@ -134,10 +135,6 @@ def unused_values(candidate: OperationCandidate) -> Iterator[str]:
         words = {token.stem for token in candidate.context.sentence.tokens[span.first : span.last]}
         if span.kind is not MentionKind.NAME or not words <= candidate.context.operation_stems:
             yield repr(span.text) if span.kind is MentionKind.QUOTED else span.text
-
-
-def _denied(candidate: OperationCandidate, text: str) -> Iterator[str]:
-    return (phrase for _, phrase in _denials(candidate, text))
 
 
 def _denials(candidate: OperationCandidate, text: str) -> Iterator[tuple[int, str]]:

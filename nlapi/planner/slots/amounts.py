@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.slots.context import SlotContext
@@ -17,9 +18,9 @@ from nlapi.tools.units import RATES
 _REACH = 6
 # Words at which that ends: 4 calls [for] partner-x.
 _ENDS = frozenset("for on to from of by with and or until since because please then".split())
-_BETWEEN = re.compile(r"\b(?:between|from)\s+(?:the\s+)?(?:\w+\s+)?$", re.IGNORECASE)
-_AND = re.compile(r"\s*(?:and|to|through|-|–)\s+(?:the\s+)?(?:\w+\s+)?", re.IGNORECASE)
-_FROM = re.compile(r"\b(?:from|with|to|against|than|versus|vs\.?|and)\s+(?:the\s+)?(?:\w+\s+)?$", re.IGNORECASE)
+_BETWEEN = lazy_pattern(r"\b(?:between|from)\s+(?:the\s+)?(?:\w+\s+)?$", re.IGNORECASE)
+_AND = lazy_pattern(r"\s*(?:and|to|through|-|–)\s+(?:the\s+)?(?:\w+\s+)?", re.IGNORECASE)
+_FROM = lazy_pattern(r"\b(?:from|with|to|against|than|versus|vs\.?|and)\s+(?:the\s+)?(?:\w+\s+)?$", re.IGNORECASE)
 _COMPARES = frozenset(map(stem, "compare compared comparison differ different difference diff versus vs".split()))
 _MONEY = stem("dollar")
 # Words in the names of limits that say nothing of what is counted.

@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from nlapi.changes.sentences import opening_length
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.hints import stated_verbs
 from nlapi.planner.language.commands import operation_verbs
 from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
@@ -23,8 +24,8 @@ from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_word
 from nlapi.tools.word_similarity import similarity
 
 _EXCLUDES = word_set("slots", "excludes")
-_FALLING = re.compile(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNORECASE)
-_RISING = re.compile(r"[\s_:.-]?asc(?:ending)?$|(?<=[a-z])Asc$", re.IGNORECASE)
+_FALLING = lazy_pattern(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNORECASE)
+_RISING = lazy_pattern(r"[\s_:.-]?asc(?:ending)?$|(?<=[a-z])Asc$", re.IGNORECASE)
 _DESCENDING = SYNONYMS["desc"] | stem_set("slots", "descending")
 # Names of the figures in the evidence of a candidate: for a choice, and from "yes" to "nay_name" for a flag.
 EVIDENCE = (
@@ -292,9 +293,9 @@ def _describes(context: SlotContext, first: int, last: int) -> float:
 
 _NOT = word_set("slots", "denials")
 _AUXILIARY = stem_set("slots", "flag_auxiliaries")
-_SHOWS_FIELDS = re.compile(r"\binclud\w*\b.{0,60}\bfields?\b|\breturn\w*\b.{0,30}\bfields?\b", re.IGNORECASE)
+_SHOWS_FIELDS = lazy_pattern(r"\binclud\w*\b.{0,60}\bfields?\b|\breturn\w*\b.{0,30}\bfields?\b", re.IGNORECASE)
 _INCLUDES = stem_set("slots", "includes")
-_BY_DEFAULT = re.compile(r"\bby default,?\s[^.]*", re.IGNORECASE)
+_BY_DEFAULT = lazy_pattern(r"\bby default,?\s[^.]*", re.IGNORECASE)
 # Least similarity of word vectors of a word for one in the name of a flag: children for kids.
 _MIN_FLAG_SIMILARITY = 0.7
 # Words before a flag that may deny it, at most, and the words that end the clause before that.

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.ordinals import ORDINALS
 from nlapi.planner.language.question_intent import SUPERLATIVES
@@ -29,14 +30,14 @@ ONLY_RESOURCE = "(the only one)"
 DESCRIBED_RESOURCE = "(as described)"
 # Words that pick a resource by its position among others, not by its name.
 POSITION_WORDS = frozenset((*word_set("slots", "positions"), *ORDINALS, *SUPERLATIVES))
-_BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names?(?: or id)? of\b", re.IGNORECASE)
-_SAYS_BY_NAME = re.compile(r"\bby (?:its |the )?(?:(?:id|uuid|identifier) or )?name\b", re.IGNORECASE)
-_OR_NAME = re.compile(r"\bnames? or (?:an? |the )?ids?\b|\bids? or (?:an? |the )?names?\b", re.IGNORECASE)
+_BY_NAME = lazy_pattern(r"(?:the )?(?:unique |full )?names?(?: or id)? of\b", re.IGNORECASE)
+_SAYS_BY_NAME = lazy_pattern(r"\bby (?:its |the )?(?:(?:id|uuid|identifier) or )?name\b", re.IGNORECASE)
+_OR_NAME = lazy_pattern(r"\bnames? or (?:an? |the )?ids?\b|\bids? or (?:an? |the )?names?\b", re.IGNORECASE)
 RENAMES = stem_set("slots", "renames")
 # Distance, in tokens, of a mention that does not stand beside a noun.
 NOT_BESIDE = 9
-SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_ID_LIKE = re.compile(r"(?=.*[\d_])[\w.:\-]+|#?\d+")
+SLUG = lazy_pattern(r"[a-z0-9][a-z0-9._-]*")
+_ID_LIKE = lazy_pattern(r"(?=.*[\d_])[\w.:\-]+|#?\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

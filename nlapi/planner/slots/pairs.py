@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
 from nlapi.planner.language.names import PlainName, is_code, names_behind_noun, names_behind_preposition, noun_before
 from nlapi.planner.language.text import MentionKind, ValueMention
@@ -19,20 +20,20 @@ from nlapi.resources.naming import name_words, singular, stem
 # Probability of the parts of a path for parameters in a row, and for others that are only as many.
 PAIR_CONFIDENCE = 0.97
 PART_CONFIDENCE = 0.9
-_IN_A_ROW = re.compile(r"\{[^/{}]+\}(?:/\{[^/{}]+\})+")
+_IN_A_ROW = lazy_pattern(r"\{[^/{}]+\}(?:/\{[^/{}]+\})+")
 # An absolute path, or a network (10.0.0.0/8).
-_NO_PAIR = re.compile(r"/|\d+(?:\.\d+){3}/\d+$")
-_PARTS = re.compile(r"[/:]")
+_NO_PAIR = lazy_pattern(r"/|\d+(?:\.\d+){3}/\d+$")
+_PARTS = lazy_pattern(r"[/:]")
 # The kind of a code: ISBN, ICAO, VIN.
 LABEL_CONFIDENCE = 0.95
-_LABEL = re.compile("[A-Z]{3,6}")
-_CODE = re.compile(r"(?=.*\d|[A-Z]+$)[A-Za-z0-9][A-Za-z0-9-]+")
+_LABEL = lazy_pattern("[A-Z]{3,6}")
+_CODE = lazy_pattern(r"(?=.*\d|[A-Z]+$)[A-Za-z0-9][A-Za-z0-9-]+")
 _BEFORE_CODE = frozenset((":", "=", "is", "of", "identifier", "id", "code", "number"))
 # Operators of filters by which a field equals one of some values, and fields that have a name.
 _EQUALITY = word_set("slots", "equality")
 _NAMES = frozenset(("name", "names", "slug", "title"))
 _NEW_NAME = stem_set("slots", "new_name")
-_PAIR = re.compile(r"(?<![\w=])(?P<name>[A-Za-z_][\w.-]*)=(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;=]+)")
+_PAIR = lazy_pattern(r"(?<![\w=])(?P<name>[A-Za-z_][\w.-]*)=(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;=]+)")
 # Probability of a value by its form, of a name behind its noun, and of a name behind no more than `of`.
 FORM_CONFIDENCE = 0.95
 NOUN_CONFIDENCE, PREPOSITION_CONFIDENCE = 0.85, 0.7

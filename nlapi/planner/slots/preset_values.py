@@ -10,7 +10,6 @@ from nlapi.json_text import parse_json
 from nlapi.planner.language.numbers import NumberKind, find_numbers
 from nlapi.planner.slots.entities import PendingLookup
 from nlapi.planner.slots.slot import Family, Slot, schema_type
-from nlapi.tools.nested_arguments import find_argument
 from nlapi.tools.tool import Missing, Tool
 from nlapi.tools.units import to_wire
 
@@ -62,8 +61,11 @@ def complete_arguments(
     names = {argument_name(slot) for slot in slots}
     properties: Values = {}
     for name, value in preset.items():
-        nested = find_argument(tool, name) if "." in name and name not in names else None
-        if nested is not None:
+        if "." not in name or name in names:
+            continue
+        from nlapi.tools.nested_arguments import find_argument
+
+        if (nested := find_argument(tool, name)) is not None:
             properties[nested.path] = nested.coerce(value) if isinstance(value, str) else value
     holders = {path[:length] for path in properties for length in range(1, len(path))}
     others = {path: value for path, value in values.items() if path not in holders or isinstance(value, Mapping)}

@@ -7,24 +7,24 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.model import Schema
 from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.language.words import stems as stem_set
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.tools.measures import Unit
-from nlapi.tools.patterns import bounded_pattern
 from nlapi.tools.unit_evidence import likely_unit
 
 # A name of several labels whose last has a letter in it: no sentence ends in one by chance, as `delete foo.` does.
-_HOST = re.compile(r"(?:[\w-]+\.)+[\w-]*[^\W\d_][\w-]*")
-_STATED = re.compile(
+_HOST = lazy_pattern(r"(?:[\w-]+\.)+[\w-]*[^\W\d_][\w-]*")
+_STATED = lazy_pattern(
     r"\b(?:trailing|final|terminating|ending) (?:dot|period)\b"
     r"|\b(?:ends?|ending|terminated?) (?:with|in|by) a (?:dot|period)\b"
     r"|\bcanonical\b[^.]{0,20}\b(?:domain|dns|zone|host)\b|\b(?:domain|dns|zone|host)\b[^.]{0,20}\bcanonical\b",
     re.IGNORECASE,
 )
-_HOST_EXAMPLE = re.compile(rf"[\"'“‘`]{_HOST.pattern}\.[\"'”’`]")
+_HOST_EXAMPLE = lazy_pattern(rf"[\"'“‘`]{_HOST.pattern}\.[\"'”’`]")
 
 
 @lru_cache(maxsize=4096)
@@ -53,6 +53,8 @@ def _pattern_needs_dot(schema: Schema) -> bool:
     pattern = schema.get("pattern")
     if not isinstance(pattern, str) or "." not in pattern:
         return False
+    from nlapi.tools.patterns import bounded_pattern
+
     # The pattern comes from a description, and may take long to match: it is bounded.
     fits = bounded_pattern(pattern).matches
     return fits("www.example.com.") and not fits("www.example.com")
@@ -68,20 +70,20 @@ OPENING = stem_set("slots", "opening")
 CLOSING = stem_set("slots", "closing")
 _LONGEST_STAY = 1000
 _FORMATS = (
-    (re.compile(r"yyyy-mm-dd[ t]hh:mm:ss", re.I), "%Y-%m-%d %H:%M:%S"),
-    (re.compile(r"yyyy-mm-dd[ t]hh:mm", re.I), "%Y-%m-%d %H:%M"),
-    (re.compile(r"yyyy-mm-dd", re.I), "%Y-%m-%d"),
-    (re.compile(r"dd/mm/yyyy[ t]hh:mm", re.I), "%d/%m/%Y %H:%M"),
-    (re.compile(r"mm/dd/yyyy[ t]hh:mm", re.I), "%m/%d/%Y %H:%M"),
-    (re.compile(r"mm/dd/yyyy", re.I), "%m/%d/%Y"),
-    (re.compile(r"dd/mm/yyyy", re.I), "%d/%m/%Y"),
-    (re.compile(r"dd-mm-yyyy", re.I), "%d-%m-%Y"),
-    (re.compile(r"mm-dd-yyyy", re.I), "%m-%d-%Y"),
-    (re.compile(r"yyyy/mm/dd", re.I), "%Y/%m/%d"),
-    (re.compile(r"dd\.mm\.yyyy", re.I), "%d.%m.%Y"),
-    (re.compile(r"yyyymmdd", re.I), "%Y%m%d"),
-    (re.compile(r"yyyy-mm\b", re.I), "%Y-%m"),
-    (re.compile(r"month.day.year", re.I), "%m-%d-%Y"),
+    (lazy_pattern(r"yyyy-mm-dd[ t]hh:mm:ss", re.I), "%Y-%m-%d %H:%M:%S"),
+    (lazy_pattern(r"yyyy-mm-dd[ t]hh:mm", re.I), "%Y-%m-%d %H:%M"),
+    (lazy_pattern(r"yyyy-mm-dd", re.I), "%Y-%m-%d"),
+    (lazy_pattern(r"dd/mm/yyyy[ t]hh:mm", re.I), "%d/%m/%Y %H:%M"),
+    (lazy_pattern(r"mm/dd/yyyy[ t]hh:mm", re.I), "%m/%d/%Y %H:%M"),
+    (lazy_pattern(r"mm/dd/yyyy", re.I), "%m/%d/%Y"),
+    (lazy_pattern(r"dd/mm/yyyy", re.I), "%d/%m/%Y"),
+    (lazy_pattern(r"dd-mm-yyyy", re.I), "%d-%m-%Y"),
+    (lazy_pattern(r"mm-dd-yyyy", re.I), "%m-%d-%Y"),
+    (lazy_pattern(r"yyyy/mm/dd", re.I), "%Y/%m/%d"),
+    (lazy_pattern(r"dd\.mm\.yyyy", re.I), "%d.%m.%Y"),
+    (lazy_pattern(r"yyyymmdd", re.I), "%Y%m%d"),
+    (lazy_pattern(r"yyyy-mm\b", re.I), "%Y-%m"),
+    (lazy_pattern(r"month.day.year", re.I), "%m-%d-%Y"),
 )
 
 
@@ -171,8 +173,8 @@ def wants_clock(slot: Slot) -> bool:
     return slot.schema.get("format") == "date-time" or _CLOCK.search(slot.description) is not None
 
 
-_MOMENT_EXAMPLE = re.compile(r"\b\d{4}-\d\d-\d\d([T ])\d\d:\d\d(:\d\d)?(Z)?")
-_CLOCK = re.compile(r"\bhh:mm|\btime\b|T\d\d:\d\d", re.IGNORECASE)
+_MOMENT_EXAMPLE = lazy_pattern(r"\b\d{4}-\d\d-\d\d([T ])\d\d:\d\d(:\d\d)?(Z)?")
+_CLOCK = lazy_pattern(r"\bhh:mm|\btime\b|T\d\d:\d\d", re.IGNORECASE)
 
 
 def slot_unit(slot: Slot) -> Unit | None:

@@ -8,6 +8,7 @@ from datetime import date, time
 from functools import lru_cache
 from typing import Any
 
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.planner.language.gazetteer import (
     country_name,
     country_of,
@@ -29,7 +30,6 @@ from nlapi.planner.slots.value_forms import (
     wants_dot,
 )
 from nlapi.resources.naming import STOPWORDS, singular, stem
-from nlapi.tools.patterns import bounded_pattern
 from nlapi.tools.unit_evidence import states_minor_unit
 from nlapi.tools.units import to_wire
 
@@ -41,12 +41,12 @@ CONVERSIONS = (
 )
 # Conversions that use no words, so that the mention can still be the value of another slot.
 WORDLESS_CONVERSIONS = frozenset(("state", "country", "currency", "lasting"))
-_UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
-_IP = re.compile(r"(?=.*\d)[\d.]+(?:/\d+)?|(?=.*:)[0-9a-f:.]+(?:%\w+)?(?:/\d+)?|\*", re.IGNORECASE)
-_IPS = re.compile(r"\W*(?:(?:the|a|an|list of|array of|comma-separated|list) )*IP(?:v[46])? address", re.IGNORECASE)
+_UUID = lazy_pattern(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+_IP = lazy_pattern(r"(?=.*\d)[\d.]+(?:/\d+)?|(?=.*:)[0-9a-f:.]+(?:%\w+)?(?:/\d+)?|\*", re.IGNORECASE)
+_IPS = lazy_pattern(r"\W*(?:(?:the|a|an|list of|array of|comma-separated|list) )*IP(?:v[46])? address", re.IGNORECASE)
 _DAYS = stem("days")
-_PLACE = re.compile(r"\b(?:city|town|place|location|address|area|region|destination|origin|where)\b", re.IGNORECASE)
-_CITY_STATE = re.compile(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
+_PLACE = lazy_pattern(r"\b(?:city|town|place|location|address|area|region|destination|origin|where)\b", re.IGNORECASE)
+_CITY_STATE = lazy_pattern(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
 
 
 def values_for(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tuple[object, str]]:
@@ -241,8 +241,8 @@ def takes_fraction(slot: Slot) -> float:
     return 0.5 if "rat" in slot.words else 0.0
 
 
-_DECIMAL = re.compile(r"\bdecimal|\bfraction|between 0 and 1|\b0\.\d")
-_WHOLE = re.compile(r"(?:e\.g\.?|such as|example)\D{0,12}\d+(?:\.\d+)?")
+_DECIMAL = lazy_pattern(r"\bdecimal|\bfraction|between 0 and 1|\b0\.\d")
+_WHOLE = lazy_pattern(r"(?:e\.g\.?|such as|example)\D{0,12}\d+(?:\.\d+)?")
 _PERCENT = frozenset(map(stem, ("percent", "percentage", "pct")))
 
 
@@ -310,7 +310,11 @@ def _fits(text: str, slot: Slot) -> bool:
         return False
     if len(text) < schema.get("minLength", 0):
         return False
-    return bounded_pattern(pattern).matches(text) if isinstance(pattern, str) else True
+    if not isinstance(pattern, str):
+        return True
+    from nlapi.tools.patterns import bounded_pattern
+
+    return bounded_pattern(pattern).matches(text)
 
 
 @lru_cache(maxsize=4096)

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Operation
-from nlapi.planner.answering.client_filter import FilteredItems, filter_items
-from nlapi.planner.answering.row_fields import RowFields
 from nlapi.planner.language.commands import operation_verbs
 from nlapi.planner.language.names import NO_NAMES
 from nlapi.planner.language.question_intent import read_intent
@@ -29,9 +28,12 @@ from nlapi.planner.slots.entities import (
 )
 from nlapi.planner.slots.preset_values import complete_values
 from nlapi.planner.slots.slot import Slot, SlotCandidate
-from nlapi.resources.identity import Item
 from nlapi.resources.naming import STOPWORDS, singular
 from nlapi.tools.tool import Call
+
+if TYPE_CHECKING:
+    from nlapi.planner.answering.client_filter import FilteredItems
+    from nlapi.resources.identity import Item
 
 _PROBABILITY = 0.6
 # Words of a name in plain letters.
@@ -47,6 +49,9 @@ _NOT_NAMES = STOPWORDS | _PREPOSITIONS | _ADVERBS | NO_NAMES
 
 def filter_described(text: str, items: Sequence[Item], call: Call, today: date) -> FilteredItems:
     """Return the items that a description fits; none where a part of it cannot be applied."""
+    from nlapi.planner.answering.client_filter import filter_items
+    from nlapi.planner.answering.row_fields import RowFields
+
     fields = RowFields(items=tuple(items), operation=call.tool.operation)
     matches = filter_items(text, read_intent(text), fields, call, applied=(), structural=(), today=today)
     return matches if matches.conditions and not matches.unapplied else replace(matches, items=())

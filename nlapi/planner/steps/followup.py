@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import takewhile
-from typing import Any, Protocol
+from typing import Any
 
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.spec import Effect
 from nlapi.planner.answering.answers import list_of_step, question_about_list
 from nlapi.planner.language.question_intent import read_intent
 from nlapi.planner.language.reader import read_sentence
@@ -19,8 +19,10 @@ from nlapi.planner.slots.entities import operation_noun_stems, takes_id
 from nlapi.planner.slots.preset_values import Values, argument_name, coerce
 from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.coreference import References, UnresolvedReference, has_ordinal, resolve_references
+from nlapi.planner.steps.goal_plan import plan_goal
+from nlapi.planner.steps.question_plan import PlanFunction, plan_question
 from nlapi.planner.steps.state import CallState, Goal, LookupState, state_of
-from nlapi.planner.steps.steps import next_plan, plan_goal
+from nlapi.planner.steps.steps import next_plan
 from nlapi.resources.naming import VERBS, Intent, split_words, stem
 from nlapi.tools.answer_view import next_arguments, page_arguments
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, Turn
@@ -53,21 +55,11 @@ _ORDINALS = ("first", "second", "third")
 _MAX_REPLY = 6
 
 
-class PlanFunction(Protocol):
-    """`OfflinePlanner.plan`."""
-
-    def __call__(
-        self, question: str, *, known: Mapping[str, object] | None = None, chosen: Operation | None = None
-    ) -> Plan: ...
-
-
-def plan_question(conversation: Conversation, catalogue: Catalogue, plan: PlanFunction, today: date) -> Plan:
-    """Return the first plan for the last question of a conversation, read with the turns before it."""
-    turn = conversation.current
-    if turn.chosen is not None or len(conversation.turns) < 2:
-        return plan(turn.question, known=conversation.known_values, chosen=turn.chosen)
+def plan_follow_up(conversation: Conversation, catalogue: Catalogue, plan: PlanFunction, today: date) -> Plan:
+    """Return the first plan for the last question, which may go on from the turns before it."""
     before = replace(conversation, turns=conversation.turns[:-1])
-    return _FollowUp(before=before, question=turn.question, catalogue=catalogue, plan=plan, today=today).first_plan()
+    question = conversation.current.question
+    return _FollowUp(before=before, question=question, catalogue=catalogue, plan=plan, today=today).first_plan()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

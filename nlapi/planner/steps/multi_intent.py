@@ -10,11 +10,8 @@ from datetime import date
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import operation_noun_stems
-from nlapi.planner.steps.coreference import UnresolvedReference, resolve_references
 from nlapi.planner.steps.state import clause_of, with_clause
-from nlapi.planner.steps.turn_answer import answer_views, clauses_of, end_of_turn
 from nlapi.resources.naming import METHODS, VERBS, Intent, singular, split_words, stem
-from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.plan import Conversation, Outcome, Plan
 
 # More clauses are prose rather than a list of commands.
@@ -162,6 +159,10 @@ def next_clause_plan(
     clause = next((clause for round in reversed(turn.rounds) if (clause := clause_of(round.plan)) is not None), None)
     if clause is None or not turn.steps:
         return ended
+    from nlapi.planner.steps.coreference import UnresolvedReference, resolve_references
+    from nlapi.planner.steps.turn_answer import answer_views, clauses_of, end_of_turn
+    from nlapi.tools.answer_view import AnswerView
+
     views = [
         view
         for sentence, rounds in clauses_of(turn)[:-1]

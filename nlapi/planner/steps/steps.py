@@ -8,20 +8,21 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.aggregates import items_at_ordinal
 from nlapi.planner.answering.answers import failure_reason, pages_of
 from nlapi.planner.language.ordinals import ORDINALS
-from nlapi.planner.operations.accounts import with_completed, with_moved_arguments
+from nlapi.planner.operations.accounts import with_moved_arguments
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import nest_values
 from nlapi.planner.slots.entities import DESCRIBED_RESOURCE, ONLY_RESOURCE, accepts_name, is_subject, takes_name_or_id
-from nlapi.planner.slots.preset_values import argument_name, coerce, complete_arguments, complete_values, pending_lookup
+from nlapi.planner.slots.preset_values import argument_name, complete_values
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.steps.described import filter_described
-from nlapi.planner.steps.goal import call_plan, describe_call
+from nlapi.planner.steps.goal import describe_call
+from nlapi.planner.steps.goal_plan import find_tool, gone_plan, plan_goal
 from nlapi.planner.steps.item_match import DOT_SCORE, best_matches, chosen_id, items_of, score_items
-from nlapi.planner.steps.lookup import MAX_CHOICES, choice_plan, look_up, page_plan
+from nlapi.planner.steps.lookup import MAX_CHOICES, choice_plan, page_plan
 from nlapi.planner.steps.state import CallState, Goal, LookupStage, LookupState, ScoredItem, state_of
 from nlapi.planner.steps.turn_answer import (
     MAX_PAGES,
@@ -38,7 +39,7 @@ from nlapi.resources.naming import split_words, stem
 from nlapi.resources.paths import segments
 from nlapi.tools.answer_view import AnswerView, next_arguments
 from nlapi.tools.plan import Outcome, Plan, Step, Turn
-from nlapi.tools.tool import Call, Tool
+from nlapi.tools.tool import Call
 
 _NOT_FOUND = 404
 # The least match that counts while the same name may be that of an item of another kind.
@@ -49,50 +50,6 @@ _READ = re.compile(
     r"|is|are|was|were|does|do|did|has|have)\b",
     re.IGNORECASE,
 )
-
-
-def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object], *, filtered: bool = True) -> Plan:
-    """Return the next plan on the way to a goal: a look-up while a name is left in it, then the call itself."""
-    slots = catalogue.slots(goal.tool)
-    values, missing = complete_arguments(goal.tool, goal.values, slots, known_values)
-    goal = replace(goal, values=values, sources=with_completed(goal.sources, values, slots, known_values))
-    for slot in slots:
-        if (target := pending_lookup(values.get(slot.path))) is not None:
-            tool = _find_tool(catalogue, target.list_operation, goal.tool.operation.spec)
-            if tool is None:
-                return _gone(target.list_operation)
-            step = look_up(goal, slot, target, tool, catalogue, known_values, filtered=filtered)
-            return plan_goal(step, catalogue, known_values) if isinstance(step, Goal) else step
-    secrets = catalogue.credentials(goal.tool)
-    names = {slot: argument_name(slot) for slot in secrets}
-    credentials = {slot.path: coerce(known_values[name], slot) for slot, name in names.items() if name in known_values}
-    values = {**goal.values, **credentials}
-    sources = with_completed(goal.sources, values, (*slots, *secrets), known_values)
-    unset = (slot for slot in secrets if slot.required and slot.path not in credentials)
-    return call_plan(replace(goal, values=values, sources=sources), (*missing, *unset))
-
-
-def plan_with_id(state: LookupState, id: object, catalogue: Catalogue, known_values: Mapping[str, object]) -> Plan:
-    """Return the plan that follows a look-up which finds `id`; the plan of a workflow stands before any answer."""
-    slot = next(slot for slot in catalogue.slots(state.goal.tool) if slot.path == state.slot)
-    return plan_goal(state.goal.with_id(slot, id), catalogue, known_values)
-
-
-def item_read(state: LookupState, catalogue: Catalogue) -> tuple[Tool, str] | None:
-    """Return the read of an item whose list has not the field of a look-up, and the argument that takes its id."""
-    tool = _find_tool(catalogue, state.via, state.goal.tool.operation.spec)
-    slots = catalogue.slots(tool) if tool is not None else ()
-    slot = next((slot for slot in reversed(slots) if slot.location == "path"), None)
-    return (tool, argument_name(slot)) if tool is not None and slot is not None else None
-
-
-def _find_tool(catalogue: Catalogue, id: str, spec: Spec | None) -> Tool | None:
-    operation = catalogue.find(id, spec)
-    return catalogue.tool(operation) if operation is not None else None
-
-
-def _gone(id: str) -> Plan:
-    return Plan(text=f"{id} is not among the operations any more.", confidence=0.0)
 
 
 def next_plan(
@@ -155,11 +112,11 @@ def _continue_lookup(
         return Plan(text=f"{subject} failed. {reason}", confidence=0.3)
     # The state may be from a transcript, and the description have changed since.
     operation = state.goal.tool.operation
-    tool = _find_tool(catalogue, operation.id, catalogue.spec(operation.spec.source))
+    tool = find_tool(catalogue, operation.id, catalogue.spec(operation.spec.source))
     slots = catalogue.slots(tool) if tool is not None else ()
     slot = next((slot for slot in slots if slot.path == state.slot), None)
     if tool is None or slot is None:
-        return _gone(operation.id)
+        return gone_plan(operation.id)
     goal = replace(state.goal, tool=tool)
     lookup = _Lookup(
         turn=turn, step=step, state=state, goal=goal, slot=slot, catalogue=catalogue, known_values=known_values
@@ -276,7 +233,7 @@ class _Lookup:
             id = state.name
         elif item.name and not state.field and _slot_accepts_name(operation, self.slot):
             id = item.name
-        tool = _find_tool(self.catalogue, state.via, operation.spec) if state.via else None
+        tool = find_tool(self.catalogue, state.via, operation.spec) if state.via else None
         if tool is None:
             name = state.name if item.score >= DOT_SCORE or state.place else item.name
             return self._plan_with(goal.with_id(self.slot, id, name))
@@ -312,9 +269,9 @@ class _Lookup:
     def _plan_elsewhere(self) -> Plan:
         """Return the plan of the next goal that the same words may mean: the name among items of another kind."""
         (id, values), *others = self.goal.others
-        tool = _find_tool(self.catalogue, id, self.goal.tool.operation.spec)
+        tool = find_tool(self.catalogue, id, self.goal.tool.operation.spec)
         if tool is None:
-            return _gone(id)
+            return gone_plan(id)
         goal = replace(
             self.goal,
             tool=tool,

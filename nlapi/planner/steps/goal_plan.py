@@ -1,0 +1,63 @@
+"""The next plan on the way to a goal, which needs no answer of the API: a look-up, or the call itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from nlapi.openapi.spec import Spec
+from nlapi.planner.operations.accounts import with_completed
+from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.slots.preset_values import argument_name, coerce, complete_arguments, pending_lookup
+from nlapi.planner.steps.goal import call_plan
+from nlapi.planner.steps.state import Goal, LookupState
+from nlapi.tools.plan import Plan
+from nlapi.tools.tool import Tool
+
+
+def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object], *, filtered: bool = True) -> Plan:
+    """Return the next plan on the way to a goal: a look-up while a name is left in it, then the call itself."""
+    slots = catalogue.slots(goal.tool)
+    values, missing = complete_arguments(goal.tool, goal.values, slots, known_values)
+    goal = replace(goal, values=values, sources=with_completed(goal.sources, values, slots, known_values))
+    for slot in slots:
+        if (target := pending_lookup(values.get(slot.path))) is not None:
+            tool = find_tool(catalogue, target.list_operation, goal.tool.operation.spec)
+            if tool is None:
+                return gone_plan(target.list_operation)
+            from nlapi.planner.steps.lookup import look_up
+
+            step = look_up(goal, slot, target, tool, catalogue, known_values, filtered=filtered)
+            return plan_goal(step, catalogue, known_values) if isinstance(step, Goal) else step
+    secrets = catalogue.credentials(goal.tool)
+    names = {slot: argument_name(slot) for slot in secrets}
+    credentials = {slot.path: coerce(known_values[name], slot) for slot, name in names.items() if name in known_values}
+    values = {**goal.values, **credentials}
+    sources = with_completed(goal.sources, values, (*slots, *secrets), known_values)
+    unset = (slot for slot in secrets if slot.required and slot.path not in credentials)
+    return call_plan(replace(goal, values=values, sources=sources), (*missing, *unset))
+
+
+def plan_with_id(state: LookupState, id: object, catalogue: Catalogue, known_values: Mapping[str, object]) -> Plan:
+    """Return the plan that follows a look-up which finds `id`; the plan of a workflow stands before any answer."""
+    slot = next(slot for slot in catalogue.slots(state.goal.tool) if slot.path == state.slot)
+    return plan_goal(state.goal.with_id(slot, id), catalogue, known_values)
+
+
+def item_read(state: LookupState, catalogue: Catalogue) -> tuple[Tool, str] | None:
+    """Return the read of an item whose list has not the field of a look-up, and the argument that takes its id."""
+    tool = find_tool(catalogue, state.via, state.goal.tool.operation.spec)
+    slots = catalogue.slots(tool) if tool is not None else ()
+    slot = next((slot for slot in reversed(slots) if slot.location == "path"), None)
+    return (tool, argument_name(slot)) if tool is not None and slot is not None else None
+
+
+def find_tool(catalogue: Catalogue, id: str, spec: Spec | None) -> Tool | None:
+    """Return the tool of an operation by its id; None where there is no such operation."""
+    operation = catalogue.find(id, spec)
+    return catalogue.tool(operation) if operation is not None else None
+
+
+def gone_plan(id: str) -> Plan:
+    """Return the plan that ends a turn whose operation is not there any more."""
+    return Plan(text=f"{id} is not among the operations any more.", confidence=0.0)
