@@ -15,9 +15,9 @@ import regex
 
 from nlapi.openapi.model import Server
 from nlapi.openapi.spec import Operation, Spec
+from nlapi.patterns import path_groups
 from nlapi.sandbox.parameters import QueryPairs, percent_decode, split_pairs
 from nlapi.sandbox.problem import RequestProblem
-from nlapi.tools.patterns import path_groups
 
 NO_HEADERS: Mapping[str, str] = {}
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")

@@ -266,7 +266,7 @@ def check(tool: Tool, arguments: Mapping[str, Any], *, partial: bool = False, pe
     With `partial` arguments may be missing, as in a preview. `pending` are dotted places of values that come later: the
     objects around them may be incomplete, and what stands beside them may not be wrong.
     """
-    from nlapi.tools.validator import VALIDATOR
+    from nlapi.schema_validator import VALIDATOR
 
     # Unknown and absent arguments are looked for first, because the validator's own messages name no similar argument.
     faults = list(_unknown_arguments(tool, arguments))
@@ -327,7 +327,7 @@ def _missing_arguments(tool: Tool, arguments: Mapping[str, object]) -> list[tupl
 
 def _body_faults(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the faults of a body as a whole that is assembled from arguments (`Tool.body_rules`)."""
-    from nlapi.tools.validator import VALIDATOR
+    from nlapi.schema_validator import VALIDATOR
 
     places = {name: tool.places.get(name, ("body", name)) for name in arguments}
     body = {place[1]: arguments[name] for name, place in places.items() if place[0] == "body"}

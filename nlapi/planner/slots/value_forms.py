@@ -8,12 +8,12 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
 from nlapi.openapi.model import Schema
+from nlapi.patterns import bounded_pattern
 from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.language.words import stems as stem_set
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.tools.measures import Unit
-from nlapi.tools.patterns import bounded_pattern
 from nlapi.tools.unit_evidence import likely_unit
 
 # A name of several labels whose last has a letter in it: no sentence ends in one by chance, as `delete foo.` does.

@@ -8,6 +8,7 @@ from datetime import date, time
 from functools import lru_cache
 from typing import Any
 
+from nlapi.patterns import bounded_pattern
 from nlapi.planner.language.gazetteer import (
     country_name,
     country_of,
@@ -29,7 +30,6 @@ from nlapi.planner.slots.value_forms import (
     wants_dot,
 )
 from nlapi.resources.naming import STOPWORDS, singular, stem
-from nlapi.tools.patterns import bounded_pattern
 from nlapi.tools.unit_evidence import states_minor_unit
 from nlapi.tools.units import to_wire
 
