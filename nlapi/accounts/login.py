@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from nlapi.openapi.urls import parse_url
-
 # In seconds. A token that ends within this time, or within a tenth of its lifetime, is renewed before it is sent: a
 # request takes up to 30 s, and a token of one minute must not be renewed at each call.
 LEEWAY = 30
@@ -98,10 +96,6 @@ class Login:
     expires_at: int = 0
     lifetime: int = 0
     ended: str = ""
-
-    def is_for(self, url: str) -> bool:
-        """Return whether a URL is at one of the servers that the login is for."""
-        return parse_url(url).site in self.audience
 
     def is_expired(self, now: float | None = None) -> bool:
         """Return whether the token has ended, or will before a request could be answered."""

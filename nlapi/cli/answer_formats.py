@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -180,9 +180,3 @@ def entries_in(data: object, operation: Operation | None, headers: Mapping[str, 
     part = extract_list(data, operation, headers)
     entries = value_at(data, part.envelope.keys) if part is not None else None
     return list(entries) if isinstance(entries, list) else None
-
-
-def write_values(values: Iterable[Any]) -> None:
-    """Write plain values, one a line."""
-    for value in values:
-        console.write(_cell(value))

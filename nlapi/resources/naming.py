@@ -192,15 +192,6 @@ IMPERATIVES = frozenset(
     )
 )
 """Verbs that may command a change besides those in VERBS; many are nouns as well."""
-POSSIBLE_READS = frozenset(
-    map(
-        stem,
-        """define give tell report review watch track name rate return use call ask inform log mail text comment note
-        validate verify confirm scan scale convert match page record follow quote forecast tie vote warn make map plan
-        link ring hold keep issue require request charge fill permit""".split(),
-    )
-)
-"""Verbs among IMPERATIVES that as often ask for information."""
 
 
 _ACTION_VERBS: dict[str, str] = {

@@ -28,12 +28,6 @@ MAX_UNIT_DEPTH = 2
 MAX_NOTES = 12
 
 
-def argument_unit(tool: Tool, name: str) -> WireUnit | None:
-    """Return the unit of an argument's numbers, or of those in its list; None where no sure evidence says it."""
-    spec = tool.operation.spec
-    return _unit_of(spec, argument_schema(tool, name), _wire_name(tool, name), _stated_description(tool, name))
-
-
 def tool_units(tool: Tool) -> dict[str, WireUnit]:
     """Return the units of a tool's values by their dotted names, those inside of objects and lists included."""
     spec = tool.operation.spec

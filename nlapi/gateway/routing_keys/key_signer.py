@@ -16,7 +16,6 @@ from nlapi.routing.model import Decision
 
 # Seconds: as long as clients go on without a gateway, and as long as a key is good after it was seen by others.
 DEFAULT_LIFETIME_S = 900
-MIN_LIFETIME_S = 60
 # A key is signed again after this part of its lifetime, so that every client gets the rest of it.
 RENEWAL_SHARE = 1 / 3
 # Keys in memory, about 1 KiB each with its parts. At more, the oldest are signed again.

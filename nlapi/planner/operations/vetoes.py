@@ -136,10 +136,6 @@ def unused_values(candidate: OperationCandidate) -> Iterator[str]:
             yield repr(span.text) if span.kind is MentionKind.QUOTED else span.text
 
 
-def _denied(candidate: OperationCandidate, text: str) -> Iterator[str]:
-    return (phrase for _, phrase in _denials(candidate, text))
-
-
 def _denials(candidate: OperationCandidate, text: str) -> Iterator[tuple[int, str]]:
     """Yield the start and the text of negations that are not in an argument, as the negation of a flag is."""
     tokens = candidate.context.sentence.tokens
