@@ -161,6 +161,10 @@ def _pattern_keywords(matches: Callable[[str, str], bool]) -> dict[str, Any]:
     }
 
 
+# Without a `retrieve`, so that a lookup beyond the schema and the meta-schemas is an error.
+_CLOSED: Registry[Any] = Registry()
+
+
 def validator_class(base: Any, keywords: Mapping[str, Any]) -> Any:
     """Return jsonschema's class `base` with other keywords, whose validators retrieve nothing.
 
@@ -172,7 +176,7 @@ def validator_class(base: Any, keywords: Mapping[str, Any]) -> Any:
     initialize = extended.__init__
 
     def closed(self: Any, schema: Any, **options: Any) -> None:
-        initialize(self, schema, **{"registry": Registry(), **options})
+        initialize(self, schema, **{"registry": _CLOSED, **options})
 
     extended.__init__ = closed
     return extended

@@ -183,13 +183,16 @@ def link(
         where = f"sourceDescriptions.{source.name}"
         location = (sources or {}).get(source.name) or locate(source.url, document.location)
         try:
+            if source.name not in (sources or {}) and _is_device(location):
+                raise UsageError(f"{location} is no file")
             if source.kind is SourceKind.OPENAPI:
                 specs[source.name] = loader(location)
             elif source.kind is SourceKind.ARAZZO:
                 documents[source.name] = _link_nested(location, loader, known)
         except NlapiError as error:
             hint = f"--source {source.name}=PATH says where it is"
-            issues.append(Issue.error(where, str(error), hint, rule="source"))
+            # Without the hint, which quotes how the file begins: the document may name one that is no description.
+            issues.append(Issue.error(where, error.message, hint, rule="source"))
     for name in set(sources or ()) - {source.name for source in document.sources}:
         names = ", ".join(source.name for source in document.sources)
         raise UsageError(f"the document has no source {name}", hint=f"its sources: {names}")
@@ -231,5 +234,13 @@ def locate(url: str, document: str) -> str:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_device(location: str) -> bool:
+    """Return whether a path leads to a pipe or a device, which has no end."""
+    try:
+        return Path(location).exists() and not (Path(location).is_file() or Path(location).is_dir())
     except (OSError, ValueError):
         return False
