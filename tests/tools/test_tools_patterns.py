@@ -231,6 +231,17 @@ def test_a_path_of_many_values_is_matched_within_the_bound() -> None:
         urllib.request.urlopen(f"{sandbox.url}/{'a' * 300}")
 
 
+def test_a_path_with_many_choices_is_matched_without_a_pattern_of_them() -> None:
+    choices = [f"x{number}{'y' * 80}" for number in range(8_000)]
+    parameters = [
+        {"name": "a", "in": "path", "required": True, "schema": {"type": "string"}},
+        {"name": "b", "in": "path", "required": True, "schema": {"type": "string", "enum": choices}},
+    ]
+    described = spec({"/{a}{b}": {"get": {"operationId": "op", "parameters": parameters, "responses": {}}}})
+    with running(described) as sandbox, pytest.raises(urllib.error.HTTPError, match="422"):
+        urllib.request.urlopen(f"{sandbox.url}/aaaa")
+
+
 # The rule of `unevaluatedProperties` is that of jsonschema
 
 NAMES = st.sampled_from(["a", "ab", "b", "c"])
