@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 _LISTS = ("allOf", "anyOf", "oneOf")
 _SINGLE = ("not", "if", "then", "else")
@@ -52,7 +53,7 @@ class CombinedSizes:
 
 def largest_exceeds(schema: Mapping[str, object], limit: int) -> bool:
     """Return whether some part of a schema, which refers to itself alone, combines more than `limit` schemas."""
-    nodes = list(_objects(schema))
+    nodes = list(objects_in(schema))
     anchors = {f"#{node['$anchor']}": node for node in nodes if isinstance(node.get("$anchor"), str)}
 
     def lookup(reference: str) -> object:
@@ -81,7 +82,7 @@ def _count_parts(schema: object) -> tuple[int, list[str]]:
     return count, references
 
 
-def _objects(schema: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+def objects_in(schema: object) -> Iterator[Mapping[str, Any]]:
     """Yield all objects of a schema, itself first."""
     pending: list[object] = [schema]
     while pending:
@@ -89,5 +90,5 @@ def _objects(schema: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
         if isinstance(node, Mapping):
             yield node
             pending += node.values()
-        elif isinstance(node, list):
+        elif isinstance(node, list | tuple):
             pending += node

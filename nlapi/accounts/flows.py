@@ -15,6 +15,7 @@ from nlapi.accounts.token_endpoint import (
     TokenError,
     TokenResponse,
     client_auth_methods,
+    endpoint_url,
     is_token,
     lifetime_of,
     post_form,
@@ -104,7 +105,7 @@ def log_in_with_browser(
     require_secure(endpoints.token_url, "token endpoint")
     state, verifier = generate_token(43), generate_token(64)
     url = prepare_grant_uri(
-        endpoints.authorization_url,
+        endpoint_url(endpoints.authorization_url),
         client_id=client.id,
         response_type="code",
         redirect_uri=receiver.redirect_uri,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from nlapi.accounts.login import ClientAuthMethod, TokenSource
 from nlapi.client.limits import Limits
@@ -24,6 +26,14 @@ MAX_TOKEN_LENGTH = 32 * 1024
 # In seconds. What claims to live longer is renewed when the API refuses it.
 MAX_LIFETIME = 10 * 365 * 24 * 3600
 MAX_REASON = 200
+
+# The parameters of the grants, and those by which a server takes the request from elsewhere (RFC 9101, RFC 9126) or
+# answers in another way, without marks between their words.
+_STATED = frozenset((
+    "clientid", "clientsecret", "clientassertion", "clientassertiontype", "granttype", "responsetype", "responsemode",
+    "redirecturi", "scope", "state", "code", "codechallenge", "codechallengemethod", "codeverifier", "devicecode",
+    "refreshtoken", "token", "tokentypehint", "request", "requesturi", "assertion", "username", "password",
+))  # fmt: skip
 
 
 class TokenError(CredentialError):
@@ -50,6 +60,21 @@ def require_secure(url: str, name: str) -> None:
     if address.scheme != "https" and not address.is_loopback:
         message = f"the {name} {address.site} is not https, so that anybody on the way could read the login"
         raise CredentialError(message, hint="name an https server with --issuer; nothing was sent")
+
+
+def endpoint_url(url: str) -> str:
+    """Return the URL of an endpoint without a fragment and what nlapi alone states to it (RFC 6749 §3.1 and §3.2).
+
+    A name counts as any framework may read it: `Redirect-URI[]`, `state;`.
+    """
+    parts = urlsplit(url)
+    pairs = parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape")
+    other = [(name, value) for name, value in pairs if _plain_name(name) not in _STATED]
+    return parts._replace(query=urlencode(other, errors="surrogateescape"), fragment="").geturl()
+
+
+def _plain_name(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.partition("[")[0].casefold())
 
 
 def request_token(source: TokenSource, client_secret: str, **parameters: str) -> TokenResponse:
@@ -84,6 +109,7 @@ def post_form(
 
     require_secure(url, name)
     values = dict(parameters)
+    url = endpoint_url(url)
     body = prepare_token_request(values.pop("grant_type", ""), **values).removeprefix("grant_type=&")
     headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
     try:

@@ -69,7 +69,7 @@ def _file_input(name: str, path: str, schema: Mapping[str, Any]) -> Any:
 
 def _check_inputs(workflow: ArazzoWorkflow, values: Mapping[str, Any]) -> None:
     from nlapi.client.message import File
-    from nlapi.tools.validator import VALIDATOR
+    from nlapi.schema_validator import VALIDATOR
 
     schema = {key: value for key, value in workflow.inputs.items() if key != "required"}
     checked = {name: value for name, value in values.items() if not isinstance(value, File)}

@@ -6,16 +6,14 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nlapi.client.message import Result
 from nlapi.errors import UsageError
-
-if TYPE_CHECKING:
-    from jsonpath import JSONPath
+from nlapi.openapi.jsonpath import compile_jsonpath, node_paths
 
 WITHHELD = "withheld: the policy is about fields, and this answer is no JSON"
+UNDECIDED = "withheld: a JSONPath of the policy cannot be applied to it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +44,14 @@ class FieldFilter:
 
     def value(self, value: Any) -> Any:
         """Return a JSON value without the hidden fields, and with the shown ones alone."""
-        names, paths = _split(self.shown)
-        if self.shown:
-            value = _project(value, names, _locations(value, paths), ())
-        names, paths = _split(self.hidden)
-        return _without(value, names, _locations(value, paths), ()) if self.hidden else value
+        try:
+            names, paths = _split(self.shown)
+            if self.shown:
+                value = _project(value, names, _locations(value, paths), ())
+            names, paths = _split(self.hidden)
+            return _without(value, names, _locations(value, paths), ()) if self.hidden else value
+        except ValueError:
+            return {"error": UNDECIDED}
 
 
 _Location = tuple[str | int, ...]
@@ -59,19 +60,10 @@ _Location = tuple[str | int, ...]
 def check_field(field: str) -> None:
     """UsageError for a JSONPath that cannot be read."""
     if field.startswith("$"):
-        _compiled(field)
-
-
-@cache
-def _compiled(path: str) -> JSONPath:
-    import jsonpath
-
-    try:
-        compiled = jsonpath.compile(path)
-    except jsonpath.JSONPathError as error:
-        raise UsageError(f"{path!r} is no JSONPath: {error}") from None
-    assert isinstance(compiled, jsonpath.JSONPath)
-    return compiled
+        try:
+            compile_jsonpath(field, strict=False)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
 
 
 def _split(fields: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -83,7 +75,7 @@ def _split(fields: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _locations(value: Any, paths: Iterable[str]) -> frozenset[_Location]:
-    return frozenset(match.parts for path in paths for match in _compiled(path).finditer(value))
+    return frozenset(location for path in paths for location in node_paths(value, path, strict=False))
 
 
 def _is_named(key: str, names: Iterable[str]) -> bool:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Protocol
 
-PATTERN_S = 0.5
-"""Seconds that one text may take to match a pattern."""
+from nlapi.combined_schemas import objects_in
+from nlapi.pattern_size import measure, pattern_refusal, patterns_in
+
+MAX_STEPS = 50_000
+"""Steps of a schema's patterns that jsonschema-rs compiles, of about 0.2 kB each: it writes out each repeat up to its
+highest count, and bounds one pattern at 10 MB, and not all. Past that the schema is held in Python."""
 
 MAX_NAMES = 20
 """Properties that a hint lists."""
-
-# `$` is the end of a text in ECMA-262, by which patterns go (JSON Schema 2020-12 Validation §6.3.3); Python's `$` also
-# stands before a final line break, and a name may not end in one.
-_END = re.compile(r"(\\.|\[(?:\\.|[^\]\\])*\])|\$", re.DOTALL)
 
 
 class Violation(Protocol):
@@ -45,11 +44,25 @@ def compile_schema(schema: Mapping[str, Any], *, formats: bool = False) -> Schem
 
     ValueError for what is no schema, or refers to another document: nothing is ever fetched.
     """
+    steps = sum(map(_steps, patterns_in(schema)))
     try:
         from jsonschema_rs import validator_for
     except ImportError:
         return _PurePython(schema, formats)
+    if steps > MAX_STEPS:
+        return _PurePython(schema, formats)
     return _Compiled(schema, validator_for(dict(schema), retriever=_refuse, validate_formats=formats or None))
+
+
+def _steps(pattern: str) -> int:
+    """Return the steps of a pattern as an automaton over bytes. ValueError for one that is too large for any engine."""
+    try:
+        steps = measure(pattern, widest=True).steps
+    except ValueError:  # it is none, or stands in data; else Python says so
+        return MAX_STEPS + 1
+    if reason := pattern_refusal(pattern):
+        raise ValueError(f"the pattern {pattern[:60]!r} {reason}")
+    return steps
 
 
 def _refuse(uri: str) -> Any:
@@ -109,17 +122,21 @@ class _PurePython:
     """The same checks in Python: about 100 us for a small value in place of 1 us, which is enough for `nlapi demo`."""
 
     def __init__(self, schema: Mapping[str, Any], formats: bool) -> None:
-        from jsonschema import Draft202012Validator, SchemaError
-        from jsonschema.validators import extend, validator_for
+        from jsonschema import Draft202012Validator, FormatChecker, SchemaError
+        from jsonschema.validators import validator_for
+
+        from nlapi.patterns import PatternBudget, pattern_fault
+        from nlapi.schema_validator import strict_class
 
         draft: Any = validator_for(schema, default=Draft202012Validator)
+        patterns, budget = FormatChecker(formats=()), PatternBudget()
+        patterns.checks("regex")(lambda text: not (isinstance(text, str) and pattern_fault(text, budget)))
         try:
-            draft.check_schema(schema, format_checker=draft.FORMAT_CHECKER)
+            draft.check_schema(schema, format_checker=patterns)
         except SchemaError as error:
             raise ValueError(error.message) from None
         _resolve_references(schema)
-        bounded = extend(draft, {"pattern": _pattern})  # type: ignore[no-untyped-call]  # jsonschema leaves it untyped
-        self._validator = bounded(schema, format_checker=draft.FORMAT_CHECKER if formats else None)
+        self._validator = strict_class(draft)(schema, format_checker=draft.FORMAT_CHECKER if formats else None)
 
     def is_valid(self, value: Any, /) -> bool:
         return bool(self._validator.is_valid(value))
@@ -127,51 +144,22 @@ class _PurePython:
     def iter_errors(self, value: Any, /) -> Iterator[Violation]:
         for error in self._validator.iter_errors(value):
             path = list(error.absolute_path)
-            if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-                patterns = error.schema.get("patternProperties", {})
-                declared = error.schema.get("properties", {})
-                unknown = [name for name in error.instance if name not in declared and not _matches_any(name, patterns)]
-                yield from _unknown_properties(path, unknown, error.schema)
+            if error.validator == "additionalProperties" and hasattr(error, "closed_name"):
+                yield from _unknown_properties(path, [error.closed_name], error.schema)
             else:
                 yield _Violation(instance_path=path, message=error.message)
 
 
-def _matches_any(name: str, patterns: Iterable[str]) -> bool:
-    import regex
-
-    return any(regex.search(pattern, name, timeout=PATTERN_S) for pattern in patterns)
-
-
 def _resolve_references(schema: Mapping[str, Any]) -> None:
     """ValueError for a `$ref` that leads nowhere in the schema; jsonschema itself looks only when a value comes."""
-    from referencing import Registry
     from referencing.exceptions import NoSuchResource, Unresolvable
-    from referencing.jsonschema import DRAFT202012
 
-    resolver = Registry().with_resource("", DRAFT202012.create_resource(schema)).resolver()
-    pending: list[Any] = [schema]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, Mapping):
-            try:
-                if isinstance(node.get("$ref"), str):
-                    resolver.lookup(node["$ref"])
-            except (Unresolvable, NoSuchResource):
-                _refuse(node["$ref"])
-            pending += node.values()
-        elif isinstance(node, list | tuple):
-            pending += node
+    from nlapi.schema_validator import local_resolver
 
-
-def _pattern(_: Any, expression: str, value: Any, __: Any) -> Iterator[Any]:
-    import regex
-    from jsonschema import ValidationError
-
-    if isinstance(value, str):
-        ecma = _END.sub(lambda part: part[1] or r"\Z", expression)
+    resolver = local_resolver(schema)
+    for node in objects_in(schema):
         try:
-            matches = regex.search(ecma, value, flags=regex.ASCII, timeout=PATTERN_S) is not None
-        except (TimeoutError, regex.error):  # what cannot be decided is refused, as jsonschema-rs does
-            matches = False
-        if not matches:
-            yield ValidationError(f"{value!r} does not match {expression!r}")
+            if isinstance(node.get("$ref"), str):
+                resolver.lookup(node["$ref"])
+        except (Unresolvable, NoSuchResource):
+            _refuse(node["$ref"])

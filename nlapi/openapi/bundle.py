@@ -132,12 +132,11 @@ def _child(node: object, step: str, file: str) -> object:
 
 def _find_anchor(tree: object, target: ReferenceTarget) -> object:
     """Return the schema with this `$anchor` (JSON Schema 2020-12 §8.2.2)."""
-    from referencing import Registry
-    from referencing.jsonschema import DRAFT202012
+    # Imported on first use: most descriptions have no anchor.
+    from nlapi.schema_validator import local_resolver
 
     try:
-        registry = Registry[Any]().with_resource("", DRAFT202012.create_resource(tree))
-        return registry.resolver().lookup(f"#{target.pointer}").contents
+        return local_resolver(tree).lookup(f"#{target.pointer}").contents
     except Exception as error:  # referencing raises KeyError, TypeError and errors of its own
         raise UnresolvedReferenceError(f"{target.file} has no anchor {target.pointer}") from error
 

@@ -10,6 +10,7 @@ from typing import Any
 from nlapi.issue import Issue, Level
 from nlapi.openapi.schema_upgrade import subschemas
 from nlapi.openapi.spec import Operation, Spec
+from nlapi.pattern_size import pattern_refusal
 
 BOUNDS = (
     ("minimum", "maximum"), ("exclusiveMinimum", "maximum"), ("minimum", "exclusiveMaximum"),
@@ -100,16 +101,36 @@ def check(spec: Spec, *, standard: bool = True) -> tuple[Issue, ...]:
 
     Problems for a model, such as a missing text, are reported by `nlapi.tools.lint`.
     """
-    issues = [*spec.issues, *(_standard_issues(spec) if standard else ())]
+    issues = [*spec.issues, *_large_patterns(spec.document), *(_standard_issues(spec) if standard else ())]
     order = list(Level)
     return tuple(
         sorted(dict.fromkeys(issues), key=lambda issue: (issue.rule == STANDARD_RULE, order.index(issue.level)))
     )
 
 
+def _large_patterns(tree: object) -> Iterator[Issue]:
+    """Yield an Issue for each pattern that is too large to compile: values are not held against it."""
+    pending: list[tuple[Any, str]] = [(tree, "")]
+    while pending:
+        node, location = pending.pop()
+        if isinstance(node, Mapping):
+            names = node.get("patternProperties")
+            for pattern in (node.get("pattern"), *(names if isinstance(names, Mapping) else ())):
+                if isinstance(pattern, str) and (reason := pattern_refusal(pattern)):
+                    message = f"the pattern {_truncate(pattern)!r} {reason}: no value is held against it"
+                    yield Issue.warning(location.lstrip("."), message, "write it shorter, or state a maxLength")
+            pending += ((child, f"{location}.{key}") for key, child in node.items())
+        elif isinstance(node, list):
+            pending += ((child, f"{location}[{index}]") for index, child in enumerate(node))
+
+
 def _standard_issues(spec: Spec) -> Iterator[Issue]:
     """Yield the findings of openapi-spec-validator. Takes 13 s of CPU on GitHub's description."""
     import openapi_spec_validator as validators
+    from jsonschema_path import SchemaPath
+    from jsonschema_path.accessors import SchemaAccessor
+
+    from nlapi.schema_validator import local_resolver
 
     kinds: dict[str, Any] = {
         "2.0": validators.OpenAPIV2SpecValidator,
@@ -119,7 +140,10 @@ def _standard_issues(spec: Spec) -> Iterator[Issue]:
     }
     version = str(spec.document.get("openapi", "2.0"))[:3]
     try:
-        for error in islice(kinds[version](_without_patterns(spec.document)).iter_errors(), MAX_FINDINGS):
+        tree = _for_validator(spec.document)
+        # The validator's own path has handlers that read files and send requests wherever a `$ref` says.
+        path = SchemaPath(SchemaAccessor(tree, local_resolver(tree)))
+        for error in islice(kinds[version](path).iter_errors(), MAX_FINDINGS):
             if version == "2.0" and (error.instance, [*error.absolute_path]) == ("file", ["type"]):
                 continue  # a response may be a file (Swagger 2.0, "Response Object"); the validator refuses it
             yield Issue.warning(_location(error.absolute_path), _truncate(error.message), rule=STANDARD_RULE)
@@ -128,16 +152,18 @@ def _standard_issues(spec: Spec) -> Iterator[Issue]:
         yield Issue(level=Level.INFO, where="", message=message, rule=STANDARD_RULE)
 
 
-def _without_patterns(node: Any) -> Any:
-    """Return a copy of a document without patterns: the validator tries defaults against them without a bound."""
+def _for_validator(node: Any) -> Any:
+    """Return a copy of a document without patterns, which the validator tries defaults against without a bound, and
+    without the ids by which `$ref`s would lead to another base than nlapi reads them by.
+    """
     if isinstance(node, list):
-        return [_without_patterns(child) for child in node]
+        return [_for_validator(child) for child in node]
     if not isinstance(node, dict):
         return node
     return {
-        key: _without_patterns(value)
+        key: _for_validator(value)
         for key, value in node.items()
-        if not (key == "pattern" and isinstance(value, str))
+        if not (key in ("pattern", "$id", "id", "$schema") and isinstance(value, str))
         and not (key == "patternProperties" and isinstance(value, dict))
     }
 

@@ -275,10 +275,9 @@ class Document:
     @cached_property
     def _resolver(self) -> Any:
         # Imported on first use: most descriptions have no anchor.
-        from referencing import Registry
-        from referencing.jsonschema import DRAFT202012
+        from nlapi.schema_validator import local_resolver
 
-        return Registry[Any]().with_resource("", DRAFT202012.create_resource(self.tree)).resolver()
+        return local_resolver(self.tree)
 
     @cached_property
     def _compile_time(self) -> CompileTime:

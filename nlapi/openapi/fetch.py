@@ -6,6 +6,9 @@ import posixpath
 import re
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,19 @@ MAX_FILES = 10_000
 MAX_DOWNLOAD_SECONDS = 120.0
 
 
+_SCOPE = ContextVar("scope", default=NetworkScope.ANY)
+
+
+@contextmanager
+def within_networks(scope: NetworkScope) -> Iterator[None]:
+    """Let URLs that are fetched in the block, named by a document and no user, be in these networks alone."""
+    token = _SCOPE.set(scope)
+    try:
+        yield
+    finally:
+        _SCOPE.reset(token)
+
+
 def fetch(
     source: str,
     *,
@@ -39,13 +55,14 @@ def fetch(
     deadline: float = DEADLINE,
     cache: Cache | None = None,
     same_origin: bool = False,
-    scope: NetworkScope = NetworkScope.ANY,
+    scope: NetworkScope | None = None,
 ) -> FetchedDescription:
     """Return the bytes of a description. FetchError gives the reason when they are not available.
 
     `source` is "-" (standard input), an http(s) URL, a path, or the name of a description that nlapi ships. `deadline`
     is in seconds. A download is stored in `cache` as its server allows. With `same_origin` no redirect to another
-    origin is followed. `scope` are the networks that the host of a URL may be in: any where the user named it.
+    origin is followed. `scope` are the networks that the host of a URL may be in: any where the user named it, and
+    those of `within_networks` where a document did.
     """
     if source == "-":
         return FetchedDescription(
@@ -54,7 +71,7 @@ def fetch(
     scheme = source.partition("://")[0].lower() if "://" in source else ""
     if scheme in ("http", "https"):
         call = DownloadCall(url=source, max_bytes=max_bytes, seconds=deadline, cache=cache, same_origin=same_origin)
-        return call.run(scope)
+        return call.run(_SCOPE.get() if scope is None else scope)
     if scheme:
         raise FetchError(
             f"{redact_url(source)}: nlapi reads http and https URLs and files", hint="give a path or an http(s) URL"

@@ -11,13 +11,10 @@ from contextvars import ContextVar
 from typing import Any
 
 from nlapi.lazy_pattern import lazy_pattern
+from nlapi.pattern_size import pattern_refusal
 
 # Syntax of ECMA-262 patterns (JSON Schema 2020-12 §6.3.3) that Python's `re` rejects or reads in another way.
 ECMA_ONLY = lazy_pattern(r"\\[pPuc]|\\x\{|\(\?<[a-zA-Z]")
-# Characters and sets of a pattern; more takes `re` too long to compile (tests/openapi/test_parse_hostile.py). A set of
-# many letters takes up to 5 ms; the most sets in 2,640 real descriptions are 92.
-MAX_PATTERN = 20_000
-MAX_SETS = 200
 # CPU seconds for the compilation of all patterns of a description that are longer than SHORT_PATTERN characters.
 COMPILE_SECONDS = 2.0
 SHORT_PATTERN = 100
@@ -46,8 +43,11 @@ _COMPILE_TIME = ContextVar[CompileTime]("compile_time")
 
 
 def sanitize_pattern(value: object) -> Any:
-    """Return an ECMA-262 pattern, or None for one that Python reads in another way: it must not refuse valid values."""
-    if not isinstance(value, str) or len(value) > MAX_PATTERN or value.count("[") > MAX_SETS or ECMA_ONLY.search(value):
+    """Return an ECMA-262 pattern, or None for one that Python reads in another way: it must not refuse valid values.
+
+    None too for one that is too large to compile, which `check` reports.
+    """
+    if not isinstance(value, str) or ECMA_ONLY.search(value) or pattern_refusal(value):
         return None
     if len(value) <= SHORT_PATTERN:
         return value if _compiles(value) else None

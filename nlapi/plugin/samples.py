@@ -11,12 +11,12 @@ from typing import Any
 from nlapi.errors import NlapiError
 from nlapi.openapi.model import as_list
 from nlapi.openapi.spec import Operation
+from nlapi.patterns import bounded_pattern
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.nouns import is_id_argument
 from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.arguments import argument_schema, check
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.patterns import bounded_pattern
 from nlapi.tools.tool import Tool
 
 # Values that a shell, a client and a reader take literally.

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from nlapi.combined_schemas import largest_exceeds
 from nlapi.issue import Issue, Level
+from nlapi.pattern_size import pattern_refusal, patterns_in
 from nlapi.routing.change import DECIDING_KINDS
 from nlapi.routing.check_references import nearest_hint
 from nlapi.routing.check_sections import CheckScope, EntityName, EntitySection, Section
@@ -124,6 +125,10 @@ def _schema_issue(location: str, schema: Any) -> Issue | None:
     if largest_exceeds(schema, MAX_COMBINED):
         message = f"it holds one value against more than {MAX_COMBINED:,} schemas"
         return Issue.error(location, message, "combine fewer with allOf, anyOf and oneOf", "invalid-schema")
+    for pattern in patterns_in(schema):
+        if reason := pattern_refusal(pattern):
+            message = f"the pattern {pattern[:60]!r} {reason}"
+            return Issue.error(location, message, "repeat fewer times, or state a maxLength", "invalid-schema")
     problem = next(iter(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema)), None)
     if problem is None:
         return None

@@ -13,9 +13,9 @@ from typing import Any
 from uuid import UUID
 
 from nlapi.openapi.model import Schema
+from nlapi.patterns import bounded_pattern
 from nlapi.resources.naming import name_words, singular
 from nlapi.sandbox import vocabulary
-from nlapi.tools.patterns import bounded_pattern
 
 # The standard library's own parser of expressions: private, but stable since Python 2 and used by hypothesis.
 _parser: Any = import_module("re._parser")

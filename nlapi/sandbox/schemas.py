@@ -16,7 +16,7 @@ from nlapi.openapi.model import Schema
 from nlapi.openapi.spec import Spec
 from nlapi.resources.schemas import SchemaReader
 from nlapi.sandbox.problem import Fault
-from nlapi.tools.validator import VALIDATOR
+from nlapi.schema_validator import VALIDATOR, validator_class
 
 if TYPE_CHECKING:
     from jsonschema import FormatChecker
@@ -149,7 +149,6 @@ class Schemas(SchemaReader):
     def _validator_class(self, hidden: str) -> Any:
         """Return nlapi's validator class with `$ref` through Spec.lookup, and without requiring `hidden` properties."""
         from jsonschema.exceptions import ValidationError
-        from jsonschema.validators import extend
 
         def ref(validator: Any, ref: Any, instance: Any, schema: object) -> Iterator[Any]:
             yield from validator.descend(instance, self.spec.lookup(ref))
@@ -159,9 +158,8 @@ class Schemas(SchemaReader):
                 if name not in instance and not self._may_lack(schema, name, hidden):
                     yield ValidationError(f"{name!r} is required")
 
-        derive: Any = extend
         closing = {"allOf": self._all_of, "additionalProperties": self._additional_properties}
-        return derive(VALIDATOR, {"$ref": ref, "required": required, **closing})
+        return validator_class(VALIDATOR, {"$ref": ref, "required": required, **closing})
 
     def _may_lack(self, schema: Schema, name: str, hidden: str) -> bool:
         """Return whether an object may lack a required property: a `hidden` one, or in a request an undescribed one.
@@ -191,11 +189,7 @@ class Schemas(SchemaReader):
         if additional is not False or not isinstance(instance, dict):
             yield from check(validator, additional, instance, schema)
             return
-        whole = {**schema, "properties": self.properties(schema)}
-        for name in instance:
-            for error in check(validator, False, {name: None}, whole):
-                error.closed_name = name
-                yield error
+        yield from check(validator, False, instance, {**schema, "properties": self.properties(schema)})
 
 
 def _is_additional(error: Any) -> bool:

@@ -321,7 +321,7 @@ def _is_plainly_valid(schema: object, value: Any) -> bool:
 
 
 def _errors(schema: Mapping[str, Any], arguments: Mapping[str, object]) -> Iterator[Any]:
-    from nlapi.tools.validator import VALIDATOR
+    from nlapi.schema_validator import VALIDATOR
 
     return iter(VALIDATOR(schema, format_checker=_format_checker()).iter_errors(dict(arguments)))
 
@@ -368,7 +368,7 @@ def _body_faults(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, st
     is_required = tool.operation.body is not None and tool.operation.body.required
     if not tool.body_rules or not (body or is_required):
         return []
-    from nlapi.tools.validator import VALIDATOR
+    from nlapi.schema_validator import VALIDATOR
 
     faults = []
     for error in VALIDATOR(tool.body_rules).iter_errors(body):

@@ -43,7 +43,7 @@ def new_key(tool: Tool, intention: str) -> Mapping[str, Any]:
 
     The key is a UUID, or its hexadecimal digits where only those fit.
     """
-    from nlapi.tools.validator import VALIDATOR
+    from nlapi.schema_validator import VALIDATOR
 
     name = key_argument(tool)
     if name is None:

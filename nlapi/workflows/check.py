@@ -8,12 +8,12 @@ from typing import Any
 
 from nlapi.errors import ArgumentError
 from nlapi.issue import Issue, Level
-from nlapi.openapi.jsonpath import check_jsonpath
+from nlapi.openapi.jsonpath import compile_jsonpath
 from nlapi.openapi.spec import Operation
+from nlapi.patterns import pattern_fault
 from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.arguments import check as check_arguments
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.patterns import pattern_fault
 from nlapi.tools.tool import Origin
 from nlapi.workflows.bind import BindError, bind
 from nlapi.workflows.conditions import ConditionError, operands, parse_condition
@@ -183,7 +183,7 @@ class _WorkflowCheck:
         """Yield what is wrong with the expressions in a value. `step` is the one whose answer `$response` is."""
         if isinstance(node, Selector) and node.kind is CriterionKind.JSONPATH:
             try:
-                check_jsonpath(node.selector)
+                compile_jsonpath(node.selector)
             except ValueError as error:
                 yield Issue.error(where, str(error))
         if step is not None and isinstance(node, str) and not node.startswith("$"):
@@ -220,7 +220,7 @@ class _WorkflowCheck:
     def _criterion(self, criterion: Criterion, where: str, operation: Operation | None) -> Iterator[Issue]:
         if criterion.kind is CriterionKind.JSONPATH:
             try:
-                check_jsonpath(criterion.condition)
+                compile_jsonpath(criterion.condition)
             except ValueError as error:
                 yield Issue.error(where, str(error))
             return

@@ -12,6 +12,7 @@ from typing import Any
 
 from nlapi.errors import UsageError
 from nlapi.issue import Issue
+from nlapi.openapi.egress import NetworkOrigin
 
 
 class SourceKind(StrEnum):
@@ -187,6 +188,8 @@ class WorkflowDocument:
     location: str = ""
     issues: tuple[Issue, ...] = ()
     tree: Mapping[str, Any] = field(default_factory=dict)
+    origin: NetworkOrigin = field(default_factory=NetworkOrigin)
+    """Who named its sources, which decides on the networks that they may be in."""
 
     def find(self, id: str) -> ArazzoWorkflow | None:
         """Return the workflow with an id."""

@@ -6,12 +6,13 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from nlapi.errors import DescriptionError
 from nlapi.issue import Issue, Level
 from nlapi.openapi.document import read_tree
+from nlapi.openapi.egress import origin_of
 from nlapi.openapi.fetch import fetch
 from nlapi.workflows.model import (
     ArazzoWorkflow,
@@ -52,7 +53,8 @@ def read_document(source: str) -> WorkflowDocument:
     for key, line in repeated[:1]:
         place = f", line {line}" if line else ""
         raise DescriptionError(f"{fetched.source}{place}: the key {key!r} is there twice", hint="leave one of them")
-    return parse_document(tree, fetched.source)
+    document = parse_document(tree, fetched.source)
+    return replace(document, origin=origin_of(fetched.source, fetched.network, document.tree))
 
 
 def parse_document(tree: object, location: str = "") -> WorkflowDocument:

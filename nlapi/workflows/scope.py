@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from nlapi.client.message import File
 from nlapi.openapi.jsonpath import node_at, node_paths
+from nlapi.patterns import PatternError, TooLargeError, search_pattern
 from nlapi.resources.paths import Place
-from nlapi.tools.patterns import pattern_fault, pattern_matches
 from nlapi.workflows.conditions import ConditionError, holds, parse_condition
 from nlapi.workflows.expressions import (
     Expression,
@@ -264,11 +264,10 @@ class Scope:
             return holds(condition, self._operand)
         context = self._text(criterion.context)
         if criterion.kind is CriterionKind.REGEX:
-            if fault := pattern_fault(criterion.condition):
-                raise UnresolvedError(criterion.condition, fault)
-            text = _as_text(criterion.context, context)
             try:
-                return pattern_matches(criterion.condition, text)
+                return search_pattern(criterion.condition, _as_text(criterion.context, context))
+            except (PatternError, TooLargeError) as error:
+                raise UnresolvedError(criterion.condition, str(error)) from None
             except TimeoutError:
                 raise UnresolvedError(criterion.condition, "the pattern takes too long") from None
         if criterion.kind is not CriterionKind.JSONPATH:

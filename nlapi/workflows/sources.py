@@ -12,10 +12,11 @@ from urllib.parse import urljoin
 from nlapi.api import load
 from nlapi.errors import NlapiError, UsageError
 from nlapi.issue import Issue
-from nlapi.openapi.fetch import STANDARD_INPUT
+from nlapi.openapi.egress import NetworkScope
+from nlapi.openapi.fetch import STANDARD_INPUT, within_networks
 from nlapi.openapi.model import as_map, unescape_step
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.openapi.urls import is_http_url, redact_url
+from nlapi.openapi.urls import is_http_url, parse_url, redact_url
 from nlapi.registry import is_name
 from nlapi.workflows.model import ArazzoWorkflow, SourceKind, WorkflowDocument, WorkflowStep
 from nlapi.workflows.read import read_document
@@ -181,15 +182,23 @@ def link(
     issues: list[Issue] = []
     for source in document.sources:
         where = f"sourceDescriptions.{source.name}"
-        location = (sources or {}).get(source.name) or locate(source.url, document.location)
+        named = (sources or {}).get(source.name)
+        location = named or locate(source.url, document.location)
+        scope = (
+            NetworkScope.ANY if named or not is_http_url(location) else document.origin.scope_of(parse_url(location))
+        )
         try:
-            if source.kind is SourceKind.OPENAPI:
-                specs[source.name] = loader(location)
-            elif source.kind is SourceKind.ARAZZO:
-                documents[source.name] = _link_nested(location, loader, known)
+            if not named and _is_device(location):
+                raise UsageError(f"{location} is no file")
+            with within_networks(scope):
+                if source.kind is SourceKind.OPENAPI:
+                    specs[source.name] = loader(location)
+                elif source.kind is SourceKind.ARAZZO:
+                    documents[source.name] = _link_nested(location, loader, known)
         except NlapiError as error:
             hint = f"--source {source.name}=PATH says where it is"
-            issues.append(Issue.error(where, str(error), hint, rule="source"))
+            # Without the hint, which quotes how the file begins: the document may name one that is no description.
+            issues.append(Issue.error(where, error.message, hint, rule="source"))
     for name in set(sources or ()) - {source.name for source in document.sources}:
         names = ", ".join(source.name for source in document.sources)
         raise UsageError(f"the document has no source {name}", hint=f"its sources: {names}")
@@ -231,5 +240,13 @@ def locate(url: str, document: str) -> str:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_device(location: str) -> bool:
+    """Return whether a path leads to a pipe or a device, which has no end."""
+    try:
+        return Path(location).exists() and not (Path(location).is_file() or Path(location).is_dir())
     except (OSError, ValueError):
         return False

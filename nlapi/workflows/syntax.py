@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nlapi.openapi.jsonpath import check_jsonpath
-from nlapi.tools.patterns import pattern_fault
+from nlapi.openapi.jsonpath import compile_jsonpath
+from nlapi.patterns import pattern_fault
 from nlapi.workflows.conditions import ConditionError, parse_condition
 from nlapi.workflows.expressions import ExpressionError, expressions_in, parse_expression
 from nlapi.workflows.model import Criterion, CriterionKind, WorkflowStep
@@ -36,7 +36,7 @@ def _criterion_fault(criterion: Criterion) -> str:
             case CriterionKind.REGEX:
                 return pattern_fault(criterion.condition)
             case CriterionKind.JSONPATH:
-                check_jsonpath(criterion.condition)
+                compile_jsonpath(criterion.condition)
     except (ExpressionError, ConditionError, ValueError) as error:
         return f"the criterion {criterion.condition[:60]!r}: {error}"
     return ""

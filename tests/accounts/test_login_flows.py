@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
-from tests.accounts.kit import CONFIDENTIAL, browser, description, register, register_oauth
+from tests.accounts.kit import CONFIDENTIAL, browser, description, flows, register, register_oauth
 from tests.authorization_server import Client, LoopbackAuthorizationServer
 from tests.cli.kit import run
 from tests.servers import Echo, Reply
@@ -46,6 +48,41 @@ def test_a_login_on_another_device(tmp_path: Path, server: LoopbackAuthorization
     (device,) = server.devices.values()
     assert f"Open {server.url}/device on any device, and type the code {device.user_code}" in ran.err
     assert run("call", "shop", "listOrders").code == 0
+
+
+# What a description writes into the URL of an endpoint so that a server reads it in place of what nlapi says.
+STATED = [
+    "redirect_uri=https://evil.example&state=s&code_challenge=c&code_challenge_method=plain",
+    "redirect%5Furi=https://evil.example&State=s&code_challenge[]=c&scope[0]=admin",
+    "redirect.uri=https://evil.example&+state=s&code-challenge=c",
+    "request_uri=https://evil.example/r&request=eyJhbGciOiJub25lIn0.e30.&response_mode=form_post",
+    "a=1;redirect_uri=https://evil.example;state=s#redirect_uri=https://evil.example",
+    "client_id=evil&client_secret=x&grant_type=password&code=stolen&code_verifier=v&device_code=d",
+]
+
+
+@pytest.mark.parametrize("flow", ["code", "device"])
+@pytest.mark.parametrize("query", STATED)
+def test_an_endpoint_states_no_parameter_of_nlapi(
+    tmp_path: Path, server: LoopbackAuthorizationServer, query: str, flow: str
+) -> None:
+    stated = {
+        name: {key: f"{value}?tenant=a&{query}" if key.endswith("Url") else value for key, value in flow.items()}
+        for name, flow in flows(server.url).items()
+    }
+    register(tmp_path, description(server.url, {"oauth": {"type": "oauth2", "flows": stated}}))
+    log_in("--client-id", "cli", "--flow", flow)
+    requests = [one for one in server.received if one.path == "/authorize" or one.method == "POST"]
+    assert len(requests) >= 2
+    for request in requests:
+        pairs = [*request.query, *parse_qsl(request.body.decode())]
+        names = [re.sub(r"\W", "", name.partition("[")[0]).replace("_", "").lower() for name, _ in pairs]
+        assert len(set(names)) == len(names), "each is there once, however it is spelt"
+        assert not {"request", "requesturi", "responsemode", "clientsecret"} & set(names)
+        values = dict(pairs)
+        assert (values.pop("tenant"), values["client_id"]) == ("a", "cli"), "what nlapi does not state itself stays"
+        values.pop("a", None)
+        assert not re.search("evil|stolen|admin|^s$|^c$|plain|password", "\n".join(values.values()), re.MULTILINE)
 
 
 def test_a_login_of_the_client_itself_is_had_again_when_it_ends(

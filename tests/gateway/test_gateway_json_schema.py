@@ -36,6 +36,10 @@ UNUSABLE: tuple[dict[str, Any], ...] = (
     {"$ref": "#/$defs/nothing"},
     {"properties": {"a": {"$ref": "https://schemas.example/a.json"}}},
     {"properties": {"a": {"$ref": "file:///etc/passwd"}}},
+    {"pattern": "(?:(?:a{9999}){9999}){9999}"},
+    {"patternProperties": {"(a{1,9999}|b{1,9999}){9999}": {}}},
+    {"propertyNames": {"pattern": "(?<=(?:ab{99}){999})c"}},
+    {"$defs": {"a": {"pattern": "(?x)(?:a{9999} ) {9999}"}}},
 )
 
 
@@ -77,6 +81,37 @@ def test_a_schema_is_read_by_the_draft_that_it_names(engine: str) -> None:
 
 def test_a_pattern_that_would_take_for_ever_refuses(engine: str) -> None:
     assert first_path(compile_schema({"pattern": "^(a+)+$"}), "a" * 64 + "b") == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good", "bad"),
+    [
+        (r"^[\w.-]{1,2048}$", "a" * 2048, "a" * 2049),
+        (r"^\p{L}{1,200}$", "ä" * 200, "ä" * 201),
+        ("^(?=.*[0-9])[a-z0-9]{3,65535}$", "ab1", "abc"),
+        ("^[a-z]{3}$", "abc", "abc\n"),
+        (r"^\d+$", "12", "١٢"),
+    ],
+)
+def test_a_pattern_with_high_counts_says_the_same(engine: str, pattern: str, good: str, bad: str) -> None:
+    validator = compile_schema({"pattern": pattern})
+    assert validator.is_valid(good)
+    assert not validator.is_valid(bad)
+
+
+def test_many_patterns_of_high_counts_are_held_without_writing_them_out(engine: str) -> None:
+    # jsonschema-rs takes 5 MB for each, under its bound for one.
+    names = [f"p{number}" for number in range(600)]
+    properties = {name: {"pattern": rf"^\p{{L}}{{1,100}}-{name}$"} for name in names}
+    validator = compile_schema({"properties": properties})
+    assert validator.is_valid({"p1": "ä-p1"})
+    assert first_path(validator, {"p1": "ä", "p2": "ä-p2"}) == ["p1"]
+
+
+def test_a_schema_within_that_names_another_draft_keeps_the_bounds(engine: str) -> None:
+    draft = "http://json-schema.org/draft-07/schema#"
+    schema = {"properties": {"a": {"$schema": draft, "pattern": "^(a+)+$"}}}
+    assert first_path(compile_schema(schema), {"a": "a" * 64 + "b"}) == ["a"]
 
 
 def test_the_description_takes_a_whole_configuration(engine: str) -> None:

@@ -110,8 +110,8 @@ def test_actions_see_what_those_before_them_did() -> None:
     ("action", "message"),
     [
         ({"target": "$.paths['/none']", "update": {}}, "matches nothing"),
-        ({"target": "$.paths[", "update": {}}, "is not a JSONPath"),
-        ({"target": "paths", "update": {}}, "is not a JSONPath"),
+        ({"target": "$.paths[", "update": {}}, "is no JSONPath"),
+        ({"target": "paths", "update": {}}, "is no JSONPath"),
         ({"update": {}}, "needs a `target`"),
         ({"target": "$.info"}, "needs an `update`"),
         ({"target": "$.info", "update": "text"}, "does not fit"),

@@ -288,6 +288,13 @@ FAULTS: dict[str, tuple[Any, str, str, str, str]] = {
         "it is not JSON Schema: 'integr' is not valid under any of the given schemas",
         "see JSON Schema 2020-12",
     ),
+    "a schema with a pattern that takes all memory": (
+        replace(WATCHING, output={"type": "object", "properties": {"n": {"pattern": "(?:(?:a{9999}){9999}){9999}"}}}),
+        "invalid-schema",
+        "objectives.continue-watching.output",
+        "the pattern '(?:(?:a{9999}){9999}){9999}' has more than 30,000 steps when its repeats are written out",
+        "repeat fewer times, or state a maxLength",
+    ),
     "a remote shard without endpoints": (
         Shard(name="gpu", protocol=ShardProtocol.OPEN_INFERENCE),
         "no-endpoints",

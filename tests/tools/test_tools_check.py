@@ -12,11 +12,11 @@ import nlapi
 from nlapi.client.message import File, Request
 from nlapi.errors import ArgumentError, NlapiError, UsageError
 from nlapi.openapi.spec import Effect, Spec
+from nlapi.schema_validator import VALIDATOR
 from nlapi.tools.arguments import is_plainly_valid
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.run import Target, prepare
 from nlapi.tools.tool import Call
-from nlapi.tools.validator import VALIDATOR
 from tests.describe import body, operation, parameter
 from tests.strategies import descriptions
 from tests.tools.test_tools_rules import spec_of

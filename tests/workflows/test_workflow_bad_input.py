@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ from nlapi.workflows.scope import StepExchange
 from nlapi.workflows.sources import LinkedDocument, link
 from nlapi.workflows.write import DocumentFormat, render
 from tests.cli.kit import run
-from tests.servers import Reply
+from tests.servers import Echo, Reply
 from tests.workflows.kit import (
     BUY,
     CREATE,
@@ -31,6 +32,7 @@ from tests.workflows.kit import (
     PAY,
     Shop,
     body,
+    described,
     document,
     flow,
     flow_run,
@@ -181,6 +183,35 @@ def test_what_looks_like_an_expression_and_is_none_is_named(tmp_path: Path) -> N
     tree = document(flow({**CREATE, **body({"name": "$input.name", "tags": ["{$step.a.outputs.b}", "{$5}", "$5.00"]})}))
     issues = [str(issue) for issue in check(linked(tmp_path, tree))]
     assert sum("is no expression, and goes out as a text" in issue for issue in issues) == 2
+
+
+def test_a_source_that_is_no_description_is_not_quoted_and_a_pipe_not_read(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "keys.txt").write_text("CANARY-KEY\n")
+    (tmp_path / "more.txt").write_text("key = [CANARY-KEY\n")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for url, message in (("keys.txt", "holds text"), ("more.txt", "more.txt"), ("pipe.yaml", "is no file")):
+        for kind in ("openapi", "arazzo"):
+            tree = document(BUY)
+            tree["sourceDescriptions"] = [{"name": "shop", "url": url, "type": kind}]
+            ran = run("workflow", "check", write(tmp_path, tree))
+            assert (ran.code, "CANARY" in ran.out + ran.err) == (1, False)
+            assert message in ran.out or kind == "arazzo"
+
+
+def test_a_remote_document_names_no_source_in_another_private_network(shop: Shop, tmp_path: Path) -> None:
+    tree = document(BUY)
+    # The host that a document in a private network came from may be named, and no other in one.
+    hosts = {"127.0.0.1": 0, "localhost": 1, "[::1]": 1, "0.0.0.0": 1, "169.254.169.254": 1}
+    with Echo(lambda request: Reply(200, tree if request.path == "/flow.json" else described(shop.url))) as server:
+        for host, code in hosts.items():
+            url = f"{server.url.replace('127.0.0.1', host)}/shop.json"
+            tree["sourceDescriptions"] = [{"name": "shop", "url": url, "type": "openapi"}]
+            server.received.clear()
+            assert run("workflow", "check", f"{server.url}/flow.json").code == code, host
+            assert len(server.received) == 2 - code, "nothing else was asked"
+        tree["sourceDescriptions"][0]["url"] = f"{server.url.replace('127.0.0.1', 'localhost')}/shop.json"
+        named = run("workflow", "check", f"{server.url}/flow.json", "--source", f"shop={server.url}/shop.json")
+        assert named.code == 0, "the user named it"
 
 
 def test_sources_that_cannot_be_opened_are_named(shop: Shop, tmp_path: Path) -> None:

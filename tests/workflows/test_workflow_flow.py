@@ -175,6 +175,7 @@ CRITERIA: list[tuple[dict[str, Any], bool]] = [
     ({"type": "regex", "context": "$response.body#/state", "condition": "^pen"}, False),
     ({"type": "regex", "context": "$statusCode", "condition": "^2..$"}, True),
     ({"type": "regex", "context": "$response.body#/state", "condition": "("}, False),
+    ({"type": "regex", "context": "$response.body#/state", "condition": "(?:(?:o{9999}){9999}){9999}|o"}, False),
     ({"type": "regex", "context": "$inputs.gone", "condition": "."}, False),
     ({"type": "jsonpath", "context": "$response.body", "condition": "$[?@ == 'open']"}, True),
     ({"type": "jsonpath", "context": "$response.body", "condition": "$[?@ == 'paid']"}, False),

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.model import Schema
+from nlapi.patterns import bounded_pattern
 from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.language.words import stems as stem_set
@@ -53,7 +54,6 @@ def _pattern_needs_dot(schema: Schema) -> bool:
     pattern = schema.get("pattern")
     if not isinstance(pattern, str) or "." not in pattern:
         return False
-    from nlapi.tools.patterns import bounded_pattern
 
     # The pattern comes from a description, and may take long to match: it is bounded.
     fits = bounded_pattern(pattern).matches

@@ -312,7 +312,7 @@ def _fits(text: str, slot: Slot) -> bool:
         return False
     if not isinstance(pattern, str):
         return True
-    from nlapi.tools.patterns import bounded_pattern
+    from nlapi.patterns import bounded_pattern
 
     return bounded_pattern(pattern).matches(text)
 

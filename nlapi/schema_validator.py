@@ -1,19 +1,29 @@
-"""The JSON Schema 2020-12 validator of nlapi, for arguments and for the requests to the sandbox."""
+"""Validates against JSON Schemas that others wrote: nothing is retrieved, and patterns are tried within their bounds.
+
+No other module gives a schema or a description to a library that could follow a reference out of it
+(docs/design/075-one-resolver.md).
+"""
 
 from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
+import attrs
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
-from nlapi.tools.patterns import pattern_matches
+from nlapi.patterns import PatternError, TooLargeError, pattern_matches, search_pattern
 
 Faults = Iterator[ValidationError]
+Mismatch = Callable[[str, str], str]
+"""Returns why a text does not match a pattern, or ""."""
 
 # Levels of `$ref`s and choices that are followed for `unevaluatedProperties`; more is a ring.
 MAX_REFERENCES = 50
@@ -44,53 +54,56 @@ def _canonical(value: Any) -> Hashable:
     return isinstance(value, bool), value
 
 
-def _pattern(_: object, expression: str, value: object, __: object) -> Faults:
-    if isinstance(value, str) and (fault := _mismatch(expression, value)):
+def _pattern(mismatch: Mismatch, _: object, expression: str, value: object, __: object) -> Faults:
+    if isinstance(value, str) and (fault := mismatch(expression, value)):
         yield ValidationError(fault)
 
 
-def _pattern_properties(validator: Any, patterns: Any, value: object, _: object) -> Faults:
+def _pattern_properties(mismatch: Mismatch, validator: Any, patterns: Any, value: object, _: object) -> Faults:
     for name, item in value.items() if isinstance(value, dict) else ():
         for expression, schema in patterns.items():
-            if not _mismatch(expression, name):
+            if not mismatch(expression, name):
                 yield from validator.descend(item, schema, path=name, schema_path=expression)
 
 
-def _additional_properties(validator: Any, additional: Any, value: Any, schema: Any) -> Faults:
+def _additional_properties(mismatch: Mismatch, validator: Any, additional: Any, value: Any, schema: Any) -> Faults:
+    """Yield the faults of the properties that a schema does not name; `closed_name` is the one that it forbids."""
     declared, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     for name, item in value.items() if isinstance(value, dict) else ():
-        if name in declared or not all(_mismatch(expression, name) for expression in patterns):
+        if name in declared or not all(mismatch(expression, name) for expression in patterns):
             continue
         if additional is False:
-            yield ValidationError(f"{name!r} is not one of its properties")
+            error: Any = ValidationError(f"{name!r} is not one of its properties")
+            error.closed_name = name
+            yield error
         else:
             yield from validator.descend(item, additional, path=name)
 
 
-def _unevaluated_properties(validator: Any, unevaluated: Any, value: Any, schema: Any) -> Faults:
-    # jsonschema's own rule tries patterns without a bound.
+def _unevaluated_properties(mismatch: Mismatch, validator: Any, unevaluated: Any, value: Any, schema: Any) -> Faults:
     if not isinstance(value, dict):
         return
-    for name in value.keys() - _evaluated_names(validator, value, schema, 0):
+    for name in value.keys() - _evaluated_names(mismatch, validator, value, schema, 0):
         if unevaluated is False:
             yield ValidationError(f"{name!r} is not one of its properties")
         else:
             yield from validator.descend(value[name], unevaluated, path=name)
 
 
-def _evaluated_names(validator: Any, value: dict[str, Any], schema: Any, depth: int) -> set[str]:
+def _evaluated_names(mismatch: Mismatch, validator: Any, value: dict[str, Any], schema: Any, depth: int) -> set[str]:
     """Return the names of the properties that a schema or the schemas in it have a say on (JSON Schema 2020-12 §11.3).
 
-    All of them behind a `$ref` that cannot be followed, so that nothing is refused for it.
+    All of them behind a reference that cannot be followed, so that nothing is refused for it.
     """
     if not isinstance(schema, dict):
         return set()
     # What a valid schema in it says of all other properties, it says of all.
-    if "additionalProperties" in schema or (depth and "unevaluatedProperties" in schema) or depth > MAX_REFERENCES:
+    is_total = "additionalProperties" in schema or "$dynamicRef" in schema
+    if is_total or (depth and "unevaluatedProperties" in schema) or depth > MAX_REFERENCES:
         return set(value)
     names = set(schema.get("properties", {})) & value.keys()
     patterns = schema.get("patternProperties", {})
-    names |= {name for name in value if any(not _mismatch(expression, name) for expression in patterns)}
+    names |= {name for name in value if any(not mismatch(expression, name) for expression in patterns)}
     applied = [choice for key in ("allOf", "anyOf", "oneOf") for choice in schema.get(key, ())]
     applied += [choice for name, choice in schema.get("dependentSchemas", {}).items() if name in value]
     if "if" in schema:
@@ -98,14 +111,14 @@ def _evaluated_names(validator: Any, value: dict[str, Any], schema: Any, depth: 
         applied += [schema[key] for key in (("if", "then") if is_met else ("else",)) if key in schema]
     for choice in applied:
         if validator.evolve(schema=choice).is_valid(value):
-            names |= _evaluated_names(validator, value, choice, depth + 1)
+            names |= _evaluated_names(mismatch, validator, value, choice, depth + 1)
     if "$ref" in schema:
         try:
             resolved = validator._resolver.lookup(schema["$ref"])
         except (LookupError, AttributeError):
             return set(value)
         target = validator.evolve(schema=resolved.contents, _resolver=resolved.resolver)
-        names |= _evaluated_names(target, value, resolved.contents, depth + 1)
+        names |= _evaluated_names(mismatch, target, value, resolved.contents, depth + 1)
     return names
 
 
@@ -124,25 +137,69 @@ def _any_choice(validator: Any, choices: Any, value: Any, _: object) -> Faults:
     yield ValidationError(f"{value!r} is not valid under any of the given schemas", context=context)
 
 
-def _mismatch(expression: str, value: str) -> str:
-    """Return the reason why `value` does not match, or "". A pattern that takes too long is a fault."""
+def _mismatch(matches: Callable[[str, str], bool], expression: str, value: str) -> str:
+    """Return the reason why `value` does not match, or "". What cannot be decided is a fault."""
     try:
-        is_match = pattern_matches(expression, value)
+        is_match = matches(expression, value)
+    except TooLargeError as error:
+        return f"{value!r} cannot be checked: the pattern {error}"
     except TimeoutError:
         return f"{value!r} takes too long to check against {expression!r}"
+    except PatternError as error:
+        return f"{value!r} cannot be checked: {error}"
     return "" if is_match else f"{value!r} does not match {expression!r}"
 
 
-# jsonschema's class for Draft 2020-12, with patterns that are bounded in time and choices that may overlap.
-VALIDATOR: Any = extend(  # type: ignore[no-untyped-call]  # jsonschema's stubs leave it untyped
+def _pattern_keywords(matches: Callable[[str, str], bool]) -> dict[str, Any]:
+    """Return the keywords by which jsonschema itself tries patterns without a bound."""
+    mismatch = partial(_mismatch, matches)
+    return {
+        "pattern": partial(_pattern, mismatch),
+        "patternProperties": partial(_pattern_properties, mismatch),
+        "additionalProperties": partial(_additional_properties, mismatch),
+        "unevaluatedProperties": partial(_unevaluated_properties, mismatch),
+    }
+
+
+# Without a `retrieve`, so that a lookup beyond the schema and the meta-schemas is an error.
+_CLOSED: Registry[Any] = Registry()
+
+
+def validator_class(base: Any, keywords: Mapping[str, Any]) -> Any:
+    """Return jsonschema's class `base` with other keywords, whose validators retrieve nothing.
+
+    A reference out of the schema is an error of the library where it is reached. A `$schema` within the schema selects
+    no other class, which would retrieve and try patterns without a bound.
+    """
+    extended: Any = extend(base, keywords)  # type: ignore[no-untyped-call]  # jsonschema's stubs leave it untyped
+    extended.evolve = attrs.evolve
+    initialize = extended.__init__
+
+    def closed(self: Any, schema: Any, **options: Any) -> None:
+        initialize(self, schema, **{"registry": _CLOSED, **options})
+
+    extended.__init__ = closed
+    return extended
+
+
+def strict_class(base: Any) -> Any:
+    """Return jsonschema's class `base` by the letter: patterns are those of ECMA-262, and one that is none refuses."""
+    keywords = _pattern_keywords(partial(search_pattern, is_ascii=True))
+    return validator_class(base, {name: rule for name, rule in keywords.items() if name in base.VALIDATORS})
+
+
+def local_resolver(tree: Any) -> Any:
+    """Return the resolver of references within a document; any other is an error of the library."""
+    return Registry[Any]().with_resource("", DRAFT202012.create_resource(tree)).resolver()
+
+
+# jsonschema's class for Draft 2020-12, with choices that may overlap.
+VALIDATOR: Any = validator_class(
     Draft202012Validator,
     {
         "multipleOf": _multiple_of,
         "uniqueItems": _unique_items,
-        "pattern": _pattern,
         "oneOf": _any_choice,
-        "patternProperties": _pattern_properties,
-        "additionalProperties": _additional_properties,
-        "unevaluatedProperties": _unevaluated_properties,
+        **_pattern_keywords(pattern_matches),
     },
 )

@@ -1,0 +1,134 @@
+"""Says how large a regular expression becomes when it is compiled: one of thirty characters may take all memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from nlapi.combined_schemas import objects_in
+
+# Characters and sets of a pattern; more takes `re` too long to compile (tests/openapi/test_parse_hostile.py). A set of
+# many letters takes up to 5 ms; the most sets in 2,640 real descriptions are 92.
+MAX_PATTERN = 20_000
+MAX_SETS = 200
+# Steps of a compiled pattern, each of 0.3 to 1.4 kB in `regex`. Of the 3,531 patterns of 2,639 public descriptions a
+# list of fonts has 19,444, and one that is no list 1,002.
+MAX_STEPS = 30_000
+# Characters that stand side by side: `regex` takes the third power of their number to prepare a search, 8 ms for these.
+# The most in those descriptions are 66.
+MAX_LITERAL = 300
+
+_TOKEN = re.compile(
+    r"""(?P<escape>\\(?:[pP]\{[^{}]*\}|k<\w+>|.))
+    |(?P<set>\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\])
+    |(?P<open>\((?:\?(?:[:=!>]|<[=!]|P?<\w+>|[aimsu]*(?:-[ims]+)?:)|(?![?*])))
+    |(?P<flags>\(\?(?:[aimsu]+|P=\w+)\))
+    |(?P<close>\))
+    |(?P<bar>\|)
+    |(?P<count>(?:[*+?]|\{(?:(?P<least>\d+)(?P<comma>,(?P<most>\d*))?|,(?P<only>\d+))\})[?+]?)
+    |(?P<text>[^()\[\\|*+?{]+|\{)""",
+    re.VERBOSE | re.DOTALL,
+)
+_POSIX_CLASS = re.compile(r"\[:\^?\w+:\]")
+_COUNT = re.compile(r"\{(\d+)")
+# Steps that an automaton over bytes has for a set that is not of ASCII: a few for all other characters, hundreds for a
+# property of Unicode.
+_WIDE, _PROPERTY = 10, 300
+
+
+@dataclass(frozen=True, slots=True)
+class PatternSize:
+    """The steps of a pattern whose counted repeats are written out, and the characters of its longest literal."""
+
+    steps: int
+    literal: int
+
+
+def pattern_refusal(pattern: str) -> str:
+    """Return why a pattern is not compiled, as the rest of a sentence about it; "" for one that may be."""
+    if len(pattern) > MAX_PATTERN:
+        return f"has more than {MAX_PATTERN:,} characters"
+    if pattern.count("[") > MAX_SETS:
+        return f"has more than {MAX_SETS} sets"
+    # However its parts are nested, it has no more steps than this product.
+    bound = len(pattern) << pattern.count("+")
+    for least in _COUNT.findall(pattern):
+        bound *= _count(least) + 1
+    if bound <= MAX_STEPS and len(pattern) <= MAX_LITERAL:
+        return ""
+    try:
+        size = measure(pattern)
+    except ValueError as error:
+        return str(error)
+    if size.literal > MAX_LITERAL:
+        return f"has a literal of more than {MAX_LITERAL} characters"
+    return f"has more than {MAX_STEPS:,} steps when its repeats are written out" if size.steps > MAX_STEPS else ""
+
+
+def measure(pattern: str, *, widest: bool = False) -> PatternSize:
+    """Return the size of a pattern, which no engine exceeds.
+
+    Each repeat is written out as often as its least count, as `regex` does it, or with `widest` its highest, as an
+    automaton over bytes has it. ValueError, the rest of a sentence about the pattern, for a syntax in which it is not
+    clear what is repeated (free spacing, recursion).
+    """
+    stack, steps, last, end, run, literal = list[int](), 0, 0, 0, 0, 0
+    for token in _TOKEN.finditer(pattern):
+        if token.start() != end:
+            break
+        end = token.end()
+        kind = token.lastgroup
+        if kind == "open":
+            stack.append(steps)
+            steps = last = 0
+        elif kind == "close" and stack:
+            last = steps + 1
+            steps = stack.pop() + last
+        elif kind == "count":
+            copies = _copies(token, widest)
+            steps, last = steps + last * (copies - 1), last * copies
+            # `regex` drops a repeat of exactly one, and joins what is around it.
+            run = run if "1" in token[0] and copies < 3 else 0
+        elif kind in ("bar", "flags"):
+            steps, last, run = steps + 1, 0, 0 if kind == "bar" else run
+        elif kind == "set" and "[:" in _POSIX_CLASS.sub("", token[0][1:]):
+            break
+        else:
+            characters = len(token[0]) if kind == "text" else 1
+            last = _width(token[0], kind) if widest else 1
+            steps += last * characters
+            run += characters
+            literal = max(literal, run)
+    if end != len(pattern) or stack:
+        raise ValueError("has a syntax whose size is not clear")
+    return PatternSize(steps, literal)
+
+
+def _copies(token: re.Match[str], widest: bool) -> int:
+    least, most = _count(token["least"]), _count(token["most"] or token["only"])
+    if widest and most:
+        return most
+    is_exact = token["least"] and not token["comma"]
+    return max(least, 1) + (not is_exact and (least > 0 or token[0][0] == "+"))
+
+
+def _count(digits: str | None) -> int:
+    # Python reads no number of over 4,300 digits, and no pattern means one.
+    return int((digits or "0").lstrip("0")[:9] or 0)
+
+
+def _width(text: str, kind: str | None) -> int:
+    if re.search(r"\\[pPX]", text):
+        return _PROPERTY
+    is_wide = not text.isascii() or text.startswith("[^") or "[:^" in text or re.search(r"\\[WSDu]", text)
+    return _WIDE if is_wide or (kind == "text" and "." in text) else 1
+
+
+def patterns_in(schema: object) -> Iterator[str]:
+    """Yield the patterns of a JSON Schema, with those of names."""
+    for node in objects_in(schema):
+        names = node.get("patternProperties")
+        for pattern in (node.get("pattern"), *(names if isinstance(names, Mapping) else ())):
+            if isinstance(pattern, str):
+                yield pattern
