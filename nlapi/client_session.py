@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 from nlapi.processes import (
@@ -22,11 +22,13 @@ from nlapi.processes import (
     ancestors,
     control_group,
     environment_has,
+    executable,
     has_variable,
     is_channel_from,
     namespace,
     own_processes,
     process_info,
+    program_words,
 )
 
 # Claude Code (2.1.331) sets it for its shell, its hooks and the MCP servers that it starts, and has it not itself.
@@ -40,6 +42,10 @@ RECEIPT_HINT = (
 SESSION_VARIABLE = re.compile(r"NLAPI_\w+_SESSION")
 
 _CLIENT_NAMES = frozenset(("claude", "claude.exe"))
+# The programs of clients with a model, and the packages that an interpreter runs them from.
+_MODEL_CLIENTS = frozenset(("claude", "codex", "gemini"))
+_PACKAGES = frozenset(("claude-code", "codex", "gemini-cli"))
+_INTERPRETERS = frozenset(("node", "nodejs", "bun", "deno"))
 # Who takes over a process whose parent is gone: process 1, or the manager of the user's services.
 _ADOPTERS = frozenset(("systemd", "init", "launchd"))
 
@@ -54,6 +60,34 @@ def is_in_session() -> bool:
     # Those of a client that has announced itself count for processes of another user too: `setpriv`, `su`.
     beside = {*(pid for pid in own_processes() if _is_marked_id(pid)), *(pid for pid, _ in clients)}
     return _has_left(os.getpid(), beside) or _is_hidden_from_a_session(chain)
+
+
+def has_outer_client(client: ProcessInfo) -> bool:
+    """Return whether a client was started in the session of another one, directly or not.
+
+    What has started it answers its questions, and may be a program of the other one's model: then nobody was asked.
+    """
+    announced = _announced_clients()
+
+    def is_launcher(process: ProcessInfo) -> bool:
+        # A shim of a version manager has the client's name, runs another program, and waits for it.
+        is_alike = process.name == client.name and process.key not in announced
+        return is_alike and executable(process.pid) not in ("", executable(client.pid))
+
+    above = [*dropwhile(is_launcher, ancestors(client.parent))]
+    if any(_is_marked(process) or process.key in announced or _runs_client(process) for process in above):
+        return True
+    beside = {*(pid for pid in own_processes() if _is_marked_id(pid)), *(pid for pid, _ in announced)}
+    others = (pid for pid in beside if client.key not in (process.key for process in ancestors(pid)))
+    return _has_left(client.pid, others) or _is_hidden_from_a_session([client, *above])
+
+
+def _runs_client(process: ProcessInfo) -> bool:
+    """Return whether a process is a client with a model, of whichever vendor."""
+    program, script = (Path(word) for word in [*program_words(process.pid), "", ""][:2])
+    if _MODEL_CLIENTS & {process.name, program.stem}:
+        return True
+    return program.name in _INTERPRETERS and bool(_MODEL_CLIENTS & {script.stem} or _PACKAGES & {*script.parts})
 
 
 class PluginSign:
@@ -147,9 +181,9 @@ def _is_hidden_from_a_session(chain: list[ProcessInfo]) -> bool:
 
 
 def is_client_channel(descriptor: int) -> bool:
-    """Return whether what is read from a descriptor can only come from the client whose session this is."""
+    """Return whether what is read from a descriptor can only come from this session's client, which asks a user."""
     client = client_of(os.getpid())
-    return client is not None and is_channel_from(descriptor, client.pid)
+    return client is not None and is_channel_from(descriptor, client.pid) and not has_outer_client(client)
 
 
 def client_of(pid: int) -> ProcessInfo | None:
@@ -180,6 +214,6 @@ def _has_left(pid: int, beside: Iterable[int]) -> bool:
     descent = [*takewhile(lambda process: process.name not in _ADOPTERS, chain)]
     if not descent or (len(descent) == len(chain) and descent[-1].parent != 1):
         return False
-    first, group, ids = descent[-1], control_group(os.getpid()), {entry.pid for entry in descent}
+    first, group, ids = descent[-1], control_group(pid), {entry.pid for entry in descent}
     others = (process for other in beside if other not in ids and (process := process_info(other)) is not None)
     return any(other.started <= first.started and control_group(other.pid) == group for other in others)

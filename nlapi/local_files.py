@@ -1,12 +1,15 @@
-"""Writes files that more than one process writes: whole or not at all, and one process at a time."""
+"""Reads and writes files of the user that more than one process writes: whole or not at all, one process at a time."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from nlapi.errors import NlapiError
 
@@ -79,6 +82,41 @@ def locked_folder(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def read_file(path: Path) -> bytes | None:
+    """Return the content of a file; None only where there is none of that name.
+
+    OSError for all else: a link that leads nowhere, on the way too, and what is no file. It may hold what forbids.
+    """
+    try:
+        # A pipe is not waited for.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise OSError(errno.EINVAL, "it is no file")
+            return stream.read()
+    except FileNotFoundError:
+        if any(place.is_symlink() and not place.exists() for place in (path, *path.parents)):
+            raise OSError(errno.ENOENT, "it is a link that leads nowhere") from None
+        return None
+
+
+def read_toml(path: Path) -> dict[str, Any] | None:
+    """Return the content of a file of TOML as `read_file` reads it. OSError or ValueError, as `fault_of` says it."""
+    content = read_file(path)
+    if content is None:
+        return None
+    import tomllib
+
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"it is not TOML: {error}") from None
+
+
+def fault_of(path: Path, error: Exception) -> str:
+    """Return the sentence for a file that cannot be read."""
+    return f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
 def append_lines(descriptor: int, lines: bytes) -> None:

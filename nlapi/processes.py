@@ -99,6 +99,18 @@ def has_variable(pid: int, name: re.Pattern[str]) -> bool:
     return any(value and name.fullmatch(key) for key, _, value in pairs)
 
 
+def program_words(pid: int) -> list[str]:
+    """Return the first two words of a process's command line, as far as they can be read."""
+    with suppress(OSError):
+        return (_PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")[:2] if _HAS_PROC else []
+    return []
+
+
+def executable(pid: int) -> str:
+    """Return the file that a process runs; "" where that cannot be read."""
+    return _link(_PROC / str(pid) / "exe") if _HAS_PROC else ""
+
+
 def control_group(pid: int) -> str:
     """Return the control group of a process as the system writes it; "" where there is none."""
     with suppress(OSError):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlapi.credential_references import VARIABLE, is_reference, read_reference
 from nlapi.errors import NlapiError, UsageError
-from nlapi.local_files import locked, write_file
+from nlapi.local_files import fault_of, locked, read_file, read_toml, write_file
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -108,56 +108,40 @@ def _read_profiles() -> tuple[dict[str, Registration], dict[str, str]]:
 
 def _read_entries() -> dict[str, Any]:
     """Return the entries of the file by name, as they are written."""
-    file, earlier = profiles_path(), user_folder("config") / EARLIER_FILE
+    file = profiles_path()
     try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return _earlier_entries(earlier)
+        document = read_toml(file)
     except (OSError, ValueError) as error:
-        raise _damaged(file, getattr(error, "strerror", None) or error) from None
-    import tomllib
-
-    try:
-        entries = tomllib.loads(text).get("apis", {})
-    except tomllib.TOMLDecodeError as error:
-        raise _damaged(file, f"it is not TOML: {error}") from None
+        raise _damaged(file, error) from None
+    if document is None:
+        return _earlier_entries(user_folder("config") / EARLIER_FILE)
+    entries = document.get("apis", {})
     if not isinstance(entries, dict):
-        raise _damaged(file, "apis is no table")
+        raise _damaged(file, TypeError("apis is no table"))
     return entries
 
 
 def _earlier_entries(file: Path) -> dict[str, Any]:
     try:
-        data: Any = json.loads(file.read_text(encoding="utf-8"))
+        content = read_file(file)
+        data: Any = {} if content is None else json.loads(content)
         return {name: {"set" if key == "known" else key: value for key, value in entry.items() if value is not None}
                 for name, entry in data.items()}  # fmt: skip
-    except FileNotFoundError:
-        return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise _damaged(file, getattr(error, "strerror", None) or error) from None
+        raise _damaged(file, error) from None
 
 
-def _damaged(file: Path, reason: object) -> NlapiError:
-    return NlapiError(f"{file} cannot be read: {reason}", hint="mend it, or move it away and register again")
+def _damaged(file: Path, error: Exception) -> NlapiError:
+    return NlapiError(fault_of(file, error), hint="mend it, or move it away and register again")
 
 
 def read_policy() -> tuple[str, Mapping[str, object] | None]:
     """Return the path of the user's policy and its content, None without a policy. UsageError when it is damaged."""
     file = user_folder("config") / "policy.toml"
     try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return str(file), None
+        return str(file), read_toml(file)
     except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", hint=REPAIR_HINT
-        ) from None
-    import tomllib
-
-    try:
-        return str(file), tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file} is not TOML: {error}", hint=REPAIR_HINT) from None
+        raise UsageError(fault_of(file, error), hint=REPAIR_HINT) from None
 
 
 def _parse(data: Any, base: Registration | None) -> Registration:
@@ -227,16 +211,15 @@ def _document(file: Path) -> TOMLDocument:
     """Return the file for editing; a new one with the entries of an earlier version."""
     import tomlkit
 
-    try:
-        return tomlkit.parse(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        document = tomlkit.document()
-        document.add(tomlkit.comment(HEADER))
-        apis = tomlkit.table(is_super_table=True)
-        for name, entry in _read_entries().items():
-            apis.append(name, entry)
-        document.append("apis", apis)
-        return document
+    if (content := read_file(file)) is not None:
+        return tomlkit.parse(content)
+    document = tomlkit.document()
+    document.add(tomlkit.comment(HEADER))
+    apis = tomlkit.table(is_super_table=True)
+    for name, entry in _read_entries().items():
+        apis.append(name, entry)
+    document.append("apis", apis)
+    return document
 
 
 def _write_entries(

@@ -15,7 +15,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
-_AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\s\[\]:@/\\?#,]+)(?::\d{0,5})?", re.IGNORECASE)
+_AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\s\[\]:@/\\?#,]+)(?::(?P<port>[0-9]{0,5}))?", re.IGNORECASE)
+_PORTS = {"http": 80, "https": 443}
 
 
 def host_of(authority: str) -> str:
@@ -24,10 +25,20 @@ def host_of(authority: str) -> str:
     return match["host"].strip("[]").lower() if match else ""
 
 
-def authority_of_origin(origin: str) -> str:
-    """Return host and port of an Origin header in lower case; "" for what is no web page's (RFC 6454 §6.2)."""
-    scheme, _, authority = origin.lower().partition("://")
-    return authority if scheme in ("http", "https") and host_of(authority) else ""
+def is_same_origin(origin: str, scheme: str, authority: str) -> bool:
+    """Return whether an Origin header is that of the server that a request names (RFC 6454 §5, §6.2).
+
+    `scheme` is that of the connection, `authority` the Host header. A page of another port is another program's.
+    """
+    page_scheme, _, page = origin.lower().partition("://")
+    match, own = _AUTHORITY.fullmatch(page), _AUTHORITY.fullmatch(authority)
+    if page_scheme not in _PORTS or match is None or own is None or host_of(page) != host_of(authority):
+        return False
+    # In front of a name that is not of this machine a proxy may end TLS.
+    if page_scheme != scheme and (page_scheme == "http" or host_of(page) in LOOPBACK_HOSTS):
+        return False
+    default = _PORTS[page_scheme]
+    return int(match["port"] or default) == int(own["port"] or default)
 
 
 def has_two_lengths(names: Iterable[bytes]) -> bool:

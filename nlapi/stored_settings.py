@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.errors import NlapiError
-from nlapi.local_files import locked, write_file
+from nlapi.local_files import fault_of, locked, read_file, write_file
 from nlapi.registry import user_folder
 
 
@@ -31,17 +31,16 @@ def _file() -> Path:
 def _read() -> dict[str, dict[str, dict[str, str]]]:
     file = _file()
     try:
-        data: Any = json.loads(file.read_text(encoding="utf-8"))
+        content = read_file(file)
+        data: Any = {} if content is None else json.loads(content)
         return {
             str(name): {
                 str(url): {str(key): str(value) for key, value in values.items()} for url, values in urls.items()
             }
             for name, urls in data.items()
         }
-    except FileNotFoundError:
-        return {}
     except (OSError, ValueError, AttributeError) as error:
-        raise NlapiError(f"{file} cannot be read: {error}"[:300], hint="mend it, or remove it") from None
+        raise NlapiError(fault_of(file, error)[:300], hint="mend it, or remove it") from None
 
 
 def read_settings(key: SettingsKey) -> dict[str, str]:

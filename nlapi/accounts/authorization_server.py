@@ -47,6 +47,21 @@ class Endpoints:
         """Return the networks that an endpoint may be in."""
         return self.origin.scope_of(parse_url(url))
 
+    def is_answer_of(self, issuer: str | None) -> bool:
+        """Return whether an answer with this `iss`, or with none, may be one of this server (RFC 9207 §2.4).
+
+        That of another server would give its code away here (mix-up). Where no issuer is known, the page that the
+        person was sent to has to be of the same origin.
+        """
+        if issuer is None:
+            return not self.names_itself
+        if self.issuer:
+            return issuer == self.issuer
+        try:
+            return parse_url(issuer).site == parse_url(self.authorization_url).site
+        except UsageError:
+            return False
+
     @property
     def grants(self) -> tuple[Grant, ...]:
         """Return the grants that the server has endpoints for, the best for a person first."""

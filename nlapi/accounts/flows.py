@@ -117,9 +117,9 @@ def log_in_with_browser(
     person.open_browser(url)
     answer = receiver.wait(state, seconds, person.typed_address).parameters
     site = parse_url(endpoints.authorization_url).site
-    # RFC 9207 §2.4: an answer of another server, to which the code would be given away.
-    if (endpoints.names_itself or "iss" in answer) and endpoints.issuer and answer.get("iss") != endpoints.issuer:
-        raise CredentialError(f"the answer does not come from {site}, but from another authorization server")
+    if not endpoints.is_answer_of(answer.get("iss")):
+        hint = "if that one is right, --issuer names it" if answer.get("iss") else ""
+        raise CredentialError(f"the answer does not come from {site}, but from another authorization server", hint=hint)
     if "error" in answer:
         told = f": {answer['error_description']}" if answer.get("error_description") else ""
         raise TokenError(f"{site} refused the login: {single_line(answer['error'] + told)[:200]}", code=answer["error"])

@@ -27,14 +27,14 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>nlapi</ti
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationAnswer:
-    """The query of the redirect: names -> values. A parameter that stands there twice is not in it (RFC 6749 §3.1)."""
+    """The query of the redirect: names -> values. One that stands there twice is "", and so refused (RFC 6749 §3.1)."""
 
     parameters: dict[str, str]
 
     @classmethod
     def of(cls, url: str) -> AuthorizationAnswer:
         pairs = parse_qs(urlsplit(url).query, keep_blank_values=True, max_num_fields=50)
-        return cls(parameters={name: values[0] for name, values in pairs.items() if len(values) == 1})
+        return cls(parameters={name: values[0] if len(values) == 1 else "" for name, values in pairs.items()})
 
     def has_state(self, state: str) -> bool:
         """Return whether it answers the request with this state."""

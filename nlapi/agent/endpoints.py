@@ -17,6 +17,7 @@ from nlapi.client.auth import secret_parts
 from nlapi.client.masking import redact
 from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UsageError
+from nlapi.local_files import fault_of, read_toml
 from nlapi.openapi.model import TOKEN
 
 MESSAGES_URL = "https://api.anthropic.com"
@@ -215,17 +216,11 @@ class ModelSettings:
 def read_model_settings(file: Path, environment: Mapping[str, str]) -> ModelSettings:
     """Return the user's models.toml; empty settings without the file. UsageError names what is wrong in it."""
     try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ModelSettings()
+        document = read_toml(file)
     except (OSError, ValueError) as error:
-        raise _unreadable(file, error) from None
-    import tomllib
-
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise _unreadable(file, error) from None
+        raise UsageError(fault_of(file, error), hint=FILE_HINT) from None
+    if document is None:
+        return ModelSettings()
     default = document.pop("default", "")
     caps = _parse_caps(document.pop(LIMITS, {}), file)
     endpoints = {name: _parse_endpoint(name, data, file, environment) for name, data in document.items()}
@@ -236,10 +231,6 @@ def read_model_settings(file: Path, environment: Mapping[str, str]) -> ModelSett
             hint=f"there are {', '.join((*endpoints, *CLAUDE_VERSIONS))}, local:NAME, openai:NAME",
         )
     return ModelSettings(endpoints=endpoints, default=default, caps=caps)
-
-
-def _unreadable(file: Path, error: Exception) -> UsageError:
-    return UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", hint=FILE_HINT)
 
 
 def _parse_caps(data: Any, file: Path) -> Caps:

@@ -18,7 +18,7 @@ from nlapi.cli.command_table import COMMANDS
 from nlapi.cli.options import ListOutput
 from nlapi.credential_references import is_reference
 from nlapi.errors import NlapiError, UsageError
-from nlapi.local_files import locked, write_file
+from nlapi.local_files import fault_of, locked, read_file, write_file
 
 app = typer.Typer(help="Short names for commands and questions; without a command, the list of them.")
 
@@ -102,12 +102,10 @@ def read_aliases() -> dict[str, str]:
     """Return the command of each alias. NlapiError when the file is damaged."""
     file = _file()
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
+        content = read_file(file)
+        data = {} if content is None else json.loads(content)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise NlapiError(f"{file} cannot be read: {reason}", hint="mend it, or move it away") from None
+        raise NlapiError(fault_of(file, error), hint="mend it, or move it away") from None
     if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
         raise NlapiError(f"{file} is no map of names to commands", hint="mend it, or move it away")
     return data

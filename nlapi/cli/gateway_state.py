@@ -13,7 +13,7 @@ from nlapi.cli import console
 from nlapi.cli.gateway_client import GatewayClient, GatewayConnection, RefusedCallError, connection_options
 from nlapi.cli.gateway_staleness import find_staleness, write_revision
 from nlapi.cli.options import FLAG, ListOutput, is_interactive
-from nlapi.cli.prompts import YES, read_line
+from nlapi.cli.prompts import YES, read_answer
 from nlapi.cli.table import is_json
 from nlapi.errors import ConsentError, NlapiError, UsageError
 from nlapi.local_files import write_output
@@ -202,7 +202,7 @@ def _ask(plan: Mapping[str, Any]) -> None:
     count = console.count_noun(len(plan["differences"]), "change")
     if not is_interactive():
         raise ConsentError(f"{count} need consent, and nobody can be asked", hint="--yes consents in advance")
-    if (read_line(f"{count} as one revision. Apply? [y/N]: ") or "").strip().lower() not in YES:
+    if read_answer(f"{count} as one revision. Apply? [y/N]: ").lower() not in YES:
         raise ConsentError("you did not agree; nothing was changed")
 
 

@@ -17,6 +17,7 @@ from nlapi.cli.events import Targets
 from nlapi.cli.options import PlannerName
 from nlapi.errors import UsageError
 from nlapi.extras import has_extra
+from nlapi.local_files import fault_of, read_file
 
 if TYPE_CHECKING:
     from nlapi.agent.call_chains import CallChain
@@ -170,13 +171,14 @@ class PlannerFactory:
         models = tuple(self._settings.endpoints)
         file = self.routing or registry.user_folder("config") / "routing.json"
         try:
-            document = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            if self.routing is None:
+            content = file.read_bytes() if self.routing is not None else read_file(file)
+            if content is None:
                 return default_routes(ASK_BELOW, models=models)
+            document = json.loads(content)
+        except FileNotFoundError:
             raise UsageError(f"there is no file {file}", hint=hint) from None
         except (OSError, ValueError) as error:
-            raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", hint=hint) from None
+            raise UsageError(fault_of(file, error), hint=hint) from None
         return read_routes(document, str(file), min_confidence=ASK_BELOW, models=models, default=default)
 
 

@@ -58,6 +58,25 @@ def read_line(prompt: str) -> str | None:
         return typed.rstrip("\n") if typed else None
 
 
+def read_answer(prompt: str) -> str:
+    """Return what is typed at a question, on which something hangs; "" without a terminal.
+
+    What was typed before the question is shown is no answer to it, and is dropped.
+    """
+    if not sys.stdin.isatty():
+        return ""
+    if sys.platform == "win32":
+        import msvcrt
+
+        while msvcrt.kbhit():
+            msvcrt.getwch()
+    else:
+        import termios
+
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    return (read_line(prompt) or "").strip()
+
+
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """Make Ctrl-C raise KeyboardInterrupt inside the block."""
@@ -80,7 +99,7 @@ def menu_lines(offered: ChoiceOffered) -> list[str]:
 def choose_operation(offered: ChoiceOffered, *, ask: bool) -> Operation:
     """Return the operation of the typed number. MissingError without a valid number, or when nobody can be asked."""
     count = len(offered.choices)
-    answer = (read_line(f"1 to {count}, or nothing: ") or "").strip() if ask else ""
+    answer = read_answer(f"1 to {count}, or nothing: ") if ask else ""
     if answer.isdecimal() and 1 <= int(answer) <= count:
         return offered.choices[int(answer) - 1].tool.operation
     # A script gets exit code 7 and the names, which `nlapi call` takes.
@@ -170,10 +189,8 @@ def _letters(text: str) -> str:
 
 def ask_consent(prepared: Prepared) -> bool:
     """Ask about a call that has been shown, and return whether the person typed yes."""
-    answer = read_line(
-        f"{single_line(prepared.call.operation_id)} {console.EFFECTS[prepared.effect]}. Send it? [y/N]: "
-    )
-    return (answer or "").strip().lower() in YES
+    name = single_line(prepared.call.operation_id)
+    return read_answer(f"{name} {console.EFFECTS[prepared.effect]}. Send it? [y/N]: ").lower() in YES
 
 
 class ConsentPrompt:
@@ -192,7 +209,7 @@ class ConsentPrompt:
             console.dim("  always agreed to in this session")
             return ConsentReply(is_agreed=True)
         while True:
-            typed = (read_line(_question(proposed, offer_always=uncontested)) or "").strip()
+            typed = read_answer(_question(proposed, offer_always=uncontested))
             answer = typed.lower()
             if answer in YES or (uncontested and answer in ALWAYS):
                 self.always_allowed |= operations if answer in ALWAYS else set()
@@ -222,7 +239,7 @@ class WorkflowPrompt:
 def _ask_for_workflow(proposed: WorkflowProposed) -> ConsentReply:
     name, count = single_line(proposed.proposal.call.operation_id), proposed.proposal.changes
     warning = ", and takes something away" if proposed.effect is Effect.DESTROY else ""
-    typed = (read_line(f"{name} makes {console.count_noun(count, 'change')}{warning}. Run it? [y/N]: ") or "").strip()
+    typed = read_answer(f"{name} makes {console.count_noun(count, 'change')}{warning}. Run it? [y/N]: ")
     is_agreed = typed.lower() in YES
     return ConsentReply(is_agreed=is_agreed, reason="" if is_agreed else _reason(typed))
 

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from nlapi.cli.session_channel import EVENTS, OUTPUT_VARIABLES, bind, receive_message, send_message
 from nlapi.cli.session_receipts import Owner, ReceiptBook
 from nlapi.cli.session_watch import SessionWatch, watch_session
-from nlapi.client_session import PluginSign
+from nlapi.client_session import PluginSign, has_outer_client
 from nlapi.processes import ProcessInfo, ancestors, hide_memory, is_channel_from, peer_of, process_info
 
 # Seconds between two looks at whether the session is still there, and without any message after which it is taken for
@@ -35,6 +35,7 @@ MESSAGE_S = 10.0
 
 FOLDER_CHANGED = "the folder of this session, or a hook of the plugin, was changed; start a new session"
 TOUCHED = "a folder of this session was moved or changed since the question about it"
+NESTED = "the client that asked runs in the session of another one, whose user was not asked"
 UNATTESTED = "it cannot be told whether this event is the client's"
 
 Answerer = Callable[[dict[str, Any]], tuple[dict[str, Any], tuple[str, ...], Owner]]
@@ -87,9 +88,11 @@ class SessionBroker:
     watch: SessionWatch = field(init=False)
     state: tuple[object, ...] = field(init=False)
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    is_nested: bool = False
 
     def serve(self) -> None:
         """Serve until the client, or the folder of the session, is gone."""
+        self.is_nested = has_outer_client(self.client)
         sign = PluginSign(self.client)
         self.watch = watch_session(self.folder / EVENTS, self.programs)
         self.listener = bind(self.folder)
@@ -182,9 +185,13 @@ class SessionBroker:
         tool = self.forks[control].tool
         if "event" in message:
             self.book.begin_event(message["event"])
+            # Once known it stays so: what has started the client may end.
+            self.is_nested = self.is_nested or has_outer_client(self.client)
             if tool is not None and message["digests"] and self._is_sound():
                 self.book.add(message["event"], message["digests"], message["owner"], tool.started)
             reason = ""
+        elif self.is_nested:
+            reason = NESTED
         elif not self._is_sound():
             reason = FOLDER_CHANGED
         else:

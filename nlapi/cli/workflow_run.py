@@ -233,7 +233,7 @@ def _require_sendable(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> 
 
 def _require_consent(tree: WorkflowOutline, targets: Mapping[Spec, Target], *, yes: bool) -> None:
     """Ask once about all changes of a run. ConsentError where nobody agrees."""
-    from nlapi.cli.prompts import YES, read_line
+    from nlapi.cli.prompts import YES, read_answer
     from nlapi.openapi.spec import Effect
     from nlapi.workflows.sendable import question_rule
 
@@ -249,7 +249,7 @@ def _require_consent(tree: WorkflowOutline, targets: Mapping[Spec, Target], *, y
     if not is_interactive():
         hint = f"{rule}: run it in a terminal, where you are asked" if rule else "--yes consents"
         raise ConsentError(f"the workflow {tree.workflow.id} makes {text}; nothing was sent", hint=hint)
-    if (read_line(f"{text}. Run it? [y/N]: ") or "").strip().lower() not in YES:
+    if read_answer(f"{text}. Run it? [y/N]: ").lower() not in YES:
         raise ConsentError("no consent was given; nothing was sent")
 
 

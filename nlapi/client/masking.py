@@ -32,7 +32,7 @@ MAX_MATCHED = 128
 MIN_TOKEN_LENGTH = 16
 
 # Without one of these, no character of a text is encoded.
-_MARKS = ("\\", "%", "&", "=")
+_MARKS = ("\\", "%", "&", "=", "U+", "u+")
 # Characters between a name and its value: quotes, blanks, the kind of a credential.
 MAX_SEPARATOR = 64
 # The wider first: in UTF-16 they are texts with a zero behind each character.
@@ -68,6 +68,8 @@ class SecretMask:
         forms = {form for secret in self._secrets for form in _literal_forms(secret)}
         # The longest first, so that none is cut in two.
         self._literals = sorted(forms, key=len, reverse=True)
+        caseless = {form for secret in self._secrets for form in _caseless_forms(secret)}
+        self._caseless = sorted((form.encode("utf-8", "replace") for form in caseless), key=len, reverse=True)
         self.is_empty = not (self._secrets or self._places)
 
     def text(self, text: str) -> str:
@@ -81,6 +83,9 @@ class SecretMask:
             text = text.replace(form, MASK)
         from nlapi.client.omissions import mask_across_omissions
 
+        content = text.encode("utf-8", "surrogatepass")
+        masked = self._mask_caseless(content)
+        text = text if masked is content else masked.decode("utf-8", "surrogatepass")
         return mask_across_omissions(text, self._literals, MASK)
 
     def finds(self, text: str) -> bool:
@@ -103,6 +108,7 @@ class SecretMask:
             content = self._byte_pattern.sub(_mask_bytes_match, content)
         for form in self._literals:
             content = content.replace(form.encode("utf-8", "replace"), MASK.encode())
+        content = self._mask_caseless(content)
         if b"\0" in content:
             content = self._wide_body(content)
         from nlapi.client.omissions import mask_across_omissions
@@ -110,6 +116,13 @@ class SecretMask:
         text = content.decode("utf-8", "surrogateescape")
         masked = mask_across_omissions(text, self._literals, MASK)
         return masked.encode("utf-8", "surrogateescape") if masked is not text else content
+
+    def _mask_caseless(self, content: bytes) -> bytes:
+        """Return a text with the forms masked that are the same in either case; the same object without any."""
+        lowered = content.lower()  # of ASCII alone, so that places stay
+        if not any(form in lowered for form in self._caseless):
+            return content
+        return re.sub(b"|".join(map(re.escape, self._caseless)), MASK.encode(), content, flags=re.IGNORECASE)
 
     def possible_start(self, content: bytes) -> int:
         """Return where a secret may begin that goes on behind the end, with characters in it that nobody sees."""
@@ -166,7 +179,7 @@ class SecretMask:
         )
         parts = "|".join(_pattern(secret, as_bytes=as_bytes) for secret in self._secrets)
         # Most characters begin none of the forms, and one class says so in a quarter of the time.
-        encoded = [rf"(?=[%=&+\\{starts}])(?:{parts})"] if parts else []
+        encoded = [rf"(?=[%=&+\\Uu{starts}])(?:{parts})"] if parts else []
         return "|".join([*encoded, *_place_patterns(self._places, as_bytes=as_bytes)]) or r"(?!)"
 
     @cached_property
@@ -174,7 +187,7 @@ class SecretMask:
         """The most bytes of one match: of each character two escapes of UTF-16, or four bytes of a literal."""
         lengths = [28 * min(len(secret), MAX_MATCHED) for secret in self._secrets]
         lengths += [28 * len(secret) + len(name) + MAX_SEPARATOR for name, secret in self._places]
-        return max([*lengths, *(4 * len(form) for form in self._literals)], default=0)
+        return max([*lengths, *(4 * len(form) for form in (*self._literals, *self._caseless))], default=0)
 
     @cached_property
     def stream_pattern(self) -> regex.Pattern[bytes]:
@@ -185,6 +198,7 @@ class SecretMask:
         forms = [form.encode("utf-8", "replace") for form in self._literals]
         forms += [form.encode(codec, "replace") for form in self._literals for codec in _WIDE_CODECS]
         literals = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
+        literals += [b"(?i:" + re.escape(form) + b")" for form in self._caseless]
         return regex.compile(b"|".join([self._byte_pattern.pattern, *literals]))
 
 
@@ -233,16 +247,27 @@ def places_of(url: str, headers: Iterable[tuple[str, str]], secrets: Iterable[st
 def _literal_forms(secret: str) -> set[str]:
     """Return the forms of a secret that are encoded as a whole, and itself."""
     raw = secret.encode("utf-8", "replace")
-    forms = {secret, quote(raw, safe=""), quote(raw), quote_plus(raw), raw.hex(), raw.hex().upper()}
+    forms = {secret, quote(raw, safe=""), quote(raw), quote_plus(raw)}
     escaped = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
     forms |= escaped | {form.replace("/", "\\/") for form in escaped}
-    forms |= {b32encode(raw).decode().rstrip("="), *(raw.hex(mark) for mark in " :-")}
-    forms |= {raw.hex(mark).upper() for mark in " :-"}
     if len(secret) >= MIN_TOKEN_LENGTH:
         forms |= {secret.lower(), secret.upper()}
     for data in (raw, secret.encode("utf-16-le", "replace")):
         forms.update(_base64_forms(data))
     return forms - {""}
+
+
+def _caseless_forms(secret: str) -> set[str]:
+    """Return the forms of a secret that say the same in either case, in lower case: hexadecimal and base32."""
+    raw = secret.encode("utf-8", "replace")
+    forms = {raw.hex(), *(raw.hex(mark) for mark in " :-,")}
+    # What stands before it shifts its base32 by up to four bytes.
+    for shift in range(5):
+        whole = b32encode(bytes(shift) + raw).decode().rstrip("=")
+        start = -(-8 * shift // 5)
+        end = len(whole) - bool((shift + len(raw)) % 5)
+        forms |= {whole[start:end].lower()} if end - start >= MIN_SECRET_LENGTH else set()
+    return forms | {b32encode(raw).decode().rstrip("=").lower()}
 
 
 def _base64_forms(data: bytes) -> Iterable[str]:
@@ -279,23 +304,38 @@ def _run_pattern(run: str, *, as_bytes: bool) -> str:
 def _character_pattern(char: str, *, as_bytes: bool) -> str:
     raw = char.encode("utf-8", "replace")
     plain = _as_pattern_text(char, as_bytes=as_bytes)
-    # Repeats are bounded, so that a body of nothing but backslashes is read in time that grows with it.
-    octets = [_hexadecimal(f"{byte:02x}") for byte in raw]
-    percent = "".join(f"(?:%(?:25){{0,4}}|=(?:3[Dd]){{0,2}}){octet}" for octet in octets)
     units = char.encode("utf-16-be", "replace")
-    # A backslash that is escaped once more each time that JSON is put into JSON.
-    escape = "".join(rf"\\{{1,8}}u{_hexadecimal(units[index : index + 2].hex())}" for index in range(0, len(units), 2))
+    octets = [_hexadecimal(f"{byte:02x}") for byte in raw]
+    pairs = [_hexadecimal(units[index : index + 2].hex()) for index in range(0, len(units), 2)]
     code = _hexadecimal(f"{ord(char):x}")
-    # Of JavaScript, Python, C and shells.
-    escape += "|" + "".join(rf"\\{{1,8}}x{octet}" for octet in octets)
-    escape += "|" + "".join(rf"\\{{1,8}}0?{byte:03o}" for byte in raw)
-    escape += rf"|\\{{1,8}}u\{{0{{0,6}}{code}\}}"
-    entities = rf"&#0{{0,8}}{ord(char)};?|&#[xX]0{{0,8}}{code};?"
-    named = "".join(f"|&{name}" for name in _entity_names(char)) + (r"|\+" if char == " " else "")
+    entities = [rf"#(?:0{{0,8}}{ord(char)}|[xX]0{{0,8}}{code});?", *_entity_names(char)]
+    # Repeats are bounded, so that a body of backslashes is read in time that grows with it. Each form begins
+    # with a character of its own, by which most places are passed.
+    backslashes = [
+        "u" + rf"{_BACKSLASH}u".join(pairs),
+        # Of JavaScript, Perl, Python, C, shells and style sheets.
+        "x" + rf"{_BACKSLASH}x".join(octets),
+        rf"{_BACKSLASH}".join(f"0?{byte:03o}" for byte in raw),
+        rf"[ux]\{{0{{0,6}}{code}\}}",
+        rf"(?:U0{{0,7}}{code}|0{{0,5}}{code}[ \t]?)(?![0-9A-Fa-f])",
+    ]
+    forms = [
+        rf"{_BACKSLASH}(?:{'|'.join(backslashes)})",
+        f"{_PERCENT}(?:{_PERCENT.join(octets)}|u{f'{_PERCENT}u'.join(pairs)})",
+        "".join(f"=(?:3[Dd]){{0,2}}{octet}" for octet in octets),
+        rf"[Uu]\+0{{0,4}}{code}(?![0-9A-Fa-f])(?:[ ,]{{1,2}}(?=[Uu]\+))?",
+        f"&(?:amp;){{0,4}}(?:{'|'.join(entities)})",
+    ]
     if char == "\\":
-        return f"(?:{percent}|{escape}|{entities})"
+        return f"(?:{'|'.join(forms)})"
     slashes = "" if char.isalnum() else r"\\{0,8}"
-    return f"(?:{percent}|{escape}|{entities}{named}|{slashes}{re.escape(plain)})"
+    forms += [r"\+"] if char == " " else []
+    return f"(?:{'|'.join([*forms, slashes + re.escape(plain)])})"
+
+
+# What stands before the number of a character in an escape, once more each time that a text is put into another.
+_PERCENT = "%(?:25){0,4}"
+_BACKSLASH = r"\\\\{0,7}"
 
 
 def _entity_names(char: str) -> list[str]:

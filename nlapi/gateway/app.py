@@ -225,7 +225,7 @@ class Gateway:
         front = front_protocol(path)
         connection: AsgiConnection | None = None
         try:
-            headers = self._guard.check(scope["headers"])
+            headers = self._guard.check(scope["headers"], scope.get("scheme", "http"))
             authorization = llm_fronts.authorization(headers) if front else headers.get("authorization")
             caller = await self.access.authenticate(authorization)
             match = self._router.match(scope["method"], path)

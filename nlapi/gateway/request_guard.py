@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.json_depth import is_deeper
-from nlapi.serving import LOOPBACK_HOSTS, authority_of_origin, has_two_lengths, host_of
+from nlapi.serving import LOOPBACK_HOSTS, has_two_lengths, host_of, is_same_origin
 
 # 8 KiB for one header and 100 headers, as Apache httpd by default (LimitRequestFieldSize, LimitRequestFields).
 MAX_HEADER_BYTES = 8 * 1024
@@ -34,8 +34,11 @@ class RequestGuard:
     def __init__(self, hosts: Iterable[str] = ()) -> None:
         self._hosts = LOOPBACK_HOSTS | {host.lower().strip("[]") for host in hosts}
 
-    def check(self, headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-        """Return the headers by lower-case name. GatewayProblem 400, 403, 421, 431 or 501 when one is refused."""
+    def check(self, headers: Sequence[tuple[bytes, bytes]], scheme: str) -> dict[str, str]:
+        """Return the headers by lower-case name, of a request over http or https as `scheme` says.
+
+        GatewayProblem 400, 403, 421, 431 or 501 when one is refused.
+        """
         if len(headers) > MAX_HEADERS:
             raise GatewayProblem(431, f"there are more than {MAX_HEADERS} headers", code="many_headers")
         by_name: dict[str, str] = {}
@@ -53,8 +56,12 @@ class RequestGuard:
             message = "the body comes in a transfer coding that is not taken"
             raise GatewayProblem(501, message, code="framing", path="header.transfer-encoding")
         self._check_host(by_name.get("host", ""))
-        if "origin" in by_name:
-            self._check_origin(by_name["origin"], by_name.get("host", ""))
+        # A browser sends the origin of the page; a request from another site's page is cross-site request forgery.
+        origin = by_name.get("origin")
+        if origin is not None and not is_same_origin(origin, scheme, by_name.get("host", "")):
+            raise GatewayProblem(
+                403, f"requests from {origin[:80]!r} are not taken", code="foreign_origin", path="header.origin"
+            )
         return by_name
 
     def _check_host(self, host: str) -> None:
@@ -67,13 +74,6 @@ class RequestGuard:
             hint = "call it by the address it listens on, or start it with --allow-host"
             raise GatewayProblem(
                 421, f"this gateway is not {host[:80]!r}", code="wrong_host", hint=hint, path="header.host"
-            )
-
-    def _check_origin(self, origin: str, host: str) -> None:
-        # A browser sends the origin of the page; a request from another site's page is cross-site request forgery.
-        if authority_of_origin(origin) != host.lower():
-            raise GatewayProblem(
-                403, f"requests from {origin[:80]!r} are not taken", code="foreign_origin", path="header.origin"
             )
 
 

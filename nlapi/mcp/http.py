@@ -24,7 +24,7 @@ from nlapi.mcp.access import SCOPE_KEY, TeamCaller, TokenTable
 from nlapi.mcp.resource_server import ResourceServer
 from nlapi.mcp.server_state import SESSION_HEADER
 from nlapi.mcp.stdio import on_signal, repeated_key_error
-from nlapi.serving import LOOPBACK_HOSTS, authority_of_origin, has_two_lengths, host_of, open_listener
+from nlapi.serving import LOOPBACK_HOSTS, has_two_lengths, host_of, is_same_origin, open_listener
 
 PATH = "/mcp"
 METRICS_PATH = "/metrics"
@@ -229,14 +229,14 @@ class HttpGuard:
         if not self._is_allowed_host(host):
             return PlainTextResponse("This server is not known by that Host.", 421)
         origin = headers.get("origin")
-        if origin is not None and not self._is_allowed_host(host_of(authority_of_origin(origin)), page_host=host):
+        if origin is not None and not is_same_origin(origin, "http", headers.get("host", "")):
             return PlainTextResponse("Pages of that Origin may not call this server.", 403)
         return None
 
-    def _is_allowed_host(self, name: str, page_host: str = "") -> bool:
+    def _is_allowed_host(self, name: str) -> bool:
         """Return whether `name` is a name of this machine, or the one that the server listens on."""
         if self._address.host in WILDCARD_HOSTS:  # its names are not known; there is a token then
-            return bool(name) and (not page_host or name == page_host)
+            return bool(name)
         return name == self._address.host or (self._address.is_loopback and name in LOOPBACK_HOSTS)
 
 

@@ -20,7 +20,6 @@ from nlapi.plugin.argument_settings import ArgumentSetting, find_settings, setti
 from nlapi.plugin.id_guide import IdGuide
 from nlapi.plugin.markdown import fill_template, inert_line, safe_line
 from nlapi.plugin.names import callable_id, check_name, credential_settings, credential_variables, plugin_name
-from nlapi.plugin.permissions import read_rules
 from nlapi.plugin.portable import GEMINI, gemini_extension, portable_files
 from nlapi.plugin.programs import (
     CODEX,
@@ -188,11 +187,7 @@ def _build_texts(
     groups = areas_by_use(areas(spec, usable))
     command = command_name(name)
     values = {"command": command, "credentials": settings_list(spec, name, variable_of, options.base_url, settings)}
-    values |= {
-        "tools": tool_prefix(name),
-        "main": f"{name}:{name}",
-        "allowed": read_rules(command, tool_prefix(name), usable),
-    }
+    values |= {"tools": tool_prefix(name), "main": f"{name}:{name}"}
     values["offered"] = _tools_sentence(name, len(usable))
     outline = Outline(
         name=name,

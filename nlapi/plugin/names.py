@@ -159,10 +159,8 @@ def variable_form(name: str) -> str:
 
 def callable_id(operation: Operation) -> str:
     """Return the id of an operation in a plugin: its own, or its tool's name where a shell would not take that."""
-    if operation.id in COMMAND_WORDS:
-        return f"{operation.id}_operation"
-    if PLAIN_ID.fullmatch(operation.id):
-        return operation.id
-    name = compile_tool(operation).name
+    id = operation.id if PLAIN_ID.fullmatch(operation.id) else compile_tool(operation).name
     # A leading dash or underscore would be an option, or no first character of an id.
-    return name if PLAIN_ID.fullmatch(name) else f"op{name}"
+    id = id if PLAIN_ID.fullmatch(id) else f"op{id}"
+    # No word of the command, nor the beginning of one: a permission for the operation would be one for that.
+    return f"{id}_operation" if any(word.startswith(id) for word in COMMAND_WORDS) else id

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.plugin.names import callable_id
+from nlapi.plugin.names import COMMAND_WORDS, callable_id
 
-# Rules of a skill; with more, one rule is for the whole command, and the hook alone tells reads from changes. Of ads,
-# Spotify's Ads API and the gateway there are 4 to 12, of GitHub's and Slack's more.
+# Reads of the whole API that its main skill allows. Of ads and the gateway there are 21 and 39; of GitHub's and
+# Slack's more, whose areas have skills that allow their own.
 MAX_RULES = 60
 
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]*")
 
-def read_rules(command: str, tools: str, operations: Sequence[Operation]) -> str:
-    """Return the rules of Claude Code for the reads among operations, as a skill's `allowed-tools`.
 
-    A rule is for the beginning of names that no change has: `Bash(nlapi-shop list*)`. `tools` is the prefix of the
-    names of the MCP server's tools, whose hook asks about changes.
+def read_rules(command: str, tools: str, operations: Sequence[Operation], own: Sequence[Operation], text: str) -> str:
+    """Return the rules of Claude Code for the reads of a skill, as its `allowed-tools`.
+
+    They are those among its `own` operations, and those among all `operations` that its text names. A rule is for the
+    whole word of one: `Bash(nlapi-shop listOrders:*)`. One with which the word of a change begins, or a word of the
+    command itself, has none, as some clients take a rule for a beginning. `tools` is the prefix of the names of the MCP
+    server's tools, which asks about changes itself.
     """
+    named = {*_WORD.findall(text), *map(callable_id, own)}
     changes = [callable_id(operation) for operation in operations if operation.effect is not Effect.READ]
-    reads = [callable_id(operation) for operation in operations if operation.effect is Effect.READ]
-    beginnings = dict.fromkeys(_beginning(id, changes) for id in reads)
-    rules = [f"Bash({command} {beginning}*)" for beginning in beginnings if beginning]
-    if len(rules) > MAX_RULES:
-        return f"Bash({command}:*), {tools}*"
-    printing = [f"Bash({command} --find:*)", f"Bash({command} --about:*)"]
-    return ", ".join([*rules, *printing, f"{tools}*"])
-
-
-def _beginning(id: str, changes: Iterable[str]) -> str:
-    """Return the first words of an id with which no change begins; "" where a change begins with all of it."""
-    words = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])|[^A-Za-z0-9]+", id) or [id]
-    candidates = ("".join(words[:count]) for count in range(1, len(words) + 1))
-    starts = tuple(changes)
-    return next((text for text in candidates if not any(change.startswith(text) for change in starts)), "")
+    words = (
+        id
+        for operation in operations
+        if operation.effect is Effect.READ and (id := callable_id(operation)) in named
+        if not any(other.startswith(id) for other in (*changes, *COMMAND_WORDS))
+    )
+    rules = [f"Bash({command} {word}:*)" for word in dict.fromkeys((*words, "--find", "--about"))]
+    return ", ".join([*rules, f"{tools}*"])

@@ -14,6 +14,7 @@ from nlapi.plugin.descriptions import AreaText, agent_description, area_texts, m
 from nlapi.plugin.id_guide import IdGuide
 from nlapi.plugin.markdown import fill_template, inert_line, yaml_string
 from nlapi.plugin.names import callable_id
+from nlapi.plugin.permissions import MAX_RULES, read_rules
 from nlapi.plugin.questions import Question, area_questions, questions
 from nlapi.plugin.recipes import Recipe, recipe_index, recipe_usage, recipes_of_area, recipes_section
 from nlapi.plugin.reference import reference_files, summary
@@ -220,6 +221,14 @@ class Outline:
     recipes: tuple[Recipe, ...] = ()
 
     @property
+    def operations(self) -> list[Operation]:
+        return [operation for area in self.areas for operation in area.operations]
+
+    def allowed(self, own: Sequence[Operation], text: str) -> str:
+        """Return the permission rules of a skill with these operations and this text."""
+        return read_rules(self.values["command"], self.values["tools"], self.operations, own, text)
+
+    @property
     def has_area_skills(self) -> bool:
         """Whether areas are skills of their own."""
         return len(self.areas) > 1
@@ -257,9 +266,11 @@ def build_skills(outline: Outline) -> dict[str, str]:
         body += list(bodies.values())
         body += [recipe_usage(outline.recipes, outline.values["command"])]
         body += [common_section([""], outline.settings, outline.values["command"])] if outline.settings else []
+    reads = [operation for operation in outline.operations if operation.effect is Effect.READ]
     index = fill_template(
         "skill.md",
         **outline.values,
+        allowed=outline.allowed(reads if len(reads) <= MAX_RULES else (), "\n\n".join(body)),
         name=outline.name,
         description=yaml_string(description),
         heading=outline.title,
@@ -294,6 +305,7 @@ def _area_skill(outline: Outline, area: Area, body: str, description: str) -> di
     text = fill_template(
         "skill.md",
         **outline.values,
+        allowed=outline.allowed(area.operations, body),
         name=skill_name,
         description=yaml_string(description),
         heading=f"{outline.title}: {label}",
@@ -307,8 +319,7 @@ def _area_skill(outline: Outline, area: Area, body: str, description: str) -> di
 def build_agent(outline: Outline) -> str:
     """Return the agent that turns a goal into calls of several areas."""
     rows = "\n".join(_area_row(outline, area, "") for area in outline.areas)
-    operations = [operation for area in outline.areas for operation in area.operations]
-    ids = [*outline.ids.common_lines(), *outline.ids.lines(operations, MAX_SOURCES, {})]
+    ids = [*outline.ids.common_lines(), *outline.ids.lines(outline.operations, MAX_SOURCES, {})]
     return fill_template(
         "agent.md",
         **outline.values,

@@ -29,7 +29,7 @@ from nlapi.sandbox.validation import (
     check_request,
     take_body_credentials,
 )
-from nlapi.serving import Message, Receive, Send, has_two_lengths, open_listener, raw_path
+from nlapi.serving import Message, Receive, Send, has_two_lengths, is_same_origin, open_listener, raw_path
 
 # A callback after each request: method, path, status of the answer, and the reason of a refusal or "".
 OnRequest = Callable[[str, str, int, str], None]
@@ -103,6 +103,7 @@ class Sandbox:
             return allowed
         matches = self._routes.matches(incoming.method, incoming.path, incoming.query, incoming.headers)
         match, checked = self._check(matches, incoming)
+        _refuse_pages(match, incoming)
         idempotency_key = next(
             (str(value) for name, value in checked.headers.items() if name_key(name) == "idempotencykey"), ""
         )
@@ -173,6 +174,15 @@ def _raw_request(scope: Message, path: str, content: bytes) -> RawRequest:
 def _credential_fields(incoming: RawRequest) -> FieldsByLocation:
     query = {name: percent_decode(raw) for name, raw in split_pairs(incoming.query).pairs}
     return {"header": incoming.headers, "query": query, "cookie": incoming.cookies}
+
+
+def _refuse_pages(match: RouteMatch, incoming: RawRequest) -> None:
+    """RequestProblem 403 for a request of a web page of another origin, but where an operation describes the header."""
+    origin = incoming.headers.get("origin")
+    if origin is None or is_same_origin(origin, "http", incoming.headers.get("host", "")):
+        return
+    if not any(entry.location == "header" and name_key(entry.name) == "origin" for entry in match.operation.parameters):
+        raise RequestProblem(403, f"pages of {origin[:80]!r} may not call this server")
 
 
 def _origin(scope: Message) -> str:

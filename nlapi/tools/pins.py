@@ -19,7 +19,7 @@ import orjson
 from nlapi import bundled
 from nlapi.client.server import environments, expand_server_url
 from nlapi.errors import ConsentError, NlapiError, UsageError
-from nlapi.local_files import remove_file, write_file
+from nlapi.local_files import fault_of, read_file, remove_file, write_file
 from nlapi.openapi.hints import read_hints
 from nlapi.openapi.model import SecurityScheme, Server
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, gravest
@@ -210,13 +210,12 @@ def read_pin(name: str) -> Pin | None:
 
     file = _pin_file(name)
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Pin)
-    except FileNotFoundError:
-        return None
+        content = read_file(file)
+        return None if content is None else msgspec.json.decode(content, type=Pin)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is damaged"
+        fault = fault_of(file, error if isinstance(error, OSError) else ValueError("it is damaged"))
         hint = f"`nlapi api update {name}` writes it anew"
-        raise ConsentError(f"{file} cannot be read: {reason}; nothing was sent", hint=hint) from None
+        raise ConsentError(f"{fault}; nothing was sent", hint=hint) from None
 
 
 def write_pin(name: str, spec: Spec) -> None:
@@ -240,8 +239,9 @@ def remove_pin(name: str) -> None:
 
 def rename_pin(name: str, new_name: str) -> None:
     """Let the accepted state of an API be that of its new name."""
-    if "@" not in name and (file := _pin_file(name)).is_file():
-        file.replace(_pin_file(new_name))
+    if "@" not in name:
+        with suppress(FileNotFoundError):
+            _pin_file(name).replace(_pin_file(new_name))
 
 
 def _pin_file(name: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,10 @@ BROWSER = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1]).read(
 
 
 def browser(program: str = BROWSER) -> str:
-    """The value of BROWSER for a program of Python that gets the address."""
-    return f"{shlex.quote(sys.executable)} -IS -c {shlex.quote(program)} %s"
+    """The value of BROWSER for a program of Python that gets the address, which is asked for anew from then on."""
+    # `webbrowser` reads the variable once in a process, and takes a colon for the end of a command.
+    webbrowser._tryorder = None  # type: ignore[attr-defined]
+    return f"{shlex.quote(sys.executable)} -IS -c {shlex.quote(f'exec(bytes.fromhex({program.encode().hex()!r}))')} %s"
 
 
 def flows(url: str) -> dict[str, Any]:

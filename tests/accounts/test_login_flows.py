@@ -268,6 +268,45 @@ def test_an_answer_with_another_state_is_refused_and_waited_past(
     assert [request.path for request in server.received if request.path == "/token"] == ["/token"]
 
 
+# The browser comes back with more in the address than the server has sent it back with.
+ADDING = """
+import sys, urllib.request, urllib.error
+class Keep(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_): return None
+try:
+    urllib.request.build_opener(Keep).open(sys.argv[1])
+except urllib.error.HTTPError as error:
+    urllib.request.urlopen(error.headers["Location"] + {more!r}).read()
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "is_metadata_read", "is_taken"),
+    [
+        ("&iss=https%3A%2F%2Fevil.example", False, False),
+        ("&iss=http%3A%2F%2F127.0.0.1%3A1", False, False),
+        ("&iss=https%3A%2F%2F127.0.0.1%3A{port}", False, False),
+        ("&iss=http%3A%2F%2F127.0.0.1%3A{port}&iss=https%3A%2F%2Fevil.example", False, False),
+        ("&iss=", False, False),
+        ("&iss=http%3A%2F%2F127.0.0.1%3A{port}", False, True),
+        ("&iss=http%3A%2F%2F127.0.0.1%3A{port}%2Ftenant", False, True),
+        ("", False, True),
+        ("&iss=http%3A%2F%2F127.0.0.1%3A{port}%2Ftenant", True, False),
+        ("&iss=https%3A%2F%2Fevil.example", True, False),
+    ],
+)
+def test_an_answer_of_another_issuer_gives_no_code_away(
+    tmp_path: Path, server: LoopbackAuthorizationServer, monkeypatch: pytest.MonkeyPatch,
+    more: str, is_metadata_read: bool, is_taken: bool,
+) -> None:  # fmt: skip
+    register_oauth(tmp_path, server)
+    monkeypatch.setenv("BROWSER", browser(ADDING.replace("{more!r}", repr(more.format(port=server.port)))))
+    ran = run("auth", "login", "shop", "--client-id", "cli", *(("--issuer", server.url) if is_metadata_read else ()))
+    assert (ran.code == 0) is is_taken, ran.err
+    assert [request.path for request in server.received if request.path == "/token"] == ["/token"] * is_taken
+    assert is_taken or "does not come from" in ran.err
+
+
 def test_a_person_who_says_no(tmp_path: Path, config: Path, server: LoopbackAuthorizationServer) -> None:
     register_oauth(tmp_path, server)
     server.approves = False

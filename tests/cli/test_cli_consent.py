@@ -229,6 +229,55 @@ def test_a_call_by_its_name_shows_it_too(api: Echo, tmp_path: Path) -> None:
     assert api.only.method == "GET"
 
 
+@pytest.mark.parametrize("typed", ["y\n", "yes\ny\ny\n", "\n\ny\n"])
+@pytest.mark.parametrize("command", ["call", "ask", "batch"])
+def test_what_is_typed_before_a_question_is_no_answer_to_it(
+    api: Echo, claude: MessagesServer, tmp_path: Path, command: str, typed: str
+) -> None:
+    source, rows = notes(tmp_path, api.url), tmp_path / "rows.jsonl"
+    rows.write_text('{"note": "n1"}\n')
+    claude.script[:] = [use("deleteNote", {"note": "n1"}), say("I leave it.")]
+    given = {
+        "call": ("call", source, "deleteNote", "note=n1"),
+        "ask": ("ask", "delete the note n1", "-a", source, "--planner", "claude"),
+        "batch": ("batch", source, str(rows), "deleteNote"),
+    }
+    with dialogue(*given[command]) as terminal:
+        terminal.type(typed)
+        terminal.expect("Send it? [y/N")
+        terminal.type("n\n")
+        terminal.end()
+    assert not [request for request in api.received if request.method == "DELETE"]
+
+
+def test_what_is_typed_ahead_in_a_chat_is_no_consent(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
+    claude.script[:] = [PLUMBER, say("I leave it."), PLUMBER, say("Done.")]
+    with dialogue("chat", "-a", notes(tmp_path, api.url), "--planner", "claude") as terminal:
+        terminal.expect("you: ")
+        terminal.type("note the plumber\ny\ny\n")
+        terminal.expect("Send it? [y/N/always/edit]: ")
+        terminal.type("n\n")
+        terminal.expect("I leave it.")
+        assert api.received == []
+        terminal.expect("you: ")
+        terminal.type("note the plumber\n")
+        terminal.expect("Send it? [y/N/always/edit]: ")
+        terminal.type("y\n")
+        terminal.expect("Done.")
+        terminal.type("exit\n")
+        terminal.end()
+    assert [request.method for request in api.received] == ["POST"]
+
+
+@pytest.mark.parametrize("command", ["call", "batch"])
+def test_what_is_piped_in_is_no_consent(api: Echo, tmp_path: Path, command: str) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"note": "n1"}\n')
+    more = {"call": ("deleteNote", "note=n1"), "batch": (str(rows), "deleteNote")}[command]
+    assert run(command, notes(tmp_path, api.url), *more, stdin="y\ny\n").code == 6
+    assert api.received == []
+
+
 @pytest.mark.parametrize("value", ["foo", "", "write", "DESTROY", "destroy,write"])
 @pytest.mark.parametrize("command", ["ask", "chat", "call", "resume"])
 def test_what_yes_does_not_know_is_named(api: Echo, tmp_path: Path, value: str, command: str) -> None:

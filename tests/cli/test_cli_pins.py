@@ -448,6 +448,23 @@ def test_a_damaged_pin_stops_and_is_written_anew(
     assert run("call", "shop", "listItems").code == 0
 
 
+@pytest.mark.parametrize("obstacle", [lambda pin: pin.symlink_to(pin.with_name("gone")), Path.mkdir, os.mkfifo])
+def test_a_pin_that_is_no_file_is_no_absent_pin(
+    shop: Callable[[Edit], None], tmp_path: Path, obstacle: Callable[[Path], None], api: Echo
+) -> None:
+    pin = tmp_path / "config" / "pins" / "shop.json"
+    pin.unlink()
+    obstacle(pin)
+    assert "cannot be read" in run("call", "shop", "listItems").complaint
+    # Nor under another name, nor where the folder is what leads nowhere.
+    run("api", "rename", "shop", "other")
+    assert "cannot be read" in run("call", "other", "listItems").complaint
+    pin.parent.rename(pin.parent.with_name("before"))
+    pin.parent.symlink_to("nowhere")
+    assert "it is a link that leads nowhere" in run("call", "other", "listItems").complaint
+    assert api.received == []
+
+
 def test_an_api_without_a_pin_works_and_can_get_one(shop: Callable[[Edit], None], tmp_path: Path, api: Echo) -> None:
     pin = tmp_path / "config" / "pins" / "shop.json"
     pin.unlink()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ def policy(home: Path, *rules: str) -> None:
 
 
 DELETE = ("delete the note n1", "--planner", "offline")
+DELETES_MINE = ("call", "mine", "deleteNote", "note=n1", "--yes")
 DENY = 'api = "*/notes.json"\noperation = "delete*"\nverdict = "deny"'
 ASK = 'operation = "deleteNote"\nverdict = "ask"'
 ALLOW = 'operation = "deleteNote"\nverdict = "allow"'
@@ -210,6 +213,53 @@ def test_a_policy_that_cannot_be_read_holds_everything(api: Echo, home: Path, te
         ran = run(*words)
         assert ran.code == 2
         assert says in ran.err
+    with pytest.raises(UsageError):
+        nlapi.call(nlapi.load(source), "listNotes", {})
+    assert api.received == []
+
+
+def _dangling(file: Path) -> None:
+    file.symlink_to(file.with_name("gone"))
+
+
+def _loop(file: Path) -> None:
+    file.symlink_to(file)
+
+
+def _far_link(file: Path) -> None:
+    (file.with_name("far")).symlink_to(file.with_name("gone"))
+    file.symlink_to(Path("far", "policy.toml"))
+
+
+# What stands in the place of a file that cannot be read.
+OBSTACLES = [_dangling, _loop, _far_link, Path.mkdir, os.mkfifo]
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+@pytest.mark.parametrize("name", ["policy.toml", "apis.toml", "models.toml", "aliases.json"])
+def test_what_cannot_be_read_is_no_absent_file(
+    api: Echo, home: Path, name: str, obstacle: Callable[[Path], None]
+) -> None:
+    source = notes(home, api.url)
+    policy(home)
+    assert run("api", "add", "mine", source).code == 0
+    file = home / "config" / name
+    file.unlink(missing_ok=True)
+    obstacle(file)
+    words = ("ask", *DELETE, "-a", "mine", "--planner", "claude") if name == "models.toml" else DELETES_MINE
+    ran = run(*(("mine2",) if name == "aliases.json" else words))
+    assert (ran.code, name in ran.complaint) in ((1, True), (2, True)), ran.err
+    assert api.received == []
+
+
+def test_a_folder_of_rules_that_leads_nowhere_holds_everything(api: Echo, home: Path) -> None:
+    source = notes(home, api.url)
+    (home / "config").symlink_to(home / "gone")
+    for words in (("call", source, "deleteNote", "note=n1", "--yes"), ("policy", "list")):
+        assert "cannot be read: it is a link that leads nowhere" in run(*words).complaint
+    (home / "config").unlink()
+    (home / "config").write_text("")
+    assert "policy.toml cannot be read: Not a directory" in run("call", source, "listNotes").complaint
     with pytest.raises(UsageError):
         nlapi.call(nlapi.load(source), "listNotes", {})
     assert api.received == []

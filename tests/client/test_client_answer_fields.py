@@ -14,6 +14,7 @@ from nlapi.client.message import Framing, Result
 from nlapi.errors import UsageError
 
 PERSON = {"id": 7, "name": "Ann", "Password": "p", "owner": {"email": "a@x.example", "name": "Bo"}, "tags": ["a"]}
+SSN = "123-45-6789"
 TREES = st.recursive(
     st.none() | st.integers() | st.text(max_size=5),
     lambda inner: (
@@ -105,3 +106,49 @@ def test_a_path_that_cannot_be_read_is_refused() -> None:
     check_field("$.data[*].email")
     with pytest.raises(UsageError, match="is no JSONPath"):
         check_field("$.data[")
+
+
+STRUCTURES: list[Any] = [
+    {"ssn": SSN}, {"s\u200bsn": SSN}, {"\uff53\uff53\uff4e": SSN}, {"SS\ufe0fN ": SSN},
+    [{"name": "ssn", "value": SSN}], {"key": "SSN", "value": {"text": SSN}},
+    {"@name": "ssn", "#text": SSN}, {"k": "s\u00adsn", "v": [SSN]},
+    {"columns": ["id", "ssn"], "rows": [[1, SSN], [2, SSN]]},
+    {"header": ["ssn"], "values": [SSN]}, {"fields": ["id", "ssn"], "records": [["1", SSN]]},
+    {"schema": {"fields": [{"name": "id"}, {"name": "ssn"}]}, "rows": [{"f": [{"v": "1"}, {"v": SSN}]}]},
+    [["id", "ssn"], [1, SSN], [2, SSN]], [["name", "Ann"], ["ssn", SSN]],
+    {"columns": ["id", "ssn"], "values": [[1, 2, 3], [SSN, SSN, SSN]]},
+    {"payload": json.dumps({"a": [{"ssn": SSN}]})}, {"payload": json.dumps([{"name": "ssn", "v": SSN}])},
+    {"form": f"id=1&ssn={SSN}"}, {"xml": f"<p><ssn>{SSN}</ssn></p>"},
+    {"csv": f"id,ssn,x\n1,{SSN},2\n"}, {"lines": f'{{"ssn": "{SSN}"}}\n{{"ssn": "{SSN}"}}'},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tree", STRUCTURES)
+def test_a_name_beside_its_value_hides_it_too(tree: Any) -> None:
+    for hidden in (("ssn",), ("*sn",)):
+        shown = FieldFilter(hidden=hidden).apply(answer({"ok": "kept", "tree": tree}))
+        assert SSN not in shown.text
+        assert shown.data["ok"] == "kept"
+
+
+def test_of_an_event_its_data_and_its_name_are_seen_alone() -> None:
+    items = (
+        {"event": "person", "data": {"ssn": SSN, "n": 1}, "id": SSN},
+        {"event": "ssn", "data": {"is": SSN}},
+        {"data": f"ssn {SSN}"},
+    )
+    shown = FieldFilter(hidden=("ssn",)).apply(Result(status=200, items=items, framing=Framing.EVENTS))
+    assert shown.data[0] == {"event": "person", "data": {"n": 1}}
+    assert SSN not in shown.content.decode()
+
+
+def test_a_header_is_a_field_and_ordinary_texts_stay() -> None:
+    data = {
+        "title": "Your email has changed",
+        "tags": ["a", "b"],
+        "url": "https://x.example/ssn/1",
+        "n": [[1, 2], [3, 4]],
+    }
+    result = Result(status=200, headers=(("SSN", SSN), ("x", "1")), content=json.dumps(data).encode())
+    shown = FieldFilter(hidden=("ssn", "*mail*")).apply(result)
+    assert (shown.data, shown.headers) == (data, (("x", "1"),))

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
+import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -62,6 +63,16 @@ ENCODINGS = {
     "octal": lambda text: "".join(f"\\{byte:03o}" for byte in text.encode()),
     "quoted-printable": lambda text: "".join(f"={byte:02X}" for byte in text.encode()),
     "base32": lambda text: base64.b32encode(text.encode()).decode().rstrip("="),
+    "base32 in small letters": lambda text: base64.b32encode(text.encode()).decode().rstrip("=").lower(),
+    "base32 in mixed letters": lambda text: base64.b32encode(text.encode()).decode().rstrip("=").title(),
+    "hexadecimal in mixed letters": lambda text: text.encode().hex("-").title(),
+    "units of old JavaScript": lambda text: "".join(f"%u{unit:04x}" for unit in _units(text)),
+    "units of old JavaScript twice": lambda text: "".join(f"%25u{unit:04X}" for unit in _units(text)),
+    "python": lambda text: "".join(f"\\U{ord(char):08x}" for char in text),
+    "perl": lambda text: "".join(f"\\x{{{ord(char):x}}}" for char in text),
+    "style sheets": lambda text: "".join(f"\\{ord(char):06x}" for char in text),
+    "code points": lambda text: " ".join(f"U+{ord(char):04X}" for char in text),
+    "html twice": lambda text: "".join(f"&amp;#{ord(char)};" for char in text),
     "base64 of UTF-16": lambda text: base64.b64encode(text.encode("utf-16-le")).decode(),
 }
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=6, max_size=30).filter(
@@ -150,6 +161,9 @@ CUT = "s3cr3t-t0ken-of-somebody"
     "inserted",
     [
         "\u200b", "\u202e\u2066", "\U000e0041", "\xad", "\x00", "\x1b[0m", "\x1b]8;;https://x.example\x07", "\x9b31m",
+        "\ufe0f", "\ufe0e", "\u200d", "\u0336", "\u20dd", "\u3164", "\U000e0101", "\u034f\ufe0f", "\u2028",
+        "\\ufe0f", "%uFE0F", "%u200b", "\\u{fe0f}", "\\x{200b}", "\\U0000200b", "&#xFE0F;", "&ZeroWidthSpace;",
+        "%E2%80%8B", "=E2=80=8B", "%25EF%25B8%258F", "\\x1b[0m", "\\033[1m", "\\u0336",
         "\\u200b", "\\u0000", "\\u001b[31m", "\\\\u202e", "<wbr>", "<!-- -->", '</b><b class="x">', "&shy;", "&#8203;",
         "&#x200B;", "&#917569;", "&#xE0041;", "]]><![CDATA[", "\r\n ", "=\r\n",
     ],
@@ -161,7 +175,27 @@ def test_what_is_left_out_of_a_text_that_is_shown_hides_nothing(inserted: str) -
         assert secret_mask((CUT,)).body(line.encode()).decode() == f"before \u200b<i>{MASK}</i> and behind"
 
 
-@pytest.mark.parametrize("form", ["\\u{0:04x}", "&#{0};", "&#x{0:X};"])
+@pytest.mark.parametrize("inserted", ["\u200b", "\ufe0f", "\u0336", "\\u200b", "&#xFE0F;", "%u200b", "<wbr>"])
+@pytest.mark.parametrize("name", ["json units", "units of old JavaScript", "html numbers", "javascript code points"])
+def test_what_is_left_out_hides_nothing_among_escapes(name: str, inserted: str) -> None:
+    encoded = [ENCODINGS[name](char) for char in CUT]
+    for cut in (inserted.join(encoded), inserted.join((*CUT[:5], *encoded[5:]))):
+        assert redact(f"before {cut} and behind", [CUT]) == f"before {MASK} and behind"
+        assert secret_mask((CUT,)).body(f"before {cut} and behind".encode()) == f"before {MASK} and behind".encode()
+
+
+def test_every_character_that_unicode_calls_ignorable_is_known() -> None:
+    """Those of the properties Default_Ignorable_Code_Point, Cf, Cs and Co, and the combining marks (Mn, Me)."""
+    seen = [
+        f"{code:x}"
+        for code in (*range(0x80, 0x20000), *range(0xE0000, 0xE1000), 0xF0000, 0x10FFFD)
+        if regex.fullmatch(r"[\p{DI}\p{Cf}\p{Cs}\p{Co}]|(?![\U00010000-\U0010ffff])[\p{Mn}\p{Me}]", chr(code))
+        and redact(f"{CUT[:5]}{chr(code)}{CUT[5:]}", [CUT]) != MASK
+    ]
+    assert seen == []
+
+
+@pytest.mark.parametrize("form", ["\\u{0:04x}", "&#{0};", "&#x{0:X};", "%u{0:04X}", "\\u{{{0:x}}}"])
 def test_no_reference_to_a_character_that_nobody_sees_hides_anything(form: str) -> None:
     unseen = [code for code in range(0x10000) if strip_control(f"a{chr(code)}b") == "ab"]
     lines = [f"{CUT[:5]}{form.format(code)}{CUT[5:]}" for code in unseen]

@@ -103,6 +103,10 @@ def test_an_empty_configuration_does_not_take_all_traffic_away(served: Talk) -> 
         ("Host: 127.0.0.1\r\nOrigin: http://[", 403),
         ("Host: 127.0.0.1\r\nOrigin: //127.0.0.1", 403),
         ("Host: 127.0.0.1\r\nOrigin: chrome-extension://127.0.0.1", 403),
+        ("Host: 127.0.0.1:8700\r\nOrigin: http://127.0.0.1:1234", 403),
+        ("Host: 127.0.0.1:8700\r\nOrigin: http://localhost:8700", 403),
+        ("Host: 127.0.0.1:8700\r\nOrigin: https://127.0.0.1:8700", 403),
+        ("Host: 127.0.0.1\r\nOrigin: https://127.0.0.1", 403),
         ("Host: 127.0.0.1:80@evil.test", 400),
         ("Host: 127.0.0.1:http", 400),
         ("Host: 127.0.0.1\r\n" + "X" * 9000 + ": a", 431),
@@ -115,6 +119,7 @@ def test_an_empty_configuration_does_not_take_all_traffic_away(served: Talk) -> 
         ("Host: localhost:1", 200),
         ("Host: [::1]:1", 200),
         ("Host: 127.0.0.1:80\r\nOrigin: http://127.0.0.1:80", 200),
+        ("Host: 127.0.0.1\r\nOrigin: http://127.0.0.1:80", 200),
     ],
 )
 def test_who_is_spoken_to_and_from_where(served: Talk, header: str, wanted: int) -> None:
@@ -123,8 +128,11 @@ def test_who_is_spoken_to_and_from_where(served: Talk, header: str, wanted: int)
 
 def test_a_gateway_may_be_told_its_other_names(tmp_path: Path) -> None:
     with gateway(tmp_path, hosts=("models.example.com",)) as talk:
-        request = b"GET /health HTTP/1.1\r\nHost: models.example.com:8700\r\nConnection: close\r\n\r\n"
-        assert status(talk.raw(request)) == 200
+        request = "GET /health HTTP/1.1\r\nHost: models.example.com{}\r\nConnection: close\r\n\r\n"
+        assert status(talk.raw(request.format(":8700").encode())) == 200
+        # A proxy in front of that name may end TLS; a page of another of its ports is another server's.
+        assert status(talk.raw(request.format("\r\nOrigin: https://models.example.com").encode())) == 200
+        assert status(talk.raw(request.format("\r\nOrigin: https://models.example.com:8443").encode())) == 403
 
 
 @pytest.mark.parametrize(

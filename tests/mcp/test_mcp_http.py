@@ -200,10 +200,21 @@ def test_pages_of_the_web_and_clients_without_the_token_are_refused(api: tuple[s
         def status(**headers: str) -> int:
             return httpx2.post(url, json=hello, headers={**right, **headers}, timeout=LIMIT).status_code
 
-        assert status() == status(origin="http://localhost:6274") == status(host="localhost:80") == 200
+        assert status() == status(origin=url.removesuffix("/mcp")) == status(host="localhost:80") == 200
         assert status(host="evil.example") == status(host="127.0.0.1.evil.example:80") == 421
         assert status(host="a@localhost") == status(host="") == status(host="localhost.") == 421
         assert status(origin="https://evil.example") == status(origin="null") == 403
+        # A page of another port is another program's, and `localhost` may be another program too (::1).
+        authority = url.removeprefix("http://").removesuffix("/mcp")
+        port = authority.rpartition(":")[2]
+        assert status(origin="http://localhost:6274") == status(origin="http://127.0.0.1:6274") == 403
+        assert status(origin=f"http://localhost:{port}") == status(origin="http://127.0.0.1") == 403
+        assert status(origin=f"https://{authority}") == status(origin=f"http://[::1]:{port}") == 403
+        assert (
+            status(origin="http://localhost:80", host="localhost")
+            == status(origin="HTTP://Localhost", host="localhost:80")
+            == 200
+        )
         assert status(origin="chrome-extension://localhost") == status(origin="http://localhost@evil.example") == 403
         assert status(authorization="") == status(authorization="Bearer wrong") == status(authorization=TOKEN) == 401
         assert raw_statuses(url, TWO_LENGTHS) == [400]

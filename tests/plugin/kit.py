@@ -21,6 +21,7 @@ from nlapi.plugin.build import Options, Plugin, build
 from nlapi.plugin.folder import write_folder
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+REPOSITORY = Path(__file__).parents[2]
 PATIENCE = 60
 
 

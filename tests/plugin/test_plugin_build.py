@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import nlapi
 from nlapi.errors import UsageError
@@ -16,7 +18,9 @@ from nlapi.openapi.selection import select_operations
 from nlapi.openapi.spec import Effect
 from nlapi.plugin.build import Options, Plugin, build
 from nlapi.plugin.file_checks import broken_rules
-from nlapi.plugin.names import plugin_name
+from nlapi.plugin.names import COMMAND_WORDS, callable_id, plugin_name
+from nlapi.plugin.permissions import read_rules
+from tests import describe
 from tests.plugin.kit import GOLDEN, HOSTILE, LIBRARY, big, placed, plugin_of, spec_of
 
 MANY: dict[str, dict[str, Any]] = {"library": LIBRARY, "hostile": HOSTILE, "many tags": big(300, 40), "few": big(9, 3)}
@@ -80,13 +84,42 @@ def test_front_matter_is_what_a_client_reads(plugin: Plugin) -> None:
         assert len(text(plugin, path).splitlines()) < 200
         rules = head["allowed-tools"].split(", ")
         assert rules[-1] == f"mcp__plugin_{plugin.name}_api__*"
-        if rules[:-1] == [f"Bash({plugin.command}:*)"]:  # too many rules: the hook alone tells reads from changes
-            continue
         assert all(rule.startswith(f"Bash({plugin.command} ") for rule in rules[:-1])
-        begins = [rule.removeprefix(f"Bash({plugin.command} ").rstrip("*):") for rule in rules[:-1]]
+        begins = [rule.removeprefix(f"Bash({plugin.command} ").removesuffix(":*)") for rule in rules[:-1]]
         described = spec_of(json.loads(plugin.files["api/openapi.json"])).operations
-        changes = [one.id for one in described if one.effect is not Effect.READ]
-        assert not [id for id in changes if any(id.startswith(begin) for begin in begins)]
+        # Whether a client takes a rule for a whole word or for a beginning, it allows reads alone.
+        others = [*(one.id for one in described if one.effect is not Effect.READ), *COMMAND_WORDS]
+        assert not [word for word in others if any(word.startswith(begin) for begin in begins)]
+        assert not [begin for begin in begins if not begin.startswith("--") and begin not in plugin.operations]
+
+
+WORDS = st.one_of(
+    st.sampled_from([*COMMAND_WORDS, "b", "se", "batchGet", "batchGetItems", "runReport", "settingsList", "resumeAll"]),
+    st.from_regex(r"\A[a-z]{1,4}([A-Z_./:-][a-z]{1,3}){0,2}\Z"),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(WORDS, st.booleans()), min_size=1, max_size=8, unique_by=lambda pair: pair[0]))
+def test_no_rule_of_a_skill_allows_a_change_or_a_word_of_the_command(ids: list[tuple[str, bool]]) -> None:
+    paths = {f"/{n}": {"get" if reads else "put": {"operationId": id}} for n, (id, reads) in enumerate(ids)}
+    operations = describe.spec(paths).operations
+    rules = read_rules("nlapi-x", "mcp__x__", operations, operations, "").split(", ")
+    begins = [rule.removeprefix("Bash(").removesuffix(":*)") for rule in rules[:-1]]
+    changing = [callable_id(one) for one in operations if one.effect is not Effect.READ]
+    for word in (*changing, *COMMAND_WORDS):
+        assert not [begin for begin in begins if f"nlapi-x {word}".startswith(begin)]
+    assert not {callable_id(one) for one in operations} & COMMAND_WORDS
+
+
+def test_a_read_that_begins_like_a_word_of_the_command_is_allowed_by_its_whole_name() -> None:
+    paths = {f"/{id}": {"get": {"operationId": id}} for id in ("batchGetItems", "run", "se", "settingsOf")}
+    operations = describe.spec(paths).operations
+    rules = read_rules("nlapi-x", "mcp__x__", operations, operations[:3], "Of `settingsOf`, see `listOthers`.")
+    assert rules == (
+        "Bash(nlapi-x batchGetItems:*), Bash(nlapi-x run_operation:*), Bash(nlapi-x se_operation:*), "
+        "Bash(nlapi-x settingsOf:*), Bash(nlapi-x --find:*), Bash(nlapi-x --about:*), mcp__x__*"
+    )
 
 
 def test_its_own_description_makes_the_same_plugin_again(plugin: Plugin) -> None:

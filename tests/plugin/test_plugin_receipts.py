@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections import Counter
@@ -16,8 +17,8 @@ from hypothesis import strategies as st
 from nlapi.cli.session_receipts import LIFETIME_S, ReceiptBook
 from nlapi.processes import ProcessInfo
 from tests.plugin.client_session import ClientSession
-from tests.plugin.kit import LIBRARY, placed
-from tests.plugin.ways import CLIENT_ONLY, FILES, WAYS, filled
+from tests.plugin.kit import LIBRARY, REPOSITORY, placed
+from tests.plugin.ways import CLIENT_ONLY, FILES, NESTED, WAYS, filled
 from tests.servers import Echo, Reply
 
 X = "nlapi-city-library"
@@ -97,6 +98,35 @@ def test_no_way_round_the_question_sends_a_change(lost: ClientSession, api: Echo
         lost.wait(lambda: "error" in (lost.home / "out").read_text() or changes(api))
     assert changes(api) == [], said
     assert SECRET not in said
+
+
+NESTED_WAYS = {
+    "a client": "@PY@ nested.py",
+    "a client without any mark": "env -u CLAUDECODE -u @S@ @PY@ nested.py",
+    "a client in the place of the shell": "exec env -u CLAUDECODE -u @S@ @PY@ nested.py",
+    "a client of an empty environment": 'exec env -i PATH="$PATH" PYTHONPATH="$PYTHONPATH" @PY@ nested.py',
+    "a client in a session of its own": "exec env -u CLAUDECODE -u @S@ setsid -w @PY@ nested.py",
+    "a client that has left": "rm -f nested-out; (env -u CLAUDECODE -u @S@ setsid @PY@ nested.py left "
+    "> nested-out 2>&1 &)",
+    "a client of another name": 'cp "$(command -v bash)" codex; '
+    'env -u CLAUDECODE -u @S@ ./codex -c "@PY@ nested.py; true"',
+}
+
+
+@pytest.mark.parametrize("way", NESTED_WAYS)
+def test_a_client_within_the_session_asks_nobody(lost: ClientSession, api: Echo, way: str) -> None:
+    values = {"REPOSITORY": repr(str(REPOSITORY)), "URL": repr(api.url), "PLUGIN": repr(str(lost.plugin))}
+    values |= {"CHANGE": repr(CHANGE), "PARENT": str(os.getpid())}
+    (lost.home / "nested.py").write_text(filled(NESTED, values))
+    lost.permit = lambda _: True
+    lost.asked.clear()
+    said = lost.bash(filled(NESTED_WAYS[way], lost.values))
+    if "left" in way:
+        lost.wait(lambda: "asked" in (lost.home / "nested-out").read_text())
+        said = (lost.home / "nested-out").read_text()
+    assert "session of another one, whose user was not asked" in said
+    assert "1 asked" in said
+    assert (changes(api), lost.asked) == ([], [])
 
 
 def test_what_the_user_permits_is_sent_once(session: ClientSession, api: Echo) -> None:

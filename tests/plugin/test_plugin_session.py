@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.plugin.client_session import ClientSession
-from tests.plugin.kit import LIBRARY, PATIENCE, environment, placed, sh
+from tests.plugin.kit import LIBRARY, PATIENCE, REPOSITORY, environment, placed, sh
+from tests.plugin.ways import NESTED, filled
 from tests.servers import Echo, Reply
 
 SECRET = "tok-configured-5b7e"
@@ -64,10 +67,10 @@ def test_where_the_hooks_did_not_run_nothing_is_changed(plugin: Path) -> None:
         assert command(plugin, *CHANGE, **where).returncode == 0
 
 
-def speak(plugin: Path, *messages: dict[str, Any], **env: str) -> list[dict[str, Any]]:
+def speak(plugin: Path, *messages: dict[str, Any], agrees: bool = False, **env: str) -> list[dict[str, Any]]:
     """What the MCP server of the plugin answers, started as the plugin's `.mcp.json` says.
 
-    Its standard input is a pair of sockets of this process, as it is with the client.
+    Its standard input is a pair of sockets of this process, as it is with the client, whose user says no, or `agrees`.
     """
     server = json.loads((plugin / ".mcp.json").read_text())["mcpServers"]["api"]
     words = [word.replace("${CLAUDE_PLUGIN_ROOT}", str(plugin)) for word in server["args"]]
@@ -92,9 +95,10 @@ def speak(plugin: Path, *messages: dict[str, Any], **env: str) -> list[dict[str,
         for number, message in enumerate(({"method": "initialize", "params": hello}, *messages)):
             ours.sendall(json.dumps({"jsonrpc": "2.0", "id": number, **message}).encode() + b"\n")
             while "result" not in (answer := json.loads(process.stdout.readline())):
-                # The server asks the user by itself, who says no.
-                no = {"jsonrpc": "2.0", "id": answer["id"], "result": {"action": "decline"}}
-                ours.sendall(json.dumps(no).encode() + b"\n" if answer.get("method") == "elicitation/create" else b"")
+                # The server asks the user by itself.
+                reply = {"action": "accept", "content": {"send": True}} if agrees else {"action": "decline"}
+                said = {"jsonrpc": "2.0", "id": answer["id"], "result": reply}
+                ours.sendall(json.dumps(said).encode() + b"\n" if answer.get("method") == "elicitation/create" else b"")
             answers.append(answer["result"])
         ours.shutdown(socket.SHUT_WR)
         process.wait(PATIENCE)
@@ -154,6 +158,48 @@ def test_in_a_session_without_hooks_the_server_asks_by_itself(plugin: Path) -> N
     assert refused["isError"]
     assert "did not agree" in json.dumps(refused) or "nothing was sent" in json.dumps(refused)
     assert api.received == []
+
+
+INNER_SERVER = """
+import os, sys
+sys.path[:0] = [@REPOSITORY@]
+from pathlib import Path
+from tests.plugin.test_plugin_session import call, speak
+env = {"CLAUDECODE": "1", "CLAUDE_PID": str(os.getpid())}
+print(speak(Path(@PLUGIN@), call("addBook", title="Dune"), agrees=True, base_url=@URL@, token="x", **env))
+"""
+
+
+def test_a_server_of_a_client_within_the_session_asks_nobody(plugin: Path, tmp_path: Path) -> None:
+    with Echo(Reply(204)) as api:
+        values = {"REPOSITORY": repr(str(REPOSITORY)), "URL": repr(api.url), "PLUGIN": repr(str(plugin))}
+        (tmp_path / "inner.py").write_text(filled(INNER_SERVER, values))
+        start = f"env -u CLAUDECODE {sys.executable} {tmp_path}/inner.py"
+        with ClientSession(plugin=plugin, home=tmp_path / "s", options={"base_url": api.url}) as session:
+            said = session.run(start)
+            assert ("'isError': True" in said, api.received) == (True, []), said
+        # Where no session is around it, the client is a user's own.
+        said = sh("sh", "-c", start, HOME=str(tmp_path)).stdout
+        assert [one.json() for one in api.received] == [{"title": "Dune"}], said
+
+
+@pytest.mark.parametrize("outer", ["codex", "gemini", "claude", "node claude-code/cli.js", "bash"])
+def test_a_client_that_another_client_started_asks_nobody(plugin: Path, tmp_path: Path, outer: str) -> None:
+    with Echo(Reply(200, {})) as api:
+        values = {"REPOSITORY": repr(str(REPOSITORY)), "URL": repr(api.url), "PLUGIN": repr(str(plugin))}
+        values |= {"CHANGE": repr("nlapi-city-library addBook title=Dune --yes"), "PARENT": "0"}
+        (tmp_path / "nested.py").write_text(filled(NESTED, values))
+        (tmp_path / "claude-code").mkdir()
+        (tmp_path / "claude-code" / "cli.js").write_text(f"{sys.executable} nested.py; true\n")
+        program, _, script = outer.partition(" ")
+        shutil.copy(shutil.which("bash") or "", tmp_path / program)
+        words = (script,) if script else ("-c", f"{sys.executable} nested.py; true")
+        env = environment(HOME=str(tmp_path))
+        ran = subprocess.run(
+            [f"./{program}", *words], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+        )
+        assert "1 asked" in ran.stdout
+        assert len(api.received) == (outer == "bash"), ran.stdout
 
 
 def test_a_session_without_a_plugin_is_as_a_terminal_but_for_the_descriptions_of_plugins(

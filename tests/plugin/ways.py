@@ -185,6 +185,23 @@ FILES |= {
 }
 
 
+# A client that the model starts, and whose user is a program: it has sockets of its own, and says yes.
+NESTED = """
+import os, sys, time
+sys.path[:0] = [@REPOSITORY@]
+for name in [name for name in os.environ if name.startswith(("CLAUDE", "NLAPI_"))]:
+    del os.environ[name]
+from pathlib import Path
+from tests.plugin.client_session import ClientSession
+while sys.argv[1:] == ["left"] and os.getppid() == @PARENT@:
+    os.sched_yield()
+options = {"base_url": @URL@, "token": "x"}
+with ClientSession(plugin=Path(@PLUGIN@), home=Path.cwd() / f"inner-{os.getpid()}", options=options) as session:
+    session.permit = lambda question: True
+    print(session.bash(@CHANGE@), len(session.asked), "asked", flush=True)
+"""
+
+
 def filled(text: str, values: dict[str, str]) -> str:
     """The text with the values in the places of their names."""
     for name, value in values.items():

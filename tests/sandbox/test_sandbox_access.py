@@ -54,6 +54,22 @@ def test_an_unknown_path_and_an_unknown_method_are_told_apart() -> None:
         assert http.options("/i").headers["allow"] == "GET, HEAD, OPTIONS"
 
 
+def test_pages_of_other_origins_are_refused_and_a_described_header_is_not() -> None:
+    named = get(parameters=[parameter("Origin", "header")])
+    with client({"/i": {**get(), "post": {"responses": TEXT}}, "/named": named}) as http:
+        url = str(http.base_url).rstrip("/")
+        for origin in (
+            "http://localhost:1234",
+            "https://evil.example",
+            "null",
+            url.replace("http:", "https:"),
+            f"{url}1",
+        ):
+            assert http.post("/i", headers={"origin": origin}).status_code == 403
+        assert http.get("/i", headers={"origin": url}).status_code == http.get("/i").status_code == 200
+        assert http.get("/named", headers={"origin": "https://shop.example"}).status_code == 200
+
+
 def test_head_is_get_without_the_body() -> None:
     with client({"/i": get()}) as http:
         head, full = http.head("/i"), http.get("/i")

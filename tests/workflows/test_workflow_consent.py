@@ -56,6 +56,7 @@ def test_one_question_is_asked_for_all_changes(shop: Shop, tmp_path: Path) -> No
 
 def test_no_is_no(shop: Shop, tmp_path: Path) -> None:
     with dialogue("workflow", "run", write(tmp_path, document(BUY), shop.url), "--input", "name=Ada") as terminal:
+        terminal.type("y\n")  # before the question, to which it is no answer
         terminal.expect("[y/N]: ")
         terminal.type("n\n")
         assert terminal.end() == 6

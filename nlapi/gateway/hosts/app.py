@@ -122,7 +122,7 @@ class ServingHostApp:
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
         ref = VersionRef(model="", version="")
         try:
-            headers = self._guard.check(scope["headers"])
+            headers = self._guard.check(scope["headers"], scope.get("scheme", "http"))
             ref = VersionRef(
                 model=unquote(headers.get(MODEL_HEADER.lower(), "")),
                 version=unquote(headers.get(VERSION_HEADER.lower(), "")),
