@@ -67,8 +67,10 @@ def _omitted(*, is_ascii: bool) -> re.Pattern[str]:
 @cache
 def _marks() -> str:
     """Return the combining marks of the Basic Multilingual Plane, by their property."""
+    import regex
+
     # Those beyond it would be tried one by one for each character: 6 s for 10 MB.
-    return "".join(mark for mark in map(chr, range(0x300, 0x10000)) if category(mark) in ("Mn", "Me"))
+    return "".join(regex.findall(r"[\p{Mn}\p{Me}]", "".join(map(chr, range(0x300, 0x10000)))))
 
 
 @lru_cache(maxsize=4096)
