@@ -51,10 +51,12 @@ from nlapi.gateway.routing_keys.key_ring import KeyRing
 from nlapi.gateway.routing_keys.key_signer import DEFAULT_LIFETIME_S, KeySigner
 from nlapi.gateway.routing_keys.key_verifier import KeyVerifier, store_audience
 from nlapi.gateway.routing_state import RoutingState
+from nlapi.gateway.sqlite_database import IN_MEMORY
 from nlapi.gateway.store import AuditEntry, GatewayStore, Revision
 from nlapi.gateway.store_database import StoreError
 from nlapi.gateway.version_library import VersionLibrary
 from nlapi.gateway.version_sources import SourceFinder
+from nlapi.gateway.worker_boundary import shared_boundary
 from nlapi.serving import Message, Receive, Send, raw_path
 
 HANDLERS: Mapping[str, Handler] = {
@@ -121,6 +123,8 @@ class Gateway:
         content = ArtifactStore(artifacts) if is_apart else ArtifactStore.beside(store.path)
         if artifacts is not None:
             content.claim()
+        if not store.is_shared and store.path != IN_MEMORY:
+            shared_boundary.hide(store.path)
         self.library = VersionLibrary(store, content, SourceFinder(engine.models, content, sources))
         engine.use_folders(self.library.folder)
         store.on_pruned(lambda remaining: self._prune_artifacts())

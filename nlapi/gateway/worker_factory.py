@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import logging
 import os
 import pickle
 import selectors
@@ -11,10 +12,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from nlapi.gateway.worker_boundary import Confinement, protect_memory, shared_boundary
 from nlapi.gateway.worker_main import FRAME_HEAD, encode_end, run_worker
 from nlapi.gateway.workflow import ModelManifest
 
@@ -29,8 +32,10 @@ _COMMAND = (
 )
 _WORKER_COMMAND = "import sys; sys.path[:] = {path!r}; from nlapi.gateway.worker_factory import run_alone; run_alone()"
 
-StartOrder = tuple[ModelManifest, int, bool, list[str]]
-"""the version, the niceness of its process, whether it is a trial, and the import path of the gateway"""
+StartOrder = tuple[ModelManifest, int, bool, list[str], Confinement]
+"""the version, the niceness of its process, whether it is a trial, the gateway's import path, and what it gives up"""
+
+_log = logging.getLogger(__name__)
 
 
 class WorkerFactory:
@@ -41,6 +46,7 @@ class WorkerFactory:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._helper: subprocess.Popen[bytes] | None = None
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._control: socket.socket | None = None
 
     def warm_up(self) -> None:
@@ -54,7 +60,8 @@ class WorkerFactory:
 
         It blocks for some milliseconds, for the start of the helper longer.
         """
-        order: StartOrder = (manifest, nice, is_trial, [str(entry) for entry in sys.path])
+        path = [str(entry) for entry in sys.path]
+        order: StartOrder = (manifest, nice, is_trial, path, shared_boundary.confinement())
         ours, theirs = socket.socketpair()
         try:
             with self._lock:
@@ -78,6 +85,9 @@ class WorkerFactory:
             except subprocess.TimeoutExpired:
                 helper.kill()
                 helper.wait()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._temporary = None
 
     def _order(self, order: StartOrder, theirs: socket.socket) -> int:
         if not CAN_FORK:
@@ -103,11 +113,16 @@ class WorkerFactory:
         return int(FRAME_HEAD.unpack(_receive(control, FRAME_HEAD.size))[0])
 
     def _start_helper(self) -> socket.socket:
+        if gaps := shared_boundary.gaps():
+            _log.warning(gaps)
+        protect_memory()
         ours, theirs = socket.socketpair()
         with theirs:
+            # A program of its own and no fork of the gateway: nothing of its memory, variables and open files is there.
             self._helper = subprocess.Popen(
                 [sys.executable, "-c", _COMMAND.format(path=[str(entry) for entry in sys.path]), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
+                env=self._environment(),
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for the gateway, which ends its helper
             )
@@ -115,6 +130,16 @@ class WorkerFactory:
         threading.Thread(target=self._helper.wait, name="worker helper", daemon=True).start()
         self._control = ours
         return ours
+
+    def _environment(self) -> dict[str, str]:
+        """Return the variables of the helper and its workers, with a folder of their own for temporary files."""
+        if self._temporary is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="nlapi-workers-", ignore_cleanup_errors=True)
+        folder, user = self._temporary.name, shared_boundary.confinement().user
+        if user is None or not hasattr(os, "chown"):
+            return {**shared_boundary.environment, "TMPDIR": folder}
+        os.chown(folder, *user)
+        return {**shared_boundary.environment, "TMPDIR": folder, "HOME": folder}
 
 
 shared_factory = WorkerFactory()
@@ -135,7 +160,10 @@ def _receive(connection: socket.socket, size: int) -> bytes:
 def _start_alone(order: StartOrder, theirs: socket.socket) -> int:
     """Start a worker on a system without fork."""
     helper = subprocess.Popen(
-        [sys.executable, "-c", _WORKER_COMMAND.format(path=order[3])], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-c", _WORKER_COMMAND.format(path=order[3])],
+        stdin=subprocess.PIPE,
+        env=dict(shared_boundary.environment),
+        start_new_session=True,
     )
     shared: bytes = getattr(theirs, "share")(helper.pid)  # noqa: B009 - typed on Windows alone
     if helper.stdin is not None:
@@ -146,8 +174,9 @@ def _start_alone(order: StartOrder, theirs: socket.socket) -> int:
 
 def run_alone() -> None:
     """Be a worker whose order comes on standard input, on a system without fork."""
-    (manifest, nice, is_trial, _), shared = pickle.load(sys.stdin.buffer)  # noqa: S301 - of the gateway
-    run_worker(getattr(socket, "fromshare")(shared), manifest, nice, is_trial=is_trial)  # noqa: B009 - as above
+    (manifest, nice, is_trial, _, confinement), shared = pickle.load(sys.stdin.buffer)  # noqa: S301 - of the gateway
+    connection = getattr(socket, "fromshare")(shared)  # noqa: B009 - as above
+    run_worker(connection, manifest, nice, is_trial=is_trial, confinement=confinement)
 
 
 # Everything below runs in the helper and its forks.
@@ -209,9 +238,9 @@ class _Helper:
             os.close(self._wake_writer)
             for other in self._workers.values():
                 other.close()
-            manifest, nice, is_trial, path = order
+            manifest, nice, is_trial, path, confinement = order
             sys.path[:] = path
-            run_worker(connection, manifest, nice, is_trial=is_trial)
+            run_worker(connection, manifest, nice, is_trial=is_trial, confinement=confinement)
         except (BrokenPipeError, ConnectionResetError):  # the gateway is gone, or has closed its end
             pass
         finally:

@@ -23,6 +23,7 @@ from nlapi.gateway.routing_keys.key_set import (
     generate_set,
     rotate,
 )
+from nlapi.gateway.worker_boundary import shared_boundary
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -60,6 +61,7 @@ class KeyRing:
             raise UsageError("the routing keys are no reference", hint=hint)
         if self._path is not None and creates and not self._path.exists():
             write_keys(self._path, generate_set(self._wall_clock()), replaces=False)
+        shared_boundary.hide(self._path)
         self._file_state = _file_state(self._path)
         # Keys that end with the process are made when they are first used: they need the extra `gateway`, and the
         # gateway of `nlapi demo` runs without.
