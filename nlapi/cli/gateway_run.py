@@ -42,7 +42,6 @@ from nlapi.cli.gateway_options import (
     TrainingLog,
     WorkerUser,
     WorkerVariable,
-    key_base,
     open_database,
     read_certificate,
     set_boundary,
@@ -292,6 +291,6 @@ def build_gateway(
         sources=sources,
         events=events,
         retention=retention,
-        **(key_options or KeyOptions()).gateway_arguments(key_base(store), os.environ),
+        **(key_options or KeyOptions()).gateway_arguments(store, os.environ),
         artifacts=artifacts,
     )

@@ -47,6 +47,7 @@ from nlapi.gateway.request_body import read_body
 from nlapi.gateway.request_guard import RequestGuard
 from nlapi.gateway.revision_history import RetentionPolicy
 from nlapi.gateway.routing_keys.key_admission import KeyAdmission
+from nlapi.gateway.routing_keys.key_registration import KeyRegistration
 from nlapi.gateway.routing_keys.key_ring import KeyRing
 from nlapi.gateway.routing_keys.key_signer import DEFAULT_LIFETIME_S, KeySigner
 from nlapi.gateway.routing_keys.key_verifier import KeyVerifier, store_audience
@@ -135,6 +136,8 @@ class Gateway:
         self.data_plane_url = data_plane_url
         # Gateways that share a database are given the keys that they share; without, these are of this process alone.
         self.keys = keys or KeyRing.beside(":memory:" if store.is_shared else store.path, wall_clock=wall_clock)
+        is_registered = store.is_shared and keys is not None
+        self.key_registration = KeyRegistration(store, self.keys) if is_registered else None
         self.key_audience = audience = key_audience or store_audience(store.id)
         self.key_signer = KeySigner(self.keys, audience=audience, lifetime_s=key_lifetime_s, wall_clock=wall_clock)
         verifier = KeyVerifier(self.keys.verifying_keys, audience=audience, wall_clock=wall_clock)
@@ -336,6 +339,7 @@ class Gateway:
                     self._prune_revisions(),
                     self.keys.watch(),
                     *([self._follow_store()] if self.store.is_shared else ()),
+                    *([self.key_registration.watch()] if self.key_registration else ()),
                 )
                 tasks = [asyncio.create_task(work) for work in background]
                 self.engine.hosts.open()
@@ -351,6 +355,8 @@ class Gateway:
                 return
 
     async def _start(self) -> None:
+        if self.key_registration is not None:
+            await asyncio.to_thread(self.key_registration.join)
         await asyncio.to_thread(self.library.start)
         # Decoding 10,000 rules takes 0.4 s of CPU with the cyclic collector running, and 0.2 s without. What a gateway
         # starts with stays: frozen, later collections pass over it and hold up no request.
