@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from nlapi.gateway.call_headers import INTERNAL_HEADERS
 from nlapi.gateway.secret_references import is_reference
 from nlapi.ip_addresses import ip_address, is_metadata_name, is_reserved
 from nlapi.issue import Issue
@@ -25,7 +26,7 @@ _RESERVED_HEADERS = frozenset(
     (
         *("host", "content-length", "transfer-encoding", "connection", "content-type", "accept", "accept-encoding"),
         *("te", "trailer", "upgrade", "expect", "keep-alive", "proxy-connection", "proxy-authorization"),
-        *("traceparent", "x-request-id", "nlapi-model", "nlapi-version", "nlapi-context"),
+        *("traceparent", "x-request-id", *map(str.lower, INTERNAL_HEADERS)),
     )
 )
 
