@@ -43,7 +43,7 @@ from nlapi.gateway.probes import PROBE_PATHS, probe_response
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.process_metrics import EventLoopLag
 from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
-from nlapi.gateway.request_body import read_body
+from nlapi.gateway.request_body import BodyChecks, read_body
 from nlapi.gateway.request_guard import RequestGuard
 from nlapi.gateway.revision_history import RetentionPolicy
 from nlapi.gateway.routing_keys.key_admission import KeyAdmission
@@ -78,8 +78,6 @@ SERVE_OPERATIONS = frozenset(("serveObjective", *llm_fronts.SERVE_OPERATIONS))
 """The operations that run a version for a client, within its limits."""
 # Seconds between two denials of unknown callers in the audit log: a flood of them must not fill the disk.
 DENIAL_LOG_INTERVAL_S = 1.0
-# Bytes: a body of this size or more is parsed and validated in a thread, so that other requests are served meanwhile.
-THREADED_BODY_BYTES = 128 * 1024
 # Seconds between two looks for revisions to delete, and looks without a new revision after which their age counts.
 PRUNE_INTERVAL_S = 5.0
 PRUNE_CHECKS = 720
@@ -161,6 +159,7 @@ class Gateway:
         )
         self._guard = RequestGuard(hosts)
         self._router = PathRouter(load_description().operations.values())
+        self._body_checks = BodyChecks()
         self._last_denial_at = 0.0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -257,9 +256,7 @@ class Gateway:
                 path=match.values,
                 query=operation.check_query(_parse_query(scope["query_string"])),
                 headers=operation.check_headers(headers),
-                body=operation.check_body(content, media_type)
-                if len(content) < THREADED_BODY_BYTES
-                else await asyncio.to_thread(operation.check_body, content, media_type),
+                body=await self._body_checks.run(operation.check_body, content, media_type, caller.name),
                 traceparent=headers.get("traceparent", ""),
                 accept=headers.get("accept", ""),
                 connection=connection,

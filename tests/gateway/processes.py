@@ -49,6 +49,7 @@ def serve_process(
     example: bool = True,
     waits: bool = True,
     environment: Mapping[str, str] | None = None,
+    program: list[str] = NLAPI,
 ) -> Iterator[ServeProcess]:
     """`nlapi gateway serve --example` on a free port while the block lasts; `waits` for it to be ready."""
     database = folder / "gateway.db"
@@ -58,7 +59,7 @@ def serve_process(
     web = access.create_token("web", Audience.SERVE)[1]
     store.close()
     what = ["--example"] if example else []
-    command = [*NLAPI, "gateway", "serve", *what, "--port", "0", "--database", str(database), *options]
+    command = [*program, "gateway", "serve", *what, "--port", "0", "--database", str(database), *options]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
     ) as process:
