@@ -191,7 +191,9 @@ def set_boundary(user: str | None, variables: Iterable[str] | None, *files: Path
         ("PGSERVICEFILE", "~/.pg_service.conf"),
         ("PGSSLKEY", "~/.postgresql/postgresql.key"),
     ):
-        shared_boundary.hide(os.environ.get(name) or Path(default).expanduser())
+        file = Path(os.environ.get(name) or default).expanduser()
+        if file.exists():  # what is beside a hidden file has to be there when a worker starts
+            shared_boundary.hide(file)
 
 
 def default_database() -> Path:

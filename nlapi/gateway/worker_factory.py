@@ -133,8 +133,11 @@ class WorkerFactory:
 
     def _environment(self) -> dict[str, str]:
         """Return the variables of the helper and its workers, with a folder of their own for temporary files."""
+        with suppress(OSError):  # no folder for temporary files can be written: versions may need none
+            if self._temporary is None:
+                self._temporary = tempfile.TemporaryDirectory(prefix="nlapi-workers-", ignore_cleanup_errors=True)
         if self._temporary is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="nlapi-workers-", ignore_cleanup_errors=True)
+            return dict(shared_boundary.environment)
         folder, user = self._temporary.name, shared_boundary.confinement().user
         if user is None or not hasattr(os, "chown"):
             return {**shared_boundary.environment, "TMPDIR": folder}
