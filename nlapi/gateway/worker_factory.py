@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 from nlapi.gateway.worker_boundary import Confinement, protect_memory, shared_boundary
@@ -26,6 +28,7 @@ IDLE_S = 20.0
 """seconds without a worker after which the helper ends; it takes 27 MiB, and 0.2 s to start again"""
 SHUTDOWN_S = 5.0
 """seconds after which a helper that does not end is killed"""
+_TEMPORARY_PREFIX = "nlapi-workers-"
 _COMMAND = (
     "import sys; sys.path[:] = {path!r}; "
     "from nlapi.gateway.worker_factory import run_helper; run_helper(int(sys.argv[1]))"
@@ -46,7 +49,6 @@ class WorkerFactory:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._helper: subprocess.Popen[bytes] | None = None
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._control: socket.socket | None = None
 
     def warm_up(self) -> None:
@@ -85,9 +87,6 @@ class WorkerFactory:
             except subprocess.TimeoutExpired:
                 helper.kill()
                 helper.wait()
-        if self._temporary is not None:
-            self._temporary.cleanup()
-            self._temporary = None
 
     def _order(self, order: StartOrder, theirs: socket.socket) -> int:
         if not CAN_FORK:
@@ -132,13 +131,12 @@ class WorkerFactory:
         return ours
 
     def _environment(self) -> dict[str, str]:
-        """Return the variables of the helper and its workers, with a folder of their own for temporary files."""
-        with suppress(OSError):  # no folder for temporary files can be written: versions may need none
-            if self._temporary is None:
-                self._temporary = tempfile.TemporaryDirectory(prefix="nlapi-workers-", ignore_cleanup_errors=True)
-        if self._temporary is None:
+        """Return the variables of a helper and its workers, with a folder of theirs for temporary files."""
+        try:
+            folder = tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX)  # the helper deletes it when it ends
+        except OSError:  # none can be written: versions may need none
             return dict(shared_boundary.environment)
-        folder, user = self._temporary.name, shared_boundary.confinement().user
+        user = shared_boundary.confinement().user
         if user is None or not hasattr(os, "chown"):
             return {**shared_boundary.environment, "TMPDIR": folder}
         os.chown(folder, *user)
@@ -212,6 +210,9 @@ class _Helper:
         finally:
             for process in self._workers:
                 os.kill(process, signal.SIGKILL)
+            folder = Path(tempfile.gettempdir())
+            if folder.name.startswith(_TEMPORARY_PREFIX):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _fork(self) -> None:
         head, descriptors, _, _ = socket.recv_fds(self._control, FRAME_HEAD.size, 1)
