@@ -23,7 +23,10 @@ from nlapi.cli.gateway_options import (
     TlsCert,
     TlsClientCa,
     TlsKey,
+    WorkerUser,
+    WorkerVariable,
     read_certificate,
+    set_boundary,
 )
 from nlapi.errors import UsageError
 from nlapi.extras import require_extra
@@ -62,6 +65,8 @@ def host(
     read_timeout: ReadTimeout = 60,
     drain_timeout: DrainTimeout = 30,
     drain_delay: DrainDelay = 1,
+    worker_user: WorkerUser = None,
+    worker_variable: WorkerVariable = None,
 ) -> None:
     """Serve the versions of a shard on this machine: a host that registers at a gateway and loads what it is sent.
 
@@ -85,6 +90,7 @@ def host(
         raise UsageError("--token is no reference", hint="env:NAME or file:PATH; a token itself would stand in `ps`")
     if listen in ("0.0.0.0", "::") and not url:  # noqa: S104 - a comparison
         raise UsageError(f"{listen} is no address to be called at", hint="give --url http://ADDRESS:PORT")
+    set_boundary(worker_user, worker_variable)
     secret = SecretReference(token, os.environ)
     secret.read()  # at once: an error in the option must not end as a heartbeat that is refused
     certificate = read_certificate(tls_cert, tls_key, tls_client_ca)

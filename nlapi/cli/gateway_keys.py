@@ -1,11 +1,11 @@
-"""`nlapi gateway keys`: list and rotate the keys that sign the routing keys of clients."""
+"""`nlapi gateway keys`: create, list and rotate the keys that sign the routing keys of clients."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,14 @@ from urllib.parse import urlsplit
 import typer
 
 from nlapi.cli import console
-from nlapi.cli.gateway_options import Database, DatabasePassword, add_audit_entry, default_database, open_database
+from nlapi.cli.gateway_options import (
+    Database,
+    DatabasePassword,
+    add_audit_entry,
+    default_database,
+    key_base,
+    open_database,
+)
 from nlapi.cli.options import ListOutput
 from nlapi.cli.table import is_json
 from nlapi.errors import UsageError
@@ -23,12 +30,14 @@ from nlapi.extras import require_extra
 
 if TYPE_CHECKING:
     from nlapi.gateway.routing_keys.key_ring import KeyRing
+    from nlapi.gateway.store import GatewayStore
 
 app = typer.Typer(
     name="keys",
-    help="List and rotate the private keys that sign what clients send to the data plane.",
+    help="Create, list and rotate the private keys that sign what clients send to the data plane.",
     no_args_is_help=True,
-    epilog="""nlapi gateway keys list
+    epilog="""nlapi gateway keys create
+nlapi gateway keys list
 nlapi gateway keys rotate
 nlapi gateway keys rotate --overlap 0""",
 )
@@ -85,7 +94,7 @@ class KeyOptions:
     audience: str | None = None
     data_plane_url: str = ""
 
-    def gateway_arguments(self, database: str, environment: Mapping[str, str]) -> GatewayKeyArguments:
+    def gateway_arguments(self, store: GatewayStore, environment: Mapping[str, str]) -> GatewayKeyArguments:
         """Return the arguments of Gateway. UsageError when the keys or the URL cannot be used."""
         parts = urlsplit(self.data_plane_url)
         if self.data_plane_url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
@@ -95,27 +104,35 @@ class KeyOptions:
         if self.audience is not None and not self.audience.strip():
             raise UsageError("--key-audience is empty", hint="name the data plane, such as production")
         return {
-            "keys": open_ring(self.source, database, environment),
+            "keys": open_ring(self.source, store, environment),
             "key_lifetime_s": self.lifetime_s,
             "key_audience": self.audience or "",
             "data_plane_url": self.data_plane_url,
         }
 
 
-def open_ring(source: str | None, database: str, environment: Mapping[str, str], *, creates: bool = True) -> KeyRing:
-    """Return the keys at a reference, or those of a database. UsageError when they cannot be read."""
+def open_ring(source: str | None, store: GatewayStore, environment: Mapping[str, str]) -> KeyRing:
+    """Return the keys at a reference, or those of a store, which are made where it has none. UsageError."""
+    from nlapi.gateway.routing_keys.key_registration import missing_keys, registered_keys
     from nlapi.gateway.routing_keys.key_ring import KeyRing, default_source
 
-    if source is None and creates:
-        return KeyRing.beside(database)
-    return KeyRing(source or default_source(database), environment=environment)
+    base = key_base(store)
+    # Made here, they would be others than those of the gateways that share the database.
+    if store.is_shared and registered_keys(store):
+        source = source or default_source(base)
+        location = source.removeprefix("file:")
+        if source.startswith("file:") and not Path(location).exists():
+            raise missing_keys(store, location)
+    return KeyRing(source, environment=environment) if source else KeyRing.beside(base)
 
 
 @app.command("list", epilog="nlapi gateway keys list -o json")
 def list_keys(database: Database = None, routing_keys: RoutingKeys = None, output: ListOutput = None) -> None:
     """List the keys by id, with what each is good for. No private key is shown."""
+    from nlapi.gateway.routing_keys.key_ring import KeyRing, default_source
+
     require_extra("gateway", "`nlapi gateway keys`")
-    ring = open_ring(routing_keys, _key_base(database), os.environ, creates=False)
+    ring = KeyRing(routing_keys or default_source(_key_base(database)), environment=os.environ)
     rows = _key_rows(ring)
     if is_json(output):
         console.write(console.format_json(rows))
@@ -138,22 +155,76 @@ def rotate(
     ] = 3600,
 ) -> None:
     """Add a key that signs from now on; the one before is accepted for an hour more. A running gateway takes it."""
+    from nlapi.gateway.routing_keys.key_registration import KeyRegistration
     from nlapi.gateway.routing_keys.key_ring import KeyRing, default_source
-    from nlapi.gateway.store_target import is_postgres_url
 
     require_extra("gateway", "`nlapi gateway keys`")
-    base = _key_base(database)
-    ring = KeyRing(routing_keys or default_source(base), environment=os.environ, creates=True)
-    ring.rotate(overlap)
-    kid = ring.keys.keys[-1].kid
-    detail = f"routing key {kid}" + (
-        f"; the one before is accepted for {overlap} s" if overlap else "; no other is accepted"
-    )
-    # Where only the file of keys is on this machine, there is no log to write to.
-    if (database and is_postgres_url(database)) or Path(base).exists():
-        with closing(open_database(database, database_password)) as store:
+    ring = KeyRing(routing_keys or default_source(_key_base(database)), environment=os.environ, creates=True)
+    with _open_known(database, database_password) as store:
+        registration = KeyRegistration(store, ring) if store is not None and store.is_shared else None
+        if registration is not None:
+            registration.join()
+        ring.rotate(overlap)
+        kid = ring.keys.keys[-1].kid
+        detail = f"routing key {kid}" + (
+            f"; the one before is accepted for {overlap} s" if overlap else "; no other is accepted"
+        )
+        if registration is not None:
+            registration.check()
+        if store is not None:
             add_audit_entry(store, "rotateKeys", detail)
     console.note(f"{ring.source}: {detail}")
+
+
+@app.command(epilog="nlapi gateway keys create --database postgresql://nlapi@db/gateway --routing-keys file:keys.json")
+def create(
+    database: Database = None,
+    database_password: DatabasePassword = None,
+    routing_keys: RoutingKeys = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Replace the file, and the keys of the database: what they signed is refused."),
+    ] = False,
+) -> None:
+    """Make the file of keys that all gateways on one database have. A file that is there is left alone."""
+    from nlapi.gateway.routing_keys.key_registration import missing_keys, registered_keys, replace_registered
+    from nlapi.gateway.routing_keys.key_ring import default_source, write_keys
+    from nlapi.gateway.routing_keys.key_set import fingerprints, generate_set
+
+    require_extra("gateway", "`nlapi gateway keys`")
+    source = routing_keys or default_source(_key_base(database))
+    path = Path(source.removeprefix("file:"))
+    if not source.startswith("file:"):
+        raise UsageError(f"{source} is no file", hint="make a file with file:PATH, and put its text into the variable")
+    if path.exists() and not replace:
+        hint = "copy it to the other machines; `nlapi gateway keys rotate` adds a key, and --replace makes others"
+        raise UsageError(f"{path} is there already", hint=hint)
+    keys = generate_set(time.time())
+    with _open_known(database, database_password) as store:
+        with store.transaction() if store is not None and store.is_shared else nullcontext():
+            if store is not None and store.is_shared:
+                if registered_keys(store) and not replace:
+                    raise missing_keys(store, str(path))
+                replace_registered(store, fingerprints(keys))
+            write_keys(path, keys, replaces=replace)
+        if store is not None:
+            add_audit_entry(store, "createKeys", f"routing key {keys.keys[0].kid}")
+    console.note(
+        f"{path} has the routing key {keys.keys[0].kid}. Copy it to each machine with a gateway of this database"
+    )
+    console.note(f"(scp -p keeps its mode 0600), and start the gateways with --routing-keys file:{path}")
+
+
+@contextmanager
+def _open_known(database: str | None, password: str | None) -> Iterator[GatewayStore | None]:
+    """Open a database; None where only the file of keys is on this machine, which has no audit log either."""
+    from nlapi.gateway.store_target import is_postgres_url
+
+    if not (database and is_postgres_url(database)) and not Path(_key_base(database)).exists():
+        yield None
+        return
+    with closing(open_database(database, password)) as store:
+        yield store
 
 
 def _key_base(database: str | None) -> str:

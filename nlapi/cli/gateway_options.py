@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -111,6 +112,22 @@ DrainDelay = Annotated[
         help="How long to go on accepting after SIGTERM while /readyz is a 503, for load balancers to notice.",
     ),
 ]
+WorkerUser = Annotated[
+    str | None,
+    typer.Option(
+        "--worker-user",
+        metavar="NAME",
+        help="The user that versions run as, if the gateway is root; nobody if that user can read the interpreter.",
+    ),
+]
+WorkerVariable = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--worker-variable",
+        metavar="NAME",
+        help="A variable of the environment that versions get too, besides the usual ones such as PATH and TZ.",
+    ),
+]
 TlsCert = Annotated[
     Path | None,
     typer.Option("--tls-cert", metavar="FILE", help="Serve https with this certificate and its chain, in PEM."),
@@ -160,6 +177,23 @@ def open_database(database: str | None, password: str | None) -> GatewayStore:
     from nlapi.gateway.store_target import open_store
 
     return open_store(database or default_database(), password=password or "", environment=os.environ)
+
+
+def set_boundary(user: str | None, variables: Iterable[str] | None, *files: Path | None) -> None:
+    """Set what the code of versions sees of this environment, and hide `files` and the user's own files of nlapi."""
+    from nlapi.gateway.worker_boundary import shared_boundary
+
+    shared_boundary.configure(os.environ, variables=variables or (), user=user)
+    shared_boundary.hide(*files, user_folder("config"), user_folder("data"))
+    # The files of secrets that libpq reads by itself (PostgreSQL's manual, "Environment Variables").
+    for name, default in (
+        ("PGPASSFILE", "~/.pgpass"),
+        ("PGSERVICEFILE", "~/.pg_service.conf"),
+        ("PGSSLKEY", "~/.postgresql/postgresql.key"),
+    ):
+        file = Path(os.environ.get(name) or default).expanduser()
+        if file.exists():  # what is beside a hidden file has to be there when a worker starts
+            shared_boundary.hide(file)
 
 
 def default_database() -> Path:

@@ -40,9 +40,11 @@ from nlapi.cli.gateway_options import (
     TlsClientCa,
     TlsKey,
     TrainingLog,
-    key_base,
+    WorkerUser,
+    WorkerVariable,
     open_database,
     read_certificate,
+    set_boundary,
 )
 from nlapi.cli.gateway_state import configured_references, read_configuration
 from nlapi.cli.gateway_tokens import TokenFile, check_token_file, make_first_token
@@ -91,6 +93,8 @@ class GatewaySetup:
     token_file: TokenFile = None
     training_log: TrainingLog = None
     shadow_log: ShadowLog = None
+    worker_user: WorkerUser = None
+    worker_variable: WorkerVariable = None
     keep_revisions: KeepRevisions = 1000
     keep_days: KeepDays = 30
 
@@ -146,6 +150,7 @@ def run_gateway(setup: GatewaySetup, plane: PlaneOptions | None, *, names: Itera
     if setup.port and setup.probe_port == setup.port:
         hint = "give the probes a port of their own"
         raise UsageError(f"--port and --probe-port are both {setup.port}", hint=hint)
+    set_boundary(setup.worker_user, setup.worker_variable, setup.token_file)
     certificate = read_certificate(setup.tls_cert, setup.tls_key, setup.tls_client_ca)
     # Opened before the database, which may take minutes to be brought up to date at the first start of a new nlapi.
     with (
@@ -286,6 +291,6 @@ def build_gateway(
         sources=sources,
         events=events,
         retention=retention,
-        **(key_options or KeyOptions()).gateway_arguments(key_base(store), os.environ),
+        **(key_options or KeyOptions()).gateway_arguments(store, os.environ),
         artifacts=artifacts,
     )

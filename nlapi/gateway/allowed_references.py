@@ -8,6 +8,7 @@ from pathlib import PurePath
 from nlapi.errors import UsageError
 from nlapi.gateway.problems import GatewayProblem, unprocessable
 from nlapi.gateway.secret_references import is_reference
+from nlapi.gateway.worker_boundary import shared_boundary
 from nlapi.issue import Issue
 from nlapi.routing.model import Configuration, Shard
 
@@ -26,6 +27,7 @@ class AllowedReferences:
                 raise UsageError(f"--allow-key {reference} is no reference to a key", hint=hint)
         folders = (name for name in self._references if name.startswith("file:") and name.endswith("/"))
         self._folders = tuple(sorted(folders))
+        shared_boundary.hide(*(name.removeprefix("file:") for name in self._references if name.startswith("file:")))
 
     def allows(self, reference: str) -> bool:
         """Return whether a shard may name a reference."""

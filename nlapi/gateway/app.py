@@ -43,18 +43,21 @@ from nlapi.gateway.probes import PROBE_PATHS, probe_response
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.process_metrics import EventLoopLag
 from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
-from nlapi.gateway.request_body import read_body
+from nlapi.gateway.request_body import BodyChecks, read_body
 from nlapi.gateway.request_guard import RequestGuard
 from nlapi.gateway.revision_history import RetentionPolicy
 from nlapi.gateway.routing_keys.key_admission import KeyAdmission
+from nlapi.gateway.routing_keys.key_registration import KeyRegistration
 from nlapi.gateway.routing_keys.key_ring import KeyRing
 from nlapi.gateway.routing_keys.key_signer import DEFAULT_LIFETIME_S, KeySigner
 from nlapi.gateway.routing_keys.key_verifier import KeyVerifier, store_audience
 from nlapi.gateway.routing_state import RoutingState
+from nlapi.gateway.sqlite_database import IN_MEMORY
 from nlapi.gateway.store import AuditEntry, GatewayStore, Revision
 from nlapi.gateway.store_database import StoreError
 from nlapi.gateway.version_library import VersionLibrary
 from nlapi.gateway.version_sources import SourceFinder
+from nlapi.gateway.worker_boundary import shared_boundary
 from nlapi.serving import Message, Receive, Send, raw_path
 
 HANDLERS: Mapping[str, Handler] = {
@@ -75,8 +78,6 @@ SERVE_OPERATIONS = frozenset(("serveObjective", *llm_fronts.SERVE_OPERATIONS))
 """The operations that run a version for a client, within its limits."""
 # Seconds between two denials of unknown callers in the audit log: a flood of them must not fill the disk.
 DENIAL_LOG_INTERVAL_S = 1.0
-# Bytes: a body of this size or more is parsed and validated in a thread, so that other requests are served meanwhile.
-THREADED_BODY_BYTES = 128 * 1024
 # Seconds between two looks for revisions to delete, and looks without a new revision after which their age counts.
 PRUNE_INTERVAL_S = 5.0
 PRUNE_CHECKS = 720
@@ -121,6 +122,8 @@ class Gateway:
         content = ArtifactStore(artifacts) if is_apart else ArtifactStore.beside(store.path)
         if artifacts is not None:
             content.claim()
+        if not store.is_shared and store.path != IN_MEMORY:
+            shared_boundary.hide(store.path)
         self.library = VersionLibrary(store, content, SourceFinder(engine.models, content, sources))
         engine.use_folders(self.library.folder)
         store.on_pruned(lambda remaining: self._prune_artifacts())
@@ -131,6 +134,8 @@ class Gateway:
         self.data_plane_url = data_plane_url
         # Gateways that share a database are given the keys that they share; without, these are of this process alone.
         self.keys = keys or KeyRing.beside(":memory:" if store.is_shared else store.path, wall_clock=wall_clock)
+        is_registered = store.is_shared and keys is not None
+        self.key_registration = KeyRegistration(store, self.keys) if is_registered else None
         self.key_audience = audience = key_audience or store_audience(store.id)
         self.key_signer = KeySigner(self.keys, audience=audience, lifetime_s=key_lifetime_s, wall_clock=wall_clock)
         verifier = KeyVerifier(self.keys.verifying_keys, audience=audience, wall_clock=wall_clock)
@@ -154,6 +159,7 @@ class Gateway:
         )
         self._guard = RequestGuard(hosts)
         self._router = PathRouter(load_description().operations.values())
+        self._body_checks = BodyChecks()
         self._last_denial_at = 0.0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -250,9 +256,7 @@ class Gateway:
                 path=match.values,
                 query=operation.check_query(_parse_query(scope["query_string"])),
                 headers=operation.check_headers(headers),
-                body=operation.check_body(content, media_type)
-                if len(content) < THREADED_BODY_BYTES
-                else await asyncio.to_thread(operation.check_body, content, media_type),
+                body=await self._body_checks.run(operation.check_body, content, media_type, caller.name),
                 traceparent=headers.get("traceparent", ""),
                 accept=headers.get("accept", ""),
                 connection=connection,
@@ -332,6 +336,7 @@ class Gateway:
                     self._prune_revisions(),
                     self.keys.watch(),
                     *([self._follow_store()] if self.store.is_shared else ()),
+                    *([self.key_registration.watch()] if self.key_registration else ()),
                 )
                 tasks = [asyncio.create_task(work) for work in background]
                 self.engine.hosts.open()
@@ -347,6 +352,8 @@ class Gateway:
                 return
 
     async def _start(self) -> None:
+        if self.key_registration is not None:
+            await asyncio.to_thread(self.key_registration.join)
         await asyncio.to_thread(self.library.start)
         # Decoding 10,000 rules takes 0.4 s of CPU with the cyclic collector running, and 0.2 s without. What a gateway
         # starts with stays: frozen, later collections pass over it and hold up no request.

@@ -20,6 +20,7 @@ from nlapi.gateway.content_digest import (
     remove_tree,
     sync_folder,
 )
+from nlapi.gateway.worker_boundary import shared_boundary
 from nlapi.local_files import FileLock
 
 INCOMPLETE_PREFIX = "incoming-"
@@ -47,6 +48,8 @@ class ArtifactStore:
         if folder is None:
             folder = Path(tempfile.mkdtemp(prefix="nlapi-artifacts-"))
             self._cleanup = weakref.finalize(self, remove_tree, folder)
+        else:
+            shared_boundary.hide(folder)
         # Absolute: worker processes may have another working directory.
         self.folder = folder.absolute()
         # Another gateway would take what this one is storing for the remains of a killed process.

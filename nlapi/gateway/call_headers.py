@@ -1,4 +1,7 @@
-"""The headers of a call of a version on another server: what it is about, and the caller's context and trace."""
+"""The headers of a call of a version on another server: what it is about, and the caller's context and trace.
+
+It has the one list of the headers by which gateway, data plane, shards and hosts speak to each other.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,19 @@ MODEL_HEADER = "Nlapi-Model"
 VERSION_HEADER = "Nlapi-Version"
 """of a call the version that is to run, of an answer the one that ran"""
 CONTEXT_HEADER = "Nlapi-Context"
+ROUTING_KEY_HEADER = "X-Routing-Key"
+DIGEST_HEADER = "Nlapi-Digest"
+SHADOW_HEADER = "Nlapi-Shadow"
+TIMEOUT_HEADER = "Nlapi-Timeout-Ms"
+OBJECTIVE_HEADER = "Nlapi-Objective"
+CLIENT_HEADER = "Nlapi-Client"
+
+INTERNAL_HEADERS = (
+    *(MODEL_HEADER, VERSION_HEADER, CONTEXT_HEADER, ROUTING_KEY_HEADER),
+    *(DIGEST_HEADER, SHADOW_HEADER, TIMEOUT_HEADER, OBJECTIVE_HEADER, CLIENT_HEADER),
+)
+"""what a shard or a host believes of a request: a client's own never reaches it, and no shard is configured with one"""
+
 REQUEST_ID_HEADER = "X-Request-Id"
 
 JSON_HEADERS: Mapping[str, str] = {"Content-Type": "application/json", "Accept": "application/json"}

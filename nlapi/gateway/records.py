@@ -21,6 +21,7 @@ from nlapi.gateway.codec import Json
 from nlapi.gateway.inference import TokenUsage
 from nlapi.gateway.store import GatewayStore
 from nlapi.gateway.store_database import StoreError
+from nlapi.gateway.worker_boundary import shared_boundary
 from nlapi.local_files import append_lines
 from nlapi.routing.model import Context, Decision, VersionRef
 
@@ -109,6 +110,8 @@ def combine_sinks(*sinks: Sink) -> Sink:
 
 def _line_sink(file: Path, as_dict: Callable[[Record], dict[str, Any]]) -> Sink:
     """Return a Sink that appends lines to a file. OSError when the file cannot be opened."""
+
+    shared_boundary.hide(file)
 
     # Mode 0600: the lines hold what people asked. Opened again for each batch, which survives a rotation of the file.
     def open_log() -> int:

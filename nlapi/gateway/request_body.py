@@ -1,14 +1,39 @@
-"""Reads the body of a request under a limit."""
+"""Reads the body of a request under a limit, and checks it without holding up others."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from nlapi.gateway.problems import GatewayProblem
+from nlapi.gateway.turn_queue import Turns
 from nlapi.serving import Receive
+
+T = TypeVar("T")
+
+# Bytes: a body of this size or more is parsed and validated in a thread, so that other requests are served meanwhile.
+# One of 4 KiB takes 1.7 ms at most, and a thread 0.1.
+THREADED_BODY_BYTES = 4096
 
 # A body that is too large is read up to this multiple of the limit before the connection closes; see `read_body`.
 DISCARD_FACTOR = 4
+
+
+class BodyChecks:
+    """Checks bodies: short ones at once, and others in a thread, where the callers take turns."""
+
+    # One at a time, as they compete for the interpreter. 300 bodies of 4 MB of one client held everybody up for a
+    # minute, and 300 of 100 KB for 13 s when they were checked in the event loop.
+    def __init__(self) -> None:
+        self._turns = Turns()
+
+    async def run(self, check: Callable[[bytes, str], T], content: bytes, media_type: str, caller: str) -> T:
+        """Return what `check` makes of a body."""
+        if len(content) < THREADED_BODY_BYTES:
+            return check(content, media_type)
+        async with self._turns.take(caller):
+            return await asyncio.to_thread(check, content, media_type)
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], largest: int) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nlapi.errors import UsageError
+from nlapi.gateway.worker_boundary import shared_boundary
 
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+", re.ASCII)
 # A key is a header's value: one line of visible ASCII (RFC 9110 §5.5). So no private key, list of users or
@@ -31,6 +32,8 @@ class SecretReference:
         self._environment = environment
         self._file_state = (0, 0)
         self._key = ""
+        if reference.startswith("file:"):
+            shared_boundary.hide(reference.removeprefix("file:"))
 
     def read(self) -> str:
         """Return the key. UsageError, which names the reference and never its content, when there is none."""

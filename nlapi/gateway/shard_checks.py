@@ -6,16 +6,13 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from nlapi.gateway.call_headers import INTERNAL_HEADERS
 from nlapi.gateway.secret_references import is_reference
-from nlapi.ip_addresses import ip_address, is_reserved
+from nlapi.ip_addresses import ip_address, is_metadata_name, is_reserved
 from nlapi.issue import Issue
 from nlapi.routing.check_sections import CheckScope
 from nlapi.routing.model import CONTENT_PROTOCOLS, LLM_PROTOCOLS, Shard, ShardProtocol
 
-# Instance metadata of clouds hands out credentials to whoever can send a request there (server-side request forgery).
-_METADATA_HOSTS = frozenset(
-    ("metadata.google.internal", "metadata.goog", "metadata.azure.internal", "metadata", "instance-data")
-)
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.ASCII)
 _HTTP_SCHEMES = ("http", "https")
 _GRPC_SCHEMES = ("grpc", "grpcs")
@@ -29,7 +26,7 @@ _RESERVED_HEADERS = frozenset(
     (
         *("host", "content-length", "transfer-encoding", "connection", "content-type", "accept", "accept-encoding"),
         *("te", "trailer", "upgrade", "expect", "keep-alive", "proxy-connection", "proxy-authorization"),
-        *("traceparent", "x-request-id", "nlapi-model", "nlapi-version", "nlapi-context"),
+        *("traceparent", "x-request-id", *map(str.lower, INTERNAL_HEADERS)),
     )
 )
 
@@ -95,7 +92,8 @@ def _check_header(location: str, name: str, value: str) -> Iterator[Issue]:
 
 def endpoint_fault(endpoint: str, protocol: ShardProtocol) -> str:
     """Return the reason to refuse an endpoint, or "" when it is allowed."""
-    # Private addresses are allowed, as shards are on private networks.
+    # Private addresses are allowed, as shards are on private networks. The metadata service of a cloud hands out
+    # credentials to whoever can send a request there (server-side request forgery).
     try:
         parts = urlsplit(endpoint)
         host, port = (parts.hostname or "").rstrip("."), parts.port
@@ -112,7 +110,7 @@ def endpoint_fault(endpoint: str, protocol: ShardProtocol) -> str:
         return "holds a credential, which would end up in revisions and logs"
     address = ip_address(host)
     if address is None:
-        if host in _METADATA_HOSTS:
+        if is_metadata_name(host):
             return "is the address of a cloud's metadata"
         return "" if _HOST_NAME.fullmatch(host) else "is no http or https address"
     if is_reserved(host):

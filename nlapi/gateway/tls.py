@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nlapi.errors import UsageError
+from nlapi.gateway.worker_boundary import shared_boundary
 
 # Seconds between two looks at the files. cert-manager and certbot replace a certificate days before it expires.
 CHECK_INTERVAL_S = 10.0
@@ -34,6 +35,7 @@ class ServerCertificate:
 
     def __init__(self, files: CertificateFiles, *, interval_s: float = CHECK_INTERVAL_S) -> None:
         self.files = files
+        shared_boundary.hide(files.key)
         self._interval_s = interval_s
         self._state = _file_state(files)
         self._current = _build_context(files)

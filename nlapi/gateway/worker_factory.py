@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import atexit
 import gc
+import logging
 import os
 import pickle
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
+from nlapi.gateway.worker_boundary import Confinement, protect_memory, shared_boundary
 from nlapi.gateway.worker_main import FRAME_HEAD, encode_end, run_worker
 from nlapi.gateway.workflow import ModelManifest
 
@@ -23,14 +28,17 @@ IDLE_S = 20.0
 """seconds without a worker after which the helper ends; it takes 27 MiB, and 0.2 s to start again"""
 SHUTDOWN_S = 5.0
 """seconds after which a helper that does not end is killed"""
+_TEMPORARY_PREFIX = "nlapi-workers-"
 _COMMAND = (
     "import sys; sys.path[:] = {path!r}; "
     "from nlapi.gateway.worker_factory import run_helper; run_helper(int(sys.argv[1]))"
 )
 _WORKER_COMMAND = "import sys; sys.path[:] = {path!r}; from nlapi.gateway.worker_factory import run_alone; run_alone()"
 
-StartOrder = tuple[ModelManifest, int, bool, list[str]]
-"""the version, the niceness of its process, whether it is a trial, and the import path of the gateway"""
+StartOrder = tuple[ModelManifest, int, bool, list[str], Confinement]
+"""the version, the niceness of its process, whether it is a trial, the gateway's import path, and what it gives up"""
+
+_log = logging.getLogger(__name__)
 
 
 class WorkerFactory:
@@ -54,7 +62,8 @@ class WorkerFactory:
 
         It blocks for some milliseconds, for the start of the helper longer.
         """
-        order: StartOrder = (manifest, nice, is_trial, [str(entry) for entry in sys.path])
+        path = [str(entry) for entry in sys.path]
+        order: StartOrder = (manifest, nice, is_trial, path, shared_boundary.confinement())
         ours, theirs = socket.socketpair()
         try:
             with self._lock:
@@ -103,11 +112,16 @@ class WorkerFactory:
         return int(FRAME_HEAD.unpack(_receive(control, FRAME_HEAD.size))[0])
 
     def _start_helper(self) -> socket.socket:
+        if gaps := shared_boundary.gaps():
+            _log.warning(gaps)
+        protect_memory()
         ours, theirs = socket.socketpair()
         with theirs:
+            # A program of its own and no fork of the gateway: nothing of its memory, variables and open files is there.
             self._helper = subprocess.Popen(
                 [sys.executable, "-c", _COMMAND.format(path=[str(entry) for entry in sys.path]), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
+                env=self._environment(),
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for the gateway, which ends its helper
             )
@@ -115,6 +129,18 @@ class WorkerFactory:
         threading.Thread(target=self._helper.wait, name="worker helper", daemon=True).start()
         self._control = ours
         return ours
+
+    def _environment(self) -> dict[str, str]:
+        """Return the variables of a helper and its workers, with a folder of theirs for temporary files."""
+        try:
+            folder = tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX)  # the helper deletes it when it ends
+        except OSError:  # none can be written: versions may need none
+            return dict(shared_boundary.environment)
+        user = shared_boundary.confinement().user
+        if user is None or not hasattr(os, "chown"):
+            return {**shared_boundary.environment, "TMPDIR": folder}
+        os.chown(folder, *user)
+        return {**shared_boundary.environment, "TMPDIR": folder, "HOME": folder}
 
 
 shared_factory = WorkerFactory()
@@ -135,7 +161,10 @@ def _receive(connection: socket.socket, size: int) -> bytes:
 def _start_alone(order: StartOrder, theirs: socket.socket) -> int:
     """Start a worker on a system without fork."""
     helper = subprocess.Popen(
-        [sys.executable, "-c", _WORKER_COMMAND.format(path=order[3])], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-c", _WORKER_COMMAND.format(path=order[3])],
+        stdin=subprocess.PIPE,
+        env=dict(shared_boundary.environment),
+        start_new_session=True,
     )
     shared: bytes = getattr(theirs, "share")(helper.pid)  # noqa: B009 - typed on Windows alone
     if helper.stdin is not None:
@@ -146,8 +175,9 @@ def _start_alone(order: StartOrder, theirs: socket.socket) -> int:
 
 def run_alone() -> None:
     """Be a worker whose order comes on standard input, on a system without fork."""
-    (manifest, nice, is_trial, _), shared = pickle.load(sys.stdin.buffer)  # noqa: S301 - of the gateway
-    run_worker(getattr(socket, "fromshare")(shared), manifest, nice, is_trial=is_trial)  # noqa: B009 - as above
+    (manifest, nice, is_trial, _, confinement), shared = pickle.load(sys.stdin.buffer)  # noqa: S301 - of the gateway
+    connection = getattr(socket, "fromshare")(shared)  # noqa: B009 - as above
+    run_worker(connection, manifest, nice, is_trial=is_trial, confinement=confinement)
 
 
 # Everything below runs in the helper and its forks.
@@ -180,6 +210,9 @@ class _Helper:
         finally:
             for process in self._workers:
                 os.kill(process, signal.SIGKILL)
+            folder = Path(tempfile.gettempdir())
+            if folder.name.startswith(_TEMPORARY_PREFIX):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _fork(self) -> None:
         head, descriptors, _, _ = socket.recv_fds(self._control, FRAME_HEAD.size, 1)
@@ -209,9 +242,9 @@ class _Helper:
             os.close(self._wake_writer)
             for other in self._workers.values():
                 other.close()
-            manifest, nice, is_trial, path = order
+            manifest, nice, is_trial, path, confinement = order
             sys.path[:] = path
-            run_worker(connection, manifest, nice, is_trial=is_trial)
+            run_worker(connection, manifest, nice, is_trial=is_trial, confinement=confinement)
         except (BrokenPipeError, ConnectionResetError):  # the gateway is gone, or has closed its end
             pass
         finally:

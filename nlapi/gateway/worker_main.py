@@ -14,6 +14,7 @@ import struct
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,6 +24,7 @@ import orjson
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceResult
+from nlapi.gateway.worker_boundary import Confinement, confine
 from nlapi.gateway.workflow import ModelManifest, Pipeline, load_workflow
 from nlapi.routing.model import Context
 
@@ -65,16 +67,21 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """the resident memory of the worker in bytes"""
 
 
-def run_worker(connection: socket.socket, manifest: ModelManifest, nice: int, *, is_trial: bool) -> None:
-    """Load a version, then answer calls until the gateway closes its end; a trial ends once it is loaded."""
+def run_worker(
+    connection: socket.socket, manifest: ModelManifest, nice: int, *, is_trial: bool, confinement: Confinement
+) -> None:
+    """Load a version, confined, and answer calls until the gateway closes its end; a trial ends once it is loaded."""
     if nice and hasattr(os, "nice"):
         os.nice(nice)
     try:
+        manifest = replace(manifest, folder=confine(confinement, manifest.folder))
         pipeline = load_workflow(manifest).pipeline
         if not is_trial:
             _limit_memory(manifest.memory_mb * 2**20)
     except NlapiError as error:
         outcome = LoadOutcome(fault=error.message[:MAX_MESSAGE_CHARS], hint=error.hint[:MAX_MESSAGE_CHARS])
+    except OSError as error:
+        outcome = LoadOutcome(fault=f"its process cannot be confined: {error.strerror}")
     else:
         outcome = LoadOutcome(memory=_resident_memory(), calls=ASYNC_CALLS if pipeline.is_async else 1)
     connection.sendall(_frame(outcome))

@@ -21,6 +21,7 @@ from nlapi.errors import DescriptionError
 from nlapi.gateway.bulkhead import Bulkhead, share_limit
 from nlapi.gateway.circuit_breaker import CircuitBreaker
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
+from nlapi.gateway.turn_queue import TurnQueue
 from nlapi.gateway.worker_factory import shared_factory
 from nlapi.gateway.worker_main import FRAME_HEAD, MAX_FRAME_BYTES, Answer, LoadOutcome, encode_call
 from nlapi.gateway.workflow import ModelManifest
@@ -204,28 +205,6 @@ def _read_outcome(connection: socket.socket, timeout_s: float) -> LoadOutcome | 
     return msgspec.json.decode(data[FRAME_HEAD.size : end], type=LoadOutcome)
 
 
-class WaitingCalls:
-    """The calls that wait for a worker. The objectives take turns, so that none waits for all calls of another."""
-
-    def __init__(self) -> None:
-        self._by_objective: dict[str, deque[asyncio.Future[Worker]]] = {}
-
-    def add(self, objective: str, call: asyncio.Future[Worker]) -> None:
-        self._by_objective.setdefault(objective, deque()).append(call)
-
-    def next(self) -> asyncio.Future[Worker] | None:
-        """Remove and return the next call that still waits, or None."""
-        while self._by_objective:
-            objective = next(iter(self._by_objective))
-            calls = self._by_objective.pop(objective)
-            call = calls.popleft()
-            if calls:
-                self._by_objective[objective] = calls  # behind the others
-            if not call.done():
-                return call
-        return None
-
-
 class ProcessRunner:
     """A runner of a version in worker processes. `connect` it to the event loop before it runs anything.
 
@@ -238,7 +217,8 @@ class ProcessRunner:
         self._workers: set[Worker] = set()
         self._idle: deque[Worker] = deque()
         """the free places of the workers: one of each, and more of one that runs several calls at once"""
-        self._waiting = WaitingCalls()
+        self._waiting: TurnQueue[Worker] = TurnQueue()
+        """the calls that wait for a worker; the objectives take turns"""
         self._waiting_count = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False

@@ -366,10 +366,11 @@ def _unload_module(name: str) -> None:
 
 
 def _path_inside(manifest: ModelManifest, name: str) -> Path:
-    file = (manifest.folder / name).resolve()
-    if not file.is_relative_to(manifest.folder.resolve()):
+    file, folder = (manifest.folder / name).resolve(), manifest.folder.resolve()
+    if not file.is_relative_to(folder):
         raise DescriptionError(f"{MANIFEST_NAME} names {name!r}, which is outside its folder")
-    return file
+    # Below the folder as it is given: a worker of another user has it open, and cannot go through those above it.
+    return manifest.folder / file.relative_to(folder)
 
 
 def _get_table(document: dict[str, Any], name: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from nlapi.ip_addresses import ip_address, is_public, is_reserved
+from nlapi.ip_addresses import ip_address, is_metadata_name, is_public, is_reserved
 from nlapi.openapi.urls import HttpUrl, is_http_url, parse_url
 from nlapi.openapi.urls import origin as parse_origin
 
@@ -89,7 +89,7 @@ def check_host(address: HttpUrl, scope: NetworkScope) -> None:
     if ip_address(address.host) is not None:
         is_outside = not is_allowed(address.host, scope)
     else:
-        is_outside = address.is_metadata_name or (scope is NetworkScope.PUBLIC and address.is_local_name)
+        is_outside = is_metadata_name(address.host) or (scope is NetworkScope.PUBLIC and address.is_local_name)
     if is_outside:
         raise ForbiddenAddressError(address.host, address.host)
 

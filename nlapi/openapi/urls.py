@@ -13,8 +13,6 @@ _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<target>[^#]*)
 # No `%`: some clients decode it (RFC 3986 §3.2.2) and would go to another host than others.
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@%\\<>]+)(?::(?P<port>[0-9]{0,5}))?")
 _PORTS = {"http": 80, "https": 443}
-# Names of services that give the credentials of a cloud machine, for a proxy that looks names up itself.
-_METADATA_NAMES = frozenset(("metadata", "metadata.google.internal", "metadata.goog", "metadata.tencentyun.com"))
 
 
 def is_http_url(text: str) -> bool:
@@ -71,11 +69,6 @@ class HttpUrl:
             # RFC 6761 §6.3 reserves these names for loopback; a trailing dot is the DNS root.
             return name == "localhost" or name.endswith(".localhost")
         return address.is_loopback or address.is_unspecified
-
-    @property
-    def is_metadata_name(self) -> bool:
-        """Return whether the host is the name of a cloud's metadata service."""
-        return self.host.rstrip(".") in _METADATA_NAMES
 
     @property
     def is_local_name(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,13 @@ class ServeProcess:
 
 @contextmanager
 def serve_process(
-    folder: Path, *options: str, stderr: int = subprocess.DEVNULL, example: bool = True, waits: bool = True
+    folder: Path,
+    *options: str,
+    stderr: int = subprocess.DEVNULL,
+    example: bool = True,
+    waits: bool = True,
+    environment: Mapping[str, str] | None = None,
+    program: list[str] = NLAPI,
 ) -> Iterator[ServeProcess]:
     """`nlapi gateway serve --example` on a free port while the block lasts; `waits` for it to be ready."""
     database = folder / "gateway.db"
@@ -53,8 +59,10 @@ def serve_process(
     web = access.create_token("web", Audience.SERVE)[1]
     store.close()
     what = ["--example"] if example else []
-    command = [*NLAPI, "gateway", "serve", *what, "--port", "0", "--database", str(database), *options]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
+    command = [*program, "gateway", "serve", *what, "--port", "0", "--database", str(database), *options]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
+    ) as process:
         assert process.stdout is not None
         try:
             url = process.stdout.readline().strip() if waits else ""

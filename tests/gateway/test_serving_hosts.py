@@ -59,7 +59,7 @@ class HostProcess:
 @contextmanager
 def host_process(served: ServeProcess, token: Path, name: str) -> Iterator[HostProcess]:
     options = ["--shard", "ranking", "--gateway", served.url, "--token", f"file:{token}", "--name", name, "--port", "0"]
-    command = [*NLAPI, "gateway", "host", *options, "--drain-delay", "0.5"]
+    command = [*NLAPI, "gateway", "host", *options, "--drain-delay", "0.5", "--worker-variable", "TEST_HOST"]
     environment = {**os.environ, "TEST_HOST": name}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
@@ -76,7 +76,11 @@ def serve_command(shared: SharedGateway, *options: str, models: Path | None = No
 
 @contextmanager
 def control_plane(
-    shared: SharedGateway, name: str = "a", *options: str, models: Path | None = None
+    shared: SharedGateway,
+    name: str = "a",
+    *options: str,
+    models: Path | None = None,
+    environment: Mapping[str, str] = ENVIRONMENT,
 ) -> Iterator[ControlPlane]:
     """A gateway that is ready, until the block ends."""
     log = shared.folder / f"{name}.log"
@@ -84,7 +88,7 @@ def control_plane(
     with (
         log.open("ab") as stderr,
         subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True, env=ENVIRONMENT
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment
         ) as process,
     ):
         assert process.stdout is not None

@@ -11,7 +11,7 @@ import orjson
 
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, day_range, page_response, page_start
 from nlapi.gateway.admin.revisions import keep_buckets
-from nlapi.gateway.call_headers import VERSION_HEADER
+from nlapi.gateway.call_headers import ROUTING_KEY_HEADER, VERSION_HEADER
 from nlapi.gateway.client_connection import EVENT_STREAM, accepts
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_decision, slug
 from nlapi.gateway.inference import InferenceRequest
@@ -56,7 +56,7 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
     name = call.path["objective"]
     if name not in gateway.publisher.current.configuration.objectives:
         name = slug(name)
-    if routing_key := call.headers.get("x-routing-key"):
+    if routing_key := call.headers.get(ROUTING_KEY_HEADER.lower()):
         gateway.key_admission.check(routing_key, objective=name, client=call.caller.client)
     connection = call.connection
     body_asks = isinstance(body["input"], dict) and body["input"].get("stream") is True

@@ -10,10 +10,12 @@ from xxhash import xxh3_64_hexdigest
 from nlapi.gateway.access import Audience
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
 from nlapi.gateway.admin.decisions import find_objective, request_context
+from nlapi.gateway.call_headers import context_json
 from nlapi.gateway.client_connection import run_while_connected
 from nlapi.gateway.codec import Json, encode_decision, slug
 from nlapi.gateway.conditional import is_current, not_modified
 from nlapi.gateway.inference import UpstreamError
+from nlapi.gateway.routing_keys.key_verifier import MAX_CONTEXT_CHARS
 from nlapi.gateway.shard_checks import is_grpc
 from nlapi.routing.deciding_bucket import deciding_bucket
 from nlapi.routing.model import Configuration, Decision, InputForm, Shard, ShardProtocol
@@ -41,12 +43,22 @@ async def resolve_objective(call: ApiCall) -> ApiResponse:
     if call.caller.audience is Audience.SERVE:
         since = gateway.routing_state.since(objective.name)
         bucket = deciding_bucket(current.configuration, decision, context, client)
-        key = gateway.key_signer.sign(decision, client=client, bucket=bucket, since=since)
+        text = context_json(context) if context else ""
+        is_short = len(text) <= MAX_CONTEXT_CHARS
+        destination = _destination(gateway, decision, current.configuration, is_direct=is_short)
+        # A key for the gateway alone opens no route to a shard, which would not see the context.
+        key_context = text if is_short and destination["protocol"] != GATEWAY_PROTOCOL else ""
+        key = gateway.key_signer.sign(
+            decision, client=client, bucket=bucket, since=since, context=key_context, has_route=is_short
+        )
+        fields = current.table.context_fields(objective.name)
+        if _may_be_direct(gateway, current.configuration):  # the key has the whole context in it
+            fields = tuple(sorted({*fields, *(field.name for field in objective.context)}))
         body |= {
-            "destination": _destination(gateway, decision, current.configuration),
+            "destination": destination,
             "routing_key": key.token,
             "expires_in": gateway.key_signer.seconds_left(key),
-            "fields": current.table.context_fields(objective.name),
+            "fields": fields,
             "since": since,
             "objective": gateway.routing_state.document(objective),
         }
@@ -58,7 +70,13 @@ async def resolve_objective(call: ApiCall) -> ApiResponse:
     return ApiResponse(body=body)
 
 
-def _destination(gateway: Gateway, decision: Decision, configuration: Configuration) -> Json:
+def _may_be_direct(gateway: Gateway, configuration: Configuration) -> bool:
+    """Return whether payloads may pass by the gateway."""
+    shards = configuration.shards.values()
+    return bool(gateway.data_plane_url) and any(shard.protocol in _DIRECT_PROTOCOLS for shard in shards)
+
+
+def _destination(gateway: Gateway, decision: Decision, configuration: Configuration, *, is_direct: bool) -> Json:
     """Return where a client sends the payload, and in which form; a URL that begins with "/" is the gateway's own."""
     base, path = gateway.data_plane_url.rstrip("/"), f"/v1/objectives/{decision.objective}"
     shard = configuration.shards.get(decision.shard)
@@ -66,7 +84,8 @@ def _destination(gateway: Gateway, decision: Decision, configuration: Configurat
     is_carried = shard is not None and shard.protocol in _DIRECT_PROTOCOLS and not _needs_gateway(shard)
     if plane is not None:
         is_carried = plane.carries(configuration, objective, decision.version)
-    if not base or shard is None or not is_carried:
+    # A version gets the context that was decided on: in the signed key, or, if it is long, from the gateway itself.
+    if not base or shard is None or not (is_carried and is_direct):
         return {"url": f"{base}{path}/serve", "protocol": GATEWAY_PROTOCOL}
     destination: Json = {"url": f"{base}{path}/infer", "protocol": str(shard.protocol)}
     if shard.protocol is ShardProtocol.OPEN_INFERENCE:

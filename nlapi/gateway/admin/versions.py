@@ -26,13 +26,16 @@ async def reload_version(call: ApiCall) -> ApiResponse:
 
 
 async def list_issues(call: ApiCall) -> ApiResponse:
-    """Return the versions that are not loaded, those whose sources have changed, and what the data plane reports."""
+    """Return the versions that are not loaded, those whose sources changed, and what keys and data plane report."""
     gateway = call.gateway
     configuration = gateway.publisher.current.configuration
     # In a thread: the files of the sources are looked at, and read when they changed.
     changed = await asyncio.to_thread(gateway.library.source_issues, configuration)
     plane = gateway.data_plane.issues() if gateway.data_plane is not None else []
-    issues = sorted((*load_issues(gateway.engine), *changed, *plane), key=lambda issue: list(Level).index(issue.level))
+    keys = gateway.key_registration.issues() if gateway.key_registration is not None else ()
+    issues = sorted(
+        (*load_issues(gateway.engine), *changed, *plane, *keys), key=lambda issue: list(Level).index(issue.level)
+    )
     return ApiResponse(body={"issues": [issue_json(issue) for issue in issues]})
 
 

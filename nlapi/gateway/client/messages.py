@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from nlapi.errors import ArgumentError, NlapiError, SendError
-from nlapi.gateway.call_headers import CONTEXT_HEADER, JSON_HEADERS, context_json
+from nlapi.gateway.call_headers import CONTEXT_HEADER, JSON_HEADERS, ROUTING_KEY_HEADER, context_json
 from nlapi.gateway.client.decision_cache import ResolvedDecision
 from nlapi.gateway.open_inference import OpenInferenceCodec, TensorCall
 from nlapi.routing.model import Context, InputForm, Shard, Version, VersionRef
@@ -125,7 +125,7 @@ def payload_headers(decision: ResolvedDecision, context: Context, token: str, re
     """Return the headers of a payload."""
     headers = dict(JSON_HEADERS)
     if decision.routing_key:
-        headers["X-Routing-Key"] = decision.routing_key
+        headers[ROUTING_KEY_HEADER] = decision.routing_key
     if decision.protocol == GATEWAY_PROTOCOL:
         headers["Authorization"] = f"Bearer {token}"
     elif context:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from nlapi.gateway.envoy.documents import Json, JsonObject, duration, typed
 from nlapi.gateway.envoy.health import READY_PATH
-from nlapi.gateway.envoy.routes import CELL_CLAIM, KEY_HEADER, OBJECTIVE_CLAIM, claim_header
+from nlapi.gateway.envoy.routes import CELL_CLAIM, CONTEXT_CLAIM, KEY_HEADER, OBJECTIVE_CLAIM, claim_header
 
 JWT_MESSAGE = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
 KEY_FILTER = "routing-keys"
@@ -23,12 +23,12 @@ def key_filter(
 ) -> JsonObject:
     """Return the ECDS resource that verifies routing keys by a JWK set of public keys.
 
-    `claims` are those that something after it needs, beside the objective and the cell. Each takes 2 % of a plain
+    `claims` are those that something after it needs, beside objective, cell and context. Each takes 2 % of a plain
     Envoy's instructions.
     """
     headers: list[Json] = [
         {"header_name": claim_header(claim), "claim_name": claim}
-        for claim in sorted({OBJECTIVE_CLAIM, CELL_CLAIM, *claims})
+        for claim in sorted({OBJECTIVE_CLAIM, CELL_CLAIM, CONTEXT_CLAIM, *claims})
     ]
     provider: JsonObject = {
         "issuer": issuer,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from nlapi.gateway.call_headers import CONTEXT_HEADER, INTERNAL_HEADERS, ROUTING_KEY_HEADER
 from nlapi.gateway.envoy.carried import CarriedShadow, CarriedVersion
 from nlapi.gateway.envoy.clusters import GATEWAY_CLUSTER, cluster_name, shadow_cluster_name
 from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, header
@@ -12,8 +13,8 @@ from nlapi.gateway.shards import MAX_ATTEMPTS
 from nlapi.routing.model import Objective, Shadow
 
 ROUTE_MESSAGE = "envoy.config.route.v3.Route"
-KEY_HEADER = "x-routing-key"
-OBJECTIVE_CLAIM, CELL_CLAIM, CLIENT_CLAIM = "objective", "cell", "client"
+KEY_HEADER = ROUTING_KEY_HEADER.lower()
+OBJECTIVE_CLAIM, CELL_CLAIM, CLIENT_CLAIM, CONTEXT_CLAIM = "objective", "cell", "client", "context"
 VERSION_HEADER = "x-nlapi-version"
 """the header of an answer with the version that gave it"""
 
@@ -104,6 +105,13 @@ def _header_input(name: str) -> JsonObject:
     return extension("header", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": name})
 
 
+# Left out where the key has no such claim.
+_CONTEXT: JsonObject = {
+    "header": {"key": CONTEXT_HEADER.lower(), "value": f"%REQ({claim_header(CONTEXT_CLAIM).upper()})%"},
+    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+}
+
+
 def _match(path: str) -> JsonObject:
     return {"path": path, "headers": [{"name": ":method", "string_match": {"exact": "POST"}}]}
 
@@ -121,9 +129,10 @@ def _shard_route(objective: Objective, entry: CellRoute, target: CarriedVersion)
         "name": f"{objective.name}/{entry.cell}",
         "match": _match(infer_path(objective.name)),
         "route": action,
-        "request_headers_to_add": target.headers,
-        # Model servers must see no credential: neither the key nor a token that a client sends by mistake.
-        "request_headers_to_remove": [KEY_HEADER, "authorization"],
+        # Removed first, then added: what a shard believes comes from the verified key, and never from a client. Model
+        # servers must see no credential: neither the key nor a token that a client sends by mistake.
+        "request_headers_to_remove": [*map(str.lower, INTERNAL_HEADERS), "authorization"],
+        "request_headers_to_add": [*target.headers, _CONTEXT],
         "response_headers_to_add": [header(VERSION_HEADER, entry.version)],
     }
 
@@ -140,6 +149,7 @@ def _gateway_route(objective: Objective) -> JsonObject:
     return {
         "name": f"{objective.name}/gateway",
         "match": _match(serve_path(objective.name)),
+        "request_headers_to_remove": [name.lower() for name in INTERNAL_HEADERS if name != ROUTING_KEY_HEADER],
         # No time-out: the gateway has those of the objective, and an LLM streams for longer.
         "route": {
             "cluster": GATEWAY_CLUSTER,

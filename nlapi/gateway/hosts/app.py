@@ -13,18 +13,19 @@ from urllib.parse import unquote
 import orjson
 
 from nlapi.gateway.artifacts import ArtifactStore
-from nlapi.gateway.call_headers import CONTEXT_HEADER, MODEL_HEADER, VERSION_HEADER
-from nlapi.gateway.exposition import escape_label, header_lines
-from nlapi.gateway.hosts.hosted_versions import HostedVersions
-from nlapi.gateway.hosts.messages import (
+from nlapi.gateway.call_headers import (
     CLIENT_HEADER,
+    CONTEXT_HEADER,
     DIGEST_HEADER,
+    MODEL_HEADER,
     OBJECTIVE_HEADER,
     SHADOW_HEADER,
     TIMEOUT_HEADER,
-    HostedContent,
-    encode_server_timing,
+    VERSION_HEADER,
 )
+from nlapi.gateway.exposition import escape_label, header_lines
+from nlapi.gateway.hosts.hosted_versions import HostedVersions
+from nlapi.gateway.hosts.messages import HostedContent, encode_server_timing
 from nlapi.gateway.hosts.registration import HostIdentity, HostRegistrations
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
 from nlapi.gateway.metrics import CONTENT_TYPE

@@ -19,12 +19,6 @@ EXPIRY_S = 3 * INTERVAL_S
 MAX_LOADS = 4
 """versions that are loaded at once: by a host, and for one change by the gateway that waits for them"""
 
-DIGEST_HEADER = "Nlapi-Digest"
-SHADOW_HEADER = "Nlapi-Shadow"
-TIMEOUT_HEADER = "Nlapi-Timeout-Ms"
-OBJECTIVE_HEADER = "Nlapi-Objective"
-CLIENT_HEADER = "Nlapi-Client"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class HostedContent:

@@ -7,13 +7,14 @@ from urllib.parse import quote
 
 import orjson
 
-from nlapi.gateway.call_headers import request_headers, version_headers
-from nlapi.gateway.hosts.messages import (
+from nlapi.gateway.call_headers import (
     CLIENT_HEADER,
     DIGEST_HEADER,
     OBJECTIVE_HEADER,
     SHADOW_HEADER,
     TIMEOUT_HEADER,
+    request_headers,
+    version_headers,
 )
 from nlapi.gateway.hosts.registry import ContentDemand
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult

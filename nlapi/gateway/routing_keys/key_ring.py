@@ -23,6 +23,7 @@ from nlapi.gateway.routing_keys.key_set import (
     generate_set,
     rotate,
 )
+from nlapi.gateway.worker_boundary import shared_boundary
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -58,8 +59,10 @@ class KeyRing:
         if source and self._path is None and not source.startswith("env:"):
             hint = "write file:PATH, or env:NAME for a variable with the JWK set"
             raise UsageError("the routing keys are no reference", hint=hint)
-        if self._path is not None and creates and not self._path.exists():
+        self._is_created = self._path is not None and creates and not self._path.exists()
+        if self._path is not None and self._is_created:
             write_keys(self._path, generate_set(self._wall_clock()), replaces=False)
+        shared_boundary.hide(self._path)
         self._file_state = _file_state(self._path)
         # Keys that end with the process are made when they are first used: they need the extra `gateway`, and the
         # gateway of `nlapi demo` runs without.
@@ -92,6 +95,11 @@ class KeyRing:
     def public_set(self) -> PublicSet:
         """Return the public keys that are good now as a JWK set."""
         return self.keys.public_set(self._wall_clock())
+
+    def discard_created(self) -> None:
+        """Delete the file if this ring has made it: nothing was signed with its keys."""
+        if self._path is not None and self._is_created:
+            self._path.unlink(missing_ok=True)
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call `callback` whenever the public set has changed, after a rotation or when a key retires."""

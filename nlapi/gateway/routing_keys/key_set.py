@@ -72,6 +72,11 @@ def generate_set(now: float) -> KeySet:
     return KeySet(keys=(_generate_key(now),))
 
 
+def fingerprints(keys: KeySet) -> tuple[str, ...]:
+    """Return what identifies the keys of a set without giving them away, the newest last."""
+    return tuple(_thumbprint(key.private) for key in keys.keys)
+
+
 def rotate(keys: KeySet, now: float, overlap_s: float) -> KeySet:
     """Return the set with a new key; the signing key verifies for `overlap_s` seconds more, and any other is dropped.
 
@@ -90,7 +95,8 @@ def _generate_key(signs_from: float) -> RoutingKey:
     from cryptography.hazmat.primitives.asymmetric import ec
 
     private = ec.generate_private_key(ec.SECP256R1())
-    return RoutingKey(kid=_thumbprint(private), private=private, signs_from=signs_from)
+    # 72 bits of it: a short name that no other key has.
+    return RoutingKey(kid=_thumbprint(private)[:12], private=private, signs_from=signs_from)
 
 
 class _StoredKey(msgspec.Struct, forbid_unknown_fields=True):
@@ -161,9 +167,9 @@ def _curve_point(private: ec.EllipticCurvePrivateKey) -> dict[str, str]:
 
 
 def _thumbprint(private: ec.EllipticCurvePrivateKey) -> str:
-    """Return the first 72 bits of a key's thumbprint (RFC 7638): a short name that no other key has."""
+    """Return the thumbprint of a key (RFC 7638 §3.1), whatever its kid is."""
     canonical = json.dumps(_curve_point(private), sort_keys=True, separators=(",", ":")).encode()
-    return _base64(hashlib.sha256(canonical).digest()[:9])
+    return _base64(hashlib.sha256(canonical).digest())
 
 
 def _encode_number(number: int) -> str:

@@ -21,7 +21,10 @@ RENEWAL_SHARE = 1 / 3
 # Keys in memory, about 1 KiB each with its parts. At more, the oldest are signed again.
 MAX_SIGNED = 65_536
 
-_Identity: TypeAlias = tuple[str, str, str, int, str, int]
+NO_CELL = "-"
+"""the cell of a key without a route in a data plane: the name of no cell"""
+
+_Identity: TypeAlias = tuple[str, str, str, int, str, int, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +63,26 @@ class KeySigner:
         """Return the whole seconds for which a key is still good."""
         return max(0, key.expires_at - math.ceil(self._wall_clock()))
 
-    def sign(self, decision: Decision, *, client: str, bucket: int, since: int) -> SignedKey:
-        """Return a key for a decision. `since` differs for decisions that were made by different rules."""
+    def sign(
+        self,
+        decision: Decision,
+        *,
+        client: str,
+        bucket: int,
+        since: int,
+        context: str = "",
+        has_route: bool = True,
+    ) -> SignedKey:
+        """Return a key for a decision. `since` differs for decisions that were made by different rules.
+
+        `context` is the text that a data plane gives the version as the context of the request; "" for none. A key
+        without `has_route` is for the gateway's own serving alone.
+        """
         import jwt
 
         rule = decision.override or decision.canary or decision.experiment or decision.rule or "default"
-        cell = cell_of(decision)
-        identity = (client, decision.objective, cell, bucket, rule, since)
+        cell = cell_of(decision) if has_route else NO_CELL
+        identity = (client, decision.objective, cell, bucket, rule, since, context)
         key, now = self._ring.signing_key(), self._wall_clock()
         signed = self._signed.get(identity)
         # Also when the clock went back: a key that was issued in the future is refused.
@@ -85,6 +101,7 @@ class KeySigner:
             "revision": decision.revision,
             "iat": issued_at,
             "exp": issued_at + self._lifetime_s,
+            **({"context": context} if context else {}),
         }
         headers = {"kid": key.kid, "typ": TOKEN_TYPE}
         signed = SignedKey(

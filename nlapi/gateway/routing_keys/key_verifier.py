@@ -19,8 +19,11 @@ TOKEN_TYPE = "rk+jwt"  # noqa: S105 - the `typ` of a header, so that no JWT of a
 DEFAULT_AUDIENCE = "nlapi"
 # Seconds that the clocks of a gateway and a data plane may differ; chrony keeps machines within milliseconds.
 CLOCK_SKEW_S = 5.0
-# A key of the longest names is about 1,200 characters; longer ones are refused before they are parsed.
-MAX_KEY_CHARS = 2048
+# A key of the longest names is about 1,200 characters, and 2,800 with the longest context; longer ones are refused
+# before they are parsed.
+MAX_KEY_CHARS = 4096
+MAX_CONTEXT_CHARS = 1024
+"""characters of a context in a key, of which each may be two in its JSON"""
 
 _TEXTS = ("objective", "client", "cell", "version", "rule")
 _NUMBERS = ("bucket", "revision", "iat", "exp")
