@@ -88,6 +88,10 @@ class ConsentError(NlapiError):
     exit_code = 6
 
 
+class RepetitionError(ConsentError):
+    """A change may be one that was sent before, and nobody agreed to sending it again; nothing was sent."""
+
+
 class MissingError(NlapiError):
     """The planner needs something from the user before it can go on."""
 

@@ -10,7 +10,7 @@ import pytest
 import nlapi
 
 PUBLIC = {
-    "Call", "Effect", "Issue", "NlapiError", "Operation", "Plan", "Prepared", "Request", "Result", "Spec", "Tool",
+    "Call", "Effect", "Issue", "Ledger", "NlapiError", "Operation", "Plan", "Prepared", "Request", "Result", "Spec", "Tool",
     "aio", "answer", "build", "call", "load", "manifest", "plan", "search", "tools", "toolset",
 }  # fmt: skip
 HEAVY = (

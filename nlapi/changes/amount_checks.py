@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from nlapi.changes.lexicon import CREATE_VERBS, leading_verbs
+from nlapi.resources.lexicon import CREATE_VERBS, leading_verbs
 from nlapi.changes.mentions import Mention, UserSentence
 from nlapi.changes.sentences import Case, description_of, schema_of, shorten
 from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers

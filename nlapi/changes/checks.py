@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from nlapi.changes.amount_checks import check_difference, check_moment, check_money, check_order
-from nlapi.changes.lexicon import DETERMINERS, are_synonyms, is_verb, leading_verbs, operation_verbs
+from nlapi.resources.lexicon import DETERMINERS, are_synonyms, is_verb, leading_verbs, operation_verbs
 from nlapi.changes.operation_checks import (
     check_deletion,
     check_kind,

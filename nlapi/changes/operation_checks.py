@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from nlapi.changes.lexicon import (
+from nlapi.resources.lexicon import (
     CREATE_VERBS,
     DELETE_VERBS,
     UPDATE_VERBS,

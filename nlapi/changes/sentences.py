@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from nlapi.changes.lexicon import (
+from nlapi.resources.lexicon import (
     DELETE_VERBS,
     TEXT_VERBS,
     is_verb,

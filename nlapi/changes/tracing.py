@@ -9,7 +9,7 @@ from datetime import date
 from itertools import pairwise
 from typing import Any
 
-from nlapi.changes.lexicon import is_verb, parse_command
+from nlapi.resources.lexicon import is_verb, parse_command
 from nlapi.changes.lookups import (
     find_match,
     find_prefix_match,

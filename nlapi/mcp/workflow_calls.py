@@ -17,7 +17,6 @@ import mcp_types as types
 from nlapi.agent.events import CallProposed, ConsentReply, StepFinished
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
-from nlapi.agent.repetition import is_uncertain
 from nlapi.client.auth import header_secrets
 from nlapi.client.masking import redact
 from nlapi.client.message import Result
@@ -223,7 +222,7 @@ async def _answer_within(proposed: tuple[CallProposed, ...]) -> ConsentReply:
 def _cancelled_text(execution: _Execution) -> str:
     """Return what a cancelled run has changed, or may have; "" for nothing."""
     changes = [step for step in execution.steps if step.call.tool.effect is not Effect.READ]
-    made = [step for step in changes if (step.result is not None and step.result.ok) or is_uncertain(step)]
+    made = [step for step in changes if (step.result is not None and step.result.ok) or step.is_uncertain]
     if not made:
         return ""
     names = ", ".join(single_line(step.call.id.removeprefix(execution.run.id)) for step in made)

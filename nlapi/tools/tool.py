@@ -155,6 +155,11 @@ class Call:
     def operation_id(self) -> str:
         return self.tool.operation.id
 
+    @property
+    def part(self) -> str:
+        """The step of a document that it makes, whichever attempt it is: its id without the number of the attempt."""
+        return self.id.partition("#")[0]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from nlapi.agent.log import MAX_BODY
-from nlapi.changes.lexicon import is_verb
+from nlapi.resources.lexicon import is_verb
 from nlapi.changes.tracing import trace_call
 from nlapi.client.masking import MASK
 from nlapi.client.message import body_size

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from nlapi.changes.lexicon import are_opposites, is_verb, leading_verbs, parse_command
+from nlapi.resources.lexicon import are_opposites, is_verb, leading_verbs, parse_command
 from nlapi.changes.operation_checks import commands_deletion
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Effect, Operation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from nlapi.changes.lexicon import leading_verbs
+from nlapi.resources.lexicon import leading_verbs
 from nlapi.changes.sentences import opening_length
 from nlapi.planner.language.commands import is_imperative, operation_verbs
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
