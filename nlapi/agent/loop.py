@@ -231,7 +231,7 @@ async def converse(
     ledger = ledger if ledger is not None else Ledger(id=conversation.id, is_literal=policy.spelled_out)
     for turn in conversation.turns:
         ledger.take_up(turn.steps, is_past=turn is not conversation.current)
-    ledger.agree(policy.agreed)
+    ledger.agree(part for part in policy.agreed if not ledger.has_agreed(part))
     opened: AbstractAsyncContextManager[HttpClient | None] = nullcontext() if dry_run else open_client()
     async with opened as client:
         terms = CallTerms(

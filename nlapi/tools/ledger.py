@@ -202,6 +202,7 @@ class Ledger:
         self._lifetime_s = lifetime_s
         self._clock = clock
         self._agreements: dict[str, _Agreement] = {}
+        self._contested: dict[str, str] = {}
         self._lock = Lock()
 
     def take_up(self, steps: Iterable[Step], *, is_past: bool = False) -> None:
@@ -233,11 +234,16 @@ class Ledger:
         """Return whether a part was agreed to with its whole."""
         return part in self._agreements
 
+    def contest(self, run: str, reason: str) -> None:
+        """Store why a whole was stopped at a part that repeats another change: it is asked about before it runs again."""
+        self._contested[run] = reason
+
     def run_reason(self, run: str) -> str:
         """Return the reason why a whole may be one that ran before; "" where it did not, or changed nothing."""
-        made = [entry for entry in self._counting() if self._run_of(entry) == run]
+        with self._lock:
+            made = [entry for entry in self._counting() if self._run_of(entry) == run]
         if not made:
-            return ""
+            return self._contested.get(run, "")
         parts = ", ".join(dict.fromkeys(entry.change.part.partition(":")[2] or entry.change.part for entry in made))
         return f"it ran before with the same inputs: {parts} {made[-1].outcome_text}"
 
@@ -253,11 +259,8 @@ class Ledger:
 
     def unknown_at(self, change: Change) -> LedgerEntry | None:
         """Return the last change of the operation at the same path whose outcome is unknown, if any."""
-        unknown = [
-            entry
-            for entry in self._counting()
-            if entry.outcome is SentOutcome.UNKNOWN and is_same_operation(entry.change, change) and _is_at(entry, change)
-        ]
+        with self._lock:
+            unknown = [entry for entry in self._counting() if _is_unknown_at(entry, change)]
         return unknown[-1] if unknown else None
 
     @contextmanager
@@ -322,8 +325,7 @@ class Ledger:
                 return f"much the same change {entry.outcome_text}"
         if self.is_literal:
             return ""
-        unknown = [entry for entry in same_operation if entry.outcome is SentOutcome.UNKNOWN and _is_at(entry, change)]
-        if unknown:
+        if unknown := [entry for entry in entries if _is_unknown_at(entry, change)]:
             return f"another {change.operation.id} at the same place {unknown[-1].outcome_text}"
         for entry in entries:
             if _is_sibling(entry, change):
@@ -344,10 +346,7 @@ class Ledger:
             return entries
         together = [entry for entry in entries if entry.change.part in agreement.parts]
         attempts = [entry for entry in together if entry.change.part == change.part]
-        if any(
-            entry.outcome is SentOutcome.UNKNOWN and is_same_operation(entry.change, change) and _is_at(entry, change)
-            for entry in together
-        ):
+        if any(_is_unknown_at(entry, change) for entry in together):
             attempts = together
         return attempts if agreement.repeats else [entry for entry in entries if entry not in together] + attempts
 
@@ -416,8 +415,13 @@ def _agree(values: frozenset[Leaf], second_values: frozenset[Leaf]) -> bool:
     return all(place not in places & second_places for place, _ in values ^ second_values)
 
 
-def _is_at(entry: LedgerEntry, change: Change) -> bool:
-    """Return whether the paths are the same; True where the earlier request is not stored any more."""
+def _is_unknown_at(entry: LedgerEntry, change: Change) -> bool:
+    """Return whether an entry is of the operation of a change, at the same path, and of unknown outcome.
+
+    The path is the same where the earlier request is not stored any more.
+    """
+    if entry.outcome is not SentOutcome.UNKNOWN or not is_same_operation(entry.change, change):
+        return False
     return not entry.form.path or entry.form.path == change.form.path
 
 
