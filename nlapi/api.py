@@ -207,7 +207,9 @@ def answer(
 
     `ledger` has the changes of the conversation: one that repeats another is sent only where a function `yes`, which is
     given it with its `repetition`, says True. Give each conversation a `nlapi.Ledger()`. Without one, all calls of the
-    process to the same API with the same credential count as one conversation, for twelve hours. In an event loop `nlapi.aio.answer` does the same without blocking it.
+    process to the same API with the same credential count as one conversation, for twelve hours.
+
+    In an event loop `nlapi.aio.answer` does the same without blocking it.
     """
     from nlapi import aio
     from nlapi.wait import wait

@@ -10,7 +10,6 @@ from enum import StrEnum
 from nlapi.agent.events import NOT_RUN, change_outcome
 from nlapi.client.digest import digest
 from nlapi.errors import ArgumentError, NlapiError
-from nlapi.openapi.spec import Effect
 from nlapi.tools.ledger import OUTCOME_UNKNOWN, SentOutcome
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step
 from nlapi.tools.run import Prepared, Target, prepare
@@ -80,7 +79,11 @@ def split_rows(rows: Sequence[BatchRow], steps: Sequence[Step]) -> BatchSplit:
     Requests are compared as they go on the wire, each as often as it was sent (docs/design/025-once.md). READs are sent
     anew.
     """
-    done = Counter(step.change.form.digest for step in steps if step.sent is SentOutcome.ANSWERED and step.result is not None and step.result.ok)
+    done = Counter(
+        step.change.form.digest
+        for step in steps
+        if step.sent is SentOutcome.ANSWERED and step.result is not None and step.result.ok
+    )
     unknown = Counter(step.change.form.digest for step in steps if step.is_uncertain)
     pending: list[BatchRow] = []
     earlier: dict[int, RowOutcome] = {}

@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from nlapi.changes.sentences import Case, has_closed_values, is_value_in_command
+from nlapi.openapi.hints import stated_verbs
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation
 from nlapi.resources.lexicon import (
     CREATE_VERBS,
     DELETE_VERBS,
@@ -19,9 +22,6 @@ from nlapi.resources.lexicon import (
     operation_verbs,
     path_end,
 )
-from nlapi.changes.sentences import Case, has_closed_values, is_value_in_command
-from nlapi.openapi.hints import stated_verbs
-from nlapi.openapi.spec import READ_METHODS, Effect, Operation
 from nlapi.resources.naming import singular, split_words, stem
 from nlapi.resources.nouns import VERSION
 from nlapi.resources.paths import EXTENSION

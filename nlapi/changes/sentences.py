@@ -9,6 +9,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+from nlapi.changes.mentions import QUOTED, split_unquoted
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.lexicon import (
     DELETE_VERBS,
     TEXT_VERBS,
@@ -17,8 +19,6 @@ from nlapi.resources.lexicon import (
     operation_verbs,
     parse_command,
 )
-from nlapi.changes.mentions import QUOTED, split_unquoted
-from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import split_words, stem
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Account, Call, Origin, ValueSource

@@ -209,8 +209,8 @@ def _consent_error(subject: ConsentSubject, reason: str = CANNOT_ASK) -> Consent
     if subject.repetition:
         return RepetitionError(
             message,
-            hint=f"it may be a repetition: {subject.repetition}. Look at the state of the API first, and do not call it "
-            "again by yourself. The user can have it sent again in a client that asks (MCP elicitation), or in a "
+            hint=f"it may be a repetition: {subject.repetition}. Look at the state of the API first, and do not call "
+            "it again by yourself. The user can have it sent again in a client that asks (MCP elicitation), or in a "
             f"terminal: {subject.command}",
         )
     if subject.is_ruled:

@@ -41,7 +41,8 @@ class OpenApi:
 class TeamOffer:
     """What a server for a team offers: for each role the APIs that it may call, with the operations that it may.
 
-    All share the stored answers, the questions under way and the ledgers of the clients. UsageError for a role that has nothing left.
+    All share the stored answers, the questions under way and the ledgers of the clients. UsageError for a role that has
+    nothing left.
     """
 
     def __init__(

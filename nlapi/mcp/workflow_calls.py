@@ -175,7 +175,9 @@ def _subject(
     return ConsentSubject(
         name=name,
         question=wrap_question([head, *lines]),
-        fingerprint=hashlib.sha256("\n".join([_run_key(entry, inputs), *lines]).encode("utf-8", "surrogatepass")).hexdigest(),
+        fingerprint=hashlib.sha256(
+            "\n".join([_run_key(entry, inputs), *lines]).encode("utf-8", "surrogatepass")
+        ).hexdigest(),
         command=shlex.join(["nlapi", "workflow", "run", file, entry.workflow.id, *options]),
         title="Run this workflow?",
         is_ruled=bool(question_rule(tree, targets)),

@@ -28,10 +28,9 @@ from nlapi.tools.rules import PolicyRule, deciding_rule, is_denied
 from nlapi.tools.run import Auth, Consent, registered_target, run
 from nlapi.tools.tool import Call, Tool
 
-
 REPETITION_NOTE = (
-    "The user has not agreed to sending it again. Read the state of the API before anything else, and tell the user what "
-    "came of it; do not call it again by yourself"
+    "The user has not agreed to sending it again. Read the state of the API before anything else, and tell the user "
+    "what came of it; do not call it again by yourself"
 )
 
 

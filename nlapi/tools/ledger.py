@@ -8,7 +8,6 @@ somebody was asked about it as a repetition.
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,13 +17,12 @@ from enum import StrEnum
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from nlapi.client.digest import Leaf, digest, normalize_text, normalized_leaves, target_path
 from nlapi.client.message import Request, Result
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, OutcomeUnknownError, RepetitionError
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.spec import Operation
 
 if TYPE_CHECKING:
     from nlapi.tools.plan import Step
@@ -131,7 +129,9 @@ def _path_values(operation: Operation, path: str) -> frozenset[str]:
     """Return the segments of a path that its template has as placeholders."""
     literals = {normalize_text(part) for part in operation.route.split("/") if "{" not in part}
     depth = len([part for part in operation.route.split("/") if part])
-    return frozenset(part for part in path.split("/")[-depth:] if part and part not in literals) if depth else frozenset()
+    return (
+        frozenset(part for part in path.split("/")[-depth:] if part and part not in literals) if depth else frozenset()
+    )
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -235,7 +235,7 @@ class Ledger:
         return part in self._agreements
 
     def contest(self, run: str, reason: str) -> None:
-        """Store why a whole was stopped at a part that repeats another change: it is asked about before it runs again."""
+        """Store why a whole was stopped at a part that repeats another change: it asks before it runs again."""
         self._contested[run] = reason
 
     def run_reason(self, run: str) -> str:
@@ -272,7 +272,9 @@ class Ledger:
         """
         with self._lock:
             if not is_agreed and (reason := self._repetition(change)):
-                raise RepetitionError(f"{single_line(change.operation.id)} may be a repetition: {reason}", hint=REPETITION_HINT)
+                raise RepetitionError(
+                    f"{single_line(change.operation.id)} may be a repetition: {reason}", hint=REPETITION_HINT
+                )
             entry = self._enter(change)
         try:
             yield entry

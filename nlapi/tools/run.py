@@ -70,8 +70,9 @@ class Target:
     every call to the API's own servers and are not shown in previews, and `tls` has the files for those servers. With
     `no_auth` nothing is sent for the security that operations describe. `rules` and `field_rules` are those of the
     user's policy that apply to the API. `settings` are the values by argument that the user stored for it, which fill
-    in what a call does not give. `ledger` has the changes that were sent to it, of one conversation: each Target has one
-    of its own unless it is given. In the session of a client with a model a change needs one of `receipts`; without them
+    in what a call does not give. `ledger` has the changes that were sent to it, of one conversation: each Target has
+    one of its own unless it is given. In the session of a client with a model a change needs one of `receipts`;
+    without them
     none is sent there. With `pinned` the description is the one that the user installed, so that it may call a POST a
     READ. With `is_own_server` the base URL is one that the description names, and not the user. `account` is what is
     known of the credentials beside their values, and `logins` renews those that are stored and end; None where none is

@@ -9,7 +9,6 @@ from itertools import chain
 from typing import Any
 
 from nlapi.agent.log import MAX_BODY
-from nlapi.resources.lexicon import is_verb
 from nlapi.changes.tracing import trace_call
 from nlapi.client.masking import MASK
 from nlapi.client.message import body_size
@@ -18,6 +17,7 @@ from nlapi.errors import UsageError
 from nlapi.issue import Issue
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Spec
+from nlapi.resources.lexicon import is_verb
 from nlapi.resources.naming import name_key, stem
 from nlapi.resources.nouns import singular_noun
 from nlapi.tools.arguments import argument_schema, property_schema

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from nlapi.resources.lexicon import leading_verbs
 from nlapi.changes.sentences import opening_length
 from nlapi.planner.language.commands import is_imperative, operation_verbs
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import POSITION_WORDS, PendingLookup, takes_id
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
+from nlapi.resources.lexicon import leading_verbs
 from nlapi.resources.naming import VERBS, Intent, singular, split_words, stem
 
 _FORBIDDEN = re.compile(
