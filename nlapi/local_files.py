@@ -82,7 +82,7 @@ class FileLock:
     def _is_in_place(self) -> bool:
         """Return whether the file that is open is the one at the path."""
         try:
-            return os.path.samestat(os.fstat(self._descriptor), os.stat(self._path))
+            return os.path.samestat(os.fstat(self._descriptor), Path(self._path).stat())
         except OSError:
             return False
 
