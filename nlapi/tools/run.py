@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nlapi import client_session
@@ -133,7 +134,7 @@ def registered_target(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Prepared:
     """A Call that is ready to be sent. `request` has no credentials yet; `curl` has a placeholder for each of them.
 
@@ -163,7 +164,7 @@ class Prepared:
         """Whether the user's policy wants a question each time."""
         return self.rule is not None and self.rule.verdict is Ruling.ASK
 
-    @property
+    @cached_property
     def change(self) -> Change:
         """The change as it is compared with others; for what is no READ."""
         return Change(
