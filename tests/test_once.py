@@ -33,6 +33,14 @@ API = spec(
         },
         "/drafts": post("createDraft"),
         "/v2/campaigns": post("addCampaignV2"),
+        "/campaigns/{id}": {
+            "put": {
+                "operationId": "putCampaign",
+                "parameters": [parameter("id", "path")],
+                **body(FIELDS),
+                "responses": ANY,
+            }
+        },
         "/invoices": post("createInvoice"),
         "/payments": post("createPayment"),
         "/campaigns/{id}/pause": post("pauseCampaign", parameters=[parameter("id", "path")]),
@@ -101,6 +109,15 @@ def test_consent_in_advance_covers_no_repetition(
         told = change(operation, arguments)
         assert len(api.received) == 1
     assert told.startswith("not sent: ") and "carried out" in told and "Read the state" in told
+
+
+@pytest.mark.parametrize(("outcome", "sent"), [("lost", 1), ("500", 1), ("201", 2)])
+def test_what_was_lost_is_not_put_either(face: Callable[..., Change], outcome: str, sent: int) -> None:
+    with OUTCOMES[outcome]() as api:
+        change = face(api.url)
+        change("createCampaign", CAMPAIGN)
+        change("putCampaign", {"id": "c1", **CAMPAIGN})
+        assert len(api.received) == sent
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429])

@@ -229,6 +229,8 @@ class Ledger:
         """
         agreement = _Agreement(parts=frozenset(filter(None, parts)), run=run, repeats=repeats)
         self._agreements |= dict.fromkeys(agreement.parts, agreement)
+        while len(self._agreements) > MAX_ENTRIES:
+            del self._agreements[next(iter(self._agreements))]
 
     def has_agreed(self, part: str) -> bool:
         """Return whether a part was agreed to with its whole."""
@@ -374,7 +376,10 @@ def process_ledger(source: str, base_url: str | None, auth: object) -> Ledger:
     """
     # Hashed: it lives as long as the process, and a credential need not.
     key = hashlib.sha256(repr((source, base_url, auth)).encode("utf-8", "surrogatepass")).hexdigest()
-    return _PROCESS_LEDGERS.setdefault(key, Ledger(lifetime_s=LONG_LIVED_S))
+    ledger = _PROCESS_LEDGERS.setdefault(key, Ledger(lifetime_s=LONG_LIVED_S))
+    if len(_PROCESS_LEDGERS) > MAX_ENTRIES:
+        del _PROCESS_LEDGERS[next(iter(_PROCESS_LEDGERS))]
+    return ledger
 
 
 REPETITION_HINT = (
@@ -445,8 +450,10 @@ def _is_sibling(entry: LedgerEntry, change: Change) -> bool:
     from nlapi.resources.sibling_operations import have_same_kind, have_same_noun
 
     is_thing = have_same_noun(entry.change.operation, operation)
+    is_upsert = is_thing and bool(shared_body) and {entry.form.method, form.method} == {"POST", "PUT"}
     if not have_same_kind(entry.change.operation, operation):
-        return False
+        # What was lost as a creation may be made by a PUT; after an answer that is an update of it.
+        return is_upsert and entry.outcome is not SentOutcome.ANSWERED
     if entry.outcome is not SentOutcome.ANSWERED:
         return is_thing or bool(shared_body)
     is_equal = entry.form.values == form.values
