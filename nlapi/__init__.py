@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nlapi.issue import Issue
     from nlapi.openapi.spec import Effect, Operation, Spec
     from nlapi.tools.compile import tools
+    from nlapi.tools.ledger import Ledger
     from nlapi.tools.manifest import manifest
     from nlapi.tools.plan import Plan
     from nlapi.tools.run import Prepared
@@ -28,6 +29,7 @@ _HOMES = {
     **dict.fromkeys(("Call", "Tool"), "nlapi.tools.tool"),
     "NlapiError": "nlapi.errors",
     "Issue": "nlapi.issue",
+    "Ledger": "nlapi.tools.ledger",
     "manifest": "nlapi.tools.manifest",
     "Plan": "nlapi.tools.plan",
     "Prepared": "nlapi.tools.run",
@@ -38,6 +40,7 @@ __all__ = [
     "Call",
     "Effect",
     "Issue",
+    "Ledger",
     "NlapiError",
     "Operation",
     "Plan",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nlapi.client.message import Result
     from nlapi.openapi.spec import Spec
+    from nlapi.tools.ledger import Ledger
     from nlapi.tools.run import Auth, Consent, Prepared
     from nlapi.tools.tool import Tool
 
@@ -47,6 +48,7 @@ async def answer(
     timeout: float | None = None,  # noqa: ASYNC109 - it bounds the call, and not the question for consent
     answer_bytes: int = 16_000,
     fields: Iterable[str] = (),
+    ledger: Ledger | None = None,
 ) -> str:
     """Return the text that answers a model's tool call, as `nlapi.answer` does."""
     from nlapi.client.limits import call_limits
@@ -55,7 +57,9 @@ async def answer(
 
     limits, form = call_limits(timeout), answer_form(answer_bytes, fields)
     consent = consent_of(yes)
-    return await answer_call(tools, name, arguments, consent, base_url=base_url, auth=auth, limits=limits, form=form)
+    return await answer_call(
+        tools, name, arguments, consent, base_url=base_url, auth=auth, limits=limits, form=form, ledger=ledger
+    )
 
 
 def consent_of(yes: bool | Callable[[Prepared], bool | Awaitable[bool]]) -> Consent:
@@ -64,7 +68,7 @@ def consent_of(yes: bool | Callable[[Prepared], bool | Awaitable[bool]]) -> Cons
     lock = Lock()
 
     async def consent(prepared: Prepared) -> bool:
-        # A rule of the user's policy that asks each time cannot be answered in advance by `yes=True`.
+        # Neither a rule of the user's policy that asks each time nor a repetition is answered in advance by `yes=True`.
         if prepared.requires_question and not callable(yes):
             return False
         with lock:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nlapi.openapi.overlay import Overlay
     from nlapi.openapi.spec import Effect, Operation, Spec
     from nlapi.registry import Registration
+    from nlapi.tools.ledger import Ledger
     from nlapi.tools.plan import Plan
     from nlapi.tools.run import Auth, Prepared
     from nlapi.tools.tool import Tool
@@ -161,7 +162,8 @@ def call(
     `auth` maps the id of a security scheme to its credential; False sends without any, even where one is required.
     For an API that was loaded by its registered name, `base_url` and `auth` override the registered ones.
 
-    `yes` is your consent to a change, or a function that gets the change (`Prepared`) and returns True to consent.
+    `yes` is your consent to a change, or a function that gets the change (`Prepared`) and returns True to consent. Each
+    call is a command of its own, which is sent however often it is given.
     Raises ArgumentError, CredentialError or ConsentError before anything is sent, SendError when no complete answer
     came. In an event loop `nlapi.aio.call` does the same without blocking it.
 
@@ -187,6 +189,7 @@ def answer(
     timeout: float | None = None,
     answer_bytes: int = 16_000,
     fields: Iterable[str] = (),
+    ledger: Ledger | None = None,
 ) -> str:
     """Make the call that a model requested and return the text that answers it, at most `answer_bytes` bytes.
 
@@ -201,7 +204,13 @@ def answer(
     `auth` and `yes` are as in `call`. The text reports errors that the model or its user can correct: a tool that is
     not in `tools`, arguments that do not fit, a missing credential, a change without `yes`, no complete answer.
     Errors that only the caller can correct are raised: UsageError, and CredentialError for a credential that cannot be
-    used. In an event loop `nlapi.aio.answer` does the same without blocking it.
+    used.
+
+    `ledger` has the changes of the conversation: one that repeats another is sent only where a function `yes`, which is
+    given it with its `repetition`, says True. Give each conversation a `nlapi.Ledger()`. Without one, all calls of the
+    process to the same API with the same credential count as one conversation, for twelve hours.
+
+    In an event loop `nlapi.aio.answer` does the same without blocking it.
     """
     from nlapi import aio
     from nlapi.wait import wait
@@ -217,6 +226,7 @@ def answer(
             timeout=timeout,
             answer_bytes=answer_bytes,
             fields=fields,
+            ledger=ledger,
         )
     )
 
@@ -240,7 +250,8 @@ def toolset(
     by the tool `result`. `include` and `exclude` select operations as in `nlapi.tools`, and no others can be called.
 
     A function `yes` is asked about one change at a time, also where calls come from several threads; an asynchronous
-    one is for `Toolset.answer_async`.
+    one is for `Toolset.answer_async`. A change that repeats another one of the toolset is sent only where a function
+    says True to it: the change has a `repetition` then, the reason. `yes=True` does not cover it.
     """
     from nlapi.agent.toolset import Toolset
     from nlapi.aio import consent_of

@@ -93,6 +93,10 @@ class DeniedError(ConsentError):
     """The user's policy denies a call; nothing was sent."""
 
 
+class RepetitionError(ConsentError):
+    """A change may be one that was sent before, and nobody agreed to sending it again; nothing was sent."""
+
+
 class MissingError(NlapiError):
     """The planner needs something from the user before it can go on."""
 

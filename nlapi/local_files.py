@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import re
 import secrets
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +22,26 @@ try:
 except ImportError:  # Windows has none
     fcntl = None  # type: ignore[assignment]
 
+# Bytes of a claim that are read of another process.
+MAX_HOLDER = 300
+
+_COMMAND_WORD = re.compile(r"[a-z][a-z-]{1,20}")
+
 
 class FileLock:
-    """The lock on a file, which is made if it does not exist. `message` and `hint` say who else has it."""
+    """The lock on a file, which is made if it does not exist. `message` and `hint` say who else has it.
+
+    Where the lock `is_claim`, the file is there for it alone: it says which process has it, as the error of another one
+    does, and is removed with the lock.
+    """
 
     # A lock of the kernel and not a file with a process id: it is released when the process is killed.
 
-    def __init__(self, path: str | Path, message: str = "", hint: str = "") -> None:
+    def __init__(self, path: str | Path, message: str = "", hint: str = "", *, is_claim: bool = False) -> None:
         self._path = path
         self._message = message
         self._hint = hint
+        self._is_claim = is_claim
         self._descriptor = -1
 
     def acquire(self, *, wait: bool = False) -> None:
@@ -37,20 +51,77 @@ class FileLock:
         """
         if fcntl is None:
             return
-        try:
-            self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
-        except OSError as error:
-            raise NlapiError(f"{self._path} cannot be opened: {error.strerror}", hint="give another place") from None
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError:
-            raise NlapiError(self._message, hint=self._hint) from None
+        while self._descriptor < 0:
+            try:
+                self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
+            except OSError as error:
+                raise NlapiError(
+                    f"{self._path} cannot be opened: {error.strerror}", hint="give another place"
+                ) from None
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except OSError:
+                holder = os.pread(self._descriptor, MAX_HOLDER, 0).decode("utf-8", "replace") if self._is_claim else ""
+                self._close()
+                raise NlapiError(": ".join(filter(None, (self._message, holder))), hint=self._hint) from None
+            # The process that had it before may have removed the file in between.
+            if self._is_claim and not self._is_in_place():
+                self._close()
+        if self._is_claim:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, _holder_text().encode(), 0)
 
     def release(self) -> None:
         """Let another process take it."""
+        if self._descriptor >= 0 and self._is_claim:
+            Path(self._path).unlink(missing_ok=True)
+        self._close()
+
+    def _close(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _is_in_place(self) -> bool:
+        """Return whether the file that is open is the one at the path."""
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), Path(self._path).stat())
+        except OSError:
+            return False
+
+
+def _holder_text() -> str:
+    """Return what another process is told of this one: its id, the time, and the words of its command."""
+    # Neither options nor values: a question, or the value of a `KEY=VALUE`, may be a secret.
+    words = [word for word in sys.argv[1:3] if _COMMAND_WORD.fullmatch(word)]
+    return f"process {os.getpid()} (nlapi {' '.join(words)}), since {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+@contextmanager
+def claimed(folder: Path, names: Iterable[str], message: str, hint: str) -> Iterator[None]:
+    """Be the only process that does something, by all `names` of it, for as long as the block runs.
+
+    The claims are files in a folder, which is made. NlapiError with `message` and who has it where another process
+    does it; OSError where the folder cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with ExitStack() as claims:
+        for name in sorted(set(names)):
+            digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+            claim = FileLock(folder / f".{digest}.lock", message, hint, is_claim=True)
+            claim.acquire()
+            claims.callback(claim.release)
+        yield
+
+
+def file_names(path: Path) -> tuple[str, ...]:
+    """Return names of a file for `claimed`: by its place, and by itself, which another name of it (a link) shares."""
+    place = path.resolve()
+    try:
+        status = place.stat()
+    except OSError:
+        return (str(place),)
+    return str(place), f"{status.st_dev}:{status.st_ino}"
 
 
 @contextmanager

@@ -10,8 +10,8 @@ import pytest
 import nlapi
 
 PUBLIC = {
-    "Call", "Effect", "Issue", "NlapiError", "Operation", "Plan", "Prepared", "Request", "Result", "Spec", "Tool",
-    "aio", "answer", "build", "call", "load", "manifest", "plan", "search", "tools", "toolset",
+    "Call", "Effect", "Issue", "Ledger", "NlapiError", "Operation", "Plan", "Prepared", "Request", "Result", "Spec",
+    "Tool", "aio", "answer", "build", "call", "load", "manifest", "plan", "search", "tools", "toolset",
 }  # fmt: skip
 HEAVY = (
     "httpx2",

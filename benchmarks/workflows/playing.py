@@ -15,7 +15,6 @@ from nlapi.cli.workflow_inputs import read_inputs
 from nlapi.client.message import Request, Result
 from nlapi.errors import NlapiError
 from nlapi.sandbox.validation import RawRequest
-from nlapi.tools.idempotency import single_intention
 from nlapi.tools.run import Target, authorize_call, prepare
 from nlapi.tools.tool import Call
 from nlapi.workflows.engine import RunState, WorkflowRun
@@ -142,7 +141,7 @@ class Player:
                 continue
             for bound in calls:
                 try:
-                    prepared = prepare(bound.call, target, intention=single_intention())
+                    prepared = prepare(bound.call, target, intention=target.ledger.intention)
                     request = authorize_call(prepared, target).request
                 except NlapiError as error:
                     run.finish(bound.call, None, str(error))

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+import uuid
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nlapi.agent.events import NOT_RUN, CallProposed, ConsentReply, FieldChange, field_changes
 from nlapi.agent.policy import PolicyDecision, Verdict
-from nlapi.agent.repetition import (
-    are_alike,
-    intention_in,
-    repetition_reason,
-    uncertain_step,
-    without_invented_key,
-)
 from nlapi.agent.sending import CallTerms, failed_step
 from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line
 from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.files import check_files, with_user_files
+from nlapi.tools.idempotency import without_invented_key
+from nlapi.tools.ledger import are_alike
 from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Step
 from nlapi.tools.receivers import receiver_of
 from nlapi.tools.rules import Ruling, denial_message, is_denied
@@ -52,6 +48,8 @@ class Agreement:
     terms: CallTerms
     items: list[Prepared | Step] = field(default_factory=list)
     reads: list[tuple[Call, Result | None]] = field(default_factory=list)
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """names the plan in the parts of its calls"""
 
     async def settle(self) -> AsyncGenerator[CallProposed, None]:
         """Yield what is shown before anything is sent; a call that cannot be built is left out.
@@ -94,8 +92,16 @@ class Agreement:
             call = without_invented_key(call, self.conversation)
             call = with_user_files(call, self.conversation.known_values)
             check_files(call, self.conversation.known_values)
-            intention = intention_in(self.conversation, (*self.steps, *_assumed_steps(earlier)))
-            prepared = prepare(call, target, intention=intention)
+            prepared = prepare(
+                call,
+                target,
+                # The same change later in the plan is a new intention, and gets an idempotency key of its own.
+                intention=lambda key: self.terms.ledger.intention(key, ahead=_count_equal(earlier, key)),
+                part=f"{self.token}:{len(earlier)}",
+            )
+            if prepared.effect is not Effect.READ and any(_is_same_change(prepared, item) for item in earlier):
+                reason = "; ".join(filter(None, ("the plan has the same change twice", prepared.repetition)))
+                prepared = replace(prepared, repetition=reason)
             # Credentials are checked before consent is asked for. A dry run needs none, and a denied call gets its own
             # message.
             if not self.terms.dry_run and not is_denied(prepared.rule):
@@ -125,9 +131,10 @@ class Agreement:
         if rule is not None and is_denied(rule):
             return PolicyDecision(verdict=Verdict.NEVER, reason=denial_message(prepared.call.tool.operation, rule))
         is_allowed = rule is not None and rule.verdict is Ruling.ALLOW
-        policy = replace(self.terms.policy, agreed=self.terms.policy.agreed | self.terms.agreed)
+        is_agreed = self.terms.ledger.has_agreed(prepared.call.part)
+        policy = replace(self.terms.policy, agreed=frozenset((prepared.call.part,)) if is_agreed else frozenset())
         policy = replace(policy, yes=True) if is_allowed else policy
-        uncertain = None if self.terms.dry_run else uncertain_step(prepared, (*self.conversation.steps, *self.steps))
+        uncertain = None if self.terms.dry_run else self._uncertain_step(prepared)
         evidence = ""
         if uncertain is not None:
             from nlapi.agent.current_state import evidence_of
@@ -143,12 +150,8 @@ class Agreement:
         )
         if decision.verdict is Verdict.NEVER:
             return decision
-        if prepared.effect is not Effect.READ and any(_is_same_change(prepared, item) for item in earlier):
-            return PolicyDecision(
-                verdict=Verdict.ASK, reason=_join_reasons("the plan has the same change twice", decision)
-            )
         policy_note = f"your policy says {rule}"
-        if prepared.requires_question:
+        if prepared.is_ruled:
             return PolicyDecision(verdict=Verdict.ASK, reason=_join_reasons(policy_note, decision))
         return replace(decision, reason=policy_note) if is_allowed and decision.verdict is Verdict.RUN else decision
 
@@ -179,6 +182,13 @@ class Agreement:
             answer = await self.terms.read_unasked(call, self.conversation, tuple(self.steps))
             self.reads.append((call, answer))
         return answer
+
+    def _uncertain_step(self, prepared: Prepared) -> Step | None:
+        """Return the last step at the place of a change whose outcome is unknown, if any."""
+        entry = self.terms.ledger.unknown_at(prepared.change) if prepared.effect is not Effect.READ else None
+        steps = (step for step in (*self.conversation.steps, *self.steps) if step.is_uncertain)
+        of_entry = [step for step in steps if entry is not None and entry.is_of(step.change)]
+        return of_entry[-1] if of_entry else None
 
     def _proposal(self, draft: _CallDraft) -> CallProposed:
         prepared = draft.prepared
@@ -230,16 +240,18 @@ class Agreement:
             if not reply.is_agreed:
                 reason = f": {single_line(reply.reason)}" if reply.reason.strip() else ""
                 self._end_drafts(confirmable, Outcome.REFUSED, f"the user said no{reason}; nothing was sent")
-        if reply.is_agreed and not denied:
-            self.terms.agreed.update(entry.call.id for entry in following)
+        if reply.is_agreed:
+            later = () if denied else (entry.call.part for entry in following)
+            parts = (*(draft.prepared.part for draft in sendable.values()), *later)
+            # A step of a document that was agreed to stays a part of that.
+            self.terms.ledger.agree(part for part in parts if not self.terms.ledger.has_agreed(part))
         self._end_drafts(denied, Outcome.REFUSED, "")
         return None
 
     def _following_changes(self) -> tuple[FollowingCall, ...]:
         """Return the changes of the whole plan that come after these, where nobody agreed to them yet."""
-        agreed = self.terms.policy.agreed | self.terms.agreed
         changes = (entry for entry in self.plan.following if entry.call.effect is not Effect.READ)
-        return tuple(entry for entry in changes if entry.call.id not in agreed)
+        return tuple(entry for entry in changes if not self.terms.ledger.has_agreed(entry.call.part))
 
     def _later_fault(self, entry: FollowingCall) -> str:
         """Return why a later change can never be sent, "" where it may. CredentialError where it lacks a credential."""
@@ -281,10 +293,9 @@ class Agreement:
     def _repetition(self, call: Call) -> str:
         """Return why a later change, all of which is known, may be one that was sent before; "" where it is none."""
         try:
-            prepared = prepare(call, self.terms.target(call))
+            return prepare(call, self.terms.target(call)).repetition
         except ArgumentError as error:
             return str(error)
-        return repetition_reason(prepared, (*self.conversation.steps, *self.steps))
 
     def _later_account(self, entry: FollowingCall) -> Account:
         return self._account_of(entry.call)
@@ -383,16 +394,13 @@ def _is_same_change(prepared: Prepared, item: Prepared | Step) -> bool:
     """Return whether two calls are of one operation and have the same, or nearly the same, request."""
     if isinstance(item, Step) or prepared.call.tool.operation is not item.call.tool.operation:
         return False
-    return are_alike(prepared.request, item.request)
+    return are_alike(prepared.change.form, item.change.form)
 
 
-def _assumed_steps(earlier: Sequence[Prepared | Step]) -> Iterator[Step]:
-    """Yield the changes of the plan as if they had succeeded."""
-    # The same change later in the plan is then a new intention, and gets an idempotency key of its own.
-    for item in earlier:
-        if isinstance(item, Prepared):
-            result = Result(status=200, content=b"")
-            yield Step(call=item.call, outcome=Outcome.ANSWERED, request=item.request, result=result)
+def _count_equal(earlier: Sequence[Prepared | Step], request_digest: str) -> int:
+    """Return the number of changes of the plan with a digest that are sent before."""
+    items = (item for item in earlier if isinstance(item, Prepared) and item.effect is not Effect.READ)
+    return sum(item.change.form.digest == request_digest for item in items)
 
 
 def _edited_account(call: Call, arguments: Mapping[str, object]) -> Account:

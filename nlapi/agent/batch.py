@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from nlapi.agent.events import NOT_RUN, change_outcome
-from nlapi.agent.repetition import OUTCOME_UNKNOWN, digest_of, is_uncertain
 from nlapi.client.digest import digest
 from nlapi.errors import ArgumentError, NlapiError
-from nlapi.openapi.spec import Effect
+from nlapi.tools.ledger import OUTCOME_UNKNOWN, SentOutcome
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step
 from nlapi.tools.run import Prepared, Target, prepare
 from nlapi.tools.tool import Call
@@ -80,9 +79,12 @@ def split_rows(rows: Sequence[BatchRow], steps: Sequence[Step]) -> BatchSplit:
     Requests are compared as they go on the wire, each as often as it was sent (docs/design/025-once.md). READs are sent
     anew.
     """
-    changes = [step for step in steps if step.call.effect is not Effect.READ]
-    done = Counter(digest_of(step) for step in changes if step.result is not None and step.result.ok)
-    unknown = Counter(digest_of(step) for step in changes if is_uncertain(step))
+    done = Counter(
+        step.change.form.digest
+        for step in steps
+        if step.sent is SentOutcome.ANSWERED and step.result is not None and step.result.ok
+    )
+    unknown = Counter(step.change.form.digest for step in steps if step.is_uncertain)
     pending: list[BatchRow] = []
     earlier: dict[int, RowOutcome] = {}
     for row in rows:
@@ -115,6 +117,6 @@ def row_outcome(step: Step) -> RowOutcome:
     """Return what became of the row whose step this is."""
     if step.message.startswith(NOT_RUN) or step.outcome is Outcome.REFUSED:
         return RowOutcome.UNTRIED
-    if is_uncertain(step) or step.message.startswith(OUTCOME_UNKNOWN):
+    if step.is_uncertain or step.message.startswith(OUTCOME_UNKNOWN):
         return RowOutcome.UNKNOWN
     return RowOutcome.DONE if change_outcome(step) == "done" else RowOutcome.FAILED

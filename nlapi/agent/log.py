@@ -8,6 +8,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +37,7 @@ from nlapi.client.masking import redact
 from nlapi.client.message import File, Request, Result
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, UsageError
-from nlapi.local_files import append_lines
+from nlapi.local_files import append_lines, claimed, file_names
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import FollowingCall, Plan, Step
 from nlapi.tools.tool import Account, Call, Missing, sources_to_json
@@ -64,6 +65,7 @@ class Log:
     path: Path
     descriptor: int
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    claim: ExitStack = field(default_factory=ExitStack, repr=False)
 
     @classmethod
     def create(cls, folder: Path, *, secrets: Iterable[str] = ()) -> Log:
@@ -73,15 +75,26 @@ class Log:
 
     @classmethod
     def open(cls, path: Path, *, secrets: Iterable[str] = ()) -> Log:
-        """Open a transcript to append to, readable by its owner only. UsageError when it cannot be opened."""
+        """Open a transcript to append to, readable by its owner only, as its only writer until it is closed.
+
+        Who goes on with it reads it after that: another process may have written to it before. UsageError when it
+        cannot be opened, NlapiError while another process has it.
+        """
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
             raise UsageError(f"cannot write the log {path}: {error.strerror}", hint="--no-log does without") from error
-        return cls(
-            path=path, descriptor=descriptor, secrets=tuple(part for secret in secrets for part in secret_parts(secret))
-        )
+        log = cls(path=path, descriptor=descriptor)
+        log.hide(secrets)
+        message = f"the conversation {path.stem} is going on in another process, and nothing was sent"
+        hint = f"wait for it, or end it; `nlapi log show {path.stem}` shows how far it is"
+        try:
+            log.claim.enter_context(claimed(path.resolve().parent, file_names(path)[1:], message, hint))
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return log
 
     def __enter__(self) -> Log:
         return self
@@ -93,6 +106,7 @@ class Log:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+        self.claim.close()
 
     def write_question(
         self, question: str, *, known_values: Mapping[str, object] | None = None, **fields: object

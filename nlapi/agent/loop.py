@@ -35,6 +35,7 @@ from nlapi.agent.sending import CallTerms, Targets, failed_step, send_all
 from nlapi.client.limits import Limits
 from nlapi.errors import ConsentError, NlapiError, PlannerError
 from nlapi.openapi.spec import Effect
+from nlapi.tools.ledger import Ledger
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, StoredState
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Call
@@ -205,6 +206,7 @@ async def converse(
     caps: Caps = NO_CAPS,
     limits: Limits | None = None,
     workflow_consent: WorkflowConsent | None = None,
+    ledger: Ledger | None = None,
 ) -> AsyncGenerator[Event, None]:
     """Answer the question of `conversation`, one event at a time.
 
@@ -217,12 +219,17 @@ async def converse(
     step, in the first case without a CallProposed; it goes back to the planner, as a refused one does. In a dry run
     nothing is sent. A workflow that a plan proposes is agreed to as a whole: WorkflowProposed comes before its first
     calls, `workflow_consent` is asked once, and what it agrees to runs unasked. A turn that reaches one of the `caps`
-    ends before the next request.
+    ends before the next request. `ledger` has the changes of a conversation that this one is a part of; without it,
+    those of this one count.
 
     Raises PlannerError; ConsentError when consent is needed and no one is there to give it; CredentialError and
     UsageError for faults that only the user can correct, such as a credential or a base URL. Before it ends in an
     error, or is cancelled, it yields the step of every call that was proposed.
     """
+    ledger = ledger if ledger is not None else Ledger(id=conversation.id, is_literal=policy.spelled_out)
+    for turn in conversation.turns:
+        ledger.take_up(turn.steps, is_past=turn is not conversation.current)
+    ledger.agree(part for part in policy.agreed if not ledger.has_agreed(part))
     async with _client_of(dry_run=dry_run) as client:
         terms = CallTerms(
             targets=targets,
@@ -232,6 +239,7 @@ async def converse(
             limits=limits,
             client=client,
             workflow_consent=workflow_consent,
+            ledger=ledger,
         )
         # `aclosing`, because an abandoned generator is closed only when it is collected, after the client is.
         async with aclosing(_rounds(planner, conversation, terms, max_rounds, TurnMeter(caps))) as events:

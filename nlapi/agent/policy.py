@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from nlapi.agent.flow import flow_reason
-from nlapi.agent.repetition import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
-from nlapi.agent.repetition import may_be_carried_out, repetition_reason, same_values_reason, uncertain_step
 from nlapi.client.auth import secret_parts
 from nlapi.client.masking import secret_mask
-from nlapi.client.safe_text import single_line
 from nlapi.openapi.spec import Effect
+from nlapi.resources.lexicon import are_synonyms, leading_verbs
+from nlapi.tools.ledger import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
+from nlapi.tools.ledger import SentOutcome
 from nlapi.tools.plan import Conversation, Step, WorkflowProposal
 from nlapi.tools.receivers import receiver_of
 from nlapi.tools.run import Prepared
-from nlapi.tools.tool import Call
+from nlapi.tools.tool import Account, Call, Origin
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
@@ -52,10 +52,9 @@ class Policy:
     The answers of an API are untrusted, and a read is a channel as well as a write. So once one API has answered, a
     change to another API asks even under `yes`, and so does a READ there whose arguments the user did not give, or
     that comes after reads which could have carried READ_BITS (`nlapi.agent.flow`); `across` is consent to both in
-    advance. A change that was sent before and not plainly refused is never repeated
-    unasked, and neither is another of the same operation at the same path while the outcome is unknown: requests are
-    compared as they go on the wire. A call that carries one of `secrets` (credentials, also in part or encoded), or a
-    `${VARIABLE}` that something may expand, is never sent.
+    advance. A change that the ledger calls a repetition (`nlapi.tools.ledger`) is never sent unasked. A call that
+    carries one of `secrets` (credentials, also in part or encoded), or a `${VARIABLE}` that something may expand, is
+    never sent.
 
     `agreed` are the ids of calls that the user agreed to as parts of a document that was shown (a workflow): they run
     unasked, once each. A further attempt of one asks as a repetition does, and so does one that may have been carried
@@ -93,9 +92,8 @@ class Policy:
         # Both forms are searched: a secret may be in an amount as written, or appear in the converted arguments.
         if refusal := self.refusal(prepared.call) or self.refusal(call):
             return PolicyDecision(verdict=Verdict.NEVER, reason=refusal)
-        earlier = (*conversation.steps, *during)
-        if call.id.partition("#")[0] in self.agreed:
-            return self._decide_agreed(prepared, earlier, evidence)
+        if call.part in self.agreed:
+            return self._decide_agreed(prepared, evidence)
         crossing = "" if self.across else flow_reason(prepared, conversation, during, beside)
         is_read = prepared.effect is Effect.READ
         is_sure = confidence >= (self.ask_below if is_read else self.change_below)
@@ -107,14 +105,13 @@ class Policy:
         from nlapi.changes.checks import reasons_against
         from nlapi.changes.tracing import trace_call
 
-        # Rows of a file differ by what their user wrote, which a model's second try may not.
-        repetition = repetition_reason(prepared, earlier, by_place=not self.spelled_out)
+        repetition = prepared.repetition
         account = call.account if call.account is not None else trace_call(call, conversation, during)
         standing_reasons: tuple[str, ...] = ()
         if not self.spelled_out:
             standing_reasons = reasons_against(call, account, conversation.question, destroy=self.destroy)
             current_steps = (*conversation.current.steps, *during)
-            repetition = repetition or same_values_reason(account, call, current_steps, beside)
+            repetition = repetition or _same_words_reason(account, call, current_steps, beside)
         reason = _join_reasons(
             repetition, evidence if repetition else "", crossing, *standing_reasons, confidence_reason
         )
@@ -151,21 +148,12 @@ class Policy:
             return PolicyDecision(verdict=Verdict.RUN, reason="consent was given in advance")
         return PolicyDecision(verdict=Verdict.ASK, reason=reason)
 
-    def _decide_agreed(self, prepared: Prepared, earlier: tuple[Step, ...], evidence: str) -> PolicyDecision:
+    def _decide_agreed(self, prepared: Prepared, evidence: str) -> PolicyDecision:
         """Return the judgement on a call that the user agreed to beforehand, as a part of a document."""
         if prepared.effect is Effect.READ:
             return PolicyDecision(verdict=Verdict.RUN)
-        # Two steps of a document may make the same change, and the user saw both: only this very step counts, and a
-        # change whose outcome is unknown.
-        id = prepared.call.id.partition("#")[0]
-        attempts = [step for step in earlier if step.call.id.partition("#")[0] == id]
-        considered = earlier if uncertain_step(prepared, earlier) is not None else attempts
-        reason = repetition_reason(prepared, considered)
-        # A loop makes another change each time: the user saw one.
-        if not reason and any(map(may_be_carried_out, attempts)):
-            reason = f"the step {single_line(id)} has made a change before, and one was agreed to"
-        if reason:
-            return PolicyDecision(verdict=Verdict.ASK, reason=_join_reasons(reason, evidence))
+        if prepared.repetition:
+            return PolicyDecision(verdict=Verdict.ASK, reason=_join_reasons(prepared.repetition, evidence))
         return PolicyDecision(verdict=Verdict.RUN, reason="agreed to with the workflow")
 
     def refusal(self, call: Call) -> str:
@@ -178,6 +166,40 @@ class Policy:
             if _VARIABLE.fullmatch(text.strip()):
                 return f"the argument {text.strip()} names a variable, and variables are not expanded in arguments"
         return ""
+
+
+def _same_words_reason(account: Account, call: Call, steps: Iterable[Step], beside: Iterable[Call]) -> str:
+    """Return the reason why a model's change may be one that another operation has made for the same words.
+
+    `steps` are those of the question at hand, and `beside` are further calls of its plan. A sentence that is carried
+    out by createPayment is not carried out by createPaymentV2 too: both have the verb, and all that was said.
+    """
+    traced_texts = {
+        str(entry.value).casefold() for entry in account.sources if entry.origin in (Origin.WORDS, Origin.LOOKUP)
+    }
+    if not account.traced or not traced_texts:
+        return ""
+    verbs = leading_verbs(call.tool.operation)
+    made = (step.call for step in steps if step.sent in (SentOutcome.UNKNOWN, SentOutcome.ANSWERED))
+    for other in (*made, *beside):
+        if other.effect is Effect.READ or other.tool.operation is call.tool.operation:
+            continue
+        other_verbs = leading_verbs(other.tool.operation)
+        is_same_verb = any(are_synonyms(verb, other_verb) for verb in verbs for other_verb in other_verbs)
+        if is_same_verb and traced_texts <= set(_value_texts(other.arguments)):
+            return f"{other.operation_id} does the same with the same values"
+    return ""
+
+
+def _value_texts(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _value_texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _value_texts(item)
+    else:
+        yield str(value).casefold()
 
 
 def _join_reasons(*reasons: str) -> str:

@@ -73,7 +73,9 @@ class ProposalSettlement:
                 reason = f": {single_line(reply.reason)}" if reply.reason.strip() else ""
                 self._end(Outcome.REFUSED, f"the user said no{reason}; nothing was sent")
                 return
-        self.terms.agreed.update(self.proposal.call_ids)
+        # Its calls are no repetition of earlier ones where the user was shown that it may be one as a whole.
+        repeats = proposed.asks and bool(self.proposal.reason)
+        self.terms.ledger.agree(self.proposal.call_ids, repeats=repeats)
 
     def _end(self, outcome: Outcome, message: str) -> None:
         self.steps = tuple(Step(call=call, outcome=outcome, message=message) for call in self.plan.calls)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nlapi.agent.messages import ModelState
-from nlapi.agent.repetition import OUTCOME_UNKNOWN
 from nlapi.agent.transcripts import DAMAGED, Record, record_body
 from nlapi.client.message import EndReason, Framing, Request, Result
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
+from nlapi.tools.ledger import OUTCOME_UNKNOWN
 from nlapi.tools.plan import Conversation, Outcome, Plan, PlanState, Round, Step, StoredState, Turn
 from nlapi.tools.tool import Account, Call, Tool, sources_from_json
 

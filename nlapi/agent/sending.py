@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from nlapi.agent.events import Consent, ItemsReceived, WorkflowConsent
 from nlapi.agent.policy import Policy, Verdict
-from nlapi.agent.repetition import OUTCOME_UNKNOWN
 from nlapi.client.limits import Limits
 from nlapi.client.message import EndReason, Request, Result
 from nlapi.errors import ConsentError, CredentialError, NlapiError, OutcomeUnknownError, SendError, UsageError
 from nlapi.openapi.spec import Effect, Spec
+from nlapi.tools.ledger import OUTCOME_UNKNOWN, Ledger
 from nlapi.tools.plan import Conversation, Outcome, Step
 from nlapi.tools.rules import Ruling
 from nlapi.tools.run import Prepared, Target, perform, prepare
@@ -45,18 +45,18 @@ class CallTerms:
     limits: Limits | None
     client: HttpClient | None
     workflow_consent: WorkflowConsent | None = None
-    agreed: set[str] = field(default_factory=set)
-    """the ids of the calls that the user agreed to as parts of a whole plan"""
+    ledger: Ledger = field(default_factory=Ledger)
+    """the changes of the conversation, and the calls that the user agreed to as parts of a whole"""
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_CONCURRENT))
 
     def target(self, call: Call) -> Target:
-        """Return the Target of a call. UsageError when none was given for its API."""
+        """Return the Target of a call, with the ledger of all. UsageError when none was given for its API."""
         if callable(self.targets):
-            return self.targets(call)
+            return replace(self.targets(call), ledger=self.ledger)
         spec = call.tool.operation.spec
         if spec not in self.targets:
             raise UsageError(f"no base URL and credentials were given for {spec.title}", hint="name it with -a SOURCE")
-        return self.targets[spec]
+        return replace(self.targets[spec], ledger=self.ledger)
 
     async def read_unasked(self, call: Call, conversation: Conversation, during: tuple[Step, ...]) -> Result | None:
         """Return the answer to a READ that the policy lets run unasked, if one comes in time."""

@@ -23,6 +23,7 @@ from nlapi.results.answering import parse_arguments, run_for_model
 from nlapi.results.model_view import PLAIN_FORM, AnswerForm
 from nlapi.results.query_arguments import QUERY_TOOL
 from nlapi.results.store import ResultStore
+from nlapi.tools.ledger import Ledger
 from nlapi.tools.manifest import render_definition
 from nlapi.tools.run import Auth, Consent
 from nlapi.tools.tool import Call
@@ -34,7 +35,8 @@ class Toolset:
     """Five tools for a model that operate any API: find, describe, read, change, result.
 
     Their definitions are the same for every API and take 600 tokens. Long answers are stored here under handles and
-    read by `result`, so a Toolset belongs to one conversation. Its calls may come in parallel, from tasks and threads.
+    read by `result`, and the changes that were sent are known here, so a Toolset belongs to one conversation. Its calls
+    may come in parallel, from tasks and threads.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Toolset:
         self._limits = limits
         self._form = form
         self._results = ResultStore(form=form)
+        self._ledger = Ledger()
         # It is held for the work of a processor alone, never while an API or a user is waited for: frameworks run the
         # calls of one message in threads, and two answers would be stored under one handle.
         self._lock = Lock()
@@ -121,7 +124,7 @@ class Toolset:
 
     async def _answer_call(self, call: Call) -> str:
         outcome = await run_for_model(
-            call, self._consent, base_url=self._base_url, auth=self._auth, limits=self._limits
+            call, self._consent, base_url=self._base_url, auth=self._auth, limits=self._limits, ledger=self._ledger
         )
         if isinstance(outcome, str):
             return outcome

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from nlapi.changes.lexicon import CREATE_VERBS, leading_verbs
 from nlapi.changes.mentions import Mention, UserSentence
 from nlapi.changes.sentences import Case, description_of, schema_of, shorten
 from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers
 from nlapi.openapi.hints import SCALES
+from nlapi.resources.lexicon import CREATE_VERBS, leading_verbs
 from nlapi.resources.naming import METHODS, Intent, split_words, stem
 from nlapi.tools.tool import Origin, ValueSource
 from nlapi.tools.unit_evidence import read_unit

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from nlapi.changes.lexicon import DETERMINERS, is_verb, parse_command
 from nlapi.changes.mentions import QUOTED
 from nlapi.changes.sentences import PARTICLES, QUESTION_PATTERN, SECOND_SENTENCE, opening_length
 from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Operation
+from nlapi.resources.lexicon import DETERMINERS, is_verb, parse_command
 from nlapi.resources.naming import ACTION_KINDS, STOPWORDS, VERBS, Intent, singular, split_words, stem
 
 _WISH = re.compile(

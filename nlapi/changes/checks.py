@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator
 
 from nlapi.changes.amount_checks import check_difference, check_moment, check_money, check_order
-from nlapi.changes.lexicon import DETERMINERS, are_synonyms, is_verb, leading_verbs, operation_verbs
 from nlapi.changes.operation_checks import (
     check_deletion,
     check_kind,
@@ -32,6 +31,7 @@ from nlapi.changes.value_checks import (
     check_text_end,
     check_whole_words,
 )
+from nlapi.resources.lexicon import DETERMINERS, are_synonyms, is_verb, leading_verbs, operation_verbs
 from nlapi.resources.naming import IMPERATIVES, STOPWORDS, VERBS, Intent
 from nlapi.tools.tool import Account, Call, Origin
 

@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from nlapi.changes.lexicon import (
+from nlapi.changes.sentences import Case, has_closed_values, is_value_in_command
+from nlapi.openapi.hints import stated_verbs
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation
+from nlapi.resources.lexicon import (
     CREATE_VERBS,
     DELETE_VERBS,
     UPDATE_VERBS,
@@ -19,9 +22,6 @@ from nlapi.changes.lexicon import (
     operation_verbs,
     path_end,
 )
-from nlapi.changes.sentences import Case, has_closed_values, is_value_in_command
-from nlapi.openapi.hints import stated_verbs
-from nlapi.openapi.spec import READ_METHODS, Effect, Operation
 from nlapi.resources.naming import singular, split_words, stem
 from nlapi.resources.nouns import VERSION
 from nlapi.resources.paths import EXTENSION

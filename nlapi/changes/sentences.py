@@ -9,7 +9,10 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from nlapi.changes.lexicon import (
+from nlapi.changes.mentions import QUOTED, split_unquoted
+from nlapi.lazy_pattern import lazy_pattern
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.lexicon import (
     DELETE_VERBS,
     TEXT_VERBS,
     is_verb,
@@ -17,9 +20,6 @@ from nlapi.changes.lexicon import (
     operation_verbs,
     parse_command,
 )
-from nlapi.changes.mentions import QUOTED, split_unquoted
-from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import split_words, stem
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Account, Call, Origin, ValueSource

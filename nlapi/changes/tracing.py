@@ -9,7 +9,6 @@ from datetime import date
 from itertools import pairwise
 from typing import Any
 
-from nlapi.changes.lexicon import is_verb, parse_command
 from nlapi.changes.lookups import (
     find_match,
     find_prefix_match,
@@ -38,6 +37,7 @@ from nlapi.changes.value_mentions import (
     parse_number,
 )
 from nlapi.openapi.hints import SCALES
+from nlapi.resources.lexicon import is_verb, parse_command
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent, name_key, singular, split_words, stem
 from nlapi.resources.nouns import is_id_argument
 from nlapi.tools.arguments import argument_schema, property_schema

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from nlapi.changes.argument_labels import is_attribute_of_item, is_in_another_argument
-from nlapi.changes.lexicon import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
 from nlapi.changes.mentions import QUOTED
 from nlapi.changes.sentences import Case, has_closed_values, schema_of, shorten
 from nlapi.changes.value_mentions import CURRENCIES
+from nlapi.resources.lexicon import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
 from nlapi.resources.naming import singular, split_words, stem
 from nlapi.tools.tool import Origin, ValueSource
 

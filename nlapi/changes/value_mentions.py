@@ -9,9 +9,9 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from nlapi.changes.lexicon import are_opposites, are_synonyms, is_verb
 from nlapi.changes.mentions import Mention, SentenceWord, UserSentence
 from nlapi.openapi.hints import SCALES
+from nlapi.resources.lexicon import are_opposites, are_synonyms, is_verb
 from nlapi.resources.naming import split_words, stem
 from nlapi.tools.tool import Origin
 from nlapi.tools.units import CURRENCY_DECIMALS

@@ -8,6 +8,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -123,7 +124,24 @@ class BatchInput:
 
 
 def run_batch(request: BatchInput, target: Target, known_values: Mapping[str, str]) -> None:
-    """Run a batch and print its report; typer.Exit with 1 where a row was not done."""
+    """Run a batch and print its report; typer.Exit with 1 where a row was not done.
+
+    NlapiError, and nothing is sent, while another process runs the same file.
+    """
+    if request.dry_run or request.file == "-":
+        _run_batch(request, target, known_values)
+        return
+    from nlapi.cli.planners import only_process
+    from nlapi.local_files import file_names
+
+    # What it has sent is read when nobody else sends.
+    names = file_names(Path(request.file).expanduser())
+    hint = "the same command goes on after it, and sends nothing twice; `nlapi log show last` shows how far it is"
+    with only_process(names, f"a batch of {request.file}", hint):
+        _run_batch(request, target, known_values)
+
+
+def _run_batch(request: BatchInput, target: Target, known_values: Mapping[str, str]) -> None:
     from nlapi.agent.batch import RowOutcome
     from nlapi.client.message import as_dict
 
@@ -270,6 +288,16 @@ def _key(target: Target, file: str) -> str:
     return json.dumps([path, target.spec.source, target.base_url or ""])
 
 
+def _is_run_of(key: object, target: Target, file: str) -> bool:
+    """Return whether a transcript with a key is of a run of a file at an API. A link is another name of a file."""
+    if key == _key(target, file):
+        return True
+    with suppress(ValueError, TypeError, OSError):
+        path, *api = json.loads(str(key))
+        return api == [target.spec.source, target.base_url or ""] and Path(path).samefile(Path(file).expanduser())
+    return False
+
+
 def _earlier_run(target: Target, file: str) -> tuple[Path | None, Conversation | None]:
     """Return the transcript of the last run of a file, and its conversation; None where there is none."""
     from nlapi.agent.resume import resume
@@ -277,7 +305,6 @@ def _earlier_run(target: Target, file: str) -> tuple[Path | None, Conversation |
     from nlapi.cli.log import tool_finder
     from nlapi.cli.planners import log_folder
 
-    key = _key(target, file)
     if file == "-":
         return None, None
     for path in sorted(log_folder().glob("*.jsonl"), reverse=True):
@@ -287,7 +314,7 @@ def _earlier_run(target: Target, file: str) -> tuple[Path | None, Conversation |
         if b'"batch"' not in first:
             continue
         records = read_transcript(path).records
-        if any(record.get("batch") == key for record in records):
+        if any(_is_run_of(record["batch"], target, file) for record in records if "batch" in record):
             return path, resume(records, tool_finder(records, (target.spec,)))
     return None, None
 

@@ -190,7 +190,6 @@ class CallInput:
 def run_call(request: CallInput, target: Target, known_values: Mapping[str, str]) -> None:
     """Make one call and print its answer; typer.Exit with 3, 4 or 5 for an answer that is no success."""
     from nlapi.cli.target import stream_limits
-    from nlapi.tools.idempotency import single_intention
     from nlapi.tools.run import prepare
     from nlapi.tools.setting_values import setting_lines
 
@@ -198,9 +197,8 @@ def run_call(request: CallInput, target: Target, known_values: Mapping[str, str]
     # Compiled before anything is sent, so that a wrong expression costs no change.
     item_filter = jq_filter(shape.jq) if shape.jq is not None else None
     call_request = request.read(target, known_values)
-    prepared = prepare(
-        call_request.call, call_request.target, intention=single_intention(), changes=call_request.changes
-    )
+    intention = call_request.target.ledger.intention
+    prepared = prepare(call_request.call, call_request.target, intention=intention, changes=call_request.changes)
     # Said of each call, so that nobody takes another account for the one that was meant.
     for line in setting_lines(prepared.settings):
         console.note(line)
@@ -378,7 +376,7 @@ class _CallConsent:
             if not is_interactive():
                 return False
             console.note(console.preview_request(prepared.request), is_question=True)
-            for line in amount_notes(prepared.written):
+            for line in (*amount_notes(prepared.written), *filter(None, (prepared.repetition,))):
                 console.note(line, is_question=True)
             for line in preview.changes(await current_changes(prepared, self.target)):
                 console.note(line, is_question=True)

@@ -91,6 +91,7 @@ class GatewayClient:
     def __call__(self, operation: str, arguments: Mapping[str, object], *, yes: bool = False) -> Any:
         """Return the data of an answer; `yes` consents to a change. RefusedCallError or FailedCallError otherwise."""
         from nlapi.tools.compile import compile_tool
+        from nlapi.tools.ledger import Ledger
         from nlapi.tools.run import Prepared, run
         from nlapi.tools.tool import Call
         from nlapi.wait import wait
@@ -106,7 +107,9 @@ class GatewayClient:
 
         tool = compile_tool(self._target.spec.operation(operation))
         try:
-            result = wait(run(Call(tool=tool, arguments=dict(arguments)), self._target, consent))
+            # Each command of an operator is one of its own, which is sent however often it is given.
+            target = replace(self._target, ledger=Ledger())
+            result = wait(run(Call(tool=tool, arguments=dict(arguments)), target, consent))
         except SendError as error:
             # TLS 1.3 refuses a missing certificate after the handshake, which looks like a connection that breaks.
             if "https://" in error.message and not error.hint:

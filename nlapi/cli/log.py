@@ -186,14 +186,16 @@ def resume(
 
     question = question_of(words, 'nlapi log resume last "and the paused ones?"')
     path = find_transcript(id)
-    transcript = read_transcript(path)
-    _note_damage(path.stem, transcript.damaged_lines)
-    records = transcript.records
-    session = open_session(resumed_setup(setup, records))
-    earlier = rebuild(records, tool_finder(records, tuple(session.targets)))
-    values = {**session.known_values, **earlier.known_values, **parse_pairs(setup.known_values, "--set")}
-    # The same transcript goes on, so that one conversation is one file.
-    with Log.open(path, secrets=session.policy.secrets) as session.log:
+    # The same transcript goes on, so that one conversation is one file; it is read when nobody else writes to it.
+    with Log.open(path) as log:
+        transcript = read_transcript(path)
+        _note_damage(path.stem, transcript.damaged_lines)
+        records = transcript.records
+        session = open_session(resumed_setup(setup, records))
+        log.hide(session.policy.secrets)
+        session.log = log
+        earlier = rebuild(records, tool_finder(records, tuple(session.targets)))
+        values = {**session.known_values, **earlier.known_values, **parse_pairs(setup.known_values, "--set")}
         _, code = asyncio.run(session.answer(earlier.with_question(question).with_replies(values)))
     if code:
         raise typer.Exit(code)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from nlapi.cli.events import Targets
 from nlapi.cli.options import PlannerName
 from nlapi.errors import UsageError
 from nlapi.extras import has_extra
-from nlapi.local_files import fault_of, read_file
+from nlapi.local_files import claimed, fault_of, read_file
 
 if TYPE_CHECKING:
     from nlapi.agent.call_chains import CallChain
@@ -51,6 +52,19 @@ def can_ask_model(model: str | None = None) -> bool:
     """Return whether there is a key for a model, or a profile and the SDK that reads it."""
     endpoint = model_endpoint(model)
     return bool(endpoint.secret) or (endpoint.has_profile and has_extra("claude"))
+
+
+def only_process(names: Iterable[str], what: str, hint: str) -> AbstractContextManager[None]:
+    """Return a context in which no other process does what the names identify.
+
+    NlapiError, which says who does it, where one does. Where nothing can be stored there is no such context: then
+    nothing is known of other processes.
+    """
+    try:
+        log_folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        return nullcontext()
+    return claimed(log_folder(), names, f"{what} is going on in another process, and nothing was sent", hint)
 
 
 def log_folder() -> Path:

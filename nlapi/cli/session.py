@@ -24,7 +24,6 @@ from nlapi.agent.events import (
 )
 from nlapi.agent.loop import MAX_ROUNDS, converse
 from nlapi.agent.policy import Policy
-from nlapi.agent.repetition import is_uncertain
 from nlapi.cli import console
 from nlapi.cli.events import DataRenderer, Renderer, Targets, TextRenderer, json_lines
 from nlapi.cli.id_cache import store_list
@@ -59,8 +58,8 @@ def _hint_to_resume(conversation: Conversation, log: Log | None) -> str:
     """Return a hint to resume; "" when no change of the last question was, or may have been, carried out."""
     # Asking the same question again would repeat these changes (docs/design/025-once.md); resuming compares with them.
     changes = [step for step in _steps(conversation) if step.call.effect is not Effect.READ]
-    unknown = sum(map(is_uncertain, changes))
-    completed = sum(step.result is not None and step.result.ok and not is_uncertain(step) for step in changes)
+    unknown = sum(step.is_uncertain for step in changes)
+    completed = sum(step.result is not None and step.result.ok and not step.is_uncertain for step in changes)
     if not completed + unknown:
         return ""
     outcomes = [f"{console.count_noun(completed, 'change')} carried out"] if completed else []
@@ -72,7 +71,7 @@ def _hint_to_resume(conversation: Conversation, log: Log | None) -> str:
 
 def _hint_for_uncertain(conversation: Conversation, log: Log | None) -> str:
     """Return a hint to resume after a complete answer; "" unless the outcome of one of its changes is unknown."""
-    return _hint_to_resume(conversation, log) if any(map(is_uncertain, _steps(conversation))) else ""
+    return _hint_to_resume(conversation, log) if any(step.is_uncertain for step in _steps(conversation)) else ""
 
 
 def _add_hint(error: NlapiError, conversation: Conversation, log: Log | None) -> None:

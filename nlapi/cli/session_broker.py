@@ -36,6 +36,7 @@ MESSAGE_S = 10.0
 FOLDER_CHANGED = "the folder of this session, or a hook of the plugin, was changed; start a new session"
 TOUCHED = "a folder of this session was moved or changed since the question about it"
 NESTED = "the client that asked runs in the session of another one, whose user was not asked"
+SENT_BEFORE = "This request was sent before in this session: look what came of it before it is sent again."
 UNATTESTED = "it cannot be told whether this event is the client's"
 
 Answerer = Callable[[dict[str, Any]], tuple[dict[str, Any], tuple[str, ...], Owner]]
@@ -228,6 +229,9 @@ def _answer_event(broker: SessionBroker, descriptors: list[int], control: socket
         return {"refused": UNATTESTED}
     event = json.loads(_read_all(descriptors[0]))
     answer, digests, owner = broker.answer(event)
+    if answer and broker.book.has_sent(digests):
+        output = answer["hookSpecificOutput"]
+        output["permissionDecisionReason"] = f"{output['permissionDecisionReason']}\n\n{SENT_BEFORE}"
     send_message(control, {"event": str(event.get("tool_use_id", "")), "digests": digests, "owner": owner})
     receive_message(control)
     return answer

@@ -67,6 +67,10 @@ class ReceiptBook:
             expires = self.clock() + LIFETIME_S
             self.question = ReceiptQuestion(event=event, owner=owner, asked=asked, expires=expires, remaining=remaining)
 
+    def has_sent(self, digests: Iterable[str]) -> bool:
+        """Return whether one of the requests was asked about and sent before."""
+        return any(self.reasons.get(digest) == USED for digest in digests)
+
     def take(self, request_digest: str, owner: Owner, process: ProcessInfo | None) -> str:
         """Use up the receipt for a request of a command that is, or runs under, `process`, a child of the client.
 

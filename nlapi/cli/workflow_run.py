@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +20,7 @@ from nlapi.credential_references import is_reference
 from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError, UsageError
 
 if TYPE_CHECKING:
+    from nlapi.agent.log import Log
     from nlapi.openapi.spec import Spec
     from nlapi.tools.run import Target
     from nlapi.workflows.engine import WorkflowRun
@@ -126,15 +128,25 @@ def resume(
 
     A change whose outcome is unknown asks, also with --yes. Secret inputs have to be given again.
     """
+    from nlapi.agent.log import Log
+    from nlapi.cli.log import find_transcript
+
+    # It is read when nobody else writes to it.
+    with Log.open(find_transcript(id)) as log:
+        _resume_run(options, log, inputs)
+
+
+def _resume_run(options: RunOptions, log: Log, inputs: Inputs) -> None:
+    """Go on with the run of a transcript that is open for writing."""
     from nlapi.agent.resume import resume as rebuild
     from nlapi.agent.transcripts import read_records
-    from nlapi.cli.log import find_transcript, tool_finder
+    from nlapi.cli.log import tool_finder
     from nlapi.openapi.fetch import STANDARD_INPUT
     from nlapi.workflows.planner import resume_planner
     from nlapi.workflows.secret_inputs import unstored_values
     from nlapi.workflows.tree_text import tree_lines
 
-    path = find_transcript(id)
+    path = log.path
     records = read_records(path)
     # The record of a run of its own, or of a workflow that a question or a model started.
     found = [record for record in records if record.get("event") in ("asked", "workflow") and "workflow" in record]
@@ -179,7 +191,7 @@ def resume(
         tree,
         replace(options, until=planner.run.until, repair=bool(stored.get("repair"))),
         stored["file"],
-        log_path=path,
+        log=log,
         earlier=earlier,
     )
 
@@ -260,11 +272,10 @@ def _execute(
     options: RunOptions,
     file: str,
     *,
-    log_path: Path | None = None,
+    log: Log | None = None,
     earlier: Any = None,
 ) -> None:
-    """Send the calls of a run, and print its outcome."""
-    from nlapi.agent.log import Log
+    """Send the calls of a run, and print its outcome. `log` is the transcript of one that is resumed."""
     from nlapi.agent.policy import Policy
     from nlapi.cli.events import json_lines
     from nlapi.cli.prompts import ConsentPrompt
@@ -302,10 +313,10 @@ def _execute(
     _require_known_arguments(known_values, tree)
     conversation = ask(question) if earlier is None else earlier.with_question(question)
     conversation = conversation.with_replies(known_values)
-    new_log = open_log(not options.no_log, replace(policy, secrets=secrets)) if log_path is None else None
-    context = Log.open(log_path, secrets=secrets) if log_path is not None else new_log
-    assert context is not None
-    with context as session.log:
+    if log is not None:
+        log.hide(secrets)
+    context = nullcontext(log) if log is not None else open_log(not options.no_log, replace(policy, secrets=secrets))
+    with _claim(workflow_run), context as session.log:
         try:
             asyncio.run(session.answer(conversation))
         except (NlapiError, KeyboardInterrupt) as error:
@@ -335,6 +346,17 @@ def _execute(
         if path is not None and workflow_run.reports:
             console.note(f"`nlapi workflow resume {path.stem}` goes on where it stopped, and sends nothing twice")
         raise typer.Exit(_failure_code(session))
+
+
+def _claim(workflow_run: WorkflowRun) -> AbstractContextManager[None]:
+    """Return the context in which no other process runs the workflow with the same inputs."""
+    from nlapi.cli.planners import only_process
+    from nlapi.workflows.snapshot import document_digest
+
+    workflow = workflow_run.workflow
+    content = [document_digest(workflow_run.linked.document), workflow.id, workflow_run.inputs]
+    name = json.dumps(content, default=repr, sort_keys=True)
+    return only_process((name,), f"the workflow {workflow.id} with these inputs", "wait for it, or end it")
 
 
 def _require_known_arguments(values: Iterable[str], tree: WorkflowOutline) -> None:

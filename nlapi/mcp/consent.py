@@ -20,7 +20,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from nlapi.client import preview
 from nlapi.client.message import Request
 from nlapi.client.safe_text import reveal_control, single_line
-from nlapi.errors import ConsentError
+from nlapi.errors import ConsentError, RepetitionError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.amounts import amount_notes
 from nlapi.tools.run import Prepared
@@ -50,7 +50,8 @@ MAX_PENDING = 1_000
 class ConsentSubject:
     """What a user is asked about: `question` shows it, `fingerprint` differs as soon as anything that is sent does.
 
-    `command` sends it in a terminal. With `is_ruled` the user's policy wants a question each time.
+    `command` sends it in a terminal. With `is_ruled` the user's policy wants a question each time. `repetition` is the
+    reason why it may have been done before, "" for none; consent in advance does not cover it then.
     """
 
     name: str
@@ -59,6 +60,7 @@ class ConsentSubject:
     command: str
     title: str = "Send this request?"
     is_ruled: bool = False
+    repetition: str = ""
 
 
 def call_subject(prepared: Prepared) -> ConsentSubject:
@@ -66,13 +68,16 @@ def call_subject(prepared: Prepared) -> ConsentSubject:
     call = prepared.call
     arguments = json.dumps(dict(call.arguments), ensure_ascii=False, default=str)
     # The exact bytes count, unlike in `client.digest`: consent is to what was shown, and to nothing equivalent.
-    fingerprint = hashlib.sha256(repr(prepared.request).encode("utf-8", "surrogatepass")).hexdigest()
+    # So does the reason why it may be a repetition: who was not shown it has not agreed to one.
+    content = repr((prepared.request, prepared.repetition))
+    fingerprint = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
     return ConsentSubject(
         name=call.operation_id,
         question=consent_question(prepared),
         fingerprint=fingerprint,
         command=shlex.join(["nlapi", "call", call.tool.operation.spec.source, call.operation_id, "--args", arguments]),
-        is_ruled=prepared.requires_question,
+        is_ruled=prepared.is_ruled,
+        repetition=prepared.repetition,
     )
 
 
@@ -134,6 +139,7 @@ def consent_question(prepared: Prepared) -> str:
     effect_text = "takes something away" if prepared.effect is Effect.DESTROY else "changes something"
     headline = f"{single_line(operation.spec.title)[:80]}: {single_line(operation.id)[:200]} {effect_text}"
     parts = [_cut_text(f"{headline}: {request.method} {single_line(request.url)}", MAX_QUESTION // 4)]
+    parts += [f"Sent again? {prepared.repetition}"] if prepared.repetition else []
     parts += [_cut_text(_body_text(request), MAX_BODY)] if request.content else []
     parts += setting_lines(prepared.settings)
     parts += amount_notes(prepared.written)
@@ -200,6 +206,13 @@ def _require_acceptance(answer: object, subject: ConsentSubject) -> None:
 def _consent_error(subject: ConsentSubject, reason: str = CANNOT_ASK) -> ConsentError:
     """Return the error where nobody can be asked, with what would be sent and the ways to send it."""
     message = f"nothing was sent: {subject.question}\n\n{reason}"
+    if subject.repetition:
+        return RepetitionError(
+            message,
+            hint=f"it may be a repetition: {subject.repetition}. Look at the state of the API first, and do not call "
+            "it again by yourself. The user can have it sent again in a client that asks (MCP elicitation), or in a "
+            f"terminal: {subject.command}",
+        )
     if subject.is_ruled:
         return ConsentError(
             message,

@@ -18,6 +18,7 @@ from nlapi.mcp.settings import Settings
 from nlapi.mcp.tool_listing import ToolCatalogue
 from nlapi.openapi.model import SecurityScheme
 from nlapi.openapi.spec import Effect, Spec
+from nlapi.tools.ledger import LONG_LIVED_S, Ledger
 from nlapi.tools.run import Target
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 SESSION_HEADER = "mcp-session-id"
 MAX_SESSIONS = 1_000
+# Who sends headers of their own (--pass-header) is one of many.
+MAX_LEDGERS = 10_000
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -64,6 +67,7 @@ class ServerState:
     pending_consents: PendingConsents = field(default_factory=PendingConsents)
     sessions: OrderedDict[str, ServerSession] = field(default_factory=OrderedDict)
     unknown_outcomes: OrderedDict[str, list[str]] = field(default_factory=OrderedDict)
+    ledgers: OrderedDict[str, Ledger] = field(default_factory=OrderedDict)
 
     @property
     def spec(self) -> Spec:
@@ -83,7 +87,8 @@ class ServerState:
         """Return the API as this request of a client may call it: with the headers that it passes on."""
         forwarded = _forwarded_headers(context, self.settings)
         is_change = effect is not Effect.READ and self.change_credentials is not None
-        target = replace(self.target, credentials=dict(self.change_credentials or {})) if is_change else self.target
+        target = replace(self.target, ledger=self.ledger(context))
+        target = replace(target, credentials=dict(self.change_credentials or {})) if is_change else target
         if not forwarded:
             return target
         # A header that a scheme asks for is its credential, so that the client's own token replaces the registered one.
@@ -92,6 +97,16 @@ class ServerState:
             schemes = self.spec.security_schemes.values()
             credentials |= dict.fromkeys((scheme.id for scheme in schemes if _satisfies(name, value, scheme)), value)
         return replace(target, credentials=credentials, headers=forwarded)
+
+    def ledger(self, context: Context) -> Ledger:
+        """Return the changes of a client: over HTTP of all its sessions, as one that reconnects has a new one."""
+        client = answer_owner(context, self.settings).credentials
+        if client not in self.ledgers:
+            self.ledgers[client] = Ledger(lifetime_s=LONG_LIVED_S if context.request is not None else 0.0)
+            if len(self.ledgers) > MAX_LEDGERS:
+                self.ledgers.popitem(last=False)
+        self.ledgers.move_to_end(client)
+        return self.ledgers[client]
 
     def remember_session(self, context: Context) -> None:
         """Store the session of a client that has connected, to notify it of changes."""

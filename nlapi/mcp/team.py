@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from string import Template
@@ -23,6 +24,7 @@ from nlapi.openapi.selection import select_operations
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.api_identity import ApiIdentity
 from nlapi.tools.index import MAX_LISTED_TOOLS
+from nlapi.tools.ledger import Ledger
 from nlapi.tools.rules import PolicyRule, Ruling, bind_rules, is_denied
 from nlapi.tools.run import Target, rule_of
 
@@ -40,7 +42,8 @@ class OpenApi:
 class TeamOffer:
     """What a server for a team offers: for each role the APIs that it may call, with the operations that it may.
 
-    All share the stored answers and the questions under way. UsageError for a role that has nothing left.
+    All share the stored answers, the questions under way and the ledgers of the clients. UsageError for a role that has
+    nothing left.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class TeamOffer:
     ) -> None:
         self._anonymous = TeamCaller(role=settings.role)
         limiter, answers, pending = CallLimiter(), ClientAnswers(), PendingConsents()
+        ledgers: OrderedDict[str, Ledger] = OrderedDict()
         self._states: dict[str, tuple[ServerState, ...]] = {}
         for role in settings.roles.values():
             oversight = Oversight(
@@ -76,6 +80,7 @@ class TeamOffer:
                     oversight=oversight,
                     answers=answers,
                     pending_consents=pending,
+                    ledgers=ledgers,
                 )
                 for entry, catalogue_target, catalogue in _role_apis(role, settings, opened, limits or Limits())
             )

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import mcp_types as types
@@ -17,7 +18,6 @@ import mcp_types as types
 from nlapi.agent.events import CallProposed, ConsentReply, StepFinished
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
-from nlapi.agent.repetition import is_uncertain
 from nlapi.client.auth import header_secrets
 from nlapi.client.masking import redact
 from nlapi.client.message import Result
@@ -29,6 +29,7 @@ from nlapi.mcp.server_state import ServerState, answer_owner
 from nlapi.mcp.settings import Consent
 from nlapi.mcp.tool_listing import registered_arguments
 from nlapi.openapi.spec import Effect, Spec
+from nlapi.tools.ledger import Ledger
 from nlapi.tools.plan import Step, ask
 from nlapi.tools.rules import Ruling
 from nlapi.tools.run import Target
@@ -87,6 +88,8 @@ class _Execution:
     run: WorkflowRun
     targets: Mapping[Spec, Target]
     policy: Policy
+    ledger: Ledger
+    key: str
     steps: list[Step] = field(default_factory=list)
 
 
@@ -110,8 +113,10 @@ async def call_workflow(
     tree = masked_outline(entry.linked, entry.workflow, inputs, defaults=defaults)
     if fault := next(unsendable(tree, targets), ""):
         raise UsageError(f"nothing was sent: {fault}")
-    if _needs_question(tree, targets, state.settings.consent):
-        subject = _subject(state, entry, tree, inputs, targets)
+    ledger, key = state.ledger(context), _run_key(entry, inputs)
+    repetition = ledger.run_reason(key)
+    if repetition or _needs_question(tree, targets, state.settings.consent):
+        subject = _subject(state, entry, tree, inputs, targets, repetition)
         question = await request_consent(context, params, subject, state.pending_consents)
         if question is not None:
             return question
@@ -123,7 +128,8 @@ async def call_workflow(
         id=f"{secrets.token_hex(4)}:",
     )
     agreed = Policy(secrets=policy.secrets, agreed=tree.call_ids(run.id))
-    execution = _Execution(entry=entry, tree=tree, run=run, targets=targets, policy=agreed)
+    ledger.agree(agreed.agreed, run=key, repeats=bool(repetition))
+    execution = _Execution(entry=entry, tree=tree, run=run, targets=targets, policy=agreed, ledger=ledger, key=key)
     await _execute(state, context, execution)
     return _answer(state, context, execution, call)
 
@@ -151,6 +157,7 @@ def _subject(
     tree: WorkflowOutline,
     inputs: Mapping[str, Any],
     targets: Mapping[Spec, Target],
+    repetition: str,
 ) -> ConsentSubject:
     """Return the question about a workflow: its effect, then its tree with the values that are known."""
     name = single_line(entry.operation.id)
@@ -158,10 +165,7 @@ def _subject(
     head = (
         f"{single_line(state.spec.title)[:80]}: the workflow {name} {effect}: {count_text(len(tree.changes), 'change')}"
     )
-    lines = list(tree_lines(tree, width=TREE_WIDTH))
-    content = json.dumps(
-        [document_digest(entry.linked.document), entry.workflow.id, inputs], default=str, sort_keys=True
-    )
+    lines = [*([f"Run again? {repetition}"] if repetition else []), *tree_lines(tree, width=TREE_WIDTH)]
     secret = secret_names(entry.workflow)
     shown = {name: value for name, value in inputs.items() if name not in secret}
     options = [
@@ -171,11 +175,22 @@ def _subject(
     return ConsentSubject(
         name=name,
         question=wrap_question([head, *lines]),
-        fingerprint=hashlib.sha256("\n".join([content, *lines]).encode("utf-8", "surrogatepass")).hexdigest(),
+        fingerprint=hashlib.sha256(
+            "\n".join([_run_key(entry, inputs), *lines]).encode("utf-8", "surrogatepass")
+        ).hexdigest(),
         command=shlex.join(["nlapi", "workflow", "run", file, entry.workflow.id, *options]),
         title="Run this workflow?",
         is_ruled=bool(question_rule(tree, targets)),
+        repetition=repetition,
     )
+
+
+def _run_key(entry: WorkflowTool, inputs: Mapping[str, Any]) -> str:
+    """Return what two runs of a workflow with the same inputs have in common."""
+    content = json.dumps(
+        [document_digest(entry.linked.document), entry.workflow.id, inputs], default=str, sort_keys=True
+    )
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 async def _execute(state: ServerState, context: Context, execution: _Execution) -> None:
@@ -188,9 +203,10 @@ async def _execute(state: ServerState, context: Context, execution: _Execution) 
         ask(f"run the workflow {name}"),
         execution.targets,
         policy=execution.policy,
-        consent=_answer_within,
+        consent=partial(_answer_within, execution),
         limits=state.settings.limits,
         max_rounds=MAX_CALLS,
+        ledger=execution.ledger,
     )
     try:
         async for event in events:
@@ -210,20 +226,23 @@ async def _execute(state: ServerState, context: Context, execution: _Execution) 
         execution.run.state, execution.run.failure = RunState.FAILED, failure
 
 
-async def _answer_within(proposed: tuple[CallProposed, ...]) -> ConsentReply:
+async def _answer_within(execution: _Execution, proposed: tuple[CallProposed, ...]) -> ConsentReply:
     """Answer a question about a call inside a run, which the client cannot put.
 
     One that only the user's policy wants was answered with the tree; any other is a doubt, and nothing more is sent.
+    When the workflow is called again, the user is asked about it.
     """
     is_ruled = all(call.reason.startswith("your policy says") and ";" not in call.reason for call in proposed)
     reasons = "; ".join(call.reason for call in proposed if call.reason)
+    if not is_ruled:
+        execution.ledger.contest(execution.key, reasons)
     return ConsentReply(is_agreed=is_ruled, reason="" if is_ruled else f"it needs a question of its own: {reasons}")
 
 
 def _cancelled_text(execution: _Execution) -> str:
     """Return what a cancelled run has changed, or may have; "" for nothing."""
     changes = [step for step in execution.steps if step.call.effect is not Effect.READ]
-    made = [step for step in changes if (step.result is not None and step.result.ok) or is_uncertain(step)]
+    made = [step for step in changes if (step.result is not None and step.result.ok) or step.is_uncertain]
     if not made:
         return ""
     names = ", ".join(single_line(step.call.id.removeprefix(execution.run.id)) for step in made)

@@ -16,6 +16,7 @@ from nlapi.errors import (
     DeniedError,
     MissingCredentialError,
     OutcomeUnknownError,
+    RepetitionError,
     SendError,
     UsageError,
 )
@@ -23,8 +24,14 @@ from nlapi.json_text import parse_json
 from nlapi.openapi.spec import Operation
 from nlapi.results.contents import read_contents
 from nlapi.results.model_view import PLAIN_FORM, AnswerForm, model_view
+from nlapi.tools.ledger import Ledger, process_ledger
 from nlapi.tools.run import Auth, Consent, registered_target, run
 from nlapi.tools.tool import Call, Tool
+
+REPETITION_NOTE = (
+    "The user has not agreed to sending it again. Read the state of the API before anything else, and tell the user "
+    "what came of it; do not call it again by yourself"
+)
 
 
 async def answer(
@@ -37,6 +44,7 @@ async def answer(
     auth: Auth = None,
     limits: Limits | None = None,
     form: AnswerForm = PLAIN_FORM,
+    ledger: Ledger | None = None,
 ) -> str:
     """Make the call that a model asked for and return its result, or the reason for its failure, as text for the model.
 
@@ -53,14 +61,22 @@ async def answer(
         call = Call(tool=_find_tool(tools, name), arguments=parse_arguments(arguments))
     except ArgumentError as error:
         return error_for_model(f"not sent: {error}")
-    outcome = await run_for_model(call, consent, base_url=base_url, auth=auth, limits=limits)
+    if ledger is None:
+        ledger = process_ledger(call.tool.operation.spec.source, base_url, auth)
+    outcome = await run_for_model(call, consent, base_url=base_url, auth=auth, limits=limits, ledger=ledger)
     if isinstance(outcome, str):
         return outcome
     return model_view(outcome, read_contents(outcome, call.tool.operation), call=call, form=form)
 
 
 async def run_for_model(
-    call: Call, consent: Consent, *, base_url: str | None = None, auth: Auth = None, limits: Limits | None = None
+    call: Call,
+    consent: Consent,
+    *,
+    ledger: Ledger,
+    base_url: str | None = None,
+    auth: Auth = None,
+    limits: Limits | None = None,
 ) -> Result | str:
     """Make a call and return its Result, or the text that tells a model why there is none.
 
@@ -68,10 +84,12 @@ async def run_for_model(
     """
     operation = call.tool.operation
     try:
-        target = registered_target(operation.spec, base_url=base_url, auth=auth)
+        target = registered_target(operation.spec, base_url=base_url, auth=auth, ledger=ledger)
         return await run(call, target, consent, limits=limits, for_model=True)
     except DeniedError as error:
         return f"not sent: {error.message}"
+    except RepetitionError as error:
+        return error_for_model(f"not sent: {error.message}. {REPETITION_NOTE}")
     except ConsentError:
         return (
             f"not sent: {call.tool.name} would {call.effect} something, and the user has not agreed to that. "

@@ -8,11 +8,15 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from nlapi.client.digest import is_idempotency_header
 from nlapi.openapi.spec import Effect
-from nlapi.tools.tool import Tool
+from nlapi.tools.tool import Call, Origin, Tool
+
+if TYPE_CHECKING:
+    from nlapi.tools.plan import Conversation
 
 # A function from the digest of a request to the name of its intention; two tries of one intention have the same name.
 Intention = Callable[[str], str]
@@ -59,7 +63,15 @@ def new_key(tool: Tool, intention: str) -> Mapping[str, Any]:
     return {} if text is None else {name: text}
 
 
-def single_intention() -> Intention:
-    """Return an intention that differs from all others: for one run of `nlapi call`, or one call from Python."""
-    id = uuid.uuid4().hex
-    return lambda digest: f"{id} {digest}"
+def without_invented_key(call: Call, conversation: Conversation) -> Call:
+    """Return a call without an idempotency key that its planner invented."""
+    name = key_argument(call.tool)
+    if name is None or name not in call.arguments:
+        return call
+    # A model invents another key for each try, so the API would carry the change out twice.
+    key = str(call.arguments[name])
+    if call.account is not None and any(source.origin is Origin.REPLY for source in call.account.of(name)):
+        return call
+    if key and (key in conversation.known_values.values() or any(key in turn.question for turn in conversation.turns)):
+        return call
+    return replace(call, arguments={argument: value for argument, value in call.arguments.items() if argument != name})

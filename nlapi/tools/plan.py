@@ -10,7 +10,10 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from nlapi.client.message import Request, Result
+from nlapi.errors import ArgumentError
 from nlapi.openapi.spec import Effect, Operation, gravest
+from nlapi.tools.amounts import to_wire_units
+from nlapi.tools.ledger import OUTCOME_UNKNOWN, Change, SentOutcome, outcome_of
 from nlapi.tools.receivers import Receiver
 from nlapi.tools.tool import Call, Missing
 
@@ -147,6 +150,40 @@ class Step:
     message: str = ""
     request: Request | None = None
     digest: str = ""
+
+    @property
+    def change(self) -> Change:
+        """The change that it made, as it is compared with others."""
+        return Change(
+            operation=self.call.tool.operation,
+            request=self.request,
+            arguments=_wire_arguments(self.call),
+            stored_digest=self.digest,
+            part=self.call.part,
+        )
+
+    @property
+    def sent(self) -> SentOutcome | None:
+        """What came of a change that was sent, or may have been; None for a READ and for what was not sent."""
+        if self.call.effect is Effect.READ:
+            return None
+        if self.result is not None:
+            return outcome_of(self.result)
+        is_open = self.outcome is Outcome.FAILED and self.message.startswith(OUTCOME_UNKNOWN)
+        return SentOutcome.UNKNOWN if is_open else None
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether it is a change of unknown outcome: lost, cut, timed out, or a fault of the API."""
+        return self.sent is SentOutcome.UNKNOWN
+
+
+def _wire_arguments(call: Call) -> Mapping[str, Any]:
+    """Return the arguments of a call in wire units; as they are where they were never sent in this form."""
+    try:
+        return to_wire_units(call.tool, call.arguments)
+    except ArgumentError:
+        return call.arguments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

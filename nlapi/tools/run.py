@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nlapi.accounts.credentials import open_credentials
@@ -23,14 +25,15 @@ from nlapi.client.digest import digest, exact_digest
 from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Request, Result
 from nlapi.client.server import network_scope, site_of
-from nlapi.errors import ArgumentError, ConsentError, DeniedError, MissingCredentialError
+from nlapi.errors import ArgumentError, ConsentError, DeniedError, MissingCredentialError, RepetitionError
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, gravest
 from nlapi.openapi.urls import parse_url
 from nlapi.registry import Registration, find_registration
 from nlapi.resources.effect_arguments import call_effect
 from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.arguments import check, with_defaults
-from nlapi.tools.idempotency import Intention, key_argument, new_key, provisional_key, single_intention
+from nlapi.tools.idempotency import Intention, key_argument, new_key, provisional_key
+from nlapi.tools.ledger import REPETITION_HINT, Change, Ledger, LedgerEntry
 from nlapi.tools.request_changes import NO_CHANGES, RequestChanges
 from nlapi.tools.rules import (
     FieldRule,
@@ -70,7 +73,9 @@ class Target:
     every call to the API's own servers and are not shown in previews, and `tls` has the files for those servers. With
     `no_auth` nothing is sent for the security that operations describe. `rules` and `field_rules` are those of the
     user's policy that apply to the API. `settings` are the values by argument that the user stored for it, which fill
-    in what a call does not give. In the session of a client with a model a change needs one of `receipts`; without them
+    in what a call does not give. `ledger` has the changes that were sent to it, of one conversation: each Target has
+    one of its own unless it is given. In the session of a client with a model a change needs one of `receipts`;
+    without them
     none is sent there. With `pinned` the description is the one that the user installed, so that it may call a POST a
     READ. With `is_own_server` the base URL is one that the description names, and not the user. `account` is what is
     known of the credentials beside their values, and `logins` renews those that are stored and end; None where none is
@@ -94,6 +99,7 @@ class Target:
     is_own_server: bool = False
     account: CredentialContext = NO_CONTEXT
     logins: LoginSession | None = field(default=None, repr=False)
+    ledger: Ledger = field(default_factory=Ledger, repr=False, compare=False)
 
 
 UNAUTHORIZED = 401
@@ -102,7 +108,9 @@ Auth = Mapping[str, str] | Literal[False] | None
 """Credentials by scheme id; False sends none, whatever the description requires."""
 
 
-def registered_target(spec: Spec, *, base_url: str | None = None, auth: Auth = None) -> Target:
+def registered_target(
+    spec: Spec, *, base_url: str | None = None, auth: Auth = None, ledger: Ledger | None = None
+) -> Target:
     """Return the Target of a call from Python: `base_url` and `auth`, which override what is registered for the Spec.
 
     CredentialError when a registered credential is in a variable that is not set; UsageError when the user's policy
@@ -114,8 +122,9 @@ def registered_target(spec: Spec, *, base_url: str | None = None, auth: Auth = N
     registered = find_registration(spec.registered) or Registration(source=spec.source)
     base_url = base_url or registered.base_url
     check_pin(spec, spec.registered, base_url=base_url)
+    ledger = ledger if ledger is not None else Ledger()
     if auth is False or (registered.no_auth and not auth):
-        return Target(spec=spec, base_url=base_url, no_auth=True, rules=rules, field_rules=field_rules)
+        return Target(spec=spec, base_url=base_url, no_auth=True, rules=rules, field_rules=field_rules, ledger=ledger)
     opened = open_credentials(spec, spec.registered, given=auth or {}, registered=registered.auth)
     return Target(
         spec=spec,
@@ -125,16 +134,18 @@ def registered_target(spec: Spec, *, base_url: str | None = None, auth: Auth = N
         field_rules=field_rules,
         account=opened.account,
         logins=opened.logins,
+        ledger=ledger,
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Prepared:
     """A Call that is ready to be sent. `request` has no credentials yet; `curl` has a placeholder for each of them.
 
     `written` is the call as its planner wrote it, with amounts in the user's words; `call` has them in wire units.
     `rule` is the rule of the user's policy that decides on it, if there is one. `settings` are the arguments that the
-    user's settings filled in.
+    user's settings filled in. `repetition` is the reason why it may be a change that was sent before, "" where it is
+    none: whoever consents is to be shown it. `part` names the step of a plan or a document that makes it.
     """
 
     call: Call
@@ -144,11 +155,25 @@ class Prepared:
     written: Call
     rule: PolicyRule | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
+    repetition: str = ""
+    part: str = ""
 
     @property
     def requires_question(self) -> bool:
-        """Whether the user's policy requires a question, whatever was consented to in advance."""
+        """Whether it has to be asked about, whatever was consented to in advance: the policy says so, or it repeats."""
+        return bool(self.repetition) or self.is_ruled
+
+    @property
+    def is_ruled(self) -> bool:
+        """Whether the user's policy wants a question each time."""
         return self.rule is not None and self.rule.verdict is Ruling.ASK
+
+    @cached_property
+    def change(self) -> Change:
+        """The change as it is compared with others; for what is no READ."""
+        return Change(
+            operation=self.call.tool.operation, request=self.request, arguments=self.call.arguments, part=self.part
+        )
 
 
 Consent = Callable[[Prepared], Awaitable[bool]]
@@ -165,12 +190,18 @@ def locate_arguments(tool: Tool, arguments: Mapping[str, Any]) -> Values:
 
 
 def prepare(
-    call: Call, target: Target, *, intention: Intention | None = None, changes: RequestChanges = NO_CHANGES
+    call: Call,
+    target: Target,
+    *,
+    intention: Intention | None = None,
+    changes: RequestChanges = NO_CHANGES,
+    part: str = "",
 ) -> Prepared:
     """Return a call as a built request: amounts in wire units, arguments checked and placed. Nothing is sent.
 
     With an `intention`, the request of a change has the idempotency key of the intention where its operation describes
-    one and its arguments have none. `changes` are what the user wrote into the request beside the arguments.
+    one and its arguments have none. `changes` are what the user wrote into the request beside the arguments. `part` is
+    the step of a plan that makes it; of a step of a document it is known by the id of the call.
 
     ArgumentError when an argument breaks its schema or can never be sent, UsageError when there is no server for it.
     """
@@ -201,7 +232,7 @@ def prepare(
     if actual is not operation and (other := rule_of(actual, target, effect, request)) is not None:
         # A rule that holds back an operation is not gone around by the path of another one.
         rule = other if not other.is_permissive and not is_denied(rule) else rule
-    return Prepared(
+    prepared = Prepared(
         call=call,
         request=request,
         effect=effect,
@@ -209,7 +240,11 @@ def prepare(
         written=written,
         rule=rule,
         settings=filled,
+        part=call.part if target.ledger.has_agreed(call.part) else part,
     )
+    if prepared.effect is Effect.READ:
+        return prepared
+    return replace(prepared, repetition=target.ledger.repetition(prepared.change))
 
 
 def _effect_of_request(call: Call, changes: RequestChanges) -> Effect:
@@ -313,6 +348,9 @@ async def perform(
 ) -> Result:
     """Authorise a call and send it. CredentialError before anything is sent, SendError when no answer came.
 
+    RepetitionError for a change that the ledger of the target calls a repetition, where `prepared` says nothing of it:
+    what nobody was shown as a repetition, nobody has agreed to. It stands in the ledger before it is sent.
+
     A stored login is renewed before it ends. Where the API refuses it all the same (401), it is renewed, and a READ is
     sent again with the new one; a change is not (docs/design/090-logins.md).
 
@@ -330,11 +368,6 @@ async def perform(
 
     call, operation, logins = prepared.call, prepared.call.tool.operation, target.logins
     authorized = authorize_call(prepared, target)
-    _require_receipt(prepared, target)
-    if logins is not None and authorized.schemes:
-        credentials = await logins.with_valid_tokens(target.credentials, authorized.schemes)
-        target = replace(target, credentials=credentials)
-        authorized = authorize_call(prepared, target)
     is_read = prepared.effect is Effect.READ
     is_repeatable = is_read and prepared.request.method in READ_METHODS
     is_requested = limits is not None and limits.items is not None
@@ -353,7 +386,15 @@ async def perform(
             scope=network_scope(operation, target.base_url, is_users=not target.is_own_server),
         )
 
-    result = await exchange(authorized)
+    with _entered(prepared, target) as entry:
+        _require_receipt(prepared, target)
+        if logins is not None and authorized.schemes:
+            credentials = await logins.with_valid_tokens(target.credentials, authorized.schemes)
+            target = replace(target, credentials=credentials)
+            authorized = authorize_call(prepared, target)
+        result = await exchange(authorized)
+        if entry is not None:
+            entry.settle(result)
     if result.status == UNAUTHORIZED and logins is not None:
         renewed = await logins.with_new_tokens(target.credentials, authorized.schemes)
         if renewed is not None and is_repeatable:
@@ -366,6 +407,13 @@ def model_fields(operation: Operation, target: Target) -> FieldFilter:
     if not target.field_rules:
         return FieldFilter()
     return field_filter(target.field_rules, operation, site_of(operation, target.base_url))
+
+
+def _entered(prepared: Prepared, target: Target) -> AbstractContextManager[LedgerEntry | None]:
+    """Return the context in which a change is sent, and stands in the ledger; for a READ one that does nothing."""
+    if prepared.effect is Effect.READ:
+        return nullcontext()
+    return target.ledger.sending(prepared.change, is_agreed=bool(prepared.repetition))
 
 
 def needs_receipt(prepared: Prepared, target: Target) -> bool:
@@ -409,6 +457,9 @@ def _require_receipt(prepared: Prepared, target: Target) -> None:
 def _consent_error(prepared: Prepared) -> ConsentError:
     """Return the error for a call that needs consent, with the way to give it."""
     name = prepared.call.operation_id
+    if prepared.repetition:
+        hint = f"{REPETITION_HINT} (in Python: yes is a function, which is given the change with its `repetition`)"
+        return RepetitionError(f"{name} may be a repetition: {prepared.repetition}", hint=hint)
     if prepared.requires_question:
         return ConsentError(
             f"{name} needs your consent each time, as your policy says {prepared.rule}; nothing was sent",
@@ -434,15 +485,19 @@ async def run(
     """Run one call from its arguments to its result; `consent` is asked before a change. ConsentError when it refuses.
 
     `consent` is not asked where the user's policy allows the operation; where the policy asks, it is asked before a
-    READ too. `on_request` is called with the request as it is sent, and with its secrets.
+    READ too, and it is asked about each repetition. `on_request` is called with the request as it is sent, and with its
+    secrets.
     """
-    prepared = prepare(call, target, intention=single_intention(), changes=changes)
-    # A missing credential or a denied call has to fail before the user is asked for consent.
-    authorized = authorize_call(prepared, target)
-    is_allowed = prepared.rule is not None and prepared.rule.verdict is Ruling.ALLOW
-    needs_consent = prepared.requires_question or (prepared.effect is not Effect.READ and not is_allowed)
-    if needs_consent and not await consent(prepared):
-        raise _consent_error(prepared)
-    if on_request is not None:
-        on_request(authorized)
-    return await perform(prepared, target, limits=limits, watch=watch, for_model=for_model)
+    while True:
+        prepared = prepare(call, target, intention=target.ledger.intention, changes=changes)
+        # A missing credential or a denied call has to fail before the user is asked for consent.
+        authorized = authorize_call(prepared, target)
+        is_allowed = prepared.rule is not None and prepared.rule.verdict is Ruling.ALLOW
+        needs_consent = prepared.requires_question or (prepared.effect is not Effect.READ and not is_allowed)
+        if needs_consent and not await consent(prepared):
+            raise _consent_error(prepared)
+        if on_request is not None:
+            on_request(authorized)
+        # Another call may send the same while a person thinks: then the question was not about a repetition.
+        with suppress(RepetitionError):
+            return await perform(prepared, target, limits=limits, watch=watch, for_model=for_model)

@@ -168,6 +168,11 @@ class Call:
         values = {self.tool.places.get(name, ("body", name)): value for name, value in self.arguments.items()}
         return call_effect(self.tool.operation, values)
 
+    @property
+    def part(self) -> str:
+        """The step of a document that it makes, whichever attempt it is: its id without the number of the attempt."""
+        return self.id.partition("#")[0]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:

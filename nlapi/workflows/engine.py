@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from nlapi.agent.repetition import REFUSAL_STATUSES
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.error_reasons import error_reason
+from nlapi.tools.ledger import REFUSAL_STATUSES
 from nlapi.tools.tool import Call, Missing
 from nlapi.workflows.bind import BindError, LostValueError, StepCall, bind
 from nlapi.workflows.expressions import ExpressionError, ExpressionPart, Root, expressions_in, parse_expression

@@ -10,7 +10,6 @@ from itertools import chain
 from typing import Any
 
 from nlapi.agent.log import MAX_BODY
-from nlapi.changes.lexicon import is_verb
 from nlapi.changes.tracing import trace_call
 from nlapi.client.masking import MASK
 from nlapi.client.message import body_size
@@ -19,6 +18,7 @@ from nlapi.errors import UsageError
 from nlapi.issue import Issue
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Spec
+from nlapi.resources.lexicon import is_verb
 from nlapi.resources.naming import name_key, stem
 from nlapi.resources.nouns import singular_noun
 from nlapi.tools.answer_view import next_arguments

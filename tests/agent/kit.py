@@ -15,6 +15,7 @@ from nlapi.agent.policy import Policy, PolicyDecision
 from nlapi.api import load
 from nlapi.openapi.spec import Spec
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.ledger import Ledger
 from nlapi.tools.plan import Conversation, Plan, ask
 from nlapi.tools.run import Prepared, Target, prepare
 from nlapi.tools.tool import Account, Call
@@ -103,17 +104,19 @@ NEEDED = {"createCard": {"board": "b7", "title": "A"}, "deleteCard": {"card": "c
 """What the operations of the small description cannot be called without."""
 
 
-def prepared(made: Call, base_url: str | None = "http://127.0.0.1:9") -> Prepared:
+def prepared(made: Call, base_url: str | None = "http://127.0.0.1:9", ledger: Ledger | None = None) -> Prepared:
     """A call ready to be sent, with a value for each argument that is required and not in it."""
     complete = replace(made, arguments={**NEEDED.get(made.operation_id, {}), **made.arguments})
-    return prepare(complete, Target(spec=made.tool.operation.spec, base_url=base_url))
+    return prepare(complete, Target(spec=made.tool.operation.spec, base_url=base_url, ledger=ledger or Ledger()))
 
 
 def judge(
     policy: Policy, made: Call, conversation: Conversation, *, base_url: str = "http://127.0.0.1:9", **more: Any
 ) -> PolicyDecision:
-    """What the policy says of a call, by the request that it becomes."""
-    return policy.decide(prepared(made, base_url), conversation, **more)
+    """What the policy says of a call, by the request that it becomes and the ledger of the conversation."""
+    ledger = Ledger()
+    ledger.take_up((*conversation.steps, *more.get("during", ())))
+    return policy.decide(prepared(made, base_url, ledger), conversation, **more)
 
 
 class Scripted:

@@ -142,8 +142,14 @@ def test_another_change_is_no_repetition(two: Two) -> None:
     elsewhere = call(two[1], "createCard", board="b7", title="A")
     at_another_place = call(two[0], "createCard", board="b8", title="A")
     assert judge(Policy(yes=True), other, after(QUESTION, made)).verdict is Verdict.RUN
-    for change in (elsewhere, at_another_place):
-        assert judge(Policy(yes=True), change, after(QUESTION, made, **UNKNOWN)).verdict is Verdict.RUN
+    for change, base_url in ((elsewhere, "http://127.0.0.1:8"), (at_another_place, "http://127.0.0.1:9")):
+        judged = judge(Policy(yes=True), change, after(QUESTION, made, **UNKNOWN), base_url=base_url)
+        assert judged.verdict is Verdict.RUN
+
+
+def test_the_same_request_of_another_description_is_a_repetition(two: Two) -> None:
+    made, renamed = (call(api, "createCard", board="b7", title="A") for api in two)
+    assert judge(Policy(yes=True), renamed, after(QUESTION, made, **UNKNOWN)).verdict is Verdict.ASK
 
 
 @pytest.mark.parametrize("step", [UNKNOWN, {"result": Result(status=500)}, {"result": CUT}])

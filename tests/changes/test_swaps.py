@@ -8,6 +8,7 @@ import pytest
 
 from nlapi.agent.policy import Policy, Verdict
 from nlapi.openapi.spec import Spec
+from nlapi.tools.ledger import Ledger
 from nlapi.tools.plan import Conversation, Plan, Round, Step, ask
 from nlapi.tools.run import Target, prepare
 from nlapi.tools.tool import Call
@@ -89,7 +90,9 @@ def runs(made: Call, question: str, *steps: Step, beside: tuple[Call, ...] = ())
     if steps:
         plan = Plan(calls=tuple(step.call for step in steps))
         conversation = conversation.with_round(Round(plan=plan, steps=steps))
-    prepared = prepare(made, Target(spec=made.tool.operation.spec, base_url="http://127.0.0.1:9"))
+    ledger = Ledger()
+    ledger.take_up(steps)
+    prepared = prepare(made, Target(spec=made.tool.operation.spec, base_url="http://127.0.0.1:9", ledger=ledger))
     return Policy(yes=True).decide(prepared, conversation, beside=beside).verdict is Verdict.RUN
 
 

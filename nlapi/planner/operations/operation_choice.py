@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from nlapi.changes.lexicon import are_opposites, is_verb, leading_verbs, parse_command
 from nlapi.changes.operation_checks import commands_deletion
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Effect, Operation
@@ -23,6 +22,7 @@ from nlapi.planner.operations.purposes import asks_why, explains, is_hypothetica
 from nlapi.planner.slots.entities import is_subject, operation_noun_stems
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.slots.slot import Slot, SlotCandidate
+from nlapi.resources.lexicon import are_opposites, is_verb, leading_verbs, parse_command
 from nlapi.resources.naming import VERBS, Intent, name_words, singular, stem
 
 # The index score from which a part of a sentence names an operation by itself; an operation that the user has chosen

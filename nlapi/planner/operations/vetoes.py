@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from nlapi.changes.lexicon import leading_verbs
 from nlapi.changes.sentences import opening_length
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.planner.language.commands import is_imperative, operation_verbs
@@ -13,6 +12,7 @@ from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import POSITION_WORDS, PendingLookup, takes_id
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
+from nlapi.resources.lexicon import leading_verbs
 from nlapi.resources.naming import VERBS, Intent, singular, split_words, stem
 
 _FORBIDDEN = lazy_pattern(
