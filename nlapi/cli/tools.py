@@ -94,6 +94,7 @@ def tools(
         raise UsageError("--argument is about the text of an operation", hint="give --format markdown too")
     spec = target.load(source, overlays, root)
     chosen = target.select(spec, include, exclude)
+    target.injections(spec)
     compiled = compile_tools(spec, chosen)
     if skipped := len(chosen) - len(compiled):
         console.note(f"{skipped} of {len(chosen)} operations could not be converted; `nlapi check {source}` says why")

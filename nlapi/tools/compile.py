@@ -302,7 +302,7 @@ def compile_tool(operation: Operation) -> Tool:
 
 
 def _compile(operation: Operation, factory: _ToolFactory) -> Tool:
-    arguments = _ArgumentBuilder(factory.pool, is_read=operation.effect is Effect.READ)
+    arguments = _ArgumentBuilder(factory.pool, operation)
     for location in PARAMETER_LOCATIONS:
         for parameter in operation.parameters:
             if parameter.location == location:
@@ -322,9 +322,9 @@ def _compile(operation: Operation, factory: _ToolFactory) -> Tool:
 class _ArgumentBuilder:
     """The arguments of one tool during its construction."""
 
-    def __init__(self, pool: SchemaPool, *, is_read: bool) -> None:
+    def __init__(self, pool: SchemaPool, operation: Operation) -> None:
         self.pool = pool
-        self.is_read = is_read
+        self.operation = operation
         self.properties: dict[str, Any] = {}
         self.required: list[str] = []
         self.places: dict[str, Place] = {}
@@ -424,7 +424,7 @@ class _ArgumentBuilder:
         ):
             return False
         additional = keywords.get("additionalProperties")
-        return additional is False or (self.is_read and additional in (None, True))
+        return additional is False or (additional in (None, True) and self.operation.effect is Effect.READ)
 
 
 def _has_properties(content_type: str) -> bool:
