@@ -148,6 +148,7 @@ _CLUES: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
          "open", "load", "cat", "include", "attach", "paste"),
     )),
 )  # fmt: skip
+_ENCODED = re.compile(r"&[#\w]|%[0-9a-f]{2}|\\u[0-9a-f]{4}", re.IGNORECASE)
 # Spaced letters, as far as a dot is between them.
 _DOTTED = re.compile(r"\.\w\.\w\.")
 _END = "\0"
@@ -185,7 +186,7 @@ _ordinary: set[str] = set()
 
 def find_injections(document: Mapping[str, object]) -> Iterator[Issue]:
     """Yield an Issue for each text that reads like an instruction to a model."""
-    sign_of = _search_texts(_distinct_texts(document))
+    sign_of = search_texts(_distinct_texts(document))
     flagged = ((location, text) for location, text in _texts(document) if text in sign_of) if sign_of else ()
     for count, (location, text) in enumerate(flagged):
         if count == MAX_ISSUES:
@@ -204,7 +205,7 @@ def reads_like_instruction(text: str) -> bool:
     return _find_words(text) is not None
 
 
-def _search_texts(texts: set[str]) -> dict[str, tuple[str, int]]:
+def search_texts(texts: set[str]) -> dict[str, tuple[str, int]]:
     """Return why texts are more than descriptions, and where that begins, by text; remember those that are not."""
     encoded = set(filter(_is_encoded, texts))
     candidates = [*encoded, *_with_clues([*(texts - encoded)])]
@@ -238,7 +239,8 @@ def _is_encoded(text: str) -> bool:
     """Return whether a text may have what no clue sees through: letters beyond ASCII, escapes, dots between letters."""
     return (
         not text.isascii()
-        or any(map(text.__contains__, ("&", "%", "\\", _END)))
+        or _END in text
+        or (("&" in text or "%" in text or "\\" in text) and _ENCODED.search(text) is not None)
         or (text.count(".") > 2 and _DOTTED.search(text) is not None)
     )
 
