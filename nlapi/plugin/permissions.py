@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.plugin.names import callable_id
@@ -19,7 +20,7 @@ def read_rules(command: str, tools: str, operations: Sequence[Operation]) -> str
     A rule is for the beginning of names that no change has: `Bash(nlapi-shop list*)`. `tools` is the prefix of the
     names of the MCP server's tools, whose hook asks about changes.
     """
-    changes = [callable_id(operation) for operation in operations if operation.effect is not Effect.READ]
+    changes = sorted(callable_id(operation) for operation in operations if operation.effect is not Effect.READ)
     reads = [callable_id(operation) for operation in operations if operation.effect is Effect.READ]
     beginnings = dict.fromkeys(_beginning(id, changes) for id in reads)
     rules = [f"Bash({command} {beginning}*)" for beginning in beginnings if beginning]
@@ -29,9 +30,14 @@ def read_rules(command: str, tools: str, operations: Sequence[Operation]) -> str
     return ", ".join([*rules, *printing, f"{tools}*"])
 
 
-def _beginning(id: str, changes: Iterable[str]) -> str:
-    """Return the first words of an id with which no change begins; "" where a change begins with all of it."""
+def _beginning(id: str, changes: Sequence[str]) -> str:
+    """Return the first words of an id with which none of `changes`, in order, begins; "" where one has all of it."""
     words = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])|[^A-Za-z0-9]+", id) or [id]
     candidates = ("".join(words[:count]) for count in range(1, len(words) + 1))
-    starts = tuple(changes)
-    return next((text for text in candidates if not any(change.startswith(text) for change in starts)), "")
+    return next((text for text in candidates if not _begins_one(text, changes)), "")
+
+
+def _begins_one(text: str, ordered: Sequence[str]) -> bool:
+    """Return whether one of some names in order begins with a text."""
+    index = bisect_left(ordered, text)
+    return index < len(ordered) and ordered[index].startswith(text)
