@@ -280,7 +280,7 @@ def _description_json(spec: Spec, ids: Mapping[str, str]) -> tuple[str, tuple[st
         # What the masks leave as it is, is written once.
         written: dict[int, str] = {}
         text = f"{_lines(tree, 2, written)}\n"
-        masked, kinds = mask_examples(tree, text)
+        masked, kinds = mask_examples(tree, text, written)
         return (f"{_lines(masked, 2, written)}\n" if kinds else text), kinds
     except ValueError as error:
         # YAML has .nan and .inf.
