@@ -130,6 +130,7 @@ def build(
     # The collector would look at the whole of a large description again and again: a fourth of the time for GitHub's.
     with gc_paused():
         spec, operations = _load_selected(folder, options, user_files, report=True)
+        target.injections(spec)
         plugin = make(spec, operations, options, user_files)
     for issue in plugin.issues:
         console.note(str(issue))
@@ -333,7 +334,6 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     from nlapi.plugin.requirement import UNPINNED, requirement_issues
     from nlapi.plugin.secret_scan import find_secrets
     from nlapi.plugin.user_files import select_user_files
-    from nlapi.tools.prompt_injection import find_injections
 
     files, manifest = _read_plugin(folder)
     secrets = {name: value for name in manifest.variables[1:] if (value := os.environ.get(name))}
@@ -344,6 +344,7 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
         manifest = replace(manifest, options=replace(manifest.options, requirement=""))
     try:
         spec = nlapi.load(folder / DESCRIPTION)
+        injections = target.injections(spec)
         vocabulary = Vocabulary(spec, spec.visible_operations)
         # The description in the plugin makes the plugin again, so drift needs no rules about which files may be edited
         # (docs/design/015-plugins.md).
@@ -357,7 +358,7 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
             *exceeded_limits(files, spec),
             *unknown_names(files, vocabulary, manifest.command, names),
         ]
-        issues += find_injections(spec.document)
+        issues += injections
     except NlapiError as error:
         issues.insert(0, Issue.error(DESCRIPTION, error.message, error.hint))
         return issues

@@ -84,16 +84,25 @@ def tools(
 
     Exits with 1 when the filters leave no operation.
     """
-    from nlapi.tools.compile import defer_tools
-    from nlapi.tools.compile import tools as compile_tools
-    from nlapi.tools.manifest import manifest
+    from nlapi.cli.stored_manifest import StoredManifest
 
     if (loaded or tool_search) and not defer:
         raise UsageError("--loaded and --tool-search are about deferred definitions", hint="give --defer too")
     if argument and format is not Format.MARKDOWN:
         raise UsageError("--argument is about the text of an operation", hint="give --format markdown too")
+    is_whole = not (include or exclude or overlays or root or loaded or workflows)
+    stored = None
+    if is_whole and format not in (None, Format.MARKDOWN) and not is_terminal():
+        stored = StoredManifest(source, (format, strict, defer, tool_search))
+        if stored.write():
+            return
+    from nlapi.tools.compile import defer_tools
+    from nlapi.tools.compile import tools as compile_tools
+    from nlapi.tools.manifest import manifest
+
     spec = target.load(source, overlays, root)
     chosen = target.select(spec, include, exclude)
+    injections = target.injections(spec)
     compiled = compile_tools(spec, chosen)
     if skipped := len(chosen) - len(compiled):
         console.note(f"{skipped} of {len(chosen)} operations could not be converted; `nlapi check {source}` says why")
@@ -102,7 +111,8 @@ def tools(
     if defer:
         compiled = defer_tools(compiled, target.select(spec, loaded, option="loaded") if loaded else ())
     target.note_injections(spec)
-    for message, count in _omission_counts(chosen).items():
+    omissions = _omission_counts(chosen)
+    for message, count in omissions.items():
         console.note(f"{count} of {len(chosen)} operations: {message}")
     if format is None and is_terminal():
         _print_tools(compiled, frozenset(tool.name for tool in added))
@@ -110,7 +120,9 @@ def tools(
         _print_texts(compiled, argument, source, opener)
     else:
         definitions = manifest(compiled, format or Format.ANTHROPIC, strict=strict, tool_search=tool_search or "")
-        console.write_list(definitions)
+        parts = console.list_parts(definitions)
+        has_notes = skipped or injections or omissions or not chosen
+        console.write_parts(parts if stored is None or has_notes else stored.stored(spec, parts))
     if not chosen:
         # An empty manifest is still printed, but a script should notice filters that match nothing.
         raise typer.Exit(1)

@@ -49,7 +49,7 @@ def strip_control(text: str) -> str:
     Joiners that are a part of the spelling of a word or an emoji stay.
     """
     # Most texts that are not ASCII are so by the mark of a cut alone, and the search takes 20 ns a character.
-    plain = text if text.isascii() else text.replace("…", "")
+    plain = (text if text.isascii() else text.replace("…", "")).replace("\n", "").replace("\t", "")
     if plain.isascii() and plain.isprintable():
         return text
     return REMOVED.sub("", _NEWLINES.sub("\n", text))

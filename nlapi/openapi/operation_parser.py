@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -277,24 +278,27 @@ def _is_in_path(parser: OperationParser, parameter: Parameter, names: list[str])
     return False
 
 
-def _cached_parameter(parser: OperationParser, value: object, location: str) -> Parameter | None:
-    """Return the Parameter of a node. A shared one without faults is parsed once in a Spec."""
-    ref = value.get("$ref") if isinstance(value, dict) else None
-    if not isinstance(ref, str):
+def _cached_parameter(parser: OperationParser, value: Any, location: str) -> Parameter | None:
+    """Return the Parameter of a node; one without faults that is written or referred to again is parsed once."""
+    # Microsoft Graph writes 1,412 parameters 38,473 times.
+    try:
+        # Written as bytes to be compared, and never read; without references between equal parts (version 2).
+        key = marshal.dumps(value, 2)
+    except ValueError:
         return _parse_parameter(parser, value, location)
     parsed = parser.operation.spec.derive(_shared_parameters)
-    if ref in parsed:
-        return parsed[ref]
+    if key in parsed:
+        return parsed[key]
     # A faulty one is parsed at each use, as its Issues name the operation that they belong to.
     issue_count = len(parser.issues)
     parameter = _parse_parameter(parser, value, location)
     if parameter is not None and len(parser.issues) == issue_count:
-        parsed[ref] = parameter
+        parsed[key] = parameter
     return parameter
 
 
-def _shared_parameters(spec: Spec) -> dict[str, Parameter]:
-    """Return the parsed parameters of a Spec by their `$ref`."""
+def _shared_parameters(spec: Spec) -> dict[bytes, Parameter]:
+    """Return the parsed parameters of a Spec by what is written."""
     return {}
 
 

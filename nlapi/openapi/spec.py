@@ -96,7 +96,7 @@ class Operation:
     load_details: Callable[[Operation], RequestDetails] = field(repr=False)
     load_response_details: Callable[[Operation], ResponseDetails] = field(repr=False)
 
-    @property
+    @cached_property
     def route(self) -> str:
         """Return the path template that is sent: without the `?...` and `#...` that distinguish operations in some
         descriptions.
@@ -293,6 +293,8 @@ class Spec:
 
     def follow(self, schema: Any) -> Any:
         """Return the schema with the `$ref`s at its top followed; siblings win. {} when they are unresolved."""
+        if not isinstance(schema, dict | Mapping) or "$ref" not in schema:
+            return schema
         visited = set()
         while isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
             ref = schema["$ref"]

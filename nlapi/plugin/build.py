@@ -45,6 +45,7 @@ from nlapi.plugin.user_files import LICENSE, read_notes
 from nlapi.plugin.user_files import select_user_files as owned
 from nlapi.resources.effect_overlay import effect_overlay
 from nlapi.tools.areas import areas
+from nlapi.tools.compile import tools as compile_tools
 from nlapi.tools.index import MAX_LISTED_TOOLS
 from nlapi.version import __version__
 
@@ -122,7 +123,7 @@ def build(
     # Of the plugin's own description, as a check makes them again. A name is evidence of what an operation does,
     # so the texts are made of the names that the plugin has; and what looks like a credential is in no text either.
     copy = _parse_copy(description)
-    usable = [operation for operation in copy.visible_operations if operation.usable]
+    usable = [tool.operation for tool in compile_tools(copy)]
     plugin = _build_of(copy, usable, options, user_files, description)
     return replace(plugin, skipped_operations=skipped, issues=(*plugin.issues, *issues))
 
@@ -271,9 +272,11 @@ def _description_json(spec: Spec, ids: Mapping[str, str]) -> tuple[str, tuple[st
     """Return the description of some operations, as it is in a plugin, and the kinds of secrets left out of it."""
     try:
         tree = subset(spec, ids)
-        text = f"{_lines(tree, depth=2)}\n"
-        masked, kinds = mask_examples(tree, text)
-        return (f"{_lines(masked, depth=2)}\n" if kinds else text), kinds
+        # What the masks leave as it is, is written once.
+        written: dict[int, str] = {}
+        text = f"{_lines(tree, 2, written)}\n"
+        masked, kinds = mask_examples(tree, text, written)
+        return (f"{_lines(masked, 2, written)}\n" if kinds else text), kinds
     except ValueError as error:
         # YAML has .nan and .inf.
         raise DescriptionError(f"{spec.source} holds what JSON has no way to write: {error}") from None
@@ -285,14 +288,19 @@ def _omitted_secret(kind: str) -> Issue:
     return Issue(level=Level.INFO, where=DESCRIPTION, message=message, hint=hint, rule="secret")
 
 
-def _lines(data: object, depth: int) -> str:
+def _lines(data: object, depth: int, written: dict[int, str]) -> str:
     """Return data as JSON with a line for each path and each schema, so that a change is seen where it is.
 
-    An indent for everything takes four times as long: 0.4 s of GitHub's description.
+    An indent for everything takes four times as long: 0.4 s of GitHub's description. `written` has the lines of the
+    parts that were written before, by identity.
     """
     if not isinstance(data, Mapping) or depth < 0 or not data:
-        return json.dumps(data, allow_nan=False)
-    rows = (f"{json.dumps(str(key))}: {_lines(value, depth - 1)}" for key, value in data.items())
+        if not isinstance(data, dict):
+            return json.dumps(data, allow_nan=False)
+        if id(data) not in written:
+            written[id(data)] = json.dumps(data, allow_nan=False)
+        return written[id(data)]
+    rows = (f"{json.dumps(str(key))}: {_lines(value, depth - 1, written)}" for key, value in data.items())
     indent = " " * (3 - depth)
     return "{\n" + ",\n".join(f"{indent}{row}" for row in rows) + f"\n{indent[1:]}}}"
 

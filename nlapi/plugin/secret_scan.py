@@ -42,16 +42,21 @@ _EXACT_KEYS = frozenset(
 _NAME_KEYS = frozenset("properties patternProperties $defs definitions schemas parameters".split())
 
 
-def mask_examples(document: dict[str, Any], text: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+def mask_examples(
+    document: dict[str, Any], text: str, written: Mapping[int, str] | None = None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return a description without what looks like a credential in its texts and examples, and the kinds of it.
 
-    `text` is the document as JSON. What is sent as it stands (`enum`, `default`, addresses) is left as it is. Parts of
-    the document that are not changed are the same objects.
+    `text` is the document as JSON, `written` that of parts of it, by their identity. What is sent as it stands (`enum`,
+    `default`, addresses) is left as it is. Parts of the document that are not changed are the same objects.
     """
     kinds = [kind for kind, pattern in _HINTS.items() if pattern.search(text)]
     if not kinds:
         return document, ()
     mask = _ExampleMask({kind: _WHOLE_SECRETS[kind] for kind in kinds})
+    mask.ordinary = {
+        part for part, row in (written or {}).items() if not any(_HINTS[kind].search(row) for kind in kinds)
+    }
     masked: dict[str, Any] = mask.transform(document)
     return masked, tuple(mask.kinds)
 
@@ -62,6 +67,8 @@ class _ExampleMask:
     def __init__(self, patterns: Mapping[str, re.Pattern[str]]) -> None:
         self.patterns = patterns
         self.kinds: dict[str, None] = {}
+        self.ordinary: set[int] = set()
+        """the parts of the document, by identity, that have no credential"""
 
     def transform(self, node: Any, *, is_sample: bool = False, has_names: bool = False) -> Any:
         """Return a node of a description with its texts masked; inside of an example every string is one."""
@@ -70,7 +77,7 @@ class _ExampleMask:
         if isinstance(node, list):
             items = [self.transform(item, is_sample=is_sample) for item in node]
             return items if any(new is not old for new, old in zip(items, node, strict=True)) else node
-        if not isinstance(node, Mapping):
+        if not isinstance(node, Mapping) or id(node) in self.ordinary:
             return node
         values: dict[str, Any] = {}
         for key, value in node.items():

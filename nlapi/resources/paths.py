@@ -85,10 +85,12 @@ def position(path: Path, name: str) -> int:
     return next((index for index, segment in enumerate(path) if segment.parameter == name), 0)
 
 
+@lru_cache(maxsize=16384)
 def shape(path: Path) -> Shape:
     return tuple(None if segment.parameter else segment.text for segment in path)
 
 
+@lru_cache(maxsize=16384)
 def literal_suffix(path: Path) -> str:
     """Return the literal segments at the end: `drafts/campaigns` of `/accounts/{id}/drafts/campaigns`."""
     literal: list[str] = []

@@ -17,6 +17,8 @@ class SchemaReader:
         self.spec = spec
         # The schema is stored with its result: an id may be reused once an object is gone.
         self._flat: dict[int, tuple[object, Schema]] = {}
+        self._types: dict[int, tuple[object, tuple[str, ...]]] = {}
+        self._branches: dict[int, tuple[object, tuple[Schema, ...]]] = {}
 
     def follow(self, schema: object) -> Schema:
         """Return the schema behind any `$ref` at its top; {} for one that leads nowhere."""
@@ -49,6 +51,13 @@ class SchemaReader:
 
     def branches(self, schema: Schema) -> tuple[Schema, ...]:
         """Return the branches of a flat schema's union, each flat and without null; () without a union."""
+        if "oneOf" not in schema and "anyOf" not in schema:
+            return ()
+        if id(schema) not in self._branches:
+            self._branches[id(schema)] = schema, self._flat_branches(schema)
+        return self._branches[id(schema)][1]
+
+    def _flat_branches(self, schema: Schema) -> tuple[Schema, ...]:
         for key in UNIONS:
             if isinstance(schema.get(key), list):
                 flat = tuple(self.flat(branch) for branch in schema[key])
@@ -69,14 +78,19 @@ class SchemaReader:
             properties = {**self.properties(branch, depth - 1), **properties}
         return properties
 
-    def types(self, schema: object, depth: int = 4) -> tuple[str, ...]:
+    def types(self, schema: object) -> tuple[str, ...]:
         """Return the JSON types that the schema allows, over its unions; () where it allows any."""
+        if id(schema) not in self._types:
+            self._types[id(schema)] = schema, self._types_to(schema, 4)
+        return self._types[id(schema)][1]
+
+    def _types_to(self, schema: object, depth: int) -> tuple[str, ...]:
         flat = self.flat(schema)
         stated_types = schema_types(flat)
         if stated_types or not depth:
             return stated_types
         branch_types = [
-            name for key in UNIONS for branch in flat.get(key) or () for name in self.types(branch, depth - 1)
+            name for key in UNIONS for branch in flat.get(key) or () for name in self._types_to(branch, depth - 1)
         ]
         return tuple(dict.fromkeys(branch_types))
 

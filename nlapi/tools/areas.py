@@ -22,6 +22,9 @@ MAX_GROUP_SLUG = 31
 # Each pair of groups is compared before a merge, so the time is quadratic; more groups than this are bucketed first.
 MAX_GROUPS = 200
 
+_Vector = tuple[Mapping[str, float], float]
+"""The weights of the features of a part, and their length."""
+
 # A plugin has one main skill and at most 19 for areas, 20 in all (docs/design/015-plugins.md).
 MAX_AREAS = 19
 # A single group is split into areas of about three operations, so with fewer than six there is nothing to split.
@@ -170,18 +173,18 @@ def _merge(parts: list[list[Group]], limit: int) -> list[list[Group]]:
     """Merge the smallest part with its most similar one, else the two smallest, until `limit` parts are left."""
     max_size = MAX_SIZE_FACTOR * sum(map(_size, parts)) / limit
     document_counts = Counter(feature for part in parts for feature in set(_features(part)))
-    vectors = [_weighted(_features(part), document_counts, len(parts)) for part in parts]
+    vectors = [_vector(_weighted(_features(part), document_counts, len(parts))) for part in parts]
     while len(parts) > limit:
         order = sorted(range(len(parts)), key=lambda index: (_size(parts[index]), index))
         first, second = sorted(_nearest_parts(parts, vectors, order, max_size) or order[:2])
         parts[first] = [*parts[first], *parts[second]]
-        vectors[first] = dict(Counter(vectors[first]) + Counter(vectors[second]))
+        vectors[first] = _vector(dict(Counter(vectors[first][0]) + Counter(vectors[second][0])))
         del parts[second], vectors[second]
     return parts
 
 
 def _nearest_parts(
-    parts: Sequence[Sequence[Group]], vectors: Sequence[Mapping[str, float]], order: Sequence[int], max_size: float
+    parts: Sequence[Sequence[Group]], vectors: Sequence[_Vector], order: Sequence[int], max_size: float
 ) -> tuple[int, int] | None:
     """Return the indices of the smallest part that is similar to another, and of that other; None where none is."""
     for index in order:
@@ -227,13 +230,14 @@ def _weighted(counts: Counter[str], document_counts: Counter[str], count: int) -
     }
 
 
-def _cosine(first: Mapping[str, float], second: Mapping[str, float]) -> float:
-    shared = sum(weight * second[feature] for feature, weight in first.items() if feature in second)
-    return shared / (_length(first) * _length(second)) if shared else 0.0
+def _vector(weights: Mapping[str, float]) -> _Vector:
+    return weights, math.sqrt(sum(weight * weight for weight in weights.values()))
 
 
-def _length(vector: Mapping[str, float]) -> float:
-    return math.sqrt(sum(weight * weight for weight in vector.values()))
+def _cosine(first: _Vector, second: _Vector) -> float:
+    weights, others = first[0], second[0]
+    shared = sum(weight * others[feature] for feature, weight in weights.items() if feature in others)
+    return shared / (first[1] * second[1]) if shared else 0.0
 
 
 def _first_word(label: str) -> str:

@@ -17,6 +17,7 @@ from nlapi.openapi.references import is_cyclic
 from nlapi.openapi.schema_upgrade import SCHEMA_KEYWORDS, SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.names import argument_name, tool_names
+from nlapi.tools.prompt_injection import search_texts
 from nlapi.tools.schema_size import SchemaBounds
 from nlapi.tools.text import first_sentence, has_words_of, plain_text
 from nlapi.tools.tool import Place, Tool
@@ -70,6 +71,8 @@ class SchemaPool:
         self._portable_by_ref: dict[str, tuple[object, frozenset[str]]] = {}
         self._described: dict[tuple[int, str], tuple[object, tuple[object, frozenset[str]]]] = {}
         self._merged: dict[str, dict[str, object] | None] = {}
+        self._flat: dict[int, tuple[Schema, dict[str, Any] | None, frozenset[str]]] = {}
+        self._definition_sets: dict[frozenset[str], dict[str, Any]] = {}
         self._names: dict[str, str] = {}
         self._closures: dict[str, frozenset[str]] = {}
         self._refs: dict[str, str] = {}
@@ -94,8 +97,11 @@ class SchemaPool:
 
     def definitions(self, names: Iterable[str]) -> dict[str, Any]:
         """Return the `$defs` for `names` and for everything that they refer to, by name."""
-        closure = set[str]().union(*map(self._closure, names))
-        return {name: self._definition(self._refs[name])[0] for name in sorted(closure)}
+        key = frozenset(names)
+        if key not in self._definition_sets:
+            closure = sorted(set[str]().union(*map(self._closure, key)))
+            self._definition_sets[key] = {name: self._definition(self._refs[name])[0] for name in closure}
+        return self._definition_sets[key]
 
     def _closure(self, start: str) -> frozenset[str]:
         """Return the names of a definition and of all that it refers to, directly or not."""
@@ -113,19 +119,28 @@ class SchemaPool:
             self._closures[start] = frozenset(closure)
         return self._closures[start]
 
-    def flat_object(self, schema: Schema) -> dict[str, Any] | None:
-        """Return `schema` as one flat object schema, `allOf`s merged; None when its properties cannot stand alone."""
+    def flat_object(self, schema: Schema) -> tuple[dict[str, Any] | None, frozenset[str]]:
+        """Return `schema` as one flat object schema, `allOf`s merged, and its hidden properties; made once.
+
+        None when its properties cannot stand alone.
+        """
+        if id(schema) not in self._flat:
+            # The schema is stored too, as in `portable_described`.
+            self._flat[id(schema)] = schema, *self._flatten(schema)
+        return self._flat[id(schema)][1:]
+
+    def _flatten(self, schema: Schema) -> tuple[dict[str, Any] | None, frozenset[str]]:
         try:
             merged = self._merge(schema)
         except _TooDeepError:
-            return None
+            return None, frozenset()
         if merged is None or set(merged) - FLAT_KEYWORDS or merged.get("type", "object") != "object":
-            return None
+            return None, frozenset()
         if merged.get("additionalProperties") and isinstance(merged["additionalProperties"], Mapping):
             # Additional properties with a schema of their own may have the name of any argument.
-            return None
-        settable = merged.get("properties", {}).keys() - self.hidden_properties(merged)
-        return merged if settable else None
+            return None, frozenset()
+        hidden = self.hidden_properties(merged)
+        return (merged, hidden) if merged.get("properties", {}).keys() - hidden else (None, hidden)
 
     def is_read_only(self, schema: object) -> bool:
         """Return whether only answers hold this property."""
@@ -274,7 +289,10 @@ def tools(spec: Spec, operations: Iterable[Operation] | None = None) -> tuple[To
     """
     selected = spec.visible_operations if operations is None else operations
     with gc_paused():
-        return tuple(compile_tool(operation) for operation in selected if operation.usable)
+        usable = [operation for operation in selected if operation.usable]
+        # All at once: text by text, the search for instructions takes six times as long.
+        search_texts(set(map(_joined_description, usable)))
+        return tuple(map(compile_tool, usable))
 
 
 def defer_tools(tools: Iterable[Tool], loaded: Iterable[Operation] = ()) -> tuple[Tool, ...]:
@@ -302,7 +320,7 @@ def compile_tool(operation: Operation) -> Tool:
 
 
 def _compile(operation: Operation, factory: _ToolFactory) -> Tool:
-    arguments = _ArgumentBuilder(factory.pool, is_read=operation.effect is Effect.READ)
+    arguments = _ArgumentBuilder(factory.pool, operation)
     for location in PARAMETER_LOCATIONS:
         for parameter in operation.parameters:
             if parameter.location == location:
@@ -322,9 +340,9 @@ def _compile(operation: Operation, factory: _ToolFactory) -> Tool:
 class _ArgumentBuilder:
     """The arguments of one tool during its construction."""
 
-    def __init__(self, pool: SchemaPool, *, is_read: bool) -> None:
+    def __init__(self, pool: SchemaPool, operation: Operation) -> None:
         self.pool = pool
-        self.is_read = is_read
+        self.operation = operation
         self.properties: dict[str, Any] = {}
         self.required: list[str] = []
         self.places: dict[str, Place] = {}
@@ -372,11 +390,10 @@ class _ArgumentBuilder:
         """Add the body's properties as arguments where they can stand alone, else one argument for the whole body."""
         if body.has_credentials_only:
             return
-        flat = self.pool.flat_object(body.schema) if _has_properties(body.content_type) else None
+        flat, hidden_names = self.pool.flat_object(body.schema) if _has_properties(body.content_type) else (None, ())
         if flat is None or len({*flat["properties"], *flat.get("required", ())}) > MAX_PARAMETERS:
             self._add_whole_body(body)
             return
-        hidden_names = self.pool.hidden_properties(flat)
         properties = {
             name: name_or_schema for name, name_or_schema in flat["properties"].items() if name not in hidden_names
         }
@@ -424,7 +441,7 @@ class _ArgumentBuilder:
         ):
             return False
         additional = keywords.get("additionalProperties")
-        return additional is False or (self.is_read and additional in (None, True))
+        return additional is False or (additional in (None, True) and self.operation.effect is Effect.READ)
 
 
 def _has_properties(content_type: str) -> bool:
@@ -450,6 +467,23 @@ def _schema_description(spec: Spec, schema: object) -> str:
 
 def describe(operation: Operation) -> str:
     """Return the description of an operation for a model: summary, description, method and path."""
+    return plain_text(_joined_description(operation))
+
+
+def _joined_description(operation: Operation) -> str:
+    """Return what `describe` cuts to length; written once."""
+    drafts = operation.spec.derive(_description_drafts)
+    if operation.id not in drafts:
+        drafts[operation.id] = _join_description(operation)
+    return drafts[operation.id]
+
+
+def _description_drafts(spec: Spec) -> dict[str, str]:
+    """Return the joined descriptions of a Spec by operation."""
+    return {}
+
+
+def _join_description(operation: Operation) -> str:
     summary, description = plain_text(operation.summary), plain_text(operation.description)
     parts = [description] if description else []
     # A summary that the first sentence repeats costs 14 characters a tool on GitHub's description (docs/design/007).
@@ -459,6 +493,4 @@ def describe(operation: Operation) -> str:
     line = f"{operation.method} {operation.path.partition('#')[0]}"
     text = ". ".join(part.rstrip(".") for part in parts)
     text = f"{text}. ({line})" if text else line
-    if operation.deprecated:
-        text = f"Deprecated. {text}"
-    return plain_text(text)
+    return f"Deprecated. {text}" if operation.deprecated else text

@@ -60,7 +60,15 @@ def compact(tool: Tool) -> dict[str, Any]:
     schema = tool.input_schema
     definitions = schema.get("$defs", {})
     cache = tool.operation.spec.derive(_compact_cache)
-    result: dict[str, Any] = _compact_schema({key: part for key, part in schema.items() if key != "$defs"}, definitions)
+    properties = {
+        name: _compact_definition(part, definitions, cache) for name, part in schema.get("properties", {}).items()
+    }
+    keywords = {
+        key: properties if key == "properties" else _compact_keyword(key, value, definitions)
+        for key, value in schema.items()
+        if key != "$defs"
+    }
+    result: dict[str, Any] = _drop_redundant(keywords, definitions)
     if result.get("additionalProperties") is False:
         result = {key: value for key, value in result.items() if key != "additionalProperties"}
     result = {**result, **{key: default for key, default in OPEN_OBJECT.items() if schema.get(key) == default}}
@@ -70,14 +78,14 @@ def compact(tool: Tool) -> dict[str, Any]:
 
 
 def _compact_cache(spec: Spec) -> dict[int, tuple[object, object]]:
-    """Return the cache of a Spec: the definitions that have been shortened, by identity, with their short forms."""
+    """Return the cache of a Spec: the schemas that have been shortened, by identity, with their short forms."""
     return {}
 
 
 def _compact_definition(
     schema: object, definitions: Mapping[str, object], cache: dict[int, tuple[object, object]]
 ) -> object:
-    """Return a definition, shortened once for all tools that share it."""
+    """Return a definition or an argument, shortened once for all tools that share it."""
     if id(schema) not in cache:
         # The schema is stored with its short form, because the id of an object that was freed may be reused for
         # another.
@@ -91,18 +99,22 @@ def _compact_schema(node: object, definitions: Mapping[str, object]) -> Any:
         return node
     result = node
     for key, value in node.items():
-        compacted = value
-        if key in SCHEMA_KEYWORDS:
-            compacted = _compact_schema(value, definitions)
-        elif key in SCHEMA_MAP_KEYWORDS and isinstance(value, dict):
-            entries = {name: _compact_schema(part, definitions) for name, part in value.items()}
-            compacted = entries if any(entries[name] is not part for name, part in value.items()) else value
-        elif key in SCHEMA_LIST_KEYWORDS:
-            items = [_compact_schema(part, definitions) for part in value]
-            compacted = items if any(after is not before for after, before in zip(items, value, strict=True)) else value
+        compacted = _compact_keyword(key, value, definitions)
         if compacted is not value:
             result = {**result, key: compacted}
     return _drop_redundant(result, definitions)
+
+
+def _compact_keyword(key: str, value: Any, definitions: Mapping[str, object]) -> Any:
+    if key in SCHEMA_KEYWORDS:
+        return _compact_schema(value, definitions)
+    if key in SCHEMA_MAP_KEYWORDS and isinstance(value, dict):
+        entries = {name: _compact_schema(part, definitions) for name, part in value.items()}
+        return entries if any(entries[name] is not part for name, part in value.items()) else value
+    if key in SCHEMA_LIST_KEYWORDS:
+        items = [_compact_schema(part, definitions) for part in value]
+        return items if any(after is not before for after, before in zip(items, value, strict=True)) else value
+    return value
 
 
 def _drop_redundant(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, object]:

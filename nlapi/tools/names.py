@@ -6,6 +6,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Collection, Container, Iterable, Sequence
+from functools import lru_cache
 
 from nlapi.openapi.hints import read_hints
 from nlapi.openapi.spec import Operation
@@ -61,17 +62,21 @@ def argument_name(name: str, location: str, used_names: Container[str]) -> str:
 
     `filter[name]` becomes `filter_name`, and `$top` becomes `top`. A name in use gets the location: `id_query`.
     """
-    safe_name = name
-    if not re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", name):
-        safe_name = re.sub(r"[^a-zA-Z0-9_.-]+", "_", _to_ascii(name)).strip("_") or f"{location}_{_digest(name)}"
-        if len(safe_name) > MAX_LENGTH:
-            safe_name = f"{safe_name[: MAX_LENGTH - 9]}_{_digest(name)}"
+    safe_name = _safe_argument_name(name, location)
     if safe_name not in used_names:
         return safe_name
     located_name = f"{safe_name[: MAX_LENGTH - 7]}_{location}"
     return (
         located_name if located_name not in used_names else f"{safe_name[: MAX_LENGTH - 9]}_{_digest(location, name)}"
     )
+
+
+@lru_cache(maxsize=10_000)
+def _safe_argument_name(name: str, location: str) -> str:
+    if re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", name):
+        return name
+    safe_name = re.sub(r"[^a-zA-Z0-9_.-]+", "_", _to_ascii(name)).strip("_") or f"{location}_{_digest(name)}"
+    return safe_name if len(safe_name) <= MAX_LENGTH else f"{safe_name[: MAX_LENGTH - 9]}_{_digest(name)}"
 
 
 def _to_ascii(name: str) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from html import unescape
+from itertools import accumulate
+from typing import Any
 from urllib.parse import unquote
 
 from nlapi.client.safe_text import single_line, strip_control
@@ -89,16 +92,71 @@ _SIGNS = {
     ),
 }
 SIGNS = {sign: re.compile(pattern, re.IGNORECASE | re.DOTALL) for sign, pattern in _SIGNS.items()}
-# One of these is in every text that has a sign, and a plain search takes a hundredth of the patterns' time: without
-# it 11,683 texts of GitHub's description took 0.42 s.
-_TRIGGERS = (
-    "ignor", "disregard", "forget", "overrid", "bypass", "vergiss", "missacht", "oubli", "olvid", "desconsider", "忽略",
-    "无视", "無視", "system", "assistant", "human", "instruction>", "instructions>", "tool_", "function_call", "inst]",
-    "important", "you must", "you should", "you have to", "you need to", "you are", "ai ", "llm", "language model",
-    "chatbot", "claude", "chatgpt", "copilot", "tool", " task", ">", "from now on", "act as", "the user", "the person",
-    "your ", "environment variables", "conversation history", "~/", ".ssh", ".env", ".aws", ".netrc", ".bash_history",
-    "id_rsa", "id_ed25519", "mcp.json", "/etc/",
+_MODELS = (
+    ("ai", "agent", "agents"), ("llm",), ("languagemodel",), ("assistant",), ("chatbot",), ("claude",), ("chatgpt",),
+    ("copilot",),
 )  # fmt: skip
+_MODAL_VERBS = ("must", "should", "shall", "hasto", "haveto", "need", "isrequired", "will")
+_SET_ASIDE, _SET_ASIDE_ELSEWHERE, _TAKE_PART, _COMMAND, _OTHER_PART, _KEEP, _ASK_SECRET = SIGNS
+# What a text with a sign has, as `_squash` writes it: of one of these lines an entry of each group. The clues of the
+# first group are looked for in all texts of a description at once, and a pattern reads only the texts that have all of
+# its clues: the patterns alone took 1.2 s on the 11,683 texts of GitHub's description, the search takes 0.1 s.
+_CLUES: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
+    (_SET_ASIDE, (
+        ("ignor", "disregard", "forget", "overrid", "bypass"),
+        ("instruction", "prompt", "rule", "guideline", "direction", "command", "context"),
+        ("previous", "prior", "above", "earlier", "preceding", "foregoing", "system", "your", "allother", "before"),
+    )),
+    (_SET_ASIDE_ELSEWHERE, (
+        ("ignor", "vergiss", "missacht", "oubli", "olvid", "desconsider"),
+        ("anweisung", "regel", "vorgabe", "instruktion", "instruc", "consignes", "istruzioni", "reglas", "règles"),
+    )),
+    (_SET_ASIDE_ELSEWHERE, (("忽略", "无视", "無視"), ("指令", "指示", "提示"))),
+    (_TAKE_PART, (
+        ("<",),
+        ("system>", "assistant>", "human>", "instruction>", "instructions>", "toolcall>", "toolresult>", "functioncall",
+         "<|"),
+    )),
+    (_TAKE_PART, (("inst]", "importantmessage"),)),
+    (_TAKE_PART, (("system:", "human:", "assistant:"), ("you", "ignore"))),
+    *(
+        (_COMMAND, ((model,), tuple(f"{model}{more}{verb}" for more in ("", "s", *agent) for verb in _MODAL_VERBS)))
+        for model, *agent in _MODELS
+    ),
+    (_COMMAND, (
+        ("tool", "command"),
+        ("thistool", "thetool", "thattool", "othertool", "everytool", "anytool", "thiscommand", "thecommand",
+         "thatcommand", "othercommand", "everycommand"),
+        ("youmust", "youshould", "youhaveto", "youneedto", "youare", "using", "calling", "invoking", "running",
+         "youuse", "youcall"),
+    )),
+    (_COMMAND, (("beforeyou",), ("task",))),
+    (_COMMAND, (
+        ("<",),
+        ("<important>", "<information>", "<secret>", "<hidden>", "<attention>", "<critical>", "<urgent>", "<admin>",
+         "<override>", "<reminder>"),
+    )),
+    (_OTHER_PART, (("youareno", "fromnowon", "actasa", "actasroot", "actassystem"),)),
+    (_KEEP, (
+        ("theuser", "thehuman", "theperson"), ("donot", "don't", "never", "without"),
+        ("tell", "mention", "inform", "reveal", "notify", "alert"),
+    )),
+    (_ASK_SECRET, (
+        ("systemprompt", "yourinstructions", "yourprompt", "conversationhistory", "environmentvariables", "~/", ".ssh",
+         ".env", ".aws", "netrc", "bashhistory", "idrsa", "ided25519", "mcp.json", "/etc/"),
+        ("reveal", "print", "repeat", "output", "send", "forward", "upload", "post", "leak", "exfiltrate", "read",
+         "open", "load", "cat", "include", "attach", "paste"),
+    )),
+)  # fmt: skip
+_ENCODED = re.compile(r"&[#\w]|%[0-9a-f]{2}|\\u[0-9a-f]{4}", re.IGNORECASE)
+# Spaced letters, as far as a dot is between them.
+_DOTTED = re.compile(r"\.\w\.\w\.")
+_END = "\0"
+# Neither a link nor a tag goes beyond it.
+_MARKUP_END = f"\n<>{_END}"
+_DIVIDERS = b"\t\n\v\f\r\x1c\x1d\x1e\x1f *_`-"
+# Letters that a pattern takes for those of ASCII without regard to case, and that keep their lower case.
+_CASE_VARIANTS = str.maketrans("\u0130\u0131\u017f", "iis")
 # Letters of other scripts, and small capitals, that look like those of ASCII.
 _LOOKALIKES = str.maketrans(
     "асеорхуіѕԁɡһјӏԛԝквмнтαορντικυεηχϲօոսհցɑıᴀʙᴄᴅᴇғɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ",
@@ -121,28 +179,77 @@ _MAX_ENTITIES = 3
 HIDDEN = re.compile(r"[\U000e0020-\U000e007f]{4}|[\u202a-\u202e\u2066-\u2069]|[\u200b\u2060\ufeff]{6}")
 
 
+# The texts that were searched and have no sign; bounded, as a server meets many descriptions.
+_MAX_ORDINARY = 50_000
+_ordinary: set[str] = set()
+
+
 def find_injections(document: Mapping[str, object]) -> Iterator[Issue]:
     """Yield an Issue for each text that reads like an instruction to a model."""
-    sign_of: dict[str, tuple[str, int] | None] = {}
-    count = 0
-    for location, text in _texts(document):
-        # Large descriptions repeat one text in every operation, such as that of a shared parameter.
-        if text not in sign_of:
-            sign_of[text] = _sign(text)
-        if (match := sign_of[text]) is None:
-            continue
-        count += 1
-        if count > MAX_ISSUES:
+    sign_of = search_texts(_distinct_texts(document))
+    flagged = ((location, text) for location, text in _texts(document) if text in sign_of) if sign_of else ()
+    for count, (location, text) in enumerate(flagged):
+        if count == MAX_ISSUES:
             yield _injection_issue("", "further texts read like instructions to a model")
             return
-        sign, start = match
+        sign, start = sign_of[text]
         quote = single_line(text[max(0, start - 10) : start + MAX_QUOTE]).strip()
-        yield _injection_issue(location, f"reads like an instruction to a model, as {sign}: {quote!r}"[:260])
+        message = f"reads like an instruction to a model, as {sign}: {quote!r}"[:260]
+        yield _injection_issue(location, message)
 
 
 def reads_like_instruction(text: str) -> bool:
     """Return whether the words of a text read like an instruction to a model, whatever their letters look like."""
+    if text in _ordinary or not (_is_encoded(text) or _with_clues([text])):
+        return False
     return _find_words(text) is not None
+
+
+def search_texts(texts: set[str]) -> dict[str, tuple[str, int]]:
+    """Return why texts are more than descriptions, and where that begins, by text; remember those that are not."""
+    encoded = set(filter(_is_encoded, texts))
+    candidates = [*encoded, *_with_clues([*(texts - encoded)])]
+    signs = {text: sign for text in candidates if (sign := _sign(text)) is not None}
+    if len(_ordinary) + len(texts) > _MAX_ORDINARY:
+        _ordinary.clear()
+    _ordinary.update(texts - signs.keys())
+    return signs
+
+
+def _with_clues(texts: list[str]) -> list[str]:
+    """Return the texts, none of them encoded, that may have a sign, as they are or as they are read."""
+    marked = [text for text in texts if "<" in text or "](" in text]
+    plain = _TAG.sub("", _LINK.sub(r"\1", _MARKUP_END.join(marked)))
+    searched = _squash(_END.join((*texts, plain) if marked else texts))
+    parts = searched.split(_END)
+    ends = list(accumulate(len(part) + 1 for part in parts))
+    candidates: set[int] = set()
+    for _, (first, *others) in _CLUES:
+        for clue in first:
+            start = searched.find(clue)
+            while start >= 0:
+                index = bisect_right(ends, start)
+                if all(any(map(parts[index].__contains__, group)) for group in others):
+                    candidates.add(index)
+                start = searched.find(clue, ends[index])
+    return [(texts + marked)[index] for index in sorted(candidates)]
+
+
+def _is_encoded(text: str) -> bool:
+    """Return whether a text may have what no clue sees through: letters beyond ASCII, escapes, dots between letters."""
+    return (
+        not text.isascii()
+        or _END in text
+        or (("&" in text or "%" in text or "\\" in text) and _ENCODED.search(text) is not None)
+        or (text.count(".") > 2 and _DOTTED.search(text) is not None)
+    )
+
+
+def _squash(text: str) -> str:
+    """Return a text in lower case without what may stand between the letters of a word, or the words of a phrase."""
+    lowered = (text if text.isascii() else text.translate(_CASE_VARIANTS)).lower()
+    # Bytes, as to delete characters of a text takes six times as long.
+    return lowered.encode("utf-8", "surrogatepass").translate(None, _DIVIDERS).decode("utf-8", "surrogatepass")
 
 
 def _sign(text: str) -> tuple[str, int] | None:
@@ -179,13 +286,37 @@ def _as_read(text: str) -> str:
 
 
 def _search_signs(text: str) -> tuple[str, int] | None:
-    lowered = text.lower()
-    if not any(map(lowered.__contains__, _TRIGGERS)):
-        return None
+    squashed = _squash(text)
+    clued = {sign for sign, groups in _CLUES if all(any(map(squashed.__contains__, group)) for group in groups)}
     for sign, pattern in SIGNS.items():
-        if match := pattern.search(text):
+        if sign in clued and (match := pattern.search(text)):
             return sign, match.start()
     return None
+
+
+def _distinct_texts(document: Mapping[str, Any]) -> set[str]:
+    """Return the texts of `_texts`, each once. Their places, which few descriptions need, take three times as long."""
+    texts: set[str] = set()
+    stack: list[Any] = [document]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, list):
+            for child in node:
+                if isinstance(child, str):
+                    if len(child) >= MIN_KEY:
+                        texts.add(child)
+                elif isinstance(child, dict | list):
+                    stack.append(child)
+            continue
+        for key, child in node.items():
+            if len(key) >= MIN_KEY:
+                texts.add(key)
+            if isinstance(child, str):
+                if key in _TEXT_KEYS:
+                    texts.add(child)
+            elif isinstance(child, dict | list) and key not in ("example", "examples"):
+                stack.append(child)
+    return texts
 
 
 def _texts(document: Mapping[str, object]) -> Iterator[tuple[str, str]]:

@@ -32,13 +32,17 @@ MAX_VALUE = 1_000
 MAX_CHOICES = 10_000
 
 _PREFIX = "#/$defs/"
+_PRINTABLE = bytes(range(0x20, 0x7F))
 
 
 class SchemaBounds:
-    """The bounds of the tools of one description, whose `$defs` have the same names and are outlined once."""
+    """The bounds of the tools of one description, whose `$defs` have the same names: each is measured once."""
 
     def __init__(self) -> None:
-        self._definitions: dict[str, tuple[Any, bool]] = {}
+        self._outlines: dict[str, tuple[Any, bool]] = {}
+        self._references: dict[str, tuple[str, ...]] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
+        self._outline_sizes: dict[str, tuple[int, int]] = {}
 
     def fit(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Return the schema of a tool, or one without long texts and values if it has more than MAX_SCHEMA characters.
@@ -46,28 +50,48 @@ class SchemaBounds:
         Where that is not enough, deep parts take any value. Every argument stays. What is left out is for the API to
         check.
         """
-        if not _exceeds(schema, MAX_SCHEMA):
+        if not _exceeds(schema, MAX_SCHEMA, self._sizes):
             return schema
-        distances = _distances(schema)
+        distances = self._distances(schema)
         outlined, is_wide = self._shorten(schema, distances)
-        if not _exceeds(outlined, MAX_SCHEMA if is_wide else MAX_DEEP_SCHEMA):
+        if not _exceeds(outlined, MAX_SCHEMA if is_wide else MAX_DEEP_SCHEMA, self._outline_sizes):
             return outlined
         for levels in range(MAX_LEVELS, -1, -1):
             outlined = _outline_tool(schema, levels, distances)
-            if not _exceeds(outlined, MAX_SCHEMA):
+            if not _exceeds(outlined, MAX_SCHEMA, {}):
                 return outlined
         return {**outlined, "properties": {name: _type_of(node) for name, node in outlined["properties"].items()}}
 
     def _shorten(self, schema: Mapping[str, Any], distances: Mapping[str, int]) -> tuple[dict[str, Any], bool]:
         """Return a schema with all its levels, and whether some part of it is wide."""
         near = dict.fromkeys(distances, _ALL_LEVELS)
-        for name in distances.keys() - self._definitions.keys():
+        for name in distances.keys() - self._outlines.keys():
             definition = _outline(schema["$defs"][name], _ALL_LEVELS, near)
-            self._definitions[name] = definition, _is_wide(definition)
+            self._outlines[name] = definition, _is_wide(definition)
         outlined = _outline_tool({**schema, "$defs": {}}, _ALL_LEVELS, near)
-        is_wide = _is_wide(outlined) or any(self._definitions[name][1] for name in distances)
-        definitions = {name: self._definitions[name][0] for name in sorted(distances)}
+        is_wide = _is_wide(outlined) or any(self._outlines[name][1] for name in distances)
+        definitions = {name: self._outlines[name][0] for name in sorted(distances)}
         return {**outlined, "$defs": definitions} if definitions else outlined, is_wide
+
+    def _distances(self, schema: Mapping[str, Any]) -> dict[str, int]:
+        """Return the names of `$defs` with the number of `$ref`s on the shortest way to each."""
+        definitions = as_map(schema.get("$defs"))
+        distances: dict[str, int] = {}
+        names, distance = [name for node in schema["properties"].values() for name in _defined_names(node)], 0
+        while names:
+            new = [name for name in dict.fromkeys(names) if name in definitions and name not in distances]
+            distance += 1
+            distances.update(dict.fromkeys(new, distance))
+            for name in new:
+                if name not in self._references:
+                    self._references[name] = _defined_names(definitions[name])
+            names = [further for name in new for further in self._references[name]]
+        return distances
+
+
+def _defined_names(schema: object) -> tuple[str, ...]:
+    """Return the names of the `$defs` that a schema refers to."""
+    return tuple(ref.removeprefix(_PREFIX) for ref in schema_refs(schema))
 
 
 def _is_wide(schema: object) -> bool:
@@ -82,28 +106,28 @@ def _is_wide(schema: object) -> bool:
     return False
 
 
-def _exceeds(schema: object, limit: int) -> bool:
-    """Return whether a schema has more than `limit` characters as JSON."""
+def _exceeds(schema: Mapping[str, Any], limit: int, sizes: dict[str, tuple[int, int]]) -> bool:
+    """Return whether a schema has more than `limit` characters as JSON; `sizes` are those of its `$defs` so far."""
+    least, most = _json_size({key: value for key, value in schema.items() if key != "$defs"})
+    for name, definition in as_map(schema.get("$defs")).items():
+        if name not in sizes:
+            sizes[name] = _json_size({name: definition})
+        least, most = least + sizes[name][0], most + sizes[name][1]
+    # The `$defs` themselves are some characters more.
+    return least > limit or (most + 20 > limit and len(json.dumps(schema)) > limit)
+
+
+def _json_size(value: object) -> tuple[int, int]:
+    """Return the least and the most characters of a value as `json` writes it, by what orjson does in a tenth of the
+    time.
+    """
     try:
-        size = len(orjson.dumps(schema))
+        data = orjson.dumps(value)
     except TypeError:  # integers of more than 64 bits
-        return len(json.dumps(schema)) > limit
-    # `json` writes blanks, and three times the bytes of UTF-8 at most; orjson takes a tenth of the time.
-    return size > limit or (size * 3 > limit and len(json.dumps(schema)) > limit)
-
-
-def _distances(schema: Mapping[str, Any]) -> dict[str, int]:
-    """Return the names of `$defs` with the number of `$ref`s on the shortest way to each."""
-    definitions = as_map(schema.get("$defs"))
-    distances: dict[str, int] = {}
-    nodes, distance = list(schema["properties"].values()), 0
-    while nodes:
-        names = dict.fromkeys(ref.removeprefix(_PREFIX) for node in nodes for ref in schema_refs(node))
-        new = [name for name in names if name in definitions and name not in distances]
-        distance += 1
-        distances.update(dict.fromkeys(new, distance))
-        nodes = [definitions[name] for name in new]
-    return distances
+        return (size := len(json.dumps(value))), size
+    # `json` writes a blank behind each mark, a float with up to two characters more, and six for what is not ASCII.
+    marks, others = sum(map(data.count, (b",", b":", b"["))), len(data.translate(None, _PRINTABLE))
+    return len(data) - 2, len(data) + 3 * marks + 5 * others
 
 
 def _outline_tool(schema: Mapping[str, Any], levels: int, distances: Mapping[str, int]) -> dict[str, Any]:

@@ -147,7 +147,14 @@ class LinkedDocument:
 
 def operations_with_id(spec: Spec, id: str) -> list[Operation]:
     """Return the operations that a description gives an operationId: several where it breaks the standard."""
-    return [operation for operation in spec.operations if _declared_id(operation) == id]
+    return spec.derive(_operations_by_declared_id).get(id, [])
+
+
+def _operations_by_declared_id(spec: Spec) -> dict[str, list[Operation]]:
+    operations: dict[str, list[Operation]] = {}
+    for operation in spec.operations:
+        operations.setdefault(_declared_id(operation), []).append(operation)
+    return operations
 
 
 def _declared_id(operation: Operation) -> str:

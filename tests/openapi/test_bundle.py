@@ -579,6 +579,9 @@ def test_another_server_is_never_asked(to: str) -> None:
 def test_a_single_file_is_known_at_a_glance() -> None:
     for one in ('{"$ref":"#/a"}', '{"$ref" : "#/a"}', "$ref: '#/a'", '$ref: "#/a"', "a: b", "$ref:\n  '#/a'"):
         assert not may_have_external_refs(one.encode()), one
+    # A path and a property of that name, as OData has them.
+    for one in ('{"/owners/$ref":{"get":{}}}', '{"properties":{"$ref": {"type":"string"}}}', '{"$ref" : []}'):
+        assert not may_have_external_refs(one.encode()), one
     for one in ('{"$ref":"a.json"}', "$ref: a.yaml", "{$ref: 'a.yaml#/x'}", '$ref: "./a"', "$ref:\n  a.yaml"):
         assert may_have_external_refs(one.encode()), one
 
