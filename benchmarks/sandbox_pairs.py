@@ -29,12 +29,12 @@ from benchmarks.roundtrip import made
 from nlapi.client.auth import alternatives, authorize
 from nlapi.client.build import build
 from nlapi.client.message import Request
+from nlapi.english.words import name_key
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import answer_schema, extract_item, extract_list
 from nlapi.resources.id_sources import id_sources
 from nlapi.resources.identity import field_at, id_of
-from nlapi.resources.naming import name_key
 from nlapi.resources.nouns import target_noun
 from nlapi.resources.paging import PageRole, page_parameters
 from nlapi.resources.paths import Place, segments

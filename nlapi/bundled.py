@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
-from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -59,23 +57,3 @@ def spec(name: str) -> tuple[str, bytes] | None:
 def is_bundled(source: str) -> bool:
     """Return whether a source is the name of a bundled description. A file of that name comes first."""
     return spec(source) is not None and not Path(source).is_file()
-
-
-@cache
-def _words(folder: str) -> dict[str, str | dict[str, str]]:
-    return tomllib.loads((files("nlapi").joinpath(folder) / "words.toml").read_text(encoding="utf-8"))
-
-
-def word_lists(folder: str) -> dict[str, str]:
-    """Return the word lists of a folder of nlapi by name, as texts of words.
-
-    Each is an entry `name = "word word ..."` of its words.toml, so that a word is added without reading code.
-    """
-    return {name: value for name, value in _words(folder).items() if isinstance(value, str)}
-
-
-def word_table(folder: str, name: str) -> dict[str, str]:
-    """Return the table `[name]` of the words.toml of a folder: texts by key, in the order of the file."""
-    value = _words(folder)[name]
-    assert isinstance(value, dict)
-    return value

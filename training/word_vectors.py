@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import nlapi.tools.word_similarity as meaning
-from nlapi.resources.naming import STOPWORDS, stem
+from nlapi.english.words import stem
+from nlapi.resources.naming import STOPWORDS
 
 WORDS = 60_000
 """The most frequent words that are looked at."""

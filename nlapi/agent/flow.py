@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from nlapi.agent.read_bits import OwnValues, ReadPricing, UserTexts
 from nlapi.changes.sentences import shorten
 from nlapi.client.safe_text import single_line
+from nlapi.english.words import name_words
 from nlapi.openapi.spec import Effect
-from nlapi.resources.naming import name_words
 from nlapi.tools.plan import Conversation, Step
 from nlapi.tools.receivers import Receiver, Receivers
 from nlapi.tools.run import Prepared

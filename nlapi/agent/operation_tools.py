@@ -12,10 +12,10 @@ from typing import Any
 
 from nlapi.client.safe_text import strip_all
 from nlapi.client.truncate import dump_json
+from nlapi.english.words import name_key
 from nlapi.errors import UsageError
 from nlapi.json_text import parse_json
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.resources.naming import name_key
 from nlapi.results.query_arguments import QUERY_SCHEMA, QUERY_TOOL
 from nlapi.tools.areas import groups
 from nlapi.tools.compile import compile_tool

@@ -9,9 +9,11 @@ from decimal import Decimal
 from nlapi.changes.mentions import Mention, UserSentence
 from nlapi.changes.sentences import Case, description_of, schema_of, shorten
 from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers
+from nlapi.english import lexicon
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.hints import SCALES
 from nlapi.resources.lexicon import CREATE_VERBS, leading_verbs
-from nlapi.resources.naming import METHODS, Intent, split_words, stem
+from nlapi.resources.naming import METHODS, Intent
 from nlapi.tools.tool import Origin, ValueSource
 from nlapi.tools.unit_evidence import read_unit
 
@@ -26,12 +28,8 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME_NAMES = frozenset(map(stem, "date time day at on moment datetime timestamp".split()))
 _AMOUNT_VERBS = frozenset(map(stem, "increase decrease raise lower reduce bump cut shrink grow boost".split()))
 _DURATION = re.compile(r"\W*[\w.]+\s+(?:second|minute|hour|day|week|month|quarter|year)s?\b", re.IGNORECASE)
-_DIFFERENCE_NAMES = frozenset(
-    map(stem, "by delta difference increment decrement increase decrease step offset".split())
-)
-_DIFFERENCE_VERBS = frozenset(
-    map(stem, "increase decrease increment decrement adjust add subtract extend move".split())
-)
+_DIFFERENCE_NAMES = lexicon.stems("changes/words", "difference_names")
+_DIFFERENCE_VERBS = lexicon.stems("changes/words", "difference_verbs")
 _RANGE_NAMES = (("start", "end"), ("begin", "end"), ("from", "to"), ("since", "until"), ("min", "max"))
 # Numbers of these are ids as often as bounds: from_account 7001, to_account 3002.
 _DIRECTIONS = ("from", "to")

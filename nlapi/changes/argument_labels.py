@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from nlapi.changes.sentences import Case, CommandWord, has_closed_values, schema_of
+from nlapi.english import lexicon
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.model import as_list
-from nlapi.resources.naming import split_words, stem
 from nlapi.resources.nouns import ID_WORDS
 from nlapi.tools.tool import Origin, ValueSource
 
@@ -22,9 +23,7 @@ _ARTICLE = r"(?:a|an|the|my|our|its|their)\s+"
 _BEFORE_PART = re.compile(rf"[\"'’”]?\s+(?:(?:as|is|(?:is )?to be)\s+(?:{_ARTICLE})?|{_ARTICLE})", re.IGNORECASE)
 _TO_WORDS = frozenset("to into onto".split())
 _FROM_WORDS = frozenset("from".split())
-_TO_ARGUMENTS = frozenset(
-    map(stem, "to recipient recipients target destination dest receiver payee beneficiary assignee".split())
-)
+_TO_ARGUMENTS = lexicon.stems("changes/words", "to_arguments")
 _FROM_ARGUMENTS = frozenset(map(stem, "from source origin sender payer".split()))
 # Words before a choice that is set: as [a] member, status = PAUSED.
 _SETTING_WORDS = frozenset("as to into be is equals".split())

@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from nlapi.changes.mentions import QUOTED
 from nlapi.changes.sentences import PARTICLES, QUESTION_PATTERN, SECOND_SENTENCE, opening_length
+from nlapi.english import lexicon
+from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Operation
 from nlapi.resources.lexicon import DETERMINERS, is_verb, parse_command
-from nlapi.resources.naming import ACTION_KINDS, STOPWORDS, VERBS, Intent, singular, split_words, stem
+from nlapi.resources.naming import ACTION_KINDS, STOPWORDS, VERBS, Intent
 
 _WISH = re.compile(
     r"(?<!which )(?<!that )(?<!\bit )(?<!\bone )"
@@ -21,22 +23,9 @@ _QUESTION = re.compile(r"\?\s*$")
 # Kinds of actions that change nothing.
 _READING_KINDS = frozenset(("find", "compute", "convert", "check", "compare", "help"))
 # Verbs of changes that people also use for reads: open the invoice, call up, log, rate.
-_ALSO_READS = frozenset(
-    map(stem, "show list name call open watch log file record download export track report rate play note".split())
-)
+_ALSO_READS = lexicon.stems("changes/words", "also_reads")
 # First words of sentences that ask for information.
-_INFORMATION_WORDS = frozenset(
-    """
-        compare summarize summarise explain describe analyze analyse calculate compute estimate determine solve predict
-        translate convert recommend suggest rank sort filter print output preview visit access load pull grab bring
-        provide return retrieve fetch extract detect identify evaluate simulate inspect monitor measure explore discover
-        perform produce train research
-        classify categorize total average sum group match test validate verify parse decode encode
-        search query inquire enquire browse lookup define quote project forecast price cost review scan trace study
-        who what which when where why how is are was were do does did has have can could would will any some more most
-        hello hey thanks show me us tell help let give need want looking interested planning
-    """.split()
-)
+_INFORMATION_WORDS = lexicon.words("changes/words", "information_words")
 _VERB_PARTICLES = PARTICLES | {"on"}
 _AFTER_NOUNS = frozenset("of for on in at by is are was were between with from".split())
 _WORD = re.compile(r"\"[^\"]*\"|'[^']*'|\S+")

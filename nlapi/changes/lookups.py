@@ -10,10 +10,10 @@ from typing import Any
 
 from nlapi.changes.mentions import Mention, UserSentence
 from nlapi.changes.superlatives import find_extreme, find_superlatives
+from nlapi.english.words import name_key, singular, split_words
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_path, name_of, text_of
-from nlapi.resources.naming import name_key, singular, split_words
 from nlapi.resources.nouns import singular_noun, target_noun
 from nlapi.resources.paths import segments
 from nlapi.tools.answer_view import lowercase_headers, next_arguments, page_arguments

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from nlapi.changes.sentences import Case, has_closed_values, is_value_in_command
+from nlapi.english import lexicon
+from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation
 from nlapi.resources.lexicon import (
@@ -22,7 +24,6 @@ from nlapi.resources.lexicon import (
     operation_verbs,
     path_end,
 )
-from nlapi.resources.naming import singular, split_words, stem
 from nlapi.resources.nouns import VERSION
 from nlapi.resources.paths import EXTENSION
 from nlapi.tools.tool import TRUSTED_ORIGINS, Origin, ValueSource
@@ -34,9 +35,7 @@ _NAME_STEMS = frozenset(map(stem, ("name", "title", "label", "subject", "summary
 # Verbs for a part of an item that DELETE carries out: empty the trash.
 _CLEAR_VERBS = frozenset(map(stem, ("clear", "empty", "flush", "purge", "reset")))
 # Verbs for a deletion or for another state of the item: `--yes=destroy` covers both.
-_POSSIBLE_DELETE_VERBS = frozenset(
-    map(stem, "cancel close stop end terminate kill disable revoke withdraw dismiss kick".split())
-)
+_POSSIBLE_DELETE_VERBS = lexicon.stems("changes/words", "possible_delete_verbs")
 # Verbs for a message that are no synonyms elsewhere: to write a file sends none.
 _MESSAGE_VERBS = frozenset(map(stem, ("send", "write", "post")))
 _MESSAGE_STEMS = frozenset(map(stem, "message mail email dm sms".split()))
@@ -47,15 +46,10 @@ _ON_WORDS, _OFF_WORDS = (
 _ENABLE_STEM, _DISABLE_STEM, _CREATE_STEM = stem("enable"), stem("disable"), stem("create")
 
 # Words of paths that people do not say.
-_UNSPOKEN_WORDS = frozenset(
-    "api rest action actions resource resources object objects by name id me self current service services new"
-    " in to of on".split()
-)
+_UNSPOKEN_WORDS = lexicon.words("changes/words", "unspoken_words")
 # Last words in the paths of updates that people do not say: /vlans/settings. To delete the settings is another
 # operation.
-_UPDATE_WORDS = frozenset(
-    "setting settings state status details info configuration properties attributes preferences".split()
-)
+_UPDATE_WORDS = lexicon.words("changes/words", "update_words")
 # Verbs at the end of paths that say no more than the method.
 _GENERIC_VERBS = CREATE_VERBS | UPDATE_VERBS | DELETE_VERBS
 _ARTICLES = frozenset("a an the my our your this that old all its".split())

@@ -10,6 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from nlapi.changes.mentions import QUOTED, split_unquoted
+from nlapi.english import lexicon
+from nlapi.english.words import split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.lexicon import (
@@ -20,7 +22,6 @@ from nlapi.resources.lexicon import (
     operation_verbs,
     parse_command,
 )
-from nlapi.resources.naming import split_words, stem
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from nlapi.tools.units import RATES
@@ -75,19 +76,10 @@ _CONDITION = lazy_pattern(
 _FIRST_VERBS = 3
 # First words of a sentence whose verb comes later: in store 5, [set] the quantity.
 _LEADING_WORDS = frozenset("in for on with at to from of as a an the my our".split())
-_QUANTITY_WORDS = frozenset(
-    "all every everything everyone everybody each both any several rest others other entire".split()
-)
+_QUANTITY_WORDS = lexicon.words("changes/words", "quantity_words")
 _MOST = lazy_pattern(r"\b(?:most|max\w*|limit)\b", re.IGNORECASE)
 # Words that change nothing in the meaning of a command.
-_FILLER = frozenset(
-    """
-        a an the my our your this that these those of to for in on at from with by as and is be are it its called named
-        titled name id ids number no value equal equals so then new can could would will you i we me us
-        thanks thank hey hi hello ok okay right away immediately asap now please just
-        into onto via using use under per have has his her their there here pls plz kindly type kind permanently
-    """.split()
-)
+_FILLER = lexicon.words("changes/words", "filler")
 # Words that belong to the verb right before them: shut [down] the server.
 PARTICLES = frozenset("up out down off over away back".split())
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from nlapi.changes.mentions import Mention
 from nlapi.changes.sentences import opening_length
-from nlapi.resources.naming import name_words, singular, stem
+from nlapi.english.words import name_words, singular, stem
 
 _SIZES = frozenset(map(stem, "size bytes filesize".split()))
 _PRICES = frozenset(map(stem, "price cost fare".split()))

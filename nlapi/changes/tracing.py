@@ -36,9 +36,10 @@ from nlapi.changes.value_mentions import (
     find_numbers,
     parse_number,
 )
+from nlapi.english.words import name_key, singular, split_words, stem
 from nlapi.openapi.hints import SCALES
 from nlapi.resources.lexicon import is_verb, parse_command
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent, name_key, singular, split_words, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent
 from nlapi.resources.nouns import is_id_argument
 from nlapi.tools.arguments import argument_schema, property_schema
 from nlapi.tools.idempotency import key_argument

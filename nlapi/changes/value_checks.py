@@ -9,8 +9,9 @@ from nlapi.changes.argument_labels import is_attribute_of_item, is_in_another_ar
 from nlapi.changes.mentions import QUOTED
 from nlapi.changes.sentences import Case, has_closed_values, schema_of, shorten
 from nlapi.changes.value_mentions import CURRENCIES
+from nlapi.english import lexicon
+from nlapi.english.words import singular, split_words, stem
 from nlapi.resources.lexicon import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
-from nlapi.resources.naming import singular, split_words, stem
 from nlapi.tools.tool import Origin, ValueSource
 
 _QUOTES = "\"'`“”‘’«»"
@@ -22,13 +23,7 @@ _UNITS = re.compile(
 )
 _ENDING_WORDS = frozenset("please now there here too thanks thank immediately asap already again".split())
 # Words behind a name that do not belong to it, if another word follows.
-_LINK_WORDS = frozenset(
-    """
-        to for with in on at from of by as and or into onto using via under is are be has have that which it its the a
-        an
-        then right also where whose when who their this
-    """.split()
-)
+_LINK_WORDS = lexicon.words("changes/words", "link_words")
 
 MIN_CONFIDENCE = 0.5
 """The least confidence in the reading of a value. Below it half are wrong on training/sentences/real.jsonl."""
@@ -43,9 +38,7 @@ _NAME_PATTERN = re.compile(
 _SWITCH_NAMES = frozenset(map(stem, "is active enabled enable activated status".split()))
 _ENABLE_STEM, _DISABLE_STEM = stem("enable"), stem("disable")
 # Last words of arguments that take the name of an item.
-_NAME_ARGUMENTS = frozenset(
-    "name title subject login username key slug summary email id url uri domain label handle".split()
-)
+_NAME_ARGUMENTS = lexicon.words("changes/words", "name_arguments")
 # Words of an argument for an origin or a destination -> the words that people use for it.
 _DIRECTIONS = {
     **dict.fromkeys(("from", "source", "origin"), frozenset(("from", "of", "source", "origin"))),

@@ -10,9 +10,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from nlapi.changes.mentions import Mention, SentenceWord, UserSentence
+from nlapi.english import lexicon
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.hints import SCALES
 from nlapi.resources.lexicon import are_opposites, are_synonyms, is_verb
-from nlapi.resources.naming import split_words, stem
 from nlapi.tools.tool import Origin
 from nlapi.tools.units import CURRENCY_DECIMALS
 
@@ -52,9 +53,7 @@ CURRENCIES = {
 """A word or sign for a currency -> its code (ISO 4217)."""
 _PERCENT = frozenset(("%", "percent", "pct"))
 # Words of an argument that takes a part of one: 0.2 for 20 %.
-_SHARE_WORDS = frozenset(
-    "rate ratio share fraction percent percentage probability proportion factor weight threshold tax opacity".split()
-)
+_SHARE_WORDS = lexicon.words("changes/words", "share_words")
 _MONEY_UNITS = frozenset(("micros", "micro", "cents", "minor", "mills", "units"))
 _CENTS = re.compile(r"\b(?:cents?|pence|minor|smallest (?:currency )?unit)\b", re.IGNORECASE)
 SMALL_UNITS = re.compile(rf"{_CENTS.pattern}|\b(?:micros?|milli\s?units?)\b", re.IGNORECASE)
@@ -96,9 +95,7 @@ _DAY_BOUNDS = {("00", "00"), ("23", "59")}
 _COUNTS = {"a": 1, "one": 1, "two": 2, "three": 3}
 
 # Words in the names of flags that do not name what is switched: is_private, enable_backups.
-_SWITCH_STEMS = frozenset(
-    map(stem, "is has be should enable enabled disable disabled flag active to do allow use".split())
-)
+_SWITCH_STEMS = lexicon.stems("changes/words", "switch_stems")
 _ON_STEMS = frozenset(map(stem, "on enable enabled active activate yes true".split()))
 _OFF_STEMS = frozenset(map(stem, "off disable disabled inactive deactivate no not without false".split()))
 _NEGATION_WORDS = frozenset("no not without non never don't dont off false".split())

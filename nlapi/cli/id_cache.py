@@ -85,8 +85,8 @@ def store_list(operation: Operation, result: Result) -> None:
 
 
 def _list_entry(operation: Operation, items: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    from nlapi.english.words import name_words
     from nlapi.resources.identity import field_at, fields_of, id_path, name_of
-    from nlapi.resources.naming import name_words
     from nlapi.resources.nouns import ID_WORDS, NAME_WORDS, singular_noun
 
     noun = singular_noun(operation)

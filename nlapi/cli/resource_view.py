@@ -9,10 +9,10 @@ from typing import Any
 
 from nlapi.cli.workflow_view import mermaid_text
 from nlapi.client.safe_text import single_line
+from nlapi.english.words import name_key
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.grouping import Resource
-from nlapi.resources.naming import name_key
 from nlapi.resources.semantics import OperationKind, semantics_of
 
 OTHER = "(other)"

@@ -66,7 +66,7 @@ def _example_command(spec: Spec, source: str, url: str) -> str:
 
 def _question(spec: Spec) -> str:
     """Return a question for a read without required arguments: its summary, or "list" and the end of its path."""
-    from nlapi.resources.naming import name_words
+    from nlapi.english.words import name_words
 
     reads = [
         operation

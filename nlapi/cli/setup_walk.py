@@ -103,8 +103,8 @@ def _candidates(spec: Spec) -> Iterator[tuple[str, Operation]]:
     """Yield questions about lists that need no value, the resources with the most operations first."""
     from nlapi.cli.resource_view import operations_by_resource
     from nlapi.cli.sandbox import summary_question
+    from nlapi.english.words import plural
     from nlapi.openapi.spec import Effect
-    from nlapi.resources.naming import plural
     from nlapi.resources.semantics import OperationKind, semantics_of
     from nlapi.tools.compile import compile_tool
 

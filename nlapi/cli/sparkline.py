@@ -86,8 +86,8 @@ def _time_of(path: str, value: object) -> datetime | None:
 
 
 def _series_lines(view: AnswerView, time_path: str, rows: Sequence[Any], span: str) -> Iterator[str]:
+    from nlapi.english.words import name_words
     from nlapi.resources.identity import field_at
-    from nlapi.resources.naming import name_words
     from nlapi.resources.nouns import ID_WORDS
     from nlapi.tools.value_format import format_cell
 

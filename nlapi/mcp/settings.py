@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from nlapi.client.limits import Limits
+from nlapi.english import lexicon
 from nlapi.errors import UsageError
 from nlapi.openapi.model import CONNECTION_HEADERS, TOKEN, TRANSPORT_HEADERS
 from nlapi.tools.index import MAX_LISTED_TOOLS
@@ -17,10 +18,7 @@ MIN_NAME_LENGTH = 16
 
 # Headers of the exchange between client and server. They say nothing of the caller, and would be wrong on another
 # request.
-EXCHANGE_HEADERS = frozenset(
-    "accept accept-encoding content-encoding content-length content-type cookie date forwarded last-event-id origin"
-    " referer user-agent via".split()
-)
+EXCHANGE_HEADERS = lexicon.words("mcp/words", "exchange_headers")
 
 
 class Consent(StrEnum):

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlapi.client.safe_text import code_span
+from nlapi.english.words import split_words
 from nlapi.errors import NlapiError, UsageError
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Operation
 from nlapi.plugin.markdown import fill_template, inert_line
 from nlapi.plugin.names import BASE_URL, SECRET_OPTION, variable_form
-from nlapi.resources.naming import split_words
 from nlapi.schema_validator import VALIDATOR
 from nlapi.stored_settings import SettingsKey, read_settings
 from nlapi.tools.arguments import coerce_arguments

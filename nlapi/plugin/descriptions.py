@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nlapi.english import lexicon
+from nlapi.english.words import same_name, split_words, stem
 from nlapi.plugin.keywords import Keywords
 from nlapi.plugin.markdown import inert_line
 from nlapi.plugin.subjects import Subject, person_verbs, states, subjects
-from nlapi.resources.naming import same_name, split_words, stem
 from nlapi.tools.areas import Area
 from nlapi.tools.word_similarity import rarity
 
@@ -30,16 +31,7 @@ _USUAL = frozenset(("create", "find", "change", "remove", "delete", "add", "upda
 _USUAL_OF_ALL = _USUAL | {"report"}
 # Least stems in the text of a tag that its operations do not say as well, for it to be worth its place.
 MIN_TELLING = 2
-_SAYING_NOTHING = frozenset(
-    map(
-        stem,
-        """
-        operations operation manage managing endpoints endpoint api apis rest using use interact with view
-        information and about to the of for a an related fetch get list create update delete work methods
-        provide access resources resource data all your in on this that is are object
-        """.split(),
-    )
-)
+_SAYING_NOTHING = lexicon.stems("plugin/words", "saying_nothing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from nlapi.english import lexicon
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.model import as_list, as_map
 from nlapi.openapi.spec import READ_METHODS, Operation
 from nlapi.resources.answers import answer_schemas
-from nlapi.resources.naming import STOPWORDS, split_words, stem
+from nlapi.resources.naming import STOPWORDS
 from nlapi.tools.areas import Area
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool

@@ -10,6 +10,7 @@ from itertools import count
 
 from nlapi import bundled
 from nlapi.client.auth import shared_ids
+from nlapi.english import lexicon
 from nlapi.errors import UsageError
 from nlapi.openapi.document import read_document
 from nlapi.openapi.spec import Operation, Spec
@@ -22,9 +23,7 @@ MAX_NAME = 30
 MAX_SKILL = 64
 KEBAB = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 # Words of a title that do not distinguish one API from another.
-GENERIC_WORDS = frozenset(
-    "api apis rest restful http https openapi swagger spec specification the official web and of".split()
-)
+GENERIC_WORDS = lexicon.words("plugin/words", "generic_words")
 
 BASE_URL = "base_url"
 """The option for where an API runs."""

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.model import as_list, as_map
 from nlapi.openapi.spec import Operation
 from nlapi.plugin.markdown import inert_line
 from nlapi.plugin.samples import PLAIN_VALUE, SECRET_ARGUMENT
 from nlapi.plugin.subjects import Subject, states, subjects
 from nlapi.resources.effect_verbs import VerbForm, parse_verb
-from nlapi.resources.naming import VERBS, Intent, split_words, stem
+from nlapi.resources.naming import VERBS, Intent
 from nlapi.resources.semantics import OperationKind, Semantics, semantics_of
 from nlapi.tools.areas import Area
 from nlapi.tools.arguments import argument_schema

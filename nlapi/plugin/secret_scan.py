@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nlapi.english import lexicon
 from nlapi.issue import Issue, Level
 
 # Prefixes that vendors chose so that scanners find their keys; anything looser finds the examples of every description.
@@ -35,9 +36,7 @@ _WHOLE_SECRETS = {
     for kind, pattern in _SECRET_PATTERNS.items()
 }
 # Values of these keys decide what is sent, or where: a text in the place of one would make another request.
-_EXACT_KEYS = frozenset(
-    "$ref enum const default pattern url operationId name in tokenUrl authorizationUrl refreshUrl".split()
-)
+_EXACT_KEYS = lexicon.words("plugin/words", "exact_keys")
 # Below these a key is a name, such as that of a property called `default`.
 _NAME_KEYS = frozenset("properties patternProperties $defs definitions schemas parameters".split())
 

@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from nlapi.english import lexicon
+from nlapi.english.words import plural, singular, split_words, stem
 from nlapi.openapi.model import as_list
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.plugin.keywords import argument_definition, body_fields
 from nlapi.plugin.markdown import inert_line
 from nlapi.resources.effect_verbs import VerbForm, parse_verb
-from nlapi.resources.naming import IMPERATIVES, PLAIN_VERBS, STOPWORDS, VERBS, plural, singular, split_words, stem
+from nlapi.resources.naming import IMPERATIVES, PLAIN_VERBS, STOPWORDS, VERBS
 from nlapi.resources.nouns import VERSION, noun_of, singular_noun
 from nlapi.resources.paths import segments
 from nlapi.resources.semantics import OperationKind, OperationSemantics, Semantics, semantics_of
@@ -31,15 +33,11 @@ _KIND_VERBS = (
     (_REMOVALS, "remove"),
 )
 # Stems of words for reading what has been counted: such reads come before what is done seldom.
-_REPORT_STEMS = frozenset(
-    map(stem, "report reports statistic stats metric insight analytics usage summary totals history balance".split())
-)
+_REPORT_STEMS = lexicon.stems("plugin/words", "report_stems")
 # The verbs of HTTP and of bare identifiers say nothing: POST /disputes/{dispute} changes a dispute.
 _BARE_VERBS = frozenset("get post put patch head http do api".split())
 # Words of summaries before or behind the noun: `Get multiple tasks`, `Get Campaign by ID`.
-_NOUN_ENDS = frozenset(
-    "by for from in of on to with at into within using via that which and or based accessible".split()
-)
+_NOUN_ENDS = lexicon.words("plugin/words", "noun_ends")
 _ADJECTIVES = frozenset("multiple all new existing single specific certain list current full given several".split())
 _MAX_PHRASE = 3
 MAX_STATES = 4

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from nlapi.english.words import name_words, singular, singular_words, split_words, stem
 from nlapi.openapi.model import Media, Schema, may_be_json
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.envelope import (
@@ -22,7 +23,6 @@ from nlapi.resources.envelope import (
     unwrap_entry,
     value_at,
 )
-from nlapi.resources.naming import name_words, singular, singular_words, split_words, stem
 from nlapi.resources.nouns import is_single, singular_noun
 from nlapi.resources.schemas import SchemaReader, ref_of
 

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_key, name_words, singular, singular_words
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import answer_schema, answer_schemas, json_media
-from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.nouns import QUERY_WORDS, Words, is_single, noun_of, path_noun, singular_noun
 from nlapi.resources.paths import FORMATS, Path, Place, Shape, segments, shape
-from nlapi.resources.words import word_set
 
 NAME_FILTERS = (
     *("name", "q", "query", "search", "title", "keyword", "filtername", "namecontains", "searchterm", "text", "term"),
@@ -31,7 +31,7 @@ CALLER_WORDS = frozenset("me my mine self myself current whoami viewer user prof
 """Segments and words of paths for the caller: /me/playlists, /user/repos, /users/current."""
 
 # Words in the names of schemas for the extent of an item: `File--Mini`, `full-repository`.
-_ENTITY_QUALIFIERS = word_set("entity_qualifiers")
+_ENTITY_QUALIFIERS = lexicon.words("resources/words", "entity_qualifiers")
 
 
 _IDS = tuple((word,) for word in ("id", "uuid", "guid", "gid", "sid"))

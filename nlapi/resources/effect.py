@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_key, name_words
 from nlapi.issue import Issue
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, effect_by_method, gravest
@@ -33,9 +35,7 @@ from nlapi.resources.effect_verbs import (
     may_have_evidence,
     parse_verb,
 )
-from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.paths import last_segment
-from nlapi.resources.words import word_set
 
 
 def _find_doubt(
@@ -136,7 +136,7 @@ def _find_risk(operation: Operation, signs: list[Sign], shape: OperationSignatur
 _DATA_VERBS = ("download", "suggest", "recommend")
 
 _CODES = frozenset("code pin verificationcode secret".split())
-_CONFIRMATION_WORDS = word_set("confirmation_words")
+_CONFIRMATION_WORDS = lexicon.words("resources/words", "confirmation_words")
 # The text of an answer that is a link to a page made for one person.
 _PAGE_LINK = lazy_pattern(
     r"\b(?:link|url)\s+(?:to|of|for)\s+(?:an?|the)\s[^.]{0,60}\b(?:page|form|questionnaire|checkout)\b", re.I
@@ -176,7 +176,7 @@ def _looks_up_ids(operation: Operation) -> bool:
 
 _ACCESS = frozenset("token login signin authenticate session jwt otp password credential credentials sas".split())
 # Words after a word of access that leave it the object: `getTokenUrl` gets access, `getTokenBalance` a balance.
-_ACCESS_TO = word_set("access_to")
+_ACCESS_TO = lexicon.words("resources/words", "access_to")
 
 
 def _access_word(operation: Operation) -> str:

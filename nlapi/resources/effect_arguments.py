@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_words, stem
 from nlapi.openapi.model import Schema, as_list, as_map
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, gravest
 from nlapi.resources.effect_verbs import (
@@ -24,18 +26,16 @@ from nlapi.resources.effect_verbs import (
     name_clue,
     parse_verb,
 )
-from nlapi.resources.naming import name_words, stem
 from nlapi.resources.paths import Place
-from nlapi.resources.words import word_set
 
 UNKNOWN = object()
 """the value of an argument that is not known yet, as a workflow has them before it runs"""
 
-_SHAPING = word_set("shaping")
-_SETTING = word_set("setting")
-_COMMANDS = word_set("commands")
-METHOD_PARAMETERS = word_set("method_parameters")
-_ABOUT_ANSWERS = word_set("about_answers")
+_SHAPING = lexicon.words("resources/words", "shaping")
+_SETTING = lexicon.words("resources/words", "setting")
+_COMMANDS = lexicon.words("resources/words", "commands")
+METHOD_PARAMETERS = lexicon.words("resources/words", "method_parameters")
+_ABOUT_ANSWERS = lexicon.words("resources/words", "about_answers")
 
 _METHODS = {"DELETE": Effect.DESTROY, "PUT": Effect.WRITE, "PATCH": Effect.WRITE, "POST": Effect.WRITE}
 _TRUE = frozenset(("true", "1", "yes", "on"))

@@ -7,34 +7,34 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_key, name_words
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.model import Media, Response, as_map
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import answer_schemas
-from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.paging import PageRole, page_parameters
 from nlapi.resources.schemas import SchemaReader
-from nlapi.resources.words import word_set
 
 # Inputs of lists alone, whatever their type. `size` and `count` are left out: they may be fields of an item.
 _LIST_INPUTS = frozenset("limit sort sortby orderby sortorder pagination sorting paging maxrecords maxresults".split())
 
-_FILTER_WORDS = word_set("filter_words")
+_FILTER_WORDS = lexicon.words("resources/words", "filter_words")
 _ID_WORDS = frozenset("id ids key keys arn token".split())
 # Inputs of work that is carried out, stored or delivered, or that must not be repeated by mistake.
-_WORK_INPUTS = word_set("work_inputs")
+_WORK_INPUTS = lexicon.words("resources/words", "work_inputs")
 
 _SECRETS = frozenset("password newpassword otp".split())
 # Inputs that may hold a write statement.
 _STATEMENTS = frozenset("sql statement statements script command commands mutation cypher sqltext".split())
 
-_TOKENS = word_set("tokens")
+_TOKENS = lexicon.words("resources/words", "tokens")
 _JOBS = frozenset("job jobid taskid operationid executionid batchid commandid asyncid exportid runid".split())
 # Fields that any answer may have, so that they say nothing of its content.
-_ENVELOPE = word_set("envelope")
+_ENVELOPE = lexicon.words("resources/words", "envelope")
 
 _SECONDARY_ARRAYS = frozenset(("errors", "warnings", "messages", "links"))
-_CREATION = word_set("creation")
+_CREATION = lexicon.words("resources/words", "creation")
 _HANDLES = frozenset("id ids token uuid guid arn urn key handle".split())
 _WRITE_SCOPE_WORDS = frozenset("write create delete update modify edit".split())
 _FILES = lazy_pattern(r"pdf|image|zip|octet|csv|audio|geo")

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_words, singular, split_words
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.parse import derived_id
 from nlapi.openapi.spec import Operation
@@ -26,9 +28,7 @@ from nlapi.resources.effect_verbs import (
     name_clue,
     parse_verb,
 )
-from nlapi.resources.naming import name_words, singular, split_words
 from nlapi.resources.paths import last_segment
-from nlapi.resources.words import word_set
 
 _MARKUP = lazy_pattern(r"<[^>]{0,200}>|#{1,6}|\*{2,3}")
 _LINK = lazy_pattern(r"\[([^\]]{0,200})\]\([^)]{0,400}\)")
@@ -65,7 +65,7 @@ _SKIPPED = frozenset("batch bulk quickly real-time an a the of multiple advanced
 # The heading before a summary: `USERS - Check the user`.
 _LABEL = lazy_pattern(r"^[\w()&/ ]{1,30}(?:\s[-–]|:)\s+")
 
-_PROVIDED_NOUNS = word_set("provided_nouns")
+_PROVIDED_NOUNS = lexicon.words("resources/words", "provided_nouns")
 # Verbs that are evidence of a read where their object is one of the nouns above.
 _PROVIDING_VERBS = frozenset(("provides", "provide", "requests", "report", "reports"))
 
@@ -73,7 +73,7 @@ _PROVIDING_VERBS = frozenset(("provides", "provide", "requests", "report", "repo
 _NEUTRAL = frozenset(("accepts", "takes", "receives", "uses", "use", "using", "processes", "produces"))
 
 # Results that are generated for the answer and not stored.
-_GENERATED_NOUNS = word_set("generated_nouns")
+_GENERATED_NOUNS = lexicon.words("resources/words", "generated_nouns")
 
 
 def split_sentences(text: str, limit: int) -> list[str]:

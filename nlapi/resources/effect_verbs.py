@@ -9,11 +9,10 @@ from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
 
-from nlapi.bundled import word_table
+from nlapi.english import lexicon
+from nlapi.english.words import split_words
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.naming import split_words
 from nlapi.resources.paths import last_segment
-from nlapi.resources.words import WORDS, word_set
 
 
 class Action(StrEnum):
@@ -34,37 +33,37 @@ class VerbForm(StrEnum):
     PAST = "past"
 
 
-_IRREGULAR = word_table("resources", "irregular")
+_IRREGULAR = lexicon.table("resources/words", "irregular")
 
 ACTIONS: dict[str, Action] = {
     verb: action
     for action in (Action.CHANGE, Action.RISKY, Action.COMPUTE, Action.RETRIEVE)
-    for verb in WORDS[action].split()
+    for verb in lexicon.text("resources/words", action).split()
 }
 """A verb in its base form -> its effect."""
 
-VERB_NOUNS = word_set("verb_nouns")
+VERB_NOUNS = lexicon.words("resources/words", "verb_nouns")
 """Verbs that are also nouns, or parts of names: only their position tells them apart."""
 
-RESOURCE_NOUNS = word_set("resource_nouns")
+RESOURCE_NOUNS = lexicon.words("resources/words", "resource_nouns")
 """Verbs among VERB_NOUNS that name resources: `transfersGet` gets transfers, where `updateEstimate` updates."""
 
 STRICT_VERBS = frozenset(verb for verb, action in ACTIONS.items() if action is Action.CHANGE) - VERB_NOUNS
 """Verbs of a change at any position in a name."""
 
-VAGUE_VERBS = word_set("vague")
+VAGUE_VERBS = lexicon.words("resources/words", "vague")
 """Verbs that the text of a read may have: they are evidence of a change only as the operation's own verb."""
 
-COMPUTATION_NOUNS = word_set("computation_nouns")
+COMPUTATION_NOUNS = lexicon.words("resources/words", "computation_nouns")
 """Nouns of computations."""
 
-RESULT_NOUNS = COMPUTATION_NOUNS | word_set("result_nouns")
+RESULT_NOUNS = COMPUTATION_NOUNS | lexicon.words("resources/words", "result_nouns")
 """Nouns of results that are only computed or looked up."""
 
-HANDING_OUT = word_set("handing_out")
+HANDING_OUT = lexicon.words("resources/words", "handing_out")
 """Verbs of a change that a GET may have all the same: it authorizes by a redirect, or generates a report."""
 
-_DESTROYING = word_set("destroying")
+_DESTROYING = lexicon.words("resources/words", "destroying")
 
 RUN_VERBS = frozenset(("execute", "run", "perform"))
 """Verbs whose object decides: a query is run, and so is a job."""
@@ -142,7 +141,7 @@ class Clue:
 _HTTP_WORDS = frozenset(("post", "api", "v1", "v2", "v3", "http", "rest", "do", "bulk", "batch"))
 
 # Verbs at the end of names: `accountsGet`.
-_ENDING_VERBS = word_set("ending_verbs")
+_ENDING_VERBS = lexicon.words("resources/words", "ending_verbs")
 
 _RUN_TO_READ = frozenset("query queries search searches lookup analysis report reports read".split())
 # Verbs of reads in prose that name a change in a name: to return a payment, to display a text on a screen.

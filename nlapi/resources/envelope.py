@@ -13,11 +13,11 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any, TypeAlias
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_key, name_words, singular_words
 from nlapi.openapi.model import Schema, as_map
-from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.schemas import SchemaReader
 from nlapi.resources.whole_numbers import whole_number
-from nlapi.resources.words import word_set
 
 # The share of fields that the values of a map have in common when they are items of one kind. Consul's services, for
 # one, differ by optional fields.
@@ -50,10 +50,10 @@ TOTAL_NAMES = (
 """Usual names of the number of all items of a list, the surest first: `count` may be that of the page."""
 
 # Words in the names of fields about a list, as in the envelopes of tests/resources/envelopes.yaml.
-_PAGING_WORDS = word_set("paging_words")
+_PAGING_WORDS = lexicon.words("resources/words", "paging_words")
 
 # Names of arrays and objects beside the content, which are the content only where the noun says so.
-_SECONDARY_NAMES = word_set("secondary_names")
+_SECONDARY_NAMES = lexicon.words("resources/words", "secondary_names")
 
 # Those, and names of arrays that are the list of an answer only where no other array is.
 _LESS_LIKELY_NAMES = _SECONDARY_NAMES | frozenset(
@@ -64,7 +64,7 @@ _LESS_LIKELY_NAMES = _SECONDARY_NAMES | frozenset(
 _IDENTITY_NAMES = frozenset(("id", "uuid", "guid", "uid", "gid", "name", "fullname", "slug"))
 
 # Words in the names of fields that only the envelope of a list has.
-_ENVELOPE_WORDS = word_set("envelope_words")
+_ENVELOPE_WORDS = lexicon.words("resources/words", "envelope_words")
 
 # Levels of objects that are searched; GraphQL's `data.repositories.edges` is the deepest common one.
 _MAX_DEPTH = 4

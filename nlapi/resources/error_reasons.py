@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_key
 from nlapi.openapi.model import as_list
-from nlapi.resources.naming import name_key
-from nlapi.resources.words import word_set
 
 MAX_LENGTH = 300
 """Characters of a reason that are shown: longer ones are stack traces."""
@@ -30,7 +30,7 @@ _LIST_NAMES = (
 # Objects around an error: Google and Stripe have `error`, Apigee `fault`, Foursquare `meta`.
 _ERROR_OBJECTS = ("error", "fault", "meta")
 
-_DESCRIPTIVE_FIELDS = word_set("descriptive_fields")
+_DESCRIPTIVE_FIELDS = lexicon.words("resources/words", "descriptive_fields")
 # Reasons that are shown of several.
 _MAX_REASONS = 3
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nlapi.english.words import name_key, name_words, singular_words
 from nlapi.openapi.spec import Operation
 from nlapi.resources.collection_index import Collection, CollectionIndex
 from nlapi.resources.id_sources import id_sources
-from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.nouns import ID_WORDS, Words, home_route, id_field, noun_in_name
 from nlapi.resources.paths import Shape, common_prefix, literal_suffix, segments, shape
 from nlapi.resources.schemas import ref_of

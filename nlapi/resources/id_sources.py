@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_key, name_words, singular_words
 from nlapi.openapi.model import Parameter, as_list, as_map
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.answers import json_media
 from nlapi.resources.collection_index import CALLER_WORDS, CollectionIndex, collection_index, name_filter
-from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.nouns import (
     ID_WORDS,
     NAME_WORDS,
@@ -26,7 +27,6 @@ from nlapi.resources.nouns import (
     wider_nouns,
 )
 from nlapi.resources.paths import FORMATS, Path, Place, Shape, position, segments, shape
-from nlapi.resources.words import word_set
 
 LinkedSource = tuple[Operation, str, bool]
 """An operation, the field in its answer or in each entry, and whether it lists."""
@@ -36,10 +36,10 @@ _PLACES = ("path", "query", "header", "cookie")
 
 # Words in the paths of lists without most items of a kind. GitHub's starred repositories once were the source of an
 # owner in 16 of 20 skills (docs/design/021-resources.md).
-_PARTIAL_LIST_WORDS = word_set("partial_list_words")
+_PARTIAL_LIST_WORDS = lexicon.words("resources/words", "partial_list_words")
 
 # Names of the parameter of a general search that selects the kind of items.
-_KIND_PARAMETERS = word_set("kind_parameters")
+_KIND_PARAMETERS = lexicon.words("resources/words", "kind_parameters")
 
 # The share of fields that items of one kind have in common where their schemas have different names.
 _MIN_SHARED_FIELDS = 0.6

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, TypeGuard
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_key, name_words, same_name, singular
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.resources.naming import name_key, name_words, same_name, singular
-from nlapi.resources.words import word_set
 
 Item = Mapping[str, Any]
 
-FIELD_OBJECTS = word_set("field_objects")
+FIELD_OBJECTS = lexicon.words("resources/words", "field_objects")
 """Objects in an item with its identifying and describing fields: Kubernetes, Alertmanager, Jira, Airtable, HubSpot."""
 
 # Objects among FIELD_OBJECTS whose fields are of the item around them, even where one is called `name`.
@@ -27,7 +27,7 @@ _TEXT_FIELDS = (
 
 _NAME_FIELDS = frozenset(("name", "displayname", "fullname", "title", "label", "login", "username", "email", "key"))
 # Fields beside a name in an object that refers to an item and is none itself.
-_REFERENCE_FIELDS = word_set("reference_fields")
+_REFERENCE_FIELDS = lexicon.words("resources/words", "reference_fields")
 
 # Contentful has a text in each language: {"title": {"en-US": "Hello"}}.
 _LOCALE = lazy_pattern(r"[a-z]{2}(?:[-_][A-Za-z]{2,4})?")
@@ -59,7 +59,7 @@ _HANDLES = frozenset(("key", "number", "code", "sku"))
 _STATES = frozenset("status state phase health lifecycle stage condition conclusion".split())
 _FLAGS = frozenset("active enabled disabled archived draft".split())
 _KINDS = frozenset("type kind category severity priority level role objective driver engine plan tier".split())
-_OWNERS = word_set("owners")
+_OWNERS = lexicon.words("resources/words", "owners")
 _UNITS = frozenset(("micros", "micro", "cents"))
 _AMOUNTS = frozenset("amount total price balance budget cost currency".split())
 # Words in the names of times, the first event before later changes.

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from nlapi.english import lexicon
+from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import VERBS, Intent, singular, split_words, stem
+from nlapi.resources.naming import VERBS, Intent
 
 _FILE = "english/verbs"
 

@@ -10,25 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_key, name_words, singular, singular_last, singular_words, stem
 from nlapi.openapi.model import Parameter, as_list
 from nlapi.openapi.spec import READ_METHODS, Operation
-from nlapi.resources.naming import (
-    PLAIN_VERBS,
-    STOPWORDS,
-    VERBS,
-    name_key,
-    name_words,
-    singular,
-    singular_last,
-    singular_words,
-    stem,
-)
+from nlapi.resources.naming import PLAIN_VERBS, STOPWORDS, VERBS
 from nlapi.resources.paths import EXTENSION, FORMATS, position, segments
 from nlapi.resources.paths import Place as Place
 from nlapi.resources.schemas import SchemaReader, ref_of
-from nlapi.resources.words import word_set
 
-QUERY_WORDS = word_set("query_words")
+QUERY_WORDS = lexicon.words("resources/words", "query_words")
 """Segments that name a way of reading a collection, and no resource: /flows/filter, /conversations.info."""
 
 VERSION = re.compile(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
@@ -60,10 +51,10 @@ _NAME_FIELDS = (
 _ALTERNATIVES = ("key", "slug", "code", "id", "uuid", "number", "name", "username")
 
 # Last words of the names of path parameters that say how or when to read, and identify nothing.
-_NON_ID_WORDS = word_set("non_id_words")
+_NON_ID_WORDS = lexicon.words("resources/words", "non_id_words")
 
 # Qualifiers of ids that another system issues.
-_FOREIGN_QUALIFIERS = word_set("foreign_qualifiers")
+_FOREIGN_QUALIFIERS = lexicon.words("resources/words", "foreign_qualifiers")
 
 _FIELD_OBJECT_NAMES = ("metadata", "attributes", "fields")
 _IDS_ALONE = tuple((word,) for word in sorted(ID_WORDS))

@@ -10,16 +10,16 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_key, name_words
 from nlapi.openapi.model import Schema
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import answer_schemas, extract_list
 from nlapi.resources.envelope import value_at
 from nlapi.resources.identity import id_of
-from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.paths import Place
 from nlapi.resources.schemas import SchemaReader, schema_types
 from nlapi.resources.whole_numbers import whole_number
-from nlapi.resources.words import word_set
 
 
 class PageRole(StrEnum):
@@ -31,11 +31,11 @@ class PageRole(StrEnum):
     CURSOR = "cursor"
 
 
-SIZE_NAMES = word_set("size_names")
+SIZE_NAMES = lexicon.words("resources/words", "size_names")
 """Names of parameters with the length of a page, without case and separators."""
 OFFSET_NAMES = frozenset("offset skip pageoffset startindex start from startat firstresult startrecord".split())
 NUMBER_NAMES = frozenset("page pagenumber pageno pagenum currentpage pageindex pageid".split())
-CURSOR_NAMES = word_set("cursor_names")
+CURSOR_NAMES = lexicon.words("resources/words", "cursor_names")
 """Names of parameters with a cursor, without case and separators; those of numbers only where it is no number."""
 
 _CURSOR_ENDINGS = ("cursor", "pagetoken", "nexttoken", "continuationtoken")
@@ -45,16 +45,14 @@ _LAST_FLAGS = frozenset(("islast", "last", "islastpage", "lastpage", "done", "co
 # Names of numbers and sizes of pages that count also where the parameter takes a text.
 _TEXT_NAMES = frozenset("page pagenumber limit perpage pagesize maxresults maxitems".split())
 
-_AFTER_NAMES = word_set("after_names")
+_AFTER_NAMES = lexicon.words("resources/words", "after_names")
 # Names of the number of all pages.
 _PAGE_COUNT_NAMES = frozenset("totalpages pagestotal pagecount pages numpages lastpage wptotalpages".split())
 # A link with `rel=next` in a Link header (RFC 8288 §3), also beside other relations.
 _NEXT_LINK = re.compile(r"""<([^>]+)>\s*;[^,]*\brel\s*=\s*["']?(?:[\w-]+\s+){0,4}next\b""", re.IGNORECASE)
 # Words of headers about pages: GitLab's X-Next-Page, Azure's x-ms-continuation, ASP.NET's X-Pagination. A header that
 # has any other word, such as X-Next-Run, says nothing of pages.
-_HEADER_WORDS = frozenset(
-    "x wp ms next page pages cursor token link url uri offset pagination continuation has more total count last".split()
-)
+_HEADER_WORDS = lexicon.words("resources/words", "header_words")
 # The length of a page that is asked for where a schema's maximum is that of a number type (2^63 - 1) and not of a page:
 # the most that GitHub, Stripe, Microsoft Graph and Elasticsearch give are 100, 100, 999 and 10,000.
 MAX_PAGE_SIZE = 10_000

@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from nlapi.english.words import name_key, name_words, singular_words
 from nlapi.openapi.model import Parameter
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import AnswerPart
@@ -15,7 +16,6 @@ from nlapi.resources.collection_index import Collection, collection_index
 from nlapi.resources.envelope import Keys
 from nlapi.resources.grouping import Resource, ResourceGrouping
 from nlapi.resources.id_sources import LinkedSources, id_sources
-from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.nouns import home_route, id_field, is_id_argument, noun_in_name, target_noun, wider_nouns
 from nlapi.resources.paths import Path, Shape, segments, shape
 from nlapi.resources.schemas import ref_of

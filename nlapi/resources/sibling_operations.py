@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from nlapi.english.words import singular_last, singular_words, split_words, stem
 from nlapi.openapi.spec import Operation
 from nlapi.resources.lexicon import are_synonyms, is_verb, leading_verbs
-from nlapi.resources.naming import singular_last, singular_words, split_words, stem
 from nlapi.resources.nouns import singular_noun
 from nlapi.resources.paths import segments
 

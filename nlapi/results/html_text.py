@@ -5,12 +5,12 @@ from __future__ import annotations
 import html
 import re
 
+from nlapi.english import lexicon
+
 # Elements whose text is for a browser, and those of them whose text ends only at their own end tag.
 _HIDDEN_ELEMENTS = frozenset(("script", "style", "template", "noscript", "svg"))
 _RAW_ELEMENTS = frozenset(("script", "style"))
-_BLOCK_ELEMENTS = frozenset(
-    "p div br tr li ul ol table section article header footer h1 h2 h3 h4 h5 h6 pre blockquote dt dd hr".split()
-)
+_BLOCK_ELEMENTS = lexicon.words("results/words", "block_elements")
 _CELL_ELEMENTS = frozenset(("td", "th"))
 
 _MARKUP = re.compile(r"<(?=[a-zA-Z/!?])")

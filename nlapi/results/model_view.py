@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from nlapi.client.message import Result
 from nlapi.client.safe_text import strip_all
 from nlapi.client.truncate import NOTE_KEY, answer_frame, dump_json, fit_data
+from nlapi.english.words import name_words, stem
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Operation
 from nlapi.resources.identity import columns
-from nlapi.resources.naming import name_words, stem
 from nlapi.resources.nouns import singular_noun
 from nlapi.results.cells import MAX_TEXT, Cell, SampleColumns, cell, size_of, value_at_path, values_at
 from nlapi.results.contents import Contents, Listing, Row, TextBody, select_fields

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from operator import is_
 
 from nlapi.client.message import Result, body_size, is_resident
+from nlapi.english.words import split_words, stem
 from nlapi.errors import UsageError
-from nlapi.resources.naming import STOPWORDS, split_words, stem
+from nlapi.resources.naming import STOPWORDS
 from nlapi.results.bodies import RESIDENT_BODIES, ResidentBodies
 from nlapi.results.contents import Contents, read_contents
 from nlapi.results.model_view import PLAIN_FORM, AnswerForm, model_view

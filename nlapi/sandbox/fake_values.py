@@ -12,9 +12,9 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from nlapi.english.words import name_words, singular
 from nlapi.openapi.model import Schema
 from nlapi.patterns import bounded_pattern
-from nlapi.resources.naming import name_words, singular
 from nlapi.sandbox import vocabulary
 
 # The standard library's own parser of expressions: private, but stable since Python 2 and used by hypothesis.

@@ -9,11 +9,11 @@ from collections.abc import Container, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from nlapi.english.words import name_key
 from nlapi.resources.collection_index import Collection
 from nlapi.resources.envelope import wrap
 from nlapi.resources.grouping import Resource
 from nlapi.resources.identity import field_at
-from nlapi.resources.naming import name_key
 from nlapi.resources.references import ResourceReferences
 from nlapi.resources.semantics import Parent, Semantics
 from nlapi.sandbox.examples import Examples

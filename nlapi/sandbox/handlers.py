@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nlapi.english.words import name_key, name_words
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import AnswerPart, json_media
 from nlapi.resources.effect_verbs import ACTIONS, Action
 from nlapi.resources.envelope import value_at, wrap
 from nlapi.resources.grouping import Resource
 from nlapi.resources.identity import fields_of
-from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.paging import PageRole
 from nlapi.resources.schemas import ref_of
 from nlapi.resources.semantics import OperationKind, OperationSemantics

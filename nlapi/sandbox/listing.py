@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
+from nlapi.english.words import name_key, name_words, singular_words
 from nlapi.openapi.spec import Operation
 from nlapi.resources.envelope import TOTAL_NAMES
-from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.paging import (
     OFFSET_NAMES,
     PageParameter,

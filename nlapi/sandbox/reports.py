@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+from nlapi.english.words import name_key, name_words, singular, singular_words
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import AnswerPart, json_media
 from nlapi.resources.envelope import wrap
-from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.paths import segments
 from nlapi.sandbox.listing import LOWER, PageEnvelope, page_window
 from nlapi.sandbox.parameters import MISSING

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_key
 from nlapi.openapi.model import Media, Response, essence, may_be_json
 from nlapi.openapi.spec import Operation
 from nlapi.resources.envelope import TOTAL_NAMES
-from nlapi.resources.naming import name_key
 from nlapi.resources.paths import Path, segments
 from nlapi.sandbox.handlers import HandlerResult, is_undescribed
 from nlapi.sandbox.problem import RequestProblem
@@ -32,10 +33,7 @@ JSON = "application/json"
 CONCRETE_TYPES = {"text": "text/plain", "image": "image/png"}
 
 # Headers of the transport, or computed from the answer. A sample of Content-Encoding made every answer unreadable.
-COMPUTED_HEADERS = frozenset(
-    "connection content-encoding content-length content-type keep-alive location trailer transfer-encoding"
-    " upgrade".split()
-)
+COMPUTED_HEADERS = lexicon.words("sandbox/words", "computed_headers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

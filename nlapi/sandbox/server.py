@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from nlapi.english.words import name_key
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Spec
-from nlapi.resources.naming import name_key
 from nlapi.sandbox.handlers import handle
 from nlapi.sandbox.parameters import percent_decode, split_pairs
 from nlapi.sandbox.problem import RequestProblem

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from nlapi.english.words import name_key, name_words, singular_words
 from nlapi.openapi.spec import Operation
 from nlapi.resources.envelope import WRAPPERS, value_at
 from nlapi.resources.grouping import Resource
-from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.sandbox.problem import RequestProblem
 from nlapi.sandbox.samples import ABSENT, SampleContext
 from nlapi.sandbox.schemas import Schemas

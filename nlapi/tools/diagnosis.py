@@ -11,6 +11,7 @@ from nlapi.client.auth import choose_alternative
 from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line
 from nlapi.client.server import declares_server, example_base_url, server_url
+from nlapi.english import lexicon
 from nlapi.errors import UsageError
 from nlapi.openapi.model import as_list
 from nlapi.openapi.spec import Effect, Operation
@@ -25,10 +26,7 @@ _HTML_TYPES = ("text/html", "application/xhtml+xml")
 _GATEWAY_STATUSES = (403, 429, 500, 502, 503, 504)
 
 # Words of the errors that web frameworks return for an unknown path: `Cannot GET /x`, `about:blank` (RFC 9457 §4.2.1).
-_ROUTING_ERROR_WORDS = frozenset(
-    "a about allowed any be blank cannot could delete does error exist exists for found get http match matched method"
-    " no not page patch path post put requested resource route the those to type url values was were with".split()
-)
+_ROUTING_ERROR_WORDS = lexicon.words("tools/words", "routing_error_words")
 
 
 def is_foreign_page(result: Result, operation: Operation) -> bool:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
-from nlapi.resources.naming import IMPERATIVES, STOPWORDS, VERBS, Intent, singular, split_words, stem
+from nlapi.english import lexicon
+from nlapi.english.words import singular, split_words, stem
+from nlapi.resources.naming import IMPERATIVES, STOPWORDS, VERBS, Intent
 
 
 def _stems(text: str) -> frozenset[str]:
@@ -34,10 +36,7 @@ FILTER_STEMS = _stems("filter filtered matching criteria")
 # Verbs before `a request to`, where the verb behind it is the one that counts.
 REQUEST_VERBS = _stems("submit send initiate perform trigger start execute make issue place begin process")
 PLACE_PREPOSITIONS = frozenset("of for in on from to within about into inside under at against onto between".split())
-QUALIFIERS = frozenset(
-    """with by using via that which who where when after before based including if so because through while such like
-    as and or containing associated named called""".split()
-)
+QUALIFIERS = lexicon.words("tools/words", "qualifiers")
 DETERMINERS = frozenset("a an the all each every any some this that these those my his her their its our your".split())
 NOUN_FOLLOWERS = frozenset("of for on in at by is are was were between".split())
 QUESTION_WORDS = frozenset("show see give tell what which who whose how where when is are do does did".split())

@@ -15,8 +15,9 @@ from enum import IntEnum
 from functools import lru_cache
 from operator import mul
 
+from nlapi.english.words import name_words, singular, split_words, stem
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent, name_words, singular, split_words, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent
 from nlapi.resources.nouns import QUERY_WORDS, VERSION
 from nlapi.resources.paths import FORMATS
 from nlapi.tools.phrase import STATE_VERBS, Phrase, SearchIntent, WordRole, read_phrase

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from nlapi.client.safe_text import single_line
+from nlapi.english.words import name_words, singular
 from nlapi.openapi.spec import Effect
-from nlapi.resources.naming import name_words, singular
 from nlapi.resources.paths import position, segments
 from nlapi.tools.arguments import coerce_arguments
 from nlapi.tools.tool import Tool

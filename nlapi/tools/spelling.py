@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from nlapi.resources.naming import STOPWORDS, VERBS, stem
+from nlapi.english.words import stem
+from nlapi.resources.naming import STOPWORDS, VERBS
 from nlapi.tools.index import Index
 from nlapi.tools.word_similarity import has_vector
 

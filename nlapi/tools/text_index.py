@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from nlapi.resources.naming import STOPWORDS, split_words, stem
+from nlapi.english.words import split_words, stem
+from nlapi.resources.naming import STOPWORDS
 from nlapi.tools.phrase import Phrase, PhraseWord, WordRole
 from nlapi.tools.word_similarity import SPELLINGS, SYNONYMS, neighbours, similarity_or_synonym
 

@@ -11,9 +11,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
+from nlapi.english import lexicon
+from nlapi.english.words import split_words
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.hints import read_hints
-from nlapi.resources.naming import split_words
 from nlapi.resources.schemas import schema_types
 from nlapi.tools.measures import Unit, find_unit
 from nlapi.tools.units import CURRENCIES, UnitEvidence, WireUnit, stated_unit
@@ -24,20 +25,10 @@ _MAX_TEXT = 600
 _NUMERIC = frozenset(("integer", "number", "null"))
 _NUMBER_FORMATS = frozenset(("int64", "uint64", "int32", "uint32"))
 
-_MONEY_WORDS = frozenset(
-    """amount amounts price prices cost costs budget bid bids fee fees total subtotal balance spend revenue payment
-    currency money salary charge cpc cpm cpa cpv discount refund tax tip tips deposit payout dollars value""".split()
-)
-_TIME_WORDS = frozenset(
-    """timeout timeouts duration interval delay ttl period wait age length window lifetime life backoff latency
-    retention cooldown grace elapsed runtime lag poll polling expiration expiry expires expire frequency keepalive
-    threshold cache sleep debounce""".split()
-)
+_MONEY_WORDS = lexicon.words("tools/words", "money_words")
+_TIME_WORDS = lexicon.words("tools/words", "time_words")
 # Words in the name of a point in time, which may be in seconds since 1970.
-_MOMENT_WORDS = frozenset(
-    """timestamp timestamps ts date dates datetime epoch since until before after at from to start started begin end
-    ended created updated modified time times utc unix now last expires""".split()
-)
+_MOMENT_WORDS = lexicon.words("tools/words", "moment_words")
 _NEVER_WORDS = frozenset("per of rate week month weekday weekdays ip id ids number version percentile".split())
 
 _TIME_NAMES: Mapping[str, str] = {

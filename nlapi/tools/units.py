@@ -13,10 +13,11 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
+from nlapi.english import lexicon
+from nlapi.english.words import stem
 from nlapi.errors import ArgumentError
 from nlapi.openapi.hints import SCALES as SCALES
 from nlapi.openapi.hints import UNIT_SIZES, read_hints
-from nlapi.resources.naming import stem
 from nlapi.resources.schemas import schema_types
 
 
@@ -80,14 +81,7 @@ def stated_unit(name: str) -> WireUnit | None:
     return WireUnit(name=unit, evidence=UnitEvidence.HINT) if unit else None
 
 
-CURRENCIES = frozenset(
-    """AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF
-    CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG
-    HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD
-    MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF
-    SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS
-    VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWL""".split()
-)
+CURRENCIES = lexicon.words("tools/words", "currencies")
 """The codes of currencies of ISO 4217."""
 
 # Currencies that a sign may stand for.

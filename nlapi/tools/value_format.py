@@ -6,10 +6,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_words, stem
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import field_schema
 from nlapi.resources.identity import Item, is_empty, name_of, text_of
-from nlapi.resources.naming import name_words, stem
 from nlapi.tools.unit_evidence import likely_money_unit, read_unit
 from nlapi.tools.units import CURRENCY_DECIMALS, CURRENCY_FIELDS, Dimension, UnitEvidence, from_wire
 
@@ -21,9 +22,7 @@ _NUMBER = re.compile(r"-?\d{1,100}(\.\d{1,100})?")
 _DIGEST = re.compile(r"(?:sha\d+:)?[0-9a-f]{48,}")
 # `sha256:` and twelve characters, the length that Docker's own tools show.
 _SHORT_DIGEST = 19
-_TIME_WORDS = frozenset(
-    "at created modified updated started finished ended expires time date timestamp since until dt seen".split()
-)
+_TIME_WORDS = lexicon.words("tools/words", "value_format_time_words")
 # Numbers whose names end so identify something and count nothing, so they get no thousands separators.
 _IDENTIFIER_WORDS = frozenset("id ids number no nr code port serial version revision year zip key sku phone".split())
 

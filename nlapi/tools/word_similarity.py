@@ -14,7 +14,7 @@ from importlib.resources import files
 from operator import mul
 
 from nlapi.english import lexicon
-from nlapi.resources.naming import stem
+from nlapi.english.words import stem
 
 # 24,000 stems with 50 bytes each, made of Stanford's GloVe vectors (glove.6B, public domain). A bundled sentence
 # encoder would be a hundred times larger and slower (docs/design/011-choosing-an-operation.md).

@@ -9,12 +9,12 @@ from typing import Any
 
 from nlapi.client.message import body_size
 from nlapi.client.safe_text import single_line
+from nlapi.english.words import name_key, name_words, singular_words, split_words
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.envelope import LIST_NAMES, WRAPPERS, unwrap_entry
 from nlapi.resources.id_sources import IdSources
 from nlapi.resources.identity import id_path, name_path
-from nlapi.resources.naming import name_key, name_words, singular_words, split_words
 from nlapi.resources.nouns import (
     ID_WORDS,
     is_id_argument,

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from functools import cached_property
 
+from nlapi.english.words import name_key
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.grouping import Resource
-from nlapi.resources.naming import name_key
 from nlapi.resources.nouns import is_id_argument, noun_in_name
 from nlapi.resources.paths import Place, segments
 from nlapi.resources.semantics import OperationKind

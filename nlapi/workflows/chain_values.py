@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nlapi.english.words import name_key
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.model import Schema, is_form, is_json
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.grouping import Resource
 from nlapi.resources.id_sources import id_sources
-from nlapi.resources.naming import name_key
 from nlapi.resources.nouns import target_noun
 from nlapi.resources.paths import Place
 from nlapi.resources.semantics import OperationKind, semantics_of

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_key, name_words, singular, singular_words, stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.grouping import Resource
-from nlapi.resources.naming import IMPERATIVES, VERBS, Intent, name_key, name_words, singular, singular_words, stem
+from nlapi.resources.naming import IMPERATIVES, VERBS, Intent
 from nlapi.resources.paths import Path
 
 # Kinds of things that nobody has made at the beginning of a task: they are there already, and are asked for.
-_EXISTING_NOUNS = frozenset(
-    "account user person member organization organisation tenant workspace company team owner admin profile".split()
-)
+_EXISTING_NOUNS = lexicon.words("workflows/words", "existing_nouns")
 
 # Kinds of things that are about access to the API itself.
-_ACCESS_NOUNS = frozenset(
-    "token session login logout password auth authentication credential secret key otp oauth sso permission".split()
-)
+_ACCESS_NOUNS = lexicon.words("workflows/words", "access_nouns")
 
 _ACCESS_ENDINGS = ("key", "keys", "token", "tokens", "password", "secret")
 
@@ -39,27 +37,13 @@ _DONE_STATES = (
     *("completed", "complete", "succeeded", "success", "successful", "finished", "done", "processed", "generated"),
     *("ready", "available", "rendered", "built", "deployed", "imported", "exported", "online", "active", "running"),
 )
-_WORK_STATES = frozenset(
-    """
-    queued processing running inprogress generating rendering uploading building provisioning creating initializing
-    pending starting waiting started submitted importing exporting deploying new preparing working executing scheduled
-    """.split()
-)
-FAILED_STATES = frozenset(
-    "failed failure error errored cancelled canceled aborted rejected expired timeout timedout invalid broken".split()
-)
+_WORK_STATES = lexicon.words("workflows/words", "work_states")
+FAILED_STATES = lexicon.words("workflows/words", "failed_states")
 # States that a person brings about, for which no machine waits.
-_HUMAN_STATES = frozenset(
-    """
-    open closed draft archived shipped delivered paid unpaid refunded resolved returned overdue signed accepted declined
-    inactive disabled suspended paused confirmed published
-    """.split()
-)
+_HUMAN_STATES = lexicon.words("workflows/words", "human_states")
 
 # Kinds of things that are over when people are done, whatever the names of their states.
-_HUMAN_NOUNS = frozenset(
-    "room call conference meeting order ride trip payment charge subscription invoice case game".split()
-)
+_HUMAN_NOUNS = lexicon.words("workflows/words", "human_nouns")
 
 # Ends of paths below an item whose work is done.
 RESULT_NOUNS = frozenset("result results output download content file report document data transcript".split())

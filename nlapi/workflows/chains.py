@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from nlapi.english.words import name_key, name_words
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.collection_index import name_filter
 from nlapi.resources.grouping import Resource
-from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.paths import Place, segments
 from nlapi.resources.semantics import OperationKind
 from nlapi.workflows.chain_model import Chain, ChainAnswerValue, ChainKind, ChainStep, with_article

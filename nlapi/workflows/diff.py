@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
+from nlapi.english.words import name_key, name_words
 from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Operation, gravest
 from nlapi.resources.answers import answer_schemas
-from nlapi.resources.naming import name_key, name_words
 from nlapi.tools.address_changes import credential_differences, server_differences
 from nlapi.tools.schema_compatibility import SchemaComparison, request_differences
 from nlapi.workflows.check import argument_nodes, check

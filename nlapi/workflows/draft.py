@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nlapi.english.words import split_words
 from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.resources.naming import split_words
 from nlapi.tools.tool import Tool
 from nlapi.workflows.expressions import ExpressionError, embedded_expressions, parse_expression, pointer
 from nlapi.workflows.model import (

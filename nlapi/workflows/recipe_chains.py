@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_key, name_words, singular_words
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.collection_index import VAGUE_NOUNS
 from nlapi.resources.grouping import Resource
-from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.paths import Place, segments
 from nlapi.workflows.chain_model import Chain, ChainKind, ChainStep, with_article
 from nlapi.workflows.chain_words import NAME_FIELDS
@@ -45,27 +46,12 @@ MAX_OPTIONAL = 30
 _SCOPE_SHARE, _SCOPE_OPERATIONS = 0.3, 12
 
 # What is said about a thing, or who takes part in it, comes later and by itself, not when the thing is made.
-_LATER_NOUNS = frozenset(
-    """
-    comment reaction note reply review like vote rating status story message activity event log history change update
-    member collaborator assignee watcher follower subscriber participant invitation invite permission role share access
-    payment charge refund reversal transaction balance credit tax alert notification webhook hook lock tag label
-    metadata property attribute setting configuration preference policy rule version revision dependency relationship
-    association by parent child
-    """.split()
-)
+_LATER_NOUNS = lexicon.words("workflows/words", "later_nouns")
 
 # Whom one works for: they are there already when a task begins.
-_EXISTING_NOUNS = frozenset(
-    """
-    customer client contact vendor supplier employee patient student org app application site store region location
-    country city zone area
-    """.split()
-)
+_EXISTING_NOUNS = lexicon.words("workflows/words", "recipe_chains_existing_nouns")
 
-_REPORT_NOUNS = frozenset(
-    "report reporting insight statistic stat stats analytic analytics metric performance usage".split()
-)
+_REPORT_NOUNS = lexicon.words("workflows/words", "report_nouns")
 _START_WORDS = frozenset("start from since begin after starting".split())
 _END_WORDS = frozenset("end to until before ending".split())
 _CHOICE_WORDS = frozenset("metric metrics field fields dimension dimensions granularity interval groupby group".split())

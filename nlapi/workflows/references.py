@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nlapi.english.words import name_words, singular_words
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import name_words, singular_words
 from nlapi.resources.nouns import ID_WORDS, singular_noun
 from nlapi.resources.paths import Place
 from nlapi.resources.schemas import ref_of

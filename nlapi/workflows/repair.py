@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nlapi.english.words import name_words
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import name_words
 from nlapi.resources.nouns import ID_WORDS
 from nlapi.resources.paths import Place
 from nlapi.resources.schemas import schema_types

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nlapi.english.words import name_key
 from nlapi.openapi.spec import Operation
 from nlapi.resources.id_sources import id_sources
-from nlapi.resources.naming import name_key
 from nlapi.resources.nouns import is_id_argument, target_noun
 from nlapi.resources.paths import Place, position, segments, shape
 from nlapi.tools.tool import Tool

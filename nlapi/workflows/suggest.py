@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nlapi.english.words import name_key, name_words
 from nlapi.errors import NlapiError
 from nlapi.openapi.model import Schema, escape_step
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.nouns import ID_WORDS
 from nlapi.resources.paths import Place
 from nlapi.resources.schemas import SchemaReader

@@ -14,12 +14,12 @@ from nlapi.changes.tracing import trace_call
 from nlapi.client.masking import MASK
 from nlapi.client.message import body_size
 from nlapi.client.safe_text import single_line
+from nlapi.english.words import name_key, stem
 from nlapi.errors import UsageError
 from nlapi.issue import Issue
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.resources.lexicon import is_verb
-from nlapi.resources.naming import name_key, stem
 from nlapi.resources.nouns import singular_noun
 from nlapi.tools.answer_view import next_arguments
 from nlapi.tools.arguments import argument_schema, property_schema

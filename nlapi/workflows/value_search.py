@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_key, name_words, singular
 from nlapi.openapi.spec import Operation
 from nlapi.resources.envelope import SchemaView, find_item, find_list
-from nlapi.resources.naming import name_key, name_words, singular
 from nlapi.resources.nouns import ID_WORDS, id_field, is_id_argument, singular_noun, target_noun
 from nlapi.resources.paths import Place
 from nlapi.resources.schemas import ref_of
@@ -19,10 +20,7 @@ MAX_DEPTH = 5
 MAX_PROPERTIES = 2_000
 
 # Nouns of operations and schemas that are of any kind.
-_GENERAL_NOUNS = frozenset(
-    """search query lookup find result list batch bulk me self current item entry job task response collection page data
-    object array model""".split()
-)
+_GENERAL_NOUNS = lexicon.words("workflows/words", "general_nouns")
 
 
 def find_argument_value(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from nlapi.english.words import stem
 from nlapi.planner.language.commands import normalize_command
 from nlapi.planner.language.dates import DateValue, find_dates
 from nlapi.planner.language.gazetteer import full_name
@@ -19,7 +20,6 @@ from nlapi.planner.language.ordinals import find_ordinals
 from nlapi.planner.language.question_intent import read_intent
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import MentionKind, Sentence
-from nlapi.resources.naming import stem
 
 FOLDER = Path(__file__).parent / "phrases"
 NOW = datetime(2026, 5, 13, 15, 30, tzinfo=UTC)

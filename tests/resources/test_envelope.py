@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 import nlapi
+from nlapi.english.words import name_key
 from nlapi.resources.answers import ListAnswer, extract_item, extract_list, list_envelope
 from nlapi.resources.error_reasons import error_reason
-from nlapi.resources.naming import name_key
 
 CASES = yaml.safe_load(Path(__file__).with_name("envelopes.yaml").read_text())
 LISTS = [case for case in CASES if "list" in case]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlapi.resources.naming import stem
+from nlapi.english.words import stem
 from nlapi.tools.word_similarity import NEIGHBOURS, has_vector, neighbours, rarity, similarity, similarity_or_synonym
 
 

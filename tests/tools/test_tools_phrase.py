@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlapi.resources.naming import stem
+from nlapi.english.words import stem
 from nlapi.tools.phrase import SearchIntent, WordRole, read_phrase
 
 

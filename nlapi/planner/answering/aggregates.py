@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nlapi.english.lexicon import stems, words
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.row_fields import (
     RowFields,
@@ -21,16 +23,14 @@ from nlapi.planner.answering.row_fields import (
 )
 from nlapi.planner.language.ordinals import LAST_ORDINAL, ORDINALS
 from nlapi.planner.language.question_intent import IMPLIED_FIELDS, IntentKind, QuestionIntent, SortOrder, read_intent
-from nlapi.planner.language.words import stems, words
 from nlapi.planner.slots.entities import ONLY_RESOURCE
 from nlapi.resources.identity import FieldRank, Item, columns, label_rank, text_of
-from nlapi.resources.naming import split_words, stem
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.units import CURRENCY_FIELDS
 from nlapi.tools.value_format import format_value, moment_of, number_of
 
-_AMOUNTS = stems("answering", "amounts")
-_AMOUNT_DEGREES = words("answering", "amount_degrees")
+_AMOUNTS = stems("planner/answering/words", "amounts")
+_AMOUNT_DEGREES = words("planner/answering/words", "amount_degrees")
 
 MOST_GROUPS = 12  # groups that a sentence lists; the table below it has all of them
 _MOST_CATEGORIES = 5  # groups that a sentence lists though the question does not ask for groups

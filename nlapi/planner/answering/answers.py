@@ -9,6 +9,7 @@ from datetime import date
 
 from nlapi.client.message import Framing, Result
 from nlapi.client.preview import count_items, describe_end
+from nlapi.english.words import singular, stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.boolean_answer import item_verdict
 from nlapi.planner.answering.list_answer import list_answer
@@ -25,7 +26,7 @@ from nlapi.planner.language.question_intent import IntentKind, QuestionIntent, a
 from nlapi.resources.answers import ListAnswer, extract_item, extract_list, is_failure
 from nlapi.resources.error_reasons import error_reason
 from nlapi.resources.identity import Item, fields_of, id_of, is_link, name_of, text_of
-from nlapi.resources.naming import VERBS, Intent, singular, stem
+from nlapi.resources.naming import VERBS, Intent
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.answer_view import (
     VALUE_COLUMN,

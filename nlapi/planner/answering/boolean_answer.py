@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.client_filter import FilteredItems
 from nlapi.planner.answering.conditions import NEGATIONS, Condition
@@ -16,7 +17,7 @@ from nlapi.planner.language.lexicon import SYNONYMS
 from nlapi.planner.language.question_intent import is_yes_no_question
 from nlapi.resources.answers import field_schema
 from nlapi.resources.identity import Item, field_at, fields_of, id_of, is_empty, name_of, text_of
-from nlapi.resources.naming import STOPWORDS, split_words, stem
+from nlapi.resources.naming import STOPWORDS
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.tool import Call
 from nlapi.tools.value_format import format_value

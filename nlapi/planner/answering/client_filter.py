@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from nlapi.english.lexicon import words
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.conditions import Condition, QuestionReading, bound_conditions
 from nlapi.planner.answering.field_conditions import find_field, mention_conditions, value_conditions
@@ -17,11 +19,10 @@ from nlapi.planner.language.lexicon import SYNONYMS
 from nlapi.planner.language.numbers import find_numbers, is_compared
 from nlapi.planner.language.question_intent import QuestionIntent
 from nlapi.planner.language.reader import read_sentence
-from nlapi.planner.language.text import MentionKind
-from nlapi.planner.language.words import FILLER_STEMS, words
+from nlapi.planner.language.text import FILLER_STEMS, MentionKind
 from nlapi.planner.slots.entities import ID_WORDS
 from nlapi.resources.identity import Item
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent, split_words, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent
 from nlapi.resources.nouns import noun_of
 from nlapi.resources.paging import PageRole, page_parameters
 from nlapi.tools.tool import Call
@@ -30,7 +31,7 @@ from nlapi.tools.tool import Call
 _PREDICATES = frozenset(("up", "down", "on", "off", "out"))
 _COPULAS = frozenset(("is", "are", "was", "were"))
 
-_INTRODUCING = words("answering", "introducing")
+_INTRODUCING = words("planner/answering/words", "introducing")
 
 _PER_TIME = re.compile(r"\b(?:per|a|each|every)\s+(?:hour|day|week|month|year)\b", re.IGNORECASE)
 # Items that are asked for besides the rest limit nothing: including stopped ones, running or not.

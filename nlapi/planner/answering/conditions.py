@@ -9,20 +9,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from nlapi.english.lexicon import text as word_text
+from nlapi.english.lexicon import words
+from nlapi.english.words import split_words, stem
 from nlapi.planner.answering.row_fields import RowFields, core_stems, field_stems, field_words, is_word_of
 from nlapi.planner.language.dates import MONTHS, ParsedDate, find_dates
 from nlapi.planner.language.numbers import BETWEEN, BOUND, BOUND_BEHIND, ParsedNumber, find_numbers
 from nlapi.planner.language.question_intent import IMPLIED_FIELDS
 from nlapi.planner.language.text import MentionKind, Sentence, Token, ValueMention
-from nlapi.planner.language.words import word_lists, words
-from nlapi.resources.naming import split_words, stem
 from nlapi.tools.units import from_wire
 from nlapi.tools.value_format import moment_of, number_of, unit_at
 
-NEGATIONS = words("answering", "negations")
+NEGATIONS = words("planner/answering/words", "negations")
 _NEGATION_PAIRS = frozenset((("other", "than"), ("apart", "from"), ("aside", "from"), ("instead", "of")))
-_LINKS = words("answering", "links")
-_LEADING = words("answering", "participle_links")
+_LINKS = words("planner/answering/words", "links")
+_LEADING = words("planner/answering/words", "participle_links")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +177,7 @@ _MONTH_ALONE = re.compile(
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _COUNTS = {word: n for n, word in enumerate("one two three four five six seven".split(), 1)} | {"a": 1, "an": 1}
 # Words in the name of the time that a question without one means, the likeliest first.
-_LIKELY = tuple(map(stem, word_lists("answering")["likely_times"].split()))
+_LIKELY = tuple(map(stem, word_text("planner/answering/words", "likely_times").split()))
 
 
 def bound_conditions(reading: QuestionReading) -> Iterator[Condition]:

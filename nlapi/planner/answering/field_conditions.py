@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from nlapi.english.lexicon import stems, words
+from nlapi.english.words import name_words, singular, split_words, stem
 from nlapi.planner.answering.conditions import Condition, QuestionReading
 from nlapi.planner.answering.row_fields import RowFields, field_stems, field_words, join_words, texts_of, value_word
 from nlapi.planner.language.lexicon import SYNONYMS
-from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind
-from nlapi.planner.language.words import FILLER_STEMS, stems, words
+from nlapi.planner.language.text import ALTERNATIVE_FORMS, FILLER_STEMS, MentionKind
 from nlapi.resources.identity import is_empty, label_rank
-from nlapi.resources.naming import STOPWORDS, name_words, singular, split_words, stem
+from nlapi.resources.naming import STOPWORDS
 
 _SHORTEST_VERB = 5  # letters of a verb that the name of a field may begin with: `assign` of assignee
 _OPPOSITES = dict(
@@ -29,9 +30,9 @@ _CONTAINS: dict[tuple[str, ...], Callable[[str, str], bool]] = {
     ("begin", "with"): str.startswith,
     ("end", "with"): str.endswith,
 }
-_LINKS = words("answering", "value_links")
-_ENDS = words("answering", "condition_ends")
-_OPENINGS = words("answering", "condition_openings")
+_LINKS = words("planner/answering/words", "value_links")
+_ENDS = words("planner/answering/words", "condition_ends")
+_OPENINGS = words("planner/answering/words", "condition_openings")
 
 
 def value_condition(path: str, values: Sequence[str], *, denied: bool) -> Condition:
@@ -237,11 +238,11 @@ _LONGEST_RUN = 6  # tokens of a value of several words
 _LONGEST_VALUE = 60  # characters: longer texts are descriptions that no question quotes
 _SHORTEST_ID = 5  # figures from which a number in a question may be an id
 
-_CATEGORIES = stems("answering", "categories")
-_BETWEEN = words("answering", "alternatives")
-_STATE_WORDS = words("answering", "state_words")
+_CATEGORIES = stems("planner/answering/words", "categories")
+_BETWEEN = words("planner/answering/words", "alternatives")
+_STATE_WORDS = words("planner/answering/words", "state_words")
 _WRITTEN = (MentionKind.NAME, MentionKind.QUOTED, MentionKind.LITERAL, MentionKind.TITLE)
-_NAMING = stems("answering", "naming")
+_NAMING = stems("planner/answering/words", "naming")
 
 
 @dataclass(frozen=True, slots=True)

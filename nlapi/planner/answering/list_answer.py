@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
+from nlapi.english.words import plural as plural_word
+from nlapi.english.words import split_words
 from nlapi.planner.answering.aggregates import (
     COUNT_COLUMN,
     Group,
@@ -45,8 +47,6 @@ from nlapi.planner.language.question_intent import IntentKind, is_yes_no_questio
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import MentionKind
 from nlapi.resources.identity import Item, columns, name_of
-from nlapi.resources.naming import plural as plural_word
-from nlapi.resources.naming import split_words
 from nlapi.resources.nouns import singular_noun
 from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.tool import Call

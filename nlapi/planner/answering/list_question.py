@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 
+from nlapi.english.words import plural as plural_word
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.aggregates import (
     comparison_field,
@@ -28,8 +30,6 @@ from nlapi.planner.answering.row_fields import (
 from nlapi.planner.language.numbers import BOUND, find_numbers
 from nlapi.planner.language.question_intent import IntentKind, QuestionIntent, is_yes_no_question, read_intent
 from nlapi.resources.identity import Item
-from nlapi.resources.naming import plural as plural_word
-from nlapi.resources.naming import split_words, stem
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.tool import Call
 

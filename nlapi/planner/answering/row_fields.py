@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from nlapi.english.lexicon import stems
+from nlapi.english.words import name_words, split_words, stem
+from nlapi.english.words import plural as plural_word
 from nlapi.openapi.spec import Operation
-from nlapi.planner.language.words import stems
 from nlapi.resources.answers import field_schema
 from nlapi.resources.identity import Item, columns, fields_of, id_of, is_empty, name_of, text_of
-from nlapi.resources.naming import name_words, split_words, stem
-from nlapi.resources.naming import plural as plural_word
 from nlapi.resources.nouns import singular_noun
 from nlapi.tools.value_format import is_date, moment_of, number_of
 
-SILENT_STEMS = stems("answering", "silent")  # stems in the name of a field that people leave out when they ask for it
+SILENT_STEMS = stems(
+    "planner/answering/words", "silent"
+)  # stems in the name of a field that people leave out when they ask for it
 _SHORTEST_BEGINNING = 4  # letters from which the beginning of a word stands for it
 
 
@@ -83,8 +85,8 @@ def join_words(names: Iterable[str], word: str = "and") -> str:
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} {word} {texts[-1]}"
 
 
-_STATES = stems("answering", "states")  # words for a state: people say one where an API has another
-_IDENTIFYING = stems("answering", "identifying")  # stems that tell in which way a field names an item
+_STATES = stems("planner/answering/words", "states")  # words for a state: people say one where an API has another
+_IDENTIFYING = stems("planner/answering/words", "identifying")  # stems that tell in which way a field names an item
 _LABELS = ("labels", "annotations", "tags")  # maps by keys that users choose, read a level deeper than other objects
 
 

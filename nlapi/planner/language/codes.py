@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from nlapi.english.lexicon import words
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.planner.language.words import words
 from nlapi.tools.measures import find_unit
 
 _ENDINGS = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|me|tv|uk|de|fr|eu|us|ca|in|jp"
@@ -40,11 +40,11 @@ _UNIT_LIKE = lazy_pattern(
     re.IGNORECASE,
 )
 _COUNTED = lazy_pattern(r"\d+(?:\.\d+)?([A-Za-z]{1,4})")
-_SHORT_FORMS = words("language", "unit_like")
-_BEFORE_NUMBERS = words("language", "before_numbers")
-_AFTER_IDS = words("language", "after_ids")
-_POLITE = words("language", "polite")
-_ITEM_VERBS = words("language", "item_verbs")
+_SHORT_FORMS = words("planner/language/words", "unit_like")
+_BEFORE_NUMBERS = words("planner/language/words", "before_numbers")
+_AFTER_IDS = words("planner/language/words", "after_ids")
+_POLITE = words("planner/language/words", "polite")
+_ITEM_VERBS = words("planner/language/words", "item_verbs")
 
 
 def find_literals(text: str) -> Iterator[tuple[str, int, int]]:

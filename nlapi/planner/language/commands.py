@@ -6,16 +6,17 @@ import re
 from collections.abc import Callable, Collection
 
 from nlapi.changes.sentences import opening_length
+from nlapi.english.lexicon import stems, table, words
+from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.text import Sentence, Token
-from nlapi.planner.language.words import stems, table, words
-from nlapi.resources.naming import IMPERATIVES, VERBS, Intent, singular, split_words, stem
+from nlapi.resources.naming import IMPERATIVES, VERBS, Intent
 from nlapi.tools.phrase import NOUN_FOLLOWERS
 
-_GIVE = words("language", "request_verbs")
-_US = words("language", "request_objects")
-_QUESTION_WORDS = stems("language", "question_words")
+_GIVE = words("planner/language/words", "request_verbs")
+_US = words("planner/language/words", "request_objects")
+_QUESTION_WORDS = stems("planner/language/words", "question_words")
 
 
 def command_verb(sentence: Sentence) -> str:
@@ -73,7 +74,7 @@ def _plural(token: Token) -> bool:
 # The verbs that an API may have for a phrase, the likeliest first.
 _VERBS_OF = {
     phrase: tuple(verbs.split())
-    for phrases, verbs in table("language", "commands").items()
+    for phrases, verbs in table("planner/language/words", "commands").items()
     for phrase in phrases.split("|")
 }
 _PHRASE = re.compile(rf"(?:{'|'.join(sorted(_VERBS_OF, key=len, reverse=True))})\b(?=\s)", re.IGNORECASE)
@@ -126,8 +127,8 @@ _MAKE = re.compile(
     r"(?:make|turn) (?P<what>\"[^\"]+\"|'[^']+'|[\w-]+(?:[.@:][\w-]+)+|[A-Z][\w-]*(?: [A-Z][\w-]*)*) "
     r"(?:into )?(?P<how>an? .+)$"
 )
-_NOUNS = words("language", "noun_verbs")
-_LINKS = words("language", "noun_links")
+_NOUNS = words("planner/language/words", "noun_verbs")
+_LINKS = words("planner/language/words", "noun_links")
 
 
 def _is_noun(word: str, following: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 
-from nlapi.planner.language.words import words
+from nlapi.english.lexicon import words
 
 MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
 MONTHS |= {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name} | {"sept": 9}
@@ -45,11 +45,11 @@ _PERIOD = (
 # A quarter or a day of the month stands by itself: `Q3 roadmap` is a name, `the 3rd floor` no date.
 _ALONE = r"(?=\s*(?:[.,;:?!)]|$)|\s+(?:at|to|until|till|through|vs|versus|compared)\b|\s+and\b(?!\s+\d))"
 _SINCE = re.compile(r"\bsince\s+(?:the\s+)?$", re.IGNORECASE)
-_LED = re.compile(rf"\b(?:{'|'.join(sorted(words('language', 'date_prepositions')))})\s+(?:the\s+)?$", re.IGNORECASE)
-_SCHEDULES = re.compile(
-    rf"^\W*(?:(?:please|can|could|you)\s+)*(?:{'|'.join(sorted(words('language', 'scheduling_verbs')))})\b",
-    re.IGNORECASE,
+_LED = re.compile(
+    rf"\b(?:{'|'.join(sorted(words('planner/language/words', 'date_prepositions')))})\s+(?:the\s+)?$", re.IGNORECASE
 )
+_SCHEDULING_VERBS = "|".join(sorted(words("planner/language/words", "scheduling_verbs")))
+_SCHEDULES = re.compile(rf"^\W*(?:(?:please|can|could|you)\s+)*(?:{_SCHEDULING_VERBS})\b", re.IGNORECASE)
 # Each date has one of these. The patterns of dates take 9 ms to compile, and most sentences have none.
 _SIGNS = re.compile(
     rf"\d|week|month|quarter|year|day|fortnight|minute|hour|[mqy]td|tomorrow|tonight|noon|midnight|{_ANY_MONTH}"

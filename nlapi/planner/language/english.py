@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from nlapi.english.lexicon import table, words
 from nlapi.planner.language.text import MentionKind, Sentence
-from nlapi.planner.language.words import table, words
 
-_ENGLISH = words("language", "english")
-_FOREIGN = {name: frozenset(text.split()) - _ENGLISH for name, text in table("language", "foreign_words").items()}
-_SCRIPTS = table("language", "scripts")
+_ENGLISH = words("planner/language/words", "english")
+_FOREIGN = {
+    name: frozenset(text.split()) - _ENGLISH for name, text in table("planner/language/words", "foreign_words").items()
+}
+_SCRIPTS = table("planner/language/words", "scripts")
 _LEAST = 2  # little words of a language that are needed: one alone may be a name (la, die)
 
 

@@ -6,15 +6,17 @@ import unicodedata
 from functools import cache
 from pathlib import Path
 
+from nlapi.english.lexicon import table
 from nlapi.planner.language.lexicon import COUNTRIES, STATES
-from nlapi.planner.language.words import table
 
 FILE = Path(__file__).with_name("gazetteer.txt")
 _SHORT = {"nyc": "new york", "new york city": "new york", "la": "los angeles", "sf": "san francisco"}
 # This line stands before the towns of the US that have a bigger namesake elsewhere.
 US_NAMESAKES = "# Towns of the US whose name a bigger town elsewhere has"
 _TOWNS_TOO = frozenset(("new york",))  # names of states under which people mean the town
-_NAMES = {code: name.title() for name, code in reversed(COUNTRIES.items())} | table("language", "written_countries")
+_NAMES = {code: name.title() for name, code in reversed(COUNTRIES.items())} | table(
+    "planner/language/words", "written_countries"
+)
 _STATE_NAMES = {code: name.title() for name, code in STATES.items()}
 
 

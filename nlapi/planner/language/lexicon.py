@@ -6,8 +6,8 @@ import json
 from functools import cache
 from importlib.resources import files
 
-from nlapi.planner.language.words import by_phrase, table
-from nlapi.resources.naming import stem
+from nlapi.english.lexicon import by_phrase, table
+from nlapi.english.words import stem
 
 
 @cache
@@ -21,17 +21,17 @@ def _cldr() -> dict[str, dict[str, str]]:
 
 def _names(name: str) -> dict[str, str]:
     """Return code by name in lower case: the names of CLDR, then those that people say besides."""
-    return _cldr()[name] | by_phrase("language", name)
+    return _cldr()[name] | by_phrase("planner/language/words", name)
 
 
 COUNTRIES = _names("countries")  # ISO 3166-1 alpha-2 by name
-DEMONYMS = by_phrase("language", "demonyms")  # ISO 3166-1 alpha-2 by the adjective
+DEMONYMS = by_phrase("planner/language/words", "demonyms")  # ISO 3166-1 alpha-2 by the adjective
 LANGUAGES = _names("languages")  # ISO 639-1 by name
 CURRENCY_NAMES = _names("currencies")  # ISO 4217 by name
-STATES = by_phrase("language", "states")  # the two letters of a state of the US by name
+STATES = by_phrase("planner/language/words", "states")  # the two letters of a state of the US by name
 
 SYNONYMS: dict[str, frozenset[str]] = {}  # stems that may be meant in the value of an enum, by stem
-for _text in table("language", "synonyms").values():
+for _text in table("planner/language/words", "synonyms").values():
     _group = frozenset(map(stem, _text.split()))
     for _word in _group:
         SYNONYMS[_word] = SYNONYMS.get(_word, frozenset()) | _group

@@ -6,24 +6,25 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from nlapi.english.lexicon import table, words
+from nlapi.english.words import singular, stem
 from nlapi.planner.language.ordinals import ORDINALS
 from nlapi.planner.language.text import MentionKind, Sentence, Token
-from nlapi.planner.language.words import table, words
-from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
+from nlapi.resources.naming import STOPWORDS, VERBS
 from nlapi.tools.word_similarity import has_vector
 
 # Words behind a name, with which it is over.
-NAME_ENDS = words("language", "name_ends")
-_LEADS = words("language", "name_prepositions")
+NAME_ENDS = words("planner/language/words", "name_ends")
+_LEADS = words("planner/language/words", "name_prepositions")
 # Before a noun these say that a name follows; behind others (a campaign report) another noun may.
-_DEFINITE = words("language", "definite")
+_DEFINITE = words("planner/language/words", "definite")
 _ARTICLES = _DEFINITE | {"a", "an"}
-NO_NAMES = words("language", "no_names")
-_COMPOUND_PARTS = words("language", "compound_parts")
-_SHORT_NOUNS = table("language", "short_nouns")
+NO_NAMES = words("planner/language/words", "no_names")
+_COMPOUND_PARTS = words("planner/language/words", "compound_parts")
+_SHORT_NOUNS = table("planner/language/words", "short_nouns")
 _SHORT_NOUN = re.compile(rf"\b(?P<short>{'|'.join(_SHORT_NOUNS)})\.?\s+(?=#?\d)", re.IGNORECASE)
 # Verbs before a gerund.
-_ASPECTS = words("language", "aspects")
+_ASPECTS = words("planner/language/words", "aspects")
 _SLUG = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)+")
 
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from nlapi.english.lexicon import by_phrase
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.planner.language.words import by_phrase
 
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen \
@@ -18,7 +18,7 @@ SPELT_NUMBERS = {word: value for value, word in enumerate(_ONES)} | {word: 20 + 
 _TIMES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12}
 _SUFFIX = {"k": 1_000, "m": 1_000_000, "mn": 1_000_000, "bn": 1_000_000_000, "b": 1_000_000_000}
 
-CURRENCIES = by_phrase("language", "money")  # ISO 4217 by sign or word of money
+CURRENCIES = by_phrase("planner/language/words", "money")  # ISO 4217 by sign or word of money
 
 _FIGURES = lazy_pattern(
     r"(?P<sign>(?<![\w.])[-−+])?(?P<currency>[$€£¥₹]\s?)?(?<![\w.])(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from nlapi.english.words import singular
 from nlapi.planner.language.question_intent import IMPLIED_FIELDS, SUPERLATIVES
 from nlapi.planner.language.text import Sentence
-from nlapi.resources.naming import singular
 
 # How many items come before the one that a word means.
 ORDINALS = {

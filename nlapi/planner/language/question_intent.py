@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
-from nlapi.planner.language.words import table, words
-from nlapi.resources.naming import split_words, stem
+from nlapi.english.lexicon import table, words
+from nlapi.english.words import split_words, stem
 
 
 class IntentKind(StrEnum):
@@ -48,7 +48,7 @@ _ORDER = re.compile(
     r"|\b(?P<letters>alphabetical(?:ly)?)\b(?:\s+order)?",
     re.IGNORECASE,
 )
-_DOWNWARDS = words("language", "descending")
+_DOWNWARDS = words("planner/language/words", "descending")
 _NUMBERS = {word: n for n, word in enumerate("two three four five six seven eight nine ten".split(), 2)}
 _N = rf"(\d{{1,3}}|{'|'.join(_NUMBERS)})"
 _CUT = re.compile(
@@ -56,10 +56,14 @@ _CUT = re.compile(
     re.IGNORECASE,
 )
 # The end of an order that a superlative means.
-SUPERLATIVES = {word: end for end in (IntentKind.MOST, IntentKind.LEAST) for word in words("language", end.value)}
+SUPERLATIVES = {
+    word: end for end in (IntentKind.MOST, IntentKind.LEAST) for word in words("planner/language/words", end.value)
+}
 _ENDS = "|".join(sorted(SUPERLATIVES, key=len, reverse=True))
 # `at least 3 replicas` and `max 20 builds` are limits, no order.
-_ORDER_SUPERLATIVES = "|".join(sorted(SUPERLATIVES.keys() - words("language", "limits"), key=len, reverse=True))
+_ORDER_SUPERLATIVES = "|".join(
+    sorted(SUPERLATIVES.keys() - words("planner/language/words", "limits"), key=len, reverse=True)
+)
 # The latest 5 builds: an order and its first items.
 _FOREMOST = re.compile(
     rf"\b(?P<degree>{_ORDER_SUPERLATIVES}|(?:most|least) [a-z]+)\s+{_N}\s+(?=[a-z]+s\b)", re.IGNORECASE
@@ -78,10 +82,10 @@ _EVENT = re.compile(
 # Stems of the fields that an adjective compares by, the likeliest first.
 IMPLIED_FIELDS: dict[str, tuple[str, ...]] = {
     word: tuple(map(stem, fields.split()))
-    for adjectives, fields in table("language", "implied_fields").items()
+    for adjectives, fields in table("planner/language/words", "implied_fields").items()
     for word in adjectives.split()
 }
-_DATED = words("language", "temporal")
+_DATED = words("planner/language/words", "temporal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,15 +8,16 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from nlapi.english.lexicon import words
+from nlapi.english.words import stem
 from nlapi.planner.language.codes import find_literals
 from nlapi.planner.language.dates import MONTHS, WEEKDAYS, ParsedDate, find_dates, stated_today
 from nlapi.planner.language.gazetteer import is_region
 from nlapi.planner.language.numbers import NumberKind, find_numbers
 from nlapi.planner.language.text import MentionKind, Sentence, Token, ValueMention
-from nlapi.planner.language.words import words
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent
 
-_LEADS = words("language", "text_leads")
+_LEADS = words("planner/language/words", "text_leads")
 _ADDRESS = re.compile(
     r"(?<![\w.,-])\d{1,6}[A-Za-z]?\s+(?:[A-Z][\w.'’-]*\s?)+"
     r"(?:,\s*[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*)*(?:\s\d{4,6})?)*"
@@ -75,19 +76,21 @@ _QUOTED = re.compile(
 # Letters of a script that puts no spaces between words: the end of a value in it is not known.
 _UNPARTED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{5,}")
 _CAPITAL = re.compile(r"[A-ZÀ-ÞĀ-Ž]")
-_INSIDE_NAME = words("language", "name_inside")
-_LABELS = words("language", "labels")
+_INSIDE_NAME = words("planner/language/words", "name_inside")
+_LABELS = words("planner/language/words", "labels")
 _BRACKETS = re.compile(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]|\{[^{}]*\}")
 # One minute or hour; days and weeks are dates.
 _ONE = re.compile(r"\b(?:last|past|next)(?=\s+(?:minute|hour)\b)", re.IGNORECASE)
 # All of a thing with a name is 100 per cent of it.
 _ALL_OF = re.compile(r"\b(?P<all>all)\s+of\s+(?:the\s+)?$", re.IGNORECASE)
 _CALLED = re.compile(r"\b(?:called|named|titled|entitled|labelled|labeled)\s+", re.IGNORECASE)
-_AFTER_NAME = words("language", "after_title")
-_BREAKS = words("language", "phrase_breaks")
-_LOCATIVES = words("language", "locatives")  # the day in `from Paris Friday` is a day, not part of the name
+_AFTER_NAME = words("planner/language/words", "after_title")
+_BREAKS = words("planner/language/words", "phrase_breaks")
+_LOCATIVES = words(
+    "planner/language/words", "locatives"
+)  # the day in `from Paris Friday` is a day, not part of the name
 # These are in a name (Back to School) as often as between two (Rome and Paris): both are offered.
-_JOINERS = words("language", "joiners")
+_JOINERS = words("planner/language/words", "joiners")
 
 
 def read_sentence(text: str, today: date, names: Collection[str] = ()) -> Sentence:

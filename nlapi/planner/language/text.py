@@ -9,7 +9,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from nlapi.english.lexicon import stems
 from nlapi.resources.naming import STOPWORDS
+
+FILLER_STEMS = stems("planner/language/words", "filler")
+"""Stems of words that set no condition by themselves."""
 
 
 class MentionKind(StrEnum):

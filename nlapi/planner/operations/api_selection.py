@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from nlapi.english.lexicon import words
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Spec
-from nlapi.planner.language.words import words
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.resources.naming import STOPWORDS, split_words, stem
+from nlapi.resources.naming import STOPWORDS
 
 # Words of titles, files and hosts that tell no API from another.
-_COMMON = words("operations", "api_name_fillers")
-_PREPOSITIONS = words("operations", "before_api_name")
-_API_NOUNS = words("operations", "after_api_name")
+_COMMON = words("planner/operations/words", "api_name_fillers")
+_PREPOSITIONS = words("planner/operations/words", "before_api_name")
+_API_NOUNS = words("planner/operations/words", "after_api_name")
 # Shorter words are abbreviations that questions contain by chance: `in`, `io`.
 _MIN_LETTERS = 3
 

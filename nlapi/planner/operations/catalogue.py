@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.language.commands import operation_verbs
 from nlapi.planner.operations.choice_nouns import ChoiceNouns
@@ -19,7 +20,7 @@ from nlapi.planner.slots.live_names import LiveNames
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import IdSource, id_sources
-from nlapi.resources.naming import STOPWORDS, VERBS, singular, split_words, stem
+from nlapi.resources.naming import STOPWORDS, VERBS
 from nlapi.resources.nouns import is_single, singular_noun
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.spec import Effect
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import RENAMES, operation_noun_stems
 from nlapi.planner.slots.features import MONEYLIKE, NAMELIKE
 from nlapi.planner.slots.overrides import naming_slot
 from nlapi.planner.slots.slot import Slot
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, singular, split_words, stem
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
 
 _OPTIONAL = re.compile(
     r"\b(?:defaults?|optional\w*|random\w*|generated|if (?:not|none|omitted|empty))\b", re.IGNORECASE

@@ -6,17 +6,18 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 
+from nlapi.english.lexicon import stems
+from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.model import as_list
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.reader import tokenize
-from nlapi.planner.language.text import Token
-from nlapi.planner.language.words import FILLER_STEMS, stems
+from nlapi.planner.language.text import FILLER_STEMS, Token
 from nlapi.resources.answers import answer_schemas, answer_words
 from nlapi.resources.collection_index import collection_index
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent, singular, split_words, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent
 from nlapi.resources.nouns import noun_of
 
-_KINDS = stems("slots", "kind_names")
+_KINDS = stems("planner/slots/words", "kind_names")
 _QUOTES = frozenset("\"'`“”‘’«»")
 Noun = tuple[str, ...]
 

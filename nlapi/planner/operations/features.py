@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from nlapi.changes.sentences import opening_length
+from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.question_intent import order_spans
@@ -17,7 +18,7 @@ from nlapi.planner.slots.assignment import Assignment
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import is_subject
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.resources.naming import ACTION_KINDS, METHODS, STOPWORDS, VERBS, Intent, intents, singular, split_words, stem
+from nlapi.resources.naming import ACTION_KINDS, METHODS, STOPWORDS, VERBS, Intent, intents
 from nlapi.tools.word_similarity import rarity, similarity_or_synonym
 
 # Characters of a description that are read: later ones are about errors and limits.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from nlapi.english.words import split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
@@ -18,7 +19,7 @@ from nlapi.planner.slots.features import QUERYLIKE
 from nlapi.planner.slots.slot import SlotCandidate
 from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
-from nlapi.resources.naming import STOPWORDS, VERBS, split_words, stem
+from nlapi.resources.naming import STOPWORDS, VERBS
 from nlapi.resources.nouns import singular_noun
 
 _ASKED = lazy_pattern(

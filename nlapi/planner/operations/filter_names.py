@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from nlapi.english.lexicon import words
+from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.names import NAME_ENDS, NO_NAMES
-from nlapi.planner.language.words import FILLER_STEMS, words
+from nlapi.planner.language.text import FILLER_STEMS
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.id_resolution import NAME_PROBABILITY
 from nlapi.planner.slots.assignment import Assignment
@@ -16,11 +18,11 @@ from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.preset_values import argument_name
 from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.resources.answers import answer_words
-from nlapi.resources.naming import STOPWORDS, VERBS, singular, split_words, stem
+from nlapi.resources.naming import STOPWORDS, VERBS
 
-_BEFORE = words("operations", "before_filter")
-_ASKING = words("operations", "asking")
-_ARTICLES = words("language", "definite")
+_BEFORE = words("planner/operations/words", "before_filter")
+_ASKING = words("planner/operations/words", "asking")
+_ARTICLES = words("planner/language/words", "definite")
 # Words of a name in small letters.
 _MAX_WORDS = 3
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.question_intent import read_intent
 from nlapi.planner.language.text import MentionKind
@@ -29,7 +30,7 @@ from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.resources.answers import parent_field
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import id_sources
-from nlapi.resources.naming import STOPWORDS, singular, split_words, stem
+from nlapi.resources.naming import STOPWORDS
 
 _NAMES = frozenset(("name", "title", "label", "display_name"))
 _BEFORE_NEW_NAME = frozenset(

@@ -9,12 +9,13 @@ from itertools import pairwise
 
 from nlapi.changes.operation_checks import commands_deletion
 from nlapi.changes.sentences import opening_length
+from nlapi.english.lexicon import stems
+from nlapi.english.words import name_words, singular, stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.commands import command_verb, is_imperative, operation_verbs
 from nlapi.planner.language.ordinals import LAST_ORDINAL, ORDINALS
 from nlapi.planner.language.question_intent import IntentKind, read_intent
 from nlapi.planner.language.text import Sentence
-from nlapi.planner.language.words import stems
 from nlapi.planner.operations.candidates import OperationCandidate, build_candidate, rank_candidates
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.id_resolution import with_lookups
@@ -23,13 +24,13 @@ from nlapi.planner.slots.entities import is_subject, operation_noun_stems
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.resources.lexicon import are_opposites, is_verb, leading_verbs, parse_command
-from nlapi.resources.naming import VERBS, Intent, name_words, singular, stem
+from nlapi.resources.naming import VERBS, Intent
 
 # The index score from which a part of a sentence names an operation by itself; an operation that the user has chosen
 # has it too.
 CLEAR_SCORE = 6.0
 # Words of a question whether an item exists, which is all that HEAD tells: it shows nothing.
-_EXISTENCE = stems("operations", "existence")
+_EXISTENCE = stems("planner/operations/words", "existence")
 _WHO_AM_I = re.compile(
     r"^\W*(?:show (?:me )?)?(?:who ?am ?i(?: (?:logg?ed|signed) in(?: as)?)?|my (?:user )?(?:profile|account|user)"
     r"|wh(?:o|ich user|at user|at account) (?:am i|is) (?:logg?ed|signed) in(?: as)?)\W*$",
@@ -55,7 +56,7 @@ _SURE_OF_ITEM = 0.5
 _MAX_LISTS = 4
 # Particles by which a verb takes something away: log the user out of session 5, turn it off.
 _AWAY = re.compile(r"\b(?:out of|off|away)\b", re.IGNORECASE)
-_STATE_SLOTS = stems("operations", "state_slots")
+_STATE_SLOTS = stems("planner/operations/words", "state_slots")
 # The probability of a state that is read from the verb.
 _STATE_PROBABILITY = 0.9
 # How much less likely an operation may be that takes all names of the sentence: of who owns checkout-fraud the list

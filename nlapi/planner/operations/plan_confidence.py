@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nlapi.changes.sentences import opening_length
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Effect
 from nlapi.planner.language.commands import command_verb, operation_verbs
 from nlapi.planner.language.question_intent import read_intent
@@ -19,7 +20,7 @@ from nlapi.planner.operations.sentence_coverage import explains_plainly, list_an
 from nlapi.planner.operations.vetoes import unexpressed_negations, unused_values
 from nlapi.planner.slots.slot import Slot
 from nlapi.resources.collection_index import collection_index
-from nlapi.resources.naming import VERBS, Intent, split_words, stem
+from nlapi.resources.naming import VERBS, Intent
 
 # The least confidence of a plan whose operation the user chose, or that the sentence says plainly.
 PLAIN_CONFIDENCE = 0.6

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+from nlapi.english.words import stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.question_intent import IntentKind, read_intent
 from nlapi.planner.operations.candidates import OperationCandidate
@@ -13,7 +14,6 @@ from nlapi.planner.operations.sentence_coverage import explains_all_words
 from nlapi.planner.slots.assignment import Assignment
 from nlapi.planner.slots.entities import operation_noun_stems
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
-from nlapi.resources.naming import stem
 
 _AROUND_ALL = frozenset(map(stem, "show include list return get with".split()))
 _PART = re.compile(

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nlapi.changes.change_commands import find_change_command
+from nlapi.english.lexicon import stems
+from nlapi.english.words import stem
 from nlapi.openapi.spec import Effect
 from nlapi.planner.language.text import Sentence
-from nlapi.planner.language.words import stems
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.fallbacks import ALTERNATIVES, NEEDS_CLAUDE, candidate_call, unsupported_plan
@@ -24,12 +25,12 @@ from nlapi.planner.operations.vetoes import (
     supposes_deletion,
 )
 from nlapi.planner.slots.preset_values import pending_lookup
-from nlapi.resources.naming import VERBS, Intent, stem
+from nlapi.resources.naming import VERBS, Intent
 from nlapi.tools.plan import Plan
 
 _CONJUNCTION = re.compile(r"(?:[,;.]\s*|\s+)(?:and\s+then|then|and\s+also|and|also)\s+(?=[a-z]+\b)", re.IGNORECASE)
 # Words in the name of an argument that selects an action.
-_ACTION_WORDS = stems("operations", "action_arguments")
+_ACTION_WORDS = stems("planner/operations/words", "action_arguments")
 
 
 def refusal_plan(

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from nlapi.changes.sentences import opening_length
+from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.commands import is_imperative, operation_verbs
 from nlapi.planner.language.question_intent import read_intent
-from nlapi.planner.language.text import MentionKind, Token
-from nlapi.planner.language.words import FILLER_STEMS
+from nlapi.planner.language.text import FILLER_STEMS, MentionKind, Token
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import (
@@ -28,7 +28,7 @@ from nlapi.planner.slots.preset_values import Values, argument_name, pending_loo
 from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, singular, split_words, stem
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
 
 _OPENINGS = frozenset("the my our all every some any a an please and".split())
 _HAS = re.compile(

@@ -10,28 +10,40 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from nlapi.english.lexicon import stems, words
+from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.spec import Effect
 from nlapi.planner.language.english import foreign_language
 from nlapi.planner.language.names import NO_NAMES
 from nlapi.planner.language.question_intent import read_intent
-from nlapi.planner.language.text import MentionKind, Token
-from nlapi.planner.language.words import FILLER_STEMS, stems, words
+from nlapi.planner.language.text import FILLER_STEMS, MentionKind, Token
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import POSITION_WORDS, operation_noun_stems
 from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent, singular, split_words, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent
 
-_CONDITIONAL = words("operations", "conditional")
-_PURPOSEFUL = words("operations", "purposeful")
-_MANNERS = stems("operations", "manners")
-_ARTICLES = words("language", "definite") | {"a", "an", "all", "any", "every", "each", "some", "his", "her", "their"}
+_CONDITIONAL = words("planner/operations/words", "conditional")
+_PURPOSEFUL = words("planner/operations/words", "purposeful")
+_MANNERS = stems("planner/operations/words", "manners")
+_ARTICLES = words("planner/language/words", "definite") | {
+    "a",
+    "an",
+    "all",
+    "any",
+    "every",
+    "each",
+    "some",
+    "his",
+    "her",
+    "their",
+}
 _PERSONAL = frozenset("a an my our your his her their this".split())
-_ASKING = words("operations", "asking")
+_ASKING = words("planner/operations/words", "asking")
 _CONJUNCTIONS = frozenset((",", "and", "or", "&"))
 # Words behind the noun that a word at the end of the sentence says more about: patients who limp, have fever.
 _PREDICATIVE = frozenset("is are was were who that which have has having got been being".split())
-_NAMING = words("slots", "naming")
+_NAMING = words("planner/slots/words", "naming")
 _FUNCTION_WORDS = STOPWORDS | NO_NAMES | POSITION_WORDS | _CONDITIONAL
 _MAX_WORDS = 4
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from nlapi.changes.sentences import opening_length
+from nlapi.english import lexicon
+from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.planner.language.commands import is_imperative, operation_verbs
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
@@ -13,7 +15,7 @@ from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import POSITION_WORDS, PendingLookup, takes_id
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.resources.lexicon import leading_verbs
-from nlapi.resources.naming import VERBS, Intent, singular, split_words, stem
+from nlapi.resources.naming import VERBS, Intent
 
 _FORBIDDEN = lazy_pattern(
     r"\b(?:not|never|cannot|dont|nothing|nobody|none|no one|undo|avoid|refrain|instead of|rather than|\w+n['’]t"
@@ -44,9 +46,7 @@ _SUPPOSES = lazy_pattern(
 )
 _WISHES = lazy_pattern(r"\bi(?: (?:need|want|would like|wish)|['’]d like) to\b", re.IGNORECASE)
 _ALL = frozenset("all every each both everything everyone everybody any several multiple".split())
-_ALERTS = frozenset(
-    map(stem, "alert trigger rule condition threshold notification reminder automation monitor".split())
-)
+_ALERTS = lexicon.stems("planner/operations/words", "alerts")
 # Words before a whole that one item is taken from or added to: remove Olga [from the] members.
 _AMONG = (("from", "the"), ("to", "the"), ("among", "the"))
 # Words before a whole of which more is changed than the named item: user 5 [from] every group.

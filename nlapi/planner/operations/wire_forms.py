@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from nlapi.english.lexicon import stems
+from nlapi.english.words import split_words
 from nlapi.openapi.spec import Effect, Spec
-from nlapi.planner.language.words import stems
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.assignment import Assignment
 from nlapi.planner.slots.features import QUERYLIKE
 from nlapi.planner.slots.slot import Family, SlotCandidate
 from nlapi.planner.slots.value_forms import states_dot
-from nlapi.resources.naming import split_words
 from nlapi.resources.schemas import SchemaReader
 
 _WILDCARD = re.compile(r"\*[^.]{0,60}\bwildcard|\bwildcard[^.]{0,60}\*", re.IGNORECASE)
-_CONTAINING = stems("operations", "containing")
+_CONTAINING = stems("planner/operations/words", "containing")
 # Arguments that take a name of the DNS; a `host` or a `server` is often a plain name (PowerDNS).
-_DNS_ARGUMENTS = stems("operations", "dns_arguments")
+_DNS_ARGUMENTS = stems("planner/operations/words", "dns_arguments")
 
 
 def in_wire_form(best: OperationCandidate) -> Assignment:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.planner.slots.value_forms import OPENING, slot_unit
-from nlapi.resources.naming import STOPWORDS, stem
+from nlapi.resources.naming import STOPWORDS
 from nlapi.tools.units import RATES
 
 # Words behind a number that may say what it counts, at most.

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from nlapi.english.words import singular, stem
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, ValueMention
 from nlapi.planner.slots.choices import choice_candidates, choice_names, flag_candidates
@@ -25,7 +26,6 @@ from nlapi.planner.slots.name_mentions import ADDRESS_STEMS, IP_ADDRESS, fits_pa
 from nlapi.planner.slots.pairs import body_candidates, labelled_code_candidates, path_candidates
 from nlapi.planner.slots.slot import HIGH_SCORE, LOW_SCORE, Family, Slot, SlotCandidate
 from nlapi.planner.slots.values import CONVERSIONS, WORDLESS_CONVERSIONS, values_for
-from nlapi.resources.naming import singular, stem
 from nlapi.tools.word_similarity import has_vector
 
 # Probability of a name to look up at most, so that an id in the sentence goes before it.

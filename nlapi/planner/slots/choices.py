@@ -9,24 +9,25 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from nlapi.changes.sentences import opening_length
+from nlapi.english.lexicon import stems as stem_set
+from nlapi.english.lexicon import text as word_text
+from nlapi.english.lexicon import words as word_set
+from nlapi.english.words import split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.hints import stated_verbs
 from nlapi.planner.language.commands import operation_verbs
 from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
-from nlapi.planner.language.words import stems as stem_set
-from nlapi.planner.language.words import word_lists
-from nlapi.planner.language.words import words as word_set
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import operation_noun_stems
 from nlapi.planner.slots.slot import Slot, SlotCandidate, schema_type
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, stem
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.tools.word_similarity import similarity
 
-_EXCLUDES = word_set("slots", "excludes")
+_EXCLUDES = word_set("planner/slots/words", "excludes")
 _FALLING = lazy_pattern(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNORECASE)
 _RISING = lazy_pattern(r"[\s_:.-]?asc(?:ending)?$|(?<=[a-z])Asc$", re.IGNORECASE)
-_DESCENDING = SYNONYMS["desc"] | stem_set("slots", "descending")
+_DESCENDING = SYNONYMS["desc"] | stem_set("planner/slots/words", "descending")
 # Names of the figures in the evidence of a candidate: for a choice, and from "yes" to "nay_name" for a flag.
 EVIDENCE = (
     *(
@@ -291,10 +292,10 @@ def _describes(context: SlotContext, first: int, last: int) -> float:
     return 0.45 if commanded and context.sentence.stems[first] in VERBS else 0.0
 
 
-_NOT = word_set("slots", "denials")
-_AUXILIARY = stem_set("slots", "flag_auxiliaries")
+_NOT = word_set("planner/slots/words", "denials")
+_AUXILIARY = stem_set("planner/slots/words", "flag_auxiliaries")
 _SHOWS_FIELDS = lazy_pattern(r"\binclud\w*\b.{0,60}\bfields?\b|\breturn\w*\b.{0,30}\bfields?\b", re.IGNORECASE)
-_INCLUDES = stem_set("slots", "includes")
+_INCLUDES = stem_set("planner/slots/words", "includes")
 _BY_DEFAULT = lazy_pattern(r"\bby default,?\s[^.]*", re.IGNORECASE)
 # Least similarity of word vectors of a word for one in the name of a flag: children for kids.
 _MIN_FLAG_SIMILARITY = 0.7
@@ -306,7 +307,7 @@ _PARTS = frozenset(("and", "but", "or"))
 def _state_commands() -> dict[str, dict[str, bool]]:
     """Return by the stem of a state the stems of the commands after which a resource is in it, or is not."""
     table: dict[str, dict[str, bool]] = {}
-    for line in word_lists("slots")["state_commands"].strip().splitlines():
+    for line in word_text("planner/slots/words", "state_commands").strip().splitlines():
         states, verbs = line.split(": ")
         enter, leave = (part.split() for part in verbs.split(" / "))
         for state in states.split():

@@ -8,30 +8,31 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
+from nlapi.english.lexicon import stems as stem_set
+from nlapi.english.lexicon import text as word_text
+from nlapi.english.lexicon import words as word_set
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
-from nlapi.planner.language.words import stems as stem_set
-from nlapi.planner.language.words import word_lists
-from nlapi.planner.language.words import words as word_set
 from nlapi.planner.slots.similarity import sample_stems, similar_stems
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.resources.naming import STOPWORDS, split_words, stem
+from nlapi.resources.naming import STOPWORDS
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.tool import Tool
 
 
 def _by_preposition(name: str) -> dict[str, tuple[str, ...]]:
     """Return the stems of the words of each line of a list, by the preposition in front of them."""
-    lines = (line.split(": ") for line in word_lists("slots")[name].strip().splitlines())
+    lines = (line.split(": ") for line in word_text("planner/slots/words", name).strip().splitlines())
     return {preposition: tuple(map(stem, words.split())) for preposition, words in lines}
 
 
 ROLES = {preposition: frozenset(roles) for preposition, roles in _by_preposition("roles").items()}
 ROLE_VERBS = {verb: preposition for preposition, verbs in _by_preposition("role_verbs").items() for verb in verbs}
 LEADING_PREPOSITIONS = frozenset(("of", "for", "in", "on", "about", "with", "by"))
-_FILLERS = word_set("slots", "fillers")
-_GENERIC = stem_set("slots", "generic_names")
-_PARTING = word_set("slots", "parting")
+_FILLERS = word_set("planner/slots/words", "fillers")
+_GENERIC = stem_set("planner/slots/words", "generic_names")
+_PARTING = word_set("planner/slots/words", "parting")
 _STOPS = frozenset(".?!;")
 # Weight of the words of a sentence by their distance to the left and to the right of a mention.
 _WEIGHTS_BEFORE = (1.0, 0.85, 0.65, 0.45, 0.3, 0.2)

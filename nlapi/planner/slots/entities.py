@@ -6,34 +6,34 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from nlapi.english.lexicon import stems as stem_set
+from nlapi.english.lexicon import words as word_set
+from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.ordinals import ORDINALS
 from nlapi.planner.language.question_intent import SUPERLATIVES
-from nlapi.planner.language.words import stems as stem_set
-from nlapi.planner.language.words import words as word_set
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.resources.naming import singular, split_words, stem
 from nlapi.resources.nouns import QUERY_WORDS, Place, noun_of, target_noun
 from nlapi.tools.tool import Tool
 
 # Last words of the names of slots that take an id.
-ID_WORDS = stem_set("slots", "id_words")
+ID_WORDS = stem_set("planner/slots/words", "id_words")
 # Names of slots for the ids of the resource that the operation lists.
 _LISTED_ID = frozenset(("id", "uuid", "gid"))
 # The ids among them that nobody makes up: a key is often a name in small letters.
 OPAQUE = ID_WORDS - {"key"}
-SEARCHES = stem_set("slots", "searches")
+SEARCHES = stem_set("planner/slots/words", "searches")
 # Ordinals of a PendingLookup: of a resource of which there is one (the server that all others are below), and of one
 # that the sentence describes, with the description as its name.
 ONLY_RESOURCE = "(the only one)"
 DESCRIBED_RESOURCE = "(as described)"
 # Words that pick a resource by its position among others, not by its name.
-POSITION_WORDS = frozenset((*word_set("slots", "positions"), *ORDINALS, *SUPERLATIVES))
+POSITION_WORDS = frozenset((*word_set("planner/slots/words", "positions"), *ORDINALS, *SUPERLATIVES))
 _BY_NAME = lazy_pattern(r"(?:the )?(?:unique |full )?names?(?: or id)? of\b", re.IGNORECASE)
 _SAYS_BY_NAME = lazy_pattern(r"\bby (?:its |the )?(?:(?:id|uuid|identifier) or )?name\b", re.IGNORECASE)
 _OR_NAME = lazy_pattern(r"\bnames? or (?:an? |the )?ids?\b|\bids? or (?:an? |the )?names?\b", re.IGNORECASE)
-RENAMES = stem_set("slots", "renames")
+RENAMES = stem_set("planner/slots/words", "renames")
 # Distance, in tokens, of a mention that does not stand beside a noun.
 NOT_BESIDE = 9
 SLUG = lazy_pattern(r"[a-z0-9][a-z0-9._-]*")

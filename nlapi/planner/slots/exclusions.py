@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from nlapi.english.lexicon import stems as stem_set
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Effect
 from nlapi.planner.language.dates import MONTHS
@@ -11,7 +13,6 @@ from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.numbers import is_bound, is_compared
 from nlapi.planner.language.question_intent import is_yes_no_question
 from nlapi.planner.language.text import MentionKind, ValueMention
-from nlapi.planner.language.words import stems as stem_set
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import ID_WORDS, takes_id
 from nlapi.planner.slots.features import (
@@ -26,24 +27,23 @@ from nlapi.planner.slots.features import (
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.slots.value_forms import slot_unit
 from nlapi.resources.answers import answer_words
-from nlapi.resources.naming import split_words, stem
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.measures import find_unit
 
 _UNIX = re.compile(r"\bunix\b|\bepoch\b|\btimestamp\b", re.IGNORECASE)
-_WHEN = stem_set("slots", "time_names")
+_WHEN = stem_set("planner/slots/words", "time_names")
 # The least number that is a moment in seconds: in 1973.
 _EARLIEST = 100_000_000
 BEFORE_ID = frozenset(("#", ".", ":", "=", "is", "equal", "equals", "to", "of"))
 # Words that announce an id, and are none.
 _NO_IDS = ID_WORDS | {"name", "number"}
-_PARTLY = stem_set("slots", "contains")
-_SORTS = stem_set("slots", "kind_names")
+_PARTLY = stem_set("planner/slots/words", "contains")
+_SORTS = stem_set("planner/slots/words", "kind_names")
 # The largest length and number of a page.
 MAX_PAGE = 10_000
-_SIZES = stem_set("slots", "limits") - stem_set("slots", "bounds")
-_SKIPS = stem_set("slots", "skips")
-_ORDERING = stem_set("slots", "orderings")
+_SIZES = stem_set("planner/slots/words", "limits") - stem_set("planner/slots/words", "bounds")
+_SKIPS = stem_set("planner/slots/words", "skips")
+_ORDERING = stem_set("planner/slots/words", "orderings")
 _BEFORE_MONTH = frozenset("in since before after until till during".split())
 _CURSOR = (stem("cursor"),)
 _WHY = frozenset(map(stem, ("why", "reason", "cause")))

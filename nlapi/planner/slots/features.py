@@ -8,31 +8,32 @@ from dataclasses import dataclass
 from datetime import time
 from functools import lru_cache
 
+from nlapi.english.lexicon import stems as stem_set
+from nlapi.english.lexicon import words as word_set
+from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.spec import Effect
 from nlapi.planner.language.lexicon import STATES
 from nlapi.planner.language.measures import unit_of_mention, unit_similarity
 from nlapi.planner.language.question_intent import is_yes_no_question
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
-from nlapi.planner.language.words import stems as stem_set
-from nlapi.planner.language.words import words as word_set
 from nlapi.planner.slots.context import LEADING_PREPOSITIONS, ROLES, SlotContext, WeightedStems
 from nlapi.planner.slots.entities import RENAMES
 from nlapi.planner.slots.similarity import world_fit
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.slots.value_forms import CLOSING, OPENING, slot_unit, wants_clock
 from nlapi.planner.slots.values import is_coded, takes_fraction
-from nlapi.resources.naming import STOPWORDS, VERBS, singular, split_words, stem
+from nlapi.resources.naming import STOPWORDS, VERBS
 from nlapi.tools.word_similarity import rarity
 
-_SIZES = stem_set("slots", "limits")
+_SIZES = stem_set("planner/slots/words", "limits")
 _PAIRED = frozenset().union(*(ROLES[word] for word in ("from", "to", "over", "under")))
 _SKIP = stem("skip")
-_PICKS = word_set("slots", "picks")
-NAMELIKE = stem_set("slots", "namelike")
-QUERYLIKE = stem_set("slots", "querylike")
-MONEYLIKE = stem_set("slots", "moneylike")
-_NUMBERLIKE = stem_set("slots", "numberlike")
-_PLACELIKE = stem_set("slots", "placelike")
+_PICKS = word_set("planner/slots/words", "picks")
+NAMELIKE = stem_set("planner/slots/words", "namelike")
+QUERYLIKE = stem_set("planner/slots/words", "querylike")
+MONEYLIKE = stem_set("planner/slots/words", "moneylike")
+_NUMBERLIKE = stem_set("planner/slots/words", "numberlike")
+_PLACELIKE = stem_set("planner/slots/words", "placelike")
 _STATES = frozenset(STATES.values())
 _CITY = re.compile(r"\b(?:city|town|address)\b(?: and|,)\s*(?:the )?(?:state|country|province|region)", re.IGNORECASE)
 _ADDRESS = re.compile(r"address|street", re.IGNORECASE)

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.hints import read_hints
 from nlapi.openapi.model import as_map
 from nlapi.openapi.spec import Spec
 from nlapi.planner.slots.slot import Slot
-from nlapi.resources.naming import split_words, stem
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Call, Tool
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from nlapi.english.lexicon import stems as stem_set
+from nlapi.english.lexicon import words as word_set
+from nlapi.english.words import singular, stem
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.names import PlainName, find_slugs, is_slug, names_behind_noun, names_behind_preposition
 from nlapi.planner.language.ordinals import find_ordinals
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Token, ValueMention
-from nlapi.planner.language.words import stems as stem_set
-from nlapi.planner.language.words import words as word_set
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import (
     ID_WORDS,
@@ -29,17 +30,17 @@ from nlapi.planner.slots.entities import (
 from nlapi.planner.slots.exclusions import BEFORE_ID, is_month
 from nlapi.planner.slots.slot import Slot
 from nlapi.resources.answers import answer_words
-from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
+from nlapi.resources.naming import STOPWORDS, VERBS
 from nlapi.resources.paths import segments
 
-_DETERMINERS = word_set("slots", "determiners")
+_DETERMINERS = word_set("planner/slots/words", "determiners")
 _WITHIN = frozenset(("of", "in", "from", "for", "on"))
 _OWNING = frozenset(("of", "for", "by", "from"))
 _GENITIVES = ("'", "’", "'s", "’s")
 IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
-ADDRESS_STEMS = stem_set("slots", "address_names")
-_BESIDE_NOUN = BEFORE_ID | word_set("slots", "before_name")
-_OF = word_set("slots", "belonging")
+ADDRESS_STEMS = stem_set("planner/slots/words", "address_names")
+_BESIDE_NOUN = BEFORE_ID | word_set("planner/slots/words", "before_name")
+_OF = word_set("planner/slots/words", "belonging")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

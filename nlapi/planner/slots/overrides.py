@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
+from nlapi.english.lexicon import stems as stem_set
+from nlapi.english.lexicon import words as word_set
+from nlapi.english.words import singular, stem
 from nlapi.planner.language.lexicon import COUNTRIES, DEMONYMS
 from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.names import find_item_name
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
-from nlapi.planner.language.words import stems as stem_set
-from nlapi.planner.language.words import words as word_set
 from nlapi.planner.slots.amounts import is_stated_amount, is_stated_end
 from nlapi.planner.slots.choices import sets_commanded_flag
 from nlapi.planner.slots.context import SlotContext
@@ -20,14 +21,14 @@ from nlapi.planner.slots.features import NAMELIKE
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.planner.slots.value_forms import slot_unit
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, singular, stem
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
 
 # Probability of such a candidate.
 OVERRIDE_PROBABILITY = 0.95
-_NAMING = word_set("slots", "naming")
+_NAMING = word_set("planner/slots/words", "naming")
 _AFTER_FIELD = frozenset(("of", "for", "on", "in", "to", "="))
 _SHORTEST_EXAMPLE = 2
-_REASONS = stem_set("slots", "reasons")
+_REASONS = stem_set("planner/slots/words", "reasons")
 _VALUE = (stem("value"),)
 _CONVERSIONS = frozenset(("", "singular"))
 _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))

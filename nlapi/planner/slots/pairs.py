@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from nlapi.english.lexicon import stems as stem_set
+from nlapi.english.lexicon import words as word_set
+from nlapi.english.words import name_words, singular, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
 from nlapi.planner.language.names import PlainName, is_code, names_behind_noun, names_behind_preposition, noun_before
 from nlapi.planner.language.text import MentionKind, ValueMention
-from nlapi.planner.language.words import stems as stem_set
-from nlapi.planner.language.words import words as word_set
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import ID_WORDS, RENAMES, resource_stems
 from nlapi.planner.slots.name_mentions import may_be_name
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate, schema_type
-from nlapi.resources.naming import name_words, singular, stem
 
 # Probability of the parts of a path for parameters in a row, and for others that are only as many.
 PAIR_CONFIDENCE = 0.97
@@ -30,9 +30,9 @@ _LABEL = lazy_pattern("[A-Z]{3,6}")
 _CODE = lazy_pattern(r"(?=.*\d|[A-Z]+$)[A-Za-z0-9][A-Za-z0-9-]+")
 _BEFORE_CODE = frozenset((":", "=", "is", "of", "identifier", "id", "code", "number"))
 # Operators of filters by which a field equals one of some values, and fields that have a name.
-_EQUALITY = word_set("slots", "equality")
+_EQUALITY = word_set("planner/slots/words", "equality")
 _NAMES = frozenset(("name", "names", "slug", "title"))
-_NEW_NAME = stem_set("slots", "new_name")
+_NEW_NAME = stem_set("planner/slots/words", "new_name")
 _PAIR = lazy_pattern(r"(?<![\w=])(?P<name>[A-Za-z_][\w.-]*)=(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;=]+)")
 # Probability of a value by its form, of a name behind its noun, and of a name behind no more than `of`.
 FORM_CONFIDENCE = 0.95

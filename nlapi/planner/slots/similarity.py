@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
+from nlapi.english.lexicon import text as word_text
+from nlapi.english.words import split_words, stem
 from nlapi.planner.language.gazetteer import is_region, region_of
 from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
 from nlapi.planner.language.text import MentionKind, ValueMention
-from nlapi.planner.language.words import word_lists
 from nlapi.planner.slots.slot import Slot
-from nlapi.resources.naming import STOPWORDS, split_words, stem
+from nlapi.resources.naming import STOPWORDS
 from nlapi.tools.word_similarity import similarity
 
 # Samples of a description that are compared.
@@ -18,7 +19,7 @@ _SAMPLES = 8
 # Word vectors less alike than this say nothing.
 _MIN_SIMILARITY = 0.35
 _CODES = frozenset(CURRENCY_NAMES.values())
-_KIND_LINES = (line.split(": ") for line in word_lists("slots")["world_kinds"].strip().splitlines())
+_KIND_LINES = (line.split(": ") for line in word_text("planner/slots/words", "world_kinds").strip().splitlines())
 _KINDS = {stem(word): kind for kind, names in _KIND_LINES for word in names.split()}
 # Kinds that may stand for one another: a country is a place.
 _NEAR = frozenset(("town", "country", "state"))

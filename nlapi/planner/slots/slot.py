@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from nlapi.english.lexicon import stems as stem_set
+from nlapi.english.lexicon import words as word_set
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.model import Schema
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.text import ValueMention
-from nlapi.planner.language.words import stems as stem_set
-from nlapi.planner.language.words import words as word_set
-from nlapi.resources.naming import STOPWORDS, split_words, stem
+from nlapi.resources.naming import STOPWORDS
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Tool
 from nlapi.tools.unit_evidence import likely_money_unit
@@ -40,9 +41,9 @@ _MAPPED = re.compile(
     r"(?:an? |the )?['\"]?([A-Za-z][\w ]{1,40}?)['\"]?(?=\s*(?:[,;.)\n]|and\b|or\b|$))"
 )
 # Names of parameters that do not say whose id or name they are.
-_BARE = stem_set("slots", "bare_names")
+_BARE = stem_set("planner/slots/words", "bare_names")
 # Names of parameters for a search text, whose description may speak of dates.
-_SOUGHT = word_set("slots", "search_names")
+_SOUGHT = word_set("planner/slots/words", "search_names")
 # References and unions of a schema that are followed, at most.
 _MOST_STEPS = 12
 _STANDS_FOR = re.compile(r"(?:example|e\.g\.),?:? '?\d+'? for ", re.IGNORECASE)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
+from nlapi.english.lexicon import stems as stem_set
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.model import Schema
 from nlapi.patterns import bounded_pattern
 from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
-from nlapi.planner.language.words import stems as stem_set
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.tools.measures import Unit
 from nlapi.tools.unit_evidence import likely_unit
@@ -66,8 +66,8 @@ def is_dotted(text: str, name: str) -> bool:
 
 
 # Stems of the names of slots for the first and the last day of a range.
-OPENING = stem_set("slots", "opening")
-CLOSING = stem_set("slots", "closing")
+OPENING = stem_set("planner/slots/words", "opening")
+CLOSING = stem_set("planner/slots/words", "closing")
 _LONGEST_STAY = 1000
 _FORMATS = (
     (lazy_pattern(r"yyyy-mm-dd[ t]hh:mm:ss", re.I), "%Y-%m-%d %H:%M:%S"),

@@ -8,6 +8,7 @@ from datetime import date, time
 from functools import lru_cache
 from typing import Any
 
+from nlapi.english.words import singular, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.planner.language.gazetteer import (
     country_name,
@@ -29,7 +30,7 @@ from nlapi.planner.slots.value_forms import (
     is_dotted,
     wants_dot,
 )
-from nlapi.resources.naming import STOPWORDS, singular, stem
+from nlapi.resources.naming import STOPWORDS
 from nlapi.tools.unit_evidence import states_minor_unit
 from nlapi.tools.units import to_wire
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.answers import list_of_step
 from nlapi.planner.answering.row_fields import item_label, plural_name, singular_name
 from nlapi.planner.slots.entities import id_like
 from nlapi.resources.answers import extract_item
 from nlapi.resources.identity import Item, id_of, name_of
-from nlapi.resources.naming import VERBS, singular, split_words, stem
+from nlapi.resources.naming import VERBS
 from nlapi.tools.plan import Conversation, Outcome, Step
 
 _ORDINALS = {

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nlapi.changes.sentences import opening_length
+from nlapi.english.words import singular
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.commands import operation_verbs
 from nlapi.planner.language.names import NO_NAMES
@@ -28,7 +29,7 @@ from nlapi.planner.slots.entities import (
 )
 from nlapi.planner.slots.preset_values import complete_values
 from nlapi.planner.slots.slot import Slot, SlotCandidate
-from nlapi.resources.naming import STOPWORDS, singular
+from nlapi.resources.naming import STOPWORDS
 from nlapi.tools.tool import Call
 
 if TYPE_CHECKING:

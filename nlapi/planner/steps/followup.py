@@ -9,6 +9,7 @@ from datetime import date
 from itertools import takewhile
 from typing import Any
 
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Effect
 from nlapi.planner.answering.answers import list_of_step, question_about_list
 from nlapi.planner.language.question_intent import read_intent
@@ -23,7 +24,7 @@ from nlapi.planner.steps.goal_plan import plan_goal
 from nlapi.planner.steps.question_plan import PlanFunction, plan_question
 from nlapi.planner.steps.state import CallState, Goal, LookupState, state_of
 from nlapi.planner.steps.steps import next_plan
-from nlapi.resources.naming import VERBS, Intent, split_words, stem
+from nlapi.resources.naming import VERBS, Intent
 from nlapi.tools.answer_view import next_arguments, page_arguments
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call

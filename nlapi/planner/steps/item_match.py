@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
+from nlapi.english import lexicon
+from nlapi.english.words import name_key, singular, singular_words, split_words, stem
 from nlapi.planner.slots.entities import named_resource
 from nlapi.planner.slots.slot import Slot
 from nlapi.planner.slots.value_forms import is_dotted
@@ -14,15 +16,12 @@ from nlapi.planner.steps.state import LookupState, ScoredItem
 from nlapi.resources.answers import extract_list
 from nlapi.resources.envelope import DataView, Noun, find_list, has_noun
 from nlapi.resources.identity import Item, field_at, id_of, name_of
-from nlapi.resources.naming import STOPWORDS, name_key, singular, singular_words, split_words, stem
+from nlapi.resources.naming import STOPWORDS
 from nlapi.tools.answer_view import lowercase_headers
 from nlapi.tools.plan import Step
 
 # Fields whose whole text identifies an item.
-_NAME_FIELDS = frozenset(
-    "id name title label displayname fullname subject login username email key code slug handle symbol abbreviation "
-    "shortname identifier sku".split()
-)
+_NAME_FIELDS = lexicon.words("planner/steps/words", "name_fields")
 # A name that is equal but for the final dot of the DNS: below an equal one, above every other.
 DOT_SCORE = 0.99
 _MIN_SCORE = 0.6

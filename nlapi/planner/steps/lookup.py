@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from nlapi.english.words import split_words
 from nlapi.planner.answering.row_fields import singular_name
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.operations.catalogue import Catalogue
@@ -18,7 +19,6 @@ from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.steps.goal import describe_call, describe_value, missing_text, with_note
 from nlapi.planner.steps.state import Goal, LookupState, ScoredItem
 from nlapi.resources import collection_index
-from nlapi.resources.naming import split_words
 from nlapi.tools.plan import Plan
 from nlapi.tools.tool import Call, Missing, Tool
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import operation_noun_stems
 from nlapi.planner.steps.state import clause_of, with_clause
-from nlapi.resources.naming import METHODS, VERBS, Intent, singular, split_words, stem
+from nlapi.resources.naming import METHODS, VERBS, Intent
 from nlapi.tools.plan import Conversation, Outcome, Plan
 
 # More clauses are prose rather than a list of commands.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.aggregates import items_at_ordinal
 from nlapi.planner.answering.answers import failure_reason, pages_of
@@ -35,7 +36,6 @@ from nlapi.planner.steps.turn_answer import (
 from nlapi.resources.answers import extract_item
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.identity import Item, field_at, id_of
-from nlapi.resources.naming import split_words, stem
 from nlapi.resources.paths import segments
 from nlapi.tools.answer_view import AnswerView, next_arguments
 from nlapi.tools.plan import Outcome, Plan, Step, Turn

@@ -1,0 +1,124 @@
+"""Splits, stems and compares the words of identifiers and sentences."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_ALPHANUMERIC = re.compile(r"[^\W_]+")
+# Parts of a camel-case name; `IDs` and `URLs` stay one part each.
+_PIECE = re.compile(r"[A-Z]{2,}s?(?![a-z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\dA-Z_]+|[A-Z]+|\d+|[^\W_]")
+_VOWEL = re.compile(r"[aeiouy]")
+_DOUBLED = re.compile(r"([bdfgkmnprt])\1$")
+
+
+_IRREGULAR = dict(
+    pair.split("=")
+    for pair in """
+    children=child people=person men=man women=woman feet=foot teeth=tooth mice=mouse geese=goose shelves=shelf
+    knives=knife lives=life wives=wife halves=half wolves=wolf loaves=loaf thieves=thief indices=index vertices=vertex
+    matrices=matrix analyses=analysis crises=crisis criteria=criterion phenomena=phenomenon aliases=alias caches=cache
+    movies=movie cookies=cookie series=series species=species
+    """.split()
+)
+
+
+def split_words(text: str) -> list[str]:
+    """Return the words of an identifier or of prose, in lower case: `getAdSetById` -> get ad set by id."""
+    words: list[str] = []
+    for part in _ALPHANUMERIC.findall(text):
+        if part.islower():
+            words.extend(_PIECE.findall(part) if not part.isalpha() else (part,))
+        else:
+            words.extend(piece.lower() for piece in _PIECE.findall(part))
+    return words
+
+
+def singular(word: str) -> str:
+    """Return the singular of a word: campaigns -> campaign, categories -> category, boxes -> box."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if len(word) < 3 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
+        return word
+    # `ties` and `pies` end in -ie in the singular.
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("sses", "shes", "ches", "xes", "zzes", "uses")):
+        return word[:-2]
+    return word[:-1]
+
+
+_PLURALS = {singular_word: plural_word for plural_word, singular_word in _IRREGULAR.items()}
+_UNCOUNTABLE = frozenset("data metadata information info news weather traffic inventory feedback content media".split())
+
+
+def plural(word: str) -> str:
+    """Return the plural of a word: campaign -> campaigns, category -> categories, box -> boxes."""
+    if word in _PLURALS or word in _UNCOUNTABLE or singular(word) != word:
+        return _PLURALS.get(word, word)
+    if word.endswith("y") and word[-2:-1] not in tuple("aeiou"):
+        return f"{word[:-1]}ies"
+    return f"{word}es" if word.endswith(("s", "x", "z", "ch", "sh")) else f"{word}s"
+
+
+# The names of a description are split again for every operation and question, so that results are cached.
+@lru_cache(maxsize=65536)
+def name_words(name: str) -> tuple[str, ...]:
+    """Return the words of an identifier: `campaignIds`, `campaign_ids` and `campaign-ids` are (campaign, ids)."""
+    return tuple(split_words(name))
+
+
+@lru_cache(maxsize=65536)
+def name_key(name: str) -> str:
+    """Return the identifier without case and separators: `campaign_id`, `campaignId`, `Campaign-ID` -> `campaignid`."""
+    return "".join(name_words(name))
+
+
+@lru_cache(maxsize=65536)
+def singular_words(name: str) -> tuple[str, ...]:
+    """Return the words of an identifier with the last in the singular: `ad_sets` is ("ad", "set")."""
+    return singular_last(name_words(name))
+
+
+def singular_last(words: tuple[str, ...]) -> tuple[str, ...]:
+    return (*words[:-1], singular(words[-1])) if words else ()
+
+
+def same_name(first: str, second: str) -> bool:
+    """Return whether two identifiers are the same name, in whatever case and number."""
+    return "".join(singular_words(first)) == "".join(singular_words(second))
+
+
+@lru_cache(maxsize=65536)
+def stem(word: str) -> str:
+    """Return the common part of the forms of an English word: creates, created, creating, creation -> creat.
+
+    It drops plurals, -ing, -ed, -ion and -ly by rule, without a dictionary.
+    """
+    word = singular(word)
+    if len(word) <= 3 or not word.isascii() or not word.isalpha():
+        return word
+    if word.endswith("ly") and len(word) > 5:
+        word = word[:-2]
+    if word.endswith("ification"):
+        return word[:-7] + "i"
+    # The least lengths keep words that only look derived: `nation`, `string`, `feed`.
+    for ending, min_length in (("ation", 3), ("ition", 3), ("ion", 4), ("ing", 3), ("ed", 3)):
+        base = word[: -len(ending)]
+        if word.endswith(ending) and len(base) >= min_length and _VOWEL.search(base):
+            word = base + ("at" if ending == "ation" else "it" if ending == "ition" else "")
+            break
+    return _unify_ending(word)
+
+
+def _unify_ending(word: str) -> str:
+    """Return a word without its suffix in one form: doubled consonants, final e, -at and y are unified."""
+    if _DOUBLED.search(word):
+        word = word[:-1]
+    if word.endswith("e") and len(word) > 3:
+        word = word[:-1]
+    if word.endswith("at") and len(word) >= 7:
+        word = word[:-2]
+    if word.endswith("y") and len(word) > 3:
+        word = word[:-1] + "i"
+    return word
