@@ -251,11 +251,11 @@ def build_gateway(
     versions, where they are not beside the database.
     UsageError when one of them cannot be used.
     """
-    from nlapi.gateway.allowed_references import AllowedReferences
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.engine import Engine
     from nlapi.gateway.logs import decision_log
     from nlapi.gateway.records import combine_sinks, decision_sink, shadow_log, tracer_from_environment, training_log
+    from nlapi.gateway.secret_references import AllowedReferences
 
     # A file that is not used is not read either: 10,000 rules take a YAML parser 13 s at each start.
     first_document = read_configuration(config) if config and not store.last_number() else None

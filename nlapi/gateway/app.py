@@ -38,10 +38,9 @@ from nlapi.gateway.description import GatewayOperation, PathRouter, load_descrip
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.llm.protocols import LlmProtocol, front_protocol
 from nlapi.gateway.logs import EventLog, RequestEntry
-from nlapi.gateway.metrics import FINE_INTERVAL_S, TrafficHistory
+from nlapi.gateway.metrics import FINE_INTERVAL_S, EventLoopLag, TrafficHistory
 from nlapi.gateway.probes import PROBE_PATHS, probe_response
 from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.process_metrics import EventLoopLag
 from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
 from nlapi.gateway.request_body import BodyChecks, read_body
 from nlapi.gateway.request_guard import RequestGuard

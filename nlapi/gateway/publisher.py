@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.access import format_time, utc_now
-from nlapi.gateway.allowed_references import AllowedReferences, check_key_changes
-from nlapi.gateway.change_parts import affected_objectives, restore_objective, summarize
-from nlapi.gateway.configuration_checks import validate_configuration
+from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
-from nlapi.gateway.publishing_engine import Commit, PublishingEngine
 from nlapi.gateway.revision_compiler import (
     CurrentRevision,
     RevisionCandidate,
@@ -25,22 +22,153 @@ from nlapi.gateway.revision_compiler import (
     compile_revision,
     item_change,
     numbered_entry,
+    validate_configuration,
     version_tolerance,
 )
 from nlapi.gateway.revision_history import GATEWAY_AUTHOR as GATEWAY_AUTHOR
-from nlapi.gateway.revision_history import RetentionPolicy, prune_revisions
+from nlapi.gateway.revision_history import RetentionPolicy, UndoPath, find_undo_path, prune_revisions
 from nlapi.gateway.runner_registry import PreparedRunners, Tolerance, has_local_versions, tolerate_none
-from nlapi.gateway.store import AuditEntry, GatewayStore, ItemChange, Revision
+from nlapi.gateway.secret_references import AllowedReferences, check_key_changes
+from nlapi.gateway.store import AuditEntry, GatewayStore, ItemChange, Revision, RevisionHead
 from nlapi.gateway.store_database import CommitUnknownError, StaleRevisionError, StoreError
-from nlapi.gateway.store_rows import RevisionHead
-from nlapi.gateway.stored_revisions import StoredRevisions
 from nlapi.gateway.version_digests import VersionDigest
 from nlapi.gateway.version_library import ContentPins, VersionLibrary
 from nlapi.gateway.worker_factory import shared_factory
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import ConfigurationChanges, Difference, diff, differences_of, replace_entities
-from nlapi.routing.check_sections import CheckedConfiguration
+from nlapi.routing.check import CheckedConfiguration
 from nlapi.routing.model import Configuration, Shard, VersionRef
+from nlapi.routing.table import Table
+
+OBJECTIVE_FIELDS = ("rules", "experiments", "canaries", "shadows", "overrides")
+"""The fields of Configuration whose items belong to one objective."""
+MAX_SUMMARY_CHARS = 300
+
+
+def restore_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:
+    """Return the configuration with one objective, and the items that belong to it, as in `old`."""
+    parts = {}
+    for kind in OBJECTIVE_FIELDS:
+        unchanged = {key: item for key, item in getattr(configuration, kind).items() if item.objective != name}
+        parts[kind] = unchanged | {key: item for key, item in getattr(old, kind).items() if item.objective == name}
+    return replace(configuration, objectives={**configuration.objectives, name: old.objectives[name]}, **parts)
+
+
+def affected_objectives(differences: list[Difference]) -> tuple[str, ...]:
+    """Return the names of the objectives that differences affect, sorted."""
+    names = set()
+    for difference in differences:
+        for item in (difference.before, difference.after):
+            name = getattr(item, "name" if difference.kind == "objectives" else "objective", "")
+            if name and difference.kind in ("objectives", *OBJECTIVE_FIELDS):
+                names.add(name)
+    return tuple(sorted(names))
+
+
+def summarize(differences: list[Difference]) -> str:
+    """Return a summary of differences in one line."""
+    text = "; ".join(difference.text for difference in differences[:5])
+    remainder = f" (and {len(differences) - 5} more)" if len(differences) > 5 else ""
+    return f"{text if len(text) <= MAX_SUMMARY_CHARS else text[: MAX_SUMMARY_CHARS - 3] + '...'}{remainder}"
+
+
+Commit: TypeAlias = Callable[[], Awaitable[None]]
+"""Commits the revision after it was loaded and before the first request that it decides."""
+
+
+# A Protocol, so that a publisher can be tested without an engine (tests/gateway/test_gateway_kill.py).
+class PublishingEngine(Protocol):
+    """The part of the engine that the publisher uses."""
+
+    async def publish(
+        self,
+        table: Table,
+        configuration: Configuration,
+        commit: Commit | None = None,
+        tolerates: Tolerance = tolerate_none,
+    ) -> None:
+        """Load the new versions, await `commit`, and decide by `table` from the next request on.
+
+        NlapiError, or an error of `commit`, when nothing has changed. A version that cannot be loaded is such an error
+        unless `tolerates` accepts it.
+        """
+
+    async def preload(self, configuration: Configuration, refs: Collection[VersionRef]) -> PreparedRunners:
+        """Load local versions for a later `publish`. NlapiError when one cannot be loaded."""
+
+    async def release(self, preloaded: PreparedRunners) -> None:
+        """Close those preloaded versions that no revision serves."""
+
+
+# Decoding 10,000 rules takes 0.3 s (docs/design/033-change-at-scale.md); a rollback to a recent revision finds its
+# configuration here, with the very objects that both have in common.
+MAX_RECENT = 50
+
+
+class StoredRevisions:
+    """The revisions of a store. Every method may read the database; call it in a thread."""
+
+    def __init__(self, store: GatewayStore, library: VersionLibrary | None) -> None:
+        self._store = store
+        self._library = library
+        self._recent: dict[int, Configuration] = {}
+
+    def remember(self, number: int, configuration: Configuration) -> None:
+        """Hold the configuration of a committed revision in memory, with some before it."""
+        self._recent[number] = configuration
+        if len(self._recent) > MAX_RECENT:
+            del self._recent[min(self._recent)]
+
+    def keep(self, numbers: Collection[int]) -> None:
+        """Forget all revisions but these: what can be restored must not depend on what is still in memory."""
+        self._recent = {number: recent for number, recent in self._recent.items() if number in numbers}
+
+    def forget(self) -> None:
+        """Forget all revisions: the database has others under their numbers."""
+        self._recent.clear()
+
+    def revision(self, number: int) -> Revision:
+        """Return a committed revision. GatewayProblem 404 when there is none of that number."""
+        revision = self._store.revision(number)
+        if revision is None:
+            last = self._store.last_number()
+            hint = f"they go from 1 to {last}" if last else "there is none yet"
+            if 0 < number < last:
+                hint = (
+                    "old ones are deleted (--keep-revisions, --keep-days); GET /v1/revisions lists those that are left"
+                )
+            raise GatewayProblem(404, f"there is no revision {number}", code="unknown_revision", hint=hint)
+        if self._library is not None:
+            return replace(revision, document=self._library.complete_document(revision.document))
+        return revision
+
+    def differing_parts(self, start: int, number: int) -> tuple[Configuration, Configuration]:
+        """Return what two committed revisions do not have in common, of each; revision 0 is the empty configuration.
+
+        GatewayProblem 404 when there is none of a number.
+        """
+        for revision in (number, start):
+            if revision and not self._store.has_revision(revision):
+                self.revision(revision)
+        documents: Iterable[Mapping[str, object]] = self._store.differing_documents(start, number)
+        if self._library is not None:
+            documents = map(self._library.complete_document, documents)
+        before, after = map(decode_configuration, documents)
+        return before, after
+
+    def undo_path(self, objective: str) -> UndoPath:
+        """Return the way to the revision before the last change. GatewayProblem 409 when it is not stored any more."""
+        path = find_undo_path(self._store.changes_of(objective))
+        if path.is_pruned or (path.target and not self._store.has_revision(path.target)):
+            message = f"what {objective} was before its last change is not stored any more"
+            hint = "GET /v1/revisions lists the revisions that can be restored"
+            raise GatewayProblem(409, message, code="nothing_before", hint=hint)
+        return path
+
+    def configuration(self, number: int) -> Configuration:
+        """Return the configuration of a committed revision. GatewayProblem 404 when there is none of that number."""
+        return self._recent.get(number) or decode_configuration(self.revision(number).document)
+
 
 Edit: TypeAlias = Callable[[Configuration], Configuration]
 # The base of the first change: with the local shard declared, a first version can be added at once.

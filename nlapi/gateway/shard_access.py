@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nlapi.errors import UsageError
-from nlapi.gateway.allowed_references import AllowedReferences, refusal_hint
 from nlapi.gateway.client_tls import ClientTls
-from nlapi.gateway.secret_references import SecretReference, is_reference
+from nlapi.gateway.secret_references import AllowedReferences, SecretReference, is_reference, refusal_hint
 from nlapi.routing.model import Shard
 
 # A shorter value stands in ordinary texts too, and to strike it out would garble them.

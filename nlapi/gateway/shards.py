@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import Protocol
 
 from nlapi.errors import NlapiError
-from nlapi.gateway.allowed_references import AllowedReferences
 from nlapi.gateway.bulkhead import Bulkhead
 from nlapi.gateway.circuit_breaker import BreakerState, CircuitBreaker
 from nlapi.gateway.grpc_client import GrpcClient
@@ -23,6 +22,7 @@ from nlapi.gateway.http_client import (
 )
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceResult, UpstreamError
 from nlapi.gateway.replica_health import ReplicaHealth
+from nlapi.gateway.secret_references import AllowedReferences
 from nlapi.gateway.server_errors import clean_text, error_text
 from nlapi.gateway.shard_access import ShardAccess, secret_texts
 from nlapi.gateway.shard_checks import is_grpc

@@ -35,8 +35,7 @@ def open_store(target: str | Path, *, password: str = "", environment: Mapping[s
         return GatewayStore(target)
     require_extra("postgres", "a PostgreSQL database")
     # Imported here: psycopg is an optional dependency, and takes 0.1 s to import.
-    from nlapi.gateway.postgres_connections import PostgresAddress
-    from nlapi.gateway.postgres_database import PostgresDatabase
+    from nlapi.gateway.postgres_database import PostgresAddress, PostgresDatabase
 
     read_password = _password_reader(password, environment) if password else None
     return GatewayStore(PostgresDatabase(PostgresAddress(str(target), read_password)))

@@ -13,7 +13,7 @@ from random import Random
 import pytest
 
 from nlapi.gateway.codec import decode_configuration
-from nlapi.gateway.configuration_checks import validate_configuration
+from nlapi.gateway.revision_compiler import validate_configuration
 from nlapi.gateway.runner_registry import PreparedRunners
 from nlapi.gateway.store import GatewayStore
 from nlapi.routing.model import Configuration, VersionRef

@@ -19,9 +19,8 @@ from nlapi.gateway.admin.revisions import revision_response
 from nlapi.gateway.codec import KINDS, Json, Kind, ordered, slug
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.issue import Issue, Level
-from nlapi.routing.change import remove_entity, upsert_entity
+from nlapi.routing.change import remove_entity, target_versions, upsert_entity
 from nlapi.routing.model import Configuration, Rule, Shadow, Shard, ShardProtocol, Version, VersionRef
-from nlapi.routing.references import target_versions
 
 LIST_OMITTED_FIELDS = frozenset(("input", "output", "context"))
 """The fields that a list omits: schemas are long, and `get` returns them."""

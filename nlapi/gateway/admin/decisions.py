@@ -19,7 +19,7 @@ from nlapi.gateway.problems import GatewayProblem, issue_json, unknown_object, u
 from nlapi.gateway.records import usage_json
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import upsert_entity
-from nlapi.routing.check_references import check_context
+from nlapi.routing.check import check_context
 from nlapi.routing.model import Canary, Configuration, Objective
 from nlapi.routing.simulate import Simulation, simulate
 from nlapi.routing.table import Table, compile_table

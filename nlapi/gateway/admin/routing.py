@@ -17,7 +17,7 @@ from nlapi.gateway.conditional import is_current, not_modified
 from nlapi.gateway.inference import UpstreamError
 from nlapi.gateway.routing_keys.key_verifier import MAX_CONTEXT_CHARS
 from nlapi.gateway.shard_checks import is_grpc
-from nlapi.routing.deciding_bucket import deciding_bucket
+from nlapi.routing.decisions import deciding_bucket
 from nlapi.routing.model import Configuration, Decision, InputForm, Shard, ShardProtocol
 
 if TYPE_CHECKING:

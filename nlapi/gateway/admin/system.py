@@ -11,10 +11,9 @@ from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, day_rang
 from nlapi.gateway.codec import Json, slug
 from nlapi.gateway.description import load_description
 from nlapi.gateway.exposition import header_lines
-from nlapi.gateway.metrics import CONTENT_TYPE
+from nlapi.gateway.metrics import CONTENT_TYPE, process_lines
 from nlapi.gateway.probes import LIVE_PATH, READY_PATH, probe_response, readiness
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
-from nlapi.gateway.process_metrics import process_lines
 from nlapi.gateway.store import GatewayStore, TokenRecord
 from nlapi.issue import Issue
 

@@ -10,9 +10,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from nlapi.errors import UsageError
-from nlapi.gateway.client.async_client import RESOLVE_TIMEOUT_S, AsyncClient
+from nlapi.gateway.client.async_client import RESOLVE_TIMEOUT_S, AsyncClient, ServeAnswer
 from nlapi.gateway.client.decision_cache import DEFAULT_MAX_AGE_S, DEFAULT_MAX_ENTRIES, ResolvedDecision
-from nlapi.gateway.client.messages import ServeAnswer
 from nlapi.routing.model import Context
 
 T = TypeVar("T")

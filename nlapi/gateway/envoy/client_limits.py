@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nlapi.gateway.envoy.documents import Json, JsonObject, duration, header, typed
-from nlapi.gateway.envoy.extension_slots import idle_filter
+from nlapi.gateway.envoy.documents import ADS_SOURCE, TYPE_PREFIX, Json, JsonObject, duration, header, typed
 from nlapi.gateway.envoy.routes import CLIENT_CLAIM, claim_header
 from nlapi.routing.model import Client
+
+IDLE_MESSAGE = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
+
+
+def filter_slot(name: str, *messages: str) -> JsonObject:
+    """Return the place of a filter of one of some types. Requests fail closed until its content is there."""
+    discovery: JsonObject = {
+        "config_source": ADS_SOURCE,
+        "type_urls": [TYPE_PREFIX + message for message in messages],
+        "apply_default_config_without_warming": False,
+    }
+    return {"name": name, "config_discovery": discovery}
+
+
+def idle_filter(name: str) -> JsonObject:
+    """Return the content of a slot that does nothing."""
+    # A filter that limits nobody, or that is disabled, costs 3 to 5 % of a request; this one 1 %.
+    return {"name": name, "typed_config": typed(IDLE_MESSAGE, {})}
+
 
 LIMITS_MESSAGE = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 LIMITS_FILTER = "client-limits"

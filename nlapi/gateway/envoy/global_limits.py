@@ -9,9 +9,8 @@ from typing import Any
 import grpc
 
 from nlapi.gateway.envoy.bootstrap import CONTROL_CLUSTER
-from nlapi.gateway.envoy.client_limits import RETRY_HEADERS
+from nlapi.gateway.envoy.client_limits import RETRY_HEADERS, idle_filter
 from nlapi.gateway.envoy.documents import Json, JsonObject, duration, typed
-from nlapi.gateway.envoy.extension_slots import idle_filter
 from nlapi.gateway.envoy.messages import message_class
 from nlapi.gateway.envoy.routes import CLIENT_CLAIM, claim_header
 from nlapi.gateway.exposition import header_lines

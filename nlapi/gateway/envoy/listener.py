@@ -2,17 +2,223 @@
 
 from __future__ import annotations
 
-from nlapi.gateway.envoy.access_log import access_log
-from nlapi.gateway.envoy.client_limits import LIMITS_FILTER, LIMITS_MESSAGE
-from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, socket_address
-from nlapi.gateway.envoy.extension_slots import IDLE_MESSAGE, filter_slot
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from nlapi.gateway.envoy.client_limits import IDLE_MESSAGE, LIMITS_FILTER, LIMITS_MESSAGE, filter_slot
+from nlapi.gateway.envoy.clusters import collector_cluster
+from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, socket_address, typed
 from nlapi.gateway.envoy.global_limits import GLOBAL_LIMITS_FILTER, GLOBAL_LIMITS_MESSAGE
-from nlapi.gateway.envoy.health import readiness_filter
-from nlapi.gateway.envoy.key_filter import JWT_MESSAGE, KEY_FILTER
-from nlapi.gateway.envoy.local_replies import local_replies
 from nlapi.gateway.envoy.options import DataPlaneOptions, ListenerCertificate
-from nlapi.gateway.envoy.routes import scoped_routes
-from nlapi.gateway.envoy.tracing import tracing
+from nlapi.gateway.envoy.routes import (
+    CELL_CLAIM,
+    CONTEXT_CLAIM,
+    KEY_HEADER,
+    OBJECTIVE_CLAIM,
+    claim_header,
+    scoped_routes,
+)
+
+READY_PATH = "/readyz"
+
+
+def readiness_filter() -> JsonObject:
+    """Return the filter that answers the probe: 200, and 503 while Envoy drains."""
+    probe: JsonObject = {"name": ":path", "string_match": {"exact": READY_PATH}}
+    content: JsonObject = {"pass_through_mode": False, "headers": [probe]}
+    return extension(
+        "envoy.filters.http.health_check", "envoy.extensions.filters.http.health_check.v3.HealthCheck", content
+    )
+
+
+LOGGED_CLAIMS = ("objective", "client", "cell", "bucket", "version", "rule", "revision")
+"""the claims that are fields of a line, as text; null where a request has no key that is good"""
+
+
+def access_log(file: str) -> list[Json]:
+    """Return the access log into a file; none for ""."""
+    if not file:
+        return []
+    fields: dict[str, Json] = {claim: f"%REQ({claim_header(claim).upper()})%" for claim in LOGGED_CLAIMS}
+    line: dict[str, Json] = {
+        "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
+        "request_id": "%REQ(X-REQUEST-ID)%",
+        **fields,
+        "method": "%REQ(:METHOD)%",
+        # Without the query, which may hold what belongs in no log.
+        "path": "%PATH(NQ:ORIG_OR_PATH)%",
+        "status": "%RESPONSE_CODE%",
+        "details": "%RESPONSE_CODE_DETAILS%",
+        "flags": "%RESPONSE_FLAGS%",
+        "ms": "%DURATION%",
+        "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+        "cluster": "%UPSTREAM_CLUSTER_RAW%",
+        "endpoint": "%UPSTREAM_HOST%",
+        "bytes_in": "%BYTES_RECEIVED%",
+        "bytes_out": "%BYTES_SENT%",
+    }
+    content: JsonObject = {"path": file, "log_format": {"json_format": line}}
+    name = "envoy.access_loggers.file"
+    return [extension(name, "envoy.extensions.access_loggers.file.v3.FileAccessLog", content)]
+
+
+SERVICE_NAME = "nlapi-envoy"
+TRACES_CLUSTER = "traces"
+TRACED_CLAIMS = ("objective", "client", "cell", "version", "rule", "revision")
+"""the claims that are attributes of a span, as nlapi.objective"""
+
+# Where OTLP over HTTP is served below a base URL (OpenTelemetry Protocol, "OTLP/HTTP Request").
+_TRACES_PATH = "/v1/traces"
+_EXPORT_TIMEOUT = "2s"
+
+
+def tracing(options: DataPlaneOptions) -> JsonObject:
+    """Return the settings of the listener that make spans; none without a collector."""
+    if not options.otlp_url:
+        return {}
+    url = urlsplit(options.otlp_url)
+    target = url._replace(path=url.path if url.path.strip("/") else _TRACES_PATH).geturl()
+    exporter: JsonObject = {"http_uri": {"uri": target, "cluster": TRACES_CLUSTER, "timeout": _EXPORT_TIMEOUT}}
+    provider = extension(
+        "envoy.tracers.opentelemetry",
+        "envoy.config.trace.v3.OpenTelemetryConfig",
+        {"http_service": exporter, "service_name": SERVICE_NAME},
+    )
+    tags: list[Json] = [
+        {"tag": f"nlapi.{claim}", "request_header": {"name": claim_header(claim)}} for claim in TRACED_CLAIMS
+    ]
+    # Of requests with a traceparent its flag says whether they are traced; of others so many.
+    sampling: JsonObject = {"random_sampling": {"value": options.otlp_percent}}
+    return {"tracing": {"provider": provider, "custom_tags": tags, **sampling}}
+
+
+def traces_clusters(options: DataPlaneOptions) -> dict[str, JsonObject]:
+    """Return the cluster of the collector; none without one."""
+    if not options.otlp_url:
+        return {}
+    return {TRACES_CLUSTER: collector_cluster(TRACES_CLUSTER, options.otlp_url)}
+
+
+JWT_MESSAGE = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
+KEY_FILTER = "routing-keys"
+
+# Verified keys that each worker of Envoy remembers: ES256 costs 4 us with the cache, and 50 without. Of 10,000 keys in
+# turn, a cache of 4,096 has none when it is asked for.
+CACHED_KEYS = 16_384
+CLOCK_SKEW_S = 5
+
+
+def key_filter(
+    public_keys: Mapping[str, object], *, issuer: str, audience: str, max_lifetime_s: float, claims: Iterable[str] = ()
+) -> JsonObject:
+    """Return the ECDS resource that verifies routing keys by a JWK set of public keys.
+
+    `claims` are those that something after it needs, beside objective, cell and context. Each takes 2 % of a plain
+    Envoy's instructions.
+    """
+    headers: list[Json] = [
+        {"header_name": claim_header(claim), "claim_name": claim}
+        for claim in sorted({OBJECTIVE_CLAIM, CELL_CLAIM, CONTEXT_CLAIM, *claims})
+    ]
+    provider: JsonObject = {
+        "issuer": issuer,
+        "audiences": [audience],
+        "require_expiration": True,
+        "max_lifetime": duration(max_lifetime_s + CLOCK_SKEW_S),
+        "clock_skew_seconds": CLOCK_SKEW_S,
+        # The gateway checks the key again; routes to shards remove it.
+        "forward": True,
+        "from_headers": [{"name": KEY_HEADER}],
+        "local_jwks": {"inline_string": json.dumps(public_keys, sort_keys=True)},
+        "claim_to_headers": headers,
+        # The objective and the cell stand in the claims: the routes are looked up after the key is verified.
+        "clear_route_cache": True,
+        "jwt_cache_config": {"jwt_cache_size": CACHED_KEYS},
+    }
+    content: JsonObject = {
+        "providers": {"gateway": provider},
+        "rules": [
+            {"match": {"path": READY_PATH}},
+            {"match": {"prefix": "/"}, "requires": {"provider_name": "gateway"}},
+        ],
+        # The text of a failure repeats parts of the request; the answer is a problem document of ours.
+        "strip_failure_response": True,
+    }
+    return {"name": KEY_FILTER, "typed_config": typed(JWT_MESSAGE, content)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refusal:
+    """The problem document of a status."""
+
+    code: str
+    title: str
+    detail: str
+    hint: str = ""
+
+
+_REFUSALS: Mapping[int, _Refusal] = {
+    401: _Refusal(
+        code="routing_key",
+        title="Unauthorized",
+        detail="the routing key is missing, expired or not of this gateway",
+        hint="ask for one with POST /v1/objectives/{objective}/resolve, and send it as X-Routing-Key",
+    ),
+    403: _Refusal(code="routing_key", title="Forbidden", detail="a request carries one routing key of one audience"),
+    404: _Refusal(
+        code="key_outdated",
+        title="Not Found",
+        detail="the routing key names no route of this path",
+        hint="ask for another key with POST /v1/objectives/{objective}/resolve",
+    ),
+    413: _Refusal(code="too_large", title="Content Too Large", detail="the body is too large to be sent again"),
+    429: _Refusal(
+        code="too_many_requests",
+        title="Too Many Requests",
+        detail="the client is over its limit",
+        hint="wait as long as Retry-After says",
+    ),
+    503: _Refusal(
+        code="version_unavailable",
+        title="Service Unavailable",
+        detail="no replica of the version can be called now",
+        hint="repeat the request later",
+    ),
+    504: _Refusal(code="version_too_slow", title="Gateway Timeout", detail="the version gave no answer in time"),
+}
+
+
+def local_replies() -> JsonObject:
+    """Return how Envoy's refusals are written. `reason` is Envoy's own word for what happened."""
+    mappers: list[Json] = [_mapper(status, refusal) for status, refusal in _REFUSALS.items()]
+    body: dict[str, Json] = {
+        "type": "about:blank",
+        "title": "%RESPONSE_CODE%",
+        "status": "%RESPONSE_CODE%",
+        "reason": "%RESPONSE_CODE_DETAILS%",
+    }
+    return {"mappers": mappers, "body_format": _body_format(body)}
+
+
+def _mapper(status: int, refusal: _Refusal) -> JsonObject:
+    comparison: JsonObject = {"op": "EQ", "value": {"default_value": status, "runtime_key": f"problem.{status}"}}
+    body: dict[str, Json] = {
+        "type": f"urn:nlapi:problem:{refusal.code}",
+        "title": refusal.title,
+        "status": "%RESPONSE_CODE%",
+        "detail": refusal.detail,
+        "reason": "%RESPONSE_CODE_DETAILS%",
+    }
+    if refusal.hint:
+        body["hint"] = refusal.hint
+    return {"filter": {"status_code_filter": {"comparison": comparison}}, "body_format_override": _body_format(body)}
+
+
+def _body_format(body: dict[str, Json]) -> JsonObject:
+    return {"json_format": body, "content_type": "application/problem+json"}
+
 
 LISTENER = "payloads"
 CERTIFICATE_SECRET = "listener-certificate"  # noqa: S105 - the name of a resource

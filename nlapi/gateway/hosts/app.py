@@ -28,10 +28,9 @@ from nlapi.gateway.hosts.hosted_versions import HostedVersions
 from nlapi.gateway.hosts.messages import HostedContent, encode_server_timing
 from nlapi.gateway.hosts.registration import HostIdentity, HostRegistrations
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
-from nlapi.gateway.metrics import CONTENT_TYPE
+from nlapi.gateway.metrics import CONTENT_TYPE, EventLoopLag, process_lines
 from nlapi.gateway.probes import LIVE_PATH, READY_PATH
 from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.process_metrics import EventLoopLag, process_lines
 from nlapi.gateway.request_body import read_body
 from nlapi.gateway.request_guard import RequestGuard
 from nlapi.routing.model import Context, VersionRef

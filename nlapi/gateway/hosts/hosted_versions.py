@@ -12,8 +12,7 @@ from nlapi.errors import DescriptionError, NlapiError
 from nlapi.gateway.artifacts import ArtifactStore, short_digest
 from nlapi.gateway.hosts.messages import MAX_LOADS, HostDemand, HostedContent
 from nlapi.gateway.inference import Runner
-from nlapi.gateway.load_trial import try_loading
-from nlapi.gateway.local_runners import open_runner
+from nlapi.gateway.worker_processes import open_runner, try_loading
 from nlapi.routing.model import VersionRef
 
 Fetch = Callable[[str], Awaitable[None]]
