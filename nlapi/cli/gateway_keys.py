@@ -218,7 +218,7 @@ def create(
 @contextmanager
 def _open_known(database: str | None, password: str | None) -> Iterator[GatewayStore | None]:
     """Open a database; None where only the file of keys is on this machine, which has no audit log either."""
-    from nlapi.gateway.store_target import is_postgres_url
+    from nlapi.gateway.store import is_postgres_url
 
     if not (database and is_postgres_url(database)) and not Path(_key_base(database)).exists():
         yield None
@@ -229,7 +229,7 @@ def _open_known(database: str | None, password: str | None) -> Iterator[GatewayS
 
 def _key_base(database: str | None) -> str:
     """Return the path beside which the routing keys of a database are."""
-    from nlapi.gateway.store_target import is_postgres_url
+    from nlapi.gateway.store import is_postgres_url
 
     return str(default_database()) if database is None or is_postgres_url(database) else database
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from nlapi.errors import UsageError
 from nlapi.extras import install_hint
-from nlapi.gateway.client_tls import ClientTls
 from nlapi.gateway.http_client import AnswerBrokenError, NoAnswerError, NotSentError
 from nlapi.gateway.shard_client import ShardCall, ShardResponse
+from nlapi.gateway.tls import ClientTls
 
 if TYPE_CHECKING:
     import grpc

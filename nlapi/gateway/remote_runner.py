@@ -18,13 +18,47 @@ from nlapi.gateway.inference import (
     InferenceResult,
     UpstreamError,
 )
-from nlapi.gateway.open_inference import OpenInferenceCodec, TensorCall
-from nlapi.gateway.open_inference_grpc import OpenInferenceGrpcCodec
-from nlapi.gateway.replica_health import UsualLatency
+from nlapi.gateway.open_inference import OpenInferenceCodec, TensorCall, TensorCodec, server_names
 from nlapi.gateway.shard_checks import is_grpc
-from nlapi.gateway.shard_client import ShardCall
+from nlapi.gateway.shard_client import ShardCall, UsualLatency
 from nlapi.gateway.shards import Cluster
 from nlapi.routing.model import Shard, ShardProtocol, Version
+
+_SERVICE = "/inference.GRPCInferenceService"
+
+
+class OpenInferenceGrpcCodec:
+    """The calls of one version over gRPC. Needs `nlapi[grpc]`."""
+
+    path = f"{_SERVICE}/ModelInfer"
+    ready_path = f"{_SERVICE}/ModelReady"
+
+    def __init__(self, version: Version, shard: Shard) -> None:
+        # protobuf belongs to an extra.
+        from nlapi.gateway import open_inference_messages
+
+        self._messages = open_inference_messages
+        self._tensors = TensorCodec(version)
+        self._model, self._version = server_names(version, shard)
+        self.ready_body = self._messages.write_ready(self._model, self._version)
+
+    def encode(self, value: object, request_id: str) -> tuple[bytes, TensorCall]:
+        """Return a ModelInferRequest, and what `decode` needs of it. ValueError."""
+        call = self._tensors.encode(value)
+        body = self._messages.write_request(
+            model=self._model,
+            version=self._version,
+            request_id=request_id,
+            inputs=call.inputs,
+            parameters=call.parameters,
+            outputs=call.outputs,
+        )
+        return body, call
+
+    def decode(self, body: bytes, call: TensorCall) -> Any:
+        """Return the output in a ModelInferResponse. ValueError when it is malformed."""
+        return self._tensors.decode(self._messages.read_outputs(body), call)
+
 
 _log = logging.getLogger(__name__)
 

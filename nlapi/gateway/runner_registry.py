@@ -23,8 +23,7 @@ from nlapi.gateway.inference import (
 )
 from nlapi.gateway.llm.runner import LlmRunner, LlmUpstream
 from nlapi.gateway.remote_runner import RemoteRunner
-from nlapi.gateway.secret_references import AllowedReferences
-from nlapi.gateway.shard_access import ShardAccess
+from nlapi.gateway.secret_references import AllowedReferences, ShardAccess
 from nlapi.gateway.shards import Cluster
 from nlapi.gateway.snapshot import Snapshot
 from nlapi.gateway.worker_processes import open_runner, try_loading

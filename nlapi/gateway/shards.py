@@ -21,12 +21,17 @@ from nlapi.gateway.http_client import (
     NotSentError,
 )
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceResult, UpstreamError
-from nlapi.gateway.replica_health import ReplicaHealth
-from nlapi.gateway.secret_references import AllowedReferences
+from nlapi.gateway.secret_references import AllowedReferences, ShardAccess, secret_texts
 from nlapi.gateway.server_errors import clean_text, error_text
-from nlapi.gateway.shard_access import ShardAccess, secret_texts
 from nlapi.gateway.shard_checks import is_grpc
-from nlapi.gateway.shard_client import ShardCall, ShardClient, ShardResponse, ShardTransport, parse_endpoint
+from nlapi.gateway.shard_client import (
+    ReplicaHealth,
+    ShardCall,
+    ShardClient,
+    ShardResponse,
+    ShardTransport,
+    parse_endpoint,
+)
 from nlapi.gateway.snapshot import Clock
 from nlapi.routing.model import Shard
 

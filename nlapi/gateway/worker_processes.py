@@ -1,4 +1,4 @@
-"""Runs local versions in worker processes, each by itself: one that ends, hangs or leaks memory is replaced alone."""
+"""Runs local versions, in worker processes, threads or the event loop: one that hangs or ends is replaced alone."""
 
 from __future__ import annotations
 

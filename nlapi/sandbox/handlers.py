@@ -1,4 +1,4 @@
-"""Handlers: the change that each kind of operation makes to the sandbox, and the value of its answer."""
+"""Handlers: the change that each kind of operation makes to the sandbox, and its answer, stored or computed."""
 
 from __future__ import annotations
 

@@ -18,8 +18,7 @@ from nlapi.errors import UsageError
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
 from nlapi.gateway.open_inference_messages import message_class
 from nlapi.gateway.remote_runner import RemoteRunner
-from nlapi.gateway.secret_references import AllowedReferences
-from nlapi.gateway.shard_access import ShardAccess
+from nlapi.gateway.secret_references import AllowedReferences, ShardAccess
 from nlapi.gateway.shards import Cluster
 from nlapi.routing.model import InputForm, Shard, ShardProtocol, Version
 from tests.gateway.certificates import Authority

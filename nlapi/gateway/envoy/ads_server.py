@@ -13,8 +13,8 @@ import grpc
 
 from nlapi.errors import UsageError
 from nlapi.gateway.envoy.envoy_process import EnvoyVersion, age_problem
-from nlapi.gateway.envoy.global_limits import GlobalLimits
 from nlapi.gateway.envoy.messages import EncodedResource, message_class
+from nlapi.gateway.envoy.rate_limits import GlobalLimits
 from nlapi.gateway.envoy.resources import (
     CLUSTER,
     ENDPOINTS,

@@ -1,4 +1,4 @@
-"""Envoy's clusters: one for each objective on each shard that it uses, one for each shadow, and the gateway's own."""
+"""Envoy's clusters with their addresses: for each objective on each shard, each shadow, and the gateway."""
 
 from __future__ import annotations
 

@@ -7,11 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from nlapi.gateway.envoy.client_limits import IDLE_MESSAGE, LIMITS_FILTER, LIMITS_MESSAGE, filter_slot
 from nlapi.gateway.envoy.clusters import collector_cluster
 from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, socket_address, typed
-from nlapi.gateway.envoy.global_limits import GLOBAL_LIMITS_FILTER, GLOBAL_LIMITS_MESSAGE
 from nlapi.gateway.envoy.options import DataPlaneOptions, ListenerCertificate
+from nlapi.gateway.envoy.rate_limits import (
+    GLOBAL_LIMITS_FILTER,
+    GLOBAL_LIMITS_MESSAGE,
+    IDLE_MESSAGE,
+    LIMITS_FILTER,
+    LIMITS_MESSAGE,
+    filter_slot,
+)
 from nlapi.gateway.envoy.routes import (
     CELL_CLAIM,
     CONTEXT_CLAIM,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from nlapi.gateway.envoy.carriage import ObjectiveCarriage
-from nlapi.gateway.envoy.client_limits import LIMITS_FILTER, limits_filter, locally_limited
 from nlapi.gateway.envoy.clusters import (
     GATEWAY_CLUSTER,
     ShardAddress,
@@ -18,8 +17,10 @@ from nlapi.gateway.envoy.clusters import (
     shadow_cluster,
     shadow_cluster_name,
 )
-from nlapi.gateway.envoy.documents import TYPE_PREFIX, JsonObject
-from nlapi.gateway.envoy.global_limits import GLOBAL_LIMITS_FILTER, global_limits_filter, globally_limited
+from nlapi.gateway.envoy.documents import (
+    TYPE_PREFIX,
+    JsonObject,
+)
 from nlapi.gateway.envoy.listener import (
     KEY_FILTER,
     LISTENER,
@@ -32,7 +33,19 @@ from nlapi.gateway.envoy.listener import (
 )
 from nlapi.gateway.envoy.messages import EncodedResource
 from nlapi.gateway.envoy.options import DataPlaneOptions
-from nlapi.gateway.envoy.routes import CLIENT_CLAIM, route_configuration, scope
+from nlapi.gateway.envoy.rate_limits import (
+    GLOBAL_LIMITS_FILTER,
+    LIMITS_FILTER,
+    global_limits_filter,
+    globally_limited,
+    limits_filter,
+    locally_limited,
+)
+from nlapi.gateway.envoy.routes import (
+    CLIENT_CLAIM,
+    route_configuration,
+    scope,
+)
 from nlapi.routing.model import Client
 
 CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"

@@ -31,8 +31,7 @@ from nlapi.gateway.inference import FailureKind, InferenceError, InferenceReques
 from nlapi.gateway.metrics import CONTENT_TYPE, EventLoopLag, process_lines
 from nlapi.gateway.probes import LIVE_PATH, READY_PATH
 from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.request_body import read_body
-from nlapi.gateway.request_guard import RequestGuard
+from nlapi.gateway.request_guard import RequestGuard, read_body
 from nlapi.routing.model import Context, VersionRef
 from nlapi.serving import Message, Receive, Send, raw_path
 

@@ -1,4 +1,4 @@
-"""The gateway's side of serving hosts: which are alive, what they have loaded, and what they should load."""
+"""The gateway's side of serving hosts: which are alive, what they should load, and calls of their versions."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from nlapi.gateway.call_headers import (
 from nlapi.gateway.hosts.messages import EXPIRY_S, INTERVAL_S, HostDemand, HostedContent, HostHeartbeat
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
 from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.replica_health import UsualLatency
-from nlapi.gateway.shard_client import ShardCall
+from nlapi.gateway.shard_client import ShardCall, UsualLatency
 from nlapi.gateway.shards import Cluster
 from nlapi.routing.model import VersionRef
 

@@ -35,9 +35,8 @@ from nlapi.gateway.inference import (
 )
 from nlapi.gateway.llm.protocols import PROTOCOLS, LlmProtocol
 from nlapi.gateway.llm.usage import BYTES_PER_TOKEN, Prices, TokenCount, build_usage
-from nlapi.gateway.secret_references import AllowedReferences
+from nlapi.gateway.secret_references import AllowedReferences, ShardAccess, secret_texts
 from nlapi.gateway.server_errors import clean_text, error_text
-from nlapi.gateway.shard_access import ShardAccess, secret_texts
 from nlapi.routing.model import Shard, Version
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Counts the tokens and the cost of an LLM's answer, from the usage that it reports or from lengths."""
+"""Counts the tokens and the cost of an LLM's answers, reported or estimated, against budgets and for metrics."""
 
 from __future__ import annotations
 
