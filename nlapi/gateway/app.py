@@ -22,16 +22,14 @@ from nlapi.gateway.admin import (
     llm_fronts,
     objective_description,
     revisions,
-    routing,
     system,
     versions,
 )
-from nlapi.gateway.admin.api_call import MAX_AUDIT_TARGET, ApiCall, ApiResponse, Handler
+from nlapi.gateway.admin.api_call import MAX_AUDIT_TARGET, ApiCall, ApiResponse, Handler, operation_handlers, with_etag
 from nlapi.gateway.artifacts import ArtifactStore
 from nlapi.gateway.canary_watcher import CanaryWatcher, Edit
 from nlapi.gateway.client_connection import ABORT_EXTENSION, AsgiConnection
 from nlapi.gateway.codec import Json, decode_configuration
-from nlapi.gateway.conditional import with_etag
 from nlapi.gateway.description import GatewayOperation, PathRouter, load_description, percent_decode
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.llm.protocols import LlmProtocol, front_protocol
@@ -98,14 +96,7 @@ class DataPlane(Protocol):
 
 HANDLERS: Mapping[str, Handler] = {
     **crud.HANDLERS,
-    **canaries.HANDLERS,
-    **revisions.HANDLERS,
-    **decisions.HANDLERS,
-    **system.HANDLERS,
-    **llm_fronts.HANDLERS,
-    **versions.HANDLERS,
-    **objective_description.HANDLERS,
-    **routing.HANDLERS,
+    **operation_handlers(canaries, revisions, decisions, system, llm_fronts, versions, objective_description),
 }
 """operationId -> the function that carries it out."""
 
@@ -280,7 +271,7 @@ class Gateway:
                 body_pending = True
                 abort = scope.get("extensions", {}).get(ABORT_EXTENSION, {}).get("abort")
                 connection = AsgiConnection(receive, send, _RESPONSE_HEADERS, abort=abort)
-            elif operation.id in routing.WATCH_OPERATIONS:
+            elif operation.id in decisions.WATCH_OPERATIONS:
                 connection = AsgiConnection(receive, send, _RESPONSE_HEADERS)
             content = await read_body(receive, headers, operation.max_body_bytes)
             media_type = headers.get("content-type", "")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Protocol, Required, TypeAlias, TypedDict, Unpack
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.access import format_time, utc_now
@@ -179,6 +179,18 @@ MAX_ATTEMPTS = 20
 _log = logging.getLogger(__name__)
 
 
+class ChangeOptions(TypedDict, total=False):
+    """Who makes a change, why, and on which revision."""
+
+    author: Required[str]
+    reason: str
+    expected: int | None
+    """the revision that has to be current; None for any"""
+    is_admin: bool
+    audit: AuditEntry | None
+    """the entry of the audit log, which gets the revision's number and is committed with it"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePlan:
     """A change that was not made: what is wrong with it, and its differences from the current `revision`."""
@@ -291,31 +303,21 @@ class Publisher:
                     revision = await asyncio.to_thread(compile_revision, configuration, self.revision)
             await self._publish(revision, tolerates=lambda other: other != ref)
 
-    async def change_versions(
-        self,
-        edit: Edit,
-        *,
-        author: str,
-        reason: str = "",
-        expected: int | None = None,
-        is_admin: bool = False,
-        audit: AuditEntry | None = None,
-    ) -> Revision:
+    async def change_versions(self, edit: Edit, **options: Unpack[ChangeOptions]) -> Revision:
         """Publish an edit that may add versions, as `change` does. It may be applied twice.
 
         The versions are copied and loaded before the change takes its turn: no other change waits for a large or slow
         one, or for the server of its archive.
         """
         library = self._library
-        if library is None or expected not in (None, self.revision):  # `change` refuses an outdated one
-            return await self.change(
-                edit, author=author, reason=reason, expected=expected, is_admin=is_admin, audit=audit
-            )
+        # `change` refuses an outdated one.
+        if library is None or options.get("expected") not in (None, self.revision):
+            return await self.change(edit, **options)
         pins = library.pin()
         preloaded: PreparedRunners | None = None
         try:
             before = self.current.configuration
-            after = await asyncio.to_thread(self._check_edit, edit, is_admin)
+            after = await asyncio.to_thread(self._check_edit, edit, options.get("is_admin", False))
             if after is not None:
                 executor = library.executor if library.new_sources(after, before) else None
                 loop = asyncio.get_running_loop()
@@ -324,9 +326,7 @@ class Publisher:
                 new = [ref for ref, version in registered.versions.items() if version != before.versions.get(ref)]
                 with self._as_problems():
                     preloaded = await self._engine.preload(registered, new)
-            return await self.change(
-                edit, author=author, reason=reason, expected=expected, is_admin=is_admin, pins=pins, audit=audit
-            )
+            return await self.change(edit, pins=pins, **options)
         finally:
             if preloaded is not None:
                 await self._engine.release(preloaded)
@@ -346,31 +346,23 @@ class Publisher:
         return None if checked.has_errors else changes.after
 
     async def change(
-        self,
-        edit: Edit,
-        *,
-        author: str,
-        reason: str = "",
-        expected: int | None = None,
-        restores: int = 0,
-        is_admin: bool = False,
-        pins: ContentPins | None = None,
-        audit: AuditEntry | None = None,
+        self, edit: Edit, *, restores: int = 0, pins: ContentPins | None = None, **options: Unpack[ChangeOptions]
     ) -> Revision:
         """Publish the result of `edit` and return its revision, or the current one when nothing changes.
 
         GatewayProblem 403 when only an admin may make it, 412 when `expected` is no longer current, 422 when the result
         is invalid or cannot be loaded, 503 when it cannot be stored; then the previous revision goes on serving. A
         revision decides no request before it is committed, and every new request once this returns. `pins` name content
-        of new versions that is stored already. The entry `audit` gets the revision's number and is committed with it.
+        of new versions that is stored already.
         """
+        expected, audit = options.get("expected"), options.get("audit")
         async with self._turn():
             for _ in range(MAX_ATTEMPTS):
                 await self._catch_up()
                 if expected is not None and expected != self.revision:
                     raise self._outdated(expected)
                 # In a thread: a change of many entities takes long, and requests are served meanwhile.
-                candidate = await asyncio.to_thread(self._apply_edit, edit, is_admin, pins)
+                candidate = await asyncio.to_thread(self._apply_edit, edit, options.get("is_admin", False), pins)
                 if candidate is None:
                     if audit is not None:
                         entry = numbered_entry(audit, self.revision)
@@ -379,8 +371,8 @@ class Publisher:
                 revision = Revision(
                     number=self.revision + 1,
                     at=format_time(self._clock()),
-                    who=author,
-                    why=reason,
+                    who=options["author"],
+                    why=options.get("reason", ""),
                     summary=summarize(candidate.differences),
                     objectives=affected_objectives(candidate.differences),
                     restores=restores,
@@ -431,39 +423,13 @@ class Publisher:
                 self._stored.keep(await asyncio.to_thread(self._store.revision_numbers))
             return count
 
-    async def roll_back(
-        self,
-        number: int,
-        *,
-        author: str,
-        reason: str = "",
-        expected: int | None = None,
-        is_admin: bool = False,
-        audit: AuditEntry | None = None,
-    ) -> Revision:
+    async def roll_back(self, number: int, **options: Unpack[ChangeOptions]) -> Revision:
         """Publish the configuration of an old revision as a new one. GatewayProblem 404 when there is none."""
         configuration = await asyncio.to_thread(self._stored.configuration, number)
-        reason = reason or f"back to revision {number}"
-        return await self.change(
-            lambda _: configuration,
-            author=author,
-            reason=reason,
-            expected=expected,
-            restores=number,
-            is_admin=is_admin,
-            audit=audit,
-        )
+        options["reason"] = options.get("reason") or f"back to revision {number}"
+        return await self.change(lambda _: configuration, restores=number, **options)
 
-    async def undo(
-        self,
-        objective: str,
-        *,
-        author: str,
-        reason: str = "",
-        expected: int | None = None,
-        is_admin: bool = False,
-        audit: AuditEntry | None = None,
-    ) -> Revision:
+    async def undo(self, objective: str, **options: Unpack[ChangeOptions]) -> Revision:
         """Publish a revision that reverts the last change of one objective; a repetition reverts the change before.
 
         GatewayProblem 404 when there is no such objective, 409 when there is no earlier change.
@@ -475,16 +441,8 @@ class Publisher:
         old = await asyncio.to_thread(self._stored.configuration, target) if target else Configuration()
         if objective not in old.objectives:
             raise GatewayProblem(409, f"{objective} has not been changed since it was made", code="nothing_before")
-        reason = reason or f"{objective} back to revision {target}"
-        return await self.change(
-            lambda current: restore_objective(current, old, objective),
-            author=author,
-            reason=reason,
-            expected=expected,
-            restores=target,
-            is_admin=is_admin,
-            audit=audit,
-        )
+        options["reason"] = options.get("reason") or f"{objective} back to revision {target}"
+        return await self.change(lambda current: restore_objective(current, old, objective), restores=target, **options)
 
     def get_revision(self, number: int) -> Revision:
         """Return a committed revision. GatewayProblem 404 when there is none of that number."""

@@ -172,10 +172,7 @@ async def delete_object(kind: Kind, call: ApiCall) -> ApiResponse:
 
     publisher = call.gateway.publisher
     try:
-        revision = await publisher.change(
-            edit,
-            **call.change_options,
-        )
+        revision = await publisher.change(edit, **call.change_options)
     except GatewayProblem as problem:
         raise _still_used(kind, object_key(kind, call), problem) from None
     return revision_response(call, revision)
@@ -196,10 +193,7 @@ async def publish_change(kind: Kind, call: ApiCall, edit: Any, name: Any, *, sta
     """Publish a change and return the changed object as the new revision has it."""
     publisher = call.gateway.publisher
     change = publisher.change_versions if kind.name == "version" else publisher.change
-    revision = await change(
-        edit,
-        **call.change_options,
-    )
+    revision = await change(edit, **call.change_options)
     item = kind.of(publisher.current.configuration).get(name())
     if item is None:  # another change was published between this one and its answer
         raise GatewayProblem(409, f"the {kind.name} was removed by somebody else meanwhile", code="gone")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, etag_header, list_page
+from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, etag_header, list_page
 from nlapi.gateway.admin.crud import find_object, object_json, runtime_status
 from nlapi.gateway.codec import KINDS, Json, slug
 from nlapi.gateway.content_digest import content_files
@@ -123,13 +123,3 @@ def _read_part(folder: Path, name: str, offset: int) -> bytes | None:
     with file.open("rb") as stream:
         stream.seek(offset)
         return stream.read(MAX_PART_BYTES)
-
-
-HANDLERS: dict[str, Handler] = {
-    "reloadVersion": reload_version,
-    "listIssues": list_issues,
-    "sendHeartbeat": send_heartbeat,
-    "listHosts": list_hosts,
-    "listContent": list_content,
-    "getContentPart": get_content_part,
-}
