@@ -9,16 +9,6 @@ from nlapi.errors import DescriptionError
 from nlapi.gateway.content_digest import CHUNK_BYTES, content_files
 from nlapi.gateway.store_database import StoreDatabase, StoreError
 
-# The row of `artifacts` comes last in the transaction of its chunks, so an artifact is whole or absent.
-TABLES = (
-    """CREATE TABLE artifacts (
-         digest {text} PRIMARY KEY, size BIGINT NOT NULL, created_at TIMESTAMPTZ NOT NULL DEFAULT now())""",
-    """CREATE TABLE artifact_chunks (
-         digest {text} NOT NULL REFERENCES artifacts ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
-         name {text} NOT NULL, number INTEGER NOT NULL, content BYTEA NOT NULL, PRIMARY KEY (digest, name, number))""",
-    # Weights hardly compress, and trying takes more CPU than sending them.
-    "ALTER TABLE artifact_chunks ALTER COLUMN content SET STORAGE EXTERNAL",
-)
 # Content that is in no revision yet: another gateway may be about to commit it.
 GRACE_PERIOD = "1 hour"
 

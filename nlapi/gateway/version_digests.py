@@ -8,23 +8,6 @@ from typing import Any
 
 from nlapi.gateway.store_database import StoreDatabase
 
-_CREATE = """
-CREATE TABLE version_digests (
-  model {text} NOT NULL, version {text} NOT NULL, source {text} NOT NULL, digest {text} NOT NULL,
-  PRIMARY KEY (model, version, source))
-"""
-# A version of a revision that was committed before there were digests: it is copied at the next start. What a remote
-# shard has is not.
-_FIND_VERSIONS = """
-INSERT OR IGNORE INTO version_digests
-SELECT json_extract(item.value, '$.model'), json_extract(item.value, '$.version'),
-  json_extract(item.value, '$.source'), ''
-FROM revisions, json_each(revisions.document, '$.versions') AS item
-WHERE json_extract(item.value, '$.source') <> '' AND NOT EXISTS (
-  SELECT 1 FROM json_each(revisions.document, '$.shards') AS shard
-  WHERE json_extract(shard.value, '$.name') = json_extract(item.value, '$.shard')
-    AND json_extract(shard.value, '$.protocol') <> 'local')
-"""
 # A digest that is stored stays: only the empty one of an older database is replaced.
 _WRITE = """
 INSERT INTO version_digests VALUES (?,?,?,?)
@@ -47,14 +30,6 @@ class VersionDigest:
 def item_key(item: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return model, version and source of a version in a stored document."""
     return item.get("model", ""), item.get("version", ""), item.get("source", "")
-
-
-def create_table(database: StoreDatabase) -> None:
-    """Create the table, with an empty digest for each version that a stored revision names."""
-    database.execute(database.dialect.statement(_CREATE))
-    # Only SQLite had databases before there were digests, and only its dialect can look into their documents.
-    if database.rows("SELECT number FROM revisions LIMIT 1"):
-        database.execute(_FIND_VERSIONS)
 
 
 def read_digests(database: StoreDatabase) -> tuple[VersionDigest, ...]:
