@@ -26,7 +26,7 @@ from nlapi.gateway.envoy.documents import JsonObject, extension, socket_address
 from nlapi.gateway.envoy.envoy_process import EnvoyProcess
 from nlapi.gateway.envoy.options import DataPlaneOptions
 from nlapi.gateway.routing_keys.key_ring import KeyRing
-from nlapi.gateway.routing_keys.key_signer import KeySigner
+from nlapi.gateway.routing_keys.key_verifier import KeySigner
 from nlapi.routing.model import (
     Client,
     Configuration,

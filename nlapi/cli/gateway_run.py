@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from nlapi.cli.gateway_planes import PlaneOptions
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.logs import EventLog
-    from nlapi.gateway.revision_history import RetentionPolicy
+    from nlapi.gateway.publisher import RetentionPolicy
     from nlapi.gateway.server import ServerTimeouts
     from nlapi.gateway.starting_probes import StartingProbes
     from nlapi.gateway.store import GatewayStore
@@ -117,7 +117,7 @@ class GatewaySetup:
 
     def build(self, store: GatewayStore, hosts: Iterable[str], events: EventLog | None) -> Gateway:
         """Return a gateway on a store. UsageError when an option cannot be used."""
-        from nlapi.gateway.revision_history import RetentionPolicy
+        from nlapi.gateway.publisher import RetentionPolicy
 
         return build_gateway(
             store,

@@ -37,13 +37,17 @@ from nlapi.gateway.logs import EventLog, RequestEntry
 from nlapi.gateway.metrics import FINE_INTERVAL_S, EventLoopLag, TrafficHistory
 from nlapi.gateway.probes import PROBE_PATHS, probe_response
 from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
+from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher, RetentionPolicy
 from nlapi.gateway.request_guard import BodyChecks, RequestGuard, read_body
-from nlapi.gateway.revision_history import RetentionPolicy
 from nlapi.gateway.routing_keys.key_registration import KeyRegistration
 from nlapi.gateway.routing_keys.key_ring import KeyRing
-from nlapi.gateway.routing_keys.key_signer import DEFAULT_LIFETIME_S, KeySigner
-from nlapi.gateway.routing_keys.key_verifier import KeyAdmission, KeyVerifier, store_audience
+from nlapi.gateway.routing_keys.key_verifier import (
+    DEFAULT_LIFETIME_S,
+    KeyAdmission,
+    KeySigner,
+    KeyVerifier,
+    store_audience,
+)
 from nlapi.gateway.routing_state import RoutingState
 from nlapi.gateway.sqlite_database import IN_MEMORY
 from nlapi.gateway.store import AuditEntry, GatewayStore, Revision
@@ -519,7 +523,4 @@ async def _send_response(send: Send, answer: ApiResponse, *, head: bool) -> None
 def _encode_body(body: Any) -> bytes:
     if isinstance(body, bytes):
         return body
-    return body.encode() if isinstance(body, str) else orjson.dumps(body, option=_ORJSON_OPTIONS)
-
-
-_ORJSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY
+    return body.encode() if isinstance(body, str) else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from nlapi.gateway.access import format_time
-from nlapi.gateway.exposition import ClientLabels, escape_label, header_lines
+from nlapi.gateway.exposition import ClientLabels, escape_label, header_lines, version_labels
 from nlapi.gateway.inference import InferenceError, InferenceResponse, InferenceResult
 from nlapi.gateway.llm.usage import LlmMetrics
 from nlapi.routing.model import VersionRef
@@ -333,7 +333,7 @@ class Metrics:
             yield f'nlapi_refused_total{{objective="{escape_label(objective)}",status="{status}"}} {count}'
         yield from header_lines("nlapi_fallbacks_total", "counter", "Requests that the fallback version answered.")
         for (objective, version), count in self.fallbacks.items():
-            yield f"nlapi_fallbacks_total{{{_version_labels(objective, version)}}} {count}"
+            yield f"nlapi_fallbacks_total{{{version_labels(objective, version)}}} {count}"
         yield from header_lines("nlapi_shadow_copies_total", "counter", "Copies of requests, by what became of them.")
         for (shadow, outcome), count in self.shadow_outcomes.items():
             yield f'nlapi_shadow_copies_total{{shadow="{escape_label(shadow)}",outcome="{outcome}"}} {count}'
@@ -361,14 +361,7 @@ _GAUGE_HELP = {
 
 def _format_labels(key: SeriesKey) -> str:
     objective, version, canary = key
-    return f'{_version_labels(objective, version)},canary="{escape_label(canary)}"'
-
-
-def _version_labels(objective: str, version: VersionRef) -> str:
-    return (
-        f'objective="{escape_label(objective)}",model="{escape_label(version.model)}",'
-        f'version="{escape_label(version.version)}"'
-    )
+    return f'{version_labels(objective, version)},canary="{escape_label(canary)}"'
 
 
 Counts = Mapping[SeriesKey, Tally]

@@ -165,7 +165,9 @@ def draining_problem() -> GatewayProblem:
 
 def unpublished_problem() -> GatewayProblem:
     """Return the 503 for a request before the first revision."""
-    return GatewayProblem(503, "nothing is published yet", code="unpublished", hint="publish a configuration")
+    return GatewayProblem(
+        503, "nothing is published yet", code="unpublished", hint="PUT /v1/configuration makes a revision"
+    )
 
 
 def nearest_or_all(name: str, names: Iterable[str], verb: str = "takes") -> str:

@@ -11,7 +11,6 @@ from typing import Protocol
 from nlapi.errors import NlapiError
 from nlapi.gateway.bulkhead import Bulkhead
 from nlapi.gateway.circuit_breaker import BreakerState, CircuitBreaker
-from nlapi.gateway.grpc_client import GrpcClient
 from nlapi.gateway.hosts.messages import HostedContent, decode_server_timing
 from nlapi.gateway.http_client import (
     AnswerBrokenError,
@@ -25,6 +24,7 @@ from nlapi.gateway.secret_references import AllowedReferences, ShardAccess, secr
 from nlapi.gateway.server_errors import clean_text, error_text
 from nlapi.gateway.shard_checks import is_grpc
 from nlapi.gateway.shard_client import (
+    GrpcClient,
     ReplicaHealth,
     ShardCall,
     ShardClient,

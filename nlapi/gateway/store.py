@@ -14,7 +14,7 @@ import orjson
 
 from nlapi.errors import NlapiError, UsageError
 from nlapi.extras import require_extra
-from nlapi.gateway import store_schema, version_digests
+from nlapi.gateway import store_schema
 from nlapi.gateway.secret_references import SecretReference, is_reference
 from nlapi.gateway.shared_artifacts import SharedArtifacts
 from nlapi.gateway.sqlite_database import IN_MEMORY, SqliteDatabase
@@ -28,8 +28,7 @@ from nlapi.gateway.store_database import (
     StoreUnavailableError,
     Value,
 )
-from nlapi.gateway.store_schema import Json
-from nlapi.gateway.version_digests import VersionDigest
+from nlapi.gateway.store_schema import Json, VersionDigest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +290,7 @@ class GatewayStore:
                 self._check_next(revision.number)
                 self._database.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?)", *row)
                 store_schema.write_items(self._database, revision.number, rows)
-                version_digests.write_digests(self._database, digests)
+                store_schema.write_digests(self._database, digests)
                 self._check_artifacts(digests)
                 if audit is not None:
                     self.add_audit_entry(audit)
@@ -449,19 +448,19 @@ class GatewayStore:
 
     def version_digests(self) -> tuple[VersionDigest, ...]:
         """Return the digests of all versions of all revisions; "" for one that is not copied yet."""
-        return version_digests.read_digests(self._database)
+        return store_schema.read_digests(self._database)
 
     def add_version_digests(self, digests: Iterable[VersionDigest]) -> None:
         """Store the digests of versions that were copied after their revision."""
         with self.transaction():
-            version_digests.write_digests(self._database, digests)
+            store_schema.write_digests(self._database, digests)
 
     def prune_version_digests(self) -> list[Json]:
         """Free the names of the versions that no stored revision has; return the versions that stay."""
         with self.transaction():
             versions = self.stored_bodies("versions")
-            used = {version_digests.item_key(item) for item in versions}
-            version_digests.delete_unused(self._database, used)
+            used = {store_schema.item_key(item) for item in versions}
+            store_schema.delete_unused_digests(self._database, used)
         if self.artifacts is not None:
             self.artifacts.prune()
         return versions

@@ -17,7 +17,7 @@ from nlapi.gateway.codec import Json
 from nlapi.gateway.content_digest import content_files, hash_folder, remove_tree
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.store import GatewayStore
-from nlapi.gateway.version_digests import VersionDigest, item_key
+from nlapi.gateway.store_schema import VersionDigest, item_key
 from nlapi.gateway.version_sources import (
     SHA256_FIELD,
     SourceFinder,

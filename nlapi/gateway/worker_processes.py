@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor, Future
@@ -27,8 +28,7 @@ from nlapi.gateway.bulkhead import Bulkhead, share_limit
 from nlapi.gateway.circuit_breaker import CircuitBreaker
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult, Runner
 from nlapi.gateway.turn_queue import TurnQueue
-from nlapi.gateway.worker_factory import shared_factory
-from nlapi.gateway.worker_main import FRAME_HEAD, MAX_FRAME_BYTES, Answer, LoadOutcome, encode_call
+from nlapi.gateway.worker_factory import FRAME_HEAD, MAX_FRAME_BYTES, Answer, LoadOutcome, encode_call, shared_factory
 from nlapi.gateway.workflow import (
     Mode,
     ModelManifest,
@@ -219,10 +219,31 @@ def _read_outcome(connection: socket.socket, timeout_s: float) -> LoadOutcome | 
     return msgspec.json.decode(data[FRAME_HEAD.size : end], type=LoadOutcome)
 
 
-class ProcessRunner:
-    """A runner of a version in worker processes. `connect` it to the event loop before it runs anything.
+class BoundedRunner(ABC):
+    """A runner with a bounded number of calls, of which one objective and one client may have a part."""
 
-    DescriptionError when they cannot load the version. It blocks until they have: create it in a thread.
+    def __init__(self, slots: int) -> None:
+        limit = share_limit(slots, LOCAL_SHARE_PERCENT)
+        self._bulkhead = Bulkhead("this version", limit, limit)
+
+    async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
+        """Return the version's output. InferenceError when there is none in time, or no place for the call."""
+        self._bulkhead.enter(request)
+        try:
+            return await self._run(request, timeout_s)
+        finally:
+            self._bulkhead.leave(request)
+
+    @abstractmethod
+    async def _run(self, request: InferenceRequest, timeout_s: float) -> InferenceResult:
+        """Return the output of a call that has a place."""
+
+
+class ProcessRunner(BoundedRunner):
+    """A runner of a version in worker processes, each of which is interrupted at the deadline of its call.
+
+    `connect` it to the event loop before it runs anything. DescriptionError when they cannot load the version. It
+    blocks until they have: create it in a thread.
     """
 
     def __init__(self, manifest: ModelManifest, *, nice: int = 0) -> None:
@@ -247,23 +268,13 @@ class ProcessRunner:
                 worker.discard()
             raise
         loaded = [worker.loaded for worker in self._workers]
-        slots = manifest.workers * loaded[0].calls + manifest.max_waiting
-        limit = share_limit(slots, LOCAL_SHARE_PERCENT)
-        self._bulkhead = Bulkhead("this version", limit, limit)
+        super().__init__(manifest.workers * loaded[0].calls + manifest.max_waiting)
         self._memory_limit = max(outcome.memory for outcome in loaded) + int(manifest.memory_mb * 2**20 * REPLACE_AT)
 
     async def connect(self) -> None:
         """Take the workers' answers in this event loop."""
         for worker in self._workers:
             await self._add_worker(worker)
-
-    async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
-        """Return the version's output; the worker is interrupted at the deadline. InferenceError when there is none."""
-        self._bulkhead.enter(request)
-        try:
-            return await self._run(request, timeout_s)
-        finally:
-            self._bulkhead.leave(request)
 
     async def close(self) -> None:
         """Stop the workers, including those that hang."""
@@ -548,26 +559,19 @@ class InlineRunner:
         self._workflow.unload()
 
 
-class ThreadRunner:
-    """A runner in threads, with a bounded queue in front of them and a deadline for each call."""
+class ThreadRunner(BoundedRunner):
+    """A runner in threads, with a bounded queue in front of them and a deadline for each call.
+
+    A late thread runs to its end, and nobody waits for it.
+    """
 
     def __init__(self, workflow: Workflow) -> None:
         self._workflow = workflow
         self._manifest = workflow.manifest
-        slots = self._manifest.workers + self._manifest.max_waiting
-        limit = share_limit(slots, LOCAL_SHARE_PERCENT)
-        self._bulkhead = Bulkhead("this version", limit, limit)
-        self._free_slots = slots
+        self._free_slots = self._manifest.workers + self._manifest.max_waiting
+        super().__init__(self._free_slots)
         self._hanging: set[Future[InferenceResult]] = set()
         self._pool = DaemonThreadPool(self._manifest.workers, self._manifest.folder.name)
-
-    async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
-        """Return the version's output; a late thread runs to its end, and nobody waits for it."""
-        self._bulkhead.enter(request)
-        try:
-            return await self._run(request, timeout_s)
-        finally:
-            self._bulkhead.leave(request)
 
     async def close(self) -> None:
         """Stop the workers and unload the version's code."""

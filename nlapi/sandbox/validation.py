@@ -246,13 +246,8 @@ def _part_value(part: Part, schema: object, encoding: Encoding | None, schemas: 
         and sent_type.partition("/")[0] + "/*" not in described_types
         and "*/*" not in described_types
     ):
-        raise unprocessable(
-            [
-                Fault(
-                    location=location, message=f"the part is described as {', '.join(described_types)}, not {sent_type}"
-                )
-            ]
-        )
+        message = f"the part is described as {', '.join(described_types)}, not {sent_type}"
+        raise unprocessable([Fault(location=location, message=message)])
     if may_be_json(part.content_type) or wire_shape(schema, schemas) == "object":
         try:
             return read_json(part.content)

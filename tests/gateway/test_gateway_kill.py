@@ -26,7 +26,7 @@ import asyncio, json, sys
 from nlapi.gateway.codec import KINDS, decode_configuration
 from nlapi.gateway.publisher import Publisher
 from nlapi.gateway.store import GatewayStore
-from nlapi.gateway.revision_history import RetentionPolicy
+from nlapi.gateway.publisher import RetentionPolicy
 from nlapi.routing.change import upsert_entity
 from tests.gateway.test_gateway_kill import LoadedEngine
 

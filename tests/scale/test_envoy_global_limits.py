@@ -17,7 +17,7 @@ from nlapi.gateway.envoy.data_plane import EnvoyDataPlane
 from nlapi.gateway.envoy.envoy_process import EnvoyProcess
 from nlapi.gateway.envoy.options import DataPlaneOptions
 from nlapi.gateway.routing_keys.key_ring import KeyRing
-from nlapi.gateway.routing_keys.key_signer import KeySigner
+from nlapi.gateway.routing_keys.key_verifier import KeySigner
 from nlapi.routing.model import Decision, VersionRef
 from tests.gateway.processes import free_port
 from tests.scale.envoy_plane import Answer, Upstream, document, envoy_program, post, upstream

@@ -13,7 +13,7 @@ from nlapi.gateway.description import load_description
 from nlapi.gateway.exposition import header_lines
 from nlapi.gateway.metrics import CONTENT_TYPE, process_lines
 from nlapi.gateway.probes import LIVE_PATH, READY_PATH, probe_response, readiness
-from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
+from nlapi.gateway.problems import draining_problem, unknown_object, unprocessable, unpublished_problem
 from nlapi.gateway.store import GatewayStore, TokenRecord
 from nlapi.issue import Issue
 
@@ -117,11 +117,9 @@ async def get_readiness(call: ApiCall) -> ApiResponse:
     gateway = call.gateway
     status = readiness(gateway)
     if status == "draining":
-        raise GatewayProblem(503, "the gateway is stopping", code="draining", headers={"Retry-After": "1"})
+        raise draining_problem()
     if status != "ok":
-        raise GatewayProblem(
-            503, "nothing is published yet", code="unpublished", hint="PUT /v1/configuration makes a revision"
-        )
+        raise unpublished_problem()
     return ApiResponse(body=_health(call))
 
 

@@ -11,7 +11,7 @@ from itertools import accumulate
 import orjson
 
 from nlapi.gateway import problems
-from nlapi.gateway.exposition import ClientLabels, escape_label, header_lines
+from nlapi.gateway.exposition import ClientLabels, escape_label, header_lines, version_labels
 from nlapi.gateway.inference import TokenUsage
 from nlapi.routing.model import Client, Version, VersionRef
 
@@ -238,17 +238,17 @@ class LlmMetrics:
         help_text = "Tokens of LLMs; cached ones are part of the input."
         yield from header_lines("nlapi_llm_tokens_total", "counter", help_text)
         for (objective, version, client, kind), count in self._tokens.items():
-            labels = f'{_labels(objective, version)},client="{escape_label(client)}",kind="{kind}"'
+            labels = f'{version_labels(objective, version)},client="{escape_label(client)}",kind="{kind}"'
             yield f"nlapi_llm_tokens_total{{{labels}}} {count}"
         help_text = "Cost of LLMs by the prices of their versions."
         yield from header_lines("nlapi_llm_cost_dollars_total", "counter", help_text)
         for (objective, version, client), dollars in self._dollars.items():
-            labels = f'{_labels(objective, version)},client="{escape_label(client)}"'
+            labels = f'{version_labels(objective, version)},client="{escape_label(client)}"'
             yield f"nlapi_llm_cost_dollars_total{{{labels}}} {dollars:.9g}"
         help_text = "Time from the request to the first token of a stream."
         yield from header_lines("nlapi_llm_first_token_seconds", "histogram", help_text)
         for (objective, version), buckets in self._first_token.items():
-            labels, cumulative = _labels(objective, version), list(accumulate(buckets))
+            labels, cumulative = version_labels(objective, version), list(accumulate(buckets))
             for bound, count in zip(FIRST_TOKEN_BOUNDS_S, cumulative, strict=False):
                 yield f'nlapi_llm_first_token_seconds_bucket{{{labels},le="{bound:g}"}} {count}'
             yield f'nlapi_llm_first_token_seconds_bucket{{{labels},le="+Inf"}} {cumulative[-1]}'
@@ -258,14 +258,7 @@ class LlmMetrics:
         help_text = "Time from a client's request to the first token of a stream."
         yield from header_lines("nlapi_llm_client_first_token_seconds", "summary", help_text)
         for key, count in self._client_streams.items():
-            labels = f'{_labels(*key[:2])},client="{escape_label(key[2])}"'
+            labels = f'{version_labels(*key[:2])},client="{escape_label(key[2])}"'
             seconds = self._client_first_token_s[key]
             yield f"nlapi_llm_client_first_token_seconds_sum{{{labels}}} {seconds:.6f}"
             yield f"nlapi_llm_client_first_token_seconds_count{{{labels}}} {count}"
-
-
-def _labels(objective: str, version: VersionRef) -> str:
-    return (
-        f'objective="{escape_label(objective)}",model="{escape_label(version.model)}",'
-        f'version="{escape_label(version.version)}"'
-    )
