@@ -56,8 +56,7 @@ if TYPE_CHECKING:
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.logs import EventLog
     from nlapi.gateway.publisher import RetentionPolicy
-    from nlapi.gateway.server import ServerTimeouts
-    from nlapi.gateway.starting_probes import StartingProbes
+    from nlapi.gateway.server import ServerTimeouts, StartingProbes
     from nlapi.gateway.store import GatewayStore
     from nlapi.gateway.tls import ServerCertificate
 
@@ -145,7 +144,7 @@ def run_gateway(setup: GatewaySetup, plane: PlaneOptions | None, *, names: Itera
     `names` are those by which it may be called besides `--host` and `--allow-host`.
     """
     from nlapi.gateway.logs import EventLog
-    from nlapi.gateway.starting_probes import open_probes
+    from nlapi.gateway.server import open_probes
 
     if setup.port and setup.probe_port == setup.port:
         hint = "give the probes a port of their own"

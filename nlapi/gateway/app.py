@@ -39,8 +39,7 @@ from nlapi.gateway.probes import PROBE_PATHS, probe_response
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher, RetentionPolicy
 from nlapi.gateway.request_guard import BodyChecks, RequestGuard, read_body
-from nlapi.gateway.routing_keys.key_registration import KeyRegistration
-from nlapi.gateway.routing_keys.key_ring import KeyRing
+from nlapi.gateway.routing_keys.key_ring import KeyRegistration, KeyRing
 from nlapi.gateway.routing_keys.key_verifier import (
     DEFAULT_LIFETIME_S,
     KeyAdmission,

@@ -22,9 +22,8 @@ from nlapi.gateway.inference import (
     Runner,
 )
 from nlapi.gateway.llm.runner import LlmRunner, LlmUpstream
-from nlapi.gateway.remote_runner import RemoteRunner
 from nlapi.gateway.secret_references import AllowedReferences, ShardAccess
-from nlapi.gateway.shards import Cluster
+from nlapi.gateway.shards import Cluster, RemoteRunner
 from nlapi.gateway.snapshot import Snapshot
 from nlapi.gateway.worker_processes import open_runner, try_loading
 from nlapi.gateway.workflow import Mode, find_folder, read_manifest

@@ -12,9 +12,8 @@ import pytest
 
 from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.envoy.ads_server import AdsServer
-from nlapi.gateway.envoy.bootstrap import ControlPlaneAddress, bootstrap
 from nlapi.gateway.envoy.data_plane import EnvoyDataPlane
-from nlapi.gateway.envoy.envoy_process import EnvoyProcess
+from nlapi.gateway.envoy.envoy_process import ControlPlaneAddress, EnvoyProcess, bootstrap
 from nlapi.gateway.envoy.options import DataPlaneOptions
 from nlapi.gateway.routing_keys.key_ring import KeyRing
 from nlapi.gateway.routing_keys.key_verifier import KeySigner

@@ -8,8 +8,8 @@ from typing import Any
 
 import grpc
 
-from nlapi.gateway.envoy.bootstrap import CONTROL_CLUSTER
 from nlapi.gateway.envoy.documents import ADS_SOURCE, TYPE_PREFIX, Json, JsonObject, duration, header, typed
+from nlapi.gateway.envoy.envoy_process import CONTROL_CLUSTER
 from nlapi.gateway.envoy.messages import message_class
 from nlapi.gateway.envoy.routes import CLIENT_CLAIM, claim_header
 from nlapi.gateway.exposition import header_lines
