@@ -237,8 +237,6 @@ class SqlFilter:
         return f" WHERE {' AND '.join(self.parts)}" if self.parts else ""
 
 
-__all__ = ["AuditEntry", "ChangeRecord", "GatewayStore", "ItemChange", "Revision", "RowPage", "TokenRecord"]
-
 MAX_DECISIONS = 200_000
 """maximum number of stored decisions; the oldest are deleted first"""
 
@@ -718,20 +716,16 @@ def open_store(target: str | Path, *, password: str = "", environment: Mapping[s
     return GatewayStore(PostgresDatabase(PostgresAddress(str(target), read_password)))
 
 
-class _PasswordReader:
-    """Reads the password behind a reference."""
+def _password_reader(text: str, environment: Mapping[str, str]) -> Callable[[], str]:
+    """Return a function that reads the password behind a reference."""
+    if not is_reference(text):  # it may be the password itself: it is not repeated
+        raise UsageError("--database-password is no reference", hint="give env:NAME or file:PATH, never the password")
+    reference = SecretReference(text, environment)
 
-    def __init__(self, reference: SecretReference) -> None:
-        self._reference = reference
-
-    def __call__(self) -> str:
+    def read_password() -> str:
         try:
-            return self._reference.read()
+            return reference.read()
         except UsageError as error:
             raise UsageError(error.message, hint="it is the reference of --database-password") from None
 
-
-def _password_reader(reference: str, environment: Mapping[str, str]) -> _PasswordReader:
-    if not is_reference(reference):  # it may be the password itself: it is not repeated
-        raise UsageError("--database-password is no reference", hint="give env:NAME or file:PATH, never the password")
-    return _PasswordReader(SecretReference(reference, environment))
+    return read_password
