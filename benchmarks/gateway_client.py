@@ -127,7 +127,7 @@ async def measure_async(url: str, token: str, plane: str, calls: int) -> dict[st
 
 def added_work(client: Client) -> tuple[Callable[[], None], Callable[[], None]]:
     """Return all that the client does for a payload beside the transport, and what any sender does in its place."""
-    from nlapi.gateway.client.messages import RawAnswer, parse_output, payload_body, payload_headers
+    from nlapi.gateway.client.gateway_client import RawAnswer, parse_output, payload_body, payload_headers
 
     headers = {"Content-Type": "application/json", "Accept": "application/json", "X-Routing-Key": "k" * 420}
 

@@ -13,7 +13,7 @@ from http.client import HTTPException
 from benchmarks.gateway_envoy_planes import post
 from benchmarks.gateway_envoy_stage import PASSWORD_VARIABLE, V1, GatewayProcess, Load, Outcome, Stage, load_outcome
 from benchmarks.load import Connection
-from nlapi.gateway.routing_keys.key_signer import KeySigner
+from nlapi.gateway.routing_keys.key_verifier import KeySigner
 from nlapi.routing.model import Decision
 from tests.scale.postgres_server import PASSWORD, postgres_server
 

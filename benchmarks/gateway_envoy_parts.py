@@ -46,8 +46,7 @@ from nlapi.gateway.envoy.resources import (
 from nlapi.gateway.routing_keys.cells import list_cells
 from nlapi.gateway.routing_keys.key_ring import KeyRing
 from nlapi.gateway.routing_keys.key_set import MAX_LIFETIME_S
-from nlapi.gateway.routing_keys.key_signer import KeySigner
-from nlapi.gateway.routing_keys.key_verifier import ISSUER
+from nlapi.gateway.routing_keys.key_verifier import ISSUER, KeySigner
 from nlapi.routing.model import Configuration, Decision, VersionRef
 
 SECONDS = 0.5

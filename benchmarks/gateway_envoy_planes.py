@@ -20,13 +20,12 @@ from typing import Any
 from benchmarks.load import Connection, Run, free_port
 from benchmarks.peers import MODEL
 from nlapi.gateway.envoy.ads_server import AdsServer
-from nlapi.gateway.envoy.bootstrap import ControlPlaneAddress, bootstrap
 from nlapi.gateway.envoy.data_plane import EnvoyDataPlane
 from nlapi.gateway.envoy.documents import JsonObject, extension, socket_address
-from nlapi.gateway.envoy.envoy_process import EnvoyProcess
+from nlapi.gateway.envoy.envoy_process import ControlPlaneAddress, EnvoyProcess, bootstrap
 from nlapi.gateway.envoy.options import DataPlaneOptions
 from nlapi.gateway.routing_keys.key_ring import KeyRing
-from nlapi.gateway.routing_keys.key_signer import KeySigner
+from nlapi.gateway.routing_keys.key_verifier import KeySigner
 from nlapi.routing.model import (
     Client,
     Configuration,

@@ -18,7 +18,7 @@ from benchmarks.gateway_envoy_planes import NLAPI, PlaneThread, configuration, p
 from benchmarks.load import Connection, Run, free_port, server
 from nlapi.gateway.access import Access, Audience, Role
 from nlapi.gateway.codec import encode_configuration
-from nlapi.gateway.store_target import open_store
+from nlapi.gateway.store import open_store
 from nlapi.routing.model import Configuration, VersionRef
 
 CLIENTS = 4

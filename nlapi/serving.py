@@ -64,6 +64,15 @@ def open_listener(host: str, port: int, *, scheme: str = "http") -> Iterator[tup
         yield listener, f"{scheme}://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
+async def send_content(
+    send: Send, status: int, content: bytes, media_type: str, *headers: tuple[bytes, bytes], is_head: bool = False
+) -> None:
+    """Send a whole answer; one to HEAD has the headers of the content, and no content."""
+    described = [(b"content-type", media_type.encode("latin-1")), (b"content-length", b"%d" % len(content)), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": described})
+    await send({"type": "http.response.body", "body": b"" if is_head else content})
+
+
 def raw_path(scope: Message) -> str:
     """Return the path of a request, still percent-encoded."""
     raw = scope.get("raw_path")

@@ -83,11 +83,6 @@ def test_only_the_command_line_prints_and_reads_the_environment(module: Path) ->
     assert "os.environ" not in {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name)
-def test_a_module_stays_small(module: Path) -> None:
-    assert len(module.read_text(encoding="utf-8").splitlines()) <= 500
-
-
 def test_the_lock_pins_what_a_checkout_needs_and_names_no_place() -> None:
     head, *lines = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8").splitlines()
     assert head.startswith("# Made by 'make lock'")

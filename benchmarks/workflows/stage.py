@@ -18,9 +18,9 @@ from benchmarks.workflows.collection import leaves
 from nlapi.openapi.spec import Spec
 from nlapi.sandbox import Sandbox
 from nlapi.sandbox.problem import RequestProblem
-from nlapi.sandbox.responses import HttpResponse, problem_response
 from nlapi.sandbox.routes import RouteTable
 from nlapi.sandbox.schemas import Schemas
+from nlapi.sandbox.server import HttpResponse, problem_response
 from nlapi.sandbox.validation import RawRequest, check_request
 from nlapi.serving import Message, Receive, Send, open_listener, raw_path
 

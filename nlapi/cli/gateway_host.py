@@ -77,9 +77,8 @@ def host(
     from nlapi.gateway.hosts.app import ServingHostApp
     from nlapi.gateway.hosts.registration import HostIdentity
     from nlapi.gateway.secret_references import SecretReference, is_reference
-    from nlapi.gateway.server import ServerTimeouts
+    from nlapi.gateway.server import ServerTimeouts, open_probes
     from nlapi.gateway.server import serve as run
-    from nlapi.gateway.starting_probes import open_probes
 
     require_extra("gateway", "`nlapi gateway host`")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")

@@ -113,8 +113,7 @@ class KeyOptions:
 
 def open_ring(source: str | None, store: GatewayStore, environment: Mapping[str, str]) -> KeyRing:
     """Return the keys at a reference, or those of a store, which are made where it has none. UsageError."""
-    from nlapi.gateway.routing_keys.key_registration import missing_keys, registered_keys
-    from nlapi.gateway.routing_keys.key_ring import KeyRing, default_source
+    from nlapi.gateway.routing_keys.key_ring import KeyRing, default_source, missing_keys, registered_keys
 
     base = key_base(store)
     # Made here, they would be others than those of the gateways that share the database.
@@ -155,8 +154,7 @@ def rotate(
     ] = 3600,
 ) -> None:
     """Add a key that signs from now on; the one before is accepted for an hour more. A running gateway takes it."""
-    from nlapi.gateway.routing_keys.key_registration import KeyRegistration
-    from nlapi.gateway.routing_keys.key_ring import KeyRing, default_source
+    from nlapi.gateway.routing_keys.key_ring import KeyRegistration, KeyRing, default_source
 
     require_extra("gateway", "`nlapi gateway keys`")
     ring = KeyRing(routing_keys or default_source(_key_base(database)), environment=os.environ, creates=True)
@@ -187,8 +185,13 @@ def create(
     ] = False,
 ) -> None:
     """Make the file of keys that all gateways on one database have. A file that is there is left alone."""
-    from nlapi.gateway.routing_keys.key_registration import missing_keys, registered_keys, replace_registered
-    from nlapi.gateway.routing_keys.key_ring import default_source, write_keys
+    from nlapi.gateway.routing_keys.key_ring import (
+        default_source,
+        missing_keys,
+        registered_keys,
+        replace_registered,
+        write_keys,
+    )
     from nlapi.gateway.routing_keys.key_set import fingerprints, generate_set
 
     require_extra("gateway", "`nlapi gateway keys`")
@@ -218,7 +221,7 @@ def create(
 @contextmanager
 def _open_known(database: str | None, password: str | None) -> Iterator[GatewayStore | None]:
     """Open a database; None where only the file of keys is on this machine, which has no audit log either."""
-    from nlapi.gateway.store_target import is_postgres_url
+    from nlapi.gateway.store import is_postgres_url
 
     if not (database and is_postgres_url(database)) and not Path(_key_base(database)).exists():
         yield None
@@ -229,7 +232,7 @@ def _open_known(database: str | None, password: str | None) -> Iterator[GatewayS
 
 def _key_base(database: str | None) -> str:
     """Return the path beside which the routing keys of a database are."""
-    from nlapi.gateway.store_target import is_postgres_url
+    from nlapi.gateway.store import is_postgres_url
 
     return str(default_database()) if database is None or is_postgres_url(database) else database
 

@@ -39,8 +39,8 @@ def migrate(
     """
     from nlapi.gateway.artifacts import ArtifactStore
     from nlapi.gateway.routing_keys.key_ring import FILE_SUFFIX
+    from nlapi.gateway.store import is_postgres_url
     from nlapi.gateway.store_copy import copy_store
-    from nlapi.gateway.store_target import is_postgres_url
 
     require_extra("gateway", "`nlapi gateway migrate`")
     file = Path(database or default_database())

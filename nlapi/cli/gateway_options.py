@@ -174,7 +174,7 @@ Artifacts = Annotated[
 
 def open_database(database: str | None, password: str | None) -> GatewayStore:
     """Return the store of the options, by default the file in the user's data folder. NlapiError when it cannot be."""
-    from nlapi.gateway.store_target import open_store
+    from nlapi.gateway.store import open_store
 
     return open_store(database or default_database(), password=password or "", environment=os.environ)
 

@@ -167,9 +167,8 @@ class PlaneOptions:
             # Read when grpc is imported; else it writes a line for each process that is started.
             os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
         from nlapi.gateway.envoy.ads_server import AdsServer
-        from nlapi.gateway.envoy.bootstrap import ControlPlaneAddress, bootstrap
         from nlapi.gateway.envoy.data_plane import EnvoyDataPlane
-        from nlapi.gateway.envoy.envoy_process import EnvoyProcess, find_envoy
+        from nlapi.gateway.envoy.envoy_process import ControlPlaneAddress, EnvoyProcess, bootstrap, find_envoy
 
         credentials = self.control_certificate.credentials() if self.control_certificate else None
         control = AdsServer(self.control_host, self.control_port, credentials=credentials)

@@ -55,9 +55,8 @@ if TYPE_CHECKING:
     from nlapi.cli.gateway_planes import PlaneOptions
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.logs import EventLog
-    from nlapi.gateway.revision_history import RetentionPolicy
-    from nlapi.gateway.server import ServerTimeouts
-    from nlapi.gateway.starting_probes import StartingProbes
+    from nlapi.gateway.publisher import RetentionPolicy
+    from nlapi.gateway.server import ServerTimeouts, StartingProbes
     from nlapi.gateway.store import GatewayStore
     from nlapi.gateway.tls import ServerCertificate
 
@@ -117,7 +116,7 @@ class GatewaySetup:
 
     def build(self, store: GatewayStore, hosts: Iterable[str], events: EventLog | None) -> Gateway:
         """Return a gateway on a store. UsageError when an option cannot be used."""
-        from nlapi.gateway.revision_history import RetentionPolicy
+        from nlapi.gateway.publisher import RetentionPolicy
 
         return build_gateway(
             store,
@@ -145,7 +144,7 @@ def run_gateway(setup: GatewaySetup, plane: PlaneOptions | None, *, names: Itera
     `names` are those by which it may be called besides `--host` and `--allow-host`.
     """
     from nlapi.gateway.logs import EventLog
-    from nlapi.gateway.starting_probes import open_probes
+    from nlapi.gateway.server import open_probes
 
     if setup.port and setup.probe_port == setup.port:
         hint = "give the probes a port of their own"
@@ -251,11 +250,11 @@ def build_gateway(
     versions, where they are not beside the database.
     UsageError when one of them cannot be used.
     """
-    from nlapi.gateway.allowed_references import AllowedReferences
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.engine import Engine
     from nlapi.gateway.logs import decision_log
     from nlapi.gateway.records import combine_sinks, decision_sink, shadow_log, tracer_from_environment, training_log
+    from nlapi.gateway.secret_references import AllowedReferences
 
     # A file that is not used is not read either: 10,000 rules take a YAML parser 13 s at each start.
     first_document = read_configuration(config) if config and not store.last_number() else None

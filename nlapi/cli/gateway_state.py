@@ -138,7 +138,7 @@ def configured_references(path: Path | None, document: Mapping[str, Any] | None)
 
     A file that cannot be read has none: a gateway that has revisions starts all the same.
     """
-    from nlapi.gateway.allowed_references import document_references
+    from nlapi.gateway.secret_references import document_references
 
     if document is None and path is not None:
         try:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nlapi.gateway.client.async_client import AsyncClient as AsyncClient
-    from nlapi.gateway.client.blocking_client import BlockingClient as Client
+    from nlapi.gateway.client.gateway_client import AsyncClient as AsyncClient
+    from nlapi.gateway.client.gateway_client import BlockingClient as Client
 
 __all__ = ["AsyncClient", "Client"]
 
@@ -17,11 +17,11 @@ __all__ = ["AsyncClient", "Client"]
 def __getattr__(name: str) -> object:
     """Import a client when it is first used, as the gateway itself needs none. AttributeError for any other name."""
     if name == "AsyncClient":
-        from nlapi.gateway.client.async_client import AsyncClient
+        from nlapi.gateway.client.gateway_client import AsyncClient
 
         return AsyncClient
     if name == "Client":
-        from nlapi.gateway.client.blocking_client import BlockingClient
+        from nlapi.gateway.client.gateway_client import BlockingClient
 
         return BlockingClient
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -19,38 +19,34 @@ from nlapi.gateway.admin import (
     canaries,
     crud,
     decisions,
-    hosts,
     llm_fronts,
     objective_description,
     revisions,
-    routing,
     system,
     versions,
 )
-from nlapi.gateway.admin.api_call import MAX_AUDIT_TARGET, ApiCall, ApiResponse, Handler
+from nlapi.gateway.admin.api_call import MAX_AUDIT_TARGET, ApiCall, ApiResponse, Handler, operation_handlers, with_etag
 from nlapi.gateway.artifacts import ArtifactStore
 from nlapi.gateway.canary_watcher import CanaryWatcher, Edit
 from nlapi.gateway.client_connection import ABORT_EXTENSION, AsgiConnection
-from nlapi.gateway.codec import decode_configuration
-from nlapi.gateway.conditional import with_etag
-from nlapi.gateway.data_plane import DataPlane
+from nlapi.gateway.codec import Json, decode_configuration
 from nlapi.gateway.description import GatewayOperation, PathRouter, load_description, percent_decode
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.llm.protocols import LlmProtocol, front_protocol
 from nlapi.gateway.logs import EventLog, RequestEntry
-from nlapi.gateway.metrics import FINE_INTERVAL_S, TrafficHistory
+from nlapi.gateway.metrics import FINE_INTERVAL_S, EventLoopLag, TrafficHistory
 from nlapi.gateway.probes import PROBE_PATHS, probe_response
 from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.process_metrics import EventLoopLag
-from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
-from nlapi.gateway.request_body import BodyChecks, read_body
-from nlapi.gateway.request_guard import RequestGuard
-from nlapi.gateway.revision_history import RetentionPolicy
-from nlapi.gateway.routing_keys.key_admission import KeyAdmission
-from nlapi.gateway.routing_keys.key_registration import KeyRegistration
-from nlapi.gateway.routing_keys.key_ring import KeyRing
-from nlapi.gateway.routing_keys.key_signer import DEFAULT_LIFETIME_S, KeySigner
-from nlapi.gateway.routing_keys.key_verifier import KeyVerifier, store_audience
+from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher, RetentionPolicy
+from nlapi.gateway.request_guard import BodyChecks, RequestGuard, read_body
+from nlapi.gateway.routing_keys.key_ring import KeyRegistration, KeyRing
+from nlapi.gateway.routing_keys.key_verifier import (
+    DEFAULT_LIFETIME_S,
+    KeyAdmission,
+    KeySigner,
+    KeyVerifier,
+    store_audience,
+)
 from nlapi.gateway.routing_state import RoutingState
 from nlapi.gateway.sqlite_database import IN_MEMORY
 from nlapi.gateway.store import AuditEntry, GatewayStore, Revision
@@ -58,19 +54,52 @@ from nlapi.gateway.store_database import StoreError
 from nlapi.gateway.version_library import VersionLibrary
 from nlapi.gateway.version_sources import SourceFinder
 from nlapi.gateway.worker_boundary import shared_boundary
+from nlapi.issue import Issue
+from nlapi.routing.model import Configuration, Objective, VersionRef
 from nlapi.serving import Message, Receive, Send, raw_path
+
+
+class DataPlane(Protocol):
+    """Carries payloads to versions by the routing keys of a gateway. All methods are called in its event loop."""
+
+    @property
+    def url(self) -> str:
+        """The base URL that clients send payloads to."""
+
+    async def start(self) -> None:
+        """Begin to serve. UsageError when it cannot."""
+
+    def begin_drain(self) -> None:
+        """Let its readiness probe fail from now on; requests are served as before."""
+
+    async def stop(self) -> None:
+        """Finish the requests in flight, and end."""
+
+    def publish(self, configuration: Configuration, revision: int) -> None:
+        """Serve by a revision from now on."""
+
+    async def wait_published(self) -> None:
+        """Wait, for a second at most, until it serves by the last revision."""
+
+    def renew_keys(self) -> None:
+        """Verify keys by the public keys as they are now."""
+
+    def carries(self, configuration: Configuration, objective: Objective, version: VersionRef) -> bool:
+        """Return whether it calls the shard of a version by itself; if not, the gateway does behind it."""
+
+    def issues(self) -> list[Issue]:
+        """Return what is wrong with it, and what it does not do of the configuration, the worst first."""
+
+    def status(self) -> Json:
+        """Return the answer of getDataPlane."""
+
+    def metric_lines(self) -> Iterator[str]:
+        """Yield its metrics in the Prometheus text format."""
+
 
 HANDLERS: Mapping[str, Handler] = {
     **crud.HANDLERS,
-    **canaries.HANDLERS,
-    **revisions.HANDLERS,
-    **decisions.HANDLERS,
-    **system.HANDLERS,
-    **llm_fronts.HANDLERS,
-    **versions.HANDLERS,
-    **objective_description.HANDLERS,
-    **routing.HANDLERS,
-    **hosts.HANDLERS,
+    **operation_handlers(canaries, revisions, decisions, system, llm_fronts, versions, objective_description),
 }
 """operationId -> the function that carries it out."""
 
@@ -245,7 +274,7 @@ class Gateway:
                 body_pending = True
                 abort = scope.get("extensions", {}).get(ABORT_EXTENSION, {}).get("abort")
                 connection = AsgiConnection(receive, send, _RESPONSE_HEADERS, abort=abort)
-            elif operation.id in routing.WATCH_OPERATIONS:
+            elif operation.id in decisions.WATCH_OPERATIONS:
                 connection = AsgiConnection(receive, send, _RESPONSE_HEADERS)
             content = await read_body(receive, headers, operation.max_body_bytes)
             media_type = headers.get("content-type", "")
@@ -493,7 +522,4 @@ async def _send_response(send: Send, answer: ApiResponse, *, head: bool) -> None
 def _encode_body(body: Any) -> bytes:
     if isinstance(body, bytes):
         return body
-    return body.encode() if isinstance(body, str) else orjson.dumps(body, option=_ORJSON_OPTIONS)
-
-
-_ORJSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY
+    return body.encode() if isinstance(body, str) else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)

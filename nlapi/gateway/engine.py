@@ -13,7 +13,6 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from nlapi.gateway import problems
-from nlapi.gateway.allowed_references import AllowedReferences
 from nlapi.gateway.circuit_breaker import BreakerState
 from nlapi.gateway.client_connection import run_while_connected
 from nlapi.gateway.hosts.registry import HostRegistry
@@ -28,13 +27,13 @@ from nlapi.gateway.inference import (
     Runner,
     TokenUsage,
 )
-from nlapi.gateway.llm.budgets import BudgetLedger
-from nlapi.gateway.llm.usage import add_usage, estimate_tokens
+from nlapi.gateway.llm.usage import BudgetLedger, add_usage, estimate_tokens
 from nlapi.gateway.metrics import Metrics
 from nlapi.gateway.postprocessing import Exchange, Postprocessor, ShadowQueue
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.records import Recorder, Sink, Tracer
 from nlapi.gateway.runner_registry import FolderFinder, PreparedRunners, RunnerRegistry, Tolerance, tolerate_none
+from nlapi.gateway.secret_references import AllowedReferences
 from nlapi.gateway.snapshot import Clock, ObjectiveRoute, ObjectiveSchemas, ServingPlan, Snapshot, build_limits
 from nlapi.routing.model import Configuration, Decision, VersionRef
 

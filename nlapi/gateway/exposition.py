@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nlapi.routing.model import VersionRef
+
 # Each client is three time series and more in Prometheus, for ever. Those beyond this number are one label value.
 MAX_CLIENT_LABELS = 200
 OTHER_CLIENTS = "other"
@@ -18,6 +20,14 @@ def header_lines(name: str, kind: str, help_text: str) -> Iterator[str]:
 def escape_label(text: str) -> str:
     """Return a text as it stands between the quotes of a label."""
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def version_labels(objective: str, version: VersionRef) -> str:
+    """Return the labels of an objective and a version."""
+    return (
+        f'objective="{escape_label(objective)}",model="{escape_label(version.model)}",'
+        f'version="{escape_label(version.version)}"'
+    )
 
 
 class ClientLabels:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nlapi.errors import UsageError
 from nlapi.extras import install_hint
-from nlapi.gateway.client_tls import ClientTls
+from nlapi.gateway.tls import ClientTls
 
 if TYPE_CHECKING:
     from nlapi.gateway.http_session import HttpAnswer, HttpSession

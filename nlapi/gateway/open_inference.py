@@ -2,16 +2,250 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
+from math import prod
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 
-from nlapi.gateway.table_columns import REQUEST_PARAMETERS, TableForm, decode_table, encode_table
-from nlapi.gateway.tensors import DATATYPES, Tensor, check_tensor, decode_tensor, encode_tensor
 from nlapi.routing.model import InputForm, Shard, Version
+
+Tensor = dict[str, Any]
+"""name, datatype, shape, parameters, and data in row-major order, as the protocol's JSON has them"""
+
+INTEGER_TYPES = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
+FLOAT_TYPES = ("FP16", "FP32", "FP64", "BF16")
+DATATYPES = frozenset(("BOOL", "BYTES", *INTEGER_TYPES, *FLOAT_TYPES))
+"""The datatypes of the protocol."""
+
+JSON_TEXT_PARAMETERS = {"content_type": "json"}
+"""the parameters of a BYTES tensor with one element of JSON text"""
+
+# Every integer up to here is a float too: an array of [1, 2.5] loses nothing as FP64.
+MAX_EXACT_INTEGER = 2**53
+
+
+def encode_tensor(name: str, content: Any, datatype: str = "") -> Tensor:
+    """Return the tensor of a value: a number, a boolean, a text or a (nested) array of one type.
+
+    Any other value is sent as JSON text, unless a `datatype` is declared for it: ValueError when it does not fit.
+    """
+    shape = array_shape(content)
+    flat = _flatten(content, len(shape)) if shape is not None else []
+    common = common_datatype(flat)
+    if datatype:
+        if shape is None or not fits_datatype(flat, datatype):
+            raise ValueError(f"{name!r} is no tensor of {datatype}")
+        return {"name": name, "shape": shape or [1], "datatype": datatype, "data": flat}
+    # A tensor has one datatype and one shape; mixed, ragged and empty arrays, null and objects have neither.
+    if shape is None or common is None:
+        text = orjson.dumps(content).decode()
+        return {"name": name, "shape": [1], "datatype": "BYTES", "parameters": JSON_TEXT_PARAMETERS, "data": [text]}
+    return {"name": name, "shape": shape or [1], "datatype": common, "data": flat}
+
+
+def decode_tensor(output: Tensor, schema: object = None) -> Any:
+    """Return the value of a tensor. ValueError when its data does not fit its shape.
+
+    One element becomes a value of its own, unless `schema` declares an array.
+    """
+    data, shape = output.get("data"), output.get("shape")
+    if not isinstance(data, list) or not isinstance(shape, list):
+        raise ValueError(f"output {output['name']!r} has no data or no shape")
+    data = _flatten_data(data)
+    if (output.get("parameters") or {}).get("content_type") == "json" and len(data) == 1:
+        return orjson.loads(data[0])
+    count = check_shape(output["name"], data, shape, "output")
+    # A scalar has no shape of its own in the protocol: [1] may be a number or an array of one, and the schema decides.
+    is_array = isinstance(schema, Mapping) and schema.get("type") == "array"
+    if count == 1 and not is_array:
+        return data[0]
+    return _reshape(data, shape)
+
+
+def check_tensor(tensor: object) -> Tensor:
+    """Return a caller's tensor with flat data. ValueError that names what is wrong with it."""
+    name = tensor.get("name") if isinstance(tensor, dict) else None
+    if not isinstance(tensor, dict) or not isinstance(name, str):
+        raise ValueError("an input is an object with name, shape, datatype and data")
+    datatype, shape, data = tensor.get("datatype"), tensor.get("shape"), tensor.get("data")
+    if datatype not in DATATYPES:
+        raise ValueError(f"input {name[:80]!r} has no datatype of the protocol, such as FP32, INT64 or BYTES")
+    if not isinstance(shape, list) or not isinstance(data, list):
+        raise ValueError(f"input {name[:80]!r} has no shape or no data")
+    flat = _flatten_data(data)
+    check_shape(name, flat, shape, "input")
+    if not fits_datatype(flat, str(datatype)):
+        raise ValueError(f"input {name[:80]!r} holds values that are no {datatype}")
+    return {**tensor, "data": flat}
+
+
+def check_shape(name: str, data: list[Any], shape: list[Any], role: str) -> int:
+    """Return the number of elements. ValueError when they do not fit the shape."""
+    if not all(isinstance(size, int) and not isinstance(size, bool) and size >= 0 for size in shape):
+        raise ValueError(f"{role} {name[:80]!r} has a shape that is no list of sizes")
+    count: int = prod(shape)
+    if count != len(data):
+        raise ValueError(f"{role} {name[:80]!r} has {len(data)} elements for shape {shape[:8]}")
+    return count
+
+
+def array_shape(content: Any) -> list[int] | None:
+    """Return the sizes of nested arrays, [] for a scalar, or None when there is no single shape."""
+    if not isinstance(content, list):
+        return [] if isinstance(content, str | int | float) else None
+    if not content:
+        return None
+    inner = array_shape(content[0])
+    if inner is None or any(array_shape(element) != inner for element in content[1:]):
+        return None
+    return [len(content), *inner]
+
+
+def common_datatype(flat: list[Any]) -> str | None:
+    """Return the datatype of all elements, or None when they have none in common."""
+    kinds = {type(element) for element in flat}  # type() and not isinstance(): a bool is also an int
+    if kinds == {bool}:
+        return "BOOL"
+    if kinds == {int} and all(-(2**63) <= element < 2**63 for element in flat):
+        return "INT64"
+    if kinds == {float} or (kinds == {int, float} and all(abs(element) <= MAX_EXACT_INTEGER for element in flat)):
+        return "FP64"
+    return "BYTES" if kinds == {str} else None
+
+
+def fits_datatype(flat: list[Any], datatype: str) -> bool:
+    """Return whether all elements can be of a datatype."""
+    kinds = {type(element) for element in flat}
+    if datatype in FLOAT_TYPES:
+        return kinds <= {int, float}
+    return kinds <= {{"BOOL": bool, "BYTES": str}.get(datatype, int)}
+
+
+def _flatten(content: Any, depth: int) -> list[Any]:
+    if not depth:
+        return [content]
+    return content if depth == 1 else [element for part in content for element in _flatten(part, depth - 1)]
+
+
+def _flatten_data(data: list[Any]) -> list[Any]:
+    # The protocol allows the data of a tensor to be flat or nested (row-major).
+    while data and isinstance(data[0], list):
+        if not all(isinstance(part, list) for part in data):
+            raise ValueError("nested data is ragged")
+        data = [element for part in data for element in part]
+    return data
+
+
+def _reshape(data: list[Any], shape: list[int]) -> list[Any]:
+    for size in reversed(shape[1:]):
+        # A size of 0 leaves nothing to group: [2, 0] is two empty arrays.
+        count = len(data) // size if size else prod(shape[:-1])
+        data = [data[index * size : (index + 1) * size] for index in range(count)]
+    return data
+
+
+REQUEST_PARAMETERS = {"content_type": "pd"}
+"""MLServer makes a DataFrame of such a request; other servers have no use for them."""
+TEXT_PARAMETERS = {"content_type": "str"}
+# Elements of JSON text: MLServer's form of a column with texts and missing values, or with arrays.
+JSON_PARAMETERS = {"content_type": "pd_json"}
+
+
+class TableForm(StrEnum):
+    """The form of a table in JSON: one row, a list of rows, or an object of columns."""
+
+    ROW = "row"
+    ROWS = "rows"
+    COLUMNS = "columns"
+
+
+def encode_table(value: object, datatypes: Mapping[str, str]) -> tuple[list[Tensor], TableForm]:
+    """Return a tensor of shape [rows, 1] for each column, and the form of the table. ValueError for what is none."""
+    form, columns = _read_table(value)
+    return [_encode_column(name, cells, datatypes.get(name, "")) for name, cells in columns.items()], form
+
+
+def decode_table(outputs: Sequence[Tensor], form: TableForm) -> Any:
+    """Return the outputs in the form of the input, each row as an object. ValueError when the rows are not the same."""
+    columns = {str(output["name"]): _decode_column(output) for output in outputs}
+    counts = {len(cells) for cells in columns.values()}
+    if form is TableForm.COLUMNS:
+        return columns
+    if len(counts) != 1:
+        raise ValueError(f"the outputs have {' and '.join(map(str, sorted(counts)))} rows")
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    if form is TableForm.ROWS:
+        return rows
+    if len(rows) != 1:
+        raise ValueError(f"the outputs have {len(rows)} rows for an input of one")
+    return rows[0]
+
+
+def _read_table(value: object) -> tuple[TableForm, dict[str, list[Any]]]:
+    if isinstance(value, list):
+        return TableForm.ROWS, _columns_of_rows(value)
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError("the input is no table: give a row, a list of rows, or an object of columns")
+    lengths = {len(cells) if isinstance(cells, list) else None for cells in value.values()}
+    if lengths == {None}:
+        return TableForm.ROW, {str(name): [cell] for name, cell in value.items()}
+    if None in lengths or len(lengths) != 1:
+        lists = {str(name)[:80]: len(cells) for name, cells in value.items() if isinstance(cells, list)}
+        raise ValueError(f"the columns have different lengths: {lists}" if None not in lengths else
+                         f"{sorted(lists)} are columns and the others are single values")  # fmt: skip
+    if lengths == {0}:
+        raise ValueError("the columns are empty")
+    return TableForm.COLUMNS, {str(name): cells for name, cells in value.items()}
+
+
+def _columns_of_rows(rows: list[Any]) -> dict[str, list[Any]]:
+    if not rows or not all(isinstance(row, Mapping) and row for row in rows):
+        raise ValueError("the rows are a list of objects, at least one")
+    names = list(rows[0])
+    for index, row in enumerate(rows):
+        if row.keys() != rows[0].keys():
+            different = sorted(str(name)[:80] for name in row.keys() ^ rows[0].keys())
+            raise ValueError(f"row {index} has other columns than row 0: {different[:5]}")
+    return {str(name): [row[name] for row in rows] for name in names}
+
+
+def _encode_column(name: str, cells: list[Any], datatype: str) -> Tensor:
+    tensor: Tensor = {"name": name, "shape": [len(cells), 1]}
+    present = [cell for cell in cells if cell is not None]
+    has_missing = len(present) < len(cells)
+    common = common_datatype(present)
+    if datatype:
+        if not fits_datatype(present, datatype) or (has_missing and not datatype.startswith(("FP", "BF"))):
+            raise ValueError(f"column {name[:80]!r} holds values that are no {datatype}")
+    elif common in ("INT64", "FP64"):
+        # A missing number is a null of FP64, which servers read as NaN; an integer has no NaN.
+        datatype = "FP64" if has_missing else common
+    elif common and not has_missing:
+        datatype = common
+    else:
+        texts = [orjson.dumps(cell).decode() for cell in cells]
+        return {**tensor, "datatype": "BYTES", "parameters": JSON_PARAMETERS, "data": texts}
+    parameters = {"parameters": TEXT_PARAMETERS} if datatype == "BYTES" else {}
+    return {**tensor, "datatype": datatype, **parameters, "data": cells}
+
+
+def _decode_column(output: Tensor) -> list[Any]:
+    """Return the value of each row: a scalar for a shape of [rows] or [rows, 1], else an array."""
+    data, shape = output.get("data"), output.get("shape")
+    if not isinstance(data, list) or not isinstance(shape, list) or not shape:
+        raise ValueError(f"output {output['name']!r} has no data or no shape")
+    if shape[0] == len(data) and any(isinstance(cell, list) for cell in data):
+        return data
+    check_shape(str(output["name"]), data, shape, "output")
+    if (output.get("parameters") or {}).get("content_type") in ("pd_json", "json"):
+        data = [orjson.loads(cell) for cell in data]
+    width = len(data) // shape[0] if shape[0] else 1
+    return data if width == 1 else [data[start : start + width] for start in range(0, len(data), width)]
+
 
 DATATYPE_KEYWORD = "x-datatype"
 """The keyword of a version's input schema with the datatype of a tensor."""

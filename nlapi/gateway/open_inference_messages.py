@@ -14,7 +14,7 @@ from typing import Protocol, cast
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 
-from nlapi.gateway.tensors import Tensor
+from nlapi.gateway.open_inference import Tensor
 
 _SCALARS = {
     "bool": descriptor_pb2.FieldDescriptorProto.TYPE_BOOL,

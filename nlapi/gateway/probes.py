@@ -9,7 +9,7 @@ import orjson
 
 from nlapi.gateway.admin.api_call import ApiResponse
 from nlapi.gateway.problems import GatewayProblem
-from nlapi.serving import Message, Receive, Send, raw_path
+from nlapi.serving import Message, Receive, Send, raw_path, send_content
 
 if TYPE_CHECKING:
     from nlapi.gateway.app import Gateway
@@ -39,13 +39,11 @@ class StartingApp:
     """An ASGI application for probes of a process whose gateway is not there yet."""
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        is_ready_path = raw_path(scope) == READY_PATH
-        content = b"" if scope["method"] == "HEAD" else orjson.dumps({"status": "starting" if is_ready_path else "ok"})
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-        headers.append((b"connection", b"close"))  # the next probe is for the gateway itself
+        is_ready_path, is_head = raw_path(scope) == READY_PATH, scope["method"] == "HEAD"
+        content = orjson.dumps({"status": "starting" if is_ready_path else "ok"})
+        closing = (b"connection", b"close")  # the next probe is for the gateway itself
         status = 503 if is_ready_path else 200
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        await send_content(send, status, content, "application/json", closing, is_head=is_head)
 
 
 class ProbeApp:
@@ -60,7 +58,5 @@ class ProbeApp:
             return
         hint = f"this port answers {LIVE_PATH} and {READY_PATH} alone"
         problem = GatewayProblem(404, "there is no such path on this port", code="unknown_path", hint=hint)
-        content = b"" if scope["method"] == "HEAD" else orjson.dumps(problem.as_dict())
-        headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(content)).encode())]
-        await send({"type": "http.response.start", "status": 404, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        content, is_head = orjson.dumps(problem.as_dict()), scope["method"] == "HEAD"
+        await send_content(send, 404, content, "application/problem+json", is_head=is_head)

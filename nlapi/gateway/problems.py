@@ -17,25 +17,16 @@ from nlapi.routing.model import VersionRef
 MAX_ISSUES = 50
 
 # A client or a proxy may repeat a request after 503 alone: 502 and 504 say that the version may have been executed.
-_FAILURE_STATUS = {
-    FailureKind.ERROR: (502, "version_failed"),
-    FailureKind.INVALID: (502, "version_failed"),
-    FailureKind.TIMEOUT: (504, "version_too_slow"),
-    FailureKind.UNAVAILABLE: (503, "version_unavailable"),
-    FailureKind.OVER_SHARE: (503, "over_share"),
-    FailureKind.REFUSED: (400, "refused_by_model"),
-    FailureKind.CANCELED: (400, "incomplete"),
+_FAILURES = {
+    FailureKind.ERROR: (502, "version_failed", "failed"),
+    FailureKind.INVALID: (502, "version_failed", "refused the input, or gave an output that does not fit"),
+    FailureKind.TIMEOUT: (504, "version_too_slow", "gave no answer in time"),
+    FailureKind.UNAVAILABLE: (503, "version_unavailable", "is not available"),
+    FailureKind.OVER_SHARE: (503, "over_share", "was not called, as too many calls are in flight"),
+    FailureKind.REFUSED: (400, "refused_by_model", "refused the request"),
+    FailureKind.CANCELED: (400, "incomplete", "was not waited for"),
 }
-
-_FAILURE_TEXT = {
-    FailureKind.ERROR: "failed",
-    FailureKind.INVALID: "refused the input, or gave an output that does not fit",
-    FailureKind.TIMEOUT: "gave no answer in time",
-    FailureKind.UNAVAILABLE: "is not available",
-    FailureKind.OVER_SHARE: "was not called, as too many calls are in flight",
-    FailureKind.REFUSED: "refused the request",
-    FailureKind.CANCELED: "was not waited for",
-}
+"""The status, the code and the text for each failure of a version."""
 
 
 class GatewayProblem(NlapiError):  # noqa: N818 - the name that RFC 9457 gives it
@@ -136,7 +127,7 @@ def version_failed(version: VersionRef, failure: InferenceError, request_id: str
 
     The reason is for operators alone: it names addresses, files and lines of code. The recorded decision has it.
     """
-    status, code = _FAILURE_STATUS[failure.kind]
+    status, code, text = _FAILURES[failure.kind]
     headers = {"X-Request-Id": request_id} if request_id else {}
     if failure.is_public:
         if failure.status:
@@ -150,7 +141,7 @@ def version_failed(version: VersionRef, failure: InferenceError, request_id: str
         hint = "have fewer requests in flight, or raise the shard's concurrency or its share"
     if status == 503:
         headers["Retry-After"] = "1"
-    message, detail = f"{version} failed: {failure.message}", f"{version} {_FAILURE_TEXT[failure.kind]}"
+    message, detail = f"{version} failed: {failure.message}", f"{version} {text}"
     if failure.kind is FailureKind.OVER_SHARE:  # it names the caller's own objective or client
         message = detail = f"{version} was not called: {failure.message}"
     return GatewayProblem(status, message, code=code, hint=hint, headers=headers, detail=detail)
@@ -174,7 +165,9 @@ def draining_problem() -> GatewayProblem:
 
 def unpublished_problem() -> GatewayProblem:
     """Return the 503 for a request before the first revision."""
-    return GatewayProblem(503, "nothing is published yet", code="unpublished", hint="publish a configuration")
+    return GatewayProblem(
+        503, "nothing is published yet", code="unpublished", hint="PUT /v1/configuration makes a revision"
+    )
 
 
 def nearest_or_all(name: str, names: Iterable[str], verb: str = "takes") -> str:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import TypeAlias
+from datetime import datetime, timedelta
+from typing import Protocol, Required, TypeAlias, TypedDict, Unpack
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.access import format_time, utc_now
-from nlapi.gateway.allowed_references import AllowedReferences, check_key_changes
-from nlapi.gateway.change_parts import affected_objectives, restore_objective, summarize
-from nlapi.gateway.configuration_checks import validate_configuration
+from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
-from nlapi.gateway.publishing_engine import Commit, PublishingEngine
 from nlapi.gateway.revision_compiler import (
     CurrentRevision,
     RevisionCandidate,
@@ -25,22 +22,228 @@ from nlapi.gateway.revision_compiler import (
     compile_revision,
     item_change,
     numbered_entry,
+    validate_configuration,
     version_tolerance,
 )
-from nlapi.gateway.revision_history import GATEWAY_AUTHOR as GATEWAY_AUTHOR
-from nlapi.gateway.revision_history import RetentionPolicy, prune_revisions
 from nlapi.gateway.runner_registry import PreparedRunners, Tolerance, has_local_versions, tolerate_none
-from nlapi.gateway.store import AuditEntry, GatewayStore, ItemChange, Revision
+from nlapi.gateway.secret_references import AllowedReferences, check_key_changes
+from nlapi.gateway.store import AuditEntry, ChangeRecord, GatewayStore, ItemChange, Revision, RevisionHead
 from nlapi.gateway.store_database import CommitUnknownError, StaleRevisionError, StoreError
-from nlapi.gateway.store_rows import RevisionHead
-from nlapi.gateway.stored_revisions import StoredRevisions
-from nlapi.gateway.version_digests import VersionDigest
+from nlapi.gateway.store_schema import VersionDigest
 from nlapi.gateway.version_library import ContentPins, VersionLibrary
 from nlapi.gateway.worker_factory import shared_factory
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import ConfigurationChanges, Difference, diff, differences_of, replace_entities
-from nlapi.routing.check_sections import CheckedConfiguration
-from nlapi.routing.model import Configuration, Shard, VersionRef
+from nlapi.routing.check import CheckedConfiguration
+from nlapi.routing.model import CanaryState, Configuration, Shard, VersionRef
+from nlapi.routing.table import Table
+
+GATEWAY_AUTHOR = "gateway"
+"""the author of a revision that a canary makes by itself"""
+# Revisions deleted in one transaction, so that a change waits some milliseconds for it and not for thousands.
+PRUNE_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionPolicy:
+    """How many revisions are stored: the newest `revisions`, and all of the last `days`; 0 days: by number only."""
+
+    revisions: int = 1000
+    days: float = 30.0
+
+    def oldest_time(self, now: datetime) -> str:
+        """Return the time before which a revision may be pruned."""
+        return format_time(now - timedelta(days=self.days))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoPath:
+    """The way to the revision before the last change of an objective.
+
+    `target` is its number, 0 when there is none; `visited` are the revisions that lead there. `is_pruned` when the way
+    goes through a revision that is not stored any more.
+    """
+
+    target: int
+    visited: tuple[int, ...]
+    is_pruned: bool = False
+
+
+def find_undo_path(changes: Iterable[ChangeRecord]) -> UndoPath:
+    """Return the way back from the changes of one objective, given newest first."""
+    # A step of a canary belongs to its start: reverted alone, the canary would only take it again. A revision that
+    # restores another is skipped, so that undoing twice goes further back and not forth again.
+    visited: list[int] = []
+    limit: float = float("inf")
+    for change in changes:
+        if change.number > limit:
+            continue
+        if change.pruned:
+            return UndoPath(target=0, visited=tuple(visited), is_pruned=True)
+        visited.append(change.number)
+        if not change.restores and change.who != GATEWAY_AUTHOR:
+            return UndoPath(target=change.number - 1, visited=tuple(visited))
+        limit = change.restores or change.number - 1
+    return UndoPath(target=0, visited=tuple(visited))
+
+
+def protected_revisions(store: GatewayStore, configuration: Configuration) -> set[int]:
+    """Return the revisions that an undo of any objective needs, and those around the start of each active canary."""
+    protected: set[int] = set()
+    for objective, changes in store.changes_by_objective().items():
+        if objective in configuration.objectives:
+            path = find_undo_path(changes)
+            if path.target:
+                protected |= {path.target, *path.visited}
+    for canary in configuration.canaries.values():
+        if canary.state in (CanaryState.RUNNING, CanaryState.PAUSED):
+            start = store.first_number_of("canaries", canary.name)
+            protected |= {start - 1, start}
+    return protected
+
+
+def prune_revisions(store: GatewayStore, configuration: Configuration, policy: RetentionPolicy, now: datetime) -> int:
+    """Delete the revisions that the policy does not keep and nothing needs; return their number.
+
+    The current revision always stays. A batch is one transaction: a kill leaves the store before or after it.
+    """
+    before, total = policy.oldest_time(now), 0
+    if store.oldest_prunable(newest=policy.revisions, before=before):
+        protected = protected_revisions(store, configuration)
+        while pruned := store.prune(newest=policy.revisions, before=before, protected=protected, limit=PRUNE_BATCH):
+            total += len(pruned)
+    return total
+
+
+OBJECTIVE_FIELDS = ("rules", "experiments", "canaries", "shadows", "overrides")
+"""The fields of Configuration whose items belong to one objective."""
+MAX_SUMMARY_CHARS = 300
+
+
+def restore_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:
+    """Return the configuration with one objective, and the items that belong to it, as in `old`."""
+    parts = {}
+    for kind in OBJECTIVE_FIELDS:
+        unchanged = {key: item for key, item in getattr(configuration, kind).items() if item.objective != name}
+        parts[kind] = unchanged | {key: item for key, item in getattr(old, kind).items() if item.objective == name}
+    return replace(configuration, objectives={**configuration.objectives, name: old.objectives[name]}, **parts)
+
+
+def affected_objectives(differences: list[Difference]) -> tuple[str, ...]:
+    """Return the names of the objectives that differences affect, sorted."""
+    names = set()
+    for difference in differences:
+        for item in (difference.before, difference.after):
+            name = getattr(item, "name" if difference.kind == "objectives" else "objective", "")
+            if name and difference.kind in ("objectives", *OBJECTIVE_FIELDS):
+                names.add(name)
+    return tuple(sorted(names))
+
+
+def summarize(differences: list[Difference]) -> str:
+    """Return a summary of differences in one line."""
+    text = "; ".join(difference.text for difference in differences[:5])
+    remainder = f" (and {len(differences) - 5} more)" if len(differences) > 5 else ""
+    return f"{text if len(text) <= MAX_SUMMARY_CHARS else text[: MAX_SUMMARY_CHARS - 3] + '...'}{remainder}"
+
+
+Commit: TypeAlias = Callable[[], Awaitable[None]]
+"""Commits the revision after it was loaded and before the first request that it decides."""
+
+
+# A Protocol, so that a publisher can be tested without an engine (tests/gateway/test_gateway_kill.py).
+class PublishingEngine(Protocol):
+    """The part of the engine that the publisher uses."""
+
+    async def publish(
+        self,
+        table: Table,
+        configuration: Configuration,
+        commit: Commit | None = None,
+        tolerates: Tolerance = tolerate_none,
+    ) -> None:
+        """Load the new versions, await `commit`, and decide by `table` from the next request on.
+
+        NlapiError, or an error of `commit`, when nothing has changed. A version that cannot be loaded is such an error
+        unless `tolerates` accepts it.
+        """
+
+    async def preload(self, configuration: Configuration, refs: Collection[VersionRef]) -> PreparedRunners:
+        """Load local versions for a later `publish`. NlapiError when one cannot be loaded."""
+
+    async def release(self, preloaded: PreparedRunners) -> None:
+        """Close those preloaded versions that no revision serves."""
+
+
+# Decoding 10,000 rules takes 0.3 s (docs/design/033-change-at-scale.md); a rollback to a recent revision finds its
+# configuration here, with the very objects that both have in common.
+MAX_RECENT = 50
+
+
+class StoredRevisions:
+    """The revisions of a store. Every method may read the database; call it in a thread."""
+
+    def __init__(self, store: GatewayStore, library: VersionLibrary | None) -> None:
+        self._store = store
+        self._library = library
+        self._recent: dict[int, Configuration] = {}
+
+    def remember(self, number: int, configuration: Configuration) -> None:
+        """Hold the configuration of a committed revision in memory, with some before it."""
+        self._recent[number] = configuration
+        if len(self._recent) > MAX_RECENT:
+            del self._recent[min(self._recent)]
+
+    def keep(self, numbers: Collection[int]) -> None:
+        """Forget all revisions but these: what can be restored must not depend on what is still in memory."""
+        self._recent = {number: recent for number, recent in self._recent.items() if number in numbers}
+
+    def forget(self) -> None:
+        """Forget all revisions: the database has others under their numbers."""
+        self._recent.clear()
+
+    def revision(self, number: int) -> Revision:
+        """Return a committed revision. GatewayProblem 404 when there is none of that number."""
+        revision = self._store.revision(number)
+        if revision is None:
+            last = self._store.last_number()
+            hint = f"they go from 1 to {last}" if last else "there is none yet"
+            if 0 < number < last:
+                hint = (
+                    "old ones are deleted (--keep-revisions, --keep-days); GET /v1/revisions lists those that are left"
+                )
+            raise GatewayProblem(404, f"there is no revision {number}", code="unknown_revision", hint=hint)
+        if self._library is not None:
+            return replace(revision, document=self._library.complete_document(revision.document))
+        return revision
+
+    def differing_parts(self, start: int, number: int) -> tuple[Configuration, Configuration]:
+        """Return what two committed revisions do not have in common, of each; revision 0 is the empty configuration.
+
+        GatewayProblem 404 when there is none of a number.
+        """
+        for revision in (number, start):
+            if revision and not self._store.has_revision(revision):
+                self.revision(revision)
+        documents: Iterable[Mapping[str, object]] = self._store.differing_documents(start, number)
+        if self._library is not None:
+            documents = map(self._library.complete_document, documents)
+        before, after = map(decode_configuration, documents)
+        return before, after
+
+    def undo_path(self, objective: str) -> UndoPath:
+        """Return the way to the revision before the last change. GatewayProblem 409 when it is not stored any more."""
+        path = find_undo_path(self._store.changes_of(objective))
+        if path.is_pruned or (path.target and not self._store.has_revision(path.target)):
+            message = f"what {objective} was before its last change is not stored any more"
+            hint = "GET /v1/revisions lists the revisions that can be restored"
+            raise GatewayProblem(409, message, code="nothing_before", hint=hint)
+        return path
+
+    def configuration(self, number: int) -> Configuration:
+        """Return the configuration of a committed revision. GatewayProblem 404 when there is none of that number."""
+        return self._recent.get(number) or decode_configuration(self.revision(number).document)
+
 
 Edit: TypeAlias = Callable[[Configuration], Configuration]
 # The base of the first change: with the local shard declared, a first version can be added at once.
@@ -49,6 +252,18 @@ INITIAL_CONFIGURATION = Configuration(shards={"local": Shard(name="local", descr
 # somebody gets on with every one of them.
 MAX_ATTEMPTS = 20
 _log = logging.getLogger(__name__)
+
+
+class ChangeOptions(TypedDict, total=False):
+    """Who makes a change, why, and on which revision."""
+
+    author: Required[str]
+    reason: str
+    expected: int | None
+    """the revision that has to be current; None for any"""
+    is_admin: bool
+    audit: AuditEntry | None
+    """the entry of the audit log, which gets the revision's number and is committed with it"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,31 +378,21 @@ class Publisher:
                     revision = await asyncio.to_thread(compile_revision, configuration, self.revision)
             await self._publish(revision, tolerates=lambda other: other != ref)
 
-    async def change_versions(
-        self,
-        edit: Edit,
-        *,
-        author: str,
-        reason: str = "",
-        expected: int | None = None,
-        is_admin: bool = False,
-        audit: AuditEntry | None = None,
-    ) -> Revision:
+    async def change_versions(self, edit: Edit, **options: Unpack[ChangeOptions]) -> Revision:
         """Publish an edit that may add versions, as `change` does. It may be applied twice.
 
         The versions are copied and loaded before the change takes its turn: no other change waits for a large or slow
         one, or for the server of its archive.
         """
         library = self._library
-        if library is None or expected not in (None, self.revision):  # `change` refuses an outdated one
-            return await self.change(
-                edit, author=author, reason=reason, expected=expected, is_admin=is_admin, audit=audit
-            )
+        # `change` refuses an outdated one.
+        if library is None or options.get("expected") not in (None, self.revision):
+            return await self.change(edit, **options)
         pins = library.pin()
         preloaded: PreparedRunners | None = None
         try:
             before = self.current.configuration
-            after = await asyncio.to_thread(self._check_edit, edit, is_admin)
+            after = await asyncio.to_thread(self._check_edit, edit, options.get("is_admin", False))
             if after is not None:
                 executor = library.executor if library.new_sources(after, before) else None
                 loop = asyncio.get_running_loop()
@@ -196,9 +401,7 @@ class Publisher:
                 new = [ref for ref, version in registered.versions.items() if version != before.versions.get(ref)]
                 with self._as_problems():
                     preloaded = await self._engine.preload(registered, new)
-            return await self.change(
-                edit, author=author, reason=reason, expected=expected, is_admin=is_admin, pins=pins, audit=audit
-            )
+            return await self.change(edit, pins=pins, **options)
         finally:
             if preloaded is not None:
                 await self._engine.release(preloaded)
@@ -218,31 +421,23 @@ class Publisher:
         return None if checked.has_errors else changes.after
 
     async def change(
-        self,
-        edit: Edit,
-        *,
-        author: str,
-        reason: str = "",
-        expected: int | None = None,
-        restores: int = 0,
-        is_admin: bool = False,
-        pins: ContentPins | None = None,
-        audit: AuditEntry | None = None,
+        self, edit: Edit, *, restores: int = 0, pins: ContentPins | None = None, **options: Unpack[ChangeOptions]
     ) -> Revision:
         """Publish the result of `edit` and return its revision, or the current one when nothing changes.
 
         GatewayProblem 403 when only an admin may make it, 412 when `expected` is no longer current, 422 when the result
         is invalid or cannot be loaded, 503 when it cannot be stored; then the previous revision goes on serving. A
         revision decides no request before it is committed, and every new request once this returns. `pins` name content
-        of new versions that is stored already. The entry `audit` gets the revision's number and is committed with it.
+        of new versions that is stored already.
         """
+        expected, audit = options.get("expected"), options.get("audit")
         async with self._turn():
             for _ in range(MAX_ATTEMPTS):
                 await self._catch_up()
                 if expected is not None and expected != self.revision:
                     raise self._outdated(expected)
                 # In a thread: a change of many entities takes long, and requests are served meanwhile.
-                candidate = await asyncio.to_thread(self._apply_edit, edit, is_admin, pins)
+                candidate = await asyncio.to_thread(self._apply_edit, edit, options.get("is_admin", False), pins)
                 if candidate is None:
                     if audit is not None:
                         entry = numbered_entry(audit, self.revision)
@@ -251,8 +446,8 @@ class Publisher:
                 revision = Revision(
                     number=self.revision + 1,
                     at=format_time(self._clock()),
-                    who=author,
-                    why=reason,
+                    who=options["author"],
+                    why=options.get("reason", ""),
                     summary=summarize(candidate.differences),
                     objectives=affected_objectives(candidate.differences),
                     restores=restores,
@@ -303,39 +498,13 @@ class Publisher:
                 self._stored.keep(await asyncio.to_thread(self._store.revision_numbers))
             return count
 
-    async def roll_back(
-        self,
-        number: int,
-        *,
-        author: str,
-        reason: str = "",
-        expected: int | None = None,
-        is_admin: bool = False,
-        audit: AuditEntry | None = None,
-    ) -> Revision:
+    async def roll_back(self, number: int, **options: Unpack[ChangeOptions]) -> Revision:
         """Publish the configuration of an old revision as a new one. GatewayProblem 404 when there is none."""
         configuration = await asyncio.to_thread(self._stored.configuration, number)
-        reason = reason or f"back to revision {number}"
-        return await self.change(
-            lambda _: configuration,
-            author=author,
-            reason=reason,
-            expected=expected,
-            restores=number,
-            is_admin=is_admin,
-            audit=audit,
-        )
+        options["reason"] = options.get("reason") or f"back to revision {number}"
+        return await self.change(lambda _: configuration, restores=number, **options)
 
-    async def undo(
-        self,
-        objective: str,
-        *,
-        author: str,
-        reason: str = "",
-        expected: int | None = None,
-        is_admin: bool = False,
-        audit: AuditEntry | None = None,
-    ) -> Revision:
+    async def undo(self, objective: str, **options: Unpack[ChangeOptions]) -> Revision:
         """Publish a revision that reverts the last change of one objective; a repetition reverts the change before.
 
         GatewayProblem 404 when there is no such objective, 409 when there is no earlier change.
@@ -347,16 +516,8 @@ class Publisher:
         old = await asyncio.to_thread(self._stored.configuration, target) if target else Configuration()
         if objective not in old.objectives:
             raise GatewayProblem(409, f"{objective} has not been changed since it was made", code="nothing_before")
-        reason = reason or f"{objective} back to revision {target}"
-        return await self.change(
-            lambda current: restore_objective(current, old, objective),
-            author=author,
-            reason=reason,
-            expected=expected,
-            restores=target,
-            is_admin=is_admin,
-            audit=audit,
-        )
+        options["reason"] = options.get("reason") or f"{objective} back to revision {target}"
+        return await self.change(lambda current: restore_objective(current, old, objective), restores=target, **options)
 
     def get_revision(self, number: int) -> Revision:
         """Return a committed revision. GatewayProblem 404 when there is none of that number."""

@@ -11,8 +11,8 @@ import orjson
 
 from nlapi.gateway.codec import KINDS
 from nlapi.gateway.revision_compiler import CurrentRevision
+from nlapi.routing.change import target_versions
 from nlapi.routing.model import Configuration, Objective, ObjectiveParts, Shard, Version, VersionRef
-from nlapi.routing.references import target_versions
 
 _Target = tuple[Version | None, Shard | None]
 

@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from nlapi.errors import NlapiError
-from nlapi.gateway.allowed_references import AllowedReferences
 from nlapi.gateway.hosts.messages import MAX_LOADS, HostedContent
-from nlapi.gateway.hosts.registry import ContentDemand, HostRegistry
-from nlapi.gateway.hosts.runner import HostRunner
+from nlapi.gateway.hosts.registry import ContentDemand, HostRegistry, HostRunner
 from nlapi.gateway.inference import (
     FailureKind,
     InferenceError,
@@ -23,14 +21,11 @@ from nlapi.gateway.inference import (
     LoadError,
     Runner,
 )
-from nlapi.gateway.llm.runner import LlmRunner
-from nlapi.gateway.llm.upstream import LlmUpstream
-from nlapi.gateway.load_trial import try_loading
-from nlapi.gateway.local_runners import open_runner
-from nlapi.gateway.remote_runner import RemoteRunner
-from nlapi.gateway.shard_access import ShardAccess
-from nlapi.gateway.shards import Cluster
+from nlapi.gateway.llm.runner import LlmRunner, LlmUpstream
+from nlapi.gateway.secret_references import AllowedReferences, ShardAccess
+from nlapi.gateway.shards import Cluster, RemoteRunner
 from nlapi.gateway.snapshot import Snapshot
+from nlapi.gateway.worker_processes import open_runner, try_loading
 from nlapi.gateway.workflow import Mode, find_folder, read_manifest
 from nlapi.routing.model import (
     CONTENT_PROTOCOLS,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import orjson
 
-from nlapi.gateway.model_rows import hide_folders
+from nlapi.gateway.model_artifact import hide_folders
 
 MAX_ERROR_CHARS = 500
 # A page is no reason; a traceback of MLServer has 6 kB.

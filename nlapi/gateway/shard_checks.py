@@ -10,7 +10,7 @@ from nlapi.gateway.call_headers import INTERNAL_HEADERS
 from nlapi.gateway.secret_references import is_reference
 from nlapi.ip_addresses import ip_address, is_metadata_name, is_reserved
 from nlapi.issue import Issue
-from nlapi.routing.check_sections import CheckScope
+from nlapi.routing.check import CheckScope
 from nlapi.routing.model import CONTENT_PROTOCOLS, LLM_PROTOCOLS, Shard, ShardProtocol
 
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.ASCII)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from nlapi.errors import NlapiError
-from nlapi.gateway import store_schema, version_digests
-from nlapi.gateway.shared_artifacts import SharedArtifacts
-from nlapi.gateway.sql_filter import SqlFilter
+from nlapi.errors import DescriptionError, NlapiError, UsageError
+from nlapi.extras import require_extra
+from nlapi.gateway import store_schema
+from nlapi.gateway.content_digest import CHUNK_BYTES, content_files
+from nlapi.gateway.secret_references import SecretReference, is_reference
 from nlapi.gateway.sqlite_database import IN_MEMORY, SqliteDatabase
 from nlapi.gateway.store_database import (
     CommitUnknownError,
@@ -26,23 +28,214 @@ from nlapi.gateway.store_database import (
     StoreUnavailableError,
     Value,
 )
-from nlapi.gateway.store_rows import (
-    AuditEntry,
-    ChangeRecord,
-    ItemChange,
-    Revision,
-    RevisionHead,
-    RowPage,
-    TokenRecord,
-    body_from_row,
-    change_from_row,
-    entry_from_row,
-    revision_from_row,
-)
-from nlapi.gateway.store_schema import Json
-from nlapi.gateway.version_digests import VersionDigest
+from nlapi.gateway.store_schema import Json, VersionDigest
 
-__all__ = ["AuditEntry", "ChangeRecord", "GatewayStore", "ItemChange", "Revision", "RowPage", "TokenRecord"]
+# Content that is in no revision yet: another gateway may be about to commit it.
+GRACE_PERIOD = "1 hour"
+
+
+class SharedArtifacts:
+    """The artifacts in a shared database, by the digest of their content."""
+
+    def __init__(self, database: StoreDatabase) -> None:
+        self._database = database
+
+    def has(self, digest: str) -> bool:
+        """Return whether an artifact is there."""
+        return bool(self._database.rows("SELECT 1 FROM artifacts WHERE digest = ?", digest))
+
+    def missing(self, digests: Collection[str]) -> set[str]:
+        """Return the digests that are not there. In a transaction, those that are there stay until its end."""
+        rows = [
+            row
+            for digest in sorted(set(digests))
+            for row in self._database.rows("SELECT digest FROM artifacts WHERE digest = ? FOR KEY SHARE", digest)
+        ]
+        return set(digests) - {row["digest"] for row in rows}
+
+    def add(self, digest: str, folder: Path) -> None:
+        """Store the files of a folder, whose digest is known. StoreError when they cannot be stored."""
+        size = 0
+        # Not exclusive: a large one must not keep other gateways from publishing.
+        with self._database.transaction(is_exclusive=False):
+            for name, entry in content_files(folder, strict=True):
+                with Path(entry.path).open("rb") as stream:
+                    for number, chunk in enumerate(iter(lambda: stream.read(CHUNK_BYTES), b"")):
+                        self._database.execute(_ADD_CHUNK, digest, name, number, chunk)
+                        size += len(chunk)
+                    if not stream.tell():
+                        self._database.execute(_ADD_CHUNK, digest, name, 0, b"")
+            added = "INSERT INTO artifacts (digest, size) VALUES (?,?) ON CONFLICT (digest) DO NOTHING"
+            self._database.execute(added, digest, size)
+
+    def fetch(self, digest: str, folder: Path) -> bool:
+        """Write the files of an artifact into an empty folder; return whether there is such an artifact.
+
+        The caller has to check their digest. DescriptionError when they cannot be written.
+        """
+        names = self._database.rows(
+            "SELECT name, count(*) AS chunks FROM artifact_chunks WHERE digest = ? GROUP BY name", digest
+        )
+        try:
+            for row in names:
+                self._fetch_file(digest, row["name"], row["chunks"], folder)
+        except OSError as error:
+            raise DescriptionError(f"the copy of an artifact cannot be written: {error.strerror or error}") from None
+        return bool(names)
+
+    def _fetch_file(self, digest: str, name: str, chunks: int, folder: Path) -> None:
+        path = folder / name
+        # The digest is over names too, but is checked when the files are there.
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise StoreError(f"the artifact {digest} in the database has a file outside of its folder")
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        query = "SELECT content FROM artifact_chunks WHERE digest = ? AND name = ? AND number = ?"
+        with path.open("xb") as stream:
+            for number in range(chunks):
+                for row in self._database.rows(query, digest, name, number):
+                    stream.write(row["content"])
+
+    def prune(self) -> None:
+        """Delete the artifacts of no stored revision, unless they came within the last hour."""
+        unused = f"""
+            DELETE FROM artifacts WHERE created_at < now() - interval '{GRACE_PERIOD}' AND NOT EXISTS (
+              SELECT 1 FROM version_digests WHERE version_digests.digest = artifacts.digest)"""  # noqa: S608 - names of the store
+        with self._database.transaction():
+            self._database.execute(unused)
+
+
+_ADD_CHUNK = """
+INSERT INTO artifact_chunks (digest, name, number, content) VALUES (?,?,?,?)
+ON CONFLICT (digest, name, number) DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """A committed change; `document` is the JSON of the whole configuration after it, {} where it was not asked for.
+
+    `restores` is the number of the revision that it restored; 0 when it is not a rollback.
+    """
+
+    # The fields but the last are the columns of the table `revisions`, and `revision_from_row` fills them by name.
+
+    number: int
+    at: str
+    who: str
+    why: str
+    summary: str = ""
+    objectives: tuple[str, ...] = ()
+    # An undo skips revisions that restore others by this number, and so goes further back (find_undo_path).
+    restores: int = 0
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionHead:
+    """The number and the time of the newest revision, which tell apart two of one number after a restored backup."""
+
+    number: int = 0
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemChange:
+    """One item that a revision changes; `body` is its JSON, None when the revision removes it."""
+
+    kind: str
+    name: str
+    body: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRecord:
+    """A revision that changed an objective; of one that was `pruned` only the number is known."""
+
+    number: int
+    who: str
+    restores: int
+    pruned: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRecord:
+    """A stored token with the sha256 of its secret, never the secret; times are ISO 8601 in UTC."""
+
+    name: str
+    digest: str
+    audience: str
+    role: str = ""
+    client: str = ""
+    created_at: str
+    expires_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """An entry of the audit log."""
+
+    # The fields are the columns of the table `audit` and the keys of an answer, by asdict().
+
+    at: str
+    who: str
+    action: str
+    target: str
+    outcome: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowPage:
+    """A page of rows; `next` is the key after which the next page begins, 0 on the last page."""
+
+    rows: tuple[Any, ...]
+    next: int
+    total: int
+
+
+def revision_from_row(row: Row, document: Mapping[str, Any] | None = None) -> Revision:
+    """Return the Revision of a row."""
+    return Revision(**dict(row) | {"objectives": tuple(json.loads(row["objectives"]))}, document=document or {})
+
+
+def change_from_row(row: Row) -> ChangeRecord:
+    """Return the ChangeRecord of a row."""
+    return ChangeRecord(number=row["number"], who=row["who"], restores=row["restores"], pruned=bool(row["pruned"]))
+
+
+def entry_from_row(row: Row) -> AuditEntry:
+    """Return the AuditEntry of a row."""
+    return AuditEntry(**{key: value for key, value in dict(row).items() if key != "id"})
+
+
+def body_from_row(row: Row) -> Mapping[str, Any]:
+    """Return the JSON object in the column `body`."""
+    body: Mapping[str, Any] = json.loads(row["body"])
+    return body
+
+
+class SqlFilter:
+    """The conditions of a query with their bound values."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.values: list[Value] = []
+
+    def add(self, condition: str, value: Value) -> None:
+        """Add a condition unless its value is empty."""
+        if value not in ("", None):
+            self.parts.append(condition)
+            self.values.append(value)
+
+    def add_period(self, since: str, until: str) -> None:
+        """Add the conditions for rows from `since` on and before `until`."""
+        self.add("at >= ?", since)
+        self.add("at < ?", until)
+
+    def sql(self) -> str:
+        """Return the WHERE clause, or "" without conditions."""
+        return f" WHERE {' AND '.join(self.parts)}" if self.parts else ""
+
 
 MAX_DECISIONS = 200_000
 """maximum number of stored decisions; the oldest are deleted first"""
@@ -174,7 +367,7 @@ class GatewayStore:
                 self._check_next(revision.number)
                 self._database.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?)", *row)
                 store_schema.write_items(self._database, revision.number, rows)
-                version_digests.write_digests(self._database, digests)
+                store_schema.write_digests(self._database, digests)
                 self._check_artifacts(digests)
                 if audit is not None:
                     self.add_audit_entry(audit)
@@ -332,19 +525,19 @@ class GatewayStore:
 
     def version_digests(self) -> tuple[VersionDigest, ...]:
         """Return the digests of all versions of all revisions; "" for one that is not copied yet."""
-        return version_digests.read_digests(self._database)
+        return store_schema.read_digests(self._database)
 
     def add_version_digests(self, digests: Iterable[VersionDigest]) -> None:
         """Store the digests of versions that were copied after their revision."""
         with self.transaction():
-            version_digests.write_digests(self._database, digests)
+            store_schema.write_digests(self._database, digests)
 
     def prune_version_digests(self) -> list[Json]:
         """Free the names of the versions that no stored revision has; return the versions that stay."""
         with self.transaction():
             versions = self.stored_bodies("versions")
-            used = {version_digests.item_key(item) for item in versions}
-            version_digests.delete_unused(self._database, used)
+            used = {store_schema.item_key(item) for item in versions}
+            store_schema.delete_unused_digests(self._database, used)
         if self.artifacts is not None:
             self.artifacts.prune()
         return versions
@@ -491,3 +684,48 @@ _DECISION_COLUMNS = {
     **{name: name for name in ("objective", "model", "version", "client", "experiment", "canary")},
     "user": '"user"',
 }
+
+
+SCHEMES = ("postgresql://", "postgres://")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+def is_postgres_url(target: str) -> bool:
+    """Return whether a text is the URL of a PostgreSQL database, and not the path of a file."""
+    return target.startswith(SCHEMES)
+
+
+def open_store(target: str | Path, *, password: str = "", environment: Mapping[str, str]) -> GatewayStore:
+    """Return the store of a file or of a PostgreSQL database, whose tables are made or brought up to date.
+
+    `password` is the reference to the database's password, `env:NAME` or `file:PATH`, whose variables are in
+    `environment`. UsageError for a reference or a URL that is none, NlapiError when the database cannot be opened.
+    """
+    if not is_postgres_url(str(target)):
+        if scheme := _URL.match(str(target)):  # as a path it would stand in messages, with a password that it may have
+            hint = "give a file, or postgresql://USER@HOST/NAME, in small letters"
+            raise UsageError(f"--database is a URL of {scheme[1]}, which is no database of a gateway", hint=hint)
+        if password:
+            raise UsageError("only a PostgreSQL database has a password", hint="give --database postgresql://...")
+        return GatewayStore(target)
+    require_extra("postgres", "a PostgreSQL database")
+    # Imported here: psycopg is an optional dependency, and takes 0.1 s to import.
+    from nlapi.gateway.postgres_database import PostgresAddress, PostgresDatabase
+
+    read_password = _password_reader(password, environment) if password else None
+    return GatewayStore(PostgresDatabase(PostgresAddress(str(target), read_password)))
+
+
+def _password_reader(text: str, environment: Mapping[str, str]) -> Callable[[], str]:
+    """Return a function that reads the password behind a reference."""
+    if not is_reference(text):  # it may be the password itself: it is not repeated
+        raise UsageError("--database-password is no reference", hint="give env:NAME or file:PATH, never the password")
+    reference = SecretReference(text, environment)
+
+    def read_password() -> str:
+        try:
+            return reference.read()
+        except UsageError as error:
+            raise UsageError(error.message, hint="it is the reference of --database-password") from None
+
+    return read_password

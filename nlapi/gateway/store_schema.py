@@ -4,13 +4,59 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import astuple, dataclass
+from importlib.resources import files
 from typing import Any, TypeAlias
 
 from nlapi.errors import NlapiError
-from nlapi.gateway import shared_artifacts, version_digests
 from nlapi.gateway.store_database import Row, StoreDatabase
 from nlapi.routing.change import ENTITY_KINDS
+
+# A digest that is stored stays: only the empty one of an older database is replaced.
+_WRITE = """
+INSERT INTO version_digests VALUES (?,?,?,?)
+ON CONFLICT (model, version, source) DO UPDATE SET digest = excluded.digest WHERE version_digests.digest = ''
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionDigest:
+    """The digest of the content that a version's source had when the version was registered; "" when it is unknown."""
+
+    # The fields are the columns of the table, in its order.
+
+    model: str
+    version: str
+    source: str
+    digest: str
+
+
+def item_key(item: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return model, version and source of a version in a stored document."""
+    return item.get("model", ""), item.get("version", ""), item.get("source", "")
+
+
+def read_digests(database: StoreDatabase) -> tuple[VersionDigest, ...]:
+    """Return all rows."""
+    rows = database.rows("SELECT model, version, source, digest FROM version_digests")
+    return tuple(
+        VersionDigest(model=row["model"], version=row["version"], source=row["source"], digest=row["digest"])
+        for row in rows
+    )
+
+
+def write_digests(database: StoreDatabase, digests: Iterable[VersionDigest]) -> None:
+    """Add rows in the transaction of the caller."""
+    database.execute_many(_WRITE, [astuple(item) for item in digests])
+
+
+def delete_unused_digests(database: StoreDatabase, used: Collection[tuple[str, str, str]]) -> None:
+    """Delete the rows whose model, version and source are not in `used`, in the transaction of the caller."""
+    rows = database.rows("SELECT model, version, source FROM version_digests WHERE digest <> ''")
+    unused = [key for row in rows if (key := (row["model"], row["version"], row["source"])) not in used]
+    database.execute_many("DELETE FROM version_digests WHERE model = ? AND version = ? AND source = ?", unused)
+
 
 Json: TypeAlias = dict[str, Any]
 Migration: TypeAlias = Callable[[StoreDatabase], None]
@@ -18,53 +64,46 @@ ItemKey: TypeAlias = tuple[str, str]
 """The kind and the name of an entity in a document: ("rules", "tv-brazil"), ("versions", "ranker@v8")."""
 
 
+# A version of a revision that was committed before there were digests: it is copied at the next start. What a remote
+# shard has is not.
+_FIND_VERSIONS = """
+INSERT OR IGNORE INTO version_digests
+SELECT json_extract(item.value, '$.model'), json_extract(item.value, '$.version'),
+  json_extract(item.value, '$.source'), ''
+FROM revisions, json_each(revisions.document, '$.versions') AS item
+WHERE json_extract(item.value, '$.source') <> '' AND NOT EXISTS (
+  SELECT 1 FROM json_each(revisions.document, '$.shards') AS shard
+  WHERE json_extract(shard.value, '$.name') = json_extract(item.value, '$.shard')
+    AND json_extract(shard.value, '$.protocol') <> 'local')
+"""
+
+
 def _create_tables(database: StoreDatabase) -> None:
     """Create the tables of version 1, in which a revision holds its whole document."""
-    _create(
-        database,
-        """CREATE TABLE revisions (
-             number INTEGER PRIMARY KEY, at {text} NOT NULL, who {text} NOT NULL, why {text} NOT NULL,
-             summary {text} NOT NULL, objectives {text} NOT NULL, restores INTEGER NOT NULL,
-             document {text} NOT NULL)""",
-        """CREATE TABLE tokens (
-             name {text} PRIMARY KEY, digest {text} NOT NULL UNIQUE, audience {text} NOT NULL, role {text} NOT NULL,
-             client {text} NOT NULL, created_at {text} NOT NULL, expires_at {text})""",
-        """CREATE TABLE audit (
-             id {row_key}, at {text} NOT NULL, who {text} NOT NULL, action {text} NOT NULL, target {text} NOT NULL,
-             outcome {text} NOT NULL, detail {text} NOT NULL)""",
-        """CREATE TABLE decisions (
-             id {row_key}, request_id {text} NOT NULL, at {text} NOT NULL, objective {text} NOT NULL,
-             model {text} NOT NULL, version {text} NOT NULL, "user" {text}, client {text}, experiment {text},
-             canary {text}, failed INTEGER NOT NULL, body {text} NOT NULL)""",
-        "CREATE INDEX decisions_by_request ON decisions (request_id)",
-        "CREATE INDEX decisions_by_time ON decisions (at)",
-        "CREATE INDEX audit_by_time ON audit (at)",
-    )
+    _create(database, "first")
     if database.is_shared:
-        _create(database, *shared_artifacts.TABLES)
+        _create(database, "shared artifacts")
 
 
-def _create(database: StoreDatabase, *statements: str) -> None:
-    for statement in statements:
+def _create_digests(database: StoreDatabase) -> None:
+    """Create the table of digests, with an empty digest for each version that a stored revision names."""
+    _create(database, "version digests")
+    # Only SQLite had databases before there were digests, and only its dialect can look into their documents.
+    if database.rows("SELECT number FROM revisions LIMIT 1"):
+        database.execute(_FIND_VERSIONS)
+
+
+def _create(database: StoreDatabase, step: str) -> None:
+    """Carry out the statements of a step of store_tables.sql."""
+    script = files("nlapi.gateway").joinpath("store_tables.sql").read_text(encoding="utf-8")
+    statements, _, _ = script.partition(f"-- step: {step}\n")[2].partition("-- step: ")
+    for statement in statements.rstrip().removesuffix(";").split(";\n"):
         database.execute(database.dialect.statement(statement))
 
 
 def _split_documents(database: StoreDatabase) -> None:
     """Replace the documents of revisions by items, each with the first and the last revision that has it."""
-    # An item that stays the same over 200 revisions is one row. `last` is NULL while the item is current, so any
-    # revision is one query, and no chain of differences has to be replayed (docs/design/033-change-at-scale.md).
-    _create(
-        database,
-        """CREATE TABLE items (
-             id {row_key}, kind {text} NOT NULL, name {text} NOT NULL, first INTEGER NOT NULL, last INTEGER,
-             body {text} NOT NULL)""",
-        "CREATE UNIQUE INDEX current_items ON items (kind, name) WHERE last IS NULL",
-        "CREATE INDEX items_by_last ON items (last)",
-        "CREATE INDEX items_by_first ON items (first)",
-        # The pruned revisions that changed an objective: an undo must not skip one of them unnoticed.
-        """CREATE TABLE pruned_changes (
-             objective {text} NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (objective, number)) {by_key}""",
-    )
+    _create(database, "items")
     items: dict[ItemKey, str] = {}
     # Row by row: the documents of 400 revisions of 5,000 rules were 318 MiB.
     for row in database.iterate("SELECT number, document FROM revisions ORDER BY number"):
@@ -72,20 +111,10 @@ def _split_documents(database: StoreDatabase) -> None:
         changed = [key for key in {**items, **document_items} if items.get(key) != document_items.get(key)]
         write_items(database, number, ((key, document_items.get(key)) for key in changed))
         items = document_items
-    # Not DROP COLUMN, which SQLite has since 3.35 only.
-    columns = "number, at, who, why, summary, objectives, restores"
-    _create(
-        database,
-        """CREATE TABLE revisions_without_documents (
-             number INTEGER PRIMARY KEY, at {text} NOT NULL, who {text} NOT NULL, why {text} NOT NULL,
-             summary {text} NOT NULL, objectives {text} NOT NULL, restores INTEGER NOT NULL)""",
-    )
-    database.execute(f"INSERT INTO revisions_without_documents SELECT {columns} FROM revisions")  # noqa: S608 - names of the store
-    database.execute("DROP TABLE revisions")
-    database.execute("ALTER TABLE revisions_without_documents RENAME TO revisions")
+    _create(database, "revisions without documents")
 
 
-_MIGRATIONS: tuple[Migration, ...] = (_create_tables, version_digests.create_table, _split_documents)
+_MIGRATIONS: tuple[Migration, ...] = (_create_tables, _create_digests, _split_documents)
 """Entry i brings a database from version i to i + 1. Steps are only added, never edited."""
 
 SCHEMA_VERSION = len(_MIGRATIONS)
@@ -127,7 +156,7 @@ def item_body(item: Mapping[str, Any]) -> str:
 # gateways have signed stay good, and a program of that time still opens a new one.
 def write_store_id(database: StoreDatabase, store_id: str) -> None:
     """Create the table with the id of a store, in the transaction of the caller."""
-    _create(database, "CREATE TABLE store_identity (id {text} NOT NULL)")
+    _create(database, "identity")
     database.execute("INSERT INTO store_identity VALUES (?)", store_id)
 
 

@@ -12,15 +12,22 @@ from pathlib import Path
 from typing import TypeAlias
 
 from nlapi.errors import DescriptionError
-from nlapi.gateway.archives import split_url
 from nlapi.gateway.artifacts import ArtifactError, ArtifactStore, short_digest
 from nlapi.gateway.codec import Json
 from nlapi.gateway.content_digest import content_files, hash_folder, remove_tree
-from nlapi.gateway.load_trial import try_loading
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.store import GatewayStore
-from nlapi.gateway.version_digests import VersionDigest, item_key
-from nlapi.gateway.version_sources import SHA256_FIELD, SourceFinder, is_archive, is_remote, is_url, stored_source
+from nlapi.gateway.store_schema import VersionDigest, item_key
+from nlapi.gateway.version_sources import (
+    SHA256_FIELD,
+    SourceFinder,
+    is_archive,
+    is_remote,
+    is_url,
+    split_url,
+    stored_source,
+)
+from nlapi.gateway.worker_processes import try_loading
 from nlapi.issue import Issue
 from nlapi.routing.model import CONTENT_PROTOCOLS, Configuration, Version, VersionRef
 

@@ -25,8 +25,8 @@ from typing import Any, get_origin, get_type_hints, is_typeddict
 from nlapi.errors import DescriptionError
 from nlapi.gateway.content_digest import hash_stored
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceResult
+from nlapi.gateway.model_artifact import Label, ModelInputError, ModelRunError, TrainedModel, hide_folders
 from nlapi.gateway.model_artifact import load_model as load_trained
-from nlapi.gateway.model_rows import Label, ModelInputError, ModelRunError, TrainedModel, hide_folders
 from nlapi.routing.model import Context
 
 STAGE_NAMES = ("preprocess", "features", "predict", "postprocess")

@@ -306,3 +306,21 @@ def _format_field(value: Any) -> str:
     if isinstance(value, float):
         return describe.format_number(value)
     return "none" if value in (None, "") else str(value)
+
+
+def target_versions(entity: Entity) -> Iterator[VersionRef]:
+    """Yield the versions that an entity may send requests to."""
+    if isinstance(entity, Objective):
+        yield from (ref for ref in (entity.default, entity.fallback) if ref is not None)
+    elif isinstance(version := getattr(entity, "version", None), VersionRef):
+        yield version
+    for share in (*getattr(entity, "shares", ()), *getattr(entity, "cells", ())):
+        yield share.version
+
+
+def routed_versions(configuration: Configuration) -> frozenset[VersionRef]:
+    """Return the versions that any request, or a copy for a shadow, can reach."""
+    kinds = ("objectives", "rules", "experiments", "canaries", "shadows", "overrides")
+    return frozenset(
+        ref for kind in kinds for entity in getattr(configuration, kind).values() for ref in target_versions(entity)
+    )

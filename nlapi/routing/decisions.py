@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -10,6 +11,7 @@ from typing import Any, TypeAlias
 from nlapi.errors import NlapiError
 from nlapi.routing import describe
 from nlapi.routing.model import (
+    CLIENT_NAME_FIELD,
     Canary,
     Configuration,
     Context,
@@ -21,7 +23,7 @@ from nlapi.routing.model import (
     Share,
     VersionRef,
 )
-from nlapi.routing.split import allocate, bucket_count, chooser, hash_prefix, layout, range_width
+from nlapi.routing.split import Ranges, allocate, bucket, bucket_count, chooser, hash_prefix, layout, range_width
 
 DecideFunction: TypeAlias = Callable[[Context], Decision]
 
@@ -249,3 +251,30 @@ def compile_decision(
     for canary in canaries:
         compiled = _compile_canary(canary, compiled, builder)
     return compiled
+
+
+def deciding_bucket(configuration: Configuration, decision: Decision, context: Context, client: str = "") -> int:
+    """Return the first bucket of the range of the deciding split in which the context's unit is; 0 without a split.
+
+    All units of a range have the same number, so it names the share of a split and never a unit.
+    """
+    if decision.canary:
+        return 0  # a canary takes the first buckets
+    if decision.experiment:
+        experiment = configuration.experiments[decision.experiment]
+        ranges = [cell.buckets for cell in with_buckets(experiment.cells)]
+        salt, unit = experiment_salt(experiment), experiment.unit
+    elif decision.rule and len(configuration.rules[decision.rule].shares) > 1:
+        rule = configuration.rules[decision.rule]
+        ranges = [share.buckets for share in with_buckets(rule.shares)]
+        salt, unit = rule_salt(rule), rule.unit
+    else:
+        return 0
+    value = client or None if unit == CLIENT_NAME_FIELD else context.get(unit)
+    return 0 if value is None else _range_start(ranges, salt, value)
+
+
+def _range_start(ranges: Sequence[Ranges], salt: str, unit: Scalar) -> int:
+    bounds, _ = layout(ranges, ranges, ())
+    place = bisect_right(bounds, bucket(salt, unit))
+    return bounds[place - 1] if place else 0

@@ -10,8 +10,7 @@ from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import answer_schema
 from nlapi.resources.references import references
 from nlapi.resources.semantics import Semantics, semantics_of
-from nlapi.sandbox.fixtures import Fixtures
-from nlapi.sandbox.ids import IdGenerator
+from nlapi.sandbox.fixtures import Fixtures, IdGenerator
 from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.store import ItemStore, StoredItem

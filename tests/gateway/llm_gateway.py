@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.gateway.access import Audience, Role
-from nlapi.gateway.allowed_references import AllowedReferences
 from nlapi.gateway.app import Gateway
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.records import decision_sink
+from nlapi.gateway.secret_references import AllowedReferences
 from nlapi.gateway.server import run_in_thread
 from nlapi.gateway.store import GatewayStore
 from tests.gateway.clock import Clock

@@ -19,8 +19,7 @@ pytest.importorskip("onnxruntime")
 
 from nlapi.errors import DescriptionError, NlapiError
 from nlapi.gateway.engine import Engine, InferenceRequest
-from nlapi.gateway.model_artifact import load_model
-from nlapi.gateway.model_rows import ModelInputError, ModelRunError, TrainedModel
+from nlapi.gateway.model_artifact import ModelInputError, ModelRunError, TrainedModel, load_model
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.records import Record
 from tests.gateway.fitted import COUNTRIES, NUMBERS, fit, write_joblib, write_onnx

@@ -9,8 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from nlapi.gateway.server import ServerTimeouts
-from nlapi.gateway.server_protocol import MAX_PIPELINED
+from nlapi.gateway.server import MAX_PIPELINED, ServerTimeouts
 from tests.gateway.kit import Talk, gateway, write_models
 from tests.gateway.versions import write
 

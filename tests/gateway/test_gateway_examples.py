@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from nlapi.gateway.codec import decode_configuration
-from nlapi.gateway.configuration_checks import validate_configuration
 from nlapi.gateway.engine import Engine, InferenceRequest
 from nlapi.gateway.model_artifact import load_model
+from nlapi.gateway.revision_compiler import validate_configuration
 from nlapi.routing.model import Configuration, VersionRef
 from tests.gateway.gateway_app import gateway
 from tests.gateway.versions import publish

@@ -13,7 +13,7 @@ from random import Random
 import pytest
 
 from nlapi.gateway.codec import decode_configuration
-from nlapi.gateway.configuration_checks import validate_configuration
+from nlapi.gateway.revision_compiler import validate_configuration
 from nlapi.gateway.runner_registry import PreparedRunners
 from nlapi.gateway.store import GatewayStore
 from nlapi.routing.model import Configuration, VersionRef
@@ -26,7 +26,7 @@ import asyncio, json, sys
 from nlapi.gateway.codec import KINDS, decode_configuration
 from nlapi.gateway.publisher import Publisher
 from nlapi.gateway.store import GatewayStore
-from nlapi.gateway.revision_history import RetentionPolicy
+from nlapi.gateway.publisher import RetentionPolicy
 from nlapi.routing.change import upsert_entity
 from tests.gateway.test_gateway_kill import LoadedEngine
 

@@ -11,8 +11,8 @@ from typing import Any
 from nlapi.errors import DescriptionError
 from nlapi.gateway.access import Audience
 from nlapi.gateway.artifacts import ArtifactStore
-from nlapi.gateway.hosts.hosted_versions import HostedVersions
 from nlapi.gateway.hosts.messages import MAX_LOADS, HostDemand, HostedContent
+from nlapi.gateway.hosts.registration import HostedVersions
 from nlapi.routing.model import VersionRef
 from tests.gateway.kit import Talk, gateway
 from tests.gateway.versions import write

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlapi.gateway.llm.event_stream import MAX_EVENT_BYTES, EventScanner, EventTooLargeError
 from nlapi.gateway.llm.protocols import PROTOCOLS, AnthropicProtocol, OpenAiProtocol
+from nlapi.gateway.llm.runner import MAX_EVENT_BYTES, EventScanner, EventTooLargeError
 from nlapi.gateway.llm.usage import TokenCount
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from nlapi.cli.gateway_state import configured_references
 from nlapi.errors import UsageError
-from nlapi.gateway.allowed_references import AllowedReferences
+from nlapi.gateway.secret_references import AllowedReferences
 from tests.gateway.llm_gateway import document, gateway
 from tests.gateway.llm_upstream import Upstream, upstream
 

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest
-from nlapi.gateway.remote_runner import RemoteRunner
-from nlapi.gateway.shards import Cluster
+from nlapi.gateway.shards import Cluster, RemoteRunner
 from nlapi.routing.model import Shard, ShardProtocol, Version
 from tests.gateway.certificates import Authority
 from tests.gateway.clock import Clock

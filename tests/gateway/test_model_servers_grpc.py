@@ -15,12 +15,10 @@ import grpc
 import pytest
 
 from nlapi.errors import UsageError
-from nlapi.gateway.allowed_references import AllowedReferences
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
 from nlapi.gateway.open_inference_messages import message_class
-from nlapi.gateway.remote_runner import RemoteRunner
-from nlapi.gateway.shard_access import ShardAccess
-from nlapi.gateway.shards import Cluster
+from nlapi.gateway.secret_references import AllowedReferences, ShardAccess
+from nlapi.gateway.shards import Cluster, RemoteRunner
 from nlapi.routing.model import InputForm, Shard, ShardProtocol, Version
 from tests.gateway.certificates import Authority
 from tests.gateway.clock import Clock

@@ -20,8 +20,7 @@ from nlapi.gateway.app import Gateway
 from nlapi.gateway.codec import KINDS, decode_configuration
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
-from nlapi.gateway.revision_history import RetentionPolicy
+from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher, RetentionPolicy
 from nlapi.gateway.server import run_in_thread
 from nlapi.gateway.store import GatewayStore
 from nlapi.routing.change import remove_entity, upsert_entity

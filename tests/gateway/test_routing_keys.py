@@ -27,8 +27,7 @@ from nlapi.gateway.engine import Engine
 from nlapi.gateway.routing_keys.cells import cell_of, list_cells
 from nlapi.gateway.routing_keys.key_ring import KeyRing
 from nlapi.gateway.routing_keys.key_set import encode_set, generate_set
-from nlapi.gateway.routing_keys.key_signer import KeySigner
-from nlapi.gateway.routing_keys.key_verifier import KeyRefusedError, KeyVerifier
+from nlapi.gateway.routing_keys.key_verifier import KeyRefusedError, KeySigner, KeyVerifier
 from nlapi.gateway.store import GatewayStore
 from nlapi.routing.model import CanaryState, Decision, VersionRef
 from nlapi.routing.table import compile_table

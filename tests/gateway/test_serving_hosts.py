@@ -22,9 +22,8 @@ import pytest
 from nlapi.errors import DescriptionError
 from nlapi.gateway.access import Access, Audience
 from nlapi.gateway.artifacts import ArtifactStore
-from nlapi.gateway.hosts.content import ContentReader
 from nlapi.gateway.hosts.messages import EXPIRY_S, HostedContent, HostHeartbeat
-from nlapi.gateway.hosts.registration import resolve_gateway
+from nlapi.gateway.hosts.registration import ContentReader, resolve_gateway
 from nlapi.gateway.hosts.registry import SETTLING_S, HostRegistry
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.store import GatewayStore

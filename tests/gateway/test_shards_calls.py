@@ -20,8 +20,7 @@ import pytest
 
 from nlapi.errors import UsageError
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
-from nlapi.gateway.remote_runner import RemoteRunner
-from nlapi.gateway.shards import Cluster
+from nlapi.gateway.shards import Cluster, RemoteRunner
 from nlapi.routing.model import Shard, ShardProtocol, Version
 from tests.gateway.certificates import Authority
 from tests.gateway.clock import Clock
@@ -441,7 +440,7 @@ TLS_CALL = """
 import asyncio, sys
 
 from nlapi.gateway.inference import InferenceError, InferenceRequest
-from nlapi.gateway.remote_runner import RemoteRunner
+from nlapi.gateway.shards import RemoteRunner
 from nlapi.gateway.shards import Cluster
 from nlapi.routing.model import Shard, ShardProtocol, Version
 

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from nlapi.issue import Issue, Level
-from nlapi.routing.check import check
-from nlapi.routing.check_references import check_context
+from nlapi.routing.check import check, check_context
 from nlapi.routing.model import (
     Canary,
     CanaryState,

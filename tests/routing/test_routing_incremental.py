@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from nlapi.routing.change import ConfigurationChanges, diff, remove_entity, share_equal, upsert_entity
-from nlapi.routing.check import SECTIONS, check
-from nlapi.routing.check_sections import CheckedConfiguration
+from nlapi.routing.check import SECTIONS, CheckedConfiguration, check
 from nlapi.routing.model import (
     Canary,
     Configuration,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from nlapi.client.build import write_body
-from nlapi.sandbox.bodies import read_body
 from nlapi.sandbox.schemas import Schemas
+from nlapi.sandbox.validation import read_body
 from tests.describe import body, spec
 from tests.sandbox.served import answer, client, faults
 from tests.servers import TWO_LENGTHS, raw_statuses

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.gateway.access import Access, Audience, Role
-from nlapi.gateway.store_target import open_store
+from nlapi.gateway.store import open_store
 from tests.gateway.kit import Talk, document, write_models
 from tests.gateway.processes import NLAPI, ROOT
 from tests.scale.postgres_server import PASSWORD

@@ -12,12 +12,11 @@ import pytest
 
 from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.envoy.ads_server import AdsServer
-from nlapi.gateway.envoy.bootstrap import ControlPlaneAddress, bootstrap
 from nlapi.gateway.envoy.data_plane import EnvoyDataPlane
-from nlapi.gateway.envoy.envoy_process import EnvoyProcess
+from nlapi.gateway.envoy.envoy_process import ControlPlaneAddress, EnvoyProcess, bootstrap
 from nlapi.gateway.envoy.options import DataPlaneOptions
 from nlapi.gateway.routing_keys.key_ring import KeyRing
-from nlapi.gateway.routing_keys.key_signer import KeySigner
+from nlapi.gateway.routing_keys.key_verifier import KeySigner
 from nlapi.routing.model import Decision, VersionRef
 from tests.gateway.processes import free_port
 from tests.scale.envoy_plane import Answer, Upstream, document, envoy_program, post, upstream

@@ -1,1 +1,1 @@
-"""The operations of specs/gateway.yaml, one function for each operationId."""
+"""The operations of specs/gateway.yaml: a function for each operationId, with its name in snake case."""

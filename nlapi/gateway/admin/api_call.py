@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+import orjson
 from msgspec import Struct, field
+from msgspec.structs import replace
+from xxhash import xxh3_128_hexdigest
 
 from nlapi.gateway.access import Caller, Role, format_time, utc_now
 from nlapi.gateway.client_connection import AsgiConnection
@@ -15,20 +21,11 @@ from nlapi.gateway.store import AuditEntry, RowPage
 
 if TYPE_CHECKING:
     from nlapi.gateway.app import Gateway
+    from nlapi.gateway.publisher import ChangeOptions
 
 
 MAX_AUDIT_TARGET = 300
 """characters of a path that the audit log keeps"""
-
-
-class ChangeOptions(TypedDict):
-    """Who makes a change, why, and on which revision: the arguments of Publisher for a change by the API."""
-
-    author: str
-    reason: str
-    expected: int | None
-    is_admin: bool
-    audit: AuditEntry
 
 
 class ApiCall(Struct, frozen=True, kw_only=True):
@@ -62,7 +59,7 @@ class ApiCall(Struct, frozen=True, kw_only=True):
 
     @property
     def change_options(self) -> ChangeOptions:
-        """The arguments of Publisher for a change by this call."""
+        """The options of Publisher for a change by this call."""
         return {
             "author": self.caller.name,
             "reason": self.reason,
@@ -112,6 +109,17 @@ class ApiResponse(Struct, frozen=True, kw_only=True):
 Handler: TypeAlias = Callable[[ApiCall], Awaitable[ApiResponse]]
 
 
+def operation_handlers(*modules: ModuleType) -> dict[str, Handler]:
+    """Return operationId -> function of modules whose functions have the names of operations, in snake case."""
+    handlers: dict[str, Handler] = {}
+    for module in modules:
+        for name, function in vars(module).items():
+            if inspect.iscoroutinefunction(function) and function.__module__ == module.__name__ and name[0] != "_":
+                first, *others = name.split("_")
+                handlers[first + "".join(map(str.capitalize, others))] = function
+    return handlers
+
+
 def etag_header(revision: int) -> dict[str, str]:
     """Return the ETag header of a revision."""
     return {"ETag": f'"{revision}"'}
@@ -148,3 +156,36 @@ def day_range(call: ApiCall) -> tuple[str, str]:
     if (minutes := call.query.get("minutes")) is not None:
         since = max(since, format_time(utc_now() - timedelta(minutes=minutes)))
     return since, end
+
+
+_TAG = re.compile(r'(?:W/)?"([^"]*)"')
+# To be stored by the reader alone, and asked about each time; answers without a tag are not to be stored at all.
+_REVALIDATED = {"Cache-Control": "private, no-cache"}
+
+
+def is_current(if_none_match: str, etag: str) -> bool:
+    """Return whether an If-None-Match header names the tag, by weak comparison (§8.8.3.2)."""
+    tags = _TAG.findall(if_none_match)
+    return if_none_match.strip() == "*" or etag.removeprefix("W/").strip('"') in tags
+
+
+def not_modified(etag: str) -> ApiResponse:
+    """Return the 304 of a tag."""
+    return ApiResponse(body="", status=304, headers={"ETag": etag, **_REVALIDATED})
+
+
+def with_etag(answer: ApiResponse, if_none_match: str) -> ApiResponse:
+    """Return a 200 with its tag, or a 304 when the reader has it.
+
+    An answer whose handler gave it no tag is tagged by its content. One that is live has the tag for If-Match alone.
+    """
+    if answer.status != 200:
+        return answer
+    etag = answer.headers.get("ETag", "")
+    if not etag:
+        content = orjson.dumps(answer.body)
+        # Weak: the tag is of the content, and not of its bytes on the way.
+        etag, answer = f'W/"{xxh3_128_hexdigest(content)}"', replace(answer, body=content)
+    if if_none_match and not answer.is_live and is_current(if_none_match, etag):
+        return not_modified(etag)
+    return replace(answer, headers={**answer.headers, "ETag": etag, **_REVALIDATED})

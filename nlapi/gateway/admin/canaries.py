@@ -8,7 +8,7 @@ from dataclasses import replace
 from msgspec import structs
 
 from nlapi.gateway.admin import crud
-from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, etag_header
+from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, etag_header
 from nlapi.gateway.codec import KINDS, Json
 from nlapi.gateway.problems import GatewayProblem, unknown_object
 from nlapi.routing.change import remove_entity, upsert_entity
@@ -71,6 +71,10 @@ async def list_canaries(call: ApiCall) -> ApiResponse:
     return ApiResponse(body={**answer.body, "data": rows})
 
 
+async def start_canary(call: ApiCall) -> ApiResponse:
+    return await crud.create_object(KIND, call)
+
+
 async def ramp_canary(call: ApiCall) -> ApiResponse:
     percent = float(call.body["percent"])
     return await _change_canary(
@@ -130,10 +134,7 @@ async def promote_canary(call: ApiCall) -> ApiResponse:
         return remove_entity(promote_version(configuration, canary), "canaries", canary.name)
 
     publisher = call.gateway.publisher
-    revision = await publisher.change(
-        edit,
-        **call.change_options,
-    )
+    revision = await publisher.change(edit, **call.change_options)
     result = replace(edited[-1], state=CanaryState.DONE, percent=100.0, reason="promoted")
     return ApiResponse(
         body=crud.object_json(KIND, result, revision.number),
@@ -199,17 +200,3 @@ async def delete_canary(call: ApiCall) -> ApiResponse:
         message = f"{canary.name} still moves a share"
         raise GatewayProblem(409, message, code="wrong_state", hint="roll it back or promote it")
     return await crud.delete_object(KIND, structs.replace(call, path={"canary": canary.name}))
-
-
-HANDLERS: dict[str, Handler] = {
-    "listCanaries": list_canaries,
-    "startCanary": crud.HANDLERS["createCanary"],
-    "getCanary": get_canary,
-    "updateCanary": update_canary,
-    "rampCanary": ramp_canary,
-    "pauseCanary": pause_canary,
-    "resumeCanary": resume_canary,
-    "promoteCanary": promote_canary,
-    "rollBackCanary": roll_back_canary,
-    "deleteCanary": delete_canary,
-}

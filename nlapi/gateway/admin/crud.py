@@ -19,9 +19,8 @@ from nlapi.gateway.admin.revisions import revision_response
 from nlapi.gateway.codec import KINDS, Json, Kind, ordered, slug
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.issue import Issue, Level
-from nlapi.routing.change import remove_entity, upsert_entity
+from nlapi.routing.change import remove_entity, target_versions, upsert_entity
 from nlapi.routing.model import Configuration, Rule, Shadow, Shard, ShardProtocol, Version, VersionRef
-from nlapi.routing.references import target_versions
 
 LIST_OMITTED_FIELDS = frozenset(("input", "output", "context"))
 """The fields that a list omits: schemas are long, and `get` returns them."""
@@ -173,10 +172,7 @@ async def delete_object(kind: Kind, call: ApiCall) -> ApiResponse:
 
     publisher = call.gateway.publisher
     try:
-        revision = await publisher.change(
-            edit,
-            **call.change_options,
-        )
+        revision = await publisher.change(edit, **call.change_options)
     except GatewayProblem as problem:
         raise _still_used(kind, object_key(kind, call), problem) from None
     return revision_response(call, revision)
@@ -197,10 +193,7 @@ async def publish_change(kind: Kind, call: ApiCall, edit: Any, name: Any, *, sta
     """Publish a change and return the changed object as the new revision has it."""
     publisher = call.gateway.publisher
     change = publisher.change_versions if kind.name == "version" else publisher.change
-    revision = await change(
-        edit,
-        **call.change_options,
-    )
+    revision = await change(edit, **call.change_options)
     item = kind.of(publisher.current.configuration).get(name())
     if item is None:  # another change was published between this one and its answer
         raise GatewayProblem(409, f"the {kind.name} was removed by somebody else meanwhile", code="gone")

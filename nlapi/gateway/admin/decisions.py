@@ -1,28 +1,46 @@
-"""The operations on decisions: serve, resolve, explain, list the recorded ones, and simulate a change."""
+"""The operations on decisions: serve, resolve, explain, list, simulate, and watch the routing that they come from."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
+from xxhash import xxh3_64_hexdigest
 
-from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, day_range, page_response, page_start
+from nlapi.gateway.access import Audience
+from nlapi.gateway.admin.api_call import (
+    ApiCall,
+    ApiResponse,
+    day_range,
+    is_current,
+    not_modified,
+    page_response,
+    page_start,
+)
 from nlapi.gateway.admin.revisions import keep_buckets
-from nlapi.gateway.call_headers import ROUTING_KEY_HEADER, VERSION_HEADER
-from nlapi.gateway.client_connection import EVENT_STREAM, accepts
+from nlapi.gateway.call_headers import ROUTING_KEY_HEADER, VERSION_HEADER, context_json
+from nlapi.gateway.client_connection import EVENT_STREAM, accepts, run_while_connected
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_decision, slug
-from nlapi.gateway.inference import InferenceRequest
+from nlapi.gateway.inference import InferenceRequest, UpstreamError
 from nlapi.gateway.problems import GatewayProblem, issue_json, unknown_object, unprocessable
 from nlapi.gateway.records import usage_json
+from nlapi.gateway.routing_keys.key_verifier import MAX_CONTEXT_CHARS
+from nlapi.gateway.shard_checks import is_grpc
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import upsert_entity
-from nlapi.routing.check_references import check_context
-from nlapi.routing.model import Canary, Configuration, Objective
-from nlapi.routing.simulate import Simulation, simulate
+from nlapi.routing.check import check_context
+from nlapi.routing.decisions import deciding_bucket
+from nlapi.routing.model import Canary, Configuration, Decision, InputForm, Objective, Shard, ShardProtocol
+from nlapi.routing.simulate import Simulation
+from nlapi.routing.simulate import simulate as replay
 from nlapi.routing.table import Table, compile_table
+
+if TYPE_CHECKING:
+    from nlapi.gateway.app import Gateway
+
 
 # User ids are compared as they are; all other columns hold names, which have one stored spelling.
 FILTER_COLUMNS = ("objective", "model", "version", "user", "client", "experiment", "canary")
@@ -152,7 +170,7 @@ async def get_decision(call: ApiCall) -> ApiResponse:
     return ApiResponse(body=record)
 
 
-async def simulate_proposal(call: ApiCall) -> ApiResponse:
+async def simulate(call: ApiCall) -> ApiResponse:
     """Replay recorded decisions through a proposed configuration."""
     await call.gateway.flush()
     return ApiResponse(body=await asyncio.to_thread(_simulation_result, call))
@@ -171,7 +189,7 @@ def _replay(call: ApiCall, current: Table, configuration: Configuration) -> Simu
     proposed = compile_table(configuration, current.revision + 1)
     equal = {"objective": slug(call.body["objective"])} if "objective" in call.body else {}
     rows = call.gateway.store.decisions(equal=equal, limit=call.body.get("decisions", 10_000)).rows
-    return simulate(current, proposed, ((row["objective"], row["context"], row.get("client", "")) for row in rows))
+    return replay(current, proposed, ((row["objective"], row["context"], row.get("client", "")) for row in rows))
 
 
 def proposed_configuration(call: ApiCall, current: Configuration) -> Configuration:
@@ -227,10 +245,124 @@ def _movement_rows(simulation: Simulation) -> Iterator[Json]:
             yield {"objective": result.objective, "before": before, "after": after, **share}
 
 
-HANDLERS: dict[str, Handler] = {
-    "serveObjective": serve_objective,
-    "explainObjective": explain_objective,
-    "listDecisions": list_decisions,
-    "getDecision": get_decision,
-    "simulate": simulate_proposal,
-}
+WATCH_OPERATIONS = frozenset(("watchRouting",))
+"""The operations that may wait for long, and end when their client goes away"""
+# Protocols of shards that a data plane can pass a client's body to. LLMs need a key that the gateway alone has.
+_DIRECT_PROTOCOLS = (ShardProtocol.JSON, ShardProtocol.OPEN_INFERENCE)
+GATEWAY_PROTOCOL = "gateway"
+"""The protocol of the gateway's own serving: `{"input", "context"}`, answered with output and decision"""
+
+
+async def resolve_objective(call: ApiCall) -> ApiResponse:
+    """Return the decision on a request without running a version, and for a client the key to send it with."""
+    gateway = call.gateway
+    # A key for a route that the data plane does not have yet would be a 404 there.
+    if call.caller.audience is Audience.SERVE and gateway.data_plane is not None:
+        await gateway.data_plane.wait_published()
+    current = gateway.publisher.current
+    objective = find_objective(call)
+    context, client = request_context(call, objective)
+    decision = current.table.decide(objective.name, context, client)
+    body: Json = {"decision": encode_decision(decision), "version": str(decision.version)}
+    if call.caller.audience is Audience.SERVE:
+        since = gateway.routing_state.since(objective.name)
+        bucket = deciding_bucket(current.configuration, decision, context, client)
+        text = context_json(context) if context else ""
+        is_short = len(text) <= MAX_CONTEXT_CHARS
+        destination = _destination(gateway, decision, current.configuration, is_direct=is_short)
+        # A key for the gateway alone opens no route to a shard, which would not see the context.
+        key_context = text if is_short and destination["protocol"] != GATEWAY_PROTOCOL else ""
+        key = gateway.key_signer.sign(
+            decision, client=client, bucket=bucket, since=since, context=key_context, has_route=is_short
+        )
+        fields = current.table.context_fields(objective.name)
+        if _may_be_direct(gateway, current.configuration):  # the key has the whole context in it
+            fields = tuple(sorted({*fields, *(field.name for field in objective.context)}))
+        body |= {
+            "destination": destination,
+            "routing_key": key.token,
+            "expires_in": gateway.key_signer.seconds_left(key),
+            "fields": fields,
+            "since": since,
+            "objective": gateway.routing_state.document(objective),
+        }
+    # The addresses of replicas are for operators: a client that goes there by itself passes by its limits.
+    elif shard := current.configuration.shards.get(decision.shard):
+        is_hosted = shard.protocol is ShardProtocol.HOST
+        endpoints = gateway.engine.hosts.replicas(shard.name) if is_hosted else shard.endpoints
+        body |= {"protocol": str(shard.protocol), "endpoints": list(endpoints)}
+    return ApiResponse(body=body)
+
+
+def _may_be_direct(gateway: Gateway, configuration: Configuration) -> bool:
+    """Return whether payloads may pass by the gateway."""
+    shards = configuration.shards.values()
+    return bool(gateway.data_plane_url) and any(shard.protocol in _DIRECT_PROTOCOLS for shard in shards)
+
+
+def _destination(gateway: Gateway, decision: Decision, configuration: Configuration, *, is_direct: bool) -> Json:
+    """Return where a client sends the payload, and in which form; a URL that begins with "/" is the gateway's own."""
+    base, path = gateway.data_plane_url.rstrip("/"), f"/v1/objectives/{decision.objective}"
+    shard = configuration.shards.get(decision.shard)
+    plane, objective = gateway.data_plane, configuration.objectives[decision.objective]
+    is_carried = shard is not None and shard.protocol in _DIRECT_PROTOCOLS and not _needs_gateway(shard)
+    if plane is not None:
+        is_carried = plane.carries(configuration, objective, decision.version)
+    # A version gets the context that was decided on: in the signed key, or, if it is long, from the gateway itself.
+    if not base or shard is None or not (is_carried and is_direct):
+        return {"url": f"{base}{path}/serve", "protocol": GATEWAY_PROTOCOL}
+    destination: Json = {"url": f"{base}{path}/infer", "protocol": str(shard.protocol)}
+    if shard.protocol is ShardProtocol.OPEN_INFERENCE:
+        version = configuration.versions[decision.version]
+        destination |= {
+            "input": version.input,
+            "output": version.output,
+            "form": str(version.form or InputForm.TENSORS),
+        }
+    return destination
+
+
+def _needs_gateway(shard: Shard) -> bool:
+    """Return whether the gateway alone can call a shard: it has its key, headers and certificate, and speaks gRPC."""
+    return bool(shard.key or shard.headers or shard.certificate) or any(map(is_grpc, shard.endpoints))
+
+
+async def watch_routing(call: ApiCall) -> ApiResponse:
+    """Return the numbers of the objectives' states, or wait until they are others than those of the reader's tag."""
+    wait_s, if_none_match = call.query["wait"], call.headers.get("if-none-match", "")
+    if not wait_s or not if_none_match or call.connection is None:
+        return _routing_response(call, if_none_match)
+    try:
+        return await run_while_connected(call.connection, _changed_routing(call, if_none_match, wait_s))
+    except UpstreamError:  # the client has gone away, and nobody reads the answer
+        return _routing_response(call, if_none_match)
+
+
+async def _changed_routing(call: ApiCall, if_none_match: str, wait_s: float) -> ApiResponse:
+    """Return the first answer that is not the reader's, or a 304 after `wait_s` seconds."""
+    gateway, loop = call.gateway, asyncio.get_running_loop()
+    deadline = loop.time() + wait_s
+    response = _routing_response(call, if_none_match)
+    while response.status == 304 and not gateway.is_draining:
+        if not await gateway.routing_state.wait(deadline - loop.time()):
+            break
+        response = _routing_response(call, if_none_match)
+    return response
+
+
+def _routing_response(call: ApiCall, if_none_match: str) -> ApiResponse:
+    gateway = call.gateway
+    query = call.query.get("objectives", "")
+    names = [slug(name) for name in query.split(",")] if query else gateway.publisher.current.configuration.objectives
+    numbers = gateway.routing_state.numbers(names)
+    # Of the numbers alone: a revision that changes none of these objectives is no change to this reader.
+    text = ";".join(f"{name}={number}" for name, number in sorted(numbers.items()))
+    etag = f'"{xxh3_64_hexdigest(text.encode())}"'
+    if if_none_match and is_current(if_none_match, etag):
+        return not_modified(etag)
+    return ApiResponse(body={"revision": gateway.publisher.revision, "objectives": numbers}, headers={"ETag": etag})
+
+
+async def get_key_set(call: ApiCall) -> ApiResponse:
+    """Return the public keys that routing keys are verified by."""
+    return ApiResponse(body=call.gateway.keys.public_set())

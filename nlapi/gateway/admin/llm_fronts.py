@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import orjson
 
-from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
+from nlapi.gateway.admin.api_call import ApiCall, ApiResponse
 from nlapi.gateway.call_headers import VERSION_HEADER
 from nlapi.gateway.codec import Json, slug
 from nlapi.gateway.inference import InferenceRequest
@@ -117,11 +117,3 @@ async def get_chat_model(call: ApiCall) -> ApiResponse:
         message = f"the default version of {objective.name} does not speak the protocol of OpenAI"
         raise GatewayProblem(404, message, code="unknown_objective")
     return ApiResponse(body=_model_json(objective))
-
-
-HANDLERS: dict[str, Handler] = {
-    "serveChat": serve_chat,
-    "serveMessages": serve_messages,
-    "listChatModels": list_chat_models,
-    "getChatModel": get_chat_model,
-}

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, etag_header
+from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, etag_header
 from nlapi.gateway.codec import Json
 from nlapi.gateway.description import load_description
 from nlapi.gateway.problems import GatewayProblem
@@ -138,6 +138,3 @@ def _rebase(schema: Any, root: str) -> Any:
         else:
             rebased[keyword] = _rebase(value, root)
     return rebased
-
-
-HANDLERS: dict[str, Handler] = {"describeObjective": describe_objective}

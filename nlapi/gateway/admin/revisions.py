@@ -8,14 +8,14 @@ from dataclasses import replace
 from nlapi.gateway.admin.api_call import (
     ApiCall,
     ApiResponse,
-    Handler,
     day_range,
     etag_header,
+    is_current,
+    not_modified,
     page_response,
     page_start,
 )
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_configuration, slug
-from nlapi.gateway.conditional import is_current, not_modified
 from nlapi.gateway.problems import issue_json, unprocessable
 from nlapi.gateway.publisher import Publisher
 from nlapi.gateway.store import Revision
@@ -91,20 +91,14 @@ def _difference_summary(change: Difference) -> Json:
 
 async def roll_back_to_revision(call: ApiCall) -> ApiResponse:
     publisher, number = call.gateway.publisher, call.path["revision"]
-    revision = await publisher.roll_back(
-        number,
-        **call.change_options,
-    )
+    revision = await publisher.roll_back(number, **call.change_options)
     return revision_response(call, revision)
 
 
 async def roll_back_objective(call: ApiCall) -> ApiResponse:
     publisher = call.gateway.publisher
     name = call.stored_name("objective")
-    revision = await publisher.undo(
-        name,
-        **call.change_options,
-    )
+    revision = await publisher.undo(name, **call.change_options)
     return revision_response(call, revision)
 
 
@@ -194,15 +188,3 @@ def _plan_json(publisher: Publisher, replacement: Configuration, is_admin: bool)
         # The objects before and after would be two more configurations.
         "differences": [_difference_summary(difference) for difference in plan.differences],
     }
-
-
-HANDLERS: dict[str, Handler] = {
-    "listRevisions": list_revisions,
-    "getRevision": get_revision,
-    "diffRevision": diff_revision,
-    "rollBackToRevision": roll_back_to_revision,
-    "rollBackObjective": roll_back_objective,
-    "getConfiguration": get_configuration,
-    "replaceConfiguration": replace_configuration,
-    "checkConfiguration": check_configuration,
-}

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from nlapi.gateway.access import Audience, Role, describe_token
-from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, day_range, list_page, page_response, page_start
+from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, day_range, list_page, page_response, page_start
 from nlapi.gateway.codec import Json, slug
 from nlapi.gateway.description import load_description
 from nlapi.gateway.exposition import header_lines
-from nlapi.gateway.metrics import CONTENT_TYPE
+from nlapi.gateway.metrics import CONTENT_TYPE, process_lines
 from nlapi.gateway.probes import LIVE_PATH, READY_PATH, probe_response, readiness
-from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
-from nlapi.gateway.process_metrics import process_lines
+from nlapi.gateway.problems import draining_problem, unknown_object, unprocessable, unpublished_problem
 from nlapi.gateway.store import GatewayStore, TokenRecord
 from nlapi.issue import Issue
 
@@ -63,7 +62,7 @@ async def revoke_token(call: ApiCall) -> ApiResponse:
     return ApiResponse(body=token_json(token), audit_detail=describe_token(token))
 
 
-async def list_audit(call: ApiCall) -> ApiResponse:
+async def list_audit_entries(call: ApiCall) -> ApiResponse:
     """Return a page of the audit log."""
     store, limit, before = call.gateway.store, call.query["limit"], page_start(call)
     since, until = day_range(call)
@@ -76,7 +75,7 @@ async def list_audit(call: ApiCall) -> ApiResponse:
     return page_response([asdict(entry) for entry in page.rows], page)
 
 
-async def list_traffic(call: ApiCall) -> ApiResponse:
+async def get_traffic(call: ApiCall) -> ApiResponse:
     """Return the traffic of each version over the last minutes."""
     gateway, query = call.gateway, call.query
     objective, model, version = (slug(query.get(name, "")) for name in ("objective", "model", "version"))
@@ -89,7 +88,7 @@ async def list_traffic(call: ApiCall) -> ApiResponse:
     return ApiResponse(body={**body, "data": rows})
 
 
-async def list_history(call: ApiCall) -> ApiResponse:
+async def get_traffic_history(call: ApiCall) -> ApiResponse:
     """Return the requests and shares over time."""
     objective = slug(call.query.get("objective", ""))
     points = call.gateway.traffic.history(call.query["minutes"], call.query["points"], objective=objective)
@@ -118,17 +117,20 @@ async def get_readiness(call: ApiCall) -> ApiResponse:
     gateway = call.gateway
     status = readiness(gateway)
     if status == "draining":
-        raise GatewayProblem(503, "the gateway is stopping", code="draining", headers={"Retry-After": "1"})
+        raise draining_problem()
     if status != "ok":
-        raise GatewayProblem(
-            503, "nothing is published yet", code="unpublished", hint="PUT /v1/configuration makes a revision"
-        )
+        raise unpublished_problem()
     return ApiResponse(body=_health(call))
 
 
-async def get_probe(call: ApiCall) -> ApiResponse:
-    """Return the status that an orchestrator asks for."""
-    return probe_response(call.gateway, LIVE_PATH if call.operation == "probeLiveness" else READY_PATH)
+async def probe_liveness(call: ApiCall) -> ApiResponse:
+    """Return 200 while the process works, for an orchestrator."""
+    return probe_response(call.gateway, LIVE_PATH)
+
+
+async def probe_readiness(call: ApiCall) -> ApiResponse:
+    """Return 200 when requests can be served, else 503, for an orchestrator."""
+    return probe_response(call.gateway, READY_PATH)
 
 
 async def get_metrics(call: ApiCall) -> ApiResponse:
@@ -163,20 +165,3 @@ def _database_lines(store: GatewayStore) -> Iterator[str]:
 async def get_description(call: ApiCall) -> ApiResponse:
     """Return the OpenAPI description of the gateway."""
     return ApiResponse(body=load_description().text, media_type="application/yaml")
-
-
-HANDLERS: dict[str, Handler] = {
-    "listTokens": list_tokens,
-    "createToken": create_token,
-    "revokeToken": revoke_token,
-    "listAuditEntries": list_audit,
-    "getTraffic": list_traffic,
-    "getTrafficHistory": list_history,
-    "getHealth": get_health,
-    "getReadiness": get_readiness,
-    "probeLiveness": get_probe,
-    "probeReadiness": get_probe,
-    "getMetrics": get_metrics,
-    "getDataPlane": get_data_plane,
-    "getDescription": get_description,
-}

@@ -1,15 +1,21 @@
-"""The operations on the content of versions: load one again, and list what is wrong with any."""
+"""The operations on the content of versions and on its hosts: reload, issues, heartbeats, parts of files."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
-from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, etag_header
+from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, etag_header, list_page
 from nlapi.gateway.admin.crud import find_object, object_json, runtime_status
-from nlapi.gateway.codec import KINDS
+from nlapi.gateway.codec import KINDS, Json, slug
+from nlapi.gateway.content_digest import content_files
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.problems import issue_json
+from nlapi.gateway.hosts.messages import HostHeartbeat
+from nlapi.gateway.hosts.registry import ServingHost
+from nlapi.gateway.problems import GatewayProblem, issue_json, unknown_object, unprocessable
+from nlapi.gateway.shard_checks import endpoint_fault
 from nlapi.issue import Issue, Level
+from nlapi.routing.model import ShardProtocol
 
 KIND = KINDS["version"]
 
@@ -47,4 +53,73 @@ def load_issues(engine: Engine) -> list[Issue]:
     ]
 
 
-HANDLERS: dict[str, Handler] = {"reloadVersion": reload_version, "listIssues": list_issues}
+MAX_PART_BYTES = 4 * 2**20
+"""bytes of one answer with a part of a file"""
+
+
+async def send_heartbeat(call: ApiCall) -> ApiResponse:
+    """Register a host until its heartbeats stop, and return what it should load once that differs from what it knows.
+
+    GatewayProblem 404 when there is no such shard, 409 when another host has the name, 422 when it cannot be called.
+    """
+    hosts, configuration = call.gateway.engine.hosts, call.gateway.publisher.current.configuration
+    heartbeat = HostHeartbeat.from_json({**call.body, "shard": slug(call.body["shard"])})
+    shard = configuration.shards.get(heartbeat.shard)
+    # A shard that an edit is about to add is not in the configuration yet: its hosts may be there before it.
+    if shard is not None and shard.protocol is not ShardProtocol.HOST:
+        message = f"shard {shard.name} speaks {shard.protocol}, and hosts serve shards of the protocol host"
+        raise unprocessable([Issue.error("body.shard", message, rule="not-host")])
+    if fault := endpoint_fault(heartbeat.url, ShardProtocol.HOST):
+        raise unprocessable([Issue.error("body.url", f"{heartbeat.url[:200]!r} {fault}", rule="endpoint")])
+    hosts.record(call.stored_name("host"), heartbeat)
+    if heartbeat.draining or call.gateway.is_draining:
+        return ApiResponse(body=hosts.demanded(heartbeat.shard).as_json())
+    return ApiResponse(body=(await hosts.wait_demand(heartbeat.shard, heartbeat.demand)).as_json())
+
+
+async def list_hosts(call: ApiCall) -> ApiResponse:
+    """Return a page of the live hosts."""
+    return list_page([_host_json(host) for host in call.gateway.engine.hosts.hosts()], call)
+
+
+def _host_json(host: ServingHost) -> Json:
+    beat = host.heartbeat.as_json()
+    return {"name": host.name, **{name: beat[name] for name in ("shard", "url", "ready", "failed")}}
+
+
+async def list_content(call: ApiCall) -> ApiResponse:
+    """Return the files of a content by name and size. GatewayProblem 404 when no shard of hosts should have it."""
+    folder = _content_folder(call)
+    files = await asyncio.to_thread(lambda: list(content_files(folder, strict=True)))
+    rows = [{"name": name, "bytes": entry.stat(follow_symlinks=False).st_size} for name, entry in files]
+    return ApiResponse(body={"files": rows})
+
+
+async def get_content_part(call: ApiCall) -> ApiResponse:
+    """Return bytes of a file of a content from an offset on; none at its end. GatewayProblem 404 when there is none."""
+    folder, name, offset = _content_folder(call), call.query["file"], call.query["offset"]
+    part = await asyncio.to_thread(_read_part, folder, name, offset)
+    if part is None:
+        raise unknown_object("file", name, ())
+    return ApiResponse(body=part, media_type="application/octet-stream")
+
+
+def _content_folder(call: ApiCall) -> Path:
+    digest = call.path["digest"]
+    artifacts = call.gateway.library.artifacts
+    # What a token of a host may read is the content of versions on shards of hosts, and not all that is stored.
+    if not call.gateway.engine.hosts.is_demanded(digest) or not artifacts.has(digest):
+        raise GatewayProblem(404, f"no shard of hosts has the content {digest}", code="unknown_content")
+    return artifacts.path(digest)
+
+
+def _read_part(folder: Path, name: str, offset: int) -> bytes | None:
+    if "\0" in name:
+        return None
+    file = folder / name
+    # After resolve(), which follows links and "..": a name must not lead out of the content.
+    if not file.resolve().is_relative_to(folder.resolve()) or not file.is_file():
+        return None
+    with file.open("rb") as stream:
+        stream.seek(offset)
+        return stream.read(MAX_PART_BYTES)

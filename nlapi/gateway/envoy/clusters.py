@@ -1,23 +1,120 @@
-"""Envoy's clusters: one for each objective on each shard that it uses, one for each shadow, and the gateway's own."""
+"""Envoy's clusters with their addresses: for each objective on each shard, each shadow, and the gateway."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import quote, urlsplit
+
 from nlapi.gateway.bulkhead import share_limit
-from nlapi.gateway.envoy.carried import CarriedShadow, CarriedVersion
 from nlapi.gateway.envoy.documents import (
     ADS_SOURCE,
     Json,
     JsonObject,
     duration,
     extension,
+    header,
     socket_address,
     typed,
 )
 from nlapi.gateway.envoy.options import DataPlaneOptions, ShardCertificates
-from nlapi.gateway.envoy.shard_addresses import Endpoint, ShardAddress, url_address
+from nlapi.gateway.open_inference import OpenInferenceCodec
 from nlapi.gateway.shard_client import IDLE_S
 from nlapi.gateway.shards import CONNECT_TIME_SHARE
-from nlapi.routing.model import Objective, Shard, ShardProtocol
+from nlapi.routing.model import Objective, Shadow, Shard, ShardProtocol, Version
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One address of a shard. `name` is the host with its port as a Host header has it."""
+
+    host: str
+    port: int
+    name: str
+
+    @property
+    def is_ip(self) -> bool:
+        """Whether the host needs no DNS."""
+        try:
+            ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardAddress:
+    """The endpoints of one shard, all with the same scheme and base path."""
+
+    endpoints: tuple[Endpoint, ...]
+    is_tls: bool
+    path: str
+    """the base path without a trailing slash; "" for none"""
+
+    @property
+    def needs_dns(self) -> bool:
+        """Whether a host is a name."""
+        return not all(endpoint.is_ip for endpoint in self.endpoints)
+
+
+def url_address(*urls: str) -> ShardAddress:
+    """Return the addresses of URLs. ValueError when they differ in their scheme or base path."""
+    # Envoy writes the path and the TLS of a request before it takes a host, so they belong to all hosts.
+    parts = [urlsplit(url) for url in urls]
+    if len({(part.scheme, part.path.rstrip("/")) for part in parts}) != 1:
+        raise ValueError("its endpoints differ in their scheme or path")
+    endpoints = tuple(
+        Endpoint(host=part.hostname or "", port=part.port or _DEFAULT_PORTS[part.scheme], name=part.netloc)
+        for part in parts
+    )
+    return ShardAddress(endpoints=endpoints, is_tls=parts[0].scheme == "https", path=parts[0].path.rstrip("/"))
+
+
+def shard_address(shard: Shard) -> ShardAddress:
+    """Return the addresses of a remote shard. ValueError when its endpoints differ in their scheme or base path."""
+    return url_address(*shard.endpoints)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarriedVersion:
+    """A version on a shard that Envoy reaches by itself."""
+
+    version: Version
+    shard: Shard
+    address: ShardAddress
+
+    @property
+    def model(self) -> str:
+        """The name of the model as a path or a header has it."""
+        return quote(self.version.model, safe="")
+
+    @property
+    def name(self) -> str:
+        """The name of the version as a path or a header has it."""
+        return quote(self.version.name, safe="")
+
+    @property
+    def path(self) -> str:
+        """The path of its calls at the shard."""
+        if self.shard.protocol is not ShardProtocol.OPEN_INFERENCE:
+            return self.address.path or "/"
+        return self.address.path + OpenInferenceCodec(self.version, self.shard).path
+
+    @property
+    def headers(self) -> list[Json]:
+        """The headers that name the version to the shard, as the embedded engine sends them."""
+        return [header("nlapi-model", self.model), header("nlapi-version", self.name)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarriedShadow:
+    """A shadow whose copies Envoy sends."""
+
+    shadow: Shadow
+    target: CarriedVersion
+
 
 GATEWAY_CLUSTER = "gateway"
 """the cluster of the gateway itself, for versions that run in its process and for LLMs"""

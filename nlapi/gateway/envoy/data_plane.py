@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from nlapi.errors import UsageError
-from nlapi.gateway.envoy.ads_server import AdsServer, ConnectedEnvoy
+from nlapi.gateway.envoy.ads_server import AdsServer, ConnectedEnvoy, Rejection
 from nlapi.gateway.envoy.carriage import CarriedVersions, ObjectiveCarriage, Plane, carriage, client_issues
-from nlapi.gateway.envoy.carried import CarriedVersion
-from nlapi.gateway.envoy.delta_stream import Rejection
+from nlapi.gateway.envoy.clusters import CarriedVersion
 from nlapi.gateway.envoy.documents import Json, JsonObject
 from nlapi.gateway.envoy.envoy_process import EnvoyProcess
 from nlapi.gateway.envoy.messages import EncodedResource, InvalidResourceError, encode_resource, encode_routes

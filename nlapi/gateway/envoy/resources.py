@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from nlapi.gateway.envoy.access_log import LOGGED_CLAIMS
 from nlapi.gateway.envoy.carriage import ObjectiveCarriage
-from nlapi.gateway.envoy.client_limits import LIMITS_FILTER, limits_filter, locally_limited
 from nlapi.gateway.envoy.clusters import (
     GATEWAY_CLUSTER,
+    ShardAddress,
     cluster_name,
     endpoint_assignment,
     gateway_cluster,
@@ -18,15 +17,35 @@ from nlapi.gateway.envoy.clusters import (
     shadow_cluster,
     shadow_cluster_name,
 )
-from nlapi.gateway.envoy.documents import TYPE_PREFIX, JsonObject
-from nlapi.gateway.envoy.global_limits import GLOBAL_LIMITS_FILTER, global_limits_filter, globally_limited
-from nlapi.gateway.envoy.key_filter import KEY_FILTER, key_filter
-from nlapi.gateway.envoy.listener import LISTENER, listener, listener_secrets
+from nlapi.gateway.envoy.documents import (
+    TYPE_PREFIX,
+    JsonObject,
+)
+from nlapi.gateway.envoy.listener import (
+    KEY_FILTER,
+    LISTENER,
+    LOGGED_CLAIMS,
+    TRACED_CLAIMS,
+    key_filter,
+    listener,
+    listener_secrets,
+    traces_clusters,
+)
 from nlapi.gateway.envoy.messages import EncodedResource
 from nlapi.gateway.envoy.options import DataPlaneOptions
-from nlapi.gateway.envoy.routes import CLIENT_CLAIM, route_configuration, scope
-from nlapi.gateway.envoy.shard_addresses import ShardAddress
-from nlapi.gateway.envoy.tracing import TRACED_CLAIMS, traces_clusters
+from nlapi.gateway.envoy.rate_limits import (
+    GLOBAL_LIMITS_FILTER,
+    LIMITS_FILTER,
+    global_limits_filter,
+    globally_limited,
+    limits_filter,
+    locally_limited,
+)
+from nlapi.gateway.envoy.routes import (
+    CLIENT_CLAIM,
+    route_configuration,
+    scope,
+)
 from nlapi.routing.model import Client
 
 CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"

@@ -6,8 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nlapi.gateway.call_headers import CONTEXT_HEADER, INTERNAL_HEADERS, ROUTING_KEY_HEADER
-from nlapi.gateway.envoy.carried import CarriedShadow, CarriedVersion
-from nlapi.gateway.envoy.clusters import GATEWAY_CLUSTER, cluster_name, shadow_cluster_name
+from nlapi.gateway.envoy.clusters import (
+    GATEWAY_CLUSTER,
+    CarriedShadow,
+    CarriedVersion,
+    cluster_name,
+    shadow_cluster_name,
+)
 from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, header
 from nlapi.gateway.shards import MAX_ATTEMPTS
 from nlapi.routing.model import Objective, Shadow

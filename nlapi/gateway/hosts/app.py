@@ -24,18 +24,15 @@ from nlapi.gateway.call_headers import (
     VERSION_HEADER,
 )
 from nlapi.gateway.exposition import escape_label, header_lines
-from nlapi.gateway.hosts.hosted_versions import HostedVersions
 from nlapi.gateway.hosts.messages import HostedContent, encode_server_timing
-from nlapi.gateway.hosts.registration import HostIdentity, HostRegistrations
+from nlapi.gateway.hosts.registration import HostedVersions, HostIdentity, HostRegistrations
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
-from nlapi.gateway.metrics import CONTENT_TYPE
+from nlapi.gateway.metrics import CONTENT_TYPE, EventLoopLag, process_lines
 from nlapi.gateway.probes import LIVE_PATH, READY_PATH
 from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.process_metrics import EventLoopLag, process_lines
-from nlapi.gateway.request_body import read_body
-from nlapi.gateway.request_guard import RequestGuard
+from nlapi.gateway.request_guard import RequestGuard, read_body
 from nlapi.routing.model import Context, VersionRef
-from nlapi.serving import Message, Receive, Send, raw_path
+from nlapi.serving import Message, Receive, Send, raw_path, send_content
 
 METRICS_PATH = "/metrics"
 MAX_INPUT_BYTES = 4 * 2**20
@@ -110,7 +107,7 @@ class ServingHostApp:
             await _send_json(send, 200 if status == "ok" else 503, {"status": status})
         elif method == "GET" and path == METRICS_PATH:
             text = "\n".join([*chain(self._metric_lines(), self._lag.lines(), process_lines()), ""])
-            await _send(send, 200, text.encode(), CONTENT_TYPE)
+            await send_content(send, 200, text.encode(), CONTENT_TYPE)
         else:
             hint = f"a host takes POST /, and GET {LIVE_PATH}, {READY_PATH} and {METRICS_PATH}"
             await _send_json(send, 404, {"error": "there is no such path", "hint": hint})
@@ -149,7 +146,8 @@ class ServingHostApp:
         # The names of other versions are anybody's, and each would be a time series.
         is_hosted = ref in self.versions.refs
         self._requests[ref.model if is_hosted else "", ref.version if is_hosted else "", status] += 1
-        await _send(send, status, answer, "application/json", timing)
+        extra = [(b"server-timing", timing.encode("latin-1"))] if timing else []
+        await send_content(send, status, answer, "application/json", *extra)
 
     def _metric_lines(self) -> Iterator[str]:
         yield from header_lines("nlapi_host_requests_total", "counter", "Calls of each version, by the status.")
@@ -204,14 +202,4 @@ def _error_body(text: str) -> bytes:
 
 
 async def _send_json(send: Send, status: int, body: Mapping[str, str]) -> None:
-    await _send(send, status, orjson.dumps(body), "application/json")
-
-
-async def _send(send: Send, status: int, content: bytes, media_type: str, timing: str = "") -> None:
-    headers = [
-        (b"content-type", media_type.encode("latin-1")),
-        (b"content-length", str(len(content)).encode()),
-        *([(b"server-timing", timing.encode("latin-1"))] if timing else []),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    await send_content(send, status, orjson.dumps(body), "application/json")

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import re
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import orjson
 
 from nlapi.errors import NlapiError
-from nlapi.gateway.http_client import AnswerBrokenError, AnswerTooLargeError
+from nlapi.gateway.bulkhead import Bulkhead
+from nlapi.gateway.http_client import (
+    AnswerBrokenError,
+    AnswerTooLargeError,
+    EndpointClient,
+    NoAnswerError,
+    NotSentError,
+)
 from nlapi.gateway.inference import (
     ClientConnection,
     FailureKind,
@@ -23,16 +33,208 @@ from nlapi.gateway.inference import (
     TokenUsage,
     UpstreamError,
 )
-from nlapi.gateway.llm.event_stream import EventScanner, EventTooLargeError
-from nlapi.gateway.llm.protocols import PROTOCOLS
-from nlapi.gateway.llm.upstream import LlmUpstream
-from nlapi.gateway.llm.usage import BYTES_PER_TOKEN, Prices, build_usage
+from nlapi.gateway.llm.protocols import PROTOCOLS, LlmProtocol
+from nlapi.gateway.llm.usage import BYTES_PER_TOKEN, Prices, TokenCount, build_usage
+from nlapi.gateway.secret_references import AllowedReferences, ShardAccess, secret_texts
 from nlapi.gateway.server_errors import clean_text, error_text
-from nlapi.gateway.shard_access import secret_texts
-from nlapi.routing.model import Version
+from nlapi.routing.model import Shard, Version
 
 if TYPE_CHECKING:
     from nlapi.gateway.http_session import HttpAnswer
+
+
+# Bytes of one event. The largest that upstreams send are deltas of a few hundred bytes, or a whole call of a tool; the
+# bound keeps an upstream that never ends an event from filling the memory.
+MAX_EVENT_BYTES = 2 * 2**20
+
+_EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_ENDINGS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+
+
+class EventTooLargeError(ValueError):
+    """An event is larger than MAX_EVENT_BYTES."""
+
+
+class EventScanner:
+    """The events of one stream. Only those that may hold usage or the first token are parsed."""
+
+    # 100 streams of 50 tokens a second are 5,000 events a second: parsing each costs 3 us, this scan 0.6.
+    def __init__(self, protocol: LlmProtocol, *, hides_usage: bool = False) -> None:
+        self._protocol = protocol
+        self._hides_usage = hides_usage
+        self._rest = b""
+        self._last_events = b""
+        self.count = TokenCount()
+        self.event_count = 0
+        self.has_token = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return the whole events that end in `chunk`; b"" when none does. EventTooLargeError."""
+        data = self._rest + chunk if self._rest else chunk
+        if data.endswith(_ENDINGS):
+            self._rest = b""
+        else:
+            end = max(data.rfind(ending) + len(ending) if ending in data else 0 for ending in _ENDINGS)
+            data, self._rest = data[:end], data[end:]
+            if len(self._rest) > MAX_EVENT_BYTES:
+                raise EventTooLargeError
+        if not data:
+            return b""
+        self.event_count += data.count(b"data:")
+        # OpenAI sends `"usage":null` in every event but the last once usage is asked for.
+        if not self.has_token or data.count(b'"usage"') > data.count(b'"usage":null'):
+            data = self._inspect(data)
+        if data:
+            self._last_events = data
+        return data
+
+    def finish(self) -> bytes:
+        """Return the last event when the stream ends without an empty line after it."""
+        rest = self._rest.strip(b"\r\n")
+        return self.feed(b"\n\n") if rest else b""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last event was one that ends a stream."""
+        return self._protocol.is_complete(self._last_events)
+
+    def _inspect(self, data: bytes) -> bytes:
+        """Count the tokens of events, and return those that the client receives."""
+        passed = []
+        start = 0
+        for match in _EVENT_END.finditer(data):
+            event, start = data[start : match.end()], match.end()
+            message = _parse_event(event)
+            if message is not None:
+                self.has_token = self.has_token or self._protocol.is_token(message)
+                if b'"usage"' in event:
+                    self._protocol.add_usage(message, self.count)
+                    if self._hides_usage and self._protocol.is_usage_alone(message):
+                        continue
+            passed.append(event)
+        return b"".join(passed)
+
+
+def _parse_event(event: bytes) -> dict[str, object] | None:
+    """Return the JSON object in an event, or None when it holds none."""
+    lines = [line[5:] for line in event.splitlines() if line.startswith(b"data:")]
+    try:
+        message = orjson.loads(b"\n".join(lines))
+    except orjson.JSONDecodeError:
+        return None
+    return message if isinstance(message, dict) else None
+
+
+CONNECT_TIMEOUT_S = 10.0
+# Seconds that an idle connection is kept: below the 60 s after which load balancers commonly close it.
+IDLE_CONNECTION_S = 50.0
+MAX_ENDPOINTS_TRIED = 3
+# Seconds for which an endpoint that could not be reached is tried last.
+UNREACHABLE_PAUSE_S = 5.0
+
+
+class UpstreamEndpoint:
+    """One endpoint with its calls in flight and its counts."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self.path = urlsplit(self.url).path
+        self.in_flight = 0
+        self.answered = 0
+        self.failed = 0
+        self.unreachable_until = 0.0
+
+
+class LlmUpstream:
+    """The endpoints of an LLM's shard, with its key and headers. UsageError when a reference leads to no key."""
+
+    def __init__(self, shard: Shard, environment: Mapping[str, str], allowed: AllowedReferences) -> None:
+        self.shard = shard
+        self._allowed = allowed
+        self._environment = environment
+        self.access = ShardAccess(shard, environment, allowed)
+        self._endpoints = [UpstreamEndpoint(url) for url in shard.endpoints]
+        self._http = EndpointClient(IDLE_CONNECTION_S, self.access.tls)
+        self.bulkhead = Bulkhead.of_shard(shard)
+        self._turn = 0
+
+    def prepare(self) -> None:
+        """Import the HTTP client and read every key once. UsageError for what is missing."""
+        self._http.prepare()
+        self.access.prepare()
+
+    def separate_copy(self) -> LlmUpstream:
+        """Return the same upstream with separate connections and counts."""
+        return LlmUpstream(self.shard, self._environment, self._allowed)
+
+    def replica_health(self) -> list[dict[str, object]]:
+        """Return endpoint, state and the numbers of calls in flight, answered and failed of each endpoint."""
+        now = time.monotonic()
+        return [
+            {
+                "endpoint": endpoint.url,
+                "breaker": "half_open" if endpoint.unreachable_until > now else "closed",
+                "in_flight": endpoint.in_flight,
+                "answered": endpoint.answered,
+                "failed": endpoint.failed,
+            }
+            for endpoint in self._endpoints
+        ]
+
+    def endpoints(self) -> Iterator[UpstreamEndpoint]:
+        """Yield the endpoints with room for a call, the least loaded first; equal ones take turns."""
+        self._turn += 1
+        count = len(self._endpoints)
+        now = time.monotonic()
+        rotated = [self._endpoints[(self._turn + step) % count] for step in range(count)]
+        ready = [endpoint for endpoint in rotated if endpoint.in_flight < self.shard.concurrency]
+        ready.sort(key=lambda endpoint: (endpoint.unreachable_until > now, endpoint.in_flight))
+        yield from ready[:MAX_ENDPOINTS_TRIED]
+
+    @asynccontextmanager
+    async def post(
+        self, endpoint: UpstreamEndpoint, path: str, headers: Mapping[str, str], body: bytes, *, repeatable: bool
+    ) -> AsyncIterator[HttpAnswer]:
+        """Send a POST and give its answer; the end of the block closes an answer that was not read whole.
+
+        InferenceError when there is no answer.
+        """
+        url = f"{endpoint.url.removesuffix(endpoint.path) if endpoint.path else endpoint.url}{path}"
+        endpoint.in_flight += 1
+        try:
+            answer = await self._send(endpoint, url, headers, body, repeatable=repeatable)
+            try:
+                yield answer
+            finally:
+                answer.close()
+        finally:
+            endpoint.in_flight -= 1
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def _send(
+        self, endpoint: UpstreamEndpoint, url: str, headers: Mapping[str, str], body: bytes, *, repeatable: bool
+    ) -> HttpAnswer:
+        """Return the head of the answer. InferenceError when there is none."""
+        try:
+            answer = await self._http.post(url, headers, body, connect_s=CONNECT_TIMEOUT_S, repeatable=repeatable)
+        except NotSentError as error:
+            endpoint.failed += 1
+            endpoint.unreachable_until = time.monotonic() + UNREACHABLE_PAUSE_S
+            text = f"shard {self.shard.name} cannot be reached"
+            raise UpstreamError(FailureKind.UNAVAILABLE, text, executed=False) from error
+        except NoAnswerError as error:
+            endpoint.failed += 1
+            text = f"shard {self.shard.name} closed the connection without an answer"
+            raise UpstreamError(FailureKind.ERROR, text, executed=True) from error
+        except AnswerBrokenError as error:
+            endpoint.failed += 1
+            text = f"shard {self.shard.name} gave an answer that is no HTTP"
+            raise UpstreamError(FailureKind.ERROR, text, executed=True, operator_text=str(error)) from error
+        endpoint.unreachable_until = 0.0
+        return answer
+
 
 # Seconds without an event after which a stream is cut. Upstreams send keep-alive events or tokens far more often;
 # reasoning models have been silent for half a minute.

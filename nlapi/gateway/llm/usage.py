@@ -1,14 +1,19 @@
-"""Counts the tokens and the cost of an LLM's answer, from the usage that it reports or from lengths."""
+"""Counts the tokens and the cost of an LLM's answers, reported or estimated, against budgets and for metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import orjson
 
+from nlapi.gateway import problems
+from nlapi.gateway.exposition import ClientLabels, escape_label, header_lines, version_labels
 from nlapi.gateway.inference import TokenUsage
-from nlapi.routing.model import Version
+from nlapi.routing.model import Client, Version, VersionRef
 
 TOKENS_PER_MILLION = 1_000_000
 # Bytes of JSON in a token where an upstream reports no usage: about four characters of English are one
@@ -105,3 +110,155 @@ def build_usage(
         first_token_ms=first_token_ms,
         estimated=estimated,
     )
+
+
+MINUTE_S = 60
+DAY_S = 86_400
+
+
+@dataclass(slots=True)
+class SpendingWindow:
+    """The tokens and dollars of one client in the current minute, or in the current day of UTC."""
+
+    length_s: int
+    number: int = -1
+    """the number of the window since 1970"""
+    tokens: int = 0
+    dollars: float = 0.0
+
+    def renew(self, now: float) -> None:
+        """Start from zero when a new window has begun."""
+        number = int(now // self.length_s)
+        if number != self.number:
+            self.number, self.tokens, self.dollars = number, 0, 0.0
+
+    def remaining_s(self, now: float) -> float:
+        """Return the seconds until the next window."""
+        return self.length_s - now % self.length_s
+
+
+class ClientSpending:
+    """The spending of one client; `reserved` are the estimated tokens of its calls in flight."""
+
+    def __init__(self) -> None:
+        self.minute = SpendingWindow(MINUTE_S)
+        self.day = SpendingWindow(DAY_S)
+        self.reserved = 0
+
+
+class BudgetLedger:
+    """The spending of all clients. It outlives changes of their budgets; `clock` returns seconds since 1970."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._spending: dict[str, ClientSpending] = {}
+
+    def check(self, client: Client) -> None:
+        """Check that a call of a client is within its budgets. GatewayProblem 429 with the seconds to wait."""
+        if not client.has_budget:
+            return
+        spending, now = self._current(client.name)
+        limits = (
+            (spending.minute, "a minute", client.tokens_per_minute, client.dollars_per_minute),
+            (spending.day, "a day", client.tokens_per_day, client.dollars_per_day),
+        )
+        # The longest wait first: a client over its day's budget must not come back each minute.
+        for window, name, tokens, dollars in reversed(limits):
+            if tokens and window.tokens + spending.reserved >= tokens:
+                raise problems.rate_limited(client.name, f"{tokens:,} tokens {name}", window.remaining_s(now))
+            if dollars and window.dollars >= dollars:
+                raise problems.rate_limited(client.name, f"{dollars:g} dollars {name}", window.remaining_s(now))
+
+    def reserve(self, client: str, tokens: int) -> None:
+        """Count the estimated input of a call that starts; a negative number gives it back."""
+        # Without it, a hundred calls that start at once would all be within a budget for one.
+        self._current(client)[0].reserved += tokens
+
+    def charge(self, client: str, usage: TokenUsage) -> None:
+        """Count what a call took."""
+        self.add(client, usage.input_tokens + usage.output_tokens, usage.cost_usd)
+
+    def add(self, client: str, tokens: int, dollars: float) -> None:
+        """Add tokens and dollars to the current windows of a client."""
+        spending, _ = self._current(client)
+        for window in (spending.minute, spending.day):
+            window.tokens += tokens
+            window.dollars += dollars
+
+    def restore(self, spent: Mapping[str, tuple[int, float]]) -> None:
+        """Add what clients spent of the day's budgets before this process started."""
+        for client, (tokens, dollars) in spent.items():
+            spending, _ = self._current(client)
+            spending.day.tokens += tokens
+            spending.day.dollars += dollars
+
+    def _current(self, client: str) -> tuple[ClientSpending, float]:
+        now = self._clock()
+        spending = self._spending.setdefault(client, ClientSpending())
+        spending.minute.renew(now)
+        spending.day.renew(now)
+        return spending, now
+
+
+FIRST_TOKEN_BOUNDS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6)
+
+
+class LlmMetrics:
+    """The counts by objective, version and client; the copies of a shadow have its name for a client."""
+
+    def __init__(self) -> None:
+        self._client_labels = ClientLabels()
+        self._tokens: Counter[tuple[str, VersionRef, str, str]] = Counter()
+        self._dollars: dict[tuple[str, VersionRef, str], float] = {}
+        self._first_token: dict[tuple[str, VersionRef], list[int]] = {}
+        self._first_token_s: dict[tuple[str, VersionRef], float] = {}
+        self._client_streams: Counter[tuple[str, VersionRef, str]] = Counter()
+        self._client_first_token_s: dict[tuple[str, VersionRef, str], float] = {}
+
+    def observe(self, objective: str, version: VersionRef, client: str, usage: TokenUsage) -> None:
+        """Count one answer."""
+        key = (objective, version, self._client_labels.label(client))
+        self._tokens[(*key, "input")] += usage.input_tokens
+        self._tokens[(*key, "output")] += usage.output_tokens
+        self._tokens[(*key, "cached")] += usage.cached_tokens
+        self._dollars[key] = self._dollars.get(key, 0.0) + usage.cost_usd
+        if usage.first_token_ms:
+            seconds = usage.first_token_ms / 1000
+            served = (objective, version)
+            buckets = self._first_token.setdefault(served, [0] * (len(FIRST_TOKEN_BOUNDS_S) + 1))
+            buckets[bisect_left(FIRST_TOKEN_BOUNDS_S, seconds)] += 1
+            self._first_token_s[served] = self._first_token_s.get(served, 0.0) + seconds
+            self._client_streams[key] += 1
+            self._client_first_token_s[key] = self._client_first_token_s.get(key, 0.0) + seconds
+
+    def prometheus_lines(self) -> Iterator[str]:
+        """Yield the lines of the Prometheus text format; none before the first answer of an LLM."""
+        if not self._tokens:
+            return
+        help_text = "Tokens of LLMs; cached ones are part of the input."
+        yield from header_lines("nlapi_llm_tokens_total", "counter", help_text)
+        for (objective, version, client, kind), count in self._tokens.items():
+            labels = f'{version_labels(objective, version)},client="{escape_label(client)}",kind="{kind}"'
+            yield f"nlapi_llm_tokens_total{{{labels}}} {count}"
+        help_text = "Cost of LLMs by the prices of their versions."
+        yield from header_lines("nlapi_llm_cost_dollars_total", "counter", help_text)
+        for (objective, version, client), dollars in self._dollars.items():
+            labels = f'{version_labels(objective, version)},client="{escape_label(client)}"'
+            yield f"nlapi_llm_cost_dollars_total{{{labels}}} {dollars:.9g}"
+        help_text = "Time from the request to the first token of a stream."
+        yield from header_lines("nlapi_llm_first_token_seconds", "histogram", help_text)
+        for (objective, version), buckets in self._first_token.items():
+            labels, cumulative = version_labels(objective, version), list(accumulate(buckets))
+            for bound, count in zip(FIRST_TOKEN_BOUNDS_S, cumulative, strict=False):
+                yield f'nlapi_llm_first_token_seconds_bucket{{{labels},le="{bound:g}"}} {count}'
+            yield f'nlapi_llm_first_token_seconds_bucket{{{labels},le="+Inf"}} {cumulative[-1]}'
+            yield f"nlapi_llm_first_token_seconds_sum{{{labels}}} {self._first_token_s[objective, version]:.6f}"
+            yield f"nlapi_llm_first_token_seconds_count{{{labels}}} {cumulative[-1]}"
+        # Without buckets: with 200 clients they would be twelve times as many series.
+        help_text = "Time from a client's request to the first token of a stream."
+        yield from header_lines("nlapi_llm_client_first_token_seconds", "summary", help_text)
+        for key, count in self._client_streams.items():
+            labels = f'{version_labels(*key[:2])},client="{escape_label(key[2])}"'
+            seconds = self._client_first_token_s[key]
+            yield f"nlapi_llm_client_first_token_seconds_sum{{{labels}}} {seconds:.6f}"
+            yield f"nlapi_llm_client_first_token_seconds_count{{{labels}}} {count}"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import TypeAlias
 
+from nlapi.routing.change import target_versions
 from nlapi.routing.model import Canary, Configuration, Decision, Experiment, Objective, Override, Rule, VersionRef
-from nlapi.routing.references import target_versions
 
 # A cell stands for each combination of shadows, so their number is bounded: 16 combinations of four. No objective of
 # the examples has more than one shadow at a time.

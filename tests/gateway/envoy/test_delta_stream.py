@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nlapi.gateway.envoy.delta_stream import DeltaRequest, DeltaResponse, DeltaStream
+from nlapi.gateway.envoy.ads_server import DeltaRequest, DeltaResponse, DeltaStream
 from nlapi.gateway.envoy.messages import EncodedResource
 from nlapi.gateway.envoy.resources import CLUSTER, ENDPOINTS, LISTENERS, ROUTES, SCOPE, EncodedResources
 

@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from nlapi.gateway.codec import decode_configuration
-from nlapi.gateway.envoy.bootstrap import ControlPlaneAddress, bootstrap
 from nlapi.gateway.envoy.carriage import Plane, carriage, client_issues
-from nlapi.gateway.envoy.client_limits import token_bucket
+from nlapi.gateway.envoy.envoy_process import ControlPlaneAddress, bootstrap
 from nlapi.gateway.envoy.messages import InvalidResourceError, encode_resource
 from nlapi.gateway.envoy.options import DataPlaneOptions, ListenerCertificate, ShardCertificates
+from nlapi.gateway.envoy.rate_limits import token_bucket
 from nlapi.gateway.envoy.resources import (
     CLUSTER,
     KeySettings,
