@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 
 import nlapi.planner.language.gazetteer as places
-import nlapi.planner.operations.confidence as confidence
-import nlapi.planner.operations.ranking as rank
+import nlapi.planner.operations.candidates as rank
+import nlapi.planner.planner as confidence
 import nlapi.planner.slots.scoring as among
 import nlapi.tools.word_similarity as meaning
 from nlapi.planner.forest import Forest
-from nlapi.planner.slots.assignment import assign_slots
-from nlapi.planner.slots.candidates import slot_candidates
+from nlapi.planner.slots.assignment import assign_slots, slot_candidates
 from nlapi.planner.slots.scoring import FEATURES, feature_rows
 from training import folds, gold, invented, invented_more
 from training.corpus import QUESTIONS, Corpus

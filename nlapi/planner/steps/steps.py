@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from difflib import SequenceMatcher
 from typing import Any
 
-from nlapi.english.words import split_words, stem
+from nlapi.english import lexicon
+from nlapi.english.words import name_key, singular, singular_words, split_words, stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.aggregates import items_at_ordinal
 from nlapi.planner.answering.answers import failure_reason, pages_of
@@ -16,13 +18,20 @@ from nlapi.planner.language.ordinals import ORDINALS
 from nlapi.planner.operations.accounts import with_moved_arguments
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import nest_values
-from nlapi.planner.slots.entities import DESCRIBED_RESOURCE, ONLY_RESOURCE, accepts_name, is_subject, takes_name_or_id
+from nlapi.planner.slots.entities import (
+    DESCRIBED_RESOURCE,
+    ONLY_RESOURCE,
+    accepts_name,
+    is_subject,
+    named_resource,
+    takes_name_or_id,
+)
 from nlapi.planner.slots.preset_values import argument_name, complete_values
 from nlapi.planner.slots.slot import Family, Slot
+from nlapi.planner.slots.value_forms import is_dotted
 from nlapi.planner.steps.described import filter_described
 from nlapi.planner.steps.goal import describe_call
 from nlapi.planner.steps.goal_plan import find_tool, gone_plan, plan_goal
-from nlapi.planner.steps.item_match import DOT_SCORE, best_matches, chosen_id, items_of, score_items
 from nlapi.planner.steps.lookup import MAX_CHOICES, choice_plan, page_plan
 from nlapi.planner.steps.state import CallState, Goal, LookupStage, LookupState, ScoredItem, state_of
 from nlapi.planner.steps.turn_answer import (
@@ -33,13 +42,125 @@ from nlapi.planner.steps.turn_answer import (
     next_page_plan,
     repeats_page,
 )
-from nlapi.resources.answers import extract_item
+from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.collection_index import collection_index
-from nlapi.resources.identity import Item, field_at, id_of
+from nlapi.resources.envelope import DataView, Noun, find_list, has_noun
+from nlapi.resources.identity import Item, field_at, id_of, name_of
+from nlapi.resources.naming import STOPWORDS
 from nlapi.resources.paths import segments
-from nlapi.tools.answer_view import AnswerView, next_arguments
+from nlapi.tools.answer_view import AnswerView, lowercase_headers, next_arguments
 from nlapi.tools.plan import Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call
+
+# Fields whose whole text identifies an item.
+_NAME_FIELDS = lexicon.words("planner/steps/words", "name_fields")
+# A name that is equal but for the final dot of the DNS: below an equal one, above every other.
+DOT_SCORE = 0.99
+_MIN_SCORE = 0.6
+# Items this near to the best are offered beside it.
+_MARGIN = 0.12
+# `summer` scores 0.85 for Summer Sale: from 0.75 for a small part of a name up to 0.95 for nearly all of it.
+_PART_SCORE, _PART_RANGE = 0.75, 0.2
+# A code: web-2 is not web-1, and example.edu not example.net, however alike they are.
+_CODE = re.compile(r"\S[\d@_/:]|\w\.\w")
+_MAX_DEPTH = 4
+
+
+def name_similarity(text: str, name: str) -> float:
+    """Return how well a name matches a text, from 0 to 1; `summer` matches Summer Sale at 0.85."""
+    lower, name_lower = text.lower().strip(), name.lower().strip()
+    if lower == name_lower:
+        return 1.0
+    if lower == name_lower.removesuffix("."):
+        return DOT_SCORE
+    all_stems = {stem(word) for word in split_words(text)}
+    stems = {stem(word) for word in split_words(text) if word not in STOPWORDS} or all_stems
+    name_stems = {stem(word) for word in split_words(name)}
+    if stems and stems <= name_stems:
+        return _PART_SCORE + _PART_RANGE * len(stems) / len(name_stems)
+    if _CODE.search(text):
+        return 0.0
+    shared = len(stems & name_stems) / len(stems) if stems else 0.0
+    return max(0.6 * shared, 0.9 * SequenceMatcher(None, lower, name_lower).ratio() - 0.1)
+
+
+def best_matches(items: Sequence[ScoredItem]) -> list[ScoredItem]:
+    """Return the items that the name may be of, best first: all that are nearly as good; none where all are too bad."""
+    ranked = sorted(items, key=lambda item: -item.score)
+    best = ranked[0].score if ranked else 0.0
+    if best < _MIN_SCORE:
+        return []
+    threshold = best if best >= DOT_SCORE else best - _MARGIN
+    return [item for item in ranked if item.score >= threshold]
+
+
+def items_of(step: Step, kind: str) -> list[Item]:
+    """Return the items that an answer lists; where it lists several kinds, those under a name like `kind`."""
+    if step.result is None:
+        return []
+    data, words = step.result.data, singular_words(kind)
+    envelope = find_list(DataView(data), Noun(words=words))
+    if envelope is not None and any(has_noun(key, words) for key in envelope.keys):
+        return [entry for entry in envelope.entries(data) or () if isinstance(entry, Mapping)]
+    listed = extract_list(data, step.call.tool.operation, lowercase_headers(step.result))
+    return listed.object_entries if listed is not None else []
+
+
+def score_items(state: LookupState, slot: Slot, items: Sequence[Item], question: str = "") -> list[ScoredItem]:
+    """Return the items of a list with their ids, each scored by its match with the name of the look-up."""
+    # At the end of a sentence nobody can tell a full stop from the final dot of the DNS.
+    names = (state.name, f"{state.name}.") if is_dotted(question, state.name) else (state.name,)
+    scored: list[ScoredItem] = []
+    for item in items:
+        id = _id_for(state, slot, item)
+        ids = () if state.field else (id, *(nested_field(item, path) for path in state.id_fields))
+        is_id = any(str(value).lower() == state.name.lower() for value in ids)
+        score = 1.0 if is_id else max(_item_score(name, item) for name in names)
+        scored.append(ScoredItem(score=score, id=id, name=name_of(item)))
+    return scored
+
+
+def _item_score(name: str, item: Item) -> float:
+    texts = (value for key, value in item.items() if isinstance(value, str) and name_key(str(key)) in _NAME_FIELDS)
+    return 1.0 if any(text.lower() == name.lower().strip() for text in texts) else name_similarity(name, name_of(item))
+
+
+def _id_for(state: LookupState, slot: Slot, item: Item) -> object:
+    """Return what the slot takes of an item; its own id where another call reads the field."""
+    if state.field:
+        return id_of(item) if state.via else nested_field(item, state.field)
+    id = nested_field(item, state.id_field) if state.id_field else None
+    return id_of(item, slot.name, named_resource(slot)) if id is None else id
+
+
+def nested_field(item: Item, field: str) -> object:
+    """Return a field of an item; for `artist.id` the id of the artist in it, alone or the first of several."""
+    if (value := field_at(item, field)) is not None:
+        return value
+    entity, _, name = field.rpartition(".")
+    if not entity:
+        return None
+    level: list[Any] = [item]
+    for _ in range(_MAX_DEPTH):
+        pairs = [(key, value) for entry in level if isinstance(entry, Mapping) for key, value in entry.items()]
+        for key, value in pairs:
+            first = value[0] if isinstance(value, list) and value else value
+            if isinstance(first, Mapping) and singular(key.lower()) == entity and first.get(name) is not None:
+                return first[name]
+        level = [entry for _, value in pairs for entry in (value if isinstance(value, list) else (value,))]
+    return None
+
+
+def chosen_id(reply: object, items: Sequence[ScoredItem]) -> object:
+    """Return the id that a reply of the user is, or that of the item which the reply names; else the reply."""
+    with_ids = [item for item in items if item.id is not None]
+    for item in with_ids:
+        if reply in (item.id, str(item.id), item.name):
+            return item.id
+    scored = [ScoredItem(score=name_similarity(str(reply), item.name), id=item.id, name=item.name) for item in with_ids]
+    matches = best_matches(scored)
+    return matches[0].id if len(matches) == 1 else reply
+
 
 _NOT_FOUND = 404
 # The least match that counts while the same name may be that of an item of another kind.
