@@ -19,10 +19,10 @@ from typing import Any
 
 from benchmarks.find import Case, half, step_cases, word_cases, word_spec, workflow_spec
 from nlapi.openapi.spec import Spec
+from nlapi.tools.index import FEATURE_WEIGHTS as EVIDENCE
+from nlapi.tools.index import ActionKind as DeedKind
 from nlapi.tools.index import Index
 from nlapi.tools.phrase import SearchIntent, read_phrase
-from nlapi.tools.relevance import FEATURE_WEIGHTS as EVIDENCE
-from nlapi.tools.relevance import ActionKind as DeedKind
 from training.corpus import Corpus, add_questions
 from training.real import DATASET
 

@@ -39,9 +39,8 @@ from nlapi.resources.nouns import is_id_argument, singular_noun, target_noun
 from nlapi.resources.paths import segments
 from nlapi.tools.answer_view import lowercase_headers, next_arguments, page_arguments
 from nlapi.tools.arguments import argument_schema, property_schema
-from nlapi.tools.idempotency import key_argument
-from nlapi.tools.plan import Conversation, Outcome, Step, is_remembered
-from nlapi.tools.receivers import is_of_same_receiver
+from nlapi.tools.ledger import key_argument
+from nlapi.tools.plan import Conversation, Outcome, Step, is_of_same_receiver, is_remembered
 from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
 from nlapi.tools.unit_evidence import read_unit
 

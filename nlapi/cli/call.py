@@ -292,7 +292,7 @@ class _Sender:
         """Read every page, within the bounds, and print the entries of all; those of before where one fails."""
         import asyncio
 
-        from nlapi.tools.pages import MAX_ITEMS, MAX_PAGES, PageSeries, SeriesEnd, read_pages
+        from nlapi.tools.answer_view import MAX_ITEMS, MAX_PAGES, PageSeries, SeriesEnd, read_pages
 
         if self.request.call.effect is not Effect.READ:
             raise UsageError(f"{self.operation.id} is no read, so --all would repeat it", hint="leave --all out")

@@ -12,36 +12,40 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from nlapi.changes.change_commands import find_change_command
+from nlapi.changes.checks import reasons_against
+from nlapi.changes.sentences import find_change_command
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.hints import read_hints
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.forest import Forest
 from nlapi.planner.language.commands import normalize_command
-from nlapi.planner.language.english import foreign_language
 from nlapi.planner.language.names import with_nouns_of_slugs, with_whole_nouns
 from nlapi.planner.language.reader import read_sentence
-from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
-from nlapi.planner.operations.accounts import sources_of
+from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention, foreign_language
+from nlapi.planner.operations.accounts import sources_of, with_completed
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.choice_nouns import with_choice_nouns
 from nlapi.planner.operations.fallbacks import (
     ALTERNATIVES,
     NEEDS_CLAUDE,
+    PLAIN_CONFIDENCE,
+    TOSS_UP_CONFIDENCE,
     UNSURE,
     abilities,
     candidate_call,
+    correct_confidence,
     several_requests_plan,
+    unexpressed_words,
     unmatched_plan,
     unread_language_plan,
     unsupported_plan,
     valueless_plan,
+    without_answer_filters,
 )
-from nlapi.planner.operations.field_question import read_of_field
-from nlapi.planner.operations.filter_names import with_filter_names
-from nlapi.planner.operations.id_resolution import with_lookups, with_only_parents
+from nlapi.planner.operations.filter_names import read_of_field, with_filter_names
+from nlapi.planner.operations.id_resolution import with_breadth_flags, with_lookups, with_only_parents
 from nlapi.planner.operations.operation_choice import (
     CLEAR_SCORE,
     choose_candidates,
@@ -50,22 +54,15 @@ from nlapi.planner.operations.operation_choice import (
     is_about_health,
     is_question,
 )
-from nlapi.planner.operations.plan_confidence import (
-    PLAIN_CONFIDENCE,
-    TOSS_UP_CONFIDENCE,
-    correct_confidence,
-    unexpressed_words,
-    without_answer_filters,
-)
 from nlapi.planner.operations.purposes import is_hypothetical, simulates
-from nlapi.planner.operations.read_breadth import with_breadth_flags
 from nlapi.planner.operations.sentence_coverage import (
     explains_all_words,
     explains_plainly,
+    leaves_out_name,
     other_goals,
     rewrite_as_command,
+    unused_words,
 )
-from nlapi.planner.operations.unused_words import leaves_out_name, unused_words
 from nlapi.planner.operations.vetoes import (
     asks_about_change,
     commands_change,
@@ -74,21 +71,19 @@ from nlapi.planner.operations.vetoes import (
     supposes_deletion,
     unused_values,
 )
-from nlapi.planner.slots.assignment import Assignment
+from nlapi.planner.slots.assignment import Assignment, nest_values
 from nlapi.planner.slots.entities import RENAMES, operation_noun_stems
 from nlapi.planner.slots.features import MONEYLIKE, NAMELIKE, QUERYLIKE
-from nlapi.planner.slots.live_names import LiveNames, name_places
+from nlapi.planner.slots.name_mentions import LiveNames, name_places
 from nlapi.planner.slots.overrides import naming_slot
 from nlapi.planner.slots.preset_values import Values, complete_arguments, pending_lookup
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.planner.slots.value_forms import states_dot
 from nlapi.planner.slots.values import value_for
 from nlapi.planner.steps.described import with_leftover_name
-from nlapi.planner.steps.goal import call_plan
-from nlapi.planner.steps.goal_plan import plan_goal
+from nlapi.planner.steps.goal_plan import call_plan, plan_goal, plan_question
 from nlapi.planner.steps.multi_intent import first_clause_plan, next_clause_plan, plan_clauses, unrelated_changes
 from nlapi.planner.steps.name_rounds import NamesState, is_name_round, without_name_rounds
-from nlapi.planner.steps.question_plan import plan_question
 from nlapi.planner.steps.state import CallState, Goal
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.resources.schemas import SchemaReader
@@ -96,6 +91,29 @@ from nlapi.tools.arguments import argument_schema
 from nlapi.tools.plan import Conversation, Outcome, Plan
 from nlapi.tools.spelling import correct_spelling
 from nlapi.tools.tool import Call, Tool
+
+# The least likelihood of a change that has nothing against it.
+_LIKELY = 0.5
+# The confidence that a change needs under `--yes`: CHANGE_BELOW of the command line, set by `benchmarks.changes`.
+_STANDS = 0.8
+# The most confidence in a change that has something against it.
+_DOUBTED = 0.35
+
+
+def rate_change(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object], *, probability: float) -> Goal:
+    """Return the goal with the confidence in its change; `probability` is that of the forest."""
+    slots = catalogue.slots(goal.tool)
+    values, missing = complete_arguments(goal.tool, goal.values, slots, known_values)
+    account = replace(goal.account, sources=with_completed(goal.sources, values, slots, known_values))
+    call = Call(tool=goal.tool, arguments=nest_values(values))
+    # The policy asks for consent to a deletion later on, so that a deletion alone is no reason against it here.
+    if reasons_against(call, account, goal.sentence, destroy=True):
+        return replace(goal, confidence=min(_DOUBTED, goal.confidence))
+    likelihood = max(probability, goal.confidence)
+    if missing or likelihood < _LIKELY:
+        return goal
+    return replace(goal, confidence=round(_STANDS + (1 - _STANDS) * likelihood, 3))
+
 
 _OPTIONAL = re.compile(
     r"\b(?:defaults?|optional\w*|random\w*|generated|if (?:not|none|omitted|empty))\b", re.IGNORECASE
@@ -779,8 +797,6 @@ class _Clause:
             unused=tuple(dict.fromkeys((*unsaid, *unused_texts))),
         )
         if is_change:
-            from nlapi.planner.steps.change_confidence import rate_change
-
             goal = rate_change(goal, catalogue, self.known_values, probability=probability)
         return goal, missing
 

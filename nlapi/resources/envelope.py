@@ -17,7 +17,15 @@ from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words, singular_words
 from nlapi.openapi.model import Schema, as_map
 from nlapi.resources.schemas import SchemaReader
-from nlapi.resources.whole_numbers import whole_number
+
+# Python refuses to read more than 4,300 digits (CVE-2020-10735), and no count or page has as many as this.
+MAX_DIGITS = 100
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number that a text of decimal digits writes; None for any other text, and for one too long."""
+    return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None
+
 
 # The share of fields that the values of a map have in common when they are items of one kind. Consul's services, for
 # one, differ by optional fields.

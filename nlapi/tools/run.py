@@ -33,8 +33,16 @@ from nlapi.resources.effect_arguments import call_effect
 from nlapi.resources.paths import paths_overlap, wire_segments
 from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.arguments import check, with_defaults
-from nlapi.tools.idempotency import Intention, key_argument, new_key, provisional_key
-from nlapi.tools.ledger import REPETITION_HINT, Change, Ledger, LedgerEntry
+from nlapi.tools.ledger import (
+    REPETITION_HINT,
+    Change,
+    Intention,
+    Ledger,
+    LedgerEntry,
+    key_argument,
+    new_key,
+    provisional_key,
+)
 from nlapi.tools.request_changes import NO_CHANGES, RequestChanges
 from nlapi.tools.rules import (
     FieldRule,

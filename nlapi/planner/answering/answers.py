@@ -11,8 +11,7 @@ from nlapi.client.message import Framing, Result
 from nlapi.client.preview import count_items, describe_end
 from nlapi.english.words import singular, stem
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.answering.boolean_answer import item_verdict
-from nlapi.planner.answering.list_answer import list_answer
+from nlapi.planner.answering.list_answer import item_verdict, list_answer
 from nlapi.planner.answering.list_question import ListQuestion, read_list_question
 from nlapi.planner.answering.row_fields import (
     SILENT_STEMS,

@@ -16,7 +16,7 @@ from nlapi.planner.language.gazetteer import is_region
 from nlapi.planner.language.numbers import NumberKind, find_numbers
 from nlapi.planner.language.text import MentionKind, Sentence, Token, ValueMention
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent
-from nlapi.tools.measures import find_unit
+from nlapi.tools.units import find_unit
 
 _ENDINGS = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|me|tv|uk|de|fr|eu|us|ca|in|jp"
 _PADDING = r"(?:={1,2}(?![\w=]))?"  # the end of a text in base64

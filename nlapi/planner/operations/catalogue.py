@@ -16,7 +16,7 @@ from nlapi.planner.operations.choice_nouns import ChoiceNouns
 from nlapi.planner.operations.features import OperationProfile, operation_profile
 from nlapi.planner.operations.purposes import simulates
 from nlapi.planner.slots.entities import OPAQUE, location_of, takes_id, takes_name
-from nlapi.planner.slots.live_names import LiveNames
+from nlapi.planner.slots.name_mentions import LiveNames
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import IdSource, id_sources

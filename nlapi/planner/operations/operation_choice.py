@@ -13,7 +13,7 @@ from nlapi.english.lexicon import stems
 from nlapi.english.words import name_words, singular, stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.commands import command_verb, is_imperative, operation_verbs
-from nlapi.planner.language.ordinals import LAST_ORDINAL, ORDINALS
+from nlapi.planner.language.numbers import LAST_ORDINAL, ORDINALS
 from nlapi.planner.language.question_intent import IntentKind, read_intent
 from nlapi.planner.language.text import Sentence
 from nlapi.planner.operations.candidates import OperationCandidate, build_candidate, rank_candidates

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.planner.language.measures import unit_of_mention
+from nlapi.planner.language.numbers import unit_of_mention
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate

@@ -9,8 +9,7 @@ from nlapi.english.words import split_words, stem
 from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Effect
 from nlapi.planner.language.dates import MONTHS
-from nlapi.planner.language.measures import unit_of_mention
-from nlapi.planner.language.numbers import is_bound, is_compared
+from nlapi.planner.language.numbers import is_bound, is_compared, unit_of_mention
 from nlapi.planner.language.question_intent import is_yes_no_question
 from nlapi.planner.language.text import MentionKind, ValueMention
 from nlapi.planner.slots.context import SlotContext
@@ -28,7 +27,7 @@ from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.slots.value_forms import slot_unit
 from nlapi.resources.answers import answer_words
 from nlapi.resources.nouns import noun_of
-from nlapi.tools.measures import find_unit
+from nlapi.tools.units import find_unit
 
 _UNIX = re.compile(r"\bunix\b|\bepoch\b|\btimestamp\b", re.IGNORECASE)
 _WHEN = stem_set("planner/slots/words", "time_names")

@@ -10,8 +10,8 @@ from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import singular, stem
 from nlapi.planner.language.lexicon import COUNTRIES, DEMONYMS
-from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.names import find_item_name
+from nlapi.planner.language.numbers import unit_of_mention
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.slots.amounts import is_stated_amount, is_stated_end
 from nlapi.planner.slots.choices import sets_commanded_flag

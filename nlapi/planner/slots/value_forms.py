@@ -11,11 +11,11 @@ from nlapi.english.lexicon import stems as stem_set
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.model import Schema
 from nlapi.patterns import bounded_pattern
-from nlapi.planner.language.measures import unit_of_mention
+from nlapi.planner.language.numbers import unit_of_mention
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.tools.measures import Unit
 from nlapi.tools.unit_evidence import likely_unit
+from nlapi.tools.units import Unit
 
 # A name of several labels whose last has a letter in it: no sentence ends in one by chance, as `delete foo.` does.
 _HOST = lazy_pattern(r"(?:[\w-]+\.)+[\w-]*[^\W\d_][\w-]*")

@@ -20,8 +20,7 @@ from nlapi.planner.slots.entities import operation_noun_stems, takes_id
 from nlapi.planner.slots.preset_values import Values, argument_name, coerce
 from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.coreference import References, UnresolvedReference, has_ordinal, resolve_references
-from nlapi.planner.steps.goal_plan import plan_goal
-from nlapi.planner.steps.question_plan import PlanFunction, plan_question
+from nlapi.planner.steps.goal_plan import PlanFunction, plan_goal, plan_question
 from nlapi.planner.steps.state import CallState, Goal, LookupState, state_of
 from nlapi.planner.steps.steps import next_plan
 from nlapi.resources.naming import VERBS, Intent

@@ -10,13 +10,13 @@ from nlapi.english.words import split_words
 from nlapi.planner.answering.row_fields import singular_name
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.operations.read_breadth import all_flag
+from nlapi.planner.operations.id_resolution import all_flag
 from nlapi.planner.slots.assignment import assign_slots, nest_values
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import DESCRIBED_RESOURCE, ONLY_RESOURCE, PendingLookup, resource_words
 from nlapi.planner.slots.preset_values import Values, argument_name, complete_values, missing_arguments, pending_lookup
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.planner.steps.goal import describe_call, describe_value, missing_text, with_note
+from nlapi.planner.steps.goal_plan import describe_call, describe_value, missing_text, with_note
 from nlapi.planner.steps.state import Goal, LookupState, ScoredItem
 from nlapi.resources import collection_index
 from nlapi.tools.plan import Plan

@@ -14,7 +14,7 @@ from nlapi.english.words import name_key, singular, singular_words, split_words,
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.aggregates import items_at_ordinal
 from nlapi.planner.answering.answers import failure_reason, pages_of
-from nlapi.planner.language.ordinals import ORDINALS
+from nlapi.planner.language.numbers import ORDINALS
 from nlapi.planner.operations.accounts import with_moved_arguments
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import nest_values
@@ -30,8 +30,7 @@ from nlapi.planner.slots.preset_values import argument_name, complete_values
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.slots.value_forms import is_dotted
 from nlapi.planner.steps.described import filter_described
-from nlapi.planner.steps.goal import describe_call
-from nlapi.planner.steps.goal_plan import find_tool, gone_plan, plan_goal
+from nlapi.planner.steps.goal_plan import describe_call, find_tool, gone_plan, plan_goal
 from nlapi.planner.steps.lookup import MAX_CHOICES, choice_plan, page_plan
 from nlapi.planner.steps.state import CallState, Goal, LookupStage, LookupState, ScoredItem, state_of
 from nlapi.planner.steps.turn_answer import (
