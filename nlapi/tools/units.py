@@ -123,20 +123,7 @@ CURRENCY_DECIMALS = {
 }
 
 # Names of units behind a number, in lower case. `m` is a minute, as in the durations of Go and systemd.
-_TIME_NAMES: Mapping[str, Decimal] = {
-    name: Decimal(size)
-    for size, names in (
-        ("0.000000001", "ns nanosecond nanoseconds"),
-        ("0.000001", "us µs μs microsecond microseconds"),
-        ("0.001", "ms msec msecs millisecond milliseconds"),
-        ("1", "s sec secs second seconds"),
-        ("60", "m min mins minute minutes"),
-        ("3600", "h hr hrs hour hours"),
-        ("86400", "d day days"),
-        ("604800", "w week weeks"),
-    )
-    for name in names.split()
-}
+_TIME_NAMES = {name: Decimal(size) for name, size in lexicon.by_word("tools/words", "time_sizes").items()}
 _DECIMAL_DATA = {"b": "bytes", "byte": "bytes", "kilobyte": "KB", "megabyte": "MB", "gigabyte": "GB", "terabyte": "TB"}
 _DATA_NAMES: Mapping[str, str] = {
     **{name.lower(): name for name in _SIZES[Dimension.DATA]},
@@ -311,16 +298,7 @@ def _amount_pattern(unit: str) -> str:
     return rf"^(?:{after})$" if unit in UNIT_PATTERNS else rf"^(?:(?:{unit_pattern})\s*{NUMBER_PATTERN}|{after})$"
 
 
-RATES: Mapping[str, frozenset[str]] = {
-    short: frozenset(map(stem, words.split()))
-    for short, words in {
-        "rps": "request second",
-        "qps": "query request second",
-        "rpm": "request minute",
-        "tps": "transaction second",
-        "tpm": "token minute",
-    }.items()
-}
+RATES = {short: frozenset(map(stem, words.split())) for short, words in lexicon.table("tools/words", "rates").items()}
 """Abbreviations of rates, with the stems of what they count and in what time."""
 
 
