@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
-from nlapi.changes.mentions import Mention, UserSentence
 from nlapi.changes.operation_checks import (
     check_deletion,
     check_kind,
@@ -17,6 +16,8 @@ from nlapi.changes.operation_checks import (
 )
 from nlapi.changes.sentences import (
     Case,
+    Mention,
+    UserSentence,
     build_case,
     check_condition,
     check_is_command,

@@ -10,13 +10,16 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from nlapi.changes.mentions import Mention, SentenceWord, UserSentence, has_other_case
 from nlapi.changes.sentences import (
+    Mention,
+    SentenceWord,
+    UserSentence,
     build_case,
     check_condition,
     check_is_command,
     check_negation,
     commanded_length,
+    has_other_case,
     opening_length,
 )
 from nlapi.changes.value_mentions import (

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from nlapi.changes.mentions import Mention, SentenceWord, UserSentence
+from nlapi.changes.sentences import Mention, SentenceWord, UserSentence
 from nlapi.english import lexicon
 from nlapi.english.words import split_words, stem
 from nlapi.openapi.hints import SCALES

@@ -190,8 +190,8 @@ class CallInput:
 def run_call(request: CallInput, target: Target, known_values: Mapping[str, str]) -> None:
     """Make one call and print its answer; typer.Exit with 3, 4 or 5 for an answer that is no success."""
     from nlapi.cli.target import stream_limits
+    from nlapi.tools.arguments import setting_lines
     from nlapi.tools.run import prepare
-    from nlapi.tools.setting_values import setting_lines
 
     shape = request.shape
     # Compiled before anything is sent, so that a wrong expression costs no change.

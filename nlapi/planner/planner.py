@@ -25,8 +25,7 @@ from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention, foreign_language
 from nlapi.planner.operations.accounts import sources_of, with_completed
 from nlapi.planner.operations.candidates import OperationCandidate
-from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.operations.choice_nouns import with_choice_nouns
+from nlapi.planner.operations.catalogue import Catalogue, is_hypothetical, simulates, with_choice_nouns
 from nlapi.planner.operations.fallbacks import (
     ALTERNATIVES,
     NEEDS_CLAUDE,
@@ -54,7 +53,6 @@ from nlapi.planner.operations.operation_choice import (
     is_about_health,
     is_question,
 )
-from nlapi.planner.operations.purposes import is_hypothetical, simulates
 from nlapi.planner.operations.sentence_coverage import (
     explains_all_words,
     explains_plainly,
@@ -78,18 +76,17 @@ from nlapi.planner.slots.name_mentions import LiveNames, name_places
 from nlapi.planner.slots.overrides import naming_slot
 from nlapi.planner.slots.preset_values import Values, complete_arguments, pending_lookup
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
-from nlapi.planner.slots.value_forms import states_dot
-from nlapi.planner.slots.values import value_for
-from nlapi.planner.steps.described import with_leftover_name
+from nlapi.planner.slots.values import states_dot, value_for
 from nlapi.planner.steps.goal_plan import call_plan, plan_goal, plan_question
 from nlapi.planner.steps.multi_intent import first_clause_plan, next_clause_plan, plan_clauses, unrelated_changes
 from nlapi.planner.steps.name_rounds import NamesState, is_name_round, without_name_rounds
 from nlapi.planner.steps.state import CallState, Goal
+from nlapi.planner.steps.steps import with_leftover_name
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.arguments import argument_schema
+from nlapi.tools.index import correct_spelling
 from nlapi.tools.plan import Conversation, Outcome, Plan
-from nlapi.tools.spelling import correct_spelling
 from nlapi.tools.tool import Call, Tool
 
 # The least likelihood of a change that has nothing against it.

@@ -17,7 +17,7 @@ from nlapi.openapi.model import Media, Response, as_map
 from nlapi.openapi.parse import derived_id
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, effect_by_method, gravest
 from nlapi.resources.answers import answer_schemas
-from nlapi.resources.effect_verbs import (
+from nlapi.resources.effect_arguments import (
     ACTIONS,
     COMPUTATION_NOUNS,
     HANDING_OUT,

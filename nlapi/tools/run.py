@@ -32,7 +32,7 @@ from nlapi.registry import Registration, find_registration
 from nlapi.resources.effect_arguments import call_effect
 from nlapi.resources.paths import paths_overlap, wire_segments
 from nlapi.tools.amounts import to_wire_units
-from nlapi.tools.arguments import check, with_defaults
+from nlapi.tools.arguments import check, setting_arguments, with_defaults
 from nlapi.tools.ledger import (
     REPETITION_HINT,
     Change,
@@ -55,7 +55,6 @@ from nlapi.tools.rules import (
     read_field_rules,
     read_rules,
 )
-from nlapi.tools.setting_values import setting_arguments
 from nlapi.tools.tool import Call, Tool
 
 if TYPE_CHECKING:

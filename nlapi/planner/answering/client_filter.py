@@ -13,7 +13,7 @@ from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.conditions import Condition, QuestionReading, bound_conditions
 from nlapi.planner.answering.row_fields import RowFields, field_stems, field_words, join_words, texts_of, value_word
 from nlapi.planner.language.dates import find_dates
-from nlapi.planner.language.lexicon import SYNONYMS
+from nlapi.planner.language.gazetteer import SYNONYMS
 from nlapi.planner.language.numbers import find_numbers, is_compared
 from nlapi.planner.language.question_intent import QuestionIntent
 from nlapi.planner.language.reader import read_sentence

@@ -41,7 +41,7 @@ from nlapi.planner.answering.row_fields import (
     texts_of,
     value_word,
 )
-from nlapi.planner.language.lexicon import SYNONYMS
+from nlapi.planner.language.gazetteer import SYNONYMS
 from nlapi.planner.language.question_intent import IntentKind, is_yes_no_question
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import MentionKind

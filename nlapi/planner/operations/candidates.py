@@ -11,7 +11,7 @@ from nlapi.openapi.spec import Operation
 from nlapi.planner.forest import Forest
 from nlapi.planner.language.commands import command_verb, only_reads
 from nlapi.planner.language.text import Sentence
-from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.operations.catalogue import Catalogue, is_hypothetical
 from nlapi.planner.operations.features import (
     FEATURES,
     AssignedOperation,
@@ -20,7 +20,6 @@ from nlapi.planner.operations.features import (
     feature_rows,
     question_terms,
 )
-from nlapi.planner.operations.purposes import is_hypothetical
 from nlapi.planner.slots.assignment import Assignment, assign_slots
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.preset_values import argument_name

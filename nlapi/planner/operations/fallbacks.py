@@ -12,9 +12,8 @@ from nlapi.planner.language.commands import command_verb, operation_verbs
 from nlapi.planner.language.question_intent import read_intent
 from nlapi.planner.language.text import MentionKind
 from nlapi.planner.operations.candidates import OperationCandidate
-from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.operations.catalogue import Catalogue, is_hypothetical, simulates
 from nlapi.planner.operations.operation_choice import is_about_caller, is_about_health
-from nlapi.planner.operations.purposes import is_hypothetical, simulates
 from nlapi.planner.operations.sentence_coverage import explains_plainly, list_answers
 from nlapi.planner.operations.vetoes import unexpressed_negations, unused_values
 from nlapi.planner.slots.assignment import Assignment

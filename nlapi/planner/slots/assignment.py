@@ -52,8 +52,7 @@ from nlapi.planner.slots.name_mentions import (
 )
 from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY, apply_overrides
 from nlapi.planner.slots.slot import HIGH_SCORE, LOW_SCORE, Family, Slot, SlotCandidate, schema_type
-from nlapi.planner.slots.value_forms import CLOSING, OPENING
-from nlapi.planner.slots.values import CONVERSIONS, WORDLESS_CONVERSIONS, values_for
+from nlapi.planner.slots.values import CLOSING, CONVERSIONS, OPENING, WORDLESS_CONVERSIONS, values_for
 from nlapi.tools.word_similarity import has_vector
 
 # Candidates of a slot that the second forest rates.

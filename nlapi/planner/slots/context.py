@@ -13,8 +13,7 @@ from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Operation
-from nlapi.planner.language.gazetteer import is_region, region_of
-from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
+from nlapi.planner.language.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES, is_region, region_of
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.resources.naming import STOPWORDS

@@ -24,7 +24,7 @@ from nlapi.planner.slots.features import (
     page_token,
 )
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.planner.slots.value_forms import slot_unit
+from nlapi.planner.slots.values import slot_unit
 from nlapi.resources.answers import answer_words
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.units import find_unit

@@ -81,7 +81,7 @@ def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, objec
             tool = find_tool(catalogue, target.list_operation, goal.tool.operation.spec)
             if tool is None:
                 return gone_plan(target.list_operation)
-            from nlapi.planner.steps.lookup import look_up
+            from nlapi.planner.steps.steps import look_up
 
             step = look_up(goal, slot, target, tool, catalogue, known_values, filtered=filtered)
             return plan_goal(step, catalogue, known_values) if isinstance(step, Goal) else step
