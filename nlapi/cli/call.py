@@ -342,7 +342,7 @@ class _Sender:
 
 def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:
     from nlapi.client.message import as_dict
-    from nlapi.tools.amounts import amount_notes
+    from nlapi.tools.units import amount_notes
 
     for line in amount_notes(prepared.written):
         console.note(line)
@@ -369,7 +369,7 @@ class _CallConsent:
         from nlapi.agent.current_state import current_changes
         from nlapi.cli import preview
         from nlapi.cli.prompts import ask_consent
-        from nlapi.tools.amounts import amount_notes
+        from nlapi.tools.units import amount_notes
 
         # With receipts, the user was asked about this very request in the client.
         if not self.yes or (prepared.requires_question and self.target.receipts is None):

@@ -37,24 +37,13 @@ MAX_ENVELOPE_FIELDS = 1_000
 Keys = tuple[str, ...]
 """The names of properties that lead, one inside the other, to a part of an answer."""
 
-LIST_NAMES = (
-    *("data", "items", "results", "records", "value", "values", "entries", "list", "rows", "elements", "content"),
-    *("resources", "objects", "hits", "docs", "nodes", "edges", "result", "members", "entry", "contents"),
-    *("member", "hydramember", "features", "bindings"),
-)
+LIST_NAMES = tuple(lexicon.text("resources/words", "list_names").split())
 """Usual names of the array with the list of an answer, the likeliest first."""
 
-WRAPPERS = (
-    *("data", "result", "response", "item", "resource", "attributes", "object", "payload", "d", "embedded", "hits"),
-    *("body", "queryresponse", "results", "page", "feed", "content", "output", "return"),
-)
+WRAPPERS = tuple(lexicon.text("resources/words", "wrappers").split())
 """Usual names of the object around the list or the item of an answer."""
 
-TOTAL_NAMES = (
-    *("total", "totalcount", "totalresults", "totalitems", "totalelements", "totalrecords", "totalsize", "totalhits"),
-    *("numfound", "nbhits", "estimatedtotalhits", "numresults", "odatacount", "objectcount", "itemcount", "count"),
-    *("hydratotalitems", "hits"),
-)
+TOTAL_NAMES = tuple(lexicon.text("resources/words", "total_names").split())
 """Usual names of the number of all items of a list, the surest first: `count` may be that of the page."""
 
 # Words in the names of fields about a list, as in the envelopes of tests/resources/envelopes.yaml.

@@ -15,6 +15,7 @@ from itertools import chain, islice, pairwise
 from operator import mul
 from typing import Any
 
+from nlapi.english import lexicon
 from nlapi.english.words import name_words, singular, split_words, stem
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.hints import stated_verbs
@@ -217,41 +218,10 @@ _POSSESSIVE_STEMS = frozenset(map(stem, "me self my".split()))
 STATE_STEMS = frozenset(map(stem, "state status".split()))
 """Stems by which an operation refers to a state."""
 
-# `python -m training.relevance` prints this table and KIND_WEIGHTS as they stand here. A penalty of 3 or 30 in place
-# of 10 changes the shares of right operations by less than 0.005.
-FEATURE_WEIGHTS: Mapping[str, float] = {
-    "bm25": 0.806,
-    "length log": 1.402,
-    "length": -0.412,
-    "number": 1.305,
-    "entity": 2.096,
-    "name unsaid": -1.031,
-    "inner unsaid": -1.54,
-    "inner said": 1.126,
-    "verb said": 1.379,
-    "verb is entity": 1.465,
-    "summary object said": 1.201,
-    "summary said": 0.951,
-    "summary unsaid": -0.028,
-    "caller's": 1.971,
-    "sets the state": 6.167,
-    "counts": 5.382,
-    "value": 0.591,
-    "filters": 0.877,
-    "qualifier unsaid": -0.489,
-    "qualifier said": 0.658,
-}
-KIND_WEIGHTS: Mapping[SearchIntent, tuple[float, ...]] = {
-    SearchIntent.COUNT: (-0.10, 0.78, 3.88, -1.37, -6.77, 0.58, -2.39),
-    SearchIntent.LIST: (1.83, 2.31, 0.88, -3.58, -2.39, -3.42, -2.79),
-    SearchIntent.ITEM: (1.08, 2.60, 1.48, -2.85, -3.70, -3.09, -1.14),
-    SearchIntent.SEARCH: (2.38, -0.66, 1.65, -1.99, -2.99, -3.14, -3.60),
-    SearchIntent.CREATE: (-1.05, -2.32, -0.12, 2.44, 1.64, 0.96, -2.68),
-    SearchIntent.UPDATE: (-2.19, -4.73, -1.62, 0.70, 2.92, 3.54, 0.04),
-    SearchIntent.DELETE: (-2.00, -2.92, -0.17, 0.19, -3.11, -1.23, 3.14),
-    SearchIntent.UNCLASSIFIED: (-0.30, -1.71, -0.30, 1.18, 1.27, 0.34, -0.10),
-    SearchIntent.PLURAL_NOUN: (1.86, 0.70, 2.23, -2.58, -4.83, -1.21, -1.52),
-    SearchIntent.NOUN: (0.91, 0.12, 1.27, -0.51, 0.33, -1.03, -1.38),
+FEATURE_WEIGHTS = {name: float(weight) for name, weight in lexicon.table("tools/weights", "features").items()}
+KIND_WEIGHTS = {
+    SearchIntent[name]: tuple(map(float, weights.split()))
+    for name, weights in lexicon.table("tools/weights", "kinds").items()
 }
 """SearchIntent -> the term that it adds for each ActionKind of operation, in the order of ActionKind."""
 _WEIGHTS = tuple(FEATURE_WEIGHTS.values())

@@ -16,9 +16,9 @@ from nlapi.client.server import site_of
 from nlapi.errors import ArgumentError, UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec, gravest
 from nlapi.openapi.urls import parse_url
-from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.ledger import OUTCOME_UNKNOWN, Change, SentOutcome, outcome_of
 from nlapi.tools.tool import Call, Missing
+from nlapi.tools.units import to_wire_units
 
 if TYPE_CHECKING:
     from nlapi.tools.answer_view import AnswerView

@@ -31,7 +31,6 @@ from nlapi.openapi.urls import parse_url
 from nlapi.registry import Registration, find_registration
 from nlapi.resources.effect_arguments import call_effect
 from nlapi.resources.paths import paths_overlap, wire_segments
-from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.arguments import check, setting_arguments, with_defaults
 from nlapi.tools.ledger import (
     REPETITION_HINT,
@@ -56,6 +55,7 @@ from nlapi.tools.rules import (
     read_rules,
 )
 from nlapi.tools.tool import Call, Tool
+from nlapi.tools.units import to_wire_units
 
 if TYPE_CHECKING:
     from nlapi.accounts.session import LoginSession

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from nlapi.changes.operation_checks import commands_deletion
+from nlapi.changes.checks import commands_deletion
 from nlapi.changes.sentences import opening_length
 from nlapi.english.lexicon import stems
 from nlapi.english.words import name_words, singular, stem

@@ -31,7 +31,6 @@ from nlapi.planner.slots.entities import (
     operation_noun_stems,
     resource_stems,
 )
-from nlapi.planner.slots.exclusions import BEFORE_ID, is_about_call, is_wrong_sort
 from nlapi.planner.slots.features import (
     FIT_FEATURES,
     MENTION_FEATURES,
@@ -44,9 +43,12 @@ from nlapi.planner.slots.features import (
 )
 from nlapi.planner.slots.name_mentions import (
     ADDRESS_STEMS,
+    BEFORE_ID,
     IP_ADDRESS,
     fits_path,
+    is_about_call,
     is_owner,
+    is_wrong_sort,
     may_be_name,
     resource_names,
 )

@@ -8,7 +8,6 @@ from datetime import date
 from typing import Protocol
 
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.planner.operations.accounts import with_completed
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import nest_values
 from nlapi.planner.slots.entities import PendingLookup
@@ -20,7 +19,7 @@ from nlapi.planner.slots.preset_values import (
     pending_lookup,
 )
 from nlapi.planner.slots.slot import Slot
-from nlapi.planner.steps.state import CallState, Goal, LookupState
+from nlapi.planner.steps.state import CallState, Goal, LookupState, with_completed
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.tool import Call, Missing, Tool
 

@@ -23,7 +23,6 @@ from nlapi.planner.language.numbers import ORDINALS
 from nlapi.planner.language.question_intent import read_intent
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import MentionKind
-from nlapi.planner.operations.accounts import with_moved_arguments
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.id_resolution import all_flag
@@ -62,7 +61,15 @@ from nlapi.planner.steps.multi_intent import (
     next_page_plan,
     repeats_page,
 )
-from nlapi.planner.steps.state import CallState, Goal, LookupStage, LookupState, ScoredItem, state_of
+from nlapi.planner.steps.state import (
+    CallState,
+    Goal,
+    LookupStage,
+    LookupState,
+    ScoredItem,
+    state_of,
+    with_moved_arguments,
+)
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.collection_index import collection_index, name_filter
 from nlapi.resources.envelope import DataView, Noun, find_list, has_noun
