@@ -1,4 +1,4 @@
-"""The input and output of a planner: a Conversation and a Plan."""
+"""The input and output of a planner, a Conversation and a Plan, and the receivers of their requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of the user's policy: what is sent without a question, only after one, or never, and what models see."""
+"""The rules of the user's policy: which API each means, what is sent and after what, and what models see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compares two schemas for those who send what the old one allows, and for those who read what it promises."""
+"""Compares two versions of an operation: its schemas for both sides, and where its calls and credentials go."""
 
 from __future__ import annotations
 

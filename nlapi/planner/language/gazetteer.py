@@ -1,4 +1,4 @@
-"""The state or the country of a town, which a value such as `San Francisco, CA` needs."""
+"""Words with the same meaning, and the state or country of a town, which a value such as `San Francisco, CA` needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers in a sentence: in figures or words, as money or per cent, with the word that follows them."""
+"""Numbers in a sentence: in figures, words or ordinals, as money, per cent or measures, with the word behind them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sentence as its tokens, and the mentions in it that may be values of arguments."""
+"""A sentence as its tokens, the mentions in it that may be values of arguments, and whether it is English."""
 
 from __future__ import annotations
 

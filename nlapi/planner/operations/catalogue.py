@@ -1,4 +1,4 @@
-"""Keeps the operations of the loaded APIs: an index over them, their tools and slots, and the sources of their ids."""
+"""Keeps the operations of the loaded APIs: their index, tools, slots and sources of ids, and the nouns of choices."""
 
 from __future__ import annotations
 

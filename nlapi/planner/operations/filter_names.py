@@ -1,4 +1,4 @@
-"""Fills optional id filters of a read by a name in small letters beside the noun of its resource: of clinic lisbon."""
+"""Fills id filters of a read by a name beside the noun of its resource (of clinic lisbon), and reads of one field."""
 
 from __future__ import annotations
 
