@@ -117,7 +117,7 @@ def registration_of(source: str | PathLike[str]) -> Registration | None:
 def _effect_of(operation: Operation) -> Effect:
     """Return the effect of an operation."""
     from nlapi.openapi.spec import effect_by_method
-    from nlapi.resources.effect_verbs import may_have_evidence
+    from nlapi.resources.effect_arguments import may_have_evidence
 
     # Few GETs are classified by evidence, so that many a command never imports the rules (docs/design/020-effects.md).
     if not may_have_evidence(operation):

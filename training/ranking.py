@@ -16,8 +16,8 @@ from dataclasses import replace
 from statistics import fmean as mean
 from typing import Any
 
-import nlapi.planner.operations.confidence as sure
-import nlapi.planner.operations.ranking as rank
+import nlapi.planner.operations.candidates as rank
+import nlapi.planner.planner as sure
 from nlapi.planner.forest import read_forest
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.features import FEATURES

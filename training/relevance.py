@@ -1,6 +1,6 @@
-"""Learns the weights of nlapi/tools/relevance.py (needs the dependency group `train`).
+"""Learns the weights of nlapi/tools/weights.toml (needs the dependency group `train`).
 
-`python -m training.relevance [--questions DIR]` prints the shares, then EVIDENCE and KINDS as they stand there; DIR has
+`python -m training.relevance [--questions DIR]` prints the shares, then the tables as they stand there; DIR has
 `workflows/` and `specs/` beside it.
 
 A conditional logit: the weights under which the right operation is the likeliest among those that BM25 finds. It is
@@ -19,10 +19,10 @@ from typing import Any
 
 from benchmarks.find import Case, half, step_cases, word_cases, word_spec, workflow_spec
 from nlapi.openapi.spec import Spec
+from nlapi.tools.index import FEATURE_WEIGHTS as EVIDENCE
+from nlapi.tools.index import ActionKind as DeedKind
 from nlapi.tools.index import Index
 from nlapi.tools.phrase import SearchIntent, read_phrase
-from nlapi.tools.relevance import FEATURE_WEIGHTS as EVIDENCE
-from nlapi.tools.relevance import ActionKind as DeedKind
 from training.corpus import Corpus, add_questions
 from training.real import DATASET
 
@@ -148,14 +148,13 @@ def main() -> None:
     for group, text in shares(every, weights).items():
         print(f"# {group}: {text}")
     named = dict(zip(columns(), (weights * SPREAD).round(3).tolist(), strict=True))
-    print("EVIDENCE = {")
+    print("[features]")
     for name in EVIDENCE:
-        print(f'    "{name}": {named[name]:g},')
-    print("}\nKINDS = {")
+        print(f'"{name}" = "{named[name]:g}"')
+    print("\n[kinds]")
     for request in SearchIntent:
-        row = ", ".join(f"{named[f'{request.value}>{kind.name}']:.2f}" for kind in DeedKind)
-        print(f"    SearchIntent.{request.name}: ({row}),")
-    print("}")
+        row = " ".join(f"{named[f'{request.value}>{kind.name}']:.2f}" for kind in DeedKind)
+        print(f'{request.name} = "{row}"')
 
 
 if __name__ == "__main__":

@@ -14,10 +14,8 @@ from nlapi.client.safe_text import single_line
 from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.files import check_files, with_user_files
-from nlapi.tools.idempotency import without_invented_key
-from nlapi.tools.ledger import are_alike
-from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Step
-from nlapi.tools.receivers import receiver_of
+from nlapi.tools.ledger import are_alike, without_invented_key
+from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Step, receiver_of
 from nlapi.tools.rules import Ruling, denial_message, is_denied
 from nlapi.tools.run import Prepared, authorize_call, build_partial, prepare, rule_of
 from nlapi.tools.tool import Account, Call, Origin, ValueSource

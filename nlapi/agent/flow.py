@@ -17,8 +17,7 @@ from nlapi.changes.sentences import shorten
 from nlapi.client.safe_text import single_line
 from nlapi.english.words import name_words
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Conversation, Step
-from nlapi.tools.receivers import Receiver, Receivers
+from nlapi.tools.plan import Conversation, Receiver, Receivers, Step
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import TRUSTED_ORIGINS, Call, ValueSource
 

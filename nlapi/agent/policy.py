@@ -14,8 +14,7 @@ from nlapi.openapi.spec import Effect
 from nlapi.resources.lexicon import are_synonyms, leading_verbs
 from nlapi.tools.ledger import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
 from nlapi.tools.ledger import SentOutcome
-from nlapi.tools.plan import Conversation, Step, WorkflowProposal
-from nlapi.tools.receivers import receiver_of
+from nlapi.tools.plan import Conversation, Step, WorkflowProposal, receiver_of
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Account, Call, Origin
 

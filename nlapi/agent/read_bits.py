@@ -15,8 +15,7 @@ from math import comb, lgamma, log, log2
 
 from nlapi.openapi.spec import Effect
 from nlapi.tools.arguments import argument_schema
-from nlapi.tools.plan import Conversation, Step
-from nlapi.tools.receivers import Receiver, Receivers
+from nlapi.tools.plan import Conversation, Receiver, Receivers, Step
 from nlapi.tools.tool import Call
 
 MIN_DATA_NUMBER = 10_000

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
+from itertools import pairwise
 
-from nlapi.changes.amount_checks import check_difference, check_moment, check_money, check_order
-from nlapi.changes.operation_checks import (
-    check_deletion,
-    check_kind,
-    check_number,
-    check_opposite,
-    check_update_value,
-    check_verb,
-)
 from nlapi.changes.sentences import (
     Case,
+    Mention,
+    UserSentence,
     build_case,
     check_condition,
     check_is_command,
@@ -23,6 +18,11 @@ from nlapi.changes.sentences import (
     check_planner_leftovers,
     check_unused_words,
     commanded_length,
+    description_of,
+    has_closed_values,
+    is_value_in_command,
+    schema_of,
+    shorten,
 )
 from nlapi.changes.value_checks import (
     check_exact_name,
@@ -31,9 +31,587 @@ from nlapi.changes.value_checks import (
     check_text_end,
     check_whole_words,
 )
-from nlapi.resources.lexicon import DETERMINERS, are_synonyms, is_verb, leading_verbs, operation_verbs
-from nlapi.resources.naming import IMPERATIVES, STOPWORDS, VERBS, Intent
-from nlapi.tools.tool import Account, Call, Origin
+from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers
+from nlapi.english import lexicon
+from nlapi.english.words import singular, split_words, stem
+from nlapi.openapi.hints import SCALES, stated_verbs
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation
+from nlapi.resources.lexicon import (
+    CREATE_VERBS,
+    DELETE_VERBS,
+    DETERMINERS,
+    UPDATE_VERBS,
+    are_opposites,
+    are_synonyms,
+    is_root_of,
+    is_verb,
+    is_verb_form,
+    leading_verbs,
+    operation_verbs,
+    path_end,
+)
+from nlapi.resources.naming import IMPERATIVES, METHODS, STOPWORDS, VERBS, Intent
+from nlapi.resources.nouns import VERSION
+from nlapi.resources.paths import EXTENSION
+from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
+from nlapi.tools.unit_evidence import read_unit
+from nlapi.tools.word_similarity import SYNONYMS
+
+_SPOKEN_ORIGINS = frozenset((Origin.WORDS, Origin.VERB))
+_RENAME_VERBS = frozenset(map(stem, ("rename", "retitle")))
+_NAME_STEMS = frozenset(map(stem, ("name", "title", "label", "subject", "summary", "login")))
+# Verbs for a part of an item that DELETE carries out: empty the trash.
+_CLEAR_VERBS = frozenset(map(stem, ("clear", "empty", "flush", "purge", "reset")))
+# Verbs for a deletion or for another state of the item: `--yes=destroy` covers both.
+_POSSIBLE_DELETE_VERBS = lexicon.stems("changes/words", "possible_delete_verbs")
+# Verbs for a message that are no synonyms elsewhere: to write a file sends none.
+_MESSAGE_VERBS = frozenset(map(stem, ("send", "write", "post")))
+_MESSAGE_STEMS = frozenset(map(stem, "message mail email dm sms".split()))
+_ON_WORDS, _OFF_WORDS = (
+    frozenset(("on", "enabled", "active", "true")),
+    frozenset(("off", "disabled", "inactive", "false")),
+)
+_ENABLE_STEM, _DISABLE_STEM, _CREATE_STEM = stem("enable"), stem("disable"), stem("create")
+
+# Words of paths that people do not say.
+_UNSPOKEN_WORDS = lexicon.words("changes/words", "unspoken_words")
+# Last words in the paths of updates that people do not say: /vlans/settings. To delete the settings is another
+# operation.
+_UPDATE_WORDS = lexicon.words("changes/words", "update_words")
+# Verbs at the end of paths that say no more than the method.
+_GENERIC_VERBS = CREATE_VERBS | UPDATE_VERBS | DELETE_VERBS
+_ARTICLES = frozenset("a an the my our your this that old all its".split())
+_PREPOSITIONS = frozenset("of from for on in at to with by called named titled id no".split())
+_ANY_OBJECT = frozenset(map(stem, "object item resource entity record".split()))
+# The end of the object in a summary: `Delete a branch [of a repository]`.
+_OBJECT_END = re.compile(r"\b(?:by|of|from|for|in|on|with|using|to|and|if|at|as|via|or|its|all)\b|[.,;:(]")
+_BULK_WORDS = frozenset("all bulk batch many multiple every".split())
+
+
+def check_opposite(case: Case) -> Iterator[str]:
+    """Yield an operation that undoes the command, by its own verb or by the state that it sets."""
+    command, operation = case.command, case.operation
+    leading = leading_verbs(operation)
+    # `Lock or unlock an issue` does both, and opposes neither.
+    if command not in leading and (
+        opposite_verb := next((candidate for candidate in leading if are_opposites(command, candidate)), None)
+    ):
+        yield f"{operation.id} does the opposite of {_command_text(case)!r} ({opposite_verb})"
+        return
+    choices = [candidate for candidate in case.account.sources if has_closed_values(case.call, candidate.argument)]
+    states = [word for candidate in choices for word in split_words(str(candidate.value))[:2]]
+    missing = [word for word in states if stem(word) not in case.stems]
+    if opposite_verb := next((candidate for candidate in missing if are_opposites(command, stem(candidate))), None):
+        yield f"{operation.id} would set the opposite of {_command_text(case)!r} ({opposite_verb})"
+
+
+def check_deletion(case: Case) -> Iterator[str]:
+    """Yield a deletion that the command does not name, and that the API itself does not call by the command's verb."""
+    # `cancel the event` may mean another state, unless the user has consented to deletions.
+    if case.deletes and not commands_deletion(case.command, case.operation, destroy=case.destroy):
+        command = _command_text(case)
+        yield f"{command!r} does not say that something is to be taken away, and {case.operation.id} does that"
+
+
+def commands_deletion(command: str, operation: Operation, *, destroy: bool = False) -> bool:
+    """Return whether the stem of a verb commands an operation that deletes; with `destroy` also where it may not."""
+    leading = leading_verbs(operation)
+    if command in DELETE_VERBS or command in leading:
+        return True
+    if any(are_synonyms(command, verb) for verb in leading if verb not in DELETE_VERBS):
+        return True
+    tail = path_end(operation)
+    words = list(map(stem, split_words(tail))) if "{" not in tail else []
+    # `unfollow` is DELETE of /followers, as one undoes the other.
+    if any(are_opposites(command, word) or (is_root_of(command, word) and command not in words) for word in words):
+        return True
+    return (command in _CLEAR_VERBS and "{" not in tail) or (destroy and command in _POSSIBLE_DELETE_VERBS)
+
+
+def check_verb(case: Case) -> Iterator[str]:
+    """Yield a change that the verb of the sentence does not ask for."""
+    operation, command = case.operation, case.command
+    if operation.effect is Effect.DESTROY or operation.method == "DELETE":
+        return
+    if not command:
+        yield "the sentence has no verb"
+        return
+    is_item = EXTENSION.sub("", operation.path.rstrip("/")).endswith("}")
+    is_update = operation.method in ("PUT", "PATCH") or (operation.method == "POST" and is_item)
+    if _has_verb(case) or _sets_commanded_state(case):
+        return
+    if is_update and (
+        command in UPDATE_VERBS or is_value_in_command(case) or _names_argument(case) or _is_switch(case)
+    ):
+        return
+    if operation.method in ("POST", "PUT") and command in CREATE_VERBS and not is_item and _may_create(case):
+        return
+    if command in UPDATE_VERBS and operation.method == "POST" and _mentions_path_end(case):
+        return
+    yield f"nothing in {operation.id} says {_command_text(case)!r}"
+
+
+def check_update_value(case: Case) -> Iterator[str]:
+    """Yield an update with a target and without a new value."""
+    operation, places = case.operation, case.call.tool.places
+    if operation.method not in ("PUT", "PATCH") or not any(location == "body" for location, _ in places.values()):
+        return
+    sets_value = any(case.location(source) != "path" for source in case.account.sources)
+    generic_verbs = UPDATE_VERBS | {stem("create")}
+    if not sets_value and (case.command in generic_verbs or not generic_verbs.isdisjoint(leading_verbs(operation))):
+        yield f"what {operation.id} shall set is not said"
+
+
+def _has_verb(case: Case) -> bool:
+    """Return whether the operation states the commanded action itself; for a verb of deletion it needs such a verb."""
+    leading = leading_verbs(case.operation)
+    command, verbs = case.command, operation_verbs(case.operation)
+    if command in DELETE_VERBS:
+        # `remove the tag` is `untag`, although no word of the operation means removal.
+        base_verbs = (word.removeprefix("un") for word in verbs if word.startswith("un"))
+        return not DELETE_VERBS.isdisjoint(leading) or any(stem(word) in case.stems for word in base_verbs)
+    if any(are_synonyms(command, verb) for verb in leading) or _sends_message(case):
+        return True
+    last = [stem(word) for word in split_words(path_end(case.operation))]
+    kinds = set(map(stem, map(singular, split_words(case.operation.path)))) - set(last)
+    if command in verbs and (is_verb(command) or command not in kinds):
+        return True
+    return "{" not in case.operation.path[-1:] and any(is_root_of(command, word) for word in last)
+
+
+def _sends_message(case: Case) -> bool:
+    """Return whether the operation and the command send a message: write Ada an email, post a message in general."""
+    if _MESSAGE_VERBS.isdisjoint({case.command}) or _MESSAGE_VERBS.isdisjoint(leading_verbs(case.operation)):
+        return False
+    names = (case.operation.id, case.operation.path)
+    words = {stem(singular(word)) for name in names for word in split_words(name)}
+    return any(message in words and message in case.stems for message in _MESSAGE_STEMS)
+
+
+def _sets_commanded_state(case: Case) -> bool:
+    """Return whether a state is set that the command names: cancel -> CANCELLING, enable -> `enable_backups`."""
+    texts = [
+        source for source in case.account.sources if isinstance(source.value, str) and source.origin in _SPOKEN_ORIGINS
+    ]
+    choices = [source for source in texts if has_closed_values(case.call, source.argument)]
+    for source in choices:
+        is_spoken = source.origin is Origin.VERB or case.is_command_word(source)
+        if is_spoken and any(are_synonyms(case.command, stem(word)) for word in split_words(source.value)):
+            return True
+    return False
+
+
+def _may_create(case: Case) -> bool:
+    """Return whether an operation may create an item: neither its names nor the end of its path are another verb."""
+    leading = leading_verbs(case.operation)
+    last = split_words(EXTENSION.sub("", path_end(case.operation)))
+    has_no_verb = not last or not is_verb_form(last[-1]) or are_synonyms(stem(last[-1]), _CREATE_STEM)
+    return has_no_verb and (not leading or any(are_synonyms(verb, _CREATE_STEM) for verb in leading))
+
+
+def _names_argument(case: Case) -> bool:
+    """Return whether the verb names the argument that is set: rename -> name, assign -> assignees."""
+    arguments = (source.argument for source in case.account.sources if case.location(source) != "path")
+    words = {stem(word) for argument in arguments for word in split_words(argument)}
+    if case.command in _RENAME_VERBS:
+        return not words.isdisjoint(_NAME_STEMS)
+    return any(is_root_of(case.command, word) for word in words)
+
+
+def _is_switch(case: Case) -> bool:
+    """Return whether the command switches a flag on or off, and the flag has that value."""
+    flags = {str(source.value).lower() for source in case.account.sources}
+    is_on, is_off = are_synonyms(case.command, _ENABLE_STEM), are_synonyms(case.command, _DISABLE_STEM)
+    return (is_on and not flags.isdisjoint(_ON_WORDS)) or (is_off and not flags.isdisjoint(_OFF_WORDS))
+
+
+def _mentions_path_end(case: Case) -> bool:
+    """Return whether the end of the path is in the sentence: set the [volume]."""
+    words = split_words(path_end(case.operation))
+    return bool(words) and stem(words[-1]) in case.stems
+
+
+def _command_text(case: Case) -> str:
+    """Return the command as it was written."""
+    words = case.command_words[: max(1, min(case.command_length, 2))]
+    return " ".join(word.text for word in words).lower()
+
+
+def check_kind(case: Case) -> Iterator[str]:
+    """Yield the part of the path behind the item, or the kind of the item, that the sentence does not name."""
+    kinds, tail = _literal_parts(case.operation)
+    # DELETE is stricter: of two objects that a sentence may mean, one is lost.
+    unspoken = _UNSPOKEN_WORDS if case.operation.method == "DELETE" else _UNSPOKEN_WORDS | _UPDATE_WORDS
+    if case.operation.method == "POST" and tail and singular(tail[-1][-1]) != tail[-1][-1]:
+        tail = tail[-1:]  # what is made is said; of what, by the ids before
+    elif (
+        case.operation.method != "DELETE"
+        and tail
+        and len(tail[-1]) == 1
+        and (_has_command_verb(case, tail[-1]) or case.command in map(stem, stated_verbs(case.operation.extensions)))
+    ):
+        tail = []  # the lifecycle of /users/{id}/lifecycle/suspend is nothing that anybody says
+    for words in tail:
+        nouns = _nouns(words, unspoken)
+        if len(nouns) > 1 and is_verb_form(nouns[-1]) and stem(nouns[-1]) == case.command:
+            nouns = nouns[:-1]  # admin.conversations.archive
+        by_argument = not kinds and _has_command_verb(case, words) and _mentions_argument(case)
+        if (nouns and not _is_mentioned(case, nouns) and not by_argument) or _is_different_action(case, words):
+            yield _reason(case, words)
+            return
+    if case.deletes:
+        if noun := _missing_object(case) or _different_object(case, [*kinds, *tail]):
+            yield _reason(case, [noun])
+            return
+        kinds = [words for words in kinds if _nouns(words, _UNSPOKEN_WORDS)][-1:]
+    if case.deletes and (state := _missing_qualifier(case)):
+        yield _reason(case, [state])
+        return
+    if not _is_target_mentioned(case):
+        return
+    is_kind_mentioned = any(_is_mentioned(case, _nouns(words, _UNSPOKEN_WORDS) or words) for words in kinds)
+    if kinds and not is_kind_mentioned and not _is_only_change(case):
+        yield _reason(case, kinds[-1])
+
+
+def check_number(case: Case) -> Iterator[str]:
+    """Yield an operation on many items where one is named, or on all of a collection."""
+    operation = case.operation
+    tail = path_end(operation)
+    last = split_words(EXTENSION.sub("", tail))
+    has_several = any(isinstance(source.value, list) and len(source.value) > 1 for source in case.account.sources)
+    words = (*split_words(operation.id), *split_words(tail), *_bulk_words(operation))
+    bulk_word = next((word for word in words if word in _BULK_WORDS and stem(word) not in case.stems), None)
+    if bulk_word and not has_several:
+        yield f"{operation.id} works on many at once ({bulk_word}), and the sentence does not say so"
+        return
+    has_target = any(
+        source.origin in TRUSTED_ORIGINS and source.origin is not Origin.DESCRIPTION
+        for source in _sources_outside_path(case)
+    )
+    is_verb_noun = any(is_root_of(case.command, stem(word)) for word in last)
+    if "{" in tail or has_target:
+        return
+    if operation.method == "DELETE":
+        if not is_verb_noun and last and singular(last[-1]) != last[-1]:
+            yield f"{operation.id} takes away all of the {last[-1]} at once"
+    elif case.deletes and _nouns(last, _UNSPOKEN_WORDS):
+        yield f"which of them {operation.id} takes away is not said"
+
+
+def _missing_object(case: Case) -> str:
+    """Return the deleted object in a summary that the sentence does not name: Delete a campaign [draft]; or ""."""
+    words = split_words(_OBJECT_END.split(case.operation.summary)[0])
+    if len(words) < 2 or not is_verb_form(singular(words[0])):
+        return ""
+    noun = words[-1]
+    if noun not in split_words(case.operation.path) and singular(noun) not in map(
+        singular, split_words(case.operation.path)
+    ):
+        return ""
+    # `delete it` and `delete the item` name any object.
+    sayable = case.stems | _ANY_OBJECT
+    return "" if stem(noun) in sayable or is_verb_form(noun) or _is_mentioned(case, words[1:]) else noun
+
+
+def _missing_qualifier(case: Case) -> str:
+    """Return the qualifier of a deleted object that the sentence does not have: [draft] ad; "" without one.
+
+    It is in the id, the summary and the path. A state is in the id and the path alone: remove [deleted] nodes.
+    """
+    operation = case.operation
+    path, summary = split_words(operation.path), {stem(word) for word in split_words(operation.summary)}
+    for word in split_words(operation.id)[1:]:
+        is_state = word.endswith("ed") and len(word) > len("need")
+        is_in_summary = stem(word) in summary and word not in _UNSPOKEN_WORDS
+        is_in_path = word in path or stem(word) in map(stem, path)
+        if (
+            is_in_path
+            and (is_state or is_in_summary)
+            and stem(word) not in case.stems
+            and not is_root_of(case.command, stem(word))
+        ):
+            return word
+    return ""
+
+
+def _different_object(case: Case, parts: Sequence[Sequence[str]]) -> str:
+    """Return the object that the sentence deletes, where the path has no such part: delete the [budget] of ad set 5."""
+    nouns: list[str] = []
+    for word in case.command_words[case.command_length :]:
+        if word.is_used or word.lower in _PREPOSITIONS:
+            break
+        if word.lower not in _ARTICLES:
+            nouns.append(word.lower)
+    if not nouns:
+        return ""
+    operation_stems = {stem(word) for words in parts for word in words} | {stem("".join(words)) for words in parts}
+    operation_stems |= {
+        stem(word) for word in split_words(_OBJECT_END.split(case.operation.summary)[0])
+    }  # not: and all its metadata
+    if any(word.lower == "from" for word in case.words):
+        operation_stems |= {stem(word) for word in split_words(case.operation.path)}
+    operation_stems = operation_stems.union(*(SYNONYMS.get(word, frozenset()) for word in operation_stems))
+    joined = stem("".join(map(singular, nouns)))
+    heads = {stem(piece) for piece in split_words(nouns[-1])} | {joined}
+    return "" if not heads.isdisjoint(operation_stems) else nouns[-1]
+
+
+def _reason(case: Case, words: Sequence[str]) -> str:
+    return f"{case.operation.id} is about the {' '.join(map(singular, words))}, which the sentence does not say"
+
+
+def _sources_outside_path(case: Case) -> Iterator[ValueSource]:
+    return (source for source in case.account.sources if case.location(source) != "path")
+
+
+def _bulk_words(operation: Operation) -> Iterator[str]:
+    """Yield words of a summary for an operation on many: Archive [all] cards, Add a [list] of tags."""
+    words = split_words(operation.summary)
+    for word, next_word in pairwise(words):
+        if word in _BULK_WORDS and singular(next_word) != next_word and next_word in split_words(operation.path):
+            yield word
+    if "list of" in operation.summary.lower() and singular(words[-1]) == words[-1]:
+        yield "multiple"
+
+
+def _literal_parts(operation: Operation) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the words of the literal segments right before the last placeholder, and of those behind it."""
+    parts = [part for part in operation.route.strip("/").split("/") if part]
+    last = max((index for index, part in enumerate(parts) if "{" in part), default=-1)
+    tail = parts[last + 1 :] if last >= 0 else parts[-1:]
+    if last >= 0 and (custom_verb := parts[last].partition("}")[2].strip(":")):
+        tail = [custom_verb, *tail]
+    kinds: list[str] = []
+    for part in reversed(parts[:last] if last > 0 else []):
+        if "{" in part or len(kinds) == 2:
+            break
+        kinds.insert(0, part)
+    return _part_words(kinds), _part_words(tail)
+
+
+def _part_words(parts: Sequence[str]) -> list[list[str]]:
+    return [words for part in parts if not VERSION.fullmatch(part) and (words := split_words(EXTENSION.sub("", part)))]
+
+
+def _nouns(words: Sequence[str], unspoken: frozenset[str]) -> list[str]:
+    """Return the nouns of a segment, without the verb at its start as in `addTag`, and without `unspoken` words.
+
+    `project_files` names files: a last word in the plural is a noun, whatever else it may mean.
+    """
+    noun_words = words[1:] if singular(words[0]) == words[0] and is_verb_form(words[0]) else words
+    return [word for word in noun_words if word not in unspoken]
+
+
+def _is_different_action(case: Case, words: Sequence[str]) -> bool:
+    """Return whether a segment is only a verb, as `/draft`, of neither the sentence nor any operation."""
+    (word, *more_words) = words
+    act = stem(word)
+    if more_words or not is_verb_form(word) or singular(word) != word or act in _GENERIC_VERBS:
+        return False
+    command = case.command
+    is_related = are_synonyms(command, act) or are_opposites(command, act) or is_root_of(command, act)
+    return not is_related and act not in case.stems and not _sets_state(case)
+
+
+def _sets_state(case: Case) -> bool:
+    """Return whether a value is one of a closed set, which then says the action in place of the path."""
+    return any(has_closed_values(case.call, source.argument) for source in case.account.sources)
+
+
+def _has_command_verb(case: Case, words: Sequence[str]) -> bool:
+    return any(are_synonyms(case.command, stem(word)) for word in words)
+
+
+def _mentions_argument(case: Case) -> bool:
+    """Return whether the item of an operation without a placeholder is named by its argument: the [channel] C1."""
+    if "{" in case.operation.path or case.deletes:
+        return False
+    arguments = (split_words(source.argument) for source in case.account.sources if source.words)
+    nouns = (words[0] for words in arguments if len(words) == 1 or words[-1] == "id")
+    return any(stem(noun) in case.stems for noun in nouns if noun not in _UNSPOKEN_WORDS and not is_verb_form(noun))
+
+
+def _is_mentioned(case: Case, nouns: Sequence[str]) -> bool:
+    """Return whether the last noun is in the sentence: `queue` for a work queue, `pull request` for pullrequests."""
+    last = nouns[-1]
+    if is_root_of(case.command, stem(last)):
+        return True
+    return not {stem(last), stem(singular(last)), stem("".join((*nouns[:-1], singular(last))))}.isdisjoint(case.stems)
+
+
+def _is_target_mentioned(case: Case) -> bool:
+    """Return whether words name the item of the last placeholder; a value of the profile or a default needs none."""
+    last = case.operation.path.rpartition("{")[2].partition("}")[0]
+    names = [name for name, place in case.call.tool.places.items() if place == ("path", last)]
+    return any(source.words for source in case.account.sources if source.argument in names)
+
+
+def _is_only_change(case: Case) -> bool:
+    """Return whether the API has no other change with the sentence's verb, so that no kind has to be named."""
+    command, operation = case.command, case.operation
+    if command in DELETE_VERBS | UPDATE_VERBS | CREATE_VERBS:
+        return False
+    changes = (
+        change for change in operation.spec.operations if change is not operation and change.method not in READ_METHODS
+    )
+    return not any(
+        are_synonyms(command, verb)
+        for change in changes
+        for verb in leading_verbs(change)
+        if change.effect is not Effect.READ
+    )
+
+
+# `raise the limit by 3` sent the limit 3 to a gateway, at 95 % sure.
+_BY = re.compile(r"\b(?:by|another|additional|extra)\s+(?:about\s+|around\s+|an?\s+)?[^\w\s]?$", re.IGNORECASE)
+_MORE = re.compile(
+    r"\W*(?:\w+\W+)?(?:more|less|fewer|extra|higher|lower|longer|shorter|earlier|later)\b", re.IGNORECASE
+)
+_TO = re.compile(r"(?:\b(?:to|at|down to|up to|be)|[=:])\s*(?:about\s+|around\s+)?[^\w\s]?$", re.IGNORECASE)
+# The value of a day or a time, and words of its field that do not tell which one it is.
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_TIME_NAMES = frozenset(map(stem, "date time day at on moment datetime timestamp".split()))
+_AMOUNT_VERBS = frozenset(map(stem, "increase decrease raise lower reduce bump cut shrink grow boost".split()))
+_DURATION = re.compile(r"\W*[\w.]+\s+(?:second|minute|hour|day|week|month|quarter|year)s?\b", re.IGNORECASE)
+_DIFFERENCE_NAMES = lexicon.stems("changes/words", "difference_names")
+_DIFFERENCE_VERBS = lexicon.stems("changes/words", "difference_verbs")
+_RANGE_NAMES = (("start", "end"), ("begin", "end"), ("from", "to"), ("since", "until"), ("min", "max"))
+# Numbers of these are ids as often as bounds: from_account 7001, to_account 3002.
+_DIRECTIONS = ("from", "to")
+_ORDERED_NAMES = ((("lat", "latitude"), ("lon", "lng", "long", "longitude")),)
+
+
+def check_money(case: Case) -> Iterator[str]:
+    """Yield amounts that may be in another unit than the description asks for, or are sent without their currency."""
+    for source in case.account.sources:
+        numbers = find_numbers(UserSentence(text=case.text))
+        figure = next((number for number in numbers if _overlaps_source(number.mention, source)), None)
+        if source.origin is not Origin.WORDS or figure is None or isinstance(source.value, bool):
+            continue
+        if not figure.currency:
+            if case.account.traced and _may_be_another_unit(case, source):
+                yield f"{source.argument}: {source.value} may be in another unit than {source.words!r}"
+            continue
+        amount = isinstance(source.value, int | float) and figure.number == Decimal(str(source.value))
+        # The number of the sentence unscaled, where the argument takes micros or cents: $50 would be 0.00005 dollars.
+        if amount and SMALL_UNITS.search(description_of(case.call, source.argument)):
+            yield f"{source.argument}: {source.value} may be in another unit than {source.words!r}"
+        # A dollar sign alone is often the account's currency; 50 EUR without its code may be booked as dollars.
+        if figure.mention.words[:1] != "$" and isinstance(source.value, int | float) and _lacks_currency(case, source):
+            yield f"the currency of {source.words!r} is not sent"
+
+
+def _may_be_another_unit(case: Case, source: ValueSource) -> bool:
+    """Return whether a bare figure may be cents or dollars: a model sends the one or the other, and nobody said which.
+
+    The unit is said by its word, by the name of the argument, or by the model as a text with its own.
+    """
+    if not isinstance(source.value, int | float):
+        return False
+    description = " ".join(split_words(description_of(case.call, source.argument)))
+    unit = read_unit(source.argument.rpartition(".")[2], [schema_of(case.call, source.argument)])
+    is_small = SMALL_UNITS.search(description) is not None or (unit is not None and unit.name in SCALES)
+    return is_small and not SMALL_UNITS.search(" ".join(split_words(case.text)))
+
+
+def _overlaps_source(mention: Mention, source: ValueSource) -> bool:
+    return mention.start < source.end and source.start < mention.end
+
+
+def _lacks_currency(case: Case, source: ValueSource) -> bool:
+    """Return whether the object around an amount takes a currency that the call does not set."""
+    *parents, _ = source.argument.split(".")
+    properties = schema_of(case.call, ".".join(parents)).get("properties", {}) if parents else case.call.tool.places
+    names = [".".join((*parents, name)) for name in properties]
+    currency_arguments = {name for name in names if stem("currency") in map(stem, split_words(name.rpartition(".")[2]))}
+    return bool(currency_arguments) and currency_arguments.isdisjoint(entry.argument for entry in case.account.sources)
+
+
+def check_difference(case: Case) -> Iterator[str]:
+    """Yield amounts that may be a difference (raise it by 3), as the argument takes the value afterwards."""
+    for source in case.account.sources:
+        if source.origin is not Origin.WORDS or not _is_amount(source) or _takes_difference(case, source):
+            continue
+        before = case.text[: source.start]
+        # `raise the limit 3` says neither by nor to.
+        is_open = case.command in _AMOUNT_VERBS and not _TO.search(before)
+        if is_open or _BY.search(before) or _MORE.match(case.text[source.end :]):
+            yield f"{source.words!r} may be a difference, and {source.argument} takes what it is to be afterwards"
+
+
+def _is_amount(source: ValueSource) -> bool:
+    is_number = isinstance(source.value, int | float) and not isinstance(source.value, bool)
+    return (is_number or _DURATION.match(source.words) is not None) and 0 <= source.start < source.end
+
+
+def _takes_difference(case: Case, source: ValueSource) -> bool:
+    """Return whether an argument is a difference by its name, or the operation by its own verb (POST /stock/increase).
+
+    An item that is made has no value before.
+    """
+    if case.command in CREATE_VERBS or not _DIFFERENCE_NAMES.isdisjoint(map(stem, split_words(source.argument))):
+        return True
+    return case.command in _DIFFERENCE_VERBS and case.command in leading_verbs(case.operation, stated=False)
+
+
+def check_moment(case: Case) -> Iterator[str]:
+    """Yield days and times that may be when to make the change (pause it tomorrow), of fields that nobody named.
+
+    The verb sets another field of the item already, which is done at once.
+    """
+    sources = case.account.sources
+    is_by_verb = any(source.origin is Origin.VERB or case.is_command_word(source) for source in sources)
+    if case.operation.method not in METHODS[Intent.UPDATE] or not is_by_verb:
+        return
+    for source in case.account.sources:
+        if source.origin is not Origin.WORDS or not isinstance(source.value, str) or not _DAY.match(source.value):
+            continue
+        names = set(map(stem, split_words(source.argument.rpartition(".")[2]))) - _TIME_NAMES
+        if names.isdisjoint(case.stems):
+            yield f"{source.words!r} may be when to do it, and it would be done now, with {source.argument} set to it"
+
+
+def check_order(case: Case) -> Iterator[str]:
+    """Yield numbers that go by their order, as latitude and longitude, and are in the other order in the sentence.
+
+    So is a time after its end: a model that swaps the two sends only what was said.
+    """
+    for source, second_source in _ends(case.account.sources):
+        if _is_after(source.value, second_source.value):
+            yield f"{source.argument}: {shorten(source.value)} is after {second_source.argument}"
+    for first, second in _ORDERED_NAMES:
+        firsts, seconds = (
+            [source for source in case.account.sources if not {*split_words(source.argument)[-1:]}.isdisjoint(names)]
+            for names in (first, second)
+        )
+        for source, second_source in zip(firsts, seconds, strict=False):
+            if 0 <= second_source.start < source.start and not {stem(word) for word in first + second} & case.stems:
+                yield f"{source.argument} is said behind {second_source.argument}"
+
+
+def _ends(sources: Iterable[ValueSource]) -> Iterator[tuple[ValueSource, ValueSource]]:
+    """Yield the values of two arguments of which one is the beginning and one the end: start_time and end_time."""
+    by_name = {source.argument.lower(): source for source in sources}
+    for name, source in by_name.items():
+        for first, second in _RANGE_NAMES:
+            if (first, second) == _DIRECTIONS and not isinstance(source.value, str):
+                continue
+            parts = name.rpartition(first)
+            if parts[1] and (end := by_name.get(f"{parts[0]}{second}{parts[2]}")) is not None:
+                yield source, end
+
+
+def _is_after(first: object, second: object) -> bool:
+    """Return whether the first of two moments, or of two bounds, is after the second."""
+    if isinstance(first, str) and isinstance(second, str) and _DAY.match(first) and _DAY.match(second):
+        # Two forms are compared by their days alone, as an offset may move the hour.
+        size = None if len(first) == len(second) else len("2026-12-01")
+        return first[:size] > second[:size]
+    if isinstance(first, bool) or isinstance(second, bool):
+        return False
+    return isinstance(first, int | float) and isinstance(second, int | float) and first > second
+
 
 # The text before a command that is not the first of its sentence.
 _COMMAND_PREFIX = re.compile(r"(?:and|then|,|;|\.|to)\W*(?:(?:then|please|also)\W+)*$", re.IGNORECASE)

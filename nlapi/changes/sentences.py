@@ -3,29 +3,193 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from nlapi.changes.mentions import QUOTED, split_unquoted
 from nlapi.english import lexicon
-from nlapi.english.words import split_words, stem
+from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
+from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.lexicon import (
     DELETE_VERBS,
+    DETERMINERS,
     TEXT_VERBS,
     is_verb,
     leading_verbs,
     operation_verbs,
     parse_command,
 )
+from nlapi.resources.naming import ACTION_KINDS, STOPWORDS, VERBS, Intent
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from nlapi.tools.units import RATES
 from nlapi.tools.word_similarity import SPELLINGS, SYNONYMS
+
+_CHUNK = lazy_pattern(r"\S+")
+_EDGES = "\"'`“”‘’«»()[]{}<>,;:!?"
+QUOTED = lazy_pattern(r"\"([^\"]*)\"|“([^”]*)”|«([^»]*)»|`([^`]*)`|(?<!\w)['‘]([^'’]*)['’](?!\w)")
+# Marks before a word that may be a part of it or not: #general, @ada.
+_SIGILS = "#@~$€£¥"
+_POSSESSIVE = lazy_pattern(r"['’]s?$")
+# Separators of values that are written as one word: acme/web, nginx:1.25.
+_PAIR_SEPARATOR = lazy_pattern(r"[/:]")
+_LABEL = lazy_pattern(r"([A-Za-z][\w.-]*)=")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """Words of a sentence, from `start` to before `end`."""
+
+    words: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentenceWord:
+    """A text between blanks, or between quotes, without the marks around it."""
+
+    text: str
+    start: int
+    end: int
+    is_quoted: bool = False
+
+    @property
+    def mention(self) -> Mention:
+        return Mention(words=self.text, start=self.start, end=self.end)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserSentence:
+    """A message of the user with its words."""
+
+    text: str
+
+    @cached_property
+    def words(self) -> tuple[SentenceWord, ...]:
+        return tuple(_split_words(self.text))
+
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        """The stems of all words that are not quoted."""
+        return frozenset(stem(piece) for word in self.words if not word.is_quoted for piece in split_words(word.text))
+
+    def find_mention(
+        self, text: str, label_stems: Collection[str] = (), sibling_values: Collection[str] = ()
+    ) -> Mention | None:
+        """Return the position of `text`, in any case of its letters; None where it is absent, or only inside a word.
+
+        `label_stems` are the stems of labels that a value may have (`limit=5`). `sibling_values` are the other values
+        of the call, in small letters: of values written as one word (`acme/web`) each part must be one of them.
+        """
+        target = " ".join(text.split())
+        if not any(map(str.isalnum, target)):
+            return self._find_quoted(target)
+        # A value may have been written with other blanks, or over two lines.
+        pattern = r"\s+".join(map(re.escape, target.split(" ")))
+        starts, ends = self._edges(frozenset(label_stems), frozenset(sibling_values))
+        for match in re.finditer(pattern, self.text, re.IGNORECASE):
+            start, end = match.span()
+            is_whole = start in starts and end in ends and self._is_whole(start, end)
+            if is_whole and _is_same_spelling(text, self.text[start:end]):
+                return Mention(words=self.text[start:end], start=start, end=end)
+        return None
+
+    def _find_quoted(self, target: str) -> Mention | None:
+        """Return the position of a text without a letter or a figure, which counts only between quotes."""
+        for word in self.words:
+            if word.is_quoted and word.text == target and target:
+                return word.mention
+        return None
+
+    def _edges(self, label_stems: frozenset[str], sibling_values: frozenset[str]) -> tuple[set[int], set[int]]:
+        """Return the positions where a value may begin, and those where it may end."""
+        starts, ends = set(), set()
+        for word in self.words:
+            starts.add(word.start)
+            ends.add(word.end)
+            if word.is_quoted:
+                continue
+            if word.text[0] in _SIGILS:
+                starts.add(word.start + 1)
+            if possessive := _POSSESSIVE.search(word.text):
+                ends.add(word.start + possessive.start())
+            if word.end < len(self.text) and self.text[word.end] == ".":
+                ends.add(word.end + 1)  # the final dot of a host name
+            if (label := _LABEL.match(word.text)) and not label_stems.isdisjoint(map(stem, split_words(label[1]))):
+                starts.add(word.start + label.end())
+            cuts = [match.start() for match in _PAIR_SEPARATOR.finditer(word.text)]
+            if cuts and all(part.lower() in sibling_values for part in _PAIR_SEPARATOR.split(word.text)):
+                ends.update(word.start + separator for separator in cuts)
+                starts.update(word.start + separator + 1 for separator in cuts)
+        return starts, ends
+
+    def _is_whole(self, start: int, end: int) -> bool:
+        """Return whether no quoted text is cut, and the text is more than a stopword."""
+        for word in self.words:
+            if word.is_quoted and word.start < end and start < word.end and not (start <= word.start < word.end <= end):
+                return False
+            if word.is_quoted and (word.start, word.end) == (start, end):
+                return True
+        # A list called `all` would otherwise be named by every sentence with that word.
+        mentioned = self.text[start:end]
+        return not (mentioned.isalpha() and mentioned.lower() in STOPWORDS)
+
+
+def _is_same_spelling(value: str, words: str) -> bool:
+    """Return whether a value has the letters and the blanks of the user's words, where only their case may differ.
+
+    Unicode folds other letters to those of ASCII (the sign of Kelvin to k), and a line break in a value is no blank.
+    """
+    letters, user_letters = "".join(value.split()), "".join(words.split())
+    gaps, user_gaps = re.findall(r"\s+", value), re.findall(r"\s+", words)
+    return (
+        len(letters) == len(user_letters)
+        and all(
+            letter in (user, user.lower(), user.upper()) for letter, user in zip(letters, user_letters, strict=True)
+        )
+        and len(gaps) == len(user_gaps)
+        and all(gap in (" ", user_gap) for gap, user_gap in zip(gaps, user_gaps, strict=True))
+    )
+
+
+def has_other_case(id: str, words: str) -> bool:
+    """Return whether an id may be another one than that of the user's words: dQw4 and DqW4.
+
+    Small letters for capitals (abc-1) are the user's, and so is any case without figures, which is a name.
+    """
+    has_figures = any(map(str.isdigit, id)) and "@" not in id and " " not in id
+    return has_figures and id != words and not all(text in (text.lower(), text.upper()) for text in (id, words))
+
+
+def _split_words(text: str) -> Iterator[SentenceWord]:
+    """Yield the quoted texts and the words between them, in order."""
+    position = 0
+    for match in QUOTED.finditer(text):
+        yield from split_unquoted(text, position, match.start())
+        group = next(number for number in range(1, 6) if match[number] is not None)
+        start, end = match.span(group)
+        if start < end:
+            yield SentenceWord(text=text[start:end], start=start, end=end, is_quoted=True)
+        position = match.end()
+    yield from split_unquoted(text, position, len(text))
+
+
+def split_unquoted(text: str, begin: int, stop: int) -> Iterator[SentenceWord]:
+    """Yield the texts between blanks from `begin` to before `stop`, without the marks around them."""
+    for match in _CHUNK.finditer(text, begin, stop):
+        start, end = match.span()
+        while start < end and text[start] in _EDGES:
+            start += 1
+        while end > start and text[end - 1] in _EDGES + ".":
+            end -= 1
+        if start < end:
+            yield SentenceWord(text=text[start:end], start=start, end=end)
+
 
 # Words of politeness before a command. `will you please` and `I need you to` command as much as the verb alone.
 _OPENING = lazy_pattern(
@@ -388,3 +552,109 @@ def shorten(value: object) -> str:
     """Return a value in the form of a reason, shortened."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+_WISH = re.compile(
+    r"(?<!which )(?<!that )(?<!\bit )(?<!\bone )"
+    r"\b(?:should(?! i\b| we\b)|ought to|from now on|(?:is|are) no \w+ any ?more|always|whenever|every time)\b",
+    re.IGNORECASE,
+)
+_QUESTION = re.compile(r"\?\s*$")
+# Kinds of actions that change nothing.
+_READING_KINDS = frozenset(("find", "compute", "convert", "check", "compare", "help"))
+# Verbs of changes that people also use for reads: open the invoice, call up, log, rate.
+_ALSO_READS = lexicon.stems("changes/words", "also_reads")
+# First words of sentences that ask for information.
+_INFORMATION_WORDS = lexicon.words("changes/words", "information_words")
+_VERB_PARTICLES = PARTICLES | {"on"}
+_AFTER_NOUNS = frozenset("of for on in at by is are was were between with from".split())
+_WORD = re.compile(r"\"[^\"]*\"|'[^']*'|\S+")
+# Words of a kind between a verb and an id: close [merge request] 7.
+_MAX_KIND_WORDS = 3
+
+
+def find_change_command(question: str, read: Operation, is_api_noun: Callable[[str], bool]) -> str:
+    """Return the words by which a sentence commands a change that `read` is not; "" where it may ask for a read.
+
+    `is_api_noun` tells of a stem whether it names an item of the API: `order status 5` asks for a status.
+    """
+    text = question.strip()
+    body = text[opening_length(text) :]
+    if (
+        _QUESTION.search(text)
+        or SECOND_SENTENCE.search(text)
+        or QUESTION_PATTERN.search(text[: len(text) - len(body) + 20])
+    ):
+        return ""
+    if wish := _WISH.search(QUOTED.sub("_", body)):
+        return wish.group().lower() if not _is_question(body) else ""
+    words = [match.group().strip(",;:!.") for match in _WORD.finditer(body)]
+    if len(words) < 2:
+        return ""
+    verb, length = parse_command([word.lower() for word in words])
+    first = words[0].lower()
+    if verb in _ALSO_READS or VERBS.get(verb) is Intent.READ or ACTION_KINDS.get(verb) in _READING_KINDS:
+        return ""
+    if not is_verb(verb) and not _may_be_verb(first, words[length:], is_api_noun):
+        return ""
+    # A plural or a participle is a noun phrase: `orders of ada`, `archived projects`.
+    if singular(first) != first or first.endswith(("ed", "ing")) or verb in _read_verbs(read):
+        return ""
+    return " ".join(words[:length]).lower() if _has_object(words[length:], is_api_noun(stem(first))) else ""
+
+
+def _is_question(text: str) -> bool:
+    first = next(iter(split_words(text[:40])), "")
+    return VERBS.get(stem(first)) is Intent.READ or first in _INFORMATION_WORDS
+
+
+def _may_be_verb(first: str, following: list[str], is_api_noun: Callable[[str], bool]) -> bool:
+    """Return whether an unknown word may be a verb: mirror [all] traffic, cordon [the] node, boost status [5].
+
+    It is no noun of the API, no verb of reading, and is before its object.
+    """
+    if (
+        not first.isalpha()
+        or is_api_noun(stem(first))
+        or first in _INFORMATION_WORDS
+        or first in STOPWORDS
+        or stem(first) in ACTION_KINDS
+    ):
+        return False
+    if not following or following[0].lower() in _AFTER_NOUNS:
+        return False
+    return following[0].lower() in DETERMINERS or (
+        len(following) > 1 and is_api_noun(stem(following[0].lower())) and _is_value(following[1])
+    )
+
+
+def _read_verbs(read: Operation) -> tuple[str, ...]:
+    """Return the verbs of a read that are no plural nouns: `export` of /reports/export, not `comments`."""
+    words = {stem(word) for name in (read.id, read.summary) for word in split_words(name)[:1] if singular(word) == word}
+    words.update(map(stem, stated_verbs(read.extensions)))
+    tail = [word for word in split_words(read.path.rstrip("/").rpartition("/")[2]) if not word.endswith("ed")]
+    return (*words, *(stem(word) for word in tail if singular(word) == word and "{" not in read.path[-1:]))
+
+
+def _has_object(words: list[str], is_noun: bool) -> bool:
+    """Return whether the words behind a verb are its object: the server, server 5, "please review"."""
+    while words and words[0].lower() in _VERB_PARTICLES:
+        words = words[1:]
+    if not words:
+        return False
+    if words[0].lower() in DETERMINERS or _is_value(words[0]):
+        return True
+    if words[0].lower() == "to" and len(words) > 1:
+        return _has_object(words[1:], is_noun=False)
+    if words[0].lower() in _AFTER_NOUNS or is_noun:
+        return False
+    for word in words[: _MAX_KIND_WORDS + 1]:
+        if word.lower() in _AFTER_NOUNS:
+            return False
+        if _is_value(word):
+            return True
+    return False
+
+
+def _is_value(word: str) -> bool:
+    return word[:1] in "\"'#@" or any(map(str.isdigit, word)) or "@" in word or "_" in word

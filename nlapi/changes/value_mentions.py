@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from nlapi.changes.mentions import Mention, SentenceWord, UserSentence
+from nlapi.changes.sentences import Mention, SentenceWord, UserSentence
 from nlapi.english import lexicon
 from nlapi.english.words import split_words, stem
 from nlapi.openapi.hints import SCALES
@@ -34,14 +34,7 @@ _NUMBER_NAMES = dict(
     )
 )
 _MULTIPLIERS = {"k": 1_000, "thousand": 1_000, "million": 1_000_000, "mio": 1_000_000, "bn": 10**9, "billion": 10**9}
-_SECONDS = {
-    **dict.fromkeys("ms msec millisecond milliseconds".split(), Decimal("0.001")),
-    **dict.fromkeys("s sec secs second seconds".split(), Decimal(1)),
-    **dict.fromkeys("m min mins minute minutes".split(), Decimal(60)),
-    **dict.fromkeys("h hr hrs hour hours".split(), Decimal(3600)),
-    **dict.fromkeys("d day days".split(), Decimal(86400)),
-    **dict.fromkeys("w week weeks".split(), Decimal(604800)),
-}
+_SECONDS = {name: Decimal(size) for name, size in lexicon.by_word("changes/words", "seconds").items()}
 _BYTES = {
     **{f"{prefix}b": Decimal(1000) ** power for power, prefix in enumerate(("", "k", "m", "g", "t"))},
     **{f"{prefix}ib": Decimal(1024) ** power for power, prefix in enumerate(("", "k", "m", "g", "t")) if power},
@@ -100,30 +93,9 @@ _ON_STEMS = frozenset(map(stem, "on enable enabled active activate yes true".spl
 _OFF_STEMS = frozenset(map(stem, "off disable disabled inactive deactivate no not without false".split()))
 _NEGATION_WORDS = frozenset("no not without non never don't dont off false".split())
 # Verb -> the states that it sets, where these have other names than the verb.
-_STATES_BY_VERB: dict[str, frozenset[str]] = {
+_STATES_BY_VERB = {
     stem(verb): frozenset(map(stem, states.split()))
-    for verb, states in {
-        "resume": "active running enabled resumed",
-        "unpause": "active running enabled unpaused",
-        "reactivate": "active enabled",
-        "activate": "active enabled",
-        "enable": "active enabled",
-        "start": "active running started",
-        "pause": "paused suspended",
-        "suspend": "suspended",
-        "stop": "stopped",
-        "disable": "disabled inactive",
-        "deactivate": "inactive disabled deactivated",
-        "cancel": "cancelled canceled",
-        "close": "closed",
-        "reopen": "open opened reopened",
-        "open": "open opened",
-        "complete": "completed complete done",
-        "finish": "finished completed done",
-        "resolve": "resolved",
-        "publish": "published",
-        "archive": "archived",
-    }.items()
+    for verb, states in lexicon.table("changes/words", "states_by_verb").items()
 }
 
 

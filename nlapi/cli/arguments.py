@@ -10,8 +10,8 @@ from typing import Any
 from nlapi.client.message import File
 from nlapi.errors import ArgumentError, UsageError
 from nlapi.json_text import parse_json
+from nlapi.tools.arguments import NestedArgument, find_argument, nearest_names, with_nested
 from nlapi.tools.files import FileForm, file_form
-from nlapi.tools.nested_arguments import NestedArgument, find_argument, nearest_names, with_nested
 from nlapi.tools.tool import Tool
 
 

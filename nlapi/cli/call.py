@@ -190,8 +190,8 @@ class CallInput:
 def run_call(request: CallInput, target: Target, known_values: Mapping[str, str]) -> None:
     """Make one call and print its answer; typer.Exit with 3, 4 or 5 for an answer that is no success."""
     from nlapi.cli.target import stream_limits
+    from nlapi.tools.arguments import setting_lines
     from nlapi.tools.run import prepare
-    from nlapi.tools.setting_values import setting_lines
 
     shape = request.shape
     # Compiled before anything is sent, so that a wrong expression costs no change.
@@ -292,7 +292,7 @@ class _Sender:
         """Read every page, within the bounds, and print the entries of all; those of before where one fails."""
         import asyncio
 
-        from nlapi.tools.pages import MAX_ITEMS, MAX_PAGES, PageSeries, SeriesEnd, read_pages
+        from nlapi.tools.answer_view import MAX_ITEMS, MAX_PAGES, PageSeries, SeriesEnd, read_pages
 
         if self.request.call.effect is not Effect.READ:
             raise UsageError(f"{self.operation.id} is no read, so --all would repeat it", hint="leave --all out")
@@ -342,7 +342,7 @@ class _Sender:
 
 def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:
     from nlapi.client.message import as_dict
-    from nlapi.tools.amounts import amount_notes
+    from nlapi.tools.units import amount_notes
 
     for line in amount_notes(prepared.written):
         console.note(line)
@@ -369,7 +369,7 @@ class _CallConsent:
         from nlapi.agent.current_state import current_changes
         from nlapi.cli import preview
         from nlapi.cli.prompts import ask_consent
-        from nlapi.tools.amounts import amount_notes
+        from nlapi.tools.units import amount_notes
 
         # With receipts, the user was asked about this very request in the client.
         if not self.yes or (prepared.requires_question and self.target.receipts is None):

@@ -250,7 +250,7 @@ def _credentials(name: str, target: Target) -> Iterator[Finding]:
 
 def _known_values(name: str, spec: Spec, registered_values: dict[str, str]) -> Iterator[Finding]:
     import nlapi
-    from nlapi.tools.nested_arguments import find_argument
+    from nlapi.tools.arguments import find_argument
 
     tools = nlapi.tools(spec) if registered_values else ()
     for argument in registered_values:

@@ -30,9 +30,9 @@ from nlapi.client.message import EndReason
 from nlapi.client.preview import describe_end
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.openapi.spec import Effect, Spec
-from nlapi.tools.amounts import amount_notes
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.run import Target, build_partial
+from nlapi.tools.units import amount_notes
 
 Targets = Mapping[Spec, Target]
 

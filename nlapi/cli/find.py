@@ -53,8 +53,7 @@ def matching_operations(
     operations: Sequence[Operation], words: str, limit: int
 ) -> tuple[str, Sequence[tuple[Operation, float]]]:
     """Return the words, with their spelling corrected, and the operations that match them, the likeliest first."""
-    from nlapi.tools.index import Index
-    from nlapi.tools.spelling import correct_spelling
+    from nlapi.tools.index import Index, correct_spelling
 
     index = Index.of(operations)
     # Misspelt words are corrected against the words of this description only, and the correction is shown.

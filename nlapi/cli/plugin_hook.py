@@ -339,8 +339,8 @@ def _prepare(api: Target, tool: Tool, arguments: dict[str, object]) -> Prepared:
 
 def _request_question(prepared: Prepared) -> HookQuestion:
     from nlapi.client.digest import exact_digest
-    from nlapi.tools.amounts import amount_notes
-    from nlapi.tools.setting_values import setting_lines
+    from nlapi.tools.arguments import setting_lines
+    from nlapi.tools.units import amount_notes
 
     text = (
         f"{_effect_line(prepared.call.tool.operation, prepared.effect)}:\n{console.preview_request(prepared.request)}"

@@ -75,7 +75,7 @@ def run(
 def run_opened(recipe: OpenedRecipe, options: RunOptions, *, dry_run: bool) -> None:
     """Run a recipe, or show it."""
     from nlapi.cli.workflow_run import run_workflow
-    from nlapi.tools.setting_values import setting_lines
+    from nlapi.tools.arguments import setting_lines
 
     for line in setting_lines(recipe.filled):
         console.note(line)
@@ -153,8 +153,8 @@ def _input_text(text: str) -> str:
 
 def _filled_inputs(opened: OpenedDocument, workflow: ArazzoWorkflow, inputs: Mapping[str, Any]) -> dict[str, str]:
     """Return the inputs that settings fill in: those that each step which uses them may lack."""
+    from nlapi.tools.arguments import may_fill
     from nlapi.tools.compile import compile_tool
-    from nlapi.tools.setting_values import may_fill
 
     settings = {name: value for target in opened.targets.values() for name, value in target.settings.items()}
     filled = {}

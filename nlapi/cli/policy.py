@@ -51,8 +51,7 @@ def check(
     """Count the operations that each rule matches, and name the rules that match nothing."""
     from nlapi.cli.target import base_url_of, load
     from nlapi.client.server import site_of
-    from nlapi.tools.api_identity import identify
-    from nlapi.tools.rules import bind_rules, unmatched
+    from nlapi.tools.rules import bind_rules, identify, unmatched
 
     file, rules = _rules()
     problems: list[str] = []
@@ -90,7 +89,7 @@ def _rules() -> tuple[str, tuple[PolicyRule, ...]]:
 
 def _api_names(rules: tuple[PolicyRule, ...]) -> list[str]:
     """Return the names of the registered APIs, and of the bundled ones that a rule names."""
-    from nlapi.tools.api_identity import matches_name
+    from nlapi.tools.rules import matches_name
 
     # A rule for any API ("*") would load every bundled description as well, though nobody uses them.
     names = list(registry.read_registrations())

@@ -44,7 +44,7 @@ def recipe_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> Hook
 def _run_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQuestion:
     from nlapi.cli.plugin_run import run
     from nlapi.cli.workflow_view import dry_run_lines
-    from nlapi.tools.setting_values import setting_lines
+    from nlapi.tools.arguments import setting_lines
     from nlapi.workflows.secret_inputs import masked_outline
     from nlapi.workflows.tree_text import effect_counts
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nlapi.client.auth import AuthorizedRequest
     from nlapi.client.message import Result
     from nlapi.openapi.spec import Operation
-    from nlapi.tools.pages import PageSeries
+    from nlapi.tools.answer_view import PageSeries
 
 _LISTS = (Output.CSV, Output.VALUE)
 """The formats that have a line for each entry, and no form for anything else."""
@@ -139,7 +139,7 @@ def print_pages(
 
 def describe_pages(series: PageSeries, *, max_items: int = 0, max_pages: int = 0) -> str:
     """Return a line on how much was read, and why no more."""
-    from nlapi.tools.pages import MAX_BYTES, SeriesEnd
+    from nlapi.tools.answer_view import MAX_BYTES, SeriesEnd
 
     count = len(series.entries)
     entries = f"{count:,} {'entry' if count == 1 else 'entries'}"

@@ -355,7 +355,7 @@ def _secret_inputs(workflows: WorkflowSet | None) -> frozenset[str]:
 
 def _nearest_argument(name: str, opened: list[tuple[Target, dict[str, str]]]) -> str:
     import nlapi
-    from nlapi.tools.nested_arguments import nearest_names
+    from nlapi.tools.arguments import nearest_names
 
     names = [near for target, _ in opened for tool in nlapi.tools(target.spec) for near in nearest_names(tool, name)]
     suggestions = list(dict.fromkeys(names))[:3]
@@ -367,7 +367,7 @@ def _nearest_argument(name: str, opened: list[tuple[Target, dict[str, str]]]) ->
 def _has_argument(spec: Spec, name: str) -> bool:
     """Return whether an operation of an API takes an argument of that name, or a property inside one."""
     import nlapi
-    from nlapi.tools.nested_arguments import find_argument
+    from nlapi.tools.arguments import find_argument
 
     return any(find_argument(tool, name) is not None for tool in nlapi.tools(spec))
 

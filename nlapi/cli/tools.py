@@ -154,7 +154,7 @@ def _workflow_tools(
 
 def _print_texts(compiled: Sequence[Tool], argument: str | None, source: str, opener: str | None) -> None:
     """Print operations, or one argument of theirs, as Markdown: each text is one that a client shows whole."""
-    from nlapi.tools.operation_text import argument_text, operation_text
+    from nlapi.tools.describe import argument_text, operation_text
 
     def open_part(operation: str, path: str) -> str:
         if opener:

@@ -65,3 +65,8 @@ def by_phrase(file: str, name: str) -> dict[str, str]:
     """Return the key of each phrase of the table `[name]`, whose texts are phrases with `|` between them."""
     phrases = ((key, texts.replace("\n", " ").split("|")) for key, texts in table(file, name).items())
     return {phrase: key for key, texts in phrases for phrase in texts}
+
+
+def by_word(file: str, name: str) -> dict[str, str]:
+    """Return the key of each word of the table `[name]`, in the order of the file."""
+    return {word: key for key, texts in table(file, name).items() for word in texts.split()}

@@ -22,9 +22,9 @@ from nlapi.client.message import Request
 from nlapi.client.safe_text import reveal_control, single_line
 from nlapi.errors import ConsentError, RepetitionError
 from nlapi.openapi.spec import Effect
-from nlapi.tools.amounts import amount_notes
+from nlapi.tools.arguments import setting_lines
 from nlapi.tools.run import Prepared
-from nlapi.tools.setting_values import setting_lines
+from nlapi.tools.units import amount_notes
 
 Context = ServerRequestContext[Any, Any]
 

@@ -22,10 +22,9 @@ from nlapi.mcp.team_settings import TeamApi, TeamRole, TeamSettings
 from nlapi.mcp.tool_listing import ToolCatalogue, build_catalogue
 from nlapi.openapi.selection import select_operations
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.tools.api_identity import ApiIdentity
 from nlapi.tools.index import MAX_LISTED_TOOLS
 from nlapi.tools.ledger import Ledger
-from nlapi.tools.rules import PolicyRule, Ruling, bind_rules, is_denied
+from nlapi.tools.rules import ApiIdentity, PolicyRule, Ruling, bind_rules, is_denied
 from nlapi.tools.run import Target, rule_of
 
 

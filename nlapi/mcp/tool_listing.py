@@ -15,13 +15,13 @@ from nlapi.openapi.gc_paused import gc_paused
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.results.query_arguments import QUERY_TOOL
 from nlapi.tools.areas import Area, areas
+from nlapi.tools.arguments import may_fill
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.describe import answer_field_names, summarize_operation
 from nlapi.tools.index import MAX_LISTED_TOOLS, Index
 from nlapi.tools.manifest import render_definition
 from nlapi.tools.names import tool_names
 from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
-from nlapi.tools.setting_values import may_fill
 from nlapi.tools.text import label_text, plain_text
 from nlapi.tools.tool import Tool
 from nlapi.workflows.workflow_tools import NO_WORKFLOW_SET, WorkflowSet, WorkflowTool

@@ -17,10 +17,9 @@ from nlapi.plugin.markdown import fill_template, inert_line
 from nlapi.plugin.names import BASE_URL, SECRET_OPTION, variable_form
 from nlapi.schema_validator import VALIDATOR
 from nlapi.stored_settings import SettingsKey, read_settings
-from nlapi.tools.arguments import coerce_arguments
+from nlapi.tools.arguments import coerce_arguments, may_fill
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.names import join_names
-from nlapi.tools.setting_values import may_fill
 from nlapi.tools.text import first_sentence
 
 if TYPE_CHECKING:

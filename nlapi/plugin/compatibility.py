@@ -12,9 +12,15 @@ from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Operation
 from nlapi.plugin.names import callable_id
 from nlapi.resources.answers import answer_schema, answer_schemas
-from nlapi.tools.address_changes import credential_differences, server_differences
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.schema_compatibility import RefFollower, SchemaComparison, answer_differences, request_differences
+from nlapi.tools.schema_compatibility import (
+    RefFollower,
+    SchemaComparison,
+    answer_differences,
+    credential_differences,
+    request_differences,
+    server_differences,
+)
 from nlapi.tools.tool import Tool
 
 # `$ref`s that are followed in a row at the top of a schema: a cycle of them would never end.

@@ -12,7 +12,7 @@ from nlapi.openapi.spec import Operation
 from nlapi.plugin.markdown import inert_line
 from nlapi.plugin.samples import PLAIN_VALUE, SECRET_ARGUMENT
 from nlapi.plugin.subjects import Subject, states, subjects
-from nlapi.resources.effect_verbs import VerbForm, parse_verb
+from nlapi.resources.effect_arguments import VerbForm, parse_verb
 from nlapi.resources.naming import VERBS, Intent
 from nlapi.resources.semantics import OperationKind, Semantics, semantics_of
 from nlapi.tools.areas import Area

@@ -16,7 +16,7 @@ from nlapi.plugin.names import callable_id
 from nlapi.tools.areas import Area, Group
 from nlapi.tools.argument_text import DETAILS, ArgumentBlock, Detail, SchemaText, shared_parts
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.operation_text import fitting_parts, operation_head, operation_tail
+from nlapi.tools.describe import fitting_parts, operation_head, operation_tail
 from nlapi.tools.tool import Tool
 
 # Of one file, with the parts that its operations share: a skill and one reference are read for one task, and stay under

@@ -21,13 +21,12 @@ from nlapi.plugin.reference import reference_files, summary
 from nlapi.plugin.samples import argument_words, placeholder, sample_arguments, takes_placeholder
 from nlapi.plugin.subjects import subjects
 from nlapi.plugin.user_files import weave_notes
-from nlapi.tools.amounts import tool_units
 from nlapi.tools.areas import Area
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.files import file_form
 from nlapi.tools.names import join_names
-from nlapi.tools.units import Dimension, WireUnit, unit_clause
+from nlapi.tools.units import Dimension, WireUnit, tool_units, unit_clause
 
 MAX_SOURCES = 15
 

@@ -14,7 +14,7 @@ from nlapi.openapi.model import as_list
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.plugin.keywords import argument_definition, body_fields
 from nlapi.plugin.markdown import inert_line
-from nlapi.resources.effect_verbs import VerbForm, parse_verb
+from nlapi.resources.effect_arguments import VerbForm, parse_verb
 from nlapi.resources.naming import IMPERATIVES, PLAIN_VERBS, STOPWORDS, VERBS
 from nlapi.resources.nouns import VERSION, noun_of, singular_noun
 from nlapi.resources.paths import segments

@@ -18,10 +18,7 @@ from nlapi.resources.answers import answer_schema, answer_schemas, json_media
 from nlapi.resources.nouns import QUERY_WORDS, Words, is_single, noun_of, path_noun, singular_noun
 from nlapi.resources.paths import FORMATS, Path, Place, Shape, segments, shape
 
-NAME_FILTERS = (
-    *("name", "q", "query", "search", "title", "keyword", "filtername", "namecontains", "searchterm", "text", "term"),
-    *("searchtext", "searchstring", "searchquery", "keywords"),
-)
+NAME_FILTERS = tuple(lexicon.text("resources/words", "name_filters").split())
 """Names of the query parameter of a list that filters by name, the most exact first."""
 
 VAGUE_NOUNS = ("item", "entry", "result", "search", "resource", "object", "element")

@@ -3,39 +3,678 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from itertools import chain
 
 from nlapi.english import lexicon
-from nlapi.english.words import name_key, name_words
+from nlapi.english.words import name_key, name_words, singular, split_words
 from nlapi.issue import Issue
 from nlapi.lazy_pattern import lazy_pattern
+from nlapi.openapi.model import Media, Response, as_map
+from nlapi.openapi.parse import derived_id
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, effect_by_method, gravest
-from nlapi.resources.effect_signature import OperationSignature
-from nlapi.resources.effect_signs import (
-    Sign,
-    SignSource,
-    collect_signs,
-    disclaims_change,
-    find_background_work,
-    find_change,
-    find_side_effect,
-    first_change,
-    sign_sentences,
-    split_sentences,
-)
-from nlapi.resources.effect_verbs import (
+from nlapi.resources.answers import answer_schemas
+from nlapi.resources.effect_arguments import (
+    ACTIONS,
     COMPUTATION_NOUNS,
     HANDING_OUT,
+    RESOURCE_NOUNS,
+    RESULT_NOUNS,
+    RUN_VERBS,
     STRICT_VERBS,
+    VAGUE_VERBS,
+    VERB_NOUNS,
     Action,
+    Clue,
+    Verb,
+    VerbForm,
     effect_of_verb,
     may_have_evidence,
+    name_clue,
     parse_verb,
 )
+from nlapi.resources.paging import PageRole, page_parameters
 from nlapi.resources.paths import last_segment
+from nlapi.resources.schemas import SchemaReader
+
+_MARKUP = lazy_pattern(r"<[^>]{0,200}>|#{1,6}|\*{2,3}")
+_LINK = lazy_pattern(r"\[([^\]]{0,200})\]\([^)]{0,400}\)")
+_CODE = lazy_pattern(r"`[^`]{0,200}`|https?://\S+|(?<![\w<])/\w[\w{}.-]*(?:/[\w{}.-]*)*")
+_SENTENCE = lazy_pattern(r"(?<=[.!?:;])\s+|\n\s*\n")
+# Characters of a text that are searched. The first sentences say what the operation does; examples follow.
+_MAX_CHARACTERS = 1500
+
+_CALL = r"(?:end-?point|method|api|call|operation|service|resource|request|action|function|route|command)s?"
+# The words before the verb of a sentence: `Use this endpoint to`, `This method allows you to`.
+_LEAD = lazy_pattern(
+    rf"""^(?:\[[^\]]{{0,60}}\]|\([^)]{{0,40}}\)|\W+|
+    (?:send|make|issue|submit)\s+an?\s+(?:\w+\s+)?requests?\s+[\w\s]{{0,30}}?to\s+|
+    invoke\s+(?:action|function)\s+|
+    (?:given|for|based\s+on|with|using|from)\s[^,.]{{3,120}},\s+(?:to\s+)?|
+    (?:description|purpose|summary|deprecated|beta|overview|what)\b\W*|
+    (?:please\s+)?use\s+(?:this|the)?[\w\s./{{}}-]{{0,60}}?{_CALL}?\s+(?:to|for|when\s+you\s+want\s+to)\s+|
+    (?:this|the|an?|our)\s+[\w\s./-]{{0,40}}?{_CALL}\s+(?:that|which)?\s*
+      (?:(?:is|are|can|may|should|will|could)\s+(?:be\s+)?(?:used|called|invoked|designed)?\s*(?:to|for|when)?\s*)?|
+    {_CALL}\s+(?:(?:is\s+)?used\s+)?(?:to|for|that|which)\s+|
+    (?:used|designed|intended|meant)\s+(?:to|for)\s+|
+    (?:allows?|lets?|enables?|permits?|helps?|gives?)\s+(?:[\w\s]{{0,30}}?\s)?(?:to|the\s+ability\s+to)\s+|
+    (?:allows?|lets?|enables?)\s+(?:(?:you|users?|developers?|clients?)\s+)?|
+    (?:provides?|gives?)\s+(?:the\s+)?(?:ability|functionality)\s+(?:to|for)\s+|
+    you\s+can\s+(?:use\s+this\s+to\s+)?|
+    (?:can|may|will)\s+be\s+used\s+(?:to|for)\s+|
+    (?:will|also|asynchronously|synchronously)\s+)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+_WORD = lazy_pattern(r"[A-Za-z][A-Za-z'’-]*|[,;/&]")
+_SKIPPED = frozenset("batch bulk quickly real-time an a the of multiple advanced full basic simple".split())
+# The heading before a summary: `USERS - Check the user`.
+_LABEL = lazy_pattern(r"^[\w()&/ ]{1,30}(?:\s[-–]|:)\s+")
+
+_PROVIDED_NOUNS = lexicon.words("resources/words", "provided_nouns")
+# Verbs that are evidence of a read where their object is one of the nouns above.
+_PROVIDING_VERBS = frozenset(("provides", "provide", "requests", "report", "reports"))
+
+# Verbs of any operation, for what it does with its input.
+_NEUTRAL = frozenset(("accepts", "takes", "receives", "uses", "use", "using", "processes", "produces"))
+
+# Results that are generated for the answer and not stored.
+_GENERATED_NOUNS = lexicon.words("resources/words", "generated_nouns")
+
+
+def split_sentences(text: str, limit: int) -> list[str]:
+    """Return the first sentences of a text without markup; `x0` stands for code, paths and URLs."""
+    plain = _CODE.sub(" x0 ", _LINK.sub(r"\1", _MARKUP.sub(" ", text[:_MAX_CHARACTERS])))
+    parts = (" ".join(part.split()) for part in _SENTENCE.split(plain.strip()))
+    return [part for part in parts if re.search(r"[A-Za-z]{2}", part)][:limit]
+
+
+def _sentence_clues(sentence: str) -> list[Clue]:
+    """Return the clues of a sentence: its leading verb, else the noun at the end of a heading."""
+    clues = _leading_clues(sentence, _without_lead(sentence))
+    if clues is None and (label := _LABEL.match(sentence)):
+        clues = _leading_clues(sentence, sentence[label.end() :])
+    return _heading_clues(sentence) if clues is None else clues
+
+
+def _leading_clues(sentence: str, body: str) -> list[Clue] | None:
+    """Return the clues of the first verb of a sentence without its lead; None where its first words are no verb."""
+    words = [word.lower() for word in _WORD.findall(body)[:8]]
+    # Up to two words of _SKIPPED may be before the verb: `Batch update`, `Full search`.
+    for index, word in enumerate(words[:3]):
+        following = words[index + 1 :]
+        verb = parse_verb(word) or (_camel_verb(body) if index == 0 else None)
+        if word in ("look", "looks", "looking") and "up" in following[:2]:
+            verb = parse_verb("lookup")
+        if word in _PROVIDING_VERBS and _PROVIDED_NOUNS & set(following[:4]):
+            return [Clue(action=Action.RETRIEVE, word=word)]
+        if word in _NEUTRAL:
+            return _second_clues(sentence)
+        if verb is not None:
+            clue = _verb_clue(verb, word, following, body)
+            return [clue, *(_second_clues(sentence) if clue.action is Action.RISKY else ())] if clue else []
+        if word not in _SKIPPED:
+            break
+    return None
+
+
+def _without_lead(sentence: str) -> str:
+    body = sentence.strip()
+    # Leads follow one another: `(Beta) This endpoint can be used to`.
+    for _ in range(4):
+        match = _LEAD.match(body)
+        if not match:
+            break
+        body = body[match.end() :]
+    return body
+
+
+_OBJECT_STARTS = frozenset("a an the all any your of for by multiple one several its their specific given".split())
+
+
+def _has_object(following: Sequence[str]) -> bool:
+    """Return whether the words after a form in -ing are its object: of `Finding contacts`, not of `Finding report`."""
+    # A noun in -ing, as in the title `Finding report`, was one of two false reads of the held-out set.
+    nearest = following[:2]
+    return bool(_OBJECT_STARTS & set(nearest)) or any(singular(word) != word for word in nearest)
+
+
+def _verb_clue(verb: Verb, word: str, following: Sequence[str], body: str) -> Clue | None:
+    """Return the clue of the leading verb of a sentence; `following` are the words behind it."""
+    if _READING_NOUNS.get(verb.base, frozenset()) & set(following[:6]):
+        purpose = re.search(r"\bto\s+(\w+)", body)
+        second = parse_verb(purpose.group(1).lower()) if purpose else None
+        if second is None or second.base not in STRICT_VERBS:
+            return Clue(action=Action.RETRIEVE, word=word)
+    if verb.base in RUN_VERBS:
+        return Clue(action=Action.CHANGE, word=word)
+    if verb.base == "generate" and _GENERATED_NOUNS & set(following[:3]):
+        return Clue(action=Action.COMPUTE, word=word)
+    if verb.base in _QUESTION_VERBS and _QUESTION_CONJUNCTIONS & set(following[:1]):
+        return Clue(action=Action.COMPUTE, word=f"{word} {following[0]}")
+    # `POST` at the start of a sentence is the method more often than the verb.
+    if verb.base == "post":
+        return Clue(action=Action.CHANGE, word=word) if following[:1] in (["a"], ["an"], ["the"], ["new"]) else None
+    if verb.form is VerbForm.ING and not _has_object(following):
+        return None
+    # `Replaces /v1/search` says which operation is deprecated.
+    is_replacement = verb.base == "replace" and re.search(r"replaces?\s+(?:the\s+)?x0", body)
+    is_heading = verb.base in ("display", "show") and verb.form is not VerbForm.THIRD
+    if verb.form is VerbForm.PAST or is_replacement or is_heading:
+        return None
+    return Clue(action=verb.action, word=word)
+
+
+_QUESTION_VERBS = frozenset(("check", "verify", "determine", "test", "validate"))
+# Conjunctions that make a question of a verb: verifying an account changes it, verifying whether it exists does not.
+_QUESTION_CONJUNCTIONS = frozenset(("if", "whether", "that"))
+
+_QUERIES = frozenset("search searches query queries lookup lookups inquiry enquiry".split())
+# Verb -> nouns with which it changes nothing: a search is performed, a query submitted.
+_READING_NOUNS = {**dict.fromkeys((*RUN_VERBS, "make"), COMPUTATION_NOUNS | _QUERIES), "submit": _QUERIES}
+
+
+_SECOND_VERB = lazy_pattern(
+    r"\band\s+(?:(?:then|also)\s+)?(returns?|retrieves?|gets?|fetch(?:es)?|lists?)\b", re.IGNORECASE
+)
+
+
+def _second_clues(sentence: str) -> list[Clue]:
+    """Return the second verb of a sentence such as `Verifies a number and retrieves the company`."""
+    second = _SECOND_VERB.search(sentence)
+    return [Clue(action=Action.RETRIEVE, word=second.group(1).lower(), leading=False)] if second else []
+
+
+def _heading_clues(sentence: str) -> list[Clue]:
+    """Return the clue of a short heading without a verb, such as `Gender Detection Service`."""
+    words = [word.lower() for word in _WORD.findall(sentence)]
+    words = [word for word in words if word not in ("service", "api", "endpoint")]
+    if not 0 < len(words) <= 6 or words[-1] not in RESULT_NOUNS:
+        return []
+    return [Clue(action=Action.COMPUTE, word=words[-1], leading=False)]
+
+
+def _camel_verb(text: str) -> Verb | None:
+    """Return the verb of a sentence that is a name in camel case, such as `SearchCatalogObjects`."""
+    first = next(iter(text.split(maxsplit=1)), "")
+    words = split_words(first)
+    return parse_verb(words[0]) if len(words) > 1 and "-" not in first else None
+
+
+_CONJUNCTIONS = frozenset(("and", "or", "then", "/", "&"))
+# Words that a second verb of a sentence follows.
+_BEFORE_SECOND_VERB = _CONJUNCTIONS | {"will", "also", "automatically", ",", ";"}
+_PASSIVE = (["will", "be"], ["is", "then"], ["gets", "then"])
+_TO_BE_PARTICIPLES = frozenset("stored saved created sent scheduled deleted removed updated".split())
+_NEGATIONS = frozenset(("not", "never", "without", "no", "don't", "doesn't", "before", "instead"))
+# First words of a sentence about another event than the call: `Before you delete it, ...`.
+_CONDITIONS = frozenset("before once after if when note see for because unless while although to in".split())
+
+
+# The announcement of a second use: `Also can be used to update it`.
+_SECOND_USE = lazy_pattern(
+    r"\b(?:also\s+(?:can\s+|may\s+)?(?:be\s+)?|(?:can|may)\s+also\s+be\s+)used\s+(?:to|for)\s+(\w+)"
+)
+
+
+def find_change(sentence: str, *, second: bool = False) -> str:
+    """Return the word of a sentence that speaks of a change besides its leading verb; "" where none does.
+
+    The leading verb of a `second` sentence counts too: `Gets the list. Creates it where there is none.`
+    """
+    words: list[str] = [word.lower() for word in _WORD.findall(sentence)]
+    if words and words[0] in _CONDITIONS:
+        return ""
+    for index, word in enumerate(words):
+        verb = parse_verb(word)
+        if verb is None or _NEGATIONS & set(words[max(0, index - 4) : index]):
+            continue
+        if verb.base in RUN_VERBS and _QUERIES & set(words[index + 1 : index + 5]):
+            continue
+        leads = second and index == 0 and verb.form is VerbForm.THIRD and verb.base in STRICT_VERBS
+        if leads or _is_second_change(verb, word, words[max(0, index - 2) : index]):
+            return word
+    second_use = _SECOND_USE.search(sentence.lower())
+    verb = parse_verb(second_use.group(1)) if second_use else None
+    return verb.base if verb is not None and verb.action is Action.CHANGE else ""
+
+
+def _is_second_change(verb: Verb, word: str, preceding: list[str]) -> bool:
+    """Return whether a verb that follows these words says that the operation also changes something."""
+    is_finite = verb.form in (VerbForm.BASE, VerbForm.THIRD)
+    if verb.base in STRICT_VERBS and verb.base not in VAGUE_VERBS:
+        # `This endpoint will be removed` announces the end of the endpoint.
+        is_passive = (preceding in _PASSIVE and verb.base != "remove") or (
+            preceding == ["to", "be"] and word in _TO_BE_PARTICIPLES
+        )
+        return (
+            is_passive if verb.form is VerbForm.PAST else is_finite and bool(_BEFORE_SECOND_VERB & set(preceding[-1:]))
+        )
+    is_clear_change = verb.action is Action.CHANGE and verb.base not in RESOURCE_NOUNS | VAGUE_VERBS
+    return (is_clear_change or verb.base in RUN_VERBS) and is_finite and bool(_CONJUNCTIONS & set(preceding[-1:]))
+
+
+_DISCLAIMER = lazy_pattern(
+    r"""\b(?:POST\s+(?:version|variant|equivalent)\s+of|
+    without\s+(?:actually\s+)?(?:creat|mak|sav|chang|modify|apply|stor|execut|affect)ing|
+    (?:does|do|will)\s+not\s+(?:create|modify|change|save|store|alter|affect|update|persist|write)|
+    read[- ]only|nothing\s+is\s+(?:changed|saved|stored))""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_BACKGROUND = lazy_pattern(
+    r"""\b(?:long[- ]running|asynchronous(?:ly)?|in\s+the\s+background|background\s+(?:job|task|process)|
+    kicks?\s+off|enqueue[sd]?|queued|(?:initiat|trigger|launch|start)(?:es|s|e)?\s+(?:an?|the)\b)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+# Phrases of a side effect: a missing item is created, input is stored or charged, a request is passed on, a poll takes
+# messages out of a queue.
+_SIDE_EFFECT = lazy_pattern(
+    r"""(?:n['’]t|\bnot|\bnot\s+yet)\s+(?:already\s+|yet\s+)?(?:exist|found|present|available)\b[^.]{0,120}
+    \b(?:will\s+be|is|gets|are)\s+(?:\w+ly\s+)?(?:creat|generat|register|assign|initiali[sz])ed\b|
+    \b(?:will\s+be|is|gets)\s+(?:\w+ly\s+)?created\s+if\b|\bcreates\s+(?:it|one|a\s+new\s+one)\b|
+    \bnot\s+idempotent\b|\bpass[-\s]?through\b|\bprox(?:y|ies)\s+(?:route|requests?|endpoint|for|to|all|any)\b|
+    \b(?:mcp|json-?rpc|graphql)\s+(?:endpoint|route|server)\b|\blong[-\s]poll(?:ing)?\b|
+    \bwill\s+(?:also\s+)?be\s+(?:stored|saved|persisted|charged|billed|debited|emailed)\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def find_side_effect(text: str) -> str:
+    """Return the words of a description that speak of a side effect; "" where none do."""
+    for match in _SIDE_EFFECT.finditer(text[:_MAX_CHARACTERS]):
+        if not _NEGATIONS & set(text[max(0, match.start() - 30) : match.start()].lower().split()):
+            return " ".join(match.group().lower().split())[-40:]
+    return ""
+
+
+def disclaims_change(text: str) -> bool:
+    """Return whether a text says that nothing is changed."""
+    return bool(_DISCLAIMER.search(text))
+
+
+def find_background_work(text: str) -> str:
+    """Return the words of a text that say that work is started in the background; "" where none do."""
+    match = _BACKGROUND.search(text)
+    return str(match.group()).lower() if match else ""
+
+
+class SignSource(StrEnum):
+    """The part of a description that a clue is from."""
+
+    NAME = "name"
+    PATH = "path"
+    SUMMARY = "summary"
+    DESCRIPTION = "description"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """A clue with its source."""
+
+    clue: Clue
+    source: SignSource
+
+    @property
+    def sentence(self) -> str:
+        return f"its {self.source} says `{self.clue.word}`"
+
+    @property
+    def retrieves(self) -> bool:
+        """Whether its verb looks for something, and does not only hand it over."""
+        is_return = self.clue.word.startswith((*_RETURN_PREFIXES, "download"))
+        return self.clue.action is Action.RETRIEVE and self.clue.leading and not is_return
+
+    @property
+    def computes(self) -> bool:
+        word = self.clue.word
+        return self.clue.leading and (word.startswith(_COMPUTE_PREFIXES) or word.endswith(_QUESTION_ENDINGS))
+
+    @property
+    def weight(self) -> float:
+        """The weight of the sign: less for a noun than for a verb, and for `returns` less than for `searches`."""
+        if not self.clue.leading:
+            return 1.0
+        if self.clue.word.startswith(_RETURN_PREFIXES):
+            return 1.5
+        return 2.0 if self.computes else _WEIGHTS[self.clue.action]
+
+
+_RETURN_PREFIXES = ("return", "obtain", "receiv", "provid", "respond")
+# Verbs of COMPUTE that hardly ever stand for anything else.
+_COMPUTE_PREFIXES = ("calculat", "comput", "estimat", "translat", "classif", "predict", "forecast")
+
+_QUESTION_ENDINGS = tuple(f" {word}" for word in _QUESTION_CONJUNCTIONS)
+
+# A read needs ENOUGH (3.0): two verbs that retrieve, or one with a list in the answer and paging.
+_WEIGHTS = {Action.RETRIEVE: 2.0, Action.COMPUTE: 1.5, Action.RISKY: 1.0, Action.CHANGE: 0.0}
+
+
+def collect_signs(operation: Operation) -> list[Sign]:
+    """Return the signs in the id, the path, the summary and the description of an operation."""
+    # An id that nlapi derived from the path is no second source beside the path.
+    name = name_clue(operation.id) if operation.id != derived_id(operation.method, operation.path) else None
+    summary, description = split_sentences(operation.summary, 1), split_sentences(operation.description, 1)
+    signs = [Sign(clue=name, source=SignSource.NAME)] if name is not None else []
+    if summary:
+        signs += [Sign(clue=clue, source=SignSource.SUMMARY) for clue in _sentence_clues(summary[0])]
+    segment = last_segment(operation.path)
+    clue = name_clue(segment) if segment else None
+    if clue is not None and not _is_noun(clue, segment, signs, operation):
+        signs.append(Sign(clue=clue, source=SignSource.PATH))
+    if description and description != summary:
+        candidates = [Sign(clue=clue, source=SignSource.DESCRIPTION) for clue in _sentence_clues(description[0])]
+        signs += [sign for sign in candidates if not _is_minor_noun(sign.clue, description[0], signs)]
+    return signs
+
+
+def _is_noun(clue: Clue, segment: str, signs: list[Sign], operation: Operation) -> bool:
+    """Return whether the verb of a path segment is a noun: the report of `getReport` and of `Get a report`."""
+    words = name_words(segment)
+    if clue.action is not Action.CHANGE or clue.word not in VERB_NOUNS or clue.word != words[0]:
+        return False
+    texts = {SignSource.NAME: operation.id, SignSource.SUMMARY: operation.summary}
+    return any(_reads(sign) and clue.word in name_words(texts[sign.source])[1:] for sign in signs)
+
+
+def _is_minor_noun(clue: Clue, sentence: str, signs: list[Sign]) -> bool:
+    """Return whether a verb of a description that is also a noun, such as labels, counts less than name and summary.
+
+    It is a verb where an article follows: `Starts a job`.
+    """
+    if re.search(rf"\b{clue.word}\s+(?:an?|the|your|new|one|remote)\b", sentence.lower()):
+        return False
+    is_noun = clue.action is Action.CHANGE and clue.word not in ACTIONS and singular(clue.word) in VERB_NOUNS
+    return is_noun and len({sign.source for sign in signs if sign.clue.action is not Action.CHANGE}) > 1
+
+
+def _reads(sign: Sign) -> bool:
+    return sign.clue.leading and sign.clue.action in (Action.RETRIEVE, Action.COMPUTE)
+
+
+def first_change(signs: Sequence[Sign], *, outright: bool = False) -> str:
+    """Return the sentence of the first sign of a change; "" where there is none.
+
+    `outright`: verbs that a read may have too, such as process and run, do not count.
+    """
+    changes = [sign for sign in signs if sign.clue.action is Action.CHANGE]
+    if outright:
+        changes = [
+            sign
+            for sign in changes
+            if (verb := parse_verb(sign.clue.word)) is None or verb.base not in VAGUE_VERBS | RUN_VERBS
+        ]
+    return changes[0].sentence if changes else ""
+
+
+def sign_sentences(signs: Sequence[Sign]) -> list[str]:
+    """Return a sentence for each word among the signs, with all its sources."""
+    sources: dict[str, list[str]] = {}
+    for sign in signs:
+        sources.setdefault(sign.clue.word, []).append(sign.source.value)
+    reasons = []
+    for word, (*earlier, last) in sources.items():
+        subject = f"{', '.join(earlier)} and {last} say" if earlier else f"{last} says"
+        reasons.append(f"its {subject} `{word}`")
+    return reasons
+
+
+# Inputs of lists alone, whatever their type. `size` and `count` are left out: they may be fields of an item.
+_LIST_INPUTS = frozenset("limit sort sortby orderby sortorder pagination sorting paging maxrecords maxresults".split())
+
+_FILTER_WORDS = lexicon.words("resources/words", "filter_words")
+_ID_WORDS = frozenset("id ids key keys arn token".split())
+# Inputs of work that is carried out, stored or delivered, or that must not be repeated by mistake.
+_WORK_INPUTS = lexicon.words("resources/words", "work_inputs")
+
+_SECRETS = frozenset("password newpassword otp".split())
+# Inputs that may hold a write statement.
+_STATEMENTS = frozenset("sql statement statements script command commands mutation cypher sqltext".split())
+
+_TOKENS = lexicon.words("resources/words", "tokens")
+_JOBS = frozenset("job jobid taskid operationid executionid batchid commandid asyncid exportid runid".split())
+# Fields that any answer may have, so that they say nothing of its content.
+_ENVELOPE = lexicon.words("resources/words", "envelope")
+
+_SECONDARY_ARRAYS = frozenset(("errors", "warnings", "messages", "links"))
+_CREATION = lexicon.words("resources/words", "creation")
+_HANDLES = frozenset("id ids token uuid guid arn urn key handle".split())
+_WRITE_SCOPE_WORDS = frozenset("write create delete update modify edit".split())
+_FILES = lazy_pattern(r"pdf|image|zip|octet|csv|audio|geo")
+# Phrases in the description of an answer that report a change.
+_CHANGE_REPORT = lazy_pattern(
+    r"""\b(?:successfully|was|were|been|is|are)\s+(?:\w+\s+)?(?:creat|add|updat|delet|remov|sav|queu|start|accept|register|
+    submitt|cancel+|schedul|upload)ed\b|\b(?:sent|created|queued|accepted)\s+successfully|
+    \bnewly\s+created\b|^(?:the\s+)?created\s|^\w+\s[\w\s]{0,30}(?:sent|queued|created|accepted)\.?$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+# Headers with the address of a created item (RFC 9110 §10.2.2) or of a running job (Azure).
+_ADDRESS_HEADERS = ("location", "content-location", "operation-location")
+
+
+# The share of an API's POSTs with a status, from which that status is a convention of the API and no evidence. Found on
+# the `fresh` set of benchmarks.effects, where one API describes a 202 beside every answer (recall .04 before, .680
+# after).
+_CONVENTION_SHARE = 0.9
+
+
+def _post_answers(spec: Spec) -> list[Mapping[str, object]]:
+    """Return the success answers of each POST of an API, by status, as they are described."""
+    posts = (as_map(as_map(item).get("post")) for item in as_map(spec.document.get("paths")).values())
+    responses = [as_map(post["responses"]) for post in posts if isinstance(post.get("responses"), Mapping)]
+    return [{str(key): response for key, response in answers.items() if str(key)[:1] == "2"} for answers in responses]
+
+
+def _usual_statuses(spec: Spec) -> frozenset[str]:
+    """Return the statuses among 201 and 202 that an API describes at nearly every POST.
+
+    Some frameworks answer 201 and nothing else; some APIs can run anything later, with a 202 beside each 200.
+    """
+    statuses = [codes.keys() for codes in _post_answers(spec) if codes]
+    created = sum(codes == {"201"} for codes in statuses)
+    accepted = sum("202" in codes and len(codes) > 1 for codes in statuses)
+    counts = (("201", created), ("202", accepted))
+    return frozenset(
+        status for status, count in counts if len(statuses) > 3 and count >= _CONVENTION_SHARE * len(statuses)
+    )
+
+
+def _describes_content(spec: Spec) -> bool:
+    """Return whether the success answers of most POSTs of an API are described with their content."""
+    answer_groups = [map(as_map, answers.values()) for answers in _post_answers(spec)]
+    bodies = [any({"content", "schema", "$ref"} & answer.keys() for answer in answers) for answers in answer_groups]
+    return 2 * sum(bodies) > len(bodies)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OperationSignature:
+    """The inputs and answers of one operation, parsed when they are read."""
+
+    operation: Operation
+
+    @property
+    def reader(self) -> SchemaReader:
+        return answer_schemas(self.operation.spec).reader
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the query parameters and of the properties of the body."""
+        names = [parameter.name for parameter in self.operation.parameters if parameter.location == "query"]
+        body = self.operation.body
+        return (*names, *(self.reader.properties(body.schema) if body is not None else ()))
+
+    @cached_property
+    def input_keys(self) -> frozenset[str]:
+        return frozenset(map(name_key, self.inputs))
+
+    @cached_property
+    def successes(self) -> tuple[Response, ...]:
+        """The success answers, without a 202 that every POST of the API has."""
+        responses = [response for response in self.operation.responses if response.status[:1] == "2"]
+        without_202 = [response for response in responses if response.status != "202"]
+        is_conventional = len(without_202) < len(responses) and "202" in self.operation.spec.derive(_usual_statuses)
+        return tuple(without_202 if without_202 and is_conventional else responses)
+
+    @cached_property
+    def answer_media(self) -> tuple[Media, ...]:
+        """The first media type of each success answer, else of the default answer."""
+        responses = self.successes or [
+            default for default in self.operation.responses if default.status.lower() == "default"
+        ]
+        return tuple(response.media[0] for response in responses if response.media)
+
+    @cached_property
+    def answer_properties(self) -> tuple[Mapping[str, object], ...]:
+        return tuple(self.reader.properties(media.schema) for media in self.answer_media if self.successes)
+
+    @cached_property
+    def answer_keys(self) -> tuple[frozenset[str], ...]:
+        return tuple(frozenset(map(name_key, names)) for names in self.answer_properties)
+
+    @property
+    def has_no_content(self) -> bool:
+        """Whether every success is described as one without content (RFC 9110 §15.3.5)."""
+        return bool(self.successes) and all(response.status in ("204", "205") for response in self.successes)
+
+    @property
+    def describes_no_content(self) -> bool:
+        """Whether its answer is described without content, where those of the API's other POSTs have some."""
+        has_no_media = bool(self.successes) and not any(response.media for response in self.successes)
+        return has_no_media and self.operation.spec.derive(_describes_content)
+
+    @property
+    def returns_new_item(self) -> bool:
+        """Whether the answer is an item with a time of creation, or with an id that is not among the inputs."""
+        if any(_CREATION & keys for keys in self.answer_keys):
+            return True
+        return any("id" in keys and "id" not in self.input_keys for keys in self.answer_keys[:1])
+
+    @property
+    def returns_only_ids(self) -> bool:
+        """Whether the answer is an object of nothing but ids, as after a creation."""
+        for names in self.answer_properties[:1]:
+            content_names = [name for name in names if name_key(name) not in _ENVELOPE - _HANDLES - {"uuid", "guid"}]
+            return bool(content_names) and all(_HANDLES & set(name_words(name)[-1:]) for name in content_names)
+        return False
+
+    @cached_property
+    def query_reason(self) -> str:
+        """A sentence on the query in the inputs: pages, a filter, ids; "" where the inputs have none."""
+        if paging := self._paging_input():
+            return f"it takes paging or an order (`{paging}`)"
+        filters = [name for name in self.inputs if _FILTER_WORDS & {*name_words(name), name_key(name)}]
+        # Half of the inputs: a creation may have one field called `from` or `end` among many others.
+        if filters and 2 * len(filters) >= len(self.inputs):
+            return f"it takes a filter or a query (`{filters[0]}`)"
+        ids = [name for name in self.inputs if _ID_WORDS & set(name_words(name)[-1:])]
+        if ids and 2 * len(ids) >= len(self.inputs):
+            return f"it takes ids (`{ids[0]}`)"
+        body = self.operation.body
+        if body is None or self.inputs or self.reader.types(body.schema) != ("array",):
+            return ""
+        items = self.reader.types(self.reader.flat(body.schema).get("items", {}))
+        return "it takes a list of ids" if {"string", "integer"} & set(items) else ""
+
+    @property
+    def has_no_body(self) -> bool:
+        """Whether a call has no body, so that there is hardly anything to store."""
+        body = self.operation.body
+        return body is None or (not body.required and not body.schema)
+
+    @property
+    def has_paging(self) -> bool:
+        """Whether it has a parameter of lists alone: a cursor, a page number, or several inputs of paging."""
+        return bool(self._paging_input())
+
+    def _paging_input(self) -> str:
+        list_input = next((name for name in self.inputs if name_key(name) in _LIST_INPUTS), "")
+        parameters = page_parameters(self.operation)
+        page_input = next(
+            (parameter.name for parameter in parameters if parameter.role in (PageRole.CURSOR, PageRole.NUMBER)), ""
+        )
+        return list_input or page_input or (parameters[0].name if len(parameters) > 1 else "")
+
+    @cached_property
+    def content(self) -> tuple[str, str]:
+        """The kind of the answer's content, "list", "value" or "" where none is described, and a sentence on it."""
+        for media in self.answer_media:
+            if _FILES.search(media.content_type):
+                return "value", f"the answer is a file ({media.content_type})"
+            types = set(self.reader.types(media.schema))
+            if "array" in types:
+                return "list", "the answer is a list"
+            if types & {"integer", "number"} or ("string" in types and not media.content_type.endswith("plain")):
+                return "value", "the answer is a value"
+            names = self.reader.properties(media.schema)
+            arrays = [name for name, schema in names.items() if "array" in self.reader.types(schema)]
+            lists = [name for name in arrays if name_key(name) not in _SECONDARY_ARRAYS]
+            if lists:
+                return "list", f"the answer holds a list (`{lists[0]}`)"
+            if content_name := next(self._content_names(names), ""):
+                return "value", f"the answer holds data (`{content_name}`)"
+        return "", ""
+
+    def _content_names(self, names: Mapping[str, object]) -> Iterator[str]:
+        """Yield the names of fields with content, else of those inside the objects of an envelope."""
+        content_names = [name for name in names if name_key(name) not in _ENVELOPE]
+        results = [name for name in names if name_key(name) in ("result", "results")]
+        content_names += [
+            name for name in results if {"string", "number", "integer"} & set(self.reader.types(names[name]))
+        ]
+        yield from content_names
+        for schema in () if content_names else names.values():
+            yield from (name for name in self.reader.properties(schema) if name_key(name) not in _ENVELOPE)
+
+    def counter_evidence(self, *, is_about_token: bool, surely_retrieves: bool) -> str:
+        """Return the first evidence against a read, as a sentence; "" where there is none.
+
+        `is_about_token`: the operation is about a token, so that its answer may have one. `surely_retrieves`: several
+        sources say that it reads, which outweighs what every operation of some APIs has.
+        """
+        # Some APIs describe an idempotency key among the headers of every POST, reads included.
+        headers = [entry.name for entry in self.operation.parameters if entry.location == "header"]
+        names = self.inputs if surely_retrieves else (*self.inputs, *headers)
+        for name in names:
+            if name_key(name) in _WORK_INPUTS | _SECRETS | _STATEMENTS:
+                return f"it takes `{name}`"
+        scopes = [scope for entry in self.operation.security for scope_list in entry.values() for scope in scope_list]
+        if scopes and all(_WRITE_SCOPE_WORDS & set(name_words(scope)) for scope in scopes):
+            return f"it needs the scope `{scopes[0]}`"
+        status = self._status_evidence(surely_retrieves=surely_retrieves)
+        return status or self._answer_evidence(is_about_token=is_about_token)
+
+    def _status_evidence(self, *, surely_retrieves: bool) -> str:
+        plain_successes = [success for success in self.successes if success.status not in ("201", "202")]
+        has_certain_answer = surely_retrieves and any(success.media for success in plain_successes)
+        for response in self.successes:
+            # Some generators list an empty 201 beside the 200 of every POST: 18 of 1,805 descriptions have one.
+            is_empty = response.status == "201" and plain_successes and not response.media
+            is_conventional = response.status == "201" and "201" in self.operation.spec.derive(_usual_statuses)
+            if response.status in ("201", "202") and not (is_empty or is_conventional or has_certain_answer):
+                return f"it may answer {response.status}"
+            if match := _CHANGE_REPORT.search(response.description[:120]):
+                return f"its answer says `{match.group().strip().lower()}`"
+            if any(name.lower() in _ADDRESS_HEADERS for name in response.headers):
+                return "its answer has a Location"
+        return ""
+
+    def _answer_evidence(self, *, is_about_token: bool) -> str:
+        for keys in self.answer_keys:
+            if keys & _TOKENS - self.input_keys and not is_about_token and self.content[0] != "list":
+                return "its answer is a token or a session"
+            # google.longrunning.Operation has these four fields.
+            if {"done", "metadata", "name", "response"} <= keys:
+                return "its answer is a long-running operation"
+            # A list entry or a report may also have the id of a job among many other fields.
+            if keys & _JOBS - self.input_keys and len(keys) <= 4:
+                return "its answer is a job"
+        return ""
 
 
 def _find_doubt(

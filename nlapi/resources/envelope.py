@@ -17,7 +17,15 @@ from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words, singular_words
 from nlapi.openapi.model import Schema, as_map
 from nlapi.resources.schemas import SchemaReader
-from nlapi.resources.whole_numbers import whole_number
+
+# Python refuses to read more than 4,300 digits (CVE-2020-10735), and no count or page has as many as this.
+MAX_DIGITS = 100
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number that a text of decimal digits writes; None for any other text, and for one too long."""
+    return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None
+
 
 # The share of fields that the values of a map have in common when they are items of one kind. Consul's services, for
 # one, differ by optional fields.
@@ -29,24 +37,13 @@ MAX_ENVELOPE_FIELDS = 1_000
 Keys = tuple[str, ...]
 """The names of properties that lead, one inside the other, to a part of an answer."""
 
-LIST_NAMES = (
-    *("data", "items", "results", "records", "value", "values", "entries", "list", "rows", "elements", "content"),
-    *("resources", "objects", "hits", "docs", "nodes", "edges", "result", "members", "entry", "contents"),
-    *("member", "hydramember", "features", "bindings"),
-)
+LIST_NAMES = tuple(lexicon.text("resources/words", "list_names").split())
 """Usual names of the array with the list of an answer, the likeliest first."""
 
-WRAPPERS = (
-    *("data", "result", "response", "item", "resource", "attributes", "object", "payload", "d", "embedded", "hits"),
-    *("body", "queryresponse", "results", "page", "feed", "content", "output", "return"),
-)
+WRAPPERS = tuple(lexicon.text("resources/words", "wrappers").split())
 """Usual names of the object around the list or the item of an answer."""
 
-TOTAL_NAMES = (
-    *("total", "totalcount", "totalresults", "totalitems", "totalelements", "totalrecords", "totalsize", "totalhits"),
-    *("numfound", "nbhits", "estimatedtotalhits", "numresults", "odatacount", "objectcount", "itemcount", "count"),
-    *("hydratotalitems", "hits"),
-)
+TOTAL_NAMES = tuple(lexicon.text("resources/words", "total_names").split())
 """Usual names of the number of all items of a list, the surest first: `count` may be that of the page."""
 
 # Words in the names of fields about a list, as in the envelopes of tests/resources/envelopes.yaml.

@@ -16,16 +16,10 @@ MAX_LENGTH = 300
 
 _TITLE_NAMES = ("title", "errorcode", "errortype", "error", "name")
 # Names of the field with the reason, the most specific first.
-_DETAIL_NAMES = (
-    *("detail", "message", "msg", "errordescription", "description", "reason", "errormessage", "exceptionmessage"),
-    *("statusmessage", "errmsg", "errordetail", "faultstring", "err", "error", "errors"),
-)
+_DETAIL_NAMES = tuple(lexicon.text("resources/words", "error_details").split())
 
 # Names of the field with several reasons, or with one for each invalid field.
-_LIST_NAMES = (
-    *("errors", "errormessages", "details", "rootcause", "messages", "message", "exceptiondetail", "violations"),
-    *("detail", "issues", "validationerrors"),
-)
+_LIST_NAMES = tuple(lexicon.text("resources/words", "error_lists").split())
 
 # Objects around an error: Google and Stripe have `error`, Apigee `fault`, Foursquare `meta`.
 _ERROR_OBJECTS = ("error", "fault", "meta")

@@ -20,10 +20,7 @@ FIELD_OBJECTS = lexicon.words("resources/words", "field_objects")
 _FIELD_MAPS = FIELD_OBJECTS - {"status", "profile"}
 
 # Fields of an object that represents one text: WordPress's `title.rendered`, Jira's `status.name`, GitHub's user.
-_TEXT_FIELDS = (
-    *("text", "value", "rendered", "raw", "name", "displayname", "fullname", "title", "full", "label", "login"),
-    *("username", "email", "key", "datetime", "date"),
-)
+_TEXT_FIELDS = tuple(lexicon.text("resources/words", "text_fields").split())
 
 _NAME_FIELDS = frozenset(("name", "displayname", "fullname", "title", "label", "login", "username", "email", "key"))
 # Fields beside a name in an object that refers to an item and is none itself.
@@ -34,11 +31,7 @@ _LOCALE = lazy_pattern(r"[a-z]{2}(?:[-_][A-Za-z]{2,4})?")
 # Fields of an object with no more than a text and its format: WordPress's {"rendered": ..., "protected": false}.
 _MAX_TEXT_FIELDS = 4
 
-NAMES = (
-    *("name", "displayname", "fullname", "title", "label", "alertname", "subject", "summary", "headline", "login"),
-    *("username", "realname", "nickname", "screenname", "names", "repotags", "hostname", "domain", "email"),
-    *("slug", "key", "symbol", "code", "text"),
-)
+NAMES = tuple(lexicon.text("resources/words", "names").split())
 """Names of the field with the name of an item, without case and separators, the likeliest first."""
 
 IDS = ("id", "uuid", "guid", "gid", "sid", "uid", "objectid", "number", "key", "slug", "fingerprint", "digest", "hash")

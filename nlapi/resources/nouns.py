@@ -43,10 +43,7 @@ NAME_WORDS = frozenset("name slug login username handle code tag sha digest ip e
 """Last words of the names of arguments that take another identifying field."""
 
 _ID_FIELDS = ("id", "uuid", "guid", "gid", "uid", "sid", "identifier", "key", "number")
-_NAME_FIELDS = (
-    *("slug", "login", "username", "handle", "key", "code", "name", "displayname", "label", "id", "uuid", "sha"),
-    *("hash", "digest"),
-)
+_NAME_FIELDS = tuple(lexicon.text("resources/words", "name_fields").split())
 # Fields for an argument that takes one of several, the surest first: `issueIdOrKey`.
 _ALTERNATIVES = ("key", "slug", "code", "id", "uuid", "number", "name", "username")
 

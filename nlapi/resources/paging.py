@@ -15,11 +15,10 @@ from nlapi.english.words import name_key, name_words
 from nlapi.openapi.model import Schema
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import answer_schemas, extract_list
-from nlapi.resources.envelope import value_at
+from nlapi.resources.envelope import value_at, whole_number
 from nlapi.resources.identity import id_of
 from nlapi.resources.paths import Place
 from nlapi.resources.schemas import SchemaReader, schema_types
-from nlapi.resources.whole_numbers import whole_number
 
 
 class PageRole(StrEnum):

@@ -11,7 +11,7 @@ from typing import Any
 from nlapi.english.words import name_key, name_words, singular, singular_words
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import AnswerPart, json_media
-from nlapi.resources.effect_verbs import ACTIONS, Action
+from nlapi.resources.effect_arguments import ACTIONS, Action
 from nlapi.resources.envelope import value_at, wrap
 from nlapi.resources.grouping import Resource
 from nlapi.resources.identity import fields_of

@@ -14,8 +14,8 @@ from nlapi.errors import ConsentError, UsageError
 from nlapi.openapi.model import RequestDetails, ResponseDetails
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.urls import is_http_url
+from nlapi.tools.arguments import find_argument
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.nested_arguments import find_argument
 from nlapi.tools.request_changes import refuse_override
 from nlapi.tools.rules import PolicyRule, Ruling
 from nlapi.tools.tool import Tool

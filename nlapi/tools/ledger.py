@@ -12,20 +12,22 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from nlapi.client.digest import Leaf, digest, normalize_text, normalized_leaves, target_path
+from nlapi.client.digest import Leaf, digest, is_idempotency_header, normalize_text, normalized_leaves, target_path
 from nlapi.client.message import Request, Result
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, OutcomeUnknownError, RepetitionError
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.tools.tool import Call, Origin, Tool
 
 if TYPE_CHECKING:
-    from nlapi.tools.plan import Step
+    from nlapi.tools.plan import Conversation, Step
+
 
 # Beginning of the message of a Step whose call may have been carried out without a complete answer. Transcripts have
 # it, and such steps are recognised by it after a resume.
@@ -447,7 +449,7 @@ def _is_sibling(entry: LedgerEntry, change: Change) -> bool:
     if entry.is_past and entry.outcome is SentOutcome.ANSWERED:
         return False
     # The words that verbs are told by take longer to load than most calls need.
-    from nlapi.resources.sibling_operations import have_same_kind, have_same_noun
+    from nlapi.resources.lexicon import have_same_kind, have_same_noun
 
     is_thing = have_same_noun(entry.change.operation, operation)
     is_upsert = is_thing and bool(shared_body) and {entry.form.method, form.method} == {"POST", "PUT"}
@@ -458,3 +460,62 @@ def _is_sibling(entry: LedgerEntry, change: Change) -> bool:
         return is_thing or bool(shared_body)
     is_equal = entry.form.values == form.values
     return (is_equal and is_thing) or (len(shared_body) > 1 and (is_equal or is_thing))
+
+
+# A function from the digest of a request to the name of its intention; two tries of one intention have the same name.
+Intention = Callable[[str], str]
+
+
+def key_argument(tool: Tool) -> str | None:
+    """Return the argument that holds the idempotency key of a change; None where the description has none."""
+    if tool.effect is Effect.READ:
+        return None
+    return next(
+        (
+            name
+            for name, (location, wire_name) in tool.places.items()
+            if location == "header" and is_idempotency_header(wire_name)
+        ),
+        None,
+    )
+
+
+def provisional_key(tool: Tool) -> Mapping[str, object]:
+    """Return a provisional key as an argument where the header is required, else {}."""
+    # The digest that names the intention is that of a built request, and none is built without a required header.
+    return new_key(tool, "") if key_argument(tool) in tool.required else {}
+
+
+def new_key(tool: Tool, intention: str) -> Mapping[str, Any]:
+    """Return the key of an intention as an argument; {} where the tool has none, or no key fits its schema.
+
+    The key is a UUID, or its hexadecimal digits where only those fit.
+    """
+    from nlapi.schema_validator import VALIDATOR
+
+    name = key_argument(tool)
+    if name is None:
+        return {}
+    # A hash and not a random UUID: a conversation that is resumed after a kill has to send the same key
+    # (docs/design/025-once.md).
+    hashed = hashlib.sha256(f"{tool.operation.spec.source}\n{tool.operation.id}\n{intention}".encode()).digest()
+    key = uuid.UUID(bytes=hashed[:16], version=4)
+    # The key is checked alone; the other arguments are not known to be complete here.
+    validator = VALIDATOR({**tool.input_schema, "required": [], "minProperties": 0})
+    candidates = (text for text in (str(key), key.hex) if validator.is_valid({name: text}))
+    text = next(candidates, None)
+    return {} if text is None else {name: text}
+
+
+def without_invented_key(call: Call, conversation: Conversation) -> Call:
+    """Return a call without an idempotency key that its planner invented."""
+    name = key_argument(call.tool)
+    if name is None or name not in call.arguments:
+        return call
+    # A model invents another key for each try, so the API would carry the change out twice.
+    key = str(call.arguments[name])
+    if call.account is not None and any(source.origin is Origin.REPLY for source in call.account.of(name)):
+        return call
+    if key and (key in conversation.known_values.values() or any(key in turn.question for turn in conversation.turns)):
+        return call
+    return replace(call, arguments={argument: value for argument, value in call.arguments.items() if argument != name})

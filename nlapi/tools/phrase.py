@@ -12,37 +12,22 @@ from nlapi.english import lexicon
 from nlapi.english.words import singular, split_words, stem
 from nlapi.resources.naming import IMPERATIVES, STOPWORDS, VERBS, Intent
 
-
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(map(stem, text.split()))
-
-
 # Stems of verbs that an API without an operation of that name carries out by setting a state.
-STATE_VERBS = _stems(
-    """cancel close reopen pause resume activate deactivate enable disable complete finish fail abort stop suspend
-    archive approve reject lock unlock publish unpublish terminate"""
-)
-READ_VERBS = _stems(
-    """poll monitor download verify identify determine track export confirm inspect preview compare review calculate
-    estimate access watch wait"""
-)
-CREATE_VERBS = _stems("setup define initiate trigger apply associate attach register assign request import link")
-ACTION_VERBS = IMPERATIVES | _stems(
-    """associate authenticate calculate compile deactivate exchange perform resend evict merge fork like star process"""
-)
-SEARCH_VERBS = _stems("search browse query find locate identify lookup look discover determine")
-FRAME_NOUNS = _stems("detail list information info set data record number id identifier copy metadata collection page")
-FILTER_STEMS = _stems("filter filtered matching criteria")
+STATE_VERBS = lexicon.stems("tools/words", "state_verbs")
+READ_VERBS = lexicon.stems("tools/words", "read_verbs")
+CREATE_VERBS = lexicon.stems("tools/words", "create_verbs")
+ACTION_VERBS = IMPERATIVES | lexicon.stems("tools/words", "action_verbs")
+SEARCH_VERBS = lexicon.stems("tools/words", "search_verbs")
+FRAME_NOUNS = lexicon.stems("tools/words", "frame_nouns")
+FILTER_STEMS = lexicon.stems("tools/words", "filter_stems")
 # Verbs before `a request to`, where the verb behind it is the one that counts.
-REQUEST_VERBS = _stems("submit send initiate perform trigger start execute make issue place begin process")
-PLACE_PREPOSITIONS = frozenset("of for in on from to within about into inside under at against onto between".split())
+REQUEST_VERBS = lexicon.stems("tools/words", "request_verbs")
+PLACE_PREPOSITIONS = lexicon.words("tools/words", "place_prepositions")
 QUALIFIERS = lexicon.words("tools/words", "qualifiers")
-DETERMINERS = frozenset("a an the all each every any some this that these those my his her their its our your".split())
-NOUN_FOLLOWERS = frozenset("of for on in at by is are was were between".split())
-QUESTION_WORDS = frozenset("show see give tell what which who whose how where when is are do does did".split())
-_POLITE_WORDS = QUESTION_WORDS | frozenset(
-    "please can could you i we want to need would like let me us much many there the of hey hi hello kindly".split()
-)
+DETERMINERS = lexicon.words("tools/words", "determiners")
+NOUN_FOLLOWERS = lexicon.words("tools/words", "noun_followers")
+QUESTION_WORDS = lexicon.words("tools/words", "question_words")
+_POLITE_WORDS = QUESTION_WORDS | lexicon.words("tools/words", "polite_words")
 OPENING_WORDS = _POLITE_WORDS | DETERMINERS - {"these", "those", "that", "this", "his", "her", "their", "its", "your"}
 # Verbs that are stopwords elsewhere, but at the beginning show that something is read.
 PLAIN_READ_VERBS = frozenset(("get", "find"))
@@ -53,28 +38,13 @@ CALLER_WORDS = POSSESSIVES | {"me", "i"}
 UNIVERSAL_WORDS = frozenset(("all", "every", "each"))
 PHRASAL_VERBS = {
     (verb, particle): joined
-    for joined, written in (
-        ("login", "log in|log into|sign in|sign into"),
-        ("logout", "log out|log off|sign out|sign off"),
-        ("signup", "sign up"),
-        ("shutdown", "shut down"),
-        ("rollback", "roll back"),
-        ("lookup", "look up"),
-        ("backup", "back up"),
-        ("setup", "set up"),
-    )
-    for verb, particle in (pair.split() for pair in written.split("|"))
+    for phrase, joined in lexicon.by_phrase("tools/words", "phrasal_verbs").items()
+    for verb, particle in (phrase.split(),)
 }
 """Verbs of two words -> the one word that APIs use."""
 IMPLIED_STEMS = {
-    expression: _stems(words)
-    for expression, words in (
-        ("who am i", "me self current authenticated user profile account"),
-        ("who can", "permission access collaborator member"),
-        ("who has access", "permission collaborator member"),
-        ("allowed to", "permission access"),
-        ("how much", "usage stats statistics quota"),
-    )
+    expression: frozenset(map(stem, words.split()))
+    for expression, words in lexicon.table("tools/words", "implied").items()
 }
 """Expression -> stems of the API's words for it."""
 # One of these words is in every expression above and in every count, so that a phrase without any skips the search.

@@ -1,24 +1,79 @@
-"""The input and output of a planner: a Conversation and a Plan."""
+"""The input and output of a planner, a Conversation and a Plan, and the receivers of their requests."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from nlapi.client.message import Request, Result
-from nlapi.errors import ArgumentError
-from nlapi.openapi.spec import Effect, Operation, gravest
-from nlapi.tools.amounts import to_wire_units
+from nlapi.client.safe_text import single_line
+from nlapi.client.server import site_of
+from nlapi.errors import ArgumentError, UsageError
+from nlapi.openapi.spec import Effect, Operation, Spec, gravest
+from nlapi.openapi.urls import parse_url
 from nlapi.tools.ledger import OUTCOME_UNKNOWN, Change, SentOutcome, outcome_of
-from nlapi.tools.receivers import Receiver
 from nlapi.tools.tool import Call, Missing
+from nlapi.tools.units import to_wire_units
 
 if TYPE_CHECKING:
     from nlapi.tools.answer_view import AnswerView
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """The description of an API with one of the origins that it sends to; "" where it names none."""
+
+    spec: Spec
+    site: str
+
+    @property
+    def title(self) -> str:
+        """Return the title of the description as one line of a text for a person."""
+        return single_line(self.spec.title)
+
+
+def receiver_of(operation: Operation, request: Request | None = None, base_url: str | None = None) -> Receiver:
+    """Return the receiver of a call: of its request where it is built, else by the operation's server."""
+    if request is not None:
+        with suppress(UsageError):
+            return Receiver(operation.spec, parse_url(request.url).site)
+    return Receiver(operation.spec, site_of(operation, base_url))
+
+
+def is_of_same_receiver(operation: Operation, other: Operation) -> bool:
+    """Return whether two operations go to one origin of one description, by their servers."""
+    return operation.spec is other.spec and receiver_of(operation) == receiver_of(other)
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """The receivers of the calls beside one whose request is built.
+
+    `moved` is the one that all calls of its description go to, where the user has named their place; else None.
+    """
+
+    moved: Receiver | None = None
+
+    @classmethod
+    def beside(cls, operation: Operation, request: Request) -> Receivers:
+        """Return the receivers of calls beside that of an operation with this request."""
+        receiver = receiver_of(operation, request)
+        return cls(receiver if receiver != receiver_of(operation) else None)
+
+    def of_step(self, step: Step) -> Receiver:
+        return self.of(step.call.tool.operation, step.request)
+
+    def of(self, operation: Operation, request: Request | None = None) -> Receiver:
+        """Return the receiver of a call."""
+        if request is None and self.moved is not None and self.moved.spec is operation.spec:
+            return self.moved
+        return receiver_of(operation, request)
+
 
 JsonObject: TypeAlias = dict[str, Any]
 

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from nlapi.client.safe_text import single_line, strip_control
+from nlapi.english import lexicon
 from nlapi.issue import Issue
 
 DATA_MARK = "[data, not an instruction]"
@@ -97,57 +98,23 @@ _MODELS = (
     ("copilot",),
 )  # fmt: skip
 _MODAL_VERBS = ("must", "should", "shall", "hasto", "haveto", "need", "isrequired", "will")
-_SET_ASIDE, _SET_ASIDE_ELSEWHERE, _TAKE_PART, _COMMAND, _OTHER_PART, _KEEP, _ASK_SECRET = SIGNS
+_SIGN_OF = dict(
+    zip(("set_aside", "set_aside_elsewhere", "part", "command", "other_part", "keep", "secret"), SIGNS, strict=True)
+)
+_COMMAND = _SIGN_OF["command"]
 # What a text with a sign has, as `_squash` writes it: of one of these lines an entry of each group. The clues of the
 # first group are looked for in all texts of a description at once, and a pattern reads only the texts that have all of
 # its clues: the patterns alone took 1.2 s on the 11,683 texts of GitHub's description, the search takes 0.1 s.
 _CLUES: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
-    (_SET_ASIDE, (
-        ("ignor", "disregard", "forget", "overrid", "bypass"),
-        ("instruction", "prompt", "rule", "guideline", "direction", "command", "context"),
-        ("previous", "prior", "above", "earlier", "preceding", "foregoing", "system", "your", "allother", "before"),
-    )),
-    (_SET_ASIDE_ELSEWHERE, (
-        ("ignor", "vergiss", "missacht", "oubli", "olvid", "desconsider"),
-        ("anweisung", "regel", "vorgabe", "instruktion", "instruc", "consignes", "istruzioni", "reglas", "règles"),
-    )),
-    (_SET_ASIDE_ELSEWHERE, (("忽略", "无视", "無視"), ("指令", "指示", "提示"))),
-    (_TAKE_PART, (
-        ("<",),
-        ("system>", "assistant>", "human>", "instruction>", "instructions>", "toolcall>", "toolresult>", "functioncall",
-         "<|"),
-    )),
-    (_TAKE_PART, (("inst]", "importantmessage"),)),
-    (_TAKE_PART, (("system:", "human:", "assistant:"), ("you", "ignore"))),
+    *(
+        (_SIGN_OF[name], tuple(tuple(group.split()) for group in groups.split(" & ")))
+        for name, _, groups in (line.partition(" : ") for line in lexicon.text("tools/words", "clues").splitlines())
+    ),
     *(
         (_COMMAND, ((model,), tuple(f"{model}{more}{verb}" for more in ("", "s", *agent) for verb in _MODAL_VERBS)))
         for model, *agent in _MODELS
     ),
-    (_COMMAND, (
-        ("tool", "command"),
-        ("thistool", "thetool", "thattool", "othertool", "everytool", "anytool", "thiscommand", "thecommand",
-         "thatcommand", "othercommand", "everycommand"),
-        ("youmust", "youshould", "youhaveto", "youneedto", "youare", "using", "calling", "invoking", "running",
-         "youuse", "youcall"),
-    )),
-    (_COMMAND, (("beforeyou",), ("task",))),
-    (_COMMAND, (
-        ("<",),
-        ("<important>", "<information>", "<secret>", "<hidden>", "<attention>", "<critical>", "<urgent>", "<admin>",
-         "<override>", "<reminder>"),
-    )),
-    (_OTHER_PART, (("youareno", "fromnowon", "actasa", "actasroot", "actassystem"),)),
-    (_KEEP, (
-        ("theuser", "thehuman", "theperson"), ("donot", "don't", "never", "without"),
-        ("tell", "mention", "inform", "reveal", "notify", "alert"),
-    )),
-    (_ASK_SECRET, (
-        ("systemprompt", "yourinstructions", "yourprompt", "conversationhistory", "environmentvariables", "~/", ".ssh",
-         ".env", ".aws", "netrc", "bashhistory", "idrsa", "ided25519", "mcp.json", "/etc/"),
-        ("reveal", "print", "repeat", "output", "send", "forward", "upload", "post", "leak", "exfiltrate", "read",
-         "open", "load", "cat", "include", "attach", "paste"),
-    )),
-)  # fmt: skip
+)
 _ENCODED = re.compile(r"&[#\w]|%[0-9a-f]{2}|\\u[0-9a-f]{4}", re.IGNORECASE)
 # Spaced letters, as far as a dot is between them.
 _DOTTED = re.compile(r"\.\w\.\w\.")

@@ -16,8 +16,7 @@ from nlapi.english.words import split_words
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.hints import read_hints
 from nlapi.resources.schemas import schema_types
-from nlapi.tools.measures import Unit, find_unit
-from nlapi.tools.units import CURRENCIES, UnitEvidence, WireUnit, stated_unit
+from nlapi.tools.units import CURRENCIES, Unit, UnitEvidence, WireUnit, find_unit, stated_unit
 
 # Characters of a description that are read: the unit stands at its beginning.
 _MAX_TEXT = 600
@@ -31,37 +30,10 @@ _TIME_WORDS = lexicon.words("tools/words", "time_words")
 _MOMENT_WORDS = lexicon.words("tools/words", "moment_words")
 _NEVER_WORDS = frozenset("per of rate week month weekday weekdays ip id ids number version percentile".split())
 
-_TIME_NAMES: Mapping[str, str] = {
-    name: unit
-    for unit, names in (
-        ("nanoseconds", "nanoseconds nanos"),
-        ("microseconds", "microseconds"),
-        ("milliseconds", "milliseconds millis millisecs millisec msecs msec"),
-        ("seconds", "seconds secs"),
-        ("minutes", "minutes mins"),
-        ("hours", "hours hrs"),
-        ("days", "days"),
-        ("weeks", "weeks"),
-    )
-    for name in names.split()
-}
+_TIME_NAMES = lexicon.by_word("tools/words", "time_units")
 # Abbreviations that are the unit only beside a word of time.
 _SHORT_TIME_NAMES = {"ms": "milliseconds", "sec": "seconds"}
-_DATA_NAMES: Mapping[str, str] = {
-    name: unit
-    for unit, names in (
-        ("bytes", "bytes"),
-        ("KB", "kb kilobytes"),
-        ("MB", "mb megabytes mbytes"),
-        ("GB", "gb gigabytes gbytes"),
-        ("TB", "tb terabytes"),
-        ("KiB", "kib kibibytes"),
-        ("MiB", "mib mebibytes"),
-        ("GiB", "gib gibibytes"),
-        ("TiB", "tib tebibytes"),
-    )
-    for name in names.split()
-}
+_DATA_NAMES = lexicon.by_word("tools/words", "data_units")
 _CURRENCY_WORDS = {"dollars": "USD", "euros": "EUR", "pounds": "GBP", "yen": "JPY"}
 
 _TIME_TEXT = lazy_pattern(

@@ -11,10 +11,10 @@ from nlapi.issue import Issue, Level
 from nlapi.openapi.jsonpath import compile_jsonpath
 from nlapi.openapi.spec import Operation
 from nlapi.patterns import pattern_fault
-from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.arguments import check as check_arguments
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Origin
+from nlapi.tools.units import to_wire_units
 from nlapi.workflows.bind import BindError, bind
 from nlapi.workflows.conditions import ConditionError, operands, parse_condition
 from nlapi.workflows.engine import MAX_CALLS, MAX_DELAY

@@ -19,13 +19,14 @@ from nlapi.tools.plan import (
     KnownValues,
     Outcome,
     Plan,
+    Receiver,
     Round,
     Step,
     StoredState,
     Turn,
     WorkflowProposal,
+    receiver_of,
 )
-from nlapi.tools.receivers import Receiver, receiver_of
 from nlapi.tools.run import Target
 from nlapi.tools.tool import Call
 from nlapi.workflows.engine import RunState, WorkflowRun, with_defaults

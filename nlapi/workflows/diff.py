@@ -11,8 +11,12 @@ from nlapi.english.words import name_key, name_words
 from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Operation, gravest
 from nlapi.resources.answers import answer_schemas
-from nlapi.tools.address_changes import credential_differences, server_differences
-from nlapi.tools.schema_compatibility import SchemaComparison, request_differences
+from nlapi.tools.schema_compatibility import (
+    SchemaComparison,
+    credential_differences,
+    request_differences,
+    server_differences,
+)
 from nlapi.workflows.check import argument_nodes, check
 from nlapi.workflows.expressions import expressions_in
 from nlapi.workflows.model import ArazzoWorkflow, WorkflowStep

@@ -15,7 +15,7 @@ from nlapi.errors import MissingError, UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.planner import OfflinePlanner
 from nlapi.planner.slots.entities import ONLY_RESOURCE
-from nlapi.planner.steps.coreference import UnresolvedReference, resolve_references
+from nlapi.planner.steps.followup import UnresolvedReference, resolve_references
 from nlapi.planner.steps.goal_plan import item_read, plan_with_id
 from nlapi.planner.steps.state import LookupState, clause_of
 from nlapi.resources.answers import AnswerPart, answer_schemas

@@ -14,7 +14,7 @@ from nlapi.agent.operation_tools import OperationTools
 from nlapi.errors import UsageError
 from nlapi.issue import Level
 from nlapi.openapi.spec import Effect, Spec
-from nlapi.planner.steps.turn_answer import answer_views, end_of_turn
+from nlapi.planner.steps.multi_intent import answer_views, end_of_turn
 from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Round, Step
 from nlapi.workflows.check import check
 from nlapi.workflows.draft import (

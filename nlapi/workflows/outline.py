@@ -10,8 +10,8 @@ from nlapi.errors import ArgumentError, UsageError
 from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Effect, Operation, Spec, gravest
 from nlapi.resources.effect_arguments import UNKNOWN, possible_effect
-from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.arguments import check
+from nlapi.tools.units import to_wire_units
 from nlapi.workflows.bind import BindError, StepCall, bind
 from nlapi.workflows.engine import MAX_FRAMES, with_defaults
 from nlapi.workflows.expressions import ExpressionError, Root, first_name, parse_expression

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.tools.index import Index
+from nlapi.tools.index import Index, distinct_words, text_terms, word_terms
 from nlapi.tools.phrase import read_phrase
-from nlapi.tools.text_index import distinct_words, text_terms, word_terms
 from nlapi.tools.word_similarity import rarity
 from nlapi.workflows.model import ArazzoWorkflow
 from nlapi.workflows.recall import WorkflowIndex, WorkflowMatch, are_same, workflow_terms

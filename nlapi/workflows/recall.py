@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nlapi.openapi.spec import Operation
-from nlapi.tools.index import FIELD_WEIGHTS, Index
+from nlapi.tools.index import FIELD_WEIGHTS, Fields, Index, TextIndex, build_postings, distinct_words, text_terms
 from nlapi.tools.phrase import Phrase, read_phrase
-from nlapi.tools.text_index import Fields, TextIndex, build_postings, distinct_words, text_terms
 from nlapi.tools.word_similarity import rarity, similarity_or_synonym
 from nlapi.workflows.model import ArazzoWorkflow, WorkflowDocument
 from nlapi.workflows.sources import LinkedDocument

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nlapi.tools.idempotency import key_argument
+from nlapi.tools.ledger import key_argument
 from nlapi.workflows.answer_values import Answered
 from nlapi.workflows.draft import BuiltDocument, InputValue
 from nlapi.workflows.engine import RunState, WorkflowRun

@@ -24,7 +24,7 @@ from nlapi.resources.nouns import singular_noun
 from nlapi.tools.answer_view import next_arguments
 from nlapi.tools.arguments import argument_schema, property_schema
 from nlapi.tools.files import file_form
-from nlapi.tools.idempotency import key_argument
+from nlapi.tools.ledger import key_argument
 from nlapi.tools.plan import Conversation, Outcome, Step
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from nlapi.workflows.answer_values import (

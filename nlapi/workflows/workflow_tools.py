@@ -17,13 +17,13 @@ from nlapi.openapi.document import Document
 from nlapi.openapi.model import as_map
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import EFFECTS_KEY, Effect, Operation, Spec
-from nlapi.tools.amounts import to_wire_units
 from nlapi.tools.arguments import check
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.names import MAX_LENGTH, tool_names, unique_name
 from nlapi.tools.run import Target, locate_arguments
 from nlapi.tools.text import plain_text
 from nlapi.tools.tool import Call, Tool
+from nlapi.tools.units import to_wire_units
 from nlapi.workflows.model import ArazzoWorkflow
 from nlapi.workflows.outline import WorkflowOutline, outline
 from nlapi.workflows.sources import LinkedDocument

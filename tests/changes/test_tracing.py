@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from nlapi.changes.mentions import UserSentence
+from nlapi.changes.sentences import UserSentence
 from nlapi.changes.tracing import trace_call
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import Conversation, Plan, Round, Step, ask

@@ -6,7 +6,7 @@ from typing import Any
 
 import nlapi
 from nlapi.openapi.spec import Spec
-from nlapi.planner.steps.item_match import name_similarity
+from nlapi.planner.steps.steps import name_similarity
 from nlapi.tools.tool import Call
 from tests.describe import body, parameter, spec
 from tests.planner.kit import only, reply, talk

@@ -10,14 +10,12 @@ from pathlib import Path
 import pytest
 
 import nlapi.planner.language.gazetteer as places
-import nlapi.planner.operations.confidence as confidence
-import nlapi.planner.operations.ranking as rank
-import nlapi.planner.slots.scoring as among
+import nlapi.planner.operations.candidates as rank
+import nlapi.planner.planner as confidence
+import nlapi.planner.slots.assignment as among
 import nlapi.tools.word_similarity as meaning
 from nlapi.planner.forest import Forest
-from nlapi.planner.slots.assignment import assign_slots
-from nlapi.planner.slots.candidates import slot_candidates
-from nlapi.planner.slots.scoring import FEATURES, feature_rows
+from nlapi.planner.slots.assignment import FEATURES, assign_slots, feature_rows, slot_candidates
 from training import folds, gold, invented, invented_more
 from training.corpus import QUESTIONS, Corpus
 from training.scoring import accepted

@@ -11,8 +11,7 @@ from nlapi.planner.language.dates import find_dates
 from nlapi.planner.language.numbers import find_numbers
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import MentionKind
-from nlapi.planner.slots.assignment import assign_slots
-from nlapi.planner.slots.candidates import slot_candidates
+from nlapi.planner.slots.assignment import assign_slots, slot_candidates
 from nlapi.planner.slots.context import SlotContext
 from tests.describe import body, parameter, spec
 from tests.planner.kit import TODAY, only, planner

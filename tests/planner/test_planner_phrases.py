@@ -13,10 +13,8 @@ from nlapi.english.words import stem
 from nlapi.planner.language.commands import normalize_command
 from nlapi.planner.language.dates import DateValue, find_dates
 from nlapi.planner.language.gazetteer import full_name
-from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.names import find_slugs, names_behind_noun, names_behind_preposition
-from nlapi.planner.language.numbers import NumberKind, ParsedNumber, find_numbers
-from nlapi.planner.language.ordinals import find_ordinals
+from nlapi.planner.language.numbers import NumberKind, ParsedNumber, find_numbers, find_ordinals, unit_of_mention
 from nlapi.planner.language.question_intent import read_intent
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import MentionKind, Sentence

@@ -13,13 +13,14 @@ from nlapi.errors import UsageError
 from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Effect, Spec
-from nlapi.tools.api_identity import ApiIdentity, identify
 from nlapi.tools.rules import (
+    ApiIdentity,
     PolicyRule,
     Ruling,
     bind_rules,
     deciding_rule,
     field_filter,
+    identify,
     parse_field_rules,
     parse_rules,
     unmatched,

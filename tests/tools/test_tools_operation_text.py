@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nlapi.errors import UsageError
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.operation_text import MAX_TEXT, argument_text, operation_text
+from nlapi.tools.describe import MAX_TEXT, argument_text, operation_text
 from nlapi.tools.text import cut_text
 from nlapi.tools.tool import Tool
 from tests.describe import spec

@@ -8,8 +8,7 @@ from typing import Any
 
 import nlapi
 from nlapi.client.message import Result
-from nlapi.tools.answer_view import next_arguments, page_arguments
-from nlapi.tools.pages import SeriesEnd, read_pages
+from nlapi.tools.answer_view import SeriesEnd, next_arguments, page_arguments, read_pages
 from nlapi.tools.tool import Call
 from tests.describe import body, parameter, spec
 

@@ -9,12 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.errors import ArgumentError
-from nlapi.tools.amounts import amount_notes, to_wire_units, tool_units
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.run import Target, prepare
 from nlapi.tools.tool import Call, Tool
 from nlapi.tools.unit_evidence import read_unit
-from nlapi.tools.units import UnitEvidence, WireUnit, parse_amount, spoken_amount
+from nlapi.tools.units import (
+    UnitEvidence,
+    WireUnit,
+    amount_notes,
+    parse_amount,
+    spoken_amount,
+    to_wire_units,
+    tool_units,
+)
 from tests.describe import spec
 
 MICRO_TEXT = "The bid per 1000 impressions, in the account's currency and multiplied by x10 to the 6th power."

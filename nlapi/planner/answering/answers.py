@@ -9,10 +9,10 @@ from datetime import date
 
 from nlapi.client.message import Framing, Result
 from nlapi.client.preview import count_items, describe_end
+from nlapi.english.lexicon import table
 from nlapi.english.words import singular, stem
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.answering.boolean_answer import item_verdict
-from nlapi.planner.answering.list_answer import list_answer
+from nlapi.planner.answering.list_answer import item_verdict, list_answer
 from nlapi.planner.answering.list_question import ListQuestion, read_list_question
 from nlapi.planner.answering.row_fields import (
     SILENT_STEMS,
@@ -47,15 +47,7 @@ _MOST_FIELDS = 6
 _MOST_VALUES = 20
 _LONGEST_RAW = 2_000  # characters of an answer that fits no rule; `nlapi call` has the whole
 _LONGEST_VALUE = 80  # characters of a value in a sentence
-_REASONS = {
-    400: "the request was not accepted",
-    401: "the credential is missing or was not accepted",
-    403: "this is not allowed",
-    404: "there is no such thing",
-    409: "it conflicts with what is there",
-    422: "the values were not accepted",
-    429: "too many requests; wait a little and try again",
-}
+_REASONS = table("planner/answering/words", "reasons")
 
 
 def answer_question(
@@ -105,7 +97,7 @@ def failure_reason(call: Call, result: Result) -> str:
 def error_sentence(result: Result) -> str:
     """Return an error as a sentence: its status, and the reason of the server, else the meaning of the status."""
     reason = error_reason(result.data if result.data is not None else result.text).rstrip(".")
-    meaning = reason or _REASONS.get(result.status, "the API could not do it")
+    meaning = reason or _REASONS.get(str(result.status), "the API could not do it")
     return f"The API answered {result.status}{' and reports an error' if result.ok else ''}: {meaning}."
 
 

@@ -1,13 +1,43 @@
-"""The state or the country of a town, which a value such as `San Francisco, CA` needs."""
+"""Words with the same meaning, and the state or country of a town, which a value such as `San Francisco, CA` needs."""
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 
-from nlapi.english.lexicon import table
-from nlapi.planner.language.lexicon import COUNTRIES, STATES
+from nlapi.english.lexicon import by_phrase, table
+from nlapi.english.words import stem
+
+
+@cache
+def _cldr() -> dict[str, dict[str, str]]:
+    # Written by training/tables.py; words.toml has what people say besides.
+    tables: dict[str, dict[str, str]] = json.loads(
+        (files("nlapi") / "planner" / "language" / "tables.json").read_text(encoding="utf-8")
+    )
+    return tables
+
+
+def _names(name: str) -> dict[str, str]:
+    """Return code by name in lower case: the names of CLDR, then those that people say besides."""
+    return _cldr()[name] | by_phrase("planner/language/words", name)
+
+
+COUNTRIES = _names("countries")  # ISO 3166-1 alpha-2 by name
+DEMONYMS = by_phrase("planner/language/words", "demonyms")  # ISO 3166-1 alpha-2 by the adjective
+LANGUAGES = _names("languages")  # ISO 639-1 by name
+CURRENCY_NAMES = _names("currencies")  # ISO 4217 by name
+STATES = by_phrase("planner/language/words", "states")  # the two letters of a state of the US by name
+
+SYNONYMS: dict[str, frozenset[str]] = {}  # stems that may be meant in the value of an enum, by stem
+for _text in table("planner/language/words", "synonyms").values():
+    _group = frozenset(map(stem, _text.split()))
+    for _word in _group:
+        SYNONYMS[_word] = SYNONYMS.get(_word, frozenset()) | _group
+
 
 FILE = Path(__file__).with_name("gazetteer.txt")
 _SHORT = {"nyc": "new york", "new york city": "new york", "la": "los angeles", "sf": "san francisco"}
@@ -21,7 +51,7 @@ _STATE_NAMES = {code: name.title() for name, code in STATES.items()}
 
 
 @cache
-def _text() -> str:
+def _towns() -> str:
     return FILE.read_text(encoding="utf-8")
 
 
@@ -32,9 +62,9 @@ def _plain(town: str) -> str:
 
 def _region_in_file(name: str, start: int = 0) -> str:
     # The file is searched as one text: parsing it into a table takes longer than the few look-ups of a question.
-    at = _text().find(f"|{name}|", start)
-    line = _text().rfind("\n", 0, at) + 1
-    return _text()[line : _text().index("|", line)] if at >= 0 else ""
+    at = _towns().find(f"|{name}|", start)
+    line = _towns().rfind("\n", 0, at) + 1
+    return _towns()[line : _towns().index("|", line)] if at >= 0 else ""
 
 
 @cache
@@ -50,7 +80,7 @@ def region_of(town: str) -> str:
 def town_in_us(town: str) -> str:
     """Return US-CA for a town in California, even where a bigger one elsewhere has its name; "" for an unknown town."""
     region = region_of(town)
-    return region if region.startswith("US-") else _region_in_file(_plain(town), _text().index(US_NAMESAKES))
+    return region if region.startswith("US-") else _region_in_file(_plain(town), _towns().index(US_NAMESAKES))
 
 
 def is_region(text: str) -> bool:

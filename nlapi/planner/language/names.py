@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from nlapi.english.lexicon import table, words
 from nlapi.english.words import singular, stem
-from nlapi.planner.language.ordinals import ORDINALS
+from nlapi.planner.language.numbers import ORDINALS
 from nlapi.planner.language.text import MentionKind, Sentence, Token
 from nlapi.resources.naming import STOPWORDS, VERBS
 from nlapi.tools.word_similarity import has_vector

@@ -1,13 +1,19 @@
-"""Numbers in a sentence: in figures or words, as money or per cent, with the word that follows them."""
+"""Numbers in a sentence: in figures, words or ordinals, as money, per cent or measures, with the word behind them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from nlapi.english.lexicon import by_phrase
+from nlapi.english.words import singular
 from nlapi.lazy_pattern import lazy_pattern
+from nlapi.planner.language.question_intent import IMPLIED_FIELDS, SUPERLATIVES
+from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
+from nlapi.tools.units import Unit, find_unit
 
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen \
@@ -181,3 +187,65 @@ def is_bound(text: str, start: int, end: int) -> bool:
     bound = BOUND.search(text[:start])
     ends = bound is not None and bound.lastgroup != "equal"
     return ends or bool(BETWEEN.search(text[:start]) or BOUND_BEHIND.match(text, end))
+
+
+_AFTER = re.compile(r"[-\s]?([^\W\d_]+)\b(?!['’^])")
+
+
+def unit_of_mention(sentence: Sentence, mention: ValueMention) -> Unit | None:
+    """Return the unit that a number is counted in: the seconds of 600 seconds, the mH of 50mH."""
+    # Money and per cent have their unit in the form of the mention, and the word behind them is a noun.
+    if mention.kind is not MentionKind.NUMBER or mention.form in ("money", "percent"):
+        return None
+    return _unit_at(sentence.text, mention.end)
+
+
+@lru_cache(maxsize=4096)
+def _unit_at(text: str, at: int) -> Unit | None:
+    after = _AFTER.match(text, at)
+    return find_unit(after.group(1)) if after is not None else None
+
+
+def unit_similarity(first: Unit | None, second: Unit | None) -> float:
+    """Return 1 for the same unit, 0.6 for the same dimension, -1 for different ones; 0 where a unit is not known."""
+    if first is None or second is None:
+        return 0.0
+    if first.dimension != second.dimension:
+        return -1.0
+    # The slot forest is trained on this scale as a feature: another figure needs another training.
+    return 1.0 if first.factor == second.factor else 0.6
+
+
+# How many items come before the one that a word means.
+ORDINALS = {
+    word: before
+    for before, forms in enumerate(("first 1st", "second 2nd", "third 3rd", "fourth 4th", "fifth 5th", "sixth 6th"))
+    for word in forms.split()
+}
+LAST_ORDINAL = "last"
+_WITH = re.compile(
+    rf"\s+(?:with|that has|which has|having)\s+the\s+(?:most|least|{'|'.join(sorted(SUPERLATIVES))})"
+    r"\s+[a-z]+(?:\s+[a-z]+)?",
+    re.IGNORECASE,
+)
+
+
+def find_ordinals(sentence: Sentence, at: int, length: int) -> Iterator[tuple[str, int, int]]:
+    """Yield the ordinals of the noun at token `at`, each with its start and end in the text; none for a plural."""
+    tokens = sentence.tokens
+    noun = tokens[at + length - 1]
+    if singular(noun.lower) != noun.lower:
+        return
+    if behind := _WITH.match(sentence.text, noun.end):
+        yield behind.group().strip(), noun.end, behind.end()
+    # Three words: an adjective may stand between (the second paused campaign is still the second).
+    for first in range(at - 1, max(-1, at - 4), -1):
+        words = [token.lower for token in tokens[first:at]]
+        if _is_ordinal(words):
+            yield " ".join(words), tokens[first].start, tokens[at - 1].end
+
+
+def _is_ordinal(words: Sequence[str]) -> bool:
+    if len(words) == 1:
+        return words[0] in ORDINALS or words[0] in SUPERLATIVES or words[0] == LAST_ORDINAL
+    return len(words) == 2 and words[0] in ("most", "least") and words[1] in IMPLIED_FIELDS

@@ -1,7 +1,9 @@
-"""A sentence as its tokens, and the mentions in it that may be values of arguments."""
+"""A sentence as its tokens, the mentions in it that may be values of arguments, and whether it is English."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
@@ -9,7 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from nlapi.english.lexicon import stems
+from nlapi.english.lexicon import stems, table, words
 from nlapi.resources.naming import STOPWORDS
 
 FILLER_STEMS = stems("planner/language/words", "filler")
@@ -159,3 +161,34 @@ class Sentence:
         for start, end in hidden:
             text = text[:start] + " " * (end - start) + text[end:]
         return text
+
+
+_ENGLISH = words("planner/language/words", "english")
+_FOREIGN = {
+    name: frozenset(text.split()) - _ENGLISH for name, text in table("planner/language/words", "foreign_words").items()
+}
+_SCRIPTS = table("planner/language/words", "scripts")
+_LEAST = 2  # little words of a language that are needed: one alone may be a name (la, die)
+
+
+def foreign_language(sentence: Sentence) -> str:
+    """Return the language that a sentence is plainly in, when that is not English; else ""."""
+    text = sentence.text
+    for mention in sentence.mentions:
+        if mention.kind in (MentionKind.QUOTED, MentionKind.JSON, MentionKind.LITERAL):
+            text = text[: mention.start] + " " * (mention.end - mention.start) + text[mention.end :]
+    letters = [char for char in text if char.isalpha()]
+    scripts = [script for char in letters if not char.isascii() and (script := _script(char))]
+    # A third, because names and terms of the API stay in Latin letters.
+    if len(scripts) * 3 > len(letters):
+        kana = next((script for script in ("HIRAGANA", "KATAKANA") if script in scripts), "")
+        return _SCRIPTS[kana or scripts[0]]
+    lowered = re.findall(r"[^\W\d_]+", text.lower())
+    english = sum(word in _ENGLISH for word in lowered)
+    counts = {name: sum(word in vocabulary for word in lowered) for name, vocabulary in _FOREIGN.items()}
+    best = max(counts, key=counts.__getitem__)
+    return best if counts[best] >= _LEAST and counts[best] > english else ""
+
+
+def _script(char: str) -> str:
+    return next((script for script in _SCRIPTS if unicodedata.name(char, "").startswith(script)), "")

@@ -3,17 +3,777 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
-from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, ValueMention
-from nlapi.planner.slots.candidates import slot_candidates
+from nlapi.english.lexicon import stems as stem_set
+from nlapi.english.lexicon import words as word_set
+from nlapi.english.words import name_words, singular, stem
+from nlapi.lazy_pattern import lazy_pattern
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.planner.forest import Forest, log_odds
+from nlapi.planner.language.names import PlainName, is_code, names_behind_noun, names_behind_preposition, noun_before
+from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
+from nlapi.planner.slots.choices import EVIDENCE, choice_candidates, choice_names, flag_candidates
 from nlapi.planner.slots.context import SlotContext
-from nlapi.planner.slots.features import is_counted_by_answer
+from nlapi.planner.slots.entities import (
+    ID_WORDS,
+    OPAQUE,
+    RENAMES,
+    SLUG,
+    PendingLookup,
+    id_like,
+    is_subject,
+    operation_noun_stems,
+    resource_stems,
+)
+from nlapi.planner.slots.features import (
+    FIT_FEATURES,
+    MENTION_FEATURES,
+    SLOT_FEATURES,
+    fit_features,
+    is_counted_by_answer,
+    is_item_count,
+    mention_features,
+    slot_features,
+)
+from nlapi.planner.slots.name_mentions import (
+    ADDRESS_STEMS,
+    BEFORE_ID,
+    IP_ADDRESS,
+    fits_path,
+    is_about_call,
+    is_owner,
+    is_wrong_sort,
+    may_be_name,
+    resource_names,
+)
 from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY, apply_overrides
-from nlapi.planner.slots.scoring import rerank_candidates, score_candidates
-from nlapi.planner.slots.slot import Slot, SlotCandidate
+from nlapi.planner.slots.slot import HIGH_SCORE, LOW_SCORE, Family, Slot, SlotCandidate, schema_type
+from nlapi.planner.slots.values import CLOSING, CONVERSIONS, OPENING, WORDLESS_CONVERSIONS, values_for
+from nlapi.tools.word_similarity import has_vector
+
+# Candidates of a slot that the second forest rates.
+RERANKED_PER_SLOT = 5
+# Candidates less probable than this after the first forest are left out.
+MIN_PROBABILITY = 0.02
+_KINDS = (
+    MentionKind.QUOTED,
+    MentionKind.NUMBER,
+    MentionKind.DATE,
+    MentionKind.LITERAL,
+    MentionKind.NAME,
+    MentionKind.PHRASE,
+    MentionKind.CHOICE,
+    MentionKind.FLAG,
+)
+# Names of the features of a row for the second forest.
+RERANK_FEATURES = (
+    *("none", "rank", "sure", "ahead", "second", "rest", "count", "copies"),
+    *("wanted_elsewhere", "needed_elsewhere", "spare_elsewhere", "longer", "shorter"),
+    *("required", "default", "is_default", "many", "slots", "needed", "said_of_others", "spoken"),
+    *(f"for_{family}" for family in Family),
+    *(f"is_{kind}" for kind in _KINDS),
+    *("made", "tokens", "yes"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatedCandidates:
+    """Candidates with their probability, and the probability of each slot to stay empty."""
+
+    candidates: tuple[SlotCandidate, ...]
+    empty: Mapping[Slot, float]
+
+
+def rerank_candidates(context: SlotContext, candidates: Sequence[SlotCandidate]) -> RatedCandidates:
+    """Return the candidates as the second forest rates them; those without a mention keep their probability."""
+    forest = Forest.load("slots").correction
+    if forest is None:
+        return RatedCandidates(candidates=tuple(candidates), empty={})
+    rated = [candidate for candidate in candidates if candidate.mention is None]
+    none: dict[Slot, float] = {}
+    for slot, candidate, row in rerank_rows(context, candidates):
+        sure = forest.probability(row)
+        if candidate is None:
+            none[slot] = sure
+        else:
+            rated.append(replace(candidate, probability=sure))
+    return RatedCandidates(candidates=tuple(rated), empty=none)
+
+
+def rerank_rows(
+    context: SlotContext, candidates: Sequence[SlotCandidate]
+) -> Iterator[tuple[Slot, SlotCandidate | None, list[float]]]:
+    """Return a row for each of the best candidates of a slot, and one (with None) for leaving the slot empty."""
+    by_slot: dict[Slot, list[SlotCandidate]] = {}
+    copies: dict[int, int] = {}
+    for candidate in sorted(candidates, key=lambda candidate: -candidate.probability):
+        if candidate.probability < MIN_PROBABILITY:
+            continue
+        few = by_slot.setdefault(candidate.slot, [])
+        same = next((better for better in few if better.value == candidate.value), None)
+        if same is not None:
+            copies[id(same)] = copies.get(id(same), 0) + 1
+        elif len(few) < RERANKED_PER_SLOT:
+            few.append(candidate)
+    needed = float(context.required_count)
+    best = {slot: few[0].probability for slot, few in by_slot.items()}
+    for slot, few in by_slot.items():
+        common = _slot_part(context, slot, needed, best)
+        for rank, candidate in enumerate(few):
+            if candidate.mention is not None:
+                yield slot, candidate, _row(candidate, rank, few, by_slot, common, copies.get(id(candidate), 0))
+        yield slot, None, _row(None, 0, few, by_slot, common, 0)
+
+
+def _slot_part(context: SlotContext, slot: Slot, needed: float, best: Mapping[Slot, float]) -> list[float]:
+    rivals = [sure for rival, sure in best.items() if rival is not slot]
+    return [
+        float(slot.required),
+        float(slot.has_default),
+        float(slot.is_array),
+        float(len(context.slots)),
+        needed,
+        sum(rivals) / max(1, len(rivals)),
+        float(bool(context.name_positions[slot])),
+        *(float(slot.family is family) for family in Family),
+    ]
+
+
+def _row(
+    candidate: SlotCandidate | None,
+    rank: int,
+    few: Sequence[SlotCandidate],
+    by_slot: Mapping[Slot, Sequence[SlotCandidate]],
+    common: Sequence[float],
+    copies: int,
+) -> list[float]:
+    first = candidate or few[0]
+    rivals = [rival for rival in few if rival is not first]
+    second = max((rival.probability for rival in rivals), default=0.0)
+    elsewhere, required_elsewhere, spare = _elsewhere(first, by_slot)
+    longer = [rival.probability for rival in rivals if _contains(rival, first)]
+    shorter = [rival.probability for rival in rivals if _contains(first, rival)]
+    required, default, many, slots, needed, of_others, spoken, *family = common
+    kind = first.mention.kind if first.mention is not None else None
+    return [
+        float(candidate is None),
+        float(rank),
+        log_odds(first.probability),
+        first.probability - second,
+        second,
+        sum(rival.probability for rival in rivals),
+        float(len(few)),
+        float(copies),
+        elsewhere,
+        required_elsewhere,
+        spare,
+        max(longer, default=0.0),
+        max(shorter, default=0.0),
+        required,
+        default,
+        float(bool(default) and first.value == first.slot.schema["default"]),
+        many,
+        slots,
+        needed,
+        of_others,
+        spoken,
+        *family,
+        *(float(kind is option_kind) for option_kind in _KINDS),
+        float(bool(first.conversion)),
+        float(first.mention.last - first.mention.first) if first.mention is not None else 0.0,
+        float(first.value is True or first.value == "True"),
+    ]
+
+
+def _contains(longer: SlotCandidate, shorter: SlotCandidate) -> bool:
+    inside = longer.start <= shorter.start and shorter.end <= longer.end
+    return inside and longer.end - longer.start > shorter.end - shorter.start
+
+
+def _elsewhere(candidate: SlotCandidate, by_slot: Mapping[Slot, Sequence[SlotCandidate]]) -> tuple[float, float, float]:
+    """Return the best probability of the same words in another slot, in a required one, and of its other words."""
+    best = required = spare = 0.0
+    for slot, few in by_slot.items():
+        if slot is candidate.slot:
+            continue
+        for rival in few:
+            if rival.probability <= best and rival.probability <= required:
+                break
+            if not candidate.collides(rival):
+                continue
+            if slot.required:
+                required = max(required, rival.probability)
+            if rival.probability > best:
+                best = rival.probability
+                spare = max((free.probability for free in few if not candidate.collides(free)), default=0.0)
+    return best, required, spare
+
+
+_NO_EVIDENCE = [0.0] * len(EVIDENCE)
+_CONVERSION_ROWS = {name: [float(name == conversion) for conversion in CONVERSIONS] for name in ("", *CONVERSIONS)}
+# Positions, in MATCHES, of the features that are compared with those of the same mention in other slots, and of other
+# mentions in the same slot. On the public questions, out of fold, that came to 0.591 exact from 0.579
+# (benchmarks/OFFLINE.md).
+COMPARED = tuple(
+    FIT_FEATURES.index(name)
+    for name in ("named", "told", "role", "inside", "shape", "example", "measured", "world", "kin", "kin_beside")
+)
+# Names of the features of a row for the first forest.
+FEATURES = (
+    *MENTION_FEATURES,
+    *SLOT_FEATURES,
+    *FIT_FEATURES,
+    *EVIDENCE,
+    *(f"how_{how}" for how in CONVERSIONS),
+    *(f"{FIT_FEATURES[at]}_over_slots" for at in COMPARED),
+    *(f"{FIT_FEATURES[at]}_over_spans" for at in COMPARED),
+    *("end_fits", "run", "is_default", "rivals", "slots_for_span", "spans_for_slot"),
+)
+
+
+def score_candidates(context: SlotContext, candidates: Iterable[SlotCandidate]) -> list[SlotCandidate]:
+    """Return the candidates as the first forest rates them; those without a mention keep their probability."""
+    offered = list(candidates)
+    rater = _Rater(_RowParts(context, offered), Forest.load("slots"))
+    rated: list[SlotCandidate] = []
+    for candidate in offered:
+        if candidate.mention is None:
+            rated.append(candidate)
+        elif (sure := rater.probability(candidate)) >= MIN_PROBABILITY:
+            rated.append(replace(candidate, probability=sure))
+    return rated
+
+
+def feature_rows(
+    context: SlotContext, candidates: Iterable[SlotCandidate]
+) -> Iterator[tuple[SlotCandidate, list[float] | None]]:
+    """Return the row of each candidate; None for one without a mention, whose probability is set."""
+    offered = list(candidates)
+    table = _RowParts(context, offered)
+    for candidate in offered:
+        yield (
+            candidate,
+            None if candidate.mention is None else [value for part in table.parts(candidate) for value in part],
+        )
+
+
+class _RowParts:
+    """The parts of rows that several candidates have in common."""
+
+    def __init__(self, context: SlotContext, candidates: Iterable[SlotCandidate]) -> None:
+        self.spans: dict[ValueMention, list[float]] = {}
+        self.slots: dict[Slot, list[float]] = {}
+        self.pairs: dict[tuple[ValueMention, Slot], list[float]] = {}
+        self.counts: dict[Slot, int] = {}
+        self._of_span: defaultdict[ValueMention, _BestRivals] = defaultdict(_BestRivals)
+        self._of_slot: defaultdict[Slot, _BestRivals] = defaultdict(_BestRivals)
+        for candidate in candidates:
+            mention, slot = candidate.mention, candidate.slot
+            self.counts[slot] = self.counts.get(slot, 0) + 1
+            if mention is None or (mention, slot) in self.pairs:
+                continue
+            if mention not in self.spans:
+                self.spans[mention] = _span_traits(context.sentence, mention)
+            if slot not in self.slots:
+                self.slots[slot] = slot_features(context, slot)
+            pair = self.pairs[mention, slot] = fit_features(context, mention, slot)
+            self._of_span[mention].add(pair)
+            self._of_slot[slot].add(pair)
+
+    def parts(self, candidate: SlotCandidate) -> tuple[Sequence[float], ...]:
+        """Return the row of a candidate with a mention, in parts; all but the last are common to several candidates."""
+        mention, slot = candidate.mention, candidate.slot
+        assert mention is not None
+        pair = self.pairs[mention, slot]
+        of_span, of_slot = self._of_span[mention], self._of_slot[slot]
+        last = [
+            *of_span.over(pair),
+            *of_slot.over(pair),
+            _end_fits(candidate),
+            float(len(candidate.mentions)),
+            float(slot.has_default and candidate.value == slot.schema["default"]),
+            float(self.counts[slot]),
+            float(of_span.count),
+            float(of_slot.count),
+        ]
+        evidence, conversion = candidate.evidence or _NO_EVIDENCE, _CONVERSION_ROWS[candidate.conversion]
+        return self.spans[mention], self.slots[slot], pair, evidence, conversion, last
+
+
+class _Rater:
+    """The first forest, applied once to each part that several rows have in common."""
+
+    def __init__(self, table: _RowParts, forest: Forest) -> None:
+        self.table, self.forest = table, forest
+        self._reach: dict[int, int] = {}
+
+    def probability(self, candidate: SlotCandidate) -> float:
+        *shared, last = self.table.parts(candidate)
+        reach, first = self.forest.all_leaves, 0
+        for part in shared:
+            leaves = self._reach.get(id(part))
+            if leaves is None:
+                leaves = self._reach[id(part)] = self.forest.reachable_leaves(part, first)
+            reach &= leaves
+            first += len(part)
+        return self.forest.probability_at(reach & self.forest.reachable_leaves(last, first))
+
+
+class _BestRivals:
+    """The two largest of each compared feature among pairs, so that each pair can be compared with its best rival."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._best: list[tuple[float, float]] = [(-inf, -inf)] * len(COMPARED)
+
+    def add(self, pair: list[float]) -> None:
+        self.count += 1
+        for index, at in enumerate(COMPARED):
+            first, second = self._best[index]
+            if pair[at] > second:
+                self._best[index] = (pair[at], first) if pair[at] > first else (first, pair[at])
+
+    def over(self, pair: list[float]) -> list[float]:
+        """Return by how much each compared feature of one of the pairs is over the best of its rivals."""
+        if self.count == 1:
+            return [pair[at] for at in COMPARED]
+        pairs = zip(COMPARED, self._best, strict=True)
+        return [pair[at] - (second if pair[at] == first else first) for at, (first, second) in pairs]
+
+
+def _span_traits(sentence: Sentence, mention: ValueMention) -> list[float]:
+    cached = sentence.mention_features.get(mention)
+    if cached is None:
+        cached = sentence.mention_features[mention] = mention_features(sentence, mention)
+    return cached
+
+
+def _end_fits(candidate: SlotCandidate) -> float:
+    """Return 1 for the last day of a range in a slot that ends one or the first in one that begins it, else -1."""
+    words = set(candidate.slot.words)
+    if candidate.mention is None or not isinstance(candidate.mention.value, tuple) or not words & (OPENING | CLOSING):
+        return 0.0
+    return 1.0 if (candidate.conversion == "last_day") == bool(words & CLOSING) else -1.0
+
+
+# Probability of the parts of a path for parameters in a row, and for others that are only as many.
+PAIR_CONFIDENCE = 0.97
+PART_CONFIDENCE = 0.9
+_IN_A_ROW = lazy_pattern(r"\{[^/{}]+\}(?:/\{[^/{}]+\})+")
+# An absolute path, or a network (10.0.0.0/8).
+_NO_PAIR = lazy_pattern(r"/|\d+(?:\.\d+){3}/\d+$")
+_PARTS = lazy_pattern(r"[/:]")
+# The kind of a code: ISBN, ICAO, VIN.
+LABEL_CONFIDENCE = 0.95
+_LABEL = lazy_pattern("[A-Z]{3,6}")
+_CODE = lazy_pattern(r"(?=.*\d|[A-Z]+$)[A-Za-z0-9][A-Za-z0-9-]+")
+_BEFORE_CODE = frozenset((":", "=", "is", "of", "identifier", "id", "code", "number"))
+# Operators of filters by which a field equals one of some values, and fields that have a name.
+_EQUALITY = word_set("planner/slots/words", "equality")
+_NAMES = frozenset(("name", "names", "slug", "title"))
+_NEW_NAME = stem_set("planner/slots/words", "new_name")
+_PAIR = lazy_pattern(r"(?<![\w=])(?P<name>[A-Za-z_][\w.-]*)=(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;=]+)")
+# Probability of a value by its form, of a name behind its noun, and of a name behind no more than `of`.
+FORM_CONFIDENCE = 0.95
+NOUN_CONFIDENCE, PREPOSITION_CONFIDENCE = 0.85, 0.7
+
+
+def path_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return a candidate for each of several path parameters, from a path of as many parts: octo/hello is the owner and
+    the repository of /{owner}/{repo}.
+
+    Parameters in a row go together; the first of those, or the first of all, may.
+    """
+    mentions = [
+        mention
+        for mention in context.sentence.mentions
+        if mention.kind is MentionKind.LITERAL and mention.form == "path" and not _NO_PAIR.match(mention.text)
+    ]
+    if not mentions:
+        return
+    parameters = {slot.name: slot for slot in context.slots if slot.location == "path" and slot not in context.preset}
+    rows = [(row, PAIR_CONFIDENCE) for row in _rows(context, parameters)]
+    first = max((row for row, _ in rows), key=len, default=None)
+    if first is None:
+        first = tuple(
+            slot for slot in parameters.values() if slot.family in (Family.TEXT, Family.ID) and not slot.is_integer
+        )
+    rows += [(first[:count], PART_CONFIDENCE) for count in range(2, len(first) + (not rows))]
+    for mention in mentions:
+        for row, sure in rows:
+            yield from _part_candidates(mention, row, sure)
+
+
+def _part_candidates(mention: ValueMention, row: Sequence[Slot], sure: float) -> Iterator[SlotCandidate]:
+    parts = _PARTS.split(mention.text)
+    if len(row) != len(parts) or not all(parts):
+        return
+    start = mention.start
+    for slot, part in zip(row, parts, strict=True):
+        yield SlotCandidate(slot=slot, value=part, probability=sure, start=start, end=start + len(part))
+        start += len(part) + 1
+
+
+def _rows(context: SlotContext, parameters: Mapping[str, Slot]) -> Iterator[tuple[Slot, ...]]:
+    for match in _IN_A_ROW.finditer(context.operation.path):
+        names = match.group()[1:-1].split("}/{")
+        if all(name in parameters for name in names):
+            yield tuple(parameters[name] for name in names)
+
+
+def labelled_code_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return a candidate for each code behind its label (ISBN 3-16), where one slot alone is described by the label."""
+    tokens = context.sentence.tokens
+    for at, token in enumerate(tokens):
+        before = at - 1
+        while before > 0 and tokens[before].lower in _BEFORE_CODE | {","}:
+            before -= 1
+        announced = before >= 0 and any(between.lower in _BEFORE_CODE for between in tokens[before + 1 : at])
+        if not announced or not _LABEL.fullmatch(tokens[before].text) or not _CODE.fullmatch(token.text):
+            continue
+        word = re.compile(rf"\b{tokens[before].text}\b")
+        slots = [slot for slot in context.slots if word.search(slot.description)]
+        if len(slots) == 1 and slots[0].family in (Family.TEXT, Family.ID):
+            value = [token.text] if slots[0].is_array else token.text
+            yield SlotCandidate(
+                slot=slots[0], value=value, probability=LABEL_CONFIDENCE, start=token.start, end=token.end
+            )
+
+
+def body_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return candidates for ids, new names and pairs in a body, and for names in the filters of a search by POST."""
+    yield from _ids(context)
+    yield from _new_name(context)
+    yield from _pairs(context)
+    if context.operation.effect is not Effect.READ or context.operation.body is None:
+        return
+    for slot in context.slots:
+        noun = _filtered_noun(slot)
+        if not noun or noun == context.noun:
+            continue
+        for name in names_behind_noun(context.sentence, noun):
+            if name.is_certain and may_be_name(context, name):
+                yield _name_candidate(context, slot, name, NOUN_CONFIDENCE)
+        if noun == context.noun[: len(noun)]:
+            yield from (
+                _name_candidate(context, slot, name, PREPOSITION_CONFIDENCE)
+                for name in names_behind_preposition(context.sentence)
+                if name.is_certain
+            )
+
+
+def _new_name(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return a candidate for the new name of a resource, whatever word it is: rename faq to [help]."""
+    tokens = context.sentence.tokens
+    words = [at for at, token in enumerate(tokens) if token.word]
+    if len(words) < 3 or RENAMES.isdisjoint(context.sentence.stem_set) or tokens[words[-2]].lower not in ("to", "as"):
+        return
+    fields = (slot for slot in context.slots if slot.location == "body" and len(slot.path) == 1 and not slot.is_array)
+    slot = next((slot for slot in fields if slot.words and set(slot.words) <= _NEW_NAME), None)
+    if slot is not None:
+        token = tokens[words[-1]]
+        yield SlotCandidate(slot=slot, value=token.text, probability=FORM_CONFIDENCE, start=token.start, end=token.end)
+
+
+def _pairs(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return candidates for objects of any properties, from pairs in the sentence: set the metadata to [team=shop]."""
+    pairs = list(_PAIR.finditer(context.sentence.text))
+    if not pairs:
+        return
+    value = {match["name"]: match["value"].strip("\"'") for match in pairs}
+    for slot in context.slots:
+        open_object = slot.location == "body" and slot.family is Family.OPEN and schema_type(slot.schema) == "object"
+        if open_object and slot.words[-1] in context.sentence.stem_set:
+            yield SlotCandidate(
+                slot=slot, value=value, probability=FORM_CONFIDENCE, start=pairs[0].start(), end=pairs[-1].end()
+            )
+
+
+def _ids(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return a candidate for the ids behind a noun that is not in the path: delete the record [sku-2] of x."""
+    operation = context.operation
+    slot = next(
+        (slot for slot in context.slots if slot.is_array and slot.location == "body" and set(slot.words) <= ID_WORDS),
+        None,
+    )
+    if slot is None or len(slot.path) > 1 or operation.path.endswith("}") or "{" not in operation.path:
+        return
+    parents = [slot for slot in context.slots if slot.location == "path"]
+    kinds = {word for parent in parents for word in (*resource_stems(context.tool, parent), *parent.words)}
+    tokens = context.sentence.tokens
+    codes = [
+        token
+        for at, token in enumerate(tokens)
+        if is_code(token.text) and (noun := noun_before(context.sentence, at)) and noun.stem not in kinds
+    ]
+    if codes:
+        value = [token.text for token in codes]
+        yield SlotCandidate(
+            slot=slot, value=value, probability=NOUN_CONFIDENCE, start=codes[0].start, end=codes[-1].end
+        )
+
+
+def _filtered_noun(slot: Slot) -> tuple[str, ...]:
+    """Return the stems of the resource whose name a filter takes; () for any other slot."""
+    if slot.location != "body" or len(slot.path) < 3 or slot.family is not Family.TEXT:
+        return ()
+    *_, resource, field, operator = slot.path
+    words = name_words(resource)
+    if field not in _NAMES or not set(name_words(operator)) <= _EQUALITY or not words:
+        return ()
+    return tuple(map(stem, (*words[:-1], singular(words[-1]))))
+
+
+def _name_candidate(context: SlotContext, slot: Slot, name: PlainName, sure: float) -> SlotCandidate:
+    token = context.sentence.tokens[name.at]
+    value = [token.text] if slot.is_array else token.text
+    return SlotCandidate(slot=slot, value=value, probability=sure, start=token.start, end=token.end)
+
+
+# Probability of a name to look up at most, so that an id in the sentence goes before it.
+MAX_NAME_PROBABILITY = 0.8
+_ENCODED = re.compile(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
+_SAYS_UUID = re.compile(r"\buuid\b(?! or\b)(?<!or uuid)", re.IGNORECASE)
+_AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
+
+
+def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return the candidates for all slots of an operation."""
+    runs = tuple(_runs(context))
+    yield from path_candidates(context)
+    yield from labelled_code_candidates(context)
+    yield from body_candidates(context)
+    for slot in context.slots:
+        if (slot.location == "header" and not _is_named_header(context, slot)) or not takes_words(slot):
+            continue
+        if slot.family is Family.CHOICE:
+            choices = choice_candidates(context, slot, choice_names(context.sentence, slot))
+            yield from (candidate for candidate in choices if not _is_in_live_name(context, candidate))
+        elif slot.family is Family.BOOLEAN:
+            yield from flag_candidates(context, slot)
+        else:
+            if slot.glossary:
+                yield from choice_candidates(context, slot, slot.glossary)
+            if slot.samples and slot.family is Family.TEXT:
+                samples = choice_candidates(context, slot, {sample: sample for sample in slot.samples}, literal=True)
+                for candidate in samples:
+                    if not _splits_name(context, candidate):
+                        yield replace(candidate, conversion="sample")
+            yield from _mention_candidates(context, slot, runs)
+            if slot in context.list_operations:
+                yield from _name_candidates(context, slot, context.list_operations[slot])
+
+
+def _splits_name(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a value is a piece of a longer name or path: `Sale`, which is an example too, of `Summer Sale`."""
+    return any(
+        (mention.kind is MentionKind.NAME or mention.form in ("path", "url", "name"))
+        and mention.start <= candidate.start < candidate.end <= mention.end
+        and candidate.end - candidate.start < mention.end - mention.start
+        for mention in context.sentence.mentions
+    )
+
+
+def _is_in_live_name(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a choice is a piece of a name that the API has, or of a path: the surface `home` of home-feed."""
+    mentions = (mention for mention in context.sentence.mentions if mention.form in ("name", "path", "url"))
+    return any(mention.start <= candidate.start < candidate.end <= mention.end for mention in mentions)
+
+
+def takes_words(slot: Slot) -> bool:
+    """Return whether words of a sentence may be the value of a slot: not of JSON in a text, nor of a file.
+
+    `upload banner.png` has the name of a file, and the content is due: `--set file=@banner.png` gives it.
+    """
+    if slot.family is Family.TEXT and _ENCODED.search(slot.description) is not None:
+        return False
+    return "binary" not in (slot.schema.get("format"), slot.schema.get("items", {}).get("format"))
+
+
+def _name_candidates(context: SlotContext, slot: Slot, listing: Operation) -> Iterator[SlotCandidate]:
+    """Return candidates where the sentence has a name for a resource whose id the slot takes."""
+    subject = is_subject(context.operation, slot)
+    for name in resource_names(context, slot, listing):
+        first = next(at for at, token in enumerate(context.sentence.tokens) if token.end > name.start)
+        if subject and is_owner(context, slot, first):
+            continue
+        lookup = PendingLookup(name=name.name, list_operation=listing.id, ordinal=name.ordinal)
+        sure = min(MAX_NAME_PROBABILITY, max(0.0, (name.score - LOW_SCORE) / (HIGH_SCORE - LOW_SCORE)))
+        sure += 0.03 * (name.mention is not None and name.mention.kind is MentionKind.QUOTED)
+        yield SlotCandidate(
+            slot=slot, value=[lookup] if slot.is_array else lookup, probability=sure, start=name.start, end=name.end
+        )
+
+
+def _mention_candidates(
+    context: SlotContext, slot: Slot, runs: Sequence[tuple[ValueMention, ...]]
+) -> Iterator[SlotCandidate]:
+    """Return candidates made of single mentions, and for an array of runs of them."""
+    # An id that a list gives is never sent as a plain word: that is a name to look up (docs/design/023).
+    takes_code = slot in context.list_operations or (slot.location == "path" and not OPAQUE.isdisjoint(slot.words[-1:]))
+    for mention in context.sentence.mentions:
+        if (takes_code and not _is_id(context, slot, mention)) or not _may_be_id(context, slot, mention):
+            continue
+        # `add 2 members` names no member 2: a wrong change would be planned.
+        if slot.family is Family.TEXT and mention.kind is MentionKind.NUMBER and is_item_count(context, mention):
+            continue
+        if not fits_path(context, slot, mention):
+            continue
+        if is_wrong_sort(context, slot, mention) or is_about_call(context, slot, mention):
+            continue
+        shared = mention.kind is MentionKind.DATE and isinstance(mention.value, tuple)
+        for value, conversion in values_for(mention, slot, context.sentence):
+            items = value if isinstance(value, list) or not slot.is_array else [value]
+            yield _mention_candidate(slot, items, (mention,), conversion, shared=shared or conversion == "calendar")
+    if not slot.is_array:
+        return
+    for run in (_trimmed(context, slot, run) for run in runs if _may_be_id(context, slot, run[0])):
+        by_span = [_by_conversion(context, slot, mention) for mention in run]
+        for conversion in ("", *CONVERSIONS):
+            values = [converted.get(conversion) for converted in by_span]
+            if not any(value is None or isinstance(value, list) for value in values):
+                yield _mention_candidate(slot, values, run, conversion)
+
+
+def _by_conversion(context: SlotContext, slot: Slot, mention: ValueMention) -> dict[str, object]:
+    """Return the first value of a mention by each conversion."""
+    values: dict[str, object] = {}
+    for value, conversion in values_for(mention, slot, context.sentence):
+        values.setdefault(conversion, value)
+    return values
+
+
+def _mention_candidate(
+    slot: Slot, value: object, mentions: tuple[ValueMention, ...], conversion: str, *, shared: bool = False
+) -> SlotCandidate:
+    end = mentions[-1].end
+    start = end if conversion in WORDLESS_CONVERSIONS else mentions[0].start
+    return SlotCandidate(
+        slot=slot,
+        value=value,
+        start=start,
+        end=end,
+        mention=mentions[0],
+        mentions=mentions,
+        conversion=conversion,
+        shared=shared,
+    )
+
+
+def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a mention may be an id, as any but a bare number may.
+
+    A number is an id behind the noun (book 4), `id`, `number` or a #; elsewhere it is part of a name.
+    """
+    if mention.kind is not MentionKind.NUMBER or not (
+        slot in context.list_operations or (slot.words and slot.words[-1] in ID_WORDS)
+    ):
+        return True
+    tokens, at = context.sentence.tokens, mention.first - 1
+    while at >= 0 and tokens[at].lower in BEFORE_ID:
+        at -= 1
+    if at + 1 < mention.first and tokens[at + 1].text == "#":
+        return True
+    # The noun of `between revisions 14 and 19` is that of both.
+    if at > 1 and tokens[at].lower == "and" and tokens[at - 1].text.isdigit() and _says_between(context, at):
+        at -= 2
+    nouns = {*slot.words, *ID_WORDS, "number", "no", "nr", "code", *context.noun}
+    if slot in context.list_operations:
+        nouns |= set(operation_noun_stems(context.list_operations[slot]))
+    if at < 0:
+        return False
+    several = at > 0 and tokens[at].stem in context.operation_stems and tokens[at - 1].stem in nouns  # pull request 7
+    return tokens[at].stem in nouns or several
+
+
+def _says_between(context: SlotContext, at: int) -> bool:
+    return any(token.lower == "between" for token in context.sentence.tokens[max(0, at - 4) : at])
+
+
+def _is_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a mention may be the very id. An address may where the description says that it is taken.
+
+    So may a word in small letters behind the noun (namespace dev), where nothing says that an id is required, or where
+    it is no word at all (node ezcuj).
+    """
+    address = mention.kind is not MentionKind.QUOTED and IP_ADDRESS.fullmatch(mention.text)
+    if mention.form == "host" or (address and ADDRESS_STEMS.isdisjoint(slot.prose | set(slot.words))):
+        return False
+    if slot.item.get("format") == "uuid" or (slot in context.list_operations and _SAYS_UUID.search(slot.description)):
+        return mention.form == "uuid"
+    if id_like(mention.text) or (mention.form == "email" and "email" in slot.description.lower()):
+        return True
+    if slot in context.opaque:
+        return False
+    coded = slot.is_integer
+    opaque = bool(set(slot.words[-1:]) & OPAQUE) and (
+        mention.last - mention.first > 1 or has_vector(stem(mention.text))
+    )
+    if coded or opaque or slot.location != "path" or not mention.first or not SLUG.fullmatch(mention.text):
+        return False
+    before = context.sentence.tokens[mention.first - 1]
+    nouns = {
+        *slot.words,
+        *(operation_noun_stems(context.list_operations[slot]) if slot in context.list_operations else ()),
+    }
+    return before.stem in nouns and singular(before.lower) == before.lower
+
+
+def _is_named_header(context: SlotContext, slot: Slot) -> bool:
+    """Return whether the sentence names a header, which otherwise is for programs (X-Request-Id)."""
+    return set(slot.words) - {"x", *ID_WORDS} <= context.sentence.stem_set
+
+
+def _runs(context: SlotContext) -> Iterator[tuple[ValueMention, ...]]:
+    """Return the mentions of one kind that stand in a row: a, b and c."""
+    tokens = context.sentence.tokens
+    for kind in (
+        MentionKind.QUOTED,
+        MentionKind.NUMBER,
+        MentionKind.LITERAL,
+        MentionKind.NAME,
+        MentionKind.DATE,
+        MentionKind.PHRASE,
+    ):
+        mentions = [
+            mention
+            for mention in context.sentence.mentions
+            if mention.kind is kind and mention.form not in ALTERNATIVE_FORMS
+        ]
+        if kind is MentionKind.PHRASE:
+            mentions = [mention for mention in mentions if mention.form == "whole"]
+        run: list[ValueMention] = []
+        for mention in mentions:
+            if run and not _joined([token.lower for token in tokens[run[-1].last : mention.first]]):
+                if len(run) > 1:
+                    yield tuple(run)
+                run = []
+            run.append(mention)
+        if len(run) > 1:
+            yield tuple(run)
+
+
+def _trimmed(context: SlotContext, slot: Slot, run: tuple[ValueMention, ...]) -> tuple[ValueMention, ...]:
+    """Return a run without the name of the slot at its front: [tags red], green and blue."""
+    first = run[0]
+    stems = context.sentence.stems
+    labels = [at for at in range(first.first, first.last - 1) if stems[at] in slot.words]
+    start = labels[-1] + 1 if labels else first.first
+    shorter = (
+        mention for mention in context.sentence.mentions if mention.kind is first.kind and mention.last == first.last
+    )
+    return (next((mention for mention in shorter if mention.first == start), first), *run[1:])
+
+
+def _joined(between: Sequence[str]) -> bool:
+    return 0 < len(between) <= 3 and all(word in _AND or word in ("the", "a", "an") for word in between)
+
 
 # Least probability of the value of a required slot. On the public questions, out of fold, 0.12 had 0.003 fewer exact;
 # 0.04 had 0.01 more, but made values up where the user should be asked (docs/design/008-learned-slots.md).

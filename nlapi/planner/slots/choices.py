@@ -16,7 +16,7 @@ from nlapi.english.words import split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.hints import stated_verbs
 from nlapi.planner.language.commands import operation_verbs
-from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
+from nlapi.planner.language.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import operation_noun_stems

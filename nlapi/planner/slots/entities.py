@@ -11,7 +11,7 @@ from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
-from nlapi.planner.language.ordinals import ORDINALS
+from nlapi.planner.language.numbers import ORDINALS
 from nlapi.planner.language.question_intent import SUPERLATIVES
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.resources.nouns import QUERY_WORDS, Place, noun_of, target_noun

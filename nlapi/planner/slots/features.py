@@ -12,16 +12,14 @@ from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.spec import Effect
-from nlapi.planner.language.lexicon import STATES
-from nlapi.planner.language.measures import unit_of_mention, unit_similarity
+from nlapi.planner.language.gazetteer import STATES
+from nlapi.planner.language.numbers import unit_of_mention, unit_similarity
 from nlapi.planner.language.question_intent import is_yes_no_question
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
-from nlapi.planner.slots.context import LEADING_PREPOSITIONS, ROLES, SlotContext, WeightedStems
+from nlapi.planner.slots.context import LEADING_PREPOSITIONS, ROLES, SlotContext, WeightedStems, world_fit
 from nlapi.planner.slots.entities import RENAMES
-from nlapi.planner.slots.similarity import world_fit
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.planner.slots.value_forms import CLOSING, OPENING, slot_unit, wants_clock
-from nlapi.planner.slots.values import is_coded, takes_fraction
+from nlapi.planner.slots.values import CLOSING, OPENING, is_coded, slot_unit, takes_fraction, wants_clock
 from nlapi.resources.naming import STOPWORDS, VERBS
 from nlapi.tools.word_similarity import rarity
 

@@ -63,7 +63,7 @@ def complete_arguments(
     for name, value in preset.items():
         if "." not in name or name in names:
             continue
-        from nlapi.tools.nested_arguments import find_argument
+        from nlapi.tools.arguments import find_argument
 
         if (nested := find_argument(tool, name)) is not None:
             properties[nested.path] = nested.coerce(value) if isinstance(value, str) else value

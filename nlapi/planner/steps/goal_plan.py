@@ -4,15 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
+from typing import Protocol
 
-from nlapi.openapi.spec import Spec
-from nlapi.planner.operations.accounts import with_completed
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.preset_values import argument_name, coerce, complete_arguments, pending_lookup
-from nlapi.planner.steps.goal import call_plan
-from nlapi.planner.steps.state import Goal, LookupState
-from nlapi.tools.plan import Plan
-from nlapi.tools.tool import Tool
+from nlapi.planner.slots.assignment import nest_values
+from nlapi.planner.slots.entities import PendingLookup
+from nlapi.planner.slots.preset_values import (
+    argument_name,
+    coerce,
+    complete_arguments,
+    missing_arguments,
+    pending_lookup,
+)
+from nlapi.planner.slots.slot import Slot
+from nlapi.planner.steps.state import CallState, Goal, LookupState, with_completed
+from nlapi.tools.plan import Conversation, Plan
+from nlapi.tools.tool import Call, Missing, Tool
+
+
+def call_plan(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
+    """Return the plan of the goal's own call; `missing` are the slots that the user has to fill."""
+    outer = goal.outer
+    id = "call" if outer is None else "lookup"
+    call = Call(tool=goal.tool, arguments=nest_values(goal.values), id=id, account=goal.account)
+    required = missing_arguments(goal.tool, missing)
+    return Plan(
+        calls=(call,),
+        confidence=goal.confidence,
+        missing=required,
+        understood=with_note(describe_call(call), goal),
+        text=missing_text(required),
+        goal=None if outer is None else goal.final_call,
+        raw=outer or CallState(used=goal.used),
+    )
+
+
+def describe_call(call: Call) -> str:
+    """Return what a call does, on one line: Update a campaign (status=PAUSED)."""
+    operation = call.tool.operation
+    head = operation.summary.strip().rstrip(".") or operation.id
+    arguments = ", ".join(f"{name}={describe_value(value)}" for name, value in call.arguments.items())
+    return f"{head} ({arguments})" if arguments else head
+
+
+def describe_value(value: object) -> str:
+    """Return a value as a text; of a pending look-up, the words for what is looked up."""
+    if isinstance(value, list):
+        return ",".join(map(describe_value, value))
+    if not isinstance(value, PendingLookup):
+        return str(value)
+    if not (value.name or value.ordinal):
+        return "your own id"
+    return f"the {value.field or 'id'} of {value.name if value.ordinal else repr(value.name)}"
+
+
+def with_note(text: str, goal: Goal) -> str:
+    return f"{text}; {goal.note}" if goal.note else text
+
+
+def missing_text(missing: tuple[Missing, ...]) -> str:
+    """Return the sentence that asks for missing arguments; "" for none."""
+    names = (f"{item.argument} ({item.description.rstrip('.')})".removesuffix(" ()") for item in missing)
+    return f"Still needed: {', '.join(names)}." if missing else ""
 
 
 def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object], *, filtered: bool = True) -> Plan:
@@ -25,7 +80,7 @@ def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, objec
             tool = find_tool(catalogue, target.list_operation, goal.tool.operation.spec)
             if tool is None:
                 return gone_plan(target.list_operation)
-            from nlapi.planner.steps.lookup import look_up
+            from nlapi.planner.steps.steps import look_up
 
             step = look_up(goal, slot, target, tool, catalogue, known_values, filtered=filtered)
             return plan_goal(step, catalogue, known_values) if isinstance(step, Goal) else step
@@ -61,3 +116,21 @@ def find_tool(catalogue: Catalogue, id: str, spec: Spec | None) -> Tool | None:
 def gone_plan(id: str) -> Plan:
     """Return the plan that ends a turn whose operation is not there any more."""
     return Plan(text=f"{id} is not among the operations any more.", confidence=0.0)
+
+
+class PlanFunction(Protocol):
+    """`OfflinePlanner.plan`."""
+
+    def __call__(
+        self, question: str, *, known: Mapping[str, object] | None = None, chosen: Operation | None = None
+    ) -> Plan: ...
+
+
+def plan_question(conversation: Conversation, catalogue: Catalogue, plan: PlanFunction, today: date) -> Plan:
+    """Return the first plan for the last question of a conversation, read with the turns before it."""
+    turn = conversation.current
+    if turn.chosen is not None or len(conversation.turns) < 2:
+        return plan(turn.question, known=conversation.known_values, chosen=turn.chosen)
+    from nlapi.planner.steps.followup import plan_follow_up
+
+    return plan_follow_up(conversation, catalogue, plan, today)
