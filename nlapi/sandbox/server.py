@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+from nlapi.english import lexicon
 from nlapi.english.words import name_key
 from nlapi.errors import NlapiError
 from nlapi.openapi.model import Media, Response, essence, may_be_json
@@ -50,10 +51,7 @@ JSON = "application/json"
 CONCRETE_TYPES = {"text": "text/plain", "image": "image/png"}
 
 # Headers of the transport, or computed from the answer. A sample of Content-Encoding made every answer unreadable.
-COMPUTED_HEADERS = frozenset(
-    "connection content-encoding content-length content-type keep-alive location trailer transfer-encoding"
-    " upgrade".split()
-)
+COMPUTED_HEADERS = lexicon.words("sandbox/words", "computed_headers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
