@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nlapi
-from nlapi import registry
+from nlapi import bundled, registry
 from nlapi.cli import console
 from nlapi.errors import NlapiError
 from nlapi.registry import Registration
@@ -32,7 +32,8 @@ class StoredManifest:
 
     def __init__(self, source: str, options: Iterable[object]) -> None:
         registered = registry.find_registration(source) or Registration(source=source)
-        is_file = "://" not in registered.source and registered.source != "-"
+        # A pipe (`<(curl ...)`) can be read once only.
+        is_file = bundled.is_bundled(registered.source) or Path(registered.source).is_file()
         self._source = registered.source if is_file and not registered.overlays and not registered.root else ""
         self._options = " ".join(map(str, (source, *options)))
         self._key = self._current_key()
@@ -90,7 +91,7 @@ def _code_state() -> str:
     for package in _PACKAGES:
         with os.scandir(Path(nlapi.__file__).with_name(package)) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.name.endswith(".py"):
+                if entry.name.endswith((".py", ".toml")):
                     stat = entry.stat()
                     state.update(f"{entry.name} {stat.st_mtime_ns} {stat.st_size} ".encode())
     return state.hexdigest()
