@@ -85,6 +85,13 @@ def test_the_command_line_asks_and_a_plain_read_runs(
     assert len(api.received) == 1
 
 
+@pytest.mark.parametrize("query", ["muted=muted", "Muted=muted", "muted[]=muted"])
+def test_the_query_of_a_path_counts_too(watch: str, api: Echo, query: str) -> None:
+    assert run("call", watch, "GET", f"/watch/w1?{query}").code == 6
+    assert api.received == []
+    assert run("call", watch, "GET", "/watch/w1?tag=a&tag=b").code == 0
+
+
 @pytest.mark.parametrize(("operation", "arguments"), CHANGES)
 def test_python_and_the_tools_of_models_ask_too(
     watch: str, api: Echo, operation: str, arguments: dict[str, str]

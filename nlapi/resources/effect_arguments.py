@@ -300,7 +300,7 @@ _PERFORMS = re.compile(
 )
 _SETS = re.compile(r"\b(?:and|or|,)\s*(?:set|sets|change|changes|update|updates|toggle|toggles)\s+\w+")
 _STATE = re.compile(r"\b(?:state|status|setting|level|mode|value)\b")
-_GRAPHQL = re.compile(r"(?:^|[}\s])mutation\b[^{}]{0,400}\{")
+_GRAPHQL = re.compile(r"(?:^|[}\s,\"\ufeff])mutation\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,12 +318,16 @@ class ArgumentEffect:
 def call_effect(operation: Operation, values: Mapping[Place, Any]) -> Effect:
     """Return the effect of a call with these values: the gravest of its operation's and its arguments'."""
     fixed = ((("query", name), value) for name, value in parse_qsl(operation.fixed_query))
-    given = [*values.items(), *fixed]
-    effects = [operation.effect, *(_method_effect(operation, place, value) for place, value in given)]
+    whole = values.get(("body", ""))
+    inner = whole.items() if isinstance(whole, Mapping) else ()
+    given = [*values.items(), *fixed, *((("body", str(name)), value) for name, value in inner)]
+    effects = [operation.effect, *(_method_effect(operation, *entry) for entry in _entries(given))]
     if operation.effect is Effect.READ and given:
         described = _described(operation)
         for place, value in given:
-            argument = described.get(place, _UNDESCRIBED)
+            # Many a server reads `Reset` and `reset[]` as `reset`.
+            folded = place[0], place[1].casefold().removesuffix("[]")
+            argument = described.get(place) or described.get(folded, _UNDESCRIBED)
             effects += [argument.evidence.of(value)] if argument.evidence is not None else []
             effects.append(_command_effect(operation, place[1], argument.text, value))
     return gravest(effects)
@@ -484,12 +488,22 @@ def _command_effect(operation: Operation, name: str, text: str, value: object) -
     return effect_of_verb(clue.word) if clue is not None and clue.action is Action.CHANGE else Effect.READ
 
 
+def _entries(values: Iterable[tuple[Place, Any]]) -> Iterator[tuple[Place, Any]]:
+    """Yield the values of a call, those inside of its body by their own names: GraphQL and JSON-RPC take lists too."""
+    pending = [*values]
+    while pending:
+        place, value = pending.pop()
+        if place[0] == "body" and isinstance(value, dict):
+            pending += ((("body", str(key)), item) for key, item in value.items())
+        elif place[0] == "body" and isinstance(value, list):
+            pending += ((place, item) for item in value if isinstance(item, dict | list))
+        else:
+            yield place, value
+
+
 def _method_effect(operation: Operation, place: Place, value: object) -> Effect:
     """Return the effect of a value by which servers take another method, or a change of GraphQL or JSON-RPC."""
     name = place[1].casefold()
-    if isinstance(value, Mapping) and place[0] == "body":
-        inner = (_method_effect(operation, ("body", str(key)), item) for key, item in value.items())
-        return gravest(inner)
     if value is UNKNOWN and name in METHOD_PARAMETERS:
         return Effect.DESTROY
     if not isinstance(value, str):
@@ -499,4 +513,5 @@ def _method_effect(operation: Operation, place: Place, value: object) -> Effect:
             return _METHODS.get(value.strip().upper(), Effect.READ)
         clue = name_clue(value)
         return effect_of_verb(clue.word) if clue is not None and clue.action is Action.CHANGE else Effect.READ
-    return Effect.WRITE if name in ("query", "document") and _GRAPHQL.search(value) else Effect.READ
+    mutation = _GRAPHQL.search(value) if name in ("query", "document") else None
+    return Effect.WRITE if mutation and "{" in value[mutation.end() :] else Effect.READ

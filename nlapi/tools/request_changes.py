@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, quote
 
 from nlapi.client.message import Request
 from nlapi.errors import UsageError
-from nlapi.openapi.model import TOKEN, as_map, overrides_request
+from nlapi.openapi.model import TOKEN, overrides_request
 from nlapi.resources.effect_arguments import METHOD_PARAMETERS
 from nlapi.tools.tool import Tool
 
@@ -39,11 +39,11 @@ class RequestChanges:
         return replace(request, url=url, headers=headers, content=content)
 
     @property
-    def values(self) -> Mapping[str, object]:
-        """Return the values of a body that is given whole, as JSON or a form; {} where it is neither an object."""
+    def values(self) -> object:
+        """Return the value of a body that is given whole, as JSON or a form."""
         content = self.content or b""
-        with suppress(ValueError):
-            return as_map(json.loads(content))
+        with suppress(ValueError, RecursionError):
+            return json.loads(content)
         return dict(parse_qsl(content.decode("latin-1")))
 
     def relax(self, tool: Tool) -> Tool:

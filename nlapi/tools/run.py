@@ -286,11 +286,12 @@ def prepare(
 
 
 def _effect_of_request(call: Call, changes: RequestChanges) -> Effect:
-    """Return the effect that a call has by values that are no arguments: hidden defaults, and a body given whole."""
+    """Return the effect that a call has by values that are no arguments: hidden defaults, a whole body, a query."""
     values = locate_arguments(call.tool, call.arguments)
     if changes.content is not None:
         values = {**values, ("body", ""): changes.values}
-    return call_effect(call.tool.operation, values)
+    queries = ({("query", name): value} for name, value in changes.query)
+    return gravest(call_effect(call.tool.operation, each) for each in (values, *queries))
 
 
 def rule_of(

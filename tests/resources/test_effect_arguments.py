@@ -115,6 +115,8 @@ def test_what_shapes_or_filters_an_answer_changes_nothing(
         ("query", "mutation { deleteAll }", Effect.WRITE),
         ("query", "fragment f on X { id } mutation M($a: Int) { pay(a: $a) { id } }", Effect.WRITE),
         ("query", "{ orders { id } }", Effect.READ),
+        ("query", "query A{a},mutation B{b}", Effect.WRITE),
+        ("query", f"mutation M({'$a: Int, ' * 100}) {{ pay }}", Effect.WRITE),
         ("query", "what is a mutation", Effect.READ),
         ("method", "orders.delete", Effect.DESTROY),
         ("method", "orders.list", Effect.READ),
@@ -123,8 +125,22 @@ def test_what_shapes_or_filters_an_answer_changes_nothing(
 def test_a_read_by_post_with_another_method_in_it_is_that_one(name: str, value: str, effect: Effect) -> None:
     node = {**body({"type": "object"}), "operationId": "searchOrders", "x-nlapi-effect": "read"}
     found = operation(node, path="/orders/search", method="post")
-    for values in ({("query", name): value}, {("body", name): value}, {("body", ""): {name: value}}):
+    # Several calls of GraphQL or JSON-RPC are one list.
+    for whole in ({name: value}, [{}, {name: value}], {"calls": [{name: value}]}):
+        assert call_effect(found, {("body", ""): whole}) is effect
+    for values in ({("query", name): value}, {("body", name): value}):
         assert call_effect(found, values) is effect
+
+
+def test_an_argument_counts_inside_of_a_whole_body_and_by_the_spellings_that_servers_take() -> None:
+    flag = {"type": "boolean", "description": "Reset the counter after it was read"}
+    node = {**body({"type": "object", "properties": {"reset": flag}}), "x-nlapi-effect": "read"}
+    found = operation(node, path="/counters/search", method="post")
+    assert call_effect(found, {("body", ""): {"reset": True}}) is Effect.WRITE
+    assert call_effect(found, {("body", ""): {"reset": False}}) is Effect.READ
+    counter = get("/counter", "Get the counter", "reset", FLAG)
+    for name in ("Reset", "reset[]"):
+        assert call_effect(counter, {("query", name): "1"}) is Effect.WRITE
 
 
 def test_another_method_in_the_path_of_a_description_counts_too() -> None:
