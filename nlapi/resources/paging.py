@@ -186,7 +186,8 @@ def next_page(
     # With a cursor nobody can tell how many entries were before, so that a total says nothing about what is left.
     is_by_cursor = _has_cursor(parameters, values)
     is_unfinished = (
-        (before is not None or not is_by_cursor) and _is_unfinished(parameters, values, count, page.total, before)
+        (before is not None or (count and not is_by_cursor))
+        and _is_unfinished(parameters, values, count, page.total, before)
     ) or (not is_by_cursor and _has_later_page(parameters, values, objects))
     if flag is False or not (signs or flag or is_unfinished):
         return None

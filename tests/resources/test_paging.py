@@ -32,6 +32,7 @@ def asked(operation: Operation, data: Any, headers: Mapping[str, str] | None = N
     [
         ({"page": WHOLE}, {}, {"items": TWO, "total": 5}, {}, {"page": 2}),
         ({"page": WHOLE}, {"page": 2}, {"items": TWO, "total": 4}, {}, None),
+        ({"page": WHOLE}, {"page": 3}, {"items": [], "total": 9}, {}, None),
         ({"page": {**WHOLE, "minimum": 0}}, {}, {"content": TWO, "last": False}, {}, {"page": 1}),
         ({"page": WHOLE}, {}, {"content": TWO, "last": True, "totalElements": 9}, {}, None),
         ({"page": TEXT}, {}, {"items": TWO, "has_more": True}, {}, {"page": "2"}),
