@@ -122,6 +122,13 @@ def test_a_read_that_begins_like_a_word_of_the_command_is_allowed_by_its_whole_n
     )
 
 
+def test_a_read_that_an_argument_makes_a_change_has_no_rule() -> None:
+    reset = describe.parameter("reset", schema={"type": "boolean"}, description="Reset the counter")
+    paths = {"/count": {"get": {"operationId": "getCount", "parameters": [reset]}}}
+    rules = read_rules("nlapi-x", "mcp__x__", (found := describe.spec(paths).operations), found, "")
+    assert "getCount" not in rules
+
+
 def test_its_own_description_makes_the_same_plugin_again(plugin: Plugin) -> None:
     again = spec_of(json.loads(plugin.files["api/openapi.json"]))
     made = Options(**json.loads(plugin.files["nlapi-plugin.json"])["options"])
