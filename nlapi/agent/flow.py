@@ -59,7 +59,7 @@ def flow_reason(
     if foreign is None:
         return ""
     pricing = ReadPricing(user=view.user, own=OwnValues(answered, receivers), receivers=receivers)
-    for name, value in _leaves_by_name(call):
+    for name, value in leaves_by_name(call):
         if pricing.price(call, name, value) is None and not view.is_said(name, value):
             origin = _origin_text(str(value), answered)
             return f"{crossing_text(foreign, receiver)} ({single_line(name)}: {shorten(value)}{origin})"
@@ -107,7 +107,7 @@ class _SentValues:
 
     @cached_property
     def addresses(self) -> tuple[tuple[str, str], ...]:
-        leaves = _leaves_by_name(self.call)
+        leaves = leaves_by_name(self.call)
         return tuple((name, value) for name, value in leaves if isinstance(value, str) and _is_address(name, value))
 
     @cached_property
@@ -126,7 +126,7 @@ class _SentValues:
         return bool(matches) and all(item.origin in TRUSTED_ORIGINS for item in matches)
 
 
-def _leaves_by_name(call: Call) -> Iterator[tuple[str, object]]:
+def leaves_by_name(call: Call) -> Iterator[tuple[str, object]]:
     """Yield each value of a call with its dotted name; a key that is no argument is a value too."""
     for name, value in call.arguments.items():
         if name not in call.tool.places:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from nlapi.agent.flow import flow_reason
+from nlapi.agent.flow import flow_reason, leaves_by_name
 from nlapi.client.auth import secret_parts
 from nlapi.client.masking import secret_mask
 from nlapi.openapi.spec import Effect
@@ -185,20 +185,9 @@ def _same_words_reason(account: Account, call: Call, steps: Iterable[Step], besi
             continue
         other_verbs = leading_verbs(other.tool.operation)
         is_same_verb = any(are_synonyms(verb, other_verb) for verb in verbs for other_verb in other_verbs)
-        if is_same_verb and traced_texts <= set(_value_texts(other.arguments)):
+        if is_same_verb and traced_texts <= {str(value).casefold() for _, value in leaves_by_name(other)}:
             return f"{other.operation_id} does the same with the same values"
     return ""
-
-
-def _value_texts(value: object) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for item in value.values():
-            yield from _value_texts(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _value_texts(item)
-    else:
-        yield str(value).casefold()
 
 
 def _join_reasons(*reasons: str) -> str:
