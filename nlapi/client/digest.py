@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from nlapi.client.message import Request
+from nlapi.client.safe_text import strip_control
 from nlapi.json_text import refuse_constant, single_keys
 from nlapi.openapi.model import FORM, essence, is_json
 
@@ -90,7 +92,12 @@ def normalized_leaves(request: Request) -> frozenset[Leaf]:
 
 
 def normalize_text(text: str) -> str:
-    """Return a text in lower case (case-folded), each run of blanks one space."""
+    """Return a text in lower case (case-folded), each run of blanks one space, without what nobody sees of it.
+
+    Of the forms that Unicode has of a character (`é` as one and as two, full width) it has one.
+    """
+    if not text.isascii():
+        text = normalize("NFKC", strip_control(text))
     return " ".join(text.split()).casefold()
 
 

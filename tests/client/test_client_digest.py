@@ -92,6 +92,13 @@ def test_values_are_compared_without_case_and_blanks() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["Jos\u200b\u00e9", "Jos\u00e9\u2060", "Jose\u0301", "\uff2aos\u00e9"])
+def test_values_are_compared_without_what_nobody_sees_and_in_one_form_of_unicode(name: str) -> None:
+    one, other = (request(json.dumps({"to": each}).encode(), *JSON) for each in ("Jos\u00e9", name))
+    assert normalized_leaves(one) == normalized_leaves(other)
+    assert digest(one) != digest(other)
+
+
 @pytest.mark.parametrize("name", ["Idempotency-Key", "X-Idempotency-Key", "idempotency_key", "Idempotent-Key"])
 def test_what_an_idempotency_key_is_called(name: str) -> None:
     assert is_idempotency_header(name)
