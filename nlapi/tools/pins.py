@@ -160,7 +160,7 @@ def _site_differences(pin: Pin, now: Pin) -> Iterator[str]:
     if pin.credential_sites:
         known = [site for site in now.credential_sites if site in pin.sites]
         yield from (f"it sends credentials to {site}" for site in known if site not in pin.credential_sites)
-        if known[:1] != [pin.credential_sites[0]] and known[:1] == list(now.credential_sites[:1]):
+        if known and known[0] != pin.credential_sites[0] and known[0] == now.credential_sites[0]:
             yield f"calls went to {pin.credential_sites[0]}, and go to {known[0]}"
     for name, site in now.environments.items():
         if (before := pin.environments.get(name, site)) != site:

@@ -319,6 +319,16 @@ def test_harmless_changes_pass(name: str, shop: Callable[[Edit], None], api: Ech
     assert run("api", "update", "shop").out == ""
 
 
+@pytest.mark.parametrize("servers", [[], [{"url": "/"}], [{"url": "/v2"}]])
+def test_a_description_that_names_no_server_any_more_says_so(
+    servers: list[Tree], shop: Callable[[Edit], None], api: Echo
+) -> None:
+    shop(lambda tree: tree.update(servers=servers))
+    answer = run("call", "shop", "listItems")
+    assert (answer.code, api.received) == (2, [])
+    assert "--base-url" in answer.err
+
+
 def test_a_place_that_the_user_named_stays_the_place(shop: Callable[[Edit], None], api: Echo, elsewhere: Echo) -> None:
     shop(lambda tree: tree.update(servers=[{"url": elsewhere.url}]))
     assert run("call", "shop", "listItems", "--base-url", api.url).code == 0
