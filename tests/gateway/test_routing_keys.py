@@ -25,6 +25,7 @@ from nlapi.gateway.access import Audience
 from nlapi.gateway.app import Gateway
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.routing_keys.cells import cell_of, list_cells
+from nlapi.gateway.routing_keys.key_registration import KeyRegistration, registered_keys, replace_registered
 from nlapi.gateway.routing_keys.key_ring import KeyRing
 from nlapi.gateway.routing_keys.key_set import encode_set, generate_set
 from nlapi.gateway.routing_keys.key_verifier import KeyRefusedError, KeySigner, KeyVerifier
@@ -417,3 +418,14 @@ def test_a_watch_ends_with_the_next_change_or_when_the_gateway_stops(tmp_path: P
         assert watch(talk, current, wait="0.01").status == 304
         talk.app.begin_drain()
         assert watch(talk, current, wait="60").status == 304
+
+
+def test_keys_are_registered_again_where_an_older_copy_of_the_database_has_none() -> None:
+    store = GatewayStore()
+    registration = KeyRegistration(store, KeyRing.beside(":memory:"))
+    registration.join()
+    with store.transaction():
+        replace_registered(store, ())
+    registration.check()
+    assert len(registered_keys(store)) == 1
+    assert list(registration.issues()) == []

@@ -284,7 +284,7 @@ class KeyRegistration:
         """Register the keys after a rotation, and note whether the database has others."""
         before, self._own = self._own, fingerprints(self._ring.keys)
         registered = registered_keys(self._store)
-        if self._own != before:
+        if self._own != before or not registered:  # or an older copy of the database was put in its place
             with self._store.transaction():
                 registered = registered_keys(self._store)
                 # Without an overlap (`--overlap 0`) nothing of the set before is in the new one.
