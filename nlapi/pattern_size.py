@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nlapi.combined_schemas import objects_in
 
@@ -128,7 +129,11 @@ def _width(text: str, kind: str | None) -> int:
 def patterns_in(schema: object) -> Iterator[str]:
     """Yield the patterns of a JSON Schema, with those of names."""
     for node in objects_in(schema):
-        names = node.get("patternProperties")
-        for pattern in (node.get("pattern"), *(names if isinstance(names, Mapping) else ())):
-            if isinstance(pattern, str):
-                yield pattern
+        yield from own_patterns(node)
+
+
+def own_patterns(node: Mapping[str, Any]) -> list[str]:
+    """Return the patterns of one object of a JSON Schema."""
+    names = node.get("patternProperties")
+    found = (node.get("pattern"), *(names if isinstance(names, Mapping) else ()))
+    return [pattern for pattern in found if isinstance(pattern, str)]

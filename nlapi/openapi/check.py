@@ -10,7 +10,7 @@ from typing import Any
 from nlapi.issue import Issue, Level
 from nlapi.openapi.schema_upgrade import subschemas
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.pattern_size import pattern_refusal
+from nlapi.pattern_size import own_patterns, pattern_refusal
 
 BOUNDS = (
     ("minimum", "maximum"), ("exclusiveMinimum", "maximum"), ("minimum", "exclusiveMaximum"),
@@ -114,9 +114,8 @@ def _large_patterns(tree: object) -> Iterator[Issue]:
     while pending:
         node, location = pending.pop()
         if isinstance(node, Mapping):
-            names = node.get("patternProperties")
-            for pattern in (node.get("pattern"), *(names if isinstance(names, Mapping) else ())):
-                if isinstance(pattern, str) and (reason := pattern_refusal(pattern)):
+            for pattern in own_patterns(node):
+                if reason := pattern_refusal(pattern):
                     message = f"the pattern {_truncate(pattern)!r} {reason}: no value is held against it"
                     yield Issue.warning(location.lstrip("."), message, "write it shorter, or state a maxLength")
             pending += ((child, f"{location}.{key}") for key, child in node.items())

@@ -19,6 +19,7 @@ from nlapi.openapi.urls import parse_url
 from nlapi.tools.ledger import OUTCOME_UNKNOWN, Change, SentOutcome, outcome_of
 from nlapi.tools.tool import Call, Missing
 from nlapi.tools.units import to_wire_units
+from nlapi.tools.wire_operation import effect_on_wire
 
 if TYPE_CHECKING:
     from nlapi.tools.answer_view import AnswerView
@@ -220,7 +221,9 @@ class Step:
     @property
     def sent(self) -> SentOutcome | None:
         """What came of a change that was sent, or may have been; None for a READ and for what was not sent."""
-        if self.call.effect is Effect.READ:
+        operation, request = self.call.tool.operation, self.request
+        effects = (self.call.effect, effect_on_wire(operation, request) if request is not None else Effect.READ)
+        if gravest(effects) is Effect.READ:
             return None
         if self.result is not None:
             return outcome_of(self.result)

@@ -24,13 +24,12 @@ from nlapi.client.curl import to_curl
 from nlapi.client.digest import digest, exact_digest
 from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Request, Result
-from nlapi.client.server import network_scope, server_url, site_of
+from nlapi.client.server import network_scope, site_of
 from nlapi.errors import ArgumentError, ConsentError, DeniedError, MissingCredentialError, RepetitionError
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, gravest
 from nlapi.openapi.urls import parse_url
 from nlapi.registry import Registration, find_registration
 from nlapi.resources.effect_arguments import call_effect
-from nlapi.resources.paths import paths_overlap, wire_segments
 from nlapi.tools.arguments import check, setting_arguments, with_defaults
 from nlapi.tools.ledger import (
     REPETITION_HINT,
@@ -56,43 +55,13 @@ from nlapi.tools.rules import (
 )
 from nlapi.tools.tool import Call, Tool
 from nlapi.tools.units import to_wire_units
+from nlapi.tools.wire_operation import operation_on_wire
 
 if TYPE_CHECKING:
     from nlapi.accounts.session import LoginSession
     from nlapi.client.streaming.body import PieceListener
     from nlapi.client.tls_files import TlsFiles
     from nlapi.client.transport import HttpClient
-
-
-def operation_on_wire(operation: Operation, request: Request, base_url: str | None = None) -> Operation:
-    """Return the operation of the description whose path a request has, the one with the fewest placeholders.
-
-    A server that routes by paths cannot tell it from a call of that one (OpenAPI 3.1.1 §4.8.8).
-    """
-    if "{" not in operation.route:
-        return operation
-    # What is percent-encoded in a value (%2F) is a part of the path to some servers, and none to others.
-    path = wire_segments(request.url.removeprefix(server_url(operation, base_url)))
-    own = wire_segments(operation.route)
-    candidates = operation.spec.derive(_routes).get((operation.method, len(path)), {})
-    matches = [template for template in candidates if paths_overlap(template, path)]
-    best = min(matches, key=_placeholders, default=own)
-    # Operations of one template are told apart by their arguments, as those of AWS are.
-    is_own = best == own or (own in matches and _placeholders(best) == _placeholders(own))
-    return operation if is_own else candidates[best]
-
-
-def _placeholders(template: tuple[str, ...]) -> int:
-    return sum("{}" in segment for segment in template)
-
-
-def _routes(spec: Spec) -> Mapping[tuple[str, int], Mapping[tuple[str, ...], Operation]]:
-    """Return the operations of each method and number of segments by their templates; the first of a template."""
-    routes: dict[tuple[str, int], dict[tuple[str, ...], Operation]] = {}
-    for operation in spec.operations:
-        template = wire_segments(operation.route)
-        routes.setdefault((operation.method, len(template)), {}).setdefault(template, operation)
-    return routes
 
 
 class Receipts(Protocol):

@@ -242,6 +242,36 @@ def test_a_read_whose_request_is_that_of_a_change_is_one(kind: str, shop: Callab
     assert len(api.received) == 2
 
 
+def test_a_batch_sends_no_change_again_that_is_described_as_a_read(
+    shop: Callable[[Edit], None], api: Echo, tmp_path: Path
+) -> None:
+    shop(lambda tree: search_at(tree, "/{kind}"))
+    assert run("api", "update", "shop").code == 0
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({"operation": "searchItems", "arguments": {"kind": "items"}}) + "\n")
+    for _ in range(2):
+        assert run("batch", "shop", str(rows), "--yes").code == 0
+    assert len(api.received) == 1
+
+
+@pytest.mark.parametrize(("path", "words"), [("/v1/items", []), ("/{kind}/{id}", ["kind=v1", "id=items"])])
+def test_a_server_of_its_own_leads_no_read_to_a_change(
+    path: str, words: list[str], shop: Callable[[Edit], None], api: Echo
+) -> None:
+    def change(tree: Tree) -> None:
+        search_at(tree, path, servers=[{"url": api.url}])
+        tree["servers"] = [{"url": f"{api.url}/v1"}]
+
+    shop(change)
+    assert run("api", "update", "shop").code == 0
+    assert run("call", "shop", "searchItems", *words).code == 6
+    file = Path(os.environ["NLAPI_CONFIG_DIR"]) / "policy.toml"
+    file.write_text('[[rules]]\napi = "shop"\noperation = "postItems"\nverdict = "deny"\n')
+    assert run("call", "shop", "searchItems", *words, "--yes").code == 6
+    assert api.received == []
+    assert run("call", "shop", "listItems").code == 0
+
+
 def test_a_change_that_is_described_no_longer_is_not_reached_by_a_read(shop: Callable[[Edit], None], api: Echo) -> None:
     shop(lambda tree: search_at(tree, "/{kind}"))
     assert run("api", "update", "shop").code == 0
