@@ -484,6 +484,8 @@ def _command_effect(operation: Operation, name: str, text: str, value: object) -
         return Effect.READ
     if value is UNKNOWN:
         return Effect.WRITE
+    if isinstance(value, (list, tuple)):
+        return gravest(_command_effect(operation, name, text, item) for item in value)
     clue = name_clue(value.strip()) if isinstance(value, str) and value.strip() else None
     return effect_of_verb(clue.word) if clue is not None and clue.action is Action.CHANGE else Effect.READ
 
@@ -504,6 +506,11 @@ def _entries(values: Iterable[tuple[Place, Any]]) -> Iterator[tuple[Place, Any]]
 def _method_effect(operation: Operation, place: Place, value: object) -> Effect:
     """Return the effect of a value by which servers take another method, or a change of GraphQL or JSON-RPC."""
     name = place[1].casefold()
+    # The keys of an exploded object are parameters of their own; a list may be a batch of JSON-RPC.
+    if isinstance(value, Mapping):
+        return gravest(_method_effect(operation, (place[0], str(key)), item) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return gravest(_method_effect(operation, place, item) for item in value)
     if value is UNKNOWN and name in METHOD_PARAMETERS:
         return Effect.DESTROY
     if not isinstance(value, str):

@@ -114,6 +114,10 @@ def test_what_shapes_or_filters_an_answer_changes_nothing(
         ("method", "GET", Effect.READ),
         ("query", "mutation { deleteAll }", Effect.WRITE),
         ("query", "fragment f on X { id } mutation M($a: Int) { pay(a: $a) { id } }", Effect.WRITE),
+        ("query", ",mutation M { pay { id } }", Effect.WRITE),
+        ("query", "fragment f on X { id },mutation M { pay { id } }", Effect.WRITE),
+        ("X-HTTP-Method-Override", "DELETE", Effect.DESTROY),
+        ("x-http-method", "PUT", Effect.WRITE),
         ("query", "{ orders { id } }", Effect.READ),
         ("query", "query A{a},mutation B{b}", Effect.WRITE),
         ("query", f"mutation M({'$a: Int, ' * 100}) {{ pay }}", Effect.WRITE),
@@ -141,6 +145,24 @@ def test_an_argument_counts_inside_of_a_whole_body_and_by_the_spellings_that_ser
     counter = get("/counter", "Get the counter", "reset", FLAG)
     for name in ("Reset", "reset[]"):
         assert call_effect(counter, {("query", name): "1"}) is Effect.WRITE
+
+
+@pytest.mark.parametrize("location", ["query", "cookie"])
+def test_the_keys_of_an_exploded_object_are_parameters_too(location: str) -> None:
+    fields = {**parameter("fields", location, {"type": "object"}), "style": "form", "explode": True}
+    found = operation({"parameters": [fields]}, path="/orders")
+    assert call_effect(found, {(location, "fields"): {"_method": "DELETE"}}) is Effect.DESTROY
+    assert call_effect(found, {(location, "fields"): {"status": "open"}}) is Effect.READ
+
+
+def test_a_batch_of_commands_is_the_gravest_of_them() -> None:
+    found = operation({**body({"type": "array"}), "x-nlapi-effect": "read"}, path="/orders/search", method="post")
+    batch = [{"method": "orders.list"}, {"method": "orders.delete"}]
+    assert call_effect(found, {("body", ""): batch}) is Effect.DESTROY
+    assert call_effect(found, {("body", ""): batch[:1]}) is Effect.READ
+    device = get("/devices/{id}", "Get a device", "action", {"type": "array"}, "Actions to perform")
+    assert call_effect(device, {("query", "action"): ["status", "reboot"]}) is Effect.WRITE
+    assert call_effect(device, {("query", "action"): ["status"]}) is Effect.READ
 
 
 def test_another_method_in_the_path_of_a_description_counts_too() -> None:
