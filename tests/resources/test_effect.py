@@ -209,6 +209,14 @@ def test_no_other_method_is_a_read_by_evidence(tmp_path: Path, method: str) -> N
         ("/auth.revoke", post("auth_revoke", "Revokes a token."), Effect.WRITE),
         ("/toggle/{id}", post("", "", "Toggle the light."), Effect.WRITE),
         ("/orders", {**post("deleteOrders", "Delete all orders"), "x-nlapi-effect": "read"}, Effect.DESTROY),
+        # A verb that is a noun too, with its object.
+        ("/counter/reset", post("resetCounter", "Resets the counter"), Effect.WRITE),
+        ("/jobs/{id}/stop", post("stopJob", "Stop a job"), Effect.WRITE),
+        ("/lamp", post("setLamp", "", "Set the colour of the lamp"), Effect.WRITE),
+        ("/lock", post("lock", "Lock of a door"), Effect.READ),
+        ("/lock", post("getLock", "Lock the door"), Effect.READ),
+        ("/parcels/{id}/track", post("trackParcel", "Track a parcel"), Effect.READ),
+        ("/schedule", post("schedule", "The schedule of the week"), Effect.READ),
         # Name or text alone say nothing sure of a GET.
         ("/orders", post("deleteOrders", "List the orders that were deleted"), Effect.READ),
         ("/orders", post("listOrders", "Delete all orders"), Effect.READ),

@@ -40,6 +40,7 @@ CHANGES = [
     ("/counter", "Get the counter", "reset", TEXT, "Set to 1 to reset the counter", "1"),
     ("/counter", "Get the counter", "reset", NUMBER, "Resets the counter after reading it", 1),
     ("/queue", "Read the queue", "clear", FLAG, "If set to true, clears the queue after it was read", True),
+    ("/orders", "List orders", "publish", FLAG, "Only publish them where they are paid", True),
     ("/queue/next", "Get the next message", "ack", FLAG, "Acknowledge the message", True),
     ("/app", "Get an app", "trackViews", FLAG, "Whether this call should be tracked as a 'view'", True),
     ("/devices/{id}", "Get a device", "action", one_of("status", "reboot"), "Action to perform", "reboot"),
@@ -52,6 +53,15 @@ REMOVALS = [
     ("/files/{id}", "Get a file", "delete", one_of(0, 1), "", 1),
     ("/users/{id}", "Get a user", "action", TEXT, "", "delete"),
 ]
+SWITCHES = [
+    ("/files/{id}", "Get a file", "delete", TEXT, "", "true", Effect.DESTROY),
+    ("/files/{id}", "Get a file", "delete", NUMBER, "", 1, Effect.DESTROY),
+    ("/counter", "Get the counter", "reset", TEXT, "", "yes", Effect.WRITE),
+    ("/files/{id}", "Get a file", "delete", TEXT, "", "f1", Effect.READ),
+    ("/files", "List files", "start", NUMBER, "", 1, Effect.READ),
+    ("/files", "List files", "order", TEXT, "", "true", Effect.READ),
+    ("/files", "List files", "delete_reason", TEXT, "", "true", Effect.READ),
+]
 
 READS = [
     ("/search", "Search", "sort", TEXT, "Set the sort order", "name"),
@@ -62,6 +72,7 @@ READS = [
     ("/orders", "List orders", "deleted", FLAG, "Whether to include deleted orders", True),
     ("/orders", "List orders", "deleted", FLAG, "", True),
     ("/orders", "List orders", "muted", FLAG, "Only muted orders", True),
+    ("/orders", "List orders", "publish", FLAG, "Only orders to publish", True),
     ("/orders", "List orders", "all", FLAG, "If true, show notifications marked as read", True),
     ("/orders", "List orders", "expand", FLAG, "Expand the customer", True),
     ("/orders/{id}", "Get an order", "refresh", FLAG, "Bypass the cache", True),
@@ -100,6 +111,15 @@ def test_what_shapes_or_filters_an_answer_changes_nothing(
     path: str, summary: str, name: str, schema: dict[str, Any], description: str, value: object
 ) -> None:
     assert call_effect(get(path, summary, name, schema, description), {("query", name): value}) is Effect.READ
+
+
+@pytest.mark.parametrize(("path", "summary", "name", "schema", "description", "value", "effect"), SWITCHES)
+def test_a_verb_that_is_switched_on_is_one_whatever_its_type(
+    path: str, summary: str, name: str, schema: dict[str, Any], description: str, value: object, effect: Effect
+) -> None:
+    found = get(path, summary, name, schema, description)
+    assert call_effect(found, {("query", name): value}) is effect
+    assert possible_effect(found) is Effect.READ
 
 
 @pytest.mark.parametrize(
