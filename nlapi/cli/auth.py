@@ -262,7 +262,7 @@ def _store(api: str, login: Login, secrets: Secrets | None, storage: SecretStora
 def logout(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
     """Forget the logins of an API; the authorization server is asked to forget them too."""
     from nlapi.accounts.login import LoginKind
-    from nlapi.accounts.renewal import revoke
+    from nlapi.accounts.session import revoke
     from nlapi.accounts.store import LoginStore
 
     store = LoginStore()
@@ -284,7 +284,7 @@ def logout(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
 @app.command(epilog='curl -H "Authorization: Bearer $(nlapi auth token shop)" https://shop.example/orders')
 def token(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
     """Print the credential of a login for a script, renewed where it has ended."""
-    from nlapi.accounts.renewal import renew
+    from nlapi.accounts.session import renew
     from nlapi.accounts.store import LoginStore
 
     keys = _stored(api, scheme, env)

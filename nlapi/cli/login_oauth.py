@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from nlapi.accounts.authorization_server import Endpoints, described_endpoints, described_grants, discover
 from nlapi.accounts.flows import (
     BROWSER_SECONDS,
+    DEFAULT_REDIRECT,
+    LoopbackReceiver,
     OAuthClient,
     TokenGrant,
     log_in_as_client,
@@ -15,7 +17,6 @@ from nlapi.accounts.flows import (
     log_in_with_device,
 )
 from nlapi.accounts.login import Grant
-from nlapi.accounts.loopback import DEFAULT_REDIRECT, LoopbackReceiver
 from nlapi.cli import console
 from nlapi.cli.login_person import TerminalPerson, ask_secret
 from nlapi.cli.options import is_interactive

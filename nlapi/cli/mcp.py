@@ -22,8 +22,8 @@ from nlapi.mcp.settings import MIN_NAME_LENGTH, Consent, Settings, check_pass_he
 from nlapi.tools.names import MAX_LENGTH
 
 if TYPE_CHECKING:
+    from nlapi.mcp.access import ResourceServer
     from nlapi.mcp.http import ListenAddress
-    from nlapi.mcp.resource_server import ResourceServer
     from nlapi.mcp.server import WatchTask
     from nlapi.mcp.server_state import ServerState
     from nlapi.mcp.tool_listing import ToolCatalogue
@@ -271,7 +271,7 @@ def resource_server_of(
         raise UsageError(
             f"the URL of this server behind {endpoint.host} is not known, so nor is its audience", hint=hint
         )
-    from nlapi.mcp.resource_server import open_resource_server
+    from nlapi.mcp.access import open_resource_server
 
     return open_resource_server(issuer, audience or "")
 

@@ -34,7 +34,7 @@ def print_schema() -> None:
 
 def serve_team(file: Path, http: str | None, timeout: float | None) -> None:
     """Serve what a file says, over stdio or HTTP; `http` replaces its address."""
-    from nlapi.mcp.call_metrics import CallMetrics
+    from nlapi.mcp.audit import CallMetrics
     from nlapi.mcp.http import HttpOptions
     from nlapi.mcp.server import serve_offer
     from nlapi.mcp.team import TeamOffer

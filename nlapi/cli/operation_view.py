@@ -12,7 +12,7 @@ from nlapi.cli.id_cache import StoredIds
 from nlapi.client.safe_text import single_line
 from nlapi.openapi.model import as_list, as_map
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.plugin.samples import argument_words, sample_arguments
+from nlapi.plugin.questions import argument_words, sample_arguments
 from nlapi.resources.id_sources import id_sources
 from nlapi.tools.answer_view import page_arguments
 from nlapi.tools.arguments import argument_schema

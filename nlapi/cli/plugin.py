@@ -192,7 +192,7 @@ def _plugin_name(source: str, registered: Registration | None) -> str:
 
 def _pinned_requirement(folder: Path, text: str) -> str:
     """Return a requirement as the manifest stores it: a wheel by its path from the plugin, and its hash."""
-    from nlapi.plugin.requirement import parse_requirement, wheel_digest
+    from nlapi.plugin.programs import parse_requirement, wheel_digest
 
     location, mark, fragment = text.partition("#sha256=")
     wheel = Path(location).expanduser()
@@ -309,7 +309,7 @@ def _against(folder: Path, source: str) -> Sequence[Issue]:
     """Return the changes that another description would make, with the plugin's overlays and filters."""
     import nlapi
     from nlapi.plugin.build import DESCRIPTION
-    from nlapi.plugin.compatibility import changes
+    from nlapi.plugin.file_checks import changes
     from nlapi.plugin.user_files import select_user_files
 
     files, manifest = _read_plugin(folder)
@@ -328,10 +328,9 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     import nlapi
     from nlapi.plugin.build import DESCRIPTION
     from nlapi.plugin.build import build as make
-    from nlapi.plugin.dangling_references import Vocabulary, removed_names, unknown_names
-    from nlapi.plugin.file_checks import broken_rules, exceeded_limits
+    from nlapi.plugin.file_checks import Vocabulary, broken_rules, exceeded_limits, removed_names, unknown_names
     from nlapi.plugin.folder import find_drift, find_foreign, source_changes
-    from nlapi.plugin.requirement import UNPINNED, requirement_issues
+    from nlapi.plugin.programs import UNPINNED, requirement_issues
     from nlapi.plugin.secret_scan import find_secrets
     from nlapi.plugin.user_files import select_user_files
 

@@ -13,8 +13,7 @@ from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.mcp.access import CallLimiter, TeamCaller
 from nlapi.mcp.answers import ClientAnswers
-from nlapi.mcp.audit import AuditTrail
-from nlapi.mcp.call_metrics import CallMetrics
+from nlapi.mcp.audit import AuditTrail, CallMetrics
 from nlapi.mcp.consent import Context, PendingConsents
 from nlapi.mcp.server_state import Oversight, ServerState, caller_of
 from nlapi.mcp.settings import Consent, Settings
