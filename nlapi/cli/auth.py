@@ -85,7 +85,7 @@ def login(
     env: Env = None,
 ) -> None:
     """Log in to an API, and store the login for later calls; it goes to the servers of that API alone."""
-    from nlapi.accounts.credentials import audience_of
+    from nlapi.accounts.session import audience_of
     from nlapi.cli.login_oauth import OAuthOptions
     from nlapi.cli.target import base_url_of, environment_account
 
@@ -190,7 +190,7 @@ def _store_reference(api: str, scheme: SecurityScheme, reference: str, audience:
 
 def _store_value(api: str, scheme: SecurityScheme, audience: tuple[str, ...], storage: SecretStorage | None) -> None:
     from nlapi.accounts.login import LoginKind, Secrets
-    from nlapi.cli.login_person import ask_credential
+    from nlapi.cli.login_oauth import ask_credential
     from nlapi.client.auth import check_credential
 
     value = ask_credential(scheme)

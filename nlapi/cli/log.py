@@ -222,7 +222,7 @@ def save(
     """
     from nlapi.agent.resume import resume as rebuild
     from nlapi.agent.transcripts import read_transcript
-    from nlapi.cli.document_output import description_locations, write_document
+    from nlapi.cli.plan import description_locations, write_document
     from nlapi.cli.target import load
     from nlapi.workflows.from_conversation import workflow_of
 

@@ -19,7 +19,7 @@ from nlapi.registry import user_folder
 if TYPE_CHECKING:
     from nlapi.cli.batch import BatchInput
     from nlapi.cli.plugin_run import OpenedRecipe
-    from nlapi.cli.workflow_options import RunOptions
+    from nlapi.cli.workflow_inputs import RunOptions
     from nlapi.openapi.spec import Spec
     from nlapi.plugin.argument_settings import SettingValues
     from nlapi.plugin.folder import PluginManifest
@@ -157,7 +157,7 @@ class InstalledPlugin:
             call.run_call(call_input(options), self.target(receipts), {})
 
     def _refuse_options(self, options: Mapping[str, Any]) -> None:
-        from nlapi.cli.call_request import is_secret_header
+        from nlapi.cli.call import is_secret_header
 
         if named := next((name for name in _SETTING_OPTIONS if options.get(name)), ""):
             hint = "where the API is, and its credentials, are in the settings"
@@ -170,9 +170,8 @@ class InstalledPlugin:
                 raise UsageError(f"{self.manifest.command} takes no credential", hint="it is in the settings")
 
     def _run_command_word(self, word: str, words: Sequence[str], receipts: Receipts | None) -> None:
-        from nlapi.cli.plugin_hook import parse_words
+        from nlapi.cli.plugin_hook import RESUME_HINT, parse_words, run_digest, run_options
         from nlapi.cli.plugin_run import list_recipes, print_settings, run, run_opened, settings, store_settings
-        from nlapi.cli.recipe_question import RESUME_HINT, run_digest, run_options
 
         if word == "resume":
             raise UsageError(f"{self.manifest.command} resumes nothing in a client's session", hint=RESUME_HINT)

@@ -12,7 +12,7 @@ import typer
 
 from nlapi.cli import console, table
 from nlapi.cli.options import FLAG, ListOutput, options_of, parse_pairs
-from nlapi.cli.workflow_options import RunOptions
+from nlapi.cli.workflow_inputs import RunOptions
 from nlapi.errors import MissingError, UsageError
 
 if TYPE_CHECKING:

@@ -101,7 +101,7 @@ def fitting_questions(spec: Spec) -> list[str]:
 
 def _candidates(spec: Spec) -> Iterator[tuple[str, Operation]]:
     """Yield questions about lists that need no value, the resources with the most operations first."""
-    from nlapi.cli.resource_view import operations_by_resource
+    from nlapi.cli.describe import operations_by_resource
     from nlapi.cli.sandbox import summary_question
     from nlapi.english.words import plural
     from nlapi.openapi.spec import Effect

@@ -13,9 +13,17 @@ import typer
 
 from nlapi.cli import console
 from nlapi.cli.options import FLAG, is_interactive, is_terminal, options_of, parse_pairs
-from nlapi.cli.workflow_inputs import ask_for_inputs, read_inputs, require_maskable
+from nlapi.cli.workflow_inputs import (
+    File,
+    Inputs,
+    RunOptions,
+    RunOutput,
+    WorkflowId,
+    ask_for_inputs,
+    read_inputs,
+    require_maskable,
+)
 from nlapi.cli.workflow_open import OpenedDocument, open_document, require_sources, with_repairs
-from nlapi.cli.workflow_options import File, Inputs, RunOptions, RunOutput, WorkflowId
 from nlapi.credential_references import is_reference
 from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError, UsageError
 
