@@ -12,7 +12,7 @@ import typer
 
 from nlapi import bundled, registry
 from nlapi.cli import console, table
-from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, parse_pairs
+from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, argument, option, parse_pairs
 from nlapi.cli.target import auth_references, note_injections
 from nlapi.credential_references import is_reference
 from nlapi.errors import CredentialError, NlapiError, UsageError
@@ -108,21 +108,18 @@ def _accept_overlay(name: str) -> None:
 
 @app.command(epilog=ADD)
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The name to use from now on, as in -a NAME.")],
-    source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A path or URL of its description, or a bundled name.")
-    ],
+    name: Annotated[str, argument("NAME", "The name to use from now on, as in -a NAME.")],
+    source: Annotated[str, argument("SOURCE", "A path or URL of its description, or a bundled name.")],
     base_url: BaseUrl = None,
     auth: Auth = None,
     no_auth: NoAuth = False,
     known_values: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value to use whenever it is needed.")
+        list[str] | None, option("--set NAME=VALUE", "A value to use whenever it is needed.")
     ] = None,
     overlays: Overlays = None,
     root: Root = None,
     workflows: Annotated[
-        list[str] | None,
-        typer.Option("--workflows", metavar="FILE", help="An Arazzo document with workflows of it; may be repeated."),
+        list[str] | None, option("--workflows FILE", "An Arazzo document with workflows of it; may be repeated.")
     ] = None,
 ) -> None:
     """Register an API, or replace one."""
@@ -283,13 +280,13 @@ def _references(auth: list[str] | None, no_auth: bool) -> dict[str, str]:
 
 
 @app.command(epilog="nlapi api accept shop")
-def accept(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
+def accept(name: Annotated[str, argument("NAME", "A registered name.")]) -> None:
     """Pin the POSTs that were classified as read: no other POST is sent without a question from then on."""
     _accept_overlay(name)
 
 
 @app.command(epilog="nlapi api update shop")
-def update(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
+def update(name: Annotated[str, argument("NAME", "A registered name.")]) -> None:
     """Show what has changed in the description of an API since it was registered, and accept it.
 
     Calls stop where it sends to another place, wants another credential, has a new change, or calls a change a read.
@@ -312,99 +309,6 @@ def update(name: Annotated[str, typer.Argument(metavar="NAME", help="A registere
     console.note(f"{name}: {console.count_noun(len(lines), 'difference')} accepted" if pin else f"{name} is pinned now")
 
 
-app.command(epilog="nlapi api show shop")(show)
-app.command(epilog=EDIT)(api_profile.edit)
-app.command(epilog="nlapi api rename shop store")(rename)
-
-
-@app.command("list", epilog="nlapi api list -o json")
-def list_(output: ListOutput = None) -> None:
-    """Show the registered APIs."""
-    registrations = registry.read_registrations().items()
-    rows: list[dict[str, Any]] = [
-        {
-            "name": name,
-            "source": registration.source,
-            "base_url": registration.base_url,
-            "auth": dict(registration.auth),
-            "set": dict(registration.known),
-        }
-        | ({"no_auth": True} if registration.no_auth else {})
-        | ({"workflows": list(registration.workflows)} if registration.workflows else {})
-        for name, registration in registrations
-    ]
-    if not table.is_json(output):
-        for row, (_, registration) in zip(rows, registrations, strict=True):
-            row |= {
-                "auth": "--no-auth" if registration.no_auth else _as_options(registration.auth),
-                "set": _as_options(registration.known),
-            }
-    for name, fault in registry.registration_faults().items():
-        console.note(f"warning: {registry.profiles_path()}: {name} cannot be used: {fault}")
-    table.print_list(
-        rows,
-        output,
-        ("name", "source", "base_url", "auth", "set"),
-        empty="no API is registered (`nlapi api add NAME SOURCE` registers one)",
-    )
-
-
-def _credential_options(spec: Spec) -> list[str]:
-    """Return the `--auth` options of the operations that require a credential, the most frequent first."""
-    from nlapi.client.auth import alternatives
-
-    counter: Counter[tuple[str, ...]] = Counter()
-    for operation in spec.operations:
-        accepted = alternatives(operation)
-        if all(accepted):
-            counter.update(tuple(credential.id for credential in credentials) for credentials in accepted)
-    # What has more than another alternative is no other way in.
-    ways = [way for way in counter if not any(set(other) < set(way) for other in counter)]
-    ways = sorted(ways, key=lambda way: -counter[way])[:MAX_OPTIONS]
-    return [" ".join(f"--auth {id}=env:NAME" for id in way) for way in ways]
-
-
-def _as_options(pairs: Mapping[str, str]) -> str:
-    """Return pairs as they are written on the command line."""
-    return " ".join(f"{name}={value}" for name, value in pairs.items())
-
-
-@app.command(epilog="nlapi api remove shop")
-def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
-    """Forget a registered API."""
-    from nlapi.tools.pins import remove_pin
-
-    _registered(name)
-    registry.change_registrations(lambda registrations: _forget(registrations, name))
-    _forget_logins(name)
-    if "@" not in name:
-        _remove_overlay(name)
-        remove_pin(name)
-    console.note(f"{name} is forgotten")
-
-
-def _forget_logins(name: str) -> None:
-    from nlapi.accounts.store import LoginStore
-
-    store = LoginStore()
-    for key in store.list_keys():
-        if key.api == name or key.api.startswith((f"{name}@", f"{name}/")):
-            left = store.remove(key)
-            console.note(f"the login {key} is forgotten" + (f", but not by the keyring: {left}" if left else ""))
-
-
-def _registered(name: str) -> Registration:
-    """Return the API that is registered as `name`; UsageError when there is none."""
-    entry = registry.read_registrations().get(name) or registry.find_registration(name)
-    if entry is None:
-        raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
-    return entry
-
-
-def _forget(registrations: dict[str, Registration], name: str) -> None:
-    registrations.pop(name, None)
-
-
 EDIT = """A value that is empty takes away what was registered: --set owner=
 
 nlapi api edit github --set owner=octocat --model local:qwen
@@ -412,9 +316,10 @@ nlapi api edit plaid --env sandbox
 nlapi api edit shop --environment staging=https://staging.shop.example
 nlapi api edit github@work --client-id Iv1.8a61f9b3"""
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A registered name, or one of its accounts: github@work.")]
+Name = Annotated[str, argument("NAME", "A registered name, or one of its accounts: github@work.")]
 
 
+@app.command(epilog="nlapi api show shop")
 def show(name: Name, output: ListOutput = None) -> None:
     """Show what is registered for an API: its servers, values, defaults and logins, and no secret."""
     from nlapi.accounts.store import LoginStore
@@ -442,33 +347,24 @@ def show(name: Name, output: ListOutput = None) -> None:
             console.write(f"{key:13} {value}")
 
 
+@app.command(epilog=EDIT)
 def edit(
     name: Name,
     base_url: BaseUrl = None,
-    env: Annotated[
-        str | None, typer.Option("--env", metavar="NAME", help="The environment to use if none is named.")
-    ] = None,
-    environment: Annotated[
-        list[str] | None, typer.Option("--environment", metavar="NAME=URL", help="Where an environment runs.")
-    ] = None,
+    env: Annotated[str | None, option("--env NAME", "The environment to use if none is named.")] = None,
+    environment: Annotated[list[str] | None, option("--environment NAME=URL", "Where an environment runs.")] = None,
     known_values: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value to use whenever it is needed.")
+        list[str] | None, option("--set NAME=VALUE", "A value to use whenever it is needed.")
     ] = None,
     auth: Auth = None,
-    client_id: Annotated[
-        str | None, typer.Option("--client-id", metavar="ID", help="The application to log in as.")
-    ] = None,
-    issuer: Annotated[str | None, typer.Option("--issuer", metavar="URL", help="The authorization server.")] = None,
-    scope: Annotated[
-        list[str] | None, typer.Option("--scope", metavar="NAME", help="A permission that a login asks for.")
-    ] = None,
+    client_id: Annotated[str | None, option("--client-id ID", "The application to log in as.")] = None,
+    issuer: Annotated[str | None, option("--issuer URL", "The authorization server.")] = None,
+    scope: Annotated[list[str] | None, option("--scope NAME", "A permission that a login asks for.")] = None,
     redirect_uri: Annotated[
-        str | None, typer.Option("--redirect-uri", metavar="URL", help="The loopback address that is registered there.")
+        str | None, option("--redirect-uri URL", "The loopback address that is registered there.")
     ] = None,
-    model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="The model to plan with.")] = None,
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FORMAT", help="The format of answers: json, table, ...")
-    ] = None,
+    model: Annotated[str | None, option("--model NAME", "The model to plan with.")] = None,
+    output: Annotated[str | None, option("--output -o FORMAT", "The format of answers: json, table, ...")] = None,
 ) -> None:
     """Change what is registered for an API, or for one of its accounts; what is not named stays."""
     entry = _entry(name)
@@ -526,9 +422,8 @@ def _changed(before: Any, changes: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in {**before, **changes}.items() if value}
 
 
-def rename(
-    name: Name, new_name: Annotated[str, typer.Argument(metavar="NEW", help="The name to use from now on.")]
-) -> None:
+@app.command(epilog="nlapi api rename shop store")
+def rename(name: Name, new_name: Annotated[str, argument("NEW", "The name to use from now on.")]) -> None:
     """Give a registered API another name; its logins and what you accepted of it go with it."""
     from nlapi.accounts.store import LoginStore
     from nlapi.tools.pins import rename_pin
@@ -571,3 +466,91 @@ def _entry(name: str) -> Registration:
     if entry is None:
         raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
     return entry
+
+
+@app.command("list", epilog="nlapi api list -o json")
+def list_(output: ListOutput = None) -> None:
+    """Show the registered APIs."""
+    registrations = registry.read_registrations().items()
+    rows: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "source": registration.source,
+            "base_url": registration.base_url,
+            "auth": dict(registration.auth),
+            "set": dict(registration.known),
+        }
+        | ({"no_auth": True} if registration.no_auth else {})
+        | ({"workflows": list(registration.workflows)} if registration.workflows else {})
+        for name, registration in registrations
+    ]
+    if not table.is_json(output):
+        for row, (_, registration) in zip(rows, registrations, strict=True):
+            row |= {
+                "auth": "--no-auth" if registration.no_auth else _as_options(registration.auth),
+                "set": _as_options(registration.known),
+            }
+    for name, fault in registry.registration_faults().items():
+        console.note(f"warning: {registry.profiles_path()}: {name} cannot be used: {fault}")
+    table.print_list(
+        rows,
+        output,
+        ("name", "source", "base_url", "auth", "set"),
+        empty="no API is registered (`nlapi api add NAME SOURCE` registers one)",
+    )
+
+
+def _credential_options(spec: Spec) -> list[str]:
+    """Return the `--auth` options of the operations that require a credential, the most frequent first."""
+    from nlapi.client.auth import alternatives
+
+    counter: Counter[tuple[str, ...]] = Counter()
+    for operation in spec.operations:
+        accepted = alternatives(operation)
+        if all(accepted):
+            counter.update(tuple(credential.id for credential in credentials) for credentials in accepted)
+    # What has more than another alternative is no other way in.
+    ways = [way for way in counter if not any(set(other) < set(way) for other in counter)]
+    ways = sorted(ways, key=lambda way: -counter[way])[:MAX_OPTIONS]
+    return [" ".join(f"--auth {id}=env:NAME" for id in way) for way in ways]
+
+
+def _as_options(pairs: Mapping[str, str]) -> str:
+    """Return pairs as they are written on the command line."""
+    return " ".join(f"{name}={value}" for name, value in pairs.items())
+
+
+@app.command(epilog="nlapi api remove shop")
+def remove(name: Annotated[str, argument("NAME", "A registered name.")]) -> None:
+    """Forget a registered API."""
+    from nlapi.tools.pins import remove_pin
+
+    _registered(name)
+    registry.change_registrations(lambda registrations: _forget(registrations, name))
+    _forget_logins(name)
+    if "@" not in name:
+        _remove_overlay(name)
+        remove_pin(name)
+    console.note(f"{name} is forgotten")
+
+
+def _forget_logins(name: str) -> None:
+    from nlapi.accounts.store import LoginStore
+
+    store = LoginStore()
+    for key in store.list_keys():
+        if key.api == name or key.api.startswith((f"{name}@", f"{name}/")):
+            left = store.remove(key)
+            console.note(f"the login {key} is forgotten" + (f", but not by the keyring: {left}" if left else ""))
+
+
+def _registered(name: str) -> Registration:
+    """Return the API that is registered as `name`; UsageError when there is none."""
+    entry = registry.read_registrations().get(name) or registry.find_registration(name)
+    if entry is None:
+        raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
+    return entry
+
+
+def _forget(registrations: dict[str, Registration], name: str) -> None:
+    registrations.pop(name, None)

@@ -12,8 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from nlapi.cli import console
-from nlapi.cli.log import find_transcript, resumed_setup
-from nlapi.cli.options import FLAG, ConversationFormat, Setup, conversation_options
+from nlapi.cli.options import ConversationFormat, Setup, argument, conversation_options, flag
 from nlapi.errors import NlapiError, UsageError
 from nlapi.openapi.spec import Effect
 
@@ -26,7 +25,7 @@ nlapi ask "which boards are empty?" -a openapi.yaml --auth bearer=env:TOKEN --se
 
 CHAT = """nlapi chat -a ads --base-url http://127.0.0.1:8080"""
 
-Question = Annotated[list[str] | None, typer.Argument(metavar="QUESTION", help="What you want, in plain English.")]
+Question = Annotated[list[str] | None, argument("QUESTION", "What you want, in plain English.")]
 
 
 FAREWELLS = ("", "exit", "quit", "bye")
@@ -77,9 +76,7 @@ def _shell_text(text: str) -> str:
 def ask(
     setup: Setup,
     words: Question = None,
-    again: Annotated[
-        bool, typer.Option("--again", metavar=FLAG, help="Ask the last question again, to the same APIs.")
-    ] = False,
+    again: Annotated[bool, flag("--again", "Ask the last question again, to the same APIs.")] = False,
 ) -> None:
     """Ask an API in plain English: calls are planned, shown, and sent; a change asks you first.
 
@@ -140,6 +137,7 @@ def last_question(setup: Setup, words: Sequence[str]) -> tuple[str, Setup]:
     Where it changed something the last time, `--yes` consents to nothing: the change would be made twice.
     """
     from nlapi.agent.transcripts import read_transcript
+    from nlapi.cli.log import find_transcript, resumed_setup
 
     if words:
         raise UsageError("--again asks the last question, and there is another one", hint="leave one of them out")

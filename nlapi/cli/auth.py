@@ -11,7 +11,7 @@ import typer
 
 from nlapi import bundled, registry
 from nlapi.cli import console, table
-from nlapi.cli.options import FLAG, BaseUrl, Env, ListOutput
+from nlapi.cli.options import BaseUrl, Env, ListOutput, argument, flag, option
 from nlapi.credential_references import REFERENCE_FORMS, is_reference, read_reference
 from nlapi.errors import CredentialError, NlapiError, UsageError
 
@@ -35,12 +35,8 @@ nlapi auth login spotify --client-id 5f2c... --scope ads.read
 nlapi auth login build --flow client --client-id ci --client-secret env:CI_SECRET
 pass show shop | nlapi auth login shop"""
 
-Api = Annotated[
-    str, typer.Argument(metavar="API", help="A registered API, or one of its accounts, such as github@work.")
-]
-SchemeName = Annotated[
-    str | None, typer.Argument(metavar="SCHEME", help="Which of its security schemes; the one it wants, if not said.")
-]
+Api = Annotated[str, argument("API", "A registered API, or one of its accounts, such as github@work.")]
+SchemeName = Annotated[str | None, argument("SCHEME", "Which of its security schemes; the one it wants, if not said.")]
 
 
 @app.command(epilog=LOGIN)
@@ -48,44 +44,27 @@ def login(
     api: Api,
     scheme: SchemeName = None,
     reference: Annotated[
-        str | None, typer.Option("--reference", metavar="REF", help=f"Store where it is, not it: {REFERENCE_FORMS}.")
+        str | None, option("--reference REF", f"Store where it is, not it: {REFERENCE_FORMS}.")
     ] = None,
-    token: Annotated[
-        bool, typer.Option("--token", metavar=FLAG, help="Take a token that you have, where a login would get one.")
-    ] = False,
-    issuer: Annotated[
-        str | None, typer.Option("--issuer", metavar="URL", help="The authorization server, by its issuer.")
-    ] = None,
-    client_id: Annotated[
-        str | None, typer.Option("--client-id", metavar="ID", help="The application that you registered there.")
-    ] = None,
+    token: Annotated[bool, flag("--token", "Take a token that you have, where a login would get one.")] = False,
+    issuer: Annotated[str | None, option("--issuer URL", "The authorization server, by its issuer.")] = None,
+    client_id: Annotated[str | None, option("--client-id ID", "The application that you registered there.")] = None,
     client_secret: Annotated[
-        str | None,
-        typer.Option("--client-secret", metavar="REF", help=f"Its secret: {REFERENCE_FORMS}, or - to be asked."),
+        str | None, option("--client-secret REF", f"Its secret: {REFERENCE_FORMS}, or - to be asked.")
     ] = None,
-    scope: Annotated[
-        list[str] | None, typer.Option("--scope", metavar="NAME", help="A permission to ask for; may be repeated.")
-    ] = None,
-    flow: Annotated[
-        str | None, typer.Option("--flow", metavar="code|device|client", help="How: in a browser, by a code, or alone.")
-    ] = None,
+    scope: Annotated[list[str] | None, option("--scope NAME", "A permission to ask for; may be repeated.")] = None,
+    flow: Annotated[str | None, option("--flow code|device|client", "How: in a browser, by a code, or alone.")] = None,
     redirect_uri: Annotated[
-        str | None, typer.Option("--redirect-uri", metavar="URL", help="The loopback address that is registered there.")
+        str | None, option("--redirect-uri URL", "The loopback address that is registered there.")
     ] = None,
-    no_browser: Annotated[
-        bool, typer.Option("--no-browser", metavar=FLAG, help="Print the address, and open no browser.")
-    ] = False,
-    store: Annotated[
-        str | None, typer.Option("--store", metavar="keyring|file", help="Where the secret goes; the keyring first.")
-    ] = None,
-    wait: Annotated[
-        float, typer.Option("--wait", metavar="SECONDS", min=1, help="The longest that the browser is waited for.")
-    ] = 300,
+    no_browser: Annotated[bool, flag("--no-browser", "Print the address, and open no browser.")] = False,
+    store: Annotated[str | None, option("--store keyring|file", "Where the secret goes; the keyring first.")] = None,
+    wait: Annotated[float, option("--wait SECONDS", "The longest that the browser is waited for.", min=1)] = 300,
     base_url: BaseUrl = None,
     env: Env = None,
 ) -> None:
     """Log in to an API, and store the login for later calls; it goes to the servers of that API alone."""
-    from nlapi.accounts.session import audience_of
+    from nlapi.accounts.credentials import audience_of
     from nlapi.cli.login_oauth import OAuthOptions
     from nlapi.cli.target import base_url_of, environment_account
 
@@ -310,7 +289,7 @@ def _stored(api: str, scheme: str | None, env: str | None) -> tuple[LoginKey, ..
 
 @app.command(epilog="nlapi auth status -o json")
 def status(
-    api: Annotated[str | None, typer.Argument(metavar="API", help="One API; all, if not said.")] = None,
+    api: Annotated[str | None, argument("API", "One API; all, if not said.")] = None,
     output: ListOutput = None,
 ) -> None:
     """Show the logins that are stored, and the credentials that are registered; no secret is shown or read."""

@@ -17,7 +17,6 @@ import typer
 
 from nlapi.cli import console, preview
 from nlapi.cli.options import (
-    FLAG,
     Auth,
     BaseUrl,
     Deadline,
@@ -32,6 +31,8 @@ from nlapi.cli.options import (
     Source,
     Yes,
     YesTo,
+    argument,
+    flag,
     is_interactive,
 )
 from nlapi.client.safe_text import single_line
@@ -62,10 +63,8 @@ _OPERATION_COLUMN = "operation"
 
 def batch(
     source: Source,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A .jsonl, .json or .csv file; - is JSON on stdin.")],
-    operation: Annotated[
-        str | None, typer.Argument(metavar="OPERATION", help="The operation of rows that name none.")
-    ] = None,
+    file: Annotated[str, argument("FILE", "A .jsonl, .json or .csv file; - is JSON on stdin.")],
+    operation: Annotated[str | None, argument("OPERATION", "The operation of rows that name none.")] = None,
     base_url: BaseUrl = None,
     env: Env = None,
     auth: Auth = None,
@@ -73,9 +72,7 @@ def batch(
     dry_run: DryRun = False,
     yes: Yes = False,
     yes_to: YesTo = None,
-    anew: Annotated[
-        bool, typer.Option("--anew", metavar=FLAG, help="Send all rows, also those that an earlier run has sent.")
-    ] = False,
+    anew: Annotated[bool, flag("--anew", "Send all rows, also those that an earlier run has sent.")] = False,
     output: ListOutput = None,
     timeout: Deadline = None,
     no_log: NoLog = False,

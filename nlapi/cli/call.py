@@ -16,7 +16,6 @@ from typer.core import TyperCommand
 from nlapi.cli import console
 from nlapi.cli.answer_output import Filter, LivePrinter, jq_filter
 from nlapi.cli.options import (
-    FLAG,
     AnswerOptions,
     Auth,
     BaseUrl,
@@ -31,8 +30,11 @@ from nlapi.cli.options import (
     Source,
     Yes,
     YesTo,
+    argument,
+    flag,
     is_interactive,
     is_terminal,
+    option,
     options_of,
     parse_pairs,
 )
@@ -106,35 +108,25 @@ def _print_help(source: str, operation: str, overlays: list[str] | None, root: s
 def call(
     source: Source,
     operation: Annotated[
-        str,
-        typer.Argument(
-            metavar="OPERATION", help="Its operationId, which `nlapi find` finds; or a method, then a path or a URL."
-        ),
+        str, argument("OPERATION", "Its operationId, which `nlapi find` finds; or a method, then a path or a URL.")
     ],
     shape: AnswerOptions,
     pairs: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="The arguments; input.currency=EUR is one inside an object."),
+        list[str] | None, argument("KEY=VALUE", "The arguments; input.currency=EUR is one inside an object.")
     ] = None,
-    args: Annotated[
-        str | None, typer.Option("--args", metavar="JSON|@FILE|-", help="Arguments as one JSON object.")
-    ] = None,
+    args: Annotated[str | None, option("--args JSON|@FILE|-", "Arguments as one JSON object.")] = None,
     headers: Annotated[
-        list[str] | None,
-        typer.Option("-H", "--header", metavar="NAME:VALUE", help="A header to send; credentials are masked."),
+        list[str] | None, option("-H --header NAME:VALUE", "A header to send; credentials are masked.")
     ] = None,
     raw_body: Annotated[
-        str | None,
-        typer.Option("--raw-body", metavar="TEXT|@FILE|-", help="The whole body, as it is; nothing of it is checked."),
+        str | None, option("--raw-body TEXT|@FILE|-", "The whole body, as it is; nothing of it is checked.")
     ] = None,
     base_url: BaseUrl = None,
     env: Env = None,
     auth: Auth = None,
     no_auth: NoAuth = False,
     dry_run: DryRun = False,
-    curl: Annotated[
-        bool, typer.Option("--curl", metavar=FLAG, help="Print the request as a curl line; send nothing.")
-    ] = False,
+    curl: Annotated[bool, flag("--curl", "Print the request as a curl line; send nothing.")] = False,
     yes: Yes = False,
     yes_to: YesTo = None,
     timeout: Deadline = None,

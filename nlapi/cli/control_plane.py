@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from nlapi.cli.gateway_planes import (
     CONTROL_PORT,
     ENVOY_PORT,
@@ -24,55 +22,37 @@ from nlapi.cli.gateway_planes import (
     read_telemetry,
 )
 from nlapi.cli.gateway_run import GatewaySetup, run_gateway, setup_options
+from nlapi.cli.options import option
 from nlapi.errors import UsageError
 from nlapi.extras import require_extra
 
 EXAMPLE = """nlapi gateway control-plane --config gateway.json --bootstrap envoy.json
 envoy --config-path envoy.json"""
 
-ControlHost = Annotated[
-    str, typer.Option("--control-host", metavar="HOST", help="The address at which Envoys find the control plane.")
-]
-ControlPort = Annotated[
-    int, typer.Option("--control-port", metavar="PORT", min=1, max=65535, help="Its port, for gRPC.")
-]
-ControlCert = Annotated[
-    Path | None, typer.Option("--control-cert", metavar="FILE", help="The certificate that it shows to Envoys.")
-]
-ControlKey = Annotated[Path | None, typer.Option("--control-key", metavar="FILE", help="The key of that certificate.")]
+ControlHost = Annotated[str, option("--control-host HOST", "The address at which Envoys find the control plane.")]
+ControlPort = Annotated[int, option("--control-port PORT", "Its port, for gRPC.", min=1, max=65535)]
+ControlCert = Annotated[Path | None, option("--control-cert FILE", "The certificate that it shows to Envoys.")]
+ControlKey = Annotated[Path | None, option("--control-key FILE", "The key of that certificate.")]
 ControlClientCa = Annotated[
-    Path | None,
-    typer.Option("--control-client-ca", metavar="FILE", help="Serve Envoys with a certificate of these authorities."),
+    Path | None, option("--control-client-ca FILE", "Serve Envoys with a certificate of these authorities.")
 ]
 Bootstrap = Annotated[
-    Path | None,
-    typer.Option("--bootstrap", metavar="FILE", help="Write the file that an Envoy is started with, and go on."),
+    Path | None, option("--bootstrap FILE", "Write the file that an Envoy is started with, and go on.")
 ]
 EnvoyFolder = Annotated[
     str,
-    typer.Option(
-        "--envoy-certs",
-        metavar="DIR",
-        help="The folder at Envoy with ca.crt, tls.crt and tls.key, by which it knows the control plane and is known.",
+    option(
+        "--envoy-certs DIR",
+        "The folder at Envoy with ca.crt, tls.crt and tls.key, by which it knows the control plane and is known.",
     ),
 ]
 GatewayAddress = Annotated[
-    str | None,
-    typer.Option(
-        "--gateway-address", metavar="HOST:PORT", help="Where Envoy reaches this gateway, if not at --host and --port."
-    ),
+    str | None, option("--gateway-address HOST:PORT", "Where Envoy reaches this gateway, if not at --host and --port.")
 ]
-EnvoyCert = Annotated[
-    str | None, typer.Option("--envoy-cert", metavar="FILE", help="The certificate of Envoy's listener, a file there.")
-]
-EnvoyKey = Annotated[
-    str | None, typer.Option("--envoy-key", metavar="FILE", help="The key of that certificate, a file there.")
-]
+EnvoyCert = Annotated[str | None, option("--envoy-cert FILE", "The certificate of Envoy's listener, a file there.")]
+EnvoyKey = Annotated[str | None, option("--envoy-key FILE", "The key of that certificate, a file there.")]
 EnvoyClientCa = Annotated[
-    str | None,
-    typer.Option(
-        "--envoy-client-ca", metavar="FILE", help="Envoy refuses clients without a certificate of these authorities."
-    ),
+    str | None, option("--envoy-client-ca FILE", "Envoy refuses clients without a certificate of these authorities.")
 ]
 
 

@@ -9,18 +9,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-import typer
-
 from nlapi.cli import console, table, target
 from nlapi.cli.id_cache import StoredIds
-from nlapi.cli.options import FLAG, ListOutput, Overlays, Root, Source
+from nlapi.cli.options import ListOutput, Overlays, Root, Source, argument, flag
 from nlapi.cli.workflow_view import mermaid_text
 from nlapi.client.safe_text import single_line
 from nlapi.english.words import name_key
 from nlapi.errors import UsageError
 from nlapi.openapi.model import as_list, as_map
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.plugin.questions import argument_words, sample_arguments
+from nlapi.plugin.samples import argument_words, sample_arguments
 from nlapi.resources.grouping import Resource
 from nlapi.resources.id_sources import id_sources
 from nlapi.resources.semantics import OperationKind, semantics_of
@@ -39,12 +37,8 @@ nlapi describe ads --graph > ads.mmd"""
 
 def describe(
     source: Source,
-    name: Annotated[
-        str | None, typer.Argument(metavar="[OPERATION|RESOURCE]", help="An operationId, or the name of a resource.")
-    ] = None,
-    graph: Annotated[
-        bool, typer.Option("--graph", metavar=FLAG, help="Draw the resources and the flow of their ids, as Mermaid.")
-    ] = False,
+    name: Annotated[str | None, argument("[OPERATION|RESOURCE]", "An operationId, or the name of a resource.")] = None,
+    graph: Annotated[bool, flag("--graph", "Draw the resources and the flow of their ids, as Mermaid.")] = False,
     output: ListOutput = None,
     overlays: Overlays = None,
     root: Root = None,

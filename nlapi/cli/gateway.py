@@ -29,7 +29,7 @@ from nlapi.cli.gateway_planes import (
 )
 from nlapi.cli.gateway_run import GatewaySetup, run_gateway, setup_options
 from nlapi.cli.gateway_tokens import token
-from nlapi.cli.options import FLAG
+from nlapi.cli.options import flag
 from nlapi.errors import UsageError
 from nlapi.extras import require_extra
 
@@ -49,9 +49,7 @@ nlapi ask "what serves continue-watching in Brazil?" -a gateway --auth admin=env
 @setup_options
 def serve(
     setup: GatewaySetup,
-    example: Annotated[
-        bool, typer.Option("--example", metavar=FLAG, help="Serve the three objectives that nlapi ships.")
-    ] = False,
+    example: Annotated[bool, flag("--example", "Serve the three objectives that nlapi ships.")] = False,
     data_plane: DataPlaneOption = DataPlaneKind.EMBEDDED,
     envoy: EnvoyProgram = None,
     envoy_host: EnvoyHost = "127.0.0.1",

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import typer
-
 from nlapi.cli import console
 from nlapi.cli.gateway_options import (
     DrainDelay,
@@ -28,6 +26,7 @@ from nlapi.cli.gateway_options import (
     read_certificate,
     set_boundary,
 )
+from nlapi.cli.options import option
 from nlapi.errors import UsageError
 from nlapi.extras import require_extra
 
@@ -37,25 +36,21 @@ HOST_PORT = 8800
 
 
 def host(
-    shard: Annotated[str, typer.Option("--shard", metavar="NAME", help="The shard of protocol host that it serves.")],
+    shard: Annotated[str, option("--shard NAME", "The shard of protocol host that it serves.")],
     gateway: Annotated[
-        list[str] | None,
-        typer.Option("--gateway", metavar="URL", help="A gateway to register at; all addresses of its name are meant."),
+        list[str] | None, option("--gateway URL", "A gateway to register at; all addresses of its name are meant.")
     ] = None,
     token: Annotated[
-        str, typer.Option("--token", metavar="REFERENCE", help="Where the token for hosts is: env:NAME or file:PATH.")
+        str, option("--token REFERENCE", "Where the token for hosts is: env:NAME or file:PATH.")
     ] = "env:NLAPI_HOST_TOKEN",  # noqa: S107 - a reference
     name: Annotated[
-        str | None, typer.Option("--name", help="Its name, which no other host has. Made of machine and port if not.")
+        str | None, option("--name", "Its name, which no other host has. Made of machine and port if not.")
     ] = None,
-    listen: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes a free one.")] = HOST_PORT,
-    url: Annotated[
-        str | None, typer.Option("--url", metavar="URL", help="Where gateways call it, if not where it listens.")
-    ] = None,
+    listen: Annotated[str, option("--host ADDRESS", "The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, option("--port -p", "0 takes a free one.", min=0, max=65535)] = HOST_PORT,
+    url: Annotated[str | None, option("--url URL", "Where gateways call it, if not where it listens.")] = None,
     data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="DIR", help="Where the content of versions is kept; a temporary one if not."),
+        Path | None, option("--data DIR", "Where the content of versions is kept; a temporary one if not.")
     ] = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,

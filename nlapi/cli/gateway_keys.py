@@ -23,7 +23,7 @@ from nlapi.cli.gateway_options import (
     key_base,
     open_database,
 )
-from nlapi.cli.options import ListOutput
+from nlapi.cli.options import ListOutput, option
 from nlapi.cli.table import is_json
 from nlapi.errors import UsageError
 from nlapi.extras import require_extra
@@ -44,35 +44,29 @@ nlapi gateway keys rotate --overlap 0""",
 
 RoutingKeys = Annotated[
     str | None,
-    typer.Option(
-        "--routing-keys",
-        metavar="REFERENCE",
-        help="The keys that sign routing keys: file:PATH or env:NAME; by default a file beside the database.",
+    option(
+        "--routing-keys REFERENCE",
+        "The keys that sign routing keys: file:PATH or env:NAME; by default a file beside the database.",
     ),
 ]
 KeyLifetime = Annotated[
     int,
-    typer.Option(
-        "--key-lifetime",
-        metavar="SECONDS",
+    option(
+        "--key-lifetime SECONDS",
+        "How long a routing key is good, and how long clients go on while this gateway is gone.",
         min=60,
         max=3600,
-        help="How long a routing key is good, and how long clients go on while this gateway is gone.",
     ),
 ]
 KeyAudience = Annotated[
     str | None,
-    typer.Option(
-        "--key-audience",
-        metavar="NAME",
-        help="The data plane that routing keys are for, such as production; that of this database alone if not given.",
+    option(
+        "--key-audience NAME",
+        "The data plane that routing keys are for, such as production; that of this database alone if not given.",
     ),
 ]
 DataPlaneUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--data-plane-url", metavar="URL", help="Where clients send requests; this gateway itself if not given."
-    ),
+    str | None, option("--data-plane-url URL", "Where clients send requests; this gateway itself if not given.")
 ]
 
 
@@ -148,10 +142,7 @@ def rotate(
     database_password: DatabasePassword = None,
     routing_keys: RoutingKeys = None,
     overlap: Annotated[
-        int,
-        typer.Option(
-            "--overlap", min=0, max=86_400, metavar="SECONDS", help="How long the key before is still accepted."
-        ),
+        int, option("--overlap SECONDS", "How long the key before is still accepted.", min=0, max=86400)
     ] = 3600,
 ) -> None:
     """Add a key that signs from now on; the one before is accepted for an hour more. A running gateway takes it."""
@@ -182,8 +173,7 @@ def create(
     database_password: DatabasePassword = None,
     routing_keys: RoutingKeys = None,
     replace: Annotated[
-        bool,
-        typer.Option("--replace", help="Replace the file, and the keys of the database: what they signed is refused."),
+        bool, option("--replace", "Replace the file, and the keys of the database: what they signed is refused.")
     ] = False,
 ) -> None:
     """Make the file of keys that all gateways on one database have. A file that is there is left alone."""

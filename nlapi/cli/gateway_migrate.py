@@ -6,10 +6,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from nlapi.cli import console
 from nlapi.cli.gateway_options import Artifacts, default_database, open_database
+from nlapi.cli.options import option
 from nlapi.errors import UsageError
 from nlapi.extras import require_extra
 
@@ -17,15 +16,10 @@ EPILOG = (
     """nlapi gateway migrate --to postgresql://nlapi@db.internal/gateway --to-password env:GATEWAY_DATABASE_PASSWORD"""
 )
 
-Source = Annotated[
-    str | None, typer.Option("--database", metavar="FILE", help="The file of the gateway, if not with the user's data.")
-]
-Target = Annotated[
-    str, typer.Option("--to", metavar="URL", help="An empty database: postgresql://USER@HOST/NAME.", show_default=False)
-]
+Source = Annotated[str | None, option("--database FILE", "The file of the gateway, if not with the user's data.")]
+Target = Annotated[str, option("--to URL", "An empty database: postgresql://USER@HOST/NAME.", show_default=False)]
 TargetPassword = Annotated[
-    str | None,
-    typer.Option("--to-password", metavar="REFERENCE", help="Where its password is: env:NAME or file:PATH."),
+    str | None, option("--to-password REFERENCE", "Where its password is: env:NAME or file:PATH.")
 ]
 
 

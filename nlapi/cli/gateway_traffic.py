@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from nlapi.cli import console
 from nlapi.cli.gateway_client import GatewayClient, GatewayConnection, connection_options
-from nlapi.cli.options import FLAG, ListOutput
+from nlapi.cli.options import ListOutput, argument, flag, option
 from nlapi.cli.table import is_json
 
 if TYPE_CHECKING:
@@ -20,8 +18,8 @@ TRAFFIC = "nlapi gateway traffic continue-watching --minutes 30"
 # Seconds between two drawings of the status.
 REFRESH_S = 1.0
 
-Objective = Annotated[str | None, typer.Argument(metavar="[OBJECTIVE]", help="Only this objective.")]
-Minutes = Annotated[int, typer.Option("--minutes", min=1, max=1440, help="How far to look back.")]
+Objective = Annotated[str | None, argument("[OBJECTIVE]", "Only this objective.")]
+Minutes = Annotated[int, option("--minutes", "How far to look back.", min=1, max=1440)]
 
 
 @connection_options
@@ -29,7 +27,7 @@ def status(
     connection: GatewayConnection,
     objective: Objective = None,
     minutes: Minutes = 5,
-    once: Annotated[bool, typer.Option("--once", metavar=FLAG, help="Show it once, not again each second.")] = False,
+    once: Annotated[bool, flag("--once", "Show it once, not again each second.")] = False,
     output: ListOutput = None,
 ) -> None:
     """Show each version's share, requests a second, latency and errors. Ctrl-C stops it."""

@@ -10,11 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from nlapi import bundled, registry
 from nlapi.cli import console, target
-from nlapi.cli.options import FLAG, BaseUrl, Deadline, Env, Exclude, Include, NoAuth, Overlays, Root
+from nlapi.cli.options import (
+    BaseUrl,
+    Deadline,
+    Env,
+    Exclude,
+    Include,
+    NoAuth,
+    Overlays,
+    Root,
+    argument,
+    flag,
+    option,
+)
 from nlapi.cli.workflow_registered import OpenedApi, WorkflowOpener, with_registered
 from nlapi.credential_references import read_reference, read_variable
 from nlapi.errors import CredentialError, UsageError
@@ -47,73 +57,49 @@ claude mcp add shop -- nlapi mcp openapi.yaml --auth bearerAuth=env:SHOP_TOKEN""
 def mcp(
     source: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[SOURCE]",
-            help="A path, a URL, a registered API, or a bundled name such as ads; none with --config.",
-        ),
+        argument("[SOURCE]", "A path, a URL, a registered API, or a bundled name such as ads; none with --config."),
     ] = None,
-    http: Annotated[
-        str | None, typer.Option("--http", metavar="HOST:PORT", help="Serve streamable HTTP there; stdio if not given.")
-    ] = None,
+    http: Annotated[str | None, option("--http HOST:PORT", "Serve streamable HTTP there; stdio if not given.")] = None,
     base_url: BaseUrl = None,
     env: Env = None,
     auth: Annotated[
-        list[str] | None,
-        typer.Option("--auth", metavar="SCHEME=env:NAME", help="A credential of the API, from the environment."),
+        list[str] | None, option("--auth SCHEME=env:NAME", "A credential of the API, from the environment.")
     ] = None,
     no_auth: NoAuth = False,
     include: Include = None,
     exclude: Exclude = None,
     overlays: Overlays = None,
     root: Root = None,
-    all_tools: Annotated[
-        bool, typer.Option("--all-tools", metavar=FLAG, help="List a tool for each operation of a large API too.")
-    ] = False,
+    all_tools: Annotated[bool, flag("--all-tools", "List a tool for each operation of a large API too.")] = False,
     consent: Annotated[
         Consent,
-        typer.Option(
+        option(
             "--consent",
-            help="Who agrees to changes: the user, asked by elicitation; the client, which asks itself; or nobody.",
+            "Who agrees to changes: the user, asked by elicitation; the client, which asks itself; or nobody.",
         ),
     ] = Consent.ELICIT,
-    token: Annotated[
-        str | None,
-        typer.Option("--token", metavar="env:NAME", help="The bearer token that HTTP clients have to send."),
-    ] = None,
+    token: Annotated[str | None, option("--token env:NAME", "The bearer token that HTTP clients have to send.")] = None,
     issuer: Annotated[
-        str | None,
-        typer.Option("--issuer", metavar="URL", help="The authorization server whose tokens HTTP clients may send."),
+        str | None, option("--issuer URL", "The authorization server whose tokens HTTP clients may send.")
     ] = None,
     audience: Annotated[
-        str | None,
-        typer.Option("--audience", metavar="URI", help="What those tokens are for; this server's URL, if not said."),
+        str | None, option("--audience URI", "What those tokens are for; this server's URL, if not said.")
     ] = None,
     pass_header: Annotated[
-        list[str] | None,
-        typer.Option("--pass-header", metavar="NAME", help="A header of the client's requests that the API gets."),
+        list[str] | None, option("--pass-header NAME", "A header of the client's requests that the API gets.")
     ] = None,
-    watch: Annotated[
-        bool, typer.Option("--watch", metavar=FLAG, help="Read the description again when it changes.")
-    ] = False,
+    watch: Annotated[bool, flag("--watch", "Read the description again when it changes.")] = False,
     name_length: Annotated[
-        int,
-        typer.Option(
-            "--name-length", metavar="N", min=MIN_NAME_LENGTH, max=MAX_LENGTH, help="The longest name of a tool."
-        ),
+        int, option("--name-length N", "The longest name of a tool.", min=MIN_NAME_LENGTH, max=MAX_LENGTH)
     ] = MAX_LENGTH,
     workflows: Annotated[
         list[str] | None,
-        typer.Option(
-            "--workflows", metavar="FILE", help="An Arazzo document, each workflow of which is a tool; may be repeated."
-        ),
+        option("--workflows FILE", "An Arazzo document, each workflow of which is a tool; may be repeated."),
     ] = None,
     config: Annotated[
-        Path | None,
-        typer.Option("--config", metavar="FILE", help="Serve several APIs with roles and limits, as a file says."),
+        Path | None, option("--config FILE", "Serve several APIs with roles and limits, as a file says.")
     ] = None,
-    config_schema: Annotated[
-        bool, typer.Option("--config-schema", metavar=FLAG, help="Print the JSON Schema of such a file.")
-    ] = False,
+    config_schema: Annotated[bool, flag("--config-schema", "Print the JSON Schema of such a file.")] = False,
     timeout: Deadline = None,
 ) -> None:
     """Serve any API as an MCP server: over stdio for a client that starts it, or over HTTP.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import console
-from nlapi.cli.options import expand_optional_values
+from nlapi.cli.options import argument, expand_optional_values
 from nlapi.cli.workflow_inputs import RunOptions
 from nlapi.errors import NlapiError
 
@@ -50,7 +50,7 @@ class HookQuestion:
 NOTHING = HookQuestion()
 
 
-def consent(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The plugin's folder.")]) -> None:
+def consent(folder: Annotated[Path, argument("DIR", "The plugin's folder.")]) -> None:
     """Answer a PreToolUse event on standard input: ask the user about a call that may change something."""
     from nlapi.cli.plugin_installed import InstalledPlugin
 

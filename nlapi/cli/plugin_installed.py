@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import call
-from nlapi.cli.options import AnswerOptions
+from nlapi.cli.options import AnswerOptions, argument
 from nlapi.errors import ConsentError, UsageError
 from nlapi.registry import user_folder
 
@@ -288,9 +288,9 @@ def batch_input(options: Mapping[str, Any]) -> BatchInput:
 
 
 def session(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The plugin's folder.")],
-    session_folder: Annotated[Path, typer.Argument(metavar="SESSION", help="The folder of the session.")],
-    client: Annotated[int, typer.Argument(metavar="PID", help="The process of the client.")],
+    folder: Annotated[Path, argument("DIR", "The plugin's folder.")],
+    session_folder: Annotated[Path, argument("SESSION", "The folder of the session.")],
+    client: Annotated[int, argument("PID", "The process of the client.")],
 ) -> None:
     """Be the broker of a client's session, until it ends."""
     from nlapi.cli.session_broker import ForkReceipts, SessionBroker, start_detached

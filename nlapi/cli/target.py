@@ -134,7 +134,7 @@ def open_target(
     env: str | None = None,
 ) -> tuple[Target, dict[str, str]]:
     """Return the Target of a source and its registered values; the user's options override the registration."""
-    from nlapi.accounts.session import open_credentials
+    from nlapi.accounts.credentials import open_credentials
     from nlapi.client.auth import NO_CONTEXT
     from nlapi.tools.rules import read_field_rules
     from nlapi.tools.run import Target

@@ -17,7 +17,7 @@ import typer
 import nlapi
 from nlapi import registry
 from nlapi.cli import console, table, target
-from nlapi.cli.options import Exclude, Include, Overlays, Root, Source, is_terminal
+from nlapi.cli.options import Exclude, Include, Overlays, Root, Source, is_terminal, option
 from nlapi.errors import NlapiError, UsageError
 from nlapi.registry import Registration
 
@@ -56,36 +56,28 @@ class ToolSearch(StrEnum):
 
 def tools(
     source: Source,
-    format: Annotated[Format | None, typer.Option("--format", "-f", help="The manifest to print, or markdown.")] = None,
+    format: Annotated[Format | None, option("--format -f", "The manifest to print, or markdown.")] = None,
     include: Include = None,
     exclude: Exclude = None,
     overlays: Overlays = None,
     root: Root = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Strict tools, as many as one request may have.")] = False,
+    strict: Annotated[bool, option("--strict", "Strict tools, as many as one request may have.")] = False,
     defer: Annotated[
         bool,
-        typer.Option(
-            "--defer", help="Deferred definitions, which the model's provider searches (anthropic, openai-responses)."
-        ),
+        option("--defer", "Deferred definitions, which the model's provider searches (anthropic, openai-responses)."),
     ] = False,
     loaded: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--loaded", metavar="FILTER", help="With --defer: operations that the model has in every request."
-        ),
+        list[str] | None, option("--loaded FILTER", "With --defer: operations that the model has in every request.")
     ] = None,
     tool_search: Annotated[
-        ToolSearch | None, typer.Option("--tool-search", help="With --defer: how Claude searches, bm25 if not given.")
+        ToolSearch | None, option("--tool-search", "With --defer: how Claude searches, bm25 if not given.")
     ] = None,
     workflows: Annotated[
         list[str] | None,
-        typer.Option(
-            "--workflows", metavar="FILE", help="An Arazzo document, each workflow of which is a tool; may be repeated."
-        ),
+        option("--workflows FILE", "An Arazzo document, each workflow of which is a tool; may be repeated."),
     ] = None,
     argument: Annotated[
-        str | None,
-        typer.Option("--argument", metavar="NAME", help="With markdown: one argument, or a part of it: order.items."),
+        str | None, option("--argument NAME", "With markdown: one argument, or a part of it: order.items.")
     ] = None,
     # The command of a plugin, which has its own way to ask for a part.
     opener: Annotated[str | None, typer.Option("--opener", hidden=True)] = None,

@@ -7,10 +7,20 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from nlapi.cli import console
-from nlapi.cli.options import FLAG, Auth, BaseUrl, Deadline, NoAuth, NoLog, Yes, is_interactive, parse_pairs
+from nlapi.cli.options import (
+    Auth,
+    BaseUrl,
+    Deadline,
+    NoAuth,
+    NoLog,
+    Yes,
+    argument,
+    flag,
+    is_interactive,
+    option,
+    parse_pairs,
+)
 from nlapi.credential_references import VARIABLE, read_reference
 from nlapi.errors import ArgumentError, MissingError, UsageError
 from nlapi.json_text import parse_json
@@ -124,29 +134,20 @@ def require_maskable(workflow: ArazzoWorkflow, inputs: Mapping[str, Any]) -> Non
 
 File = Annotated[
     str,
-    typer.Argument(
-        metavar="FILE",
-        help="An Arazzo document: a path, a URL, or - for standard input; or an API that has one registered.",
-    ),
+    argument("FILE", "An Arazzo document: a path, a URL, or - for standard input; or an API that has one registered."),
 ]
-WorkflowId = Annotated[
-    str, typer.Argument(metavar="ID", help="Its workflowId; not needed where the document has one workflow.")
-]
+WorkflowId = Annotated[str, argument("ID", "Its workflowId; not needed where the document has one workflow.")]
 SourceOverrides = Annotated[
     list[str] | None,
-    typer.Option(
-        "--source",
-        metavar="[NAME=]SOURCE",
-        help="Where a description is: a path, a URL or a registered API. Without NAME for the only one.",
+    option(
+        "--source [NAME=]SOURCE",
+        "Where a description is: a path, a URL or a registered API. Without NAME for the only one.",
     ),
 ]
 Inputs = Annotated[
-    list[str] | None,
-    typer.Option("--input", "-i", metavar="NAME=VALUE", help="An input; NAME=@FILE reads a file, NAME=env:VAR too."),
+    list[str] | None, option("--input -i NAME=VALUE", "An input; NAME=@FILE reads a file, NAME=env:VAR too.")
 ]
-Strict = Annotated[
-    bool, typer.Option("--strict", metavar=FLAG, help="To the letter of the standard: what bends it fails.")
-]
+Strict = Annotated[bool, flag("--strict", "To the letter of the standard: what bends it fails.")]
 
 
 class RunOutput(StrEnum):
@@ -164,23 +165,17 @@ class RunOptions:
     yes: Yes = False
     values: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="STEP.ARGUMENT=VALUE",
-            help="A value for a step where the answer that was to give it does not.",
-        ),
+        option("--set STEP.ARGUMENT=VALUE", "A value for a step where the answer that was to give it does not."),
     ] = None
-    until: Annotated[str, typer.Option("--until", metavar="STEP", help="Stop after this step.")] = ""
+    until: Annotated[str, option("--until STEP", "Stop after this step.")] = ""
     sources: SourceOverrides = None
     base_url: BaseUrl = None
     auth: Auth = field(default=None, repr=False)
     no_auth: NoAuth = False
     timeout: Deadline = None
     strict: Strict = False
-    repair: Annotated[
-        bool, typer.Option("--repair", metavar=FLAG, help="Run the document with its repairs, which are shown first.")
-    ] = False
+    repair: Annotated[bool, flag("--repair", "Run the document with its repairs, which are shown first.")] = False
     no_log: NoLog = False
     output: Annotated[
-        RunOutput | None, typer.Option("-o", "--output", help="text on a terminal, else json; ndjson has each event.")
+        RunOutput | None, option("-o --output", "text on a terminal, else json; ndjson has each event.")
     ] = None

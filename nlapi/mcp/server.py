@@ -35,7 +35,6 @@ from nlapi.agent.operation_tools import DESCRIBE, FIND, READ
 from nlapi.client.safe_text import strip_all
 from nlapi.client.send import open_client
 from nlapi.errors import NlapiError, UsageError
-from nlapi.mcp import instructions
 from nlapi.mcp.answers import ANSWER_PREFIX, answer_page, answer_pages, answer_uri, call_text
 from nlapi.mcp.calling import call_tool
 from nlapi.mcp.consent import Context
@@ -204,8 +203,8 @@ class SingleOffer:
 
     def __init__(self, state: ServerState) -> None:
         self._states = (state,)
-        self.title = instructions.api_title(state.catalogue)
-        self.instructions = instructions.server_instructions(state.catalogue)
+        self.title = api_title(state.catalogue)
+        self.instructions = server_instructions(state.catalogue)
 
     def states(self, context: Context) -> tuple[ServerState, ...]:
         return self._states
@@ -293,12 +292,12 @@ class _Handlers:
 
     async def list_resources(self, context: Context, params: PageParams) -> types.ListResourcesResult:
         states = self.offer.states(context)
-        resources = [area for state in states for area in instructions.list_resources(state.catalogue, ())]
+        resources = [area for state in states for area in list_resources(state.catalogue, ())]
         stored = states[0].answers.listed(answer_owner(context, states[0].settings))
-        return types.ListResourcesResult(resources=[*resources, *instructions.answer_resources(stored)])
+        return types.ListResourcesResult(resources=[*resources, *answer_resources(stored)])
 
     async def list_resource_templates(self, context: Context, params: PageParams) -> types.ListResourceTemplatesResult:
-        return types.ListResourceTemplatesResult(resource_templates=instructions.resource_templates())
+        return types.ListResourceTemplatesResult(resource_templates=resource_templates())
 
     async def read_resource(
         self, context: Context, params: types.ReadResourceRequestParams
@@ -311,7 +310,7 @@ class _Handlers:
     def _read(self, context: Context, uri: str) -> types.TextResourceContents:
         states = self.offer.states(context)
         if not uri.startswith(ANSWER_PREFIX):
-            return _first_result(states, lambda state: instructions.read_resource(uri, state.catalogue))
+            return _first_result(states, lambda state: read_resource(uri, state.catalogue))
         handle, _, page = uri.removeprefix(ANSWER_PREFIX).partition("/")
         stored = states[0].answers.get(answer_owner(context, states[0].settings), handle)
         # int() alone accepts "١" and "1_0", and is slow on a number of a million digits.
@@ -320,15 +319,13 @@ class _Handlers:
 
     async def list_prompts(self, context: Context, params: PageParams) -> types.ListPromptsResult:
         states = self.offer.states(context)
-        return types.ListPromptsResult(
-            prompts=[prompt for state in states for prompt in instructions.list_prompts(state.catalogue)]
-        )
+        return types.ListPromptsResult(prompts=[prompt for state in states for prompt in list_prompts(state.catalogue)])
 
     async def get_prompt(self, context: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         goal = (params.arguments or {}).get("goal") or ""
         states = self.offer.states(context)
         try:
-            return _first_result(states, lambda state: instructions.get_prompt(params.name, goal, state.catalogue))
+            return _first_result(states, lambda state: get_prompt(params.name, goal, state.catalogue))
         except NlapiError as error:
             raise MCPError(types.INVALID_PARAMS, str(error)) from None
 

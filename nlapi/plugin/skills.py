@@ -18,16 +18,9 @@ from nlapi.plugin.argument_settings import common_section
 from nlapi.plugin.id_guide import IdGuide
 from nlapi.plugin.markdown import fill_template, inert_line, safe_line, yaml_string
 from nlapi.plugin.names import COMMAND_WORDS, callable_id
-from nlapi.plugin.questions import (
-    Question,
-    area_questions,
-    argument_words,
-    placeholder,
-    questions,
-    sample_arguments,
-    takes_placeholder,
-)
+from nlapi.plugin.questions import Question, area_questions, questions
 from nlapi.plugin.recipes import Recipe, recipe_index, recipe_usage, recipes_of_area, recipes_section
+from nlapi.plugin.samples import argument_words, placeholder, sample_arguments, takes_placeholder
 from nlapi.plugin.subjects import Keywords, Subject, person_verbs, states, subjects
 from nlapi.plugin.user_files import weave_notes
 from nlapi.tools.amounts import tool_units

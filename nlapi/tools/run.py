@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from nlapi.accounts.session import open_credentials
+from nlapi.accounts.credentials import open_credentials
 from nlapi.client.answer_fields import FieldFilter
 from nlapi.client.auth import (
     NO_CONTEXT,
