@@ -25,8 +25,6 @@ nlapi ask "which boards are empty?" -a openapi.yaml --auth bearer=env:TOKEN --se
 
 CHAT = """nlapi chat -a ads --base-url http://127.0.0.1:8080"""
 
-Question = Annotated[list[str] | None, argument("QUESTION", "What you want, in plain English.")]
-
 
 FAREWELLS = ("", "exit", "quit", "bye")
 
@@ -75,7 +73,7 @@ def _shell_text(text: str) -> str:
 @conversation_options()
 def ask(
     setup: Setup,
-    words: Question = None,
+    words: Annotated[list[str] | None, argument("QUESTION", "What you want, in plain English.")] = None,
     again: Annotated[bool, flag("--again", "Ask the last question again, to the same APIs.")] = False,
 ) -> None:
     """Ask an API in plain English: calls are planned, shown, and sent; a change asks you first.

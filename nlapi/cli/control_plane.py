@@ -29,52 +29,48 @@ from nlapi.extras import require_extra
 EXAMPLE = """nlapi gateway control-plane --config gateway.json --bootstrap envoy.json
 envoy --config-path envoy.json"""
 
-ControlHost = Annotated[str, option("--control-host HOST", "The address at which Envoys find the control plane.")]
-ControlPort = Annotated[int, option("--control-port PORT", "Its port, for gRPC.", min=1, max=65535)]
-ControlCert = Annotated[Path | None, option("--control-cert FILE", "The certificate that it shows to Envoys.")]
-ControlKey = Annotated[Path | None, option("--control-key FILE", "The key of that certificate.")]
-ControlClientCa = Annotated[
-    Path | None, option("--control-client-ca FILE", "Serve Envoys with a certificate of these authorities.")
-]
-Bootstrap = Annotated[
-    Path | None, option("--bootstrap FILE", "Write the file that an Envoy is started with, and go on.")
-]
-EnvoyFolder = Annotated[
-    str,
-    option(
-        "--envoy-certs DIR",
-        "The folder at Envoy with ca.crt, tls.crt and tls.key, by which it knows the control plane and is known.",
-    ),
-]
-GatewayAddress = Annotated[
-    str | None, option("--gateway-address HOST:PORT", "Where Envoy reaches this gateway, if not at --host and --port.")
-]
-EnvoyCert = Annotated[str | None, option("--envoy-cert FILE", "The certificate of Envoy's listener, a file there.")]
-EnvoyKey = Annotated[str | None, option("--envoy-key FILE", "The key of that certificate, a file there.")]
-EnvoyClientCa = Annotated[
-    str | None, option("--envoy-client-ca FILE", "Envoy refuses clients without a certificate of these authorities.")
-]
-
 
 @setup_options
 def control_plane(
     setup: GatewaySetup,
-    control_host: ControlHost = "127.0.0.1",
-    control_port: ControlPort = CONTROL_PORT,
-    control_cert: ControlCert = None,
-    control_key: ControlKey = None,
-    control_client_ca: ControlClientCa = None,
-    bootstrap: Bootstrap = None,
-    envoy_certs: EnvoyFolder = "/etc/nlapi-envoy",
-    gateway_address: GatewayAddress = None,
+    control_host: Annotated[
+        str, option("--control-host HOST", "The address at which Envoys find the control plane.")
+    ] = "127.0.0.1",
+    control_port: Annotated[int, option("--control-port PORT", "Its port, for gRPC.", min=1, max=65535)] = CONTROL_PORT,
+    control_cert: Annotated[
+        Path | None, option("--control-cert FILE", "The certificate that it shows to Envoys.")
+    ] = None,
+    control_key: Annotated[Path | None, option("--control-key FILE", "The key of that certificate.")] = None,
+    control_client_ca: Annotated[
+        Path | None, option("--control-client-ca FILE", "Serve Envoys with a certificate of these authorities.")
+    ] = None,
+    bootstrap: Annotated[
+        Path | None, option("--bootstrap FILE", "Write the file that an Envoy is started with, and go on.")
+    ] = None,
+    envoy_certs: Annotated[
+        str,
+        option(
+            "--envoy-certs DIR",
+            "The folder at Envoy with ca.crt, tls.crt and tls.key, by which it knows the control plane and is known.",
+        ),
+    ] = "/etc/nlapi-envoy",
+    gateway_address: Annotated[
+        str | None,
+        option("--gateway-address HOST:PORT", "Where Envoy reaches this gateway, if not at --host and --port."),
+    ] = None,
     envoy_host: EnvoyHost = "127.0.0.1",
     envoy_port: EnvoyPort = ENVOY_PORT,
     envoy_access_log: AccessLog = None,
     otlp: OtlpUrl = None,
     otlp_percent: OtlpPercent = 100,
-    envoy_cert: EnvoyCert = None,
-    envoy_key: EnvoyKey = None,
-    envoy_client_ca: EnvoyClientCa = None,
+    envoy_cert: Annotated[
+        str | None, option("--envoy-cert FILE", "The certificate of Envoy's listener, a file there.")
+    ] = None,
+    envoy_key: Annotated[str | None, option("--envoy-key FILE", "The key of that certificate, a file there.")] = None,
+    envoy_client_ca: Annotated[
+        str | None,
+        option("--envoy-client-ca FILE", "Envoy refuses clients without a certificate of these authorities."),
+    ] = None,
     shard_ca: ShardCa = None,
     shard_cert: ShardCert = None,
     shard_key: ShardKey = None,

@@ -9,24 +9,7 @@ import typer
 
 from nlapi.cli import control_plane, gateway_keys, gateway_migrate, gateway_state, gateway_traffic
 from nlapi.cli import gateway_host as hosting
-from nlapi.cli.gateway_planes import (
-    ENVOY_PORT,
-    AccessLog,
-    DataPlaneKind,
-    DataPlaneOption,
-    EnvoyHost,
-    EnvoyLog,
-    EnvoyPort,
-    EnvoyProgram,
-    EnvoyWorkers,
-    OtlpPercent,
-    OtlpUrl,
-    ShardCa,
-    ShardCert,
-    ShardKey,
-    read_telemetry,
-    serve_plane,
-)
+from nlapi.cli.gateway_planes import DataPlaneSetup, plane_setup_options
 from nlapi.cli.gateway_run import GatewaySetup, run_gateway, setup_options
 from nlapi.cli.gateway_tokens import token
 from nlapi.cli.options import flag
@@ -47,21 +30,11 @@ nlapi ask "what serves continue-watching in Brazil?" -a gateway --auth admin=env
 
 @app.command(epilog="nlapi gateway serve --config gateway.json --models models/")
 @setup_options
+@plane_setup_options
 def serve(
     setup: GatewaySetup,
+    plane_setup: DataPlaneSetup,
     example: Annotated[bool, flag("--example", "Serve the three objectives that nlapi ships.")] = False,
-    data_plane: DataPlaneOption = DataPlaneKind.EMBEDDED,
-    envoy: EnvoyProgram = None,
-    envoy_host: EnvoyHost = "127.0.0.1",
-    envoy_port: EnvoyPort = ENVOY_PORT,
-    envoy_workers: EnvoyWorkers = 0,
-    envoy_log: EnvoyLog = None,
-    envoy_access_log: AccessLog = None,
-    otlp: OtlpUrl = None,
-    otlp_percent: OtlpPercent = 100,
-    shard_ca: ShardCa = None,
-    shard_cert: ShardCert = None,
-    shard_key: ShardKey = None,
 ) -> None:
     """Start the gateway on this machine, and serve until it is stopped.
 
@@ -76,19 +49,7 @@ def serve(
 
         folder = bundled.folder(EXAMPLE)
         setup = replace(setup, config=folder / "configuration.json", models=folder / "models")
-    plane = serve_plane(
-        data_plane,
-        tls=(setup.tls_cert, setup.tls_key, setup.tls_client_ca),
-        shard_files=(shard_ca, shard_cert, shard_key),
-        host=envoy_host,
-        port=envoy_port,
-        program=envoy,
-        workers=envoy_workers,
-        log=envoy_log,
-        access_log=envoy_access_log,
-        otlp=read_telemetry(otlp, otlp_percent),
-    )
-    run_gateway(setup, plane)
+    run_gateway(setup, plane_setup.plane_options(setup.tls_cert, setup.tls_key, setup.tls_client_ca))
 
 
 app.command(epilog="nlapi gateway token ana --for operator --days 30")(token)

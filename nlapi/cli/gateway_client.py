@@ -15,16 +15,7 @@ from nlapi.errors import CredentialError, NlapiError, SendError
 
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
 
-Url = Annotated[str | None, option("--base-url --url URL", "Where the gateway is: http://127.0.0.1:8700.")]
 Ca = Annotated[Path | None, option("--ca FILE", f"Trust these authorities alone; ${target.GATEWAY_CA} if not given.")]
-ClientCert = Annotated[
-    Path | None,
-    option("--client-cert FILE", f"Your certificate, for --tls-client-ca; ${target.GATEWAY_CLIENT_CERT} if not given."),
-]
-ClientKey = Annotated[
-    Path | None,
-    option("--client-key FILE", f"Its key, where the same file has none; ${target.GATEWAY_CLIENT_KEY} if not given."),
-]
 
 
 class RefusedCallError(NlapiError):
@@ -44,11 +35,21 @@ class GatewayConnection:
     """The options that say where the gateway is, and how to reach it."""
 
     # A field's type carries its option, as in `Setup`.
-    url: Url = None
+    url: Annotated[str | None, option("--base-url --url URL", "Where the gateway is: http://127.0.0.1:8700.")] = None
     auth: Auth = field(default=None, repr=False)
     ca: Ca = None
-    client_cert: ClientCert = None
-    client_key: ClientKey = None
+    client_cert: Annotated[
+        Path | None,
+        option(
+            "--client-cert FILE", f"Your certificate, for --tls-client-ca; ${target.GATEWAY_CLIENT_CERT} if not given."
+        ),
+    ] = None
+    client_key: Annotated[
+        Path | None,
+        option(
+            "--client-key FILE", f"Its key, where the same file has none; ${target.GATEWAY_CLIENT_KEY} if not given."
+        ),
+    ] = None
 
 
 connection_options = options_of(GatewayConnection, "connection")

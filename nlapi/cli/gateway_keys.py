@@ -49,25 +49,6 @@ RoutingKeys = Annotated[
         "The keys that sign routing keys: file:PATH or env:NAME; by default a file beside the database.",
     ),
 ]
-KeyLifetime = Annotated[
-    int,
-    option(
-        "--key-lifetime SECONDS",
-        "How long a routing key is good, and how long clients go on while this gateway is gone.",
-        min=60,
-        max=3600,
-    ),
-]
-KeyAudience = Annotated[
-    str | None,
-    option(
-        "--key-audience NAME",
-        "The data plane that routing keys are for, such as production; that of this database alone if not given.",
-    ),
-]
-DataPlaneUrl = Annotated[
-    str | None, option("--data-plane-url URL", "Where clients send requests; this gateway itself if not given.")
-]
 
 
 class GatewayKeyArguments(TypedDict):
@@ -142,7 +123,7 @@ def rotate(
     database_password: DatabasePassword = None,
     routing_keys: RoutingKeys = None,
     overlap: Annotated[
-        int, option("--overlap SECONDS", "How long the key before is still accepted.", min=0, max=86400)
+        int, option("--overlap SECONDS", "How long the key before is still accepted.", min=0, max=86_400)
     ] = 3600,
 ) -> None:
     """Add a key that signs from now on; the one before is accepted for an hour more. A running gateway takes it."""

@@ -18,13 +18,15 @@ EPILOG = (
 
 Source = Annotated[str | None, option("--database FILE", "The file of the gateway, if not with the user's data.")]
 Target = Annotated[str, option("--to URL", "An empty database: postgresql://USER@HOST/NAME.", show_default=False)]
-TargetPassword = Annotated[
-    str | None, option("--to-password REFERENCE", "Where its password is: env:NAME or file:PATH.")
-]
 
 
 def migrate(
-    to: Target, database: Source = None, to_password: TargetPassword = None, artifacts: Artifacts = None
+    to: Target,
+    database: Source = None,
+    to_password: Annotated[
+        str | None, option("--to-password REFERENCE", "Where its password is: env:NAME or file:PATH.")
+    ] = None,
+    artifacts: Artifacts = None,
 ) -> None:
     """Copy revisions, versions, tokens, the audit log and decisions of a gateway into a PostgreSQL database.
 

@@ -28,35 +28,7 @@ class LogFormat(StrEnum):
 
 
 Config = Annotated[Path | None, option("--config FILE", "The first configuration, as JSON or YAML.")]
-Models = Annotated[Path | None, option("--models DIR", "Where versions' sources are.")]
-AllowSource = Annotated[
-    list[str] | None,
-    option("--allow-source URL", "What the URL of a version's source may begin with; none by default."),
-]
-AllowKey = Annotated[
-    list[str] | None,
-    option(
-        "--allow-key REFERENCE",
-        "A key or file that shards may use: env:NAME, file:PATH or file:FOLDER/; those in --config always.",
-    ),
-]
 Host = Annotated[str, option("--host", "The address to listen on.")]
-Port = Annotated[int, option("--port -p", "0 takes a free one.", min=0, max=65535)]
-AllowHost = Annotated[list[str] | None, option("--allow-host NAME", "A name it may be called by; * is any.")]
-TrainingLog = Annotated[
-    Path | None, option("--training-log FILE", "Add input and output of each real request that was answered.")
-]
-ShadowLog = Annotated[
-    Path | None, option("--shadow-log FILE", "Add what each shadow answered, beside what was served.")
-]
-KeepRevisions = Annotated[int, option("--keep-revisions N", "Never delete the newest N revisions.", min=1)]
-KeepDays = Annotated[
-    float, option("--keep-days DAYS", "Never delete younger revisions; 0: by N only.", min=0, max=36500)
-]
-LogFormatOption = Annotated[
-    LogFormat,
-    option("--log-format", "json writes a line for each request, decision and message; text for messages alone."),
-]
 ProbePort = Annotated[
     int | None,
     option(

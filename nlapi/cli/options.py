@@ -140,14 +140,6 @@ Yes = Annotated[
     ),
 ]
 YesTo = Annotated[str | None, typer.Option(YES_TO, hidden=True, callback=_check_yes_value)]
-PlanOnly = Annotated[
-    bool,
-    option(
-        "--plan [FILE]",
-        "Show the plan as a tree and send nothing; saves it as a workflow (.yaml, .json) or a diagram (.mmd).",
-    ),
-]
-PlanTo = Annotated[str | None, typer.Option(PLAN_TO, hidden=True)]
 DryRun = Annotated[bool, flag("--dry-run", "Show the request; send nothing.")]
 Deadline = Annotated[
     float | None, option("--timeout SECONDS", "The longest that one exchange may take: 30 if not.", min=0.1)
@@ -162,7 +154,6 @@ Root = Annotated[str | None, option("--root DIR", "A folder that the other files
 Include = Annotated[list[str] | None, option("--include FILTER", "Only operations that it is about, as tag:pets.")]
 Exclude = Annotated[list[str] | None, option("--exclude FILTER", "No operation that it is about, as id:delete*.")]
 
-Sources = Annotated[list[str] | None, option("-a --api SOURCE", "The API to ask; several are given with an -a each.")]
 Planner = Annotated[
     PlannerName,
     option("--planner", "auto is offline where that is sure, else a model where there is one. claude is model."),
@@ -171,30 +162,11 @@ Model = Annotated[
     str | None,
     option("--model -m NAME", "The model to plan with: claude-..., local:..., openai:..., or of models.toml."),
 ]
-Routing = Annotated[
-    Path | None, option("--routing FILE", "Which planner plans what, and what it may cost; see the guide.")
-]
 KnownValues = Annotated[
     list[str] | None,
     option("--set NAME=VALUE", "A value for an argument, or for one inside: input.currency=EUR; file=@PATH."),
 ]
-Across = Annotated[bool, flag("--across", "Consent also to passing data of one API to another.")]
-MaxUsd = Annotated[
-    float | None,
-    option("--max-usd N", "Ask no model once this many dollars would be spent in all, in a chat too.", min=0),
-]
-MaxSteps = Annotated[int | None, option("--max-steps N", "Make no more calls than this for one question.", min=0)]
-MaxSeconds = Annotated[float | None, option("--max-seconds N", "Begin nothing after this time on one question.", min=0)]
 NoLog = Annotated[bool, flag("--no-log", "Keep no transcript.")]
-ConversationOutput = Annotated[
-    ConversationFormat | None,
-    option("-o --output", "text if not given; events are what happens, as JSON lines (ndjson is too)."),
-]
-Verbose = Annotated[bool, flag("-v --verbose", "Show the requests of reads too; those of changes always.")]
-
-
-Columns = Annotated[list[str] | None, option("--columns A,B.C", "Only these fields of each entry, in this order.")]
-Sort = Annotated[list[str] | None, option("--sort A,-B", "Sort the entries by fields; - is downwards.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,8 +174,10 @@ class AnswerOptions:
     """The options on how much of an answer is read and how it is printed, in the order of the help text."""
 
     output: Annotated[Output | None, option("-o --output", "table on a terminal, else json.")] = None
-    columns: Columns = None
-    sort: Sort = None
+    columns: Annotated[
+        list[str] | None, option("--columns A,B.C", "Only these fields of each entry, in this order.")
+    ] = None
+    sort: Annotated[list[str] | None, option("--sort A,-B", "Sort the entries by fields; - is downwards.")] = None
     jq: Annotated[str | None, option("--jq --filter EXPR", "Print what a jq expression makes of the answer.")] = None
     all: Annotated[bool, flag("--all", "Read every page of a list; exit with 1 where some are missing.")] = False
     max_items: Annotated[int | None, option("--max-items N", "With --all: no more entries; 10,000 if not.", min=1)] = (
@@ -246,18 +220,31 @@ class Setup:
     """The values of the options, one field each, in the order of the help text."""
 
     # A field's type carries its option: `conversation_options` makes the parameters of a command from these fields.
-    sources: Sources = None
+    sources: Annotated[
+        list[str] | None, option("-a --api SOURCE", "The API to ask; several are given with an -a each.")
+    ] = None
     planner: Planner = PlannerName.AUTO
     model: Model = None
-    routing: Routing = None
+    routing: Annotated[
+        Path | None, option("--routing FILE", "Which planner plans what, and what it may cost; see the guide.")
+    ] = None
     dry_run: DryRun = False
-    plan: PlanOnly = False
-    plan_to: PlanTo = None
+    plan: Annotated[
+        bool,
+        option(
+            "--plan [FILE]",
+            "Show the plan as a tree and send nothing; saves it as a workflow (.yaml, .json) or a diagram (.mmd).",
+        ),
+    ] = False
+    plan_to: Annotated[str | None, typer.Option(PLAN_TO, hidden=True)] = None
     yes: Yes = False
     yes_to: YesTo = None
-    across: Across = False
-    output: ConversationOutput = None
-    verbose: Verbose = False
+    across: Annotated[bool, flag("--across", "Consent also to passing data of one API to another.")] = False
+    output: Annotated[
+        ConversationFormat | None,
+        option("-o --output", "text if not given; events are what happens, as JSON lines (ndjson is too)."),
+    ] = None
+    verbose: Annotated[bool, flag("-v --verbose", "Show the requests of reads too; those of changes always.")] = False
     known_values: KnownValues = None
     base_url: BaseUrl = None
     env: Env = None
@@ -265,9 +252,16 @@ class Setup:
     no_auth: NoAuth = False
     timeout: Deadline = None
     events: Events = None
-    max_usd: MaxUsd = None
-    max_steps: MaxSteps = None
-    max_seconds: MaxSeconds = None
+    max_usd: Annotated[
+        float | None,
+        option("--max-usd N", "Ask no model once this many dollars would be spent in all, in a chat too.", min=0),
+    ] = None
+    max_steps: Annotated[
+        int | None, option("--max-steps N", "Make no more calls than this for one question.", min=0)
+    ] = None
+    max_seconds: Annotated[
+        float | None, option("--max-seconds N", "Begin nothing after this time on one question.", min=0)
+    ] = None
     no_log: NoLog = False
 
     @property
