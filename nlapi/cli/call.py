@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,94 +104,81 @@ def _print_help(source: str, operation: str, overlays: list[str] | None, root: s
     console.dim(f"`nlapi call --help` has the options; `nlapi describe {source} {operation} -o json` this as JSON")
 
 
-@options_of(AnswerOptions, "shape")
-def call(
-    source: Source,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallInput:
+    """What a command line says of one call, beside how its answer is printed."""
+
+    # A field's type carries its option, as in `Setup`.
+    source: Source
     operation: Annotated[
         str, argument("OPERATION", "Its operationId, which `nlapi find` finds; or a method, then a path or a URL.")
-    ],
-    shape: AnswerOptions,
+    ]
     pairs: Annotated[
         list[str] | None, argument("KEY=VALUE", "The arguments; input.currency=EUR is one inside an object.")
-    ] = None,
-    args: Annotated[str | None, option("--args JSON|@FILE|-", "Arguments as one JSON object.")] = None,
+    ] = None
+    args: Annotated[str | None, option("--args JSON|@FILE|-", "Arguments as one JSON object.")] = None
     headers: Annotated[
         list[str] | None, option("-H --header NAME:VALUE", "A header to send; credentials are masked.")
-    ] = None,
+    ] = None
     raw_body: Annotated[
         str | None, option("--raw-body TEXT|@FILE|-", "The whole body, as it is; nothing of it is checked.")
-    ] = None,
-    base_url: BaseUrl = None,
-    env: Env = None,
-    auth: Auth = None,
-    no_auth: NoAuth = False,
-    dry_run: DryRun = False,
-    curl: Annotated[bool, flag("--curl", "Print the request as a curl line; send nothing.")] = False,
-    yes: Yes = False,
-    yes_to: YesTo = None,
-    timeout: Deadline = None,
-    events: Events = None,
-    overlays: Overlays = None,
-    root: Root = None,
-) -> None:
+    ] = None
+    base_url: BaseUrl = None
+    env: Env = None
+    auth: Auth = field(default=None, repr=False)
+    no_auth: NoAuth = False
+    dry_run: DryRun = False
+    curl: Annotated[bool, flag("--curl", "Print the request as a curl line; send nothing.")] = False
+    yes: Yes = False
+    yes_to: YesTo = None
+    timeout: Deadline = None
+    events: Events = None
+    overlays: Overlays = None
+    root: Root = None
+
+    @property
+    def has_consent(self) -> bool:
+        """Whether a change is agreed to in advance."""
+        return self.yes or self.yes_to is not None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What its values are read from."""
+        return (self.args or "", self.raw_body or "", *(self.pairs or ()))
+
+    def read(self, target: Target, known_values: Mapping[str, str]) -> CallRequest:
+        """Return the call that is to be sent to an API."""
+        words = (self.operation, *(self.pairs or ()))
+        return read_call(
+            target, words, known_values, args=self.args, headers=self.headers or (), raw_body=self.raw_body
+        )
+
+
+@options_of(AnswerOptions, "shape")
+@options_of(CallInput, "request")
+def call(request: CallInput, shape: AnswerOptions) -> None:
     """Call one operation: check its arguments, build the request by the description, and send it.
 
     A change asks first, and has an idempotency key of its own where the operation describes that header. Exits with
     3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
     """
-    from nlapi.cli.target import open_target
+    from nlapi.cli.target import open_requested
 
-    if source == "-" and "-" in (args, raw_body):
+    source = request.source
+    if source == "-" and "-" in (request.args, request.raw_body):
         raise UsageError("standard input cannot be both the description and a value", hint="give one of them as a file")
-    request = CallInput(
-        words=(operation, *(pairs or ())),
-        args=args,
-        headers=tuple(headers or ()),
-        raw_body=raw_body,
-        dry_run=dry_run,
-        curl=curl,
-        yes=yes or yes_to is not None,
-        # Read before anything is sent, so that a wrong column costs no change.
-        shape=resolve_shape(replace(shape, output=shape.output or _registered_output(source))),
-        timeout=timeout,
-        events=events,
-    )
+    # Read before anything is sent, so that a wrong column costs no change.
+    shape = resolve_shape(replace(shape, output=shape.output or _registered_output(source)))
     with console.silenced(shape.quiet):
-        target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth, env=env)
-        run_call(request, target, known_values)
+        run_call(request, shape, *open_requested(request))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallInput:
-    """What a command line says of one call, beside the API that it goes to.
-
-    `words` are the operation, or a method and a path, and `KEY=VALUE` pairs.
-    """
-
-    words: tuple[str, ...]
-    args: str | None = None
-    headers: tuple[str, ...] = ()
-    raw_body: str | None = None
-    dry_run: bool = False
-    curl: bool = False
-    yes: bool = False
-    shape: AnswerOptions
-    timeout: float | None = None
-    events: int | None = None
-
-    def read(self, target: Target, known_values: Mapping[str, str]) -> CallRequest:
-        """Return the call that is to be sent to an API."""
-
-        return read_call(target, self.words, known_values, args=self.args, headers=self.headers, raw_body=self.raw_body)
-
-
-def run_call(request: CallInput, target: Target, known_values: Mapping[str, str]) -> None:
+def run_call(request: CallInput, shape: AnswerOptions, target: Target, known_values: Mapping[str, str]) -> None:
     """Make one call and print its answer; typer.Exit with 3, 4 or 5 for an answer that is no success."""
     from nlapi.cli.target import stream_limits
     from nlapi.tools.run import prepare
     from nlapi.tools.setting_values import setting_lines
 
-    shape = request.shape
     # Compiled before anything is sent, so that a wrong expression costs no change.
     item_filter = jq_filter(shape.jq) if shape.jq is not None else None
     call_request = request.read(target, known_values)
@@ -204,7 +191,7 @@ def run_call(request: CallInput, target: Target, known_values: Mapping[str, str]
         _show(prepared, shape.output, as_curl=request.curl)
         return
     # The operation is named by the user, so --yes is enough for a DELETE too (docs/design/024-consent-to-a-plan.md).
-    consent = _CallConsent(call_request.target, yes=request.yes)
+    consent = _CallConsent(call_request.target, yes=request.has_consent)
     sender = _Sender(call_request, consent, shape, item_filter, stream_limits(request.timeout, request.events))
     if code := sender.send_pages() if shape.all else sender.send_once():
         raise typer.Exit(code)

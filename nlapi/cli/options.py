@@ -6,7 +6,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -296,7 +296,13 @@ def options_of(
         plain_parameters = [item for item in parameters if item.name != parameter]
         keyword = inspect.Parameter.KEYWORD_ONLY
         added = [
-            inspect.Parameter(item.name, keyword, default=item.default, annotation=types[item.name]) for item in chosen
+            inspect.Parameter(
+                item.name,
+                keyword,
+                default=inspect.Parameter.empty if item.default is MISSING else item.default,
+                annotation=types[item.name],
+            )
+            for item in chosen
         ]
         own = [item.replace(kind=keyword) for item in plain_parameters]
         ordered = [*added, *own] if is_first else [*own, *added]

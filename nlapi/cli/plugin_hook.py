@@ -19,6 +19,9 @@ from nlapi.cli.workflow_inputs import RunOptions
 from nlapi.errors import NlapiError
 
 if TYPE_CHECKING:
+    from nlapi.cli.batch import BatchInput
+    from nlapi.cli.call import CallInput
+    from nlapi.cli.options import AnswerOptions
     from nlapi.cli.plugin_installed import InstalledPlugin
     from nlapi.openapi.spec import Effect, Operation
     from nlapi.plugin.shell_calls import ShellWord
@@ -190,15 +193,18 @@ def _call_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQ
 
 def _plain_question(words: Sequence[ShellWord]) -> HookQuestion:
     """Return the question about a call by `nlapi call` itself, of any description."""
-    from nlapi.cli.plugin_installed import call_input, open_call_target, parse_batch, parse_call
+    from nlapi.cli.plugin_installed import parse_batch, parse_call
+    from nlapi.cli.result_output import resolve_shape
+    from nlapi.cli.target import open_requested
     from nlapi.openapi.spec import READ_METHODS, Effect
 
     if words[:1] == [BATCH]:
-        return _batch_question(lambda: parse_batch(list(words[1:])), open_call_target, words, reads=False)
+        return _batch_question(lambda: parse_batch(list(words[1:])), open_requested, words, reads=False)
     try:
-        options = parse_call(list(words))
-        opened = open_call_target(options)
-        call = call_input(options).read(*opened).call
+        request, shape = parse_call(list(words))
+        opened = open_requested(request)
+        resolve_shape(shape)
+        call = request.read(*opened).call
         operation = call.tool.operation
     except (NlapiError, typer.TyperException):
         # It will fail in the same way, before anything is sent.
@@ -206,12 +212,12 @@ def _plain_question(words: Sequence[ShellWord]) -> HookQuestion:
     # A description of somebody else, or of the model, may call a POST a read.
     if call.effect is Effect.READ and operation.method in READ_METHODS:
         return NOTHING
-    return _change_question(operation, lambda: (options, opened), words)
+    return _change_question(operation, lambda: ((request, shape), opened), words)
 
 
 def _change_question(
     operation: Operation,
-    parse: Callable[[], tuple[dict[str, Any], OpenedApi]],
+    parse: Callable[[], tuple[tuple[CallInput, AnswerOptions], OpenedApi]],
     words: Sequence[ShellWord],
     *,
     is_pinned: bool = False,
@@ -220,24 +226,25 @@ def _change_question(
 
     With `is_pinned` the description is the plugin's own, which may call a POST a read.
     """
-    from nlapi.cli.plugin_installed import call_input
+    from nlapi.cli.result_output import resolve_shape
     from nlapi.openapi.spec import READ_METHODS, Effect
     from nlapi.tools.run import prepare
 
     try:
-        options, (target, known) = parse()
-        sends = options["yes"] or options["yes_to"] or not (options["dry_run"] or options["curl"])
+        (request, shape), (target, known) = parse()
+        sends = request.has_consent or not (request.dry_run or request.curl)
         if not sends and not _has_substitution(words):
             return NOTHING
-        texts = (options["args"] or "", options["raw_body"] or "", *(options["pairs"] or ()))
+        texts = request.texts
         if "-" in texts or _has_substitution(words):
             source = "standard input" if "-" in texts else "the shell"
             return HookQuestion(
                 text=f"{_effect_line(operation)}:\nwith arguments from elsewhere: {source}. It will not be sent: its "
                 "values have to be written out, or in a file (--args @FILE)."
             )
-        request = call_input(options).read(target, known)
-        prepared = prepare(request.call, request.target, changes=request.changes)
+        resolve_shape(shape)
+        read = request.read(target, known)
+        prepared = prepare(read.call, read.target, changes=read.changes)
         if prepared.effect is Effect.READ and (is_pinned or operation.method in READ_METHODS):
             return NOTHING
         question = _request_question(prepared)
@@ -255,26 +262,24 @@ def _change_question(
 
 
 def _batch_question(
-    parse: Callable[[], dict[str, Any]],
-    open_target: Callable[[dict[str, Any]], OpenedApi],
+    parse: Callable[[], BatchInput],
+    open_target: Callable[[BatchInput], OpenedApi],
     words: Sequence[ShellWord],
     *,
     reads: bool,
 ) -> HookQuestion:
     """Return the question about the calls of a file; with `reads` also where they change nothing."""
     from nlapi.cli.batch import preview_batch
-    from nlapi.cli.plugin_installed import batch_input
 
     if _has_substitution(words):
         return HookQuestion(text="A batch with arguments from elsewhere: the shell. It will not be sent: write it out.")
     text, digests = "", tuple[str, ...]()
     try:
-        options = parse()
-        request = batch_input(options)
+        request = parse()
         if request.dry_run:
             return NOTHING
-        if request.yes:
-            text, digests = preview_batch(request, *open_target(options))
+        if request.has_consent:
+            text, digests = preview_batch(request, *open_target(request))
     except (NlapiError, typer.TyperException) as error:
         return HookQuestion(text=f"A batch that cannot be shown: {getattr(error, 'message', error)}")
     if reads and not text:
@@ -285,17 +290,16 @@ def _batch_question(
 
 
 def expansion_question(
-    words: Sequence[ShellWord], name: str, parse: Callable[[], dict[str, Any]] | None = None
+    words: Sequence[ShellWord], name: str, parse: Callable[[], tuple[CallInput, AnswerOptions]] | None = None
 ) -> HookQuestion:
     """Return the question about a read that sends what the shell puts into its words, or what is in a file."""
     sources: list[str] = [word for word in words if word.expands]
     if not sources and parse is not None:
         try:
-            options = parse()
+            texts = parse()[0].texts
         except typer.TyperException:
             # It will fail in the same way, before anything is sent.
             return NOTHING
-        texts = (options["args"] or "", options["raw_body"] or "", *(options["pairs"] or ()))
         sources = [*_named_files(texts, prefix="@"), *(["standard input"] if "-" in texts else ())]
     if not sources:
         return NOTHING
