@@ -114,7 +114,7 @@ class LazyGroup(TyperGroup):
 
 
 def _load(name: str, entry: CommandEntry, parent: Context) -> Command:
-    module = import_module(entry.module)
+    module = import_module(f"nlapi.cli.{entry.module}")
     target = getattr(module, entry.attribute)
     if isinstance(target, typer.Typer):
         command: Command = typer.main.get_group(target)
