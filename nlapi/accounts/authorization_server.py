@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
-from nlapi.accounts.login import ClientAuthMethod, Grant, TokenSource
+from nlapi.accounts.store import ClientAuthMethod, Grant, TokenSource
 from nlapi.client.limits import Limits
 from nlapi.client.masking import redact
 from nlapi.client.message import Request, Result

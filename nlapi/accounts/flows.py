@@ -24,8 +24,7 @@ from nlapi.accounts.authorization_server import (
     request_token,
     require_secure,
 )
-from nlapi.accounts.login import ClientAuthMethod, Grant, Login, LoginKind, Secrets, TokenSource
-from nlapi.accounts.store import new_secret_id
+from nlapi.accounts.store import ClientAuthMethod, Grant, Login, LoginKind, Secrets, TokenSource, new_secret_id
 from nlapi.client.safe_text import single_line
 from nlapi.errors import CredentialError, UsageError
 from nlapi.extras import require_extra

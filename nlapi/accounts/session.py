@@ -8,8 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from nlapi.accounts.authorization_server import TokenError, post_form, request_token
-from nlapi.accounts.login import Grant, Login, LoginKind, Secrets, SecretStorage
-from nlapi.accounts.store import LoginKey, LoginStore
+from nlapi.accounts.store import Grant, Login, LoginKey, LoginKind, LoginStore, Secrets, SecretStorage
 from nlapi.errors import CredentialError, NlapiError
 
 # RFC 6749 §5.2: the refresh token, or the client, is good no more, and asking again cannot help.

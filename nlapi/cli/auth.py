@@ -16,8 +16,7 @@ from nlapi.credential_references import REFERENCE_FORMS, is_reference, read_refe
 from nlapi.errors import CredentialError, NlapiError, UsageError
 
 if TYPE_CHECKING:
-    from nlapi.accounts.login import Login, LoginKind, Secrets, SecretStorage
-    from nlapi.accounts.store import LoginKey
+    from nlapi.accounts.store import Login, LoginKey, LoginKind, Secrets, SecretStorage
     from nlapi.cli.login_oauth import OAuthOptions
     from nlapi.openapi.model import SecurityScheme
     from nlapi.openapi.spec import Spec
@@ -148,7 +147,7 @@ def _gets_tokens(scheme: SecurityScheme, options: OAuthOptions) -> bool:
 
 
 def _storage(text: str | None) -> SecretStorage | None:
-    from nlapi.accounts.login import SecretStorage
+    from nlapi.accounts.store import SecretStorage
 
     if text is None:
         return None
@@ -158,7 +157,7 @@ def _storage(text: str | None) -> SecretStorage | None:
 
 
 def _store_reference(api: str, scheme: SecurityScheme, reference: str, audience: tuple[str, ...]) -> None:
-    from nlapi.accounts.login import LoginKind
+    from nlapi.accounts.store import LoginKind
 
     if not is_reference(reference):
         hint = f"it is {REFERENCE_FORMS}; without --reference the credential itself is asked for"
@@ -168,7 +167,7 @@ def _store_reference(api: str, scheme: SecurityScheme, reference: str, audience:
 
 
 def _store_value(api: str, scheme: SecurityScheme, audience: tuple[str, ...], storage: SecretStorage | None) -> None:
-    from nlapi.accounts.login import LoginKind, Secrets
+    from nlapi.accounts.store import LoginKind, Secrets
     from nlapi.cli.login_oauth import ask_credential
     from nlapi.client.auth import check_credential
 
@@ -211,8 +210,7 @@ def _store_tokens(
 
 
 def _new_login(scheme: SecurityScheme, kind: LoginKind, audience: tuple[str, ...], reference: str = "") -> Login:
-    from nlapi.accounts.login import Login
-    from nlapi.accounts.store import new_secret_id
+    from nlapi.accounts.store import Login, new_secret_id
 
     return Login(
         scheme=scheme.id,
@@ -225,8 +223,7 @@ def _new_login(scheme: SecurityScheme, kind: LoginKind, audience: tuple[str, ...
 
 
 def _store(api: str, login: Login, secrets: Secrets | None, storage: SecretStorage | None) -> None:
-    from nlapi.accounts.login import SecretStorage
-    from nlapi.accounts.store import LoginKey, LoginStore
+    from nlapi.accounts.store import LoginKey, LoginStore, SecretStorage
 
     store, key = LoginStore(), LoginKey(api=api, scheme=login.scheme)
     with store.lock(key):
@@ -240,9 +237,8 @@ def _store(api: str, login: Login, secrets: Secrets | None, storage: SecretStora
 @app.command(epilog="nlapi auth logout shop")
 def logout(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
     """Forget the logins of an API; the authorization server is asked to forget them too."""
-    from nlapi.accounts.login import LoginKind
     from nlapi.accounts.session import revoke
-    from nlapi.accounts.store import LoginStore
+    from nlapi.accounts.store import LoginKind, LoginStore
 
     store = LoginStore()
     for key in _stored(api, scheme, env):

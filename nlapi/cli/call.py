@@ -14,7 +14,6 @@ import typer
 from typer.core import TyperCommand
 
 from nlapi.cli import console
-from nlapi.cli.answer_output import Filter, LivePrinter, jq_filter
 from nlapi.cli.options import (
     AnswerOptions,
     Auth,
@@ -39,8 +38,11 @@ from nlapi.cli.options import (
     parse_pairs,
 )
 from nlapi.cli.result_output import (
+    Filter,
+    LivePrinter,
     PageProgress,
     describe_pages,
+    jq_filter,
     print_pages,
     print_reason,
     print_result,

@@ -20,7 +20,7 @@ from nlapi.accounts.flows import (
     log_in_with_browser,
     log_in_with_device,
 )
-from nlapi.accounts.login import Grant
+from nlapi.accounts.store import Grant
 from nlapi.cli import console
 from nlapi.cli.options import is_interactive
 from nlapi.cli.prompts import read_line

@@ -14,7 +14,7 @@ from nlapi.cli.workflow_inputs import RunOptions
 from nlapi.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
-    from nlapi.cli.workflow_open import OpenedDocument
+    from nlapi.cli.workflow_registered import OpenedDocument
     from nlapi.openapi.spec import Spec
     from nlapi.plugin.argument_settings import SettingValues
     from nlapi.plugin.folder import PluginManifest
@@ -107,7 +107,7 @@ def open_recipe(
     import difflib
 
     from nlapi.cli.workflow_inputs import read_inputs
-    from nlapi.cli.workflow_open import open_document, require_sources, with_repairs
+    from nlapi.cli.workflow_registered import open_document, require_sources, with_repairs
     from nlapi.plugin.build import DESCRIPTION
     from nlapi.workflows.registered import source_of
 

@@ -13,7 +13,7 @@ import typer
 from nlapi.cli import console, table, workflow_run
 from nlapi.cli.options import ListFormat, ListOutput, Source, argument, option
 from nlapi.cli.workflow_inputs import File, Inputs, SourceOverrides, Strict, WorkflowId, read_inputs
-from nlapi.cli.workflow_open import open_document, require_sources, source_overrides
+from nlapi.cli.workflow_registered import open_document, require_sources, source_overrides
 from nlapi.errors import UsageError
 from nlapi.local_files import write_output
 

@@ -23,7 +23,7 @@ from nlapi.cli.workflow_inputs import (
     read_inputs,
     require_maskable,
 )
-from nlapi.cli.workflow_open import OpenedDocument, open_document, require_sources, with_repairs
+from nlapi.cli.workflow_registered import OpenedDocument, open_document, require_sources, with_repairs
 from nlapi.credential_references import is_reference
 from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError, UsageError
 
