@@ -6,11 +6,9 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -49,41 +47,6 @@ RoutingKeys = Annotated[
         "The keys that sign routing keys: file:PATH or env:NAME; by default a file beside the database.",
     ),
 ]
-
-
-class GatewayKeyArguments(TypedDict):
-    """The arguments of Gateway that concern routing keys."""
-
-    keys: KeyRing
-    key_lifetime_s: int
-    key_audience: str
-    data_plane_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyOptions:
-    """The options of `nlapi gateway serve` that concern routing keys."""
-
-    source: str | None = None
-    lifetime_s: int = 900
-    audience: str | None = None
-    data_plane_url: str = ""
-
-    def gateway_arguments(self, store: GatewayStore, environment: Mapping[str, str]) -> GatewayKeyArguments:
-        """Return the arguments of Gateway. UsageError when the keys or the URL cannot be used."""
-        parts = urlsplit(self.data_plane_url)
-        if self.data_plane_url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
-            raise UsageError(
-                f"--data-plane-url {self.data_plane_url} is no http or https URL", hint="such as http://127.0.0.1:10000"
-            )
-        if self.audience is not None and not self.audience.strip():
-            raise UsageError("--key-audience is empty", hint="name the data plane, such as production")
-        return {
-            "keys": open_ring(self.source, store, environment),
-            "key_lifetime_s": self.lifetime_s,
-            "key_audience": self.audience or "",
-            "data_plane_url": self.data_plane_url,
-        }
 
 
 def open_ring(source: str | None, store: GatewayStore, environment: Mapping[str, str]) -> KeyRing:
