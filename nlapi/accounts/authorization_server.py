@@ -1,4 +1,4 @@
-"""Finds the endpoints of an authorization server: in the description, or by discovery (RFC 8414, OpenID Connect)."""
+"""Finds the endpoints of an authorization server (RFC 8414, OpenID Connect), and asks its token endpoint."""
 
 from __future__ import annotations
 

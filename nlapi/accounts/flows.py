@@ -1,4 +1,4 @@
-"""Gets tokens from an authorization server: with a browser, with a code on another device, or for the client itself."""
+"""Gets tokens from an authorization server: with a browser and a loopback (RFC 8252), by a code, or for the client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The logins of one API during a run: their values, the servers that they are for, and new tokens for old ones."""
+"""The logins of one API during a run: their values, their servers, and new tokens before the old ones end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stores the logins of the user: a file for each in the configuration folder, its secrets in the keyring or in it."""
+"""Stores the logins of the user: what a login is, a file for each, and its secrets in the keyring or in the file."""
 
 from __future__ import annotations
 

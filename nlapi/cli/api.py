@@ -1,4 +1,4 @@
-"""`nlapi api`: registered APIs, under short names, with the overlays that state which of their POSTs read."""
+"""`nlapi api`: registered APIs, under short names, what is registered for each, and overlays of POSTs that read."""
 
 from __future__ import annotations
 
@@ -78,7 +78,6 @@ def _remove_overlay(name: str) -> None:
 
 def _accept_overlay(name: str) -> None:
     """Make the proposed overlay part of the registration of an API."""
-
     import nlapi
     from nlapi.openapi.spec import Effect
     from nlapi.tools.pins import write_pin

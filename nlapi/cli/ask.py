@@ -1,4 +1,4 @@
-"""`nlapi ask` and `nlapi chat`: questions in plain English, one or several in a conversation."""
+"""`nlapi ask` and `nlapi chat`: questions in plain English, one or several in a conversation, or the last one again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nlapi call`: a call of one operation by its name."""
+"""`nlapi call`: a call of one operation, its arguments, headers and body as the command line says them."""
 
 from __future__ import annotations
 

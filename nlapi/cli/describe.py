@@ -44,7 +44,6 @@ def describe(
     root: Root = None,
 ) -> None:
     """Describe an API: its resources and what one can do with each, one resource, or one operation with an example."""
-
     if graph and name is not None:
         raise UsageError("--graph draws the whole API", hint=f"nlapi describe {source} --graph")
     with console.show_progress("reading the description"):

@@ -1,4 +1,4 @@
-"""`nlapi gateway`: start the serving gateway, make tokens, and show its traffic."""
+"""`nlapi gateway`: start the serving gateway or a host of it, move its database, make tokens, and show its traffic."""
 
 from __future__ import annotations
 

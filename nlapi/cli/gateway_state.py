@@ -1,4 +1,4 @@
-"""`nlapi gateway apply`, `diff` and `export`: the whole desired state of a gateway as one file."""
+"""`nlapi gateway apply`, `diff` and `export`: the whole state of a gateway as a file, and what a stale one undoes."""
 
 from __future__ import annotations
 

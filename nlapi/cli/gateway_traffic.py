@@ -1,4 +1,4 @@
-"""`nlapi gateway status` and `traffic`: what a running gateway serves."""
+"""`nlapi gateway status` and `traffic`: what a running gateway serves, as a table and a plot."""
 
 from __future__ import annotations
 
@@ -36,7 +36,6 @@ def status(
     output: ListOutput = None,
 ) -> None:
     """Show each version's share, requests a second, latency and errors. Ctrl-C stops it."""
-
     # Five reads for each drawing, through the gateway's own API: the same operations that `nlapi ask` uses.
     client = GatewayClient(connection)
     filters = {"objective": objective} if objective else {}
@@ -73,7 +72,6 @@ def traffic(
     connection: GatewayConnection, objective: Objective = None, minutes: Minutes = 15, output: ListOutput = None
 ) -> None:
     """Plot the shares of the traffic by version over time."""
-
     query = {"minutes": minutes, "points": 60, **({"objective": objective} if objective else {})}
     client = GatewayClient(connection)
     history = client("getTrafficHistory", query)

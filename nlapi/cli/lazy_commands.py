@@ -1,4 +1,4 @@
-"""Loads the module of a subcommand when it is called: the help of `nlapi` imports none of them."""
+"""Loads the module of a subcommand when it is called, and coerces its words as typer does, without pydantic."""
 
 from __future__ import annotations
 

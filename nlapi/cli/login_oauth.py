@@ -1,4 +1,4 @@
-"""Logs in with OAuth from the options of `nlapi auth login`: endpoints, client, scopes, and the grant for them."""
+"""Logs in at the terminal: with OAuth (endpoints, client, scopes, grant), or by what the person types unseen."""
 
 from __future__ import annotations
 

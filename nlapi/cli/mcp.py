@@ -1,4 +1,4 @@
-"""`nlapi mcp`: an MCP server for any API."""
+"""`nlapi mcp`: an MCP server for any API, or with `--config` for several APIs of a team."""
 
 from __future__ import annotations
 

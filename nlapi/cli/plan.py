@@ -1,4 +1,4 @@
-"""`nlapi ask --plan`: the plan as a tree and as a workflow document; nothing is sent."""
+"""`nlapi ask --plan`: the plan as a tree and as a workflow document, also in a file; nothing is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nlapi plugin consent`: the answer of a plugin's PreToolUse hook before a Bash command or a tool of the plugin."""
+"""`nlapi plugin consent`: the answer of a plugin's PreToolUse hook before a Bash command, a tool or a recipe."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from nlapi.cli.call import CallInput
     from nlapi.cli.options import AnswerOptions
     from nlapi.cli.plugin_installed import InstalledPlugin
+    from nlapi.cli.plugin_run import OpenedRecipe
     from nlapi.openapi.spec import Effect, Operation
     from nlapi.plugin.shell_calls import ShellWord
     from nlapi.tools.run import Prepared, Target
     from nlapi.tools.tool import Tool
 
     OpenedApi = tuple[Target, Mapping[str, str]]
-    "An API, and the values that its user registered with it."
-    from nlapi.cli.plugin_run import OpenedRecipe
+    """An API, and the values that its user registered with it."""
 
 
 # Characters of a question. Of several calls all are named first, so that a cut hides none of them.

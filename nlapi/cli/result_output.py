@@ -1,4 +1,4 @@
-"""Prints the answer of `nlapi call`: in the format that is asked for, with the request and headers where they are."""
+"""Prints the answer of `nlapi call`: whole or item by item, in the format and columns that are asked for."""
 
 from __future__ import annotations
 

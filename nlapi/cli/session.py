@@ -1,4 +1,4 @@
-"""Runs a conversation at the command line: its planner, targets, transcript, exit code and hints on how to go on."""
+"""Runs a conversation at the command line: planner, targets, transcript, waiting for a model, exit code, and hints."""
 
 from __future__ import annotations
 

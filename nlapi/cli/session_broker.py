@@ -46,7 +46,11 @@ class FolderNews:
 
 
 class SessionWatch(Protocol):
-    """Tells what happens to the marks of a session, and to the files that make them."""
+    """Tells what happens to the marks of a session, and to the files that make them, to the broker alone.
+
+    A hook makes a mark for each event of the client. The model's shell may remove it, or move a folder away while a
+    hook looks for it and back again: the queue of inotify(7) holds both, and no other process can read or empty it.
+    """
 
     def read(self) -> FolderNews:
         """Return the news since the last call."""

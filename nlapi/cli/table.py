@@ -1,4 +1,4 @@
-"""Tables of an API's answer and of nlapi's own lists, fitted to the width of the terminal."""
+"""Tables of an API's answer and of nlapi's own lists, fitted to the terminal, and small charts below them."""
 
 from __future__ import annotations
 

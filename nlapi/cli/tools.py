@@ -1,4 +1,4 @@
-"""`nlapi tools`: a manifest or a table of the LLM tools of a description."""
+"""`nlapi tools`: a manifest or a table of the LLM tools of a description, stored beside its parsed tree."""
 
 from __future__ import annotations
 
@@ -86,7 +86,6 @@ def tools(
 
     Exits with 1 when the filters leave no operation.
     """
-
     if (loaded or tool_search) and not defer:
         raise UsageError("--loaded and --tool-search are about deferred definitions", hint="give --defer too")
     if argument and format is not Format.MARKDOWN:

@@ -1,4 +1,4 @@
-"""Reads the inputs of a workflow from the command line, or asks the person at the terminal for them."""
+"""The options of `nlapi workflow`, and its inputs from the command line or from the person at the terminal."""
 
 from __future__ import annotations
 

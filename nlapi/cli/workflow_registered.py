@@ -1,4 +1,4 @@
-"""Opens the workflows of APIs that are at hand: the registered ones, and those of files beside them."""
+"""Opens workflow documents with their descriptions and targets: of a file, registered, and beside a description."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who calls a server over HTTP, and how often they may: tokens, roles, rates and calls at the same time."""
+"""Who calls a server over HTTP, and how often they may: tokens (RFC 9068, RFC 9728), roles, rates, calls at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit log of a server: who called what, with which consent, and what became of it. One line of JSON a call."""
+"""The audit log of a server, one line of JSON a call with its consent and outcome, and its metrics for Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The call of a tool: checked, consented to, sent and answered, with every failure an answer too."""
+"""The call of a tool or a workflow: checked, consented to, sent and answered, with every failure an answer too."""
 
 from __future__ import annotations
 

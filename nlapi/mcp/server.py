@@ -1,4 +1,4 @@
-"""Serves one API or several over MCP by the SDK's server, and notices changes of a description."""
+"""Serves one API or several by the SDK's server: texts, resources, prompts, completion, and new descriptions."""
 
 from __future__ import annotations
 

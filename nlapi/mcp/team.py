@@ -1,4 +1,4 @@
-"""One server for a team: several APIs under prefixes, and what each role is offered of them."""
+"""One server for a team: the settings of one TOML file, several APIs under prefixes, and what each role is offered."""
 
 from __future__ import annotations
 

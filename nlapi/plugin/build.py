@@ -1,4 +1,4 @@
-"""The files of a plugin, built from a Spec, and the manifest of what they were built from."""
+"""The files of a plugin, built from a Spec, the name of its API, and the manifest of what they were built from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks a plugin's files for what Claude Code and its users require and its client does not report."""
+"""Checks what a client does not report: the form of a plugin, names that its API lacks, and changes for callers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The programs of a plugin: its command, its MCP server, its hooks, and the settings that they read."""
+"""The programs of a plugin: its command, MCP server and hooks, their settings, and which nlapi they may fetch."""
 
 from __future__ import annotations
 
@@ -58,7 +58,11 @@ class RequirementKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """One exact nlapi. `source` is a version, a URL or the path of a wheel seen from the plugin's folder."""
+    """One exact nlapi. `source` is a version, a URL or the path of a wheel seen from the plugin's folder.
+
+    A name at a package index is whoever registers it, and a version or a tag may be moved. So a requirement names
+    bytes: a hash that the installer compares, or a commit, which is a hash itself.
+    """
 
     kind: RequirementKind
     name: str

@@ -1,4 +1,4 @@
-"""Writes the skills of a plugin, one for the whole API and one for each area, and the agent that routes among them."""
+"""Writes the skills of a plugin, with their descriptions, permissions and reference, and the agent among them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says what operations are about as people do: the things, what one does with them, and the words for it."""
+"""Says what operations are about as people do: the things, what one does with them, and the words for each area."""
 
 from __future__ import annotations
 
