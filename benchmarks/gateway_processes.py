@@ -21,14 +21,14 @@ load_description()
 
 def serve_gateway(folder: Path, port: int, ready: Connection) -> None:
     """Run the gateway on the database and the models in a folder, as `nlapi gateway serve` does."""
-    from nlapi.cli.gateway_run import build_gateway
+    from nlapi.cli.gateway_run import GatewaySetup
     from nlapi.gateway.server import serve
 
     logging.disable(logging.CRITICAL)
     store = GatewayStore(folder / "gateway.db")
     store.claim()
     first = None if store.last_number() else folder / "configuration.json"
-    app = build_gateway(store, first, folder / "models")
+    app = GatewaySetup(config=first, models=folder / "models").build(store)
     try:
         serve(app, port=port, ready=ready.send)
     finally:

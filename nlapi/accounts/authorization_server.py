@@ -1,21 +1,210 @@
-"""Finds the endpoints of an authorization server: in the description, or by discovery (RFC 8414, OpenID Connect)."""
+"""Finds the endpoints of an authorization server (RFC 8414, OpenID Connect), and asks its token endpoint."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
-from nlapi.accounts.login import Grant
-from nlapi.accounts.token_endpoint import exchange, require_secure
-from nlapi.client.message import Request
-from nlapi.errors import CredentialError, SendError, UsageError
+from nlapi.accounts.store import ClientAuthMethod, Grant, TokenSource
+from nlapi.client.limits import Limits
+from nlapi.client.masking import redact
+from nlapi.client.message import Request, Result
+from nlapi.client.safe_text import single_line
+from nlapi.errors import CredentialError, OutcomeUnknownError, SendError, UsageError
+from nlapi.extras import require_extra
 from nlapi.openapi.egress import NetworkOrigin, NetworkScope
 from nlapi.openapi.model import SecurityScheme, as_map
 from nlapi.openapi.spec import Spec
 from nlapi.openapi.urls import is_http_url, parse_url
+from nlapi.wait import wait
+
+# Answers of authorization servers are small: a token of Entra ID has 3 KB, its metadata 2 KB.
+SERVER_LIMITS = Limits(deadline=20.0, max_bytes=256 * 1024, max_redirects=0, retries=1)
+MAX_TOKEN_LENGTH = 32 * 1024
+# In seconds. What claims to live longer is renewed when the API refuses it.
+MAX_LIFETIME = 10 * 365 * 24 * 3600
+MAX_REASON = 200
+
+# The parameters of the grants, and those by which a server takes the request from elsewhere (RFC 9101, RFC 9126) or
+# answers in another way, without marks between their words.
+_STATED = frozenset((
+    "clientid", "clientsecret", "clientassertion", "clientassertiontype", "granttype", "responsetype", "responsemode",
+    "redirecturi", "scope", "state", "code", "codechallenge", "codechallengemethod", "codeverifier", "devicecode",
+    "refreshtoken", "token", "tokentypehint", "request", "requesturi", "assertion", "username", "password",
+))  # fmt: skip
+
+
+class TokenError(CredentialError):
+    """An authorization server gave no token. `code` is its error (RFC 6749 §5.2), "" where it answered otherwise."""
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenResponse:
+    """The tokens of a successful answer (RFC 6749 §5.1). `lifetime` is in seconds, 0 where the server does not say."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(default="", repr=False)
+    lifetime: int = 0
+    scopes: tuple[str, ...] | None = None
+
+
+def require_secure(url: str, name: str) -> None:
+    """Raise CredentialError for an endpoint that secrets would reach in the clear, on a network."""
+    address = parse_url(url)
+    if address.scheme != "https" and not address.is_loopback:
+        message = f"the {name} {address.site} is not https, so that anybody on the way could read the login"
+        raise CredentialError(message, hint="name an https server with --issuer; nothing was sent")
+
+
+def endpoint_url(url: str) -> str:
+    """Return the URL of an endpoint without a fragment and what nlapi alone states to it (RFC 6749 §3.1 and §3.2).
+
+    A name counts as any framework may read it: `Redirect-URI[]`, `state;`.
+    """
+    parts = urlsplit(url)
+    pairs = parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape")
+    other = [(name, value) for name, value in pairs if _plain_name(name) not in _STATED]
+    return parts._replace(query=urlencode(other, errors="surrogateescape"), fragment="").geturl()
+
+
+def _plain_name(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.partition("[")[0].casefold())
+
+
+def request_token(source: TokenSource, client_secret: str, **parameters: str) -> TokenResponse:
+    """Return the tokens that a grant gives (`grant_type` and others, as `prepare_token_request` of authlib takes them).
+
+    TokenError where the server gives none, SendError where it cannot be reached.
+    """
+    secrets = (client_secret, *(parameters.get(name, "") for name in ("code", "refresh_token", "device_code")))
+    data = post_form(source, source.token_url, client_secret, parameters, secrets=secrets, name="token endpoint")
+    return _parse_token(data, parse_url(source.token_url).site)
+
+
+def post_form(
+    source: TokenSource,
+    url: str,
+    client_secret: str,
+    parameters: Mapping[str, str],
+    *,
+    secrets: tuple[str, ...],
+    name: str,
+    network: str | None = None,
+    may_be_empty: bool = False,
+) -> dict[str, Any]:
+    """Return the JSON object that an endpoint answers to a form with the client's authentication.
+
+    TokenError where it answers anything else. `secrets` are masked in errors. With `may_be_empty` any body of a
+    success is taken as an empty object.
+    """
+    require_extra("login", "a login with OAuth")
+    from authlib.oauth2.auth import ClientAuth
+    from authlib.oauth2.rfc6749.parameters import prepare_token_request
+
+    require_secure(url, name)
+    values = dict(parameters)
+    url = endpoint_url(url)
+    body = prepare_token_request(values.pop("grant_type", ""), **values).removeprefix("grant_type=&")
+    headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+    try:
+        client = ClientAuth(source.client_id, client_secret or None, source.client_auth.value)
+        url, headers, body = client.prepare("POST", url, headers, body)
+    except UnicodeEncodeError:
+        message = "the client id or its secret has a character that HTTP Basic cannot carry"
+        raise CredentialError(message, hint="was it copied whole, and only it?") from None
+    request = Request(method="POST", url=url, headers=tuple(headers.items()), content=body.encode())
+    result = exchange(request, NetworkScope(network or source.network))
+    if may_be_empty and result.ok:
+        return {}
+    return _object_of(result, parse_url(url).site, name, secrets)
+
+
+def exchange(request: Request, scope: NetworkScope) -> Result:
+    """Return the answer of an authorization server, within limits, without redirects, and from the networks of `scope`.
+
+    Nothing in it is masked: it may repeat a token that has to be stored as it is.
+    """
+    from nlapi.client.send import send
+
+    try:
+        return wait(send(request, limits=SERVER_LIMITS, scope=scope))
+    except OutcomeUnknownError as error:
+        # The caller has sent nothing to the API yet, so that no change of its is in doubt.
+        message = error.message.removesuffix("; it may or may not have been carried out")
+        raise SendError(f"no login could be had: {message}", hint="try again; `nlapi auth login` begins anew") from None
+
+
+def _object_of(result: Result, site: str, name: str, secrets: tuple[str, ...]) -> dict[str, Any]:
+    try:
+        data = json.loads(result.content or b"null")
+    except (ValueError, RecursionError):
+        data = None
+    if isinstance(data, dict) and "error" in data:
+        # RFC 6749 §5.2; GitHub answers so with status 200.
+        code = data["error"] if isinstance(data["error"], str) else ""
+        told = data.get("error_description")
+        reason = f": {told}" if isinstance(told, str) and told else ""
+        text = single_line(redact(f"{code or 'an error'}{reason}", secrets))[:MAX_REASON]
+        raise TokenError(f"the {name} of {site} refused: {text}", code=code)
+    if result.status in (301, 302, 303, 307, 308):
+        message = f"the {name} of {site} redirects to another place; nlapi did not follow it with a login"
+        raise TokenError(message, hint="name the right server with --issuer")
+    if not result.ok or not isinstance(data, dict):
+        kind = result.content_type or "an unnamed type"
+        message = f"the {name} of {site} answered {result.status} with {kind[:80]}, not a JSON object"
+        raise TokenError(message, hint="is it the right server? --issuer names another")
+    return data
+
+
+def _parse_token(data: Mapping[str, Any], site: str) -> TokenResponse:
+    """Return the tokens of an answer. TokenError where they cannot be used as bearer tokens."""
+    token, kind = data.get("access_token"), data.get("token_type")
+    if not is_token(token):
+        raise TokenError(f"the token endpoint of {site} answered without a usable access token")
+    # RFC 6749 §7.1: a client must not use a token of a type that it does not understand.
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        shown = single_line(str(kind))[:40] if kind is not None else "none"
+        message = f"the token endpoint of {site} gave a token of the type {shown!r}, and nlapi sends bearer tokens only"
+        raise TokenError(message, hint="`nlapi auth login API SCHEME --reference env:NAME` takes a token of your own")
+    refresh = data.get("refresh_token")
+    scope = data.get("scope")
+    return TokenResponse(
+        access_token=str(token),
+        refresh_token=str(refresh) if is_token(refresh) else "",
+        lifetime=lifetime_of(data.get("expires_in")),
+        scopes=tuple(scope.split()) if isinstance(scope, str) else None,
+    )
+
+
+def is_token(value: object) -> bool:
+    """Return whether a value can be sent as a token: one line of visible ASCII (RFC 6749 appendix A.12)."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_TOKEN_LENGTH and all("!" <= char <= "~" for char in value)
+
+
+def lifetime_of(value: object) -> int:
+    """Return `expires_in` in seconds; 0 where it is missing or makes no sense. Some servers write it as text."""
+    try:
+        seconds = int(float(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else 0
+    except (ValueError, OverflowError):
+        return 0
+    return min(seconds, MAX_LIFETIME) if seconds > 0 else 0
+
+
+def client_auth_methods(has_secret: bool, supported: tuple[str, ...]) -> tuple[ClientAuthMethod, ...]:
+    """Return the ways to authenticate the client, the best first: those that the server names, or both forms."""
+    if not has_secret:
+        return (ClientAuthMethod.NONE,)
+    both = (ClientAuthMethod.BASIC, ClientAuthMethod.POST)
+    return tuple(method for method in both if method.value in supported) or both
+
 
 WELL_KNOWN = "/.well-known/"
 # OpenID Connect puts it behind the issuer's path, RFC 8414 before it; servers of both kinds are asked.

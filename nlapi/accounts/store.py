@@ -1,24 +1,217 @@
-"""Stores the logins of the user: a file for each in the configuration folder, its secrets in the keyring or in it."""
+"""Stores the logins of the user: what a login is, a file for each, and its secrets in the keyring or in the file."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import secrets as randomness
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 import msgspec
 
-from nlapi.accounts.login import Login, LoginKind, Secrets, SecretStorage
-from nlapi.accounts.secret_storage import read_from_keyring, remove_from_keyring, store_in_keyring
 from nlapi.errors import CredentialError, MissingCredentialError, NlapiError
 from nlapi.local_files import locked, remove_file, write_file
 from nlapi.registry import user_folder
+
+if TYPE_CHECKING:
+    from keyring.backend import KeyringBackend
+
+
+# In seconds. A token that ends within this time, or within a tenth of its lifetime, is renewed before it is sent: a
+# request takes up to 30 s, and a token of one minute must not be renewed at each call.
+LEEWAY = 30
+
+
+class LoginKind(StrEnum):
+    """The kinds of logins: a value that the user typed, a reference to one, or tokens of an authorization server."""
+
+    VALUE = "value"
+    REFERENCE = "reference"
+    OAUTH = "oauth"
+
+
+class SecretStorage(StrEnum):
+    """The places of a login's secrets. NONE: it is a reference, and has none."""
+
+    KEYRING = "keyring"
+    FILE = "file"
+    NONE = "none"
+
+
+class ClientAuthMethod(StrEnum):
+    """The ways in which a client authenticates to a token endpoint (RFC 8414 §2)."""
+
+    NONE = "none"
+    BASIC = "client_secret_basic"
+    POST = "client_secret_post"
+
+
+class Grant(StrEnum):
+    """The grants by which a login got its tokens (RFC 6749 §4.1 and §4.4, RFC 8628)."""
+
+    CODE = "authorization_code"
+    DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+    CLIENT = "client_credentials"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSource:
+    """The authorization server of a login, as it was when the user logged in, and the client there.
+
+    `revocation_url` is "" where the server has none. `issuer` is "" where only the description names the endpoints.
+    `network` is the scope of the token endpoint (nlapi/openapi/egress.py), a NetworkScope by value.
+    """
+
+    grant: Grant
+    token_url: str
+    client_id: str
+    client_auth: ClientAuthMethod = ClientAuthMethod.NONE
+    scopes: tuple[str, ...] = ()
+    issuer: str = ""
+    revocation_url: str = ""
+    network: str = "public"
+    revocation_network: str = "public"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """What of a login is secret. `value` is what is sent: a key, USER:PASSWORD or an access token."""
+
+    value: str = field(repr=False)
+    refresh_token: str = field(default="", repr=False)
+    client_secret: str = field(default="", repr=False)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(text for text in (self.value, self.refresh_token, self.client_secret) if text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """A stored login; its secrets are apart. `scheme` is the id of the security scheme that it is for.
+
+    `audience` are the sites (`https://host:port`) of the servers that it may go to. Times are in seconds since 1970;
+    `expires_at` is 0 where it is not known. `lifetime` is that of a new token, in seconds. `ended` says why the
+    authorization server renews it no more, "" while it does.
+    """
+
+    scheme: str
+    kind: LoginKind
+    audience: tuple[str, ...]
+    created_at: int
+    secret_id: str
+    has_refresh_token: bool = False
+    storage: SecretStorage = SecretStorage.NONE
+    reference: str = ""
+    source: TokenSource | None = None
+    expires_at: int = 0
+    lifetime: int = 0
+    ended: str = ""
+
+    def is_expired(self, now: float | None = None) -> bool:
+        """Return whether the token has ended, or will before a request could be answered."""
+        leeway = min(LEEWAY, self.lifetime // 10)
+        return bool(self.expires_at) and (time.time() if now is None else now) >= self.expires_at - leeway
+
+    @property
+    def is_renewable(self) -> bool:
+        """Return whether a new token can be had without the user."""
+        if self.source is None or self.ended:
+            return False
+        return self.has_refresh_token or self.source.grant is Grant.CLIENT
+
+    def with_lifetime(self, seconds: int) -> Login:
+        """Return the login with a new token that ends after `seconds`; 0 where it is not known."""
+        ends = int(time.time()) + seconds if seconds else 0
+        return replace(self, expires_at=ends, lifetime=seconds, ended="")
+
+
+SERVICE = "nlapi"
+
+# What a backend raises is its own affair: D-Bus, the Keychain and the Credential Manager each have errors of their own.
+_UNLOCK_HINT = "unlock it, or log in again with --store file"
+
+
+def keyring_fault() -> str:
+    """Return why secrets cannot go into a keyring; "" where they can."""
+    try:
+        import keyring
+    except ImportError:
+        return "the package keyring is not installed"
+    try:
+        backend = keyring.get_keyring()
+    except Exception as error:
+        return f"it cannot be opened: {_reason(error)}"
+    return "" if _stores(backend) else "this system has none"
+
+
+def store_in_keyring(id: str, secrets: Secrets) -> str:
+    """Put secrets into the keyring. Return why that was not possible, "" where they are there."""
+    if fault := keyring_fault():
+        return fault
+    import keyring
+
+    text = msgspec.json.encode(secrets).decode()
+    try:
+        keyring.set_password(SERVICE, id, text)
+        # Some backends lose what is too long for them (the Credential Manager of Windows takes 2,560 bytes).
+        return "" if keyring.get_password(SERVICE, id) == text else "it did not keep them whole"
+    except Exception as error:
+        return _reason(error)
+
+
+def read_from_keyring(id: str, label: str) -> Secrets:
+    """Return the secrets of the login that `label` names. CredentialError where the keyring cannot be read."""
+    login_again = f"`nlapi auth login {label}` stores it again"
+    try:
+        import keyring
+
+        text = keyring.get_password(SERVICE, id)
+    except ImportError:
+        message = f"the login {label} is in the keyring, and the package keyring is not installed"
+        raise CredentialError(message, hint='pip install "nlapi[login]"') from None
+    except Exception as error:
+        message = f"the keyring, where the login {label} is, cannot be read: {_reason(error)}"
+        raise CredentialError(message, hint=_UNLOCK_HINT) from None
+    if text is None:
+        raise MissingCredentialError(f"the keyring has no login {label} any more", hint=login_again)
+    try:
+        return msgspec.json.decode(text, type=Secrets)
+    except msgspec.MsgspecError:
+        raise MissingCredentialError(f"the login {label} in the keyring is damaged", hint=login_again) from None
+
+
+def remove_from_keyring(id: str) -> str:
+    """Remove secrets from the keyring. Return why that was not possible; "" where they are gone."""
+    try:
+        import keyring
+        from keyring.errors import PasswordDeleteError
+
+        try:
+            keyring.delete_password(SERVICE, id)
+        except PasswordDeleteError:
+            return "" if keyring.get_password(SERVICE, id) is None else "it refused"
+    except Exception as error:
+        return _reason(error)
+    return ""
+
+
+def _stores(backend: KeyringBackend) -> bool:
+    """Return whether a backend keeps what it is given: that of a system without a keyring, and `null`, do not."""
+    module = type(backend).__module__
+    return not module.startswith(("keyring.backends.fail", "keyring.backends.null"))
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
 
 FOLDER = "logins"
 PLAIN_NOTICE = "The secrets in this file are in plain text. Only your user may read it. `nlapi auth logout` removes it."

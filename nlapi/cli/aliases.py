@@ -15,7 +15,7 @@ import typer
 from nlapi import registry
 from nlapi.cli import console, table
 from nlapi.cli.command_table import COMMANDS
-from nlapi.cli.options import ListOutput
+from nlapi.cli.options import ListOutput, argument
 from nlapi.credential_references import is_reference
 from nlapi.errors import NlapiError, UsageError
 from nlapi.local_files import fault_of, locked, read_file, write_file
@@ -41,8 +41,8 @@ def alias(context: typer.Context) -> None:
 
 @app.command("set", epilog=SET)
 def set_(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The name to use from now on, as in nlapi NAME.")],
-    command: Annotated[str, typer.Argument(metavar="COMMAND", help="What it stands for, without nlapi, in quotes.")],
+    name: Annotated[str, argument("NAME", "The name to use from now on, as in nlapi NAME.")],
+    command: Annotated[str, argument("COMMAND", "What it stands for, without nlapi, in quotes.")],
 ) -> None:
     """Save a command or a question under a name, or replace one."""
     if not NAME.fullmatch(name):
@@ -71,7 +71,7 @@ def list_(output: ListOutput = None) -> None:
 
 
 @app.command(epilog="nlapi alias remove active")
-def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A name of `nlapi alias list`.")]) -> None:
+def remove(name: Annotated[str, argument("NAME", "A name of `nlapi alias list`.")]) -> None:
     """Forget a name."""
     if name not in read_aliases():
         raise UsageError(f"there is no alias {name!r}", hint="`nlapi alias list` shows them")

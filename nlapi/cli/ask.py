@@ -1,18 +1,20 @@
-"""`nlapi ask` and `nlapi chat`: questions in plain English, one or several in a conversation."""
+"""`nlapi ask` and `nlapi chat`: questions in plain English, one or several in a conversation, or the last one again."""
 
 from __future__ import annotations
 
 import asyncio
 import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from nlapi.cli import console
-from nlapi.cli.options import FLAG, ConversationFormat, Setup, conversation_options
+from nlapi.cli.options import ConversationFormat, Setup, argument, conversation_options, flag
 from nlapi.errors import NlapiError, UsageError
+from nlapi.openapi.spec import Effect
 
 ASK = """nlapi ask "show the active campaigns" -a ads --dry-run
 nlapi ask "pause the summer campaign" -a ads --yes
@@ -22,8 +24,6 @@ nlapi ask --again
 nlapi ask "which boards are empty?" -a openapi.yaml --auth bearer=env:TOKEN --set team=7"""
 
 CHAT = """nlapi chat -a ads --base-url http://127.0.0.1:8080"""
-
-Question = Annotated[list[str] | None, typer.Argument(metavar="QUESTION", help="What you want, in plain English.")]
 
 
 FAREWELLS = ("", "exit", "quit", "bye")
@@ -73,10 +73,8 @@ def _shell_text(text: str) -> str:
 @conversation_options()
 def ask(
     setup: Setup,
-    words: Question = None,
-    again: Annotated[
-        bool, typer.Option("--again", metavar=FLAG, help="Ask the last question again, to the same APIs.")
-    ] = False,
+    words: Annotated[list[str] | None, argument("QUESTION", "What you want, in plain English.")] = None,
+    again: Annotated[bool, flag("--again", "Ask the last question again, to the same APIs.")] = False,
 ) -> None:
     """Ask an API in plain English: calls are planned, shown, and sent; a change asks you first.
 
@@ -87,8 +85,6 @@ def ask(
     from nlapi.tools.plan import ask as begin
 
     if again:
-        from nlapi.cli.repeat import last_question
-
         question, setup = last_question(setup, words or [])
     else:
         question = question_of(words or [], 'nlapi ask "list the campaigns" -a ads')
@@ -131,3 +127,46 @@ def chat(setup: Setup) -> None:
             except NlapiError as error:
                 # One failed question does not end a chat; the conversation is kept up to the last answer.
                 console.error(str(error))
+
+
+def last_question(setup: Setup, words: Sequence[str]) -> tuple[str, Setup]:
+    """Return the last question and the options that it was asked with. UsageError beside another question.
+
+    Where it changed something the last time, `--yes` consents to nothing: the change would be made twice.
+    """
+    from nlapi.agent.transcripts import read_transcript
+    from nlapi.cli.log import find_transcript, resumed_setup
+
+    if words:
+        raise UsageError("--again asks the last question, and there is another one", hint="leave one of them out")
+    records = read_transcript(find_transcript("last")).records
+    asked = [record for record in records if record.get("event") == "asked"]
+    if not asked:
+        raise UsageError("the last transcript has no question", hint="`nlapi log list` shows them")
+    question = str(asked[-1].get("question") or "")
+    console.dim(f"again: {question}")
+    setup = replace(setup, known_values=[*_known_values(asked[-1]), *(setup.known_values or ())] or None)
+    setup = resumed_setup(setup, records) if not setup.sources else setup
+    if _has_changed(records) and (setup.yes or setup.yes_to is not None):
+        console.note("it changed something the last time, so --yes is not enough: you are asked")
+        setup = replace(setup, yes=False, yes_to=None)
+    return question, setup
+
+
+def _known_values(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the values that were given with `--set`, as options."""
+    known = record.get("known")
+    for name, value in known.items() if isinstance(known, Mapping) else ():
+        if isinstance(value, str) and "***" not in value:
+            yield f"{name}={value}"
+
+
+def _has_changed(records: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a change may have been carried out since the last question was asked."""
+    last = max(index for index, record in enumerate(records) if record.get("event") == "asked")
+    later = records[last:]
+    has_change = any(
+        record.get("event") in ("proposed", "workflow") and record.get("effect") != Effect.READ for record in later
+    )
+    was_sent = any(record.get("event") == "stepped" and isinstance(record.get("result"), Mapping) for record in later)
+    return has_change and was_sent

@@ -11,13 +11,12 @@ import typer
 
 from nlapi import bundled, registry
 from nlapi.cli import console, table
-from nlapi.cli.options import FLAG, BaseUrl, Env, ListOutput
+from nlapi.cli.options import BaseUrl, Env, ListOutput, argument, flag, option
 from nlapi.credential_references import REFERENCE_FORMS, is_reference, read_reference
 from nlapi.errors import CredentialError, NlapiError, UsageError
 
 if TYPE_CHECKING:
-    from nlapi.accounts.login import Login, LoginKind, Secrets, SecretStorage
-    from nlapi.accounts.store import LoginKey
+    from nlapi.accounts.store import Login, LoginKey, LoginKind, Secrets, SecretStorage
     from nlapi.cli.login_oauth import OAuthOptions
     from nlapi.openapi.model import SecurityScheme
     from nlapi.openapi.spec import Spec
@@ -35,12 +34,8 @@ nlapi auth login spotify --client-id 5f2c... --scope ads.read
 nlapi auth login build --flow client --client-id ci --client-secret env:CI_SECRET
 pass show shop | nlapi auth login shop"""
 
-Api = Annotated[
-    str, typer.Argument(metavar="API", help="A registered API, or one of its accounts, such as github@work.")
-]
-SchemeName = Annotated[
-    str | None, typer.Argument(metavar="SCHEME", help="Which of its security schemes; the one it wants, if not said.")
-]
+Api = Annotated[str, argument("API", "A registered API, or one of its accounts, such as github@work.")]
+SchemeName = Annotated[str | None, argument("SCHEME", "Which of its security schemes; the one it wants, if not said.")]
 
 
 @app.command(epilog=LOGIN)
@@ -48,39 +43,22 @@ def login(
     api: Api,
     scheme: SchemeName = None,
     reference: Annotated[
-        str | None, typer.Option("--reference", metavar="REF", help=f"Store where it is, not it: {REFERENCE_FORMS}.")
+        str | None, option("--reference REF", f"Store where it is, not it: {REFERENCE_FORMS}.")
     ] = None,
-    token: Annotated[
-        bool, typer.Option("--token", metavar=FLAG, help="Take a token that you have, where a login would get one.")
-    ] = False,
-    issuer: Annotated[
-        str | None, typer.Option("--issuer", metavar="URL", help="The authorization server, by its issuer.")
-    ] = None,
-    client_id: Annotated[
-        str | None, typer.Option("--client-id", metavar="ID", help="The application that you registered there.")
-    ] = None,
+    token: Annotated[bool, flag("--token", "Take a token that you have, where a login would get one.")] = False,
+    issuer: Annotated[str | None, option("--issuer URL", "The authorization server, by its issuer.")] = None,
+    client_id: Annotated[str | None, option("--client-id ID", "The application that you registered there.")] = None,
     client_secret: Annotated[
-        str | None,
-        typer.Option("--client-secret", metavar="REF", help=f"Its secret: {REFERENCE_FORMS}, or - to be asked."),
+        str | None, option("--client-secret REF", f"Its secret: {REFERENCE_FORMS}, or - to be asked.")
     ] = None,
-    scope: Annotated[
-        list[str] | None, typer.Option("--scope", metavar="NAME", help="A permission to ask for; may be repeated.")
-    ] = None,
-    flow: Annotated[
-        str | None, typer.Option("--flow", metavar="code|device|client", help="How: in a browser, by a code, or alone.")
-    ] = None,
+    scope: Annotated[list[str] | None, option("--scope NAME", "A permission to ask for; may be repeated.")] = None,
+    flow: Annotated[str | None, option("--flow code|device|client", "How: in a browser, by a code, or alone.")] = None,
     redirect_uri: Annotated[
-        str | None, typer.Option("--redirect-uri", metavar="URL", help="The loopback address that is registered there.")
+        str | None, option("--redirect-uri URL", "The loopback address that is registered there.")
     ] = None,
-    no_browser: Annotated[
-        bool, typer.Option("--no-browser", metavar=FLAG, help="Print the address, and open no browser.")
-    ] = False,
-    store: Annotated[
-        str | None, typer.Option("--store", metavar="keyring|file", help="Where the secret goes; the keyring first.")
-    ] = None,
-    wait: Annotated[
-        float, typer.Option("--wait", metavar="SECONDS", min=1, help="The longest that the browser is waited for.")
-    ] = 300,
+    no_browser: Annotated[bool, flag("--no-browser", "Print the address, and open no browser.")] = False,
+    store: Annotated[str | None, option("--store keyring|file", "Where the secret goes; the keyring first.")] = None,
+    wait: Annotated[float, option("--wait SECONDS", "The longest that the browser is waited for.", min=1)] = 300,
     base_url: BaseUrl = None,
     env: Env = None,
 ) -> None:
@@ -169,7 +147,7 @@ def _gets_tokens(scheme: SecurityScheme, options: OAuthOptions) -> bool:
 
 
 def _storage(text: str | None) -> SecretStorage | None:
-    from nlapi.accounts.login import SecretStorage
+    from nlapi.accounts.store import SecretStorage
 
     if text is None:
         return None
@@ -179,7 +157,7 @@ def _storage(text: str | None) -> SecretStorage | None:
 
 
 def _store_reference(api: str, scheme: SecurityScheme, reference: str, audience: tuple[str, ...]) -> None:
-    from nlapi.accounts.login import LoginKind
+    from nlapi.accounts.store import LoginKind
 
     if not is_reference(reference):
         hint = f"it is {REFERENCE_FORMS}; without --reference the credential itself is asked for"
@@ -189,8 +167,8 @@ def _store_reference(api: str, scheme: SecurityScheme, reference: str, audience:
 
 
 def _store_value(api: str, scheme: SecurityScheme, audience: tuple[str, ...], storage: SecretStorage | None) -> None:
-    from nlapi.accounts.login import LoginKind, Secrets
-    from nlapi.cli.login_person import ask_credential
+    from nlapi.accounts.store import LoginKind, Secrets
+    from nlapi.cli.login_oauth import ask_credential
     from nlapi.client.auth import check_credential
 
     value = ask_credential(scheme)
@@ -232,8 +210,7 @@ def _store_tokens(
 
 
 def _new_login(scheme: SecurityScheme, kind: LoginKind, audience: tuple[str, ...], reference: str = "") -> Login:
-    from nlapi.accounts.login import Login
-    from nlapi.accounts.store import new_secret_id
+    from nlapi.accounts.store import Login, new_secret_id
 
     return Login(
         scheme=scheme.id,
@@ -246,8 +223,7 @@ def _new_login(scheme: SecurityScheme, kind: LoginKind, audience: tuple[str, ...
 
 
 def _store(api: str, login: Login, secrets: Secrets | None, storage: SecretStorage | None) -> None:
-    from nlapi.accounts.login import SecretStorage
-    from nlapi.accounts.store import LoginKey, LoginStore
+    from nlapi.accounts.store import LoginKey, LoginStore, SecretStorage
 
     store, key = LoginStore(), LoginKey(api=api, scheme=login.scheme)
     with store.lock(key):
@@ -261,9 +237,8 @@ def _store(api: str, login: Login, secrets: Secrets | None, storage: SecretStora
 @app.command(epilog="nlapi auth logout shop")
 def logout(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
     """Forget the logins of an API; the authorization server is asked to forget them too."""
-    from nlapi.accounts.login import LoginKind
-    from nlapi.accounts.renewal import revoke
-    from nlapi.accounts.store import LoginStore
+    from nlapi.accounts.session import revoke
+    from nlapi.accounts.store import LoginKind, LoginStore
 
     store = LoginStore()
     for key in _stored(api, scheme, env):
@@ -284,7 +259,7 @@ def logout(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
 @app.command(epilog='curl -H "Authorization: Bearer $(nlapi auth token shop)" https://shop.example/orders')
 def token(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
     """Print the credential of a login for a script, renewed where it has ended."""
-    from nlapi.accounts.renewal import renew
+    from nlapi.accounts.session import renew
     from nlapi.accounts.store import LoginStore
 
     keys = _stored(api, scheme, env)
@@ -310,7 +285,7 @@ def _stored(api: str, scheme: str | None, env: str | None) -> tuple[LoginKey, ..
 
 @app.command(epilog="nlapi auth status -o json")
 def status(
-    api: Annotated[str | None, typer.Argument(metavar="API", help="One API; all, if not said.")] = None,
+    api: Annotated[str | None, argument("API", "One API; all, if not said.")] = None,
     output: ListOutput = None,
 ) -> None:
     """Show the logins that are stored, and the credentials that are registered; no secret is shown or read."""

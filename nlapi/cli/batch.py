@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,13 +17,11 @@ import typer
 
 from nlapi.cli import console, preview
 from nlapi.cli.options import (
-    FLAG,
     Auth,
     BaseUrl,
     Deadline,
     DryRun,
     Env,
-    ListFormat,
     ListOutput,
     NoAuth,
     NoLog,
@@ -32,7 +30,10 @@ from nlapi.cli.options import (
     Source,
     Yes,
     YesTo,
+    argument,
+    flag,
     is_interactive,
+    options_of,
 )
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, UsageError
@@ -60,67 +61,45 @@ MAX_SHOWN = 60
 _OPERATION_COLUMN = "operation"
 
 
-def batch(
-    source: Source,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A .jsonl, .json or .csv file; - is JSON on stdin.")],
-    operation: Annotated[
-        str | None, typer.Argument(metavar="OPERATION", help="The operation of rows that name none.")
-    ] = None,
-    base_url: BaseUrl = None,
-    env: Env = None,
-    auth: Auth = None,
-    no_auth: NoAuth = False,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    yes_to: YesTo = None,
-    anew: Annotated[
-        bool, typer.Option("--anew", metavar=FLAG, help="Send all rows, also those that an earlier run has sent.")
-    ] = False,
-    output: ListOutput = None,
-    timeout: Deadline = None,
-    no_log: NoLog = False,
-    overlays: Overlays = None,
-    root: Root = None,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchInput:
+    """What a command line says of a batch."""
+
+    # A field's type carries its option, as in `Setup`.
+    source: Source
+    file: Annotated[str, argument("FILE", "A .jsonl, .json or .csv file; - is JSON on stdin.")]
+    operation: Annotated[str | None, argument("OPERATION", "The operation of rows that name none.")] = None
+    base_url: BaseUrl = None
+    env: Env = None
+    auth: Auth = field(default=None, repr=False)
+    no_auth: NoAuth = False
+    dry_run: DryRun = False
+    yes: Yes = False
+    yes_to: YesTo = None
+    anew: Annotated[bool, flag("--anew", "Send all rows, also those that an earlier run has sent.")] = False
+    output: ListOutput = None
+    timeout: Deadline = None
+    no_log: NoLog = False
+    overlays: Overlays = None
+    root: Root = None
+
+    @property
+    def has_consent(self) -> bool:
+        """Whether changes are agreed to in advance."""
+        return self.yes or self.yes_to is not None
+
+
+@options_of(BatchInput, "request")
+def batch(request: BatchInput) -> None:
     """Make the calls of a file: one preview with what changes, one question, a report of each row.
 
     A row that fails ends no other. Where a row cannot be built, nothing is sent. Run again, the file goes on with the
     rows that were not tried or were plainly refused; none is sent twice. Exits with 1 where a row was not done, with 6
     without consent.
     """
-    from nlapi.cli.target import open_target
+    from nlapi.cli.target import open_requested
 
-    target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth, env=env)
-    request = BatchInput(
-        file=file,
-        operation=operation,
-        dry_run=dry_run,
-        yes=yes or yes_to is not None,
-        destroys=yes_to is not None,
-        anew=anew,
-        output=output,
-        timeout=timeout,
-        is_logged=not no_log,
-    )
-    run_batch(request, target, known_values)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchInput:
-    """What a command line says of a batch, beside the API that it goes to.
-
-    `yes` is consent to its changes in advance, `destroys` also to those that take something away.
-    """
-
-    file: str
-    operation: str | None = None
-    dry_run: bool = False
-    yes: bool = False
-    destroys: bool = False
-    anew: bool = False
-    output: ListFormat | None = None
-    timeout: float | None = None
-    is_logged: bool = True
+    run_batch(request, *open_requested(request))
 
 
 def run_batch(request: BatchInput, target: Target, known_values: Mapping[str, str]) -> None:
@@ -189,7 +168,7 @@ def _open_batch(request: BatchInput, target: Target, known_values: Mapping[str, 
 
     calls = [*_read_calls(target, request.file, request.operation, known_values)]
     rows = prepare_rows(calls, target)
-    path, conversation = (None, None) if request.anew or not request.is_logged else _earlier_run(target, request.file)
+    path, conversation = (None, None) if request.anew or request.no_log else _earlier_run(target, request.file)
     split = split_rows(rows, conversation.steps if conversation is not None else ())
     return _OpenedBatch(
         key=_key(target, request.file),
@@ -332,8 +311,8 @@ def _send(opened: _OpenedBatch, request: BatchInput) -> tuple[dict[str, Step], s
     target = opened.target
     secrets = tuple(target.credentials.values())
     policy = Policy(
-        yes=request.yes,
-        destroy=request.destroys,
+        yes=request.has_consent,
+        destroy=request.yes_to is not None,
         interactive=is_interactive() and target.receipts is None,
         secrets=secrets,
         spelled_out=True,
@@ -351,7 +330,7 @@ def _send(opened: _OpenedBatch, request: BatchInput) -> tuple[dict[str, Step], s
         hints_at_resume=False,
         log_fields={"batch": opened.key, "base_url": target.base_url},
     )
-    log = Log.open(opened.path, secrets=secrets) if opened.path is not None else open_log(request.is_logged, policy)
+    log = Log.open(opened.path, secrets=secrets) if opened.path is not None else open_log(not request.no_log, policy)
     with log as session.log:
         try:
             asyncio.run(session.answer(conversation))

@@ -1,19 +1,20 @@
-"""`nlapi call`: a call of one operation by its name."""
+"""`nlapi call`: a call of one operation, its arguments, headers and body as the command line says them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.core import TyperCommand
 
 from nlapi.cli import console
-from nlapi.cli.answer_output import Filter, LivePrinter, jq_filter
 from nlapi.cli.options import (
-    FLAG,
     AnswerOptions,
     Auth,
     BaseUrl,
@@ -28,13 +29,20 @@ from nlapi.cli.options import (
     Source,
     Yes,
     YesTo,
+    argument,
+    flag,
     is_interactive,
     is_terminal,
+    option,
     options_of,
+    parse_pairs,
 )
 from nlapi.cli.result_output import (
+    Filter,
+    LivePrinter,
     PageProgress,
     describe_pages,
+    jq_filter,
     print_pages,
     print_reason,
     print_result,
@@ -43,19 +51,22 @@ from nlapi.cli.result_output import (
     show_headers,
     show_request,
 )
+from nlapi.client.auth import alternatives, credential_location
 from nlapi.errors import ConsentError, NlapiError, UsageError
+from nlapi.json_text import parse_json, repeated_key
 from nlapi.openapi.spec import Effect
+from nlapi.tools.request_changes import NO_CHANGES, RequestChanges, parse_headers
+from nlapi.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
     from typer._click import Context
 
-    from nlapi.cli.call_request import CallRequest
     from nlapi.client.limits import Limits
     from nlapi.client.message import Result
     from nlapi.client.streaming.body import PieceListener
     from nlapi.openapi.spec import Operation
     from nlapi.tools.run import Prepared, Target
-    from nlapi.tools.tool import Call
+
 
 EPILOG = """KEY=VALUE is read as the type that the operation wants; a list takes commas, or the key again.
 KEY:=JSON is taken as it is. KEY=@FILE sends a file, where the operation takes one.
@@ -95,105 +106,81 @@ def _print_help(source: str, operation: str, overlays: list[str] | None, root: s
     console.dim(f"`nlapi call --help` has the options; `nlapi describe {source} {operation} -o json` this as JSON")
 
 
-@options_of(AnswerOptions, "shape")
-def call(
-    source: Source,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallInput:
+    """What a command line says of one call, beside how its answer is printed."""
+
+    # A field's type carries its option, as in `Setup`.
+    source: Source
     operation: Annotated[
-        str,
-        typer.Argument(
-            metavar="OPERATION", help="Its operationId, which `nlapi find` finds; or a method, then a path or a URL."
-        ),
-    ],
-    shape: AnswerOptions,
+        str, argument("OPERATION", "Its operationId, which `nlapi find` finds; or a method, then a path or a URL.")
+    ]
     pairs: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="The arguments; input.currency=EUR is one inside an object."),
-    ] = None,
-    args: Annotated[
-        str | None, typer.Option("--args", metavar="JSON|@FILE|-", help="Arguments as one JSON object.")
-    ] = None,
+        list[str] | None, argument("KEY=VALUE", "The arguments; input.currency=EUR is one inside an object.")
+    ] = None
+    args: Annotated[str | None, option("--args JSON|@FILE|-", "Arguments as one JSON object.")] = None
     headers: Annotated[
-        list[str] | None,
-        typer.Option("-H", "--header", metavar="NAME:VALUE", help="A header to send; credentials are masked."),
-    ] = None,
+        list[str] | None, option("-H --header NAME:VALUE", "A header to send; credentials are masked.")
+    ] = None
     raw_body: Annotated[
-        str | None,
-        typer.Option("--raw-body", metavar="TEXT|@FILE|-", help="The whole body, as it is; nothing of it is checked."),
-    ] = None,
-    base_url: BaseUrl = None,
-    env: Env = None,
-    auth: Auth = None,
-    no_auth: NoAuth = False,
-    dry_run: DryRun = False,
-    curl: Annotated[
-        bool, typer.Option("--curl", metavar=FLAG, help="Print the request as a curl line; send nothing.")
-    ] = False,
-    yes: Yes = False,
-    yes_to: YesTo = None,
-    timeout: Deadline = None,
-    events: Events = None,
-    overlays: Overlays = None,
-    root: Root = None,
-) -> None:
+        str | None, option("--raw-body TEXT|@FILE|-", "The whole body, as it is; nothing of it is checked.")
+    ] = None
+    base_url: BaseUrl = None
+    env: Env = None
+    auth: Auth = field(default=None, repr=False)
+    no_auth: NoAuth = False
+    dry_run: DryRun = False
+    curl: Annotated[bool, flag("--curl", "Print the request as a curl line; send nothing.")] = False
+    yes: Yes = False
+    yes_to: YesTo = None
+    timeout: Deadline = None
+    events: Events = None
+    overlays: Overlays = None
+    root: Root = None
+
+    @property
+    def has_consent(self) -> bool:
+        """Whether a change is agreed to in advance."""
+        return self.yes or self.yes_to is not None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What its values are read from."""
+        return (self.args or "", self.raw_body or "", *(self.pairs or ()))
+
+    def read(self, target: Target, known_values: Mapping[str, str]) -> CallRequest:
+        """Return the call that is to be sent to an API."""
+        words = (self.operation, *(self.pairs or ()))
+        return read_call(
+            target, words, known_values, args=self.args, headers=self.headers or (), raw_body=self.raw_body
+        )
+
+
+@options_of(AnswerOptions, "shape")
+@options_of(CallInput, "request")
+def call(request: CallInput, shape: AnswerOptions) -> None:
     """Call one operation: check its arguments, build the request by the description, and send it.
 
     A change asks first, and has an idempotency key of its own where the operation describes that header. Exits with
     3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
     """
-    from nlapi.cli.target import open_target
+    from nlapi.cli.target import open_requested
 
-    if source == "-" and "-" in (args, raw_body):
+    source = request.source
+    if source == "-" and "-" in (request.args, request.raw_body):
         raise UsageError("standard input cannot be both the description and a value", hint="give one of them as a file")
-    request = CallInput(
-        words=(operation, *(pairs or ())),
-        args=args,
-        headers=tuple(headers or ()),
-        raw_body=raw_body,
-        dry_run=dry_run,
-        curl=curl,
-        yes=yes or yes_to is not None,
-        # Read before anything is sent, so that a wrong column costs no change.
-        shape=resolve_shape(replace(shape, output=shape.output or _registered_output(source))),
-        timeout=timeout,
-        events=events,
-    )
+    # Read before anything is sent, so that a wrong column costs no change.
+    shape = resolve_shape(replace(shape, output=shape.output or _registered_output(source)))
     with console.silenced(shape.quiet):
-        target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth, env=env)
-        run_call(request, target, known_values)
+        run_call(request, shape, *open_requested(request))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallInput:
-    """What a command line says of one call, beside the API that it goes to.
-
-    `words` are the operation, or a method and a path, and `KEY=VALUE` pairs.
-    """
-
-    words: tuple[str, ...]
-    args: str | None = None
-    headers: tuple[str, ...] = ()
-    raw_body: str | None = None
-    dry_run: bool = False
-    curl: bool = False
-    yes: bool = False
-    shape: AnswerOptions
-    timeout: float | None = None
-    events: int | None = None
-
-    def read(self, target: Target, known_values: Mapping[str, str]) -> CallRequest:
-        """Return the call that is to be sent to an API."""
-        from nlapi.cli.call_request import read_call
-
-        return read_call(target, self.words, known_values, args=self.args, headers=self.headers, raw_body=self.raw_body)
-
-
-def run_call(request: CallInput, target: Target, known_values: Mapping[str, str]) -> None:
+def run_call(request: CallInput, shape: AnswerOptions, target: Target, known_values: Mapping[str, str]) -> None:
     """Make one call and print its answer; typer.Exit with 3, 4 or 5 for an answer that is no success."""
     from nlapi.cli.target import stream_limits
     from nlapi.tools.arguments import setting_lines
     from nlapi.tools.run import prepare
 
-    shape = request.shape
     # Compiled before anything is sent, so that a wrong expression costs no change.
     item_filter = jq_filter(shape.jq) if shape.jq is not None else None
     call_request = request.read(target, known_values)
@@ -206,7 +193,7 @@ def run_call(request: CallInput, target: Target, known_values: Mapping[str, str]
         _show(prepared, shape.output, as_curl=request.curl)
         return
     # The operation is named by the user, so --yes is enough for a DELETE too (docs/design/024-consent-to-a-plan.md).
-    consent = _CallConsent(call_request.target, yes=request.yes)
+    consent = _CallConsent(call_request.target, yes=request.has_consent)
     sender = _Sender(call_request, consent, shape, item_filter, stream_limits(request.timeout, request.events))
     if code := sender.send_pages() if shape.all else sender.send_once():
         raise typer.Exit(code)
@@ -399,3 +386,146 @@ def _note_truncation(result: Result, *, changed: bool) -> None:
         end = f"{end}; whether the change was carried out to its end is not known"
     options = "--timeout SECONDS waits longer, --events N stops after N" if result.ended is EndReason.DEADLINE else ""
     console.note(f"{end}{f' ({options})' if options else ''}")
+
+
+# A header of such a name is masked wherever the request is shown.
+_SECRET_HEADER = re.compile(r"(?i)auth|cookie|token|secret|passw|credential|api-?key|signature|session")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRequest:
+    """A call, the target that it goes to, and what the user wrote into the request beside its arguments."""
+
+    call: Call
+    target: Target
+    changes: RequestChanges = NO_CHANGES
+
+
+def read_call(
+    target: Target,
+    words: Sequence[str],
+    known_values: Mapping[str, str],
+    *,
+    args: str | None = None,
+    headers: Sequence[str] = (),
+    raw_body: str | None = None,
+) -> CallRequest:
+    """Return the call of an operation and its `KEY=VALUE` pairs, or of a method and a path.
+
+    A header that is a credential goes to the API's own servers alone and is masked; where the operation wants one
+    there, it is the credential.
+    """
+    from nlapi.cli.arguments import parse_arguments
+    from nlapi.tools.compile import compile_tool
+
+    name, *pairs = words
+    query: tuple[tuple[str, str], ...] = ()
+    from_path: Mapping[str, object] = {}
+    if _is_direct(target, name, pairs):
+        from nlapi.tools.direct_request import find_direct
+
+        direct = find_direct(target.spec, name.upper(), pairs[0], base_url=target.base_url, rules=target.rules)
+        tool, query, from_path, pairs = direct.tool, direct.query, direct.arguments, pairs[1:]
+        if pairs and not direct.is_described:
+            hint = "write them into the path, or give --raw-body"
+            raise UsageError(f"{name} {words[1]} is not described, so it takes no arguments", hint=hint)
+        known_values = {key: value for key, value in known_values.items() if key not in from_path}
+    else:
+        tool = compile_tool(target.spec.operation(name))
+    target, pairs = _take_credentials(target, pairs, tool)
+    content, sent = None, parse_headers(headers)
+    if raw_body is not None:
+        if args == "-" and raw_body == "-":
+            raise UsageError("standard input cannot be both --args and --raw-body", hint="give one of them as a file")
+        content = _read_body(raw_body)
+        if repeated := repeated_key(content):
+            raise UsageError(f"--raw-body: {repeated}", hint="a server takes the first or the last of them")
+        if not any(header.lower() == "content-type" for header, _ in sent):
+            sent = (*sent, ("content-type", _content_type(tool.operation, content)))
+    secret, plain = _split_headers(tool, sent)
+    changes = RequestChanges(headers=plain, content=content, query=query)
+    # Beside a whole body, registered values for properties of it have no place.
+    arguments = parse_arguments(changes.relax(tool), known_values=known_values, json_text=args, pairs=pairs)
+    if twice := next(iter(from_path.keys() & arguments.keys()), ""):
+        raise UsageError(f"{twice} is given twice: in {words[1]} and beside it", hint="it takes one value")
+    return CallRequest(
+        call=Call(tool=tool, arguments={**from_path, **arguments}),
+        target=_with_headers(target, tool, secret),
+        changes=changes,
+    )
+
+
+def _take_credentials(target: Target, pairs: list[str], tool: Tool) -> tuple[Target, list[str]]:
+    """Return the Target with the credentials among `KEY=VALUE` pairs, and the other pairs."""
+    from nlapi.cli.target import take_credentials
+
+    arguments = tool.input_schema["properties"]
+    own = {pair: name for pair in pairs if (name := credential_name(target, pair)) and name not in arguments}
+    if not own:
+        return target, pairs
+    given = parse_pairs([pair for pair in pairs if pair in own], "KEY=VALUE")
+    return take_credentials(target, given)[0], [pair for pair in pairs if pair not in own]
+
+
+def credential_name(target: Target, pair: str) -> str:
+    """Return the name in `KEY=VALUE` where that is a credential of the API; else ""."""
+    name, mark, _ = pair.partition("=")
+    return name if mark and target.spec.credential_parameters.scheme_of(name) is not None else ""
+
+
+def _is_direct(target: Target, name: str, pairs: Sequence[str]) -> bool:
+    """Return whether the words are a method and a path; an operation may be called `GET`."""
+    from nlapi.tools.direct_request import METHODS
+
+    return name.upper() in METHODS and bool(pairs) and not target.spec.has(name)
+
+
+def _read_body(text: str) -> bytes:
+    if text == "-":
+        return sys.stdin.buffer.read()
+    if not text.startswith("@"):
+        return text.encode()
+    try:
+        return Path(text[1:]).expanduser().read_bytes()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{text[1:]} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _content_type(operation: Operation, content: bytes) -> str:
+    """Return the content type of a body: the one that the operation describes, else that of what it looks like."""
+    if operation.body is not None and "*" not in operation.body.content_type:
+        return operation.body.content_type
+    try:
+        parse_json(content)
+    except (ValueError, RecursionError):
+        return "application/octet-stream"
+    return "application/json"
+
+
+def is_secret_header(name: str) -> bool:
+    """Return whether a header of this name is taken for a credential, whatever the API describes."""
+    return _SECRET_HEADER.search(name) is not None
+
+
+def _split_headers(
+    tool: Tool, headers: Sequence[tuple[str, str]]
+) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """Return the headers that are credentials, and the others."""
+    wanted = _credential_headers(tool.operation)
+    secret = tuple(pair for pair in headers if pair[0].lower() in wanted or is_secret_header(pair[0]))
+    return secret, tuple(pair for pair in headers if pair not in secret)
+
+
+def _credential_headers(operation: Operation) -> set[str]:
+    schemes = (
+        scheme for credentials in alternatives(operation) for credential in credentials for scheme in credential.schemes
+    )
+    locations = map(credential_location, schemes)
+    return {location.name.lower() for location in locations if location.in_ == "header"}
+
+
+def _with_headers(target: Target, tool: Tool, headers: Sequence[tuple[str, str]]) -> Target:
+    if not headers:
+        return target
+    is_credential = any(name.lower() in _credential_headers(tool.operation) for name, _ in headers)
+    return replace(target, headers={**target.headers, **dict(headers)}, no_auth=target.no_auth or is_credential)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import console, table, target
-from nlapi.cli.options import FLAG, ListOutput, Overlays, Root, Source
+from nlapi.cli.options import ListOutput, Overlays, Root, Source, flag, option
 
 if TYPE_CHECKING:
     from nlapi.issue import Issue
@@ -29,12 +29,10 @@ def check(
     overlays: Overlays = None,
     root: Root = None,
     min_score: Annotated[
-        int | None,
-        typer.Option("--min-score", metavar="N", min=0, max=100, help="Exit with 1 when the score is below this."),
+        int | None, option("--min-score N", "Exit with 1 when the score is below this.", min=0, max=100)
     ] = None,
     no_standard: Annotated[
-        bool,
-        typer.Option("--no-standard", metavar=FLAG, help="Leave out the slow check against the OpenAPI standard."),
+        bool, flag("--no-standard", "Leave out the slow check against the OpenAPI standard.")
     ] = False,
 ) -> None:
     """Check a description for lost operations, violations of the standard, and what is unclear to a model.

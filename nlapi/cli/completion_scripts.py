@@ -8,10 +8,8 @@ from importlib.resources import files
 from pathlib import PurePath
 from typing import Annotated
 
-import typer
-
 from nlapi.cli import console
-from nlapi.cli.options import is_terminal
+from nlapi.cli.options import argument, is_terminal
 from nlapi.errors import UsageError
 
 EPILOG = """bash: nlapi completion bash > ~/.local/share/bash-completion/completions/nlapi
@@ -34,9 +32,7 @@ class Shell(StrEnum):
 
 
 def completion(
-    shell: Annotated[
-        Shell | None, typer.Argument(metavar="[SHELL]", help="bash, zsh, fish or powershell; yours, if not given.")
-    ] = None,
+    shell: Annotated[Shell | None, argument("[SHELL]", "bash, zsh, fish or powershell; yours, if not given.")] = None,
 ) -> None:
     """Print the script by which a shell completes APIs, operations, arguments, choices and ids."""
     console.write(script(shell or _own_shell()))

@@ -20,7 +20,7 @@ from nlapi import bundled
 from nlapi.cli import console
 from nlapi.cli.gateway import EXAMPLE
 from nlapi.cli.gateway_client import TOKEN
-from nlapi.cli.gateway_run import build_gateway
+from nlapi.cli.gateway_run import GatewaySetup
 from nlapi.errors import NlapiError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def run_example() -> Iterator[DemoGateway]:
         access = Access(store)
         token = access.create_token("demo", Audience.ADMIN, role=Role.OPERATOR)[1]
         traffic_token = access.create_token("web", Audience.SERVE)[1]
-        app = build_gateway(store, folder / "configuration.json", folder / "models")
+        app = GatewaySetup(config=folder / "configuration.json", models=folder / "models").build(store)
         with run_in_thread(app, timeouts=ServerTimeouts(drain_s=DRAIN_S)) as url:
             yield DemoGateway(url=url, script=folder / "traffic.py", token=token, traffic_token=traffic_token)
     finally:

@@ -16,7 +16,7 @@ import typer
 
 from nlapi import registry
 from nlapi.cli import console, table
-from nlapi.cli.options import ListOutput
+from nlapi.cli.options import ListOutput, argument
 from nlapi.cli.streams import can_write
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
@@ -57,9 +57,7 @@ class Finding:
 
 
 def doctor(
-    sources: Annotated[
-        list[str] | None, typer.Argument(metavar="[SOURCE]", help="APIs to look at; the registered ones, if none.")
-    ] = None,
+    sources: Annotated[list[str] | None, argument("[SOURCE]", "APIs to look at; the registered ones, if none.")] = None,
     output: ListOutput = None,
 ) -> None:
     """Look for what is wrong with this installation, an API, a credential, a model; each line says what to do.
@@ -253,11 +251,11 @@ def _known_values(name: str, spec: Spec, registered_values: dict[str, str]) -> I
     from nlapi.tools.arguments import find_argument
 
     tools = nlapi.tools(spec) if registered_values else ()
-    for argument in registered_values:
-        if not any(find_argument(tool, argument) is not None for tool in tools):
+    for field in registered_values:
+        if not any(find_argument(tool, field) is not None for tool in tools):
             yield Finding(
                 part=name,
                 health=Health.WARNING,
-                finding=f"no operation takes the registered value {argument}",
-                action=f"register {name} again without --set {argument}=",
+                finding=f"no operation takes the registered value {field}",
+                action=f"register {name} again without --set {field}=",
             )

@@ -144,7 +144,7 @@ class TextRenderer:
                 # A model tells the answer in its own words; the embedded planner's answer is its items.
                 if self.planner != MODEL_PLANNER:
                     self.has_printed = True
-                    from nlapi.cli.answer_output import print_items
+                    from nlapi.cli.result_output import print_items
 
                     print_items(event.items, event.framing)
             case StepFinished() | ChangesReported():
@@ -267,7 +267,7 @@ class TextRenderer:
         if not results or not results[-1].ok or results[-1].items is None:
             return False
         if not self.has_printed:
-            from nlapi.cli.answer_output import print_items
+            from nlapi.cli.result_output import print_items
 
             print_items(results[-1].items, results[-1].framing)
         return True
@@ -286,7 +286,7 @@ class DataRenderer(TextRenderer):
         self.streamed_text += text
 
     def _show_answer(self, event: TurnAnswered) -> None:
-        from nlapi.cli.answer_formats import arrangement, write_entries
+        from nlapi.cli.result_output import arrangement, write_entries
 
         rows = [row for view in event.views for row in view.rows]
         if self.output is Output.CSV:

@@ -9,7 +9,7 @@ import typer
 
 from nlapi.cli import console, table, target
 from nlapi.cli.console import plain_text
-from nlapi.cli.options import Exclude, Include, ListOutput, Overlays, Root, Source
+from nlapi.cli.options import Exclude, Include, ListOutput, Overlays, Root, Source, argument, option
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ nlapi find openapi.yaml invoices -n 3 -o json"""
 
 def find(
     source: Source,
-    words: Annotated[list[str], typer.Argument(metavar="WORDS", help="What you want to do, in your own words.")],
-    limit: Annotated[int, typer.Option("-n", "--limit", metavar="N", min=1, help="How many to show.")] = 10,
+    words: Annotated[list[str], argument("WORDS", "What you want to do, in your own words.")],
+    limit: Annotated[int, option("-n --limit N", "How many to show.", min=1)] = 10,
     output: ListOutput = None,
     include: Include = None,
     exclude: Exclude = None,

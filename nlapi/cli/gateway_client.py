@@ -8,39 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from nlapi.cli import target
-from nlapi.cli.options import Auth, options_of
+from nlapi.cli.options import Auth, option, options_of
 from nlapi.client.tls_files import TlsFiles
 from nlapi.errors import CredentialError, NlapiError, SendError
 
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
 
-Url = Annotated[
-    str | None,
-    typer.Option("--base-url", "--url", metavar="URL", help="Where the gateway is: http://127.0.0.1:8700."),
-]
-Ca = Annotated[
-    Path | None,
-    typer.Option("--ca", metavar="FILE", help=f"Trust these authorities alone; ${target.GATEWAY_CA} if not given."),
-]
-ClientCert = Annotated[
-    Path | None,
-    typer.Option(
-        "--client-cert",
-        metavar="FILE",
-        help=f"Your certificate, for --tls-client-ca; ${target.GATEWAY_CLIENT_CERT} if not given.",
-    ),
-]
-ClientKey = Annotated[
-    Path | None,
-    typer.Option(
-        "--client-key",
-        metavar="FILE",
-        help=f"Its key, where the same file has none; ${target.GATEWAY_CLIENT_KEY} if not given.",
-    ),
-]
+Ca = Annotated[Path | None, option("--ca FILE", f"Trust these authorities alone; ${target.GATEWAY_CA} if not given.")]
 
 
 class RefusedCallError(NlapiError):
@@ -60,11 +35,21 @@ class GatewayConnection:
     """The options that say where the gateway is, and how to reach it."""
 
     # A field's type carries its option, as in `Setup`.
-    url: Url = None
+    url: Annotated[str | None, option("--base-url --url URL", "Where the gateway is: http://127.0.0.1:8700.")] = None
     auth: Auth = field(default=None, repr=False)
     ca: Ca = None
-    client_cert: ClientCert = None
-    client_key: ClientKey = None
+    client_cert: Annotated[
+        Path | None,
+        option(
+            "--client-cert FILE", f"Your certificate, for --tls-client-ca; ${target.GATEWAY_CLIENT_CERT} if not given."
+        ),
+    ] = None
+    client_key: Annotated[
+        Path | None,
+        option(
+            "--client-key FILE", f"Its key, where the same file has none; ${target.GATEWAY_CLIENT_KEY} if not given."
+        ),
+    ] = None
 
 
 connection_options = options_of(GatewayConnection, "connection")

@@ -6,11 +6,9 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,7 +21,7 @@ from nlapi.cli.gateway_options import (
     key_base,
     open_database,
 )
-from nlapi.cli.options import ListOutput
+from nlapi.cli.options import ListOutput, option
 from nlapi.cli.table import is_json
 from nlapi.errors import UsageError
 from nlapi.extras import require_extra
@@ -44,71 +42,11 @@ nlapi gateway keys rotate --overlap 0""",
 
 RoutingKeys = Annotated[
     str | None,
-    typer.Option(
-        "--routing-keys",
-        metavar="REFERENCE",
-        help="The keys that sign routing keys: file:PATH or env:NAME; by default a file beside the database.",
+    option(
+        "--routing-keys REFERENCE",
+        "The keys that sign routing keys: file:PATH or env:NAME; by default a file beside the database.",
     ),
 ]
-KeyLifetime = Annotated[
-    int,
-    typer.Option(
-        "--key-lifetime",
-        metavar="SECONDS",
-        min=60,
-        max=3600,
-        help="How long a routing key is good, and how long clients go on while this gateway is gone.",
-    ),
-]
-KeyAudience = Annotated[
-    str | None,
-    typer.Option(
-        "--key-audience",
-        metavar="NAME",
-        help="The data plane that routing keys are for, such as production; that of this database alone if not given.",
-    ),
-]
-DataPlaneUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--data-plane-url", metavar="URL", help="Where clients send requests; this gateway itself if not given."
-    ),
-]
-
-
-class GatewayKeyArguments(TypedDict):
-    """The arguments of Gateway that concern routing keys."""
-
-    keys: KeyRing
-    key_lifetime_s: int
-    key_audience: str
-    data_plane_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyOptions:
-    """The options of `nlapi gateway serve` that concern routing keys."""
-
-    source: str | None = None
-    lifetime_s: int = 900
-    audience: str | None = None
-    data_plane_url: str = ""
-
-    def gateway_arguments(self, store: GatewayStore, environment: Mapping[str, str]) -> GatewayKeyArguments:
-        """Return the arguments of Gateway. UsageError when the keys or the URL cannot be used."""
-        parts = urlsplit(self.data_plane_url)
-        if self.data_plane_url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
-            raise UsageError(
-                f"--data-plane-url {self.data_plane_url} is no http or https URL", hint="such as http://127.0.0.1:10000"
-            )
-        if self.audience is not None and not self.audience.strip():
-            raise UsageError("--key-audience is empty", hint="name the data plane, such as production")
-        return {
-            "keys": open_ring(self.source, store, environment),
-            "key_lifetime_s": self.lifetime_s,
-            "key_audience": self.audience or "",
-            "data_plane_url": self.data_plane_url,
-        }
 
 
 def open_ring(source: str | None, store: GatewayStore, environment: Mapping[str, str]) -> KeyRing:
@@ -147,10 +85,7 @@ def rotate(
     database_password: DatabasePassword = None,
     routing_keys: RoutingKeys = None,
     overlap: Annotated[
-        int,
-        typer.Option(
-            "--overlap", min=0, max=86_400, metavar="SECONDS", help="How long the key before is still accepted."
-        ),
+        int, option("--overlap SECONDS", "How long the key before is still accepted.", min=0, max=86_400)
     ] = 3600,
 ) -> None:
     """Add a key that signs from now on; the one before is accepted for an hour more. A running gateway takes it."""
@@ -180,8 +115,7 @@ def create(
     database_password: DatabasePassword = None,
     routing_keys: RoutingKeys = None,
     replace: Annotated[
-        bool,
-        typer.Option("--replace", help="Replace the file, and the keys of the database: what they signed is refused."),
+        bool, option("--replace", "Replace the file, and the keys of the database: what they signed is refused.")
     ] = False,
 ) -> None:
     """Make the file of keys that all gateways on one database have. A file that is there is left alone."""

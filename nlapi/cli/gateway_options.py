@@ -8,8 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from nlapi.cli.options import option
 from nlapi.errors import UsageError
 from nlapi.registry import user_folder
 
@@ -28,146 +27,81 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-Config = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="The first configuration, as JSON or YAML.")
-]
-Models = Annotated[Path | None, typer.Option("--models", metavar="DIR", help="Where versions' sources are.")]
-AllowSource = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow-source", metavar="URL", help="What the URL of a version's source may begin with; none by default."
-    ),
-]
-AllowKey = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow-key",
-        metavar="REFERENCE",
-        help="A key or file that shards may use: env:NAME, file:PATH or file:FOLDER/; those in --config always.",
-    ),
-]
-Host = Annotated[str, typer.Option("--host", help="The address to listen on.")]
-Port = Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes a free one.")]
-AllowHost = Annotated[
-    list[str] | None, typer.Option("--allow-host", metavar="NAME", help="A name it may be called by; * is any.")
-]
-TrainingLog = Annotated[
-    Path | None,
-    typer.Option("--training-log", metavar="FILE", help="Add input and output of each real request that was answered."),
-]
-ShadowLog = Annotated[
-    Path | None,
-    typer.Option("--shadow-log", metavar="FILE", help="Add what each shadow answered, beside what was served."),
-]
-KeepRevisions = Annotated[
-    int, typer.Option("--keep-revisions", min=1, metavar="N", help="Never delete the newest N revisions.")
-]
-KeepDays = Annotated[
-    float,
-    typer.Option(
-        "--keep-days", min=0, max=36_500, metavar="DAYS", help="Never delete younger revisions; 0: by N only."
-    ),
-]
-LogFormatOption = Annotated[
-    LogFormat,
-    typer.Option(
-        "--log-format", help="json writes a line for each request, decision and message; text for messages alone."
-    ),
-]
+Config = Annotated[Path | None, option("--config FILE", "The first configuration, as JSON or YAML.")]
+Host = Annotated[str, option("--host", "The address to listen on.")]
 ProbePort = Annotated[
     int | None,
-    typer.Option(
-        "--probe-port",
-        metavar="PORT",
+    option(
+        "--probe-port PORT",
+        "A second port, without TLS, that answers /livez and /readyz alone. The first port answers them too.",
         min=1,
         max=65535,
-        help="A second port, without TLS, that answers /livez and /readyz alone. The first port answers them too.",
     ),
 ]
 KeepAlive = Annotated[
     float,
-    typer.Option(
-        "--keep-alive",
-        metavar="SECONDS",
+    option(
+        "--keep-alive SECONDS",
+        "How long a connection stays open without a request. Longer than the proxy in front keeps its own.",
         min=0.1,
-        help="How long a connection stays open without a request. Longer than the proxy in front keeps its own.",
     ),
 ]
 ReadTimeout = Annotated[
-    float,
-    typer.Option(
-        "--read-timeout", metavar="SECONDS", min=0.1, help="How long a request with its body may take to arrive."
-    ),
+    float, option("--read-timeout SECONDS", "How long a request with its body may take to arrive.", min=0.1)
 ]
 DrainTimeout = Annotated[
-    float,
-    typer.Option("--drain-timeout", metavar="SECONDS", min=0, help="How long requests in flight may take at the end."),
+    float, option("--drain-timeout SECONDS", "How long requests in flight may take at the end.", min=0)
 ]
 DrainDelay = Annotated[
     float,
-    typer.Option(
-        "--drain-delay",
-        metavar="SECONDS",
+    option(
+        "--drain-delay SECONDS",
+        "How long to go on accepting after SIGTERM while /readyz is a 503, for load balancers to notice.",
         min=0,
-        help="How long to go on accepting after SIGTERM while /readyz is a 503, for load balancers to notice.",
     ),
 ]
 WorkerUser = Annotated[
     str | None,
-    typer.Option(
-        "--worker-user",
-        metavar="NAME",
-        help="The user that versions run as, if the gateway is root; nobody if that user can read the interpreter.",
+    option(
+        "--worker-user NAME",
+        "The user that versions run as, if the gateway is root; nobody if that user can read the interpreter.",
     ),
 ]
 WorkerVariable = Annotated[
     list[str] | None,
-    typer.Option(
-        "--worker-variable",
-        metavar="NAME",
-        help="A variable of the environment that versions get too, besides the usual ones such as PATH and TZ.",
+    option(
+        "--worker-variable NAME",
+        "A variable of the environment that versions get too, besides the usual ones such as PATH and TZ.",
     ),
 ]
-TlsCert = Annotated[
-    Path | None,
-    typer.Option("--tls-cert", metavar="FILE", help="Serve https with this certificate and its chain, in PEM."),
-]
+TlsCert = Annotated[Path | None, option("--tls-cert FILE", "Serve https with this certificate and its chain, in PEM.")]
 TlsKey = Annotated[
-    Path | None,
-    typer.Option(
-        "--tls-key", metavar="FILE", help="Its private key. Both are read again when they change, and on SIGHUP."
-    ),
+    Path | None, option("--tls-key FILE", "Its private key. Both are read again when they change, and on SIGHUP.")
 ]
 TlsClientCa = Annotated[
-    Path | None,
-    typer.Option(
-        "--tls-client-ca", metavar="FILE", help="Refuse clients without a certificate of these authorities (mTLS)."
-    ),
+    Path | None, option("--tls-client-ca FILE", "Refuse clients without a certificate of these authorities (mTLS).")
 ]
 
 
 Database = Annotated[
     str | None,
-    typer.Option(
-        "--database",
-        metavar="FILE|URL",
-        help="Where revisions and tokens are kept, if not with the user's data: a file, or postgresql://USER@HOST/NAME.",
+    option(
+        "--database FILE|URL",
+        "Where revisions and tokens are kept, if not with the user's data: a file, or postgresql://USER@HOST/NAME.",
     ),
 ]
 DatabasePassword = Annotated[
     str | None,
-    typer.Option(
-        "--database-password",
-        metavar="REFERENCE",
-        help="Where the password of a PostgreSQL database is: env:NAME or file:PATH. Else libpq's PGPASSFILE.",
+    option(
+        "--database-password REFERENCE",
+        "Where the password of a PostgreSQL database is: env:NAME or file:PATH. Else libpq's PGPASSFILE.",
     ),
 ]
 Artifacts = Annotated[
     Path | None,
-    typer.Option(
-        "--artifacts",
-        metavar="DIR",
-        help="Where the files of versions are kept, if not beside the file of the database; a folder for one gateway.",
+    option(
+        "--artifacts DIR",
+        "Where the files of versions are kept, if not beside the file of the database; a folder for one gateway.",
     ),
 ]
 

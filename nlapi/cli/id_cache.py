@@ -51,7 +51,7 @@ def store_operations(spec: Spec) -> None:
 
 def store_arguments(operation: Operation) -> list[dict[str, Any]]:
     """Store and return the arguments of an operation: name, type, choices, and the list with their ids."""
-    from nlapi.cli.operation_view import operation_record
+    from nlapi.cli.describe import operation_record
 
     source = operation.spec.source
     keys = ("name", "required", "type", "choices", "from", "description")

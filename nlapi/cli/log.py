@@ -13,7 +13,7 @@ import typer
 
 from nlapi.cli import console, table
 from nlapi.cli.ask import question_of
-from nlapi.cli.options import ListOutput, Setup, conversation_options, is_terminal, parse_pairs
+from nlapi.cli.options import ListOutput, Setup, argument, conversation_options, is_terminal, option, parse_pairs
 from nlapi.client.safe_text import strip_control
 from nlapi.credential_references import VARIABLE
 from nlapi.errors import UsageError
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="What was asked, planned, sent and answered; without a command, the list of it.")
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="The beginning of an id that `nlapi log list` shows, or `last`.")]
-Limit = Annotated[int, typer.Option("-n", "--limit", metavar="N", min=1, help="How many to show.")]
+Id = Annotated[str, argument("ID", "The beginning of an id that `nlapi log list` shows, or `last`.")]
+Limit = Annotated[int, option("-n --limit N", "How many to show.", min=1)]
 
 
 class TranscriptFormat(StrEnum):
@@ -77,9 +77,7 @@ def _note_damage(id: str, lines: tuple[int, ...]) -> None:
 @app.command("show", epilog="nlapi log show last\nnlapi log show 20261125T0014 -o json")
 def show_(
     id: Id,
-    output: Annotated[
-        TranscriptFormat | None, typer.Option("-o", "--output", help="text on a terminal, else ndjson.")
-    ] = None,
+    output: Annotated[TranscriptFormat | None, option("-o --output", "text on a terminal, else ndjson.")] = None,
 ) -> None:
     """Show one transcript: every question, call, consent and answer."""
     from nlapi.agent.transcripts import DAMAGED, read_transcript
@@ -107,9 +105,7 @@ nlapi log costs --since 2026-11-01"""
 
 @app.command(epilog=COSTS)
 def costs(
-    since: Annotated[
-        str, typer.Option("--since", metavar="WHEN", help="A date, as 2026-11-01, or a number of days, as 7d.")
-    ] = "30d",
+    since: Annotated[str, option("--since WHEN", "A date, as 2026-11-01, or a number of days, as 7d.")] = "30d",
     output: ListOutput = None,
 ) -> None:
     """Sum up what models took, by day and model, the newest day first.
@@ -172,9 +168,7 @@ def _dollars(usd: float | None) -> str:
 
 @app.command(epilog='nlapi log resume last "and the paused ones?"')
 @conversation_options("sources", "no_log", "plan", "plan_to")
-def resume(
-    id: Id, words: Annotated[list[str], typer.Argument(metavar="QUESTION", help="What to ask next.")], setup: Setup
-) -> None:
+def resume(id: Id, words: Annotated[list[str], argument("QUESTION", "What to ask next.")], setup: Setup) -> None:
     """Continue a conversation: ask a question that may refer to the earlier ones.
 
     It goes to the same APIs at the same base URL. A credential that was not given as env:NAME has to be given again.
@@ -208,11 +202,9 @@ nlapi log save last --id pause-campaign -o - | nlapi workflow check -"""
 @app.command(epilog=SAVE)
 def save(
     id: Id,
-    output: Annotated[
-        str, typer.Option("-o", "--output", metavar="FILE", help="Where to: JSON for .json, else YAML; - for stdout.")
-    ],
+    output: Annotated[str, option("-o --output FILE", "Where to: JSON for .json, else YAML; - for stdout.")],
     workflow_id: Annotated[
-        str, typer.Option("--id", metavar="WORKFLOW_ID", help="The id of the workflow; words of the question if not.")
+        str, option("--id WORKFLOW_ID", "The id of the workflow; words of the question if not.")
     ] = "",
 ) -> None:
     """Make a workflow (Arazzo) of what was done in a conversation, to be reviewed and run again.
@@ -222,7 +214,7 @@ def save(
     """
     from nlapi.agent.resume import resume as rebuild
     from nlapi.agent.transcripts import read_transcript
-    from nlapi.cli.document_output import description_locations, write_document
+    from nlapi.cli.plan import description_locations, write_document
     from nlapi.cli.target import load
     from nlapi.workflows.from_conversation import workflow_of
 

@@ -1,34 +1,48 @@
-"""`nlapi mcp`: an MCP server for any API."""
+"""`nlapi mcp`: an MCP server for any API, or with `--config` for several APIs of a team."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from nlapi import registry
+from nlapi import bundled, registry
 from nlapi.cli import console, target
-from nlapi.cli.options import FLAG, BaseUrl, Deadline, Env, Exclude, Include, NoAuth, Overlays, Root
+from nlapi.cli.options import (
+    BaseUrl,
+    Deadline,
+    Env,
+    Exclude,
+    Include,
+    NoAuth,
+    Overlays,
+    Root,
+    argument,
+    flag,
+    option,
+)
 from nlapi.cli.workflow_registered import OpenedApi, WorkflowOpener, with_registered
-from nlapi.credential_references import read_variable
+from nlapi.credential_references import read_reference, read_variable
 from nlapi.errors import CredentialError, UsageError
-from nlapi.extras import require_extra
+from nlapi.extras import install_hint, require_extra
 from nlapi.mcp.settings import MIN_NAME_LENGTH, Consent, Settings, check_pass_headers
 from nlapi.tools.names import MAX_LENGTH
 
 if TYPE_CHECKING:
+    from nlapi.mcp.access import ResourceServer, TokenTable
+    from nlapi.mcp.audit import AuditTrail
     from nlapi.mcp.http import ListenAddress
-    from nlapi.mcp.resource_server import ResourceServer
     from nlapi.mcp.server import WatchTask
     from nlapi.mcp.server_state import ServerState
+    from nlapi.mcp.team import OpenApi, TeamApi, TeamSettings
     from nlapi.mcp.tool_listing import ToolCatalogue
     from nlapi.openapi.spec import Spec
     from nlapi.tools.run import Target
+
 
 # Seconds in which the broker of the session has to be there.
 BROKER_S = 3.0
@@ -43,73 +57,49 @@ claude mcp add shop -- nlapi mcp openapi.yaml --auth bearerAuth=env:SHOP_TOKEN""
 def mcp(
     source: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[SOURCE]",
-            help="A path, a URL, a registered API, or a bundled name such as ads; none with --config.",
-        ),
+        argument("[SOURCE]", "A path, a URL, a registered API, or a bundled name such as ads; none with --config."),
     ] = None,
-    http: Annotated[
-        str | None, typer.Option("--http", metavar="HOST:PORT", help="Serve streamable HTTP there; stdio if not given.")
-    ] = None,
+    http: Annotated[str | None, option("--http HOST:PORT", "Serve streamable HTTP there; stdio if not given.")] = None,
     base_url: BaseUrl = None,
     env: Env = None,
     auth: Annotated[
-        list[str] | None,
-        typer.Option("--auth", metavar="SCHEME=env:NAME", help="A credential of the API, from the environment."),
+        list[str] | None, option("--auth SCHEME=env:NAME", "A credential of the API, from the environment.")
     ] = None,
     no_auth: NoAuth = False,
     include: Include = None,
     exclude: Exclude = None,
     overlays: Overlays = None,
     root: Root = None,
-    all_tools: Annotated[
-        bool, typer.Option("--all-tools", metavar=FLAG, help="List a tool for each operation of a large API too.")
-    ] = False,
+    all_tools: Annotated[bool, flag("--all-tools", "List a tool for each operation of a large API too.")] = False,
     consent: Annotated[
         Consent,
-        typer.Option(
+        option(
             "--consent",
-            help="Who agrees to changes: the user, asked by elicitation; the client, which asks itself; or nobody.",
+            "Who agrees to changes: the user, asked by elicitation; the client, which asks itself; or nobody.",
         ),
     ] = Consent.ELICIT,
-    token: Annotated[
-        str | None,
-        typer.Option("--token", metavar="env:NAME", help="The bearer token that HTTP clients have to send."),
-    ] = None,
+    token: Annotated[str | None, option("--token env:NAME", "The bearer token that HTTP clients have to send.")] = None,
     issuer: Annotated[
-        str | None,
-        typer.Option("--issuer", metavar="URL", help="The authorization server whose tokens HTTP clients may send."),
+        str | None, option("--issuer URL", "The authorization server whose tokens HTTP clients may send.")
     ] = None,
     audience: Annotated[
-        str | None,
-        typer.Option("--audience", metavar="URI", help="What those tokens are for; this server's URL, if not said."),
+        str | None, option("--audience URI", "What those tokens are for; this server's URL, if not said.")
     ] = None,
     pass_header: Annotated[
-        list[str] | None,
-        typer.Option("--pass-header", metavar="NAME", help="A header of the client's requests that the API gets."),
+        list[str] | None, option("--pass-header NAME", "A header of the client's requests that the API gets.")
     ] = None,
-    watch: Annotated[
-        bool, typer.Option("--watch", metavar=FLAG, help="Read the description again when it changes.")
-    ] = False,
+    watch: Annotated[bool, flag("--watch", "Read the description again when it changes.")] = False,
     name_length: Annotated[
-        int,
-        typer.Option(
-            "--name-length", metavar="N", min=MIN_NAME_LENGTH, max=MAX_LENGTH, help="The longest name of a tool."
-        ),
+        int, option("--name-length N", "The longest name of a tool.", min=MIN_NAME_LENGTH, max=MAX_LENGTH)
     ] = MAX_LENGTH,
     workflows: Annotated[
         list[str] | None,
-        typer.Option(
-            "--workflows", metavar="FILE", help="An Arazzo document, each workflow of which is a tool; may be repeated."
-        ),
+        option("--workflows FILE", "An Arazzo document, each workflow of which is a tool; may be repeated."),
     ] = None,
     config: Annotated[
-        Path | None,
-        typer.Option("--config", metavar="FILE", help="Serve several APIs with roles and limits, as a file says."),
+        Path | None, option("--config FILE", "Serve several APIs with roles and limits, as a file says.")
     ] = None,
-    config_schema: Annotated[
-        bool, typer.Option("--config-schema", metavar=FLAG, help="Print the JSON Schema of such a file.")
-    ] = False,
+    config_schema: Annotated[bool, flag("--config-schema", "Print the JSON Schema of such a file.")] = False,
     timeout: Deadline = None,
 ) -> None:
     """Serve any API as an MCP server: over stdio for a client that starts it, or over HTTP.
@@ -122,8 +112,6 @@ def mcp(
     # Before any import below: the SDK is an extra, `nlapi[mcp]`.
     require_extra("mcp", "`nlapi mcp`")
     if config_schema or config is not None:
-        from nlapi.cli.mcp_team import print_schema, serve_team
-
         others = (
             source,
             base_url,
@@ -271,7 +259,7 @@ def resource_server_of(
         raise UsageError(
             f"the URL of this server behind {endpoint.host} is not known, so nor is its audience", hint=hint
         )
-    from nlapi.mcp.resource_server import open_resource_server
+    from nlapi.mcp.access import open_resource_server
 
     return open_resource_server(issuer, audience or "")
 
@@ -302,3 +290,153 @@ def _serve(
 
     options = http.HttpOptions(resource_server=resource_server)
     asyncio.run(http.serve(server, endpoint, on_ready, server_state.forget_session, options))
+
+
+def print_schema() -> None:
+    """Print the published schema of the settings."""
+    from nlapi.mcp.team import SCHEMA
+
+    console.write(bundled.text(SCHEMA).rstrip())
+
+
+def serve_team(file: Path, http: str | None, timeout: float | None) -> None:
+    """Serve what a file says, over stdio or HTTP; `http` replaces its address."""
+    from nlapi.mcp.audit import CallMetrics
+    from nlapi.mcp.http import HttpOptions
+    from nlapi.mcp.server import serve_offer
+    from nlapi.mcp.team import TeamOffer, read_team
+
+    settings = read_team(file)
+    http = http or settings.http or None
+    if http is None and not settings.role:
+        raise UsageError(f"{file}: over stdio there is no token", hint='[server] role = "..." says what it may do')
+    if settings.traces:
+        _export_traces(settings.traces)
+    callers = _token_table(settings)
+    metrics = CallMetrics() if settings.metrics and http else None
+    offer = TeamOffer(
+        settings,
+        [_open(api, file.parent) for api in settings.apis],
+        report=console.note,
+        audit=_audit(settings, file.parent),
+        metrics=metrics,
+        limits=target.limits(timeout),
+    )
+    server = serve_offer(offer, ttl_seconds=settings.ttl_seconds)
+    names = ", ".join(api.name for api in settings.apis)
+    if http is None:
+        from nlapi.mcp import stdio
+
+        console.note(f"{names}: over stdio, as {settings.role}; an MCP client starts this and speaks to it")
+        asyncio.run(stdio.serve(server))
+        return
+
+    address = _listen_address(file, settings, http)
+    options = HttpOptions(
+        callers=callers,
+        metrics=metrics.text if metrics is not None else None,
+        metrics_token=_read(settings.metrics, "[server] metrics") if metrics is not None else "",
+        stateless=settings.stateless,
+        resource_server=resource_server_of(settings.issuer or None, settings.audience or None, address),
+    )
+
+    def on_ready(url: str) -> None:
+        console.write(url)
+        sys.stdout.flush()
+        console.note(f"{names}: {console.count_noun(len(settings.clients), 'client')}; Ctrl-C stops it")
+
+    from nlapi.mcp import http as http_server
+
+    asyncio.run(http_server.serve(server, address, on_ready, offer.forget_session, options))
+
+
+def _listen_address(file: Path, settings: TeamSettings, http: str) -> ListenAddress:
+    """Return the address to listen on. UsageError where nobody could call, or anybody from another machine."""
+    from nlapi.mcp.http import parse_listen_address
+
+    if not settings.clients and not settings.role:
+        raise UsageError(f"{file}: nobody may call", hint='[clients.NAME] token = "env:...", or [server] role = "..."')
+    # The tokens of the clients are checked at each request, in the place of the one token of the address.
+    address = replace(parse_listen_address(http, "of the clients"), token="")
+    if settings.role and not address.is_loopback:
+        message = f"{file}: {address.host} can be reached from other machines, and [server] role is for whoever calls"
+        raise UsageError(message, hint="give each client a token, and no role without one")
+    return address
+
+
+def _open(api: TeamApi, folder: Path) -> OpenApi:
+    """Return an API with its credentials. A file is seen from the folder of the settings."""
+    from nlapi.mcp.team import OpenApi
+
+    overlays = [_located(overlay, folder) for overlay in api.overlays]
+    auth = [f"{scheme}={reference}" for scheme, reference in api.auth.items()]
+    opened, values = target.open_target(
+        _located(api.source, folder), api.base_url, auth or None, overlays, no_auth=api.no_auth
+    )
+    opened = _checked(opened, api)
+    changes = {scheme: _read(text, f"[apis.{api.name}] change_auth") for scheme, text in api.change_auth.items()}
+    return OpenApi(
+        api=api, target=opened, change_credentials=changes if changes else None, values={**values, **api.known}
+    )
+
+
+def _checked(opened: Target, api: TeamApi) -> Target:
+    """Return the target; UsageError for a credential of a scheme that the API has not."""
+    for table, schemes in (("auth", api.auth), ("change_auth", api.change_auth)):
+        for scheme in schemes:
+            if scheme not in opened.spec.security_schemes:
+                known = ", ".join(opened.spec.security_schemes) or "none"
+                raise UsageError(f"[apis.{api.name}] {table}: {opened.spec.title} has no scheme {scheme!r}", hint=known)
+    return opened
+
+
+def _located(source: str, folder: Path) -> str:
+    path = folder / Path(source).expanduser()
+    return str(path) if "://" not in source and path.is_file() else source
+
+
+def _read(reference: str, place: str) -> str:
+    """Return the secret that is referred to. CredentialError where it is not there or empty."""
+    if not (value := read_reference(reference, place).strip()):
+        raise CredentialError(f"{place}: {reference} holds only spaces")
+    return value
+
+
+def _token_table(settings: TeamSettings) -> TokenTable:
+    from nlapi.mcp.access import TeamCaller, TokenTable
+
+    tokens: dict[str, TeamCaller] = {}
+    subjects = {c.subject: TeamCaller(name=c.name, role=c.role) for c in settings.clients if c.subject}
+    for client in settings.clients:
+        if client.subject:
+            continue
+        token = _read(client.token, f"[clients.{client.name}] token")
+        if token in tokens:
+            raise UsageError(f"[clients.{client.name}] has the token of {tokens[token].name}", hint="give each its own")
+        tokens[token] = TeamCaller(name=client.name, role=client.role)
+    table = TokenTable.of(tokens, TeamCaller(role=settings.role) if settings.role else None)
+    return replace(table, subjects=subjects)
+
+
+def _audit(settings: TeamSettings, folder: Path) -> AuditTrail | None:
+    from nlapi.mcp.audit import AuditTrail
+
+    return AuditTrail(folder / Path(settings.audit).expanduser()) if settings.audit else None
+
+
+def _export_traces(url: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Send the spans that the SDK of MCP makes of each message to a collector."""
+    try:
+        from opentelemetry import trace
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError:
+        raise UsageError(
+            "[server] traces needs OpenTelemetry, which is not installed", hint=install_hint("otel")
+        ) from None
+    name = environment.get("OTEL_SERVICE_NAME", "nlapi-mcp")
+    provider = TracerProvider(resource=Resource.create({"service.name": name}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{url.rstrip('/')}/v1/traces")))
+    trace.set_tracer_provider(provider)

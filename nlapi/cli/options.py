@@ -6,7 +6,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -63,32 +63,35 @@ class PlannerName(StrEnum):
     OFFLINE = "offline"
 
 
-# The metavar of an option without a value: help shows `--yes`, not `--yes <bool>`.
-FLAG = ""
+def option(usage: str, help: str, **more: Any) -> Any:
+    """Return an option by its usage, such as `-a --api SOURCE`, and its help; `more` is as typer has it."""
+    words = usage.split()
+    names = [word for word in words if word.startswith("-")]
+    return typer.Option(*names, metavar=" ".join(words[len(names) :]) or None, help=help, **more)
+
+
+def flag(names: str, help: str, **more: Any) -> Any:
+    """Return an option without a value, by its names."""
+    # Help shows `--yes`, not `--yes <bool>`.
+    return typer.Option(*names.split(), metavar="", help=help, **more)
+
+
+def argument(metavar: str, help: str, **more: Any) -> Any:
+    """Return an argument."""
+    return typer.Argument(metavar=metavar, help=help, **more)
+
 
 Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="SOURCE", help="A path, a URL, - for stdin, a registered API, or a bundled name such as ads."
-    ),
+    str, argument("SOURCE", "A path, a URL, - for stdin, a registered API, or a bundled name such as ads.")
 ]
-BaseUrl = Annotated[
-    str | None, typer.Option("--base-url", metavar="URL", help="Where the API runs, if not where its description says.")
-]
+BaseUrl = Annotated[str | None, option("--base-url URL", "Where the API runs, if not where its description says.")]
 Env = Annotated[
-    str | None,
-    typer.Option(
-        "--env", metavar="NAME", help="An environment of the API, such as staging; `nlapi api show` has them."
-    ),
+    str | None, option("--env NAME", "An environment of the API, such as staging; `nlapi api show` has them.")
 ]
 Auth = Annotated[
-    list[str] | None,
-    typer.Option("--auth", metavar="SCHEME=VALUE", help="A credential; SCHEME=env:NAME reads it from the environment."),
+    list[str] | None, option("--auth SCHEME=VALUE", "A credential; SCHEME=env:NAME reads it from the environment.")
 ]
-NoAuth = Annotated[
-    bool,
-    typer.Option("--no-auth", metavar=FLAG, help="Send without credentials, though the description wants them."),
-]
+NoAuth = Annotated[bool, flag("--no-auth", "Send without credentials, though the description wants them.")]
 # The hidden option behind `--yes=VALUE`: in typer's parser an option either has a value or has none
 # (docs/design/024-consent-to-a-plan.md).
 YES_TO = "--yes-to"
@@ -131,150 +134,61 @@ def _check_yes_value(value: str | None) -> str | None:
 
 Yes = Annotated[
     bool,
-    typer.Option(
-        "--yes",
-        "-y",
-        metavar=FLAG,
-        help="Consent in advance to changes that are said; --yes=destroy also where words such as `cancel` delete.",
+    flag(
+        "--yes -y",
+        "Consent in advance to changes that are said; --yes=destroy also where words such as `cancel` delete.",
     ),
 ]
 YesTo = Annotated[str | None, typer.Option(YES_TO, hidden=True, callback=_check_yes_value)]
-PlanOnly = Annotated[
-    bool,
-    typer.Option(
-        "--plan",
-        metavar="[FILE]",
-        help="Show the plan as a tree and send nothing; saves it as a workflow (.yaml, .json) or a diagram (.mmd).",
-    ),
-]
-PlanTo = Annotated[str | None, typer.Option(PLAN_TO, hidden=True)]
-DryRun = Annotated[bool, typer.Option("--dry-run", metavar=FLAG, help="Show the request; send nothing.")]
+DryRun = Annotated[bool, flag("--dry-run", "Show the request; send nothing.")]
 Deadline = Annotated[
-    float | None,
-    typer.Option("--timeout", metavar="SECONDS", min=0.1, help="The longest that one exchange may take: 30 if not."),
+    float | None, option("--timeout SECONDS", "The longest that one exchange may take: 30 if not.", min=0.1)
 ]
-Events = Annotated[
-    int | None,
-    typer.Option("--events", metavar="N", min=1, help="Stop after N items of an answer that goes on and on."),
-]
-ListOutput = Annotated[ListFormat | None, typer.Option("-o", "--output", help="table on a terminal, else json.")]
+Events = Annotated[int | None, option("--events N", "Stop after N items of an answer that goes on and on.", min=1)]
+ListOutput = Annotated[ListFormat | None, option("-o --output", "table on a terminal, else json.")]
 
 Overlays = Annotated[
-    list[str] | None,
-    typer.Option("--overlay", metavar="FILE", help="An OpenAPI Overlay to lay over it; several, with one each."),
+    list[str] | None, option("--overlay FILE", "An OpenAPI Overlay to lay over it; several, with one each.")
 ]
-Root = Annotated[
-    str | None,
-    typer.Option("--root", metavar="DIR", help="A folder that the other files of a description may be in."),
-]
-Include = Annotated[
-    list[str] | None, typer.Option("--include", metavar="FILTER", help="Only operations that it is about, as tag:pets.")
-]
-Exclude = Annotated[
-    list[str] | None, typer.Option("--exclude", metavar="FILTER", help="No operation that it is about, as id:delete*.")
-]
+Root = Annotated[str | None, option("--root DIR", "A folder that the other files of a description may be in.")]
+Include = Annotated[list[str] | None, option("--include FILTER", "Only operations that it is about, as tag:pets.")]
+Exclude = Annotated[list[str] | None, option("--exclude FILTER", "No operation that it is about, as id:delete*.")]
 
-Sources = Annotated[
-    list[str] | None,
-    typer.Option("-a", "--api", metavar="SOURCE", help="The API to ask; several are given with an -a each."),
-]
 Planner = Annotated[
     PlannerName,
-    typer.Option(
-        "--planner", help="auto is offline where that is sure, else a model where there is one. claude is model."
-    ),
+    option("--planner", "auto is offline where that is sure, else a model where there is one. claude is model."),
 ]
 Model = Annotated[
     str | None,
-    typer.Option(
-        "--model",
-        "-m",
-        metavar="NAME",
-        help="The model to plan with: claude-..., local:..., openai:..., or of models.toml.",
-    ),
-]
-Routing = Annotated[
-    Path | None,
-    typer.Option("--routing", metavar="FILE", help="Which planner plans what, and what it may cost; see the guide."),
+    option("--model -m NAME", "The model to plan with: claude-..., local:..., openai:..., or of models.toml."),
 ]
 KnownValues = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NAME=VALUE",
-        help="A value for an argument, or for one inside: input.currency=EUR; file=@PATH.",
-    ),
+    option("--set NAME=VALUE", "A value for an argument, or for one inside: input.currency=EUR; file=@PATH."),
 ]
-Across = Annotated[
-    bool, typer.Option("--across", metavar=FLAG, help="Consent also to passing data of one API to another.")
-]
-MaxUsd = Annotated[
-    float | None,
-    typer.Option(
-        "--max-usd",
-        min=0,
-        metavar="N",
-        help="Ask no model once this many dollars would be spent in all, in a chat too.",
-    ),
-]
-MaxSteps = Annotated[
-    int | None, typer.Option("--max-steps", min=0, metavar="N", help="Make no more calls than this for one question.")
-]
-MaxSeconds = Annotated[
-    float | None,
-    typer.Option("--max-seconds", min=0, metavar="N", help="Begin nothing after this time on one question."),
-]
-NoLog = Annotated[bool, typer.Option("--no-log", metavar=FLAG, help="Keep no transcript.")]
-ConversationOutput = Annotated[
-    ConversationFormat | None,
-    typer.Option("-o", "--output", help="text if not given; events are what happens, as JSON lines (ndjson is too)."),
-]
-Verbose = Annotated[
-    bool, typer.Option("-v", "--verbose", metavar=FLAG, help="Show the requests of reads too; those of changes always.")
-]
-
-
-Columns = Annotated[
-    list[str] | None,
-    typer.Option("--columns", metavar="A,B.C", help="Only these fields of each entry, in this order."),
-]
-Sort = Annotated[
-    list[str] | None, typer.Option("--sort", metavar="A,-B", help="Sort the entries by fields; - is downwards.")
-]
+NoLog = Annotated[bool, flag("--no-log", "Keep no transcript.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerOptions:
     """The options on how much of an answer is read and how it is printed, in the order of the help text."""
 
-    output: Annotated[Output | None, typer.Option("-o", "--output", help="table on a terminal, else json.")] = None
-    columns: Columns = None
-    sort: Sort = None
-    jq: Annotated[
-        str | None,
-        typer.Option("--jq", "--filter", metavar="EXPR", help="Print what a jq expression makes of the answer."),
+    output: Annotated[Output | None, option("-o --output", "table on a terminal, else json.")] = None
+    columns: Annotated[
+        list[str] | None, option("--columns A,B.C", "Only these fields of each entry, in this order.")
     ] = None
-    all: Annotated[
-        bool, typer.Option("--all", metavar=FLAG, help="Read every page of a list; exit with 1 where some are missing.")
-    ] = False
-    max_items: Annotated[
-        int | None, typer.Option("--max-items", metavar="N", min=1, help="With --all: no more entries; 10,000 if not.")
-    ] = None
-    max_pages: Annotated[
-        int | None, typer.Option("--max-pages", metavar="N", min=1, help="With --all: no more pages; 1,000 if not.")
-    ] = None
-    show_headers: Annotated[
-        bool, typer.Option("-i", "--show-headers", metavar=FLAG, help="Print the status and the headers first.")
-    ] = False
-    verbose: Annotated[
-        bool,
-        typer.Option(
-            "-v", "--verbose", metavar=FLAG, help="Show the request and the answer's headers, credentials masked."
-        ),
-    ] = False
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", metavar=FLAG, help="Nothing on standard error but errors.")
-    ] = False
+    sort: Annotated[list[str] | None, option("--sort A,-B", "Sort the entries by fields; - is downwards.")] = None
+    jq: Annotated[str | None, option("--jq --filter EXPR", "Print what a jq expression makes of the answer.")] = None
+    all: Annotated[bool, flag("--all", "Read every page of a list; exit with 1 where some are missing.")] = False
+    max_items: Annotated[int | None, option("--max-items N", "With --all: no more entries; 10,000 if not.", min=1)] = (
+        None
+    )
+    max_pages: Annotated[int | None, option("--max-pages N", "With --all: no more pages; 1,000 if not.", min=1)] = None
+    show_headers: Annotated[bool, flag("-i --show-headers", "Print the status and the headers first.")] = False
+    verbose: Annotated[bool, flag("-v --verbose", "Show the request and the answer's headers, credentials masked.")] = (
+        False
+    )
+    quiet: Annotated[bool, flag("-q --quiet", "Nothing on standard error but errors.")] = False
 
 
 def parse_pairs(texts: list[str] | None, option: str) -> dict[str, str]:
@@ -306,18 +220,31 @@ class Setup:
     """The values of the options, one field each, in the order of the help text."""
 
     # A field's type carries its option: `conversation_options` makes the parameters of a command from these fields.
-    sources: Sources = None
+    sources: Annotated[
+        list[str] | None, option("-a --api SOURCE", "The API to ask; several are given with an -a each.")
+    ] = None
     planner: Planner = PlannerName.AUTO
     model: Model = None
-    routing: Routing = None
+    routing: Annotated[
+        Path | None, option("--routing FILE", "Which planner plans what, and what it may cost; see the guide.")
+    ] = None
     dry_run: DryRun = False
-    plan: PlanOnly = False
-    plan_to: PlanTo = None
+    plan: Annotated[
+        bool,
+        option(
+            "--plan [FILE]",
+            "Show the plan as a tree and send nothing; saves it as a workflow (.yaml, .json) or a diagram (.mmd).",
+        ),
+    ] = False
+    plan_to: Annotated[str | None, typer.Option(PLAN_TO, hidden=True)] = None
     yes: Yes = False
     yes_to: YesTo = None
-    across: Across = False
-    output: ConversationOutput = None
-    verbose: Verbose = False
+    across: Annotated[bool, flag("--across", "Consent also to passing data of one API to another.")] = False
+    output: Annotated[
+        ConversationFormat | None,
+        option("-o --output", "text if not given; events are what happens, as JSON lines (ndjson is too)."),
+    ] = None
+    verbose: Annotated[bool, flag("-v --verbose", "Show the requests of reads too; those of changes always.")] = False
     known_values: KnownValues = None
     base_url: BaseUrl = None
     env: Env = None
@@ -325,9 +252,16 @@ class Setup:
     no_auth: NoAuth = False
     timeout: Deadline = None
     events: Events = None
-    max_usd: MaxUsd = None
-    max_steps: MaxSteps = None
-    max_seconds: MaxSeconds = None
+    max_usd: Annotated[
+        float | None,
+        option("--max-usd N", "Ask no model once this many dollars would be spent in all, in a chat too.", min=0),
+    ] = None
+    max_steps: Annotated[
+        int | None, option("--max-steps N", "Make no more calls than this for one question.", min=0)
+    ] = None
+    max_seconds: Annotated[
+        float | None, option("--max-seconds N", "Begin nothing after this time on one question.", min=0)
+    ] = None
     no_log: NoLog = False
 
     @property
@@ -362,7 +296,13 @@ def options_of(
         plain_parameters = [item for item in parameters if item.name != parameter]
         keyword = inspect.Parameter.KEYWORD_ONLY
         added = [
-            inspect.Parameter(item.name, keyword, default=item.default, annotation=types[item.name]) for item in chosen
+            inspect.Parameter(
+                item.name,
+                keyword,
+                default=inspect.Parameter.empty if item.default is MISSING else item.default,
+                annotation=types[item.name],
+            )
+            for item in chosen
         ]
         own = [item.replace(kind=keyword) for item in plain_parameters]
         ordered = [*added, *own] if is_first else [*own, *added]

@@ -13,7 +13,6 @@ import typer
 from nlapi import registry
 from nlapi.cli import console, plugin_run, target
 from nlapi.cli.options import (
-    FLAG,
     Auth,
     BaseUrl,
     Exclude,
@@ -24,6 +23,9 @@ from nlapi.cli.options import (
     Overlays,
     Root,
     Source,
+    argument,
+    flag,
+    option,
 )
 from nlapi.cli.planners import model_endpoint
 from nlapi.cli.plugin_hook import consent
@@ -58,16 +60,14 @@ CHECK = """nlapi plugin check my-plugin
 nlapi plugin check my-plugin --source moved.yaml -o json
 nlapi plugin check my-plugin --against newer.yaml"""
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a plugin that nlapi built.")]
+Folder = Annotated[Path, argument("DIR", "The folder of a plugin that nlapi built.")]
 
 
 @app.command(epilog=BUILD)
 def build(
     source: Source,
-    folder: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to put the plugin in.")],
-    name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="Its name, if not one made of the title.")
-    ] = None,
+    folder: Annotated[Path, option("-o --output DIR", "The folder to put the plugin in.")],
+    name: Annotated[str | None, option("--name NAME", "Its name, if not one made of the title.")] = None,
     include: Include = None,
     exclude: Exclude = None,
     overlays: Overlays = None,
@@ -77,23 +77,17 @@ def build(
     base_url: BaseUrl = None,
     requirement: Annotated[
         str | None,
-        typer.Option(
-            "--requirement",
-            metavar="SPEC",
-            help="The nlapi that the plugin installs where there is none: 'nlapi==1.2.3 --hash=sha256:...', "
+        option(
+            "--requirement SPEC",
+            "The nlapi that the plugin installs where there is none: 'nlapi==1.2.3 --hash=sha256:...', "
             "git+https://HOST/REPOSITORY@COMMIT, or a wheel.",
         ),
     ] = None,
     with_claude: Annotated[
-        bool,
-        typer.Option(
-            "--with-claude", metavar=FLAG, help="Have Claude propose an overlay too: a file to read, applied by nobody."
-        ),
+        bool, flag("--with-claude", "Have Claude propose an overlay too: a file to read, applied by nobody.")
     ] = False,
     model: Model = None,
-    force: Annotated[
-        bool, typer.Option("--force", metavar=FLAG, help="Write into a folder that is not nlapi's, over edited files.")
-    ] = False,
+    force: Annotated[bool, flag("--force", "Write into a folder that is not nlapi's, over edited files.")] = False,
 ) -> None:
     """Make a Claude Code plugin of a description: skills, an agent, a command, an MCP server, a hook that asks.
 
@@ -192,7 +186,7 @@ def _plugin_name(source: str, registered: Registration | None) -> str:
 
 def _pinned_requirement(folder: Path, text: str) -> str:
     """Return a requirement as the manifest stores it: a wheel by its path from the plugin, and its hash."""
-    from nlapi.plugin.requirement import parse_requirement, wheel_digest
+    from nlapi.plugin.programs import parse_requirement, wheel_digest
 
     location, mark, fragment = text.partition("#sha256=")
     wheel = Path(location).expanduser()
@@ -264,11 +258,10 @@ def _load_selected(
 def check(
     folder: Folder,
     source: Annotated[
-        str | None, typer.Option("--source", metavar="SOURCE", help="The description to compare with, if it has moved.")
+        str | None, option("--source SOURCE", "The description to compare with, if it has moved.")
     ] = None,
     against: Annotated[
-        str | None,
-        typer.Option("--against", metavar="SOURCE", help="Tell only what this newer description would change."),
+        str | None, option("--against SOURCE", "Tell only what this newer description would change.")
     ] = None,
     output: ListOutput = None,
 ) -> None:
@@ -309,7 +302,7 @@ def _against(folder: Path, source: str) -> Sequence[Issue]:
     """Return the changes that another description would make, with the plugin's overlays and filters."""
     import nlapi
     from nlapi.plugin.build import DESCRIPTION
-    from nlapi.plugin.compatibility import changes
+    from nlapi.plugin.file_checks import changes
     from nlapi.plugin.user_files import select_user_files
 
     files, manifest = _read_plugin(folder)
@@ -328,10 +321,9 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     import nlapi
     from nlapi.plugin.build import DESCRIPTION
     from nlapi.plugin.build import build as make
-    from nlapi.plugin.dangling_references import Vocabulary, removed_names, unknown_names
-    from nlapi.plugin.file_checks import broken_rules, exceeded_limits
+    from nlapi.plugin.file_checks import Vocabulary, broken_rules, exceeded_limits, removed_names, unknown_names
     from nlapi.plugin.folder import find_drift, find_foreign, source_changes
-    from nlapi.plugin.requirement import UNPINNED, requirement_issues
+    from nlapi.plugin.programs import UNPINNED, requirement_issues
     from nlapi.plugin.secret_scan import find_secrets
     from nlapi.plugin.user_files import select_user_files
 

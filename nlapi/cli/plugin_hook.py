@@ -1,4 +1,4 @@
-"""`nlapi plugin consent`: the answer of a plugin's PreToolUse hook before a Bash command or a tool of the plugin."""
+"""`nlapi plugin consent`: the answer of a plugin's PreToolUse hook before a Bash command, a tool or a recipe."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import console
-from nlapi.cli.options import expand_optional_values
+from nlapi.cli.options import argument, expand_optional_values
+from nlapi.cli.workflow_inputs import RunOptions
 from nlapi.errors import NlapiError
 
 if TYPE_CHECKING:
+    from nlapi.cli.batch import BatchInput
+    from nlapi.cli.call import CallInput
+    from nlapi.cli.options import AnswerOptions
     from nlapi.cli.plugin_installed import InstalledPlugin
+    from nlapi.cli.plugin_run import OpenedRecipe
     from nlapi.openapi.spec import Effect, Operation
     from nlapi.plugin.shell_calls import ShellWord
     from nlapi.tools.run import Prepared, Target
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 
     OpenedApi = tuple[Target, Mapping[str, str]]
     """An API, and the values that its user registered with it."""
+
 
 # Characters of a question. Of several calls all are named first, so that a cut hides none of them.
 MAX_REASON = 3_000
@@ -47,7 +53,7 @@ class HookQuestion:
 NOTHING = HookQuestion()
 
 
-def consent(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The plugin's folder.")]) -> None:
+def consent(folder: Annotated[Path, argument("DIR", "The plugin's folder.")]) -> None:
     """Answer a PreToolUse event on standard input: ask the user about a call that may change something."""
     from nlapi.cli.plugin_installed import InstalledPlugin
 
@@ -159,7 +165,6 @@ def _tool_question(plugin: InstalledPlugin, name: str, arguments: Any) -> HookQu
 def _call_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQuestion:
     """Return the question about one call of the plugin's command, with its request; NOTHING when it only reads."""
     from nlapi.cli.plugin_installed import parse_batch, parse_call
-    from nlapi.cli.recipe_question import recipe_question
     from nlapi.openapi.spec import Effect
     from nlapi.plugin.names import COMMAND_WORDS
     from nlapi.resources.effect_arguments import possible_effect
@@ -188,15 +193,18 @@ def _call_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQ
 
 def _plain_question(words: Sequence[ShellWord]) -> HookQuestion:
     """Return the question about a call by `nlapi call` itself, of any description."""
-    from nlapi.cli.plugin_installed import call_input, open_call_target, parse_batch, parse_call
+    from nlapi.cli.plugin_installed import parse_batch, parse_call
+    from nlapi.cli.result_output import resolve_shape
+    from nlapi.cli.target import open_requested
     from nlapi.openapi.spec import READ_METHODS, Effect
 
     if words[:1] == [BATCH]:
-        return _batch_question(lambda: parse_batch(list(words[1:])), open_call_target, words, reads=False)
+        return _batch_question(lambda: parse_batch(list(words[1:])), open_requested, words, reads=False)
     try:
-        options = parse_call(list(words))
-        opened = open_call_target(options)
-        call = call_input(options).read(*opened).call
+        request, shape = parse_call(list(words))
+        opened = open_requested(request)
+        resolve_shape(shape)
+        call = request.read(*opened).call
         operation = call.tool.operation
     except (NlapiError, typer.TyperException):
         # It will fail in the same way, before anything is sent.
@@ -204,12 +212,12 @@ def _plain_question(words: Sequence[ShellWord]) -> HookQuestion:
     # A description of somebody else, or of the model, may call a POST a read.
     if call.effect is Effect.READ and operation.method in READ_METHODS:
         return NOTHING
-    return _change_question(operation, lambda: (options, opened), words)
+    return _change_question(operation, lambda: ((request, shape), opened), words)
 
 
 def _change_question(
     operation: Operation,
-    parse: Callable[[], tuple[dict[str, Any], OpenedApi]],
+    parse: Callable[[], tuple[tuple[CallInput, AnswerOptions], OpenedApi]],
     words: Sequence[ShellWord],
     *,
     is_pinned: bool = False,
@@ -218,24 +226,25 @@ def _change_question(
 
     With `is_pinned` the description is the plugin's own, which may call a POST a read.
     """
-    from nlapi.cli.plugin_installed import call_input
+    from nlapi.cli.result_output import resolve_shape
     from nlapi.openapi.spec import READ_METHODS, Effect
     from nlapi.tools.run import prepare
 
     try:
-        options, (target, known) = parse()
-        sends = options["yes"] or options["yes_to"] or not (options["dry_run"] or options["curl"])
+        (request, shape), (target, known) = parse()
+        sends = request.has_consent or not (request.dry_run or request.curl)
         if not sends and not _has_substitution(words):
             return NOTHING
-        texts = (options["args"] or "", options["raw_body"] or "", *(options["pairs"] or ()))
+        texts = request.texts
         if "-" in texts or _has_substitution(words):
             source = "standard input" if "-" in texts else "the shell"
             return HookQuestion(
                 text=f"{_effect_line(operation)}:\nwith arguments from elsewhere: {source}. It will not be sent: its "
                 "values have to be written out, or in a file (--args @FILE)."
             )
-        request = call_input(options).read(target, known)
-        prepared = prepare(request.call, request.target, changes=request.changes)
+        resolve_shape(shape)
+        read = request.read(target, known)
+        prepared = prepare(read.call, read.target, changes=read.changes)
         if prepared.effect is Effect.READ and (is_pinned or operation.method in READ_METHODS):
             return NOTHING
         question = _request_question(prepared)
@@ -253,26 +262,24 @@ def _change_question(
 
 
 def _batch_question(
-    parse: Callable[[], dict[str, Any]],
-    open_target: Callable[[dict[str, Any]], OpenedApi],
+    parse: Callable[[], BatchInput],
+    open_target: Callable[[BatchInput], OpenedApi],
     words: Sequence[ShellWord],
     *,
     reads: bool,
 ) -> HookQuestion:
     """Return the question about the calls of a file; with `reads` also where they change nothing."""
     from nlapi.cli.batch import preview_batch
-    from nlapi.cli.plugin_installed import batch_input
 
     if _has_substitution(words):
         return HookQuestion(text="A batch with arguments from elsewhere: the shell. It will not be sent: write it out.")
     text, digests = "", tuple[str, ...]()
     try:
-        options = parse()
-        request = batch_input(options)
+        request = parse()
         if request.dry_run:
             return NOTHING
-        if request.yes:
-            text, digests = preview_batch(request, *open_target(options))
+        if request.has_consent:
+            text, digests = preview_batch(request, *open_target(request))
     except (NlapiError, typer.TyperException) as error:
         return HookQuestion(text=f"A batch that cannot be shown: {getattr(error, 'message', error)}")
     if reads and not text:
@@ -283,17 +290,16 @@ def _batch_question(
 
 
 def expansion_question(
-    words: Sequence[ShellWord], name: str, parse: Callable[[], dict[str, Any]] | None = None
+    words: Sequence[ShellWord], name: str, parse: Callable[[], tuple[CallInput, AnswerOptions]] | None = None
 ) -> HookQuestion:
     """Return the question about a read that sends what the shell puts into its words, or what is in a file."""
     sources: list[str] = [word for word in words if word.expands]
     if not sources and parse is not None:
         try:
-            options = parse()
+            texts = parse()[0].texts
         except typer.TyperException:
             # It will fail in the same way, before anything is sent.
             return NOTHING
-        texts = (options["args"] or "", options["raw_body"] or "", *(options["pairs"] or ()))
         sources = [*_named_files(texts, prefix="@"), *(["standard input"] if "-" in texts else ())]
     if not sources:
         return NOTHING
@@ -357,3 +363,73 @@ def parse_words(command: Callable[..., None], words: Sequence[str]) -> dict[str,
     # Without --help, which would print its text into the hook's answer.
     parser = typer.main.get_command(app)
     return parser.make_context("call", expand_optional_values(words), help_option_names=[]).params
+
+
+# Characters of a recipe's name in a question.
+MAX_NAME = 100
+
+RESUME_HINT = "a run that stopped is gone on with in a terminal: nlapi workflow resume"
+
+
+def recipe_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQuestion:
+    """Return the question about a command that is no call of an operation; NOTHING where it changes nothing of the API.
+
+    A run is shown whole, with every request as far as it is known, and has one digest: that of the run.
+    """
+    if words[0] != "run" or len(words) == 1:
+        # A setting is seen in the request of each change that it fills in, and reads send it as they send what is
+        # written out. In a session `resume` sends nothing.
+        return expansion_question(words, words[0])
+    name = " ".join(words[1:])[:MAX_NAME]
+    try:
+        return _run_question(plugin, words[1:])
+    except (NlapiError, typer.TyperException, ValueError, TypeError, OSError) as error:
+        reason = getattr(error, "message", error)
+        return HookQuestion(text=f"The recipe {name} may change something. Its plan cannot be shown: {reason}")
+
+
+def _run_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQuestion:
+    from nlapi.cli.plugin_run import run
+    from nlapi.cli.workflow_view import dry_run_lines
+    from nlapi.tools.arguments import setting_lines
+    from nlapi.workflows.secret_inputs import masked_outline
+    from nlapi.workflows.tree_text import effect_counts
+
+    values = parse_words(run, ["DIR", *words])
+    is_substituted = any(word.expands for word in words)
+    if values["dry_run"] and not values["yes"] and not is_substituted:
+        return NOTHING
+    texts = [*(values["inputs"] or ()), *(values["pairs"] or ())]
+    elsewhere = [text for text in texts if text.partition("=")[2].startswith(("@", "env:"))]
+    if is_substituted or elsewhere:
+        source = "the shell" if is_substituted else ", ".join(elsewhere)[:MAX_NAME]
+        return HookQuestion(
+            text=f"The recipe {values['recipe'][:MAX_NAME]} with inputs from elsewhere: {source}. It will not be sent: "
+            "its inputs have to be written out."
+        )
+    options = run_options(values)
+    recipe = plugin.open_recipe(values["recipe"], texts, options)
+    opened, workflow = recipe.opened, recipe.workflow
+    tree = masked_outline(opened.linked, workflow, recipe.values, defaults=opened.defaults, strict=options.strict)
+    tree = tree.up_to(options.until)
+    if not tree.changes:
+        return NOTHING
+    lines = [f"The recipe {workflow.id} makes {effect_counts(tree)}:", *dry_run_lines(tree, opened.targets)]
+    lines += setting_lines(recipe.filled)
+    lines += [f"with {text} for what an answer lacks" for text in options.values or ()]
+    return HookQuestion(text=shorten_question("\n".join(lines)), digests=(run_digest(recipe, options),))
+
+
+def run_options(values: dict[str, Any]) -> RunOptions:
+    """Return the options of a run that a command line says, without those that say where it goes and as whom."""
+    names = ("yes", "values", "until", "timeout", "strict", "repair", "no_log", "output")
+    return RunOptions(**{name: values[name] for name in names})
+
+
+def run_digest(recipe: OpenedRecipe, options: RunOptions) -> str:
+    """Return the SHA-256 of what a run does: its document, recipe and inputs, where it goes and how far."""
+    places = sorted(target.base_url or "" for target in recipe.opened.targets.values())
+    content = hashlib.sha256(recipe.path.read_bytes()).hexdigest()
+    what = (content, recipe.workflow.id, dict(recipe.values), places, options.until, options.strict, options.repair)
+    text = json.dumps((*what, sorted(options.values or ())), sort_keys=True, default=str)
+    return hashlib.sha256(f"run {text}".encode()).hexdigest()

@@ -5,21 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nlapi.cli import call
-from nlapi.cli.options import AnswerOptions
+from nlapi.cli.options import AnswerOptions, argument
 from nlapi.errors import ConsentError, UsageError
 from nlapi.registry import user_folder
 
 if TYPE_CHECKING:
     from nlapi.cli.batch import BatchInput
     from nlapi.cli.plugin_run import OpenedRecipe
-    from nlapi.cli.workflow_options import RunOptions
+    from nlapi.cli.workflow_inputs import RunOptions
     from nlapi.openapi.spec import Spec
     from nlapi.plugin.argument_settings import SettingValues
     from nlapi.plugin.folder import PluginManifest
@@ -143,21 +143,24 @@ class InstalledPlugin:
         """Run the plugin's command: a call, a batch, a recipe, or what shows and stores settings."""
         from nlapi.cli.batch import run_batch
         from nlapi.cli.plugin_hook import BATCH
+        from nlapi.cli.result_output import resolve_shape
         from nlapi.plugin.names import COMMAND_WORDS
 
         word = words[0] if words else ""
         if word in COMMAND_WORDS and word != BATCH:
             self._run_command_word(word, words[1:], receipts)
             return
-        options = parse_batch(["SOURCE", *words[1:]]) if word == BATCH else parse_call(["SOURCE", *words])
-        self._refuse_options(options)
         if word == BATCH:
-            run_batch(batch_input(options), self.target(receipts), {})
-        else:
-            call.run_call(call_input(options), self.target(receipts), {})
+            batch = parse_batch(["SOURCE", *words[1:]])
+            self._refuse_options(asdict(batch))
+            run_batch(batch, self.target(receipts), {})
+            return
+        request, shape = parse_call(["SOURCE", *words])
+        self._refuse_options(asdict(request))
+        call.run_call(request, resolve_shape(shape), self.target(receipts), {})
 
     def _refuse_options(self, options: Mapping[str, Any]) -> None:
-        from nlapi.cli.call_request import is_secret_header
+        from nlapi.cli.call import is_secret_header
 
         if named := next((name for name in _SETTING_OPTIONS if options.get(name)), ""):
             hint = "where the API is, and its credentials, are in the settings"
@@ -170,9 +173,8 @@ class InstalledPlugin:
                 raise UsageError(f"{self.manifest.command} takes no credential", hint="it is in the settings")
 
     def _run_command_word(self, word: str, words: Sequence[str], receipts: Receipts | None) -> None:
-        from nlapi.cli.plugin_hook import parse_words
+        from nlapi.cli.plugin_hook import RESUME_HINT, parse_words, run_digest, run_options
         from nlapi.cli.plugin_run import list_recipes, print_settings, run, run_opened, settings, store_settings
-        from nlapi.cli.recipe_question import RESUME_HINT, run_digest, run_options
 
         if word == "resume":
             raise UsageError(f"{self.manifest.command} resumes nothing in a client's session", hint=RESUME_HINT)
@@ -218,80 +220,43 @@ def run_plain(words: Sequence[str], receipts: Receipts) -> None:
     """Run `nlapi call` or `nlapi batch` in a session, with the receipts of the session."""
     from nlapi.cli.batch import run_batch
     from nlapi.cli.plugin_hook import BATCH
-
-    is_batch = list(words[:1]) == [BATCH]
-    options = parse_batch(list(words[1:])) if is_batch else parse_call(list(words[1:]))
-    opened, known_values = open_call_target(options)
-    target = replace(opened, receipts=receipts)
-    if is_batch:
-        run_batch(batch_input(options), target, known_values)
-    else:
-        call.run_call(call_input(options), target, known_values)
-
-
-def parse_call(words: Sequence[str]) -> dict[str, Any]:
-    """Return the options that `nlapi call` reads from its words."""
-    from nlapi.cli.plugin_hook import parse_words
-
-    return parse_words(call.call, words)
-
-
-def parse_batch(words: Sequence[str]) -> dict[str, Any]:
-    """Return the options that `nlapi batch` reads from its words."""
-    from nlapi.cli import batch
-    from nlapi.cli.plugin_hook import parse_words
-
-    return parse_words(batch.batch, words)
-
-
-def open_call_target(options: Mapping[str, Any]) -> tuple[Target, Mapping[str, str]]:
-    """Return the API of the options of `nlapi call`, and its registered values."""
-    from nlapi.cli.target import open_target
-
-    names = ("source", "base_url", "auth", "overlays", "root")
-    return open_target(*(options[name] for name in names), no_auth=options["no_auth"], env=options.get("env"))
-
-
-def call_input(options: Mapping[str, Any]) -> call.CallInput:
-    """Return the call of the options of `nlapi call`."""
     from nlapi.cli.result_output import resolve_shape
+    from nlapi.cli.target import open_requested
 
-    shape = AnswerOptions(**{field.name: options[field.name] for field in fields(AnswerOptions)})
-    return call.CallInput(
-        words=(options["operation"], *(options["pairs"] or ())),
-        args=options["args"],
-        headers=tuple(options["headers"] or ()),
-        raw_body=options["raw_body"],
-        dry_run=options["dry_run"],
-        curl=options["curl"],
-        yes=options["yes"] or options["yes_to"] is not None,
-        shape=resolve_shape(shape),
-        timeout=options["timeout"],
-        events=options["events"],
-    )
+    request: call.CallInput | BatchInput
+    if list(words[:1]) == [BATCH]:
+        request = parse_batch(list(words[1:]))
+    else:
+        request, shape = parse_call(list(words[1:]))
+    opened, known_values = open_requested(request)
+    target = replace(opened, receipts=receipts)
+    if isinstance(request, call.CallInput):
+        call.run_call(request, resolve_shape(shape), target, known_values)
+    else:
+        run_batch(request, target, known_values)
 
 
-def batch_input(options: Mapping[str, Any]) -> BatchInput:
-    """Return the batch of the options of `nlapi batch`."""
-    from nlapi.cli.batch import BatchInput
+def parse_call(words: Sequence[str]) -> tuple[call.CallInput, AnswerOptions]:
+    """Return what `nlapi call` reads from its words."""
+    from nlapi.cli.plugin_hook import parse_words
 
-    return BatchInput(
-        file=options["file"],
-        operation=options["operation"],
-        dry_run=options["dry_run"],
-        yes=options["yes"] or options["yes_to"] is not None,
-        destroys=options["yes_to"] is not None,
-        anew=options["anew"],
-        output=options["output"],
-        timeout=options["timeout"],
-        is_logged=not options["no_log"],
-    )
+    options = parse_words(call.call, words)
+    shape = AnswerOptions(**{item.name: options.pop(item.name) for item in fields(AnswerOptions)})
+    return call.CallInput(**options), shape
+
+
+def parse_batch(words: Sequence[str]) -> BatchInput:
+    """Return what `nlapi batch` reads from its words."""
+    from nlapi.cli.batch import BatchInput, batch
+    from nlapi.cli.plugin_hook import parse_words
+
+    return BatchInput(**parse_words(batch, words))
 
 
 def session(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The plugin's folder.")],
-    session_folder: Annotated[Path, typer.Argument(metavar="SESSION", help="The folder of the session.")],
-    client: Annotated[int, typer.Argument(metavar="PID", help="The process of the client.")],
+    folder: Annotated[Path, argument("DIR", "The plugin's folder.")],
+    session_folder: Annotated[Path, argument("SESSION", "The folder of the session.")],
+    client: Annotated[int, argument("PID", "The process of the client.")],
 ) -> None:
     """Be the broker of a client's session, until it ends."""
     from nlapi.cli.session_broker import ForkReceipts, SessionBroker, start_detached

@@ -8,22 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from nlapi.cli import console, table
-from nlapi.cli.options import FLAG, ListOutput, options_of, parse_pairs
-from nlapi.cli.workflow_options import RunOptions
+from nlapi.cli.options import ListOutput, argument, flag, option, options_of, parse_pairs
+from nlapi.cli.workflow_inputs import RunOptions
 from nlapi.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
-    from nlapi.cli.workflow_open import OpenedDocument
+    from nlapi.cli.workflow_registered import OpenedDocument
     from nlapi.openapi.spec import Spec
     from nlapi.plugin.argument_settings import SettingValues
     from nlapi.plugin.folder import PluginManifest
     from nlapi.tools.run import Target
     from nlapi.workflows.model import ArazzoWorkflow, WorkflowDocument
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a plugin that nlapi built.")]
+Folder = Annotated[Path, argument("DIR", "The folder of a plugin that nlapi built.")]
 
 RUN = """nlapi plugin run my-plugin
 nlapi plugin run my-plugin find-and-change-campaign name=Summer changes:='{"status": "PAUSED"}' --dry-run
@@ -49,18 +47,10 @@ class OpenedRecipe:
 def run(
     folder: Folder,
     options: RunOptions,
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="Its name; without one, the recipes are listed.")
-    ] = "",
-    pairs: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="The inputs; KEY=@FILE reads a file.")
-    ] = None,
-    inputs: Annotated[
-        list[str] | None, typer.Option("--input", "-i", metavar="NAME=VALUE", help="An input, as KEY=VALUE is.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", metavar=FLAG, help="Show the requests as far as they are known; send nothing.")
-    ] = False,
+    recipe: Annotated[str, argument("RECIPE", "Its name; without one, the recipes are listed.")] = "",
+    pairs: Annotated[list[str] | None, argument("KEY=VALUE", "The inputs; KEY=@FILE reads a file.")] = None,
+    inputs: Annotated[list[str] | None, option("--input -i NAME=VALUE", "An input, as KEY=VALUE is.")] = None,
+    dry_run: Annotated[bool, flag("--dry-run", "Show the requests as far as they are known; send nothing.")] = False,
 ) -> None:
     """Run a recipe of a plugin: a workflow that its build made of the description, or that people put into it.
 
@@ -117,7 +107,7 @@ def open_recipe(
     import difflib
 
     from nlapi.cli.workflow_inputs import read_inputs
-    from nlapi.cli.workflow_open import open_document, require_sources, with_repairs
+    from nlapi.cli.workflow_registered import open_document, require_sources, with_repairs
     from nlapi.plugin.build import DESCRIPTION
     from nlapi.workflows.registered import source_of
 
@@ -170,9 +160,7 @@ def _filled_inputs(opened: OpenedDocument, workflow: ArazzoWorkflow, inputs: Map
 
 def settings(
     folder: Folder,
-    pairs: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="A value to keep; KEY= removes it.")
-    ] = None,
+    pairs: Annotated[list[str] | None, argument("KEY=VALUE", "A value to keep; KEY= removes it.")] = None,
     output: ListOutput = None,
 ) -> None:
     """Show the values that fill in what calls of a plugin do not say, and keep others.

@@ -8,7 +8,7 @@ import typer
 
 from nlapi import bundled, registry
 from nlapi.cli import console, table
-from nlapi.cli.options import ListOutput
+from nlapi.cli.options import ListOutput, argument
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ nlapi policy check ads"""
 @app.command(epilog=CHECK)
 def check(
     sources: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="SOURCE", help="APIs to check the rules on; the registered ones, if none is given."),
+        list[str] | None, argument("SOURCE", "APIs to check the rules on; the registered ones, if none is given.")
     ] = None,
 ) -> None:
     """Count the operations that each rule matches, and name the rules that match nothing."""

@@ -1,27 +1,370 @@
-"""Prints the answer of `nlapi call`: in the format that is asked for, with the request and headers where they are."""
+"""Prints the answer of `nlapi call`: whole or item by item, in the format and columns that are asked for."""
 
 from __future__ import annotations
 
+import codecs
+import csv
+import io
+import json
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from nlapi.cli import console
-from nlapi.cli.answer_formats import arrangement, entries_in, write_entries
-from nlapi.cli.answer_output import Filter, LivePrinter, print_filtered, print_items
+from nlapi.cli import console, table
 from nlapi.cli.options import AnswerOptions, Output, is_terminal
 from nlapi.client.masking import places_of, secret_mask
-from nlapi.client.safe_text import single_line
+from nlapi.client.message import Framing, Result
+from nlapi.client.safe_text import single_line, strip_all, strip_control
 from nlapi.errors import NlapiError, UsageError
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from nlapi.client.auth import AuthorizedRequest
-    from nlapi.client.message import Result
+    from nlapi.client.streaming.body import Piece
     from nlapi.openapi.spec import Operation
     from nlapi.tools.answer_view import PageSeries
+
+
+VALUE = "value"
+"""The column of entries that are plain values."""
+
+# Entries whose fields are the columns of a CSV without --columns.
+MAX_SURVEYED = 1_000
+
+# A spreadsheet runs a cell that begins so as a formula; a number is none.
+_FORMULA = re.compile(r"[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?%?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrangement:
+    """The columns that are shown, all of them when empty, and the fields to sort by, each with whether it descends."""
+
+    columns: tuple[str, ...] = ()
+    order: tuple[tuple[str, bool], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.columns or self.order)
+
+
+def arrangement(columns: Sequence[str] | None, sort: Sequence[str] | None) -> Arrangement:
+    """Return the Arrangement of `--columns a,b` and `--sort a,-b`. UsageError for an empty name."""
+    names = tuple(name.strip() for text in columns or () for name in text.split(","))
+    keys = tuple(name.strip() for text in sort or () for name in text.split(","))
+    if not all(names) or not all(key.lstrip("-") for key in keys):
+        raise UsageError(
+            "--columns and --sort take names of fields", hint="such as --columns id,owner.login --sort -created_at"
+        )
+    return Arrangement(columns=names, order=tuple((key.removeprefix("-"), key.startswith("-")) for key in keys))
+
+
+def arranged(entries: Sequence[Any], chosen: Arrangement) -> list[Any]:
+    """Return the entries in order, with the chosen columns. UsageError for a column that no entry has."""
+    known = list(dict.fromkeys(path for entry in entries[:MAX_SURVEYED] for path in _fields(entry)))
+    for name in (*chosen.columns, *(name for name, _ in chosen.order)):
+        if entries and not any(_has(entry, name) for entry in entries):
+            raise UsageError(f"no entry has a field {name!r}", hint=f"there are {', '.join(known[:12])}")
+    result = list(entries)
+    for name, descends in reversed(chosen.order):
+        # Entries without the value are last in either direction.
+        present = [entry for entry in result if _at(entry, name) is not None]
+        absent = [entry for entry in result if _at(entry, name) is None]
+        present.sort(key=lambda entry: _sort_key(_at(entry, name)), reverse=descends)
+        result = [*present, *absent]
+    if chosen.columns:
+        return [{name: _at(entry, name) for name in chosen.columns} for entry in result]
+    return result
+
+
+def _sort_key(value: object) -> tuple[int, float, str]:
+    """Return a key by which numbers sort by value and before texts, and texts without case."""
+    if isinstance(value, bool | int | float):
+        return 0, value, ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return 1, 0.0, text.casefold()
+
+
+def _fields(entry: object) -> Mapping[str, object]:
+    from nlapi.resources.identity import fields_of
+
+    return fields_of(entry) if isinstance(entry, Mapping) else {VALUE: entry}
+
+
+def _at(entry: object, path: str) -> Any:
+    from nlapi.resources.identity import field_at
+
+    return field_at(entry, path) if isinstance(entry, Mapping) else entry if path == VALUE else None
+
+
+def _has(entry: object, path: str) -> bool:
+    """Return whether an entry has a field, also where its value is null."""
+    if _at(entry, path) is not None:
+        return True
+    head, _, rest = path.rpartition(".")
+    parent = _at(entry, head) if head else entry
+    return isinstance(parent, Mapping) and rest in parent
+
+
+def write_entries(
+    entries: Sequence[Any], output: Output, chosen: Arrangement, operation: Operation | None = None
+) -> None:
+    """Write entries in a format, on standard output."""
+    rows = arranged(entries, chosen)
+    match output:
+        case Output.CSV:
+            _write_csv(rows, chosen.columns)
+        case Output.VALUE:
+            for row in rows:
+                console.write(
+                    "\t".join(_cell(value) for value in (_fields(row) if not chosen.columns else row).values())
+                )
+        case Output.YAML:
+            from nlapi.workflows.write import yaml_text
+
+            console.write(strip_control(yaml_text(rows)), end="")
+        case Output.NDJSON:
+            for row in rows:
+                console.write(json.dumps(row, ensure_ascii=False))
+        case Output.TABLE:
+            _write_table(rows, chosen, operation)
+        case _:
+            console.write_list(rows)
+
+
+def _write_csv(rows: Sequence[Any], columns: Sequence[str]) -> None:
+    names = columns or list(dict.fromkeys(path for row in rows[:MAX_SURVEYED] for path in _fields(row)))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([_csv_cell(name) for name in names])
+    for row in rows:
+        fields = row if columns else _fields(row)
+        writer.writerow([_csv_cell(fields.get(name)) for name in names])
+    console.write(text.getvalue(), end="")
+
+
+def _csv_cell(value: object) -> str:
+    """Return a value as a cell that no spreadsheet takes for a formula."""
+    text = _cell(value, line_breaks=True)
+    # A list of texts is joined, and begins as its first one does.
+    is_formula = isinstance(value, str | list) and _FORMULA.match(text) and not _NUMBER.fullmatch(text)
+    return f"'{text}" if is_formula else text
+
+
+def _cell(value: object, *, line_breaks: bool = False) -> str:
+    """Return a value as text: null as nothing, lists of plain values with commas, other values as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return strip_control(value) if line_breaks else single_line(value)
+    if isinstance(value, list) and all(isinstance(entry, str | int | float) for entry in value):
+        return ",".join(_cell(entry) for entry in value)
+    # JSON escapes the control characters of ASCII alone.
+    return json.dumps(strip_all(value), ensure_ascii=False, default=str)
+
+
+def _write_table(rows: Sequence[Any], chosen: Arrangement, operation: Operation | None) -> None:
+
+    from nlapi.tools.answer_view import AnswerView, entries_view
+
+    view = entries_view(list(rows), operation)
+    if view is None:
+        console.write_list(rows)
+        return
+    if chosen.columns:
+        # Columns that were asked for are all shown, however narrow the terminal is.
+        view = replace(view, columns=chosen.columns, fixed=len(chosen.columns))
+    table.print_answer(view if rows else AnswerView())
+
+
+def entries_in(data: object, operation: Operation | None, headers: Mapping[str, str]) -> list[Any] | None:
+    """Return the entries of the list in an answer; None where it has none."""
+    from nlapi.resources.answers import extract_list
+    from nlapi.resources.envelope import value_at
+
+    part = extract_list(data, operation, headers)
+    entries = value_at(data, part.envelope.keys) if part is not None else None
+    return list(entries) if isinstance(entries, list) else None
+
+
+Filter = Callable[[Any], list[Any]]
+
+# Builtins of jq that read the environment or other input, write past standard output, or end the program.
+_REFUSED = (
+    *("env", "input", "inputs", "input_filename", "input_line_number", "debug", "debug(f)", "stderr"),
+    *("get_search_list", "modulemeta", "halt", "halt_error", "halt_error(f)"),
+)
+
+_ENVIRONMENT = re.compile(r"\$\s*ENV\b")
+# A prefix of every expression. jq drops a definition that is not used; one that is used does not compile, because its
+# variable is undefined, however the use is written. `import` must come first in a program, so it fails behind this too.
+_GUARD = "null as $ENV | " + " ".join(f"def {name}: $refused_{name.partition('(')[0]};" for name in _REFUSED) + "\n"
+
+# Seconds after which a spinner is shown. Most answers come earlier, and a spinner would only flicker.
+PATIENCE = 1.0
+
+
+def jq_filter(expression: str) -> Filter:
+    """Return the function of a jq expression. UsageError when it does not compile or reads more than the answer."""
+    import jq
+
+    if _ENVIRONMENT.search(expression):
+        raise _refusal(expression, "$ENV")
+    try:
+        compiled = jq.compile(_GUARD + (expression if expression.strip() else "."))
+    except ValueError as error:
+        text = str(error)
+        if used := re.search(r"\$refused_(\w+) is not defined", text):
+            raise _refusal(expression, used[1]) from None
+        raise UsageError(f"--jq {expression!r}: {_in_expression(text)}") from None
+
+    def apply(data: object) -> list[object]:
+        try:
+            return list(compiled.input_value(data).all())
+        except ValueError as error:
+            problem = f"--jq {expression!r} does not fit the answer: {str(error).splitlines()[0]}"
+            raise NlapiError(problem, hint=f"the answer begins {json.dumps(data)[:200]}") from None
+
+    return apply
+
+
+def _refusal(expression: str, name: str) -> UsageError:
+    problem = f"--jq {expression!r} uses {name}, which is refused: a filter sees the answer and nothing else"
+    return UsageError(problem, hint=f'a field of that name is .{name.lstrip("$")}, or ."{name}"')
+
+
+def _in_expression(text: str) -> str:
+    """Return the first line of a jq error, with its line number counted from the beginning of the expression."""
+    first = text.splitlines()[0]
+    return re.sub(r"\bline (\d+)", lambda match: f"line {max(int(match[1]) - 1, 1)}", first)
+
+
+def _format_item(item: object, framing: Framing | None) -> str:
+    """Return an item as text: a string unchanged, an event with its name before it, anything else as JSON."""
+    if framing is Framing.FRAMES and isinstance(item, dict):
+        stream, text = item.get("stream"), item.get("text")
+        return str(text) if stream == "stdout" else f"[{stream}] {text}"
+    if framing is Framing.EVENTS and isinstance(item, dict):
+        name = f"{item['event']}: " if "event" in item else ""
+        return f"{name}{_text(item.get('data'))}"
+    return _text(item)
+
+
+def print_items(items: Iterable[object], framing: Framing | None) -> None:
+    """Print each item as a line, and flush."""
+    for item in items:
+        console.write(_format_item(item, framing))
+    console.flush()
+
+
+def print_filtered(data: object, item_filter: Filter) -> None:
+    """Print the results of a filter, one a line: strings unchanged, everything else as JSON."""
+    for value in item_filter(data):
+        console.write(_text(value))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+class LivePrinter:
+    """A printer of each Piece of an answer, except for a list (`-o json`) or a table, which need the whole answer.
+
+    `items` are the items so far, `has_printed` is whether they are on standard output, `misfit` is the error of the
+    filter at the first item that it does not fit.
+    """
+
+    def __init__(self, output: Output | None, item_filter: Filter | None) -> None:
+        self._output = output
+        self._filter = item_filter
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._status: Status | None = None
+        self._is_line_open = False
+        self.items: list[Any] = []
+        self.has_printed = False
+        self.misfit: NlapiError | None = None
+
+    def __call__(self, piece: Piece) -> None:
+        self.items += piece.items
+        if self._waits_for_end(piece.framing):
+            if self._status is not None:
+                self._status.update(self._progress())
+        elif piece.data if self._is_raw(piece.framing) else piece.items:
+            if is_terminal():
+                self._stop()
+            self.has_printed = True
+            self._print(piece)
+            console.flush()
+
+    def _is_raw(self, framing: Framing) -> bool:
+        """Return whether bytes are printed instead of items: of text, unless another output is chosen."""
+        if self._filter is not None:
+            return False
+        return self._output is Output.RAW or (self._output is None and framing is Framing.LINES)
+
+    def _waits_for_end(self, framing: Framing) -> bool:
+        if self._filter is not None or self._output is Output.NDJSON or self._is_raw(framing):
+            return False
+        return self._output is not None or not is_terminal()
+
+    def _print(self, piece: Piece) -> None:
+        if self._filter is not None:
+            for item in piece.items:
+                try:
+                    print_filtered(item, self._filter)
+                except NlapiError as error:
+                    # Reported at the end: closing the connection now may stop a change half way, as Docker's build.
+                    self.misfit = self.misfit or error
+        elif self._output is Output.NDJSON:
+            for item in piece.items:
+                console.write(json.dumps(item, ensure_ascii=False))
+        elif not self._is_raw(piece.framing):
+            print_items(piece.items, piece.framing)
+        elif not is_terminal():
+            console.write_bytes(piece.data)
+        elif text := self._decoder.decode(piece.data):
+            # A model's tokens come as text/plain without line ends for minutes, and are shown at once.
+            self._is_line_open = not text.endswith("\n")
+            console.write(text, end="")
+
+    async def wait_for(self, answer: Coroutine[object, object, Result]) -> Result:
+        """Wait for the answer and return it; after PATIENCE seconds a terminal shows the number of items so far."""
+        import asyncio
+
+        timer = asyncio.get_running_loop().call_later(PATIENCE, self._start) if sys.stderr.isatty() else None
+        try:
+            return await answer
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._stop()
+            if self._is_line_open:
+                console.write("")
+
+    def pause(self) -> None:
+        """Remove the spinner, as a question follows."""
+        self._stop()
+
+    def _start(self) -> None:
+        from rich.console import Console
+
+        if not (self.has_printed and is_terminal()):
+            self._status = Console(stderr=True).status(self._progress())
+            self._status.start()
+
+    def _progress(self) -> str:
+        return f"{console.count_noun(len(self.items), 'item')} so far" if self.items else "waiting for the answer"
+
+    def _stop(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
 
 _LISTS = (Output.CSV, Output.VALUE)
 """The formats that have a line for each entry, and no form for anything else."""
@@ -82,7 +425,6 @@ def print_reason(result: Result) -> None:
 
 def _print_data(result: Result, shape: AnswerOptions, operation: Operation | None) -> None:
     """Print an answer in JSON."""
-    from nlapi.cli import table
     from nlapi.tools.answer_view import answer_view, lowercase_headers
 
     chosen, output = arrangement(shape.columns, shape.sort), shape.output

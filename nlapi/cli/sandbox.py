@@ -6,11 +6,9 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from nlapi.cli import console, target
 from nlapi.cli.console import plain_text
-from nlapi.cli.options import Source
+from nlapi.cli.options import Source, option
 from nlapi.openapi.spec import Effect, Operation, Spec
 
 if TYPE_CHECKING:
@@ -26,12 +24,10 @@ nlapi sandbox openapi.yaml --port 0 --database rehearsal.db"""
 
 def sandbox(
     source: Source,
-    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes a free one.")] = 8080,
-    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
-    seed: Annotated[int, typer.Option("--seed", help="Which sample data to start with.")] = 0,
-    database: Annotated[
-        str, typer.Option("--database", metavar="FILE", help="Keep what is created in this file.")
-    ] = ":memory:",
+    port: Annotated[int, option("--port -p", "0 takes a free one.", min=0, max=65535)] = 8080,
+    host: Annotated[str, option("--host", "The address to listen on.")] = "127.0.0.1",
+    seed: Annotated[int, option("--seed", "Which sample data to start with.")] = 0,
+    database: Annotated[str, option("--database FILE", "Keep what is created in this file.")] = ":memory:",
 ) -> None:
     """Serve any description as a stateful API on this machine: a stage to rehearse on.
 

@@ -6,25 +6,235 @@ It is one process with one loop, and a fork for each connection. The forks ask i
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import select
 import selectors
 import signal
 import socket
+import struct
+import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, Protocol
 
 from nlapi.cli.session_channel import EVENTS, OUTPUT_VARIABLES, bind, receive_message, send_message
-from nlapi.cli.session_receipts import Owner, ReceiptBook
-from nlapi.cli.session_watch import SessionWatch, watch_session
 from nlapi.client_session import PluginSign, has_outer_client
 from nlapi.processes import ProcessInfo, ancestors, hide_memory, is_channel_from, peer_of, process_info
+
+# inotify(7). A mark that is made, or written again; and a folder on the way to it that is moved, replaced or closed.
+_MODIFY, _ATTRIB, _CLOSE_WRITE, _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE = 0x2, 0x4, 0x8, 0x40, 0x80, 0x100, 0x200
+_DELETE_SELF, _MOVE_SELF, _UNMOUNT, _OVERFLOW, _IGNORED = 0x400, 0x800, 0x2000, 0x4000, 0x8000
+_MADE = _CREATE | _CLOSE_WRITE | _MOVED_TO | _MODIFY
+_PLACE = _CREATE | _MOVED_FROM | _MOVED_TO | _DELETE | _ATTRIB
+_SELF = _ATTRIB | _DELETE_SELF | _MOVE_SELF
+_HEADER = struct.Struct("iIII")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderNews:
+    """What has happened since the last look: the marks that were made, and whether the way to them was touched."""
+
+    marks: tuple[str, ...] = ()
+    is_touched: bool = False
+
+
+class SessionWatch(Protocol):
+    """Tells what happens to the marks of a session, and to the files that make them, to the broker alone.
+
+    A hook makes a mark for each event of the client. The model's shell may remove it, or move a folder away while a
+    hook looks for it and back again: the queue of inotify(7) holds both, and no other process can read or empty it.
+    """
+
+    def read(self) -> FolderNews:
+        """Return the news since the last call."""
+        ...
+
+    def fileno(self) -> int:
+        """Return a descriptor that can be read from where there are news; -1 where there is none."""
+        ...
+
+
+def watch_session(marks: Path, files: Iterable[Path]) -> SessionWatch:
+    """Watch the folder of the marks, and all names on the way to it and to the files, from now on."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            return _KernelWatch(marks, files)
+    return _PolledWatch(marks)
+
+
+def _steps(path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield each folder on the way to a path with the name that leads on, as written and with links resolved."""
+    for way in {path.absolute(), path.resolve()}:
+        for step in (way, *way.parents):
+            if step.name:
+                yield step.parent, step.name
+
+
+class _KernelWatch:
+    """The news of inotify(7)."""
+
+    def __init__(self, marks: Path, files: Iterable[Path]) -> None:
+        self._library = ctypes.CDLL(None, use_errno=True)
+        self._descriptor: int = self._library.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        if self._descriptor < 0:
+            raise OSError(ctypes.get_errno(), "inotify_init1")
+        self._names: dict[int, set[str]] = {}
+        for path in (marks, *files):
+            for folder, name in _steps(path):
+                self._names.setdefault(self._add(folder, _PLACE), set()).add(name)
+        self._marks = self._add(marks, _MADE | _SELF)
+
+    def _add(self, folder: Path, mask: int) -> int:
+        number: int = self._library.inotify_add_watch(self._descriptor, os.fsencode(folder), mask)
+        if number < 0:
+            raise OSError(ctypes.get_errno(), "inotify_add_watch", str(folder))
+        return number
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def read(self) -> FolderNews:
+        marks: dict[str, None] = {}
+        is_touched = False
+        for number, mask, name in self._events():
+            if mask & (_OVERFLOW | _UNMOUNT | _IGNORED):
+                is_touched = True
+            elif number == self._marks and name:
+                marks[name] = None
+            elif number == self._marks or name in self._names.get(number, ()):
+                is_touched = True
+        return FolderNews(marks=tuple(marks), is_touched=is_touched)
+
+    def _events(self) -> Iterator[tuple[int, int, str]]:
+        with suppress(BlockingIOError):
+            while data := os.read(self._descriptor, 65_536):
+                position = 0
+                while position < len(data):
+                    number, mask, _, length = _HEADER.unpack_from(data, position)
+                    position += _HEADER.size
+                    yield number, mask, os.fsdecode(data[position : position + length].rstrip(b"\0"))
+                    position += length
+
+
+@dataclass(slots=True)
+class _PolledWatch:
+    """The news by looking, where there is no inotify: a mark that is removed between two looks is a touch."""
+
+    folder: Path
+    seen: set[str] = field(default_factory=set)
+    changed: int = 0
+
+    def fileno(self) -> int:
+        return -1
+
+    def read(self) -> FolderNews:
+        try:
+            changed = self.folder.stat().st_ctime_ns
+            names = {path.name for path in self.folder.iterdir()} - self.seen
+        except OSError:
+            return FolderNews(is_touched=True)
+        is_touched = changed != self.changed and not names and self.changed != 0
+        self.changed = changed
+        self.seen |= names
+        return FolderNews(marks=tuple(names), is_touched=is_touched)
+
+
+# Seconds between a question and the sending of what was asked about: a person may have to look something up.
+LIFETIME_S = 900.0
+
+Owner = Literal["shell", "server"]
+
+UNASKED = "nobody was asked about this request"
+INTERVENED = "something else was done since the question about it"
+USED = "the receipt for it is used up"
+EXPIRED = f"the question about it is more than {LIFETIME_S / 60:g} minutes old"
+STRANGER = "it does not come from the command that was asked about"
+
+
+@dataclass(slots=True, kw_only=True)
+class ReceiptQuestion:
+    """The requests of one event that the user was asked about, by their digests.
+
+    `asked` is when the hook of the event was started, on the clock of ProcessInfo. `process` is the command that the
+    first receipt was taken by: the others are for it alone.
+    """
+
+    event: str
+    owner: Owner
+    asked: float
+    expires: float
+    remaining: Counter[str]
+    process: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class ReceiptBook:
+    """The open question, and why earlier receipts are worth nothing any more.
+
+    There is one question at a time: any further event of the client takes the receipts of the one before away, as a
+    denial is no event, and the next command is the first that could use what was denied.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    question: ReceiptQuestion | None = None
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def begin_event(self, event: str) -> None:
+        """Take away what was asked about by another event."""
+        if self.question is not None and self.question.event != event:
+            self._end(INTERVENED)
+
+    def withdraw(self, reason: str) -> None:
+        """Take away what was asked about."""
+        self._end(reason)
+
+    def add(self, event: str, digests: Iterable[str], owner: Owner, asked: float) -> None:
+        """Write receipts for the requests that the user is asked about by an event."""
+        self._end(INTERVENED)
+        remaining = Counter(digests)
+        if remaining:
+            expires = self.clock() + LIFETIME_S
+            self.question = ReceiptQuestion(event=event, owner=owner, asked=asked, expires=expires, remaining=remaining)
+
+    def has_sent(self, digests: Iterable[str]) -> bool:
+        """Return whether one of the requests was asked about and sent before."""
+        return any(self.reasons.get(digest) == USED for digest in digests)
+
+    def take(self, request_digest: str, owner: Owner, process: ProcessInfo | None) -> str:
+        """Use up the receipt for a request of a command that is, or runs under, `process`, a child of the client.
+
+        Return why there is none, "" where there was one.
+        """
+        question = self.question
+        if question is None or request_digest not in question.remaining:
+            return self.reasons.get(request_digest, UNASKED)
+        if self.clock() > question.expires:
+            self._end(EXPIRED)
+            return EXPIRED
+        if question.owner != owner or process is None:
+            return STRANGER
+        # What ran before the question was asked was not what it is about.
+        if owner == "shell" and (process.started < question.asked or question.process not in (0, process.pid)):
+            return STRANGER
+        question.process = process.pid
+        question.remaining[request_digest] -= 1
+        if not question.remaining[request_digest]:
+            del question.remaining[request_digest]
+            self.reasons[request_digest] = USED
+        return ""
+
+    def _end(self, reason: str) -> None:
+        if self.question is not None:
+            self.reasons |= dict.fromkeys(self.question.remaining, reason)
+        self.question = None
+
 
 # Seconds between two looks at whether the session is still there, and without any message after which it is taken for
 # over: one that is resumed the next morning starts its broker anew.

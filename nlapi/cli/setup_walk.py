@@ -6,11 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from nlapi import registry
 from nlapi.cli import console
-from nlapi.cli.options import BaseUrl, is_interactive
+from nlapi.cli.options import BaseUrl, argument, is_interactive, option
 from nlapi.errors import NlapiError, UsageError
 
 if TYPE_CHECKING:
@@ -27,12 +25,8 @@ EXAMPLE_ID = "5f2c1a"
 
 
 def setup(
-    source: Annotated[
-        str | None, typer.Argument(metavar="[SOURCE]", help="The description of your API: a path, a URL, or ads.")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="The name to use from now on, as in -a NAME.")
-    ] = None,
+    source: Annotated[str | None, argument("[SOURCE]", "The description of your API: a path, a URL, or ads.")] = None,
+    name: Annotated[str | None, option("--name NAME", "The name to use from now on, as in -a NAME.")] = None,
     base_url: BaseUrl = None,
 ) -> None:
     """Set up a first API: find its description, log in, and get three questions that fit it.
@@ -101,7 +95,7 @@ def fitting_questions(spec: Spec) -> list[str]:
 
 def _candidates(spec: Spec) -> Iterator[tuple[str, Operation]]:
     """Yield questions about lists that need no value, the resources with the most operations first."""
-    from nlapi.cli.resource_view import operations_by_resource
+    from nlapi.cli.describe import operations_by_resource
     from nlapi.cli.sandbox import summary_question
     from nlapi.english.words import plural
     from nlapi.openapi.spec import Effect

@@ -17,6 +17,8 @@ from nlapi.errors import ConsentError, DescriptionError, UsageError
 from nlapi.registry import Registration
 
 if TYPE_CHECKING:
+    from nlapi.cli.batch import BatchInput
+    from nlapi.cli.call import CallInput
     from nlapi.client.limits import Limits
     from nlapi.client.tls_files import TlsFiles
     from nlapi.issue import Issue
@@ -121,6 +123,12 @@ def note_injections(spec: Spec) -> None:
     """Note the texts of a description that read like instructions to a model."""
     for issue in injections(spec):
         console.note(str(issue))
+
+
+def open_requested(request: CallInput | BatchInput) -> tuple[Target, dict[str, str]]:
+    """Return the Target that a command line names, and its registered values."""
+    places = (request.base_url, request.auth, request.overlays, request.root)
+    return open_target(request.source, *places, no_auth=request.no_auth, env=request.env)
 
 
 def open_target(

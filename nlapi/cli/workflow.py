@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nlapi.cli import console, table, workflow_run
-from nlapi.cli.options import ListFormat, ListOutput, Source
-from nlapi.cli.workflow_inputs import read_inputs
-from nlapi.cli.workflow_open import open_document, require_sources, source_overrides
-from nlapi.cli.workflow_options import File, Inputs, SourceOverrides, Strict, WorkflowId
+from nlapi.cli.options import ListFormat, ListOutput, Source, argument, option
+from nlapi.cli.workflow_inputs import File, Inputs, SourceOverrides, Strict, WorkflowId, read_inputs
+from nlapi.cli.workflow_registered import open_document, require_sources, source_overrides
 from nlapi.errors import UsageError
 from nlapi.local_files import write_output
 
@@ -40,9 +39,7 @@ nlapi workflow list shop -o json"""
 
 @app.command("list", epilog=LIST)
 def list_(
-    apis: Annotated[
-        list[str] | None, typer.Argument(metavar="API", help="Registered APIs; all of them, if none is given.")
-    ] = None,
+    apis: Annotated[list[str] | None, argument("API", "Registered APIs; all of them, if none is given.")] = None,
     output: ListOutput = None,
 ) -> None:
     """Show the workflows that are registered with APIs; `nlapi api add --workflows FILE` registers them."""
@@ -96,7 +93,7 @@ def show(
     workflow_id: WorkflowId = "",
     inputs: Inputs = None,
     sources: SourceOverrides = None,
-    output: Annotated[TreeFormat, typer.Option("-o", "--output", help="mermaid is a diagram.")] = TreeFormat.TREE,
+    output: Annotated[TreeFormat, option("-o --output", "mermaid is a diagram.")] = TreeFormat.TREE,
 ) -> None:
     """Show a workflow as a tree: what reads, what changes, and what is known now. Without ID, list the workflows."""
     from nlapi.cli.workflow_view import mermaid, outline_record
@@ -136,9 +133,7 @@ nlapi workflow repair onboarding.arazzo.yaml -o - | nlapi workflow check -"""
 def repair(
     file: File,
     sources: SourceOverrides = None,
-    target: Annotated[
-        str, typer.Option("-o", "--output", metavar="FILE", help="Write the mended document; - is standard output.")
-    ] = "",
+    target: Annotated[str, option("-o --output FILE", "Write the mended document; - is standard output.")] = "",
 ) -> None:
     """Propose repairs of a document by its descriptions, each with its place and reason; -o writes the result.
 
@@ -188,8 +183,8 @@ nlapi workflow suggest shop -o shop.arazzo.yaml"""
 @app.command(epilog=SUGGEST)
 def suggest(
     source: Source,
-    target: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="Write the document to a file.")] = "-",
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Workflows at most.")] = None,
+    target: Annotated[str, option("-o --output FILE", "Write the document to a file.")] = "-",
+    limit: Annotated[int | None, option("--limit N", "Workflows at most.", min=1)] = None,
 ) -> None:
     """Propose workflows from a description alone, as a document to edit.
 
@@ -224,9 +219,7 @@ nlapi workflow diff onboarding.arazzo.yaml --against shop=openapi.v2.yaml -o jso
 @app.command(epilog=DIFF)
 def diff(
     file: File,
-    against: Annotated[
-        list[str], typer.Option("--against", metavar="[NAME=]SOURCE", help="The changed description of a source.")
-    ],
+    against: Annotated[list[str], option("--against [NAME=]SOURCE", "The changed description of a source.")],
     sources: SourceOverrides = None,
     output: ListOutput = None,
 ) -> None:

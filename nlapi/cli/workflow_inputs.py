@@ -1,12 +1,26 @@
-"""Reads the inputs of a workflow from the command line, or asks the person at the terminal for them."""
+"""The options of `nlapi workflow`, and its inputs from the command line or from the person at the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
 
 from nlapi.cli import console
-from nlapi.cli.options import is_interactive, parse_pairs
+from nlapi.cli.options import (
+    Auth,
+    BaseUrl,
+    Deadline,
+    NoAuth,
+    NoLog,
+    Yes,
+    argument,
+    flag,
+    is_interactive,
+    option,
+    parse_pairs,
+)
 from nlapi.credential_references import VARIABLE, read_reference
 from nlapi.errors import ArgumentError, MissingError, UsageError
 from nlapi.json_text import parse_json
@@ -116,3 +130,52 @@ def require_maskable(workflow: ArazzoWorkflow, inputs: Mapping[str, Any]) -> Non
             f"the secret input {name} has fewer than {MIN_SECRET_LENGTH} characters, which cannot be masked",
             hint="--no-log with -o text or json writes it nowhere, and the run cannot be resumed",
         )
+
+
+File = Annotated[
+    str,
+    argument("FILE", "An Arazzo document: a path, a URL, or - for standard input; or an API that has one registered."),
+]
+WorkflowId = Annotated[str, argument("ID", "Its workflowId; not needed where the document has one workflow.")]
+SourceOverrides = Annotated[
+    list[str] | None,
+    option(
+        "--source [NAME=]SOURCE",
+        "Where a description is: a path, a URL or a registered API. Without NAME for the only one.",
+    ),
+]
+Inputs = Annotated[
+    list[str] | None, option("--input -i NAME=VALUE", "An input; NAME=@FILE reads a file, NAME=env:VAR too.")
+]
+Strict = Annotated[bool, flag("--strict", "To the letter of the standard: what bends it fails.")]
+
+
+class RunOutput(StrEnum):
+    """The output formats of a run."""
+
+    TEXT = "text"
+    JSON = "json"
+    NDJSON = "ndjson"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """The options of a run, one field each, in the order of the help text."""
+
+    yes: Yes = False
+    values: Annotated[
+        list[str] | None,
+        option("--set STEP.ARGUMENT=VALUE", "A value for a step where the answer that was to give it does not."),
+    ] = None
+    until: Annotated[str, option("--until STEP", "Stop after this step.")] = ""
+    sources: SourceOverrides = None
+    base_url: BaseUrl = None
+    auth: Auth = field(default=None, repr=False)
+    no_auth: NoAuth = False
+    timeout: Deadline = None
+    strict: Strict = False
+    repair: Annotated[bool, flag("--repair", "Run the document with its repairs, which are shown first.")] = False
+    no_log: NoLog = False
+    output: Annotated[
+        RunOutput | None, option("-o --output", "text on a terminal, else json; ndjson has each event.")
+    ] = None

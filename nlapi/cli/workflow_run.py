@@ -12,10 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import console
-from nlapi.cli.options import FLAG, is_interactive, is_terminal, options_of, parse_pairs
-from nlapi.cli.workflow_inputs import ask_for_inputs, read_inputs, require_maskable
-from nlapi.cli.workflow_open import OpenedDocument, open_document, require_sources, with_repairs
-from nlapi.cli.workflow_options import File, Inputs, RunOptions, RunOutput, WorkflowId
+from nlapi.cli.options import argument, flag, is_interactive, is_terminal, options_of, parse_pairs
+from nlapi.cli.workflow_inputs import (
+    File,
+    Inputs,
+    RunOptions,
+    RunOutput,
+    WorkflowId,
+    ask_for_inputs,
+    read_inputs,
+    require_maskable,
+)
+from nlapi.cli.workflow_registered import OpenedDocument, open_document, require_sources, with_repairs
 from nlapi.credential_references import is_reference
 from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError, UsageError
 
@@ -39,9 +47,7 @@ def run(
     options: RunOptions,
     workflow_id: WorkflowId = "",
     inputs: Inputs = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", metavar=FLAG, help="Show the requests as far as they are known; send nothing.")
-    ] = False,
+    dry_run: Annotated[bool, flag("--dry-run", "Show the requests as far as they are known; send nothing.")] = False,
 ) -> None:
     """Run a workflow: show it as a tree, ask once before it changes anything, and send its calls.
 
@@ -119,9 +125,7 @@ nlapi workflow resume 20261125T0014 --yes"""
 @options_of(RunOptions, "options", ("until", "strict", "sources", "repair"))
 def resume(
     options: RunOptions,
-    id: Annotated[
-        str, typer.Argument(metavar="ID", help="The transcript of the run, as `nlapi log list` has it.")
-    ] = "last",
+    id: Annotated[str, argument("ID", "The transcript of the run, as `nlapi log list` has it.")] = "last",
     inputs: Inputs = None,
 ) -> None:
     """Go on with a run that was stopped or failed, where it was: no call that was answered is sent again.

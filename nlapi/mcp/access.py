@@ -1,15 +1,22 @@
-"""Who calls a server over HTTP, and how often they may: tokens, roles, rates and calls at the same time."""
+"""Who calls a server over HTTP, and how often they may: tokens (RFC 9068, RFC 9728), roles, rates, calls at once."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-from nlapi.errors import UsageError
+from nlapi.accounts.authorization_server import discover, exchange, require_secure
+from nlapi.client.message import Request
+from nlapi.errors import CredentialError, SendError, UsageError
+from nlapi.openapi.egress import NetworkScope
+from nlapi.openapi.urls import is_http_url, parse_url
 
 SCOPE_KEY = "nlapi.caller"
 """Where the guard of a server puts the TeamCaller of an HTTP request (ASGI scope)."""
@@ -111,3 +118,148 @@ class CallLimiter:
                 hint=f"the next may be in {seconds} s",
             )
         usage.tokens -= 1
+
+
+WELL_KNOWN_RESOURCE = "/.well-known/oauth-protected-resource"
+# Signatures with a key pair alone: with a shared secret, or none, the public key of the issuer would sign.
+_ALGORITHMS = {
+    "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    "EC": ("ES256", "ES384", "ES512"),
+    "OKP": ("EdDSA",),
+}
+# RFC 9068 §2.1; many servers sign access tokens as plain JWTs.
+_TYPES = ("at+jwt", "application/at+jwt", "jwt", "")
+LEEWAY_S = 60
+REFETCH_S = 30.0
+"""Seconds between two requests for the keys of the issuer, so that tokens with invented key ids cause no flood."""
+
+
+@dataclass(slots=True, kw_only=True)
+class IssuerKeys:
+    """The public keys of an issuer by their ids; they are asked for again where a token names another one."""
+
+    fetch: Callable[[], list[Mapping[str, Any]]]
+    clock: Callable[[], float] = time.monotonic
+    _keys: list[Mapping[str, Any]] = field(default_factory=list, init=False)
+    _fetched_at: float = field(default=float("-inf"), init=False)
+    _guard: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def find(self, id: str | None) -> list[Mapping[str, Any]]:
+        """Return the keys that a token of this key id may be signed with: all that have no id, where it names none."""
+        if matches := self._matches(id):
+            return matches
+        with self._guard:
+            if self.clock() - self._fetched_at >= REFETCH_S:
+                self._fetched_at = self.clock()
+                try:
+                    self._keys = self.fetch()
+                except (SendError, CredentialError):
+                    return []
+        return self._matches(id)
+
+    def load(self) -> None:
+        """Ask for the keys. CredentialError or SendError where there are none."""
+        self._keys, self._fetched_at = self.fetch(), self.clock()
+
+    def _matches(self, id: str | None) -> list[Mapping[str, Any]]:
+        return [key for key in self._keys if id is None or key.get("kid") in (id, None)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceServer:
+    """A server whose callers have access tokens of `issuer` for `audience`; "" is its own URL, `resource`."""
+
+    issuer: str
+    keys: IssuerKeys
+    audience: str = ""
+    resource: str = ""
+
+    @property
+    def metadata_paths(self) -> tuple[str, ...]:
+        """Return the paths at which the metadata is: behind the origin, with the path of the resource and without."""
+        path = parse_url(self.resource).path.rstrip("/")
+        return (f"{WELL_KNOWN_RESOURCE}{path}", WELL_KNOWN_RESOURCE)
+
+    def metadata(self) -> dict[str, object]:
+        """Return the metadata of RFC 9728 §2."""
+        servers, methods = [self.issuer], ["header"]
+        return {"resource": self.resource, "authorization_servers": servers, "bearer_methods_supported": methods}
+
+    def challenge(self, *, has_token: bool) -> str:
+        """Return the WWW-Authenticate header of a refusal (RFC 6750 §3, RFC 9728 §5.1)."""
+        url = f"{parse_url(self.resource).site}{self.metadata_paths[0]}"
+        error = 'error="invalid_token", ' if has_token else ""
+        return f'Bearer {error}resource_metadata="{url}"'
+
+    def caller(self, authorization: str) -> TeamCaller | None:
+        """Return whose access token an Authorization header has, by its subject; None for one that is not good."""
+        import jwt
+
+        scheme, _, token = authorization.partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer":
+            return None
+        try:
+            header = jwt.get_unverified_header(token)
+            if str(header.get("typ", "")).lower() not in _TYPES:
+                return None
+            id = header.get("kid")
+            for key in self.keys.find(id if isinstance(id, str) else None):
+                claims = self._claims(token, key)
+                if claims is not None:
+                    return TeamCaller(name=str(claims.get("sub") or claims.get("client_id") or ""))
+        except jwt.PyJWTError:
+            return None
+        return None
+
+    def _claims(self, token: str, key: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the claims of a token that this key has signed for this server; None for another one."""
+        import jwt
+
+        algorithms = _ALGORITHMS.get(str(key.get("kty")), ())
+        if named := key.get("alg"):
+            algorithms = tuple(algorithm for algorithm in algorithms if algorithm == named)
+        if not algorithms or key.get("use", "sig") != "sig":
+            return None
+        try:
+            claims: Mapping[str, Any] = jwt.decode(
+                token,
+                jwt.PyJWK(dict(key), algorithm=algorithms[0]).key,
+                algorithms=list(algorithms),
+                audience=self.audience or self.resource,
+                issuer=self.issuer,
+                leeway=LEEWAY_S,
+                options={"require": ["exp", "iss", "aud"]},
+            )
+        except (jwt.PyJWTError, ValueError, TypeError):
+            return None
+        return claims
+
+
+def open_resource_server(issuer: str, audience: str) -> ResourceServer:
+    """Return the resource server of an issuer, whose metadata and keys are asked for.
+
+    `audience` is what tokens are for; where it is a URL, it is also what the clients know the server by.
+    UsageError or CredentialError where the issuer publishes nothing that can be used.
+    """
+    endpoints = discover(issuer, NetworkScope.ANY)
+    if not endpoints.keys_url:
+        raise CredentialError(f"the metadata of {endpoints.issuer} names no keys (jwks_uri)")
+    require_secure(endpoints.keys_url, "key set")
+    network = endpoints.network_of(endpoints.keys_url)
+
+    def fetch() -> list[Mapping[str, Any]]:
+        request = Request(method="GET", url=endpoints.keys_url, headers=(("Accept", "application/json"),))
+        try:
+            data = json.loads(exchange(request, network).content or b"null")
+        except (ValueError, RecursionError):
+            data = None
+        keys = data.get("keys") if isinstance(data, dict) else None
+        if not isinstance(keys, list):
+            raise CredentialError(f"{parse_url(endpoints.keys_url).site} publishes no key set of an issuer")
+        return [key for key in keys if isinstance(key, dict)]
+
+    keys = IssuerKeys(fetch=fetch)
+    keys.load()
+    resource = audience if is_http_url(audience) else ""
+    return ResourceServer(issuer=endpoints.issuer, keys=keys, audience=audience, resource=resource)

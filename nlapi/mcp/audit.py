@@ -1,4 +1,4 @@
-"""The audit log of a server: who called what, with which consent, and what became of it. One line of JSON a call."""
+"""The audit log of a server, one line of JSON a call with its consent and outcome, and its metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from nlapi.client.answer_fields import FieldFilter
 from nlapi.client.masking import MASK, secret_mask
@@ -155,3 +157,35 @@ class AuditTrail:
         except OSError as error:
             return f"the audit log cannot be written: {error.strerror}"
         return ""
+
+
+# Seconds; an API answers within milliseconds or, for a report, within a minute.
+BUCKETS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+
+
+class CallMetrics:
+    """Counts of calls and their times. Labels are names of the settings, never values of a call."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        labels = ("client", "role", "api", "effect")
+        self.running = Gauge("nlapi_mcp_calls_running", "Calls under way.", registry=registry)
+        self._calls = Counter(
+            "nlapi_mcp_calls", "Calls of tools by what became of them.", (*labels, "outcome"), registry=registry
+        )
+        self._statuses = Counter("nlapi_mcp_answers", "Answers of the APIs.", ("api", "status"), registry=registry)
+        self._seconds = Histogram(
+            "nlapi_mcp_call_seconds", "Seconds of a call.", ("api", "effect"), buckets=BUCKETS, registry=registry
+        )
+
+    def observe(self, record: CallRecord) -> None:
+        """Count a call that has ended."""
+        labels = (record.client, record.role, record.api, record.effect)
+        self._calls.labels(*labels, record.outcome.value).inc()
+        if record.status is not None:
+            self._statuses.labels(record.api, f"{record.status // 100}xx").inc()
+        self._seconds.labels(record.api, record.effect).observe(record.milliseconds / 1000)
+
+    def text(self) -> bytes:
+        """Return all metrics."""
+        return generate_latest(self._registry)

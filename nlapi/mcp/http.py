@@ -20,8 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nlapi.errors import UsageError
-from nlapi.mcp.access import SCOPE_KEY, TeamCaller, TokenTable
-from nlapi.mcp.resource_server import ResourceServer
+from nlapi.mcp.access import SCOPE_KEY, ResourceServer, TeamCaller, TokenTable
 from nlapi.mcp.server_state import SESSION_HEADER
 from nlapi.mcp.stdio import on_signal, repeated_key_error
 from nlapi.serving import LOOPBACK_HOSTS, has_two_lengths, host_of, is_same_origin, open_listener

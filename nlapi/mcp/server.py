@@ -1,14 +1,17 @@
-"""Serves one API or several over MCP by the SDK's server, and notices changes of a description."""
+"""Serves one API or several by the SDK's server: texts, resources, prompts, completion, and new descriptions."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import unquote
 
 import anyio
 import anyio.to_thread
@@ -27,20 +30,125 @@ from mcp.server.subscriptions import (
 from mcp.shared.exceptions import MCPError
 from mcp_types.methods import CacheableMethod
 
+from nlapi import bundled
+from nlapi.agent.operation_tools import DESCRIBE, FIND, READ
+from nlapi.client.safe_text import strip_all
 from nlapi.client.send import open_client
 from nlapi.errors import NlapiError, UsageError
-from nlapi.mcp import instructions
-from nlapi.mcp.answers import ANSWER_PREFIX, answer_page
+from nlapi.mcp.answers import ANSWER_PREFIX, answer_page, answer_pages, answer_uri, call_text
 from nlapi.mcp.calling import call_tool
-from nlapi.mcp.completion import complete
 from nlapi.mcp.consent import Context
 from nlapi.mcp.server_state import ServerState, answer_owner
-from nlapi.mcp.tool_listing import ToolCatalogue, api_tool_definitions, query_tool_definition, tool_definitions
+from nlapi.mcp.settings import Consent
+from nlapi.mcp.tool_listing import (
+    CALL,
+    ToolCatalogue,
+    api_tool_definitions,
+    describe_area,
+    operation_line,
+    query_tool_definition,
+    tool_definitions,
+)
 from nlapi.openapi.urls import is_http_url
+from nlapi.resources.id_sources import IdSources
+from nlapi.results.store import StoredResult
+from nlapi.tools.areas import Area
+from nlapi.tools.arguments import argument_schema
+from nlapi.tools.describe import describe_operation
+from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
+from nlapi.tools.text import label_text
+from nlapi.tools.tool import Tool
 from nlapi.version import __version__
 
 if TYPE_CHECKING:
     from nlapi.openapi.cache import Cache
+
+
+MAX_VALUES = 100
+"""Of one answer, as the protocol has it."""
+
+# Things of one stored list that are looked at for ids.
+MAX_ITEMS = 1_000
+
+
+def complete(
+    catalogues: Sequence[ToolCatalogue], stored: Iterable[StoredResult], params: types.CompleteRequestParams
+) -> types.CompleteResult:
+    """Return the values of an argument of a prompt or of an address that begin with what was typed, then those that
+    have it elsewhere."""
+    context = params.context.arguments if params.context and params.context.arguments else {}
+    values = list(dict.fromkeys(_candidates(catalogues, tuple(stored), params.ref, params.argument.name, context)))
+    typed = params.argument.value.casefold()
+    begin = [value for value in values if value.casefold().startswith(typed)]
+    matches = [*begin, *(value for value in values if typed in value.casefold() and value not in set(begin))]
+    completion = types.Completion(values=matches[:MAX_VALUES], total=len(matches), has_more=len(matches) > MAX_VALUES)
+    return types.CompleteResult(completion=completion)
+
+
+def _candidates(
+    catalogues: Sequence[ToolCatalogue],
+    stored: tuple[StoredResult, ...],
+    ref: types.ResourceTemplateReference | types.PromptReference,
+    argument: str,
+    context: dict[str, str],
+) -> Iterator[str]:
+    if not isinstance(ref, types.ResourceTemplateReference):
+        return  # a prompt takes a goal in the user's own words
+    match argument:
+        case "operation":
+            yield from (catalogue.name(operation) for catalogue in catalogues for operation in catalogue.operations)
+        case "result":
+            yield from (answer.handle for answer in stored)
+        case "page":
+            pages = (answer_pages(answer) for answer in stored if answer.handle == context.get("result"))
+            yield from map(str, range(1, next(pages, 0) + 1))
+        case "argument" | "value":
+            tool = _tool(catalogues, context.get("operation", ""))
+            if tool is not None and argument == "argument":
+                yield from tool.places
+            elif tool is not None and (name := context.get("argument", "")) in tool.places:
+                yield from argument_choices(tool, name)
+                yield from _known_ids(tool, name, stored)
+
+
+def _tool(catalogues: Iterable[ToolCatalogue], name: str) -> Tool | None:
+    for catalogue in catalogues:
+        with suppress(UsageError):
+            return catalogue.tool(name)
+    return None
+
+
+def argument_choices(tool: Tool, name: str) -> Iterator[str]:
+    """Yield the values that an argument may have, where its schema names them all."""
+    schema = argument_schema(tool, name)
+    items = schema.get("items")
+    for part in (schema, items if isinstance(items, dict) else {}):
+        choices = part.get("enum", [part["const"]] if "const" in part else ())
+        if isinstance(choices, (list, tuple)):
+            yield from (str(choice) for choice in choices if isinstance(choice, (str, int, float)))
+        if part.get("type") == "boolean":
+            yield from ("true", "false")
+
+
+def _known_ids(tool: Tool, name: str, stored: Iterable[StoredResult]) -> Iterator[str]:
+    """Yield the ids of an argument's kind in the lists that the client was answered, the newest list first."""
+    operation = tool.operation
+    source = IdSources(operation.spec, operation.spec.operations).best_source(operation, tool.places[name])
+    if source is None:
+        return
+    for answer in reversed(tuple(stored)):
+        if answer.call.tool.operation is source.operation:
+            yield from _field_values(answer.result.data, source.field, MAX_ITEMS)
+
+
+def _field_values(value: object, field: str, limit: int) -> Iterator[str]:
+    items = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else ()
+    for item in items[:limit]:
+        if isinstance(item, dict) and isinstance(item.get(field), (str, int)):
+            yield str(item[field])
+        elif isinstance(item, list):
+            yield from _field_values(item, field, limit)
+
 
 PageParams = types.PaginatedRequestParams | None
 ChangeNotifier = Callable[[], Coroutine[Any, Any, None]]
@@ -95,8 +203,8 @@ class SingleOffer:
 
     def __init__(self, state: ServerState) -> None:
         self._states = (state,)
-        self.title = instructions.api_title(state.catalogue)
-        self.instructions = instructions.server_instructions(state.catalogue)
+        self.title = api_title(state.catalogue)
+        self.instructions = server_instructions(state.catalogue)
 
     def states(self, context: Context) -> tuple[ServerState, ...]:
         return self._states
@@ -184,12 +292,12 @@ class _Handlers:
 
     async def list_resources(self, context: Context, params: PageParams) -> types.ListResourcesResult:
         states = self.offer.states(context)
-        resources = [area for state in states for area in instructions.list_resources(state.catalogue, ())]
+        resources = [area for state in states for area in list_resources(state.catalogue, ())]
         stored = states[0].answers.listed(answer_owner(context, states[0].settings))
-        return types.ListResourcesResult(resources=[*resources, *instructions.answer_resources(stored)])
+        return types.ListResourcesResult(resources=[*resources, *answer_resources(stored)])
 
     async def list_resource_templates(self, context: Context, params: PageParams) -> types.ListResourceTemplatesResult:
-        return types.ListResourceTemplatesResult(resource_templates=instructions.resource_templates())
+        return types.ListResourceTemplatesResult(resource_templates=resource_templates())
 
     async def read_resource(
         self, context: Context, params: types.ReadResourceRequestParams
@@ -202,7 +310,7 @@ class _Handlers:
     def _read(self, context: Context, uri: str) -> types.TextResourceContents:
         states = self.offer.states(context)
         if not uri.startswith(ANSWER_PREFIX):
-            return _first_result(states, lambda state: instructions.read_resource(uri, state.catalogue))
+            return _first_result(states, lambda state: read_resource(uri, state.catalogue))
         handle, _, page = uri.removeprefix(ANSWER_PREFIX).partition("/")
         stored = states[0].answers.get(answer_owner(context, states[0].settings), handle)
         # int() alone accepts "١" and "1_0", and is slow on a number of a million digits.
@@ -211,15 +319,13 @@ class _Handlers:
 
     async def list_prompts(self, context: Context, params: PageParams) -> types.ListPromptsResult:
         states = self.offer.states(context)
-        return types.ListPromptsResult(
-            prompts=[prompt for state in states for prompt in instructions.list_prompts(state.catalogue)]
-        )
+        return types.ListPromptsResult(prompts=[prompt for state in states for prompt in list_prompts(state.catalogue)])
 
     async def get_prompt(self, context: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         goal = (params.arguments or {}).get("goal") or ""
         states = self.offer.states(context)
         try:
-            return _first_result(states, lambda state: instructions.get_prompt(params.name, goal, state.catalogue))
+            return _first_result(states, lambda state: get_prompt(params.name, goal, state.catalogue))
         except NlapiError as error:
             raise MCPError(types.INVALID_PARAMS, str(error)) from None
 
@@ -300,3 +406,192 @@ def _url_fingerprint(source: str, cache: Cache | None) -> str | None:
         return hashlib.sha256(fetch(source, cache=cache).data).hexdigest()
     except NlapiError:
         return None
+
+
+# Areas with a prompt of their own, as many as a plugin has skills.
+MAX_PROMPTS = 20
+
+# Lines of a prompt: the whole of a larger area is a resource, which a client reads when it needs it.
+MAX_PROMPT_LINES = 60
+GENERAL_PROMPT = "operate"
+_CHANGE_RULES = {
+    Consent.ELICIT: "- The user is asked before a change is sent, and sees the request; without a yes nothing is.",
+    Consent.CLIENT: "- Before a change, tell the user what it does; the client asks whether it may be made.",
+    Consent.NEVER: "- Nothing can be changed here; only operations that read are offered.",
+}
+
+
+def api_title(catalogue: ToolCatalogue) -> str:
+    """Return the title of the API on one line."""
+    return label_text(catalogue.spec.title, 80)
+
+
+def server_instructions(catalogue: ToolCatalogue) -> str:
+    """Return the instructions for a model: the server as a whole."""
+    count = f"{len(catalogue.operations):,}"
+    return _fill_template("instructions.md", title=api_title(catalogue), count=count, **_template_values(catalogue))
+
+
+def _template_values(catalogue: ToolCatalogue) -> dict[str, str]:
+    usage = "- Each tool is one operation."
+    prefix = catalogue.settings.prefix
+    if catalogue.uses_search:
+        change_tool = "" if catalogue.settings.consent is Consent.NEVER else f", or `{prefix}{CALL}` for a change"
+        usage = (
+            f"- `{prefix}{FIND}` finds operations by words; `{prefix}{DESCRIBE}` tells what one takes; "
+            f"then `{prefix}{READ}`{change_tool}."
+        )
+    if catalogue.workflows.tools:
+        usage += "\n- A tool whose description says so is a workflow of several calls: it answers with their outcome."
+    return {"how": usage, "changes": _CHANGE_RULES[catalogue.settings.consent]}
+
+
+def _fill_template(name: str, **values: str) -> str:
+    return Template(bundled.text(f"prompts/mcp/{name}")).substitute(values)
+
+
+def list_resources(catalogue: ToolCatalogue, stored: Iterable[StoredResult]) -> list[types.Resource]:
+    """Return the areas of the API, and the answers stored for the client."""
+    areas = [
+        types.Resource(
+            uri=area_uri(group, catalogue),
+            name=f"{catalogue.settings.prefix}{group.slug}",
+            title=label_text(group.label, 80),
+            description=f"{len(group.operations)} operations",
+            mime_type="text/markdown",
+        )
+        for group in catalogue.areas
+    ]
+    return [*areas, *answer_resources(stored)]
+
+
+def answer_resources(stored: Iterable[StoredResult]) -> list[types.Resource]:
+    """Return the answers that are stored for a client."""
+    return [
+        types.Resource(
+            uri=answer_uri(answer),
+            name=f"answer-{answer.handle}",
+            description=f"The whole answer to {call_text(answer.call)}, in {answer_pages(answer)} pages",
+            mime_type="text/plain",
+        )
+        for answer in stored
+    ]
+
+
+def area_uri(group: Area, catalogue: ToolCatalogue) -> str:
+    """Return the address of an area, unique among the APIs of a server."""
+    return f"nlapi://area/{catalogue.settings.prefix}{group.slug}"
+
+
+def resource_templates() -> list[types.ResourceTemplate]:
+    return [
+        types.ResourceTemplate(
+            uri_template="nlapi://operation/{operation}",
+            name="operation",
+            description="What an operation does, takes and answers.",
+            mime_type="application/json",
+        ),
+        types.ResourceTemplate(
+            uri_template="nlapi://argument/{operation}/{argument}/{value}",
+            name="argument",
+            description="One argument of an operation, with its schema and its choices. Completion lists values.",
+            mime_type="application/json",
+        ),
+        types.ResourceTemplate(
+            uri_template="nlapi://answer/{result}/{page}",
+            name="answer",
+            description="A page of an answer that was too long to show.",
+            mime_type="text/plain",
+        ),
+    ]
+
+
+def read_resource(uri: str, catalogue: ToolCatalogue) -> types.TextResourceContents:
+    """Return the resource of an area or an operation. UsageError when there is none of that address."""
+    kind, _, name = uri.removeprefix("nlapi://").partition("/")
+    if kind == "area":
+        group = next((candidate for candidate in catalogue.areas if area_uri(candidate, catalogue) == uri), None)
+        if group is not None:
+            return types.TextResourceContents(uri=uri, mime_type="text/markdown", text=describe_area(group, catalogue))
+    if kind == "operation":
+        content = {"note": DESCRIPTION_NOTE, **describe_operation(catalogue.tool(unquote(name)))}
+        description = json.dumps(strip_all(content), ensure_ascii=False, indent=1, default=str)
+        return types.TextResourceContents(uri=uri, mime_type="application/json", text=description)
+    if kind == "argument":
+        operation, argument, value = (*map(unquote, name.split("/", 2)), "", "")[:3]
+        return _read_argument(uri, catalogue.tool(operation), argument, value)
+    raise UsageError(f"there is no resource {uri[:200]!r}", hint="resources/list names them")
+
+
+def _read_argument(uri: str, tool: Tool, argument: str, value: str) -> types.TextResourceContents:
+    """Return an argument's schema; with a value, also the choices that there are."""
+    if argument not in tool.places:
+        raise UsageError(
+            f"{tool.operation.id} has no argument {argument[:100]!r}", hint=f"it has {', '.join(tool.places)}"
+        )
+    record: dict[str, object] = {"operation": tool.operation.id, "argument": argument}
+    record["schema"] = argument_schema(tool, argument)
+    if value:
+        record |= {"value": value, "choices": list(argument_choices(tool, argument))}
+    text = json.dumps(record, ensure_ascii=False, indent=1, default=str)
+    return types.TextResourceContents(uri=uri, mime_type="application/json", text=text)
+
+
+def list_prompts(catalogue: ToolCatalogue) -> list[types.Prompt]:
+    """Return a prompt for the whole API and one for each area, unless there are too many areas."""
+    goal = types.PromptArgument(name="goal", description="What you want, in your own words.", required=False)
+    api = api_title(catalogue)
+    general_prompt = types.Prompt(
+        name=f"{catalogue.settings.prefix}{GENERAL_PROMPT}", title=api, description=f"Operate {api}.", arguments=[goal]
+    )
+    areas = [
+        types.Prompt(
+            name=_prompt_name(group, catalogue),
+            title=label_text(group.label, 80),
+            description=f"Operate {api}: {label_text(group.label, 80)}.",
+            arguments=[goal],
+        )
+        for group in _prompt_areas(catalogue)
+    ]
+    return [general_prompt, *areas]
+
+
+def get_prompt(name: str, goal: str, catalogue: ToolCatalogue) -> types.GetPromptResult:
+    """Return the text of a prompt. UsageError when there is none of that name."""
+    areas = _prompt_areas(catalogue)
+    group = next((candidate for candidate in areas if _prompt_name(candidate, catalogue) == name), None)
+    if group is None and name != f"{catalogue.settings.prefix}{GENERAL_PROMPT}":
+        raise UsageError(f"there is no prompt {name[:100]!r}", hint="prompts/list names them")
+    label = label_text(group.label, 80) if group else f"{len(catalogue.operations):,} operations"
+    lines = list(_operation_lines(group, catalogue) if group else _area_lines(catalogue))
+    text = _fill_template(
+        "area.md",
+        title=api_title(catalogue),
+        label=label,
+        goal=goal.strip() or "Ask me what I want to do.",
+        operations="\n".join(lines),
+        **_template_values(catalogue),
+    )
+    message = types.PromptMessage(role="user", content=types.TextContent(text=text))
+    return types.GetPromptResult(description=f"{api_title(catalogue)}: {label}", messages=[message])
+
+
+# A client lists prompts as commands of the user: more than a screen of them hides the user's own. One area alone is the
+# whole, which has its prompt already.
+def _prompt_areas(catalogue: ToolCatalogue) -> tuple[Area, ...]:
+    return catalogue.areas if 1 < len(catalogue.areas) <= MAX_PROMPTS else ()
+
+
+def _prompt_name(group: Area, catalogue: ToolCatalogue) -> str:
+    return f"{catalogue.settings.prefix}{GENERAL_PROMPT}-{group.slug}"
+
+
+def _operation_lines(group: Area, catalogue: ToolCatalogue) -> Iterator[str]:
+    yield from (operation_line(operation, catalogue) for operation in group.operations[:MAX_PROMPT_LINES])
+    if (more := len(group.operations) - MAX_PROMPT_LINES) > 0:
+        yield f"- and {more} more: {area_uri(group, catalogue)}"
+
+
+def _area_lines(catalogue: ToolCatalogue) -> Iterator[str]:
+    for group in catalogue.areas[:MAX_PROMPT_LINES]:
+        yield f"- {label_text(group.label, 80)}: {len(group.operations)} operations ({area_uri(group, catalogue)})"

@@ -23,8 +23,7 @@ from nlapi.tools.run import Target
 
 if TYPE_CHECKING:
     from nlapi.client.transport import HttpClient
-    from nlapi.mcp.audit import AuditTrail
-    from nlapi.mcp.call_metrics import CallMetrics
+    from nlapi.mcp.audit import AuditTrail, CallMetrics
 
 SESSION_HEADER = "mcp-session-id"
 MAX_SESSIONS = 1_000

@@ -1,23 +1,42 @@
-"""Checks a plugin's files for what Claude Code and its users require and its client does not report."""
+"""Checks what a client does not report: the form of a plugin, names that its API lacks, and changes for callers."""
 
 from __future__ import annotations
 
+import difflib
 import json
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 from typing import Any
 
 import yaml
 
-from nlapi.issue import Issue
+from nlapi.client.auth import Alternative, alternatives
+from nlapi.client.safe_text import code_span
+from nlapi.issue import Issue, Level
 from nlapi.openapi.model import as_list
-from nlapi.openapi.spec import Spec
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.plugin.build import MARKETPLACE, PLUGIN
-from nlapi.plugin.names import KEBAB, MAX_SKILL, SECRET_OPTION
+from nlapi.plugin.names import KEBAB, MAX_SKILL, SECRET_OPTION, callable_id
 from nlapi.plugin.portable import portable_faults
 from nlapi.plugin.programs import HOOKS, MAX_TOOL_NAME, MCP
+from nlapi.plugin.user_files import NOTES_FOLDER
+from nlapi.resources.answers import answer_schema, answer_schemas
+from nlapi.tools.arguments import argument_schema
+from nlapi.tools.compile import compile_tool
 from nlapi.tools.names import MAX_LENGTH, RESERVED_WORDS, tool_names
+from nlapi.tools.schema_compatibility import (
+    RefFollower,
+    SchemaComparison,
+    answer_differences,
+    credential_differences,
+    request_differences,
+    server_differences,
+)
+from nlapi.tools.tool import Tool
 
 MAX_DESCRIPTION = 1024
 
@@ -256,3 +275,287 @@ def _name_length(files: Mapping[str, bytes], server: Mapping[str, object]) -> in
 
 def _limit_issue(location: str, message: str, hint: str) -> Issue:
     return Issue.error(location, message, hint, "limit")
+
+
+_SPAN = re.compile(r"(?<!`)`([^`\n]{1,120})`(?!`)")
+# The spellings of names in descriptions (camelCase, snake_case, a/b, CAPITALS_X), which no word of English has.
+_IDENTIFIER = re.compile(r"[a-z]+(?:[A-Z][a-z0-9]*)+|[a-z]+(?:[_/.-][a-z0-9]+)*[_/][a-z0-9]+|[A-Z][A-Z0-9]*_[A-Z0-9_]+")
+
+# After one of these the words belong to the shell, not to the call.
+_COMMAND_END = re.compile(r"[|;&<>()]|\s#")
+MAX_QUOTED = 6
+# `removeBook` is a read; `listBooks` changes something: plain statements of one word.
+_EFFECT_CLAIM = re.compile(
+    r"`([^`\s]+)` (?:is an? (read|write|destroy)\b|(only reads|changes nothing|changes something)\b)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """The names by which texts refer to an API."""
+
+    spec: Spec
+    operations: Sequence[Operation]
+
+    @cached_property
+    def arguments(self) -> dict[str, set[str]]:
+        """Operation id -> its arguments, as named by tools and by the description."""
+        tools = {callable_id(operation): compile_tool(operation) for operation in self.operations if operation.usable}
+        return {id: {*tool.places, *(wire for _, wire in tool.places.values())} for id, tool in tools.items()}
+
+    @cached_property
+    def choices(self) -> dict[tuple[str, str], frozenset[str]]:
+        """(operation id, argument) -> the values of its enum, for arguments that have nothing else."""
+        choices = {}
+        for operation in self.operations:
+            if operation.usable:
+                tool = compile_tool(operation)
+                for name in tool.places:
+                    values = argument_schema(tool, name).get("enum")
+                    if isinstance(values, list) and all(isinstance(value, str) for value in values):
+                        choices[callable_id(operation), name] = frozenset(values)
+        return choices
+
+    @cached_property
+    def effects(self) -> dict[str, Effect]:
+        return {callable_id(operation): operation.effect for operation in self.operations if operation.usable}
+
+    @cached_property
+    def terms(self) -> set[str]:
+        """The operations, arguments, properties of schemas, and values of enums."""
+        terms = set(self.arguments) | {name for names in self.arguments.values() for name in names}
+        return terms | set(_schema_names(self.spec.document))
+
+
+def removed_names(files: Mapping[str, bytes], before: Vocabulary, after: Vocabulary) -> Iterator[Issue]:
+    """Yield an Issue for each text of a plugin with names that the description had, and no longer has at its source."""
+    removed = before.terms - after.terms
+    for path, text in _markdown_texts(files) if removed else ():
+        if spans := [span for span in _code_spans(text) if span in removed]:
+            names = ", ".join(f"`{span}`" for span in spans[:MAX_QUOTED]) + (
+                " and more" if len(spans) > MAX_QUOTED else ""
+            )
+            yield _reference_issue(path, f"speaks of {names}, which the description no longer has", "build it again")
+
+
+def unknown_names(
+    files: Mapping[str, bytes], vocabulary: Vocabulary, command: str, plugin_names: Sequence[str]
+) -> Iterator[Issue]:
+    """Yield an Issue for each name in people's notes that the description does not have.
+
+    `plugin_names` are names of the plugin itself.
+    """
+    for path, text in _markdown_texts(files):
+        if not path.startswith(NOTES_FOLDER):
+            continue
+        faults = (*_command_faults(text, vocabulary, command), *_effect_faults(text, vocabulary))
+        yield from (_reference_issue(path, message, hint) for message, hint in faults)
+        for span in _code_spans(text):
+            # Notes may have ordinary words in backticks, so only the spelling of an identifier counts.
+            if _IDENTIFIER.fullmatch(span) and span not in vocabulary.terms and span not in plugin_names:
+                suggestions = difflib.get_close_matches(span, vocabulary.arguments, n=1, cutoff=0.6)
+                hint = (
+                    f"did you mean `{suggestions[0]}`?"
+                    if suggestions
+                    else "without backticks, if it is nothing of the API"
+                )
+                yield _reference_issue(path, f"speaks of `{span}`, which the description does not have", hint)
+
+
+def _command_faults(text: str, vocabulary: Vocabulary, command: str) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the commands in a text."""
+    for match in re.finditer(rf"(?<![\w/-]){re.escape(command)} +([^`\n]+)", text):
+        id, *words = _COMMAND_END.split(match[1])[0].split() or [""]
+        if id.startswith("-") or not id or not re.fullmatch(r"[\w./:-]+", id) or id == "OPERATION":
+            continue
+        if id not in vocabulary.arguments:
+            suggestions = difflib.get_close_matches(id, vocabulary.arguments, n=1, cutoff=0.5)
+            yield f"calls {id}, which is no operation", f"did you mean {suggestions[0]}?" if suggestions else ""
+            continue
+        for word in words:
+            name = re.match(r"([\w.-]+):?=", word)
+            if name and not word.startswith("-") and name[1] not in vocabulary.arguments[id]:
+                yield f"gives {id} the argument {name[1]}, which it does not take", ""
+            elif name and (fault := _value_fault(vocabulary, id, name[1], word[name.end() :])):
+                yield fault, ""
+
+
+def _value_fault(vocabulary: Vocabulary, id: str, name: str, value: str) -> str:
+    """Return what is wrong with a value; "" for one that the argument takes, or that a shell fills in."""
+    choices = vocabulary.choices.get((id, name), frozenset())
+    plain = value.strip("'\"")
+    if not choices or plain in choices or not re.fullmatch(r"[\w.-]+", plain) or plain == name.upper():
+        return ""
+    return f"gives {id} {name}={plain}, which is none of {', '.join(sorted(choices)[:MAX_QUOTED])}"
+
+
+def _effect_faults(text: str, vocabulary: Vocabulary) -> Iterator[tuple[str, str]]:
+    """Yield where a note says of an operation that it only reads, and it changes something, or the other way."""
+    for id, kind, claim in _EFFECT_CLAIM.findall(text):
+        effect, is_read = (
+            vocabulary.effects.get(id),
+            (kind or claim).lower() in ("read", "only reads", "changes nothing"),
+        )
+        if effect is not None and is_read != (effect is Effect.READ):
+            yield f"says that `{id}` {'only reads' if is_read else 'changes something'}; it is a {effect}", ""
+
+
+def _markdown_texts(files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
+    for path, content in files.items():
+        if path.endswith(".md"):
+            yield path, content.decode("utf-8", "replace")
+
+
+def _code_spans(text: str) -> list[str]:
+    return list(dict.fromkeys(_SPAN.findall(text)))
+
+
+def _schema_names(document: object) -> Iterator[str]:
+    """Yield the names of properties and the values of enums anywhere in a description."""
+    stack = [document]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Mapping):
+            properties, choices = node.get("properties"), node.get("enum")
+            if isinstance(properties, Mapping):
+                yield from (str(item) for item in properties)
+            if isinstance(choices, list):
+                yield from (item for item in choices if isinstance(item, str))
+            stack += [item for key, item in node.items() if key not in ("example", "examples")]
+        elif isinstance(node, list):
+            stack += node
+
+
+def _reference_issue(location: str, message: str, hint: str = "") -> Issue:
+    return Issue.error(location, message, hint, "mention")
+
+
+# `$ref`s that are followed in a row at the top of a schema: a cycle of them would never end.
+MAX_REFS = 6
+
+
+def changes(before: Sequence[Operation], after: Sequence[Operation], *, with_servers: bool = True) -> Iterator[Issue]:
+    """Yield breaking changes (ERROR: a valid call is refused, an answer lacks what it had) and all others (INFO).
+
+    Without `with_servers`, not where calls are sent: the user has named the place.
+    """
+    old, new = (
+        {callable_id(candidate): candidate for candidate in operations if candidate.usable}
+        for operations in (before, after)
+    )
+    id_by_path = {(candidate.method, candidate.path): id for id, candidate in new.items()}
+    yield from _address_issues({id: (old[id], new[id]) for id in old if id in new}, with_servers=with_servers)
+    for id, operation in old.items():
+        if id in new:
+            yield from _compare_operations(id, operation, new[id])
+            continue
+        # An operation that is found at the old method and path was renamed, which is a hint worth more than "is gone".
+        new_id = id_by_path.get((operation.method, operation.path), "")
+        hint = f"it is called {new_id} now" if new_id and new_id not in old else f"{operation.method} {operation.path}"
+        yield _breaking_issue(id, "is gone", hint)
+    for id, operation in new.items():
+        if id not in old:
+            yield _change_issue(id, f"is new: {operation.method} {operation.path}")
+
+
+def _address_issues(pairs: Mapping[str, tuple[Operation, Operation]], *, with_servers: bool) -> Iterator[Issue]:
+    """Yield where calls and credentials go elsewhere, once for all operations of which it is true."""
+    ids_by_message: dict[str, list[str]] = {}
+    for id, pair in pairs.items():
+        servers = server_differences(*pair) if with_servers else ()
+        for message in (*servers, *credential_differences(*pair)):
+            ids_by_message.setdefault(message, []).append(id)
+    for message, ids in ids_by_message.items():
+        more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+        yield _breaking_issue("every operation" if len(ids) == len(pairs) else f"{ids[0]}{more}", message)
+
+
+def _compare_operations(id: str, old: Operation, new: Operation) -> Iterator[Issue]:
+    if (old.method, old.path) != (new.method, new.path):
+        yield _breaking_issue(id, f"is {new.method} {new.path} now, where it was {old.method} {old.path}")
+    # No call breaks, but the effect decides whether nlapi asks for consent.
+    if old.effect is not new.effect:
+        yield _change_issue(id, f"is a {new.effect} now, where it was a {old.effect}")
+    if new.deprecated and not old.deprecated:
+        yield _change_issue(id, "is deprecated now")
+    if not _accepts_old_credentials(old, new):
+        yield _breaking_issue(id, f"needs {'another' if old.security else 'a'} credential now")
+    tools = compile_tool(old), compile_tool(new)
+    yield from _compare_arguments(id, *tools)
+    was_required, is_required = (side.body is not None and side.body.required for side in (old, new))
+    if (
+        is_required
+        and not was_required
+        and not any(side.places.get(name, ("",))[0] == "body" for side in tools for name in side.required)
+    ):
+        yield _breaking_issue(id, "requires a body now")
+    answers = answer_schema(old), answer_schema(new)
+    if answers[0] and not answers[1]:
+        yield _change_issue(id, "no longer says what it answers")
+    comparison = SchemaComparison(old=answer_schemas(old.spec).reader.flat, new=answer_schemas(new.spec).reader.flat)
+    yield from _difference_issues(id, answer_differences(*answers, "", comparison))
+
+
+def _accepts_old_credentials(old: Operation, new: Operation) -> bool:
+    """Return whether every set of credentials that was sufficient still is, under any of its ids."""
+    before = [product(*(credential.ids for credential in alternative)) for alternative in _sufficient_credentials(old)]
+    return all(
+        any(
+            all(credential.matching_ids(ids) for credential in alternative)
+            for alternative in _sufficient_credentials(new)
+        )
+        for id_sets in before
+        for ids in id_sets
+    )
+
+
+def _sufficient_credentials(operation: Operation) -> tuple[Alternative, ...]:
+    """Return the sets of credentials that are sufficient to call an operation."""
+    return alternatives(operation) if operation.security else ((),)
+
+
+def _difference_issues(id: str, differences: Iterator[tuple[bool, str]]) -> Iterator[Issue]:
+    for is_breaking, message in dict.fromkeys(differences):
+        yield (_breaking_issue if is_breaking else _change_issue)(id, message)
+
+
+def _compare_arguments(id: str, old: Tool, new: Tool) -> Iterator[Issue]:
+    before, after = old.input_schema["properties"], new.input_schema["properties"]
+    for name in before:
+        if name not in after:
+            yield _breaking_issue(id, f"no longer takes {code_span(name)}")
+        elif name in new.required and name not in old.required:
+            yield _breaking_issue(id, f"requires {code_span(name)} now")
+        elif old.places.get(name) != new.places.get(name):
+            yield _change_issue(id, f"takes {code_span(name)} in another place")
+    for name in after:
+        if name not in before:
+            is_required = name in new.required
+            yield (_breaking_issue if is_required else _change_issue)(
+                id, f"{'requires' if is_required else 'takes'} {code_span(name)}, which is new"
+            )
+    for name in (argument for argument in before if argument in after):
+        comparison = SchemaComparison(old=_ref_follower(old), new=_ref_follower(new))
+        yield from _difference_issues(id, request_differences(before[name], after[name], name, comparison))
+
+
+def _ref_follower(tool: Tool) -> RefFollower:
+    """Return a function that follows the `$ref`s into a tool's own definitions."""
+    definitions = tool.input_schema.get("$defs", {})
+
+    def follow(schema: object) -> Any:
+        for _ in range(MAX_REFS):
+            if not isinstance(schema, Mapping) or not isinstance(schema.get("$ref"), str):
+                break
+            schema = definitions.get(schema["$ref"].rpartition("/")[2])
+        return schema
+
+    return follow
+
+
+def _breaking_issue(location: str, message: str, hint: str = "") -> Issue:
+    return Issue.error(location, message, hint, "breaking")
+
+
+def _change_issue(location: str, message: str) -> Issue:
+    return Issue(level=Level.INFO, where=location, message=message, rule="change")

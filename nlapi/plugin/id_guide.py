@@ -12,8 +12,8 @@ from nlapi.client.safe_text import code_span
 from nlapi.english.words import singular_words, split_words
 from nlapi.openapi.model import as_map
 from nlapi.openapi.spec import Operation
-from nlapi.plugin.keywords import body_fields
 from nlapi.plugin.names import callable_id
+from nlapi.plugin.subjects import body_fields
 from nlapi.resources.id_sources import IdSource, IdSources
 from nlapi.resources.naming import STOPWORDS
 from nlapi.resources.nouns import ID_WORDS, Words, is_id_argument, singular_noun

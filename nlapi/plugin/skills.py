@@ -1,32 +1,501 @@
-"""Writes the skills of a plugin, one for the whole API and one for each area, and the agent that routes among them."""
+"""Writes the skills of a plugin, with their descriptions, permissions and reference, and the agent among them."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from nlapi.client.safe_text import code_span
+from nlapi.english import lexicon
+from nlapi.english.words import same_name, split_words, stem
 from nlapi.openapi.model import as_map
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.plugin.argument_settings import common_section
-from nlapi.plugin.descriptions import AreaText, agent_description, area_texts, main_description
 from nlapi.plugin.id_guide import IdGuide
-from nlapi.plugin.markdown import fill_template, inert_line, yaml_string
-from nlapi.plugin.names import callable_id
-from nlapi.plugin.permissions import MAX_RULES, read_rules
+from nlapi.plugin.markdown import fill_template, inert_line, safe_line, yaml_string
+from nlapi.plugin.names import COMMAND_WORDS, callable_id
 from nlapi.plugin.questions import Question, area_questions, questions
 from nlapi.plugin.recipes import Recipe, recipe_index, recipe_usage, recipes_of_area, recipes_section
-from nlapi.plugin.reference import reference_files, summary
 from nlapi.plugin.samples import argument_words, placeholder, sample_arguments, takes_placeholder
-from nlapi.plugin.subjects import subjects
+from nlapi.plugin.subjects import Keywords, Subject, person_verbs, states, subjects
 from nlapi.plugin.user_files import weave_notes
-from nlapi.tools.areas import Area
+from nlapi.resources.effect_arguments import possible_effect
+from nlapi.tools.areas import Area, Group
+from nlapi.tools.argument_text import DETAILS, ArgumentBlock, Detail, SchemaText, shared_parts
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.describe import fitting_parts, operation_head, operation_tail
 from nlapi.tools.files import file_form
 from nlapi.tools.names import join_names
+from nlapi.tools.tool import Tool
 from nlapi.tools.units import Dimension, WireUnit, tool_units, unit_clause
+from nlapi.tools.word_similarity import rarity
+
+# In characters, for all names and descriptions: 1,194 tokens at 3.6 characters, below file_checks.MAX_SESSION_TOKENS.
+MAX_SESSION_TEXT = 4_300
+MAX_DESCRIPTION = 420
+MAX_MAIN = 260
+MAX_AGENT = 150
+MAX_LABEL = 110
+MAX_NAME_WORDS = 4
+MAX_VERBS = 7
+MAX_OTHER_VERBS = 2
+# In characters, of a row in the index of the main skill.
+MAX_ROW = 280
+# Words of fields: in a description no more than one reads, in the index as many as there is room for.
+MAX_USES = 14
+MAX_KEYWORDS = 30
+_USUAL = frozenset(("create", "find", "change", "remove", "delete", "add", "update"))
+_USUAL_OF_ALL = _USUAL | {"report"}
+# Least stems in the text of a tag that its operations do not say as well, for it to be worth its place.
+MIN_TELLING = 2
+_SAYING_NOTHING = lexicon.stems("plugin/words", "saying_nothing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AreaText:
+    """What is said of an area: its description, in every session, and its row in the index of the main skill."""
+
+    description: str
+    row: str
+
+
+def area_texts(title: str, areas: Sequence[Area], used: int) -> dict[str, AreaText]:
+    """Return slug of an area -> its texts; `used` characters are taken by other names and descriptions.
+
+    A description is whole clauses: what one does with its things, the most usual first, then the words that tell it
+    from the other areas. All have the same limit, that of the largest which still fit.
+    """
+    main = {
+        operation
+        for area in areas
+        for subject in subjects(area.operations, area.label)[: max(1, len(area.groups))]
+        for _, operation in subject.operations
+    }
+    keywords = Keywords(areas, main)
+    names = {area.slug: _group_names(area) for area in areas}
+    drafts = {}
+    for area in areas:
+        others = [name for slug in names if slug != area.slug for name in names[slug]]
+        drafts[area.slug] = _AreaDraft(title, area, keywords, others)
+    texts: dict[str, str] = {}
+    for limit in range(MAX_DESCRIPTION, 60, -4):
+        texts = {slug: draft.description(limit) for slug, draft in drafts.items()}
+        if used + sum(map(len, texts.values())) <= MAX_SESSION_TEXT:
+            break
+    return {slug: AreaText(description=text, row=drafts[slug].row()) for slug, text in texts.items()}
+
+
+def _group_names(area: Area) -> list[frozenset[str]]:
+    """Return the stems of the names of an area's groups, and of the things that these are about."""
+    texts = [group.label for group in area.groups]
+    texts += [subject.name for group in area.groups for subject in subjects(group.operations, group.label)[:1]]
+    return [frozenset(stem(word) for word in split_words(text)) for text in texts]
+
+
+class _AreaDraft:
+    """The parts of an area's texts, before they are cut to a limit."""
+
+    def __init__(self, title: str, area: Area, keywords: Keywords, others: Sequence[frozenset[str]]) -> None:
+        subjects_found = subjects(area.operations, area.label)
+        self._head = f"{title} {_label(area, subjects_found)}"
+        self._about = _telling_about(area, self._head)
+        # The name of another area leads there: the repositories of a team are no word for teams.
+        self._clauses = [
+            clause
+            for clause in _clauses(area, subjects_found, self._head)
+            if not (clause.is_noun and _is_named(clause.text, others))
+        ]
+        # Things that the head names already are in no row either.
+        self._nouns = [name for name in _nouns(subjects_found, self._head) if not _is_named(name, others)]
+        used_text = " ".join((self._head, *(clause.text for clause in self._clauses), *self._nouns))
+        words = [word for word in keywords.of(area, used_text) if not _is_named(word, others)]
+        self._words = words[:MAX_KEYWORDS]
+
+    def description(self, limit: int) -> str:
+        """Return the description: things, what one does with them, and words of their fields."""
+        text = self._head
+        # Of what is left, the words have a third: things that are seldom asked for would take all of it.
+        room = limit - (limit - len(text)) // 4 if self._words else limit
+        separator, after = ": ", "; "
+        for number, clause in enumerate(self._clauses):
+            joint = separator if number == 0 or not clause.is_noun else after
+            if len(text) + len(joint) + len(clause.text) < (room if number else MAX_DESCRIPTION):
+                text, separator, after = f"{text}{joint}{clause.text}", "; ", ", " if clause.is_noun else "; "
+        text = _listed(text, ". Use for ", self._words[:MAX_USES], limit)
+        if self._about and len(text) + len(self._about) + 2 < limit:
+            text = f"{text}. {self._about[:1].upper()}{self._about[1:]}"
+        return f"{text[: MAX_DESCRIPTION - 1]}."
+
+    def row(self) -> str:
+        """Return the row of an index, which has room for more than a description."""
+        text = self._about[:1].upper() + self._about[1:]
+        names = [*self._nouns, *self._words]
+        if text and names:
+            text = f"{text.rstrip('.')}: "
+        return _listed(text, "", names, MAX_ROW)
+
+
+def _is_named(text: str, names: Sequence[frozenset[str]]) -> bool:
+    """Return whether all words of a text are in one of some names."""
+    stems = {stem(word) for word in split_words(text)}
+    return any(stems <= name for name in names)
+
+
+def _listed(text: str, opening: str, names: Sequence[str], limit: int) -> str:
+    """Return a text with the names that a limit has room for."""
+    separator = opening
+    for name in names:
+        if len(text) + len(separator) + len(name) < limit:
+            text, separator = f"{text}{separator}{name}", ", "
+    return text
+
+
+def _label(area: Area, area_subjects: Sequence[Subject]) -> str:
+    """Return the name of an area as a person would write it: its label, or its things where it is many groups."""
+    names = [inert_line(" ".join(split_words(group.label)) or group.label, 40) for group in area.groups]
+    by_size = sorted(range(len(names)), key=lambda place: -len(area.groups[place].operations))
+    if len(names) > 1:
+        return _filled("", [names[place] for place in by_size], MAX_LABEL)
+    if len(names) == 1 and (longer := _spelled_out(names[0], area.about)):
+        return longer
+    # `repos` are repositories, `pulls` pull requests; `measurement datasets` say more than datasets do.
+    is_key = bool(area_subjects) and same_name(names[0], area_subjects[0].key) and " " not in names[0]
+    return area_subjects[0].name if is_key else names[0]
+
+
+def _spelled_out(name: str, about: str) -> str:
+    """Return a name as the text of its tag has it, where a word of the name is none: CAPI is a Conversion API."""
+    words = _subject_words(inert_line(about, 110))
+    stems, others = [stem(word) for word in name.split()], [stem(word.lower()) for word in words]
+    is_short = any(rarity(word) == 1 and word not in others for word in stems)
+    is_longer = len(words) <= MAX_NAME_WORDS and others[-1:] == stems[-1:] and len(stems) < len(others)
+    return " ".join(words) if is_short and is_longer else ""
+
+
+def _subject_words(about: str) -> list[str]:
+    """Return the words of a text behind `Operations to manage`."""
+    words = about.rstrip(".").split()
+    while words and stem(words[0].lower()) in _SAYING_NOTHING:
+        words = words[1:]
+    return words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _WordClause:
+    """What one does with a thing, or the thing alone."""
+
+    text: str
+    is_noun: bool
+
+
+def _clauses(area: Area, area_subjects: Sequence[Subject], label: str) -> list[_WordClause]:
+    """Return what one does with the things of an area: all of the first, of the others what is not usual."""
+    clauses = []
+    used_stems = {stem(word) for word in split_words(label)}
+    for number, subject in enumerate(area_subjects):
+        # Every area has something to create and to find, so that it is said of its first thing only.
+        verbs = [verb for verb in usual_verbs(subject) if verb != subject.name]
+        verbs = verbs if number == 0 else [verb for verb in verbs if verb not in _USUAL_OF_ALL][:MAX_OTHER_VERBS]
+        words = {stem(word) for word in split_words(subject.name)}
+        if not verbs and words <= used_stems:
+            continue
+        used_stems |= words
+        is_named = subject.name.lower() in label.lower() and len(area.groups) == 1
+        text = ", ".join(verbs) + ("" if is_named else f" {subject.name}")
+        clauses.append(_WordClause(text=text.strip(), is_noun=not verbs))
+    return clauses
+
+
+def _nouns(area_subjects: Sequence[Subject], used_text: str) -> list[str]:
+    """Return the names of things that are not known yet: each has a word that none before it has."""
+    used_stems = {stem(word) for word in split_words(used_text)}
+    names = []
+    for subject in area_subjects:
+        words = {stem(word) for word in split_words(subject.name)}
+        if words - used_stems:
+            names.append(subject.name)
+            used_stems |= words
+    return names
+
+
+def usual_verbs(subject: Subject) -> list[str]:
+    """Return what one does most with a thing: create, find, change, report and remove it, then set its state."""
+    usual = [verb for verb in subject.verbs if verb in _USUAL]
+    verbs = [*usual, *(verb for verb, *_ in states(subject)), *person_verbs(subject), *subject.verbs]
+    told = list(dict.fromkeys(inert_line(verb, 40) for verb in verbs))
+    return [verb for verb in told if " " not in verb or verb.startswith("turn ")][:MAX_VERBS]
+
+
+def _telling_about(area: Area, label: str) -> str:
+    """Return the text of a tag where it says more than its name, without words such as `Operations to manage`."""
+    about = " ".join(_subject_words(inert_line(area.about, 110)))
+    stems = {stem(word) for word in split_words(about)} - {stem(word) for word in split_words(label)} - _SAYING_NOTHING
+    return about[:1].lower() + about[1:] if len(stems) >= MIN_TELLING and not about.endswith("…") else ""
+
+
+def main_description(title: str, areas: Sequence[Area]) -> str:
+    """Return the description of the skill of the whole API."""
+    head, tail = f"Operates {title} in plain English", "Read first for anything in it, or in several parts of it."
+    names = [_label(area, ()) for area in sorted(areas, key=lambda area: -len(area.operations))]
+    return f"{_filled(head, names, MAX_MAIN - len(tail) - 2)}. {tail}"
+
+
+def agent_description(title: str) -> str:
+    """Return the description of the agent."""
+    text = f"Brings about an outcome in {title} that takes several calls, and shows every change before it is made."
+    return text if len(text) <= MAX_AGENT else f"Brings about outcomes in {title} by several calls."[:MAX_AGENT]
+
+
+def _filled(head: str, names: Sequence[str], limit: int) -> str:
+    text = head
+    for number, name in enumerate(names):
+        separator = "" if not text else ": " if number == 0 else ", "
+        longer = f"{text}{separator}{name}"
+        text = longer if len(longer) <= limit else text
+    return text
+
+
+# Of one file, with the parts that its operations share: a skill and one reference are read for one task, and stay under
+# 12,000 together (`python -m benchmarks.plugin_corpus` prints the median).
+MAX_CHARACTERS = 6_500
+MAX_OPERATIONS = 80
+
+# Of one operation without its parts. A longer one is written with less detail, and `--about` opens the rest.
+MAX_ENTRY = 4_000
+
+# Characters of a file that parts may take; of the others the path is given.
+MAX_PARTS = 3_500
+MAX_NAMED_PARTS = 12
+
+MAX_ABOUT = 400
+
+_DETAIL = Detail(text=220, choices=1_200, depth=3)
+
+# Files of one area, whose skill names each of them and stays under 200 lines; of a larger area the files are larger.
+MAX_FILES = 40
+
+# An argument that stands in the same words in so many operations of a group is written once in a file.
+MIN_COMMON = 3
+MIN_COMMON_SIZE = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ReferenceEntry:
+    """One operation: its text around the arguments, their lines, and the path of each part that they refer to."""
+
+    operation: Operation
+    head: str
+    blocks: tuple[ArgumentBlock, ...]
+    tail: str
+    parts: Mapping[str, str]
+
+    @property
+    def id(self) -> str:
+        return callable_id(self.operation)
+
+    def text(self, common: frozenset[tuple[str, ...]]) -> str:
+        """Return the entry, with the names only of the arguments in `common`."""
+        own = [line for block in self.blocks if block.lines not in common for line in block.lines]
+        others = [block for block in self.blocks if block.lines in common]
+        names = [f"{code_span(block.name, 64)}{'*' if block.is_required else ''}" for block in others]
+        lines = [*own, *([f"- see above: {', '.join(names)}"] if names else [])]
+        return "\n\n".join(part for part in (self.head, "\n".join(lines), self.tail) if part)
+
+
+@dataclass(slots=True, kw_only=True)
+class _FileDraft:
+    """The entries of a file, and the characters of all that is in it so far."""
+
+    entries: list[_ReferenceEntry] = field(default_factory=list)
+    size: int = 0
+    common: dict[tuple[str, ...], None] = field(default_factory=dict)
+    parts: dict[str, str] = field(default_factory=dict)
+
+
+def reference_files(area: Area, title: str, command: str) -> dict[str, str]:
+    """Return file name -> text: a file for each group, or several for one that is too large to be read at once."""
+    part_sizes = area.operations[0].spec.derive(_part_sizes)
+    drafts: _Drafts = []
+    if len(area.groups) <= MAX_FILES:
+        drafts = _divide([_GroupReference(group, part_sizes) for group in area.groups])
+    if not drafts:
+        whole = Group(slug=area.slug, label=area.label, about="", operations=area.operations)
+        drafts = _divide([_GroupReference(whole, part_sizes)])
+    return {file: text for group, parts in drafts for file, text in group.files(parts, title, command).items()}
+
+
+def _divide(groups: Sequence[_GroupReference]) -> _Drafts:
+    """Return the files of each group, MAX_FILES in all: as many more are in a file as it takes.
+
+    An empty list where groups of their own would leave one of them in files that are far larger.
+    """
+    limit, max_operations = MAX_CHARACTERS, MAX_OPERATIONS
+    while True:
+        drafts = [(group, list(group.drafts(limit, max_operations))) for group in groups]
+        count = sum(len(parts) for _, parts in drafts)
+        if count <= MAX_FILES:
+            return drafts
+        if len(groups) > MAX_FILES // 2:
+            return []
+        factor = max(1.1, count / MAX_FILES)
+        limit, max_operations = math.ceil(limit * factor), math.ceil(max_operations * factor)
+
+
+def summary(operation: Operation, limit: int) -> str:
+    """Return the summary of an operation on one line."""
+    text = operation.summary.strip() or operation.description.strip().partition("\n\n")[0]
+    return safe_line(text, limit).rstrip(".") or f"{operation.method} {safe_line(operation.path, limit)}"
+
+
+def _part_sizes(spec: Spec) -> dict[str, int]:
+    """Return the cache of a Spec: the characters of the parts by their name."""
+    return {}
+
+
+class _GroupReference:
+    """The entries of a group, before they are divided into files."""
+
+    def __init__(self, group: Group, part_sizes: dict[str, int]) -> None:
+        self.group = group
+        self._part_sizes = part_sizes
+        tools = [compile_tool(operation) for operation in group.operations]
+        self._definitions: dict[str, object] = {}
+        for tool in tools:
+            self._definitions |= as_map(tool.input_schema.get("$defs"))
+        self._parts = shared_parts(tools)
+        self._texts: dict[Detail, SchemaText] = {}
+        self._entries = [self._entry(tool) for tool in tools]
+        counts = Counter(block.lines for entry in self._entries for block in entry.blocks if block.name)
+        self._common = frozenset(
+            lines for lines, count in counts.items() if count >= MIN_COMMON and sum(map(len, lines)) > MIN_COMMON_SIZE
+        )
+
+    def files(self, drafts: Sequence[_FileDraft], title: str, command: str) -> dict[str, str]:
+        """Return file name -> text."""
+        files = {}
+        for number, draft in enumerate(drafts, 1):
+            name = self.group.slug if number == 1 else f"{self.group.slug}-{number}"
+            common = frozenset(draft.common)
+            files[f"{name}.md"] = fill_template(
+                "reference.md",
+                label=safe_line(self.group.label, 80) + (f" ({number} of {len(drafts)})" if len(drafts) > 1 else ""),
+                title=title,
+                command=command,
+                operations=", ".join(entry.id for entry in draft.entries),
+                common=_common_text(draft),
+                entries="\n\n".join(entry.text(common) for entry in draft.entries),
+                parts=self._parts_text(draft, command),
+            )
+        return files
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        """The characters of each entry without what it shares."""
+        return {entry.id: len(entry.text(self._common)) for entry in self._entries}
+
+    def _entry(self, tool: Tool) -> _ReferenceEntry:
+        operation = tool.operation
+        for detail in (_DETAIL, *DETAILS[3:]):
+            text = self._text(detail, {})
+            blocks = text.argument_blocks(tool)
+            if sum(len(line) for block in blocks for line in block.lines) <= MAX_ENTRY:
+                break
+        return _ReferenceEntry(
+            operation=operation,
+            head=f"## {callable_id(operation)}\n\n{operation_head(operation, MAX_ABOUT)}",
+            blocks=tuple(blocks),
+            tail=operation_tail(operation),
+            parts=text.used_parts,
+        )
+
+    def drafts(self, limit: int, max_operations: int) -> Iterator[_FileDraft]:
+        """Yield the entries by file; what the entries of a file share counts once."""
+        draft = _FileDraft()
+        for entry in self._entries:
+            added = self._added_size(draft, entry)
+            if draft.entries and (draft.size + added > limit or len(draft.entries) >= max_operations):
+                yield draft
+                draft = _FileDraft()
+                added = self._added_size(draft, entry)
+            draft.size += added
+            draft.entries.append(entry)
+            draft.common |= dict.fromkeys(block.lines for block in entry.blocks if block.lines in self._common)
+            draft.parts |= {name: f"{entry.id} {path}" for name, path in entry.parts.items() if name not in draft.parts}
+        yield draft
+
+    def _added_size(self, draft: _FileDraft, entry: _ReferenceEntry) -> int:
+        common = {
+            block.lines for block in entry.blocks if block.lines in self._common and block.lines not in draft.common
+        }
+        parts = sum(self._part_size(name, path) for name, path in entry.parts.items() if name not in draft.parts)
+        return self._sizes[entry.id] + sum(len(line) for lines in common for line in lines) + parts
+
+    def _part_size(self, name: str, path: str) -> int:
+        """Return the characters of a part with all that it refers to, as far as a file has room for them."""
+        if name not in self._part_sizes:
+            text = self._text(_DETAIL, {name: path})
+            self._part_sizes[name] = min(sum(map(len, fitting_parts(text, MAX_PARTS)[0])), MAX_PARTS)
+        return self._part_sizes[name]
+
+    def _text(self, detail: Detail, used: Mapping[str, str]) -> SchemaText:
+        """Return the text of this group's schemas in a detail; what was written before is not written again."""
+        if detail not in self._texts:
+            self._texts[detail] = SchemaText(definitions=self._definitions, detail=detail, parts=self._parts)
+        return replace(self._texts[detail], used_parts=dict(used))
+
+    def _parts_text(self, draft: _FileDraft, command: str) -> str:
+        """Return the sections of the parts of a file, and how to open those without room."""
+        sections, others = fitting_parts(self._text(_DETAIL, draft.parts), MAX_PARTS)
+        lines = ["# Parts", *sections] if sections else []
+        if others:
+            named = [f"- {name}: `{command} --about {path}`" for name, path in list(others.items())[:MAX_NAMED_PARTS]]
+            rest = len(others) - MAX_NAMED_PARTS
+            named += [f"- … {rest} more, inside of these"] if rest > 0 else []
+            lines.append("\n".join(["Left out here:", *named]))
+        return "\n\n".join(lines)
+
+
+def _common_text(draft: _FileDraft) -> str:
+    """Return the arguments that several operations of a file take."""
+    lines = [line for lines in draft.common for line in lines]
+    return "\n".join(["Arguments of several operations here:", "", *lines]) if lines else ""
+
+
+_Drafts = list[tuple[_GroupReference, list[_FileDraft]]]
+"""The groups of an area, each with its files."""
+
+
+# Reads of the whole API that its main skill allows. Of ads and the gateway there are 21 and 39; of GitHub's and
+# Slack's more, whose areas have skills that allow their own.
+MAX_RULES = 60
+
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]*")
+
+
+def read_rules(command: str, tools: str, operations: Sequence[Operation], own: Sequence[Operation], text: str) -> str:
+    """Return the rules of Claude Code for the reads of a skill, as its `allowed-tools`.
+
+    They are those among its `own` operations, and those among all `operations` that its text names. A rule is for the
+    whole word of one: `Bash(nlapi-shop listOrders:*)`. One that an argument makes a change has none, and none one with
+    which the word of a change begins, or a word of the command, as some clients take a rule for a beginning. `tools` is
+    the prefix of the names of the MCP server's tools, which asks about changes itself.
+    """
+    named = {*_WORD.findall(text), *map(callable_id, own)}
+    changes = [callable_id(operation) for operation in operations if possible_effect(operation) is not Effect.READ]
+    words = (
+        id
+        for operation in operations
+        if possible_effect(operation) is Effect.READ and (id := callable_id(operation)) in named
+        if not any(other.startswith(id) for other in (*changes, *COMMAND_WORDS))
+    )
+    rules = [f"Bash({command} {word}:*)" for word in dict.fromkeys((*words, "--find", "--about"))]
+    return ", ".join([*rules, f"{tools}*"])
+
 
 MAX_SOURCES = 15
 

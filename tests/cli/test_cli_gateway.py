@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from nlapi.cli import gateway_view as view
+from nlapi.cli import gateway_traffic as view
 from tests.gateway.kit import Talk
 
 RUN = "from nlapi.cli.main import main; main()"
@@ -140,7 +140,7 @@ def test_a_token_file_that_is_there_stops_the_start(tmp_path: Path) -> None:
 def test_status_shows_versions_that_are_not_loaded() -> None:
     issue = {"level": "error", "where": "versions.ranker@v1", "message": "it is not loaded: its artifact is missing"}
     stream = StringIO()
-    Console(file=stream, width=100).print(view.status({"revision": 1, "minutes": 5, "data": []}, (), (), [issue]))
+    Console(file=stream, width=100).print(view.status_view({"revision": 1, "minutes": 5, "data": []}, (), (), [issue]))
     assert "versions.ranker@v1: it is not loaded: its artifact is missing" in stream.getvalue()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from nlapi.cli import gateway_view
+from nlapi.cli import gateway_traffic
 from tests.gateway.kit import Talk, gateway, write_models
 from tests.gateway.versions import write
 
@@ -49,7 +49,8 @@ def test_traffic_counts_it_apart_from_errors(talk: Talk) -> None:
     (row,) = traffic["data"]
     assert (row["version"], row["error_percent"], row["fallback_percent"]) == ("v2", 0, 50)
     stream = io.StringIO()
-    Console(file=stream, width=80).print(gateway_view.status(traffic, talk.ok("GET", "/v1/objectives")["data"], ()))
+    objectives = talk.ok("GET", "/v1/objectives")["data"]
+    Console(file=stream, width=80).print(gateway_traffic.status_view(traffic, objectives, ()))
     lines = stream.getvalue().splitlines()
     (head,) = (line for line in lines if "errors" in line)
     (fraud,) = (line for line in lines if "payment-fraud" in line)

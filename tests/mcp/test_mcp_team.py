@@ -14,11 +14,9 @@ from mcp import Client
 
 from nlapi.errors import UsageError
 from nlapi.mcp.access import CallLimiter, TeamCaller
-from nlapi.mcp.audit import AuditTrail
-from nlapi.mcp.call_metrics import CallMetrics
+from nlapi.mcp.audit import AuditTrail, CallMetrics
 from nlapi.mcp.server import serve_offer
-from nlapi.mcp.team import OpenApi, TeamOffer
-from nlapi.mcp.team_settings import parse_team
+from nlapi.mcp.team import OpenApi, TeamOffer, parse_team
 from nlapi.openapi.spec import Spec
 from nlapi.tools.run import Target
 from tests.describe import spec as described

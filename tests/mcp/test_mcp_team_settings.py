@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from nlapi import bundled
 from nlapi.errors import UsageError
 from nlapi.mcp.settings import Consent
-from nlapi.mcp.team_settings import SCHEMA, line_of, parse_team
+from nlapi.mcp.team import SCHEMA, line_of, parse_team
 from nlapi.openapi.spec import Effect
 
 TEAM = """\

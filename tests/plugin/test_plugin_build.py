@@ -19,7 +19,7 @@ from nlapi.openapi.spec import Effect
 from nlapi.plugin.build import Options, Plugin, build
 from nlapi.plugin.file_checks import broken_rules
 from nlapi.plugin.names import COMMAND_WORDS, callable_id, plugin_name
-from nlapi.plugin.permissions import read_rules
+from nlapi.plugin.skills import read_rules
 from tests import describe
 from tests.plugin.kit import GOLDEN, HOSTILE, LIBRARY, big, placed, plugin_of, spec_of
 

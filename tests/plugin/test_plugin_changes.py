@@ -13,7 +13,7 @@ import pytest
 import nlapi
 from nlapi.issue import Level
 from nlapi.openapi.spec import Operation
-from nlapi.plugin.compatibility import changes
+from nlapi.plugin.file_checks import changes
 from tests.cli.conftest import home as home
 from tests.cli.kit import run
 from tests.plugin.kit import LIBRARY

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.errors import UsageError
-from nlapi.plugin.requirement import parse_requirement
+from nlapi.plugin.programs import parse_requirement
 from tests.cli.conftest import home as home
 from tests.cli.kit import run
 from tests.plugin.kit import LIBRARY, placed, sh
