@@ -34,7 +34,7 @@ from nlapi.agent.policy import Policy
 from nlapi.sandbox import running
 from nlapi.tools.plan import ask
 from nlapi.tools.run import Target
-from nlapi.workflows.model_chain import write_chain
+from nlapi.workflows.from_plan import write_chain
 from tests.messages_server import MessagesServer, results, say, use
 from tests.prompt_cache import PromptCache
 from tests.servers import Echo, Reply
@@ -390,7 +390,6 @@ def many_large_answers() -> Iterator[Figure]:
 
 CHAT = """
 import sys
-from benchmarks.agent import peak_memory
 from nlapi.cli.main import main
 try:
     main()

@@ -40,10 +40,9 @@ from nlapi.agent.log import Log
 from nlapi.agent.model_planner import ModelPlanner
 from nlapi.agent.models import DEFAULT
 from nlapi.agent.policy import Policy
-from nlapi.agent.resume import resume
-from nlapi.agent.transcripts import read_records
+from nlapi.agent.transcripts import read_records, resume
 from nlapi.cli.session import ASK_BELOW, CHANGE_BELOW, OFFER_BELOW, Session
-from nlapi.client.limits import Limits
+from nlapi.client.message import Limits
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.compile import compile_tool

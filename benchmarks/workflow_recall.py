@@ -15,8 +15,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from nlapi.workflows.plain_match import WorkflowIndex, WorkflowMatch
 from nlapi.workflows.read import read_document
-from nlapi.workflows.recall import WorkflowIndex, WorkflowMatch
 from nlapi.workflows.sources import LinkedDocument, link
 
 ROOT = Path(__file__).resolve().parents[2] / "shared" / "data" / "workflows"

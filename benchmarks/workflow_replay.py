@@ -29,8 +29,7 @@ from nlapi.agent.log import Log
 from nlapi.agent.loop import converse
 from nlapi.agent.messages import ModelState
 from nlapi.agent.policy import Policy
-from nlapi.agent.resume import resume
-from nlapi.agent.transcripts import read_records
+from nlapi.agent.transcripts import read_records, resume
 from nlapi.errors import NlapiError
 from nlapi.openapi import yaml
 from nlapi.openapi.spec import Spec
@@ -40,15 +39,14 @@ from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, ask
 from nlapi.tools.run import Target
 from nlapi.tools.tool import Call
+from nlapi.workflows.answer_values import CONSTANT
 from nlapi.workflows.check import check
 from nlapi.workflows.engine import RunState, WorkflowRun
-from nlapi.workflows.from_conversation import workflow_of
-from nlapi.workflows.from_plan import workflow_of_plan
+from nlapi.workflows.from_plan import workflow_of, workflow_of_plan
 from nlapi.workflows.model import ArazzoWorkflow
 from nlapi.workflows.planner import WorkflowPlanner
 from nlapi.workflows.read import parse_document
 from nlapi.workflows.sources import link
-from nlapi.workflows.value_nodes import CONSTANT
 from nlapi.workflows.write import render
 
 # Times differ between two runs of the same calls.

@@ -30,9 +30,8 @@ from benchmarks.workflows.inputs import InputSource
 from benchmarks.workflows.stage import Exchange, open_stage
 from nlapi.openapi.spec import Spec
 from nlapi.workflows.read import read_document
-from nlapi.workflows.repair import repair
+from nlapi.workflows.repair import repair, workflow_node
 from nlapi.workflows.sources import link
-from nlapi.workflows.tree_nodes import workflow_node
 
 # Seconds of a workflow; a sandbox answers in milliseconds, the rest is for runners that wait and try again.
 LIMIT_S = 40

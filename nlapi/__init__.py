@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from nlapi import aio
     from nlapi.api import answer, build, call, load, plan, search, toolset
     from nlapi.client.message import Request, Result
-    from nlapi.errors import NlapiError
-    from nlapi.issue import Issue
+    from nlapi.errors import Issue, NlapiError
     from nlapi.openapi.spec import Effect, Operation, Spec
     from nlapi.tools.compile import tools
     from nlapi.tools.ledger import Ledger
@@ -28,7 +27,7 @@ _HOMES = {
     **dict.fromkeys(("Effect", "Operation", "Spec"), "nlapi.openapi.spec"),
     **dict.fromkeys(("Call", "Tool"), "nlapi.tools.tool"),
     "NlapiError": "nlapi.errors",
-    "Issue": "nlapi.issue",
+    "Issue": "nlapi.errors",
     "Ledger": "nlapi.tools.ledger",
     "manifest": "nlapi.tools.manifest",
     "Plan": "nlapi.tools.plan",

@@ -27,7 +27,7 @@ async def call(
     events: int | None = None,
 ) -> Result:
     """Call an operation and return its answer, as `nlapi.call` does. `yes` may be an asynchronous function too."""
-    from nlapi.client.limits import call_limits
+    from nlapi.client.message import call_limits
     from nlapi.tools.compile import compile_tool
     from nlapi.tools.run import registered_target, run
     from nlapi.tools.tool import Call
@@ -51,7 +51,7 @@ async def answer(
     ledger: Ledger | None = None,
 ) -> str:
     """Return the text that answers a model's tool call, as `nlapi.answer` does."""
-    from nlapi.client.limits import call_limits
+    from nlapi.client.message import call_limits
     from nlapi.results.answering import answer as answer_call
     from nlapi.results.model_view import answer_form
 

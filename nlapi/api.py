@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nlapi.agent.toolset import Toolset
     from nlapi.client.message import Request, Result
-    from nlapi.issue import Issue
+    from nlapi.errors import Issue
     from nlapi.openapi.cache import Cache
     from nlapi.openapi.overlay import Overlay
     from nlapi.openapi.spec import Effect, Operation, Spec
@@ -255,7 +255,7 @@ def toolset(
     """
     from nlapi.agent.toolset import Toolset
     from nlapi.aio import consent_of
-    from nlapi.client.limits import call_limits
+    from nlapi.client.message import call_limits
     from nlapi.openapi.selection import select_operations
     from nlapi.results.model_view import answer_form
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 from nlapi.errors import UsageError
 
@@ -25,6 +29,12 @@ def text(name: str) -> str:
     if name.split("/")[0] not in FOLDERS or not file.is_file():
         raise UsageError(f"nlapi ships no file {name!r}")
     return file.read_text(encoding="utf-8")
+
+
+@cache
+def tool_definitions() -> Mapping[str, dict[str, Any]]:
+    """Return the tools of a model by name, in the form of the Messages API."""
+    return {definition["name"]: definition for definition in json.loads(text("prompts/tools.json"))}
 
 
 def folder(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""The exceptions of nlapi's public interface and their exit codes.
+"""The exceptions of nlapi's public interface and their exit codes, and the Issues of a description or a configuration.
 
     NlapiError                   exit 1   anything below; catch this one
     ├── UsageError               exit 2   asked for something that is not there, or in a form that is not understood
@@ -20,7 +20,58 @@ The message states the problem and its location; `hint` states the next step.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.util import find_spec
 from typing import ClassVar
+
+# Characters of a part of an Issue: it quotes the description, which has names of any length.
+MAX_TEXT = 1_000
+
+
+class Level(StrEnum):
+    """The severity of an Issue: ERROR loses an operation or a configuration, WARNING a part of it, INFO nothing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """A problem of a description or a configuration, located by `where`: `paths./pets.get.parameters[2].schema`."""
+
+    level: Level
+    # The field names are the keys of `nlapi check -o json` (`asdict`): they do not change.
+    where: str
+    message: str
+    hint: str = ""
+    # The category for programs: "overlay", "refused", or a rule of `nlapi check`.
+    rule: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("where", "message", "hint"):
+            text = getattr(self, name)
+            if len(text) > MAX_TEXT or not text.isprintable():
+                object.__setattr__(self, name, _safe(text))
+
+    @classmethod
+    def error(cls, where: str, message: str, hint: str = "", rule: str = "") -> Issue:
+        return cls(level=Level.ERROR, where=where, message=message, hint=hint, rule=rule)
+
+    @classmethod
+    def warning(cls, where: str, message: str, hint: str = "", rule: str = "") -> Issue:
+        return cls(level=Level.WARNING, where=where, message=message, hint=hint, rule=rule)
+
+    def __str__(self) -> str:
+        text = f"{self.level}: {self.where}: {self.message}" if self.where else f"{self.level}: {self.message}"
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+def _safe(text: str) -> str:
+    """Return a text without control and invisible characters, on one line and at most MAX_TEXT long."""
+    text = "".join(char if char.isprintable() else " " for char in text[: MAX_TEXT + 1])
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
 
 
 class NlapiError(Exception):
@@ -101,3 +152,32 @@ class MissingError(NlapiError):
     """The planner needs something from the user before it can go on."""
 
     exit_code = 7
+
+
+MODULES = {
+    "claude": "anthropic",
+    "envoy": "grpc",
+    "gateway": "jsonschema_rs",
+    "login": "authlib",
+    "mcp": "mcp",
+    "postgres": "psycopg",
+}
+"""Extra -> the module that stands for it. `otel` and `models` are looked for where they are used."""
+
+
+def has_extra(extra: str) -> bool:
+    """Return whether an extra of MODULES is installed; nothing is imported."""
+    # Nothing is imported, as most commands end without it.
+    return find_spec(MODULES[extra]) is not None
+
+
+def require_extra(extra: str, user: str) -> None:
+    """UsageError with the command to type when `user`, the beginning of a sentence, needs an extra that is missing."""
+    if not has_extra(extra):
+        message = f"{user} needs {MODULES[extra].replace('_', '-')}, which is not installed"
+        raise UsageError(message, hint=install_hint(extra))
+
+
+def install_hint(extra: str) -> str:
+    """Return the command that adds an extra. pip takes it for the nlapi that is installed, and fetches no other."""
+    return f'pip install "nlapi[{extra}]"'

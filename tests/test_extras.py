@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.extras import MODULES
+from nlapi.errors import MODULES
 from tests.cli.kit import run
 from tests.messages_server import MessagesServer, say
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nlapi.client.message import Result
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.request_guard import load_json
-from nlapi.json_depth import is_deeper
+from nlapi.json_text import is_deeper
 
 _TEXTS = st.text(alphabet='[]{}"\\,a', max_size=4)
 _VALUES: st.SearchStrategy[Any] = st.recursive(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nlapi.client.message import Result, body_size, is_resident
-from nlapi.results.bodies import MAX_FILE, ResidentBodies
+from nlapi.results.store import MAX_FILE, ResidentBodies
 
 
 def answer(number: int, size: int = 10_000) -> Result:

@@ -10,7 +10,7 @@ import pytest
 from mcp import Client
 
 import nlapi
-from nlapi.agent.history import OFFER_HEAD
+from nlapi.agent.model_planner import OFFER_HEAD
 from nlapi.client.safe_text import ERROR_NOTE, MAX_ERROR
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import ask

@@ -3,7 +3,7 @@
 `python -m training.trust [--questions DIR] [--answers FILE]` answers every question by forests that have not seen its
 API (training/crossval.py), or reads the answers that `python -m training.crossval --keep FILE` wrote, and prints how
 many of the plans at each confidence are exactly right: the operation and every argument. Only plans that lack nothing
-count: `auto` keeps no other. The two levels stand in nlapi/agent/planner_routes.py as TRUST_LEVELS.
+count: `auto` keeps no other. The two levels stand in nlapi/agent/auto.py as TRUST_LEVELS.
 """
 
 from __future__ import annotations

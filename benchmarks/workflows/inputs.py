@@ -21,8 +21,7 @@ from benchmarks.workflows.stage import credentials_of
 from nlapi.client.auth import authorize
 from nlapi.english.words import name_key
 from nlapi.errors import NlapiError
-from nlapi.openapi.model import FORM, Body, essence, may_be_json
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.spec import FORM, Body, Operation, Spec, essence, may_be_json
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.id_sources import id_sources
 from nlapi.resources.identity import field_at, name_of

@@ -17,11 +17,11 @@ from nlapi.errors import NlapiError
 from nlapi.sandbox.validation import RawRequest
 from nlapi.tools.run import Target, authorize_call, prepare
 from nlapi.tools.tool import Call
+from nlapi.workflows.bind import Scope
 from nlapi.workflows.engine import RunState, WorkflowRun
 from nlapi.workflows.planner import exchange_of
-from nlapi.workflows.scope import Scope
+from nlapi.workflows.repair import workflow_node
 from nlapi.workflows.sources import LinkedDocument
-from nlapi.workflows.tree_nodes import workflow_node
 
 
 class Mode(StrEnum):

@@ -10,15 +10,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 from nlapi.accounts.store import ClientAuthMethod, Grant, TokenSource
-from nlapi.client.limits import Limits
 from nlapi.client.masking import redact
-from nlapi.client.message import Request, Result
+from nlapi.client.message import Limits, Request, Result
 from nlapi.client.safe_text import single_line
-from nlapi.errors import CredentialError, OutcomeUnknownError, SendError, UsageError
-from nlapi.extras import require_extra
+from nlapi.errors import CredentialError, OutcomeUnknownError, SendError, UsageError, require_extra
 from nlapi.openapi.egress import NetworkOrigin, NetworkScope
-from nlapi.openapi.model import SecurityScheme, as_map
-from nlapi.openapi.spec import Spec
+from nlapi.openapi.spec import SecurityScheme, Spec, as_map
 from nlapi.openapi.urls import is_http_url, parse_url
 from nlapi.wait import wait
 

@@ -26,8 +26,7 @@ from nlapi.accounts.authorization_server import (
 )
 from nlapi.accounts.store import ClientAuthMethod, Grant, Login, LoginKind, Secrets, TokenSource, new_secret_id
 from nlapi.client.safe_text import single_line
-from nlapi.errors import CredentialError, UsageError
-from nlapi.extras import require_extra
+from nlapi.errors import CredentialError, UsageError, require_extra
 from nlapi.openapi.urls import is_http_url, parse_url
 
 DEFAULT_REDIRECT = "http://127.0.0.1/callback"

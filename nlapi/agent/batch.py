@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from nlapi.agent.events import NOT_RUN, change_outcome
-from nlapi.client.digest import digest
+from nlapi.client.message import digest
 from nlapi.errors import ArgumentError, NlapiError
 from nlapi.tools.ledger import OUTCOME_UNKNOWN, SentOutcome
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step

@@ -3,24 +3,237 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from nlapi.agent.chat_completions import ChatCodec
-from nlapi.agent.endpoints import MESSAGES_URL, ModelEndpoint, ModelProtocol
-from nlapi.agent.messages import Block, Message, StreamedAnswer
-from nlapi.agent.messages_api import MessagesCodec
-from nlapi.agent.model_errors import explain_error
-from nlapi.agent.model_http import ModelHttp, ModelServerError, read_events
-from nlapi.agent.sdk_profiles import profile_credential
+from nlapi.agent.endpoints import CHAT_URL, MESSAGES_URL, ModelEndpoint, ModelProtocol, profile_credential
+from nlapi.agent.messages import Block, Message, StreamedAnswer, extend_text, token_counts
+from nlapi.agent.model_http import ModelHttp, ModelServerError, explain_error, read_events
 from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UnfinishedError
+from nlapi.tools.manifest import render_definition
 
 if TYPE_CHECKING:
     from ssl import SSLContext
+
+    from anthropic.types import MessageParam, TextBlockParam, ToolParam
+    from anthropic.types.message_create_params import MessageCreateParamsStreaming
+
+
+_STOPS = {
+    "stop": "end_turn",
+    "tool_calls": "tool_use",
+    "function_call": "tool_use",
+    "length": "max_tokens",
+    "content_filter": "refusal",
+}
+"""finish_reason -> the stop reason of the Messages API"""
+
+
+def chat_messages(system: Sequence[Block], messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Return system prompt and messages in the form of Chat Completions; thinking is left out."""
+    system_text = "\n\n".join(block["text"] for block in system)
+    return [{"role": "system", "content": system_text}, *(part for item in messages for part in _chat_parts(item))]
+
+
+def _chat_parts(message: Message) -> Iterator[dict[str, Any]]:
+    content = message["content"]
+    text = "\n\n".join(block["text"] for block in content if block["type"] == "text")
+    if message["role"] == "assistant":
+        calls = [
+            {
+                "id": block["id"],
+                "type": "function",
+                "function": {"name": block["name"], "arguments": json.dumps(block["input"], ensure_ascii=False)},
+            }
+            for block in content
+            if block["type"] == "tool_use"
+        ]
+        if text or calls:
+            yield {"role": "assistant", "content": text or None, **({"tool_calls": calls} if calls else {})}
+        return
+    for block in content:
+        if block["type"] == "tool_result":
+            # There is no field for an error: the text says it.
+            prefix = "error: " if block.get("is_error") else ""
+            yield {"role": "tool", "tool_call_id": block["tool_use_id"], "content": f"{prefix}{block['content']}"}
+    if text:
+        yield {"role": "user", "content": text}
+
+
+class ChatCodec:
+    """The form of requests and answers in Chat Completions."""
+
+    path = "/chat/completions"
+
+    def headers(self, endpoint: ModelEndpoint) -> dict[str, str]:
+        """Return the headers of a request beside those of every one."""
+        return {"authorization": f"Bearer {endpoint.secret}"} if endpoint.secret else {}
+
+    def body(self, prompt: Prompt, endpoint: ModelEndpoint) -> dict[str, Any]:
+        """Return the body of a request."""
+        # OpenAI refuses the older name for its newer models, other servers know the older one only.
+        limit = "max_completion_tokens" if endpoint.base_url.rstrip("/") == CHAT_URL else "max_tokens"
+        return {
+            "model": endpoint.model,
+            "messages": chat_messages(prompt.system, prompt.messages),
+            "tools": [render_definition(definition, "openai") for definition in prompt.tools],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            limit: prompt.max_tokens,
+        }
+
+    def reader(self, answer: StreamedAnswer) -> ChatReader:
+        """Return a reader that fills an answer."""
+        return ChatReader(answer)
+
+
+class ChatReader:
+    """Fills a StreamedAnswer from chunks of Chat Completions: text is block 0, each call one of the following."""
+
+    def __init__(self, answer: StreamedAnswer) -> None:
+        self._answer = answer
+
+    def read(self, event: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the text of a chunk, or of a whole answer. ValueError, KeyError or TypeError for one that is none."""
+        if usage := event.get("usage"):
+            self._read_usage(usage)
+        for choice in event.get("choices", ())[:1]:
+            delta = choice.get("delta") or choice.get("message") or {}
+            if text := delta.get("content"):
+                extend_text(self._answer.blocks.setdefault(0, {"type": "text", "text": ""}), "text", text)
+                yield text
+            for number, call in enumerate(delta.get("tool_calls") or ()):
+                self._read_call(int(call.get("index", number)) + 1, call)
+            if reason := choice.get("finish_reason"):
+                self._answer.stop = _STOPS.get(reason, str(reason))
+
+    def _read_call(self, index: int, call: Mapping[str, Any]) -> None:
+        function = call.get("function") or {}
+        block = self._answer.blocks.get(index)
+        if block is None:
+            block = {"type": "tool_use", "id": self._answer.call_id(call.get("id"), index), "name": "", "input": {}}
+            self._answer.blocks[index] = block
+        block["name"] += function.get("name") or ""
+        arguments = function.get("arguments")
+        # Some servers send the arguments as an object.
+        text = arguments if isinstance(arguments, str) else "" if arguments is None else json.dumps(arguments)
+        extend_text(self._answer.inputs, index, text)
+
+    def _read_usage(self, usage: Mapping[str, Any]) -> None:
+        counts = token_counts(usage)
+        cached = token_counts(usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
+        self._answer.usage = {
+            "input_tokens": max(counts.get("prompt_tokens", 0) - cached, 0),
+            "cache_read_input_tokens": cached,
+            "output_tokens": counts.get("completion_tokens", 0),
+        }
+
+    def finish(self) -> None:
+        """Parse the arguments of the calls once the stream has ended."""
+        self._answer.finish()
+
+
+# That of `anthropic` 2.13, whose types check the body.
+API_VERSION = "2026-10-21"
+
+
+class MessagesCodec:
+    """The form of requests and answers in the Messages API."""
+
+    path = "/v1/messages"
+
+    def headers(self, endpoint: ModelEndpoint) -> dict[str, str]:
+        """Return the headers of a request beside those of every one."""
+        bearer = {"authorization": f"Bearer {endpoint.secret}"} if endpoint.secret else {}
+        return {**bearer, "anthropic-version": API_VERSION, **endpoint.headers}
+
+    def body(self, prompt: Prompt, endpoint: ModelEndpoint) -> Mapping[str, Any]:
+        """Return the body of a request."""
+        body: MessageCreateParamsStreaming = {
+            "model": endpoint.model,
+            "max_tokens": prompt.max_tokens,
+            "system": cast("list[TextBlockParam]", prompt.system),
+            "messages": cast("list[MessageParam]", prompt.messages),
+            "cache_control": {"type": "ephemeral"},
+            "tools": cast("list[ToolParam]", prompt.tools),
+            "tool_choice": {"type": "auto"},
+            "stream": True,
+        }
+        return body
+
+    def reader(self, answer: StreamedAnswer) -> MessagesReader:
+        """Return a reader that fills an answer."""
+        return MessagesReader(answer)
+
+
+class MessagesReader:
+    """Fills a StreamedAnswer from the events of the Messages API."""
+
+    def __init__(self, answer: StreamedAnswer) -> None:
+        self._answer = answer
+
+    def read(self, event: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the text of an event. ValueError, KeyError or TypeError for one that is none of the API."""
+        match event.get("type"):
+            case "message_start":
+                self._answer.usage |= token_counts(event["message"].get("usage") or {})
+            case "content_block_start":
+                self._start_block(int(event["index"]), _checked_block(event["content_block"]))
+            case "content_block_delta":
+                yield from self._read_delta(event["index"], event["delta"])
+            case "message_delta":
+                self._read_end(event)
+            case "message":
+                raise ValueError("the answer is not streamed")
+
+    def finish(self) -> None:
+        """Parse the inputs of the calls once the stream has ended."""
+        self._answer.finish()
+
+    def _start_block(self, index: int, block: Block) -> None:
+        if block["type"] == "tool_use":
+            block["id"] = self._answer.call_id(block["id"], index)
+        self._answer.blocks[index] = block
+
+    def _read_delta(self, index: int, delta: Mapping[str, Any]) -> Iterator[str]:
+        block = self._answer.blocks[index]
+        match delta["type"]:
+            case "text_delta":
+                extend_text(block, "text", delta["text"])
+                yield delta["text"]
+            case "input_json_delta":
+                extend_text(self._answer.inputs, index, delta["partial_json"])
+            case "thinking_delta":
+                extend_text(block, "thinking", delta["thinking"])
+            # Thinking is sent back with its signature, which the API verifies.
+            case "signature_delta":
+                block["signature"] = delta["signature"]
+
+    def _read_end(self, event: Mapping[str, Any]) -> None:
+        delta = event["delta"]
+        stop, details = delta.get("stop_reason"), delta.get("stop_details") or {}
+        if stop is not None and not isinstance(stop, str):
+            raise ValueError("the stop reason is no text")
+        self._answer.stop = stop
+        self._answer.details = str(details.get("explanation") or "")
+        self._answer.usage |= token_counts(event.get("usage") or {})
+
+
+def _checked_block(block: object) -> Block:
+    """Return a content block at its start. ValueError for one without what is read of it later."""
+    if not isinstance(block, dict):
+        raise ValueError("a content block is no object")
+    required = {"text": ("text",), "thinking": ("thinking",), "tool_use": ("id", "name")}
+    for name in ("type", *required.get(block.get("type", ""), ())):
+        if not isinstance(block.get(name), str):
+            raise ValueError(f"a content block has no {name}")
+    return block
+
 
 # Errors of reading what is no answer of the protocol.
 _MALFORMED = (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError, RecursionError)

@@ -6,9 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from nlapi.agent.events import FieldChange, field_changes
 from nlapi.agent.sending import READ_SECONDS
-from nlapi.client.digest import normalize_text
-from nlapi.client.limits import Limits
-from nlapi.client.message import Result
+from nlapi.client.message import Limits, Result, normalize_text
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Operation

@@ -32,9 +32,8 @@ from nlapi.agent.events import (
     WorkflowProposed,
 )
 from nlapi.client.auth import secret_parts
-from nlapi.client.digest import digest
 from nlapi.client.masking import redact
-from nlapi.client.message import File, Request, Result
+from nlapi.client.message import File, Request, Result, digest
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, UsageError
 from nlapi.local_files import append_lines, claimed, file_names

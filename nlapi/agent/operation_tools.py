@@ -8,20 +8,21 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
+from nlapi import bundled
 from nlapi.client.safe_text import strip_all
 from nlapi.client.truncate import dump_json
 from nlapi.english.words import name_key
 from nlapi.errors import UsageError
 from nlapi.json_text import parse_json
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.results.query_arguments import QUERY_SCHEMA, QUERY_TOOL
 from nlapi.tools.areas import groups
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.describe import describe_operation, signature
 from nlapi.tools.index import Index
 from nlapi.tools.names import tool_names
+from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
 from nlapi.tools.text import label_text
 from nlapi.tools.tool import Call, Tool
@@ -46,37 +47,10 @@ MAP_ROOM = 320
 # Characters of the arguments of one operation in full: 3,000 tokens. Of a longer one `describe` opens the parts.
 MAX_DESCRIPTION = 12_000
 
-_TEXT = {"type": "string"}
-_CALL_PROPERTIES = {"operation": _TEXT, "arguments": {"type": "object"}}
-
-
-def _definition(name: str, description: str, properties: Mapping[str, object], required: Sequence[str]) -> Any:
-    schema = {"type": "object", "properties": dict(properties), "required": list(required)}
-    return {"name": name, "description": description, "input_schema": schema}
-
-
-TOOL_DEFINITIONS: tuple[dict[str, Any], ...] = (
-    _definition(
-        FIND,
-        "Find operations by what they do.",
-        {"words": {**_TEXT, "description": "English: `pause campaign`"}},
-        ["words"],
-    ),
-    _definition(
-        DESCRIBE,
-        "Read the arguments of an operation, or inside one.",
-        {"operation": _TEXT, "argument": {**_TEXT, "description": "to open one: spec.template"}},
-        ["operation"],
-    ),
-    _definition(READ, "Call an operation that only reads.", _CALL_PROPERTIES, ["operation"]),
-    _definition(CHANGE, "Call an operation that changes something.", _CALL_PROPERTIES, ["operation"]),
-    {
-        "name": QUERY_TOOL,
-        "description": "Filter, sort, count or page an earlier answer, or read lines of a text.",
-        "input_schema": QUERY_SCHEMA,
-    },
-)
+PLAN_TOOL = "plan"
+TOOL_DEFINITIONS = tuple(definition for name, definition in bundled.tool_definitions().items() if name != PLAN_TOOL)
 """The definitions of the tools in the form of the Messages API: the same for every API, in every request."""
+PLAN_DEFINITION = bundled.tool_definitions()[PLAN_TOOL]
 
 
 class OperationTools:
@@ -290,3 +264,21 @@ def _prefixed_name(prefix: str, name: str) -> str:
     return (
         full_name if len(full_name) <= 64 else f"{full_name[:55]}_{hashlib.sha256(full_name.encode()).hexdigest()[:8]}"
     )
+
+
+class CallChain(Protocol):
+    """A chain that is being carried out.
+
+    `next_plan` gives the plan of the next calls from the answers in the conversation, the plan without calls that ends
+    the turn, or None where a call failed, so that the model has to go on.
+    """
+
+    def next_plan(self, conversation: Conversation) -> Plan | None: ...
+
+
+class ChainWriter(Protocol):
+    """Turns the arguments of the tool into a chain. UsageError, for the model, where it could not be carried out."""
+
+    def __call__(
+        self, arguments: Mapping[str, Any], tools: OperationTools, conversation: Conversation
+    ) -> CallChain: ...

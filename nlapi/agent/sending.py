@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlapi.agent.events import Consent, ItemsReceived, WorkflowConsent
 from nlapi.agent.policy import Policy, Verdict
-from nlapi.client.limits import Limits
-from nlapi.client.message import EndReason, Request, Result
+from nlapi.client.message import EndReason, Limits, Request, Result
 from nlapi.errors import ConsentError, CredentialError, NlapiError, OutcomeUnknownError, SendError, UsageError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.ledger import OUTCOME_UNKNOWN, Ledger

@@ -15,13 +15,13 @@ from nlapi.agent.operation_tools import (
     TOOL_DEFINITIONS,
     OperationTools,
 )
-from nlapi.client.limits import Limits
+from nlapi.client.message import Limits
 from nlapi.client.safe_text import error_for_model
 from nlapi.errors import ArgumentError, UsageError
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.results.answering import parse_arguments, run_for_model
 from nlapi.results.model_view import PLAIN_FORM, AnswerForm
-from nlapi.results.query_arguments import QUERY_TOOL
+from nlapi.results.query import QUERY_TOOL
 from nlapi.results.store import ResultStore
 from nlapi.tools.ledger import Ledger
 from nlapi.tools.manifest import render_definition

@@ -34,8 +34,7 @@ from nlapi.changes.value_checks import (
 from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers
 from nlapi.english import lexicon
 from nlapi.english.words import singular, split_words, stem
-from nlapi.openapi.hints import SCALES, stated_verbs
-from nlapi.openapi.spec import READ_METHODS, Effect, Operation
+from nlapi.openapi.spec import READ_METHODS, SCALES, Effect, Operation, stated_verbs
 from nlapi.resources.lexicon import (
     CREATE_VERBS,
     DELETE_VERBS,

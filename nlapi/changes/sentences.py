@@ -12,8 +12,7 @@ from typing import Any
 from nlapi.english import lexicon
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.hints import stated_verbs
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.spec import Effect, Operation, stated_verbs
 from nlapi.resources.lexicon import (
     DELETE_VERBS,
     DETERMINERS,

@@ -32,8 +32,7 @@ from nlapi.changes.value_mentions import (
     parse_number,
 )
 from nlapi.english.words import name_key, name_words, singular, split_words, stem
-from nlapi.openapi.hints import SCALES
-from nlapi.openapi.spec import Effect, Spec
+from nlapi.openapi.spec import SCALES, Effect, Spec
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_path, name_of, text_of
 from nlapi.resources.lexicon import is_verb, parse_command

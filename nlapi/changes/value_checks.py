@@ -9,7 +9,7 @@ from nlapi.changes.sentences import QUOTED, Case, CommandWord, has_closed_values
 from nlapi.changes.value_mentions import CURRENCIES
 from nlapi.english import lexicon
 from nlapi.english.words import singular, split_words, stem
-from nlapi.openapi.model import as_list
+from nlapi.openapi.spec import as_list
 from nlapi.resources.lexicon import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
 from nlapi.resources.nouns import ID_WORDS
 from nlapi.tools.tool import Origin, ValueSource

@@ -12,7 +12,7 @@ from typing import Any
 from nlapi.changes.sentences import Mention, SentenceWord, UserSentence
 from nlapi.english import lexicon
 from nlapi.english.words import split_words, stem
-from nlapi.openapi.hints import SCALES
+from nlapi.openapi.spec import SCALES
 from nlapi.resources.lexicon import are_opposites, are_synonyms, is_verb
 from nlapi.tools.tool import Origin
 from nlapi.tools.units import CURRENCY_DECIMALS

@@ -245,7 +245,7 @@ def _stored_values(
 
 def _described(source: str, base_url: str | None) -> tuple[str, str | None]:
     """Return the description of an API that is named by its address alone, and that address where it has no server."""
-    from nlapi.openapi.discovery import discover_description, is_bare
+    from nlapi.openapi.fetch import discover_description, is_bare
 
     if not is_bare(source):
         return source, base_url

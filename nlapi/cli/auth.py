@@ -18,8 +18,7 @@ from nlapi.errors import CredentialError, NlapiError, UsageError
 if TYPE_CHECKING:
     from nlapi.accounts.store import Login, LoginKey, LoginKind, Secrets, SecretStorage
     from nlapi.cli.login_oauth import OAuthOptions
-    from nlapi.openapi.model import SecurityScheme
-    from nlapi.openapi.spec import Spec
+    from nlapi.openapi.spec import SecurityScheme, Spec
     from nlapi.registry import Registration
 
 app = typer.Typer(

@@ -279,8 +279,7 @@ def _is_run_of(key: object, target: Target, file: str) -> bool:
 
 def _earlier_run(target: Target, file: str) -> tuple[Path | None, Conversation | None]:
     """Return the transcript of the last run of a file, and its conversation; None where there is none."""
-    from nlapi.agent.resume import resume
-    from nlapi.agent.transcripts import read_transcript
+    from nlapi.agent.transcripts import read_transcript, resume
     from nlapi.cli.log import tool_finder
     from nlapi.cli.planners import log_folder
 
@@ -411,7 +410,7 @@ def _row_line(row: BatchRow, changes: Iterable[str]) -> str:
 
 def preview_batch(request: BatchInput, target: Target, known_values: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     """Return the question about a batch in a client's session, and the digests of the requests that it is about."""
-    from nlapi.client.digest import exact_digest
+    from nlapi.client.message import exact_digest
     from nlapi.tools.run import needs_receipt
 
     opened = _open_batch(request, target, known_values)

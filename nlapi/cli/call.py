@@ -61,8 +61,7 @@ from nlapi.tools.tool import Call, Tool
 if TYPE_CHECKING:
     from typer._click import Context
 
-    from nlapi.client.limits import Limits
-    from nlapi.client.message import Result
+    from nlapi.client.message import Limits, Result
     from nlapi.client.streaming.body import PieceListener
     from nlapi.openapi.spec import Operation
     from nlapi.tools.run import Prepared, Target
@@ -376,8 +375,7 @@ class _CallConsent:
 
 def _note_truncation(result: Result, *, changed: bool) -> None:
     """Note that the answer was cut, and the options that read more of it. NlapiError when the connection broke."""
-    from nlapi.client.message import EndReason
-    from nlapi.client.preview import describe_end
+    from nlapi.client.message import EndReason, describe_end
 
     end = describe_end(result)
     if result.ended is EndReason.BROKEN:

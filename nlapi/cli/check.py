@@ -12,7 +12,7 @@ from nlapi.cli import console, table, target
 from nlapi.cli.options import ListOutput, Overlays, Root, Source, flag, option
 
 if TYPE_CHECKING:
-    from nlapi.issue import Issue
+    from nlapi.errors import Issue
     from nlapi.openapi.spec import Spec
     from nlapi.tools.lint import LintReport
 
@@ -39,7 +39,7 @@ def check(
 
     Exits with 1 when an operation is lost, or when the score is below --min-score.
     """
-    from nlapi.issue import Level
+    from nlapi.errors import Level
     from nlapi.tools.lint import lint
 
     spec = target.load(source, overlays, root)

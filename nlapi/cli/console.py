@@ -12,9 +12,9 @@ from contextvars import ContextVar
 import typer
 
 from nlapi.cli.options import is_terminal
-from nlapi.client.preview import format_json as format_json
-from nlapi.client.preview import preview_body as preview_body
-from nlapi.client.preview import preview_request as preview_request
+from nlapi.client.message import format_json as format_json
+from nlapi.client.message import preview_body as preview_body
+from nlapi.client.message import preview_request as preview_request
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.errors import NlapiError
 from nlapi.lazy_pattern import lazy_pattern

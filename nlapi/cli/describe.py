@@ -16,8 +16,7 @@ from nlapi.cli.workflow_view import mermaid_text
 from nlapi.client.safe_text import single_line
 from nlapi.english.words import name_key
 from nlapi.errors import UsageError
-from nlapi.openapi.model import as_list, as_map
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec, as_list, as_map
 from nlapi.plugin.samples import argument_words, sample_arguments
 from nlapi.resources.grouping import Resource
 from nlapi.resources.id_sources import id_sources

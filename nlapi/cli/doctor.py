@@ -81,7 +81,7 @@ def _fault(part: str, error: NlapiError, health: Health = Health.ERROR) -> Findi
 
 
 def _installation() -> Iterator[Finding]:
-    from nlapi.extras import MODULES, has_extra, install_hint
+    from nlapi.errors import MODULES, has_extra, install_hint
 
     python = ".".join(map(str, sys.version_info[:3]))
     text = f"{__version__} on Python {python}, {sys.platform}"

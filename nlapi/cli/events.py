@@ -26,8 +26,7 @@ from nlapi.cli import console, preview
 from nlapi.cli.options import Output
 from nlapi.cli.prompts import menu_lines
 from nlapi.client.masking import redact
-from nlapi.client.message import EndReason
-from nlapi.client.preview import describe_end
+from nlapi.client.message import EndReason, describe_end
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step

@@ -37,8 +37,7 @@ from nlapi.cli.gateway_planes import DataPlaneSetup, plane_setup_options
 from nlapi.cli.gateway_run import GatewaySetup, run_gateway, setup_options
 from nlapi.cli.gateway_tokens import token
 from nlapi.cli.options import flag, option
-from nlapi.errors import UsageError
-from nlapi.extras import require_extra
+from nlapi.errors import UsageError, require_extra
 
 EXAMPLE = "examples/gateway"
 

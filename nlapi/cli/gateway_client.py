@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from nlapi.cli import target
 from nlapi.cli.options import Auth, option, options_of
-from nlapi.client.tls_files import TlsFiles
+from nlapi.client.transport import TlsFiles
 from nlapi.errors import CredentialError, NlapiError, SendError
 
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable

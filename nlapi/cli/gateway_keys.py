@@ -23,8 +23,7 @@ from nlapi.cli.gateway_options import (
 )
 from nlapi.cli.options import ListOutput, option
 from nlapi.cli.table import is_json
-from nlapi.errors import UsageError
-from nlapi.extras import require_extra
+from nlapi.errors import UsageError, require_extra
 
 if TYPE_CHECKING:
     from nlapi.gateway.routing_keys.key_ring import KeyRing

@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 from nlapi.cli import console
 from nlapi.cli.gateway_run import GatewaySetup, run_gateway, setup_options
 from nlapi.cli.options import option, options_of
-from nlapi.errors import NlapiError, UsageError
-from nlapi.extras import require_extra
+from nlapi.errors import NlapiError, UsageError, require_extra
 from nlapi.local_files import write_output
 
 if TYPE_CHECKING:

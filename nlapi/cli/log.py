@@ -21,8 +21,7 @@ from nlapi.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nlapi.agent.transcripts import Record
-    from nlapi.agent.usage_log import DayUsage
+    from nlapi.agent.transcripts import DayUsage, Record
     from nlapi.openapi.spec import Spec
     from nlapi.tools.tool import Tool
 
@@ -112,9 +111,8 @@ def costs(
 
     Only questions with a transcript count. A model without a known price has tokens and no dollars.
     """
-    from nlapi.agent.models import PRICE_MONTH
-    from nlapi.agent.usage import UsageTotal
-    from nlapi.agent.usage_log import usage_by_day
+    from nlapi.agent.models import PRICE_MONTH, UsageTotal
+    from nlapi.agent.transcripts import usage_by_day
     from nlapi.cli.planners import log_folder
 
     days = usage_by_day(log_folder(), _since(since))
@@ -174,8 +172,8 @@ def resume(id: Id, words: Annotated[list[str], argument("QUESTION", "What to ask
     It goes to the same APIs at the same base URL. A credential that was not given as env:NAME has to be given again.
     """
     from nlapi.agent.log import Log
-    from nlapi.agent.resume import resume as rebuild
     from nlapi.agent.transcripts import read_transcript
+    from nlapi.agent.transcripts import resume as rebuild
     from nlapi.cli.session import open_session
 
     question = question_of(words, 'nlapi log resume last "and the paused ones?"')
@@ -212,11 +210,11 @@ def save(
     Each call that succeeded is a step. Ids that came from answers become expressions, and the values that you said
     inputs. `nlapi workflow run FILE` runs it.
     """
-    from nlapi.agent.resume import resume as rebuild
     from nlapi.agent.transcripts import read_transcript
+    from nlapi.agent.transcripts import resume as rebuild
     from nlapi.cli.plan import description_locations, write_document
     from nlapi.cli.target import load
-    from nlapi.workflows.from_conversation import workflow_of
+    from nlapi.workflows.from_plan import workflow_of
 
     path = find_transcript(id)
     transcript = read_transcript(path)

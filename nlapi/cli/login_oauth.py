@@ -27,10 +27,9 @@ from nlapi.cli.prompts import read_line
 from nlapi.client.auth import credential_kind
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.credential_references import is_reference, read_reference
-from nlapi.errors import MissingCredentialError, UsageError
-from nlapi.extras import require_extra
+from nlapi.errors import MissingCredentialError, UsageError, require_extra
 from nlapi.openapi.egress import NetworkScope
-from nlapi.openapi.model import SecurityScheme
+from nlapi.openapi.spec import SecurityScheme
 from nlapi.openapi.urls import parse_url
 
 if TYPE_CHECKING:

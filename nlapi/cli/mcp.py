@@ -27,8 +27,7 @@ from nlapi.cli.options import (
 )
 from nlapi.cli.workflow_registered import OpenedApi, WorkflowOpener, with_registered
 from nlapi.credential_references import read_reference, read_variable
-from nlapi.errors import CredentialError, UsageError
-from nlapi.extras import install_hint, require_extra
+from nlapi.errors import CredentialError, UsageError, install_hint, require_extra
 from nlapi.mcp.settings import MIN_NAME_LENGTH, Consent, Settings, check_pass_headers
 from nlapi.tools.names import MAX_LENGTH
 

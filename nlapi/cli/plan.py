@@ -19,10 +19,8 @@ from nlapi.local_files import write_output
 from nlapi.openapi.urls import is_http_url, redact_url
 from nlapi.planner.planner import OfflinePlanner
 from nlapi.tools.plan import Conversation, Plan, WorkflowProposal
-from nlapi.workflows.from_plan import workflow_of_plan
-from nlapi.workflows.model_chain import workflow_of_model_plan
-from nlapi.workflows.secret_inputs import masked_outline
-from nlapi.workflows.tree_text import tree_lines
+from nlapi.workflows.from_plan import workflow_of_model_plan, workflow_of_plan
+from nlapi.workflows.outline import masked_outline, tree_lines
 
 if TYPE_CHECKING:
     from nlapi.cli.session import Session

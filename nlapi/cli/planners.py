@@ -12,19 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlapi import registry
-from nlapi.agent.caps import SpendingMeter
 from nlapi.agent.events import Planner
+from nlapi.agent.models import SpendingMeter
 from nlapi.cli.events import Targets
 from nlapi.cli.options import PlannerName
-from nlapi.errors import UsageError
-from nlapi.extras import has_extra
+from nlapi.errors import UsageError, has_extra
 from nlapi.local_files import claimed, fault_of, read_file
 
 if TYPE_CHECKING:
-    from nlapi.agent.call_chains import CallChain
+    from nlapi.agent.auto import PlannerRoutes
     from nlapi.agent.endpoints import ModelEndpoint, ModelSettings
-    from nlapi.agent.operation_tools import OperationTools
-    from nlapi.agent.planner_routes import PlannerRoutes
+    from nlapi.agent.operation_tools import CallChain, OperationTools
     from nlapi.tools.plan import Conversation
     from nlapi.workflows.workflow_tools import WorkflowSet
 
@@ -158,8 +156,7 @@ class PlannerFactory:
 
     def _auto(self, model: str | None) -> Planner:
         """Return the planner that routes: by default to the embedded one where that is sure, else to a model."""
-        from nlapi.agent.auto import AutoPlanner
-        from nlapi.agent.planner_routes import EMBEDDED_VERSION, MODEL_VERSION, version_model
+        from nlapi.agent.auto import EMBEDDED_VERSION, MODEL_VERSION, AutoPlanner, version_model
 
         def resolve_model(version: str) -> str:
             return model or version_model(version, self._default_model)
@@ -179,7 +176,7 @@ class PlannerFactory:
 
     def _routes(self, default: str) -> PlannerRoutes:
         """Return the routing of `--routing FILE`, else of the user's settings, else the built-in one."""
-        from nlapi.agent.planner_routes import default_routes, read_routes
+        from nlapi.agent.auto import default_routes, read_routes
 
         hint = "the guide shows one, under Routing"
         models = tuple(self._settings.endpoints)
@@ -199,7 +196,7 @@ class PlannerFactory:
 def _write_chain(arguments: Mapping[str, Any], tools: OperationTools, conversation: Conversation) -> CallChain:
     """Return the chain of a model's plan."""
     # Imported here: the engine and the embedded planner take long, and most conversations have no chain.
-    from nlapi.workflows.model_chain import write_chain
+    from nlapi.workflows.from_plan import write_chain
 
     return write_chain(arguments, tools, conversation)
 
@@ -208,6 +205,6 @@ def _current_costs() -> tuple[float, float]:
     """Return the cost in dollars of today and of this month, by the user's local time, from the transcripts."""
     from datetime import datetime
 
-    from nlapi.agent.usage_log import spent_by_period
+    from nlapi.agent.transcripts import spent_by_period
 
     return spent_by_period(log_folder(), datetime.now().astimezone())

@@ -32,8 +32,7 @@ from nlapi.cli.plugin_hook import consent
 from nlapi.cli.plugin_installed import command, session
 from nlapi.cli.table import is_json
 from nlapi.credential_references import VARIABLE
-from nlapi.errors import CredentialError, NlapiError, PlannerError, UsageError
-from nlapi.issue import Issue, Level
+from nlapi.errors import CredentialError, Issue, Level, NlapiError, PlannerError, UsageError
 from nlapi.local_files import write_output
 from nlapi.registry import Registration
 

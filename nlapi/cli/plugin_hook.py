@@ -129,7 +129,7 @@ def _digests(asked: Sequence[HookQuestion]) -> tuple[str, ...]:
 
 def shorten_question(reason: str, length: int = MAX_REASON) -> str:
     """Return a question of about `length` characters at most, with its full length where it is cut."""
-    from nlapi.client.preview import shorten_lines
+    from nlapi.client.message import shorten_lines
 
     text = shorten_lines(reason, length)
     return text if len(text) <= length else f"{text[:length]}… ({len(reason):,} characters)"
@@ -142,7 +142,7 @@ def _tool_question(plugin: InstalledPlugin, name: str, arguments: Any) -> HookQu
     from nlapi.mcp.tool_listing import CALL, build_catalogue
     from nlapi.openapi.spec import Effect
     from nlapi.plugin.programs import max_tool_length
-    from nlapi.results.query_arguments import QUERY_TOOL
+    from nlapi.results.query import QUERY_TOOL
     from nlapi.tools.tool import Call
 
     # The same list of tools as the server makes, so that hook and server cannot read a call differently.
@@ -344,7 +344,7 @@ def _prepare(api: Target, tool: Tool, arguments: dict[str, object]) -> Prepared:
 
 
 def _request_question(prepared: Prepared) -> HookQuestion:
-    from nlapi.client.digest import exact_digest
+    from nlapi.client.message import exact_digest
     from nlapi.tools.arguments import setting_lines
     from nlapi.tools.units import amount_notes
 
@@ -392,8 +392,7 @@ def _run_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQu
     from nlapi.cli.plugin_run import run
     from nlapi.cli.workflow_view import dry_run_lines
     from nlapi.tools.arguments import setting_lines
-    from nlapi.workflows.secret_inputs import masked_outline
-    from nlapi.workflows.tree_text import effect_counts
+    from nlapi.workflows.outline import effect_counts, masked_outline
 
     values = parse_words(run, ["DIR", *words])
     is_substituted = any(word.expands for word in words)

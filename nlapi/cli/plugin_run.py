@@ -109,7 +109,7 @@ def open_recipe(
     from nlapi.cli.workflow_inputs import read_inputs
     from nlapi.cli.workflow_registered import open_document, require_sources, with_repairs
     from nlapi.plugin.build import DESCRIPTION
-    from nlapi.workflows.registered import source_of
+    from nlapi.workflows.sources import source_of
 
     documents = _documents(folder)
     path = next((path for path, document in documents if any(entry.id == recipe for entry in document.workflows)), None)
@@ -183,7 +183,7 @@ def store_settings(
 ) -> None:
     """Store settings, or remove those without a value. UsageError for a name or a value that the API does not take."""
     from nlapi.plugin.argument_settings import check_setting
-    from nlapi.stored_settings import change_settings
+    from nlapi.registry import change_settings
 
     changes = parse_pairs(pairs, "KEY=VALUE")
     for name, value in changes.items():
@@ -205,7 +205,7 @@ def plugin_base_url(manifest: PluginManifest) -> str:
 
 def print_settings(manifest: PluginManifest, values: SettingValues, output: Any) -> None:
     """Print the settings of a plugin, and where each value is from."""
-    from nlapi.stored_settings import other_places
+    from nlapi.registry import other_places
 
     overridden = values.overridden
     rows = [

@@ -12,7 +12,7 @@ from nlapi.cli.options import Source, option
 from nlapi.openapi.spec import Effect, Operation, Spec
 
 if TYPE_CHECKING:
-    from nlapi.openapi.model import SecurityScheme
+    from nlapi.openapi.spec import SecurityScheme
 
 # Characters of a summary that can be suggested as a question; longer ones are sentences of documentation.
 MAX_QUESTION = 60

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nlapi import registry
-from nlapi.agent.caps import NO_CAPS, Caps, SpendingMeter
 from nlapi.agent.events import (
     ChoiceOffered,
     Consent,
@@ -27,8 +26,8 @@ from nlapi.agent.events import (
 )
 from nlapi.agent.loop import MAX_ROUNDS, converse
 from nlapi.agent.messages import PLANNER as MODEL_PLANNER
+from nlapi.agent.models import NO_CAPS, Caps, SpendingMeter, UsageTotal
 from nlapi.agent.policy import Policy
-from nlapi.agent.usage import UsageTotal
 from nlapi.cli import console
 from nlapi.cli.events import DataRenderer, Renderer, Targets, TextRenderer, json_lines
 from nlapi.cli.id_cache import store_list
@@ -38,8 +37,7 @@ from nlapi.cli.planners import PlannerFactory, log_folder, model_settings
 from nlapi.cli.prompts import ConsentPrompt, WorkflowPrompt, ask_for_arguments, choose_operation, missing_error
 from nlapi.cli.target import open_target, stream_limits, take_credentials
 from nlapi.cli.workflow_registered import OpenedApi, open_registered
-from nlapi.client.limits import Limits
-from nlapi.client.message import EndReason
+from nlapi.client.message import EndReason, Limits
 from nlapi.client.safe_text import strip_control
 from nlapi.errors import NlapiError, UsageError
 from nlapi.openapi.spec import Effect, Spec
@@ -303,7 +301,7 @@ class Session:
         """Count the body of an answer; a note once, where the oldest cannot be moved to a file."""
         if step.result is None:
             return
-        from nlapi.results.bodies import RESIDENT_BODIES
+        from nlapi.results.store import RESIDENT_BODIES
 
         had_fault = bool(RESIDENT_BODIES.fault)
         RESIDENT_BODIES.add(step.result)
@@ -444,7 +442,7 @@ def _take_credentials(
 def _secret_inputs(workflows: WorkflowSet | None) -> frozenset[str]:
     if workflows is None:
         return frozenset()
-    from nlapi.workflows.secret_inputs import secret_names
+    from nlapi.workflows.outline import secret_names
 
     return frozenset().union(*(secret_names(entry.workflow) for entry in workflows.tools))
 

@@ -19,9 +19,9 @@ from nlapi.registry import Registration
 if TYPE_CHECKING:
     from nlapi.cli.batch import BatchInput
     from nlapi.cli.call import CallInput
-    from nlapi.client.limits import Limits
-    from nlapi.client.tls_files import TlsFiles
-    from nlapi.issue import Issue
+    from nlapi.client.message import Limits
+    from nlapi.client.transport import TlsFiles
+    from nlapi.errors import Issue
     from nlapi.openapi.spec import Operation, Spec
     from nlapi.tools.rules import PolicyRule
     from nlapi.tools.run import Target
@@ -258,7 +258,7 @@ def _plugin_settings(source: str, base_url: str | None) -> Mapping[str, str]:
 
 def _gateway_tls() -> TlsFiles | None:
     """Return the files that the environment names for connections to the gateway; None without any."""
-    from nlapi.client.tls_files import TlsFiles
+    from nlapi.client.transport import TlsFiles
 
     paths = [os.environ.get(name) for name in (GATEWAY_CA, GATEWAY_CLIENT_CERT, GATEWAY_CLIENT_KEY)]
     authorities, certificate, key = (Path(path) if path else None for path in paths)
@@ -284,7 +284,7 @@ def auth_references(auth: list[str] | None, *, no_auth: bool) -> dict[str, str]:
 
 def limits(timeout: float | None) -> Limits:
     """Return the Limits with the user's deadline in seconds, if there is one."""
-    from nlapi.client.limits import call_limits
+    from nlapi.client.message import call_limits
 
     return call_limits(timeout)
 

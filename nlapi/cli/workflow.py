@@ -63,7 +63,7 @@ def check(file: File, sources: SourceOverrides = None, strict: Strict = False, o
 
     Exits with 1 when a run would stop: at an error, or with --strict at what bends the standard.
     """
-    from nlapi.issue import Level
+    from nlapi.errors import Level
     from nlapi.workflows.check import BEND
     from nlapi.workflows.check import check as check_document
 
@@ -97,8 +97,7 @@ def show(
 ) -> None:
     """Show a workflow as a tree: what reads, what changes, and what is known now. Without ID, list the workflows."""
     from nlapi.cli.workflow_view import mermaid, outline_record
-    from nlapi.workflows.secret_inputs import masked_outline
-    from nlapi.workflows.tree_text import tree_lines
+    from nlapi.workflows.outline import masked_outline, tree_lines
 
     opened = open_document(file, sources, workflow_id=workflow_id)
     if not workflow_id and len(opened.document.workflows) > 1:
@@ -141,7 +140,7 @@ def repair(
     what an operation does not have is left out, an id is handed on, and a required value becomes an input.
     """
     from nlapi.workflows.repair import repair as repair_document
-    from nlapi.workflows.tree_nodes import with_source_urls
+    from nlapi.workflows.repair import with_source_urls
     from nlapi.workflows.write import render
 
     opened = open_document(file, sources)
@@ -224,8 +223,8 @@ def diff(
     output: ListOutput = None,
 ) -> None:
     """Say what a changed description breaks in a document. Exits with 1 where a run would stop or change more."""
-    from nlapi.issue import Level
-    from nlapi.workflows.diff import compare
+    from nlapi.errors import Level
+    from nlapi.workflows.check import compare
 
     before = open_document(file, sources)
     after = open_document(file, [*(sources or ()), *against])

@@ -123,7 +123,7 @@ def ask_for_inputs(workflow: ArazzoWorkflow, values: dict[str, Any]) -> dict[str
 def require_maskable(workflow: ArazzoWorkflow, inputs: Mapping[str, Any]) -> None:
     """Raise UsageError for a secret input that is too short to be masked in a transcript or in events."""
     from nlapi.client.masking import MIN_SECRET_LENGTH
-    from nlapi.workflows.secret_inputs import unmaskable_name
+    from nlapi.workflows.outline import unmaskable_name
 
     if name := unmaskable_name(workflow, inputs):
         raise UsageError(

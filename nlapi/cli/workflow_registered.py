@@ -57,8 +57,7 @@ class WorkflowOpener:
 
     def _documents(self, files: Mapping[str, Sequence[str]]) -> Iterator[LinkedDocument]:
         from nlapi.workflows.read import read_document
-        from nlapi.workflows.registered import source_of
-        from nlapi.workflows.sources import link
+        from nlapi.workflows.sources import link, source_of
 
         for name, locations in files.items():
             for location in locations:
@@ -133,7 +132,7 @@ def find_registered(name: str, workflow_id: str) -> WorkflowDocument | None:
 
     UsageError where no document has it, or where several documents are there and none is named.
     """
-    from nlapi.workflows.registered import registered_workflows
+    from nlapi.workflows.sources import registered_workflows
 
     if Path(name).is_file() or not _registered_files(name):
         return None
@@ -190,8 +189,7 @@ def open_document(
     """
     from nlapi.cli.target import open_target
     from nlapi.workflows.read import read_document
-    from nlapi.workflows.registered import source_of
-    from nlapi.workflows.sources import link
+    from nlapi.workflows.sources import link, source_of
 
     targets: dict[Spec, Target] = {}
     defaults: dict[Spec, Mapping[str, Any]] = {}

@@ -83,7 +83,7 @@ def run_workflow(
     """Run a workflow of an opened document, or show it; `file` is what a transcript stores of it."""
     from nlapi.cli.workflow_view import dry_run_lines, outline_record
     from nlapi.workflows.engine import WorkflowRun
-    from nlapi.workflows.tree_text import tree_lines
+    from nlapi.workflows.outline import tree_lines
 
     if options.until and workflow.step(options.until) is None:
         raise UsageError(
@@ -142,13 +142,12 @@ def resume(
 
 def _resume_run(options: RunOptions, log: Log, inputs: Inputs) -> None:
     """Go on with the run of a transcript that is open for writing."""
-    from nlapi.agent.resume import resume as rebuild
     from nlapi.agent.transcripts import read_records
+    from nlapi.agent.transcripts import resume as rebuild
     from nlapi.cli.log import tool_finder
     from nlapi.openapi.fetch import STANDARD_INPUT
+    from nlapi.workflows.outline import tree_lines, unstored_values
     from nlapi.workflows.planner import resume_planner
-    from nlapi.workflows.secret_inputs import unstored_values
-    from nlapi.workflows.tree_text import tree_lines
 
     path = log.path
     records = read_records(path)
@@ -204,7 +203,7 @@ def _outline(
     opened: OpenedDocument, workflow: ArazzoWorkflow, inputs: Mapping[str, Any], *, strict: bool
 ) -> WorkflowOutline:
     """Return the tree of a workflow, with `***` for secret inputs."""
-    from nlapi.workflows.secret_inputs import masked_outline
+    from nlapi.workflows.outline import masked_outline
 
     return masked_outline(opened.linked, workflow, inputs, defaults=opened.defaults, strict=strict)
 
@@ -237,7 +236,7 @@ def _require_readable(tree: WorkflowOutline) -> None:
 
 def _require_sendable(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> None:
     """Refuse a run with a step that cannot be sent: what is before it would be changed for nothing."""
-    from nlapi.workflows.sendable import denials, unsendable
+    from nlapi.workflows.outline import denials, unsendable
 
     _require_readable(tree)
     if denial := next(denials(tree, targets), ""):
@@ -251,7 +250,7 @@ def _require_consent(tree: WorkflowOutline, targets: Mapping[Spec, Target], *, y
     """Ask once about all changes of a run. ConsentError where nobody agrees."""
     from nlapi.cli.prompts import YES, read_answer
     from nlapi.openapi.spec import Effect
-    from nlapi.workflows.sendable import question_rule
+    from nlapi.workflows.outline import question_rule
 
     if not tree.changes:
         return
@@ -289,9 +288,8 @@ def _execute(
     from nlapi.client.masking import redact
     from nlapi.tools.plan import ask
     from nlapi.workflows.engine import MAX_CALLS, RunState
-    from nlapi.workflows.planner import WorkflowPlanner
-    from nlapi.workflows.report import failure_lines, run_lines, run_record
-    from nlapi.workflows.secret_inputs import masked_texts, unstored_names, unstored_values
+    from nlapi.workflows.outline import masked_texts, unstored_names, unstored_values
+    from nlapi.workflows.planner import WorkflowPlanner, failure_lines, run_lines, run_record
 
     workflow, inputs = workflow_run.workflow, workflow_run.inputs
     credentials = _credentials(opened)
@@ -355,7 +353,7 @@ def _execute(
 def _claim(workflow_run: WorkflowRun) -> AbstractContextManager[None]:
     """Return the context in which no other process runs the workflow with the same inputs."""
     from nlapi.cli.planners import only_process
-    from nlapi.workflows.snapshot import document_digest
+    from nlapi.workflows.engine import document_digest
 
     workflow = workflow_run.workflow
     content = [document_digest(workflow_run.linked.document), workflow.id, workflow_run.inputs]

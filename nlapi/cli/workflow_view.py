@@ -15,8 +15,7 @@ from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.run import Target, build_partial
-from nlapi.workflows.outline import OutlineEntry, WorkflowOutline, source_text
-from nlapi.workflows.tree_text import EFFECT_MARKS
+from nlapi.workflows.outline import EFFECT_MARKS, OutlineEntry, WorkflowOutline, source_text
 
 Targets = Mapping[Spec, Target]
 

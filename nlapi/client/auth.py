@@ -2,20 +2,75 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import product
-from urllib.parse import quote, unquote_plus
+from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus
 
 from nlapi.client.message import Request
 from nlapi.client.server import expand_server_url
 from nlapi.errors import CredentialError, MissingCredentialError, UsageError
-from nlapi.openapi.model import Requirement, SecurityScheme
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import FORM, Operation, Requirement, SecurityScheme, essence, may_be_json
 from nlapi.openapi.urls import origin, parse_url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyGaps:
+    """A body with a gap for each new field: `pieces` are the texts around the gaps, one more than these."""
+
+    pieces: tuple[str, ...]
+    content_type: str
+
+    def quote(self, value: str) -> str:
+        """Return a value as it stands in a gap."""
+        if may_be_json(self.content_type):
+            return json.dumps(value, ensure_ascii=False)[1:-1]
+        return quote_plus(value.encode("utf-8", "replace"))
+
+    def fill(self, values: Sequence[str]) -> str:
+        """Return the body with the values in its gaps."""
+        texts = [piece + self.quote(value) for piece, value in zip(self.pieces, values, strict=False)]
+        return "".join([*texts, self.pieces[-1]])
+
+
+def body_gaps(request: Request, names: Sequence[str], content_type: str) -> BodyGaps:
+    """Return the body of a request with a gap for each of `names`. `content_type` is for a request without a body.
+
+    CredentialError for a body that is neither JSON nor a form, and for one that has such a field already: a credential
+    is no argument.
+    """
+    content_type = request.header("content-type") or content_type
+    text = (request.content or b"").decode("utf-8", "replace")
+    if may_be_json(content_type):
+        return _json_gaps(text.strip() or "{}", names, content_type)
+    if essence(content_type) != FORM:
+        raise CredentialError(f"a body of the type {content_type or 'none'} cannot hold {names[0]}")
+    _check_absent({name for name, _ in parse_qsl(text, keep_blank_values=True)}, names)
+    keys = [f"{quote_plus(name)}=" for name in names]
+    starts = [f"{text}&{keys[0]}" if text else keys[0], *(f"&{key}" for key in keys[1:])]
+    return BodyGaps(pieces=(*starts, ""), content_type=content_type)
+
+
+def _json_gaps(text: str, names: Sequence[str], content_type: str) -> BodyGaps:
+    # The text is not written anew: numbers of any precision and the order of keys stay as they are.
+    data = json.loads(text)
+    if not isinstance(data, dict):
+        raise CredentialError(f"the body is no JSON object, so that {names[0]} cannot be put into it")
+    _check_absent(data, names)
+    keys = [f"{json.dumps(name)}:" for name in names]
+    start = f'{text[:-1].rstrip()}{"," if data else ""}{keys[0]}"'
+    return BodyGaps(pieces=(start, *(f'",{key}"' for key in keys[1:]), '"}'), content_type=content_type)
+
+
+def _check_absent(present: set[str] | dict[str, object], names: Sequence[str]) -> None:
+    for name in names:
+        if name in present:
+            raise CredentialError(f"{name} is a credential, and stands among the arguments", hint="leave it out there")
+
 
 # Headers that a user adds carry no scheme, so only their names show that a value is secret. A word too many here masks
 # a harmless value; a word too few prints a key.
@@ -348,7 +403,6 @@ def _add_credential(request: Request, location: CredentialLocation, value: str) 
 
 def _add_fields(request: Request, operation: Operation, fields: Mapping[str, str]) -> Request:
     """Return `request` with credentials in its body; without one, with a body of these alone."""
-    from nlapi.client.body_fields import body_gaps
 
     gaps = body_gaps(request, tuple(fields), operation.body.content_type if operation.body is not None else "")
     content = gaps.fill(tuple(fields.values())).encode()

@@ -10,8 +10,7 @@ from urllib.parse import quote as percent
 from nlapi.client.auth import Credential, CredentialLocation, alternatives, choose_alternative, is_same_api
 from nlapi.client.message import Request
 from nlapi.errors import UsageError
-from nlapi.openapi.model import TOKEN, SecurityScheme
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import TOKEN, Operation, SecurityScheme
 
 # In bytes. Linux takes at most 128 KB in one argument (MAX_ARG_STRLEN, 32 pages), quoting included.
 MAX_INLINE_BODY = 100_000
@@ -106,7 +105,7 @@ def _body_options(request: Request) -> tuple[list[str], str]:
 def _filled_body(request: Request, operation: Operation | None, fields: list[tuple[str, str]]) -> list[str]:
     """Return the options for a body with variables in place of credentials."""
     described = operation.body.content_type if operation is not None and operation.body is not None else ""
-    from nlapi.client.body_fields import body_gaps
+    from nlapi.client.auth import body_gaps
 
     gaps = body_gaps(request, [name for name, _ in fields], described)
     words = [f'{quote(piece)}"${variable}"' for piece, (_, variable) in zip(gaps.pieces, fields, strict=False)]

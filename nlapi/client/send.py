@@ -13,10 +13,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus, urljoin
 
-from nlapi.client.charsets import named_charset
-from nlapi.client.limits import Limits
 from nlapi.client.masking import SecretMask, places_of, secret_mask
-from nlapi.client.message import EndReason, Request, Result
+from nlapi.client.message import EndReason, Limits, Request, Result, named_charset
 from nlapi.client.safe_text import strip_control
 from nlapi.client.server import BASE_URL_HINT
 from nlapi.client.streaming.body import BodyDecodeError, BodyReader, PieceListener
@@ -26,8 +24,7 @@ from nlapi.openapi import urls
 from nlapi.openapi.egress import ForbiddenAddressError, NetworkScope
 
 if TYPE_CHECKING:
-    from nlapi.client.tls_files import TlsFiles
-    from nlapi.client.transport import HttpClient, RawResponse, SendProgress, TransportError
+    from nlapi.client.transport import HttpClient, RawResponse, SendProgress, TlsFiles, TransportError
 
 # The safe methods of RFC 9110 §9.2.1 without TRACE.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

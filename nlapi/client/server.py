@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from nlapi.errors import UsageError
 from nlapi.openapi.egress import ForbiddenAddressError, NetworkScope, check_host
-from nlapi.openapi.model import ABSOLUTE_URL, Server, as_list, as_map
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.spec import ABSOLUTE_URL, Operation, Server, Spec, as_list, as_map
 from nlapi.openapi.urls import HttpUrl, is_http_url, origin, parse_url, redact_url
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")

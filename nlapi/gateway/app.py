@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from nlapi.errors import UsageError
+from nlapi.errors import Issue, UsageError
 from nlapi.gateway.access import ANONYMOUS, Access, Caller, check_permission, format_time, utc_now
 from nlapi.gateway.admin import (
     canaries,
@@ -54,7 +54,6 @@ from nlapi.gateway.store_database import StoreError
 from nlapi.gateway.version_library import VersionLibrary
 from nlapi.gateway.version_sources import SourceFinder
 from nlapi.gateway.worker_boundary import shared_boundary
-from nlapi.issue import Issue
 from nlapi.routing.model import Configuration, Objective, VersionRef
 from nlapi.serving import Message, Receive, Send, raw_path
 

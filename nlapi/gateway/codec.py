@@ -10,8 +10,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from nlapi.errors import Issue
 from nlapi.gateway.problems import unprocessable
-from nlapi.issue import Issue
 from nlapi.routing.change import Entity
 from nlapi.routing.model import (
     Canary,

@@ -13,10 +13,10 @@ from urllib.parse import unquote
 import yaml
 
 from nlapi import bundled
+from nlapi.errors import Issue
 from nlapi.gateway.json_schema import SchemaValidator, compile_schema
 from nlapi.gateway.problems import GatewayProblem, nearest_or_all, unprocessable
 from nlapi.gateway.request_guard import load_json
-from nlapi.issue import Issue
 
 METHODS = ("get", "post", "put", "patch", "delete")
 MAX_ISSUES = 20

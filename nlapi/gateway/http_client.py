@@ -7,8 +7,7 @@ from importlib import import_module
 from ssl import SSLContext
 from typing import TYPE_CHECKING
 
-from nlapi.errors import UsageError
-from nlapi.extras import install_hint
+from nlapi.errors import UsageError, install_hint
 from nlapi.gateway.tls import ClientTls
 
 if TYPE_CHECKING:

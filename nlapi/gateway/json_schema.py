@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Protocol
 
-from nlapi.combined_schemas import objects_in
-from nlapi.pattern_size import measure, pattern_refusal, patterns_in
+from nlapi.pattern_size import measure, objects_in, pattern_refusal, patterns_in
 
 MAX_STEPS = 50_000
 """Steps of a schema's patterns that jsonschema-rs compiles, of about 0.2 kB each: it writes out each repeat up to its

@@ -11,8 +11,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from nlapi.errors import DescriptionError, NlapiError
-from nlapi.extras import install_hint
+from nlapi.errors import DescriptionError, NlapiError, install_hint
 
 FeatureRow: TypeAlias = Mapping[str, Any] | Sequence[Any]
 """One row: values by column, or values in the order of the columns"""

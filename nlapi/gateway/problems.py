@@ -8,9 +8,8 @@ from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
 
-from nlapi.errors import NlapiError
+from nlapi.errors import Issue, Level, NlapiError
 from nlapi.gateway.inference import FailureKind, InferenceError
-from nlapi.issue import Issue, Level
 from nlapi.routing.model import VersionRef
 
 # Issues in one answer: a configuration of 10,000 rules may have as many faults.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol, Required, TypeAlias, TypedDict, Unpack
 
-from nlapi.errors import NlapiError
+from nlapi.errors import Issue, Level, NlapiError
 from nlapi.gateway.access import format_time, utc_now
 from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
@@ -32,7 +32,6 @@ from nlapi.gateway.store_database import CommitUnknownError, StaleRevisionError,
 from nlapi.gateway.store_schema import VersionDigest
 from nlapi.gateway.version_library import ContentPins, VersionLibrary
 from nlapi.gateway.worker_factory import shared_factory
-from nlapi.issue import Issue, Level
 from nlapi.routing.change import ConfigurationChanges, Difference, diff, differences_of, replace_entities
 from nlapi.routing.check import CheckedConfiguration
 from nlapi.routing.model import CanaryState, Configuration, Shard, VersionRef

@@ -14,8 +14,7 @@ from typing import Any, Protocol
 import orjson
 from msgspec import Struct
 
-from nlapi.errors import UsageError
-from nlapi.extras import install_hint
+from nlapi.errors import UsageError, install_hint
 from nlapi.gateway.access import format_time
 from nlapi.gateway.codec import Json
 from nlapi.gateway.inference import TokenUsage

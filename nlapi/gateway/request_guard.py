@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.turn_queue import Turns
-from nlapi.json_depth import is_deeper
+from nlapi.json_text import is_deeper
 from nlapi.serving import LOOPBACK_HOSTS, Receive, has_two_lengths, host_of, is_same_origin
 
 # 8 KiB for one header and 100 headers, as Apache httpd by default (LimitRequestFieldSize, LimitRequestFields).

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import PurePosixPath
 
+from nlapi.errors import Issue
 from nlapi.gateway.codec import KINDS
 from nlapi.gateway.open_inference import unknown_datatypes
 from nlapi.gateway.runner_registry import Tolerance
 from nlapi.gateway.shard_checks import check_shard
 from nlapi.gateway.store import AuditEntry, ItemChange
-from nlapi.issue import Issue
 from nlapi.routing import check
 from nlapi.routing.change import ConfigurationChanges, Difference, routed_versions, share_equal
 from nlapi.routing.check import (

@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 
-from nlapi.errors import UsageError
+from nlapi.errors import Issue, UsageError
 from nlapi.gateway.problems import GatewayProblem, unprocessable
 from nlapi.gateway.tls import ClientTls
 from nlapi.gateway.worker_boundary import shared_boundary
-from nlapi.issue import Issue
 from nlapi.routing.model import Configuration, Shard
 
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+", re.ASCII)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from nlapi.errors import Issue
 from nlapi.gateway.call_headers import INTERNAL_HEADERS
 from nlapi.gateway.secret_references import is_reference
 from nlapi.ip_addresses import ip_address, is_metadata_name, is_reserved
-from nlapi.issue import Issue
 from nlapi.routing.check import CheckScope
 from nlapi.routing.model import CONTENT_PROTOCOLS, LLM_PROTOCOLS, Shard, ShardProtocol
 

@@ -13,8 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from nlapi.errors import UsageError
-from nlapi.extras import install_hint
+from nlapi.errors import UsageError, install_hint
 from nlapi.gateway.circuit_breaker import BreakerState, CircuitBreaker
 from nlapi.gateway.hosts.messages import HostedContent
 from nlapi.gateway.http_client import AnswerBrokenError, EndpointClient, NoAnswerError, NotSentError

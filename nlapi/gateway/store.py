@@ -12,8 +12,7 @@ from typing import Any
 
 import orjson
 
-from nlapi.errors import DescriptionError, NlapiError, UsageError
-from nlapi.extras import require_extra
+from nlapi.errors import DescriptionError, NlapiError, UsageError, require_extra
 from nlapi.gateway import store_schema
 from nlapi.gateway.content_digest import CHUNK_BYTES, content_files
 from nlapi.gateway.secret_references import SecretReference, is_reference

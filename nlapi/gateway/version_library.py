@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from nlapi.errors import DescriptionError
+from nlapi.errors import DescriptionError, Issue
 from nlapi.gateway.artifacts import ArtifactError, ArtifactStore, short_digest
 from nlapi.gateway.codec import Json
 from nlapi.gateway.content_digest import content_files, hash_folder, remove_tree
@@ -28,7 +28,6 @@ from nlapi.gateway.version_sources import (
     stored_source,
 )
 from nlapi.gateway.worker_processes import try_loading
-from nlapi.issue import Issue
 from nlapi.routing.model import CONTENT_PROTOCOLS, Configuration, Version, VersionRef
 
 Signature: TypeAlias = tuple[tuple[str, int, int, int, int], ...]

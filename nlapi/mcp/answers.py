@@ -11,8 +11,7 @@ from nlapi.client.message import Result, body_size
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.client.truncate import UNTRUSTED, dump_json
 from nlapi.errors import UsageError
-from nlapi.results.bodies import RESIDENT_BODIES, ResidentBodies
-from nlapi.results.store import ResultStore, StoredResult
+from nlapi.results.store import RESIDENT_BODIES, ResidentBodies, ResultStore, StoredResult
 from nlapi.tools.tool import Call
 
 ANSWER_PREFIX = "nlapi://answer/"

@@ -38,7 +38,7 @@ from nlapi.mcp.tool_listing import (
     registered_arguments,
 )
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.results.query_arguments import QUERY_TOOL
+from nlapi.results.query import QUERY_TOOL
 from nlapi.tools.describe import summarize_operation
 from nlapi.tools.ledger import Ledger
 from nlapi.tools.plan import Step, ask
@@ -47,14 +47,19 @@ from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
 from nlapi.tools.rules import Ruling, denial_message, is_denied
 from nlapi.tools.run import Prepared, Target, authorize_call, model_fields, perform, prepare
 from nlapi.tools.tool import Call, Tool
-from nlapi.workflows.engine import MAX_CALLS, RunState, WorkflowRun
-from nlapi.workflows.outline import WorkflowOutline
-from nlapi.workflows.planner import WorkflowPlanner
-from nlapi.workflows.report import failure_lines, run_record
-from nlapi.workflows.secret_inputs import masked_outline, secret_names, secret_texts
-from nlapi.workflows.sendable import question_rule, rule_of, unsendable
-from nlapi.workflows.snapshot import document_digest
-from nlapi.workflows.tree_text import count_text, tree_lines
+from nlapi.workflows.engine import MAX_CALLS, RunState, WorkflowRun, document_digest
+from nlapi.workflows.outline import (
+    WorkflowOutline,
+    count_text,
+    masked_outline,
+    question_rule,
+    rule_of,
+    secret_names,
+    secret_texts,
+    tree_lines,
+    unsendable,
+)
+from nlapi.workflows.planner import WorkflowPlanner, failure_lines, run_record
 from nlapi.workflows.workflow_tools import WorkflowTool
 
 ToolAnswer = types.CallToolResult | types.InputRequiredResult

@@ -17,8 +17,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from nlapi.client import preview
-from nlapi.client.message import Request
+from nlapi.client.message import Request, preview_body, shorten_lines
 from nlapi.client.safe_text import reveal_control, single_line
 from nlapi.errors import ConsentError, RepetitionError
 from nlapi.openapi.spec import Effect
@@ -157,8 +156,8 @@ def _body_text(request: Request) -> str:
     """Return the body of a request, JSON without line breaks, so that a short one fits the three lines."""
     if request.content and request.is_json:
         text = reveal_control(json.dumps(json.loads(request.content), ensure_ascii=False))
-        return text if len(text) <= MAX_BODY else preview.shorten_lines(preview.preview_body(request), MAX_BODY)
-    return f"{INDENT}{preview.preview_body(request)}"
+        return text if len(text) <= MAX_BODY else shorten_lines(preview_body(request), MAX_BODY)
+    return f"{INDENT}{preview_body(request)}"
 
 
 def _cut_text(text: str, limit: int) -> str:

@@ -16,8 +16,7 @@ from nlapi.mcp.answers import AnswerOwner, ClientAnswers
 from nlapi.mcp.consent import Context, PendingConsents
 from nlapi.mcp.settings import Settings
 from nlapi.mcp.tool_listing import ToolCatalogue
-from nlapi.openapi.model import SecurityScheme
-from nlapi.openapi.spec import Effect, Spec
+from nlapi.openapi.spec import Effect, SecurityScheme, Spec
 from nlapi.tools.ledger import LONG_LIVED_S, Ledger
 from nlapi.tools.run import Target
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from nlapi.client.limits import Limits
+from nlapi.client.message import Limits
 from nlapi.english import lexicon
 from nlapi.errors import UsageError
-from nlapi.openapi.model import CONNECTION_HEADERS, TOKEN, TRANSPORT_HEADERS
+from nlapi.openapi.spec import CONNECTION_HEADERS, TOKEN, TRANSPORT_HEADERS
 from nlapi.tools.index import MAX_LISTED_TOOLS
 from nlapi.tools.names import MAX_LENGTH
 

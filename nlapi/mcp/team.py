@@ -13,7 +13,7 @@ from string import Template
 from typing import Any
 
 from nlapi import bundled
-from nlapi.client.limits import Limits
+from nlapi.client.message import Limits
 from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.mcp.access import CallLimiter, TeamCaller

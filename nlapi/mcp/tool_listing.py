@@ -13,7 +13,7 @@ from nlapi.errors import UsageError
 from nlapi.mcp.settings import Consent, Settings
 from nlapi.openapi.gc_paused import gc_paused
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.results.query_arguments import QUERY_TOOL
+from nlapi.results.query import QUERY_TOOL
 from nlapi.tools.areas import Area, areas
 from nlapi.tools.arguments import may_fill
 from nlapi.tools.compile import compile_tool

@@ -2,13 +2,19 @@
 
 The target of a `$ref` to another file is moved under `components` (in Swagger 2.0 `definitions`, `parameters`,
 `responses`) under its own name. A target that has no section there (a path item, an operation, a whole `paths`)
-replaces the `$ref` in place. The reasons for an own bundler instead of prance: docs/design/005-bundling.md.
+replaces the `$ref` in place. A `$ref` can name any YAML file, such as one with secrets, so only an object of the kind
+that is used there becomes a part of the description: the words of the file must not reach a tool by way of an object
+whose other keys nobody reads. The reasons for an own bundler instead of prance: docs/design/005-bundling.md.
+
+OpenAPI 3.0 to 3.2 and Swagger 2.0 share one table of which field of which object holds which other objects: a field of
+the same name holds the same kind of object in each.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, count
@@ -16,12 +22,111 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from nlapi.errors import DescriptionError
-from nlapi.issue import Issue
+from nlapi.errors import DescriptionError, Issue
+from nlapi.openapi.document import METHODS
 from nlapi.openapi.fetch import DescriptionFiles
-from nlapi.openapi.file_parts import is_part, restrict
-from nlapi.openapi.model import escape_step, unescape_step
-from nlapi.openapi.object_fields import COMPONENT_SECTIONS, DATA_FIELDS, EXTENSIBLE_KINDS, OBJECT_FIELDS, TEXT_FIELDS
+from nlapi.openapi.schema_upgrade import (
+    BOUND_KEYWORDS,
+    COUNT_KEYWORDS,
+    DROPPED_KEYWORDS,
+    SCHEMA_KEYWORDS,
+    SCHEMA_LIST_KEYWORDS,
+    SCHEMA_MAP_KEYWORDS,
+)
+from nlapi.openapi.spec import escape_step, unescape_step
+
+FieldKind = tuple[str, bool]
+"""The kind of object that a field holds; True when it holds a list or map of them."""
+
+COMPONENT_SECTIONS: Mapping[str, tuple[str, str]] = {
+    "schema": ("definitions", "schemas"),
+    "parameter": ("parameters", "parameters"),
+    "response": ("responses", "responses"),
+    "requestBody": ("", "requestBodies"),
+    "header": ("", "headers"),
+    "link": ("", "links"),
+    "callback": ("", "callbacks"),
+    "securityScheme": ("", "securitySchemes"),
+}
+"""Kind -> its section in Swagger 2.0 ("" for none) and under `components` in OpenAPI 3. Other kinds have no section."""
+
+EXTENSIBLE_KINDS = frozenset(("pathItem", "response"))
+"""Kinds in whose maps a key that begins with `x-` is an extension; in other maps it is a name."""
+
+# A Header Object has the fields of a Parameter Object (OpenAPI 3.1.1 §4.8.21).
+PARAMETER_FIELDS: Mapping[str, FieldKind] = {
+    "schema": ("schema", False),
+    "content": ("media", True),
+    "examples": ("example", True),
+}
+
+OBJECT_FIELDS: Mapping[str, Mapping[str, FieldKind]] = {
+    "root": {
+        "info": ("plain", False),
+        "servers": ("plain", True),
+        "tags": ("plain", True),
+        "security": ("plain", True),
+        "paths": ("pathItem", True),
+        "webhooks": ("pathItem", True),
+        "components": ("components", False),
+        **{old: (kind, True) for kind, (old, _) in COMPONENT_SECTIONS.items() if old},
+        "securityDefinitions": ("securityScheme", True),
+    },
+    "components": {
+        **{new: (kind, True) for kind, (_, new) in COMPONENT_SECTIONS.items()},
+        "examples": ("example", True),
+        "pathItems": ("pathItem", True),
+        "mediaTypes": ("media", True),
+    },
+    "pathItem": {
+        # Descriptions with methods in capitals are read too, see `parse`.
+        **dict.fromkeys((*METHODS, *map(str.upper, METHODS)), ("operation", False)),
+        "additionalOperations": ("operation", True),
+        "parameters": ("parameter", True),
+        "servers": ("plain", True),
+    },
+    "operation": {
+        "parameters": ("parameter", True),
+        "requestBody": ("requestBody", False),
+        "responses": ("response", True),
+        "callbacks": ("callback", True),
+        "servers": ("plain", True),
+        "security": ("plain", True),
+        "tags": ("plain", True),
+    },
+    # The keys of a callback are runtime expressions, so any key may hold a path item (OpenAPI 3.1.1 §4.8.18).
+    "callback": {"*": ("pathItem", False)},
+    "parameter": PARAMETER_FIELDS,
+    "header": PARAMETER_FIELDS,
+    "requestBody": {"content": ("media", True)},
+    "response": {
+        "schema": ("schema", False),
+        "content": ("media", True),
+        "headers": ("header", True),
+        "links": ("link", True),
+    },
+    "media": {
+        "schema": ("schema", False),
+        "itemSchema": ("schema", False),
+        "examples": ("example", True),
+        "encoding": ("encoding", True),
+    },
+    "encoding": {"headers": ("header", True)},
+    "schema": {
+        **dict.fromkeys(SCHEMA_MAP_KEYWORDS, ("schema", True)),
+        **dict.fromkeys(SCHEMA_LIST_KEYWORDS, ("schema", True)),
+        **dict.fromkeys(SCHEMA_KEYWORDS, ("schema", False)),
+    },
+    **{kind: {} for kind in ("example", "link", "securityScheme", "plain")},
+}
+"""Kind -> its fields that hold objects; "*" stands for every field."""
+
+TEXT_FIELDS = frozenset(("description", "summary", "title"))
+"""Fields that hold texts."""
+
+DATA_FIELDS = frozenset(("example", "value"))
+"""Fields that hold data."""
+
 
 # Nested `$ref`s on the way to one target; more is taken for a ring.
 MAX_HOPS = 20
@@ -430,3 +535,76 @@ class _Bundler:
 
 def _no_part_reason(target: ReferenceTarget, kind: str) -> str:
     return f"{target.file or 'the description'}{'#' * bool(target.pointer)}{target.pointer} is no {kind} of OpenAPI"
+
+
+_DOCUMENTATION = ("summary", "description")
+_SCHEMA_FIELDS = frozenset(
+    (
+        *SCHEMA_MAP_KEYWORDS, *SCHEMA_LIST_KEYWORDS, *SCHEMA_KEYWORDS, *COUNT_KEYWORDS, *BOUND_KEYWORDS,
+        *DROPPED_KEYWORDS, "type", "enum", "const", "format", "multipleOf", "pattern", "required", "uniqueItems",
+        "dependentRequired", "additionalItems", "title", "description", "default", "deprecated", "readOnly",
+        "writeOnly", "examples", "contentEncoding", "contentMediaType", "$comment",
+    )
+)  # fmt: skip
+_FIELDS: Mapping[str, frozenset[str]] = {
+    kind: frozenset((*OBJECT_FIELDS[kind], *_DOCUMENTATION, *names))
+    for kind, names in {
+        "parameter": ("name", "in", "required", "style", "explode", "type", "items", "example", "enum", "default"),
+        "header": ("required", "style", "explode", "type", "items", "example", "enum", "default"),
+        "requestBody": ("required",),
+        "response": ("examples",),
+        "media": ("example", "prefixEncoding", "itemEncoding"),
+        "encoding": ("contentType", "style", "explode", "allowReserved"),
+        "link": ("operationId", "operationRef", "parameters", "requestBody", "server"),
+        "securityScheme": ("type", "name", "in", "scheme", "flows", "flow", "openIdConnectUrl", "bearerFormat"),
+        "example": ("value", "dataValue", "serializedValue", "externalValue"),
+        "pathItem": (),
+        "operation": ("operationId", "deprecated", "consumes", "produces", "schemes", "externalDocs"),
+    }.items()
+} | {"schema": _SCHEMA_FIELDS}
+"""Kind -> the fields of its objects. A kind that is not here has any keys: a map, or an object without texts."""
+
+# Its value is shown as it is, so that no other key may stand beside it: a variable of a deployment has `value` too.
+_CLOSED_KINDS = frozenset(("example",))
+
+
+def is_part(node: object, kind: str) -> bool:
+    """Return whether a node of another file can be an object of a kind: it has a field of that kind, or no field."""
+    if not isinstance(node, dict):
+        return kind == "schema" and isinstance(node, bool)
+    if not node or "$ref" in node or kind not in _FIELDS:
+        return True
+    known = [key in _FIELDS[kind] for key in node if not str(key).startswith("x-")]
+    return all(known) if kind in _CLOSED_KINDS else any(known)
+
+
+def restrict(parts: Iterable[tuple[object, str, bool]]) -> None:
+    """Remove what no object of its kind has from nodes of other files, in place.
+
+    Each part is a node, its kind, and whether it is a list or map of nodes of that kind.
+    """
+    todo, visited = list(parts), set[tuple[int, str, bool]]()
+    while todo:
+        part = node, kind, is_collection = todo.pop()
+        if not isinstance(node, dict | list) or (key := (id(node), kind, is_collection)) in visited:
+            continue
+        visited.add(key)
+        if is_collection:
+            todo += [(child, kind, False) for child in _keep_parts(*part[:2])]
+        elif isinstance(node, dict):
+            if kind == "schema":
+                for name in [name for name in node if name not in _SCHEMA_FIELDS and not str(name).startswith("x-")]:
+                    del node[name]
+            fields = OBJECT_FIELDS[kind]
+            todo += [(value, *field) for name, value in node.items() if (field := fields.get(name) or fields.get("*"))]
+
+
+def _keep_parts(nodes: object, kind: str) -> Iterable[object]:
+    """Remove what is no object of a kind from a list or map of them, and return the rest."""
+    if isinstance(nodes, list):
+        nodes[:] = [node for node in nodes if is_part(node, kind)]
+        return nodes
+    assert isinstance(nodes, dict)
+    for name in [name for name, node in nodes.items() if not is_part(node, kind) and not str(name).startswith("x-")]:
+        del nodes[name]
+    return nodes.values()

@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from nlapi.issue import Issue, Level
+from nlapi.errors import Issue, Level
 from nlapi.openapi.schema_upgrade import subschemas
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.pattern_size import own_patterns, pattern_refusal
@@ -71,7 +71,8 @@ def _contradictions(spec: Spec, node: Mapping[str, Any]) -> Iterator[str]:
         yield f"none of its choices is of the type {' or '.join(sorted(types))}"
     for part in node.get("allOf", ()):
         part_types = _schema_types(spec.follow(part))
-        if types and part_types and not _types_overlap(types, part_types):
+        overlap = types & part_types or {"integer", "number"} <= types | part_types
+        if types and part_types and not overlap:
             yield f"it is to be of the type {' or '.join(sorted(types))} and of {' or '.join(sorted(part_types))}"
         types = types & part_types or types or part_types
     if node.get("additionalProperties") is False and not node.get("patternProperties") and "allOf" not in node:
@@ -85,10 +86,6 @@ def _contradictions(spec: Spec, node: Mapping[str, Any]) -> Iterator[str]:
 def _schema_types(node: object) -> frozenset[str]:
     declared = node.get("type", ()) if isinstance(node, Mapping) else ()
     return frozenset((declared,) if isinstance(declared, str) else declared)
-
-
-def _types_overlap(first: frozenset[str], second: frozenset[str]) -> bool:
-    return bool(first & second) or ({"integer", "number"} <= first | second)
 
 
 def _has_type(value: object, types: frozenset[str]) -> bool:

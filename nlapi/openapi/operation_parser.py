@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
-from nlapi.issue import Issue, Level
+from nlapi.errors import Issue, Level
 from nlapi.openapi.credential_parameters import place, with_parameters
 from nlapi.openapi.document import Document
-from nlapi.openapi.hints import extension_fields, hint_issues, is_hidden, read_hints, unhideable_issue
-from nlapi.openapi.model import (
+from nlapi.openapi.schema_upgrade import UNCHECKED_REASONS, as_name, subschemas, unresolved_refs
+from nlapi.openapi.spec import (
     FORM,
     METHOD_OVERRIDE_HEADERS,
     SAFE_OVERRIDE_METHODS,
@@ -21,6 +21,7 @@ from nlapi.openapi.model import (
     Encoding,
     Link,
     Media,
+    Operation,
     Parameter,
     RequestDetails,
     Requirement,
@@ -28,18 +29,21 @@ from nlapi.openapi.model import (
     ResponseDetails,
     Schema,
     Server,
+    Spec,
     as_list,
     as_map,
     entries,
     essence,
+    extension_fields,
     header_refusal,
+    hint_issues,
     is_form,
+    is_hidden,
     may_be_json,
+    read_hints,
     unescape_step,
+    unhideable_issue,
 )
-from nlapi.openapi.references import UNCHECKED_REASONS, unresolved_refs
-from nlapi.openapi.schema_upgrade import as_name, subschemas
-from nlapi.openapi.spec import Operation, Spec
 
 STYLES = {
     "path": ("simple", "label", "matrix"),

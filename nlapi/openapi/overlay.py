@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.errors import DescriptionError
-from nlapi.issue import Issue
+from nlapi.errors import DescriptionError, Issue
 from nlapi.openapi.jsonpath import NodePath, node_at, node_paths
-from nlapi.openapi.model import as_list
+from nlapi.openapi.spec import as_list
 
 SUPPORTED = re.compile(r"1\.[01](\.\d+)?")
 # Nodes of a description after its overlays, as in `document`; an action on everything multiplies what it adds.

@@ -10,29 +10,36 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from nlapi.combined_schemas import CombinedSizes
-from nlapi.errors import DescriptionError
-from nlapi.issue import Issue
+from nlapi.errors import DescriptionError, Issue
 from nlapi.openapi import swagger2
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.credential_parameters import find_credentials
 from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.egress import NetworkScope
-from nlapi.openapi.hints import extension_fields, hint_issues, read_hints
-from nlapi.openapi.model import (
+from nlapi.openapi.operation_parser import load_details, load_response_details
+from nlapi.openapi.schema_upgrade import LARGE_REASON, MAX_COMBINED
+from nlapi.openapi.spec import (
+    EFFECTS_KEY,
+    READ_METHODS,
     TOKEN,
+    Effect,
+    Operation,
     RequestDetails,
     ResponseDetails,
     SecurityScheme,
     Server,
+    Spec,
     as_list,
     as_map,
+    effect_by_method,
+    extension_fields,
+    hint_issues,
+    no_review,
     parse_servers,
+    read_hints,
     server_issues,
 )
-from nlapi.openapi.operation_parser import load_details, load_response_details
-from nlapi.openapi.references import LARGE_REASON, MAX_COMBINED
-from nlapi.openapi.spec import EFFECTS_KEY, READ_METHODS, Effect, Operation, Spec, effect_by_method, no_review
+from nlapi.pattern_size import CombinedSizes
 
 # The largest description known has 7,000 paths; more is refused before any operation is made.
 MAX_PATHS = 25_000

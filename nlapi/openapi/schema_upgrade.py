@@ -12,15 +12,79 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import time
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.openapi.hints import read_hints
-from nlapi.openapi.model import as_list, as_map, escape_step
-from nlapi.openapi.schema_patterns import sanitize_pattern
+from nlapi.lazy_pattern import lazy_pattern
+from nlapi.openapi.spec import Schema, Spec, as_list, as_map, escape_step, read_hints
+from nlapi.pattern_size import pattern_refusal
+
+# Syntax of ECMA-262 patterns (JSON Schema 2020-12 §6.3.3) that Python's `re` rejects or reads in another way.
+ECMA_ONLY = lazy_pattern(r"\\[pPuc]|\\x\{|\(\?<[a-zA-Z]")
+# CPU seconds for the compilation of all patterns of a description that are longer than SHORT_PATTERN characters.
+COMPILE_SECONDS = 2.0
+SHORT_PATTERN = 100
+
+# Python warns that it may read these as set operations one day; the warning is turned into a refusal.
+MAYBE_NESTED_SET = lazy_pattern(r"\[\[|--|&&|~~|\|\|")
+
+
+class CompileTime:
+    """The CPU seconds that the patterns of a description have taken to compile."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    @contextmanager
+    def spent(self) -> Iterator[None]:
+        """Count the patterns of the block here."""
+        token = _COMPILE_TIME.set(self)
+        try:
+            yield
+        finally:
+            _COMPILE_TIME.reset(token)
+
+
+_COMPILE_TIME = ContextVar[CompileTime]("compile_time")
+
+
+def sanitize_pattern(value: object) -> Any:
+    """Return an ECMA-262 pattern, or None for one that Python reads in another way: it must not refuse valid values.
+
+    None too for one that is too large to compile, which `check` reports.
+    """
+    if not isinstance(value, str) or ECMA_ONLY.search(value) or pattern_refusal(value):
+        return None
+    if len(value) <= SHORT_PATTERN:
+        return value if _compiles(value) else None
+    spent = _COMPILE_TIME.get(None) or CompileTime()
+    if spent.seconds > COMPILE_SECONDS:
+        return None
+    start = time.thread_time()
+    compiles = _compiles(value)
+    spent.seconds += time.thread_time() - start
+    return value if compiles else None
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        if MAYBE_NESTED_SET.search(pattern):
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", FutureWarning)
+                re.compile(pattern)
+        else:
+            re.compile(pattern)
+    except (re.error, OverflowError, RecursionError, FutureWarning):
+        return False
+    return True
+
 
 TYPES = frozenset(("array", "boolean", "integer", "null", "number", "object", "string"))
 TYPE_ALIASES = {
@@ -76,10 +140,6 @@ def _sanitize_dependent_required(value: object) -> object:
     return {key: entry for key, entry in names.items() if entry} or None
 
 
-def _sanitize_enum(value: object) -> object:
-    return _unique_values(value) or None if isinstance(value, list) else None
-
-
 def _unique_values(values: list[object]) -> list[object]:
     """Return the values without duplicates, in order."""
     if all(type(value) is str for value in values):
@@ -116,14 +176,6 @@ def _sanitize_multiple(value: object) -> object:
     return number if number is not None and number > 0 else None
 
 
-def _sanitize_text(value: object) -> object:
-    return value if isinstance(value, str) else None
-
-
-def _sanitize_flag(value: object) -> object:
-    return value if isinstance(value, bool) else None
-
-
 def _convert_to_type(value: object, types: list[str]) -> object:
     """Return a choice or default in the type of its schema: YAML reads `enum: [1, 2]` of strings as integers."""
     is_scalar, is_text = not {"boolean", "integer", "number"}.isdisjoint(types), "string" in types
@@ -150,12 +202,15 @@ SANITIZERS: dict[str, Callable[[object], object]] = {
     **dict.fromkeys(COUNT_KEYWORDS, _sanitize_count),
     **dict.fromkeys(BOUND_KEYWORDS, _sanitize_bound),
     **dict.fromkeys(
-        ("title", "description", "format", "$comment", "contentEncoding", "contentMediaType"), _sanitize_text
+        ("title", "description", "format", "$comment", "contentEncoding", "contentMediaType"),
+        lambda value: value if isinstance(value, str) else None,
     ),
-    **dict.fromkeys(("uniqueItems", "readOnly", "writeOnly", "deprecated"), _sanitize_flag),
+    **dict.fromkeys(
+        ("uniqueItems", "readOnly", "writeOnly", "deprecated"), lambda value: value if isinstance(value, bool) else None
+    ),
     "dependentRequired": _sanitize_dependent_required,
     "required": _sanitize_required,
-    "enum": _sanitize_enum,
+    "enum": lambda value: _unique_values(value) or None if isinstance(value, list) else None,
     "pattern": sanitize_pattern,
     "multipleOf": _sanitize_multiple,
 }
@@ -473,3 +528,129 @@ def expand_subtypes(
         elif key in SCHEMA_KEYWORDS:
             result[key] = expand_subtypes(value, families_by_ref)
     return result
+
+
+def schema_refs(schema: object) -> Iterator[str]:
+    """Yield the `$ref`s in a schema in the 3.1 dialect, not those behind them."""
+    todo = [schema]
+    while todo:
+        node = todo.pop()
+        if not isinstance(node, Mapping):
+            continue
+        if "$ref" in node:
+            yield node["$ref"]
+        todo.extend(child for _, child in subschemas(node))
+
+
+# Schemas that a `$ref` may combine. The largest of 207 real descriptions has 47 `$ref`s (an `anyOf` of webhook events).
+MAX_COMBINED = 5_000
+
+CYCLIC_REASON = "leads to itself"
+LARGE_REASON = f"combines more than {MAX_COMBINED:,} schemas"
+UNCHECKED_REASONS = (CYCLIC_REASON, LARGE_REASON)
+"""Ends of the reasons of `$ref`s that are there, and that any value is taken for."""
+
+# `$ref`s of one ring that are searched; a longer ring counts as cyclic, so that a hostile description ends in time.
+MAX_CYCLE = 2_000
+
+# Keywords beside the lists whose schema applies to the same value, not to a part of it.
+SAME_VALUE_KEYWORDS = ("not", "if", "then", "else")
+
+
+class _RefMemo:
+    """The memo of one Spec's `$ref`s. In `targets` a text is the reason why one is unresolved."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.cyclic: dict[str, bool] = {}
+        self.leads_to_cycle: dict[str, bool | None] = {}  # None: still being walked
+        self.same_value: dict[str, list[str]] = {}
+        self.targets: dict[str, tuple[str, ...] | str] = {}
+        self.valid: set[str] = set()
+
+
+def is_cyclic(spec: Spec, ref: str) -> bool:
+    """Return whether a `$ref` leads to itself before any part of the value, so that the schema constrains nothing."""
+    if not _leads_to_cycle(spec, ref):
+        return False
+    cyclic = spec.derive(_RefMemo).cyclic
+    if ref not in cyclic:
+        todo, visited = _same_value_refs(spec, ref), set[str]()
+        while todo and len(visited) < MAX_CYCLE:
+            current = todo.pop()
+            if current not in visited:
+                visited.add(current)
+                todo.extend(_same_value_refs(spec, current))
+        cyclic[ref] = ref in visited or bool(todo)
+    return cyclic[ref]
+
+
+def _leads_to_cycle(spec: Spec, ref: str) -> bool:
+    """Return whether a `$ref` leads into a ring. One depth-first walk answers for everything on the way."""
+    states = spec.derive(_RefMemo).leads_to_cycle
+    if ref in states:
+        return states[ref] is not False
+    states[ref] = None
+    # An explicit stack: a chain of 10,000 `$ref`s would exceed Python's recursion limit.
+    walk, in_cycle = [(ref, iter(_same_value_refs(spec, ref)))], set[str]()
+    while walk:
+        current, remaining = walk[-1]
+        for target in remaining:
+            if target not in states:
+                states[target] = None
+                walk.append((target, iter(_same_value_refs(spec, target))))
+                break
+            if states[target] is not False:
+                in_cycle.add(current)
+        else:
+            walk.pop()
+            states[current] = current in in_cycle
+            if walk and current in in_cycle:
+                in_cycle.add(walk[-1][0])
+    return states[ref] is not False
+
+
+def _same_value_refs(spec: Spec, ref: str) -> list[str]:
+    """Return the `$ref`s that apply to the same value as this one."""
+    memo = spec.derive(_RefMemo).same_value
+    if ref not in memo:
+        collected: list[str] = []
+        try:
+            todo = [spec.lookup(ref)]
+        except LookupError:
+            todo = []
+        while todo:
+            node = todo.pop()
+            if isinstance(node, Mapping):
+                collected += [node["$ref"]] if "$ref" in node else []
+                todo += [child for key in ("allOf", "anyOf", "oneOf") for child in node.get(key, ())]
+                todo += [node[key] for key in SAME_VALUE_KEYWORDS if key in node]
+        memo[ref] = collected
+    return list(memo[ref])
+
+
+def unresolved_refs(spec: Spec, schema: Schema) -> dict[str, str]:
+    """Return the unresolved and cyclic `$ref`s in `schema` and behind it, each with its reason."""
+    targets, valid = spec.derive(_RefMemo).targets, spec.derive(_RefMemo).valid
+    unresolved: dict[str, str] = {}
+    todo, visited = list(schema_refs(schema)), set[str]()
+    while todo:
+        ref = todo.pop()
+        if ref in visited or ref in valid:
+            continue
+        visited.add(ref)
+        if ref not in targets:
+            try:
+                targets[ref] = tuple(schema_refs(spec.lookup(ref)))
+            except LookupError as error:
+                targets[ref] = str(error.args[0])
+        further = targets[ref]
+        if isinstance(further, str):
+            unresolved[ref] = further
+        else:
+            todo.extend(further)
+            if is_cyclic(spec, ref):
+                unresolved[ref] = f"{ref!r} {CYCLIC_REASON}"
+    # A whole closure without fault is skipped by later schemas; most share their definitions.
+    if not unresolved:
+        valid |= visited
+    return unresolved

@@ -9,12 +9,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import unquote
 
-from nlapi.issue import Issue
+from nlapi.errors import Issue
 from nlapi.openapi.document import METHODS, resolve_pointer
 from nlapi.openapi.egress import ORIGIN_KEY
-from nlapi.openapi.model import as_list, as_map, parse_servers, unescape_step
 from nlapi.openapi.schema_upgrade import subtypes_by_base
-from nlapi.openapi.spec import EFFECTS_KEY, Operation, Spec
+from nlapi.openapi.spec import EFFECTS_KEY, Operation, Spec, as_list, as_map, parse_servers, unescape_step
 from nlapi.openapi.urls import is_http_url
 
 FIELDS = ("tag", "id", "path", "method")
@@ -113,13 +112,9 @@ def _unmatched_issue(spec: Spec, option: str, pattern: str) -> Issue:
     hint = (
         f"{field}s here are such as {', '.join(choices)}"
         if choices
-        else f"a filter is {_filter_forms()}, or an id or path"
+        else f"a filter is {', '.join(f'{field}:GLOB' for field in FIELDS)}, or an id or path"
     )
     return Issue.warning("", f"--{option} {pattern!r} is about no operation", hint)
-
-
-def _filter_forms() -> str:
-    return ", ".join(f"{field}:GLOB" for field in FIELDS)
 
 
 def subset(spec: Spec, ids: Mapping[str, str]) -> dict[str, Any]:

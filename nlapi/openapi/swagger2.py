@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from nlapi.issue import Issue, Level
+from nlapi.errors import Issue, Level
 from nlapi.openapi.document import Document
-from nlapi.openapi.model import FORM, MULTIPART, as_list, as_map, entries, essence
+from nlapi.openapi.spec import FORM, MULTIPART, as_list, as_map, entries, essence
 from nlapi.openapi.urls import is_http_url
 
 JSON = "application/json"

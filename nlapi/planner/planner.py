@@ -16,8 +16,7 @@ from nlapi.changes.checks import reasons_against
 from nlapi.changes.sentences import find_change_command, opening_length
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
-from nlapi.openapi.hints import read_hints
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec, read_hints
 from nlapi.planner.forest import Forest
 from nlapi.planner.language.commands import command_verb, normalize_command, operation_verbs
 from nlapi.planner.language.names import with_nouns_of_slugs, with_whole_nouns

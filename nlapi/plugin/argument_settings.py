@@ -15,8 +15,8 @@ from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Operation
 from nlapi.plugin.markdown import fill_template, inert_line
 from nlapi.plugin.names import BASE_URL, SECRET_OPTION, variable_form
+from nlapi.registry import SettingsKey, read_settings
 from nlapi.schema_validator import VALIDATOR
-from nlapi.stored_settings import SettingsKey, read_settings
 from nlapi.tools.arguments import coerce_arguments, may_fill
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.names import join_names

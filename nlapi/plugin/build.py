@@ -12,13 +12,11 @@ from dataclasses import asdict, dataclass, field, replace
 from urllib.parse import urlsplit
 
 from nlapi.client.server import server_url
-from nlapi.errors import DescriptionError, UsageError
-from nlapi.issue import Issue, Level
+from nlapi.errors import DescriptionError, Issue, Level, UsageError
 from nlapi.openapi.document import read_document
-from nlapi.openapi.model import as_map
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.selection import subset
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec, as_map
 from nlapi.openapi.urls import is_http_url
 from nlapi.plugin.argument_settings import ArgumentSetting, find_settings, setting_options
 from nlapi.plugin.id_guide import IdGuide

@@ -16,9 +16,8 @@ import yaml
 
 from nlapi.client.auth import Alternative, alternatives
 from nlapi.client.safe_text import code_span
-from nlapi.issue import Issue, Level
-from nlapi.openapi.model import as_list
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.errors import Issue, Level
+from nlapi.openapi.spec import Effect, Operation, Spec, as_list
 from nlapi.plugin.build import MARKETPLACE, PLUGIN
 from nlapi.plugin.names import KEBAB, MAX_SKILL, SECRET_OPTION, callable_id
 from nlapi.plugin.portable import portable_faults

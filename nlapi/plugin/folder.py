@@ -15,8 +15,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from nlapi.errors import NlapiError, UsageError
-from nlapi.issue import Issue, Level
+from nlapi.errors import Issue, Level, NlapiError, UsageError
 from nlapi.local_files import locked_folder
 from nlapi.plugin.build import DESCRIPTION, MANIFEST, MANIFEST_FORMAT, Options, Plugin, digest
 from nlapi.plugin.programs import command_name

@@ -10,8 +10,7 @@ from itertools import takewhile
 
 from nlapi.client.safe_text import code_span
 from nlapi.english.words import singular_words, split_words
-from nlapi.openapi.model import as_map
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, as_map
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.subjects import body_fields
 from nlapi.resources.id_sources import IdSource, IdSources

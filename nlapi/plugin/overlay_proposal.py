@@ -14,9 +14,8 @@ from nlapi.agent.connections import ModelConnection, Prompt, connect
 from nlapi.agent.endpoints import ModelEndpoint
 from nlapi.agent.messages import StreamedAnswer
 from nlapi.errors import ArgumentError, PlannerError
-from nlapi.openapi.model import as_list
 from nlapi.openapi.overlay import operation_jsonpath
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, as_list
 from nlapi.plugin.markdown import safe_line
 from nlapi.tools.arguments import check
 from nlapi.tools.compile import compile_tool

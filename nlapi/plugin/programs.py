@@ -15,10 +15,8 @@ from urllib.parse import urlsplit
 
 from nlapi.client.auth import credential_kind
 from nlapi.client.server import expand_server_url
-from nlapi.errors import UsageError
-from nlapi.issue import Issue, Level
-from nlapi.openapi.model import SecurityScheme
-from nlapi.openapi.spec import Spec
+from nlapi.errors import Issue, Level, UsageError
+from nlapi.openapi.spec import SecurityScheme, Spec
 from nlapi.openapi.urls import is_http_url
 from nlapi.plugin.argument_settings import ArgumentSetting
 from nlapi.plugin.markdown import fill_template, inert_line

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nlapi.english.words import split_words, stem
-from nlapi.openapi.model import as_list, as_map
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, as_list, as_map
 from nlapi.plugin.markdown import inert_line
 from nlapi.plugin.samples import PLAIN_VALUE, SECRET_ARGUMENT
 from nlapi.plugin.subjects import Subject, states, subjects

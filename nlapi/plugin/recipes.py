@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from nlapi.client.safe_text import code_span
-from nlapi.errors import NlapiError
-from nlapi.issue import Issue, Level
+from nlapi.errors import Issue, Level, NlapiError
 from nlapi.openapi.document import read_tree
-from nlapi.openapi.model import as_map
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec, as_map
 from nlapi.plugin.markdown import fill_template, inert_line
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.user_files import is_workflow_file
@@ -24,10 +22,8 @@ from nlapi.workflows.check import check
 from nlapi.workflows.model import ArazzoWorkflow
 from nlapi.workflows.outline import OutlineEntry, WorkflowOutline, outline, source_text
 from nlapi.workflows.read import parse_document
-from nlapi.workflows.recipe_chains import MAX_RECIPES, recipe_chains
-from nlapi.workflows.registered import source_of
-from nlapi.workflows.sources import LinkedDocument, link
-from nlapi.workflows.suggest import chain_document, chain_id
+from nlapi.workflows.sources import LinkedDocument, link, source_of
+from nlapi.workflows.suggest import MAX_RECIPES, chain_document, chain_id, recipe_chains
 from nlapi.workflows.write import DocumentFormat, render
 
 FOLDER = "workflows/"

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nlapi.errors import NlapiError
-from nlapi.openapi.model import as_list
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, as_list
 from nlapi.patterns import bounded_pattern
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.nouns import is_id_argument

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nlapi.english import lexicon
-from nlapi.issue import Issue, Level
+from nlapi.errors import Issue, Level
 
 # Prefixes that vendors chose so that scanners find their keys; anything looser finds the examples of every description.
 _SECRET_PATTERNS = {

@@ -12,8 +12,7 @@ from functools import cached_property
 from nlapi.client.safe_text import code_span
 from nlapi.english import lexicon
 from nlapi.english.words import same_name, split_words, stem
-from nlapi.openapi.model import as_map
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec, as_map
 from nlapi.plugin.argument_settings import common_section
 from nlapi.plugin.id_guide import IdGuide
 from nlapi.plugin.markdown import fill_template, inert_line, safe_line, yaml_string

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 
 from nlapi.english import lexicon
 from nlapi.english.words import plural, singular, split_words, stem
-from nlapi.openapi.model import as_list, as_map
-from nlapi.openapi.spec import READ_METHODS, Operation, Spec
+from nlapi.openapi.spec import READ_METHODS, Operation, Spec, as_list, as_map
 from nlapi.plugin.markdown import inert_line
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.effect_arguments import VerbForm, parse_verb

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nlapi.english.words import name_words, singular, singular_words, split_words, stem
-from nlapi.openapi.model import Media, Schema, may_be_json
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.spec import Media, Operation, Schema, Spec, may_be_json
 from nlapi.resources.envelope import (
     ANY_NOUN,
     DataView,

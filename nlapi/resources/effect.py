@@ -11,11 +11,10 @@ from itertools import chain
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words, singular, split_words
-from nlapi.issue import Issue
+from nlapi.errors import Issue
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.model import Media, Response, as_map
 from nlapi.openapi.parse import derived_id
-from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, effect_by_method, gravest
+from nlapi.openapi.spec import READ_METHODS, Effect, Media, Operation, Response, Spec, as_map, effect_by_method, gravest
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.effect_arguments import (
     ACTIONS,

@@ -17,8 +17,7 @@ from urllib.parse import parse_qsl
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_words, split_words, stem
-from nlapi.openapi.model import Schema, as_list, as_map
-from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, gravest
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Schema, Spec, as_list, as_map, gravest
 from nlapi.resources.paths import Place, last_segment
 
 

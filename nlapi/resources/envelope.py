@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words, singular_words
-from nlapi.openapi.model import Schema, as_map
+from nlapi.openapi.spec import Schema, as_map
 from nlapi.resources.schemas import SchemaReader
 
 # Python refuses to read more than 4,300 digits (CVE-2020-10735), and no count or page has as many as this.

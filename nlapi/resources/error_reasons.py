@@ -9,7 +9,7 @@ from typing import Any
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_key
-from nlapi.openapi.model import as_list
+from nlapi.openapi.spec import as_list
 
 MAX_LENGTH = 300
 """Characters of a reason that are shown: longer ones are stack traces."""

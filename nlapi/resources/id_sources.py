@@ -10,8 +10,7 @@ from functools import cached_property
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words, singular_words
-from nlapi.openapi.model import Parameter, as_list, as_map
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Parameter, Spec, as_list, as_map
 from nlapi.resources.answers import json_media
 from nlapi.resources.collection_index import CALLER_WORDS, CollectionIndex, collection_index, name_filter
 from nlapi.resources.nouns import (

@@ -8,8 +8,7 @@ from itertools import pairwise
 
 from nlapi.english import lexicon
 from nlapi.english.words import singular, singular_last, singular_words, split_words, stem
-from nlapi.openapi.hints import stated_verbs
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, stated_verbs
 from nlapi.resources.naming import VERBS, Intent
 from nlapi.resources.nouns import singular_noun
 from nlapi.resources.paths import segments

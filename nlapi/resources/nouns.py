@@ -12,8 +12,7 @@ from itertools import pairwise
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words, singular, singular_last, singular_words, stem
-from nlapi.openapi.model import Parameter, as_list
-from nlapi.openapi.spec import READ_METHODS, Operation
+from nlapi.openapi.spec import READ_METHODS, Operation, Parameter, as_list
 from nlapi.resources.naming import PLAIN_VERBS, STOPWORDS, VERBS
 from nlapi.resources.paths import EXTENSION, FORMATS, position, segments
 from nlapi.resources.paths import Place as Place

@@ -12,8 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words
-from nlapi.openapi.model import Schema
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, Schema
 from nlapi.resources.answers import answer_schemas, extract_list
 from nlapi.resources.envelope import value_at, whole_number
 from nlapi.resources.identity import id_of

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nlapi.openapi.model import Schema
-from nlapi.openapi.spec import Spec
+from nlapi.openapi.spec import Schema, Spec
 
 UNIONS = ("oneOf", "anyOf")
 

@@ -9,8 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from nlapi.english.words import name_key, name_words, singular_words
-from nlapi.openapi.model import Parameter
-from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Parameter, Spec
 from nlapi.resources.answers import AnswerPart
 from nlapi.resources.collection_index import Collection, collection_index
 from nlapi.resources.envelope import Keys

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nlapi.client.auth import alternatives
-from nlapi.client.limits import Limits
-from nlapi.client.message import Result
+from nlapi.client.message import Limits, Result
 from nlapi.client.safe_text import error_for_model
 from nlapi.errors import (
     ArgumentError,

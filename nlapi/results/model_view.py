@@ -13,9 +13,21 @@ from nlapi.errors import UsageError
 from nlapi.openapi.spec import Operation
 from nlapi.resources.identity import columns
 from nlapi.resources.nouns import singular_noun
-from nlapi.results.cells import MAX_TEXT, Cell, SampleColumns, cell, size_of, value_at_path, values_at
-from nlapi.results.contents import Contents, Listing, Row, TextBody, select_fields
-from nlapi.results.summary import summarize_columns
+from nlapi.results.contents import (
+    MAX_TEXT,
+    Cell,
+    Contents,
+    Listing,
+    Row,
+    SampleColumns,
+    TextBody,
+    cell,
+    select_fields,
+    size_of,
+    summarize_columns,
+    value_at_path,
+    values_at,
+)
 from nlapi.tools.answer_view import further_page
 from nlapi.tools.tool import Call
 
@@ -99,7 +111,7 @@ def model_view(
     if selected is not contents:
         contents, size = selected, 0
         if isinstance(contents, Listing):
-            paths = _present_paths(contents.rows, form.fields)
+            paths = [path for path in form.fields if any(values_at(row, path) for row in contents.rows[:SAMPLE_ROWS])]
             frame |= {"total": contents.total} if contents.total is not None else {}
         if handle:
             frame["result"] = handle
@@ -148,10 +160,6 @@ def _characters_a_byte(result: Result) -> float:
     """Return the characters that a byte of the body stands for, by its beginning: at most 1."""
     start = result.content[:10_000]
     return len(start.decode("utf-8", "replace")) / max(len(start), 1)
-
-
-def _present_paths(rows: Sequence[Row], fields: Sequence[str]) -> list[str]:
-    return [path for path in fields if any(values_at(row, path) for row in rows[:SAMPLE_ROWS])]
 
 
 def _listing_view(
@@ -209,7 +217,8 @@ def build_table(
     chosen = list(paths) or _choose_columns(rows, sample, candidates, words, room)
     # What was asked for by name is shown longer, as far as there is room.
     max_text = max(MAX_TEXT, room // max(len(rows) * len(paths), 1)) if paths else MAX_TEXT
-    others = [path for path in dict.fromkeys((*candidates, *_all_fields(sample))) if path not in chosen]
+    sampled = (path for fields in sample.fields[:20] for path in fields)
+    others = [path for path in dict.fromkeys((*candidates, *sampled)) if path not in chosen]
     others = [] if paths else [path for path in others if path not in constants]
     other_fields = _shown_fields(others)
     room -= size_of(constants) + size_of(other_fields) + size_of(chosen)
@@ -292,10 +301,6 @@ def _cells(
             break
         cells.append(line)
     return tuple(cells)
-
-
-def _all_fields(sample: SampleColumns) -> list[str]:
-    return list(dict.fromkeys(path for fields in sample.fields[:20] for path in fields))
 
 
 def _text_view(body: TextBody, room: int) -> dict[str, object]:

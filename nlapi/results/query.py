@@ -7,17 +7,200 @@ import json
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from nlapi.bundled import tool_definitions
 from nlapi.client.safe_text import single_line, strip_all
 from nlapi.client.truncate import NOTE_KEY, UNTRUSTED, dump_json
 from nlapi.errors import UsageError
+from nlapi.json_text import parse_json
 from nlapi.resources.identity import fields_of, name_of, text_of
-from nlapi.results.cells import cell, size_of, value_at_path, values_at
-from nlapi.results.contents import Contents, ItemBody, Listing, Row, TextBody, nested_listing
+from nlapi.results.contents import (
+    Contents,
+    ItemBody,
+    Listing,
+    Row,
+    TextBody,
+    cell,
+    is_number,
+    nested_listing,
+    size_of,
+    sum_numbers,
+    value_at_path,
+    values_at,
+)
 from nlapi.results.model_view import MAX_VIEW, build_table, fit_bytes, table_data
-from nlapi.results.query_arguments import ResultQuery, RowCondition
-from nlapi.results.summary import is_number, sum_numbers
-from nlapi.results.text_query import query_text
+
+QUERY_TOOL = "result"
+MAX_CONDITIONS = 12
+
+QUERY_SCHEMA: dict[str, Any] = tool_definitions()[QUERY_TOOL]["input_schema"]
+"""The arguments of a query as a JSON Schema."""
+_OPERATORS: Sequence[str] = QUERY_SCHEMA["properties"]["where"]["items"]["properties"]["op"]["enum"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowCondition:
+    """A condition on a field of a row. Where the field is a list, it holds when it holds for one of its values."""
+
+    path: str
+    operator: str
+    value: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultQuery:
+    """A query of one stored answer; the fields are those of QUERY_SCHEMA."""
+
+    handle: str
+    select: tuple[str, ...] = ()
+    conditions: tuple[RowCondition, ...] = ()
+    sort: str = ""
+    group: str = ""
+    sum: str = ""
+    list_path: str = ""
+    page: int = 1
+    search: str = ""
+    lines: str = ""
+
+    @property
+    def reads_fields(self) -> bool:
+        """Whether it is about fields, which no text has."""
+        return bool(self.select or self.conditions or self.sort or self.group or self.sum or self.list_path)
+
+
+def parse_query(arguments: Mapping[str, object]) -> ResultQuery:
+    """Return the query of the arguments of a model's call. UsageError for arguments that do not fit QUERY_SCHEMA."""
+    unknown = arguments.keys() - QUERY_SCHEMA["properties"].keys()
+    if unknown:
+        raise UsageError(f"{QUERY_TOOL} has no argument {sorted(unknown)[0][:64]!r}", hint=_arguments_hint())
+    page = arguments.get("page", 1)
+    if not isinstance(page, int) or isinstance(page, bool) or page < 1:
+        raise UsageError("page is not a number from 1 on")
+    return ResultQuery(
+        handle=_text(arguments, "result"),
+        select=tuple(_select(arguments.get("select"))),
+        conditions=tuple(_conditions(arguments.get("where"))),
+        sort=_text(arguments, "sort"),
+        group=_text(arguments, "group"),
+        sum=_text(arguments, "sum"),
+        list_path=_text(arguments, "list"),
+        page=page,
+        search=_text(arguments, "search"),
+        lines=_text(arguments, "lines"),
+    )
+
+
+def _arguments_hint() -> str:
+    return f"its arguments are {', '.join(QUERY_SCHEMA['properties'])}"
+
+
+def _text(arguments: Mapping[str, object], name: str) -> str:
+    value = arguments.get(name, "")
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise UsageError(f"{name} is not a text", hint=_arguments_hint())
+    return value.strip()
+
+
+def _select(value: object) -> list[str]:
+    # Some models write a list as one text.
+    fields = [part.strip() for part in value.split(",")] if isinstance(value, str) else value or []
+    if not isinstance(fields, list) or not all(isinstance(entry, str) for entry in fields):
+        raise UsageError("select is not a list of field names", hint='such as ["name", "user.login"]')
+    return [entry for entry in fields if entry]
+
+
+def _conditions(value: object) -> list[RowCondition]:
+    # Some models write a single condition without the list around it, or the list as JSON text.
+    if isinstance(value, str):
+        try:
+            value = parse_json(value)
+        except (ValueError, RecursionError):
+            raise UsageError("where is not a list of conditions", hint=_WHERE_HINT) from None
+    entries = [value] if isinstance(value, Mapping) else value or []
+    if not isinstance(entries, list) or len(entries) > MAX_CONDITIONS:
+        raise UsageError(f"where is not a list of at most {MAX_CONDITIONS} conditions", hint=_WHERE_HINT)
+    return [_condition(entry) for entry in entries]
+
+
+_WHERE_HINT = 'such as [{"field": "comments", "op": ">", "value": 5}]'
+
+
+def _condition(entry: object) -> RowCondition:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("field"), str) or not entry["field"]:
+        raise UsageError("a condition of where has no field", hint=_WHERE_HINT)
+    operator = str(entry.get("op", "="))
+    if operator not in _OPERATORS:
+        raise UsageError(f"where has no op {operator[:20]!r}", hint=f"they are {', '.join(_OPERATORS)}")
+    if operator == "in" and not isinstance(entry.get("value"), list):
+        raise UsageError("the value of the op in is not a list", hint='such as ["open", "closed"]')
+    return RowCondition(path=entry["field"], operator=operator, value=entry.get("value"))
+
+
+# Lines around each line that a search finds.
+CONTEXT_LINES = 2
+# Characters of one line, which is cut there, or at a quarter of the room: a character takes four bytes at most.
+MAX_LINE = 2_000
+
+
+def query_text(query: ResultQuery, body: TextBody, room: int) -> dict[str, object]:
+    """Return the lines of a text that a query is for, or one of its pages. UsageError for lines that there are not."""
+    lines = body.lines
+    if query.search:
+        numbers = _matching_lines(lines, query.search)
+        around = (range(max(n - CONTEXT_LINES, 0), min(n + CONTEXT_LINES + 1, len(lines))) for n in numbers)
+        near_lines = sorted({near for near_range in around for near in near_range})
+        return {"matching_lines": len(numbers), **_numbered_lines(lines, near_lines, room)}
+    if not query.lines:
+        page_lines = _text_pages(lines, room)
+        if query.page > len(page_lines):
+            raise UsageError(f"there is no page {query.page}", hint=f"this text has {len(page_lines)}")
+        first, last = page_lines[query.page - 1]
+        return {"pages": len(page_lines), **_numbered_lines(lines, range(first, last), room)}
+    match = re.fullmatch(r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?", query.lines)
+    if match is None or int(match[1]) < 1:
+        raise UsageError(f"lines {query.lines[:40]!r} is no range", hint="such as 100-150")
+    first, last = int(match[1]), int(match[2] or match[1])
+    if first > len(lines):
+        raise UsageError(f"there is no line {first}", hint=f"this text has {len(lines):,}")
+    return _numbered_lines(lines, range(first - 1, min(last, len(lines))), room)
+
+
+def _matching_lines(lines: Sequence[str], search: str) -> list[int]:
+    words = search.casefold().split()
+    return [number for number, line in enumerate(lines) if all(word in line.casefold() for word in words)]
+
+
+def _text_pages(lines: Sequence[str], room: int) -> list[tuple[int, int]]:
+    """Return the first line and the one behind the last of each page of a text."""
+    pages, first, used = [], 0, 0
+    max_line = min(MAX_LINE, room // 4)
+    for number, line in enumerate(lines):
+        size = size_of(line[:max_line]) + 12
+        if used + size > room and number > first:
+            pages.append((first, number))
+            first, used = number, 0
+        used += size
+    return [*pages, (first, len(lines))]
+
+
+def _numbered_lines(lines: Sequence[str], numbers: Sequence[int] | range, room: int) -> dict[str, object]:
+    """Return lines with their numbers, as many as there is room for."""
+    numbered: list[str] = []
+    max_line = min(MAX_LINE, room // 4)
+    for number in numbers:
+        line = lines[number]
+        text = f"{number + 1}: {line if len(line) <= max_line else f'{line[:max_line]}…'}"
+        room -= size_of(text)
+        if room < 0 and numbered:
+            break
+        numbered.append(text)
+    note = {NOTE_KEY: f"{len(numbered):,} of {len(numbers):,} lines fit"} if len(numbered) < len(numbers) else {}
+    return {"lines": numbered, **note}
+
 
 MAX_GROUPS = 200
 

@@ -4,22 +4,156 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
+import weakref
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from operator import is_
+from pathlib import Path
+from typing import BinaryIO
 
-from nlapi.client.message import Result, body_size, is_resident
+from nlapi.client.message import Result, body_size, forget_derived, is_resident, move_body
 from nlapi.english.words import split_words, stem
 from nlapi.errors import UsageError
+from nlapi.registry import user_folder
 from nlapi.resources.naming import STOPWORDS
-from nlapi.results.bodies import RESIDENT_BODIES, ResidentBodies
 from nlapi.results.contents import Contents, read_contents
 from nlapi.results.model_view import PLAIN_FORM, AnswerForm, model_view
-from nlapi.results.query import run_query
-from nlapi.results.query_arguments import parse_query
-from nlapi.tools.plan import Conversation, Step, Turn
+from nlapi.results.query import parse_query, run_query
+from nlapi.tools.plan import Conversation, Step
 from nlapi.tools.tool import Call
+
+# Bytes of bodies in memory. An answer of 21 MB and the next one fit, and a process with such an answer takes 180 MB in
+# all (`python -m benchmarks.agent`).
+MAX_RESIDENT = 32_000_000
+# Bytes of a body that is never moved: its place in the file would take a good part of that in memory.
+MIN_MOVED = 2_000
+# Bytes of the bodies whose text and JSON stay beside them: the last answers, which a planner reads again and again.
+MAX_DERIVED = 4_000_000
+# Bytes of one file. Its room is given back when none of the bodies in it is used any more.
+MAX_FILE = 64_000_000
+
+
+class BodyFile:
+    """A file of bodies, one behind the other, that ends when nothing refers to it.
+
+    It has no name (on POSIX it is removed as soon as it is open, or never had one; on Windows the system removes it):
+    no other process opens it, and neither an end of the process nor a kill leaves it behind.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        import tempfile  # which few conversations come to need
+
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # `tempfile` gives it mode 0600. Unbuffered: of a write that fails, nothing is left to be written at the end.
+        self._file: BinaryIO = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
+        self._lock = threading.Lock()
+        self.size = 0
+        weakref.finalize(self, self._file.close)
+
+    def append(self, content: bytes) -> FileBody:
+        """Write a body behind the others. OSError where it cannot be written in full."""
+        with self._lock:
+            self._file.seek(self.size)
+            remaining = memoryview(content)
+            while remaining:
+                remaining = remaining[self._file.write(remaining) :]
+            body = FileBody(file=self, start=self.size, size=len(content))
+            self.size += len(content)
+        return body
+
+    def read(self, start: int, size: int) -> bytes:
+        with self._lock:
+            self._file.seek(start)
+            parts: list[bytes] = []
+            while size:
+                part = self._file.read(size)
+                if not part:
+                    raise OSError("the file of an answer is shorter than it was")
+                parts.append(part)
+                size -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileBody:
+    """A body in a BodyFile, which it keeps open."""
+
+    file: BodyFile
+    start: int
+    size: int
+
+    def read(self) -> bytes:
+        """Return the bytes of the body."""
+        return self.file.read(self.start, self.size)
+
+    def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
+        # A copy, or a Result that is pickled, has the bytes themselves.
+        return bytes, (self.read(),)
+
+
+@dataclass(slots=True)
+class ResidentBodies:
+    """The bodies in memory of all Results that were added, as long as something else refers to those.
+
+    Beyond `limit` bytes the oldest are moved to files in `folder`, the user's state folder by default. Only of the last
+    ones the text and the JSON stay in memory, too.
+    """
+
+    limit: int = MAX_RESIDENT
+    folder: Path | None = None
+    fault: str = ""
+    """why the last body that should have been moved is still in memory; "" where it was moved"""
+    _results: list[weakref.ref[Result]] = field(default_factory=list)
+    _file: weakref.ref[BodyFile] | None = None
+    # Reentrant: a Result may be collected, and its file closed, while another is added.
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def add(self, result: Result) -> None:
+        """Count the body of a Result, and move the oldest ones that are too many."""
+        with self._lock:
+            results = [entry for ref in self._results if (entry := ref()) is not None and entry is not result]
+            results = [entry for entry in results if is_resident(entry)]
+            if is_resident(result) and body_size(result) >= MIN_MOVED:
+                results.append(result)
+            _forget_derived(results)
+            total = sum(map(body_size, results))
+            moved = 0
+            while total > self.limit and moved < len(results) and self._move(results[moved]):
+                total -= body_size(results[moved])
+                moved += 1
+            self._results = list(map(weakref.ref, results[moved:]))
+
+    def _move(self, result: Result) -> bool:
+        """Move a body to a file, and return whether it was."""
+        content = result.content
+        try:
+            file = self._file() if self._file is not None else None
+            if file is None or file.size + len(content) > MAX_FILE:
+                file = BodyFile(self.folder or user_folder("state"))
+            body = file.append(content)
+        except OSError as error:
+            folder = self.folder or user_folder("state")
+            self.fault = f"{folder} cannot be written: {error.strerror or error}"
+            return False
+        self._file, self.fault = weakref.ref(file), ""
+        move_body(result, body)
+        return True
+
+
+def _forget_derived(results: Sequence[Result]) -> None:
+    """Drop what was derived from the oldest bodies; it is derived again where it is asked for."""
+    size = 0
+    for result in reversed(results):
+        if size and size + body_size(result) > MAX_DERIVED:
+            forget_derived(result)
+        size += body_size(result)
+
+
+RESIDENT_BODIES = ResidentBodies()
+"""The bodies of this process: memory is one, however many conversations use it."""
+
 
 # Bytes of the bodies whose contents stay parsed between two queries. JSON takes some six times its size as objects.
 MAX_PARSED = 1_000_000
@@ -144,7 +278,7 @@ class ConversationViews:
             self._store, self._conversation, count = ResultStore(), conversation.id, 0
             self._handles, self._views = {}, {}
         # The words are those of the step's own turn, so that an answer looks the same when a transcript is read again.
-        words = [turn_words for turn in conversation.turns for turn_words in _step_words(turn)]
+        words = [asked for turn in conversation.turns for asked in [question_words(turn.question)] * len(turn.steps)]
         for number, step in enumerate(steps[count:], count + 1):
             if step.result is not None:
                 handle = self._handles[id(step)] = f"r{number}"
@@ -162,11 +296,6 @@ class ConversationViews:
     def query(self, arguments: Mapping[str, object]) -> str:
         """Return the answer to a query of one of the answers. UsageError for one that cannot be answered."""
         return self._store.query(arguments)
-
-
-def _step_words(turn: Turn) -> list[frozenset[str]]:
-    """Return the words of the question for each step of a turn."""
-    return [question_words(turn.question)] * len(turn.steps)
 
 
 def question_words(question: str) -> frozenset[str]:

@@ -13,9 +13,8 @@ from functools import partial
 from itertools import combinations
 from typing import Any, Protocol, TypeAlias
 
-from nlapi.combined_schemas import largest_exceeds
-from nlapi.issue import Issue, Level
-from nlapi.pattern_size import pattern_refusal, patterns_in
+from nlapi.errors import Issue, Level
+from nlapi.pattern_size import largest_exceeds, pattern_refusal, patterns_in
 from nlapi.routing import describe
 from nlapi.routing.change import DECIDING_KINDS, ENTITY_KINDS, ConfigurationChanges, Entity, entity_key
 from nlapi.routing.decisions import experiment_salt

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from nlapi.english.words import name_words, singular
-from nlapi.openapi.model import Schema
+from nlapi.openapi.spec import Schema
 from nlapi.patterns import bounded_pattern
 from nlapi.sandbox import vocabulary
 

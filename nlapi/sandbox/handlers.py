@@ -28,7 +28,7 @@ from nlapi.sandbox.state import SandboxState
 from nlapi.sandbox.store import SINGLETON_KEY, Scope, StoredItem
 from nlapi.sandbox.validation import ValidRequest
 from nlapi.sandbox.writes import deep_merge, statuses_after
-from nlapi.workflows.chain_values import ValueFlow
+from nlapi.workflows.chains import ValueFlow
 
 # Rows of a report without a number of its own; a sample to read, not a real size.
 ROWS = 5

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
-from nlapi.openapi.model import Parameter
+from nlapi.openapi.spec import Parameter
 from nlapi.sandbox.problem import Fault, RequestProblem, unprocessable
 from nlapi.sandbox.schemas import Schemas
 

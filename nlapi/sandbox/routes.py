@@ -13,8 +13,7 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 
 import regex
 
-from nlapi.openapi.model import Server
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.spec import Operation, Server, Spec
 from nlapi.patterns import path_groups
 from nlapi.sandbox.parameters import QueryPairs, percent_decode, split_pairs
 from nlapi.sandbox.problem import RequestProblem

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from nlapi.english.words import name_words, singular, singular_words
-from nlapi.openapi.model import Schema
+from nlapi.openapi.spec import Schema
 from nlapi.resources.schemas import json_type, schema_types
 from nlapi.sandbox import vocabulary
 from nlapi.sandbox.fake_values import fake_number, fake_text, scale_example, vary_example

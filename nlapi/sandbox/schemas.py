@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from nlapi.openapi.model import Schema
-from nlapi.openapi.spec import Spec
+from nlapi.openapi.spec import Schema, Spec
 from nlapi.resources.schemas import SchemaReader
 from nlapi.sandbox.problem import Fault
 from nlapi.schema_validator import VALIDATOR, validator_class

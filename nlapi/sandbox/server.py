@@ -17,8 +17,7 @@ from urllib.parse import quote
 from nlapi.english import lexicon
 from nlapi.english.words import name_key
 from nlapi.errors import NlapiError
-from nlapi.openapi.model import Media, Response, essence, may_be_json
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.spec import Media, Operation, Response, Spec, essence, may_be_json
 from nlapi.resources.envelope import TOTAL_NAMES
 from nlapi.resources.paths import Path, segments
 from nlapi.sandbox.handlers import HandlerResult, handle, is_undescribed

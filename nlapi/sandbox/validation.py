@@ -12,8 +12,18 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from nlapi.client.auth import credential_location
-from nlapi.openapi.model import FORM, MULTIPART, Body, Encoding, Media, Parameter, SecurityScheme, essence, may_be_json
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import (
+    FORM,
+    MULTIPART,
+    Body,
+    Encoding,
+    Media,
+    Operation,
+    Parameter,
+    SecurityScheme,
+    essence,
+    may_be_json,
+)
 from nlapi.sandbox import parameters as wire
 from nlapi.sandbox.parameters import (
     MISSING,

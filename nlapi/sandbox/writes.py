@@ -16,7 +16,7 @@ from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.state import SandboxState
 from nlapi.sandbox.store import Scope, StoredItem, scopes_agree
 from nlapi.sandbox.vocabulary import CREATED_WORDS, UPDATED_WORDS
-from nlapi.workflows.chain_words import FAILED_STATES
+from nlapi.workflows.chains import FAILED_STATES
 
 # Only for statuses that do not begin as their verb does; `pause` finds PAUSED by itself.
 STATUS_BY_VERB = {

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nlapi.english.words import singular_words, split_words
-from nlapi.openapi.model import as_list
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec, as_list
 from nlapi.resources.nouns import VERSION, id_noun
 from nlapi.resources.paths import segments
 from nlapi.tools.names import group_slug, unique_name

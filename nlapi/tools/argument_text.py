@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nlapi.client.safe_text import code_span
-from nlapi.openapi.model import as_list, as_map
+from nlapi.openapi.spec import as_list, as_map
 from nlapi.resources.schemas import merge
 from nlapi.tools.files import file_form
 from nlapi.tools.text import cut_text, safe_line

@@ -16,9 +16,7 @@ from nlapi.client.safe_text import single_line
 from nlapi.english.words import name_words, singular
 from nlapi.errors import ArgumentError
 from nlapi.json_text import parse_json
-from nlapi.openapi.hints import read_hints
-from nlapi.openapi.model import as_map
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec, as_map, read_hints
 from nlapi.resources.paths import position, segments
 from nlapi.resources.schemas import json_type, schema_types
 from nlapi.tools.tool import Place, Tool

@@ -13,12 +13,28 @@ import orjson
 
 from nlapi.client.safe_text import has_invisible
 from nlapi.openapi.gc_paused import gc_paused
-from nlapi.openapi.hints import extension_fields, is_hidden, read_hints
-from nlapi.openapi.model import Body, Parameter, Schema, as_map, is_form, may_be_json
 from nlapi.openapi.parse import MAX_PARAMETERS
-from nlapi.openapi.references import is_cyclic, schema_refs
-from nlapi.openapi.schema_upgrade import SCHEMA_KEYWORDS, SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.schema_upgrade import (
+    SCHEMA_KEYWORDS,
+    SCHEMA_LIST_KEYWORDS,
+    SCHEMA_MAP_KEYWORDS,
+    is_cyclic,
+    schema_refs,
+)
+from nlapi.openapi.spec import (
+    Body,
+    Effect,
+    Operation,
+    Parameter,
+    Schema,
+    Spec,
+    as_map,
+    extension_fields,
+    is_form,
+    is_hidden,
+    may_be_json,
+    read_hints,
+)
 from nlapi.tools.names import argument_name, tool_names
 from nlapi.tools.prompt_injection import search_texts
 from nlapi.tools.text import first_sentence, has_words_of, plain_text

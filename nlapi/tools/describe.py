@@ -10,8 +10,7 @@ from typing import Any
 
 from nlapi.client.safe_text import code_span, single_line
 from nlapi.errors import UsageError
-from nlapi.openapi.model import as_map
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, as_map
 from nlapi.tools.answer_view import answer_fields
 from nlapi.tools.argument_text import DETAILS, FULL, SchemaText, shared_parts
 from nlapi.tools.manifest import compact

@@ -13,8 +13,7 @@ from nlapi.client.safe_text import single_line
 from nlapi.client.server import declares_server, example_base_url, server_url
 from nlapi.english import lexicon
 from nlapi.errors import UsageError
-from nlapi.openapi.model import as_list
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.spec import Effect, Operation, as_list
 from nlapi.openapi.urls import redact_url
 from nlapi.tools.run import Target
 

@@ -11,8 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from nlapi.client.server import expand_server_url
 from nlapi.errors import ConsentError, UsageError
-from nlapi.openapi.model import RequestDetails, ResponseDetails
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, RequestDetails, ResponseDetails, Spec
 from nlapi.openapi.urls import is_http_url
 from nlapi.tools.arguments import find_argument
 from nlapi.tools.compile import compile_tool

@@ -9,7 +9,7 @@ from typing import Any
 
 from nlapi.client.message import File
 from nlapi.errors import ArgumentError
-from nlapi.openapi.model import is_form, is_json
+from nlapi.openapi.spec import is_form, is_json
 from nlapi.tools.tool import Call, Tool
 
 

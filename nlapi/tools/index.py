@@ -18,9 +18,7 @@ from typing import Any
 from nlapi.english import lexicon
 from nlapi.english.words import name_words, singular, split_words, stem
 from nlapi.openapi.cache import Cache
-from nlapi.openapi.hints import stated_verbs
-from nlapi.openapi.model import as_list, as_map, unescape_step
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.spec import Effect, Operation, as_list, as_map, stated_verbs, unescape_step
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.resources.nouns import QUERY_WORDS, VERSION
 from nlapi.resources.paths import FORMATS

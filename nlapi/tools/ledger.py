@@ -18,8 +18,16 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from nlapi.client.digest import Leaf, digest, is_idempotency_header, normalize_text, normalized_leaves, target_path
-from nlapi.client.message import Request, Result
+from nlapi.client.message import (
+    Leaf,
+    Request,
+    Result,
+    digest,
+    is_idempotency_header,
+    normalize_text,
+    normalized_leaves,
+    target_path,
+)
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, OutcomeUnknownError, RepetitionError
 from nlapi.openapi.spec import Effect, Operation

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from nlapi.english.words import split_words, stem
-from nlapi.issue import Issue, Level
-from nlapi.openapi.hints import SCALES, read_hints
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.errors import Issue, Level
+from nlapi.openapi.spec import SCALES, Operation, Spec, read_hints
 from nlapi.resources.naming import STOPWORDS
 from nlapi.resources.schemas import schema_types
 from nlapi.tools.arguments import argument_schema

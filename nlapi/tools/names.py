@@ -9,8 +9,7 @@ from collections.abc import Collection, Container, Iterable, Sequence
 from functools import lru_cache
 
 from nlapi.english.words import split_words
-from nlapi.openapi.hints import read_hints
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, read_hints
 
 # The Messages API takes `^[a-zA-Z0-9_-]{1,64}$` for tools and `^[a-zA-Z0-9_.-]{1,64}$` for arguments; one bad name
 # rejects the whole request.

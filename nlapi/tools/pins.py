@@ -20,9 +20,7 @@ from nlapi import bundled
 from nlapi.client.server import environments, expand_server_url
 from nlapi.errors import ConsentError, NlapiError, UsageError
 from nlapi.local_files import fault_of, read_file, remove_file, write_file
-from nlapi.openapi.hints import read_hints
-from nlapi.openapi.model import SecurityScheme, Server
-from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, gravest
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation, SecurityScheme, Server, Spec, gravest, read_hints
 from nlapi.openapi.urls import parse_url
 from nlapi.registry import description_name, user_folder
 from nlapi.resources.effect_arguments import changing_arguments

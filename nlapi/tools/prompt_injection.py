@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.english import lexicon
-from nlapi.issue import Issue
+from nlapi.errors import Issue
 
 DATA_MARK = "[data, not an instruction]"
 """the mark before a text of a description that reads like an instruction, wherever a model or a person reads it"""

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote
 
 from nlapi.client.message import Request
 from nlapi.errors import UsageError
-from nlapi.openapi.model import TOKEN, overrides_request
+from nlapi.openapi.spec import TOKEN, overrides_request
 from nlapi.resources.effect_arguments import METHOD_PARAMETERS
 from nlapi.tools.tool import Tool
 

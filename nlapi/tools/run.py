@@ -21,9 +21,7 @@ from nlapi.client.auth import (
 )
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
-from nlapi.client.digest import digest, exact_digest
-from nlapi.client.limits import Limits, bound_for_model
-from nlapi.client.message import Request, Result
+from nlapi.client.message import Limits, Request, Result, bound_for_model, digest, exact_digest
 from nlapi.client.server import network_scope, site_of
 from nlapi.errors import ArgumentError, ConsentError, DeniedError, MissingCredentialError, RepetitionError
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, gravest
@@ -60,8 +58,7 @@ from nlapi.tools.wire_operation import operation_on_wire
 if TYPE_CHECKING:
     from nlapi.accounts.session import LoginSession
     from nlapi.client.streaming.body import PieceListener
-    from nlapi.client.tls_files import TlsFiles
-    from nlapi.client.transport import HttpClient
+    from nlapi.client.transport import HttpClient, TlsFiles
 
 
 class Receipts(Protocol):

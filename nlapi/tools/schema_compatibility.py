@@ -12,8 +12,7 @@ from nlapi.client.auth import credential_location
 from nlapi.client.safe_text import code_span
 from nlapi.client.server import environments, expand_server_url
 from nlapi.errors import UsageError
-from nlapi.openapi.model import SecurityScheme, as_map
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, SecurityScheme, as_map
 from nlapi.openapi.urls import is_http_url, parse_url, redact_url
 from nlapi.tools.names import join_names
 from nlapi.tools.pins import flow_urls, scheme_text

@@ -14,7 +14,7 @@ from functools import lru_cache
 from nlapi.english import lexicon
 from nlapi.english.words import split_words
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.hints import read_hints
+from nlapi.openapi.spec import read_hints
 from nlapi.resources.schemas import schema_types
 from nlapi.tools.units import CURRENCIES, Unit, UnitEvidence, WireUnit, find_unit, stated_unit
 

@@ -18,10 +18,8 @@ from nlapi.client.safe_text import single_line
 from nlapi.english import lexicon
 from nlapi.english.words import stem
 from nlapi.errors import ArgumentError
-from nlapi.openapi.hints import SCALES as SCALES
-from nlapi.openapi.hints import UNIT_SIZES, read_hints
-from nlapi.openapi.model import as_map
-from nlapi.openapi.spec import Spec
+from nlapi.openapi.spec import SCALES as SCALES
+from nlapi.openapi.spec import UNIT_SIZES, Spec, as_map, read_hints
 from nlapi.resources.schemas import schema_types
 from nlapi.tools.arguments import MAX_VALUE_DEPTH, argument_schema, combined_schemas, property_schema
 from nlapi.tools.tool import Call, Tool

@@ -8,8 +8,7 @@ from contextlib import suppress
 from nlapi.client.message import Request
 from nlapi.client.server import server_url
 from nlapi.errors import UsageError
-from nlapi.openapi.model import as_map
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec, as_map
 from nlapi.openapi.urls import parse_url
 from nlapi.resources.paths import paths_overlap, wire_segments
 

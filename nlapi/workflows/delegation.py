@@ -30,13 +30,19 @@ from nlapi.tools.plan import (
 from nlapi.tools.run import Target
 from nlapi.tools.tool import Call
 from nlapi.workflows.engine import RunState, WorkflowRun, with_defaults
-from nlapi.workflows.outline import WorkflowOutline
-from nlapi.workflows.planner import NAME, WorkflowPlanner
-from nlapi.workflows.report import failure_lines, run_lines, run_record
-from nlapi.workflows.secret_inputs import masked_outline, secret_texts, unmaskable_name, unstored_names, unstored_values
-from nlapi.workflows.sendable import question_rule, unsendable
+from nlapi.workflows.outline import (
+    WorkflowOutline,
+    masked_outline,
+    question_rule,
+    secret_texts,
+    tree_lines,
+    unmaskable_name,
+    unsendable,
+    unstored_names,
+    unstored_values,
+)
+from nlapi.workflows.planner import NAME, WorkflowPlanner, failure_lines, run_lines, run_record
 from nlapi.workflows.sources import stored_location
-from nlapi.workflows.tree_text import tree_lines
 from nlapi.workflows.workflow_tools import WorkflowTool, WorkflowTools
 
 # Characters of a value in the tree that is agreed to: consent is to what is shown.
@@ -161,7 +167,7 @@ class WorkflowDelegate:
         if entry is None:
             return None
         # The embedded planner takes long to import, and a conversation with a model does without it.
-        from nlapi.workflows.sentence_inputs import read_inputs
+        from nlapi.workflows.plain_match import read_inputs
 
         said = read_inputs(conversation.question, entry, self._known_values(conversation))
         if said is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nlapi.english.words import split_words
-from nlapi.issue import Issue, Level
+from nlapi.errors import Issue, Level
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.tool import Tool
 from nlapi.workflows.expressions import ExpressionError, embedded_expressions, parse_expression, pointer

@@ -1,29 +1,49 @@
-"""Makes a workflow of a plan of the embedded planner before anything is sent: its look-ups, then its calls."""
+"""Makes a workflow of a plan before anything is sent, or of what was done in a conversation.
+
+Of a plan of the embedded planner, its look-ups come before its calls. Of a conversation, ids of answers become
+expressions, and the user's values inputs.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nlapi.agent.messages import model_state
+from nlapi.agent.operation_tools import PLAN_TOOL, OperationTools
 from nlapi.client.masking import redact
 from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line
-from nlapi.errors import MissingError, UsageError
+from nlapi.errors import Issue, Level, MissingError, UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.planner import OfflinePlanner
 from nlapi.planner.slots.entities import ONLY_RESOURCE
 from nlapi.planner.steps.followup import UnresolvedReference, resolve_references
 from nlapi.planner.steps.goal_plan import item_read, plan_with_id
-from nlapi.planner.steps.state import LookupState, clause_of
+from nlapi.planner.steps.multi_intent import answer_views, end_of_turn
+from nlapi.planner.steps.name_rounds import without_name_rounds
+from nlapi.planner.steps.state import LookupState, clause_of, state_of
 from nlapi.resources.answers import AnswerPart, answer_schemas
 from nlapi.resources.identity import id_path, name_path
 from nlapi.resources.nouns import singular_noun
-from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step
+from nlapi.tools.ledger import key_argument
+from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Round, Step, Turn
 from nlapi.tools.tool import Call, Missing
-from nlapi.workflows.answer_values import Answered
+from nlapi.workflows.answer_values import (
+    Answered,
+    InputRegister,
+    ValueNodes,
+    answered_before,
+    answered_call,
+    created_id,
+    input_schema,
+    is_further_page,
+)
+from nlapi.workflows.check import check
 from nlapi.workflows.draft import (
     AnswerValue,
     BuiltDocument,
@@ -33,8 +53,198 @@ from nlapi.workflows.draft import (
     StepDraft,
     WorkflowDraft,
     build_document,
+    reads_as_expression,
 )
-from nlapi.workflows.value_nodes import InputRegister, ValueNodes, answered_before, answered_call, input_schema
+from nlapi.workflows.engine import RunState, WorkflowRun
+from nlapi.workflows.expressions import parse_accessors
+from nlapi.workflows.model import WorkflowDocument
+from nlapi.workflows.outline import outline, source_text
+from nlapi.workflows.planner import WorkflowPlanner, exchange_of
+
+
+def rehearse(built: BuiltDocument, calls: Sequence[Answered]) -> str:
+    """Return why a workflow with the values of its conversation does not repeat `calls`; "" where it does.
+
+    Nothing is sent: each call gets the answer that it had.
+    """
+    workflow = built.linked.document.workflow()
+    run = WorkflowRun(linked=built.linked, workflow=workflow, inputs=built.examples)
+    remaining = list(calls)
+    while bound := run.next_calls():
+        for item in bound:
+            if not remaining:
+                return f"{item.call.id} would be called once more"
+            answered = remaining.pop(0)
+            before = answered.step.call
+            if item.call.operation_id != before.operation_id:
+                return f"{item.call.operation_id} would be called in place of {before.operation_id}"
+            if name := _different_argument(item.call.arguments, answered):
+                return f"{before.operation_id} would be called with another {name}"
+            assert answered.step.result is not None
+            report = run.finish(item.call, exchange_of(item.call, answered.step.request, answered.step.result))
+            if report.failure or report.lost:
+                return f"{before.operation_id}: {report.failure or next(iter(report.lost.values()))}"
+    if run.state is not RunState.DONE:
+        return run.failure or "an answer lacks a value that a step needs"
+    return f"{remaining[0].operation.id} would not be called" if remaining else ""
+
+
+def _different_argument(arguments: Mapping[str, Any], answered: Answered) -> str:
+    """Return the first argument that differs from that of a call; "" for none.
+
+    A list that was filtered by a part of a name is filtered by the whole of it.
+    """
+    call = answered.step.call
+    for name in dict.fromkeys((*call.arguments, *arguments)):
+        node = answered.draft.arguments.get(name)
+        is_name = isinstance(node, InputValue) and node in answered.names.values()
+        if name == key_argument(call.tool) or is_name:
+            continue
+        if name not in arguments or name not in call.arguments or not _is_same(arguments[name], call.arguments[name]):
+            return name
+    return ""
+
+
+def _is_same(first: Any, second: Any) -> bool:
+    """Return whether two values are one on the wire; a description may have an id as a text and as a number."""
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return first.keys() == second.keys() and all(_is_same(first[name], second[name]) for name in first)
+    if isinstance(first, list) and isinstance(second, list):
+        return len(first) == len(second) and all(map(_is_same, first, second))
+    return bool(first == second) or (
+        isinstance(first, (str, int, float)) and isinstance(second, (str, int, float)) and str(first) == str(second)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedConversation:
+    """A document made of a conversation; `issues` say what of the conversation it does not have, or has otherwise."""
+
+    document: WorkflowDocument
+    issues: tuple[Issue, ...] = ()
+
+
+def workflow_of(
+    conversation: Conversation, *, id: str = "", locations: Mapping[Spec, str] | None = None
+) -> SavedConversation:
+    """Return the workflow of the calls of a conversation that were answered with success.
+
+    Reads whose answer no call uses are left out, unless they answer the last question. UsageError where there is no
+    call, or where a value came from an answer that the transcript has only in part.
+    """
+    return _Recorder(without_name_rounds(conversation)).save(id, locations or {})
+
+
+@dataclass(slots=True)
+class _Recorder:
+    conversation: Conversation
+    answered: list[Answered] = field(default_factory=list)
+    by_step: dict[int, Answered] = field(default_factory=dict)
+    inputs: InputRegister = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.inputs = InputRegister(self.conversation)
+
+    def save(self, id: str, locations: Mapping[Spec, str]) -> SavedConversation:
+        self.answered = list(self._answered_calls())
+        for number, answered in enumerate(self.answered):
+            first = next((other for other in self.answered[:number] if is_further_page(answered, other)), None)
+            answered.page_of = first
+        kept = self._resolve_all() if self.answered else []
+        if not kept:
+            raise UsageError(
+                "nothing was changed or answered in the conversation, so there is nothing to save",
+                hint="`nlapi log show` shows it",
+            )
+        steps = [answered.draft for answered in kept]
+        for answered in kept:
+            answered.draft.results = tuple(self._results(answered))
+        questions = list(dict.fromkeys(turn.question for turn in self._turns(kept) if turn.question))
+        said = [single_line(redact(question, tuple(self.inputs.secrets))) for question in questions]
+        issues = tuple(self.inputs.issues)
+        draft = WorkflowDraft(steps=steps, id=id, said=said, locations=locations, issues=issues)
+        built = build_document(draft)
+        # What is saved is proved before it is written: a value in the wrong place would change something else.
+        if fault := rehearse(built, kept):
+            raise UsageError(
+                f"the conversation cannot be saved as a workflow: {fault}", hint="`nlapi log show` shows what was done"
+            )
+        return SavedConversation(document=built.linked.document, issues=issues)
+
+    def _turns(self, kept: Sequence[Answered]) -> Iterator[Turn]:
+        numbers = {answered.turn for answered in kept}
+        yield from (turn for number, turn in enumerate(self.conversation.turns) if number in numbers)
+
+    def _answered_calls(self) -> Iterator[Answered]:
+        """Yield the calls that succeeded, with their accounts; the others are named."""
+        turns = self.conversation.turns
+        for number, turn in enumerate(turns):
+            for index, round in enumerate(turn.rounds):
+                for position, step in enumerate(round.steps):
+                    if step.outcome is not Outcome.ANSWERED or step.result is None or not step.result.ok:
+                        self._leave_out(step, "it did not succeed")
+                        continue
+                    if step.result.is_cut:
+                        self._leave_out(step, "its answer was cut before its end")
+                        continue
+                    before = replace(turn, rounds=turn.rounds[:index])
+                    so_far = replace(self.conversation, turns=(*turns[:number], before))
+                    self.by_step[id(step)] = answered_call(step, so_far, round.steps[:position], number)
+                    yield self.by_step[id(step)]
+
+    def _leave_out(self, step: Step, reason: str) -> None:
+        if step.call.effect is not Effect.READ:
+            self.inputs.issues.append(
+                Issue(level=Level.INFO, where=step.call.operation_id, message=f"left out: {reason}")
+            )
+
+    def _resolve_all(self) -> list[Answered]:
+        """Resolve the values of the calls that are saved, the last first, and return these in order."""
+        needed = {id(answered) for answered in self.answered if answered.operation.effect is not Effect.READ}
+        answers = self._answers(has_changes=bool(needed))
+        for answered in answers:
+            answered.draft.is_answer = True
+        needed |= {id(answered) for answered in answers}
+        kept: list[Answered] = []
+        for number in reversed(range(len(self.answered))):
+            answered = self.answered[number]
+            if id(answered) not in needed:
+                continue
+            kept.append(answered)
+            nodes = ValueNodes(inputs=self.inputs, answered=answered, earlier=self.answered[:number])
+            answered.draft.arguments = nodes.arguments()
+            used = {id(value.step) for value in nodes.used}
+            needed |= {id(other) for other in self.answered if id(other.draft) in used}
+        kept.reverse()
+        return kept
+
+    def _answers(self, *, has_changes: bool) -> list[Answered]:
+        """Return the reads that answer the last question: those after its last change, without look-ups."""
+        last = self.answered[-1].turn
+        rounds = self.conversation.turns[last].rounds
+        lists = [[self.by_step[id(step)] for step in round.steps if id(step) in self.by_step] for round in rounds]
+        reads: list[Answered] = []
+        for round, calls in zip(rounds, lists, strict=True):
+            if any(answered.operation.effect is not Effect.READ for answered in calls):
+                reads = []
+                continue
+            # A model reads to find out what to do next; its last reads are what it answers from.
+            if model_state(round.plan) is not None and calls:
+                reads = []
+            if not isinstance(state_of(round.plan), LookupState):
+                reads += calls
+        pages = [answered for answered in reads if answered.page_of is not None]
+        if pages:
+            name = pages[0].operation.id
+            self.inputs.issues.append(Issue.warning(name, f"the workflow reads the first of {len(pages) + 1} pages"))
+        return [answered for answered in reads if answered.page_of is None]
+
+    def _results(self, answered: Answered) -> Iterator[AnswerValue]:
+        if answered.operation.effect is Effect.WRITE and (keys := created_id(answered)) is not None:
+            noun = "_".join(singular_noun(answered.operation))
+            name = str(keys[-1]) if not noun or noun in str(keys[-1]) else f"{noun}_id"
+            yield AnswerValue(step=answered.draft, keys=keys, name="".join(c for c in name if c.isascii()) or "id")
+
 
 # Look-ups for one call: a plan that has more runs in circles.
 MAX_LOOKUPS = 8
@@ -166,7 +376,8 @@ class _Planned:
         keys = item_id(last.operation)
         step = last.step
         if keys is not None:
-            stand_in = self._new_stand_in(AnswerValue(step=last.draft, keys=keys, name=_id_name(last.operation)))
+            name = "_".join((*singular_noun(last.operation), "id"))
+            stand_in = self._new_stand_in(AnswerValue(step=last.draft, keys=keys, name=name))
             content: Any = stand_in
             for key in reversed(keys):
                 content = {str(key): content}
@@ -307,10 +518,6 @@ def item_id(operation: Operation) -> Keys | None:
     return (*part.keys, *_field_keys(path)) if part is not None and path else None
 
 
-def _id_name(operation: Operation) -> str:
-    return "_".join((*singular_noun(operation), "id"))
-
-
 def _set_argument(arguments: dict[str, Any], name: str, value: InputValue) -> None:
     """Set an argument, or a property inside of one: `budget.amount`."""
     first, *rest = name.split(".")
@@ -320,3 +527,158 @@ def _set_argument(arguments: dict[str, Any], name: str, value: InputValue) -> No
     inner = arguments.setdefault(first, {})
     if isinstance(inner, dict):
         _set_argument(inner, ".".join(rest), value)
+
+
+# Steps of one plan; a person agrees to all of them with one question.
+MAX_STEPS = 30
+
+_REFERENCE = re.compile(r"\$steps\.(?P<step>[\w-]+)\.outputs(?P<path>[.#\[].+)")
+# Errors in the answer to the model; the first ones are corrected before the others make sense.
+_MAX_ERRORS = 5
+
+
+def write_chain(arguments: Mapping[str, Any], tools: OperationTools, conversation: Conversation) -> ModelChain:
+    """Return the chain of a model's plan. UsageError with what is wrong in it: nothing of it is sent then."""
+    steps = list(_drafts(arguments.get("steps"), tools))
+    for draft in steps:
+        # Consent is to the steps of this plan alone, so no call of another has their ids.
+        draft.id = f"{draft.id}-{uuid.uuid4().hex[:8]}"
+    linked = build_document(WorkflowDraft(steps=steps, id=PLAN_TOOL)).linked
+    errors = [issue for issue in check(linked) if issue.level is Level.ERROR or issue.rule != "bend"]
+    if errors:
+        lines = "\n".join(_without_nonce(f"{issue.where.partition('.steps.')[2]}: {issue.message}") for issue in errors)
+        raise UsageError("\n".join(["nothing was sent; correct the plan:", *lines.splitlines()[:_MAX_ERRORS]]))
+    run = WorkflowRun(linked=linked, workflow=linked.document.workflow(), inputs={})
+    return ModelChain(planner=WorkflowPlanner(run=run, taken=len(conversation.current.rounds)))
+
+
+def workflow_of_model_plan(
+    conversation: Conversation, plan: Plan, specs: Sequence[Spec], *, locations: Mapping[Spec, str] | None = None
+) -> BuiltDocument:
+    """Return the workflow of the first plan of a model: of a whole chain, or of its first calls.
+
+    The values that the user said are inputs.
+    """
+    state = model_state(plan)
+    blocks = [block for message in state.messages[-1:] for block in message["content"]] if state is not None else []
+    written = next((block["input"] for block in blocks if block.get("name") == PLAN_TOOL), None)
+    drafts = (
+        [StepDraft(tool=call.tool, arguments=dict(call.arguments)) for call in plan.calls]
+        if written is None
+        else list(_drafts(written.get("steps"), OperationTools(specs)))
+    )
+    return workflow_of_drafts(conversation, drafts, locations=locations)
+
+
+def _without_nonce(text: str) -> str:
+    return re.sub(r"-[0-9a-f]{8}\b", "", text)
+
+
+def _drafts(nodes: object, tools: OperationTools) -> Iterator[StepDraft]:
+    if not isinstance(nodes, list) or not nodes:
+        raise UsageError(f"{PLAN_TOOL} needs steps", hint='[{"id": "a", "operation": "...", "arguments": {}}]')
+    if len(nodes) > MAX_STEPS:
+        raise UsageError(f"{len(nodes)} steps; {MAX_STEPS} are the most of one plan")
+    drafts: dict[str, StepDraft] = {}
+    for number, node in enumerate(nodes, 1):
+        node = node if isinstance(node, Mapping) else {}
+        id, name = str(node.get("id") or f"step{number}"), node.get("operation")
+        if not re.fullmatch(r"\w{1,40}", id, re.A) or id in drafts:
+            raise UsageError(f"the step {number} needs an id of its own", hint="letters, digits and _")
+        if not isinstance(name, str):
+            raise UsageError(f"the step {id} needs an operation")
+        arguments = node.get("arguments") or {}
+        if not isinstance(arguments, Mapping):
+            raise UsageError(f"the arguments of {id} are no object")
+        tool = tools.resolve(name)
+        if tools.is_workflow(tool):
+            raise UsageError(f"{name} is a workflow, and no step of a plan", hint="call it in an answer by itself")
+        draft = StepDraft(tool=tool, id=id)
+        draft.arguments = {str(key): _node(value, id, str(key), drafts) for key, value in arguments.items()}
+        drafts[id] = draft
+    yield from drafts.values()
+
+
+def _node(value: Any, id: str, place: str, drafts: Mapping[str, StepDraft]) -> Any:
+    """Return an argument with the parts of earlier answers in place of the texts that refer to them."""
+    if isinstance(value, Mapping):
+        return {str(key): _node(item, id, f"{place}.{key}", drafts) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_node(item, id, place, drafts) for item in value]
+    if not isinstance(value, str) or not reads_as_expression(value):
+        return value
+    found = _REFERENCE.fullmatch(value)
+    if found is None:
+        raise UsageError(
+            f"{id}: {place} is {value[:80]!r}, which is no value of an answer", hint='write "$steps.a.outputs.id"'
+        )
+    draft = drafts.get(found["step"])
+    if draft is None:
+        hint = f"before it are {', '.join(drafts) or 'none'}"
+        raise UsageError(f"{id}: {place} needs the step {found['step']}, which is not before it", hint=hint)
+    keys = _keys(found["path"])
+    if not keys:
+        raise UsageError(f"{id}: {place}: {value[:80]!r} names no field of the answer")
+    return AnswerValue(step=draft, keys=keys, name="_".join(map(str, keys)) if _is_plain(keys) else "value")
+
+
+def _keys(path: str) -> Keys:
+    accessors, _ = parse_accessors(path)
+    return tuple(int(key) if isinstance(key, str) and key.isdecimal() else key for key in accessors or ())
+
+
+def _is_plain(keys: Keys) -> bool:
+    return all(re.fullmatch(r"[\w-]+", str(key), re.A) for key in keys)
+
+
+@dataclass(slots=True, kw_only=True)
+class ModelChain:
+    """A chain that is being carried out, round by round."""
+
+    planner: WorkflowPlanner
+    plans: int = 0
+    steps: list[Step] = field(default_factory=list)
+
+    def next_plan(self, conversation: Conversation) -> Plan | None:
+        """Return the next calls with those that follow them, the answer at the end, or None after a failure."""
+        run = self.planner.run
+        for round in conversation.current.rounds[self.planner.taken :]:
+            for step in round.steps:
+                self.steps.append(step)
+                self.planner.take(step)
+        self.planner.taken = len(conversation.current.rounds)
+        bound = run.next_calls()
+        # Also where an answer lacks a value: the model asks for it, or finds it elsewhere.
+        if run.state is RunState.FAILED or run.missing is not None:
+            return None
+        if not bound:
+            return self._answer(conversation.question)
+        # As of every call that a model wrote, the sources of the values are traced, and not those of a document.
+        calls = tuple(replace(item.call, account=None) for item in bound)
+        names = ", ".join(_without_nonce(call.id) for call in calls)
+        return Plan(calls=calls, understood=f"plan: {names}", following=tuple(self._following()))
+
+    def _following(self) -> Iterator[FollowingCall]:
+        """Yield the calls after the next ones, as far as they are known."""
+        run = self.planner.run
+        begun = {report.path for report in run.reports} | {item.call.id for item in run.pending}
+        entries = outline(run.linked, run.workflow, {}).entries
+        made = {entry.path for entry in entries if entry.effect is not Effect.READ}
+        for entry in entries:
+            if entry.path not in begun and entry.bound is not None:
+                sources = [(name, source_text(text)) for name, text in entry.bound.pending]
+                yield FollowingCall(
+                    call=replace(entry.bound.call, account=None),
+                    pending=tuple((name, _without_nonce(source)) for name, source in sources),
+                    uses_reads=not {source.rpartition(" of ")[2] for _, source in sources} <= made,
+                )
+
+    def _answer(self, question: str) -> Plan:
+        """Return the end of the turn: what each change did, and what the last reads found."""
+        views = []
+        last = len(self.steps) - 1
+        for number, step in enumerate(self.steps):
+            if step.outcome is Outcome.ANSWERED and (step.call.tool.operation.method != "GET" or number == last):
+                rounds = [Round(plan=Plan(calls=(step.call,)), steps=(step,))]
+                views += answer_views(question, rounds, several=False, today=None)
+        return replace(end_of_turn(views), confidence=1.0)

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from nlapi.errors import UsageError
-from nlapi.issue import Issue
+from nlapi.errors import Issue, UsageError
 from nlapi.openapi.egress import NetworkOrigin
 
 

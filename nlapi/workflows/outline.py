@@ -1,25 +1,74 @@
-"""A workflow as a tree before it runs: what reads, what changes, and which values are known now."""
+"""A workflow as a tree before it runs: what reads, what changes, which values are known now, and which are secret."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nlapi.errors import ArgumentError, UsageError
-from nlapi.issue import Issue, Level
+from nlapi.client.auth import secret_parts
+from nlapi.client.masking import MASK, MIN_SECRET_LENGTH, redact, secret_mask
+from nlapi.client.message import File
+from nlapi.client.safe_text import single_line
+from nlapi.errors import ArgumentError, Issue, Level, UsageError
+from nlapi.openapi.jsonpath import compile_jsonpath
 from nlapi.openapi.spec import Effect, Operation, Spec, gravest
+from nlapi.patterns import pattern_fault
 from nlapi.resources.effect_arguments import UNKNOWN, possible_effect
 from nlapi.tools.arguments import check
+from nlapi.tools.rules import PolicyRule, Ruling, denial_message, is_denied
+from nlapi.tools.run import Target
+from nlapi.tools.run import rule_of as deciding_rule
 from nlapi.tools.units import to_wire_units
-from nlapi.workflows.bind import BindError, StepCall, bind
-from nlapi.workflows.engine import MAX_FRAMES, with_defaults
-from nlapi.workflows.expressions import ExpressionError, Root, first_name, parse_expression
-from nlapi.workflows.model import ArazzoWorkflow, StepAction, StepActionKind, WorkflowStep
+from nlapi.workflows.bind import ABSENT, BindError, Scope, StepCall, UnresolvedError, bind
+from nlapi.workflows.engine import MAX_FRAMES, Unstored, with_defaults
+from nlapi.workflows.expressions import (
+    ConditionError,
+    ExpressionError,
+    Root,
+    expressions_in,
+    first_name,
+    parse_condition,
+    parse_expression,
+)
+from nlapi.workflows.model import ArazzoWorkflow, Criterion, CriterionKind, StepAction, StepActionKind, WorkflowStep
 from nlapi.workflows.read import MAX_STEPS
-from nlapi.workflows.scope import ABSENT, Scope, UnresolvedError
 from nlapi.workflows.sources import LinkedDocument
-from nlapi.workflows.syntax import syntax_fault
+
+
+def syntax_fault(step: WorkflowStep) -> str:
+    """Return the first text of a step that cannot be evaluated, whatever is answered; "" for none."""
+    nodes = [(f"parameters.{entry.name}", entry.value) for entry in step.parameters]
+    if step.body is not None:
+        nodes += [("payload", step.body.payload)]
+        nodes += [(f"replacements.{entry.target}", entry.value) for entry in step.body.replacements]
+    for place, node in nodes:
+        for text in expressions_in(node):
+            try:
+                parse_expression(text)
+            except ExpressionError as error:
+                return f"{place}: {error}"
+    actions = (*step.on_success, *step.on_failure)
+    criteria = [*step.criteria, *(criterion for action in actions for criterion in action.criteria)]
+    return next(filter(None, map(_criterion_fault, criteria)), "")
+
+
+def _criterion_fault(criterion: Criterion) -> str:
+    try:
+        if criterion.context:
+            parse_expression(criterion.context)
+        match criterion.kind:
+            case CriterionKind.SIMPLE:
+                parse_condition(criterion.condition)
+            case CriterionKind.REGEX:
+                return pattern_fault(criterion.condition)
+            case CriterionKind.JSONPATH:
+                compile_jsonpath(criterion.condition)
+    except (ExpressionError, ConditionError, ValueError) as error:
+        return f"the criterion {criterion.condition[:60]!r}: {error}"
+    return ""
+
 
 # Entries of one outline; a person reads some dozens.
 MAX_ENTRIES = MAX_STEPS
@@ -267,3 +316,198 @@ def action_text(action: StepAction) -> str:
         case StepActionKind.GOTO:
             return f"go to {action.step_id or action.workflow_id}{condition}"
     return f"end{condition}"
+
+
+# Characters of one value in a line.
+MAX_VALUE = 60
+
+EFFECT_MARKS = {Effect.READ: "", Effect.WRITE: "! changes something", Effect.DESTROY: "! takes something away"}
+
+
+def tree_lines(tree: WorkflowOutline, *, width: int = MAX_VALUE) -> Iterator[str]:
+    """Yield the lines of the tree: a head, then each step with its values and actions, and the counts.
+
+    Values are cut to `width` characters.
+    """
+    workflow = tree.workflow
+    yield f"{single_line(workflow.id)}: {single_line(workflow.summary or workflow.description) or 'no summary'}"
+    if tree.inputs:
+        inputs = [f"{single_line(name)}={_value(value, width)}" for name, value in tree.inputs.items()]
+        yield f"    with {', '.join(inputs)}"
+    for action in workflow.failure_actions:
+        if action.kind is not StepActionKind.END:
+            yield f"    on failure of a step: {single_line(action_text(action))}"
+    for number, entry in enumerate(tree.entries, 1):
+        yield from _entry_lines(entry, tree, number, width, is_last=number == len(tree.entries))
+    yield f"  {effect_counts(tree)}"
+
+
+def effect_counts(tree: WorkflowOutline) -> str:
+    """Return how many calls of the tree read and how many change: `1 read and 2 changes`."""
+    reads = sum(entry.effect is Effect.READ for entry in tree.entries)
+    counts = [count_text(reads, "read")] if reads else []
+    counts += [count_text(len(tree.changes), "change")] if tree.changes else []
+    return " and ".join(counts) or "no calls"
+
+
+def count_text(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural but for 1."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _entry_lines(
+    entry: OutlineEntry, tree: WorkflowOutline, number: int, width: int, *, is_last: bool
+) -> Iterator[str]:
+    indent = "   " * entry.depth
+    branch, rail = ("└─", "  ") if is_last else ("├─", "│ ")
+    name = single_line(entry.step.id)
+    if entry.operation is not None:
+        mark = EFFECT_MARKS[entry.operation.effect]
+        route = f"{entry.operation.method} {single_line(entry.operation.path)}"
+        yield f"  {indent}{branch} {number} {name}: {route}{f'  {mark}' if mark else ''}"
+    elif entry.workflow is not None:
+        yield f"  {indent}{branch} {number} {name}: the workflow {single_line(entry.workflow.id)}"
+    else:
+        yield f"  {indent}{branch} {number} {name}: {single_line(entry.step.target)}"
+    prefix = f"  {indent}{rail}    "
+    if entry.fault:
+        yield f"{prefix}cannot be sent: {single_line(entry.fault)}"
+    if values := _values(entry, tree, width):
+        yield f"{prefix}{', '.join(values)}"
+    yield from (f"{prefix}{single_line(text)}" for text in entry.flow)
+
+
+def _values(entry: OutlineEntry, tree: WorkflowOutline, width: int) -> list[str]:
+    if entry.bound is None:
+        return []
+    known = [f"{name}={_value(value, width)}" for name, value in entry.bound.call.arguments.items()]
+    pending = [
+        f"{name} <- {single_line(source_text(text))}{_crossing(entry, tree, text)}"
+        for name, text in entry.bound.pending
+    ]
+    return [*known, *pending]
+
+
+def _crossing(entry: OutlineEntry, tree: WorkflowOutline, expression: str) -> str:
+    """Return in words that an answer of one API goes to another; "" where it stays."""
+    source = tree.source_of(entry, expression)
+    if source is None or source.operation is None or entry.operation is None:
+        return ""
+    before, after = source.operation.spec, entry.operation.spec
+    return f" (from {single_line(before.title)} to {single_line(after.title)})" if before is not after else ""
+
+
+def _value(value: object, width: int) -> str:
+    text = single_line(json.dumps(value, ensure_ascii=False, default=str))
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def unsendable(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> Iterator[str]:
+    """Yield the faults of a tree and its steps: what is before such a step would be changed for nothing."""
+    if tree.unread:
+        yield f"a part of {tree.workflow.id} cannot be read: {tree.unread[0]}"
+    for entry in tree.entries:
+        if entry.fault:
+            yield f"{entry.path} cannot be sent: {entry.fault}"
+    yield from denials(tree, targets)
+
+
+def denials(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> Iterator[str]:
+    """Yield the steps that the user's policy denies, with the rule that does."""
+    for entry in tree.entries:
+        rule = rule_of(entry, targets)
+        if entry.operation is not None and rule is not None and is_denied(rule):
+            yield denial_message(entry.operation, rule)
+
+
+def question_rule(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> str:
+    """Return the rule of the user's policy that wants a question about a step each time; "" for none."""
+    rules = (rule_of(entry, targets) for entry in tree.entries)
+    rule = next((rule for rule in rules if rule is not None and rule.verdict is Ruling.ASK), None)
+    return f"your policy says {rule}" if rule is not None else ""
+
+
+def rule_of(entry: OutlineEntry, targets: Mapping[Spec, Target]) -> PolicyRule | None:
+    """Return the rule of the user's policy that decides on a step, if there is one."""
+    target = targets.get(entry.operation.spec) if entry.operation is not None else None
+    if entry.operation is None or target is None:
+        return None
+    return deciding_rule(entry.operation, target, entry.effect)
+
+
+def secret_names(workflow: ArazzoWorkflow) -> frozenset[str]:
+    """Return the inputs that are secret by their schema (`format: password`, `writeOnly`)."""
+    return frozenset(
+        name
+        for name, schema in workflow.input_schemas.items()
+        if isinstance(schema, Mapping) and (schema.get("format") == "password" or schema.get("writeOnly") is True)
+    )
+
+
+def unstored_names(workflow: ArazzoWorkflow, inputs: Mapping[str, Any]) -> frozenset[str]:
+    """Return those of `inputs` that no transcript has: secrets, and files."""
+    files = {name for name, value in inputs.items() if isinstance(value, File)}
+    return frozenset(name for name in secret_names(workflow) | files if name in inputs)
+
+
+def secret_texts(workflow: ArazzoWorkflow, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the texts of the secret inputs that were given, those inside an object or a list too."""
+    texts: list[str] = []
+    nodes = [inputs[name] for name in secret_names(workflow) if name in inputs]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, Mapping):
+            nodes += node.values()
+        elif isinstance(node, list):
+            nodes += node
+        elif not isinstance(node, (File, bool, type(None))):
+            texts.append(str(node))
+    return tuple(texts)
+
+
+def unmaskable_name(workflow: ArazzoWorkflow, inputs: Mapping[str, Any]) -> str:
+    """Return a secret input that is too short to be masked in a transcript or in events; "" for none."""
+    for name in secret_names(workflow):
+        texts = secret_texts(workflow, {name: inputs[name]}) if name in inputs else ()
+        if any(len(text) < MIN_SECRET_LENGTH for text in texts):
+            return name
+    return ""
+
+
+def masked_texts(workflow: ArazzoWorkflow, inputs: Mapping[str, Any], credentials: Iterable[str]) -> tuple[str, ...]:
+    """Return what is masked in all that is written of a run: credentials, and secret inputs."""
+    parts = (part for credential in credentials for part in secret_parts(credential))
+    return (*parts, *secret_texts(workflow, inputs))
+
+
+def unstored_values(workflow: ArazzoWorkflow, inputs: Mapping[str, Any], credentials: Iterable[str]) -> Unstored:
+    """Return the values of a run that no transcript has."""
+    names = unstored_names(workflow, inputs)
+    mask = secret_mask(masked_texts(workflow, inputs, credentials))
+    return Unstored(inputs={name: inputs[name] for name in names}, mask=mask)
+
+
+def masked_outline(
+    linked: LinkedDocument,
+    workflow: ArazzoWorkflow,
+    inputs: Mapping[str, Any],
+    *,
+    defaults: Mapping[Spec, Mapping[str, Any]] | None = None,
+    strict: bool = False,
+) -> WorkflowOutline:
+    """Return the tree of a workflow, with `***` for secret inputs."""
+    tree = outline(linked, workflow, inputs, defaults=defaults, strict=strict)
+    secrets = secret_texts(workflow, inputs)
+    if not secrets:
+        return tree
+    masked_inputs = {**inputs, **{name: MASK for name in secret_names(workflow) if name in inputs}}
+    shown = outline(linked, workflow, masked_inputs, defaults=defaults, strict=strict)
+
+    def mask(fault: str) -> str:
+        for secret in sorted(filter(None, secrets), key=len, reverse=True):
+            fault = fault.replace(secret, MASK)
+        return redact(fault, secrets)
+
+    # The faults are those of the values themselves: `***` may fit where they do not, and the other way round.
+    pairs = zip(shown.entries, tree.entries, strict=True)
+    return replace(shown, entries=tuple(replace(entry, fault=mask(real.fault)) for entry, real in pairs))

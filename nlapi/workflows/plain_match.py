@@ -2,16 +2,240 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
+from typing import Any
 
-from nlapi.openapi.spec import Operation, Spec
-from nlapi.tools.index import Index, distinct_words, text_terms, word_terms
-from nlapi.tools.phrase import read_phrase
-from nlapi.tools.word_similarity import rarity
-from nlapi.workflows.model import ArazzoWorkflow
-from nlapi.workflows.recall import WorkflowIndex, WorkflowMatch, are_same, workflow_terms
+from nlapi.changes.sentences import build_case, check_condition, check_is_command, check_negation
+from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.planner.planner import OfflinePlanner, read_question
+from nlapi.tools.arguments import argument_schema
+from nlapi.tools.index import (
+    FIELD_WEIGHTS,
+    Fields,
+    Index,
+    TextIndex,
+    build_postings,
+    distinct_words,
+    text_terms,
+    word_terms,
+)
+from nlapi.tools.phrase import Phrase, read_phrase
+from nlapi.tools.tool import Account, Call, Missing, Origin
+from nlapi.tools.word_similarity import rarity, similarity_or_synonym
+from nlapi.workflows.model import ArazzoWorkflow, WorkflowDocument
+from nlapi.workflows.sources import LinkedDocument
 from nlapi.workflows.workflow_tools import WorkflowTool, WorkflowTools
+
+# The least probability that words of the sentence mean an input. It is the floor of an optional argument in the
+# embedded planner; with that of a required one, 0.08, values are made up where the user should be asked
+# (docs/design/008-learned-slots.md).
+MIN_SURE = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentenceInputs:
+    """The call of a workflow that a sentence means, with the inputs that it says, and those that have to be asked for.
+
+    `confidence` is from 0 to 1.
+    """
+
+    call: Call
+    missing: tuple[Missing, ...]
+    confidence: float
+
+
+def read_inputs(question: str, entry: WorkflowTool, known_values: Mapping[str, Any]) -> SentenceInputs | None:
+    """Return the inputs that a sentence says; None where it asks for no change and the workflow makes one."""
+    plan = OfflinePlanner((entry.tool,)).plan(question, known=known_values, chosen=entry.operation)
+    if not plan.calls:
+        return None
+    call = plan.calls[0]
+    account = call.account or Account()
+    if entry.effect is not Effect.READ and any(_reasons_against(call, account, question)):
+        return None
+    unsure = {
+        source.argument.partition(".")[0]
+        for source in account.sources
+        if source.origin in (Origin.WORDS, Origin.LOOKUP) and source.sure < MIN_SURE
+    }
+    arguments = {name: value for name, value in call.arguments.items() if name not in unsure}
+    sources = tuple(source for source in account.sources if source.argument.partition(".")[0] not in unsure)
+    asked = {item.argument for item in plan.missing}
+    doubtful = tuple(
+        Missing(
+            tool=entry.tool,
+            argument=name,
+            description=str((schema := argument_schema(entry.tool, name)).get("description", "")),
+            schema=schema,
+        )
+        for name in entry.tool.required
+        if name in unsure and name not in asked
+    )
+    account = replace(account, sources=sources)
+    return SentenceInputs(
+        call=replace(call, arguments=arguments, account=account),
+        missing=(*plan.missing, *doubtful),
+        confidence=plan.confidence,
+    )
+
+
+def without_values(question: str, entry: WorkflowTool) -> str:
+    """Return a sentence without the names, ids and quotations in it."""
+    catalogue = OfflinePlanner((entry.tool,)).catalogue
+    return read_question(question, catalogue, date.today()).without_values(catalogue.index.is_entity)
+
+
+def _reasons_against(call: Call, account: Account, question: str) -> Iterator[str]:
+    """Yield why a sentence commands no change: a question, a wish, a condition, a negation."""
+    case = build_case(call, account, question)
+    for sentence_check in (check_is_command, check_negation, check_condition):
+        yield from sentence_check(case)
+
+
+# Weight of the relevance of the operations beside the texts: fitted on 150 reworded summaries, where a quarter more or
+# less changes nothing (`python -m benchmarks.workflow_recall`, 2026-11-27).
+_OPERATION_WEIGHT = 0.4
+
+# Least share of what a question says that a workflow has, of words, and of difference to the next workflow, from which
+# on it is what the question means. Of 150 reworded summaries 44 find a workflow so, 40 of them the right one; none of
+# them finds one of another API, and none of 50 questions about other matters finds one of 956 (same benchmark).
+_MIN_COVERAGE, _MIN_WORDS, _RECALL_MARGIN = 0.5, 2, 1.0
+
+# Least similarity of two words that say the same: that of synonyms.
+_SAME = 0.85
+
+# Weights of the texts of a workflow that no operation has.
+_STEP_WEIGHT, _INPUT_WEIGHT = 0.8, 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowMatch:
+    """A workflow that a question may mean. Only differences between scores mean anything.
+
+    `coverage` is the share of what the question says, by how rare its words are, that the workflow says too: 0 to 1.
+    `is_confident` only the first of a search can be; it is no consent to run it.
+    """
+
+    workflow: ArazzoWorkflow
+    document: WorkflowDocument
+    score: float
+    coverage: float
+    is_confident: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    workflow: ArazzoWorkflow
+    document: WorkflowDocument
+    terms: frozenset[str]
+    operations: tuple[Operation, ...]
+
+
+class WorkflowIndex:
+    """An immutable index over the workflows of several documents; of linked ones, the operations of the steps count."""
+
+    def __init__(self, documents: Iterable[WorkflowDocument | LinkedDocument]) -> None:
+        self._entries: list[_Entry] = []
+        texts: list[Fields] = []
+        for entry in documents:
+            document = entry.document if isinstance(entry, LinkedDocument) else entry
+            for workflow in document.workflows:
+                texts.append(_weighted_texts(workflow))
+                self._entries.append(
+                    _Entry(
+                        workflow=workflow,
+                        document=document,
+                        terms=workflow_terms(workflow),
+                        operations=_operations(entry, workflow) if isinstance(entry, LinkedDocument) else (),
+                    )
+                )
+        self._texts = TextIndex(build_postings(texts), len(texts))
+        specs = dict.fromkeys(operation.spec for entry in self._entries for operation in entry.operations)
+        self._operations = Index(operation for spec in specs for operation in spec.visible_operations)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def search(self, question: str, limit: int = 5) -> list[WorkflowMatch]:
+        """Return at most `limit` workflows, best first; none where no word of the question is in any, or near one."""
+        phrase = read_phrase(question)
+        texts = self._texts.near_scores(phrase)
+        relevance = self._relevance(question, [number for number, score in enumerate(texts) if score])
+        scores = [
+            (score + _OPERATION_WEIGHT * _mean(relevance, entry.operations), -number)
+            for number, (entry, score) in enumerate(zip(self._entries, texts, strict=True))
+            if score
+        ]
+        ranked = sorted(scores, reverse=True)
+        margin = ranked[0][0] - ranked[1][0] if len(ranked) > 1 else _RECALL_MARGIN
+        matches: list[WorkflowMatch] = []
+        for score, place in ranked[:limit]:
+            entry = self._entries[-place]
+            coverage, count = _coverage(phrase, entry.terms)
+            is_clear = not matches and margin >= _RECALL_MARGIN and count >= _MIN_WORDS and coverage >= _MIN_COVERAGE
+            matches.append(
+                WorkflowMatch(
+                    workflow=entry.workflow,
+                    document=entry.document,
+                    score=score,
+                    coverage=coverage,
+                    is_confident=is_clear,
+                )
+            )
+        return matches
+
+    def _relevance(self, question: str, candidates: Sequence[int]) -> dict[Operation, float]:
+        """Return the relevance of the operations of the APIs, where a candidate has any."""
+        if not any(self._entries[number].operations for number in candidates):
+            return {}
+        return dict(self._operations.search(question, len(self._operations), include_all=True))
+
+
+def workflow_terms(workflow: ArazzoWorkflow) -> frozenset[str]:
+    """Return the stems of all that a workflow says."""
+    return frozenset(term for _, terms in _weighted_texts(workflow) for term in terms)
+
+
+def are_same(first: str, second: str) -> bool:
+    """Return whether two stems say the same."""
+    return similarity_or_synonym(first, second) >= _SAME
+
+
+def _weighted_texts(workflow: ArazzoWorkflow) -> Fields:
+    description = workflow.description if workflow.description != workflow.summary else ""
+    steps = " ".join(step.description for step in workflow.steps)
+    # An operationPath is a pointer: what is before `paths` names the source.
+    targets = (step.target.rpartition("paths/")[2].replace("~1", "/") for step in workflow.steps)
+    calls = " ".join(f"{step.id} {target}" for step, target in zip(workflow.steps, targets, strict=True))
+    return [
+        (FIELD_WEIGHTS["id"], text_terms(workflow.id)),
+        (FIELD_WEIGHTS["summary"], text_terms(workflow.summary)),
+        (FIELD_WEIGHTS["description"], text_terms(description)),
+        (_STEP_WEIGHT, text_terms(steps)),
+        (FIELD_WEIGHTS["arguments"], text_terms(calls)),
+        (_INPUT_WEIGHT, text_terms(" ".join(map(str, workflow.input_schemas)))),
+    ]
+
+
+def _operations(linked: LinkedDocument, workflow: ArazzoWorkflow) -> tuple[Operation, ...]:
+    targets = (linked.target(step).operation for step in workflow.steps)
+    return tuple(operation for operation in targets if operation is not None)
+
+
+def _mean(relevance: dict[Operation, float], operations: Sequence[Operation]) -> float:
+    return sum(relevance.get(operation, 0.0) for operation in operations) / max(1, len(operations))
+
+
+def _coverage(phrase: Phrase, terms: frozenset[str]) -> tuple[float, int]:
+    """Return the share of a phrase that has a word, or a synonym of it, among some terms, and how many words have."""
+    words = [word.stem for word in distinct_words(phrase)]
+    total = sum(map(rarity, words))
+    common = [word for word in words if any(are_same(word, term) for term in terms)]
+    return (sum(map(rarity, common)) / total if total else 0.0), len(common)
+
 
 # Least shares, by how rare the words are: of the sentence that the workflow says too, apart from its inputs; of the id
 # or the summary of the workflow that the sentence says; of both over what comes second, a workflow or an operation.
@@ -91,7 +315,6 @@ def _stems(text: str) -> list[str]:
 def _free_words(question: str, entry: WorkflowTool) -> list[str]:
     """Return the stems of the words that are no values of the inputs, and no names, ids or quotations."""
     # The embedded planner takes long to import: few sentences come so far.
-    from nlapi.workflows.sentence_inputs import read_inputs, without_values
 
     said = read_inputs(question, entry, {})
     sources = said.call.account.sources if said is not None and said.call.account is not None else ()

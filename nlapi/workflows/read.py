@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from nlapi.errors import DescriptionError
-from nlapi.issue import Issue, Level
+from nlapi.errors import DescriptionError, Issue, Level
 from nlapi.openapi.document import read_tree
 from nlapi.openapi.egress import origin_of
 from nlapi.openapi.fetch import fetch

@@ -2,36 +2,150 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
-from nlapi.english.words import name_words
+from nlapi.english.words import name_key, name_words, singular_words
 from nlapi.openapi.spec import Operation
-from nlapi.resources.nouns import ID_WORDS
-from nlapi.resources.paths import Place
-from nlapi.resources.schemas import schema_types
+from nlapi.resources.id_sources import id_sources
+from nlapi.resources.nouns import ID_WORDS, is_id_argument, singular_noun, target_noun
+from nlapi.resources.paths import Place, position, segments, shape
+from nlapi.resources.schemas import ref_of, schema_types
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool
 from nlapi.workflows.bind import is_implied
 from nlapi.workflows.expressions import (
+    EACH,
     Accessors,
+    Expression,
     ExpressionError,
     ExpressionPart,
     Root,
+    describes_status,
+    expressions_in,
     parse_expression,
     pointer,
+    required_status,
+    split_name,
 )
 from nlapi.workflows.model import ArazzoWorkflow, Criterion, StepParameter, WorkflowStep
 from nlapi.workflows.read import MAX_STEPS, parse_document
-from nlapi.workflows.references import StepReferences
-from nlapi.workflows.repairs import Repair, RepairKind
-from nlapi.workflows.required_arguments import RequiredArguments, given_places
 from nlapi.workflows.sources import LinkedDocument
-from nlapi.workflows.statuses import describes_status, required_status
-from nlapi.workflows.tree_nodes import list_in, list_of, step_node, unshared, workflow_node
-from nlapi.workflows.value_schemas import ValueSchema, ValueSchemas
-from nlapi.workflows.value_search import find_named
+from nlapi.workflows.value_schemas import (
+    ValueSchema,
+    ValueSchemas,
+    entry_of,
+    find_argument_value,
+    find_named,
+    has_same_words,
+    suffix_field,
+)
+
+
+def workflow_node(tree: Mapping[str, Any], id: str) -> dict[str, Any]:
+    """Return the node of a workflow in the tree of a document."""
+    return _entry(tree["workflows"], "workflowId", id)
+
+
+def step_node(tree: Mapping[str, Any], workflow_id: str, step_id: str) -> dict[str, Any]:
+    """Return the node of a step in the tree of a document."""
+    return _entry(workflow_node(tree, workflow_id)["steps"], "stepId", step_id)
+
+
+def _entry(entries: Any, key: str, id: str) -> dict[str, Any]:
+    """Return the first entry with an id; entries that are no objects are in a document that was read without them."""
+    return next(entry for entry in entries if isinstance(entry, dict) and entry.get(key) == id)
+
+
+def list_of(node: Mapping[str, Any], name: str) -> list[Any]:
+    """Return the list that a node has by a name; an empty one where it has none, or something else."""
+    value = node.get(name)
+    return value if isinstance(value, list) else []
+
+
+def list_in(node: dict[str, Any], name: str) -> list[Any]:
+    """Return the list that a node has by a name, to add to it; what is no list is replaced by one."""
+    node[name] = value = list_of(node, name)
+    return value
+
+
+def object_in(node: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the object that a node has by a name, to add to it; what is no object is replaced by one."""
+    value = node.get(name)
+    node[name] = value = value if isinstance(value, dict) else {}
+    return value
+
+
+def unshared(node: Any) -> Any:
+    """Return a copy of a tree in which no part stands twice: an alias of YAML is one node in memory, and two places."""
+    if isinstance(node, Mapping):
+        return {key: unshared(value) for key, value in node.items()}
+    return [unshared(value) for value in node] if isinstance(node, list) else node
+
+
+def with_source_urls(tree: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, Any]:
+    """Return a document whose sources have other addresses, by the name of each."""
+    if not urls:
+        return dict(tree)
+    sources = [
+        {**source, "url": urls[source["name"]]}
+        if isinstance(source, Mapping) and source.get("name") in urls
+        else source
+        for source in list_of(tree, "sourceDescriptions")
+    ]
+    return {**tree, "sourceDescriptions": sources}
+
+
+class RepairKind(StrEnum):
+    """The kind of a repair. The values stand in the JSON of `nlapi workflow repair`."""
+
+    FORM = "form"
+    """written as the standard has it; the meaning stays"""
+    TAKE = "take"
+    """the value is taken out of a whole answer"""
+    FIND = "find"
+    """the output is elsewhere in the answer"""
+    ENVELOPE = "envelope"
+    """the fields stand in the envelope that the body has"""
+    OMIT = "omit"
+    """the operation does not have it"""
+    HAND_ON = "hand on"
+    """a value of an earlier step is passed on"""
+    ASK = "ask"
+    """a required value that nothing gives becomes an input"""
+    TYPE = "type"
+    """the input has the type that the operation takes"""
+    STATUS = "status"
+    """the status that the operation describes"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """One edit: what stood at `where`, what stands there now, and why. None for nothing."""
+
+    kind: RepairKind
+    where: str
+    before: Any
+    after: Any
+    reason: str
+
+    def __str__(self) -> str:
+        before, after = _short(self.before), _short(self.after)
+        change = f"{before} -> {after}" if self.before is not None and self.after is not None else before or after
+        verb = "" if self.after is not None else "left out: "
+        verb = verb or ("added: " if self.before is None else "")
+        return f"{self.kind}: {self.where}: {verb}{change} ({self.reason})"
+
+
+Note = Callable[[RepairKind, str, Any, Any, str], None]
+"""Records a repair: its kind, its place, what stood there, what stands there now, and the reason."""
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else "" if value is None else str(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def repair(linked: LinkedDocument) -> tuple[LinkedDocument, tuple[Repair, ...]]:
@@ -403,3 +517,377 @@ def _same_words(words: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 def _same_place_name(place: Place, other: Place) -> bool:
     return place[1] == other[1] or (place[0] == other[0] == "header" and place[1].lower() == other[1].lower())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReferences:
+    """The references in one step of a workflow; "" for `step_id` in the outputs of the workflow."""
+
+    schemas: ValueSchemas
+    workflow: ArazzoWorkflow
+    step_id: str
+    note: Note
+    tree: Mapping[str, Any]
+    """the document that is edited"""
+
+    def elsewhere(
+        self, value: ValueSchema, accessors: Accessors, operation: Operation | None = None
+    ) -> Accessors | None:
+        """Return where a value has the part that wrong accessors mean: in its item, else at the nearest such name."""
+        base, entry = entry_of(value)
+        if value.is_scalar:
+            return ()
+        texts = (part for step in accessors for part in str(step).split("."))
+        names = tuple(text for text in texts if not text.isdecimal())
+        for candidate in (accessors, names):
+            if candidate and not entry.part(candidate).fault and entry.part(candidate).is_described:
+                return (*base, *candidate)
+        # `#/0/code` of a list of codes is the code itself.
+        prefixes = (accessors[:end] for end in range(len(accessors) - 1, 0, -1))
+        prefix = next((prefix for prefix in prefixes if value.part(prefix).is_scalar), None)
+        if prefix is not None or not names:
+            return prefix
+        found = find_named(value, str(names[-1]))
+        # `product.custom_fields[0].id` is not the product's own id.
+        if found is not None and len(names) > 1 and name_words(names[-1])[-1:][0] in ID_WORDS:
+            found = found if names[-2] in found else None
+        if found is not None or operation is None or len(names) != 1:
+            return found
+        whole = self._named_whole(value, names[0], operation)
+        noun = singular_noun(operation)
+        if whole is not None or not noun or noun[-1] not in name_words(names[0])[:-1]:
+            return whole
+        # `offering_id` of a list of offerings is the `id` of its first one.
+        suffix = suffix_field(entry, names[0])
+        return (*base, suffix) if suffix is not None else None
+
+    def _named_whole(self, value: ValueSchema, name: str, operation: Operation) -> Accessors | None:
+        """Return the way to the list or the item of an answer that is called by its noun, or by its schema's name."""
+        noun = singular_noun(operation)
+        is_whole = ref_of(value.schema).rpartition("/")[2] == name
+        if not is_whole and (not noun or singular_words(name)[-1:] != noun[-1:]):
+            return None
+        base, _ = entry_of(value)
+        return () if is_whole else base[:-1] if base and base[-1] == 0 else base
+
+    def argument(
+        self, node: Any, operation: Operation, place: Place, where: str, target: ValueSchema | None = None
+    ) -> Any:
+        """Return the repaired value of an argument; None where nothing is to be repaired, or can be.
+
+        `target` is the schema of a field inside of an argument.
+        """
+        target = target or self.schemas.argument(operation, *place)
+        fixed = self.mend(node, where, target)
+        node = fixed if fixed is not None else node
+        value = self.schemas.of(node, self.workflow) if isinstance(node, str) else ValueSchema()
+        if value.fault and (moved := self._moved_output(node, operation, place, where)):
+            return moved
+        # One value stands for a list of one.
+        if target is not None and target.types == ("array",):
+            if value.part((0,)).is_scalar:
+                return fixed
+            target = target.part((0,))
+        if target is None or value.fault or not target.is_scalar or not value.is_described:
+            return fixed
+        if set(value.types) & {"string", "number", "integer", "boolean"} or not _is_step_reference(node):
+            return fixed
+        output = node.rpartition(".")[2].partition("#")[0]
+        source = self._source_operation(node)
+        found = find_argument_value(value, source, operation, place, hint=output)
+        if not found:
+            return fixed
+        after = f"{node.partition('#')[0]}{pointer((*_pointer_of(node), *found))}"
+        self.note(RepairKind.TAKE, where, node, after, f"{place[1]} takes {' or '.join(target.types)}")
+        return after
+
+    def _moved_output(self, node: Any, operation: Operation, place: Place, where: str) -> str | None:
+        """Return a reference whose output, which the answer does not have, is set to what the argument wants of it."""
+        expression = _parse(node)
+        step = self.workflow.step(expression.owner) if expression is not None else None
+        source = self.schemas.linked.target(step).operation if step is not None else None
+        if expression is None or step is None or source is None or self._runs_later(node):
+            return None
+        found = split_name(expression.name, step.outputs)
+        if found is None or not self.schemas.of(step.outputs[found[0]], self.workflow, step).fault:
+            return None
+        accessors = find_argument_value(self.schemas.answer(source), source, operation, place, hint=found[0])
+        if not accessors:
+            return None
+        before, after = step.outputs[found[0]], f"$response.body{pointer(accessors)}"
+        reference = f"$steps.{step.id}.outputs.{found[0]}"
+        outputs = step_node(self.tree, self.workflow.id, step.id)["outputs"]
+        if outputs[found[0]] == after:
+            return reference
+        # Another argument of this step has moved it already.
+        if outputs[found[0]] != before:
+            return None
+        outputs[found[0]] = after
+        place_of_output = f"workflows.{self.workflow.id}.steps.{step.id}.outputs.{found[0]}"
+        self.note(RepairKind.FIND, place_of_output, before, after, f"{place[1]} of {self.step_id} wants it")
+        if reference != node:
+            self.note(RepairKind.FIND, where, node, reference, "the output is the value itself")
+        return reference
+
+    def mend(self, node: Any, where: str, target: ValueSchema | None = None) -> str | None:
+        """Return a reference to a step's output with its accessors mended; None where it is right, or cannot be."""
+        expression = _parse(node)
+        step = self.workflow.step(expression.owner) if expression is not None else None
+        if expression is None or step is None:
+            return None
+        found = split_name(expression.name, step.outputs)
+        if found is None:
+            return self._renamed(node, expression.owner, expression.name, step, where)
+        name, accessors, bend = found
+        base = f"$steps.{step.id}.outputs.{name}"
+        value = self.schemas.of(base, self.workflow)
+        if value.fault:
+            return None
+        part = value.part(accessors)
+        if part.fault:
+            elsewhere = self.elsewhere(value, accessors)
+            if elsewhere is None:
+                # The output may be the value itself: `outputs.user_id.id` of a text.
+                if value.is_scalar and (target is None or target.is_scalar):
+                    self.note(RepairKind.FIND, where, node, base, part.fault)
+                    return base
+                return None
+            after = f"{base}{pointer(elsewhere)}"
+            self.note(RepairKind.FIND, where, node, after, part.fault)
+            return after
+        if bend and EACH not in accessors:
+            after = f"{base}{pointer(accessors)}"
+            self.note(RepairKind.FORM, where, node, after, bend)
+            return after
+        return None
+
+    def _renamed(self, node: str, owner: str, text: str, step: WorkflowStep, where: str) -> str | None:
+        """Return a reference to the output of a step that has nearly the name; None for none, or several."""
+        name = text.partition("#")[0].partition(".")[0]
+        similar = [output for output in step.outputs if has_same_words(output, name)]
+        if len(similar) != 1 and len(step.outputs) == 1:
+            similar = list(step.outputs)
+        if len(similar) != 1:
+            return None
+        renamed = f"{similar[0]}{text[len(name) :]}"
+        if split_name(renamed, step.outputs) is None:
+            return None
+        after = f"$steps.{owner}.outputs.{renamed}"
+        self.note(RepairKind.FIND, where, node, after, f"{owner} has no output {name}")
+        return self.mend(after, where) or after
+
+    def lost_reason(self, node: Any) -> str:
+        for text in expressions_in(node):
+            fault = self.schemas.of(text, self.workflow).fault
+            if fault:
+                return fault
+            if earlier := self._runs_later(text):
+                return earlier
+        return ""
+
+    def unfit_reason(self, node: Any, target: ValueSchema | None) -> str:
+        """Return why a whole object or list cannot stand for one value; "" where it can, or nothing is known."""
+        value = self.schemas.of(node, self.workflow) if _is_step_reference(node) else ValueSchema()
+        if target is None or not target.is_scalar or not value.is_described or value.fault:
+            return ""
+        if set(value.types) & {"string", "number", "integer", "boolean"}:
+            return ""
+        return f"it is {' or '.join(value.types)}, and nothing in it is plainly the value"
+
+    def _runs_later(self, text: str) -> str:
+        try:
+            expression = parse_expression(text)
+        except ExpressionError:
+            return ""
+        ids = [step.id for step in self.workflow.steps]
+        if expression is None or expression.root is not Root.STEPS or self.step_id not in ids:
+            return ""
+        is_later = expression.owner in ids and ids.index(expression.owner) >= ids.index(self.step_id)
+        return f"{expression.owner} runs later" if is_later else ""
+
+    def _source_operation(self, node: str) -> Operation | None:
+        expression = _parse(node)
+        step = self.workflow.step(expression.owner) if expression is not None else None
+        return self.schemas.linked.target(step).operation if step is not None else None
+
+
+def _parse(node: Any) -> Expression | None:
+    """Return the expression that a reference to a step's output is; None for anything else."""
+    try:
+        return parse_expression(node) if _is_step_reference(node) else None
+    except ExpressionError:
+        return None
+
+
+def _is_step_reference(node: Any) -> bool:
+    return isinstance(node, str) and node.startswith("$steps.")
+
+
+def _pointer_of(node: str) -> Accessors:
+    _, mark, text = node.partition("#")
+    if not mark:
+        return ()
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in text.removeprefix("/").split("/"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequiredArguments:
+    """The required arguments of one step."""
+
+    references: StepReferences
+
+    def add(self, node: dict[str, Any], tool: Tool, where: str) -> None:
+        """Give the required arguments that the step lacks: of an earlier step, else by a new input."""
+        given = set(given_places(node, tool))
+        has_body = any(location == "body" for location, _ in given)
+        # What an optional body requires once it is sent.
+        needed = tool.body_rules.get("required", ()) if has_body and ("body", "") not in given else ()
+        by_place = {place: name for name, place in tool.places.items()}
+        names = [by_place[("body", name)] for name in needed if ("body", name) in by_place]
+        for name in (*tool.required, *names):
+            place = tool.places[name]
+            if place in given or (place[0] == "body" and ("body", "") in given):
+                continue
+            value = self._earlier_value(tool.operation, place)
+            kind, reason = RepairKind.HAND_ON, f"{tool.operation.id} requires {place[1] or 'a body'}"
+            if value is None:
+                value, kind = self._new_input(tool, name, where), RepairKind.ASK
+            self._add_argument(node, place, value)
+            self.references.note(kind, f"{where}.{place[1] or 'payload'}", None, value, reason)
+
+    def _earlier_value(self, operation: Operation, place: Place) -> str | None:
+        """Return the value that an earlier step has for a place: its argument of that name, or an id of its answer."""
+        steps, noun = self.references.workflow.steps, target_noun(operation, place)
+        earlier = steps[: [step.id for step in steps].index(self.references.step_id)]
+        for step in reversed(earlier):
+            for parameter in step.parameters:
+                is_same = parameter.location == place[0] and name_key(parameter.name) == name_key(place[1])
+                source = self.references.schemas.linked.target(step).operation
+                is_same_api = source is not None and source.spec is operation.spec
+                # `id` of a sentence is not that of its book.
+                if source is None or target_noun(source, (parameter.location, parameter.name)) != noun:
+                    continue
+                value = parameter.value
+                if is_same and is_same_api and isinstance(value, str) and not self.references.lost_reason(value):
+                    return value
+        parameter_node = operation.parameter(*place) if place[0] != "body" else None
+        if not is_id_argument(place, parameter_node):
+            return None
+        for step in reversed(earlier):
+            source = self.references.schemas.linked.target(step).operation
+            if source is None or source.spec is not operation.spec:
+                continue
+            if (value := self._answered_id(step, source, operation, place)) is not None:
+                return value
+        return None
+
+    def _answered_id(self, step: WorkflowStep, source: Operation, operation: Operation, place: Place) -> str | None:
+        """Return the id that a step answered for a place, as an output of it that is added where it has none."""
+        if not _answers_item_of(source, operation, place):
+            return None
+        found = find_argument_value(self.references.schemas.answer(source), source, operation, place)
+        if found is None:
+            return None
+        text = f"$response.body{pointer(found)}"
+        name = next((name for name, node in step.outputs.items() if node == text), "")
+        if not name:
+            name = _free_name(place[1], step.outputs)
+            source_node = step_node(self.references.tree, self.references.workflow.id, step.id)
+            object_in(source_node, "outputs")[name] = text
+        return f"$steps.{step.id}.outputs.{name}"
+
+    def _new_input(self, tool: Tool, name: str, where: str) -> str:
+        """Return an expression for a new required input, or for the one of that name that the workflow has."""
+        workflow = self.references.workflow
+        inputs = object_in(workflow_node(self.references.tree, workflow.id), "inputs")
+        if "$ref" in inputs:
+            # A schema of the components is shared by workflows: this one gets its own.
+            inputs.clear()
+            inputs.update(unshared(workflow.inputs))
+        inputs.setdefault("type", "object")
+        properties = object_in(inputs, "properties")
+        input_name = name
+        if input_name in properties and not self._fits_input(properties[input_name], tool, name):
+            input_name = _free_name(f"{self.references.step_id}_{name}".replace("-", "_"), properties)
+        if input_name not in properties:
+            schema = tool.input_schema["properties"].get(name, {})
+            definitions = tool.input_schema.get("$defs", {})
+            properties[input_name] = schema
+            if used := _used_definitions(schema, definitions):
+                object_in(inputs, "$defs").update(used)
+        required = list_in(inputs, "required")
+        if input_name not in required:
+            required.append(input_name)
+        return f"$inputs.{input_name}"
+
+    def _fits_input(self, schema: Any, tool: Tool, name: str) -> bool:
+        """Return whether an input that stands already may be the value of an argument: it has the same type."""
+        reader = self.references.schemas.reader(tool.operation.spec)
+        wanted = ValueSchema(schema=tool.input_schema["properties"].get(name, {}), reader=reader)
+        given = ValueSchema(schema=schema if isinstance(schema, Mapping) else {}, reader=wanted.reader)
+        return not given.types or bool(set(given.types) & {*wanted.types, "string"}) or given.types == wanted.types
+
+    def _add_argument(self, node: dict[str, Any], place: Place, value: str) -> None:
+        location, name = place
+        if location != "body":
+            list_in(node, "parameters").append({"name": name, "in": location, "value": value})
+            return
+        body = object_in(node, "requestBody")
+        if "payload" not in body:
+            body.setdefault("contentType", "application/json")
+        if not name:
+            body["payload"] = value
+            return
+        payload = body.get("payload")
+        body["payload"] = {**(payload if isinstance(payload, dict) else {}), name: value}
+
+
+def _answers_item_of(source: Operation, operation: Operation, place: Place) -> bool:
+    """Return whether an operation answers the item, or a list of the items, that a place of another identifies."""
+    sources = id_sources(operation.spec).find_sources(operation, place)
+    if any(entry.operation is source for entry in sources):
+        return True
+    # A creation is no source of an id to look up: POST /orders answers the one of /orders/{id}.
+    path, other = segments(operation.route), segments(source.route)
+    index = position(path, place[1])
+    return place[0] == "path" and index > 0 and shape(path[:index]) == shape(other)
+
+
+def given_places(node: Mapping[str, Any], tool: Tool) -> Iterator[Place]:
+    """Yield the places of an operation that a step gives a value for."""
+    for parameter in list_of(node, "parameters"):
+        if isinstance(parameter, Mapping):
+            yield str(parameter.get("in", "")), str(parameter.get("name", ""))
+            reference = str(parameter.get("reference", ""))
+            if reference:
+                yield from (place for place in tool.places.values() if place[1] == reference.rpartition(".")[2])
+    body = node.get("requestBody")
+    if isinstance(body, Mapping) and "payload" in body:
+        payload = body["payload"]
+        yield from (("body", str(name)) for name in payload) if isinstance(payload, Mapping) else (("body", ""),)
+        if isinstance(payload, Mapping) and ("body", "") in tool.places.values():
+            yield ("body", "")
+
+
+def _free_name(name: str, names: Mapping[str, Any]) -> str:
+    free, number = name, 2
+    while free in names:
+        free, number = f"{name}_{number}", number + 1
+    return free
+
+
+def _used_definitions(schema: Any, definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the definitions that a schema refers to, directly or not."""
+    used: dict[str, Any] = {}
+    pending = [schema]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Mapping):
+            name = str(node.get("$ref", "")).removeprefix("#/$defs/")
+            if name in definitions and name not in used:
+                used[name] = definitions[name]
+                pending.append(definitions[name])
+            pending += node.values()
+        elif isinstance(node, list):
+            pending += node
+    return used

@@ -10,14 +10,12 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from nlapi.api import load
-from nlapi.errors import NlapiError, UsageError
-from nlapi.issue import Issue
+from nlapi.errors import Issue, NlapiError, UsageError
 from nlapi.openapi.egress import NetworkScope
 from nlapi.openapi.fetch import STANDARD_INPUT, within_networks
-from nlapi.openapi.model import as_map, unescape_step
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.spec import Operation, Spec, as_map, unescape_step
 from nlapi.openapi.urls import is_http_url, parse_url, redact_url
-from nlapi.registry import is_name
+from nlapi.registry import find_registration, is_name
 from nlapi.workflows.model import ArazzoWorkflow, SourceKind, WorkflowDocument, WorkflowStep
 from nlapi.workflows.read import read_document
 
@@ -110,7 +108,7 @@ class LinkedDocument:
             return StepTarget(operation=matches[0])
         # Some descriptions have one id for GET /customers and GET /customers/{id}: the step's path parameters decide.
         given = {parameter.name for parameter in step.parameters if parameter.location == "path"}
-        fitting = [operation for operation in same if _path_names(operation) == given]
+        fitting = [one for one in same if {field.name for field in one.parameters if field.location == "path"} == given]
         if len(fitting) == 1:
             return StepTarget(operation=fitting[0])
         paths = ", ".join(f"{operation.method} {operation.path}" for operation in same)
@@ -161,10 +159,6 @@ def _declared_id(operation: Operation) -> str:
     paths = as_map(operation.spec.document.get("paths"))
     node = as_map(as_map(paths.get(operation.path)).get(operation.method.lower()))
     return str(node.get("operationId", ""))
-
-
-def _path_names(operation: Operation) -> set[str]:
-    return {parameter.name for parameter in operation.parameters if parameter.location == "path"}
 
 
 def _failure(message: str, hint: str = "") -> StepTarget:
@@ -257,3 +251,20 @@ def _is_device(location: str) -> bool:
         return Path(location).exists() and not (Path(location).is_file() or Path(location).is_dir())
     except (OSError, ValueError):
         return False
+
+
+def registered_workflows(name: str) -> tuple[WorkflowDocument, ...]:
+    """Return the documents that `nlapi api add NAME SOURCE --workflows FILE` registered, read anew.
+
+    UsageError for a name that is not registered, DescriptionError for a document that can no longer be read.
+    """
+    registration = find_registration(name)
+    if registration is None:
+        raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
+    return tuple(map(read_document, registration.workflows))
+
+
+def source_of(document: WorkflowDocument, name: str) -> dict[str, str]:
+    """Return where the source of a document is, by its name: the API `name`, where the document has one alone."""
+    descriptions = [source for source in document.sources if source.kind is SourceKind.OPENAPI]
+    return {descriptions[0].name: name} if len(descriptions) == 1 else {}

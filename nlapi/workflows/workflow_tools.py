@@ -14,9 +14,8 @@ from urllib.parse import quote
 from nlapi.client.safe_text import single_line
 from nlapi.errors import ArgumentError, UsageError
 from nlapi.openapi.document import Document
-from nlapi.openapi.model import as_map
 from nlapi.openapi.parse import parse_document
-from nlapi.openapi.spec import EFFECTS_KEY, Effect, Operation, Spec
+from nlapi.openapi.spec import EFFECTS_KEY, Effect, Operation, Spec, as_map
 from nlapi.tools.arguments import check
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.names import MAX_LENGTH, tool_names, unique_name
@@ -25,9 +24,8 @@ from nlapi.tools.text import plain_text
 from nlapi.tools.tool import Call, Tool
 from nlapi.tools.units import to_wire_units
 from nlapi.workflows.model import ArazzoWorkflow
-from nlapi.workflows.outline import WorkflowOutline, outline
+from nlapi.workflows.outline import WorkflowOutline, count_text, outline
 from nlapi.workflows.sources import LinkedDocument
-from nlapi.workflows.tree_text import count_text
 
 # Steps that the description of a tool names.
 MAX_STEPS = 12

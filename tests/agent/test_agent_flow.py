@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.flow import READ_BITS
-from nlapi.agent.policy import Policy, PolicyDecision, Verdict
+from nlapi.agent.policy import READ_BITS, Policy, PolicyDecision, Verdict
 from nlapi.client.message import Request, Result
 from nlapi.openapi.spec import Spec
 from nlapi.tools.compile import compile_tool

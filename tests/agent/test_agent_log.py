@@ -17,8 +17,7 @@ from nlapi.agent.events import StepFinished, TurnAnswered
 from nlapi.agent.log import MAX_BODY, Log, encode_event
 from nlapi.agent.messages import ModelState
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy, Verdict
-from nlapi.agent.resume import resume
-from nlapi.agent.transcripts import list_transcripts, read_records, read_transcript, record_body
+from nlapi.agent.transcripts import list_transcripts, read_records, read_transcript, record_body, resume
 from nlapi.api import load
 from nlapi.client.message import Result
 from nlapi.errors import NlapiError, UsageError

@@ -28,8 +28,7 @@ from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy
 from nlapi.agent.sending import MAX_CONCURRENT
 from nlapi.api import load
 from nlapi.errors import ConsentError, CredentialError, PlannerError, UsageError
-from nlapi.openapi.model import Parameter, RequestDetails
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Parameter, RequestDetails, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Outcome, Plan, ask
 from nlapi.tools.run import Target

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.chat_completions import chat_messages
+from nlapi.agent.connections import chat_messages
 from nlapi.agent.endpoints import ModelEndpoint, ModelProtocol, find_endpoint, read_model_settings
 from nlapi.agent.events import TurnAnswered
 from nlapi.agent.model_planner import ModelPlanner, turn_usage

@@ -12,8 +12,7 @@ import pytest
 
 from nlapi.agent.endpoints import find_endpoint
 from nlapi.agent.events import TurnAnswered
-from nlapi.agent.history import HISTORY_ROOMS
-from nlapi.agent.model_planner import ModelPlanner
+from nlapi.agent.model_planner import HISTORY_ROOMS, ModelPlanner
 from nlapi.errors import UnfinishedError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import Plan, ask

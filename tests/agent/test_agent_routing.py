@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.auto import AutoPlanner
+from nlapi.agent.auto import OBJECTIVE, AutoPlanner, TrustLevels, default_routes, read_routes
 from nlapi.agent.events import PlanCreated, Planner, PlannerChosen, TurnAnswered
 from nlapi.agent.log import encode_event
 from nlapi.agent.messages import ModelState
-from nlapi.agent.planner_routes import OBJECTIVE, TrustLevels, default_routes, read_routes
-from nlapi.agent.usage_log import spent_by_period
+from nlapi.agent.transcripts import spent_by_period
 from nlapi.errors import UsageError
 from nlapi.tools.plan import Plan
 from tests.agent.kit import Scripted, boards, boards_api, call, events, of

@@ -14,10 +14,8 @@ from nlapi.agent.log import Log
 from nlapi.agent.loop import converse
 from nlapi.agent.messages import ModelState
 from nlapi.agent.policy import Policy
-from nlapi.agent.resume import resume
-from nlapi.agent.transcripts import read_records
-from nlapi.client.limits import Limits
-from nlapi.client.message import EndReason, Framing
+from nlapi.agent.transcripts import read_records, resume
+from nlapi.client.message import EndReason, Framing, Limits
 from nlapi.openapi.spec import Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Outcome, Plan, ask

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlapi.client.digest import digest, is_idempotency_header, normalized_leaves, target_path
-from nlapi.client.message import Request
+from nlapi.client.message import Request, digest, is_idempotency_header, normalized_leaves, target_path
 
 JSON = (("Content-Type", "application/json"),)
 FORM = (("Content-Type", "application/x-www-form-urlencoded"),)

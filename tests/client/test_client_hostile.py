@@ -14,8 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 import nlapi
-from nlapi.client.message import Request, Result
-from nlapi.client.preview import preview_request
+from nlapi.client.message import Request, Result, preview_request
 from nlapi.client.safe_text import strip_control
 from nlapi.errors import NlapiError
 from tests.cli.kit import Ran, notes, run

@@ -15,8 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlapi.client.limits import Limits
-from nlapi.client.message import Request, Result
+from nlapi.client.message import Limits, Request, Result
 from nlapi.client.send import open_client, send
 from nlapi.errors import OutcomeUnknownError, SendError, UsageError
 from tests.servers import Echo, Reply, Script, closed_port

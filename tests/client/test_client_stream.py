@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.client.limits import Limits, bound_for_model
-from nlapi.client.message import EndReason, Framing, Request, Result
+from nlapi.client.message import EndReason, Framing, Limits, Request, Result, bound_for_model
 from nlapi.client.send import open_client, send
 from nlapi.client.streaming.body import Piece
 from nlapi.client.streaming.rule import Evidence, Expectation

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlapi.client.message import Framing
-from nlapi.client.streaming.items import ItemReader
+from nlapi.client.streaming.body import ItemReader
 from nlapi.client.streaming.parsers import (
     DockerFrames,
     JsonLines,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from nlapi.errors import UsageError
-from nlapi.gateway.engine import Engine, InferenceRequest
+from nlapi.gateway.engine import Engine
+from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.metrics import Metrics
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.server import run_in_thread

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.gateway.engine import Engine, InferenceRequest
+from nlapi.gateway.engine import Engine
+from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.routing.model import Configuration, Rule, Share
 from tests.gateway.gateway_app import Load, gateway

@@ -9,8 +9,8 @@ import stat
 from collections import Counter
 from pathlib import Path
 
-from nlapi.gateway.engine import Engine, InferenceRequest
-from nlapi.gateway.inference import FailureKind, InferenceError, InferenceResult
+from nlapi.gateway.engine import Engine
+from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
 from nlapi.gateway.inference import InferenceRequest as Asked
 from nlapi.gateway.postprocessing import MAX_RUNNING_COPIES, MAX_WAITING_COPIES, ShadowCopy, ShadowQueue
 from nlapi.gateway.records import Record, shadow_log

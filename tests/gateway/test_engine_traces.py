@@ -12,7 +12,8 @@ from opentelemetry.trace import StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from nlapi.errors import UsageError
-from nlapi.gateway.engine import Engine, InferenceRequest
+from nlapi.gateway.engine import Engine
+from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.records import SpanTracer, tracer_from_environment
 from tests.gateway.versions import configuration, publish, run, write

@@ -18,7 +18,8 @@ pytest.importorskip("skl2onnx")
 pytest.importorskip("onnxruntime")
 
 from nlapi.errors import DescriptionError, NlapiError
-from nlapi.gateway.engine import Engine, InferenceRequest
+from nlapi.gateway.engine import Engine
+from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.model_artifact import ModelInputError, ModelRunError, TrainedModel, load_model
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.records import Record

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from nlapi.gateway.codec import decode_configuration
-from nlapi.gateway.engine import Engine, InferenceRequest
+from nlapi.gateway.engine import Engine
+from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.model_artifact import load_model
 from nlapi.gateway.revision_compiler import validate_configuration
 from nlapi.routing.model import Configuration, VersionRef

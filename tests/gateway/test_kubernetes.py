@@ -12,11 +12,11 @@ import yaml
 from typer.main import get_command
 
 from nlapi.cli import gateway as gateway_cli
+from nlapi.errors import Level
 from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.description import load_description
 from nlapi.gateway.probes import PROBE_PATHS
 from nlapi.gateway.revision_compiler import validate_configuration
-from nlapi.issue import Level
 from tests.gateway.processes import ROOT
 
 EXAMPLE = ROOT / "examples/gateway/kubernetes"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.gateway.engine import Engine, InferenceRequest
-from nlapi.gateway.inference import LoadError
+from nlapi.gateway.engine import Engine
+from nlapi.gateway.inference import InferenceRequest, LoadError
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.records import Record
 from tests.gateway.kit import gateway, write_models

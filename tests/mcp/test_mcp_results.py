@@ -14,7 +14,7 @@ from nlapi.errors import UsageError
 from nlapi.mcp.answers import MAX_CLIENT_ANSWERS, MAX_CLIENTS, AnswerOwner, ClientAnswers
 from nlapi.mcp.server_state import ServerState
 from nlapi.openapi.spec import Spec
-from nlapi.results.bodies import ResidentBodies
+from nlapi.results.store import ResidentBodies
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Call
 from tests.describe import spec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from nlapi.client.limits import Limits
+from nlapi.client.message import Limits
 from tests.describe import spec
 from tests.mcp.kit import User, call, served, text
 from tests.servers import Script, chunk, head

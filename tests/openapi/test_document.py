@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlapi.errors import DescriptionError
-from nlapi.issue import Level
+from nlapi.errors import DescriptionError, Level
 from nlapi.openapi.document import Document, read_document
 from nlapi.openapi.parse import parse_document
 from tests import describe

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 import nlapi
-from nlapi.errors import DescriptionError, UsageError
-from nlapi.issue import Level
+from nlapi.errors import DescriptionError, Level, UsageError
 from nlapi.openapi.spec import Effect, Spec
 from tests.describe import body, messages, operation, parameter, spec
 

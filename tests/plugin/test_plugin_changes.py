@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import nlapi
-from nlapi.issue import Level
+from nlapi.errors import Level
 from nlapi.openapi.spec import Operation
 from nlapi.plugin.file_checks import changes
 from tests.cli.conftest import home as home

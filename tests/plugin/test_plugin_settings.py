@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.stored_settings import SettingsKey, change_settings, read_settings
+from nlapi.registry import SettingsKey, change_settings, read_settings
 from tests.cli.conftest import home as home
 from tests.cli.kit import run
 from tests.plugin.kit import LIBRARY, placed, plugin_of

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from nlapi.resources.identity import columns, field_at, fields_of, id_of, name_of, text_of
-from nlapi.results.cells import values_at
+from nlapi.results.contents import values_at
 
 CASES = yaml.safe_load(Path(__file__).with_name("things.yaml").read_text())
 

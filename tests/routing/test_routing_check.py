@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.issue import Issue, Level
+from nlapi.errors import Issue, Level
 from nlapi.routing.check import check, check_context
 from nlapi.routing.model import (
     Canary,

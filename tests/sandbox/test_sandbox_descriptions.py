@@ -10,8 +10,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
-from nlapi.openapi.model import Link
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.spec import Link, Operation, Spec
 from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
 from tests.sandbox.served import ads, answer, client, shared

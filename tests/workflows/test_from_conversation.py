@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from nlapi.client.message import Result
-from nlapi.errors import UsageError
-from nlapi.issue import Level
+from nlapi.errors import Level, UsageError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, Turn
 from nlapi.tools.tool import Call
-from nlapi.workflows.from_conversation import SavedConversation, workflow_of
+from nlapi.workflows.from_plan import SavedConversation, workflow_of
 from nlapi.workflows.model import Selector, StepBody, WorkflowStep
 from nlapi.workflows.write import render
 from tests.describe import parameter, spec

@@ -26,8 +26,7 @@ from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, ask
 from nlapi.tools.run import Target
 from nlapi.tools.tool import Call
 from nlapi.workflows.draft import StepDraft
-from nlapi.workflows.from_plan import workflow_of_drafts
-from nlapi.workflows.model_chain import write_chain
+from nlapi.workflows.from_plan import workflow_of_drafts, write_chain
 from tests.messages_server import MessagesServer, results, say, use
 
 SPECS = Path(__file__).parents[2] / "specs"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nlapi.workflows.bind import Scope, StepExchange, UnresolvedError
 from nlapi.workflows.model import ArazzoWorkflow, Criterion, CriterionKind, Selector, WorkflowDocument
-from nlapi.workflows.scope import Scope, StepExchange, UnresolvedError
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12) | st.sampled_from(
     ["it's", '"', "\\", "' || '"]

@@ -13,14 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlapi.errors import NlapiError, UsageError
-from nlapi.issue import Level
+from nlapi.errors import Level, NlapiError, UsageError
+from nlapi.workflows.bind import StepExchange
 from nlapi.workflows.check import check
 from nlapi.workflows.engine import RunState, WorkflowRun
 from nlapi.workflows.outline import outline
 from nlapi.workflows.read import parse_document, read_document
 from nlapi.workflows.repair import repair
-from nlapi.workflows.scope import StepExchange
 from nlapi.workflows.sources import LinkedDocument, link
 from nlapi.workflows.write import DocumentFormat, render
 from tests.cli.kit import run

@@ -19,11 +19,11 @@ from nlapi.errors import ConsentError
 from nlapi.tools.plan import Conversation, Outcome, Plan, ask
 from nlapi.tools.run import Target
 from nlapi.tools.tool import Call
+from nlapi.workflows.bind import StepExchange
 from nlapi.workflows.delegation import WorkflowDelegate
 from nlapi.workflows.engine import WorkflowRun
 from nlapi.workflows.outline import outline
-from nlapi.workflows.report import run_record
-from nlapi.workflows.scope import StepExchange
+from nlapi.workflows.planner import run_record
 from nlapi.workflows.workflow_tools import WorkflowTools
 from tests.servers import Echo
 from tests.workflows.shop import INPUTS, SENT, lines_sent, shop_api, shop_tools

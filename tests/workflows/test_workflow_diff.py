@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from nlapi.issue import Issue, Level
-from nlapi.workflows.diff import compare
+from nlapi.errors import Issue, Level
+from nlapi.workflows.check import compare
 from nlapi.workflows.read import parse_document
 from nlapi.workflows.sources import link
 

@@ -12,17 +12,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlapi.workflows.conditions import MAX_LENGTH, ConditionError, Conjunction, Negation, holds, parse_condition
 from nlapi.workflows.expressions import (
+    MAX_LENGTH,
     Accessors,
+    ConditionError,
+    Conjunction,
     Expression,
     ExpressionError,
     ExpressionPart,
     MissingPartError,
+    Negation,
     Root,
     embedded_expressions,
     expressions_in,
+    holds,
     parse_accessors,
+    parse_condition,
     parse_expression,
     pointer,
     select,

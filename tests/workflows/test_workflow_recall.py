@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nlapi
+from nlapi.workflows.plain_match import WorkflowIndex
 from nlapi.workflows.read import parse_document
-from nlapi.workflows.recall import WorkflowIndex, find_workflows
 from nlapi.workflows.sources import LinkedDocument, link
 from nlapi.workflows.suggest import suggest
 
@@ -49,7 +49,7 @@ def test_the_words_of_a_workflow_itself_are_confident() -> None:
 
 
 def test_a_document_needs_no_description() -> None:
-    (first, *_) = find_workflows("create a draft, validate it and publish it", [ads().document])
+    (first, *_) = WorkflowIndex([ads().document]).search("create a draft, validate it and publish it")
     assert first.workflow.id == "create-validate-and-publish-draft"
     assert first.document is ads().document
 
@@ -60,7 +60,7 @@ def test_a_question_about_something_else_is_never_confident() -> None:
 
 
 def test_nothing_finds_nothing() -> None:
-    assert find_workflows("create a draft", []) == []
+    assert WorkflowIndex([]).search("create a draft") == []
     assert index().search("") == []
 
 

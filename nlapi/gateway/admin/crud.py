@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from nlapi.errors import Issue, Level
 from nlapi.gateway.admin.api_call import (
     ApiCall,
     ApiResponse,
@@ -18,7 +19,6 @@ from nlapi.gateway.admin.api_call import (
 from nlapi.gateway.admin.revisions import revision_response
 from nlapi.gateway.codec import KINDS, Json, Kind, ordered, slug
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
-from nlapi.issue import Issue, Level
 from nlapi.routing.change import remove_entity, target_versions, upsert_entity
 from nlapi.routing.model import Configuration, Rule, Shadow, Shard, ShardProtocol, Version, VersionRef
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from xxhash import xxh3_64_hexdigest
 
+from nlapi.errors import Issue, Level
 from nlapi.gateway.access import Audience
 from nlapi.gateway.admin.api_call import (
     ApiCall,
@@ -29,7 +30,6 @@ from nlapi.gateway.problems import GatewayProblem, issue_json, unknown_object, u
 from nlapi.gateway.records import usage_json
 from nlapi.gateway.routing_keys.key_verifier import MAX_CONTEXT_CHARS
 from nlapi.gateway.shard_checks import is_grpc
-from nlapi.issue import Issue, Level
 from nlapi.routing.change import upsert_entity
 from nlapi.routing.check import check_context
 from nlapi.routing.decisions import deciding_bucket

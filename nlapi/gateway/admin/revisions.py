@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from nlapi.errors import Issue
 from nlapi.gateway.admin.api_call import (
     ApiCall,
     ApiResponse,
@@ -20,7 +21,6 @@ from nlapi.gateway.problems import issue_json, unprocessable
 from nlapi.gateway.publisher import Publisher
 from nlapi.gateway.store import Revision
 from nlapi.gateway.version_sources import is_url
-from nlapi.issue import Issue
 from nlapi.routing.change import Difference, diff
 from nlapi.routing.decisions import with_buckets
 from nlapi.routing.model import Configuration, Experiment, Rule, Share

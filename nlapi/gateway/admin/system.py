@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from nlapi.errors import Issue
 from nlapi.gateway.access import Audience, Role, describe_token
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, day_range, list_page, page_response, page_start
 from nlapi.gateway.codec import Json, slug
@@ -15,7 +16,6 @@ from nlapi.gateway.metrics import CONTENT_TYPE, process_lines
 from nlapi.gateway.probes import LIVE_PATH, READY_PATH, probe_response, readiness
 from nlapi.gateway.problems import draining_problem, unknown_object, unprocessable, unpublished_problem
 from nlapi.gateway.store import GatewayStore, TokenRecord
-from nlapi.issue import Issue
 
 
 def token_json(token: TokenRecord) -> Json:

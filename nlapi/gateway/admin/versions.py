@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from nlapi.errors import Issue, Level
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, etag_header, list_page
 from nlapi.gateway.admin.crud import find_object, object_json, runtime_status
 from nlapi.gateway.codec import KINDS, Json, slug
@@ -14,7 +15,6 @@ from nlapi.gateway.hosts.messages import HostHeartbeat
 from nlapi.gateway.hosts.registry import ServingHost
 from nlapi.gateway.problems import GatewayProblem, issue_json, unknown_object, unprocessable
 from nlapi.gateway.shard_checks import endpoint_fault
-from nlapi.issue import Issue, Level
 from nlapi.routing.model import ShardProtocol
 
 KIND = KINDS["version"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from nlapi.errors import UsageError
+from nlapi.errors import Issue, Level, UsageError
 from nlapi.gateway.envoy.ads_server import AdsServer, ConnectedEnvoy, Rejection
 from nlapi.gateway.envoy.carriage import CarriedVersions, ObjectiveCarriage, Plane, carriage, client_issues
 from nlapi.gateway.envoy.clusters import CarriedVersion
@@ -30,7 +30,6 @@ from nlapi.gateway.exposition import escape_label, header_lines
 from nlapi.gateway.routing_keys.cells import list_cells
 from nlapi.gateway.routing_keys.key_set import MAX_LIFETIME_S, PublicSet
 from nlapi.gateway.routing_keys.key_verifier import ISSUER
-from nlapi.issue import Issue, Level
 from nlapi.routing.change import DECIDING_KINDS, ConfigurationChanges
 from nlapi.routing.model import Configuration, Objective, VersionRef
 from nlapi.serving import open_listener

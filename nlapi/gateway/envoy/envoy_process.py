@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from nlapi.errors import UsageError
-from nlapi.extras import install_hint
+from nlapi.errors import UsageError, install_hint
 from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, extension, socket_address
 
 CONTROL_CLUSTER = "control-plane"

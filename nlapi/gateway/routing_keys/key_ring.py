@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nlapi.errors import UsageError
+from nlapi.errors import Issue, UsageError
 from nlapi.gateway.routing_keys.key_set import (
     KeySet,
     PublicSet,
@@ -27,7 +27,6 @@ from nlapi.gateway.routing_keys.key_set import (
 from nlapi.gateway.store import GatewayStore
 from nlapi.gateway.store_database import StoreError
 from nlapi.gateway.worker_boundary import shared_boundary
-from nlapi.issue import Issue
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec

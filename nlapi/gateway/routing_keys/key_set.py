@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from nlapi.errors import UsageError
-from nlapi.extras import require_extra
+from nlapi.errors import UsageError, require_extra
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from nlapi.client.message import Framing, Result
-from nlapi.client.preview import count_items, describe_end
+from nlapi.client.message import Framing, Result, count_items, describe_end
 from nlapi.english.lexicon import table
 from nlapi.english.words import singular, stem
 from nlapi.openapi.spec import Effect, Operation

@@ -8,8 +8,7 @@ from collections.abc import Callable, Collection
 from nlapi.changes.sentences import opening_length
 from nlapi.english.lexicon import stems, table, words
 from nlapi.english.words import singular, split_words, stem
-from nlapi.openapi.hints import stated_verbs
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, stated_verbs
 from nlapi.planner.language.text import Sentence, Token
 from nlapi.resources.naming import IMPERATIVES, VERBS, Intent
 from nlapi.tools.phrase import NOUN_FOLLOWERS

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 from nlapi.english.lexicon import stems
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.model import as_list
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec, as_list
 from nlapi.planner.language.commands import operation_verbs
 from nlapi.planner.language.reader import tokenize
 from nlapi.planner.language.text import FILLER_STEMS, Token

@@ -10,8 +10,7 @@ from itertools import pairwise
 
 from nlapi.changes.sentences import opening_length
 from nlapi.english.words import singular, split_words, stem
-from nlapi.openapi.hints import stated_verbs
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, stated_verbs
 from nlapi.planner.language.question_intent import order_spans
 from nlapi.planner.language.text import MentionKind, Sentence, Token
 from nlapi.planner.slots.assignment import Assignment

@@ -14,7 +14,7 @@ from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.hints import stated_verbs
+from nlapi.openapi.spec import stated_verbs
 from nlapi.planner.language.commands import operation_verbs
 from nlapi.planner.language.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention

@@ -10,9 +10,7 @@ from itertools import pairwise
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import singular, split_words, stem
-from nlapi.openapi.hints import read_hints, stated_verbs
-from nlapi.openapi.model import as_map
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec, as_map, read_hints, stated_verbs
 from nlapi.planner.language.dates import MONTHS
 from nlapi.planner.language.names import PlainName, find_slugs, is_slug, names_behind_noun, names_behind_preposition
 from nlapi.planner.language.numbers import find_ordinals, is_bound, is_compared, unit_of_mention

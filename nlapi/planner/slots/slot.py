@@ -12,8 +12,7 @@ from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import split_words, stem
 from nlapi.openapi.credential_parameters import is_unspoken
-from nlapi.openapi.model import Schema
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, Schema
 from nlapi.planner.language.text import ValueMention
 from nlapi.resources.naming import STOPWORDS
 from nlapi.tools.arguments import argument_schema

@@ -11,7 +11,7 @@ from typing import Any
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.words import singular, stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.model import Schema
+from nlapi.openapi.spec import Schema
 from nlapi.planner.language.gazetteer import (
     COUNTRIES,
     CURRENCY_NAMES,
