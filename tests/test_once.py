@@ -120,6 +120,22 @@ def test_what_was_lost_is_not_put_either(face: Callable[..., Change], outcome: s
         assert len(api.received) == sent
 
 
+UNDONE = {
+    "actions": [("pauseCampaign", {"id": "1"}), ("resumeCampaign", {"id": "1"})],
+    "fields": [("putCampaign", {"id": "1", "note": "on"}), ("putCampaign", {"id": "1", "note": "off"})],
+}
+
+
+@pytest.mark.parametrize("kind", UNDONE)
+def test_what_was_put_back_may_be_done_again(kind: str, face: Callable[..., Change]) -> None:
+    first, back = UNDONE[kind]
+    with Echo(Reply(200, {"ok": True})) as api:
+        change = face(api.url, yes=True)
+        for call in (first, back, first, first):
+            change(*call)
+        assert len(api.received) == 3
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429])
 def test_what_was_plainly_refused_may_be_tried_again(face: Callable[..., Change], status: int) -> None:
     with Echo([Reply(status), Reply(201, {"id": "1"})]) as api:

@@ -191,7 +191,7 @@ def _print_tools(compiled: tuple[Tool, ...], workflows: frozenset[str]) -> None:
 MAX_STORED = 8_000_000
 
 # The packages whose code decides on a manifest.
-_PACKAGES = ("openapi", "resources", "tools", "client")
+_PACKAGES = ("", "english", "openapi", "resources", "tools", "client")
 
 
 class StoredManifest:
@@ -256,7 +256,7 @@ def _code_state() -> str:
     """Return what changes with the code of a checkout, which keeps its version."""
     state = hashlib.sha256()
     for package in _PACKAGES:
-        with os.scandir(Path(nlapi.__file__).with_name(package)) as entries:
+        with os.scandir(Path(nlapi.__file__).parent / package) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 if entry.name.endswith((".py", ".toml")):
                     stat = entry.stat()

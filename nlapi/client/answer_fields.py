@@ -13,6 +13,8 @@ from unicodedata import normalize
 
 from nlapi.client.message import Framing, Result, parse_json
 from nlapi.client.safe_text import INVISIBLE, strip_control
+from nlapi.english import lexicon
+from nlapi.english.words import name_words
 from nlapi.errors import UsageError
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.jsonpath import compile_jsonpath, node_paths
@@ -23,6 +25,8 @@ UNDECIDED = "withheld: a JSONPath of the policy cannot be applied to it"
 HIDDEN = "hidden by the policy"
 # Characters of a text that may be the name of a field.
 MAX_NAME = 64
+# Words of the fields that name other fields, in pairs of a name and a value.
+_NAMING = lexicon.words("client/words", "naming")
 # All that Unicode calls format or default-ignorable, the variation selectors of emoji too.
 _UNSEEN = lazy_pattern(rf"[{INVISIBLE}\ufe0e\ufe0f]")
 # A name in front of its value: in forms, headers, XML, and as a column of CSV.
@@ -163,9 +167,14 @@ class _Structures:
             return self._list(value, columns, in_list=in_list)
         if not isinstance(value, Mapping):
             return value
-        if any(map(self._is_name, value.values())):
+        if self._is_pair(value):
             return {key: item if self._is_name(item) else HIDDEN for key, item in value.items()}
         return {key: self._walk(item, columns, in_list=False) for key, item in value.items()}
+
+    def _is_pair(self, value: Mapping[str, Any]) -> bool:
+        """Return whether an object is a hidden name beside its value: `{"key": "ssn", ...}`, not `{"sort": "ssn"}`."""
+        named = [key for key, item in value.items() if self._is_name(item)]
+        return bool(named) and (len(value) == 2 or any(not _NAMING.isdisjoint(name_words(key)) for key in named))
 
     def _list(self, value: list[Any], columns: frozenset[tuple[int, int]], *, in_list: bool) -> list[Any]:
         size = len(value)

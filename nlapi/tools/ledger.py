@@ -168,9 +168,13 @@ class LedgerEntry:
             return "is being sent"
         if self.status is None:
             return "got no complete answer before and may have been carried out"
-        is_done = self.outcome is SentOutcome.ANSWERED and 200 <= self.status < 300
-        end = "was carried out" if is_done else "may have been carried out"
+        end = "was carried out" if self.is_done else "may have been carried out"
         return f"was sent before, was answered {self.status} and {end}"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the API has said that it carried the change out."""
+        return self.outcome is SentOutcome.ANSWERED and 200 <= (self.status or 0) < 300
 
     def is_of(self, change: Change) -> bool:
         """Return whether it is of a change that was read from, or written to, a transcript."""
@@ -308,12 +312,7 @@ class Ledger:
         Every try has the same name until the change was answered 2xx; consent to it after that is a new intention.
         `ahead` counts equal requests that go before it and are not sent yet.
         """
-        made = sum(
-            entry.outcome is SentOutcome.ANSWERED
-            and 200 <= (entry.status or 0) < 300
-            and entry.form.digest == request_digest
-            for entry in self.entries
-        )
+        made = sum(entry.is_done and entry.form.digest == request_digest for entry in self.entries)
         return f"{self.id} {request_digest} {made + ahead}"
 
     def _counting(self) -> list[LedgerEntry]:
@@ -328,7 +327,7 @@ class Ledger:
         return agreement.run if agreement is not None else ""
 
     def _repetition(self, change: Change) -> str:
-        entries = self._considered(change)
+        entries = [entry for entry in self._considered(change) if not self._is_undone(entry)]
         # Compared by the wire, and by no name: two descriptions, or two operations of one, may say the same request.
         for entry in entries:
             if _is_same(entry, change):
@@ -348,6 +347,11 @@ class Ledger:
             # A loop makes another change each time: one was agreed to.
             return f"the step {single_line(change.part)} has made a change before, and one was agreed to"
         return ""
+
+    def _is_undone(self, entry: LedgerEntry) -> bool:
+        """Return whether what was answered has been put back since: paused, resumed, and to be paused again."""
+        later = self.entries[self.entries.index(entry) + 1 :] if entry.is_done else []
+        return any(other.is_done and _undoes(other.change, entry.change) for other in later)
 
     def _considered(self, change: Change) -> list[LedgerEntry]:
         """Return the entries that a change may repeat.
@@ -430,6 +434,20 @@ def _agree(values: frozenset[Leaf], second_values: frozenset[Leaf]) -> bool:
     """Return whether no place has other values in one request than in the other; a place may be there several times."""
     places, second_places = ({place for place, _ in leaves} for leaves in (values, second_values))
     return all(place not in places & second_places for place, _ in values ^ second_values)
+
+
+def _undoes(later: Change, earlier: Change) -> bool:
+    """Return whether a change sets a field at the same place to another value, or is the opposite action there."""
+    first, second = earlier.form, later.form
+    if first.path == second.path:
+        return {first.method, second.method} <= {"PUT", "PATCH"} and not _agree(first.leaves, second.leaves)
+    if not first.path or first.path.rpartition("/")[0] != second.path.rpartition("/")[0]:
+        return False
+    # The words that verbs are told by take longer to load than most calls need.
+    from nlapi.resources.lexicon import are_opposites, leading_verbs
+
+    verbs = leading_verbs(later.operation)
+    return any(are_opposites(verb, other) for verb in leading_verbs(earlier.operation) for other in verbs)
 
 
 def _is_unknown_at(entry: LedgerEntry, change: Change) -> bool:

@@ -152,3 +152,15 @@ def test_a_header_is_a_field_and_ordinary_texts_stay() -> None:
     result = Result(status=200, headers=(("SSN", SSN), ("x", "1")), content=json.dumps(data).encode())
     shown = FieldFilter(hidden=("ssn", "*mail*")).apply(result)
     assert (shown.data, shown.headers) == (data, (("x", "1"),))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"sort": "ssn", "page": 2, "items": [{"id": 1}]},
+        {"order_by": ["ssn", "asc"], "limit": 5, "total": 7},
+        {"channel": "ssn", "to": "the person", "at": "noon"},
+    ],
+)
+def test_a_name_that_is_no_name_of_a_field_hides_nothing_beside_it(data: dict[str, object]) -> None:
+    assert FieldFilter(hidden=("ssn",)).value(data) == data
