@@ -245,19 +245,19 @@ def test_a_model_that_only_calls_what_is_not_there_is_given_up(spec: Spec) -> No
 
 
 def test_of_many_operations_the_likely_ones_stand_beside_the_question_and_others_can_be_found(many: Spec) -> None:
-    call = {"operation": "lock_vehicle", "arguments": {}}
-    script = [use("find", {"words": "lock vehicle"}), use("read", call), say("Locked.")]
+    call = {"operation": "export_vehicle", "arguments": {}}
+    script = [use("find", {"words": "export vehicle"}), use("read", call), say("Exported.")]
     with MessagesServer(script, key=KEY) as server, boards_api() as api:
         seen = events(planner(server, many), [many], api.url, conversation=ask("approve the invoice"))
     offer = server.requests[0]["messages"][0]["content"][1]["text"]
-    assert "approve_invoice" in offer and "lock_vehicle" not in offer
+    assert "approve_invoice" in offer and "export_vehicle" not in offer
     assert len(offer) < 4_000
     # What was sent before keeps its place, for the prompt cache.
     for earlier, later in pairwise(server.requests):
         assert later["tools"] == earlier["tools"] and later["system"] == earlier["system"]
         assert later["messages"][: len(earlier["messages"])] == earlier["messages"]
-    assert "lock_vehicle (read)" in results(server.requests[1])[0]
-    assert api.only.path == "/vehicles/lock"
+    assert "export_vehicle (read)" in results(server.requests[1])[0]
+    assert api.only.path == "/vehicles/export"
     assert "invoice 5" in server.requests[0]["system"][0]["text"]
     assert isinstance(seen[-1], TurnAnswered) and seen[-1].text == "Locked."
     assert server.refused == []

@@ -28,6 +28,7 @@ from nlapi.gateway.publisher import Publisher
 from nlapi.gateway.store import GatewayStore
 from nlapi.gateway.publisher import RetentionPolicy
 from nlapi.routing.change import upsert_entity
+from tests.gateway.test_gateway_kill import LoadedEngine
 
 async def main(path, document):
     publisher = Publisher(GatewayStore(path), LoadedEngine())

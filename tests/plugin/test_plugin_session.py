@@ -164,6 +164,7 @@ INNER_SERVER = """
 import os, sys
 sys.path[:0] = [@REPOSITORY@]
 from pathlib import Path
+from tests.plugin.test_plugin_session import call, speak
 env = {"CLAUDECODE": "1", "CLAUDE_PID": str(os.getpid())}
 print(speak(Path(@PLUGIN@), call("addBook", title="Dune"), agrees=True, base_url=@URL@, token="x", **env))
 """
