@@ -390,6 +390,7 @@ def many_large_answers() -> Iterator[Figure]:
 
 CHAT = """
 import sys
+from benchmarks.agent import peak_memory
 from nlapi.cli.main import main
 try:
     main()

@@ -259,7 +259,7 @@ def test_of_many_operations_the_likely_ones_stand_beside_the_question_and_others
     assert "export_vehicle (read)" in results(server.requests[1])[0]
     assert api.only.path == "/vehicles/export"
     assert "invoice 5" in server.requests[0]["system"][0]["text"]
-    assert isinstance(seen[-1], TurnAnswered) and seen[-1].text == "Locked."
+    assert isinstance(seen[-1], TurnAnswered) and seen[-1].text == "Exported."
     assert server.refused == []
 
 
