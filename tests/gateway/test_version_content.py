@@ -196,16 +196,16 @@ def test_a_plan_stores_nothing(talk: Talk, tmp_path: Path) -> None:
     assert set(artifacts.iterdir()) == before
 
 
-def blocking_version(folder: Path) -> tuple[Path, Path]:
-    """A version whose import waits at a pipe: at the first of these in its trial, at the second in the gateway."""
-    pipes = folder / "trial-pipe", folder / "load-pipe"
+def blocking_version(folder: Path, shared: Path) -> tuple[Path, Path]:
+    """A version whose import waits at a pipe in `shared`: at the first in its trial, at the second in the gateway."""
+    pipes = shared / "trial-pipe", shared / "load-pipe"
     for pipe in pipes:
         os.mkfifo(pipe)
-    (folder / "trial-is-to-come").touch()
+    (shared / "trial-is-to-come").touch()
     code = f"""
 import os
 try:
-    os.remove({str(folder / "trial-is-to-come")!r})
+    os.remove({str(shared / "trial-is-to-come")!r})
     pipe = {str(pipes[0])!r}
 except FileNotFoundError:
     pipe = {str(pipes[1])!r}
@@ -220,8 +220,11 @@ with open(pipe) as file:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
-def test_no_change_waits_until_a_new_version_is_loaded(talk: Talk, tmp_path: Path) -> None:
-    trial, load = blocking_version(tmp_path)
+def test_no_change_waits_until_a_new_version_is_loaded(
+    talk: Talk, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    # A version may change nothing in the folder of the gateway's own files.
+    trial, load = blocking_version(tmp_path, tmp_path_factory.mktemp("pipes"))
     talk.ok("PATCH", "/v1/objectives/continue-watching", {"model": "ranker", "version": "v8"})
     talk.ok("DELETE", V7)
     with ThreadPoolExecutor(1) as pool:
