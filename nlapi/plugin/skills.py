@@ -485,15 +485,20 @@ def read_rules(command: str, tools: str, operations: Sequence[Operation], own: S
     the prefix of the names of the MCP server's tools, which asks about changes itself.
     """
     named = {*_WORD.findall(text), *map(callable_id, own)}
-    changes = [callable_id(operation) for operation in operations if possible_effect(operation) is not Effect.READ]
-    words = (
-        id
-        for operation in operations
-        if possible_effect(operation) is Effect.READ and (id := callable_id(operation)) in named
-        if not any(other.startswith(id) for other in (*changes, *COMMAND_WORDS))
-    )
+    changing = operations[0].spec.derive(_changing_words) if operations else frozenset()
+    ids = [callable_id(operation) for operation in operations]
+    others = [*changing.intersection(ids), *COMMAND_WORDS]
+    reads = [id for id in ids if id in named and id not in changing]
+    words = [id for id in reads if not any(other.startswith(id) for other in others)]
     rules = [f"Bash({command} {word}:*)" for word in dict.fromkeys((*words, "--find", "--about"))]
     return ", ".join([*rules, f"{tools}*"])
+
+
+def _changing_words(spec: Spec) -> frozenset[str]:
+    """Return the words of the operations that a call may change something with: each skill asks about them."""
+    return frozenset(
+        callable_id(operation) for operation in spec.operations if possible_effect(operation) is not Effect.READ
+    )
 
 
 MAX_SOURCES = 15
