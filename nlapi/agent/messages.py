@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from nlapi.json_text import parse_json
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.tools.plan import JsonObject, Plan, StoredState
 
 Block = dict[str, Any]
@@ -17,7 +17,7 @@ PLANNER = "claude"
 # Tokens of one answer; what is more is no count of any. The dollars of 400 digits are no number, either.
 MAX_COUNT = 1_000_000_000
 _Key = TypeVar("_Key")
-_CALL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_CALL_ID = lazy_pattern(r"[a-zA-Z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

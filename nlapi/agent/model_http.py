@@ -20,6 +20,7 @@ from nlapi.client.masking import redact
 from nlapi.client.safe_text import single_line
 from nlapi.client.streaming.parsers import ServerSentEvents
 from nlapi.errors import PlannerError, UnfinishedError
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.egress import explain_connection_error
 from nlapi.version import __version__
 
@@ -262,7 +263,7 @@ def _check_event(event: Mapping[str, Any], response: httpx2.Response) -> dict[st
 
 
 # Texts of Anthropic, OpenAI, llama.cpp, Ollama and vLLM.
-_TOO_LONG = re.compile(
+_TOO_LONG = lazy_pattern(
     r"context.{0,20}(length|window|size|limit)|too long|too many tokens|exceeds? the (limit|available)", re.I
 )
 

@@ -22,6 +22,7 @@ from nlapi.client.auth import secret_parts
 from nlapi.client.masking import secret_mask
 from nlapi.client.safe_text import single_line
 from nlapi.english.words import name_words
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
 from nlapi.resources.lexicon import are_synonyms, leading_verbs
 from nlapi.tools.arguments import argument_schema
@@ -34,7 +35,7 @@ from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
 MIN_DATA_NUMBER = 10_000
 """the least number that may be anybody's data; one below it is a page size or a coordinate, and costs its bits"""
 
-_WORD = re.compile(r"[\w@.+'-]*\w")
+_WORD = lazy_pattern(r"[\w@.+'-]*\w")
 # A figure, a sign, a point or the `e` of an exponent.
 _NUMBER_SYMBOL_BITS = log2(14)
 # A printable mark of ASCII, or one that the user typed.
@@ -285,9 +286,9 @@ READ_BITS = 64
 Two reads with a page size and values of the question take 20 to 30 (`python -m benchmarks.agentdojo`).
 """
 
-_URL = re.compile(r"(?:[a-z][a-z0-9+.-]*://|//|www\.)[^\s/]", re.IGNORECASE)
+_URL = lazy_pattern(r"(?:[a-z][a-z0-9+.-]*://|//|www\.)[^\s/]", re.IGNORECASE)
 # What browsers and servers read as `https://`: https:host, https:/host.
-_WEB_SCHEME = re.compile(r"(https?):/*", re.IGNORECASE)
+_WEB_SCHEME = lazy_pattern(r"(https?):/*", re.IGNORECASE)
 # Last words of the names of arguments that take an address: feed_url, callbackUrl.
 _URL_NAMES = frozenset("url uri link website webpage href callback webhook".split())
 
@@ -430,7 +431,7 @@ def _is_local(value: object, receiver: Receiver, user_words: frozenset[str]) -> 
     return bool(host) and (host in api_hosts or host.removeprefix("www.") in named)
 
 
-_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_VARIABLE = lazy_pattern(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
 class Verdict(StrEnum):

@@ -34,6 +34,7 @@ from nlapi.changes.value_checks import (
 from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers
 from nlapi.english import lexicon
 from nlapi.english.words import singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import READ_METHODS, SCALES, Effect, Operation, stated_verbs
 from nlapi.resources.lexicon import (
     CREATE_VERBS,
@@ -83,7 +84,7 @@ _ARTICLES = frozenset("a an the my our your this that old all its".split())
 _PREPOSITIONS = frozenset("of from for on in at to with by called named titled id no".split())
 _ANY_OBJECT = frozenset(map(stem, "object item resource entity record".split()))
 # The end of the object in a summary: `Delete a branch [of a repository]`.
-_OBJECT_END = re.compile(r"\b(?:by|of|from|for|in|on|with|using|to|and|if|at|as|via|or|its|all)\b|[.,;:(]")
+_OBJECT_END = lazy_pattern(r"\b(?:by|of|from|for|in|on|with|using|to|and|if|at|as|via|or|its|all)\b|[.,;:(]")
 _BULK_WORDS = frozenset("all bulk batch many multiple every".split())
 
 
@@ -469,16 +470,16 @@ def _is_only_change(case: Case) -> bool:
 
 
 # `raise the limit by 3` sent the limit 3 to a gateway, at 95 % sure.
-_BY = re.compile(r"\b(?:by|another|additional|extra)\s+(?:about\s+|around\s+|an?\s+)?[^\w\s]?$", re.IGNORECASE)
-_MORE = re.compile(
+_BY = lazy_pattern(r"\b(?:by|another|additional|extra)\s+(?:about\s+|around\s+|an?\s+)?[^\w\s]?$", re.IGNORECASE)
+_MORE = lazy_pattern(
     r"\W*(?:\w+\W+)?(?:more|less|fewer|extra|higher|lower|longer|shorter|earlier|later)\b", re.IGNORECASE
 )
-_TO = re.compile(r"(?:\b(?:to|at|down to|up to|be)|[=:])\s*(?:about\s+|around\s+)?[^\w\s]?$", re.IGNORECASE)
+_TO = lazy_pattern(r"(?:\b(?:to|at|down to|up to|be)|[=:])\s*(?:about\s+|around\s+)?[^\w\s]?$", re.IGNORECASE)
 # The value of a day or a time, and words of its field that do not tell which one it is.
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DAY = lazy_pattern(r"\d{4}-\d{2}-\d{2}")
 _TIME_NAMES = frozenset(map(stem, "date time day at on moment datetime timestamp".split()))
 _AMOUNT_VERBS = frozenset(map(stem, "increase decrease raise lower reduce bump cut shrink grow boost".split()))
-_DURATION = re.compile(r"\W*[\w.]+\s+(?:second|minute|hour|day|week|month|quarter|year)s?\b", re.IGNORECASE)
+_DURATION = lazy_pattern(r"\W*[\w.]+\s+(?:second|minute|hour|day|week|month|quarter|year)s?\b", re.IGNORECASE)
 _DIFFERENCE_NAMES = lexicon.stems("changes/words", "difference_names")
 _DIFFERENCE_VERBS = lexicon.stems("changes/words", "difference_verbs")
 _RANGE_NAMES = (("start", "end"), ("begin", "end"), ("from", "to"), ("since", "until"), ("min", "max"))
@@ -619,7 +620,7 @@ def _is_after(first: object, second: object) -> bool:
 
 
 # The text before a command that is not the first of its sentence.
-_COMMAND_PREFIX = re.compile(r"(?:and|then|,|;|\.|to)\W*(?:(?:then|please|also)\W+)*$", re.IGNORECASE)
+_COMMAND_PREFIX = lazy_pattern(r"(?:and|then|,|;|\.|to)\W*(?:(?:then|please|also)\W+)*$", re.IGNORECASE)
 
 Check = Callable[[Case], Iterator[str]]
 

@@ -553,12 +553,12 @@ def shorten(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-_WISH = re.compile(
+_WISH = lazy_pattern(
     r"(?<!which )(?<!that )(?<!\bit )(?<!\bone )"
     r"\b(?:should(?! i\b| we\b)|ought to|from now on|(?:is|are) no \w+ any ?more|always|whenever|every time)\b",
     re.IGNORECASE,
 )
-_QUESTION = re.compile(r"\?\s*$")
+_QUESTION = lazy_pattern(r"\?\s*$")
 # Kinds of actions that change nothing.
 _READING_KINDS = frozenset(("find", "compute", "convert", "check", "compare", "help"))
 # Verbs of changes that people also use for reads: open the invoice, call up, log, rate.
@@ -567,7 +567,7 @@ _ALSO_READS = lexicon.stems("changes/words", "also_reads")
 _INFORMATION_WORDS = lexicon.words("changes/words", "information_words")
 _VERB_PARTICLES = PARTICLES | {"on"}
 _AFTER_NOUNS = frozenset("of for on in at by is are was were between with from".split())
-_WORD = re.compile(r"\"[^\"]*\"|'[^']*'|\S+")
+_WORD = lazy_pattern(r"\"[^\"]*\"|'[^']*'|\S+")
 # Words of a kind between a verb and an id: close [merge request] 7.
 _MAX_KIND_WORDS = 3
 

@@ -32,6 +32,7 @@ from nlapi.changes.value_mentions import (
     parse_number,
 )
 from nlapi.english.words import name_key, name_words, singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES, Effect, Spec
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_path, name_of, text_of
@@ -65,15 +66,15 @@ _DEGREES = {"highest": True, "greatest": True, "most": True, "lowest": False, "f
 # Words of a field that counts others: num_members, member_count.
 _COUNT_WORDS = frozenset(map(stem, "num number count total of".split()))
 _ARTICLE = r"(?:the|my|our)"
-_BARE = re.compile(rf"\b{_ARTICLE} (?P<word>{'|'.join(_ADJECTIVES)}) (?P<kind>[a-z]+)\b", re.IGNORECASE)
-_WITH_FIELD = re.compile(
+_BARE = lazy_pattern(rf"\b{_ARTICLE} (?P<word>{'|'.join(_ADJECTIVES)}) (?P<kind>[a-z]+)\b", re.IGNORECASE)
+_WITH_FIELD = lazy_pattern(
     rf"\b(?:{_ARTICLE}|an?) (?P<kind>[a-z]+) with the (?P<word>{'|'.join(_DEGREES)}) (?P<field>[a-z]+)\b", re.IGNORECASE
 )
 # What may stand behind: the end, a new value, another command. Any other word may narrow what is meant.
-_END = re.compile(r"\s*(?:$|[.,;!?]|(?:and|then|to|as)\b)")
-_PLACE = re.compile(r"\s+(?:in|on|of|from) (?:the|my|our) (?P<word>[a-z]+)", re.IGNORECASE)
+_END = lazy_pattern(r"\s*(?:$|[.,;!?]|(?:and|then|to|as)\b)")
+_PLACE = lazy_pattern(r"\s+(?:in|on|of|from) (?:the|my|our) (?P<word>[a-z]+)", re.IGNORECASE)
 # Words before that may narrow it: in the folder reports, delete the largest file.
-_NARROWING = re.compile(
+_NARROWING = lazy_pattern(
     r"\b(?:in|of|from|for|on|at|with|by|under|over|among|except|but|other|second|third|last|next|\d\w*)\b",
     re.IGNORECASE,
 )
@@ -164,11 +165,11 @@ _REVISION_NAMES = frozenset("version revision rev etag sha resourceversion lockv
 # Fields that identify an item for people. Texts about an item are left out: any sentence may have a word of them.
 _NAMING_FIELDS = (frozenset(NAMES) | frozenset(IDS)) - {"text", "hash", "digest", "summary", "code"}
 # The field of another item: with the same guests as.
-_SAME_AS = re.compile(r"\bsame (?P<field>\w+(?: \w+)?) as\b", re.IGNORECASE)
+_SAME_AS = lazy_pattern(r"\bsame (?P<field>\w+(?: \w+)?) as\b", re.IGNORECASE)
 # Characters between `as` and the name of the item: the kind and an article.
 _MAX_KIND_LENGTH = 24
 # The first letters of a name: the channel starting with.
-_PREFIX = re.compile(
+_PREFIX = lazy_pattern(
     r"\b(?P<kind>\w+)(?: (?:that|which|whose name))? (?:start|begin)(?:s|ing|ning)? with\s+[\"'`“‘]?", re.IGNORECASE
 )
 
@@ -464,15 +465,17 @@ def _has_value(item: Mapping[str, object], argument: str, value: object) -> bool
 
 
 # The start of another command: a conjunction or a stop before a verb.
-_CLAUSE_START = re.compile(r"(?:,?\s+(?:and then|and|then)\s+|\s*;\s*|\.\s+|,\s+)(?=(?:please\s+|also\s+)?([A-Za-z]+))")
+_CLAUSE_START = lazy_pattern(
+    r"(?:,?\s+(?:and then|and|then)\s+|\s*;\s*|\.\s+|,\s+)(?=(?:please\s+|also\s+)?([A-Za-z]+))"
+)
 
 # Checks whose words are about all clauses, at any position: `pause A and delete B, but not yet`.
 _SENTENCE_CHECKS = (check_is_command, check_negation, check_condition)
 # A clause that only points to an earlier one: `pause it`.
-_POINTING_CLAUSE = re.compile(r"\W*[A-Za-z]+ (?:it|them|that|this|that one|this one|those)\b[^,;]*", re.IGNORECASE)
+_POINTING_CLAUSE = lazy_pattern(r"\W*[A-Za-z]+ (?:it|them|that|this|that one|this one|those)\b[^,;]*", re.IGNORECASE)
 
 # A bare agreement, which is about the change of the question before.
-_CONFIRMATION = re.compile(
+_CONFIRMATION = lazy_pattern(
     r"\W*(?:(?:yes|yeah|yep|ok|okay|sure|please|do (?:it|that|so)|go ahead|go on|confirm(?:ed)?|send it|i agree)\W*)+",
     re.IGNORECASE,
 )

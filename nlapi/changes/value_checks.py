@@ -9,6 +9,7 @@ from nlapi.changes.sentences import QUOTED, Case, CommandWord, has_closed_values
 from nlapi.changes.value_mentions import CURRENCIES
 from nlapi.english import lexicon
 from nlapi.english.words import singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import as_list
 from nlapi.resources.lexicon import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
 from nlapi.resources.nouns import ID_WORDS
@@ -18,16 +19,16 @@ from nlapi.tools.tool import Origin, ValueSource
 _BETWEEN_LABEL_AND_VALUE = frozenset("a an the no number id key called named titled with".split())
 # Words between a value and the part that it has: Eve [as the] manager, Eve [is to be the] manager.
 _ARTICLE = r"(?:a|an|the|my|our|its|their)\s+"
-_BEFORE_PART = re.compile(rf"[\"'’”]?\s+(?:(?:as|is|(?:is )?to be)\s+(?:{_ARTICLE})?|{_ARTICLE})", re.IGNORECASE)
+_BEFORE_PART = lazy_pattern(rf"[\"'’”]?\s+(?:(?:as|is|(?:is )?to be)\s+(?:{_ARTICLE})?|{_ARTICLE})", re.IGNORECASE)
 _TO_WORDS = frozenset("to into onto".split())
 _FROM_WORDS = frozenset("from".split())
 _TO_ARGUMENTS = lexicon.stems("changes/words", "to_arguments")
 _FROM_ARGUMENTS = frozenset(map(stem, "from source origin sender payer".split()))
 # Words before a choice that is set: as [a] member, status = PAUSED.
 _SETTING_WORDS = frozenset("as to into be is equals".split())
-_SETTING_MARKS = re.compile(r"[=:]\s*$")
+_SETTING_MARKS = lazy_pattern(r"[=:]\s*$")
 # The end of a sentence or of a clause, over which no word belongs to a value.
-_CLAUSE_END = re.compile(r"[.,;!?()\n]")
+_CLAUSE_END = lazy_pattern(r"[.,;!?()\n]")
 _GENERIC_WORDS = frozenset(map(stem, (*ID_WORDS, "name", "value", "data", "item", "object", "text")))
 
 
@@ -166,7 +167,7 @@ def _is_set(case: Case, source: ValueSource, word: CommandWord) -> bool:
 
 _QUOTES = "\"'`“”‘’«»"
 _MARKS = "([{<)]}>,;:!?#@$€£¥=%&*~|\\"
-_UNITS = re.compile(
+_UNITS = lazy_pattern(
     r"(?:ms|s|secs?|m|mins?|h|hrs?|d|k|kb|mb|gb|tb|kib|mib|gib|tib|px|kg|g|cm|mm|km|mi|lbs?|usd|eur|gbp|x|st|nd|rd|th"
     r"|°?[cf])",
     re.IGNORECASE,
@@ -181,8 +182,8 @@ _FLAG_WORDS = frozenset(map(stem, "is has be should enable enabled flag active t
 _STATE_NAMES = frozenset(map(stem, "state status phase type action event mode enabled active".split()))
 _REASON_NAMES = frozenset(map(stem, "reason cause note message".split()))
 _ID_STEMS = frozenset(map(stem, "id name key uuid gid sid slug code ids names keys".split()))
-_ID_PATTERN = re.compile(r"\b(?:ids?|ID|identifier|uuid|guid)\b")
-_NAME_PATTERN = re.compile(
+_ID_PATTERN = lazy_pattern(r"\b(?:ids?|ID|identifier|uuid|guid)\b")
+_NAME_PATTERN = lazy_pattern(
     r"name|slug|login|handle|key|code|email|title|text|content|description|\bor\b", re.IGNORECASE
 )
 _SWITCH_NAMES = frozenset(map(stem, "is active enabled enable activated status".split()))

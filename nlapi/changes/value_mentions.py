@@ -12,6 +12,7 @@ from typing import Any
 from nlapi.changes.sentences import Mention, SentenceWord, UserSentence
 from nlapi.english import lexicon
 from nlapi.english.words import split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES
 from nlapi.resources.lexicon import are_opposites, are_synonyms, is_verb
 from nlapi.tools.tool import Origin
@@ -19,13 +20,13 @@ from nlapi.tools.units import CURRENCY_DECIMALS
 
 _NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 _CURRENCY = r"[$€£¥]|[A-Z]{3}"
-_NUMBER_WORD = re.compile(
+_NUMBER_WORD = lazy_pattern(
     rf"[#~]?(?P<before>{_CURRENCY})?(?P<number>{_NUMBER})(?P<after>%|[A-Za-zµ€$£¥]{{1,8}})?(?:/[A-Za-z]+)?"
 )
 # 25-44 and 1920x1080: each end is a value of its own.
 # What a value may not have beside a number and its unit: a rate (50/day), a mark, two numbers, zeros before it.
-_HAS_MORE_THAN_NUMBER = re.compile(r"/|^\W*[#~]|\d\s+\d|\s\s|^\s|\s$|[^\S ]|(?<![\d.,])0\d")
-_RANGE = re.compile(rf"(?:{_CURRENCY})?(?P<first>\d+(?:\.\d+)?)[-–x×](?:{_CURRENCY})?(?P<last>\d+(?:\.\d+)?)")
+_HAS_MORE_THAN_NUMBER = lazy_pattern(r"/|^\W*[#~]|\d\s+\d|\s\s|^\s|\s$|[^\S ]|(?<![\d.,])0\d")
+_RANGE = lazy_pattern(rf"(?:{_CURRENCY})?(?P<first>\d+(?:\.\d+)?)[-–x×](?:{_CURRENCY})?(?P<last>\d+(?:\.\d+)?)")
 _NUMBER_NAMES = dict(
     zip(
         "zero one two three four five six seven eight nine ten eleven twelve".split(),
@@ -48,36 +49,36 @@ _PERCENT = frozenset(("%", "percent", "pct"))
 # Words of an argument that takes a part of one: 0.2 for 20 %.
 _SHARE_WORDS = lexicon.words("changes/words", "share_words")
 _MONEY_UNITS = frozenset(("micros", "micro", "cents", "minor", "mills", "units"))
-_CENTS = re.compile(r"\b(?:cents?|pence|minor|smallest (?:currency )?unit)\b", re.IGNORECASE)
-SMALL_UNITS = re.compile(rf"{_CENTS.pattern}|\b(?:micros?|milli\s?units?)\b", re.IGNORECASE)
+_CENTS = lazy_pattern(r"\b(?:cents?|pence|minor|smallest (?:currency )?unit)\b", re.IGNORECASE)
+SMALL_UNITS = lazy_pattern(rf"{_CENTS.pattern}|\b(?:micros?|milli\s?units?)\b", re.IGNORECASE)
 """Words of a description that takes an amount in another unit than people say it in."""
-_MICROS = re.compile(r"\bmicros?\b", re.IGNORECASE)
+_MICROS = lazy_pattern(r"\bmicros?\b", re.IGNORECASE)
 
 _MONTHS = "january february march april may june july august september october november december".split()
 _MONTH = "|".join(rf"{month[:3]}(?:{month[3:]})?" for month in _MONTHS).replace("sep(?:tember)", "sept?(?:ember)")
 _WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
-_MONTH_DAY = re.compile(
+_MONTH_DAY = lazy_pattern(
     rf"\b(?P<month>{_MONTH})\.? (?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,? (?P<year>\d{{4}})\b)?", re.IGNORECASE
 )
-_DAY_MONTH = re.compile(
+_DAY_MONTH = lazy_pattern(
     rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<month>{_MONTH})\b\.?(?:,? (?P<year>\d{{4}})\b)?", re.IGNORECASE
 )
-_ISO = re.compile(r"(?<![\w-])(\d{4})-(\d\d)-(\d\d)(?![\d-])")
-_RELATIVE = re.compile(
+_ISO = lazy_pattern(r"(?<![\w-])(\d{4})-(\d\d)-(\d\d)(?![\d-])")
+_RELATIVE = lazy_pattern(
     rf"\b(?:(?P<near>today|tonight|tomorrow|yesterday)|(?:next |this |on )?(?P<weekday>{'|'.join(_WEEKDAYS)})"
     r"|in (?P<count>\d{1,3}|a|one|two|three) (?P<unit>day|week)s?)\b",
     re.IGNORECASE,
 )
-_CLOCK = re.compile(
+_CLOCK = lazy_pattern(
     r"\b(?:(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?\s?(?P<half>am|pm)\b|(?P<h24>\d{1,2}):(?P<m24>\d\d)\b)", re.I
 )
-_VALUE = re.compile(
+_VALUE = lazy_pattern(
     r"(?P<day>\d{4}-\d\d-\d\d)(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.0+)?)?"
     r"(?P<offset>Z|[+-]\d\d:?\d\d)?)?"
 )
-_BETWEEN_DAY_AND_TIME = re.compile(r",?\s+(?:(?:at|on|from)\s+)?", re.IGNORECASE)
+_BETWEEN_DAY_AND_TIME = lazy_pattern(r",?\s+(?:(?:at|on|from)\s+)?", re.IGNORECASE)
 # Lengths of an item that is made; `in two hours` and `every hour` say when, and how often.
-_SPOKEN_DURATION = re.compile(
+_SPOKEN_DURATION = lazy_pattern(
     r"(?<!\bin )(?<!\bevery )(?<!\beach )(?<!\bwithin )(?<!\bafter )(?<![\w.,:-])"
     rf"(?P<count>\d+(?:\.\d+)?|an?|{'|'.join(_NUMBER_NAMES)})[- ](?P<unit>minutes?|mins?|hours?|hrs?|days?|weeks?)\b"
     r"(?:[- ]long\b)?(?! (?:before|after|ago|later|earlier|from))",
@@ -416,7 +417,7 @@ def _find_flag(argument: str, value: bool, words: tuple[SentenceWord, ...]) -> t
     return None
 
 
-_CONNECTIVES = re.compile(r"(?:and|then|please|to|now|also)", re.IGNORECASE)
+_CONNECTIVES = lazy_pattern(r"(?:and|then|please|to|now|also)", re.IGNORECASE)
 
 
 def _is_command_position(word: SentenceWord, words: tuple[SentenceWord, ...]) -> bool:

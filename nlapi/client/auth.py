@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus
 from nlapi.client.message import Request
 from nlapi.client.server import expand_server_url
 from nlapi.errors import CredentialError, MissingCredentialError, UsageError
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import FORM, Operation, Requirement, SecurityScheme, essence, may_be_json
 from nlapi.openapi.urls import origin, parse_url
 
@@ -74,7 +75,7 @@ def _check_absent(present: set[str] | dict[str, object], names: Sequence[str]) -
 
 # Headers that a user adds carry no scheme, so only their names show that a value is secret. A word too many here masks
 # a harmless value; a word too few prints a key.
-_SECRET_NAME = re.compile(r"auth|cookie|key|passw|secret|session|sign|token", re.IGNORECASE)
+_SECRET_NAME = lazy_pattern(r"auth|cookie|key|passw|secret|session|sign|token", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from nlapi.client.message import File, Request
 from nlapi.client.safe_text import strip_control
 from nlapi.client.server import server_url
 from nlapi.errors import ArgumentError
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import (
     FORM,
     MULTIPART,
@@ -60,7 +61,7 @@ SEPARATORS = {style: quote(mark) for style, mark in DELIMITERS.items()}
 # Characters that code pages of Windows turn into a slash or a backslash, beside these.
 _SEPARATORS = r"[/\\\u2044\u2215\u2216\u29f5\u29f8\xa5\u20a9]"
 # Escapes that a standard forbids and a server once took: of IIS, and overlong UTF-8 of ASCII.
-_LENIENT = re.compile(r"%[uU]([0-9a-fA-F]{4})|%[cC][01]%[89a-fA-B][0-9a-fA-F]|%[eE]0%8[01]%[89a-bA-B][0-9a-fA-F]")
+_LENIENT = lazy_pattern(r"%[uU]([0-9a-fA-F]{4})|%[cC][01]%[89a-fA-B][0-9a-fA-F]|%[eE]0%8[01]%[89a-bA-B][0-9a-fA-F]")
 
 # More than any chain of proxies and servers decodes; a value that is still encoded after so many is meant to deceive.
 MAX_DECODINGS = 8

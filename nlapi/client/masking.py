@@ -23,6 +23,7 @@ from urllib.parse import quote, quote_plus, unquote_plus
 
 from nlapi.client.message import is_ascii_superset
 from nlapi.client.safe_text import INVISIBLE, REMOVED
+from nlapi.lazy_pattern import lazy_pattern
 
 if TYPE_CHECKING:
     import regex
@@ -43,11 +44,13 @@ _ESCAPE = (
     rf"|[ux]\{{0{{0,6}}{_HEX}{{1,6}}\}}|u{_HEX}{{4}}|U{_HEX}{{8}}|x{_HEX}{{2}}|[0-3][0-7]{{2}}|[rn])"
 )
 # An escape that may stand for a character that is seen.
-_READABLE = re.compile(
+_READABLE = lazy_pattern(
     r"[\\&%=](?:(?<=\\)(?:[uxU][{0-9a-fA-F]|[0-3][0-7])|(?<=&)[#A-Za-z]|(?<=%)(?:25|[c-fC-Fu])|(?<==)[c-fC-F].=)"
 )
-_CODE = re.compile(rf"\\+(?:[uUx]\{{?({_HEX}+)\}}?|([0-7]{{3}}))|%(?:25)*u({_HEX}{{4}})|&#(?:([0-9]+)|[xX]({_HEX}+));?")
-_OCTET_MARK = re.compile("%(?:25)*|=")
+_CODE = lazy_pattern(
+    rf"\\+(?:[uUx]\{{?({_HEX}+)\}}?|([0-7]{{3}}))|%(?:25)*u({_HEX}{{4}})|&#(?:([0-9]+)|[xX]({_HEX}+));?"
+)
+_OCTET_MARK = lazy_pattern("%(?:25)*|=")
 
 
 @cache
@@ -108,7 +111,7 @@ def _shown_as(token: str) -> str:
 
 
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Mn", "Me")
-_INVISIBLE = re.compile(rf"[{INVISIBLE}{_SELECTORS}\u2028\u2029]")
+_INVISIBLE = lazy_pattern(rf"[{INVISIBLE}{_SELECTORS}\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,13 @@ from contextlib import suppress
 from dataclasses import replace
 
 from nlapi.errors import UsageError
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.egress import ForbiddenAddressError, NetworkScope, check_host
 from nlapi.openapi.spec import ABSOLUTE_URL, Operation, Server, Spec, as_list, as_map
 from nlapi.openapi.urls import HttpUrl, is_http_url, origin, parse_url, redact_url
 
-_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
-_ENVIRONMENT = re.compile(r"^env|environment|^stage$|^region$", re.IGNORECASE)
+_SCHEME = lazy_pattern(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
+_ENVIRONMENT = lazy_pattern(r"^env|environment|^stage$|^region$", re.IGNORECASE)
 _SERVER_WORDS = frozenset(
     "the a an api server servers service url endpoint environment env base host of for our".split()
 )

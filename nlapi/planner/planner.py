@@ -16,6 +16,7 @@ from nlapi.changes.checks import reasons_against
 from nlapi.changes.sentences import find_change_command, opening_length
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec, read_hints
 from nlapi.planner.forest import Forest
 from nlapi.planner.language.commands import command_verb, normalize_command, operation_verbs
@@ -300,7 +301,7 @@ def rate_change(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, obj
     return replace(goal, confidence=round(_STANDS + (1 - _STANDS) * likelihood, 3))
 
 
-_OPTIONAL = re.compile(
+_OPTIONAL = lazy_pattern(
     r"\b(?:defaults?|optional\w*|random\w*|generated|if (?:not|none|omitted|empty))\b", re.IGNORECASE
 )
 _MONEY = frozenset(map(stem, ("dollar", "euro", "usd", "eur", "currency", "cents", "micros")))
@@ -385,7 +386,7 @@ def _assigned_slots(best: OperationCandidate, known_values: Mapping[str, object]
     return [slot for slot in best.context.slots if slot in assigned or slot.path[0] in preset]
 
 
-_CONJUNCTION = re.compile(r"(?:[,;.]\s*|\s+)(?:and\s+then|then|and\s+also|and|also)\s+(?=[a-z]+\b)", re.IGNORECASE)
+_CONJUNCTION = lazy_pattern(r"(?:[,;.]\s*|\s+)(?:and\s+then|then|and\s+also|and|also)\s+(?=[a-z]+\b)", re.IGNORECASE)
 # Words in the name of an argument that selects an action.
 _ACTION_WORDS = stems("planner/operations/words", "action_arguments")
 
@@ -706,7 +707,7 @@ def _names(spec: Spec) -> set[str]:
     return {word for word in pieces if len(word) >= _MIN_LETTERS and word not in _COMMON and word not in STOPWORDS}
 
 
-_WILDCARD = re.compile(r"\*[^.]{0,60}\bwildcard|\bwildcard[^.]{0,60}\*", re.IGNORECASE)
+_WILDCARD = lazy_pattern(r"\*[^.]{0,60}\bwildcard|\bwildcard[^.]{0,60}\*", re.IGNORECASE)
 _CONTAINING = stems("planner/operations/words", "containing")
 # Arguments that take a name of the DNS; a `host` or a `server` is often a plain name (PowerDNS).
 _DNS_ARGUMENTS = stems("planner/operations/words", "dns_arguments")
@@ -748,7 +749,7 @@ _MAX_LENGTH = 2000
 _MIN_FOREIGN_READ = 0.3
 # A rival with a score this much lower is not offered beside a call that only lacks a value.
 _RIVAL_MARGIN = 2.0
-_HELP = re.compile(
+_HELP = lazy_pattern(
     r"^\W*(?:help(?: me)?|what (?:can|could) (?:you|i|we|this|it)(?: api)? (?:do|ask)(?: here| with this)?)\W*$", re.I
 )
 

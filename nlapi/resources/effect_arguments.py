@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_words, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Schema, Spec, as_list, as_map, gravest
 from nlapi.resources.paths import Place, last_segment
 
@@ -276,7 +277,7 @@ _MAX_CHARACTERS = 400
 _SET = r"(?:use|pass|specify|provide|send|set|supply|give|include|add)"
 _ON = r"[`'\"“=]*(?:true|1|yes|on|set|present|specified|provided|given|enabled|passed)\b[`'\"”]*"
 # The words before the verb of an argument's text: `If true, `, `Set to true to `, `Whether to `, `Optional flag: `.
-_LEAD = re.compile(
+_LEAD = lazy_pattern(
     rf"""^(?:\W+|(?:optional|boolean|bool|flag|deprecated|experimental)\b\W*|
     (?:this|the)\s+(?:parameter|flag|option|argument|field|value)\s+|
     (?:please\s+)?{_SET}\s+(?:(?:this|the|it|a|value|parameter|flag|option|field|of|query|to|as|with)\s+)*{_ON}
@@ -293,18 +294,18 @@ _LEAD = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 # `the counter will be reset`, and not `items that are reset`
-_PASSIVE = re.compile(r"\b(?:will|should|shall|to)\s+(?:also\s+)?be\s+(?:(?:also|then|automatically)\s+)?(\w+)\b")
-_MARKS = re.compile(
+_PASSIVE = lazy_pattern(r"\b(?:will|should|shall|to)\s+(?:also\s+)?be\s+(?:(?:also|then|automatically)\s+)?(\w+)\b")
+_MARKS = lazy_pattern(
     r"(?:^|\b(?:to|will|be|and|also|then|automatically|whether|,)\s+)mark(?:s|ed)?\b"
     r"(?:\s+[\w-]+){0,4}?\s+(?:as\s+)?(?:un)?(?:read|seen|done|viewed|delivered)\b"
 )
 # `The action to perform`, and not `The action that is listed`
-_PERFORMS = re.compile(
+_PERFORMS = lazy_pattern(
     r"\bto\s+(?:be\s+)?(?:perform|execut|run|tak|carr|do|appl|invok|send|trigger)|^(?:perform|execut)"
 )
-_SETS = re.compile(r"\b(?:and|or|,)\s*(?:set|sets|change|changes|update|updates|toggle|toggles)\s+\w+")
-_STATE = re.compile(r"\b(?:state|status|setting|level|mode|value)\b")
-_GRAPHQL = re.compile(r"(?:^|[}\s,\"\ufeff])mutation\b")
+_SETS = lazy_pattern(r"\b(?:and|or|,)\s*(?:set|sets|change|changes|update|updates|toggle|toggles)\s+\w+")
+_STATE = lazy_pattern(r"\b(?:state|status|setting|level|mode|value)\b")
+_GRAPHQL = lazy_pattern(r"(?:^|[}\s,\"\ufeff])mutation\b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_key
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import as_list
 
 MAX_LENGTH = 300
@@ -35,10 +36,10 @@ _MAX_DEPTH = 3
 # second before, and four times that for each doubling.
 _MAX_MARKUP = 20_000
 _ATTRIBUTES = "[^<>]{0,300}"
-_TITLE = re.compile(rf"<(title|h1){_ATTRIBUTES}>(.{{0,600}}?)</\1>", re.IGNORECASE | re.DOTALL)
-_BODY = re.compile(rf"<(pre|p){_ATTRIBUTES}>(.{{0,600}}?)</\1>", re.IGNORECASE | re.DOTALL)
+_TITLE = lazy_pattern(rf"<(title|h1){_ATTRIBUTES}>(.{{0,600}}?)</\1>", re.IGNORECASE | re.DOTALL)
+_BODY = lazy_pattern(rf"<(pre|p){_ATTRIBUTES}>(.{{0,600}}?)</\1>", re.IGNORECASE | re.DOTALL)
 # The message in an XML error, such as S3's <Message> and a SOAP fault (SOAP 1.1 §4.4).
-_XML = re.compile(
+_XML = lazy_pattern(
     rf"<(?:\w{{1,40}}:)?(message|faultstring|description|detail|error){_ATTRIBUTES}>([^<]+)</", re.IGNORECASE
 )
 _EMPTY_TITLES = frozenset(("", "error", "errors"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import cached_property
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words, singular_words
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Parameter, Spec, as_list, as_map
 from nlapi.resources.answers import json_media
 from nlapi.resources.collection_index import CALLER_WORDS, CollectionIndex, collection_index, name_filter
@@ -30,7 +30,7 @@ from nlapi.resources.paths import FORMATS, Path, Place, Shape, position, segment
 LinkedSource = tuple[Operation, str, bool]
 """An operation, the field in its answer or in each entry, and whether it lists."""
 
-_BODY = re.compile(r"^\$response\.body#(?P<path>(?:/[^/]+)+)$")
+_BODY = lazy_pattern(r"^\$response\.body#(?P<path>(?:/[^/]+)+)$")
 _PLACES = ("path", "query", "header", "cookie")
 
 # Words in the paths of lists without most items of a kind. GitHub's starred repositories once were the source of an

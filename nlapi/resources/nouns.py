@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words, singular, singular_last, singular_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import READ_METHODS, Operation, Parameter, as_list
 from nlapi.resources.naming import PLAIN_VERBS, STOPWORDS, VERBS
 from nlapi.resources.paths import EXTENSION, FORMATS, position, segments
@@ -21,12 +22,12 @@ from nlapi.resources.schemas import SchemaReader, ref_of
 QUERY_WORDS = lexicon.words("resources/words", "query_words")
 """Segments that name a way of reading a collection, and no resource: /flows/filter, /conversations.info."""
 
-VERSION = re.compile(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
+VERSION = lazy_pattern(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
 """A segment that every path of an API may begin with: v1, 2010-04-01, api, rest."""
 
-_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+_PLACEHOLDER = lazy_pattern(r"\{[^{}]*\}")
 # The segment before a placeholder that names its field: /variables/name/{name}, /users/by-username/{username}.
-_FIELD_SEGMENT = re.compile(
+_FIELD_SEGMENT = lazy_pattern(
     r"(?<=[^/{}])/(?:by[-_]?)?(?:name|slug|key|id|uuid|code|email|login|username|handle|tag)(?=/\{[^{}]*\})",
     re.IGNORECASE,
 )

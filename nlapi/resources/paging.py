@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation, Schema
 from nlapi.resources.answers import answer_schemas, extract_list
 from nlapi.resources.envelope import value_at, whole_number
@@ -47,7 +48,7 @@ _AFTER_NAMES = lexicon.words("resources/words", "after_names")
 # Names of the number of all pages.
 _PAGE_COUNT_NAMES = frozenset("totalpages pagestotal pagecount pages numpages lastpage wptotalpages".split())
 # A link with `rel=next` in a Link header (RFC 8288 §3), also beside other relations.
-_NEXT_LINK = re.compile(r"""<([^>]+)>\s*;[^,]*\brel\s*=\s*["']?(?:[\w-]+\s+){0,4}next\b""", re.IGNORECASE)
+_NEXT_LINK = lazy_pattern(r"""<([^>]+)>\s*;[^,]*\brel\s*=\s*["']?(?:[\w-]+\s+){0,4}next\b""", re.IGNORECASE)
 # Words of headers about pages: GitLab's X-Next-Page, Azure's x-ms-continuation, ASP.NET's X-Pagination. A header that
 # has any other word, such as X-Next-Run, says nothing of pages.
 _HEADER_WORDS = lexicon.words("resources/words", "header_words")

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
+from nlapi.lazy_pattern import lazy_pattern
+
 FORMATS = frozenset("json jsonl ndjson xml csv html txt text rss atom jsonp yaml yml pdf".split())
 """Segments and endings of paths for the format of the answer: /containers/json, /tickets.json."""
 
-EXTENSION = re.compile(rf"\.(?:{'|'.join(sorted(FORMATS))})$", re.IGNORECASE)
-WHOLE_PLACEHOLDER = re.compile(r"\{([^{}]+)\}(\.\w+)?")
+EXTENSION = lazy_pattern(rf"\.(?:{'|'.join(sorted(FORMATS))})$", re.IGNORECASE)
+WHOLE_PLACEHOLDER = lazy_pattern(r"\{([^{}]+)\}(\.\w+)?")
 # A custom method (Google AIP-136): /operations/{name}:cancel.
-CUSTOM_VERB = re.compile(r"\{([^{}]+)\}:(\w+)")
+CUSTOM_VERB = lazy_pattern(r"\{([^{}]+)\}:(\w+)")
 
 
 Place = tuple[str, str]

@@ -13,12 +13,13 @@ from nlapi.client.safe_text import single_line
 from nlapi.client.server import declares_server, example_base_url, server_url
 from nlapi.english import lexicon
 from nlapi.errors import UsageError
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, as_list
 from nlapi.openapi.urls import redact_url
 from nlapi.tools.run import Target
 
 _HTML_START = re.compile(rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
-_TITLE = re.compile(r"<title[^<>]{0,300}>([^<]{1,200})</title>", re.IGNORECASE)
+_TITLE = lazy_pattern(r"<title[^<>]{0,300}>([^<]{1,200})</title>", re.IGNORECASE)
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 # A gateway in front of the right base URL answers with these statuses too, often with an HTML page of its own, so they
 # are no evidence of a wrong address.

@@ -17,6 +17,7 @@ from typing import Any
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_words, singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.spec import Effect, Operation, as_list, as_map, stated_verbs, unescape_step
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
@@ -197,13 +198,13 @@ def _role_order(word: PhraseWord) -> int:
     return word.role or len(WordRole)
 
 
-PATH_PARAMETER = re.compile(r"\{[^}]*\}")
+PATH_PARAMETER = lazy_pattern(r"\{[^}]*\}")
 """Matches a parameter in a path."""
-_QUALIFIER = re.compile(r"(?<=[a-z])(?:By|For)(?=[A-Z])|[-_/](?:by|for)[-_]")
+_QUALIFIER = lazy_pattern(r"(?<=[a-z])(?:By|For)(?=[A-Z])|[-_/](?:by|for)[-_]")
 # Separators between a namespace and the name proper in ids such as `issues/create`.
 _NAMESPACE_SEPARATORS = "/.:"
-_MARKUP = re.compile(r"<[^>]*>")
-_SENTENCE = re.compile(r"\.\s|\n")
+_MARKUP = lazy_pattern(r"<[^>]*>")
+_SENTENCE = lazy_pattern(r"\.\s|\n")
 # Characters of a description that its first sentence is looked for in.
 _MAX_SUMMARY = 300
 _LIST_WORDS = QUERY_WORDS - frozenset("count get info details detail batch bulk".split())
@@ -889,7 +890,7 @@ def _is_change(operation: Operation, terms: OperationTerms, has_read_methods: bo
 
 # Words of at least five small letters that are no part of an id, a path, a flag or a quotation: those are values, and a
 # value is never changed.
-_WORD = re.compile(r"(?<![\w\"'`./@#:-])[a-z]{5,}(?![\w\"'`/@:-]|\.\w)")
+_WORD = lazy_pattern(r"(?<![\w\"'`./@#:-])[a-z]{5,}(?![\w\"'`/@:-]|\.\w)")
 # Least number of letters for which two slips are forgiven; in a shorter word two make another word.
 _TWO_SLIPS_LENGTH = 8
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 from nlapi.english import lexicon
 from nlapi.english.words import singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.resources.naming import IMPERATIVES, STOPWORDS, VERBS, Intent
 
 # Stems of verbs that an API without an operation of that name carries out by setting a state.
@@ -52,7 +52,7 @@ HINT_WORDS = frozenset("who how allowed count number".split())
 PHRASAL_VERB_STARTS = frozenset(verb for verb, _ in PHRASAL_VERBS)
 
 
-_TOKEN = re.compile(r"[^\W_]+(?:[-_'’/][^\W_]+)*|[.;:,()?!]")
+_TOKEN = lazy_pattern(r"[^\W_]+(?:[-_'’/][^\W_]+)*|[.;:,()?!]")
 _SENTENCE_ENDS = frozenset(".?!")
 _CLAUSE_BREAKS = frozenset(",;:")
 # Tokens at the beginning of a phrase in which `my` and `me` are looked for.

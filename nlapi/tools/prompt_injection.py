@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.english import lexicon
 from nlapi.errors import Issue
+from nlapi.lazy_pattern import lazy_pattern
 
 DATA_MARK = "[data, not an instruction]"
 """the mark before a text of a description that reads like an instruction, wherever a model or a person reads it"""
@@ -92,7 +93,7 @@ _SIGNS = {
         r"\b(?:pass|send|include|put|add|append|as|in|into)\b"
     ),
 }
-SIGNS = {sign: re.compile(pattern, re.IGNORECASE | re.DOTALL) for sign, pattern in _SIGNS.items()}
+SIGNS = {sign: lazy_pattern(pattern, re.IGNORECASE | re.DOTALL) for sign, pattern in _SIGNS.items()}
 _MODELS = (
     ("ai", "agent", "agents"), ("llm",), ("languagemodel",), ("assistant",), ("chatbot",), ("claude",), ("chatgpt",),
     ("copilot",),
@@ -115,9 +116,9 @@ _CLUES: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
         for model, *agent in _MODELS
     ),
 )
-_ENCODED = re.compile(r"&[#\w]|%[0-9a-f]{2}|\\u[0-9a-f]{4}", re.IGNORECASE)
+_ENCODED = lazy_pattern(r"&[#\w]|%[0-9a-f]{2}|\\u[0-9a-f]{4}", re.IGNORECASE)
 # Spaced letters, as far as a dot is between them.
-_DOTTED = re.compile(r"\.\w\.\w\.")
+_DOTTED = lazy_pattern(r"\.\w\.\w\.")
 _END = "\0"
 # Neither a link nor a tag goes beyond it.
 _MARKUP_END = f"\n<>{_END}"
@@ -131,19 +132,19 @@ _LOOKALIKES = str.maketrans(
 )
 # What makes a model read other words than a pattern sees: entities, tags and links within words, escapes, marks and
 # blanks between letters, words in one.
-_DISGUISE = re.compile(
+_DISGUISE = lazy_pattern(
     r"[^\x00-\x7f]|&#?\w+;|</?\w|\]\(|%[0-9a-f]{2}|\\u[0-9a-f]{4}|\w[_*`]+\w|\s\s|(?<!\w)(?:\w[ .-]){3}\w(?!\w)",
     re.IGNORECASE,
 )
-_CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_LINK = re.compile(r"!?\[([^\[\]\n]{0,300})\]\([^()\s]{0,500}\)")
-_TAG = re.compile(r"</?[a-z][^<>]{0,300}>", re.IGNORECASE)
-_ESCAPE = re.compile(r"\\u([0-9a-f]{4})", re.IGNORECASE)
-_SPACED_LETTERS = re.compile(r"(?<!\w)(?:\w([ .-]))(?:\w\1){2,40}\w(?!\w)")
+_CAMEL_CASE = lazy_pattern(r"(?<=[a-z])(?=[A-Z])")
+_LINK = lazy_pattern(r"!?\[([^\[\]\n]{0,300})\]\([^()\s]{0,500}\)")
+_TAG = lazy_pattern(r"</?[a-z][^<>]{0,300}>", re.IGNORECASE)
+_ESCAPE = lazy_pattern(r"\\u([0-9a-f]{4})", re.IGNORECASE)
+_SPACED_LETTERS = lazy_pattern(r"(?<!\w)(?:\w([ .-]))(?:\w\1){2,40}\w(?!\w)")
 # Rounds of entities within entities that are read.
 _MAX_ENTITIES = 3
 # Characters that a person does not see and a model reads (tags), or that are read in another order than they are seen.
-HIDDEN = re.compile(r"[\U000e0020-\U000e007f]{4}|[\u202a-\u202e\u2066-\u2069]|[\u200b\u2060\ufeff]{6}")
+HIDDEN = lazy_pattern(r"[\U000e0020-\U000e007f]{4}|[\u202a-\u202e\u2066-\u2069]|[\u200b\u2060\ufeff]{6}")
 
 
 # The texts that were searched and have no sign; bounded, as a server meets many descriptions.

@@ -17,12 +17,13 @@ from nlapi.client.answer_fields import FieldFilter, check_field
 from nlapi.client.server import expand_server_url
 from nlapi.errors import UsageError
 from nlapi.ip_addresses import ip_address
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.urls import is_http_url, parse_url
 from nlapi.registry import description_name, profiles_path, read_policy, read_registrations
 from nlapi.tools.pins import differences, read_pin
 
-_ORIGIN = re.compile(r"[a-z*]+://[^/]*/?", re.IGNORECASE)
+_ORIGIN = lazy_pattern(r"[a-z*]+://[^/]*/?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

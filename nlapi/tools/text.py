@@ -7,6 +7,7 @@ from functools import lru_cache
 from html import unescape
 
 from nlapi.client.safe_text import single_line, strip_control
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.tools.prompt_injection import DATA_MARK, reads_like_instruction
 
 # Characters of a description; Claude Code cuts near 4,100.
@@ -17,30 +18,30 @@ MAX_INPUT = 5 * MAX_DESCRIPTION
 
 _URL = r"\((?:https?://|mailto:|[/#.])[^()\s]{0,500}(?:\([^()\s]{0,99}\)[^()\s]{0,500})?(?:\s\"[^\"\n]{0,99}\")?\)"
 _LINKED = rf"\[[^\[\]\n]{{1,300}}\]{_URL}"
-LINK = re.compile(rf"!?\[([^\[\]\n]{{1,300}})\]{_URL}")
+LINK = lazy_pattern(rf"!?\[([^\[\]\n]{{1,300}})\]{_URL}")
 # A sentence that only points to a web page, which a model cannot open. Links and pointers were 167 of 1,526 characters
 # a tool on GitHub's description (docs/design/007-what-a-model-is-sent.md).
-LINK_SENTENCE = re.compile(
+LINK_SENTENCE = lazy_pattern(
     r"(?:(?<=[.!?:\"”)\n])|^)[ \t]*"
     r"(?:For (?:more|further|additional) (?:information|details|info)|To learn more|(?:Learn|Read) more)\b"
     rf"[^\[\n.]{{0,160}}[\"“]?{_LINKED}(?:(?:,|,? and|,? or)[^\[\n.]{{0,40}}{_LINKED})*[.\"”]{{0,2}}"
     r"(?: (?:in|on) (?:our|the) [\w ]{1,40}(?:documentation|docs|guide|site))?[.\"”]{0,2}(?=\s|$)"
 )
 
-TAG = re.compile(
+TAG = lazy_pattern(
     r"<(/?)(a|b|br|code|div|em|h[1-6]|hr|i|li|ol|p|pre|span|strong|table|tbody|td|th|thead|tr|ul)"
     r"(?:\s[^<>]{0,500})?/?>\n?",
     re.IGNORECASE,
 )
 _DASHES = r"[ \t]*(?::-+:?|-+:|-{2,})[ \t]*"
 # The line under the head of a Markdown table.
-TABLE_RULE = re.compile(rf"\n[ \t]*\|?(?:{_DASHES}\|)+(?:{_DASHES})?(?=\n)")
+TABLE_RULE = lazy_pattern(rf"\n[ \t]*\|?(?:{_DASHES}\|)+(?:{_DASHES})?(?=\n)")
 
 
 # The repetitions here are bounded, since descriptions come from elsewhere and a pattern must not take quadratic time.
-BOLD = re.compile(r"(?<![\w*/`])\*\*(?=\w)([^*\n`]{0,100}[\w.:!?)])\*\*(?![\w*/`])")
+BOLD = lazy_pattern(r"(?<![\w*/`])\*\*(?=\w)([^*\n`]{0,100}[\w.:!?)])\*\*(?![\w*/`])")
 # The mark over a note in GitHub's Markdown.
-ALERT = re.compile(r"^> ?\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\]\s*\n> ?", re.MULTILINE)
+ALERT = lazy_pattern(r"^> ?\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\]\s*\n> ?", re.MULTILINE)
 
 
 @lru_cache(maxsize=20_000)
@@ -88,8 +89,8 @@ def _replace_tag(match: re.Match[str]) -> str:
 # Code (which Claude Code runs after a `!`), a tag, or a cell of a table.
 _MARKUP_CHARACTERS = str.maketrans({"`": "'", "<": "‹", ">": "›", "|": "¦"})
 
-_LINK_MARK = re.compile(r"(!?)\[([^\[\]]*)\]\(|\]\s*[\[(:]")
-_EMPHASIS = re.compile(r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|(?<!\w)_{1,3}(?=\S)|(?<=\S)_{1,3}(?!\w)")
+_LINK_MARK = lazy_pattern(r"(!?)\[([^\[\]]*)\]\(|\]\s*[\[(:]")
+_EMPHASIS = lazy_pattern(r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|(?<!\w)_{1,3}(?=\S)|(?<=\S)_{1,3}(?!\w)")
 
 
 def _unescaped(text: str) -> str:
@@ -108,13 +109,13 @@ def safe_line(text: str, limit: int) -> str:
 
 
 # What a sentence says of what a value may be: of a text that is cut, these sentences stay.
-_RESTRICTION = re.compile(
+_RESTRICTION = lazy_pattern(
     r"\b(?:must|may not|cannot|can.?t|can not|only|required?s?|max(?:imum)?|min(?:imum)?|at least|at most|no more than"
     r"|up to|not (?:be|supported|allowed)|invalid|ignored|defaults?|exactly|limit(?:ed)?|between|valid|allowed|unless"
     r"|unique|deprecated|multiplied|in order to)\b",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!\bEx\.)(?<!\bvs\.)\s+(?=[A-Z0-9\"'(•*-])")
+_SENTENCE_END = lazy_pattern(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!\bEx\.)(?<!\bvs\.)\s+(?=[A-Z0-9\"'(•*-])")
 
 
 @lru_cache(maxsize=20_000)
@@ -151,7 +152,7 @@ def first_sentence(text: str) -> str:
     return re.split(r"(?<=[.!?])\s|\n", text, maxsplit=1)[0]
 
 
-_WORD = re.compile(r"\w+")
+_WORD = lazy_pattern(r"\w+")
 _SMALL_WORDS = frozenset(("a", "an", "the", "for", "of", "to", "in", "on", "by", "with", "and"))
 
 

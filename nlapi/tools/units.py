@@ -18,6 +18,7 @@ from nlapi.client.safe_text import single_line
 from nlapi.english import lexicon
 from nlapi.english.words import stem
 from nlapi.errors import ArgumentError
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES as SCALES
 from nlapi.openapi.spec import UNIT_SIZES, Spec, as_map, read_hints
 from nlapi.resources.schemas import schema_types
@@ -134,7 +135,7 @@ _DATA_NAMES: Mapping[str, str] = {
     **{f"{name}s": unit for name, unit in _DECIMAL_DATA.items() if len(name) > 1},
 }
 _SHARES = {"%": Decimal(1), "percent": Decimal(1), "per cent": Decimal(1), "bps": Decimal("0.01")}
-_NUMBER_AND_UNIT = re.compile(rf"\s*(?P<number>{NUMBER_PATTERN})\s*(?P<unit>[^\W\d_]+|%|per cent)\s*")
+_NUMBER_AND_UNIT = lazy_pattern(rf"\s*(?P<number>{NUMBER_PATTERN})\s*(?P<unit>[^\W\d_]+|%|per cent)\s*")
 
 
 def unit_of(*schemas: Mapping[str, object]) -> str:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import field_schema
 from nlapi.resources.identity import Item, is_empty, name_of, text_of
 from nlapi.tools.unit_evidence import likely_money_unit, read_unit
 from nlapi.tools.units import CURRENCY_DECIMALS, CURRENCY_FIELDS, Dimension, UnitEvidence, from_wire
 
-_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s?(Z|UTC|[+-]\d\d:?\d\d)?")
-_RFC_5322 = re.compile(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (?:[+-]\d{4}|[A-Z]{3})")
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_ISO = lazy_pattern(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s?(Z|UTC|[+-]\d\d:?\d\d)?")
+_RFC_5322 = lazy_pattern(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (?:[+-]\d{4}|[A-Z]{3})")
+_DAY = lazy_pattern(r"\d{4}-\d\d-\d\d")
 # More digits are no amount, and Python refuses to read thousands of them.
-_NUMBER = re.compile(r"-?\d{1,100}(\.\d{1,100})?")
-_DIGEST = re.compile(r"(?:sha\d+:)?[0-9a-f]{48,}")
+_NUMBER = lazy_pattern(r"-?\d{1,100}(\.\d{1,100})?")
+_DIGEST = lazy_pattern(r"(?:sha\d+:)?[0-9a-f]{48,}")
 # `sha256:` and twelve characters, the length that Docker's own tools show.
 _SHORT_DIGEST = 19
 _TIME_WORDS = lexicon.words("tools/words", "value_format_time_words")
@@ -30,7 +30,7 @@ _IDENTIFIER_WORDS = frozenset("id ids number no nr code port serial version revi
 # are durations or counts.
 _EPOCHS = ((10**8, 4 * 10**9, 1), (10**11, 4 * 10**12, 1_000))
 
-_MINOR_SUFFIX = re.compile(r"[_-]?(?:[mM]icros?|MICROS?)$|[_-](?:cents?|CENTS?)$|(?<=[a-z0-9])Cents?$")
+_MINOR_SUFFIX = lazy_pattern(r"[_-]?(?:[mM]icros?|MICROS?)$|[_-](?:cents?|CENTS?)$|(?<=[a-z0-9])Cents?$")
 
 # A table cell names this many entries of a list and counts the others.
 _MAX_LISTED = 5

@@ -9,6 +9,7 @@ from datetime import date
 
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import name_words, singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.conditions import Condition, QuestionReading, bound_conditions
 from nlapi.planner.answering.row_fields import RowFields, field_stems, field_words, join_words, texts_of, value_word
@@ -452,14 +453,14 @@ _COPULAS = frozenset(("is", "are", "was", "were"))
 
 _INTRODUCING = words("planner/answering/words", "introducing")
 
-_PER_TIME = re.compile(r"\b(?:per|a|each|every)\s+(?:hour|day|week|month|year)\b", re.IGNORECASE)
+_PER_TIME = lazy_pattern(r"\b(?:per|a|each|every)\s+(?:hour|day|week|month|year)\b", re.IGNORECASE)
 # Items that are asked for besides the rest limit nothing: including stopped ones, running or not.
-_INCLUDED = re.compile(
+_INCLUDED = lazy_pattern(
     r"\b(?:including|incl\.?|also|even|as well as)\s+(?:(?:the|those|all|any)\s+)*[\w-]+(?:\s+ones)?"
     r"|\b[\w-]+\s+or\s+(?:not|otherwise)\b",
     re.IGNORECASE,
 )
-_AUXILIARY = re.compile(
+_AUXILIARY = lazy_pattern(
     r"\b(?:do|does|did|can|could)\s+(?:i|we|you|they|it|there|(?:the|my|our|all)\s+\w+)\s+(?!not\b)"
     r"(?:all\s+|currently\s+)?(\w+)",
     re.IGNORECASE,

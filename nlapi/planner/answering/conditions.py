@@ -12,6 +12,7 @@ from typing import Any
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words
 from nlapi.english.words import split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.planner.answering.row_fields import RowFields, core_stems, field_stems, field_words, is_word_of
 from nlapi.planner.language.dates import MONTHS, ParsedDate, find_dates
 from nlapi.planner.language.numbers import BETWEEN, BOUND, BOUND_BEHIND, ParsedNumber, find_numbers
@@ -158,18 +159,20 @@ BOUND_TESTS: dict[str, Callable[[float, float], bool]] = {
 _COMPARED = {"cheaper": "cheapest", "longer": "longest", "shorter": "shortest", "heavier": "heaviest"}
 _NEAR = 4  # tokens between a bound and its field
 
-_SINCE = re.compile(r"\b(?:since|from|starting|later than|newer than|at the earliest)\s+(?:the\s+)?$", re.IGNORECASE)
-_AFTER = re.compile(r"\b(?:after|past)\s+(?:the\s+)?$", re.IGNORECASE)
-_BEFORE = re.compile(r"\b(?:before|until|till|by|older than|earlier than|more than|over)\s+(?:the\s+)?$", re.IGNORECASE)
-_WITHIN = re.compile(
+_SINCE = lazy_pattern(r"\b(?:since|from|starting|later than|newer than|at the earliest)\s+(?:the\s+)?$", re.IGNORECASE)
+_AFTER = lazy_pattern(r"\b(?:after|past)\s+(?:the\s+)?$", re.IGNORECASE)
+_BEFORE = lazy_pattern(
+    r"\b(?:before|until|till|by|older than|earlier than|more than|over)\s+(?:the\s+)?$", re.IGNORECASE
+)
+_WITHIN = lazy_pattern(
     r"\b(?:less than|in the|within the|within|during the|during|over the|on|in|for|of)\s+(?:the\s+)?$", re.I
 )
-_AGE = re.compile(
+_AGE = lazy_pattern(
     r"\b(?P<way>older|newer|younger|more recent)\s+than\s+(?P<count>\d+|an?|one|two|three|four|five|six|seven)\s+"
     r"(?P<unit>day|week|month|year)s?\b",
     re.IGNORECASE,
 )
-_MONTH_ALONE = re.compile(
+_MONTH_ALONE = lazy_pattern(
     rf"\b(?:in|since|before|after|until|till|from|during|of)\s+(?P<what>(?P<month>{'|'.join(MONTHS)})\b(?!\s*\d)"
     r"|(?P<year>20\d\d|19\d\d)\b(?!-))",
     re.IGNORECASE,

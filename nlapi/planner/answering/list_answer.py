@@ -10,6 +10,7 @@ from typing import Any
 
 from nlapi.english.words import plural as plural_word
 from nlapi.english.words import split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.aggregates import (
     COUNT_COLUMN,
@@ -54,7 +55,7 @@ from nlapi.tools.tool import Call
 from nlapi.tools.value_format import format_value
 
 _SUFFIX_STEMS = frozenset(("by",))
-_ALTERNATIVE = re.compile(r"\bor\b", re.IGNORECASE)
+_ALTERNATIVE = lazy_pattern(r"\bor\b", re.IGNORECASE)
 
 
 def count_verdict(question: ListQuestion, count: int | None) -> str:
@@ -223,9 +224,9 @@ def _sentence(yes: bool, operation: Operation, item: Item, path: str, value: obj
     return f"{subject} {field_words(path)} {value_text}."
 
 
-_EVERY = re.compile(r"\b(?:all|every|each|everything|both)\b", re.IGNORECASE)
-_HAVE = re.compile(r"\b(?:has|have)\b", re.IGNORECASE)
-_PREPOSITION = re.compile(r"\b(?:in|of|for|from|on|at|by|with|under|within|called|named)\b", re.IGNORECASE)
+_EVERY = lazy_pattern(r"\b(?:all|every|each|everything|both)\b", re.IGNORECASE)
+_HAVE = lazy_pattern(r"\b(?:has|have)\b", re.IGNORECASE)
+_PREPOSITION = lazy_pattern(r"\b(?:in|of|for|from|on|at|by|with|under|within|called|named)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,7 +306,7 @@ def _texts(conditions: list[Condition]) -> str:
 _MOST_NAMES = 6
 _MOST_TIED = 4
 # Asks whether there are such items: that some are listed answers it.
-_EXISTS = re.compile(r"^\W*(?:is|are|was|were) there\b|^\W*(?:does|do|did|has|have)\b|\bany\b", re.IGNORECASE)
+_EXISTS = lazy_pattern(r"^\W*(?:is|are|was|were) there\b|^\W*(?:does|do|did|has|have)\b|\bany\b", re.IGNORECASE)
 
 
 def list_answer(question: ListQuestion) -> AnswerView:

@@ -10,6 +10,7 @@ from functools import partial
 
 from nlapi.english.words import plural as plural_word
 from nlapi.english.words import split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.aggregates import (
     comparison_field,
@@ -33,15 +34,15 @@ from nlapi.resources.identity import Item
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.tool import Call
 
-_HOW_MANY = re.compile(
+_HOW_MANY = lazy_pattern(
     r"\b(?:how many|(?:number|count) of)\s+(?:(?:different|distinct|unique)\s+)?(?:the\s+)?", re.IGNORECASE
 )
 
 
 # What is asked of some of several: do any campaigns have no ads?
-_SOME = re.compile(r"\b(?:any|some)\b", re.IGNORECASE)
+_SOME = lazy_pattern(r"\b(?:any|some)\b", re.IGNORECASE)
 _NEXT = r"(?:in|on|at|of|for|from|with|and|or|but|yet|that|since|before|after|until|during|this|last|now|today)\b"
-_THAN = re.compile(r"\bthan\b", re.IGNORECASE)
+_THAN = lazy_pattern(r"\bthan\b", re.IGNORECASE)
 _NUMBER = r"(?P<number>\d{1,3}|two|three|four|five|six|seven|eight|nine|ten)"
 
 

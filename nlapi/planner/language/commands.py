@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from nlapi.changes.sentences import opening_length
 from nlapi.english.lexicon import stems, table, words
 from nlapi.english.words import singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation, stated_verbs
 from nlapi.planner.language.text import Sentence, Token
 from nlapi.resources.naming import IMPERATIVES, VERBS, Intent
@@ -76,53 +77,53 @@ _VERBS_OF = {
     for phrases, verbs in table("planner/language/words", "commands").items()
     for phrase in phrases.split("|")
 }
-_PHRASE = re.compile(rf"(?:{'|'.join(sorted(_VERBS_OF, key=len, reverse=True))})\b(?=\s)", re.IGNORECASE)
-_PARTED = re.compile(
+_PHRASE = lazy_pattern(rf"(?:{'|'.join(sorted(_VERBS_OF, key=len, reverse=True))})\b(?=\s)", re.IGNORECASE)
+_PARTED = lazy_pattern(
     r"(?P<verb>turn|switch|shut|power|bring|take|call|roll|dial|ramp|scale|put|hand|pass)\s+"
     r"(?P<what>(?:(?!\b(?:to|into)\b)[^,;.?])+?)\s+"
     r"(?P<particle>on hold|on ice|on|off|down|up|back|out|over|offline|online|live)\b(?!\s+(?:the|a|an|my|our)\b)",
     re.IGNORECASE,
 )
 # Another amount: bring X down to 5.
-_TO_LEVEL = re.compile(
+_TO_LEVEL = lazy_pattern(
     r"(?:bring|take|get|put|move|push|pull|turn|crank|go|drop|cut|bump|nudge|step|ramp|scale|dial)\s+"
     r"(?P<what>[^,;.?]+?)\s+(?P<way>up|down|back)\s+to\s+(?=[$€£]?\d)",
     re.IGNORECASE,
 )
 # Let X go on: the command is at the end.
-_LET = re.compile(
+_LET = lazy_pattern(
     r"let (?P<what>(?!me\b|us\b|it\b|there\b)[^,;.?]+?) (?P<verb>[a-z]+(?: (?:on|off|up|down|going))?)\W*$",
     re.IGNORECASE,
 )
 # Let 5 % of X go to Y.
-_LET_GO = re.compile(r"let (?P<what>[^,;.?]+?) (?:go|flow|move) to (?=\S)", re.IGNORECASE)
+_LET_GO = lazy_pattern(r"let (?P<what>[^,;.?]+?) (?:go|flow|move) to (?=\S)", re.IGNORECASE)
 # X needs to stop, X needs 20 of them.
-_NEEDS = re.compile(
+_NEEDS = lazy_pattern(
     r"^\W*(?P<what>(?!(?:i|we|you|who|what|which|when|where|why|how|if|whether|so|it|there)\b)[^?,;.]{1,60}?)\s+"
     r"(?:(?:needs?|has|have|ought) to|must)\s+(?P<verb>[a-z]+)\W*$",
     re.IGNORECASE,
 )
-_NEEDS_AMOUNT = re.compile(
+_NEEDS_AMOUNT = lazy_pattern(
     r"^\W*(?P<what>(?!(?:i|we|you|who|what|which|it|there)\b)[^?,;.]{1,60}?) (?:needs|gets) (?=[$€£]?\d)", re.IGNORECASE
 )
 # A limit that is stated: no more than 4 calls for X, X may only use 5 a day.
-_AT_MOST = re.compile(r"(?:(?:no|not) more than|at most|a maximum of|max(?:imum)?\.?) (?=[$€£]?\d)", re.IGNORECASE)
-_MAY_ONLY = re.compile(
+_AT_MOST = lazy_pattern(r"(?:(?:no|not) more than|at most|a maximum of|max(?:imum)?\.?) (?=[$€£]?\d)", re.IGNORECASE)
+_MAY_ONLY = lazy_pattern(
     r"^\W*(?P<what>(?!(?:i|we|you|who|what|which|when|where|why|how|if|whether|so)\b)[^?,;.]{1,60}?)\s+"
     r"(?:may|can|must|should|shall|is allowed to)\s+"
     r"(?:only \w+(?: up to| at most)?|\w+ (?:at most|up to|no more than|only)|not (?:exceed|\w+ more than)) "
     r"(?P<how>[$€£]?\d[^?]*)$",
     re.IGNORECASE,
 )
-_ARTICLE = re.compile(r"^(?:the|our|my)\s+", re.IGNORECASE)
-_NOW_BELONGS = re.compile(r"^\W*(?P<what>[^?,;.]{1,60}?) now belongs to (?P<how>[^?,;.]+)\W*$", re.IGNORECASE)
-_SHOULD = re.compile(
+_ARTICLE = lazy_pattern(r"^(?:the|our|my)\s+", re.IGNORECASE)
+_NOW_BELONGS = lazy_pattern(r"^\W*(?P<what>[^?,;.]{1,60}?) now belongs to (?P<how>[^?,;.]+)\W*$", re.IGNORECASE)
+_SHOULD = lazy_pattern(
     r"^\W*(?P<what>(?!(?:i|we|you|who|what|which|when|where|why|how|if|whether)\b)[^?,;.]{3,80}?)\s+"
     r"(?:should|must|has to|needs to|ought to)\s+(?:be|read|say|become)\s+(?:set\s+to\s+)?(?P<how>[^?]+)$",
     re.IGNORECASE,
 )
 # Make X a Y, of an X that is a name: `make the deployment a canary` says something else.
-_MAKE = re.compile(
+_MAKE = lazy_pattern(
     r"(?:make|turn) (?P<what>\"[^\"]+\"|'[^']+'|[\w-]+(?:[.@:][\w-]+)+|[A-Z][\w-]*(?: [A-Z][\w-]*)*) "
     r"(?:into )?(?P<how>an? .+)$"
 )

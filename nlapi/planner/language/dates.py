@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 
 from nlapi.english.lexicon import words
+from nlapi.lazy_pattern import lazy_pattern
 
 MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
 MONTHS |= {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name} | {"sept": 9}
@@ -44,20 +45,22 @@ _PERIOD = (
 )
 # A quarter or a day of the month stands by itself: `Q3 roadmap` is a name, `the 3rd floor` no date.
 _ALONE = r"(?=\s*(?:[.,;:?!)]|$)|\s+(?:at|to|until|till|through|vs|versus|compared)\b|\s+and\b(?!\s+\d))"
-_SINCE = re.compile(r"\bsince\s+(?:the\s+)?$", re.IGNORECASE)
-_LED = re.compile(
+_SINCE = lazy_pattern(r"\bsince\s+(?:the\s+)?$", re.IGNORECASE)
+_LED = lazy_pattern(
     rf"\b(?:{'|'.join(sorted(words('planner/language/words', 'date_prepositions')))})\s+(?:the\s+)?$", re.IGNORECASE
 )
 _SCHEDULING_VERBS = "|".join(sorted(words("planner/language/words", "scheduling_verbs")))
-_SCHEDULES = re.compile(rf"^\W*(?:(?:please|can|could|you)\s+)*(?:{_SCHEDULING_VERBS})\b", re.IGNORECASE)
+_SCHEDULES = lazy_pattern(rf"^\W*(?:(?:please|can|could|you)\s+)*(?:{_SCHEDULING_VERBS})\b", re.IGNORECASE)
 # Each date has one of these. The patterns of dates take 9 ms to compile, and most sentences have none.
-_SIGNS = re.compile(
+_SIGNS = lazy_pattern(
     rf"\d|week|month|quarter|year|day|fortnight|minute|hour|[mqy]td|tomorrow|tonight|noon|midnight|{_ANY_MONTH}"
     rf"|{'|'.join(WEEKDAYS)}",
     re.IGNORECASE,
 )
-_BESIDE = re.compile(r"[\s,(]*(?:the\s+)?")
-_TODAY = re.compile(r"\btoday(?:['’]s date)?\s+is\s+(?:the\s+|" + "|".join(WEEKDAYS) + r"|,|\s)*(?=\w)", re.IGNORECASE)
+_BESIDE = lazy_pattern(r"[\s,(]*(?:the\s+)?")
+_TODAY = lazy_pattern(
+    r"\btoday(?:['’]s date)?\s+is\s+(?:the\s+|" + "|".join(WEEKDAYS) + r"|,|\s)*(?=\w)", re.IGNORECASE
+)
 
 DateValue = date | time | datetime | tuple[date, date]
 

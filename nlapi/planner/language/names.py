@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from nlapi.english.lexicon import table, words
 from nlapi.english.words import singular, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.planner.language.numbers import ORDINALS
 from nlapi.planner.language.text import MentionKind, Sentence, Token
 from nlapi.resources.naming import STOPWORDS, VERBS
@@ -22,10 +23,10 @@ _ARTICLES = _DEFINITE | {"a", "an"}
 NO_NAMES = words("planner/language/words", "no_names")
 _COMPOUND_PARTS = words("planner/language/words", "compound_parts")
 _SHORT_NOUNS = table("planner/language/words", "short_nouns")
-_SHORT_NOUN = re.compile(rf"\b(?P<short>{'|'.join(_SHORT_NOUNS)})\.?\s+(?=#?\d)", re.IGNORECASE)
+_SHORT_NOUN = lazy_pattern(rf"\b(?P<short>{'|'.join(_SHORT_NOUNS)})\.?\s+(?=#?\d)", re.IGNORECASE)
 # Verbs before a gerund.
 _ASPECTS = words("planner/language/words", "aspects")
-_SLUG = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)+")
+_SLUG = lazy_pattern(r"[a-z0-9]+(?:[-_.][a-z0-9]+)+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

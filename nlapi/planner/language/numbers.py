@@ -189,7 +189,7 @@ def is_bound(text: str, start: int, end: int) -> bool:
     return ends or bool(BETWEEN.search(text[:start]) or BOUND_BEHIND.match(text, end))
 
 
-_AFTER = re.compile(r"[-\s]?([^\W\d_]+)\b(?!['’^])")
+_AFTER = lazy_pattern(r"[-\s]?([^\W\d_]+)\b(?!['’^])")
 
 
 def unit_of_mention(sentence: Sentence, mention: ValueMention) -> Unit | None:
@@ -223,7 +223,7 @@ ORDINALS = {
     for word in forms.split()
 }
 LAST_ORDINAL = "last"
-_WITH = re.compile(
+_WITH = lazy_pattern(
     rf"\s+(?:with|that has|which has|having)\s+the\s+(?:most|least|{'|'.join(sorted(SUPERLATIVES))})"
     r"\s+[a-z]+(?:\s+[a-z]+)?",
     re.IGNORECASE,

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from nlapi.english.lexicon import table, words
 from nlapi.english.words import split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 
 
 class IntentKind(StrEnum):
@@ -23,21 +24,21 @@ class IntentKind(StrEnum):
     CHECK = "check"
 
 
-_COUNT = re.compile(
+_COUNT = lazy_pattern(
     r"\b(?:how many|(?:the )?(?:number|count) of|count (?:the|all|my|every))\b|^\W*count(?= \w)", re.IGNORECASE
 )
-_SUM = re.compile(r"\b(?:total|sum|altogether|overall|combined|in all|add up|how much)\b", re.IGNORECASE)
-_AVERAGE = re.compile(r"\b(?:average|avg|mean|on average)\b(?! to\b)", re.IGNORECASE)
-_CHECK = re.compile(r"^\W*(?:is|are|was|were|does|do|did|has|have)\b(?!\s+not\b)", re.IGNORECASE)
-_THERE = re.compile(r"^\W*(?:is|are) there\b|^\W*(?:do|does)\b.*\bexists?\W*$", re.IGNORECASE)
+_SUM = lazy_pattern(r"\b(?:total|sum|altogether|overall|combined|in all|add up|how much)\b", re.IGNORECASE)
+_AVERAGE = lazy_pattern(r"\b(?:average|avg|mean|on average)\b(?! to\b)", re.IGNORECASE)
+_CHECK = lazy_pattern(r"^\W*(?:is|are|was|were|does|do|did|has|have)\b(?!\s+not\b)", re.IGNORECASE)
+_THERE = lazy_pattern(r"^\W*(?:is|are) there\b|^\W*(?:do|does)\b.*\bexists?\W*$", re.IGNORECASE)
 _SORTED = r"(?:sort(?:ed)?|order(?:ed)?|rank(?:ed)?|arrange[d]?)(?: them)?"
-_BY = re.compile(
+_BY = lazy_pattern(
     r"\b(?<!sorted )(?<!sort )(?<!ordered )(?<!order )(?<!ranked )(?<!arranged )(?<!them )"
     r"(?:by|per|(?:for|in|of|at|on|does|do) (?:each|every)|each|every)\s+(?:the\s+|their\s+|its\s+)?"
     r"(?P<words>[a-z_]+(?:[ ,]+(?:and\s+)?[a-z_]+){0,5})",
     re.IGNORECASE,
 )
-_ORDER = re.compile(
+_ORDER = lazy_pattern(
     rf"\b{_SORTED}(?: in (?P<before>ascending|descending) order)?\s+by\s+(?:the\s+|their\s+)?"
     r"(?P<words>[a-z_]+(?:\s+[a-z_]+){0,3}?)\s*"
     r"(?:,?\s*\(?(?:in\s+)?(?P<way>asc|ascending|desc|descending|(?:lowest|smallest|oldest|earliest|newest|latest|highest"
@@ -51,7 +52,7 @@ _ORDER = re.compile(
 _DOWNWARDS = words("planner/language/words", "descending")
 _NUMBERS = {word: n for n, word in enumerate("two three four five six seven eight nine ten".split(), 2)}
 _N = rf"(\d{{1,3}}|{'|'.join(_NUMBERS)})"
-_CUT = re.compile(
+_CUT = lazy_pattern(
     rf"\b(?P<end>first|last)\s+{_N}\b(?!\s*(?:%|(?:minute|hour|day|night|week|month|quarter|year|page)s?\b))",
     re.IGNORECASE,
 )
@@ -65,17 +66,17 @@ _ORDER_SUPERLATIVES = "|".join(
     sorted(SUPERLATIVES.keys() - words("planner/language/words", "limits"), key=len, reverse=True)
 )
 # The latest 5 builds: an order and its first items.
-_FOREMOST = re.compile(
+_FOREMOST = lazy_pattern(
     rf"\b(?P<degree>{_ORDER_SUPERLATIVES}|(?:most|least) [a-z]+)\s+{_N}\s+(?=[a-z]+s\b)", re.IGNORECASE
 )
 # `max price 20` compares nothing: it is a limit.
-_TOP = re.compile(
+_TOP = lazy_pattern(
     rf"(?<!at )(?<![\w:/.-])(?:\b(top|bottom)(?:\s+{_N})?|(?:\b{_N}\s+)?\b(?:(most|least)\s+([a-z]+)|({_ENDS})))\b"
     r"(?!(?:\s+\w+){0,2}\s+(?:of\s+|is\s+)?[$€£]?\d)(?!\s+first\b)",
     re.IGNORECASE,
 )
 # Which alert started first?
-_EVENT = re.compile(
+_EVENT = lazy_pattern(
     r"\b(?P<verb>[a-z]+(?:ed|an|un|nt|shed))\s+(?:(?P<least>first|earliest)|(?P<most>last|latest|most recently))\b",
     re.IGNORECASE,
 )

@@ -96,12 +96,12 @@ def _is_number(text: str) -> bool:
 
 
 _LEADS = words("planner/language/words", "text_leads")
-_ADDRESS = re.compile(
+_ADDRESS = lazy_pattern(
     r"(?<![\w.,-])\d{1,6}[A-Za-z]?\s+(?:[A-Z][\w.'’-]*\s?)+"
     r"(?:,\s*[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*)*(?:\s\d{4,6})?)*"
 )
 
-_STREET = re.compile(
+_STREET = lazy_pattern(
     r"(?<![\w.,-])\d{1,6}[A-Za-z]?\s+(?:[\w.'’-]+\s+){1,3}?"
     r"(?:street|st|avenue|ave|road|rd|boulevard|blvd|drive|lane|way|court|square|place|highway|parkway|terrace)\b",
     re.IGNORECASE,
@@ -147,21 +147,21 @@ def find_clauses(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
 # a person has as many; without the limits a very long text took a minute, with them a second.
 MAX_CHARACTERS = 2000
 MAX_MENTIONS = 500
-_TOKEN = re.compile(r"[^\W_]+(?:['’\-_][^\W_]+)*(?:['’]s\b)?|[^\w\s]|_")
-_QUOTED = re.compile(
+_TOKEN = lazy_pattern(r"[^\W_]+(?:['’\-_][^\W_]+)*(?:['’]s\b)?|[^\w\s]|_")
+_QUOTED = lazy_pattern(
     r'"([^"]+)"|“([^”]+)”|«([^»]+)»|「([^」]+)」|`([^`]+)`|(?<!\w)[\'‘]([^\'’]+(?:[\'’](?=\w)[^\'’]+)*)[\'’](?!\w)'
 )
 # Letters of a script that puts no spaces between words: the end of a value in it is not known.
-_UNPARTED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{5,}")
-_CAPITAL = re.compile(r"[A-ZÀ-ÞĀ-Ž]")
+_UNPARTED = lazy_pattern(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{5,}")
+_CAPITAL = lazy_pattern(r"[A-ZÀ-ÞĀ-Ž]")
 _INSIDE_NAME = words("planner/language/words", "name_inside")
 _LABELS = words("planner/language/words", "labels")
-_BRACKETS = re.compile(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]|\{[^{}]*\}")
+_BRACKETS = lazy_pattern(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]|\{[^{}]*\}")
 # One minute or hour; days and weeks are dates.
-_ONE = re.compile(r"\b(?:last|past|next)(?=\s+(?:minute|hour)\b)", re.IGNORECASE)
+_ONE = lazy_pattern(r"\b(?:last|past|next)(?=\s+(?:minute|hour)\b)", re.IGNORECASE)
 # All of a thing with a name is 100 per cent of it.
-_ALL_OF = re.compile(r"\b(?P<all>all)\s+of\s+(?:the\s+)?$", re.IGNORECASE)
-_CALLED = re.compile(r"\b(?:called|named|titled|entitled|labelled|labeled)\s+", re.IGNORECASE)
+_ALL_OF = lazy_pattern(r"\b(?P<all>all)\s+of\s+(?:the\s+)?$", re.IGNORECASE)
+_CALLED = lazy_pattern(r"\b(?:called|named|titled|entitled|labelled|labeled)\s+", re.IGNORECASE)
 _AFTER_NAME = words("planner/language/words", "after_title")
 _BREAKS = words("planner/language/words", "phrase_breaks")
 _LOCATIVES = words(

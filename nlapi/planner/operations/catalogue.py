@@ -177,7 +177,7 @@ _BEHIND_NAME = (
     r"|this|last|right|now|get|gets|use|uses|used|have|has|had|is|was|be|do|serve|\d)\b)"
 )
 # The description of an operation that the server does not have yet.
-_UNIMPLEMENTED = re.compile(r"\W*not (?:yet )?implemented\b", re.IGNORECASE)
+_UNIMPLEMENTED = lazy_pattern(r"\W*not (?:yet )?implemented\b", re.IGNORECASE)
 
 
 class Catalogue:

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from nlapi.changes.sentences import opening_length
 from nlapi.english.words import singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation, stated_verbs
 from nlapi.planner.language.question_intent import order_spans
 from nlapi.planner.language.text import MentionKind, Sentence, Token
@@ -28,12 +29,12 @@ _OPENING_WORDS = 5
 _LATER_ACTION = 0.7
 _HIDDEN = (MentionKind.QUOTED, MentionKind.LITERAL, MentionKind.JSON)
 # The means of a request, which say nothing about the operation: [through the Weather API].
-_BY_WAY_OF = re.compile(
+_BY_WAY_OF = lazy_pattern(
     r"\b(?:using|with|via|through|from|in|on) (?:the |this |that |your |our |an? )?(?:[\w.\-]+ ){0,4}"
     r"(?:API|service|database|app)\b",
     re.IGNORECASE,
 )
-_SEAMS = re.compile(r"['’-]")
+_SEAMS = lazy_pattern(r"['’-]")
 _VAGUE = frozenset(map(stem, "information info data detail api function method result value".split()))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from nlapi.english.words import singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.question_intent import IntentKind, read_intent
 from nlapi.planner.language.text import MentionKind
@@ -324,7 +325,7 @@ def _caller_read(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> 
 
 
 _AROUND_ALL = frozenset(map(stem, "show include list return get with".split()))
-_PART = re.compile(
+_PART = lazy_pattern(
     r"^\W*(?:return|show|include|get)s?\s+(?:the\s+)?(?P<noun>\w+)\s+(?:from|of)\s+\W?(?P<name>\w+)", re.I
 )
 

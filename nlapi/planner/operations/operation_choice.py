@@ -11,6 +11,7 @@ from nlapi.changes.checks import commands_deletion
 from nlapi.changes.sentences import opening_length
 from nlapi.english.lexicon import stems
 from nlapi.english.words import name_words, singular, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.commands import command_verb, is_imperative, operation_verbs
 from nlapi.planner.language.numbers import LAST_ORDINAL, ORDINALS
@@ -30,12 +31,12 @@ from nlapi.resources.naming import VERBS, Intent
 CLEAR_SCORE = 6.0
 # Words of a question whether an item exists, which is all that HEAD tells: it shows nothing.
 _EXISTENCE = stems("planner/operations/words", "existence")
-_WHO_AM_I = re.compile(
+_WHO_AM_I = lazy_pattern(
     r"^\W*(?:show (?:me )?)?(?:who ?am ?i(?: (?:logg?ed|signed) in(?: as)?)?|my (?:user )?(?:profile|account|user)"
     r"|wh(?:o|ich user|at user|at account) (?:am i|is) (?:logg?ed|signed) in(?: as)?)\W*$",
     re.IGNORECASE,
 )
-_IS_UP = re.compile(
+_IS_UP = lazy_pattern(
     r"^\W*(?:is|are) (?:(?:(?:the |this |your |my |our )?(?:\w+ )?(?:server|api|service|system|backend|instance)|it)"
     r"(?: (?:still|currently|now))? (?:healthy|alive|up|ok|okay|ready|online|reachable|live|responding|working|running)"
     r"|(?:everything|all|things)(?: (?:still|currently|now))? (?:ok|okay|fine|good|well|all ?right|in order)"
@@ -49,12 +50,12 @@ _IS_UP = re.compile(
 _HEALTH = tuple(
     "health healthz healthcheck status heartbeat liveness livez live alive ping ready readyz readiness".split()
 )
-_QUESTION = re.compile(r"^\W*(?:what|which|who|whose|where|when|how many|how much)\b", re.IGNORECASE)
+_QUESTION = lazy_pattern(r"^\W*(?:what|which|who|whose|where|when|how many|how much)\b", re.IGNORECASE)
 # A read that is less sure than this of its item does not say which of them is compared.
 _SURE_OF_ITEM = 0.5
 _MAX_LISTS = 4
 # Particles by which a verb takes something away: log the user out of session 5, turn it off.
-_AWAY = re.compile(r"\b(?:out of|off|away)\b", re.IGNORECASE)
+_AWAY = lazy_pattern(r"\b(?:out of|off|away)\b", re.IGNORECASE)
 _STATE_SLOTS = stems("planner/operations/words", "state_slots")
 # The probability of a state that is read from the verb.
 _STATE_PROBABILITY = 0.9

@@ -10,6 +10,7 @@ from functools import cached_property
 from nlapi.changes.sentences import opening_length
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.commands import is_imperative, operation_verbs
 from nlapi.planner.language.names import NO_NAMES
@@ -36,7 +37,7 @@ from nlapi.resources.collection_index import collection_index
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
 
 _OPENINGS = frozenset("the my our all every some any a an please and".split())
-_HAS = re.compile(
+_HAS = lazy_pattern(
     r"^\W*(?:do|does)\s+(?P<owner>.+?)\s+(?:have|contain|hold)\s+(?:any\s+|some\s+)?(?P<things>[a-z][a-z ]*?)\s*\?*$"
     r"|^\W*(?:which|what)\s+(?P<asked>[a-z][a-z ]*?)\s+(?:do|does)\s+(?P<whose>.+?)\s+(?:have|contain|hold)\s*\?*$",
     re.IGNORECASE,

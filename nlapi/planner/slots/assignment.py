@@ -538,8 +538,8 @@ def _name_candidate(context: SlotContext, slot: Slot, name: PlainName, sure: flo
 
 # Probability of a name to look up at most, so that an id in the sentence goes before it.
 MAX_NAME_PROBABILITY = 0.8
-_ENCODED = re.compile(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
-_SAYS_UUID = re.compile(r"\buuid\b(?! or\b)(?<!or uuid)", re.IGNORECASE)
+_ENCODED = lazy_pattern(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
+_SAYS_UUID = lazy_pattern(r"\buuid\b(?! or\b)(?<!or uuid)", re.IGNORECASE)
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
 
 

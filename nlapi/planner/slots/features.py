@@ -11,6 +11,7 @@ from functools import lru_cache
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
 from nlapi.planner.language.gazetteer import STATES
 from nlapi.planner.language.numbers import unit_of_mention, unit_similarity
@@ -33,9 +34,9 @@ MONEYLIKE = stem_set("planner/slots/words", "moneylike")
 _NUMBERLIKE = stem_set("planner/slots/words", "numberlike")
 _PLACELIKE = stem_set("planner/slots/words", "placelike")
 _STATES = frozenset(STATES.values())
-_CITY = re.compile(r"\b(?:city|town|address)\b(?: and|,)\s*(?:the )?(?:state|country|province|region)", re.IGNORECASE)
-_ADDRESS = re.compile(r"address|street", re.IGNORECASE)
-_CODE = re.compile(r"\b(?:code|identifier|symbol|ticker|abbreviat\w+)\b")
+_CITY = lazy_pattern(r"\b(?:city|town|address)\b(?: and|,)\s*(?:the )?(?:state|country|province|region)", re.IGNORECASE)
+_ADDRESS = lazy_pattern(r"address|street", re.IGNORECASE)
+_CODE = lazy_pattern(r"\b(?:code|identifier|symbol|ticker|abbreviat\w+)\b")
 # Letters of a code (JFK, USD, AAPL) at most.
 _LONGEST_CODE = 5
 

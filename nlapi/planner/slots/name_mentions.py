@@ -10,6 +10,7 @@ from itertools import pairwise
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec, as_map, read_hints, stated_verbs
 from nlapi.planner.language.dates import MONTHS
 from nlapi.planner.language.names import PlainName, find_slugs, is_slug, names_behind_noun, names_behind_preposition
@@ -49,7 +50,7 @@ from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Call, Tool
 from nlapi.tools.units import find_unit
 
-_UNIX = re.compile(r"\bunix\b|\bepoch\b|\btimestamp\b", re.IGNORECASE)
+_UNIX = lazy_pattern(r"\bunix\b|\bepoch\b|\btimestamp\b", re.IGNORECASE)
 _WHEN = stem_set("planner/slots/words", "time_names")
 # The least number that is a moment in seconds: in 1973.
 _EARLIEST = 100_000_000
@@ -259,7 +260,7 @@ _DETERMINERS = word_set("planner/slots/words", "determiners")
 _WITHIN = frozenset(("of", "in", "from", "for", "on"))
 _OWNING = frozenset(("of", "for", "by", "from"))
 _GENITIVES = ("'", "’", "'s", "’s")
-IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
+IP_ADDRESS = lazy_pattern(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
 ADDRESS_STEMS = stem_set("planner/slots/words", "address_names")
 _BESIDE_NOUN = BEFORE_ID | word_set("planner/slots/words", "before_name")
 _OF = word_set("planner/slots/words", "belonging")
@@ -582,7 +583,7 @@ def _is_opaque(mention: ValueMention, slot: Slot) -> bool:
 
 # Names of a place that are compared with a sentence, at most: a gateway of 10,000 rules has as many names.
 MAX_NAMES = 20_000
-_PLACE = re.compile(r"(?P<operation>[^#\s]+)#(?P<pointer>(?:/[^/\s]+)+)")
+_PLACE = lazy_pattern(r"(?P<operation>[^#\s]+)#(?P<pointer>(?:/[^/\s]+)+)")
 
 
 def name_places(spec: Spec) -> Mapping[str, tuple[str, ...]]:

@@ -11,6 +11,7 @@ from typing import Any
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Operation, Schema
 from nlapi.planner.language.text import ValueMention
@@ -22,7 +23,7 @@ from nlapi.tools.units import unit_of
 
 _UPDATES = ("PUT", "PATCH")
 # The only fields that can be modified are: kind, account.
-_ONLY = re.compile(
+_ONLY = lazy_pattern(
     r"\bonly (?:the )?(?:fields?|properties|attributes)\b[^.:]* (?:modified|changed|updated|edited|set)\b[^.:]*"
     r":\s*([^.]+)",
     re.IGNORECASE,
@@ -30,12 +31,12 @@ _ONLY = re.compile(
 # Names of a path to a property, and slots of a tool, at most.
 _DEEPEST = 3
 _MOST = 80
-_EXAMPLES = re.compile(
+_EXAMPLES = lazy_pattern(
     r"(?:such as|e\.?g\.?,?|for example,?|example:?|for instance,?|like|options (?:are|include)|either"
     r"|values?(?!\s+(?:of|for|to|that|in)\b):?|one of)\s*(.{3,160}?)(?:\)|\.\s|\.?$)",
     re.IGNORECASE,
 )
-_MAPPED = re.compile(
+_MAPPED = lazy_pattern(
     r"['\"]?(?<![\w.])(-?\d{1,6}|[A-Z0-9]{2,8})['\"]?\s*(?:for|=|:|means|is|represents|corresponds to|to|->|-)\s+"
     r"(?:an? |the )?['\"]?([A-Za-z][\w ]{1,40}?)['\"]?(?=\s*(?:[,;.)\n]|and\b|or\b|$))"
 )
@@ -45,8 +46,8 @@ _BARE = stem_set("planner/slots/words", "bare_names")
 _SOUGHT = word_set("planner/slots/words", "search_names")
 # References and unions of a schema that are followed, at most.
 _MOST_STEPS = 12
-_STANDS_FOR = re.compile(r"(?:example|e\.g\.),?:? '?\d+'? for ", re.IGNORECASE)
-_AND_FOR = re.compile(r"\band\s+(?=-?\d)")
+_STANDS_FOR = lazy_pattern(r"(?:example|e\.g\.),?:? '?\d+'? for ", re.IGNORECASE)
+_AND_FOR = lazy_pattern(r"\band\s+(?=-?\d)")
 
 
 class Family(StrEnum):

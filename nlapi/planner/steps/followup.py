@@ -10,6 +10,7 @@ from itertools import takewhile
 from typing import Any
 
 from nlapi.english.words import singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.answers import list_of_step, question_about_list
 from nlapi.planner.answering.row_fields import item_label, plural_name, singular_name
@@ -32,20 +33,20 @@ from nlapi.tools.plan import Conversation, Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call
 
 _PLACES = {**ORDINALS, "last": -1}
-_LISTED = re.compile(
+_LISTED = lazy_pattern(
     rf"\b(?:the\s+)?(?:number\s+(?P<number>\d+)|(?P<word>{'|'.join(_PLACES)}))\b"
     r"(?P<noun>\s+(?:one|of\s+(?:them|these|those)|[a-z]+(?:\s+[a-z]+)?))?",
     re.IGNORECASE,
 )
-_PLACEHOLDER = re.compile(r"one|of\s+(?:them|these|those)")
-_POSSESSIVE = re.compile(r"\b(?:its|his|her|their)\s+(?P<rest>[^.?!]+)", re.IGNORECASE)
-_PRONOUN = re.compile(
+_PLACEHOLDER = lazy_pattern(r"one|of\s+(?:them|these|those)")
+_POSSESSIVE = lazy_pattern(r"\b(?:its|his|her|their)\s+(?P<rest>[^.?!]+)", re.IGNORECASE)
+_PRONOUN = lazy_pattern(
     r"\b(?:it|him|her|that one|this one|the same one|(?:that|this|the)\s+(?P<noun>[a-z]+(?:\s+[a-z]+)?))\b",
     re.IGNORECASE,
 )
-_PLURAL = re.compile(r"\b(?:them|these|those|they)\b", re.IGNORECASE)
+_PLURAL = lazy_pattern(r"\b(?:them|these|those|they)\b", re.IGNORECASE)
 # Here `it` refers to nothing, unlike in `is it active`.
-_EXPLETIVE = re.compile(
+_EXPLETIVE = lazy_pattern(
     r"\b(?:is|was|makes?|if)\s+it\s+(?:possible|ok|okay|safe|allowed|true that|wise)\b", re.IGNORECASE
 )
 # Words after a noun that are no part of it.
@@ -188,24 +189,24 @@ def _is_noun(phrase: str, noun: str) -> bool:
 _REPEATED = 0.75
 # A plan that is less sure was shown with its alternatives, so that a number may choose among them.
 _MENU = 0.4
-_YES = re.compile(
+_YES = lazy_pattern(
     r"^\W*(?:yes|y|yep|yeah|sure|ok|okay|do it|go ahead|please do|yes please|confirm(?:ed)?)\W*$", re.IGNORECASE
 )
-_NO = re.compile(r"^\W*(?:no|n|nope|cancel|never ?mind|don'?t|stop|no thanks?|no thank you)\W*$", re.IGNORECASE)
-_NEXT_PAGE = re.compile(
+_NO = lazy_pattern(r"^\W*(?:no|n|nope|cancel|never ?mind|don'?t|stop|no thanks?|no thank you)\W*$", re.IGNORECASE)
+_NEXT_PAGE = lazy_pattern(
     r"^\W*(?:and |show |give |get |list )*(?:me )?(?:the )?"
     r"(?:more|next|next page|next ones?|more of (?:them|these|those)|continue|go on)(?: please)?\W*$",
     re.IGNORECASE,
 )
-_ALSO = re.compile(
+_ALSO = lazy_pattern(
     r"^\W*(?:and|but|now|also|or|only|just|what about|how about|same for|the same for|and what about)\b[\s,]*"
     r"(?:only |just |now |for |show |with )*",
     re.IGNORECASE,
 )
-_ABOUT = re.compile(r"^\W*(?:and )?(?:what|how) about\b", re.IGNORECASE)
-_ONES = re.compile(r"\b(?:ones|of (?:them|those|these))\b", re.IGNORECASE)
-_NUMBER = re.compile(r"\W*(?:number |no\.? |#)?(\d)\W*", re.IGNORECASE)
-_ORDINAL = re.compile(r"\W*(?:the )?(first|second|third)(?: one)?\W*", re.IGNORECASE)
+_ABOUT = lazy_pattern(r"^\W*(?:and )?(?:what|how) about\b", re.IGNORECASE)
+_ONES = lazy_pattern(r"\b(?:ones|of (?:them|those|these))\b", re.IGNORECASE)
+_NUMBER = lazy_pattern(r"\W*(?:number |no\.? |#)?(\d)\W*", re.IGNORECASE)
+_ORDINAL = lazy_pattern(r"\W*(?:the )?(first|second|third)(?: one)?\W*", re.IGNORECASE)
 _ORDINALS = ("first", "second", "third")
 # Words of a reply that is a value; a longer one is a question of its own.
 _MAX_REPLY = 6

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from nlapi.english.words import singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.answers import answer_question, list_of_step, pages_of, question_about_list
 from nlapi.planner.operations.catalogue import Catalogue
@@ -105,18 +106,18 @@ _MAX_CLAUSES = 4
 # is enough.
 _MIN_CONFIDENCE = 0.35
 _MIN_READ_CONFIDENCE = 0.2
-_BOUNDARY = re.compile(
+_BOUNDARY = lazy_pattern(
     r"(?<=[.;!?])\s+|\s*,\s*(?:and\s+)?(?:then\s+|also\s+)?|\s+(?:and|then)\s+(?:then\s+|also\s+)?", re.IGNORECASE
 )
 # A noun phrase with an owner asks to be shown: and [the ads of Summer Sale].
-_OWNED = re.compile(r"^(?:all )?(?:the|my|its|their) [a-z]+(?: [a-z]+)? (?:of|for|in) \S", re.IGNORECASE)
+_OWNED = lazy_pattern(r"^(?:all )?(?:the|my|its|their) [a-z]+(?: [a-z]+)? (?:of|for|in) \S", re.IGNORECASE)
 # A clause that says why something is asked: [I have 5 euros.] How much is that in dollars?
-_REASON = re.compile(
+_REASON = lazy_pattern(
     r"^\W*(?:hey|hi|hello|i(?:['’]m| am| have|['’]ve)|we(?:['’]re| are| have)?|my|our)\b", re.IGNORECASE
 )
 # A clause that commands nothing: [make sure I miss none].
-_ASIDE = re.compile(r"^(?:make|be) sure (?:i|we|you|it)\b", re.IGNORECASE)
-_POLITE = re.compile(
+_ASIDE = lazy_pattern(r"^(?:make|be) sure (?:i|we|you|it)\b", re.IGNORECASE)
+_POLITE = lazy_pattern(
     r"^(?:(?:also|additionally|then|next|afterwards?|finally|please|kindly|and|after (?:that|this)"
     r"|i(?:['’]d| would)? (?:also )?(?:like|want|need) (?:you )?to|i(?:['’]ll| will) (?:also )?need (?:you )?to"
     r"|(?:can|could|would|will) you(?: please)?(?: also)?)\b[,\s]*)+",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nlapi.changes.sentences import opening_length
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, singular, singular_words, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.aggregates import items_at_ordinal
 from nlapi.planner.answering.answers import failure_reason, pages_of
@@ -449,7 +450,7 @@ _MARGIN = 0.12
 # `summer` scores 0.85 for Summer Sale: from 0.75 for a small part of a name up to 0.95 for nearly all of it.
 _PART_SCORE, _PART_RANGE = 0.75, 0.2
 # A code: web-2 is not web-1, and example.edu not example.net, however alike they are.
-_CODE = re.compile(r"\S[\d@_/:]|\w\.\w")
+_CODE = lazy_pattern(r"\S[\d@_/:]|\w\.\w")
 _MAX_DEPTH = 4
 
 
@@ -553,7 +554,7 @@ _NOT_FOUND = 404
 # The least match that counts while the same name may be that of an item of another kind.
 _CLEAR_SCORE = 0.8
 # A question that begins so is a read, so that "there is none" answers it.
-_READ = re.compile(
+_READ = lazy_pattern(
     r"\W*(?:please )?(?:show|get|list|find|view|display|describe|look|tell|give|what|which|who|whose|when|where|how"
     r"|is|are|was|were|does|do|did|has|have)\b",
     re.IGNORECASE,
