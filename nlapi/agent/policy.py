@@ -24,7 +24,7 @@ from nlapi.client.safe_text import single_line
 from nlapi.english.words import name_words
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
-from nlapi.resources.lexicon import are_synonyms, leading_verbs
+from nlapi.resources.command_verbs import are_synonyms, leading_verbs
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.ledger import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
 from nlapi.tools.ledger import SentOutcome

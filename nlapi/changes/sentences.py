@@ -13,7 +13,7 @@ from nlapi.english import lexicon
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, stated_verbs
-from nlapi.resources.lexicon import (
+from nlapi.resources.command_verbs import (
     DELETE_VERBS,
     DETERMINERS,
     TEXT_VERBS,

@@ -11,7 +11,7 @@ from nlapi.english import lexicon
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import as_list
-from nlapi.resources.lexicon import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
+from nlapi.resources.command_verbs import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
 from nlapi.resources.nouns import ID_WORDS
 from nlapi.tools.tool import Origin, ValueSource
 

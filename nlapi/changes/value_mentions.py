@@ -14,7 +14,7 @@ from nlapi.english import lexicon
 from nlapi.english.words import split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES
-from nlapi.resources.lexicon import are_opposites, are_synonyms, is_verb
+from nlapi.resources.command_verbs import are_opposites, are_synonyms, is_verb
 from nlapi.tools.tool import Origin
 from nlapi.tools.units import CURRENCY_DECIMALS
 

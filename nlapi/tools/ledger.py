@@ -444,7 +444,7 @@ def _undoes(later: Change, earlier: Change) -> bool:
     if not first.path or first.path.rpartition("/")[0] != second.path.rpartition("/")[0]:
         return False
     # The words that verbs are told by take longer to load than most calls need.
-    from nlapi.resources.lexicon import are_opposites, leading_verbs
+    from nlapi.resources.command_verbs import are_opposites, leading_verbs
 
     verbs = leading_verbs(later.operation)
     return any(are_opposites(verb, other) for verb in leading_verbs(earlier.operation) for other in verbs)
@@ -475,7 +475,7 @@ def _is_sibling(entry: LedgerEntry, change: Change) -> bool:
     if entry.is_past and entry.outcome is SentOutcome.ANSWERED:
         return False
     # The words that verbs are told by take longer to load than most calls need.
-    from nlapi.resources.lexicon import have_same_kind, have_same_noun
+    from nlapi.resources.command_verbs import have_same_kind, have_same_noun
 
     is_thing = have_same_noun(entry.change.operation, operation)
     is_upsert = is_thing and bool(shared_body) and {entry.form.method, form.method} == {"POST", "PUT"}

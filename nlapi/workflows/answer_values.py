@@ -20,10 +20,10 @@ from nlapi.errors import Issue, UsageError
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.answers import extract_item, extract_list
+from nlapi.resources.command_verbs import is_verb
 from nlapi.resources.envelope import LIST_NAMES, WRAPPERS, unwrap_entry
 from nlapi.resources.id_sources import IdSources
 from nlapi.resources.identity import id_path, name_path
-from nlapi.resources.lexicon import is_verb
 from nlapi.resources.nouns import (
     ID_WORDS,
     is_id_argument,

@@ -23,7 +23,7 @@ from nlapi.planner.operations.id_resolution import with_lookups
 from nlapi.planner.slots.entities import is_subject, operation_noun_stems
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.slots.slot import Slot, SlotCandidate
-from nlapi.resources.lexicon import are_opposites, is_verb, leading_verbs, parse_command
+from nlapi.resources.command_verbs import are_opposites, is_verb, leading_verbs, parse_command
 from nlapi.resources.naming import VERBS, Intent
 
 # The index score from which a part of a sentence names an operation by itself; an operation that the user has chosen

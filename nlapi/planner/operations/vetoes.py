@@ -14,7 +14,7 @@ from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import POSITION_WORDS, PendingLookup, takes_id
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
-from nlapi.resources.lexicon import leading_verbs
+from nlapi.resources.command_verbs import leading_verbs
 from nlapi.resources.naming import VERBS, Intent
 
 _FORBIDDEN = lazy_pattern(
