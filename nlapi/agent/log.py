@@ -155,7 +155,7 @@ def _is_change(event: Event) -> bool:
     """Return whether an event is about a change, whose line has to be on disk at once."""
     if isinstance(event, CallProposed):
         return event.effect is not Effect.READ
-    return isinstance(event, StepFinished) and event.step.call.effect is not Effect.READ
+    return isinstance(event, StepFinished) and event.step.effect is not Effect.READ
 
 
 def encode_event(event: Event) -> Record:

@@ -252,7 +252,7 @@ class PlanRun:
 
     def _report(self) -> Iterator[ChangesReported]:
         """Yield the outcome of the changes where there are several and they are not a dry run."""
-        steps = tuple(step for step in self.steps if step.call.effect is not Effect.READ)
+        steps = tuple(step for step in self.steps if step.effect is not Effect.READ)
         if len(steps) > 1 and not self.terms.dry_run:
             yield ChangesReported(steps=steps)
 
@@ -266,7 +266,7 @@ def _unconsented_step(item: Prepared | Step) -> Step:
 
 def _is_failed_change(step: Step) -> bool:
     """Return whether a change failed, or its answer was cut."""
-    if step.call.effect is Effect.READ:
+    if step.effect is Effect.READ:
         return False
     return step.outcome is Outcome.FAILED or (step.result is not None and (not step.result.ok or step.result.is_cut))
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import regex
 
 
-# Of what `strip_control` leaves, the variation selectors of emoji and the joiners: between letters nobody sees them.
-_SELECTORS = "\ufe0e\ufe0f\u200c\u200d"
+# Of what `strip_control` leaves, the variation selectors of emoji, the joiners and the blank of Braille: nobody sees them.
+_SELECTORS = "\ufe0e\ufe0f\u200c\u200d\u2800"
 _CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9a\x9c-\x9f"
 _HEX = "[0-9a-fA-F]"
 # The rest of a terminal escape behind ESC, as an escape of JSON or of a shell writes it.

@@ -41,6 +41,8 @@ _CURSOR_ENDINGS = ("cursor", "pagetoken", "nexttoken", "continuationtoken")
 # Flags of envelopes that are true while there is another page; those of _LAST_FLAGS are true on the last page.
 _MORE_FLAGS = frozenset("hasmore hasnext hasnextpage more istruncated truncated moreitems hasmoreitems".split())
 _LAST_FLAGS = frozenset(("islast", "last", "islastpage", "lastpage", "done", "complete"))
+# Some servers write their flags as texts.
+_FLAG_TEXTS = {"true": True, "True": True, "false": False, "False": False}
 # Names of numbers and sizes of pages that count also where the parameter takes a text.
 _TEXT_NAMES = frozenset("page pagenumber limit perpage pagesize maxresults maxitems".split())
 
@@ -278,8 +280,8 @@ def _next_signs(objects: Iterable[Mapping[str, object]]) -> Iterator[tuple[str, 
 def _more_flag(objects: Iterable[Mapping[str, object]]) -> bool | None:
     """Return the flag of an envelope for another page; None where it has none."""
     for container in objects:
-        for name, value in container.items():
-            key = name_key(name)
+        for name, stated in container.items():
+            key, value = name_key(name), _FLAG_TEXTS.get(stated, stated) if isinstance(stated, str) else stated
             if (key in _MORE_FLAGS and value is True) or (key in _LAST_FLAGS and value is False):
                 return True
             # `done: true` may be the state of a job and says nothing of pages.

@@ -219,11 +219,15 @@ class Step:
         )
 
     @property
+    def effect(self) -> Effect:
+        """The effect of the call, or a graver one that its request has: `POST /{kind}` may be `POST /orders`."""
+        operation, request = self.call.tool.operation, self.request
+        return gravest((self.call.effect, effect_on_wire(operation, request) if request is not None else Effect.READ))
+
+    @property
     def sent(self) -> SentOutcome | None:
         """What came of a change that was sent, or may have been; None for a READ and for what was not sent."""
-        operation, request = self.call.tool.operation, self.request
-        effects = (self.call.effect, effect_on_wire(operation, request) if request is not None else Effect.READ)
-        if gravest(effects) is Effect.READ:
+        if self.effect is Effect.READ:
             return None
         if self.result is not None:
             return outcome_of(self.result)

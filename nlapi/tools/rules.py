@@ -197,6 +197,9 @@ class ApiRule:
     def _matches_effect(self, operation: Operation, effect: Effect | None) -> bool:
         # A rule that holds back an operation holds back every call of it, whatever an argument makes of it.
         effects = {effect or operation.effect} if self.is_permissive else {effect or operation.effect, operation.effect}
+        # Nor whatever a description says of it: a DELETE that states to write deletes.
+        if operation.method == "DELETE" and not self.is_permissive:
+            effects.add(Effect.DESTROY)
         return any(matches_name(self.effect, each) for each in effects)
 
     @property

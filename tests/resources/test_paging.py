@@ -37,6 +37,8 @@ def asked(operation: Operation, data: Any, headers: Mapping[str, str] | None = N
         ({"page": WHOLE}, {}, {"content": TWO, "last": True, "totalElements": 9}, {}, None),
         ({"page": TEXT}, {}, {"items": TWO, "has_more": True}, {}, {"page": "2"}),
         ({"page": {}}, {}, {"items": TWO, "has_more": True}, {}, {"page": 2}),
+        ({"page": {}}, {}, {"items": TWO, "has_more": "true"}, {}, {"page": 2}),
+        ({"cursor": TEXT}, {}, {"entries": TWO, "cursor": "c", "has_more": "false"}, {}, None),
         ({"offset": WHOLE, "limit": WHOLE}, {"limit": 2}, {"data": TWO}, {}, {"limit": 2, "offset": 2}),
         ({"offset": WHOLE, "limit": WHOLE}, {"limit": 3}, {"data": TWO}, {}, None),
         ({"limit": {**WHOLE, "maximum": 100}}, {}, {"data": TWO, "total": 9}, {}, {"limit": 100}),

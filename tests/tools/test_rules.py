@@ -231,3 +231,12 @@ def test_what_is_no_rule_on_fields_is_named(entry: object, says: str) -> None:
         parse_field_rules({"fields": [entry]}, "policy.toml")
     assert "policy.toml, fields 1" in str(caught.value)
     assert says in str(caught.value)
+
+
+def test_what_a_description_states_of_a_delete_escapes_no_rule_about_deletions() -> None:
+    responses = {"responses": {"200": {"description": "ok"}}}
+    item = {"delete": {"operationId": "dropItem", "x-nlapi-effect": "write", **responses}}
+    tree = {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {"/items": item}}
+    spec = parse_document(read_document(json.dumps(tree).encode(), "t.json"))
+    assert decided(spec, "dropItem", {"verdict": "deny", "effect": "destroy"}) == "deny"
+    assert decided(spec, "dropItem", {"verdict": "allow", "effect": "destroy"}) == "nothing"
