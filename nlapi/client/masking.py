@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import regex
 
 
-# Of what `strip_control` leaves, the variation selectors of emoji, the joiners and the blank of Braille: nobody sees them.
+# What nobody sees of what `strip_control` leaves: variation selectors of emoji, joiners, the blank of Braille.
 _SELECTORS = "\ufe0e\ufe0f\u200c\u200d\u2800"
 _CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9a\x9c-\x9f"
 _HEX = "[0-9a-fA-F]"

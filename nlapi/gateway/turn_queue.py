@@ -33,8 +33,12 @@ class TurnQueue(Generic[T]):
         return None
 
 
+# Seconds of a turn from which on a rest follows: the check of a body of 100 KB takes 8 ms and is ordinary use.
+REST_FROM_S = 0.02
+
+
 class Turns:
-    """A lock whose waiting parties take turns, and that rests after each turn for as long as the turn took.
+    """A lock whose waiting parties take turns, and that rests after a long turn for as long as the turn took.
 
     So work that holds the interpreter, in whatever thread, leaves the event loop half of the time.
     """
@@ -61,7 +65,8 @@ class Turns:
         try:
             yield
         finally:
-            loop.call_later(loop.time() - began_at, self._pass_on)
+            taken = loop.time() - began_at
+            loop.call_later(taken if taken >= REST_FROM_S else 0, self._pass_on)
 
     def _pass_on(self) -> None:
         if call := self._waiting.next():
