@@ -220,11 +220,11 @@ def _width(text: str, kind: str | None) -> int:
 def patterns_in(schema: object) -> Iterator[str]:
     """Yield the patterns of a JSON Schema, with those of names."""
     for node in objects_in(schema):
-        yield from own_patterns(node)
+        yield from node_patterns(node)
 
 
-def own_patterns(node: Mapping[str, Any]) -> list[str]:
+def node_patterns(node: Mapping[str, Any]) -> list[str]:
     """Return the patterns of one object of a JSON Schema."""
     names = node.get("patternProperties")
-    found = (node.get("pattern"), *(names if isinstance(names, Mapping) else ()))
-    return [pattern for pattern in found if isinstance(pattern, str)]
+    candidates = (node.get("pattern"), *(names if isinstance(names, Mapping) else ()))
+    return [pattern for pattern in candidates if isinstance(pattern, str)]

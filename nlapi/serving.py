@@ -31,14 +31,14 @@ def is_same_origin(origin: str, scheme: str, authority: str) -> bool:
     `scheme` is that of the connection, `authority` the Host header. A page of another port is another program's.
     """
     page_scheme, _, page = origin.lower().partition("://")
-    match, own = _AUTHORITY.fullmatch(page), _AUTHORITY.fullmatch(authority)
-    if page_scheme not in _PORTS or match is None or own is None or host_of(page) != host_of(authority):
+    match, server = _AUTHORITY.fullmatch(page), _AUTHORITY.fullmatch(authority)
+    if page_scheme not in _PORTS or match is None or server is None or host_of(page) != host_of(authority):
         return False
     # In front of a name that is not of this machine a proxy may end TLS.
     if page_scheme != scheme and (page_scheme == "http" or host_of(page) in LOOPBACK_HOSTS):
         return False
     default = _PORTS[page_scheme]
-    return int(match["port"] or default) == int(own["port"] or default)
+    return int(match["port"] or default) == int(server["port"] or default)
 
 
 def has_two_lengths(names: Iterable[bytes]) -> bool:

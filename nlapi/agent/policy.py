@@ -424,9 +424,9 @@ def _is_local(value: object, receiver: Receiver, user_words: frozenset[str]) -> 
         return False
     host = (parts.hostname or "").casefold()
     api_hosts = {(urlsplit(server.url).hostname or "").casefold() for server in receiver.spec.servers}
-    own_host = (urlsplit(receiver.site).hostname or "").casefold()
+    receiver_host = (urlsplit(receiver.site).hostname or "").casefold()
     # An operation with a server of its own has its own host alone.
-    api_hosts = {own_host, *(api_hosts if own_host in api_hosts else ())}
+    api_hosts = {receiver_host, *(api_hosts if receiver_host in api_hosts else ())}
     named = {word.split("/")[0].removeprefix("www.") for word in user_words}
     return bool(host) and (host in api_hosts or host.removeprefix("www.") in named)
 
@@ -592,8 +592,8 @@ def _same_words_reason(account: Account, call: Call, steps: Iterable[Step], besi
     if not account.traced or not traced_texts:
         return ""
     verbs = leading_verbs(call.tool.operation)
-    made = (step.call for step in steps if step.sent in (SentOutcome.UNKNOWN, SentOutcome.ANSWERED))
-    for other in (*made, *beside):
+    sent_calls = (step.call for step in steps if step.sent in (SentOutcome.UNKNOWN, SentOutcome.ANSWERED))
+    for other in (*sent_calls, *beside):
         if other.effect is Effect.READ or other.tool.operation is call.tool.operation:
             continue
         other_verbs = leading_verbs(other.tool.operation)

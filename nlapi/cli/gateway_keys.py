@@ -92,7 +92,7 @@ def rotate(
 
     require_extra("gateway", "`nlapi gateway keys`")
     ring = KeyRing(routing_keys or default_source(_key_base(database)), environment=os.environ, creates=True)
-    with _open_known(database, database_password) as store:
+    with _open_store(database, database_password) as store:
         registration = KeyRegistration(store, ring) if store is not None and store.is_shared else None
         if registration is not None:
             registration.join()
@@ -136,7 +136,7 @@ def create(
         hint = "copy it to the other machines; `nlapi gateway keys rotate` adds a key, and --replace makes others"
         raise UsageError(f"{path} is there already", hint=hint)
     keys = generate_set(time.time())
-    with _open_known(database, database_password) as store:
+    with _open_store(database, database_password) as store:
         with store.transaction() if store is not None and store.is_shared else nullcontext():
             if store is not None and store.is_shared:
                 if registered_keys(store) and not replace:
@@ -152,7 +152,7 @@ def create(
 
 
 @contextmanager
-def _open_known(database: str | None, password: str | None) -> Iterator[GatewayStore | None]:
+def _open_store(database: str | None, password: str | None) -> Iterator[GatewayStore | None]:
     """Open a database; None where only the file of keys is on this machine, which has no audit log either."""
     from nlapi.gateway.store import is_postgres_url
 

@@ -213,7 +213,7 @@ class StoredManifest:
 
     def write(self) -> bool:
         """Write the stored manifest; False where there is none for what the file holds now."""
-        content = self._cache.load(self._key) if self._key and _is_own_folder(self._cache.folder) else None
+        content = self._cache.load(self._key) if self._key and _is_private(self._cache.folder) else None
         if content is not None:
             console.write_bytes(content)
         return content is not None
@@ -245,7 +245,7 @@ class StoredManifest:
         return ""
 
 
-def _is_own_folder(folder: Path) -> bool:
+def _is_private(folder: Path) -> bool:
     """Return whether nobody else can write into a folder: what lies there is printed as it is."""
     with suppress(OSError):
         return os.name == "nt" or not folder.stat().st_mode & 0o022

@@ -194,8 +194,8 @@ class _Structures:
         if text.lstrip()[:1] in ("{", "["):
             with suppress(ValueError, RecursionError):
                 data = parse_json(text.encode("utf-8", "surrogatepass"))
-                kept = _without(self._walk(data, columns, in_list=False), self.names, frozenset(), ())
-                return text if kept == data else json.dumps(kept, ensure_ascii=False)
+                filtered = _without(self._walk(data, columns, in_list=False), self.names, frozenset(), ())
+                return text if filtered == data else json.dumps(filtered, ensure_ascii=False)
         return HIDDEN if any(self._is_name(word) for word in _NAMED.findall(text)) else text
 
 

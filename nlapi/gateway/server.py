@@ -301,9 +301,9 @@ def max_connections() -> int:
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = MAX_CONNECTIONS + RESERVED_FILES
-        if soft < wanted and soft != resource.RLIM_INFINITY:
-            soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        needed = MAX_CONNECTIONS + RESERVED_FILES
+        if soft < needed and soft != resource.RLIM_INFINITY:
+            soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         return (
             MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else max(16, min(MAX_CONNECTIONS, soft - RESERVED_FILES))

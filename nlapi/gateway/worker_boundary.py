@@ -62,9 +62,9 @@ class WorkerBoundary:
 
     def hide(self, *paths: str | Path | None) -> None:
         """Keep files and folders, and what stands beside them as `NAME-...`, from workers that start from now on."""
-        found = {os.path.realpath(path) for path in paths if path}
+        resolved = {os.path.realpath(path) for path in paths if path}
         with self._lock:
-            self._hidden |= found
+            self._hidden |= resolved
 
     def configure(
         self, environment: Mapping[str, str], *, variables: Iterable[str] = (), user: str | None = None
@@ -92,8 +92,8 @@ class WorkerBoundary:
 
     def gaps(self) -> str:
         """Return what versions can still see of the gateway on this system, as a sentence; "" for nothing."""
-        own = self.confinement().user
-        if landlock_version() or (own is not None and own[0] != os.geteuid()):
+        user = self.confinement().user
+        if landlock_version() or (user is not None and user[0] != os.geteuid()):
             return ""
         return (
             "versions run as the gateway's own user, and this system has no Landlock: their code can read the "
@@ -154,9 +154,9 @@ def _build_ruleset(hidden: Iterable[str], folder: Path) -> int:
         _allow(ruleset, path, handled if is_folder else handled & _FILE_RIGHTS)
     # The content of versions is hidden, but for its own; and the interpreter may stand in a hidden folder.
     for readable in (str(folder), sys.prefix, sys.base_prefix, *sys.path):
-        own = os.path.realpath(readable)
-        if own not in above and Path(own).is_dir():
-            _allow(ruleset, own, _READ_FILE)
+        real_path = os.path.realpath(readable)
+        if real_path not in above and Path(folder).is_dir():
+            _allow(ruleset, real_path, _READ_FILE)
     return ruleset
 
 

@@ -260,10 +260,10 @@ async def _answer_within(execution: _Execution, proposed: tuple[CallProposed, ..
 def _cancelled_text(execution: _Execution) -> str:
     """Return what a cancelled run has changed, or may have; "" for nothing."""
     changes = [step for step in execution.steps if step.call.effect is not Effect.READ]
-    made = [step for step in changes if (step.result is not None and step.result.ok) or step.is_uncertain]
-    if not made:
+    sent = [step for step in changes if (step.result is not None and step.result.ok) or step.is_uncertain]
+    if not sent:
         return ""
-    names = ", ".join(single_line(step.call.id.removeprefix(execution.run.id)) for step in made)
+    names = ", ".join(single_line(step.call.id.removeprefix(execution.run.id)) for step in sent)
     return f"the workflow {single_line(execution.entry.operation.id)} was cancelled on its way, after or in {names}"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from nlapi.errors import Issue, Level
 from nlapi.openapi.schema_upgrade import subschemas
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.pattern_size import own_patterns, pattern_refusal
+from nlapi.pattern_size import node_patterns, pattern_refusal
 
 BOUNDS = (
     ("minimum", "maximum"), ("exclusiveMinimum", "maximum"), ("minimum", "exclusiveMaximum"),
@@ -111,7 +111,7 @@ def _large_patterns(tree: object) -> Iterator[Issue]:
     while pending:
         node, location = pending.pop()
         if isinstance(node, Mapping):
-            for pattern in own_patterns(node):
+            for pattern in node_patterns(node):
                 if reason := pattern_refusal(pattern):
                     message = f"the pattern {_truncate(pattern)!r} {reason}: no value is held against it"
                     yield Issue.warning(location.lstrip("."), message, "write it shorter, or state a maxLength")

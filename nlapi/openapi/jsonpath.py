@@ -17,7 +17,7 @@ def _environment(*, strict: bool) -> Any:
 
     from nlapi.patterns import PatternError, search_pattern
 
-    def is_found(value: object, pattern: str) -> bool:
+    def matches(value: object, pattern: str) -> bool:
         try:
             return isinstance(value, str) and search_pattern(pattern, value)
         except PatternError:  # RFC 9535 §2.4.6: it matches nothing
@@ -28,11 +28,11 @@ def _environment(*, strict: bool) -> Any:
     # The pattern may be a part of the answer that it is tried against, and the library's own functions have no bound.
     class BoundedMatch(Match):
         def __call__(self, value: object, pattern: object) -> bool:
-            return isinstance(pattern, str) and is_found(value, f"^(?:{pattern})$")
+            return isinstance(pattern, str) and matches(value, f"^(?:{pattern})$")
 
     class BoundedSearch(Search):
         def __call__(self, value: object, pattern: object) -> bool:
-            return isinstance(pattern, str) and is_found(value, pattern)
+            return isinstance(pattern, str) and matches(value, pattern)
 
     environment = JSONPathEnvironment(strict=strict)
     environment.function_extensions |= {"match": BoundedMatch(), "search": BoundedSearch()}

@@ -257,11 +257,11 @@ class Ledger:
     def run_reason(self, run: str) -> str:
         """Return the reason why a whole may be one that ran before; "" where it did not, or changed nothing."""
         with self._lock:
-            made = [entry for entry in self._counting() if self._run_of(entry) == run]
-        if not made:
+            entries = [entry for entry in self._counting() if self._run_of(entry) == run]
+        if not entries:
             return self._contested.get(run, "")
-        parts = ", ".join(dict.fromkeys(entry.change.part.partition(":")[2] or entry.change.part for entry in made))
-        return f"it ran before with the same inputs: {parts} {made[-1].outcome_text}"
+        parts = ", ".join(dict.fromkeys(entry.change.part.partition(":")[2] or entry.change.part for entry in entries))
+        return f"it ran before with the same inputs: {parts} {entries[-1].outcome_text}"
 
     def repetition(self, change: Change) -> str:
         """Return the reason why a change may be one that was sent before; "" where it is none.
@@ -312,8 +312,8 @@ class Ledger:
         Every try has the same name until the change was answered 2xx; consent to it after that is a new intention.
         `ahead` counts equal requests that go before it and are not sent yet.
         """
-        made = sum(entry.is_done and entry.form.digest == request_digest for entry in self.entries)
-        return f"{self.id} {request_digest} {made + ahead}"
+        done = sum(entry.is_done and entry.form.digest == request_digest for entry in self.entries)
+        return f"{self.id} {request_digest} {done + ahead}"
 
     def _counting(self) -> list[LedgerEntry]:
         """Return the entries that count still."""

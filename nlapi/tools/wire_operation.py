@@ -21,31 +21,35 @@ def operation_on_wire(operation: Operation, request: Request, base_url: str | No
     A server that routes by paths cannot tell it from a call of that one (OpenAPI 3.1.1 §4.8.8). Where operations have
     servers of their own it is the gravest by the path in the description and by that of the whole URL.
     """
-    found = [operation]
+    matches = [operation]
     if "{" in operation.route:
         # What is percent-encoded in a value (%2F) is a part of the path to some servers, and none to others.
         path = wire_segments(request.url.removeprefix(server_url(operation, base_url)))
-        found = [_match(operation, path, wire_segments(operation.route))]
-    if base_url is None and operation.spec.derive(_has_own_servers):
-        found.append(_match(operation, wire_segments(parse_url(request.url).path), _whole_template(operation)))
-    return _gravest([each for each in found if each is not operation] or found)
+        matches = [_match(operation, path, wire_segments(operation.route))]
+    if base_url is None and operation.spec.derive(_has_inner_servers):
+        matches.append(_match(operation, wire_segments(parse_url(request.url).path), _whole_template(operation)))
+    return _gravest([each for each in matches if each is not operation] or matches)
 
 
 def effect_on_wire(operation: Operation, request: Request) -> Effect:
     """Return the effect of a request that was sent, by the end of its path: to which server is not known any more."""
-    own = wire_segments(operation.route)
-    return _match(operation, wire_segments(request.url)[-len(own) :], own).effect if own else operation.effect
+    template = wire_segments(operation.route)
+    return (
+        _match(operation, wire_segments(request.url)[-len(template) :], template).effect
+        if template
+        else operation.effect
+    )
 
 
-def _match(operation: Operation, path: _Template, own: _Template) -> Operation:
+def _match(operation: Operation, path: _Template, template: _Template) -> Operation:
     candidates = operation.spec.derive(_routes).get((operation.method, len(path)), {})
-    matches = [template for template in candidates if paths_overlap(template, path)]
-    best = min(matches, key=_placeholders, default=own)
-    if best != own and not (own in matches and _placeholders(best) == _placeholders(own)):
+    matches = [route for route in candidates if paths_overlap(route, path)]
+    best = min(matches, key=_placeholders, default=template)
+    if best != template and not (template in matches and _placeholders(best) == _placeholders(template)):
         return candidates[best][0]
     # Operations of one path are told apart by their arguments, as those of AWS are; those of one URL by another server
     # are not.
-    return _gravest([operation, *(each for each in candidates.get(own, ()) if each.route != operation.route)])
+    return _gravest([operation, *(each for each in candidates.get(template, ()) if each.route != operation.route)])
 
 
 def _gravest(operations: list[Operation]) -> Operation:
@@ -63,7 +67,7 @@ def _whole_template(operation: Operation) -> _Template:
     return ()
 
 
-def _has_own_servers(spec: Spec) -> bool:
+def _has_inner_servers(spec: Spec) -> bool:
     """Return whether a path or an operation of a description may have servers of its own."""
     components = as_map(as_map(spec.document.get("components")).get("pathItems"))
     items = [*map(as_map, as_map(spec.document.get("paths")).values()), *map(as_map, components.values())]
@@ -73,7 +77,7 @@ def _has_own_servers(spec: Spec) -> bool:
 def _routes(spec: Spec) -> Mapping[tuple[str, int], Mapping[_Template, list[Operation]]]:
     """Return the operations of each method and number of segments by their templates, whole ones too."""
     routes: dict[tuple[str, int], dict[_Template, list[Operation]]] = {}
-    is_whole = spec.derive(_has_own_servers)
+    is_whole = spec.derive(_has_inner_servers)
     for operation in spec.operations:
         for template in {wire_segments(operation.route), *([_whole_template(operation)] if is_whole else ())}:
             routes.setdefault((operation.method, len(template)), {}).setdefault(template, []).append(operation)

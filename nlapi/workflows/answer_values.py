@@ -542,7 +542,7 @@ class ValueNodes:
         origins = {source.origin for source in self._sources(argument)}
         if origins and not origins & {*_USER_ORIGINS, Origin.VERB}:
             with suppress(UntraceableError):  # its values are looked for one by one
-                if location := self._found(argument, value, None):
+                if location := self._in_answers(argument, value, None):
                     return location
         if isinstance(value, list):
             items = spec.follow(schema.get("items", {}))
@@ -567,8 +567,8 @@ class ValueNodes:
             return self._user_input(argument, value, schema, source, is_secret=True)
         if (chosen := self._chosen_name(value, source)) is not None:
             return chosen
-        if (made := self._found_in_changes(argument, value)) is not None:
-            return made
+        if (change := self._found_in_changes(argument, value)) is not None:
+            return change
         if origin in _USER_ORIGINS:
             is_verb = source is not None and self._is_command(source.words, value)
             return value if is_verb else self._user_input(argument, value, schema, source)
@@ -576,7 +576,7 @@ class ValueNodes:
         is_item = identifies_item(argument, self.call)
         if origin in _ANSWER_ORIGINS or (origin is Origin.DESCRIPTION and is_item and self._is_traced):
             try:
-                if (location := self._found(argument, value, source)) is not None:
+                if (location := self._in_answers(argument, value, source)) is not None:
                     return location
                 reason = ""
             except UntraceableError as error:
@@ -662,7 +662,7 @@ class ValueNodes:
         self.used.append(location)
         return location
 
-    def _found(self, argument: str, value: Any, source: ValueSource | None) -> AnswerValue | None:
+    def _in_answers(self, argument: str, value: Any, source: ValueSource | None) -> AnswerValue | None:
         location = find_value(argument, value, self.call, self.earlier, source)
         if location is not None:
             self.used.append(location)
