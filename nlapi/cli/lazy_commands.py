@@ -63,7 +63,7 @@ def coerce_parameters(params: Iterable[Parameter]) -> None:
     for param in params:
         # Where typer keeps what it has built. A typer that keeps it elsewhere builds its own, which is slow and right.
         if isinstance(param, (TyperArgument, TyperOption)):
-            param._runtime_param = PlainCoercion()  # type: ignore[assignment]
+            param._runtime_param = PlainCoercion()  # type: ignore[assignment]  # it takes the place of an adapter
 
 
 class LazyGroup(TyperGroup):
