@@ -114,7 +114,13 @@ def _split_documents(database: StoreDatabase) -> None:
     _create(database, "revisions without documents")
 
 
-_MIGRATIONS: tuple[Migration, ...] = (_create_tables, _create_digests, _split_documents)
+def _create_key_fingerprints(database: StoreDatabase) -> None:
+    """Create the table of routing keys, which only gateways that share a database register."""
+    if database.is_shared:
+        _create(database, "routing keys")
+
+
+_MIGRATIONS: tuple[Migration, ...] = (_create_tables, _create_digests, _split_documents, _create_key_fingerprints)
 """Entry i brings a database from version i to i + 1. Steps are only added, never edited."""
 
 SCHEMA_VERSION = len(_MIGRATIONS)

@@ -55,5 +55,9 @@ INSERT INTO revisions_without_documents SELECT number, at, who, why, summary, ob
 DROP TABLE revisions;
 ALTER TABLE revisions_without_documents RENAME TO revisions;
 
+-- step: routing keys
+-- The keys that the gateways of the database have, the newest last. Whoever reads the table can sign nothing.
+CREATE TABLE routing_keys (number INTEGER PRIMARY KEY, fingerprint {text} NOT NULL);
+
 -- step: identity
 CREATE TABLE store_identity (id {text} NOT NULL);

@@ -219,26 +219,19 @@ def _file_state(path: Path | None) -> tuple[int, int, int] | None:
 
 REGISTER_INTERVAL_S = 2.0
 """seconds between two looks of a gateway whether its keys are still those of the database"""
-_TABLE = "routing_key_identity"
 _KID_CHARS = 12  # of a fingerprint, as `nlapi gateway keys list` shows them
 
 
 def registered_keys(store: GatewayStore) -> tuple[str, ...]:
     """Return the fingerprints of the routing keys of a database, the newest last; () before its first gateway."""
-    if not store.database.has_table(_TABLE):
-        return ()
-    rows = store.database.rows(f"SELECT fingerprint FROM {_TABLE} ORDER BY number")  # noqa: S608 - a name of ours
+    rows = store.database.rows("SELECT fingerprint FROM routing_keys ORDER BY number")
     return tuple(row["fingerprint"] for row in rows)
 
 
 def replace_registered(store: GatewayStore, keys: tuple[str, ...]) -> None:
     """Make these the routing keys of a database, in the transaction of the caller."""
-    database = store.database
-    if not database.has_table(_TABLE):
-        statement = f"CREATE TABLE {_TABLE} (number INTEGER PRIMARY KEY, fingerprint {{text}} NOT NULL)"
-        database.execute(database.dialect.statement(statement))
-    database.execute(f"DELETE FROM {_TABLE}")  # noqa: S608 - a name of ours
-    database.execute_many(f"INSERT INTO {_TABLE} VALUES (?,?)", list(enumerate(keys)))  # noqa: S608 - as above
+    store.database.execute("DELETE FROM routing_keys")
+    store.database.execute_many("INSERT INTO routing_keys VALUES (?,?)", list(enumerate(keys)))
 
 
 def missing_keys(store: GatewayStore, location: str) -> UsageError:
