@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from nlapi.changes.sentences import shorten
 from nlapi.client.auth import secret_parts
+from nlapi.client.credential_texts import find_credential_texts, takes_credential
 from nlapi.client.masking import secret_mask
 from nlapi.client.safe_text import single_line
 from nlapi.english.words import name_words
@@ -502,7 +503,7 @@ class Policy:
         """
         call = prepared.written
         # Both forms are searched: a secret may be in an amount as written, or appear in the converted arguments.
-        if refusal := self.refusal(prepared.call) or self.refusal(call):
+        if refusal := self.refusal(prepared.call) or self.refusal(call) or credential_reason(call, conversation):
             return PolicyDecision(verdict=Verdict.NEVER, reason=refusal)
         if call.part in self.agreed:
             return self._decide_agreed(prepared, evidence)
@@ -578,6 +579,18 @@ class Policy:
             if _VARIABLE.fullmatch(text.strip()):
                 return f"the argument {text.strip()} names a variable, and variables are not expanded in arguments"
         return ""
+
+
+def credential_reason(call: Call, conversation: Conversation) -> str:
+    """Return the reason against a call that has a credential of the user's sentences where none belongs; "" else."""
+    texts = {entry.text for turn in conversation.turns for entry in find_credential_texts(turn.question)}
+    path = call.tool.operation.path
+    for name, value in leaves_by_name(call) if texts else ():
+        if not any(text in str(value) for text in texts):
+            continue
+        if not takes_credential(name, argument_schema(call.tool, *name.split(".")), path):
+            return f"what the question has for {name} looks like a credential, and {name} is not for one"
+    return ""
 
 
 def _same_words_reason(account: Account, call: Call, steps: Iterable[Step], beside: Iterable[Call]) -> str:

@@ -32,6 +32,7 @@ from nlapi.changes.value_checks import (
     check_whole_words,
 )
 from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers
+from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -740,4 +741,4 @@ def reasons_against(call: Call, account: Account, question: str, *, destroy: boo
         for reason in check(case)
     )
     # Two checks may find the same fault, and the user reads it once.
-    return tuple(dict.fromkeys(reasons))
+    return tuple(dict.fromkeys(mask_credential_texts(reason, question) for reason in reasons))

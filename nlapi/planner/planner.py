@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from nlapi.changes.checks import reasons_against
 from nlapi.changes.sentences import find_change_command, opening_length
+from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -54,7 +55,7 @@ from nlapi.planner.operations.vetoes import (
     unexpressed_negations,
     unused_values,
 )
-from nlapi.planner.slots.assignment import Assignment, nest_values
+from nlapi.planner.slots.assignment import Assignment, nest_values, without_astray_credentials
 from nlapi.planner.slots.entities import RENAMES, operation_noun_stems
 from nlapi.planner.slots.features import MONEYLIKE, NAMELIKE, QUERYLIKE
 from nlapi.planner.slots.name_mentions import LiveNames, name_places
@@ -939,7 +940,9 @@ class _Clause:
         if self.live:
             best = replace(best, assignment=with_leftover_name(best, self.catalogue, self.known_values))
             best = with_only_parents(best, self.catalogue, self.known_values)
-        return replace(best, assignment=with_breadth_flags(best))
+        best = replace(best, assignment=with_breadth_flags(best))
+        plain = without_astray_credentials(best.context, best.assignment.candidates)
+        return replace(best, assignment=replace(best.assignment, candidates=tuple(plain)))
 
     def _rate(self, choice: _Choice) -> tuple[Goal, tuple[Slot, ...]]:
         """Return the goal with the confidence in it, and the slots that nothing fills."""
@@ -975,12 +978,14 @@ class _Clause:
             values=values,
             confidence=round(sure, 3),
             question=self.question,
-            note=f"not used: {', '.join(omitted)}" if omitted else "",
+            note=mask_credential_texts(f"not used: {', '.join(omitted)}", self.question) if omitted else "",
             used=tuple(text[option.start : option.end] for option in narrowing),
             others=others,
             sentence=sentence,
             sources=sources_of(best, sentence),
-            unused=tuple(dict.fromkeys((*unsaid, *unused_texts))),
+            unused=tuple(
+                mask_credential_texts(text, self.question) for text in dict.fromkeys((*unsaid, *unused_texts))
+            ),
         )
         if is_change:
             goal = rate_change(goal, catalogue, self.known_values, probability=probability)
