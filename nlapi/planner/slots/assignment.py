@@ -846,9 +846,7 @@ def assign_slots(context: SlotContext) -> Assignment:
     return Assignment(candidates=tuple(assigned), missing=missing, unused=unused)
 
 
-def without_astray_credentials(
-    context: SlotContext, candidates: Iterable[SlotCandidate]
-) -> Iterator[SlotCandidate]:
+def without_astray_credentials(context: SlotContext, candidates: Iterable[SlotCandidate]) -> Iterator[SlotCandidate]:
     """Yield the candidates without those that put a credential of the sentence into an argument that is for none."""
     credentials = find_credential_texts(context.sentence.text)
     for candidate in candidates:
