@@ -592,9 +592,15 @@ def left_out_reason(call: Call) -> str:
     The rows of a list may be filtered by them, which only the answer tells (`words_left_out`).
     """
     account = call.account
-    if account is None or account.traced or not account.unused or is_list_read(call):
+    if account is None or account.traced or not account.unused:
         return ""
-    return f"it leaves out {', '.join(map(shorten, account.unused))}"
+    left = account.unused
+    if is_list_read(call):
+        from nlapi.changes.account import dropped_commands
+
+        commands = dropped_commands(account.sentence, [(entry.start, entry.end) for entry in account.sources])
+        left = tuple(text for text in left if text in commands)
+    return f"it leaves out {', '.join(map(shorten, left))}" if left else ""
 
 
 def is_list_read(call: Call) -> bool:

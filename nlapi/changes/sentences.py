@@ -506,7 +506,7 @@ _READING_KINDS = frozenset(("find", "compute", "convert", "check", "compare", "h
 # Verbs of changes that people also use for reads: open the invoice, call up, log, rate.
 _ALSO_READS = lexicon.stems("changes/words", "also_reads")
 # First words of sentences that ask for information.
-_INFORMATION_WORDS = lexicon.words("changes/words", "information_words")
+INFORMATION_WORDS = lexicon.words("changes/words", "information_words")
 _VERB_PARTICLES = PARTICLES | {"on"}
 _AFTER_NOUNS = frozenset("of for on in at by is are was were between with from".split())
 _WORD = lazy_pattern(r"\"[^\"]*\"|'[^']*'|\S+")
@@ -546,7 +546,7 @@ def find_change_command(question: str, read: Operation, is_api_noun: Callable[[s
 
 def _is_question(text: str) -> bool:
     first = next(iter(split_words(text[:40])), "")
-    return VERBS.get(stem(first)) is Intent.READ or first in _INFORMATION_WORDS
+    return VERBS.get(stem(first)) is Intent.READ or first in INFORMATION_WORDS
 
 
 def _may_be_verb(first: str, following: list[str], is_api_noun: Callable[[str], bool]) -> bool:
@@ -557,7 +557,7 @@ def _may_be_verb(first: str, following: list[str], is_api_noun: Callable[[str], 
     if (
         not first.isalpha()
         or is_api_noun(stem(first))
-        or first in _INFORMATION_WORDS
+        or first in INFORMATION_WORDS
         or first in STOPWORDS
         or stem(first) in ACTION_KINDS
     ):

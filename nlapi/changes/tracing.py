@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
-from nlapi.changes.account import unused_values
+from nlapi.changes.account import split_clauses, unused_values
 from nlapi.changes.sentences import (
     Mention,
     UserSentence,
@@ -18,7 +17,6 @@ from nlapi.changes.sentences import (
     check_condition,
     check_is_command,
     check_negation,
-    commanded_length,
     has_other_case,
     opening_length,
 )
@@ -34,7 +32,7 @@ from nlapi.english.words import name_key, name_words, singular, split_words, ste
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES, Effect, Spec
 from nlapi.resources.answers import extract_item, extract_list
-from nlapi.resources.command_verbs import is_verb, parse_command
+from nlapi.resources.command_verbs import parse_command
 from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_path, name_of, text_of
 from nlapi.resources.naming import VERBS, Intent
 from nlapi.resources.nouns import is_id_argument, singular_noun, target_noun
@@ -463,11 +461,6 @@ def _has_value(item: Mapping[str, object], argument: str, value: object) -> bool
     return field == value or (isinstance(field, list) and value in field)
 
 
-# The start of another command: a conjunction or a stop before a verb.
-_CLAUSE_START = lazy_pattern(
-    r"(?:,?\s+(?:and then|and|then)\s+|\s*;\s*|\.\s+|,\s+)(?=(?:please\s+|also\s+)?([A-Za-z]+))"
-)
-
 # Checks whose words are about all clauses, at any position: `pause A and delete B, but not yet`.
 _SENTENCE_CHECKS = (check_is_command, check_negation, check_condition)
 # A clause that only points to an earlier one: `pause it`.
@@ -482,13 +475,6 @@ MAX_LEAVES = 400
 """Values of one call that are traced; those behind count as said by nobody, so that the change asks."""
 
 
-def _split_clauses(text: str) -> list[tuple[int, int]]:
-    """Return the positions of the clauses of a text that begin with a verb of their own."""
-    matches = _CLAUSE_START.finditer(text, 0, commanded_length(text))
-    cuts = [match.end() for match in matches if is_verb(stem(match[1].lower()))]
-    return list(pairwise([0, *cuts, len(text)]))
-
-
 def _select_clause(call: Call, account: Account, text: str) -> Account:
     """Return the account with one clause of `text` as its sentence, the clause with the call's words.
 
@@ -497,7 +483,7 @@ def _select_clause(call: Call, account: Account, text: str) -> Account:
     whole.
     """
     full_account = replace(account, sentence=text)
-    clauses = _split_clauses(text)
+    clauses = split_clauses(text)
     if len(clauses) < 2 or any(True for check in _SENTENCE_CHECKS for _ in check(build_case(call, full_account, text))):
         return full_account
     clause_numbers = {
@@ -558,7 +544,7 @@ def trace_call(
     current = (*conversation.current.steps, *round_steps)
     used_sources = (*sources, *(source for step in current for source in tracer.step_sources(step)))
     sentence = tracer.sentences[0]
-    unused_texts = unused_values(sentence, call, _split_clauses(sentence.text), used_sources, sources)
+    unused_texts = unused_values(sentence, call, split_clauses(sentence.text), used_sources, sources)
     account = Account(sources=sources, unused=unused_texts, traced=True, answered=has_answers(steps))
     return _select_clause(call, account, conversation.question)
 

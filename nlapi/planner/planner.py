@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from nlapi.changes.account import dropped_commands
 from nlapi.changes.checks import reasons_against
 from nlapi.changes.sentences import find_change_command, opening_length
 from nlapi.client.credential_texts import mask_credential_texts
@@ -967,11 +968,14 @@ class _Clause:
             leaves_out_words=bool(unsaid),
             leaves_out_condition=bool(plain_words) or leaves_out_name(best),
         )
+        text, sentence = best.context.sentence.text, " ".join(self.question.split())
+        sources = sources_of(best, sentence)
+        if not is_change and (commands := dropped_commands(sentence, [(entry.start, entry.end) for entry in sources])):
+            unused_texts, sure = (*commands, *unused_texts), min(sure, UNSURE)
         others = other_goals(best, values, catalogue, self.known_values)
         if others and (is_change or explains_all_words(best)):
             sure = UNSURE if is_change else max(sure, PLAIN_CONFIDENCE)
         omitted = [*unsaid, *(text for text in unused_texts if not any(text in phrase for phrase in unsaid))]
-        text, sentence = best.context.sentence.text, " ".join(self.question.split())
         narrowing = (option for option in best.assignment.candidates if option.end > option.start and option.narrows)
         goal = Goal(
             tool=best.tool,
@@ -982,7 +986,7 @@ class _Clause:
             used=tuple(text[option.start : option.end] for option in narrowing),
             others=others,
             sentence=sentence,
-            sources=sources_of(best, sentence),
+            sources=sources,
             unused=tuple(
                 mask_credential_texts(text, self.question) for text in dict.fromkeys((*unsaid, *unused_texts))
             ),
