@@ -14,10 +14,12 @@ from nlapi.changes.sentences import (
     CommandWord,
     SentenceWord,
     UserSentence,
+    build_case,
     commanded_length,
     description_of,
 )
 from nlapi.changes.value_mentions import parse_number
+from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -25,7 +27,7 @@ from nlapi.openapi.spec import Effect
 from nlapi.resources.answers import answer_words
 from nlapi.resources.command_verbs import is_verb
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent
-from nlapi.tools.tool import Call, Origin, ValueSource
+from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from nlapi.tools.units import RATES
 from nlapi.tools.word_similarity import SYNONYMS
 
@@ -109,6 +111,18 @@ def check_left(case: Case) -> Iterator[str]:
     stated = {word.text for word in (*left, *case.unused_words) if word in left or _measured_argument(case, word)}
     if unused := [text for text in case.account.unused if text not in stated]:
         yield f"not used: {', '.join(unused)}"
+
+
+def left_words(call: Call, account: Account) -> tuple[str, ...]:
+    """Return the words of a sentence without a use; of a read, and of a model's call, only the values and commands.
+
+    The other words of a read may be about its answer.
+    """
+    if account.traced or call.effect is Effect.READ:
+        return account.unused
+    case = build_case(call, account, account.sentence)
+    words = tuple(use.word.text for use in uses_of(case) if use.kind is UseKind.LEFT)
+    return tuple(mask_credential_texts(word, account.sentence) for word in words)
 
 
 def _measured_argument(case: Case, word: CommandWord) -> str | None:
