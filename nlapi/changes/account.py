@@ -21,15 +21,15 @@ from nlapi.changes.sentences import (
 from nlapi.changes.value_mentions import parse_number
 from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
+from nlapi.english.intents import STOPWORDS, VERBS, Intent
+from nlapi.english.word_similarity import SYNONYMS
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
 from nlapi.resources.answers import answer_words
 from nlapi.resources.command_verbs import is_verb
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from nlapi.tools.units import RATES
-from nlapi.tools.word_similarity import SYNONYMS
 
 Span = tuple[int, int]
 

@@ -10,21 +10,21 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from nlapi.english.intents import STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec, as_list
-from nlapi.planner.language.commands import operation_verbs
-from nlapi.planner.language.reader import tokenize
-from nlapi.planner.language.text import FILLER_STEMS, Token
+from nlapi.planner.commands import operation_verbs
 from nlapi.planner.operations.features import OperationProfile, operation_profile
 from nlapi.planner.slots.entities import OPAQUE, location_of, takes_id, takes_name
 from nlapi.planner.slots.name_mentions import LiveNames
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of
+from nlapi.reading.reader import tokenize
+from nlapi.reading.text import FILLER_STEMS, Token
 from nlapi.resources.answers import answer_schemas, answer_words
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import IdSource, id_sources
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent
 from nlapi.resources.nouns import is_single, noun_of, singular_noun
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.lexicon import words
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.language.names import NAME_ENDS, NO_NAMES
-from nlapi.planner.language.text import FILLER_STEMS, MentionKind, Sentence, ValueMention
 from nlapi.planner.operations.candidates import OperationCandidate, build_candidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.id_resolution import LOOKUP_PROBABILITY, NAME_PROBABILITY
@@ -22,14 +21,15 @@ from nlapi.planner.slots.features import QUERYLIKE
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.preset_values import argument_name
 from nlapi.planner.slots.slot import Slot, SlotCandidate
+from nlapi.reading.names import NAME_ENDS, NO_NAMES
+from nlapi.reading.text import FILLER_STEMS, MentionKind, Sentence, ValueMention
 from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
-from nlapi.resources.naming import STOPWORDS, VERBS
 from nlapi.resources.nouns import singular_noun
 
 _BEFORE = words("planner/operations/words", "before_filter")
 _ASKING = words("planner/operations/words", "asking")
-_ARTICLES = words("planner/language/words", "definite")
+_ARTICLES = words("reading/words", "definite")
 # Words of a name in small letters.
 _MAX_WORDS = 3
 
