@@ -424,19 +424,6 @@ def _mentions_flag(case: Case, source: ValueSource) -> bool:
     return flag_words <= case.stems or (source.value in (False, "false") and bool(flag_words & case.stems))
 
 
-def _is_vocabulary(case: Case, source: ValueSource) -> bool:
-    """Return whether an unquoted text is a word of the operation's or its arguments' names: my [public] token."""
-    text = _unquoted_text(case, source)
-    if not text or not text.islower() or not text.isalpha():
-        return False
-    operation, is_choice = case.operation, has_closed_values(case.call, source.argument)
-    names = (operation.path,) if is_choice else (operation.id, operation.summary, source.argument)
-    # `set the visibility to public` names the argument, so that the word is its value.
-    if is_choice and not {stem(word) for word in split_words(source.argument)}.isdisjoint(case.stems - {stem(text)}):
-        return False
-    return stem(text) in {stem(word) for name in names for word in split_words(name)}
-
-
 def _is_name_as_id(case: Case, source: ValueSource) -> bool:
     """Return whether a plain word is the value of an argument that takes an id: the channel [random]."""
     words = source.words.split()
@@ -522,42 +509,10 @@ def _is_unmentioned_direction(case: Case, source: ValueSource) -> bool:
     return any(spoken_words is not None and spoken_words.isdisjoint(sentence_words) for spoken_words in directions)
 
 
-def _is_whole_body(case: Case, source: ValueSource) -> bool:
-    """Return whether a text is the whole body: rename it to [old], where the body may be anything."""
-    return case.call.tool.places.get(source.argument) == ("body", "") and isinstance(source.value, str)
-
-
-def _follows_foreign_argument(case: Case, source: ValueSource) -> bool:
-    """Return whether the word before a value names another argument: untag [show] 216 as a tag_id."""
-    if not source.start >= 0 or isinstance(source.value, bool) or has_closed_values(case.call, source.argument):
-        return False
-    previous = [word for word in case.words if word.end <= source.start]
-    if not previous or previous[-1].is_used or source.start - previous[-1].end > 2:
-        return False
-    previous_stems = {*previous[-1].stems}
-    argument_stems = {stem(word) for word in split_words(source.argument)}
-    id_argument_stems = {
-        stem(word) for name in case.call.tool.places for word in split_words(name)[:1] if name.lower().endswith("id")
-    }
-    path = {stem(word) for word in split_words(case.operation.path)}
-    return (
-        case.location(source) == "path"
-        and argument_stems.isdisjoint(previous_stems)
-        and not previous_stems.isdisjoint(id_argument_stems & path - argument_stems)
-    )
-
-
 # Ways in which the words of a value may mean something else; any one of them is enough.
 _DOUBTS = (
-    *(
-        _is_vocabulary,
-        _follows_foreign_argument,
-        _is_half_a_choice,
-        _is_name_as_id,
-        _is_name_of_item,
-        _is_of_unnamed_kind,
-    ),
-    *(_is_command, _is_whole_body, _is_name_in_wrong_field, _is_unmentioned_direction),
+    *(_is_half_a_choice, _is_name_as_id, _is_name_of_item, _is_of_unnamed_kind),
+    *(_is_command, _is_name_in_wrong_field, _is_unmentioned_direction),
 )
 _DOUBTS_ABOUT_MODELS = (is_in_another_argument, is_attribute_of_item)
 
