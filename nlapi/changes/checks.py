@@ -71,6 +71,9 @@ _POSSIBLE_DELETE_VERBS = lexicon.stems("changes/words", "possible_delete_verbs")
 _MOVING_VERBS = lexicon.stems("changes/words", "moving_verbs")
 _MOVING_WORDS = lexicon.words("changes/words", "moving_words")
 _LIGHT_VERBS = lexicon.stems("changes/words", "light_verbs")
+# Verbs for a message that are no synonyms elsewhere: to write a file sends none.
+_MESSAGE_VERBS = frozenset(map(stem, ("send", "write", "post")))
+_MESSAGE_STEMS = frozenset(map(stem, "message mail email dm sms".split()))
 _ON_WORDS, _OFF_WORDS = (
     frozenset(("on", "enabled", "active", "true")),
     frozenset(("off", "disabled", "inactive", "false")),
@@ -181,7 +184,7 @@ def _has_verb(case: Case) -> bool:
         # `remove the tag` is `untag`, although no word of the operation means removal.
         base_verbs = (word.removeprefix("un") for word in verbs if word.startswith("un"))
         return not DELETE_VERBS.isdisjoint(leading) or any(stem(word) in case.stems for word in base_verbs)
-    if any(are_synonyms(command, verb) for verb in leading) or _names_action(case):
+    if any(are_synonyms(command, verb) for verb in leading) or _sends_message(case) or _names_action(case):
         return True
     last = [stem(word) for word in split_words(path_end(case.operation))]
     kinds = set(map(stem, map(singular, split_words(case.operation.path)))) - set(last)
@@ -221,6 +224,15 @@ def _leading_word(case: Case, word: CommandWord) -> str:
     """Return the word before a word and its article."""
     before = [entry.lower for entry in case.words if entry.end <= word.start and entry.lower not in _ARTICLES]
     return before[-1] if before else ""
+
+
+def _sends_message(case: Case) -> bool:
+    """Return whether the operation and the command send a message: write Ada an email, post a message in general."""
+    if _MESSAGE_VERBS.isdisjoint({case.command}) or _MESSAGE_VERBS.isdisjoint(leading_verbs(case.operation)):
+        return False
+    names = (case.operation.id, case.operation.path)
+    words = {stem(singular(word)) for name in names for word in split_words(name)}
+    return any(message in words and message in case.stems for message in _MESSAGE_STEMS)
 
 
 def _sets_commanded_state(case: Case) -> bool:

@@ -424,6 +424,19 @@ def _mentions_flag(case: Case, source: ValueSource) -> bool:
     return flag_words <= case.stems or (source.value in (False, "false") and bool(flag_words & case.stems))
 
 
+def _is_vocabulary(case: Case, source: ValueSource) -> bool:
+    """Return whether an unquoted text is a word of the operation's or its arguments' names: my [public] token."""
+    text = _unquoted_text(case, source)
+    if not text or not text.islower() or not text.isalpha():
+        return False
+    operation, is_choice = case.operation, has_closed_values(case.call, source.argument)
+    names = (operation.path,) if is_choice else (operation.id, operation.summary, source.argument)
+    # `set the visibility to public` names the argument, so that the word is its value.
+    if is_choice and not {stem(word) for word in split_words(source.argument)}.isdisjoint(case.stems - {stem(text)}):
+        return False
+    return stem(text) in {stem(word) for name in names for word in split_words(name)}
+
+
 def _is_name_as_id(case: Case, source: ValueSource) -> bool:
     """Return whether a plain word is the value of an argument that takes an id: the channel [random]."""
     words = source.words.split()
@@ -511,7 +524,7 @@ def _is_unmentioned_direction(case: Case, source: ValueSource) -> bool:
 
 # Ways in which the words of a value may mean something else; any one of them is enough.
 _DOUBTS = (
-    *(_is_half_a_choice, _is_name_as_id, _is_name_of_item, _is_of_unnamed_kind),
+    *(_is_vocabulary, _is_half_a_choice, _is_name_as_id, _is_name_of_item, _is_of_unnamed_kind),
     *(_is_command, _is_name_in_wrong_field, _is_unmentioned_direction),
 )
 _DOUBTS_ABOUT_MODELS = (is_in_another_argument, is_attribute_of_item)
