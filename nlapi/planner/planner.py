@@ -75,7 +75,7 @@ from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.index import correct_spelling
 from nlapi.tools.plan import Conversation, Outcome, Plan
-from nlapi.tools.tool import Call, Tool
+from nlapi.tools.tool import Call, Origin, Tool
 
 NEEDS_CLAUDE = "this needs Claude: "
 ALTERNATIVES = 3
@@ -292,7 +292,10 @@ def rate_change(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, obj
     """Return the goal with the confidence in its change; `probability` is that of the forest."""
     slots = catalogue.slots(goal.tool)
     values, missing = complete_arguments(goal.tool, goal.values, slots, known_values)
-    account = replace(goal.account, sources=with_completed(goal.sources, values, slots, known_values))
+    sources = with_completed(goal.sources, values, slots, known_values)
+    # Whether the words name an item its list tells, which is compared with them before the change is sent.
+    sources = tuple(replace(entry, sure=1.0) if entry.origin is Origin.LOOKUP else entry for entry in sources)
+    account = replace(goal.account, sources=sources)
     call = Call(tool=goal.tool, arguments=nest_values(values))
     # The policy asks for consent to a deletion later on, so that a deletion alone is no reason against it here.
     if reasons_against(call, account, goal.sentence, destroy=True):
