@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -15,6 +16,8 @@ from nlapi.english.word_similarity import SPELLINGS, SYNONYMS
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, stated_verbs
+from nlapi.reading.reader import QUOTED, read_sentence
+from nlapi.reading.text import Sentence
 from nlapi.resources.command_verbs import (
     DELETE_VERBS,
     DETERMINERS,
@@ -30,7 +33,6 @@ from nlapi.tools.units import RATES
 
 _CHUNK = lazy_pattern(r"\S+")
 _EDGES = "\"'`“”‘’«»()[]{}<>,;:!?"
-QUOTED = lazy_pattern(r"\"([^\"]*)\"|“([^”]*)”|«([^»]*)»|`([^`]*)`|(?<!\w)['‘]([^'’]*)['’](?!\w)")
 # Marks before a word that may be a part of it or not: #general, @ada.
 _SIGILS = "#@~$€£¥"
 _POSSESSIVE = lazy_pattern(r"['’]s?$")
@@ -64,9 +66,14 @@ class SentenceWord:
 
 @dataclass(frozen=True, kw_only=True)
 class UserSentence:
-    """A message of the user with its words."""
+    """A message of the user with its words; days in it are relative to `today`."""
 
     text: str
+    today: date = date.min
+
+    @cached_property
+    def reading(self) -> Sentence:
+        return read_sentence(self.text, self.today)
 
     @cached_property
     def words(self) -> tuple[SentenceWord, ...]:
@@ -170,7 +177,7 @@ def _split_words(text: str) -> Iterator[SentenceWord]:
     position = 0
     for match in QUOTED.finditer(text):
         yield from split_unquoted(text, position, match.start())
-        group = next(number for number in range(1, 6) if match[number] is not None)
+        group = next(number for number, inner in enumerate(match.groups(), 1) if inner is not None)
         start, end = match.span(group)
         if start < end:
             yield SentenceWord(text=text[start:end], start=start, end=end, is_quoted=True)

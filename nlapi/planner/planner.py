@@ -849,7 +849,11 @@ class OfflinePlanner:
 
 def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     """Return a question as a Sentence, with its spelling corrected and its command in words of the API."""
-    text = correct_spelling(question[:_MAX_LENGTH], catalogue.index)
+    text = " ".join(question[:_MAX_LENGTH].split())
+    # A question that is quoted as a whole is the question, not a value.
+    if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"" and text.count(text[0]) == 2:
+        text = text[1:-1].strip()
+    text = correct_spelling(text, catalogue.index)
     is_choice = partial(catalogue.is_choice, text)
     text = with_whole_nouns(text, catalogue.index.has_word)
     text = with_nouns_of_slugs(text, catalogue.item_nouns)

@@ -21,10 +21,11 @@ _MONTH = rf"(?P<month>{_ANY_MONTH})\b\.?"
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _YEAR = r"(?P<year>[12]\d{3})\b"
 _MINUTE = r"(?::|\.(?=\d\d\s*[ap]\.?m))(?P<minute>[0-5]\d)"
-_CLOCK = rf"(?P<hour>[01]?\d|2[0-4])(?:{_MINUTE}(?::(?P<second>[0-5]\d))?)?\s*(?P<half>[ap]\.?m\b\.?)?"
+_SECOND = r"(?::(?P<second>[0-5]\d)(?:[.,](?P<fraction>\d{1,9}))?)"
+_CLOCK = rf"(?P<hour>2[0-4]|[01]?\d)(?!\d)(?:{_MINUTE}{_SECOND}?)?\s*(?P<half>[ap]\.?m\b\.?)?"
 # An hour that cannot be taken for another number, behind a day: 9:30, 3 pm, 3 in the afternoon, noon.
 _HOUR = (
-    rf"(?:(?:(?P<hour>[01]?\d|2[0-4])(?:{_MINUTE}(?::(?P<second>[0-5]\d))?\s*(?P<half>[ap]\.?m\b\.?)?"
+    rf"(?:(?:(?P<hour>2[0-4]|[01]?\d)(?!\d)(?:{_MINUTE}(?::(?P<second>[0-5]\d))?\s*(?P<half>[ap]\.?m\b\.?)?"
     r"|\s*(?P<half_alone>[ap]\.?m\b\.?|(?:o'clock\s+)?in\s+the\s+(?:morning|afternoon|evening)\b)))"
     r"|(?:12:00\s+)?(?P<noon>noon|midday|midnight)\b)"
 )
@@ -57,6 +58,11 @@ _SIGNS = lazy_pattern(
     rf"|{'|'.join(WEEKDAYS)}",
     re.IGNORECASE,
 )
+_BEFORE_CLOCK = lazy_pattern(r"(?:[\s,]*(?:\b(?:at|time)\b|T))?[\s,]*$", re.IGNORECASE)
+# Between a time of day and its day: 18:00 on 1 December 2026; and between two times that a day behind them is for.
+_TO_DAY = lazy_pattern(r",?\s+(?:on\s+)?(?:the\s+)?", re.IGNORECASE)
+_TO_TIME = lazy_pattern(r"\s*(?:-|–|to|and|until|till)\s*", re.IGNORECASE)
+_OFFSET = lazy_pattern(r"(?:Z|[+-]\d\d:?\d\d)$")
 _BESIDE = lazy_pattern(r"[\s,(]*(?:the\s+)?")
 _TODAY = lazy_pattern(
     r"\btoday(?:['’]s date)?\s+is\s+(?:the\s+|" + "|".join(WEEKDAYS) + r"|,|\s)*(?=\w)", re.IGNORECASE
@@ -70,16 +76,18 @@ class ParsedDate:
     """A moment in a text: `value` is a date, a time, both, or the first and the last day of a period.
 
     `whole` is False for a day without its year; `counted` is True for a number of days, weeks, ...; `spelt` is True
-    for a day with its month and year. `clock` is the start of its hour in the text; 0 without one.
+    for a day with its month and year. `parts` are the day and the time of day of one that has both, each with its
+    start, its end and its value.
     """
 
     start: int
     end: int
+    text: str
     value: DateValue
     whole: bool = True
     counted: bool = False
     spelt: bool = False
-    clock: int = 0
+    parts: tuple[tuple[int, int, DateValue], ...] = ()
 
 
 def stated_today(text: str, today: date) -> date:
@@ -105,7 +113,34 @@ def find_dates(text: str, today: date) -> list[ParsedDate]:
                 continue
             if (moment := _read(reader, match, today if reader is _hours else day)) is not None:
                 moments.append(moment)
-    return _with_common_year(_without_doubles(text, sorted(moments, key=lambda moment: moment.start)))
+    in_order = _without_doubles(text, sorted(moments, key=lambda moment: moment.start))
+    return _with_days_behind(text, _with_common_year(in_order))
+
+
+def _with_days_behind(text: str, moments: list[ParsedDate]) -> list[ParsedDate]:
+    """Return the moments, with a time of day and the day right behind it as one: 6 pm tomorrow."""
+    joined: list[ParsedDate] = []
+    for moment in moments:
+        clock = joined[-1] if joined else None
+        if clock is None or not _is_day_of(text, clock, moment, joined[-2] if len(joined) > 1 else None):
+            joined.append(moment)
+            continue
+        assert isinstance(clock.value, time)
+        assert isinstance(moment.value, date)
+        parts = tuple((part.start, part.end, part.value) for part in (moment, clock))
+        value = datetime.combine(moment.value, clock.value)
+        words = text[clock.start : moment.end]
+        joined[-1] = replace(moment, start=clock.start, text=words, value=value, parts=parts, whole=True)
+    return joined
+
+
+def _is_day_of(text: str, clock: ParsedDate, day: ParsedDate, before: ParsedDate | None) -> bool:
+    """Return whether `day` is that of the time of day right before it alone, and not of an earlier time as well."""
+    if not isinstance(clock.value, time) or type(day.value) is not date:
+        return False
+    if not _TO_DAY.fullmatch(text, clock.end, day.start):
+        return False
+    return before is None or not (isinstance(before.value, time) and _TO_TIME.fullmatch(text, before.end, clock.start))
 
 
 def _without_doubles(text: str, moments: list[ParsedDate]) -> list[ParsedDate]:
@@ -114,7 +149,7 @@ def _without_doubles(text: str, moments: list[ParsedDate]) -> list[ParsedDate]:
     for moment in moments:
         before = merged[-1] if merged else None
         if before and moment.spelt and _is_relative(before) and _BESIDE.fullmatch(text[before.end : moment.start]):
-            merged[-1] = replace(moment, start=before.start)
+            merged[-1] = replace(moment, start=before.start, text=text[before.start : moment.end])
         else:
             merged.append(moment)
     return merged
@@ -157,14 +192,21 @@ def _read(reader: DateReader, match: re.Match[str], today: date) -> ParsedDate |
     return ParsedDate(
         start=match.start(),
         end=match.start() + len(match.group().rstrip()),
+        text=match.group().rstrip(),
         value=value,
         whole=whole,
         counted=bool(groups.get("count")),
         spelt=bool(groups.get("year")),
-        clock=match.start("noon" if groups.get("noon") else "hour")
-        if isinstance(value, datetime) and "hour" in groups
-        else 0,
+        parts=_parts(match, value) if isinstance(value, datetime) and "hour" in groups else (),
     )
+
+
+def _parts(match: re.Match[str], moment: datetime) -> tuple[tuple[int, int, DateValue], ...]:
+    """Return the words for the day and those for the time of day of a moment that is read from one text."""
+    clock = match.start("noon" if match.groupdict().get("noon") else "hour")
+    day = len(_BEFORE_CLOCK.sub("", match.string[match.start() : clock])) + match.start()
+    end = match.start() + len(match.group().rstrip())
+    return (match.start(), day, moment.date()), (clock, end, moment.timetz())
 
 
 def _calendar(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
@@ -181,7 +223,11 @@ def _calendar(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     if moment > today and not parts.get("year") and _is_since(match):
         moment = date(year - 1, month, day)
     clock = _time_of(match) if parts.get("hour") or parts.get("noon") else None
-    return (moment, bool(parts.get("year"))) if clock is None else (datetime.combine(moment, clock), True)
+    if clock is None:
+        return moment, bool(parts.get("year"))
+    offset = _OFFSET.search(match.group()) if parts.get("hour") else None
+    zone = datetime.fromisoformat(f"2000-01-01T00:00{offset.group()}").tzinfo if offset is not None else None
+    return datetime.combine(moment, clock, zone), True
 
 
 def _is_since(match: re.Match[str]) -> bool:
@@ -219,7 +265,7 @@ def _relative_day(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
 
 def _at(match: re.Match[str], day: date) -> date:
     """Return the day, or the moment for a day with an hour."""
-    clock = _time_of(match) if match["hour"] else None
+    clock = _time_of(match) if match["hour"] or match["noon"] else None
     return datetime.combine(day, clock) if clock is not None else day
 
 
@@ -373,7 +419,7 @@ def _time_of(match: re.Match[str]) -> time | None:
         return None
     if half:
         hour = hour % 12 + (12 if half.startswith("p") else 0)
-    return time(hour % 24, minute, second)
+    return time(hour % 24, minute, second, int((parts.get("fraction") or "")[:6].ljust(6, "0")))
 
 
 def _half_of(text: str) -> str:
@@ -390,7 +436,10 @@ def _rules() -> tuple[tuple[re.Pattern[str], DateReader], ...]:
     """Return the patterns in the order of certainty: of two that overlap the earlier one is read."""
     after = rf"(?:(?:\s*T|\s+at\s+|,?\s+(?=\d\d?(?::|\.\d|\s*[ap]\.?m\b))){_CLOCK}(?:Z|[+-]\d\d:?\d\d)?)?"
     then = rf"(?:(?:,?\s+(?:(?:at|time)\s+)|,?\s+){_HOUR})?"
-    at = rf"(?:\s+at\s+{_CLOCK}(?![\d%]))?"
+    at = (
+        rf"(?:(?:\s+at\s+|,?\s+(?=\d\d?(?::\d\d|(?:\.\d\d)?\s*[ap]\.?m\b))){_CLOCK}(?![\d%])"
+        r"|\s+(?:at\s+)?(?P<noon>noon|midday|midnight)\b)?"
+    )
     till = r"\s*(?:-|–|to|until|till|through)\s*(?:the\s+)?"
     days = rf"(?P<first>[0-3]?\d)(?:st|nd|rd|th)?{till}(?P<last>[0-3]?\d)(?:st|nd|rd|th)?\b"
     both = days.replace("(?:-|", "(?:-|and|")
@@ -398,7 +447,7 @@ def _rules() -> tuple[tuple[re.Pattern[str], DateReader], ...]:
     ahead = rf"in\s+{_COUNT}\s+{long_unit}(?=\s*[.?!,]|\s*$)"
     hours = rf"(?:{_COUNT}\s+(?P<unit>minute|hour)s?|(?P<half_hour>half\s+an\s+hour|a\s+half[\s-]hour))"
     rules = (
-        (rf"\b{_YEAR}[-/.](?P<month>\d\d?)[-/.](?P<day>\d\d?)\b{after}", _calendar),
+        (rf"\b{_YEAR}[-/.](?P<month>\d\d?)[-/.](?P<day>\d\d?)(?:\b|(?=T\d)){after}", _calendar),
         (rf"\b(?P<month>\d\d?)[-/.](?P<day>\d\d?)[-/.](?P<year>[12]\d{{3}})\b{then}", _calendar),
         (rf"\b{both}\s+(?:of\s+)?{_MONTH}(?:,?\s*{_YEAR})?", _days_of_month),
         (rf"\b{_MONTH}\s+{days}(?!:)(?:,?\s*{_YEAR})?", _days_of_month),

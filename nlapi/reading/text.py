@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems, table, words
+
+if TYPE_CHECKING:
+    from nlapi.reading.dates import ParsedDate
+    from nlapi.reading.numbers import ParsedNumber
 
 FILLER_STEMS = stems("reading/words", "filler")
 """Stems of words that set no condition by themselves."""
@@ -76,6 +80,8 @@ class Sentence:
     today: date
     tokens: tuple[Token, ...]
     mentions: tuple[ValueMention, ...] = field(default=())
+    moments: tuple[ParsedDate, ...] = ()
+    numbers: tuple[ParsedNumber, ...] = ()
 
     @cached_property
     def stems(self) -> tuple[str, ...]:

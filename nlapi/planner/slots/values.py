@@ -161,6 +161,9 @@ def format_date(value: date | time | tuple[date, date], slot: Slot, *, end: bool
         return value.strftime("%H:%M:%S" if "hh:mm:ss" in slot.description.lower() else "%H:%M")
     if slot.family is Family.TIME:
         return value.strftime("%H:%M") if isinstance(value, datetime) else None
+    is_moment = slot.schema.get("format") == "date-time" or "tim" in slot.words or bool(_form_of_example(slot))
+    if is_moment and isinstance(value, datetime) and value.tzinfo is not None:
+        return value.isoformat().replace("+00:00", "Z")
     if slot.schema.get("format") == "date-time":
         moment = value if isinstance(value, datetime) else datetime.combine(value, time(23, 59, 59) if end else time())
         return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
