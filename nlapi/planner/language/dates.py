@@ -6,11 +6,12 @@ import calendar
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
 
 from nlapi.english.lexicon import words
 from nlapi.lazy_pattern import lazy_pattern
+from nlapi.planner.language.zones import zone_behind
 
 MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
 MONTHS |= {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name} | {"sept": 9}
@@ -57,6 +58,7 @@ _SIGNS = lazy_pattern(
     rf"|{'|'.join(WEEKDAYS)}",
     re.IGNORECASE,
 )
+_BETWEEN = lazy_pattern(r",?\s+(?:(?:at|on|of)\s+)?(?:the\s+)?", re.IGNORECASE)
 _BESIDE = lazy_pattern(r"[\s,(]*(?:the\s+)?")
 _TODAY = lazy_pattern(
     r"\btoday(?:['’]s date)?\s+is\s+(?:the\s+|" + "|".join(WEEKDAYS) + r"|,|\s)*(?=\w)", re.IGNORECASE
@@ -80,6 +82,8 @@ class ParsedDate:
     counted: bool = False
     spelt: bool = False
     clock: int = 0
+    parts: tuple[ParsedDate, ...] = ()
+    """the day and the time of day of a moment, where these are two by themselves: 18:00 on Friday"""
 
 
 def stated_today(text: str, today: date) -> date:
@@ -94,7 +98,8 @@ def stated_today(text: str, today: date) -> date:
 def find_dates(text: str, today: date) -> list[ParsedDate]:
     """Return every date, time and period in `text`, in order, none overlapping another.
 
-    `today` may be an aware datetime: an hour ago is read then, as a moment of UTC. A day in two forms (next Friday
+    `today` may be an aware datetime: an hour ago is read then, in its zone. A time has a zone where one is said. A day
+    in two forms (next Friday
     2026-03-06) is one, the one that is spelt out.
     """
     moments: list[ParsedDate] = []
@@ -105,7 +110,27 @@ def find_dates(text: str, today: date) -> list[ParsedDate]:
                 continue
             if (moment := _read(reader, match, today if reader is _hours else day)) is not None:
                 moments.append(moment)
-    return _with_common_year(_without_doubles(text, sorted(moments, key=lambda moment: moment.start)))
+    ordered = _without_doubles(text, sorted(moments, key=lambda moment: moment.start))
+    return _joined(text, _with_common_year(ordered))
+
+
+def _joined(text: str, moments: list[ParsedDate]) -> list[ParsedDate]:
+    """Return the moments, with a day and the time of day beside it as one: Friday 18:00, 6pm on May 3."""
+    joined: list[ParsedDate] = []
+    for moment in moments:
+        before = joined[-1] if joined else None
+        if before is not None and _BETWEEN.fullmatch(text[before.end : moment.start]):
+            first, second = before.value, moment.value
+            day, clock = (second, first) if isinstance(first, time) else (first, second)
+            if type(day) is date and isinstance(clock, time):
+                value, spelt = datetime.combine(day, clock), before.spelt or moment.spelt
+                end, whole = moment.end, before.whole and moment.whole
+                joined[-1] = replace(
+                    before, end=end, value=value, whole=whole, spelt=spelt, clock=0, parts=(before, moment)
+                )
+                continue
+        joined.append(moment)
+    return joined
 
 
 def _without_doubles(text: str, moments: list[ParsedDate]) -> list[ParsedDate]:
@@ -154,9 +179,12 @@ def _read(reader: DateReader, match: re.Match[str], today: date) -> ParsedDate |
         return None
     value, whole = result
     groups = match.groupdict()
+    end = match.start() + len(match.group().rstrip())
+    if isinstance(value, datetime | time) and (zoned := zone_behind(match.string, end)) is not None:
+        value, end = value.replace(tzinfo=zoned[0]), zoned[1]
     return ParsedDate(
         start=match.start(),
-        end=match.start() + len(match.group().rstrip()),
+        end=end,
         value=value,
         whole=whole,
         counted=bool(groups.get("count")),
@@ -292,7 +320,7 @@ def _hours(match: re.Match[str], now: date) -> tuple[DateValue, bool] | None:
         return None
     minutes = 30 if match["half_hour"] else _number(match["count"]) * (60 if match["unit"].lower() == "hour" else 1)
     distance = timedelta(minutes=-minutes if match.group().lower().endswith("ago") else minutes)
-    return (now + distance).astimezone(UTC).replace(microsecond=0, tzinfo=None), True
+    return (now + distance).replace(microsecond=0), True
 
 
 def _period(match: re.Match[str], today: date) -> tuple[tuple[date, date], str]:
@@ -388,7 +416,7 @@ def _noon(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
 @cache
 def _rules() -> tuple[tuple[re.Pattern[str], DateReader], ...]:
     """Return the patterns in the order of certainty: of two that overlap the earlier one is read."""
-    after = rf"(?:(?:\s*T|\s+at\s+|,?\s+(?=\d\d?(?::|\.\d|\s*[ap]\.?m\b))){_CLOCK}(?:Z|[+-]\d\d:?\d\d)?)?"
+    after = rf"(?:(?:\s*T|\s+at\s+|,?\s+(?=\d\d?(?::|\.\d|\s*[ap]\.?m\b))){_CLOCK})?"
     then = rf"(?:(?:,?\s+(?:(?:at|time)\s+)|,?\s+){_HOUR})?"
     at = rf"(?:\s+at\s+{_CLOCK}(?![\d%]))?"
     till = r"\s*(?:-|–|to|until|till|through)\s*(?:the\s+)?"

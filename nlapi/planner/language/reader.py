@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 from nlapi.english.lexicon import words
@@ -16,6 +16,7 @@ from nlapi.planner.language.gazetteer import is_region
 from nlapi.planner.language.numbers import NumberKind, find_numbers
 from nlapi.planner.language.text import MentionKind, Sentence, Token, ValueMention
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent
+from nlapi.tools.moments import local_zone
 from nlapi.tools.units import find_unit
 
 _ENDINGS = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|me|tv|uk|de|fr|eu|us|ca|in|jp"
@@ -171,12 +172,13 @@ _LOCATIVES = words(
 _JOINERS = words("planner/language/words", "joiners")
 
 
-def read_sentence(text: str, today: date, names: Collection[str] = ()) -> Sentence:
+def read_sentence(text: str, today: date, names: Collection[str] = (), zone: tzinfo | None = None) -> Sentence:
     """Return the tokens and the mentions of `text`, of which the first 2,000 characters are read.
 
     `names` are names that the API has, each of which is a literal where it stands in the text.
 
-    `today` may be an aware datetime, from which hours and minutes are counted too (an hour ago).
+    `today` may be an aware datetime, from which hours and minutes are counted too (an hour ago). `zone` is the user's,
+    by default that of this machine.
     """
     text = " ".join(text[:MAX_CHARACTERS].split())
     # A question that is quoted as a whole is the question, not a value.
@@ -187,7 +189,7 @@ def read_sentence(text: str, today: date, names: Collection[str] = ()) -> Senten
         today = day = stated
     tokens = tokenize(text)
     finder = _MentionFinder(text=text, tokens=tokens, today=today, names=names)
-    return Sentence(text=text, today=day, tokens=tokens, mentions=tuple(finder.find()))
+    return Sentence(text=text, today=day, tokens=tokens, mentions=tuple(finder.find()), zone=zone or local_zone())
 
 
 def tokenize(text: str) -> tuple[Token, ...]:
@@ -277,7 +279,8 @@ class _MentionFinder:
     def _literals(self) -> None:
         days = [(mention.start, mention.end) for mention in find_dates(self.text, self.today)]
         for form, start, end in find_literals(self.text):
-            if form == "id" and any(first <= start < last for first, last in days):
+            # A zone behind a time is a part of it: 18:00 Europe/Berlin.
+            if form in ("id", "path") and any(first <= start < end <= last for first, last in days):
                 continue
             self._add(MentionKind.LITERAL, start, end, form=form, value=self.text[start:end])
 
@@ -297,6 +300,8 @@ class _MentionFinder:
 
     def _parts(self, moment: ParsedDate) -> None:
         """Add the day and the hour of a moment, each by itself: one argument may take the day and another the hour."""
+        for part in moment.parts:
+            self._add(MentionKind.DATE, part.start, part.end, take=False, value=part.value, form="part")
         if moment.clock and isinstance(moment.value, datetime):
             day = len(self.text[: moment.clock].rstrip(" ,T")) if moment.clock > moment.start else moment.clock
             words = self.text[moment.start : day].split()
@@ -304,7 +309,7 @@ class _MentionFinder:
                 day -= len(words.pop())
                 day = len(self.text[:day].rstrip(" ,"))
             self._add(MentionKind.DATE, moment.start, day, take=False, value=moment.value.date(), form="part")
-            self._add(MentionKind.DATE, moment.clock, moment.end, take=False, value=moment.value.time(), form="part")
+            self._add(MentionKind.DATE, moment.clock, moment.end, take=False, value=moment.value.timetz(), form="part")
 
     def _in_name(self, start: int, end: int) -> bool:
         """Return whether a weekday or a month without figures is one of the words of a name: Black Friday Preview."""

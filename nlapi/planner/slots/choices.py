@@ -20,7 +20,8 @@ from nlapi.planner.language.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGE
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import operation_noun_stems
-from nlapi.planner.slots.slot import Slot, SlotCandidate, schema_type
+from nlapi.planner.slots.slot import Slot, SlotCandidate
+from nlapi.resources.forms import schema_type
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.tools.word_similarity import similarity
 
