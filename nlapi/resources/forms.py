@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from enum import StrEnum
@@ -296,10 +296,11 @@ def schema_type(schema: Schema) -> str:
     return "array" if "items" in schema else "object" if "properties" in schema else ""
 
 
-def sole_leaf(properties: Mapping[str, Schema], required: Sequence[object]) -> str:
-    """Return the one property of the items of a list that a value by itself fills: the only required one, or the only
-    one; "" where there are several, or where it is a list or an object itself.
+def sole_property(schema: Schema) -> str:
+    """Return the property of an object that a value by itself fills: the only required one, or the only one; "" where
+    there are several.
     """
-    names = [name for name in properties if name in as_list(list(required))] or list(properties)
-    plain = names if len(names) == 1 and schema_type(as_map(properties[names[0]])) not in ("object", "array") else []
-    return plain[0] if plain else ""
+    properties = as_map(schema.get("properties"))
+    required = [name for name in as_list(schema.get("required")) if name in properties]
+    names = required or list(properties)
+    return str(names[0]) if len(names) == 1 else ""

@@ -441,7 +441,7 @@ def labelled_code_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
         word = re.compile(rf"\b{tokens[before].text}\b")
         slots = [slot for slot in context.slots if word.search(slot.description)]
         if len(slots) == 1 and slots[0].family in (Family.TEXT, Family.ID):
-            value = [token.text] if slots[0].is_array else token.text
+            value = [slots[0].item_of(token.text)] if slots[0].is_array else token.text
             yield SlotCandidate(
                 slot=slots[0], value=value, probability=LABEL_CONFIDENCE, start=token.start, end=token.end
             )
@@ -514,7 +514,7 @@ def _ids(context: SlotContext) -> Iterator[SlotCandidate]:
         if is_code(token.text) and (noun := noun_before(context.sentence, at)) and noun.stem not in kinds
     ]
     if codes:
-        value = [token.text for token in codes]
+        value = [slot.item_of(token.text) for token in codes]
         yield SlotCandidate(
             slot=slot, value=value, probability=NOUN_CONFIDENCE, start=codes[0].start, end=codes[-1].end
         )
@@ -533,7 +533,7 @@ def _filtered_noun(slot: Slot) -> tuple[str, ...]:
 
 def _name_candidate(context: SlotContext, slot: Slot, name: PlainName, sure: float) -> SlotCandidate:
     token = context.sentence.tokens[name.at]
-    value = [token.text] if slot.is_array else token.text
+    value = [slot.item_of(token.text)] if slot.is_array else token.text
     return SlotCandidate(slot=slot, value=value, probability=sure, start=token.start, end=token.end)
 
 
@@ -567,7 +567,7 @@ def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
                     if not _splits_name(context, candidate):
                         yield replace(candidate, conversion="sample")
             yield from _mention_candidates(context, slot, runs)
-            if slot in context.list_operations:
+            if slot in context.list_operations and not slot.leaf:
                 yield from _name_candidates(context, slot, context.list_operations[slot])
 
 
@@ -656,7 +656,7 @@ def _mention_candidate(
     conversion, remainder = entries[0].conversion, tuple(rest for entry in entries for rest in entry.remainder)
     value = entries[0].value
     if slot.is_array and not (len(entries) == 1 and isinstance(value, list)):
-        value = [entry.value for entry in entries]
+        value = [slot.item_of(entry.value) for entry in entries]
     start, end = _span_without(mentions, remainder)
     start = end if conversion in WORDLESS_CONVERSIONS else start
     return SlotCandidate(

@@ -15,7 +15,7 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Operation, Schema
 from nlapi.planner.language.text import ValueMention
-from nlapi.resources.forms import MomentForm, moment_form, schema_type
+from nlapi.resources.forms import MomentForm, moment_form, schema_type, sole_property
 from nlapi.resources.naming import STOPWORDS
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Tool
@@ -72,7 +72,8 @@ class Slot:
 
     `words` are the stems of its name, `prose` those of its description. `samples` are values that the description
     mentions, `examples` the same in lower case, `glossary` the values that it explains, by their meaning. A `needed`
-    slot is required by its object, as soon as that has any value; a `required` one is required in every call.
+    slot is required by its object, as soon as that has any value; a `required` one is required in every call. `form` is the form
+    of a moment, and `leaf` the path to the one value of each item of a list of objects.
     """
 
     path: tuple[str, ...]
@@ -93,6 +94,7 @@ class Slot:
     location: str = ""
     required_by_object: bool = False
     form: MomentForm | None = None
+    leaf: tuple[str, ...] = ()
     names: frozenset[str] | None = None
     """the names that the API has for it at the moment, of those in the sentence; None where they are not known"""
     own_names: frozenset[str] = frozenset()
@@ -102,6 +104,12 @@ class Slot:
     def name(self) -> str:
         """The name of the innermost property."""
         return self.path[-1]
+
+    def item_of(self, value: object) -> object:
+        """Return the item of a list that has `value` in its one leaf: {"id": "1234"}; without a leaf the value."""
+        for name in reversed(self.leaf):
+            value = {name: value}
+        return value
 
     @property
     def has_default(self) -> bool:
@@ -181,12 +189,14 @@ class _SlotWalk:
         self, path: tuple[str, ...], schema: Schema, *, required: bool, needed: bool, beside: Iterable[str]
     ) -> Slot:
         many = schema_type(schema) == "array"
-        item = resolve_schema(schema.get("items", {}), self.root) if many else schema
-        description = str(schema.get("description") or item.get("description") or "")
-        words = (*self._owner(path), *map(stem, split_words(path[-1])))
+        entry = resolve_schema(schema.get("items", {}), self.root) if many else schema
+        leaf, item = self._leaf(entry) if many else ((), entry)
+        described = (schema.get("description"), entry.get("description"), item.get("description"))
+        description = next((str(text) for text in described if text), "")
+        words = (*self._owner(path), *(stem(word) for part in (path[-1], *leaf) for word in split_words(part)))
         choices = tuple(value for value in item.get("enum", ()) if value is not None)
-        samples = _samples(description, schema)
-        named = split_words(path[-1])
+        samples = _samples(description, schema) if not leaf else ()
+        named = split_words((*path, *leaf)[-1])
         form = moment_form(named, {**schema, **item}, description, is_half=_is_half(named, beside))
         form = None if _SOUGHT.intersection(named) else form
         return Slot(
@@ -203,12 +213,22 @@ class _SlotWalk:
             choices=choices,
             examples=frozenset(map(str.lower, samples)),
             samples=samples,
-            glossary=_glossary(description),
+            glossary=_glossary(description) if not leaf else {},
             unit=self._unit(path, words) if schema_type(item) in ("integer", "number") else "",
             location=self.location,
             required_by_object=needed,
             form=form,
+            leaf=leaf,
         )
+
+    def _leaf(self, entry: Schema) -> tuple[tuple[str, ...], Schema]:
+        """Return the path to the one value that an item of a list has, with its schema; () for an item of several."""
+        leaf: tuple[str, ...] = ()
+        item = entry
+        while len(leaf) < _DEEPEST and schema_type(item) == "object" and (name := sole_property(item)):
+            leaf, item = (*leaf, name), resolve_schema(_properties(item)[name], self.root)
+        is_plain = schema_type(item) in ("string", "integer", "number", "") and not item.get("enum")
+        return (leaf, item) if is_plain else ((), entry)
 
     def _owner(self, path: tuple[str, ...]) -> tuple[str, ...]:
         """Return the stems of the resource of a parameter where only the path has them: /users/{id}."""

@@ -293,7 +293,7 @@ def _values(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[t
     elif slot.family in (Family.DATE, Family.TIME):
         plain = _written_date(mention, slot)
     elif slot.family in (Family.BOOLEAN, Family.CHOICE) or (
-        slot.family is Family.OPEN and schema_type(slot.schema) == "object"
+        slot.family is Family.OPEN and "object" in (schema_type(slot.schema), schema_type(slot.item))
     ):
         return
     else:
