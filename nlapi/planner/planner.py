@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,6 +72,7 @@ from nlapi.resources.collection_index import collection_index
 from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.index import correct_spelling
+from nlapi.tools.moments import local_zone
 from nlapi.tools.plan import Conversation, Outcome, Plan
 from nlapi.tools.tool import Call, Tool
 
@@ -770,9 +771,12 @@ class OfflinePlanner:
 
     name = "offline"
 
-    def __init__(self, sources: Iterable[Spec | Tool], *, today: date | None = None) -> None:
+    def __init__(
+        self, sources: Iterable[Spec | Tool], *, today: date | None = None, zone: tzinfo | None = None
+    ) -> None:
         self.catalogue = Catalogue.of(sources)
         self.today = today
+        self.zone = zone or local_zone()
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
         """Yield the next Plan of a conversation."""
@@ -842,12 +846,13 @@ class OfflinePlanner:
             known_values=known_values,
             chosen=chosen,
             live=live,
-            today=self.today or datetime.now().astimezone(),
+            today=self.today or datetime.now(self.zone),
+            zone=self.zone,
         )
         return clause.plan()
 
 
-def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
+def read_question(question: str, catalogue: Catalogue, today: date, zone: tzinfo | None = None) -> Sentence:
     """Return a question as a Sentence, with its spelling corrected and its command in words of the API."""
     text = " ".join(question[:_MAX_LENGTH].split())
     # A question that is quoted as a whole is the question, not a value.
@@ -860,7 +865,7 @@ def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     text = normalize_command(text, lambda: catalogue.command_verbs, catalogue.index.has_word, is_choice)
     text = rewrite_as_command(text, catalogue.index.is_entity, catalogue.operations)
     text = with_choice_nouns(text, lambda: catalogue.choice_nouns)
-    return read_sentence(text, today, catalogue.names_in(text))
+    return read_sentence(text, today, catalogue.names_in(text), zone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -890,9 +895,10 @@ class _Clause:
     chosen: Operation | None
     live: bool
     today: date
+    zone: tzinfo
 
     def plan(self) -> Plan:
-        sentence = read_question(self.question, self.catalogue, self.today)
+        sentence = read_question(self.question, self.catalogue, self.today, self.zone)
         choice = self._choose_operation(sentence)
         if isinstance(choice, Plan):
             return choice

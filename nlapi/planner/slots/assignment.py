@@ -52,10 +52,11 @@ from nlapi.planner.slots.name_mentions import (
     resource_names,
 )
 from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY, apply_overrides
-from nlapi.planner.slots.slot import HIGH_SCORE, LOW_SCORE, Family, Slot, SlotCandidate, schema_type
-from nlapi.planner.slots.values import CLOSING, CONVERSIONS, OPENING, WORDLESS_CONVERSIONS, values_for
+from nlapi.planner.slots.slot import HIGH_SCORE, LOW_SCORE, Family, Slot, SlotCandidate
+from nlapi.planner.slots.values import CLOSING, CONVERSIONS, OPENING, WORDLESS_CONVERSIONS, Encoded, encode
 from nlapi.reading.names import PlainName, is_code, names_behind_noun, names_behind_preposition, noun_before
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
+from nlapi.resources.forms import schema_type
 
 # Candidates of a slot that the second forest rates.
 RERANKED_PER_SLOT = 5
@@ -440,7 +441,7 @@ def labelled_code_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
         word = re.compile(rf"\b{tokens[before].text}\b")
         slots = [slot for slot in context.slots if word.search(slot.description)]
         if len(slots) == 1 and slots[0].family in (Family.TEXT, Family.ID):
-            value = [token.text] if slots[0].is_array else token.text
+            value = [slots[0].item_of(token.text)] if slots[0].is_array else token.text
             yield SlotCandidate(
                 slot=slots[0], value=value, probability=LABEL_CONFIDENCE, start=token.start, end=token.end
             )
@@ -513,7 +514,7 @@ def _ids(context: SlotContext) -> Iterator[SlotCandidate]:
         if is_code(token.text) and (noun := noun_before(context.sentence, at)) and noun.stem not in kinds
     ]
     if codes:
-        value = [token.text for token in codes]
+        value = [slot.item_of(token.text) for token in codes]
         yield SlotCandidate(
             slot=slot, value=value, probability=NOUN_CONFIDENCE, start=codes[0].start, end=codes[-1].end
         )
@@ -532,7 +533,7 @@ def _filtered_noun(slot: Slot) -> tuple[str, ...]:
 
 def _name_candidate(context: SlotContext, slot: Slot, name: PlainName, sure: float) -> SlotCandidate:
     token = context.sentence.tokens[name.at]
-    value = [token.text] if slot.is_array else token.text
+    value = [slot.item_of(token.text)] if slot.is_array else token.text
     return SlotCandidate(slot=slot, value=value, probability=sure, start=token.start, end=token.end)
 
 
@@ -566,7 +567,7 @@ def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
                     if not _splits_name(context, candidate):
                         yield replace(candidate, conversion="sample")
             yield from _mention_candidates(context, slot, runs)
-            if slot in context.list_operations:
+            if slot in context.list_operations and not slot.leaf:
                 yield from _name_candidates(context, slot, context.list_operations[slot])
 
 
@@ -628,32 +629,36 @@ def _mention_candidates(
         if is_wrong_sort(context, slot, mention) or is_about_call(context, slot, mention):
             continue
         shared = mention.kind is MentionKind.DATE and isinstance(mention.value, tuple)
-        for value, conversion in values_for(mention, slot, context.sentence):
-            items = value if isinstance(value, list) or not slot.is_array else [value]
-            yield _mention_candidate(slot, items, (mention,), conversion, shared=shared or conversion == "calendar")
+        for encoded in encode(mention, slot, context.sentence):
+            yield _mention_candidate(slot, (encoded,), (mention,), shared=shared or encoded.conversion == "calendar")
     if not slot.is_array:
         return
     for run in (_trimmed(context, slot, run) for run in runs if _may_be_id(context, slot, run[0])):
         by_span = [_by_conversion(context, slot, mention) for mention in run]
         for conversion in ("", *CONVERSIONS):
-            values = [converted.get(conversion) for converted in by_span]
-            if not any(value is None or isinstance(value, list) for value in values):
-                yield _mention_candidate(slot, values, run, conversion)
+            entries = [converted[conversion] for converted in by_span if conversion in converted]
+            if len(entries) == len(run) and not any(isinstance(entry.value, list) for entry in entries):
+                yield _mention_candidate(slot, entries, run)
 
 
-def _by_conversion(context: SlotContext, slot: Slot, mention: ValueMention) -> dict[str, object]:
+def _by_conversion(context: SlotContext, slot: Slot, mention: ValueMention) -> dict[str, Encoded]:
     """Return the first value of a mention by each conversion."""
-    values: dict[str, object] = {}
-    for value, conversion in values_for(mention, slot, context.sentence):
-        values.setdefault(conversion, value)
+    values: dict[str, Encoded] = {}
+    for encoded in encode(mention, slot, context.sentence):
+        values.setdefault(encoded.conversion, encoded)
     return values
 
 
 def _mention_candidate(
-    slot: Slot, value: object, mentions: tuple[ValueMention, ...], conversion: str, *, shared: bool = False
+    slot: Slot, entries: Sequence[Encoded], mentions: tuple[ValueMention, ...], *, shared: bool = False
 ) -> SlotCandidate:
-    end = mentions[-1].end
-    start = end if conversion in WORDLESS_CONVERSIONS else mentions[0].start
+    """Return a candidate of the values of mentions; words that the slot cannot carry are left to other slots."""
+    conversion, remainder = entries[0].conversion, tuple(rest for entry in entries for rest in entry.remainder)
+    value = entries[0].value
+    if slot.is_array and not (len(entries) == 1 and isinstance(value, list)):
+        value = [slot.item_of(entry.value) for entry in entries]
+    start, end = _span_without(mentions, remainder)
+    start = end if conversion in WORDLESS_CONVERSIONS else start
     return SlotCandidate(
         slot=slot,
         value=value,
@@ -663,7 +668,17 @@ def _mention_candidate(
         mentions=mentions,
         conversion=conversion,
         shared=shared,
+        remainder=remainder,
+        beside=tuple(mention for entry in entries for mention in entry.beside),
     )
+
+
+def _span_without(mentions: Sequence[ValueMention], remainder: Sequence[ValueMention]) -> tuple[int, int]:
+    """Return the characters from the first of some mentions to the last, without a remainder at either edge."""
+    first, last = mentions[0], mentions[-1]
+    end = min(last.end, *(rest.start for rest in remainder if rest.start > last.start), last.end)
+    start = max(first.start, *(rest.end for rest in remainder if rest.end < first.end), first.start)
+    return (start, end) if start < end else (first.start, last.end)
 
 
 def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
@@ -832,13 +847,20 @@ def assign_slots(context: SlotContext) -> Assignment:
         empty,
     )
     filled = {candidate.slot for candidate in assigned}
+    remainders = dict.fromkeys(rest for candidate in assigned for rest in candidate.remainder)
+    beside = {mention for candidate in assigned for mention in candidate.beside}
     missing = tuple(slot for slot in context.slots if slot.required and slot not in filled)
-    unused = tuple(
+    mentions = (
         mention
         for mention in context.sentence.mentions
         if mention.kind not in (MentionKind.TITLE, MentionKind.PHRASE)
         and mention.form not in ALTERNATIVE_FORMS
         and not is_counted_by_answer(context, mention)
+    )
+    unused = tuple(
+        mention
+        for mention in (*mentions, *remainders)
+        if mention not in beside
         and not any(candidate.start < mention.end and mention.start < candidate.end for candidate in assigned)
     )
     assigned.sort(key=lambda candidate: context.ranks[candidate.slot][0])

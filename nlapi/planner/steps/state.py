@@ -13,8 +13,9 @@ from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.assignment import nest_values
 from nlapi.planner.slots.entities import PendingLookup
 from nlapi.planner.slots.preset_values import Values, argument_name, pending_lookup
-from nlapi.planner.slots.slot import Slot, SlotCandidate, schema_type
+from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.planner.steps.name_rounds import PLANNER, NamesState
+from nlapi.resources.forms import schema_type
 from nlapi.tools.plan import JsonObject, Plan, is_remembered
 from nlapi.tools.tool import Account, Call, Origin, Tool, ValueSource, sources_from_json, sources_to_json
 
