@@ -1,7 +1,8 @@
 """What each hand-made rule of the planner is worth: the sentences that are won with it, and the wrong changes it holds.
 
 A rule is turned off for the sentences in which it says something at all, by today's forests: no other sentence can
-change. Graded are the sentences of benchmarks/accuracy and of benchmarks.changes and the public development questions.
+change. Graded are the sentences of benchmarks/accuracy, the commands of benchmarks.changes, what operators tell the
+gateway (benchmarks.operators), and the public development questions.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import nlapi
+from benchmarks import operators
 from benchmarks.accuracy import sample
 from benchmarks.accuracy.measure import plain_result, training_result
 from benchmarks.changes import cases as commands
@@ -71,6 +73,9 @@ def parts(*, every: bool) -> list[Part]:
     found = [Part(kind="sentences", name=name, share=1) for name in sample.names()]
     found += [Part(kind="commands", name=api.name, share=share) for api in commands.load()]
     found += [Part(kind="public", name=str(first), share=share) for first in range(0, len(_public_specs()), _PUBLIC)]
+    found += [
+        Part(kind="operators", name=str(file), share=share) for file in sorted(operators.FOLDER.glob("questions*.yaml"))
+    ]
     if every:
         here = set(sample.names())
         found += [Part(kind="real", name=api, share=1) for api in sorted({row["api"] for row in real_rows()} - here)]
@@ -166,11 +171,24 @@ def _judge_command(bench: Any, case: Any) -> Verdict:
     return outcome.is_right or outcome.rating in _RIGHT, outcome.rating is Rating.WRONG
 
 
+def _operators(part: Part) -> Iterator[Judge]:
+    questions = operators.load(Path(part.name))
+    with operators.operated_session(questions) as session:
+        for question in questions.questions:
+            yield "operators", "gateway", str(question["ask"]), partial(_judge_operator, question, session)
+
+
+def _judge_operator(question: Mapping[str, object], session: Any) -> Verdict:
+    rating = operators.outcome_of(question, session).rating
+    return rating is operators.Rating.RIGHT, rating is operators.Rating.WRONG
+
+
 _KINDS: Mapping[str, Callable[[Part], Iterator[Judge]]] = {
     "sentences": _sentences,
     "real": _real,
     "public": _public,
     "commands": _commands,
+    "operators": _operators,
 }
 
 

@@ -307,8 +307,9 @@ def _defined(module: str, attribute: str) -> Definition:
 
 @cache
 def _tree(module: str) -> ast.Module:
-    source = importlib.import_module(module).__file__ or ""
-    return ast.parse(Path(source).read_text(encoding="utf-8"))
+    path = Path(nlapi.__file__).parent.joinpath(*module.split(".")[1:])
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 @cache
