@@ -26,7 +26,7 @@ from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention, foreign_language
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue, is_hypothetical, simulates, with_choice_nouns
-from nlapi.planner.operations.filter_names import read_of_field, with_filter_names
+from nlapi.planner.operations.filter_names import with_filter_names
 from nlapi.planner.operations.id_resolution import with_breadth_flags, with_lookups, with_only_parents
 from nlapi.planner.operations.operation_choice import (
     CLEAR_SCORE,
@@ -863,9 +863,9 @@ def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
 class _Choice:
     """The operation that is planned, before and after its slots are filled, with its `rivals`.
 
-    `candidates` are all that were considered, the likeliest first. `explicit` says that the user or a plain question
-    for a field chose it, `doubtful` that the sentence has little to do with the API; `language` is the language of a
-    sentence that is not English, else "".
+    `candidates` are all that were considered, the likeliest first. `explicit` says that the user chose it, `doubtful`
+    that the sentence has little to do with the API; `language` is the language of a sentence that is not English, else
+    "".
     """
 
     best: OperationCandidate
@@ -900,11 +900,6 @@ class _Clause:
     def _choose_operation(self, sentence: Sentence) -> _Choice | Plan:
         """Return the operation that a sentence asks for, or the plan that says why none is planned."""
         catalogue, is_free = self.catalogue, self.chosen is None
-        if is_free and (field := read_of_field(sentence, catalogue, self.known_values)) is not None:
-            if command := unmet_command(field, catalogue):
-                candidates = choose_candidates(sentence, catalogue, self.known_values, None)
-                return unsupported_plan(field.operation.spec, command, candidates)
-            return _Choice(best=field, explicit=True)
         candidates = choose_candidates(sentence, catalogue, self.known_values, self.chosen)
         language = foreign_language(sentence)
         is_known = any(mention.form == "name" for mention in sentence.mentions)
