@@ -126,7 +126,6 @@ RULES: Mapping[str, Rule] = {
         _rule("fan-out", "planner:with_fan_out", _first),
         _rule("named api", "planner:named_api", _second),
         _rule("wire form", "planner:in_wire_form", _assignment),
-        _rule("filter names", "planner:with_filter_names", _first),
         _rule("leftover name", "planner:with_leftover_name", _assignment),
         _rule("only parents", "planner:with_only_parents", _first),
         _rule("breadth flags", "planner:with_breadth_flags", _assignment),

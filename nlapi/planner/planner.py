@@ -26,7 +26,6 @@ from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention, foreign_language
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue, is_hypothetical, simulates, with_choice_nouns
-from nlapi.planner.operations.filter_names import with_filter_names
 from nlapi.planner.operations.id_resolution import with_breadth_flags, with_lookups, with_only_parents
 from nlapi.planner.operations.operation_choice import (
     CLEAR_SCORE,
@@ -928,7 +927,6 @@ class _Clause:
     def _fill_slots(self, best: OperationCandidate) -> OperationCandidate:
         """Return the candidate with the ids that its context determines, and its values as the API writes them."""
         best = with_lookups(best, self.catalogue, self.known_values, self.question)
-        best = with_filter_names(best, self.known_values)
         best = replace(best, assignment=in_wire_form(best))
         # Whether a plain word is a name only an answer tells, and a plan that is not carried out gets none.
         if self.live:
