@@ -138,7 +138,6 @@ RULES: Mapping[str, Rule] = {
         _rule("rewriting: make", "language.commands:_MAKE", _NOWHERE),
         _rule("rewriting: particles", "language.commands:_PARTED", _NOWHERE),
         _rule("rewriting: nouns as commands", "planner:rewrite_as_command", _first),
-        _rule("rewriting: choices as nouns", "planner:with_choice_nouns", _first),
         _rule("choice: caller or health", "operations.operation_choice:_caller_or_health", _none),
         _rule("choice: deletions", "operations.operation_choice:_without_deletions", _first),
         _rule("choice: opposites", "operations.operation_choice:_without_opposite", _first),

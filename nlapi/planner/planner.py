@@ -25,7 +25,7 @@ from nlapi.planner.language.question_intent import read_intent
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention, foreign_language
 from nlapi.planner.operations.candidates import OperationCandidate
-from nlapi.planner.operations.catalogue import Catalogue, is_hypothetical, simulates, with_choice_nouns
+from nlapi.planner.operations.catalogue import Catalogue, is_hypothetical, simulates
 from nlapi.planner.operations.id_resolution import with_breadth_flags, with_lookups, with_only_parents
 from nlapi.planner.operations.operation_choice import (
     CLEAR_SCORE,
@@ -854,7 +854,6 @@ def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     text = with_nouns_of_slugs(text, catalogue.item_nouns)
     text = normalize_command(text, lambda: catalogue.command_verbs, catalogue.index.has_word, is_choice)
     text = rewrite_as_command(text, catalogue.index.is_entity, catalogue.operations)
-    text = with_choice_nouns(text, lambda: catalogue.choice_nouns)
     return read_sentence(text, today, catalogue.names_in(text))
 
 
