@@ -130,8 +130,6 @@ RULES: Mapping[str, Rule] = {
         _rule("only parents", "planner:with_only_parents", _first),
         _rule("breadth flags", "planner:with_breadth_flags", _assignment),
         _rule("rewriting: spelling", "planner:correct_spelling", _first),
-        _rule("rewriting: short nouns", "planner:with_whole_nouns", _first),
-        _rule("rewriting: nouns of slugs", "planner:with_nouns_of_slugs", _first),
         _rule("rewriting: commands", "planner:normalize_command", _first),
         _rule("rewriting: should be", "language.commands:_SHOULD", _NOWHERE),
         _rule("rewriting: stated commands", "language.commands:_stated_as_command", _first),

@@ -20,7 +20,6 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec, read_hints
 from nlapi.planner.forest import Forest
 from nlapi.planner.language.commands import command_verb, normalize_command, operation_verbs
-from nlapi.planner.language.names import with_nouns_of_slugs, with_whole_nouns
 from nlapi.planner.language.question_intent import read_intent
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention, foreign_language
@@ -850,8 +849,6 @@ def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     """Return a question as a Sentence, with its spelling corrected and its command in words of the API."""
     text = correct_spelling(question[:_MAX_LENGTH], catalogue.index)
     is_choice = partial(catalogue.is_choice, text)
-    text = with_whole_nouns(text, catalogue.index.has_word)
-    text = with_nouns_of_slugs(text, catalogue.item_nouns)
     text = normalize_command(text, lambda: catalogue.command_verbs, catalogue.index.has_word, is_choice)
     text = rewrite_as_command(text, catalogue.index.is_entity, catalogue.operations)
     return read_sentence(text, today, catalogue.names_in(text))

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import cached_property
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nlapi.english.words import singular, split_words, stem
@@ -20,13 +19,8 @@ from nlapi.planner.slots.slot import Slot, is_secret, slots_of
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import IdSource, id_sources
 from nlapi.resources.naming import STOPWORDS, VERBS
-from nlapi.resources.nouns import is_single, singular_noun
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 _HYPOTHETICAL = lazy_pattern(
     r"\bwhat if\b|\b(?:what|how|who|which)\b.*\b(?:would|will|happens?|happened)\b.*\b(?:if|were to|when)\b",
@@ -114,11 +108,6 @@ class Catalogue:
     def command_verbs(self) -> frozenset[str]:
         """The stems of the verbs that the operations which change something are commanded by."""
         return frozenset().union(*map(operation_verbs, filter(self.index.is_change, self.operations)))
-
-    @cached_property
-    def item_nouns(self) -> frozenset[tuple[str, ...]]:
-        """The nouns, in the singular, of the resources of which an operation shows or changes one."""
-        return frozenset(words for entry in self.operations if is_single(entry) and (words := singular_noun(entry)))
 
     def is_choice(self, question: str, command: str) -> bool:
         """Return whether a command is a choice of an argument of a likely change: `type: reboot`."""
