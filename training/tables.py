@@ -2,7 +2,7 @@
 
 `python -m training.tables`; needs the dependency group `train`.
 
-Names that people say and CLDR lacks (uk, dollars, holland) stand in nlapi/planner/language/words.toml.
+Names that people say and CLDR lacks (uk, dollars, holland) stand in nlapi/reading/words.toml.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
-FILE = Path(__file__).parents[1] / "nlapi" / "planner" / "language" / "tables.json"
+FILE = Path(__file__).parents[1] / "nlapi" / "reading" / "tables.json"
 # Codes of CLDR that are no countries of ISO 3166-1: groups of countries, and regions for tests.
 NO_COUNTRIES = frozenset("EU EZ UN QO XA XB ZZ AC CP CQ DG EA IC TA".split())
 

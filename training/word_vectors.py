@@ -1,4 +1,4 @@
-"""Makes nlapi/tools/meanings.bin, the table of which English words are used alike, from the GloVe vectors.
+"""Makes nlapi/english/meanings.bin, the table of which English words are used alike, from the GloVe vectors.
 
 `python -m training word-vectors`; needs the dependency group `train`.
 
@@ -15,9 +15,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import nlapi.tools.word_similarity as meaning
+import nlapi.english.word_similarity as meaning
+from nlapi.english.intents import STOPWORDS
 from nlapi.english.words import stem
-from nlapi.resources.naming import STOPWORDS
 
 WORDS = 60_000
 """The most frequent words that are looked at."""

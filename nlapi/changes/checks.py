@@ -33,6 +33,8 @@ from nlapi.changes.value_checks import (
 )
 from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers
 from nlapi.english import lexicon
+from nlapi.english.intents import IMPERATIVES, METHODS, STOPWORDS, VERBS, Intent
+from nlapi.english.word_similarity import SYNONYMS
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import READ_METHODS, SCALES, Effect, Operation, stated_verbs
@@ -50,12 +52,10 @@ from nlapi.resources.command_verbs import (
     operation_verbs,
     path_end,
 )
-from nlapi.resources.naming import IMPERATIVES, METHODS, STOPWORDS, VERBS, Intent
 from nlapi.resources.nouns import VERSION
 from nlapi.resources.paths import EXTENSION
 from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
 from nlapi.tools.unit_evidence import read_unit
-from nlapi.tools.word_similarity import SYNONYMS
 
 _SPOKEN_ORIGINS = frozenset((Origin.WORDS, Origin.VERB))
 _RENAME_VERBS = frozenset(map(stem, ("rename", "retitle")))

@@ -10,6 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from nlapi.english import lexicon
+from nlapi.english.intents import ACTION_KINDS, STOPWORDS, VERBS, Intent
+from nlapi.english.word_similarity import SPELLINGS, SYNONYMS
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, stated_verbs
@@ -22,11 +24,9 @@ from nlapi.resources.command_verbs import (
     operation_verbs,
     parse_command,
 )
-from nlapi.resources.naming import ACTION_KINDS, STOPWORDS, VERBS, Intent
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from nlapi.tools.units import RATES
-from nlapi.tools.word_similarity import SPELLINGS, SYNONYMS
 
 _CHUNK = lazy_pattern(r"\S+")
 _EDGES = "\"'`“”‘’«»()[]{}<>,;:!?"

@@ -31,13 +31,13 @@ from nlapi.changes.value_mentions import (
     find_numbers,
     parse_number,
 )
+from nlapi.english.intents import STOPWORDS, VERBS, Intent
 from nlapi.english.words import name_key, name_words, singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES, Effect, Spec
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.command_verbs import is_verb, parse_command
 from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_path, name_of, text_of
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent
 from nlapi.resources.nouns import is_id_argument, singular_noun, target_noun
 from nlapi.resources.paths import segments
 from nlapi.tools.answer_view import lowercase_headers, next_arguments, page_arguments

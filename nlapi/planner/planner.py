@@ -14,15 +14,13 @@ from urllib.parse import urlsplit
 
 from nlapi.changes.checks import reasons_against
 from nlapi.changes.sentences import find_change_command, opening_length
+from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec, read_hints
+from nlapi.planner.commands import command_verb, normalize_command, operation_verbs
 from nlapi.planner.forest import Forest
-from nlapi.planner.language.commands import command_verb, normalize_command, operation_verbs
-from nlapi.planner.language.question_intent import read_intent
-from nlapi.planner.language.reader import read_sentence
-from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention, foreign_language
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue, is_hypothetical, simulates
 from nlapi.planner.operations.id_resolution import with_breadth_flags, with_lookups, with_only_parents
@@ -65,8 +63,10 @@ from nlapi.planner.steps.multi_intent import first_clause_plan, next_clause_plan
 from nlapi.planner.steps.name_rounds import NamesState, is_name_round, without_name_rounds
 from nlapi.planner.steps.state import CallState, Goal, sources_of, with_completed
 from nlapi.planner.steps.steps import with_leftover_name
+from nlapi.reading.question_intent import read_intent
+from nlapi.reading.reader import read_sentence
+from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention, foreign_language
 from nlapi.resources.collection_index import collection_index
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.index import correct_spelling

@@ -9,12 +9,12 @@ from functools import cached_property
 from itertools import takewhile
 
 from nlapi.client.safe_text import code_span
+from nlapi.english.intents import STOPWORDS
 from nlapi.english.words import singular_words, split_words
 from nlapi.openapi.spec import Operation, as_map
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.subjects import body_fields
 from nlapi.resources.id_sources import IdSource, IdSources
-from nlapi.resources.naming import STOPWORDS
 from nlapi.resources.nouns import ID_WORDS, Words, is_id_argument, singular_noun
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.names import join_names

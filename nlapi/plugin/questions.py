@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Operation, as_list, as_map
 from nlapi.plugin.markdown import inert_line
 from nlapi.plugin.samples import PLAIN_VALUE, SECRET_ARGUMENT
 from nlapi.plugin.subjects import Subject, states, subjects
 from nlapi.resources.effect_arguments import VerbForm, parse_verb
-from nlapi.resources.naming import VERBS, Intent
 from nlapi.resources.semantics import OperationKind, Semantics, semantics_of
 from nlapi.tools.areas import Area
 from nlapi.tools.arguments import argument_schema

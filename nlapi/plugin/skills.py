@@ -11,6 +11,7 @@ from functools import cached_property
 
 from nlapi.client.safe_text import code_span
 from nlapi.english import lexicon
+from nlapi.english.word_similarity import rarity
 from nlapi.english.words import same_name, split_words, stem
 from nlapi.openapi.spec import Effect, Operation, Spec, as_map
 from nlapi.plugin.argument_settings import common_section
@@ -32,7 +33,6 @@ from nlapi.tools.files import file_form
 from nlapi.tools.names import join_names
 from nlapi.tools.tool import Tool
 from nlapi.tools.units import Dimension, WireUnit, tool_units, unit_clause
-from nlapi.tools.word_similarity import rarity
 
 # In characters, for all names and descriptions: 1,194 tokens at 3.6 characters, below file_checks.MAX_SESSION_TOKENS.
 MAX_SESSION_TEXT = 4_300

@@ -9,19 +9,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nlapi.english import lexicon
+from nlapi.english.intents import IMPERATIVES, PLAIN_VERBS, STOPWORDS, VERBS
+from nlapi.english.word_similarity import rarity
 from nlapi.english.words import plural, singular, split_words, stem
 from nlapi.openapi.spec import READ_METHODS, Operation, Spec, as_list, as_map
 from nlapi.plugin.markdown import inert_line
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.effect_arguments import VerbForm, parse_verb
-from nlapi.resources.naming import IMPERATIVES, PLAIN_VERBS, STOPWORDS, VERBS
 from nlapi.resources.nouns import VERSION, noun_of, singular_noun
 from nlapi.resources.paths import segments
 from nlapi.resources.semantics import OperationKind, OperationSemantics, Semantics, semantics_of
 from nlapi.tools.areas import Area
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool
-from nlapi.tools.word_similarity import rarity
 
 # Stems that tell no area of an API from another: those of lists, ids, formats and bookkeeping.
 _COMMON_STEMS = lexicon.stems("plugin/words", "of_any_area")

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from nlapi.english import lexicon
+from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import singular, singular_last, singular_words, split_words, stem
 from nlapi.openapi.spec import Operation, stated_verbs
-from nlapi.resources.naming import VERBS, Intent
 from nlapi.resources.nouns import singular_noun
 from nlapi.resources.paths import segments
 

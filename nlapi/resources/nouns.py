@@ -11,10 +11,10 @@ from functools import lru_cache
 from itertools import pairwise
 
 from nlapi.english import lexicon
+from nlapi.english.intents import PLAIN_VERBS, STOPWORDS, VERBS
 from nlapi.english.words import name_key, name_words, singular, singular_last, singular_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import READ_METHODS, Operation, Parameter, as_list
-from nlapi.resources.naming import PLAIN_VERBS, STOPWORDS, VERBS
 from nlapi.resources.paths import EXTENSION, FORMATS, position, segments
 from nlapi.resources.paths import Place as Place
 from nlapi.resources.schemas import SchemaReader, ref_of

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nlapi.client.message import Result, body_size, forget_derived, is_resident, move_body
+from nlapi.english.intents import STOPWORDS
 from nlapi.english.words import split_words, stem
 from nlapi.errors import UsageError
 from nlapi.registry import user_folder
-from nlapi.resources.naming import STOPWORDS
 from nlapi.results.contents import Contents, read_contents
 from nlapi.results.model_view import PLAIN_FORM, AnswerForm, model_view
 from nlapi.results.query import parse_query, run_query

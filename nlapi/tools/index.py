@@ -16,15 +16,15 @@ from operator import mul
 from typing import Any
 
 from nlapi.english import lexicon
+from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
+from nlapi.english.word_similarity import SPELLINGS, SYNONYMS, has_vector, neighbours, similarity_or_synonym
 from nlapi.english.words import name_words, singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.spec import Effect, Operation, as_list, as_map, stated_verbs, unescape_step
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.resources.nouns import QUERY_WORDS, VERSION
 from nlapi.resources.paths import FORMATS
 from nlapi.tools.phrase import STATE_VERBS, Phrase, PhraseWord, SearchIntent, WordRole, read_phrase
-from nlapi.tools.word_similarity import SPELLINGS, SYNONYMS, has_vector, neighbours, similarity_or_synonym
 
 Postings = dict[str, tuple[list[int], list[float]]]
 """Term -> the texts that have it, by their position, and its part of the score of each."""

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from nlapi.english.intents import STOPWORDS
 from nlapi.english.words import split_words, stem
 from nlapi.errors import Issue, Level
 from nlapi.openapi.spec import SCALES, Operation, Spec, read_hints
-from nlapi.resources.naming import STOPWORDS
 from nlapi.resources.schemas import schema_types
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool

@@ -8,9 +8,9 @@ from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 from nlapi.english import lexicon
+from nlapi.english.intents import IMPERATIVES, STOPWORDS, VERBS, Intent
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.resources.naming import IMPERATIVES, STOPWORDS, VERBS, Intent
 
 # Stems of verbs that an API without an operation of that name carries out by setting a state.
 STATE_VERBS = lexicon.stems("tools/words", "state_verbs")

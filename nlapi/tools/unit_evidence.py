@@ -12,11 +12,12 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
 from nlapi.english import lexicon
+from nlapi.english.units import Unit, find_unit
 from nlapi.english.words import split_words
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import read_hints
 from nlapi.resources.schemas import schema_types
-from nlapi.tools.units import CURRENCIES, Unit, UnitEvidence, WireUnit, find_unit, stated_unit
+from nlapi.tools.units import CURRENCIES, UnitEvidence, WireUnit, stated_unit
 
 # Characters of a description that are read: the unit stands at its beginning.
 _MAX_TEXT = 600

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from functools import cache
 from typing import Any
 
 from nlapi.client.safe_text import single_line
@@ -304,40 +303,6 @@ def _amount_pattern(unit: str) -> str:
 
 RATES = {short: frozenset(map(stem, words.split())) for short, words in lexicon.table("tools/words", "rates").items()}
 """Abbreviations of rates, with the stems of what they count and in what time."""
-
-
-_PREFIXES = {"p": 1e-12, "n": 1e-9, "µ": 1e-6, "μ": 1e-6, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9}
-_PREFIXED = frozenset(("capacitance", "inductance", "resistance", "frequency", "voltage", "power", "energy", "current"))
-_LONGEST_SYMBOL = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
-    """A unit; `factor` is one of it in the base of its dimension (seconds, meters, grams, bytes, else SI)."""
-
-    dimension: str
-    factor: float
-
-
-@cache
-def _units() -> dict[str, Unit]:
-    units: dict[str, Unit] = {}
-    for dimension, factor, _, *names in lexicon.lines("english/units", "names"):
-        for name in names:
-            units[name] = Unit(dimension=dimension, factor=float(factor))
-            if dimension in _PREFIXED and len(name) <= _LONGEST_SYMBOL:
-                for prefix, times in _PREFIXES.items():
-                    units[prefix + name] = Unit(dimension=dimension, factor=float(factor) * times)
-    return units
-
-
-def find_unit(word: str) -> Unit | None:
-    """Return the unit that a word names; capitals count in the symbols of electricity (mH, MH)."""
-    units = _units()
-    if word in units:
-        return units[word]
-    lower = units.get(word.lower())
-    return None if lower is not None and lower.dimension in _PREFIXED and len(word) <= _LONGEST_SYMBOL else lower
 
 
 _Parts = tuple[Mapping[str, Any], ...]

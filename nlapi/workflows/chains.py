@@ -9,13 +9,13 @@ from enum import IntEnum
 from functools import cached_property
 
 from nlapi.english import lexicon
+from nlapi.english.intents import IMPERATIVES, VERBS, Intent
 from nlapi.english.words import name_key, name_words, singular, singular_words, stem
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Operation, Schema, Spec, escape_step, is_form, is_json
 from nlapi.resources.collection_index import name_filter
 from nlapi.resources.grouping import Resource
 from nlapi.resources.id_sources import id_sources
-from nlapi.resources.naming import IMPERATIVES, VERBS, Intent
 from nlapi.resources.nouns import is_id_argument, noun_in_name, target_noun
 from nlapi.resources.paths import Path, Place, segments
 from nlapi.resources.semantics import OperationKind, semantics_of

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from nlapi.changes.sentences import build_case, check_condition, check_is_command, check_negation
+from nlapi.english.word_similarity import rarity, similarity_or_synonym
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.planner import OfflinePlanner, read_question
 from nlapi.tools.arguments import argument_schema
@@ -24,7 +25,6 @@ from nlapi.tools.index import (
 )
 from nlapi.tools.phrase import Phrase, read_phrase
 from nlapi.tools.tool import Account, Call, Missing, Origin
-from nlapi.tools.word_similarity import rarity, similarity_or_synonym
 from nlapi.workflows.model import ArazzoWorkflow, WorkflowDocument
 from nlapi.workflows.sources import LinkedDocument
 from nlapi.workflows.workflow_tools import WorkflowTool, WorkflowTools

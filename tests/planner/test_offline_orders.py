@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nlapi.english.words import stem
-from nlapi.planner.language.commands import normalize_command
+from nlapi.planner.commands import normalize_command
 from tests.describe import body, parameter, spec
 from tests.planner.kit import only, planner
 

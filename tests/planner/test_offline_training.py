@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-import nlapi.planner.language.gazetteer as places
+import nlapi.english.word_similarity as meaning
 import nlapi.planner.operations.candidates as rank
 import nlapi.planner.planner as confidence
 import nlapi.planner.slots.assignment as among
-import nlapi.tools.word_similarity as meaning
+import nlapi.reading.gazetteer as places
 from nlapi.planner.forest import Forest
 from nlapi.planner.slots.assignment import FEATURES, assign_slots, feature_rows, slot_candidates
 from training import folds, gold, invented, invented_more

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from nlapi.planner.language.dates import find_dates
-from nlapi.planner.language.numbers import find_numbers
-from nlapi.planner.language.reader import read_sentence
-from nlapi.planner.language.text import MentionKind
 from nlapi.planner.slots.assignment import assign_slots, slot_candidates
 from nlapi.planner.slots.context import SlotContext
+from nlapi.reading.dates import find_dates
+from nlapi.reading.numbers import find_numbers
+from nlapi.reading.reader import read_sentence
+from nlapi.reading.text import MentionKind
 from tests.describe import body, parameter, spec
 from tests.planner.kit import TODAY, only, planner
 from training.gold import scene_of

@@ -11,7 +11,7 @@ from nlapi.client.message import Result
 from nlapi.openapi.spec import Spec
 from nlapi.planner import OfflinePlanner
 from nlapi.planner.answering.answers import answer_question
-from nlapi.planner.language.question_intent import IntentKind, read_intent
+from nlapi.reading.question_intent import IntentKind, read_intent
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
 from tests.describe import parameter, spec

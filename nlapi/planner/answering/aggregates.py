@@ -21,9 +21,9 @@ from nlapi.planner.answering.row_fields import (
     texts_of,
     value_word,
 )
-from nlapi.planner.language.numbers import LAST_ORDINAL, ORDINALS
-from nlapi.planner.language.question_intent import IMPLIED_FIELDS, IntentKind, QuestionIntent, SortOrder, read_intent
 from nlapi.planner.slots.entities import ONLY_RESOURCE
+from nlapi.reading.numbers import LAST_ORDINAL, ORDINALS
+from nlapi.reading.question_intent import IMPLIED_FIELDS, IntentKind, QuestionIntent, SortOrder, read_intent
 from nlapi.resources.identity import FieldRank, Item, columns, label_rank, text_of
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.units import CURRENCY_FIELDS

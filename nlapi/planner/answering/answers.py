@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 
 from nlapi.client.message import Framing, Result, count_items, describe_end
+from nlapi.english.intents import VERBS, Intent
 from nlapi.english.lexicon import table
 from nlapi.english.words import singular, stem
 from nlapi.openapi.spec import Effect, Operation
@@ -21,11 +22,10 @@ from nlapi.planner.answering.row_fields import (
     full_item_label,
     singular_name,
 )
-from nlapi.planner.language.question_intent import IntentKind, QuestionIntent, asks_existence
+from nlapi.reading.question_intent import IntentKind, QuestionIntent, asks_existence
 from nlapi.resources.answers import ListAnswer, extract_item, extract_list, is_failure
 from nlapi.resources.error_reasons import error_reason
 from nlapi.resources.identity import Item, fields_of, id_of, is_link, name_of, text_of
-from nlapi.resources.naming import VERBS, Intent
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.answer_view import (
     VALUE_COLUMN,

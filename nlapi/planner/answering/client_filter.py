@@ -7,21 +7,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from datetime import date
 
+from nlapi.english.intents import STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import name_words, singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.conditions import Condition, QuestionReading, bound_conditions
 from nlapi.planner.answering.row_fields import RowFields, field_stems, field_words, join_words, texts_of, value_word
-from nlapi.planner.language.dates import find_dates
-from nlapi.planner.language.gazetteer import SYNONYMS
-from nlapi.planner.language.numbers import find_numbers, is_compared
-from nlapi.planner.language.question_intent import QuestionIntent
-from nlapi.planner.language.reader import read_sentence
-from nlapi.planner.language.text import ALTERNATIVE_FORMS, FILLER_STEMS, MentionKind, foreign_language
 from nlapi.planner.slots.entities import ID_WORDS
+from nlapi.reading.dates import find_dates
+from nlapi.reading.gazetteer import SYNONYMS
+from nlapi.reading.numbers import find_numbers, is_compared
+from nlapi.reading.question_intent import QuestionIntent
+from nlapi.reading.reader import read_sentence
+from nlapi.reading.text import ALTERNATIVE_FORMS, FILLER_STEMS, MentionKind, foreign_language
 from nlapi.resources.identity import Item, is_empty, label_rank
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent
 from nlapi.resources.nouns import noun_of
 from nlapi.resources.paging import PageRole, page_parameters
 from nlapi.tools.tool import Call

@@ -14,10 +14,10 @@ from nlapi.english.lexicon import words
 from nlapi.english.words import split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.planner.answering.row_fields import RowFields, core_stems, field_stems, field_words, is_word_of
-from nlapi.planner.language.dates import MONTHS, ParsedDate, find_dates
-from nlapi.planner.language.numbers import BETWEEN, BOUND, BOUND_BEHIND, ParsedNumber, find_numbers
-from nlapi.planner.language.question_intent import IMPLIED_FIELDS
-from nlapi.planner.language.text import MentionKind, Sentence, Token, ValueMention
+from nlapi.reading.dates import MONTHS, ParsedDate, find_dates
+from nlapi.reading.numbers import BETWEEN, BOUND, BOUND_BEHIND, ParsedNumber, find_numbers
+from nlapi.reading.question_intent import IMPLIED_FIELDS
+from nlapi.reading.text import MentionKind, Sentence, Token, ValueMention
 from nlapi.tools.units import from_wire
 from nlapi.tools.value_format import moment_of, number_of, unit_at
 

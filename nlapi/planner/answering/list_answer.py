@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from nlapi.english.intents import STOPWORDS
 from nlapi.english.words import plural as plural_word
 from nlapi.english.words import split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -42,13 +43,12 @@ from nlapi.planner.answering.row_fields import (
     texts_of,
     value_word,
 )
-from nlapi.planner.language.gazetteer import SYNONYMS
-from nlapi.planner.language.question_intent import IntentKind, is_yes_no_question
-from nlapi.planner.language.reader import read_sentence
-from nlapi.planner.language.text import MentionKind
+from nlapi.reading.gazetteer import SYNONYMS
+from nlapi.reading.question_intent import IntentKind, is_yes_no_question
+from nlapi.reading.reader import read_sentence
+from nlapi.reading.text import MentionKind
 from nlapi.resources.answers import field_schema
 from nlapi.resources.identity import Item, columns, field_at, fields_of, id_of, is_empty, name_of, text_of
-from nlapi.resources.naming import STOPWORDS
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.tool import Call

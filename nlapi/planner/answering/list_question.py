@@ -28,8 +28,8 @@ from nlapi.planner.answering.row_fields import (
     is_word_of,
     plural_name,
 )
-from nlapi.planner.language.numbers import BOUND, find_numbers
-from nlapi.planner.language.question_intent import IntentKind, QuestionIntent, is_yes_no_question, read_intent
+from nlapi.reading.numbers import BOUND, find_numbers
+from nlapi.reading.question_intent import IntentKind, QuestionIntent, is_yes_no_question, read_intent
 from nlapi.resources.identity import Item
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.tool import Call

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from operator import mul
 
 from nlapi.openapi.spec import Operation
+from nlapi.planner.commands import command_verb, only_reads
 from nlapi.planner.forest import Forest
-from nlapi.planner.language.commands import command_verb, only_reads
-from nlapi.planner.language.text import Sentence
 from nlapi.planner.operations.catalogue import Catalogue, is_hypothetical
 from nlapi.planner.operations.features import (
     FEATURES,
@@ -23,6 +22,7 @@ from nlapi.planner.operations.features import (
 from nlapi.planner.slots.assignment import Assignment, assign_slots
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.preset_values import argument_name
+from nlapi.reading.text import Sentence
 from nlapi.tools.plan import is_remembered
 from nlapi.tools.tool import Tool
 

@@ -8,17 +8,17 @@ from copy import copy
 from functools import cached_property
 from urllib.parse import urlsplit
 
+from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.planner.language.commands import operation_verbs
+from nlapi.planner.commands import operation_verbs
 from nlapi.planner.operations.features import OperationProfile, operation_profile
 from nlapi.planner.slots.entities import OPAQUE, location_of, takes_id, takes_name
 from nlapi.planner.slots.name_mentions import LiveNames
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import IdSource, id_sources
-from nlapi.resources.naming import STOPWORDS, VERBS
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool
 

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from nlapi.changes.sentences import opening_length
+from nlapi.english.intents import ACTION_KINDS, METHODS, STOPWORDS, VERBS, Intent, intents
+from nlapi.english.word_similarity import rarity, similarity_or_synonym
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation, stated_verbs
-from nlapi.planner.language.question_intent import order_spans
-from nlapi.planner.language.text import MentionKind, Sentence, Token
 from nlapi.planner.slots.assignment import Assignment
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import is_subject
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.resources.naming import ACTION_KINDS, METHODS, STOPWORDS, VERBS, Intent, intents
-from nlapi.tools.word_similarity import rarity, similarity_or_synonym
+from nlapi.reading.question_intent import order_spans
+from nlapi.reading.text import MentionKind, Sentence, Token
 
 # Characters of a description that are read: later ones are about errors and limits.
 _MAX_DESCRIPTION = 400

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from nlapi.english.intents import STOPWORDS
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.language.question_intent import IntentKind, read_intent
-from nlapi.planner.language.text import MentionKind
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.sentence_coverage import explains_all_words
@@ -30,10 +29,11 @@ from nlapi.planner.slots.features import page_size
 from nlapi.planner.slots.name_mentions import names_beside
 from nlapi.planner.slots.preset_values import complete_values, pending_lookup
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
+from nlapi.reading.question_intent import IntentKind, read_intent
+from nlapi.reading.text import MentionKind
 from nlapi.resources.answers import parent_field
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import id_sources
-from nlapi.resources.naming import STOPWORDS
 
 _NAMES = frozenset(("name", "title", "label", "display_name"))
 _BEFORE_NEW_NAME = frozenset(

@@ -9,22 +9,22 @@ from itertools import pairwise
 
 from nlapi.changes.checks import commands_deletion
 from nlapi.changes.sentences import opening_length
+from nlapi.english.intents import VERBS, Intent
 from nlapi.english.lexicon import stems
 from nlapi.english.words import name_words, singular, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.language.commands import command_verb, is_imperative, operation_verbs
-from nlapi.planner.language.numbers import LAST_ORDINAL, ORDINALS
-from nlapi.planner.language.question_intent import IntentKind, read_intent
-from nlapi.planner.language.text import Sentence
+from nlapi.planner.commands import command_verb, is_imperative, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate, build_candidate, rank_candidates
 from nlapi.planner.operations.catalogue import Catalogue, asks_why, explains, is_hypothetical, simulates
 from nlapi.planner.operations.id_resolution import with_lookups
 from nlapi.planner.slots.entities import is_subject, operation_noun_stems
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.slots.slot import Slot, SlotCandidate
+from nlapi.reading.numbers import LAST_ORDINAL, ORDINALS
+from nlapi.reading.question_intent import IntentKind, read_intent
+from nlapi.reading.text import Sentence
 from nlapi.resources.command_verbs import are_opposites, is_verb, leading_verbs, parse_command
-from nlapi.resources.naming import VERBS, Intent
 
 # The index score from which a part of a sentence names an operation by itself; an operation that the user has chosen
 # has it too.

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nlapi.changes.sentences import opening_length
+from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.language.commands import is_imperative, operation_verbs
-from nlapi.planner.language.names import NO_NAMES
-from nlapi.planner.language.question_intent import read_intent
-from nlapi.planner.language.text import FILLER_STEMS, MentionKind, Token, foreign_language
+from nlapi.planner.commands import is_imperative, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import (
@@ -32,9 +30,11 @@ from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY
 from nlapi.planner.slots.preset_values import Values, argument_name, pending_lookup
 from nlapi.planner.slots.slot import Slot, SlotCandidate
+from nlapi.reading.names import NO_NAMES
+from nlapi.reading.question_intent import read_intent
+from nlapi.reading.text import FILLER_STEMS, MentionKind, Token, foreign_language
 from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
 
 _OPENINGS = frozenset("the my our all every some any a an please and".split())
 _HAS = lazy_pattern(
@@ -316,7 +316,7 @@ def explains_all_words(best: OperationCandidate) -> bool:
 _CONDITIONAL = words("planner/operations/words", "conditional")
 _PURPOSEFUL = words("planner/operations/words", "purposeful")
 _MANNERS = stems("planner/operations/words", "manners")
-_ARTICLES = words("planner/language/words", "definite") | {
+_ARTICLES = words("reading/words", "definite") | {
     "a",
     "an",
     "all",

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from nlapi.changes.sentences import opening_length
 from nlapi.english import lexicon
+from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.planner.language.commands import is_imperative, operation_verbs
-from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
+from nlapi.planner.commands import is_imperative, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import POSITION_WORDS, PendingLookup, takes_id
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
+from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
 from nlapi.resources.command_verbs import leading_verbs
-from nlapi.resources.naming import VERBS, Intent
 
 _FORBIDDEN = lazy_pattern(
     r"\b(?:not|never|cannot|dont|nothing|nobody|none|no one|undo|avoid|refrain|instead of|rather than|\w+n['’]t"

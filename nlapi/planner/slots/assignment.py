@@ -12,12 +12,11 @@ from typing import Any
 
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
+from nlapi.english.word_similarity import has_vector
 from nlapi.english.words import name_words, singular, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.forest import Forest, log_odds
-from nlapi.planner.language.names import PlainName, is_code, names_behind_noun, names_behind_preposition, noun_before
-from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
 from nlapi.planner.slots.choices import EVIDENCE, choice_candidates, choice_names, flag_candidates
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import (
@@ -55,7 +54,8 @@ from nlapi.planner.slots.name_mentions import (
 from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY, apply_overrides
 from nlapi.planner.slots.slot import HIGH_SCORE, LOW_SCORE, Family, Slot, SlotCandidate, schema_type
 from nlapi.planner.slots.values import CLOSING, CONVERSIONS, OPENING, WORDLESS_CONVERSIONS, values_for
-from nlapi.tools.word_similarity import has_vector
+from nlapi.reading.names import PlainName, is_code, names_behind_noun, names_behind_preposition, noun_before
+from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
 
 # Candidates of a slot that the second forest rates.
 RERANKED_PER_SLOT = 5

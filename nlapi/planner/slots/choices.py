@@ -9,20 +9,20 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from nlapi.changes.sentences import opening_length
+from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
+from nlapi.english.word_similarity import similarity
 from nlapi.english.words import split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import stated_verbs
-from nlapi.planner.language.commands import operation_verbs
-from nlapi.planner.language.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
-from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
+from nlapi.planner.commands import operation_verbs
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import operation_noun_stems
 from nlapi.planner.slots.slot import Slot, SlotCandidate, schema_type
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
-from nlapi.tools.word_similarity import similarity
+from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
+from nlapi.reading.text import MentionKind, Sentence, ValueMention
 
 _EXCLUDES = word_set("planner/slots/words", "excludes")
 _FALLING = lazy_pattern(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNORECASE)

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
+from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
+from nlapi.english.word_similarity import similarity
 from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Operation
-from nlapi.planner.language.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES, is_region, region_of
-from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.resources.naming import STOPWORDS
+from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES, is_region, region_of
+from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.tool import Tool
-from nlapi.tools.word_similarity import similarity
 
 # Samples of a description that are compared.
 _SAMPLES = 8

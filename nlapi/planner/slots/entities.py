@@ -11,9 +11,9 @@ from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
-from nlapi.planner.language.numbers import ORDINALS
-from nlapi.planner.language.question_intent import SUPERLATIVES
 from nlapi.planner.slots.slot import Family, Slot
+from nlapi.reading.numbers import ORDINALS
+from nlapi.reading.question_intent import SUPERLATIVES
 from nlapi.resources.nouns import QUERY_WORDS, Place, noun_of, target_noun
 from nlapi.tools.tool import Tool
 

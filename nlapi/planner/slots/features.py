@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from datetime import time
 from functools import lru_cache
 
+from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
+from nlapi.english.word_similarity import rarity
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
-from nlapi.planner.language.gazetteer import STATES
-from nlapi.planner.language.numbers import unit_of_mention, unit_similarity
-from nlapi.planner.language.question_intent import is_yes_no_question
-from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
 from nlapi.planner.slots.context import LEADING_PREPOSITIONS, ROLES, SlotContext, WeightedStems, world_fit
 from nlapi.planner.slots.entities import RENAMES
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.slots.values import CLOSING, OPENING, is_coded, slot_unit, takes_fraction, wants_clock
-from nlapi.resources.naming import STOPWORDS, VERBS
-from nlapi.tools.word_similarity import rarity
+from nlapi.reading.gazetteer import STATES
+from nlapi.reading.numbers import unit_of_mention, unit_similarity
+from nlapi.reading.question_intent import is_yes_no_question
+from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
 
 _SIZES = stem_set("planner/slots/words", "limits")
 _PAIRED = frozenset().union(*(ROLES[word] for word in ("from", "to", "over", "under")))

@@ -7,16 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
+from nlapi.english.units import find_unit
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec, as_map, read_hints, stated_verbs
-from nlapi.planner.language.dates import MONTHS
-from nlapi.planner.language.names import PlainName, find_slugs, is_slug, names_behind_noun, names_behind_preposition
-from nlapi.planner.language.numbers import find_ordinals, is_bound, is_compared, unit_of_mention
-from nlapi.planner.language.question_intent import is_yes_no_question
-from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Token, ValueMention
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import (
     ID_WORDS,
@@ -42,13 +39,16 @@ from nlapi.planner.slots.features import (
 )
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.slots.values import slot_unit
+from nlapi.reading.dates import MONTHS
+from nlapi.reading.names import PlainName, find_slugs, is_slug, names_behind_noun, names_behind_preposition
+from nlapi.reading.numbers import find_ordinals, is_bound, is_compared, unit_of_mention
+from nlapi.reading.question_intent import is_yes_no_question
+from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Token, ValueMention
 from nlapi.resources.answers import answer_words
-from nlapi.resources.naming import STOPWORDS, VERBS
 from nlapi.resources.nouns import noun_of
 from nlapi.resources.paths import segments
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Call, Tool
-from nlapi.tools.units import find_unit
 
 _UNIX = lazy_pattern(r"\bunix\b|\bepoch\b|\btimestamp\b", re.IGNORECASE)
 _WHEN = stem_set("planner/slots/words", "time_names")

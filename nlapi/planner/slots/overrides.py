@@ -8,14 +8,11 @@ from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 
+from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import singular, stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.planner.language.gazetteer import COUNTRIES, DEMONYMS
-from nlapi.planner.language.names import find_item_name
-from nlapi.planner.language.numbers import unit_of_mention
-from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.slots.choices import sets_commanded_flag
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import RENAMES, SLUG, is_subject, resource_stems
@@ -23,7 +20,10 @@ from nlapi.planner.slots.features import NAMELIKE
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.planner.slots.values import OPENING, slot_unit
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
+from nlapi.reading.gazetteer import COUNTRIES, DEMONYMS
+from nlapi.reading.names import find_item_name
+from nlapi.reading.numbers import unit_of_mention
+from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.tools.units import RATES
 
 # Words behind a number that may say what it counts, at most.

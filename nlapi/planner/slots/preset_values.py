@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from nlapi.json_text import parse_json
-from nlapi.planner.language.numbers import NumberKind, find_numbers
 from nlapi.planner.slots.entities import PendingLookup
 from nlapi.planner.slots.slot import Family, Slot, schema_type
+from nlapi.reading.numbers import NumberKind, find_numbers
 from nlapi.tools.tool import Missing, Tool
 from nlapi.tools.units import to_wire
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Operation, Schema
-from nlapi.planner.language.text import ValueMention
-from nlapi.resources.naming import STOPWORDS
+from nlapi.reading.text import ValueMention
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Tool
 from nlapi.tools.unit_evidence import likely_money_unit

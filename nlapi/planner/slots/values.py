@@ -8,11 +8,14 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 
+from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
+from nlapi.english.units import Unit
 from nlapi.english.words import singular, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Schema
-from nlapi.planner.language.gazetteer import (
+from nlapi.planner.slots.slot import Family, Slot, schema_type
+from nlapi.reading.gazetteer import (
     COUNTRIES,
     CURRENCY_NAMES,
     DEMONYMS,
@@ -25,12 +28,10 @@ from nlapi.planner.language.gazetteer import (
     state_of,
     town_in_us,
 )
-from nlapi.planner.language.numbers import unit_of_mention
-from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
-from nlapi.planner.slots.slot import Family, Slot, schema_type
-from nlapi.resources.naming import STOPWORDS
+from nlapi.reading.numbers import unit_of_mention
+from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.tools.unit_evidence import likely_unit, states_minor_unit
-from nlapi.tools.units import Unit, to_wire
+from nlapi.tools.units import to_wire
 
 # A name of several labels whose last has a letter in it: no sentence ends in one by chance, as `delete foo.` does.
 _HOST = lazy_pattern(r"(?:[\w-]+\.)+[\w-]*[^\W\d_][\w-]*")

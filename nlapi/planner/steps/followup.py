@@ -9,14 +9,12 @@ from datetime import date
 from itertools import takewhile
 from typing import Any
 
+from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.answers import list_of_step, question_about_list
 from nlapi.planner.answering.row_fields import item_label, plural_name, singular_name
-from nlapi.planner.language.numbers import ORDINALS
-from nlapi.planner.language.question_intent import read_intent
-from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.operations.candidates import build_candidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import id_like, operation_noun_stems, takes_id
@@ -25,9 +23,11 @@ from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.goal_plan import PlanFunction, plan_goal, plan_question
 from nlapi.planner.steps.state import CallState, Goal, LookupState, state_of
 from nlapi.planner.steps.steps import next_plan
+from nlapi.reading.numbers import ORDINALS
+from nlapi.reading.question_intent import read_intent
+from nlapi.reading.reader import read_sentence
 from nlapi.resources.answers import extract_item
 from nlapi.resources.identity import Item, id_of, name_of
-from nlapi.resources.naming import VERBS, Intent
 from nlapi.tools.answer_view import next_arguments, page_arguments
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from nlapi.english.intents import METHODS, VERBS, Intent
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
@@ -14,7 +15,6 @@ from nlapi.planner.answering.answers import answer_question, list_of_step, pages
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import operation_noun_stems
 from nlapi.planner.steps.state import CallState, ClauseState, LookupState, clause_of, state_of, texts_used, with_clause
-from nlapi.resources.naming import METHODS, VERBS, Intent
 from nlapi.tools.answer_view import AnswerView, next_arguments
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Turn
 

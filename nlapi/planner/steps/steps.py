@@ -12,18 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from nlapi.changes.sentences import opening_length
 from nlapi.english import lexicon
+from nlapi.english.intents import STOPWORDS
 from nlapi.english.words import name_key, singular, singular_words, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.aggregates import items_at_ordinal
 from nlapi.planner.answering.answers import failure_reason, pages_of
 from nlapi.planner.answering.row_fields import singular_name
-from nlapi.planner.language.commands import operation_verbs
-from nlapi.planner.language.names import NO_NAMES
-from nlapi.planner.language.numbers import ORDINALS
-from nlapi.planner.language.question_intent import read_intent
-from nlapi.planner.language.reader import read_sentence
-from nlapi.planner.language.text import MentionKind
+from nlapi.planner.commands import operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.id_resolution import all_flag
@@ -71,11 +67,15 @@ from nlapi.planner.steps.state import (
     state_of,
     with_moved_arguments,
 )
+from nlapi.reading.names import NO_NAMES
+from nlapi.reading.numbers import ORDINALS
+from nlapi.reading.question_intent import read_intent
+from nlapi.reading.reader import read_sentence
+from nlapi.reading.text import MentionKind
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.collection_index import collection_index, name_filter
 from nlapi.resources.envelope import DataView, Noun, find_list, has_noun
 from nlapi.resources.identity import Item, field_at, id_of, name_of
-from nlapi.resources.naming import STOPWORDS
 from nlapi.resources.paths import segments
 from nlapi.tools.answer_view import AnswerView, lowercase_headers, next_arguments
 from nlapi.tools.plan import Outcome, Plan, Step, Turn

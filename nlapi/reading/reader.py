@@ -8,15 +8,15 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from nlapi.english.intents import STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import words
+from nlapi.english.units import find_unit
 from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.planner.language.dates import MONTHS, WEEKDAYS, ParsedDate, find_dates, stated_today
-from nlapi.planner.language.gazetteer import is_region
-from nlapi.planner.language.numbers import NumberKind, find_numbers
-from nlapi.planner.language.text import MentionKind, Sentence, Token, ValueMention
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent
-from nlapi.tools.units import find_unit
+from nlapi.reading.dates import MONTHS, WEEKDAYS, ParsedDate, find_dates, stated_today
+from nlapi.reading.gazetteer import is_region
+from nlapi.reading.numbers import NumberKind, find_numbers
+from nlapi.reading.text import MentionKind, Sentence, Token, ValueMention
 
 _ENDINGS = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|me|tv|uk|de|fr|eu|us|ca|in|jp"
 _PADDING = r"(?:={1,2}(?![\w=]))?"  # the end of a text in base64
@@ -49,11 +49,11 @@ _UNIT_LIKE = lazy_pattern(
     re.IGNORECASE,
 )
 _COUNTED = lazy_pattern(r"\d+(?:\.\d+)?([A-Za-z]{1,4})")
-_SHORT_FORMS = words("planner/language/words", "unit_like")
-_BEFORE_NUMBERS = words("planner/language/words", "before_numbers")
-_AFTER_IDS = words("planner/language/words", "after_ids")
-_POLITE = words("planner/language/words", "polite")
-_ITEM_VERBS = words("planner/language/words", "item_verbs")
+_SHORT_FORMS = words("reading/words", "unit_like")
+_BEFORE_NUMBERS = words("reading/words", "before_numbers")
+_AFTER_IDS = words("reading/words", "after_ids")
+_POLITE = words("reading/words", "polite")
+_ITEM_VERBS = words("reading/words", "item_verbs")
 
 
 def find_literals(text: str) -> Iterator[tuple[str, int, int]]:
@@ -95,7 +95,7 @@ def _is_number(text: str) -> bool:
     return _UNIT_LIKE.fullmatch(text) is not None or _LABELLED.fullmatch(text) is not None
 
 
-_LEADS = words("planner/language/words", "text_leads")
+_LEADS = words("reading/words", "text_leads")
 _ADDRESS = lazy_pattern(
     r"(?<![\w.,-])\d{1,6}[A-Za-z]?\s+(?:[A-Z][\w.'’-]*\s?)+"
     r"(?:,\s*[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*)*(?:\s\d{4,6})?)*"
@@ -154,21 +154,19 @@ _QUOTED = lazy_pattern(
 # Letters of a script that puts no spaces between words: the end of a value in it is not known.
 _UNPARTED = lazy_pattern(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{5,}")
 _CAPITAL = lazy_pattern(r"[A-ZÀ-ÞĀ-Ž]")
-_INSIDE_NAME = words("planner/language/words", "name_inside")
-_LABELS = words("planner/language/words", "labels")
+_INSIDE_NAME = words("reading/words", "name_inside")
+_LABELS = words("reading/words", "labels")
 _BRACKETS = lazy_pattern(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]|\{[^{}]*\}")
 # One minute or hour; days and weeks are dates.
 _ONE = lazy_pattern(r"\b(?:last|past|next)(?=\s+(?:minute|hour)\b)", re.IGNORECASE)
 # All of a thing with a name is 100 per cent of it.
 _ALL_OF = lazy_pattern(r"\b(?P<all>all)\s+of\s+(?:the\s+)?$", re.IGNORECASE)
 _CALLED = lazy_pattern(r"\b(?:called|named|titled|entitled|labelled|labeled)\s+", re.IGNORECASE)
-_AFTER_NAME = words("planner/language/words", "after_title")
-_BREAKS = words("planner/language/words", "phrase_breaks")
-_LOCATIVES = words(
-    "planner/language/words", "locatives"
-)  # the day in `from Paris Friday` is a day, not part of the name
+_AFTER_NAME = words("reading/words", "after_title")
+_BREAKS = words("reading/words", "phrase_breaks")
+_LOCATIVES = words("reading/words", "locatives")  # the day in `from Paris Friday` is a day, not part of the name
 # These are in a name (Back to School) as often as between two (Rome and Paris): both are offered.
-_JOINERS = words("planner/language/words", "joiners")
+_JOINERS = words("reading/words", "joiners")
 
 
 def read_sentence(text: str, today: date, names: Collection[str] = ()) -> Sentence:

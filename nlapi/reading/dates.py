@@ -47,9 +47,9 @@ _PERIOD = (
 _ALONE = r"(?=\s*(?:[.,;:?!)]|$)|\s+(?:at|to|until|till|through|vs|versus|compared)\b|\s+and\b(?!\s+\d))"
 _SINCE = lazy_pattern(r"\bsince\s+(?:the\s+)?$", re.IGNORECASE)
 _LED = lazy_pattern(
-    rf"\b(?:{'|'.join(sorted(words('planner/language/words', 'date_prepositions')))})\s+(?:the\s+)?$", re.IGNORECASE
+    rf"\b(?:{'|'.join(sorted(words('reading/words', 'date_prepositions')))})\s+(?:the\s+)?$", re.IGNORECASE
 )
-_SCHEDULING_VERBS = "|".join(sorted(words("planner/language/words", "scheduling_verbs")))
+_SCHEDULING_VERBS = "|".join(sorted(words("reading/words", "scheduling_verbs")))
 _SCHEDULES = lazy_pattern(rf"^\W*(?:(?:please|can|could|you)\s+)*(?:{_SCHEDULING_VERBS})\b", re.IGNORECASE)
 # Each date has one of these. The patterns of dates take 9 ms to compile, and most sentences have none.
 _SIGNS = lazy_pattern(

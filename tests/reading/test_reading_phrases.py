@@ -1,4 +1,4 @@
-"""Every recogniser of the planner's language on phrases of users: tests/planner/phrases/RECOGNISER.toml."""
+"""Every recogniser of sentences on phrases of users: tests/reading/phrases/RECOGNISER.toml."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from nlapi.english.words import stem
-from nlapi.planner.language.commands import normalize_command
-from nlapi.planner.language.dates import DateValue, find_dates
-from nlapi.planner.language.gazetteer import full_name
-from nlapi.planner.language.names import find_slugs, names_behind_noun, names_behind_preposition
-from nlapi.planner.language.numbers import NumberKind, ParsedNumber, find_numbers, find_ordinals, unit_of_mention
-from nlapi.planner.language.question_intent import read_intent
-from nlapi.planner.language.reader import read_sentence
-from nlapi.planner.language.text import MentionKind, Sentence
+from nlapi.planner.commands import normalize_command
+from nlapi.reading.dates import DateValue, find_dates
+from nlapi.reading.gazetteer import full_name
+from nlapi.reading.names import find_slugs, names_behind_noun, names_behind_preposition
+from nlapi.reading.numbers import NumberKind, ParsedNumber, find_numbers, find_ordinals, unit_of_mention
+from nlapi.reading.question_intent import read_intent
+from nlapi.reading.reader import read_sentence
+from nlapi.reading.text import MentionKind, Sentence
 
 FOLDER = Path(__file__).parent / "phrases"
 NOW = datetime(2026, 5, 13, 15, 30, tzinfo=UTC)

@@ -25,31 +25,31 @@ METHODS: dict[Intent, tuple[str, ...]] = {
     Intent.DELETE: ("DELETE",),
 }
 
-STOPWORDS = lexicon.words("resources/words", "stopwords")
+STOPWORDS = lexicon.words("english/words", "stopwords")
 """Words without meaning for the subject of a sentence."""
 
 
 VERBS: dict[str, Intent] = {
     stem(word): Intent(intent)
-    for intent, words in lexicon.table("resources/words", "intents").items()
+    for intent, words in lexicon.table("english/words", "intents").items()
     for word in words.split()
 }
 """Stem of a verb -> its intent."""
 
 
-IMPERATIVES = lexicon.stems("resources/words", "imperatives")
+IMPERATIVES = lexicon.stems("english/words", "imperatives")
 """Verbs that may command a change besides those in VERBS; many are nouns as well."""
 
 
 ACTION_KINDS = {
     stem(word): kind
-    for kind, words in reversed(lexicon.table("resources/words", "actions").items())
+    for kind, words in reversed(lexicon.table("english/words", "actions").items())
     for word in words.split()
 }
 """Stem of a word -> the kind of action, finer than an Intent: to buy is not to make."""
 
 
-PLAIN_VERBS = lexicon.stems("resources/words", "plain_verbs")
+PLAIN_VERBS = lexicon.stems("english/words", "plain_verbs")
 """Stems of the verbs that any operation may have; other verbs identify an operation by themselves."""
 
 

@@ -11,10 +11,10 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems, table, words
-from nlapi.resources.naming import STOPWORDS
 
-FILLER_STEMS = stems("planner/language/words", "filler")
+FILLER_STEMS = stems("reading/words", "filler")
 """Stems of words that set no condition by themselves."""
 
 
@@ -163,11 +163,9 @@ class Sentence:
         return text
 
 
-_ENGLISH = words("planner/language/words", "english")
-_FOREIGN = {
-    name: frozenset(text.split()) - _ENGLISH for name, text in table("planner/language/words", "foreign_words").items()
-}
-_SCRIPTS = table("planner/language/words", "scripts")
+_ENGLISH = words("reading/words", "english")
+_FOREIGN = {name: frozenset(text.split()) - _ENGLISH for name, text in table("reading/words", "foreign_words").items()}
+_SCRIPTS = table("reading/words", "scripts")
 _LEAST = 2  # little words of a language that are needed: one alone may be a name (la, die)
 
 

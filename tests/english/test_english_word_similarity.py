@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nlapi.english.word_similarity import NEIGHBOURS, has_vector, neighbours, rarity, similarity, similarity_or_synonym
 from nlapi.english.words import stem
-from nlapi.tools.word_similarity import NEIGHBOURS, has_vector, neighbours, rarity, similarity, similarity_or_synonym
 
 
 @pytest.mark.parametrize(("one", "near", "far"), [("film", "movie", "invoice"), ("price", "cost", "weather")])

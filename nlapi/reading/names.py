@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.lexicon import words
+from nlapi.english.word_similarity import has_vector
 from nlapi.english.words import singular, stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.planner.language.numbers import ORDINALS
-from nlapi.planner.language.text import MentionKind, Sentence, Token
-from nlapi.resources.naming import STOPWORDS, VERBS
-from nlapi.tools.word_similarity import has_vector
+from nlapi.reading.numbers import ORDINALS
+from nlapi.reading.text import MentionKind, Sentence, Token
 
 # Words behind a name, with which it is over.
-NAME_ENDS = words("planner/language/words", "name_ends")
-_LEADS = words("planner/language/words", "name_prepositions")
+NAME_ENDS = words("reading/words", "name_ends")
+_LEADS = words("reading/words", "name_prepositions")
 # Before a noun these say that a name follows; behind others (a campaign report) another noun may.
-_DEFINITE = words("planner/language/words", "definite")
+_DEFINITE = words("reading/words", "definite")
 _ARTICLES = _DEFINITE | {"a", "an"}
-NO_NAMES = words("planner/language/words", "no_names")
-_COMPOUND_PARTS = words("planner/language/words", "compound_parts")
+NO_NAMES = words("reading/words", "no_names")
+_COMPOUND_PARTS = words("reading/words", "compound_parts")
 # Verbs before a gerund.
-_ASPECTS = words("planner/language/words", "aspects")
+_ASPECTS = words("reading/words", "aspects")
 _SLUG = lazy_pattern(r"[a-z0-9]+(?:[-_.][a-z0-9]+)+")
 
 

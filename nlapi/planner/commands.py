@@ -6,17 +6,17 @@ import re
 from collections.abc import Callable, Collection
 
 from nlapi.changes.sentences import opening_length
+from nlapi.english.intents import IMPERATIVES, VERBS, Intent
 from nlapi.english.lexicon import stems, table, words
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation, stated_verbs
-from nlapi.planner.language.text import Sentence, Token
-from nlapi.resources.naming import IMPERATIVES, VERBS, Intent
+from nlapi.reading.text import Sentence, Token
 from nlapi.tools.phrase import NOUN_FOLLOWERS
 
-_GIVE = words("planner/language/words", "request_verbs")
-_US = words("planner/language/words", "request_objects")
-_QUESTION_WORDS = stems("planner/language/words", "question_words")
+_GIVE = words("reading/words", "request_verbs")
+_US = words("reading/words", "request_objects")
+_QUESTION_WORDS = stems("reading/words", "question_words")
 
 
 def command_verb(sentence: Sentence) -> str:
@@ -74,7 +74,7 @@ def _plural(token: Token) -> bool:
 # The verbs that an API may have for a phrase, the likeliest first.
 _VERBS_OF = {
     phrase: tuple(verbs.split())
-    for phrases, verbs in table("planner/language/words", "commands").items()
+    for phrases, verbs in table("reading/words", "commands").items()
     for phrase in phrases.split("|")
 }
 _PHRASE = lazy_pattern(rf"(?:{'|'.join(sorted(_VERBS_OF, key=len, reverse=True))})\b(?=\s)", re.IGNORECASE)
@@ -127,8 +127,8 @@ _MAKE = lazy_pattern(
     r"(?:make|turn) (?P<what>\"[^\"]+\"|'[^']+'|[\w-]+(?:[.@:][\w-]+)+|[A-Z][\w-]*(?: [A-Z][\w-]*)*) "
     r"(?:into )?(?P<how>an? .+)$"
 )
-_NOUNS = words("planner/language/words", "noun_verbs")
-_LINKS = words("planner/language/words", "noun_links")
+_NOUNS = words("reading/words", "noun_verbs")
+_LINKS = words("reading/words", "noun_links")
 
 
 def _is_noun(word: str, following: str) -> bool:

@@ -49,7 +49,7 @@ _ORDER = lazy_pattern(
     r"|\b(?P<letters>alphabetical(?:ly)?)\b(?:\s+order)?",
     re.IGNORECASE,
 )
-_DOWNWARDS = words("planner/language/words", "descending")
+_DOWNWARDS = words("reading/words", "descending")
 _NUMBERS = {word: n for n, word in enumerate("two three four five six seven eight nine ten".split(), 2)}
 _N = rf"(\d{{1,3}}|{'|'.join(_NUMBERS)})"
 _CUT = lazy_pattern(
@@ -57,14 +57,10 @@ _CUT = lazy_pattern(
     re.IGNORECASE,
 )
 # The end of an order that a superlative means.
-SUPERLATIVES = {
-    word: end for end in (IntentKind.MOST, IntentKind.LEAST) for word in words("planner/language/words", end.value)
-}
+SUPERLATIVES = {word: end for end in (IntentKind.MOST, IntentKind.LEAST) for word in words("reading/words", end.value)}
 _ENDS = "|".join(sorted(SUPERLATIVES, key=len, reverse=True))
 # `at least 3 replicas` and `max 20 builds` are limits, no order.
-_ORDER_SUPERLATIVES = "|".join(
-    sorted(SUPERLATIVES.keys() - words("planner/language/words", "limits"), key=len, reverse=True)
-)
+_ORDER_SUPERLATIVES = "|".join(sorted(SUPERLATIVES.keys() - words("reading/words", "limits"), key=len, reverse=True))
 # The latest 5 builds: an order and its first items.
 _FOREMOST = lazy_pattern(
     rf"\b(?P<degree>{_ORDER_SUPERLATIVES}|(?:most|least) [a-z]+)\s+{_N}\s+(?=[a-z]+s\b)", re.IGNORECASE
@@ -83,10 +79,10 @@ _EVENT = lazy_pattern(
 # Stems of the fields that an adjective compares by, the likeliest first.
 IMPLIED_FIELDS: dict[str, tuple[str, ...]] = {
     word: tuple(map(stem, fields.split()))
-    for adjectives, fields in table("planner/language/words", "implied_fields").items()
+    for adjectives, fields in table("reading/words", "implied_fields").items()
     for word in adjectives.split()
 }
-_DATED = words("planner/language/words", "temporal")
+_DATED = words("reading/words", "temporal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from enum import StrEnum
 from functools import lru_cache
 
 from nlapi.english.lexicon import by_phrase
+from nlapi.english.units import Unit, find_unit
 from nlapi.english.words import singular
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.planner.language.question_intent import IMPLIED_FIELDS, SUPERLATIVES
-from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
-from nlapi.tools.units import Unit, find_unit
+from nlapi.reading.question_intent import IMPLIED_FIELDS, SUPERLATIVES
+from nlapi.reading.text import MentionKind, Sentence, ValueMention
 
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen \
@@ -24,7 +24,7 @@ SPELT_NUMBERS = {word: value for value, word in enumerate(_ONES)} | {word: 20 + 
 _TIMES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12}
 _SUFFIX = {"k": 1_000, "m": 1_000_000, "mn": 1_000_000, "bn": 1_000_000_000, "b": 1_000_000_000}
 
-CURRENCIES = by_phrase("planner/language/words", "money")  # ISO 4217 by sign or word of money
+CURRENCIES = by_phrase("reading/words", "money")  # ISO 4217 by sign or word of money
 
 _FIGURES = lazy_pattern(
     r"(?P<sign>(?<![\w.])[-−+])?(?P<currency>[$€£¥₹]\s?)?(?<![\w.])(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"

@@ -47,7 +47,7 @@ SPELLINGS = _synonyms("abbreviations")
 @cache
 def _vector_table() -> tuple[dict[str, int], array[int], array[int]]:
     """Return the positions of the stems, the commonest first, and all vectors and all neighbours end to end."""
-    _, header, body = (files("nlapi") / "tools" / VECTOR_FILE).read_bytes().split(b"\n", 2)
+    _, header, body = (files("nlapi") / "english" / VECTOR_FILE).read_bytes().split(b"\n", 2)
     positions = {word: position for position, word in enumerate(header.decode().split(" "))}
     neighbours_table = array("H", body[len(positions) * VECTOR_SIZE :])
     if sys.byteorder == "big":

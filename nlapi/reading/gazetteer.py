@@ -16,24 +16,24 @@ from nlapi.english.words import stem
 def _cldr() -> dict[str, dict[str, str]]:
     # Written by training/tables.py; words.toml has what people say besides.
     tables: dict[str, dict[str, str]] = json.loads(
-        (files("nlapi") / "planner" / "language" / "tables.json").read_text(encoding="utf-8")
+        (files("nlapi") / "reading" / "tables.json").read_text(encoding="utf-8")
     )
     return tables
 
 
 def _names(name: str) -> dict[str, str]:
     """Return code by name in lower case: the names of CLDR, then those that people say besides."""
-    return _cldr()[name] | by_phrase("planner/language/words", name)
+    return _cldr()[name] | by_phrase("reading/words", name)
 
 
 COUNTRIES = _names("countries")  # ISO 3166-1 alpha-2 by name
-DEMONYMS = by_phrase("planner/language/words", "demonyms")  # ISO 3166-1 alpha-2 by the adjective
+DEMONYMS = by_phrase("reading/words", "demonyms")  # ISO 3166-1 alpha-2 by the adjective
 LANGUAGES = _names("languages")  # ISO 639-1 by name
 CURRENCY_NAMES = _names("currencies")  # ISO 4217 by name
-STATES = by_phrase("planner/language/words", "states")  # the two letters of a state of the US by name
+STATES = by_phrase("reading/words", "states")  # the two letters of a state of the US by name
 
 SYNONYMS: dict[str, frozenset[str]] = {}  # stems that may be meant in the value of an enum, by stem
-for _text in table("planner/language/words", "synonyms").values():
+for _text in table("reading/words", "synonyms").values():
     _group = frozenset(map(stem, _text.split()))
     for _word in _group:
         SYNONYMS[_word] = SYNONYMS.get(_word, frozenset()) | _group
@@ -45,7 +45,7 @@ _SHORT = {"nyc": "new york", "new york city": "new york", "la": "los angeles", "
 US_NAMESAKES = "# Towns of the US whose name a bigger town elsewhere has"
 _TOWNS_TOO = frozenset(("new york",))  # names of states under which people mean the town
 _NAMES = {code: name.title() for name, code in reversed(COUNTRIES.items())} | table(
-    "planner/language/words", "written_countries"
+    "reading/words", "written_countries"
 )
 _STATE_NAMES = {code: name.title() for name, code in STATES.items()}
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nlapi.english.intents import Intent, intents
 from nlapi.english.words import singular, split_words, stem
-from nlapi.resources.naming import Intent, intents
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,0 @@
-"""Text to tokens and mentions: the recognisers of dates, numbers, measures, codes and names."""
