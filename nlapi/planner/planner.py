@@ -22,8 +22,7 @@ from nlapi.openapi.spec import Effect, Operation, Spec, read_hints
 from nlapi.planner.commands import command_verb, normalize_command, operation_verbs
 from nlapi.planner.forest import Forest
 from nlapi.planner.operations.candidates import OperationCandidate
-from nlapi.planner.operations.catalogue import Catalogue, is_hypothetical, simulates, with_choice_nouns
-from nlapi.planner.operations.filter_names import read_of_field, with_filter_names
+from nlapi.planner.operations.catalogue import Catalogue, is_hypothetical, simulates
 from nlapi.planner.operations.id_resolution import with_breadth_flags, with_lookups, with_only_parents
 from nlapi.planner.operations.operation_choice import (
     CLEAR_SCORE,
@@ -64,7 +63,6 @@ from nlapi.planner.steps.multi_intent import first_clause_plan, next_clause_plan
 from nlapi.planner.steps.name_rounds import NamesState, is_name_round, without_name_rounds
 from nlapi.planner.steps.state import CallState, Goal, sources_of, with_completed
 from nlapi.planner.steps.steps import with_leftover_name
-from nlapi.reading.names import with_nouns_of_slugs, with_whole_nouns
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention, foreign_language
@@ -860,11 +858,8 @@ def read_question(question: str, catalogue: Catalogue, today: date, zone: tzinfo
         text = text[1:-1].strip()
     text = correct_spelling(text, catalogue.index)
     is_choice = partial(catalogue.is_choice, text)
-    text = with_whole_nouns(text, catalogue.index.has_word)
-    text = with_nouns_of_slugs(text, catalogue.item_nouns)
     text = normalize_command(text, lambda: catalogue.command_verbs, catalogue.index.has_word, is_choice)
     text = rewrite_as_command(text, catalogue.index.is_entity, catalogue.operations)
-    text = with_choice_nouns(text, lambda: catalogue.choice_nouns)
     return read_sentence(text, today, catalogue.names_in(text), zone)
 
 
@@ -872,9 +867,9 @@ def read_question(question: str, catalogue: Catalogue, today: date, zone: tzinfo
 class _Choice:
     """The operation that is planned, before and after its slots are filled, with its `rivals`.
 
-    `candidates` are all that were considered, the likeliest first. `explicit` says that the user or a plain question
-    for a field chose it, `doubtful` that the sentence has little to do with the API; `language` is the language of a
-    sentence that is not English, else "".
+    `candidates` are all that were considered, the likeliest first. `explicit` says that the user chose it, `doubtful`
+    that the sentence has little to do with the API; `language` is the language of a sentence that is not English, else
+    "".
     """
 
     best: OperationCandidate
@@ -910,11 +905,6 @@ class _Clause:
     def _choose_operation(self, sentence: Sentence) -> _Choice | Plan:
         """Return the operation that a sentence asks for, or the plan that says why none is planned."""
         catalogue, is_free = self.catalogue, self.chosen is None
-        if is_free and (field := read_of_field(sentence, catalogue, self.known_values)) is not None:
-            if command := unmet_command(field, catalogue):
-                candidates = choose_candidates(sentence, catalogue, self.known_values, None)
-                return unsupported_plan(field.operation.spec, command, candidates)
-            return _Choice(best=field, explicit=True)
         candidates = choose_candidates(sentence, catalogue, self.known_values, self.chosen)
         language = foreign_language(sentence)
         is_known = any(mention.form == "name" for mention in sentence.mentions)
@@ -943,7 +933,6 @@ class _Clause:
     def _fill_slots(self, best: OperationCandidate) -> OperationCandidate:
         """Return the candidate with the ids that its context determines, and its values as the API writes them."""
         best = with_lookups(best, self.catalogue, self.known_values, self.question)
-        best = with_filter_names(best, self.known_values)
         best = replace(best, assignment=in_wire_form(best))
         # Whether a plain word is a name only an answer tells, and a plan that is not carried out gets none.
         if self.live:

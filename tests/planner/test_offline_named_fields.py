@@ -85,9 +85,3 @@ def test_what_a_list_is_about_is_no_filter_of_another_field() -> None:
     for question in ("show the zones of account acme", "list slave zones", "zones per kind"):
         call = nlapi.plan(question, api()).calls[0]
         assert (call.operation_id, call.arguments) == ("listZones", {}), question
-
-
-def test_a_field_of_a_thing_is_read_where_no_operation_is_called_after_it() -> None:
-    *_, read, answer = talk("what is the serial of museum.org", zones, api=api())
-    assert only(read) == ("getZone", {"zone_id": "z1."})
-    assert "serial 7" in answer.text
