@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,7 +29,6 @@ from nlapi.planner.operations.catalogue import Catalogue, is_hypothetical, simul
 from nlapi.planner.operations.filter_names import read_of_field, with_filter_names
 from nlapi.planner.operations.id_resolution import with_breadth_flags, with_lookups, with_only_parents
 from nlapi.planner.operations.operation_choice import (
-    CLEAR_SCORE,
     choose_candidates,
     choose_operation,
     is_about_caller,
@@ -62,8 +61,8 @@ from nlapi.planner.slots.overrides import naming_slot
 from nlapi.planner.slots.preset_values import Values, complete_arguments, pending_lookup
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.planner.slots.values import states_dot, value_for
+from nlapi.planner.steps.clauses import request_sentences
 from nlapi.planner.steps.goal_plan import call_plan, plan_goal, plan_question
-from nlapi.planner.steps.multi_intent import first_clause_plan, next_clause_plan, plan_clauses, unrelated_changes
 from nlapi.planner.steps.name_rounds import NamesState, is_name_round, without_name_rounds
 from nlapi.planner.steps.state import CallState, Goal, sources_of, with_completed
 from nlapi.planner.steps.steps import with_leftover_name
@@ -94,13 +93,6 @@ def unsupported_plan(spec: Spec, command: str, candidates: Sequence[OperationCan
     near = ", ".join(candidate.operation.id for candidate in changes)
     text = f"Nothing in {spec.title} does that: {command}.{f' The nearest: {near}.' if near else ''}"
     return empty_plan(text, changes, 0.05)
-
-
-def several_requests_plan(operation_ids: Sequence[str], candidates: Sequence[OperationCandidate]) -> Plan:
-    """Return the plan of a sentence that asks for several unrelated operations."""
-    ids = ", ".join(operation_ids)
-    text = f"{NEEDS_CLAUDE}the sentence asks for {len(operation_ids)} things ({ids}); ask for one at a time"
-    return empty_plan(text, candidates, 0.05)
 
 
 def valueless_plan(best: OperationCandidate, rivals: Sequence[OperationCandidate]) -> Plan:
@@ -386,7 +378,6 @@ def _assigned_slots(best: OperationCandidate, known_values: Mapping[str, object]
     return [slot for slot in best.context.slots if slot in assigned or slot.path[0] in preset]
 
 
-_CONJUNCTION = lazy_pattern(r"(?:[,;.]\s*|\s+)(?:and\s+then|then|and\s+also|and|also)\s+(?=[a-z]+\b)", re.IGNORECASE)
 # Words in the name of an argument that selects an action.
 _ACTION_WORDS = stems("planner/operations/words", "action_arguments")
 
@@ -426,17 +417,6 @@ def prohibition(best: OperationCandidate) -> str:
     if is_hypothetical(sentence.text) and simulates(best.operation):
         return "the sentence supposes a deletion" if supposes_deletion(sentence) else ""
     return "the sentence asks about a change rather than for it" if asks_about_change(sentence) else ""
-
-
-def separate_operations(sentence: Sentence, catalogue: Catalogue) -> list[str]:
-    """Return the operations that the clauses of a sentence clearly name, where their intents differ; else nothing."""
-    # `create a campaign and delete the audience Old Visitors` would create a campaign of that name.
-    intents: dict[str, Intent] = {}
-    for clause in filter(None, _CONJUNCTION.split(sentence.text)):
-        intent = VERBS.get(stem(clause.split()[0].lower()))
-        if intent is not None and (best := catalogue.index.search(clause, 1)) and best[0][1] >= CLEAR_SCORE:
-            intents.setdefault(best[0][0].id, intent)
-    return list(intents) if len(set(intents.values())) > 1 else []
 
 
 def is_certain(best: OperationCandidate) -> bool:
@@ -785,14 +765,14 @@ class OfflinePlanner:
             plan = plan_question(conversation, catalogue, partial(planner.plan, live=True), today)
             yield names_plan(plan, whole, catalogue) or plan
             return
+        from nlapi.planner.steps.requests import next_request_plan, requests_of
         from nlapi.planner.steps.steps import next_plan
 
-        plan = next_plan(turn, catalogue, known_values, today=self.today)
-        if not plan.calls and not plan.missing:
-            plan_clause = partial(planner._plan_clause, known_values=known_values, live=True)
-            several = catalogue.several
-            plan = next_clause_plan(conversation, plan, plan_clause, several=several, today=self.today)
-        yield plan
+        if (requests := requests_of(turn)) is None:
+            yield next_plan(turn, catalogue, known_values, today=self.today)
+            return
+        plan_clause = partial(planner._plan_clause, known_values=known_values, live=True)
+        yield next_request_plan(conversation, requests, catalogue, plan_clause, self.today)
 
     def first_plan(self, conversation: Conversation) -> Plan:
         """Return the first plan for the last question, as it is without any answer of the API."""
@@ -821,14 +801,19 @@ class OfflinePlanner:
         A `live` plan will be carried out, so it may begin with look-ups that find out how many items there are.
         """
         known_values = known or {}
-        if chosen is None and len(question) < _MAX_LENGTH:
-            plan_clause = partial(self._plan_clause, known_values=known_values, live=live)
-            clauses = plan_clauses(question, self.catalogue, plan_clause)
-            if operations := unrelated_changes(clauses, self.catalogue):
-                return several_requests_plan(operations, ())
-            if clauses:
-                return first_clause_plan(clauses)
-        return self._plan_clause(question, known_values, chosen, live=live)
+        plan_clause = cache(partial(self._plan_clause, known_values=known_values, live=live))
+        sentences: Sequence[str] = ()
+        for sentences, is_plain in request_sentences(question, self.catalogue) if chosen is None else ():
+            from nlapi.planner.steps.requests import plan_requests
+
+            if (several := plan_requests(sentences, plan_clause, is_plain=is_plain)) is not None:
+                return several
+        plan = self._plan_clause(question, known_values, chosen, live=live)
+        if not sentences:
+            return plan
+        from nlapi.planner.steps.requests import unplanned_part
+
+        return unplanned_part(plan, sentences, plan_clause) or plan
 
     def _plan_clause(
         self, question: str, known_values: Mapping[str, object], chosen: Operation | None = None, *, live: bool
@@ -910,8 +895,6 @@ class _Clause:
         is_known = any(mention.form == "name" for mention in sentence.mentions)
         if not candidates or not (is_known or is_in_domain(candidates) or is_certain(candidates[0])):
             return unmatched_plan(catalogue, candidates, language)
-        if operations := separate_operations(sentence, catalogue):
-            return several_requests_plan(operations, candidates)
         best, rivals = choose_operation(candidates, sentence, catalogue, self.known_values)
         # Without a value such a read fits any sentence: a greeting would list the items of an API with one list.
         is_unasked = best.is_uncommanded and (not best.assignment.candidates or is_question(sentence.text))

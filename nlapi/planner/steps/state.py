@@ -126,11 +126,43 @@ class ScoredItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClauseState:
-    """The clause that a round is the first of, and the clauses that follow it."""
+class Clause:
+    """A request of a question, with its `calls` as soon as all names in them are resolved.
+
+    One that `waits` refers to what another makes or reads, and is planned after that answer: its calls are then those
+    that are foreseen, and `pending` has where their other arguments will come from. `part` is the id of a call that
+    the user agrees to before it is sent.
+    """
 
     sentence: str
-    following: tuple[str, ...]
+    calls: tuple[Call, ...] = ()
+    used: tuple[str, ...] = ()
+    understood: str = ""
+    confidence: float = 1.0
+    waits: bool = False
+    pending: tuple[tuple[str, str], ...] = ()
+    part: str = ""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its calls can be sent."""
+        return bool(self.calls) and not self.waits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClauseState:
+    """The requests of a question. The first `sent` of them are in this round or before it.
+
+    `current` is the index of the one that the round is for; None where it sends those since the last such round.
+    """
+
+    clauses: tuple[Clause, ...]
+    current: int | None = None
+    sent: int = 0
+
+    def with_clause(self, index: int, clause: Clause) -> ClauseState:
+        """Return the state with another clause at an index."""
+        return replace(self, clauses=(*self.clauses[:index], clause, *self.clauses[index + 1 :]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,15 +306,15 @@ def state_of(plan: Plan) -> OfflineState | None:
 
 
 def clause_of(plan: Plan) -> ClauseState | None:
-    """Return the clause of a question that a plan is the first of; None for any other plan."""
+    """Return the requests that a plan is a round for; None where the question is a single one."""
     state = state_of(plan)
     return state.clause if state is not None else None
 
 
-def with_clause(plan: Plan, sentence: str, following: Sequence[str]) -> Plan:
-    """Return the plan as the first of a clause, without its alternatives."""
+def with_clauses(plan: Plan, clauses: ClauseState) -> Plan:
+    """Return the plan as a round for several requests, without its alternatives."""
     # An alternative replaces the whole question once the user picks it, so the other clauses would be lost.
-    state = replace(state_of(plan) or CallState(), clause=ClauseState(sentence=sentence, following=tuple(following)))
+    state = replace(state_of(plan) or CallState(), clause=clauses)
     return replace(plan, raw=state, alternatives=())
 
 
@@ -303,7 +335,7 @@ def decode_state(data: Mapping[str, Any], find_tool: FindTool) -> OfflineState |
     try:
         match data["stage"]:
             case "call":
-                return CallState(used=tuple(data.get("used", ())), clause=_decode_clause(data))
+                return CallState(used=tuple(data.get("used", ())), clause=_decode_clauses(data, find_tool))
             case "names":
                 return NamesState()
             case LookupStage.LISTING | LookupStage.ITEM:
@@ -335,7 +367,7 @@ def _decode_lookup(data: Mapping[str, Any], find_tool: FindTool) -> LookupState:
         filtered=data["filtered"],
         pages=data["pages"],
         scored=tuple(ScoredItem(score=score, id=id, name=name) for score, id, name in data["rated"]),
-        clause=_decode_clause(data),
+        clause=_decode_clauses(data, find_tool),
     )
 
 
@@ -357,13 +389,69 @@ def _decode_goal(data: Mapping[str, Any], find_tool: FindTool) -> Goal:
     )
 
 
-def _clause_to_json(clause: ClauseState | None) -> JsonObject:
-    return {} if clause is None else {"chain": {"asked": clause.sentence, "then": list(clause.following)}}
+def _clause_to_json(state: ClauseState | None) -> JsonObject:
+    if state is None:
+        return {}
+    clauses = [
+        {
+            "asked": clause.sentence,
+            "calls": [_call_to_json(call) for call in clause.calls],
+            "used": list(clause.used),
+            "understood": clause.understood,
+            "confidence": clause.confidence,
+            "waits": clause.waits,
+            "pending": list(map(list, clause.pending)),
+            "part": clause.part,
+        }
+        for clause in state.clauses
+    ]
+    return {"chain": {"clauses": clauses, "current": state.current, "sent": state.sent}}
 
 
-def _decode_clause(data: Mapping[str, Any]) -> ClauseState | None:
+def _call_to_json(call: Call) -> JsonObject:
+    account = call.account or Account()
+    return {
+        "source": call.tool.operation.spec.source,
+        "operation": call.operation_id,
+        "id": call.id,
+        "arguments": dict(call.arguments),
+        "sources": sources_to_json(account.sources),
+        "unused": list(account.unused),
+        "sentence": account.sentence,
+    }
+
+
+def _decode_clauses(data: Mapping[str, Any], find_tool: FindTool) -> ClauseState | None:
     chain = data.get("chain")
-    return None if chain is None else ClauseState(sentence=chain["asked"], following=tuple(chain["then"]))
+    if chain is None:
+        return None
+    # Earlier versions sent the calls of each clause before the next one was planned.
+    if "asked" in chain:
+        following = (Clause(sentence=sentence, waits=True) for sentence in chain["then"])
+        sent = int(data["stage"] == "call")
+        return ClauseState(clauses=(Clause(sentence=chain["asked"]), *following), current=0, sent=sent)
+    clauses = (
+        Clause(
+            sentence=entry["asked"],
+            calls=tuple(_decode_call(call, find_tool) for call in entry["calls"]),
+            used=tuple(entry["used"]),
+            understood=entry["understood"],
+            confidence=entry["confidence"],
+            waits=entry["waits"],
+            pending=tuple((name, source) for name, source in entry["pending"]),
+            part=entry["part"],
+        )
+        for entry in chain["clauses"]
+    )
+    return ClauseState(clauses=tuple(clauses), current=chain["current"], sent=chain["sent"])
+
+
+def _decode_call(data: Mapping[str, Any], find_tool: FindTool) -> Call:
+    account = Account(
+        sources=sources_from_json(data["sources"]), unused=tuple(data["unused"]), sentence=data["sentence"]
+    )
+    tool = find_tool(data["source"], data["operation"])
+    return Call(tool=tool, arguments=data["arguments"], id=data["id"], account=account)
 
 
 def _values_to_json(values: Values) -> list[list[object]]:

@@ -54,14 +54,6 @@ from nlapi.planner.steps.goal_plan import (
     plan_goal,
     with_note,
 )
-from nlapi.planner.steps.multi_intent import (
-    MAX_PAGES,
-    answer_views,
-    clauses_of,
-    end_of_turn,
-    next_page_plan,
-    repeats_page,
-)
 from nlapi.planner.steps.state import (
     CallState,
     Goal,
@@ -71,6 +63,7 @@ from nlapi.planner.steps.state import (
     state_of,
     with_moved_arguments,
 )
+from nlapi.planner.steps.turn_end import MAX_PAGES, answer_views, end_of_turn, next_page_plan, repeats_page
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.collection_index import collection_index, name_filter
 from nlapi.resources.envelope import DataView, Noun, find_list, has_noun
@@ -571,8 +564,7 @@ def next_plan(
         return _continue_lookup(turn, step, state, catalogue, known_values)
     if (plan := _retry_by_name(turn, catalogue) or next_page_plan(turn, today)) is not None:
         return plan
-    question, rounds = clauses_of(turn)[-1]
-    return end_of_turn(answer_views(question, rounds, several=catalogue.several, today=today))
+    return end_of_turn(answer_views(turn.question, turn.rounds, several=catalogue.several, today=today))
 
 
 def _retry_by_name(turn: Turn, catalogue: Catalogue) -> Plan | None:
