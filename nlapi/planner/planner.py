@@ -64,7 +64,7 @@ from nlapi.planner.slots.values import states_dot, value_for
 from nlapi.planner.steps.clauses import request_sentences
 from nlapi.planner.steps.goal_plan import call_plan, plan_goal, plan_question
 from nlapi.planner.steps.name_rounds import NamesState, is_name_round, without_name_rounds
-from nlapi.planner.steps.state import CallState, Goal, sources_of, with_completed
+from nlapi.planner.steps.state import CallState, Goal, rivals_of, sources_of, with_completed
 from nlapi.planner.steps.steps import with_leftover_name
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
@@ -695,8 +695,11 @@ _DNS_ARGUMENTS = stems("planner/operations/words", "dns_arguments")
 
 def in_wire_form(best: OperationCandidate) -> Assignment:
     """Return the assignment with its texts in the form of the API."""
-    options = (replace(option, value=_wire_form(best, option)) for option in best.assignment.candidates)
-    return replace(best.assignment, candidates=tuple(options))
+    candidates, rivals = (
+        tuple(replace(option, value=_wire_form(best, option)) for option in options)
+        for options in (best.assignment.candidates, best.assignment.rivals)
+    )
+    return replace(best.assignment, candidates=candidates, rivals=rivals)
 
 
 def _wire_form(best: OperationCandidate, option: SlotCandidate) -> object:
@@ -964,6 +967,7 @@ class _Clause:
             sentence=sentence,
             sources=sources_of(best, sentence),
             unused=tuple(dict.fromkeys((*unsaid, *unused_texts))),
+            rivals=rivals_of(best),
         )
         if is_change:
             goal = rate_change(goal, catalogue, self.known_values, probability=probability)

@@ -27,7 +27,7 @@ from nlapi.tools.tool import Call, Missing, Tool
 def call_plan(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
     """Return the plan of the goal's own call; `missing` are the slots that the user has to fill."""
     outer = goal.outer
-    id = "call" if outer is None else "lookup"
+    id = "lookup" if outer is not None else "second try" if goal.second_try else "call"
     call = Call(tool=goal.tool, arguments=nest_values(goal.values), id=id, account=goal.account)
     required = missing_arguments(goal.tool, missing)
     return Plan(
@@ -37,7 +37,7 @@ def call_plan(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
         understood=with_note(describe_call(call), goal),
         text=missing_text(required),
         goal=None if outer is None else goal.final_call,
-        raw=outer or CallState(used=goal.used),
+        raw=outer or CallState(used=goal.used, goal=goal if goal.rivals or goal.second_try else None),
     )
 
 
@@ -61,7 +61,7 @@ def describe_value(value: object) -> str:
 
 
 def with_note(text: str, goal: Goal) -> str:
-    return f"{text}; {goal.note}" if goal.note else text
+    return "; ".join(filter(None, (goal.second_try, text, goal.note)))
 
 
 def missing_text(missing: tuple[Missing, ...]) -> str:

@@ -25,6 +25,23 @@ def sources_of(best: OperationCandidate, question: str) -> tuple[ValueSource, ..
     return tuple(_source(option, sentence, question) for option in best.assignment.candidates)
 
 
+def rivals_of(best: OperationCandidate) -> tuple[Rival, ...]:
+    """Return the other readings of the words of an assignment, the likeliest first."""
+    by_words = {(option.start, option.end): option for option in best.assignment.candidates}
+    text = best.context.sentence.text
+    return tuple(
+        Rival(
+            words=text[rival.start : rival.end],
+            replaced=chosen.slot.path,
+            path=rival.slot.path,
+            value=rival.value,
+            sure=round(rival.probability, 3),
+        )
+        for rival in best.assignment.rivals
+        if (chosen := by_words.get((rival.start, rival.end))) is not None
+    )
+
+
 def _source(option: SlotCandidate, sentence: str, question: str) -> ValueSource:
     argument, value = argument_name(option.slot), option.value
     if option.end <= option.start:
@@ -167,13 +184,29 @@ class ClauseState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallState:
-    """The state of a plan of the very call that a question leads to; `used` are the words that its values come from."""
+    """The state of a plan of the very call that a question leads to; `used` are the words that its values come from.
+
+    `goal` is the call with the other readings of its words, where there are any, or where it is one of them.
+    """
 
     used: tuple[str, ...] = ()
     clause: ClauseState | None = None
+    goal: Goal | None = None
 
     def to_json(self) -> JsonObject:
-        return {"planner": PLANNER, "stage": "call", "used": list(self.used), **_clause_to_json(self.clause)}
+        goal = {} if self.goal is None else {"goal": self.goal.to_json()}
+        return {"planner": PLANNER, "stage": "call", "used": list(self.used), **goal, **_clause_to_json(self.clause)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rival:
+    """Another reading of words that an argument of a goal has: `value` at `path`, in place of what is at `replaced`."""
+
+    words: str
+    replaced: tuple[str, ...]
+    path: tuple[str, ...]
+    value: Any
+    sure: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +217,8 @@ class Goal:
     names, numbers and quotations of the sentence that are in no value. `others` are (operation id, values) of goals
     that the same words may mean, where only a look-up can tell; `tried` are the kinds of items that a look-up has not
     found the name among. `sentence` is the question, or the clause of it that the call is for. Where the call only
-    prepares another one, `outer` is the look-up that it is part of.
+    prepares another one, `outer` is the look-up that it is part of. `rivals` are other readings of the same words, and
+    `second_try` says what the first reading found where this is another one.
     """
 
     tool: Tool
@@ -199,6 +233,8 @@ class Goal:
     sentence: str = ""
     sources: tuple[ValueSource, ...] = ()
     unused: tuple[str, ...] = ()
+    rivals: tuple[Rival, ...] = ()
+    second_try: str = ""
 
     @property
     def final_call(self) -> Call:
@@ -239,6 +275,11 @@ class Goal:
             "sources": sources_to_json(self.sources),
             "unused": list(self.unused),
             "outer": None if self.outer is None else self.outer.to_json(),
+            "rivals": [
+                [rival.words, list(rival.replaced), list(rival.path), _value_to_json(rival.value), rival.sure]
+                for rival in self.rivals
+            ],
+            "second_try": self.second_try,
         }
 
 
@@ -335,7 +376,8 @@ def decode_state(data: Mapping[str, Any], find_tool: FindTool) -> OfflineState |
     try:
         match data["stage"]:
             case "call":
-                return CallState(used=tuple(data.get("used", ())), clause=_decode_clauses(data, find_tool))
+                goal = _decode_goal(data["goal"], find_tool) if "goal" in data else None
+                return CallState(used=tuple(data.get("used", ())), clause=_decode_clauses(data, find_tool), goal=goal)
             case "names":
                 return NamesState()
             case LookupStage.LISTING | LookupStage.ITEM:
@@ -386,6 +428,11 @@ def _decode_goal(data: Mapping[str, Any], find_tool: FindTool) -> Goal:
         sources=sources_from_json(data.get("sources", ())),
         unused=tuple(data.get("unused", ())),
         outer=None if outer is None else _decode_lookup(outer, find_tool),
+        rivals=tuple(
+            Rival(words=words, replaced=tuple(replaced), path=tuple(path), value=_decode_value(value), sure=sure)
+            for words, replaced, path, value, sure in data.get("rivals", ())
+        ),
+        second_try=data.get("second_try", ""),
     )
 
 

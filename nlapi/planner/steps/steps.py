@@ -54,8 +54,8 @@ from nlapi.planner.steps.goal_plan import (
     plan_goal,
     with_note,
 )
+from nlapi.planner.steps.second_try import second_try, tried
 from nlapi.planner.steps.state import (
-    CallState,
     Goal,
     LookupStage,
     LookupState,
@@ -65,11 +65,10 @@ from nlapi.planner.steps.state import (
 )
 from nlapi.planner.steps.turn_end import MAX_PAGES, answer_views, end_of_turn, next_page_plan, repeats_page
 from nlapi.resources.answers import extract_item, extract_list
-from nlapi.resources.collection_index import collection_index, name_filter
+from nlapi.resources.collection_index import name_filter
 from nlapi.resources.envelope import DataView, Noun, find_list, has_noun
 from nlapi.resources.identity import Item, field_at, id_of, name_of
 from nlapi.resources.naming import STOPWORDS
-from nlapi.resources.paths import segments
 from nlapi.tools.answer_view import AnswerView, lowercase_headers, next_arguments
 from nlapi.tools.plan import Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call, Missing, Tool
@@ -543,7 +542,6 @@ def chosen_id(reply: object, items: Sequence[ScoredItem]) -> object:
     return matches[0].id if len(matches) == 1 else reply
 
 
-_NOT_FOUND = 404
 # The least match that counts while the same name may be that of an item of another kind.
 _CLEAR_SCORE = 0.8
 # A question that begins so is a read, so that "there is none" answers it.
@@ -562,40 +560,12 @@ def next_plan(
     step, state = last.steps[-1], state_of(last.plan)
     if isinstance(state, LookupState) and step.outcome is Outcome.ANSWERED and step.result is not None:
         return _continue_lookup(turn, step, state, catalogue, known_values)
-    if (plan := _retry_by_name(turn, catalogue) or next_page_plan(turn, today)) is not None:
+    if (plan := second_try(turn, catalogue, known_values) or next_page_plan(turn, today)) is not None:
         return plan
-    return end_of_turn(answer_views(turn.question, turn.rounds, several=catalogue.several, today=today))
-
-
-def _retry_by_name(turn: Turn, catalogue: Catalogue) -> Plan | None:
-    """Return the same call with the name that was looked up, where the API answers that it does not know the id.
-
-    Only where the read of the item says that it takes a name, and the id comes from a look-up alone.
-    """
-    last = turn.rounds[-1]
-    step = last.steps[-1] if last.steps else None
-    states = [state_of(round.plan) for round in turn.rounds if round.steps]
-    lookups = [state for state in states if isinstance(state, LookupState) and state.stage is LookupStage.LISTING]
-    if step is None or step.outcome is not Outcome.ANSWERED or step.result is None or not lookups:
-        return None
-    state, call, operation = lookups[-1], step.call, step.call.tool.operation
-    is_unknown = step.result.status == _NOT_FOUND and state.goal.tool.operation.id == operation.id
-    if not is_unknown or not state.name or state.place:
-        return None
-    slot = next((slot for slot in catalogue.slots(call.tool) if slot.path == state.slot), None)
-    path = segments(operation.route)
-    read = collection_index(operation.spec).item_read_at(path[:-1]) if path and path[-1].parameter else None
-    if slot is None or not is_subject(operation, slot) or not accepts_name(read):
-        return None
-    if call.arguments.get(slot.name) == state.name:
-        return None
-    again = replace(call, arguments={**call.arguments, slot.name: state.name}, reason="which is told by its name")
-    return Plan(
-        calls=(again,),
-        confidence=last.plan.confidence,
-        understood=describe_call(again),
-        raw=CallState(used=state.goal.used),
-    )
+    views = answer_views(turn.question, turn.rounds, several=catalogue.several, today=today)
+    if note := tried(turn):
+        views[0] = replace(views[0], text=f"{note[:1].upper()}{note[1:]}. {views[0].text}")
+    return end_of_turn(views)
 
 
 def _slot_accepts_name(operation: Operation, slot: Slot) -> bool:
