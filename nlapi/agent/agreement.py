@@ -296,7 +296,7 @@ class Agreement:
             return str(error)
 
     def _later_account(self, entry: FollowingCall) -> Account:
-        return self._account_of(entry.call)
+        return entry.call.account or self._account_of(entry.call)
 
     def _account_of(self, call: Call) -> Account:
         from nlapi.changes.tracing import trace_call

@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from nlapi.changes.checks import reasons_against
 from nlapi.changes.sentences import find_change_command, opening_length
 from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
@@ -25,7 +24,6 @@ from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue, is_hypothetical, simulates
 from nlapi.planner.operations.id_resolution import with_breadth_flags, with_lookups, with_only_parents
 from nlapi.planner.operations.operation_choice import (
-    CLEAR_SCORE,
     choose_candidates,
     choose_operation,
     is_about_caller,
@@ -50,7 +48,7 @@ from nlapi.planner.operations.vetoes import (
     unexpressed_negations,
     unused_values,
 )
-from nlapi.planner.slots.assignment import Assignment, nest_values
+from nlapi.planner.slots.assignment import Assignment
 from nlapi.planner.slots.entities import RENAMES, operation_noun_stems
 from nlapi.planner.slots.features import MONEYLIKE, NAMELIKE, QUERYLIKE
 from nlapi.planner.slots.name_mentions import LiveNames, name_places
@@ -58,11 +56,11 @@ from nlapi.planner.slots.overrides import naming_slot
 from nlapi.planner.slots.preset_values import Values, complete_arguments, pending_lookup
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.planner.slots.values import states_dot, value_for
-from nlapi.planner.steps.goal_plan import call_plan, plan_goal, plan_question
-from nlapi.planner.steps.multi_intent import first_clause_plan, next_clause_plan, plan_clauses, unrelated_changes
+from nlapi.planner.steps.clauses import request_sentences
+from nlapi.planner.steps.described import with_leftover_name
+from nlapi.planner.steps.goal_plan import call_plan, plan_goal, plan_question, rated_change
 from nlapi.planner.steps.name_rounds import NamesState, is_name_round, without_name_rounds
-from nlapi.planner.steps.state import CallState, Goal, sources_of, with_completed
-from nlapi.planner.steps.steps import with_leftover_name
+from nlapi.planner.steps.state import CallState, Goal, rivals_of, sources_of
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention, foreign_language
@@ -93,13 +91,6 @@ def unsupported_plan(spec: Spec, command: str, candidates: Sequence[OperationCan
     near = ", ".join(candidate.operation.id for candidate in changes)
     text = f"Nothing in {spec.title} does that: {command}.{f' The nearest: {near}.' if near else ''}"
     return empty_plan(text, changes, 0.05)
-
-
-def several_requests_plan(operation_ids: Sequence[str], candidates: Sequence[OperationCandidate]) -> Plan:
-    """Return the plan of a sentence that asks for several unrelated operations."""
-    ids = ", ".join(operation_ids)
-    text = f"{NEEDS_CLAUDE}the sentence asks for {len(operation_ids)} things ({ids}); ask for one at a time"
-    return empty_plan(text, candidates, 0.05)
 
 
 def valueless_plan(best: OperationCandidate, rivals: Sequence[OperationCandidate]) -> Plan:
@@ -277,29 +268,6 @@ def without_answer_filters(best: OperationCandidate) -> OperationCandidate:
     return replace(best, assignment=replace(best.assignment, unused=tuple(unread)), row=row)
 
 
-# The least likelihood of a change that has nothing against it.
-_LIKELY = 0.5
-# The confidence that a change needs under `--yes`: CHANGE_BELOW of the command line, set by `benchmarks.changes`.
-_STANDS = 0.8
-# The most confidence in a change that has something against it.
-_DOUBTED = 0.35
-
-
-def rate_change(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object], *, probability: float) -> Goal:
-    """Return the goal with the confidence in its change; `probability` is that of the forest."""
-    slots = catalogue.slots(goal.tool)
-    values, missing = complete_arguments(goal.tool, goal.values, slots, known_values)
-    account = replace(goal.account, sources=with_completed(goal.sources, values, slots, known_values))
-    call = Call(tool=goal.tool, arguments=nest_values(values))
-    # The policy asks for consent to a deletion later on, so that a deletion alone is no reason against it here.
-    if reasons_against(call, account, goal.sentence, destroy=True):
-        return replace(goal, confidence=min(_DOUBTED, goal.confidence))
-    likelihood = max(probability, goal.confidence)
-    if missing or likelihood < _LIKELY:
-        return goal
-    return replace(goal, confidence=round(_STANDS + (1 - _STANDS) * likelihood, 3))
-
-
 _OPTIONAL = lazy_pattern(
     r"\b(?:defaults?|optional\w*|random\w*|generated|if (?:not|none|omitted|empty))\b", re.IGNORECASE
 )
@@ -385,7 +353,6 @@ def _assigned_slots(best: OperationCandidate, known_values: Mapping[str, object]
     return [slot for slot in best.context.slots if slot in assigned or slot.path[0] in preset]
 
 
-_CONJUNCTION = lazy_pattern(r"(?:[,;.]\s*|\s+)(?:and\s+then|then|and\s+also|and|also)\s+(?=[a-z]+\b)", re.IGNORECASE)
 # Words in the name of an argument that selects an action.
 _ACTION_WORDS = stems("planner/operations/words", "action_arguments")
 
@@ -425,17 +392,6 @@ def prohibition(best: OperationCandidate) -> str:
     if is_hypothetical(sentence.text) and simulates(best.operation):
         return "the sentence supposes a deletion" if supposes_deletion(sentence) else ""
     return "the sentence asks about a change rather than for it" if asks_about_change(sentence) else ""
-
-
-def separate_operations(sentence: Sentence, catalogue: Catalogue) -> list[str]:
-    """Return the operations that the clauses of a sentence clearly name, where their intents differ; else nothing."""
-    # `create a campaign and delete the audience Old Visitors` would create a campaign of that name.
-    intents: dict[str, Intent] = {}
-    for clause in filter(None, _CONJUNCTION.split(sentence.text)):
-        intent = VERBS.get(stem(clause.split()[0].lower()))
-        if intent is not None and (best := catalogue.index.search(clause, 1)) and best[0][1] >= CLEAR_SCORE:
-            intents.setdefault(best[0][0].id, intent)
-    return list(intents) if len(set(intents.values())) > 1 else []
 
 
 def is_certain(best: OperationCandidate) -> bool:
@@ -714,8 +670,11 @@ _DNS_ARGUMENTS = stems("planner/operations/words", "dns_arguments")
 
 def in_wire_form(best: OperationCandidate) -> Assignment:
     """Return the assignment with its texts in the form of the API."""
-    options = (replace(option, value=_wire_form(best, option)) for option in best.assignment.candidates)
-    return replace(best.assignment, candidates=tuple(options))
+    candidates, rivals = (
+        tuple(replace(option, value=_wire_form(best, option)) for option in options)
+        for options in (best.assignment.candidates, best.assignment.rivals)
+    )
+    return replace(best.assignment, candidates=candidates, rivals=rivals)
 
 
 def _wire_form(best: OperationCandidate, option: SlotCandidate) -> object:
@@ -787,14 +746,14 @@ class OfflinePlanner:
             plan = plan_question(conversation, catalogue, partial(planner.plan, live=True), today)
             yield names_plan(plan, whole, catalogue) or plan
             return
+        from nlapi.planner.steps.requests import next_request_plan, requests_of
         from nlapi.planner.steps.steps import next_plan
 
-        plan = next_plan(turn, catalogue, known_values, today=self.today)
-        if not plan.calls and not plan.missing:
-            plan_clause = partial(planner._plan_clause, known_values=known_values, live=True)
-            several = catalogue.several
-            plan = next_clause_plan(conversation, plan, plan_clause, several=several, today=self.today)
-        yield plan
+        if (requests := requests_of(turn)) is None:
+            yield next_plan(turn, catalogue, known_values, today=self.today)
+            return
+        plan_clause = partial(planner._plan_clause, known_values=known_values, live=True)
+        yield next_request_plan(conversation, requests, catalogue, plan_clause, self.today)
 
     def first_plan(self, conversation: Conversation) -> Plan:
         """Return the first plan for the last question, as it is without any answer of the API."""
@@ -823,14 +782,19 @@ class OfflinePlanner:
         A `live` plan will be carried out, so it may begin with look-ups that find out how many items there are.
         """
         known_values = known or {}
-        if chosen is None and len(question) < _MAX_LENGTH:
-            plan_clause = partial(self._plan_clause, known_values=known_values, live=live)
-            clauses = plan_clauses(question, self.catalogue, plan_clause)
-            if operations := unrelated_changes(clauses, self.catalogue):
-                return several_requests_plan(operations, ())
-            if clauses:
-                return first_clause_plan(clauses)
-        return self._plan_clause(question, known_values, chosen, live=live)
+        plan_clause = cache(partial(self._plan_clause, known_values=known_values, live=live))
+        sentences: Sequence[str] = ()
+        for sentences, is_plain in request_sentences(question, self.catalogue) if chosen is None else ():
+            from nlapi.planner.steps.requests import plan_requests
+
+            if (several := plan_requests(sentences, plan_clause, is_plain=is_plain)) is not None:
+                return several
+        plan = self._plan_clause(question, known_values, chosen, live=live)
+        if not sentences:
+            return plan
+        from nlapi.planner.steps.requests import unplanned_part
+
+        return unplanned_part(plan, sentences, plan_clause) or plan
 
     def _plan_clause(
         self, question: str, known_values: Mapping[str, object], chosen: Operation | None = None, *, live: bool
@@ -910,8 +874,6 @@ class _Clause:
         is_known = any(mention.form == "name" for mention in sentence.mentions)
         if not candidates or not (is_known or is_in_domain(candidates) or is_certain(candidates[0])):
             return unmatched_plan(catalogue, candidates, language)
-        if operations := separate_operations(sentence, catalogue):
-            return several_requests_plan(operations, candidates)
         best, rivals = choose_operation(candidates, sentence, catalogue, self.known_values)
         # Without a value such a read fits any sentence: a greeting would list the items of an API with one list.
         is_unasked = best.is_uncommanded and (not best.assignment.candidates or is_question(sentence.text))
@@ -980,9 +942,12 @@ class _Clause:
             sentence=sentence,
             sources=sources_of(best, sentence),
             unused=tuple(dict.fromkeys((*unsaid, *unused_texts))),
+            rivals=rivals_of(best),
         )
         if is_change:
-            goal = rate_change(goal, catalogue, self.known_values, probability=probability)
+            goal = rated_change(
+                replace(goal, likelihood=max(probability, goal.confidence)), catalogue, self.known_values
+            )
         return goal, missing
 
     def _plan_steps(self, goal: Goal, choice: _Choice, missing: tuple[Slot, ...]) -> Plan:

@@ -804,16 +804,22 @@ LITERAL_BONUS = 0.3
 REMEMBERED_FLOOR = 0.88
 # Partial assignments, and candidates of a slot, that the search goes on with.
 BEAM_WIDTH = 24
+# Rejected readings that an assignment keeps. One of them at most is tried.
+MAX_RIVALS = 4
 CANDIDATES_PER_SLOT = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """Candidates for the slots of a tool, one a slot at most, with the required slots and the mentions without one."""
+    """Candidates for the slots of a tool, one a slot at most, with the required slots and the mentions without one.
+
+    `rivals` are other readings of the words of a candidate, the likeliest first: another slot, or another value.
+    """
 
     candidates: tuple[SlotCandidate, ...]
     missing: tuple[Slot, ...]
     unused: tuple[ValueMention, ...]
+    rivals: tuple[SlotCandidate, ...] = ()
 
     @property
     def arguments(self) -> dict[str, object]:
@@ -864,7 +870,28 @@ def assign_slots(context: SlotContext) -> Assignment:
         and not any(candidate.start < mention.end and mention.start < candidate.end for candidate in assigned)
     )
     assigned.sort(key=lambda candidate: context.ranks[candidate.slot][0])
-    return Assignment(candidates=tuple(assigned), missing=missing, unused=unused)
+    rivals = tuple(_rivals(context, ranked, assigned))
+    return Assignment(candidates=tuple(assigned), missing=missing, unused=unused, rivals=rivals)
+
+
+def _rivals(
+    context: SlotContext, ranked: Sequence[SlotCandidate], assigned: Sequence[SlotCandidate]
+) -> Iterator[SlotCandidate]:
+    """Yield the best rejected readings of the words of the assigned candidates: one a slot that they leave free."""
+    by_words = {(candidate.start, candidate.end): candidate for candidate in assigned}
+    taken = {candidate.slot for candidate in assigned} | context.preset
+    offered: set[tuple[int, int, Slot]] = set()
+    for candidate in ranked:
+        words = candidate.start, candidate.end
+        chosen = by_words.get(words)
+        if chosen is None or candidate.end <= candidate.start or (*words, candidate.slot) in offered:
+            continue
+        is_other_value = candidate.slot is chosen.slot and candidate.value != chosen.value
+        if is_other_value or candidate.slot not in taken:
+            offered.add((*words, candidate.slot))
+            yield candidate
+        if len(offered) == MAX_RIVALS:
+            return
 
 
 def _open(context: SlotContext, ranked: Sequence[SlotCandidate]) -> list[SlotCandidate]:
