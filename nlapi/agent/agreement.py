@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nlapi.agent.events import NOT_RUN, CallProposed, ConsentReply, FieldChange, field_changes
-from nlapi.agent.policy import PolicyDecision, Verdict
+from nlapi.agent.policy import PolicyDecision, Verdict, left_out_reason
 from nlapi.agent.sending import CallTerms, failed_step
 from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line
-from nlapi.errors import ArgumentError, ConsentError
+from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.files import check_files, with_user_files
 from nlapi.tools.ledger import are_alike, without_invented_key
@@ -327,8 +327,15 @@ class Agreement:
         for index, draft in drafts.items():
             self.items[index] = failed_step(draft.prepared.call, message, draft.prepared.request)
 
-    def _consent_error(self, asking: Sequence[_CallDraft], count: int, later_lines: Sequence[str]) -> ConsentError:
-        """Return the error for a plan without anyone to consent: the calls that ask, with their reasons."""
+    def _consent_error(self, asking: Sequence[_CallDraft], count: int, later_lines: Sequence[str]) -> NlapiError:
+        """Return the error for a plan without anyone to consent: the calls that ask, with their reasons.
+
+        A read that only leaves out words is not understood, and needs no consent.
+        """
+        left_out = [left_out_reason(draft.prepared.written) for draft in asking]
+        if left_out and all(reason == draft.decision.reason for reason, draft in zip(left_out, asking, strict=True)):
+            text = "; ".join(f"{draft.prepared.call.operation_id}: {draft.decision.reason}" for draft in asking)
+            return MissingError(f"{text}; it was not sent", hint="say it in other words, or add --loosely")
         lines = "; ".join((*map(_consent_line, asking), *later_lines))
         consequence = "it was not sent" if count == 1 else f"none of the {count} changes of the plan was sent"
         hint = "--yes consents in advance"

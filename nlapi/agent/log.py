@@ -32,6 +32,7 @@ from nlapi.agent.events import (
     WorkflowProposed,
 )
 from nlapi.client.auth import secret_parts
+from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.client.masking import redact
 from nlapi.client.message import File, Request, Result, digest
 from nlapi.client.safe_text import single_line
@@ -113,7 +114,9 @@ class Log:
         """Write a question of the user. `fields` are the caller's further fields (planner, sources, version)."""
         # Of a file only its name would stand here, and be sent in place of the file by `nlapi log resume`.
         known = {name: value for name, value in (known_values or {}).items() if not isinstance(value, File)}
-        self._append({"event": "asked", "question": question, "known": known, **fields})
+        # A credential that was typed into a question is no part of what is kept of it.
+        masked = mask_credential_texts(question, question)
+        self._append({"event": "asked", "question": masked, "known": known, **fields})
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Mask further secrets in all that is written from now on."""

@@ -173,10 +173,12 @@ _UNITS = lazy_pattern(
     r"|°?[cf])",
     re.IGNORECASE,
 )
-_ENDING_WORDS = frozenset("please now there here too thanks thank immediately asap already again".split())
+_ENDING_WORDS = frozenset("please now there here too thanks thank immediately asap already again permanently".split())
 # Words behind a name that do not belong to it, if another word follows.
 _LINK_WORDS = lexicon.words("changes/words", "link_words")
 
+_EMAIL = lazy_pattern(r"[^\s@]+@[^\s@]+\.[^\s@]+")
+_EMAIL_WORDS = frozenset("email emails mail mails".split())
 MIN_CONFIDENCE = 0.5
 """The least confidence in the reading of a value. Below it half are wrong on training/sentences/real.jsonl."""
 _FLAG_WORDS = frozenset(map(stem, "is has be should enable enabled flag active to do allow use".split()))
@@ -336,8 +338,43 @@ def check_meaning(case: Case) -> Iterator[str]:
             continue
         # One message for all of them: the user has only to see which words are in doubt.
         doubts = (*_DOUBTS, *_DOUBTS_ABOUT_MODELS) if case.account.traced else _DOUBTS
-        if source.sure < MIN_CONFIDENCE or any(is_doubtful(case, source) for is_doubtful in doubts):
+        is_unsure = source.sure < MIN_CONFIDENCE and not any(is_plain(case, source) for is_plain in _PLAIN)
+        if is_unsure or any(is_doubtful(case, source) for is_doubtful in doubts):
             yield f"it is not plain that {source.words!r} is meant as {source.argument}"
+
+
+def _is_entailed(case: Case, source: ValueSource) -> bool:
+    """Return whether the list of what an argument takes has the item of exactly these words."""
+    return source.origin is Origin.LOOKUP and bool(source.name) and _normalize(source.name) == _normalize(source.words)
+
+
+def _is_plain_by_type(case: Case, source: ValueSource) -> bool:
+    """Return whether a text of a form of its own is in the only argument of that form: an address of mail."""
+    if not _EMAIL.fullmatch(str(source.value)):
+        return False
+    fields = [name for name in case.call.tool.places if not _EMAIL_WORDS.isdisjoint(split_words(name))]
+    return fields == [source.argument.partition(".")[0]]
+
+
+def _is_only_place(case: Case, source: ValueSource) -> bool:
+    """Return whether a required argument has a code that no other required argument could have instead.
+
+    All others have values, and of the optional ones none is named in the sentence.
+    """
+    words = source.words.split()
+    # Of a deletion the item has to be plain by itself.
+    if len(words) != 1 or case.deletes or case.is_command_word(source) or len(case.account.of(source.argument)) != 1:
+        return False
+    required = set(case.call.tool.required)
+    filled = {entry.argument.partition(".")[0] for entry in case.account.sources}
+    if source.origin is not Origin.WORDS or source.argument not in required or not required <= filled:
+        return False
+    others = [name for name in case.call.tool.places if name not in filled]
+    is_alone = sum(entry.argument in required and entry.sure < MIN_CONFIDENCE for entry in case.account.sources) == 1
+    return is_alone and not any(set(map(stem, split_words(name))) <= case.stems for name in others)
+
+
+_PLAIN = (_is_entailed, _is_plain_by_type, _is_only_place)
 
 
 def check_exact_name(case: Case) -> Iterator[str]:
@@ -361,6 +398,8 @@ def _is_half_a_choice(case: Case, source: ValueSource) -> bool:
     if not isinstance(source.value, str) or not has_closed_values(case.call, source.argument):
         return False
     argument = set(map(stem, split_words(source.argument.rpartition(".")[2])))
+    if set(split_words(source.value)) < set(split_words(source.words)):
+        return False  # squash-merge
     if case.is_command_word(source):
         return argument.isdisjoint(_STATE_NAMES) or (len(argument) > 1 and bool(argument & _REASON_NAMES))
     spoken = set(map(stem, split_words(source.words)))
@@ -377,6 +416,8 @@ def _mentions_flag(case: Case, source: ValueSource) -> bool:
             case.stems
         )
     flag_words = name_stems - _FLAG_WORDS or name_stems
+    if source.value in (True, "true") and flag_words <= set(map(stem, split_words(source.words))):
+        return True
     # To stop it sets `running: false`, though nobody says running.
     if len(flag_words) == 1 and source.origin is Origin.WORDS and case.is_command_word(source):
         sets = are_synonyms if source.value in (True, "true") else are_opposites
@@ -438,6 +479,8 @@ def _is_of_unnamed_kind(case: Case, source: ValueSource) -> bool:
     name_parts = split_words(source.argument.rpartition(".")[2])
     if case.location(source) == "path" or isinstance(source.value, bool) or not name_parts:
         return False
+    if has_closed_values(case.call, source.argument):
+        return False  # a choice is no item
     if case.operation.method != "DELETE" and (name_parts[-1] != "id" or len(name_parts) < 2):
         return False
     words = {stem(word) for word in name_parts} - _ID_STEMS

@@ -12,7 +12,9 @@ from functools import cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from nlapi.changes.account import dropped_commands
 from nlapi.changes.sentences import find_change_command, opening_length
+from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
@@ -48,7 +50,7 @@ from nlapi.planner.operations.vetoes import (
     unexpressed_negations,
     unused_values,
 )
-from nlapi.planner.slots.assignment import Assignment
+from nlapi.planner.slots.assignment import Assignment, without_astray_credentials
 from nlapi.planner.slots.entities import RENAMES, operation_noun_stems
 from nlapi.planner.slots.features import MONEYLIKE, NAMELIKE, QUERYLIKE
 from nlapi.planner.slots.name_mentions import LiveNames, name_places
@@ -900,7 +902,9 @@ class _Clause:
         if self.live:
             best = replace(best, assignment=with_leftover_name(best, self.catalogue, self.known_values))
             best = with_only_parents(best, self.catalogue, self.known_values)
-        return replace(best, assignment=with_breadth_flags(best))
+        best = replace(best, assignment=with_breadth_flags(best))
+        plain = without_astray_credentials(best.context, best.assignment.candidates)
+        return replace(best, assignment=replace(best.assignment, candidates=tuple(plain)))
 
     def _rate(self, choice: _Choice) -> tuple[Goal, tuple[Slot, ...]]:
         """Return the goal with the confidence in it, and the slots that nothing fills."""
@@ -925,23 +929,28 @@ class _Clause:
             leaves_out_words=bool(unsaid),
             leaves_out_condition=bool(plain_words) or leaves_out_name(best),
         )
+        text, sentence = best.context.sentence.text, " ".join(self.question.split())
+        sources = sources_of(best, sentence)
+        if not is_change and (commands := dropped_commands(sentence, [(entry.start, entry.end) for entry in sources])):
+            unused_texts, sure = (*commands, *unused_texts), min(sure, UNSURE)
         others = other_goals(best, values, catalogue, self.known_values)
         if others and (is_change or explains_all_words(best)):
             sure = UNSURE if is_change else max(sure, PLAIN_CONFIDENCE)
         omitted = [*unsaid, *(text for text in unused_texts if not any(text in phrase for phrase in unsaid))]
-        text, sentence = best.context.sentence.text, " ".join(self.question.split())
         narrowing = (option for option in best.assignment.candidates if option.end > option.start and option.narrows)
         goal = Goal(
             tool=best.tool,
             values=values,
             confidence=round(sure, 3),
             question=self.question,
-            note=f"not used: {', '.join(omitted)}" if omitted else "",
+            note=mask_credential_texts(f"not used: {', '.join(omitted)}", self.question) if omitted else "",
             used=tuple(text[option.start : option.end] for option in narrowing),
             others=others,
             sentence=sentence,
-            sources=sources_of(best, sentence),
-            unused=tuple(dict.fromkeys((*unsaid, *unused_texts))),
+            sources=sources,
+            unused=tuple(
+                mask_credential_texts(text, self.question) for text in dict.fromkeys((*unsaid, *unused_texts))
+            ),
             rivals=rivals_of(best),
         )
         if is_change:

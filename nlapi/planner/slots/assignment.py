@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
+from nlapi.client.credential_texts import find_credential_texts, takes_credential
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import has_vector
@@ -840,7 +841,7 @@ def nest_values(values: Mapping[tuple[str, ...], object]) -> dict[str, object]:
 
 def assign_slots(context: SlotContext) -> Assignment:
     """Return the likeliest value of each slot, with no word of the sentence used twice."""
-    offered = list(slot_candidates(context))
+    offered = list(without_astray_credentials(context, slot_candidates(context)))
     rated = rerank_candidates(context, score_candidates(context, offered))
     ranked = sorted(apply_overrides(context, rated.candidates, offered), key=lambda candidate: -candidate.probability)
     certain = {candidate.slot for candidate in ranked if candidate.probability >= OVERRIDE_PROBABILITY}
@@ -892,6 +893,18 @@ def _rivals(
             yield candidate
         if len(offered) == MAX_RIVALS:
             return
+
+
+def without_astray_credentials(context: SlotContext, candidates: Iterable[SlotCandidate]) -> Iterator[SlotCandidate]:
+    """Yield the candidates without those that put a credential of the sentence into an argument that is for none."""
+    credentials = find_credential_texts(context.sentence.text)
+    for candidate in candidates:
+        slot, text = candidate.slot, str(candidate.value)
+        has_credential = any(
+            (candidate.start < entry.end and entry.start < candidate.end) or entry.text in text for entry in credentials
+        )
+        if not has_credential or takes_credential(".".join(slot.path), slot.schema, context.operation.path):
+            yield candidate
 
 
 def _open(context: SlotContext, ranked: Sequence[SlotCandidate]) -> list[SlotCandidate]:

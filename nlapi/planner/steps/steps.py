@@ -26,6 +26,7 @@ from nlapi.planner.slots.preset_values import argument_name, complete_values
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.steps.described import filter_described
 from nlapi.planner.steps.goal_plan import (
+    DOUBTED,
     find_tool,
     gone_plan,
     plan_goal,
