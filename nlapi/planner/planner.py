@@ -12,7 +12,6 @@ from functools import cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from nlapi.changes.checks import reasons_against
 from nlapi.changes.sentences import find_change_command, opening_length
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
@@ -53,7 +52,7 @@ from nlapi.planner.operations.vetoes import (
     unexpressed_negations,
     unused_values,
 )
-from nlapi.planner.slots.assignment import Assignment, nest_values
+from nlapi.planner.slots.assignment import Assignment
 from nlapi.planner.slots.entities import RENAMES, operation_noun_stems
 from nlapi.planner.slots.features import MONEYLIKE, NAMELIKE, QUERYLIKE
 from nlapi.planner.slots.name_mentions import LiveNames, name_places
@@ -62,10 +61,10 @@ from nlapi.planner.slots.preset_values import Values, complete_arguments, pendin
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.planner.slots.values import states_dot, value_for
 from nlapi.planner.steps.clauses import request_sentences
-from nlapi.planner.steps.goal_plan import call_plan, plan_goal, plan_question
+from nlapi.planner.steps.described import with_leftover_name
+from nlapi.planner.steps.goal_plan import call_plan, plan_goal, plan_question, rated_change
 from nlapi.planner.steps.name_rounds import NamesState, is_name_round, without_name_rounds
-from nlapi.planner.steps.state import CallState, Goal, rivals_of, sources_of, with_completed
-from nlapi.planner.steps.steps import with_leftover_name
+from nlapi.planner.steps.state import CallState, Goal, rivals_of, sources_of
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.resources.schemas import SchemaReader
@@ -268,29 +267,6 @@ def without_answer_filters(best: OperationCandidate) -> OperationCandidate:
     ]
     row = {**best.row, "unused": float(len(unread)), "unused_names": 0.0}
     return replace(best, assignment=replace(best.assignment, unused=tuple(unread)), row=row)
-
-
-# The least likelihood of a change that has nothing against it.
-_LIKELY = 0.5
-# The confidence that a change needs under `--yes`: CHANGE_BELOW of the command line, set by `benchmarks.changes`.
-_STANDS = 0.8
-# The most confidence in a change that has something against it.
-_DOUBTED = 0.35
-
-
-def rate_change(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object], *, probability: float) -> Goal:
-    """Return the goal with the confidence in its change; `probability` is that of the forest."""
-    slots = catalogue.slots(goal.tool)
-    values, missing = complete_arguments(goal.tool, goal.values, slots, known_values)
-    account = replace(goal.account, sources=with_completed(goal.sources, values, slots, known_values))
-    call = Call(tool=goal.tool, arguments=nest_values(values))
-    # The policy asks for consent to a deletion later on, so that a deletion alone is no reason against it here.
-    if reasons_against(call, account, goal.sentence, destroy=True):
-        return replace(goal, confidence=min(_DOUBTED, goal.confidence))
-    likelihood = max(probability, goal.confidence)
-    if missing or likelihood < _LIKELY:
-        return goal
-    return replace(goal, confidence=round(_STANDS + (1 - _STANDS) * likelihood, 3))
 
 
 _OPTIONAL = lazy_pattern(
@@ -970,7 +946,9 @@ class _Clause:
             rivals=rivals_of(best),
         )
         if is_change:
-            goal = rate_change(goal, catalogue, self.known_values, probability=probability)
+            goal = rated_change(
+                replace(goal, likelihood=max(probability, goal.confidence)), catalogue, self.known_values
+            )
         return goal, missing
 
     def _plan_steps(self, goal: Goal, choice: _Choice, missing: tuple[Slot, ...]) -> Plan:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Protocol
 
+from nlapi.changes.checks import reasons_against
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import nest_values
@@ -80,7 +81,7 @@ def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, objec
             tool = find_tool(catalogue, target.list_operation, goal.tool.operation.spec)
             if tool is None:
                 return gone_plan(target.list_operation)
-            from nlapi.planner.steps.steps import look_up
+            from nlapi.planner.steps.lookup import look_up
 
             step = look_up(goal, slot, target, tool, catalogue, known_values, filtered=filtered)
             return plan_goal(step, catalogue, known_values) if isinstance(step, Goal) else step
@@ -116,6 +117,33 @@ def find_tool(catalogue: Catalogue, id: str, spec: Spec | None) -> Tool | None:
 def gone_plan(id: str) -> Plan:
     """Return the plan that ends a turn whose operation is not there any more."""
     return Plan(text=f"{id} is not among the operations any more.", confidence=0.0)
+
+
+# The least likelihood of a change that has nothing against it.
+_LIKELY = 0.5
+# The confidence that a change needs under `--yes`: CHANGE_BELOW of the command line, set by `benchmarks.changes`.
+_STANDS = 0.8
+# The most confidence in a change that has something against it.
+DOUBTED = 0.35
+
+
+def rated_change(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object]) -> Goal:
+    """Return the goal of a change with the confidence in it."""
+    slots = catalogue.slots(goal.tool)
+    values, missing = complete_arguments(goal.tool, goal.values, slots, known_values)
+    account = replace(goal.account, sources=with_completed(goal.sources, values, slots, known_values))
+    call = Call(tool=goal.tool, arguments=nest_values(values))
+    # The policy asks for consent to a deletion later on, so that a deletion alone is no reason against it here.
+    if reasons_against(call, account, goal.sentence, destroy=True):
+        return replace(goal, confidence=min(DOUBTED, goal.confidence))
+    if missing or goal.likelihood < _LIKELY:
+        return goal
+    return replace(goal, confidence=round(_STANDS + (1 - _STANDS) * goal.likelihood, 3))
+
+
+def rated_again(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object]) -> Goal:
+    """Return a goal whose words are used otherwise now; a change with the confidence in it anew."""
+    return rated_change(goal, catalogue, known_values) if catalogue.index.is_change(goal.tool.operation) else goal
 
 
 class PlanFunction(Protocol):

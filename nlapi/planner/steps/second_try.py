@@ -13,7 +13,7 @@ from nlapi.planner.answering.answers import list_of_step
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import accepts_name, is_subject
 from nlapi.planner.slots.preset_values import pending_lookup
-from nlapi.planner.steps.goal_plan import describe_value, find_tool, plan_goal
+from nlapi.planner.steps.goal_plan import DOUBTED, describe_value, find_tool, plan_goal
 from nlapi.planner.steps.state import CallState, Goal, LookupStage, LookupState, Rival, state_of
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.paths import segments
@@ -26,8 +26,6 @@ _REFUSED = (400, _NOT_FOUND, 422)
 # The least probability of a reading that is tried. Of two names, `patients named Smith` has 0.69 and 0.26, and the
 # city 0.18.
 _MIN_PROBABILITY = 0.2
-# The most confidence in a change that is tried in another way: somebody is asked about it.
-_DOUBTED = 0.35
 
 
 def second_try(turn: Turn, catalogue: Catalogue, known_values: Mapping[str, object]) -> Plan | None:
@@ -126,7 +124,7 @@ def _with_rival(goal: Goal, rival: Rival, failure: str, step: Step) -> Goal:
         sources=sources,
         rivals=(),
         others=(),
-        confidence=goal.confidence if is_read or rival.sure == 1.0 else min(_DOUBTED, goal.confidence),
+        confidence=goal.confidence if is_read or rival.sure == 1.0 else min(DOUBTED, goal.confidence),
         second_try=f"{failure} with {old}={first}; tried {new}={describe_value(rival.value)}",
     )
 

@@ -218,7 +218,8 @@ class Goal:
     that the same words may mean, where only a look-up can tell; `tried` are the kinds of items that a look-up has not
     found the name among. `sentence` is the question, or the clause of it that the call is for. Where the call only
     prepares another one, `outer` is the look-up that it is part of. `rivals` are other readings of the same words, and
-    `second_try` says what the first reading found where this is another one.
+    `second_try` says what the first reading found where this is another one. `likelihood` is how likely a change is
+    right where nothing speaks against it.
     """
 
     tool: Tool
@@ -235,6 +236,7 @@ class Goal:
     unused: tuple[str, ...] = ()
     rivals: tuple[Rival, ...] = ()
     second_try: str = ""
+    likelihood: float = 0.0
 
     @property
     def final_call(self) -> Call:
@@ -260,6 +262,19 @@ class Goal:
         sources = with_lookup(self.sources, argument_name(slot), resolved, name)
         return replace(self, values={**self.values, slot.path: resolved}, sources=sources)
 
+    def with_whole_name(self, slot: Slot, name: str) -> Goal:
+        """Return the goal with more words of the sentence for what is looked up in a slot: its whole name."""
+        start = self.sentence.casefold().find(name.casefold())
+        words = self.sentence[start : start + len(name)] if start >= 0 else name
+        sources = tuple(
+            replace(source, words=words, start=start, end=start + len(name) if start >= 0 else -1)
+            if source.argument == argument_name(slot)
+            else source
+            for source in self.sources
+        )
+        unused = tuple(text for text in self.unused if text.casefold() not in name.casefold())
+        return replace(self, sources=sources, unused=unused, note="" if not unused else self.note)
+
     def to_json(self) -> JsonObject:
         return {
             "source": self.tool.operation.spec.source,
@@ -280,6 +295,7 @@ class Goal:
                 for rival in self.rivals
             ],
             "second_try": self.second_try,
+            "likelihood": self.likelihood,
         }
 
 
@@ -433,6 +449,7 @@ def _decode_goal(data: Mapping[str, Any], find_tool: FindTool) -> Goal:
             for words, replaced, path, value, sure in data.get("rivals", ())
         ),
         second_try=data.get("second_try", ""),
+        likelihood=data.get("likelihood", 0.0),
     )
 
 
