@@ -17,7 +17,6 @@ from nlapi.changes.sentences import (
     commanded_length,
     description_of,
 )
-from nlapi.changes.value_mentions import parse_number
 from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SYNONYMS
@@ -204,7 +203,7 @@ def _is_value_word(word: SentenceWord, index: int, call_stems: frozenset[str]) -
         return any(map(str.isalnum, word.text))
     lower = word.text.lower().removesuffix("'s")
     if any(map(str.isdigit, lower)):
-        return parse_number(word) is not None or len(lower) > 1
+        return True
     if lower in STOPWORDS or not any(map(str.isalpha, lower)):
         return False
     if re.search(r"\w[@/:._-]\w", word.text) or word.text[0] in "#@":

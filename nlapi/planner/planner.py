@@ -66,11 +66,11 @@ from nlapi.planner.steps.state import CallState, Goal, rivals_of, sources_of
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention, foreign_language
+from nlapi.reading.zones import local_zone
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.index import correct_spelling
-from nlapi.tools.moments import local_zone
 from nlapi.tools.plan import Conversation, Outcome, Plan
 from nlapi.tools.tool import Call, Tool
 
