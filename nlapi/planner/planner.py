@@ -59,7 +59,6 @@ from nlapi.planner.slots.preset_values import Values, complete_arguments, pendin
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.planner.slots.values import states_dot, value_for
 from nlapi.planner.steps.clauses import request_sentences
-from nlapi.planner.steps.described import with_leftover_name
 from nlapi.planner.steps.goal_plan import call_plan, plan_goal, plan_question, rated_change
 from nlapi.planner.steps.name_rounds import NamesState, is_name_round, without_name_rounds
 from nlapi.planner.steps.state import CallState, Goal, rivals_of, sources_of
@@ -900,7 +899,10 @@ class _Clause:
         best = replace(best, assignment=in_wire_form(best))
         # Whether a plain word is a name only an answer tells, and a plan that is not carried out gets none.
         if self.live:
-            best = replace(best, assignment=with_leftover_name(best, self.catalogue, self.known_values))
+            if any(slot.location == "path" for slot in best.context.slots):
+                from nlapi.planner.steps.described import with_leftover_name
+
+                best = replace(best, assignment=with_leftover_name(best, self.catalogue, self.known_values))
             best = with_only_parents(best, self.catalogue, self.known_values)
         best = replace(best, assignment=with_breadth_flags(best))
         plain = without_astray_credentials(best.context, best.assignment.candidates)
