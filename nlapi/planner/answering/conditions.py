@@ -329,7 +329,7 @@ def _months(text: str, today: date) -> Iterator[ParsedDate]:
         year = int(match["year"]) if match["year"] else today.year - (month is not None and month > today.month)
         first = date(year, month or 1, 1)
         last = date(year, month or 12, calendar.monthrange(year, month or 12)[1])
-        yield ParsedDate(start=match.start("what"), end=match.end("what"), value=(first, last))
+        yield ParsedDate(start=match.start("what"), end=match.end("what"), text=match["what"], value=(first, last))
 
 
 def _with_preposition(text: str, at: int, first: date, last: date, today: date) -> tuple[int, _Days]:
