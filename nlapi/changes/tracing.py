@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 from nlapi.changes.sentences import (
@@ -18,9 +17,7 @@ from nlapi.changes.sentences import (
     check_condition,
     check_is_command,
     check_negation,
-    commanded_length,
     has_other_case,
-    opening_length,
 )
 from nlapi.changes.value_mentions import (
     equals_number,
@@ -29,13 +26,14 @@ from nlapi.changes.value_mentions import (
     find_duration,
     find_numbers,
 )
+from nlapi.english.command_verbs import is_verb, parse_command
 from nlapi.english.intents import STOPWORDS, VERBS, Intent
 from nlapi.english.words import name_key, name_words, singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES, Effect, Spec
+from nlapi.reading.clauses import opening_length, split_clauses
 from nlapi.reading.numbers import CURRENCIES
 from nlapi.resources.answers import extract_item, extract_list
-from nlapi.resources.command_verbs import is_verb, parse_command
 from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_path, name_of, text_of
 from nlapi.resources.nouns import is_id_argument, singular_noun, target_noun
 from nlapi.resources.paths import segments
@@ -464,10 +462,6 @@ def _has_value(item: Mapping[str, object], argument: str, value: object) -> bool
 
 
 # The start of another command: a conjunction or a stop before a verb.
-_CLAUSE_START = lazy_pattern(
-    r"(?:,?\s+(?:and then|and|then)\s+|\s*;\s*|\.\s+|,\s+)(?=(?:please\s+|also\s+)?([A-Za-z]+))"
-)
-
 # Checks whose words are about all clauses, at any position: `pause A and delete B, but not yet`.
 _SENTENCE_CHECKS = (check_is_command, check_negation, check_condition)
 # A clause that only points to an earlier one: `pause it`.
@@ -493,7 +487,7 @@ def _find_unused_words(
     spans = [(source.start, source.end) for source in used_sources if source.start >= 0]
     call_spans = [(source.start, source.end) for source in call_sources if source.start >= 0]
     call_stems = _call_stems(call)
-    clauses = _split_clauses(sentence.text)
+    clauses = split_clauses(sentence.text)
     unrelated_clauses = (
         [span for span in clauses[1:] if not _overlaps_any(span, call_spans)]
         if _overlaps_any(clauses[0], call_spans)
@@ -536,13 +530,6 @@ def _call_stems(call: Call) -> frozenset[str]:
     return frozenset(stem(form) for word in words for form in (word, singular(word)))
 
 
-def _split_clauses(text: str) -> list[tuple[int, int]]:
-    """Return the positions of the clauses of a text that begin with a verb of their own."""
-    matches = _CLAUSE_START.finditer(text, 0, commanded_length(text))
-    cuts = [match.end() for match in matches if is_verb(stem(match[1].lower()))]
-    return list(pairwise([0, *cuts, len(text)]))
-
-
 def _overlaps_any(span: tuple[int, int], spans: Iterable[tuple[int, int]]) -> bool:
     return any(start < span[1] and span[0] < end for start, end in spans)
 
@@ -555,7 +542,7 @@ def _select_clause(call: Call, account: Account, text: str) -> Account:
     whole.
     """
     full_account = replace(account, sentence=text)
-    clauses = _split_clauses(text)
+    clauses = split_clauses(text)
     if len(clauses) < 2 or any(True for check in _SENTENCE_CHECKS for _ in check(build_case(call, full_account, text))):
         return full_account
     clause_numbers = {

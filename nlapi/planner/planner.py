@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nlapi.changes.checks import reasons_against
-from nlapi.changes.sentences import find_change_command, opening_length
+from nlapi.changes.sentences import find_change_command
 from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
@@ -64,6 +64,7 @@ from nlapi.planner.steps.multi_intent import first_clause_plan, next_clause_plan
 from nlapi.planner.steps.name_rounds import NamesState, is_name_round, without_name_rounds
 from nlapi.planner.steps.state import CallState, Goal, sources_of, with_completed
 from nlapi.planner.steps.steps import with_leftover_name
+from nlapi.reading.clauses import opening_length
 from nlapi.reading.names import with_nouns_of_slugs, with_whole_nouns
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.reader import read_sentence

@@ -10,7 +10,6 @@ from difflib import SequenceMatcher
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from nlapi.changes.sentences import opening_length
 from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.words import name_key, singular, singular_words, split_words, stem
@@ -67,6 +66,7 @@ from nlapi.planner.steps.state import (
     state_of,
     with_moved_arguments,
 )
+from nlapi.reading.clauses import opening_length
 from nlapi.reading.names import NO_NAMES
 from nlapi.reading.numbers import ORDINALS
 from nlapi.reading.question_intent import read_intent
