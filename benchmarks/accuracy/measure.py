@@ -56,14 +56,14 @@ def _training(name: str, spec: Spec) -> Iterator[Result]:
         plans = rounds(planners[row["today"]], row["question"])
         call = plans[0].goal or (plans[0].calls[0] if plans[0].calls else None)
         is_exact = score(row, call, ())[1]
-        changes = [change for plan in plans for change in _standing(plan, row["question"])]
+        changes = [change for plan in plans for change in standing(plan, row["question"])]
         yield Result(
             group="real",
             api=name,
             sentence=row["question"],
             is_exact=is_exact,
             has_wrong_change=not all(
-                any(score(row, call, ())[1] for call in (change, _without_lookups(change))) for change in changes
+                any(score(row, call, ())[1] for call in (change, without_lookups(change))) for change in changes
             ),
             planned=_planned(plans),
         )
@@ -73,7 +73,7 @@ def _plain(name: str, spec: Spec) -> Iterator[Result]:
     planner = OfflinePlanner([spec], today=TODAY)
     for row in sample.plain_rows(name):
         case = case_of(row, planner)
-        changes = [change for plan in case.plans for change in _standing(plan, row["question"])]
+        changes = [change for plan in case.plans for change in standing(plan, row["question"])]
         yield Result(
             group="sentences",
             api=name,
@@ -81,7 +81,7 @@ def _plain(name: str, spec: Spec) -> Iterator[Result]:
             is_exact=case.exact,
             has_wrong_change=not all(
                 is_operation(row, change)
-                and any(fits(call.arguments, row["arguments"]) for call in (change, _without_lookups(change)))
+                and any(fits(call.arguments, row["arguments"]) for call in (change, without_lookups(change)))
                 for change in changes
             ),
             planned=_planned(case.plans),
@@ -105,14 +105,14 @@ def _planned(plans: Sequence[Plan]) -> str:
     return "; ".join(f"{call.operation_id} {dict(call.arguments)}" for plan in plans for call in plan.calls)
 
 
-def _without_lookups(change: Call) -> Call:
+def without_lookups(change: Call) -> Call:
     """The call without the ids that were looked up by a name: the stand-in answer made them up."""
     sources = change.account.sources if change.account is not None else ()
     looked_up = {source.argument for source in sources if source.origin is Origin.LOOKUP}
     return replace(change, arguments={k: v for k, v in change.arguments.items() if k not in looked_up})
 
 
-def _standing(plan: Plan, sentence: str) -> Iterator[Call]:
+def standing(plan: Plan, sentence: str) -> Iterator[Call]:
     """The changes of a plan that the policy would let run under `--yes`."""
     if plan.missing or plan.confidence < SURE:
         return

@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,9 +55,9 @@ def steps(planner: OfflinePlanner, question: str) -> tuple[str, ...]:
     return tuple(called)
 
 
-def rounds(planner: OfflinePlanner, question: str) -> tuple[Plan, ...]:
+def rounds(planner: OfflinePlanner, question: str, known: Mapping[str, Any] | None = None) -> tuple[Plan, ...]:
     """The planner's plans for a question, one after the other, until one calls nothing or asks for something."""
-    conversation, plans = ask(question), list[Plan]()
+    conversation, plans = ask(question, known), list[Plan]()
     for _ in range(MOST_ROUNDS):
         plan = asyncio.run(next_plan(planner, conversation))
         plans.append(plan)
