@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from nlapi.changes.account import split_clauses, unused_values
+from nlapi.changes.account import unused_values
 from nlapi.changes.sentences import (
     Mention,
     UserSentence,
@@ -18,7 +18,6 @@ from nlapi.changes.sentences import (
     check_is_command,
     check_negation,
     has_other_case,
-    opening_length,
 )
 from nlapi.changes.value_mentions import (
     equals_number,
@@ -27,13 +26,14 @@ from nlapi.changes.value_mentions import (
     find_duration,
     find_numbers,
 )
+from nlapi.english.command_verbs import parse_command
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import name_key, name_words, singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES, Effect, Spec
+from nlapi.reading.clauses import opening_length, split_clauses
 from nlapi.reading.numbers import CURRENCIES
 from nlapi.resources.answers import extract_item, extract_list
-from nlapi.resources.command_verbs import parse_command
 from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_path, name_of, text_of
 from nlapi.resources.nouns import is_id_argument, singular_noun, target_noun
 from nlapi.resources.paths import segments

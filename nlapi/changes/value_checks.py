@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from nlapi.changes.sentences import Case, CommandWord, has_closed_values, schema_of, shorten
 from nlapi.english import lexicon
+from nlapi.english.command_verbs import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import as_list
 from nlapi.reading.numbers import CURRENCIES
 from nlapi.reading.reader import QUOTED
-from nlapi.resources.command_verbs import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
 from nlapi.resources.nouns import ID_WORDS
 from nlapi.tools.tool import Origin, ValueSource
 

@@ -12,16 +12,15 @@ from typing import Any
 
 from nlapi.changes.sentences import Mention, SentenceWord, UserSentence
 from nlapi.english import lexicon
-from nlapi.english.words import split_words, stem
+from nlapi.english.command_verbs import are_opposites, are_synonyms, is_verb
+from nlapi.english.words import COUNTS, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES
 from nlapi.reading.dates import WEEKDAYS, ParsedDate
-from nlapi.reading.numbers import SPELT_NUMBERS, NumberKind, ParsedNumber
-from nlapi.resources.command_verbs import are_opposites, are_synonyms, is_verb
+from nlapi.reading.numbers import NumberKind, ParsedNumber
 from nlapi.tools.tool import Origin
 from nlapi.tools.units import CURRENCY_DECIMALS
 
-_NAMED_NUMBERS = SPELT_NUMBERS | {"a": 1, "an": 1}
 # What a value may not have beside a number and its unit: a rate (50/day), a mark, two numbers, zeros before it.
 _HAS_MORE_THAN_NUMBER = lazy_pattern(r"/|^\W*[#~]|\d\s+\d|\s\s|^\s|\s$|[^\S ]|(?<![\d.,])0\d")
 # What may be before a number and behind it in one word: its unit, or the other end of a range (25-44, 1920x1080).
@@ -50,7 +49,7 @@ _BETWEEN_DAY_AND_TIME = lazy_pattern(r",?\s+(?:(?:at|on|from)\s+)?", re.IGNORECA
 # Lengths of an item that is made; `in two hours` and `every hour` say when, and how often.
 _SPOKEN_DURATION = lazy_pattern(
     r"(?<!\bin )(?<!\bevery )(?<!\beach )(?<!\bwithin )(?<!\bafter )(?<![\w.,:-])"
-    rf"(?P<count>\d+(?:\.\d+)?|{'|'.join(_NAMED_NUMBERS)})[- ](?P<unit>minutes?|mins?|hours?|hrs?|days?|weeks?)\b"
+    rf"(?P<count>\d+(?:\.\d+)?|{'|'.join(COUNTS)})[- ](?P<unit>minutes?|mins?|hours?|hrs?|days?|weeks?)\b"
     r"(?:[- ]long\b)?(?! (?:before|after|ago|later|earlier|from))",
     re.IGNORECASE,
 )
@@ -264,7 +263,7 @@ def find_duration(start: str, end: str, sentence: UserSentence) -> Mention | Non
     if len(spoken) != 1 or seconds <= 0:
         return None
     count = spoken[0]["count"].lower()
-    number = Decimal(_NAMED_NUMBERS.get(count) or count)
+    number = Decimal(COUNTS.get(count) or count)
     return (
         _span(sentence.text, *spoken[0].span())
         if number * _SECONDS[spoken[0]["unit"].lower()] == Decimal(str(seconds))

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nlapi.changes.account import dropped_commands
-from nlapi.changes.sentences import find_change_command, opening_length
+from nlapi.changes.sentences import find_change_command
 from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
@@ -62,6 +62,7 @@ from nlapi.planner.steps.clauses import request_sentences
 from nlapi.planner.steps.goal_plan import call_plan, plan_goal, plan_question, rated_change
 from nlapi.planner.steps.name_rounds import NamesState, is_name_round, without_name_rounds
 from nlapi.planner.steps.state import CallState, Goal, rivals_of, sources_of
+from nlapi.reading.clauses import opening_length
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention, foreign_language

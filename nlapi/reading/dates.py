@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta
 from functools import cache
 
 from nlapi.english.lexicon import words
+from nlapi.english.words import COUNTS
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.reading.zones import zone_behind
 
@@ -31,11 +32,7 @@ _HOUR = (
     r"|(?:12:00\s+)?(?P<noon>noon|midday|midnight)\b)"
 )
 _COUNT = r"(?P<count>\d+|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|thirty|sixty|ninety)"
-_COUNTS = {
-    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-    "ten": 10, "twelve": 12, "thirty": 30, "sixty": 60, "ninety": 90,
-}  # fmt: skip
-_DAYS_IN = {"day": 1, "week": 7, "fortnight": 14, "month": 30, "year": 365}
+DAYS_IN = {"day": 1, "week": 7, "fortnight": 14, "month": 30, "year": 365}
 _MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
 _PAST = ("last", "past", "previous")
 _PARTS = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3}
@@ -315,18 +312,18 @@ def _stretch(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     unit = match["unit"].lower()
     count = match.groupdict().get("count")
     if count or unit == "fortnight":
-        days = timedelta(days=_number(count or "a") * _DAYS_IN[unit])
+        days = timedelta(days=_number(count or "a") * DAYS_IN[unit])
         return ((today - days, today) if match["which"].lower() in _PAST else (today, today + days)), True
     return _unit_period(unit, _step(match["which"]), today), True
 
 
 def _number(count: str) -> int:
-    return _COUNTS.get(count.lower()) or int(count)
+    return COUNTS.get(count.lower()) or int(count)
 
 
 def _distance(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     """Read 3 days ago, in two weeks, a fortnight from now."""
-    days = timedelta(days=_number(match["count"]) * _DAYS_IN[match["unit"].lower()])
+    days = timedelta(days=_number(match["count"]) * DAYS_IN[match["unit"].lower()])
     return today - days if match.group().lower().endswith("ago") else today + days, True
 
 

@@ -11,17 +11,11 @@ from math import isfinite
 
 from nlapi.english.lexicon import by_phrase
 from nlapi.english.units import Unit, find_unit
-from nlapi.english.words import singular
+from nlapi.english.words import NUMBERS, singular
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.reading.question_intent import IMPLIED_FIELDS, SUPERLATIVES
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen \
-eighteen nineteen".split()
-)
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-SPELT_NUMBERS = {word: value for value, word in enumerate(_ONES)} | {word: 20 + 10 * n for n, word in enumerate(_TENS)}
 _TIMES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12}
 _SUFFIX = {"k": 1_000, "m": 1_000_000, "mn": 1_000_000, "bn": 1_000_000_000, "b": 1_000_000_000}
 
@@ -35,8 +29,8 @@ _FIGURES = lazy_pattern(
 # Figures of a number; more of them are no amount.
 _MAX_DIGITS = 100
 _SPELT = lazy_pattern(
-    r"\b(?:(?:" + "|".join((*_ONES, *_TENS)) + r")\b(?:[\s-]+(?=\w))?)(?:(?:and[\s-]+)?(?:"
-    + "|".join((*_ONES, *_TENS, *_TIMES)) + r")s?\b[\s-]*)*|\b(?:a|an)\s+(?:hundred|thousand|million|dozen)\b",
+    r"\b(?:(?:" + "|".join(NUMBERS) + r")\b(?:[\s-]+(?=\w))?)(?:(?:and[\s-]+)?(?:"
+    + "|".join((*NUMBERS, *_TIMES)) + r")s?\b[\s-]*)*|\b(?:a|an)\s+(?:hundred|thousand|million|dozen)\b",
     re.IGNORECASE,
 )  # fmt: skip
 _RANK_ENDINGS = ("st", "nd", "rd", "th")
@@ -160,9 +154,9 @@ def _spelt(text: str) -> int | None:
     total = current = 0
     words = re.findall(r"[a-z]+", text.lower())
     for word in words:
-        word = word if word in SPELT_NUMBERS or word in _TIMES else word.rstrip("s")
-        if word in SPELT_NUMBERS:
-            current += SPELT_NUMBERS[word]
+        word = word if word in NUMBERS or word in _TIMES else word.rstrip("s")
+        if word in NUMBERS:
+            current += NUMBERS[word]
         elif word in ("hundred", "dozen"):
             current = max(current, 1) * _TIMES[word]
         elif word in _TIMES:

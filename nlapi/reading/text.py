@@ -53,6 +53,15 @@ class Token:
     word: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """Words of a sentence, from `start` to before `end`."""
+
+    words: str
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ValueMention:
     """A text of the sentence that may be a value: its tokens from `first` to before `last`.

@@ -8,7 +8,6 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nlapi.changes.sentences import opening_length
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.words import singular
 from nlapi.openapi.spec import Operation
@@ -27,6 +26,7 @@ from nlapi.planner.slots.entities import (
 )
 from nlapi.planner.slots.preset_values import complete_values
 from nlapi.planner.slots.slot import Slot, SlotCandidate
+from nlapi.reading.clauses import opening_length
 from nlapi.reading.names import NO_NAMES
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.text import MentionKind
