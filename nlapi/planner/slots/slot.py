@@ -72,8 +72,8 @@ class Slot:
 
     `words` are the stems of its name, `prose` those of its description. `samples` are values that the description
     mentions, `examples` the same in lower case, `glossary` the values that it explains, by their meaning. A `needed`
-    slot is required by its object, as soon as that has any value; a `required` one is required in every call. `form` is the form
-    of a moment, and `leaf` the path to the one value of each item of a list of objects.
+    slot is required by its object, as soon as that has any value; a `required` one is required in every call. `form` is
+    the form of a moment, and `leaf` the path to the one value of each item of a list of objects.
     """
 
     path: tuple[str, ...]

@@ -298,7 +298,7 @@ def _values(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[t
         return
     else:
         plain = _with_dot(mention, slot, sentence) or _text(mention, slot)
-        yield from (pair for pair in _converted_texts(mention, slot, sentence) if _fits(pair[0], slot))
+        yield from (pair for pair in _converted_texts(mention, slot, sentence) if takes_text(slot, pair[0]))
     if plain is not None:
         yield plain, ""
 
@@ -503,11 +503,11 @@ def _text(mention: ValueMention, slot: Slot) -> str | None:
     # ./models is a path.
     text = mention.text.strip(" .,") if mention.form != "path" else mention.text.rstrip(" .,")
     if slot.family is Family.EMAIL and mention.form != "email":
-        return text if "@" in text and _fits(text, slot) else None
+        return text if "@" in text and takes_text(slot, text) else None
     if slot.family is Family.URL and mention.form != "url":
         plausible = "://" in text or text.startswith("www.") or mention.kind is MentionKind.QUOTED
-        return text if plausible and _fits(text, slot) else None
-    return text if _fits(text, slot) else None
+        return text if plausible and takes_text(slot, text) else None
+    return text if takes_text(slot, text) else None
 
 
 def _with_dot(mention: ValueMention, slot: Slot, sentence: Sentence) -> str:
@@ -516,17 +516,18 @@ def _with_dot(mention: ValueMention, slot: Slot, sentence: Sentence) -> str:
     dotted = mention.kind in _TEXTUAL and is_dotted(sentence.text, name) and ends_in_dot(slot)
     if not dotted and not (mention.form == "host" and wants_dot(slot)):
         return ""
-    return f"{name}." if _fits(f"{name}.", slot) else ""
+    return f"{name}." if takes_text(slot, f"{name}.") else ""
 
 
 def _figures(mention: ValueMention, slot: Slot) -> str | None:
     text = mention.text if mention.form != "spelt" else str(mention.value)
     if mention.form in ("percent", "money") and slot.family is Family.ID:
         return None
-    return text if _fits(text, slot) else None
+    return text if takes_text(slot, text) else None
 
 
-def _fits(text: str, slot: Slot) -> bool:
+def takes_text(slot: Slot, text: str) -> bool:
+    """Return whether the schema and the name of a slot allow a text."""
     schema = slot.item
     if _takes_ip(slot) and not _IP.fullmatch(text):
         return False
