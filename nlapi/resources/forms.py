@@ -304,3 +304,27 @@ def sole_property(schema: Schema) -> str:
     required = [name for name in as_list(schema.get("required")) if name in properties]
     names = required or list(properties)
     return str(names[0]) if len(names) == 1 else ""
+
+
+_UUID = lazy_pattern(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+_IP = lazy_pattern(r"(?=.*\d)[\d.]+(?:/\d+)?|(?=.*:)[0-9a-f:.]+(?:%\w+)?(?:/\d+)?|\*", re.IGNORECASE)
+_IPS = lazy_pattern(r"\W*(?:(?:the|a|an|list of|array of|comma-separated|list) )*IP(?:v[46])? address", re.IGNORECASE)
+_HOST_OR_NAME = lazy_pattern(r"\b(?:host ?name|domain|or (?:a )?(?:host|name))", re.IGNORECASE)
+_HOST = lazy_pattern(r"(?:\*\.)?[\w-]+(?:\.[\w-]+)+\.?", re.IGNORECASE)
+# Words of hexadecimal letters alone are rarer than plain words where a digest is taken.
+_DIGEST = lazy_pattern(r"(?=.*\d)[\w:+/=.-]{6,}")
+_DIGEST_NAMES = word_set("resources/words", "digest_names")
+
+
+def text_shape(name: Sequence[str], schema: Schema, description: str) -> re.Pattern[str] | None:
+    """Return the pattern of the texts of a field that takes one kind alone: UUIDs, IP addresses, hosts, digests."""
+    format, last = schema.get("format"), name[-1] if name else ""
+    if format == "uuid":
+        return _UUID
+    # An address and nothing else: ip, src_ip, no ip_or_hostname.
+    is_address = last == "ip" or format in ("ipv4", "ipv6") or _IPS.match(description) is not None
+    if is_address and not _HOST_OR_NAME.search(description):
+        return _IP
+    if last in ("domain", "fqdn") or list(name[-2:]) == ["domain", "name"]:
+        return _HOST
+    return _DIGEST if last in _DIGEST_NAMES else None

@@ -125,3 +125,39 @@ def test_the_kind_of_ids_is_a_fact_of_the_description(
 def test_the_id_of_items_that_have_a_name_is_opaque() -> None:
     assert id_kind(["bucket", "id"], TEXT, "", has_name=True) is IdKind.OPAQUE
     assert id_kind(["bucket", "name"], TEXT, "", has_name=True) is IdKind.NATURAL
+
+
+def records() -> Spec:
+    """Certificates, which a fingerprint names, and domains with their records."""
+    fingerprint, domain = parameter("fingerprint", "path", TEXT), parameter("domain_name", "path", TEXT)
+    listed = (parameter("sha1_fingerprint"), parameter("issuer"))
+    return spec(
+        {
+            "/certificates": {"get": node("listCertificates", "List certificates", *listed)},
+            "/certificates/{fingerprint}": {"get": node("getCertificate", "Get a certificate", fingerprint)},
+            "/files/{checksum}": {"get": node("getFile", "Get a file", parameter("checksum", "path", TEXT))},
+            "/domains/{domain_name}/records": {
+                "get": node("listRecords", "List the records of a domain", domain, parameter("type"))
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "arguments", "missing"),
+    [
+        ("when do the certificates expire", {}, []),
+        ("show the MX records", {"type": "MX"}, ["domain_name"]),
+        ("show the MX records of example.com", {"domain_name": "example.com", "type": "MX"}, []),
+        ("get the file with the checksum readme", {}, ["checksum"]),
+        ("get the file with the checksum 9c1f02ab77", {"checksum": "9c1f02ab77"}, []),
+        ("get the certificate get", {}, ["fingerprint"]),
+        ("get the certificate 5f:1b:02:aa", {"fingerprint": "5f:1b:02:aa"}, []),
+    ],
+)
+def test_a_typed_field_takes_only_what_has_its_shape(
+    question: str, arguments: dict[str, Any], missing: list[str]
+) -> None:
+    plan = planned(question, records())
+    assert [dict(call.arguments) for call in plan.calls] == [arguments]
+    assert [entry.argument for entry in plan.missing] == missing

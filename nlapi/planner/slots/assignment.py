@@ -57,6 +57,7 @@ from nlapi.planner.slots.slot import HIGH_SCORE, LOW_SCORE, Family, Slot, SlotCa
 from nlapi.planner.slots.values import CLOSING, CONVERSIONS, OPENING, WORDLESS_CONVERSIONS, Encoded, encode, takes_text
 from nlapi.resources.forms import schema_type
 from nlapi.resources.ids import IdKind
+from nlapi.resources.naming import VERBS
 from nlapi.tools.word_similarity import has_vector
 
 # Candidates of a slot that the second forest rates.
@@ -640,6 +641,8 @@ def _mention_candidates(
     for mention in context.sentence.mentions:
         if (takes_code and not _is_id(context, slot, mention)) or not _may_be_id(context, slot, mention):
             continue
+        if takes_code and _is_said_of_call(context, mention):
+            continue
         # `add 2 members` names no member 2: a wrong change would be planned.
         if slot.family is Family.TEXT and mention.kind is MentionKind.NUMBER and is_item_count(context, mention):
             continue
@@ -658,6 +661,13 @@ def _mention_candidates(
             entries = [converted[conversion] for converted in by_span if conversion in converted]
             if len(entries) == len(run) and not any(isinstance(entry.value, list) for entry in entries):
                 yield _mention_candidate(slot, entries, run)
+
+
+def _is_said_of_call(context: SlotContext, mention: ValueMention) -> bool:
+    """Return whether plain words are verbs or words of the operation, and so no id: get the certificate [get]."""
+    stems = context.sentence.stems[mention.first : mention.last]
+    is_plain = mention.kind is MentionKind.PHRASE
+    return is_plain and all(word in VERBS or word in context.operation_stems for word in stems)
 
 
 def _by_conversion(context: SlotContext, slot: Slot, mention: ValueMention) -> dict[str, Encoded]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from nlapi.english.lexicon import stems as stem_set
-from nlapi.english.words import singular, stem
+from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Schema
 from nlapi.planner.language.gazetteer import (
@@ -29,7 +29,7 @@ from nlapi.planner.language.gazetteer import (
 from nlapi.planner.language.numbers import unit_of_mention
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.resources.forms import MomentForm, MomentPart, schema_type
+from nlapi.resources.forms import MomentForm, MomentPart, schema_type, text_shape
 from nlapi.resources.naming import STOPWORDS
 from nlapi.tools.unit_evidence import likely_unit, states_minor_unit
 from nlapi.tools.units import Unit, to_wire
@@ -261,9 +261,6 @@ CONVERSIONS = (
 )
 # Conversions that use no words, so that the mention can still be the value of another slot.
 WORDLESS_CONVERSIONS = frozenset(("state", "country", "currency", "lasting"))
-_UUID = lazy_pattern(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
-_IP = lazy_pattern(r"(?=.*\d)[\d.]+(?:/\d+)?|(?=.*:)[0-9a-f:.]+(?:%\w+)?(?:/\d+)?|\*", re.IGNORECASE)
-_IPS = lazy_pattern(r"\W*(?:(?:the|a|an|list of|array of|comma-separated|list) )*IP(?:v[46])? address", re.IGNORECASE)
 _DAYS = stem("days")
 _PLACE = lazy_pattern(r"\b(?:city|town|place|location|address|area|region|destination|origin|where)\b", re.IGNORECASE)
 _CITY_STATE = lazy_pattern(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
@@ -529,9 +526,8 @@ def _figures(mention: ValueMention, slot: Slot) -> str | None:
 def takes_text(slot: Slot, text: str) -> bool:
     """Return whether the schema and the name of a slot allow a text."""
     schema = slot.item
-    if _takes_ip(slot) and not _IP.fullmatch(text):
-        return False
-    if schema.get("format") == "uuid" and not _UUID.fullmatch(text):
+    shape = _shape(slot)
+    if shape is not None and not shape.fullmatch(text):
         return False
     longest, pattern = schema.get("maxLength"), schema.get("pattern")
     if isinstance(longest, int) and len(text) > longest:
@@ -546,12 +542,9 @@ def takes_text(slot: Slot, text: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _takes_ip(slot: Slot) -> bool:
-    """Return whether a slot takes an IP address and nothing else: ip, src_ip, no ip_or_hostname."""
-    takes_ip = slot.words[-1:] == ("ip",) or slot.item.get("format") in ("ipv4", "ipv6") or _IPS.match(slot.description)
-    return bool(takes_ip) and not re.search(
-        r"\b(?:host ?name|domain|or (?:a )?(?:host|name))", slot.description, re.IGNORECASE
-    )
+def _shape(slot: Slot) -> re.Pattern[str] | None:
+    """Return the pattern of the texts that a slot takes by its kind: addresses, hosts, digests, UUIDs."""
+    return text_shape(split_words(slot.name), slot.item, slot.description)
 
 
 @lru_cache(maxsize=4096)
