@@ -111,20 +111,14 @@ _PIECES = lazy_pattern(
     r"\[?[+±-]hh:?mm\]?|(?<=[.,])(?:s{3}|f+|%f)|y{4}|m{3,4}|mm?|dd?|hh|ss|month|day|year|%[ymdhsz]|x{3}|tzd|'?z'?$|'t'",
     re.IGNORECASE,
 )
-_EXAMPLE = lazy_pattern(
-    r"(?<![\w-])(?P<day>\d{4}-\d\d-\d\d)(?P<gap>[T ])\d\d:\d\d(?P<second>:\d\d)?(?P<part>\.\d{1,6})?"
-    r"(?P<zone>Z|[+-]\d\d:?\d\d)?(?![\w-])"
-)
-_FIGURES = lazy_pattern(
-    r"(?P<first>\d\d)(?P<mark>[/.-])(?P<second>\d\d)[/.-]\d{4}(?P<clock>[ T]\d\d:\d\d(?P<seconds>:\d\d)?)?"
-)
+_EXAMPLE = lazy_pattern(r"(?<![\w-])\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]*(?:Z|[+-]\d\d:?\d\d)?(?![\w-])")
 # Numbers of seconds since 1970 from 1973 to 2096; smaller ones are lengths or counts.
 _EPOCH_SECONDS = range(10**8, 4 * 10**9)
 # Forms that a pattern is tried with, the fuller ones first.
 _DAYS = ("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%Y%m%d")
 _CLOCKS = ("T%H:%M:%S.%f", "T%H:%M:%S", "T%H:%M", " %H:%M:%S", " %H:%M", "T%H%M%S", "%H%M%S")
 _LAYOUTS = (
-    *(f"{day}{clock}{zone}" for day in _DAYS for clock in _CLOCKS for zone in ("%z", "Z", "")),
+    *(f"{day}{clock}{zone}" for day in _DAYS for clock in _CLOCKS for zone in ("Z", "%z", "")),
     *(*_DAYS, "%Y-%m"),
 )
 _TRIED = datetime(2026, 12, 25, 18, 30, tzinfo=timezone(timedelta(hours=1)))
@@ -141,7 +135,7 @@ def moment_form(name: Sequence[str], schema: Schema, description: str, *, is_hal
         return _epoch_form(name, schema, description)
     if kind not in ("string", "") or format not in _FORMATS or schema.get("enum"):
         return None
-    stated = _by_pattern(schema) or _by_example(schema, description, format) or _by_layout(description)
+    stated = _by_pattern(schema) or _by_example(schema, description) or _by_layout(description)
     form = stated or _epoch_text(schema, description) or _by_words(name, format, description)
     if form is None or "%H" not in form.layout or form.clock_layout == form.layout:
         return form
@@ -209,29 +203,29 @@ def _examples(schema: Schema) -> list[object]:
     return [entry for entry in entries if isinstance(entry, str | int) and not isinstance(entry, bool)]
 
 
-def _by_example(schema: Schema, description: str, format: str) -> MomentForm | None:
+def _by_example(schema: Schema, description: str) -> MomentForm | None:
     """Return the form of the first example that is a moment, in the schema or in the description."""
-    texts = [example for example in _examples(schema) if isinstance(example, str)]
-    for text in texts:
-        if (figures := _FIGURES.fullmatch(text)) and (form := _by_figures(figures)) is not None:
-            return form
-    match = next(filter(None, map(_EXAMPLE.fullmatch, texts)), None) or _EXAMPLE.search(description)
-    if match is not None:
-        clock = f"%H:%M{':%S' if match['second'] else ''}{'.%f' if match['part'] else ''}"
-        zone = match["zone"] or ""
-        layout = f"%Y-%m-%d{match['gap']}{clock}{'%z' if zone else ''}"
-        return MomentForm(layout=layout, in_utc=zone == "Z", day_layout="" if texts else "%Y-%m-%d")
-    return DAY if not format and any(re.fullmatch(r"\d{4}-\d\d-\d\d", text) for text in texts) else None
+    for text in (example for example in _examples(schema) if isinstance(example, str)):
+        layouts = [layout for layout in _LAYOUTS if _is_written_as(text, layout)]
+        # A day such as 03/04/2026 may be in March or in April.
+        if layouts and not (text[2:3] == "/" and any(layout.startswith("%m") for layout in layouts[1:])):
+            return _form_of(layouts[0])
+    text = next((match.group() for match in _EXAMPLE.finditer(description)), "")
+    layout = next((layout for layout in _LAYOUTS if text and _is_written_as(text, layout)), "")
+    return replace(_form_of(layout), day_layout="%Y-%m-%d") if layout else None
 
 
-def _by_figures(example: re.Match[str]) -> MomentForm | None:
-    """Return the form of an example such as 25/03/2024 10:20; None where its day may be its month."""
-    if int(example["first"]) <= 12 and int(example["second"]) <= 12 and example["mark"] != ".":
-        return None
-    first, second = ("%m", "%d") if int(example["second"]) > 12 else ("%d", "%m")
-    day = example["mark"].join((first, second, "%Y"))
-    clock = f"{example['clock'][0]}%H:%M{':%S' if example['seconds'] else ''}" if example["clock"] else ""
-    return MomentForm(layout=day + clock, day_layout="" if clock else day)
+def _is_written_as(text: str, layout: str) -> bool:
+    try:
+        return _write(datetime.strptime(text, layout), layout) == text
+    except ValueError:
+        return False
+
+
+def _form_of(layout: str) -> MomentForm:
+    """Return the form of a layout, in which Z is UTC."""
+    day = "" if "%H" in layout else layout
+    return MomentForm(layout=layout.replace("Z", "%z"), in_utc=layout.endswith("Z"), day_layout=day)
 
 
 def _by_layout(description: str) -> MomentForm | None:
@@ -241,8 +235,7 @@ def _by_layout(description: str) -> MomentForm | None:
     if not full:
         return None
     day = next((layout for layout in layouts if "%H" not in layout), "")
-    in_utc = full.endswith("Z")
-    return MomentForm(layout=full.removesuffix("Z") + ("%z" if in_utc else ""), in_utc=in_utc, day_layout=day)
+    return replace(_form_of(full), day_layout=day)
 
 
 def _read_layout(text: str) -> str:
@@ -277,13 +270,8 @@ def _by_pattern(schema: Schema) -> MomentForm | None:
     # What takes any text says nothing of its form.
     if matches("x") or matches("7"):
         return None
-    for layout in _LAYOUTS:
-        zoned = layout.replace("Z", "%z")
-        if matches(_write(_TRIED, layout)) and not matches("12"):
-            is_utc = layout.endswith("Z")
-            day = "" if "%H" in layout else layout
-            return MomentForm(layout=zoned, in_utc=is_utc, day_layout=day)
-    return None
+    layout = next((layout for layout in _LAYOUTS if matches(_write(_TRIED, layout))), "")
+    return _form_of(layout) if layout and not matches("12") else None
 
 
 def schema_type(schema: Schema) -> str:
