@@ -76,6 +76,7 @@ _VALUE = lazy_pattern(
     r"(?P<day>\d{4}-\d\d-\d\d)(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.0+)?)?"
     r"(?P<offset>Z|[+-]\d\d:?\d\d)?)?"
 )
+_ZONE_SAID = lazy_pattern(r"\b(?:UTC|GMT)\b|\d\s?Z\b|[+-]\d\d:\d\d\b|\d\s?[A-Z]{3,4}\b(?<![AP]M)")
 _BETWEEN_DAY_AND_TIME = lazy_pattern(r",?\s+(?:(?:at|on|from)\s+)?", re.IGNORECASE)
 # Lengths of an item that is made; `in two hours` and `every hour` say when, and how often.
 _SPOKEN_DURATION = lazy_pattern(
@@ -219,14 +220,21 @@ def _scale(unit: str, currency: str) -> Decimal:
 
 
 def find_day(value: str, sentence: UserSentence, today: date) -> Mention | None:
-    """Return the words of a sentence for the day, or the day and time, of `value`; None where it has none."""
+    """Return the words of a sentence for the day, or the day and time, of `value`; None where it has none.
+
+    A time that the sentence has without a zone is one of this machine's zone, so that at 18:00 in Paris is 17:00Z.
+    """
     match = _VALUE.fullmatch(value.strip())
     if match is None:
         return None
     try:
+        is_bound = match["hour"] is None or (match["hour"], match["minute"]) in _DAY_BOUNDS
+        if match["offset"] and not is_bound and not _ZONE_SAID.search(sentence.text):
+            value = datetime.fromisoformat(value.strip()).astimezone().isoformat()
+            match = _VALUE.fullmatch(value) or match
         target = date.fromisoformat(match["day"])
         is_plain = _is_plain_time(match, value.strip(), sentence)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if not is_plain:
         return None
@@ -254,7 +262,8 @@ def _is_plain_time(match: re.Match[str], value: str, sentence: UserSentence) -> 
     if offset in ("", "Z", "+00:00", "+0000") or offset in sentence.text:
         return True
     moment = datetime.fromisoformat(value)
-    return moment.replace(tzinfo=None).astimezone().utcoffset() == moment.utcoffset()
+    is_local = moment.replace(tzinfo=None).astimezone().utcoffset() == moment.utcoffset()
+    return is_local and not _ZONE_SAID.search(sentence.text)
 
 
 def _join_mentions(text: str, *mentions: Mention) -> Mention | None:
