@@ -17,6 +17,7 @@ from nlapi.changes.sentences import find_change_command, opening_length
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
+from nlapi.local_zone import local_zone
 from nlapi.openapi.spec import Effect, Operation, Spec, read_hints
 from nlapi.planner.forest import Forest
 from nlapi.planner.language.commands import command_verb, normalize_command, operation_verbs
@@ -72,7 +73,6 @@ from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.index import correct_spelling
-from nlapi.tools.moments import local_zone
 from nlapi.tools.plan import Conversation, Outcome, Plan
 from nlapi.tools.tool import Call, Tool
 

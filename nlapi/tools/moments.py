@@ -1,62 +1,23 @@
-"""The zone of this machine, and the notes of a preview on the moments of a call in that zone."""
+"""The notes of a preview on the moments of a call, in the zone of this machine."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
-from functools import cache
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from nlapi.client.safe_text import single_line
 from nlapi.english.words import split_words
+from nlapi.local_zone import local_zone
 from nlapi.resources.forms import moment_form
 from nlapi.tools.tool import Call
 from nlapi.tools.units import amount_notes, visit_values
 from nlapi.tools.value_format import moment_of
 
-_LOCAL_TIME = "/etc/localtime"
-_ZONES = "zoneinfo/"
 # Moments of a call that a preview explains.
 _MAX_NOTES = 12
 # Characters of a number since 1970: nanoseconds have 19.
 _LONGEST_EPOCH = 20
-
-
-class _MachineZone(tzinfo):
-    """The zone of this machine as its C library has it, where its name is not known."""
-
-    def utcoffset(self, moment: datetime | None) -> timedelta | None:
-        return self._at(moment).utcoffset()
-
-    def dst(self, moment: datetime | None) -> timedelta | None:
-        return None
-
-    def tzname(self, moment: datetime | None) -> str | None:
-        return self._at(moment).tzname()
-
-    def fromutc(self, moment: datetime) -> datetime:
-        return moment.replace(tzinfo=UTC).astimezone().replace(tzinfo=self)
-
-    def _at(self, moment: datetime | None) -> datetime:
-        return (moment.replace(tzinfo=None) if moment is not None else datetime.now()).astimezone()
-
-
-@cache
-def local_zone() -> tzinfo:
-    """Return the zone of this machine, by its name where the system has one."""
-    from zoneinfo import ZoneInfo
-
-    _, separator, name = os.path.realpath(_LOCAL_TIME).rpartition(_ZONES)
-    machine = _MachineZone()
-    try:
-        zone = ZoneInfo(name) if separator else machine
-    except (KeyError, ValueError, OSError):
-        return machine
-    # The process may run in another zone than the system: TZ=Asia/Tokyo.
-    year = datetime.now().year
-    days = (datetime(year, 1, 1), datetime(year, 7, 1))
-    return zone if all(zone.utcoffset(day) == machine.utcoffset(day) for day in days) else machine
 
 
 def value_notes(call: Call) -> list[str]:

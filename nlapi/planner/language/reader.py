@@ -11,12 +11,12 @@ from typing import Any
 from nlapi.english.lexicon import words
 from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
+from nlapi.local_zone import local_zone
 from nlapi.planner.language.dates import MONTHS, WEEKDAYS, ParsedDate, find_dates, stated_today
 from nlapi.planner.language.gazetteer import is_region
 from nlapi.planner.language.numbers import NumberKind, find_numbers
 from nlapi.planner.language.text import MentionKind, Sentence, Token, ValueMention
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent
-from nlapi.tools.moments import local_zone
 from nlapi.tools.units import find_unit
 
 _ENDINGS = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|me|tv|uk|de|fr|eu|us|ca|in|jp"
