@@ -27,7 +27,8 @@ class MomentForm:
 
     `%f` of a layout is written in milliseconds and `%z` with a colon, as RFC 3339 §5.6 has it. A moment goes as UTC
     where `in_utc` says so, and else in the zone that it has. `day_layout` and `clock_layout` are those of a day and of
-    a time of day alone; without one a day is its midnight, and a time of day has no form.
+    a time of day alone; without one a day is its midnight, and a time of day has no form. A field whose form `is_guess`
+    may as well take other texts.
     """
 
     layout: str = ""
@@ -36,6 +37,7 @@ class MomentForm:
     in_utc: bool = False
     day_layout: str = ""
     clock_layout: str = ""
+    is_guess: bool = False
 
     def write(self, moment: datetime) -> str | int:
         """Return an aware moment in this form."""
@@ -80,6 +82,7 @@ RFC_3339 = MomentForm(layout="%Y-%m-%dT%H:%M:%S%z")
 """A day with a time and the offset from UTC (RFC 3339 §5.6)."""
 EITHER = replace(RFC_3339, day_layout="%Y-%m-%d")
 """A day as it is, and a moment as RFC 3339 writes it: what a text without a description takes."""
+GUESS = replace(EITHER, is_guess=True)
 CLOCK = MomentForm(layout="%H:%M", clock_layout="%H:%M")
 SECONDS = MomentForm(layout="%H:%M:%S", clock_layout="%H:%M:%S")
 
@@ -92,6 +95,11 @@ _VAGUE_NAMES = word_set("resources/words", "vague_moment_names")
 _SPEAKS_OF_TIME = lazy_pattern(r"\b(?:when|dates?|datetime|time(?:stamp)?s?|day|moment|deadline)\b", re.IGNORECASE)
 # A text with a timestamp may be of any form, and a number is one since 1970.
 _UNIX = lazy_pattern(r"\bunix\b|\bepoch\b|\bposix\b|\bsince 1970\b|\btimestamp in (?:milli)?seconds\b", re.IGNORECASE)
+_OPENS_WITH_TIME = lazy_pattern(
+    r"\W*(?:(?:the|an?|optional|exact|planned|scheduled)\s+)*"
+    r"(?:date|date-?time|timestamp|moment|when|time (?:at|when))\b",
+    re.IGNORECASE,
+)
 _SINCE_1970 = lazy_pattern(rf"{_UNIX.pattern}|\btimestamp\b", re.IGNORECASE)
 _FINER = (
     (lazy_pattern(r"\bnano ?(?:s|second)", re.IGNORECASE), 1_000_000_000),
@@ -108,7 +116,7 @@ _STATED_LAYOUT = lazy_pattern(
     re.IGNORECASE,
 )
 _PIECES = lazy_pattern(
-    r"\[?[+±-]hh:?mm\]?|(?<=[.,])(?:s{3}|f+|%f)|y{4}|m{3,4}|mm?|dd?|hh|ss|month|day|year|%[ymdhsz]|x{3}|tzd|'?z'?$|'t'",
+    r"\[?[+±-]hh:?mm\]?|(?<=[.,])(?:s{3}|f+|%f)|month|day|year|y{4}|m{3,4}|mm?|dd?|hh|ss|%[ymdhsz]|x{3}|tzd|'?z'?$|'t'",
     re.IGNORECASE,
 )
 _EXAMPLE = lazy_pattern(r"(?<![\w-])\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]*(?:Z|[+-]\d\d:?\d\d)?(?![\w-])")
@@ -146,7 +154,8 @@ def moment_form(name: Sequence[str], schema: Schema, description: str, *, is_hal
 
 def takes_clock(name: Sequence[str], description: str) -> bool:
     """Return whether a field takes a time of day by its name or by `hh:mm` in its description."""
-    return name[-1:] in (["time"], ["hour"]) or re.search(r"\bhh:mm", description, re.IGNORECASE) is not None
+    is_named = name[-1:] in (["time"], ["hour"]) and "date" not in name
+    return is_named or re.search(r"\bhh:mm", description, re.IGNORECASE) is not None
 
 
 def _by_words(name: Sequence[str], format: str, description: str) -> MomentForm | None:
@@ -159,14 +168,17 @@ def _by_words(name: Sequence[str], format: str, description: str) -> MomentForm 
             return SECONDS if seconds[1] else CLOCK
         # Without a word on its form, `start_time` takes a time of day as well as a moment.
         return CLOCK if format else replace(EITHER, clock_layout="%H:%M")
-    is_named = name[-1:] and name[-1] in _TIME_NAMES and (len(name) > 1 or name[-1] != "at")
-    is_plain = is_named and (name[-1] not in _VAGUE_NAMES or _SPEAKS_OF_TIME.search(description) is not None)
-    return EITHER if is_plain or "date" in name or _RFC.search(description) else None
+    is_named = name[-1:] and name[-1] in _TIME_NAMES and (len(name) > 1 or name[-1] not in ("at", "on"))
+    if "date" in name or _RFC.search(description) or (is_named and _SPEAKS_OF_TIME.search(description)):
+        return EITHER
+    if is_named and name[-1] not in _VAGUE_NAMES:
+        return EITHER
+    return GUESS if is_named or _OPENS_WITH_TIME.match(description) else None
 
 
 def _epoch_form(name: Sequence[str], schema: Schema, description: str) -> MomentForm | None:
     """Return the form of a number since 1970, by its description, its name (created_at) or its examples."""
-    is_named = name[-1:] in (["timestamp"], ["ts"]) or (len(name) > 1 and name[-1] == "at")
+    is_named = bool({"date", "timestamp"}.intersection(name)) or name[-1:] == ["ts"] or list(name[1:][-1:]) == ["at"]
     says = _SINCE_1970.search(description) is not None or is_named
     if not says and not (_is_epoch(_examples(schema)) and _SPEAKS_OF_TIME.search(description)):
         return None
@@ -229,13 +241,15 @@ def _form_of(layout: str) -> MomentForm:
 
 
 def _by_layout(description: str) -> MomentForm | None:
-    """Return the form of the layouts that a description writes out: the fullest, and one of a day alone."""
-    layouts = [layout for match in _STATED_LAYOUT.finditer(description) if (layout := _read_layout(match.group()))]
+    """Return the form of the layouts that a description writes out: the fullest, and those of a day or a time."""
+    texts = [match.group() for match in _STATED_LAYOUT.finditer(description)]
+    layouts = list(filter(None, map(_read_layout, texts)))
     full = next((layout for layout in layouts if "%H" in layout), layouts[0] if layouts else "")
     if not full:
         return None
     day = next((layout for layout in layouts if "%H" not in layout), "")
-    return replace(_form_of(full), day_layout=day)
+    clock = "%H:%M" if any(text.lower() == "hh:mm" for text in texts) else ""
+    return replace(_form_of(full), day_layout=day, clock_layout=clock)
 
 
 def _read_layout(text: str) -> str:

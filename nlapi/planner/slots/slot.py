@@ -315,7 +315,7 @@ def _family(words: list[str], item: Schema, choices: tuple[object, ...], form: M
     last = words[-1] if words else ""
     if last in ("id", "uuid", "guid", "key", "uid", "token", "hash", "sha") and not format:
         return Family.ID
-    if form is not None:
+    if form is not None and not form.is_guess:
         return Family.TIME if form.clock_layout else Family.DATE
     if last == "email":
         return Family.EMAIL
