@@ -443,7 +443,7 @@ def _is_name_as_id(case: Case, source: ValueSource) -> bool:
     words = source.words.split()
     if source.origin is not Origin.WORDS or not words or not words[-1].isalpha() or not words[-1].islower():
         return False
-    if not isinstance(source.value, str) or has_closed_values(case.call, source.argument):
+    if _is_new_key(case, source) or not isinstance(source.value, str) or has_closed_values(case.call, source.argument):
         return False
     description = str(schema_of(case.call, source.argument).get("description", ""))
     name_parts = split_words(source.argument.rpartition(".")[2])
@@ -451,11 +451,17 @@ def _is_name_as_id(case: Case, source: ValueSource) -> bool:
     return bool(is_id) and not _NAME_PATTERN.search(f"{description} {source.argument}")
 
 
+def _is_new_key(case: Case, source: ValueSource) -> bool:
+    """Return whether a value is the key of an item that is created: PUT /groups/{id} for a group called teachers."""
+    path, name = case.operation.path.rstrip("/"), case.call.tool.places.get(source.argument, ("", ""))[1]
+    return case.command in CREATE_VERBS and case.operation.method == "PUT" and path.endswith(f"{{{name}}}")
+
+
 def _is_name_of_item(case: Case, source: ValueSource) -> bool:
     """Return whether the name of an item is a value of an id, or of several: the card [named] Fix it as its labels."""
     previous = case.text[: max(0, source.start)].rstrip("\"'“‘ ").split()
     is_after_called = bool(previous) and previous[-1].lower() in ("called", "named", "titled")
-    if source.origin is not Origin.WORDS or not is_after_called:
+    if source.origin is not Origin.WORDS or not is_after_called or _is_new_key(case, source):
         return False
     last = (split_words(source.argument) or ("",))[-1]
     takes_several = case.location(source) != "path" and singular(last) != last

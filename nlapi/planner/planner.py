@@ -19,6 +19,7 @@ from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
+from nlapi.local_zone import local_zone
 from nlapi.openapi.spec import Effect, Operation, Spec, read_hints
 from nlapi.planner.commands import command_verb, normalize_command, operation_verbs
 from nlapi.planner.forest import Forest
@@ -66,7 +67,6 @@ from nlapi.reading.clauses import opening_length
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention, foreign_language
-from nlapi.reading.zones import local_zone
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.arguments import argument_schema

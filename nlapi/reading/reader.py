@@ -14,11 +14,11 @@ from nlapi.english.lexicon import words
 from nlapi.english.units import find_unit
 from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
+from nlapi.local_zone import local_zone
 from nlapi.reading.dates import MONTHS, WEEKDAYS, ParsedDate, find_dates, stated_today
 from nlapi.reading.gazetteer import is_region
 from nlapi.reading.numbers import NumberKind, find_numbers
 from nlapi.reading.text import MentionKind, Sentence, Token, ValueMention
-from nlapi.reading.zones import local_zone
 
 _ENDINGS = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|me|tv|uk|de|fr|eu|us|ca|in|jp"
 _PADDING = r"(?:={1,2}(?![\w=]))?"  # the end of a text in base64

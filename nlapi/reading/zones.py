@@ -1,16 +1,13 @@
-"""The zone behind a time of day in a sentence (18:00 UTC, 6pm EST, 9:00 Paris time), and that of this machine."""
+"""The zone that stands behind a time of day in a sentence: 18:00 UTC, 6pm EST, 9:00 Paris time."""
 
 from __future__ import annotations
 
-import os
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, timedelta, timezone, tzinfo
 from functools import cache
 
 from nlapi.english.lexicon import by_word
 from nlapi.lazy_pattern import lazy_pattern
 
-_LOCAL_TIME = "/etc/localtime"
-_ZONES = "zoneinfo/"
 # Abbreviation -> the hours from UTC, or the name of a zone with summer time.
 _ABBREVIATIONS = by_word("reading/words", "zones")
 _OFFSET = r"(?P<sign>[+-])(?P<hours>\d\d?)(?::?(?P<minutes>\d\d))?"
@@ -66,39 +63,3 @@ def _city_zones() -> dict[str, str]:
 
     zones = {name.rpartition("/")[2].replace("_", " ").lower(): name for name in available_timezones() if "/" in name}
     return zones | by_word("reading/words", "zone_cities")
-
-
-class _MachineZone(tzinfo):
-    """The zone of this machine as its C library has it, where its name is not known."""
-
-    def utcoffset(self, moment: datetime | None) -> timedelta | None:
-        return self._at(moment).utcoffset()
-
-    def dst(self, moment: datetime | None) -> timedelta | None:
-        return None
-
-    def tzname(self, moment: datetime | None) -> str | None:
-        return self._at(moment).tzname()
-
-    def fromutc(self, moment: datetime) -> datetime:
-        return moment.replace(tzinfo=UTC).astimezone().replace(tzinfo=self)
-
-    def _at(self, moment: datetime | None) -> datetime:
-        return (moment.replace(tzinfo=None) if moment is not None else datetime.now()).astimezone()
-
-
-@cache
-def local_zone() -> tzinfo:
-    """Return the zone of this machine, by its name where the system has one."""
-    from zoneinfo import ZoneInfo
-
-    _, separator, name = os.path.realpath(_LOCAL_TIME).rpartition(_ZONES)
-    machine = _MachineZone()
-    try:
-        zone = ZoneInfo(name) if separator else machine
-    except (KeyError, ValueError, OSError):
-        return machine
-    # The process may run in another zone than the system: TZ=Asia/Tokyo.
-    year = datetime.now().year
-    days = (datetime(year, 1, 1), datetime(year, 7, 1))
-    return zone if all(zone.utcoffset(day) == machine.utcoffset(day) for day in days) else machine

@@ -27,7 +27,8 @@ class MomentForm:
 
     `%f` of a layout is written in milliseconds and `%z` with a colon, as RFC 3339 §5.6 has it. A moment goes as UTC
     where `in_utc` says so, and else in the zone that it has. `day_layout` and `clock_layout` are those of a day and of
-    a time of day alone; without one a day is its midnight, and a time of day has no form.
+    a time of day alone; without one a day is its midnight, and a time of day has no form. A field whose form `is_guess`
+    may as well take other texts.
     """
 
     layout: str = ""
@@ -36,6 +37,7 @@ class MomentForm:
     in_utc: bool = False
     day_layout: str = ""
     clock_layout: str = ""
+    is_guess: bool = False
 
     def write(self, moment: datetime) -> str | int:
         """Return an aware moment in this form."""
@@ -80,6 +82,7 @@ RFC_3339 = MomentForm(layout="%Y-%m-%dT%H:%M:%S%z")
 """A day with a time and the offset from UTC (RFC 3339 §5.6)."""
 EITHER = replace(RFC_3339, day_layout="%Y-%m-%d")
 """A day as it is, and a moment as RFC 3339 writes it: what a text without a description takes."""
+GUESS = replace(EITHER, is_guess=True)
 CLOCK = MomentForm(layout="%H:%M", clock_layout="%H:%M")
 SECONDS = MomentForm(layout="%H:%M:%S", clock_layout="%H:%M:%S")
 
@@ -92,6 +95,11 @@ _VAGUE_NAMES = word_set("resources/words", "vague_moment_names")
 _SPEAKS_OF_TIME = lazy_pattern(r"\b(?:when|dates?|datetime|time(?:stamp)?s?|day|moment|deadline)\b", re.IGNORECASE)
 # A text with a timestamp may be of any form, and a number is one since 1970.
 _UNIX = lazy_pattern(r"\bunix\b|\bepoch\b|\bposix\b|\bsince 1970\b|\btimestamp in (?:milli)?seconds\b", re.IGNORECASE)
+_OPENS_WITH_TIME = lazy_pattern(
+    r"\W*(?:(?:the|an?|optional|exact|planned|scheduled)\s+)*"
+    r"(?:date|date-?time|timestamp|moment|when|time (?:at|when))\b",
+    re.IGNORECASE,
+)
 _SINCE_1970 = lazy_pattern(rf"{_UNIX.pattern}|\btimestamp\b", re.IGNORECASE)
 _FINER = (
     (lazy_pattern(r"\bnano ?(?:s|second)", re.IGNORECASE), 1_000_000_000),
@@ -108,23 +116,17 @@ _STATED_LAYOUT = lazy_pattern(
     re.IGNORECASE,
 )
 _PIECES = lazy_pattern(
-    r"\[?[+±-]hh:?mm\]?|(?<=[.,])(?:s{3}|f+|%f)|y{4}|m{3,4}|mm?|dd?|hh|ss|month|day|year|%[ymdhsz]|x{3}|tzd|'?z'?$|'t'",
+    r"\[?[+±-]hh:?mm\]?|(?<=[.,])(?:s{3}|f+|%f)|month|day|year|y{4}|m{3,4}|mm?|dd?|hh|ss|%[ymdhsz]|x{3}|tzd|'?z'?$|'t'",
     re.IGNORECASE,
 )
-_EXAMPLE = lazy_pattern(
-    r"(?<![\w-])(?P<day>\d{4}-\d\d-\d\d)(?P<gap>[T ])\d\d:\d\d(?P<second>:\d\d)?(?P<part>\.\d{1,6})?"
-    r"(?P<zone>Z|[+-]\d\d:?\d\d)?(?![\w-])"
-)
-_FIGURES = lazy_pattern(
-    r"(?P<first>\d\d)(?P<mark>[/.-])(?P<second>\d\d)[/.-]\d{4}(?P<clock>[ T]\d\d:\d\d(?P<seconds>:\d\d)?)?"
-)
+_EXAMPLE = lazy_pattern(r"(?<![\w-])\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]*(?:Z|[+-]\d\d:?\d\d)?(?![\w-])")
 # Numbers of seconds since 1970 from 1973 to 2096; smaller ones are lengths or counts.
 _EPOCH_SECONDS = range(10**8, 4 * 10**9)
 # Forms that a pattern is tried with, the fuller ones first.
 _DAYS = ("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%Y%m%d")
 _CLOCKS = ("T%H:%M:%S.%f", "T%H:%M:%S", "T%H:%M", " %H:%M:%S", " %H:%M", "T%H%M%S", "%H%M%S")
 _LAYOUTS = (
-    *(f"{day}{clock}{zone}" for day in _DAYS for clock in _CLOCKS for zone in ("%z", "Z", "")),
+    *(f"{day}{clock}{zone}" for day in _DAYS for clock in _CLOCKS for zone in ("Z", "%z", "")),
     *(*_DAYS, "%Y-%m"),
 )
 _TRIED = datetime(2026, 12, 25, 18, 30, tzinfo=timezone(timedelta(hours=1)))
@@ -141,7 +143,7 @@ def moment_form(name: Sequence[str], schema: Schema, description: str, *, is_hal
         return _epoch_form(name, schema, description)
     if kind not in ("string", "") or format not in _FORMATS or schema.get("enum"):
         return None
-    stated = _by_pattern(schema) or _by_example(schema, description, format) or _by_layout(description)
+    stated = _by_pattern(schema) or _by_example(schema, description) or _by_layout(description)
     form = stated or _epoch_text(schema, description) or _by_words(name, format, description)
     if form is None or "%H" not in form.layout or form.clock_layout == form.layout:
         return form
@@ -152,7 +154,8 @@ def moment_form(name: Sequence[str], schema: Schema, description: str, *, is_hal
 
 def takes_clock(name: Sequence[str], description: str) -> bool:
     """Return whether a field takes a time of day by its name or by `hh:mm` in its description."""
-    return name[-1:] in (["time"], ["hour"]) or re.search(r"\bhh:mm", description, re.IGNORECASE) is not None
+    is_named = name[-1:] in (["time"], ["hour"]) and "date" not in name
+    return is_named or re.search(r"\bhh:mm", description, re.IGNORECASE) is not None
 
 
 def _by_words(name: Sequence[str], format: str, description: str) -> MomentForm | None:
@@ -165,14 +168,17 @@ def _by_words(name: Sequence[str], format: str, description: str) -> MomentForm 
             return SECONDS if seconds[1] else CLOCK
         # Without a word on its form, `start_time` takes a time of day as well as a moment.
         return CLOCK if format else replace(EITHER, clock_layout="%H:%M")
-    is_named = name[-1:] and name[-1] in _TIME_NAMES and (len(name) > 1 or name[-1] != "at")
-    is_plain = is_named and (name[-1] not in _VAGUE_NAMES or _SPEAKS_OF_TIME.search(description) is not None)
-    return EITHER if is_plain or "date" in name or _RFC.search(description) else None
+    is_named = name[-1:] and name[-1] in _TIME_NAMES and (len(name) > 1 or name[-1] not in ("at", "on"))
+    if "date" in name or _RFC.search(description) or (is_named and _SPEAKS_OF_TIME.search(description)):
+        return EITHER
+    if is_named and name[-1] not in _VAGUE_NAMES:
+        return EITHER
+    return GUESS if is_named or _OPENS_WITH_TIME.match(description) else None
 
 
 def _epoch_form(name: Sequence[str], schema: Schema, description: str) -> MomentForm | None:
     """Return the form of a number since 1970, by its description, its name (created_at) or its examples."""
-    is_named = name[-1:] in (["timestamp"], ["ts"]) or (len(name) > 1 and name[-1] == "at")
+    is_named = bool({"date", "timestamp"}.intersection(name)) or name[-1:] == ["ts"] or list(name[1:][-1:]) == ["at"]
     says = _SINCE_1970.search(description) is not None or is_named
     if not says and not (_is_epoch(_examples(schema)) and _SPEAKS_OF_TIME.search(description)):
         return None
@@ -209,40 +215,41 @@ def _examples(schema: Schema) -> list[object]:
     return [entry for entry in entries if isinstance(entry, str | int) and not isinstance(entry, bool)]
 
 
-def _by_example(schema: Schema, description: str, format: str) -> MomentForm | None:
+def _by_example(schema: Schema, description: str) -> MomentForm | None:
     """Return the form of the first example that is a moment, in the schema or in the description."""
-    texts = [example for example in _examples(schema) if isinstance(example, str)]
-    for text in texts:
-        if (figures := _FIGURES.fullmatch(text)) and (form := _by_figures(figures)) is not None:
-            return form
-    match = next(filter(None, map(_EXAMPLE.fullmatch, texts)), None) or _EXAMPLE.search(description)
-    if match is not None:
-        clock = f"%H:%M{':%S' if match['second'] else ''}{'.%f' if match['part'] else ''}"
-        zone = match["zone"] or ""
-        layout = f"%Y-%m-%d{match['gap']}{clock}{'%z' if zone else ''}"
-        return MomentForm(layout=layout, in_utc=zone == "Z", day_layout="" if texts else "%Y-%m-%d")
-    return DAY if not format and any(re.fullmatch(r"\d{4}-\d\d-\d\d", text) for text in texts) else None
+    for text in (example for example in _examples(schema) if isinstance(example, str)):
+        layouts = [layout for layout in _LAYOUTS if _is_written_as(text, layout)]
+        # A day such as 03/04/2026 may be in March or in April.
+        if layouts and not (text[2:3] == "/" and any(layout.startswith("%m") for layout in layouts[1:])):
+            return _form_of(layouts[0])
+    text = next((match.group() for match in _EXAMPLE.finditer(description)), "")
+    layout = next((layout for layout in _LAYOUTS if text and _is_written_as(text, layout)), "")
+    return replace(_form_of(layout), day_layout="%Y-%m-%d") if layout else None
 
 
-def _by_figures(example: re.Match[str]) -> MomentForm | None:
-    """Return the form of an example such as 25/03/2024 10:20; None where its day may be its month."""
-    if int(example["first"]) <= 12 and int(example["second"]) <= 12 and example["mark"] != ".":
-        return None
-    first, second = ("%m", "%d") if int(example["second"]) > 12 else ("%d", "%m")
-    day = example["mark"].join((first, second, "%Y"))
-    clock = f"{example['clock'][0]}%H:%M{':%S' if example['seconds'] else ''}" if example["clock"] else ""
-    return MomentForm(layout=day + clock, day_layout="" if clock else day)
+def _is_written_as(text: str, layout: str) -> bool:
+    try:
+        return _write(datetime.strptime(text, layout), layout) == text
+    except ValueError:
+        return False
+
+
+def _form_of(layout: str) -> MomentForm:
+    """Return the form of a layout, in which Z is UTC."""
+    day = "" if "%H" in layout else layout
+    return MomentForm(layout=layout.replace("Z", "%z"), in_utc=layout.endswith("Z"), day_layout=day)
 
 
 def _by_layout(description: str) -> MomentForm | None:
-    """Return the form of the layouts that a description writes out: the fullest, and one of a day alone."""
-    layouts = [layout for match in _STATED_LAYOUT.finditer(description) if (layout := _read_layout(match.group()))]
+    """Return the form of the layouts that a description writes out: the fullest, and those of a day or a time."""
+    texts = [match.group() for match in _STATED_LAYOUT.finditer(description)]
+    layouts = list(filter(None, map(_read_layout, texts)))
     full = next((layout for layout in layouts if "%H" in layout), layouts[0] if layouts else "")
     if not full:
         return None
     day = next((layout for layout in layouts if "%H" not in layout), "")
-    in_utc = full.endswith("Z")
-    return MomentForm(layout=full.removesuffix("Z") + ("%z" if in_utc else ""), in_utc=in_utc, day_layout=day)
+    clock = "%H:%M" if any(text.lower() == "hh:mm" for text in texts) else ""
+    return replace(_form_of(full), day_layout=day, clock_layout=clock)
 
 
 def _read_layout(text: str) -> str:
@@ -277,13 +284,8 @@ def _by_pattern(schema: Schema) -> MomentForm | None:
     # What takes any text says nothing of its form.
     if matches("x") or matches("7"):
         return None
-    for layout in _LAYOUTS:
-        zoned = layout.replace("Z", "%z")
-        if matches(_write(_TRIED, layout)) and not matches("12"):
-            is_utc = layout.endswith("Z")
-            day = "" if "%H" in layout else layout
-            return MomentForm(layout=zoned, in_utc=is_utc, day_layout=day)
-    return None
+    layout = next((layout for layout in _LAYOUTS if matches(_write(_TRIED, layout))), "")
+    return _form_of(layout) if layout and not matches("12") else None
 
 
 def schema_type(schema: Schema) -> str:
@@ -304,3 +306,27 @@ def sole_property(schema: Schema) -> str:
     required = [name for name in as_list(schema.get("required")) if name in properties]
     names = required or list(properties)
     return str(names[0]) if len(names) == 1 else ""
+
+
+_UUID = lazy_pattern(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+_IP = lazy_pattern(r"(?=.*\d)[\d.]+(?:/\d+)?|(?=.*:)[0-9a-f:.]+(?:%\w+)?(?:/\d+)?|\*", re.IGNORECASE)
+_IPS = lazy_pattern(r"\W*(?:(?:the|a|an|list of|array of|comma-separated|list) )*IP(?:v[46])? address", re.IGNORECASE)
+_HOST_OR_NAME = lazy_pattern(r"\b(?:host ?name|domain|or (?:a )?(?:host|name))", re.IGNORECASE)
+_HOST = lazy_pattern(r"(?:\*\.)?[\w-]+(?:\.[\w-]+)+\.?", re.IGNORECASE)
+# Words of hexadecimal letters alone are rarer than plain words where a digest is taken.
+_DIGEST = lazy_pattern(r"(?=.*\d)[\w:+/=.-]{6,}")
+_DIGEST_NAMES = word_set("resources/words", "digest_names")
+
+
+def text_shape(name: Sequence[str], schema: Schema, description: str) -> re.Pattern[str] | None:
+    """Return the pattern of the texts of a field that takes one kind alone: UUIDs, IP addresses, hosts, digests."""
+    format, last = schema.get("format"), name[-1] if name else ""
+    if format == "uuid":
+        return _UUID
+    # An address and nothing else: ip, src_ip, no ip_or_hostname.
+    is_address = last == "ip" or format in ("ipv4", "ipv6") or _IPS.match(description) is not None
+    if is_address and not _HOST_OR_NAME.search(description):
+        return _IP
+    if last in ("domain", "fqdn") or list(name[-2:]) == ["domain", "name"]:
+        return _HOST
+    return _DIGEST if last in _DIGEST_NAMES else None

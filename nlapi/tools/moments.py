@@ -1,4 +1,4 @@
-"""The notes of a preview on the moments of a call, in the zone of the user."""
+"""The notes of a preview on the moments of a call, in the zone of this machine."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Any
 
 from nlapi.client.safe_text import single_line
 from nlapi.english.words import split_words
-from nlapi.lazy_pattern import lazy_pattern
-from nlapi.reading.zones import local_zone
+from nlapi.local_zone import local_zone
 from nlapi.resources.forms import moment_form
 from nlapi.tools.tool import Call
 from nlapi.tools.units import amount_notes, visit_values
+from nlapi.tools.value_format import moment_of
 
-_MOMENT = lazy_pattern(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?P<zone>Z|[+-]\d\d:?\d\d)")
 # Moments of a call that a preview explains.
 _MAX_NOTES = 12
+# Characters of a number since 1970: nanoseconds have 19.
+_LONGEST_EPOCH = 20
 
 
 def value_notes(call: Call) -> list[str]:
@@ -30,11 +31,11 @@ def moment_notes(call: Call, zone: tzinfo) -> list[str]:
 
     def collect(name: str, parts: Sequence[Mapping[str, Any]], _: object, value: Any) -> Any:
         moment = _moment(name, parts, value)
-        if moment is not None and not (isinstance(value, str) and _is_plain(moment, zone)):
-            text = moment_text(moment.astimezone(zone), zone)
-            is_shown = isinstance(value, str) and moment.astimezone(zone).date().isoformat() in value
-            day = "" if is_shown else f"{moment.astimezone(zone):%Y-%m-%d} "
-            notes.append(single_line(f"{name}: {day}{text}"))
+        local = moment.astimezone(zone) if moment is not None else None
+        # What is written in UTC says so, and is as people there know it.
+        if local is not None and (local.utcoffset() or not str(value).endswith("Z")):
+            day = "" if f"{local:%Y-%m-%d}" in str(value) else f"{local:%Y-%m-%d} "
+            notes.append(single_line(f"{name}: {day}{moment_text(local, zone)}"))
         return value
 
     visit_values(call.tool, call.arguments, collect)
@@ -50,24 +51,17 @@ def moment_text(moment: datetime, zone: tzinfo) -> str:
     return f"{moment:%H:%M}{name} {f'(UTC{distance})' if name else f'UTC{distance}'}"
 
 
-def _is_plain(moment: datetime, zone: tzinfo) -> bool:
-    """Return whether a moment is written in UTC, which is the user's zone as well."""
-    return not moment.utcoffset() and not moment.astimezone(zone).utcoffset()
-
-
 def _moment(name: str, parts: Sequence[Mapping[str, Any]], value: object) -> datetime | None:
     """Return the moment that a value is: a text with a zone, or a number since 1970 by its description."""
-    try:
-        if isinstance(value, str) and _MOMENT.fullmatch(value):
-            return datetime.fromisoformat(value)
-        if isinstance(value, int | str) and not isinstance(value, bool) and str(value).isdecimal():
-            words, description = split_words(name.rpartition(".")[2]), " ".join(_descriptions(parts))
-            form = next((form for part in parts if (form := moment_form(words, part, description))), None)
-            return form.read(value, UTC) if form is not None and form.per_second else None
-    except (ValueError, OverflowError, OSError):
-        return None
+    if isinstance(value, str) and not value.isdecimal():
+        moment = moment_of(name, value)
+        return moment if moment is not None and moment.tzinfo is not None else None
+    if isinstance(value, int | str) and not isinstance(value, bool) and len(str(value)) < _LONGEST_EPOCH:
+        words, description = (
+            split_words(name.rpartition(".")[2]),
+            " ".join(str(part.get("description") or "") for part in parts),
+        )
+        forms = (moment_form(words, part, description) for part in parts)
+        form = next((form for form in forms if form is not None and form.per_second), None)
+        return form.read(value, UTC) if form is not None else None
     return None
-
-
-def _descriptions(parts: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [str(part["description"]) for part in parts if isinstance(part.get("description"), str)]

@@ -55,13 +55,19 @@ def sent(question: str, fields: dict[str, Any], zone: Any = PARIS) -> dict[str, 
     return {name: value for name, value in call.arguments.items() if name != "connector_id"}
 
 
-# Fields of twenty-six kinds, each with the whole moment in the form that it shows.
+# Fields of many kinds, each with the whole moment in the form that it shows.
 KINDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"ending": said()}, {"ending": WHOLE}),
     ({"ends_at": said()}, {"ends_at": WHOLE}),
     ({"endDate": said()}, {"endDate": WHOLE}),
     ({"end_time": said()}, {"end_time": WHOLE}),
     ({"expires": said()}, {"expires": WHOLE}),
+    ({"end": said()}, {"end": WHOLE}),
+    ({"valid_through": said()}, {"valid_through": WHOLE}),
+    ({"ends_on": said()}, {"ends_on": WHOLE}),
+    ({"endDateTime": said()}, {"endDateTime": WHOLE}),
+    ({"limit": said("Date and time at which the reservation ends.")}, {"limit": WHOLE}),
+    ({"end_date": number()}, {"end_date": EPOCH}),
     ({"ending": said("When the reservation ends.")}, {"ending": WHOLE}),
     ({"end_date": said(format="date-time")}, {"end_date": WHOLE}),
     ({"end_date": said("When it ends, in UTC.", format="date-time")}, {"end_date": "2026-12-01T17:00:00Z"}),
@@ -167,6 +173,15 @@ def test_a_plain_day_stays_a_day() -> None:
     question = "reserve connector 5b2e01 until 1 December 2026"
     assert sent(question, {"ending": said()}) == {"ending": "2026-12-01"}
     assert sent(question, {"ends_at": said(format="date-time")}) == {"ends_at": "2026-12-01T00:00:00+01:00"}
+
+
+def test_a_field_of_several_layouts_takes_each() -> None:
+    field = {"end": said("The end, such as 'YYYY-MM-DD HH:MM:SS', 'YYYY-MM-DD' or 'HH:MM'.")}
+    assert sent("reserve connector 5b2e01 until 11 PM", field) == {"end": "23:00"}
+    assert sent("reserve connector 5b2e01 until 1 December 2026", field) == {"end": "2026-12-01"}
+    assert sent("reserve connector 5b2e01 until 1 December 2026 6pm", field) == {"end": "2026-12-01 18:00:00"}
+    written = {"end": said("The end, as month-day-year.")}
+    assert sent("reserve connector 5b2e01 until 1 December 2026", written) == {"end": "12-01-2026"}
 
 
 FORMS = [

@@ -11,6 +11,7 @@ from math import inf
 from typing import Any
 
 from nlapi.client.credential_texts import find_credential_texts, takes_credential
+from nlapi.english.intents import VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import has_vector
@@ -54,10 +55,11 @@ from nlapi.planner.slots.name_mentions import (
 )
 from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY, apply_overrides
 from nlapi.planner.slots.slot import HIGH_SCORE, LOW_SCORE, Family, Slot, SlotCandidate
-from nlapi.planner.slots.values import CLOSING, CONVERSIONS, OPENING, WORDLESS_CONVERSIONS, Encoded, encode
+from nlapi.planner.slots.values import CLOSING, CONVERSIONS, OPENING, WORDLESS_CONVERSIONS, Encoded, encode, takes_text
 from nlapi.reading.names import PlainName, is_code, names_behind_noun, names_behind_preposition, noun_before
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
 from nlapi.resources.forms import schema_type
+from nlapi.resources.ids import IdKind
 
 # Candidates of a slot that the second forest rates.
 RERANKED_PER_SLOT = 5
@@ -540,6 +542,10 @@ def _name_candidate(context: SlotContext, slot: Slot, name: PlainName, sure: flo
 
 # Probability of a name to look up at most, so that an id in the sentence goes before it.
 MAX_NAME_PROBABILITY = 0.8
+# Probability of a word as the id of what is changed, where nothing says that ids are words: less than a change needs
+# to stand.
+UNKNOWN_ID_PROBABILITY = 0.45
+_ID = lazy_pattern(r"[^\s/?#]+")
 _ENCODED = lazy_pattern(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
 _SAYS_UUID = lazy_pattern(r"\buuid\b(?! or\b)(?<!or uuid)", re.IGNORECASE)
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
@@ -568,8 +574,8 @@ def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
                     if not _splits_name(context, candidate):
                         yield replace(candidate, conversion="sample")
             yield from _mention_candidates(context, slot, runs)
-            if slot in context.list_operations and not slot.leaf:
-                yield from _name_candidates(context, slot, context.list_operations[slot])
+            if (slot in context.list_operations or slot.location == "path") and not slot.leaf:
+                yield from _name_candidates(context, slot, context.list_operations.get(slot))
 
 
 def _splits_name(context: SlotContext, candidate: SlotCandidate) -> bool:
@@ -598,18 +604,32 @@ def takes_words(slot: Slot) -> bool:
     return "binary" not in (slot.schema.get("format"), slot.schema.get("items", {}).get("format"))
 
 
-def _name_candidates(context: SlotContext, slot: Slot, listing: Operation) -> Iterator[SlotCandidate]:
-    """Return candidates where the sentence has a name for a resource whose id the slot takes."""
-    subject = is_subject(context.operation, slot)
+def _name_candidates(context: SlotContext, slot: Slot, listing: Operation | None) -> Iterator[SlotCandidate]:
+    """Return candidates where the sentence has a name for a resource whose id the slot takes: as it is said where names
+    are ids, else to look up in a list.
+    """
+    subject, is_read = is_subject(context.operation, slot), context.operation.effect is Effect.READ
+    kind = context.id_kind(slot)
+    is_word = kind is IdKind.NATURAL or (kind is IdKind.UNKNOWN and slot in context.nameless)
+    as_said = kind is IdKind.NEW or listing is None or (is_read and is_word)
     for name in resource_names(context, slot, listing):
         first = next(at for at, token in enumerate(context.sentence.tokens) if token.end > name.start)
         if subject and is_owner(context, slot, first):
             continue
-        lookup = PendingLookup(name=name.name, list_operation=listing.id, ordinal=name.ordinal)
         sure = min(MAX_NAME_PROBABILITY, max(0.0, (name.score - LOW_SCORE) / (HIGH_SCORE - LOW_SCORE)))
         sure += 0.03 * (name.mention is not None and name.mention.kind is MentionKind.QUOTED)
+        value: object = name.name
+        if as_said and not name.ordinal:
+            if kind is IdKind.OPAQUE or not takes_text(slot, name.name) or not _ID.fullmatch(name.name):
+                continue
+            # What may be no id is no plain target of a change.
+            sure = sure if is_read or kind is not IdKind.UNKNOWN else min(sure, UNKNOWN_ID_PROBABILITY)
+        elif listing is not None:
+            value = PendingLookup(name=name.name, list_operation=listing.id, ordinal=name.ordinal)
+        else:
+            continue
         yield SlotCandidate(
-            slot=slot, value=[lookup] if slot.is_array else lookup, probability=sure, start=name.start, end=name.end
+            slot=slot, value=[value] if slot.is_array else value, probability=sure, start=name.start, end=name.end
         )
 
 
@@ -621,6 +641,8 @@ def _mention_candidates(
     takes_code = slot in context.list_operations or (slot.location == "path" and not OPAQUE.isdisjoint(slot.words[-1:]))
     for mention in context.sentence.mentions:
         if (takes_code and not _is_id(context, slot, mention)) or not _may_be_id(context, slot, mention):
+            continue
+        if takes_code and _is_said_of_call(context, mention):
             continue
         # `add 2 members` names no member 2: a wrong change would be planned.
         if slot.family is Family.TEXT and mention.kind is MentionKind.NUMBER and is_item_count(context, mention):
@@ -640,6 +662,13 @@ def _mention_candidates(
             entries = [converted[conversion] for converted in by_span if conversion in converted]
             if len(entries) == len(run) and not any(isinstance(entry.value, list) for entry in entries):
                 yield _mention_candidate(slot, entries, run)
+
+
+def _is_said_of_call(context: SlotContext, mention: ValueMention) -> bool:
+    """Return whether plain words are verbs or words of the operation, and so no id: get the certificate [get]."""
+    stems = context.sentence.stems[mention.first : mention.last]
+    is_plain = mention.kind is MentionKind.PHRASE
+    return is_plain and all(word in VERBS or word in context.operation_stems for word in stems)
 
 
 def _by_conversion(context: SlotContext, slot: Slot, mention: ValueMention) -> dict[str, Encoded]:
@@ -679,7 +708,10 @@ def _span_without(mentions: Sequence[ValueMention], remainder: Sequence[ValueMen
     first, last = mentions[0], mentions[-1]
     end = min(last.end, *(rest.start for rest in remainder if rest.start > last.start), last.end)
     start = max(first.start, *(rest.end for rest in remainder if rest.end < first.end), first.start)
-    return (start, end) if start < end else (first.start, last.end)
+    text = first.text[start - first.start : end - first.start] if first is last else ""
+    if not remainder or start >= end or not text.strip(" ,"):
+        return first.start, last.end
+    return start + len(text) - len(text.lstrip(" ,")), end - len(text) + len(text.rstrip(" ,"))
 
 
 def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:

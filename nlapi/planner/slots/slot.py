@@ -72,8 +72,8 @@ class Slot:
 
     `words` are the stems of its name, `prose` those of its description. `samples` are values that the description
     mentions, `examples` the same in lower case, `glossary` the values that it explains, by their meaning. A `needed`
-    slot is required by its object, as soon as that has any value; a `required` one is required in every call. `form`
-    is the form of a moment, and `leaf` the path to the one value of each item of a list of objects.
+    slot is required by its object, as soon as that has any value; a `required` one is required in every call. `form` is
+    the form of a moment, and `leaf` the path to the one value of each item of a list of objects.
     """
 
     path: tuple[str, ...]
@@ -315,7 +315,7 @@ def _family(words: list[str], item: Schema, choices: tuple[object, ...], form: M
     last = words[-1] if words else ""
     if last in ("id", "uuid", "guid", "key", "uid", "token", "hash", "sha") and not format:
         return Family.ID
-    if form is not None:
+    if form is not None and not form.is_guess:
         return Family.TIME if form.clock_layout else Family.DATE
     if last == "email":
         return Family.EMAIL

@@ -12,7 +12,7 @@ from typing import Any
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.units import Unit
-from nlapi.english.words import singular, stem
+from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Schema
 from nlapi.planner.slots.slot import Family, Slot
@@ -31,7 +31,7 @@ from nlapi.reading.gazetteer import (
 )
 from nlapi.reading.numbers import unit_of_mention
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
-from nlapi.resources.forms import MomentForm, MomentPart, schema_type
+from nlapi.resources.forms import MomentForm, MomentPart, schema_type, text_shape
 from nlapi.tools.unit_evidence import likely_unit, states_minor_unit
 from nlapi.tools.units import to_wire
 
@@ -262,9 +262,6 @@ CONVERSIONS = (
 )
 # Conversions that use no words, so that the mention can still be the value of another slot.
 WORDLESS_CONVERSIONS = frozenset(("state", "country", "currency", "lasting"))
-_UUID = lazy_pattern(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
-_IP = lazy_pattern(r"(?=.*\d)[\d.]+(?:/\d+)?|(?=.*:)[0-9a-f:.]+(?:%\w+)?(?:/\d+)?|\*", re.IGNORECASE)
-_IPS = lazy_pattern(r"\W*(?:(?:the|a|an|list of|array of|comma-separated|list) )*IP(?:v[46])? address", re.IGNORECASE)
 _DAYS = stem("days")
 _PLACE = lazy_pattern(r"\b(?:city|town|place|location|address|area|region|destination|origin|where)\b", re.IGNORECASE)
 _CITY_STATE = lazy_pattern(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
@@ -274,6 +271,10 @@ def encode(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[En
     """Yield the values of a mention for a slot, or for an item of its array, each with its conversion and remainder."""
     if mention.kind is MentionKind.DATE and slot.form is not None and slot.family is not Family.ID:
         yield from _encoded_dates(mention, slot.form, slot, sentence)
+        return
+    # A text around a moment is no value beside the moment: ending [at 18:00 on 1 December].
+    dates = (other for other in sentence.mentions if other.kind is MentionKind.DATE)
+    if slot.form is not None and mention.kind is MentionKind.PHRASE and any(_is_within(day, mention) for day in dates):
         return
     yield from (Encoded(value=value, conversion=conversion) for value, conversion in _values(mention, slot, sentence))
 
@@ -299,7 +300,7 @@ def _values(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[t
         return
     else:
         plain = _with_dot(mention, slot, sentence) or _text(mention, slot)
-        yield from (pair for pair in _converted_texts(mention, slot, sentence) if _fits(pair[0], slot))
+        yield from (pair for pair in _converted_texts(mention, slot, sentence) if takes_text(slot, pair[0]))
     if plain is not None:
         yield plain, ""
 
@@ -504,11 +505,11 @@ def _text(mention: ValueMention, slot: Slot) -> str | None:
     # ./models is a path.
     text = mention.text.strip(" .,") if mention.form != "path" else mention.text.rstrip(" .,")
     if slot.family is Family.EMAIL and mention.form != "email":
-        return text if "@" in text and _fits(text, slot) else None
+        return text if "@" in text and takes_text(slot, text) else None
     if slot.family is Family.URL and mention.form != "url":
         plausible = "://" in text or text.startswith("www.") or mention.kind is MentionKind.QUOTED
-        return text if plausible and _fits(text, slot) else None
-    return text if _fits(text, slot) else None
+        return text if plausible and takes_text(slot, text) else None
+    return text if takes_text(slot, text) else None
 
 
 def _with_dot(mention: ValueMention, slot: Slot, sentence: Sentence) -> str:
@@ -517,21 +518,21 @@ def _with_dot(mention: ValueMention, slot: Slot, sentence: Sentence) -> str:
     dotted = mention.kind in _TEXTUAL and is_dotted(sentence.text, name) and ends_in_dot(slot)
     if not dotted and not (mention.form == "host" and wants_dot(slot)):
         return ""
-    return f"{name}." if _fits(f"{name}.", slot) else ""
+    return f"{name}." if takes_text(slot, f"{name}.") else ""
 
 
 def _figures(mention: ValueMention, slot: Slot) -> str | None:
     text = mention.text if mention.form != "spelt" else str(mention.value)
     if mention.form in ("percent", "money") and slot.family is Family.ID:
         return None
-    return text if _fits(text, slot) else None
+    return text if takes_text(slot, text) else None
 
 
-def _fits(text: str, slot: Slot) -> bool:
+def takes_text(slot: Slot, text: str) -> bool:
+    """Return whether the schema and the name of a slot allow a text."""
     schema = slot.item
-    if _takes_ip(slot) and not _IP.fullmatch(text):
-        return False
-    if schema.get("format") == "uuid" and not _UUID.fullmatch(text):
+    shape = _shape(slot)
+    if shape is not None and not shape.fullmatch(text):
         return False
     longest, pattern = schema.get("maxLength"), schema.get("pattern")
     if isinstance(longest, int) and len(text) > longest:
@@ -546,12 +547,9 @@ def _fits(text: str, slot: Slot) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _takes_ip(slot: Slot) -> bool:
-    """Return whether a slot takes an IP address and nothing else: ip, src_ip, no ip_or_hostname."""
-    takes_ip = slot.words[-1:] == ("ip",) or slot.item.get("format") in ("ipv4", "ipv6") or _IPS.match(slot.description)
-    return bool(takes_ip) and not re.search(
-        r"\b(?:host ?name|domain|or (?:a )?(?:host|name))", slot.description, re.IGNORECASE
-    )
+def _shape(slot: Slot) -> re.Pattern[str] | None:
+    """Return the pattern of the texts that a slot takes by its kind: addresses, hosts, digests, UUIDs."""
+    return text_shape(split_words(slot.name), slot.item, slot.description)
 
 
 @lru_cache(maxsize=4096)
