@@ -13,8 +13,10 @@ from nlapi.changes.sentences import (
     CommandWord,
     SentenceWord,
     UserSentence,
+    build_case,
     description_of,
 )
+from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import is_verb
 from nlapi.english.intents import STOPWORDS, VERBS, Intent
@@ -24,7 +26,7 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
 from nlapi.reading.clauses import CLAUSE_START
 from nlapi.resources.answers import answer_words
-from nlapi.tools.tool import Call, Origin, ValueSource
+from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from nlapi.tools.units import RATES
 
 Span = tuple[int, int]
@@ -107,6 +109,18 @@ def check_left(case: Case) -> Iterator[str]:
     stated = {word.text for word in (*left, *case.unused_words) if word in left or _measured_argument(case, word)}
     if unused := [text for text in case.account.unused if text not in stated]:
         yield f"not used: {', '.join(unused)}"
+
+
+def left_words(call: Call, account: Account) -> tuple[str, ...]:
+    """Return the words of a sentence without a use; of a read, and of a model's call, only the values and commands.
+
+    The other words of a read may be about its answer.
+    """
+    if account.traced or call.effect is Effect.READ:
+        return account.unused
+    case = build_case(call, account, account.sentence)
+    words = tuple(use.word.text for use in uses_of(case) if use.kind is UseKind.LEFT)
+    return tuple(mask_credential_texts(word, account.sentence) for word in words)
 
 
 def _measured_argument(case: Case, word: CommandWord) -> str | None:

@@ -72,7 +72,7 @@ def _spans_by_label(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _is_unlike_word(text: str) -> bool:
-    """Return whether a text is no word of the sentence: `reset the password for` has none."""
+    """Return whether a text is no word of the sentence, as in: the password policy, reset the password for eve."""
     return bool(re.search(r"\d|[^\w'’.-]|[a-z][A-Z]", text))
 
 
