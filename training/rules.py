@@ -138,7 +138,6 @@ RULES: Mapping[str, Rule] = {
         _rule("rewriting: nouns as commands", "planner:rewrite_as_command", _first),
         _rule("choice: caller or health", "operations.operation_choice:_caller_or_health", _none),
         _rule("choice: deletions", "operations.operation_choice:_without_deletions", _first),
-        _rule("choice: opposites", "operations.operation_choice:_without_opposite", _first),
         _rule("choice: purpose", "operations.operation_choice:_with_purpose", _first),
         _rule("choice: all names", "operations.operation_choice:_with_all_names", _first),
         _rule("choice: questions are no changes", "operations.operation_choice:_without_changes", _first),
