@@ -131,8 +131,6 @@ RULES: Mapping[str, Rule] = {
         _rule("breadth flags", "planner:with_breadth_flags", _assignment),
         _rule("rewriting: spelling", "planner:correct_spelling", _first),
         _rule("rewriting: commands", "planner:normalize_command", _first),
-        _rule("rewriting: should be", "commands:_SHOULD", _NOWHERE),
-        _rule("rewriting: stated commands", "commands:_stated_as_command", _first),
         _rule("rewriting: make", "commands:_MAKE", _NOWHERE),
         _rule("rewriting: particles", "commands:_PARTED", _NOWHERE),
         _rule("rewriting: nouns as commands", "planner:rewrite_as_command", _first),
