@@ -46,7 +46,6 @@ from nlapi.planner.slots.name_mentions import (
     ADDRESS_STEMS,
     BEFORE_ID,
     IP_ADDRESS,
-    fits_path,
     is_about_call,
     is_owner,
     is_wrong_sort,
@@ -558,7 +557,7 @@ def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
     yield from labelled_code_candidates(context)
     yield from body_candidates(context)
     for slot in context.slots:
-        if (slot.location == "header" and not _is_named_header(context, slot)) or not takes_words(slot):
+        if not takes_words(slot):
             continue
         if slot.family is Family.CHOICE:
             choices = choice_candidates(context, slot, choice_names(context.sentence, slot))
@@ -646,8 +645,6 @@ def _mention_candidates(
             continue
         # `add 2 members` names no member 2: a wrong change would be planned.
         if slot.family is Family.TEXT and mention.kind is MentionKind.NUMBER and is_item_count(context, mention):
-            continue
-        if not fits_path(context, slot, mention):
             continue
         if is_wrong_sort(context, slot, mention) or is_about_call(context, slot, mention):
             continue
@@ -771,11 +768,6 @@ def _is_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
         *(operation_noun_stems(context.list_operations[slot]) if slot in context.list_operations else ()),
     }
     return before.stem in nouns and singular(before.lower) == before.lower
-
-
-def _is_named_header(context: SlotContext, slot: Slot) -> bool:
-    """Return whether the sentence names a header, which otherwise is for programs (X-Request-Id)."""
-    return set(slot.words) - {"x", *ID_WORDS} <= context.sentence.stem_set
 
 
 def _runs(context: SlotContext) -> Iterator[tuple[ValueMention, ...]]:
