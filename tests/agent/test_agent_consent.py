@@ -343,3 +343,53 @@ def test_what_takes_all_away_says_how_many_that_are(tmp_path: Path) -> None:
         )
     assert proposed.reason.startswith("listCards lists 2 now; ")
     assert "how many that are is not known" in proposed.reason
+
+
+class Shelves:
+    """A library whose shelf sh_1 gets another name, or goes, while somebody is asked."""
+
+    def __init__(self, renamed: str) -> None:
+        self.name, self.renamed = "Poetry", renamed
+
+    def answer(self, request: Received) -> Response:
+        shelf = {"id": "sh_1", "name": self.name}
+        if request.method == "GET":
+            if not self.name:
+                return Response(404, {"error": "no such shelf"})
+            return Response(200, {"data": [shelf]} if request.path.split("?")[0] == "/shelves" else shelf)
+        return Response(204) if request.method == "DELETE" else Response(200, shelf)
+
+    async def consent(self, proposed: Asked) -> ConsentReply:
+        self.name = self.renamed
+        return ConsentReply(is_agreed=True)
+
+
+@pytest.mark.parametrize(
+    ("renamed", "reason"), [("Prose", '"Poetry" is called "Prose" now'), ("", "it is not there any more")]
+)
+def test_an_item_that_became_another_one_during_the_question_is_asked_about_again(renamed: str, reason: str) -> None:
+    from nlapi.planner import OfflinePlanner
+    from tests.planner.kit import library
+
+    shelves, asked, api = Shelves(renamed), [], library()
+    with Echo(shelves.answer) as server:
+
+        async def consent(proposed: Asked) -> ConsentReply:
+            asked.append([one.reason for one in proposed])
+            return await shelves.consent(proposed) if len(asked) == 1 else ConsentReply(is_agreed=False)
+
+        question = ask("delete the shelf Poetry")
+        events(OfflinePlanner([api]), [api], server.url, conversation=question, consent=consent)
+        assert [request.method for request in server.received if request.method != "GET"] == []
+    assert len(asked) == 2 and asked[1] == [reason]
+
+
+def test_an_item_that_is_the_same_after_the_question_is_changed() -> None:
+    from nlapi.planner import OfflinePlanner
+    from tests.planner.kit import library
+
+    shelves, api = Shelves("Poetry"), library()
+    with Echo(shelves.answer) as server:
+        question = ask("delete the shelf Poetry")
+        events(OfflinePlanner([api]), [api], server.url, conversation=question, consent=shelves.consent)
+        assert [request.method for request in server.received] == ["GET", "GET", "DELETE"]
