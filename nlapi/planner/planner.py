@@ -62,7 +62,7 @@ from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.planner.slots.values import states_dot, value_for
 from nlapi.planner.steps.clauses import request_sentences
 from nlapi.planner.steps.described import with_leftover_name
-from nlapi.planner.steps.goal_plan import call_plan, plan_goal, plan_question, rated_change
+from nlapi.planner.steps.goal_plan import asked_by_rival, call_plan, plan_goal, plan_question, rated_change
 from nlapi.planner.steps.name_rounds import NamesState, is_name_round, without_name_rounds
 from nlapi.planner.steps.state import CallState, Goal, rivals_of, sources_of
 from nlapi.resources.collection_index import collection_index
@@ -781,18 +781,17 @@ class OfflinePlanner:
         """
         known_values = known or {}
         plan_clause = cache(partial(self._plan_clause, known_values=known_values, live=live))
-        sentences: Sequence[str] = ()
-        for sentences, is_plain in request_sentences(question, self.catalogue) if chosen is None else ():
-            from nlapi.planner.steps.requests import plan_requests
+        ways = list(request_sentences(question, self.catalogue)) if chosen is None else []
+        if not ways:
+            return self._plan_clause(question, known_values, chosen, live=live)
+        from nlapi.planner.steps.requests import plan_requests, unplanned_part
 
+        for sentences, is_plain in ways:
             if (several := plan_requests(sentences, plan_clause, is_plain=is_plain)) is not None:
                 return several
-        plan = self._plan_clause(question, known_values, chosen, live=live)
-        if not sentences:
-            return plan
-        from nlapi.planner.steps.requests import unplanned_part
-
-        return unplanned_part(plan, sentences, plan_clause) or plan
+        plan = plan_clause(question)
+        commands = next((sentences for sentences, is_plain in ways if is_plain), None)
+        return (unplanned_part(plan, commands, plan_clause) if commands else None) or plan
 
     def _plan_clause(
         self, question: str, known_values: Mapping[str, object], chosen: Operation | None = None, *, live: bool
@@ -946,9 +945,8 @@ class _Clause:
             rivals=rivals_of(best),
         )
         if is_change:
-            goal = rated_change(
-                replace(goal, likelihood=max(probability, goal.confidence)), catalogue, self.known_values
-            )
+            goal = replace(goal, likelihood=max(probability, goal.confidence))
+            goal = asked_by_rival(rated_change(goal, catalogue, self.known_values))
         return goal, missing
 
     def _plan_steps(self, goal: Goal, choice: _Choice, missing: tuple[Slot, ...]) -> Plan:

@@ -147,3 +147,14 @@ def test_what_says_why_goes_with_what_is_asked_after_it() -> None:
     calls = [call for plan in plans for call in plan.calls]
     assert [call.operation_id for call in calls] == ["getAirport", "listTracks"]
     assert calls[0].arguments == {"code": "KJFK"}
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "create a book called Emma, price 5 and status paused",
+        "show the title and the price of book bk_1",
+    ],
+)
+def test_a_list_of_values_is_no_second_request(question: str) -> None:
+    assert "; then " not in planner().plan(question).understood

@@ -16,6 +16,7 @@ _MAX_CLAUSES = 4
 _BOUNDARY = lazy_pattern(
     r"(?<=[.;!?])\s+|\s*,\s*(?:and\s+)?(?:then\s+|also\s+)?|\s+(?:and|then)\s+(?:then\s+|also\s+)?", re.IGNORECASE
 )
+_AND = lazy_pattern(r"\band\b", re.IGNORECASE)
 _DETERMINERS = frozenset("the a an my our all its their".split())
 # Words of a command that stand between its verb and what it is about: show [me] the tracks.
 _AFTER_VERB = frozenset("me us all".split())
@@ -45,8 +46,13 @@ def request_sentences(question: str, catalogue: Catalogue) -> Iterator[tuple[lis
     if len(question) > _MAX_LENGTH or _BOUNDARY.search(question) is None:
         return
     verbs, is_noun = _api_verbs(catalogue), catalogue.index.is_entity
-    commands = _with_reasons(_parts(question, lambda rest: _begins_with_verb(rest, verbs)))
-    parts = _parts(question, lambda rest: _begins_with_verb(rest, verbs) or _begins_with_noun(rest, is_noun))
+    commands = _with_reasons(_parts(question, lambda _, rest: _begins_with_verb(rest, verbs)))
+
+    def begins_request(between: str, rest: str) -> bool:
+        is_list = _AND.search(between) or ("," in between and _AND.search(rest))
+        return _begins_with_verb(rest, verbs) or (bool(is_list) and _begins_with_noun(rest, is_noun))
+
+    parts = _parts(question, begins_request)
     phrases = _with_reasons(_with_verbs(parts, verbs))
     if len(commands) < len(phrases) <= _MAX_CLAUSES:
         if (end := _END.search(phrases[-1])) is not None:
@@ -56,14 +62,14 @@ def request_sentences(question: str, catalogue: Catalogue) -> Iterator[tuple[lis
         yield commands, True
 
 
-def _parts(question: str, begins_clause: Callable[[str], bool]) -> list[str]:
+def _parts(question: str, begins_clause: Callable[[str, str], bool]) -> list[str]:
     """Return the parts of a question that begin a clause, in order."""
     parts: list[str] = []
     start = 0
     for match in _BOUNDARY.finditer(question):
         is_quoted = question.count('"', 0, match.start()) % 2 == 1
         rest = _POLITE.sub("", question[match.end() :])
-        if not is_quoted and question[start : match.start()].strip() and begins_clause(rest):
+        if not is_quoted and question[start : match.start()].strip() and begins_clause(match[0], rest):
             parts.append(question[start : match.start()])
             start = match.end()
     parts.append(question[start:])
