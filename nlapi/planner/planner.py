@@ -70,7 +70,7 @@ from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.index import correct_spelling
-from nlapi.tools.plan import Conversation, Outcome, Plan
+from nlapi.tools.plan import Conversation, Outcome, Plan, Round
 from nlapi.tools.tool import Call, Tool
 
 NEEDS_CLAUDE = "this needs Claude: "
@@ -738,20 +738,27 @@ class OfflinePlanner:
         whole, conversation = conversation, without_name_rounds(conversation)
         names = read_names(whole).mentioned(conversation.question)
         planner = self._with_names(names)
-        turn, known_values, catalogue = conversation.current, conversation.known_values, planner.catalogue
-        if not any(round.steps for round in turn.rounds):
-            today = self.today or date.today()
-            plan = plan_question(conversation, catalogue, partial(planner.plan, live=True), today)
-            yield names_plan(plan, whole, catalogue) or plan
+        if any(round.steps for round in conversation.current.rounds):
+            yield planner._next_plan(conversation)
             return
+        today = self.today or date.today()
+        plan = plan_question(conversation, planner.catalogue, partial(planner.plan, live=True), today)
+        yield names_plan(plan, whole, planner.catalogue) or plan
+
+    def _next_plan(self, conversation: Conversation) -> Plan:
+        """Return the plan after an answer; a look-up in a list that the turn has read already goes on with that."""
+        from nlapi.planner.steps.lookup import stored_listing
         from nlapi.planner.steps.requests import next_request_plan, requests_of
         from nlapi.planner.steps.steps import next_plan
 
+        turn, known_values = conversation.current, conversation.known_values
         if (requests := requests_of(turn)) is None:
-            yield next_plan(turn, catalogue, known_values, today=self.today)
-            return
-        plan_clause = partial(planner._plan_clause, known_values=known_values, live=True)
-        yield next_request_plan(conversation, requests, catalogue, plan_clause, self.today)
+            plan = next_plan(turn, self.catalogue, known_values, today=self.today)
+        else:
+            plan_clause = partial(self._plan_clause, known_values=known_values, live=True)
+            plan = next_request_plan(conversation, requests, self.catalogue, plan_clause, self.today)
+        step = stored_listing(plan, turn)
+        return plan if step is None else self._next_plan(conversation.with_round(Round(plan=plan, steps=(step,))))
 
     def first_plan(self, conversation: Conversation) -> Plan:
         """Return the first plan for the last question, as it is without any answer of the API."""

@@ -158,3 +158,14 @@ def test_what_says_why_goes_with_what_is_asked_after_it() -> None:
 )
 def test_a_list_of_values_is_no_second_request(question: str) -> None:
     assert "; then " not in planner().plan(question).understood
+
+
+def test_a_list_is_read_once_for_the_names_of_several_requests() -> None:
+    from tests.planner.test_offline_named_fields import paged
+
+    def shelves(call: Call) -> Any:
+        return {"data": [{"id": f"sh_{name}", "name": name} for name in ("Poetry", "Travel")]}
+
+    look, both, _ = talk("delete the shelf Poetry and delete the shelf Travel", shelves, api=paged())
+    assert only(look)[0] == "listShelves"
+    assert [call.arguments["shelf_id"] for call in both.calls] == ["sh_Poetry", "sh_Travel"]
