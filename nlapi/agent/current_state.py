@@ -196,7 +196,8 @@ def target_read(change: Call) -> Call | None:
     """Return the READ of the item that a change is of, where a look-up has found it; None for any other change."""
     sources = change.account.sources if change.account is not None else ()
     is_found = any(source.origin is Origin.LOOKUP and source.start >= 0 for source in sources)
-    return _read_without_effect(change) if is_found else None
+    read = _read_without_effect(change) if is_found else None
+    return read if read is not None and segments(read.tool.operation.route)[-1].parameter else None
 
 
 def difference_from_lookup(change: Call, read: Call, current: Result, steps: Iterable[Step]) -> str:
