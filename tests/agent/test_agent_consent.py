@@ -393,3 +393,52 @@ def test_an_item_that_is_the_same_after_the_question_is_changed() -> None:
         question = ask("delete the shelf Poetry")
         events(OfflinePlanner([api]), [api], server.url, conversation=question, consent=shelves.consent)
         assert [request.method for request in server.received] == ["GET", "GET", "DELETE"]
+
+
+def shelf_made(request: Received) -> Response:
+    if request.method == "GET":
+        return Response(200, {"data": []})
+    return Response(201, {"id": "sh_9", **json.loads(request.body or b"{}")})
+
+
+IN_ADVANCE = Policy(yes=True, interactive=False, change_below=0.8)
+
+
+def test_what_one_request_makes_is_used_by_the_next_with_one_consent_in_advance() -> None:
+    from nlapi.planner import OfflinePlanner
+    from tests.planner.kit import library
+
+    api = library()
+    with Echo(shelf_made) as server:
+        question = ask("create a shelf called Travel and pause it")
+        events(OfflinePlanner([api]), [api], server.url, conversation=question, policy=IN_ADVANCE)
+        sent = [(request.method, request.target) for request in server.received if request.method != "GET"]
+    assert sent == [("POST", "/shelves"), ("PATCH", "/shelves/sh_9")]
+
+
+def test_no_request_is_sent_in_advance_where_another_one_does_not_stand() -> None:
+    from nlapi.planner import OfflinePlanner
+    from tests.planner.kit import library
+
+    api = library()
+    with Echo(shelf_made) as server:
+        question = ask("create a shelf called Travel and delete the shelf sh_1 tomorrow")
+        with pytest.raises(ConsentError, match="none of the 2 changes"):
+            events(OfflinePlanner([api]), [api], server.url, conversation=question, policy=IN_ADVANCE)
+        assert [request.method for request in server.received if request.method != "GET"] == []
+
+
+def test_several_requests_are_one_question() -> None:
+    from nlapi.planner import OfflinePlanner
+    from tests.planner.kit import library
+
+    asked, consent = replying(ConsentReply(is_agreed=True))
+    api = library()
+    with Echo(shelf_made) as server:
+        question = ask("delete the shelf sh_1, create a shelf called Travel and pause it")
+        events(OfflinePlanner([api]), [api], server.url, conversation=question, consent=consent)
+        sent = [request.method for request in server.received if request.method != "GET"]
+    assert sent == ["DELETE", "POST", "PATCH"]
+    assert [[one.call.operation_id for one in each] for each in asked] == [
+        ["deleteShelf", "createShelf", "updateShelf"]
+    ]
