@@ -169,3 +169,8 @@ def test_a_list_is_read_once_for_the_names_of_several_requests() -> None:
     look, both, _ = talk("delete the shelf Poetry and delete the shelf Travel", shelves, api=paged())
     assert only(look)[0] == "listShelves"
     assert [call.arguments["shelf_id"] for call in both.calls] == ["sh_Poetry", "sh_Travel"]
+
+
+def test_what_stands_behind_a_preposition_is_no_second_target() -> None:
+    made = planner().plan("remove the book bk_1 from shelf sh_1 and shelf sh_2")
+    assert "deleteShelf" not in {call.operation_id for call in made.calls}
