@@ -60,7 +60,7 @@ from nlapi.planner.slots.preset_values import Values, complete_arguments, pendin
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.planner.slots.values import states_dot, value_for
 from nlapi.planner.steps.clauses import request_sentences
-from nlapi.planner.steps.goal_plan import call_plan, plan_goal, plan_question, rated_change
+from nlapi.planner.steps.goal_plan import asked_by_rival, call_plan, plan_goal, plan_question, rated_change
 from nlapi.planner.steps.name_rounds import NamesState, is_name_round, without_name_rounds
 from nlapi.planner.steps.state import CallState, Goal, rivals_of, sources_of
 from nlapi.reading.clauses import opening_length
@@ -71,7 +71,7 @@ from nlapi.resources.collection_index import collection_index
 from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.index import correct_spelling
-from nlapi.tools.plan import Conversation, Outcome, Plan
+from nlapi.tools.plan import Conversation, Outcome, Plan, Round
 from nlapi.tools.tool import Call, Tool
 
 NEEDS_CLAUDE = "this needs Claude: "
@@ -742,20 +742,27 @@ class OfflinePlanner:
         whole, conversation = conversation, without_name_rounds(conversation)
         names = read_names(whole).mentioned(conversation.question)
         planner = self._with_names(names)
-        turn, known_values, catalogue = conversation.current, conversation.known_values, planner.catalogue
-        if not any(round.steps for round in turn.rounds):
-            today = self.today or date.today()
-            plan = plan_question(conversation, catalogue, partial(planner.plan, live=True), today)
-            yield names_plan(plan, whole, catalogue) or plan
+        if any(round.steps for round in conversation.current.rounds):
+            yield planner._next_plan(conversation)
             return
+        today = self.today or date.today()
+        plan = plan_question(conversation, planner.catalogue, partial(planner.plan, live=True), today)
+        yield names_plan(plan, whole, planner.catalogue) or plan
+
+    def _next_plan(self, conversation: Conversation) -> Plan:
+        """Return the plan after an answer; a look-up in a list that the turn has read already goes on with that."""
+        from nlapi.planner.steps.lookup import stored_listing
         from nlapi.planner.steps.requests import next_request_plan, requests_of
         from nlapi.planner.steps.steps import next_plan
 
+        turn, known_values = conversation.current, conversation.known_values
         if (requests := requests_of(turn)) is None:
-            yield next_plan(turn, catalogue, known_values, today=self.today)
-            return
-        plan_clause = partial(planner._plan_clause, known_values=known_values, live=True)
-        yield next_request_plan(conversation, requests, catalogue, plan_clause, self.today)
+            plan = next_plan(turn, self.catalogue, known_values, today=self.today)
+        else:
+            plan_clause = partial(self._plan_clause, known_values=known_values, live=True)
+            plan = next_request_plan(conversation, requests, self.catalogue, plan_clause, self.today)
+        step = stored_listing(plan, turn)
+        return plan if step is None else self._next_plan(conversation.with_round(Round(plan=plan, steps=(step,))))
 
     def first_plan(self, conversation: Conversation) -> Plan:
         """Return the first plan for the last question, as it is without any answer of the API."""
@@ -785,18 +792,17 @@ class OfflinePlanner:
         """
         known_values = known or {}
         plan_clause = cache(partial(self._plan_clause, known_values=known_values, live=live))
-        sentences: Sequence[str] = ()
-        for sentences, is_plain in request_sentences(question, self.catalogue) if chosen is None else ():
-            from nlapi.planner.steps.requests import plan_requests
+        ways = list(request_sentences(question, self.catalogue)) if chosen is None else []
+        if not ways:
+            return self._plan_clause(question, known_values, chosen, live=live)
+        from nlapi.planner.steps.requests import plan_requests, unplanned_part
 
+        for sentences, is_plain in ways:
             if (several := plan_requests(sentences, plan_clause, is_plain=is_plain)) is not None:
                 return several
-        plan = self._plan_clause(question, known_values, chosen, live=live)
-        if not sentences:
-            return plan
-        from nlapi.planner.steps.requests import unplanned_part
-
-        return unplanned_part(plan, sentences, plan_clause) or plan
+        plan = plan_clause(question)
+        commands = next((sentences for sentences, is_plain in ways if is_plain), None)
+        return (unplanned_part(plan, commands, plan_clause) if commands else None) or plan
 
     def _plan_clause(
         self, question: str, known_values: Mapping[str, object], chosen: Operation | None = None, *, live: bool
@@ -957,9 +963,8 @@ class _Clause:
             rivals=rivals_of(best),
         )
         if is_change:
-            goal = rated_change(
-                replace(goal, likelihood=max(probability, goal.confidence)), catalogue, self.known_values
-            )
+            goal = replace(goal, likelihood=max(probability, goal.confidence))
+            goal = asked_by_rival(rated_change(goal, catalogue, self.known_values))
         return goal, missing
 
     def _plan_steps(self, goal: Goal, choice: _Choice, missing: tuple[Slot, ...]) -> Plan:

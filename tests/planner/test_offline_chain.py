@@ -147,3 +147,30 @@ def test_what_says_why_goes_with_what_is_asked_after_it() -> None:
     calls = [call for plan in plans for call in plan.calls]
     assert [call.operation_id for call in calls] == ["getAirport", "listTracks"]
     assert calls[0].arguments == {"code": "KJFK"}
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "create a book called Emma, price 5 and status paused",
+        "show the title and the price of book bk_1",
+    ],
+)
+def test_a_list_of_values_is_no_second_request(question: str) -> None:
+    assert "; then " not in planner().plan(question).understood
+
+
+def test_a_list_is_read_once_for_the_names_of_several_requests() -> None:
+    from tests.planner.test_offline_named_fields import paged
+
+    def shelves(call: Call) -> Any:
+        return {"data": [{"id": f"sh_{name}", "name": name} for name in ("Poetry", "Travel")]}
+
+    look, both, _ = talk("delete the shelf Poetry and delete the shelf Travel", shelves, api=paged())
+    assert only(look)[0] == "listShelves"
+    assert [call.arguments["shelf_id"] for call in both.calls] == ["sh_Poetry", "sh_Travel"]
+
+
+def test_what_stands_behind_a_preposition_is_no_second_target() -> None:
+    made = planner().plan("remove the book bk_1 from shelf sh_1 and shelf sh_2")
+    assert "deleteShelf" not in {call.operation_id for call in made.calls}

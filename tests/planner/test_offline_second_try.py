@@ -13,7 +13,7 @@ from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call, Tool
 from tests.describe import body, parameter, spec
-from tests.planner.kit import only, reply, talk
+from tests.planner.kit import only, planner, reply, talk
 
 OK = {"responses": {"200": {"description": "ok"}}}
 
@@ -90,3 +90,15 @@ def test_a_second_try_goes_on_from_the_transcript() -> None:
             stored = json.loads(json.dumps(plan.raw.to_json()))
             decoded = decode_state(stored, find_tool)
             assert decoded is not None and decoded.to_json() == stored
+
+
+def test_two_readings_that_are_equally_good_are_a_question_that_names_both() -> None:
+    made = planner(clinic()).plan("create a patient named Smith")
+    assert made.confidence < 0.4
+    assert "'Smith' may be last_name as well as first_name" in made.understood
+
+
+def test_a_reading_that_the_sentence_names_is_no_question() -> None:
+    made = planner(clinic()).plan("create a patient with the last name Smith")
+    assert only(made) == ("createPatient", {"last_name": "Smith"})
+    assert made.confidence >= 0.8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from nlapi.english.intents import VERBS
+from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.planner.operations.catalogue import Catalogue
@@ -16,6 +16,9 @@ _MAX_CLAUSES = 4
 _BOUNDARY = lazy_pattern(
     r"(?<=[.;!?])\s+|\s*,\s*(?:and\s+)?(?:then\s+|also\s+)?|\s+(?:and|then)\s+(?:then\s+|also\s+)?", re.IGNORECASE
 )
+_AND = lazy_pattern(r"\band\b", re.IGNORECASE)
+_NEW = frozenset(("a", "an", "another"))
+_PREPOSITION = lazy_pattern(r"\s(?:in|of|for|from|on|to|with|by|into|at)\s", re.IGNORECASE)
 _DETERMINERS = frozenset("the a an my our all its their".split())
 # Words of a command that stand between its verb and what it is about: show [me] the tracks.
 _AFTER_VERB = frozenset("me us all".split())
@@ -45,8 +48,14 @@ def request_sentences(question: str, catalogue: Catalogue) -> Iterator[tuple[lis
     if len(question) > _MAX_LENGTH or _BOUNDARY.search(question) is None:
         return
     verbs, is_noun = _api_verbs(catalogue), catalogue.index.is_entity
-    commands = _with_reasons(_parts(question, lambda rest: _begins_with_verb(rest, verbs)))
-    parts = _parts(question, lambda rest: _begins_with_verb(rest, verbs) or _begins_with_noun(rest, is_noun))
+    commands = _with_reasons(_parts(question, lambda _, __, rest: _begins_with_verb(rest, verbs)))
+
+    def begins_request(before: str, between: str, rest: str) -> bool:
+        is_list = bool(_AND.search(between) or ("," in between and _AND.search(rest)))
+        is_phrase = is_list and _begins_with_noun(rest, is_noun) and _continues(_POLITE.sub("", before), rest)
+        return _begins_with_verb(rest, verbs) or is_phrase
+
+    parts = _parts(question, begins_request)
     phrases = _with_reasons(_with_verbs(parts, verbs))
     if len(commands) < len(phrases) <= _MAX_CLAUSES:
         if (end := _END.search(phrases[-1])) is not None:
@@ -56,15 +65,16 @@ def request_sentences(question: str, catalogue: Catalogue) -> Iterator[tuple[lis
         yield commands, True
 
 
-def _parts(question: str, begins_clause: Callable[[str], bool]) -> list[str]:
+def _parts(question: str, begins_clause: Callable[[str, str, str], bool]) -> list[str]:
     """Return the parts of a question that begin a clause, in order."""
     parts: list[str] = []
     start = 0
     for match in _BOUNDARY.finditer(question):
         is_quoted = question.count('"', 0, match.start()) % 2 == 1
         rest = _POLITE.sub("", question[match.end() :])
-        if not is_quoted and question[start : match.start()].strip() and begins_clause(rest):
-            parts.append(question[start : match.start()])
+        before = question[start : match.start()].strip()
+        if not is_quoted and before and begins_clause(before, match[0], rest):
+            parts.append(before)
             start = match.end()
     parts.append(question[start:])
     return [clause for part in parts if (clause := _POLITE.sub("", part.strip()).strip(" ,;"))]
@@ -80,6 +90,20 @@ def _with_verbs(parts: Sequence[str], verbs: frozenset[str]) -> list[str]:
             part = " ".join((verb, *between, part))
         clauses.append(part)
     return clauses
+
+
+def _continues(before: str, phrase: str) -> bool:
+    """Return whether a noun phrase may go on with the command before it, and not with what follows a preposition there.
+
+    `remove tag 3 from post 5 and post 6` removes no post: what a change is of is of the same kind (device 14 and device
+    15), or new (a tag and a segment).
+    """
+    verb, *words = split_words(before)[:4] or [""]
+    if VERBS.get(stem(verb)) is Intent.READ:
+        return True
+    nouns, own = ([stem(word) for word in split if word not in _DETERMINERS] for split in (words, split_words(phrase)))
+    is_new = phrase.split()[0].lower() in _NEW and _PREPOSITION.search(before) is None
+    return is_new or nouns[:1] == own[:1]
 
 
 def _begins_with_noun(text: str, is_noun: Callable[[str], bool]) -> bool:

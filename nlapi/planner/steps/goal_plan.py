@@ -123,6 +123,9 @@ def gone_plan(id: str) -> Plan:
 _LIKELY = 0.5
 # The confidence that a change needs under `--yes`: CHANGE_BELOW of the command line, set by `benchmarks.changes`.
 _STANDS = 0.8
+# The share of the probability of a reading from which on another one of the same words is as good: a patient "named
+# Smith" has 0.27 and 0.71 for the last and the first name, one "with the last name Smith" 0.14 and 0.68.
+_EQUAL = 0.33
 # The most confidence in a change that has something against it.
 DOUBTED = 0.35
 
@@ -139,6 +142,18 @@ def rated_change(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, ob
     if missing or goal.likelihood < _LIKELY:
         return goal
     return replace(goal, confidence=round(_STANDS + (1 - _STANDS) * goal.likelihood, 3))
+
+
+def asked_by_rival(goal: Goal) -> Goal:
+    """Return the goal of a change as a question that names both, where another argument may as well have a value."""
+    sure = {source.argument: source.sure for source in goal.sources}
+    for rival in goal.rivals:
+        chosen = ".".join(rival.replaced)
+        if rival.path != rival.replaced and rival.sure >= _EQUAL * sure.get(chosen, 1.0):
+            note = f"{rival.words!r} may be {'.'.join(rival.path)} as well as {chosen}"
+            note = f"{note}; {goal.note}" if goal.note else note
+            return replace(goal, confidence=min(DOUBTED, goal.confidence), note=note)
+    return goal
 
 
 def rated_again(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object]) -> Goal:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import takewhile
 
 from nlapi.english.words import split_words
+from nlapi.openapi.spec import Effect
 from nlapi.planner.answering.row_fields import singular_name
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.id_resolution import all_flag
@@ -28,12 +30,14 @@ from nlapi.planner.steps.goal_plan import (
 )
 from nlapi.planner.steps.state import (
     Goal,
+    LookupStage,
     LookupState,
     ScoredItem,
+    state_of,
 )
 from nlapi.reading.reader import read_sentence
 from nlapi.resources.collection_index import name_filter
-from nlapi.tools.plan import Plan
+from nlapi.tools.plan import Plan, Step, Turn
 from nlapi.tools.tool import Call, Missing, Tool
 
 # A menu of more cannot be read at a prompt.
@@ -193,6 +197,17 @@ def page_plan(call: Call, arguments: Mapping[str, object], state: LookupState, g
     call = replace(call, arguments=dict(arguments), reason=f"to look for {state.name!r} on the next page")
     text = f"look for {state.name!r} on page {state.pages}"
     return Plan(calls=(call,), goal=goal.final_call, confidence=goal.confidence, understood=text, raw=state)
+
+
+def stored_listing(plan: Plan, turn: Turn) -> Step | None:
+    """Return the answer of a turn to the very listing that a look-up of a name would read; None after a change."""
+    state = state_of(plan)
+    if not isinstance(state, LookupState) or state.place or state.stage is not LookupStage.LISTING or not plan.calls:
+        return None
+    (call,) = plan.calls
+    unchanged = takewhile(lambda step: step.effect is Effect.READ, reversed(turn.steps))
+    same = (step for step in unchanged if step.call.tool.operation.id == call.tool.operation.id)
+    return next((step for step in same if step.call.arguments == call.arguments and step.result is not None), None)
 
 
 def choice_plan(

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from nlapi.english.intents import STOPWORDS
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.preset_values import pending_lookup
@@ -104,7 +106,17 @@ def plan_requests(sentences: Sequence[str], plan: PlanSentence, *, is_plain: boo
     is_repeated = len({_identity(request) for request in requests}) < len(requests)
     if is_repeated or not all(request.uses_all_words for request in exact):
         return None
+    if not is_plain and not all(map(_is_about_noun, requests)):
+        return None
     return _advance(ClauseState(clauses=tuple(_with_parts(requests))), plan)
+
+
+def _is_about_noun(request: _Request) -> bool:
+    """Return whether a noun of the path stands right behind the verb: delete [device] 14, and not: set [size] 3."""
+    parts = request.operation.route.split("/") if request.operation is not None else ()
+    nouns = {stem(word) for part in parts if "{" not in part for word in split_words(part)}
+    words = [stem(word) for word in split_words(request.clause.sentence)[1:] if word not in STOPWORDS]
+    return not nouns.isdisjoint(words[:2])
 
 
 def unplanned_part(whole: Plan, sentences: Sequence[str], plan: PlanSentence) -> Plan | None:
