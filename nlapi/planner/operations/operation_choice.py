@@ -25,7 +25,7 @@ from nlapi.reading.clauses import opening_length
 from nlapi.reading.numbers import LAST_ORDINAL, ORDINALS
 from nlapi.reading.question_intent import IntentKind, read_intent
 from nlapi.reading.text import Sentence
-from nlapi.resources.command_verbs import is_verb, leading_verbs, parse_command
+from nlapi.resources.command_verbs import leading_verbs
 
 # The index score from which a part of a sentence names an operation by itself; an operation that the user has chosen
 # has it too.
