@@ -13,7 +13,7 @@ from datetime import date
 import sys
 from nlapi.changes.sentences import UserSentence
 from nlapi.changes.value_mentions import find_day
-print(find_day(sys.argv[2], UserSentence(text=sys.argv[1]), date(2026, 11, 1)) is not None)
+print(find_day(sys.argv[2], UserSentence(text=sys.argv[1], today=date(2026, 11, 1))) is not None)
 """
 PLAIN, ZONED = "start it on 1 December 2026 at 18:00", "start it on 1 December 2026 at 18:00 UTC"
 
