@@ -355,7 +355,7 @@ class Agreement:
         A read that only leaves out words is not understood, and needs no consent.
         """
         left_out = [left_out_reason(draft.prepared.written) for draft in asking]
-        if all(reason and reason == draft.decision.reason for reason, draft in zip(left_out, asking, strict=True)):
+        if asking and all(left_out) and left_out == [draft.decision.reason for draft in asking]:
             text = "; ".join(f"{draft.prepared.call.operation_id}: {draft.decision.reason}" for draft in asking)
             return MissingError(f"{text}; it was not sent", hint="say it in other words, or add --loosely")
         lines = "; ".join((*map(_consent_line, asking), *later_lines))

@@ -160,8 +160,6 @@ def check_verb(case: Case) -> Iterator[str]:
         return
     if operation.method in ("POST", "PUT") and command in CREATE_VERBS and not is_item and _may_create(case):
         return
-    if command in UPDATE_VERBS and operation.method == "POST" and _mentions_path_end(case):
-        return
     yield f"nothing in {operation.id} says {_command_text(case)!r}"
 
 
@@ -270,12 +268,6 @@ def _is_switch(case: Case) -> bool:
     flags = {str(source.value).lower() for source in case.account.sources}
     is_on, is_off = are_synonyms(case.command, _ENABLE_STEM), are_synonyms(case.command, _DISABLE_STEM)
     return (is_on and not flags.isdisjoint(_ON_WORDS)) or (is_off and not flags.isdisjoint(_OFF_WORDS))
-
-
-def _mentions_path_end(case: Case) -> bool:
-    """Return whether the end of the path is in the sentence: set the [volume]."""
-    words = split_words(path_end(case.operation))
-    return bool(words) and stem(words[-1]) in case.stems
 
 
 def _command_text(case: Case) -> str:

@@ -529,42 +529,10 @@ def _is_unmentioned_direction(case: Case, source: ValueSource) -> bool:
     return any(spoken_words is not None and spoken_words.isdisjoint(sentence_words) for spoken_words in directions)
 
 
-def _is_whole_body(case: Case, source: ValueSource) -> bool:
-    """Return whether a text is the whole body: rename it to [old], where the body may be anything."""
-    return case.call.tool.places.get(source.argument) == ("body", "") and isinstance(source.value, str)
-
-
-def _follows_foreign_argument(case: Case, source: ValueSource) -> bool:
-    """Return whether the word before a value names another argument: untag [show] 216 as a tag_id."""
-    if not source.start >= 0 or isinstance(source.value, bool) or has_closed_values(case.call, source.argument):
-        return False
-    previous = [word for word in case.words if word.end <= source.start]
-    if not previous or previous[-1].is_used or source.start - previous[-1].end > 2:
-        return False
-    previous_stems = {*previous[-1].stems}
-    argument_stems = {stem(word) for word in split_words(source.argument)}
-    id_argument_stems = {
-        stem(word) for name in case.call.tool.places for word in split_words(name)[:1] if name.lower().endswith("id")
-    }
-    path = {stem(word) for word in split_words(case.operation.path)}
-    return (
-        case.location(source) == "path"
-        and argument_stems.isdisjoint(previous_stems)
-        and not previous_stems.isdisjoint(id_argument_stems & path - argument_stems)
-    )
-
-
 # Ways in which the words of a value may mean something else; any one of them is enough.
 _DOUBTS = (
-    *(
-        _is_vocabulary,
-        _follows_foreign_argument,
-        _is_half_a_choice,
-        _is_name_as_id,
-        _is_name_of_item,
-        _is_of_unnamed_kind,
-    ),
-    *(_is_command, _is_whole_body, _is_name_in_wrong_field, _is_unmentioned_direction),
+    *(_is_vocabulary, _is_half_a_choice, _is_name_as_id, _is_name_of_item, _is_of_unnamed_kind),
+    *(_is_command, _is_name_in_wrong_field, _is_unmentioned_direction),
 )
 _DOUBTS_ABOUT_MODELS = (is_in_another_argument, is_attribute_of_item)
 
