@@ -454,7 +454,9 @@ def _is_name_as_id(case: Case, source: ValueSource) -> bool:
 def _is_new_key(case: Case, source: ValueSource) -> bool:
     """Return whether a value is the key of an item that is created: PUT /groups/{id} for a group called teachers."""
     path, name = case.operation.path.rstrip("/"), case.call.tool.places.get(source.argument, ("", ""))[1]
-    return case.command in CREATE_VERBS and case.operation.method == "PUT" and path.endswith(f"{{{name}}}")
+    # What is added to something may be there already.
+    creates = case.command in CREATE_VERBS - {"add"} and case.operation.method == "PUT"
+    return creates and path.endswith(f"{{{name}}}")
 
 
 def _is_name_of_item(case: Case, source: ValueSource) -> bool:

@@ -161,3 +161,16 @@ def test_a_typed_field_takes_only_what_has_its_shape(
     plan = planned(question, records())
     assert [dict(call.arguments) for call in plan.calls] == [arguments]
     assert [entry.argument for entry in plan.missing] == missing
+
+
+def test_what_is_added_to_something_is_looked_up() -> None:
+    team, user = parameter("team_id", "path", TEXT), parameter("user_id", "path", TEXT)
+    people = {"type": "array", "items": {"type": "object", "properties": {"id": TEXT, "email": TEXT}}}
+    api = spec(
+        {
+            "/users": {"get": node("listUsers", "List users", answer=people)},
+            "/teams/{team_id}/users/{user_id}": {"put": node("addUser", "Add a user to a team", team, user)},
+        }
+    )
+    plan = planned("add the user bob to team t_1", api)
+    assert [call.operation_id for call in plan.calls] == ["listUsers"]

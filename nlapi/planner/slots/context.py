@@ -158,7 +158,8 @@ class SlotContext:
 
     @cached_property
     def _commands_creation(self) -> bool:
-        return any(token.stem in CREATE_VERBS for token in self.sentence.tokens[:3])
+        # What is added to something may be there already: add the member bob to the team.
+        return any(token.stem in CREATE_VERBS - {"add"} for token in self.sentence.tokens[:3])
 
     @cached_property
     def noun(self) -> tuple[str, ...]:
