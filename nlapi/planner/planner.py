@@ -66,7 +66,6 @@ from nlapi.planner.steps.goal_plan import call_plan, plan_goal, plan_question
 from nlapi.planner.steps.multi_intent import first_clause_plan, next_clause_plan, plan_clauses, unrelated_changes
 from nlapi.planner.steps.name_rounds import NamesState, is_name_round, without_name_rounds
 from nlapi.planner.steps.state import CallState, Goal, sources_of, with_completed
-from nlapi.planner.steps.steps import with_leftover_name
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.resources.schemas import SchemaReader
@@ -937,7 +936,10 @@ class _Clause:
         best = replace(best, assignment=in_wire_form(best))
         # Whether a plain word is a name only an answer tells, and a plan that is not carried out gets none.
         if self.live:
-            best = replace(best, assignment=with_leftover_name(best, self.catalogue, self.known_values))
+            if any(slot.location == "path" for slot in best.context.slots):
+                from nlapi.planner.steps.steps import with_leftover_name
+
+                best = replace(best, assignment=with_leftover_name(best, self.catalogue, self.known_values))
             best = with_only_parents(best, self.catalogue, self.known_values)
         return replace(best, assignment=with_breadth_flags(best))
 

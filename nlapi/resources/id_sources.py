@@ -215,17 +215,11 @@ class IdSources:
 
     def _caller_reads(self, path: Path, noun: Words) -> Iterator[Operation]:
         """Yield the read of the caller's own item of a collection: /applications/@me. A user needs more than that."""
-        if noun and noun[-1] not in (*CALLER_WORDS, "member", "person"):
-            yield from self._caller_items.get(shape(path), ())
-
-    @cached_property
-    def _caller_items(self) -> Mapping[Shape, list[Operation]]:
-        """The reads of the caller's own item, by the path of the collection."""
-        reads: dict[Shape, list[Operation]] = defaultdict(list)
-        for path, collection in self.index.collections.items():
-            if path and (path[-1] or "").removeprefix("@") in CALLER_WORDS and "GET" in collection.operations:
-                reads[path[:-1]].append(collection.operations["GET"])
-        return reads
+        collections, start = self.index.collections, shape(path)
+        for word in CALLER_WORDS if noun and noun[-1] not in (*CALLER_WORDS, "member", "person") else ():
+            for text in (word, f"@{word}"):
+                if (collection := collections.get((*start, text))) and "GET" in collection.operations:
+                    yield collection.operations["GET"]
 
     def _operations_at(self, path: Path) -> Sequence[Operation]:
         """Return the operations at a path; at a placeholder those that list: /repositories/{workspace}."""

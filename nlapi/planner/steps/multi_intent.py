@@ -6,17 +6,19 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.answering.answers import answer_question, list_of_step, pages_of, question_about_list
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import operation_noun_stems
 from nlapi.planner.steps.state import CallState, ClauseState, LookupState, clause_of, state_of, texts_used, with_clause
 from nlapi.resources.naming import METHODS, VERBS, Intent
-from nlapi.tools.answer_view import AnswerView, next_arguments
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Turn
+
+if TYPE_CHECKING:
+    from nlapi.tools.answer_view import AnswerView
 
 # Pages that are read for a look-up or an aggregate; with the calls around them they fit into one turn of the loop.
 MAX_PAGES = 8
@@ -50,6 +52,8 @@ def answer_views(question: str, rounds: Sequence[Round], *, several: bool, today
 
     With `several` APIs each begins with the title of its API.
     """
+    from nlapi.planner.answering.answers import answer_question
+
     steps = next(round.steps for round in reversed(rounds) if round.steps)
     together = len(steps) > 1
     groups = [[step] for step in steps] if together else [[step for round in rounds for step in round.steps]]
@@ -75,6 +79,9 @@ def _without_ordinals(question: str, rounds: Sequence[Round]) -> str:
 
 def next_page_plan(turn: Turn, today: date | None) -> Plan | None:
     """Return the plan that reads the next page of a listing; None unless the question is about all of its items."""
+    from nlapi.planner.answering.answers import list_of_step, pages_of, question_about_list
+    from nlapi.tools.answer_view import next_arguments
+
     step = turn.steps[-1]
     listed = list_of_step(step)
     if listed is None or not listed.object_entries or not step.result or not step.result.ok:
@@ -95,6 +102,8 @@ def next_page_plan(turn: Turn, today: date | None) -> Plan | None:
 
 def repeats_page(turn: Turn) -> bool:
     """Return whether the last two answers list the same, as of an API that ignores the argument for the page."""
+    from nlapi.planner.answering.answers import list_of_step
+
     answers = [step for step in turn.steps if step.result is not None][-2:]
     lists = [listed.entries for step in answers if (listed := list_of_step(step)) is not None]
     return len(lists) == 2 and bool(lists[1]) and lists[0] == lists[1]
