@@ -27,7 +27,7 @@ from nlapi.english.words import name_words
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
 from nlapi.resources.collection_index import collection_index
-from nlapi.resources.command_verbs import are_synonyms, leading_verbs
+from nlapi.resources.command_verbs import leading_verbs
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.ledger import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
 from nlapi.tools.ledger import SentOutcome

@@ -67,7 +67,6 @@ from nlapi.reading.clauses import opening_length
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention, foreign_language
-from nlapi.planner.steps.state import CallState, Goal, sources_of, with_completed
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.arguments import argument_schema
@@ -908,11 +907,7 @@ class _Clause:
         # Whether a plain word is a name only an answer tells, and a plan that is not carried out gets none.
         if self.live:
             if any(slot.location == "path" for slot in best.context.slots):
-<<<<<<< HEAD
                 from nlapi.planner.steps.described import with_leftover_name
-=======
-                from nlapi.planner.steps.steps import with_leftover_name
->>>>>>> w/speed
 
                 best = replace(best, assignment=with_leftover_name(best, self.catalogue, self.known_values))
             best = with_only_parents(best, self.catalogue, self.known_values)
