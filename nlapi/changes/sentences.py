@@ -24,7 +24,6 @@ from nlapi.reading.text import Sentence
 from nlapi.resources.command_verbs import leading_verbs, operation_verbs
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
-from nlapi.tools.units import RATES
 
 _CHUNK = lazy_pattern(r"\S+")
 _EDGES = "\"'`“”‘’«»()[]{}<>,;:!?"
@@ -193,10 +192,6 @@ def split_unquoted(text: str, begin: int, stop: int) -> Iterator[SentenceWord]:
 
 # Between `should` and a value; a quotation mark is none of the value.
 _BE_VALUE = lazy_pattern(r"\s+be\s+(?:set to\s+)?[\"'`“‘«]?", re.IGNORECASE)
-_DAY = lazy_pattern(r"\d{4}-\d\d-\d\d")
-# Words about a day that an argument takes: the due [date].
-_DAY_WORDS = frozenset("date day time".split())
-_PERIODS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly", "year": "yearly"}
 # `no. 321` is a number, also where a blank stands for each of its figures.
 _NUMBER_SIGN = lazy_pattern(r"\bno(?=\.?\s*\d|\.?\s{2,}|\.?\s*$)", re.IGNORECASE)
 # Words that a negation is about: not [to archive it].
@@ -206,9 +201,6 @@ _FIRST_VERBS = 3
 # First words of a sentence whose verb comes later: in store 5, [set] the quantity.
 _LEADING_WORDS = frozenset("in for on with at to from of as a an the my our".split())
 _QUANTITY_WORDS = lexicon.words("changes/words", "quantity_words")
-_MOST = lazy_pattern(r"\b(?:most|max\w*|limit)\b", re.IGNORECASE)
-# Words that change nothing in the meaning of a command.
-_FILLER = lexicon.words("changes/words", "filler")
 # Words that belong to the verb right before them: shut [down] the server.
 PARTICLES = frozenset("up out down off over away back".split())
 
@@ -312,7 +304,8 @@ class Case:
         operation = self.operation
         names = [operation.id, operation.summary, *operation.tags, operation.path]
         names += [entry.argument for entry in self.account.sources]
-        stems = {stem(word) for name in names for word in split_words(name)}
+        words = {word for name in names for word in split_words(name)}
+        stems = {stem(form) for word in words for form in (word, word.removeprefix("un"))}
         return frozenset(stems.union(*(SPELLINGS.get(entry, frozenset()) for entry in stems)))
 
     @cached_property
@@ -334,8 +327,11 @@ def build_case(call: Call, account: Account, question: str, *, destroy: bool = F
     for word in split_unquoted(text, 0, len(text)):
         if any(map(str.isalnum, word.text)):
             word_sources = [source for source in sources if source.start < word.end and word.start < source.end]
+            # Of the words for an item those that are not in its value are its kind: the taste experiment.
             is_name = any(
-                isinstance(source.value, str) and not has_closed_values(call, source.argument)
+                isinstance(source.value, str)
+                and not has_closed_values(call, source.argument)
+                and (source.origin is not Origin.WORDS or word.text.lower() in source.value.lower())
                 for source in word_sources
             )
             words.append(
@@ -350,7 +346,7 @@ def check_is_command(case: Case) -> Iterator[str]:
     if QUESTION.search(text) and not re.match(r"^\W*(?:can|could|would|will)\s+you\b", text, re.IGNORECASE):
         yield "the sentence asks, and commands nothing"
         return
-    wishes = (cue for cue in find_moods(text) if not _is_specification(case, cue))
+    wishes = (cue for cue in find_moods(text) if not (_is_specification(case, cue) or _states_value(case, cue)))
     if wish := next(wishes, None):
         yield f"the sentence says {wish.words.lower()!r}, which is no command to do it now"
 
@@ -360,6 +356,13 @@ def _is_specification(case: Case, wish: Mention) -> bool:
     be = _BE_VALUE.match(case.text, wish.end)
     is_later = SECOND_SENTENCE.search(case.text[: wish.start]) is not None
     return be is not None and is_later and any(source.start == be.end() for source in case.account.sources)
+
+
+def _states_value(case: Case, wish: Mention) -> bool:
+    """Return whether a later clause states a value that is sent: cancel it, it was [requested by the customer]."""
+    is_later = "," in case.text[: wish.start] or SECOND_SENTENCE.search(case.text[: wish.start]) is not None
+    is_past = wish.words.lower() in ("was", "were", "been")
+    return is_past and is_later and any(source.start == wish.end + 1 for source in case.account.sources)
 
 
 def check_negation(case: Case) -> Iterator[str]:
@@ -386,65 +389,6 @@ def check_condition(case: Case) -> Iterator[str]:
             yield f"the sentence says {quantity.text!r}, and how many that are is not known"
 
 
-def check_unused_words(case: Case) -> Iterator[str]:
-    """Yield words that are in no value and in no name of the operation."""
-    explained = case.operation_stems | _FILLER | (_DAY_WORDS if _has_day(case) else frozenset())
-    unexplained = [word.text for word in case.unused_words if not _is_explained(case, word, explained)]
-    if unexplained:
-        yield f"not used: {', '.join(unexplained)}"
-
-
-def _is_period(case: Case, word: CommandWord) -> bool:
-    """Return whether a word is a period that an argument or its value has too: $50 a [day] as a daily budget."""
-    adverb = _PERIODS.get(word.lower)
-    if adverb is None:
-        return False
-    values = {
-        piece for source in case.account.sources if isinstance(source.value, str) for piece in split_words(source.value)
-    }
-    return adverb in values or stem(adverb) in case.operation_stems
-
-
-def _has_day(case: Case) -> bool:
-    return any(isinstance(source.value, str) and _DAY.match(source.value) for source in case.account.sources)
-
-
-def _is_explained(case: Case, word: CommandWord, explained: frozenset[str]) -> bool:
-    """Return whether a word has no meaning, is a word of the operation, or is the unit of the argument before it."""
-    stems = word.stems
-    if word.lower in explained or not stems or _is_period(case, word):
-        return True
-    if all(entry in explained or not SYNONYMS.get(entry, frozenset()).isdisjoint(explained) for entry in stems):
-        return True
-    numbers = (source for source in case.account.sources if isinstance(source.value, int | float))
-    amounts = (source for source in numbers if not isinstance(source.value, bool) and 0 <= source.start < source.end)
-    return any(_is_counted(case, word, source) or _is_bound(case, word, source) for source in amounts)
-
-
-def _is_counted(case: Case, word: CommandWord, source: ValueSource) -> bool:
-    """Return whether a word is one of those right behind a number that its argument is described with: 8 [calls] in
-    [flight].
-    """
-    described = set(map(stem, split_words(description_of(case.call, source.argument))))
-    for entry in case.words:
-        if entry.start < source.end or entry.lower in _FILLER:
-            continue
-        if described.isdisjoint(RATES.get(entry.lower, entry.stems)):
-            return False
-        if entry is word:
-            return True
-    return False
-
-
-def _is_bound(case: Case, word: CommandWord, source: ValueSource) -> bool:
-    """Return whether a word says that a number is the most, and its argument takes that: at [most] 8."""
-    return (
-        word.lower == "most"
-        and case.text[word.end : source.start].strip() == ""
-        and _MOST.search(description_of(case.call, source.argument)) is not None
-    )
-
-
 def description_of(call: Call, argument: str) -> str:
     """Return the name and the description of an argument, dotted where it is inside of one."""
     schema = schema_of(call, argument)
@@ -461,12 +405,6 @@ def has_closed_values(call: Call, argument: str) -> bool:
 def schema_of(call: Call, argument: str) -> Mapping[str, Any]:
     """Return the schema of an argument, dotted where it is inside of one; {} where there is none."""
     return argument_schema(call.tool, *argument.split("."))
-
-
-def check_planner_leftovers(case: Case) -> Iterator[str]:
-    """Yield the words that the planner reports as unused."""
-    if case.account.unused:
-        yield f"not used: {', '.join(case.account.unused)}"
 
 
 def is_value_in_command(case: Case) -> bool:
@@ -490,7 +428,7 @@ _READING_KINDS = frozenset(("find", "compute", "convert", "check", "compare", "h
 # Verbs of changes that people also use for reads: open the invoice, call up, log, rate.
 _ALSO_READS = lexicon.stems("changes/words", "also_reads")
 # First words of sentences that ask for information.
-_INFORMATION_WORDS = lexicon.words("changes/words", "information_words")
+INFORMATION_WORDS = lexicon.words("changes/words", "information_words")
 _VERB_PARTICLES = PARTICLES | {"on"}
 _AFTER_NOUNS = frozenset("of for on in at by is are was were between with from".split())
 _WORD = lazy_pattern(r"\"[^\"]*\"|'[^']*'|\S+")
@@ -535,7 +473,7 @@ def _wished(text: str) -> str:
 
 def _is_question(text: str) -> bool:
     first = next(iter(split_words(text[:40])), "")
-    return VERBS.get(stem(first)) is Intent.READ or first in _INFORMATION_WORDS
+    return VERBS.get(stem(first)) is Intent.READ or first in INFORMATION_WORDS
 
 
 def _may_be_verb(first: str, following: list[str], is_api_noun: Callable[[str], bool]) -> bool:
@@ -546,7 +484,7 @@ def _may_be_verb(first: str, following: list[str], is_api_noun: Callable[[str], 
     if (
         not first.isalpha()
         or is_api_noun(stem(first))
-        or first in _INFORMATION_WORDS
+        or first in INFORMATION_WORDS
         or first in STOPWORDS
         or stem(first) in ACTION_KINDS
     ):

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from nlapi.changes.account import unused_values
 from nlapi.changes.sentences import (
     Mention,
-    SentenceWord,
     UserSentence,
     build_case,
     check_condition,
@@ -26,8 +26,8 @@ from nlapi.changes.value_mentions import (
     find_duration,
     find_numbers,
 )
-from nlapi.english.command_verbs import is_verb, parse_command
-from nlapi.english.intents import STOPWORDS, VERBS, Intent
+from nlapi.english.command_verbs import parse_command
+from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import name_key, name_words, singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES, Effect, Spec
@@ -461,7 +461,6 @@ def _has_value(item: Mapping[str, object], argument: str, value: object) -> bool
     return field == value or (isinstance(field, list) and value in field)
 
 
-# The start of another command: a conjunction or a stop before a verb.
 # Checks whose words are about all clauses, at any position: `pause A and delete B, but not yet`.
 _SENTENCE_CHECKS = (check_is_command, check_negation, check_condition)
 # A clause that only points to an earlier one: `pause it`.
@@ -474,64 +473,6 @@ _CONFIRMATION = lazy_pattern(
 )
 MAX_LEAVES = 400
 """Values of one call that are traced; those behind count as said by nobody, so that the change asks."""
-
-
-def _find_unused_words(
-    sentence: UserSentence, call: Call, used_sources: Iterable[ValueSource], call_sources: Iterable[ValueSource]
-) -> tuple[str, ...]:
-    """Return the quoted texts, numbers, ids and names that no source in `used_sources` has, as they are written.
-
-    A clause that begins with a verb of its own, and of which `call_sources` have no word, is another change with its
-    own values.
-    """
-    spans = [(source.start, source.end) for source in used_sources if source.start >= 0]
-    call_spans = [(source.start, source.end) for source in call_sources if source.start >= 0]
-    call_stems = _call_stems(call)
-    clauses = split_clauses(sentence.text)
-    unrelated_clauses = (
-        [span for span in clauses[1:] if not _overlaps_any(span, call_spans)]
-        if _overlaps_any(clauses[0], call_spans)
-        else []
-    )
-    unrelated_clauses += (
-        [clauses[0]] if call_spans and len(clauses) > 1 and not _overlaps_any(clauses[0], call_spans) else []
-    )
-    unused = []
-    for index, word in enumerate(sentence.words):
-        if _overlaps_any((word.start, word.end), spans) or _overlaps_any((word.start, word.end), unrelated_clauses):
-            continue
-        if _is_value_word(word, index, call_stems):
-            unused.append(word.text)
-    return tuple(dict.fromkeys(unused))
-
-
-def _is_value_word(word: SentenceWord, index: int, call_stems: frozenset[str]) -> bool:
-    """Return whether a word is a value: quoted, with a figure in it, or written as a name."""
-    if word.is_quoted:
-        return any(map(str.isalnum, word.text))
-    lower = word.text.lower().removesuffix("'s")
-    if any(map(str.isdigit, lower)):
-        return True
-    if lower in STOPWORDS or not any(map(str.isalpha, lower)):
-        return False
-    if re.search(r"\w[@/:._-]\w", word.text) or word.text[0] in "#@":
-        return not {stem(piece) for piece in split_words(lower)} <= call_stems
-    stems = {stem(piece) for piece in split_words(lower)}
-    # A capital at the start of a sentence, or of the verb behind `Please`, is no mark of a name.
-    is_name = word.text[:1].isupper() and index > 0 and word.text not in ("I", "API", "PM", "AM")
-    return is_name and not stems <= call_stems and not (is_verb(stem(lower)) and index <= 1)
-
-
-def _call_stems(call: Call) -> frozenset[str]:
-    """Return the stems of the names of the operation, its API and its arguments."""
-    operation = call.tool.operation
-    names = (operation.id, operation.summary, operation.path, *operation.tags, operation.spec.title, *call.tool.places)
-    words = {piece for name in names for piece in split_words(name)}
-    return frozenset(stem(form) for word in words for form in (word, singular(word)))
-
-
-def _overlaps_any(span: tuple[int, int], spans: Iterable[tuple[int, int]]) -> bool:
-    return any(start < span[1] and span[0] < end for start, end in spans)
 
 
 def _select_clause(call: Call, account: Account, text: str) -> Account:
@@ -602,7 +543,8 @@ def trace_call(
     sources += tuple(_build_source(leaf, Origin.NOBODY) for leaf in leaves[MAX_LEAVES:])
     current = (*conversation.current.steps, *round_steps)
     used_sources = (*sources, *(source for step in current for source in tracer.step_sources(step)))
-    unused_texts = _find_unused_words(tracer.sentences[0], call, used_sources, sources)
+    sentence = tracer.sentences[0]
+    unused_texts = unused_values(sentence, call, split_clauses(sentence.text), used_sources, sources)
     account = Account(sources=sources, unused=unused_texts, traced=True, answered=has_answers(steps))
     return _select_clause(call, account, conversation.question)
 

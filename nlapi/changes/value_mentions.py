@@ -176,16 +176,24 @@ def _scale(unit: str, currency: str) -> Decimal:
 
 
 def find_day(value: str, sentence: UserSentence) -> Mention | None:
-    """Return the words of a sentence for the day, or the day and time, of `value`; None where it has none."""
+    """Return the words of a sentence for the day, or the day and time, of `value`; None where it has none.
+
+    A time that the sentence has without a zone is one of this machine's zone, so that at 18:00 in Paris is 17:00Z.
+    """
     match = _VALUE.fullmatch(value.strip())
-    try:
-        target = datetime.fromisoformat(value.strip()) if match is not None else None
-    except ValueError:
-        return None
-    if match is None or target is None or not _is_plain_time(match, value.strip(), sentence):
+    if match is None:
         return None
     is_whole_day = match["hour"] is None or (match["hour"], match["minute"]) in _DAY_BOUNDS
     moments = [moment for moment in sentence.reading.moments if not _EITHER_MONTH.search(moment.text)]
+    says_zone = any(getattr(moment.value, "tzinfo", None) is not None for moment in moments)
+    try:
+        target = datetime.fromisoformat(value.strip())
+        if target.tzinfo is not None and not is_whole_day and not says_zone:
+            target = target.astimezone()
+    except (ValueError, OverflowError):
+        return None
+    if not _is_plain_time(match, target, sentence, says_zone=says_zone):
+        return None
     wholes = [moment for moment in moments if _has_day(moment, target, sentence.today)]
     if is_whole_day:
         return next((_mention_of_day(sentence.text, moment) for moment in wholes), None)
@@ -219,6 +227,8 @@ def _has_time(moment: ParsedDate, target: datetime) -> bool:
     value = moment.value
     if isinstance(value, datetime) and value.tzinfo is not None and target.tzinfo is not None:
         return value == target
+    if isinstance(value, time) and value.tzinfo is not None and target.tzinfo is not None:
+        return datetime.combine(target, value) == target
     return isinstance(value, datetime | time) and (value.hour, value.minute) == (target.hour, target.minute)
 
 
@@ -228,7 +238,7 @@ def _mention_of_day(text: str, moment: ParsedDate) -> Mention:
     return _span(text, start, end)
 
 
-def _is_plain_time(match: re.Match[str], value: str, sentence: UserSentence) -> bool:
+def _is_plain_time(match: re.Match[str], target: datetime, sentence: UserSentence, *, says_zone: bool) -> bool:
     """Return whether a time has no second or offset from UTC that nobody said, but that of this machine."""
     if match["hour"] is None:
         return True
@@ -236,10 +246,9 @@ def _is_plain_time(match: re.Match[str], value: str, sentence: UserSentence) -> 
     if match["second"] not in (None, "00") and not is_bound:
         return False
     offset = match["offset"] or ""
-    if offset in ("", "Z", "+00:00", "+0000") or offset in sentence.text:
+    if says_zone or offset in ("", "Z", "+00:00", "+0000") or offset in sentence.text:
         return True
-    moment = datetime.fromisoformat(value)
-    return moment.replace(tzinfo=None).astimezone().utcoffset() == moment.utcoffset()
+    return target.replace(tzinfo=None).astimezone().utcoffset() == target.utcoffset()
 
 
 def _join_mentions(text: str, *mentions: Mention) -> Mention | None:

@@ -91,9 +91,10 @@ QUESTION = lazy_pattern(
 """A question: its first word, or `should I` and `what if` anywhere. `Can you ...` is a command."""
 # The end of what is said about a text that follows.
 _TEXT_START = lazy_pattern(r"[:\n]|[.!?]\s")
-_CLAUSE_START = lazy_pattern(
+CLAUSE_START = lazy_pattern(
     r"(?:,?\s+(?:and then|and|then)\s+|\s*;\s*|\.\s+|,\s+)(?=(?:please\s+|also\s+)?([A-Za-z]+))"
 )
+"""The start of what may be another command: a conjunction or a stop before a word, which is the one group."""
 
 
 def opening_length(text: str) -> int:
@@ -119,6 +120,6 @@ def commanded_length(text: str) -> int:
 
 def split_clauses(text: str) -> list[tuple[int, int]]:
     """Return the positions of the clauses of a text that begin with a verb of their own."""
-    matches = _CLAUSE_START.finditer(text, 0, commanded_length(text))
+    matches = CLAUSE_START.finditer(text, 0, commanded_length(text))
     cuts = [match.end() for match in matches if is_verb(stem(match[1].lower()))]
     return list(pairwise([0, *cuts, len(text)]))

@@ -6,12 +6,13 @@ import calendar
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
 
 from nlapi.english.lexicon import words
 from nlapi.english.words import COUNTS
 from nlapi.lazy_pattern import lazy_pattern
+from nlapi.reading.zones import zone_behind
 
 MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
 MONTHS |= {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name} | {"sept": 9}
@@ -59,7 +60,6 @@ _BEFORE_CLOCK = lazy_pattern(r"(?:[\s,]*(?:\b(?:at|time)\b|T))?[\s,]*$", re.IGNO
 # Between a time of day and its day: 18:00 on 1 December 2026; and between two times that a day behind them is for.
 _TO_DAY = lazy_pattern(r",?\s+(?:on\s+)?(?:the\s+)?", re.IGNORECASE)
 _TO_TIME = lazy_pattern(r"\s*(?:-|–|to|and|until|till)\s*", re.IGNORECASE)
-_OFFSET = lazy_pattern(r"(?:Z|[+-]\d\d:?\d\d)$")
 _BESIDE = lazy_pattern(r"[\s,(]*(?:the\s+)?")
 _TODAY = lazy_pattern(
     r"\btoday(?:['’]s date)?\s+is\s+(?:the\s+|" + "|".join(WEEKDAYS) + r"|,|\s)*(?=\w)", re.IGNORECASE
@@ -99,7 +99,8 @@ def stated_today(text: str, today: date) -> date:
 def find_dates(text: str, today: date) -> list[ParsedDate]:
     """Return every date, time and period in `text`, in order, none overlapping another.
 
-    `today` may be an aware datetime: an hour ago is read then, as a moment of UTC. A day in two forms (next Friday
+    `today` may be an aware datetime: an hour ago is read then, in its zone. A time has a zone where one is said. A day
+    in two forms (next Friday
     2026-03-06) is one, the one that is spelt out.
     """
     moments: list[ParsedDate] = []
@@ -186,23 +187,25 @@ def _read(reader: DateReader, match: re.Match[str], today: date) -> ParsedDate |
         return None
     value, whole = result
     groups = match.groupdict()
+    end = match.start() + len(match.group().rstrip())
+    if isinstance(value, datetime | time) and (zoned := zone_behind(match.string, end)) is not None:
+        value, end = value.replace(tzinfo=zoned[0]), zoned[1]
     return ParsedDate(
         start=match.start(),
-        end=match.start() + len(match.group().rstrip()),
-        text=match.group().rstrip(),
+        end=end,
+        text=match.string[match.start() : end],
         value=value,
         whole=whole,
         counted=bool(groups.get("count")),
         spelt=bool(groups.get("year")),
-        parts=_parts(match, value) if isinstance(value, datetime) and "hour" in groups else (),
+        parts=_parts(match, value, end) if isinstance(value, datetime) and "hour" in groups else (),
     )
 
 
-def _parts(match: re.Match[str], moment: datetime) -> tuple[tuple[int, int, DateValue], ...]:
+def _parts(match: re.Match[str], moment: datetime, end: int) -> tuple[tuple[int, int, DateValue], ...]:
     """Return the words for the day and those for the time of day of a moment that is read from one text."""
     clock = match.start("noon" if match.groupdict().get("noon") else "hour")
     day = len(_BEFORE_CLOCK.sub("", match.string[match.start() : clock])) + match.start()
-    end = match.start() + len(match.group().rstrip())
     return (match.start(), day, moment.date()), (clock, end, moment.timetz())
 
 
@@ -222,9 +225,7 @@ def _calendar(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     clock = _time_of(match) if parts.get("hour") or parts.get("noon") else None
     if clock is None:
         return moment, bool(parts.get("year"))
-    offset = _OFFSET.search(match.group()) if parts.get("hour") else None
-    zone = datetime.fromisoformat(f"2000-01-01T00:00{offset.group()}").tzinfo if offset is not None else None
-    return datetime.combine(moment, clock, zone), True
+    return datetime.combine(moment, clock), True
 
 
 def _is_since(match: re.Match[str]) -> bool:
@@ -335,7 +336,7 @@ def _hours(match: re.Match[str], now: date) -> tuple[DateValue, bool] | None:
         return None
     minutes = 30 if match["half_hour"] else _number(match["count"]) * (60 if match["unit"].lower() == "hour" else 1)
     distance = timedelta(minutes=-minutes if match.group().lower().endswith("ago") else minutes)
-    return (now + distance).astimezone(UTC).replace(microsecond=0, tzinfo=None), True
+    return (now + distance).replace(microsecond=0), True
 
 
 def _period(match: re.Match[str], today: date) -> tuple[tuple[date, date], str]:
@@ -431,7 +432,7 @@ def _noon(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
 @cache
 def _rules() -> tuple[tuple[re.Pattern[str], DateReader], ...]:
     """Return the patterns in the order of certainty: of two that overlap the earlier one is read."""
-    after = rf"(?:(?:\s*T|\s+at\s+|,?\s+(?=\d\d?(?::|\.\d|\s*[ap]\.?m\b))){_CLOCK}(?:Z|[+-]\d\d:?\d\d)?)?"
+    after = rf"(?:(?:\s*T|\s+at\s+|,?\s+(?=\d\d?(?::|\.\d|\s*[ap]\.?m\b))){_CLOCK})?"
     then = rf"(?:(?:,?\s+(?:(?:at|time)\s+)|,?\s+){_HOUR})?"
     at = (
         rf"(?:(?:\s+at\s+|,?\s+(?=\d\d?(?::\d\d|(?:\.\d\d)?\s*[ap]\.?m\b))){_CLOCK}(?![\d%])"

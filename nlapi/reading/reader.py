@@ -6,7 +6,7 @@ import json
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 from nlapi.english.intents import STOPWORDS, VERBS, Intent
@@ -14,6 +14,7 @@ from nlapi.english.lexicon import words
 from nlapi.english.units import find_unit
 from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
+from nlapi.local_zone import local_zone
 from nlapi.reading.dates import MONTHS, WEEKDAYS, ParsedDate, find_dates, stated_today
 from nlapi.reading.gazetteer import is_region
 from nlapi.reading.numbers import NumberKind, find_numbers
@@ -186,14 +187,15 @@ _JOINERS = words("reading/words", "joiners")
 _SMALL_WORDS = _INSIDE_NAME - _JOINERS
 
 
-def read_sentence(text: str, today: date, names: Collection[str] = ()) -> Sentence:
+def read_sentence(text: str, today: date, names: Collection[str] = (), zone: tzinfo | None = None) -> Sentence:
     """Return the tokens and the mentions of `text`, of which the first 20,000 characters are read.
 
     All positions are those in `text` as it was typed.
 
     `names` are names that the API has, each of which is a literal where it stands in the text.
 
-    `today` may be an aware datetime, from which hours and minutes are counted too (an hour ago).
+    `today` may be an aware datetime, from which hours and minutes are counted too (an hour ago). `zone` is the user's,
+    by default that of this machine.
     """
     typed, text = text, _flat(text[:MAX_CHARACTERS])
     day = today.date() if isinstance(today, datetime) else today
@@ -209,6 +211,7 @@ def read_sentence(text: str, today: date, names: Collection[str] = ()) -> Senten
         mentions=mentions,
         moments=tuple(finder.moments),
         numbers=tuple(finder.numbers),
+        zone=zone or local_zone(),
     )
 
 
@@ -310,7 +313,8 @@ class _MentionFinder:
     def _literals(self) -> None:
         days = [(moment.start, moment.end) for moment in self.moments]
         for form, start, end in find_literals(self.text):
-            if form == "id" and any(first <= start < last for first, last in days):
+            # A zone behind a time is a part of it: 18:00 Europe/Berlin.
+            if form in ("id", "path") and any(first <= start < end <= last for first, last in days):
                 continue
             self._add(MentionKind.LITERAL, start, end, form=form, value=self.text[start:end])
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, tzinfo
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -91,6 +91,8 @@ class Sentence:
     mentions: tuple[ValueMention, ...] = field(default=())
     moments: tuple[ParsedDate, ...] = ()
     numbers: tuple[ParsedNumber, ...] = ()
+    zone: tzinfo = UTC
+    """the zone of the user, in which a time of day is unless the sentence says another"""
 
     @cached_property
     def stems(self) -> tuple[str, ...]:

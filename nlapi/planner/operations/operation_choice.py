@@ -8,13 +8,13 @@ from dataclasses import replace
 from itertools import pairwise
 
 from nlapi.changes.checks import commands_deletion
-from nlapi.english.command_verbs import are_opposites, is_verb, parse_command
+from nlapi.english.command_verbs import is_verb, parse_command
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.lexicon import stems
 from nlapi.english.words import name_words, singular, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.commands import command_verb, is_imperative, operation_verbs
+from nlapi.planner.commands import is_imperative, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate, build_candidate, rank_candidates
 from nlapi.planner.operations.catalogue import Catalogue, asks_why, explains, is_hypothetical, simulates
 from nlapi.planner.operations.id_resolution import with_lookups
@@ -111,18 +111,8 @@ def choose_operation(
 ) -> tuple[OperationCandidate, list[OperationCandidate]]:
     """Return the candidate to plan and its rivals."""
     allowed = _without_reads(_without_changes(candidates, sentence, catalogue), sentence, catalogue)
-    allowed = _with_purpose(_with_all_names(_without_opposite(allowed, sentence), catalogue), sentence)
+    allowed = _with_purpose(_with_all_names(allowed, catalogue), sentence)
     return rerank(allowed[0], allowed[1:], catalogue, known_values)
-
-
-def _without_opposite(candidates: Sequence[OperationCandidate], sentence: Sentence) -> Sequence[OperationCandidate]:
-    """Return the candidates without a first one that undoes the command, where another one is what it says."""
-    command, leading = command_verb(sentence), leading_verbs(candidates[0].operation)
-    if command in leading or not any(are_opposites(command, verb) for verb in leading):
-        return candidates
-    if any(command in leading_verbs(candidate.operation) for candidate in candidates[1:]):
-        return candidates[1:]
-    return candidates
 
 
 def _with_purpose(candidates: Sequence[OperationCandidate], sentence: Sentence) -> Sequence[OperationCandidate]:
