@@ -274,7 +274,8 @@ def _read_layout(text: str) -> str:
 def _by_pattern(schema: Schema) -> MomentForm | None:
     """Return the fullest form whose moments match the pattern of a schema."""
     pattern = schema.get("pattern")
-    if not isinstance(pattern, str) or not re.search(r"\\d|0-9", pattern):
+    # Without the four figures of a year it is none of a moment, and what matches patterns is slow to import.
+    if not isinstance(pattern, str) or not re.search(r"(?:\\d|\[0-9\])(?:\{4\}|(?:\\d|\[0-9\]){3})", pattern):
         return None
 
     # The pattern comes from a description, and may take long to match: it is bounded.
