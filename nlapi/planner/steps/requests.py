@@ -40,6 +40,9 @@ _MIN_READ_CONFIDENCE = 0.2
 # The confidence of a plan of all the words together, from which on it is no matter whether its parts have plans.
 _PLAIN_CONFIDENCE = 0.6
 
+# Ids in place of the one that an item will have, as a text and as a number.
+_STAND_INS = ("ref_4f1e9a7c", 918273645)
+
 # Plans a sentence by itself.
 PlanSentence = Callable[[str], Plan]
 
@@ -157,14 +160,25 @@ def _request(sentence: str, before: Sequence[_Request], plan: PlanSentence) -> _
         # What is read does no harm, so that its answer may tell later what is meant.
         waiting = _Request(clause=Clause(sentence=sentence, waits=True))
         return waiting if all(request.is_read for request in before) else None
+    maker = before[-1].operation
+    if maker is None or not _makes(maker):
+        text = _resolved(sentence, target)
+        request = _Request(clause=Clause(sentence=text), plan=plan(text))
+        return request if request.plan is not None and _is_planned(request.plan) else None
+    ids = (References(operation=maker, items=({"id": id},)) for id in _STAND_INS)
+    for referred in (target, *ids):
+        text = _resolved(sentence, referred)
+        request = _Request(clause=Clause(sentence=text), plan=plan(text))
+        if request.plan is not None and _is_planned(request.plan):
+            return _waiting(request, sentence, maker)
+    return None
+
+
+def _resolved(sentence: str, target: References) -> str:
     try:
-        text = target.resolve(sentence)
+        return target.resolve(sentence)
     except UnresolvedReference:
-        return None
-    request = _Request(clause=Clause(sentence=text), plan=plan(text))
-    if request.plan is None or not _is_planned(request.plan):
-        return None
-    return _waiting(request, sentence, before[-1].operation) if _makes(before[-1].operation) else request
+        return sentence
 
 
 def _is_planned(plan: Plan) -> bool:
@@ -175,21 +189,23 @@ def _is_planned(plan: Plan) -> bool:
     return plan.confidence >= least
 
 
-def _makes(operation: Operation | None) -> bool:
-    return operation is not None and operation.method == "POST" and not operation.path.rstrip("/").endswith("}")
+def _makes(operation: Operation) -> bool:
+    return operation.method == "POST" and not operation.path.rstrip("/").endswith("}")
 
 
-def _waiting(request: _Request, sentence: str, maker: Operation | None) -> _Request:
+def _waiting(request: _Request, sentence: str, maker: Operation) -> _Request:
     """Return a request that waits for the id of what another one makes; the same where the name is enough for it."""
-    goal = request.goal
-    if goal is None or maker is None:
+    goal, plan = request.goal, request.plan
+    if plan is None:
         return request
-    pending = tuple(
-        (".".join(path), f"the answer of {maker.id}")
-        for path, value in goal.values.items()
-        if pending_lookup(value) is not None
-    )
-    call = replace(goal.final_call, account=goal.account)
+    call = replace(goal.final_call, account=goal.account) if goal is not None else plan.calls[-1]
+    values = {".".join(path): value for path, value in goal.values.items()} if goal is not None else call.arguments
+    unknown = [name for name, value in values.items() if value in _STAND_INS or pending_lookup(value) is not None]
+    if not unknown:
+        return request
+    arguments = {name: value for name, value in call.arguments.items() if name not in unknown}
+    call = replace(call, arguments=arguments)
+    pending = tuple((name, f"the answer of {maker.id}") for name in unknown)
     return replace(request, clause=Clause(sentence=sentence, calls=(call,), waits=True, pending=pending))
 
 
