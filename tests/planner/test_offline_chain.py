@@ -12,7 +12,7 @@ from nlapi.planner.steps.state import decode_state
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
 from tests.describe import body, parameter, spec
-from tests.planner.kit import only, planner, talk
+from tests.planner.kit import only, planner, reply, talk
 
 OK = {"responses": {"200": {"description": "ok"}}}
 
@@ -219,3 +219,18 @@ def test_what_waits_for_an_answer_is_sent_before_what_is_said_after_it() -> None
     ]
     assert [call.part for call in rest.calls] == [entry.call.part for entry in made.following]
     assert len(end.text.splitlines()) == 3
+
+
+def test_what_is_made_is_referred_to_by_the_id_that_it_gets() -> None:
+    question = "create a tag called red and add it to post 5"
+    made, used, _ = talk(question, lambda call: {"id": 8}, api=blog())
+    assert [(entry.call.operation_id, dict(entry.call.arguments)) for entry in made.following] == [
+        ("addTag", {"post_id": 5})
+    ]
+    assert only(used) == ("addTag", {"post_id": 5, "tag_id": 8})
+
+
+def test_nothing_is_sent_for_what_an_answer_does_not_tell() -> None:
+    made, end = talk("create a tag called red and add it to post 5", lambda call: reply(None, 204), api=blog())
+    assert only(made)[0] == "createTag"
+    assert end.calls == () or "tag_id" in str(end.missing)

@@ -155,22 +155,29 @@ def _request(sentence: str, before: Sequence[_Request], plan: PlanSentence) -> _
     if not before or not refers_back(sentence):
         made = plan(sentence)
         return _Request(clause=Clause(sentence=sentence), plan=made) if _is_planned(made) else None
-    target = before[-1].target
+    target, maker = before[-1].target, before[-1].operation
+    if maker is not None and _makes(maker):
+        return _request_of_made(sentence, target, maker, plan)
     if target is None:
         # What is read does no harm, so that its answer may tell later what is meant.
         waiting = _Request(clause=Clause(sentence=sentence, waits=True))
         return waiting if all(request.is_read for request in before) else None
-    maker = before[-1].operation
-    if maker is None or not _makes(maker):
-        text = _resolved(sentence, target)
-        request = _Request(clause=Clause(sentence=text), plan=plan(text))
-        return request if request.plan is not None and _is_planned(request.plan) else None
+    text = _resolved(sentence, target)
+    made = plan(text)
+    return _Request(clause=Clause(sentence=text), plan=made) if _is_planned(made) else None
+
+
+def _request_of_made(sentence: str, target: References | None, maker: Operation, plan: PlanSentence) -> _Request | None:
+    """Return a request that refers to what another one makes: by its name, or else by the id that it will have."""
     ids = (References(operation=maker, items=({"id": id},)) for id in _STAND_INS)
-    for referred in (target, *ids):
+    for referred in (target, *ids) if target is not None else ids:
         text = _resolved(sentence, referred)
-        request = _Request(clause=Clause(sentence=text), plan=plan(text))
-        if request.plan is not None and _is_planned(request.plan):
-            return _waiting(request, sentence, maker)
+        made = plan(text)
+        if _is_planned(made):
+            request = _waiting(_Request(clause=Clause(sentence=text), plan=made), sentence, maker)
+            # An id that nobody has may be in no call.
+            has_stand_in = any(str(id) in str(call.arguments) for call in request.clause.calls for id in _STAND_INS)
+            return request if (request.clause.waits and not has_stand_in) or referred is target else None
     return None
 
 
@@ -328,14 +335,15 @@ def next_request_plan(
     waiting = state.clauses[state.sent :]
     if not waiting:
         return end_of_turn(views)
+    note = f" Not done: {'; '.join(clause.sentence for clause in waiting)}."
     if not _is_done(turn.steps[-1]):
-        return end_of_turn(views, f" Not done: {'; '.join(clause.sentence for clause in waiting)}.")
+        return end_of_turn(views, note)
     try:
         made = plan(resolve_references(waiting[0].sentence, conversation))
     except UnresolvedReference as unresolved:
         made = Plan(text=str(unresolved))
     if not made.calls:
-        return end_of_turn([*views, AnswerView(text=made.text)])
+        return end_of_turn([*views, AnswerView(text=made.text)], note)
     if not _is_known(made):
         return _on_the_way(made, state, state.sent)
     return _send(state.with_clause(state.sent, _agreed(waiting[0], _known(waiting[0], made))))
