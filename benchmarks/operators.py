@@ -179,6 +179,13 @@ def reads_only(spec: Spec, url: str, token: str) -> Iterator[str]:
 
 def run(questions: Questions) -> list[Outcome]:
     """Return the outcome of each question."""
+    with operated_session(questions) as session:
+        return [outcome_of(question, session) for question in questions.questions]
+
+
+@contextmanager
+def operated_session(questions: Questions) -> Iterator[Session]:
+    """Yield a session with a gateway that holds the configuration of the sentences."""
     setup = Setup(
         sources=["gateway"], planner=PlannerName.OFFLINE, yes=True, base_url="http://127.0.0.1", no_auth=True,
         output=ConversationFormat.NDJSON, no_log=True,
@@ -189,10 +196,11 @@ def run(questions: Questions) -> list[Outcome]:
     setattr(session.planner, "today", questions.today)  # noqa: B010
     with operated_gateway(questions) as (url, token), reads_only(spec, url, token) as base_url:
         session.targets = {spec: replace(session.targets[spec], base_url=base_url)}
-        return [_outcome(question, session) for question in questions.questions]
+        yield session
 
 
-def _outcome(question: Mapping[str, object], session: Session) -> Outcome:
+def outcome_of(question: Mapping[str, object], session: Session) -> Outcome:
+    """Return what becomes of a sentence."""
     events: list[Event] = []
     session.render = collector(events)
     message = ""

@@ -19,7 +19,7 @@ from nlapi.openapi.spec import Effect, Spec
 from nlapi.planner import OfflinePlanner
 from nlapi.tools.plan import Plan
 from nlapi.tools.tool import Account, Call, Origin
-from training.scoring import score
+from training.scoring import Row, score
 
 _EXACT = frozenset({Rating.HELD, Rating.READ})
 
@@ -50,42 +50,49 @@ def measure(names: Sequence[str]) -> Iterator[Result]:
 
 
 def _training(name: str, spec: Spec) -> Iterator[Result]:
-    rows = sample.training_rows(name)
-    planners = {day: OfflinePlanner([spec], today=date.fromisoformat(day)) for day in {row["today"] for row in rows}}
-    for row in rows:
-        plans = rounds(planners[row["today"]], row["question"])
-        call = plans[0].goal or (plans[0].calls[0] if plans[0].calls else None)
-        is_exact = score(row, call, ())[1]
-        changes = [change for plan in plans for change in standing(plan, row["question"])]
-        yield Result(
-            group="real",
-            api=name,
-            sentence=row["question"],
-            is_exact=is_exact,
-            has_wrong_change=not all(
-                any(score(row, call, ())[1] for call in (change, without_lookups(change))) for change in changes
-            ),
-            planned=_planned(plans),
-        )
+    for row in sample.training_rows(name):
+        yield training_result(row, OfflinePlanner([spec], today=date.fromisoformat(row["today"])))
+
+
+def training_result(row: Row, planner: OfflinePlanner) -> Result:
+    """Return what becomes of a sentence of `training/sentences`."""
+    plans = rounds(planner, row["question"])
+    call = plans[0].goal or (plans[0].calls[0] if plans[0].calls else None)
+    changes = [change for plan in plans for change in standing(plan, row["question"])]
+    return Result(
+        group="real",
+        api=row["api"],
+        sentence=row["question"],
+        is_exact=score(row, call, ())[1],
+        has_wrong_change=not all(
+            any(score(row, call, ())[1] for call in (change, without_lookups(change))) for change in changes
+        ),
+        planned=_planned(plans),
+    )
 
 
 def _plain(name: str, spec: Spec) -> Iterator[Result]:
     planner = OfflinePlanner([spec], today=TODAY)
     for row in sample.plain_rows(name):
-        case = case_of(row, planner)
-        changes = [change for plan in case.plans for change in standing(plan, row["question"])]
-        yield Result(
-            group="sentences",
-            api=name,
-            sentence=row["question"],
-            is_exact=case.exact,
-            has_wrong_change=not all(
-                is_operation(row, change)
-                and any(fits(call.arguments, row["arguments"]) for call in (change, without_lookups(change)))
-                for change in changes
-            ),
-            planned=_planned(case.plans),
-        )
+        yield plain_result(row, planner)
+
+
+def plain_result(row: Row, planner: OfflinePlanner) -> Result:
+    """Return what becomes of a sentence of `benchmarks/offline`."""
+    case = case_of(row, planner)
+    changes = [change for plan in case.plans for change in standing(plan, row["question"])]
+    return Result(
+        group="sentences",
+        api=row["description"],
+        sentence=row["question"],
+        is_exact=case.exact,
+        has_wrong_change=not all(
+            is_operation(row, change)
+            and any(fits(call.arguments, row["arguments"]) for call in (change, without_lookups(change)))
+            for change in changes
+        ),
+        planned=_planned(case.plans),
+    )
 
 
 def _commands(name: str, file: Path) -> Iterator[Result]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from benchmarks.changes.cases import READ, Api, Case
@@ -20,7 +21,7 @@ from nlapi.cli.events import Renderer
 from nlapi.cli.options import ConversationFormat, PlannerName, Setup
 from nlapi.cli.session import Session, open_session
 from nlapi.errors import NlapiError
-from nlapi.openapi.spec import READ_METHODS, Effect
+from nlapi.openapi.spec import READ_METHODS, Effect, Spec
 from nlapi.resources.answers import answer_schemas
 from nlapi.sandbox.problem import RequestProblem
 from nlapi.tools.plan import Plan, ask
@@ -97,21 +98,40 @@ def run(api: Api, only: str = "", check: bool = False) -> Run:
     if path is None:
         return Run(api=api.name, reason=f"{api.description} cannot be had")
     begin = time.process_time()
-    session = open_session(_setup(str(path)))
-    spec = next(iter(session.targets))
-    requests = Requests(spec)
-    faults = {case.id: tuple(_faults(case, requests)) for case in api.cases}
+    bench = open_bench(path)
+    faults = {case.id: tuple(_faults(case, bench.requests)) for case in api.cases}
     problems = tuple(fault for of_case in faults.values() for fault in of_case)
     if check:
         return Run(api=api.name, faults=problems)
+    seconds = time.process_time() - begin
+    chosen = [case for case in api.cases if only in case.sentence and not faults[case.id]]
+    return Run(api=api.name, outcomes=tuple(bench.outcomes(chosen)), seconds=seconds, faults=problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """A session over one description, in which commands are typed."""
+
+    session: Session
+    spec: Spec
+    requests: Requests
+
+    def outcomes(self, cases: Iterable[Case]) -> Iterator[Outcome]:
+        """Yield what becomes of each command, sent to a server that records."""
+        with recording(self.spec) as recorder:
+            target = replace(self.session.targets[self.spec], base_url=recorder.base_url)
+            self.session.targets = {self.spec: target}
+            for case in cases:
+                yield _outcome(case, self.session, recorder, self.requests)
+
+
+def open_bench(path: Path) -> Bench:
+    """Return the bench of the description in a file."""
+    session = open_session(_setup(str(path)))
     session.policy = replace(session.policy, interactive=False)
     setattr(session.planner, "today", TODAY)  # noqa: B010
-    seconds = time.process_time() - begin
-    with recording(spec) as recorder:
-        session.targets = {spec: replace(session.targets[spec], base_url=recorder.base_url)}
-        chosen = [case for case in api.cases if only in case.sentence and not faults[case.id]]
-        outcomes = tuple(_outcome(case, session, recorder, requests) for case in chosen)
-    return Run(api=api.name, outcomes=outcomes, seconds=seconds, faults=problems)
+    spec = next(iter(session.targets))
+    return Bench(session=session, spec=spec, requests=Requests(spec))
 
 
 def without_registrations(home: str) -> None:

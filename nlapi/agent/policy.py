@@ -22,10 +22,12 @@ from nlapi.client.auth import secret_parts
 from nlapi.client.credential_texts import find_credential_texts, takes_credential
 from nlapi.client.masking import secret_mask
 from nlapi.client.safe_text import single_line
+from nlapi.english.command_verbs import are_synonyms
 from nlapi.english.words import name_words
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
-from nlapi.resources.command_verbs import are_synonyms, leading_verbs
+from nlapi.resources.collection_index import collection_index
+from nlapi.resources.command_verbs import leading_verbs
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.ledger import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
 from nlapi.tools.ledger import SentOutcome
@@ -604,7 +606,6 @@ def left_out_reason(call: Call) -> str:
 
 def is_list_read(call: Call) -> bool:
     """Return whether a call lists items, by whose fields the answer may be filtered."""
-    from nlapi.resources.collection_index import collection_index
 
     operation = call.tool.operation
     return collection_index(operation.spec).is_list(operation)

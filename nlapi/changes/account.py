@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
 
 from nlapi.changes.sentences import (
     INFORMATION_WORDS,
@@ -15,19 +14,18 @@ from nlapi.changes.sentences import (
     SentenceWord,
     UserSentence,
     build_case,
-    commanded_length,
     description_of,
 )
-from nlapi.changes.value_mentions import parse_number
 from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
+from nlapi.english.command_verbs import is_verb
 from nlapi.english.intents import STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SYNONYMS
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
+from nlapi.reading.clauses import CLAUSE_START
 from nlapi.resources.answers import answer_words
-from nlapi.resources.command_verbs import is_verb
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from nlapi.tools.units import RATES
 
@@ -218,7 +216,7 @@ def _is_value_word(word: SentenceWord, index: int, call_stems: frozenset[str]) -
         return any(map(str.isalnum, word.text))
     lower = word.text.lower().removesuffix("'s")
     if any(map(str.isdigit, lower)):
-        return parse_number(word) is not None or len(lower) > 1
+        return True
     if lower in STOPWORDS or not any(map(str.isalpha, lower)):
         return False
     if re.search(r"\w[@/:._-]\w", word.text) or word.text[0] in "#@":
@@ -242,19 +240,8 @@ def overlaps_any(span: Span, spans: Iterable[Span]) -> bool:
     return any(start < span[1] and span[0] < end for start, end in spans)
 
 
-# The start of another command: a conjunction or a stop before a verb.
-_CLAUSE_START = lazy_pattern(
-    r"(?:,?\s+(?:and then|and|then)\s+|\s*;\s*|\.\s+|,\s+)(?=(?:please\s+|also\s+)?([A-Za-z]+))"
-)
 # An unlisted verb and what it points to: email them, turn it off.
 _POINTING_VERB = lazy_pattern(r"[a-z]+ (?:it|them|those|these|him|her)\b", re.IGNORECASE)
-
-
-def split_clauses(text: str) -> list[tuple[int, int]]:
-    """Return the positions of the clauses of a text that begin with a verb of their own."""
-    matches = _CLAUSE_START.finditer(text, 0, commanded_length(text))
-    cuts = [match.end() for match in matches if is_verb(stem(match[1].lower()))]
-    return list(pairwise([0, *cuts, len(text)]))
 
 
 def dropped_commands(text: str, spans: Sequence[Span]) -> tuple[str, ...]:
@@ -262,7 +249,7 @@ def dropped_commands(text: str, spans: Sequence[Span]) -> tuple[str, ...]:
 
     A verb that is about the answer (sort them, count them) commands nothing.
     """
-    starts = [match for match in _CLAUSE_START.finditer(text) if _commands(match[1].lower(), text[match.end() :])]
+    starts = [match for match in CLAUSE_START.finditer(text) if _commands(match[1].lower(), text[match.end() :])]
     ends = [*(match.start() for match in starts[1:]), len(text)]
     clauses = [(match.end(), end) for match, end in zip(starts, ends, strict=False)]
     return tuple(text[start:end].strip(" .!?") for start, end in clauses if not overlaps_any((start, end), spans))

@@ -20,7 +20,6 @@ from nlapi.changes.sentences import (
     check_condition,
     check_is_command,
     check_negation,
-    commanded_length,
     description_of,
     has_closed_values,
     is_value_in_command,
@@ -37,12 +36,7 @@ from nlapi.changes.value_checks import (
 from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers
 from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
-from nlapi.english.intents import IMPERATIVES, METHODS, STOPWORDS, VERBS, Intent
-from nlapi.english.word_similarity import SYNONYMS
-from nlapi.english.words import singular, split_words, stem
-from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import READ_METHODS, SCALES, Effect, Operation, stated_verbs
-from nlapi.resources.command_verbs import (
+from nlapi.english.command_verbs import (
     CREATE_VERBS,
     DELETE_VERBS,
     DETERMINERS,
@@ -52,10 +46,14 @@ from nlapi.resources.command_verbs import (
     is_root_of,
     is_verb,
     is_verb_form,
-    leading_verbs,
-    operation_verbs,
-    path_end,
 )
+from nlapi.english.intents import IMPERATIVES, METHODS, STOPWORDS, VERBS, Intent
+from nlapi.english.word_similarity import SYNONYMS
+from nlapi.english.words import singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
+from nlapi.openapi.spec import READ_METHODS, SCALES, Effect, Operation, stated_verbs
+from nlapi.reading.clauses import commanded_length
+from nlapi.resources.command_verbs import leading_verbs, operation_verbs, path_end
 from nlapi.resources.nouns import VERSION
 from nlapi.resources.paths import EXTENSION
 from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from nlapi.changes.account import split_clauses, unused_values
+from nlapi.changes.account import unused_values
 from nlapi.changes.sentences import (
     Mention,
     UserSentence,
@@ -18,22 +18,22 @@ from nlapi.changes.sentences import (
     check_is_command,
     check_negation,
     has_other_case,
-    opening_length,
 )
 from nlapi.changes.value_mentions import (
-    CURRENCIES,
     equals_number,
     find_choice,
     find_day,
     find_duration,
     find_numbers,
 )
+from nlapi.english.command_verbs import parse_command
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import name_key, name_words, singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES, Effect, Spec
+from nlapi.reading.clauses import opening_length, split_clauses
+from nlapi.reading.numbers import CURRENCIES
 from nlapi.resources.answers import extract_item, extract_list
-from nlapi.resources.command_verbs import parse_command
 from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_path, name_of, text_of
 from nlapi.resources.nouns import is_id_argument, singular_noun, target_noun
 from nlapi.resources.paths import segments
@@ -531,13 +531,13 @@ def trace_call(
     conversation = _without_confirmation(conversation)
     steps = (*(step for turn in conversation.turns for step in turn.steps), *round_steps)
     leaves = tuple(_leaves(call))
+    day = today or date.today()
     tracer = _Tracer(
         call=call,
-        sentences=tuple(UserSentence(text=turn.question) for turn in reversed(conversation.turns)),
+        sentences=tuple(UserSentence(text=turn.question, today=day) for turn in reversed(conversation.turns)),
         known_values=conversation.known_values,
         steps=steps,
         sibling_values=frozenset(str(leaf.value).lower() for leaf in leaves),
-        today=today or date.today(),
     )
     sources = tracer.sources(leaves[:MAX_LEAVES])
     sources += tuple(_build_source(leaf, Origin.NOBODY) for leaf in leaves[MAX_LEAVES:])
@@ -618,7 +618,6 @@ class _Tracer:
     known_values: Mapping[str, Any]
     steps: tuple[Step, ...]
     sibling_values: frozenset[str]
-    today: date
 
     def sources(self, leaves: Iterable[_Leaf]) -> tuple[ValueSource, ...]:
         """Return the source of each value; repeated values of an update come last, as they need its target."""
@@ -671,7 +670,7 @@ class _Tracer:
             mention = (
                 sentence.find_mention(value, names, self.sibling_values)
                 or _currency_mention(leaf.argument, value, sentence)
-                or find_day(value, sentence, self.today)
+                or find_day(value, sentence)
                 or self._find_end(leaf, sentence)
             )
             if mention is not None and not (self._is_id(leaf) and has_other_case(value, mention.words)):
@@ -688,7 +687,7 @@ class _Tracer:
         name = leaf.argument.lower()
         starts = (key for key in self.call.arguments if key.lower() == name.replace("end", "start", 1) != name)
         start = self.call.arguments.get(next(starts, ""))
-        if not isinstance(start, str) or find_day(start, sentence, self.today) is None:
+        if not isinstance(start, str) or find_day(start, sentence) is None:
             return None
         return find_duration(start, str(leaf.value), sentence)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from nlapi.changes.sentences import QUOTED, Case, CommandWord, has_closed_values, schema_of, shorten
-from nlapi.changes.value_mentions import CURRENCIES
+from nlapi.changes.sentences import Case, CommandWord, has_closed_values, schema_of, shorten
 from nlapi.english import lexicon
+from nlapi.english.command_verbs import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import as_list
-from nlapi.resources.command_verbs import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
+from nlapi.reading.numbers import CURRENCIES
+from nlapi.reading.reader import QUOTED
 from nlapi.resources.nouns import ID_WORDS
 from nlapi.tools.tool import Origin, ValueSource
 
@@ -442,7 +443,7 @@ def _is_name_as_id(case: Case, source: ValueSource) -> bool:
     words = source.words.split()
     if source.origin is not Origin.WORDS or not words or not words[-1].isalpha() or not words[-1].islower():
         return False
-    if not isinstance(source.value, str) or has_closed_values(case.call, source.argument):
+    if _is_new_key(case, source) or not isinstance(source.value, str) or has_closed_values(case.call, source.argument):
         return False
     description = str(schema_of(case.call, source.argument).get("description", ""))
     name_parts = split_words(source.argument.rpartition(".")[2])
@@ -450,11 +451,19 @@ def _is_name_as_id(case: Case, source: ValueSource) -> bool:
     return bool(is_id) and not _NAME_PATTERN.search(f"{description} {source.argument}")
 
 
+def _is_new_key(case: Case, source: ValueSource) -> bool:
+    """Return whether a value is the key of an item that is created: PUT /groups/{id} for a group called teachers."""
+    path, name = case.operation.path.rstrip("/"), case.call.tool.places.get(source.argument, ("", ""))[1]
+    # What is added to something may be there already.
+    creates = case.command in CREATE_VERBS - {"add"} and case.operation.method == "PUT"
+    return creates and path.endswith(f"{{{name}}}")
+
+
 def _is_name_of_item(case: Case, source: ValueSource) -> bool:
     """Return whether the name of an item is a value of an id, or of several: the card [named] Fix it as its labels."""
     previous = case.text[: max(0, source.start)].rstrip("\"'“‘ ").split()
     is_after_called = bool(previous) and previous[-1].lower() in ("called", "named", "titled")
-    if source.origin is not Origin.WORDS or not is_after_called:
+    if source.origin is not Origin.WORDS or not is_after_called or _is_new_key(case, source):
         return False
     last = (split_words(source.argument) or ("",))[-1]
     takes_several = case.location(source) != "path" and singular(last) != last

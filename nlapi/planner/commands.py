@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
-from nlapi.changes.sentences import opening_length
 from nlapi.english.intents import IMPERATIVES, VERBS, Intent
 from nlapi.english.lexicon import stems, table, words
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation, stated_verbs
+from nlapi.reading.clauses import opening_length
 from nlapi.reading.text import Sentence, Token
 from nlapi.tools.phrase import NOUN_FOLLOWERS
 
@@ -84,44 +84,6 @@ _PARTED = lazy_pattern(
     r"(?P<particle>on hold|on ice|on|off|down|up|back|out|over|offline|online|live)\b(?!\s+(?:the|a|an|my|our)\b)",
     re.IGNORECASE,
 )
-# Another amount: bring X down to 5.
-_TO_LEVEL = lazy_pattern(
-    r"(?:bring|take|get|put|move|push|pull|turn|crank|go|drop|cut|bump|nudge|step|ramp|scale|dial)\s+"
-    r"(?P<what>[^,;.?]+?)\s+(?P<way>up|down|back)\s+to\s+(?=[$€£]?\d)",
-    re.IGNORECASE,
-)
-# Let X go on: the command is at the end.
-_LET = lazy_pattern(
-    r"let (?P<what>(?!me\b|us\b|it\b|there\b)[^,;.?]+?) (?P<verb>[a-z]+(?: (?:on|off|up|down|going))?)\W*$",
-    re.IGNORECASE,
-)
-# Let 5 % of X go to Y.
-_LET_GO = lazy_pattern(r"let (?P<what>[^,;.?]+?) (?:go|flow|move) to (?=\S)", re.IGNORECASE)
-# X needs to stop, X needs 20 of them.
-_NEEDS = lazy_pattern(
-    r"^\W*(?P<what>(?!(?:i|we|you|who|what|which|when|where|why|how|if|whether|so|it|there)\b)[^?,;.]{1,60}?)\s+"
-    r"(?:(?:needs?|has|have|ought) to|must)\s+(?P<verb>[a-z]+)\W*$",
-    re.IGNORECASE,
-)
-_NEEDS_AMOUNT = lazy_pattern(
-    r"^\W*(?P<what>(?!(?:i|we|you|who|what|which|it|there)\b)[^?,;.]{1,60}?) (?:needs|gets) (?=[$€£]?\d)", re.IGNORECASE
-)
-# A limit that is stated: no more than 4 calls for X, X may only use 5 a day.
-_AT_MOST = lazy_pattern(r"(?:(?:no|not) more than|at most|a maximum of|max(?:imum)?\.?) (?=[$€£]?\d)", re.IGNORECASE)
-_MAY_ONLY = lazy_pattern(
-    r"^\W*(?P<what>(?!(?:i|we|you|who|what|which|when|where|why|how|if|whether|so)\b)[^?,;.]{1,60}?)\s+"
-    r"(?:may|can|must|should|shall|is allowed to)\s+"
-    r"(?:only \w+(?: up to| at most)?|\w+ (?:at most|up to|no more than|only)|not (?:exceed|\w+ more than)) "
-    r"(?P<how>[$€£]?\d[^?]*)$",
-    re.IGNORECASE,
-)
-_ARTICLE = lazy_pattern(r"^(?:the|our|my)\s+", re.IGNORECASE)
-_NOW_BELONGS = lazy_pattern(r"^\W*(?P<what>[^?,;.]{1,60}?) now belongs to (?P<how>[^?,;.]+)\W*$", re.IGNORECASE)
-_SHOULD = lazy_pattern(
-    r"^\W*(?P<what>(?!(?:i|we|you|who|what|which|when|where|why|how|if|whether)\b)[^?,;.]{3,80}?)\s+"
-    r"(?:should|must|has to|needs to|ought to)\s+(?:be|read|say|become)\s+(?:set\s+to\s+)?(?P<how>[^?]+)$",
-    re.IGNORECASE,
-)
 # Make X a Y, of an X that is a name: `make the deployment a canary` says something else.
 _MAKE = lazy_pattern(
     r"(?:make|turn) (?P<what>\"[^\"]+\"|'[^']+'|[\w-]+(?:[.@:][\w-]+)+|[A-Z][\w-]*(?: [A-Z][\w-]*)*) "
@@ -148,12 +110,8 @@ def normalize_command(
 
     `commanded` gives the stems of the verbs that command the API's operations, `knows` tells whether a stem is
     anywhere in their descriptions, `chooses` whether a phrase is itself a choice of an argument (a `type` of action
-    that is `reboot`). `X should be Y` becomes `set X to Y`.
+    that is `reboot`).
     """
-    should = _SHOULD.match(question)
-    if should is not None and stem(should["what"].split()[0].lower()) not in VERBS:
-        return f"set {should['what']} to {should['how']}"
-    question = _stated_as_command(question, commanded, knows)
     start = opening_length(question)
     if (make := _MAKE.match(question, start)) is not None:
         question = f"{question[:start]}set {make['what']} to {make['how']}"
@@ -173,33 +131,3 @@ def normalize_command(
         return question
     verb = next((verb for verb in verbs if stem(verb) in api_verbs), verbs[0] if deletes else phrase)
     return f"{question[:start]}{verb}{question[match.end() :]}"
-
-
-def _stated_as_command(question: str, commanded: Callable[[], Collection[str]], knows: Callable[[str], bool]) -> str:
-    """Return a sentence that states what shall be so as the command that makes it so; any other as it is.
-
-    `let X go on` is `go on X`, `X may only use 5 a day` is `limit X to 5 a day`, `X now belongs to Y` sets its owner,
-    `X needs to stop` is `stop X`, `bring X down to 5` is `lower X to 5`.
-    """
-    start = opening_length(question)
-    if (let := _LET.match(question, start)) is not None:
-        verb = let["verb"].lower()
-        if verb in _VERBS_OF or stem(verb) in commanded():
-            return f"{question[:start]}{verb} {let['what']}"
-    if (limit := _AT_MOST.match(question, start)) is not None and stem("limit") in commanded():
-        return f"{question[:start]}limit to {question[limit.end() :]}"
-    if (may := _MAY_ONLY.match(question)) is not None and stem("limit") in commanded():
-        return f"limit {may['what']} to {may['how']}"
-    if (belongs := _NOW_BELONGS.match(question)) is not None and knows(stem("owner")):
-        return f"set the owner of {belongs['what']} to {_ARTICLE.sub('', belongs['how'])}"
-    if (let := _LET_GO.match(question, start)) is not None and stem("send") in commanded():
-        return f"{question[:start]}send {let['what']} to {question[let.end() :]}"
-    if (needs := _NEEDS.match(question)) is not None and stem(needs["verb"].lower()) in commanded():
-        return f"{needs['verb']} {needs['what']}"
-    if (needs := _NEEDS_AMOUNT.match(question)) is not None and stem("give") in commanded():
-        return f"give {needs['what']} {question[needs.end() :]}"
-    if (level := _TO_LEVEL.match(question, start)) is not None:
-        verbs = ("increase", "raise") if level["way"].lower() == "up" else ("decrease", "lower", "reduce")
-        if verb := next((verb for verb in verbs if stem(verb) in commanded()), ""):
-            return f"{question[:start]}{verb} {level['what']} to {question[level.end() :]}"
-    return question

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nlapi.english.intents import STOPWORDS, VERBS
-from nlapi.english.lexicon import table, words
+from nlapi.english.lexicon import words
 from nlapi.english.word_similarity import has_vector
 from nlapi.english.words import singular, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -22,8 +21,6 @@ _DEFINITE = words("reading/words", "definite")
 _ARTICLES = _DEFINITE | {"a", "an"}
 NO_NAMES = words("reading/words", "no_names")
 _COMPOUND_PARTS = words("reading/words", "compound_parts")
-_SHORT_NOUNS = table("reading/words", "short_nouns")
-_SHORT_NOUN = lazy_pattern(rf"\b(?P<short>{'|'.join(_SHORT_NOUNS)})\.?\s+(?=#?\d)", re.IGNORECASE)
 # Verbs before a gerund.
 _ASPECTS = words("reading/words", "aspects")
 _SLUG = lazy_pattern(r"[a-z0-9]+(?:[-_.][a-z0-9]+)+")
@@ -65,7 +62,7 @@ def names_behind_noun(sentence: Sentence, noun: Sequence[str]) -> Iterator[Plain
             continue
         if singular(tokens[at - 1].lower) == tokens[at - 1].lower:
             before = tokens[at - len(noun) - 1] if at > len(noun) else None
-            led = before is not None and (before.lower in _DEFINITE or at - len(noun) == 1)
+            led = before is not None and (before.lower in _DEFINITE | _LEADS or at - len(noun) == 1)
             yield PlainName(at=at, is_certain=led or is_slug(tokens[at].lower))
 
 
@@ -141,29 +138,3 @@ def _occupied(sentence: Sentence) -> frozenset[int]:
         or (mention.kind is MentionKind.NAME)
     )
     return frozenset(at for mention in mentions for at in range(mention.first, mention.last))
-
-
-def with_whole_nouns(text: str, is_api_word: Callable[[str], bool]) -> str:
-    """Return a sentence with the nouns before numbers that are cut short written out: revision 9 for rev 9."""
-
-    def write_out(match: re.Match[str]) -> str:
-        noun = _SHORT_NOUNS[match["short"].lower()]
-        return f"{noun} " if is_api_word(stem(noun)) else match.group()
-
-    return _SHORT_NOUN.sub(write_out, text)
-
-
-def with_nouns_of_slugs(text: str, nouns: Collection[tuple[str, ...]]) -> str:
-    """Return a sentence with the noun before a name that ends in it: k8s-pool is the work pool k8s-pool.
-
-    It is added where one noun of the API ends so, and the sentence does not say it.
-    """
-    words = text.split()
-    stems = {singular(word.lower().strip(".,?!")) for word in words}
-    for at, word in enumerate(words):
-        bare = word.strip(".,?!").lower()
-        last = re.split(r"[-_.]", bare)[-1]
-        ending = [noun for noun in nouns if noun[-1] == last]
-        if is_slug(bare) and len(ending) == 1 and last not in stems:
-            words[at] = f"the {' '.join(ending[0])} {word}"
-    return " ".join(words)

@@ -25,13 +25,10 @@ HAS = frozenset(map(stem, "delete cancel disable enable start restore".split()))
         ("switch on the lamp", "enable the lamp"),
         ("kick off a build of main", "start a build of main"),
         ("bring back page 3", "restore page 3"),
-        ("the memo of bill 3 should be paid twice", "set the memo of bill 3 to paid twice"),
         ("turn the color to green", "turn the color to green"),
-        ("what should be deleted?", "what should be deleted?"),
         ("list the runs to kill", "list the runs to kill"),
         ("end dates of the runs", "end dates of the runs"),
         ("star rating of page 3", "star rating of page 3"),
-        ("create a run whose name should be x", "create a run whose name should be x"),
     ],
 )
 def test_a_command_is_read_in_the_words_of_the_api(said: str, meant: str) -> None:

@@ -1,38 +1,30 @@
-"""Keeps the operations of the loaded APIs: their index, tools, slots and sources of ids, and the nouns of choices."""
+"""Keeps the operations of the loaded APIs: their index, tools, slots and sources of ids."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import cached_property
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from nlapi.english.intents import STOPWORDS, VERBS, Intent
-from nlapi.english.lexicon import stems
+from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import Effect, Operation, Spec, as_list
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.commands import operation_verbs
 from nlapi.planner.operations.features import OperationProfile, operation_profile
 from nlapi.planner.slots.entities import OPAQUE, location_of, takes_id, takes_name
 from nlapi.planner.slots.name_mentions import LiveNames
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of
-from nlapi.reading.reader import tokenize
-from nlapi.reading.text import FILLER_STEMS, Token
-from nlapi.resources.answers import answer_schemas, answer_words
+from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import IdSource, id_sources
-from nlapi.resources.nouns import is_single, noun_of, singular_noun
+from nlapi.resources.identity import NAMES
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
+_ITEM_NAMES = frozenset(map(stem, NAMES))
 _HYPOTHETICAL = lazy_pattern(
     r"\bwhat if\b|\b(?:what|how|who|which)\b.*\b(?:would|will|happens?|happened)\b.*\b(?:if|were to|when)\b",
     re.IGNORECASE,
@@ -67,106 +59,6 @@ def explains(operation: Operation) -> bool:
 def _reads(operation: Operation, purpose: re.Pattern[str]) -> bool:
     text = f"{operation.summary} {operation.description}"
     return operation.effect is Effect.READ and purpose.search(text) is not None
-
-
-_KINDS = stems("planner/slots/words", "kind_names")
-_QUOTES = frozenset("\"'`“”‘’«»")
-Noun = tuple[str, ...]
-
-
-class ChoiceNouns:
-    """The nouns of the items of the lists of some APIs, by the choices (stems) that pick among the items."""
-
-    def __init__(self, operations: Iterable[Operation]) -> None:
-        self._reads = [item for item in operations if item.method == "GET" and _is_plural(noun_of(item))]
-        self._named: defaultdict[str, list[Operation]] = defaultdict(list)
-        for operation in self._reads:
-            for word in set(_words_of(operation)):
-                self._named[stem(word)].append(operation)
-        self._of_parameters: Mapping[str, set[Noun]] | None = None
-        self._of_answers: Mapping[str, set[Noun]] | None = None
-
-    @cached_property
-    def _lists(self) -> list[Operation]:
-        return [operation for operation in self._reads if _is_list(operation)]
-
-    def noun(self, choice: str) -> Noun:
-        """Return the noun of the items that a choice (a stem) picks among; () where it is none, or of several kinds.
-
-        Choices of arguments go before those of fields of the answer. A word that names a list is no choice.
-        """
-        # Most words name a list, which is seen without looking at the answer of each operation.
-        if any(map(_is_list, self._named.get(choice, ()))):
-            return ()
-        if self._of_parameters is None:
-            self._of_parameters = _by_choice((entry, _parameter_choices(entry)) for entry in self._lists)
-        nouns = self._of_parameters.get(choice)
-        if nouns is None:
-            if self._of_answers is None:
-                self._of_answers = _by_choice((entry, answer_words(entry).values) for entry in self._lists)
-            nouns = self._of_answers.get(choice, set())
-        return next(iter(nouns)) if len(nouns) == 1 else ()
-
-
-def with_choice_nouns(text: str, nouns: Callable[[], ChoiceNouns]) -> str:
-    """Return a sentence with the noun of the items behind a plural that is a choice of them: list the cat patients."""
-    tokens = tokenize(text)
-    for at, token in enumerate(tokens):
-        if not _is_content(token):
-            continue
-        if token.stem in VERBS:
-            return text  # a command, or a noun that is an action (updates) rather than a kind of item
-        if token.text != token.lower or singular(token.lower) == token.lower:
-            continue
-        around = [other for other in (*tokens[at - 1 : at], *tokens[at + 1 : at + 2]) if other.text in _QUOTES]
-        is_last = at + 1 == len(tokens) or not _is_content(tokens[at + 1])
-        noun = nouns().noun(token.stem) if is_last and not around else ()
-        if not noun or {stem(word) for word in noun} & {other.stem for other in tokens}:
-            return text
-        return f"{text[: token.start]}{singular(token.lower)} {' '.join(noun)}{text[token.end :]}"
-    return text
-
-
-def _is_content(token: Token) -> bool:
-    """Return whether a word is more than a question word, a verb of reading, an article or another little word."""
-    is_little = token.lower in STOPWORDS or token.stem in FILLER_STEMS or VERBS.get(token.stem) is Intent.READ
-    return token.word and token.text.isalpha() and not is_little
-
-
-def _by_choice(pairs: Iterable[tuple[Operation, Iterable[tuple[str, ...]]]]) -> Mapping[str, set[Noun]]:
-    nouns: defaultdict[str, set[Noun]] = defaultdict(set)
-    for operation, choices in pairs:
-        for words in choices:
-            if len(words) == 1:
-                nouns[words[0]].add(noun_of(operation))
-    return nouns
-
-
-def _is_list(operation: Operation) -> bool:
-    return collection_index(operation.spec).is_list(operation)
-
-
-def _is_plural(noun: Noun) -> bool:
-    return bool(noun) and singular(noun[-1]) != noun[-1]
-
-
-def _parameter_choices(operation: Operation) -> Iterator[tuple[str, ...]]:
-    """Yield the stems of the choices of arguments that say what an item is.
-
-    Such an argument is named as a field of the items, or as a kind where they are not described. The choices of others
-    (sort=name, include=votes, filter=owner) are no items.
-    """
-    reader, answer = answer_schemas(operation.spec).reader, answer_words(operation)
-    for parameter in operation.parameters:
-        words = tuple(map(stem, split_words(parameter.name)))
-        is_kind = answer.names_field(words) if answer.fields else not _KINDS.isdisjoint(words)
-        schema = reader.flat(parameter.schema) if parameter.location == "query" and is_kind else {}
-        for choices in (schema.get("enum"), reader.flat(schema.get("items")).get("enum")):
-            yield from (tuple(map(stem, split_words(choice))) for choice in as_list(choices) if isinstance(choice, str))
-
-
-def _words_of(operation: Operation) -> Iterator[str]:
-    yield from split_words(f"{operation.id} {operation.summary} {operation.path}")
 
 
 # Operations that a question may be about, as in candidates.CONSIDERED.
@@ -219,16 +111,6 @@ class Catalogue:
     def command_verbs(self) -> frozenset[str]:
         """The stems of the verbs that the operations which change something are commanded by."""
         return frozenset().union(*map(operation_verbs, filter(self.index.is_change, self.operations)))
-
-    @cached_property
-    def item_nouns(self) -> frozenset[tuple[str, ...]]:
-        """The nouns, in the singular, of the resources of which an operation shows or changes one."""
-        return frozenset(words for entry in self.operations if is_single(entry) and (words := singular_noun(entry)))
-
-    @cached_property
-    def choice_nouns(self) -> ChoiceNouns:
-        """The nouns of the items of the lists, by the choices that pick among the items."""
-        return ChoiceNouns(self.operations)
 
     def is_choice(self, question: str, command: str) -> bool:
         """Return whether a command is a choice of an argument of a likely change: `type: reboot`."""
@@ -354,10 +236,16 @@ class Catalogue:
         """Return all such list operations, the best first."""
         return tuple(source.operation for source in self.sources(tool, slot) if source.is_listed)
 
-    def is_opaque(self, tool: Tool, slot: Slot) -> bool:
-        """Return whether `slot` takes an id of items that also have a name, by the schema of their list."""
-        field = next((source.field for source in self.sources(tool, slot) if source.is_listed), "")
-        return bool(field) and stem(field.rpartition(".")[2].lower()) in OPAQUE
+    def has_names(self, tool: Tool, slot: Slot) -> bool | None:
+        """Return whether items have a name besides the id that `slot` takes, by the schema of their list; None where it
+        does not say.
+        """
+        source = next((source for source in self.sources(tool, slot) if source.is_listed and source.field), None)
+        fields = answer_words(source.operation).fields if source is not None else ()
+        if source is None or not fields:
+            return None
+        is_id = stem(source.field.rpartition(".")[2].lower()) in OPAQUE
+        return is_id and any(not _ITEM_NAMES.isdisjoint(field[-1:]) for field in fields)
 
     def id_field(self, tool: Tool, slot: Slot, listing: Tool) -> str:
         """Return the field of the items of `listing` that `slot` takes; "" where the description has none."""

@@ -8,23 +8,24 @@ from dataclasses import replace
 from itertools import pairwise
 
 from nlapi.changes.checks import commands_deletion
-from nlapi.changes.sentences import opening_length
+from nlapi.english.command_verbs import is_verb, parse_command
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.lexicon import stems
 from nlapi.english.words import name_words, singular, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.commands import command_verb, is_imperative, operation_verbs
+from nlapi.planner.commands import is_imperative, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate, build_candidate, rank_candidates
 from nlapi.planner.operations.catalogue import Catalogue, asks_why, explains, is_hypothetical, simulates
 from nlapi.planner.operations.id_resolution import with_lookups
 from nlapi.planner.slots.entities import is_subject, operation_noun_stems
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.slots.slot import Slot, SlotCandidate
+from nlapi.reading.clauses import opening_length
 from nlapi.reading.numbers import LAST_ORDINAL, ORDINALS
 from nlapi.reading.question_intent import IntentKind, read_intent
 from nlapi.reading.text import Sentence
-from nlapi.resources.command_verbs import are_opposites, is_verb, leading_verbs, parse_command
+from nlapi.resources.command_verbs import leading_verbs
 
 # The index score from which a part of a sentence names an operation by itself; an operation that the user has chosen
 # has it too.
@@ -110,18 +111,8 @@ def choose_operation(
 ) -> tuple[OperationCandidate, list[OperationCandidate]]:
     """Return the candidate to plan and its rivals."""
     allowed = _without_reads(_without_changes(candidates, sentence, catalogue), sentence, catalogue)
-    allowed = _with_purpose(_with_all_names(_without_opposite(allowed, sentence), catalogue), sentence)
+    allowed = _with_purpose(_with_all_names(allowed, catalogue), sentence)
     return rerank(allowed[0], allowed[1:], catalogue, known_values)
-
-
-def _without_opposite(candidates: Sequence[OperationCandidate], sentence: Sentence) -> Sequence[OperationCandidate]:
-    """Return the candidates without a first one that undoes the command, where another one is what it says."""
-    command, leading = command_verb(sentence), leading_verbs(candidates[0].operation)
-    if command in leading or not any(are_opposites(command, verb) for verb in leading):
-        return candidates
-    if any(command in leading_verbs(candidate.operation) for candidate in candidates[1:]):
-        return candidates[1:]
-    return candidates
 
 
 def _with_purpose(candidates: Sequence[OperationCandidate], sentence: Sentence) -> Sequence[OperationCandidate]:

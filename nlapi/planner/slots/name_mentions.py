@@ -262,8 +262,6 @@ _OWNING = frozenset(("of", "for", "by", "from"))
 _GENITIVES = ("'", "’", "'s", "’s")
 IP_ADDRESS = lazy_pattern(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
 ADDRESS_STEMS = stem_set("planner/slots/words", "address_names")
-_BESIDE_NOUN = BEFORE_ID | word_set("planner/slots/words", "before_name")
-_OF = word_set("planner/slots/words", "belonging")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,9 +276,9 @@ class NameMention:
     ordinal: str = ""
 
 
-def resource_names(context: SlotContext, slot: Slot, listing: Operation) -> Iterator[NameMention]:
-    """Return the names that may be those of the resource of a slot, with a score."""
-    words = operation_noun_stems(listing)
+def resource_names(context: SlotContext, slot: Slot, listing: Operation | None) -> Iterator[NameMention]:
+    """Return the names that may be those of the resource of a slot, which `listing` lists, with a score."""
+    words = operation_noun_stems(listing) if listing is not None else ()
     if SEARCHES & set(words) or not words:
         words = resource_stems(context.tool, slot) or words
     tokens = context.sentence.tokens
@@ -307,7 +305,7 @@ def resource_names(context: SlotContext, slot: Slot, listing: Operation) -> Iter
     # Behind plain words a plural is a filter (failed runs), a singular may have a name (the summer campaign).
     for at in (at for at, last in places if _is_singular(tokens[last - 1])):
         first = _modifiers(context, at)
-        if first < at and slot.required and not _is_choice(context, first, at, listing):
+        if first < at and slot.required and not _is_choice(context, first, at, *filter(None, (listing,))):
             yield NameMention(
                 name=context.sentence.text[tokens[first].start : tokens[at - 1].end],
                 start=tokens[first].start,
@@ -493,92 +491,6 @@ def _modifiers(context: SlotContext, at: int) -> int:
             break
         first -= 1
     return first
-
-
-def fits_path(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
-    """Return whether a mention may be the value of a path parameter, by the words beside it; any may of other slots."""
-    if _is_parent(context, slot, mention) and not _is_addressed(context, slot, mention):
-        return False
-    owner = is_subject(context.operation, slot) and is_owner(context, slot, mention.first)
-    return not owner and not _is_of_another(context, slot, mention)
-
-
-def _is_parent(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
-    """Return whether a slot is for a resource above that of the operation, whose value needs words that say so."""
-    if slot.location != "path" or is_subject(context.operation, slot):
-        return False
-    return (
-        slot in context.list_operations
-        or last_parameter(context.operation) != slot.name
-        or mention.kind is MentionKind.PHRASE
-    )
-
-
-def _is_addressed(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
-    """Return whether a mention may be the id or the name of a resource above that of the operation.
-
-    An opaque id may be anywhere. A name has its noun beside it (in the database archive), or the last resource above
-    owns the one of the operation: the zones of X, X's zones.
-    """
-    names = [segment.parameter for segment in segments(context.operation.route) if segment.parameter]
-    tokens, nouns = context.sentence.tokens, {*resource_stems(context.tool, slot), *slot.words} - ID_WORDS
-    if slot.name not in names:
-        return True
-    # In a change a code that may be a name is looked up: `delete the records a-1 and b-2 from stock` is of no base b-2.
-    changes = context.operation.method != "GET"
-    may_be_name = slot.name != names[-1] or slot in context.opaque
-    is_name = changes and may_be_name and mention.form == "id" and "_" not in mention.text
-    if _is_opaque(mention, slot) and not is_name and not _noun_before(context, mention):
-        return True
-    before = mention.first - 1
-    while before >= 0 and tokens[before].lower in _BESIDE_NOUN:
-        before -= 1
-    after = tokens[mention.last].stem if mention.last < len(tokens) else ""
-    inside = {token.stem for token in tokens[mention.first : mention.last]}
-    if (before >= 0 and tokens[before].stem in nouns) or after in nouns or inside & nouns:
-        return True
-    before = mention.first - 1
-    while before >= 0 and tokens[before].lower in ("the", "a", "an", "my", "our"):
-        before -= 1
-    led = before >= 0 and tokens[before].lower in _OF
-    owns = mention.last < len(tokens) and tokens[mention.last].text in _GENITIVES
-    return slot.name == names[-1] and (led or owns) and tokens[mention.first].stem not in context.operation_stems
-
-
-def _is_of_another(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
-    """Return whether an id behind a noun that a change does not have is of another resource: the record [sku-2].
-
-    A read with the id of another resource finds nothing, so that it is not refused.
-    """
-    if slot.location != "path" or mention.form != "id" or context.operation.method == "GET":
-        return False
-    before = _noun_before(context, mention)
-    if before is None:
-        return False
-    nouns = {*resource_stems(context.tool, slot), *slot.words, *ID_WORDS, *context.noun}
-    return (
-        before.lower not in _BESIDE_NOUN
-        and before.stem not in nouns | context.operation_stems | context.description_stems
-    )
-
-
-def _noun_before(context: SlotContext, mention: ValueMention) -> Token | None:
-    """Return the word right before a mention, where it may be the noun of a resource."""
-    before = context.sentence.tokens[mention.first - 1] if mention.first else None
-    noun = before is not None and before.word and before.lower not in STOPWORDS and before.stem not in VERBS
-    return before if noun else None
-
-
-def _is_opaque(mention: ValueMention, slot: Slot) -> bool:
-    """Return whether a mention is an id that is neither a word nor an address."""
-    if mention.kind is MentionKind.LITERAL and IP_ADDRESS.fullmatch(mention.text):
-        return not ADDRESS_STEMS.isdisjoint(slot.words)
-    return mention.kind in (MentionKind.LITERAL, MentionKind.NUMBER) and mention.form not in (
-        "host",
-        "url",
-        "email",
-        "path",
-    )
 
 
 # Names of a place that are compared with a sentence, at most: a gateway of 10,000 rules has as many names.
