@@ -55,10 +55,9 @@ def load_both(
 
     The description is read once: its server could give one to be checked and another to be called.
     """
-    from nlapi.openapi.bundle import bundle, may_have_external_refs
     from nlapi.openapi.cache import Cache
     from nlapi.openapi.document import add_overlays, read_document
-    from nlapi.openapi.fetch import DescriptionFiles, fetch
+    from nlapi.openapi.fetch import DescriptionFiles, fetch, may_have_external_refs
     from nlapi.openapi.gc_paused import gc_paused
     from nlapi.openapi.parse import parse_document
 
@@ -77,7 +76,11 @@ def load_both(
         root=fetched.source, network=fetched.network, cache=cache_store, within=fspath(root) if root else ""
     )
     # One regular expression over the bytes decides (5 ms for GitHub's 13 MB); docs/design/005-bundling.md.
-    join = partial(bundle, files=files) if may_have_external_refs(fetched.data) else None
+    join = None
+    if may_have_external_refs(fetched.data):
+        from nlapi.openapi.bundle import bundle
+
+        join = partial(bundle, files=files)
     with gc_paused():
         document = read_document(fetched.data, fetched.source, overlays=layers, cache=cache_store, join=join)
         parse = partial(

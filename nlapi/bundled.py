@@ -23,6 +23,7 @@ def root() -> Traversable:
     return packed if packed.is_dir() else Path(__file__).parent.parent
 
 
+@cache
 def text(name: str) -> str:
     """Return the text of a bundled file such as "prompts/agent.md". UsageError when there is none."""
     file = root().joinpath(*name.split("/"))

@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nlapi.agent.events import NOT_RUN, CallProposed, ConsentReply, FieldChange, field_changes
-from nlapi.agent.policy import PolicyDecision, Verdict
+from nlapi.agent.policy import PolicyDecision, Verdict, left_out_reason
 from nlapi.agent.sending import CallTerms, failed_step
 from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line
-from nlapi.errors import ArgumentError, ConsentError
+from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.files import check_files, with_user_files
 from nlapi.tools.ledger import are_alike, without_invented_key
@@ -46,6 +46,8 @@ class Agreement:
     terms: CallTerms
     items: list[Prepared | Step] = field(default_factory=list)
     reads: list[tuple[Call, Result | None]] = field(default_factory=list)
+    moved: dict[int, str] = field(default_factory=dict)
+    """by the index of a call, how its item is another one than when it was looked up; the user is asked once more"""
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     """names the plan in the parts of its calls"""
 
@@ -69,6 +71,7 @@ class Agreement:
             if edited is None:
                 return
             drafts = await self._edit_drafts(drafts, edited)
+            drafts = {index: replace(draft, note=self.moved.get(index, draft.note)) for index, draft in drafts.items()}
 
     def _calls_with_accounts(self) -> list[Call]:
         """Return the calls with their accounts, where words that another change of the plan uses are not unused."""
@@ -235,6 +238,8 @@ class Agreement:
             reply = await self.terms.consent((*proposals, *proposed_later))
             if reply.arguments is not None and not _edits_later(reply, proposed_later):
                 return dict(zip(confirmable, reply.arguments, strict=False))
+            if reply.is_agreed and await self._note_moved_items(confirmable):
+                return {}
             if not reply.is_agreed:
                 reason = f": {single_line(reply.reason)}" if reply.reason.strip() else ""
                 self._end_drafts(confirmable, Outcome.REFUSED, f"the user said no{reason}; nothing was sent")
@@ -245,6 +250,23 @@ class Agreement:
             self.terms.ledger.agree(part for part in parts if not self.terms.ledger.has_agreed(part))
         self._end_drafts(denied, Outcome.REFUSED, "")
         return None
+
+    async def _note_moved_items(self, drafts: Mapping[int, _CallDraft]) -> bool:
+        """Return whether an item is another one by the time of the consent than when it was looked up, and note it."""
+        from nlapi.agent.current_state import difference_from_lookup, target_read
+
+        noted = len(self.moved)
+        for index, draft in drafts.items():
+            call = target_read(draft.prepared.call) if draft.prepared.effect is not Effect.READ else None
+            if call is None or index in self.moved:
+                continue
+            current = await self.terms.read_unasked(call, self.conversation, tuple(self.steps))
+            steps = (*self.conversation.current.steps, *self.steps)
+            change = draft.prepared.call
+            if current is not None and (reason := difference_from_lookup(change, call, current, steps)):
+                self.moved[index] = reason
+                self.reads.clear()
+        return len(self.moved) > noted
 
     def _following_changes(self) -> tuple[FollowingCall, ...]:
         """Return the changes of the whole plan that come after these, where nobody agreed to them yet."""
@@ -296,7 +318,7 @@ class Agreement:
             return str(error)
 
     def _later_account(self, entry: FollowingCall) -> Account:
-        return self._account_of(entry.call)
+        return entry.call.account or self._account_of(entry.call)
 
     def _account_of(self, call: Call) -> Account:
         from nlapi.changes.tracing import trace_call
@@ -327,8 +349,15 @@ class Agreement:
         for index, draft in drafts.items():
             self.items[index] = failed_step(draft.prepared.call, message, draft.prepared.request)
 
-    def _consent_error(self, asking: Sequence[_CallDraft], count: int, later_lines: Sequence[str]) -> ConsentError:
-        """Return the error for a plan without anyone to consent: the calls that ask, with their reasons."""
+    def _consent_error(self, asking: Sequence[_CallDraft], count: int, later_lines: Sequence[str]) -> NlapiError:
+        """Return the error for a plan without anyone to consent: the calls that ask, with their reasons.
+
+        A read that only leaves out words is not understood, and needs no consent.
+        """
+        left_out = [left_out_reason(draft.prepared.written) for draft in asking]
+        if asking and all(left_out) and left_out == [draft.decision.reason for draft in asking]:
+            text = "; ".join(f"{draft.prepared.call.operation_id}: {draft.decision.reason}" for draft in asking)
+            return MissingError(f"{text}; it was not sent", hint="say it in other words, or add --loosely")
         lines = "; ".join((*map(_consent_line, asking), *later_lines))
         consequence = "it was not sent" if count == 1 else f"none of the {count} changes of the plan was sent"
         hint = "--yes consents in advance"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
 from nlapi.agent.events import FieldChange, field_changes
 from nlapi.agent.sending import READ_SECONDS
@@ -11,14 +11,14 @@ from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import extract_item, extract_list
-from nlapi.resources.identity import FieldRank, field_at, label_rank, name_of, name_path
+from nlapi.resources.identity import FieldRank, field_at, id_of, label_rank, name_of, name_path
 from nlapi.resources.nouns import singular_noun
 from nlapi.resources.paths import Path, segments, shape
 from nlapi.tools.answer_view import lowercase_headers, next_arguments
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Step
 from nlapi.tools.run import Prepared, Target, perform, prepare
-from nlapi.tools.tool import Call
+from nlapi.tools.tool import Call, Origin
 
 # Sends a READ; None where that is not permitted, or no answer comes.
 SendRead = Callable[[Call], Awaitable[Result | None]]
@@ -190,6 +190,34 @@ def _read_without_effect(change: Call) -> Call | None:
     """Return the matching READ of a change; None also where that GET changes something itself."""
     call = _matching_read(change)
     return call if call is not None and call.effect is Effect.READ else None
+
+
+def target_read(change: Call) -> Call | None:
+    """Return the READ of the item that a change is of, where a look-up has found it; None for any other change."""
+    sources = change.account.sources if change.account is not None else ()
+    is_found = any(source.origin is Origin.LOOKUP and source.start >= 0 for source in sources)
+    read = _read_without_effect(change) if is_found else None
+    return read if read is not None and segments(read.tool.operation.route)[-1].parameter else None
+
+
+def difference_from_lookup(change: Call, read: Call, current: Result, steps: Iterable[Step]) -> str:
+    """Return how an item differs from what the look-ups of a turn have found; "" where it is the same, as far as told.
+
+    An id may be given away anew, and an item renamed, while somebody is asked.
+    """
+    if current.status in (404, 410):
+        return "it is not there any more"
+    item = extract_item(current.data, read.tool.operation) if current.ok else None
+    if item is None or not (name := name_of(item)):
+        return ""
+    ids = {str(source.value) for source in change.account.sources} if change.account is not None else set()
+    for step in steps:
+        result = step.result if step.effect is Effect.READ and step.result is not None and step.result.ok else None
+        listed = extract_list(result.data, step.call.tool.operation, lowercase_headers(result)) if result else None
+        for entry in listed.object_entries if listed is not None else ():
+            if str(id_of(entry)) in ids and str(id_of(item)) == str(id_of(entry)) and name_of(entry) not in ("", name):
+                return f"{_quote_value(name_of(entry))} is called {_quote_value(name)} now"
+    return ""
 
 
 def count_line(listing: Call, result: Result) -> str:

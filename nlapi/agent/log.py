@@ -32,6 +32,7 @@ from nlapi.agent.events import (
     WorkflowProposed,
 )
 from nlapi.client.auth import secret_parts
+from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.client.masking import redact
 from nlapi.client.message import File, Request, Result, digest
 from nlapi.client.safe_text import single_line
@@ -39,7 +40,7 @@ from nlapi.errors import NlapiError, UsageError
 from nlapi.local_files import append_lines, claimed, file_names
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import FollowingCall, Plan, Step
-from nlapi.tools.tool import Account, Call, Missing, sources_to_json
+from nlapi.tools.tool import Call, Missing, sources_to_json
 
 if TYPE_CHECKING:
     from nlapi.agent.transcripts import Record
@@ -113,7 +114,9 @@ class Log:
         """Write a question of the user. `fields` are the caller's further fields (planner, sources, version)."""
         # Of a file only its name would stand here, and be sent in place of the file by `nlapi log resume`.
         known = {name: value for name, value in (known_values or {}).items() if not isinstance(value, File)}
-        self._append({"event": "asked", "question": question, "known": known, **fields})
+        # A credential that was typed into a question is no part of what is kept of it.
+        masked = mask_credential_texts(question, question)
+        self._append({"event": "asked", "question": masked, "known": known, **fields})
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Mask further secrets in all that is written from now on."""
@@ -172,7 +175,7 @@ def encode_event(event: Event) -> Record:
         case CallProposed():
             proposed = {"effect": event.effect, "curl": event.curl, "asks": event.asks, "reason": event.reason}
             proposed |= {
-                "account": _account(event.call.account),
+                "account": _account(event.call),
                 "changes": [_change(change) for change in event.changes],
             }
             return {"event": "proposed", "call": _call(event.call), **_request(event.request), **proposed}
@@ -235,6 +238,7 @@ def _plan(plan: Plan) -> Record:
         "calls": [_call(call) for call in plan.calls],
         **({"following": list(map(_following, plan.following))} if plan.following else {}),
         "missing": [_missing(missing) for missing in plan.missing],
+        **({"doubts": doubts} if (doubts := _doubts(plan)) else {}),
         "raw": plan.raw.to_json() if plan.raw is not None else None,
     }
 
@@ -253,11 +257,33 @@ def _calls(steps: Iterable[Step]) -> list[Record]:
     return [{**_call(step.call), "message": step.message} for step in steps]
 
 
-def _account(account: Account | None) -> Record | None:
-    """Return the sources of the arguments; `start` and `end` are positions in the question, -1 for none."""
+def _account(call: Call) -> Record | None:
+    """Return the sources of the arguments; `start` and `end` are positions in the question, -1 for none.
+
+    `left` are the words that have no use, `unused` the values among them.
+    """
+    account = call.account
     if account is None:
         return None
-    return {"sources": sources_to_json(account.sources), "unused": list(account.unused)}
+    from nlapi.changes.account import left_words
+
+    left = left_words(call, account)
+    return {"sources": sources_to_json(account.sources), "unused": list(account.unused), "left": list(left)}
+
+
+def _doubts(plan: Plan) -> list[Record]:
+    """Return the doubts about the changes of a plan; those about a model's calls are told as they are proposed."""
+    accounts = [(call, call.account) for call in plan.calls if call.account is not None]
+    if all(call.effect is Effect.READ for call, _ in accounts):
+        return []
+    from nlapi.changes.checks import doubts_about
+
+    return [
+        {"call": call.id, "concern": doubt.concern, "text": doubt.text}
+        for call, account in accounts
+        if call.effect is not Effect.READ
+        for doubt in doubts_about(call, account, account.sentence)
+    ]
 
 
 def _change(change: FieldChange) -> Record:

@@ -19,16 +19,19 @@ from urllib.parse import urlsplit
 
 from nlapi.changes.sentences import shorten
 from nlapi.client.auth import secret_parts
+from nlapi.client.credential_texts import find_credential_texts, takes_credential
 from nlapi.client.masking import secret_mask
 from nlapi.client.safe_text import single_line
+from nlapi.english.command_verbs import are_synonyms
 from nlapi.english.words import name_words
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
-from nlapi.resources.command_verbs import are_synonyms, leading_verbs
+from nlapi.resources.collection_index import collection_index
+from nlapi.resources.command_verbs import leading_verbs
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.ledger import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
 from nlapi.tools.ledger import SentOutcome
-from nlapi.tools.plan import Conversation, Receiver, Receivers, Step, WorkflowProposal, receiver_of
+from nlapi.tools.plan import Conversation, Outcome, Receiver, Receivers, Step, Turn, WorkflowProposal, receiver_of
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
 
@@ -471,6 +474,8 @@ class Policy:
     `agreed` are the ids of calls that the user agreed to as parts of a document that was shown (a workflow): they run
     unasked, once each. A further attempt of one asks as a repetition does, and so does one that may have been carried
     out. With `spelled_out` the user wrote the calls themselves, with their operations and values, and no sentence.
+
+    A read of the embedded planner that leaves out words of the question asks too, unless `loosely`.
     """
 
     yes: bool = False
@@ -483,6 +488,7 @@ class Policy:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     agreed: frozenset[str] = frozenset()
     spelled_out: bool = False
+    loosely: bool = False
 
     def decide(
         self,
@@ -502,7 +508,7 @@ class Policy:
         """
         call = prepared.written
         # Both forms are searched: a secret may be in an amount as written, or appear in the converted arguments.
-        if refusal := self.refusal(prepared.call) or self.refusal(call):
+        if refusal := self.refusal(prepared.call) or self.refusal(call) or credential_reason(call, conversation):
             return PolicyDecision(verdict=Verdict.NEVER, reason=refusal)
         if call.part in self.agreed:
             return self._decide_agreed(prepared, evidence)
@@ -511,7 +517,8 @@ class Policy:
         is_sure = confidence >= (self.ask_below if is_read else self.change_below)
         confidence_reason = "" if is_sure else f"the planner is only {confidence:.0%} sure of it"
         if is_read:
-            reason = _join_reasons(confidence_reason if self.interactive else "", crossing)
+            left_out = "" if self.loosely else left_out_reason(call)
+            reason = _join_reasons(confidence_reason if self.interactive else "", crossing, left_out)
             return PolicyDecision(verdict=Verdict.ASK, reason=reason) if reason else PolicyDecision(verdict=Verdict.RUN)
         # What a change is held to is not loaded for a read.
         from nlapi.changes.checks import reasons_against
@@ -578,6 +585,57 @@ class Policy:
             if _VARIABLE.fullmatch(text.strip()):
                 return f"the argument {text.strip()} names a variable, and variables are not expanded in arguments"
         return ""
+
+
+def left_out_reason(call: Call) -> str:
+    """Return the reason against a read that leaves out words of its sentence; "" for none.
+
+    The rows of a list may be filtered by them, which only the answer tells (`words_left_out`).
+    """
+    account = call.account
+    if account is None or account.traced or not account.unused:
+        return ""
+    left = account.unused
+    if is_list_read(call):
+        from nlapi.changes.account import dropped_commands
+
+        commands = dropped_commands(account.sentence, [(entry.start, entry.end) for entry in account.sources])
+        left = tuple(text for text in left if text in commands)
+    return f"it leaves out {', '.join(map(shorten, left))}" if left else ""
+
+
+def is_list_read(call: Call) -> bool:
+    """Return whether a call lists items, by whose fields the answer may be filtered."""
+
+    operation = call.tool.operation
+    return collection_index(operation.spec).is_list(operation)
+
+
+def words_left_out(turn: Turn) -> tuple[str, ...]:
+    """Return the words of a question that neither its reads nor the rows of their answers take care of."""
+    reads = [step for step in turn.steps if step.effect is Effect.READ and step.outcome is Outcome.ANSWERED]
+    accounts = [(step.call, step.call.account) for step in reads if step.call.account is not None]
+    is_certain = bool(turn.rounds) and all(view.is_certain for view in turn.rounds[-1].plan.views)
+    return tuple(
+        dict.fromkeys(
+            text
+            for call, account in accounts
+            if not account.traced and not (is_certain and is_list_read(call))
+            for text in account.unused
+        )
+    )
+
+
+def credential_reason(call: Call, conversation: Conversation) -> str:
+    """Return the reason against a call that has a credential of the user's sentences where none belongs; "" else."""
+    texts = {entry.text for turn in conversation.turns for entry in find_credential_texts(turn.question)}
+    path = call.tool.operation.path
+    for name, value in leaves_by_name(call) if texts else ():
+        if not any(text in str(value) for text in texts):
+            continue
+        if not takes_credential(name, argument_schema(call.tool, *name.split(".")), path):
+            return f"what the question has for {name} looks like a credential, and {name} is not for one"
+    return ""
 
 
 def _same_words_reason(account: Account, call: Call, steps: Iterable[Step], beside: Iterable[Call]) -> str:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from itertools import pairwise
 
+from nlapi.changes.account import check_left
 from nlapi.changes.sentences import (
+    PARTICLES,
     Case,
+    CommandWord,
     Mention,
     UserSentence,
     build_case,
     check_condition,
     check_is_command,
     check_negation,
-    check_planner_leftovers,
-    check_unused_words,
-    commanded_length,
     description_of,
     has_closed_values,
     is_value_in_command,
@@ -32,13 +34,9 @@ from nlapi.changes.value_checks import (
     check_whole_words,
 )
 from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers
+from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
-from nlapi.english.intents import IMPERATIVES, METHODS, STOPWORDS, VERBS, Intent
-from nlapi.english.word_similarity import SYNONYMS
-from nlapi.english.words import singular, split_words, stem
-from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import READ_METHODS, SCALES, Effect, Operation, stated_verbs
-from nlapi.resources.command_verbs import (
+from nlapi.english.command_verbs import (
     CREATE_VERBS,
     DELETE_VERBS,
     DETERMINERS,
@@ -48,10 +46,14 @@ from nlapi.resources.command_verbs import (
     is_root_of,
     is_verb,
     is_verb_form,
-    leading_verbs,
-    operation_verbs,
-    path_end,
 )
+from nlapi.english.intents import IMPERATIVES, METHODS, STOPWORDS, VERBS, Intent
+from nlapi.english.word_similarity import SYNONYMS
+from nlapi.english.words import singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
+from nlapi.openapi.spec import READ_METHODS, SCALES, Effect, Operation, stated_verbs
+from nlapi.reading.clauses import commanded_length
+from nlapi.resources.command_verbs import leading_verbs, operation_verbs, path_end
 from nlapi.resources.nouns import VERSION
 from nlapi.resources.paths import EXTENSION
 from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
@@ -64,6 +66,9 @@ _NAME_STEMS = frozenset(map(stem, ("name", "title", "label", "subject", "summary
 _CLEAR_VERBS = frozenset(map(stem, ("clear", "empty", "flush", "purge", "reset")))
 # Verbs for a deletion or for another state of the item: `--yes=destroy` covers both.
 _POSSIBLE_DELETE_VERBS = lexicon.stems("changes/words", "possible_delete_verbs")
+_MOVING_VERBS = lexicon.stems("changes/words", "moving_verbs")
+_MOVING_WORDS = lexicon.words("changes/words", "moving_words")
+_LIGHT_VERBS = lexicon.stems("changes/words", "light_verbs")
 # Verbs for a message that are no synonyms elsewhere: to write a file sends none.
 _MESSAGE_VERBS = frozenset(map(stem, ("send", "write", "post")))
 _MESSAGE_STEMS = frozenset(map(stem, "message mail email dm sms".split()))
@@ -80,6 +85,8 @@ _UNSPOKEN_WORDS = lexicon.words("changes/words", "unspoken_words")
 _UPDATE_WORDS = lexicon.words("changes/words", "update_words")
 # Verbs at the end of paths that say no more than the method.
 _GENERIC_VERBS = CREATE_VERBS | UPDATE_VERBS | DELETE_VERBS
+_INDEFINITE = frozenset(("a", "an"))
+_LIMITING_WORDS = lexicon.words("changes/words", "limiting_words")
 _ARTICLES = frozenset("a an the my our your this that old all its".split())
 _PREPOSITIONS = frozenset("of from for on in at to with by called named titled id no".split())
 _ANY_OBJECT = frozenset(map(stem, "object item resource entity record".split()))
@@ -114,7 +121,8 @@ def _whole_word(operation: Operation, stemmed: str) -> str:
 def check_deletion(case: Case) -> Iterator[str]:
     """Yield a deletion that the command does not name, and that the API itself does not call by the command's verb."""
     # `cancel the event` may mean another state, unless the user has consented to deletions.
-    if case.deletes and not commands_deletion(case.command, case.operation, destroy=case.destroy):
+    is_commanded = _names_action(case) or commands_deletion(case.command, case.operation, destroy=case.destroy)
+    if case.deletes and not is_commanded:
         command = _command_text(case)
         yield f"{command!r} does not say that something is to be taken away, and {case.operation.id} does that"
 
@@ -152,8 +160,6 @@ def check_verb(case: Case) -> Iterator[str]:
         return
     if operation.method in ("POST", "PUT") and command in CREATE_VERBS and not is_item and _may_create(case):
         return
-    if command in UPDATE_VERBS and operation.method == "POST" and _mentions_path_end(case):
-        return
     yield f"nothing in {operation.id} says {_command_text(case)!r}"
 
 
@@ -176,13 +182,46 @@ def _has_verb(case: Case) -> bool:
         # `remove the tag` is `untag`, although no word of the operation means removal.
         base_verbs = (word.removeprefix("un") for word in verbs if word.startswith("un"))
         return not DELETE_VERBS.isdisjoint(leading) or any(stem(word) in case.stems for word in base_verbs)
-    if any(are_synonyms(command, verb) for verb in leading) or _sends_message(case):
+    if any(are_synonyms(command, verb) for verb in leading) or _sends_message(case) or _names_action(case):
         return True
     last = [stem(word) for word in split_words(path_end(case.operation))]
     kinds = set(map(stem, map(singular, split_words(case.operation.path)))) - set(last)
     if command in verbs and (is_verb(command) or command not in kinds):
         return True
     return "{" not in case.operation.path[-1:] and any(is_root_of(command, word) for word in last)
+
+
+def _names_action(case: Case) -> bool:
+    """Return whether a verb with a second word is the operation's action: log [out], move it [to the trash].
+
+    So is what a verb without a meaning of its own makes: take [a snapshot] is createSnapshot.
+    """
+    words = case.command_words
+    if case.command in _LIGHT_VERBS and len(words) > 2 and words[1].lower in _INDEFINITE:
+        return not CREATE_VERBS.isdisjoint(leading_verbs(case.operation)) and _names_made(case, words[2])
+    tail = path_end(case.operation)
+    action = stem(tail.lower()) if "{" not in tail else ""
+    if not action:
+        return False
+    if len(words) > 1 and words[1].lower in PARTICLES and stem(words[0].lower + words[1].lower) == action:
+        return True
+    return case.command in _MOVING_VERBS and any(
+        action in word.stems and _leading_word(case, word) in _MOVING_WORDS for word in words[1:]
+    )
+
+
+def _names_made(case: Case, word: CommandWord) -> bool:
+    """Return whether a word is what an operation creates, by its id or its summary."""
+    operation = case.operation
+    return not {stem(name) for text in (operation.id, operation.summary) for name in split_words(text)}.isdisjoint(
+        word.stems
+    )
+
+
+def _leading_word(case: Case, word: CommandWord) -> str:
+    """Return the word before a word and its article."""
+    before = [entry.lower for entry in case.words if entry.end <= word.start and entry.lower not in _ARTICLES]
+    return before[-1] if before else ""
 
 
 def _sends_message(case: Case) -> bool:
@@ -231,12 +270,6 @@ def _is_switch(case: Case) -> bool:
     return (is_on and not flags.isdisjoint(_ON_WORDS)) or (is_off and not flags.isdisjoint(_OFF_WORDS))
 
 
-def _mentions_path_end(case: Case) -> bool:
-    """Return whether the end of the path is in the sentence: set the [volume]."""
-    words = split_words(path_end(case.operation))
-    return bool(words) and stem(words[-1]) in case.stems
-
-
 def _command_text(case: Case) -> str:
     """Return the command as it was written."""
     words = case.command_words[: max(1, min(case.command_length, 2))]
@@ -257,11 +290,15 @@ def check_kind(case: Case) -> Iterator[str]:
         and (_has_command_verb(case, tail[-1]) or case.command in map(stem, stated_verbs(case.operation.extensions)))
     ):
         tail = []  # the lifecycle of /users/{id}/lifecycle/suspend is nothing that anybody says
+    if not case.deletes and _says_summary(case):
+        tail = []  # `send the campaign` is said of /campaigns/{id}/schedules/now, as its summary is
     for words in tail:
         nouns = _nouns(words, unspoken)
         if len(nouns) > 1 and is_verb_form(nouns[-1]) and stem(nouns[-1]) == case.command:
             nouns = nouns[:-1]  # admin.conversations.archive
         by_argument = not kinds and _has_command_verb(case, words) and _mentions_argument(case)
+        # cancel-send, where nothing else is cancelled
+        by_argument = by_argument or (len(words) > 1 and stem(words[0]) == case.command and _is_only_change(case))
         if (nouns and not _is_mentioned(case, nouns) and not by_argument) or _is_different_action(case, words):
             yield _reason(case, words)
             return
@@ -286,7 +323,9 @@ def check_number(case: Case) -> Iterator[str]:
     tail = path_end(operation)
     last = split_words(EXTENSION.sub("", tail))
     has_several = any(isinstance(source.value, list) and len(source.value) > 1 for source in case.account.sources)
-    words = (*split_words(operation.id), *split_words(tail), *_bulk_words(operation))
+    # An operation on the item at the end of its path works on that one: /apis/batch/v1/jobs/{name} is no batch.
+    names = () if tail.endswith("}") else (*split_words(operation.id), *split_words(tail))
+    words = (*names, *_bulk_words(operation))
     bulk_word = next((word for word in words if word in _BULK_WORDS and stem(word) not in case.stems), None)
     if bulk_word and not has_several:
         yield f"{operation.id} works on many at once ({bulk_word}), and the sentence does not say so"
@@ -301,14 +340,15 @@ def check_number(case: Case) -> Iterator[str]:
     if operation.method == "DELETE":
         if not is_verb_noun and last and singular(last[-1]) != last[-1]:
             yield f"{operation.id} takes away all of the {last[-1]} at once"
-    elif case.deletes and _nouns(last, _UNSPOKEN_WORDS):
+    elif case.deletes and _nouns(last, _UNSPOKEN_WORDS) and not _names_action(case):
         yield f"which of them {operation.id} takes away is not said"
 
 
 def _missing_object(case: Case) -> str:
     """Return the deleted object in a summary that the sentence does not name: Delete a campaign [draft]; or ""."""
     words = split_words(_OBJECT_END.split(case.operation.summary)[0])
-    if len(words) < 2 or not is_verb_form(singular(words[0])):
+    # To unstar is one change of the API, so that nobody has to say what is unstarred.
+    if len(words) < 2 or not is_verb_form(singular(words[0])) or _is_only_change(case):
         return ""
     noun = words[-1]
     if noun not in split_words(case.operation.path) and singular(noun) not in map(
@@ -365,6 +405,14 @@ def _different_object(case: Case, parts: Sequence[Sequence[str]]) -> str:
 
 def _reason(case: Case, words: Sequence[str]) -> str:
     return f"{case.operation.id} is about the {' '.join(map(singular, words))}, which the sentence does not say"
+
+
+def _says_summary(case: Case) -> bool:
+    """Return whether a sentence has the verb and the noun by which the summary says what the operation does."""
+    verb, *others = split_words(case.operation.summary) or [""]
+    nouns = [word for word in others if word not in _ARTICLES]
+    # A summary that goes on says more of it, such as when or to whom.
+    return len(nouns) == 1 and are_synonyms(case.command, stem(verb)) and _is_mentioned(case, nouns)
 
 
 def _sources_outside_path(case: Case) -> Iterator[ValueSource]:
@@ -443,6 +491,8 @@ def _is_mentioned(case: Case, nouns: Sequence[str]) -> bool:
     last = nouns[-1]
     if is_root_of(case.command, stem(last)):
         return True
+    if last.startswith("un") and case.command in DELETE_VERBS and stem(last.removeprefix("un")) in case.stems:
+        return True  # remove the bookmark: /unbookmark
     return not {stem(last), stem(singular(last)), stem("".join((*nouns[:-1], singular(last))))}.isdisjoint(case.stems)
 
 
@@ -561,21 +611,33 @@ def _takes_difference(case: Case, source: ValueSource) -> bool:
     return case.command in _DIFFERENCE_VERBS and case.command in leading_verbs(case.operation, stated=False)
 
 
-def check_moment(case: Case) -> Iterator[str]:
-    """Yield days and times that may be when to make the change (pause it tomorrow), of fields that nobody named.
+def check_limits(case: Case) -> Iterator[str]:
+    """Yield values of an update that may say when to make it or of what (pause it tomorrow, stop it in Brazil).
 
-    The verb sets another field of the item already, which is done at once.
+    The verb sets another field of the item already, which is done at once and everywhere. A field that is named takes
+    the value.
     """
     sources = case.account.sources
     is_by_verb = any(source.origin is Origin.VERB or case.is_command_word(source) for source in sources)
-    if case.operation.method not in METHODS[Intent.UPDATE] or not is_by_verb:
+    is_action = case.operation.method == "POST" and "{" not in path_end(case.operation) and _is_target_mentioned(case)
+    if not (is_by_verb and case.operation.method in METHODS[Intent.UPDATE]) and not is_action:
         return
-    for source in case.account.sources:
-        if source.origin is not Origin.WORDS or not isinstance(source.value, str) or not _DAY.match(source.value):
+    for source in sources:
+        if source.origin is not Origin.WORDS or case.location(source) == "path" or not source.words:
             continue
         names = set(map(stem, split_words(source.argument.rpartition(".")[2]))) - _TIME_NAMES
-        if names.isdisjoint(case.stems):
+        if not names.isdisjoint(case.stems):
+            continue
+        if is_by_verb and _DAY.match(str(source.value)):
             yield f"{source.words!r} may be when to do it, and it would be done now, with {source.argument} set to it"
+        elif is_by_verb and _limiting_word(case, source):
+            yield f"{source.words!r} may limit what it is done to, and {source.argument} would be set to it"
+
+
+def _limiting_word(case: Case, source: ValueSource) -> bool:
+    """Return whether the word before a value limits what is done: in Brazil, for the mobile app."""
+    before = [word.lower for word in case.words if word.end <= source.start and word.lower not in _ARTICLES]
+    return before[-1:] != [] and before[-1] in _LIMITING_WORDS
 
 
 def check_order(case: Case) -> Iterator[str]:
@@ -694,50 +756,72 @@ def _is_command(case: Case) -> bool:
     return command in operation_verbs(case.operation) and any(word.lower in DETERMINERS for word in next_words)
 
 
-CHECKS: tuple[tuple[Check, bool], ...] = (
+class Concern(StrEnum):
+    """What a check is about. The values stand in the JSON of plans."""
+
+    MOOD = "mood"
+    SCOPE = "scope"
+    EFFECT = "effect"
+    TARGET = "target"
+    COUNT = "count"
+    ORIGIN = "origin"
+    LEFT = "left"
+    SURENESS = "sureness"
+    AMOUNT = "amount"
+    LIMITS = "limits"
+    NAME = "name"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A reason against a change, in words for the user."""
+
+    concern: Concern
+    text: str
+
+
+CHECKS: tuple[tuple[Concern, tuple[Check, ...], tuple[Check, ...]], ...] = (
     # The first reason is the one that exit code 6 reports, so that the order matters (docs/design/027-what-stands.md).
-    (check_is_command, True),
-    (check_negation, True),
-    (check_condition, True),
-    (_check_commands_change, True),
-    (_check_commands_operation, True),
-    (check_opposite, True),
-    (check_deletion, True),
-    (check_verb, False),
-    (check_update_value, True),
-    (check_kind, False),
-    (check_number, True),
-    (check_origin, True),
-    (check_whole_words, True),
-    (check_meaning, True),
-    (check_money, True),
-    (check_difference, True),
-    (check_moment, True),
-    (check_text_end, True),
-    (check_exact_name, True),
-    (check_order, True),
-    (check_unused_words, False),
-    (check_planner_leftovers, True),
+    (Concern.MOOD, (check_is_command, _check_commands_change), ()),
+    (Concern.SCOPE, (check_negation, check_condition), ()),
+    (Concern.EFFECT, (_check_commands_operation, check_opposite, check_deletion), (check_verb,)),
+    (Concern.EFFECT, (check_update_value,), ()),
+    (Concern.TARGET, (), (check_kind,)),
+    (Concern.COUNT, (check_number,), ()),
+    (Concern.ORIGIN, (check_origin,), ()),
+    (Concern.LEFT, (check_whole_words,), ()),
+    (Concern.SURENESS, (check_meaning,), ()),
+    (Concern.AMOUNT, (check_money, check_difference), ()),
+    (Concern.LIMITS, (check_limits,), ()),
+    (Concern.LEFT, (check_text_end,), ()),
+    (Concern.NAME, (check_exact_name,), ()),
+    (Concern.AMOUNT, (check_order,), ()),
+    (Concern.LEFT, (check_left,), ()),
 )
-"""Each check, the weightiest first, and whether it also applies to calls that a model wrote.
+"""What each check is about, the weightiest first: the checks of every call, and those of the embedded planner's alone.
 
 A model understands more than words, so that its calls need not have the description's own words; the origin of values,
 and what a call undoes or deletes, is checked all the same.
 """
 
 
-def reasons_against(call: Call, account: Account, question: str, *, destroy: bool = False) -> tuple[str, ...]:
-    """Return the reasons against a change, in words for the user, the weightiest first; () where it may be sent.
+def doubts_about(call: Call, account: Account, question: str, *, destroy: bool = False) -> tuple[Doubt, ...]:
+    """Return the doubts about a change, the weightiest first; () where it may be sent.
 
     `question` is the user's whole sentence, of which `account` quotes the parts that were used. With `destroy` the user
     has consented to deletions, also by a verb that may leave an item there (cancel the event).
     """
     case = build_case(call, account, question, destroy=destroy)
-    reasons = (
-        reason
-        for check, applies_to_models in CHECKS
-        if applies_to_models or not account.traced
+    doubts = (
+        Doubt(concern=concern, text=mask_credential_texts(reason, question))
+        for concern, checks, planner_checks in CHECKS
+        for check in (*checks, *(() if account.traced else planner_checks))
         for reason in check(case)
     )
     # Two checks may find the same fault, and the user reads it once.
-    return tuple(dict.fromkeys(reasons))
+    return tuple({doubt.text: doubt for doubt in doubts}.values())
+
+
+def reasons_against(call: Call, account: Account, question: str, *, destroy: bool = False) -> tuple[str, ...]:
+    """Return the doubts about a change in words for the user, the weightiest first; () where it may be sent."""
+    return tuple(doubt.text for doubt in doubts_about(call, account, question, destroy=destroy))

@@ -5,47 +5,34 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 from nlapi.english import lexicon
+from nlapi.english.command_verbs import DELETE_VERBS, DETERMINERS, is_verb, parse_command
 from nlapi.english.intents import ACTION_KINDS, STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SPELLINGS, SYNONYMS
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, stated_verbs
-from nlapi.resources.command_verbs import (
-    DELETE_VERBS,
-    DETERMINERS,
-    TEXT_VERBS,
-    is_verb,
-    leading_verbs,
-    operation_verbs,
-    parse_command,
-)
+from nlapi.reading.clauses import CONDITIONS, NEGATIONS, QUESTION, Mood, find_moods, find_scopes, opening_length
+from nlapi.reading.reader import QUOTED, read_sentence
+from nlapi.reading.text import Mention as Mention
+from nlapi.reading.text import Sentence
+from nlapi.resources.command_verbs import leading_verbs, operation_verbs
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
-from nlapi.tools.units import RATES
 
 _CHUNK = lazy_pattern(r"\S+")
 _EDGES = "\"'`“”‘’«»()[]{}<>,;:!?"
-QUOTED = lazy_pattern(r"\"([^\"]*)\"|“([^”]*)”|«([^»]*)»|`([^`]*)`|(?<!\w)['‘]([^'’]*)['’](?!\w)")
 # Marks before a word that may be a part of it or not: #general, @ada.
 _SIGILS = "#@~$€£¥"
 _POSSESSIVE = lazy_pattern(r"['’]s?$")
 # Separators of values that are written as one word: acme/web, nginx:1.25.
 _PAIR_SEPARATOR = lazy_pattern(r"[/:]")
 _LABEL = lazy_pattern(r"([A-Za-z][\w.-]*)=")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mention:
-    """Words of a sentence, from `start` to before `end`."""
-
-    words: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +48,25 @@ class SentenceWord:
     def mention(self) -> Mention:
         return Mention(words=self.text, start=self.start, end=self.end)
 
+    @property
+    def lower(self) -> str:
+        return self.text.lower().removesuffix("'s").removesuffix("’s")
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        return tuple(map(stem, split_words(self.lower)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class UserSentence:
-    """A message of the user with its words."""
+    """A message of the user with its words; days in it are relative to `today`."""
 
     text: str
+    today: date = date.min
+
+    @cached_property
+    def reading(self) -> Sentence:
+        return read_sentence(self.text, self.today)
 
     @cached_property
     def words(self) -> tuple[SentenceWord, ...]:
@@ -170,7 +170,7 @@ def _split_words(text: str) -> Iterator[SentenceWord]:
     position = 0
     for match in QUOTED.finditer(text):
         yield from split_unquoted(text, position, match.start())
-        group = next(number for number in range(1, 6) if match[number] is not None)
+        group = next(number for number, inner in enumerate(match.groups(), 1) if inner is not None)
         start, end = match.span(group)
         if start < end:
             yield SentenceWord(text=text[start:end], start=start, end=end, is_quoted=True)
@@ -190,86 +190,31 @@ def split_unquoted(text: str, begin: int, stop: int) -> Iterator[SentenceWord]:
             yield SentenceWord(text=text[start:end], start=start, end=end)
 
 
-# Words of politeness before a command. `will you please` and `I need you to` command as much as the verb alone.
-_OPENING = lazy_pattern(
-    r"^\W*(?:(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|then|and|also|only|just|go ahead and|quickly"
-    r"|(?:can|could|would|will) you(?: please)?|(?:permanent|immediate|kind|quick|simp)ly"
-    r"|i\s?(?:want|need|wish|would like|['’]d like)(?: you)?(?: to)?|let['’]?s|let me|help me(?: to)?"
-    r"|we (?:want|need) to"
-    r")\b\W*)*",
-    re.IGNORECASE,
-)
-_SEARCH_OPENING = lazy_pattern(
-    r"(?:find|locate|identify|search for|look for|look up) and (?:then )?(?P<verb>[a-z]+)\b", re.IGNORECASE
-)
-# A question: its first word, or `should I` and `what if` anywhere. `Can you ...` is a command.
-QUESTION_PATTERN = lazy_pattern(
-    r"^\W*(?:(?:can|could|would|will)\s+(?!you\b)|(?:should|shall|may|might|must|is|are|am|was|were|do|does|did|has|have"
-    r"|what|which|who|whose|where|when|why|how)\b)|\b(?:should|may|can|could|must) (?:i|we)\b|\bwhether\b"
-    r"|\bwhat (?:happens|if)\b",
-    re.IGNORECASE,
-)
-_WISH_PATTERN = lazy_pattern(
-    r"\b(?:should|ought to|always|whenever|from now on|every time|each time|in (?:the )?future"
-    r"|would be (?:nice|good|great)"
-    r"|i wish|used to|might|maybe|perhaps|was|were|been)\b",
-    re.IGNORECASE,
-)
 # Between `should` and a value; a quotation mark is none of the value.
 _BE_VALUE = lazy_pattern(r"\s+be\s+(?:set to\s+)?[\"'`“‘«]?", re.IGNORECASE)
-_NEGATION = lazy_pattern(
-    r"\b(?:not|never|cannot|dont|no|none|nothing|nobody|without|avoid|instead of|rather than|other than|except\w*"
-    r"|apart from|but|excluding|undo|\w+n['’]t)\b",
-    re.IGNORECASE,
-)
-_DAY = lazy_pattern(r"\d{4}-\d\d-\d\d")
-# Words about a day that an argument takes: the due [date].
-_DAY_WORDS = frozenset("date day time".split())
-_PERIODS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly", "year": "yearly"}
 # `no. 321` is a number, also where a blank stands for each of its figures.
 _NUMBER_SIGN = lazy_pattern(r"\bno(?=\.?\s*\d|\.?\s{2,}|\.?\s*$)", re.IGNORECASE)
 # Words that a negation is about: not [to archive it].
 _NEGATION_REACH = 3
-_CONDITION = lazy_pattern(
-    r"\b(?:if|unless|until|when|whenever|while|once|only|as soon as|as long as|in case|provided|older than|newer than"
-    r"|more than|less than|that (?:are|is|have|has)|which (?:are|is|have|has)|whose)\b",
-    re.IGNORECASE,
-)
 # The number of verbs of an operation that are the first words of its id, its summary and its path.
 _FIRST_VERBS = 3
 # First words of a sentence whose verb comes later: in store 5, [set] the quantity.
 _LEADING_WORDS = frozenset("in for on with at to from of as a an the my our".split())
 _QUANTITY_WORDS = lexicon.words("changes/words", "quantity_words")
-_MOST = lazy_pattern(r"\b(?:most|max\w*|limit)\b", re.IGNORECASE)
-# Words that change nothing in the meaning of a command.
-_FILLER = lexicon.words("changes/words", "filler")
 # Words that belong to the verb right before them: shut [down] the server.
 PARTICLES = frozenset("up out down off over away back".split())
 
 # The start of a second sentence: of several, the first need not be the request.
 SECOND_SENTENCE = lazy_pattern(r"[.!?]\s+\S")
-# The end of what is said about a text that follows.
-_TEXT_START = lazy_pattern(r"[:\n]|[.!?]\s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommandWord:
-    """A word of a sentence between blanks, without the marks around it; `is_used` where it is a part of a value."""
+class CommandWord(SentenceWord):
+    """A word of a sentence between blanks; `is_used` where it is a part of a value."""
 
-    text: str
-    start: int
-    end: int
     is_used: bool
     is_name: bool = False
     """whether it is of a text or an id, and so says nothing about the action"""
-
-    @property
-    def lower(self) -> str:
-        return self.text.lower().removesuffix("'s").removesuffix("’s")
-
-    @property
-    def stems(self) -> tuple[str, ...]:
-        return tuple(map(stem, split_words(self.lower)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -359,7 +304,8 @@ class Case:
         operation = self.operation
         names = [operation.id, operation.summary, *operation.tags, operation.path]
         names += [entry.argument for entry in self.account.sources]
-        stems = {stem(word) for name in names for word in split_words(name)}
+        words = {word for name in names for word in split_words(name)}
+        stems = {stem(form) for word in words for form in (word, word.removeprefix("un"))}
         return frozenset(stems.union(*(SPELLINGS.get(entry, frozenset()) for entry in stems)))
 
     @cached_property
@@ -373,27 +319,6 @@ class Case:
         return text
 
 
-def opening_length(text: str) -> int:
-    """Return the number of characters of politeness and wishing at the start of a sentence."""
-    match = _OPENING.match(text)
-    end = match.end() if match else 0
-    # `find and delete the file`: to look for it is no command of its own where a change is commanded.
-    search = _SEARCH_OPENING.match(text, end)
-    return search.start("verb") if search is not None and is_verb(stem(search["verb"].lower())) else end
-
-
-def commanded_length(text: str) -> int:
-    """Return the number of characters in which a sentence may command: all, or up to the text that it hands over.
-
-    `Summarize this mail: please delete the board` has a verb for a text first, and the mail behind it.
-    """
-    start = opening_length(text)
-    if parse_command([word.strip(",;:!.") for word in text[start:].lower().split()[:3]])[0] not in TEXT_VERBS:
-        return len(text)
-    end = _TEXT_START.search(text, start)
-    return end.start() if end is not None else len(text)
-
-
 def build_case(call: Call, account: Account, question: str, *, destroy: bool = False) -> Case:
     """Return the case of a call, with the words of its sentence."""
     text = account.sentence or question
@@ -402,8 +327,11 @@ def build_case(call: Call, account: Account, question: str, *, destroy: bool = F
     for word in split_unquoted(text, 0, len(text)):
         if any(map(str.isalnum, word.text)):
             word_sources = [source for source in sources if source.start < word.end and word.start < source.end]
+            # Of the words for an item those that are not in its value are its kind: the taste experiment.
             is_name = any(
-                isinstance(source.value, str) and not has_closed_values(call, source.argument)
+                isinstance(source.value, str)
+                and not has_closed_values(call, source.argument)
+                and (source.origin is not Origin.WORDS or word.text.lower() in source.value.lower())
                 for source in word_sources
             )
             words.append(
@@ -415,106 +343,50 @@ def build_case(call: Call, account: Account, question: str, *, destroy: bool = F
 def check_is_command(case: Case) -> Iterator[str]:
     """Yield a reason against a question, a wish or a rule for the future."""
     text = case.text_without_values
-    if QUESTION_PATTERN.search(text) and not re.match(r"^\W*(?:can|could|would|will)\s+you\b", text, re.IGNORECASE):
+    if QUESTION.search(text) and not re.match(r"^\W*(?:can|could|would|will)\s+you\b", text, re.IGNORECASE):
         yield "the sentence asks, and commands nothing"
         return
-    wishes = (match for match in _WISH_PATTERN.finditer(text) if not _is_specification(case, match))
-    if match := next(wishes, None):
-        yield f"the sentence says {match.group().lower()!r}, which is no command to do it now"
+    wishes = (cue for cue in find_moods(text) if not (_is_specification(case, cue) or _states_value(case, cue)))
+    if wish := next(wishes, None):
+        yield f"the sentence says {wish.words.lower()!r}, which is no command to do it now"
 
 
-def _is_specification(case: Case, wish: re.Match[str]) -> bool:
+def _is_specification(case: Case, wish: Mention) -> bool:
     """Return whether a sentence behind the command says a value that is sent: The title should be "Kick-off"."""
-    be = _BE_VALUE.match(case.text, wish.end())
-    is_later = SECOND_SENTENCE.search(case.text[: wish.start()]) is not None
+    be = _BE_VALUE.match(case.text, wish.end)
+    is_later = SECOND_SENTENCE.search(case.text[: wish.start]) is not None
     return be is not None and is_later and any(source.start == be.end() for source in case.account.sources)
+
+
+def _states_value(case: Case, wish: Mention) -> bool:
+    """Return whether a later clause states a value that is sent: cancel it, it was [requested by the customer]."""
+    is_later = "," in case.text[: wish.start] or SECOND_SENTENCE.search(case.text[: wish.start]) is not None
+    is_past = wish.words.lower() in ("was", "were", "been")
+    return is_past and is_later and any(source.start == wish.end + 1 for source in case.account.sources)
 
 
 def check_negation(case: Case) -> Iterator[str]:
     """Yield the negation in a sentence, unless a flag right behind it is false: no [autoplay]."""
     text = _NUMBER_SIGN.sub(lambda match: " " * len(match.group()), case.text_without_values)
-    for match in _NEGATION.finditer(text):
-        if (
-            case.first is not None
-            and match.start() == case.first.start
-            and case.command in leading_verbs(case.operation)
-        ):
+    for cue in find_scopes(text, NEGATIONS):
+        if case.first is not None and cue.start == case.first.start and case.command in leading_verbs(case.operation):
             continue  # to undo is what the operation does
-        next_words = [word for word in case.words if word.start >= match.end()][:_NEGATION_REACH]
-        reach = next_words[-1].end if next_words else match.end()
+        next_words = [word for word in case.words if word.start >= cue.end][:_NEGATION_REACH]
+        reach = next_words[-1].end if next_words else cue.end
         false_values = (source for source in case.account.sources if source.value is False or source.value is None)
-        if not any(match.end() <= source.start < reach for source in false_values):
-            yield f"the sentence rules something out ({match.group().lower()!r})"
+        if not any(cue.end <= source.start < reach for source in false_values):
+            yield f"the sentence rules something out ({cue.words.lower()!r})"
             return
 
 
 def check_condition(case: Case) -> Iterator[str]:
     """Yield the condition or quantity in a sentence that no argument expresses."""
-    if match := _CONDITION.search(case.text_without_values):
-        yield f"the sentence makes a condition ({match.group().lower()!r}) that the call does not express"
+    if cue := next(find_scopes(case.text_without_values, CONDITIONS), None):
+        yield f"the sentence makes a condition ({cue.words.lower()!r}) that the call does not express"
     else:
         quantity = next((word for word in case.words if word.lower in _QUANTITY_WORDS and not word.is_used), None)
         if quantity is not None:
             yield f"the sentence says {quantity.text!r}, and how many that are is not known"
-
-
-def check_unused_words(case: Case) -> Iterator[str]:
-    """Yield words that are in no value and in no name of the operation."""
-    explained = case.operation_stems | _FILLER | (_DAY_WORDS if _has_day(case) else frozenset())
-    unexplained = [word.text for word in case.unused_words if not _is_explained(case, word, explained)]
-    if unexplained:
-        yield f"not used: {', '.join(unexplained)}"
-
-
-def _is_period(case: Case, word: CommandWord) -> bool:
-    """Return whether a word is a period that an argument or its value has too: $50 a [day] as a daily budget."""
-    adverb = _PERIODS.get(word.lower)
-    if adverb is None:
-        return False
-    values = {
-        piece for source in case.account.sources if isinstance(source.value, str) for piece in split_words(source.value)
-    }
-    return adverb in values or stem(adverb) in case.operation_stems
-
-
-def _has_day(case: Case) -> bool:
-    return any(isinstance(source.value, str) and _DAY.match(source.value) for source in case.account.sources)
-
-
-def _is_explained(case: Case, word: CommandWord, explained: frozenset[str]) -> bool:
-    """Return whether a word has no meaning, is a word of the operation, or is the unit of the argument before it."""
-    stems = word.stems
-    if word.lower in explained or not stems or _is_period(case, word):
-        return True
-    if all(entry in explained or not SYNONYMS.get(entry, frozenset()).isdisjoint(explained) for entry in stems):
-        return True
-    numbers = (source for source in case.account.sources if isinstance(source.value, int | float))
-    amounts = (source for source in numbers if not isinstance(source.value, bool) and 0 <= source.start < source.end)
-    return any(_is_counted(case, word, source) or _is_bound(case, word, source) for source in amounts)
-
-
-def _is_counted(case: Case, word: CommandWord, source: ValueSource) -> bool:
-    """Return whether a word is one of those right behind a number that its argument is described with: 8 [calls] in
-    [flight].
-    """
-    described = set(map(stem, split_words(description_of(case.call, source.argument))))
-    for entry in case.words:
-        if entry.start < source.end or entry.lower in _FILLER:
-            continue
-        if described.isdisjoint(RATES.get(entry.lower, entry.stems)):
-            return False
-        if entry is word:
-            return True
-    return False
-
-
-def _is_bound(case: Case, word: CommandWord, source: ValueSource) -> bool:
-    """Return whether a word says that a number is the most, and its argument takes that: at [most] 8."""
-    return (
-        word.lower == "most"
-        and case.text[word.end : source.start].strip() == ""
-        and _MOST.search(description_of(case.call, source.argument)) is not None
-    )
 
 
 def description_of(call: Call, argument: str) -> str:
@@ -535,12 +407,6 @@ def schema_of(call: Call, argument: str) -> Mapping[str, Any]:
     return argument_schema(call.tool, *argument.split("."))
 
 
-def check_planner_leftovers(case: Case) -> Iterator[str]:
-    """Yield the words that the planner reports as unused."""
-    if case.account.unused:
-        yield f"not used: {', '.join(case.account.unused)}"
-
-
 def is_value_in_command(case: Case) -> bool:
     """Return whether a value was read from the command itself: pause -> `status: PAUSED`."""
     is_first_used = case.first is not None and case.first.is_used
@@ -553,18 +419,16 @@ def shorten(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-_WISH = lazy_pattern(
-    r"(?<!which )(?<!that )(?<!\bit )(?<!\bone )"
-    r"\b(?:should(?! i\b| we\b)|ought to|from now on|(?:is|are) no \w+ any ?more|always|whenever|every time)\b",
-    re.IGNORECASE,
-)
+# It is no question whether it should be: what should the price be, and which should be.
+_NO_WISH = lazy_pattern(r"(?:\bwhich|\bthat|\bit|\bone) $|^ (?:i|we)\b", re.IGNORECASE)
+_NO_MORE = lazy_pattern(r"\b(?:is|are) no \w+ any ?more\b", re.IGNORECASE)
 _QUESTION = lazy_pattern(r"\?\s*$")
 # Kinds of actions that change nothing.
 _READING_KINDS = frozenset(("find", "compute", "convert", "check", "compare", "help"))
 # Verbs of changes that people also use for reads: open the invoice, call up, log, rate.
 _ALSO_READS = lexicon.stems("changes/words", "also_reads")
 # First words of sentences that ask for information.
-_INFORMATION_WORDS = lexicon.words("changes/words", "information_words")
+INFORMATION_WORDS = lexicon.words("changes/words", "information_words")
 _VERB_PARTICLES = PARTICLES | {"on"}
 _AFTER_NOUNS = frozenset("of for on in at by is are was were between with from".split())
 _WORD = lazy_pattern(r"\"[^\"]*\"|'[^']*'|\S+")
@@ -579,14 +443,10 @@ def find_change_command(question: str, read: Operation, is_api_noun: Callable[[s
     """
     text = question.strip()
     body = text[opening_length(text) :]
-    if (
-        _QUESTION.search(text)
-        or SECOND_SENTENCE.search(text)
-        or QUESTION_PATTERN.search(text[: len(text) - len(body) + 20])
-    ):
+    if _QUESTION.search(text) or SECOND_SENTENCE.search(text) or QUESTION.search(text[: len(text) - len(body) + 20]):
         return ""
-    if wish := _WISH.search(QUOTED.sub("_", body)):
-        return wish.group().lower() if not _is_question(body) else ""
+    if wish := _wished(QUOTED.sub("_", body)):
+        return wish if not _is_question(body) else ""
     words = [match.group().strip(",;:!.") for match in _WORD.finditer(body)]
     if len(words) < 2:
         return ""
@@ -602,9 +462,18 @@ def find_change_command(question: str, read: Operation, is_api_noun: Callable[[s
     return " ".join(words[:length]).lower() if _has_object(words[length:], is_api_noun(stem(first))) else ""
 
 
+def _wished(text: str) -> str:
+    """Return the words by which a sentence wishes something or wants it from now on; "" without any."""
+    for cue in find_moods(text, (Mood.WISH, Mood.HABIT)):
+        if not (_NO_WISH.search(text[: cue.start]) or _NO_WISH.match(text, cue.end)):
+            return cue.words.lower()
+    more = _NO_MORE.search(text)
+    return more.group().lower() if more is not None else ""
+
+
 def _is_question(text: str) -> bool:
     first = next(iter(split_words(text[:40])), "")
-    return VERBS.get(stem(first)) is Intent.READ or first in _INFORMATION_WORDS
+    return VERBS.get(stem(first)) is Intent.READ or first in INFORMATION_WORDS
 
 
 def _may_be_verb(first: str, following: list[str], is_api_noun: Callable[[str], bool]) -> bool:
@@ -615,7 +484,7 @@ def _may_be_verb(first: str, following: list[str], is_api_noun: Callable[[str], 
     if (
         not first.isalpha()
         or is_api_noun(stem(first))
-        or first in _INFORMATION_WORDS
+        or first in INFORMATION_WORDS
         or first in STOPWORDS
         or stem(first) in ACTION_KINDS
     ):

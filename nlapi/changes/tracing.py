@@ -7,36 +7,33 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
+from nlapi.changes.account import unused_values
 from nlapi.changes.sentences import (
     Mention,
-    SentenceWord,
     UserSentence,
     build_case,
     check_condition,
     check_is_command,
     check_negation,
-    commanded_length,
     has_other_case,
-    opening_length,
 )
 from nlapi.changes.value_mentions import (
-    CURRENCIES,
     equals_number,
     find_choice,
     find_day,
     find_duration,
     find_numbers,
-    parse_number,
 )
-from nlapi.english.intents import STOPWORDS, VERBS, Intent
+from nlapi.english.command_verbs import parse_command
+from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import name_key, name_words, singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES, Effect, Spec
+from nlapi.reading.clauses import opening_length, split_clauses
+from nlapi.reading.numbers import CURRENCIES
 from nlapi.resources.answers import extract_item, extract_list
-from nlapi.resources.command_verbs import is_verb, parse_command
 from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_path, name_of, text_of
 from nlapi.resources.nouns import is_id_argument, singular_noun, target_noun
 from nlapi.resources.paths import segments
@@ -464,11 +461,6 @@ def _has_value(item: Mapping[str, object], argument: str, value: object) -> bool
     return field == value or (isinstance(field, list) and value in field)
 
 
-# The start of another command: a conjunction or a stop before a verb.
-_CLAUSE_START = lazy_pattern(
-    r"(?:,?\s+(?:and then|and|then)\s+|\s*;\s*|\.\s+|,\s+)(?=(?:please\s+|also\s+)?([A-Za-z]+))"
-)
-
 # Checks whose words are about all clauses, at any position: `pause A and delete B, but not yet`.
 _SENTENCE_CHECKS = (check_is_command, check_negation, check_condition)
 # A clause that only points to an earlier one: `pause it`.
@@ -483,71 +475,6 @@ MAX_LEAVES = 400
 """Values of one call that are traced; those behind count as said by nobody, so that the change asks."""
 
 
-def _find_unused_words(
-    sentence: UserSentence, call: Call, used_sources: Iterable[ValueSource], call_sources: Iterable[ValueSource]
-) -> tuple[str, ...]:
-    """Return the quoted texts, numbers, ids and names that no source in `used_sources` has, as they are written.
-
-    A clause that begins with a verb of its own, and of which `call_sources` have no word, is another change with its
-    own values.
-    """
-    spans = [(source.start, source.end) for source in used_sources if source.start >= 0]
-    call_spans = [(source.start, source.end) for source in call_sources if source.start >= 0]
-    call_stems = _call_stems(call)
-    clauses = _split_clauses(sentence.text)
-    unrelated_clauses = (
-        [span for span in clauses[1:] if not _overlaps_any(span, call_spans)]
-        if _overlaps_any(clauses[0], call_spans)
-        else []
-    )
-    unrelated_clauses += (
-        [clauses[0]] if call_spans and len(clauses) > 1 and not _overlaps_any(clauses[0], call_spans) else []
-    )
-    unused = []
-    for index, word in enumerate(sentence.words):
-        if _overlaps_any((word.start, word.end), spans) or _overlaps_any((word.start, word.end), unrelated_clauses):
-            continue
-        if _is_value_word(word, index, call_stems):
-            unused.append(word.text)
-    return tuple(dict.fromkeys(unused))
-
-
-def _is_value_word(word: SentenceWord, index: int, call_stems: frozenset[str]) -> bool:
-    """Return whether a word is a value: quoted, with a figure in it, or written as a name."""
-    if word.is_quoted:
-        return any(map(str.isalnum, word.text))
-    lower = word.text.lower().removesuffix("'s")
-    if any(map(str.isdigit, lower)):
-        return parse_number(word) is not None or len(lower) > 1
-    if lower in STOPWORDS or not any(map(str.isalpha, lower)):
-        return False
-    if re.search(r"\w[@/:._-]\w", word.text) or word.text[0] in "#@":
-        return not {stem(piece) for piece in split_words(lower)} <= call_stems
-    stems = {stem(piece) for piece in split_words(lower)}
-    # A capital at the start of a sentence, or of the verb behind `Please`, is no mark of a name.
-    is_name = word.text[:1].isupper() and index > 0 and word.text not in ("I", "API", "PM", "AM")
-    return is_name and not stems <= call_stems and not (is_verb(stem(lower)) and index <= 1)
-
-
-def _call_stems(call: Call) -> frozenset[str]:
-    """Return the stems of the names of the operation, its API and its arguments."""
-    operation = call.tool.operation
-    names = (operation.id, operation.summary, operation.path, *operation.tags, operation.spec.title, *call.tool.places)
-    words = {piece for name in names for piece in split_words(name)}
-    return frozenset(stem(form) for word in words for form in (word, singular(word)))
-
-
-def _split_clauses(text: str) -> list[tuple[int, int]]:
-    """Return the positions of the clauses of a text that begin with a verb of their own."""
-    matches = _CLAUSE_START.finditer(text, 0, commanded_length(text))
-    cuts = [match.end() for match in matches if is_verb(stem(match[1].lower()))]
-    return list(pairwise([0, *cuts, len(text)]))
-
-
-def _overlaps_any(span: tuple[int, int], spans: Iterable[tuple[int, int]]) -> bool:
-    return any(start < span[1] and span[0] < end for start, end in spans)
-
-
 def _select_clause(call: Call, account: Account, text: str) -> Account:
     """Return the account with one clause of `text` as its sentence, the clause with the call's words.
 
@@ -556,7 +483,7 @@ def _select_clause(call: Call, account: Account, text: str) -> Account:
     whole.
     """
     full_account = replace(account, sentence=text)
-    clauses = _split_clauses(text)
+    clauses = split_clauses(text)
     if len(clauses) < 2 or any(True for check in _SENTENCE_CHECKS for _ in check(build_case(call, full_account, text))):
         return full_account
     clause_numbers = {
@@ -604,19 +531,20 @@ def trace_call(
     conversation = _without_confirmation(conversation)
     steps = (*(step for turn in conversation.turns for step in turn.steps), *round_steps)
     leaves = tuple(_leaves(call))
+    day = today or date.today()
     tracer = _Tracer(
         call=call,
-        sentences=tuple(UserSentence(text=turn.question) for turn in reversed(conversation.turns)),
+        sentences=tuple(UserSentence(text=turn.question, today=day) for turn in reversed(conversation.turns)),
         known_values=conversation.known_values,
         steps=steps,
         sibling_values=frozenset(str(leaf.value).lower() for leaf in leaves),
-        today=today or date.today(),
     )
     sources = tracer.sources(leaves[:MAX_LEAVES])
     sources += tuple(_build_source(leaf, Origin.NOBODY) for leaf in leaves[MAX_LEAVES:])
     current = (*conversation.current.steps, *round_steps)
     used_sources = (*sources, *(source for step in current for source in tracer.step_sources(step)))
-    unused_texts = _find_unused_words(tracer.sentences[0], call, used_sources, sources)
+    sentence = tracer.sentences[0]
+    unused_texts = unused_values(sentence, call, split_clauses(sentence.text), used_sources, sources)
     account = Account(sources=sources, unused=unused_texts, traced=True, answered=has_answers(steps))
     return _select_clause(call, account, conversation.question)
 
@@ -690,7 +618,6 @@ class _Tracer:
     known_values: Mapping[str, Any]
     steps: tuple[Step, ...]
     sibling_values: frozenset[str]
-    today: date
 
     def sources(self, leaves: Iterable[_Leaf]) -> tuple[ValueSource, ...]:
         """Return the source of each value; repeated values of an update come last, as they need its target."""
@@ -743,7 +670,7 @@ class _Tracer:
             mention = (
                 sentence.find_mention(value, names, self.sibling_values)
                 or _currency_mention(leaf.argument, value, sentence)
-                or find_day(value, sentence, self.today)
+                or find_day(value, sentence)
                 or self._find_end(leaf, sentence)
             )
             if mention is not None and not (self._is_id(leaf) and has_other_case(value, mention.words)):
@@ -760,7 +687,7 @@ class _Tracer:
         name = leaf.argument.lower()
         starts = (key for key in self.call.arguments if key.lower() == name.replace("end", "start", 1) != name)
         start = self.call.arguments.get(next(starts, ""))
-        if not isinstance(start, str) or find_day(start, sentence, self.today) is None:
+        if not isinstance(start, str) or find_day(start, sentence) is None:
             return None
         return find_duration(start, str(leaf.value), sentence)
 

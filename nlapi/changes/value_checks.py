@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from nlapi.changes.sentences import QUOTED, Case, CommandWord, has_closed_values, schema_of, shorten
-from nlapi.changes.value_mentions import CURRENCIES
+from nlapi.changes.sentences import Case, CommandWord, has_closed_values, schema_of, shorten
 from nlapi.english import lexicon
+from nlapi.english.command_verbs import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import as_list
-from nlapi.resources.command_verbs import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
+from nlapi.reading.numbers import CURRENCIES
+from nlapi.reading.reader import QUOTED
 from nlapi.resources.nouns import ID_WORDS
 from nlapi.tools.tool import Origin, ValueSource
 
@@ -172,10 +173,12 @@ _UNITS = lazy_pattern(
     r"|°?[cf])",
     re.IGNORECASE,
 )
-_ENDING_WORDS = frozenset("please now there here too thanks thank immediately asap already again".split())
+_ENDING_WORDS = frozenset("please now there here too thanks thank immediately asap already again permanently".split())
 # Words behind a name that do not belong to it, if another word follows.
 _LINK_WORDS = lexicon.words("changes/words", "link_words")
 
+_EMAIL = lazy_pattern(r"[^\s@]+@[^\s@]+\.[^\s@]+")
+_EMAIL_WORDS = frozenset("email emails mail mails".split())
 MIN_CONFIDENCE = 0.5
 """The least confidence in the reading of a value. Below it half are wrong on training/sentences/real.jsonl."""
 _FLAG_WORDS = frozenset(map(stem, "is has be should enable enabled flag active to do allow use".split()))
@@ -335,8 +338,43 @@ def check_meaning(case: Case) -> Iterator[str]:
             continue
         # One message for all of them: the user has only to see which words are in doubt.
         doubts = (*_DOUBTS, *_DOUBTS_ABOUT_MODELS) if case.account.traced else _DOUBTS
-        if source.sure < MIN_CONFIDENCE or any(is_doubtful(case, source) for is_doubtful in doubts):
+        is_unsure = source.sure < MIN_CONFIDENCE and not any(is_plain(case, source) for is_plain in _PLAIN)
+        if is_unsure or any(is_doubtful(case, source) for is_doubtful in doubts):
             yield f"it is not plain that {source.words!r} is meant as {source.argument}"
+
+
+def _is_entailed(case: Case, source: ValueSource) -> bool:
+    """Return whether the list of what an argument takes has the item of exactly these words."""
+    return source.origin is Origin.LOOKUP and bool(source.name) and _normalize(source.name) == _normalize(source.words)
+
+
+def _is_plain_by_type(case: Case, source: ValueSource) -> bool:
+    """Return whether a text of a form of its own is in the only argument of that form: an address of mail."""
+    if not _EMAIL.fullmatch(str(source.value)):
+        return False
+    fields = [name for name in case.call.tool.places if not _EMAIL_WORDS.isdisjoint(split_words(name))]
+    return fields == [source.argument.partition(".")[0]]
+
+
+def _is_only_place(case: Case, source: ValueSource) -> bool:
+    """Return whether a required argument has a code that no other required argument could have instead.
+
+    All others have values, and of the optional ones none is named in the sentence.
+    """
+    words = source.words.split()
+    # Of a deletion the item has to be plain by itself.
+    if len(words) != 1 or case.deletes or case.is_command_word(source) or len(case.account.of(source.argument)) != 1:
+        return False
+    required = set(case.call.tool.required)
+    filled = {entry.argument.partition(".")[0] for entry in case.account.sources}
+    if source.origin is not Origin.WORDS or source.argument not in required or not required <= filled:
+        return False
+    others = [name for name in case.call.tool.places if name not in filled]
+    is_alone = sum(entry.argument in required and entry.sure < MIN_CONFIDENCE for entry in case.account.sources) == 1
+    return is_alone and not any(set(map(stem, split_words(name))) <= case.stems for name in others)
+
+
+_PLAIN = (_is_entailed, _is_plain_by_type, _is_only_place)
 
 
 def check_exact_name(case: Case) -> Iterator[str]:
@@ -360,6 +398,8 @@ def _is_half_a_choice(case: Case, source: ValueSource) -> bool:
     if not isinstance(source.value, str) or not has_closed_values(case.call, source.argument):
         return False
     argument = set(map(stem, split_words(source.argument.rpartition(".")[2])))
+    if set(split_words(source.value)) < set(split_words(source.words)):
+        return False  # squash-merge
     if case.is_command_word(source):
         return argument.isdisjoint(_STATE_NAMES) or (len(argument) > 1 and bool(argument & _REASON_NAMES))
     spoken = set(map(stem, split_words(source.words)))
@@ -376,6 +416,8 @@ def _mentions_flag(case: Case, source: ValueSource) -> bool:
             case.stems
         )
     flag_words = name_stems - _FLAG_WORDS or name_stems
+    if source.value in (True, "true") and flag_words <= set(map(stem, split_words(source.words))):
+        return True
     # To stop it sets `running: false`, though nobody says running.
     if len(flag_words) == 1 and source.origin is Origin.WORDS and case.is_command_word(source):
         sets = are_synonyms if source.value in (True, "true") else are_opposites
@@ -401,7 +443,7 @@ def _is_name_as_id(case: Case, source: ValueSource) -> bool:
     words = source.words.split()
     if source.origin is not Origin.WORDS or not words or not words[-1].isalpha() or not words[-1].islower():
         return False
-    if not isinstance(source.value, str) or has_closed_values(case.call, source.argument):
+    if _is_new_key(case, source) or not isinstance(source.value, str) or has_closed_values(case.call, source.argument):
         return False
     description = str(schema_of(case.call, source.argument).get("description", ""))
     name_parts = split_words(source.argument.rpartition(".")[2])
@@ -409,11 +451,19 @@ def _is_name_as_id(case: Case, source: ValueSource) -> bool:
     return bool(is_id) and not _NAME_PATTERN.search(f"{description} {source.argument}")
 
 
+def _is_new_key(case: Case, source: ValueSource) -> bool:
+    """Return whether a value is the key of an item that is created: PUT /groups/{id} for a group called teachers."""
+    path, name = case.operation.path.rstrip("/"), case.call.tool.places.get(source.argument, ("", ""))[1]
+    # What is added to something may be there already.
+    creates = case.command in CREATE_VERBS - {"add"} and case.operation.method == "PUT"
+    return creates and path.endswith(f"{{{name}}}")
+
+
 def _is_name_of_item(case: Case, source: ValueSource) -> bool:
     """Return whether the name of an item is a value of an id, or of several: the card [named] Fix it as its labels."""
     previous = case.text[: max(0, source.start)].rstrip("\"'“‘ ").split()
     is_after_called = bool(previous) and previous[-1].lower() in ("called", "named", "titled")
-    if source.origin is not Origin.WORDS or not is_after_called:
+    if source.origin is not Origin.WORDS or not is_after_called or _is_new_key(case, source):
         return False
     last = (split_words(source.argument) or ("",))[-1]
     takes_several = case.location(source) != "path" and singular(last) != last
@@ -437,6 +487,8 @@ def _is_of_unnamed_kind(case: Case, source: ValueSource) -> bool:
     name_parts = split_words(source.argument.rpartition(".")[2])
     if case.location(source) == "path" or isinstance(source.value, bool) or not name_parts:
         return False
+    if has_closed_values(case.call, source.argument):
+        return False  # a choice is no item
     if case.operation.method != "DELETE" and (name_parts[-1] != "id" or len(name_parts) < 2):
         return False
     words = {stem(word) for word in name_parts} - _ID_STEMS
@@ -479,42 +531,10 @@ def _is_unmentioned_direction(case: Case, source: ValueSource) -> bool:
     return any(spoken_words is not None and spoken_words.isdisjoint(sentence_words) for spoken_words in directions)
 
 
-def _is_whole_body(case: Case, source: ValueSource) -> bool:
-    """Return whether a text is the whole body: rename it to [old], where the body may be anything."""
-    return case.call.tool.places.get(source.argument) == ("body", "") and isinstance(source.value, str)
-
-
-def _follows_foreign_argument(case: Case, source: ValueSource) -> bool:
-    """Return whether the word before a value names another argument: untag [show] 216 as a tag_id."""
-    if not source.start >= 0 or isinstance(source.value, bool) or has_closed_values(case.call, source.argument):
-        return False
-    previous = [word for word in case.words if word.end <= source.start]
-    if not previous or previous[-1].is_used or source.start - previous[-1].end > 2:
-        return False
-    previous_stems = {*previous[-1].stems}
-    argument_stems = {stem(word) for word in split_words(source.argument)}
-    id_argument_stems = {
-        stem(word) for name in case.call.tool.places for word in split_words(name)[:1] if name.lower().endswith("id")
-    }
-    path = {stem(word) for word in split_words(case.operation.path)}
-    return (
-        case.location(source) == "path"
-        and argument_stems.isdisjoint(previous_stems)
-        and not previous_stems.isdisjoint(id_argument_stems & path - argument_stems)
-    )
-
-
 # Ways in which the words of a value may mean something else; any one of them is enough.
 _DOUBTS = (
-    *(
-        _is_vocabulary,
-        _follows_foreign_argument,
-        _is_half_a_choice,
-        _is_name_as_id,
-        _is_name_of_item,
-        _is_of_unnamed_kind,
-    ),
-    *(_is_command, _is_whole_body, _is_name_in_wrong_field, _is_unmentioned_direction),
+    *(_is_vocabulary, _is_half_a_choice, _is_name_as_id, _is_name_of_item, _is_of_unnamed_kind),
+    *(_is_command, _is_name_in_wrong_field, _is_unmentioned_direction),
 )
 _DOUBTS_ABOUT_MODELS = (is_in_another_argument, is_attribute_of_item)
 

@@ -3,48 +3,35 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from nlapi.changes.sentences import Mention, SentenceWord, UserSentence
 from nlapi.english import lexicon
-from nlapi.english.words import split_words, stem
+from nlapi.english.command_verbs import are_opposites, are_synonyms, is_verb
+from nlapi.english.words import COUNTS, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES
-from nlapi.resources.command_verbs import are_opposites, are_synonyms, is_verb
+from nlapi.reading.dates import WEEKDAYS, ParsedDate
+from nlapi.reading.numbers import NumberKind, ParsedNumber
 from nlapi.tools.tool import Origin
 from nlapi.tools.units import CURRENCY_DECIMALS
 
-_NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
-_CURRENCY = r"[$€£¥]|[A-Z]{3}"
-_NUMBER_WORD = lazy_pattern(
-    rf"[#~]?(?P<before>{_CURRENCY})?(?P<number>{_NUMBER})(?P<after>%|[A-Za-zµ€$£¥]{{1,8}})?(?:/[A-Za-z]+)?"
-)
-# 25-44 and 1920x1080: each end is a value of its own.
 # What a value may not have beside a number and its unit: a rate (50/day), a mark, two numbers, zeros before it.
 _HAS_MORE_THAN_NUMBER = lazy_pattern(r"/|^\W*[#~]|\d\s+\d|\s\s|^\s|\s$|[^\S ]|(?<![\d.,])0\d")
-_RANGE = lazy_pattern(rf"(?:{_CURRENCY})?(?P<first>\d+(?:\.\d+)?)[-–x×](?:{_CURRENCY})?(?P<last>\d+(?:\.\d+)?)")
-_NUMBER_NAMES = dict(
-    zip(
-        "zero one two three four five six seven eight nine ten eleven twelve".split(),
-        map(Decimal, range(13)),
-        strict=True,
-    )
-)
-_MULTIPLIERS = {"k": 1_000, "thousand": 1_000, "million": 1_000_000, "mio": 1_000_000, "bn": 10**9, "billion": 10**9}
+# What may be before a number and behind it in one word: its unit, or the other end of a range (25-44, 1920x1080).
+_BEFORE_NUMBER = lazy_pattern(r"[#~]?|[$€£¥]?\d+(?:\.\d+)?[-–x×]")
+_BEHIND_NUMBER = lazy_pattern(r"(?:%|[A-Za-zµ€$£¥]{1,8})?(?:/[A-Za-z]+)?|[-–x×][$€£¥]?\d+(?:\.\d+)?")
+_UNIT_BEHIND = lazy_pattern(r"\s?[(]?(?P<unit>[^\W\d_]+|%)")
 _SECONDS = {name: Decimal(size) for name, size in lexicon.by_word("changes/words", "seconds").items()}
 _BYTES = {
     **{f"{prefix}b": Decimal(1000) ** power for power, prefix in enumerate(("", "k", "m", "g", "t"))},
     **{f"{prefix}ib": Decimal(1024) ** power for power, prefix in enumerate(("", "k", "m", "g", "t")) if power},
 }
-CURRENCIES = {
-    **{"$": "USD", "dollar": "USD", "dollars": "USD", "bucks": "USD", "€": "EUR", "euro": "EUR", "euros": "EUR"},
-    **{"£": "GBP", "pound": "GBP", "pounds": "GBP", "¥": "JPY", "yen": "JPY", "franc": "CHF", "francs": "CHF"},
-}
-"""A word or sign for a currency -> its code (ISO 4217)."""
 _PERCENT = frozenset(("%", "percent", "pct"))
 # Words of an argument that takes a part of one: 0.2 for 20 %.
 _SHARE_WORDS = lexicon.words("changes/words", "share_words")
@@ -54,24 +41,6 @@ SMALL_UNITS = lazy_pattern(rf"{_CENTS.pattern}|\b(?:micros?|milli\s?units?)\b", 
 """Words of a description that takes an amount in another unit than people say it in."""
 _MICROS = lazy_pattern(r"\bmicros?\b", re.IGNORECASE)
 
-_MONTHS = "january february march april may june july august september october november december".split()
-_MONTH = "|".join(rf"{month[:3]}(?:{month[3:]})?" for month in _MONTHS).replace("sep(?:tember)", "sept?(?:ember)")
-_WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
-_MONTH_DAY = lazy_pattern(
-    rf"\b(?P<month>{_MONTH})\.? (?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,? (?P<year>\d{{4}})\b)?", re.IGNORECASE
-)
-_DAY_MONTH = lazy_pattern(
-    rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<month>{_MONTH})\b\.?(?:,? (?P<year>\d{{4}})\b)?", re.IGNORECASE
-)
-_ISO = lazy_pattern(r"(?<![\w-])(\d{4})-(\d\d)-(\d\d)(?![\d-])")
-_RELATIVE = lazy_pattern(
-    rf"\b(?:(?P<near>today|tonight|tomorrow|yesterday)|(?:next |this |on )?(?P<weekday>{'|'.join(_WEEKDAYS)})"
-    r"|in (?P<count>\d{1,3}|a|one|two|three) (?P<unit>day|week)s?)\b",
-    re.IGNORECASE,
-)
-_CLOCK = lazy_pattern(
-    r"\b(?:(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?\s?(?P<half>am|pm)\b|(?P<h24>\d{1,2}):(?P<m24>\d\d)\b)", re.I
-)
 _VALUE = lazy_pattern(
     r"(?P<day>\d{4}-\d\d-\d\d)(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.0+)?)?"
     r"(?P<offset>Z|[+-]\d\d:?\d\d)?)?"
@@ -80,13 +49,14 @@ _BETWEEN_DAY_AND_TIME = lazy_pattern(r",?\s+(?:(?:at|on|from)\s+)?", re.IGNORECA
 # Lengths of an item that is made; `in two hours` and `every hour` say when, and how often.
 _SPOKEN_DURATION = lazy_pattern(
     r"(?<!\bin )(?<!\bevery )(?<!\beach )(?<!\bwithin )(?<!\bafter )(?<![\w.,:-])"
-    rf"(?P<count>\d+(?:\.\d+)?|an?|{'|'.join(_NUMBER_NAMES)})[- ](?P<unit>minutes?|mins?|hours?|hrs?|days?|weeks?)\b"
+    rf"(?P<count>\d+(?:\.\d+)?|{'|'.join(COUNTS)})[- ](?P<unit>minutes?|mins?|hours?|hrs?|days?|weeks?)\b"
     r"(?:[- ]long\b)?(?! (?:before|after|ago|later|earlier|from))",
     re.IGNORECASE,
 )
 # Times at the start and the end of a whole day, which nobody says.
 _DAY_BOUNDS = {("00", "00"), ("23", "59")}
-_COUNTS = {"a": 1, "one": 1, "two": 2, "three": 3}
+# A day in figures of which either may be the month: 01/12/2026.
+_EITHER_MONTH = lazy_pattern(r"(?P<first>0?\d|1[0-2])[-/.](?!(?P=first)\b)(?:0?\d|1[0-2])[-/.]\d{4}\b")
 
 # Words in the names of flags that do not name what is switched: is_private, enable_backups.
 _SWITCH_STEMS = lexicon.stems("changes/words", "switch_stems")
@@ -112,39 +82,26 @@ class NumberMention:
 
 def find_numbers(sentence: UserSentence) -> Iterator[NumberMention]:
     """Yield the numbers of a sentence: whole words, and the ends of ranges (25-44)."""
-    words = sentence.words
-    for index, word in enumerate(words):
-        next_text = words[index + 1].text if index + 1 < len(words) and not words[index + 1].is_quoted else ""
-        if (ends := _RANGE.fullmatch(word.text)) is not None:
-            for end in ("first", "last"):
-                start = word.start + ends.start(end)
-                mention = Mention(words=ends[end], start=start, end=start + len(ends[end]))
-                yield NumberMention(number=Decimal(ends[end]), mention=mention)
-        elif (number := parse_number(word, next_text)) is not None:
-            yield number
+    starts, ends = [word.start for word in sentence.words], [word.end for word in sentence.words]
+    for number in sentence.reading.numbers:
+        # `the 5th` is a day or an index, and no amount.
+        if number.is_rank or not starts:
+            continue
+        begin = starts[max(0, bisect_right(starts, number.start) - 1)]
+        stop = max(ends[min(bisect_left(ends, number.end), len(ends) - 1)], number.end)
+        before, behind = sentence.text[begin : number.start], sentence.text[number.end : stop]
+        if _BEFORE_NUMBER.fullmatch(before) and _BEHIND_NUMBER.fullmatch(behind):
+            yield _number_mention(sentence.text, number)
 
 
-def parse_number(word: SentenceWord, next_text: str = "") -> NumberMention | None:
-    """Return the number in a word, with the unit in it or in `next_text`; None where it has none."""
-    next_unit = next_text.strip("().,").lower()
-    code = CURRENCIES.get(next_unit) or (next_text if re.fullmatch(r"[A-Z]{3}", next_text) else "")
-    if word.text.lower() in _NUMBER_NAMES:
-        return NumberMention(
-            number=_NUMBER_NAMES[word.text.lower()], mention=word.mention, currency=code, unit=next_unit
-        )
-    match = _NUMBER_WORD.fullmatch(word.text)
-    if match is None:
-        return None
-    number, unit = Decimal(match["number"].replace(",", "")), (match["after"] or next_unit).lower()
-    # `the 5th` is a day or an index, and no amount.
-    if unit in ("st", "nd", "rd", "th"):
-        return None
-    if unit in _MULTIPLIERS:
-        number *= _MULTIPLIERS[unit]
-    currency_sign = match["before"] or (match["after"] if match["after"] in CURRENCIES else "") or ""
-    return NumberMention(
-        number=number, mention=word.mention, currency=CURRENCIES.get(currency_sign, currency_sign) or code, unit=unit
-    )
+def _number_mention(text: str, number: ParsedNumber) -> NumberMention:
+    """Return a number with the unit behind it, which is the word behind it where that is none."""
+    unit = _UNIT_BEHIND.match(text, number.end)
+    word = "%" if number.kind is NumberKind.PERCENT else unit["unit"] if unit is not None else ""
+    code = number.currency or (word if re.fullmatch(r"[A-Z]{3}", word) else "")
+    words = text[number.start : number.end].strip()
+    mention = Mention(words=words, start=number.start, end=number.start + len(words))
+    return NumberMention(number=Decimal(str(number.value)), mention=mention, currency=code, unit=word.lower())
 
 
 def equals_number(value: int | float | str, number: NumberMention, unit: str, description: str) -> bool:
@@ -171,7 +128,7 @@ def equals_number(value: int | float | str, number: NumberMention, unit: str, de
 
 
 def _parse_value(value: str) -> NumberMention | None:
-    return parse_number(SentenceWord(text=value.replace(" ", ""), start=0, end=len(value)))
+    return next(find_numbers(UserSentence(text=value.replace(" ", ""))), None)
 
 
 def _is_same_amount(first: NumberMention, second: NumberMention) -> bool:
@@ -218,32 +175,70 @@ def _scale(unit: str, currency: str) -> Decimal:
     return SCALES[unit]
 
 
-def find_day(value: str, sentence: UserSentence, today: date) -> Mention | None:
-    """Return the words of a sentence for the day, or the day and time, of `value`; None where it has none."""
+def find_day(value: str, sentence: UserSentence) -> Mention | None:
+    """Return the words of a sentence for the day, or the day and time, of `value`; None where it has none.
+
+    A time that the sentence has without a zone is one of this machine's zone, so that at 18:00 in Paris is 17:00Z.
+    """
     match = _VALUE.fullmatch(value.strip())
     if match is None:
         return None
+    is_whole_day = match["hour"] is None or (match["hour"], match["minute"]) in _DAY_BOUNDS
+    moments = [moment for moment in sentence.reading.moments if not _EITHER_MONTH.search(moment.text)]
+    says_zone = any(getattr(moment.value, "tzinfo", None) is not None for moment in moments)
     try:
-        target = date.fromisoformat(match["day"])
-        is_plain = _is_plain_time(match, value.strip(), sentence)
-    except ValueError:
+        target = datetime.fromisoformat(value.strip())
+        if target.tzinfo is not None and not is_whole_day and not says_zone:
+            target = target.astimezone()
+    except (ValueError, OverflowError):
         return None
-    if not is_plain:
+    if not _is_plain_time(match, target, sentence, says_zone=says_zone):
         return None
-    clock = (match["hour"], match["minute"])
-    is_whole_day = match["hour"] is None or clock in _DAY_BOUNDS
-    days = [mention for day, mention in _days(sentence.text, today) if day == target]
+    wholes = [moment for moment in moments if _has_day(moment, target, sentence.today)]
     if is_whole_day:
-        return next(iter(days), None)
-    time = (int(clock[0]), int(clock[1]))
-    times = [mention for entry, mention in _times(sentence.text) if entry == time]
-    if not times or not days:
-        return None
-    pairs = (_join_mentions(sentence.text, day, entry) for day in days for entry in times)
-    return next(filter(None, pairs), days[0])
+        return next((_mention_of_day(sentence.text, moment) for moment in wholes), None)
+    times = [moment for moment in moments if _has_time(moment, target)]
+    both = next((moment for moment in wholes if moment in times), None)
+    if both is not None:
+        return _span(sentence.text, both.start, both.end)
+    days = [_mention_of_day(sentence.text, moment) for moment in wholes if type(moment.value) is date]
+    clocks = [_span(sentence.text, moment.start, moment.end) for moment in times if isinstance(moment.value, time)]
+    pairs = (_join_mentions(sentence.text, day, clock) for day in days for clock in clocks)
+    return next(filter(None, pairs), days[0] if days and clocks else None)
 
 
-def _is_plain_time(match: re.Match[str], value: str, sentence: UserSentence) -> bool:
+def _has_day(moment: ParsedDate, target: datetime, today: date) -> bool:
+    """Return whether the day of a moment may be that of `target`: Friday of either week, January 5 of either year."""
+    value = moment.value
+    if not isinstance(value, date):
+        return False
+    day = value.date() if isinstance(value, datetime) else value
+    days = {day}
+    words = moment.text.lower().split()
+    if not WEEKDAYS.keys().isdisjoint(words) and (day == today or "next" in words):
+        days.add(day + timedelta(days=7))
+    if not moment.whole and day < today and (day.month, day.day) != (2, 29):
+        days.add(day.replace(year=day.year + 1))
+    return target.date() in days
+
+
+def _has_time(moment: ParsedDate, target: datetime) -> bool:
+    """Return whether the time of day of a moment is that of `target`, in the zone that is said."""
+    value = moment.value
+    if isinstance(value, datetime) and value.tzinfo is not None and target.tzinfo is not None:
+        return value == target
+    if isinstance(value, time) and value.tzinfo is not None and target.tzinfo is not None:
+        return datetime.combine(target, value) == target
+    return isinstance(value, datetime | time) and (value.hour, value.minute) == (target.hour, target.minute)
+
+
+def _mention_of_day(text: str, moment: ParsedDate) -> Mention:
+    """Return the words of a moment for its day alone."""
+    start, end, _ = moment.parts[0] if moment.parts else (moment.start, moment.end, moment.value)
+    return _span(text, start, end)
+
+
+def _is_plain_time(match: re.Match[str], target: datetime, sentence: UserSentence, *, says_zone: bool) -> bool:
     """Return whether a time has no second or offset from UTC that nobody said, but that of this machine."""
     if match["hour"] is None:
         return True
@@ -251,10 +246,9 @@ def _is_plain_time(match: re.Match[str], value: str, sentence: UserSentence) -> 
     if match["second"] not in (None, "00") and not is_bound:
         return False
     offset = match["offset"] or ""
-    if offset in ("", "Z", "+00:00", "+0000") or offset in sentence.text:
+    if says_zone or offset in ("", "Z", "+00:00", "+0000") or offset in sentence.text:
         return True
-    moment = datetime.fromisoformat(value)
-    return moment.replace(tzinfo=None).astimezone().utcoffset() == moment.utcoffset()
+    return target.replace(tzinfo=None).astimezone().utcoffset() == target.utcoffset()
 
 
 def _join_mentions(text: str, *mentions: Mention) -> Mention | None:
@@ -262,7 +256,7 @@ def _join_mentions(text: str, *mentions: Mention) -> Mention | None:
     first, second = sorted(mentions, key=lambda mention: mention.start)
     if first.end > second.start or not _BETWEEN_DAY_AND_TIME.fullmatch(text, first.end, second.start):
         return None
-    return Mention(words=text[first.start : second.end], start=first.start, end=second.end)
+    return _span(text, first.start, second.end)
 
 
 def find_duration(start: str, end: str, sentence: UserSentence) -> Mention | None:
@@ -278,60 +272,16 @@ def find_duration(start: str, end: str, sentence: UserSentence) -> Mention | Non
     if len(spoken) != 1 or seconds <= 0:
         return None
     count = spoken[0]["count"].lower()
-    number = Decimal(1) if count in ("a", "an") else _NUMBER_NAMES.get(count) or Decimal(count)
-    return _mention(spoken[0]) if number * _SECONDS[spoken[0]["unit"].lower()] == Decimal(str(seconds)) else None
+    number = Decimal(COUNTS.get(count) or count)
+    return (
+        _span(sentence.text, *spoken[0].span())
+        if number * _SECONDS[spoken[0]["unit"].lower()] == Decimal(str(seconds))
+        else None
+    )
 
 
-def _days(text: str, today: date) -> Iterator[tuple[date, Mention]]:
-    for match in _ISO.finditer(text):
-        yield from _valid_days(match, (int(match[1]),), int(match[2]), int(match[3]))
-    for pattern in (_MONTH_DAY, _DAY_MONTH):
-        for match in pattern.finditer(text):
-            month = next(n for n, name in enumerate(_MONTHS, 1) if name.startswith(match["month"][:3].lower()))
-            # A day without a year may be past, or in the next year: in December, `January 5` is a month ahead.
-            is_past = (month, int(match["day"])) < (today.month, today.day)
-            years = (today.year, today.year + 1) if is_past else (today.year,)
-            yield from _valid_days(match, (int(match["year"]),) if match["year"] else years, month, int(match["day"]))
-    for match in _RELATIVE.finditer(text):
-        yield from ((day, _mention(match)) for day in _relative_days(match, today))
-
-
-def _valid_days(match: re.Match[str], years: tuple[int, ...], month: int, day: int) -> Iterator[tuple[date, Mention]]:
-    for year in years:
-        try:
-            yield date(year, month, day), _mention(match)
-        except ValueError:
-            continue
-
-
-def _relative_days(match: re.Match[str], today: date) -> Iterator[date]:
-    if near := match["near"]:
-        yield today + timedelta(days={"tomorrow": 1, "yesterday": -1}.get(near.lower(), 0))
-    elif weekday := match["weekday"]:
-        # `Friday` on a Friday is the next one. `next Friday` is used for both of the next two.
-        ahead = (_WEEKDAYS.index(weekday.lower()) - today.weekday()) % 7
-        yield today + timedelta(days=ahead or 7)
-        if match[0].lower().startswith("next") and ahead:
-            yield today + timedelta(days=ahead + 7)
-    else:
-        count = match["count"].lower()
-        days = _COUNTS.get(count) or int(count)
-        yield today + timedelta(days=days * (7 if match["unit"].lower() == "week" else 1))
-
-
-def _times(text: str) -> Iterator[tuple[tuple[int, int], Mention]]:
-    for match in _CLOCK.finditer(text):
-        if match["half"]:
-            hour = int(match["hour"]) % 12 + (12 if match["half"].lower() == "pm" else 0)
-            yield (hour, int(match["minute"] or 0)), _mention(match)
-        else:
-            yield (int(match["h24"]), int(match["m24"])), _mention(match)
-    for match in re.finditer(r"\bnoon\b", text, re.IGNORECASE):
-        yield (12, 0), _mention(match)
-
-
-def _mention(match: re.Match[str]) -> Mention:
-    return Mention(words=match[0], start=match.start(), end=match.end())
+def _span(text: str, start: int, end: int) -> Mention:
+    return Mention(words=text[start:end], start=start, end=end)
 
 
 def find_choice(argument: str, value: Any, sentence: UserSentence) -> tuple[Origin, Mention] | None:

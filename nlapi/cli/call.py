@@ -328,9 +328,9 @@ class _Sender:
 
 def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:
     from nlapi.client.message import as_dict
-    from nlapi.tools.units import amount_notes
+    from nlapi.tools.moments import value_notes
 
-    for line in amount_notes(prepared.written):
+    for line in value_notes(prepared.written):
         console.note(line)
     if as_curl:
         console.write(prepared.curl)
@@ -355,14 +355,14 @@ class _CallConsent:
         from nlapi.agent.current_state import current_changes
         from nlapi.cli import preview
         from nlapi.cli.prompts import ask_consent
-        from nlapi.tools.units import amount_notes
+        from nlapi.tools.moments import value_notes
 
         # With receipts, the user was asked about this very request in the client.
         if not self.yes or (prepared.requires_question and self.target.receipts is None):
             if not is_interactive():
                 return False
             console.note(console.preview_request(prepared.request), is_question=True)
-            for line in (*amount_notes(prepared.written), *filter(None, (prepared.repetition,))):
+            for line in (*value_notes(prepared.written), *filter(None, (prepared.repetition,))):
                 console.note(line, is_question=True)
             for line in preview.changes(await current_changes(prepared, self.target)):
                 console.note(line, is_question=True)

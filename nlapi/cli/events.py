@@ -29,9 +29,9 @@ from nlapi.client.masking import redact
 from nlapi.client.message import EndReason, describe_end
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.openapi.spec import Effect, Spec
+from nlapi.tools.moments import value_notes
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.run import Target, build_partial
-from nlapi.tools.units import amount_notes
 
 Targets = Mapping[Spec, Target]
 
@@ -198,7 +198,7 @@ class TextRenderer:
         self.data(redact(f"→ {name}: {event.request.method} {event.request.url}{mark}", self.masked))
         if event.request.content:
             self.data(redact(_indent(console.preview_body(event.request)), self.masked))
-        for line in (*amount_notes(event.call), *preview.changes(event.changes)):
+        for line in (*value_notes(event.call), *preview.changes(event.changes)):
             self.data(redact(f"  {line}", self.masked))
         for line in preview.account(event.call):
             # The reason against a change names the unused words as well.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from typer._param_types import coerce_cli_path
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from nlapi.cli.command_table import CommandEntry
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PlainCoercion:
-    """Coerces what is absent, a text, a list of texts or a choice; typer coerces every other value.
+    """Coerces what is absent, a text, a list of texts, a path or a choice; typer coerces every other value.
 
     typer makes an adapter of pydantic for each parameter: 70 ms, most of it for the import of pydantic.
     """
@@ -37,6 +39,9 @@ class PlainCoercion:
             return list(value)
         if isinstance(kind, type) and issubclass(kind, Enum) and value in [item.value for item in kind]:
             return kind(value)
+        if kind is Path and _is_text(value):
+            info = param.type_descriptor.parameter_info
+            return coerce_cli_path(Path(value), info, path_type=Path, param=param, ctx=ctx)
         from typer._coercion import build_runtime_param
 
         return build_runtime_param(param.type_descriptor).coerce(value, param, ctx)

@@ -240,6 +240,7 @@ class Setup:
     yes: Yes = False
     yes_to: YesTo = None
     across: Annotated[bool, flag("--across", "Consent also to passing data of one API to another.")] = False
+    loosely: Annotated[bool, flag("--loosely", "Send a read too that leaves out words of the question.")] = False
     output: Annotated[
         ConversationFormat | None,
         option("-o --output", "text if not given; events are what happens, as JSON lines (ndjson is too)."),

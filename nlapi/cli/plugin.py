@@ -27,7 +27,6 @@ from nlapi.cli.options import (
     flag,
     option,
 )
-from nlapi.cli.planners import model_endpoint
 from nlapi.cli.plugin_hook import consent
 from nlapi.cli.plugin_installed import command, session
 from nlapi.cli.table import is_json
@@ -149,6 +148,7 @@ def build(
 
 def _check_proposal(folder: Path, model: str | None) -> None:
     """Raise an error without a key for a model, or when a proposal that may be read would be overwritten."""
+    from nlapi.cli.planners import model_endpoint
     from nlapi.plugin.overlay_proposal import PROPOSED_OVERLAY
 
     if not model_endpoint(model).has_credential:
@@ -163,6 +163,7 @@ def _check_proposal(folder: Path, model: str | None) -> None:
 def _propose(folder: Path, operations: Sequence[Operation], model: str | None) -> None:
     import asyncio
 
+    from nlapi.cli.planners import model_endpoint
     from nlapi.plugin.overlay_proposal import PROPOSED_OVERLAY, propose_overlay
 
     endpoint = model_endpoint(model)

@@ -346,12 +346,12 @@ def _prepare(api: Target, tool: Tool, arguments: dict[str, object]) -> Prepared:
 def _request_question(prepared: Prepared) -> HookQuestion:
     from nlapi.client.message import exact_digest
     from nlapi.tools.arguments import setting_lines
-    from nlapi.tools.units import amount_notes
+    from nlapi.tools.moments import value_notes
 
     text = (
         f"{_effect_line(prepared.call.tool.operation, prepared.effect)}:\n{console.preview_request(prepared.request)}"
     )
-    notes = "\n".join([*setting_lines(prepared.settings), *amount_notes(prepared.written)])
+    notes = "\n".join([*setting_lines(prepared.settings), *value_notes(prepared.written)])
     text += f"\n\n{notes}" if notes else ""
     return HookQuestion(text=shorten_question(text), digests=(exact_digest(prepared.request),))
 

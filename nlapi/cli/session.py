@@ -27,7 +27,7 @@ from nlapi.agent.events import (
 from nlapi.agent.loop import MAX_ROUNDS, converse
 from nlapi.agent.messages import PLANNER as MODEL_PLANNER
 from nlapi.agent.models import NO_CAPS, Caps, SpendingMeter, UsageTotal
-from nlapi.agent.policy import Policy
+from nlapi.agent.policy import Policy, left_out_reason, words_left_out
 from nlapi.cli import console
 from nlapi.cli.events import DataRenderer, Renderer, Targets, TextRenderer, json_lines
 from nlapi.cli.id_cache import store_list
@@ -232,7 +232,7 @@ class Session:
             if isinstance(last, TurnAnswered):
                 if self.hints_at_resume and (hint := _hint_for_uncertain(last.conversation, self.log)):
                     console.note(hint)
-                return last.conversation, exit_code(last)
+                return last.conversation, exit_code(last) or self._code_of_left_words(last)
             if isinstance(last, ChoiceOffered):
                 conversation = last.conversation.with_choice(choose_operation(last, ask=self.policy.interactive))
                 continue
@@ -240,6 +240,17 @@ class Session:
             if not values:
                 raise missing_error(last.missing)
             conversation = last.conversation.with_replies(values)
+
+    def _code_of_left_words(self, answered: TurnAnswered) -> int:
+        """Return 7 for an answer that leaves out words of the question, which are named; 0 for one that has none."""
+        left = () if self.policy.loosely else words_left_out(answered.conversation.current)
+        if not left:
+            return 0
+        texts = ", ".join(map(repr, left))
+        console.note(
+            f"{texts}: neither the request nor the answer takes care of it; --loosely takes the answer as it is"
+        )
+        return 7
 
     async def _until_last(self, conversation: Conversation) -> TurnAnswered | InputNeeded | ChoiceOffered:
         events = converse(
@@ -347,6 +358,7 @@ def open_conversation(setup: Setup) -> tuple[Session, PlannerFactory]:
             yes=setup.yes or setup.yes_to is not None,
             destroy=setup.yes_to is not None,
             across=setup.across,
+            loosely=setup.loosely,
             interactive=is_interactive(),
             ask_below=ASK_BELOW,
             change_below=CHANGE_BELOW,
@@ -532,7 +544,7 @@ def exit_code(answered: TurnAnswered) -> int:
         return 7 if rounds and rounds[-1].plan.confidence < ASK_BELOW else 0
     step = steps[-1]
     if step.outcome is Outcome.REFUSED:
-        return 6
+        return 7 if step.call.effect is Effect.READ and left_out_reason(step.call) else 6
     if step.outcome is Outcome.FAILED or (step.result is not None and step.result.ended is EndReason.BROKEN):
         return 1
     if step.result is not None and not step.result.ok:

@@ -151,11 +151,7 @@ class _ShownText:
 
 def _shown(text: str, pattern: re.Pattern[str]) -> str:
     # To leave out takes a third of the time, and most texts have no escapes but those of ends of lines.
-    return pattern.sub(_shown_match if _READABLE.search(text) else "", text)
-
-
-def _shown_match(match: re.Match[str]) -> str:
-    return _shown_as(match[0])
+    return pattern.sub((lambda match: _shown_as(match[0])) if _READABLE.search(text) else "", text)
 
 
 # Bytes at the end of a stream in which a secret with invisible characters in it may have begun.
@@ -272,7 +268,7 @@ class SecretMask:
             return text
         # First, as a form of the whole could begin in the middle of a character that is encoded.
         if self._places or any(mark in text for mark in _MARKS):
-            text = self._text_pattern.sub(_mask_match, text)
+            text = self._text_pattern.sub(lambda match: "".join(filter(None, match.groups())) + MASK, text)
         for form in self._literals:
             text = text.replace(form, MASK)
 
@@ -298,7 +294,9 @@ class SecretMask:
             masked = self.text(text)
             content = masked.encode(charset, "replace") if masked != text else content
         if self._places or any(mark.encode() in content for mark in _MARKS):
-            content = self._byte_pattern.sub(_mask_bytes_match, content)
+            content = self._byte_pattern.sub(
+                lambda match: b"".join(filter(None, match.groups())) + MASK.encode(), content
+            )
         for form in self._literals:
             content = content.replace(form.encode("utf-8", "replace"), MASK.encode())
         content = self._mask_caseless(content)
@@ -558,11 +556,3 @@ def _place_patterns(places: Iterable[Place], *, as_bytes: bool) -> list[str]:
         patterns.append(rf"(?<![A-Za-z0-9])(?P<before>(?i:{words}){separator}{kind}){value}(?![A-Za-z0-9])")
     # A group has one name in all alternatives.
     return [pattern.replace("<before>", f"<before{number}>") for number, pattern in enumerate(patterns)]
-
-
-def _mask_match(match: re.Match[str]) -> str:
-    return "".join(filter(None, match.groups())) + MASK
-
-
-def _mask_bytes_match(match: re.Match[bytes]) -> bytes:
-    return b"".join(filter(None, match.groups())) + MASK.encode()

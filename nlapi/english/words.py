@@ -122,3 +122,13 @@ def _unify_ending(word: str) -> str:
     if word.endswith("y") and len(word) > 3:
         word = word[:-1] + "i"
     return word
+
+
+_ONES = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+nineteen""".split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+NUMBERS = {word: value for value, word in enumerate(_ONES)} | {word: 20 + 10 * n for n, word in enumerate(_TENS)}
+"""The numbers that are one word, without those that multiply (hundred, dozen)."""
+COUNTS = NUMBERS | {"a": 1, "an": 1}
+"""The words before a unit: an hour, two hours."""

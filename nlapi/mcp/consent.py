@@ -22,8 +22,8 @@ from nlapi.client.safe_text import reveal_control, single_line
 from nlapi.errors import ConsentError, RepetitionError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.arguments import setting_lines
+from nlapi.tools.moments import value_notes
 from nlapi.tools.run import Prepared
-from nlapi.tools.units import amount_notes
 
 Context = ServerRequestContext[Any, Any]
 
@@ -141,7 +141,7 @@ def consent_question(prepared: Prepared) -> str:
     parts += [f"Sent again? {prepared.repetition}"] if prepared.repetition else []
     parts += [_cut_text(_body_text(request), MAX_BODY)] if request.content else []
     parts += setting_lines(prepared.settings)
-    parts += amount_notes(prepared.written)
+    parts += value_notes(prepared.written)
     parts += [f"{single_line(name)}: {single_line(reveal_control(value))}" for name, value in request.headers]
     return wrap_question(parts)
 

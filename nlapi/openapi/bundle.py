@@ -134,10 +134,6 @@ MAX_HOPS = 20
 # Levels of nesting over all files, so that recursion stays below Python's limit; `document` bounds one file.
 MAX_DEPTH = 200
 
-# A `$ref` to another file, in JSON or YAML, or text that looks like one: a false match only costs one walk. A map or a
-# list is that of a path or a property with this name, as Microsoft Graph has them.
-EXTERNAL_REF = re.compile(rb"""\$ref["']?\s*:\s*(?:["'][^\s"'#]|[^\s"'#{\[])""")
-
 # A value of a discriminator's `mapping` is either a reference or a schema name (OpenAPI 3.1.1 §4.8.25); a slash, a `#`
 # or a file suffix marks the reference.
 MAPPING_REFERENCE = re.compile(r"[/#]|\.(?:json|ya?ml)$")
@@ -259,11 +255,6 @@ def percent_encode(pointer: str) -> str:
 
 def _identifier(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", text).strip("_.")
-
-
-def may_have_external_refs(data: bytes) -> bool:
-    """Return whether a description may have a `$ref` to another file. Takes 5 ms on GitHub's 13 MB."""
-    return bool(EXTERNAL_REF.search(data))
 
 
 def bundle(

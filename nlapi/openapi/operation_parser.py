@@ -32,6 +32,7 @@ from nlapi.openapi.spec import (
     Spec,
     as_list,
     as_map,
+    as_text,
     entries,
     essence,
     extension_fields,
@@ -177,11 +178,6 @@ def _example_values(node: Mapping[str, object]) -> tuple[object, ...]:
     values = [node["example"]] if "example" in node else []
     examples = as_map(node.get("examples")).values()
     return (*values, *(example["value"] for example in examples if isinstance(example, Mapping) and "value" in example))
-
-
-def _text_or_empty(value: object) -> str:
-    """Return a text of a description; "" for any other value."""
-    return value if isinstance(value, str) else ""
 
 
 def _hint_issues(spec: Spec, schema: Schema, location: str) -> Iterator[Issue]:
@@ -338,7 +334,7 @@ def _parse_parameter(parser: OperationParser, value: object, node_path: str) -> 
         location="query" if location == "querystring" else location,
         required=required,
         schema=schema,
-        description=read_hints(nlapi_fields).description or _text_or_empty(node.get("description")),
+        description=read_hints(nlapi_fields).description or as_text(node.get("description")),
         style=style,
         explode=explode if isinstance(explode, bool) else style in ("form", "cookie", "deepObject"),
         allow_reserved=node.get("allowReserved") is True,
@@ -396,7 +392,7 @@ def _parse_body(parser: OperationParser, value: object) -> Body | None:
     parser.check_refs(first.schema, f"requestBody.content.{first.content_type}.schema")
     parser.check_hints(first.schema, f"requestBody.content.{first.content_type}.schema")
     top = replace(first, schema=_without_credentials(parser, first, is_required=node.get("required") is True))
-    description = _text_or_empty(node.get("description"))
+    description = as_text(node.get("description"))
     return Body(
         required=node.get("required") is True,
         media=(top, *alternatives),
@@ -471,7 +467,7 @@ def _parse_responses(parser: OperationParser, value: object) -> Iterator[Respons
         node = parser.follow(entry, location, Level.WARNING) or {}
         yield Response(
             status=status,
-            description=_text_or_empty(node.get("description")),
+            description=as_text(node.get("description")),
             media=tuple(_parse_media(parser, node.get("content"), f"{location}.content", Level.WARNING)),
             links=tuple(_parse_links(parser, node.get("links"), location)),
             headers=as_map(node.get("headers")),
@@ -491,7 +487,7 @@ def _parse_links(parser: OperationParser, value: object, location: str) -> Itera
             operation_id=target,
             parameters=as_map(node.get("parameters")),
             body=node.get("requestBody"),
-            description=_text_or_empty(node.get("description")),
+            description=as_text(node.get("description")),
         )
 
 

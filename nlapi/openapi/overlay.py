@@ -108,15 +108,11 @@ def _find(tree: Any, path: str) -> tuple[list[NodePath], str]:
 def _remove(tree: Any, nodes: list[NodePath]) -> bool:
     """Remove nodes, the last first so that indexes stay valid. Return False when the root is one of them."""
     removed = set(nodes)
-    for location in sorted(nodes, key=_path_order, reverse=True):
+    for location in sorted(nodes, key=lambda path: [(isinstance(part, str), part) for part in path], reverse=True):
         # A node inside a removed node is removed with it; its own location no longer exists.
         if location and not any(location[:depth] in removed for depth in range(len(location))):
             del node_at(tree, location[:-1])[location[-1]]
     return () not in removed
-
-
-def _path_order(location: NodePath) -> tuple[tuple[bool, object], ...]:
-    return tuple((isinstance(part, str), part) for part in location)
 
 
 def _copy(tree: object, nodes: list[NodePath], path: object, target: str) -> Iterator[tuple[str, str]]:

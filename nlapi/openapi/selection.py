@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -206,7 +207,7 @@ def _referenced_parts(
 def _part_path(ref: str) -> PartPath:
     """Return the path of the part that a `$ref` points to or into."""
     keys = _pointer_keys(ref)
-    return tuple(keys[: 3 if keys[0] == "components" else 2 if keys[0] in SWAGGER_SECTIONS else 1])
+    return keys[: 3 if keys[0] == "components" else 2 if keys[0] in SWAGGER_SECTIONS else 1]
 
 
 def _own_bases(part: object) -> frozenset[str]:
@@ -243,8 +244,9 @@ def _prune_section(kind: str, nodes: object, reached: set[PartPath]) -> object:
     return {name: part for name, part in as_map(nodes).items() if ("components", kind, name) in reached}
 
 
-def _pointer_keys(ref: str) -> list[str]:
-    return [unescape_step(unquote(part)) for part in ref[2:].split("/")]
+@lru_cache(maxsize=4096)
+def _pointer_keys(ref: str) -> PartPath:
+    return tuple(unescape_step(unquote(part)) for part in ref[2:].split("/"))
 
 
 def _all_refs(node: object) -> Iterator[str]:
@@ -254,7 +256,7 @@ def _all_refs(node: object) -> Iterator[str]:
         current = todo.pop()
         if isinstance(current, list):
             todo.extend(current)
-        elif isinstance(current, Mapping):
+        elif not isinstance(current, str) and isinstance(current, Mapping):
             if isinstance(current.get("$ref"), str):
                 yield current["$ref"]
             for name in as_map(current.get("mapping")).values():

@@ -216,13 +216,18 @@ def _dashed(name: str) -> str:
 
 def as_map(value: object) -> Mapping[str, Any]:
     """Return a part of a description that should be a map; {} when it is not one."""
-    # A dict first: to ask for an abstract class takes five times as long, and this is asked for every node.
-    return value if isinstance(value, dict | Mapping) else {}
+    # None and a dict first: to ask for an abstract class takes five times as long, and this is asked for every node.
+    return value if value is not None and isinstance(value, dict | Mapping) else {}
 
 
 def as_list(value: object) -> list[Any]:
     """Return a part of a description that should be a list; [] when it is not one."""
     return value if isinstance(value, list) else []
+
+
+def as_text(value: object) -> str:
+    """Return a text of a description; "" for any other value."""
+    return value if isinstance(value, str) else ""
 
 
 def entries(value: object) -> list[Any]:
@@ -690,15 +695,17 @@ class Operation:
 
     def response(self, status: int | None = None) -> Response | None:
         """Return the Response for `status`; without one, that of success (the lowest 2xx, then default)."""
-        by_status = {response.status.upper(): response for response in self.responses}
-        if status is not None:
-            # The more specific key wins (OpenAPI 3.1.1 §4.8.16).
-            for key in (str(status), f"{status // 100}XX", "DEFAULT"):
-                if key in by_status:
-                    return by_status[key]
-            return None
-        success_statuses = sorted(key for key in by_status if key.startswith("2"))
-        return by_status[success_statuses[0]] if success_statuses else by_status.get("DEFAULT")
+        # The more specific key wins (OpenAPI 3.1.1 §4.8.16).
+        keys = (self._success_status,) if status is None else (str(status), f"{status // 100}XX", "DEFAULT")
+        return next((self._by_status[key] for key in keys if key in self._by_status), None)
+
+    @cached_property
+    def _by_status(self) -> dict[str, Response]:
+        return {response.status.upper(): response for response in self.responses}
+
+    @cached_property
+    def _success_status(self) -> str:
+        return min((key for key in self._by_status if key.startswith("2")), default="DEFAULT")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
-from nlapi.changes.sentences import opening_length
 from nlapi.english.intents import IMPERATIVES, VERBS, Intent
 from nlapi.english.lexicon import stems, table, words
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation, stated_verbs
+from nlapi.reading.clauses import opening_length
 from nlapi.reading.text import Sentence, Token
 from nlapi.tools.phrase import NOUN_FOLLOWERS
 

@@ -7,17 +7,19 @@ from bisect import bisect_right
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from functools import partial
+from datetime import date, datetime, tzinfo
+from functools import cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from nlapi.changes.checks import reasons_against
-from nlapi.changes.sentences import find_change_command, opening_length
+from nlapi.changes.account import dropped_commands
+from nlapi.changes.sentences import find_change_command
+from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
+from nlapi.local_zone import local_zone
 from nlapi.openapi.spec import Effect, Operation, Spec, read_hints
 from nlapi.planner.commands import command_verb, normalize_command, operation_verbs
 from nlapi.planner.forest import Forest
@@ -25,7 +27,6 @@ from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue, is_hypothetical, simulates
 from nlapi.planner.operations.id_resolution import with_breadth_flags, with_lookups, with_only_parents
 from nlapi.planner.operations.operation_choice import (
-    CLEAR_SCORE,
     choose_candidates,
     choose_operation,
     is_about_caller,
@@ -49,7 +50,7 @@ from nlapi.planner.operations.vetoes import (
     unexpressed_negations,
     unused_values,
 )
-from nlapi.planner.slots.assignment import Assignment, nest_values
+from nlapi.planner.slots.assignment import Assignment, without_astray_credentials
 from nlapi.planner.slots.entities import RENAMES, operation_noun_stems
 from nlapi.planner.slots.features import NAMELIKE, QUERYLIKE
 from nlapi.planner.slots.name_mentions import LiveNames, name_places
@@ -57,11 +58,11 @@ from nlapi.planner.slots.overrides import naming_slot
 from nlapi.planner.slots.preset_values import Values, complete_arguments, pending_lookup
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.planner.slots.values import states_dot, value_for
-from nlapi.planner.steps.goal_plan import call_plan, plan_goal, plan_question
-from nlapi.planner.steps.multi_intent import first_clause_plan, next_clause_plan, plan_clauses, unrelated_changes
+from nlapi.planner.steps.clauses import request_sentences
+from nlapi.planner.steps.goal_plan import asked_by_rival, call_plan, plan_goal, plan_question, rated_change
 from nlapi.planner.steps.name_rounds import NamesState, is_name_round, without_name_rounds
-from nlapi.planner.steps.state import CallState, Goal, sources_of, with_completed
-from nlapi.planner.steps.steps import with_leftover_name
+from nlapi.planner.steps.state import CallState, Goal, rivals_of, sources_of
+from nlapi.reading.clauses import opening_length
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention, foreign_language
@@ -69,7 +70,7 @@ from nlapi.resources.collection_index import collection_index
 from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.index import correct_spelling
-from nlapi.tools.plan import Conversation, Outcome, Plan
+from nlapi.tools.plan import Conversation, Outcome, Plan, Round
 from nlapi.tools.tool import Call, Tool
 
 NEEDS_CLAUDE = "this needs Claude: "
@@ -91,13 +92,6 @@ def unsupported_plan(spec: Spec, command: str, candidates: Sequence[OperationCan
     near = ", ".join(candidate.operation.id for candidate in changes)
     text = f"Nothing in {spec.title} does that: {command}.{f' The nearest: {near}.' if near else ''}"
     return empty_plan(text, changes, 0.05)
-
-
-def several_requests_plan(operation_ids: Sequence[str], candidates: Sequence[OperationCandidate]) -> Plan:
-    """Return the plan of a sentence that asks for several unrelated operations."""
-    ids = ", ".join(operation_ids)
-    text = f"{NEEDS_CLAUDE}the sentence asks for {len(operation_ids)} things ({ids}); ask for one at a time"
-    return empty_plan(text, candidates, 0.05)
 
 
 def valueless_plan(best: OperationCandidate, rivals: Sequence[OperationCandidate]) -> Plan:
@@ -275,29 +269,6 @@ def without_answer_filters(best: OperationCandidate) -> OperationCandidate:
     return replace(best, assignment=replace(best.assignment, unused=tuple(unread)), row=row)
 
 
-# The least likelihood of a change that has nothing against it.
-_LIKELY = 0.5
-# The confidence that a change needs under `--yes`: CHANGE_BELOW of the command line, set by `benchmarks.changes`.
-_STANDS = 0.8
-# The most confidence in a change that has something against it.
-_DOUBTED = 0.35
-
-
-def rate_change(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object], *, probability: float) -> Goal:
-    """Return the goal with the confidence in its change; `probability` is that of the forest."""
-    slots = catalogue.slots(goal.tool)
-    values, missing = complete_arguments(goal.tool, goal.values, slots, known_values)
-    account = replace(goal.account, sources=with_completed(goal.sources, values, slots, known_values))
-    call = Call(tool=goal.tool, arguments=nest_values(values))
-    # The policy asks for consent to a deletion later on, so that a deletion alone is no reason against it here.
-    if reasons_against(call, account, goal.sentence, destroy=True):
-        return replace(goal, confidence=min(_DOUBTED, goal.confidence))
-    likelihood = max(probability, goal.confidence)
-    if missing or likelihood < _LIKELY:
-        return goal
-    return replace(goal, confidence=round(_STANDS + (1 - _STANDS) * likelihood, 3))
-
-
 _OPTIONAL = lazy_pattern(
     r"\b(?:defaults?|optional\w*|random\w*|generated|if (?:not|none|omitted|empty))\b", re.IGNORECASE
 )
@@ -354,7 +325,6 @@ def _assigned_slots(best: OperationCandidate, known_values: Mapping[str, object]
     return [slot for slot in best.context.slots if slot in assigned or slot.path[0] in preset]
 
 
-_CONJUNCTION = lazy_pattern(r"(?:[,;.]\s*|\s+)(?:and\s+then|then|and\s+also|and|also)\s+(?=[a-z]+\b)", re.IGNORECASE)
 # Words in the name of an argument that selects an action.
 _ACTION_WORDS = stems("planner/operations/words", "action_arguments")
 
@@ -394,17 +364,6 @@ def prohibition(best: OperationCandidate) -> str:
     if is_hypothetical(sentence.text) and simulates(best.operation):
         return "the sentence supposes a deletion" if supposes_deletion(sentence) else ""
     return "the sentence asks about a change rather than for it" if asks_about_change(sentence) else ""
-
-
-def separate_operations(sentence: Sentence, catalogue: Catalogue) -> list[str]:
-    """Return the operations that the clauses of a sentence clearly name, where their intents differ; else nothing."""
-    # `create a campaign and delete the audience Old Visitors` would create a campaign of that name.
-    intents: dict[str, Intent] = {}
-    for clause in filter(None, _CONJUNCTION.split(sentence.text)):
-        intent = VERBS.get(stem(clause.split()[0].lower()))
-        if intent is not None and (best := catalogue.index.search(clause, 1)) and best[0][1] >= CLEAR_SCORE:
-            intents.setdefault(best[0][0].id, intent)
-    return list(intents) if len(set(intents.values())) > 1 else []
 
 
 def is_certain(best: OperationCandidate) -> bool:
@@ -683,8 +642,11 @@ _DNS_ARGUMENTS = stems("planner/operations/words", "dns_arguments")
 
 def in_wire_form(best: OperationCandidate) -> Assignment:
     """Return the assignment with its texts in the form of the API."""
-    options = (replace(option, value=_wire_form(best, option)) for option in best.assignment.candidates)
-    return replace(best.assignment, candidates=tuple(options))
+    candidates, rivals = (
+        tuple(replace(option, value=_wire_form(best, option)) for option in options)
+        for options in (best.assignment.candidates, best.assignment.rivals)
+    )
+    return replace(best.assignment, candidates=candidates, rivals=rivals)
 
 
 def _wire_form(best: OperationCandidate, option: SlotCandidate) -> object:
@@ -738,29 +700,39 @@ class OfflinePlanner:
 
     name = "offline"
 
-    def __init__(self, sources: Iterable[Spec | Tool], *, today: date | None = None) -> None:
+    def __init__(
+        self, sources: Iterable[Spec | Tool], *, today: date | None = None, zone: tzinfo | None = None
+    ) -> None:
         self.catalogue = Catalogue.of(sources)
         self.today = today
+        self.zone = zone or local_zone()
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
         """Yield the next Plan of a conversation."""
         whole, conversation = conversation, without_name_rounds(conversation)
         names = read_names(whole).mentioned(conversation.question)
         planner = self._with_names(names)
-        turn, known_values, catalogue = conversation.current, conversation.known_values, planner.catalogue
-        if not any(round.steps for round in turn.rounds):
-            today = self.today or date.today()
-            plan = plan_question(conversation, catalogue, partial(planner.plan, live=True), today)
-            yield names_plan(plan, whole, catalogue) or plan
+        if any(round.steps for round in conversation.current.rounds):
+            yield planner._next_plan(conversation)
             return
+        today = self.today or date.today()
+        plan = plan_question(conversation, planner.catalogue, partial(planner.plan, live=True), today)
+        yield names_plan(plan, whole, planner.catalogue) or plan
+
+    def _next_plan(self, conversation: Conversation) -> Plan:
+        """Return the plan after an answer; a look-up in a list that the turn has read already goes on with that."""
+        from nlapi.planner.steps.lookup import stored_listing
+        from nlapi.planner.steps.requests import next_request_plan, requests_of
         from nlapi.planner.steps.steps import next_plan
 
-        plan = next_plan(turn, catalogue, known_values, today=self.today)
-        if not plan.calls and not plan.missing:
-            plan_clause = partial(planner._plan_clause, known_values=known_values, live=True)
-            several = catalogue.several
-            plan = next_clause_plan(conversation, plan, plan_clause, several=several, today=self.today)
-        yield plan
+        turn, known_values = conversation.current, conversation.known_values
+        if (requests := requests_of(turn)) is None:
+            plan = next_plan(turn, self.catalogue, known_values, today=self.today)
+        else:
+            plan_clause = partial(self._plan_clause, known_values=known_values, live=True)
+            plan = next_request_plan(conversation, requests, self.catalogue, plan_clause, self.today)
+        step = stored_listing(plan, turn)
+        return plan if step is None else self._next_plan(conversation.with_round(Round(plan=plan, steps=(step,))))
 
     def first_plan(self, conversation: Conversation) -> Plan:
         """Return the first plan for the last question, as it is without any answer of the API."""
@@ -789,14 +761,18 @@ class OfflinePlanner:
         A `live` plan will be carried out, so it may begin with look-ups that find out how many items there are.
         """
         known_values = known or {}
-        if chosen is None and len(question) < _MAX_LENGTH:
-            plan_clause = partial(self._plan_clause, known_values=known_values, live=live)
-            clauses = plan_clauses(question, self.catalogue, plan_clause)
-            if operations := unrelated_changes(clauses, self.catalogue):
-                return several_requests_plan(operations, ())
-            if clauses:
-                return first_clause_plan(clauses)
-        return self._plan_clause(question, known_values, chosen, live=live)
+        plan_clause = cache(partial(self._plan_clause, known_values=known_values, live=live))
+        ways = list(request_sentences(question, self.catalogue)) if chosen is None else []
+        if not ways:
+            return self._plan_clause(question, known_values, chosen, live=live)
+        from nlapi.planner.steps.requests import plan_requests, unplanned_part
+
+        for sentences, is_plain in ways:
+            if (several := plan_requests(sentences, plan_clause, is_plain=is_plain)) is not None:
+                return several
+        plan = plan_clause(question)
+        commands = next((sentences for sentences, is_plain in ways if is_plain), None)
+        return (unplanned_part(plan, commands, plan_clause) if commands else None) or plan
 
     def _plan_clause(
         self, question: str, known_values: Mapping[str, object], chosen: Operation | None = None, *, live: bool
@@ -810,17 +786,22 @@ class OfflinePlanner:
             known_values=known_values,
             chosen=chosen,
             live=live,
-            today=self.today or datetime.now().astimezone(),
+            today=self.today or datetime.now(self.zone),
+            zone=self.zone,
         )
         return clause.plan()
 
 
-def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
+def read_question(question: str, catalogue: Catalogue, today: date, zone: tzinfo | None = None) -> Sentence:
     """Return a question as a Sentence, with its spelling corrected and its command in words of the API."""
-    text = correct_spelling(question[:_MAX_LENGTH], catalogue.index)
+    text = " ".join(question[:_MAX_LENGTH].split())
+    # A question that is quoted as a whole is the question, not a value.
+    if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"" and text.count(text[0]) == 2:
+        text = text[1:-1].strip()
+    text = correct_spelling(text, catalogue.index)
     is_choice = partial(catalogue.is_choice, text)
     text = normalize_command(text, lambda: catalogue.command_verbs, catalogue.index.has_word, is_choice)
-    return read_sentence(text, today, catalogue.names_in(text))
+    return read_sentence(text, today, catalogue.names_in(text), zone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -850,9 +831,10 @@ class _Clause:
     chosen: Operation | None
     live: bool
     today: date
+    zone: tzinfo
 
     def plan(self) -> Plan:
-        sentence = read_question(self.question, self.catalogue, self.today)
+        sentence = read_question(self.question, self.catalogue, self.today, self.zone)
         choice = self._choose_operation(sentence)
         if isinstance(choice, Plan):
             return choice
@@ -869,8 +851,6 @@ class _Clause:
         is_known = any(mention.form == "name" for mention in sentence.mentions)
         if not candidates or not (is_known or is_in_domain(candidates) or is_certain(candidates[0])):
             return unmatched_plan(catalogue, candidates, language)
-        if operations := separate_operations(sentence, catalogue):
-            return several_requests_plan(operations, candidates)
         best, rivals = choose_operation(candidates, sentence, catalogue, self.known_values)
         # Without a value such a read fits any sentence: a greeting would list the items of an API with one list.
         is_unasked = best.is_uncommanded and (not best.assignment.candidates or is_question(sentence.text))
@@ -895,9 +875,14 @@ class _Clause:
         best = replace(best, assignment=in_wire_form(best))
         # Whether a plain word is a name only an answer tells, and a plan that is not carried out gets none.
         if self.live:
-            best = replace(best, assignment=with_leftover_name(best, self.catalogue, self.known_values))
+            if any(slot.location == "path" for slot in best.context.slots):
+                from nlapi.planner.steps.described import with_leftover_name
+
+                best = replace(best, assignment=with_leftover_name(best, self.catalogue, self.known_values))
             best = with_only_parents(best, self.catalogue, self.known_values)
-        return replace(best, assignment=with_breadth_flags(best))
+        best = replace(best, assignment=with_breadth_flags(best))
+        plain = without_astray_credentials(best.context, best.assignment.candidates)
+        return replace(best, assignment=replace(best.assignment, candidates=tuple(plain)))
 
     def _rate(self, choice: _Choice) -> tuple[Goal, tuple[Slot, ...]]:
         """Return the goal with the confidence in it, and the slots that nothing fills."""
@@ -922,26 +907,33 @@ class _Clause:
             leaves_out_words=bool(unsaid),
             leaves_out_condition=bool(plain_words) or leaves_out_name(best),
         )
+        text, sentence = best.context.sentence.text, " ".join(self.question.split())
+        sources = sources_of(best, sentence)
+        if not is_change and (commands := dropped_commands(sentence, [(entry.start, entry.end) for entry in sources])):
+            unused_texts, sure = (*commands, *unused_texts), min(sure, UNSURE)
         others = other_goals(best, values, catalogue, self.known_values)
         if others and (is_change or explains_all_words(best)):
             sure = UNSURE if is_change else max(sure, PLAIN_CONFIDENCE)
         omitted = [*unsaid, *(text for text in unused_texts if not any(text in phrase for phrase in unsaid))]
-        text, sentence = best.context.sentence.text, " ".join(self.question.split())
         narrowing = (option for option in best.assignment.candidates if option.end > option.start and option.narrows)
         goal = Goal(
             tool=best.tool,
             values=values,
             confidence=round(sure, 3),
             question=self.question,
-            note=f"not used: {', '.join(omitted)}" if omitted else "",
+            note=mask_credential_texts(f"not used: {', '.join(omitted)}", self.question) if omitted else "",
             used=tuple(text[option.start : option.end] for option in narrowing),
             others=others,
             sentence=sentence,
-            sources=sources_of(best, sentence),
-            unused=tuple(dict.fromkeys((*unsaid, *unused_texts))),
+            sources=sources,
+            unused=tuple(
+                mask_credential_texts(text, self.question) for text in dict.fromkeys((*unsaid, *unused_texts))
+            ),
+            rivals=rivals_of(best),
         )
         if is_change:
-            goal = rate_change(goal, catalogue, self.known_values, probability=probability)
+            goal = replace(goal, likelihood=max(probability, goal.confidence))
+            goal = asked_by_rival(rated_change(goal, catalogue, self.known_values))
         return goal, missing
 
     def _plan_steps(self, goal: Goal, choice: _Choice, missing: tuple[Slot, ...]) -> Plan:

@@ -20,7 +20,7 @@ from nlapi.errors import Issue, Level
 from nlapi.openapi.spec import Effect, Operation, Spec, as_list
 from nlapi.plugin.build import MARKETPLACE, PLUGIN
 from nlapi.plugin.names import KEBAB, MAX_SKILL, SECRET_OPTION, callable_id
-from nlapi.plugin.portable import portable_faults
+from nlapi.plugin.portable import portable_faults, read_object
 from nlapi.plugin.programs import HOOKS, MAX_TOOL_NAME, MCP
 from nlapi.plugin.user_files import NOTES_FOLDER
 from nlapi.resources.answers import answer_schema, answer_schemas
@@ -83,20 +83,12 @@ def broken_rules(files: Mapping[str, bytes]) -> tuple[Issue, ...]:
 Fault = tuple[str, str, str]
 
 
-def _read_object(files: Mapping[str, bytes], path: str) -> dict[str, object] | None:
-    try:
-        data = json.loads(files[path])
-    except (KeyError, ValueError, RecursionError):
-        return None
-    return data if isinstance(data, dict) else None
-
-
 def _manifest_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
-    plugin, market = _read_object(files, PLUGIN), _read_object(files, MARKETPLACE)
+    plugin, market = read_object(files, PLUGIN), read_object(files, MARKETPLACE)
     for path, data, keys in (
         (PLUGIN, plugin, ("name", "version", "description", "author")),
         (MARKETPLACE, market, ("name", "owner", "plugins")),
-        (HOOKS, _read_object(files, HOOKS), ("hooks",)),
+        (HOOKS, read_object(files, HOOKS), ("hooks",)),
     ):
         if data is None:
             yield path, "no JSON object", "build the plugin again"
@@ -117,7 +109,7 @@ def _manifest_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
 
 def _settings_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
     """Yield faults of the options that a plugin asks for, and of their use in hooks and servers."""
-    options = (_read_object(files, PLUGIN) or {}).get("userConfig", {})
+    options = (read_object(files, PLUGIN) or {}).get("userConfig", {})
     options = options if isinstance(options, dict) else {}
     for key, option in options.items():
         for part in ("type", "title", "description"):
@@ -131,7 +123,7 @@ def _settings_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
         ):
             if name not in options:
                 yield path, f"uses ${{user_config.{name}}}, which plugin.json does not declare", ""
-    servers = (_read_object(files, MCP) or {}).get("mcpServers") if MCP in files else {}
+    servers = (read_object(files, MCP) or {}).get("mcpServers") if MCP in files else {}
     if not isinstance(servers, dict):
         yield MCP, "has no mcpServers", "build the plugin again"
 
@@ -219,7 +211,7 @@ def _link_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
 def _file_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
     if len(files.get("README.md", b"").split()) < MIN_WORDS:
         yield "README.md", f"has fewer than {MIN_WORDS} words", "say what the plugin does and what it needs"
-    if "LICENSE" not in files and not (_read_object(files, PLUGIN) or {}).get("license"):
+    if "LICENSE" not in files and not (read_object(files, PLUGIN) or {}).get("license"):
         yield "LICENSE", "there is none", "put one there, or `license` into plugin.json"
     if "CLAUDE.md" in files:
         yield "CLAUDE.md", "the client does not read it in a plugin", "make it a skill"

@@ -14,7 +14,7 @@ from nlapi.english.words import singular_words, split_words
 from nlapi.openapi.spec import Operation, as_map
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.subjects import body_fields
-from nlapi.resources.id_sources import IdSource, IdSources
+from nlapi.resources.id_sources import IdSource, IdSources, id_sources
 from nlapi.resources.nouns import ID_WORDS, Words, is_id_argument, singular_noun
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.names import join_names
@@ -32,7 +32,9 @@ class IdGuide:
     """The sources of the ids that some operations of one Spec take, all among these operations."""
 
     def __init__(self, operations: Sequence[Operation]) -> None:
-        self._sources = IdSources(operations[0].spec, operations)
+        spec = operations[0].spec
+        shared = id_sources(spec)
+        self._sources = shared if shared.index.operations == tuple(operations) else IdSources(spec, operations)
         self._by_operation: dict[Operation, dict[str, IdSource]] = {}
         self._by_noun: dict[Words, IdSource | None] = {}
 

@@ -33,6 +33,7 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SECRET_OPTION = re.compile(r"token|secret|password|api_?key")
 # Words of a plugin's command beside the ids of operations.
 COMMAND_WORDS = frozenset(("batch", "run", "resume", "set", "settings"))
+_COMMAND_BEGINNINGS = frozenset(word[:size] for word in COMMAND_WORDS for size in range(1, len(word) + 1))
 
 # An operationId that a shell takes literally.
 PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,99}")
@@ -158,8 +159,9 @@ def variable_form(name: str) -> str:
 
 def callable_id(operation: Operation) -> str:
     """Return the id of an operation in a plugin: its own, or its tool's name where a shell would not take that."""
-    id = operation.id if PLAIN_ID.fullmatch(operation.id) else compile_tool(operation).name
-    # A leading dash or underscore would be an option, or no first character of an id.
-    id = id if PLAIN_ID.fullmatch(id) else f"op{id}"
+    id = operation.id
+    if not PLAIN_ID.fullmatch(id) and not PLAIN_ID.fullmatch(id := compile_tool(operation).name):
+        # A leading dash or underscore would be an option, or no first character of an id.
+        id = f"op{id}"
     # No word of the command, nor the beginning of one: a permission for the operation would be one for that.
-    return f"{id}_operation" if any(word.startswith(id) for word in COMMAND_WORDS) else id
+    return f"{id}_operation" if id in _COMMAND_BEGINNINGS else id

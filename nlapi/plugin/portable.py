@@ -78,28 +78,29 @@ def gemini_extension(
 
 def portable_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
     """Yield what breaks Agent Plugins 1.0.0 in the files of a plugin: location, message, hint."""
-    manifest = _read_object(files, PORTABLE)
+    manifest = read_object(files, PORTABLE)
     if manifest is None:
         yield PORTABLE, "no JSON object", "build the plugin again"
     else:
         yield from ((PORTABLE, message, "Agent Plugins 1.0.0, section 5") for message in _manifest_faults(manifest))
     if PORTABLE_MCP not in files:
         return
-    config = _read_object(files, PORTABLE_MCP)
+    config = read_object(files, PORTABLE_MCP)
     if config is None:
         yield PORTABLE_MCP, "no JSON object", "build the plugin again"
     else:
         yield from (
             (PORTABLE_MCP, message, "Agent Plugins 1.0.0, section 7.2") for message in _mcp_faults(config, files)
         )
-    gemini = _read_object(files, GEMINI)
+    gemini = read_object(files, GEMINI)
     if gemini is None:
         yield GEMINI, "no JSON object", "build the plugin again"
     elif manifest is not None and any(gemini.get(key) != manifest.get(key) for key in ("name", "version")):
         yield GEMINI, f"has another name or version than {PORTABLE}", "build the plugin again"
 
 
-def _read_object(files: Mapping[str, bytes], path: str) -> dict[str, Any] | None:
+def read_object(files: Mapping[str, bytes], path: str) -> dict[str, Any] | None:
+    """Return the JSON object in a file of a plugin; None where there is none."""
     try:
         data = json.loads(files[path])
     except (KeyError, ValueError, RecursionError):

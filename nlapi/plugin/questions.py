@@ -152,7 +152,8 @@ def _creation(subject: Subject, verb: str, operation: Operation) -> Iterator[Que
     name = next((name for name in _NAMES if name in tool.places and name not in in_path), "")
     value = _example_name(argument_schema(tool, name)) if name else ""
     called = f" called {value}" if name else ""
-    yield _question(f"{verb} {_article(subject.noun)} {subject.noun}{called}", operation, {name: value} if name else {})
+    article = "an" if re.match(r"(?i)[aeio]|un(?!i)|up", subject.noun) else "a"
+    yield _question(f"{verb} {article} {subject.noun}{called}", operation, {name: value} if name else {})
 
 
 def _report(subject: Subject, operation: Operation) -> Question:
@@ -203,7 +204,3 @@ def _example_name(schema: Mapping[str, object]) -> str:
         if is_name and re.match(r"[A-Z][a-z]", str(example)):
             return str(example).strip()
     return NAME
-
-
-def _article(noun: str) -> str:
-    return "an" if re.match(r"(?i)[aeio]|un(?!i)|up", noun) else "a"

@@ -28,7 +28,7 @@ SECRET_PATTERNS = {kind: re.compile(pattern) for kind, pattern in _SECRET_PATTER
 MIN_SECRET = 8
 
 # Quick to search for, and found in JSON too, where `\n` is two characters: the text before a secret is not looked at.
-_HINTS = {kind: re.compile(pattern.replace(r"\b", "")) for kind, pattern in _SECRET_PATTERNS.items()}
+_HINTS = {kind: re.compile(text.replace(r"\b", "").removeprefix("[rs]")) for kind, text in _SECRET_PATTERNS.items()}
 # The rest of a private key, which tells more than its first line.
 _KEY_BODY = r"(?:(?:(?!-----BEGIN).)*?-----END (?:[A-Z]+ )?PRIVATE KEY-----|[\w+/=\s\\]*)"
 _WHOLE_SECRETS = {

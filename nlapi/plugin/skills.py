@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,9 +29,10 @@ from nlapi.tools.areas import Area, Group
 from nlapi.tools.argument_text import DETAILS, ArgumentBlock, Detail, SchemaText, shared_parts
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.describe import fitting_parts, operation_head, operation_tail
+from nlapi.tools.describe import about_text, fitting_parts, operation_head, operation_tail
 from nlapi.tools.files import file_form
 from nlapi.tools.names import join_names
+from nlapi.tools.prompt_injection import search_texts
 from nlapi.tools.tool import Tool
 from nlapi.tools.units import Dimension, WireUnit, tool_units, unit_clause
 
@@ -368,6 +370,7 @@ class _GroupReference:
             self._definitions |= as_map(tool.input_schema.get("$defs"))
         self._parts = shared_parts(tools)
         self._texts: dict[Detail, SchemaText] = {}
+        search_texts(set(map(about_text, group.operations)))
         self._entries = [self._entry(tool) for tool in tools]
         counts = Counter(block.lines for entry in self._entries for block in entry.blocks if block.name)
         self._common = frozenset(
@@ -487,9 +490,10 @@ def read_rules(command: str, tools: str, operations: Sequence[Operation], own: S
     named = {*_WORD.findall(text), *map(callable_id, own)}
     changing = operations[0].spec.derive(_changing_words) if operations else frozenset()
     ids = [callable_id(operation) for operation in operations]
-    others = [*changing.intersection(ids), *COMMAND_WORDS]
-    reads = [id for id in ids if id in named and id not in changing]
-    words = [id for id in reads if not any(other.startswith(id) for other in others)]
+    others = sorted((*changing.intersection(ids), *COMMAND_WORDS))
+    # In order, a word stands right before those that begin with it.
+    reads = ((id, bisect_left(others, id)) for id in ids if id in named and id not in changing)
+    words = [id for id, index in reads if not any(other.startswith(id) for other in others[index : index + 1])]
     rules = [f"Bash({command} {word}:*)" for word in dict.fromkeys((*words, "--find", "--about"))]
     return ", ".join([*rules, f"{tools}*"])
 
@@ -542,11 +546,6 @@ def _area_body(
     )
 
 
-def _safe_summary(operation: Operation, limit: int) -> str:
-    """Return the summary of an operation for a skill."""
-    return inert_line(summary(operation, limit), limit)
-
-
 def _operation_lines(area: Area, files: Mapping[str, str], ids: IdGuide) -> str:
     """Return the operations by the reference that has them, the most usual with a line of their own."""
     by_id = {callable_id(operation): operation for operation in area.operations}
@@ -581,7 +580,8 @@ def _operation_line(operation: Operation, common: Collection[str]) -> str:
     required = [code_span(name, 40) for name in compile_tool(operation).required if name not in common]
     arguments = f"; {join_names(required, MAX_REQUIRED)}" if required else ""
     deprecated = "deprecated, " if operation.deprecated else ""
-    return f"- `{callable_id(operation)}` ({deprecated}{operation.effect}{arguments}): {_safe_summary(operation, 100)}"
+    about = inert_line(summary(operation, 100), 100)
+    return f"- `{callable_id(operation)}` ({deprecated}{operation.effect}{arguments}): {about}"
 
 
 def _ids_section(area: Area, ids: IdGuide, elsewhere: Mapping[Operation, str], main: str) -> str:

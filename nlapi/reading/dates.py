@@ -6,11 +6,13 @@ import calendar
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
 
 from nlapi.english.lexicon import words
+from nlapi.english.words import COUNTS
 from nlapi.lazy_pattern import lazy_pattern
+from nlapi.reading.zones import zone_behind
 
 MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
 MONTHS |= {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name} | {"sept": 9}
@@ -21,19 +23,16 @@ _MONTH = rf"(?P<month>{_ANY_MONTH})\b\.?"
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _YEAR = r"(?P<year>[12]\d{3})\b"
 _MINUTE = r"(?::|\.(?=\d\d\s*[ap]\.?m))(?P<minute>[0-5]\d)"
-_CLOCK = rf"(?P<hour>[01]?\d|2[0-4])(?:{_MINUTE}(?::(?P<second>[0-5]\d))?)?\s*(?P<half>[ap]\.?m\b\.?)?"
+_SECOND = r"(?::(?P<second>[0-5]\d)(?:[.,](?P<fraction>\d{1,9}))?)"
+_CLOCK = rf"(?P<hour>2[0-4]|[01]?\d)(?!\d)(?:{_MINUTE}{_SECOND}?)?\s*(?P<half>[ap]\.?m\b\.?)?"
 # An hour that cannot be taken for another number, behind a day: 9:30, 3 pm, 3 in the afternoon, noon.
 _HOUR = (
-    rf"(?:(?:(?P<hour>[01]?\d|2[0-4])(?:{_MINUTE}(?::(?P<second>[0-5]\d))?\s*(?P<half>[ap]\.?m\b\.?)?"
+    rf"(?:(?:(?P<hour>2[0-4]|[01]?\d)(?!\d)(?:{_MINUTE}(?::(?P<second>[0-5]\d))?\s*(?P<half>[ap]\.?m\b\.?)?"
     r"|\s*(?P<half_alone>[ap]\.?m\b\.?|(?:o'clock\s+)?in\s+the\s+(?:morning|afternoon|evening)\b)))"
     r"|(?:12:00\s+)?(?P<noon>noon|midday|midnight)\b)"
 )
 _COUNT = r"(?P<count>\d+|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|thirty|sixty|ninety)"
-_COUNTS = {
-    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-    "ten": 10, "twelve": 12, "thirty": 30, "sixty": 60, "ninety": 90,
-}  # fmt: skip
-_DAYS_IN = {"day": 1, "week": 7, "fortnight": 14, "month": 30, "year": 365}
+DAYS_IN = {"day": 1, "week": 7, "fortnight": 14, "month": 30, "year": 365}
 _MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
 _PAST = ("last", "past", "previous")
 _PARTS = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3}
@@ -57,6 +56,10 @@ _SIGNS = lazy_pattern(
     rf"|{'|'.join(WEEKDAYS)}",
     re.IGNORECASE,
 )
+_BEFORE_CLOCK = lazy_pattern(r"(?:[\s,]*(?:\b(?:at|time)\b|T))?[\s,]*$", re.IGNORECASE)
+# Between a time of day and its day: 18:00 on 1 December 2026; and between two times that a day behind them is for.
+_TO_DAY = lazy_pattern(r",?\s+(?:on\s+)?(?:the\s+)?", re.IGNORECASE)
+_TO_TIME = lazy_pattern(r"\s*(?:-|–|to|and|until|till)\s*", re.IGNORECASE)
 _BESIDE = lazy_pattern(r"[\s,(]*(?:the\s+)?")
 _TODAY = lazy_pattern(
     r"\btoday(?:['’]s date)?\s+is\s+(?:the\s+|" + "|".join(WEEKDAYS) + r"|,|\s)*(?=\w)", re.IGNORECASE
@@ -70,16 +73,18 @@ class ParsedDate:
     """A moment in a text: `value` is a date, a time, both, or the first and the last day of a period.
 
     `whole` is False for a day without its year; `counted` is True for a number of days, weeks, ...; `spelt` is True
-    for a day with its month and year. `clock` is the start of its hour in the text; 0 without one.
+    for a day with its month and year. `parts` are the day and the time of day of one that has both, each with its
+    start, its end and its value.
     """
 
     start: int
     end: int
+    text: str
     value: DateValue
     whole: bool = True
     counted: bool = False
     spelt: bool = False
-    clock: int = 0
+    parts: tuple[tuple[int, int, DateValue], ...] = ()
 
 
 def stated_today(text: str, today: date) -> date:
@@ -94,7 +99,8 @@ def stated_today(text: str, today: date) -> date:
 def find_dates(text: str, today: date) -> list[ParsedDate]:
     """Return every date, time and period in `text`, in order, none overlapping another.
 
-    `today` may be an aware datetime: an hour ago is read then, as a moment of UTC. A day in two forms (next Friday
+    `today` may be an aware datetime: an hour ago is read then, in its zone. A time has a zone where one is said. A day
+    in two forms (next Friday
     2026-03-06) is one, the one that is spelt out.
     """
     moments: list[ParsedDate] = []
@@ -105,7 +111,34 @@ def find_dates(text: str, today: date) -> list[ParsedDate]:
                 continue
             if (moment := _read(reader, match, today if reader is _hours else day)) is not None:
                 moments.append(moment)
-    return _with_common_year(_without_doubles(text, sorted(moments, key=lambda moment: moment.start)))
+    in_order = _without_doubles(text, sorted(moments, key=lambda moment: moment.start))
+    return _with_days_behind(text, _with_common_year(in_order))
+
+
+def _with_days_behind(text: str, moments: list[ParsedDate]) -> list[ParsedDate]:
+    """Return the moments, with a time of day and the day right behind it as one: 6 pm tomorrow."""
+    joined: list[ParsedDate] = []
+    for moment in moments:
+        clock = joined[-1] if joined else None
+        if clock is None or not _is_day_of(text, clock, moment, joined[-2] if len(joined) > 1 else None):
+            joined.append(moment)
+            continue
+        assert isinstance(clock.value, time)
+        assert isinstance(moment.value, date)
+        parts = tuple((part.start, part.end, part.value) for part in (moment, clock))
+        value = datetime.combine(moment.value, clock.value)
+        words = text[clock.start : moment.end]
+        joined[-1] = replace(moment, start=clock.start, text=words, value=value, parts=parts, whole=True)
+    return joined
+
+
+def _is_day_of(text: str, clock: ParsedDate, day: ParsedDate, before: ParsedDate | None) -> bool:
+    """Return whether `day` is that of the time of day right before it alone, and not of an earlier time as well."""
+    if not isinstance(clock.value, time) or type(day.value) is not date:
+        return False
+    if not _TO_DAY.fullmatch(text, clock.end, day.start):
+        return False
+    return before is None or not (isinstance(before.value, time) and _TO_TIME.fullmatch(text, before.end, clock.start))
 
 
 def _without_doubles(text: str, moments: list[ParsedDate]) -> list[ParsedDate]:
@@ -114,7 +147,7 @@ def _without_doubles(text: str, moments: list[ParsedDate]) -> list[ParsedDate]:
     for moment in moments:
         before = merged[-1] if merged else None
         if before and moment.spelt and _is_relative(before) and _BESIDE.fullmatch(text[before.end : moment.start]):
-            merged[-1] = replace(moment, start=before.start)
+            merged[-1] = replace(moment, start=before.start, text=text[before.start : moment.end])
         else:
             merged.append(moment)
     return merged
@@ -154,17 +187,26 @@ def _read(reader: DateReader, match: re.Match[str], today: date) -> ParsedDate |
         return None
     value, whole = result
     groups = match.groupdict()
+    end = match.start() + len(match.group().rstrip())
+    if isinstance(value, datetime | time) and (zoned := zone_behind(match.string, end)) is not None:
+        value, end = value.replace(tzinfo=zoned[0]), zoned[1]
     return ParsedDate(
         start=match.start(),
-        end=match.start() + len(match.group().rstrip()),
+        end=end,
+        text=match.string[match.start() : end],
         value=value,
         whole=whole,
         counted=bool(groups.get("count")),
         spelt=bool(groups.get("year")),
-        clock=match.start("noon" if groups.get("noon") else "hour")
-        if isinstance(value, datetime) and "hour" in groups
-        else 0,
+        parts=_parts(match, value, end) if isinstance(value, datetime) and "hour" in groups else (),
     )
+
+
+def _parts(match: re.Match[str], moment: datetime, end: int) -> tuple[tuple[int, int, DateValue], ...]:
+    """Return the words for the day and those for the time of day of a moment that is read from one text."""
+    clock = match.start("noon" if match.groupdict().get("noon") else "hour")
+    day = len(_BEFORE_CLOCK.sub("", match.string[match.start() : clock])) + match.start()
+    return (match.start(), day, moment.date()), (clock, end, moment.timetz())
 
 
 def _calendar(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
@@ -181,7 +223,9 @@ def _calendar(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     if moment > today and not parts.get("year") and _is_since(match):
         moment = date(year - 1, month, day)
     clock = _time_of(match) if parts.get("hour") or parts.get("noon") else None
-    return (moment, bool(parts.get("year"))) if clock is None else (datetime.combine(moment, clock), True)
+    if clock is None:
+        return moment, bool(parts.get("year"))
+    return datetime.combine(moment, clock), True
 
 
 def _is_since(match: re.Match[str]) -> bool:
@@ -219,7 +263,7 @@ def _relative_day(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
 
 def _at(match: re.Match[str], day: date) -> date:
     """Return the day, or the moment for a day with an hour."""
-    clock = _time_of(match) if match["hour"] else None
+    clock = _time_of(match) if match["hour"] or match["noon"] else None
     return datetime.combine(day, clock) if clock is not None else day
 
 
@@ -268,18 +312,18 @@ def _stretch(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     unit = match["unit"].lower()
     count = match.groupdict().get("count")
     if count or unit == "fortnight":
-        days = timedelta(days=_number(count or "a") * _DAYS_IN[unit])
+        days = timedelta(days=_number(count or "a") * DAYS_IN[unit])
         return ((today - days, today) if match["which"].lower() in _PAST else (today, today + days)), True
     return _unit_period(unit, _step(match["which"]), today), True
 
 
 def _number(count: str) -> int:
-    return _COUNTS.get(count.lower()) or int(count)
+    return COUNTS.get(count.lower()) or int(count)
 
 
 def _distance(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     """Read 3 days ago, in two weeks, a fortnight from now."""
-    days = timedelta(days=_number(match["count"]) * _DAYS_IN[match["unit"].lower()])
+    days = timedelta(days=_number(match["count"]) * DAYS_IN[match["unit"].lower()])
     return today - days if match.group().lower().endswith("ago") else today + days, True
 
 
@@ -292,7 +336,7 @@ def _hours(match: re.Match[str], now: date) -> tuple[DateValue, bool] | None:
         return None
     minutes = 30 if match["half_hour"] else _number(match["count"]) * (60 if match["unit"].lower() == "hour" else 1)
     distance = timedelta(minutes=-minutes if match.group().lower().endswith("ago") else minutes)
-    return (now + distance).astimezone(UTC).replace(microsecond=0, tzinfo=None), True
+    return (now + distance).replace(microsecond=0), True
 
 
 def _period(match: re.Match[str], today: date) -> tuple[tuple[date, date], str]:
@@ -373,7 +417,7 @@ def _time_of(match: re.Match[str]) -> time | None:
         return None
     if half:
         hour = hour % 12 + (12 if half.startswith("p") else 0)
-    return time(hour % 24, minute, second)
+    return time(hour % 24, minute, second, int((parts.get("fraction") or "")[:6].ljust(6, "0")))
 
 
 def _half_of(text: str) -> str:
@@ -388,9 +432,12 @@ def _noon(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
 @cache
 def _rules() -> tuple[tuple[re.Pattern[str], DateReader], ...]:
     """Return the patterns in the order of certainty: of two that overlap the earlier one is read."""
-    after = rf"(?:(?:\s*T|\s+at\s+|,?\s+(?=\d\d?(?::|\.\d|\s*[ap]\.?m\b))){_CLOCK}(?:Z|[+-]\d\d:?\d\d)?)?"
+    after = rf"(?:(?:\s*T|\s+at\s+|,?\s+(?=\d\d?(?::|\.\d|\s*[ap]\.?m\b))){_CLOCK})?"
     then = rf"(?:(?:,?\s+(?:(?:at|time)\s+)|,?\s+){_HOUR})?"
-    at = rf"(?:\s+at\s+{_CLOCK}(?![\d%]))?"
+    at = (
+        rf"(?:(?:\s+at\s+|,?\s+(?=\d\d?(?::\d\d|(?:\.\d\d)?\s*[ap]\.?m\b))){_CLOCK}(?![\d%])"
+        r"|\s+(?:at\s+)?(?P<noon>noon|midday|midnight)\b)?"
+    )
     till = r"\s*(?:-|–|to|until|till|through)\s*(?:the\s+)?"
     days = rf"(?P<first>[0-3]?\d)(?:st|nd|rd|th)?{till}(?P<last>[0-3]?\d)(?:st|nd|rd|th)?\b"
     both = days.replace("(?:-|", "(?:-|and|")
@@ -398,7 +445,7 @@ def _rules() -> tuple[tuple[re.Pattern[str], DateReader], ...]:
     ahead = rf"in\s+{_COUNT}\s+{long_unit}(?=\s*[.?!,]|\s*$)"
     hours = rf"(?:{_COUNT}\s+(?P<unit>minute|hour)s?|(?P<half_hour>half\s+an\s+hour|a\s+half[\s-]hour))"
     rules = (
-        (rf"\b{_YEAR}[-/.](?P<month>\d\d?)[-/.](?P<day>\d\d?)\b{after}", _calendar),
+        (rf"\b{_YEAR}[-/.](?P<month>\d\d?)[-/.](?P<day>\d\d?)(?:\b|(?=T\d)){after}", _calendar),
         (rf"\b(?P<month>\d\d?)[-/.](?P<day>\d\d?)[-/.](?P<year>[12]\d{{3}})\b{then}", _calendar),
         (rf"\b{both}\s+(?:of\s+)?{_MONTH}(?:,?\s*{_YEAR})?", _days_of_month),
         (rf"\b{_MONTH}\s+{days}(?!:)(?:,?\s*{_YEAR})?", _days_of_month),

@@ -62,7 +62,7 @@ def names_behind_noun(sentence: Sentence, noun: Sequence[str]) -> Iterator[Plain
             continue
         if singular(tokens[at - 1].lower) == tokens[at - 1].lower:
             before = tokens[at - len(noun) - 1] if at > len(noun) else None
-            led = before is not None and (before.lower in _DEFINITE or at - len(noun) == 1)
+            led = before is not None and (before.lower in _DEFINITE | _LEADS or at - len(noun) == 1)
             yield PlainName(at=at, is_certain=led or is_slug(tokens[at].lower))
 
 

@@ -7,35 +7,33 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from math import isfinite
 
 from nlapi.english.lexicon import by_phrase
 from nlapi.english.units import Unit, find_unit
-from nlapi.english.words import singular
+from nlapi.english.words import NUMBERS, singular
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.reading.question_intent import IMPLIED_FIELDS, SUPERLATIVES
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen \
-eighteen nineteen".split()
-)
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-SPELT_NUMBERS = {word: value for value, word in enumerate(_ONES)} | {word: 20 + 10 * n for n, word in enumerate(_TENS)}
 _TIMES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12}
 _SUFFIX = {"k": 1_000, "m": 1_000_000, "mn": 1_000_000, "bn": 1_000_000_000, "b": 1_000_000_000}
 
 CURRENCIES = by_phrase("reading/words", "money")  # ISO 4217 by sign or word of money
 
 _FIGURES = lazy_pattern(
-    r"(?P<sign>(?<![\w.])[-−+])?(?P<currency>[$€£¥₹]\s?)?(?<![\w.])(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+    r"(?P<sign>(?<![\w.])[-−+])?(?P<currency>[$€£¥₹]\s?)?(?:(?<![\w.])|(?<=\d[x×]))(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
     r"(?:(?P<e>[eE][-+]?\d+)|\s?(?P<suffix>[kK]|[mM]n?|[bB]n?)(?![\w/])|\s(?P<scale>hundred|thousand|million|billion)s?\b)?"
     r"(?P<ordinal>st|nd|rd|th)?(?P<percent>\s?%|\s+per\s?cent\b)?"
 )
+# Figures of a number; more of them are no amount.
+_MAX_DIGITS = 100
 _SPELT = lazy_pattern(
-    r"\b(?:(?:" + "|".join((*_ONES, *_TENS)) + r")\b(?:[\s-]+(?=\w))?)(?:(?:and[\s-]+)?(?:"
-    + "|".join((*_ONES, *_TENS, *_TIMES)) + r")s?\b[\s-]*)*|\b(?:a|an)\s+(?:hundred|thousand|million|dozen)\b",
+    r"\b(?:(?:" + "|".join(NUMBERS) + r")\b(?:[\s-]+(?=\w))?)(?:(?:and[\s-]+)?(?:"
+    + "|".join((*NUMBERS, *_TIMES)) + r")s?\b[\s-]*)*|\b(?:a|an)\s+(?:hundred|thousand|million|dozen)\b",
     re.IGNORECASE,
 )  # fmt: skip
+_RANK_ENDINGS = ("st", "nd", "rd", "th")
 _COMPASS = lazy_pattern(r"\s?°?\s?([NSEW])\b")
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _ORDINAL_PAGE = lazy_pattern(r"\b(?:" + "|".join(_ORDINALS) + r")(?=\s+page\b)", re.IGNORECASE)
@@ -68,6 +66,11 @@ class ParsedNumber:
     kind: NumberKind = NumberKind.PLAIN
     currency: str = ""
     spelt: bool = False
+
+    @property
+    def is_rank(self) -> bool:
+        """Whether it is a place in an order: the 5th."""
+        return self.text[-1:].isalpha() and self.text[:1].isdigit() and self.text.lower().endswith(_RANK_ENDINGS)
 
 
 def find_numbers(text: str) -> list[ParsedNumber]:
@@ -102,6 +105,8 @@ def _figures(match: re.Match[str], text: str) -> ParsedNumber | None:
     if text[end : end + 1] == "_":
         return None
     digits = match["digits"].replace(",", "") + (match["e"] or "")
+    if len(digits) > _MAX_DIGITS or (match["e"] and not isfinite(float(digits))):
+        return None
     value: int | float = float(digits) if "." in digits or match["e"] else int(digits)
     suffix = match["suffix"] or ""
     # Without a sign of money 5m are meters or minutes and 5K may be a run: only the figures are read.
@@ -149,9 +154,9 @@ def _spelt(text: str) -> int | None:
     total = current = 0
     words = re.findall(r"[a-z]+", text.lower())
     for word in words:
-        word = word if word in SPELT_NUMBERS or word in _TIMES else word.rstrip("s")
-        if word in SPELT_NUMBERS:
-            current += SPELT_NUMBERS[word]
+        word = word if word in NUMBERS or word in _TIMES else word.rstrip("s")
+        if word in NUMBERS:
+            current += NUMBERS[word]
         elif word in ("hundred", "dozen"):
             current = max(current, 1) * _TIMES[word]
         elif word in _TIMES:

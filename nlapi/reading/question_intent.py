@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from nlapi.english.lexicon import table, words
-from nlapi.english.words import split_words, stem
+from nlapi.english.words import NUMBERS, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 
 
@@ -50,8 +50,7 @@ _ORDER = lazy_pattern(
     re.IGNORECASE,
 )
 _DOWNWARDS = words("reading/words", "descending")
-_NUMBERS = {word: n for n, word in enumerate("two three four five six seven eight nine ten".split(), 2)}
-_N = rf"(\d{{1,3}}|{'|'.join(_NUMBERS)})"
+_N = r"(\d{1,3}|two|three|four|five|six|seven|eight|nine|ten)"
 _CUT = lazy_pattern(
     rf"\b(?P<end>first|last)\s+{_N}\b(?!\s*(?:%|(?:minute|hour|day|night|week|month|quarter|year|page)s?\b))",
     re.IGNORECASE,
@@ -173,7 +172,7 @@ def asks_existence(question: str) -> bool:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isdigit() else _NUMBERS.get(text.lower(), 1)
+    return int(text) if text.isdigit() else NUMBERS.get(text.lower(), 1)
 
 
 def _first(cut: re.Match[str]) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 from nlapi.english.intents import STOPWORDS, VERBS, Intent
@@ -13,6 +14,7 @@ from nlapi.english.lexicon import words
 from nlapi.english.units import find_unit
 from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
+from nlapi.local_zone import local_zone
 from nlapi.reading.dates import MONTHS, WEEKDAYS, ParsedDate, find_dates, stated_today
 from nlapi.reading.gazetteer import is_region
 from nlapi.reading.numbers import NumberKind, find_numbers
@@ -21,9 +23,17 @@ from nlapi.reading.text import MentionKind, Sentence, Token, ValueMention
 _ENDINGS = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|me|tv|uk|de|fr|eu|us|ca|in|jp"
 _PADDING = r"(?:={1,2}(?![\w=]))?"  # the end of a text in base64
 _LITERAL = (
-    ("url", re.compile(r"\bhttps?://[^\s,\"'<>)]+[^\s,\"'<>).!?]")),
-    ("email", re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")),
+    ("url", re.compile(r"\b[a-z][a-z0-9+.-]{0,20}://[^\s,\"'<>)]+[^\s,\"'<>).!?]", re.IGNORECASE)),
+    ("email", re.compile(r"\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+\b")),
     ("uuid", re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")),
+    # What a program or a careful user made up: capitals, small letters, figures and marks in one, or base64 to its end.
+    (
+        "id",
+        re.compile(
+            r"(?<![^\s\"'(=:])(?=\S{10})(?=\S{0,99}[a-z])(?=\S{0,99}[A-Z])(?=\S{0,99}\d)[\w.~-]*[+/!$%^&*#@?~\\][^\s,;\"']*[\w=]"
+            r"|(?<![\w+/])[A-Za-z0-9+/]{8,}={1,2}(?![\w=])"
+        ),
+    ),
     ("path", re.compile(r"(?<![\w/.])\d{1,3}(?:\.\d{1,3}){3}/\d{1,2}(?![\w/])")),
     (
         "host",
@@ -32,14 +42,17 @@ _LITERAL = (
     (
         "id",
         re.compile(
-            rf"(?<![\w/.])(?=[\w\-:.]*\d)(?=[\w\-:.]*[A-Za-z_])[A-Za-z0-9](?:\w|[-:.](?=\w))*\w(?!\w){_PADDING}"
+            rf"(?<![\w/.])(?=[\w\-:.]{{0,199}}\d)(?=[\w\-:.]{{0,199}}[A-Za-z_])[A-Za-z0-9](?:\w|[-:.](?=\w))*\w(?!\w){_PADDING}"
         ),
     ),
     ("id", re.compile(r"(?<![\w/.])[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+(?!\w)|(?<![\w/.])\d+(?:\.\d+){2,}(?!\w)")),
     ("id", re.compile(r"(?<![\w/.+-])(?:\d+(?:-\d+){2,}|\d{4,}-\d{5,}|\d+@[A-Za-z]\w+)(?![\w-])")),
     ("host", re.compile(rf"(?<![\w@/.-])(?:[\w-]+\.)+(?:{_ENDINGS})\b(?![\w/@-])", re.IGNORECASE)),
     ("host", re.compile(r"(?<![\w@/.-])(?=[\w.-]*\w\w\.)(?:[\w-]+\.)+[a-z][\w-]*[a-z\d](?![\w/@-])")),
-    ("path", re.compile(r"(?<![\w/])[\w.-]+/[\w.-]+(?:/[\w.-]+)*(?::[\w.-]*\w)?(?!\w)|(?<!\w)~?/[\w.-]+(?:/[\w.-]+)*")),
+    (
+        "path",
+        re.compile(r"(?<![\w/.-])[\w.-]+/[\w.-]+(?:/[\w.-]+)*(?::[\w.-]*\w)?(?!\w)|(?<!\w)~?/[\w.-]+(?:/[\w.-]+)*"),
+    ),
     ("tag", re.compile(r"(?<!\w)[#@](?!\d+\b)[\w-]+")),
 )
 # A label and a number, not an id that has a colon in it.
@@ -143,18 +156,22 @@ def find_clauses(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
                     yield tokens[at + 1].start, tokens[last - 1].end, "clause"
 
 
-# Characters of a question that are read, and mentions from which on plain words are no values any more. No question of
-# a person has as many; without the limits a very long text took a minute, with them a second.
-MAX_CHARACTERS = 2000
+# Characters of a text that are read, and mentions from which on plain words are no values any more. No question of a
+# person has as many; without the limit of mentions a very long text took a minute.
+MAX_CHARACTERS = 20_000
 MAX_MENTIONS = 500
+_SPACE = lazy_pattern(r"\s")
 _TOKEN = lazy_pattern(r"[^\W_]+(?:['’\-_][^\W_]+)*(?:['’]s\b)?|[^\w\s]|_")
-_QUOTED = lazy_pattern(
-    r'"([^"]+)"|“([^”]+)”|«([^»]+)»|「([^」]+)」|`([^`]+)`|(?<!\w)[\'‘]([^\'’]+(?:[\'’](?=\w)[^\'’]+)*)[\'’](?!\w)'
+QUOTED = lazy_pattern(
+    r'"([^"]*)"|“([^”]*)”|«([^»]*)»|「([^」]*)」|`([^`]*)`|(?<!\w)[\'‘]([^\'’]*(?:[\'’](?=\w)[^\'’]+)*)[\'’](?!\w)'
 )
+"""A text between quotes, which is the one group that matched."""
 # Letters of a script that puts no spaces between words: the end of a value in it is not known.
 _UNPARTED = lazy_pattern(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{5,}")
 _CAPITAL = lazy_pattern(r"[A-ZÀ-ÞĀ-Ž]")
 _INSIDE_NAME = words("reading/words", "name_inside")
+# Small words in a row within a name: Bank [of the] West, Johann [von der] Heide.
+_MAX_SMALL_WORDS = 2
 _LABELS = words("reading/words", "labels")
 _BRACKETS = lazy_pattern(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]|\{[^{}]*\}")
 # One minute or hour; days and weeks are dates.
@@ -167,25 +184,45 @@ _BREAKS = words("reading/words", "phrase_breaks")
 _LOCATIVES = words("reading/words", "locatives")  # the day in `from Paris Friday` is a day, not part of the name
 # These are in a name (Back to School) as often as between two (Rome and Paris): both are offered.
 _JOINERS = words("reading/words", "joiners")
+_SMALL_WORDS = _INSIDE_NAME - _JOINERS
 
 
-def read_sentence(text: str, today: date, names: Collection[str] = ()) -> Sentence:
-    """Return the tokens and the mentions of `text`, of which the first 2,000 characters are read.
+def read_sentence(text: str, today: date, names: Collection[str] = (), zone: tzinfo | None = None) -> Sentence:
+    """Return the tokens and the mentions of `text`, of which the first 20,000 characters are read.
+
+    All positions are those in `text` as it was typed.
 
     `names` are names that the API has, each of which is a literal where it stands in the text.
 
-    `today` may be an aware datetime, from which hours and minutes are counted too (an hour ago).
+    `today` may be an aware datetime, from which hours and minutes are counted too (an hour ago). `zone` is the user's,
+    by default that of this machine.
     """
-    text = " ".join(text[:MAX_CHARACTERS].split())
-    # A question that is quoted as a whole is the question, not a value.
-    if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"" and text.count(text[0]) == 2:
-        text = text[1:-1].strip()
+    typed, text = text, _flat(text[:MAX_CHARACTERS])
     day = today.date() if isinstance(today, datetime) else today
     if (stated := stated_today(text, day)) != day:
         today = day = stated
     tokens = tokenize(text)
     finder = _MentionFinder(text=text, tokens=tokens, today=today, names=names)
-    return Sentence(text=text, today=day, tokens=tokens, mentions=tuple(finder.find()))
+    mentions = tuple(finder.find())
+    return Sentence(
+        text=typed,
+        today=day,
+        tokens=tokens,
+        mentions=mentions,
+        moments=tuple(finder.moments),
+        numbers=tuple(finder.numbers),
+        zone=zone or local_zone(),
+    )
+
+
+def _flat(text: str) -> str:
+    """Return a text of the same length with blanks for other white space, and for quotes around the whole."""
+    text = _SPACE.sub(" ", text)
+    start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    # A question that is quoted as a whole is the question, not a value.
+    if end - start > 2 and text[start] == text[end - 1] and text[start] in "'\"" and text.count(text[start]) == 2:
+        return f"{' ' * (start + 1)}{text[start + 1 : end - 1]}{' ' * (len(text) - end + 1)}"
+    return text
 
 
 def tokenize(text: str) -> tuple[Token, ...]:
@@ -208,7 +245,9 @@ class _MentionFinder:
     def __init__(self, *, text: str, tokens: tuple[Token, ...], today: date, names: Collection[str] = ()) -> None:
         self.text, self.tokens, self.today, self.names = text, tokens, today, names
         self._lower_names = frozenset(name.lower() for name in names)
+        self._starts, self._ends = [token.start for token in tokens], [token.end for token in tokens]
         self.mentions: list[ValueMention] = []
+        self.moments, self.numbers = find_dates(text, today), find_numbers(text)
         self._claimed = bytearray(len(text) + 1)
 
     def find(self) -> list[ValueMention]:
@@ -229,13 +268,12 @@ class _MentionFinder:
     ) -> None:
         if take and any(self._claimed[start:end]):
             return
-        first = next((n for n, token in enumerate(self.tokens) if token.end > start), len(self.tokens))
-        last = next((n for n in range(first, len(self.tokens)) if self.tokens[n].start >= end), len(self.tokens))
+        first = bisect_right(self._ends, start)
+        last = max(first, bisect_left(self._starts, end))
         if take:
             self._claimed[start:end] = b"\1" * (end - start)
-        mention = ValueMention(
-            kind=kind, start=start, end=end, first=first, last=last, text=text or self.text[start:end], **more
-        )
+        words = " ".join((text or self.text[start:end]).split())
+        mention = ValueMention(kind=kind, start=start, end=end, first=first, last=last, text=words, **more)
         self.mentions.append(mention)
 
     def _json(self) -> None:
@@ -245,7 +283,7 @@ class _MentionFinder:
                 self._add(MentionKind.JSON, match.start(), match.end(), value=value)
 
     def _quotes(self) -> None:
-        for match in _QUOTED.finditer(self.text):
+        for match in QUOTED.finditer(self.text):
             inner = next(group for group in match.groups() if group is not None).strip()
             if inner:
                 self._add(MentionKind.QUOTED, match.start(), match.end(), text=inner, value=inner)
@@ -273,14 +311,15 @@ class _MentionFinder:
         return "/" in token and not all(part.lower() in self._lower_names for part in token.split("/"))
 
     def _literals(self) -> None:
-        days = [(mention.start, mention.end) for mention in find_dates(self.text, self.today)]
+        days = [(moment.start, moment.end) for moment in self.moments]
         for form, start, end in find_literals(self.text):
-            if form == "id" and any(first <= start < last for first, last in days):
+            # A zone behind a time is a part of it: 18:00 Europe/Berlin.
+            if form in ("id", "path") and any(first <= start < end <= last for first, last in days):
                 continue
             self._add(MentionKind.LITERAL, start, end, form=form, value=self.text[start:end])
 
     def _dates(self) -> None:
-        for mention in find_dates(self.text, self.today):
+        for mention in self.moments:
             if self._in_name(mention.start, mention.end):
                 continue
             form = "spelt" if mention.spelt else ""
@@ -295,14 +334,8 @@ class _MentionFinder:
 
     def _parts(self, moment: ParsedDate) -> None:
         """Add the day and the hour of a moment, each by itself: one argument may take the day and another the hour."""
-        if moment.clock and isinstance(moment.value, datetime):
-            day = len(self.text[: moment.clock].rstrip(" ,T")) if moment.clock > moment.start else moment.clock
-            words = self.text[moment.start : day].split()
-            while words and words[-1].lower().strip(",") in ("at", "time"):
-                day -= len(words.pop())
-                day = len(self.text[:day].rstrip(" ,"))
-            self._add(MentionKind.DATE, moment.start, day, take=False, value=moment.value.date(), form="part")
-            self._add(MentionKind.DATE, moment.clock, moment.end, take=False, value=moment.value.time(), form="part")
+        for start, end, value in moment.parts:
+            self._add(MentionKind.DATE, start, end, take=False, value=value, form="part")
 
     def _in_name(self, start: int, end: int) -> bool:
         """Return whether a weekday or a month without figures is one of the words of a name: Black Friday Preview."""
@@ -324,7 +357,7 @@ class _MentionFinder:
         return self.tokens[at].lower not in WEEKDAYS and self.tokens[at].lower not in MONTHS
 
     def _numbers(self) -> None:
-        for number in find_numbers(self.text):
+        for number in self.numbers:
             form = number.kind.value if number.kind is not NumberKind.PLAIN or not number.spelt else "spelt"
             more: dict[str, Any] = {"form": form, "currency": number.currency}
             self._add(
@@ -371,13 +404,18 @@ class _MentionFinder:
         while end < len(self.tokens) and self._free(end):
             if self._capital(end):
                 end += 1
-            elif end > at and self.tokens[end].lower in _INSIDE_NAME and self._capital(end + 1) and self._free(end + 1):
-                if self.tokens[end].lower in _JOINERS:
-                    break
-                end += 2
+            elif end > at and (after := self._behind_small_words(end)) > end:
+                end = after
             else:
                 break
         return end
+
+    def _behind_small_words(self, at: int) -> int:
+        """Return the end of the capitalised word behind small words of a name: Bank [of the West]; `at` without one."""
+        end = at
+        while end < at + _MAX_SMALL_WORDS and self._is_any(end, *_SMALL_WORDS) and self._free(end):
+            end += 1
+        return end + 1 if end > at and self._capital(end) and self._free(end) else at
 
     def _name(self, first: int, end: int) -> None:
         start, stop = self.tokens[first].start, self.tokens[end - 1].end

@@ -6,13 +6,17 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, tzinfo
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems, table, words
+
+if TYPE_CHECKING:
+    from nlapi.reading.dates import ParsedDate
+    from nlapi.reading.numbers import ParsedNumber
 
 FILLER_STEMS = stems("reading/words", "filler")
 """Stems of words that set no condition by themselves."""
@@ -49,6 +53,15 @@ class Token:
     word: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """Words of a sentence, from `start` to before `end`."""
+
+    words: str
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ValueMention:
     """A text of the sentence that may be a value: its tokens from `first` to before `last`.
@@ -76,6 +89,10 @@ class Sentence:
     today: date
     tokens: tuple[Token, ...]
     mentions: tuple[ValueMention, ...] = field(default=())
+    moments: tuple[ParsedDate, ...] = ()
+    numbers: tuple[ParsedNumber, ...] = ()
+    zone: tzinfo = UTC
+    """the zone of the user, in which a time of day is unless the sentence says another"""
 
     @cached_property
     def stems(self) -> tuple[str, ...]:

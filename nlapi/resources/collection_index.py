@@ -34,7 +34,7 @@ _ENTITY_QUALIFIERS = lexicon.words("resources/words", "entity_qualifiers")
 _IDS = tuple((word,) for word in ("id", "uuid", "guid", "gid", "sid"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Collection:
     """A path with items: `operations` are those on it, `item_operations` those on one item, both by method.
 
@@ -46,15 +46,23 @@ class Collection:
     item_operations: dict[str, Operation] = field(default_factory=dict)
     item_paths: list[Path] = field(default_factory=list)
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return shape(self.path)
 
-    @property
+    @cached_property
     def key(self) -> str | None:
         """The parameter with the id of one item: of Xero's `ContactNumber` and `ContactID` the second."""
         names = [name for path in self.item_paths if (name := path[-1].parameter)]
         return min(names, key=lambda name: name_words(name)[-1:] not in _IDS, default=None)
+
+    @property
+    def last_text(self) -> str:
+        return self.path[-1].text if self.path else ""
+
+    @property
+    def is_only_read(self) -> bool:
+        return not self.item_operations and self.operations.keys() <= {"GET", "HEAD"}
 
 
 class CollectionIndex:

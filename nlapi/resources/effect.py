@@ -36,7 +36,6 @@ from nlapi.resources.effect_arguments import (
     name_clue,
     parse_verb,
 )
-from nlapi.resources.paging import PageRole, page_parameters
 from nlapi.resources.paths import last_segment
 from nlapi.resources.schemas import SchemaReader
 
@@ -593,6 +592,8 @@ class OperationSignature:
         return bool(self._paging_input())
 
     def _paging_input(self) -> str:
+        from nlapi.resources.paging import PageRole, page_parameters
+
         list_input = next((name for name in self.inputs if name_key(name) in _LIST_INPUTS), "")
         parameters = page_parameters(self.operation)
         page_input = next(

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 from nlapi.english import lexicon
 from nlapi.english.words import name_words, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Schema, Spec, as_list, as_map, gravest
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Schema, Spec, as_list, as_map, as_text, gravest
 from nlapi.resources.paths import Place, last_segment
 
 
@@ -99,7 +99,7 @@ def parse_verb(word: str) -> Verb | None:
     verb = _FORMS.get(word)
     if verb is not None:
         return verb
-    for prefix in _PREFIXES:
+    for prefix in _PREFIXES if word.startswith(_PREFIXES) else ():
         inner = _FORMS.get(word.removeprefix(prefix)) if word.startswith(prefix) else None
         # Only with verbs of change: `research` is no form of search.
         if inner is not None and inner.base in STRICT_VERBS:
@@ -399,8 +399,7 @@ def _inputs(operation: Operation) -> Iterator[tuple[Place, str, Schema]]:
 
 
 def _text(schema: Schema) -> str:
-    text = schema.get("description")
-    return text if isinstance(text, str) else ""
+    return as_text(schema.get("description"))
 
 
 def _argument_effect(operation: Operation, name: str, text: str, schema: Schema) -> ArgumentEffect | None:

@@ -75,7 +75,7 @@ def _object_reasons(data: Mapping[str, object], depth: int) -> Iterator[str]:
             return
     message = _top_message(fields)
     list_reasons = [reason for name in _LIST_NAMES for reason in _list_reasons(fields.get(name), depth)]
-    if message and list_reasons and not _is_repeated(message, list_reasons):
+    if message and list_reasons and list_reasons[0] not in message and message not in list_reasons[0]:
         yield f"{message.rstrip('.')}: {list_reasons[0]}"
         yield from list_reasons[1:]
     elif message or list_reasons:
@@ -146,10 +146,6 @@ def _field_reasons(data: Mapping[str, Any]) -> Iterator[str]:
         texts = [value] if isinstance(value, str) else as_list(value)
         if name_key(str(name)) not in _DESCRIPTIVE_FIELDS and texts and all(isinstance(text, str) for text in texts):
             yield f"{name}: {'; '.join(map(_single_line, texts))}"
-
-
-def _is_repeated(message: str, list_reasons: list[str]) -> bool:
-    return any(reason in message or message in reason for reason in list_reasons[:1])
 
 
 def _single_line(text: str) -> str:

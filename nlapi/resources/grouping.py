@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from nlapi.english.words import name_key, name_words, singular_words
@@ -42,19 +43,17 @@ class Resource:
     is_singleton: bool = False
     refs: frozenset[str] = field(init=False, default=frozenset())
     """the names of its schemas, computed once: grouping compares each resource with many"""
+    noun: Words = field(init=False, default=())
+    """the noun of one item, in the singular"""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "refs", frozenset(filter(None, map(ref_of, self.schemas))))
+        object.__setattr__(self, "noun", singular_words(self.name.rpartition("/")[2]))
 
     @property
     def id_name(self) -> str | None:
         """The property with its id; None where that is inside another, or nowhere."""
         return self.id_path if self.id_path in self.properties or not self.properties else None
-
-    @property
-    def noun(self) -> Words:
-        """The noun of one item, in the singular."""
-        return singular_words(self.name.rpartition("/")[2])
 
     @property
     def label(self) -> str:
@@ -75,6 +74,7 @@ class ResourceGrouping:
         self.answers = index.schemas
         self.reader = index.schemas.reader
         self.prefix = common_prefix([segments(operation.route) for operation in index.operations])
+        self._compounds: dict[Collection, str] = {}
 
     def groups(self) -> Iterator[Resource]:
         """Yield every resource that is no singleton, those with paths to one item first."""
@@ -82,7 +82,7 @@ class ResourceGrouping:
         # A collection with paths to one item has the fullest schemas, by which the others are matched.
         order = sorted(
             (member for member in self.index.collections.values() if not self._is_field_address(member)),
-            key=lambda member: (not member.item_operations, len(member.path), len(singular_words(_last_text(member)))),
+            key=lambda member: (not member.item_operations, len(member.path), len(singular_words(member.last_text))),
         )
         for resource in (self._build_resource([member], self._schemas(member)) for member in order):
             if self._is_collection(resource):
@@ -111,7 +111,7 @@ class ResourceGrouping:
                     continue
                 if owner is None:
                     added[resource][list_shape] = collection
-                elif owner not in absorbed and all(_is_only_read(part) for part in owner.collections):
+                elif owner not in absorbed and all(part.is_only_read for part in owner.collections):
                     absorbed.add(owner)
                     added[resource] |= {part.shape: part for part in owner.collections}
         for resource in resources:
@@ -196,14 +196,15 @@ class ResourceGrouping:
         )
 
     def _belongs_to_group(self, resource: Resource, group: Sequence[Resource]) -> bool:
-        has_item, members_with_items = (
-            bool(resource.collections[0].item_operations),
-            [member for member in group if member.collections[0].item_operations],
-        )
-        related = [member for member in group if resource.refs & member.refs]
-        if any(resource.noun == member.noun or (member in members_with_items and not has_item) for member in related):
+        has_item = bool(resource.collections[0].item_operations)
+        related = [member for member in group if not resource.refs.isdisjoint(member.refs)]
+        if any(
+            resource.noun == member.noun or (member.collections[0].item_operations and not has_item)
+            for member in related
+        ):
             return True
-        if has_item and any(self._are_same_items(resource, member) for member in members_with_items):
+        members_with_items = [member for member in group if has_item and member.collections[0].item_operations]
+        if any(self._are_same_items(resource, member) for member in members_with_items):
             return True
         if self._compound(resource.collections[0]) != self._compound(group[0].collections[0]):
             return False
@@ -214,7 +215,7 @@ class ResourceGrouping:
             else 1.0
         )
         # Two collections that both have paths to one item are of two kinds, unless nothing tells them apart.
-        if has_item and members_with_items:
+        if members_with_items:
             return not resource.refs and not group[0].refs and shared_share == 1
         return shared_share >= _MIN_SHARED_PROPERTIES
 
@@ -223,9 +224,11 @@ class ResourceGrouping:
 
         The `task_id` in eBay's /order_task/{task_id} is the id of a task in /task/{task_id}.
         """
+        key = left.collections[0].key
+        if key is None or key != right.collections[0].key:
+            return False
         general, special = sorted((left, right), key=lambda member: len(member.noun))
-        key = special.collections[0].key or ""
-        if key != general.collections[0].key or noun_in_name(key) != general.noun:
+        if noun_in_name(key) != general.noun:
             return False
         is_qualified = len(special.noun) > len(general.noun) and special.noun[-len(general.noun) :] == general.noun
         parents = (shape(left.collections[0].path[:-1]), shape(right.collections[0].path[:-1]))
@@ -235,8 +238,10 @@ class ResourceGrouping:
         return is_qualified and parents[0] == parents[1] and left.id_path == right.id_path and is_alike
 
     def _compound(self, collection: Collection) -> str:
-        path = collection.path
-        return literal_suffix(path[self.prefix :] if len(path) > self.prefix else path)
+        if collection not in self._compounds:
+            path = collection.path
+            self._compounds[collection] = literal_suffix(path[self.prefix :] if len(path) > self.prefix else path)
+        return self._compounds[collection]
 
     def _build_resource(self, collections: Sequence[Collection], schemas: Sequence[object]) -> Resource:
         """Return the resource of some collections, whose first has the paths to one item if any has."""
@@ -271,21 +276,16 @@ class ResourceGrouping:
         target, last = noun_in_name(key), collection.path[-1:]
         noun = target if last and last[0].parameter else singular_words(last[0].text if last else "")
         candidates = ((key, target or noun, parameter), (key, noun, parameter), ("id", noun, None))
-        fields = [
+        fields = (
             id_field(self.reader, {"properties": properties}, name, argument_noun, noun, item_parameter)
             for name, argument_noun, item_parameter in candidates
-        ]
+        )
         names_by_key = {name_key(name): name for name in properties}
-        # `uri` means the last segment of an address, and is no property with an id.
-        matches = [
-            name for name in (*fields, names_by_key.get("code"), names_by_key.get("slug")) if name and name != "uri"
-        ]
-        return next((name for name in matches if "." not in name), next(iter(matches), ""))
-
-
-def _is_only_read(collection: Collection) -> bool:
-    return not collection.item_operations and collection.operations.keys() <= {"GET", "HEAD"}
-
-
-def _last_text(collection: Collection) -> str:
-    return collection.path[-1].text if collection.path else ""
+        nested = ""
+        for name in chain(fields, map(names_by_key.get, ("code", "slug"))):
+            # `uri` means the last segment of an address, and is no property with an id.
+            if name and name != "uri":
+                if "." not in name:
+                    return name
+                nested = nested or name
+        return nested

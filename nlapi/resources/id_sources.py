@@ -215,9 +215,10 @@ class IdSources:
 
     def _caller_reads(self, path: Path, noun: Words) -> Iterator[Operation]:
         """Yield the read of the caller's own item of a collection: /applications/@me. A user needs more than that."""
+        collections, start = self.index.collections, shape(path)
         for word in CALLER_WORDS if noun and noun[-1] not in (*CALLER_WORDS, "member", "person") else ():
             for text in (word, f"@{word}"):
-                if (collection := self.index.collections.get((*shape(path), text))) and "GET" in collection.operations:
+                if (collection := collections.get((*start, text))) and "GET" in collection.operations:
                     yield collection.operations["GET"]
 
     def _operations_at(self, path: Path) -> Sequence[Operation]:
@@ -265,7 +266,7 @@ class IdSources:
             name = place[1] if words == noun else f"{'_'.join(words)}_id"
             for listings in self._listings(words, place, is_elsewhere=is_elsewhere):
                 has_match = False
-                for candidate in sorted(listings, key=lambda listing: self._distance(listing, operation)):
+                for candidate in self._by_distance(listings, operation):
                     field = self.argument_field(candidate, name, words, parameter)
                     if field is not None and self._may_list_target(
                         candidate, operation, place, is_elsewhere=is_elsewhere
@@ -408,27 +409,28 @@ class IdSources:
         parent_sources = self.find_sources(source, missing[0])
         return any(not any(entry.required for entry in first.operation.parameters) for first in parent_sources)
 
-    def _distance(self, source: Operation, operation: Operation) -> tuple[bool, bool, int, int, bool, int, int]:
-        """Return the sort key by which sources are ordered, the nearest first."""
-        path, source_path = segments(operation.route), segments(source.route)
-        # A deprecated or partial list is the last choice, whatever else is near about it.
-        shared = 0
-        while shared < min(len(path), len(source_path)) and path[shared].text == source_path[shared].text:
-            shared += 1
+    def _by_distance(self, sources: Iterable[Operation], operation: Operation) -> list[Operation]:
+        """Return the sources of an id of an operation, the nearest first."""
+        path = segments(operation.route)
         available = {name_key(entry.name) for entry in operation.parameters if entry.location == "path"}
-        missing = sum(name_key(entry) not in available for _, entry in self.index.required(source))
-        within = sum(segment.parameter is not None for segment in path[:shared])
-        is_elsewhere = not self.index.is_canonical(source)
-        is_about_caller = self.index.is_about_caller(source)
-        return (
-            source.deprecated or self._is_partial(source),
-            is_elsewhere,
-            missing,
-            -within,
-            not is_about_caller,
-            -shared,
-            len(source_path),
-        )
+
+        def distance(source: Operation) -> tuple[bool, bool, int, int, bool, int, int]:
+            source_path = segments(source.route)
+            shared = 0
+            while shared < min(len(path), len(source_path)) and path[shared].text == source_path[shared].text:
+                shared += 1
+            return (
+                # A deprecated or partial list is the last choice, whatever else is near about it.
+                source.deprecated or self._is_partial(source),
+                not self.index.is_canonical(source),
+                sum(name_key(entry) not in available for _, entry in self.index.required(source)),
+                -sum(segment.parameter is not None for segment in path[:shared]),
+                not self.index.is_about_caller(source),
+                -shared,
+                len(source_path),
+            )
+
+        return sorted(sources, key=distance)
 
     def _is_partial(self, listing: Operation) -> bool:
         return not _PARTIAL_LIST_WORDS.isdisjoint(_literal_words(segments(listing.route)))

@@ -230,7 +230,7 @@ def id_path(item: Item, argument: str = "", noun: Sequence[str] = ()) -> str:
     `argument` takes the id: for `pull_number` the field `number` goes before all others, for `name` the name, and for
     `campaign_id` the field of that name before all others but `id`.
     """
-    keys = {name_key(str(key)): str(key) for key in reversed(list(item)) if _is_key(item[key])}
+    keys = {name_key(str(key)): str(key) for key in reversed(list(item)) if is_id_value(item[key])}
     noun_key, argument_key, last = "".join(noun), name_key(argument), "".join(name_words(argument)[-1:])
     first = () if last in ("id", "ids") else (argument_key, last) if last in (*IDS, *NAMES) else (argument_key,)
     for key in (
@@ -252,7 +252,7 @@ def _nested_id(item: Item, argument: str) -> str:
     """Return the path of the id one level down: `sys.id`, and `metadata.name`, by which Kubernetes identifies."""
     for parent, content in item.items():
         if name_key(str(parent)) in FIELD_OBJECTS and isinstance(content, Mapping):
-            keys = {name_key(str(key)): str(key) for key in content if _is_key(content[key])}
+            keys = {name_key(str(key)): str(key) for key in content if is_id_value(content[key])}
             names = ("name",) if name_key(str(parent)) == "metadata" else ()
             id_key = next((keys[key] for key in (name_key(argument), "id", *names, "uid") if key in keys), None)
             if id_key is not None:
@@ -260,7 +260,8 @@ def _nested_id(item: Item, argument: str) -> str:
     return ""
 
 
-def _is_key(value: object) -> bool:
+def is_id_value(value: object) -> TypeGuard[str | int]:
+    """Return whether a value can be an id: a text or a number."""
     return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
 
 

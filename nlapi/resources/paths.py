@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from nlapi.lazy_pattern import lazy_pattern
@@ -22,9 +22,8 @@ Place = tuple[str, str]
 """(location, name): the location is path, query, header, cookie or body; ("body", "") is the whole body."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One segment: of a placeholder the name of its parameter, of a literal its text."""
+class Segment(NamedTuple):
+    """One segment, hashed often: of a placeholder the name of its parameter, of a literal its text."""
 
     text: str
     parameter: str | None = None

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any
 
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import extract_list
 from nlapi.resources.envelope import SchemaView
 from nlapi.resources.grouping import Resource
-from nlapi.resources.identity import field_at
+from nlapi.resources.identity import field_at, is_id_value
 from nlapi.resources.semantics import Semantics, semantics_of
 
 # Levels of objects and lists in which references are looked for: `data.items[].project` is the third.
@@ -68,10 +68,10 @@ class ResourceReferences:
             if isinstance(entry, Mapping):
                 resource = self.object_resource(name, item_schema)
                 id = field_at(entry, resource.id_path) if resource is not None else None
-                if resource is not None and _is_id(id):
+                if resource is not None and is_id_value(id):
                     yield Reference(path=f"{entry_path}.{resource.id_path}", resource=resource, id=id, fields=entry)
                 yield from self.find(item_schema, entry, entry_path, depth + 1)
-            elif _is_id(entry) and (resource := self.semantics.resource_by_name(name)) is not None:
+            elif is_id_value(entry) and (resource := self.semantics.resource_by_name(name)) is not None:
                 yield Reference(path=entry_path, resource=resource, id=entry)
 
     def _items(self, schema: object) -> Any:
@@ -84,14 +84,9 @@ class ResourceReferences:
         for entry in answer.entries if answer is not None else ():
             for resource, field_path in sources:
                 id = field_at(entry, field_path) if isinstance(entry, Mapping) else entry
-                if _is_id(id):
+                if is_id_value(id):
                     fields = entry if isinstance(entry, Mapping) and field_path == resource.id_path else {}
                     yield Reference(path=field_path, resource=resource, id=id, fields=fields)
-
-
-def _is_id(value: object) -> TypeGuard[str | int]:
-    """Return whether a value can be an id: a text or a number."""
-    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
 
 
 def references(spec: Spec) -> ResourceReferences:

@@ -192,9 +192,10 @@ def _nearest_parts(
             for candidate in order
             if candidate != index and _size(parts[index]) + _size(parts[candidate]) <= max_size
         ]
-        similarities = [(_cosine(vectors[index], vectors[candidate]), -candidate) for candidate in candidates]
-        if similarities and max(similarities)[0] >= MIN_SIMILARITY:
-            return index, -max(similarities)[1]
+        similarities = ((_cosine(vectors[index], vectors[candidate]), -candidate) for candidate in candidates)
+        similarity, nearest = max(similarities, default=(0.0, 0))
+        if similarity >= MIN_SIMILARITY:
+            return index, -nearest
     return None
 
 

@@ -29,6 +29,7 @@ from nlapi.openapi.spec import (
     Schema,
     Spec,
     as_map,
+    as_text,
     extension_fields,
     is_form,
     is_hidden,
@@ -486,13 +487,14 @@ def defer_tools(tools: Iterable[Tool], loaded: Iterable[Operation] = ()) -> tupl
 
 
 class _ToolFactory:
-    """The names, the pool of schemas and the tools made so far of one Spec."""
+    """The names, the pool of schemas, and the joined descriptions and tools made so far of one Spec, by operation."""
 
     def __init__(self, spec: Spec) -> None:
         names = tool_names(spec.operations)
         self.names = {operation.id: name for operation, name in zip(spec.operations, names, strict=True)}
         self.pool = SchemaPool(spec)
         self.tools: dict[str, Tool] = {}
+        self.descriptions: dict[str, str] = {}
 
 
 def compile_tool(operation: Operation) -> Tool:
@@ -645,8 +647,7 @@ def _form_schema(schema: Schema) -> Schema:
 
 
 def _schema_description(spec: Spec, schema: object) -> str:
-    text = spec.schema(schema).get("description", "")
-    return text if isinstance(text, str) else ""
+    return as_text(spec.schema(schema).get("description"))
 
 
 def describe(operation: Operation) -> str:
@@ -656,15 +657,10 @@ def describe(operation: Operation) -> str:
 
 def _joined_description(operation: Operation) -> str:
     """Return what `describe` cuts to length; written once."""
-    drafts = operation.spec.derive(_description_drafts)
+    drafts = operation.spec.derive(_ToolFactory).descriptions
     if operation.id not in drafts:
         drafts[operation.id] = _join_description(operation)
     return drafts[operation.id]
-
-
-def _description_drafts(spec: Spec) -> dict[str, str]:
-    """Return the joined descriptions of a Spec by operation."""
-    return {}
 
 
 def _join_description(operation: Operation) -> str:

@@ -257,10 +257,15 @@ def argument_text(tool: Tool, argument: str, opener: Opener, *, limit: int = MAX
 
 def operation_head(operation: Operation, limit: int) -> str:
     """Return what an operation does: its effect, its request, and its description in about `limit` characters."""
-    about, is_cut = cut_text(f"{operation.summary.rstrip('. ')}. {operation.description}".lstrip(". "), limit)
+    about, is_cut = cut_text(about_text(operation), limit)
     deprecated = "deprecated, " if operation.deprecated else ""
     head = f"{deprecated}{operation.effect.value}: {code_span(f'{operation.method} {operation.path}', 200)}"
     return f"{head}. {about}{' …' if is_cut else ''}" if about else head
+
+
+def about_text(operation: Operation) -> str:
+    """Return the summary and the description of an operation as one text."""
+    return f"{operation.summary.rstrip('. ')}. {operation.description}".lstrip(". ")
 
 
 def operation_tail(operation: Operation) -> str:
@@ -339,14 +344,11 @@ def _body(draft: _Draft, sections: list[str], others: Mapping[str, str], opener:
     body += ["## Parts", *sections] if sections else []
     if others:
         named = [f"- {name}: `{opener(path)}`" for name, path in list(others.items())[:_MAX_NAMED]]
-        body.append("\n".join(["Left out here:", *named, *_count_line(len(others) - _MAX_NAMED)]))
+        named += [f"- … {len(others) - _MAX_NAMED} more, inside of these"] if len(others) > _MAX_NAMED else []
+        body.append("\n".join(["Left out here:", *named]))
     if "…" in "".join(body):
         body.append(f"`…` marks what is left out: `{opener('ARGUMENT.PATH')}` opens it.")
     return "\n\n".join(body)
-
-
-def _count_line(count: int) -> list[str]:
-    return [f"- … {count} more, inside of these"] if count > 0 else []
 
 
 def _joined(*parts: str) -> str:

@@ -187,15 +187,11 @@ def distinct_words(phrase: Phrase) -> Iterator[PhraseWord]:
     """Yield the words of a phrase, each stem once in its most important role, the object's first and the verb last."""
     # A repeated word counts once, so that a long question does not outweigh its command.
     visited = set[str]()
-    for word in sorted(phrase.words, key=_role_order):
+    # The object's words first, the verb last.
+    for word in sorted(phrase.words, key=lambda word: word.role or len(WordRole)):
         if word.stem not in visited:
             visited.add(word.stem)
             yield word
-
-
-def _role_order(word: PhraseWord) -> int:
-    """Return the sort key of a word's role: the object's words first, the verb last."""
-    return word.role or len(WordRole)
 
 
 PATH_PARAMETER = lazy_pattern(r"\{[^}]*\}")

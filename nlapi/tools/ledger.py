@@ -444,7 +444,8 @@ def _undoes(later: Change, earlier: Change) -> bool:
     if not first.path or first.path.rpartition("/")[0] != second.path.rpartition("/")[0]:
         return False
     # The words that verbs are told by take longer to load than most calls need.
-    from nlapi.resources.command_verbs import are_opposites, leading_verbs
+    from nlapi.english.command_verbs import are_opposites
+    from nlapi.resources.command_verbs import leading_verbs
 
     verbs = leading_verbs(later.operation)
     return any(are_opposites(verb, other) for verb in leading_verbs(earlier.operation) for other in verbs)

@@ -21,7 +21,6 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.urls import is_http_url, parse_url
 from nlapi.registry import description_name, profiles_path, read_policy, read_registrations
-from nlapi.tools.pins import differences, read_pin
 
 _ORIGIN = lazy_pattern(r"[a-z*]+://[^/]*/?", re.IGNORECASE)
 
@@ -55,6 +54,8 @@ class ApiIdentity:
         """
         if name in self.names:
             return True
+        from nlapi.tools.pins import differences, read_pin
+
         pin = read_pin(name) if "@" not in name else None
         return "@" not in name and (pin is None or not differences(pin, self.spec))
 

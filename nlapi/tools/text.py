@@ -90,7 +90,8 @@ def _replace_tag(match: re.Match[str]) -> str:
 _MARKUP_CHARACTERS = str.maketrans({"`": "'", "<": "‹", ">": "›", "|": "¦"})
 
 _LINK_MARK = lazy_pattern(r"(!?)\[([^\[\]]*)\]\(|\]\s*[\[(:]")
-_EMPHASIS = lazy_pattern(r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|(?<!\w)_{1,3}(?=\S)|(?<=\S)_{1,3}(?!\w)")
+# Each branch begins with its mark, so that the search goes from mark to mark.
+_EMPHASIS = lazy_pattern(r"\*\*{0,2}(?=\S)|\*(?<=\S\*)\*{0,2}|_(?<!\w_)_{0,2}(?=\S)|_(?<=\S_)_{0,2}(?!\w)")
 
 
 def _unescaped(text: str) -> str:

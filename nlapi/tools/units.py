@@ -382,7 +382,7 @@ def to_wire_units(tool: Tool, arguments: Mapping[str, object]) -> dict[str, obje
                 value = int(value)
         return value if unit is None else _wire_amount(name, parts, unit, value)
 
-    return _visit_values(tool, arguments, convert)
+    return visit_values(tool, arguments, convert)
 
 
 def schema_to_wire_units(name: str, schema: object, value: Any) -> Any:
@@ -450,11 +450,11 @@ def _amounts(tool: Tool, arguments: Mapping[str, object]) -> Iterator[tuple[str,
             amounts.append((name, unit, value))
         return value
 
-    _visit_values(tool, arguments, collect)
+    visit_values(tool, arguments, collect)
     yield from amounts
 
 
-def _visit_values(tool: Tool, arguments: Mapping[str, object], visit: _Visit) -> dict[str, object]:
+def visit_values(tool: Tool, arguments: Mapping[str, object], visit: _Visit) -> dict[str, object]:
     """Return the arguments with `visit` applied to every plain value, nested ones included."""
     # The description's schemas are read and not `input_schema`, where a wire unit is only a pattern and a sentence.
     walk = _Walk(tool.operation.spec, visit)

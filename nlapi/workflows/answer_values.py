@@ -15,12 +15,12 @@ from nlapi.changes.tracing import trace_call
 from nlapi.client.masking import MASK
 from nlapi.client.message import body_size
 from nlapi.client.safe_text import single_line
+from nlapi.english.command_verbs import is_verb
 from nlapi.english.words import name_key, name_words, singular_words, split_words, stem
 from nlapi.errors import Issue, UsageError
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.answers import extract_item, extract_list
-from nlapi.resources.command_verbs import is_verb
 from nlapi.resources.envelope import LIST_NAMES, WRAPPERS, unwrap_entry
 from nlapi.resources.id_sources import IdSources
 from nlapi.resources.identity import id_path, name_path

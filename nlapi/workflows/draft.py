@@ -139,7 +139,9 @@ class _Builder:
 
     def __init__(self, draft: WorkflowDraft) -> None:
         self.draft = draft
-        self.step_ids = _unique_names(draft.steps, _step_id)
+        self.step_ids = _unique_names(
+            draft.steps, lambda step: re.sub(r"[^\w-]+", "_", step.id or step.operation.id, flags=re.A)
+        )
         values = [value for step in draft.steps for value in _leaves(step)]
         chosen = [value.choice.name for value in values if isinstance(value, AnswerValue) and value.choice]
         named = [value for value in (*chosen, *values) if isinstance(value, InputValue)]
@@ -306,10 +308,6 @@ class _Builder:
         if isinstance(node, (list, tuple)):
             return [self._node(value) for value in node]
         return node
-
-
-def _step_id(step: StepDraft) -> str:
-    return re.sub(r"[^\w-]+", "_", step.id or step.operation.id, flags=re.A)
 
 
 def _is_same(first: AnswerValue, second: AnswerValue) -> bool:

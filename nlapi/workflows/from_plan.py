@@ -24,9 +24,9 @@ from nlapi.planner.planner import OfflinePlanner
 from nlapi.planner.slots.entities import ONLY_RESOURCE
 from nlapi.planner.steps.followup import UnresolvedReference, resolve_references
 from nlapi.planner.steps.goal_plan import item_read, plan_with_id
-from nlapi.planner.steps.multi_intent import answer_views, end_of_turn
 from nlapi.planner.steps.name_rounds import without_name_rounds
 from nlapi.planner.steps.state import LookupState, clause_of, state_of
+from nlapi.planner.steps.turn_end import answer_views, end_of_turn
 from nlapi.resources.answers import AnswerPart, answer_schemas
 from nlapi.resources.identity import id_path, name_path
 from nlapi.resources.nouns import singular_noun
@@ -336,10 +336,17 @@ class _Planned:
         self.register = InputRegister(self.conversation)
 
     def build(self, plan: Plan, id: str, locations: Mapping[Spec, str]) -> BuiltDocument:
-        clause = clause_of(plan)
-        self._add_plan(plan)
-        for sentence in clause.following if clause is not None else ():
-            self._add_clause(sentence)
+        requests = clause_of(plan)
+        if requests is None:
+            self._add_plan(plan)
+        for index, clause in enumerate(requests.clauses if requests is not None else ()):
+            if requests is not None and index == requests.current:
+                self._add_plan(plan)
+            elif clause.is_ready:
+                for call in clause.calls:
+                    self._add_call(call)
+            else:
+                self._add_clause(clause.sentence)
         if self.answered[-1].operation.effect is Effect.READ:
             self.answered[-1].draft.is_answer = True
         return _built(self.register, self.answered, id, locations)

@@ -13,6 +13,7 @@ from nlapi.errors import DescriptionError, Issue, Level
 from nlapi.openapi.document import read_tree
 from nlapi.openapi.egress import origin_of
 from nlapi.openapi.fetch import fetch
+from nlapi.openapi.spec import as_text
 from nlapi.workflows.model import (
     ArazzoWorkflow,
     Criterion,
@@ -94,9 +95,9 @@ class _DocumentReader:
         self._report_duplicates("sourceDescriptions", [source.name for source in sources])
         return WorkflowDocument(
             version=version,
-            title=_text(info.get("title")),
-            summary=_text(info.get("summary")),
-            description=_text(info.get("description")),
+            title=as_text(info.get("title")),
+            summary=as_text(info.get("summary")),
+            description=as_text(info.get("description")),
             sources=sources,
             workflows=_first_of_each(workflows),
             location=self.location,
@@ -105,7 +106,7 @@ class _DocumentReader:
         )
 
     def _source(self, node: Mapping[str, Any], where: str) -> Source:
-        name, url = _text(node.get("name")), _text(node.get("url"))
+        name, url = as_text(node.get("name")), as_text(node.get("url"))
         if not name or not url:
             raise _UnreadableError(where, "a source needs a name and a url")
         try:
@@ -117,7 +118,7 @@ class _DocumentReader:
         return Source(name=name, url=url, kind=kind)
 
     def _workflow(self, node: Mapping[str, Any], where: str) -> ArazzoWorkflow:
-        id = _text(node.get("workflowId"))
+        id = as_text(node.get("workflowId"))
         if not id:
             raise _UnreadableError(where, "a workflow needs a workflowId")
         where = f"workflows.{id}"
@@ -128,8 +129,8 @@ class _DocumentReader:
         return ArazzoWorkflow(
             id=id,
             steps=_first_of_each(steps),
-            summary=_text(node.get("summary")),
-            description=_text(node.get("description")),
+            summary=as_text(node.get("summary")),
+            description=as_text(node.get("description")),
             inputs=self._inputs(node.get("inputs"), f"{where}.inputs"),
             depends_on=self._texts(node, "dependsOn", where),
             success_actions=tuple(self._list(node, "successActions", where, self._action)),
@@ -140,11 +141,11 @@ class _DocumentReader:
         )
 
     def _step(self, node: Mapping[str, Any], where: str) -> WorkflowStep:
-        id = _text(node.get("stepId"))
+        id = as_text(node.get("stepId"))
         if not id:
             raise _UnreadableError(where, "a step needs a stepId")
         where = f"{where.rpartition('[')[0]}.{id}"
-        targets = [name for name in ("operationId", "operationPath", "workflowId") if _text(node.get(name))]
+        targets = [name for name in ("operationId", "operationPath", "workflowId") if as_text(node.get(name))]
         if "channelPath" in node:
             raise _UnreadableError(where, "the step is on a channel of AsyncAPI, which nlapi does not run")
         if len(targets) != 1:
@@ -158,10 +159,10 @@ class _DocumentReader:
             self._warn(f"{where}.timeout", "not a number of milliseconds; it is left out")
         return WorkflowStep(
             id=id,
-            operation_id=_text(node.get("operationId")),
-            operation_path=_text(node.get("operationPath")),
-            workflow_id=_text(node.get("workflowId")),
-            description=_text(node.get("description")),
+            operation_id=as_text(node.get("operationId")),
+            operation_path=as_text(node.get("operationPath")),
+            workflow_id=as_text(node.get("workflowId")),
+            description=as_text(node.get("description")),
             parameters=self._parameters(node, where),
             body=self._body(node.get("requestBody"), f"{where}.requestBody"),
             criteria=tuple(self._list(node, "successCriteria", where, self._criterion)),
@@ -182,7 +183,7 @@ class _DocumentReader:
         return parameters
 
     def _parameter(self, node: Mapping[str, Any], where: str) -> StepParameter:
-        name, location = _text(node.get("name")), node.get("in") or ""
+        name, location = as_text(node.get("name")), node.get("in") or ""
         if not name or "value" not in node:
             raise _UnreadableError(where, "a parameter needs a name and a value")
         if location not in ("", *LOCATIONS):
@@ -195,12 +196,12 @@ class _DocumentReader:
         body = self._map(node, where)
         return StepBody(
             payload=self._value(body.get("payload"), f"{where}.payload"),
-            content_type=_text(body.get("contentType")),
+            content_type=as_text(body.get("contentType")),
             replacements=tuple(self._list(body, "replacements", where, self._replacement)),
         )
 
     def _replacement(self, node: Mapping[str, Any], where: str) -> Replacement:
-        target = _text(node.get("target"))
+        target = as_text(node.get("target"))
         if not target or "value" not in node:
             raise _UnreadableError(where, "a replacement needs a target and a value")
         likely = CriterionKind.JSONPATH if target.startswith("$") else CriterionKind.JSONPOINTER
@@ -212,11 +213,11 @@ class _DocumentReader:
     def _criterion(self, node: Mapping[str, Any], where: str) -> Criterion:
         # A condition that is no text (`condition: true`) is read as one.
         condition = node.get("condition")
-        condition = str(condition).lower() if isinstance(condition, bool) else _text(condition)
+        condition = str(condition).lower() if isinstance(condition, bool) else as_text(condition)
         if not condition.strip():
             raise _UnreadableError(where, "a criterion needs a condition")
         kind = self._kind(node.get("type"), where, default=CriterionKind.SIMPLE)
-        context = _text(node.get("context"))
+        context = as_text(node.get("context"))
         if kind is CriterionKind.XPATH:
             raise _UnreadableError(where, "XPath is not supported: nlapi reads JSON", "write it as jsonpath")
         if kind is not CriterionKind.SIMPLE and not context:
@@ -227,7 +228,7 @@ class _DocumentReader:
         """Return the type of a criterion or selector, which may be an Expression Type Object."""
         version = ""
         if isinstance(node, Mapping):
-            version, node = _text(node.get("version")), node.get("type")
+            version, node = as_text(node.get("version")), node.get("type")
         if node is None:
             return default
         try:
@@ -242,13 +243,13 @@ class _DocumentReader:
 
     def _action(self, node: Mapping[str, Any], where: str) -> StepAction:
         try:
-            kind = StepActionKind(_text(node.get("type")))
+            kind = StepActionKind(as_text(node.get("type")))
         except ValueError:
             raise _UnreadableError(where, f"type {node.get('type')!r} is none of end, goto, retry") from None
         retry_after, retry_limit = node.get("retryAfter", 0), node.get("retryLimit", 1)
         if kind is StepActionKind.RETRY and not (_is_count(retry_after) and _is_count(retry_limit)):
             raise _UnreadableError(where, "retryAfter and retryLimit are numbers from 0")
-        workflow_id, step_id = _text(node.get("workflowId")), _text(node.get("stepId"))
+        workflow_id, step_id = as_text(node.get("workflowId")), as_text(node.get("stepId"))
         if kind is StepActionKind.GOTO and bool(workflow_id) is bool(step_id):
             raise _UnreadableError(where, "a goto needs a stepId or a workflowId, and not both")
         # The published schema of 1.0 requires one of both of a retry; the step itself says nothing more.
@@ -257,7 +258,7 @@ class _DocumentReader:
             message = f"a retry that runs {step_id or workflow_id} before it is not supported"
             raise _UnreadableError(where, message, "write it as a goto")
         return StepAction(
-            name=_text(node.get("name")) or kind.value,
+            name=as_text(node.get("name")) or kind.value,
             kind=kind,
             workflow_id=workflow_id,
             step_id=step_id,
@@ -285,7 +286,7 @@ class _DocumentReader:
     def _followed(self, schema: Mapping[str, Any], where: str) -> Mapping[str, Any]:
         """Return a schema, or the one of the same document that it refers to."""
         for _ in range(MAX_REFERENCES):
-            reference = _text(schema.get("$ref"))
+            reference = as_text(schema.get("$ref"))
             if not reference.startswith("#/") or reference.startswith("#/$defs/"):
                 return schema
             target = _follow_pointer(self.tree, reference[2:])
@@ -299,11 +300,11 @@ class _DocumentReader:
     def _value(self, node: object, where: str) -> Any:
         """Return a value with its Selector Objects as Selectors."""
         if isinstance(node, Mapping):
-            if set(node) >= {"context", "selector", "type"} and _text(node["context"]).startswith("$"):
+            if set(node) >= {"context", "selector", "type"} and as_text(node["context"]).startswith("$"):
                 kind = self._kind(node["type"], where, default=CriterionKind.JSONPATH)
                 if kind is CriterionKind.XPATH:
                     self._error(where, "XPath is not supported: nlapi reads JSON", "write it as jsonpath")
-                return Selector(context=node["context"], selector=_text(node["selector"]), kind=kind)
+                return Selector(context=node["context"], selector=as_text(node["selector"]), kind=kind)
             return {str(name): self._value(value, where) for name, value in node.items()}
         if isinstance(node, list):
             return [self._value(value, where) for value in node]
@@ -392,7 +393,3 @@ def _has_reference(schema: object) -> bool:
 def _is_count(value: Any) -> bool:
     # YAML has `.inf`, and integers that no float holds.
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

@@ -343,3 +343,102 @@ def test_what_takes_all_away_says_how_many_that_are(tmp_path: Path) -> None:
         )
     assert proposed.reason.startswith("listCards lists 2 now; ")
     assert "how many that are is not known" in proposed.reason
+
+
+class Shelves:
+    """A library whose shelf sh_1 gets another name, or goes, while somebody is asked."""
+
+    def __init__(self, renamed: str) -> None:
+        self.name, self.renamed = "Poetry", renamed
+
+    def answer(self, request: Received) -> Response:
+        shelf = {"id": "sh_1", "name": self.name}
+        if request.method == "GET":
+            if not self.name:
+                return Response(404, {"error": "no such shelf"})
+            return Response(200, {"data": [shelf]} if request.path.split("?")[0] == "/shelves" else shelf)
+        return Response(204) if request.method == "DELETE" else Response(200, shelf)
+
+    async def consent(self, proposed: Asked) -> ConsentReply:
+        self.name = self.renamed
+        return ConsentReply(is_agreed=True)
+
+
+@pytest.mark.parametrize(
+    ("renamed", "reason"), [("Prose", '"Poetry" is called "Prose" now'), ("", "it is not there any more")]
+)
+def test_an_item_that_became_another_one_during_the_question_is_asked_about_again(renamed: str, reason: str) -> None:
+    from nlapi.planner import OfflinePlanner
+    from tests.planner.kit import library
+
+    shelves, asked, api = Shelves(renamed), [], library()
+    with Echo(shelves.answer) as server:
+
+        async def consent(proposed: Asked) -> ConsentReply:
+            asked.append([one.reason for one in proposed])
+            return await shelves.consent(proposed) if len(asked) == 1 else ConsentReply(is_agreed=False)
+
+        question = ask("delete the shelf Poetry")
+        events(OfflinePlanner([api]), [api], server.url, conversation=question, consent=consent)
+        assert [request.method for request in server.received if request.method != "GET"] == []
+    assert len(asked) == 2 and asked[1] == [reason]
+
+
+def test_an_item_that_is_the_same_after_the_question_is_changed() -> None:
+    from nlapi.planner import OfflinePlanner
+    from tests.planner.kit import library
+
+    shelves, api = Shelves("Poetry"), library()
+    with Echo(shelves.answer) as server:
+        question = ask("delete the shelf Poetry")
+        events(OfflinePlanner([api]), [api], server.url, conversation=question, consent=shelves.consent)
+        assert [request.method for request in server.received] == ["GET", "GET", "DELETE"]
+
+
+def shelf_made(request: Received) -> Response:
+    if request.method == "GET":
+        return Response(200, {"data": []})
+    return Response(201, {"id": "sh_9", **json.loads(request.body or b"{}")})
+
+
+IN_ADVANCE = Policy(yes=True, interactive=False, change_below=0.8)
+
+
+def test_what_one_request_makes_is_used_by_the_next_with_one_consent_in_advance() -> None:
+    from nlapi.planner import OfflinePlanner
+    from tests.planner.kit import library
+
+    api = library()
+    with Echo(shelf_made) as server:
+        question = ask("create a shelf called Travel and pause it")
+        events(OfflinePlanner([api]), [api], server.url, conversation=question, policy=IN_ADVANCE)
+        sent = [(request.method, request.target) for request in server.received if request.method != "GET"]
+    assert sent == [("POST", "/shelves"), ("PATCH", "/shelves/sh_9")]
+
+
+def test_no_request_is_sent_in_advance_where_another_one_does_not_stand() -> None:
+    from nlapi.planner import OfflinePlanner
+    from tests.planner.kit import library
+
+    api = library()
+    with Echo(shelf_made) as server:
+        question = ask("create a shelf called Travel and delete the shelf sh_1 tomorrow")
+        with pytest.raises(ConsentError, match="none of the 2 changes"):
+            events(OfflinePlanner([api]), [api], server.url, conversation=question, policy=IN_ADVANCE)
+        assert [request.method for request in server.received if request.method != "GET"] == []
+
+
+def test_several_requests_are_one_question() -> None:
+    from nlapi.planner import OfflinePlanner
+    from tests.planner.kit import library
+
+    asked, consent = replying(ConsentReply(is_agreed=True))
+    api = library()
+    with Echo(shelf_made) as server:
+        question = ask("delete the shelf sh_1, create a shelf called Travel and pause it")
+        events(OfflinePlanner([api]), [api], server.url, conversation=question, consent=consent)
+        sent = [request.method for request in server.received if request.method != "GET"]
+    assert sent == ["DELETE", "POST", "PATCH"]
+    assert [[one.call.operation_id for one in each] for each in asked] == [
+        ["deleteShelf", "createShelf", "updateShelf"]
+    ]

@@ -236,3 +236,12 @@ def test_a_user_name_is_no_credential(two: Two) -> None:
 def test_a_short_stand_in_for_a_credential_does_not_forbid_ordinary_words(two: Two) -> None:
     judged = judge(Policy(secrets=("demo",)), call(two[0], "listCards", board="demo board"), ask("?"))
     assert judged.verdict is Verdict.RUN
+
+
+def test_a_credential_of_the_question_goes_into_no_other_argument(two: Two) -> None:
+    token = "tk_9f8e7d6c5b4a39281706f5e4"
+    made = call(two[0], "createCard", board="b7", title=f"use {token}")
+    decision = judge(Policy(yes=True), made, ask(f"add a card to the board b7, my token is {token}"))
+    assert decision.verdict is Verdict.NEVER
+    assert "looks like a credential" in decision.reason
+    assert token not in decision.reason

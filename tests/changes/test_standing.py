@@ -201,7 +201,7 @@ def shop() -> Spec:
         ("createEdgeConfig", "create the edge config x-1", "teamId", "x-1", "not plain that 'x-1' is meant as teamId"),
         ("addRegistry", "add the card x-1", "name", "x-1", "is about the registry"),
         ("reset_by_tag_post", "add the tag x-1", "id", "x-1", "nothing in reset_by_tag_post says 'add'"),
-        ("patchThing", "rename the thing to old", "body", "old", "not plain that 'old' is meant as body"),
+        ("patchThing", "rename the thing to old", "body", "old", "nothing in patchThing says 'rename'"),
     ],
 )
 def test_what_stood_by_chance_does_not(

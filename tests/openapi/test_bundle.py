@@ -11,9 +11,9 @@ import pytest
 
 import nlapi
 from nlapi.errors import DescriptionError
-from nlapi.openapi.bundle import bundle, may_have_external_refs
+from nlapi.openapi.bundle import bundle
 from nlapi.openapi.document import read_tree
-from nlapi.openapi.fetch import DescriptionFiles
+from nlapi.openapi.fetch import DescriptionFiles, may_have_external_refs
 from nlapi.openapi.spec import Spec
 from tests.describe import messages
 from tests.servers import Echo, Received, Reply

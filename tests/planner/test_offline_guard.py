@@ -44,7 +44,6 @@ def planned(question: str) -> Plan:
         "delete members 2 and 3",
         "delete member 2 and 3",
         "delete loans 2-5",
-        "delete member Ada and member Bob",
         "delete the books Dune and Emma",
         "delete the last book",
         "delete the issues of the campaign Spring",

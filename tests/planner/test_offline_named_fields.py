@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import nlapi
 from nlapi.openapi.spec import Spec
-from nlapi.planner.steps.steps import name_similarity
+from nlapi.planner.steps.item_match import name_similarity
 from nlapi.tools.tool import Call
 from tests.describe import body, parameter, spec
 from tests.planner.kit import only, reply, talk
@@ -85,3 +87,53 @@ def test_what_a_list_is_about_is_no_filter_of_another_field() -> None:
     for question in ("show the zones of account acme", "list slave zones", "zones per kind"):
         call = nlapi.plan(question, api()).calls[0]
         assert (call.operation_id, call.arguments) == ("listZones", {}), question
+
+
+NAMES = ("Kernel", "Kernel releases", "Bank of the West", "Bank of the East", "West")
+
+
+def named_shelves(call: Call) -> Any:
+    name = call.arguments.get("name", "").lower()
+    shelves = [{"id": f"sh_{number}", "name": shelf} for number, shelf in enumerate(NAMES) if name in shelf.lower()]
+    return {"data": shelves} if call.operation_id == "listShelves" else {"id": call.arguments.get("shelf_id")}
+
+
+@pytest.mark.parametrize(
+    ("question", "shelf"),
+    [
+        ("delete the shelf Kernel releases", "sh_1"),
+        ("delete the shelf Kernel", "sh_0"),
+        ('delete the shelf "Kernel"', "sh_0"),
+        ("delete the shelf Bank of the West", "sh_2"),
+        ("delete the shelf bank of the east", "sh_3"),
+    ],
+)
+def test_the_longest_name_that_stands_in_the_sentence_is_meant(question: str, shelf: str) -> None:
+    *_, change, _ = talk(question, named_shelves)
+    assert only(change) == ("deleteShelf", {"shelf_id": shelf})
+    assert change.confidence >= 0.8
+    assert change.calls[0].account is not None and not change.calls[0].account.unused
+
+
+def test_a_longer_name_is_looked_for_on_every_page() -> None:
+    def pages(call: Call) -> Any:
+        if call.operation_id != "listShelves":
+            return {"id": "x"}
+        page = (
+            [{"id": "sh_1", "name": "Kernel releases"}]
+            if "cursor" in call.arguments
+            else [{"id": "sh_0", "name": "Kernel"}]
+        )
+        return {"data": page, "next_cursor": None if "cursor" in call.arguments else "2"}
+
+    *_, change, _ = talk("delete the shelf Kernel releases", pages, api=paged())
+    assert only(change) == ("deleteShelf", {"shelf_id": "sh_1"})
+
+
+def paged() -> Spec:
+    """Shelves whose list has pages, and no filter."""
+    id = parameter("shelf_id", "path", {"type": "string"})
+    ok = {"responses": {"200": {"description": "ok"}}}
+    listing = {"operationId": "listShelves", "summary": "List shelves", "parameters": [parameter("cursor")], **ok}
+    removal = {"operationId": "deleteShelf", "summary": "Delete a shelf", "parameters": [id], **ok}
+    return spec({"/shelves": {"get": listing}, "/shelves/{shelf_id}": {"delete": removal}})

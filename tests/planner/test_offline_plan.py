@@ -113,11 +113,12 @@ def test_what_the_api_knows_nothing_of_is_said_to_be_so(question: str) -> None:
     assert "Library can, for example: List shelves; List books" in made.text
 
 
-def test_unrelated_requests_in_one_sentence_are_left_to_claude() -> None:
+def test_unrelated_requests_in_one_sentence_are_planned_together() -> None:
     made = planned("create a shelf called Poetry and then delete shelf sh_9")
-    assert made.calls == ()
-    assert made.text.startswith("this needs Claude")
-    assert made.confidence < 0.2
+    assert [(call.operation_id, dict(call.arguments)) for call in made.calls] == [
+        ("createShelf", {"name": "Poetry"}),
+        ("deleteShelf", {"shelf_id": "sh_9"}),
+    ]
 
 
 def test_a_clear_sentence_is_surer_than_a_vague_one() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from nlapi.errors import UsageError
 from nlapi.planner.slots.entities import PendingLookup
-from nlapi.planner.steps.state import ClauseState, LookupState, ScoredItem, decode_state
+from nlapi.planner.steps.state import Clause, ClauseState, LookupState, ScoredItem, decode_state
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call, Tool
@@ -128,7 +128,7 @@ def test_a_state_of_an_earlier_version_can_be_read() -> None:
     assert isinstance(decoded, LookupState)
     assert decoded.goal.values == {("shelf_id",): PendingLookup(name="Poetry", list_operation="listShelves")}
     assert decoded.scored == (ScoredItem(score=1.0, id="sh_2", name="Poetry"),)
-    assert decoded.clause == ClauseState(sentence="delete the shelf Poetry", following=())
+    assert decoded.clause == ClauseState(clauses=(Clause(sentence="delete the shelf Poetry"),), current=0)
     assert decode_state({"planner": "offline", "stage": "answer"}, find_tool) is None
 
 

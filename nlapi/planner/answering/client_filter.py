@@ -15,7 +15,6 @@ from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.conditions import Condition, QuestionReading, bound_conditions
 from nlapi.planner.answering.row_fields import RowFields, field_stems, field_words, join_words, texts_of, value_word
 from nlapi.planner.slots.entities import ID_WORDS
-from nlapi.reading.dates import find_dates
 from nlapi.reading.gazetteer import SYNONYMS
 from nlapi.reading.numbers import find_numbers, is_compared
 from nlapi.reading.question_intent import QuestionIntent
@@ -606,7 +605,7 @@ def _mark_number(reading: QuestionReading, amount: float, *, is_size: bool) -> N
 
 def _mark_value(reading: QuestionReading, value: str) -> None:
     """Mark the words of a value, the days that it is, or its synonyms: `running` of ACTIVE."""
-    for moment in find_dates(reading.sentence.text, reading.sentence.today):
+    for moment in reading.sentence.moments:
         days = moment.value if isinstance(moment.value, tuple) else (moment.value,)
         if any(str(day)[:10] in value for day in days):
             reading.mark_text(moment.start, moment.end)

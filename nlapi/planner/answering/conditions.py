@@ -11,10 +11,10 @@ from typing import Any
 
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words
-from nlapi.english.words import split_words, stem
+from nlapi.english.words import COUNTS, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.planner.answering.row_fields import RowFields, core_stems, field_stems, field_words, is_word_of
-from nlapi.reading.dates import MONTHS, ParsedDate, find_dates
+from nlapi.reading.dates import DAYS_IN, MONTHS, ParsedDate
 from nlapi.reading.numbers import BETWEEN, BOUND, BOUND_BEHIND, ParsedNumber, find_numbers
 from nlapi.reading.question_intent import IMPLIED_FIELDS
 from nlapi.reading.text import MentionKind, Sentence, Token, ValueMention
@@ -177,8 +177,6 @@ _MONTH_ALONE = lazy_pattern(
     r"|(?P<year>20\d\d|19\d\d)\b(?!-))",
     re.IGNORECASE,
 )
-_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
-_COUNTS = {word: n for n, word in enumerate("one two three four five six seven".split(), 1)} | {"a": 1, "an": 1}
 # Words in the name of the time that a question without one means, the likeliest first.
 _LIKELY = tuple(map(stem, word_text("planner/answering/words", "likely_times").split()))
 
@@ -291,11 +289,11 @@ class _Days:
 def _times(reading: QuestionReading) -> Iterator[Condition]:
     text, today = reading.sentence.text, reading.sentence.today
     for age in _AGE.finditer(text):
-        count = int(age["count"]) if age["count"].isdigit() else _COUNTS[age["count"].lower()]
-        day = today - timedelta(days=count * _DAYS[age["unit"].lower()])
+        count = int(age["count"]) if age["count"].isdigit() else COUNTS[age["count"].lower()]
+        day = today - timedelta(days=count * DAYS_IN[age["unit"].lower()])
         stretch = _Days(None, day) if age["way"].lower() == "older" else _Days(day, None)
         yield from _on_time(reading, stretch, age.start(), age.end())
-    moments = [moment for moment in find_dates(text, today) if not isinstance(moment.value, time)]
+    moments = [moment for moment in reading.sentence.moments if not isinstance(moment.value, time)]
     # The month of `first week of May` is a part of the period that was read.
     months = [month for month in _months(text, today) if not any(m.start < month.end <= m.end for m in moments)]
     moments = [moment for moment in (*moments, *months) if _is_free(reading, moment.start, moment.end)]
@@ -329,7 +327,7 @@ def _months(text: str, today: date) -> Iterator[ParsedDate]:
         year = int(match["year"]) if match["year"] else today.year - (month is not None and month > today.month)
         first = date(year, month or 1, 1)
         last = date(year, month or 12, calendar.monthrange(year, month or 12)[1])
-        yield ParsedDate(start=match.start("what"), end=match.end("what"), value=(first, last))
+        yield ParsedDate(start=match.start("what"), end=match.end("what"), text=match["what"], value=(first, last))
 
 
 def _with_preposition(text: str, at: int, first: date, last: date, today: date) -> tuple[int, _Days]:

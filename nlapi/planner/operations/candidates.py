@@ -156,13 +156,14 @@ def _assign_operation(
         slot: listing for slot in nameable if (listing := catalogue.list_operation(tool, slot)) is not None
     }
     earlier = frozenset(slot for slot in preset if is_remembered(known_values, argument_name(slot)))
-    opaque = frozenset(slot for slot in list_operations if catalogue.is_opaque(tool, slot))
+    has_names = {slot: catalogue.has_names(tool, slot) for slot in list_operations}
     scene = SlotContext(
         sentence=sentence,
         tool=tool,
         slots=slots,
         list_operations=list_operations,
-        opaque=opaque,
+        opaque=frozenset(slot for slot, has_name in has_names.items() if has_name),
+        nameless=frozenset(slot for slot, has_name in has_names.items() if has_name is False),
         preset=preset,
         remembered=earlier,
         is_api_noun=catalogue.index.is_entity,

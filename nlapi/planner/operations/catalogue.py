@@ -17,11 +17,14 @@ from nlapi.planner.operations.features import OperationProfile, operation_profil
 from nlapi.planner.slots.entities import OPAQUE, location_of, takes_id, takes_name
 from nlapi.planner.slots.name_mentions import LiveNames
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of
+from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import IdSource, id_sources
+from nlapi.resources.identity import NAMES
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool
 
+_ITEM_NAMES = frozenset(map(stem, NAMES))
 _HYPOTHETICAL = lazy_pattern(
     r"\bwhat if\b|\b(?:what|how|who|which)\b.*\b(?:would|will|happens?|happened)\b.*\b(?:if|were to|when)\b",
     re.IGNORECASE,
@@ -233,10 +236,16 @@ class Catalogue:
         """Return all such list operations, the best first."""
         return tuple(source.operation for source in self.sources(tool, slot) if source.is_listed)
 
-    def is_opaque(self, tool: Tool, slot: Slot) -> bool:
-        """Return whether `slot` takes an id of items that also have a name, by the schema of their list."""
-        field = next((source.field for source in self.sources(tool, slot) if source.is_listed), "")
-        return bool(field) and stem(field.rpartition(".")[2].lower()) in OPAQUE
+    def has_names(self, tool: Tool, slot: Slot) -> bool | None:
+        """Return whether items have a name besides the id that `slot` takes, by the schema of their list; None where it
+        does not say.
+        """
+        source = next((source for source in self.sources(tool, slot) if source.is_listed and source.field), None)
+        fields = answer_words(source.operation).fields if source is not None else ()
+        if source is None or not fields:
+            return None
+        is_id = stem(source.field.rpartition(".")[2].lower()) in OPAQUE
+        return is_id and any(not _ITEM_NAMES.isdisjoint(field[-1:]) for field in fields)
 
     def id_field(self, tool: Tool, slot: Slot, listing: Tool) -> str:
         """Return the field of the items of `listing` that `slot` takes; "" where the description has none."""

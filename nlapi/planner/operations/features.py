@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from nlapi.changes.sentences import opening_length
 from nlapi.english.intents import ACTION_KINDS, METHODS, STOPWORDS, VERBS, Intent, intents
 from nlapi.english.word_similarity import rarity, similarity_or_synonym
 from nlapi.english.words import singular, split_words, stem
@@ -18,6 +17,7 @@ from nlapi.planner.slots.assignment import Assignment
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import is_subject
 from nlapi.planner.slots.slot import Family, Slot
+from nlapi.reading.clauses import opening_length
 from nlapi.reading.question_intent import order_spans
 from nlapi.reading.text import MentionKind, Sentence, Token
 

@@ -276,7 +276,8 @@ def _name_as_subject(best: OperationCandidate, catalogue: Catalogue) -> Assignme
 def _with_option(filling: Assignment, option: SlotCandidate) -> Assignment:
     """Return the assignment with one more option, which replaces those of the same words."""
     compatible = (entry for entry in filling.candidates if entry.start == entry.end or not entry.collides(option))
-    return Assignment(
+    return replace(
+        filling,
         candidates=(*compatible, option),
         missing=tuple(slot for slot in filling.missing if slot is not option.slot),
         unused=tuple(span for span in filling.unused if not (option.start < span.end and span.start < option.end)),

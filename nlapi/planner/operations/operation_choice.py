@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from nlapi.changes.checks import commands_deletion
-from nlapi.changes.sentences import opening_length
+from nlapi.english.command_verbs import is_verb, parse_command
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.lexicon import stems
 from nlapi.english.words import name_words, singular, stem
@@ -21,10 +21,11 @@ from nlapi.planner.operations.id_resolution import with_lookups
 from nlapi.planner.slots.entities import is_subject, operation_noun_stems
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.slots.slot import Slot, SlotCandidate
+from nlapi.reading.clauses import opening_length
 from nlapi.reading.numbers import LAST_ORDINAL, ORDINALS
 from nlapi.reading.question_intent import IntentKind, read_intent
 from nlapi.reading.text import Sentence
-from nlapi.resources.command_verbs import is_verb, leading_verbs, parse_command
+from nlapi.resources.command_verbs import leading_verbs
 
 # The index score from which a part of a sentence names an operation by itself; an operation that the user has chosen
 # has it too.

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from nlapi.changes.sentences import opening_length
 from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
@@ -28,6 +27,7 @@ from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY
 from nlapi.planner.slots.preset_values import Values, argument_name, pending_lookup
 from nlapi.planner.slots.slot import Slot, SlotCandidate
+from nlapi.reading.clauses import opening_length
 from nlapi.reading.names import NO_NAMES
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.text import FILLER_STEMS, MentionKind, Token, foreign_language

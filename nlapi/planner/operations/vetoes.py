@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from nlapi.changes.sentences import opening_length
 from nlapi.english import lexicon
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import singular, split_words, stem
@@ -14,31 +13,13 @@ from nlapi.planner.commands import is_imperative, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import POSITION_WORDS, PendingLookup, takes_id
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
+from nlapi.reading.clauses import QUESTION, ScopeKind, find_scopes, opening_length
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
 from nlapi.resources.command_verbs import leading_verbs
 
-_FORBIDDEN = lazy_pattern(
-    r"\b(?:not|never|cannot|dont|nothing|nobody|none|no one|undo|avoid|refrain|instead of|rather than|\w+n['’]t"
-    r"|(?:stop|without)(?=\s+\w+ing\b))\b",
-    re.IGNORECASE,
-)
+# Before a gerund these forbid what it says: stop [calling], without [asking].
+_FORBIDS_GERUND = lazy_pattern(r"\b(?:stop|without)(?=\s+\w+ing\b)", re.IGNORECASE)
 _FORBIDS_AT_ONCE = lazy_pattern(r"^\W*(?:please\s+)?(?:do not|don['’]?t|never)\b", re.IGNORECASE)
-_EXCEPT = lazy_pattern(
-    r"\b(?:except\w*|exclud\w+|other than|apart from|aside from|besides|save for|but not|but for"
-    r"|(?:all|every\w*|any\w*) but|leav\w+ out|with the exception)\b",
-    re.IGNORECASE,
-)
-_CONDITION = lazy_pattern(r"\b(?:if|unless|(?<!the )(?<!as )(?<!you )provided|as soon as)\b", re.IGNORECASE)
-_QUESTION = lazy_pattern(
-    r"^\W*(?:(?:hey|hi|hello|ok|okay|so|and|but|then|please|well)\b\W*)*"
-    r"(?:(?:can|could|would|will)\s+(?!you\b)|(?:should|shall|may|might|must|is|are|am|was|were|do\s+(?:i|we|you)|does|did"
-    r"|has|have|what|which|who|whose|where|when|why|how)\b)"
-    r"|\b(?:should|may|can|could|must|do) (?:i|we)\b|\bwhether\b"
-    r"|\bwhat (?:happens (?:if|when|to)|(?:would|will) happen|if)\b"
-    r"|\bis it (?:possible|ok|okay|safe|allowed|wise)\b|\b(?:am i|are we) allowed\b"
-    r"|\b(?:thinking|wondering) (?:of|about)\b",
-    re.IGNORECASE,
-)
 _SUPPOSES = lazy_pattern(
     r"\bshould (?:i|we)\b|\bwhat (?:happens (?:if|when|to)|(?:would|will) happen|if)\b|\bwhether (?:i|we)\b"
     r"|\bis it (?:possible|ok|okay|safe|allowed|wise)\b",
@@ -74,10 +55,10 @@ def refusal_reason(candidate: OperationCandidate, is_api_noun: Callable[[str], b
     text = _without_values(candidate.context.sentence)
     if negation := next((word for _, word in _denials(candidate, text)), ""):
         return f"the sentence says {negation!r} about a change"
-    for pattern, why in ((_EXCEPT, "makes an exception"), (_CONDITION, "makes a condition")):
-        match = pattern.search(text)
-        if match and not (pattern is _CONDITION and _is_alert(candidate, match.end())):
-            return f"the sentence {why} ({match.group().lower()!r}) that the call cannot express"
+    for kind, why in ((ScopeKind.EXCEPT, "makes an exception"), (ScopeKind.IF, "makes a condition")):
+        cue = next(find_scopes(text, (kind,)), None)
+        if cue and not (kind is ScopeKind.IF and _is_alert(candidate, cue.end)):
+            return f"the sentence {why} ({cue.words.lower()!r}) that the call cannot express"
     if _is_question_about_change(text):
         return "the sentence asks about a change rather than for it"
     if several := _several_items(candidate, text) or _other_items(candidate, text, is_api_noun):
@@ -95,7 +76,7 @@ def _is_alert(candidate: OperationCandidate, start: int) -> bool:
 
 def _is_question_about_change(text: str) -> bool:
     """Return whether a text asks about a change. After a wish (I want to ...) `could we ...` is a request."""
-    match = _QUESTION.search(text)
+    match = QUESTION.search(text)
     return match is not None and not (_WISHES.search(text[: match.start()]) and not _SUPPOSES.search(text))
 
 
@@ -123,7 +104,7 @@ def unexpressed_negations(candidate: OperationCandidate) -> Iterator[str]:
     """Yield what a sentence rules out and no argument expresses: `not history`, `except drafts`."""
     sentence = candidate.context.sentence
     text = _without_values(sentence)
-    starts = [match.start() for match in _EXCEPT.finditer(text)]
+    starts = [cue.start for cue in find_scopes(text, (ScopeKind.EXCEPT,))]
     starts += [at for at, _ in _denials(candidate, text)]
     for start in sorted(set(starts)):
         yield " ".join(sentence.text[start:].split()[:3]).rstrip(".,?!")
@@ -144,20 +125,22 @@ def _denials(candidate: OperationCandidate, text: str) -> Iterator[tuple[int, st
         option for option in candidate.assignment.candidates if option.slot.family in (Family.BOOLEAN, Family.CHOICE)
     ]
     flags = [option for option in closed if option.slot.family is Family.BOOLEAN]
-    for match in _FORBIDDEN.finditer(text):
-        at = next((n for n, token in enumerate(tokens) if token.end > match.start()), 0)
+    cues = [(cue.start, cue.words.lower()) for cue in find_scopes(text, (ScopeKind.NOT,))]
+    cues += [(match.start(), match.group().lower()) for match in _FORBIDS_GERUND.finditer(text)]
+    for start, words in sorted(cues):
+        at = next((n for n, token in enumerate(tokens) if token.end > start), 0)
         reach = tokens[min(at + 3, len(tokens) - 1)].end
-        if _is_ending(candidate, match.start()) or _is_commanded(candidate, match):
+        if _is_ending(candidate, start) or _is_commanded(candidate, start, words):
             continue
-        is_flag = any(match.start() < option.end and option.start < reach for option in flags)
-        if not is_flag and not any(option.start <= match.start() < option.end for option in closed):
-            yield match.start(), match.group().lower()
+        is_flag = any(start < option.end and option.start < reach for option in flags)
+        if not is_flag and not any(option.start <= start < option.end for option in closed):
+            yield start, words
 
 
-def _is_commanded(candidate: OperationCandidate, negation: re.Match[str]) -> bool:
+def _is_commanded(candidate: OperationCandidate, start: int, negation: str) -> bool:
     """Return whether a sentence starts with `undo` or `stop` and that is what the operation is stated to do."""
-    opens = negation.start() == opening_length(candidate.context.sentence.text)
-    return opens and stem(negation.group().lower()) in leading_verbs(candidate.operation)
+    opens = start == opening_length(candidate.context.sentence.text)
+    return opens and stem(negation) in leading_verbs(candidate.operation)
 
 
 def _is_ending(candidate: OperationCandidate, at: int) -> bool:

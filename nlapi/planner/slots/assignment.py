@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
+from nlapi.client.credential_texts import find_credential_texts, takes_credential
+from nlapi.english.intents import VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import has_vector
@@ -51,10 +53,12 @@ from nlapi.planner.slots.name_mentions import (
     resource_names,
 )
 from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY, apply_overrides
-from nlapi.planner.slots.slot import HIGH_SCORE, LOW_SCORE, Family, Slot, SlotCandidate, schema_type
-from nlapi.planner.slots.values import CLOSING, CONVERSIONS, OPENING, WORDLESS_CONVERSIONS, values_for
+from nlapi.planner.slots.slot import HIGH_SCORE, LOW_SCORE, Family, Slot, SlotCandidate
+from nlapi.planner.slots.values import CLOSING, CONVERSIONS, OPENING, WORDLESS_CONVERSIONS, Encoded, encode, takes_text
 from nlapi.reading.names import PlainName, is_code, names_behind_noun, names_behind_preposition, noun_before
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
+from nlapi.resources.forms import schema_type
+from nlapi.resources.ids import IdKind
 
 # Candidates of a slot that the second forest rates.
 RERANKED_PER_SLOT = 5
@@ -439,7 +443,7 @@ def labelled_code_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
         word = re.compile(rf"\b{tokens[before].text}\b")
         slots = [slot for slot in context.slots if word.search(slot.description)]
         if len(slots) == 1 and slots[0].family in (Family.TEXT, Family.ID):
-            value = [token.text] if slots[0].is_array else token.text
+            value = [slots[0].item_of(token.text)] if slots[0].is_array else token.text
             yield SlotCandidate(
                 slot=slots[0], value=value, probability=LABEL_CONFIDENCE, start=token.start, end=token.end
             )
@@ -512,7 +516,7 @@ def _ids(context: SlotContext) -> Iterator[SlotCandidate]:
         if is_code(token.text) and (noun := noun_before(context.sentence, at)) and noun.stem not in kinds
     ]
     if codes:
-        value = [token.text for token in codes]
+        value = [slot.item_of(token.text) for token in codes]
         yield SlotCandidate(
             slot=slot, value=value, probability=NOUN_CONFIDENCE, start=codes[0].start, end=codes[-1].end
         )
@@ -531,12 +535,16 @@ def _filtered_noun(slot: Slot) -> tuple[str, ...]:
 
 def _name_candidate(context: SlotContext, slot: Slot, name: PlainName, sure: float) -> SlotCandidate:
     token = context.sentence.tokens[name.at]
-    value = [token.text] if slot.is_array else token.text
+    value = [slot.item_of(token.text)] if slot.is_array else token.text
     return SlotCandidate(slot=slot, value=value, probability=sure, start=token.start, end=token.end)
 
 
 # Probability of a name to look up at most, so that an id in the sentence goes before it.
 MAX_NAME_PROBABILITY = 0.8
+# Probability of a word as the id of what is changed, where nothing says that ids are words: less than a change needs
+# to stand.
+UNKNOWN_ID_PROBABILITY = 0.45
+_ID = lazy_pattern(r"[^\s/?#]+")
 _ENCODED = lazy_pattern(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
 _SAYS_UUID = lazy_pattern(r"\buuid\b(?! or\b)(?<!or uuid)", re.IGNORECASE)
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
@@ -565,8 +573,8 @@ def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
                     if not _splits_name(context, candidate):
                         yield replace(candidate, conversion="sample")
             yield from _mention_candidates(context, slot, runs)
-            if slot in context.list_operations:
-                yield from _name_candidates(context, slot, context.list_operations[slot])
+            if (slot in context.list_operations or slot.location == "path") and not slot.leaf:
+                yield from _name_candidates(context, slot, context.list_operations.get(slot))
 
 
 def _splits_name(context: SlotContext, candidate: SlotCandidate) -> bool:
@@ -595,18 +603,32 @@ def takes_words(slot: Slot) -> bool:
     return "binary" not in (slot.schema.get("format"), slot.schema.get("items", {}).get("format"))
 
 
-def _name_candidates(context: SlotContext, slot: Slot, listing: Operation) -> Iterator[SlotCandidate]:
-    """Return candidates where the sentence has a name for a resource whose id the slot takes."""
-    subject = is_subject(context.operation, slot)
+def _name_candidates(context: SlotContext, slot: Slot, listing: Operation | None) -> Iterator[SlotCandidate]:
+    """Return candidates where the sentence has a name for a resource whose id the slot takes: as it is said where names
+    are ids, else to look up in a list.
+    """
+    subject, is_read = is_subject(context.operation, slot), context.operation.effect is Effect.READ
+    kind = context.id_kind(slot)
+    is_word = kind is IdKind.NATURAL or (kind is IdKind.UNKNOWN and slot in context.nameless)
+    as_said = kind is IdKind.NEW or listing is None or (is_read and is_word)
     for name in resource_names(context, slot, listing):
         first = next(at for at, token in enumerate(context.sentence.tokens) if token.end > name.start)
         if subject and is_owner(context, slot, first):
             continue
-        lookup = PendingLookup(name=name.name, list_operation=listing.id, ordinal=name.ordinal)
         sure = min(MAX_NAME_PROBABILITY, max(0.0, (name.score - LOW_SCORE) / (HIGH_SCORE - LOW_SCORE)))
         sure += 0.03 * (name.mention is not None and name.mention.kind is MentionKind.QUOTED)
+        value: object = name.name
+        if as_said and not name.ordinal:
+            if kind is IdKind.OPAQUE or not takes_text(slot, name.name) or not _ID.fullmatch(name.name):
+                continue
+            # What may be no id is no plain target of a change.
+            sure = sure if is_read or kind is not IdKind.UNKNOWN else min(sure, UNKNOWN_ID_PROBABILITY)
+        elif listing is not None:
+            value = PendingLookup(name=name.name, list_operation=listing.id, ordinal=name.ordinal)
+        else:
+            continue
         yield SlotCandidate(
-            slot=slot, value=[lookup] if slot.is_array else lookup, probability=sure, start=name.start, end=name.end
+            slot=slot, value=[value] if slot.is_array else value, probability=sure, start=name.start, end=name.end
         )
 
 
@@ -619,38 +641,51 @@ def _mention_candidates(
     for mention in context.sentence.mentions:
         if (takes_code and not _is_id(context, slot, mention)) or not _may_be_id(context, slot, mention):
             continue
+        if takes_code and _is_said_of_call(context, mention):
+            continue
         # `add 2 members` names no member 2: a wrong change would be planned.
         if slot.family is Family.TEXT and mention.kind is MentionKind.NUMBER and is_item_count(context, mention):
             continue
         if is_wrong_sort(context, slot, mention) or is_about_call(context, slot, mention):
             continue
         shared = mention.kind is MentionKind.DATE and isinstance(mention.value, tuple)
-        for value, conversion in values_for(mention, slot, context.sentence):
-            items = value if isinstance(value, list) or not slot.is_array else [value]
-            yield _mention_candidate(slot, items, (mention,), conversion, shared=shared or conversion == "calendar")
+        for encoded in encode(mention, slot, context.sentence):
+            yield _mention_candidate(slot, (encoded,), (mention,), shared=shared or encoded.conversion == "calendar")
     if not slot.is_array:
         return
     for run in (_trimmed(context, slot, run) for run in runs if _may_be_id(context, slot, run[0])):
         by_span = [_by_conversion(context, slot, mention) for mention in run]
         for conversion in ("", *CONVERSIONS):
-            values = [converted.get(conversion) for converted in by_span]
-            if not any(value is None or isinstance(value, list) for value in values):
-                yield _mention_candidate(slot, values, run, conversion)
+            entries = [converted[conversion] for converted in by_span if conversion in converted]
+            if len(entries) == len(run) and not any(isinstance(entry.value, list) for entry in entries):
+                yield _mention_candidate(slot, entries, run)
 
 
-def _by_conversion(context: SlotContext, slot: Slot, mention: ValueMention) -> dict[str, object]:
+def _is_said_of_call(context: SlotContext, mention: ValueMention) -> bool:
+    """Return whether plain words are verbs or words of the operation, and so no id: get the certificate [get]."""
+    stems = context.sentence.stems[mention.first : mention.last]
+    is_plain = mention.kind is MentionKind.PHRASE
+    return is_plain and all(word in VERBS or word in context.operation_stems for word in stems)
+
+
+def _by_conversion(context: SlotContext, slot: Slot, mention: ValueMention) -> dict[str, Encoded]:
     """Return the first value of a mention by each conversion."""
-    values: dict[str, object] = {}
-    for value, conversion in values_for(mention, slot, context.sentence):
-        values.setdefault(conversion, value)
+    values: dict[str, Encoded] = {}
+    for encoded in encode(mention, slot, context.sentence):
+        values.setdefault(encoded.conversion, encoded)
     return values
 
 
 def _mention_candidate(
-    slot: Slot, value: object, mentions: tuple[ValueMention, ...], conversion: str, *, shared: bool = False
+    slot: Slot, entries: Sequence[Encoded], mentions: tuple[ValueMention, ...], *, shared: bool = False
 ) -> SlotCandidate:
-    end = mentions[-1].end
-    start = end if conversion in WORDLESS_CONVERSIONS else mentions[0].start
+    """Return a candidate of the values of mentions; words that the slot cannot carry are left to other slots."""
+    conversion, remainder = entries[0].conversion, tuple(rest for entry in entries for rest in entry.remainder)
+    value = entries[0].value
+    if slot.is_array and not (len(entries) == 1 and isinstance(value, list)):
+        value = [slot.item_of(entry.value) for entry in entries]
+    start, end = _span_without(mentions, remainder)
+    start = end if conversion in WORDLESS_CONVERSIONS else start
     return SlotCandidate(
         slot=slot,
         value=value,
@@ -660,7 +695,20 @@ def _mention_candidate(
         mentions=mentions,
         conversion=conversion,
         shared=shared,
+        remainder=remainder,
+        beside=tuple(mention for entry in entries for mention in entry.beside),
     )
+
+
+def _span_without(mentions: Sequence[ValueMention], remainder: Sequence[ValueMention]) -> tuple[int, int]:
+    """Return the characters from the first of some mentions to the last, without a remainder at either edge."""
+    first, last = mentions[0], mentions[-1]
+    end = min(last.end, *(rest.start for rest in remainder if rest.start > last.start), last.end)
+    start = max(first.start, *(rest.end for rest in remainder if rest.end < first.end), first.start)
+    text = first.text[start - first.start : end - first.start] if first is last else ""
+    if not remainder or start >= end or not text.strip(" ,"):
+        return first.start, last.end
+    return start + len(text) - len(text.lstrip(" ,")), end - len(text) + len(text.rstrip(" ,"))
 
 
 def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
@@ -781,16 +829,22 @@ LITERAL_BONUS = 0.3
 REMEMBERED_FLOOR = 0.88
 # Partial assignments, and candidates of a slot, that the search goes on with.
 BEAM_WIDTH = 24
+# Rejected readings that an assignment keeps. One of them at most is tried.
+MAX_RIVALS = 4
 CANDIDATES_PER_SLOT = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """Candidates for the slots of a tool, one a slot at most, with the required slots and the mentions without one."""
+    """Candidates for the slots of a tool, one a slot at most, with the required slots and the mentions without one.
+
+    `rivals` are other readings of the words of a candidate, the likeliest first: another slot, or another value.
+    """
 
     candidates: tuple[SlotCandidate, ...]
     missing: tuple[Slot, ...]
     unused: tuple[ValueMention, ...]
+    rivals: tuple[SlotCandidate, ...] = ()
 
     @property
     def arguments(self) -> dict[str, object]:
@@ -811,7 +865,7 @@ def nest_values(values: Mapping[tuple[str, ...], object]) -> dict[str, object]:
 
 def assign_slots(context: SlotContext) -> Assignment:
     """Return the likeliest value of each slot, with no word of the sentence used twice."""
-    offered = list(slot_candidates(context))
+    offered = list(without_astray_credentials(context, slot_candidates(context)))
     rated = rerank_candidates(context, score_candidates(context, offered))
     ranked = sorted(apply_overrides(context, rated.candidates, offered), key=lambda candidate: -candidate.probability)
     certain = {candidate.slot for candidate in ranked if candidate.probability >= OVERRIDE_PROBABILITY}
@@ -824,17 +878,57 @@ def assign_slots(context: SlotContext) -> Assignment:
         empty,
     )
     filled = {candidate.slot for candidate in assigned}
+    remainders = dict.fromkeys(rest for candidate in assigned for rest in candidate.remainder)
+    beside = {mention for candidate in assigned for mention in candidate.beside}
     missing = tuple(slot for slot in context.slots if slot.required and slot not in filled)
-    unused = tuple(
+    mentions = (
         mention
         for mention in context.sentence.mentions
         if mention.kind not in (MentionKind.TITLE, MentionKind.PHRASE)
         and mention.form not in ALTERNATIVE_FORMS
         and not is_counted_by_answer(context, mention)
+    )
+    unused = tuple(
+        mention
+        for mention in (*mentions, *remainders)
+        if mention not in beside
         and not any(candidate.start < mention.end and mention.start < candidate.end for candidate in assigned)
     )
     assigned.sort(key=lambda candidate: context.ranks[candidate.slot][0])
-    return Assignment(candidates=tuple(assigned), missing=missing, unused=unused)
+    rivals = tuple(_rivals(context, ranked, assigned))
+    return Assignment(candidates=tuple(assigned), missing=missing, unused=unused, rivals=rivals)
+
+
+def _rivals(
+    context: SlotContext, ranked: Sequence[SlotCandidate], assigned: Sequence[SlotCandidate]
+) -> Iterator[SlotCandidate]:
+    """Yield the best rejected readings of the words of the assigned candidates: one a slot that they leave free."""
+    by_words = {(candidate.start, candidate.end): candidate for candidate in assigned}
+    taken = {candidate.slot for candidate in assigned} | context.preset
+    offered: set[tuple[int, int, Slot]] = set()
+    for candidate in ranked:
+        words = candidate.start, candidate.end
+        chosen = by_words.get(words)
+        if chosen is None or candidate.end <= candidate.start or (*words, candidate.slot) in offered:
+            continue
+        is_other_value = candidate.slot is chosen.slot and candidate.value != chosen.value
+        if is_other_value or candidate.slot not in taken:
+            offered.add((*words, candidate.slot))
+            yield candidate
+        if len(offered) == MAX_RIVALS:
+            return
+
+
+def without_astray_credentials(context: SlotContext, candidates: Iterable[SlotCandidate]) -> Iterator[SlotCandidate]:
+    """Yield the candidates without those that put a credential of the sentence into an argument that is for none."""
+    credentials = find_credential_texts(context.sentence.text)
+    for candidate in candidates:
+        slot, text = candidate.slot, str(candidate.value)
+        has_credential = any(
+            (candidate.start < entry.end and entry.start < candidate.end) or entry.text in text for entry in credentials
+        )
+        if not has_credential or takes_credential(".".join(slot.path), slot.schema, context.operation.path):
+            yield candidate
 
 
 def _open(context: SlotContext, ranked: Sequence[SlotCandidate]) -> list[SlotCandidate]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from nlapi.changes.sentences import opening_length
 from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
@@ -20,9 +19,11 @@ from nlapi.openapi.spec import stated_verbs
 from nlapi.planner.commands import operation_verbs
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import operation_noun_stems
-from nlapi.planner.slots.slot import Slot, SlotCandidate, schema_type
+from nlapi.planner.slots.slot import Slot, SlotCandidate
+from nlapi.reading.clauses import opening_length
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
+from nlapi.resources.forms import schema_type
 
 _EXCLUDES = word_set("planner/slots/words", "excludes")
 _FALLING = lazy_pattern(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNORECASE)

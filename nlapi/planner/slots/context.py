@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
+from nlapi.english.command_verbs import CREATE_VERBS
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
@@ -18,6 +19,7 @@ from nlapi.openapi.spec import Operation
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES, is_region, region_of
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
+from nlapi.resources.ids import IdKind, id_kind
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.tool import Tool
 
@@ -121,9 +123,10 @@ class SlotContext:
     """A sentence and the slots of one operation.
 
     `listers` are the operations that list the resources whose id a slot takes, so that a name can be looked up;
-    `opaque` the slots among those whose resources have a name besides the id, so that no plain word is the id.
-    `given` slots are preset: the sentence fills none of them but those that are `remembered` from an earlier answer of
-    the user, and those only where it is clear. `names` tells whether a stem is a noun of the API.
+    `opaque` the slots among those whose resources have a name besides the id, so that no plain word is the id, and
+    `nameless` those whose resources have none. `given` slots are preset: the sentence fills none of them but those that
+    are `remembered` from an earlier answer of the user, and those only where it is clear. `names` tells whether a stem
+    is a noun of the API.
     """
 
     sentence: Sentence
@@ -131,6 +134,7 @@ class SlotContext:
     slots: tuple[Slot, ...]
     list_operations: Mapping[Slot, Operation] = field(default_factory=dict)
     opaque: frozenset[Slot] = frozenset()
+    nameless: frozenset[Slot] = frozenset()
     preset: frozenset[Slot] = frozenset()
     remembered: frozenset[Slot] = frozenset()
     is_api_noun: Callable[[str], bool] = lambda _: False
@@ -144,6 +148,18 @@ class SlotContext:
     @property
     def operation(self) -> Operation:
         return self.tool.operation
+
+    def id_kind(self, slot: Slot) -> IdKind:
+        """Return the kind of the ids that a slot takes; NEW for the key of an item that the sentence creates."""
+        kind = id_kind(split_words(slot.name), slot.item or slot.schema, slot.description, has_name=slot in self.opaque)
+        makes = self.operation.method in ("PUT", "POST") and self._commands_creation
+        is_key = self.operation.path.rstrip("/").endswith(f"{{{slot.name}}}")
+        return IdKind.NEW if makes and is_key and kind is not IdKind.OPAQUE else kind
+
+    @cached_property
+    def _commands_creation(self) -> bool:
+        # What is added to something may be there already: add the member bob to the team.
+        return any(token.stem in CREATE_VERBS - {"add"} for token in self.sentence.tokens[:3])
 
     @cached_property
     def noun(self) -> tuple[str, ...]:

@@ -276,9 +276,9 @@ class NameMention:
     ordinal: str = ""
 
 
-def resource_names(context: SlotContext, slot: Slot, listing: Operation) -> Iterator[NameMention]:
-    """Return the names that may be those of the resource of a slot, with a score."""
-    words = operation_noun_stems(listing)
+def resource_names(context: SlotContext, slot: Slot, listing: Operation | None) -> Iterator[NameMention]:
+    """Return the names that may be those of the resource of a slot, which `listing` lists, with a score."""
+    words = operation_noun_stems(listing) if listing is not None else ()
     if SEARCHES & set(words) or not words:
         words = resource_stems(context.tool, slot) or words
     tokens = context.sentence.tokens
@@ -305,7 +305,7 @@ def resource_names(context: SlotContext, slot: Slot, listing: Operation) -> Iter
     # Behind plain words a plural is a filter (failed runs), a singular may have a name (the summer campaign).
     for at in (at for at, last in places if _is_singular(tokens[last - 1])):
         first = _modifiers(context, at)
-        if first < at and slot.required and not _is_choice(context, first, at, listing):
+        if first < at and slot.required and not _is_choice(context, first, at, *filter(None, (listing,))):
             yield NameMention(
                 name=context.sentence.text[tokens[first].start : tokens[at - 1].end],
                 start=tokens[first].start,

@@ -8,8 +8,9 @@ from typing import Any
 
 from nlapi.json_text import parse_json
 from nlapi.planner.slots.entities import PendingLookup
-from nlapi.planner.slots.slot import Family, Slot, schema_type
+from nlapi.planner.slots.slot import Family, Slot
 from nlapi.reading.numbers import NumberKind, find_numbers
+from nlapi.resources.forms import schema_type
 from nlapi.tools.tool import Missing, Tool
 from nlapi.tools.units import to_wire
 

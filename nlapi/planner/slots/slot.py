@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,7 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Operation, Schema
 from nlapi.reading.text import ValueMention
+from nlapi.resources.forms import MomentForm, moment_form, schema_type, sole_property
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Tool
 from nlapi.tools.unit_evidence import likely_money_unit
@@ -71,7 +72,8 @@ class Slot:
 
     `words` are the stems of its name, `prose` those of its description. `samples` are values that the description
     mentions, `examples` the same in lower case, `glossary` the values that it explains, by their meaning. A `needed`
-    slot is required by its object, as soon as that has any value; a `required` one is required in every call.
+    slot is required by its object, as soon as that has any value; a `required` one is required in every call. `form` is
+    the form of a moment, and `leaf` the path to the one value of each item of a list of objects.
     """
 
     path: tuple[str, ...]
@@ -91,6 +93,8 @@ class Slot:
     unit: str = ""
     location: str = ""
     required_by_object: bool = False
+    form: MomentForm | None = None
+    leaf: tuple[str, ...] = ()
     names: frozenset[str] | None = None
     """the names that the API has for it at the moment, of those in the sentence; None where they are not known"""
     own_names: frozenset[str] = frozenset()
@@ -100,6 +104,12 @@ class Slot:
     def name(self) -> str:
         """The name of the innermost property."""
         return self.path[-1]
+
+    def item_of(self, value: object) -> object:
+        """Return the item of a list that has `value` in its one leaf: {"id": "1234"}; without a leaf the value."""
+        for name in reversed(self.leaf):
+            value = {name: value}
+        return value
 
     @property
     def has_default(self) -> bool:
@@ -117,7 +127,7 @@ def slots_of(tool: Tool) -> tuple[Slot, ...]:
         location, wire = tool.places.get(name, ("", name))
         walk = _SlotWalk(root=root, location=location, tool=tool)
         needed = name in required or (location == "body" and wire in in_body)
-        slots.extend(walk.slots((name,), schema, name in required, (), needed=needed))
+        slots.extend(walk.slots((name,), schema, name in required, (), needed=needed, beside=_properties(root)))
     return tuple(_changeable(tool.operation, slots)[:_MOST])
 
 
@@ -147,9 +157,19 @@ class _SlotWalk:
     tool: Tool
 
     def slots(
-        self, path: tuple[str, ...], raw: object, required: bool, parents: tuple[str, ...], *, needed: bool
+        self,
+        path: tuple[str, ...],
+        raw: object,
+        required: bool,
+        parents: tuple[str, ...],
+        *,
+        needed: bool,
+        beside: Iterable[str],
     ) -> Iterator[Slot]:
-        """Return the slots of a schema; of one that contains itself (a `$ref` among its parents) none."""
+        """Return the slots of a schema; of one that contains itself (a `$ref` among its parents) none.
+
+        `beside` are the names of the properties of the same object.
+        """
         ref = raw.get("$ref") if isinstance(raw, Mapping) else None
         if isinstance(ref, str):
             if ref in parents:
@@ -160,22 +180,30 @@ class _SlotWalk:
         if inner and len(path) <= _DEEPEST:
             names = frozenset(schema.get("required", ()))
             for name, below in inner.items():
-                yield from self.slots((*path, name), below, required and name in names, parents, needed=name in names)
+                also = required and name in names
+                yield from self.slots((*path, name), below, also, parents, needed=name in names, beside=inner)
             return
-        yield self._slot(path, schema, required=required, needed=needed)
+        yield self._slot(path, schema, required=required, needed=needed, beside=beside)
 
-    def _slot(self, path: tuple[str, ...], schema: Schema, *, required: bool, needed: bool) -> Slot:
+    def _slot(
+        self, path: tuple[str, ...], schema: Schema, *, required: bool, needed: bool, beside: Iterable[str]
+    ) -> Slot:
         many = schema_type(schema) == "array"
-        item = resolve_schema(schema.get("items", {}), self.root) if many else schema
-        description = str(schema.get("description") or item.get("description") or "")
-        words = (*self._owner(path), *map(stem, split_words(path[-1])))
+        entry = resolve_schema(schema.get("items", {}), self.root) if many else schema
+        leaf, item = self._leaf(entry) if many else ((), entry)
+        described = (schema.get("description"), entry.get("description"), item.get("description"))
+        description = next((str(text) for text in described if text), "")
+        words = (*self._owner(path), *(stem(word) for part in (path[-1], *leaf) for word in split_words(part)))
         choices = tuple(value for value in item.get("enum", ()) if value is not None)
-        samples = _samples(description, schema)
+        samples = _samples(description, schema) if not leaf else ()
+        named = split_words((*path, *leaf)[-1])
+        form = moment_form(named, {**schema, **item}, description, is_half=_is_half(named, beside))
+        form = None if _SOUGHT.intersection(named) else form
         return Slot(
             path=path,
             words=words,
             prose=frozenset(stem(word) for word in split_words(description[:400]) if word not in STOPWORDS),
-            family=_family(split_words(path[-1]), item, choices, description),
+            family=_family(named, item, choices, form),
             schema=schema,
             description=description,
             required=required,
@@ -185,11 +213,22 @@ class _SlotWalk:
             choices=choices,
             examples=frozenset(map(str.lower, samples)),
             samples=samples,
-            glossary=_glossary(description),
+            glossary=_glossary(description) if not leaf else {},
             unit=self._unit(path, words) if schema_type(item) in ("integer", "number") else "",
             location=self.location,
             required_by_object=needed,
+            form=form,
+            leaf=leaf,
         )
+
+    def _leaf(self, entry: Schema) -> tuple[tuple[str, ...], Schema]:
+        """Return the path to the one value that an item of a list has, with its schema; () for an item of several."""
+        leaf: tuple[str, ...] = ()
+        item = entry
+        while len(leaf) < _DEEPEST and schema_type(item) == "object" and (name := sole_property(item)):
+            leaf, item = (*leaf, name), resolve_schema(_properties(item)[name], self.root)
+        is_plain = schema_type(item) in ("string", "integer", "number", "") and not item.get("enum")
+        return (leaf, item) if is_plain else ((), entry)
 
     def _owner(self, path: tuple[str, ...]) -> tuple[str, ...]:
         """Return the stems of the resource of a parameter where only the path has them: /users/{id}."""
@@ -247,52 +286,40 @@ def _merged(schema: Schema, root: Schema) -> Schema:
     return merged
 
 
-def schema_type(schema: Schema) -> str:
-    """Return the type of a schema, without null and by its keywords where it has none; "" for any type."""
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        kind = next((name for name in kind if name != "null"), "")
-    if isinstance(kind, str):
-        return kind
-    return "array" if "items" in schema else "object" if "properties" in schema else ""
-
-
 def _properties(schema: Schema) -> Schema:
     inner = schema.get("properties")
     return inner if isinstance(inner, Mapping) else {}
 
 
-def _family(words: list[str], item: Schema, choices: tuple[object, ...], description: str) -> Family:
-    kind, form = schema_type(item), item.get("format", "")
+def _is_half(name: Sequence[str], beside: Iterable[str]) -> bool:
+    """Return whether another field takes the time of day of a day, or the day of a time of day: end_date, end_time."""
+    others = (split_words(other) for other in beside)
+    if not name or name[-1] not in ("date", "day", "time", "hour"):
+        return False
+    lasts = ("time", "hour") if name[-1] in ("date", "day") else ("date", "day")
+    return any(other[-1:] and other[-1] in lasts and other[:-1] in (list(name[:-1]), []) for other in others)
+
+
+def _family(words: list[str], item: Schema, choices: tuple[object, ...], form: MomentForm | None) -> Family:
+    kind, format = schema_type(item), item.get("format", "")
     if kind == "boolean" or ({str(value).lower() for value in choices} >= {"true", "false"}):
         return Family.BOOLEAN
     if choices:
         return Family.CHOICE
     if kind in ("integer", "number"):
-        return Family.NUMBER
+        return Family.NUMBER if form is None else Family.DATE
     if kind and kind != "string":
         return Family.OPEN
-    if form in ("date", "date-time"):
-        return Family.DATE
-    if form in ("email", "uri", "url", "uuid", "time"):
-        return {"email": Family.EMAIL, "time": Family.TIME, "uuid": Family.ID}.get(form, Family.URL)
-    return _by_name(words, description)
-
-
-def _by_name(words: list[str], description: str) -> Family:
+    if format in ("email", "uri", "url", "uuid"):
+        return {"email": Family.EMAIL, "uuid": Family.ID}.get(format, Family.URL)
     last = words[-1] if words else ""
-    lower = description.lower()
-    if last in ("id", "uuid", "guid", "key", "uid", "token", "hash", "sha"):
+    if last in ("id", "uuid", "guid", "key", "uid", "token", "hash", "sha") and not format:
         return Family.ID
-    if "date" in words or (not _SOUGHT & set(words) and re.search(r"yyyy|mm/dd|dd/mm|iso.?8601", lower)):
-        return Family.DATE
-    if last in ("time", "hour") or re.search(r"\bhh:mm", lower):
-        return Family.TIME
+    if form is not None and not form.is_guess:
+        return Family.TIME if form.clock_layout else Family.DATE
     if last == "email":
         return Family.EMAIL
-    if last in ("url", "uri", "link", "website"):
-        return Family.URL
-    return Family.TEXT
+    return Family.URL if last in ("url", "uri", "link", "website") else Family.TEXT
 
 
 def _samples(description: str, schema: Schema) -> tuple[str, ...]:
@@ -342,7 +369,8 @@ class SlotCandidate:
     """A value for a slot. `spans` are the mentions that it uses; `shared` candidates may use the same words.
 
     `span` is the mention that the value is read from, `how` its conversion (values.HOW), `evidence` further features of
-    a choice or a flag (choices.EVIDENCE). `sure` is the probability that it is right.
+    a choice or a flag (choices.EVIDENCE). `remainder` are the words of the mention that its slot cannot carry, `beside`
+    the mentions elsewhere that are a part of the value. `sure` is the probability that it is right.
     """
 
     slot: Slot
@@ -353,6 +381,8 @@ class SlotCandidate:
     mentions: tuple[ValueMention, ...] = ()
     shared: bool = False
     conversion: str = ""
+    remainder: tuple[ValueMention, ...] = ()
+    beside: tuple[ValueMention, ...] = ()
     evidence: Sequence[float] = ()
     probability: float = 0.0
 

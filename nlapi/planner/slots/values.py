@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.units import Unit
-from nlapi.english.words import singular, stem
+from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Schema
-from nlapi.planner.slots.slot import Family, Slot, schema_type
+from nlapi.planner.slots.slot import Family, Slot
 from nlapi.reading.gazetteer import (
     COUNTRIES,
     CURRENCY_NAMES,
@@ -30,6 +31,7 @@ from nlapi.reading.gazetteer import (
 )
 from nlapi.reading.numbers import unit_of_mention
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
+from nlapi.resources.forms import MomentForm, MomentPart, schema_type, text_shape
 from nlapi.tools.unit_evidence import likely_unit, states_minor_unit
 from nlapi.tools.units import to_wire
 
@@ -87,43 +89,100 @@ def is_dotted(text: str, name: str) -> bool:
 OPENING = stem_set("planner/slots/words", "opening")
 CLOSING = stem_set("planner/slots/words", "closing")
 _LONGEST_STAY = 1000
-_FORMATS = (
-    (lazy_pattern(r"yyyy-mm-dd[ t]hh:mm:ss", re.I), "%Y-%m-%d %H:%M:%S"),
-    (lazy_pattern(r"yyyy-mm-dd[ t]hh:mm", re.I), "%Y-%m-%d %H:%M"),
-    (lazy_pattern(r"yyyy-mm-dd", re.I), "%Y-%m-%d"),
-    (lazy_pattern(r"dd/mm/yyyy[ t]hh:mm", re.I), "%d/%m/%Y %H:%M"),
-    (lazy_pattern(r"mm/dd/yyyy[ t]hh:mm", re.I), "%m/%d/%Y %H:%M"),
-    (lazy_pattern(r"mm/dd/yyyy", re.I), "%m/%d/%Y"),
-    (lazy_pattern(r"dd/mm/yyyy", re.I), "%d/%m/%Y"),
-    (lazy_pattern(r"dd-mm-yyyy", re.I), "%d-%m-%Y"),
-    (lazy_pattern(r"mm-dd-yyyy", re.I), "%m-%d-%Y"),
-    (lazy_pattern(r"yyyy/mm/dd", re.I), "%Y/%m/%d"),
-    (lazy_pattern(r"dd\.mm\.yyyy", re.I), "%d.%m.%Y"),
-    (lazy_pattern(r"yyyymmdd", re.I), "%Y%m%d"),
-    (lazy_pattern(r"yyyy-mm\b", re.I), "%Y-%m"),
-    (lazy_pattern(r"month.day.year", re.I), "%m-%d-%Y"),
-)
 
 
-def date_conversions(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tuple[str | None, str]]:
-    """Return the conversions of a date: the last day of a range, the day on which a stay is over, and of a time of day
-    the moment on the day elsewhere in the sentence, or the time itself.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """A mention as a slot takes it: the value, the name of its conversion, the words that the slot cannot carry, and
+    other mentions that are a part of the value.
     """
-    if mention.kind is not MentionKind.DATE:
-        return
+
+    value: object
+    conversion: str = ""
+    remainder: tuple[ValueMention, ...] = ()
+    beside: tuple[ValueMention, ...] = ()
+
+
+def _encoded_dates(mention: ValueMention, form: MomentForm, slot: Slot, sentence: Sentence) -> Iterator[Encoded]:
+    """Yield a day, a moment or a time of day in a form: as it stands, as the last day of a range, as the day on which a
+    stay is over, and a time of day as the moment on the day elsewhere in the sentence.
+    """
+    value = mention.value
     if set(slot.words) & CLOSING and (over := _lasting(mention, sentence)) is not None:
-        yield format_date(over, slot), "lasting"
-    if isinstance(mention.value, tuple) and (last := format_date(mention.value, slot, end=True)) is not None:
-        yield last, "last_day"
-    if not isinstance(mention.value, time) or slot.family is Family.TIME:
+        yield from _encoded(mention, over, "lasting", form, sentence)
+    if isinstance(value, tuple):
+        yield from _encoded(mention, value[1], "last_day", form, sentence, at_end=True)
+    if isinstance(value, time) and not form.clock_layout:
+        days = [day for day in sentence.mentions if day.kind is MentionKind.DATE and type(day.value) is date]
+        # Of several days the one that stands nearest to the hour.
+        if days and mention.form != "part":
+            nearest = min(days, key=lambda day: abs(day.first - mention.first))
+            moments = _encoded(mention, datetime.combine(nearest.value, value), "moment", form, sentence)
+            yield from (replace(moment, beside=(nearest,)) for moment in moments)
         return
-    days = [day for day in sentence.mentions if day.kind is MentionKind.DATE and type(day.value) is date]
-    # Of several days the one that stands nearest to the hour.
-    if days and mention.form != "part":
-        nearest = min(days, key=lambda day: abs(day.first - mention.first))
-        yield format_date(datetime.combine(nearest.value, mention.value), slot), "moment"
-    if re.search(r"\bhh:mm", slot.description, re.IGNORECASE):
-        yield mention.value.strftime("%H:%M"), "clock"
+    yield from _encoded(mention, value[0] if isinstance(value, tuple) else value, "", form, sentence)
+
+
+def _encoded(
+    mention: ValueMention,
+    value: date | time,
+    conversion: str,
+    form: MomentForm,
+    sentence: Sentence,
+    *,
+    at_end: bool = False,
+) -> Iterator[Encoded]:
+    """Yield a day, a moment or a time of day in a form, with the words for what the form has no place for."""
+    if isinstance(value, time):
+        cut = {MomentPart.ZONE} if value.tzinfo is not None else set()
+        written: str | int = value.strftime(form.clock_layout)
+    elif isinstance(value, datetime):
+        moment = in_zone(value, sentence.zone)
+        is_other = value.tzinfo is not None and moment.utcoffset() != moment.astimezone(sentence.zone).utcoffset()
+        written, cut = form.write(moment), set(form.cuts(moment, has_zone=is_other))
+    elif form.clock_layout == form.layout:
+        return
+    else:
+        written = form.write_day(value, sentence.zone, at_end=at_end)
+        cut = set(form.cuts(datetime.combine(value, time(), sentence.zone))) - {MomentPart.CLOCK}
+    yield Encoded(value=written, conversion=conversion, remainder=tuple(_remainder(mention, cut, sentence)))
+
+
+def in_zone(moment: datetime, zone: tzinfo) -> datetime:
+    """Return a moment in the zone that was said with it, else in `zone`; one that summer time leaves out is later."""
+    if moment.tzinfo is not None:
+        return moment
+    return moment.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
+
+
+def _remainder(mention: ValueMention, cut: Collection[MomentPart], sentence: Sentence) -> Iterator[ValueMention]:
+    """Yield the words of a mention for the parts of its moment that are cut, and those beside it for a mere part."""
+    dates = [other for other in sentence.mentions if other.kind is MentionKind.DATE and other is not mention]
+    if mention.form == "part":
+        whole = next((one for one in dates if one.form != "part" and _is_within(mention, one)), mention)
+        yield from (other for other in dates if other.form == "part" and _is_within(other, whole))
+        return
+    parts = [other for other in dates if other.form == "part" and _is_within(other, mention)]
+    clocks = [part for part in parts if isinstance(part.value, time)]
+    if MomentPart.CLOCK in cut:
+        days = [part for part in parts if part not in clocks]
+        yield from (_up_to_day(clock, days) for clock in clocks)
+    if MomentPart.DAY in cut:
+        yield from (part for part in parts if part not in clocks) if parts else (mention,)
+    if MomentPart.ZONE in cut and MomentPart.CLOCK not in cut and (words := mention.text.split()):
+        start = mention.end - len(words[-1])
+        yield replace(mention, text=words[-1], start=start, first=mention.last - 1, form="part")
+
+
+def _up_to_day(clock: ValueMention, days: Sequence[ValueMention]) -> ValueMention:
+    """Return a time of day with the words between it and its day, which belong to it: [at] 6pm, 6pm [on] May 3."""
+    start = max((day.end for day in days if day.end <= clock.start), default=clock.start)
+    end = min((day.start for day in days if day.start >= clock.end), default=clock.end)
+    return replace(clock, start=start, end=end)
+
+
+def _is_within(inner: ValueMention, outer: ValueMention) -> bool:
+    return outer.start <= inner.start and inner.end <= outer.end
 
 
 def _lasting(mention: ValueMention, sentence: Sentence) -> date | None:
@@ -140,49 +199,14 @@ def _lasting(mention: ValueMention, sentence: Sentence) -> date | None:
     return None
 
 
-def date_value(mention: ValueMention, slot: Slot) -> str | None:
-    """Return a mention as a date or a time, as it stands or in the form of the slot; None where it is neither."""
-    if mention.kind is MentionKind.DATE:
-        return format_date(mention.value, slot)
+def _written_date(mention: ValueMention, slot: Slot) -> str | int | None:
+    """Return a text with figures, or a number since 1970, as it stands; None where a mention is neither."""
     if mention.kind is MentionKind.QUOTED or (mention.kind is MentionKind.LITERAL and slot.family is not Family.TIME):
         return mention.text if any(map(str.isdigit, mention.text)) else None
-    if mention.kind is MentionKind.NUMBER and "tim" in slot.words and mention.value > 10**8:
-        return mention.text
+    if mention.kind is MentionKind.NUMBER and mention.value > 10**8:
+        is_number = slot.form is not None and slot.form.is_number
+        return int(mention.value) if is_number else mention.text if "tim" in slot.words else None
     return None
-
-
-def format_date(value: date | time | tuple[date, date], slot: Slot, *, end: bool = False) -> str | None:
-    """Return a date or a time in the form of the slot; of a range of days the first, or (at the `end`) the last."""
-    if isinstance(value, tuple):
-        value = value[1 if end else 0]
-    if isinstance(value, time):
-        if slot.family is not Family.TIME:
-            return None
-        return value.strftime("%H:%M:%S" if "hh:mm:ss" in slot.description.lower() else "%H:%M")
-    if slot.family is Family.TIME:
-        return value.strftime("%H:%M") if isinstance(value, datetime) else None
-    if slot.schema.get("format") == "date-time":
-        moment = value if isinstance(value, datetime) else datetime.combine(value, time(23, 59, 59) if end else time())
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    for pattern, form in _FORMATS:
-        if pattern.search(slot.description):
-            moment = value if isinstance(value, datetime) else datetime.combine(value, time())
-            return moment.strftime(form)
-    if isinstance(value, datetime) and (form := _form_of_example(slot)):
-        return value.strftime(form)
-    if isinstance(value, datetime) and "tim" in slot.words:
-        return value.strftime("%Y-%m-%dT%H:%M:%S")
-    return str(value.strftime("%Y-%m-%d"))
-
-
-@lru_cache(maxsize=4096)
-def _form_of_example(slot: Slot) -> str:
-    """Return the format of the moment that a description has as an example (2023-04-15T13:45:00Z); "" without one."""
-    match = _MOMENT_EXAMPLE.search(slot.description)
-    if match is None:
-        return ""
-    between, seconds, zone = match.groups()
-    return f"%Y-%m-%d{between}%H:%M{':%S' if seconds else ''}{zone or ''}"
 
 
 @lru_cache(maxsize=4096)
@@ -191,7 +215,6 @@ def wants_clock(slot: Slot) -> bool:
     return slot.schema.get("format") == "date-time" or _CLOCK.search(slot.description) is not None
 
 
-_MOMENT_EXAMPLE = lazy_pattern(r"\b\d{4}-\d\d-\d\d([T ])\d\d:\d\d(:\d\d)?(Z)?")
 _CLOCK = lazy_pattern(r"\bhh:mm|\btime\b|T\d\d:\d\d", re.IGNORECASE)
 
 
@@ -239,16 +262,25 @@ CONVERSIONS = (
 )
 # Conversions that use no words, so that the mention can still be the value of another slot.
 WORDLESS_CONVERSIONS = frozenset(("state", "country", "currency", "lasting"))
-_UUID = lazy_pattern(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
-_IP = lazy_pattern(r"(?=.*\d)[\d.]+(?:/\d+)?|(?=.*:)[0-9a-f:.]+(?:%\w+)?(?:/\d+)?|\*", re.IGNORECASE)
-_IPS = lazy_pattern(r"\W*(?:(?:the|a|an|list of|array of|comma-separated|list) )*IP(?:v[46])? address", re.IGNORECASE)
 _DAYS = stem("days")
 _PLACE = lazy_pattern(r"\b(?:city|town|place|location|address|area|region|destination|origin|where)\b", re.IGNORECASE)
 _CITY_STATE = lazy_pattern(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
 
 
-def values_for(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tuple[object, str]]:
-    """Return the values of a mention for a slot, or for an item of its array, each with its conversion."""
+def encode(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[Encoded]:
+    """Yield the values of a mention for a slot, or for an item of its array, each with its conversion and remainder."""
+    if mention.kind is MentionKind.DATE and slot.form is not None and slot.family is not Family.ID:
+        yield from _encoded_dates(mention, slot.form, slot, sentence)
+        return
+    # A text around a moment is no value beside the moment: ending [at 18:00 on 1 December].
+    dates = (other for other in sentence.mentions if other.kind is MentionKind.DATE)
+    if slot.form is not None and mention.kind is MentionKind.PHRASE and any(_is_within(day, mention) for day in dates):
+        return
+    yield from (Encoded(value=value, conversion=conversion) for value, conversion in _values(mention, slot, sentence))
+
+
+def _values(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tuple[object, str]]:
+    """Yield the values of a mention that keep all of it, each with its conversion."""
     plain: object = None
     if mention.kind is MentionKind.JSON:
         plain = _json(mention, slot)
@@ -261,22 +293,21 @@ def values_for(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterato
             else plain
         )
     elif slot.family in (Family.DATE, Family.TIME):
-        plain = date_value(mention, slot)
-        yield from date_conversions(mention, slot, sentence)
+        plain = _written_date(mention, slot)
     elif slot.family in (Family.BOOLEAN, Family.CHOICE) or (
-        slot.family is Family.OPEN and schema_type(slot.schema) == "object"
+        slot.family is Family.OPEN and "object" in (schema_type(slot.schema), schema_type(slot.item))
     ):
         return
     else:
         plain = _with_dot(mention, slot, sentence) or _text(mention, slot)
-        yield from (pair for pair in _converted_texts(mention, slot, sentence) if _fits(pair[0], slot))
+        yield from (pair for pair in _converted_texts(mention, slot, sentence) if takes_text(slot, pair[0]))
     if plain is not None:
         yield plain, ""
 
 
 def value_for(mention: ValueMention, slot: Slot, sentence: Sentence) -> object:
     """Return the value of a mention for a slot as it stands; None where it is none."""
-    return next((value for value, conversion in values_for(mention, slot, sentence) if not conversion), None)
+    return next((entry.value for entry in encode(mention, slot, sentence) if not entry.conversion), None)
 
 
 def _counted(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tuple[int | float, str]]:
@@ -474,11 +505,11 @@ def _text(mention: ValueMention, slot: Slot) -> str | None:
     # ./models is a path.
     text = mention.text.strip(" .,") if mention.form != "path" else mention.text.rstrip(" .,")
     if slot.family is Family.EMAIL and mention.form != "email":
-        return text if "@" in text and _fits(text, slot) else None
+        return text if "@" in text and takes_text(slot, text) else None
     if slot.family is Family.URL and mention.form != "url":
         plausible = "://" in text or text.startswith("www.") or mention.kind is MentionKind.QUOTED
-        return text if plausible and _fits(text, slot) else None
-    return text if _fits(text, slot) else None
+        return text if plausible and takes_text(slot, text) else None
+    return text if takes_text(slot, text) else None
 
 
 def _with_dot(mention: ValueMention, slot: Slot, sentence: Sentence) -> str:
@@ -487,21 +518,21 @@ def _with_dot(mention: ValueMention, slot: Slot, sentence: Sentence) -> str:
     dotted = mention.kind in _TEXTUAL and is_dotted(sentence.text, name) and ends_in_dot(slot)
     if not dotted and not (mention.form == "host" and wants_dot(slot)):
         return ""
-    return f"{name}." if _fits(f"{name}.", slot) else ""
+    return f"{name}." if takes_text(slot, f"{name}.") else ""
 
 
 def _figures(mention: ValueMention, slot: Slot) -> str | None:
     text = mention.text if mention.form != "spelt" else str(mention.value)
     if mention.form in ("percent", "money") and slot.family is Family.ID:
         return None
-    return text if _fits(text, slot) else None
+    return text if takes_text(slot, text) else None
 
 
-def _fits(text: str, slot: Slot) -> bool:
+def takes_text(slot: Slot, text: str) -> bool:
+    """Return whether the schema and the name of a slot allow a text."""
     schema = slot.item
-    if _takes_ip(slot) and not _IP.fullmatch(text):
-        return False
-    if schema.get("format") == "uuid" and not _UUID.fullmatch(text):
+    shape = _shape(slot)
+    if shape is not None and not shape.fullmatch(text):
         return False
     longest, pattern = schema.get("maxLength"), schema.get("pattern")
     if isinstance(longest, int) and len(text) > longest:
@@ -516,12 +547,9 @@ def _fits(text: str, slot: Slot) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _takes_ip(slot: Slot) -> bool:
-    """Return whether a slot takes an IP address and nothing else: ip, src_ip, no ip_or_hostname."""
-    takes_ip = slot.words[-1:] == ("ip",) or slot.item.get("format") in ("ipv4", "ipv6") or _IPS.match(slot.description)
-    return bool(takes_ip) and not re.search(
-        r"\b(?:host ?name|domain|or (?:a )?(?:host|name))", slot.description, re.IGNORECASE
-    )
+def _shape(slot: Slot) -> re.Pattern[str] | None:
+    """Return the pattern of the texts that a slot takes by its kind: addresses, hosts, digests, UUIDs."""
+    return text_shape(split_words(slot.name), slot.item, slot.description)
 
 
 @lru_cache(maxsize=4096)

@@ -17,7 +17,7 @@ from nlapi.planner.answering.answers import list_of_step, question_about_list
 from nlapi.planner.answering.row_fields import item_label, plural_name, singular_name
 from nlapi.planner.operations.candidates import build_candidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.entities import id_like, operation_noun_stems, takes_id
+from nlapi.planner.slots.entities import PendingLookup, id_like, operation_noun_stems, subject_of, takes_id
 from nlapi.planner.slots.preset_values import Values, argument_name, coerce
 from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.goal_plan import PlanFunction, plan_goal, plan_question
@@ -28,9 +28,10 @@ from nlapi.reading.question_intent import read_intent
 from nlapi.reading.reader import read_sentence
 from nlapi.resources.answers import extract_item
 from nlapi.resources.identity import Item, id_of, name_of
+from nlapi.resources.nouns import singular_noun
 from nlapi.tools.answer_view import next_arguments, page_arguments
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, Turn
-from nlapi.tools.tool import Call
+from nlapi.tools.tool import Call, Tool
 
 _PLACES = {**ORDINALS, "last": -1}
 _LISTED = lazy_pattern(
@@ -45,6 +46,10 @@ _PRONOUN = lazy_pattern(
     re.IGNORECASE,
 )
 _PLURAL = lazy_pattern(r"\b(?:them|these|those|they)\b", re.IGNORECASE)
+_BACKWARD = lazy_pattern(
+    r"\b(?:it|him|her|its|his|their|them|these|those|they|(?:that|this|the same) one|(?:that|this) [a-z]+)\b",
+    re.IGNORECASE,
+)
 # Here `it` refers to nothing, unlike in `is it active`.
 _EXPLETIVE = lazy_pattern(
     r"\b(?:is|was|makes?|if)\s+it\s+(?:possible|ok|okay|safe|allowed|true that|wise)\b", re.IGNORECASE
@@ -69,10 +74,32 @@ class References:
     def of(cls, before: Conversation, *, listed: bool = False) -> References | None:
         """Return the items of the last call whose answer has any; with `listed`, of the last that lists some."""
         for step in reversed(before.steps):
-            items = _items(step) or _target(step)
-            if items and (not listed or _is_listing(step)):
+            if (items := _items(step)) and (not listed or _is_listing(step)):
                 return cls(operation=step.call.tool.operation, items=tuple(items))
+            is_named = not listed and (_is_unsent(step) or step.call.effect is not Effect.READ)
+            if is_named and (named := cls.named_by(step.call.tool, step.call.arguments)) is not None:
+                return named
         return None
+
+    @classmethod
+    def named_by(cls, tool: Tool, arguments: Mapping[str, object]) -> References | None:
+        """Return the item that the arguments of a call name: its target, or what it makes with a name of its own."""
+        subject = subject_of(tool.operation.path)
+        target = next((value for name, value in arguments.items() if tool.places.get(name) == ("path", subject)), None)
+        item: dict[str, object]
+        if isinstance(target, PendingLookup):
+            item = {"name": target.name} if target.name and not (target.ordinal or target.field) else {}
+        elif target is not None:
+            item = {"id": target}
+        else:
+            body = {name: value for name, value in arguments.items() if tool.places.get(name, ("",))[0] == "body"}
+            name = name_of(body, singular_noun(tool.operation)) if tool.effect is not Effect.READ else ""
+            item = {"name": name} if name else {}
+        return cls(operation=tool.operation, items=(item,)) if item else None
+
+    def resolve(self, text: str) -> str:
+        """Return a text with these items in place of its pronouns. UnresolvedReference where there are several."""
+        return _resolve_pronoun(text, self)
 
     @property
     def noun(self) -> str:
@@ -105,6 +132,16 @@ def has_ordinal(question: str) -> bool:
     return _LISTED.search(question) is not None
 
 
+def refers_back(clause: str) -> bool:
+    """Return whether a clause of a question refers to what another one is about, by a pronoun or a position."""
+    text = _EXPLETIVE.sub("", clause)
+    return bool(_BACKWARD.search(text) or ((match := _LISTED.search(text)) and _PLACEHOLDER.fullmatch(_noun(match))))
+
+
+def _noun(match: re.Match[str]) -> str:
+    return " ".join((match["noun"] or "").lower().split())
+
+
 def _items(step: Step) -> list[Item]:
     """Return the items in the answer of a step."""
     if step.result is None or not step.result.ok:
@@ -115,13 +152,9 @@ def _items(step: Step) -> list[Item]:
     return [item] if item is not None and (id_of(item) is not None or name_of(item)) else []
 
 
-def _target(step: Step) -> list[Item]:
-    """Return the item that a call is about which was shown and not sent."""
-    if step.outcome not in (Outcome.REFUSED, Outcome.PREVIEWED):
-        return []
-    places = step.call.tool.places
-    ids = [value for name, value in step.call.arguments.items() if places.get(name, ("",))[0] == "path"]
-    return [{"id": ids[-1]}] if ids else []
+def _is_unsent(step: Step) -> bool:
+    """Return whether a call was shown and not sent."""
+    return step.outcome in (Outcome.REFUSED, Outcome.PREVIEWED)
 
 
 def _is_listing(step: Step) -> bool:
@@ -148,7 +181,7 @@ def _resolve_ordinal(question: str, listed: References) -> str:
     match = _LISTED.search(question)
     if match is None:
         return question
-    words = (match["noun"] or "").lower().split()
+    words = _noun(match).split()
     tail, after = question[match.end() :], ""
     if not words and tail.strip(" .?!'s"):
         return question
@@ -337,7 +370,7 @@ class _FollowUp:
 def _unsent_step(turn: Turn) -> Step | None:
     """Return the last call of a turn where it was shown and not sent."""
     step = turn.steps[-1] if turn.steps else None
-    return step if step is not None and step.outcome in (Outcome.REFUSED, Outcome.PREVIEWED) else None
+    return step if step is not None and _is_unsent(step) else None
 
 
 def _reply_value(text: str, pending: Plan) -> str | None:

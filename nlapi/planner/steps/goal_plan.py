@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Protocol
 
+from nlapi.changes.checks import reasons_against
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import nest_values
@@ -27,7 +28,7 @@ from nlapi.tools.tool import Call, Missing, Tool
 def call_plan(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
     """Return the plan of the goal's own call; `missing` are the slots that the user has to fill."""
     outer = goal.outer
-    id = "call" if outer is None else "lookup"
+    id = "lookup" if outer is not None else "second try" if goal.second_try else "call"
     call = Call(tool=goal.tool, arguments=nest_values(goal.values), id=id, account=goal.account)
     required = missing_arguments(goal.tool, missing)
     return Plan(
@@ -37,7 +38,7 @@ def call_plan(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
         understood=with_note(describe_call(call), goal),
         text=missing_text(required),
         goal=None if outer is None else goal.final_call,
-        raw=outer or CallState(used=goal.used),
+        raw=outer or CallState(used=goal.used, goal=goal if goal.rivals or goal.second_try else None),
     )
 
 
@@ -61,7 +62,7 @@ def describe_value(value: object) -> str:
 
 
 def with_note(text: str, goal: Goal) -> str:
-    return f"{text}; {goal.note}" if goal.note else text
+    return "; ".join(filter(None, (goal.second_try, text, goal.note)))
 
 
 def missing_text(missing: tuple[Missing, ...]) -> str:
@@ -80,7 +81,7 @@ def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, objec
             tool = find_tool(catalogue, target.list_operation, goal.tool.operation.spec)
             if tool is None:
                 return gone_plan(target.list_operation)
-            from nlapi.planner.steps.steps import look_up
+            from nlapi.planner.steps.lookup import look_up
 
             step = look_up(goal, slot, target, tool, catalogue, known_values, filtered=filtered)
             return plan_goal(step, catalogue, known_values) if isinstance(step, Goal) else step
@@ -116,6 +117,48 @@ def find_tool(catalogue: Catalogue, id: str, spec: Spec | None) -> Tool | None:
 def gone_plan(id: str) -> Plan:
     """Return the plan that ends a turn whose operation is not there any more."""
     return Plan(text=f"{id} is not among the operations any more.", confidence=0.0)
+
+
+# The least likelihood of a change that has nothing against it.
+_LIKELY = 0.5
+# The confidence that a change needs under `--yes`: CHANGE_BELOW of the command line, set by `benchmarks.changes`.
+_STANDS = 0.8
+# The share of the probability of a reading from which on another one of the same words is as good: a patient "named
+# Smith" has 0.27 and 0.71 for the last and the first name, one "with the last name Smith" 0.14 and 0.68.
+_EQUAL = 0.33
+# The most confidence in a change that has something against it.
+DOUBTED = 0.35
+
+
+def rated_change(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object]) -> Goal:
+    """Return the goal of a change with the confidence in it."""
+    slots = catalogue.slots(goal.tool)
+    values, missing = complete_arguments(goal.tool, goal.values, slots, known_values)
+    account = replace(goal.account, sources=with_completed(goal.sources, values, slots, known_values))
+    call = Call(tool=goal.tool, arguments=nest_values(values))
+    # The policy asks for consent to a deletion later on, so that a deletion alone is no reason against it here.
+    if reasons_against(call, account, goal.sentence, destroy=True):
+        return replace(goal, confidence=min(DOUBTED, goal.confidence))
+    if missing or goal.likelihood < _LIKELY:
+        return goal
+    return replace(goal, confidence=round(_STANDS + (1 - _STANDS) * goal.likelihood, 3))
+
+
+def asked_by_rival(goal: Goal) -> Goal:
+    """Return the goal of a change as a question that names both, where another argument may as well have a value."""
+    sure = {source.argument: source.sure for source in goal.sources}
+    for rival in goal.rivals:
+        chosen = ".".join(rival.replaced)
+        if rival.path != rival.replaced and rival.sure >= _EQUAL * sure.get(chosen, 1.0):
+            note = f"{rival.words!r} may be {'.'.join(rival.path)} as well as {chosen}"
+            note = f"{note}; {goal.note}" if goal.note else note
+            return replace(goal, confidence=min(DOUBTED, goal.confidence), note=note)
+    return goal
+
+
+def rated_again(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object]) -> Goal:
+    """Return a goal whose words are used otherwise now; a change with the confidence in it anew."""
+    return rated_change(goal, catalogue, known_values) if catalogue.index.is_change(goal.tool.operation) else goal
 
 
 class PlanFunction(Protocol):

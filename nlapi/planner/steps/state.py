@@ -13,8 +13,9 @@ from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.assignment import nest_values
 from nlapi.planner.slots.entities import PendingLookup
 from nlapi.planner.slots.preset_values import Values, argument_name, pending_lookup
-from nlapi.planner.slots.slot import Slot, SlotCandidate, schema_type
+from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.planner.steps.name_rounds import PLANNER, NamesState
+from nlapi.resources.forms import schema_type
 from nlapi.tools.plan import JsonObject, Plan, is_remembered
 from nlapi.tools.tool import Account, Call, Origin, Tool, ValueSource, sources_from_json, sources_to_json
 
@@ -23,6 +24,23 @@ def sources_of(best: OperationCandidate, question: str) -> tuple[ValueSource, ..
     """Return the sources of what a sentence fills; their places are those in `question`, as it was typed."""
     sentence = best.context.sentence.text
     return tuple(_source(option, sentence, question) for option in best.assignment.candidates)
+
+
+def rivals_of(best: OperationCandidate) -> tuple[Rival, ...]:
+    """Return the other readings of the words of an assignment, the likeliest first."""
+    by_words = {(option.start, option.end): option for option in best.assignment.candidates}
+    text = best.context.sentence.text
+    return tuple(
+        Rival(
+            words=text[rival.start : rival.end],
+            replaced=chosen.slot.path,
+            path=rival.slot.path,
+            value=rival.value,
+            sure=round(rival.probability, 3),
+        )
+        for rival in best.assignment.rivals
+        if (chosen := by_words.get((rival.start, rival.end))) is not None
+    )
 
 
 def _source(option: SlotCandidate, sentence: str, question: str) -> ValueSource:
@@ -126,22 +144,70 @@ class ScoredItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClauseState:
-    """The clause that a round is the first of, and the clauses that follow it."""
+class Clause:
+    """A request of a question, with its `calls` as soon as all names in them are resolved.
+
+    One that `waits` refers to what another makes or reads, and is planned after that answer: its calls are then those
+    that are foreseen, and `pending` has where their other arguments will come from. `part` is the id of a call that
+    the user agrees to before it is sent.
+    """
 
     sentence: str
-    following: tuple[str, ...]
+    calls: tuple[Call, ...] = ()
+    used: tuple[str, ...] = ()
+    understood: str = ""
+    confidence: float = 1.0
+    waits: bool = False
+    pending: tuple[tuple[str, str], ...] = ()
+    part: str = ""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its calls can be sent."""
+        return bool(self.calls) and not self.waits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClauseState:
+    """The requests of a question. The first `sent` of them are in this round or before it.
+
+    `current` is the index of the one that the round is for; None where it sends those since the last such round.
+    """
+
+    clauses: tuple[Clause, ...]
+    current: int | None = None
+    sent: int = 0
+
+    def with_clause(self, index: int, clause: Clause) -> ClauseState:
+        """Return the state with another clause at an index."""
+        return replace(self, clauses=(*self.clauses[:index], clause, *self.clauses[index + 1 :]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallState:
-    """The state of a plan of the very call that a question leads to; `used` are the words that its values come from."""
+    """The state of a plan of the very call that a question leads to; `used` are the words that its values come from.
+
+    `goal` is the call with the other readings of its words, where there are any, or where it is one of them.
+    """
 
     used: tuple[str, ...] = ()
     clause: ClauseState | None = None
+    goal: Goal | None = None
 
     def to_json(self) -> JsonObject:
-        return {"planner": PLANNER, "stage": "call", "used": list(self.used), **_clause_to_json(self.clause)}
+        goal = {} if self.goal is None else {"goal": self.goal.to_json()}
+        return {"planner": PLANNER, "stage": "call", "used": list(self.used), **goal, **_clause_to_json(self.clause)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rival:
+    """Another reading of words that an argument of a goal has: `value` at `path`, in place of what is at `replaced`."""
+
+    words: str
+    replaced: tuple[str, ...]
+    path: tuple[str, ...]
+    value: Any
+    sure: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +218,9 @@ class Goal:
     names, numbers and quotations of the sentence that are in no value. `others` are (operation id, values) of goals
     that the same words may mean, where only a look-up can tell; `tried` are the kinds of items that a look-up has not
     found the name among. `sentence` is the question, or the clause of it that the call is for. Where the call only
-    prepares another one, `outer` is the look-up that it is part of.
+    prepares another one, `outer` is the look-up that it is part of. `rivals` are other readings of the same words, and
+    `second_try` says what the first reading found where this is another one. `likelihood` is how likely a change is
+    right where nothing speaks against it.
     """
 
     tool: Tool
@@ -167,6 +235,9 @@ class Goal:
     sentence: str = ""
     sources: tuple[ValueSource, ...] = ()
     unused: tuple[str, ...] = ()
+    rivals: tuple[Rival, ...] = ()
+    second_try: str = ""
+    likelihood: float = 0.0
 
     @property
     def final_call(self) -> Call:
@@ -192,6 +263,19 @@ class Goal:
         sources = with_lookup(self.sources, argument_name(slot), resolved, name)
         return replace(self, values={**self.values, slot.path: resolved}, sources=sources)
 
+    def with_whole_name(self, slot: Slot, name: str) -> Goal:
+        """Return the goal with more words of the sentence for what is looked up in a slot: its whole name."""
+        start = self.sentence.casefold().find(name.casefold())
+        words = self.sentence[start : start + len(name)] if start >= 0 else name
+        sources = tuple(
+            replace(source, words=words, start=start, end=start + len(name) if start >= 0 else -1)
+            if source.argument == argument_name(slot)
+            else source
+            for source in self.sources
+        )
+        unused = tuple(text for text in self.unused if text.casefold() not in name.casefold())
+        return replace(self, sources=sources, unused=unused, note="" if not unused else self.note)
+
     def to_json(self) -> JsonObject:
         return {
             "source": self.tool.operation.spec.source,
@@ -207,6 +291,12 @@ class Goal:
             "sources": sources_to_json(self.sources),
             "unused": list(self.unused),
             "outer": None if self.outer is None else self.outer.to_json(),
+            "rivals": [
+                [rival.words, list(rival.replaced), list(rival.path), _value_to_json(rival.value), rival.sure]
+                for rival in self.rivals
+            ],
+            "second_try": self.second_try,
+            "likelihood": self.likelihood,
         }
 
 
@@ -274,15 +364,15 @@ def state_of(plan: Plan) -> OfflineState | None:
 
 
 def clause_of(plan: Plan) -> ClauseState | None:
-    """Return the clause of a question that a plan is the first of; None for any other plan."""
+    """Return the requests that a plan is a round for; None where the question is a single one."""
     state = state_of(plan)
     return state.clause if state is not None else None
 
 
-def with_clause(plan: Plan, sentence: str, following: Sequence[str]) -> Plan:
-    """Return the plan as the first of a clause, without its alternatives."""
+def with_clauses(plan: Plan, clauses: ClauseState) -> Plan:
+    """Return the plan as a round for several requests, without its alternatives."""
     # An alternative replaces the whole question once the user picks it, so the other clauses would be lost.
-    state = replace(state_of(plan) or CallState(), clause=ClauseState(sentence=sentence, following=tuple(following)))
+    state = replace(state_of(plan) or CallState(), clause=clauses)
     return replace(plan, raw=state, alternatives=())
 
 
@@ -303,7 +393,8 @@ def decode_state(data: Mapping[str, Any], find_tool: FindTool) -> OfflineState |
     try:
         match data["stage"]:
             case "call":
-                return CallState(used=tuple(data.get("used", ())), clause=_decode_clause(data))
+                goal = _decode_goal(data["goal"], find_tool) if "goal" in data else None
+                return CallState(used=tuple(data.get("used", ())), clause=_decode_clauses(data, find_tool), goal=goal)
             case "names":
                 return NamesState()
             case LookupStage.LISTING | LookupStage.ITEM:
@@ -335,7 +426,7 @@ def _decode_lookup(data: Mapping[str, Any], find_tool: FindTool) -> LookupState:
         filtered=data["filtered"],
         pages=data["pages"],
         scored=tuple(ScoredItem(score=score, id=id, name=name) for score, id, name in data["rated"]),
-        clause=_decode_clause(data),
+        clause=_decode_clauses(data, find_tool),
     )
 
 
@@ -354,16 +445,78 @@ def _decode_goal(data: Mapping[str, Any], find_tool: FindTool) -> Goal:
         sources=sources_from_json(data.get("sources", ())),
         unused=tuple(data.get("unused", ())),
         outer=None if outer is None else _decode_lookup(outer, find_tool),
+        rivals=tuple(
+            Rival(words=words, replaced=tuple(replaced), path=tuple(path), value=_decode_value(value), sure=sure)
+            for words, replaced, path, value, sure in data.get("rivals", ())
+        ),
+        second_try=data.get("second_try", ""),
+        likelihood=data.get("likelihood", 0.0),
     )
 
 
-def _clause_to_json(clause: ClauseState | None) -> JsonObject:
-    return {} if clause is None else {"chain": {"asked": clause.sentence, "then": list(clause.following)}}
+def _clause_to_json(state: ClauseState | None) -> JsonObject:
+    if state is None:
+        return {}
+    clauses = [
+        {
+            "asked": clause.sentence,
+            "calls": [_call_to_json(call) for call in clause.calls],
+            "used": list(clause.used),
+            "understood": clause.understood,
+            "confidence": clause.confidence,
+            "waits": clause.waits,
+            "pending": list(map(list, clause.pending)),
+            "part": clause.part,
+        }
+        for clause in state.clauses
+    ]
+    return {"chain": {"clauses": clauses, "current": state.current, "sent": state.sent}}
 
 
-def _decode_clause(data: Mapping[str, Any]) -> ClauseState | None:
+def _call_to_json(call: Call) -> JsonObject:
+    account = call.account or Account()
+    return {
+        "source": call.tool.operation.spec.source,
+        "operation": call.operation_id,
+        "id": call.id,
+        "arguments": dict(call.arguments),
+        "sources": sources_to_json(account.sources),
+        "unused": list(account.unused),
+        "sentence": account.sentence,
+    }
+
+
+def _decode_clauses(data: Mapping[str, Any], find_tool: FindTool) -> ClauseState | None:
     chain = data.get("chain")
-    return None if chain is None else ClauseState(sentence=chain["asked"], following=tuple(chain["then"]))
+    if chain is None:
+        return None
+    # Earlier versions sent the calls of each clause before the next one was planned.
+    if "asked" in chain:
+        following = (Clause(sentence=sentence, waits=True) for sentence in chain["then"])
+        sent = int(data["stage"] == "call")
+        return ClauseState(clauses=(Clause(sentence=chain["asked"]), *following), current=0, sent=sent)
+    clauses = (
+        Clause(
+            sentence=entry["asked"],
+            calls=tuple(_decode_call(call, find_tool) for call in entry["calls"]),
+            used=tuple(entry["used"]),
+            understood=entry["understood"],
+            confidence=entry["confidence"],
+            waits=entry["waits"],
+            pending=tuple((name, source) for name, source in entry["pending"]),
+            part=entry["part"],
+        )
+        for entry in chain["clauses"]
+    )
+    return ClauseState(clauses=tuple(clauses), current=chain["current"], sent=chain["sent"])
+
+
+def _decode_call(data: Mapping[str, Any], find_tool: FindTool) -> Call:
+    account = Account(
+        sources=sources_from_json(data["sources"]), unused=tuple(data["unused"]), sentence=data["sentence"]
+    )
+    tool = find_tool(data["source"], data["operation"])
+    return Call(tool=tool, arguments=data["arguments"], id=data["id"], account=account)
 
 
 def _values_to_json(values: Values) -> list[list[object]]:

@@ -1,0 +1,118 @@
+"""Lists the verbs of commands, their synonyms and opposites, and finds the verb of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nlapi.english import lexicon
+from nlapi.english.intents import VERBS, Intent
+from nlapi.english.words import stem
+
+_FILE = "english/verbs"
+
+UPDATE_VERBS = lexicon.stems(_FILE, "update")
+"""Verbs for any update: the rest of the sentence says what is changed, and to what."""
+CREATE_VERBS = lexicon.stems(_FILE, "create")
+"""Verbs for any creation."""
+DELETE_VERBS = lexicon.stems(_FILE, "delete")
+"""Verbs of a deletion. To cancel, stop, close or disable an item leaves it there."""
+TEXT_VERBS = lexicon.stems(_FILE, "text")
+"""Verbs for a text, which may stand behind them: what it says is no command of the user's."""
+DETERMINERS = lexicon.words(_FILE, "determiners")
+"""Words before a noun, so that the word before them is a verb: note [the] plumber."""
+
+_PARTICLE_VERBS = lexicon.by_phrase(_FILE, "particles")
+_TURN_VERBS = lexicon.stems(_FILE, "turning")
+_PHRASES = lexicon.by_phrase(_FILE, "phrases")
+
+
+def _classes() -> dict[str, frozenset[int]]:
+    classes: dict[str, set[int]] = {}
+    for number, line in enumerate(lexicon.lines(_FILE, "classes")):
+        for word in line:
+            classes.setdefault(stem(word), set()).add(number)
+    return {word: frozenset(numbers) for word, numbers in classes.items()}
+
+
+_CLASS_OF = _classes()
+_OPPOSITE_OF: dict[str, frozenset[str]] = {}
+for _line in lexicon.lines(_FILE, "opposites"):
+    _first_verb, _second_verb = map(stem, _line)
+    for _verb, _opposite_verb in ((_first_verb, _second_verb), (_second_verb, _first_verb)):
+        _OPPOSITE_OF[_verb] = _OPPOSITE_OF.get(_verb, frozenset()) | {_opposite_verb}
+
+_WORDS = lexicon.words(_FILE, "classes") | lexicon.words(_FILE, "unclassed")
+# The least number of letters that a noun has in common with its verb: assign, assignee.
+_MIN_SHARED_LETTERS = 4
+_UNDOING_PREFIXES = ("un", "de", "dis")
+
+
+def is_verb(word: str) -> bool:
+    """Return whether a stem is that of a verb which commands something, or undoes or repeats one."""
+    for prefix in (*_UNDOING_PREFIXES, "re"):
+        base = word.removeprefix(prefix).lstrip("-")
+        # `re-run` and `undeploy` need not be listed. Short rests are left out: `red` is no repetition of `d`.
+        if base != word and len(base) >= _MIN_SHARED_LETTERS and _commands(base):
+            return True
+    return _commands(word)
+
+
+def _commands(word: str) -> bool:
+    return word in _CLASS_OF or VERBS.get(word, Intent.READ) is not Intent.READ
+
+
+def is_root_of(verb: str, noun: str) -> bool:
+    """Return whether a noun is made of a verb, or of the verb's opposite: followers of follow and of unfollow."""
+    for prefix in _UNDOING_PREFIXES:
+        if (
+            verb.startswith(prefix)
+            and len(verb) >= _MIN_SHARED_LETTERS + len(prefix)
+            and noun.startswith(verb[len(prefix) :])
+        ):
+            return True
+    return len(verb) >= _MIN_SHARED_LETTERS and noun.startswith(verb)
+
+
+def is_verb_form(word: str) -> bool:
+    """Return whether a word, as it is written, is a verb of a command: `protect`, and not `protection`."""
+    return word in _WORDS or VERBS.get(word) is not None or (is_verb(stem(word)) and stem(word) == word)
+
+
+def are_synonyms(first: str, second: str) -> bool:
+    """Return whether two stems are the same verb or synonyms."""
+    return first == second or not _CLASS_OF.get(first, frozenset()).isdisjoint(_CLASS_OF.get(second, frozenset()))
+
+
+def are_opposites(first: str, second: str) -> bool:
+    """Return whether two stems are opposites, as pause and resume: one undoes the other."""
+    if first == second:
+        return False
+    if any(first == prefix + second or second == prefix + first for prefix in _UNDOING_PREFIXES):
+        return True
+    # Opposites hold for synonyms too; a pair that shares a class (restore, delete) is none.
+    synonyms = {word for word in _OPPOSITE_OF if word == first or are_synonyms(word, first)}
+    return any(
+        are_synonyms(counterpart, second) for word in synonyms for counterpart in _OPPOSITE_OF[word]
+    ) and not are_synonyms(first, second)
+
+
+def parse_command(words: Iterable[str]) -> tuple[str, int]:
+    """Return the stem of the verb at the start of a sentence, and its number of words: `get rid of` is 3.
+
+    `words` are those of the sentence without its opening, in small letters. ("", 0) where there are none.
+    """
+    all_words = list(words)
+    if not all_words:
+        return "", 0
+    first, *following = all_words
+    phrase = " ".join(all_words[:2])
+    if phrase in _PHRASES:
+        return stem(_PHRASES[phrase]), 3 if phrase == "get rid" else 2
+    if stem(first) in _TURN_VERBS:
+        # `turn the lights off`: the particle may be at the end.
+        particle = next((word for word in following if word in _PARTICLE_VERBS), "")
+        if particle:
+            return stem(_PARTICLE_VERBS[particle]), 1
+    if "-" in first and first.replace("-", "").isalpha():
+        return stem(first.replace("-", "")), 1
+    return stem(first), 1

@@ -1,0 +1,143 @@
+"""The requests of a question as sentences of their own: every clause that commands or asks something."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from nlapi.english.intents import VERBS, Intent
+from nlapi.english.words import singular, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
+from nlapi.planner.operations.catalogue import Catalogue
+
+# A longer question is a pasted text, and more clauses are prose rather than a list of commands.
+_MAX_LENGTH = 2000
+_MAX_CLAUSES = 4
+_BOUNDARY = lazy_pattern(
+    r"(?<=[.;!?])\s+|\s*,\s*(?:and\s+)?(?:then\s+|also\s+)?|\s+(?:and|then)\s+(?:then\s+|also\s+)?", re.IGNORECASE
+)
+_AND = lazy_pattern(r"\band\b", re.IGNORECASE)
+_NEW = frozenset(("a", "an", "another"))
+_PREPOSITION = lazy_pattern(r"\s(?:in|of|for|from|on|to|with|by|into|at)\s", re.IGNORECASE)
+_DETERMINERS = frozenset("the a an my our all its their".split())
+# Words of a command that stand between its verb and what it is about: show [me] the tracks.
+_AFTER_VERB = frozenset("me us all".split())
+# The end of a request that may be that of the one before too: [in project X].
+_END = lazy_pattern(r"\s(?:in|of|for|from|on|to)\s(?:(?!\s(?:in|of|for|from|on|to)\s).)+$", re.IGNORECASE)
+# A clause that says why something is asked: [I have 5 euros.] How much is that in dollars?
+_REASON = lazy_pattern(
+    r"^\W*(?:hey|hi|hello|i(?:['’]m| am| have|['’]ve)|we(?:['’]re| are| have)?|my|our)\b", re.IGNORECASE
+)
+# A clause that commands nothing: [make sure I miss none].
+_ASIDE = lazy_pattern(r"^(?:make|be) sure (?:i|we|you|it)\b", re.IGNORECASE)
+_POLITE = lazy_pattern(
+    r"^(?:(?:also|additionally|then|next|afterwards?|finally|please|kindly|and|after (?:that|this)"
+    r"|i(?:['’]d| would)? (?:also )?(?:like|want|need) (?:you )?to|i(?:['’]ll| will) (?:also )?need (?:you )?to"
+    r"|(?:can|could|would|will) you(?: please)?(?: also)?)\b[,\s]*)+",
+    re.IGNORECASE,
+)
+
+
+def request_sentences(question: str, catalogue: Catalogue) -> Iterator[tuple[list[str], bool]]:
+    """Yield the ways in which a question may be several requests, and whether each has a verb of its own in it.
+
+    A noun phrase alone (list the tracks [and the devices]) is a request with the verb of the one before it, and both
+    may be of what ends the last one (create a tag A and a segment B [in project X]). In the second case there is a
+    doubt, so that every word has to be used.
+    """
+    if len(question) > _MAX_LENGTH or _BOUNDARY.search(question) is None:
+        return
+    verbs, is_noun = _api_verbs(catalogue), catalogue.index.is_entity
+    commands = _with_reasons(_parts(question, lambda _, __, rest: _begins_with_verb(rest, verbs)))
+
+    def begins_request(before: str, between: str, rest: str) -> bool:
+        is_list = bool(_AND.search(between) or ("," in between and _AND.search(rest)))
+        is_phrase = is_list and _begins_with_noun(rest, is_noun) and _continues(_POLITE.sub("", before), rest)
+        return _begins_with_verb(rest, verbs) or is_phrase
+
+    parts = _parts(question, begins_request)
+    phrases = _with_reasons(_with_verbs(parts, verbs))
+    if len(commands) < len(phrases) <= _MAX_CLAUSES:
+        if (end := _END.search(phrases[-1])) is not None:
+            yield [*(f"{phrase}{end[0]}" for phrase in phrases[:-1]), phrases[-1]], False
+        yield phrases, False
+    if 1 < len(commands) <= _MAX_CLAUSES:
+        yield commands, True
+
+
+def _parts(question: str, begins_clause: Callable[[str, str, str], bool]) -> list[str]:
+    """Return the parts of a question that begin a clause, in order."""
+    parts: list[str] = []
+    start = 0
+    for match in _BOUNDARY.finditer(question):
+        is_quoted = question.count('"', 0, match.start()) % 2 == 1
+        rest = _POLITE.sub("", question[match.end() :])
+        before = question[start : match.start()].strip()
+        if not is_quoted and before and begins_clause(before, match[0], rest):
+            parts.append(before)
+            start = match.end()
+    parts.append(question[start:])
+    return [clause for part in parts if (clause := _POLITE.sub("", part.strip()).strip(" ,;"))]
+
+
+def _with_verbs(parts: Sequence[str], verbs: frozenset[str]) -> list[str]:
+    """Return the parts with a verb each: that of the part before where a part has none."""
+    clauses: list[str] = []
+    for part in parts:
+        if clauses and not _begins_with_verb(part, verbs):
+            verb, *others = clauses[-1].split()
+            between = others[:1] if others and others[0].lower() in _AFTER_VERB else []
+            part = " ".join((verb, *between, part))
+        clauses.append(part)
+    return clauses
+
+
+def _continues(before: str, phrase: str) -> bool:
+    """Return whether a noun phrase may go on with the command before it, and not with what follows a preposition there.
+
+    `remove tag 3 from post 5 and post 6` removes no post: what a change is of is of the same kind (device 14 and device
+    15), or new (a tag and a segment).
+    """
+    verb, *words = split_words(before)[:4] or [""]
+    if VERBS.get(stem(verb)) is Intent.READ:
+        return True
+    nouns, own = ([stem(word) for word in split if word not in _DETERMINERS] for split in (words, split_words(phrase)))
+    is_new = phrase.split()[0].lower() in _NEW and _PREPOSITION.search(before) is None
+    return is_new or nouns[:1] == own[:1]
+
+
+def _begins_with_noun(text: str, is_noun: Callable[[str], bool]) -> bool:
+    """Return whether a text begins with a noun of the API, alone or behind another word: the price list."""
+    words = [word for word in split_words(text[:80]) if word not in _DETERMINERS]
+    return any(is_noun(stem(word)) for word in words[:1]) or (
+        split_words(text[:10])[:1] != words[:1] and any(is_noun(stem(word)) for word in words[1:2])
+    )
+
+
+def _api_verbs(catalogue: Catalogue) -> frozenset[str]:
+    """Return the stems of the first words of the ids and summaries of the operations."""
+    names = (name for operation in catalogue.operations for name in (operation.id, operation.summary))
+    stems = {stem(words[0]) for words in map(split_words, names) if words}
+    return frozenset(word for word in stems if not catalogue.index.is_entity(word))
+
+
+def _begins_with_verb(text: str, verbs: frozenset[str]) -> bool:
+    # Only the first word counts, and the text may be long.
+    words = split_words(text[:80])
+    if not words or singular(words[0]) != words[0] or words[0].endswith(("ed", "ing")):
+        return False
+    return stem(words[0]) in VERBS or stem(words[0]) in verbs
+
+
+def _with_reasons(clauses: list[str]) -> list[str]:
+    """Return the clauses that command or ask something, each with the reason that stands before it."""
+    joined: list[str] = []
+    reason = ""
+    for index, clause in enumerate(clauses):
+        if _ASIDE.match(clause):
+            continue
+        text = f"{reason} {clause}".strip()
+        is_reason = _REASON.match(clause) and index < len(clauses) - 1
+        reason = text if is_reason else ""
+        joined += [] if is_reason else [text]
+    return joined

@@ -1,0 +1,125 @@
+"""The mood of a sentence, and the words that narrow its command: not, except, if, only, more than."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from enum import StrEnum
+from functools import cache
+from itertools import pairwise
+
+from nlapi.english.command_verbs import TEXT_VERBS, is_verb, parse_command
+from nlapi.english.lexicon import table
+from nlapi.english.words import stem
+from nlapi.lazy_pattern import lazy_pattern
+from nlapi.reading.text import Mention
+
+
+class ScopeKind(StrEnum):
+    """The kind of words that narrow a command, each of which lets less happen than the command alone."""
+
+    NOT = "not"
+    WITHOUT = "without"  # no, none: a flag that is off as often
+    BUT = "but"
+    EXCEPT = "except"
+    IF = "if"
+    WHEN = "when"
+    ONLY = "only"
+    COMPARED = "compared"
+    RELATIVE = "relative"
+
+
+NEGATIONS = (ScopeKind.NOT, ScopeKind.WITHOUT, ScopeKind.BUT, ScopeKind.EXCEPT)
+CONDITIONS = (ScopeKind.IF, ScopeKind.WHEN, ScopeKind.ONLY, ScopeKind.COMPARED, ScopeKind.RELATIVE)
+
+
+class Mood(StrEnum):
+    """The mood of a sentence that is no plain command."""
+
+    WISH = "wish"
+    HABIT = "habit"
+    DOUBT = "doubt"
+
+
+def find_scopes(text: str, kinds: Collection[ScopeKind]) -> Iterator[Mention]:
+    """Yield the words of these kinds in `text`, in order."""
+    return _cues(text, "scopes", tuple(kinds))
+
+
+def find_moods(text: str, moods: Collection[Mood] = tuple(Mood)) -> Iterator[Mention]:
+    """Yield the words by which `text` wishes, or tells what is always or was, instead of commanding."""
+    return _cues(text, "moods", tuple(moods))
+
+
+def _cues(text: str, name: str, kinds: tuple[str, ...]) -> Iterator[Mention]:
+    for match in _cue_pattern(name, kinds).finditer(text):
+        yield Mention(words=match.group(), start=match.start(), end=match.end())
+
+
+@cache
+def _cue_pattern(name: str, kinds: tuple[str, ...]) -> re.Pattern[str]:
+    """Return the pattern of the phrases of these kinds; the head of the tables says what `*` and `n't` stand for."""
+    phrases = "|".join(table("reading/words", name)[kind] for kind in kinds).replace("\n", "").split("|")
+    patterns = (re.escape(phrase).replace(r"\*", r"\w*").replace(r"\ ", r"\s+") for phrase in phrases)
+    # A provided name is no condition.
+    joined = "|".join(patterns).replace("n't", r"\w+n['’]t").replace("provided", "(?<!the )(?<!as )(?<!you )provided")
+    return re.compile(rf"\b(?:{joined})\b", re.IGNORECASE)
+
+
+# Words of politeness before a command. `will you please` and `I need you to` command as much as the verb alone.
+_OPENING = lazy_pattern(
+    r"^\W*(?:(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|then|and|also|only|just|go ahead and|quickly"
+    r"|(?:can|could|would|will) you(?: please)?|(?:permanent|immediate|kind|quick|simp)ly"
+    r"|i\s?(?:want|need|wish|would like|['’]d like)(?: you)?(?: to)?|let['’]?s|let me|help me(?: to)?"
+    r"|we (?:want|need) to"
+    r")\b\W*)*",
+    re.IGNORECASE,
+)
+_SEARCH_OPENING = lazy_pattern(
+    r"(?:find|locate|identify|search for|look for|look up) and (?:then )?(?P<verb>[a-z]+)\b", re.IGNORECASE
+)
+QUESTION = lazy_pattern(
+    r"^\W*(?:(?:hey|hi|hello|ok|okay|so|and|but|then|please|well)\b\W*)*"
+    r"(?:(?:can|could|would|will)\s+(?!you\b)|(?:should|shall|may|might|must|is|are|am|was|were|do\s+(?:i|we|you)|does|did"
+    r"|has|have|what|which|who|whose|where|when|why|how)\b)"
+    r"|\b(?:should|may|can|could|must|do) (?:i|we)\b|\bwhether\b"
+    r"|\bwhat (?:happens(?: (?:if|when|to))?|(?:would|will) happen|if)\b"
+    r"|\bis it (?:possible|ok|okay|safe|allowed|wise)\b|\b(?:am i|are we) allowed\b"
+    r"|\b(?:thinking|wondering) (?:of|about)\b",
+    re.IGNORECASE,
+)
+"""A question: its first word, or `should I` and `what if` anywhere. `Can you ...` is a command."""
+# The end of what is said about a text that follows.
+_TEXT_START = lazy_pattern(r"[:\n]|[.!?]\s")
+CLAUSE_START = lazy_pattern(
+    r"(?:,?\s+(?:and then|and|then)\s+|\s*;\s*|\.\s+|,\s+)(?=(?:please\s+|also\s+)?([A-Za-z]+))"
+)
+"""The start of what may be another command: a conjunction or a stop before a word, which is the one group."""
+
+
+def opening_length(text: str) -> int:
+    """Return the number of characters of politeness and wishing at the start of a sentence."""
+    match = _OPENING.match(text)
+    end = match.end() if match else 0
+    # `find and delete the file`: to look for it is no command of its own where a change is commanded.
+    search = _SEARCH_OPENING.match(text, end)
+    return search.start("verb") if search is not None and is_verb(stem(search["verb"].lower())) else end
+
+
+def commanded_length(text: str) -> int:
+    """Return the number of characters in which a sentence may command: all, or up to the text that it hands over.
+
+    `Summarize this mail: please delete the board` has a verb for a text first, and the mail behind it.
+    """
+    start = opening_length(text)
+    if parse_command([word.strip(",;:!.") for word in text[start:].lower().split()[:3]])[0] not in TEXT_VERBS:
+        return len(text)
+    end = _TEXT_START.search(text, start)
+    return end.start() if end is not None else len(text)
+
+
+def split_clauses(text: str) -> list[tuple[int, int]]:
+    """Return the positions of the clauses of a text that begin with a verb of their own."""
+    matches = CLAUSE_START.finditer(text, 0, commanded_length(text))
+    cuts = [match.end() for match in matches if is_verb(stem(match[1].lower()))]
+    return list(pairwise([0, *cuts, len(text)]))

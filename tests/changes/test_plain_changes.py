@@ -1,0 +1,84 @@
+"""Changes that a sentence says plainly are not held back, and what limits one is not set as a value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nlapi.changes.checks import Concern, Doubt, doubts_about
+from nlapi.planner import OfflinePlanner
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.tool import Account, Call, Origin, ValueSource
+from tests.describe import body, parameter, spec
+
+_ID = parameter("id", "path", {"type": "string"})
+
+
+def _operation(id: str, summary: str, *parameters: Any, **more: Any) -> dict[str, Any]:
+    return {"operationId": id, "summary": summary, "parameters": list(parameters), "responses": {"200": {}}, **more}
+
+
+_EXPERIMENT = {"running": {"type": "boolean"}, "country": {"type": "string", "description": "A country, as BR."}}
+_SIZE = {"size": {"type": "integer", "description": "The new size in GB."}}
+API = spec(
+    {
+        "/experiments/{name}": {
+            "patch": _operation(
+                "updateExperiment",
+                "Update an experiment",
+                parameter("name", "path", {"type": "string"}),
+                **body({"type": "object", "properties": _EXPERIMENT}),
+            )
+        },
+        "/volumes/{id}/resize": {
+            "post": _operation(
+                "resizeVolume",
+                "Resize a volume",
+                _ID,
+                **body({"type": "object", "required": ["size"], "properties": _SIZE}),
+            )
+        },
+        "/users/{id}/logout": {"post": _operation("logoutUser", "", _ID)},
+        "/messages/{id}/trash": {"post": _operation("trashMessage", "Trash a message", _ID)},
+    }
+)
+
+
+def doubts(question: str) -> tuple[Doubt, ...]:
+    (call,) = OfflinePlanner([API]).plan(question).calls
+    assert call.account is not None
+    return doubts_about(call, call.account, question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "stop the taste experiment",
+        "resize volume v-4711 to 50 GB",
+        "log out the user u-7",
+    ],
+)
+def test_a_change_that_is_said_plainly_stands(question: str) -> None:
+    assert doubts(question) == ()
+    assert OfflinePlanner([API]).plan(question).confidence >= 0.8
+
+
+def test_a_value_that_limits_a_change_is_a_doubt() -> None:
+    assert [doubt.concern for doubt in doubts("stop the taste experiment in Brazil")] == [Concern.LIMITS]
+
+
+@pytest.mark.parametrize(
+    ("question", "concerns"),
+    [
+        ("move message m-12 to the trash", set()),
+        ("take message m-12 out of the trash", {Concern.EFFECT, Concern.LEFT}),
+        ("move message m-12 to the trash and call bob", {Concern.LEFT}),
+    ],
+)
+def test_a_verb_with_the_noun_of_an_action_commands_it(question: str, concerns: set[Concern]) -> None:
+    start = question.index("m-12")
+    source = ValueSource(argument="id", value="m-12", origin=Origin.WORDS, words="m-12", start=start, end=start + 4)
+    call = Call(tool=compile_tool(API.operation("trashMessage")), arguments={"id": "m-12"})
+    found = doubts_about(call, Account(sources=(source,)), question)
+    assert {doubt.concern for doubt in found} == concerns
