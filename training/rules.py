@@ -175,9 +175,12 @@ RULES: Mapping[str, Rule] = {
         _rule("candidates: body pairs", "slots.assignment:_pairs", _exhausted),
         _rule("candidates: names", "slots.assignment:_name_candidates", _exhausted),
         _rule("choices: ruled out", "slots.choices:_ruled_out"),
+        _rule("choices: other number", "slots.choices:_is_other_number"),
         _rule("choices: rival slot", "slots.choices:_names_rival_slot"),
         _rule("choices: similar", "slots.choices:_similar", _none),
         _rule("choices: counted", "slots.choices:_counted", _none),
+        _rule("choices: meaning", "slots.choices:_meaning", _none),
+        _rule("choices: in part", "slots.choices:_in_part", _none),
         _rule("choices: codes", "slots.choices:_coded", lambda *_: {}),
         _rule(
             "choices: direction", "slots.choices:values_in_direction", lambda _, slot: {str(v): v for v in slot.choices}
