@@ -129,6 +129,7 @@ def test_two_times_of_one_day_stay_two() -> None:
     [
         "P@ssw0rd!2026",
         "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "/Reports/2026/Q1",
         "abc+def/123==",
         "postgres://admin:s3cr3t@db.local:5432/app",
         "ghp_16C7e42F292c6912E7710c838347Ae178B4a",

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 
+from nlapi.english.words import NUMBERS, split_words, stem
 from nlapi.english.words import plural as plural_word
-from nlapi.english.words import split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.aggregates import (
@@ -44,9 +44,6 @@ _SOME = lazy_pattern(r"\b(?:any|some)\b", re.IGNORECASE)
 _NEXT = r"(?:in|on|at|of|for|from|with|and|or|but|yet|that|since|before|after|until|during|this|last|now|today)\b"
 _THAN = lazy_pattern(r"\bthan\b", re.IGNORECASE)
 _NUMBER = r"(?P<number>\d{1,3}|two|three|four|five|six|seven|eight|nine|ten)"
-
-
-_NUMBERS = {word: n for n, word in enumerate("two three four five six seven eight nine ten".split(), 2)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,8 +167,8 @@ def read_list_question(
     order = order_field(intent.order, fields) if intent.order is not None else ""
     numbers = [
         text
-        for text in (str(intent.first), *_NUMBERS)
-        if intent.first and _NUMBERS.get(text, intent.first) == intent.first
+        for text in (str(intent.first), *NUMBERS)
+        if intent.first and NUMBERS.get(text, intent.first) == intent.first
     ]
     lacked = _lacked_items(question, fields)
     bound = _count_bound(question, fields) if not lacked and intent.kind is IntentKind.CHECK else None
@@ -253,7 +250,7 @@ def _number_before_noun(question: str, fields: RowFields) -> int:
     """Return the N of `show 3 zones`; 0 without one."""
     words = noun_pattern(fields.operation)
     match = re.search(rf"\b{_NUMBER}\s+(?:[a-z]+\s+)?(?:{words})\b", question, re.IGNORECASE) if words else None
-    return 0 if match is None else _NUMBERS.get(match["number"].lower()) or int(match["number"])
+    return 0 if match is None else NUMBERS.get(match["number"].lower()) or int(match["number"])
 
 
 def noun_pattern(operation: Operation) -> str:
