@@ -205,9 +205,9 @@ def _epoch_text(schema: Schema, description: str) -> MomentForm | None:
 
 def _per_second(text: str, schema: Schema) -> int:
     """Return how many units since 1970 a second has, by words such as milliseconds, else by the examples."""
-    said = next((scale for pattern, scale in _FINER if pattern.search(text)), 0)
+    scale_in_words = next((scale for pattern, scale in _FINER if pattern.search(text)), 0)
     sizes = (size for size in (1, 1_000, 1_000_000) if any(_is_count(entry, size) for entry in _examples(schema)))
-    return said or next(sizes, 1)
+    return scale_in_words or next(sizes, 1)
 
 
 def _is_epoch(examples: Sequence[object]) -> bool:
@@ -272,8 +272,8 @@ def _read_layout(text: str) -> str:
         names = {"y": "%Y", "d": "%d", "h": "%H", "s": "%S", "x": "%z", "+": "%z", "-": "%z", "±": "%z"}
         exact = {"mmm": "%b", "mmmm": "%B", "sss": "%f", "tzd": "%z", "t": "T", "z": "Z", "%z": "%z", "%f": "%f"}
         key = letters.lstrip("%")
-        named = "%M" if is_minute or match.group() == "%M" else "%m"
-        part = exact.get(letters) or ("%f" if set(letters) == {"f"} else names.get(key[0], named))
+        month_or_minute = "%M" if is_minute or match.group() == "%M" else "%m"
+        part = exact.get(letters) or ("%f" if set(letters) == {"f"} else names.get(key[0], month_or_minute))
         written.append(part)
         return part
 
