@@ -635,7 +635,9 @@ def check_limits(case: Case) -> Iterator[str]:
 
 
 def _limiting_word(case: Case, source: ValueSource) -> bool:
-    """Return whether the word before a value limits what is done: in Brazil, for the mobile app."""
+    """Return whether the word before a value limits what is done: in Brazil, for the mobile app; not for 2 hours."""
+    if any(map(str.isdigit, source.words)):
+        return False
     before = [word.lower for word in case.words if word.end <= source.start and word.lower not in _ARTICLES]
     return before[-1:] != [] and before[-1] in _LIMITING_WORDS
 

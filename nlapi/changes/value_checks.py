@@ -398,7 +398,7 @@ def _is_half_a_choice(case: Case, source: ValueSource) -> bool:
     if not isinstance(source.value, str) or not has_closed_values(case.call, source.argument):
         return False
     argument = set(map(stem, split_words(source.argument.rpartition(".")[2])))
-    if set(split_words(source.value)) < set(split_words(source.words)):
+    if " " not in source.words and set(split_words(source.value)) < set(split_words(source.words)):
         return False  # squash-merge
     if case.is_command_word(source):
         return argument.isdisjoint(_STATE_NAMES) or (len(argument) > 1 and bool(argument & _REASON_NAMES))

@@ -14,19 +14,24 @@ from nlapi.lazy_pattern import lazy_pattern
 
 _QUOTE = "[\"'`“‘]?"
 _ASSIGNED = r"\s*(?:=|:|\bis\b|\bbeing\b)\s*"
-_LABEL = r"(?:api|access|auth|client|session|secret|refresh|personal|security|private)?[\s_-]*(?:token|key|secret)"
+_KINDS = r"(?:api|access|auth|client|session|secret|refresh|personal|security|private)"
+# Of `key` alone and of `project key` neither is a credential.
+_LABEL = rf"(?:{_KINDS}?[\s_-]*(?:token|secret)|{_KINDS}[\s_-]*key)"
 # Prefixes of vendors' keys, and the schemes of an Authorization header (RFC 9110 §11.6.2).
 _FORMS = (
     lazy_pattern(r"\b(?:sk|pk|rk)[-_](?:[a-z]+[-_])*[A-Za-z0-9]{16,}|\bsk-ant-[\w-]{16,}"),
     lazy_pattern(r"\b(?:gh[opsur]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,})"),
     lazy_pattern(r"\bxox[abprs]-[A-Za-z0-9-]{10,}|\bAKIA[0-9A-Z]{16}\b|\bAIza[\w-]{30,}"),
     lazy_pattern(r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]+)?"),
-    lazy_pattern(r"(?i)\b(?:bearer|basic)\s+(?=\S*\d)[\w.~+/-]{8,}=*"),
+    lazy_pattern(r"(?i)\bbearer\s+(?=\S*\d)[\w.~+/-]{8,}=*|\bbasic\s+(?=\S*\d)[\w+/]{16,}=*"),
     lazy_pattern(r"(?i)(?<=://)[^\s/:@'\"`]{1,60}:[^\s/@'\"`]{3,}(?=@)"),
 )
 # A password may be any word, and a token has to look like one: `the token list` and `the key of bob` are none.
+# To reset a password names whose it is.
+_NOT_RESET = "".join(rf"(?<!{verb}\s)" for verb in ("reset", "change", "update", "rotate", "recover"))
 _PASSWORD = lazy_pattern(
-    rf"(?i)\b(?:password|passwd|pwd|passphrase|passcode)(?:{_ASSIGNED}|\s+){_QUOTE}(?P<text>[^\s\"'`“”‘’]{{4,}})"
+    rf"(?i){_NOT_RESET}\b(?:password|passwd|pwd|passphrase|passcode)(?:{_ASSIGNED}|\s+){_QUOTE}"
+    r"(?P<text>[^\s\"'`“”‘’]{4,})"
 )
 _FLAG = lazy_pattern(rf"(?i)(?<!\w)--?[\w-]*(?:token|password|secret|api-?key)[=\s]+{_QUOTE}(?P<text>[^\s\"'`]{{4,}})")
 _TOKEN = lazy_pattern(
@@ -73,7 +78,8 @@ def _spans_by_label(text: str) -> Iterator[tuple[int, int]]:
 
 def _is_unlike_word(text: str) -> bool:
     """Return whether a text is no word of the sentence, as in: the password policy, reset the password for eve."""
-    return bool(re.search(r"\d|[^\w'’.-]|[a-z][A-Z]", text))
+    is_address = re.fullmatch(r"[^\s@]+@[^\s@]+\.\w+", text) is not None
+    return not is_address and bool(re.search(r"\d|[^\w'’.-]|[a-z][A-Z]", text))
 
 
 def mask_credential_texts(text: str, sentence: str) -> str:

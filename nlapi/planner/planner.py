@@ -39,7 +39,6 @@ from nlapi.planner.operations.sentence_coverage import (
     leaves_out_name,
     list_answers,
     other_goals,
-    rewrite_as_command,
     unused_words,
 )
 from nlapi.planner.operations.vetoes import (
@@ -53,7 +52,7 @@ from nlapi.planner.operations.vetoes import (
 )
 from nlapi.planner.slots.assignment import Assignment, without_astray_credentials
 from nlapi.planner.slots.entities import RENAMES, operation_noun_stems
-from nlapi.planner.slots.features import MONEYLIKE, NAMELIKE, QUERYLIKE
+from nlapi.planner.slots.features import NAMELIKE, QUERYLIKE
 from nlapi.planner.slots.name_mentions import LiveNames, name_places
 from nlapi.planner.slots.overrides import naming_slot
 from nlapi.planner.slots.preset_values import Values, complete_arguments, pending_lookup
@@ -273,7 +272,6 @@ def without_answer_filters(best: OperationCandidate) -> OperationCandidate:
 _OPTIONAL = lazy_pattern(
     r"\b(?:defaults?|optional\w*|random\w*|generated|if (?:not|none|omitted|empty))\b", re.IGNORECASE
 )
-_MONEY = frozenset(map(stem, ("dollar", "euro", "usd", "eur", "currency", "cents", "micros")))
 _NEW = frozenset(map(stem, ("new", "body")))
 _VALUE = (stem("value"),)
 
@@ -302,36 +300,8 @@ def missing_values(best: OperationCandidate, known_values: Mapping[str, object])
     if not RENAMES.isdisjoint(stems):
         return tuple(slot for slot in fields if set(slot.words) <= NAMELIKE | _NEW)[:1]
     free = stems - set(operation_noun_stems(best.operation))
-    mentioned = [slot for slot in fields if free.issuperset(slot.words)] or _nearest_field(best, fields)
+    mentioned = [slot for slot in fields if free.issuperset(slot.words)]
     return tuple(mentioned or (slot for slot in fields if slot.words == _VALUE))
-
-
-def _nearest_field(best: OperationCandidate, fields: Sequence[Slot]) -> list[Slot]:
-    """Return the field that most words of the sentence describe which are in no value: the daily budget of X.
-
-    The words are those of its name without the unit, or of its description.
-    """
-    sentence, options = best.context.sentence, best.assignment.candidates
-    spoken = {
-        token.stem
-        for token in sentence.tokens
-        if token.word
-        and token.lower not in STOPWORDS
-        and token.stem not in VERBS
-        and not any(option.start <= token.start < option.end for option in options)
-    } - set(operation_noun_stems(best.operation))
-    if not spoken:
-        return []
-    described = [slot for slot in fields if spoken <= {*slot.words, *slot.prose}]
-    # Of two fields that are described so, the name of one says more of it, or its description speaks of little else.
-    # A budget is of money where nothing else is said.
-    is_money = not spoken.isdisjoint(MONEYLIKE)
-
-    def rank(slot: Slot) -> tuple[int, bool, int]:
-        spoken_count = len(spoken.intersection(slot.words))
-        return -spoken_count, is_money and _MONEY.isdisjoint({*slot.words, *slot.prose}), len(slot.prose - spoken)
-
-    return sorted(described, key=rank)[:1]
 
 
 def lacks_every_value(best: OperationCandidate, known_values: Mapping[str, object]) -> bool:
@@ -831,7 +801,6 @@ def read_question(question: str, catalogue: Catalogue, today: date, zone: tzinfo
     text = correct_spelling(text, catalogue.index)
     is_choice = partial(catalogue.is_choice, text)
     text = normalize_command(text, lambda: catalogue.command_verbs, catalogue.index.has_word, is_choice)
-    text = rewrite_as_command(text, catalogue.index.is_entity, catalogue.operations)
     return read_sentence(text, today, catalogue.names_in(text), zone)
 
 

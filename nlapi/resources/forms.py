@@ -59,7 +59,7 @@ class MomentForm:
             return datetime.fromtimestamp(int(value) / self.per_second, zone)
         is_fraction = "%S%z" in self.layout and "." in str(value)
         layout = self.layout.replace("%S%z", "%S.%f%z") if is_fraction else self.layout
-        moment = datetime.strptime(str(value), layout)
+        moment = datetime.strptime(str(value), _halved(layout))
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC if self.in_utc else zone)
 
     @property
@@ -84,7 +84,13 @@ def _write(moment: datetime, layout: str) -> str:
         layout = layout.replace("%S%z", f"%S.{moment.microsecond:06}".rstrip("0") + "%z")
     offset = moment.strftime("%z")
     zone = "Z" if offset == "+0000" else f"{offset[:3]}:{offset[3:5]}"
+    layout = _halved(layout)
     return moment.strftime(layout.replace("%f", f"{moment.microsecond // 1000:03}").replace("%z", zone))
+
+
+def _halved(layout: str) -> str:
+    """Return a layout with hours up to twelve where it has AM and PM."""
+    return layout.replace("%H", "%I") if "%p" in layout else layout
 
 
 DAY = MomentForm(layout="%Y-%m-%d", day_layout="%Y-%m-%d")
@@ -105,6 +111,7 @@ _VAGUE_NAMES = word_set("resources/words", "vague_moment_names")
 _SPEAKS_OF_TIME = lazy_pattern(r"\b(?:when|dates?|datetime|time(?:stamp)?s?|day|moment|deadline)\b", re.IGNORECASE)
 # A text with a timestamp may be of any form, and a number is one since 1970.
 _UNIX = lazy_pattern(r"\bunix\b|\bepoch\b|\bposix\b|\bsince 1970\b|\btimestamp in (?:milli)?seconds\b", re.IGNORECASE)
+_COUNT = lazy_pattern(r"\b1\d{9,18}\b")
 _OPENS_WITH_TIME = lazy_pattern(
     r"\W*(?:(?:the|an?|optional|exact|planned|scheduled)\s+)*"
     r"(?:date|date-?time|timestamp|moment|when|time (?:at|when))\b",
@@ -117,16 +124,18 @@ _FINER = (
     (lazy_pattern(r"\bmilli(?:s|second)|\bms\b", re.IGNORECASE), 1_000),
 )
 _RFC = lazy_pattern(r"\biso[ -]?8601|\brfc[ -]?3339", re.IGNORECASE)
+_LENGTH = lazy_pattern(r"\b(?:duration|interval|length)s?\b", re.IGNORECASE)
+_RFC_1123 = lazy_pattern(r"\brfc[ -]?(?:1123|2822|5322|822)\b|\bhttp[ -]date\b", re.IGNORECASE)
 _UTC = lazy_pattern(r"\b(?:utc|gmt|zulu)\b(?!\W*(?:offset|[+-]\d))", re.IGNORECASE)
 _LAYOUT_PART = r"y{4}|m{1,4}|d{1,2}|h{2}|s{2}|month|day|year|%[ymdhs]"
 # A layout as people write it: YYYY-MM-DD, dd/mm/yyyy hh:mm, yyyy-MM-dd'T'HH:mm:ss.SSSZ, %Y-%m-%d.
 _STATED_LAYOUT = lazy_pattern(
     rf"(?<![\w%])(?:{_LAYOUT_PART})(?:(?:'t'|,? |[-/.:_t])?(?:{_LAYOUT_PART}))+"
-    r"(?:[.,](?:s{3}|f+|%f))?(?:'?z'?\b|\s?(?:[+±-]hh:?mm|%z|x{3}|tzd))?(?!\w)",
+    r"(?:[.,](?:s{3}|f+|%f))?(?:\s?'?z'?\b|\s?(?:[+±-]hh:?mm|%z|x{3}|tzd|am/pm|tt))?(?!\w)",
     re.IGNORECASE,
 )
 _PIECES = lazy_pattern(
-    r"\[?[+±-]hh:?mm\]?|(?<=[.,])(?:s{3}|f+|%f)|month|day|year|y{4}|m{3,4}|mm?|dd?|hh|ss|%[ymdhsz]|x{3}|tzd|'?z'?$|'t'",
+    r"am/pm|tt|\[?[+±-]hh:?mm\]?|(?<=[.,])(?:s{3}|f+|%f)|month|day|year|y{4}|m{3,4}|mm?|dd?|hh|ss|%[ymdhsz]|x{3}|tzd|'?z'?$|'t'",
     re.IGNORECASE,
 )
 _EXAMPLE = lazy_pattern(r"(?<![\w-])\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]*(?:Z|[+-]\d\d:?\d\d)?(?![\w-])")
@@ -137,7 +146,7 @@ _DAYS = ("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%Y%m%d")
 _CLOCKS = ("T%H:%M:%S.%f", "T%H:%M:%S", "T%H:%M", " %H:%M:%S", " %H:%M", "T%H%M%S", "%H%M%S")
 _LAYOUTS = (
     *(f"{day}{clock}{zone}" for day in _DAYS for clock in _CLOCKS for zone in ("Z", "%z", "")),
-    *(*_DAYS, "%Y-%m"),
+    *(*_DAYS, "%Y-%m", "%H:%M:%S", "%H:%M"),
 )
 _TRIED = datetime(2026, 12, 25, 18, 30, tzinfo=timezone(timedelta(hours=1)))
 
@@ -173,13 +182,16 @@ def _by_words(name: Sequence[str], format: str, description: str) -> MomentForm 
     stated = {"date-time": RFC_3339, "date": DAY}.get(format)
     if stated is not None:
         return stated
+    if _RFC_1123.search(description):
+        return MomentForm(layout="%a, %d %b %Y %H:%M:%S GMT", in_utc=True)
     if format == "time" or takes_clock(name, description):
         if seconds := re.search(r"\bhh:mm(:ss)?", description, re.IGNORECASE):
             return SECONDS if seconds[1] else CLOCK
         # Without a word on its form, `start_time` takes a time of day as well as a moment.
         return CLOCK if format else replace(EITHER, clock_layout="%H:%M")
     is_named = name[-1:] and name[-1] in _TIME_NAMES and (len(name) > 1 or name[-1] not in ("at", "on"))
-    if "date" in name or _RFC.search(description) or (is_named and _SPEAKS_OF_TIME.search(description)):
+    is_standard = _RFC.search(description) is not None and _LENGTH.search(description) is None
+    if "date" in name or is_standard or (is_named and _SPEAKS_OF_TIME.search(description)):
         return EITHER
     if is_named and name[-1] not in _VAGUE_NAMES:
         return EITHER
@@ -190,15 +202,16 @@ def _epoch_form(name: Sequence[str], schema: Schema, description: str) -> Moment
     """Return the form of a number since 1970, by its description, its name (created_at) or its examples."""
     is_named = bool({"date", "timestamp"}.intersection(name)) or name[-1:] == ["ts"] or list(name[1:][-1:]) == ["at"]
     says = _SINCE_1970.search(description) is not None or is_named
-    if not says and not (_is_epoch(_examples(schema)) and _SPEAKS_OF_TIME.search(description)):
+    if not says and not _shows_epoch(schema, description):
         return None
     return MomentForm(per_second=_per_second(f"{' '.join(name)} {description}", schema), is_number=True)
 
 
 def _epoch_text(schema: Schema, description: str) -> MomentForm | None:
     """Return the form of a text with a number since 1970, by its examples or its description."""
-    shows = _is_epoch(_examples(schema)) and _SPEAKS_OF_TIME.search(description) is not None
-    if not shows and (_UNIX.search(description) is None or _RFC.search(description) is not None):
+    if not _shows_epoch(schema, description) and (
+        _UNIX.search(description) is None or _RFC.search(description) is not None
+    ):
         return None
     return MomentForm(per_second=_per_second(description, schema))
 
@@ -206,12 +219,16 @@ def _epoch_text(schema: Schema, description: str) -> MomentForm | None:
 def _per_second(text: str, schema: Schema) -> int:
     """Return how many units since 1970 a second has, by words such as milliseconds, else by the examples."""
     scale_in_words = next((scale for pattern, scale in _FINER if pattern.search(text)), 0)
-    sizes = (size for size in (1, 1_000, 1_000_000) if any(_is_count(entry, size) for entry in _examples(schema)))
+    examples = _examples(schema, text)
+    sizes = (size for size in (1, 1_000, 1_000_000) if any(_is_count(entry, size) for entry in examples))
     return scale_in_words or next(sizes, 1)
 
 
-def _is_epoch(examples: Sequence[object]) -> bool:
-    return any(_is_count(example, size) for example in examples for size in (1, 1_000, 1_000_000))
+def _shows_epoch(schema: Schema, description: str) -> bool:
+    """Return whether an example is a number since 1970, of a field whose description speaks of a time."""
+    sizes = (1, 1_000, 1_000_000)
+    shows = any(_is_count(example, size) for example in _examples(schema, description) for size in sizes)
+    return shows and _SPEAKS_OF_TIME.search(description) is not None
 
 
 def _is_count(example: object, per_second: int) -> bool:
@@ -219,9 +236,10 @@ def _is_count(example: object, per_second: int) -> bool:
     return text.isdecimal() and len(text) < 20 and int(text) // per_second in _EPOCH_SECONDS
 
 
-def _examples(schema: Schema) -> list[object]:
-    several = schema.get("examples")
-    entries = [schema.get("example"), schema.get("default"), *(several if isinstance(several, list) else ())]
+def _examples(schema: Schema, description: str = "") -> list[object]:
+    """Return the examples of a schema, with the numbers of ten figures and more in a description."""
+    entries = [schema.get("example"), schema.get("default"), *as_list(schema.get("examples"))]
+    entries += _COUNT.findall(description)
     return [entry for entry in entries if isinstance(entry, str | int) and not isinstance(entry, bool)]
 
 
@@ -246,8 +264,8 @@ def _is_written_as(text: str, layout: str) -> bool:
 
 def _form_of(layout: str) -> MomentForm:
     """Return the form of a layout, in which Z is UTC."""
-    day = "" if "%H" in layout else layout
-    return MomentForm(layout=layout.replace("Z", "%z"), in_utc=layout.endswith("Z"), day_layout=day)
+    day, clock = "" if "%H" in layout else layout, layout if layout.startswith("%H") else ""
+    return MomentForm(layout=layout.replace("Z", "%z"), in_utc=layout.endswith("Z"), day_layout=day, clock_layout=clock)
 
 
 def _by_layout(description: str) -> MomentForm | None:
@@ -270,7 +288,18 @@ def _read_layout(text: str) -> str:
         letters = match.group().lower().strip("'[]")
         is_minute = letters == "mm" and "%H" in written and "%M" not in written
         names = {"y": "%Y", "d": "%d", "h": "%H", "s": "%S", "x": "%z", "+": "%z", "-": "%z", "±": "%z"}
-        exact = {"mmm": "%b", "mmmm": "%B", "sss": "%f", "tzd": "%z", "t": "T", "z": "Z", "%z": "%z", "%f": "%f"}
+        exact = {
+            "mmm": "%b",
+            "mmmm": "%B",
+            "sss": "%f",
+            "tzd": "%z",
+            "am/pm": "%p",
+            "tt": "%p",
+            "t": "T",
+            "z": "Z",
+            "%z": "%z",
+            "%f": "%f",
+        }
         key = letters.lstrip("%")
         month_or_minute = "%M" if is_minute or match.group() == "%M" else "%m"
         part = exact.get(letters) or ("%f" if set(letters) == {"f"} else names.get(key[0], month_or_minute))
@@ -284,7 +313,8 @@ def _read_layout(text: str) -> str:
 def _by_pattern(schema: Schema) -> MomentForm | None:
     """Return the fullest form whose moments match the pattern of a schema."""
     pattern = schema.get("pattern")
-    if not isinstance(pattern, str) or not re.search(r"\\d|0-9", pattern):
+    # What matches patterns is slow to import, and one of moments has the figures of a year or of a time.
+    if not isinstance(pattern, str) or not re.search(r"(?:\\d|\[0-9\])(?:\{4\}|(?:\\d|\[0-9\]){3})|:.*\\d", pattern):
         return None
 
     # The pattern comes from a description, and may take long to match: it is bounded.

@@ -11,8 +11,8 @@ from nlapi.openapi.spec import Spec
 from nlapi.planner.steps.state import decode_state
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
-from tests.describe import parameter, spec
-from tests.planner.kit import only, planner, talk
+from tests.describe import body, parameter, spec
+from tests.planner.kit import only, planner, reply, talk
 
 OK = {"responses": {"200": {"description": "ok"}}}
 
@@ -174,3 +174,63 @@ def test_a_list_is_read_once_for_the_names_of_several_requests() -> None:
 def test_what_stands_behind_a_preposition_is_no_second_target() -> None:
     made = planner().plan("remove the book bk_1 from shelf sh_1 and shelf sh_2")
     assert "deleteShelf" not in {call.operation_id for call in made.calls}
+
+
+def blog() -> Spec:
+    tag_id = parameter("tag_id", "path", {"type": "integer"})
+    post_id = parameter("post_id", "path", {"type": "integer"})
+    named = body({"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}})
+    tagged = body({"type": "object", "required": ["tag_id"], "properties": {"tag_id": {"type": "integer"}}})
+    return spec(
+        {
+            "/tags": {
+                "get": {"operationId": "listTags", "summary": "List tags", **OK},
+                "post": {"operationId": "createTag", "summary": "Create a tag", **named, **OK},
+            },
+            "/tags/{tag_id}": {
+                "delete": {"operationId": "deleteTag", "summary": "Delete a tag", "parameters": [tag_id], **OK}
+            },
+            "/posts/{post_id}/tags": {
+                "post": {
+                    "operationId": "addTag",
+                    "summary": "Add a tag to a post",
+                    "parameters": [post_id],
+                    **tagged,
+                    **OK,
+                }
+            },
+        },
+        info={"title": "Blog", "version": "1"},
+    )
+
+
+def test_what_waits_for_an_answer_is_sent_before_what_is_said_after_it() -> None:
+    def answers(call: Call) -> Any:
+        return [{"id": 3, "name": "blue"}] if call.operation_id == "listTags" else {"id": 8, "name": "red"}
+
+    question = "create a tag called red, add it to post 5 and delete the tag blue"
+    *looks, made, rest, end = talk(question, answers, api=blog())
+    assert {only(look)[0] for look in looks} == {"listTags"}
+    assert only(made) == ("createTag", {"name": "red"})
+    assert [entry.call.operation_id for entry in made.following] == ["addTag", "deleteTag"]
+    assert [(call.operation_id, dict(call.arguments)) for call in rest.calls] == [
+        ("addTag", {"post_id": 5, "tag_id": 8}),
+        ("deleteTag", {"tag_id": 3}),
+    ]
+    assert [call.part for call in rest.calls] == [entry.call.part for entry in made.following]
+    assert len(end.text.splitlines()) == 3
+
+
+def test_what_is_made_is_referred_to_by_the_id_that_it_gets() -> None:
+    question = "create a tag called red and add it to post 5"
+    made, used, _ = talk(question, lambda call: {"id": 8}, api=blog())
+    assert [(entry.call.operation_id, dict(entry.call.arguments)) for entry in made.following] == [
+        ("addTag", {"post_id": 5})
+    ]
+    assert only(used) == ("addTag", {"post_id": 5, "tag_id": 8})
+
+
+def test_nothing_is_sent_for_what_an_answer_does_not_tell() -> None:
+    made, end = talk("create a tag called red and add it to post 5", lambda call: reply(None, 204), api=blog())
+    assert only(made)[0] == "createTag"
+    assert end.calls == () or "tag_id" in str(end.missing)

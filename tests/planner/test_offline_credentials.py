@@ -53,6 +53,7 @@ def test_a_password_fills_the_argument_for_one() -> None:
         ),
         ("use AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE"),
         ('password: "S3cret!x"', "S3cret!x"),
+        ("with the password P@ssw0rd", "P@ssw0rd"),
         ("call https://bob:hunter22@example.org/x", "bob:hunter22"),
     ],
 )
@@ -67,7 +68,9 @@ def test_credentials_are_found_by_their_form_or_their_label(text: str, credentia
         "revoke the token tok_51",
         "list tokens",
         "set the key 7 to 5",
-        "the issue key is ABC-12",
+        "the project key is PROJ1234567",
+        "reset password user-12",
+        "send the password link to eve@example.org",
     ],
 )
 def test_words_about_credentials_are_none(text: str) -> None:

@@ -91,6 +91,10 @@ KINDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"end": said("When it ends.", pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")},
         {"end": "2026-12-01T17:00:00Z"},
     ),
+    ({"end": said("When it ends, yyyy-MM-dd HH:mm:ss Z")}, {"end": "2026-12-01 17:00:00 Z"}),
+    ({"end": said("When it ends, MM/DD/YYYY HH:MM AM/PM")}, {"end": "12/01/2026 06:00 PM"}),
+    ({"end": said("When it ends (RFC 1123).")}, {"end": "Tue, 01 Dec 2026 17:00:00 GMT"}),
+    ({"end": said("When it ends, e.g. 1709634030000")}, {"end": str(EPOCH * 1000)}),
     ({"end_date": said(format="date"), "end_time": said()}, {"end_date": "2026-12-01", "end_time": "18:00"}),
     ({"date": said(), "time": said()}, {"date": "2026-12-01", "time": "18:00"}),
 ]
@@ -182,6 +186,18 @@ def test_a_field_of_several_layouts_takes_each() -> None:
     assert sent("reserve connector 5b2e01 until 1 December 2026 6pm", field) == {"end": "2026-12-01 18:00:00"}
     written = {"end": said("The end, as month-day-year.")}
     assert sent("reserve connector 5b2e01 until 1 December 2026", written) == {"end": "12-01-2026"}
+
+
+def test_a_length_a_phone_and_a_recipient_are_no_moments() -> None:
+    for name, text in (("length", "ISO 8601 duration"), ("phone", "e.g. 1555123456"), ("timezone", "")):
+        assert moment_form([name], said(text), text) is None
+
+
+def test_what_the_pattern_of_a_field_refuses_is_not_sent() -> None:
+    field = {"start_time": said(pattern=r"^\d{2}:\d{2}$")}
+    (call,) = planned("reserve connector 5b2e01 from 1 December 2026 18:00", field).calls
+    assert call.arguments["start_time"] == "18:00"
+    assert call.account is not None and call.account.unused == ("1 December 2026",)
 
 
 FORMS = [

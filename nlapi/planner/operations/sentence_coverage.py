@@ -1,16 +1,14 @@
-"""Rewrites questions without a verb as commands, and tells how completely an operation explains a sentence."""
+"""Tells how completely an operation explains a sentence."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
-from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.commands import is_imperative, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate
@@ -36,12 +34,6 @@ from nlapi.reading.text import FILLER_STEMS, MentionKind, Token, foreign_languag
 from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
 
-_OPENINGS = frozenset("the my our all every some any a an please and".split())
-_HAS = lazy_pattern(
-    r"^\W*(?:do|does)\s+(?P<owner>.+?)\s+(?:have|contain|hold)\s+(?:any\s+|some\s+)?(?P<things>[a-z][a-z ]*?)\s*\?*$"
-    r"|^\W*(?:which|what)\s+(?P<asked>[a-z][a-z ]*?)\s+(?:do|does)\s+(?P<whose>.+?)\s+(?:have|contain|hold)\s*\?*$",
-    re.IGNORECASE,
-)
 # Words after a verb, a listed one or not, and after no noun.
 DETERMINERS = frozenset("the a an my our your this that all every each some any me it them".split())
 _HAVING = frozenset(map(stem, "run runs use uses belong belongs contain contains everything anything".split()))
@@ -54,48 +46,6 @@ LIKELY = 0.55
 # The least probability of a value whose words count as explained.
 _SOLID = 0.6
 _MAX_TRIED = 40
-
-
-def rewrite_as_command(question: str, is_api_noun: Callable[[str], bool], operations: Iterable[Operation] = ()) -> str:
-    """Return a question that starts with a noun (ads of the campaign X) as the command to show it.
-
-    So is a question whether an item has others: does the campaign X have ads? A noun that is a verb in the summary of
-    one of the `operations` (limit a client) is none.
-    """
-    has_match = _HAS.match(question[:200])
-    items = (has_match["things"] or has_match["asked"]) if has_match is not None else ""
-    plural = split_words(items)[-1] if items else ""
-    if has_match is not None and is_api_noun(stem(plural)) and singular(plural) != plural:
-        asks = "are there" if has_match["things"] else "show"
-        return f"{asks} {items} of {has_match['owner'] or has_match['whose']}"
-    words = split_words(question[:200])
-    at = next((at for at, word in enumerate(words) if word not in _OPENINGS), len(words))
-    first, after = (*words[at : at + 2], "", "")[:2]
-    verb = stem(first) in VERBS and singular(first) == first
-    # `webhook to https://...` may as well be one to create.
-    is_phrase = bool(first) and (singular(first) != first or after in ("of", ""))
-    is_noun = is_phrase and is_api_noun(stem(first)) and not verb and after not in DETERMINERS
-    return f"show {question.lstrip()}" if is_noun and not _is_action(first, after, operations) else question
-
-
-def _is_action(word: str, after: str, operations: Iterable[Operation]) -> bool:
-    """Return whether a word is a verb: a summary starts with it and an article, or it ends the path of a change.
-
-    Such a change is also named by it (resizeVolume, /volumes/{id}/resize), or has the next word in its path (refund
-    charge 5).
-    """
-    operations = list(operations)
-    openings = (entry.summary.lower().split()[:2] for entry in operations)
-    if any(opening[:1] == [word] and not DETERMINERS.isdisjoint(opening[1:]) for opening in openings):
-        return True
-    actions = (
-        entry for entry in operations if entry.method != "GET" and entry.path.rstrip("/").lower().endswith(f"}}/{word}")
-    )
-    return any(
-        word in (*split_words(action.id)[:1], *split_words(action.summary)[:1])
-        or (after and after in map(singular, split_words(action.path)))
-        for action in actions
-    )
 
 
 def other_goals(

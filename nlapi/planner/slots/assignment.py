@@ -607,11 +607,14 @@ def _name_candidates(context: SlotContext, slot: Slot, listing: Operation | None
     """Return candidates where the sentence has a name for a resource whose id the slot takes: as it is said where names
     are ids, else to look up in a list.
     """
+    names = list(resource_names(context, slot, listing))
+    if not names:
+        return
     subject, is_read = is_subject(context.operation, slot), context.operation.effect is Effect.READ
     kind = context.id_kind(slot)
     is_word = kind is IdKind.NATURAL or (kind is IdKind.UNKNOWN and slot in context.nameless)
     as_said = kind is IdKind.NEW or listing is None or (is_read and is_word)
-    for name in resource_names(context, slot, listing):
+    for name in names:
         first = next(at for at, token in enumerate(context.sentence.tokens) if token.end > name.start)
         if subject and is_owner(context, slot, first):
             continue

@@ -48,9 +48,6 @@ EVIDENCE = (
 )
 _NO_FLAG = (0.0,) * 8
 _NO_CHOICE = (0.0,) * 11
-# Least similarity of word vectors of a word for a choice. With a lower one every film of the public questions was an
-# animation (docs/design/008-learned-slots.md).
-MIN_MEANING_SIMILARITY = 0.72
 # Least ratio of difflib.SequenceMatcher at which a word is a misspelling of a choice.
 MIN_SPELLING_RATIO = 0.82
 
@@ -80,7 +77,7 @@ def choice_candidates(
         hit = _find(context, slot, [stem(word) for word in split_words(name)], name) or _counted(context, value)
         if hit is None or (literal and hit.likeness < 1.0) or _ruled_out(context, hit.first):
             continue
-        if not _is_other_number(context, slot, hit) and not _names_rival_slot(context, slot, hit, str(value)):
+        if not _names_rival_slot(context, slot, hit, str(value)):
             matches.append((hit, value))
     matches = [pair for pair in matches if not any(_inside(pair[0], longer) for longer, _ in matches)]
     if slot.is_array and matches:
@@ -99,15 +96,6 @@ def _inside(hit: ChoiceMatch, longer: ChoiceMatch) -> bool:
     """Return whether a choice is only a part of a longer one: the economy of Premium Economy."""
     contains = longer.first <= hit.first and hit.last <= longer.last and longer.covered == 1.0
     return contains and longer.last - longer.first > hit.last - hit.first
-
-
-def _is_other_number(context: SlotContext, slot: Slot, hit: ChoiceMatch) -> bool:
-    """Return whether a choice in figures is part of another number or of a date, far from the name of the slot."""
-    if not context.sentence.tokens[hit.first].text.isdigit() or hit.first not in context.sentence.value_positions:
-        return False
-    if hit.worth < 0.5:
-        return False
-    return not any(abs(at - hit.first) <= 3 for at in context.name_positions[slot])
 
 
 def _names_rival_slot(context: SlotContext, slot: Slot, hit: ChoiceMatch, value: str) -> bool:
@@ -205,14 +193,14 @@ def _find(context: SlotContext, slot: Slot, words: Sequence[str], name: str) -> 
             doubtful = count == 1 and ((len(name) == 1 and not exact) or context.sentence.tokens[at].lower in STOPWORDS)
             return ChoiceMatch(first=at, last=at + count, worth=0.5 if doubtful else 1.15 + 0.1 * count, exact=exact)
     if count == 1:
-        return _similar(context, words[0]) or _meaning(context, slot, words[0])
+        return _similar(context, words[0])
     content = [word for word in words if word not in STOPWORDS]
     positions = [stems.index(word) for word in content if word in context.sentence.stem_set]
     if len(content) < count and context.operation_stems.issuperset(content):
         return None  # my_variable is no variable that the sentence speaks of
     if content and len(positions) == len(content) and max(positions) - min(positions) <= count + 2:
         return ChoiceMatch(first=min(positions), last=max(positions) + 1, worth=0.9)
-    return _in_part(context, content, positions)
+    return None
 
 
 def _similar(context: SlotContext, word: str) -> ChoiceMatch | None:
@@ -240,30 +228,6 @@ def _counted(context: SlotContext, value: object) -> ChoiceMatch | None:
         if mention.kind is MentionKind.NUMBER and mention.form in ("plain", "spelt") and mention.value == value:
             return ChoiceMatch(first=mention.first, last=mention.last, worth=0.45, likeness=0.85)
     return None
-
-
-def _meaning(context: SlotContext, slot: Slot, word: str) -> ChoiceMatch | None:
-    """Return the token most alike in meaning: cartoon for animation."""
-    best, place = MIN_MEANING_SIMILARITY, -1
-    for at, token in enumerate(context.sentence.tokens):
-        plain = (
-            token.word
-            and token.lower not in STOPWORDS
-            and token.stem not in context.operation_stems | context.description_stems | slot.prose
-        )
-        if plain and at not in context.sentence.value_positions and (near := similarity(word, token.stem)) > best:
-            best, place = near, at
-    return None if place < 0 else ChoiceMatch(first=place, last=place + 1, worth=0.4, likeness=0.9 * best)
-
-
-def _in_part(context: SlotContext, content: Sequence[str], positions: Sequence[int]) -> ChoiceMatch | None:
-    """Return the first of some words of a choice: an [animated] film for Animated Movie."""
-    strong = [at for at in positions if context.sentence.stems[at] not in context.operation_stems]
-    if not strong:
-        return None
-    return ChoiceMatch(
-        first=strong[0], last=strong[0] + 1, worth=0.55, covered=len(strong) / len(content), likeness=0.9
-    )
 
 
 def _about(context: SlotContext, slot: Slot, first: int, last: int) -> tuple[float, float, float]:

@@ -109,18 +109,18 @@ def _encoded_dates(mention: ValueMention, form: MomentForm, slot: Slot, sentence
     """
     value = mention.value
     if set(slot.words) & CLOSING and (over := _lasting(mention, sentence)) is not None:
-        yield from _encoded(mention, over, "lasting", form, sentence)
+        yield from _encoded(mention, over, "lasting", form, slot, sentence)
     if isinstance(value, tuple):
-        yield from _encoded(mention, value[1], "last_day", form, sentence, at_end=True)
+        yield from _encoded(mention, value[1], "last_day", form, slot, sentence, at_end=True)
     if isinstance(value, time) and not form.clock_layout:
         days = [day for day in sentence.mentions if day.kind is MentionKind.DATE and type(day.value) is date]
         # Of several days the one that stands nearest to the hour.
         if days and mention.form != "part":
             nearest = min(days, key=lambda day: abs(day.first - mention.first))
-            moments = _encoded(mention, datetime.combine(nearest.value, value), "moment", form, sentence)
+            moments = _encoded(mention, datetime.combine(nearest.value, value), "moment", form, slot, sentence)
             yield from (replace(moment, beside=(nearest,)) for moment in moments)
         return
-    yield from _encoded(mention, value[0] if isinstance(value, tuple) else value, "", form, sentence)
+    yield from _encoded(mention, value[0] if isinstance(value, tuple) else value, "", form, slot, sentence)
 
 
 def _encoded(
@@ -128,6 +128,7 @@ def _encoded(
     value: date | time,
     conversion: str,
     form: MomentForm,
+    slot: Slot,
     sentence: Sentence,
     *,
     at_end: bool = False,
@@ -145,7 +146,8 @@ def _encoded(
     else:
         written = form.write_day(value, sentence.zone, at_end=at_end)
         cut = set(form.cuts(datetime.combine(value, time(), sentence.zone))) - {MomentPart.CLOCK}
-    yield Encoded(value=written, conversion=conversion, remainder=tuple(_remainder(mention, cut, sentence)))
+    if isinstance(written, int) or takes_text(slot, written):
+        yield Encoded(value=written, conversion=conversion, remainder=tuple(_remainder(mention, cut, sentence)))
 
 
 def in_zone(moment: datetime, zone: tzinfo) -> datetime:

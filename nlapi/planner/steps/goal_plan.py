@@ -8,10 +8,12 @@ from datetime import date
 from typing import Protocol
 
 from nlapi.changes.checks import reasons_against
+from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import nest_values
 from nlapi.planner.slots.entities import PendingLookup
+from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY
 from nlapi.planner.slots.preset_values import (
     argument_name,
     coerce,
@@ -20,7 +22,7 @@ from nlapi.planner.slots.preset_values import (
     pending_lookup,
 )
 from nlapi.planner.slots.slot import Slot
-from nlapi.planner.steps.state import CallState, Goal, LookupState, with_completed
+from nlapi.planner.steps.state import CallState, Goal, LookupState, Rival, with_completed
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.tool import Call, Missing, Tool
 
@@ -145,15 +147,22 @@ def rated_change(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, ob
 
 
 def asked_by_rival(goal: Goal) -> Goal:
-    """Return the goal of a change as a question that names both, where another argument may as well have a value."""
+    """Return the goal of a change as a question that names both, where another argument may as well have a text."""
     sure = {source.argument: source.sure for source in goal.sources}
     for rival in goal.rivals:
         chosen = ".".join(rival.replaced)
-        if rival.path != rival.replaced and rival.sure >= _EQUAL * sure.get(chosen, 1.0):
+        is_near = _EQUAL * sure.get(chosen, 1.0) <= rival.sure and sure.get(chosen, 1.0) < OVERRIDE_PROBABILITY
+        if is_near and isinstance(rival.value, str) and _are_siblings(rival, goal.sentence):
             note = f"{rival.words!r} may be {'.'.join(rival.path)} as well as {chosen}"
             note = f"{note}; {goal.note}" if goal.note else note
             return replace(goal, confidence=min(DOUBTED, goal.confidence), note=note)
     return goal
+
+
+def _are_siblings(rival: Rival, sentence: str) -> bool:
+    """Return whether two arguments share a word, and the sentence says none that tells them apart: first name, name."""
+    first, second, said = (set(map(stem, split_words(text))) for text in (rival.replaced[-1], rival.path[-1], sentence))
+    return bool(first & second) and said.isdisjoint(first ^ second) and first != second
 
 
 def rated_again(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object]) -> Goal:

@@ -40,6 +40,9 @@ _MIN_READ_CONFIDENCE = 0.2
 # The confidence of a plan of all the words together, from which on it is no matter whether its parts have plans.
 _PLAIN_CONFIDENCE = 0.6
 
+# Ids in place of the one that an item will have, as a text and as a number.
+_STAND_INS = ("ref_4f1e9a7c", 918273645)
+
 # Plans a sentence by itself.
 PlanSentence = Callable[[str], Plan]
 
@@ -152,19 +155,37 @@ def _request(sentence: str, before: Sequence[_Request], plan: PlanSentence) -> _
     if not before or not refers_back(sentence):
         made = plan(sentence)
         return _Request(clause=Clause(sentence=sentence), plan=made) if _is_planned(made) else None
-    target = before[-1].target
+    target, maker = before[-1].target, before[-1].operation
+    if maker is not None and _makes(maker):
+        return _request_of_made(sentence, target, maker, plan)
     if target is None:
         # What is read does no harm, so that its answer may tell later what is meant.
         waiting = _Request(clause=Clause(sentence=sentence, waits=True))
         return waiting if all(request.is_read for request in before) else None
+    text = _resolved(sentence, target)
+    made = plan(text)
+    return _Request(clause=Clause(sentence=text), plan=made) if _is_planned(made) else None
+
+
+def _request_of_made(sentence: str, target: References | None, maker: Operation, plan: PlanSentence) -> _Request | None:
+    """Return a request that refers to what another one makes: by its name, or else by the id that it will have."""
+    ids = (References(operation=maker, items=({"id": id},)) for id in _STAND_INS)
+    for referred in (target, *ids) if target is not None else ids:
+        text = _resolved(sentence, referred)
+        made = plan(text)
+        if _is_planned(made):
+            request = _waiting(_Request(clause=Clause(sentence=text), plan=made), sentence, maker)
+            # An id that nobody has may be in no call.
+            has_stand_in = any(str(id) in str(call.arguments) for call in request.clause.calls for id in _STAND_INS)
+            return request if (request.clause.waits and not has_stand_in) or referred is target else None
+    return None
+
+
+def _resolved(sentence: str, target: References) -> str:
     try:
-        text = target.resolve(sentence)
+        return target.resolve(sentence)
     except UnresolvedReference:
-        return None
-    request = _Request(clause=Clause(sentence=text), plan=plan(text))
-    if request.plan is None or not _is_planned(request.plan):
-        return None
-    return _waiting(request, sentence, before[-1].operation) if _makes(before[-1].operation) else request
+        return sentence
 
 
 def _is_planned(plan: Plan) -> bool:
@@ -175,21 +196,23 @@ def _is_planned(plan: Plan) -> bool:
     return plan.confidence >= least
 
 
-def _makes(operation: Operation | None) -> bool:
-    return operation is not None and operation.method == "POST" and not operation.path.rstrip("/").endswith("}")
+def _makes(operation: Operation) -> bool:
+    return operation.method == "POST" and not operation.path.rstrip("/").endswith("}")
 
 
-def _waiting(request: _Request, sentence: str, maker: Operation | None) -> _Request:
+def _waiting(request: _Request, sentence: str, maker: Operation) -> _Request:
     """Return a request that waits for the id of what another one makes; the same where the name is enough for it."""
-    goal = request.goal
-    if goal is None or maker is None:
+    goal, plan = request.goal, request.plan
+    if plan is None:
         return request
-    pending = tuple(
-        (".".join(path), f"the answer of {maker.id}")
-        for path, value in goal.values.items()
-        if pending_lookup(value) is not None
-    )
-    call = replace(goal.final_call, account=goal.account)
+    call = replace(goal.final_call, account=goal.account) if goal is not None else plan.calls[-1]
+    values = {".".join(path): value for path, value in goal.values.items()} if goal is not None else call.arguments
+    unknown = [name for name, value in values.items() if value in _STAND_INS or pending_lookup(value) is not None]
+    if not unknown:
+        return request
+    arguments = {name: value for name, value in call.arguments.items() if name not in unknown}
+    call = replace(call, arguments=arguments)
+    pending = tuple((name, f"the answer of {maker.id}") for name in unknown)
     return replace(request, clause=Clause(sentence=sentence, calls=(call,), waits=True, pending=pending))
 
 
@@ -312,14 +335,15 @@ def next_request_plan(
     waiting = state.clauses[state.sent :]
     if not waiting:
         return end_of_turn(views)
+    note = f" Not done: {'; '.join(clause.sentence for clause in waiting)}."
     if not _is_done(turn.steps[-1]):
-        return end_of_turn(views, f" Not done: {'; '.join(clause.sentence for clause in waiting)}.")
+        return end_of_turn(views, note)
     try:
         made = plan(resolve_references(waiting[0].sentence, conversation))
     except UnresolvedReference as unresolved:
         made = Plan(text=str(unresolved))
     if not made.calls:
-        return end_of_turn([*views, AnswerView(text=made.text)])
+        return end_of_turn([*views, AnswerView(text=made.text)], note)
     if not _is_known(made):
         return _on_the_way(made, state, state.sent)
     return _send(state.with_clause(state.sent, _agreed(waiting[0], _known(waiting[0], made))))

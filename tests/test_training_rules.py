@@ -1,0 +1,34 @@
+"""The rules of the planner can be turned off where they are measured, and are back afterwards."""
+
+from __future__ import annotations
+
+from training.rules import RULES, lines_of, place_of, traced, without
+
+
+def test_every_rule_is_where_the_table_says_and_has_lines() -> None:
+    for rule in RULES.values():
+        assert all(place_of(*place) for place in rule.places), rule.name
+
+
+def test_a_rule_that_is_off_says_nothing_and_is_back_afterwards() -> None:
+    rule = RULES["rewriting: commands"]
+    planner, original = place_of(*rule.places[0])
+    with without(rule):
+        assert planner.normalize_command("kill run 4", lambda: {"cancel"}) == "kill run 4"
+    assert planner.normalize_command is original
+    assert planner.normalize_command("kill run 4", lambda: {"cancel"}) == "cancel run 4"
+
+
+def test_a_rule_is_traced_where_it_says_something_else_than_nothing() -> None:
+    fired: set[str] = set()
+    rule = RULES["rewriting: commands"]
+    planner, _ = place_of(*rule.places[0])
+    with traced(RULES, fired):
+        planner.normalize_command("show the run", lambda: {"cancel"})
+        assert not fired
+        planner.normalize_command("kill run 4", lambda: {"cancel"})
+        assert fired == {rule.name}
+
+
+def test_the_lines_of_a_rule_are_its_own_and_those_that_only_it_uses() -> None:
+    assert lines_of(RULES["overrides"]) > lines_of(RULES["overrides: new name"]) > 10
