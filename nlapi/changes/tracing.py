@@ -640,8 +640,8 @@ class _Tracer:
         for leaf in leaves:
             setting_source = self._from_known_values(leaf)
             # Words are of one argument: another one with the same value has it by its name.
-            named = setting_source if str(leaf.value) in worded else None
-            source = named or self._find_source(leaf, setting_source)
+            same_name = setting_source if str(leaf.value) in worded else None
+            source = same_name or self._find_source(leaf, setting_source)
             worded |= {str(leaf.value)} if source.words else set()
             yield leaf, source
 

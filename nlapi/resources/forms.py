@@ -57,14 +57,22 @@ class MomentForm:
         """Return the moment that a value of this form writes, in `zone` where the value has none."""
         if self.per_second:
             return datetime.fromtimestamp(int(value) / self.per_second, zone)
-        moment = datetime.strptime(str(value), _halved(self.layout))
+        is_fraction = "%S%z" in self.layout and "." in str(value)
+        layout = self.layout.replace("%S%z", "%S.%f%z") if is_fraction else self.layout
+        moment = datetime.strptime(str(value), _halved(layout))
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC if self.in_utc else zone)
+
+    @property
+    def _has_fraction(self) -> bool:
+        """Whether a fraction of a second has a place: RFC 3339 §5.6 has it behind any seconds."""
+        return "%f" in self.layout or "%S%z" in self.layout
 
     def cuts(self, moment: datetime, *, has_zone: bool = False) -> frozenset[MomentPart]:
         """Return the parts of a moment for which this form has no place; `has_zone` says that its zone was said."""
         if self.per_second:
             return frozenset()
-        has_clock = "%H" in self.layout and not (moment.second and "%S" not in self.layout)
+        is_cut = (moment.second and "%S" not in self.layout) or (moment.microsecond and not self._has_fraction)
+        has_clock = "%H" in self.layout and not is_cut
         carries = {MomentPart.DAY: "%d" in self.layout, MomentPart.CLOCK: has_clock}
         carries[MomentPart.ZONE] = not has_zone or not has_clock or self.in_utc or "%z" in self.layout
         return frozenset(part for part, has_place in carries.items() if not has_place)
@@ -72,6 +80,8 @@ class MomentForm:
 
 def _write(moment: datetime, layout: str) -> str:
     """Return a moment in a layout of `strftime`, with milliseconds for %f and the offset as RFC 3339 writes it."""
+    if moment.microsecond:
+        layout = layout.replace("%S%z", f"%S.{moment.microsecond:06}".rstrip("0") + "%z")
     offset = moment.strftime("%z")
     zone = "Z" if offset == "+0000" else f"{offset[:3]}:{offset[3:5]}"
     layout = _halved(layout)
@@ -208,10 +218,10 @@ def _epoch_text(schema: Schema, description: str) -> MomentForm | None:
 
 def _per_second(text: str, schema: Schema) -> int:
     """Return how many units since 1970 a second has, by words such as milliseconds, else by the examples."""
-    said = next((scale for pattern, scale in _FINER if pattern.search(text)), 0)
+    scale_in_words = next((scale for pattern, scale in _FINER if pattern.search(text)), 0)
     examples = _examples(schema, text)
     sizes = (size for size in (1, 1_000, 1_000_000) if any(_is_count(entry, size) for entry in examples))
-    return said or next(sizes, 1)
+    return scale_in_words or next(sizes, 1)
 
 
 def _shows_epoch(schema: Schema, description: str) -> bool:
@@ -291,8 +301,8 @@ def _read_layout(text: str) -> str:
             "%f": "%f",
         }
         key = letters.lstrip("%")
-        named = "%M" if is_minute or match.group() == "%M" else "%m"
-        part = exact.get(letters) or ("%f" if set(letters) == {"f"} else names.get(key[0], named))
+        month_or_minute = "%M" if is_minute or match.group() == "%M" else "%m"
+        part = exact.get(letters) or ("%f" if set(letters) == {"f"} else names.get(key[0], month_or_minute))
         written.append(part)
         return part
 

@@ -241,3 +241,8 @@ def test_a_preview_says_what_a_number_since_1970_is() -> None:
     (call,) = planned("reserve connector 5b2e01 until 1 December 2026 18:00", {"ends_at": number()}).calls
     assert moment_notes(call, PARIS) == ["ends_at: 2026-12-01 18:00 in Europe/Paris (UTC+1)"]
     assert moment_notes(call, ZoneInfo("UTC")) == ["ends_at: 2026-12-01 17:00 UTC"]
+
+
+def test_a_fraction_of_a_second_is_sent() -> None:
+    question = "reserve connector 5b2e01 with ending 2026-12-01T18:00:00.25+01:00"
+    assert sent(question, {"ending": said(format="date-time")}) == {"ending": "2026-12-01T18:00:00.25+01:00"}
