@@ -119,6 +119,7 @@ RULES: Mapping[str, Rule] = {
         _rule("fan-out", "planner:with_fan_out", _first),
         _rule("named api", "planner:named_api", _second),
         _rule("wire form", "planner:in_wire_form", _assignment),
+        _rule("leftover name", "steps.described:with_leftover_name", _assignment),
         _rule("only parents", "planner:with_only_parents", _first),
         _rule("breadth flags", "planner:with_breadth_flags", _assignment),
         _rule("rewriting: spelling", "planner:correct_spelling", _first),
