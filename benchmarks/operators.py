@@ -40,7 +40,7 @@ from nlapi.gateway.records import decision_sink
 from nlapi.gateway.server import run_in_thread
 from nlapi.gateway.store import GatewayStore
 from nlapi.openapi.spec import READ_METHODS, Effect, Spec
-from nlapi.planner.steps.state import NamesState
+from nlapi.planner.steps.name_rounds import NamesState
 from nlapi.sandbox.routes import RouteTable
 from nlapi.tools.plan import ask
 from nlapi.tools.tool import Call

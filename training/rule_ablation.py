@@ -70,16 +70,16 @@ Judge = tuple[str, str, str, Callable[[], Verdict]]
 def parts(*, every: bool) -> list[Part]:
     """Return the parts of the sample, the largest descriptions first."""
     share = 1 if every else SHARE
-    found = [Part(kind="sentences", name=name, share=1) for name in sample.names()]
-    found += [Part(kind="commands", name=api.name, share=share) for api in commands.load()]
-    found += [Part(kind="public", name=str(first), share=share) for first in range(0, len(_public_specs()), _PUBLIC)]
-    found += [
+    result = [Part(kind="sentences", name=name, share=1) for name in sample.names()]
+    result += [Part(kind="commands", name=api.name, share=share) for api in commands.load()]
+    result += [Part(kind="public", name=str(first), share=share) for first in range(0, len(_public_specs()), _PUBLIC)]
+    result += [
         Part(kind="operators", name=str(file), share=share) for file in sorted(operators.FOLDER.glob("questions*.yaml"))
     ]
     if every:
         here = set(sample.names())
-        found += [Part(kind="real", name=api, share=1) for api in sorted({row["api"] for row in real_rows()} - here)]
-    return found
+        result += [Part(kind="real", name=api, share=1) for api in sorted({row["api"] for row in real_rows()} - here)]
+    return result
 
 
 @cache
@@ -87,18 +87,18 @@ def _public_specs() -> tuple[str, ...]:
     return tuple(dict.fromkeys(row["spec"] for row in Corpus().public))
 
 
-def grade(part: Part, names: Sequence[str], known: Mapping[str, Graded]) -> list[Graded]:
+def grade(part: Part, names: Sequence[str], earlier: Mapping[str, Graded]) -> list[Graded]:
     """Grade the sentences of a part with all rules, and without each of those `names` that say something.
 
-    `known` are the sentences that were graded before, each with the rules that it was graded without.
+    `earlier` are the sentences that were graded before, each with the rules that it was graded without.
     """
-    if known and not any(set(names) & set(one.rules) - one.without.keys() for one in known.values()):
-        return list(known.values())
+    if earlier and not any(set(names) & set(one.rules) - one.without.keys() for one in earlier.values()):
+        return list(earlier.values())
     graded: list[Graded] = []
     for group, api, sentence, judge in _KINDS[part.kind](part):
         if part.share > 1 and zlib.crc32(sentence.encode()) % part.share:
             continue
-        one = known.get(sentence) or _with_all(group, api, sentence, judge)
+        one = earlier.get(sentence) or _with_all(group, api, sentence, judge)
         due = set(names) & set(one.rules) - one.without.keys()
         others = {name: _without(RULES[name], judge) for name in sorted(due)}
         graded.append(replace(one, without={**one.without, **others}))
@@ -137,8 +137,8 @@ def _real(part: Part) -> Iterator[Judge]:
 
 
 def _judge(result: Callable[..., Any], row: Mapping[str, Any], planner: OfflinePlanner) -> Verdict:
-    found = result(row, planner)
-    return found.is_exact, found.has_wrong_change
+    result = result(row, planner)
+    return result.is_exact, result.has_wrong_change
 
 
 def _public(part: Part) -> Iterator[Judge]:
@@ -202,8 +202,8 @@ def grade_all(names: Sequence[str], *, every: bool, jobs: int) -> list[Graded]:
         ProcessPoolExecutor(jobs, initializer=without_registrations, initargs=(home,), max_tasks_per_child=1) as pool,
     ):
         chosen = parts(every=every)
-        known = [{row["sentence"]: _read(row) for row in store.get(repr(part), ())} for part in chosen]
-        work = pool.map(partial(_grade, names=tuple(names)), chosen, known)
+        earlier = [{row["sentence"]: _read(row) for row in store.get(repr(part), ())} for part in chosen]
+        work = pool.map(partial(_grade, names=tuple(names)), chosen, earlier)
         for part, some in zip(chosen, work, strict=True):
             graded += some
             store[repr(part)] = list(map(asdict, some))
@@ -211,8 +211,8 @@ def grade_all(names: Sequence[str], *, every: bool, jobs: int) -> list[Graded]:
     return graded
 
 
-def _grade(part: Part, known: Mapping[str, Graded], *, names: Sequence[str]) -> list[Graded]:
-    return grade(part, names, known)
+def _grade(part: Part, earlier: Mapping[str, Graded], *, names: Sequence[str]) -> list[Graded]:
+    return grade(part, names, earlier)
 
 
 def _read(row: Mapping[str, Any]) -> Graded:
@@ -251,9 +251,9 @@ class Worth:
 
 def worth(rule: Rule, graded: Iterable[Graded]) -> Worth:
     """Return what a rule is worth."""
-    said = [one for one in graded if rule.name in one.without]
-    own = written_for(rule)
-    kept = [one for one in said if one.sentence not in own]
+    answered = [one for one in graded if rule.name in one.without]
+    introduced = written_for(rule)
+    kept = [one for one in answered if one.sentence not in introduced]
     pairs = [(one.api, one.verdict, one.without[rule.name]) for one in kept]
     won = [api for api, (right, _), (without_it, _) in pairs if right and not without_it]
     return Worth(
@@ -264,17 +264,17 @@ def worth(rule: Rule, graded: Iterable[Graded]) -> Worth:
         apis=len(set(won)),
         held=sum(without_it - wrong for _, (_, wrong), (_, without_it) in pairs),
         sentences=len(kept),
-        left_out=len(said) - len(kept),
+        left_out=len(answered) - len(kept),
     )
 
 
 def written_for(rule: Rule) -> str:
-    """Return what the commit that introduced a rule added to tests and sentences; "" where that is not known."""
+    """Return what the commit that introduced a rule added to tests and sentences; "" where that is not earlier."""
     for module, attribute in rule.places:
         name = f"def {attribute}(" if callable(place_of(module, attribute)[1]) else f"{attribute} ="
-        found = _git("log", "--reverse", "--format=%H", f"-S{name}", "--", "nlapi").split()
-        if found:
-            return _git("show", "--format=", "--unified=0", found[0], "--", "tests", "benchmarks", "training", "docs")
+        result = _git("log", "--reverse", "--format=%H", f"-S{name}", "--", "nlapi").split()
+        if result:
+            return _git("show", "--format=", "--unified=0", result[0], "--", "tests", "benchmarks", "training", "docs")
     return ""
 
 

@@ -113,12 +113,13 @@ RULES: Mapping[str, Rule] = {
         _rule("confidence: certain", "planner:is_certain"),
         _rule("confidence: names everything", "planner:_names_everything"),
         _rule("confidence: answer filters", "planner:without_answer_filters", _first),
-        _rule("confidence: all corrections", "planner:correct_confidence", lambda *given, **_: given[4]),
+        _rule("confidence: all corrections", "planner:correct_confidence", lambda *arguments, **_: arguments[4]),
         _rule("missing: fields of a change", "planner:missing_values", _empty),
         _rule("missing: every value", "planner:lacks_every_value"),
         _rule("fan-out", "planner:with_fan_out", _first),
         _rule("named api", "planner:named_api", _second),
         _rule("wire form", "planner:in_wire_form", _assignment),
+        _rule("leftover name", "steps.described:with_leftover_name", _assignment),
         _rule("only parents", "planner:with_only_parents", _first),
         _rule("breadth flags", "planner:with_breadth_flags", _assignment),
         _rule("rewriting: spelling", "planner:correct_spelling", _first),
@@ -228,18 +229,18 @@ def _traced(rule: Rule, fired: set[str], original: Any) -> Any:
         return _TracedPattern(rule.name, original, fired)
     instead = rule.instead
 
-    def ask(*given: Any, **named: Any) -> Any:
-        said = original(*given, **named)
-        if isinstance(said, Iterator):
-            said = list(said)
-            if instead is not _exhausted or said:
+    def ask(*arguments: Any, **options: Any) -> Any:
+        result = original(*arguments, **options)
+        if isinstance(result, Iterator):
+            result = list(result)
+            if instead is not _exhausted or result:
                 fired.add(rule.name)
-            return iter(said)
+            return iter(result)
         if rule.name not in fired:
-            other = instead(*given, **named)
-            if said is not other and said != other:
+            other = instead(*arguments, **options)
+            if result is not other and result != other:
                 fired.add(rule.name)
-        return said
+        return result
 
     return ask
 
@@ -253,8 +254,8 @@ class _TracedPattern:
     def __getattr__(self, method: str) -> Any:
         search = getattr(self.pattern, method)
 
-        def ask(*given: Any) -> Any:
-            found = search(*given)
+        def ask(*arguments: Any) -> Any:
+            found = search(*arguments)
             if isinstance(found, Iterator):
                 found = list(found)
             if found:
