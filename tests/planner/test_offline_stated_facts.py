@@ -1,0 +1,66 @@
+"""What a description states elsewhere than where it is used: in the answer, in prose, as one word, by a method."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import nlapi
+from nlapi.changes.checks import reasons_against
+from nlapi.openapi.spec import Spec
+from nlapi.tools.tool import Account, Call
+from tests.describe import body, parameter, spec
+
+_ID = parameter("id", "path", description="The id.")
+_TEXT = {"type": "string"}
+_MOMENT = {"type": "string", "format": "date-time"}
+_BERTH = {"type": "object", "properties": {"id": _TEXT, "master": _TEXT, "depth": {"type": "integer"}}}
+_LISTED = {"properties": {**_BERTH["properties"], "side": {"type": "string", "enum": ["PORT", "STARBOARD"]}}}
+
+
+def _operation(id: str, summary: str = "", *parameters: Any, answer: Any = None, **more: Any) -> dict[str, Any]:
+    content = {"content": {"application/json": {"schema": answer}}} if answer is not None else {}
+    named = {"operationId": id, **({"summary": summary} if summary else {})}
+    return {**named, "parameters": list(parameters), "responses": {"200": {"description": "ok", **content}}, **more}
+
+
+@pytest.fixture(scope="module")
+def api() -> Spec:
+    """Berths of a harbour that are listed by side and day and updated in whole or in part, bookings, and gates."""
+    days = [parameter(name, schema=_MOMENT) for name in ("createdAt_gte", "createdAt_lte")]
+    filters = (parameter("side"), parameter("master"), *days)
+    listed = {"type": "array", "items": {"type": "object", **_LISTED}}
+    whole = body({**_BERTH, "required": ["master", "depth"]})
+    whole["requestBody"]["required"] = False
+    gate = {"type": "object", "properties": {"gate": _TEXT, "shorepower": _TEXT}}
+    cancels = "Cancels a booking of a berth. The money is paid back."
+    mentions = "Use it to get rid of a mooring. See also the bookings."
+    return spec(
+        {
+            "/berths": {"get": _operation("listBerths", "List berths", *filters, answer=listed)},
+            "/berths/{id}": {
+                "put": _operation("putBerth", "Update a berth", _ID, **whole),
+                "patch": _operation("patchBerth", "Update a berth", _ID, **body(_BERTH)),
+            },
+            "/bookings/{id}": {"delete": _operation("bookings_one_delete", "", _ID, description=cancels)},
+            "/moorings/{id}": {"delete": _operation("moorings_one_delete", "", _ID, description=mentions)},
+            "/commands/unlockgate": {"post": _operation("unlockgate", "Unlock a gate", **body(gate))},
+        }
+    )
+
+
+def first(question: str, api: Spec) -> Call:
+    """The call that the plan of a question leads to, or begins with."""
+    plan = nlapi.plan(question, api)
+    return plan.goal or plan.calls[0]
+
+
+def against(question: str, api: Spec) -> tuple[str, ...]:
+    call = first(question, api)
+    return reasons_against(call, call.account or Account(), question)
+
+
+@pytest.mark.parametrize("question", ["list the starboard berths", "berths with side starboard"])
+def test_a_filter_takes_the_choices_of_the_field_that_it_is_named_after(api: Spec, question: str) -> None:
+    assert first(question, api).arguments == {"side": "STARBOARD"}
