@@ -64,3 +64,12 @@ def against(question: str, api: Spec) -> tuple[str, ...]:
 @pytest.mark.parametrize("question", ["list the starboard berths", "berths with side starboard"])
 def test_a_filter_takes_the_choices_of_the_field_that_it_is_named_after(api: Spec, question: str) -> None:
     assert first(question, api).arguments == {"side": "STARBOARD"}
+
+
+def test_a_day_is_the_bound_that_its_preposition_says(api: Spec) -> None:
+    assert first("berths created since 1 November 2026", api).arguments == {"createdAt_gte": "2026-11-01T00:00:00Z"}
+    assert first("berths created before 1 November 2026", api).arguments == {"createdAt_lte": "2026-11-01T00:00:00Z"}
+
+
+def test_a_day_is_no_address(api: Spec) -> None:
+    assert "master" not in first("berths of the harbour since 1 November 2026", api).arguments
