@@ -26,6 +26,7 @@ from nlapi.resources.command_verbs import (
     leading_verbs,
     operation_verbs,
     parse_command,
+    summary_of,
 )
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
@@ -356,7 +357,7 @@ class Case:
     def operation_stems(self) -> frozenset[str]:
         """The stems of the words in the names of the operation and its arguments."""
         operation = self.operation
-        names = [operation.id, operation.summary, *operation.tags, operation.path]
+        names = [operation.id, summary_of(operation), *operation.tags, operation.path]
         names += [entry.argument for entry in self.account.sources]
         words = {word for name in names for word in split_words(name)}
         stems = {stem(form) for word in words for form in (word, word.removeprefix("un"))}

@@ -73,3 +73,8 @@ def test_a_day_is_the_bound_that_its_preposition_says(api: Spec) -> None:
 
 def test_a_day_is_no_address(api: Spec) -> None:
     assert "master" not in first("berths of the harbour since 1 November 2026", api).arguments
+
+
+def test_the_first_sentence_of_a_description_is_the_summary_that_lacks(api: Spec) -> None:
+    assert against("cancel booking b-7", api) == ()
+    assert against("cancel mooring b-7", api) != ()
