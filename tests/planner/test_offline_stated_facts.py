@@ -78,3 +78,8 @@ def test_a_day_is_no_address(api: Spec) -> None:
 def test_the_first_sentence_of_a_description_is_the_summary_that_lacks(api: Spec) -> None:
     assert against("cancel booking b-7", api) == ()
     assert against("cancel mooring b-7", api) != ()
+
+
+def test_what_lacks_nothing_is_updated_in_part(api: Spec) -> None:
+    call = first("set the master of berth 12 to Ada", api)
+    assert (call.operation_id, call.arguments) == ("patchBerth", {"id": "12", "master": "Ada"})
