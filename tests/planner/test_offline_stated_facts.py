@@ -83,3 +83,9 @@ def test_the_first_sentence_of_a_description_is_the_summary_that_lacks(api: Spec
 def test_what_lacks_nothing_is_updated_in_part(api: Spec) -> None:
     call = first("set the master of berth 12 to Ada", api)
     assert (call.operation_id, call.arguments) == ("patchBerth", {"id": "12", "master": "Ada"})
+
+
+def test_two_words_name_an_argument_that_has_them_as_one(api: Spec) -> None:
+    question = "unlock gate g_2 of shore power sp_7"
+    assert first(question, api).arguments == {"gate": "g_2", "shorepower": "sp_7"}
+    assert against(question, api) == ()

@@ -217,7 +217,7 @@ def _name_rank(context: SlotContext, slot: Slot, name: str) -> tuple[bool, int]:
     slot whose further words are said (as the [fallback]) before one that has none, and that before all others.
     """
     further = slot.words[:-1]
-    is_spoken = all(word in context.sentence.stem_set or word in context.joined_stems for word in further)
+    is_spoken = all(word in context.sentence.stem_set or word in context.joined_stems.values() for word in further)
     return name in slot.own_names, len(further) if is_spoken else -len(further)
 
 
