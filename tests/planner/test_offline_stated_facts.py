@@ -25,6 +25,10 @@ def _operation(id: str, summary: str = "", *parameters: Any, answer: Any = None,
     return {**named, "parameters": list(parameters), "responses": {"200": {"description": "ok", **content}}, **more}
 
 
+def _named() -> dict[str, Any]:
+    return {"type": "object", "properties": {"name": _TEXT}, "required": ["name"]}
+
+
 @pytest.fixture(scope="module")
 def api() -> Spec:
     """Berths of a harbour that are listed by side and day and updated in whole or in part, bookings, and gates."""
@@ -33,6 +37,8 @@ def api() -> Spec:
     listed = {"type": "array", "items": {"type": "object", **_LISTED}}
     whole = body({**_BERTH, "required": ["master", "depth"]})
     whole["requestBody"]["required"] = False
+    flag, number = {"type": "boolean"}, {"type": "integer"}
+    pages = (parameter("page_size", schema=number), parameter("pilot", schema=number))
     gate = {"type": "object", "properties": {"gate": _TEXT, "shorepower": _TEXT}}
     cancels = "Cancels a booking of a berth. The money is paid back."
     mentions = "Use it to get rid of a mooring. See also the bookings."
@@ -45,6 +51,12 @@ def api() -> Spec:
             },
             "/bookings/{id}": {"delete": _operation("bookings_one_delete", "", _ID, description=cancels)},
             "/moorings/{id}": {"delete": _operation("moorings_one_delete", "", _ID, description=mentions)},
+            "/reports": {"post": _operation("createReport", "Create a report", **body(_named()))},
+            "/pilots": {"get": _operation("listPilots", "List pilots", *pages)},
+            "/sensors": {"get": _operation("listSensors", "List sensors", parameter("online", schema=flag))},
+            "/inspections": {
+                "get": _operation("listInspections", "List inspections", parameter("isComplete", schema=flag))
+            },
             "/commands/unlockgate": {"post": _operation("unlockgate", "Unlock a gate", **body(gate))},
         }
     )
@@ -89,3 +101,8 @@ def test_two_words_name_an_argument_that_has_them_as_one(api: Spec) -> None:
     question = "unlock gate g_2 of shore power sp_7"
     assert first(question, api).arguments == {"gate": "g_2", "shorepower": "sp_7"}
     assert against(question, api) == ()
+
+
+@pytest.mark.parametrize("name", ["Q4 Berths", "v2 Launch", "Q4"])
+def test_a_name_that_begins_with_a_code_is_whole(api: Spec, name: str) -> None:
+    assert first(f"create a report called {name}", api).arguments == {"name": name}

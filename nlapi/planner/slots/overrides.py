@@ -409,6 +409,8 @@ def _is_new_name(context: SlotContext, candidate: SlotCandidate) -> bool:
     mention, tokens = candidate.mention, context.sentence.tokens
     if mention is None or candidate.conversion or not mention.first or len(candidate.mentions) > 1:
         return False
+    if mention.kind is not MentionKind.TITLE and context.sentence.in_title(mention, further=True):
+        return False  # Q4 of `called Q4 Suppliers`
     if _is_token(candidate, find_item_name(context.sentence, context.noun[-1:])):
         return True
     at = mention.first - 1
