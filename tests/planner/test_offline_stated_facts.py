@@ -106,3 +106,7 @@ def test_two_words_name_an_argument_that_has_them_as_one(api: Spec) -> None:
 @pytest.mark.parametrize("name", ["Q4 Berths", "v2 Launch", "Q4"])
 def test_a_name_that_begins_with_a_code_is_whole(api: Spec, name: str) -> None:
     assert first(f"create a report called {name}", api).arguments == {"name": name}
+
+
+def test_a_number_per_page_is_no_id(api: Spec) -> None:
+    assert first("list pilots, 25 per page", api).arguments == {"page_size": 25}
