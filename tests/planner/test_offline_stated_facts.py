@@ -110,3 +110,12 @@ def test_a_name_that_begins_with_a_code_is_whole(api: Spec, name: str) -> None:
 
 def test_a_number_per_page_is_no_id(api: Spec) -> None:
     assert first("list pilots, 25 per page", api).arguments == {"page_size": 25}
+
+
+@pytest.mark.parametrize(("word", "value"), [("offline", False), ("online", True)])
+def test_the_opposite_of_the_name_of_a_flag_is_a_no(api: Spec, word: str, value: bool) -> None:
+    assert first(f"list the {word} sensors", api).arguments == {"online": value}
+
+
+def test_a_prefix_makes_the_opposite_of_the_name_of_a_flag(api: Spec) -> None:
+    assert first("list incomplete inspections", api).arguments == {"isComplete": False}
