@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from nlapi.changes.sentences import (
     INFORMATION_WORDS,
@@ -70,7 +71,11 @@ def uses_of(case: Case) -> tuple[Use, ...]:
     start = case.first.start if case.first is not None else 0
     command = {word.start for word in case.command_words} - {word.start for word in case.unused_words}
     days = _DAY_WORDS if _has_day(case) else frozenset()
-    explained = case.operation_stems | days
+    pairs = (
+        pair for pair in pairwise(word.lower for word in case.words) if stem("".join(pair)) in case.operation_stems
+    )
+    # `charge station` is the name of an argument that has it as one word.
+    explained = case.operation_stems.union(days, *pairs)
     return tuple(_use(case, word, explained, start, command) for word in case.words)
 
 

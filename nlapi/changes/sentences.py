@@ -21,7 +21,7 @@ from nlapi.reading.clauses import CONDITIONS, NEGATIONS, QUESTION, Mood, find_mo
 from nlapi.reading.reader import QUOTED, read_sentence
 from nlapi.reading.text import Mention as Mention
 from nlapi.reading.text import Sentence
-from nlapi.resources.command_verbs import leading_verbs, operation_verbs
+from nlapi.resources.command_verbs import leading_verbs, operation_verbs, summary_of
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 
@@ -302,7 +302,7 @@ class Case:
     def operation_stems(self) -> frozenset[str]:
         """The stems of the words in the names of the operation and its arguments."""
         operation = self.operation
-        names = [operation.id, operation.summary, *operation.tags, operation.path]
+        names = [operation.id, summary_of(operation), *operation.tags, operation.path]
         names += [entry.argument for entry in self.account.sources]
         words = {word for name in names for word in split_words(name)}
         stems = {stem(form) for word in words for form in (word, word.removeprefix("un"))}

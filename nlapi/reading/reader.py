@@ -489,8 +489,10 @@ class _MentionFinder:
 
     def _loose(self) -> None:
         """Add addresses, clauses and the whole, which overlap with the mentions of single words."""
+        dates = [mention for mention in self.mentions if mention.kind is MentionKind.DATE]
         for start, end in find_addresses(self.text):
-            self._add(MentionKind.NAME, start, end, take=False, form="address")
+            if not any(mention.start <= start and end <= mention.end for mention in dates):
+                self._add(MentionKind.NAME, start, end, take=False, form="address")
         whole = [mention for mention in self.mentions if mention.kind is MentionKind.LITERAL]
         for start, end, form in find_clauses(self.tokens) if not _UNPARTED.search(self.text) else ():
             if not any(mention.start < start < mention.end or mention.start < end < mention.end for mention in whole):

@@ -144,9 +144,12 @@ class Sentence:
     def _addresses(self) -> tuple[ValueMention, ...]:
         return tuple(mention for mention in self.mentions if mention.form == "address")
 
-    def in_title(self, mention: ValueMention) -> bool:
-        """Return whether `span` is a part of the words behind called, named, titled."""
-        return any(title.start <= mention.start < title.end for title in self._titles)
+    def in_title(self, mention: ValueMention, *, further: bool = False) -> bool:
+        """Return whether a mention is a part of the words behind called, named, titled; with `further` not the last."""
+        return any(
+            title.start <= mention.start < title.end and (not further or mention.end < title.end)
+            for title in self._titles
+        )
 
     @cached_property
     def _titles(self) -> tuple[ValueMention, ...]:

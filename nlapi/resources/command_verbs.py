@@ -13,6 +13,8 @@ from nlapi.resources.paths import segments
 
 _OPTIONAL_PREFIX = re.compile(r"\((un|de|dis)-?\)(\w+)", re.IGNORECASE)
 _PARTICIPLE = ("ed", "ing")
+_SENTENCE_END = re.compile(r"[.;:!\n]")
+_LONGEST_SUMMARY = 120
 
 
 def operation_verbs(operation: Operation) -> tuple[str, ...]:
@@ -62,8 +64,23 @@ def _names(operation: Operation) -> tuple[list[str], ...]:
     if operation.method != "DELETE":  # post_statuses_id_pin posts nothing, nor does pause_deployment_post
         method = [operation.method.lower()]
         name = name[1:] if name[:1] == method else name[:-1] if name[1:] and name[-1:] == method else name
-    summary = _OPTIONAL_PREFIX.sub(r"\2 \1\2", operation.summary)
-    return name, split_words(summary), split_words(tail)
+    summary = _OPTIONAL_PREFIX.sub(r"\2 \1\2", summary_of(operation))
+    return name, _with_base_verb(split_words(summary)), split_words(tail)
+
+
+def _with_base_verb(words: list[str]) -> list[str]:
+    """Return the words of a summary with a verb in the third person as its base: [Cancels] a scheduled message."""
+    return [singular(words[0]), *words[1:]] if words and is_verb(stem(words[0])) else words
+
+
+def summary_of(operation: Operation) -> str:
+    """Return the summary of an operation, or else the first sentence of its description: short, and with a verb first.
+
+    `Use to request a delete` says what else the operation is for.
+    """
+    first = _SENTENCE_END.split(operation.description.strip(), maxsplit=1)[0]
+    is_summary = len(first) <= _LONGEST_SUMMARY and is_verb(stem(" ".join(split_words(first)[:1])))
+    return operation.summary or (first if is_summary else "")
 
 
 _VERSION = re.compile(r"v?\d+")

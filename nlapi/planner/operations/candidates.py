@@ -21,7 +21,7 @@ from nlapi.planner.operations.features import (
 )
 from nlapi.planner.slots.assignment import Assignment, assign_slots
 from nlapi.planner.slots.context import SlotContext
-from nlapi.planner.slots.preset_values import argument_name
+from nlapi.planner.slots.preset_values import argument_name, complete_values
 from nlapi.reading.text import Sentence
 from nlapi.tools.plan import is_remembered
 from nlapi.tools.tool import Tool
@@ -169,11 +169,17 @@ def _assign_operation(
         is_api_noun=catalogue.index.is_entity,
     )
     assignment = assign_slots(scene)
+    values = {candidate.slot.path: candidate.value for candidate in assignment.candidates}
+    # PUT requires in its body what PATCH leaves as it is, even where neither requires a body.
+    begun = complete_values(values, slots, known_values)[1] if tool.operation.method == "PUT" else ()
     return AssignedOperation(
         context=scene,
         assignment=assignment,
         profile=catalogue.profile(tool.operation),
-        missing=tuple(slot for slot in assignment.missing if slot.path[0] not in known_values),
+        missing=(
+            *(slot for slot in assignment.missing if slot.path[0] not in known_values),
+            *(slot for slot in begun if not slot.required),
+        ),
         index=index_score,
         is_uncommanded=catalogue.index.is_change(tool.operation) and only_reads(sentence, tool.operation),
     )

@@ -294,6 +294,7 @@ def _describes(context: SlotContext, first: int, last: int) -> float:
 
 
 _NOT = word_set("planner/slots/words", "denials")
+_OPPOSING = word_set("planner/slots/words", "opposing")
 _AUXILIARY = stem_set("planner/slots/words", "flag_auxiliaries")
 _SHOWS_FIELDS = lazy_pattern(r"\binclud\w*\b.{0,60}\bfields?\b|\breturn\w*\b.{0,30}\bfields?\b", re.IGNORECASE)
 _INCLUDES = stem_set("planner/slots/words", "includes")
@@ -335,7 +336,7 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
         if word in context.sentence.stem_set and word not in context.operation_stems
     ]
     places = [*map(stems.index, spoken), *(at for at, _ in similar.values())]
-    command = _commanded(context, words) if not places else None
+    command = (_commanded(context, words) or _opposed(context, words)) if not places else None
     if places:
         covered = sum(weights.get(word, 0.0) for word in spoken)
         covered += sum(weights.get(word, 0.0) * near for word, (_, near) in similar.items())
@@ -382,6 +383,14 @@ def _default_stems(slot: Slot) -> frozenset[str]:
     return frozenset(
         stem(word) for match in _BY_DEFAULT.finditer(slot.description) for word in split_words(match.group())
     )
+
+
+def _opposed(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] | None:
+    """Return the token of the opposite of a flag's name, and no: incomplete, unread, offline."""
+    name = "".join(words)
+    opposites = {*(f"{prefix}{name}" for prefix in _OPPOSING), re.sub("^on", "off", name)} - {name}
+    at = next((at for at, word in enumerate(context.sentence.stems) if word in opposites), None)
+    return None if at is None or len(words) != 1 else (at, False)
 
 
 def _commanded(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] | None:

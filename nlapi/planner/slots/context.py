@@ -177,10 +177,12 @@ class SlotContext:
         return frozenset({stem(word) for word in split_words(text) if word not in STOPWORDS} | slot_words)
 
     @cached_property
-    def joined_stems(self) -> frozenset[str]:
-        """The stems of two neighbouring words written as one: `fall back` for `fallback`."""
-        pairs = pairwise(token.lower for token in self.sentence.tokens if token.word)
-        return frozenset(stem(first + second) for first, second in pairs)
+    def joined_stems(self) -> dict[int, str]:
+        """The stems of names that are two words in the sentence, by the second word: charge [station], `fall back`."""
+        names = {word for slot in self.slots for word in slot.words}
+        pairs = enumerate(pairwise(self.sentence.tokens), 1)
+        joined = ((at, stem(first.lower + second.lower)) for at, (first, second) in pairs if first.word and second.word)
+        return {at: name for at, name in joined if name in names}
 
     @cached_property
     def description_stems(self) -> frozenset[str]:
@@ -282,8 +284,9 @@ class SlotContext:
     @cached_property
     def name_positions(self) -> dict[Slot, list[int]]:
         """The tokens of the sentence that are words of the name of each slot."""
-        stems = self.sentence.stems
-        return {slot: [at for at, word in enumerate(stems) if word in self.name_weights[slot]] for slot in self.slots}
+        names = [{word, self.joined_stems.get(at, word)} for at, word in enumerate(self.sentence.stems)]
+        weights = self.name_weights
+        return {slot: [at for at, words in enumerate(names) if words & weights[slot].keys()] for slot in self.slots}
 
     def _rival_positions(self, slot: Slot) -> list[int]:
         """Return the tokens that are words of the name of another slot, and not of this one."""
@@ -302,7 +305,7 @@ class SlotContext:
         cached = self._surroundings.get(mention)
         if cached is None:
             cached = self._surroundings[mention] = (
-                _before(self.sentence, mention),
+                _before(self.sentence, mention, self.joined_stems),
                 _behind(self.sentence, mention),
                 _leader(self.sentence, mention),
             )
@@ -317,7 +320,7 @@ def _distance_behind(places: Sequence[int], mention: ValueMention) -> float:
     return min((at - mention.last + 1 for at in places if at >= mention.last), default=NO_DISTANCE)
 
 
-def _before(sentence: Sentence, mention: ValueMention) -> WeightedStems:
+def _before(sentence: Sentence, mention: ValueMention, joined: Mapping[int, str]) -> WeightedStems:
     """Return the stems before a mention, nearest first, without the unit of a number between: it belongs to that."""
     weighted: WeightedStems = []
     at, step = mention.first - 1, 0
@@ -333,7 +336,7 @@ def _before(sentence: Sentence, mention: ValueMention) -> WeightedStems:
         elif at in sentence.title_positions:
             step += token.word
         elif token.word and token.lower not in _FILLERS:
-            weighted.append((token.stem, _WEIGHTS_BEFORE[step]))
+            weighted.append((joined.get(at, token.stem), _WEIGHTS_BEFORE[step]))
             step += 1
         elif token.text == ",":
             step += 1

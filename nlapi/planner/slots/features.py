@@ -263,7 +263,7 @@ def _counts_items(context: SlotContext, mention: ValueMention) -> bool:
     tokens = context.sentence.tokens
     before = tokens[mention.first - 1].lower if mention.first else ""
     after = [token.lower for token in tokens[mention.last : mention.last + 4]]
-    if after[:3] == ["at", "a", "time"] or after[:2] == ["at", "most"]:
+    if after[:3] == ["at", "a", "time"] or after[:2] in (["at", "most"], ["per", "page"]):
         return True
     skipped = any(token.stem == _SKIP for token in tokens[max(0, mention.first - 3) : mention.first])
     # `the last 5 minutes` is a range of time, `skip the first 10` an offset, `the top 10 %` a share.

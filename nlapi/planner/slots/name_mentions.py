@@ -243,6 +243,8 @@ def _is_of_field(context: SlotContext, slot: Slot, mention: ValueMention) -> boo
     inside = stems[first : mention.last]
     if QUERYLIKE & set(slot.words) and mention.kind is MentionKind.PHRASE and len(inside) > 1 and inside[0] in _PARTLY:
         return True  # the text behind `containing` is the query, not the word itself
+    if mention.text.lower() in slot.examples:
+        return False
     runs = [inside[:count] for count in range(1, len(inside) + 1)] if mention.kind is MentionKind.PHRASE else []
     if not QUERYLIKE & set(slot.words):
         at = mention.first

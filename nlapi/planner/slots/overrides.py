@@ -145,7 +145,7 @@ def _name_rank(context: SlotContext, slot: Slot, name: str) -> tuple[bool, int]:
     slot whose further words are said (as the [fallback]) before one that has none, and that before all others.
     """
     further = slot.words[:-1]
-    is_spoken = all(word in context.sentence.stem_set or word in context.joined_stems for word in further)
+    is_spoken = all(word in context.sentence.stem_set or word in context.joined_stems.values() for word in further)
     return name in slot.own_names, len(further) if is_spoken else -len(further)
 
 
@@ -316,6 +316,8 @@ def _is_new_name(context: SlotContext, candidate: SlotCandidate) -> bool:
     mention, tokens = candidate.mention, context.sentence.tokens
     if mention is None or candidate.conversion or not mention.first or len(candidate.mentions) > 1:
         return False
+    if mention.kind is not MentionKind.TITLE and context.sentence.in_title(mention, further=True):
+        return False  # Q4 of `called Q4 Suppliers`
     if _is_token(candidate, find_item_name(context.sentence, context.noun[-1:])):
         return True
     at = mention.first - 1

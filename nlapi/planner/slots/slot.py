@@ -14,8 +14,9 @@ from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.credential_parameters import is_unspoken
-from nlapi.openapi.spec import Operation, Schema
+from nlapi.openapi.spec import Effect, Operation, Schema
 from nlapi.reading.text import ValueMention
+from nlapi.resources.answers import field_schema
 from nlapi.resources.forms import MomentForm, moment_form, schema_type, sole_property
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Tool
@@ -195,7 +196,7 @@ class _SlotWalk:
         description = next((str(text) for text in described if text), "")
         words = (*self._owner(path), *(stem(word) for part in (path[-1], *leaf) for word in split_words(part)))
         choices = tuple(value for value in item.get("enum", ()) if value is not None)
-        samples = _samples(description, schema) if not leaf else ()
+        samples = (*_samples(description, schema), *self._filtered_choices(path, item)) if not leaf else ()
         named = split_words((*path, *leaf)[-1])
         form = moment_form(named, {**schema, **item}, description, is_half=_is_half(named, beside))
         form = None if _SOUGHT.intersection(named) else form
@@ -220,6 +221,14 @@ class _SlotWalk:
             form=form,
             leaf=leaf,
         )
+
+    def _filtered_choices(self, path: tuple[str, ...], item: Schema) -> Iterator[str]:
+        """Yield the choices of the field that a filter is named after, where the filter itself states none."""
+        operation = self.tool.operation
+        is_filter = operation.effect is Effect.READ and self.location == "query"
+        if is_filter and schema_type(item) == "string" and "enum" not in item:
+            field = field_schema(operation, path[0]) or {}
+            yield from (value for value in field.get("enum") or () if isinstance(value, str) and value)
 
     def _leaf(self, entry: Schema) -> tuple[tuple[str, ...], Schema]:
         """Return the path to the one value that an item of a list has, with its schema; () for an item of several."""
