@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from nlapi.changes.sentences import Case, CommandWord, has_closed_values, schema_of, shorten
 from nlapi.english import lexicon
-from nlapi.english.command_verbs import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
+from nlapi.english.command_verbs import CREATE_VERBS, DETERMINERS, are_opposites, are_synonyms, is_root_of
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import as_list
@@ -369,6 +369,8 @@ def _is_only_place(case: Case, source: ValueSource) -> bool:
     filled = {entry.argument.partition(".")[0] for entry in case.account.sources}
     if source.origin is not Origin.WORDS or source.argument not in required or not required <= filled:
         return False
+    if stem(words[0].lower()) in case.operation_stems:
+        return False
     others = [name for name in case.call.tool.places if name not in filled]
     is_alone = sum(entry.argument in required and entry.sure < MIN_CONFIDENCE for entry in case.account.sources) == 1
     return is_alone and not any(set(map(stem, split_words(name))) <= case.stems for name in others)
@@ -426,16 +428,19 @@ def _mentions_flag(case: Case, source: ValueSource) -> bool:
 
 
 def _is_vocabulary(case: Case, source: ValueSource) -> bool:
-    """Return whether an unquoted text is a word of the operation's or its arguments' names: my [public] token."""
+    """Return whether an unquoted text is of words of the operation's or its arguments' names: my [public] token."""
     text = _unquoted_text(case, source)
-    if not text or not text.islower() or not text.isalpha():
+    spoken = [word for word in text.split() if word.lower() not in DETERMINERS]
+    # A capital alone is the mark of a name: the team Web.
+    if not spoken or not all(word.isalpha() and (word.islower() or word.isupper()) for word in spoken):
         return False
     operation, is_choice = case.operation, has_closed_values(case.call, source.argument)
     names = (operation.path,) if is_choice else (operation.id, operation.summary, source.argument)
     # `set the visibility to public` names the argument, so that the word is its value.
-    if is_choice and not {stem(word) for word in split_words(source.argument)}.isdisjoint(case.stems - {stem(text)}):
+    said = {stem(word.lower()) for word in spoken}
+    if is_choice and not {stem(word) for word in split_words(source.argument)}.isdisjoint(case.stems - said):
         return False
-    return stem(text) in {stem(word) for name in names for word in split_words(name)}
+    return said <= {stem(word) for name in names for word in split_words(name)}
 
 
 def _is_name_as_id(case: Case, source: ValueSource) -> bool:

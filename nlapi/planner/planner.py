@@ -767,10 +767,14 @@ class OfflinePlanner:
             return self._plan_clause(question, known_values, chosen, live=live)
         from nlapi.planner.steps.requests import plan_requests, unplanned_part
 
+        plan = plan_clause(question)
+        # `activate the card with the number X and the id Y` is one change, whatever its parts may mean.
+        is_one_change = _is_plain_change(plan)
         for sentences, is_plain in ways:
+            if not is_plain and is_one_change:
+                continue
             if (several := plan_requests(sentences, plan_clause, is_plain=is_plain)) is not None:
                 return several
-        plan = plan_clause(question)
         commands = next((sentences for sentences, is_plain in ways if is_plain), None)
         return (unplanned_part(plan, commands, plan_clause) if commands else None) or plan
 
@@ -790,6 +794,14 @@ class OfflinePlanner:
             zone=self.zone,
         )
         return clause.plan()
+
+
+def _is_plain_change(plan: Plan) -> bool:
+    """Return whether a plan is that of a change which uses every word, as its sentence says it plainly."""
+    call = plan.goal or (plan.calls[-1] if plan.calls else None)
+    if call is None or plan.missing or call.effect is Effect.READ:
+        return False
+    return plan.confidence >= PLAIN_CONFIDENCE and call.account is not None and not call.account.unused
 
 
 def read_question(question: str, catalogue: Catalogue, today: date, zone: tzinfo | None = None) -> Sentence:
