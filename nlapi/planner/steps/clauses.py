@@ -24,6 +24,8 @@ _DETERMINERS = frozenset("the a an my our all its their".split())
 _AFTER_VERB = frozenset("me us all".split())
 # The end of a request that may be that of the one before too: [in project X].
 _END = lazy_pattern(r"\s(?:in|of|for|from|on|to)\s(?:(?!\s(?:in|of|for|from|on|to)\s).)+$", re.IGNORECASE)
+# A clause behind a comma that says more of what is before it: my session, [which is number 5].
+_RELATIVE = lazy_pattern(r"^(?:which|who|whose|where|when)\b", re.IGNORECASE)
 # A clause that says why something is asked: [I have 5 euros.] How much is that in dollars?
 _REASON = lazy_pattern(
     r"^\W*(?:hey|hi|hello|i(?:['’]m| am| have|['’]ve)|we(?:['’]re| are| have)?|my|our)\b", re.IGNORECASE
@@ -73,7 +75,8 @@ def _parts(question: str, begins_clause: Callable[[str, str, str], bool]) -> lis
         is_quoted = question.count('"', 0, match.start()) % 2 == 1
         rest = _POLITE.sub("", question[match.end() :])
         before = question[start : match.start()].strip()
-        if not is_quoted and before and begins_clause(before, match[0], rest):
+        is_relative = "," in match[0] and _RELATIVE.match(rest) is not None
+        if not (is_quoted or is_relative) and before and begins_clause(before, match[0], rest):
             parts.append(before)
             start = match.end()
     parts.append(question[start:])

@@ -17,6 +17,7 @@ from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.steps.followup import References, UnresolvedReference, refers_back, resolve_references
+from nlapi.planner.steps.goal_plan import DOUBTED
 from nlapi.planner.steps.state import (
     CallState,
     Clause,
@@ -82,6 +83,11 @@ class _Request:
         return self.operation is None or self.operation.effect is Effect.READ
 
     @property
+    def is_doubted(self) -> bool:
+        """Whether the request is a change that has something against it."""
+        return self.plan is not None and not self.is_read and self.plan.confidence <= DOUBTED
+
+    @property
     def target(self) -> References | None:
         """The item that the request names, or makes with a name of its own."""
         if self.plan is None:
@@ -109,7 +115,7 @@ def plan_requests(sentences: Sequence[str], plan: PlanSentence, *, is_plain: boo
     is_repeated = len({_identity(request) for request in requests}) < len(requests)
     if is_repeated or not all(request.uses_all_words for request in exact):
         return None
-    if not is_plain and not all(map(_is_about_noun, requests)):
+    if not is_plain and not all(_is_about_noun(request) and not request.is_doubted for request in requests):
         return None
     return _advance(ClauseState(clauses=tuple(_with_parts(requests))), plan)
 
