@@ -267,8 +267,8 @@ def _account(call: Call) -> Record | None:
         return None
     from nlapi.changes.account import left_words
 
-    left = left_words(call, account)
-    return {"sources": sources_to_json(account.sources), "unused": list(account.unused), "left": list(left)}
+    words = left_words(call, account)
+    return {"sources": sources_to_json(account.sources), "unused": list(account.unused), "left": list(words)}
 
 
 def _doubts(plan: Plan) -> list[Record]:

@@ -595,13 +595,13 @@ def left_out_reason(call: Call) -> str:
     account = call.account
     if account is None or account.traced or not account.unused:
         return ""
-    left = account.unused
+    omitted = account.unused
     if is_list_read(call):
         from nlapi.changes.account import dropped_commands
 
         commands = dropped_commands(account.sentence, [(entry.start, entry.end) for entry in account.sources])
-        left = tuple(text for text in left if text in commands)
-    return f"it leaves out {', '.join(map(shorten, left))}" if left else ""
+        omitted = tuple(text for text in omitted if text in commands)
+    return f"it leaves out {', '.join(map(shorten, omitted))}" if omitted else ""
 
 
 def is_list_read(call: Call) -> bool:

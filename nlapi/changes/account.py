@@ -108,10 +108,12 @@ def check_left(case: Case) -> Iterator[str]:
 
     A model understands more than words, so that of its sentences only the values count.
     """
-    left = () if case.account.traced else tuple(use.word for use in uses_of(case) if use.kind is UseKind.LEFT)
-    if left:
-        yield f"not used: {', '.join(word.text for word in left)}"
-    stated = {word.text for word in (*left, *case.unused_words) if word in left or _measured_argument(case, word)}
+    leftover = () if case.account.traced else tuple(use.word for use in uses_of(case) if use.kind is UseKind.LEFT)
+    if leftover:
+        yield f"not used: {', '.join(word.text for word in leftover)}"
+    stated = {
+        word.text for word in (*leftover, *case.unused_words) if word in leftover or _measured_argument(case, word)
+    }
     if unused := [text for text in case.account.unused if text not in stated]:
         yield f"not used: {', '.join(unused)}"
 

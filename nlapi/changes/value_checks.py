@@ -437,10 +437,10 @@ def _is_vocabulary(case: Case, source: ValueSource) -> bool:
     operation, is_choice = case.operation, has_closed_values(case.call, source.argument)
     names = (operation.path,) if is_choice else (operation.id, operation.summary, source.argument)
     # `set the visibility to public` names the argument, so that the word is its value.
-    said = {stem(word.lower()) for word in spoken}
-    if is_choice and not {stem(word) for word in split_words(source.argument)}.isdisjoint(case.stems - said):
+    stems = {stem(word.lower()) for word in spoken}
+    if is_choice and not {stem(word) for word in split_words(source.argument)}.isdisjoint(case.stems - stems):
         return False
-    return said <= {stem(word) for name in names for word in split_words(name)}
+    return stems <= {stem(word) for name in names for word in split_words(name)}
 
 
 def _is_name_as_id(case: Case, source: ValueSource) -> bool:

@@ -243,10 +243,10 @@ class Session:
 
     def _code_of_left_words(self, answered: TurnAnswered) -> int:
         """Return 7 for an answer that leaves out words of the question, which are named; 0 for one that has none."""
-        left = () if self.policy.loosely else words_left_out(answered.conversation.current)
-        if not left:
+        omitted = () if self.policy.loosely else words_left_out(answered.conversation.current)
+        if not omitted:
             return 0
-        texts = ", ".join(map(repr, left))
+        texts = ", ".join(map(repr, omitted))
         console.note(
             f"{texts}: neither the request nor the answer takes care of it; --loosely takes the answer as it is"
         )

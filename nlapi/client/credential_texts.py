@@ -55,11 +55,11 @@ class CredentialText:
 def find_credential_texts(text: str) -> tuple[CredentialText, ...]:
     """Return the credentials in a text, in order and without those inside of another."""
     spans = sorted({*_spans_by_form(text), *_spans_by_label(text)}, key=lambda span: (span[0], -span[1]))
-    found: list[CredentialText] = []
+    credentials: list[CredentialText] = []
     for start, end in spans:
-        if not found or start >= found[-1].end:
-            found.append(CredentialText(text=text[start:end], start=start, end=end))
-    return tuple(found)
+        if not credentials or start >= credentials[-1].end:
+            credentials.append(CredentialText(text=text[start:end], start=start, end=end))
+    return tuple(credentials)
 
 
 def _spans_by_form(text: str) -> Iterator[tuple[int, int]]:

@@ -104,9 +104,11 @@ def _continues(before: str, phrase: str) -> bool:
     verb, *words = split_words(before)[:4] or [""]
     if VERBS.get(stem(verb)) is Intent.READ:
         return True
-    nouns, own = ([stem(word) for word in split if word not in _DETERMINERS] for split in (words, split_words(phrase)))
+    nouns, phrase_nouns = (
+        [stem(word) for word in split if word not in _DETERMINERS] for split in (words, split_words(phrase))
+    )
     is_new = phrase.split()[0].lower() in _NEW and _PREPOSITION.search(before) is None
-    return is_new or nouns[:1] == own[:1]
+    return is_new or nouns[:1] == phrase_nouns[:1]
 
 
 def _begins_with_noun(text: str, is_noun: Callable[[str], bool]) -> bool:

@@ -164,8 +164,10 @@ def asked_by_rival(goal: Goal) -> Goal:
 
 def _are_siblings(rival: Rival, sentence: str) -> bool:
     """Return whether two arguments share a word, and the sentence says none that tells them apart: first name, name."""
-    first, second, said = (set(map(stem, split_words(text))) for text in (rival.replaced[-1], rival.path[-1], sentence))
-    return bool(first & second) and said.isdisjoint(first ^ second) and first != second
+    first, second, spoken = (
+        set(map(stem, split_words(text))) for text in (rival.replaced[-1], rival.path[-1], sentence)
+    )
+    return bool(first & second) and spoken.isdisjoint(first ^ second) and first != second
 
 
 def rated_again(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object]) -> Goal:

@@ -139,15 +139,15 @@ def unplanned_part(whole: Plan, sentences: Sequence[str], plan: PlanSentence) ->
         return None
     requests = [_Request(clause=Clause(sentence=sentence), plan=plan(sentence)) for sentence in sentences]
     plans = [request.plan for request in requests if request.plan is not None and request.plan.calls]
-    if not any((made.goal or made.calls[-1]).effect is not Effect.READ for made in plans):
+    if not any((planned.goal or planned.calls[-1]).effect is not Effect.READ for planned in plans):
         return None
     for request in requests:
-        made = request.plan
+        planned = request.plan
         if account is not None and _has_value_in(request.clause.sentence, account):
             continue
-        if made is not None and not refers_back(request.clause.sentence) and (made.missing or not made.calls):
-            text = f"{request.clause.sentence!r}: {made.text} Nothing of the question is sent."
-            return replace(made, text=text, alternatives=())
+        if planned is not None and not refers_back(request.clause.sentence) and (planned.missing or not planned.calls):
+            text = f"{request.clause.sentence!r}: {planned.text} Nothing of the question is sent."
+            return replace(planned, text=text, alternatives=())
     return None
 
 
@@ -168,8 +168,8 @@ def _identity(request: _Request) -> tuple[Operation | None, str]:
 def _request(sentence: str, before: Sequence[_Request], plan: PlanSentence) -> _Request | None:
     """Return a request with its plan; None where it cannot be planned."""
     if not before or not refers_back(sentence):
-        made = plan(sentence)
-        return _Request(clause=Clause(sentence=sentence), plan=made) if _is_planned(made) else None
+        planned = plan(sentence)
+        return _Request(clause=Clause(sentence=sentence), plan=planned) if _is_planned(planned) else None
     target, maker = before[-1].target, before[-1].operation
     if maker is not None and _makes(maker):
         return _request_of_made(sentence, target, maker, plan)
@@ -178,8 +178,8 @@ def _request(sentence: str, before: Sequence[_Request], plan: PlanSentence) -> _
         waiting = _Request(clause=Clause(sentence=sentence, waits=True))
         return waiting if all(request.is_read for request in before) else None
     text = _resolved(sentence, target)
-    made = plan(text)
-    return _Request(clause=Clause(sentence=text), plan=made) if _is_planned(made) else None
+    planned = plan(text)
+    return _Request(clause=Clause(sentence=text), plan=planned) if _is_planned(planned) else None
 
 
 def _request_of_made(sentence: str, target: References | None, maker: Operation, plan: PlanSentence) -> _Request | None:
@@ -187,9 +187,9 @@ def _request_of_made(sentence: str, target: References | None, maker: Operation,
     ids = (References(operation=maker, items=({"id": id},)) for id in _STAND_INS)
     for referred in (target, *ids) if target is not None else ids:
         text = _resolved(sentence, referred)
-        made = plan(text)
-        if _is_planned(made):
-            request = _waiting(_Request(clause=Clause(sentence=text), plan=made), sentence, maker)
+        planned = plan(text)
+        if _is_planned(planned):
+            request = _waiting(_Request(clause=Clause(sentence=text), plan=planned), sentence, maker)
             # An id that nobody has may be in no call.
             has_stand_in = any(str(id) in str(call.arguments) for call in request.clause.calls for id in _STAND_INS)
             return request if (request.clause.waits and not has_stand_in) or referred is target else None
@@ -243,10 +243,10 @@ def _advance(state: ClauseState, plan: PlanSentence) -> Plan:
     """Return the next look-up of the requests that wait for nothing; where all are known, the plan that sends them."""
     for index, clause in enumerate(state.clauses):
         if not (clause.calls or clause.waits):
-            made = plan(clause.sentence)
-            if not _is_known(made):
-                return _on_the_way(made, state, index)
-            state = state.with_clause(index, _known(clause, made))
+            planned = plan(clause.sentence)
+            if not _is_known(planned):
+                return _on_the_way(planned, state, index)
+            state = state.with_clause(index, _known(clause, planned))
     return _send(state)
 
 
@@ -335,18 +335,18 @@ def next_request_plan(
     turn, known_values = conversation.current, conversation.known_values
     index = state.current
     if index is not None and index >= state.sent:
-        made = next_plan(turn_of_request(turn, state, index), catalogue, known_values, today=today)
-        if not _is_known(made):
-            return _on_the_way(made, state, index)
-        return _advance(state.with_clause(index, _known(state.clauses[index], made)), plan)
+        planned = next_plan(turn_of_request(turn, state, index), catalogue, known_values, today=today)
+        if not _is_known(planned):
+            return _on_the_way(planned, state, index)
+        return _advance(state.with_clause(index, _known(state.clauses[index], planned)), plan)
     ended: list[Plan] = []
     for number in range(state.sent):
         sub_turn = turn_of_request(turn, state, number)
-        made = next_plan(sub_turn, catalogue, known_values, today=today) if sub_turn.steps else Plan()
-        if made.calls:
-            return with_clauses(made, replace(state, current=number))
-        ended.append(made)
-    views = [view for made in ended for view in made.views or (AnswerView(text=made.text),)]
+        planned = next_plan(sub_turn, catalogue, known_values, today=today) if sub_turn.steps else Plan()
+        if planned.calls:
+            return with_clauses(planned, replace(state, current=number))
+        ended.append(planned)
+    views = [view for planned in ended for view in planned.views or (AnswerView(text=planned.text),)]
     waiting = state.clauses[state.sent :]
     if not waiting:
         return end_of_turn(views)
@@ -354,14 +354,14 @@ def next_request_plan(
     if not _is_done(turn.steps[-1]):
         return end_of_turn(views, note)
     try:
-        made = plan(resolve_references(waiting[0].sentence, conversation))
+        planned = plan(resolve_references(waiting[0].sentence, conversation))
     except UnresolvedReference as unresolved:
-        made = Plan(text=str(unresolved))
-    if not made.calls:
-        return end_of_turn([*views, AnswerView(text=made.text)], note)
-    if not _is_known(made):
-        return _on_the_way(made, state, state.sent)
-    return _send(state.with_clause(state.sent, _agreed(waiting[0], _known(waiting[0], made))))
+        planned = Plan(text=str(unresolved))
+    if not planned.calls:
+        return end_of_turn([*views, AnswerView(text=planned.text)], note)
+    if not _is_known(planned):
+        return _on_the_way(planned, state, state.sent)
+    return _send(state.with_clause(state.sent, _agreed(waiting[0], _known(waiting[0], planned))))
 
 
 def _is_done(step: Step) -> bool:
