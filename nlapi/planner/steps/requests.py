@@ -146,7 +146,7 @@ def unplanned_part(whole: Plan, sentences: Sequence[str], plan: PlanSentence) ->
         if account is not None and _has_value_in(request.clause.sentence, account):
             continue
         if planned is not None and not refers_back(request.clause.sentence) and (planned.missing or not planned.calls):
-            text = f"{request.clause.sentence!r}: {planned.text} Nothing of the question is sent."
+            text = f"{request.clause.sentence!r}: {planned.text.rstrip('.')}. Nothing of the question is sent."
             return replace(planned, text=text, alternatives=())
     return None
 
