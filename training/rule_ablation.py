@@ -23,7 +23,7 @@ from typing import Any
 import nlapi
 from benchmarks import operators
 from benchmarks.accuracy import sample
-from benchmarks.accuracy.measure import plain_result, training_result
+from benchmarks.accuracy.measure import Result, plain_result, training_result
 from benchmarks.changes import cases as commands
 from benchmarks.changes.run import Rating, open_bench, without_registrations
 from benchmarks.npm import cache as cache_folder
@@ -136,8 +136,8 @@ def _real(part: Part) -> Iterator[Judge]:
         yield "real", part.name, row["question"], partial(_judge, training_result, row, planner)
 
 
-def _judge(result: Callable[..., Any], row: Mapping[str, Any], planner: OfflinePlanner) -> Verdict:
-    result = result(row, planner)
+def _judge(measure: Callable[..., Result], row: Mapping[str, Any], planner: OfflinePlanner) -> Verdict:
+    result = measure(row, planner)
     return result.is_exact, result.has_wrong_change
 
 
