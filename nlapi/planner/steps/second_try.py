@@ -5,6 +5,7 @@ It follows an answer which says that nothing was done (400, 404, 422), or an emp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -84,6 +85,9 @@ def _may_be_meant(rival: Rival, goal: Goal, step: Step) -> bool:
     if rival.sure < _MIN_PROBABILITY or rival.replaced not in goal.values:
         return False
     if rival.path != rival.replaced and rival.path in goal.values:
+        return False
+    # A code that the API does not know is the name of nothing either.
+    if pending_lookup(rival.value) is not None and re.fullmatch(r"\S*\d\S*", str(first)):
         return False
     # An empty list of what is in an item that was found is no doubt about the item, nor is a value about its own form.
     names_item = any(source.argument == ".".join(rival.replaced) and source.name for source in goal.sources)
