@@ -115,9 +115,8 @@ def _split_documents(database: StoreDatabase) -> None:
 
 
 def _create_key_fingerprints(database: StoreDatabase) -> None:
-    """Create the table of routing keys, which only gateways that share a database register."""
-    if database.is_shared:
-        _create(database, "routing keys")
+    """Create the table of the routing keys of the gateways on a database."""
+    _create(database, "routing keys")
 
 
 _MIGRATIONS: tuple[Migration, ...] = (_create_tables, _create_digests, _split_documents, _create_key_fingerprints)

@@ -293,11 +293,17 @@ def _send(state: ClauseState) -> Plan:
     )
     return Plan(
         calls=tuple(call for clause in group for call in clause.calls),
-        confidence=min(clause.confidence for clause in known),
+        confidence=min(DOUBTED if _mixes_deletions(known) else 1.0, *(clause.confidence for clause in known)),
         understood="; then ".join(clause.understood or clause.sentence for clause in (*group, *later)),
         following=following,
         raw=CallState(clause=replace(state, sent=end, current=None)),
     )
+
+
+def _mixes_deletions(clauses: Sequence[Clause]) -> bool:
+    """Return whether one of several requests deletes and another changes: consent in advance is for one of the two."""
+    effects = {call.effect for clause in clauses for call in clause.calls} - {Effect.READ}
+    return Effect.DESTROY in effects and len(effects) > 1
 
 
 def requests_of(turn: Turn) -> ClauseState | None:
