@@ -66,6 +66,11 @@ def test_a_verb_of_the_api_commands_though_it_is_a_noun_too() -> None:
     assert only(made)[1] == {"valve": "north", "litres_per_hour": 40}
 
 
+def test_what_follows_because_is_the_reason() -> None:
+    made = garden(PERCENT).plan("throttle the valve north to 40 litres per hour because the well is dry")
+    assert only(made)[1]["why"] == "the well is dry"
+
+
 def test_what_is_for_all_by_itself_may_be_said_to_be_for_everyone() -> None:
     assert only(garden(PERCENT).plan("release the valve north-bed to everyone"))[0] == "releaseValve"
     assert garden(PERCENT).plan("throttle the valve north-bed for everyone").calls == ()

@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import lru_cache
 
 from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
+from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import singular, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -22,11 +24,43 @@ from nlapi.reading.gazetteer import COUNTRIES, DEMONYMS
 from nlapi.reading.names import find_item_name
 from nlapi.reading.numbers import unit_of_mention
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
+from nlapi.tools.units import RATES
 
+# Words behind a number that may say what it counts, at most.
+_REACH = 6
+# Words at which that ends: 4 calls [for] partner-x.
+_ENDS = frozenset("for on to from of by with and or until since because please then".split())
 _RANGE = lazy_pattern(r"\b(?:between|from)\s+(?:the\s+)?(?:\w+\s+)?$", re.IGNORECASE)
 _AND = lazy_pattern(r"\s*(?:and|to|through|-|–)\s+(?:the\s+)?(?:\w+\s+)?", re.IGNORECASE)
 _FROM = lazy_pattern(r"\b(?:from|with|to|against|than|versus|vs\.?|and)\s+(?:the\s+)?(?:\w+\s+)?$", re.IGNORECASE)
 _COMPARES = frozenset(map(stem, "compare compared comparison differ different difference diff versus vs".split()))
+_MONEY = stem("dollar")
+# Words in the names of limits that say nothing of what is counted.
+_BARE_WORDS = frozenset(map(stem, ("per", "max", "maximum", "min", "minimum", "limit", "number")))
+
+
+def is_stated_amount(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether the words behind a number name its slot, and no other slot as well."""
+    mention, slot = candidate.mention, candidate.slot
+    if mention is None or not _is_amount(slot) or mention.kind is not MentionKind.NUMBER or mention.form == "percent":
+        return False
+    if candidate.conversion not in ("", "measured"):
+        return False
+    counted = _counted_stems(context.sentence, mention)
+    if not counted:
+        return False
+    amounts = [other for other in context.slots if _is_amount(other)]
+    matches = [other for other in amounts if _names(counted, other)]
+    if not matches:
+        spoken = counted | context.sentence.stem_set
+        matches = [other for other in amounts if _names(spoken, other) and not counted.isdisjoint(other.words)]
+    if not matches:
+        matches = [other for other in amounts if _has_only_words(context, counted, other, amounts)]
+    if matches != [slot]:
+        return False
+    unit, wire_unit = unit_of_mention(context.sentence, mention), slot_unit(slot)
+    is_converted = unit is not None and wire_unit is not None and unit.factor != wire_unit.factor
+    return is_converted is (candidate.conversion == "measured")
 
 
 def is_stated_end(context: SlotContext, candidate: SlotCandidate) -> bool:
@@ -57,10 +91,45 @@ def _range_ends(sentence: Sentence) -> tuple[ValueMention, ValueMention] | None:
     return (last, first) if not _COMPARES.isdisjoint(sentence.stem_set) and _FROM.search(between) else None
 
 
+def _is_amount(slot: Slot) -> bool:
+    return slot.family is Family.NUMBER and slot.location == "body" and not slot.is_array
+
+
+def _counted_stems(sentence: Sentence, mention: ValueMention) -> frozenset[str]:
+    """Return the stems of what a number counts, those of the period included: request and second of 50 rps."""
+    stems: set[str] = {_MONEY} if mention.form == "money" and mention.currency == "USD" else set()
+    for token in sentence.tokens[mention.last : mention.last + _REACH]:
+        if token.lower in _ENDS or token.text in ".,;:?!":
+            break
+        if token.word and token.lower not in STOPWORDS:
+            stems |= RATES.get(token.lower, frozenset((token.stem,)))
+    return frozenset(stems)
+
+
+@lru_cache(maxsize=4096)
+def _name_stems(slot: Slot) -> frozenset[str]:
+    return frozenset(slot.words) - STOPWORDS - _BARE_WORDS
+
+
+def _names(counted: frozenset[str], slot: Slot) -> bool:
+    """Return whether the words are all of the name of a slot, which has two at least: requests per second."""
+    name = _name_stems(slot)
+    return len(name) > 1 and name <= counted
+
+
+def _has_only_words(context: SlotContext, counted: frozenset[str], slot: Slot, amounts: list[Slot]) -> bool:
+    """Return whether a word is in the name or the description of a slot, and of no other: 8 calls in [flight]."""
+    slot_words = (slot.prose | set(slot.words)) - context.operation_stems.difference(slot.words)
+    others: set[str] = set().union(*(other.prose | set(other.words) for other in amounts if other is not slot))
+    return not counted.isdisjoint(slot_words - others)
+
+
 # Probability of such a candidate.
 OVERRIDE_PROBABILITY = 0.95
 _NAMING = word_set("planner/slots/words", "naming")
 _AFTER_FIELD = frozenset(("of", "for", "on", "in", "to", "="))
+_SHORTEST_EXAMPLE = 2
+_REASONS = stem_set("planner/slots/words", "reasons")
 _VALUE = (stem("value"),)
 _CONVERSIONS = frozenset(("", "singular"))
 _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
@@ -102,6 +171,8 @@ def apply_overrides(
             and (
                 (candidate.slot is naming and _is_new_name(context, candidate))
                 or (candidate.slot is subject and _is_token(candidate, name))
+                or _is_example(candidate)
+                or _gives_reason(context, candidate)
                 or _is_set(context, candidate)
                 or _is_new_value(context, candidate, name)
             )
@@ -111,6 +182,7 @@ def apply_overrides(
             or _is_live_name(context, candidate)
             or _is_only_of_kind(context, candidate)
             or _is_actor(context, candidate)
+            or is_stated_amount(context, candidate)
             or is_stated_end(context, candidate)
             or sets_commanded_flag(context, candidate)
         )
@@ -275,6 +347,20 @@ def _is_token(candidate: SlotCandidate, at: int | None) -> bool:
     )
 
 
+def _gives_reason(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a mention is the clause behind `because`, for a slot that takes the reason."""
+    mention = candidate.mention
+    if (
+        mention is None
+        or candidate.conversion
+        or mention.form != "clause"
+        or not _REASONS & set(candidate.slot.words)
+        or not mention.first
+    ):
+        return False
+    return context.sentence.tokens[mention.first - 1].lower in ("because", "since")
+
+
 def _is_set(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a mention is the new value of a field: change the [account] of example.org to [globex]."""
     mention, slot, tokens = candidate.mention, candidate.slot, context.sentence.tokens
@@ -293,6 +379,13 @@ def _is_set(context: SlotContext, candidate: SlotCandidate) -> bool:
     count = len(slot.words)
     places = (at for at in range(mention.first - count) if context.sentence.stems[at : at + count] == slot.words)
     return any(tokens[at + count].lower in _AFTER_FIELD for at in places)
+
+
+def _is_example(candidate: SlotCandidate) -> bool:
+    """Return whether a value is a sample of the description, and no ordinary word: SIGKILL."""
+    text = candidate.mention.text if candidate.mention is not None and not candidate.conversion else ""
+    same = text == candidate.value and text in (candidate.slot.schema.get("default"), *candidate.slot.samples)
+    return same and text.isupper() and len(text) > _SHORTEST_EXAMPLE
 
 
 def naming_slot(context: SlotContext) -> Slot | None:
