@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from nlapi.reading.reader import tokenize
 from training.rules import RULES, lines_of, place_of, traced, without
+
+KILL = tokenize("kill run 4")
 
 
 def test_every_rule_is_where_the_table_says_and_has_lines() -> None:
@@ -14,9 +17,9 @@ def test_a_rule_that_is_off_says_nothing_and_is_back_afterwards() -> None:
     rule = RULES["rewriting: commands"]
     planner, original = place_of(*rule.places[0])
     with without(rule):
-        assert planner.normalize_command("kill run 4", lambda: {"cancel"}) == "kill run 4"
-    assert planner.normalize_command is original
-    assert planner.normalize_command("kill run 4", lambda: {"cancel"}) == "cancel run 4"
+        assert planner.read_command(KILL, 0, lambda: {"cancel"})[0].lower == "kill"
+    assert planner.read_command is original
+    assert planner.read_command(KILL, 0, lambda: {"cancel"})[0].lower == "cancel"
 
 
 def test_a_rule_is_traced_where_it_says_something_else_than_nothing() -> None:
@@ -24,9 +27,9 @@ def test_a_rule_is_traced_where_it_says_something_else_than_nothing() -> None:
     rule = RULES["rewriting: commands"]
     planner, _ = place_of(*rule.places[0])
     with traced(RULES, fired):
-        planner.normalize_command("show the run", lambda: {"cancel"})
+        planner.read_command(tokenize("show the run"), 0, lambda: {"cancel"})
         assert not fired
-        planner.normalize_command("kill run 4", lambda: {"cancel"})
+        planner.read_command(KILL, 0, lambda: {"cancel"})
         assert fired == {rule.name}
 
 

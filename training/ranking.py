@@ -17,7 +17,7 @@ from statistics import fmean as mean
 from typing import Any
 
 import nlapi.planner.operations.candidates as rank
-import nlapi.planner.planner as sure
+import nlapi.planner.operations.plan_confidence as sure
 from nlapi.planner.forest import read_forest
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.features import FEATURES

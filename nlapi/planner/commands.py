@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from nlapi.english.intents import IMPERATIVES, VERBS, Intent
 from nlapi.english.lexicon import stems, table, words
 from nlapi.english.words import singular, split_words, stem
-from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation, stated_verbs
 from nlapi.reading.clauses import opening_length
 from nlapi.reading.text import Sentence, Token
@@ -77,57 +76,59 @@ _VERBS_OF = {
     for phrases, verbs in table("reading/words", "commands").items()
     for phrase in phrases.split("|")
 }
-_PHRASE = lazy_pattern(rf"(?:{'|'.join(sorted(_VERBS_OF, key=len, reverse=True))})\b(?=\s)", re.IGNORECASE)
-_PARTED = lazy_pattern(
-    r"(?P<verb>turn|switch|shut|power|bring|take|call|roll|dial|ramp|scale|put|hand|pass)\s+"
-    r"(?P<what>(?:(?!\b(?:to|into)\b)[^,;.?])+?)\s+"
-    r"(?P<particle>on hold|on ice|on|off|down|up|back|out|over|offline|online|live)\b(?!\s+(?:the|a|an|my|our)\b)",
-    re.IGNORECASE,
-)
-# Make X a Y, of an X that is a name: `make the deployment a canary` says something else.
-_MAKE = lazy_pattern(
-    r"(?:make|turn) (?P<what>\"[^\"]+\"|'[^']+'|[\w-]+(?:[.@:][\w-]+)+|[A-Z][\w-]*(?: [A-Z][\w-]*)*) "
-    r"(?:into )?(?P<how>an? .+)$"
-)
+_LONGEST = max(phrase.count(" ") for phrase in _VERBS_OF) + 1
+# Words that a verb and its particle do not stand around: turn the color to green.
+_PARTING = frozenset(("to", "into", ",", ";", ".", "?"))
+_DETERMINERS = frozenset(("the", "a", "an", "my", "our"))
 _NOUNS = words("reading/words", "noun_verbs")
 _LINKS = words("reading/words", "noun_links")
 
 
-def _is_noun(word: str, following: str) -> bool:
-    """Return whether a sentence begins with a noun rather than a command: [end dates], [star rating of] a film."""
-    first, after, *_ = [*following.split()[:2], "", ""]
-    is_plain = first.islower() and first.isalpha()
-    return word in _NOUNS and is_plain and (singular(first) != first or after.lower() in _LINKS)
-
-
-def normalize_command(
-    question: str,
+def read_command(
+    tokens: tuple[Token, ...],
+    start: int,
     commanded: Callable[[], Collection[str]],
     knows: Callable[[str], bool] = lambda _: False,
     chooses: Callable[[str], bool] = lambda _: False,
-) -> str:
-    """Return `question` with its command in a verb of the API: `kill the run` is `cancel the run` where runs have it.
+) -> tuple[Token, ...]:
+    """Return the tokens with the command at `start` read as a verb of the API: [kill] the run as `cancel`.
 
     `commanded` gives the stems of the verbs that command the API's operations, `knows` tells whether a stem is
     anywhere in their descriptions, `chooses` whether a phrase is itself a choice of an argument (a `type` of action
     that is `reboot`).
     """
-    start = opening_length(question)
-    if (make := _MAKE.match(question, start)) is not None:
-        question = f"{question[:start]}set {make['what']} to {make['how']}"
-    if (parted := _PARTED.match(question, start)) is not None:
-        together = " ".join(f"{parted['verb']} {parted['particle']}".lower().split())
-        if together in _VERBS_OF:
-            question = f"{question[:start]}{together} {parted['what']}{question[parted.end() :]}"
-    match = _PHRASE.match(question, start)
-    if match is None:
-        return question
-    phrase = " ".join(match.group().lower().split())
+    first = next((at for at, token in enumerate(tokens) if token.start >= start and token.word), len(tokens))
+    phrase, last, rest = _command_phrase(tokens, first)
+    if not phrase or _is_noun(phrase, rest):
+        return tokens
     verbs, api_verbs = _VERBS_OF[phrase], commanded()
     # A phrase for deleting that the API only mentions somewhere (trash) is still replaced: the API has `delete` for it.
     deletes = VERBS.get(stem(verbs[0])) is Intent.DELETE
     is_understood = stem(phrase) in api_verbs or (knows(stem(phrase)) and not deletes)
-    if is_understood or _is_noun(phrase, question[match.end() :]) or chooses(phrase):
-        return question
-    verb = next((verb for verb in verbs if stem(verb) in api_verbs), verbs[0] if deletes else phrase)
-    return f"{question[:start]}{verb}{question[match.end() :]}"
+    verb = next((verb for verb in verbs if stem(verb) in api_verbs), verbs[0] if deletes else "")
+    if is_understood or not verb or chooses(phrase):
+        return tokens
+    return (*tokens[:first], replace(tokens[first], end=tokens[last].end, lower=verb, stem=stem(verb)), *rest)
+
+
+def _command_phrase(tokens: Sequence[Token], first: int) -> tuple[str, int, Sequence[Token]]:
+    """Return a phrase for a command, its last token and the tokens behind it; the particle may stand apart."""
+    lowers = [token.lower for token in tokens]
+    for last in range(min(first + _LONGEST, len(tokens) - 1), first, -1):
+        if (phrase := " ".join(lowers[first:last])) in _VERBS_OF:
+            return phrase, last - 1, tokens[last:]
+    for at in range(first + 2, len(tokens)):
+        if not _PARTING.isdisjoint(lowers[first : at + 1]):
+            break
+        for end in (at + 2, at + 1):
+            phrase = " ".join((lowers[first], *lowers[at:end]))
+            if phrase in _VERBS_OF and _DETERMINERS.isdisjoint(lowers[end : end + 1]):
+                return phrase, first, (*tokens[first + 1 : at], *tokens[end:])
+    return "", first, ()
+
+
+def _is_noun(phrase: str, following: Sequence[Token]) -> bool:
+    """Return whether a sentence begins with a noun rather than a command: [end dates], [star rating of] a film."""
+    first, after = following[0], following[1].lower if len(following) > 1 else ""
+    is_plain = first.text.islower() and first.text.isalpha()
+    return phrase in _NOUNS and is_plain and (_plural(first) or after in _LINKS)

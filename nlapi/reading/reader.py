@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, datetime, tzinfo
 from typing import Any
 
@@ -187,7 +187,13 @@ _JOINERS = words("reading/words", "joiners")
 _SMALL_WORDS = _INSIDE_NAME - _JOINERS
 
 
-def read_sentence(text: str, today: date, names: Collection[str] = (), zone: tzinfo | None = None) -> Sentence:
+def read_sentence(
+    text: str,
+    today: date,
+    names: Collection[str] = (),
+    zone: tzinfo | None = None,
+    read: Callable[[tuple[Token, ...]], tuple[Token, ...]] = lambda tokens: tokens,
+) -> Sentence:
     """Return the tokens and the mentions of `text`, of which the first 20,000 characters are read.
 
     All positions are those in `text` as it was typed.
@@ -195,13 +201,13 @@ def read_sentence(text: str, today: date, names: Collection[str] = (), zone: tzi
     `names` are names that the API has, each of which is a literal where it stands in the text.
 
     `today` may be an aware datetime, from which hours and minutes are counted too (an hour ago). `zone` is the user's,
-    by default that of this machine.
+    by default that of this machine. `read` gives tokens other words than those that they are written with.
     """
     typed, text = text, _flat(text[:MAX_CHARACTERS])
     day = today.date() if isinstance(today, datetime) else today
     if (stated := stated_today(text, day)) != day:
         today = day = stated
-    tokens = tokenize(text)
+    tokens = read(tokenize(text))
     finder = _MentionFinder(text=text, tokens=tokens, today=today, names=names)
     mentions = tuple(finder.find())
     return Sentence(

@@ -43,7 +43,11 @@ ALTERNATIVE_FORMS = frozenset(("place", "joined", "numbered", "address", "part")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A word or a mark; `start` and `end` are character positions."""
+    """A word or a mark as it is written, from character `start` to before `end`.
+
+    `lower` and `stem` are of the word that it is read as, which is another one where it is misspelt, or where the API
+    has another verb for a command.
+    """
 
     text: str
     start: int
@@ -161,8 +165,9 @@ class Sentence:
         return {}
 
     def without_values(self, is_resource_word: Callable[[str], bool]) -> str:
-        """Return the text with spaces for quotations, literals and names of several words, which name no operation.
+        """Return the words that may name an operation, with spaces for quotations, literals and names of several words.
 
+        A token has the word that it is read as.
         `names` tells whether a stem names a resource of the API; such words stay.
         """
         text = self.text
@@ -180,6 +185,9 @@ class Sentence:
         hidden += [(token.start, token.end) for token in tokens if not is_resource_word(token.stem)]
         for start, end in hidden:
             text = text[:start] + " " * (end - start) + text[end:]
+        for token in reversed(self.tokens):
+            if token.lower != token.text.lower() and text[token.start : token.end].strip():
+                text = text[: token.start] + token.lower + text[token.end :]
         return text
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import heapq
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -894,14 +893,19 @@ _TWO_SLIPS_LENGTH = 8
 def correct_spelling(question: str, index: Index) -> str:
     """Return `question` with each misspelt word replaced by the word of the API that it nearly is."""
 
-    def replace_word(match: re.Match[str]) -> str:
-        word = match.group()
-        if word in STOPWORDS or stem(word) in VERBS or index.has_word(stem(word)) or has_vector(stem(word)):
-            return word
-        return nearest_word(stem(word), index.vocabulary) or word
+    misspelt = find_misspelt(question, index)
+    return _WORD.sub(lambda match: misspelt.get(match.start(), match.group()), question)
 
-    parts = question.split('"')  # at odd positions: quoted
-    return '"'.join(part if position % 2 else _WORD.sub(replace_word, part) for position, part in enumerate(parts))
+
+def find_misspelt(question: str, index: Index) -> dict[int, str]:
+    """Return the word of the API for each misspelt word, by the character where that starts."""
+    slips: dict[int, str] = {}
+    for match in _WORD.finditer(question):
+        word, is_quoted = match.group(), question.count('"', 0, match.start()) % 2
+        is_known = word in STOPWORDS or stem(word) in VERBS or index.has_word(stem(word)) or has_vector(stem(word))
+        if not is_quoted and not is_known and (nearest := nearest_word(stem(word), index.vocabulary)):
+            slips[match.start()] = nearest
+    return slips
 
 
 def nearest_word(word: str, words: Iterable[str]) -> str:

@@ -173,7 +173,8 @@ def test_a_list_is_read_once_for_the_names_of_several_requests() -> None:
 
 def test_what_stands_behind_a_preposition_is_no_second_target() -> None:
     made = planner().plan("remove the book bk_1 from shelf sh_1 and shelf sh_2")
-    assert "deleteShelf" not in {call.operation_id for call in made.calls}
+    assert len(made.calls) == 1
+    assert made.confidence < 0.4
 
 
 def blog() -> Spec:

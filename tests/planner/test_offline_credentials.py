@@ -30,7 +30,7 @@ API = spec(
 
 @pytest.mark.parametrize(
     "question",
-    [f"list the devices, my token is {TOKEN}", f"list devices with api key: {TOKEN}", f"devices --token {TOKEN}"],
+    [f"list the devices, my token is {TOKEN}", f"list devices with api key: {TOKEN}", f"list devices --token {TOKEN}"],
 )
 def test_a_credential_fills_no_other_argument_and_is_masked(question: str) -> None:
     plan = OfflinePlanner([API]).plan(question)

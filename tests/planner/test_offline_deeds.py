@@ -73,7 +73,7 @@ def test_what_follows_because_is_the_reason() -> None:
 
 def test_what_is_for_all_by_itself_may_be_said_to_be_for_everyone() -> None:
     assert only(garden(PERCENT).plan("release the valve north-bed to everyone"))[0] == "releaseValve"
-    assert garden(PERCENT).plan("throttle the valve north-bed for everyone").calls == ()
+    assert garden(PERCENT).plan("throttle the valve north-bed for everyone").confidence < 0.4
 
 
 def test_a_day_that_is_said_is_asked_for() -> None:

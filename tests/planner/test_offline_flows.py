@@ -33,19 +33,6 @@ def path_id(name: str) -> dict[str, Any]:
     return parameter(name, "path", TEXT)
 
 
-def garage(car: Any, *, links: Any = None) -> Spec:
-    """Cars and their owners; `car` is the schema of a listed car, `links` those of a car that is shown."""
-    return spec(
-        {
-            "/cars": {"get": node("listCars", "List cars", answer={"type": "array", "items": car})},
-            "/cars/{car_id}": {"get": node("getCar", "Get a car", path_id("car_id"), answer=THING, links=links)},
-            "/owners": {"get": node("listOwners", "List owners")},
-            "/owners/{owner_id}": {"get": node("getOwner", "Get an owner", path_id("owner_id"))},
-        },
-        info={"title": "Garage", "version": "1"},
-    )
-
-
 def test_a_member_known_by_name_is_looked_up_for_a_list_that_goes_by_its_id() -> None:
     def answers(call: Call) -> Any:
         return [{"id": 7, "name": "Ada Lovelace"}] if call.operation_id == "listMembers" else [{"id": 1}]
@@ -54,37 +41,6 @@ def test_a_member_known_by_name_is_looked_up_for_a_list_that_goes_by_its_id() ->
     assert only(look)[0] == "listMembers"
     assert only(loans) == ("listLoans", {"member_id": 7})
     assert end.text == "1 loan."
-
-
-def test_what_belongs_to_a_thing_is_found_by_a_field_of_the_thing_listed() -> None:
-    car = {"type": "object", "properties": {"id": TEXT, "name": TEXT, "owner_id": TEXT}}
-
-    def answers(call: Call) -> Any:
-        return (
-            [{"id": "c1", "name": "Blue Bird", "owner_id": "o5"}] if call.operation_id == "listCars" else {"id": "o5"}
-        )
-
-    look, owner, _ = talk("show the owner of the car Blue Bird", answers, api=garage(car))
-    assert only(look) == ("listCars", {})
-    assert only(owner) == ("getOwner", {"owner_id": "o5"})
-
-
-def test_a_link_leads_over_three_calls_when_the_listing_does_not_hold_the_id() -> None:
-    links = {"Owner": {"operationId": "getOwner", "parameters": {"owner_id": "$response.body#/holder"}}}
-
-    def answers(call: Call) -> Any:
-        if call.operation_id == "listCars":
-            return [{"id": "c1", "name": "Blue Bird"}]
-        return {"id": "c1", "holder": "o5"} if call.operation_id == "getCar" else {"id": "o5", "name": "Ada"}
-
-    look, show, owner, _ = talk("show the owner of the car Blue Bird", answers, api=garage(THING, links=links))
-    assert [only(plan) for plan in (look, show, owner)] == [
-        ("listCars", {}),
-        ("getCar", {"car_id": "c1"}),
-        ("getOwner", {"owner_id": "o5"}),
-    ]
-    assert look.goal is not None
-    assert look.goal.operation_id == "getOwner"
 
 
 def test_a_link_tells_where_things_are_listed_that_paths_do_not_tell_of() -> None:

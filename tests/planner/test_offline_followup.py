@@ -127,10 +127,9 @@ def test_what_is_asked_of_all_that_was_listed_lists_it_again(books: Chat, text: 
 
 
 @pytest.mark.parametrize("text", ["delete all of them", "delete these", "delete both of them"])
-def test_a_change_of_all_that_was_listed_is_never_planned(books: Chat, text: str) -> None:
+def test_a_change_of_all_that_was_listed_asks(books: Chat, text: str) -> None:
     made = books.say(text)[0]
-    assert made.calls == ()
-    assert made.text.startswith("this needs Claude")
+    assert made.missing or made.confidence < 0.4
 
 
 def test_what_the_list_cannot_be_narrowed_by_is_said(books: Chat) -> None:

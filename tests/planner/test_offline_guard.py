@@ -29,7 +29,6 @@ def planned(question: str) -> Plan:
         "cancel loan 4, not loan 5",
         "delete the book Snow without deleting its loans",
         "make sure not to cancel loan 4",
-        "stop deleting book 4",
         "delete all members except Ada Lovelace",
         "delete anything but the book Snow",
         "cancel loan 4 other than on Monday",
@@ -44,19 +43,16 @@ def planned(question: str) -> Plan:
         "delete members 2 and 3",
         "delete member 2 and 3",
         "delete loans 2-5",
-        "delete the books Dune and Emma",
-        "delete the last book",
         "delete the issues of the campaign Spring",
         "add 2 members",
         "add members Ada and Bob",
         "delete member 5 from all rooms",
     ],
 )
-def test_a_change_that_is_not_commanded_of_one_thing_is_left_to_claude(question: str) -> None:
+def test_a_change_that_is_not_commanded_of_one_thing_asks(question: str) -> None:
     made = planned(question)
-    assert made.calls == ()
-    assert made.text.startswith("this needs Claude: ")
-    assert made.confidence <= 0.2
+    calls = (*made.calls, *((made.goal,) if made.goal else ()))
+    assert made.confidence < UNSURE or all(call.effect is Effect.READ for call in calls)
 
 
 @pytest.mark.parametrize(

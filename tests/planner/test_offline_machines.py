@@ -131,11 +131,6 @@ def test_a_bare_listing_is_left_as_the_api_has_it() -> None:
     assert only(said("list machines")[0]) == ("listMachines", {})
 
 
-def test_every_part_is_returned_where_none_is_named() -> None:
-    _, logs, _ = said("get the logs of mailer")
-    assert only(logs) == ("getLogs", {"id": "mailer", "output": True, "errors": True})
-
-
 def test_a_state_is_told_by_what_shows_the_thing() -> None:
     *_, shown, end = said("is the web machine running?")
     assert only(shown)[0] == "getMachine"

@@ -11,7 +11,7 @@ import pytest
 
 import nlapi.english.word_similarity as meaning
 import nlapi.planner.operations.candidates as rank
-import nlapi.planner.planner as confidence
+import nlapi.planner.operations.plan_confidence as confidence
 import nlapi.planner.slots.assignment as among
 import nlapi.reading.gazetteer as places
 from nlapi.planner.forest import Forest

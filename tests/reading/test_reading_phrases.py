@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from nlapi.english.words import stem
-from nlapi.planner.commands import normalize_command
+from nlapi.planner.commands import read_command
+from nlapi.reading.clauses import opening_length
 from nlapi.reading.dates import DateValue, find_dates
 from nlapi.reading.gazetteer import full_name
 from nlapi.reading.names import find_slugs, names_behind_noun, names_behind_preposition
 from nlapi.reading.numbers import NumberKind, ParsedNumber, find_numbers, find_ordinals, unit_of_mention
 from nlapi.reading.question_intent import read_intent
-from nlapi.reading.reader import read_sentence
+from nlapi.reading.reader import read_sentence, tokenize
 from nlapi.reading.text import MentionKind, Sentence
 
 FOLDER = Path(__file__).parent / "phrases"
@@ -91,7 +92,8 @@ def question_intent(phrase: str) -> str:
 
 
 def commands(phrase: str) -> str:
-    return normalize_command(phrase, lambda: API_VERBS)
+    tokens = read_command(tokenize(phrase), opening_length(phrase), lambda: API_VERBS)
+    return " ".join(token.lower for token in tokens)
 
 
 def gazetteer(phrase: str) -> str:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from nlapi.english.intents import STOPWORDS
-from nlapi.english.words import singular, split_words, stem
-from nlapi.lazy_pattern import lazy_pattern
+from nlapi.english.words import singular, stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
@@ -30,23 +27,13 @@ from nlapi.planner.slots.name_mentions import names_beside
 from nlapi.planner.slots.preset_values import complete_values, pending_lookup
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.reading.question_intent import IntentKind, read_intent
-from nlapi.reading.text import MentionKind
-from nlapi.resources.answers import parent_field
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import id_sources
 
-_NAMES = frozenset(("name", "title", "label", "display_name"))
-_BEFORE_NEW_NAME = frozenset(
-    ("to", "as", "into", "name", "named", "called", "title", "titled", "label", "is", "=", ":", "be")
-)
-_SUPERLATIVE = frozenset(map(stem, ("most", "the")))
 _PEOPLE = frozenset(map(stem, "user account member owner person customer profile".split()))
 _DEFINITE = frozenset(("the", "my", "our", "this"))
 # The page size that a read asks for where the API requires one.
 PAGE_SIZE = 100
-# The probability of a name whose kind the sentence does not say. Like SOLID it is compared with the probabilities of
-# the forest `slots`: a value that it is less sure of gives way.
-NAME_PROBABILITY = 0.6
 # The probability of a look-up that follows from the description.
 LOOKUP_PROBABILITY = 0.94
 
@@ -64,8 +51,6 @@ def with_lookups(
             assignment, candidates=tuple(option for option in assignment.candidates if not page_size(option.slot))
         )
     assignment = _with_page_size(replace(best, assignment=assignment))
-    assignment = _name_as_subject(replace(best, assignment=assignment), catalogue)
-    assignment = _qualified_by_read(replace(best, assignment=assignment), catalogue)
     _, missing = complete_values(
         {option.slot.path: option.value for option in assignment.candidates}, best.context.slots, known_values
     )
@@ -107,8 +92,6 @@ def _requires_argument(operation: Operation) -> bool:
 def _lookup(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> SlotCandidate | None:
     """Return the look-up of a missing id; None where there is none."""
     option = _paired_id(best, slot, catalogue) or next(_by_reference(best, slot, catalogue), None)
-    if option is None and best.tool.effect is Effect.READ:
-        option = _first_of_read(best, slot, catalogue) or _by_unused_name(best, slot, catalogue)
     if (
         option is None
         and not is_subject(best.operation, slot)
@@ -177,102 +160,6 @@ def _paired_id(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> Sl
     return None
 
 
-def _qualified_by_read(best: OperationCandidate, catalogue: Catalogue) -> Assignment:
-    """Return the assignment with the read of popular films for `the most popular film`, in place of a name."""
-    filling = best.assignment
-    for option in filling.candidates if best.tool.effect is Effect.READ else ():
-        pending = pending_lookup(option.value)
-        lookup = _first_of_read(best, option.slot, catalogue) if pending is not None and option.slot.required else None
-        source = pending_lookup(lookup.value) if lookup is not None else None
-        if lookup is None or pending is None or source is None:
-            continue
-        read_words = next(
-            _last_words(entry) for entry in _same_api(best, catalogue) if entry.id == source.list_operation
-        )
-        words = {*_SUPERLATIVE, *resource_stems(best.tool, option.slot), *read_words}
-        if {stem(word) for word in split_words(pending.ordinal or pending.name)} <= words:
-            filling = _with_option(filling, replace(lookup, start=option.start, end=option.end))
-    return filling
-
-
-def _by_unused_name(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> SlotCandidate | None:
-    """Return the look-up of the only unused name, where the id of an item is all that a read lacks."""
-    listing = catalogue.list_operation(best.tool, slot)
-    loose = [
-        option
-        for option in best.assignment.candidates
-        if not option.slot.required and option.probability < NAME_PROBABILITY
-    ]
-    spans = (*best.assignment.unused, *(span for option in loose for span in option.mentions[:1]))
-    unused = [span for span in spans if span.kind in (MentionKind.QUOTED, MentionKind.NAME)]
-    quoted = [span for span in unused if span.kind is MentionKind.QUOTED]
-    is_kind_named = set(resource_stems(best.tool, slot)) <= best.context.sentence.stem_set
-    if not quoted and not is_kind_named and not is_subject(best.operation, slot):
-        return None  # a parent is not named in passing
-    names = quoted or [span for span in unused if " " in span.text or span.first > 0]
-    if listing is None or len(names) != 1 or best.assignment.missing != (slot,) or slot.is_array:
-        return None
-    (span,) = names
-    if {token.stem for token in best.context.sentence.tokens[span.first : span.last]} <= best.context.operation_stems:
-        return None
-    name = span.text.rstrip(" .,;:!?")
-    return SlotCandidate(
-        slot=slot,
-        value=PendingLookup(name=name, list_operation=listing.id),
-        probability=NAME_PROBABILITY,
-        start=span.start,
-        end=span.end,
-    )
-
-
-def _first_of_read(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> SlotCandidate | None:
-    """Return the first item of a read that is named after a quality in the sentence: the most [popular] movie.
-
-    Such a read requires nothing, and its path ends in those words: /movie/popular, /me/player/currently-playing. The id
-    may be of a part of the item: the artist of the song currently playing.
-    """
-    kind = resource_stems(best.tool, slot)
-    stems, reads = best.context.sentence.stem_set, list[tuple[int, Operation, str]]()
-    for operation in _same_api(best, catalogue):
-        words = _last_words(operation) - set(kind)
-        if operation.method != "GET" or operation is best.operation or "{" in operation.path or not words <= stems:
-            continue
-        if not words or words <= best.context.operation_stems or _requires_argument(operation):
-            continue
-        path = set(map(stem, split_words(operation.path)))
-        if kind and set(kind) <= path:
-            reads.append((len(words) + 1, operation, ""))
-        elif kind and (part := parent_field(operation, kind)):
-            reads.append((len(words), operation, f"{part}.id"))
-    if not kind or not set(kind) <= stems or not reads:
-        return None
-    _, operation, field = max(reads, key=lambda read: read[0])
-    name = f"the first of {(operation.summary.strip().rstrip('.') or operation.id)!r}"
-    pending = PendingLookup(name=name, list_operation=operation.id, field=field, ordinal="first")
-    return SlotCandidate(slot=slot, value=pending, probability=LOOKUP_PROBABILITY, start=0, end=0)
-
-
-def _last_words(operation: Operation) -> set[str]:
-    """Return the stems of the last segment of a path: /film/top_rated -> top, rat."""
-    return {stem(word) for word in split_words(operation.path.rstrip("/").rpartition("/")[2]) if word not in STOPWORDS}
-
-
-def _name_as_subject(best: OperationCandidate, catalogue: Catalogue) -> Assignment:
-    """Return the assignment with a name as the target, not as a new name, where no `to` or `called` precedes it."""
-    filling, tokens = best.assignment, best.context.sentence.tokens
-    subject = next((slot for slot in filling.missing if is_subject(best.operation, slot)), None)
-    listing = catalogue.list_operation(best.tool, subject) if subject is not None else None
-    naming = next((option for option in filling.candidates if option.slot.name in _NAMES and option.mentions), None)
-    if subject is None or listing is None or naming is None or len(filling.candidates) < 2:
-        return filling
-    first = naming.mentions[0].first
-    if not first or tokens[first - 1].lower in _BEFORE_NEW_NAME:
-        return filling
-    pending = PendingLookup(name=str(naming.value), list_operation=listing.id)
-    options = tuple(option for option in filling.candidates if option is not naming)
-    return _with_option(replace(filling, candidates=options), replace(naming, slot=subject, value=pending))
-
-
 def _with_option(filling: Assignment, option: SlotCandidate) -> Assignment:
     """Return the assignment with one more option, which replaces those of the same words."""
     compatible = (entry for entry in filling.candidates if entry.start == entry.end or not entry.collides(option))
@@ -326,45 +213,24 @@ def _caller_read(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> 
 
 
 _AROUND_ALL = frozenset(map(stem, "show include list return get with".split()))
-_PART = lazy_pattern(
-    r"^\W*(?:return|show|include|get)s?\s+(?:the\s+)?(?P<noun>\w+)\s+(?:from|of)\s+\W?(?P<name>\w+)", re.I
-)
+
+
+def with_all_items(best: OperationCandidate) -> Assignment:
+    """Return the assignment of a list with its flag for all items set, where conditions are applied to the answer."""
+    flag = all_flag(best.context.slots)
+    options = best.assignment.candidates
+    is_open = (
+        flag is not None and flag not in best.context.preset and all(option.slot is not flag for option in options)
+    )
+    if flag is None or not is_open or best.tool.effect is not Effect.READ:
+        return best.assignment
+    counts = read_intent(best.context.sentence.text).kind is IntentKind.COUNT
+    if not counts and explains_all_words(best) and all(option.narrows for option in options):
+        return best.assignment
+    return _with_option(best.assignment, SlotCandidate(slot=flag, value=True, probability=1.0, start=0, end=0))
 
 
 def all_flag(slots: Iterable[Slot]) -> Slot | None:
     """Return the flag of a list for all items, where it leaves some out by default; None without one."""
     flags = (slot for slot in slots if slot.family is Family.BOOLEAN and slot.location == "query")
     return next((slot for slot in flags if set(slot.words) - _AROUND_ALL == {"all"}), None)
-
-
-def part_flags(operation: Operation, slots: Iterable[Slot]) -> tuple[Slot, ...]:
-    """Return the flags that are each for a part of an answer: logs from stdout, logs from stderr."""
-    flags = []
-    for slot in slots:
-        match = _PART.match(slot.description) if slot.family is Family.BOOLEAN else None
-        if (
-            match
-            and stem(match["noun"].lower()) in operation_noun_stems(operation)
-            and match["name"].lower() == slot.name.lower()
-        ):
-            flags.append(slot)
-    return tuple(flags) if len(flags) > 1 else ()
-
-
-def with_breadth_flags(best: OperationCandidate) -> Assignment:
-    """Return the assignment of a read with its flags set where the answer would lack what the question is about.
-
-    Conditions that the request does not express are applied to the answer, which then needs all items. A read of parts
-    returns all of them where none is named.
-    """
-    filling, slots = best.assignment, best.context.slots
-    if best.tool.effect is not Effect.READ:
-        return filling
-    assigned = {option.slot for option in filling.candidates} | best.context.preset
-    flag, parts = all_flag(slots), part_flags(best.operation, slots)
-    counts = read_intent(best.context.sentence.text).kind is IntentKind.COUNT
-    is_filtered = counts or not explains_all_words(best) or not all(option.narrows for option in filling.candidates)
-    flags = [flag] if flag is not None and flag not in assigned and is_filtered else []
-    flags += parts if assigned.isdisjoint(parts) else ()
-    added = (SlotCandidate(slot=slot, value=True, probability=1.0, start=0, end=0) for slot in flags)
-    return replace(filling, candidates=(*filling.candidates, *added))

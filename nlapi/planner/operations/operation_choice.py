@@ -9,7 +9,6 @@ from itertools import pairwise
 
 from nlapi.changes.checks import commands_deletion
 from nlapi.english.command_verbs import is_verb, parse_command
-from nlapi.english.intents import VERBS, Intent
 from nlapi.english.lexicon import stems
 from nlapi.english.words import name_words, singular, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -17,8 +16,7 @@ from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.commands import is_imperative, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate, build_candidate, rank_candidates
 from nlapi.planner.operations.catalogue import Catalogue, asks_why, explains, is_hypothetical, simulates
-from nlapi.planner.operations.id_resolution import with_lookups
-from nlapi.planner.slots.entities import is_subject, operation_noun_stems
+from nlapi.planner.slots.entities import is_subject
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.reading.clauses import opening_length
@@ -110,7 +108,7 @@ def choose_operation(
     known_values: Mapping[str, object],
 ) -> tuple[OperationCandidate, list[OperationCandidate]]:
     """Return the candidate to plan and its rivals."""
-    allowed = _without_reads(_without_changes(candidates, sentence, catalogue), sentence, catalogue)
+    allowed = _without_changes(candidates, sentence, catalogue)
     allowed = _with_purpose(_with_all_names(allowed, catalogue), sentence)
     return rerank(allowed[0], allowed[1:], catalogue, known_values)
 
@@ -161,35 +159,12 @@ def _leaves_names(candidate: OperationCandidate) -> bool:
 def _without_changes(
     candidates: Sequence[OperationCandidate], sentence: Sentence, catalogue: Catalogue
 ) -> Sequence[OperationCandidate]:
-    """Return the reads alone where a question asks for a fact (is it paused, who created it) and commands nothing.
-
-    What only computes is no change, though its method is POST.
-    """
+    """Return the reads alone where a question asks for a fact (is it paused, who created it) and commands nothing."""
     intent = read_intent(sentence.text)
     is_fact = intent.kind is IntentKind.CHECK or intent.needs_all_items
     if not is_question(sentence.text) and (not is_fact or any(map(is_imperative, sentence.tokens))):
         return candidates
     return [candidate for candidate in candidates if not catalogue.index.is_change(candidate.operation)] or candidates
-
-
-def _without_reads(
-    candidates: Sequence[OperationCandidate], sentence: Sentence, catalogue: Catalogue
-) -> Sequence[OperationCandidate]:
-    """Return the changes that the first word of a sentence names, where the likeliest operation is a read without it.
-
-    `star acme/web` does not check whether acme/web is starred.
-    """
-    start = opening_length(sentence.text)
-    verb, _ = parse_command(token.lower for token in sentence.tokens if token.start >= start)
-    is_command = (
-        is_verb(verb) and VERBS.get(verb) is not Intent.READ and verb not in leading_verbs(candidates[0].operation)
-    )
-    if not is_command or catalogue.index.is_change(candidates[0].operation):
-        return candidates
-    changes = (candidate for candidate in candidates if catalogue.index.is_change(candidate.operation))
-    return [
-        change for change in changes if not change.is_uncommanded and verb in leading_verbs(change.operation)
-    ] or candidates
 
 
 def rerank(
@@ -201,15 +176,13 @@ def rerank(
     """Return the candidate to plan and its rivals: `best`, or what the description has in its place.
 
     - the list for the read of one item, where a question compares items: which product is the most expensive;
-    - the change of a state for a deletion that the command does not name: cancel the run;
-    - the read of what belongs to an item for the read of that item: the owner of the car Betty.
+    - the change of a state for a deletion that the command does not name: cancel the run.
     """
-    # All that is left of thirteen re-rankings: without all of them the operation is right more often in every set, and
-    # what these are made of changed 3 plans of 1,157 (benchmarks/OFFLINE.md, "Re-rankings"). Without them superlatives
-    # are not answered (tests/planner/test_offline_wish.py), to cancel a run deletes it with a confidence of 0.945
-    # (test_offline_plain_names.py), and the item is shown for what belongs to it (test_offline_flows.py).
+    # All that is left of thirteen re-rankings: without all of them the operation is right more often in every set
+    # (benchmarks/OFFLINE.md, "Re-rankings"). Without them superlatives are not answered
+    # (tests/planner/test_offline_wish.py), and to cancel a run deletes it with a confidence of 0.945
+    # (test_offline_plain_names.py).
     replacement = _list_to_compare(best, catalogue, known_values) or _state_change(best, catalogue, known_values)
-    replacement = replacement or _related_item(best, catalogue, known_values)
     if replacement is None:
         return best, list(rivals)
     return replacement, [best, *(rival for rival in rivals if rival.operation is not replacement.operation)]
@@ -257,27 +230,6 @@ def _is_extreme(best: OperationCandidate, subject: Slot) -> bool:
     """Return whether an item is named only as the most or the least of its kind: the newest product."""
     lookups = (pending_lookup(option.value) for option in best.assignment.candidates if option.slot is subject)
     return any(lookup is not None and lookup.ordinal not in ("", LAST_ORDINAL, *ORDINALS) for lookup in lookups)
-
-
-def _related_item(
-    best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, object]
-) -> OperationCandidate | None:
-    """Return the read of what belongs to the named item, where that is asked for: the owner of the car Betty."""
-    lookup = next((option for option in best.assignment.candidates if pending_lookup(option.value) is not None), None)
-    if best.tool.effect is not Effect.READ or lookup is None or not is_subject(best.operation, lookup.slot):
-        return None
-    sentence, kind = best.context.sentence, operation_noun_stems(best.operation)
-    of = next((at for at, token in enumerate(sentence.tokens) if token.lower == "of"), len(sentence.tokens))
-    if not set(kind) <= set(sentence.stems[of:]):
-        return None
-    for operation in catalogue.operations_of(best.operation.spec):
-        noun, is_item = operation_noun_stems(operation), operation.path.rstrip("/").endswith("}")
-        if operation.method == "GET" and is_item and noun and noun != kind and set(noun) <= set(sentence.stems[:of]):
-            related = build_candidate(sentence, catalogue, known_values, operation, best.score)
-            related = with_lookups(related, catalogue, known_values, sentence.text) if related is not None else None
-            if related is not None and not related.assignment.missing:
-                return replace(related, score=best.score)
-    return None
 
 
 def _state_change(

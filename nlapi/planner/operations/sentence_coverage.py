@@ -26,11 +26,11 @@ from nlapi.planner.slots.features import QUERYLIKE
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY
 from nlapi.planner.slots.preset_values import Values, argument_name, pending_lookup
-from nlapi.planner.slots.slot import Slot, SlotCandidate
-from nlapi.reading.clauses import opening_length
+from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
+from nlapi.reading.clauses import ScopeKind, find_scopes, opening_length
 from nlapi.reading.names import NO_NAMES
 from nlapi.reading.question_intent import read_intent
-from nlapi.reading.text import FILLER_STEMS, MentionKind, Token, foreign_language
+from nlapi.reading.text import FILLER_STEMS, MentionKind, Sentence, Token, foreign_language
 from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
 
@@ -288,6 +288,46 @@ _FUNCTION_WORDS = STOPWORDS | NO_NAMES | POSITION_WORDS | _CONDITIONAL
 _MAX_WORDS = 4
 
 
+# Kinds of mentions in which `not` is a part of a text.
+_TEXTS = (MentionKind.QUOTED, MentionKind.TITLE, MentionKind.JSON, MentionKind.LITERAL)
+# Tokens from a negation to the words of the flag that it switches off.
+_REACH = 3
+
+
+def unexpressed_negations(best: OperationCandidate) -> Iterator[str]:
+    """Yield what a sentence rules out and no argument expresses: `not history`, `except drafts`."""
+    sentence = best.context.sentence
+    for cue in find_scopes(sentence.text, (ScopeKind.NOT, ScopeKind.EXCEPT)):
+        if not _is_in_text(sentence, cue.start) and not _expresses(best, cue.start):
+            yield " ".join(sentence.text[cue.start :].split()[:_REACH]).rstrip(".,?!")
+
+
+def _is_in_text(sentence: Sentence, at: int) -> bool:
+    """Return whether a character is a part of a name or a text; capitalized words that open a sentence may be none."""
+    spans = (span for span in sentence.mentions if span.start <= at < span.end)
+    return any(span.kind in _TEXTS or (span.kind is MentionKind.NAME and span.first > 0) for span in spans)
+
+
+def _expresses(best: OperationCandidate, at: int) -> bool:
+    """Return whether a flag or a choice expresses the negation at a character."""
+    following = [token.end for token in best.context.sentence.tokens if token.end > at][: _REACH + 1]
+    reach = following[-1] if following else at
+    options = best.assignment.candidates
+    flags = (option for option in options if option.slot.family is Family.BOOLEAN)
+    choices = (option for option in options if option.slot.family is Family.CHOICE)
+    return any(option.start < reach and at < option.end for option in flags) or any(
+        option.start <= at < option.end for option in choices
+    )
+
+
+def unused_values(best: OperationCandidate) -> Iterator[str]:
+    """Yield the numbers, days, ids, names and quotations of a sentence that are in no argument, as written."""
+    for span in best.assignment.unused:
+        words = {token.stem for token in best.context.sentence.tokens[span.first : span.last]}
+        if span.kind is not MentionKind.NAME or not words <= best.context.operation_stems:
+            yield repr(span.text) if span.kind is MentionKind.QUOTED else span.text
+
+
 def unused_words(best: OperationCandidate) -> tuple[str, ...]:
     """Return the texts of a read's sentence that limit what is listed, and that nothing takes care of."""
     if not _lists(best) or foreign_language(best.context.sentence):
@@ -296,7 +336,7 @@ def unused_words(best: OperationCandidate) -> tuple[str, ...]:
 
 
 def leaves_out_name(best: OperationCandidate) -> bool:
-    """Return whether a list leaves out a capitalized name or a title, which `vetoes.unused_values` names."""
+    """Return whether a list leaves out a capitalized name or a title, which `unused_values` names."""
     kinds = (MentionKind.NAME, MentionKind.TITLE)
     names = (mention for mention in best.assignment.unused if mention.kind in kinds)
     known = best.context.operation_stems | set(map(stem, split_words(best.operation.spec.title)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -21,9 +20,8 @@ from nlapi.tools.tool import Account, Call, Origin, Tool, ValueSource, sources_f
 
 
 def sources_of(best: OperationCandidate, question: str) -> tuple[ValueSource, ...]:
-    """Return the sources of what a sentence fills; their places are those in `question`, as it was typed."""
-    sentence = best.context.sentence.text
-    return tuple(_source(option, sentence, question) for option in best.assignment.candidates)
+    """Return the sources of what a sentence fills; their places are those in `question`, which may be longer."""
+    return tuple(_source(option, question) for option in best.assignment.candidates)
 
 
 def rivals_of(best: OperationCandidate) -> tuple[Rival, ...]:
@@ -43,20 +41,17 @@ def rivals_of(best: OperationCandidate) -> tuple[Rival, ...]:
     )
 
 
-def _source(option: SlotCandidate, sentence: str, question: str) -> ValueSource:
+def _source(option: SlotCandidate, question: str) -> ValueSource:
     argument, value = argument_name(option.slot), option.value
     if option.end <= option.start:
         return ValueSource(argument=argument, value=_plain(value), origin=_unwritten(value))
-    words = sentence[option.start : option.end]
-    start = _index_in(words, option.start, question)
-    end = start + len(words) if start >= 0 else -1
     return ValueSource(
         argument=argument,
         value=_plain(value),
         origin=Origin.WORDS if pending_lookup(value) is None else Origin.LOOKUP,
-        words=words,
-        start=start,
-        end=end,
+        words=question[option.start : option.end],
+        start=option.start,
+        end=option.end,
         sure=round(option.probability, 3),
     )
 
@@ -64,13 +59,6 @@ def _source(option: SlotCandidate, sentence: str, question: str) -> ValueSource:
 def _unwritten(value: object) -> Origin:
     """Return the origin of a value without words: the only item of its kind, the caller, the state of a verb."""
     return Origin.LOOKUP if pending_lookup(value) is not None or isinstance(value, int | float) else Origin.VERB
-
-
-def _index_in(words: str, near: int, question: str) -> int:
-    """Return the index in the question of words of the rewritten sentence, the nearest to `near`; -1 for none."""
-    starts = [match.start() for match in re.finditer(re.escape(words), question)]
-    starts = starts or [match.start() for match in re.finditer(re.escape(words), question, re.IGNORECASE)]
-    return min(starts, key=lambda start: abs(start - near), default=-1)
 
 
 def with_completed(
