@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from nlapi.cli import gateway_traffic as view
+from nlapi.cli.gateway import traffic as view
 from tests.gateway.kit import Talk
 
 RUN = "from nlapi.cli.main import main; main()"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nlapi.cli.table import BARS, sparkline
+from nlapi.cli.render.table import BARS, sparkline
 from tests.cli.kit import BEARER, NLAPI, Ran, dialogue, notes, run
 from tests.servers import Echo, Reply
 
