@@ -127,9 +127,9 @@ def test_the_description_takes_a_whole_configuration(engine: str) -> None:
 @pytest.mark.parametrize(
     ("value", "messages"),
     [
-        ({"titel": 1, "owner": "x"}, [("there is no property 'titel'", "the nearest is title")]),
+        ({"titel": 1, "owner": "x"}, [("there is no property 'titel'", "did you mean 'title'?")]),
         ({"zzz": 1}, [("there is no property 'zzz'", "it takes title, owner, parts")]),
-        ({"parts": [{"nmae": 1}], "y-1": 2}, [("there is no property 'nmae'", "the nearest is name")]),
+        ({"parts": [{"nmae": 1}], "y-1": 2}, [("there is no property 'nmae'", "did you mean 'name'?")]),
     ],
 )
 def test_an_unknown_property_is_named_with_the_nearest(

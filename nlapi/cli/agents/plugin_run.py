@@ -12,6 +12,7 @@ from nlapi.cli.options import ListOutput, argument, flag, option, options_of, pa
 from nlapi.cli.render import console, table
 from nlapi.cli.workflow.inputs import RunOptions
 from nlapi.errors import MissingError, UsageError
+from nlapi.suggestions import suggestion
 
 if TYPE_CHECKING:
     from nlapi.cli.workflow.registered import OpenedDocument
@@ -104,8 +105,6 @@ def open_recipe(
 
     UsageError where the plugin has none of this name.
     """
-    import difflib
-
     from nlapi.cli.workflow.inputs import read_inputs
     from nlapi.cli.workflow.registered import open_document, require_sources, with_repairs
     from nlapi.plugin.build import DESCRIPTION
@@ -115,8 +114,7 @@ def open_recipe(
     path = next((path for path, document in documents if any(entry.id == recipe for entry in document.workflows)), None)
     if path is None:
         ids = [workflow.id for _, document in documents for workflow in document.workflows]
-        near = difflib.get_close_matches(recipe, ids, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"its recipes: {', '.join(ids) or 'none'}"
+        hint = suggestion(recipe, ids, otherwise=f"its recipes: {', '.join(ids) or 'none'}")
         raise UsageError(f"the plugin has no recipe {recipe[:100]}", hint=hint)
     document = next(document for other, document in documents if other == path)
     # The plugin is of one API, whatever a document calls it.

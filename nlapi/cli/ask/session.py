@@ -41,6 +41,7 @@ from nlapi.client.message import EndReason, Limits
 from nlapi.client.safe_text import strip_control
 from nlapi.errors import NlapiError, UsageError
 from nlapi.openapi.spec import Effect, Spec
+from nlapi.suggestions import question
 from nlapi.tools.plan import Conversation, Outcome, Round, Step
 
 if TYPE_CHECKING:
@@ -464,10 +465,7 @@ def _nearest_argument(name: str, opened: list[tuple[Target, dict[str, str]]]) ->
     from nlapi.tools.arguments import nearest_names
 
     names = [near for target, _ in opened for tool in nlapi.tools(target.spec) for near in nearest_names(tool, name)]
-    suggestions = list(dict.fromkeys(names))[:3]
-    return (
-        f"did you mean {', '.join(suggestions)}?" if suggestions else "`nlapi tools SOURCE` shows the arguments of each"
-    )
+    return question(list(dict.fromkeys(names))[:3]) or "`nlapi tools SOURCE` shows the arguments of each"
 
 
 def _has_argument(spec: Spec, name: str) -> bool:

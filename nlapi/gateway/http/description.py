@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property, lru_cache, partial
 from typing import Any
 from urllib.parse import unquote
@@ -17,6 +16,7 @@ from nlapi.errors import Issue
 from nlapi.gateway.http.json_schema import SchemaValidator, compile_schema
 from nlapi.gateway.http.problems import GatewayProblem, nearest_or_all, unprocessable
 from nlapi.gateway.http.request_guard import load_json
+from nlapi.suggestions import nearest
 
 METHODS = ("get", "post", "put", "patch", "delete")
 MAX_ISSUES = 20
@@ -370,7 +370,7 @@ class PathRouter:
             for name, by_method in {**self._fixed_paths, **patterns}.items()
             if method in by_method
         }
-        matches = get_close_matches(path[:100], paths_by_text, n=1, cutoff=0.0)
+        matches = nearest(path, paths_by_text, least=0.0)
         return f"the nearest that takes {method} is {paths_by_text[matches[0]]}" if matches else ""
 
     def _match_path(self, path: str) -> tuple[dict[str, GatewayOperation] | None, dict[str, str]]:

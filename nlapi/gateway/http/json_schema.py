@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 from nlapi.pattern_size import measure, objects_in, pattern_refusal, patterns_in
+from nlapi.suggestions import suggestion
 
 MAX_STEPS = 50_000
 """Steps of a schema's patterns that jsonschema-rs compiles, of about 0.2 kB each: it writes out each repeat up to its
@@ -81,8 +81,7 @@ def _unknown_properties(
     """Yield a violation for each property that a schema does not take, with the nearest that it takes."""
     names = list(schema.get("properties", ()))
     for name in unknown:
-        near = get_close_matches(name[:80], names, n=1, cutoff=0.6)
-        hint = f"the nearest is {near[0]}" if near else f"it takes {', '.join(names[:MAX_NAMES])}" if names else ""
+        hint = suggestion(name, names, otherwise=f"it takes {', '.join(names[:MAX_NAMES])}" if names else "")
         yield _Violation(instance_path=instance_path, message=f"there is no property {name[:80]!r}", hint=hint)
 
 

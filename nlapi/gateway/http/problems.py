@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from nlapi.errors import Issue, Level, NlapiError
 from nlapi.gateway.inference import FailureKind, InferenceError
 from nlapi.routing.model import VersionRef
+from nlapi.suggestions import suggestion
 
 # Issues in one answer: a configuration of 10,000 rules may have as many faults.
 MAX_ISSUES = 50
@@ -91,7 +91,7 @@ def unknown_object(kind: str, name: str, known_names: Iterable[str]) -> GatewayP
         404,
         f"there is no {kind} {name[:80]!r}",
         code=f"unknown_{kind}",
-        hint=_nearest_hint(name, names) or listing,
+        hint=suggestion(name, names, otherwise=listing),
     )
 
 
@@ -172,9 +172,4 @@ def unpublished_problem() -> GatewayProblem:
 def nearest_or_all(name: str, names: Iterable[str], verb: str = "takes") -> str:
     """Return a hint that names the nearest of the names to `name`, or all of them."""
     ordered = sorted(names)
-    return _nearest_hint(name, ordered) or (f"it {verb} {', '.join(ordered)}" if ordered else f"it {verb} none")
-
-
-def _nearest_hint(name: str, names: Sequence[str]) -> str:
-    matches = get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"the nearest is {matches[0]}" if matches else ""
+    return suggestion(name, ordered, otherwise=f"it {verb} {', '.join(ordered) or 'none'}")
