@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from nlapi import registry
 from nlapi.cli.options import BaseUrl, argument, is_interactive, option
 from nlapi.cli.render import console
+from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, UsageError
 
 if TYPE_CHECKING:
@@ -31,25 +34,21 @@ def setup(
 ) -> None:
     """Set up a first API: find its description, log in, and get three questions that fit it.
 
-    It asks for what is not given. Nothing is sent to the API.
+    It asks for what is not given, and again for what does not work. Nothing is sent to the API.
     """
     from nlapi.cli.apis import api
-    from nlapi.cli.target import load
 
-    source = source or _required("Where is the description of your API? A path, a URL, or `ads` for the example: ")
-    spec = load(source)
+    source, spec = _described(source)
     console.note(f"{console.plain_text(spec.title)}: {console.count_noun(len(spec.operations), 'operation')}")
     suggestion = suggest_name(spec)
     name = name or (_typed(f"Its name from now on? [{suggestion}]: ") if is_interactive() else "") or suggestion
     if registry.find_registration(name) is not None and registry.find_registration(source) is None:
         raise UsageError(f"{name} is registered already", hint=f"nlapi setup {source} --name OTHER")
     if registry.find_registration(source) is None:
-        api.register_api(name, source, base_url=base_url)
+        api.register_api(name, source, base_url=base_url or _address(spec))
     else:
         name = source
-    if _wants_login(spec) and is_interactive():
-        _run("auth", "login", name)
-    else:
+    if not is_interactive() or not _log_in(name, spec):
         api.note_login(name, spec)
     console.write(f"Ask {name}:")
     questions = fitting_questions(spec)
@@ -126,16 +125,102 @@ def _candidates(spec: Spec) -> Iterator[tuple[str, Operation]]:
                 yield f"show the {resource.label} {EXAMPLE_ID}", operation
 
 
-def _wants_login(spec: Spec) -> bool:
-    from nlapi.client.auth import alternatives
+def _described(source: str | None) -> tuple[str, Spec]:
+    """Return a source and its description. At a terminal it is asked for until it can be read."""
+    from nlapi.cli.target import load
 
-    return any(all(alternatives(operation)) for operation in spec.operations if operation.usable and operation.security)
-
-
-def _required(question: str) -> str:
+    if source is not None:
+        return source, load(source)
     if not is_interactive():
         raise UsageError("which API? give its description", hint="such as nlapi setup openapi.yaml")
-    return _typed(question) or _required(question)
+    while True:
+        typed = _typed("Where is the description of your API? A path, a URL, or `ads` for the example: ")
+        try:
+            if typed:
+                return typed, load(typed)
+        except NlapiError as error:
+            console.error(str(error))
+
+
+def _address(spec: Spec) -> str | None:
+    """Return where an API runs that its description does not place; None where it does, or nobody can be asked."""
+    from nlapi.client.server import explain_server
+    from nlapi.openapi.urls import parse_url
+
+    if not explain_server(spec) or not is_interactive():
+        return None
+    while typed := _typed("Where does it run? Its address, such as https://api.example.com (Enter: later): "):
+        try:
+            parse_url(typed)
+        except NlapiError as error:
+            console.error(str(error))
+        else:
+            return typed
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """A way to log in: what it is called, and the words of `nlapi auth login` that go it, one line for each scheme."""
+
+    label: str
+    logins: tuple[tuple[str, ...], ...]
+    takes_client: bool = False
+
+
+def _ways(spec: Spec) -> list[_Way]:
+    """Return the ways to log in that the operations want, those that need the least from the person first."""
+    from nlapi.client.auth import alternatives, credential_kind
+
+    usable = [operation for operation in spec.operations if operation.usable and operation.security]
+    if not any(all(alternatives(operation)) for operation in usable):
+        return []
+    counts = Counter(
+        tuple(credential.id for credential in way) for operation in usable for way in alternatives(operation)
+    )
+    simple, with_client, with_token = [], [], []
+    for ids, _ in counts.most_common():
+        schemes = [spec.security_schemes[id] for id in ids]
+        label = " and ".join(f"{single_line(scheme.id)[:60]} ({credential_kind(scheme)})" for scheme in schemes)
+        logins = tuple((scheme.id,) for scheme in schemes)
+        if not any(scheme.kind in ("oauth2", "openIdConnect") for scheme in schemes):
+            simple.append(_Way(label=label, logins=logins))
+        elif len(schemes) == 1:
+            id = single_line(schemes[0].id)[:60]
+            with_token.append(_Way(label=f"{id}: an access token that you have", logins=((*logins[0], "--token"),)))
+            with_client.append(_Way(label=f"{id}: in the browser, with a client id", logins=logins, takes_client=True))
+    return [*simple, *with_token, *with_client]
+
+
+def _log_in(name: str, spec: Spec) -> bool:
+    """Log in by a way that the person chooses, until one works or he leaves it for later; return whether he did."""
+    ways = _ways(spec)
+    while ways:
+        way = ways[0] if len(ways) == 1 and not ways[0].takes_client else _chosen(ways)
+        if way is None:
+            return False
+        client = ("--client-id", _typed("Its client id: ")) if way.takes_client else ()
+        try:
+            for login in way.logins:
+                _run("auth", "login", name, *login, *client)
+        except NlapiError as error:
+            console.error(str(error))
+            if _typed("Try again? [Y/n]: ").lower().startswith("n"):
+                return False
+        else:
+            return True
+    return False
+
+
+def _chosen(ways: list[_Way]) -> _Way | None:
+    """Return the way that the person chooses; None for later."""
+    console.note("How do you log in?")
+    for number, way in enumerate(ways, 1):
+        console.note(f"  {number}. {way.label}")
+    while typed := _typed(f"1 to {len(ways)} (Enter: later): "):
+        if typed.isdecimal() and 0 < int(typed) <= len(ways):
+            return ways[int(typed) - 1]
+    return None
 
 
 def _typed(question: str) -> str:
