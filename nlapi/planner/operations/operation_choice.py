@@ -1,4 +1,4 @@
-"""Chooses the operation of a sentence: the likeliest one, after the vetoes on what the sentence cannot ask for."""
+"""Chooses the operation of a sentence: the likeliest one, or what the description has in its place."""
 
 from __future__ import annotations
 
