@@ -11,12 +11,10 @@ from typing import Any
 
 from nlapi.changes.account import unused_values
 from nlapi.changes.sentences import (
+    SENTENCE_CHECKS,
     Mention,
     UserSentence,
     build_case,
-    check_condition,
-    check_is_command,
-    check_negation,
     has_other_case,
 )
 from nlapi.changes.value_mentions import (
@@ -228,8 +226,6 @@ def _has_value(item: Mapping[str, object], argument: str, value: object) -> bool
     return field == value or (isinstance(field, list) and value in field)
 
 
-# Checks whose words are about all clauses, at any position: `pause A and delete B, but not yet`.
-_SENTENCE_CHECKS = (check_is_command, check_negation, check_condition)
 # A clause that only points to an earlier one: `pause it`.
 _POINTING_CLAUSE = lazy_pattern(r"\W*[A-Za-z]+ (?:it|them|that|this|that one|this one|those)\b[^,;]*", re.IGNORECASE)
 
@@ -251,7 +247,7 @@ def _select_clause(call: Call, account: Account, text: str) -> Account:
     """
     full_account = replace(account, sentence=text)
     clauses = split_clauses(text)
-    if len(clauses) < 2 or any(True for check in _SENTENCE_CHECKS for _ in check(build_case(call, full_account, text))):
+    if len(clauses) < 2 or any(True for check in SENTENCE_CHECKS for _ in check(build_case(call, full_account, text))):
         return full_account
     clause_numbers = {
         number
