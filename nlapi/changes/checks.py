@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
 
-from nlapi.changes.account import check_left
+from nlapi.changes.account import check_left, overlaps_any
 from nlapi.changes.sentences import (
     PARTICLES,
     Case,
@@ -20,6 +20,7 @@ from nlapi.changes.sentences import (
     check_condition,
     check_is_command,
     check_negation,
+    check_quantity,
     description_of,
     has_closed_values,
     is_value_in_command,
@@ -27,13 +28,14 @@ from nlapi.changes.sentences import (
     shorten,
 )
 from nlapi.changes.value_checks import (
+    are_same_names,
     check_exact_name,
     check_meaning,
     check_origin,
     check_text_end,
     check_whole_words,
 )
-from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers
+from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers, normal_stem
 from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import (
@@ -203,6 +205,8 @@ def _names_action(case: Case) -> bool:
     action = stem(tail.lower()) if "{" not in tail else ""
     if not action:
         return False
+    if case.command in DELETE_VERBS and action.startswith("un") and action.removeprefix("un") in case.stems:
+        return True  # remove the bookmark: /unbookmark
     if len(words) > 1 and words[1].lower in PARTICLES and stem(words[0].lower + words[1].lower) == action:
         return True
     return case.command in _MOVING_VERBS and any(
@@ -241,7 +245,7 @@ def _sets_commanded_state(case: Case) -> bool:
     choices = [source for source in texts if has_closed_values(case.call, source.argument)]
     for source in choices:
         is_spoken = source.origin is Origin.VERB or case.is_command_word(source)
-        if is_spoken and any(are_synonyms(case.command, stem(word)) for word in split_words(source.value)):
+        if is_spoken and any(are_synonyms(case.command, normal_stem(word)) for word in split_words(source.value)):
             return True
     return False
 
@@ -279,42 +283,59 @@ def _command_text(case: Case) -> str:
 def check_kind(case: Case) -> Iterator[str]:
     """Yield the part of the path behind the item, or the kind of the item, that the sentence does not name."""
     kinds, tail = _literal_parts(case.operation)
+    unsaid = next((words for words in _sayable_parts(case, tail) if _is_unsaid(case, words, kinds)), None)
+    if unsaid is None and case.deletes and not _names_action(case):
+        noun = _missing_object(case) or _different_object(case, [*kinds, *tail]) or _missing_qualifier(case)
+        unsaid = [noun] if noun else None
+    unsaid = unsaid or _unsaid_kind(case, kinds)
+    if unsaid:
+        yield _reason(case, unsaid)
+
+
+def _sayable_parts(case: Case, tail: list[list[str]]) -> list[list[str]]:
+    """Return the parts of a path behind its last item that people say."""
+    method = case.operation.method
+    if not case.deletes and (_says_summary(case) or _is_stated_alone(case)):
+        return []  # `send the campaign` is said of /campaigns/{id}/schedules/now, as its summary is
+    if method == "POST" and tail and singular(tail[-1][-1]) != tail[-1][-1]:
+        return tail[-1:]  # what is made is said; of what, by the ids before
+    is_stated = case.command in map(stem, stated_verbs(case.operation.extensions))
+    if method != "DELETE" and tail and len(tail[-1]) == 1 and (is_stated or _has_command_verb(case, tail[-1])):
+        return []  # the lifecycle of /users/{id}/lifecycle/suspend is nothing that anybody says
+    return tail
+
+
+def _is_stated_alone(case: Case) -> bool:
+    """Return whether the description states the verb for this change and for no other: to mirror is createShadow."""
+    changes = (entry for entry in case.operation.spec.operations if entry.effect is not Effect.READ)
+    return [entry for entry in changes if case.command in map(stem, stated_verbs(entry.extensions))] == [case.operation]
+
+
+def _is_unsaid(case: Case, words: Sequence[str], kinds: Sequence[Sequence[str]]) -> bool:
+    """Return whether the sentence does not name a part of a path: its noun, or the action that it is."""
     # DELETE is stricter: of two objects that a sentence may mean, one is lost.
-    unspoken = _UNSPOKEN_WORDS if case.operation.method == "DELETE" else _UNSPOKEN_WORDS | _UPDATE_WORDS
-    if case.operation.method == "POST" and tail and singular(tail[-1][-1]) != tail[-1][-1]:
-        tail = tail[-1:]  # what is made is said; of what, by the ids before
-    elif (
-        case.operation.method != "DELETE"
-        and tail
-        and len(tail[-1]) == 1
-        and (_has_command_verb(case, tail[-1]) or case.command in map(stem, stated_verbs(case.operation.extensions)))
-    ):
-        tail = []  # the lifecycle of /users/{id}/lifecycle/suspend is nothing that anybody says
-    if not case.deletes and _says_summary(case):
-        tail = []  # `send the campaign` is said of /campaigns/{id}/schedules/now, as its summary is
-    for words in tail:
-        nouns = _nouns(words, unspoken)
-        if len(nouns) > 1 and is_verb_form(nouns[-1]) and stem(nouns[-1]) == case.command:
-            nouns = nouns[:-1]  # admin.conversations.archive
-        by_argument = not kinds and _has_command_verb(case, words) and _mentions_argument(case)
-        # cancel-send, where nothing else is cancelled
-        by_argument = by_argument or (len(words) > 1 and stem(words[0]) == case.command and _is_only_change(case))
-        if (nouns and not _is_mentioned(case, nouns) and not by_argument) or _is_different_action(case, words):
-            yield _reason(case, words)
-            return
+    nouns = _nouns(words, _UNSPOKEN_WORDS if case.operation.method == "DELETE" else _UNSPOKEN_WORDS | _UPDATE_WORDS)
+    if len(nouns) > 1 and is_verb_form(nouns[-1]) and stem(nouns[-1]) == case.command:
+        nouns = nouns[:-1]  # admin.conversations.archive
+    by_argument = not kinds and _has_command_verb(case, words) and _mentions_argument(case)
+    # cancel-send, where nothing else is cancelled
+    by_argument = by_argument or (len(words) > 1 and stem(words[0]) == case.command and _is_only_change(case))
+    is_said = not nouns or _is_mentioned(case, nouns) or by_argument or _names_action(case)
+    return not is_said or _is_different_action(case, words)
+
+
+def _unsaid_kind(case: Case, kinds: list[list[str]]) -> list[str]:
+    """Return the kind of the last item in a path; [] where the sentence says it, or its name entails it."""
     if case.deletes:
-        if noun := _missing_object(case) or _different_object(case, [*kinds, *tail]):
-            yield _reason(case, [noun])
-            return
         kinds = [words for words in kinds if _nouns(words, _UNSPOKEN_WORDS)][-1:]
-    if case.deletes and (state := _missing_qualifier(case)):
-        yield _reason(case, [state])
-        return
-    if not _is_target_mentioned(case):
-        return
-    is_kind_mentioned = any(_is_mentioned(case, _nouns(words, _UNSPOKEN_WORDS) or words) for words in kinds)
-    if kinds and not is_kind_mentioned and not _is_only_change(case):
-        yield _reason(case, kinds[-1])
+    if not kinds or not _is_target_mentioned(case) or _is_only_change(case):
+        return []
+    target = [source for source in case.account.sources if source.argument in case.target_arguments]
+    is_found = any(source.name and are_same_names(source.name, source.words) for source in target)
+    names = [words for source in target if (words := _nouns(split_words(source.argument), _UNSPOKEN_WORDS))]
+    if not case.deletes and (is_found or any(_is_mentioned(case, words) for words in names)):
+        return []
+    return [] if any(_is_mentioned(case, _nouns(words, _UNSPOKEN_WORDS) or words) for words in kinds) else kinds[-1]
 
 
 def check_number(case: Case) -> Iterator[str]:
@@ -491,16 +512,12 @@ def _is_mentioned(case: Case, nouns: Sequence[str]) -> bool:
     last = nouns[-1]
     if is_root_of(case.command, stem(last)):
         return True
-    if last.startswith("un") and case.command in DELETE_VERBS and stem(last.removeprefix("un")) in case.stems:
-        return True  # remove the bookmark: /unbookmark
     return not {stem(last), stem(singular(last)), stem("".join((*nouns[:-1], singular(last))))}.isdisjoint(case.stems)
 
 
 def _is_target_mentioned(case: Case) -> bool:
     """Return whether words name the item of the last placeholder; a value of the profile or a default needs none."""
-    last = case.operation.path.rpartition("{")[2].partition("}")[0]
-    names = [name for name, place in case.call.tool.places.items() if place == ("path", last)]
-    return any(source.words for source in case.account.sources if source.argument in names)
+    return any(source.words for source in case.account.sources if source.argument in case.target_arguments)
 
 
 def _is_only_change(case: Case) -> bool:
@@ -689,6 +706,20 @@ _COMMAND_PREFIX = lazy_pattern(r"(?:and|then|,|;|\.|to)\W*(?:(?:then|please|also
 Check = Callable[[Case], Iterator[str]]
 
 
+def _check_names_thing(case: Case) -> Iterator[str]:
+    """Yield the words of a thing of the API that a sentence begins with: [post game] report of activity 5."""
+    operation, tail = case.operation, path_end(case.operation)
+    pieces = [piece for word in case.command_words[:2] for piece in word.stems][:2]
+    names = [list(map(stem, split_words(name))) for name in (operation.id, operation.summary, tail)]
+    actions = [operation.id.replace("/", ".").rpartition(".")[2], operation.summary]
+    actions += [tail.rpartition(".")[2]] if "." in tail or f"}}/{tail}" in operation.path else []
+    is_action = any(list(map(stem, split_words(action)))[:1] == pieces[:1] for action in actions)
+    # POST is a verb of people too.
+    is_action = is_action or case.command in set(leading_verbs(operation)) - {operation.method.lower()}
+    if not is_action and any(list(pair) == pieces for name in names for pair in pairwise(name)):
+        yield f"{' '.join(word.text for word in case.command_words[:2])!r} is a thing of the API, and no command"
+
+
 def _check_commands_change(case: Case) -> Iterator[str]:
     """Yield a reason against a model's change where the sentence only reads, or commands nothing (thanks, ok).
 
@@ -736,14 +767,8 @@ def _has_more_words(case: Case) -> bool:
 
 def _is_target_mentioned_by_user(case: Case) -> bool:
     """Return whether the path ends in an item that the user named."""
-    path = case.operation.path.rstrip("/")
-    if not path.endswith("}"):
-        return False
-    place = ("path", path[path.rindex("{") + 1 : -1])
-    arguments = {name for name, entry in case.call.tool.places.items() if entry == place}
-    return any(
-        entry.argument in arguments and entry.origin in (Origin.WORDS, Origin.LOOKUP) for entry in case.account.sources
-    )
+    origins = {entry.origin for entry in case.account.sources if entry.argument in case.target_arguments}
+    return case.operation.path.rstrip("/").endswith("}") and not origins.isdisjoint((Origin.WORDS, Origin.LOOKUP))
 
 
 def _is_command(case: Case) -> bool:
@@ -784,12 +809,12 @@ class Doubt:
 
 CHECKS: tuple[tuple[Concern, tuple[Check, ...], tuple[Check, ...]], ...] = (
     # The first reason is the one that exit code 6 reports, so that the order matters (docs/design/027-what-stands.md).
-    (Concern.MOOD, (check_is_command, _check_commands_change), ()),
+    (Concern.MOOD, (check_is_command, _check_commands_change), (_check_names_thing,)),
     (Concern.SCOPE, (check_negation, check_condition), ()),
     (Concern.EFFECT, (_check_commands_operation, check_opposite, check_deletion), (check_verb,)),
     (Concern.EFFECT, (check_update_value,), ()),
     (Concern.TARGET, (), (check_kind,)),
-    (Concern.COUNT, (check_number,), ()),
+    (Concern.COUNT, (check_quantity, check_number), ()),
     (Concern.ORIGIN, (check_origin,), ()),
     (Concern.LEFT, (check_whole_words,), ()),
     (Concern.SURENESS, (check_meaning,), ()),
@@ -822,6 +847,37 @@ def doubts_about(call: Call, account: Account, question: str, *, destroy: bool =
     )
     # Two checks may find the same fault, and the user reads it once.
     return tuple({doubt.text: doubt for doubt in doubts}.values())
+
+
+def rival_of(call: Call, account: Account, question: str, others: Iterable[tuple[Call, Account]]) -> str:
+    """Return the id of another operation that the words of a change fit as well as its own; "" for none."""
+    case = build_case(call, account, question)
+    rivals = (build_case(other, other_account, question) for other, other_account in others)
+    return next((rival.operation.id for rival in rivals if _fits_as_well(case, rival)), "")
+
+
+def _fits_as_well(case: Case, rival: Case) -> bool:
+    """Return whether a rival uses all values, and more of the words; a change may also say no more than the sentence.
+
+    A read is not commanded by a change's verb, so that without a word of its own it is none.
+    """
+    spans = [(source.start, source.end) for source in rival.account.sources]
+    if any(entry.words and not overlaps_any((entry.start, entry.end), spans) for entry in case.account.sources):
+        return False
+    own, others = _own_stems(case.operation), _own_stems(rival.operation)
+    spoken = {entry for word in case.words if not word.is_name and word.lower not in STOPWORDS for entry in word.stems}
+    if (spoken & others) - own - {case.command}:
+        return True
+    if rival.operation.effect is Effect.READ:
+        return False
+    names = split_words(f"{rival.operation.id} {rival.operation.path}")
+    unsaid = {stem(singular(name)) for name in names if not (name in _UNSPOKEN_WORDS or is_verb_form(name))}
+    return unsaid <= own | case.stems and not doubts_about(rival.call, rival.account, rival.text)
+
+
+def _own_stems(operation: Operation) -> set[str]:
+    words = split_words(f"{operation.id} {operation.path} {operation.summary}")
+    return {stem(form) for word in words for form in (word, singular(word))}
 
 
 def reasons_against(call: Call, account: Account, question: str, *, destroy: bool = False) -> tuple[str, ...]:

@@ -200,7 +200,9 @@ _NEGATION_REACH = 3
 _FIRST_VERBS = 3
 # First words of a sentence whose verb comes later: in store 5, [set] the quantity.
 _LEADING_WORDS = frozenset("in for on with at to from of as a an the my our".split())
-_QUANTITY_WORDS = lexicon.words("changes/words", "quantity_words")
+QUANTIFIERS = lexicon.words("english/words", "quantifiers")
+"""Words for many, or for any of many."""
+QUOTES = "\"'`“”‘’«»"
 # Words that belong to the verb right before them: shut [down] the server.
 PARTICLES = frozenset("up out down off over away back".split())
 
@@ -250,6 +252,12 @@ class Case:
         destroys = operation.effect is Effect.DESTROY or operation.method == "DELETE"
         return destroys or not DELETE_VERBS.isdisjoint(leading_verbs(operation, stated=False))
 
+    @cached_property
+    def target_arguments(self) -> frozenset[str]:
+        """The arguments for the last placeholder of the path."""
+        last = self.operation.path.rpartition("{")[2].partition("}")[0]
+        return frozenset(name for name, place in self.call.tool.places.items() if place == ("path", last))
+
     def location(self, source: ValueSource) -> str:
         """Return the location of a source's argument: path, query, header, cookie or body."""
         return self.call.tool.places.get(source.argument.partition(".")[0], ("body", ""))[0]
@@ -257,6 +265,10 @@ class Case:
     def is_command_word(self, source: ValueSource) -> bool:
         """Return whether a source was read from the first word of the command."""
         return self.first is not None and source.start <= self.first.start < source.end
+
+    def is_quoted(self, source: ValueSource) -> bool:
+        """Return whether a source's words are in quotes, or begin with one."""
+        return self.text[source.start] in QUOTES or self.text[source.start - 1 : source.start] in tuple(QUOTES)
 
     @cached_property
     def command(self) -> str:
@@ -380,13 +392,31 @@ def check_negation(case: Case) -> Iterator[str]:
 
 
 def check_condition(case: Case) -> Iterator[str]:
-    """Yield the condition or quantity in a sentence that no argument expresses."""
+    """Yield the condition in a sentence that no argument expresses."""
     if cue := next(find_scopes(case.text_without_values, CONDITIONS), None):
         yield f"the sentence makes a condition ({cue.words.lower()!r}) that the call does not express"
-    else:
-        quantity = next((word for word in case.words if word.lower in _QUANTITY_WORDS and not word.is_used), None)
-        if quantity is not None:
-            yield f"the sentence says {quantity.text!r}, and how many that are is not known"
+
+
+def check_quantity(case: Case) -> Iterator[str]:
+    """Yield the word for many in a sentence that no argument expresses; it is no name: revoke [everyone]'s token."""
+    for word in case.words:
+        if word.lower in QUANTIFIERS and (not word.is_used or any(_is_led_by(case, word, *case.account.sources))):
+            yield f"the sentence says {word.text!r}, and how many that are is not known"
+            return
+
+
+def _is_led_by(case: Case, word: CommandWord, *sources: ValueSource) -> Iterator[bool]:
+    """Yield for each source whether it is an unquoted text that begins with a word, of which no title is made."""
+    for source in sources:
+        is_text = isinstance(source.value, str) and not has_closed_values(case.call, source.argument)
+        is_lone = word.end >= source.end or word.text.islower()
+        yield (
+            is_text and is_lone and source.start == word.start and case.text[word.start - 1 : word.start] not in QUOTES
+        )
+
+
+SENTENCE_CHECKS = (check_is_command, check_negation, check_condition, check_quantity)
+"""Checks whose words are about all clauses, at any position: `pause A and delete B, but not yet`."""
 
 
 def description_of(call: Call, argument: str) -> str:

@@ -6,17 +6,15 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 from nlapi.changes.account import unused_values
 from nlapi.changes.sentences import (
+    SENTENCE_CHECKS,
     Mention,
     UserSentence,
     build_case,
-    check_condition,
-    check_is_command,
-    check_negation,
     has_other_case,
 )
 from nlapi.changes.value_mentions import (
@@ -28,7 +26,7 @@ from nlapi.changes.value_mentions import (
 )
 from nlapi.english.command_verbs import parse_command
 from nlapi.english.intents import VERBS, Intent
-from nlapi.english.words import name_key, name_words, singular, split_words, stem
+from nlapi.english.words import name_key, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES, Effect, Spec
 from nlapi.reading.clauses import opening_length, split_clauses
@@ -37,138 +35,17 @@ from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_path, name_of, text_of
 from nlapi.resources.nouns import is_id_argument, singular_noun, target_noun
 from nlapi.resources.paths import segments
-from nlapi.tools.answer_view import lowercase_headers, next_arguments, page_arguments
+from nlapi.tools.answer_view import lowercase_headers
 from nlapi.tools.arguments import argument_schema, property_schema
 from nlapi.tools.ledger import key_argument
 from nlapi.tools.plan import Conversation, Outcome, Step, is_of_same_receiver, is_remembered
 from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
 from nlapi.tools.unit_evidence import read_unit
 
-_SIZES = frozenset(map(stem, "size bytes filesize".split()))
-_PRICES = frozenset(map(stem, "price cost fare".split()))
-# A superlative -> whether it is the greatest, and the words of the fields that it may be about; none for a date.
-_ADJECTIVES = {
-    "largest": (True, _SIZES),
-    "biggest": (True, _SIZES),
-    "smallest": (False, _SIZES),
-    "cheapest": (False, _PRICES),
-    "most expensive": (True, _PRICES),
-    "newest": (True, frozenset[str]()),
-    "latest": (True, frozenset[str]()),
-    "most recent": (True, frozenset[str]()),
-    "oldest": (False, frozenset[str]()),
-    "earliest": (False, frozenset[str]()),
-}
-_DEGREES = {"highest": True, "greatest": True, "most": True, "lowest": False, "fewest": False, "least": False}
-# Words of a field that counts others: num_members, member_count.
-_COUNT_WORDS = frozenset(map(stem, "num number count total of".split()))
-_ARTICLE = r"(?:the|my|our)"
-_BARE = lazy_pattern(rf"\b{_ARTICLE} (?P<word>{'|'.join(_ADJECTIVES)}) (?P<kind>[a-z]+)\b", re.IGNORECASE)
-_WITH_FIELD = lazy_pattern(
-    rf"\b(?:{_ARTICLE}|an?) (?P<kind>[a-z]+) with the (?P<word>{'|'.join(_DEGREES)}) (?P<field>[a-z]+)\b", re.IGNORECASE
-)
-# What may stand behind: the end, a new value, another command. Any other word may narrow what is meant.
-_END = lazy_pattern(r"\s*(?:$|[.,;!?]|(?:and|then|to|as)\b)")
-_PLACE = lazy_pattern(r"\s+(?:in|on|of|from) (?:the|my|our) (?P<word>[a-z]+)", re.IGNORECASE)
-# Words before that may narrow it: in the folder reports, delete the largest file.
-_NARROWING = lazy_pattern(
-    r"\b(?:in|of|from|for|on|at|with|by|under|over|among|except|but|other|second|third|last|next|\d\w*)\b",
-    re.IGNORECASE,
-)
-MAX_ITEMS = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Superlative:
-    """The greatest, or the least, of a kind by a field; `fields` are stems of its name, () for a date."""
-
-    kind: str
-    is_greatest: bool
-    fields: frozenset[str]
-    mention: Mention
-
-
-def find_superlatives(text: str, api_words: Iterable[str]) -> Iterator[Superlative]:
-    """Yield the superlatives of a sentence that nothing else narrows; `api_words` may stand for the whole API."""
-    stems = frozenset(map(stem, api_words))
-    for pattern in (_BARE, _WITH_FIELD):
-        for match in pattern.finditer(text):
-            place = _PLACE.match(text, match.end())
-            end = place.end() if place is not None and stem(place["word"].lower()) in stems else match.end()
-            start = opening_length(text) if opening_length(text) <= match.start() else 0
-            clause = re.split(r"[.;!?]\s|\n", text[start : match.start()])[-1]
-            if not _END.match(text, end) or _NARROWING.search(clause):
-                continue
-            word, groups = match["word"].lower(), match.groupdict()
-            is_greatest, fields = (
-                (_DEGREES[word], frozenset((stem(singular(groups["field"].lower())),)))
-                if groups.get("field")
-                else _ADJECTIVES[word]
-            )
-            # The kind stays a word of its own, by which the change is about it.
-            begin, stop = match.start("word"), match.end("field" if groups.get("field") else "word")
-            mention = Mention(words=text[begin:stop], start=begin, end=stop)
-            yield Superlative(
-                kind=singular(match["kind"].lower()), is_greatest=is_greatest, fields=fields, mention=mention
-            )
-
-
-def find_extreme(items: Sequence[Mapping[str, object]], superlative: Superlative) -> Mapping[str, object] | None:
-    """Return the item that alone is the greatest or the least; None for a tie, and where the field is not clear.
-
-    Exactly one field of the items fits, and each item has it.
-    """
-    if not 0 < len(items) <= MAX_ITEMS:
-        return None
-    names = [str(name) for name in items[0] if _is_field(str(name), items[0][name], superlative.fields)]
-    if len(names) != 1:
-        return None
-    values = [_measure(item.get(names[0]), superlative.fields) for item in items]
-    measured = [value for value in values if value is not None]
-    if len(measured) != len(items):
-        return None
-    extreme = max(measured) if superlative.is_greatest else min(measured)
-    return items[measured.index(extreme)] if measured.count(extreme) == 1 else None
-
-
-def _is_field(name: str, value: object, fields: frozenset[str]) -> bool:
-    if _measure(value, fields) is None:
-        return False
-    return not fields or {stem(singular(word)) for word in name_words(name)} - _COUNT_WORDS <= fields
-
-
-def _measure(value: object, fields: frozenset[str]) -> float | None:
-    """Return a value as a number: a date in seconds where no field is named, the length of a list, a number."""
-    if not fields:
-        return _seconds(value)
-    if isinstance(value, list):
-        return float(len(value))
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _seconds(value: object) -> float | None:
-    if not isinstance(value, str) or not re.match(r"\d{4}-\d\d-\d\d", value):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    # Without an offset from UTC all are compared as they stand.
-    return (moment.replace(tzinfo=None) - (moment.utcoffset() or timedelta()) - datetime.min).total_seconds()
-
-
 # Arguments with the revision of the item that is changed, which optimistic locking needs (Kubernetes' resourceVersion).
 _REVISION_NAMES = frozenset("version revision rev etag sha resourceversion lockversion generation ifmatch".split())
 # Fields that identify an item for people. Texts about an item are left out: any sentence may have a word of them.
 _NAMING_FIELDS = (frozenset(NAMES) | frozenset(IDS)) - {"text", "hash", "digest", "summary", "code"}
-# The field of another item: with the same guests as.
-_SAME_AS = lazy_pattern(r"\bsame (?P<field>\w+(?: \w+)?) as\b", re.IGNORECASE)
-# Characters between `as` and the name of the item: the kind and an article.
-_MAX_KIND_LENGTH = 24
-# The first letters of a name: the channel starting with.
-_PREFIX = lazy_pattern(
-    r"\b(?P<kind>\w+)(?: (?:that|which|whose name))? (?:start|begin)(?:s|ing|ning)? with\s+[\"'`“‘]?", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,118 +94,6 @@ def find_match(
         if next(rivals, None) is None:
             return candidate
     return None
-
-
-def find_same_field(
-    argument: str, value: Any, call: Call, steps: Iterable[Step], sentence: UserSentence
-) -> ItemMatch | None:
-    """Return the item that the user named for the whole value of an argument: with the same guests as `Kick-off`.
-
-    It is the only item of that name in the answers of the same API, and its field of the argument's name has the value.
-    """
-    key = name_key(argument)
-    mention = next((match for match in _SAME_AS.finditer(sentence.text) if key == name_key(match["field"])), None)
-    if mention is None:
-        return None
-    matches: dict[str, ItemMatch] = {}
-    for item in (item for step in _own_steps(call, steps) for item in _answer_items(step)):
-        id = field_at(item, id_path(item))
-        match = _match_by_name(item, id, id_path(item), sentence)
-        # The name is right behind: `the same guests as the event Kick-off`.
-        if match is not None and mention.end() <= match.mention.start <= mention.end() + _MAX_KIND_LENGTH:
-            matches[str(id)] = match
-    if len(matches) != 1:
-        return None
-    (match,) = matches.values()
-    fields = (field for name, field in match.item.items() if name_key(str(name)) == key)
-    return match if next(fields, None) == call.arguments.get(argument) else None
-
-
-def find_prefix_match(
-    argument: str, value: Any, call: Call, steps: Iterable[Step], sentence: UserSentence
-) -> ItemMatch | None:
-    """Return the item that alone has a name with the user's first letters: the channel starting with `ext`.
-
-    The word before is the kind of the argument, and of a list that the same API has answered in full. Its entries are
-    items or plain texts.
-    """
-    for match in _PREFIX.finditer(sentence.text):
-        kinds = {singular(word) for word in split_words(argument.rpartition(".")[2])}
-        word = next((word for word in sentence.words if word.start <= match.end() < word.end), None)
-        if word is None or singular(match["kind"].lower()) not in kinds:
-            continue
-        lists = [step for step in _own_steps(call, steps) if _list_kind(step) == singular(match["kind"].lower())]
-        # Of a list that goes on, another entry may have the same first letters.
-        if not lists or lists[-1].result is None or next_arguments(lists[-1].call, lists[-1].result) is not None:
-            continue
-        ids = {
-            str(id)
-            for step in lists
-            for id, name in _listed_names(step, argument)
-            if name.casefold().startswith(word.text.casefold())
-        }
-        if ids == {str(value)}:
-            return ItemMatch(item={}, id=value, name="", mention=word.mention)
-    return None
-
-
-def find_superlative_match(
-    argument: str, value: object, call: Call, steps: Iterable[Step], sentence: UserSentence
-) -> ItemMatch | None:
-    """Return the item that the user named by a superlative: the largest file.
-
-    Its kind is that of the argument and of lists that the same API has answered in full, unfiltered; all of them have
-    the same item there, as a second look after a change would name the next one.
-    """
-    operation = call.tool.operation
-    place = call.tool.places.get(argument, ("body", argument.rpartition(".")[2]))
-    noun = target_noun(operation, place)
-    for superlative in find_superlatives(sentence.text, split_words(operation.spec.title)):
-        lists = [step for step in _own_steps(call, steps) if _list_kind(step) == superlative.kind]
-        if not lists or superlative.kind not in noun[-1:] or not all(map(_is_complete, lists)):
-            continue
-        items = [find_extreme(list(_answer_items(step)), superlative) for step in lists]
-        ids = {str(field_at(item, id_path(item, place[1], noun))) if item is not None else "" for item in items}
-        if ids == {str(value)}:
-            return ItemMatch(item=items[0] or {}, id=value, name="", mention=superlative.mention)
-    return None
-
-
-def _is_complete(step: Step) -> bool:
-    """Return whether an answer has all items of its kind: nothing was filtered, and there is no page behind it."""
-    if step.result is None or step.result.status == 206 or next_arguments(step.call, step.result) is not None:
-        return False
-    sizes = page_arguments(step.call.tool, sizes=True) - page_arguments(step.call.tool)
-    count = sum(1 for _ in _answer_items(step))
-    if any(type(limit) is not int or limit <= count for limit in step.call.arguments.values()):
-        return False
-    # Without its size, a page of a list that has pages may be all or not.
-    return set(step.call.arguments) <= sizes and (
-        bool(step.call.arguments) or not page_arguments(step.call.tool, sizes=True)
-    )
-
-
-def _list_kind(step: Step) -> str:
-    """Return the kind of what a list has, in the singular: `channel` of listChannels, and of /channels."""
-    operation = step.call.tool.operation
-    return singular((split_words(operation.path.rpartition("/")[2]) or split_words(operation.id))[-1])
-
-
-def _listed_names(step: Step, argument: str) -> Iterator[tuple[object, str]]:
-    """Yield the id and each name of the entries that an answer lists; a plain text is both."""
-    if step.result is None or not step.result.ok:
-        return
-    if isinstance(step.result.data, list):
-        yield from ((entry, entry) for entry in step.result.data if isinstance(entry, str))
-    for item in _answer_items(step):
-        id = field_at(item, id_path(item, argument))
-        yield from ((id, name) for _, name in _naming_fields(item) if id is not None)
-
-
-def _own_steps(call: Call, steps: Iterable[Step]) -> Iterator[Step]:
-    """Yield the steps that the same API has answered."""
-    operation = call.tool.operation
-    return (step for step in _answered_steps(steps) if is_of_same_receiver(step.call.tool.operation, operation))
 
 
 def find_repeated_item(argument: str, value: object, call: Call, steps: Iterable[Step], ids: Iterable[str]) -> str:
@@ -461,8 +226,6 @@ def _has_value(item: Mapping[str, object], argument: str, value: object) -> bool
     return field == value or (isinstance(field, list) and value in field)
 
 
-# Checks whose words are about all clauses, at any position: `pause A and delete B, but not yet`.
-_SENTENCE_CHECKS = (check_is_command, check_negation, check_condition)
 # A clause that only points to an earlier one: `pause it`.
 _POINTING_CLAUSE = lazy_pattern(r"\W*[A-Za-z]+ (?:it|them|that|this|that one|this one|those)\b[^,;]*", re.IGNORECASE)
 
@@ -484,7 +247,7 @@ def _select_clause(call: Call, account: Account, text: str) -> Account:
     """
     full_account = replace(account, sentence=text)
     clauses = split_clauses(text)
-    if len(clauses) < 2 or any(True for check in _SENTENCE_CHECKS for _ in check(build_case(call, full_account, text))):
+    if len(clauses) < 2 or any(True for check in SENTENCE_CHECKS for _ in check(build_case(call, full_account, text))):
         return full_account
     clause_numbers = {
         number
@@ -723,12 +486,7 @@ class _Tracer:
         if not isinstance(leaf.value, str | int) or leaf.value == "":
             return None
         for number, sentence in enumerate(self.sentences):
-            match = (
-                find_match(leaf.argument, leaf.value, self.call, self.steps, sentence)
-                or find_same_field(leaf.argument, leaf.value, self.call, self.steps, sentence)
-                or find_prefix_match(leaf.argument, leaf.value, self.call, self.steps, sentence)
-                or find_superlative_match(leaf.argument, leaf.value, self.call, self.steps, sentence)
-            )
+            match = find_match(leaf.argument, leaf.value, self.call, self.steps, sentence)
             if match is not None:
                 return _build_source(leaf, Origin.LOOKUP, match.mention, current=number == 0, name=match.name)
         return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from nlapi.changes.sentences import Case, CommandWord, has_closed_values, schema_of, shorten
+from nlapi.changes.sentences import QUOTES, Case, CommandWord, has_closed_values, schema_of, shorten
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import CREATE_VERBS, DETERMINERS, are_opposites, are_synonyms, is_root_of
-from nlapi.english.words import singular, split_words, stem
+from nlapi.english.words import name_key, singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import as_list
 from nlapi.reading.numbers import CURRENCIES
@@ -166,7 +166,6 @@ def _is_set(case: Case, source: ValueSource, word: CommandWord) -> bool:
     )
 
 
-_QUOTES = "\"'`“”‘’«»"
 _MARKS = "([{<)]}>,;:!?#@$€£¥=%&*~|\\"
 _UNITS = lazy_pattern(
     r"(?:ms|s|secs?|m|mins?|h|hrs?|d|k|kb|mb|gb|tb|kib|mib|gib|tib|px|kg|g|cm|mm|km|mi|lbs?|usd|eur|gbp|x|st|nd|rd|th"
@@ -249,8 +248,8 @@ def _surrounding_text(case: Case, source: ValueSource) -> str:
     number.
     """
     text, start, end = case.text, source.start, source.end
-    is_opened = text[start] in _QUOTES or text[start - 1 : start] in tuple(_QUOTES)
-    is_closed = text[end - 1] in _QUOTES or text[end : end + 1] in tuple(_QUOTES)
+    is_opened = case.is_quoted(source)
+    is_closed = text[end - 1] in QUOTES or text[end : end + 1] in tuple(QUOTES)
     if is_opened and is_closed and not _is_quoted_in_part(source):
         return ""
     if is_opened and isinstance(source.value, str) and (quoted := _quoted_around(text, start)):
@@ -273,14 +272,14 @@ def _surrounding_text(case: Case, source: ValueSource) -> str:
     label = re.fullmatch(r"[\w.-]+[=:]", before)
     if label and set(map(stem, split_words(before))) <= case.operation_stems:
         before = ""
-    is_inside_sentence = end < len(text) and after.rstrip(_QUOTES + _MARKS) == "." and text[end:].lstrip()[:1].islower()
-    before, after = before.strip(_QUOTES + _MARKS), after.strip(_QUOTES + _MARKS)
+    is_inside_sentence = end < len(text) and after.rstrip(QUOTES + _MARKS) == "." and text[end:].lstrip()[:1].islower()
+    before, after = before.strip(QUOTES + _MARKS), after.strip(QUOTES + _MARKS)
     return text[start:end] if before or is_inside_sentence or after.strip(".") else ""
 
 
 def _is_quoted_in_part(source: ValueSource) -> bool:
     """Return whether a text is less than the text between the quotes."""
-    inner, value = source.words.strip(_QUOTES).strip(), str(source.value)
+    inner, value = source.words.strip(QUOTES).strip(), str(source.value)
     return isinstance(source.value, str) and value != inner and value in inner
 
 
@@ -312,8 +311,7 @@ def _unquoted_text(case: Case, source: ValueSource) -> str:
     """Return the text of a value without quotes in the sentence; "" for any other value."""
     if not isinstance(source.value, str) or not 0 <= source.start < source.end:
         return ""
-    text = case.text[source.start : source.end]
-    return "" if text[:1] in _QUOTES or case.text[source.start - 1 : source.start] in tuple(_QUOTES) else text
+    return "" if case.is_quoted(source) else case.text[source.start : source.end]
 
 
 def check_origin(case: Case) -> Iterator[str]:
@@ -345,7 +343,7 @@ def check_meaning(case: Case) -> Iterator[str]:
 
 def _is_entailed(case: Case, source: ValueSource) -> bool:
     """Return whether the list of what an argument takes has the item of exactly these words."""
-    return source.origin is Origin.LOOKUP and bool(source.name) and _normalize(source.name) == _normalize(source.words)
+    return bool(source.name) and are_same_names(source.name, source.words)
 
 
 def _is_plain_by_type(case: Case, source: ValueSource) -> bool:
@@ -376,14 +374,19 @@ def _is_only_place(case: Case, source: ValueSource) -> bool:
     return is_alone and not any(set(map(stem, split_words(name))) <= case.stems for name in others)
 
 
-_PLAIN = (_is_entailed, _is_plain_by_type, _is_only_place)
+def _is_labelled(case: Case, source: ValueSource) -> bool:
+    """Return whether the noun right before a value is that of its argument: the calendar primary."""
+    label = _label(case, source)
+    return label is not None and not (_name_stems(source.argument) - _GENERIC_WORDS).isdisjoint(label.stems)
+
+
+_PLAIN = (_is_entailed, _is_labelled, _is_plain_by_type, _is_only_place)
 
 
 def check_exact_name(case: Case) -> Iterator[str]:
     """Yield an item whose name is only similar to the words of the sentence."""
     for source in case.account.sources:
-        has_name = source.origin is Origin.LOOKUP and source.name and source.words
-        if has_name and _normalize(source.name) != _normalize(source.words):
+        if source.name and source.words and not are_same_names(source.name, source.words):
             yield f"{source.words!r} was said, and what was found is called {source.name!r}"
 
 
@@ -446,14 +449,17 @@ def _is_vocabulary(case: Case, source: ValueSource) -> bool:
 def _is_name_as_id(case: Case, source: ValueSource) -> bool:
     """Return whether a plain word is the value of an argument that takes an id: the channel [random]."""
     words = source.words.split()
-    if source.origin is not Origin.WORDS or not words or not words[-1].isalpha() or not words[-1].islower():
+    if source.origin is not Origin.WORDS or not words or not words[-1].islower() or source.name:
         return False
     if _is_new_key(case, source) or not isinstance(source.value, str) or has_closed_values(case.call, source.argument):
         return False
     description = str(schema_of(case.call, source.argument).get("description", ""))
-    name_parts = split_words(source.argument.rpartition(".")[2])
-    is_id = _ID_PATTERN.search(description) or (len(name_parts) > 1 and "id" in (name_parts[0], name_parts[-1]))
-    return bool(is_id) and not _NAME_PATTERN.search(f"{description} {source.argument}")
+    *noun, last = split_words(source.argument.rpartition(".")[2]) or [""]
+    # Where the name has an argument of its own, a slug is a name: the group jira-developers.
+    has_name = last == "id" and "".join((*noun, "name")) in map(name_key, case.call.tool.places)
+    is_word = words[-1].isalpha() or (has_name and words[-1].replace("-", "").isalpha())
+    is_id = _ID_PATTERN.search(description) or (noun and "id" in (noun[0], last))
+    return is_word and bool(is_id) and (has_name or not _NAME_PATTERN.search(f"{description} {source.argument}"))
 
 
 def _is_new_key(case: Case, source: ValueSource) -> bool:
@@ -542,6 +548,11 @@ _DOUBTS = (
     *(_is_command, _is_name_in_wrong_field, _is_unmentioned_direction),
 )
 _DOUBTS_ABOUT_MODELS = (is_in_another_argument, is_attribute_of_item)
+
+
+def are_same_names(first: str, second: str) -> bool:
+    """Return whether two names differ at most in the case of their letters, their blanks and the marks around them."""
+    return _normalize(first) == _normalize(second)
 
 
 def _normalize(text: str) -> str:

@@ -289,7 +289,7 @@ def find_choice(argument: str, value: Any, sentence: UserSentence) -> tuple[Orig
     words = tuple(word for word in sentence.words if not word.is_quoted)
     if isinstance(value, bool):
         return _find_flag(argument, value, words)
-    stems = tuple(map(_normal_stem, split_words(value)))
+    stems = tuple(map(normal_stem, split_words(value)))
     if not stems:
         return None
     return _find_words(stems, words) or _find_state_verb(stems, words)
@@ -297,7 +297,7 @@ def find_choice(argument: str, value: Any, sentence: UserSentence) -> tuple[Orig
 
 def _find_words(stems: tuple[str, ...], words: tuple[SentenceWord, ...]) -> tuple[Origin, Mention] | None:
     """Return the words of a choice where they are next to each other in the sentence."""
-    spoken = [(piece, word) for word in words for piece in map(_normal_stem, split_words(word.text))]
+    spoken = [(piece, word) for word in words for piece in map(normal_stem, split_words(word.text))]
     for index in range(len(spoken) - len(stems) + 1):
         window = spoken[index : index + len(stems)]
         if tuple(piece for piece, _ in window) == stems and not _is_piece([word for _, word in window], stems):
@@ -321,8 +321,8 @@ def _find_state_verb(stems: tuple[str, ...], words: tuple[SentenceWord, ...]) ->
         if not _is_command_position(word, words):
             continue
         verb = stem(word.text.lower())
-        if stems[0] in map(_normal_stem, _STATES_BY_VERB.get(verb, ())) or (
-            is_verb(verb) and _normal_stem(verb) == stems[0]
+        if stems[0] in map(normal_stem, _STATES_BY_VERB.get(verb, ())) or (
+            is_verb(verb) and normal_stem(verb) == stems[0]
         ):
             return Origin.VERB, word.mention
     return None
@@ -331,11 +331,11 @@ def _find_state_verb(stems: tuple[str, ...], words: tuple[SentenceWord, ...]) ->
 def _find_flag(argument: str, value: bool, words: tuple[SentenceWord, ...]) -> tuple[Origin, Mention] | None:
     """Return the word of a flag, where all its words are in the sentence, and denied where it is false."""
     name = argument.rpartition(".")[2]
-    name_stems = frozenset(map(_normal_stem, split_words(name)))
+    name_stems = frozenset(map(normal_stem, split_words(name)))
     flag_stems = name_stems - _SWITCH_STEMS
     is_denied = any(word.text.lower() in _NEGATION_WORDS for word in words)
     for word in words:
-        spoken = _normal_stem(word.text.lower())
+        spoken = normal_stem(word.text.lower())
         if not flag_stems:
             switch_stems = _ON_STEMS if value else _OFF_STEMS
             if spoken in switch_stems:
@@ -353,7 +353,7 @@ def _find_flag(argument: str, value: bool, words: tuple[SentenceWord, ...]) -> t
         if (
             verb
             and value is not is_denied
-            and flag_stems <= {_normal_stem(candidate.text.lower()) for candidate in words} | {spoken, verb}
+            and flag_stems <= {normal_stem(candidate.text.lower()) for candidate in words} | {spoken, verb}
         ):
             return (Origin.VERB if is_command and is_verb(spoken) else Origin.WORDS), word.mention
         # `unlock it` sets `locked: false`, although the sentence denies nothing.
@@ -376,7 +376,7 @@ def _is_command_position(word: SentenceWord, words: tuple[SentenceWord, ...]) ->
     return index == 0 or bool(_CONNECTIVES.fullmatch(words[index - 1].text)) or words[index - 1].text.lower() == "you"
 
 
-def _normal_stem(word: str) -> str:
+def normal_stem(word: str) -> str:
     """Return the stem of a word, for `cancelled` and `canceled` the same."""
     result = stem(word.lower())
     # British spelling doubles the l, and descriptions have both.

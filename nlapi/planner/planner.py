@@ -55,7 +55,7 @@ from nlapi.planner.steps.clauses import request_sentences
 from nlapi.planner.steps.goal_plan import asked_by_rival, call_plan, plan_goal, plan_question, rated_change
 from nlapi.planner.steps.name_reads import names_plan, read_names
 from nlapi.planner.steps.name_rounds import without_name_rounds
-from nlapi.planner.steps.state import CallState, Goal, rivals_of, sources_of
+from nlapi.planner.steps.state import CallState, Goal, other_readings, rivals_of, sources_of
 from nlapi.planner.unplanned import (
     ALTERNATIVES,
     abilities,
@@ -347,7 +347,8 @@ class _Clause:
         )
         if is_change:
             goal = replace(goal, likelihood=max(probability, goal.confidence))
-            goal = asked_by_rival(rated_change(goal, catalogue, self.known_values))
+            readings = other_readings(choice.candidates, best, sentence)
+            goal = asked_by_rival(rated_change(goal, catalogue, self.known_values, readings))
         return goal, missing
 
     def _plan_steps(self, goal: Goal, choice: _Choice, missing: tuple[Slot, ...]) -> Plan:

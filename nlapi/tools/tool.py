@@ -48,7 +48,7 @@ class ValueSource:
 
     `argument` is the argument's name, dotted where the value is inside of one (`budget.amount`). `words` are the user's
     words that it was read from or looked up by; `start` and `end` are their position in the sentence, -1 where they
-    have none, as in an earlier question. `name` is the name that the answer of a look-up has for the resource. `sure`
+    have none, as in an earlier question. `name` is the name that an answer has for the resource. `sure`
     is the probability, from 0 to 1, that the words mean this argument.
     """
 

@@ -8,7 +8,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from nlapi.changes.sentences import build_case, check_condition, check_is_command, check_negation
+from nlapi.changes.sentences import SENTENCE_CHECKS, build_case
 from nlapi.english.word_similarity import rarity, similarity_or_synonym
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.planner import OfflinePlanner, read_question
@@ -91,7 +91,7 @@ def without_values(question: str, entry: WorkflowTool) -> str:
 def _reasons_against(call: Call, account: Account, question: str) -> Iterator[str]:
     """Yield why a sentence commands no change: a question, a wish, a condition, a negation."""
     case = build_case(call, account, question)
-    for sentence_check in (check_is_command, check_negation, check_condition):
+    for sentence_check in SENTENCE_CHECKS:
         yield from sentence_check(case)
 
 

@@ -1,4 +1,4 @@
-"""Values that the user says by a reference: a length, the same field as another item, the first letters of a name."""
+"""Values that the user says in other words: an end by its length, a text that is written, a value behind `should`."""
 
 from __future__ import annotations
 
@@ -31,17 +31,11 @@ ROOMS: dict[str, Any] = {
             ),
         },
         "/groups": {"get": _operation("listGroups", "List groups")},
-        "/memos": {"get": _operation("listMemos", "List memos")},
-        "/addMember": {
-            "post": _operation("addMember", "Add a member to a group", **_body([], group=TEXT, member=TEXT))
-        },
         "/sendMessage": {
             "post": _operation("sendMessage", "Send a message to a group", **_body([], group=TEXT, text=TEXT))
         },
     },
 }
-REVIEW = {"id": "m1", "title": "Review", "guests": ["ada@example.org", "bo@example.org"]}
-PLANNING = {"id": "m2", "title": "Planning", "guests": ["eve@evil.example"]}
 
 
 @pytest.fixture(scope="module")
@@ -89,52 +83,6 @@ def test_the_words_of_a_time_are_those_of_its_day_and_its_hour(spec: Spec) -> No
     result = account(made, START)
     assert result.of("start_at")[0].words == "2026-08-03 at 10:00"
     assert result.unused == ()
-
-
-SAME = "create the meeting Sequel with the same guests as the meeting Review"
-
-
-@pytest.mark.parametrize(
-    ("question", "guests", "answer", "origin"),
-    [
-        (SAME, REVIEW["guests"], [REVIEW, PLANNING], Origin.LOOKUP),
-        (SAME, ["ada@example.org"], [REVIEW], Origin.ANSWER),
-        (SAME, [*REVIEW["guests"], "eve@evil.example"], [REVIEW, PLANNING], Origin.ANSWER),
-        (SAME, PLANNING["guests"], [REVIEW, PLANNING], Origin.ANSWER),
-        (SAME, PLANNING["guests"], [REVIEW, {**PLANNING, "title": "Review"}], Origin.ANSWER),
-        (SAME, REVIEW["guests"], [REVIEW, {**PLANNING, "title": "Review"}], Origin.ANSWER),
-        (SAME.replace("guests", "note"), REVIEW["guests"], [REVIEW], Origin.ANSWER),
-        ("create the meeting Sequel for the meeting Review", REVIEW["guests"], [REVIEW], Origin.ANSWER),
-    ],
-)
-def test_the_same_field_as_another_item_is_looked_up(
-    spec: Spec, question: str, guests: Any, answer: Any, origin: Origin
-) -> None:
-    made = call(spec, "createMeeting", title="Sequel", guests=guests)
-    assert origins(made, question, "guests", ("listMeetings", answer)) == {origin}
-
-
-PREFIX = "add Ada to the group starting with ext"
-
-
-@pytest.mark.parametrize(
-    ("question", "answers", "origin"),
-    [
-        (PREFIX, [("listGroups", ["general", "External"])], Origin.LOOKUP),
-        (PREFIX, [("listGroups", [{"id": "External", "name": "External"}])], Origin.LOOKUP),
-        (PREFIX, [("listGroups", ["External", "Extra"])], Origin.ANSWER),
-        (PREFIX, [("listMemos", ["External"])], Origin.ANSWER),
-        (PREFIX, [("listGroups", ["general"]), ("listMemos", ["External"])], Origin.ANSWER),
-        (PREFIX.replace("group", "member"), [("listGroups", ["External"])], Origin.ANSWER),
-        (PREFIX, [("listGroups", {"data": ["External"], "next_cursor": "c2"})], Origin.ANSWER),
-        ("add Ada to a group", [("listGroups", ["External"])], Origin.ANSWER),
-    ],
-)
-def test_the_first_letters_of_one_name_of_a_whole_list_are_looked_up(
-    spec: Spec, question: str, answers: Any, origin: Origin
-) -> None:
-    made = call(spec, "addMember", member="Ada", group="External")
-    assert origins(made, question, "group", *answers) == {origin}
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,6 @@ def _id(name: str) -> dict[str, Any]:
 NUMBER, FLAG = {"type": "number"}, {"type": "boolean"}
 CENTS = {"type": "integer", "description": "The price in cents."}
 ROLE = {"type": "string", "enum": ["member", "admin", "owner"]}
-SIZE = {"name": "limit", "in": "query", "schema": {"type": "integer"}}
-WORD = {"name": "q", "in": "query", "schema": TEXT}
 CLUB: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {"title": "Club", "version": "1"},
@@ -63,14 +61,12 @@ CLUB: dict[str, Any] = {
         "/v2/payments": {
             "post": _operation("createPaymentV2", "Create a payment", **_body(["to"], to=TEXT, amount=NUMBER))
         },
-        "/files": {"get": _operation("listFiles", "List files", parameters=[WORD])},
+        "/files": {"get": _operation("listFiles", "List files")},
         "/files/{file_id}": {
             "parameters": [_id("file_id")],
             "patch": _operation("updateFile", "Update a file", **_body([], name=TEXT, public=FLAG)),
             "delete": _operation("deleteFile", "Delete a file"),
         },
-        "/pages": {"get": _operation("listPages", "List pages", parameters=[SIZE])},
-        "/pages/{page_id}": {"parameters": [_id("page_id")], "delete": _operation("deletePage", "Delete a page")},
     },
 }
 USERS = [{"id": "u1", "name": "Ada"}, {"id": "u2", "name": "Eve"}]
@@ -235,37 +231,3 @@ def test_a_read_before_the_command_is_no_command_of_its_own(club: Spec) -> None:
         assert runs(call(club, "deleteFile", file_id="f2"), question, listed)
     for question in ("Find and show the file b.txt", "Find the file b.txt"):
         assert not runs(call(club, "deleteFile", file_id="f2"), question, listed)
-
-
-SUPERLATIVES = [
-    ("delete the largest file", "f2", True),
-    ("Find and delete the largest file.", "f2", True),
-    ("delete the smallest file", "f1", True),
-    ("rename the file with the highest size to Old", "f2", True),
-    ("delete the largest file", "f1", False),
-    ("delete the newest file", "f2", False),
-    ("delete the largest file shared with Bob", "f2", False),
-    ("in the folder reports, delete the largest file", "f2", False),
-    ("delete the second largest file", "f2", False),
-    ("show the largest file", "f2", False),
-]
-
-
-@pytest.mark.parametrize(("question", "id", "expected"), SUPERLATIVES)
-def test_a_superlative_names_an_item_of_a_whole_list(club: Spec, question: str, id: str, expected: bool) -> None:
-    rename = question.startswith("rename")
-    made = call(club, "updateFile", file_id=id, name="Old") if rename else call(club, "deleteFile", file_id=id)
-    assert runs(made, question, read(club, "listFiles")) is expected
-
-
-def test_ties_filters_pages_and_a_second_look_name_nothing(club: Spec) -> None:
-    question, delete = "delete the largest file", call(club, "deleteFile", file_id="f2")
-    assert not runs(delete, question, read(club, "listFiles", [*FILES, {"id": "f3", "size": 30}]))
-    assert not runs(delete, question, read(club, "listFiles", [*FILES, {"id": "f3"}]))
-    assert not runs(delete, question, read(club, "listFiles", FILES[1:], q="b"))
-    second_look = (read(club, "deleteFile", {}, file_id="f9"), read(club, "listFiles"))
-    assert not runs(delete, question, read(club, "listFiles", [*FILES, {"id": "f9", "size": 90}]), *second_look)
-    page, pages = call(club, "deletePage", page_id="f2"), "delete the largest page"
-    assert not runs(page, pages, read(club, "listPages", FILES))
-    assert not runs(page, pages, read(club, "listPages", FILES[1:], limit=1))
-    assert runs(page, pages, read(club, "listPages", FILES, limit=50))

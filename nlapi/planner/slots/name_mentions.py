@@ -552,7 +552,8 @@ class LiveNames:
             return slot
         names = tuple(dict.fromkeys(name for place in places for name in self.by_place.get(place, ())))
         own_names = frozenset(self.by_place.get(places[0], ()))
-        with_names = replace(slot, names=frozenset(names), own_names=own_names)
+        others = (name for place, others in self.by_place.items() if place != places[0] for name in others)
+        with_names = replace(slot, names=frozenset(names), own_names=own_names, sole_names=own_names.difference(others))
         return replace(with_names, samples=names, examples=frozenset(map(str.lower, names))) if names else with_names
 
 

@@ -98,6 +98,8 @@ class Slot:
     leaf: tuple[str, ...] = ()
     names: frozenset[str] | None = None
     """the names that the API has for it at the moment, of those in the sentence; None where they are not known"""
+    sole_names: frozenset[str] = frozenset()
+    """those of its own kind that are names of no other kind"""
     own_names: frozenset[str] = frozenset()
     """those of them that are of the first kind that it takes: a canary's, and not its objective's"""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Protocol
 
-from nlapi.changes.checks import reasons_against
+from nlapi.changes.checks import reasons_against, rival_of
 from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.planner.operations.catalogue import Catalogue
@@ -24,7 +24,7 @@ from nlapi.planner.slots.preset_values import (
 from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.state import CallState, Goal, LookupState, Rival, with_completed
 from nlapi.tools.plan import Conversation, Plan
-from nlapi.tools.tool import Call, Missing, Origin, Tool
+from nlapi.tools.tool import Account, Call, Missing, Origin, Tool
 
 
 def call_plan(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
@@ -132,8 +132,16 @@ _EQUAL = 0.33
 DOUBTED = 0.35
 
 
-def rated_change(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object]) -> Goal:
-    """Return the goal of a change with the confidence in it."""
+def rated_change(
+    goal: Goal,
+    catalogue: Catalogue,
+    known_values: Mapping[str, object],
+    others: Iterable[tuple[Call, Account]] | None = None,
+) -> Goal:
+    """Return the goal of a change with the confidence in it.
+
+    An unlikely one is as sure as another where none of the `others` that were considered fits the words as well.
+    """
     slots = catalogue.slots(goal.tool)
     values, missing = complete_arguments(goal.tool, goal.values, slots, known_values)
     sources = with_completed(goal.sources, values, slots, known_values)
@@ -144,9 +152,14 @@ def rated_change(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, ob
     # The policy asks for consent to a deletion later on, so that a deletion alone is no reason against it here.
     if reasons_against(call, account, goal.sentence, destroy=True):
         return replace(goal, confidence=min(DOUBTED, goal.confidence))
-    if missing or goal.likelihood < _LIKELY:
+    # A name whose kind is not said may be that of an item of each of several kinds.
+    if missing or (goal.likelihood < _LIKELY and (others is None or goal.others)):
         return goal
-    return replace(goal, confidence=round(_STANDS + (1 - _STANDS) * goal.likelihood, 3))
+    if goal.likelihood < _LIKELY and (rival := rival_of(call, account, goal.sentence, others or ())):
+        note = f"{rival} may be meant as well"
+        return replace(goal, note=f"{note}; {goal.note}" if goal.note else note)
+    likelihood = max(_LIKELY, goal.likelihood)
+    return replace(goal, confidence=round(_STANDS + (1 - _STANDS) * likelihood, 3), likelihood=likelihood)
 
 
 def asked_by_rival(goal: Goal) -> Goal:

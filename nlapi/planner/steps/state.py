@@ -41,6 +41,19 @@ def rivals_of(best: OperationCandidate) -> tuple[Rival, ...]:
     )
 
 
+def other_readings(
+    candidates: Iterable[OperationCandidate], best: OperationCandidate, question: str
+) -> Iterator[tuple[Call, Account]]:
+    """Yield the calls of the other candidates that lack no value, with where each value comes from."""
+    for other in candidates:
+        if other.operation is not best.operation and not other.assignment.missing:
+            sources = tuple(
+                replace(entry, sure=1.0) if entry.origin is Origin.LOOKUP else entry
+                for entry in sources_of(other, question)
+            )
+            yield Call(tool=other.tool, arguments={}), Account(sources=sources, sentence=question)
+
+
 def _source(option: SlotCandidate, question: str) -> ValueSource:
     argument, value = argument_name(option.slot), option.value
     if option.end <= option.start:
@@ -52,6 +65,7 @@ def _source(option: SlotCandidate, question: str) -> ValueSource:
         words=question[option.start : option.end],
         start=option.start,
         end=option.end,
+        name=value if isinstance(value, str) and value in option.slot.sole_names else "",
         sure=round(option.probability, 3),
     )
 
