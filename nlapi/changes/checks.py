@@ -154,7 +154,10 @@ def check_verb(case: Case) -> Iterator[str]:
     if _has_verb(case) or _sets_commanded_state(case):
         return
     if is_update and (
-        command in UPDATE_VERBS or is_value_in_command(case) or _names_argument(case) or _is_switch(case)
+        command in UPDATE_VERBS | (_AMOUNT_VERBS if any(map(_is_amount, case.account.sources)) else frozenset())
+        or is_value_in_command(case)
+        or _names_argument(case)
+        or _is_switch(case)
     ):
         return
     if operation.method in ("POST", "PUT") and command in CREATE_VERBS and not is_item and _may_create(case):
@@ -282,7 +285,7 @@ def check_kind(case: Case) -> Iterator[str]:
     kinds, tail = _literal_parts(case.operation)
     unsaid = next((words for words in _sayable_parts(case, tail) if _is_unsaid(case, words, kinds)), None)
     if unsaid is None and case.deletes and not _names_action(case):
-        noun = _different_object(case, [*kinds, *tail]) or _missing_qualifier(case)
+        noun = _different_object(case, [*kinds, *tail]) or ("" if _is_only_change(case) else _missing_qualifier(case))
         unsaid = [noun] if noun else None
     unsaid = unsaid or _unsaid_kind(case, kinds)
     if unsaid:
@@ -295,7 +298,9 @@ def _sayable_parts(case: Case, tail: list[list[str]]) -> list[list[str]]:
     if not case.deletes and (_says_summary(case) or _is_stated_alone(case)):
         return []  # `send the campaign` is said of /campaigns/{id}/schedules/now, as its summary is
     if method == "POST" and tail and singular(tail[-1][-1]) != tail[-1][-1]:
-        return tail[-1:]  # what is made is said; of what, by the ids before
+        # What is made is said, also by a verb of its own (link the device: /permissions); of what, by the ids before.
+        is_own = case.command in set(leading_verbs(case.operation)) - CREATE_VERBS - UPDATE_VERBS - DELETE_VERBS
+        return [] if is_own and not case.deletes else tail[-1:]
     is_stated = case.command in map(stem, stated_verbs(case.operation.extensions))
     if method != "DELETE" and tail and len(tail[-1]) == 1 and (is_stated or _has_command_verb(case, tail[-1])):
         return []  # the lifecycle of /users/{id}/lifecycle/suspend is nothing that anybody says
