@@ -32,6 +32,7 @@ from nlapi.tools.units import RATES
 
 Span = tuple[int, int]
 
+_SENTENCE_END = lazy_pattern(r"[.;:!\n]")
 _DAY = lazy_pattern(r"\d{4}-\d\d-\d\d")
 # Words about a day that an argument takes: the due [date].
 _DAY_WORDS = frozenset("date day time".split())
@@ -75,8 +76,15 @@ def uses_of(case: Case) -> tuple[Use, ...]:
         pair for pair in pairwise(word.lower for word in case.words) if stem("".join(pair)) in case.operation_stems
     )
     # `charge station` is the name of an argument that has it as one word.
-    explained = case.operation_stems.union(days, *pairs)
+    explained = case.operation_stems.union(days, *pairs, *_described_stems(case))
     return tuple(_use(case, word, explained, start, command) for word in case.words)
+
+
+def _described_stems(case: Case) -> Iterator[set[str]]:
+    """Yield the stems of the first sentence about each field that a change sets: formatted as ext4."""
+    for source in case.account.sources if not case.deletes else ():
+        if case.location(source) == "body" and source.words:
+            yield set(map(stem, split_words(_SENTENCE_END.split(description_of(case.call, source.argument))[0])))
 
 
 def _use(case: Case, word: CommandWord, explained: frozenset[str], start: int, command: set[int]) -> Use:

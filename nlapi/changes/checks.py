@@ -85,13 +85,10 @@ _UNSPOKEN_WORDS = lexicon.words("changes/words", "unspoken_words")
 # Last words in the paths of updates that people do not say: /vlans/settings. To delete the settings is another
 # operation.
 _UPDATE_WORDS = lexicon.words("changes/words", "update_words")
-# Verbs at the end of paths that say no more than the method.
-_GENERIC_VERBS = CREATE_VERBS | UPDATE_VERBS | DELETE_VERBS
 _INDEFINITE = frozenset(("a", "an"))
 _LIMITING_WORDS = lexicon.words("changes/words", "limiting_words")
 _ARTICLES = frozenset("a an the my our your this that old all its".split())
 _PREPOSITIONS = frozenset("of from for on in at to with by called named titled id no".split())
-_ANY_OBJECT = frozenset(map(stem, "object item resource entity record".split()))
 # The end of the object in a summary: `Delete a branch [of a repository]`.
 _OBJECT_END = lazy_pattern(r"\b(?:by|of|from|for|in|on|with|using|to|and|if|at|as|via|or|its|all)\b|[.,;:(]")
 _BULK_WORDS = frozenset("all bulk batch many multiple every".split())
@@ -157,7 +154,10 @@ def check_verb(case: Case) -> Iterator[str]:
     if _has_verb(case) or _sets_commanded_state(case):
         return
     if is_update and (
-        command in UPDATE_VERBS or is_value_in_command(case) or _names_argument(case) or _is_switch(case)
+        command in UPDATE_VERBS | (_AMOUNT_VERBS if any(map(_is_amount, case.account.sources)) else frozenset())
+        or is_value_in_command(case)
+        or _names_argument(case)
+        or _is_switch(case)
     ):
         return
     if operation.method in ("POST", "PUT") and command in CREATE_VERBS and not is_item and _may_create(case):
@@ -285,7 +285,7 @@ def check_kind(case: Case) -> Iterator[str]:
     kinds, tail = _literal_parts(case.operation)
     unsaid = next((words for words in _sayable_parts(case, tail) if _is_unsaid(case, words, kinds)), None)
     if unsaid is None and case.deletes and not _names_action(case):
-        noun = _missing_object(case) or _different_object(case, [*kinds, *tail]) or _missing_qualifier(case)
+        noun = _different_object(case, [*kinds, *tail]) or ("" if _is_only_change(case) else _missing_qualifier(case))
         unsaid = [noun] if noun else None
     unsaid = unsaid or _unsaid_kind(case, kinds)
     if unsaid:
@@ -298,7 +298,9 @@ def _sayable_parts(case: Case, tail: list[list[str]]) -> list[list[str]]:
     if not case.deletes and (_says_summary(case) or _is_stated_alone(case)):
         return []  # `send the campaign` is said of /campaigns/{id}/schedules/now, as its summary is
     if method == "POST" and tail and singular(tail[-1][-1]) != tail[-1][-1]:
-        return tail[-1:]  # what is made is said; of what, by the ids before
+        # What is made is said, also by a verb of its own (link the device: /permissions); of what, by the ids before.
+        is_own = case.command in set(leading_verbs(case.operation)) - CREATE_VERBS - UPDATE_VERBS - DELETE_VERBS
+        return [] if is_own and not case.deletes else tail[-1:]
     is_stated = case.command in map(stem, stated_verbs(case.operation.extensions))
     if method != "DELETE" and tail and len(tail[-1]) == 1 and (is_stated or _has_command_verb(case, tail[-1])):
         return []  # the lifecycle of /users/{id}/lifecycle/suspend is nothing that anybody says
@@ -320,8 +322,19 @@ def _is_unsaid(case: Case, words: Sequence[str], kinds: Sequence[Sequence[str]])
     by_argument = not kinds and _has_command_verb(case, words) and _mentions_argument(case)
     # cancel-send, where nothing else is cancelled
     by_argument = by_argument or (len(words) > 1 and stem(words[0]) == case.command and _is_only_change(case))
-    is_said = not nouns or _is_mentioned(case, nouns) or by_argument or _names_action(case)
-    return not is_said or _is_different_action(case, words)
+    if nouns:
+        return not (_is_mentioned(case, nouns) or by_argument or _names_action(case))
+    return _is_different_action(case, words)
+
+
+def _is_different_action(case: Case, words: Sequence[str]) -> bool:
+    """Return whether a segment is a verb, as `/draft`, that the sentence does not say, nor a value of a closed set."""
+    act = stem(words[0])
+    is_generic = act in CREATE_VERBS | UPDATE_VERBS | DELETE_VERBS or act in case.stems
+    if len(words) > 1 or is_generic or singular(words[0]) != words[0] or not is_verb_form(words[0]):
+        return False
+    is_related = are_opposites(case.command, act) or is_root_of(case.command, act) or are_synonyms(case.command, act)
+    return not is_related and not any(has_closed_values(case.call, entry.argument) for entry in case.account.sources)
 
 
 def _unsaid_kind(case: Case, kinds: list[list[str]]) -> list[str]:
@@ -346,8 +359,7 @@ def check_number(case: Case) -> Iterator[str]:
     has_several = any(isinstance(source.value, list) and len(source.value) > 1 for source in case.account.sources)
     # An operation on the item at the end of its path works on that one: /apis/batch/v1/jobs/{name} is no batch.
     names = () if tail.endswith("}") else (*split_words(operation.id), *split_words(tail))
-    words = (*names, *_bulk_words(operation))
-    bulk_word = next((word for word in words if word in _BULK_WORDS and stem(word) not in case.stems), None)
+    bulk_word = next((word for word in names if word in _BULK_WORDS and stem(word) not in case.stems), None)
     if bulk_word and not has_several:
         yield f"{operation.id} works on many at once ({bulk_word}), and the sentence does not say so"
         return
@@ -363,22 +375,6 @@ def check_number(case: Case) -> Iterator[str]:
             yield f"{operation.id} takes away all of the {last[-1]} at once"
     elif case.deletes and _nouns(last, _UNSPOKEN_WORDS) and not _names_action(case):
         yield f"which of them {operation.id} takes away is not said"
-
-
-def _missing_object(case: Case) -> str:
-    """Return the deleted object in a summary that the sentence does not name: Delete a campaign [draft]; or ""."""
-    words = split_words(_OBJECT_END.split(case.operation.summary)[0])
-    # To unstar is one change of the API, so that nobody has to say what is unstarred.
-    if len(words) < 2 or not is_verb_form(singular(words[0])) or _is_only_change(case):
-        return ""
-    noun = words[-1]
-    if noun not in split_words(case.operation.path) and singular(noun) not in map(
-        singular, split_words(case.operation.path)
-    ):
-        return ""
-    # `delete it` and `delete the item` name any object.
-    sayable = case.stems | _ANY_OBJECT
-    return "" if stem(noun) in sayable or is_verb_form(noun) or _is_mentioned(case, words[1:]) else noun
 
 
 def _missing_qualifier(case: Case) -> str:
@@ -440,16 +436,6 @@ def _sources_outside_path(case: Case) -> Iterator[ValueSource]:
     return (source for source in case.account.sources if case.location(source) != "path")
 
 
-def _bulk_words(operation: Operation) -> Iterator[str]:
-    """Yield words of a summary for an operation on many: Archive [all] cards, Add a [list] of tags."""
-    words = split_words(operation.summary)
-    for word, next_word in pairwise(words):
-        if word in _BULK_WORDS and singular(next_word) != next_word and next_word in split_words(operation.path):
-            yield word
-    if "list of" in operation.summary.lower() and singular(words[-1]) == words[-1]:
-        yield "multiple"
-
-
 def _literal_parts(operation: Operation) -> tuple[list[list[str]], list[list[str]]]:
     """Return the words of the literal segments right before the last placeholder, and of those behind it."""
     parts = [part for part in operation.route.strip("/").split("/") if part]
@@ -476,22 +462,6 @@ def _nouns(words: Sequence[str], unspoken: frozenset[str]) -> list[str]:
     """
     noun_words = words[1:] if singular(words[0]) == words[0] and is_verb_form(words[0]) else words
     return [word for word in noun_words if word not in unspoken]
-
-
-def _is_different_action(case: Case, words: Sequence[str]) -> bool:
-    """Return whether a segment is only a verb, as `/draft`, of neither the sentence nor any operation."""
-    (word, *more_words) = words
-    act = stem(word)
-    if more_words or not is_verb_form(word) or singular(word) != word or act in _GENERIC_VERBS:
-        return False
-    command = case.command
-    is_related = are_synonyms(command, act) or are_opposites(command, act) or is_root_of(command, act)
-    return not is_related and act not in case.stems and not _sets_state(case)
-
-
-def _sets_state(case: Case) -> bool:
-    """Return whether a value is one of a closed set, which then says the action in place of the path."""
-    return any(has_closed_values(case.call, source.argument) for source in case.account.sources)
 
 
 def _has_command_verb(case: Case, words: Sequence[str]) -> bool:

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from nlapi.changes.sentences import QUOTES, Case, CommandWord, has_closed_values, schema_of, shorten
 from nlapi.english import lexicon
-from nlapi.english.command_verbs import CREATE_VERBS, DETERMINERS, are_opposites, are_synonyms, is_root_of
+from nlapi.english.command_verbs import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
 from nlapi.english.words import name_key, singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import as_list
-from nlapi.reading.numbers import CURRENCIES
 from nlapi.reading.reader import QUOTED
 from nlapi.resources.nouns import ID_WORDS
 from nlapi.tools.tool import Origin, ValueSource
@@ -176,8 +175,6 @@ _ENDING_WORDS = frozenset("please now there here too thanks thank immediately as
 # Words behind a name that do not belong to it, if another word follows.
 _LINK_WORDS = lexicon.words("changes/words", "link_words")
 
-_EMAIL = lazy_pattern(r"[^\s@]+@[^\s@]+\.[^\s@]+")
-_EMAIL_WORDS = frozenset("email emails mail mails".split())
 MIN_CONFIDENCE = 0.5
 """The least confidence in the reading of a value. Below it half are wrong on training/sentences/real.jsonl."""
 _FLAG_WORDS = frozenset(map(stem, "is has be should enable enabled flag active to do allow use".split()))
@@ -190,13 +187,6 @@ _NAME_PATTERN = lazy_pattern(
 )
 _SWITCH_NAMES = frozenset(map(stem, "is active enabled enable activated status".split()))
 _ENABLE_STEM, _DISABLE_STEM = stem("enable"), stem("disable")
-# Last words of arguments that take the name of an item.
-_NAME_ARGUMENTS = lexicon.words("changes/words", "name_arguments")
-# Words of an argument for an origin or a destination -> the words that people use for it.
-_DIRECTIONS = {
-    **dict.fromkeys(("from", "source", "origin"), frozenset(("from", "of", "source", "origin"))),
-    **dict.fromkeys(("target", "destination"), frozenset(("to", "into", "target", "destination"))),
-}
 
 
 def check_whole_words(case: Case) -> Iterator[str]:
@@ -207,8 +197,6 @@ def check_whole_words(case: Case) -> Iterator[str]:
         # Pieces of ids were among the 92 wrong changes of 800 commands that confidence alone let out.
         if full_text := _surrounding_text(case, source):
             yield f"{source.argument} has only {source.words!r} of {full_text!r}"
-        elif source.origin is Origin.WORDS and isinstance(source.value, str) and _loses_figures(source):
-            yield f"{source.argument}: {shorten(source.value)} leaves out a part of {source.words!r}"
 
 
 def check_text_end(case: Case) -> Iterator[str]:
@@ -298,15 +286,6 @@ def _without_values(case: Case, piece: str, start: int) -> str:
     return remaining.strip("/:-–.,") if len(remaining) < len(piece) else remaining
 
 
-def _loses_figures(source: ValueSource) -> bool:
-    """Return whether a text has none of the figures of its words; the currency of a figure has none."""
-    return (
-        source.value not in CURRENCIES.values()
-        and bool(re.search(r"\d", source.words))
-        and not re.search(r"\d", str(source.value))
-    )
-
-
 def _unquoted_text(case: Case, source: ValueSource) -> str:
     """Return the text of a value without quotes in the sentence; "" for any other value."""
     if not isinstance(source.value, str) or not 0 <= source.start < source.end:
@@ -346,14 +325,6 @@ def _is_entailed(case: Case, source: ValueSource) -> bool:
     return bool(source.name) and are_same_names(source.name, source.words)
 
 
-def _is_plain_by_type(case: Case, source: ValueSource) -> bool:
-    """Return whether a text of a form of its own is in the only argument of that form: an address of mail."""
-    if not _EMAIL.fullmatch(str(source.value)):
-        return False
-    fields = [name for name in case.call.tool.places if not _EMAIL_WORDS.isdisjoint(split_words(name))]
-    return fields == [source.argument.partition(".")[0]]
-
-
 def _is_only_place(case: Case, source: ValueSource) -> bool:
     """Return whether a required argument has a code that no other required argument could have instead.
 
@@ -380,7 +351,7 @@ def _is_labelled(case: Case, source: ValueSource) -> bool:
     return label is not None and not (_name_stems(source.argument) - _GENERIC_WORDS).isdisjoint(label.stems)
 
 
-_PLAIN = (_is_entailed, _is_labelled, _is_plain_by_type, _is_only_place)
+_PLAIN = (_is_entailed, _is_labelled, _is_only_place)
 
 
 def check_exact_name(case: Case) -> Iterator[str]:
@@ -430,22 +401,6 @@ def _mentions_flag(case: Case, source: ValueSource) -> bool:
     return flag_words <= case.stems or (source.value in (False, "false") and bool(flag_words & case.stems))
 
 
-def _is_vocabulary(case: Case, source: ValueSource) -> bool:
-    """Return whether an unquoted text is of words of the operation's or its arguments' names: my [public] token."""
-    text = _unquoted_text(case, source)
-    spoken = [word for word in text.split() if word.lower() not in DETERMINERS]
-    # A capital alone is the mark of a name: the team Web.
-    if not spoken or not all(word.isalpha() and (word.islower() or word.isupper()) for word in spoken):
-        return False
-    operation, is_choice = case.operation, has_closed_values(case.call, source.argument)
-    names = (operation.path,) if is_choice else (operation.id, operation.summary, source.argument)
-    # `set the visibility to public` names the argument, so that the word is its value.
-    stems = {stem(word.lower()) for word in spoken}
-    if is_choice and not {stem(word) for word in split_words(source.argument)}.isdisjoint(case.stems - stems):
-        return False
-    return stems <= {stem(word) for name in names for word in split_words(name)}
-
-
 def _is_name_as_id(case: Case, source: ValueSource) -> bool:
     """Return whether a plain word is the value of an argument that takes an id: the channel [random]."""
     words = source.words.split()
@@ -481,15 +436,6 @@ def _is_name_of_item(case: Case, source: ValueSource) -> bool:
     return last in ("id", "uuid", "gid", "key", "sid") or takes_several
 
 
-def _is_command(case: Case, source: ValueSource) -> bool:
-    """Return whether the command itself is a text value: [freeze] the zone, as its type."""
-    return (
-        case.is_command_word(source)
-        and isinstance(source.value, str)
-        and not has_closed_values(case.call, source.argument)
-    )
-
-
 def _is_of_unnamed_kind(case: Case, source: ValueSource) -> bool:
     """Return whether a value is of another kind of item, which nobody named: of what has a [tag], of a [team].
 
@@ -516,37 +462,8 @@ def _is_default(case: Case, source: ValueSource) -> bool:
     return case.location(source) == "body" and not is_constant
 
 
-def _is_name_in_wrong_field(case: Case, source: ValueSource) -> bool:
-    """Return whether the name of a new item is another field, which nobody named: card [x-1] as its labels."""
-    name_parts = split_words(source.argument.rpartition(".")[2])
-    if (
-        case.command not in CREATE_VERBS
-        or case.location(source) == "path"
-        or not name_parts
-        or not _unquoted_text(case, source)
-    ):
-        return False
-    previous = [word for word in case.words if word.end <= source.start]
-    kind = {stem(singular(word)) for word in split_words(case.operation.path)}
-    if not previous or previous[-1] is case.first or previous[-1].is_used or kind.isdisjoint(previous[-1].stems):
-        return False
-    if has_closed_values(case.call, source.argument):
-        return False
-    return name_parts[-1] not in _NAME_ARGUMENTS and not {stem(word) for word in name_parts} & case.stems
-
-
-def _is_unmentioned_direction(case: Case, source: ValueSource) -> bool:
-    """Return whether an argument takes an origin or a destination, and nobody said so: `fromImage`."""
-    sentence_words = {word.lower for word in case.words}
-    directions = (_DIRECTIONS.get(word) for word in split_words(source.argument.rpartition(".")[2]))
-    return any(spoken_words is not None and spoken_words.isdisjoint(sentence_words) for spoken_words in directions)
-
-
 # Ways in which the words of a value may mean something else; any one of them is enough.
-_DOUBTS = (
-    *(_is_vocabulary, _is_half_a_choice, _is_name_as_id, _is_name_of_item, _is_of_unnamed_kind),
-    *(_is_command, _is_name_in_wrong_field, _is_unmentioned_direction),
-)
+_DOUBTS = (*(_is_half_a_choice, _is_name_as_id, _is_name_of_item, _is_of_unnamed_kind),)
 _DOUBTS_ABOUT_MODELS = (is_in_another_argument, is_attribute_of_item)
 
 

@@ -166,7 +166,6 @@ def shop() -> Spec:
     """Operations by which other changes than those that were said once stood."""
     draft = {"type": "object", "properties": {"name": {"type": "string"}}}
     card = {"type": "object", "properties": {"labels": {"type": "string"}, "name": {"type": "string"}}}
-    image = {"type": "object", "properties": {"fromImage": {"type": "string"}}}
     campaign = {
         "type": "object",
         "required": ["name", "goal"],
@@ -179,7 +178,6 @@ def shop() -> Spec:
             "/messages/{id}/modify": {"post": _operation("messages.modify", "", _ID, **body({"type": "object"}))},
             "/schemes/{id}/draft": {"put": _operation("updateDraft", "Update a draft scheme", _ID, **body(draft))},
             "/cards": {"post": _operation("createCard", "Create a card", **body(card))},
-            "/images": {"post": _operation("createImage", "Create an image", **body(image))},
             "/campaigns": {"post": _operation("createCampaign", "Create a campaign", **body(campaign))},
             "/edge-config": {"post": _operation("createEdgeConfig", "Create an edge config", team)},
             "/clusters/registry": {"post": _operation("addRegistry", "Add a registry", **body(card))},
@@ -195,9 +193,7 @@ def shop() -> Spec:
         ("addTagToTask", "add the task x-1", "id", "x-1", "is about the add tag"),
         ("messages.modify", "add the message x-1", "id", "x-1", "nothing in messages.modify says 'add'"),
         ("updateDraft", "rename the scheme s-1 to Old", "name", "Old", "is about the draft"),
-        ("createCard", "create the card x-1", "labels", "x-1", "not plain that 'x-1' is meant as labels"),
         ("createCard", 'add a card named "Fix the header" to list x-1', "labels", "Fix the header", "meant as labels"),
-        ("createImage", "create the image x-1", "fromImage", "x-1", "not plain that 'x-1' is meant as fromImage"),
         ("createEdgeConfig", "create the edge config x-1", "teamId", "x-1", "not plain that 'x-1' is meant as teamId"),
         ("addRegistry", "add the card x-1", "name", "x-1", "is about the registry"),
         ("reset_by_tag_post", "add the tag x-1", "id", "x-1", "nothing in reset_by_tag_post says 'add'"),
