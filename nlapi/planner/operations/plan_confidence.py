@@ -40,7 +40,7 @@ PLAIN_CONFIDENCE = 0.6
 # nlapi.cli.ask.session.OFFER_BELOW (0.2).
 TOSS_UP_CONFIDENCE = 0.15
 # The most confidence of a list with a name or a word that limits it and that no argument has: with a word, 5 of 15
-# plans for the questions of ../shared/data/questions are exact. It is above nlapi.cli.ask.session.ASK_BELOW (0.4), as the
+# plans for the questions of ../shared/data/questions are exact. It is above ASK_BELOW (0.4) of the command line, as the
 # answer may be filtered by the word.
 INCOMPLETE_CONFIDENCE = 0.5
 _EQUAL = 0.01
