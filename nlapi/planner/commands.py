@@ -98,6 +98,12 @@ def read_command(
     that is `reboot`).
     """
     first = next((at for at, token in enumerate(tokens) if token.start >= start and token.word), len(tokens))
+    if to := _made(tokens, first):
+        setting, article = (
+            replace(tokens[first], lower="set", stem=stem("set")),
+            replace(tokens[to], lower="to", stem="to"),
+        )
+        return (*tokens[:first], setting, *tokens[first + 1 : to], article, *tokens[to + 1 :])
     phrase, last, rest = _command_phrase(tokens, first)
     if not phrase or _is_noun(phrase, rest):
         return tokens
@@ -109,6 +115,16 @@ def read_command(
     if is_understood or not verb or chooses(phrase):
         return tokens
     return (*tokens[:first], replace(tokens[first], end=tokens[last].end, lower=verb, stem=stem(verb)), *rest)
+
+
+def _made(tokens: Sequence[Token], first: int) -> int:
+    """Return the article of make [Summer Sale] [a] draft, which sets; 0 where something is made: make a draft."""
+    if first >= len(tokens) or tokens[first].lower not in ("make", "turn"):
+        return 0
+    article = next((at for at in range(first + 1, len(tokens)) if tokens[at].lower in ("a", "an")), 0)
+    named = tokens[first + 1 : article]
+    is_name = any(token.text[0].isupper() or not token.text.isalpha() for token in named)
+    return article if is_name and named[0].lower not in _DETERMINERS else 0
 
 
 def _command_phrase(tokens: Sequence[Token], first: int) -> tuple[str, int, Sequence[Token]]:

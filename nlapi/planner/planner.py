@@ -60,10 +60,12 @@ from nlapi.planner.unplanned import (
     ALTERNATIVES,
     abilities,
     candidate_call,
+    commanded_change,
     missing_values,
-    refusal_plan,
     unmatched_plan,
+    unmet_command,
     unread_language_plan,
+    unsupported_plan,
 )
 from nlapi.reading.clauses import opening_length
 from nlapi.reading.reader import read_sentence
@@ -271,8 +273,11 @@ class _Clause:
         is_unasked = best.is_uncommanded and (not best.assignment.candidates or is_question(sentence.text))
         if is_free and is_unasked:
             return unmatched_plan(catalogue, (), "")
-        if (refused := refusal_plan(best, candidates, catalogue)) is not None:
-            return refused
+        if command := unmet_command(best, catalogue):
+            change = commanded_change(command, candidates, catalogue)
+            if change is None:
+                return unsupported_plan(best.operation.spec, command, candidates)
+            best, rivals = change, [best, *rivals]
         is_plain = is_known or bool(language) or is_certain(best)
         doubtful = is_free and not is_plain and is_domain_doubtful(candidates)
         return _Choice(

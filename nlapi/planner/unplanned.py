@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from nlapi.changes.sentences import find_change_command
+from nlapi.english.command_verbs import are_synonyms, parse_command
 from nlapi.english.intents import METHODS, Intent
 from nlapi.english.lexicon import stems
 from nlapi.english.words import singular, split_words, stem
@@ -21,6 +22,7 @@ from nlapi.planner.slots.features import NAMELIKE
 from nlapi.planner.slots.overrides import naming_slot
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.slots.slot import Slot
+from nlapi.resources.command_verbs import leading_verbs
 from nlapi.tools.plan import Plan
 from nlapi.tools.tool import Call
 
@@ -142,12 +144,18 @@ def _assigned_slots(best: OperationCandidate, known_values: Mapping[str, object]
 _ACTION_WORDS = stems("planner/operations/words", "action_arguments")
 
 
-def refusal_plan(
-    best: OperationCandidate, candidates: Sequence[OperationCandidate], catalogue: Catalogue
-) -> Plan | None:
-    """Return the plan that says why the likeliest operation is not planned; None where nothing is against it."""
-    command = unmet_command(best, catalogue)
-    return unsupported_plan(best.operation.spec, command, candidates) if command else None
+def commanded_change(
+    command: str, candidates: Sequence[OperationCandidate], catalogue: Catalogue
+) -> OperationCandidate | None:
+    """Return the likeliest change that a command names, where the likeliest operation of all only reads."""
+    verb, _ = parse_command(command.split())
+    changes = (candidate for candidate in candidates if catalogue.index.is_change(candidate.operation))
+    return next((change for change in changes if _names(verb, change.operation)), None)
+
+
+def _names(verb: str, operation: Operation) -> bool:
+    stated = map(stem, split_words(f"{operation.id} {operation.summary}"))
+    return verb in stated or any(are_synonyms(verb, leading) for leading in leading_verbs(operation))
 
 
 def unmet_command(best: OperationCandidate, catalogue: Catalogue) -> str:

@@ -517,7 +517,8 @@ class _MentionFinder:
 
     def _phrase_word(self, at: int) -> bool:
         token = self.tokens[at]
-        plain = token.word and token.lower not in STOPWORDS and token.lower not in _BREAKS
+        lower = token.lower.removesuffix("'s").removesuffix("’s")
+        plain = token.word and lower not in STOPWORDS and lower not in _BREAKS
         return plain and self._free(at) and not _UNPARTED.search(token.text)
 
     def _phrase(self, run: list[int]) -> None:

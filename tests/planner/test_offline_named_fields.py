@@ -59,7 +59,7 @@ def test_what_is_made_is_asked_a_name_for() -> None:
 def test_a_field_is_set_to_what_follows() -> None:
     *_, change, _ = talk("change the account of museum.org to globex", zones, api=api())
     assert only(change) == ("putZone", {"zone_id": "z1.", "account": "globex"})
-    *_, change, _ = talk("change museum.org to a Master zone", zones, api=api())
+    *_, change, _ = talk("make museum.org a Master zone", zones, api=api())
     assert only(change) == ("putZone", {"zone_id": "z1.", "kind": "Master"})
 
 

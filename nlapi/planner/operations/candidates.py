@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import mul
 
-from nlapi.english.lexicon import stems
 from nlapi.openapi.spec import Operation
 from nlapi.planner.commands import command_verb, only_reads
 from nlapi.planner.forest import Forest
@@ -22,10 +21,8 @@ from nlapi.planner.operations.features import (
 )
 from nlapi.planner.slots.assignment import Assignment, assign_slots
 from nlapi.planner.slots.context import SlotContext
-from nlapi.planner.slots.features import QUERYLIKE
 from nlapi.planner.slots.preset_values import argument_name, complete_values
-from nlapi.planner.slots.slot import SlotCandidate
-from nlapi.reading.text import MentionKind, Sentence
+from nlapi.reading.text import Sentence
 from nlapi.tools.plan import is_remembered
 from nlapi.tools.tool import Tool
 
@@ -55,7 +52,6 @@ def chances(scores: Sequence[float]) -> list[float]:
     return [part / total for part in odds]
 
 
-_SEARCHING = stems("planner/operations/words", "searching")
 # Operations that are compared; all of them in an API this small, whether or not they share a word with the sentence.
 # Twelve gave 0.754 and 0.473 (operation, exact) on `real`, eight 0.748 and 0.468 (benchmarks/OFFLINE.md).
 CONSIDERED = 12
@@ -137,23 +133,6 @@ def assign_operations(
     return [(tool, _assign_operation(question.sentence, catalogue, known_values, tool, score)) for tool, score in tools]
 
 
-def _without_searched_nouns(assignment: Assignment, scene: SlotContext) -> Assignment:
-    """Return the assignment without nouns of the API as the text of a search, where the sentence searches for none."""
-    if not _SEARCHING.isdisjoint(scene.sentence.stem_set):
-        return assignment
-    nouns = [option for option in assignment.candidates if _is_searched_noun(option, scene)]
-    missing = [option.slot for option in nouns if option.slot.required]
-    kept = tuple(option for option in assignment.candidates if option not in nouns)
-    return replace(assignment, candidates=kept, missing=(*assignment.missing, *missing)) if nouns else assignment
-
-
-def _is_searched_noun(option: SlotCandidate, scene: SlotContext) -> bool:
-    mention = option.mention
-    if mention is None or mention.kind is not MentionKind.PHRASE or QUERYLIKE.isdisjoint(option.slot.words):
-        return False
-    return scene.is_api_noun(scene.sentence.stems[mention.last - 1])
-
-
 def _search(sentence: Sentence, catalogue: Catalogue) -> Sequence[tuple[Operation, float]]:
     index = catalogue.index
     about = sentence.without_values(index.is_entity)
@@ -189,7 +168,7 @@ def _assign_operation(
         remembered=earlier,
         is_api_noun=catalogue.index.is_entity,
     )
-    assignment = _without_searched_nouns(assign_slots(scene), scene)
+    assignment = assign_slots(scene)
     values = {candidate.slot.path: candidate.value for candidate in assignment.candidates}
     # PUT requires in its body what PATCH leaves as it is, even where neither requires a body.
     begun = complete_values(values, slots, known_values)[1] if tool.operation.method == "PUT" else ()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from nlapi.changes.checks import commands_deletion
-from nlapi.english.command_verbs import is_verb, parse_command
+from nlapi.english.command_verbs import DELETE_VERBS, is_verb, parse_command
 from nlapi.english.lexicon import stems
 from nlapi.english.words import name_words, singular, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -92,8 +92,12 @@ def _without_deletions(candidates: list[OperationCandidate], sentence: Sentence)
     return [
         candidate
         for candidate in candidates
-        if candidate.operation.method != "DELETE" or commands_deletion(command, candidate.operation, destroy=True)
+        if not _takes_away(candidate.operation) or commands_deletion(command, candidate.operation, destroy=True)
     ]
+
+
+def _takes_away(operation: Operation) -> bool:
+    return operation.method == "DELETE" or not DELETE_VERBS.isdisjoint(leading_verbs(operation))
 
 
 def _opens_with_command(candidates: Sequence[OperationCandidate], command: str) -> bool:

@@ -34,8 +34,6 @@ from nlapi.reading.text import FILLER_STEMS, MentionKind, Sentence, Token, forei
 from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
 
-# Words after a verb, a listed one or not, and after no noun.
-DETERMINERS = frozenset("the a an my our your this that all every each some any me it them".split())
 _HAVING = frozenset(map(stem, "run runs use uses belong belongs contain contains everything anything".split()))
 _LINKING = frozenset(("is", "are", "=", ":", "of", "the", "to"))
 _MAX_OTHERS = 6
@@ -279,7 +277,6 @@ _ARTICLES = words("reading/words", "definite") | {
     "their",
 }
 _PERSONAL = frozenset("a an my our your his her their this".split())
-_ASKING = words("planner/operations/words", "asking")
 _CONJUNCTIONS = frozenset((",", "and", "or", "&"))
 # Words behind the noun that a word at the end of the sentence says more about: patients who limp, have fever.
 _PREDICATIVE = frozenset("is are was were who that which have has having got been being".split())
@@ -449,21 +446,8 @@ class _Search:
         if lead in _CONDITIONAL:
             return not (lead in _PURPOSEFUL and article in _PERSONAL)
         is_end = last == len(tokens) or not tokens[last].word
-        if is_end and tokens[first - 1].lower in _PREDICATIVE:
-            return True
-        if before != first - 1:
-            return False
-        if self._is_noun(before):
-            return (
-                is_end if singular(lead) != lead else self._is_led(before) and not _is_participle(tokens[first].lower)
-            )
-        is_field = answer_words(self.best.operation).names_field((tokens[before].stem,))
-        if lead in _NAMING or (is_field and self._is_led(before)):
-            return True
-        # A word of the description that a preposition leads to may be what is named: sites of team rocket.
-        is_known = tokens[before].stem in self._vocabulary | _MANNERS and tokens[before].lower not in _FUNCTION_WORDS
-        is_preposition = before > 0 and tokens[before - 1].lower in _CONDITIONAL
-        return is_end and ((is_known and is_preposition) or (lead == "to" and self._is_noun(before - 1)))
+        is_named = self._is_noun(before) or tokens[before].stem in self._vocabulary | _MANNERS or lead in _NAMING
+        return is_end and ((before == first - 1 and is_named) or tokens[first - 1].lower in _PREDICATIVE)
 
     def _before_articles(self, at: int) -> int:
         """Return the token before a token and its articles."""
@@ -471,19 +455,6 @@ class _Search:
         while before >= 0 and tokens[before].lower in _ARTICLES:
             before -= 1
         return before
-
-    def _is_led(self, at: int) -> bool:
-        """Return whether a noun in the singular may have a name behind it: of clinic, at the clinic, show patient."""
-        tokens = self.best.context.sentence.tokens
-        while at > 0 and self._is_noun(at - 1):  # ad set
-            at -= 1
-        before = self._before_articles(at)
-        if before < 0:
-            return at == 0
-        is_preposition = tokens[before].lower in _CONDITIONAL
-        if before < at - 1:
-            return is_preposition and tokens[at].stem not in self._noun
-        return is_preposition or tokens[before].lower in _ASKING or before == 0
 
     def _is_noun(self, at: int) -> bool:
         stem_here = self.best.context.sentence.tokens[at].stem
@@ -507,7 +478,3 @@ class _Search:
             return False
         plural = sentence.tokens[last + count - 1].lower
         return singular(plural) != plural and (first > 0 or last < len(sentence.tokens))
-
-
-def _is_participle(word: str) -> bool:
-    return word.endswith(("ed", "en", "ing")) and stem(word) != word
