@@ -41,7 +41,7 @@ from nlapi.agent.model_planner import ModelPlanner
 from nlapi.agent.models import DEFAULT
 from nlapi.agent.policy import Policy
 from nlapi.agent.transcripts import read_records, resume
-from nlapi.cli.session import ASK_BELOW, CHANGE_BELOW, OFFER_BELOW, Session
+from nlapi.cli.ask.session import ASK_BELOW, CHANGE_BELOW, OFFER_BELOW, Session
 from nlapi.client.message import Limits
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Spec

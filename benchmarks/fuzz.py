@@ -29,10 +29,10 @@ from hypothesis import strategies as st
 
 import nlapi
 from nlapi.agent.policy import Policy
+from nlapi.cli.agents.plugin_hook import consent_question, hook_answer
+from nlapi.cli.agents.plugin_installed import InstalledPlugin
+from nlapi.cli.call.result_output import arrangement, entries_in, write_entries
 from nlapi.cli.options import Output
-from nlapi.cli.plugin_hook import consent_question, hook_answer
-from nlapi.cli.plugin_installed import InstalledPlugin
-from nlapi.cli.result_output import arrangement, entries_in, write_entries
 from nlapi.client.masking import MIN_SECRET_LENGTH, secret_mask
 from nlapi.client.message import Result
 from nlapi.client.truncate import truncate

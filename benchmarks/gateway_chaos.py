@@ -25,7 +25,7 @@ from random import Random
 from threading import Event, Lock, Thread
 from typing import Any
 
-from nlapi.gateway.codec import decode_configuration
+from nlapi.gateway.control.codec import decode_configuration
 from nlapi.routing.table import compile_table
 from tests.gateway.kit import document, write_models
 

@@ -84,7 +84,7 @@ async def repeated(call: Callable[[dict[str, str]], Awaitable[object]], calls: i
 
 async def measure_async(url: str, token: str, plane: str, calls: int) -> dict[str, list[float]]:
     """Return the CPU us a call of each kind, of each round."""
-    from nlapi.gateway.http_client import EndpointClient
+    from nlapi.gateway.shards.http_client import EndpointClient
 
     figures: dict[str, list[float]] = {name: [] for name in ("cached (async)", "serve", "bare", "resolve")}
     bare = EndpointClient(60.0)

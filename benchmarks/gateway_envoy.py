@@ -42,10 +42,10 @@ from benchmarks.gateway_envoy_planes import (
 )
 from benchmarks.load import Connection, Run, cpu_seconds, free_port, server, warm_up
 from benchmarks.peers import litellm_server, ray_server
-from nlapi.gateway.access import Access, Audience
-from nlapi.gateway.codec import encode_configuration
+from nlapi.gateway.control.access import Access, Audience
+from nlapi.gateway.control.codec import encode_configuration
 from nlapi.gateway.envoy.envoy_process import find_envoy
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.store.store import GatewayStore
 from nlapi.routing.model import Configuration, Version, VersionRef
 
 PAYLOADS = {"1 KB": 1_000, "128 KB": 128_000, "1.3 MB": 1_300_000}

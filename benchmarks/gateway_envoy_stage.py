@@ -16,9 +16,9 @@ from typing import Any
 
 from benchmarks.gateway_envoy_planes import NLAPI, PlaneThread, configuration, post, upstream_command
 from benchmarks.load import Connection, Run, free_port, server
-from nlapi.gateway.access import Access, Audience, Role
-from nlapi.gateway.codec import encode_configuration
-from nlapi.gateway.store import open_store
+from nlapi.gateway.control.access import Access, Audience, Role
+from nlapi.gateway.control.codec import encode_configuration
+from nlapi.gateway.store.store import open_store
 from nlapi.routing.model import Configuration, VersionRef
 
 CLIENTS = 4

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from benchmarks.load import closed_loop, cpu_seconds, free_port, request, server
-from nlapi.gateway.access import Access, Audience, Role
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.control.access import Access, Audience, Role
+from nlapi.gateway.store.store import GatewayStore
 
 NLAPI = [sys.executable, "-c", "from nlapi.cli.main import main; main()"]
 PAYLOADS = {"1 KB": 100, "64 KB": 8_000}

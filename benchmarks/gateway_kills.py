@@ -32,8 +32,8 @@ from threading import Timer
 from typing import Any
 
 from benchmarks.gateway_processes import STORED_REVISIONS, prune, serve_gateway
-from nlapi.gateway.access import Access, Audience, Role
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.control.access import Access, Audience, Role
+from nlapi.gateway.store.store import GatewayStore
 
 STAGES = """
 from pathlib import Path
@@ -360,7 +360,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=300)
     options = parser.parse_args()
     multiprocessing.set_forkserver_preload(
-        ["nlapi.cli.gateway", "nlapi.gateway.server", "nlapi.gateway.app", "benchmarks.gateway_processes"]
+        [
+            "nlapi.cli.gateway.commands",
+            "nlapi.gateway.http.server",
+            "nlapi.gateway.http.app",
+            "benchmarks.gateway_processes",
+        ]
     )
     with tempfile.TemporaryDirectory() as temporary:
         world = World(folder=Path(temporary), random=Random(options.seed))

@@ -235,13 +235,13 @@ def gateway(folder: Path, upstream_port: int) -> Iterator[tuple[int, int, dict[s
 
 
 def _gateway(port: int, url: str, tokens: Path) -> None:
-    from nlapi.gateway.access import Access, Audience
-    from nlapi.gateway.app import Gateway
+    from nlapi.gateway.control.access import Access, Audience
     from nlapi.gateway.engine import Engine
-    from nlapi.gateway.records import decision_sink
-    from nlapi.gateway.secret_references import AllowedReferences
-    from nlapi.gateway.server import serve
-    from nlapi.gateway.store import GatewayStore
+    from nlapi.gateway.http.app import Gateway
+    from nlapi.gateway.http.server import serve
+    from nlapi.gateway.records.records import decision_sink
+    from nlapi.gateway.shards.secret_references import AllowedReferences
+    from nlapi.gateway.store.store import GatewayStore
 
     models = tokens.parent / "models"
     (models / "noop").mkdir(parents=True)

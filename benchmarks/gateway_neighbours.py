@@ -29,12 +29,12 @@ from typing import Any
 
 from benchmarks.gateway_servers import answer
 from benchmarks.load import Connection, Run, free_port, paced, request, server
-from nlapi.gateway.access import Access, Audience
-from nlapi.gateway.app import Gateway
+from nlapi.gateway.control.access import Access, Audience
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.records import decision_sink
-from nlapi.gateway.server import serve
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.http.app import Gateway
+from nlapi.gateway.http.server import serve
+from nlapi.gateway.records.records import decision_sink
+from nlapi.gateway.store.store import GatewayStore
 from nlapi.routing.model import Configuration, Model, Objective, Shard, ShardProtocol, Version
 
 REPLICAS = 3

@@ -6,11 +6,11 @@ import logging
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from nlapi.gateway.artifacts import ArtifactStore
-from nlapi.gateway.description import load_description
-from nlapi.gateway.store import GatewayStore
-from nlapi.gateway.version_library import VersionLibrary
-from nlapi.gateway.version_sources import SourceFinder
+from nlapi.gateway.http.description import load_description
+from nlapi.gateway.store.store import GatewayStore
+from nlapi.gateway.versions.artifacts import ArtifactStore
+from nlapi.gateway.versions.library import VersionLibrary
+from nlapi.gateway.versions.sources import SourceFinder
 
 STORED_REVISIONS = 40
 """the newest revisions that pruning leaves"""
@@ -21,8 +21,8 @@ load_description()
 
 def serve_gateway(folder: Path, port: int, ready: Connection) -> None:
     """Run the gateway on the database and the models in a folder, as `nlapi gateway serve` does."""
-    from nlapi.cli.gateway_run import GatewaySetup
-    from nlapi.gateway.server import serve
+    from nlapi.cli.gateway.run import GatewaySetup
+    from nlapi.gateway.http.server import serve
 
     logging.disable(logging.CRITICAL)
     store = GatewayStore(folder / "gateway.db")

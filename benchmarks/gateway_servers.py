@@ -17,12 +17,12 @@ import orjson
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from nlapi.gateway.access import Access, Audience
-from nlapi.gateway.app import Gateway
+from nlapi.gateway.control.access import Access, Audience
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.records import decision_sink
-from nlapi.gateway.server import serve
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.http.app import Gateway
+from nlapi.gateway.http.server import serve
+from nlapi.gateway.records.records import decision_sink
+from nlapi.gateway.store.store import GatewayStore
 from nlapi.routing.model import (
     Client,
     Configuration,

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 import httpx2
 import uvloop
 
-from nlapi.gateway.shard_client import ShardClient
+from nlapi.gateway.shards.client import ShardClient
 
 CALLS, AT_ONCE, ROUNDS = 1600, 16, 8
 BODY = b'{"user":"u1","titles":[1,2,3,4]}'

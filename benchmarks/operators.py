@@ -29,16 +29,16 @@ import yaml
 
 from benchmarks.changes.run import without_registrations
 from nlapi.agent.events import CallProposed, ChoiceOffered, Event, InputNeeded, PlanCreated
-from nlapi.cli.events import Renderer
+from nlapi.cli.ask.events import Renderer
+from nlapi.cli.ask.session import Session, open_session
 from nlapi.cli.options import ConversationFormat, PlannerName, Setup
-from nlapi.cli.session import Session, open_session
 from nlapi.errors import NlapiError
-from nlapi.gateway.access import Audience, Role
-from nlapi.gateway.app import Gateway
+from nlapi.gateway.control.access import Audience, Role
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.records import decision_sink
-from nlapi.gateway.server import run_in_thread
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.http.app import Gateway
+from nlapi.gateway.http.server import run_in_thread
+from nlapi.gateway.records.records import decision_sink
+from nlapi.gateway.store.store import GatewayStore
 from nlapi.openapi.spec import READ_METHODS, Effect, Spec
 from nlapi.planner.steps.name_rounds import NamesState
 from nlapi.sandbox.routes import RouteTable

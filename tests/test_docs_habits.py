@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import nlapi
-from nlapi.cli.completion import SOURCE_COMMANDS
+from nlapi.cli.completion.complete import SOURCE_COMMANDS
 from nlapi.sandbox import running
 from tests.cli.kit import run
 

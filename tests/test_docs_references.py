@@ -73,3 +73,17 @@ def test_source_files_exist(page: Path) -> None:
 def test_links_lead_to_a_file(page: Path) -> None:
     targets = set(LINK.findall(page.read_text(encoding="utf-8")))
     assert sorted(target for target in targets if not (page.parent / target).exists()) == []
+
+
+ROW = re.compile(r"^\| [^|]+\? \| `(nlapi/[\w/]+\.py)` \| `(\w+)` \|$", re.MULTILINE)
+"""A row of the table of docs/architecture.md: a question, the file that answers it, and a name in that file."""
+
+
+def test_each_place_of_the_architecture_is_the_only_one_of_its_name() -> None:
+    defined: dict[str, list[str]] = {}
+    for file in (ROOT / "nlapi").rglob("*.py"):
+        for name in re.findall(r"^(?:async )?(?:def|class) (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE):
+            defined.setdefault(name, []).append(file.relative_to(ROOT).as_posix())
+    rows = ROW.findall((ROOT / "docs/architecture.md").read_text(encoding="utf-8"))
+    assert len(rows) >= 30
+    assert {name: defined.get(name) for file, name in rows} == {name: [file] for file, name in rows}

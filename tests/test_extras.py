@@ -42,7 +42,7 @@ def test_the_gateway_of_the_demo_starts_without_any_extra() -> None:
     names = ("aiohttp", "cryptography", "jsonschema_rs", "jwt", "prometheus_client", "uvloop")
     code = f"""import sys
 sys.modules.update(dict.fromkeys({names}))
-from nlapi.cli.gateway_run import GatewaySetup
+from nlapi.cli.gateway.run import GatewaySetup
 from nlapi.gateway.routing_keys.key_ring import KeyRing
 KeyRing().refresh()"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.client.message import Result
-from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.request_guard import load_json
+from nlapi.gateway.http.problems import GatewayProblem
+from nlapi.gateway.http.request_guard import load_json
 from nlapi.json_text import is_deeper
 
 _TEXTS = st.text(alphabet='[]{}"\\,a', max_size=4)

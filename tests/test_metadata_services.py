@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nlapi.gateway.shard_checks import endpoint_fault
+from nlapi.gateway.shards.checks import endpoint_fault
 from nlapi.openapi.egress import ForbiddenAddressError, NetworkScope, check_host
 from nlapi.openapi.urls import parse_url
 from nlapi.routing.model import ShardProtocol

@@ -14,7 +14,7 @@ from benchmarks.changes.run import Rating, run
 from benchmarks.offline.sentences import TODAY, case_of, fits, is_operation
 from benchmarks.offline.steps import rounds
 from nlapi.changes.checks import reasons_against
-from nlapi.cli.session import CHANGE_BELOW as SURE
+from nlapi.cli.ask.session import CHANGE_BELOW as SURE
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.planner import OfflinePlanner
 from nlapi.tools.plan import Plan

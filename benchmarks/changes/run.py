@@ -17,9 +17,9 @@ from benchmarks.changes.recorder import Recorder, recording
 from benchmarks.changes.wire import Requests, Wire, of_request
 from nlapi.agent.events import CallProposed, Event, PlanCreated
 from nlapi.changes.checks import reasons_against
-from nlapi.cli.events import Renderer
+from nlapi.cli.ask.events import Renderer
+from nlapi.cli.ask.session import Session, open_session
 from nlapi.cli.options import ConversationFormat, PlannerName, Setup
-from nlapi.cli.session import Session, open_session
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import READ_METHODS, Effect, Spec
 from nlapi.resources.answers import answer_schemas

@@ -21,8 +21,8 @@ from typing import Any
 import nlapi
 from benchmarks.descriptions import directory, shared
 from benchmarks.offline.steps import rounds
-from nlapi.cli.session import ASK_BELOW as UNSURE
-from nlapi.cli.session import OFFER_BELOW as LOST
+from nlapi.cli.ask.session import ASK_BELOW as UNSURE
+from nlapi.cli.ask.session import OFFER_BELOW as LOST
 from nlapi.openapi.spec import Effect
 from nlapi.planner import OfflinePlanner
 from nlapi.tools.plan import Plan

@@ -12,7 +12,7 @@ from benchmarks.accuracy.measure import standing, without_lookups
 from benchmarks.offline.sentences import TODAY, Case, fits, is_operation
 from benchmarks.offline.steps import rounds
 from benchmarks.sealed.sentences import Row, any_of, faults, load, right_calls
-from nlapi.cli.session import ASK_BELOW
+from nlapi.cli.ask.session import ASK_BELOW
 from nlapi.openapi.spec import Effect
 from nlapi.planner import OfflinePlanner
 from nlapi.tools.plan import Plan

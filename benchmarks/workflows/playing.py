@@ -11,7 +11,7 @@ from benchmarks.workflows.collection import Case
 from benchmarks.workflows.evidence import Evidence, judge
 from benchmarks.workflows.inputs import InputSource
 from benchmarks.workflows.stage import Stage, credentials_of
-from nlapi.cli.workflow_inputs import read_inputs
+from nlapi.cli.workflow.inputs import read_inputs
 from nlapi.client.message import Request, Result
 from nlapi.errors import NlapiError
 from nlapi.sandbox.validation import RawRequest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from nlapi.english.words import name_key
 from nlapi.errors import UsageError
 from nlapi.json_text import parse_json
 from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.suggestions import nearest, question
 from nlapi.tools.areas import groups
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.describe import describe_operation, signature
@@ -130,10 +130,10 @@ class OperationTools:
         # Letters alone would take `getThings` for `GET /things`, which is a guess.
         operation = operation or self._by_key.get(name_key(text[:200]))
         if operation is None:
-            near = difflib.get_close_matches(name, self._by_name, n=6, cutoff=0.5)
+            near = nearest(name, self._by_name, 6)
             # An operation has the name of its tool and its id.
             names = list(dict.fromkeys(self._names[self._by_name[match]] for match in near))[:3]
-            hint = f"did you mean {', '.join(names)}?" if names else f"`{FIND}` finds operations by words"
+            hint = question(names) or f"`{FIND}` finds operations by words"
             raise UsageError(f"there is no operation {name[:64]!r}", hint=hint)
         return self.tool(operation)
 

@@ -14,7 +14,7 @@ import typer
 
 from nlapi.cli.command_table import COMMANDS
 from nlapi.cli.lazy_commands import LazyGroup
-from nlapi.cli.streams import adapt_stream
+from nlapi.cli.render.streams import adapt_stream
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
 
@@ -103,7 +103,7 @@ def _run(words: list[str]) -> int:
 
 def run_guarded(command: Callable[[], object]) -> int:
     """Run a command and return its exit code; every error is one line on standard error."""
-    from nlapi.cli import console
+    from nlapi.cli.render import console
 
     try:
         code = command()
@@ -134,20 +134,20 @@ def run_guarded(command: Callable[[], object]) -> int:
 def _without_alias(words: list[str]) -> list[str]:
     """Return the words of the command line with an alias at their beginning replaced."""
     if words[:1] in (["--install-completion"], ["--show-completion"]):
-        from nlapi.cli import console
+        from nlapi.cli.render import console
 
         console.note("`nlapi completion` has a script that also knows operations and ids (docs/deprecations.md)")
     if not words or words[0] in COMMANDS or words[0].startswith("-"):
         return words
-    from nlapi.cli.aliases import expand_alias
+    from nlapi.cli.apis.aliases import expand_alias
 
     return expand_alias(words)
 
 
 def _report_usage_error(error: typer.TyperException) -> None:
     """Print the error of a command line that typer refuses; without a message, typer has printed the help."""
-    from nlapi.cli import console
     from nlapi.cli.options import PLAN_TO, YES_TO
+    from nlapi.cli.render import console
 
     message = (
         error.format_message()

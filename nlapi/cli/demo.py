@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from nlapi import bundled
-from nlapi.cli import console
-from nlapi.cli.gateway import EXAMPLE
-from nlapi.cli.gateway_client import TOKEN
-from nlapi.cli.gateway_run import GatewaySetup
+from nlapi.cli.gateway.client import TOKEN
+from nlapi.cli.gateway.commands import EXAMPLE
+from nlapi.cli.gateway.run import GatewaySetup
+from nlapi.cli.render import console
 from nlapi.errors import NlapiError
 
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ class DemoGateway:
 @contextmanager
 def run_example() -> Iterator[DemoGateway]:
     """Run the gateway with the example objectives, its store in memory, while the block lasts."""
-    from nlapi.gateway.access import Access, Audience, Role
-    from nlapi.gateway.server import ServerTimeouts, run_in_thread
-    from nlapi.gateway.store import GatewayStore
+    from nlapi.gateway.control.access import Access, Audience, Role
+    from nlapi.gateway.http.server import ServerTimeouts, run_in_thread
+    from nlapi.gateway.store.store import GatewayStore
 
     folder = bundled.folder(EXAMPLE)
     store = GatewayStore()
@@ -155,8 +155,8 @@ class _DemoSession:
     """The questions of the demo to one API, with the worst exit code and the seconds that the answers took."""
 
     def __init__(self, source: str, target: Target) -> None:
+        from nlapi.cli.ask.planners import PlannerFactory, can_ask_model
         from nlapi.cli.options import PlannerName
-        from nlapi.cli.planners import PlannerFactory, can_ask_model
 
         self.source = source
         self.target = target
@@ -175,8 +175,8 @@ class _DemoSession:
 
     async def _ask(self, title: str, question: str) -> int:
         from nlapi.agent.policy import Policy
-        from nlapi.cli.events import TextRenderer
-        from nlapi.cli.session import Session
+        from nlapi.cli.ask.events import TextRenderer
+        from nlapi.cli.ask.session import Session
         from nlapi.tools.plan import ask
 
         _heading(title, question, self.source)

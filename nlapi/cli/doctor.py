@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nlapi import registry
-from nlapi.cli import console, table
 from nlapi.cli.options import ListOutput, argument
-from nlapi.cli.streams import can_write
+from nlapi.cli.render import console, table
+from nlapi.cli.render.streams import can_write
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
 
@@ -148,7 +148,7 @@ def _settings() -> Iterator[Finding]:
     except NlapiError as error:
         yield _fault("policy", error)
     try:
-        from nlapi.cli.aliases import read_aliases
+        from nlapi.cli.apis.aliases import read_aliases
 
         read_aliases()
     except NlapiError as error:
@@ -156,7 +156,7 @@ def _settings() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
-    from nlapi.cli.planners import can_ask_model, model_endpoint, model_settings
+    from nlapi.cli.ask.planners import can_ask_model, model_endpoint, model_settings
 
     try:
         model_settings()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli import console, table
-from nlapi.cli.ask import question_of
+from nlapi.cli.ask.ask import question_of
 from nlapi.cli.options import ListOutput, Setup, argument, conversation_options, is_terminal, option, parse_pairs
+from nlapi.cli.render import console, table
 from nlapi.client.safe_text import strip_control
 from nlapi.credential_references import VARIABLE
 from nlapi.errors import UsageError
@@ -47,7 +47,7 @@ def log(context: typer.Context) -> None:
 def list_(limit: Limit = 20, output: ListOutput = None) -> None:
     """Show the transcripts, newest first."""
     from nlapi.agent.transcripts import list_transcripts
-    from nlapi.cli.planners import log_folder
+    from nlapi.cli.ask.planners import log_folder
 
     transcripts = list_transcripts(log_folder())[:limit]
     rows = [
@@ -113,7 +113,7 @@ def costs(
     """
     from nlapi.agent.models import PRICE_MONTH, UsageTotal
     from nlapi.agent.transcripts import usage_by_day
-    from nlapi.cli.planners import log_folder
+    from nlapi.cli.ask.planners import log_folder
 
     days = usage_by_day(log_folder(), _since(since))
     rows = [_usage_row(usage) for usage in days]
@@ -174,7 +174,7 @@ def resume(id: Id, words: Annotated[list[str], argument("QUESTION", "What to ask
     from nlapi.agent.log import Log
     from nlapi.agent.transcripts import read_transcript
     from nlapi.agent.transcripts import resume as rebuild
-    from nlapi.cli.session import open_session
+    from nlapi.cli.ask.session import open_session
 
     question = question_of(words, 'nlapi log resume last "and the paused ones?"')
     path = find_transcript(id)
@@ -212,7 +212,7 @@ def save(
     """
     from nlapi.agent.transcripts import read_transcript
     from nlapi.agent.transcripts import resume as rebuild
-    from nlapi.cli.plan import description_locations, write_document
+    from nlapi.cli.ask.plan import description_locations, write_document
     from nlapi.cli.target import load
     from nlapi.workflows.from_plan import workflow_of
 
@@ -285,7 +285,7 @@ def tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable[
 
 def find_transcript(id: str) -> Path:
     from nlapi.agent.transcripts import list_transcripts
-    from nlapi.cli.planners import log_folder
+    from nlapi.cli.ask.planners import log_folder
 
     transcripts = list_transcripts(log_folder())
     matches = transcripts[:1] if id == "last" else [entry for entry in transcripts if entry.id.startswith(id)]

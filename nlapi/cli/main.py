@@ -18,7 +18,7 @@ def main() -> NoReturn:
     gc.set_threshold(100_000)
     open_standard_streams()
     if os.environ.get(COMPLETE, "").startswith("complete_"):
-        from nlapi.cli.completion import complete
+        from nlapi.cli.completion.complete import complete
 
         sys.exit(complete(os.environ))
     # Before all that the commands import: in a client's session each of them waits for this process.
@@ -44,7 +44,7 @@ def session_exit_code(words: Sequence[str]) -> int | None:
         return None
     from pathlib import Path
 
-    from nlapi.cli import session_channel
+    from nlapi.cli.agents import session_channel
     from nlapi.errors import NlapiError
 
     try:

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlapi import bundled, registry
-from nlapi.cli import console
-from nlapi.cli.id_cache import store_operations
+from nlapi.cli.completion.collect import store_operations
 from nlapi.cli.options import parse_pairs
+from nlapi.cli.render import console
 from nlapi.errors import ConsentError, DescriptionError, UsageError
 from nlapi.registry import Registration
 
 if TYPE_CHECKING:
-    from nlapi.cli.batch import BatchInput
-    from nlapi.cli.call import CallInput
+    from nlapi.cli.call.batch import BatchInput
+    from nlapi.cli.call.call import CallInput
     from nlapi.client.message import Limits
     from nlapi.client.transport import TlsFiles
     from nlapi.errors import Issue

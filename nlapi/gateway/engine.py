@@ -12,10 +12,11 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from nlapi.gateway import problems
-from nlapi.gateway.circuit_breaker import BreakerState
-from nlapi.gateway.client_connection import run_while_connected
+from nlapi.gateway.control.snapshot import Clock, ObjectiveRoute, ObjectiveSchemas, ServingPlan, Snapshot, build_limits
 from nlapi.gateway.hosts.registry import HostRegistry
+from nlapi.gateway.http import problems
+from nlapi.gateway.http.client_connection import run_while_connected
+from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.inference import (
     DecisionTable,
     FailureKind,
@@ -28,13 +29,12 @@ from nlapi.gateway.inference import (
     TokenUsage,
 )
 from nlapi.gateway.llm.usage import BudgetLedger, add_usage, estimate_tokens
-from nlapi.gateway.metrics import Metrics
-from nlapi.gateway.postprocessing import Exchange, Postprocessor, ShadowQueue
-from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.records import Recorder, Sink, Tracer
+from nlapi.gateway.records.metrics import Metrics
+from nlapi.gateway.records.postprocessing import Exchange, Postprocessor, ShadowQueue
+from nlapi.gateway.records.records import Recorder, Sink, Tracer
 from nlapi.gateway.runner_registry import FolderFinder, PreparedRunners, RunnerRegistry, Tolerance, tolerate_none
-from nlapi.gateway.secret_references import AllowedReferences
-from nlapi.gateway.snapshot import Clock, ObjectiveRoute, ObjectiveSchemas, ServingPlan, Snapshot, build_limits
+from nlapi.gateway.shards.circuit_breaker import BreakerState
+from nlapi.gateway.shards.secret_references import AllowedReferences
 from nlapi.routing.model import Configuration, Decision, VersionRef
 
 __all__ = ["Engine", "InferenceRequest", "InferenceResponse", "LoadError"]

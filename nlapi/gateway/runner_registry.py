@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from nlapi.errors import NlapiError
+from nlapi.gateway.control.snapshot import Snapshot
 from nlapi.gateway.hosts.messages import MAX_LOADS, HostedContent
 from nlapi.gateway.hosts.registry import ContentDemand, HostRegistry, HostRunner
 from nlapi.gateway.inference import (
@@ -22,11 +23,10 @@ from nlapi.gateway.inference import (
     Runner,
 )
 from nlapi.gateway.llm.runner import LlmRunner, LlmUpstream
-from nlapi.gateway.secret_references import AllowedReferences, ShardAccess
-from nlapi.gateway.shards import Cluster, RemoteRunner
-from nlapi.gateway.snapshot import Snapshot
-from nlapi.gateway.worker_processes import open_runner, try_loading
-from nlapi.gateway.workflow import Mode, find_folder, read_manifest
+from nlapi.gateway.shards.secret_references import AllowedReferences, ShardAccess
+from nlapi.gateway.shards.shards import Cluster, RemoteRunner
+from nlapi.gateway.versions.workflow import Mode, find_folder, read_manifest
+from nlapi.gateway.workers.processes import open_runner, try_loading
 from nlapi.routing.model import (
     CONTENT_PROTOCOLS,
     LLM_PROTOCOLS,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,6 +13,7 @@ from nlapi.mcp.settings import Consent, Settings
 from nlapi.openapi.gc_paused import gc_paused
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.results.query import QUERY_TOOL
+from nlapi.suggestions import suggestion
 from nlapi.tools.areas import Area, areas
 from nlapi.tools.arguments import may_fill
 from nlapi.tools.compile import compile_tool
@@ -121,8 +121,7 @@ class ToolCatalogue:
         """
         operation = self._by_name.get(name)
         if operation is None:
-            suggestions = difflib.get_close_matches(name, self._by_name, n=3, cutoff=0.5)
-            hint = f"did you mean {', '.join(suggestions)}?" if suggestions else "tools/list names them"
+            hint = suggestion(name, self._by_name, count=3, otherwise="tools/list names them")
             if self.uses_search:
                 hint += f"; the tool {FIND} finds operations by words"
             raise UsageError(f"there is no tool or operation {name[:100]!r}", hint=hint)

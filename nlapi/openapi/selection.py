@@ -16,6 +16,7 @@ from nlapi.openapi.egress import ORIGIN_KEY
 from nlapi.openapi.schema_upgrade import subtypes_by_base
 from nlapi.openapi.spec import EFFECTS_KEY, Operation, Spec, as_list, as_map, parse_servers, unescape_step
 from nlapi.openapi.urls import is_http_url
+from nlapi.suggestions import nearest
 
 FIELDS = ("tag", "id", "path", "method")
 
@@ -96,8 +97,6 @@ def _literal(glob: str) -> str:
 
 
 def _unmatched_issue(spec: Spec, option: str, pattern: str) -> Issue:
-    import difflib
-
     field, colon, glob = pattern.partition(":")
     names_by_field: dict[str, list[str]] = {
         "tag": sorted({tag for operation in spec.operations for tag in operation.tags}),
@@ -107,7 +106,7 @@ def _unmatched_issue(spec: Spec, option: str, pattern: str) -> Issue:
     }
     if not colon or field not in FIELDS:
         field, glob = "path" if pattern.startswith("/") else "id", pattern
-    near = difflib.get_close_matches(glob, names_by_field[field], n=3, cutoff=0.5)
+    near = nearest(glob, names_by_field[field], 3)
     # Tags and methods are few enough to list; ids and paths are not.
     choices = near or names_by_field[field][:12] if field in ("tag", "method") else near
     hint = (

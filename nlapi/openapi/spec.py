@@ -25,6 +25,7 @@ from nlapi.english import lexicon
 from nlapi.errors import Issue, Level, UsageError
 from nlapi.openapi.egress import NetworkOrigin, NetworkScope, origin_of
 from nlapi.openapi.urls import is_http_url
+from nlapi.suggestions import suggestion
 
 if TYPE_CHECKING:
     from nlapi.openapi.cache import Cache
@@ -781,11 +782,7 @@ class Spec:
         """Return the operation with this id; UsageError names the nearest ids."""
         operation = self._by_id.get(id)
         if operation is None:
-            # Imported here: only the error needs it.
-            import difflib
-
-            near = difflib.get_close_matches(id, self._by_id, n=3, cutoff=0.5)
-            hint = f"did you mean {', '.join(near)}?" if near else "`nlapi find SOURCE WORDS` finds one"
+            hint = suggestion(id, self._by_id, count=3, otherwise="`nlapi find SOURCE WORDS` finds one")
             raise UsageError(f"{self.source} has no operation {id!r}", hint=hint)
         return operation
 

@@ -76,7 +76,7 @@ from nlapi.tools.tool import Call, Tool
 NEEDS_CLAUDE = "this needs Claude: "
 ALTERNATIVES = 3
 # The most that a plan is sure of which leaves out a condition, or makes a change that nobody commanded: below
-# nlapi.cli.session.ASK_BELOW (0.4), so that the command line asks.
+# nlapi.cli.ask.session.ASK_BELOW (0.4), so that the command line asks.
 UNSURE = 0.35
 
 
@@ -152,10 +152,10 @@ def operation_examples(operations: tuple[Operation, ...], title: str) -> str:
 # The least confidence of a plan whose operation the user chose, or that the sentence says plainly.
 PLAIN_CONFIDENCE = 0.6
 # The most confidence of a plan that is hardly about the API: the user is offered a choice, as it is below
-# nlapi.cli.session.OFFER_BELOW (0.2).
+# nlapi.cli.ask.session.OFFER_BELOW (0.2).
 TOSS_UP_CONFIDENCE = 0.15
 # The most confidence of a list with a name or a word that limits it and that no argument has: with a word, 5 of 15
-# plans for the questions of ../shared/data/questions are exact. It is above nlapi.cli.session.ASK_BELOW (0.4), as the
+# plans for the questions of ../shared/data/questions are exact. It is above ASK_BELOW (0.4) of the command line, as the
 # answer may be filtered by the word.
 INCOMPLETE_CONFIDENCE = 0.5
 _EQUAL = 0.01

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import posixpath
 import re
@@ -24,6 +23,7 @@ from nlapi.plugin.portable import portable_faults, read_object
 from nlapi.plugin.programs import HOOKS, MAX_TOOL_NAME, MCP
 from nlapi.plugin.user_files import NOTES_FOLDER
 from nlapi.resources.answers import answer_schema, answer_schemas
+from nlapi.suggestions import suggestion
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.names import MAX_LENGTH, RESERVED_WORDS, tool_names
@@ -344,12 +344,8 @@ def unknown_names(
         for span in _code_spans(text):
             # Notes may have ordinary words in backticks, so only the spelling of an identifier counts.
             if _IDENTIFIER.fullmatch(span) and span not in vocabulary.terms and span not in plugin_names:
-                suggestions = difflib.get_close_matches(span, vocabulary.arguments, n=1, cutoff=0.6)
-                hint = (
-                    f"did you mean `{suggestions[0]}`?"
-                    if suggestions
-                    else "without backticks, if it is nothing of the API"
-                )
+                otherwise = "without backticks, if it is nothing of the API"
+                hint = suggestion(span, vocabulary.arguments, otherwise=otherwise)
                 yield _reference_issue(path, f"speaks of `{span}`, which the description does not have", hint)
 
 
@@ -360,8 +356,7 @@ def _command_faults(text: str, vocabulary: Vocabulary, command: str) -> Iterator
         if id.startswith("-") or not id or not re.fullmatch(r"[\w./:-]+", id) or id == "OPERATION":
             continue
         if id not in vocabulary.arguments:
-            suggestions = difflib.get_close_matches(id, vocabulary.arguments, n=1, cutoff=0.5)
-            yield f"calls {id}, which is no operation", f"did you mean {suggestions[0]}?" if suggestions else ""
+            yield f"calls {id}, which is no operation", suggestion(id, vocabulary.arguments)
             continue
         for word in words:
             name = re.match(r"([\w.-]+):?=", word)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,6 +22,7 @@ from nlapi.json_text import parse_json
 from nlapi.openapi.spec import Operation
 from nlapi.results.contents import read_contents
 from nlapi.results.model_view import PLAIN_FORM, AnswerForm, model_view
+from nlapi.suggestions import suggestion
 from nlapi.tools.ledger import Ledger, process_ledger
 from nlapi.tools.run import Auth, Consent, registered_target, run
 from nlapi.tools.tool import Call, Tool
@@ -125,8 +125,7 @@ def _find_tool(tools: Iterable[Tool], name: str) -> Tool:
             hint = "give one of them another name: dataclasses.replace(tool, name=...)"
             raise UsageError(f"two of these tools are called {name}, and which one is meant cannot be told", hint=hint)
     if name not in tools_by_name:
-        similar = difflib.get_close_matches(name, tools_by_name, n=1)
-        raise ArgumentError(f"there is no tool {name[:64]!r}", hint=f"did you mean {similar[0]!r}?" if similar else "")
+        raise ArgumentError(f"there is no tool {name[:64]!r}", hint=suggestion(name, tools_by_name))
     return tools_by_name[name]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import operator
 import re
@@ -31,6 +30,7 @@ from nlapi.results.contents import (
     values_at,
 )
 from nlapi.results.model_view import MAX_VIEW, build_table, fit_bytes, table_data
+from nlapi.suggestions import nearest
 
 QUERY_TOOL = "result"
 MAX_CONDITIONS = 12
@@ -275,7 +275,7 @@ def _check_fields(paths: Sequence[str], rows: Sequence[object], handle: str) -> 
     for path in paths:
         if rows and not any(values_at(row, path) for row in rows):
             names = dict.fromkeys(name for row in rows[:50] if isinstance(row, Mapping) for name in fields_of(row))
-            near = difflib.get_close_matches(path, names, n=3, cutoff=0.5) or list(names)[:12]
+            near = nearest(path, names, 3) or list(names)[:12]
             raise UsageError(f"{handle} has no field {path[:100]!r}", hint=f"there are {_short_names(near)}")
 
 

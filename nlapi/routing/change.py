@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -30,6 +29,7 @@ from nlapi.routing.model import (
     VersionRef,
 )
 from nlapi.routing.split import allocate, allocate_layer
+from nlapi.suggestions import suggestion
 
 K = TypeVar("K")
 
@@ -96,8 +96,8 @@ def remove_entity(configuration: Configuration, kind: str, name: str | VersionRe
     """
     entities = _entities_of_kind(configuration, kind)
     if name not in entities:
-        near = difflib.get_close_matches(str(name), map(str, entities), n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(map(str, entities)) or 'none'}"[:200]
+        there_are = f"there are: {', '.join(map(str, entities)) or 'none'}"[:200]
+        hint = suggestion(name, entities, otherwise=there_are)
         raise UsageError(f"there is no {str(name)!r} in {kind}", hint=hint)
     return _replace_kind(
         configuration, kind, {other_key: entity for other_key, entity in entities.items() if other_key != name}
@@ -122,8 +122,7 @@ def entity_key(entity: Entity) -> str | VersionRef:
 
 def _entities_of_kind(configuration: Configuration, kind: str) -> Mapping[Any, Entity]:
     if kind not in ENTITY_KINDS.values():
-        near = difflib.get_close_matches(kind, ENTITY_KINDS.values(), n=1)
-        raise UsageError(f"a configuration has no {kind!r}", hint=f"did you mean {near[0]!r}?" if near else "")
+        raise UsageError(f"a configuration has no {kind!r}", hint=suggestion(kind, ENTITY_KINDS.values()))
     entities: Mapping[Any, Entity] = getattr(configuration, kind)
     return entities
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from bisect import bisect_left
@@ -48,6 +47,7 @@ from nlapi.routing.model import (
     VersionRef,
 )
 from nlapi.routing.split import Ranges, bucket_count
+from nlapi.suggestions import suggestion
 
 EntityName: TypeAlias = tuple[str, Any]
 """A field of a configuration, such as "versions", and a key in it."""
@@ -244,10 +244,8 @@ def _unknown_field_issue(location: str, name: str, objective: Objective, known_n
 
 def nearest_hint(name: str, known_names: Collection[str]) -> str:
     """Return a hint with the name that was perhaps meant, or the names that exist."""
-    near = difflib.get_close_matches(name, known_names, n=1, cutoff=0.5)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"there are: {describe.join_items(sorted(known_names), 'and')}" if known_names else "there are none yet"
+    there_are = f"there are: {describe.join_items(sorted(known_names), 'and')}" if known_names else "there are none yet"
+    return suggestion(name, known_names, otherwise=there_are)
 
 
 def _value_issue(location: str, field: Field, value: Any) -> Issue | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -30,6 +29,7 @@ from nlapi.routing.model import (
     ObjectiveParts,
 )
 from nlapi.routing.split import allocate_layer, unit_text
+from nlapi.suggestions import nearest, suggestion
 
 # Slots per match in a list of all codes, which is looked up faster than a dict of the codes met.
 MAX_SLOTS_PER_MATCH = 16
@@ -411,12 +411,9 @@ class UnknownObjectiveError(UsageError):
     """There is no objective of that name; `nearest` is the most similar name, or ""."""
 
     def __init__(self, name: str, objectives: tuple[str, ...]) -> None:
-        near = difflib.get_close_matches(name, objectives, n=1, cutoff=0.5)
         self.name = name
-        self.nearest = near[0] if near else ""
-        hint = (
-            f"did you mean {self.nearest!r}?" if near else f"there are: {', '.join(sorted(objectives)[:10]) or 'none'}"
-        )
+        self.nearest = next(iter(nearest(name, objectives)), "")
+        hint = suggestion(name, objectives, otherwise=f"there are: {', '.join(sorted(objectives)[:10]) or 'none'}")
         super().__init__(f"there is no objective {name!r}", hint=hint)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,6 +39,7 @@ from nlapi.sandbox.parameters import (
 from nlapi.sandbox.problem import Fault, RequestProblem, unprocessable
 from nlapi.sandbox.routes import take_path_query
 from nlapi.sandbox.schemas import Schemas
+from nlapi.suggestions import suggestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -546,10 +546,8 @@ def _take_unmatched(
 def _unknown_names(names: list[str], described: list[str], operation: Operation) -> RequestProblem:
     faults = []
     for name in dict.fromkeys(names):
-        suggestions = difflib.get_close_matches(name, described, n=1, cutoff=0.6)
-        message = f"is no query parameter of {operation.id}" + (
-            f"; did you mean {suggestions[0]}?" if suggestions else ""
-        )
+        hint = suggestion(name, described)
+        message = f"is no query parameter of {operation.id}" + (f"; {hint}" if hint else "")
         faults.append(Fault(location=f"query.{name}", message=message))
     suffix = f"; it has {', '.join(described)}" if described else "; it has none"
     return RequestProblem(400, f"{faults[0].location}: {faults[0].message}{suffix}", faults=faults)

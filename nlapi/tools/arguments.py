@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import datetime
-import difflib
 import json
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -19,6 +18,7 @@ from nlapi.json_text import parse_json
 from nlapi.openapi.spec import Effect, Operation, Spec, as_map, read_hints
 from nlapi.resources.paths import position, segments
 from nlapi.resources.schemas import json_type, schema_types
+from nlapi.suggestions import nearest, suggestion
 from nlapi.tools.tool import Place, Tool
 
 # Types are tried from the strictest to the loosest: as an array any text can be read, so it comes last.
@@ -348,9 +348,7 @@ def _unknown_arguments(tool: Tool, arguments: Mapping[str, object]) -> list[tupl
     faults = []
     for name in arguments:
         if name not in properties:
-            folded = {property_name.lower(): property_name for property_name in properties}
-            similar = difflib.get_close_matches(str(name).lower(), folded, n=1)
-            hint = f"did you mean {folded[similar[0]]!r}?" if similar else f"it takes {', '.join(properties) or 'none'}"
+            hint = suggestion(name, properties, otherwise=f"it takes {', '.join(properties) or 'none'}")
             faults.append((f"there is no argument {name!r}"[:MAX_MESSAGE], hint[:400]))
     return faults
 
@@ -390,8 +388,7 @@ def _unknown_property_hint(error: Any) -> str:
     """Return a hint with the property nearest to the unknown one of an error, or with all that the object takes."""
     names = list(error.schema.get("properties", ()))
     unknown = next((name for name in error.instance if error.message.startswith(f"{name!r} ")), "")
-    similar = difflib.get_close_matches(unknown, names, n=1)
-    return f"did you mean {similar[0]!r}?" if similar else f"it takes {', '.join(names[:20]) or 'none'}"
+    return suggestion(unknown, names, otherwise=f"it takes {', '.join(names[:20]) or 'none'}")
 
 
 def _fault(error: Any) -> tuple[str, str]:
@@ -403,11 +400,7 @@ def _fault(error: Any) -> tuple[str, str]:
     hint = ""
     if error.validator == "enum" and isinstance(error.instance, str):
         choices = [str(choice) for choice in error.validator_value]
-        similar = difflib.get_close_matches(
-            error.instance.upper(), [choice.upper() for choice in choices], n=1, cutoff=0.5
-        )
-        hint = next((f"did you mean {choice!r}?" for choice in choices if similar and choice.upper() == similar[0]), "")
-        hint = hint or f"one of {', '.join(choices[:12])}"
+        hint = suggestion(error.instance, choices, otherwise=f"one of {', '.join(choices[:12])}")
         message = f"{error.instance!r} is not one of its choices"[:MAX_MESSAGE]
     if error.validator == "additionalProperties":
         hint = _unknown_property_hint(error)
@@ -538,7 +531,7 @@ def nearest_names(tool: Tool, name: str) -> list[str]:
     if dot and argument in names:
         schema = as_map(tool.input_schema["properties"][argument])
         names = [f"{argument}.{inner}" for part in _parts(schema, definitions) for inner in _properties(part)]
-    return difflib.get_close_matches(name, names, n=3)
+    return nearest(name, names, 3)
 
 
 def with_nested(arguments: Mapping[str, Any], values: Mapping[tuple[str, ...], object]) -> dict[str, Any]:

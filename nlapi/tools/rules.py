@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -21,6 +20,7 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.urls import is_http_url, parse_url
 from nlapi.registry import description_name, profiles_path, read_policy, read_registrations
+from nlapi.suggestions import suggestion
 
 _ORIGIN = lazy_pattern(r"[a-z*]+://[^/]*/?", re.IGNORECASE)
 
@@ -350,10 +350,8 @@ def unmatched(rules: Iterable[PolicyRule], operations: Iterable[Operation]) -> I
             continue
         for glob in rule.operation:
             if not any(matches_name((glob,), id) for id in ids):
-                similar = difflib.get_close_matches(glob, ids, n=3, cutoff=0.5)
-                yield f"{rule.location}: no operation is called {glob!r}" + (
-                    f" (did you mean {', '.join(similar)}?)" if similar else ""
-                )
+                hint = suggestion(glob, ids, count=3)
+                yield f"{rule.location}: no operation is called {glob!r}" + (f" ({hint})" if hint else "")
 
 
 def _parse_rule(entry: object, location: str) -> PolicyRule:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 from nlapi.english.words import name_key, name_words
@@ -16,6 +15,7 @@ from nlapi.openapi.jsonpath import compile_jsonpath
 from nlapi.openapi.spec import Operation, gravest
 from nlapi.patterns import pattern_fault
 from nlapi.resources.answers import answer_schemas
+from nlapi.suggestions import nearest, question
 from nlapi.tools.arguments import check as check_arguments
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.schema_compatibility import (
@@ -400,8 +400,7 @@ class _DocumentComparison:
         if same:
             return Issue.error(where, f"{old.id} is gone", f"{old.method} {old.path} is called {same[0].id} now", RULE)
         ids = [entry.id for entry in candidates if entry.method == old.method]
-        near = _nearest(old.id, ids)
-        hint = f"did you mean {near}?" if near else "`nlapi find` searches the description"
+        hint = question(_nearest(old.id, ids)) or "`nlapi find` searches the description"
         return Issue.error(where, f"{old.id} is gone", hint, RULE)
 
     def _step_issues(
@@ -462,8 +461,7 @@ class _DocumentComparison:
         workflow = ArazzoWorkflow(id="", steps=(step,))
         holder = self.new.of(parent.removesuffix("#"), workflow, step)
         names = holder.reader.properties(holder.schema) if holder.reader is not None and not holder.fault else {}
-        near = _nearest(name, names)
-        return f"did you mean {near}?" if near else ""
+        return question(_nearest(name, names))
 
 
 def _argument_hint(operation: Operation, name: str, location: str) -> str:
@@ -475,17 +473,16 @@ def _argument_hint(operation: Operation, name: str, location: str) -> str:
     elsewhere = next((place for place, entry in places if entry == name and place != location), "")
     if elsewhere:
         return f"it is in the {elsewhere} now"
-    near = _nearest(name, [entry for place, entry in places if place == location])
-    return f"did you mean {near}?" if near else ""
+    return question(_nearest(name, [entry for place, entry in places if place == location]))
 
 
-def _nearest(name: str, names: Iterable[str]) -> str:
-    """Return the name that is likely another one written differently; "" for none."""
+def _nearest(name: str, names: Iterable[str]) -> list[str]:
+    """Return the name that is likely another one written differently, if there is one."""
     by_key = {name_key(entry): entry for entry in names}
-    near = get_close_matches(name_key(name), by_key, n=1, cutoff=_MIN_LIKENESS)
+    near = nearest(name_key(name), by_key, least=_MIN_LIKENESS)
     words = set(name_words(name))
     longer = [entry for entry in by_key.values() if words < set(name_words(entry))]
-    return by_key[near[0]] if near else longer[0] if len(longer) == 1 else ""
+    return [by_key[near[0]]] if near else longer if len(longer) == 1 else []
 
 
 def _status_issues(step: WorkflowStep, old: Operation, new: Operation, where: str) -> Iterator[Issue]:

@@ -16,6 +16,7 @@ from nlapi.openapi.fetch import STANDARD_INPUT, within_networks
 from nlapi.openapi.spec import Operation, Spec, as_map, unescape_step
 from nlapi.openapi.urls import is_http_url, parse_url, redact_url
 from nlapi.registry import find_registration, is_name
+from nlapi.suggestions import suggestion
 from nlapi.workflows.model import ArazzoWorkflow, SourceKind, WorkflowDocument, WorkflowStep
 from nlapi.workflows.read import read_document
 
@@ -136,11 +137,8 @@ class LinkedDocument:
         return _failure(f"there is no operation {method} {path}", "`nlapi find` searches a description")
 
     def _unknown(self, id: str) -> tuple[str, str]:
-        from difflib import get_close_matches
-
         ids = [operation.id for spec in self.specs.values() for operation in spec.operations]
-        near = get_close_matches(id, ids, n=1)
-        return f"no source has an operation {id}", f"did you mean {near[0]}?" if near else "`nlapi find` searches one"
+        return f"no source has an operation {id}", suggestion(id, ids, otherwise="`nlapi find` searches one")
 
 
 def operations_with_id(spec: Spec, id: str) -> list[Operation]:

@@ -275,7 +275,7 @@ def test_a_read_changes_nothing_and_says_which_tool_does(spec: Spec) -> None:
     ("arguments", "complaint"),
     [
         ({}, "needs the name of an operation"),
-        ({"operation": "listBoard"}, "did you mean listBoards"),
+        ({"operation": "listBoard"}, "did you mean 'listBoards'"),
         ({"operation": "listBoards", "arguments": "{"}, "arguments is not JSON"),
         ({"operation": "listBoards", "arguments": [1]}, "arguments is not an object"),
     ],

@@ -13,8 +13,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nlapi.cli.call.result_output import arranged, arrangement, write_entries
 from nlapi.cli.options import Output
-from nlapi.cli.result_output import arranged, arrangement, write_entries
 from tests.cli.kit import BEARER, notes, run
 from tests.servers import Echo, Received, Reply
 

@@ -40,7 +40,7 @@ FILES: dict[str, bytes] = {
         (["find", "page.html", "pets"], 1, ["HTML"]),
         (["tools", "ftp://example.com/openapi.json"], 1, ["http"]),
         # operations and arguments
-        (["call", "notes.json", "listNote"], 2, ["listNote", "did you mean listNotes"]),
+        (["call", "notes.json", "listNote"], 2, ["listNote", "did you mean 'listNotes'"]),
         (["call", "notes.json", "listNotes", "limit=many"], 2, ["limit", "many", "integer"]),
         (["call", "notes.json", "listNotes", "status=opne"], 2, ["status", "did you mean 'open'"]),
         (["call", "notes.json", "listNotes", "limt=5"], 2, ["limt", "did you mean 'limit'"]),

@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from nlapi.cli.app import app
 from nlapi.cli.command_table import COMMANDS
-from nlapi.cli.completion import SOURCE_COMMANDS, VALUE_OPTIONS
+from nlapi.cli.completion.complete import SOURCE_COMMANDS, VALUE_OPTIONS
 from tests.cli.kit import Ran, notes, run
 from tests.servers import Echo, Reply
 

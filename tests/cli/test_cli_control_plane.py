@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from nlapi.cli.gateway import app
+from nlapi.cli.gateway.commands import app
 from tests.cli.kit import run
 
 # What concerns an Envoy that `serve` runs beside itself, and its example.

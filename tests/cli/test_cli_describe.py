@@ -29,7 +29,7 @@ def test_call_with_an_operation_and_help_describes_it_and_sends_nothing(tmp_path
     assert "POST /notes (changes something: asks first)" in ran.out
     assert "title*  string" in ran.out
     assert f"nlapi call {source} createNote title=" in ran.out
-    assert run("call", source, "creatNote", "-h").complaint.rpartition("(")[2].startswith("did you mean createNote")
+    assert run("call", source, "creatNote", "-h").complaint.rpartition("(")[2].startswith("did you mean 'createNote'")
     assert "Usage" in run("call", "--help").out
     assert "Usage" in run("call", source, "--help").out
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from nlapi.cli import gateway_traffic as view
+from nlapi.cli.gateway import traffic as view
 from tests.gateway.kit import Talk
 
 RUN = "from nlapi.cli.main import main; main()"
@@ -114,7 +114,7 @@ def test_an_objective_that_is_not_there_is_an_error(running: tuple[Path, str, st
     once = ("--once",) if command == "status" else ()
     shown = nlapi(folder, "gateway", command, "payment-frau", "--url", url, "-o", form, *once, token=token)
     assert (shown.returncode, shown.stdout) == (4, ""), shown.stdout
-    assert "the nearest is payment-fraud" in shown.stderr
+    assert "did you mean 'payment-fraud'" in shown.stderr
 
 
 def test_a_start_that_fails_shows_no_token_and_makes_none(tmp_path: Path) -> None:

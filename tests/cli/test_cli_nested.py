@@ -117,7 +117,7 @@ def test_an_object_that_is_set_as_a_whole_is_read_as_json(api: Echo, source: str
 
 def test_a_name_that_no_object_has_is_refused(source: str) -> None:
     refused = run("ask", "score a payment", "-a", source, "--planner", "offline", "--set", "payment.curency=EUR")
-    assert (refused.code, "did you mean payment.currency" in refused.err) == (2, True), refused.err
+    assert (refused.code, "did you mean 'payment.currency'" in refused.err) == (2, True), refused.err
 
 
 def test_a_registered_value_may_be_inside_an_argument(api: Echo, source: str) -> None:

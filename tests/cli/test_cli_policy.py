@@ -189,7 +189,7 @@ def test_operations_that_are_not_there_are_named(api: Echo, home: Path) -> None:
     policy(home, 'api = "*/notes.json"\noperation = "deletNote"\nverdict = "deny"')
     ran = run("call", notes(home, api.url), "listNotes")
     assert ran.code == 0
-    assert "rule 1: no operation is called 'deletNote' (did you mean deleteNote" in ran.err
+    assert "rule 1: no operation is called 'deletNote' (did you mean 'deleteNote'" in ran.err
     checked = run("policy", "check", notes(home, api.url))
     assert checked.code == 2
     assert "deletNote" in checked.err

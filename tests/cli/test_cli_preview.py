@@ -8,7 +8,7 @@ import pytest
 
 import nlapi
 from nlapi.agent.events import FieldChange, FieldState
-from nlapi.cli import preview
+from nlapi.cli.render import preview
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nlapi.cli.table import BARS, sparkline
+from nlapi.cli.render.table import BARS, sparkline
 from tests.cli.kit import BEARER, NLAPI, Ran, dialogue, notes, run
 from tests.servers import Echo, Reply
 
@@ -168,6 +168,40 @@ def test_setup_asks_for_what_is_not_given(tmp_path: Path) -> None:
         terminal.expect("nlapi ask")
         assert terminal.end() == 0
     assert "token" in run("auth", "status", "memo").out
+
+
+def test_setup_asks_on_until_something_works(tmp_path: Path) -> None:
+    """No file, no server, three ways to log in, of which one is left undone."""
+    key = {"type": "apiKey", "in": "header", "name": "X-Key"}
+    flow = {"authorizationUrl": "https://login.test/a", "tokenUrl": "https://login.test/t", "scopes": {}}
+    schemes = {"oauth": {"type": "oauth2", "flows": {"authorizationCode": flow}}, "key": key}
+    source = notes(tmp_path, servers=[], security=[{"oauth": []}, {"key": []}], components={"securitySchemes": schemes})
+    with dialogue("setup") as terminal:
+        terminal.expect("Where is the description of your API?")
+        terminal.type("nowhere.yaml\n")
+        terminal.expect("Where is the description of your API?")
+        terminal.type(f"{source}\n")
+        terminal.expect("Its name from now on? [notes]: ")
+        terminal.type("memo\n")
+        terminal.expect("Where does it run?")
+        terminal.type("ftp://files\n")
+        terminal.expect("Where does it run?")
+        terminal.type("http://127.0.0.1:9\n")
+        terminal.expect("1. key (API key in the header X-Key)")
+        terminal.expect("2. oauth: an access token that you have")
+        terminal.expect("3. oauth: in the browser, with a client id")
+        terminal.type("1\n")
+        terminal.expect("key (API key in the header X-Key): ")
+        terminal.type("\n")
+        terminal.expect("Try again? [Y/n]: ")
+        terminal.type("\n")
+        terminal.expect("3. oauth")
+        terminal.type("1\n")
+        terminal.expect("key (API key in the header X-Key): ")
+        terminal.type("k-5b7e91\n")
+        terminal.expect("nlapi ask")
+        assert terminal.end() == 0
+    assert "key" in run("auth", "status", "memo").out
 
 
 # ---- pictures ---------------------------------------------------------------------------------------------------

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nlapi.gateway.access import Audience
-from nlapi.gateway.app import Gateway
+from nlapi.gateway.control.access import Audience
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.records import decision_sink
-from nlapi.gateway.server import run_in_thread
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.http.app import Gateway
+from nlapi.gateway.http.server import run_in_thread
+from nlapi.gateway.records.records import decision_sink
+from nlapi.gateway.store.store import GatewayStore
 from nlapi.routing.model import Configuration
 from tests.gateway.versions import PATIENCE_S
 

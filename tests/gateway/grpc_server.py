@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from nlapi.gateway.open_inference_messages import message_class
+from nlapi.gateway.shards.open_inference_messages import message_class
 from tests.gateway.certificates import Pair
 
 Answer = Callable[[Any, Any], bytes]

@@ -17,13 +17,13 @@ from urllib.parse import quote, urlencode
 
 from jsonschema import Draft202012Validator
 
-from nlapi.gateway.access import Audience, Role
-from nlapi.gateway.app import Gateway
-from nlapi.gateway.description import load_description
+from nlapi.gateway.control.access import Audience, Role
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.records import decision_sink
-from nlapi.gateway.server import DEFAULT_TIMEOUTS, ServerTimeouts, run_in_thread
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.http.app import Gateway
+from nlapi.gateway.http.description import load_description
+from nlapi.gateway.http.server import DEFAULT_TIMEOUTS, ServerTimeouts, run_in_thread
+from nlapi.gateway.records.records import decision_sink
+from nlapi.gateway.store.store import GatewayStore
 
 STAGES = """
 def predict(value: object) -> object:

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nlapi.gateway.access import Audience, Role
-from nlapi.gateway.app import Gateway
+from nlapi.gateway.control.access import Audience, Role
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.records import decision_sink
-from nlapi.gateway.secret_references import AllowedReferences
-from nlapi.gateway.server import run_in_thread
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.http.app import Gateway
+from nlapi.gateway.http.server import run_in_thread
+from nlapi.gateway.records.records import decision_sink
+from nlapi.gateway.shards.secret_references import AllowedReferences
+from nlapi.gateway.store.store import GatewayStore
 from tests.gateway.clock import Clock
 from tests.gateway.kit import Talk
 

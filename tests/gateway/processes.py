@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from nlapi.gateway.access import Access, Audience, Role
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.control.access import Access, Audience, Role
+from nlapi.gateway.store.store import GatewayStore
 from nlapi.serving import open_listener
 
 ROOT = Path(__file__).parents[2]

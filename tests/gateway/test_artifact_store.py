@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.errors import DescriptionError, NlapiError
-from nlapi.gateway.artifacts import ArtifactError, ArtifactStore
-from nlapi.gateway.content_digest import FolderLimits, hash_folder
+from nlapi.gateway.versions.artifacts import ArtifactError, ArtifactStore
+from nlapi.gateway.versions.content_digest import FolderLimits, hash_folder
 
 ROOT = Path(__file__).parents[2]
 FILES = {"model.toml": b"", "stages.py": b"def predict(value):\n    return value\n", "data/weights.json": b"[1, 2]"}
@@ -196,7 +196,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from random import Random
-from nlapi.gateway.artifacts import ArtifactStore
+from nlapi.gateway.versions.artifacts import ArtifactStore
 
 store, source, random = ArtifactStore(Path(sys.argv[1])), Path(sys.argv[2]), Random(sys.argv[3])
 for count in range(10**6):

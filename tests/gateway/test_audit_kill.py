@@ -9,7 +9,7 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.store.store import GatewayStore
 from tests.gateway.processes import ServeProcess, serve_process
 
 ROUNDS = 2

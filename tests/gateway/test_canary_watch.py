@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from nlapi.errors import UsageError
-from nlapi.gateway.canary_watcher import CanaryWatcher
-from nlapi.gateway.metrics import Metrics
+from nlapi.gateway.control.canary_watcher import CanaryWatcher
+from nlapi.gateway.records.metrics import Metrics
 from nlapi.routing.model import Canary, CanaryState, CanaryStep, Configuration, Guard
 from tests.gateway.clock import Clock
 from tests.gateway.versions import configuration, ref

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 
-from nlapi.gateway.client_connection import ABORT_EXTENSION, AsgiConnection
-from nlapi.gateway.server import run_in_thread
+from nlapi.gateway.http.client_connection import ABORT_EXTENSION, AsgiConnection
+from nlapi.gateway.http.server import run_in_thread
 from nlapi.routing.model import VersionRef
 from nlapi.serving import Message, Receive, Send
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from nlapi.gateway.engine import Engine
+from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.inference import InferenceRequest
-from nlapi.gateway.problems import GatewayProblem
 from nlapi.routing.model import Client
 from tests.gateway.clock import Clock
 from tests.gateway.gateway_app import Answer, gateway

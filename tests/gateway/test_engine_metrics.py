@@ -8,10 +8,10 @@ import pytest
 
 from nlapi.errors import UsageError
 from nlapi.gateway.engine import Engine
+from nlapi.gateway.http.problems import GatewayProblem
+from nlapi.gateway.http.server import run_in_thread
 from nlapi.gateway.inference import InferenceRequest
-from nlapi.gateway.metrics import Metrics
-from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.server import run_in_thread
+from nlapi.gateway.records.metrics import Metrics
 from tests.gateway.gateway_app import gateway
 from tests.gateway.versions import configuration, publish, ref, run, write, write_echo
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nlapi.gateway.engine import Engine
+from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.inference import InferenceRequest
-from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.records import MAX_WAITING_RECORDS, Record, Recorder, training_log
+from nlapi.gateway.records.records import MAX_WAITING_RECORDS, Record, Recorder, training_log
 from tests.gateway.versions import configuration, publish, run, write, write_echo
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from nlapi.gateway.engine import Engine
+from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.inference import InferenceRequest
-from nlapi.gateway.problems import GatewayProblem
 from nlapi.routing.model import Configuration, Rule, Share
 from tests.gateway.gateway_app import Load, gateway
 from tests.gateway.versions import configuration, publish, ref, run, write, write_echo

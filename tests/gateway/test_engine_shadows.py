@@ -12,8 +12,8 @@ from pathlib import Path
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
 from nlapi.gateway.inference import InferenceRequest as Asked
-from nlapi.gateway.postprocessing import MAX_RUNNING_COPIES, MAX_WAITING_COPIES, ShadowCopy, ShadowQueue
-from nlapi.gateway.records import Record, shadow_log
+from nlapi.gateway.records.postprocessing import MAX_RUNNING_COPIES, MAX_WAITING_COPIES, ShadowCopy, ShadowQueue
+from nlapi.gateway.records.records import Record, shadow_log
 from nlapi.routing.model import Shadow, Shard, ShardProtocol
 from nlapi.routing.split import is_sampled
 from tests.gateway.versions import configuration, publish, ref, run, write, write_echo

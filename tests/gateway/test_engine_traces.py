@@ -13,9 +13,9 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from nlapi.errors import UsageError
 from nlapi.gateway.engine import Engine
+from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.inference import InferenceRequest
-from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.records import SpanTracer, tracer_from_environment
+from nlapi.gateway.records.records import SpanTracer, tracer_from_environment
 from tests.gateway.versions import configuration, publish, run, write
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -19,10 +19,10 @@ pytest.importorskip("onnxruntime")
 
 from nlapi.errors import DescriptionError, NlapiError
 from nlapi.gateway.engine import Engine
+from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.inference import InferenceRequest
-from nlapi.gateway.model_artifact import ModelInputError, ModelRunError, TrainedModel, load_model
-from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.records import Record
+from nlapi.gateway.records.records import Record
+from nlapi.gateway.versions.model_artifact import ModelInputError, ModelRunError, TrainedModel, load_model
 from tests.gateway.fitted import COUNTRIES, NUMBERS, fit, write_joblib, write_onnx
 from tests.gateway.versions import configuration, publish, run, write
 

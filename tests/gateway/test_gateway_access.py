@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.gateway.access import Access, Audience, Role
-from nlapi.gateway.description import load_description
-from nlapi.gateway.store import AuditEntry, GatewayStore
+from nlapi.gateway.control.access import Access, Audience, Role
+from nlapi.gateway.http.description import load_description
+from nlapi.gateway.store.store import AuditEntry, GatewayStore
 from tests.gateway.kit import Talk, gateway, open_store
 
 RANK = {"viewer": 0, "operator": 1, "admin": 2}

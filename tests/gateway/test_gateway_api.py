@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from nlapi.gateway.app import HANDLERS
-from nlapi.gateway.description import load_description
+from nlapi.gateway.http.app import HANDLERS
+from nlapi.gateway.http.description import load_description
 from tests.gateway.kit import Talk, gateway
 from tests.servers import Echo, Reply
 

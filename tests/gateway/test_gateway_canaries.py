@@ -45,7 +45,7 @@ def test_a_canary_is_found_by_its_objective(talk: Talk) -> None:
     assert talk.ok("GET", "/v1/canaries/continue-watching")["name"] == "ranker-v8"
     assert talk.ok("POST", "/v1/canaries/continue-watching/ramp", {"percent": 50})["name"] == "ranker-v8"
     assert "has no canary" in talk.refused(404, "GET", "/v1/canaries/recommend")["detail"]
-    assert talk.refused(404, "GET", "/v1/canaries/ranker-v9")["hint"] == "the nearest is ranker-v8"
+    assert talk.refused(404, "GET", "/v1/canaries/ranker-v9")["hint"] == "did you mean 'ranker-v8'?"
 
 
 def test_an_objective_with_several_canaries_wants_a_name(talk: Talk) -> None:

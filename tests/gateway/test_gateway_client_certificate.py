@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.gateway.access import Audience, Role
-from nlapi.gateway.app import Gateway
+from nlapi.gateway.control.access import Audience, Role
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.server import run_in_thread
-from nlapi.gateway.store import GatewayStore
-from nlapi.gateway.tls import CertificateFiles, ServerCertificate
+from nlapi.gateway.http.app import Gateway
+from nlapi.gateway.http.server import run_in_thread
+from nlapi.gateway.http.tls import CertificateFiles, ServerCertificate
+from nlapi.gateway.store.store import GatewayStore
 from tests.cli.kit import notes, notes_api, run
 from tests.gateway.certificates import Authority, Pair
 from tests.gateway.kit import write_models

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from nlapi.gateway.codec import KINDS, decode_configuration, encode_configuration, slug
-from nlapi.gateway.description import load_description
+from nlapi.gateway.control.codec import KINDS, decode_configuration, encode_configuration, slug
+from nlapi.gateway.http.description import load_description
 from nlapi.routing.model import Configuration
 from tests.gateway.kit import document
 

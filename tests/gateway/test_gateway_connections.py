@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from nlapi.gateway.server import MAX_PIPELINED, ServerTimeouts
+from nlapi.gateway.http.server import MAX_PIPELINED, ServerTimeouts
 from tests.gateway.kit import Talk, gateway, write_models
 from tests.gateway.versions import write
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from nlapi.gateway.codec import decode_configuration
+from nlapi.gateway.control.codec import decode_configuration
+from nlapi.gateway.control.revision_compiler import validate_configuration
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.inference import InferenceRequest
-from nlapi.gateway.model_artifact import load_model
-from nlapi.gateway.revision_compiler import validate_configuration
+from nlapi.gateway.versions.model_artifact import load_model
 from nlapi.routing.model import Configuration, VersionRef
 from tests.gateway.gateway_app import gateway
 from tests.gateway.versions import publish

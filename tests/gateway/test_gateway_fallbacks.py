@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from nlapi.cli import gateway_traffic
+from nlapi.cli.gateway import traffic as gateway_traffic
 from tests.gateway.kit import Talk, gateway, write_models
 from tests.gateway.versions import write
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.gateway.json_schema import SchemaValidator, compile_schema
+from nlapi.gateway.http.json_schema import SchemaValidator, compile_schema
 from tests.gateway.kit import document
 
 NESTED = {
@@ -115,7 +115,7 @@ def test_a_schema_within_that_names_another_draft_keeps_the_bounds(engine: str) 
 
 
 def test_the_description_takes_a_whole_configuration(engine: str) -> None:
-    from nlapi.gateway.description import load_description
+    from nlapi.gateway.http.description import load_description
 
     load_description.cache_clear()
     try:
@@ -127,9 +127,9 @@ def test_the_description_takes_a_whole_configuration(engine: str) -> None:
 @pytest.mark.parametrize(
     ("value", "messages"),
     [
-        ({"titel": 1, "owner": "x"}, [("there is no property 'titel'", "the nearest is title")]),
+        ({"titel": 1, "owner": "x"}, [("there is no property 'titel'", "did you mean 'title'?")]),
         ({"zzz": 1}, [("there is no property 'zzz'", "it takes title, owner, parts")]),
-        ({"parts": [{"nmae": 1}], "y-1": 2}, [("there is no property 'nmae'", "the nearest is name")]),
+        ({"parts": [{"nmae": 1}], "y-1": 2}, [("there is no property 'nmae'", "did you mean 'name'?")]),
     ],
 )
 def test_an_unknown_property_is_named_with_the_nearest(

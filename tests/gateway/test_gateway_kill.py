@@ -12,10 +12,10 @@ from random import Random
 
 import pytest
 
-from nlapi.gateway.codec import decode_configuration
-from nlapi.gateway.revision_compiler import validate_configuration
+from nlapi.gateway.control.codec import decode_configuration
+from nlapi.gateway.control.revision_compiler import validate_configuration
 from nlapi.gateway.runner_registry import PreparedRunners
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.store.store import GatewayStore
 from nlapi.routing.model import Configuration, VersionRef
 from nlapi.routing.table import Table
 from tests.gateway.kit import document
@@ -23,10 +23,10 @@ from tests.gateway.kit import document
 ROOT = Path(__file__).parents[2]
 WRITER = """
 import asyncio, json, sys
-from nlapi.gateway.codec import KINDS, decode_configuration
-from nlapi.gateway.publisher import Publisher
-from nlapi.gateway.store import GatewayStore
-from nlapi.gateway.publisher import RetentionPolicy
+from nlapi.gateway.control.codec import KINDS, decode_configuration
+from nlapi.gateway.control.publisher import Publisher
+from nlapi.gateway.store.store import GatewayStore
+from nlapi.gateway.control.publisher import RetentionPolicy
 from nlapi.routing.change import upsert_entity
 from tests.gateway.test_gateway_kill import LoadedEngine
 

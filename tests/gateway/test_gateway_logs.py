@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.gateway.logs import MAX_WAITING_LINES, EventLog
+from nlapi.gateway.records.logs import MAX_WAITING_LINES, EventLog
 from tests.gateway.kit import Reply, Talk, document, gateway, write_models
 from tests.gateway.processes import ServeProcess, free_port, serve_process
 from tests.gateway.test_probes import until

@@ -23,7 +23,7 @@ from benchmarks.operators import (
     summary,
 )
 from nlapi import bundled
-from nlapi.gateway.description import load_description
+from nlapi.gateway.http.description import load_description
 from nlapi.planner.planner import OfflinePlanner
 from nlapi.tools.plan import Plan
 

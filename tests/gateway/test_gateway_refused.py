@@ -100,8 +100,8 @@ def test_an_unknown_objective_names_the_nearest(talk: Talk) -> None:
     for step, body in (("serve", {"input": 1}), ("resolve", {})):
         problem = talk.as_("web").refused(404, "POST", f"/v1/objectives/continue-watchin/{step}", body)
         assert "continue-watching" in problem["hint"]
-    assert talk.refused(404, "GET", "/v1/models/ranker/versions/v71")["hint"] == "the nearest is ranker@v7"
-    assert talk.refused(404, "GET", "/v1/models/rankr/versions")["hint"] == "the nearest is ranker"
+    assert talk.refused(404, "GET", "/v1/models/ranker/versions/v71")["hint"] == "did you mean 'ranker@v7'?"
+    assert talk.refused(404, "GET", "/v1/models/rankr/versions")["hint"] == "did you mean 'ranker'?"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.gateway.publisher import RetentionPolicy
+from nlapi.gateway.control.publisher import RetentionPolicy
 from tests.cli.kit import Ran, run
 from tests.gateway.kit import Talk
 from tests.gateway.test_gateway_apply import SPLIT, revision, write

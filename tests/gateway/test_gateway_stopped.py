@@ -11,8 +11,8 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from nlapi.gateway.access import Access, Audience
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.control.access import Access, Audience
+from nlapi.gateway.store.store import GatewayStore
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = 4

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.errors import DescriptionError
-from nlapi.gateway.access import Audience
-from nlapi.gateway.artifacts import ArtifactStore
+from nlapi.gateway.control.access import Audience
 from nlapi.gateway.hosts.messages import MAX_LOADS, HostDemand, HostedContent
 from nlapi.gateway.hosts.registration import HostedVersions
+from nlapi.gateway.versions.artifacts import ArtifactStore
 from nlapi.routing.model import VersionRef
 from tests.gateway.kit import Talk, gateway
 from tests.gateway.versions import write

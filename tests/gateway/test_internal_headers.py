@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.gateway.call_headers import INTERNAL_HEADERS, ROUTING_KEY_HEADER
+from nlapi.gateway.shards.call_headers import INTERNAL_HEADERS, ROUTING_KEY_HEADER
 from tests.gateway.grpc_server import grpc_server
 from tests.gateway.kit import Talk, gateway
 from tests.servers import Echo, Received, Reply

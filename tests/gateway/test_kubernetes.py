@@ -11,12 +11,12 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from nlapi.cli import gateway as gateway_cli
+from nlapi.cli.gateway import commands as gateway_cli
 from nlapi.errors import Level
-from nlapi.gateway.codec import decode_configuration
-from nlapi.gateway.description import load_description
-from nlapi.gateway.probes import PROBE_PATHS
-from nlapi.gateway.revision_compiler import validate_configuration
+from nlapi.gateway.control.codec import decode_configuration
+from nlapi.gateway.control.revision_compiler import validate_configuration
+from nlapi.gateway.http.description import load_description
+from nlapi.gateway.http.probes import PROBE_PATHS
 from tests.gateway.processes import ROOT
 
 EXAMPLE = ROOT / "examples/gateway/kubernetes"

@@ -102,7 +102,7 @@ def test_a_key_in_a_header_of_its_own_is_a_token_too(openai_talk: Talk) -> None:
 
 
 def test_openai_reads_refusals(chat: openai.OpenAI, openai_talk: Talk) -> None:
-    with pytest.raises(openai.NotFoundError, match="the nearest is writer"):
+    with pytest.raises(openai.NotFoundError, match="did you mean 'writer'"):
         chat.chat.completions.create(model="writr", messages=HELLO)
     base = f"http://127.0.0.1:{openai_talk.port}/openai/v1"
     with (

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from nlapi.cli.gateway_state import configured_references
+from nlapi.cli.gateway.state import configured_references
 from nlapi.errors import UsageError
-from nlapi.gateway.secret_references import AllowedReferences
+from nlapi.gateway.shards.secret_references import AllowedReferences
 from tests.gateway.llm_gateway import document, gateway
 from tests.gateway.llm_upstream import Upstream, upstream
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nlapi.errors import UsageError
-from nlapi.gateway.secret_references import SecretReference
+from nlapi.gateway.shards.secret_references import SecretReference
 from tests.gateway.llm_gateway import ENVIRONMENT, KEY, document, gateway
 from tests.gateway.llm_upstream import Upstream, upstream
 

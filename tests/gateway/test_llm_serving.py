@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from nlapi.gateway.exposition import MAX_CLIENT_LABELS, OTHER_CLIENTS
 from nlapi.gateway.inference import TokenUsage
 from nlapi.gateway.llm.usage import LlmMetrics
+from nlapi.gateway.records.exposition import MAX_CLIENT_LABELS, OTHER_CLIENTS
 from nlapi.routing.model import VersionRef
 from tests.gateway.clock import Clock
 from tests.gateway.kit import Talk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nlapi.gateway.worker_processes import try_loading
+from nlapi.gateway.workers.processes import try_loading
 from tests.gateway.versions import write
 
 SOUND = "def predict(value):\n    return value\n"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest
-from nlapi.gateway.shards import Cluster, RemoteRunner
+from nlapi.gateway.shards.shards import Cluster, RemoteRunner
 from nlapi.routing.model import Shard, ShardProtocol, Version
 from tests.gateway.certificates import Authority
 from tests.gateway.clock import Clock

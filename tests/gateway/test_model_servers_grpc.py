@@ -16,9 +16,9 @@ import pytest
 
 from nlapi.errors import UsageError
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
-from nlapi.gateway.open_inference_messages import message_class
-from nlapi.gateway.secret_references import AllowedReferences, ShardAccess
-from nlapi.gateway.shards import Cluster, RemoteRunner
+from nlapi.gateway.shards.open_inference_messages import message_class
+from nlapi.gateway.shards.secret_references import AllowedReferences, ShardAccess
+from nlapi.gateway.shards.shards import Cluster, RemoteRunner
 from nlapi.routing.model import InputForm, Shard, ShardProtocol, Version
 from tests.gateway.certificates import Authority
 from tests.gateway.clock import Clock

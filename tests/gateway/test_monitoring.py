@@ -13,8 +13,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from nlapi.gateway.exposition import MAX_CLIENT_LABELS, OTHER_CLIENTS
-from nlapi.gateway.metrics import ClientMetrics
+from nlapi.gateway.records.exposition import MAX_CLIENT_LABELS, OTHER_CLIENTS
+from nlapi.gateway.records.metrics import ClientMetrics
 from tests.gateway import llm_gateway
 from tests.gateway.kit import Talk, gateway, write_models
 from tests.gateway.llm_upstream import upstream

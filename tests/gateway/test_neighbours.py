@@ -14,7 +14,7 @@ from typing import Any, Self
 import pytest
 
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest
-from nlapi.gateway.shards import Cluster, RemoteRunner
+from nlapi.gateway.shards.shards import Cluster, RemoteRunner
 from nlapi.routing.model import Shard, ShardProtocol, Version
 from tests.gateway.clock import Clock
 from tests.gateway.gateway_app import gateway

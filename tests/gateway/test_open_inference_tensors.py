@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlapi.gateway.open_inference import OpenInferenceCodec, encode_tensor
+from nlapi.gateway.shards.open_inference import OpenInferenceCodec, encode_tensor
 from nlapi.routing.model import InputForm, Shard, ShardProtocol, Version
 
 SHARD = Shard(name="far", protocol=ShardProtocol.OPEN_INFERENCE)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.gateway.server import ServerTimeouts, StartingProbes
+from nlapi.gateway.http.server import ServerTimeouts, StartingProbes
 from nlapi.serving import open_listener
 from tests.gateway.kit import Talk, document, gateway, write_models
 from tests.gateway.processes import NLAPI, ROOT, free_port, serve_process

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from nlapi.gateway.access import Audience, Role
-from nlapi.gateway.app import Gateway
-from nlapi.gateway.codec import KINDS, decode_configuration
+from nlapi.gateway.control.access import Audience, Role
+from nlapi.gateway.control.codec import KINDS, decode_configuration
+from nlapi.gateway.control.publisher import GATEWAY_AUTHOR, Publisher, RetentionPolicy
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher, RetentionPolicy
-from nlapi.gateway.server import run_in_thread
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.http.app import Gateway
+from nlapi.gateway.http.problems import GatewayProblem
+from nlapi.gateway.http.server import run_in_thread
+from nlapi.gateway.store.store import GatewayStore
 from nlapi.routing.change import remove_entity, upsert_entity
 from nlapi.routing.model import Configuration
 from tests.gateway.kit import Talk, document, open_store, write_models

@@ -19,8 +19,8 @@ from nlapi.errors import Level, OutcomeUnknownError, SendError, UsageError
 from nlapi.gateway import AsyncClient, Client
 from nlapi.gateway.client.decision_cache import DecisionCache, ResolvedDecision
 from nlapi.gateway.client.gateway_client import ServingFailedError, ServingRefusedError
+from nlapi.gateway.control.revision_compiler import validate_configuration
 from nlapi.gateway.inference import InferenceRequest
-from nlapi.gateway.revision_compiler import validate_configuration
 from nlapi.routing.model import Configuration
 from nlapi.routing.table import Table, compile_table
 from tests.gateway import gateway_app

@@ -21,14 +21,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from nlapi.errors import UsageError
-from nlapi.gateway.access import Audience
-from nlapi.gateway.app import Gateway
+from nlapi.gateway.control.access import Audience
 from nlapi.gateway.engine import Engine
+from nlapi.gateway.http.app import Gateway
 from nlapi.gateway.routing_keys.cells import cell_of, list_cells
 from nlapi.gateway.routing_keys.key_ring import KeyRegistration, KeyRing, registered_keys, replace_registered
 from nlapi.gateway.routing_keys.key_set import encode_set, generate_set
 from nlapi.gateway.routing_keys.key_verifier import KeyRefusedError, KeySigner, KeyVerifier
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.store.store import GatewayStore
 from nlapi.routing.model import CanaryState, Decision, VersionRef
 from nlapi.routing.table import compile_table
 from tests.cli.kit import run

@@ -20,13 +20,13 @@ import httpx2
 import pytest
 
 from nlapi.errors import DescriptionError
-from nlapi.gateway.access import Access, Audience
-from nlapi.gateway.artifacts import ArtifactStore
+from nlapi.gateway.control.access import Access, Audience
 from nlapi.gateway.hosts.messages import EXPIRY_S, HostedContent, HostHeartbeat
 from nlapi.gateway.hosts.registration import ContentReader, resolve_gateway
 from nlapi.gateway.hosts.registry import SETTLING_S, HostRegistry
-from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.http.problems import GatewayProblem
+from nlapi.gateway.store.store import GatewayStore
+from nlapi.gateway.versions.artifacts import ArtifactStore
 from nlapi.routing.model import VersionRef
 from tests.gateway.clock import Clock
 from tests.gateway.gateway_app import Asking, Load

@@ -20,7 +20,7 @@ import pytest
 
 from nlapi.errors import UsageError
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
-from nlapi.gateway.shards import Cluster, RemoteRunner
+from nlapi.gateway.shards.shards import Cluster, RemoteRunner
 from nlapi.routing.model import Shard, ShardProtocol, Version
 from tests.gateway.certificates import Authority
 from tests.gateway.clock import Clock
@@ -440,8 +440,8 @@ TLS_CALL = """
 import asyncio, sys
 
 from nlapi.gateway.inference import InferenceError, InferenceRequest
-from nlapi.gateway.shards import RemoteRunner
-from nlapi.gateway.shards import Cluster
+from nlapi.gateway.shards.shards import RemoteRunner
+from nlapi.gateway.shards.shards import Cluster
 from nlapi.routing.model import Shard, ShardProtocol, Version
 
 async def call(url):

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from nlapi.errors import NlapiError
-from nlapi.gateway.artifacts import ArtifactStore
-from nlapi.gateway.sqlite_database import SqliteDatabase
-from nlapi.gateway.store import AuditEntry, GatewayStore, ItemChange, Revision
-from nlapi.gateway.store_copy import CopyOutcome, copy_store
-from nlapi.gateway.store_database import StoreError, Value
+from nlapi.gateway.store.copy import CopyOutcome, copy_store
+from nlapi.gateway.store.database import StoreError, Value
+from nlapi.gateway.store.sqlite import SqliteDatabase
+from nlapi.gateway.store.store import AuditEntry, GatewayStore, ItemChange, Revision
+from nlapi.gateway.versions.artifacts import ArtifactStore
 
 VERSION_1 = Path(__file__).with_name("store_version_1.sql")
 TABLES = ("revisions", "items", "pruned_changes", "version_digests", "tokens", "audit", "decisions")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from nlapi.errors import NlapiError
-from nlapi.gateway import store_schema
-from nlapi.gateway.sqlite_database import SqliteDatabase
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.store import schema as store_schema
+from nlapi.gateway.store.sqlite import SqliteDatabase
+from nlapi.gateway.store.store import GatewayStore
 
 # Written by the gateway before revisions were differences: nine revisions with a canary, a rollback and an undo.
 VERSION_1 = Path(__file__).with_name("store_version_1.sql")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nlapi.errors import UsageError
-from nlapi.gateway.store import open_store
+from nlapi.gateway.store.store import open_store
 
 SECRET = "s3cret-of-nobody"
 

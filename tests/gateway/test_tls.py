@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from nlapi.errors import UsageError
-from nlapi.gateway.app import Gateway
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.server import run_in_thread
-from nlapi.gateway.store import GatewayStore
-from nlapi.gateway.tls import CertificateFiles, ServerCertificate
+from nlapi.gateway.http.app import Gateway
+from nlapi.gateway.http.server import run_in_thread
+from nlapi.gateway.http.tls import CertificateFiles, ServerCertificate
+from nlapi.gateway.store.store import GatewayStore
 from tests.gateway.certificates import Authority, Pair
 from tests.gateway.processes import NLAPI, ROOT, serve_process
 from tests.gateway.test_probes import until

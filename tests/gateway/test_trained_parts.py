@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.errors import DescriptionError
-from nlapi.gateway.model_artifact import ModelInputError, clean_failure, load_model, sigmoid
+from nlapi.gateway.versions.model_artifact import ModelInputError, clean_failure, load_model, sigmoid
 
 NUMBERS = st.lists(st.floats(-5, 5), min_size=3, max_size=3)
 

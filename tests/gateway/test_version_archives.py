@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from nlapi.errors import DescriptionError
-from nlapi.gateway.content_digest import FolderLimits
-from nlapi.gateway.version_library import CONTENT_THREADS
-from nlapi.gateway.version_sources import extract
+from nlapi.gateway.versions.content_digest import FolderLimits
+from nlapi.gateway.versions.library import CONTENT_THREADS
+from nlapi.gateway.versions.sources import extract
 from nlapi.routing.model import VersionRef
 from tests.gateway.kit import STAGES, Talk, document, gateway
 from tests.servers import Echo, Received, Reply, Script

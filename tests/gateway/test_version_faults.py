@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from nlapi.gateway.engine import Engine
+from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.inference import InferenceRequest, LoadError
-from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.records import Record
+from nlapi.gateway.records.records import Record
 from tests.gateway.kit import gateway, write_models
 from tests.gateway.versions import configuration, publish, run, write
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.gateway.worker_boundary import landlock_version
+from nlapi.gateway.workers.boundary import landlock_version
 from tests.gateway.processes import NLAPI, ROOT, ServeProcess, serve_process
 
 STAGES = """

@@ -24,10 +24,11 @@ OTHERS = ("ftplib.connect", "http.client.connect", "sqlite3.connect", "webbrowse
 # What the interpreter and the libraries read of any system, by whoever runs them.
 SYSTEM = ("/proc/", "/sys/", "/dev/null", "/dev/urandom", "/dev/tty", "/usr/share/", "/usr/lib/", "/etc/")
 MODULES = (
-    "nlapi.api", "nlapi.cli.app", "nlapi.cli.ask", "nlapi.cli.call", "nlapi.cli.check", "nlapi.cli.describe",
-    "nlapi.cli.api", "nlapi.cli.tools", "nlapi.cli.find", "nlapi.planner.planner", "nlapi.plugin.build",
-    "nlapi.mcp.server", "nlapi.sandbox", "nlapi.workflows.engine", "nlapi.schema_validator", "openapi_spec_validator",
-    "jsonschema_rs", "referencing", "jsonpath", "httpx2", "uvicorn", "mcp",
+    "nlapi.api", "nlapi.cli.app", "nlapi.cli.ask.ask", "nlapi.cli.call.call", "nlapi.cli.apis.check",
+    "nlapi.cli.apis.describe", "nlapi.cli.apis.api", "nlapi.cli.apis.tools", "nlapi.cli.apis.find",
+    "nlapi.planner.planner", "nlapi.plugin.build", "nlapi.mcp.server", "nlapi.sandbox", "nlapi.workflows.engine",
+    "nlapi.schema_validator", "openapi_spec_validator", "jsonschema_rs", "referencing", "jsonpath", "httpx2",
+    "uvicorn", "mcp",
 )  # fmt: skip
 
 

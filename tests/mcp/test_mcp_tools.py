@@ -101,7 +101,7 @@ def test_names_keep_to_the_length_that_was_asked_for_and_stay_apart() -> None:
         ("getCampaign", {}, "argument 'campaign_id' is missing"),
         ("getCampaign", {"campain_id": "c"}, "did you mean 'campaign_id'?"),
         ("listCampaigns", {"limit": "many"}, "limit"),
-        ("getCampaing", {"campaign_id": "c"}, "did you mean getCampaign"),
+        ("getCampaing", {"campaign_id": "c"}, "did you mean 'getCampaign'"),
         ("getCampaign", {"campaign_id": SECRET}, "carry a credential"),
         ("createCampaign", {"name": "x", "objective": "FAME"}, "objective"),
     ],

@@ -123,7 +123,7 @@ def test_a_call_that_was_refused_ends_the_turn() -> None:
 
 def test_a_change_of_the_item_in_a_profile_that_leaves_out_a_name_is_offered_only() -> None:
     import nlapi
-    from nlapi.cli.session import OFFER_BELOW
+    from nlapi.cli.ask.session import OFFER_BELOW
 
     known = {"account_id": "acc_m4t8z1c6"}
     plan = nlapi.plan("rename Summer Sale to Autumn Sale", nlapi.load("ads"), known=known)

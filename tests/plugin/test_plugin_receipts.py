@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlapi.cli.session_broker import LIFETIME_S, ReceiptBook
+from nlapi.cli.agents.session_broker import LIFETIME_S, ReceiptBook
 from nlapi.processes import ProcessInfo
 from tests.plugin.client_session import ClientSession
 from tests.plugin.kit import LIBRARY, REPOSITORY, placed

@@ -141,7 +141,7 @@ def test_a_name_that_is_not_described_is_refused() -> None:
 
 def test_a_near_name_is_suggested() -> None:
     with client(echo(parameter("campaign_ids"))) as http:
-        assert "did you mean campaign_ids?" in http.get("/i?campain_ids=1").json()["detail"]
+        assert "did you mean 'campaign_ids'?" in http.get("/i?campain_ids=1").json()["detail"]
 
 
 def test_a_free_form_object_owns_the_names_that_nobody_else_does() -> None:

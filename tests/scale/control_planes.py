@@ -15,8 +15,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-from nlapi.gateway.access import Access, Audience, Role
-from nlapi.gateway.store import open_store
+from nlapi.gateway.control.access import Access, Audience, Role
+from nlapi.gateway.store.store import open_store
 from tests.gateway.kit import Talk, document, write_models
 from tests.gateway.processes import NLAPI, ROOT
 from tests.scale.postgres_server import PASSWORD

@@ -14,14 +14,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from nlapi.cli.gateway_planes import PlaneOptions
-from nlapi.gateway.access import Audience
-from nlapi.gateway.app import Gateway
+from nlapi.cli.gateway.planes import PlaneOptions
+from nlapi.gateway.control.access import Audience
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.records import decision_sink
-from nlapi.gateway.server import DEFAULT_TIMEOUTS, ServerTimeouts, run_in_thread
-from nlapi.gateway.store import GatewayStore
-from nlapi.gateway.tls import CertificateFiles, ServerCertificate
+from nlapi.gateway.http.app import Gateway
+from nlapi.gateway.http.server import DEFAULT_TIMEOUTS, ServerTimeouts, run_in_thread
+from nlapi.gateway.http.tls import CertificateFiles, ServerCertificate
+from nlapi.gateway.records.records import decision_sink
+from nlapi.gateway.store.store import GatewayStore
 from tests.gateway.processes import free_port
 from tests.scale.environments import environment_python
 
@@ -262,7 +262,7 @@ def plane(
 
 
 def _admin_role() -> Any:
-    from nlapi.gateway.access import Role
+    from nlapi.gateway.control.access import Role
 
     return Role.ADMIN
 

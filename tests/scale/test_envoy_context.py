@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from nlapi.gateway.call_headers import INTERNAL_HEADERS, ROUTING_KEY_HEADER
+from nlapi.gateway.shards.call_headers import INTERNAL_HEADERS, ROUTING_KEY_HEADER
 from tests.scale.envoy_plane import Plane, Received, Upstream, document, plane, post, upstream
 
 FORGED = {

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.gateway.codec import decode_configuration
+from nlapi.gateway.control.codec import decode_configuration
 from nlapi.gateway.envoy.ads_server import AdsServer
 from nlapi.gateway.envoy.data_plane import EnvoyDataPlane
 from nlapi.gateway.envoy.envoy_process import ControlPlaneAddress, EnvoyProcess, bootstrap

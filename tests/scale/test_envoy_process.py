@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from nlapi.gateway.access import Access, Audience, Role
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.control.access import Access, Audience, Role
+from nlapi.gateway.store.store import GatewayStore
 from tests.gateway.certificates import Authority
 from tests.gateway.processes import NLAPI, ROOT, free_port
 from tests.scale.envoy_plane import Answer, Upstream, document, envoy_program, plane, post, until, upstream

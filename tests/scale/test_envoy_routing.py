@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.cli.gateway_planes import PlaneOptions
+from nlapi.cli.gateway.planes import PlaneOptions
 from nlapi.gateway import Client
 from tests.scale.envoy_plane import Plane, Upstream, document, plane, post, until, upstream
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from nlapi.cli.gateway_planes import PlaneOptions
+from nlapi.cli.gateway.planes import PlaneOptions
 from nlapi.gateway.envoy.options import ListenerCertificate
-from nlapi.gateway.tls import CertificateFiles, ServerCertificate
+from nlapi.gateway.http.tls import CertificateFiles, ServerCertificate
 from tests.gateway.certificates import Authority
 from tests.gateway.processes import free_port
 from tests.scale.envoy_plane import Plane, Upstream, document, plane, until, upstream

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.cli.gateway_planes import PlaneOptions, Telemetry, read_telemetry
+from nlapi.cli.gateway.planes import PlaneOptions, Telemetry, read_telemetry
 from nlapi.errors import UsageError
 from tests.scale.envoy_plane import document, plane, post, until, upstream
 from tests.scale.otlp_receiver import otlp_receiver

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from nlapi.gateway.store import GatewayStore, open_store
+from nlapi.gateway.store.store import GatewayStore, open_store
 from tests.gateway.kit import gateway
 from tests.gateway.processes import NLAPI, ROOT
 from tests.scale.control_planes import ENVIRONMENT, SERVE, VARIABLE, SharedGateway, control_plane

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from nlapi.gateway.store import GatewayStore, open_store
+from nlapi.gateway.store.store import GatewayStore, open_store
 from tests.gateway import kit
 from tests.gateway.conftest import talk as talk
 from tests.scale.postgres_server import PASSWORD, PostgresServer, postgres_server

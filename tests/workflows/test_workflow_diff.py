@@ -168,7 +168,7 @@ def other_status(new: dict[str, Any]) -> None:
     ("change", "level", "where", "texts"),
     [
         (set_id("addCustomer"), Level.ERROR, "create", ("createCustomer is gone", "POST /customers", "addCustomer")),
-        (move, Level.ERROR, "create", ("createCustomer is gone", "did you mean createCustomers?")),
+        (move, Level.ERROR, "create", ("createCustomer is gone", "did you mean 'createCustomers'?")),
         (
             lambda new: new["paths"].pop("/customers/{customer_id}/welcome"),
             Level.ERROR,

@@ -14,14 +14,14 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 from xxhash import xxh3_128_hexdigest
 
-from nlapi.gateway.access import Caller, Role, format_time, utc_now
-from nlapi.gateway.client_connection import AsgiConnection
-from nlapi.gateway.codec import slug
-from nlapi.gateway.store import AuditEntry, RowPage
+from nlapi.gateway.control.access import Caller, Role, format_time, utc_now
+from nlapi.gateway.control.codec import slug
+from nlapi.gateway.http.client_connection import AsgiConnection
+from nlapi.gateway.store.store import AuditEntry, RowPage
 
 if TYPE_CHECKING:
-    from nlapi.gateway.app import Gateway
-    from nlapi.gateway.publisher import ChangeOptions
+    from nlapi.gateway.control.publisher import ChangeOptions
+    from nlapi.gateway.http.app import Gateway
 
 
 MAX_AUDIT_TARGET = 300

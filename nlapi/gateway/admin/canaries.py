@@ -9,8 +9,8 @@ from msgspec import structs
 
 from nlapi.gateway.admin import crud
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, etag_header
-from nlapi.gateway.codec import KINDS, Json
-from nlapi.gateway.problems import GatewayProblem, unknown_object
+from nlapi.gateway.control.codec import KINDS, Json
+from nlapi.gateway.http.problems import GatewayProblem, unknown_object
 from nlapi.routing.change import remove_entity, upsert_entity
 from nlapi.routing.model import MATCH_ALL, Canary, CanaryState, Configuration, Rule, Share, VersionRef
 

@@ -17,8 +17,8 @@ from nlapi.gateway.admin.api_call import (
     list_page,
 )
 from nlapi.gateway.admin.revisions import revision_response
-from nlapi.gateway.codec import KINDS, Json, Kind, ordered, slug
-from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
+from nlapi.gateway.control.codec import KINDS, Json, Kind, ordered, slug
+from nlapi.gateway.http.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.routing.change import remove_entity, target_versions, upsert_entity
 from nlapi.routing.model import Configuration, Rule, Shadow, Shard, ShardProtocol, Version, VersionRef
 

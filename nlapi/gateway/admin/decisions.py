@@ -11,7 +11,6 @@ import orjson
 from xxhash import xxh3_64_hexdigest
 
 from nlapi.errors import Issue, Level
-from nlapi.gateway.access import Audience
 from nlapi.gateway.admin.api_call import (
     ApiCall,
     ApiResponse,
@@ -22,14 +21,15 @@ from nlapi.gateway.admin.api_call import (
     page_start,
 )
 from nlapi.gateway.admin.revisions import keep_buckets
-from nlapi.gateway.call_headers import ROUTING_KEY_HEADER, VERSION_HEADER, context_json
-from nlapi.gateway.client_connection import EVENT_STREAM, accepts, run_while_connected
-from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_decision, slug
+from nlapi.gateway.control.access import Audience
+from nlapi.gateway.control.codec import KINDS, Json, decode_configuration, encode_decision, slug
+from nlapi.gateway.http.client_connection import EVENT_STREAM, accepts, run_while_connected
+from nlapi.gateway.http.problems import GatewayProblem, issue_json, unknown_object, unprocessable
 from nlapi.gateway.inference import InferenceRequest, UpstreamError
-from nlapi.gateway.problems import GatewayProblem, issue_json, unknown_object, unprocessable
-from nlapi.gateway.records import usage_json
+from nlapi.gateway.records.records import usage_json
 from nlapi.gateway.routing_keys.key_verifier import MAX_CONTEXT_CHARS
-from nlapi.gateway.shard_checks import is_grpc
+from nlapi.gateway.shards.call_headers import ROUTING_KEY_HEADER, VERSION_HEADER, context_json
+from nlapi.gateway.shards.checks import is_grpc
 from nlapi.routing.change import upsert_entity
 from nlapi.routing.check import check_context
 from nlapi.routing.decisions import deciding_bucket
@@ -39,7 +39,7 @@ from nlapi.routing.simulate import simulate as replay
 from nlapi.routing.table import Table, compile_table
 
 if TYPE_CHECKING:
-    from nlapi.gateway.app import Gateway
+    from nlapi.gateway.http.app import Gateway
 
 
 # User ids are compared as they are; all other columns hold names, which have one stored spelling.

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import orjson
 
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse
-from nlapi.gateway.call_headers import VERSION_HEADER
-from nlapi.gateway.codec import Json, slug
+from nlapi.gateway.control.codec import Json, slug
+from nlapi.gateway.http.problems import GatewayProblem, invalid_request, unknown_object
 from nlapi.gateway.inference import InferenceRequest
-from nlapi.gateway.problems import GatewayProblem, invalid_request, unknown_object
+from nlapi.gateway.shards.call_headers import VERSION_HEADER
 from nlapi.routing.model import Configuration, Objective, ShardProtocol
 
 SERVE_OPERATIONS = frozenset(("serveChat", "serveMessages"))

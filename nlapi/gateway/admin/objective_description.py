@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, etag_header
-from nlapi.gateway.codec import Json
-from nlapi.gateway.description import load_description
-from nlapi.gateway.problems import GatewayProblem
+from nlapi.gateway.control.codec import Json
+from nlapi.gateway.http.description import load_description
+from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.routing.model import Field, Objective
 
 SERVE_PATH = "/v1/objectives/{objective}/serve"

@@ -16,11 +16,11 @@ from nlapi.gateway.admin.api_call import (
     page_response,
     page_start,
 )
-from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_configuration, slug
-from nlapi.gateway.problems import issue_json, unprocessable
-from nlapi.gateway.publisher import Publisher
-from nlapi.gateway.store import Revision
-from nlapi.gateway.version_sources import is_url
+from nlapi.gateway.control.codec import KINDS, Json, decode_configuration, encode_configuration, slug
+from nlapi.gateway.control.publisher import Publisher
+from nlapi.gateway.http.problems import issue_json, unprocessable
+from nlapi.gateway.store.store import Revision
+from nlapi.gateway.versions.sources import is_url
 from nlapi.routing.change import Difference, diff
 from nlapi.routing.decisions import with_buckets
 from nlapi.routing.model import Configuration, Experiment, Rule, Share

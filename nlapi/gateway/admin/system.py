@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from nlapi.errors import Issue
-from nlapi.gateway.access import Audience, Role, describe_token
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, day_range, list_page, page_response, page_start
-from nlapi.gateway.codec import Json, slug
-from nlapi.gateway.description import load_description
-from nlapi.gateway.exposition import header_lines
-from nlapi.gateway.metrics import CONTENT_TYPE, process_lines
-from nlapi.gateway.probes import LIVE_PATH, READY_PATH, probe_response, readiness
-from nlapi.gateway.problems import draining_problem, unknown_object, unprocessable, unpublished_problem
-from nlapi.gateway.store import GatewayStore, TokenRecord
+from nlapi.gateway.control.access import Audience, Role, describe_token
+from nlapi.gateway.control.codec import Json, slug
+from nlapi.gateway.http.description import load_description
+from nlapi.gateway.http.probes import LIVE_PATH, READY_PATH, probe_response, readiness
+from nlapi.gateway.http.problems import draining_problem, unknown_object, unprocessable, unpublished_problem
+from nlapi.gateway.records.exposition import header_lines
+from nlapi.gateway.records.metrics import CONTENT_TYPE, process_lines
+from nlapi.gateway.store.store import GatewayStore, TokenRecord
 
 
 def token_json(token: TokenRecord) -> Json:

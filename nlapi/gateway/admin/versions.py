@@ -8,13 +8,13 @@ from pathlib import Path
 from nlapi.errors import Issue, Level
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, etag_header, list_page
 from nlapi.gateway.admin.crud import find_object, object_json, runtime_status
-from nlapi.gateway.codec import KINDS, Json, slug
-from nlapi.gateway.content_digest import content_files
+from nlapi.gateway.control.codec import KINDS, Json, slug
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.hosts.messages import HostHeartbeat
 from nlapi.gateway.hosts.registry import ServingHost
-from nlapi.gateway.problems import GatewayProblem, issue_json, unknown_object, unprocessable
-from nlapi.gateway.shard_checks import endpoint_fault
+from nlapi.gateway.http.problems import GatewayProblem, issue_json, unknown_object, unprocessable
+from nlapi.gateway.shards.checks import endpoint_fault
+from nlapi.gateway.versions.content_digest import content_files
 from nlapi.routing.model import ShardProtocol
 
 KIND = KINDS["version"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from nlapi.gateway.open_inference import OpenInferenceCodec
+from nlapi.gateway.shards.open_inference import OpenInferenceCodec
 from nlapi.routing.model import Context, VersionRef
 
 _Key: TypeAlias = tuple[object, ...]

@@ -15,11 +15,11 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from nlapi.errors import ArgumentError, NlapiError, OutcomeUnknownError, SendError, UsageError
-from nlapi.gateway.call_headers import CONTEXT_HEADER, JSON_HEADERS, ROUTING_KEY_HEADER, context_json
 from nlapi.gateway.client.decision_cache import DEFAULT_MAX_AGE_S, DEFAULT_MAX_ENTRIES, DecisionCache, ResolvedDecision
-from nlapi.gateway.http_client import AnswerBrokenError, EndpointClient, NoAnswerError, NotSentError
-from nlapi.gateway.open_inference import OpenInferenceCodec, TensorCall
-from nlapi.gateway.shard_client import parse_endpoint
+from nlapi.gateway.shards.call_headers import CONTEXT_HEADER, JSON_HEADERS, ROUTING_KEY_HEADER, context_json
+from nlapi.gateway.shards.client import parse_endpoint
+from nlapi.gateway.shards.http_client import AnswerBrokenError, EndpointClient, NoAnswerError, NotSentError
+from nlapi.gateway.shards.open_inference import OpenInferenceCodec, TensorCall
 from nlapi.routing.model import Context, InputForm, Shard, Version, VersionRef
 
 GATEWAY_PROTOCOL = "gateway"

@@ -9,9 +9,9 @@ from enum import StrEnum
 from nlapi.errors import Issue, Level
 from nlapi.gateway.envoy.clusters import CarriedShadow, CarriedVersion, ShardAddress, shard_address
 from nlapi.gateway.envoy.routes import CellRoute
-from nlapi.gateway.open_inference import declared_datatypes
 from nlapi.gateway.routing_keys.cells import RoutingCell
-from nlapi.gateway.shard_checks import is_grpc
+from nlapi.gateway.shards.checks import is_grpc
+from nlapi.gateway.shards.open_inference import declared_datatypes
 from nlapi.routing.model import (
     LLM_PROTOCOLS,
     Configuration,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
-from nlapi.gateway.bulkhead import share_limit
 from nlapi.gateway.envoy.documents import (
     ADS_SOURCE,
     Json,
@@ -18,9 +17,10 @@ from nlapi.gateway.envoy.documents import (
     typed,
 )
 from nlapi.gateway.envoy.options import DataPlaneOptions, ShardCertificates
-from nlapi.gateway.open_inference import OpenInferenceCodec
-from nlapi.gateway.shard_client import IDLE_S
-from nlapi.gateway.shards import CONNECT_TIME_SHARE
+from nlapi.gateway.shards.bulkhead import share_limit
+from nlapi.gateway.shards.client import IDLE_S
+from nlapi.gateway.shards.open_inference import OpenInferenceCodec
+from nlapi.gateway.shards.shards import CONNECT_TIME_SHARE
 from nlapi.routing.model import Objective, Shadow, Shard, ShardProtocol, Version
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -26,7 +26,7 @@ from nlapi.gateway.envoy.resources import (
     merge_encoded,
     objective_resources,
 )
-from nlapi.gateway.exposition import escape_label, header_lines
+from nlapi.gateway.records.exposition import escape_label, header_lines
 from nlapi.gateway.routing_keys.cells import list_cells
 from nlapi.gateway.routing_keys.key_set import MAX_LIFETIME_S, PublicSet
 from nlapi.gateway.routing_keys.key_verifier import ISSUER

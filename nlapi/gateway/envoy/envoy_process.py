@@ -160,7 +160,7 @@ ADMIN_TIMEOUT_S = 5.0
 POLL_S = 0.02
 # Seconds over which Envoy by itself would close its connections one by one.
 DRAIN_TIME_S = 3600
-# Seconds in which open connections are told to close with their next answer (nlapi/gateway/server.py).
+# Seconds in which open connections are told to close with their next answer (nlapi/gateway/http/server.py).
 CLOSE_NOTICE_S = 1.0
 
 _log = logging.getLogger(__name__)

@@ -8,13 +8,13 @@ from typing import Any
 
 import grpc
 
+from nlapi.gateway.control.snapshot import ClientLimit, build_limits
 from nlapi.gateway.envoy.documents import ADS_SOURCE, TYPE_PREFIX, Json, JsonObject, duration, header, typed
 from nlapi.gateway.envoy.envoy_process import CONTROL_CLUSTER
 from nlapi.gateway.envoy.messages import message_class
 from nlapi.gateway.envoy.routes import CLIENT_CLAIM, claim_header
-from nlapi.gateway.exposition import header_lines
-from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.snapshot import ClientLimit, build_limits
+from nlapi.gateway.http.problems import GatewayProblem
+from nlapi.gateway.records.exposition import header_lines
 from nlapi.routing.model import Client
 
 IDLE_MESSAGE = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"

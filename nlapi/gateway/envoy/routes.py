@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nlapi.gateway.call_headers import CONTEXT_HEADER, INTERNAL_HEADERS, ROUTING_KEY_HEADER
 from nlapi.gateway.envoy.clusters import (
     GATEWAY_CLUSTER,
     CarriedShadow,
@@ -14,7 +13,8 @@ from nlapi.gateway.envoy.clusters import (
     shadow_cluster_name,
 )
 from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, header
-from nlapi.gateway.shards import MAX_ATTEMPTS
+from nlapi.gateway.shards.call_headers import CONTEXT_HEADER, INTERNAL_HEADERS, ROUTING_KEY_HEADER
+from nlapi.gateway.shards.shards import MAX_ATTEMPTS
 from nlapi.routing.model import Objective, Shadow
 
 ROUTE_MESSAGE = "envoy.config.route.v3.Route"

@@ -12,8 +12,15 @@ from urllib.parse import unquote
 
 import orjson
 
-from nlapi.gateway.artifacts import ArtifactStore
-from nlapi.gateway.call_headers import (
+from nlapi.gateway.hosts.messages import HostedContent, encode_server_timing
+from nlapi.gateway.hosts.registration import HostedVersions, HostIdentity, HostRegistrations
+from nlapi.gateway.http.probes import LIVE_PATH, READY_PATH
+from nlapi.gateway.http.problems import GatewayProblem
+from nlapi.gateway.http.request_guard import RequestGuard, read_body
+from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
+from nlapi.gateway.records.exposition import escape_label, header_lines
+from nlapi.gateway.records.metrics import CONTENT_TYPE, EventLoopLag, process_lines
+from nlapi.gateway.shards.call_headers import (
     CLIENT_HEADER,
     CONTEXT_HEADER,
     DIGEST_HEADER,
@@ -23,14 +30,7 @@ from nlapi.gateway.call_headers import (
     TIMEOUT_HEADER,
     VERSION_HEADER,
 )
-from nlapi.gateway.exposition import escape_label, header_lines
-from nlapi.gateway.hosts.messages import HostedContent, encode_server_timing
-from nlapi.gateway.hosts.registration import HostedVersions, HostIdentity, HostRegistrations
-from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
-from nlapi.gateway.metrics import CONTENT_TYPE, EventLoopLag, process_lines
-from nlapi.gateway.probes import LIVE_PATH, READY_PATH
-from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.request_guard import RequestGuard, read_body
+from nlapi.gateway.versions.artifacts import ArtifactStore
 from nlapi.routing.model import Context, VersionRef
 from nlapi.serving import Message, Receive, Send, raw_path, send_content
 

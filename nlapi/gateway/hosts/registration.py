@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nlapi.errors import DescriptionError, NlapiError, UsageError
-from nlapi.gateway.artifacts import ArtifactStore, short_digest
-from nlapi.gateway.content_digest import remove_tree
 from nlapi.gateway.hosts.messages import INTERVAL_S, MAX_LOADS, HostDemand, HostedContent, HostHeartbeat
 from nlapi.gateway.inference import Runner
-from nlapi.gateway.worker_processes import open_runner, try_loading
+from nlapi.gateway.versions.artifacts import ArtifactStore, short_digest
+from nlapi.gateway.versions.content_digest import remove_tree
+from nlapi.gateway.workers.processes import open_runner, try_loading
 from nlapi.routing.model import VersionRef
 
 if TYPE_CHECKING:

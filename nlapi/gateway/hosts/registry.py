@@ -12,7 +12,10 @@ from urllib.parse import quote
 import orjson
 
 from nlapi.errors import DescriptionError
-from nlapi.gateway.call_headers import (
+from nlapi.gateway.hosts.messages import EXPIRY_S, INTERVAL_S, HostDemand, HostedContent, HostHeartbeat
+from nlapi.gateway.http.problems import GatewayProblem
+from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
+from nlapi.gateway.shards.call_headers import (
     CLIENT_HEADER,
     DIGEST_HEADER,
     OBJECTIVE_HEADER,
@@ -21,11 +24,8 @@ from nlapi.gateway.call_headers import (
     request_headers,
     version_headers,
 )
-from nlapi.gateway.hosts.messages import EXPIRY_S, INTERVAL_S, HostDemand, HostedContent, HostHeartbeat
-from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
-from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.shard_client import ShardCall, UsualLatency
-from nlapi.gateway.shards import Cluster
+from nlapi.gateway.shards.client import ShardCall, UsualLatency
+from nlapi.gateway.shards.shards import Cluster
 from nlapi.routing.model import VersionRef
 
 LOAD_WAIT_S = 60.0

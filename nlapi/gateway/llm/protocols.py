@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import orjson
 
+from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.llm.usage import TokenCount, member, read_count
-from nlapi.gateway.problems import GatewayProblem
 from nlapi.routing.model import ShardProtocol
 
 # The version of the Messages API that all current features are of (docs.anthropic.com, "Versions").

@@ -16,14 +16,6 @@ from urllib.parse import urlsplit
 import orjson
 
 from nlapi.errors import NlapiError
-from nlapi.gateway.bulkhead import Bulkhead
-from nlapi.gateway.http_client import (
-    AnswerBrokenError,
-    AnswerTooLargeError,
-    EndpointClient,
-    NoAnswerError,
-    NotSentError,
-)
 from nlapi.gateway.inference import (
     ClientConnection,
     FailureKind,
@@ -35,12 +27,20 @@ from nlapi.gateway.inference import (
 )
 from nlapi.gateway.llm.protocols import PROTOCOLS, LlmProtocol
 from nlapi.gateway.llm.usage import BYTES_PER_TOKEN, Prices, TokenCount, build_usage
-from nlapi.gateway.secret_references import AllowedReferences, ShardAccess, secret_texts
-from nlapi.gateway.server_errors import clean_text, error_text
+from nlapi.gateway.shards.bulkhead import Bulkhead
+from nlapi.gateway.shards.http_client import (
+    AnswerBrokenError,
+    AnswerTooLargeError,
+    EndpointClient,
+    NoAnswerError,
+    NotSentError,
+)
+from nlapi.gateway.shards.secret_references import AllowedReferences, ShardAccess, secret_texts
+from nlapi.gateway.shards.server_errors import clean_text, error_text
 from nlapi.routing.model import Shard, Version
 
 if TYPE_CHECKING:
-    from nlapi.gateway.http_session import HttpAnswer
+    from nlapi.gateway.shards.http_session import HttpAnswer
 
 
 # Bytes of one event. The largest that upstreams send are deltas of a few hundred bytes, or a whole call of a tool; the

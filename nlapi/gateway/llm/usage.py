@@ -10,9 +10,9 @@ from itertools import accumulate
 
 import orjson
 
-from nlapi.gateway import problems
-from nlapi.gateway.exposition import ClientLabels, escape_label, header_lines, version_labels
+from nlapi.gateway.http import problems
 from nlapi.gateway.inference import TokenUsage
+from nlapi.gateway.records.exposition import ClientLabels, escape_label, header_lines, version_labels
 from nlapi.routing.model import Client, Version, VersionRef
 
 TOKENS_PER_MILLION = 1_000_000

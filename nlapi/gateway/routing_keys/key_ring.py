@@ -24,9 +24,9 @@ from nlapi.gateway.routing_keys.key_set import (
     generate_set,
     rotate,
 )
-from nlapi.gateway.store import GatewayStore
-from nlapi.gateway.store_database import StoreError
-from nlapi.gateway.worker_boundary import shared_boundary
+from nlapi.gateway.store.database import StoreError
+from nlapi.gateway.store.store import GatewayStore
+from nlapi.gateway.workers.boundary import shared_boundary
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec

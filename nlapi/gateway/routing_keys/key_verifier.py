@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nlapi.errors import NlapiError
-from nlapi.gateway.problems import GatewayProblem
+from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.routing_keys.cells import cell_of
 from nlapi.gateway.routing_keys.key_ring import KeyRing
 from nlapi.gateway.routing_keys.key_set import ALGORITHM, MAX_LIFETIME_S

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.cli.gateway_planes import check_control_host
+from nlapi.cli.gateway.planes import check_control_host
 from nlapi.errors import UsageError
 from nlapi.gateway.envoy.ads_server import AdsServer
 from nlapi.gateway.envoy.data_plane import EnvoyDataPlane

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from nlapi.gateway.codec import decode_configuration
+from nlapi.gateway.control.codec import decode_configuration
 from nlapi.gateway.envoy.carriage import Plane, carriage, client_issues
 from nlapi.gateway.envoy.envoy_process import ControlPlaneAddress, bootstrap
 from nlapi.gateway.envoy.messages import InvalidResourceError, encode_resource

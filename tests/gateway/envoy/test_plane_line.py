@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nlapi.cli.gateway_traffic import plane_line
+from nlapi.cli.gateway.traffic import plane_line
 
 
 def test_the_line_says_who_is_connected_and_who_carries_what() -> None:

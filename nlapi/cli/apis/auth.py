@@ -1,0 +1,358 @@
+"""`nlapi auth`: logs in to an API once, shows what is stored, gives a token to scripts, and forgets."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nlapi import bundled, registry
+from nlapi.cli.options import BaseUrl, Env, ListOutput, argument, flag, option
+from nlapi.cli.render import console, table
+from nlapi.credential_references import REFERENCE_FORMS, is_reference, read_reference
+from nlapi.errors import CredentialError, NlapiError, UsageError
+
+if TYPE_CHECKING:
+    from nlapi.accounts.store import Login, LoginKey, LoginKind, Secrets, SecretStorage
+    from nlapi.cli.apis.login_oauth import OAuthOptions
+    from nlapi.openapi.spec import SecurityScheme, Spec
+    from nlapi.registry import Registration
+
+app = typer.Typer(
+    help="Log in to APIs: keys, passwords and OAuth, stored in the system's keyring.", no_args_is_help=True
+)
+
+LOGIN = """A secret goes into the keyring, or, where there is none, into a file that only you may read.
+
+nlapi auth login shop
+nlapi auth login shop apiKey --reference "cmd:op read op://Private/shop/key"
+nlapi auth login spotify --client-id 5f2c... --scope ads.read
+nlapi auth login build --flow client --client-id ci --client-secret env:CI_SECRET
+pass show shop | nlapi auth login shop"""
+
+Api = Annotated[str, argument("API", "A registered API, or one of its accounts, such as github@work.")]
+SchemeName = Annotated[str | None, argument("SCHEME", "Which of its security schemes; the one it wants, if not said.")]
+
+
+@app.command(epilog=LOGIN)
+def login(
+    api: Api,
+    scheme: SchemeName = None,
+    reference: Annotated[
+        str | None, option("--reference REF", f"Store where it is, not it: {REFERENCE_FORMS}.")
+    ] = None,
+    token: Annotated[bool, flag("--token", "Take a token that you have, where a login would get one.")] = False,
+    issuer: Annotated[str | None, option("--issuer URL", "The authorization server, by its issuer.")] = None,
+    client_id: Annotated[str | None, option("--client-id ID", "The application that you registered there.")] = None,
+    client_secret: Annotated[
+        str | None, option("--client-secret REF", f"Its secret: {REFERENCE_FORMS}, or - to be asked.")
+    ] = None,
+    scope: Annotated[list[str] | None, option("--scope NAME", "A permission to ask for; may be repeated.")] = None,
+    flow: Annotated[str | None, option("--flow code|device|client", "How: in a browser, by a code, or alone.")] = None,
+    redirect_uri: Annotated[
+        str | None, option("--redirect-uri URL", "The loopback address that is registered there.")
+    ] = None,
+    no_browser: Annotated[bool, flag("--no-browser", "Print the address, and open no browser.")] = False,
+    store: Annotated[str | None, option("--store keyring|file", "Where the secret goes; the keyring first.")] = None,
+    wait: Annotated[float, option("--wait SECONDS", "The longest that the browser is waited for.", min=1)] = 300,
+    base_url: BaseUrl = None,
+    env: Env = None,
+) -> None:
+    """Log in to an API, and store the login for later calls; it goes to the servers of that API alone."""
+    from nlapi.accounts.credentials import audience_of
+    from nlapi.cli.apis.login_oauth import OAuthOptions
+    from nlapi.cli.target import base_url_of, environment_account
+
+    name, registered, spec = _open_api(api, base_url, env)
+    server = base_url_of(spec, registered, base_url, env)
+    audience = audience_of(spec, server)
+    if base_url is None and (chosen_env := env or registered.env):
+        name = environment_account(name, chosen_env)
+    options = OAuthOptions(
+        issuer=issuer or registered.issuer,
+        client_id=client_id or registered.client_id,
+        client_secret=client_secret or "",
+        scopes=tuple(scope or registered.scopes),
+        flow=flow or "",
+        redirect_uri=redirect_uri or registered.redirect_uri,
+        opens_browser=not no_browser,
+        seconds=wait,
+    )
+    storage = _storage(store)
+    chosen = _schemes(spec, scheme)
+    if reference is not None and len(chosen) > 1:
+        names = ", ".join(entry.id for entry in chosen)
+        raise UsageError(f"{name} wants {names}, each a credential of its own", hint="name the one that is meant")
+    for entry in chosen:
+        if fault := entry.fault:
+            raise CredentialError(f"{entry.id} is {fault}", hint="choose another of its security schemes")
+        if reference is not None:
+            _store_reference(name, entry, reference, audience)
+        elif token or not _gets_tokens(entry, options):
+            _store_value(name, entry, audience, storage)
+        else:
+            _store_tokens(name, spec, entry, options, audience, storage)
+
+
+def _open_api(api: str, base_url: str | None, env: str | None = None) -> tuple[str, Registration, Spec]:
+    """Return the name, the registration and the Spec of an API. UsageError for one that is not registered."""
+    from nlapi.cli.target import load, named_base_url
+    from nlapi.tools.pins import check_pin
+
+    registered = registry.find_registration(api)
+    if registered is None and not bundled.is_bundled(api):
+        hint = "`nlapi api add NAME SOURCE` registers one, and `nlapi api list` shows them"
+        raise UsageError(f"no API is registered as {api!r}", hint=hint)
+    spec = load(api)
+    if registered is not None:
+        # A changed description may name another server for tokens, and a secret would go there.
+        check_pin(spec, api, base_url=named_base_url(registered, base_url, env))
+    return api, registered or registry.Registration(source=api), spec
+
+
+def _schemes(spec: Spec, name: str | None) -> tuple[SecurityScheme, ...]:
+    """Return the schemes to log in to: the one of that name, or those that most operations want together."""
+    from nlapi.client.auth import alternatives
+
+    schemes = spec.security_schemes
+    if name is not None:
+        if name not in schemes:
+            known = ", ".join(schemes) or "none"
+            raise UsageError(f"{spec.title} has no security scheme {name!r}", hint=f"it has {known}")
+        return (schemes[name],)
+    counter: Counter[tuple[str, ...]] = Counter()
+    for operation in spec.operations:
+        counter.update(tuple(credential.id for credential in entry) for entry in alternatives(operation) if entry)
+    if not counter:
+        if len(usable := [entry for entry in schemes.values() if not entry.fault]) == 1:
+            return (usable[0],)
+        known = f"name one of {', '.join(schemes)}" if schemes else "its calls are sent as they are"
+        raise UsageError(f"{spec.title} describes no credential that its operations want", hint=known)
+    (first, _), *others = counter.most_common()
+    for other, _count in others[:3]:
+        # More of the same, or less, is no other way in.
+        if not (set(other) <= set(first) or set(first) <= set(other)):
+            console.note(f"It takes {' with '.join(other)} too: name a scheme to log in with that")
+    return tuple(schemes[id] for id in first)
+
+
+def _gets_tokens(scheme: SecurityScheme, options: OAuthOptions) -> bool:
+    """Return whether a login gets its token from an authorization server, which is named where only bearer is known."""
+    is_named = bool(options.issuer) and scheme.kind == "http" and scheme.scheme == "bearer"
+    return is_named or scheme.kind in ("oauth2", "openIdConnect")
+
+
+def _storage(text: str | None) -> SecretStorage | None:
+    from nlapi.accounts.store import SecretStorage
+
+    if text is None:
+        return None
+    if text not in (SecretStorage.KEYRING, SecretStorage.FILE):
+        raise UsageError(f"--store {text!r} is not known", hint="it is keyring or file")
+    return SecretStorage(text)
+
+
+def _store_reference(api: str, scheme: SecurityScheme, reference: str, audience: tuple[str, ...]) -> None:
+    from nlapi.accounts.store import LoginKind
+
+    if not is_reference(reference):
+        hint = f"it is {REFERENCE_FORMS}; without --reference the credential itself is asked for"
+        raise UsageError("--reference takes where a credential is, and not the credential", hint=hint)
+    read_reference(reference, "--reference")
+    _store(api, _new_login(scheme, LoginKind.REFERENCE, audience, reference), None, None)
+
+
+def _store_value(api: str, scheme: SecurityScheme, audience: tuple[str, ...], storage: SecretStorage | None) -> None:
+    from nlapi.accounts.store import LoginKind, Secrets
+    from nlapi.cli.apis.login_oauth import ask_credential
+    from nlapi.client.auth import check_credential
+
+    value = ask_credential(scheme)
+    check_credential(scheme, value)
+    _store(api, _new_login(scheme, LoginKind.VALUE, audience), Secrets(value=value), storage)
+
+
+def _store_tokens(
+    api: str,
+    spec: Spec,
+    scheme: SecurityScheme,
+    options: OAuthOptions,
+    audience: tuple[str, ...],
+    storage: SecretStorage | None,
+) -> None:
+    from dataclasses import replace
+
+    from nlapi.accounts.store import LoginKey, LoginStore
+    from nlapi.cli.apis.login_oauth import log_in_with_oauth
+
+    stored_secret = ""
+    try:
+        earlier, secrets = LoginStore().read_secrets(LoginKey(api=api, scheme=scheme.id))
+    except CredentialError:
+        pass
+    else:
+        # Logging in again needs no option twice.
+        if (source := earlier.source) is not None and options.client_id in ("", source.client_id):
+            stored_secret = secrets.client_secret
+            options = replace(
+                options,
+                client_id=source.client_id,
+                issuer=options.issuer or source.issuer,
+                scopes=options.scopes or source.scopes,
+            )
+    grant = log_in_with_oauth(spec, scheme, options, stored_secret)
+    login, secrets = grant.as_login(scheme.id, audience)
+    _store(api, login, secrets, storage)
+
+
+def _new_login(scheme: SecurityScheme, kind: LoginKind, audience: tuple[str, ...], reference: str = "") -> Login:
+    from nlapi.accounts.store import Login, new_secret_id
+
+    return Login(
+        scheme=scheme.id,
+        kind=kind,
+        audience=audience,
+        created_at=int(time.time()),
+        secret_id=new_secret_id(),
+        reference=reference,
+    )
+
+
+def _store(api: str, login: Login, secrets: Secrets | None, storage: SecretStorage | None) -> None:
+    from nlapi.accounts.store import LoginKey, LoginStore, SecretStorage
+
+    store, key = LoginStore(), LoginKey(api=api, scheme=login.scheme)
+    with store.lock(key):
+        fault = store.write(key, login, secrets, storage)
+    console.note(f"{key}: stored, for {' and '.join(login.audience)}")
+    if fault and storage is not SecretStorage.FILE:
+        path = store.path(key)
+        console.note(f"In plain text in {path}, for you alone, as the keyring does not take it: {fault}")
+
+
+@app.command(epilog="nlapi auth logout shop")
+def logout(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
+    """Forget the logins of an API; the authorization server is asked to forget them too."""
+    from nlapi.accounts.session import revoke
+    from nlapi.accounts.store import LoginKind, LoginStore
+
+    store = LoginStore()
+    for key in _stored(api, scheme, env):
+        fault = ""
+        try:
+            login, secrets = store.read_secrets(key)
+            fault = revoke(login, secrets) if login.kind is LoginKind.OAUTH else ""
+        except CredentialError as error:
+            fault = error.message
+        left = store.remove(key)
+        console.note(f"{key}: forgotten")
+        if fault:
+            console.note(f"its server was not told: {fault}; a token of it is good until it ends")
+        if left:
+            console.note(f"its secret is still in the keyring: {left}")
+
+
+@app.command(epilog='curl -H "Authorization: Bearer $(nlapi auth token shop)" https://shop.example/orders')
+def token(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
+    """Print the credential of a login for a script, renewed where it has ended."""
+    from nlapi.accounts.session import renew
+    from nlapi.accounts.store import LoginStore
+
+    keys = _stored(api, scheme, env)
+    if len(keys) > 1:
+        names = ", ".join(key.scheme for key in keys)
+        raise UsageError(f"{api} has several logins", hint=f"name one: {names}")
+    _, secrets = renew(LoginStore(), keys[0])
+    typer.echo(secrets.value)
+
+
+def _stored(api: str, scheme: str | None, env: str | None) -> tuple[LoginKey, ...]:
+    from nlapi.accounts.store import LoginStore
+    from nlapi.cli.target import environment_account
+
+    account = environment_account(api, env) if env else api
+    keys = tuple(key for key in LoginStore().list_keys(account) if scheme in (None, key.scheme))
+    if not keys:
+        name = f"{api} {scheme}" if scheme else api
+        name = f"{name} --env {env}" if env else name
+        raise CredentialError(f"there is no login {name}", hint=f"`nlapi auth login {name}` stores one")
+    return keys
+
+
+@app.command(epilog="nlapi auth status -o json")
+def status(
+    api: Annotated[str | None, argument("API", "One API; all, if not said.")] = None,
+    output: ListOutput = None,
+) -> None:
+    """Show the logins that are stored, and the credentials that are registered; no secret is shown or read."""
+    rows = [*_login_rows(api), *_registered_rows(api)]
+    if not table.is_json(output):
+        for row in rows:
+            row["for"] = " ".join(row["for"])
+            row["scopes"] = " ".join(row["scopes"])
+    columns = ("api", "scheme", "kind", "state", "ends", "stored", "for", "scopes")
+    table.print_list(rows, output, columns, empty="no login is stored (`nlapi auth login API` stores one)")
+
+
+def _login_rows(api: str | None) -> Iterator[dict[str, Any]]:
+    from nlapi.accounts.store import LoginStore
+
+    store = LoginStore()
+    for key in store.list_keys(api):
+        try:
+            login = store.read(key)
+        except NlapiError as error:
+            yield _row(key.api, key.scheme, kind="?", state="damaged", stored=str(store.path(key)), fault=error.message)
+            continue
+        source = login.source
+        more = {"issuer": source.issuer or source.token_url, "client_id": source.client_id} if source else {}
+        yield _row(
+            key.api,
+            key.scheme,
+            kind=source.grant.name.lower() if source else login.kind.value,
+            state=_state(login),
+            ends=time.strftime("%Y-%m-%d %H:%M", time.localtime(login.expires_at)) if login.expires_at else "",
+            stored=login.reference or login.storage.value,
+            audience=login.audience,
+            scopes=source.scopes if source else (),
+            **more,
+        )
+
+
+def _registered_rows(api: str | None) -> Iterator[dict[str, Any]]:
+    for name, entry in registry.read_registrations().items():
+        for scheme, reference in entry.auth.items() if api in (None, name) else ():
+            try:
+                registry.resolve_credential(scheme, reference) if reference.startswith("env:") else ""
+                state = "set" if reference.startswith("env:") else "reference"
+            except CredentialError:
+                state = "missing"
+            yield _row(name, scheme, kind="registered", state=state, stored=reference)
+
+
+def _row(
+    api: str,
+    scheme: str,
+    *,
+    kind: str,
+    state: str,
+    stored: str,
+    ends: str = "",
+    audience: tuple[str, ...] = (),
+    scopes: tuple[str, ...] = (),
+    **more: str,
+) -> dict[str, Any]:
+    row = {"api": api, "scheme": scheme, "kind": kind, "state": state, "ends": ends, "stored": stored}
+    return {**row, "for": list(audience), "scopes": list(scopes), **more}
+
+
+def _state(login: Login) -> str:
+    """Return the state of a login in a word."""
+    if login.ended:
+        return "ended"
+    if not login.is_expired():
+        return "valid" if login.expires_at else "stored"
+    return "renewable" if login.is_renewable else "ended"

@@ -1,0 +1,529 @@
+"""`nlapi call`: a call of one operation, its arguments, headers and body as the command line says them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperCommand
+
+from nlapi.cli.call.result_output import (
+    Filter,
+    LivePrinter,
+    PageProgress,
+    describe_pages,
+    jq_filter,
+    print_pages,
+    print_reason,
+    print_result,
+    print_stream,
+    resolve_shape,
+    show_headers,
+    show_request,
+)
+from nlapi.cli.options import (
+    AnswerOptions,
+    Auth,
+    BaseUrl,
+    Deadline,
+    DryRun,
+    Env,
+    Events,
+    NoAuth,
+    Output,
+    Overlays,
+    Root,
+    Source,
+    Yes,
+    YesTo,
+    argument,
+    flag,
+    is_interactive,
+    is_terminal,
+    option,
+    options_of,
+    parse_pairs,
+)
+from nlapi.cli.render import console
+from nlapi.client.auth import alternatives, credential_location
+from nlapi.errors import ConsentError, NlapiError, UsageError
+from nlapi.json_text import parse_json, repeated_key
+from nlapi.openapi.spec import Effect
+from nlapi.tools.request_changes import NO_CHANGES, RequestChanges, parse_headers
+from nlapi.tools.tool import Call, Tool
+
+if TYPE_CHECKING:
+    from typer._click import Context
+
+    from nlapi.client.message import Limits, Result
+    from nlapi.client.streaming.body import PieceListener
+    from nlapi.openapi.spec import Operation
+    from nlapi.tools.run import Prepared, Target
+
+
+EPILOG = """KEY=VALUE is read as the type that the operation wants; a list takes commas, or the key again.
+KEY:=JSON is taken as it is. KEY=@FILE sends a file, where the operation takes one.
+
+An answer that goes on and on (events, a log that is followed) is printed as it comes, one item a line, until --events,
+--timeout or Ctrl-C ends it; -o json prints the list of its items at the end.
+
+nlapi call ads createCampaign --help
+nlapi call ads listCampaigns status=ACTIVE limit=5
+nlapi call ads listCampaigns --all --columns id,name --sort name -o csv
+nlapi call ads GET /campaigns/cmp_1
+nlapi call ads getCampaign campaign_id=cmp_1 --jq .name
+nlapi call ads createCampaign --args @campaign.json --yes
+nlapi call ads deleteCampaign campaign_id=cmp_1 --dry-run"""
+
+
+class CallCommand(TyperCommand):
+    """The command `call`: with an API and an operation, its help is that of the operation."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Parse the words; `--help` behind an operation describes it."""
+        if not {"-h", "--help"}.isdisjoint(args):
+            words = [word for word in args if word not in ("-h", "--help")]
+            with suppress(typer.TyperException):
+                values, _, _ = self.make_parser(ctx).parse_args(args=words)
+                if isinstance(operation := values.get("operation"), str):
+                    _print_help(str(values["source"]), operation, values.get("overlays"), values.get("root"))
+                    ctx.exit()
+        return super().parse_args(ctx, args)
+
+
+def _print_help(source: str, operation: str, overlays: list[str] | None, root: str | None) -> None:
+    from nlapi.cli.apis.describe import print_operation
+    from nlapi.cli.target import load
+
+    print_operation(load(source, overlays, root).operation(operation), source, as_json=False)
+    console.dim(f"`nlapi call --help` has the options; `nlapi describe {source} {operation} -o json` this as JSON")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallInput:
+    """What a command line says of one call, beside how its answer is printed."""
+
+    # A field's type carries its option, as in `Setup`.
+    source: Source
+    operation: Annotated[
+        str, argument("OPERATION", "Its operationId, which `nlapi find` finds; or a method, then a path or a URL.")
+    ]
+    pairs: Annotated[
+        list[str] | None, argument("KEY=VALUE", "The arguments; input.currency=EUR is one inside an object.")
+    ] = None
+    args: Annotated[str | None, option("--args JSON|@FILE|-", "Arguments as one JSON object.")] = None
+    headers: Annotated[
+        list[str] | None, option("-H --header NAME:VALUE", "A header to send; credentials are masked.")
+    ] = None
+    raw_body: Annotated[
+        str | None, option("--raw-body TEXT|@FILE|-", "The whole body, as it is; nothing of it is checked.")
+    ] = None
+    base_url: BaseUrl = None
+    env: Env = None
+    auth: Auth = field(default=None, repr=False)
+    no_auth: NoAuth = False
+    dry_run: DryRun = False
+    curl: Annotated[bool, flag("--curl", "Print the request as a curl line; send nothing.")] = False
+    yes: Yes = False
+    yes_to: YesTo = None
+    timeout: Deadline = None
+    events: Events = None
+    overlays: Overlays = None
+    root: Root = None
+
+    @property
+    def has_consent(self) -> bool:
+        """Whether a change is agreed to in advance."""
+        return self.yes or self.yes_to is not None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What its values are read from."""
+        return (self.args or "", self.raw_body or "", *(self.pairs or ()))
+
+    def read(self, target: Target, known_values: Mapping[str, str]) -> CallRequest:
+        """Return the call that is to be sent to an API."""
+        words = (self.operation, *(self.pairs or ()))
+        return read_call(
+            target, words, known_values, args=self.args, headers=self.headers or (), raw_body=self.raw_body
+        )
+
+
+@options_of(AnswerOptions, "shape")
+@options_of(CallInput, "request")
+def call(request: CallInput, shape: AnswerOptions) -> None:
+    """Call one operation: check its arguments, build the request by the description, and send it.
+
+    A change asks first, and has an idempotency key of its own where the operation describes that header. Exits with
+    3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
+    """
+    from nlapi.cli.target import open_requested
+
+    source = request.source
+    if source == "-" and "-" in (request.args, request.raw_body):
+        raise UsageError("standard input cannot be both the description and a value", hint="give one of them as a file")
+    # Read before anything is sent, so that a wrong column costs no change.
+    shape = resolve_shape(replace(shape, output=shape.output or _registered_output(source)))
+    with console.silenced(shape.quiet):
+        run_call(request, shape, *open_requested(request))
+
+
+def run_call(request: CallInput, shape: AnswerOptions, target: Target, known_values: Mapping[str, str]) -> None:
+    """Make one call and print its answer; typer.Exit with 3, 4 or 5 for an answer that is no success."""
+    from nlapi.cli.target import stream_limits
+    from nlapi.tools.arguments import setting_lines
+    from nlapi.tools.run import prepare
+
+    # Compiled before anything is sent, so that a wrong expression costs no change.
+    item_filter = jq_filter(shape.jq) if shape.jq is not None else None
+    call_request = request.read(target, known_values)
+    intention = call_request.target.ledger.intention
+    prepared = prepare(call_request.call, call_request.target, intention=intention, changes=call_request.changes)
+    # Said of each call, so that nobody takes another account for the one that was meant.
+    for line in setting_lines(prepared.settings):
+        console.note(line)
+    if request.dry_run or request.curl:
+        _show(prepared, shape.output, as_curl=request.curl)
+        return
+    # The operation is named by the user, so --yes is enough for a DELETE too (docs/design/024-consent-to-a-plan.md).
+    consent = _CallConsent(call_request.target, yes=request.has_consent)
+    sender = _Sender(call_request, consent, shape, item_filter, stream_limits(request.timeout, request.events))
+    if code := sender.send_pages() if shape.all else sender.send_once():
+        raise typer.Exit(code)
+
+
+def _registered_output(source: str) -> Output | None:
+    """Return the format that is registered for an API (`nlapi api edit -o`)."""
+    from nlapi.registry import find_registration
+
+    entry = find_registration(source)
+    return Output(entry.output) if entry is not None and entry.output in list(Output) else None
+
+
+class _Sender:
+    """Sends the call of a command line and prints its answer; its methods return the exit code."""
+
+    def __init__(
+        self,
+        request: CallRequest,
+        consent: _CallConsent,
+        shape: AnswerOptions,
+        item_filter: Filter | None,
+        bounds: Limits,
+    ) -> None:
+        self.request = request
+        self.consent = consent
+        self.shape = shape
+        self.filter = item_filter
+        self.bounds = bounds
+        self.live = LivePrinter(shape.output, item_filter)
+        consent.before_question = self.live.pause
+
+    @property
+    def operation(self) -> Operation:
+        return self.request.call.tool.operation
+
+    async def _send(self, call: Call, watch: PieceListener | None = None) -> Result:
+        from nlapi.cli.completion.collect import store_list
+        from nlapi.tools.run import run
+
+        result = await run(
+            call,
+            self.request.target,
+            self.consent,
+            limits=self.bounds,
+            watch=watch,
+            changes=self.request.changes,
+            on_request=show_request if self.shape.verbose else None,
+        )
+        if self.shape.verbose:
+            show_headers(result, console.note)
+        store_list(self.operation, result)
+        return result
+
+    def send_once(self) -> int:
+        """Send the call, and print the answer as it comes."""
+        import asyncio
+
+        live = self.live
+        try:
+            result = asyncio.run(live.wait_for(self._send(self.request.call, live)))
+        except KeyboardInterrupt:
+            # The items so far are printed and the exit code is 130, as with curl and kubectl
+            # (docs/design/019-streams.md).
+            if live.items and not live.has_printed:
+                print_stream(live.items, self.shape)
+            if self.consent.may_be_sent:
+                progress = "its answer was still going on" if live.items else "no answer had come yet"
+                console.note(f"\n{self.operation.id} may have been carried out: {progress}")
+            raise
+        if self.shape.show_headers and not live.has_printed:
+            show_headers(result, console.write)
+        print_result(result, self.shape, self.filter, self.operation, live)
+        if code := self._failure(result):
+            return code
+        if result.is_cut:
+            _note_truncation(result, changed=self.consent.may_be_sent)
+        if live.misfit is not None:
+            raise live.misfit
+        return 0
+
+    def send_pages(self) -> int:
+        """Read every page, within the bounds, and print the entries of all; those of before where one fails."""
+        import asyncio
+
+        from nlapi.tools.answer_view import MAX_ITEMS, MAX_PAGES, PageSeries, SeriesEnd, read_pages
+
+        if self.request.call.effect is not Effect.READ:
+            raise UsageError(f"{self.operation.id} is no read, so --all would repeat it", hint="leave --all out")
+        series = PageSeries()
+        max_items, max_pages = self.shape.max_items or MAX_ITEMS, self.shape.max_pages or MAX_PAGES
+        try:
+            with PageProgress() as progress:
+                reading = read_pages(
+                    self.request.call,
+                    self._send,
+                    max_items=max_items,
+                    max_pages=max_pages,
+                    listener=progress,
+                    series=series,
+                )
+                asyncio.run(reading)
+        except (NlapiError, KeyboardInterrupt):
+            if series.entries:
+                print_pages(series, self.shape, self.filter, self.operation)
+                console.note(f"{describe_pages(series)}; not all of it was read")
+            raise
+        assert series.last is not None
+        if self.shape.show_headers:
+            show_headers(series.last, console.write)
+        if not series.pages and series.ended in (SeriesEnd.NO_LIST, SeriesEnd.UNDESCRIBED):
+            print_result(series.last, self.shape, self.filter, self.operation)
+            more = ", and a header of it leads to more" if series.ended is SeriesEnd.UNDESCRIBED else ""
+            console.note(f"this is no list, so that there are no pages{more}")
+            return self._failure(series.last) or int(not series.is_whole)
+        print_pages(series, self.shape, self.filter, self.operation)
+        console.note(describe_pages(series, max_items=max_items, max_pages=max_pages))
+        if series.ended is SeriesEnd.FAILED:
+            print_reason(series.last)
+        # Less than all is a failure of `--all`, unless the user has set the bound.
+        bounds = {SeriesEnd.ITEMS: self.shape.max_items, SeriesEnd.PAGES: self.shape.max_pages}
+        return self._failure(series.last) or int(not series.is_whole and not bounds.get(series.ended))
+
+    def _failure(self, result: Result) -> int:
+        """Note what may be wrong with the base URL or a credential, and return the exit code."""
+        from nlapi.tools.diagnosis import diagnose
+
+        if doubt := diagnose(result, self.operation, self.request.target):
+            console.note(doubt)
+        # 3, 4 or 5; a status above 599 is also an error of the server.
+        return 0 if result.ok else min(result.status // 100, 5)
+
+
+def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:
+    from nlapi.client.message import as_dict
+    from nlapi.tools.moments import value_notes
+
+    for line in value_notes(prepared.written):
+        console.note(line)
+    if as_curl:
+        console.write(prepared.curl)
+    elif output is Output.TABLE or (output is None and is_terminal()):
+        console.write(console.preview_request(prepared.request))
+        console.note(prepared.curl)
+    else:
+        console.write(console.format_json(as_dict(prepared.request)))
+
+
+class _CallConsent:
+    """Consent to one call, by the person at the terminal or by --yes. The field is True once a change may be sent."""
+
+    def __init__(self, target: Target, *, yes: bool) -> None:
+        self.target = target
+        self.yes = yes
+        self.may_be_sent = False
+        # A spinner over a question hides it.
+        self.before_question: Callable[[], None] = lambda: None
+
+    async def __call__(self, prepared: Prepared) -> bool:
+        from nlapi.agent.current_state import current_changes
+        from nlapi.cli.ask.prompts import ask_consent
+        from nlapi.cli.render import preview
+        from nlapi.tools.moments import value_notes
+
+        # With receipts, the user was asked about this very request in the client.
+        if not self.yes or (prepared.requires_question and self.target.receipts is None):
+            if not is_interactive():
+                return False
+            console.note(console.preview_request(prepared.request), is_question=True)
+            for line in (*value_notes(prepared.written), *filter(None, (prepared.repetition,))):
+                console.note(line, is_question=True)
+            for line in preview.changes(await current_changes(prepared, self.target)):
+                console.note(line, is_question=True)
+            self.before_question()
+            if not ask_consent(prepared):
+                raise ConsentError(f"you did not agree to {prepared.call.operation_id}; nothing was sent")
+        self.may_be_sent = True
+        return True
+
+
+def _note_truncation(result: Result, *, changed: bool) -> None:
+    """Note that the answer was cut, and the options that read more of it. NlapiError when the connection broke."""
+    from nlapi.client.message import EndReason, describe_end
+
+    end = describe_end(result)
+    if result.ended is EndReason.BROKEN:
+        raise NlapiError(end, hint="what had come is printed")
+    if changed:
+        end = f"{end}; whether the change was carried out to its end is not known"
+    options = "--timeout SECONDS waits longer, --events N stops after N" if result.ended is EndReason.DEADLINE else ""
+    console.note(f"{end}{f' ({options})' if options else ''}")
+
+
+# A header of such a name is masked wherever the request is shown.
+_SECRET_HEADER = re.compile(r"(?i)auth|cookie|token|secret|passw|credential|api-?key|signature|session")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRequest:
+    """A call, the target that it goes to, and what the user wrote into the request beside its arguments."""
+
+    call: Call
+    target: Target
+    changes: RequestChanges = NO_CHANGES
+
+
+def read_call(
+    target: Target,
+    words: Sequence[str],
+    known_values: Mapping[str, str],
+    *,
+    args: str | None = None,
+    headers: Sequence[str] = (),
+    raw_body: str | None = None,
+) -> CallRequest:
+    """Return the call of an operation and its `KEY=VALUE` pairs, or of a method and a path.
+
+    A header that is a credential goes to the API's own servers alone and is masked; where the operation wants one
+    there, it is the credential.
+    """
+    from nlapi.cli.call.arguments import parse_arguments
+    from nlapi.tools.compile import compile_tool
+
+    name, *pairs = words
+    query: tuple[tuple[str, str], ...] = ()
+    from_path: Mapping[str, object] = {}
+    if _is_direct(target, name, pairs):
+        from nlapi.tools.direct_request import find_direct
+
+        direct = find_direct(target.spec, name.upper(), pairs[0], base_url=target.base_url, rules=target.rules)
+        tool, query, from_path, pairs = direct.tool, direct.query, direct.arguments, pairs[1:]
+        if pairs and not direct.is_described:
+            hint = "write them into the path, or give --raw-body"
+            raise UsageError(f"{name} {words[1]} is not described, so it takes no arguments", hint=hint)
+        known_values = {key: value for key, value in known_values.items() if key not in from_path}
+    else:
+        tool = compile_tool(target.spec.operation(name))
+    target, pairs = _take_credentials(target, pairs, tool)
+    content, sent = None, parse_headers(headers)
+    if raw_body is not None:
+        if args == "-" and raw_body == "-":
+            raise UsageError("standard input cannot be both --args and --raw-body", hint="give one of them as a file")
+        content = _read_body(raw_body)
+        if repeated := repeated_key(content):
+            raise UsageError(f"--raw-body: {repeated}", hint="a server takes the first or the last of them")
+        if not any(header.lower() == "content-type" for header, _ in sent):
+            sent = (*sent, ("content-type", _content_type(tool.operation, content)))
+    secret, plain = _split_headers(tool, sent)
+    changes = RequestChanges(headers=plain, content=content, query=query)
+    # Beside a whole body, registered values for properties of it have no place.
+    arguments = parse_arguments(changes.relax(tool), known_values=known_values, json_text=args, pairs=pairs)
+    if twice := next(iter(from_path.keys() & arguments.keys()), ""):
+        raise UsageError(f"{twice} is given twice: in {words[1]} and beside it", hint="it takes one value")
+    return CallRequest(
+        call=Call(tool=tool, arguments={**from_path, **arguments}),
+        target=_with_headers(target, tool, secret),
+        changes=changes,
+    )
+
+
+def _take_credentials(target: Target, pairs: list[str], tool: Tool) -> tuple[Target, list[str]]:
+    """Return the Target with the credentials among `KEY=VALUE` pairs, and the other pairs."""
+    from nlapi.cli.target import take_credentials
+
+    arguments = tool.input_schema["properties"]
+    own = {pair: name for pair in pairs if (name := credential_name(target, pair)) and name not in arguments}
+    if not own:
+        return target, pairs
+    given = parse_pairs([pair for pair in pairs if pair in own], "KEY=VALUE")
+    return take_credentials(target, given)[0], [pair for pair in pairs if pair not in own]
+
+
+def credential_name(target: Target, pair: str) -> str:
+    """Return the name in `KEY=VALUE` where that is a credential of the API; else ""."""
+    name, mark, _ = pair.partition("=")
+    return name if mark and target.spec.credential_parameters.scheme_of(name) is not None else ""
+
+
+def _is_direct(target: Target, name: str, pairs: Sequence[str]) -> bool:
+    """Return whether the words are a method and a path; an operation may be called `GET`."""
+    from nlapi.tools.direct_request import METHODS
+
+    return name.upper() in METHODS and bool(pairs) and not target.spec.has(name)
+
+
+def _read_body(text: str) -> bytes:
+    if text == "-":
+        return sys.stdin.buffer.read()
+    if not text.startswith("@"):
+        return text.encode()
+    try:
+        return Path(text[1:]).expanduser().read_bytes()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{text[1:]} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _content_type(operation: Operation, content: bytes) -> str:
+    """Return the content type of a body: the one that the operation describes, else that of what it looks like."""
+    if operation.body is not None and "*" not in operation.body.content_type:
+        return operation.body.content_type
+    try:
+        parse_json(content)
+    except (ValueError, RecursionError):
+        return "application/octet-stream"
+    return "application/json"
+
+
+def is_secret_header(name: str) -> bool:
+    """Return whether a header of this name is taken for a credential, whatever the API describes."""
+    return _SECRET_HEADER.search(name) is not None
+
+
+def _split_headers(
+    tool: Tool, headers: Sequence[tuple[str, str]]
+) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """Return the headers that are credentials, and the others."""
+    wanted = _credential_headers(tool.operation)
+    secret = tuple(pair for pair in headers if pair[0].lower() in wanted or is_secret_header(pair[0]))
+    return secret, tuple(pair for pair in headers if pair not in secret)
+
+
+def _credential_headers(operation: Operation) -> set[str]:
+    schemes = (
+        scheme for credentials in alternatives(operation) for credential in credentials for scheme in credential.schemes
+    )
+    locations = map(credential_location, schemes)
+    return {location.name.lower() for location in locations if location.in_ == "header"}
+
+
+def _with_headers(target: Target, tool: Tool, headers: Sequence[tuple[str, str]]) -> Target:
+    if not headers:
+        return target
+    is_credential = any(name.lower() in _credential_headers(tool.operation) for name, _ in headers)
+    return replace(target, headers={**target.headers, **dict(headers)}, no_auth=target.no_auth or is_credential)

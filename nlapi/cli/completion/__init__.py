@@ -1,0 +1,1 @@
+"""What a shell completes, collected and stored so that it costs milliseconds."""

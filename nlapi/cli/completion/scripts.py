@@ -1,0 +1,61 @@
+"""`nlapi completion`: the script by which a shell completes APIs, operations, arguments, choices and ids."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from importlib.resources import files
+from pathlib import PurePath
+from typing import Annotated
+
+from nlapi.cli.options import argument, is_terminal
+from nlapi.cli.render import console
+from nlapi.errors import UsageError
+
+EPILOG = """bash: nlapi completion bash > ~/.local/share/bash-completion/completions/nlapi
+zsh: nlapi completion zsh > "${fpath[1]}/_nlapi"
+fish: nlapi completion fish > ~/.config/fish/completions/nlapi.fish
+PowerShell: nlapi completion powershell >> $PROFILE
+
+Ids and names of the last lists are kept for it, for you alone; NLAPI_COMPLETION_IDS=off keeps none.
+
+nlapi completion bash"""
+
+
+class Shell(StrEnum):
+    """The shells that have a script."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+    POWERSHELL = "powershell"
+
+
+def completion(
+    shell: Annotated[Shell | None, argument("[SHELL]", "bash, zsh, fish or powershell; yours, if not given.")] = None,
+) -> None:
+    """Print the script by which a shell completes APIs, operations, arguments, choices and ids."""
+    console.write(script(shell or _own_shell()))
+    if is_terminal():
+        console.dim("`nlapi completion -h` has the line that installs it")
+
+
+def script(shell: Shell) -> str:
+    """Return the script of a shell."""
+    from typer._completion_shared import get_completion_script
+
+    own = files("nlapi.cli.completion") / f"completion.{shell}"
+    if own.is_file():
+        return own.read_text(encoding="utf-8").strip()
+    text: str = get_completion_script(prog_name="nlapi", complete_var="_NLAPI_COMPLETE", shell=shell.value)
+    return text
+
+
+def _own_shell() -> Shell:
+    """Return the user's shell. UsageError where it is none of those."""
+    name = PurePath(os.environ.get("SHELL", "powershell" if os.name == "nt" else "")).stem
+    try:
+        return Shell(name)
+    except ValueError:
+        names = ", ".join(Shell)
+        raise UsageError(f"which shell? {name or 'SHELL'} is none of {names}", hint="nlapi completion bash") from None

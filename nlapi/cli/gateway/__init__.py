@@ -1,0 +1,1 @@
+"""The commands of `nlapi gateway`: start a gateway, operate it, and show what it serves."""

@@ -1,0 +1,233 @@
+"""`nlapi gateway`: start the serving gateway or a host of it, move its database, make tokens, and show its traffic."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+import sys
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from nlapi.cli.gateway import keys as gateway_keys
+from nlapi.cli.gateway import planes as gateway_planes
+from nlapi.cli.gateway import state as gateway_state
+from nlapi.cli.gateway import traffic as gateway_traffic
+from nlapi.cli.gateway.options import (
+    Artifacts,
+    DrainDelay,
+    DrainTimeout,
+    KeepAlive,
+    ProbePort,
+    ReadTimeout,
+    TlsCert,
+    TlsClientCa,
+    TlsKey,
+    WorkerUser,
+    WorkerVariable,
+    default_database,
+    open_database,
+    read_certificate,
+    set_boundary,
+)
+from nlapi.cli.gateway.planes import DataPlaneSetup, plane_setup_options
+from nlapi.cli.gateway.run import GatewaySetup, run_gateway, setup_options
+from nlapi.cli.gateway.tokens import token
+from nlapi.cli.options import flag, option
+from nlapi.cli.render import console
+from nlapi.errors import UsageError, require_extra
+
+EXAMPLE = "examples/gateway"
+
+app = typer.Typer(
+    name="gateway",
+    help="Ask for an objective, get the right model: the serving gateway.",
+    no_args_is_help=True,
+    epilog="""nlapi gateway serve --example
+nlapi gateway status
+nlapi ask "what serves continue-watching in Brazil?" -a gateway --auth admin=env:NLAPI_GATEWAY_TOKEN""",
+)
+
+
+@app.command(epilog="nlapi gateway serve --config gateway.json --models models/")
+@setup_options
+@plane_setup_options
+def serve(
+    setup: GatewaySetup,
+    plane_setup: DataPlaneSetup,
+    example: Annotated[bool, flag("--example", "Serve the three objectives that nlapi ships.")] = False,
+) -> None:
+    """Start the gateway on this machine, and serve until it is stopped.
+
+    It continues with the last revision of its database, and deletes old ones that nothing needs. When there is no
+    token yet, the first one is made and shown once.
+    """
+    require_extra("gateway", "`nlapi gateway serve`")
+    if example and (setup.config or setup.models):
+        raise UsageError("--example brings its own configuration and models", hint="leave out --config and --models")
+    if example:
+        from nlapi import bundled
+
+        folder = bundled.folder(EXAMPLE)
+        setup = replace(setup, config=folder / "configuration.json", models=folder / "models")
+    run_gateway(setup, plane_setup.plane_options(setup.tls_cert, setup.tls_key, setup.tls_client_ca))
+
+
+HOST = """nlapi gateway token host-1 --for host --token-file host.token
+nlapi gateway host --shard ranking --gateway http://127.0.0.1:8700 --token file:host.token"""
+HOST_PORT = 8800
+
+
+def host(
+    shard: Annotated[str, option("--shard NAME", "The shard of protocol host that it serves.")],
+    gateway: Annotated[
+        list[str] | None, option("--gateway URL", "A gateway to register at; all addresses of its name are meant.")
+    ] = None,
+    token: Annotated[
+        str, option("--token REFERENCE", "Where the token for hosts is: env:NAME or file:PATH.")
+    ] = "env:NLAPI_HOST_TOKEN",  # noqa: S107 - a reference
+    name: Annotated[
+        str | None, option("--name", "Its name, which no other host has. Made of machine and port if not.")
+    ] = None,
+    listen: Annotated[str, option("--host ADDRESS", "The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, option("--port -p", "0 takes a free one.", min=0, max=65535)] = HOST_PORT,
+    url: Annotated[str | None, option("--url URL", "Where gateways call it, if not where it listens.")] = None,
+    data: Annotated[
+        Path | None, option("--data DIR", "Where the content of versions is kept; a temporary one if not.")
+    ] = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
+    probe_port: ProbePort = None,
+    keep_alive: KeepAlive = 75,
+    read_timeout: ReadTimeout = 60,
+    drain_timeout: DrainTimeout = 30,
+    drain_delay: DrainDelay = 1,
+    worker_user: WorkerUser = None,
+    worker_variable: WorkerVariable = None,
+) -> None:
+    """Serve the versions of a shard on this machine: a host that registers at a gateway and loads what it is sent.
+
+    It runs the code of the versions that the gateway has. SIGTERM drains it: the gateway sends no further calls, and
+    those in flight are finished.
+    """
+    from nlapi.gateway.hosts.app import ServingHostApp
+    from nlapi.gateway.hosts.registration import HostIdentity
+    from nlapi.gateway.http.server import ServerTimeouts, open_probes
+    from nlapi.gateway.http.server import serve as run
+    from nlapi.gateway.shards.secret_references import SecretReference, is_reference
+    from nlapi.gateway.versions.artifacts import ArtifactStore
+
+    require_extra("gateway", "`nlapi gateway host`")
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    gateways = tuple(gateway or ["http://127.0.0.1:8700"])
+    for address in (*gateways, *([url] if url else [])):
+        _check_url(address)
+    if not is_reference(token):
+        raise UsageError("--token is no reference", hint="env:NAME or file:PATH; a token itself would stand in `ps`")
+    if listen in ("0.0.0.0", "::") and not url:  # noqa: S104 - a comparison
+        raise UsageError(f"{listen} is no address to be called at", hint="give --url http://ADDRESS:PORT")
+    set_boundary(worker_user, worker_variable)
+    secret = SecretReference(token, os.environ)
+    secret.read()  # at once: an error in the option must not end as a heartbeat that is refused
+    certificate = read_certificate(tls_cert, tls_key, tls_client_ca)
+    identity = HostIdentity(name=name or _default_name(port), shard=shard, read_token=secret.read)
+    app = ServingHostApp(gateways, identity, ArtifactStore(data))
+
+    def on_ready(own_url: str) -> None:
+        # The URL alone on standard output, for a script that waits for it.
+        console.write(own_url)
+        sys.stdout.flush()
+        app.announce(url or own_url)
+
+    with open_probes(listen, probe_port) as probes:
+        run(
+            app,
+            host=listen,
+            port=port,
+            ready=on_ready,
+            timeouts=ServerTimeouts(
+                keep_alive_s=keep_alive, read_s=read_timeout, drain_s=drain_timeout, drain_delay_s=drain_delay
+            ),
+            probe_listener=probes.take() if probes else None,
+            on_drain=app.begin_drain,
+            certificate=certificate,
+        )
+
+
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise UsageError(f"{url!r} is no http or https URL", hint="such as http://127.0.0.1:8700")
+
+
+def _default_name(port: int) -> str:
+    # With port 0 the process's number tells hosts of one machine apart.
+    return re.sub(r"[^A-Za-z0-9-]", "-", f"{socket.gethostname()}-{port or os.getpid()}")[:80].strip("-")
+
+
+MIGRATE = (
+    """nlapi gateway migrate --to postgresql://nlapi@db.internal/gateway --to-password env:GATEWAY_DATABASE_PASSWORD"""
+)
+
+Source = Annotated[str | None, option("--database FILE", "The file of the gateway, if not with the user's data.")]
+Target = Annotated[str, option("--to URL", "An empty database: postgresql://USER@HOST/NAME.", show_default=False)]
+
+
+def migrate(
+    to: Target,
+    database: Source = None,
+    to_password: Annotated[
+        str | None, option("--to-password REFERENCE", "Where its password is: env:NAME or file:PATH.")
+    ] = None,
+    artifacts: Artifacts = None,
+) -> None:
+    """Copy revisions, versions, tokens, the audit log and decisions of a gateway into a PostgreSQL database.
+
+    The gateway has to be stopped; its file stays as it is. What was interrupted is completed by running it again, and
+    where all is there already nothing is changed.
+    """
+    from nlapi.gateway.routing_keys.key_ring import FILE_SUFFIX
+    from nlapi.gateway.store.copy import copy_store
+    from nlapi.gateway.store.store import is_postgres_url
+    from nlapi.gateway.versions.artifacts import ArtifactStore
+
+    require_extra("gateway", "`nlapi gateway migrate`")
+    file = Path(database or default_database())
+    if (database and is_postgres_url(database)) or not file.is_file():
+        raise UsageError(f"--database {file.name} is no file of a gateway", hint="name the file, such as gateway.db")
+    if not is_postgres_url(to):  # not repeated: it may have a password
+        raise UsageError("--to is no URL of a PostgreSQL database", hint="such as postgresql://nlapi@db/gateway")
+    with closing(open_database(str(file), None)) as source:
+        source.claim()
+        contents = ArtifactStore(artifacts) if artifacts else ArtifactStore.beside(str(file))
+        with closing(open_database(to, to_password)) as target:
+            copy = copy_store(source, contents, target)
+            console.write(
+                f"{copy.outcome}: {copy.rows['revisions']} revisions, {copy.rows['tokens']} tokens, "
+                f"{copy.rows['audit']} entries of the audit log, {copy.rows['decisions']} decisions; "
+                f"{copy.contents} contents of versions sent"
+            )
+            for problem in copy.problems:
+                console.note(problem)
+            keys = Path(f"{file}{FILE_SUFFIX}")
+            options = f" --routing-keys file:{keys}" if keys.exists() else ""
+            console.note(f"start gateways on it with `nlapi gateway serve --database {target.path}{options}`")
+
+
+app.command(epilog="nlapi gateway token ana --for operator --days 30")(token)
+app.command(epilog=gateway_traffic.STATUS)(gateway_traffic.status)
+app.command(epilog=gateway_traffic.TRAFFIC)(gateway_traffic.traffic)
+app.command(epilog=HOST)(host)
+app.command(epilog=gateway_state.APPLY)(gateway_state.apply)
+app.command(epilog=MIGRATE)(migrate)
+app.add_typer(gateway_keys.app)
+app.command("control-plane", epilog=gateway_planes.CONTROL_PLANE)(gateway_planes.control_plane)
+app.command("diff", epilog=gateway_state.DIFF)(gateway_state.diff_file)
+app.command(epilog=gateway_state.EXPORT)(gateway_state.export)

@@ -1,0 +1,169 @@
+"""Defines the options of the commands that start a gateway, and opens what they name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from nlapi.cli.options import option
+from nlapi.errors import UsageError
+from nlapi.registry import user_folder
+
+if TYPE_CHECKING:
+    from nlapi.gateway.http.tls import ServerCertificate
+    from nlapi.gateway.store.store import GatewayStore
+
+# The author in the audit log of what is done here, where write access to the database is enough and no token is needed.
+COMMAND_LINE = "command-line"
+
+
+class LogFormat(StrEnum):
+    """The formats of the gateway's log on standard error."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Config = Annotated[Path | None, option("--config FILE", "The first configuration, as JSON or YAML.")]
+Host = Annotated[str, option("--host", "The address to listen on.")]
+ProbePort = Annotated[
+    int | None,
+    option(
+        "--probe-port PORT",
+        "A second port, without TLS, that answers /livez and /readyz alone. The first port answers them too.",
+        min=1,
+        max=65535,
+    ),
+]
+KeepAlive = Annotated[
+    float,
+    option(
+        "--keep-alive SECONDS",
+        "How long a connection stays open without a request. Longer than the proxy in front keeps its own.",
+        min=0.1,
+    ),
+]
+ReadTimeout = Annotated[
+    float, option("--read-timeout SECONDS", "How long a request with its body may take to arrive.", min=0.1)
+]
+DrainTimeout = Annotated[
+    float, option("--drain-timeout SECONDS", "How long requests in flight may take at the end.", min=0)
+]
+DrainDelay = Annotated[
+    float,
+    option(
+        "--drain-delay SECONDS",
+        "How long to go on accepting after SIGTERM while /readyz is a 503, for load balancers to notice.",
+        min=0,
+    ),
+]
+WorkerUser = Annotated[
+    str | None,
+    option(
+        "--worker-user NAME",
+        "The user that versions run as, if the gateway is root; nobody if that user can read the interpreter.",
+    ),
+]
+WorkerVariable = Annotated[
+    list[str] | None,
+    option(
+        "--worker-variable NAME",
+        "A variable of the environment that versions get too, besides the usual ones such as PATH and TZ.",
+    ),
+]
+TlsCert = Annotated[Path | None, option("--tls-cert FILE", "Serve https with this certificate and its chain, in PEM.")]
+TlsKey = Annotated[
+    Path | None, option("--tls-key FILE", "Its private key. Both are read again when they change, and on SIGHUP.")
+]
+TlsClientCa = Annotated[
+    Path | None, option("--tls-client-ca FILE", "Refuse clients without a certificate of these authorities (mTLS).")
+]
+
+
+Database = Annotated[
+    str | None,
+    option(
+        "--database FILE|URL",
+        "Where revisions and tokens are kept, if not with the user's data: a file, or postgresql://USER@HOST/NAME.",
+    ),
+]
+DatabasePassword = Annotated[
+    str | None,
+    option(
+        "--database-password REFERENCE",
+        "Where the password of a PostgreSQL database is: env:NAME or file:PATH. Else libpq's PGPASSFILE.",
+    ),
+]
+Artifacts = Annotated[
+    Path | None,
+    option(
+        "--artifacts DIR",
+        "Where the files of versions are kept, if not beside the file of the database; a folder for one gateway.",
+    ),
+]
+
+
+def open_database(database: str | None, password: str | None) -> GatewayStore:
+    """Return the store of the options, by default the file in the user's data folder. NlapiError when it cannot be."""
+    from nlapi.gateway.store.store import open_store
+
+    return open_store(database or default_database(), password=password or "", environment=os.environ)
+
+
+def set_boundary(user: str | None, variables: Iterable[str] | None, *files: Path | None) -> None:
+    """Set what the code of versions sees of this environment, and hide `files` and the user's own files of nlapi."""
+    from nlapi.gateway.workers.boundary import shared_boundary
+
+    shared_boundary.configure(os.environ, variables=variables or (), user=user)
+    shared_boundary.hide(*files, user_folder("config"), user_folder("data"))
+    # The files of secrets that libpq reads by itself (PostgreSQL's manual, "Environment Variables").
+    for name, default in (
+        ("PGPASSFILE", "~/.pgpass"),
+        ("PGSERVICEFILE", "~/.pg_service.conf"),
+        ("PGSSLKEY", "~/.postgresql/postgresql.key"),
+    ):
+        file = Path(os.environ.get(name) or default).expanduser()
+        if file.exists():  # what is beside a hidden file has to be there when a worker starts
+            shared_boundary.hide(file)
+
+
+def default_database() -> Path:
+    """Return the path of the database in the user's data folder, which is made."""
+    folder = user_folder("data")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / "gateway.db"
+
+
+def read_certificate(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerCertificate | None:
+    """Return the certificate of the options, or None without them. UsageError when one is missing or unusable."""
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        missing = "--tls-cert" if certificate is None else "--tls-key"
+        raise UsageError(f"{missing} is missing", hint="TLS needs both --tls-cert FILE and --tls-key FILE")
+    from nlapi.gateway.http.tls import CertificateFiles, ServerCertificate
+
+    return ServerCertificate(CertificateFiles(certificate=certificate, key=key, client_ca=client_ca))
+
+
+def key_base(store: GatewayStore) -> str:
+    """Return the path beside which the routing keys of a store are: its file, or that of the user's data folder.
+
+    The gateways of one machine that share a database share these too; those of several machines are given
+    `--routing-keys`.
+    """
+    return str(default_database()) if store.is_shared else store.path
+
+
+def add_audit_entry(store: GatewayStore, action: str, detail: str) -> None:
+    """Add an entry to the gateway's audit log, as changes over HTTP do."""
+    from nlapi.gateway.control.access import format_time, utc_now
+    from nlapi.gateway.store.store import AuditEntry
+
+    entry = AuditEntry(
+        at=format_time(utc_now()), who=COMMAND_LINE, action=action, target="", outcome="done", detail=detail
+    )
+    store.add_audit_entry(entry)

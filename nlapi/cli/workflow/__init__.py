@@ -1,0 +1,1 @@
+"""The commands of `nlapi workflow`: documents opened, shown, filled in and run."""

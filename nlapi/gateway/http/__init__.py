@@ -1,0 +1,1 @@
+"""The gateway over HTTP: requests guarded and checked against the description, under limits."""

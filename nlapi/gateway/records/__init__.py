@@ -1,0 +1,1 @@
+"""What is known of served requests: counts, records, spans, logs and metrics."""

@@ -1,0 +1,1 @@
+"""Calls of versions on other servers: replicas, protocols, bulkheads, breakers and credentials."""
