@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
@@ -127,13 +127,27 @@ class OfflinePlanner:
         from nlapi.planner.steps.steps import next_plan
 
         turn, known_values = conversation.current, conversation.known_values
+        reads = partial(self._reads, known_values=known_values)
+        plan_turn = partial(
+            next_plan, catalogue=self.catalogue, known_values=known_values, reads=reads, today=self.today
+        )
         if (requests := requests_of(turn)) is None:
-            plan = next_plan(turn, self.catalogue, known_values, today=self.today)
+            plan = plan_turn(turn)
         else:
             plan_clause = partial(self._plan_clause, known_values=known_values, live=True)
-            plan = next_request_plan(conversation, requests, self.catalogue, plan_clause, self.today)
+            plan = next_request_plan(conversation, requests, plan_clause, plan_turn)
         step = stored_listing(plan, turn)
         return plan if step is None else self._next_plan(conversation.with_round(Round(plan=plan, steps=(step,))))
+
+    def _reads(self, question: str, asked: frozenset[str], known_values: Mapping[str, object]) -> Iterator[Plan]:
+        """Yield the plans of the reads that may tell what is `asked`, the likeliest first, then all others."""
+        from nlapi.planner.steps.second_try import may_answer
+
+        sentence = read_question(question, self.catalogue, self.today or date.today(), self.zone)
+        ranked = [entry.operation for entry in choose_candidates(sentence, self.catalogue, known_values, None)]
+        for operation in dict.fromkeys((*ranked, *self.catalogue.operations)):
+            if may_answer(operation, asked) and not self.catalogue.index.is_change(operation):
+                yield self._plan_clause(question, known_values, operation, live=True)
 
     def first_plan(self, conversation: Conversation) -> Plan:
         """Return the first plan for the last question, as it is without any answer of the API."""
@@ -266,7 +280,8 @@ class _Clause:
         candidates = choose_candidates(sentence, catalogue, self.known_values, self.chosen)
         language = foreign_language(sentence)
         is_known = any(mention.form == "name" for mention in sentence.mentions)
-        if not candidates or not (is_known or is_in_domain(candidates) or is_certain(candidates[0])):
+        is_meant = candidates and (not is_free or is_known or is_in_domain(candidates) or is_certain(candidates[0]))
+        if not is_meant:
             return unmatched_plan(catalogue, candidates, language)
         best, rivals = choose_operation(candidates, sentence, catalogue, self.known_values)
         # Without a value such a read fits any sentence: a greeting would list the items of an API with one list.
@@ -291,12 +306,13 @@ class _Clause:
 
     def _fill_slots(self, best: OperationCandidate) -> OperationCandidate:
         """Return the candidate with the ids that its context determines, and its values as the API writes them."""
+        from nlapi.planner.steps.described import with_leftover_name, without_stray_parents
+
+        best = without_stray_parents(best, self.catalogue) if self.live else best
         best = with_lookups(best, self.catalogue, self.known_values, self.question)
         # Whether a plain word is a name only an answer tells, and a plan that is not carried out gets none.
         if self.live:
             if any(slot.location == "path" for slot in best.context.slots):
-                from nlapi.planner.steps.described import with_leftover_name
-
                 best = replace(best, assignment=with_leftover_name(best, self.catalogue, self.known_values))
             best = with_only_parents(best, self.catalogue, self.known_values)
         best = replace(best, assignment=with_all_items(best))

@@ -165,7 +165,7 @@ def test_a_conversation_comes_back_from_its_log(spec: Spec, path: Path) -> None:
             assert (told.result.status, told.result.content) == (done.result.status, done.result.content)
 
 
-@pytest.mark.parametrize("state", [{"planner": "gone"}, {"planner": "offline", "stage": "gone"}])
+@pytest.mark.parametrize("state", [{"planner": "gone"}, {"planner": "offline", "state": {"$": "gone"}}])
 def test_a_plan_that_no_planner_can_continue_is_refused(spec: Spec, path: Path, state: dict[str, str]) -> None:
     with boards_api() as api, Log.open(path) as log:
         logged(log, spec, *plans(spec), url=api.url)

@@ -43,7 +43,49 @@ def test_an_empty_list_is_tried_with_the_other_name_and_that_is_shown() -> None:
     assert only(first) == ("listPatients", {"first_name": "Smith"})
     assert only(second) == ("listPatients", {"last_name": "Smith"})
     assert second.understood.startswith("nothing with first_name=Smith; tried last_name=Smith")
-    assert end.text.startswith("Nothing with first_name=Smith; tried last_name=Smith. 1 patient")
+    assert end.text == "1 patient: Smith. (nothing with first_name=Smith; tried last_name=Smith)"
+
+
+def archive() -> Spec:
+    """Films with a count that tells no state."""
+    names = ("id", "name", "state", "length")
+    film = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
+
+    def read(id: str, summary: str, schema: dict[str, Any], *taken: str) -> dict[str, Any]:
+        answer = {"200": {"description": "ok", "content": {"application/json": {"schema": schema}}}}
+        parameters = [parameter(name, "path", {"type": "string"}) for name in taken]
+        return {"get": {"operationId": id, "summary": summary, "parameters": parameters, "responses": answer}}
+
+    return spec(
+        {
+            "/films": read("listFilms", "List films", {"type": "array", "items": film}),
+            "/films/count": read("countFilms", "Count films", {"type": "integer"}),
+            "/films/{film_id}": read("getFilm", "Get film by id", film, "film_id"),
+        },
+        info={"title": "Archive", "version": "1"},
+    )
+
+
+FILMS = [{"id": "f1", "name": "metropolis", "state": "lost"}, {"id": "f2", "name": "dracula", "state": "kept"}]
+
+
+def films(call: Call) -> Any:
+    if call.operation_id == "getFilm" and call.arguments["film_id"] == "f1":
+        return FILMS[0]
+    answers = {"listFilms": FILMS, "countFilms": 2}
+    return answers.get(call.operation_id, reply({"error": "not found"}, 404))
+
+
+def test_a_read_that_does_not_tell_what_is_asked_is_followed_by_one_that_does() -> None:
+    *calls, end = talk("how many films are lost?", films, api=archive())
+    assert [only(plan)[0] for plan in calls] == ["countFilms", "listFilms"]
+    assert end.text.startswith("1 of 2 films with state lost: metropolis.")
+
+
+def test_a_code_that_is_not_known_is_the_name_of_nothing_else() -> None:
+    *calls, end = talk("get film f9", films, api=archive())
+    assert only(calls[-1]) == ("getFilm", {"film_id": "f9"})
+    assert end.text.startswith("The API answered 404")
 
 
 def test_there_is_one_second_try_in_all() -> None:

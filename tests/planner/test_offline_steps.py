@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from nlapi.errors import UsageError
-from nlapi.planner.slots.entities import PendingLookup
-from nlapi.planner.steps.state import Clause, ClauseState, LookupState, ScoredItem, decode_state
+from nlapi.planner.steps.state import decode_state
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call, Tool
@@ -104,35 +103,7 @@ def test_the_state_of_a_plan_is_json() -> None:
             assert decoded is not None and decoded.to_json() == stored
 
 
-def test_a_state_of_an_earlier_version_can_be_read() -> None:
-    state = {
-        "planner": "offline",
-        "stage": "lookup",
-        "source": "shelves.yaml",
-        "operation": "deleteShelf",
-        "values": [[["shelf_id"], {"$wanted": "Poetry", "lister": "listShelves"}]],
-        "confidence": 0.6,
-        "note": "",
-        "others": [],
-        "slot": ["shelf_id"],
-        "name": "Poetry",
-        "field": "",
-        "via": "",
-        "kind": "shelf",
-        "filtered": False,
-        "pages": 1,
-        "rated": [[1.0, "sh_2", "Poetry"]],
-        "chain": {"asked": "delete the shelf Poetry", "then": []},
-    }
-    decoded = decode_state(state, find_tool)
-    assert isinstance(decoded, LookupState)
-    assert decoded.goal.values == {("shelf_id",): PendingLookup(name="Poetry", list_operation="listShelves")}
-    assert decoded.scored == (ScoredItem(score=1.0, id="sh_2", name="Poetry"),)
-    assert decoded.clause == ClauseState(clauses=(Clause(sentence="delete the shelf Poetry"),), current=0)
-    assert decode_state({"planner": "offline", "stage": "answer"}, find_tool) is None
-
-
-@pytest.mark.parametrize("state", [{}, {"stage": "pick"}, {"stage": "lookup", "name": "Poetry"}])
+@pytest.mark.parametrize("state", [{}, {"state": {"$": "Pick"}}, {"state": {"$": "LookupState", "name": "Poetry"}}])
 def test_a_state_that_cannot_be_continued_is_refused(state: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="cannot continue"):
         decode_state(state, find_tool)

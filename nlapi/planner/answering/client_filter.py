@@ -160,17 +160,9 @@ def text_conditions(reading: QuestionReading) -> Iterator[Condition]:
             if reading.tokens[last].lower in STOPWORDS or reading.tokens[at].stem in reading.noun:
                 continue
             path = _field_before(reading, at) or next(iter(reading.fields.paths), "")
-            quotation = next(
-                (
-                    mention
-                    for mention in reading.sentence.mentions
-                    if mention.first == last and mention.kind is MentionKind.QUOTED
-                ),
-                None,
-            )
-            part = quotation.text if quotation is not None else reading.tokens[last].text
+            part, _, end = reading.part_at(last)
             denied = reading.is_negated(at)
-            reading.mark(at, quotation.last if quotation is not None else last + 1)
+            reading.mark(at, end)
             yield _part(path, reading.text(at, last), part, test, denied=denied)
 
 
@@ -183,17 +175,8 @@ def text_in_field_conditions(reading: QuestionReading) -> Iterator[Condition]:
         while first < len(reading.tokens) and reading.tokens[first].lower in ("the", "its", "their"):
             first += 1
         path, last = find_field(reading, first)
-        quotation = next(
-            (
-                mention
-                for mention in reading.sentence.mentions
-                if mention.last == at and mention.kind is MentionKind.QUOTED
-            ),
-            None,
-        )
-        if path and first > at + 1 and (quotation is not None or reading.tokens[at - 1].lower not in STOPWORDS):
-            start = quotation.first if quotation is not None else at - 1
-            part = quotation.text if quotation is not None else reading.tokens[at - 1].text
+        part, start, _ = reading.part_at(at - 1)
+        if path and first > at + 1 and (reading.is_quoted(start, at) or part.lower() not in STOPWORDS):
             reading.mark(start, last)
             yield _part(path, "contains", part, str.__contains__, denied=reading.is_negated(start))
 
@@ -231,17 +214,10 @@ def unknown_value_conditions(reading: QuestionReading) -> Iterator[Condition]:
         token = reading.tokens[after]
         if not token.word or token.lower in STOPWORDS or reading.fields.path_of([token.stem]):
             continue
-        quotation = next(
-            (
-                mention
-                for mention in reading.sentence.mentions
-                if mention.first == after and mention.kind is MentionKind.QUOTED
-            ),
-            None,
-        )
         denied = any(mention.lower == "not" for mention in reading.tokens[last:after])
-        reading.mark(at - opened, quotation.last if quotation is not None else after + 1)
-        yield value_condition(path, (quotation.text if quotation is not None else token.text,), denied=denied)
+        value, _, end = reading.part_at(after)
+        reading.mark(at - opened, end)
+        yield value_condition(path, (value,), denied=denied)
 
 
 _LONGEST_RUN = 6  # tokens of a value of several words

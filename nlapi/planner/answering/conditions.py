@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from nlapi.english.command_verbs import DETERMINERS
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words
 from nlapi.english.words import COUNTS, split_words, stem
@@ -98,6 +99,18 @@ class QuestionReading:
             None,
         )
 
+    def token_at(self, position: int) -> int:
+        """Return the index of the first token that ends behind a position in the text."""
+        return next((at for at, token in enumerate(self.tokens) if token.end > position), len(self.tokens))
+
+    def part_at(self, at: int) -> tuple[str, int, int]:
+        """Return the quotation that begins or ends at a token, else its word, and the run of tokens that it is."""
+        quoted = (mention for mention in self.sentence.mentions if mention.kind is MentionKind.QUOTED)
+        quotation = next((mention for mention in quoted if at in (mention.first, mention.last - 1)), None)
+        if quotation is None:
+            return self.tokens[at].text, at, at + 1
+        return quotation.text, quotation.first, quotation.last
+
     def is_quoted(self, first: int, last: int) -> bool:
         """Return whether a run of tokens has a part of a quotation in it."""
         quoted = (mention for mention in self.sentence.mentions if mention.kind is MentionKind.QUOTED)
@@ -136,6 +149,8 @@ class QuestionReading:
         token = self.tokens[at] if at >= 0 else None
         if token is None or not token.word or not token.lower.endswith(("ed", "ing", "en", "wn", "lt")):
             return "", first
+        if at and self.tokens[at - 1].lower in DETERMINERS:
+            return "", first  # a noun: the setting default-ttl
         return token.stem, at
 
     def _before(self, first: int, size: int) -> Iterable[tuple[int, int]]:
@@ -239,7 +254,7 @@ def _on_field(
 def _numeric_field(reading: QuestionReading, start: int, end: int, words: str) -> str:
     fields, tokens = reading.fields, reading.tokens
     numeric = [path for path in fields.paths if fields.is_numeric(path) and not fields.is_temporal(path)]
-    first = next((at for at, token in enumerate(tokens) if token.end > start), len(tokens))
+    first = reading.token_at(start)
     last = next((at for at in range(first, len(tokens)) if tokens[at].start >= end), len(tokens))
     reach = _NEAR if words else 1
     near = [
@@ -372,7 +387,7 @@ def _on_time(reading: QuestionReading, stretch: _Days, start: int, end: int) -> 
 
 def _verb_start(reading: QuestionReading, path: str, start: int) -> int:
     """Return the first token of a condition on a time, with the verb before it: not [created in May]."""
-    first = next((at for at, token in enumerate(reading.tokens) if token.end > start), len(reading.tokens))
+    first = reading.token_at(start)
     verbs = (at for at in range(max(0, first - _NEAR), first) if reading.tokens[at].stem in _words(path))
     return next(verbs, first)
 
@@ -388,7 +403,7 @@ def _temporal_field(reading: QuestionReading, start: int) -> str:
     """Return the temporal field of a condition: the one whose verb stands before it, else the likeliest."""
     fields = reading.fields
     temporal = [path for path in fields.paths if fields.is_temporal(path)]
-    first = next((at for at, token in enumerate(reading.tokens) if token.end > start), len(reading.tokens))
+    first = reading.token_at(start)
     for at in range(first - 1, max(-1, first - _NEAR), -1):
         word = reading.tokens[at].stem
         path = next((path for path in temporal if word in _words(path)), "")

@@ -177,17 +177,16 @@ def _evidence(
     """Yield the fields that the stems of a question are about, the most certain first."""
     fields = {path: text_of(value) or value for path, value in fields_of(item).items()}
     fields = {path: value for path, value in fields.items() if str(value).lower() not in identity}
+    texts = {path: value for path, value in fields.items() if isinstance(value, str)}
     # A boolean, the value, another value of the enum, a field that is set.
     for path, value in fields.items():
         if isinstance(value, bool) and field_stems(path) & stems:
             yield _Evidence(path=path, value=value, answer=value, stems=field_stems(path))
-    for path, value in fields.items():
-        if isinstance(value, str) and (words := _words_of_value(value, stems)):
-            yield _Evidence(path=path, value=value, answer=True, stems=words | field_stems(path))
-    for path, value in fields.items():
-        choices = _other_choices(operation, path, value) if isinstance(value, str) else ()
-        for words in filter(None, (_words_of_value(choice, stems) for choice in choices)):
-            yield _Evidence(path=path, value=value, answer=False, stems=words | field_stems(path))
+    for answer in (True, False):
+        for path, text in texts.items():
+            for choice in (text,) if answer else _other_choices(operation, path, text):
+                if words := _words_of_value(choice, stems):
+                    yield _Evidence(path=path, value=text, answer=answer, stems=words | field_stems(path))
     for path, value in fields.items():
         words = field_stems(path) - _SUFFIX_STEMS  # silenced, of a field `silencedBy`
         if words and words <= stems:

@@ -85,10 +85,14 @@ def correct_confidence(
 
 
 def _takes_live_name(best: OperationCandidate) -> bool:
-    """Return whether a read, or a change by a verb of its own, takes a name that the API has at the moment."""
+    """Return whether a read takes a name that is looked up, or that the API has at the moment, or a change by a verb of
+    its own does so with the latter.
+    """
     options = best.assignment.candidates
     if any(mention.kind is MentionKind.NUMBER for mention in best.assignment.unused):
         return False
+    if best.tool.effect is Effect.READ and any(pending_lookup(option.value) is not None for option in options):
+        return True
     if not any(option.value in option.slot.names for option in options if option.slot.names):
         return False
     return best.tool.effect is Effect.READ or command_verb(best.context.sentence) in operation_verbs(best.operation)

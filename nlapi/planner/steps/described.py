@@ -14,7 +14,7 @@ from nlapi.openapi.spec import Operation
 from nlapi.planner.commands import operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.assignment import Assignment
+from nlapi.planner.slots.assignment import Assignment, assign_slots
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import (
     DESCRIBED_RESOURCE,
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from nlapi.resources.identity import Item
 
 _PROBABILITY = 0.6
+# The least probability of a word for what an item is in, where that may be the only one of its kind.
+_SURE_PARENT = 0.5
 # Words of a name in plain letters.
 _MAX_WORDS = 3
 _DESCRIBING = frozenset("with whose that which where having".split())
@@ -57,6 +59,29 @@ def filter_described(text: str, items: Sequence[Item], call: Call, today: date) 
     fields = RowFields(items=tuple(items), operation=call.tool.operation)
     matches = filter_items(text, read_intent(text), fields, call, applied=(), structural=(), today=today)
     return matches if matches.conditions and not matches.unapplied else replace(matches, items=())
+
+
+def without_stray_parents(best: OperationCandidate, catalogue: Catalogue) -> OperationCandidate:
+    """Return the candidate without plain words for what its item is in, where the API tells that by itself.
+
+    The tenant of the caller is none that is called `documents`, unless the sentence has the word tenant.
+    """
+    while strays := {option.slot for option in best.assignment.candidates if _is_stray_parent(best, option, catalogue)}:
+        context = replace(best.context, preset=best.context.preset | strays)
+        best = replace(best, context=context, assignment=assign_slots(context))
+    return best
+
+
+def _is_stray_parent(best: OperationCandidate, option: SlotCandidate, catalogue: Catalogue) -> bool:
+    slot, text = option.slot, option.mention.text if option.mention is not None else "/"
+    if slot.location != "path" or is_subject(best.operation, slot) or not isinstance(option.value, str) or "/" in text:
+        return False
+    sources = catalogue.sources(best.tool, slot)
+    return best.context.sentence.stem_set.isdisjoint(resource_stems(best.tool, slot)) and any(
+        not any(parameter.required for parameter in source.operation.parameters)
+        and (not source.is_listed or option.probability < _SURE_PARENT)
+        for source in sources
+    )
 
 
 def with_leftover_name(

@@ -170,8 +170,8 @@ def asked_by_rival(goal: Goal) -> Goal:
         is_near = _EQUAL * sure.get(chosen, 1.0) <= rival.sure and sure.get(chosen, 1.0) < OVERRIDE_PROBABILITY
         if is_near and isinstance(rival.value, str) and _are_siblings(rival, goal.sentence):
             note = f"{rival.words!r} may be {'.'.join(rival.path)} as well as {chosen}"
-            note = f"{note}; {goal.note}" if goal.note else note
-            return replace(goal, confidence=min(DOUBTED, goal.confidence), note=note)
+            notes = dict.fromkeys((note, *filter(None, goal.note.split("; "))))
+            return replace(goal, confidence=min(DOUBTED, goal.confidence), note="; ".join(notes))
     return goal
 
 
@@ -184,8 +184,10 @@ def _are_siblings(rival: Rival, sentence: str) -> bool:
 
 
 def rated_again(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object]) -> Goal:
-    """Return a goal whose words are used otherwise now; a change with the confidence in it anew."""
-    return rated_change(goal, catalogue, known_values) if catalogue.index.is_change(goal.tool.operation) else goal
+    """Return a goal whose words are used otherwise now, or found; a change with the confidence in it anew."""
+    if not catalogue.index.is_change(goal.tool.operation):
+        return goal
+    return asked_by_rival(rated_change(goal, catalogue, known_values))
 
 
 class PlanFunction(Protocol):

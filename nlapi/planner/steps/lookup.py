@@ -40,6 +40,8 @@ from nlapi.resources.collection_index import name_filter
 from nlapi.tools.plan import Plan, Step, Turn
 from nlapi.tools.tool import Call, Missing, Tool
 
+# The confidence of a plan that ends a turn as an item was not found.
+NOT_FOUND = 0.25
 # A menu of more cannot be read at a prompt.
 MAX_CHOICES = 12
 # The path /me/albums fits a sentence with `my`.
@@ -223,12 +225,13 @@ def choice_plan(
     start = _choice_reason(state, several=len(choices) > 1, matched=matched, unread=unread)
     text = f"{start}{f': {listing}' if listing else ''}."
     # A choice is an id for the slot, and a look-up of a field needs that field of the item instead.
+    confidence = 0.3 if matched else NOT_FOUND
     if not choices or state.field:
-        return Plan(text=text, confidence=0.3)
+        return Plan(text=text, confidence=confidence)
     missing = Missing(
         tool=tool, argument=argument_name(slot), description=text, choices=tuple(choices), schema=slot.schema
     )
-    return Plan(text=text, confidence=0.3, missing=(missing,))
+    return Plan(text=text, confidence=confidence, missing=(missing,))
 
 
 def _choice_reason(state: LookupState, *, several: bool, matched: bool, unread: int) -> str:

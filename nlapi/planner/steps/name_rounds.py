@@ -24,7 +24,7 @@ class NamesState:
     clause: ClauseState | None = None
 
     def to_json(self) -> JsonObject:
-        return {"planner": PLANNER, "stage": "names"}
+        return {"planner": PLANNER, "state": {"$": type(self).__name__}}
 
 
 def is_name_round(round: Round) -> bool:

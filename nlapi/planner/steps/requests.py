@@ -9,12 +9,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.steps.followup import References, UnresolvedReference, refers_back, resolve_references
 from nlapi.planner.steps.goal_plan import DOUBTED
@@ -23,12 +21,12 @@ from nlapi.planner.steps.state import (
     Clause,
     ClauseState,
     Goal,
-    LookupState,
+    account_of,
     clause_of,
+    goal_of,
     state_of,
     with_clauses,
 )
-from nlapi.planner.steps.steps import next_plan
 from nlapi.planner.steps.turn_end import end_of_turn
 from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Round, Step, Turn
@@ -58,11 +56,7 @@ class _Request:
     @property
     def goal(self) -> Goal | None:
         """The call that look-ups of its plan are for; None where it has none."""
-        state = state_of(self.plan) if self.plan is not None else None
-        goal = state.goal if isinstance(state, LookupState) else None
-        while goal is not None and goal.outer is not None:
-            goal = goal.outer.goal
-        return goal
+        return goal_of(self.plan) if self.plan is not None else None
 
     @property
     def operation(self) -> Operation | None:
@@ -75,7 +69,7 @@ class _Request:
     @property
     def uses_all_words(self) -> bool:
         """Whether the plan has a use for every word that it should have one for."""
-        account = self.goal.account if self.goal is not None else self.plan.calls[-1].account if self.plan else None
+        account = account_of(self.plan) if self.plan is not None else None
         return account is not None and not account.unused
 
     @property
@@ -335,20 +329,20 @@ def turn_of_request(turn: Turn, state: ClauseState, index: int) -> Turn:
 
 
 def next_request_plan(
-    conversation: Conversation, state: ClauseState, catalogue: Catalogue, plan: PlanSentence, today: date | None
+    conversation: Conversation, state: ClauseState, plan: PlanSentence, next_plan: Callable[[Turn], Plan]
 ) -> Plan:
-    """Return the plan after the last round of a question with several requests."""
-    turn, known_values = conversation.current, conversation.known_values
+    """Return the plan after the last round of a question with several requests, each planned as a turn of its own."""
+    turn = conversation.current
     index = state.current
     if index is not None and index >= state.sent:
-        planned = next_plan(turn_of_request(turn, state, index), catalogue, known_values, today=today)
+        planned = next_plan(turn_of_request(turn, state, index))
         if not _is_known(planned):
             return _on_the_way(planned, state, index)
         return _advance(state.with_clause(index, _known(state.clauses[index], planned)), plan)
     ended: list[Plan] = []
     for number in range(state.sent):
         sub_turn = turn_of_request(turn, state, number)
-        planned = next_plan(sub_turn, catalogue, known_values, today=today) if sub_turn.steps else Plan()
+        planned = next_plan(sub_turn) if sub_turn.steps else Plan()
         if planned.calls:
             return with_clauses(planned, replace(state, current=number))
         ended.append(planned)

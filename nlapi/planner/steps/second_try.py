@@ -1,25 +1,57 @@
-"""The one second try of a question: the next reading of the same words, where the first one leads to nothing.
+"""The further tries of a question: the next reading of the same words, where one leads to nothing.
 
-It follows an answer which says that nothing was done (400, 404, 422), or an empty list, and never another outcome.
+One more with other values, which may be a change, follows an answer that nothing was done (400, 404, 422), or an empty
+list, and never another outcome. Up to two further reads follow such an answer to a read, an item that is not found, and
+an answer that does not tell what was asked.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
-from nlapi.openapi.spec import Effect
+from nlapi.english.intents import VERBS, Intent
+from nlapi.english.words import split_words, stem
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.answers import list_of_step
+from nlapi.planner.answering.row_fields import field_stems
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import accepts_name, is_subject
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.steps.goal_plan import DOUBTED, describe_value, find_tool, plan_goal
-from nlapi.planner.steps.state import CallState, Goal, LookupStage, LookupState, Rival, state_of
+from nlapi.planner.steps.lookup import NOT_FOUND
+from nlapi.planner.steps.state import (
+    CallState,
+    Goal,
+    LookupStage,
+    LookupState,
+    Rival,
+    account_of,
+    state_of,
+    texts_used,
+    with_second_try,
+)
+from nlapi.reading.names import is_code
+from nlapi.reading.question_intent import is_yes_no_question
+from nlapi.reading.reader import read_sentence
+from nlapi.reading.text import FILLER_STEMS
+from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
+from nlapi.resources.identity import fields_of, name_of
+from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.resources.paths import segments
-from nlapi.tools.plan import Outcome, Plan, Step, Turn
-from nlapi.tools.tool import Origin, ValueSource
+from nlapi.tools.answer_view import AnswerView
+from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
+from nlapi.tools.tool import Account, Call, Origin, ValueSource
+
+# Yields the plans of the reads that may answer a question, of which the stems that it asks for are given.
+OtherReads = Callable[[str, frozenset[str]], Iterator[Plan]]
+# The probability from which on a value is what its words mean, so that there may well be no items with it.
+_SURE = 0.85
+# Reads that are tried for a question at most.
+_MOST_READS = 6
 
 _NOT_FOUND = 404
 # Statuses by which an API says that it did not take the request as it is.
@@ -29,8 +61,138 @@ _REFUSED = (400, _NOT_FOUND, 422)
 _MIN_PROBABILITY = 0.2
 
 
+def attempts_of(turn: Turn) -> list[Turn]:
+    """Return the tries of a turn, each with its rounds as a turn of its own, in order."""
+    attempts: list[list[Round]] = [[]]
+    text = ""
+    for round in turn.rounds:
+        if (new := _try_text(round)) and new != text:
+            text = new
+            attempts.append([])
+        attempts[-1].append(round)
+    return [replace(turn, rounds=tuple(rounds)) for rounds in attempts]
+
+
+def tried(turn: Turn) -> str:
+    """Return what the readings before that of a turn found, and which one it is; "" for the first one."""
+    return next(filter(None, map(_try_text, turn.rounds)), "")
+
+
+def _try_text(round: Round) -> str:
+    state = state_of(round.plan)
+    goal = state.goal if isinstance(state, CallState | LookupState) else None
+    return goal.second_try if goal is not None else ""
+
+
+def other_read(turn: Turn, attempts: Sequence[Turn], end: Plan, reads: OtherReads) -> Plan | None:
+    """Return the plan of the next read for a question that the last try has not answered; None where there is none.
+
+    It has a use for all words that the first one used, or lists items that may have them, and a word in its answer for
+    what the `end` of the last try leaves unanswered.
+    """
+    tried_calls = [_final_call(attempt.rounds[-1].plan) for attempt in attempts]
+    is_read = all(call is not None and call.effect is Effect.READ for call in tried_calls)
+    account = account_of(turn.rounds[0].plan)
+    if len(attempts) >= _MOST_READS or not is_read or account is None:
+        return None
+    if is_answered(attempts[-1], end) and not _is_excerpt(attempts[-1], end):
+        return None
+    asked, words = _asked_stems(account), _stems_used(account)
+    noun = set(map(stem, noun_of(turn.steps[0].call.tool.operation)))
+    if asked <= noun and any(is_code(source.words) for source in account.sources):
+        return None  # the shelf sh_1 is nothing else
+    tried_ids = {call.operation_id for entry in turn.rounds if (call := _final_call(entry.plan)) is not None}
+    # The list in which an item was found tells no more of what belongs to the item.
+    done = (attempt.steps for attempt in attempts if attempt.rounds[-1].plan.goal is None)
+    tried_ids |= {step.call.operation_id for steps in done for step in steps}
+    failed = {step.call.operation_id for step in turn.steps if step.result is None or not step.result.ok}
+    for plan in reads(turn.question, asked):
+        other, call = account_of(plan), _final_call(plan)
+        if other is None or call is None or plan.missing or call.operation_id in tried_ids:
+            continue
+        if not failed.isdisjoint(entry.operation_id for entry in plan.calls):
+            continue
+        operation = call.tool.operation
+        uses_all = not other.unused and words - set(map(stem, noun_of(operation))) <= _stems_used(other)
+        if uses_all or _is_list(operation):
+            first = tried_calls[-1].operation_id if tried_calls[-1] is not None else ""
+            return with_second_try(plan, f"{first} does not tell it, {operation.id} was tried")
+    return None
+
+
+def is_answered(attempt: Turn, end: Plan) -> bool:
+    """Return whether the `end` of a try is an answer to its question, and not that nothing was found or tells it."""
+    step, account = attempt.rounds[-1].steps[-1], account_of(attempt.rounds[0].plan)
+    if failure := _failure(step):
+        # That there are no items is an answer, unless a word of the question that may mean something else limits them.
+        sources = step.call.account.sources if step.call.account is not None else ()
+        is_doubtful = any(source.words and not source.name and source.sure < _SURE for source in sources)
+        return failure == "nothing" and not tried(attempt) and not is_doubtful
+    if not end.views:
+        return end.confidence > NOT_FOUND
+    (view, *others) = end.views
+    # That another list has no such item says nothing.
+    if tried(attempt) and not view.rows:
+        return False
+    if is_yes_no_question(attempt.question):
+        return view.text.startswith(("Yes", "No"))
+    if others or not view.is_single or not view.is_certain or account is None:
+        return view.is_certain
+    shown = {word for row in view.rows for path in fields_of(row) for word in field_stems(path)}
+    shown |= {stem(word) for text in texts_used(round.plan for round in attempt.rounds) for word in split_words(text)}
+    return _asked_stems(account) <= shown | _answer_stems(step.call.tool.operation)
+
+
+def _is_excerpt(attempt: Turn, end: Plan) -> bool:
+    """Return whether a list has the one item that a question names in the singular, whose read may tell more."""
+    view = end.views[0] if end.views else AnswerView()
+    noun = singular_noun(view.operation) if view.operation is not None else ()
+    if len(view.rows) != 1 or view.is_single or not noun:
+        return False
+    sentence = read_sentence(attempt.question, date.min)
+    name = name_of(view.rows[0], noun).lower().rstrip(".")
+    is_named = bool(name) and name in sentence.text.lower()
+    return is_named and any(token.lower == noun[-1] for token in sentence.tokens)
+
+
+def may_answer(operation: Operation, asked: frozenset[str]) -> bool:
+    """Return whether the answer of an operation has a field or a choice for all stems that are asked, or it lists what
+    they name: no description tells the states that items have.
+    """
+    noun = tuple(map(stem, noun_of(operation)))
+    return asked <= _answer_stems(operation) or (_is_list(operation) and not asked.isdisjoint(noun[-1:]))
+
+
+def _answer_stems(operation: Operation) -> frozenset[str]:
+    """Return the stems of the noun of an operation, and of the fields and the choices that its answer may have."""
+    return answer_words(operation).all | frozenset(map(stem, noun_of(operation)))
+
+
+def _asked_stems(account: Account) -> frozenset[str]:
+    """Return the stems of the words of a sentence that say what is asked, without those that its values come from."""
+    sentence = read_sentence(account.sentence, date.min)
+    spans = [(source.start, source.end) for source in account.sources]
+    free = (token for token in sentence.tokens if not any(start <= token.start < end for start, end in spans))
+    stems = {token.stem for token in free if token.word} & sentence.content_stems
+    return frozenset(word for word in stems - FILLER_STEMS if VERBS.get(word) is not Intent.READ)
+
+
+def _stems_used(account: Account) -> frozenset[str]:
+    """Return the stems of the words of the sentence that the values of a call come from."""
+    return frozenset(stem(word) for source in account.sources for word in split_words(source.words))
+
+
+def _is_list(operation: Operation) -> bool:
+    """Return whether an operation lists items, by whose fields its answer may be filtered."""
+    return collection_index(operation.spec).is_list(operation)
+
+
+def _final_call(plan: Plan) -> Call | None:
+    return plan.goal or (plan.calls[-1] if plan.calls else None)
+
+
 def second_try(turn: Turn, catalogue: Catalogue, known_values: Mapping[str, object]) -> Plan | None:
-    """Return the plan of the next reading of a turn whose call led to nothing; None where it did, or was tried."""
+    """Return the plan of another value of a turn whose call led to nothing; None where it did, or was tried."""
     step = turn.rounds[-1].steps[-1] if turn.rounds and turn.rounds[-1].steps else None
     failure = _failure(step) if step is not None else ""
     if step is None or not failure or tried(turn):
@@ -47,16 +209,6 @@ def second_try(turn: Turn, catalogue: Catalogue, known_values: Mapping[str, obje
         return None
     plan = plan_goal(_with_rival(goal, rival, failure, step), catalogue, known_values)
     return plan if plan.calls and not plan.missing else None
-
-
-def tried(turn: Turn) -> str:
-    """Return what the first reading of a turn found, and the second one that was tried; "" where there was one only."""
-    goals = (goal for round in turn.rounds if (goal := _state_goal(state_of(round.plan))) is not None)
-    return next((goal.second_try for goal in goals if goal.second_try), "")
-
-
-def _state_goal(state: object) -> Goal | None:
-    return state.goal if isinstance(state, CallState | LookupState) else None
 
 
 def _goal(turn: Turn) -> Goal | None:
@@ -134,6 +286,8 @@ def _with_rival(goal: Goal, rival: Rival, failure: str, step: Step) -> Goal:
 
 
 def _read_again(source: ValueSource, rival: Rival) -> ValueSource:
+    if rival.path == rival.replaced and source.name:
+        return replace(source, value=rival.value)  # the item that was looked up, by its name in place of its id
     is_pending = pending_lookup(rival.value) is not None
     origin = Origin.LOOKUP if is_pending else Origin.WORDS
     value = describe_value(rival.value) if is_pending else rival.value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -16,7 +16,7 @@ from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.planner.steps.name_rounds import PLANNER, NamesState
 from nlapi.resources.forms import schema_type
 from nlapi.tools.plan import JsonObject, Plan, is_remembered
-from nlapi.tools.tool import Account, Call, Origin, Tool, ValueSource, sources_from_json, sources_to_json
+from nlapi.tools.tool import Account, Call, Origin, Tool, ValueSource
 
 
 def sources_of(best: OperationCandidate, question: str) -> tuple[ValueSource, ...]:
@@ -133,7 +133,6 @@ def _plain(value: object) -> object:
 
 # (source of the description, operation id) -> Tool; UsageError when the operation no longer exists.
 FindTool: TypeAlias = Callable[[str, str], Tool]
-# The names in JSON are the format of transcripts, so they stay where a field has another name.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,8 +196,7 @@ class CallState:
     goal: Goal | None = None
 
     def to_json(self) -> JsonObject:
-        goal = {} if self.goal is None else {"goal": self.goal.to_json()}
-        return {"planner": PLANNER, "stage": "call", "used": list(self.used), **goal, **_clause_to_json(self.clause)}
+        return {"planner": PLANNER, "state": _encode(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,32 +276,9 @@ class Goal:
         unused = tuple(text for text in self.unused if text.casefold() not in name.casefold())
         return replace(self, sources=sources, unused=unused, note="" if not unused else self.note)
 
-    def to_json(self) -> JsonObject:
-        return {
-            "source": self.tool.operation.spec.source,
-            "operation": self.tool.operation.id,
-            "values": _values_to_json(self.values),
-            "confidence": self.confidence,
-            "question": self.question,
-            "note": self.note,
-            "used": list(self.used),
-            "others": [[id, _values_to_json(values)] for id, values in self.others],
-            "tried": list(self.tried),
-            "sentence": self.sentence,
-            "sources": sources_to_json(self.sources),
-            "unused": list(self.unused),
-            "outer": None if self.outer is None else self.outer.to_json(),
-            "rivals": [
-                [rival.words, list(rival.replaced), list(rival.path), _value_to_json(rival.value), rival.sure]
-                for rival in self.rivals
-            ],
-            "second_try": self.second_try,
-            "likelihood": self.likelihood,
-        }
-
 
 class LookupStage(StrEnum):
-    """The call of a look-up that was made last. The values stand in transcripts."""
+    """The call of a look-up that was made last."""
 
     LISTING = "lookup"
     """the listing in which the item is searched"""
@@ -337,24 +312,7 @@ class LookupState:
     clause: ClauseState | None = None
 
     def to_json(self) -> JsonObject:
-        return {
-            "planner": PLANNER,
-            "stage": self.stage,
-            **self.goal.to_json(),
-            "slot": list(self.slot),
-            "name": self.name,
-            "field": self.field,
-            "id_field": self.id_field,
-            "id_fields": list(self.id_fields),
-            "via": self.via,
-            "place": self.place,
-            "exact": self.exact,
-            "kind": self.kind,
-            "filtered": self.filtered,
-            "pages": self.pages,
-            "rated": [[item.score, item.id, item.name] for item in self.scored],
-            **_clause_to_json(self.clause),
-        }
+        return {"planner": PLANNER, "state": _encode(self)}
 
 
 OfflineState: TypeAlias = CallState | LookupState | NamesState
@@ -378,6 +336,29 @@ def with_clauses(plan: Plan, clauses: ClauseState) -> Plan:
     return replace(plan, raw=state, alternatives=())
 
 
+def goal_of(plan: Plan) -> Goal | None:
+    """Return the goal that the look-ups of a plan are for; None where it has none."""
+    state = state_of(plan)
+    goal = state.goal if isinstance(state, LookupState) else None
+    while goal is not None and goal.outer is not None:
+        goal = goal.outer.goal
+    return goal
+
+
+def account_of(plan: Plan) -> Account | None:
+    """Return the account of the call that a plan leads to; None for a plan without calls."""
+    goal = goal_of(plan)
+    return goal.account if goal is not None else plan.calls[-1].account if plan.calls else None
+
+
+def with_second_try(plan: Plan, text: str) -> Plan:
+    """Return the plan as another reading of its question, with a `text` that says what the first one found."""
+    state = plan.raw if isinstance(plan.raw, CallState | LookupState) else CallState()
+    goal = state.goal or Goal(tool=plan.calls[-1].tool, values={}, confidence=plan.confidence, question="")
+    raw = replace(state, goal=replace(goal, second_try=text, others=()))
+    return replace(plan, raw=raw, understood=f"{text}; {plan.understood}", alternatives=())
+
+
 def texts_used(plans: Iterable[Plan]) -> tuple[str, ...]:
     """Return the texts of a question that the arguments and the look-ups of plans have used."""
     texts: list[str] = []
@@ -390,159 +371,58 @@ def texts_used(plans: Iterable[Plan]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
-def decode_state(data: Mapping[str, Any], find_tool: FindTool) -> OfflineState | None:
+def decode_state(data: Mapping[str, Any], find_tool: FindTool) -> OfflineState:
     """Return the state that `to_json` wrote. UsageError for what it never writes."""
     try:
-        match data["stage"]:
-            case "call":
-                goal = _decode_goal(data["goal"], find_tool) if "goal" in data else None
-                return CallState(used=tuple(data.get("used", ())), clause=_decode_clauses(data, find_tool), goal=goal)
-            case "names":
-                return NamesState()
-            case LookupStage.LISTING | LookupStage.ITEM:
-                return _decode_lookup(data, find_tool)
-            # Earlier versions wrote these stages in plans that end a turn; no next round reads them.
-            case "ask" | "answer":
-                return None
-            case stage:
-                raise ValueError(f"stage {stage!r}")
-    except (KeyError, TypeError, ValueError) as error:
+        state = _decode(data["state"], find_tool)
+        assert isinstance(state, CallState | LookupState | NamesState)
+    except (AssertionError, KeyError, TypeError, ValueError) as error:
         message = f"the transcript has a plan that this version of nlapi cannot continue ({error})"
         raise UsageError(message, hint="ask the question again in a new conversation") from error
+    return state
 
 
-def _decode_lookup(data: Mapping[str, Any], find_tool: FindTool) -> LookupState:
-    # Keys with a default are absent in transcripts of the versions that did not have them yet.
-    return LookupState(
-        stage=LookupStage(data["stage"]),
-        goal=_decode_goal(data, find_tool),
-        slot=tuple(data["slot"]),
-        name=data["name"],
-        kind=data["kind"],
-        field=data["field"],
-        id_field=data.get("id_field", ""),
-        id_fields=tuple(data.get("id_fields", ())),
-        via=data["via"],
-        place=data.get("place", ""),
-        exact=data.get("exact", False),
-        filtered=data["filtered"],
-        pages=data["pages"],
-        scored=tuple(ScoredItem(score=score, id=id, name=name) for score, id, name in data["rated"]),
-        clause=_decode_clauses(data, find_tool),
+_KINDS: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (
+        *(CallState, LookupState, NamesState, ClauseState, Clause, Goal, Rival, ScoredItem),
+        *(PendingLookup, Call, Account, ValueSource),
     )
+}
+_ENUMS: dict[str, type[StrEnum]] = {"origin": Origin, "stage": LookupStage}
 
 
-def _decode_goal(data: Mapping[str, Any], find_tool: FindTool) -> Goal:
-    outer = data.get("outer")
-    return Goal(
-        tool=find_tool(data["source"], data["operation"]),
-        values=_decode_values(data["values"]),
-        confidence=data["confidence"],
-        question=data.get("question", data.get("sentence", "")),
-        note=data["note"],
-        used=tuple(data.get("used", ())),
-        others=tuple((id, _decode_values(values)) for id, values in data["others"]),
-        tried=tuple(data.get("tried", ())),
-        sentence=data.get("sentence", ""),
-        sources=sources_from_json(data.get("sources", ())),
-        unused=tuple(data.get("unused", ())),
-        outer=None if outer is None else _decode_lookup(outer, find_tool),
-        rivals=tuple(
-            Rival(words=words, replaced=tuple(replaced), path=tuple(path), value=_decode_value(value), sure=sure)
-            for words, replaced, path, value, sure in data.get("rivals", ())
-        ),
-        second_try=data.get("second_try", ""),
-        likelihood=data.get("likelihood", 0.0),
-    )
-
-
-def _clause_to_json(state: ClauseState | None) -> JsonObject:
-    if state is None:
-        return {}
-    clauses = [
-        {
-            "asked": clause.sentence,
-            "calls": [_call_to_json(call) for call in clause.calls],
-            "used": list(clause.used),
-            "understood": clause.understood,
-            "confidence": clause.confidence,
-            "waits": clause.waits,
-            "pending": list(map(list, clause.pending)),
-            "part": clause.part,
-        }
-        for clause in state.clauses
-    ]
-    return {"chain": {"clauses": clauses, "current": state.current, "sent": state.sent}}
-
-
-def _call_to_json(call: Call) -> JsonObject:
-    account = call.account or Account()
-    return {
-        "source": call.tool.operation.spec.source,
-        "operation": call.operation_id,
-        "id": call.id,
-        "arguments": dict(call.arguments),
-        "sources": sources_to_json(account.sources),
-        "unused": list(account.unused),
-        "sentence": account.sentence,
-    }
-
-
-def _decode_clauses(data: Mapping[str, Any], find_tool: FindTool) -> ClauseState | None:
-    chain = data.get("chain")
-    if chain is None:
-        return None
-    # Earlier versions sent the calls of each clause before the next one was planned.
-    if "asked" in chain:
-        following = (Clause(sentence=sentence, waits=True) for sentence in chain["then"])
-        sent = int(data["stage"] == "call")
-        return ClauseState(clauses=(Clause(sentence=chain["asked"]), *following), current=0, sent=sent)
-    clauses = (
-        Clause(
-            sentence=entry["asked"],
-            calls=tuple(_decode_call(call, find_tool) for call in entry["calls"]),
-            used=tuple(entry["used"]),
-            understood=entry["understood"],
-            confidence=entry["confidence"],
-            waits=entry["waits"],
-            pending=tuple((name, source) for name, source in entry["pending"]),
-            part=entry["part"],
-        )
-        for entry in chain["clauses"]
-    )
-    return ClauseState(clauses=tuple(clauses), current=chain["current"], sent=chain["sent"])
-
-
-def _decode_call(data: Mapping[str, Any], find_tool: FindTool) -> Call:
-    account = Account(
-        sources=sources_from_json(data["sources"]), unused=tuple(data["unused"]), sentence=data["sentence"]
-    )
-    tool = find_tool(data["source"], data["operation"])
-    return Call(tool=tool, arguments=data["arguments"], id=data["id"], account=account)
-
-
-def _values_to_json(values: Values) -> list[list[object]]:
-    return [[list(path), _value_to_json(value)] for path, value in values.items()]
-
-
-def _decode_values(rows: Iterable[Sequence[Any]]) -> Values:
-    return {tuple(path): _decode_value(value) for path, value in rows}
-
-
-def _value_to_json(value: object) -> object:
-    if isinstance(value, list):
-        return [_value_to_json(entry) for entry in value]
-    if not isinstance(value, PendingLookup):
+def _encode(value: Any) -> Any:
+    """Return a value of a state as JSON: objects by the name of their class, without the fields that have a default."""
+    match value:
+        case Tool():
+            return {"$": "Tool", "source": value.operation.spec.source, "operation": value.operation.id}
+        case tuple():
+            return list(map(_encode, value))
+        case list():
+            return {"$": "list", "entries": list(map(_encode, value))}
+        case Mapping():
+            return {"$": "mapping", "entries": [[_encode(key), _encode(entry)] for key, entry in value.items()]}
+    if type(value).__name__ not in _KINDS:
         return value
-    fields = {"lister": value.list_operation, "field": value.field, "via": value.detail_operation}
-    return {"$wanted": value.name, **fields, "place": value.ordinal, "exact": value.exact}
+    entries = {entry.name: getattr(value, entry.name) for entry in fields(value) if entry.init}
+    defaults = {entry.name: entry.default for entry in fields(value)}
+    stored = {name: _encode(entry) for name, entry in entries.items() if entry != defaults[name]}
+    return {"$": type(value).__name__, **stored}
 
 
-def _decode_value(value: object) -> object:
-    if isinstance(value, list):
-        return [_decode_value(entry) for entry in value]
-    if not isinstance(value, Mapping) or "$wanted" not in value:
-        return value
-    names = {"field": "field", "via": "detail_operation", "place": "ordinal", "exact": "exact"}
-    fields = {name: value[key] for key, name in names.items() if key in value}
-    return PendingLookup(name=value["$wanted"], list_operation=value["lister"], **fields)
+def _decode(data: Any, find_tool: FindTool) -> Any:
+    if isinstance(data, list):
+        return tuple(_decode(entry, find_tool) for entry in data)
+    if not isinstance(data, Mapping):
+        return data
+    match data["$"]:
+        case "Tool":
+            return find_tool(data["source"], data["operation"])
+        case "list":
+            return [_decode(entry, find_tool) for entry in data["entries"]]
+        case "mapping":
+            return {_decode(key, find_tool): _decode(entry, find_tool) for key, entry in data["entries"]}
+    values = {name: _decode(entry, find_tool) for name, entry in data.items() if name != "$"}
+    enums = {name: kind(values[name]) for name, kind in _ENUMS.items() if name in values}
+    return _KINDS[data["$"]](**values | enums)

@@ -13,6 +13,7 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.aggregates import items_at_ordinal
 from nlapi.planner.answering.answers import failure_reason, pages_of
+from nlapi.planner.answering.row_fields import join_words
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import nest_values
 from nlapi.planner.slots.entities import (
@@ -41,8 +42,8 @@ from nlapi.planner.steps.item_match import (
     name_similarity,
     score_items,
 )
-from nlapi.planner.steps.lookup import MAX_CHOICES, choice_plan, page_plan
-from nlapi.planner.steps.second_try import second_try, tried
+from nlapi.planner.steps.lookup import MAX_CHOICES, NOT_FOUND, choice_plan, page_plan
+from nlapi.planner.steps.second_try import OtherReads, attempts_of, is_answered, other_read, second_try, tried
 from nlapi.planner.steps.state import (
     Goal,
     LookupStage,
@@ -70,19 +71,44 @@ _READ = lazy_pattern(
 
 
 def next_plan(
-    turn: Turn, catalogue: Catalogue, known_values: Mapping[str, object], *, today: date | None = None
+    turn: Turn,
+    catalogue: Catalogue,
+    known_values: Mapping[str, object],
+    reads: OtherReads,
+    *,
+    today: date | None = None,
 ) -> Plan:
-    """Return the plan after the last round of a turn: the next step of a look-up, the next page, or the answer."""
+    """Return the plan after the last round of a turn: a step of a look-up, a page, another try, or the answer."""
+    attempts = attempts_of(turn)
+    plan = _plan_after(attempts[-1], catalogue, known_values, today)
+    if plan.calls:
+        return plan
+    if len(attempts) == 1 and (other := second_try(turn, catalogue, known_values)) is not None:
+        return other
+    if (other := other_read(turn, attempts, plan, reads)) is not None:
+        return other
+    if len(attempts) > 1 and not is_answered(attempts[-1], plan) and turn.steps[-1].effect is Effect.READ:
+        ends = ((attempt, _plan_after(attempt, catalogue, known_values, today)) for attempt in reversed(attempts[:-1]))
+        attempt, plan = next(pair for pair in ends if is_answered(*pair) or pair[0] is attempts[0])
+        attempts = [attempt]
+        # The calls after it may have been answered, and the exit code has to say that the question was not.
+        result = attempt.steps[-1].result
+        plan = replace(plan, failure="" if result is not None and result.ok else plan.text)
+    if not (note := tried(attempts[-1])) or not plan.views:
+        return plan
+    first, *views = plan.views
+    return replace(end_of_turn([replace(first, text=f"{first.text} ({note})"), *views]), failure=plan.failure)
+
+
+def _plan_after(turn: Turn, catalogue: Catalogue, known_values: Mapping[str, object], today: date | None) -> Plan:
+    """Return the plan after the last round of one try."""
     last = next(round for round in reversed(turn.rounds) if round.steps)
     step, state = last.steps[-1], state_of(last.plan)
     if isinstance(state, LookupState) and step.outcome is Outcome.ANSWERED and step.result is not None:
         return _continue_lookup(turn, step, state, catalogue, known_values)
-    if (plan := second_try(turn, catalogue, known_values) or next_page_plan(turn, today)) is not None:
-        return plan
-    views = answer_views(turn.question, turn.rounds, several=catalogue.several, today=today)
-    if note := tried(turn):
-        views[0] = replace(views[0], text=f"{note[:1].upper()}{note[1:]}. {views[0].text}")
-    return end_of_turn(views)
+    if (page := next_page_plan(turn, today)) is not None:
+        return page
+    return end_of_turn(answer_views(turn.question, turn.rounds, several=catalogue.several, today=today))
 
 
 def _slot_accepts_name(operation: Operation, slot: Slot) -> bool:
@@ -97,7 +123,7 @@ def _continue_lookup(
     """Return the plan after an answered call of a look-up."""
     if step.result is not None and (reason := failure_reason(step.call, step.result)):
         subject = f"Looking up {state.name!r}" if state.name else "Finding out who you are"
-        return Plan(text=f"{subject} failed. {reason}", confidence=0.3)
+        return Plan(text=f"{subject} failed. {reason}", confidence=NOT_FOUND)
     # The state may be from a transcript, and the description have changed since.
     operation = state.goal.tool.operation
     tool = find_tool(catalogue, operation.id, catalogue.spec(operation.spec.source))
@@ -171,9 +197,7 @@ class _Lookup:
         if goal.others and not is_exact:
             return self._plan_elsewhere()
         if goal.tried and not matches:
-            *kinds, last = (*goal.tried, state.kind)
-            absent = f"There is {', '.join(f'no {kind}' for kind in kinds)} and no {last} called {state.name!r}."
-            return Plan(text=absent, confidence=0.3)
+            return self._absent_plan()
         if not matches and state.filtered:
             # Some APIs filter by the whole name only, and the question may have a part of it.
             return self._plan_with(goal, filtered=False)
@@ -216,7 +240,7 @@ class _Lookup:
         if len(matches) == 1 and (is_certain or self._reads):
             return self._plan_with_item(*score_items(state, self.slot, matches))
         if not items:
-            return Plan(text=f"There is no {state.kind}.", confidence=0.3)
+            return Plan(text=f"There is no {state.kind}.", confidence=NOT_FOUND)
         choices = score_items(state, self.slot, matches or items)
         return choice_plan(goal.tool, self.slot, state, choices, matched=bool(matches))
 
@@ -235,7 +259,8 @@ class _Lookup:
         tool = find_tool(self.catalogue, state.via, operation.spec) if state.via else None
         if tool is None:
             name = state.name if item.score >= DOT_SCORE or state.place else item.name
-            return self._plan_with(goal.with_id(self.slot, id, name))
+            goal = rated_again(goal.with_id(self.slot, id, name), self.catalogue, self.known_values)
+            return self._plan_with(goal)
         id_slot = next((slot for slot in reversed(self.catalogue.slots(tool)) if slot.location == "path"), None)
         if id_slot is None:
             return Plan(text=f"{tool.operation.id} takes no id.", confidence=0.2)
@@ -279,4 +304,13 @@ class _Lookup:
             tried=(*self.goal.tried, self.state.kind),
             sources=with_moved_arguments(self.goal.sources, values),
         )
-        return self._plan_with(goal)
+        plan = self._plan_with(goal)
+        if not plan.missing:
+            return plan
+        return replace(self, goal=goal)._plan_elsewhere() if others else self._absent_plan()
+
+    def _absent_plan(self) -> Plan:
+        """Return the plan that says that there is no item of the name, of any of the kinds that were tried."""
+        kinds = join_words(f"no {kind}" for kind in dict.fromkeys((*self.goal.tried, self.state.kind)))
+        absent = f"There is {kinds} called {self.state.name!r}."
+        return Plan(text=absent, confidence=NOT_FOUND)
