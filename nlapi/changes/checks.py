@@ -166,13 +166,24 @@ def check_verb(case: Case) -> Iterator[str]:
 
 
 def check_update_value(case: Case) -> Iterator[str]:
-    """Yield an update with a target and without a new value."""
+    """Yield an update with a target and without a new value, and a new name that is not said."""
     operation, places = case.operation, case.call.tool.places
-    if operation.method not in ("PUT", "PATCH") or not any(location == "body" for location, _ in places.values()):
+    is_item = "{" in operation.path and operation.method in ("PUT", "PATCH", "POST")
+    if case.deletes or not is_item or not any(location == "body" for location, _ in places.values()):
         return
-    sets_value = any(case.location(source) != "path" for source in case.account.sources)
-    generic_verbs = UPDATE_VERBS | {stem("create")}
-    if not sets_value and (case.command in generic_verbs or not generic_verbs.isdisjoint(leading_verbs(operation))):
+    values = [source for source in case.account.sources if case.location(source) != "path"]
+    tail, verbs = split_words(path_end(operation)), UPDATE_VERBS | {_CREATE_STEM}
+    is_generic = case.command in verbs or (
+        operation.method != "POST" and not verbs.isdisjoint(leading_verbs(operation))
+    )
+    if operation.method == "POST":
+        # POST of an item updates it, and of its transitions makes one; any other end of the path is an action.
+        is_made = singular(tail[-1]) != tail[-1] and operation.body is not None and operation.body.required
+        is_generic = (is_generic and path_end(operation).endswith("}")) or is_made
+    has_name = any(
+        word.endswith("name") or stem(word) in _NAME_STEMS for entry in values for word in split_words(entry.argument)
+    )
+    if (is_generic and not values) or (case.command in _RENAME_VERBS and not has_name):
         yield f"what {operation.id} shall set is not said"
 
 
@@ -284,12 +295,25 @@ def check_kind(case: Case) -> Iterator[str]:
     """Yield the part of the path behind the item, or the kind of the item, that the sentence does not name."""
     kinds, tail = _literal_parts(case.operation)
     unsaid = next((words for words in _sayable_parts(case, tail) if _is_unsaid(case, words, kinds)), None)
+    if unsaid is None and _is_of_item(case):
+        yield f"{case.operation.id} takes away the item itself, and the sentence says what it has"
     if unsaid is None and case.deletes and not _names_action(case):
         noun = _different_object(case, [*kinds, *tail]) or ("" if _is_only_change(case) else _missing_qualifier(case))
         unsaid = [noun] if noun else None
     unsaid = unsaid or _unsaid_kind(case, kinds)
     if unsaid:
         yield _reason(case, unsaid)
+
+
+def _is_of_item(case: Case) -> bool:
+    """Return whether what is deleted is of the item that the call deletes: the version [of SHOP-42]."""
+    targets = [entry for entry in case.account.sources if entry.argument in case.target_arguments and entry.words]
+    before = [word.lower for word in case.words if targets and word.end <= targets[0].start]
+    if not case.deletes or not case.operation.path.endswith("}") or before[-1:] != ["of"]:
+        return False
+    # The fallback of a model may have the model's name: /fallbacks/{model}.
+    kinds = {singular(word) for words in _literal_parts(case.operation)[0] for word in words}
+    return set(_nouns(split_words(targets[0].argument), _UNSPOKEN_WORDS)) <= kinds
 
 
 def _sayable_parts(case: Case, tail: list[list[str]]) -> list[list[str]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.changes.checks import Concern, Doubt, doubts_about
+from nlapi.changes.checks import Concern, Doubt, doubts_about, rival_of
 from nlapi.planner import OfflinePlanner
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
@@ -62,6 +62,22 @@ def doubts(question: str) -> tuple[Doubt, ...]:
 def test_a_change_that_is_said_plainly_stands(question: str) -> None:
     assert doubts(question) == ()
     assert OfflinePlanner([API]).plan(question).confidence >= 0.8
+
+
+def test_a_word_for_many_is_no_name() -> None:
+    question = "log out everyone"
+    source = ValueSource(argument="id", value="everyone", origin=Origin.WORDS, words="everyone", start=8, end=16)
+    call = Call(tool=compile_tool(API.operation("logoutUser")), arguments={"id": "everyone"})
+    assert [doubt.concern for doubt in doubts_about(call, Account(sources=(source,)), question)] == [Concern.COUNT]
+
+
+def test_a_rival_is_named_where_the_words_fit_it_as_well() -> None:
+    question = "trash message m-12"
+    source = ValueSource(argument="id", value="m-12", origin=Origin.WORDS, words="m-12", start=14, end=18)
+    trash, log_out = (Call(tool=compile_tool(API.operation(id)), arguments={}) for id in ("trashMessage", "logoutUser"))
+    account = Account(sources=(source,))
+    assert rival_of(trash, account, question, [(log_out, account)]) == ""
+    assert rival_of(log_out, account, question, [(trash, account)]) == "trashMessage"
 
 
 def test_a_value_that_limits_a_change_is_a_doubt() -> None:

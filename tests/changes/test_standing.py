@@ -127,6 +127,8 @@ def test_a_change_that_is_said_stands(api: Spec, operation: str, question: str) 
         ("deleteJob", "delete all jobs like j-7", "how many that are is not known"),
         ("deleteJob", "delete the job j-7 tomorrow", "not used: tomorrow"),
         ("updateJob", "update the job j-7", "what updateJob shall set is not said"),
+        ("deleteJob", "delete the job of j-7", "the sentence says what it has"),
+        ("resumeJob", "resume everyone's job j-7", "how many that are is not known"),
     ],
 )
 def test_what_was_not_said_does_not_stand(api: Spec, operation: str, question: str, reason: str) -> None:
