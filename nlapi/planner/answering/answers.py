@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -10,7 +9,7 @@ from datetime import date
 from nlapi.client.message import Framing, Result, count_items, describe_end
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.lexicon import table
-from nlapi.english.words import singular, stem
+from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.list_answer import item_verdict, list_answer
 from nlapi.planner.answering.list_question import ListQuestion, read_list_question
@@ -293,14 +292,14 @@ def _change_answer(call: Call, result: Result) -> AnswerView:
 def _target_id(call: Call) -> str:
     locations = {name: call.tool.places.get(name, ("", name)) for name in call.arguments}
     in_path = {wire: str(call.arguments[name]) for name, (location, wire) in locations.items() if location == "path"}
-    ordered = re.findall(r"\{([^{}]+)\}", call.tool.operation.route)
-    return next((in_path[wire] for wire in reversed(ordered) if wire in in_path), "")
+    route = call.tool.operation.route
+    return in_path[max(in_path, key=lambda wire: route.find(f"{{{wire}}}"))] if in_path else ""
 
 
 def _creates(operation: Operation, result: Result) -> bool:
     """Return whether a POST creates an item: one to a verb (/campaigns/{id}/publish, /rollback) does not."""
     last = operation.path.rstrip("/").rpartition("/")[2]
-    acts = VERBS.get(stem(re.split(r"[_\-.:]|(?<=[a-z])(?=[A-Z])", last)[0].lower())) not in (None, Intent.READ)
+    acts = VERBS.get(stem((split_words(last) or [last])[0])) not in (None, Intent.READ)
     return not last.endswith("}") and not acts and (result.status == CREATED or singular(last) != last)
 
 

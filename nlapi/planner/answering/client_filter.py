@@ -494,7 +494,7 @@ def filter_items(
         reading.mark_text(*match.span())
     conditions = (*_located(reading, bound_conditions(reading)), *_located(reading, value_conditions(reading)))
     if not foreign_language(sentence):
-        mentions = mention_conditions(reading, _operation_words(call.tool.operation))
+        mentions = mention_conditions(reading, operation_words(call.tool.operation))
         conditions = (*conditions, *_located(reading, mentions))
     rows = zip(fields.items, fields.rows, strict=True)
     items = tuple(item for item, row in rows if all(condition.holds_in(row) for condition in conditions))
@@ -611,17 +611,14 @@ def _field_names(reading: QuestionReading) -> Iterator[str]:
 
 def _unapplied_texts(reading: QuestionReading, operation: Operation) -> Iterator[str]:
     """Yield the texts of a question that nothing has understood, with the little words that lead to them."""
-    operation_words = _operation_words(operation)
+    named = operation_words(operation)
     for match in _AUXILIARY.finditer(reading.sentence.text):
         reading.mark_text(match.start(1), match.end(1))
     for match in _PER_TIME.finditer(reading.sentence.text):
         reading.mark_text(*match.span())
     ignored = [
         at in reading.understood
-        or (
-            not reading.is_quoted(at, at + 1)
-            and (not token.word or token.stem in operation_words or _is_filler(reading, at))
-        )
+        or (not reading.is_quoted(at, at + 1) and (not token.word or token.stem in named or _is_filler(reading, at)))
         for at, token in enumerate(reading.tokens)
     ]
     first: int | None = None
@@ -650,7 +647,7 @@ def _is_filler(reading: QuestionReading, at: int) -> bool:
     return token.lower in STOPWORDS or token.stem in FILLER_STEMS or VERBS.get(token.stem) is Intent.READ
 
 
-def _operation_words(operation: Operation) -> frozenset[str]:
+def operation_words(operation: Operation) -> frozenset[str]:
     """Return the stems of the names of an operation, its summary, path and tags, and of its API."""
     texts = (operation.id, operation.summary, operation.path, operation.spec.title, *operation.tags)
     return frozenset(map(stem, (piece for text in texts for piece in split_words(text))))

@@ -16,6 +16,7 @@ from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.answers import list_of_step
+from nlapi.planner.answering.client_filter import operation_words
 from nlapi.planner.answering.row_fields import field_stems
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import accepts_name, is_subject
@@ -98,8 +99,9 @@ def other_read(turn: Turn, attempts: Sequence[Turn], end: Plan, reads: OtherRead
     if is_answered(attempts[-1], end) and not _is_excerpt(attempts[-1], end):
         return None
     asked, words = _asked_stems(account), _stems_used(account)
-    noun = set(map(stem, noun_of(turn.steps[0].call.tool.operation)))
-    if asked <= noun and any(is_code(source.words) for source in account.sources):
+    noun = tuple(map(stem, noun_of(turn.steps[0].call.tool.operation)))
+    led = (account.sentence[: source.start].lower().split()[-1:] for source in account.sources if is_code(source.words))
+    if asked == set(noun) and any(before and stem(before[0]) in noun for before in led):
         return None  # the shelf sh_1 is nothing else
     tried_ids = {call.operation_id for entry in turn.rounds if (call := _final_call(entry.plan)) is not None}
     # The list in which an item was found tells no more of what belongs to the item.
@@ -140,7 +142,8 @@ def is_answered(attempt: Turn, end: Plan) -> bool:
         return view.is_certain
     shown = {word for row in view.rows for path in fields_of(row) for word in field_stems(path)}
     shown |= {stem(word) for text in texts_used(round.plan for round in attempt.rounds) for word in split_words(text)}
-    return _asked_stems(account) <= shown | _answer_stems(step.call.tool.operation)
+    operation = step.call.tool.operation
+    return _asked_stems(account) <= shown | _answer_stems(operation) | operation_words(operation)
 
 
 def _is_excerpt(attempt: Turn, end: Plan) -> bool:

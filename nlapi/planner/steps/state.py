@@ -112,17 +112,8 @@ def with_moved_arguments(sources: Iterable[ValueSource], values: Values) -> tupl
     """Return `sources` for other values of the same words: what is looked up has its new argument."""
     arguments = {value.name: ".".join(path) for path, value in values.items() if isinstance(value, PendingLookup)}
     names = {".".join(path) for path in values}
-    return tuple(_moved_sources(sources, arguments, names))
-
-
-def _moved_sources(
-    sources: Iterable[ValueSource], arguments: Mapping[str, str], names: set[str]
-) -> Iterator[ValueSource]:
-    for source in sources:
-        if str(source.value) in arguments:
-            yield replace(source, argument=arguments[str(source.value)])
-        elif source.argument in names:
-            yield source
+    moved = (replace(source, argument=arguments.get(str(source.value), source.argument)) for source in sources)
+    return tuple(source for source in moved if source.argument in names)
 
 
 def _plain(value: object) -> object:
