@@ -9,8 +9,10 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from enum import StrEnum
 
 from nlapi.english.lexicon import words as word_set
+from nlapi.english.words import split_words
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import Schema, as_list, as_map
+from nlapi.openapi.spec import Schema, Spec, as_list, as_map
+from nlapi.resources.schemas import SchemaReader
 
 
 class MomentPart(StrEnum):
@@ -371,3 +373,26 @@ def text_shape(name: Sequence[str], schema: Schema, description: str) -> re.Patt
     if last in ("domain", "fqdn") or list(name[-2:]) == ["domain", "name"]:
         return _HOST
     return _DIGEST if last in _DIGEST_NAMES else None
+
+
+_FINAL_DOT = lazy_pattern(
+    r"\b(?:trailing|final|terminating|ending) (?:dot|period)\b"
+    r"|\b(?:ends?|ending|terminated?) (?:with|in|by) a (?:dot|period)\b"
+    r"|\bcanonical\b[^.]{0,20}\b(?:domain|dns|zone|host)\b|\b(?:domain|dns|zone|host)\b[^.]{0,20}\bcanonical\b",
+    re.IGNORECASE,
+)
+
+
+def states_final_dot(description: str) -> bool:
+    """Return whether a description says that DNS names end in a dot."""
+    return _FINAL_DOT.search(description) is not None
+
+
+def hosts_end_in_dot(spec: Spec) -> bool:
+    """Return whether the DNS names of an API end in a dot, as the description of a name in one of its bodies says."""
+    reader = SchemaReader(spec)
+    bodies = (operation.body.schema for operation in spec.operations if operation.body is not None)
+    names = (
+        schema for body in bodies for name, schema in reader.properties(body).items() if "name" in split_words(name)
+    )
+    return any(states_final_dot(str(reader.flat(schema).get("description", ""))) for schema in names)

@@ -17,7 +17,7 @@ from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Operation, Schema
 from nlapi.reading.text import ValueMention
 from nlapi.resources.answers import field_schema
-from nlapi.resources.forms import MomentForm, moment_form, schema_type, sole_property
+from nlapi.resources.forms import MomentForm, hosts_end_in_dot, moment_form, schema_type, sole_property
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Tool
 from nlapi.tools.unit_evidence import likely_money_unit
@@ -96,6 +96,8 @@ class Slot:
     required_by_object: bool = False
     form: MomentForm | None = None
     leaf: tuple[str, ...] = ()
+    is_dotted_host: bool = False
+    """whether it is named after a DNS name, in an API whose DNS names end in a dot"""
     names: frozenset[str] | None = None
     """the names that the API has for it at the moment, of those in the sentence; None where they are not known"""
     sole_names: frozenset[str] = frozenset()
@@ -151,6 +153,9 @@ def _changeable(operation: Operation, slots: Sequence[Slot]) -> Sequence[Slot]:
     names = set(re.findall(r"\w+", text))
     changed = [slot for slot in slots if slot.location == "body" and slot.path[0].lower() in names]
     return [slot for slot in slots if slot.location != "body" or slot in changed] if changed else slots
+
+
+_DNS = stem_set("resources/words", "dns_names")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +227,7 @@ class _SlotWalk:
             required_by_object=needed,
             form=form,
             leaf=leaf,
+            is_dotted_host=_DNS.issuperset(words) and self.tool.operation.spec.derive(hosts_end_in_dot),
         )
 
     def _filtered_choices(self, path: tuple[str, ...], item: Schema) -> Iterator[str]:

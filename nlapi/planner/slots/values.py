@@ -31,18 +31,12 @@ from nlapi.reading.gazetteer import (
 )
 from nlapi.reading.numbers import unit_of_mention
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
-from nlapi.resources.forms import MomentForm, MomentPart, schema_type, text_shape
+from nlapi.resources.forms import MomentForm, MomentPart, schema_type, states_final_dot, text_shape
 from nlapi.tools.unit_evidence import likely_unit, states_minor_unit
 from nlapi.tools.units import to_wire
 
 # A name of several labels whose last has a letter in it: no sentence ends in one by chance, as `delete foo.` does.
 _HOST = lazy_pattern(r"(?:[\w-]+\.)+[\w-]*[^\W\d_][\w-]*")
-_STATED = lazy_pattern(
-    r"\b(?:trailing|final|terminating|ending) (?:dot|period)\b"
-    r"|\b(?:ends?|ending|terminated?) (?:with|in|by) a (?:dot|period)\b"
-    r"|\bcanonical\b[^.]{0,20}\b(?:domain|dns|zone|host)\b|\b(?:domain|dns|zone|host)\b[^.]{0,20}\bcanonical\b",
-    re.IGNORECASE,
-)
 _HOST_EXAMPLE = lazy_pattern(rf"[\"'“‘`]{_HOST.pattern}\.[\"'”’`]")
 
 
@@ -60,12 +54,7 @@ def ends_in_dot(slot: Slot) -> bool:
 @lru_cache(maxsize=4096)
 def wants_dot(slot: Slot) -> bool:
     """Return whether host names for a slot must end in a dot, by its description or its pattern."""
-    return states_dot(slot.description) or _pattern_needs_dot(slot.item or slot.schema)
-
-
-def states_dot(description: str) -> bool:
-    """Return whether a description says that names end in a dot."""
-    return _STATED.search(description) is not None
+    return slot.is_dotted_host or states_final_dot(slot.description) or _pattern_needs_dot(slot.item or slot.schema)
 
 
 def _pattern_needs_dot(schema: Schema) -> bool:
