@@ -17,7 +17,16 @@ from nlapi.english.word_similarity import SPELLINGS, SYNONYMS
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, stated_verbs
-from nlapi.reading.clauses import CONDITIONS, NEGATIONS, QUESTION, Mood, find_moods, find_scopes, opening_length
+from nlapi.reading.clauses import (
+    CONDITIONS,
+    NEGATIONS,
+    QUESTION,
+    Mood,
+    ScopeKind,
+    find_moods,
+    find_scopes,
+    opening_length,
+)
 from nlapi.reading.reader import QUOTED, read_sentence
 from nlapi.reading.text import Mention as Mention
 from nlapi.reading.text import Sentence
@@ -389,6 +398,12 @@ def check_negation(case: Case) -> Iterator[str]:
         if not any(cue.end <= source.start < reach for source in false_values):
             yield f"the sentence rules something out ({cue.words.lower()!r})"
             return
+    for cue in find_scopes(text, (ScopeKind.STOPS,)):
+        verb, deed = (stem(word.lower()) for word in cue.words.split())
+        # To stop following somebody is what a DELETE of that does; to stop deleting is what none does.
+        done = leading_verbs(case.operation)
+        if verb not in done and (deed in VERBS or deed in done):
+            yield f"the sentence forbids what the call does ({cue.words.lower()!r})"
 
 
 def check_condition(case: Case) -> Iterator[str]:

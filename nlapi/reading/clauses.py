@@ -22,6 +22,7 @@ class ScopeKind(StrEnum):
     WITHOUT = "without"  # no, none: a flag that is off as often
     BUT = "but"
     EXCEPT = "except"
+    STOPS = "stops"  # to stop doing something forbids it, or is to undo it: stop deleting, stop following
     IF = "if"
     WHEN = "when"
     ONLY = "only"
