@@ -50,7 +50,8 @@ from nlapi.planner.operations.vetoes import (
     unexpressed_negations,
     unused_values,
 )
-from nlapi.planner.slots.assignment import Assignment, without_astray_credentials
+from nlapi.planner.slots.assignment import Assignment
+from nlapi.planner.slots.candidates import without_astray_credentials
 from nlapi.planner.slots.entities import RENAMES, operation_noun_stems
 from nlapi.planner.slots.features import NAMELIKE, QUERYLIKE
 from nlapi.planner.slots.name_mentions import LiveNames, name_places
