@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import argparse
 
-from nlapi.planner.slots.assignment import FEATURES
 from nlapi.planner.slots.choices import EVIDENCE
 from nlapi.planner.slots.features import FIT_FEATURES, MENTION_FEATURES, SLOT_FEATURES
+from nlapi.planner.slots.scoring import FEATURES
 from nlapi.planner.slots.values import CONVERSIONS
 from training import rule_ablation, slots
 from training.corpus import Corpus, add_questions

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nlapi.planner.forest import read_forest
-from nlapi.planner.slots.assignment import FEATURES, RERANK_FEATURES, feature_rows, rerank_rows, slot_candidates
+from nlapi.planner.slots.candidates import slot_candidates
 from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.scoring import FEATURES, RERANK_FEATURES, feature_rows, rerank_rows
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from training import forests
 from training.corpus import Corpus

@@ -47,7 +47,7 @@ from nlapi.planner.operations.sentence_coverage import (
     unused_values,
     unused_words,
 )
-from nlapi.planner.slots.assignment import without_astray_credentials
+from nlapi.planner.slots.candidates import without_astray_credentials
 from nlapi.planner.slots.name_mentions import LiveNames
 from nlapi.planner.slots.preset_values import Values, complete_arguments, pending_lookup
 from nlapi.planner.slots.slot import Slot

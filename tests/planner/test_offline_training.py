@@ -12,10 +12,12 @@ import pytest
 import nlapi.english.word_similarity as meaning
 import nlapi.planner.operations.candidates as rank
 import nlapi.planner.operations.plan_confidence as confidence
-import nlapi.planner.slots.assignment as among
+import nlapi.planner.slots.scoring as among
 import nlapi.reading.gazetteer as places
 from nlapi.planner.forest import Forest
-from nlapi.planner.slots.assignment import FEATURES, assign_slots, feature_rows, slot_candidates
+from nlapi.planner.slots.assignment import assign_slots
+from nlapi.planner.slots.candidates import slot_candidates
+from nlapi.planner.slots.scoring import FEATURES, feature_rows
 from training import folds, gold, invented, invented_more
 from training.corpus import QUESTIONS, Corpus
 from training.scoring import accepted

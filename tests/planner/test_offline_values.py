@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from nlapi.planner.slots.assignment import assign_slots, slot_candidates
+from nlapi.planner.slots.assignment import assign_slots
+from nlapi.planner.slots.candidates import slot_candidates
 from nlapi.planner.slots.context import SlotContext
 from nlapi.reading.dates import find_dates
 from nlapi.reading.numbers import find_numbers
@@ -215,11 +216,6 @@ def test_the_day_that_a_sentence_says_it_is_counts() -> None:
     sentence = read_sentence("Today is March 6, 2024. What was there yesterday?", TODAY)
     assert sentence.today == date(2024, 3, 6)
     assert date(2024, 3, 5) in {span.value for span in sentence.mentions}
-
-
-def test_a_number_of_a_closed_set_may_stand_away_from_its_name() -> None:
-    seats = {"type": "integer", "enum": [1, 2, 3], "description": "How many come along."}
-    assert ("2", "") in _offered("a table for two", "guests", seats)
 
 
 def test_a_flag_is_denied_from_a_few_words_before() -> None:

@@ -48,9 +48,6 @@ EVIDENCE = (
 )
 _NO_FLAG = (0.0,) * 8
 _NO_CHOICE = (0.0,) * 11
-# Least similarity of word vectors of a word for a choice. With a lower one every film of the public questions was an
-# animation (docs/design/008-learned-slots.md).
-MIN_MEANING_SIMILARITY = 0.72
 # Least ratio of difflib.SequenceMatcher at which a word is a misspelling of a choice.
 MIN_SPELLING_RATIO = 0.82
 
@@ -77,7 +74,7 @@ def choice_candidates(
     """Return candidates where the words of a choice, or (unless `literal`) words like them, are in the sentence."""
     matches: list[tuple[ChoiceMatch, object]] = []
     for name, value in by_name.items():
-        hit = _find(context, slot, [stem(word) for word in split_words(name)], name) or _counted(context, value)
+        hit = _find(context, [stem(word) for word in split_words(name)], name)
         if hit is None or (literal and hit.likeness < 1.0) or _ruled_out(context, hit.first):
             continue
         if not _is_other_number(context, slot, hit) and not _names_rival_slot(context, slot, hit, str(value)):
@@ -190,7 +187,7 @@ def _ruled_out(context: SlotContext, at: int) -> bool:
     return any(word in _EXCLUDES or word.endswith(("n't", "n’t")) for word in before)
 
 
-def _find(context: SlotContext, slot: Slot, words: Sequence[str], name: str) -> ChoiceMatch | None:
+def _find(context: SlotContext, words: Sequence[str], name: str) -> ChoiceMatch | None:
     """Return the tokens of the sentence that name the choice `name`, whose stems are `words`."""
     stems, count = context.sentence.stems, len(words)
     if not count:
@@ -205,7 +202,7 @@ def _find(context: SlotContext, slot: Slot, words: Sequence[str], name: str) -> 
             doubtful = count == 1 and ((len(name) == 1 and not exact) or context.sentence.tokens[at].lower in STOPWORDS)
             return ChoiceMatch(first=at, last=at + count, worth=0.5 if doubtful else 1.15 + 0.1 * count, exact=exact)
     if count == 1:
-        return _similar(context, words[0]) or _meaning(context, slot, words[0])
+        return _similar(context, words[0])
     content = [word for word in words if word not in STOPWORDS]
     positions = [stems.index(word) for word in content if word in context.sentence.stem_set]
     if len(content) < count and context.operation_stems.issuperset(content):
@@ -230,30 +227,6 @@ def _similar(context: SlotContext, word: str) -> ChoiceMatch | None:
             if likeness >= MIN_SPELLING_RATIO:
                 best = ChoiceMatch(first=at, last=at + 1, worth=0.6, likeness=likeness)
     return best
-
-
-def _counted(context: SlotContext, value: object) -> ChoiceMatch | None:
-    """Return the tokens of a number of a closed set: 2 people, two seats."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    for mention in context.sentence.mentions:
-        if mention.kind is MentionKind.NUMBER and mention.form in ("plain", "spelt") and mention.value == value:
-            return ChoiceMatch(first=mention.first, last=mention.last, worth=0.45, likeness=0.85)
-    return None
-
-
-def _meaning(context: SlotContext, slot: Slot, word: str) -> ChoiceMatch | None:
-    """Return the token most alike in meaning: cartoon for animation."""
-    best, place = MIN_MEANING_SIMILARITY, -1
-    for at, token in enumerate(context.sentence.tokens):
-        plain = (
-            token.word
-            and token.lower not in STOPWORDS
-            and token.stem not in context.operation_stems | context.description_stems | slot.prose
-        )
-        if plain and at not in context.sentence.value_positions and (near := similarity(word, token.stem)) > best:
-            best, place = near, at
-    return None if place < 0 else ChoiceMatch(first=place, last=place + 1, worth=0.4, likeness=0.9 * best)
 
 
 def _in_part(context: SlotContext, content: Sequence[str], positions: Sequence[int]) -> ChoiceMatch | None:
@@ -296,8 +269,6 @@ def _describes(context: SlotContext, first: int, last: int) -> float:
 _NOT = word_set("planner/slots/words", "denials")
 _OPPOSING = word_set("planner/slots/words", "opposing")
 _AUXILIARY = stem_set("planner/slots/words", "flag_auxiliaries")
-_SHOWS_FIELDS = lazy_pattern(r"\binclud\w*\b.{0,60}\bfields?\b|\breturn\w*\b.{0,30}\bfields?\b", re.IGNORECASE)
-_INCLUDES = stem_set("planner/slots/words", "includes")
 _BY_DEFAULT = lazy_pattern(r"\bby default,?\s[^.]*", re.IGNORECASE)
 # Least similarity of word vectors of a word for one in the name of a flag: children for kids.
 _MIN_FLAG_SIMILARITY = 0.7
@@ -326,8 +297,6 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     if operation_verbs(context.operation).issuperset(words) and set(words) < set(slot.words):
         return  # get_or_create is no more than what the operation does
     stems, weights = context.sentence.stems, context.name_weights[slot]
-    if slot.location == "query" and _SHOWS_FIELDS.search(slot.description) and _INCLUDES.isdisjoint(stems):
-        return  # whether a field is shown is no condition on it
     spoken = [word for word in words if word in context.sentence.stem_set]
     similar = _similar_words(context, words) if len(spoken) < len(words) else {}
     prose = [

@@ -1,0 +1,512 @@
+"""The candidates for the slots of one Tool: values that words of a sentence may have there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from nlapi.client.credential_texts import find_credential_texts, takes_credential
+from nlapi.english.intents import VERBS
+from nlapi.english.lexicon import stems as stem_set
+from nlapi.english.lexicon import words as word_set
+from nlapi.english.word_similarity import has_vector
+from nlapi.english.words import name_words, singular, stem
+from nlapi.lazy_pattern import lazy_pattern
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.planner.slots.choices import choice_candidates, choice_names, flag_candidates
+from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.entities import (
+    ID_WORDS,
+    OPAQUE,
+    RENAMES,
+    SLUG,
+    PendingLookup,
+    id_like,
+    is_subject,
+    operation_noun_stems,
+    resource_stems,
+)
+from nlapi.planner.slots.features import (
+    is_item_count,
+)
+from nlapi.planner.slots.name_mentions import (
+    ADDRESS_STEMS,
+    BEFORE_ID,
+    IP_ADDRESS,
+    is_about_call,
+    is_owner,
+    is_wrong_sort,
+    may_be_name,
+    resource_names,
+)
+from nlapi.planner.slots.slot import HIGH_SCORE, LOW_SCORE, Family, Slot, SlotCandidate
+from nlapi.planner.slots.values import CONVERSIONS, WORDLESS_CONVERSIONS, Encoded, encode, takes_text
+from nlapi.reading.names import PlainName, is_code, names_behind_noun, names_behind_preposition, noun_before
+from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, ValueMention
+from nlapi.resources.forms import schema_type
+from nlapi.resources.ids import IdKind
+
+# Probability of the parts of a path for parameters in a row, and for others that are only as many.
+PAIR_CONFIDENCE = 0.97
+PART_CONFIDENCE = 0.9
+_IN_A_ROW = lazy_pattern(r"\{[^/{}]+\}(?:/\{[^/{}]+\})+")
+# An absolute path, or a network (10.0.0.0/8).
+_NO_PAIR = lazy_pattern(r"/|\d+(?:\.\d+){3}/\d+$")
+_PARTS = lazy_pattern(r"[/:]")
+# The kind of a code: ISBN, ICAO, VIN.
+LABEL_CONFIDENCE = 0.95
+_LABEL = lazy_pattern("[A-Z]{3,6}")
+_CODE = lazy_pattern(r"(?=.*\d|[A-Z]+$)[A-Za-z0-9][A-Za-z0-9-]+")
+_BEFORE_CODE = frozenset((":", "=", "is", "of", "identifier", "id", "code", "number"))
+# Operators of filters by which a field equals one of some values, and fields that have a name.
+_EQUALITY = word_set("planner/slots/words", "equality")
+_NAMES = frozenset(("name", "names", "slug", "title"))
+_NEW_NAME = stem_set("planner/slots/words", "new_name")
+_PAIR = lazy_pattern(r"(?<![\w=])(?P<name>[A-Za-z_][\w.-]*)=(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;=]+)")
+# Probability of a value by its form, of a name behind its noun, and of a name behind no more than `of`.
+FORM_CONFIDENCE = 0.95
+NOUN_CONFIDENCE, PREPOSITION_CONFIDENCE = 0.85, 0.7
+
+
+def path_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return a candidate for each of several path parameters, from a path of as many parts: octo/hello is the owner and
+    the repository of /{owner}/{repo}.
+
+    Parameters in a row go together; the first of those, or the first of all, may.
+    """
+    mentions = [
+        mention
+        for mention in context.sentence.mentions
+        if mention.kind is MentionKind.LITERAL and mention.form == "path" and not _NO_PAIR.match(mention.text)
+    ]
+    if not mentions:
+        return
+    parameters = {slot.name: slot for slot in context.slots if slot.location == "path" and slot not in context.preset}
+    rows = [(row, PAIR_CONFIDENCE) for row in _rows(context, parameters)]
+    first = max((row for row, _ in rows), key=len, default=None)
+    if first is None:
+        first = tuple(
+            slot for slot in parameters.values() if slot.family in (Family.TEXT, Family.ID) and not slot.is_integer
+        )
+    rows += [(first[:count], PART_CONFIDENCE) for count in range(2, len(first) + (not rows))]
+    for mention in mentions:
+        for row, sure in rows:
+            yield from _part_candidates(mention, row, sure)
+
+
+def _part_candidates(mention: ValueMention, row: Sequence[Slot], sure: float) -> Iterator[SlotCandidate]:
+    parts = _PARTS.split(mention.text)
+    if len(row) != len(parts) or not all(parts):
+        return
+    start = mention.start
+    for slot, part in zip(row, parts, strict=True):
+        yield SlotCandidate(slot=slot, value=part, probability=sure, start=start, end=start + len(part))
+        start += len(part) + 1
+
+
+def _rows(context: SlotContext, parameters: Mapping[str, Slot]) -> Iterator[tuple[Slot, ...]]:
+    for match in _IN_A_ROW.finditer(context.operation.path):
+        names = match.group()[1:-1].split("}/{")
+        if all(name in parameters for name in names):
+            yield tuple(parameters[name] for name in names)
+
+
+def labelled_code_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return a candidate for each code behind its label (ISBN 3-16), where one slot alone is described by the label."""
+    tokens = context.sentence.tokens
+    for at, token in enumerate(tokens):
+        before = at - 1
+        while before > 0 and tokens[before].lower in _BEFORE_CODE | {","}:
+            before -= 1
+        announced = before >= 0 and any(between.lower in _BEFORE_CODE for between in tokens[before + 1 : at])
+        if not announced or not _LABEL.fullmatch(tokens[before].text) or not _CODE.fullmatch(token.text):
+            continue
+        word = re.compile(rf"\b{tokens[before].text}\b")
+        slots = [slot for slot in context.slots if word.search(slot.description)]
+        if len(slots) == 1 and slots[0].family in (Family.TEXT, Family.ID):
+            value = [slots[0].item_of(token.text)] if slots[0].is_array else token.text
+            yield SlotCandidate(
+                slot=slots[0], value=value, probability=LABEL_CONFIDENCE, start=token.start, end=token.end
+            )
+
+
+def body_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return candidates for ids, new names and pairs in a body, and for names in the filters of a search by POST."""
+    yield from _ids(context)
+    yield from _new_name(context)
+    yield from _pairs(context)
+    if context.operation.effect is not Effect.READ or context.operation.body is None:
+        return
+    for slot in context.slots:
+        noun = _filtered_noun(slot)
+        if not noun or noun == context.noun:
+            continue
+        for name in names_behind_noun(context.sentence, noun):
+            if name.is_certain and may_be_name(context, name):
+                yield _name_candidate(context, slot, name, NOUN_CONFIDENCE)
+        if noun == context.noun[: len(noun)]:
+            yield from (
+                _name_candidate(context, slot, name, PREPOSITION_CONFIDENCE)
+                for name in names_behind_preposition(context.sentence)
+                if name.is_certain
+            )
+
+
+def _new_name(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return a candidate for the new name of a resource, whatever word it is: rename faq to [help]."""
+    tokens = context.sentence.tokens
+    words = [at for at, token in enumerate(tokens) if token.word]
+    if len(words) < 3 or RENAMES.isdisjoint(context.sentence.stem_set) or tokens[words[-2]].lower not in ("to", "as"):
+        return
+    fields = (slot for slot in context.slots if slot.location == "body" and len(slot.path) == 1 and not slot.is_array)
+    slot = next((slot for slot in fields if slot.words and set(slot.words) <= _NEW_NAME), None)
+    if slot is not None:
+        token = tokens[words[-1]]
+        yield SlotCandidate(slot=slot, value=token.text, probability=FORM_CONFIDENCE, start=token.start, end=token.end)
+
+
+def _pairs(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return candidates for objects of any properties, from pairs in the sentence: set the metadata to [team=shop]."""
+    pairs = list(_PAIR.finditer(context.sentence.text))
+    if not pairs:
+        return
+    value = {match["name"]: match["value"].strip("\"'") for match in pairs}
+    for slot in context.slots:
+        open_object = slot.location == "body" and slot.family is Family.OPEN and schema_type(slot.schema) == "object"
+        if open_object and slot.words[-1] in context.sentence.stem_set:
+            yield SlotCandidate(
+                slot=slot, value=value, probability=FORM_CONFIDENCE, start=pairs[0].start(), end=pairs[-1].end()
+            )
+
+
+def _ids(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return a candidate for the ids behind a noun that is not in the path: delete the record [sku-2] of x."""
+    operation = context.operation
+    slot = next(
+        (slot for slot in context.slots if slot.is_array and slot.location == "body" and set(slot.words) <= ID_WORDS),
+        None,
+    )
+    if slot is None or len(slot.path) > 1 or operation.path.endswith("}") or "{" not in operation.path:
+        return
+    parents = [slot for slot in context.slots if slot.location == "path"]
+    kinds = {word for parent in parents for word in (*resource_stems(context.tool, parent), *parent.words)}
+    tokens = context.sentence.tokens
+    codes = [
+        token
+        for at, token in enumerate(tokens)
+        if is_code(token.text) and (noun := noun_before(context.sentence, at)) and noun.stem not in kinds
+    ]
+    if codes:
+        value = [slot.item_of(token.text) for token in codes]
+        yield SlotCandidate(
+            slot=slot, value=value, probability=NOUN_CONFIDENCE, start=codes[0].start, end=codes[-1].end
+        )
+
+
+def _filtered_noun(slot: Slot) -> tuple[str, ...]:
+    """Return the stems of the resource whose name a filter takes; () for any other slot."""
+    if slot.location != "body" or len(slot.path) < 3 or slot.family is not Family.TEXT:
+        return ()
+    *_, resource, field, operator = slot.path
+    words = name_words(resource)
+    if field not in _NAMES or not set(name_words(operator)) <= _EQUALITY or not words:
+        return ()
+    return tuple(map(stem, (*words[:-1], singular(words[-1]))))
+
+
+def _name_candidate(context: SlotContext, slot: Slot, name: PlainName, sure: float) -> SlotCandidate:
+    token = context.sentence.tokens[name.at]
+    value = [slot.item_of(token.text)] if slot.is_array else token.text
+    return SlotCandidate(slot=slot, value=value, probability=sure, start=token.start, end=token.end)
+
+
+# Probability of a name to look up at most, so that an id in the sentence goes before it.
+MAX_NAME_PROBABILITY = 0.8
+# Probability of a word as the id of what is changed, where nothing says that ids are words: less than a change needs
+# to stand.
+UNKNOWN_ID_PROBABILITY = 0.45
+_ID = lazy_pattern(r"[^\s/?#]+")
+_ENCODED = lazy_pattern(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
+_SAYS_UUID = lazy_pattern(r"\buuid\b(?! or\b)(?<!or uuid)", re.IGNORECASE)
+_AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
+
+
+def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return the candidates for all slots of an operation."""
+    runs = tuple(_runs(context))
+    yield from path_candidates(context)
+    yield from labelled_code_candidates(context)
+    yield from body_candidates(context)
+    for slot in context.slots:
+        if not takes_words(slot):
+            continue
+        if slot.family is Family.CHOICE:
+            choices = choice_candidates(context, slot, choice_names(context.sentence, slot))
+            yield from (candidate for candidate in choices if not _is_in_live_name(context, candidate))
+        elif slot.family is Family.BOOLEAN:
+            yield from flag_candidates(context, slot)
+        else:
+            if slot.glossary:
+                yield from choice_candidates(context, slot, slot.glossary)
+            if slot.samples and slot.family is Family.TEXT:
+                samples = choice_candidates(context, slot, {sample: sample for sample in slot.samples}, literal=True)
+                for candidate in samples:
+                    if not _splits_name(context, candidate):
+                        yield replace(candidate, conversion="sample")
+            yield from _mention_candidates(context, slot, runs)
+            if (slot in context.list_operations or slot.location == "path") and not slot.leaf:
+                yield from _name_candidates(context, slot, context.list_operations.get(slot))
+
+
+def _splits_name(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a value is a piece of a longer name or path: `Sale`, which is an example too, of `Summer Sale`."""
+    return any(
+        (mention.kind is MentionKind.NAME or mention.form in ("path", "url", "name"))
+        and mention.start <= candidate.start < candidate.end <= mention.end
+        and candidate.end - candidate.start < mention.end - mention.start
+        for mention in context.sentence.mentions
+    )
+
+
+def _is_in_live_name(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a choice is a piece of a name that the API has, or of a path: the surface `home` of home-feed."""
+    mentions = (mention for mention in context.sentence.mentions if mention.form in ("name", "path", "url"))
+    return any(mention.start <= candidate.start < candidate.end <= mention.end for mention in mentions)
+
+
+def takes_words(slot: Slot) -> bool:
+    """Return whether words of a sentence may be the value of a slot: not of JSON in a text, nor of a file.
+
+    `upload banner.png` has the name of a file, and the content is due: `--set file=@banner.png` gives it.
+    """
+    if slot.family is Family.TEXT and _ENCODED.search(slot.description) is not None:
+        return False
+    return "binary" not in (slot.schema.get("format"), slot.schema.get("items", {}).get("format"))
+
+
+def _name_candidates(context: SlotContext, slot: Slot, listing: Operation | None) -> Iterator[SlotCandidate]:
+    """Return candidates where the sentence has a name for a resource whose id the slot takes: as it is said where names
+    are ids, else to look up in a list.
+    """
+    names = list(resource_names(context, slot, listing))
+    if not names:
+        return
+    subject, is_read = is_subject(context.operation, slot), context.operation.effect is Effect.READ
+    kind = context.id_kind(slot)
+    is_word = kind is IdKind.NATURAL or (kind is IdKind.UNKNOWN and slot in context.nameless)
+    as_said = kind is IdKind.NEW or listing is None or (is_read and is_word)
+    for name in names:
+        first = next(at for at, token in enumerate(context.sentence.tokens) if token.end > name.start)
+        if subject and is_owner(context, slot, first):
+            continue
+        sure = min(MAX_NAME_PROBABILITY, max(0.0, (name.score - LOW_SCORE) / (HIGH_SCORE - LOW_SCORE)))
+        sure += 0.03 * (name.mention is not None and name.mention.kind is MentionKind.QUOTED)
+        value: object = name.name
+        if as_said and not name.ordinal:
+            if kind is IdKind.OPAQUE or not takes_text(slot, name.name) or not _ID.fullmatch(name.name):
+                continue
+            # What may be no id is no plain target of a change.
+            sure = sure if is_read or kind is not IdKind.UNKNOWN else min(sure, UNKNOWN_ID_PROBABILITY)
+        elif listing is not None:
+            value = PendingLookup(name=name.name, list_operation=listing.id, ordinal=name.ordinal)
+        else:
+            continue
+        yield SlotCandidate(
+            slot=slot, value=[value] if slot.is_array else value, probability=sure, start=name.start, end=name.end
+        )
+
+
+def _mention_candidates(
+    context: SlotContext, slot: Slot, runs: Sequence[tuple[ValueMention, ...]]
+) -> Iterator[SlotCandidate]:
+    """Return candidates made of single mentions, and for an array of runs of them."""
+    # An id that a list gives is never sent as a plain word: that is a name to look up (docs/design/023).
+    takes_code = slot in context.list_operations or (slot.location == "path" and not OPAQUE.isdisjoint(slot.words[-1:]))
+    for mention in context.sentence.mentions:
+        if (takes_code and not _is_id(context, slot, mention)) or not _may_be_id(context, slot, mention):
+            continue
+        if takes_code and _is_said_of_call(context, mention):
+            continue
+        # `add 2 members` names no member 2: a wrong change would be planned.
+        if slot.family is Family.TEXT and mention.kind is MentionKind.NUMBER and is_item_count(context, mention):
+            continue
+        if is_wrong_sort(context, slot, mention) or is_about_call(context, slot, mention):
+            continue
+        shared = mention.kind is MentionKind.DATE and isinstance(mention.value, tuple)
+        for encoded in encode(mention, slot, context.sentence):
+            yield _mention_candidate(slot, (encoded,), (mention,), shared=shared or encoded.conversion == "calendar")
+    if not slot.is_array:
+        return
+    for run in (_trimmed(context, slot, run) for run in runs if _may_be_id(context, slot, run[0])):
+        by_span = [_by_conversion(context, slot, mention) for mention in run]
+        for conversion in ("", *CONVERSIONS):
+            entries = [converted[conversion] for converted in by_span if conversion in converted]
+            if len(entries) == len(run) and not any(isinstance(entry.value, list) for entry in entries):
+                yield _mention_candidate(slot, entries, run)
+
+
+def _is_said_of_call(context: SlotContext, mention: ValueMention) -> bool:
+    """Return whether plain words are verbs or words of the operation, and so no id: get the certificate [get]."""
+    stems = context.sentence.stems[mention.first : mention.last]
+    is_plain = mention.kind is MentionKind.PHRASE
+    return is_plain and all(word in VERBS or word in context.operation_stems for word in stems)
+
+
+def _by_conversion(context: SlotContext, slot: Slot, mention: ValueMention) -> dict[str, Encoded]:
+    """Return the first value of a mention by each conversion."""
+    values: dict[str, Encoded] = {}
+    for encoded in encode(mention, slot, context.sentence):
+        values.setdefault(encoded.conversion, encoded)
+    return values
+
+
+def _mention_candidate(
+    slot: Slot, entries: Sequence[Encoded], mentions: tuple[ValueMention, ...], *, shared: bool = False
+) -> SlotCandidate:
+    """Return a candidate of the values of mentions; words that the slot cannot carry are left to other slots."""
+    conversion, remainder = entries[0].conversion, tuple(rest for entry in entries for rest in entry.remainder)
+    value = entries[0].value
+    if slot.is_array and not (len(entries) == 1 and isinstance(value, list)):
+        value = [slot.item_of(entry.value) for entry in entries]
+    start, end = _span_without(mentions, remainder)
+    start = end if conversion in WORDLESS_CONVERSIONS else start
+    return SlotCandidate(
+        slot=slot,
+        value=value,
+        start=start,
+        end=end,
+        mention=mentions[0],
+        mentions=mentions,
+        conversion=conversion,
+        shared=shared,
+        remainder=remainder,
+        beside=tuple(mention for entry in entries for mention in entry.beside),
+    )
+
+
+def _span_without(mentions: Sequence[ValueMention], remainder: Sequence[ValueMention]) -> tuple[int, int]:
+    """Return the characters from the first of some mentions to the last, without a remainder at either edge."""
+    first, last = mentions[0], mentions[-1]
+    end = min(last.end, *(rest.start for rest in remainder if rest.start > last.start), last.end)
+    start = max(first.start, *(rest.end for rest in remainder if rest.end < first.end), first.start)
+    text = first.text[start - first.start : end - first.start] if first is last else ""
+    if not remainder or start >= end or not text.strip(" ,"):
+        return first.start, last.end
+    return start + len(text) - len(text.lstrip(" ,")), end - len(text) + len(text.rstrip(" ,"))
+
+
+def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a mention may be an id, as any but a bare number may.
+
+    A number is an id behind the noun (book 4), `id`, `number` or a #; elsewhere it is part of a name.
+    """
+    if mention.kind is not MentionKind.NUMBER or not (
+        slot in context.list_operations or (slot.words and slot.words[-1] in ID_WORDS)
+    ):
+        return True
+    tokens, at = context.sentence.tokens, mention.first - 1
+    while at >= 0 and tokens[at].lower in BEFORE_ID:
+        at -= 1
+    if at + 1 < mention.first and tokens[at + 1].text == "#":
+        return True
+    # The noun of `between revisions 14 and 19` is that of both.
+    if at > 1 and tokens[at].lower == "and" and tokens[at - 1].text.isdigit() and _says_between(context, at):
+        at -= 2
+    nouns = {*slot.words, *ID_WORDS, "number", "no", "nr", "code", *context.noun}
+    if slot in context.list_operations:
+        nouns |= set(operation_noun_stems(context.list_operations[slot]))
+    if at < 0:
+        return False
+    several = at > 0 and tokens[at].stem in context.operation_stems and tokens[at - 1].stem in nouns  # pull request 7
+    return tokens[at].stem in nouns or several
+
+
+def _says_between(context: SlotContext, at: int) -> bool:
+    return any(token.lower == "between" for token in context.sentence.tokens[max(0, at - 4) : at])
+
+
+def _is_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a mention may be the very id. An address may where the description says that it is taken.
+
+    So may a word in small letters behind the noun (namespace dev), where nothing says that an id is required, or where
+    it is no word at all (node ezcuj).
+    """
+    address = mention.kind is not MentionKind.QUOTED and IP_ADDRESS.fullmatch(mention.text)
+    if mention.form == "host" or (address and ADDRESS_STEMS.isdisjoint(slot.prose | set(slot.words))):
+        return False
+    if slot.item.get("format") == "uuid" or (slot in context.list_operations and _SAYS_UUID.search(slot.description)):
+        return mention.form == "uuid"
+    if id_like(mention.text) or (mention.form == "email" and "email" in slot.description.lower()):
+        return True
+    if slot in context.opaque:
+        return False
+    coded = slot.is_integer
+    opaque = bool(set(slot.words[-1:]) & OPAQUE) and (
+        mention.last - mention.first > 1 or has_vector(stem(mention.text))
+    )
+    if coded or opaque or slot.location != "path" or not mention.first or not SLUG.fullmatch(mention.text):
+        return False
+    before = context.sentence.tokens[mention.first - 1]
+    nouns = {
+        *slot.words,
+        *(operation_noun_stems(context.list_operations[slot]) if slot in context.list_operations else ()),
+    }
+    return before.stem in nouns and singular(before.lower) == before.lower
+
+
+def _runs(context: SlotContext) -> Iterator[tuple[ValueMention, ...]]:
+    """Return the mentions of one kind that stand in a row: a, b and c."""
+    tokens = context.sentence.tokens
+    for kind in (
+        MentionKind.QUOTED,
+        MentionKind.NUMBER,
+        MentionKind.LITERAL,
+        MentionKind.NAME,
+        MentionKind.DATE,
+        MentionKind.PHRASE,
+    ):
+        mentions = [
+            mention
+            for mention in context.sentence.mentions
+            if mention.kind is kind and mention.form not in ALTERNATIVE_FORMS
+        ]
+        if kind is MentionKind.PHRASE:
+            mentions = [mention for mention in mentions if mention.form == "whole"]
+        run: list[ValueMention] = []
+        for mention in mentions:
+            if run and not _joined([token.lower for token in tokens[run[-1].last : mention.first]]):
+                if len(run) > 1:
+                    yield tuple(run)
+                run = []
+            run.append(mention)
+        if len(run) > 1:
+            yield tuple(run)
+
+
+def _trimmed(context: SlotContext, slot: Slot, run: tuple[ValueMention, ...]) -> tuple[ValueMention, ...]:
+    """Return a run without the name of the slot at its front: [tags red], green and blue."""
+    first = run[0]
+    stems = context.sentence.stems
+    labels = [at for at in range(first.first, first.last - 1) if stems[at] in slot.words]
+    start = labels[-1] + 1 if labels else first.first
+    shorter = (
+        mention for mention in context.sentence.mentions if mention.kind is first.kind and mention.last == first.last
+    )
+    return (next((mention for mention in shorter if mention.first == start), first), *run[1:])
+
+
+def _joined(between: Sequence[str]) -> bool:
+    return 0 < len(between) <= 3 and all(word in _AND or word in ("the", "a", "an") for word in between)
+
+
+def without_astray_credentials(context: SlotContext, candidates: Iterable[SlotCandidate]) -> Iterator[SlotCandidate]:
+    """Yield the candidates without those that put a credential of the sentence into an argument that is for none."""
+    credentials = find_credential_texts(context.sentence.text)
+    for candidate in candidates:
+        slot, text = candidate.slot, str(candidate.value)
+        has_credential = any(
+            (candidate.start < entry.end and entry.start < candidate.end) or entry.text in text for entry in credentials
+        )
+        if not has_credential or takes_credential(".".join(slot.path), slot.schema, context.operation.path):
+            yield candidate
