@@ -436,6 +436,12 @@ def _is_name_of_item(case: Case, source: ValueSource) -> bool:
     return last in ("id", "uuid", "gid", "key", "sid") or takes_several
 
 
+def _is_command(case: Case, source: ValueSource) -> bool:
+    """Return whether the command itself is a text value: [freeze] the zone, as its type."""
+    is_text = isinstance(source.value, str) and not has_closed_values(case.call, source.argument)
+    return is_text and case.is_command_word(source)
+
+
 def _is_of_unnamed_kind(case: Case, source: ValueSource) -> bool:
     """Return whether a value is of another kind of item, which nobody named: of what has a [tag], of a [team].
 
@@ -463,7 +469,7 @@ def _is_default(case: Case, source: ValueSource) -> bool:
 
 
 # Ways in which the words of a value may mean something else; any one of them is enough.
-_DOUBTS = (*(_is_half_a_choice, _is_name_as_id, _is_name_of_item, _is_of_unnamed_kind),)
+_DOUBTS = (*(_is_half_a_choice, _is_name_as_id, _is_name_of_item, _is_of_unnamed_kind, _is_command),)
 _DOUBTS_ABOUT_MODELS = (is_in_another_argument, is_attribute_of_item)
 
 
