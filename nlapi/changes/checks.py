@@ -172,6 +172,7 @@ def check_update_value(case: Case) -> Iterator[str]:
     if case.deletes or not is_item or not any(location == "body" for location, _ in places.values()):
         return
     values = [source for source in case.account.sources if case.location(source) != "path"]
+    is_given = any(places.get(name, ("", ""))[0] != "path" for name in case.call.arguments)
     tail, verbs = split_words(path_end(operation)), UPDATE_VERBS | {_CREATE_STEM}
     is_generic = case.command in verbs or (
         operation.method != "POST" and not verbs.isdisjoint(leading_verbs(operation))
@@ -179,7 +180,7 @@ def check_update_value(case: Case) -> Iterator[str]:
     if operation.method == "POST":
         # POST of an item updates it, and of its transitions makes one; any other end of the path is an action.
         is_made = singular(tail[-1]) != tail[-1] and operation.body is not None and operation.body.required
-        is_generic = (is_generic and path_end(operation).endswith("}")) or is_made
+        is_generic = (is_generic and path_end(operation).endswith("}")) or (is_made and not is_given)
     has_name = any(
         word.endswith("name") or stem(word) in _NAME_STEMS for entry in values for word in split_words(entry.argument)
     )
