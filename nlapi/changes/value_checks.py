@@ -469,7 +469,7 @@ def _is_default(case: Case, source: ValueSource) -> bool:
 
 
 # Ways in which the words of a value may mean something else; any one of them is enough.
-_DOUBTS = (*(_is_half_a_choice, _is_name_as_id, _is_name_of_item, _is_of_unnamed_kind, _is_command),)
+_DOUBTS = (_is_half_a_choice, _is_name_as_id, _is_name_of_item, _is_of_unnamed_kind, _is_command)
 _DOUBTS_ABOUT_MODELS = (is_in_another_argument, is_attribute_of_item)
 
 
