@@ -14,9 +14,11 @@ def nearest(name: object, names: Iterable[object], count: int = 1, *, least: flo
     # Imported here: only errors need it.
     from difflib import get_close_matches
 
-    by_lower = {str(one).lower()[:_MAX_COMPARED]: str(one) for one in names}
+    by_lower: dict[str, list[str]] = {}
+    for one in names:
+        by_lower.setdefault(str(one).lower()[:_MAX_COMPARED], []).append(str(one))
     matches = get_close_matches(str(name).lower()[:_MAX_COMPARED], by_lower, n=count, cutoff=least)
-    return [by_lower[match] for match in matches]
+    return [one for match in matches for one in by_lower[match]][:count]
 
 
 def suggestion(name: object, names: Iterable[object], *, count: int = 1, otherwise: str = "") -> str:

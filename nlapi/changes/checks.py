@@ -55,6 +55,7 @@ from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import READ_METHODS, SCALES, Effect, Operation, stated_verbs
 from nlapi.reading.clauses import commanded_length
+from nlapi.reading.names import is_code
 from nlapi.resources.command_verbs import leading_verbs, operation_verbs, path_end
 from nlapi.resources.nouns import VERSION
 from nlapi.resources.paths import EXTENSION
@@ -70,6 +71,10 @@ _CLEAR_VERBS = frozenset(map(stem, ("clear", "empty", "flush", "purge", "reset")
 _POSSIBLE_DELETE_VERBS = lexicon.stems("changes/words", "possible_delete_verbs")
 _MOVING_VERBS = lexicon.stems("changes/words", "moving_verbs")
 _MOVING_WORDS = lexicon.words("changes/words", "moving_words")
+# Verbs that make a thing or change one; the first of them makes one only with an article.
+_ALSO_UPDATES = lexicon.stems("changes/words", "also_updates")
+_SETTING_VERBS = lexicon.stems("changes/words", "setting_verbs")
+_NEW = lexicon.words("changes/words", "new")
 _LIGHT_VERBS = lexicon.stems("changes/words", "light_verbs")
 # Verbs for a message that are no synonyms elsewhere: to write a file sends none.
 _MESSAGE_VERBS = frozenset(map(stem, ("send", "write", "post")))
@@ -165,6 +170,33 @@ def check_verb(case: Case) -> Iterator[str]:
     yield f"nothing in {operation.id} says {_command_text(case)!r}"
 
 
+def check_new_item(case: Case) -> Iterator[str]:
+    """Yield an item that is there already as the sentence says it, and that the call would make anew.
+
+    `make X a Y` sets what X is: only an article or "new" makes a thing of the noun behind the verb. With `add` and
+    `open` a code behind the noun is that of an item: add turbine t-8 to row B.
+    """
+    operation, words = case.operation, case.command_words
+    if operation.method != "POST" or "}" in operation.path[-1:] or case.command not in _ALSO_UPDATES or len(words) < 2:
+        return
+    if words[1].lower in _NEW:
+        return
+    codes = (
+        source
+        for source in case.account.sources
+        if source.origin is Origin.WORDS and is_code(source.words) and any(map(str.isdigit, source.words))
+    )
+    of_item = (source for source in codes if _names_made_before(case, source))
+    if case.command in _SETTING_VERBS or next(of_item, None) is not None:
+        yield f"{operation.id} makes a new one, and the sentence may be about one that is there"
+
+
+def _names_made_before(case: Case, source: ValueSource) -> bool:
+    """Return whether the word before a value is what the operation makes."""
+    before = [word for word in case.words if word.end <= source.start]
+    return bool(before) and _names_made(case, before[-1])
+
+
 def check_update_value(case: Case) -> Iterator[str]:
     """Yield an update with a target and without a new value, and a new name that is not said."""
     operation, places = case.operation, case.call.tool.places
@@ -179,7 +211,9 @@ def check_update_value(case: Case) -> Iterator[str]:
     )
     if operation.method == "POST":
         # POST of an item updates it, and of its transitions makes one; any other end of the path is an action.
-        is_made = singular(tail[-1]) != tail[-1] and operation.body is not None and operation.body.required
+        is_made = (
+            bool(tail) and singular(tail[-1]) != tail[-1] and operation.body is not None and operation.body.required
+        )
         is_generic = (is_generic and path_end(operation).endswith("}")) or (is_made and not is_given)
     has_name = any(
         word.endswith("name") or stem(word) in _NAME_STEMS for entry in values for word in split_words(entry.argument)
@@ -806,7 +840,7 @@ CHECKS: tuple[tuple[Concern, tuple[Check, ...], tuple[Check, ...]], ...] = (
     # The first reason is the one that exit code 6 reports, so that the order matters (docs/design/027-what-stands.md).
     (Concern.MOOD, (check_is_command, _check_commands_change), (_check_names_thing,)),
     (Concern.SCOPE, (check_negation, check_condition), ()),
-    (Concern.EFFECT, (_check_commands_operation, check_opposite, check_deletion), (check_verb,)),
+    (Concern.EFFECT, (_check_commands_operation, check_opposite, check_deletion), (check_verb, check_new_item)),
     (Concern.EFFECT, (check_update_value,), ()),
     (Concern.TARGET, (), (check_kind,)),
     (Concern.COUNT, (check_quantity, check_number), ()),

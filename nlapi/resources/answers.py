@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from nlapi.english.words import name_words, singular, singular_words, split_words, stem
+from nlapi.english.words import singular_words, split_words, stem
 from nlapi.openapi.spec import Media, Operation, Schema, Spec, may_be_json
 from nlapi.resources.envelope import (
     ANY_NOUN,
@@ -28,8 +28,6 @@ from nlapi.resources.schemas import SchemaReader, ref_of
 if TYPE_CHECKING:
     from nlapi.resources.identity import Item
 
-# Levels of objects in which an object of another kind is looked for: GitHub's `pull_requests[].head.repo` is the third.
-_HOLDER_DEPTH = 3
 
 Stems = tuple[str, ...]
 # Levels of objects: `spec.template.spec` of Kubernetes is the third. Deeper words are seldom about the item itself.
@@ -180,20 +178,6 @@ def field_schema(operation: Operation, path: str) -> Schema | None:
     A field without a description has the schema {}.
     """
     return answer_schemas(operation.spec).field_schema(operation, path)
-
-
-def parent_field(operation: Operation, kind: Sequence[str]) -> str:
-    """Return the field, in the singular, with an object of a kind (stems) in an answer; "" where none has one."""
-    schemas = answer_schemas(operation.spec)
-    level: list[Any] = [schemas.entry_schema(operation)]
-    for _ in range(_HOLDER_DEPTH):
-        properties = [pair for schema in level for pair in schemas.reader.properties(schema).items()]
-        objects = [(name, inner) for name, schema in properties if (inner := schemas.object_schema(schema)) is not None]
-        for name, _ in objects:
-            if tuple(map(stem, name_words(name))) == tuple(kind):
-                return singular(name.lower())
-        level = [inner for _, inner in objects]
-    return ""
 
 
 def json_media(operation: Operation) -> Media | None:

@@ -383,9 +383,13 @@ _FINAL_DOT = lazy_pattern(
 )
 
 
+_DENIED = lazy_pattern(r"\b(?:no|not|without|never|omit\w*)\b[^.,;]{0,30}$", re.IGNORECASE)
+
+
 def states_final_dot(description: str) -> bool:
     """Return whether a description says that DNS names end in a dot."""
-    return _FINAL_DOT.search(description) is not None
+    stated = _FINAL_DOT.search(description)
+    return stated is not None and not _DENIED.search(description[: stated.start()])
 
 
 def hosts_end_in_dot(spec: Spec) -> bool:

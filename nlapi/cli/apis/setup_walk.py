@@ -176,7 +176,7 @@ def _ways(spec: Spec) -> list[_Way]:
     if not any(all(alternatives(operation)) for operation in usable):
         return []
     counts = Counter(
-        tuple(credential.id for credential in way) for operation in usable for way in alternatives(operation)
+        tuple(credential.id for credential in way) for operation in usable for way in alternatives(operation) if way
     )
     simple, with_client, with_token = [], [], []
     for ids, _ in counts.most_common():

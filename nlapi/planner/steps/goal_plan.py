@@ -123,6 +123,8 @@ def gone_plan(id: str) -> Plan:
 
 # The least likelihood of a change that has nothing against it.
 _LIKELY = 0.5
+# The likelihood from which on such a change is as good where no other operation fits the words.
+_NEARLY_LIKELY = 0.3
 # The confidence that a change needs under `--yes`: CHANGE_BELOW of the command line, set by `benchmarks.changes`.
 _STANDS = 0.8
 # The share of the probability of a reading from which on another one of the same words is as good: a patient "named
@@ -152,8 +154,10 @@ def rated_change(
     # The policy asks for consent to a deletion later on, so that a deletion alone is no reason against it here.
     if reasons_against(call, account, goal.sentence, destroy=True):
         return replace(goal, confidence=min(DOUBTED, goal.confidence))
-    # A name whose kind is not said may be that of an item of each of several kinds.
-    if missing or (goal.likelihood < _LIKELY and (others is None or goal.others)):
+    # A name whose kind is not said may be that of an item of each of several kinds. One that is far from likely may be
+    # the nearest to what no operation does: `stop token web` is revokeToken with 0.2.
+    is_near = _NEARLY_LIKELY <= goal.likelihood < _LIKELY
+    if missing or (goal.likelihood < _LIKELY and (others is None or goal.others or not is_near)):
         return goal
     if goal.likelihood < _LIKELY and (rival := rival_of(call, account, goal.sentence, others or ())):
         note = f"{rival} may be meant as well"
