@@ -152,3 +152,41 @@ def test_a_value_that_no_argument_took_is_named() -> None:
     later = planned("cancel loan 4 tomorrow")
     assert "not used: tomorrow" in later.understood
     assert later.confidence < UNSURE
+
+
+_TURBINE = {
+    "type": "object",
+    "required": ["name", "row"],
+    "properties": {"name": {"type": "string"}, "row": {"type": "string"}},
+}
+_ID = {"name": "turbine_id", "in": "path", "required": True, "schema": {"type": "string"}}
+TURBINES = planner(
+    spec(
+        {
+            "/turbines": {
+                "get": {"operationId": "listTurbines", "summary": "List turbines"},
+                "post": {"operationId": "createTurbine", "summary": "Register a turbine", **body(_TURBINE)},
+            },
+            "/turbines/{turbine_id}": {
+                "parameters": [_ID],
+                "patch": {"operationId": "updateTurbine", "summary": "Update a turbine", **body(_TURBINE)},
+            },
+        }
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "stands"),
+    [
+        ("make turbine trb_65 row B", False),
+        ("make turbine Guillemot row B", False),
+        ("add turbine trb_86 to row B", False),
+        ("make a turbine called Tern in row B", True),
+        ("add a turbine Tern to row B", True),
+        ("create turbine Tern in row B", True),
+    ],
+)
+def test_what_is_there_already_is_not_made_anew(question: str, stands: bool) -> None:
+    made = TURBINES.plan(question)
+    assert (made.confidence > UNSURE and only(made)[0] == "createTurbine") is stands
