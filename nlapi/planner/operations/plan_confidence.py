@@ -75,6 +75,8 @@ def correct_confidence(
     # request under two paths.
     is_tie = changes and any(abs(best.score - rival.score) < _EQUAL for rival in rivals)
     confidence = max(forest_confidence, PLAIN_CONFIDENCE) if is_plain and not is_tie else forest_confidence
+    if not is_plain and _is_toss_up(best, rivals):
+        confidence = min(confidence, TOSS_UP_CONFIDENCE)
     is_supposed = is_hypothetical(question) and simulates(best.operation) and not best.assignment.unused
     if not missing and (is_supposed or _takes_live_name(best)):
         # All 7 reads of 249 sentences that were offered as a choice in spite of such a name were right.
@@ -84,15 +86,23 @@ def correct_confidence(
     return min(confidence, UNSURE) if best.is_uncommanded or leaves_out_words else confidence
 
 
+# The least share of the words of a sentence that an operation has to know.
+_MIN_HEARD = 0.5
+# A rival that is this near in score may be meant as well (tests/cli/test_cli_chat.py: two lists of notes).
+_TIE_MARGIN = 0.4
+
+
+def _is_toss_up(best: OperationCandidate, rivals: Sequence[OperationCandidate]) -> bool:
+    """Return whether a rival is about as likely, no value speaks for the best, and most words are unknown to it."""
+    is_vague = not best.assignment.candidates and best.row["heard"] < _MIN_HEARD
+    return is_vague and any(best.score - rival.score < _TIE_MARGIN for rival in rivals)
+
+
 def _takes_live_name(best: OperationCandidate) -> bool:
-    """Return whether a read takes a name that is looked up, or that the API has at the moment, or a change by a verb of
-    its own does so with the latter.
-    """
+    """Return whether a read, or a change by a verb of its own, takes a name that the API has at the moment."""
     options = best.assignment.candidates
     if any(mention.kind is MentionKind.NUMBER for mention in best.assignment.unused):
         return False
-    if best.tool.effect is Effect.READ and any(pending_lookup(option.value) is not None for option in options):
-        return True
     if not any(option.value in option.slot.names for option in options if option.slot.names):
         return False
     return best.tool.effect is Effect.READ or command_verb(best.context.sentence) in operation_verbs(best.operation)

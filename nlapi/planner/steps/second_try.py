@@ -93,7 +93,8 @@ def other_read(turn: Turn, attempts: Sequence[Turn], end: Plan, reads: OtherRead
     tried_calls = [_final_call(attempt.rounds[-1].plan) for attempt in attempts]
     is_read = all(call is not None and call.effect is Effect.READ for call in tried_calls)
     account = account_of(turn.rounds[0].plan)
-    if len(attempts) >= _MOST_READS or not is_read or account is None:
+    # A person who has chosen the operation wants no other one.
+    if len(attempts) >= _MOST_READS or not is_read or account is None or turn.chosen is not None:
         return None
     if is_answered(attempts[-1], end) and not _is_excerpt(attempts[-1], end):
         return None
@@ -107,6 +108,7 @@ def other_read(turn: Turn, attempts: Sequence[Turn], end: Plan, reads: OtherRead
     done = (attempt.steps for attempt in attempts if attempt.rounds[-1].plan.goal is None)
     tried_ids |= {step.call.operation_id for steps in done for step in steps}
     failed = {step.call.operation_id for step in turn.steps if step.result is None or not step.result.ok}
+    places = {source.start: source.argument for source in account.sources if source.words}
     for plan in reads(turn.question, asked):
         other, call = account_of(plan), _final_call(plan)
         if other is None or call is None or plan.missing or call.operation_id in tried_ids:
@@ -114,8 +116,10 @@ def other_read(turn: Turn, attempts: Sequence[Turn], end: Plan, reads: OtherRead
         if not failed.isdisjoint(entry.operation_id for entry in plan.calls):
             continue
         operation = call.tool.operation
-        if any(source.words and source.origin is Origin.WORDS and source.sure < _SURE for source in other.sources):
-            continue  # words that fit no argument well are no evidence for another read
+        if any(
+            source.words and places.get(source.start, source.argument) != source.argument for source in other.sources
+        ):
+            continue  # the words of an argument mean no other one: revision 9 is no limit of 9
         uses_all = not other.unused and words - set(map(stem, noun_of(operation))) <= _stems_used(other)
         if uses_all or _is_list(operation):
             first = tried_calls[-1].operation_id if tried_calls[-1] is not None else ""
