@@ -93,8 +93,8 @@ def other_read(turn: Turn, attempts: Sequence[Turn], end: Plan, reads: OtherRead
     tried_calls = [_final_call(attempt.rounds[-1].plan) for attempt in attempts]
     is_read = all(call is not None and call.effect is Effect.READ for call in tried_calls)
     account = account_of(turn.rounds[0].plan)
-    # A person who has chosen the operation wants no other one.
-    if len(attempts) >= _MOST_READS or not is_read or account is None or turn.chosen is not None:
+    # A person who has chosen the operation wants no other one, and what nobody understood wants none at all.
+    if len(attempts) >= _MOST_READS or not is_read or account is None or turn.chosen is not None or account.unused:
         return None
     if is_answered(attempts[-1], end) and not _is_excerpt(attempts[-1], end):
         return None
