@@ -42,6 +42,7 @@ from nlapi.english.command_verbs import (
     CREATE_VERBS,
     DELETE_VERBS,
     DETERMINERS,
+    SETTING_VERBS,
     UPDATE_VERBS,
     are_opposites,
     are_synonyms,
@@ -71,9 +72,8 @@ _CLEAR_VERBS = frozenset(map(stem, ("clear", "empty", "flush", "purge", "reset")
 _POSSIBLE_DELETE_VERBS = lexicon.stems("changes/words", "possible_delete_verbs")
 _MOVING_VERBS = lexicon.stems("changes/words", "moving_verbs")
 _MOVING_WORDS = lexicon.words("changes/words", "moving_words")
-# Verbs that make a thing or change one; the first of them makes one only with an article.
+# Verbs that make a thing or change one, and the words by which they make one.
 _ALSO_UPDATES = lexicon.stems("changes/words", "also_updates")
-_SETTING_VERBS = lexicon.stems("changes/words", "setting_verbs")
 _NEW = lexicon.words("changes/words", "new")
 _LIGHT_VERBS = lexicon.stems("changes/words", "light_verbs")
 # Verbs for a message that are no synonyms elsewhere: to write a file sends none.
@@ -187,7 +187,7 @@ def check_new_item(case: Case) -> Iterator[str]:
         if source.origin is Origin.WORDS and is_code(source.words) and any(map(str.isdigit, source.words))
     )
     of_item = (source for source in codes if _names_made_before(case, source))
-    if case.command in _SETTING_VERBS or next(of_item, None) is not None:
+    if case.command in SETTING_VERBS or next(of_item, None) is not None:
         yield f"{operation.id} makes a new one, and the sentence may be about one that is there"
 
 
@@ -331,10 +331,13 @@ def check_kind(case: Case) -> Iterator[str]:
     kinds, tail = _literal_parts(case.operation)
     unsaid = next((words for words in _sayable_parts(case, tail) if _is_unsaid(case, words, kinds)), None)
     if unsaid is None and _is_of_item(case):
-        yield f"{case.operation.id} takes away the item itself, and the sentence says what it has"
+        yield f"{case.operation.id} deletes the item itself, and the sentence names something of it"
     if unsaid is None and case.deletes and not _names_action(case):
-        noun = _different_object(case, [*kinds, *tail]) or ("" if _is_only_change(case) else _missing_qualifier(case))
-        unsaid = [noun] if noun else None
+        if noun := _different_object(case, [*kinds, *tail]):
+            yield f"the sentence is about the {singular(noun)}, and {case.operation.id} is not"
+            return
+        qualifier = "" if _is_only_change(case) else _missing_qualifier(case)
+        unsaid = [qualifier] if qualifier else None
     unsaid = unsaid or _unsaid_kind(case, kinds)
     if unsaid:
         yield _reason(case, unsaid)
@@ -343,7 +346,9 @@ def check_kind(case: Case) -> Iterator[str]:
 def _is_of_item(case: Case) -> bool:
     """Return whether what is deleted is of the item that the call deletes: the version [of SHOP-42]."""
     targets = [entry for entry in case.account.sources if entry.argument in case.target_arguments and entry.words]
-    before = [word.lower for word in case.words if targets and word.end <= targets[0].start]
+    # The last word of the command itself is no such "of": get rid of.
+    behind = case.command_words[case.command_length :]
+    before = [word.lower for word in behind if targets and word.end <= targets[0].start]
     if not case.deletes or not case.operation.path.endswith("}") or before[-1:] != ["of"]:
         return False
     # The fallback of a model may have the model's name: /fallbacks/{model}.
@@ -407,7 +412,17 @@ def _unsaid_kind(case: Case, kinds: list[list[str]]) -> list[str]:
     names = [words for source in target if (words := _nouns(split_words(source.argument), _UNSPOKEN_WORDS))]
     if not case.deletes and (is_found or any(_is_mentioned(case, words) for words in names)):
         return []
-    return [] if any(_is_mentioned(case, _nouns(words, _UNSPOKEN_WORDS) or words) for words in kinds) else kinds[-1]
+    nouns = [_nouns(words, _UNSPOKEN_WORDS) or words for words in kinds]
+    is_said = any(_is_mentioned(case, words) or stem(singular(words[-1])) in _name_ends(case) for words in nouns)
+    return [] if is_said else kinds[-1]
+
+
+def _name_ends(case: Case) -> set[str]:
+    """Return the stems of the last words of the names of the target, which may be its kind: Coastal turbine."""
+    names = (
+        source.words.lower().split() for source in case.account.sources if source.argument in case.target_arguments
+    )
+    return {stem(singular(words[-1])) for words in names if words}
 
 
 def check_number(case: Case) -> Iterator[str]:
@@ -450,7 +465,7 @@ def _missing_qualifier(case: Case) -> str:
         if (
             is_in_path
             and (is_state or is_in_summary)
-            and stem(word) not in case.stems
+            and stem(word) not in case.stems | _name_ends(case)
             and not is_root_of(case.command, stem(word))
         ):
             return word
@@ -893,7 +908,7 @@ def _fits_as_well(case: Case, rival: Case) -> bool:
     spans = [(source.start, source.end) for source in rival.account.sources]
     if any(entry.words and not overlaps_any((entry.start, entry.end), spans) for entry in case.account.sources):
         return False
-    own, others = _own_stems(case.operation), _own_stems(rival.operation)
+    own, others = _stated_stems(case.operation), _stated_stems(rival.operation)
     spoken = {entry for word in case.words if not word.is_name and word.lower not in STOPWORDS for entry in word.stems}
     if (spoken & others) - own - {case.command}:
         return True
@@ -904,7 +919,7 @@ def _fits_as_well(case: Case, rival: Case) -> bool:
     return unsaid <= own | case.stems and not doubts_about(rival.call, rival.account, rival.text)
 
 
-def _own_stems(operation: Operation) -> set[str]:
+def _stated_stems(operation: Operation) -> set[str]:
     words = split_words(f"{operation.id} {operation.path} {operation.summary}")
     return {stem(form) for word in words for form in (word, singular(word))}
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
+from nlapi.english.command_verbs import DETERMINERS, SETTING_VERBS
 from nlapi.english.intents import IMPERATIVES, VERBS, Intent
 from nlapi.english.lexicon import stems, table, words
 from nlapi.english.words import singular, split_words, stem
@@ -79,7 +81,7 @@ _VERBS_OF = {
 _LONGEST = max(phrase.count(" ") for phrase in _VERBS_OF) + 1
 # Words that a verb and its particle do not stand around: turn the color to green.
 _PARTING = frozenset(("to", "into", ",", ";", ".", "?"))
-_DETERMINERS = frozenset(("the", "a", "an", "my", "our"))
+_INDEFINITE = frozenset(("a", "an"))
 _NOUNS = words("reading/words", "noun_verbs")
 _LINKS = words("reading/words", "noun_links")
 
@@ -119,12 +121,20 @@ def read_command(
 
 def _made(tokens: Sequence[Token], first: int) -> int:
     """Return the article of make [Summer Sale] [a] draft, which sets; 0 where something is made: make a draft."""
-    if first >= len(tokens) or tokens[first].lower not in ("make", "turn"):
+    if first >= len(tokens) or tokens[first].stem not in SETTING_VERBS:
         return 0
-    article = next((at for at in range(first + 1, len(tokens)) if tokens[at].lower in ("a", "an")), 0)
+    article = next((at for at in range(first + 2, len(tokens)) if tokens[at].lower in _INDEFINITE), 0)
     named = tokens[first + 1 : article]
-    is_name = any(token.text[0].isupper() or not token.text.isalpha() for token in named)
-    return article if is_name and named[0].lower not in _DETERMINERS else 0
+    named = named[:-1] if named and named[-1].lower == "into" else named
+    # Between the verb and the article there is nothing but the name: not turn [off campaign Summer Sale for] a week.
+    return article if named and _is_name(named) else 0
+
+
+def _is_name(tokens: Sequence[Token]) -> bool:
+    """Return whether tokens are a name by their look: quoted, in capitals or with marks, or one word: museum.org."""
+    is_quoted = len(tokens) > 2 and tokens[0].text == tokens[-1].text and tokens[0].text in ("'", '"')
+    is_compound = len(tokens) > 1 and all(first.end == second.start for first, second in pairwise(tokens))
+    return is_quoted or is_compound or all(token.text[0].isupper() or not token.text.isalpha() for token in tokens)
 
 
 def _command_phrase(tokens: Sequence[Token], first: int) -> tuple[str, int, Sequence[Token]]:
@@ -138,7 +148,7 @@ def _command_phrase(tokens: Sequence[Token], first: int) -> tuple[str, int, Sequ
             break
         for end in (at + 2, at + 1):
             phrase = " ".join((lowers[first], *lowers[at:end]))
-            if phrase in _VERBS_OF and _DETERMINERS.isdisjoint(lowers[end : end + 1]):
+            if phrase in _VERBS_OF and DETERMINERS.isdisjoint(lowers[end : end + 1]):
                 return phrase, first, (*tokens[first + 1 : at], *tokens[end:])
     return "", first, ()
 

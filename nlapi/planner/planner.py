@@ -61,11 +61,13 @@ from nlapi.planner.unplanned import (
     abilities,
     candidate_call,
     commanded_change,
+    lacks_every_value,
     missing_values,
     unmatched_plan,
     unmet_command,
     unread_language_plan,
     unsupported_plan,
+    valueless_plan,
 )
 from nlapi.reading.clauses import opening_length
 from nlapi.reading.reader import read_sentence
@@ -379,6 +381,8 @@ class _Clause:
         if unsaid := missing_values(best, known_values):
             resolved = {path: value for path, value in goal.values.items() if pending_lookup(value) is None}
             return call_plan(replace(goal, values=resolved), tuple(dict.fromkeys((*missing, *unsaid))))
+        if lacks_every_value(best, known_values):
+            return valueless_plan(best, choice.rivals)
         plan = plan_goal(goal, self.catalogue, known_values)
         if best.tool.effect is Effect.READ and isinstance(plan.raw, CallState):
             plan = with_fan_out(plan, best)

@@ -127,6 +127,20 @@ def missing_values(best: OperationCandidate, known_values: Mapping[str, object])
     return tuple(mentioned or (slot for slot in fields if slot.words == _VALUE))
 
 
+def valueless_plan(best: OperationCandidate, rivals: Sequence[OperationCandidate]) -> Plan:
+    """Return the plan of an update of which the sentence does not say what it sets."""
+    fields = [name for name, place in best.tool.places.items() if place[0] == "body"]
+    text = f"{best.operation.id} needs a value, and the sentence does not say what is set: {', '.join(fields[:8])}"
+    return empty_plan(text, rivals, 0.05)
+
+
+def lacks_every_value(best: OperationCandidate, known_values: Mapping[str, object]) -> bool:
+    """Return whether an update has a body that is required, and no value for it."""
+    has_body = best.operation.body is not None and best.operation.body.required
+    in_body = (slot for slot in _assigned_slots(best, known_values) if slot.location == "body")
+    return has_body and lacks_new_value(best) and next(in_body, None) is None
+
+
 def lacks_new_value(best: OperationCandidate) -> bool:
     """Return whether an update has a target and no new value."""
     updates = best.operation.method in METHODS[Intent.UPDATE] and best.operation.body is not None

@@ -128,7 +128,7 @@ def test_a_change_that_is_said_stands(api: Spec, operation: str, question: str) 
         ("deleteJob", "delete all jobs like j-7", "how many that are is not known"),
         ("deleteJob", "delete the job j-7 tomorrow", "not used: tomorrow"),
         ("updateJob", "update the job j-7", "what updateJob shall set is not said"),
-        ("deleteJob", "delete the job of j-7", "the sentence says what it has"),
+        ("deleteJob", "delete the job of j-7", "the sentence names something of it"),
         ("resumeJob", "resume everyone's job j-7", "how many that are is not known"),
     ],
 )

@@ -182,6 +182,8 @@ def test_setup_asks_on_until_something_works(tmp_path: Path) -> None:
         terminal.expect("Where is the description of your API?")
         terminal.type(f"{source}\n")
         terminal.expect("Its name from now on? [notes]: ")
+        terminal.type("a b\n")
+        terminal.expect("cannot be a name")
         terminal.type("memo\n")
         terminal.expect("Where does it run?")
         terminal.type("ftp://files\n")

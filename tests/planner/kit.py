@@ -132,7 +132,7 @@ def talk(
     """Every plan until the turn ends or something is missing; `replies` gives the data or the Result of a call."""
     conversation, plans = ask(question, known), []
     for _ in range(12):
-        plan = asyncio.run(_next(planner(api), conversation))
+        plan = next_plan(conversation, api=api)
         plans.append(plan)
         if plan.missing or not plan.calls:
             return plans
@@ -140,6 +140,17 @@ def talk(
             Round(plan=plan, steps=tuple(_step(call, replies) for call in plan.calls))
         )
     raise AssertionError("no end to it")
+
+
+def next_plan(conversation: Conversation, *, api: Spec | None = None) -> Plan:
+    """The next plan of a conversation."""
+    return asyncio.run(_next(planner(api), conversation))
+
+
+def answered(conversation: Conversation, answer: Any, *, api: Spec | None = None) -> Conversation:
+    """The conversation with the calls of its next plan, each with this answer."""
+    plan = next_plan(conversation, api=api)
+    return conversation.with_round(Round(plan=plan, steps=tuple(_step(call, lambda _: answer) for call in plan.calls)))
 
 
 async def _next(planner: OfflinePlanner, conversation: Conversation) -> Plan:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Plan
+from nlapi.tools.plan import Plan, ask
+from nlapi.tools.tool import Call
 from tests.describe import body, spec
 from tests.planner.club import club
-from tests.planner.kit import only, planner
+from tests.planner.kit import answered, next_plan, only, planner, talk
 
 UNSURE = 0.4
 CLUB = planner(club())
@@ -160,20 +163,51 @@ _TURBINE = {
     "properties": {"name": {"type": "string"}, "row": {"type": "string"}},
 }
 _ID = {"name": "turbine_id", "in": "path", "required": True, "schema": {"type": "string"}}
-TURBINES = planner(
-    spec(
-        {
-            "/turbines": {
-                "get": {"operationId": "listTurbines", "summary": "List turbines"},
-                "post": {"operationId": "createTurbine", "summary": "Register a turbine", **body(_TURBINE)},
-            },
-            "/turbines/{turbine_id}": {
-                "parameters": [_ID],
-                "patch": {"operationId": "updateTurbine", "summary": "Update a turbine", **body(_TURBINE)},
-            },
-        }
-    )
+TURBINES = spec(
+    {
+        "/turbines": {
+            "get": {"operationId": "listTurbines", "summary": "List turbines"},
+            "post": {"operationId": "createTurbine", "summary": "Register a turbine", **body(_TURBINE)},
+        },
+        "/turbines/{turbine_id}": {
+            "parameters": [_ID],
+            "patch": {"operationId": "updateTurbine", "summary": "Update a turbine", **body(_TURBINE)},
+            "delete": {"operationId": "deleteTurbine", "summary": "Delete a turbine"},
+        },
+    }
 )
+
+
+def test_a_name_may_end_in_the_kind_of_its_item() -> None:
+    def answers(call: Call) -> Any:
+        return [{"id": "trb_9", "name": "Coastal turbine"}] if call.effect is Effect.READ else {}
+
+    for question, stands in (
+        ("delete Coastal turbine", True),
+        ("get rid of Coastal turbine", True),
+        ("delete the note of Coastal turbine", False),
+    ):
+        _, change, _ = talk(question, answers, api=TURBINES)
+        assert only(change) == ("deleteTurbine", {"turbine_id": "trb_9"})
+        assert (change.confidence > UNSURE) is stands, question
+
+
+def test_a_sentence_that_is_typed_for_an_id_is_none() -> None:
+    items = [{"id": "trb_9", "name": "Coastal"}]
+    first = ask("delete the turbine Petrel")
+    listed = answered(first, items, api=TURBINES)
+    (missing,) = next_plan(listed, api=TURBINES).missing
+    assert missing.argument == "turbine_id"
+    again = next_plan(listed.with_replies({"turbine_id": "make it red"}), api=TURBINES)
+    assert ([one.argument for one in again.missing], again.calls) == (["turbine_id"], ())
+    chosen = next_plan(listed.with_replies({"turbine_id": "trb_9"}), api=TURBINES)
+    assert only(chosen) == ("deleteTurbine", {"turbine_id": "trb_9"})
+
+
+def test_an_update_without_a_value_looks_nothing_up() -> None:
+    made = planner(TURBINES).plan("turn off turbine Guillemot")
+    assert not made.calls
+    assert "needs a value" in made.text
 
 
 @pytest.mark.parametrize(
@@ -188,5 +222,5 @@ TURBINES = planner(
     ],
 )
 def test_what_is_there_already_is_not_made_anew(question: str, stands: bool) -> None:
-    made = TURBINES.plan(question)
+    made = planner(TURBINES).plan(question)
     assert (made.confidence > UNSURE and only(made)[0] == "createTurbine") is stands

@@ -40,11 +40,8 @@ def setup(
 
     source, spec = _described(source)
     console.note(f"{console.plain_text(spec.title)}: {console.count_noun(len(spec.operations), 'operation')}")
-    suggestion = suggest_name(spec)
-    name = name or (_typed(f"Its name from now on? [{suggestion}]: ") if is_interactive() else "") or suggestion
-    if registry.find_registration(name) is not None and registry.find_registration(source) is None:
-        raise UsageError(f"{name} is registered already", hint=f"nlapi setup {source} --name OTHER")
     if registry.find_registration(source) is None:
+        name = _free_name(name, source, spec)
         api.register_api(name, source, base_url=base_url or _address(spec))
     else:
         name = source
@@ -140,6 +137,23 @@ def _described(source: str | None) -> tuple[str, Spec]:
                 return typed, load(typed)
         except NlapiError as error:
             console.error(str(error))
+
+
+def _free_name(name: str | None, source: str, spec: Spec) -> str:
+    """Return the name to register an API under. At a terminal it is asked for until it is free and can be one."""
+    suggested = suggest_name(spec)
+    while True:
+        chosen = name or (_typed(f"Its name from now on? [{suggested}]: ") if is_interactive() else "") or suggested
+        if not registry.is_name(chosen):
+            fault = UsageError(f"{chosen!r} cannot be a name", hint="use letters, digits, - and _")
+        elif registry.find_registration(chosen) is not None:
+            hint = f"nlapi setup {source} --name OTHER; `nlapi api edit {chosen}` changes where it runs"
+            fault = UsageError(f"{chosen} is registered already", hint=hint)
+        else:
+            return chosen
+        if name or not is_interactive():
+            raise fault
+        console.error(str(fault))
 
 
 def _address(spec: Spec) -> str | None:

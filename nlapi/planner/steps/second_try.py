@@ -87,8 +87,8 @@ def _try_text(round: Round) -> str:
 def other_read(turn: Turn, attempts: Sequence[Turn], end: Plan, reads: OtherReads) -> Plan | None:
     """Return the plan of the next read for a question that the last try has not answered; None where there is none.
 
-    It has a use for all words that the first one used, or lists items that may have them, and a word in its answer for
-    what the `end` of the last try leaves unanswered.
+    It has a use for all words that the first one used, or lists items that may have them. Where a list has the one item
+    that was named, its own read may tell more.
     """
     tried_calls = [_final_call(attempt.rounds[-1].plan) for attempt in attempts]
     is_read = all(call is not None and call.effect is Effect.READ for call in tried_calls)
@@ -123,7 +123,7 @@ def other_read(turn: Turn, attempts: Sequence[Turn], end: Plan, reads: OtherRead
         uses_all = not other.unused and words - set(map(stem, noun_of(operation))) <= _stems_used(other)
         if uses_all or _is_list(operation):
             first = tried_calls[-1].operation_id if tried_calls[-1] is not None else ""
-            return with_second_try(plan, f"{first} does not tell it, {operation.id} was tried")
+            return with_second_try(plan, f"{first} had no answer, {operation.id} was tried")
     return None
 
 

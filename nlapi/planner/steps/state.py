@@ -366,10 +366,11 @@ def decode_state(data: Mapping[str, Any], find_tool: FindTool) -> OfflineState:
     """Return the state that `to_json` wrote. UsageError for what it never writes."""
     try:
         state = _decode(data["state"], find_tool)
-        assert isinstance(state, CallState | LookupState | NamesState)
-    except (AssertionError, KeyError, TypeError, ValueError) as error:
-        message = f"the transcript has a plan that this version of nlapi cannot continue ({error})"
-        raise UsageError(message, hint="ask the question again in a new conversation") from error
+    except (KeyError, TypeError, ValueError):
+        state = None
+    if not isinstance(state, CallState | LookupState | NamesState):
+        message = "the transcript has a plan that this version of nlapi cannot continue"
+        raise UsageError(message, hint="ask the question again in a new conversation")
     return state
 
 

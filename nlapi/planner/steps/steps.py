@@ -168,7 +168,10 @@ class _Lookup:
     def _reply_plan(self, items: list[ScoredItem]) -> Plan | None:
         """Return the plan with the item that the user has chosen; None where he has not."""
         reply = self.known_values.get(argument_name(self.slot))
-        return None if reply is None else self._plan_with(self.goal.with_id(self.slot, chosen_id(reply, items)))
+        id = None if reply is None else chosen_id(reply, items)
+        # A sentence that is typed where an item is asked for is no id: make it red.
+        is_sentence = isinstance(id, str) and len(id.split()) > 1 and id not in (item.id for item in items)
+        return None if id is None or is_sentence else self._plan_with(self.goal.with_id(self.slot, id))
 
     def _plan_with(self, goal: Goal, *, filtered: bool = True) -> Plan:
         return plan_goal(goal, self.catalogue, self.known_values, filtered=filtered)
