@@ -7,7 +7,7 @@ list, and never another outcome. One further read follows such an answer to a re
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 
@@ -50,8 +50,6 @@ from nlapi.tools.tool import Account, Call, Origin, ValueSource
 OtherReads = Callable[[str, frozenset[str]], Iterator[Plan]]
 # The probability from which on a value is what its words mean, so that there may well be no items with it.
 _SURE = 0.85
-# Reads that are tried for a question at most: the first one, and one more.
-_MOST_READS = 2
 
 _NOT_FOUND = 404
 # Statuses by which an API says that it did not take the request as it is.
@@ -84,47 +82,47 @@ def _try_text(round: Round) -> str:
     return goal.second_try if goal is not None else ""
 
 
-def other_read(turn: Turn, attempts: Sequence[Turn], end: Plan, reads: OtherReads) -> Plan | None:
-    """Return the plan of the next read for a question that the last try has not answered; None where there is none.
+def other_read(turn: Turn, end: Plan, reads: OtherReads) -> Plan | None:
+    """Return the plan of another read for a question that the first has not answered; None where there is none.
 
-    It has a use for all words that the first one used, or lists items that may have them. Where a list has the one item
-    that was named, its own read may tell more.
+    It has a use for all words that the first one used, or lists items that may have them, and means by none of them
+    another argument. Where a list has the one item that was named, its own read may tell more.
     """
-    tried_calls = [_final_call(attempt.rounds[-1].plan) for attempt in attempts]
-    is_read = all(call is not None and call.effect is Effect.READ for call in tried_calls)
-    account = account_of(turn.rounds[0].plan)
+    first, account = _final_call(turn.rounds[-1].plan), account_of(turn.rounds[0].plan)
+    if first is None or first.effect is not Effect.READ or account is None:
+        return None
     # A person who has chosen the operation wants no other one, and what nobody understood wants none at all.
-    if len(attempts) >= _MOST_READS or not is_read or account is None or turn.chosen is not None or account.unused:
+    if turn.chosen is not None or account.unused or (is_answered(turn, end) and not _is_excerpt(turn, end)):
         return None
-    if is_answered(attempts[-1], end) and not _is_excerpt(attempts[-1], end):
-        return None
-    asked, words = _asked_stems(account), _stems_used(account)
     noun = tuple(map(stem, noun_of(turn.steps[0].call.tool.operation)))
     led = (account.sentence[: source.start].lower().split()[-1:] for source in account.sources if is_code(source.words))
     if any(before and stem(before[0]) in noun for before in led):
         return None  # the shelf sh_1 is nothing else
-    tried_ids = {call.operation_id for entry in turn.rounds if (call := _final_call(entry.plan)) is not None}
     # The list in which an item was found tells no more of what belongs to the item.
-    done = (attempt.steps for attempt in attempts if attempt.rounds[-1].plan.goal is None)
-    tried_ids |= {step.call.operation_id for steps in done for step in steps}
+    is_last = turn.rounds[-1].plan.goal is None
+    done = {step.call.operation_id for step in turn.steps if is_last} | {first.operation_id}
     failed = {step.call.operation_id for step in turn.steps if step.result is None or not step.result.ok}
-    places = {source.start: source.argument for source in account.sources if source.words}
-    for plan in reads(turn.question, asked):
-        other, call = account_of(plan), _final_call(plan)
-        if other is None or call is None or plan.missing or call.operation_id in tried_ids:
-            continue
-        if not failed.isdisjoint(entry.operation_id for entry in plan.calls):
-            continue
-        operation = call.tool.operation
-        if any(
-            source.words and places.get(source.start, source.argument) != source.argument for source in other.sources
-        ):
-            continue  # the words of an argument mean no other one: revision 9 is no limit of 9
-        uses_all = not other.unused and words - set(map(stem, noun_of(operation))) <= _stems_used(other)
-        if uses_all or _is_list(operation):
-            first = tried_calls[-1].operation_id if tried_calls[-1] is not None else ""
-            return with_second_try(plan, f"{first} had no answer, {operation.id} was tried")
+    for plan in reads(turn.question, _asked_stems(account)):
+        call = _final_call(plan)
+        is_new = call is not None and not plan.missing and call.operation_id not in done
+        if is_new and failed.isdisjoint(entry.operation_id for entry in plan.calls) and _may_tell(plan, account):
+            return with_second_try(plan, f"{first.operation_id} had no answer, {call.operation_id} was tried")
     return None
+
+
+def _may_tell(plan: Plan, account: Account) -> bool:
+    """Return whether a read uses the words of another one's account as that does, all of them unless it lists items."""
+    other, call = account_of(plan), _final_call(plan)
+    if other is None or call is None:
+        return False
+    arguments = {source.start: source.argument for source in account.sources if source.words}
+    if any(
+        source.words and arguments.get(source.start, source.argument) != source.argument for source in other.sources
+    ):
+        return False  # revision 9 is no limit of 9
+    noun = set(map(stem, noun_of(call.tool.operation)))
+    uses_all = not other.unused and _stems_used(account) - noun <= _stems_used(other)
+    return uses_all or _is_list(call.tool.operation)
 
 
 def is_answered(attempt: Turn, end: Plan) -> bool:

@@ -83,14 +83,13 @@ def next_plan(
     plan = _plan_after(attempts[-1], catalogue, known_values, today)
     if plan.calls:
         return plan
-    if len(attempts) == 1 and (other := second_try(turn, catalogue, known_values)) is not None:
-        return other
-    if (other := other_read(turn, attempts, plan, reads)) is not None:
-        return other
-    if len(attempts) > 1 and not is_answered(attempts[-1], plan) and turn.steps[-1].effect is Effect.READ:
-        ends = ((attempt, _plan_after(attempt, catalogue, known_values, today)) for attempt in reversed(attempts[:-1]))
-        attempt, plan = next(pair for pair in ends if is_answered(*pair) or pair[0] is attempts[0])
-        attempts = [attempt]
+    if len(attempts) == 1:
+        other = second_try(turn, catalogue, known_values) or other_read(turn, plan, reads)
+        if other is not None:
+            return other
+    elif not is_answered(attempts[-1], plan) and turn.steps[-1].effect is Effect.READ:
+        attempt = attempts[0]
+        attempts, plan = [attempt], _plan_after(attempt, catalogue, known_values, today)
         # The calls after it may have been answered, and the exit code has to say that the question was not.
         result = attempt.steps[-1].result
         plan = replace(plan, failure="" if result is not None and result.ok else plan.text)
