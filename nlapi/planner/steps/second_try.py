@@ -104,8 +104,9 @@ def other_read(turn: Turn, end: Plan, reads: OtherReads) -> Plan | None:
     failed = {step.call.operation_id for step in turn.steps if step.result is None or not step.result.ok}
     for plan in reads(turn.question, _asked_stems(account)):
         call = _final_call(plan)
-        is_new = call is not None and not plan.missing and call.operation_id not in done
-        if is_new and failed.isdisjoint(entry.operation_id for entry in plan.calls) and _may_tell(plan, account):
+        if call is None or plan.missing or call.operation_id in done:
+            continue
+        if failed.isdisjoint(entry.operation_id for entry in plan.calls) and _may_tell(plan, account):
             return with_second_try(plan, f"{first.operation_id} had no answer, {call.operation_id} was tried")
     return None
 
@@ -116,9 +117,8 @@ def _may_tell(plan: Plan, account: Account) -> bool:
     if other is None or call is None:
         return False
     arguments = {source.start: source.argument for source in account.sources if source.words}
-    if any(
-        source.words and arguments.get(source.start, source.argument) != source.argument for source in other.sources
-    ):
+    said = (source for source in other.sources if source.words)
+    if any(arguments.get(source.start, source.argument) != source.argument for source in said):
         return False  # revision 9 is no limit of 9
     noun = set(map(stem, noun_of(call.tool.operation)))
     uses_all = not other.unused and _stems_used(account) - noun <= _stems_used(other)
