@@ -24,8 +24,6 @@ PHRASES = {
     "goes on": re.compile(r"\b(?:go|goes|went|going) on\b", re.IGNORECASE),
     "is told, is said": re.compile(r"\b(?:is|are|was|were|be) (?:told|said|asked about|had)\b", re.IGNORECASE),
     "of its own": re.compile(r"\bof (?:its|their|your) own\b", re.IGNORECASE),
-        r"(?:^|[.:;] )What (?!is\b|are\b|does\b|do\b|can\b|it\b|the\b)\w+[^.?\n]*\.", re.MULTILINE
-    ),
 }
 """The patterns, by what docs/style.md calls them."""
 
