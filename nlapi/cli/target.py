@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 GATEWAY = "gateway"
 """the bundled description of the gateway"""
+PATIENCE_S = 600.0
+"""the seconds that one of many requests waits in all because an API asks for it"""
 GATEWAY_CA = "NLAPI_GATEWAY_CA"
 GATEWAY_CLIENT_CERT = "NLAPI_GATEWAY_CLIENT_CERT"
 GATEWAY_CLIENT_KEY = "NLAPI_GATEWAY_CLIENT_KEY"
@@ -312,6 +314,15 @@ def limits(timeout: float | None) -> Limits:
     from nlapi.client.message import call_limits
 
     return call_limits(timeout)
+
+
+def patient_limits(bounds: Limits) -> Limits:
+    """Return the Limits for many requests in a row, which wait as the API asks and say so."""
+
+    def note(seconds: float, status: int) -> None:
+        console.note(f"the API asks to wait {seconds:.0f} s ({status}); it goes on then")
+
+    return replace(bounds, patience=PATIENCE_S, on_wait=note)
 
 
 def stream_limits(timeout: float | None, events: int | None) -> Limits:

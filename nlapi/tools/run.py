@@ -292,6 +292,8 @@ def _build_request(call: Call, target: Target, key: Mapping[str, Any], changes: 
         # A body that is given whole is no argument; what else is required has been checked.
         is_partial = changes.content is not None
         request = build(call.tool.operation, values, base_url=target.base_url, partial=is_partial)
+        if call.page_query:
+            request = replace(request, url=f"{request.url.partition('?')[0]}?{call.page_query}")
     except ArgumentError as error:
         raise ArgumentError(f"{call.operation_id}: {error.message}", hint=error.hint) from None
     if target.headers and is_same_api(call.tool.operation, request.url, target.base_url):

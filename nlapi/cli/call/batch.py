@@ -309,7 +309,7 @@ def _send(opened: _OpenedBatch, request: BatchInput) -> tuple[dict[str, Step], s
     from nlapi.agent.policy import Policy
     from nlapi.cli.ask.prompts import ConsentPrompt
     from nlapi.cli.ask.session import Session, open_log
-    from nlapi.cli.target import limits
+    from nlapi.cli.target import limits, patient_limits
     from nlapi.tools.plan import ask
 
     target = opened.target
@@ -330,7 +330,7 @@ def _send(opened: _OpenedBatch, request: BatchInput) -> tuple[dict[str, Step], s
         render=renderer,
         policy=policy,
         consent=ConsentPrompt(),
-        limits=limits(request.timeout),
+        limits=patient_limits(limits(request.timeout)),
         hints_at_resume=False,
         log_fields={"batch": opened.key, "base_url": target.base_url},
     )

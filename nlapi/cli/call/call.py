@@ -275,10 +275,12 @@ class _Sender:
         """Read every page, within the bounds, and print the entries of all; those of before where one fails."""
         import asyncio
 
+        from nlapi.cli.target import patient_limits
         from nlapi.tools.answer_view import MAX_ITEMS, MAX_PAGES, PageSeries, SeriesEnd, read_pages
 
         if self.request.call.effect is not Effect.READ:
             raise UsageError(f"{self.operation.id} is no read, so --all would repeat it", hint="leave --all out")
+        self.bounds = patient_limits(self.bounds)
         series = PageSeries()
         max_items, max_pages = self.shape.max_items or MAX_ITEMS, self.shape.max_pages or MAX_PAGES
         try:
