@@ -1,8 +1,9 @@
 """Whether the pages of lists are followed, against what descriptions state: `python -m benchmarks.paging [--root DIR]`.
 
 `x-ms-pageable` names the list of an answer (`itemName`) and the field that leads to the next page (`nextLinkName`). An
-answer is made of each, read by the operation, and its next page asked for: without what is stated, and with it. Where the statement has no `nextLinkName`, no page may be asked for. Exits with 1 where a page is asked for that is not
-the next one.
+answer is made of each, read by the operation, and its next page asked for: without what is stated, and with it. Where
+the statement has no `nextLinkName`, no page may be asked for. Exits with 1 where a page is asked for that is not the
+next one.
 """
 
 from __future__ import annotations
