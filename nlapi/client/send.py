@@ -243,7 +243,7 @@ class _SendCall:
     async def _wait_patiently(self, seconds: float, status: int) -> None:
         """Wait as long as a server asks; the deadline is for each exchange, and begins again."""
         if self.limits.on_wait is not None:
-            self.limits.on_wait(seconds, status)
+            self.limits.on_wait(f"the API asks to wait {seconds:.0f} s ({status}); it goes on then")
         self.timer.reschedule(None)
         await self.sleep(seconds)
         self.waited += max(seconds, _LEAST_WAIT)
@@ -333,11 +333,16 @@ def retry_delay(result: Result) -> float | None:
     """
     if result.status not in (_TOO_MANY, _UNAVAILABLE):
         return None
-    value = (result.header("retry-after") or "").strip()
-    if not value:
+    if not (result.header("retry-after") or "").strip():
         resets = (result.header(name) or "" for name in _RESET_HEADERS) if result.status == _TOO_MANY else ()
         reset = next((float(text) for text in resets if re.fullmatch(r"\d{1,12}", text)), None)
         return None if reset is None else max(0.0, reset - time.time()) if reset > _EPOCH_FROM else reset
+    return asked_seconds(result)
+
+
+def asked_seconds(result: Result) -> float | None:
+    """Return the seconds of Retry-After, which may be a date; None without a valid one."""
+    value = (result.header("retry-after") or "").strip()
     if re.fullmatch(r"\d{1,12}", value):
         return float(value)
     try:
