@@ -149,6 +149,11 @@ DryRun = Annotated[bool, flag("--dry-run", "Show the request; send nothing.")]
 Deadline = Annotated[
     float | None, option("--timeout SECONDS", "The longest that one exchange may take: 30 if not.", min=0.1)
 ]
+Wait = Annotated[
+    float | None,
+    option("--wait SECONDS", "Wait so long for work that goes on after the answer; 60 where the API says so.", min=0),
+]
+NoWait = Annotated[bool, flag("--no-wait", "Do not wait for work that goes on after the answer.")]
 Events = Annotated[int | None, option("--events N", "Stop after N items of an answer that goes on and on.", min=1)]
 ListOutput = Annotated[ListFormat | None, option("-o --output", "table on a terminal, else json.")]
 
@@ -266,6 +271,8 @@ class Setup:
     no_auth: NoAuth = False
     timeout: Deadline = None
     events: Events = None
+    wait: Wait = None
+    no_wait: NoWait = False
     max_usd: Annotated[
         float | None,
         option("--max-usd N", "Ask no model once this many dollars would be spent in all, in a chat too.", min=0),

@@ -8,7 +8,7 @@ import json
 import secrets
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +16,7 @@ from typing import Any
 
 import mcp_types as types
 
-from nlapi.agent.events import CallProposed, ConsentReply, StepFinished
+from nlapi.agent.events import CallProposed, ConsentReply, StepFinished, WorkEnded
 from nlapi.agent.loop import converse
 from nlapi.agent.operation_tools import DESCRIBE, FIND, READ, describe_for_model, inner_arguments
 from nlapi.agent.policy import Policy, Verdict
@@ -37,6 +37,7 @@ from nlapi.mcp.tool_listing import (
     registered_arguments,
 )
 from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.resources.long_running import WorkState
 from nlapi.results.query import QUERY_TOOL
 from nlapi.tools.describe import summarize_operation
 from nlapi.tools.ledger import Ledger
@@ -44,8 +45,9 @@ from nlapi.tools.plan import Step, ask
 from nlapi.tools.plan import ask as conversation
 from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
 from nlapi.tools.rules import Ruling, denial_message, is_denied
-from nlapi.tools.run import Prepared, Target, authorize_call, model_fields, perform, prepare
+from nlapi.tools.run import Prepared, Target, authorize_call, finish_work, model_fields, perform, prepare
 from nlapi.tools.tool import Call, Tool
+from nlapi.tools.waiting import WorkOutcome
 from nlapi.workflows.engine import MAX_CALLS, RunState, WorkflowRun, document_digest
 from nlapi.workflows.outline import (
     WorkflowOutline,
@@ -223,7 +225,9 @@ async def _execute(state: ServerState, context: Context, execution: _Execution) 
     )
     try:
         async for event in events:
-            if isinstance(event, StepFinished):
+            if isinstance(event, WorkEnded):
+                execution.steps[-1:] = [event.step]
+            elif isinstance(event, StepFinished):
                 execution.steps.append(event.step)
                 progress.done = len(execution.steps)
     except asyncio.CancelledError:
@@ -427,9 +431,10 @@ async def _call_operation(
     if prepared.effect is not Effect.READ and state.oversight.audit is not None:
         state.oversight.audit.write_sending(record)
     record.outcome = CallOutcome.FAILED
-    result = await _perform_with_progress(state, context, prepared, target)
+    works: list[WorkOutcome] = []
+    result = await _perform_with_progress(state, context, prepared, target, works.append)
     record.outcome, record.status = CallOutcome.ANSWERED, result.status
-    return _api_answer(state, context, call, result)
+    return _api_answer(state, context, call, result, works[0] if works else None)
 
 
 def _consent_without_question(verdict: Verdict, *, is_allowed: bool) -> ConsentKind:
@@ -448,12 +453,15 @@ def _framed(answer: ToolAnswer) -> ToolAnswer:
     return answer.model_copy(update={"structured_content": {"status": None, "data": record, **failure}})
 
 
-async def _perform_with_progress(state: ServerState, context: Context, prepared: Prepared, target: Target) -> Result:
+async def _perform_with_progress(
+    state: ServerState, context: Context, prepared: Prepared, target: Target, on_work: Callable[[WorkOutcome], None]
+) -> Result:
     """Return the answer of the API, with progress reported to the client while it waits."""
     progress_task = asyncio.create_task(_report_progress(context, prepared))
     try:
         limits, client = state.settings.limits, state.client
-        return await perform(prepared, target, limits=limits, client=client, for_model=True)
+        result = await perform(prepared, target, limits=limits, client=client, for_model=True)
+        return await finish_work(prepared, result, target, limits, on_work=on_work, for_model=True)
     except asyncio.CancelledError:
         # Both protocols forbid an answer to a cancelled call (docs/design/016).
         if prepared.effect is not Effect.READ:
@@ -475,12 +483,21 @@ async def _report_progress(context: Context, prepared: Prepared) -> None:
             await context.session.report_progress(seconds, None, message)
 
 
-def _api_answer(state: ServerState, context: Context, call: Call, result: Result) -> types.CallToolResult:
-    """Return the answer of the API as a model is shown it; the whole is stored where that is a part of it."""
+def _api_answer(
+    state: ServerState, context: Context, call: Call, result: Result, work: WorkOutcome | None = None
+) -> types.CallToolResult:
+    """Return the answer of the API as a model is shown it; the whole is stored where that is a part of it.
+
+    `work` is the outcome of what the API did after it had answered.
+    """
     shown = state.answers.add(answer_owner(context, state.settings), result, call)
     if fault := state.answers.take_fault():
         state.report(f"{fault}; only the last answers are stored")
-    answer = _structured_answer(shown.view, is_error=result.status >= 400)
+    view, is_failed = shown.view, result.status >= 400
+    if work is not None:
+        view = json.dumps({"work": work.message, **json.loads(view)}, ensure_ascii=False)
+        is_failed = is_failed or work.state is WorkState.FAILED
+    answer = _structured_answer(view, is_error=is_failed)
     if shown.stored is not None:
         pages = answer_pages(shown.stored)
         description = f"All of it, in {pages} page{'s' if pages > 1 else ''}"

@@ -257,6 +257,7 @@ def answer_schema(field_names: str = "") -> dict[str, object]:
         "type": "object",
         "properties": {
             "status": {"type": ["integer", "null"]},
+            "work": {"type": "string"},
             "data": data,
             "columns": {"type": "array"},
             "rows": {"type": "array"},

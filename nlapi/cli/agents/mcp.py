@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from nlapi.tools.run import Target
 
 
+# Seconds in which work that an API has accepted is waited for, of the 60 after which clients give up a call.
+WAIT_S = 20.0
 # Seconds in which the broker of the session has to be there.
 BROKER_S = 3.0
 
@@ -166,7 +168,7 @@ def mcp(
         pass_headers=check_pass_headers(tuple(pass_header or ()), has_token=bool(secret or issuer)),
         registered=known_values,
         stored=api.settings,
-        limits=target.limits(timeout),
+        limits=replace(target.limits(timeout), wait=WAIT_S),
     )
 
     resource_server = resource_server_of(issuer, audience, endpoint)
@@ -325,7 +327,7 @@ def serve_team(file: Path, http: str | None, timeout: float | None) -> None:
         report=console.note,
         audit=_audit(settings, file.parent),
         metrics=metrics,
-        limits=target.limits(timeout),
+        limits=replace(target.limits(timeout), wait=WAIT_S),
     )
     server = serve_offer(offer, ttl_seconds=settings.ttl_seconds)
     names = ", ".join(api.name for api in settings.apis)

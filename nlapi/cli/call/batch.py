@@ -25,9 +25,11 @@ from nlapi.cli.options import (
     ListOutput,
     NoAuth,
     NoLog,
+    NoWait,
     Overlays,
     Root,
     Source,
+    Wait,
     Yes,
     YesTo,
     argument,
@@ -81,6 +83,8 @@ class BatchInput:
     anew: Annotated[bool, flag("--anew", "Send all rows, also those that an earlier run has sent.")] = False
     output: ListOutput = None
     timeout: Deadline = None
+    wait: Wait = None
+    no_wait: NoWait = False
     no_log: NoLog = False
     overlays: Overlays = None
     root: Root = None
@@ -309,7 +313,7 @@ def _send(opened: _OpenedBatch, request: BatchInput) -> tuple[dict[str, Step], s
     from nlapi.agent.policy import Policy
     from nlapi.cli.ask.prompts import ConsentPrompt
     from nlapi.cli.ask.session import Session, open_log
-    from nlapi.cli.target import limits
+    from nlapi.cli.target import limits, patient_limits, waiting_limits
     from nlapi.tools.plan import ask
 
     target = opened.target
@@ -330,7 +334,7 @@ def _send(opened: _OpenedBatch, request: BatchInput) -> tuple[dict[str, Step], s
         render=renderer,
         policy=policy,
         consent=ConsentPrompt(),
-        limits=limits(request.timeout),
+        limits=patient_limits(waiting_limits(limits(request.timeout), request.wait, no_wait=request.no_wait)),
         hints_at_resume=False,
         log_fields={"batch": opened.key, "base_url": target.base_url},
     )
@@ -357,7 +361,7 @@ class _BatchRenderer:
 
     def __call__(self, event: Event) -> None:
         from nlapi.agent.batch import row_outcome
-        from nlapi.agent.events import CallProposed, StepFinished
+        from nlapi.agent.events import CallProposed, StepFinished, WorkEnded
 
         if isinstance(event, CallProposed) and event.asks:
             number = _row_number(event.call)
@@ -366,7 +370,7 @@ class _BatchRenderer:
             if number == self._opened.split.pending[-1].number:
                 for line in _preview_lines(self._opened, self._changes):
                     console.note(line)
-        elif isinstance(event, StepFinished):
+        elif isinstance(event, StepFinished | WorkEnded):
             step = event.step
             self.steps[step.call.id] = step
             status = f" {step.result.status}" if step.result is not None else ""

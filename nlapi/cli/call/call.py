@@ -36,10 +36,12 @@ from nlapi.cli.options import (
     Events,
     Headers,
     NoAuth,
+    NoWait,
     Output,
     Overlays,
     Root,
     Source,
+    Wait,
     Yes,
     YesTo,
     argument,
@@ -54,6 +56,7 @@ from nlapi.cli.render import console
 from nlapi.errors import ConsentError, NlapiError, UsageError
 from nlapi.json_text import parse_json, repeated_key
 from nlapi.openapi.spec import Effect
+from nlapi.resources.long_running import WorkState
 from nlapi.tools.request_changes import NO_CHANGES, RequestChanges, parse_headers, split_headers
 from nlapi.tools.tool import Call, Tool
 
@@ -64,6 +67,7 @@ if TYPE_CHECKING:
     from nlapi.client.streaming.body import PieceListener
     from nlapi.openapi.spec import Operation
     from nlapi.tools.run import Prepared, Target
+    from nlapi.tools.waiting import WorkOutcome
 
 
 EPILOG = """KEY=VALUE is read as the type that the operation wants; a list takes commas, or the key again.
@@ -130,6 +134,8 @@ class CallInput:
     yes: Yes = False
     yes_to: YesTo = None
     timeout: Deadline = None
+    wait: Wait = None
+    no_wait: NoWait = False
     events: Events = None
     overlays: Overlays = None
     root: Root = None
@@ -173,7 +179,7 @@ def call(request: CallInput, shape: AnswerOptions) -> None:
 
 def run_call(request: CallInput, shape: AnswerOptions, target: Target, known_values: Mapping[str, str]) -> None:
     """Make one call and print its answer; typer.Exit with 3, 4 or 5 for an answer that is no success."""
-    from nlapi.cli.target import stream_limits
+    from nlapi.cli.target import stream_limits, waiting_limits
     from nlapi.tools.arguments import setting_lines
     from nlapi.tools.run import prepare
 
@@ -190,7 +196,8 @@ def run_call(request: CallInput, shape: AnswerOptions, target: Target, known_val
         return
     # The operation is named by the user, so --yes is enough for a DELETE too (docs/design/024-consent-to-a-plan.md).
     consent = _CallConsent(call_request.target, yes=request.has_consent)
-    sender = _Sender(call_request, consent, shape, item_filter, stream_limits(request.timeout, request.events))
+    bounds = waiting_limits(stream_limits(request.timeout, request.events), request.wait, no_wait=request.no_wait)
+    sender = _Sender(call_request, consent, shape, item_filter, bounds)
     if code := sender.send_pages() if shape.all else sender.send_once():
         raise typer.Exit(code)
 
@@ -218,7 +225,9 @@ class _Sender:
         self.consent = consent
         self.shape = shape
         self.filter = item_filter
-        self.bounds = bounds
+        self.bounds = replace(bounds, on_wait=self._note_work)
+        self.work: WorkOutcome | None = None
+        self.is_waiting = False
         self.live = LivePrinter(shape.output, item_filter)
         consent.before_question = self.live.pause
 
@@ -238,11 +247,20 @@ class _Sender:
             watch=watch,
             changes=self.request.changes,
             on_request=show_request if self.shape.verbose else None,
+            on_work=self._end_work,
         )
         if self.shape.verbose:
             show_headers(result, console.note)
         store_list(self.operation, result)
         return result
+
+    def _note_work(self, text: str) -> None:
+        self.is_waiting = True
+        self.live.pause()
+        console.note(text)
+
+    def _end_work(self, outcome: WorkOutcome) -> None:
+        self.work, self.is_waiting = outcome, False
 
     def send_once(self) -> int:
         """Send the call, and print the answer as it comes."""
@@ -256,13 +274,18 @@ class _Sender:
             # (docs/design/019-streams.md).
             if live.items and not live.has_printed:
                 print_stream(live.items, self.shape)
-            if self.consent.may_be_sent:
+            if self.is_waiting:
+                console.note(f"\n{self.operation.id} was accepted, and its work goes on")
+            elif self.consent.may_be_sent:
                 progress = "its answer was still going on" if live.items else "no answer had come yet"
                 console.note(f"\n{self.operation.id} may have been carried out: {progress}")
             raise
         if self.shape.show_headers and not live.has_printed:
             show_headers(result, console.write)
         print_result(result, self.shape, self.filter, self.operation, live)
+        if self.work is not None:
+            console.note(self.work.message)
+            return int(self.work.state is not WorkState.DONE)
         if code := self._failure(result):
             return code
         if result.is_cut:
@@ -275,10 +298,12 @@ class _Sender:
         """Read every page, within the bounds, and print the entries of all; those of before where one fails."""
         import asyncio
 
+        from nlapi.cli.target import patient_limits
         from nlapi.tools.answer_view import MAX_ITEMS, MAX_PAGES, PageSeries, SeriesEnd, read_pages
 
         if self.request.call.effect is not Effect.READ:
             raise UsageError(f"{self.operation.id} is no read, so --all would repeat it", hint="leave --all out")
+        self.bounds = patient_limits(self.bounds)
         series = PageSeries()
         max_items, max_pages = self.shape.max_items or MAX_ITEMS, self.shape.max_pages or MAX_PAGES
         try:

@@ -18,6 +18,7 @@ from nlapi.cli.render import console, table
 from nlapi.client.masking import places_of, secret_mask
 from nlapi.client.message import Framing, Result
 from nlapi.client.safe_text import single_line, strip_all, strip_control
+from nlapi.client.send import retry_delay
 from nlapi.errors import NlapiError, UsageError
 
 if TYPE_CHECKING:
@@ -496,6 +497,8 @@ def describe_pages(series: PageSeries, *, max_items: int = 0, max_pages: int = 0
         SeriesEnd.NO_LIST: "; the answer after them is no list",
         SeriesEnd.MISSING: "; the API shows no way to the others",
     }
+    if series.last is not None and (seconds := retry_delay(series.last)) is not None:
+        return f"{text}; the API gives no more before {seconds:.0f} s have passed, and the rest is missing"
     return text + reasons.get(series.ended, "")
 
 

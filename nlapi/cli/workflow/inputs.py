@@ -14,6 +14,8 @@ from nlapi.cli.options import (
     Headers,
     NoAuth,
     NoLog,
+    NoWait,
+    Wait,
     Yes,
     argument,
     flag,
@@ -175,6 +177,8 @@ class RunOptions:
     headers: Headers = field(default=None, repr=False)
     no_auth: NoAuth = False
     timeout: Deadline = None
+    wait: Wait = None
+    no_wait: NoWait = False
     strict: Strict = False
     repair: Annotated[bool, flag("--repair", "Run the document with its repairs, which are shown first.")] = False
     no_log: NoLog = False

@@ -286,7 +286,7 @@ def _execute(
     from nlapi.cli.ask.events import json_lines
     from nlapi.cli.ask.prompts import ConsentPrompt
     from nlapi.cli.ask.session import Session, open_log
-    from nlapi.cli.target import limits
+    from nlapi.cli.target import limits, waiting_limits
     from nlapi.cli.workflow.view import StepRenderer
     from nlapi.client.masking import redact
     from nlapi.tools.plan import ask
@@ -308,7 +308,7 @@ def _execute(
         render=renderer(opened.targets, secrets=secrets),
         policy=policy,
         consent=ConsentPrompt(),
-        limits=limits(options.timeout),
+        limits=waiting_limits(limits(options.timeout), options.wait, no_wait=options.no_wait),
         max_rounds=MAX_CALLS,
         hints_at_resume=False,
         log_fields=_log_fields(opened, workflow_run, options, file, unstored_names(workflow, inputs)),
