@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PATTERNS = ("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/design/*.md", "benchmarks/*.md", "training/README.md")
+PATTERNS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "docs/*.md",
+    "docs/design/*.md",
+    "benchmarks/*.md",
+    "training/README.md",
+    "plugins/README.md",
+    "examples/gateway/README.md",
+)
 PAGES = sorted(page for pattern in PATTERNS for page in ROOT.glob(pattern))
 FOLDERS = ("nlapi", "tests", "benchmarks", "training", "docs", "specs", "prompts", "plugins", "examples")
 
@@ -93,3 +104,27 @@ def test_the_index_of_the_design_pages_has_each_of_them() -> None:
     folder = ROOT / "docs" / "design"
     listed = re.findall(r"^- \[\d+\]\(([\w-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert listed == sorted(page.name for page in folder.glob("[0-9]*.md"))
+
+
+HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
+ANCHOR = re.compile(r"\]\(([^):\s]*)#([^)\s]+)\)")
+"""A link to a heading: the page, empty for the page itself, and the heading's anchor."""
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings where GitHub and the site's generator make the same of a heading."""
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    found = set()
+    for heading in HEADING.findall(prose):
+        plain = re.sub(r"[^\w\s-]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)).strip().lower()
+        if re.sub(r"\s", "-", plain) == (both := re.sub(r"[-\s]+", "-", plain)):
+            found.add(both)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_links_lead_to_a_heading(page: Path) -> None:
+    links = set(ANCHOR.findall(page.read_text(encoding="utf-8")))
+    targets = {(target, anchor): page.parent / target if target else page for target, anchor in links}
+    missing = [link for link, path in targets.items() if path.suffix == ".md" and link[1] not in anchors(path)]
+    assert sorted(missing) == []
