@@ -104,7 +104,7 @@ def run_example() -> Iterator[DemoGateway]:
 
 
 def demo() -> None:
-    """Show the main job: questions in plain English to a sandbox of the bundled ads API, then to a serving gateway.
+    """Watch questions answered by a sandbox of an ads API and by a gateway.
 
     Nothing leaves this machine, unless ANTHROPIC_API_KEY is set: then Claude plans the calls.
     """

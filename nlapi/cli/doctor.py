@@ -60,7 +60,7 @@ def doctor(
     sources: Annotated[list[str] | None, argument("[SOURCE]", "APIs to look at; the registered ones, if none.")] = None,
     output: ListOutput = None,
 ) -> None:
-    """Look for what is wrong with this installation, an API, a credential, a model; each line says what to do.
+    """Check the installation, APIs, logins and models, and say what to fix.
 
     Exits with 1 when something does not work at all.
     """

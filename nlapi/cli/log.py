@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
     from nlapi.tools.tool import Tool
 
-app = typer.Typer(help="What was asked, planned, sent and answered; without a command, the list of it.")
+app = typer.Typer(help="Show, search, resume and save earlier questions and their answers.")
 
 Id = Annotated[str, argument("ID", "The beginning of an id that `nlapi log list` shows, or `last`.")]
 Limit = Annotated[int, option("-n --limit N", "How many to show.", min=1)]
@@ -46,10 +47,33 @@ def log(context: typer.Context) -> None:
 @app.command("list", epilog="nlapi log list -n 5")
 def list_(limit: Limit = 20, output: ListOutput = None) -> None:
     """Show the transcripts, newest first."""
+    _print_transcripts(limit, output, lambda path: True, "no transcript is kept yet")
+
+
+@app.command(epilog="nlapi log search campaigns")
+def search(
+    words: Annotated[list[str], argument("WORDS", "Words of a question, an answer or a URL; all have to be in it.")],
+    limit: Limit = 20,
+    output: ListOutput = None,
+) -> None:
+    """Show the transcripts that mention some words, newest first."""
+    from nlapi.agent.transcripts import read_records
+
+    texts = [word.lower() for phrase in words for word in phrase.split()]
+
+    def mentions(path: Path) -> bool:
+        lines = "\n".join(map(record_line, read_records(path))).lower()
+        return all(text in lines for text in texts)
+
+    _print_transcripts(limit, output, mentions, f"no transcript mentions {' '.join(texts)}")
+
+
+def _print_transcripts(limit: int, output: ListOutput, is_shown: Callable[[Path], bool], empty: str) -> None:
     from nlapi.agent.transcripts import list_transcripts
     from nlapi.cli.ask.planners import log_folder
 
-    transcripts = list_transcripts(log_folder())[:limit]
+    found = (entry for entry in list_transcripts(log_folder()) if is_shown(entry.path))
+    transcripts = list(islice(found, limit))
     rows = [
         {
             "id": entry.id,
@@ -60,7 +84,7 @@ def list_(limit: Limit = 20, output: ListOutput = None) -> None:
         }
         for entry in transcripts
     ]
-    table.print_list(rows, output, ("id", "question", "turns", "changes"), empty="no transcript is kept yet")
+    table.print_list(rows, output, ("id", "question", "turns", "changes"), empty=empty)
     for entry in transcripts:
         _note_damage(entry.id, entry.damaged_lines)
 

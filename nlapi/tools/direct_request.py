@@ -71,7 +71,7 @@ def _path_of(spec: Spec, location: str, base_url: str | None) -> str:
         if not location.startswith("/"):
             raise UsageError(f"{location!r} is no path", hint="it begins with a slash, such as GET /items?limit=5")
         return location
-    for base in _bases(spec, base_url):
+    for base in base_urls(spec, base_url):
         if location == base or location.startswith((f"{base}/", f"{base}?")):
             rest = location.removeprefix(base)
             return rest if rest.startswith("/") else f"/{rest}"
@@ -80,7 +80,8 @@ def _path_of(spec: Spec, location: str, base_url: str | None) -> str:
     )
 
 
-def _bases(spec: Spec, base_url: str | None) -> Iterator[str]:
+def base_urls(spec: Spec, base_url: str | None) -> Iterator[str]:
+    """Yield the URLs below which an API runs, without a slash at their end: the one that the user chose, or its own."""
     if base_url is not None:
         yield base_url.rstrip("/")
         return
@@ -101,7 +102,7 @@ def _check_path(path: str) -> None:
 def _candidate_paths(spec: Spec, path: str, base_url: str | None) -> Iterator[str]:
     """Yield the path, and the path without that of a server in front of it."""
     yield path
-    for base in _bases(spec, base_url):
+    for base in base_urls(spec, base_url):
         prefix = urlsplit(base).path.rstrip("/")
         if prefix and path.startswith(f"{prefix}/"):
             yield path.removeprefix(prefix)

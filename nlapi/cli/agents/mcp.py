@@ -102,7 +102,7 @@ def mcp(
     config_schema: Annotated[bool, flag("--config-schema", "Print the JSON Schema of such a file.")] = False,
     timeout: Deadline = None,
 ) -> None:
-    """Serve any API as an MCP server: over stdio for a client that starts it, or over HTTP.
+    """Serve an API as an MCP server, over stdio or HTTP.
 
     A small API has a tool for each operation; a large one has tools that find, describe and call operations. Each
     workflow, of --workflows or registered with the API, is one tool.

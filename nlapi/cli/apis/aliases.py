@@ -20,7 +20,7 @@ from nlapi.credential_references import is_reference
 from nlapi.errors import NlapiError, UsageError
 from nlapi.local_files import fault_of, locked, read_file, write_file
 
-app = typer.Typer(help="Short names for commands and questions; without a command, the list of them.")
+app = typer.Typer(help="Save commands and questions under short names.")
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.IGNORECASE)
 # What an alias takes from the command line: `$1` is its first word.

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi import bundled, registry
-from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, argument, option, parse_pairs
+from nlapi.cli.options import (
+    Auth,
+    BaseUrl,
+    ListOutput,
+    NoAuth,
+    Overlays,
+    Root,
+    argument,
+    is_interactive,
+    option,
+    parse_pairs,
+)
 from nlapi.cli.render import console, table
 from nlapi.cli.target import auth_references, note_injections
 from nlapi.credential_references import is_reference
@@ -29,7 +40,7 @@ EFFECTS_FOLDER = "effects"
 MAX_OPTIONS = 3
 
 app = typer.Typer(
-    help="Register APIs under short names, with their base URL, credentials and fixed values.", no_args_is_help=True
+    help="Register APIs under short names, with their address, login and fixed values.", no_args_is_help=True
 )
 
 ADD = """A credential is kept as the name of an environment variable, never as itself.
@@ -177,6 +188,7 @@ def register_api(
         # Last, so that no other overlay undoes the effects that a person has accepted (docs/design/020-effects.md).
         layers = [*(layer for layer in layers if layer != accepted), accepted]
     spec = nlapi.load(source, overlays=layers, root=root)
+    base_url = base_url or ask_address(spec)
     credentials, values = _stored_values(spec, credentials, parse_pairs(known_values, "--set"))
     for scheme in credentials.keys() - spec.security_schemes.keys():
         names = ", ".join(spec.security_schemes) or "none"
@@ -206,6 +218,41 @@ def register_api(
     if bundled.spec(name):
         console.note(f"On the command line {name} is this API now; nlapi.load({name!r}) still gives the bundled one")
     return spec
+
+
+def ask_address(spec: Spec) -> str | None:
+    """Return where an API runs that its description does not say; None where it does, or nobody answers.
+
+    An address that is reserved for examples says nothing.
+    """
+    from nlapi.client.server import declares_server, site_of
+    from nlapi.openapi.urls import is_http_url, parse_url
+
+    site = next((site for operation in spec.operations if (site := site_of(operation))), "")
+    is_placeholder = bool(site) and parse_url(site).is_placeholder
+    is_known = is_http_url(spec.source) or (declares_server(spec) and not is_placeholder)
+    if is_known or not is_interactive():
+        return None
+    fault = f"only an example, {site}" if is_placeholder else "no address"
+    console.note(f"Its description gives {fault}. To try it first, run `nlapi sandbox` on it in another terminal.")
+    return read_address(
+        "Where does the API run? Its address, or http://127.0.0.1:8080 for the sandbox (Enter: later): "
+    )
+
+
+def read_address(question: str) -> str | None:
+    """Return the address that a person types, asked for until it is one; None for an empty line."""
+    from nlapi.cli.ask.prompts import read_line
+    from nlapi.openapi.urls import parse_url
+
+    while typed := (read_line(question) or "").strip():
+        try:
+            parse_url(typed)
+        except NlapiError as error:
+            console.error(str(error))
+        else:
+            return typed
+    return None
 
 
 def note_login(name: str, spec: Spec) -> None:
@@ -522,15 +569,20 @@ def _as_options(pairs: Mapping[str, str]) -> str:
 @app.command(epilog="nlapi api remove shop")
 def remove(name: Annotated[str, argument("NAME", "A registered name.")]) -> None:
     """Forget a registered API."""
+    _registered(name)
+    forget(name)
+    console.note(f"{name} is forgotten")
+
+
+def forget(name: str) -> None:
+    """Remove the registration of an API, its logins, and what was accepted of it."""
     from nlapi.tools.pins import remove_pin
 
-    _registered(name)
     registry.change_registrations(lambda registrations: _forget(registrations, name))
     _forget_logins(name)
     if "@" not in name:
         _remove_overlay(name)
         remove_pin(name)
-    console.note(f"{name} is forgotten")
 
 
 def _forget_logins(name: str) -> None:

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nlapi import bundled, registry
-from nlapi.cli.options import BaseUrl, Env, ListOutput, argument, flag, option
+from nlapi.cli.options import BaseUrl, Env, ListOutput, argument, flag, is_interactive, option
 from nlapi.cli.render import console, table
 from nlapi.credential_references import REFERENCE_FORMS, is_reference, read_reference
-from nlapi.errors import CredentialError, NlapiError, UsageError
+from nlapi.errors import CredentialError, MissingCredentialError, NlapiError, UsageError
 
 if TYPE_CHECKING:
     from nlapi.accounts.store import Login, LoginKey, LoginKind, Secrets, SecretStorage
     from nlapi.cli.apis.login_oauth import OAuthOptions
+    from nlapi.cli.apis.login_ways import LoginWay
     from nlapi.openapi.spec import SecurityScheme, Spec
     from nlapi.registry import Registration
 
-app = typer.Typer(
-    help="Log in to APIs: keys, passwords and OAuth, stored in the system's keyring.", no_args_is_help=True
-)
+app = typer.Typer(help="Log in to APIs with keys, passwords or OAuth.", no_args_is_help=True)
 
 LOGIN = """A secret goes into the keyring, or, where there is none, into a file that only you may read.
 
@@ -82,16 +81,17 @@ def login(
         seconds=wait,
     )
     storage = _storage(store)
-    chosen = _schemes(spec, scheme)
-    if reference is not None and len(chosen) > 1:
-        names = ", ".join(entry.id for entry in chosen)
-        raise UsageError(f"{name} wants {names}, each a credential of its own", hint="name the one that is meant")
-    for entry in chosen:
+    is_oauth = bool(options.client_id or options.issuer or options.flow)
+    way = _way(spec, scheme, takes_token=token, is_typed=token or reference is not None, is_oauth=is_oauth)
+    if reference is not None and len(way.schemes) > 1:
+        names = ", ".join(entry.id for entry in way.schemes)
+        raise UsageError(f"{name} takes {names} together, and each needs its own credential", hint="name one of them")
+    for entry in way.schemes:
         if fault := entry.fault:
             raise CredentialError(f"{entry.id} is {fault}", hint="choose another of its security schemes")
         if reference is not None:
             _store_reference(name, entry, reference, audience)
-        elif token or not _gets_tokens(entry, options):
+        elif way.takes_token or not _gets_tokens(entry, options):
             _store_value(name, entry, audience, storage)
         else:
             _store_tokens(name, spec, entry, options, audience, storage)
@@ -113,30 +113,32 @@ def _open_api(api: str, base_url: str | None, env: str | None = None) -> tuple[s
     return api, registered or registry.Registration(source=api), spec
 
 
-def _schemes(spec: Spec, name: str | None) -> tuple[SecurityScheme, ...]:
-    """Return the schemes to log in to: the one of that name, or those that most operations want together."""
-    from nlapi.client.auth import alternatives
+def _way(spec: Spec, name: str | None, *, takes_token: bool, is_typed: bool, is_oauth: bool) -> LoginWay:
+    """Return the way to log in: by the scheme of that name, the one that a person chooses, or the most used one.
+
+    `is_typed` is true where the options already say that a credential is typed, `is_oauth` where they are for OAuth.
+    """
+    from nlapi.cli.apis.login_ways import LoginWay, choose_way, login_ways
 
     schemes = spec.security_schemes
     if name is not None:
         if name not in schemes:
             known = ", ".join(schemes) or "none"
             raise UsageError(f"{spec.title} has no security scheme {name!r}", hint=f"it has {known}")
-        return (schemes[name],)
-    counter: Counter[tuple[str, ...]] = Counter()
-    for operation in spec.operations:
-        counter.update(tuple(credential.id for credential in entry) for entry in alternatives(operation) if entry)
-    if not counter:
-        if len(usable := [entry for entry in schemes.values() if not entry.fault]) == 1:
-            return (usable[0],)
+        return LoginWay(schemes=(schemes[name],), takes_token=takes_token)
+    ways = login_ways(spec)
+    if not ways:
         known = f"name one of {', '.join(schemes)}" if schemes else "its calls are sent as they are"
         raise UsageError(f"{spec.title} describes no credential that its operations want", hint=known)
-    (first, _), *others = counter.most_common()
-    for other, _count in others[:3]:
-        # More of the same, or less, is no other way in.
-        if not (set(other) <= set(first) or set(first) <= set(other)):
-            console.note(f"It takes {' with '.join(other)} too: name a scheme to log in with that")
-    return tuple(schemes[id] for id in first)
+    if is_interactive() and not (is_typed or is_oauth):
+        if (chosen := choose_way(ways)) is None:
+            raise MissingCredentialError("no way to log in was chosen", hint=f"nothing is stored for {spec.title}")
+        return chosen
+    ways = [way for way in ways if way.takes_token is is_typed or not way.is_oauth] or ways
+    best = max(ways, key=lambda way: way.uses)
+    if others := [way.label for way in ways if way.uses == best.uses and way is not best]:
+        console.note(f"Logging in with {best.label}; name a scheme for another: {', '.join(others[:3])}")
+    return replace(best, takes_token=False) if is_oauth and not is_typed else best
 
 
 def _gets_tokens(scheme: SecurityScheme, options: OAuthOptions) -> bool:
@@ -170,8 +172,15 @@ def _store_value(api: str, scheme: SecurityScheme, audience: tuple[str, ...], st
     from nlapi.cli.apis.login_oauth import ask_credential
     from nlapi.client.auth import check_credential
 
-    value = ask_credential(scheme)
-    check_credential(scheme, value)
+    while True:
+        value = ask_credential(scheme)
+        try:
+            check_credential(scheme, value)
+            break
+        except CredentialError as error:
+            if not is_interactive():
+                raise
+            console.error(str(error))
     _store(api, _new_login(scheme, LoginKind.VALUE, audience), Secrets(value=value), storage)
 
 
@@ -183,8 +192,6 @@ def _store_tokens(
     audience: tuple[str, ...],
     storage: SecretStorage | None,
 ) -> None:
-    from dataclasses import replace
-
     from nlapi.accounts.store import LoginKey, LoginStore
     from nlapi.cli.apis.login_oauth import log_in_with_oauth
 

@@ -36,7 +36,7 @@ def check(
         bool, flag("--no-standard", "Leave out the slow check against the OpenAPI standard.")
     ] = False,
 ) -> None:
-    """Check a description for lost operations, violations of the standard, and what is unclear to a model.
+    """Check a description for mistakes, lost operations and unclear texts.
 
     Exits with 1 when an operation is lost, or when the score is below --min-score.
     """

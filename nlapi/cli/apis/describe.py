@@ -43,7 +43,7 @@ def describe(
     overlays: Overlays = None,
     root: Root = None,
 ) -> None:
-    """Describe an API: its resources and what one can do with each, one resource, or one operation with an example."""
+    """Show what an API has and what you can do with it, with examples."""
     if graph and name is not None:
         raise UsageError("--graph draws the whole API", hint=f"nlapi describe {source} --graph")
     with console.show_progress("reading the description"):

@@ -6,7 +6,7 @@ import getpass
 import os
 import select
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from nlapi.accounts.authorization_server import Endpoints, described_endpoints, described_grants, discover
@@ -138,9 +138,7 @@ def log_in_with_oauth(spec: Spec, scheme: SecurityScheme, options: OAuthOptions,
     require_extra("login", "a login with OAuth")
     grant, endpoints = _endpoints(spec, scheme, options)
     if not options.client_id:
-        site = parse_url(endpoints.token_url).site
-        hint = f"register an application with {site} (redirect URI {DEFAULT_REDIRECT}), then --client-id ID"
-        raise UsageError(f"which client? {single_line(spec.title)} knows applications by a client id", hint=hint)
+        options = _ask_client(spec, endpoints, options)
     secret = _client_secret(options, grant, stored_secret)
     client = OAuthClient(id=options.client_id, secret=secret, scopes=_scopes(endpoints, options))
     if grant is Grant.CLIENT:
@@ -150,6 +148,17 @@ def log_in_with_oauth(spec: Spec, scheme: SecurityScheme, options: OAuthOptions,
         return log_in_with_device(endpoints, client, person)
     with LoopbackReceiver(options.redirect_uri or DEFAULT_REDIRECT) as receiver:
         return log_in_with_browser(endpoints, client, person, receiver, seconds=options.seconds)
+
+
+def _ask_client(spec: Spec, endpoints: Endpoints, options: OAuthOptions) -> OAuthOptions:
+    """Return the options with the client id that a person types. UsageError without one."""
+    title, site = single_line(spec.title), parse_url(endpoints.token_url).site
+    register = f"register an application with {site} (redirect URI {options.redirect_uri or DEFAULT_REDIRECT})"
+    if is_interactive():
+        console.note(f"{title} wants a client id: {register}, and copy it from there.")
+        if typed := (read_line("client id: ") or "").strip():
+            return replace(options, client_id=typed)
+    raise UsageError(f"{title} needs a client id to log you in", hint=f"{register}, then --client-id ID")
 
 
 def _endpoints(spec: Spec, scheme: SecurityScheme, options: OAuthOptions) -> tuple[Grant, Endpoints]:

@@ -14,7 +14,7 @@ from nlapi.errors import UsageError
 if TYPE_CHECKING:
     from nlapi.tools.rules import PolicyRule
 
-app = typer.Typer(help="What is sent without a question, only after one, or never; without a command, the rules.")
+app = typer.Typer(help="Show and test the rules on what is sent, asked about or refused.")
 
 
 @app.callback(invoke_without_command=True)

@@ -30,7 +30,7 @@ def sandbox(
     seed: Annotated[int, option("--seed", "Which sample data to start with.")] = 0,
     database: Annotated[str, option("--database FILE", "Keep what is created in this file.")] = ":memory:",
 ) -> None:
-    """Serve any description as a stateful API on this machine: a stage to rehearse on.
+    """Serve a stand-in for an API on this machine, to try things on safely.
 
     It starts with sample data and remembers what you create and change until it stops.
 

@@ -83,7 +83,7 @@ def tools(
     # The command of a plugin, which has its own way to ask for a part.
     opener: Annotated[str | None, typer.Option("--opener", hidden=True)] = None,
 ) -> None:
-    """Make LLM tools from a description: a table on a terminal, a JSON manifest anywhere else or with --format.
+    """Turn a description into tools for an LLM.
 
     Exits with 1 when the filters leave no operation.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +14,9 @@ from nlapi.json_text import parse_json
 from nlapi.tools.arguments import NestedArgument, find_argument, nearest_names, with_nested
 from nlapi.tools.files import FileForm, file_form
 from nlapi.tools.tool import Tool
+
+# What httpie takes as a header.
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*:\S")
 
 
 def parse_arguments(
@@ -77,7 +81,10 @@ def _pair(text: str, tool: Tool) -> tuple[tuple[str, ...], object]:
     key, mark, value = text.partition("=")
     if not mark or not key:
         example = next(iter(tool.required or tool.input_schema["properties"]), "limit")
-        raise UsageError(f"{text!r} is not KEY=VALUE", hint=f"such as {example}=...")
+        hint = f"-H '{text}' sends a header" if _HEADER.match(text) else f"such as {example}=..."
+        raise UsageError(
+            f"{text!r} is not KEY=VALUE", hint=hint if text[:1] != "." else f"--jq '{text}' filters the answer"
+        )
     is_literal = key.endswith(":")
     key = key.removesuffix(":")
     nested = _find_typed(key, tool)

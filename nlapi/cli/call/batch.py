@@ -91,7 +91,7 @@ class BatchInput:
 
 @options_of(BatchInput, "request")
 def batch(request: BatchInput) -> None:
-    """Make the calls of a file: one preview with what changes, one question, a report of each row.
+    """Make every call in a file after one preview and one question.
 
     A row that fails ends no other. Where a row cannot be built, nothing is sent. Run again, the file goes on with the
     rows that were not tried or were plainly refused; none is sent twice. Exits with 1 where a row was not done, with 6

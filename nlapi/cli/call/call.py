@@ -52,7 +52,7 @@ from nlapi.cli.options import (
 )
 from nlapi.cli.render import console
 from nlapi.client.auth import alternatives, credential_location
-from nlapi.errors import ConsentError, NlapiError, UsageError
+from nlapi.errors import ArgumentError, ConsentError, NlapiError, UsageError
 from nlapi.json_text import parse_json, repeated_key
 from nlapi.openapi.spec import Effect
 from nlapi.tools.request_changes import NO_CHANGES, RequestChanges, parse_headers
@@ -158,7 +158,7 @@ class CallInput:
 @options_of(AnswerOptions, "shape")
 @options_of(CallInput, "request")
 def call(request: CallInput, shape: AnswerOptions) -> None:
-    """Call one operation: check its arguments, build the request by the description, and send it.
+    """Call one operation. Its arguments are checked before it is sent.
 
     A change asks first, and has an idempotency key of its own where the operation describes that header. Exits with
     3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
@@ -184,7 +184,13 @@ def run_call(request: CallInput, shape: AnswerOptions, target: Target, known_val
     item_filter = jq_filter(shape.jq) if shape.jq is not None else None
     call_request = request.read(target, known_values)
     intention = call_request.target.ledger.intention
-    prepared = prepare(call_request.call, call_request.target, intention=intention, changes=call_request.changes)
+    try:
+        prepared = prepare(call_request.call, call_request.target, intention=intention, changes=call_request.changes)
+    except ArgumentError as error:
+        if request.args is None and set(call_request.call.tool.required) - call_request.call.arguments.keys():
+            more = "--args @FILE reads arguments from a file, --args - from standard input"
+            error.hint = "; ".join(filter(None, (error.hint.rstrip("."), more)))
+        raise
     # Said of each call, so that nobody takes another account for the one that was meant.
     for line in setting_lines(prepared.settings):
         console.note(line)

@@ -34,7 +34,7 @@ class Shell(StrEnum):
 def completion(
     shell: Annotated[Shell | None, argument("[SHELL]", "bash, zsh, fish or powershell; yours, if not given.")] = None,
 ) -> None:
-    """Print the script by which a shell completes APIs, operations, arguments, choices and ids."""
+    """Print the completion script of your shell: operations, arguments and ids."""
     console.write(script(shell or _own_shell()))
     if is_terminal():
         console.dim("`nlapi completion -h` has the line that installs it")

@@ -21,9 +21,7 @@ from nlapi.local_files import write_output
 if TYPE_CHECKING:
     from nlapi.workflows.write import DocumentFormat
 
-app = typer.Typer(
-    help="Check, show and run workflows: several calls as one document (Arazzo 1.0 and 1.1).", no_args_is_help=True
-)
+app = typer.Typer(help="Check, show and run workflows: several calls in one Arazzo document.", no_args_is_help=True)
 
 
 class TreeFormat(StrEnum):
