@@ -54,7 +54,7 @@ CANARY_QUESTIONS = (
     ("Back again", "roll the ranker-v2 canary back"),
 )
 
-EPILOG = "With ANTHROPIC_API_KEY set, Claude plans; without it the embedded planner does."
+EPILOG = "nlapi demo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ def run_example() -> Iterator[DemoGateway]:
 def demo() -> None:
     """Watch questions answered by a sandbox of an ads API and by a gateway.
 
-    Nothing leaves this machine, unless ANTHROPIC_API_KEY is set: then Claude plans the calls.
+    Nothing leaves this machine unless ANTHROPIC_API_KEY is set; then Claude plans the calls.
     """
     code = max(_ads(), _gateway())
     console.note('Everything is stopped. Next: nlapi ask "..." -a YOUR-OPENAPI-FILE --dry-run')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,10 +45,12 @@ def _entries(path: str, command: Command | None, context: Context) -> list[tuple
     inner = getattr(command, "commands", {})
     if command is None or not inner:
         return [(path, (command.help or "") if command is not None else "")]
-    return [line for name, entry in inner.items() for line in _entries(f"{path} {name}", entry, context)]
+    return [
+        line for name, entry in inner.items() if not entry.hidden for line in _entries(f"{path} {name}", entry, context)
+    ]
 
 
 def _line(path: str, text: str) -> str:
     width = shutil.get_terminal_size().columns
-    first = text.partition("\n")[0]
-    return console.shorten(f"  nlapi {path:<21} {first}", max(width, 60))
+    first = re.split(r"\n|(?<=\.) ", text)[0]
+    return console.shorten(f"  {path:<21} {first}", max(width, 60))

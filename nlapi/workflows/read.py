@@ -62,7 +62,7 @@ def parse_document(tree: object, location: str = "") -> WorkflowDocument:
     if not isinstance(tree, Mapping) or "arazzo" not in tree:
         kind = "an OpenAPI description" if isinstance(tree, Mapping) and {"openapi", "swagger"} & set(tree) else "none"
         hint = "`nlapi workflow suggest` makes workflows of a description" if kind != "none" else ""
-        raise DescriptionError(f"{location or 'the document'} is no Arazzo document: it has no `arazzo`", hint=hint)
+        raise DescriptionError(f"{location or 'the document'} is not an Arazzo document: it has no `arazzo`", hint=hint)
     version = str(tree["arazzo"])
     if not SUPPORTED.fullmatch(version):
         raise DescriptionError(f"{location or 'the document'} is Arazzo {version}", hint="nlapi reads 1.0 and 1.1")
@@ -112,7 +112,9 @@ class _DocumentReader:
         try:
             kind = SourceKind(node.get("type", "openapi"))
         except ValueError:
-            raise _UnreadableError(where, f"type {node.get('type')!r} is none of openapi, arazzo, asyncapi") from None
+            raise _UnreadableError(
+                where, f"type {node.get('type')!r} is not one of openapi, arazzo, asyncapi"
+            ) from None
         if kind is SourceKind.ASYNCAPI:
             self._warn(where, "AsyncAPI sources are not read: steps with a channel cannot be run")
         return Source(name=name, url=url, kind=kind)
@@ -187,7 +189,7 @@ class _DocumentReader:
         if not name or "value" not in node:
             raise _UnreadableError(where, "a parameter needs a name and a value")
         if location not in ("", *LOCATIONS):
-            raise _UnreadableError(where, f"in: {location!r} is none of {', '.join(LOCATIONS)}")
+            raise _UnreadableError(where, f"in: {location!r} is not one of {', '.join(LOCATIONS)}")
         return StepParameter(name=name, location=location, value=self._value(node["value"], f"{where}.value"))
 
     def _body(self, node: object, where: str) -> StepBody | None:
@@ -207,7 +209,7 @@ class _DocumentReader:
         likely = CriterionKind.JSONPATH if target.startswith("$") else CriterionKind.JSONPOINTER
         kind = self._kind(node.get("targetSelectorType"), where, default=likely)
         if kind is CriterionKind.XPATH or (kind is CriterionKind.JSONPOINTER and not target.startswith("/")):
-            raise _UnreadableError(f"{where}.target", f"{target!r} is no JSON pointer; XPath is not supported")
+            raise _UnreadableError(f"{where}.target", f"{target!r} is not a JSON pointer; XPath is not supported")
         return Replacement(target=target, value=self._value(node["value"], f"{where}.value"), kind=kind)
 
     def _criterion(self, node: Mapping[str, Any], where: str) -> Criterion:
@@ -235,7 +237,7 @@ class _DocumentReader:
             kind = CriterionKind(str(node))
         except ValueError:
             raise _UnreadableError(
-                f"{where}.type", f"{node!r} is none of simple, regex, jsonpath, jsonpointer, xpath"
+                f"{where}.type", f"{node!r} is not one of simple, regex, jsonpath, jsonpointer, xpath"
             ) from None
         if kind is CriterionKind.JSONPATH and version and version not in _JSONPATH_VERSIONS:
             self._warn(f"{where}.type", f"version {version!r} is read as rfc9535")
@@ -245,7 +247,7 @@ class _DocumentReader:
         try:
             kind = StepActionKind(as_text(node.get("type")))
         except ValueError:
-            raise _UnreadableError(where, f"type {node.get('type')!r} is none of end, goto, retry") from None
+            raise _UnreadableError(where, f"type {node.get('type')!r} is not one of end, goto, retry") from None
         retry_after, retry_limit = node.get("retryAfter", 0), node.get("retryLimit", 1)
         if kind is StepActionKind.RETRY and not (_is_count(retry_after) and _is_count(retry_limit)):
             raise _UnreadableError(where, "retryAfter and retryLimit are numbers from 0")

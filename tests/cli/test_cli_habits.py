@@ -1,4 +1,4 @@
-"""Fifty lines that people type by the habits of restish, gh, httpie and llm: they work, or are refused with the line."""
+"""Fifty lines typed by the habits of restish, gh, httpie and llm: they work, or are refused with the line for it."""
 
 from __future__ import annotations
 

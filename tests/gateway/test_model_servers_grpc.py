@@ -123,10 +123,10 @@ def test_typed_contents_are_read_too() -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (raw("FP32", [2], b"\0" * 7), "has 7 bytes, which are no elements of FP32"),
+        (raw("FP32", [2], b"\0" * 7), "has 7 bytes, which are not elements of FP32"),
         (raw("FP32", [3], b"\0" * 8), "has 2 elements for shape"),
         (raw("BYTES", [1], b"\x05\0\0\0abc"), "ends within an element"),
-        (raw("BYTES", [1], b"\x01\0\0\0\xff"), "bytes that are no text"),
+        (raw("BYTES", [1], b"\x01\0\0\0\xff"), "bytes that are not text"),
         (raw("FP33", [1], b"\0"), "has no form in JSON"),
         (raw("FP32", [1], b"\0" * 4, b"\0" * 4), "1 outputs and 2 raw contents"),
         (lambda request, context: b"\xff\xff\xff", "is no ModelInferResponse"),

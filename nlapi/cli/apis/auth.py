@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Log in to APIs with keys, passwords or OAuth.", no_args_is_help=True)
 
-LOGIN = """A secret goes into the keyring, or, where there is none, into a file that only you may read.
+LOGIN = """Secrets are stored in the system keyring, or, without one, in a file that only you can read.
 
 nlapi auth login shop
 nlapi auth login shop apiKey --reference "cmd:op read op://Private/shop/key"
@@ -33,7 +33,9 @@ nlapi auth login build --flow client --client-id ci --client-secret env:CI_SECRE
 pass show shop | nlapi auth login shop"""
 
 Api = Annotated[str, argument("API", "A registered API, or one of its accounts, such as github@work.")]
-SchemeName = Annotated[str | None, argument("SCHEME", "Which of its security schemes; the one it wants, if not said.")]
+SchemeName = Annotated[
+    str | None, argument("SCHEME", "One of its security schemes. Default: you are asked, or the most used one.")
+]
 
 
 @app.command(epilog=LOGIN)
@@ -41,26 +43,35 @@ def login(
     api: Api,
     scheme: SchemeName = None,
     reference: Annotated[
-        str | None, option("--reference REF", f"Store where it is, not it: {REFERENCE_FORMS}.")
+        str | None, option("--reference REF", f"Store a reference instead of the secret: {REFERENCE_FORMS}.")
     ] = None,
-    token: Annotated[bool, flag("--token", "Take a token that you have, where a login would get one.")] = False,
-    issuer: Annotated[str | None, option("--issuer URL", "The authorization server, by its issuer.")] = None,
-    client_id: Annotated[str | None, option("--client-id ID", "The application that you registered there.")] = None,
+    token: Annotated[
+        bool, flag("--token", "Enter a token that you already have instead of getting one by OAuth.")
+    ] = False,
+    issuer: Annotated[str | None, option("--issuer URL", "The issuer URL of the authorization server.")] = None,
+    client_id: Annotated[
+        str | None, option("--client-id ID", "The client id of the application you registered there.")
+    ] = None,
     client_secret: Annotated[
-        str | None, option("--client-secret REF", f"Its secret: {REFERENCE_FORMS}, or - to be asked.")
+        str | None, option("--client-secret REF", f"Its client secret: {REFERENCE_FORMS}, or - to be asked.")
     ] = None,
-    scope: Annotated[list[str] | None, option("--scope NAME", "A permission to ask for; may be repeated.")] = None,
-    flow: Annotated[str | None, option("--flow code|device|client", "How: in a browser, by a code, or alone.")] = None,
+    scope: Annotated[list[str] | None, option("--scope NAME", "A scope to request. Repeatable.")] = None,
+    flow: Annotated[
+        str | None,
+        option("--flow code|device|client", "Log in in a browser, with a device code, or as the client itself."),
+    ] = None,
     redirect_uri: Annotated[
-        str | None, option("--redirect-uri URL", "The loopback address that is registered there.")
+        str | None, option("--redirect-uri URL", "The loopback redirect URI that is registered there.")
     ] = None,
-    no_browser: Annotated[bool, flag("--no-browser", "Print the address, and open no browser.")] = False,
-    store: Annotated[str | None, option("--store keyring|file", "Where the secret goes; the keyring first.")] = None,
-    wait: Annotated[float, option("--wait SECONDS", "The longest that the browser is waited for.", min=1)] = 300,
+    no_browser: Annotated[bool, flag("--no-browser", "Print the URL instead of opening a browser.")] = False,
+    store: Annotated[
+        str | None, option("--store keyring|file", "Where to store the secret. Default: the keyring if there is one.")
+    ] = None,
+    wait: Annotated[float, option("--wait SECONDS", "How long to wait for the browser.", min=1)] = 300,
     base_url: BaseUrl = None,
     env: Env = None,
 ) -> None:
-    """Log in to an API, and store the login for later calls; it goes to the servers of that API alone."""
+    """Log in to an API, and store the login. It is sent only to that API's servers."""
     from nlapi.accounts.credentials import audience_of
     from nlapi.cli.apis.login_oauth import OAuthOptions
     from nlapi.cli.target import base_url_of, environment_account
@@ -242,7 +253,7 @@ def _store(api: str, login: Login, secrets: Secrets | None, storage: SecretStora
 
 @app.command(epilog="nlapi auth logout shop")
 def logout(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
-    """Forget the logins of an API; the authorization server is asked to forget them too."""
+    """Remove the logins of an API, and revoke them at its authorization server."""
     from nlapi.accounts.session import revoke
     from nlapi.accounts.store import LoginKind, LoginStore
 
@@ -264,7 +275,7 @@ def logout(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
 
 @app.command(epilog='curl -H "Authorization: Bearer $(nlapi auth token shop)" https://shop.example/orders')
 def token(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
-    """Print the credential of a login for a script, renewed where it has ended."""
+    """Print the credential of a login for a script, renewed if it has expired."""
     from nlapi.accounts.session import renew
     from nlapi.accounts.store import LoginStore
 
@@ -291,10 +302,10 @@ def _stored(api: str, scheme: str | None, env: str | None) -> tuple[LoginKey, ..
 
 @app.command(epilog="nlapi auth status -o json")
 def status(
-    api: Annotated[str | None, argument("API", "One API; all, if not said.")] = None,
+    api: Annotated[str | None, argument("API", "One API. Default: all.")] = None,
     output: ListOutput = None,
 ) -> None:
-    """Show the logins that are stored, and the credentials that are registered; no secret is shown or read."""
+    """List the stored logins and registered credentials, without any secret."""
     rows = [*_login_rows(api), *_registered_rows(api)]
     if not table.is_json(output):
         for row in rows:

@@ -38,7 +38,7 @@ nlapi describe ads --graph > ads.mmd"""
 def describe(
     source: Source,
     name: Annotated[str | None, argument("[OPERATION|RESOURCE]", "An operationId, or the name of a resource.")] = None,
-    graph: Annotated[bool, flag("--graph", "Draw the resources and the flow of their ids, as Mermaid.")] = False,
+    graph: Annotated[bool, flag("--graph", "Draw the resources and how their ids flow, as Mermaid.")] = False,
     output: ListOutput = None,
     overlays: Overlays = None,
     root: Root = None,

@@ -80,12 +80,12 @@ def ask(
     words: Annotated[
         list[str] | None, argument("QUESTION", "What you want, in plain English; - reads it from standard input.")
     ] = None,
-    again: Annotated[bool, flag("--again", "Ask the last question again, to the same APIs.")] = False,
+    again: Annotated[bool, flag("--again", "Ask the last question again, of the same APIs.")] = False,
 ) -> None:
     """Ask an API in plain English. Changes are shown and need your consent.
 
-    Exits with 3, 4 or 5 when the API's last answer was 3xx, 4xx or 5xx, 6 without your consent, 7 when it needs more,
-    8 when the model refused or its answer was cut.
+    Exits with 3, 4 or 5 if the API's last answer was 3xx, 4xx or 5xx, with 6 without your consent, with 7 if something
+    is missing, with 8 if the model refused or its answer was cut off.
     """
     from nlapi.cli.ask.session import open_log, open_session
     from nlapi.tools.plan import ask as begin
@@ -112,8 +112,8 @@ def ask(
 def chat(setup: Setup) -> None:
     """Talk to an API. Each question knows the ones before it.
 
-    /cost, /tools, /model and /plan show and choose what is behind the answers; /help lists them. An empty line, exit,
-    quit, bye or Ctrl-D ends it. --max-usd holds for the whole chat, --max-steps and --max-seconds for each question.
+    /help lists the commands of a chat, such as /cost and /model. An empty line, exit or Ctrl-D ends it. --max-usd
+    applies to the whole chat, --max-steps and --max-seconds to each question.
     """
     from nlapi.cli.ask.chat_commands import ChatCommands
     from nlapi.cli.ask.prompts import read_line

@@ -15,7 +15,7 @@ nlapi models -o json"""
 def models(output: ListOutput = None) -> None:
     """List the models that can plan, with the variable that holds the key of each.
 
-    --model takes any of the names, and also local:NAME for a server on this machine and openai:NAME.
+    --model also takes local:NAME for a server on this machine, and openai:NAME.
     """
     from nlapi.agent.endpoints import find_endpoint
     from nlapi.agent.models import CLAUDE_VERSIONS, DEFAULT

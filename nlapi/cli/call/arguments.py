@@ -38,7 +38,7 @@ def _with_values(arguments: Mapping[str, object], values: Mapping[tuple[str, ...
     try:
         return with_nested({**arguments, **whole}, {path: value for path, value in values.items() if len(path) > 1})
     except ValueError as error:
-        raise UsageError(f"{error} is no object", hint=f"give {error} as JSON, or only values inside it") from None
+        raise UsageError(f"{error} is not an object", hint=f"give {error} as JSON, or only values inside it") from None
 
 
 def _from_json(text: str | None, tool: Tool) -> dict[str, object]:

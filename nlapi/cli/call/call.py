@@ -67,11 +67,11 @@ if TYPE_CHECKING:
     from nlapi.tools.run import Prepared, Target
 
 
-EPILOG = """KEY=VALUE is read as the type that the operation wants; a list takes commas, or the key again.
-KEY:=JSON is taken as it is. KEY=@FILE sends a file, where the operation takes one.
+EPILOG = """KEY=VALUE is read as the operation's type; a list takes commas, or the key again.
+KEY:=JSON is taken as is. KEY=@FILE sends a file if the operation takes one.
 
-An answer that goes on and on (events, a log that is followed) is printed as it comes, one item a line, until --events,
---timeout or Ctrl-C ends it; -o json prints the list of its items at the end.
+A streamed answer (events, a log) is printed as it arrives, one item per line, until --events, --timeout or Ctrl-C
+ends it; -o json prints the list of its items at the end.
 
 nlapi call ads createCampaign --help
 nlapi call ads listCampaigns status=ACTIVE limit=5
@@ -112,24 +112,22 @@ class CallInput:
     # A field's type carries its option, as in `Setup`.
     source: Source
     operation: Annotated[
-        str, argument("OPERATION", "Its operationId, which `nlapi find` finds; or a method, then a path or a URL.")
+        str, argument("OPERATION", "An operationId (see `nlapi find`), or a method followed by a path or URL.")
     ]
     pairs: Annotated[
-        list[str] | None, argument("KEY=VALUE", "The arguments; input.currency=EUR is one inside an object.")
+        list[str] | None, argument("KEY=VALUE", "Arguments; input.currency=EUR sets a field inside an object.")
     ] = None
-    args: Annotated[str | None, option("--args JSON|@FILE|-", "Arguments as one JSON object.")] = None
+    args: Annotated[str | None, option("--args JSON|@FILE|-", "All arguments as one JSON object.")] = None
     headers: Annotated[
         list[str] | None, option("-H --header NAME:VALUE", "A header to send; credentials are masked.")
     ] = None
-    raw_body: Annotated[
-        str | None, option("--raw-body TEXT|@FILE|-", "The whole body, as it is; nothing of it is checked.")
-    ] = None
+    raw_body: Annotated[str | None, option("--raw-body TEXT|@FILE|-", "The whole body as it is, unchecked.")] = None
     base_url: BaseUrl = None
     env: Env = None
     auth: Auth = field(default=None, repr=False)
     no_auth: NoAuth = False
     dry_run: DryRun = False
-    curl: Annotated[bool, flag("--curl", "Print the request as a curl line; send nothing.")] = False
+    curl: Annotated[bool, flag("--curl", "Print the request as a curl command, and send nothing.")] = False
     yes: Yes = False
     yes_to: YesTo = None
     timeout: Deadline = None
@@ -160,8 +158,8 @@ class CallInput:
 def call(request: CallInput, shape: AnswerOptions) -> None:
     """Call one operation. Its arguments are checked before it is sent.
 
-    A change asks first, and has an idempotency key of its own where the operation describes that header. Exits with
-    3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
+    A change asks first, and gets an idempotency key if the operation describes that header. Exits with 3, 4 or 5 if the
+    API answers 3xx, 4xx or 5xx; the answer is still printed.
     """
     from nlapi.cli.target import open_requested
 
@@ -287,7 +285,7 @@ class _Sender:
         from nlapi.tools.answer_view import MAX_ITEMS, MAX_PAGES, PageSeries, SeriesEnd, read_pages
 
         if self.request.call.effect is not Effect.READ:
-            raise UsageError(f"{self.operation.id} is no read, so --all would repeat it", hint="leave --all out")
+            raise UsageError(f"{self.operation.id} is not a read, so --all would repeat it", hint="leave --all out")
         series = PageSeries()
         max_items, max_pages = self.shape.max_items or MAX_ITEMS, self.shape.max_pages or MAX_PAGES
         try:
@@ -312,7 +310,7 @@ class _Sender:
         if not series.pages and series.ended in (SeriesEnd.NO_LIST, SeriesEnd.UNDESCRIBED):
             print_result(series.last, self.shape, self.filter, self.operation)
             more = ", and a header of it leads to more" if series.ended is SeriesEnd.UNDESCRIBED else ""
-            console.note(f"this is no list, so that there are no pages{more}")
+            console.note(f"this is not a list, so that there are no pages{more}")
             return self._failure(series.last) or int(not series.is_whole)
         print_pages(series, self.shape, self.filter, self.operation)
         console.note(describe_pages(series, max_items=max_items, max_pages=max_pages))

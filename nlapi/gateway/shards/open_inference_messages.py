@@ -232,7 +232,7 @@ def _unpack(output: _OutputMessage, raw: bytes) -> list[object]:
         raise ValueError(f"output {output.name!r} is of {output.datatype[:20]!r}, which has no form in JSON")
     size = struct.calcsize(code)
     if len(raw) % size:
-        raise ValueError(f"output {output.name!r} has {len(raw)} bytes, which are no elements of {output.datatype}")
+        raise ValueError(f"output {output.name!r} has {len(raw)} bytes, which are not elements of {output.datatype}")
     return list(struct.unpack(f"<{len(raw) // size}{code}", raw))
 
 
@@ -259,7 +259,7 @@ def _decode_text(name: str, content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"output {name!r} holds bytes that are no text") from error
+        raise ValueError(f"output {name!r} holds bytes that are not text") from error
 
 
 def _write_parameters(parameters: Mapping[str, object]) -> dict[str, dict[str, object]]:
@@ -267,7 +267,7 @@ def _write_parameters(parameters: Mapping[str, object]) -> dict[str, dict[str, o
     fields = {}
     for name, value in parameters.items():
         if type(value) not in kinds or (type(value) is int and not -(2**63) <= value < 2**63):
-            raise ValueError(f"parameter {str(name)[:80]!r} is no text, number or boolean")
+            raise ValueError(f"parameter {str(name)[:80]!r} is not text, number or boolean")
         fields[str(name)] = {kinds[type(value)]: value}
     return fields
 
