@@ -128,7 +128,7 @@ def parse_team(text: str, location: str) -> TeamSettings:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{location} is no TOML: {error}") from None
+        raise UsageError(f"{location} is not TOML: {error}") from None
     for path, message in _schema_faults(document):
         raise _fault(text, location, path, message)
     server = document.get("server", {})
@@ -181,7 +181,7 @@ def _schema_faults(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...
         message = f"{unknown[0]!r} is not known; there is {', '.join(error.schema.get('properties', {}))}"
     elif str(error.schema.get("pattern", "")).startswith("^env:"):
         # The value may be a secret that somebody wrote there: it is not repeated.
-        message = "is no reference to a variable, such as env:TOKEN; a secret is in no file"
+        message = "is not a reference to a variable, such as env:TOKEN; a secret is in no file"
     yield path, message
 
 

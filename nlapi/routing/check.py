@@ -559,7 +559,7 @@ def _check_buckets(location: str, parts: Sequence[Ranges]) -> Iterator[Issue]:
     end = 0
     for start, stop in sorted(bounds for ranges in parts for bounds in ranges):
         if not 0 <= start < stop <= BUCKETS:
-            yield Issue.error(location, f"[{start}, {stop}) is no range of buckets", hint, "bad-buckets")
+            yield Issue.error(location, f"[{start}, {stop}) is not a range of buckets", hint, "bad-buckets")
         elif start < end:
             yield Issue.error(location, f"bucket {start} is held twice", hint, "bad-buckets")
         end = max(end, stop)
@@ -639,7 +639,7 @@ def _check_canary(scope: CheckScope, key: object, canary: Canary) -> Iterator[Is
         yield from _check_percent(f"{location}.steps[{number}].percent", step.percent)
         if not 0 <= step.bake_s < math.inf:
             hint = "write seconds, 0 or more"
-            yield Issue.error(f"{location}.steps[{number}].bake_s", f"{step.bake_s} is no time", hint, "bad-number")
+            yield Issue.error(f"{location}.steps[{number}].bake_s", f"{step.bake_s} is not a time", hint, "bad-number")
     for number, guard in enumerate(canary.guards):
         # A guard without a bound would look like protection and never fire.
         if all(bound is None for bound in (guard.limit, guard.ratio, guard.floor, guard.floor_ratio)):
@@ -1008,7 +1008,7 @@ def _check_guards(scope: CheckScope, key: object, canary: Canary) -> Iterator[Is
             message = f"the output of objective {objective.name!r} has no {field!r}"
             yield Issue.error(location, message, hint, "unmeasured-guard")
         elif (types := _types(properties[field])) and not types & {"number", "integer", "boolean"}:
-            message = f"{field!r} of the output of objective {objective.name!r} is no number"
+            message = f"{field!r} of the output of objective {objective.name!r} is not a number"
             yield Issue.error(location, message, "name a number of the output", "unmeasured-guard")
 
 

@@ -148,7 +148,7 @@ def test_a_prefix_of_sources_is_a_url(tmp_path: Path) -> None:
     for prefix in ("models.example.com", "ftp://models.example.com", "https://"):
         refused = nlapi(tmp_path, "gateway", "serve", "--example", "--port", "0", "--allow-source", prefix)
         assert refused.returncode == 2
-        assert f"--allow-source {prefix} is no http, https or file URL" in " ".join(refused.stderr.split())
+        assert f"--allow-source {prefix} is not an http, https or file URL" in " ".join(refused.stderr.split())
 
 
 def test_what_cannot_be_done_says_what_to_do(running: tuple[Path, str, str], tmp_path: Path) -> None:

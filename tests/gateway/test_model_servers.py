@@ -57,7 +57,7 @@ def test_a_server_gets_its_key_and_headers_by_reference(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shard", "reason"),
     [
-        ({"key": "sk-secret"}, "it is no reference"),
+        ({"key": "sk-secret"}, "it is not a reference"),
         ({"headers": {"X-Api-Key": "sk-secret"}}, "it holds a credential"),
         ({"headers": {"Nlapi-Context": "{}"}}, "sets this header itself"),
         ({"key": "env:NO_SUCH_VARIABLE"}, "NO_SUCH_VARIABLE is not set"),

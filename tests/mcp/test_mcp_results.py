@@ -66,7 +66,7 @@ def test_a_long_list_is_a_table_that_is_queried_without_another_call(mode: str) 
         ({"result": "r1", "select": ["idd"]}, "r1 has no field 'idd' (there are id"),
         ({"result": "r1", "where": "id > 3"}, "where is not a list of conditions"),
         ({"result": "r1", "limit": 3}, "result has no argument 'limit'"),
-        ({"result": "r1", "search": "x"}, "r1 is no text"),
+        ({"result": "r1", "search": "x"}, "r1 is not text"),
         ({"result": "r7"}, "there is no result 'r7' (they are r1)"),
         ({"result": "r9999999999999999999999"}, "there is no result"),
         ({"result": 1}, "result is not a text"),

@@ -179,7 +179,7 @@ def _call_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQ
     if words and words[0] in COMMAND_WORDS:
         return recipe_question(plugin, words)
     if not words or not spec.has(words[0]):
-        return HookQuestion(text=f"{words[0] if words else 'The operation'!r} is none that is known to only read.")
+        return HookQuestion(text=f"{words[0] if words else 'The operation'!r} is not known to only read.")
     operation = spec.operation(words[0])
     question = NOTHING
     if operation.effect is Effect.READ:
@@ -368,7 +368,7 @@ def parse_words(command: Callable[..., None], words: Sequence[str]) -> dict[str,
 # Characters of a recipe's name in a question.
 MAX_NAME = 100
 
-RESUME_HINT = "a run that stopped is gone on with in a terminal: nlapi workflow resume"
+RESUME_HINT = "to continue a stopped run, use a terminal: nlapi workflow resume"
 
 
 def recipe_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQuestion:

@@ -81,7 +81,7 @@ def _read_context(call: ApiCall, objective: Objective, user: object) -> Json:
         except orjson.JSONDecodeError:
             context = {}
         if not isinstance(context, dict) or not context:
-            raise invalid_request("it is no JSON object", "header.Nlapi-Context", 'such as {"country": "BR"}')
+            raise invalid_request("it is not a JSON object", "header.Nlapi-Context", 'such as {"country": "BR"}')
     declares_user = any(field.name == "user" for field in objective.context)
     if declares_user and isinstance(user, str) and user:
         context = {"user": user, **context}

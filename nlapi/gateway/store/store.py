@@ -703,7 +703,7 @@ def open_store(target: str | Path, *, password: str = "", environment: Mapping[s
     if not is_postgres_url(str(target)):
         if scheme := _URL.match(str(target)):  # as a path it would stand in messages, with a password that it may have
             hint = "give a file, or postgresql://USER@HOST/NAME, in small letters"
-            raise UsageError(f"--database is a URL of {scheme[1]}, which is no database of a gateway", hint=hint)
+            raise UsageError(f"--database is a URL of {scheme[1]}, which is not a database of a gateway", hint=hint)
         if password:
             raise UsageError("only a PostgreSQL database has a password", hint="give --database postgresql://...")
         return GatewayStore(target)
@@ -718,7 +718,9 @@ def open_store(target: str | Path, *, password: str = "", environment: Mapping[s
 def _password_reader(text: str, environment: Mapping[str, str]) -> Callable[[], str]:
     """Return a function that reads the password behind a reference."""
     if not is_reference(text):  # it may be the password itself: it is not repeated
-        raise UsageError("--database-password is no reference", hint="give env:NAME or file:PATH, never the password")
+        raise UsageError(
+            "--database-password is not a reference", hint="give env:NAME or file:PATH, never the password"
+        )
     reference = SecretReference(text, environment)
 
     def read_password() -> str:
