@@ -19,7 +19,9 @@ import pytest
 import nlapi
 from nlapi.sandbox import running
 from tests import messages_server
+from tests.cli.kit import run
 from tests.model_server import ModelServer, use
+from tests.tables import table
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -54,17 +56,21 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
         yield folder, env, server.url
 
 
-def test_every_command_of_the_guide_works(place: tuple[Path, dict[str, str], str]) -> None:
+def test_every_command_of_the_guide_works(
+    place: tuple[Path, dict[str, str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, env, url = place
+    monkeypatch.chdir(folder)
+    for name in (*os.environ.keys() - env.keys(), *env):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
     for command in commands("docs/guide.md"):
-        line = command.replace(SERVER, url)
-        program, *words = shlex.split(line)
-        target = words[words.index(">") + 1 :] if ">" in words else []
-        words = words[: words.index(">")] if target else words
-        done = subprocess.run(
-            [BIN / program, *words], cwd=folder, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL
-        )
-        assert done.returncode == WITHOUT_A_TERMINAL.get(command, 0), f"{command}\n{done.stdout}\n{done.stderr}"
+        _, *words = shlex.split(command.replace(SERVER, url))
+        ran = run(*(words[: words.index(">")] if ">" in words else words))
+        assert ran.code == WITHOUT_A_TERMINAL.get(command, 0), f"{command}\n{ran.out}\n{ran.err}"
+        if ">" in words:
+            (folder / words[-1]).write_text(ran.out, encoding="utf-8")
 
 
 SNIPPETS = {
@@ -86,7 +92,7 @@ def test_every_snippet_of_the_guide_is_tested() -> None:
     assert sum(any(mark in block for mark in SNIPPETS) for block in blocks("docs/guide.md", "python")) == len(SNIPPETS)
 
 
-@pytest.mark.parametrize("mark", [mark for mark in SNIPPETS if mark != "mcp.server"])
+@table("mark", [mark for mark in SNIPPETS if mark != "mcp.server"])
 def test_the_snippet_gives_the_tools_to_the_model_and_makes_its_call(
     mark: str, place: tuple[Path, dict[str, str], str]
 ) -> None:

@@ -18,6 +18,7 @@ import nlapi
 from nlapi.sandbox import running
 from tests import messages_server as claude
 from tests import model_server as gpt
+from tests.tables import table
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PROMISES = {
@@ -48,7 +49,7 @@ def test_every_example_is_tested() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == {*PROMISES, *AGENTS}
 
 
-@pytest.mark.parametrize("name", PROMISES)
+@table("name", PROMISES)
 def test_the_example_runs(name: str) -> None:
     done = ran(name)
     assert done.returncode == 0, done.stderr
@@ -91,7 +92,7 @@ def code_of(name: str) -> str:
     return (EXAMPLES / name).read_text(encoding="utf-8").rpartition('"""')[2].strip()
 
 
-@pytest.mark.parametrize(("name", "lines"), [(name, 15 if name == "anthropic_loop.py" else 20) for name in AGENTS])
+@table(("name", "lines"), [(name, 15 if name == "anthropic_loop.py" else 20) for name in AGENTS])
 def test_an_agent_is_short(name: str, lines: int) -> None:
     assert len([line for line in code_of(name).splitlines() if line.strip()]) <= lines
 

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from nlapi.cli.gateway import traffic as view
 from tests.gateway.kit import Talk
+from tests.tables import table
 
 RUN = "from nlapi.cli.main import main; main()"
 
@@ -107,8 +108,8 @@ def test_status_and_traffic_show_what_was_served(running: tuple[Path, str, str])
     assert re.search(r"15 minutes ago +now", plot.stdout)
 
 
-@pytest.mark.parametrize("command", ["traffic", "status"])
-@pytest.mark.parametrize("form", ["json", "table"])
+@table("command", ["traffic", "status"])
+@table("form", ["json", "table"])
 def test_an_objective_that_is_not_there_is_an_error(running: tuple[Path, str, str], command: str, form: str) -> None:
     folder, url, token = running
     once = ("--once",) if command == "status" else ()

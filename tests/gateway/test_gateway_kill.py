@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from random import Random
 
-import pytest
-
 from nlapi.gateway.control.codec import decode_configuration
 from nlapi.gateway.control.revision_compiler import validate_configuration
 from nlapi.gateway.runner_registry import PreparedRunners
@@ -19,6 +17,7 @@ from nlapi.gateway.store.store import GatewayStore
 from nlapi.routing.model import Configuration, VersionRef
 from nlapi.routing.table import Table
 from tests.gateway.kit import document
+from tests.tables import table
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
@@ -67,7 +66,7 @@ class LoadedEngine:
         pass
 
 
-@pytest.mark.parametrize("seed", range(4))
+@table("seed", range(4))
 def test_the_last_committed_revision_is_in_the_store(tmp_path: Path, seed: int) -> None:
     path, told = tmp_path / "gateway.db", (1, 0.0)
     for _ in range(3):

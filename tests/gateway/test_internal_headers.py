@@ -11,6 +11,7 @@ from nlapi.gateway.shards.call_headers import INTERNAL_HEADERS, ROUTING_KEY_HEAD
 from tests.gateway.grpc_server import grpc_server
 from tests.gateway.kit import Talk, gateway
 from tests.servers import Echo, Received, Reply
+from tests.tables import table
 
 FORGED = {name: "forged" for name in INTERNAL_HEADERS if name != ROUTING_KEY_HEADER}
 CONTEXT = {"country": "BR"}
@@ -56,7 +57,7 @@ def test_a_model_server_over_grpc_gets_the_context_of_the_decision(tmp_path: Pat
     assert "forged" not in str(server.metadata)
 
 
-@pytest.mark.parametrize("name", [*INTERNAL_HEADERS, *(name.upper() for name in INTERNAL_HEADERS)])
+@table("name", [*INTERNAL_HEADERS, *(name.upper() for name in INTERNAL_HEADERS)])
 def test_no_shard_is_configured_with_one(tmp_path: Path, name: str) -> None:
     with gateway(tmp_path) as talk:
         body = {"name": "m", "protocol": "json", "endpoints": ["http://10.0.0.7"], "headers": {name: "forged"}}

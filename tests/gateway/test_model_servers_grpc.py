@@ -25,6 +25,7 @@ from tests.gateway.clock import Clock
 from tests.gateway.grpc_server import grpc_server
 from tests.gateway.model_server import SERVE, document, model_gateway, reason_of
 from tests.servers import Echo, Reply, Script, closed_port
+from tests.tables import table
 
 Outcome = InferenceResult | InferenceError
 
@@ -120,7 +121,7 @@ def test_typed_contents_are_read_too() -> None:
     assert ran.output == {"x": [0.5, 1.5], "y": "yes"}
 
 
-@pytest.mark.parametrize(
+@table(
     ("answer", "reason"),
     [
         (raw("FP32", [2], b"\0" * 7), "has 7 bytes, which are no elements of FP32"),
@@ -156,7 +157,7 @@ def test_a_deadline_is_the_servers_too_and_a_call_that_is_given_up_is_canceled_t
     assert server.deadlines[0] <= 0.3
 
 
-@pytest.mark.parametrize(
+@table(
     ("code", "status", "is_shown"),
     [
         (grpc.StatusCode.INVALID_ARGUMENT, 422, True),
@@ -185,7 +186,7 @@ def test_an_answer_that_is_too_large_is_not_taken() -> None:
     assert "larger than 1,048,576 bytes" in failure.message
 
 
-@pytest.mark.parametrize(
+@table(
     "other",
     [lambda: Echo(Reply(200, {})), lambda: Script(b"no protocol at all\r\n", reads=False), closed_port],
     ids=["HTTP", "bytes", "nobody"],
