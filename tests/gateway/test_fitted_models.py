@@ -13,8 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tables import table
-
 from nlapi.errors import DescriptionError, NlapiError
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.http.problems import GatewayProblem
@@ -23,6 +21,7 @@ from nlapi.gateway.records.records import Record
 from nlapi.gateway.versions.model_artifact import ModelInputError, ModelRunError, TrainedModel, load_model
 from tests.gateway.fitted import COUNTRIES, NUMBERS, fit, write_joblib, write_onnx
 from tests.gateway.versions import configuration, publish, run, write
+from tests.tables import table
 
 pytestmark = pytest.mark.skipif(
     not all(map(find_spec, ("sklearn", "pandas", "skl2onnx", "onnxruntime"))),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import Any
 
 import pytest
 
@@ -11,10 +12,18 @@ from tests.gateway.kit import Talk
 from tests.gateway.llm_gateway import KEY, document, gateway
 from tests.gateway.llm_upstream import WORDS, Upstream, upstream
 
-if TYPE_CHECKING:  # it takes seconds, and every run of pytest reads this file
-    import anthropic
-    import openai
 
+class Package:
+    """A package that is imported when something of it is used: it takes seconds, and every run of pytest reads this."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self._name), name)
+
+
+anthropic, openai = Package("anthropic"), Package("openai")
 TEXT = "".join(WORDS)
 HELLO = [{"role": "user", "content": "hello"}]
 WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -42,8 +51,6 @@ def anthropic_talk(llm: Upstream, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture
 def chat(openai_talk: Talk) -> Iterator[openai.OpenAI]:
-    import openai
-
     base = f"http://127.0.0.1:{openai_talk.port}/openai/v1"
     with openai.OpenAI(base_url=base, api_key=openai_talk.tokens["web"], max_retries=0) as client:
         yield client
@@ -51,8 +58,6 @@ def chat(openai_talk: Talk) -> Iterator[openai.OpenAI]:
 
 @pytest.fixture
 def claude(anthropic_talk: Talk) -> Iterator[anthropic.Anthropic]:
-    import anthropic
-
     base = f"http://127.0.0.1:{anthropic_talk.port}/anthropic"
     with anthropic.Anthropic(base_url=base, api_key=anthropic_talk.tokens["web"], max_retries=0) as client:
         yield client
@@ -111,8 +116,6 @@ def test_a_key_in_a_header_of_its_own_is_a_token_too(openai_talk: Talk) -> None:
 def test_openai_reads_refusals(chat: openai.OpenAI, openai_talk: Talk) -> None:
     with pytest.raises(openai.NotFoundError, match="did you mean 'writer'"):
         chat.chat.completions.create(model="writr", messages=HELLO)
-    import openai
-
     base = f"http://127.0.0.1:{openai_talk.port}/openai/v1"
     with (
         openai.OpenAI(base_url=base, api_key="nothing", max_retries=0) as stranger,
