@@ -20,6 +20,7 @@ LEAST = 600
 MOST_BYTES = 2_000_000
 
 
+@pytest.mark.slow
 def test_no_plan_gets_worse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NLAPI_CONFIG_DIR", str(tmp_path))
     worse = regressions(figures(list(measure(sample.names()))), RECORDED)

@@ -21,7 +21,6 @@ from nlapi.sandbox import running
 from tests import messages_server
 from tests.cli.kit import run
 from tests.model_server import ModelServer, use
-from tests.tables import table
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -92,7 +91,8 @@ def test_every_snippet_of_the_guide_is_tested() -> None:
     assert sum(any(mark in block for mark in SNIPPETS) for block in blocks("docs/guide.md", "python")) == len(SNIPPETS)
 
 
-@table("mark", [mark for mark in SNIPPETS if mark != "mcp.server"])
+@pytest.mark.slow
+@pytest.mark.parametrize("mark", [mark for mark in SNIPPETS if mark != "mcp.server"])
 def test_the_snippet_gives_the_tools_to_the_model_and_makes_its_call(
     mark: str, place: tuple[Path, dict[str, str], str]
 ) -> None:

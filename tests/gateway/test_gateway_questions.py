@@ -70,7 +70,11 @@ def test_operators_are_understood_without_a_gateway() -> None:
         assert len(questions) - len(wrong) >= least, wrong
 
 
-@pytest.fixture(scope="module", params=[*LEAST, DANGEROUS], ids=lambda path: path.stem)
+@pytest.fixture(
+    scope="module",
+    params=[*(pytest.param(path, marks=pytest.mark.slow) for path in LEAST), DANGEROUS],
+    ids=lambda path: path.stem,
+)
 def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NLAPI_CONFIG_DIR", "")
