@@ -94,7 +94,7 @@ train-ranking: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group train
 	$(BIN)/python -m training --questions $(QUESTIONS) ranking
 
-# Writes the figures that `make test` holds the planner to, where nothing is worse.
+# Writes the figures that `make test-all` holds the planner to, where nothing is worse.
 accuracy: setup
 	$(BIN)/python -m benchmarks.accuracy --update
 

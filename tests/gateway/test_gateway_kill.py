@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from nlapi.gateway.control.codec import decode_configuration
 from nlapi.gateway.control.revision_compiler import validate_configuration
 from nlapi.gateway.runner_registry import PreparedRunners
@@ -67,6 +69,7 @@ class LoadedEngine:
 
 
 @table("seed", range(4))
+@pytest.mark.slow
 def test_the_last_committed_revision_is_in_the_store(tmp_path: Path, seed: int) -> None:
     path, told = tmp_path / "gateway.db", (1, 0.0)
     for _ in range(3):
