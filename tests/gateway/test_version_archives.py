@@ -122,7 +122,7 @@ def test_a_url_that_is_not_allowed_is_not_asked(tmp_path: Path, allowed: str, pa
         assert server.received == []
 
 
-@pytest.mark.parametrize(
+@table(
     "given",
     [
         "file:///etc",
