@@ -32,15 +32,20 @@ def table(
         @functools.wraps(test)
         def run_rows(**fixtures: Any) -> None:
             failures: list[Exception] = []
+            skips: list[str] = []
             for number, row in enumerate(listed):
                 try:
                     with _of_a_row(fixtures, number) as own:
                         test(**own, **dict(zip(fields, row, strict=True)))
+                except pytest.skip.Exception as skip:
+                    skips.append(str(skip))
                 except Exception as error:
                     error.add_note(f"in row {number} of the table: {_label(ids, number, row)}")
                     failures.append(error)
             if failures:
                 raise ExceptionGroup(f"{len(failures)} of {len(listed)} rows failed", failures)
+            if len(skips) == len(listed):
+                pytest.skip(skips[0])
 
         others = [parameter for name, parameter in signature.parameters.items() if name not in fields]
         setattr(run_rows, "__signature__", signature.replace(parameters=others))  # noqa: B010 - unknown to type checkers

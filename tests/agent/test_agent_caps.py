@@ -24,6 +24,7 @@ from nlapi.tools.plan import Conversation, Plan, ask
 from tests.agent.kit import Scripted, boards, boards_api, events
 from tests.messages_server import MessagesServer, message, say, tool_use, use
 from tests.servers import Echo, Reply
+from tests.tables import table
 
 KEY = "sk-ant-test-0123456789"
 MODEL = "claude-sonnet-5-5"
@@ -113,7 +114,7 @@ def test_a_cap_on_dollars_needs_prices(spec: Spec) -> None:
         ModelPlanner([spec], endpoint, spending=SpendingMeter(1.0))
 
 
-@pytest.mark.parametrize(("steps", "calls"), [(0, 0), (1, 0), (2, 2), (3, 2), (5, 4)])
+@table(("steps", "calls"), [(0, 0), (1, 0), (2, 2), (3, 2), (5, 4)])
 def test_calls_are_made_whole_plans_at_a_time_up_to_the_cap(spec: Spec, steps: int, calls: int) -> None:
     both = message(tool_use("read", {"operation": "listBoards"}), tool_use("read", {"operation": "listBoards"}))
     with MessagesServer([both] * 5, key=KEY) as server, boards_api() as api:

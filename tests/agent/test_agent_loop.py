@@ -35,6 +35,7 @@ from nlapi.tools.run import Target
 from nlapi.tools.tool import Call, Missing
 from tests.agent.kit import Scripted, boards, boards_api, call, events, no, of, yes
 from tests.servers import Echo, Received, Reply, Script, closed_port, read_request
+from tests.tables import table
 
 
 @pytest.fixture
@@ -267,7 +268,7 @@ def test_a_change_of_unknown_outcome_is_looked_for_before_it_is_asked_about_agai
     assert 'listCards lists none named "Bread"' in bread_again.reason
 
 
-@pytest.mark.parametrize(
+@table(
     ("operation", "answer", "evidence"),
     [
         ("deleteThing", Reply(404), "getThing answers 404: it seems to have been carried out"),

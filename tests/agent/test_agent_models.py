@@ -20,6 +20,7 @@ from tests.agent.kit import boards, boards_api, events, yes
 from tests.messages_server import MessagesServer, say, text_block, tool_use
 from tests.servers import Echo, Received, closed_port
 from tests.servers import Reply as Response
+from tests.tables import table
 
 KEY = "sk-test-0123456789"
 
@@ -307,7 +308,7 @@ def test_models_of_the_users_own(tmp_path: Path) -> None:
     assert read.endpoints["small"].secret
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "says"),
     [
         ("[a", "cannot be read"),
@@ -326,7 +327,7 @@ def test_a_damaged_file_of_models_names_the_place_and_no_key(tmp_path: Path, tex
     assert KEY not in str(raised.value)
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "says"),
     [
         ("limits = 3", "limits is not a table"),
@@ -352,7 +353,7 @@ def test_short_names_are_claude_models_unless_the_user_has_one(tmp_path: Path) -
     assert find_endpoint(own.default, {}, own.endpoints).model == "claude-opus-5-5"
 
 
-@pytest.mark.parametrize("name", ["local", "opus", "claude-haiku-5-5", "local:qwen3:8b", "openai:gpt"])
+@table("name", ["local", "opus", "claude-haiku-5-5", "local:qwen3:8b", "openai:gpt"])
 def test_any_model_may_be_the_default(tmp_path: Path, name: str) -> None:
     assert settings(tmp_path, f'default = "{name}"').default == name
 

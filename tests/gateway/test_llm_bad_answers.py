@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.gateway.kit import Reply, Talk
 from tests.gateway.llm_gateway import document, gateway
 from tests.servers import Script
+from tests.tables import table
 
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -45,7 +44,7 @@ def serve(talk: Talk, *, stream: bool) -> Reply:
     return talk.as_("web")("POST", "/v1/objectives/writer/serve", {"input": body})
 
 
-@pytest.mark.parametrize(
+@table(
     ("script", "stream", "message"),
     [
         ([JSON + length(len(WHOLE) + 50) + WHOLE], False, "its answer broke off"),

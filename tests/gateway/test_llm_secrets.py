@@ -13,6 +13,7 @@ from nlapi.errors import UsageError
 from nlapi.gateway.shards.secret_references import SecretReference
 from tests.gateway.llm_gateway import ENVIRONMENT, KEY, document, gateway
 from tests.gateway.llm_upstream import Upstream, upstream
+from tests.tables import table
 
 READS = ("/v1/configuration", "/v1/shards", "/v1/shards/llm", "/v1/revisions/1", "/v1/decisions", "/v1/audit",
          "/metrics", "/v1/revisions/1/changes")  # fmt: skip
@@ -91,7 +92,7 @@ def test_a_key_in_a_file_may_be_replaced(llm: Upstream, tmp_path: Path) -> None:
         assert str(tmp_path) not in str(problem)
 
 
-@pytest.mark.parametrize("content", [b"", b"two\nlines", b"\xff\xfe", b"spaces in it", b"k" * 9000])
+@table("content", [b"", b"two\nlines", b"\xff\xfe", b"spaces in it", b"k" * 9000])
 def test_a_file_that_is_no_key_is_not_sent(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "key"
     file.write_bytes(content)

@@ -21,6 +21,7 @@ from nlapi.gateway.versions.sources import extract
 from nlapi.routing.model import VersionRef
 from tests.gateway.kit import STAGES, Talk, document, gateway
 from tests.servers import Echo, Received, Reply, Script
+from tests.tables import table
 
 VERSIONS = "/v1/models/ranker/versions"
 FILES = {"model.toml": b"", "stages.py": STAGES.format(name="archived").encode()}
@@ -53,7 +54,7 @@ def source(url: str, content: bytes) -> str:
     return f"{url}#sha256={sha256(content).hexdigest()}"
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "content"),
     [
         ("v.zip", zip_bytes(FILES)),
@@ -96,7 +97,7 @@ def test_all_ways_to_the_same_files_have_one_digest(tmp_path: Path) -> None:
     assert len(digests) == 1
 
 
-@pytest.mark.parametrize(
+@table(
     ("allowed", "path"),
     [
         ("", "/models/v.zip"),
@@ -121,7 +122,7 @@ def test_a_url_that_is_not_allowed_is_not_asked(tmp_path: Path, allowed: str, pa
         assert server.received == []
 
 
-@pytest.mark.parametrize(
+@table(
     "given",
     [
         "file:///etc",
@@ -179,7 +180,7 @@ def test_a_redirect_leads_only_where_it_is_allowed(tmp_path: Path) -> None:
         talk.ok("POST", VERSIONS, register("inside.zip"))
 
 
-@pytest.mark.parametrize(
+@table(
     "answer",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nshort",
@@ -232,7 +233,7 @@ def long_header() -> bytes:
     return gzip.compress(info.tobuf() + bytes(2**20))
 
 
-@pytest.mark.parametrize(
+@table(
     ("content", "message"),
     [
         (zip_bytes({"../evil.py": b""}), "leads out of its folder"),

@@ -20,6 +20,7 @@ from nlapi.tools.tool import Call
 from tests.describe import spec
 from tests.mcp.kit import ERAS, call, served, talk, text, told
 from tests.servers import Echo, Reply
+from tests.tables import table
 
 ROWS = [{"id": number, "state": ("open", "closed")[number % 2], "about": f"{number} " * 40} for number in range(900)]
 API: Spec = spec({"/things": {"get": {"operationId": "listThings"}}, "/pages": {"get": {"operationId": "readPage"}}})
@@ -57,7 +58,7 @@ def test_a_long_list_is_a_table_that_is_queried_without_another_call(mode: str) 
     assert json.loads(text(page)) == page.structured_content
 
 
-@pytest.mark.parametrize(
+@table(
     ("arguments", "says"),
     [
         ({}, "there is no result ''"),

@@ -15,6 +15,7 @@ from nlapi.errors import UsageError
 from nlapi.mcp.settings import Consent
 from nlapi.mcp.team import SCHEMA, line_of, parse_team
 from nlapi.openapi.spec import Effect
+from tests.tables import table
 
 TEAM = """\
 [server]
@@ -74,7 +75,7 @@ def test_one_api_has_no_prefix_and_without_roles_everyone_may_do_all() -> None:
     assert team.roles["everyone"].effects == set(Effect)
 
 
-@pytest.mark.parametrize(
+@table(
     ("old", "new", "line", "says"),
     [
         ('source = "ads"', 'sources = "ads"', 6, "'sources' is not known; there is source,"),

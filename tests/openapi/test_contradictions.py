@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.describe import body, messages, operation, parameter, spec
+from tests.tables import table
 
 
 def told(schema: Any, **more: Any) -> str:
     return messages(operation({"parameters": [parameter("p", schema=schema)]}, **more))
 
 
-@pytest.mark.parametrize(
+@table(
     ("schema", "said"),
     [
         ({"type": "integer", "minimum": 5, "maximum": 1}, "minimum 5 is above maximum 1"),
@@ -33,7 +32,7 @@ def test_what_can_never_be_had(schema: Any, said: str) -> None:
     assert "no value fits" in told(schema)
 
 
-@pytest.mark.parametrize(
+@table(
     "schema",
     [
         {"type": "integer", "minimum": 1, "maximum": 1},

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import nlapi
 from nlapi.errors import DescriptionError
 from nlapi.openapi.overlay import apply_overlays, parse_overlay
+from tests.tables import table
 
 PETS = {
     "openapi": "3.1.0",
@@ -106,7 +107,7 @@ def test_actions_see_what_those_before_them_did() -> None:
     assert changed["servers"] == [{"url": "https://new.example"}]
 
 
-@pytest.mark.parametrize(
+@table(
     ("action", "message"),
     [
         ({"target": "$.paths['/none']", "update": {}}, "matches nothing"),
@@ -142,7 +143,7 @@ def test_what_a_yaml_alias_shares_is_changed_only_where_it_was_named() -> None:
     assert changed == {"a": {"type": "string", "maxLength": 3}, "b": {"type": "string"}}
 
 
-@pytest.mark.parametrize(
+@table(
     ("layer", "message"),
     [
         ({"openapi": "3.1.0"}, "is not an overlay"),

@@ -11,6 +11,7 @@ import pytest
 
 from nlapi.plugin.shell_calls import find_calls
 from tests.plugin.kit import LIBRARY, big, placed, sh
+from tests.tables import table
 
 API = "nlapi-city-library"
 
@@ -33,7 +34,7 @@ def asked(plugin: Path, command: str, **env: str) -> str:
     return str(answer["permissionDecisionReason"])
 
 
-@pytest.mark.parametrize(
+@table(
     "command",
     [
         "ls -la",
@@ -160,7 +161,7 @@ def test_arguments_from_elsewhere_are_named_not_shown(plugin: Path, tmp_path: Pa
     assert "A secret" not in said
 
 
-@pytest.mark.parametrize(
+@table(
     "command",
     [
         f'id=x; {API} getBook book_id="$id"',
@@ -210,7 +211,7 @@ def test_calls_are_found_wherever_a_shell_would_run_them() -> None:
     assert find_calls(nested, "nlapi-x") is None
 
 
-@pytest.mark.parametrize(
+@table(
     "command",
     [
         "nlapi-x get --jq '#' k=$S",
@@ -268,7 +269,7 @@ def test_a_tool_that_reads_passes_and_one_that_changes_is_asked_about(plugin: Pa
     assert "http://127.0.0.1:8/books/b1" in of_tool(plugin, "removeBook", {"book_id": "b1"}, **configured)
 
 
-@pytest.mark.parametrize(("name", "given"), [("unknown", {}), ("addBook", {}), ("addBook", {"title": 7, "x": 1})])
+@table(("name", "given"), [("unknown", {}), ("addBook", {}), ("addBook", {"title": 7, "x": 1})])
 def test_a_call_of_a_tool_that_cannot_be_shown_is_asked_about_too(plugin: Path, name: str, given: Any) -> None:
     assert "cannot be shown" in of_tool(plugin, name, given)
 

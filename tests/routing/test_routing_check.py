@@ -34,6 +34,7 @@ from nlapi.routing.model import (
 )
 from nlapi.routing.split import Ranges
 from tests.routing.kit import WATCHING, example, shares, together, version, when
+from tests.tables import table
 
 NAME = "continue-watching"
 ALL = shares("ranker@v8 100")
@@ -380,7 +381,7 @@ FAULTS: dict[str, tuple[Any, str, str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@table("fault", FAULTS)
 def test_a_fault_is_refused_with_its_issue(fault: str) -> None:
     noun, code, where, message, hint = FAULTS[fault]
     issue = the_one(noun)
@@ -395,7 +396,7 @@ def test_a_noun_that_is_kept_under_another_name_is_refused() -> None:
     assert (issue.rule, issue.message) == ("wrong-key", "it is kept under 'lines' and calls itself 'rows'")
 
 
-@pytest.mark.parametrize(
+@table(
     ("first", "second", "message"),
     [
         (((0, 5000),), ((4000, 9000),), "bucket 4000 is held twice"),
@@ -429,7 +430,7 @@ def test_every_fault_is_found_not_only_the_first() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("match", "unreached"),
     [
         (when(country="PT"), True),
@@ -473,7 +474,7 @@ def test_experiments_that_meet_overlap_unless_they_are_in_one_layer() -> None:
     assert issue.hint == "put both in one layer, or narrow what one of them matches"
 
 
-@pytest.mark.parametrize(
+@table(
     "changes",
     [{"match": when(country="US")}, {"layer": "rows", "percent": 40}, {"running": False}],
 )
@@ -527,7 +528,7 @@ def test_a_type_that_is_not_taken_is_a_mismatch_however_deep() -> None:
     assert not schemas(inside("integer"), inside("number"))
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "wanted"),
     [
         ({}, an_object("user")),
@@ -542,7 +543,7 @@ def test_what_is_not_understood_or_fits_is_let_through(given: dict[str, Any], wa
     assert not schemas(given, wanted)
 
 
-@pytest.mark.parametrize(
+@table(
     ("context", "code", "message"),
     [
         ({"contry": "BR"}, "unknown-field", "has no context field 'contry'"),
