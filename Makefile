@@ -12,7 +12,7 @@ QUESTIONS ?= ../shared/data/questions
 # Commands that tests start would compile the package again and again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup lock demo audit test test-all test-clients test-pythons test-scale lint types contracts unit bench dist reference recording plugins clean train train-ranking accuracy
+.PHONY: setup lock demo docs audit test test-all test-clients test-pythons test-scale lint types contracts unit bench dist reference recording plugins clean train train-ranking accuracy
 
 setup: $(VENV)/.done
 
@@ -100,6 +100,10 @@ accuracy: setup
 
 reference: setup
 	COLUMNS=100 NO_COLOR=1 $(BIN)/typer nlapi.cli.main utils docs --name nlapi > docs/reference.md
+
+# The documentation site in build/docs, strictly: a broken link or a missing heading is an error.
+docs: setup
+	$(BIN)/python -m benchmarks.docs_site
 
 # The picture of a session in the README, from a real one.
 recording: setup

@@ -111,8 +111,16 @@ def served_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
         yield {"url": f"http://127.0.0.1:{talk.port}", "token": talk.token}
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of parsed descriptions, for all pages: each is parsed once."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, served_gateway: dict[str, str]) -> Iterator[Desk]:
+def desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, served_gateway: dict[str, str], cache: Path
+) -> Iterator[Desk]:
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "OPENAI_API_KEY", "NLAPI_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -122,8 +130,14 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, served_gateway: dict[s
     with ExitStack() as servers:
         made = Desk(folder=tmp_path, monkeypatch=monkeypatch, gateway=served_gateway, servers=servers)
         made.sandbox = servers.enter_context(running(nlapi.load("ads"))).url
-        variables = {f"NLAPI_{kind}_DIR": str(tmp_path / kind.lower()) for kind in ("CONFIG", "STATE", "CACHE")}
-        variables |= {"NO_COLOR": "1", "COLUMNS": "100", "TOKEN": "any", "SHOP_TOKEN": "any"}
+        variables = {f"NLAPI_{kind}_DIR": str(tmp_path / kind.lower()) for kind in ("CONFIG", "STATE")}
+        variables |= {
+            "NLAPI_CACHE_DIR": str(cache),
+            "NO_COLOR": "1",
+            "COLUMNS": "100",
+            "TOKEN": "any",
+            "SHOP_TOKEN": "any",
+        }
         variables |= {"NLAPI_GATEWAY_TOKEN": served_gateway["token"], "EDITOR": "true"}
         for name, value in variables.items():
             made.set_variable(name, value)
