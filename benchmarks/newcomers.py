@@ -271,7 +271,8 @@ def workflow(terminal: Terminal) -> None:
         terminal.expect(PROMPT)
         terminal.check("nlapi log save last -o fall.arazzo.yaml")
         terminal.check("nlapi workflow check fall.arazzo.yaml")
-        terminal.check("nlapi workflow run fall.arazzo.yaml --dry-run")
+        inputs = "--input name=Winter --input objective=REACH --input daily_budget_micros=5000000"
+        terminal.check(f"nlapi workflow run fall.arazzo.yaml {inputs} --dry-run")
 
 
 def install(terminal: Terminal) -> None:

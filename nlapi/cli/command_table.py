@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # A line with # begins a group of the help. Two lines for each command: its name, and the module of `nlapi.cli` with the
 # attribute of it, the examples of a function where they are not EPILOG, and a class of its own; then the first
@@ -86,7 +86,7 @@ def _read_table(lines: list[str]) -> dict[str, CommandEntry]:
         if line.startswith("# "):
             group = line[2:]
         elif line.startswith(" "):
-            entries[name] = CommandEntry(line.strip(), *target.split(":"), group=group)
+            entries[name] = replace(CommandEntry(line.strip(), *target.split(":")), group=group)
         else:
             name, _, target = line.partition(" ")
     return entries
