@@ -80,8 +80,9 @@ test-scale: setup
 bench: setup
 	$(BIN)/python -m benchmarks
 
-# The wheel and the sdist of a release in dist/, checked (docs/releasing.md).
+# The wheel, the sdist and the SBOM of a release in dist/, checked (docs/releasing.md).
 dist: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group release
 	$(BIN)/python -m benchmarks.dist
 
 # Writes the files that ship again; needs npm for the descriptions of real APIs.

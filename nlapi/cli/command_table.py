@@ -86,8 +86,7 @@ def _read_table(lines: list[str]) -> dict[str, CommandEntry]:
         if line.startswith("# "):
             group = line[2:]
         elif line.startswith(" "):
-            entry = CommandEntry(line.strip(), *target.split(":"))
-            entries[name] = replace(entry, group=group)
+            entries[name] = replace(CommandEntry(line.strip(), *target.split(":")), group=group)
         else:
             name, _, target = line.partition(" ")
     return entries

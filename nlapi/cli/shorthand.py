@@ -189,8 +189,8 @@ def unknown_command(name: str, group: str = "") -> UsageError | None:
         return UsageError(f"nlapi has no command {f'{group} {name}'.strip()!r}; use this: {line}")
     if group:
         return None
-    otherwise = 'nlapi -h lists the commands; nlapi ask "..." -a API asks a question'
-    return UsageError(f"nlapi has no command {name!r}", hint=suggestion(name, COMMANDS, otherwise=otherwise))
+    meant = suggestion(name, COMMANDS, otherwise='nlapi ask "..." -a API asks a question;')
+    return UsageError(f"nlapi has no command {name!r}", hint=f"{meant} nlapi -h lists the commands")
 
 
 def unknown_option(name: str, possible: Sequence[str]) -> str:

@@ -279,9 +279,11 @@ def _ask_for_workflow(proposed: WorkflowProposed) -> ConsentReply:
 
 def _question(proposed: tuple[CallProposed, ...], word: str, *, offer_always: bool) -> str:
     if word:
-        count = sum(call.effect is Effect.DESTROY for call in proposed)
-        deleted = f"all {word}" if len(proposed) == 1 else f"{count} of the {len(proposed)} things above"
-        return f"This deletes {deleted}. Type {word} to send it, or edit: "
+        deletes = [call.call.tool.operation for call in proposed if call.effect is Effect.DESTROY]
+        things = word if len(set(deletes)) == 1 else "things"
+        deleted = f"all {word}" if len(deletes) == 1 else f"{len(deletes)} {things}"
+        more = "" if len(deletes) == len(proposed) else f", in {len(proposed)} changes"
+        return f"This deletes {deleted}{more}. Type {word} to send it, or edit: "
     answers = "[y/N/always/edit]" if offer_always else "[y/N/edit]"
     if len(proposed) == 1:
         (only,) = proposed
