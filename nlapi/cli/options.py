@@ -291,7 +291,13 @@ class Setup:
         references = [text for text in self.auth or () if is_reference(text.partition("=")[2])]
         apis = [str(Path(name).resolve()) if Path(name).is_file() else redact_url(name) for name in self.sources or ()]
         base_url = self.base_url and redact_url(self.base_url)
-        fields = {"apis": apis, "base_url": base_url, "env": self.env, "auth": references, "no_auth": self.no_auth}
+        fields: dict[str, object] = {
+            "apis": apis,
+            "base_url": base_url,
+            "env": self.env,
+            "auth": references,
+            "no_auth": self.no_auth,
+        }
         return fields | {"headers": plain_headers(self.headers)}
 
 

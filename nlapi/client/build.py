@@ -304,7 +304,7 @@ def write_body(media: Media, value: Any, spec: Spec) -> tuple[str, bytes]:
 
 
 def _with_file_texts(value: object) -> object:
-    if is_list(value):
+    if isinstance(value, list | tuple):
         return [_with_file_texts(item) for item in value]
     return file_text(value) if isinstance(value, File) else value
 

@@ -495,7 +495,7 @@ def _check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue
         message = f"shard {shard.name!r} speaks {shard.protocol} and has no endpoints"
         yield Issue.error(location, message, "give the address of at least one replica", "no-endpoints")
     for endpoint in shard.endpoints:
-        if not re.match(r"(https?|grpcs?)://[^/\s]", endpoint):
+        if not re.match(r"https?://[^/\s]", endpoint):
             message = f"{endpoint!r} is not an address"
             yield Issue.error(location, message, "write it as http://host:port", "bad-endpoint")
     for name in ("concurrency", "objective_percent", "client_percent", "max_answer_mb"):

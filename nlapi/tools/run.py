@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nlapi.accounts.credentials import open_credentials
@@ -369,8 +369,31 @@ async def perform(
     An answer that streams within the limits is a Result of the items so far; `watch` is called with them as they come.
     Limits with a number of items mark the answer as a stream. `for_model` bounds a READ that streams as a model needs
     it; a change is read to its end, as closing its connection may stop it half way. It also takes out of the answer
-    what the user's policy hides from models.
+    what the user's policy hides from models, and stops a READ that goes in circles: the Result is then the last answer
+    with a `note`, or RepeatedReadError is raised.
     """
+    once = partial(_perform_once, prepared, target, limits=limits, client=client, watch=watch, for_model=for_model)
+    if not for_model or prepared.effect is not Effect.READ:
+        return await once()
+    reads = target.ledger.reads
+    with reads.reading(digest(prepared.request), prepared.call.operation_id) as entry:
+        if isinstance(entry, Result):
+            return entry
+        result = await once()
+        reads.settle(entry, result)
+        return result
+
+
+async def _perform_once(
+    prepared: Prepared,
+    target: Target,
+    *,
+    limits: Limits | None,
+    client: HttpClient | None,
+    watch: PieceListener | None,
+    for_model: bool,
+) -> Result:
+    """Authorise a call and send it, as `perform` does."""
     from nlapi.client.send import send
     from nlapi.client.streaming.rule import expect_stream
 

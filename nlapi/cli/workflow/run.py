@@ -410,5 +410,10 @@ def _log_fields(
         "secret_inputs": sorted(secret),
         "repair": options.repair,
     }
-    fields = {"workflow": stored, "base_url": options.base_url, "auth": references, "no_auth": options.no_auth}
-    return fields | {"headers": plain_headers(options.headers)}
+    return {
+        "workflow": stored,
+        "base_url": options.base_url,
+        "auth": references,
+        "no_auth": options.no_auth,
+        "headers": plain_headers(options.headers),
+    }

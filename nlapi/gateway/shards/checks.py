@@ -45,18 +45,10 @@ def check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue]
     for index, endpoint in enumerate(shard.endpoints):
         if fault := endpoint_fault(endpoint, shard.protocol):
             yield Issue.error(f"{location}.endpoints[{index}]", f"{endpoint[:200]!r} {fault}", rule="endpoint")
-    if len({is_grpc(endpoint) for endpoint in shard.endpoints}) > 1:
-        hint = "declare a shard for each"
-        yield Issue.error(f"{location}.endpoints", "they mix grpc with http", hint, "endpoint")
     yield from _check_access(location, shard)
     if not shard.versioned_paths and shard.protocol is not ShardProtocol.OPEN_INFERENCE:
         message = f"a shard of {shard.protocol} has no paths with a version"
         yield Issue.error(f"{location}.versioned_paths", message, "leave it out", "no-model-server")
-
-
-def is_grpc(endpoint: str) -> bool:
-    """Return whether an endpoint is spoken to over gRPC."""
-    return endpoint.partition("://")[0].lower() in _GRPC_SCHEMES
 
 
 def _check_content_shard(location: str, shard: Shard) -> Iterator[Issue]:
@@ -101,10 +93,9 @@ def endpoint_fault(endpoint: str, protocol: ShardProtocol) -> str:
         return "is no address"
     if "#" in endpoint or ("?" in endpoint and protocol in LLM_PROTOCOLS):
         return "has a query or a fragment"
-    if is_grpc(endpoint) and protocol is ShardProtocol.OPEN_INFERENCE:
-        if not port or parts.path.strip("/"):
-            return "is no grpc://host:port"
-    elif parts.scheme not in _HTTP_SCHEMES or port == 0:
+    if parts.scheme in _GRPC_SCHEMES:
+        return "speaks gRPC: give the server's REST address, http://host:port"
+    if parts.scheme not in _HTTP_SCHEMES or port == 0:
         return "is no http or https address"
     if parts.username is not None or parts.password is not None:
         return "holds a credential, which would end up in revisions and logs"

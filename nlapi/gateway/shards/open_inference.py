@@ -316,12 +316,12 @@ class TensorCodec:
 class OpenInferenceCodec:
     """The calls of one version over REST: paths and bodies."""
 
-    ready_body = b""
-
     def __init__(self, version: Version, shard: Shard) -> None:
         self._tensors = TensorCodec(version)
-        model, name = server_names(version, shard)
-        path = f"/v2/models/{quote(model, safe='')}" + (f"/versions/{quote(name, safe='')}" if name else "")
+        # "" lets the server take its version by itself.
+        name = (version.upstream_version or version.name) if shard.versioned_paths else ""
+        path = f"/v2/models/{quote(version.upstream_model or version.model, safe='')}"
+        path += f"/versions/{quote(name, safe='')}" if name else ""
         self.path = f"{path}/infer"
         self.ready_path = f"{path}/ready"
 
@@ -346,12 +346,6 @@ class OpenInferenceCodec:
         ):
             raise ValueError("it has no outputs")
         return self._tensors.decode(outputs, call)
-
-
-def server_names(version: Version, shard: Shard) -> tuple[str, str]:
-    """Return the names of the model and of the version at a server; "" for the version that it takes by itself."""
-    name = (version.upstream_version or version.name) if shard.versioned_paths else ""
-    return version.upstream_model or version.model, name
 
 
 def declared_datatypes(schema: Mapping[str, Any]) -> dict[str, str]:
