@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nlapi.gateway.http.description import load_description
 from tests.gateway.kit import Talk
 
 WATCHED = (
@@ -35,6 +36,19 @@ def test_a_change_is_seen(talk: Talk, path: str) -> None:
     talk.ok("POST", "/v1/shards", {"name": "gpu", "protocol": "json", "endpoints": ["http://127.0.0.1:9"]})
     talk.ok("POST", "/v1/canaries", {"objective": "payment-fraud", "model": "fraud", "version": "v2", "percent": 5})
     assert talk("GET", path, headers={"If-None-Match": etag}).status == 200
+
+
+def test_every_collection_is_watched(talk: Talk) -> None:
+    paths = load_description().tree["paths"]
+    collections = [
+        path.replace("{model}", "ranker")
+        for path, item in paths.items()
+        if any(parameter.get("$ref", "").endswith("/Limit") for parameter in item.get("get", {}).get("parameters", ()))
+    ]
+    assert len(collections) == 17
+    for path in collections:
+        etag = talk("GET", path).headers.get("etag", "")
+        assert talk("GET", path, headers={"If-None-Match": etag}).status == 304, path
 
 
 def test_a_page_and_a_filter_have_tags_of_their_own(talk: Talk) -> None:
