@@ -87,3 +87,9 @@ def test_each_place_of_the_architecture_is_the_only_one_of_its_name() -> None:
     rows = ROW.findall((ROOT / "docs/architecture.md").read_text(encoding="utf-8"))
     assert len(rows) >= 30
     assert {name: defined.get(name) for file, name in rows} == {name: [file] for file, name in rows}
+
+
+def test_the_index_of_the_design_pages_has_each_of_them() -> None:
+    folder = ROOT / "docs" / "design"
+    listed = re.findall(r"^- \[\d+\]\(([\w-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed == sorted(page.name for page in folder.glob("[0-9]*.md"))

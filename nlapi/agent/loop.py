@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ from nlapi.agent.events import (
 from nlapi.agent.messages import model_state
 from nlapi.agent.models import NO_CAPS, Caps, TurnMeter
 from nlapi.agent.policy import Policy, PolicyDecision, Verdict
+from nlapi.agent.progress import TurnProgress
 from nlapi.agent.sending import CallTerms, Targets, failed_step, send_all
 from nlapi.client.masking import redact
 from nlapi.client.message import Limits
@@ -39,7 +41,8 @@ from nlapi.client.safe_text import single_line
 from nlapi.errors import ConsentError, NlapiError, PlannerError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.ledger import Ledger
-from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, StoredState, WorkflowProposal
+from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, WorkflowProposal
+from nlapi.tools.read_log import ReadLog
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Call
 
@@ -126,7 +129,7 @@ PlanRunEvent = CallProposed | ItemsReceived | StepFinished | ChangesReported
 # (docs/design/011-choosing-an-operation.md), so further ones are little more than noise.
 MAX_CHOICES = 3
 
-# Plans of one question, before it is ended: a model that turns in circles stops here where no cap does before.
+# Plans of one question, before it is ended, where no cap does before.
 MAX_ROUNDS = 60
 
 
@@ -295,9 +298,9 @@ async def converse(
     one is there to be asked about one that asks, none of them is sent. A call that cannot be built or sent is a FAILED
     step, in the first case without a CallProposed; it goes back to the planner, as a refused one does. In a dry run
     nothing is sent. A workflow that a plan proposes is agreed to as a whole: WorkflowProposed comes before its first
-    calls, `workflow_consent` is asked once, and what it agrees to runs unasked. A turn that reaches one of the `caps`
-    ends before the next request. `ledger` has the changes of a conversation that this one is a part of; without it,
-    those of this one count.
+    calls, `workflow_consent` is asked once, and what it agrees to runs unasked. A turn that reaches one of the `caps`,
+    or goes in circles, ends before the next request, with what it has read by then. `ledger` has the changes of a
+    conversation that this one is a part of; without it, those of this one count.
 
     Raises PlannerError; ConsentError when consent is needed and no one is there to give it; CredentialError and
     UsageError for faults that only the user can correct, such as a credential or a base URL. Before it ends in an
@@ -307,6 +310,7 @@ async def converse(
     for turn in conversation.turns:
         ledger.take_up(turn.steps, is_past=turn is not conversation.current)
     ledger.agree(part for part in policy.agreed if not ledger.has_agreed(part))
+    ledger.reads = ReadLog(window_s=math.inf)  # the user, who asks again, wants a new answer
     async with _client_of(dry_run=dry_run) as client:
         terms = CallTerms(
             targets=targets,
@@ -338,10 +342,10 @@ async def _rounds(
 ) -> AsyncGenerator[Event, None]:
     """Yield the events of rounds until one ends the turn."""
     name = planner.name
-    count = 0
-    while count < max_rounds:
-        plan = None
-        async with aclosing(_pieces_in_time(planner, conversation, meter)) as pieces:
+    progress = TurnProgress(reads=terms.ledger.reads, max_rounds=max_rounds)
+    while True:
+        plan = progress.end(conversation)
+        async with aclosing(_pieces_in_time(planner, conversation, meter, plan)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Plan):
                     plan = piece
@@ -369,15 +373,13 @@ async def _rounds(
             async for run_event in events:
                 yield run_event
         conversation = conversation.with_round(Round(plan=plan, steps=tuple(steps)))
-        # A workflow has a limit of its own, and is not left in the middle of its changes.
-        count += not isinstance(plan.raw, StoredState)
+        progress.count(plan, steps)
         if not plan.calls:
             yield TurnAnswered(text=plan.text, conversation=conversation, views=plan.views)
             return
         if previewed := sum(step.outcome is Outcome.PREVIEWED for step in steps):
             yield TurnAnswered(text=_dry_run_text(previewed, plan.goal), conversation=conversation)
             return
-    yield TurnAnswered(text=f"Stopped after {max_rounds} rounds of calls without an answer.", conversation=conversation)
 
 
 async def _plan_events(
@@ -393,14 +395,14 @@ async def _plan_events(
 
 
 async def _pieces_in_time(
-    planner: Planner, conversation: Conversation, meter: TurnMeter
+    planner: Planner, conversation: Conversation, meter: TurnMeter, end: Plan | None
 ) -> AsyncGenerator[str | PlannerChosen | Plan, None]:
-    """Yield what a planner yields; once the time of the turn is over, the plan that ends it in place of the rest.
+    """Yield what a planner yields; in its place `end` where there is one, and in place of the rest once time is over.
 
     A planner sends nothing to the API, so that it can be left in the middle of an answer: nothing of that is run.
     """
-    if late_plan := meter.late_plan():
-        yield late_plan
+    if last_plan := end or meter.late_plan():
+        yield last_plan
         return
     pieces = planner.next(conversation)
     while True:

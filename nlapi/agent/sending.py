@@ -72,11 +72,15 @@ class CallTerms:
 
     async def perform(self, prepared: Prepared, watch: PieceListener, *, for_model: bool) -> Result:
         """Send a call, at most MAX_CONCURRENT at a time."""
+        limits = self.limits
+        if (own := prepared.call.timeout) is not None:
+            limits = limits or Limits()
+            limits = replace(limits, deadline=min(own, limits.deadline))
         async with self.slots:
             return await perform(
                 prepared,
                 self.target(prepared.call),
-                limits=self.limits,
+                limits=limits,
                 client=self.client,
                 watch=watch,
                 for_model=for_model,

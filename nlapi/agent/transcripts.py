@@ -73,6 +73,7 @@ class _Asked(TypedDict, total=False):
     sources: list[str] | None
     apis: list[str] | None
     auth: list[str]
+    headers: list[str]
     base_url: str | None
     no_auth: bool
 

@@ -255,6 +255,7 @@ def resumed_setup(setup: Setup, records: Iterable[Mapping[str, Any]]) -> Setup:
         sources=question_record.get("apis") or question_record.get("sources"),
         base_url=setup.base_url or question_record.get("base_url"),
         auth=[] if setup.no_auth else [*(text for text in variables if _scheme(text) not in given), *given.values()],
+        headers=[*(setup.headers or question_record.get("headers", ()))],
         no_auth=setup.no_auth or bool(question_record.get("no_auth") and not setup.auth),
     )
 

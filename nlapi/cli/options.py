@@ -89,7 +89,12 @@ Env = Annotated[
     str | None, option("--env NAME", "An environment of the API, such as staging; `nlapi api show` has them.")
 ]
 Auth = Annotated[
-    list[str] | None, option("--auth SCHEME=VALUE", "A credential; SCHEME=env:NAME reads it from the environment.")
+    list[str] | None,
+    option("--auth SCHEME=VALUE", "A credential; SCHEME=env:NAME reads it. header:NAME=... is one that no scheme has."),
+]
+Headers = Annotated[
+    list[str] | None,
+    option("-H --header NAME:VALUE", "A header to send; a credential is masked, and NAME:env:VARIABLE reads it."),
 ]
 NoAuth = Annotated[bool, flag("--no-auth", "Send without credentials, though the description wants them.")]
 # The hidden option behind `--yes=VALUE`: in typer's parser an option either has a value or has none
@@ -205,6 +210,13 @@ def parse_pairs(texts: list[str] | None, option: str) -> dict[str, str]:
     return result
 
 
+def plain_headers(headers: Sequence[str] | None) -> list[str]:
+    """Return the headers that may be stored: without those whose names say that they are credentials."""
+    from nlapi.client.auth import is_secret_header
+
+    return [text for text in headers or () if not is_secret_header(text.partition(":")[0])]
+
+
 def is_terminal() -> bool:
     """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
@@ -250,6 +262,7 @@ class Setup:
     base_url: BaseUrl = None
     env: Env = None
     auth: Auth = field(default=None, repr=False)
+    headers: Headers = field(default=None, repr=False)
     no_auth: NoAuth = False
     timeout: Deadline = None
     events: Events = None
@@ -271,7 +284,14 @@ class Setup:
         references = [text for text in self.auth or () if is_reference(text.partition("=")[2])]
         apis = [str(Path(name).resolve()) if Path(name).is_file() else redact_url(name) for name in self.sources or ()]
         base_url = self.base_url and redact_url(self.base_url)
-        return {"apis": apis, "base_url": base_url, "env": self.env, "auth": references, "no_auth": self.no_auth}
+        fields: dict[str, object] = {
+            "apis": apis,
+            "base_url": base_url,
+            "env": self.env,
+            "auth": references,
+            "no_auth": self.no_auth,
+        }
+        return fields | {"headers": plain_headers(self.headers)}
 
 
 def conversation_options(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

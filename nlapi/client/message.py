@@ -220,7 +220,7 @@ class Result:
     Of a streaming answer, `items` are those received, in order, and `framing` says what an item is; `content` are all
     bytes, with an incomplete item at their end where it was cut. `ended` is the reason why reading stopped: an answer
     that does not stream is always COMPLETE, and its `items` are None. `fault` describes what was wrong with a BROKEN
-    one.
+    one. `note` is what a model is told beside it.
     """
 
     status: int
@@ -233,6 +233,7 @@ class Result:
     framing: Framing | None = None
     ended: EndReason = EndReason.COMPLETE
     fault: str = ""
+    note: str = ""
 
     @property
     def ok(self) -> bool:

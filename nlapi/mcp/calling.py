@@ -20,7 +20,6 @@ from nlapi.agent.events import CallProposed, ConsentReply, StepFinished
 from nlapi.agent.loop import converse
 from nlapi.agent.operation_tools import DESCRIBE, FIND, READ, describe_for_model, inner_arguments
 from nlapi.agent.policy import Policy, Verdict
-from nlapi.client.auth import header_secrets
 from nlapi.client.masking import redact
 from nlapi.client.message import Result
 from nlapi.client.safe_text import error_for_model, single_line, strip_all, strip_control
@@ -153,11 +152,7 @@ async def call_workflow(
 
 
 def _secrets(targets: Mapping[Spec, Target]) -> tuple[str, ...]:
-    return tuple(
-        secret
-        for target in targets.values()
-        for secret in (*target.credentials.values(), *header_secrets(target.headers))
-    )
+    return tuple(secret for target in targets.values() for secret in target.credentials.values())
 
 
 def _needs_question(tree: WorkflowOutline, targets: Mapping[Spec, Target], consent: Consent) -> bool:
@@ -405,7 +400,7 @@ async def _call_operation(
         return answer if params.name == tool.name else _framed(answer)
     call = Call(tool=tool, arguments={**registered_arguments(tool, state.settings), **arguments})
     target = state.target_for(context, call.effect)
-    record.secrets = (*state.secrets, *target.credentials.values(), *header_secrets(target.headers))
+    record.secrets = (*state.secrets, *target.credentials.values())
     policy = Policy(secrets=record.secrets)
     if refusal := policy.refusal(call):
         raise UsageError(f"{tool.operation.id} was not sent: {refusal}", hint="leave it out")

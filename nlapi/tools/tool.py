@@ -157,6 +157,8 @@ class Call:
     reason: str = ""
     # Two calls are equal when they do the same, whatever their values come from.
     account: Account | None = field(default=None, compare=False)
+    timeout: float | None = field(default=None, compare=False)
+    """the seconds that a document gives it; None for the limit of the whole conversation"""
 
     @property
     def operation_id(self) -> str:

@@ -106,13 +106,11 @@ def test_a_goto_into_nothing_is_named_and_ends(shop: Shop, tmp_path: Path, targe
 
 def test_ten_thousand_steps_are_read_and_refused(shop: Shop, tmp_path: Path) -> None:
     steps = [{**CREATE, "stepId": f"s{number}"} for number in range(10_000)]
-    assert "10,000 steps" in errors(tmp_path, document(flow(*steps)))
+    assert "10,000 steps; 1,000 are the most that are read" in errors(tmp_path, document(flow(*steps)))
     ran = flow_run(tmp_path, shop, document(flow(*steps)))
     assert ran.code == 2
-    assert "no person reviews so many" in ran.err
+    assert "10,000 steps" in ran.err
     assert shop.received == []
-    mended, repairs = repair(linked(tmp_path, document(flow(*steps))))
-    assert (len(mended.document.workflows[0].steps), repairs) == (10_000, ())
 
 
 def test_a_retry_for_ever_ends(tmp_path: Path) -> None:
@@ -122,7 +120,7 @@ def test_a_retry_for_ever_ends(tmp_path: Path) -> None:
     )
     warnings = "\n".join(map(str, check(opened)))
     assert "1,000,000,000 attempts" in warnings
-    assert "86400 s; 300 s are the longest" in warnings
+    assert "86400 s; 3600 s are the longest" in warnings
     workflow_run = WorkflowRun(linked=opened, workflow=opened.document.workflow(), inputs={})
     count = 0
     while calls := workflow_run.next_calls():
@@ -136,7 +134,7 @@ def test_a_retry_for_ever_ends(tmp_path: Path) -> None:
 def test_counts_that_are_none_are_named(tmp_path: Path, count: Any) -> None:
     for name in ("retryAfter", "retryLimit"):
         tree = document(flow({**CREATE, "onFailure": [{"name": "x", "type": "retry", name: count}]}))
-        assert "are numbers from 0" in "\n".join(map(str, parse_document(tree).issues))
+        assert "number from 0" in "\n".join(map(str, parse_document(tree).issues))
 
 
 def test_an_answer_without_the_output_asks_or_stops(shop: Shop, tmp_path: Path) -> None:

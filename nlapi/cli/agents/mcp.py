@@ -17,6 +17,7 @@ from nlapi.cli.options import (
     Deadline,
     Env,
     Exclude,
+    Headers,
     Include,
     NoAuth,
     Overlays,
@@ -27,6 +28,7 @@ from nlapi.cli.options import (
 )
 from nlapi.cli.render import console
 from nlapi.cli.workflow.registered import OpenedApi, WorkflowOpener, with_registered
+from nlapi.client.auth import find_scheme, unknown_scheme_error
 from nlapi.credential_references import read_reference, read_variable
 from nlapi.errors import CredentialError, UsageError, install_hint, require_extra
 from nlapi.mcp.settings import MIN_NAME_LENGTH, Consent, Settings, check_pass_headers
@@ -65,6 +67,7 @@ def mcp(
     auth: Annotated[
         list[str] | None, option("--auth SCHEME=env:NAME", "A credential of the API, from the environment.")
     ] = None,
+    headers: Headers = None,
     no_auth: NoAuth = False,
     include: Include = None,
     exclude: Exclude = None,
@@ -116,6 +119,7 @@ def mcp(
             source,
             base_url,
             auth,
+            headers,
             include,
             exclude,
             overlays,
@@ -150,6 +154,7 @@ def mcp(
     if endpoint is None and source == "-":
         raise UsageError("standard input is for the client", hint="give the description as a file or a URL")
     api, known_values = target.open_target(source, base_url, auth, overlays, root, no_auth=no_auth, env=env)
+    api = target.with_headers(api, headers)
     if api.base_url is None and (note := explain_server(api.spec)):
         console.note(note)
     if endpoint is None:
@@ -384,9 +389,9 @@ def _checked(opened: Target, api: TeamApi) -> Target:
     """Return the target; UsageError for a credential of a scheme that the API has not."""
     for table, schemes in (("auth", api.auth), ("change_auth", api.change_auth)):
         for scheme in schemes:
-            if scheme not in opened.spec.security_schemes:
-                known = ", ".join(opened.spec.security_schemes) or "none"
-                raise UsageError(f"[apis.{api.name}] {table}: {opened.spec.title} has no scheme {scheme!r}", hint=known)
+            if find_scheme(opened.spec, scheme) is None:
+                error = unknown_scheme_error(opened.spec, scheme)
+                raise UsageError(f"[apis.{api.name}] {table}: {error.message}", hint=error.hint)
     return opened
 
 

@@ -119,7 +119,14 @@ def open_recipe(
     document = next(document for other, document in documents if other == path)
     # The plugin is of one API, whatever a document calls it.
     sources = [f"{name}={location}" for name, location in source_of(document, str(folder / DESCRIPTION)).items()]
-    opened = open_document(str(path), sources, base_url=options.base_url, auth=options.auth, no_auth=options.no_auth)
+    opened = open_document(
+        str(path),
+        sources,
+        base_url=options.base_url,
+        auth=options.auth,
+        headers=options.headers,
+        no_auth=options.no_auth,
+    )
     require_sources(opened)
     if configured is not None:
         opened = replace(opened, targets={spec: replace(configured, spec=spec) for spec in opened.targets})

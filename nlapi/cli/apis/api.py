@@ -11,13 +11,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi import bundled, registry
-from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, argument, option, parse_pairs
+from nlapi.cli.options import (
+    Auth,
+    BaseUrl,
+    Headers,
+    ListOutput,
+    NoAuth,
+    Overlays,
+    Root,
+    argument,
+    option,
+    parse_pairs,
+)
 from nlapi.cli.render import console, table
 from nlapi.cli.target import auth_references, note_injections
+from nlapi.client.auth import find_scheme, unknown_scheme_error
 from nlapi.credential_references import is_reference
-from nlapi.errors import CredentialError, NlapiError, UsageError
+from nlapi.errors import NlapiError, UsageError
 from nlapi.local_files import remove_file, write_file
 from nlapi.registry import Registration
+from nlapi.tools.request_changes import parse_headers, split_headers
 
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
@@ -111,6 +124,7 @@ def add(
     source: Annotated[str, argument("SOURCE", "A path or URL of its description, or a bundled name.")],
     base_url: BaseUrl = None,
     auth: Auth = None,
+    headers: Headers = None,
     no_auth: NoAuth = False,
     known_values: Annotated[
         list[str] | None, option("--set NAME=VALUE", "A value to use whenever it is needed.")
@@ -127,6 +141,7 @@ def add(
         source,
         base_url=base_url,
         auth=auth,
+        headers=headers,
         no_auth=no_auth,
         known_values=known_values,
         overlays=overlays,
@@ -142,6 +157,7 @@ def register_api(
     *,
     base_url: str | None = None,
     auth: list[str] | None = None,
+    headers: list[str] | None = None,
     no_auth: bool = False,
     known_values: list[str] | None = None,
     overlays: list[str] | None = None,
@@ -178,13 +194,14 @@ def register_api(
         layers = [*(layer for layer in layers if layer != accepted), accepted]
     spec = nlapi.load(source, overlays=layers, root=root)
     credentials, values = _stored_values(spec, credentials, parse_pairs(known_values, "--set"))
-    for scheme in credentials.keys() - spec.security_schemes.keys():
-        names = ", ".join(spec.security_schemes) or "none"
-        raise CredentialError(f"{spec.title} has no security scheme {scheme!r}", hint=f"it has {names}")
+    for scheme in credentials:
+        if find_scheme(spec, scheme) is None:
+            raise unknown_scheme_error(spec, scheme)
     entry = Registration(
         source=source,
         base_url=base_url,
         auth=credentials,
+        headers=_stored_headers(spec, headers),
         known=values,
         overlays=layers,
         root=root,
@@ -206,6 +223,17 @@ def register_api(
     if bundled.spec(name):
         console.note(f"On the command line {name} is this API now; nlapi.load({name!r}) still gives the bundled one")
     return spec
+
+
+def _stored_headers(spec: Spec, texts: list[str] | None) -> dict[str, str]:
+    """Return the headers to register. UsageError for a credential: the file is none for secrets."""
+    secret, plain = split_headers(spec, parse_headers(texts or ()))
+    for name, _ in secret:
+        hint = f"name where it is: --auth header:{name}=env:NAME; or `nlapi auth login API header:{name}`"
+        raise UsageError(
+            f"-H {name} is a credential, and would be stored in a file that is none for secrets", hint=hint
+        )
+    return dict(plain)
 
 
 def note_login(name: str, spec: Spec) -> None:
@@ -356,6 +384,7 @@ def edit(
         list[str] | None, option("--set NAME=VALUE", "A value to use whenever it is needed.")
     ] = None,
     auth: Auth = None,
+    headers: Headers = None,
     client_id: Annotated[str | None, option("--client-id ID", "The application to log in as.")] = None,
     issuer: Annotated[str | None, option("--issuer URL", "The authorization server.")] = None,
     scope: Annotated[list[str] | None, option("--scope NAME", "A permission that a login asks for.")] = None,
@@ -365,7 +394,12 @@ def edit(
     model: Annotated[str | None, option("--model NAME", "The model to plan with.")] = None,
     output: Annotated[str | None, option("--output -o FORMAT", "The format of answers: json, table, ...")] = None,
 ) -> None:
-    """Change what is registered for an API, or for one of its accounts; what is not named stays."""
+    """Change what is registered for an API, or for one of its accounts; what is not named stays.
+
+    Its logins may go to a new base URL too: you have named it for this API.
+    """
+    from nlapi.cli.target import load
+
     entry = _entry(name)
     texts = {
         "base_url": base_url,
@@ -380,6 +414,7 @@ def edit(
     maps = {
         "known": _changed(entry.known, parse_pairs(known_values, "--set")),
         "auth": _changed(entry.auth, parse_pairs(auth, "--auth")),
+        "headers": _changed(entry.headers, _stored_headers(load(name), headers) if headers else {}),
         "environments": _changed(entry.environments, parse_pairs(environment, "--environment")),
     }
     changes: dict[str, Any] = {key: value for key, value in texts.items() if value is not None}
@@ -392,6 +427,19 @@ def edit(
         raise UsageError("nothing was said to change", hint="`nlapi api edit -h` shows what can be")
     registry.change_registrations(lambda entries: entries.update({name: replace(entries.get(name, entry), **changes)}))
     console.note(f"{name}: {', '.join(sorted('set' if key == 'known' else key for key in changes))} changed")
+    if base_url:
+        _extend_logins(name, base_url)
+
+
+def _extend_logins(name: str, base_url: str) -> None:
+    """Let the logins of an API go to its new base URL too, and note it."""
+    from nlapi.accounts.store import LoginStore
+    from nlapi.openapi.urls import parse_url
+
+    store, site = LoginStore(), parse_url(base_url).site
+    for key in store.list_keys(name):
+        if store.extend(key, site):
+            console.note(f"the login {key} goes to {site} too")
 
 
 def _check(name: str, entry: Registration, base_url: str | None, auth: list[str] | None, output: str | None) -> None:
@@ -407,10 +455,10 @@ def _check(name: str, entry: Registration, base_url: str | None, auth: list[str]
     references = parse_pairs(auth, "--auth")
     if not references:
         return
-    schemes = load(name).security_schemes
+    spec = load(name)
     for scheme, reference in references.items():
-        if scheme not in schemes:
-            raise UsageError(f"{name} has no security scheme {scheme!r}", hint=f"it has {', '.join(schemes) or 'none'}")
+        if find_scheme(spec, scheme) is None:
+            raise unknown_scheme_error(spec, scheme)
         if reference and not is_reference(reference):
             hint = f"name where it is: {scheme}=env:NAME; or `nlapi auth login {name} {scheme}`"
             raise UsageError(f"the credential for {scheme} would be stored in a file", hint=hint)
@@ -480,6 +528,7 @@ def list_(output: ListOutput = None) -> None:
             "set": dict(registration.known),
         }
         | ({"no_auth": True} if registration.no_auth else {})
+        | ({"headers": dict(registration.headers)} if registration.headers else {})
         | ({"workflows": list(registration.workflows)} if registration.workflows else {})
         for name, registration in registrations
     ]

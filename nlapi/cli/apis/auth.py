@@ -51,7 +51,9 @@ def login(
         str | None, option("--client-secret REF", f"Its secret: {REFERENCE_FORMS}, or - to be asked.")
     ] = None,
     scope: Annotated[list[str] | None, option("--scope NAME", "A permission to ask for; may be repeated.")] = None,
-    flow: Annotated[str | None, option("--flow code|device|client", "How: in a browser, by a code, or alone.")] = None,
+    flow: Annotated[
+        str | None, option("--flow code|device|client|password", "In a browser, by a code, alone, or by password.")
+    ] = None,
     redirect_uri: Annotated[
         str | None, option("--redirect-uri URL", "The loopback address that is registered there.")
     ] = None,
@@ -80,6 +82,7 @@ def login(
         redirect_uri=redirect_uri or registered.redirect_uri,
         opens_browser=not no_browser,
         seconds=wait,
+        base_url=server or "",
     )
     storage = _storage(store)
     chosen = _schemes(spec, scheme)
@@ -115,21 +118,20 @@ def _open_api(api: str, base_url: str | None, env: str | None = None) -> tuple[s
 
 def _schemes(spec: Spec, name: str | None) -> tuple[SecurityScheme, ...]:
     """Return the schemes to log in to: the one of that name, or those that most operations want together."""
-    from nlapi.client.auth import alternatives
+    from nlapi.client.auth import alternatives, find_scheme, unknown_scheme_error
 
     schemes = spec.security_schemes
     if name is not None:
-        if name not in schemes:
-            known = ", ".join(schemes) or "none"
-            raise UsageError(f"{spec.title} has no security scheme {name!r}", hint=f"it has {known}")
-        return (schemes[name],)
+        if (scheme := find_scheme(spec, name)) is None:
+            raise unknown_scheme_error(spec, name)
+        return (scheme,)
     counter: Counter[tuple[str, ...]] = Counter()
     for operation in spec.operations:
         counter.update(tuple(credential.id for credential in entry) for entry in alternatives(operation) if entry)
     if not counter:
         if len(usable := [entry for entry in schemes.values() if not entry.fault]) == 1:
             return (usable[0],)
-        known = f"name one of {', '.join(schemes)}" if schemes else "its calls are sent as they are"
+        known = f"name one of {', '.join(schemes)}" if schemes else "name what it takes: header:NAME, basic or bearer"
         raise UsageError(f"{spec.title} describes no credential that its operations want", hint=known)
     (first, _), *others = counter.most_common()
     for other, _count in others[:3]:
@@ -227,7 +229,8 @@ def _store(api: str, login: Login, secrets: Secrets | None, storage: SecretStora
     store, key = LoginStore(), LoginKey(api=api, scheme=login.scheme)
     with store.lock(key):
         fault = store.write(key, login, secrets, storage)
-    console.note(f"{key}: stored, for {' and '.join(login.audience)}")
+    sites = " and ".join(login.audience) or "the server that --base-url names first, as the description names none"
+    console.note(f"{key}: stored, for {sites}")
     if fault and storage is not SecretStorage.FILE:
         path = store.path(key)
         console.note(f"In plain text in {path}, for you alone, as the keyring does not take it: {fault}")

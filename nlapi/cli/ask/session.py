@@ -35,7 +35,7 @@ from nlapi.cli.ask.prompts import ConsentPrompt, WorkflowPrompt, ask_for_argumen
 from nlapi.cli.completion.collect import store_list
 from nlapi.cli.options import ConversationFormat, Output, Setup, is_interactive, parse_pairs
 from nlapi.cli.render import console
-from nlapi.cli.target import open_target, stream_limits, take_credentials
+from nlapi.cli.target import open_target, stream_limits, take_credentials, with_headers
 from nlapi.cli.workflow.registered import OpenedApi, open_registered
 from nlapi.client.message import EndReason, Limits
 from nlapi.client.safe_text import strip_control
@@ -394,13 +394,14 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], WorkflowSet
     Known values are the registered ones, overridden by `--set`.
     """
     names = list(dict.fromkeys(setup.sources or ()))
-    if len(names) > 1 and (setup.base_url or setup.env or setup.auth or setup.no_auth):
+    if len(names) > 1 and (setup.base_url or setup.env or setup.auth or setup.headers or setup.no_auth):
         raise UsageError(
-            "--base-url, --auth and --no-auth go with one API",
+            "--base-url, --auth, -H and --no-auth go with one API",
             hint="register each with `nlapi api add`, then name them with -a",
         )
     set_values: dict[str, object] = dict(parse_pairs(setup.known_values, "--set"))
     targets = [open_target(name, setup.base_url, setup.auth, no_auth=setup.no_auth, env=setup.env) for name in names]
+    targets = [(with_headers(target, setup.headers), known) for target, known in targets]
     targets, set_values = _take_credentials(targets, set_values)
     apis = [
         OpenedApi(name=name, target=target, values=known) for name, (target, known) in zip(names, targets, strict=True)

@@ -21,6 +21,7 @@ from nlapi.cli.options import (
     Deadline,
     DryRun,
     Env,
+    Headers,
     ListOutput,
     NoAuth,
     NoLog,
@@ -72,6 +73,7 @@ class BatchInput:
     base_url: BaseUrl = None
     env: Env = None
     auth: Auth = field(default=None, repr=False)
+    headers: Headers = field(default=None, repr=False)
     no_auth: NoAuth = False
     dry_run: DryRun = False
     yes: Yes = False
@@ -107,6 +109,9 @@ def run_batch(request: BatchInput, target: Target, known_values: Mapping[str, st
 
     NlapiError, and nothing is sent, while another process runs the same file.
     """
+    from nlapi.cli.target import with_headers
+
+    target = with_headers(target, request.headers)
     if request.dry_run or request.file == "-":
         _run_batch(request, target, known_values)
         return
@@ -197,7 +202,7 @@ def _read_calls(target: Target, file: str, operation: str | None, known_values: 
         try:
             tool = compile_tool(target.spec.operation(name))
             text = None if arguments is None else json.dumps(arguments)
-            values = parse_arguments(tool, known_values=known_values, json_text=text, pairs=pairs)
+            values = parse_arguments(tool, known_values=known_values, json_text=text, pairs=pairs, is_typed=False)
         except NlapiError as error:
             error.message = f"row {number}: {error.message}"
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -35,6 +34,7 @@ from nlapi.cli.options import (
     DryRun,
     Env,
     Events,
+    Headers,
     NoAuth,
     Output,
     Overlays,
@@ -51,11 +51,10 @@ from nlapi.cli.options import (
     parse_pairs,
 )
 from nlapi.cli.render import console
-from nlapi.client.auth import alternatives, credential_location
 from nlapi.errors import ConsentError, NlapiError, UsageError
 from nlapi.json_text import parse_json, repeated_key
 from nlapi.openapi.spec import Effect
-from nlapi.tools.request_changes import NO_CHANGES, RequestChanges, parse_headers
+from nlapi.tools.request_changes import NO_CHANGES, RequestChanges, parse_headers, split_headers
 from nlapi.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
@@ -118,9 +117,7 @@ class CallInput:
         list[str] | None, argument("KEY=VALUE", "The arguments; input.currency=EUR is one inside an object.")
     ] = None
     args: Annotated[str | None, option("--args JSON|@FILE|-", "Arguments as one JSON object.")] = None
-    headers: Annotated[
-        list[str] | None, option("-H --header NAME:VALUE", "A header to send; credentials are masked.")
-    ] = None
+    headers: Headers = field(default=None, repr=False)
     raw_body: Annotated[
         str | None, option("--raw-body TEXT|@FILE|-", "The whole body, as it is; nothing of it is checked.")
     ] = None
@@ -386,10 +383,6 @@ def _note_truncation(result: Result, *, changed: bool) -> None:
     console.note(f"{end}{f' ({options})' if options else ''}")
 
 
-# A header of such a name is masked wherever the request is shown.
-_SECRET_HEADER = re.compile(r"(?i)auth|cookie|token|secret|passw|credential|api-?key|signature|session")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRequest:
     """A call, the target that it goes to, and what the user wrote into the request beside its arguments."""
@@ -414,6 +407,7 @@ def read_call(
     there, it is the credential.
     """
     from nlapi.cli.call.arguments import parse_arguments
+    from nlapi.cli.target import with_secret_headers
     from nlapi.tools.compile import compile_tool
 
     name, *pairs = words
@@ -440,7 +434,7 @@ def read_call(
             raise UsageError(f"--raw-body: {repeated}", hint="a server takes the first or the last of them")
         if not any(header.lower() == "content-type" for header, _ in sent):
             sent = (*sent, ("content-type", _content_type(tool.operation, content)))
-    secret, plain = _split_headers(tool, sent)
+    secret, plain = split_headers(target.spec, sent)
     changes = RequestChanges(headers=plain, content=content, query=query)
     # Beside a whole body, registered values for properties of it have no place.
     arguments = parse_arguments(changes.relax(tool), known_values=known_values, json_text=args, pairs=pairs)
@@ -448,7 +442,7 @@ def read_call(
         raise UsageError(f"{twice} is given twice: in {words[1]} and beside it", hint="it takes one value")
     return CallRequest(
         call=Call(tool=tool, arguments={**from_path, **arguments}),
-        target=_with_headers(target, tool, secret),
+        target=with_secret_headers(target, secret),
         changes=changes,
     )
 
@@ -498,32 +492,3 @@ def _content_type(operation: Operation, content: bytes) -> str:
     except (ValueError, RecursionError):
         return "application/octet-stream"
     return "application/json"
-
-
-def is_secret_header(name: str) -> bool:
-    """Return whether a header of this name is taken for a credential, whatever the API describes."""
-    return _SECRET_HEADER.search(name) is not None
-
-
-def _split_headers(
-    tool: Tool, headers: Sequence[tuple[str, str]]
-) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
-    """Return the headers that are credentials, and the others."""
-    wanted = _credential_headers(tool.operation)
-    secret = tuple(pair for pair in headers if pair[0].lower() in wanted or is_secret_header(pair[0]))
-    return secret, tuple(pair for pair in headers if pair not in secret)
-
-
-def _credential_headers(operation: Operation) -> set[str]:
-    schemes = (
-        scheme for credentials in alternatives(operation) for credential in credentials for scheme in credential.schemes
-    )
-    locations = map(credential_location, schemes)
-    return {location.name.lower() for location in locations if location.in_ == "header"}
-
-
-def _with_headers(target: Target, tool: Tool, headers: Sequence[tuple[str, str]]) -> Target:
-    if not headers:
-        return target
-    is_credential = any(name.lower() in _credential_headers(tool.operation) for name, _ in headers)
-    return replace(target, headers={**target.headers, **dict(headers)}, no_auth=target.no_auth or is_credential)

@@ -65,8 +65,8 @@ def check(file: File, sources: SourceOverrides = None, strict: Strict = False, o
     Exits with 1 when a run would stop: at an error, or with --strict at what bends the standard.
     """
     from nlapi.errors import Level
-    from nlapi.workflows.check import BEND
     from nlapi.workflows.check import check as check_document
+    from nlapi.workflows.read import BEND
 
     opened = open_document(file, sources)
     issues = check_document(opened.linked)

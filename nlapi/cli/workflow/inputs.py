@@ -11,6 +11,7 @@ from nlapi.cli.options import (
     Auth,
     BaseUrl,
     Deadline,
+    Headers,
     NoAuth,
     NoLog,
     Yes,
@@ -171,6 +172,7 @@ class RunOptions:
     sources: SourceOverrides = None
     base_url: BaseUrl = None
     auth: Auth = field(default=None, repr=False)
+    headers: Headers = field(default=None, repr=False)
     no_auth: NoAuth = False
     timeout: Deadline = None
     strict: Strict = False

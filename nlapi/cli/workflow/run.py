@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli.options import argument, flag, is_interactive, is_terminal, options_of, parse_pairs
+from nlapi.cli.options import argument, flag, is_interactive, is_terminal, options_of, parse_pairs, plain_headers
 from nlapi.cli.render import console
 from nlapi.cli.workflow.inputs import (
     File,
@@ -60,6 +60,7 @@ def run(
         workflow_id=workflow_id,
         base_url=options.base_url,
         auth=options.auth,
+        headers=options.headers,
         no_auth=options.no_auth,
     )
     file = file if file == "-" else opened.document.location or file
@@ -164,6 +165,7 @@ def _resume_run(options: RunOptions, log: Log, inputs: Inputs) -> None:
         options,
         base_url=options.base_url or asked[-1].get("base_url"),
         auth=[] if options.no_auth else [*asked[-1].get("auth", ()), *(options.auth or ())],
+        headers=[*(options.headers or asked[-1].get("headers", ()))],
         no_auth=options.no_auth or (bool(asked[-1].get("no_auth")) and not options.auth),
     )
     opened = open_document(
@@ -171,6 +173,7 @@ def _resume_run(options: RunOptions, log: Log, inputs: Inputs) -> None:
         [f"{name}={location}" for name, location in stored["sources"].items()],
         base_url=options.base_url,
         auth=options.auth,
+        headers=options.headers,
         no_auth=options.no_auth,
     )
     if stored.get("repair"):
@@ -407,4 +410,10 @@ def _log_fields(
         "secret_inputs": sorted(secret),
         "repair": options.repair,
     }
-    return {"workflow": stored, "base_url": options.base_url, "auth": references, "no_auth": options.no_auth}
+    return {
+        "workflow": stored,
+        "base_url": options.base_url,
+        "auth": references,
+        "no_auth": options.no_auth,
+        "headers": plain_headers(options.headers),
+    }

@@ -250,10 +250,11 @@ def _may_be_meant(rival: Rival, goal: Goal, step: Step) -> bool:
     # A code that the API does not know is the name of nothing either.
     if pending_lookup(rival.value) is not None and re.fullmatch(r"\S*\d\S*", str(first)):
         return False
-    # An empty list of what is in an item that was found is no doubt about the item, nor is a value about its own form.
-    names_item = any(source.argument == ".".join(rival.replaced) and source.name for source in goal.sources)
+    # An empty list is no doubt about an item that was found, or a value that is what its words mean.
+    sources = (source for source in goal.sources if source.argument == ".".join(rival.replaced))
     if is_listed:
-        return rival.path != rival.replaced and isinstance(first, str) and not names_item
+        is_plain = any(source.name or source.sure >= _SURE for source in sources)
+        return rival.path != rival.replaced and isinstance(first, str) and not is_plain
     return rival.path != rival.replaced or rival.value != first
 
 
