@@ -480,6 +480,9 @@ def _check_field(location: str, field: Field, field_names: set[str]) -> Iterator
     if field.name == CLIENT_NAME_FIELD:
         hint = "every context has it, it is the client that asks: do not declare it"
         yield Issue.error(location, "the field 'client' is reserved", hint, "reserved-field")
+    if field.source and field.type is not FieldType.INTEGER:
+        message = f"the field {field.name!r} is filled with an integer, the size class of the text"
+        yield Issue.error(location, message, "give it the type integer", "wrong-type")
     for value in field.values:
         if not has_type(field.type, value):
             message = f"{describe.format_value(value)} is not of the field's type, {field.type}"

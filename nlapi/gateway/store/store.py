@@ -240,6 +240,10 @@ MAX_DECISIONS = 200_000
 """maximum number of stored decisions; the oldest are deleted first"""
 
 
+MAX_OUTCOMES = 200_000
+"""maximum number of stored outcomes"""
+
+
 def _column_text(value: Any) -> str | None:
     """Return a value as the text of a column; None stays NULL."""
     return None if value is None else str(value)
@@ -632,6 +636,20 @@ class GatewayStore:
         if failed is not None:
             conditions.add("failed = ?", int(failed))
         return self._page("decisions", "id", conditions, limit, before, body_from_row)
+
+    def add_outcomes(self, outcomes: Iterable[Mapping[str, Any]]) -> None:
+        """Store what came of answers, in the form of `AnswerOutcome` in specs/gateway.yaml."""
+        rows = [(outcome["at"], outcome["objective"], _encode_decision(outcome)) for outcome in outcomes]
+        with self._database.transaction(is_exclusive=False):
+            self._database.execute_many("INSERT INTO outcomes (at, objective, body) VALUES (?,?,?)", rows)
+            self._database.execute("DELETE FROM outcomes WHERE id <= (SELECT max(id) FROM outcomes) - ?", MAX_OUTCOMES)
+
+    def outcomes(self, objective: str, *, since: str = "", limit: int = 0, before: int = 0) -> RowPage:
+        """Return a page of an objective's outcomes, newest first; of all objectives for ""."""
+        conditions = SqlFilter()
+        conditions.add("objective = ?", objective)
+        conditions.add_period(since, "")
+        return self._page("outcomes", "id", conditions, limit or MAX_OUTCOMES, before, body_from_row)
 
     def llm_spending(self, since: str) -> dict[str, tuple[int, float]]:
         """Return the tokens and dollars of LLMs that each client spent since a time, by the recorded decisions."""
