@@ -188,7 +188,7 @@ def test_an_operation_that_is_called_as_the_tool_has_another_name() -> None:
     api = spec({"/result": {"get": {"operationId": "result"}}})
     with Echo(Reply(200, ROWS)) as server:
         state = served(api, server.url)
-        (name,) = [tool.name for tool in state.catalogue.listed_tools]
+        (name,) = state.catalogue.names.values()
         assert name != "result"
         assert call(state, name).structured_content["result"] == "r1"
         assert call(state, "result", {"result": "r1", "sum": "id"}).structured_content["sum"] == sum(range(900))

@@ -70,7 +70,7 @@ def mcp(
     exclude: Exclude = None,
     overlays: Overlays = None,
     root: Root = None,
-    all_tools: Annotated[bool, flag("--all-tools", "List a tool for each operation of a large API too.")] = False,
+    all_tools: Annotated[bool, flag("--all-tools", "List a tool for each operation.")] = False,
     consent: Annotated[
         Consent,
         option(
