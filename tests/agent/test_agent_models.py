@@ -177,7 +177,8 @@ def test_a_small_window_is_cleared_by_chat_completions_too(spec: Spec) -> None:
         if len(request.body) > 60_000:
             return Response(400, {"error": {"message": "the request exceeds the available context size"}})
         count = request.body.count(b'"role": "tool"') + request.body.count(b'"role":"tool"')
-        return tell("Fits.") if count >= 12 else call("read", '{"operation": "listBoards"}', id=f"call_{count}")
+        read = {"operation": "listBoards", "arguments": {"limit": count}}
+        return tell("Fits.") if count >= 12 else call("read", json.dumps(read), id=f"call_{count}")
 
     with Echo(answer) as model, Echo(lambda _: Response(200, rows)) as api:
         seen = events(planner(model, spec), [spec], api.url, max_rounds=40)

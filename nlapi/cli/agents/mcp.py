@@ -75,7 +75,7 @@ def mcp(
     exclude: Exclude = None,
     overlays: Overlays = None,
     root: Root = None,
-    all_tools: Annotated[bool, flag("--all-tools", "List one tool per operation, even for a large API.")] = False,
+    all_tools: Annotated[bool, flag("--all-tools", "List a tool for each operation, however many.")] = False,
     consent: Annotated[
         Consent,
         option(

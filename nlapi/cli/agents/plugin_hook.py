@@ -137,9 +137,9 @@ def shorten_question(reason: str, length: int = MAX_REASON) -> str:
 
 def _tool_question(plugin: InstalledPlugin, name: str, arguments: Any) -> HookQuestion:
     """Return the question about a call of a tool of the plugin's MCP server."""
-    from nlapi.agent.operation_tools import DESCRIBE, FIND, READ, inner_arguments
+    from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, inner_arguments
     from nlapi.mcp.settings import Consent, Settings
-    from nlapi.mcp.tool_listing import CALL, build_catalogue
+    from nlapi.mcp.tool_listing import build_catalogue
     from nlapi.openapi.spec import Effect
     from nlapi.plugin.programs import max_tool_length
     from nlapi.results.query import QUERY_TOOL
@@ -149,10 +149,10 @@ def _tool_question(plugin: InstalledPlugin, name: str, arguments: Any) -> HookQu
     api = plugin.target()
     settings = Settings(consent=Consent.CLIENT, name_length=max_tool_length(plugin.manifest.name))
     listed_tools = build_catalogue(api.spec, api.spec.visible_operations, settings)
-    if name == QUERY_TOOL or (listed_tools.uses_search and name in (FIND, DESCRIBE)):
+    if name in (QUERY_TOOL, FIND, DESCRIBE):
         return NOTHING
     try:
-        if listed_tools.uses_search and name in (READ, CALL):
+        if name in (READ, CHANGE):
             name, arguments = str(arguments.get("operation")), inner_arguments(name, arguments)
         tool = listed_tools.tool(name)
         if Call(tool=tool, arguments=dict(arguments)).effect is Effect.READ:
