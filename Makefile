@@ -12,7 +12,7 @@ QUESTIONS ?= ../shared/data/questions
 # Commands that tests start would compile the package again and again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup lock demo audit test test-all test-clients test-pythons test-scale lint types contracts unit bench dist reference plugins clean train train-ranking accuracy
+.PHONY: setup lock demo docs audit test test-all test-clients test-pythons test-scale lint types contracts unit bench dist reference recording plugins clean train train-ranking accuracy
 
 setup: $(VENV)/.done
 
@@ -80,8 +80,9 @@ test-scale: setup
 bench: setup
 	$(BIN)/python -m benchmarks
 
-# The wheel and the sdist of a release in dist/, checked (docs/releasing.md).
+# The wheel, the sdist and the SBOM of a release in dist/, checked (docs/releasing.md).
 dist: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group release
 	$(BIN)/python -m benchmarks.dist
 
 # Writes the files that ship again; needs npm for the descriptions of real APIs.
@@ -100,6 +101,14 @@ accuracy: setup
 
 reference: setup
 	COLUMNS=100 NO_COLOR=1 $(BIN)/typer nlapi.cli.main utils docs --name nlapi > docs/reference.md
+
+# The documentation site in build/docs, strictly: a broken link or a missing heading is an error.
+docs: setup
+	$(BIN)/python -m benchmarks.docs_site
+
+# The picture of a session in the README, from a real one.
+recording: setup
+	$(BIN)/python -m benchmarks.recording
 
 plugins: setup
 	$(BIN)/nlapi plugin build ads -o plugins/ads

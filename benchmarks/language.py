@@ -1,6 +1,6 @@
-"""Measures the language of the code: names, docstrings and comments of a package.
+"""Measures the language of the code and of the texts: names, docstrings, comments, and phrases of help and docs.
 
-usage: python -m benchmarks.language [FOLDER] [--list]     (a second or two; tests/test_language.py holds the limits)
+usage: python -m benchmarks.language [FOLDER] [--list]     (some seconds; tests/test_language.py holds the limits)
 
 Names are all identifiers of the syntax trees: definitions, arguments, variables, attributes and keywords.
 """
@@ -16,6 +16,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from benchmarks.phrases import count_phrases, documentation, phrase_lines
 
 EVERYDAY_WORDS = frozenset(
     "one found made told said given kept wanted meant known own taken left asked held seen shown named placed".split()
@@ -166,6 +168,8 @@ def main() -> None:
     )
     print(f"comments: {report.comments_per_hundred:.2f} in 100 lines, {len(report.repeating_comments)} repeat the code")
     print(f"Any in signatures and fields: {report.any_annotations}")
+    for line in phrase_lines():
+        print(line)
     if options.list:
         for place in (
             *report.places,
@@ -173,6 +177,7 @@ def main() -> None:
             *report.clause_docstrings,
             *report.question_docstrings,
             *report.repeating_comments,
+            *count_phrases(documentation()).places,
         ):
             print(place)
 

@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PATTERNS = ("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/design/*.md", "benchmarks/*.md", "training/README.md")
+PATTERNS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "docs/*.md",
+    "docs/design/*.md",
+    "benchmarks/*.md",
+    "training/README.md",
+    "plugins/README.md",
+    "examples/gateway/README.md",
+)
 PAGES = sorted(page for pattern in PATTERNS for page in ROOT.glob(pattern))
 FOLDERS = ("nlapi", "tests", "benchmarks", "training", "docs", "specs", "prompts", "plugins", "examples")
 
@@ -87,3 +98,38 @@ def test_each_place_of_the_architecture_is_the_only_one_of_its_name() -> None:
     rows = ROW.findall((ROOT / "docs/architecture.md").read_text(encoding="utf-8"))
     assert len(rows) >= 30
     assert {name: defined.get(name) for file, name in rows} == {name: [file] for file, name in rows}
+
+
+def test_the_index_of_the_design_pages_has_each_of_them() -> None:
+    folder = ROOT / "docs" / "design"
+    listed = re.findall(r"^- \[\d+\]\(([\w-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed == sorted(page.name for page in folder.glob("[0-9]*.md"))
+
+
+HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
+ANCHOR = re.compile(r"\]\(([^):\s]*)#([^)\s]+)\)")
+"""A link to a heading: the page, empty for the page itself, and the heading's anchor."""
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of a page's headings where GitHub and the site's generator make the same of a heading."""
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    found = set()
+    for heading in HEADING.findall(prose):
+        plain = re.sub(r"[^\w\s-]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)).strip().lower()
+        if re.sub(r"\s", "-", plain) == (both := re.sub(r"[-\s]+", "-", plain)):
+            found.add(both)
+    return found
+
+
+def test_links_lead_to_a_heading(pages: dict[Path, str]) -> None:
+    headings = {page: anchors(text) for page, text in pages.items()}
+
+    def leads(page: Path, link: tuple[str, str]) -> bool:
+        target = (page.parent / link[0]).resolve() if link[0] else page
+        return target.suffix != ".md" or link[1] in headings.get(target, anchors(target.read_text(encoding="utf-8")))
+
+    missing = [
+        f"{page.name}: {link}" for page, text in pages.items() for link in ANCHOR.findall(text) if not leads(page, link)
+    ]
+    assert missing == []

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.language import LanguageReport, measure
+from benchmarks.phrases import count_phrases, documentation
 
 PACKAGE = Path(__file__).parent.parent / "nlapi"
 
@@ -43,3 +44,16 @@ def test_everyday_words_and_clauses_are_found(tmp_path: Path) -> None:
     report = measure(tmp_path)
     assert dict(report.everyday_names) == {"told": 1, "one": 2}
     assert len(report.clause_docstrings) == len(report.question_docstrings) == 1
+
+
+def test_the_docs_read_as_a_native_would_write_them() -> None:
+    rates = count_phrases(documentation()).per_thousand
+    assert rates["is no X, is none"] <= 0.2, rates
+    assert rates["what it, what the"] <= 0.8, rates
+
+
+def test_phrases_are_counted_in_prose_alone() -> None:
+    text = "There is none.\n\n```sh\nit is no code\n```\n\n`is no code` and what the page says. It is no longer so.\n"
+    report = count_phrases([("page", text)])
+    assert (report.counts["is no X, is none"], report.counts["what it, what the"]) == (1, 1)
+    assert report.places[0] == "page:1: is no X, is none: is none"

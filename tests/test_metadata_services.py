@@ -79,7 +79,7 @@ TAKEN_BY_BOTH = (
 def test_no_form_of_a_metadata_service_is_taken(host: str) -> None:
     for protocol in (ShardProtocol.JSON, ShardProtocol.OPEN_INFERENCE):
         assert endpoint_fault(f"http://{host}:8080/x", protocol)
-    assert endpoint_fault(f"grpc://{host}:8001", ShardProtocol.OPEN_INFERENCE)
+    assert endpoint_fault(f"http://{host}:8001", ShardProtocol.OPEN_INFERENCE)
     for scope in (NetworkScope.LOCAL, NetworkScope.PUBLIC):
         with pytest.raises(ForbiddenAddressError):
             check_host(parse_url(f"http://{host}/latest/meta-data"), scope)

@@ -60,18 +60,26 @@ class IdGuide:
         """
         sources = {}
         for path, field in id_fields(operation):
-            for noun in field_nouns(path.rpartition(".")[2], field):
-                if source := self._of_noun(operation, noun):
-                    sources[path] = source
-                    break
+            nouns = (self._resource_noun(noun) for noun in field_nouns(path.rpartition(".")[2], field))
+            # A `category` is one of the API's ad categories, whatever else its text mentions.
+            noun = next(filter(None, nouns), ())
+            if source := self._of_noun(operation, noun):
+                sources[path] = source
         return sources
 
+    def _resource_noun(self, noun: Words) -> Words:
+        """Return the noun of the listed things that a noun means, or the one longer noun; () where it means none."""
+        index = self._sources.index
+        if next(iter(index.lists_for_noun(noun)), None) is not None:
+            return noun
+        longer = {singular_noun(listing) for listing in index.lists_for_longer_nouns(noun)} if noun else set()
+        return longer.pop() if len(longer) == 1 else ()
+
     def _of_noun(self, operation: Operation, noun: Words) -> IdSource | None:
-        """Return the list of the things of a noun that needs least; None where no list is of exactly these."""
+        """Return the list of the things of a noun that needs least; None without one."""
         if noun not in self._by_noun:
-            is_listed = next(iter(self._sources.index.lists_for_noun(noun)), None) is not None
             place = ("body", f"{'_'.join(noun)}_id")
-            self._by_noun[noun] = self._sources.best_source(operation, place) if is_listed else None
+            self._by_noun[noun] = self._sources.best_source(operation, place) if noun else None
         source = self._by_noun[noun]
         return source if source is not None and source.operation is not operation else None
 

@@ -36,7 +36,7 @@ _IMPERATIVES = PLAIN_VERBS - frozenset(map(stem, ("view", "set", "new", "see", "
 
 Words = tuple[str, ...]
 
-ID_WORDS = frozenset("id ids uuid uuids guid guids gid sid uid key keys number numbers identifier".split())
+ID_WORDS = lexicon.words("resources/words", "id_words")
 """Last words of the names of arguments that take an id."""
 
 NAME_WORDS = frozenset("name slug login username handle code tag sha digest ip email address".split())

@@ -85,6 +85,12 @@ class StepExchange:
     request_body: Any = None
 
 
+# An input of any type, for a check: as an object it fits a whole payload too.
+ANY_INPUT: Final[dict[str, Any]] = {}
+
+NO_XPATH = "XPath is not run, as nlapi reads JSON; jsonpath and jsonpointer are"
+
+
 @dataclass(slots=True, kw_only=True)
 class Scope:
     """The values of one workflow during a run.
@@ -143,7 +149,7 @@ class Scope:
             accessors, _ = parse_accessors(f"#{selector.selector}")
             return self._part(selector.context, value, accessors or ())
         if selector.kind is not CriterionKind.JSONPATH:
-            raise UnresolvedError(selector.selector, f"{selector.kind} is not supported")
+            raise UnresolvedError(selector.selector, NO_XPATH)
         try:
             nodes = [node_at(value, path) for path in node_paths(value, self._jsonpath(selector.selector))]
         except ValueError as error:
@@ -233,6 +239,8 @@ class Scope:
         name, accessors, bend = found
         if self.strict and bend:
             raise UnresolvedError(expression.text, bend)
+        if values[name] is ANY_INPUT and accessors:
+            raise NotGivenError(expression.text, f"the {kind} {name} is known when the workflow runs")
         return self._part(expression.text, values[name], accessors)
 
     def _source(self, expression: Expression) -> str:
@@ -291,7 +299,7 @@ class Scope:
             except TimeoutError:
                 raise UnresolvedError(criterion.condition, "the pattern takes too long") from None
         if criterion.kind is not CriterionKind.JSONPATH:
-            raise UnresolvedError(criterion.condition, f"{criterion.kind} is not supported")
+            raise UnresolvedError(criterion.condition, NO_XPATH)
         if context is ABSENT:
             raise UnresolvedError(criterion.context, "the input was not given")
         try:
@@ -396,6 +404,7 @@ def bind(
             id=id,
             reason=step.description,
             account=Account(sources=tuple(binding.sources)),
+            timeout=step.timeout,
         ),
         notes=tuple(binding.notes),
         pending=tuple(binding.pending),
@@ -607,6 +616,8 @@ def _replaced(payload: Any, replacements: tuple[Replacement, ...], scope: Scope)
 
 def _target_paths(payload: Any, replacement: Replacement) -> list[tuple[Any, ...]]:
     place = f"replacements.{replacement.target}"
+    if replacement.kind is CriterionKind.XPATH:
+        raise BindError(place, NO_XPATH)
     try:
         if replacement.kind is CriterionKind.JSONPATH:
             return node_paths(payload, replacement.target)

@@ -11,9 +11,7 @@ from typing import Any
 
 from nlapi.english.words import name_key, name_words
 from nlapi.errors import ArgumentError, Issue, Level
-from nlapi.openapi.jsonpath import compile_jsonpath
 from nlapi.openapi.spec import Operation, gravest
-from nlapi.patterns import pattern_fault
 from nlapi.resources.answers import answer_schemas
 from nlapi.suggestions import nearest, question
 from nlapi.tools.arguments import check as check_arguments
@@ -26,10 +24,9 @@ from nlapi.tools.schema_compatibility import (
 )
 from nlapi.tools.tool import Origin
 from nlapi.tools.units import to_wire_units
-from nlapi.workflows.bind import BindError, Scope, bind
+from nlapi.workflows.bind import ANY_INPUT, BindError, Scope, bind
 from nlapi.workflows.engine import MAX_CALLS, MAX_DELAY
 from nlapi.workflows.expressions import (
-    ConditionError,
     ExpressionError,
     Root,
     describes_status,
@@ -45,17 +42,14 @@ from nlapi.workflows.model import (
     ArazzoWorkflow,
     Criterion,
     CriterionKind,
-    Selector,
     StepAction,
     StepActionKind,
     WorkflowStep,
 )
-from nlapi.workflows.read import MAX_STEPS
+from nlapi.workflows.outline import criterion_fault, selector_faults
+from nlapi.workflows.read import BEND
 from nlapi.workflows.sources import LinkedDocument
 from nlapi.workflows.value_schemas import ValueSchemas
-
-BEND = "bend"
-"""The rule of an Issue about what bends the standard and is read all the same."""
 
 
 def check(linked: LinkedDocument) -> tuple[Issue, ...]:
@@ -79,9 +73,6 @@ class _WorkflowCheck:
 
     def issues(self) -> Iterator[Issue]:
         where = f"workflows.{self.workflow.id}"
-        if len(self.workflow.steps) > MAX_STEPS:
-            yield Issue.error(where, f"{len(self.workflow.steps):,} steps; {MAX_STEPS:,} are the most that are run")
-            return
         yield from self._dependencies(where)
         for index, step in enumerate(self.workflow.steps):
             yield from self._step(step, index, f"{where}.steps.{step.id}")
@@ -111,11 +102,6 @@ class _WorkflowCheck:
                 yield from self._value(replacement.value, f"{where}.replacements", None, index)
         if target.operation is not None:
             yield from self._call(step, target.operation, where)
-        elif target.workflow is not None:
-            given = {parameter.name for parameter in step.parameters}
-            for name in target.workflow.required_inputs:
-                if name not in given:
-                    yield Issue.error(where, f"the workflow {target.workflow.id} needs the input {name}")
         for criterion in step.criteria:
             yield from self._criterion(criterion, f"{where}.successCriteria", target.operation)
         for action in (*step.on_success, *step.on_failure):
@@ -132,13 +118,11 @@ class _WorkflowCheck:
                 yield Issue.error(f"{where}.dependsOn", f"the workflow has no step {id}")
             elif ids.index(id) >= index:
                 yield Issue.error(f"{where}.dependsOn", f"{id} runs later", "put the steps in their order")
-        if step.timeout is not None:
-            yield Issue.warning(f"{where}.timeout", "it is not applied: --timeout limits each call")
 
     def _call(self, step: WorkflowStep, operation: Operation, where: str) -> Iterator[Issue]:
         """Yield what is wrong with the arguments of a step, whatever the values of its inputs are."""
         # Each input is there: whether an optional one is given is known when the workflow is run.
-        inputs = dict.fromkeys(self.workflow.input_schemas, _PLACEHOLDER)
+        inputs = dict.fromkeys(self.workflow.input_schemas, ANY_INPUT)
         scope = Scope(workflow=self.workflow, document=self.linked.document, inputs=inputs)
         try:
             bound = bind(operation, _without_faults(step, scope), scope, id=step.id, partial=True)
@@ -194,15 +178,12 @@ class _WorkflowCheck:
 
     def _value(self, node: Any, where: str, step: WorkflowStep | None, index: int) -> Iterator[Issue]:
         """Yield what is wrong with the expressions in a value. `step` is the one whose answer `$response` is."""
-        if isinstance(node, Selector) and node.kind is CriterionKind.JSONPATH:
-            try:
-                compile_jsonpath(node.selector)
-            except ValueError as error:
-                yield Issue.error(where, str(error))
+        for fault in selector_faults(node):
+            yield Issue.error(where, fault, rule="expression")
         if step is not None and isinstance(node, str) and not node.startswith("$"):
             yield Issue.warning(where, f"the output is the text {node[:60]!r}, and no expression", rule=BEND)
         for text in unknown_expressions(node):
-            yield Issue.warning(where, f"{text} is no expression, and goes out as a text", rule="expression")
+            yield Issue.warning(where, f"{text} is not an expression, and goes out as a text", rule="expression")
         for text in expressions_in(node):
             try:
                 expression = parse_expression(text)
@@ -231,21 +212,11 @@ class _WorkflowCheck:
             yield Issue.error(where, f"{text}: {id} runs later", "put the steps in the order in which they run")
 
     def _criterion(self, criterion: Criterion, where: str, operation: Operation | None) -> Iterator[Issue]:
-        if criterion.kind is CriterionKind.JSONPATH:
-            try:
-                compile_jsonpath(criterion.condition)
-            except ValueError as error:
-                yield Issue.error(where, str(error))
-            return
-        if criterion.kind is CriterionKind.REGEX and (fault := pattern_fault(criterion.condition)):
+        if fault := criterion_fault(criterion):
             yield Issue.error(where, fault, rule="criterion")
-        if criterion.kind is not CriterionKind.SIMPLE:
+        if fault or criterion.kind is not CriterionKind.SIMPLE:
             return
-        try:
-            condition = parse_condition(criterion.condition)
-        except ConditionError as error:
-            yield Issue.error(where, str(error), rule="criterion")
-            return
+        condition = parse_condition(criterion.condition)
         for expression in operands(condition):
             for bend in expression.bends:
                 yield Issue.warning(where, f"{expression.text}: {bend}", rule=BEND)
@@ -275,10 +246,6 @@ class _WorkflowCheck:
             if action.step_id in ids and ids.index(action.step_id) <= index and is_success:
                 hint = "give it criteria that end to hold"
                 yield Issue.error(where, f"it goes back to {action.step_id} without end", hint, rule="loop")
-
-
-# An input of any type: as an object it fits a whole payload too.
-_PLACEHOLDER: Mapping[str, Any] = {}
 
 
 def _without_faults(step: WorkflowStep, scope: Scope) -> WorkflowStep:

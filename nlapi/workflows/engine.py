@@ -40,7 +40,7 @@ MAX_FRAMES = 20
 MAX_VISITS = 100
 
 # Seconds that a retry waits at most: a document may say a day.
-MAX_DELAY = 300.0
+MAX_DELAY = 3_600.0
 
 # READs of a run that are in one plan; they run side by side.
 MAX_SIDE_BY_SIDE = 8
@@ -147,8 +147,13 @@ class WorkflowRun:
                 self._bind_group(frame, step, target.operation)
         return tuple(self.pending) if self.state is RunState.RUNNING else ()
 
-    def finish(self, call: Call, exchange: StepExchange | None, failure: str = "") -> StepReport:
-        """Take the answer to the first pending call; `failure` says why there is none, and nothing goes on then."""
+    def finish(
+        self, call: Call, exchange: StepExchange | None, failure: str = "", *, is_unanswered: bool = False
+    ) -> StepReport:
+        """Take the answer to the first pending call; `failure` says why there is none.
+
+        Then nothing goes on, but for a READ with `is_unanswered`: the step may have actions for its failure.
+        """
         pending = self.pending.pop(0)
         assert pending.call.id == call.id, "answers come in the order of the calls"
         frame, step = self.frames[-1], pending.step
@@ -156,7 +161,12 @@ class WorkflowRun:
             report = StepReport(path=frame.path + step.id, call_id=call.id, failure=failure, notes=pending.notes)
             self.reports.append(report)
             self.pending.clear()
-            self._end(f"{report.path}: {failure}")
+            frame.scope.exchange = None
+            # A READ that got no answer may be made again; a change may have been carried out.
+            if is_unanswered and call.effect is Effect.READ:
+                self._go_on(frame, step, report, is_repeatable=True)
+            else:
+                self._end(f"{report.path}: {failure}")
             return report
         frame.scope.exchange = exchange
         reason, notes = self._unmet(frame, step, call.tool.operation)
@@ -231,10 +241,6 @@ class WorkflowRun:
             self._fail_step(frame, step, str(error))
             return
         inputs = {name: value for name, value in values.items() if value is not ABSENT}
-        missing = [name for name in workflow.required_inputs if name not in inputs]
-        if missing:
-            self._fail_step(frame, step, f"the workflow {workflow.id} needs the input {missing[0]}")
-            return
         self._push(linked, workflow, inputs, f"{frame.path}{step.id}/", step)
 
     def _bind_group(self, frame: Frame, step: WorkflowStep, operation: Operation) -> None:
@@ -361,7 +367,7 @@ class WorkflowRun:
                     self._end(f"{report.path}: {report.failure}; {reason}")
                     return
                 frame.attempts[step.id] += 1
-                self.delay = action.retry_after
+                self.delay = max(action.retry_after, _asked_delay(frame.scope.exchange))
                 return
             if action.kind is StepActionKind.END:
                 break
@@ -379,7 +385,8 @@ class WorkflowRun:
                 self._end(f"the action {action.name} leads to a workflow that there is not: {action.workflow_id}")
                 return
             # The standard transfers to the other workflow and does not come back.
-            inputs = {**frame.scope.inputs}
+            values = {parameter.name: frame.scope.value(parameter.value) for parameter in action.parameters}
+            inputs = {**frame.scope.inputs, **{name: value for name, value in values.items() if value is not ABSENT}}
             self.frames.pop()
             self._push(target.document, target.workflow, inputs, f"{frame.path}{target.workflow.id}/", frame.step)
         else:
@@ -469,6 +476,12 @@ def step_references(node: Any) -> Iterator[str]:
             continue
         if expression is not None and expression.root is Root.STEPS:
             yield expression.owner
+
+
+def _asked_delay(exchange: StepExchange | None) -> float:
+    """Return the seconds that an answer asks to wait, which overrule the document's (Arazzo 1.1, Failure Action)."""
+    text = next((text for name, text in exchange.headers if name.lower() == "retry-after"), "") if exchange else ""
+    return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
 def _answer_text(exchange: StepExchange) -> str:

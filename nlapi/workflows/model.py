@@ -81,6 +81,8 @@ class StepAction:
     retry_after: float = 0.0
     retry_limit: int = 1
     criteria: tuple[Criterion, ...] = ()
+    parameters: tuple[StepParameter, ...] = ()
+    """the inputs of the workflow that a goto leads to"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,7 @@ class StepBody:
 class WorkflowStep:
     """One call of an operation, or of another workflow: one of the first three fields is set.
 
+    `channel` is the channel of AsyncAPI, or what the step does there; nlapi runs no such step.
     `timeout` is in seconds, None for no limit of the document's. `extensions` has the fields `x-...`.
     """
 
@@ -121,6 +124,7 @@ class WorkflowStep:
     operation_id: str = ""
     operation_path: str = ""
     workflow_id: str = ""
+    channel: str = ""
     description: str = ""
     parameters: tuple[StepParameter, ...] = ()
     body: StepBody | None = None
@@ -200,6 +204,11 @@ class WorkflowDocument:
             return self.workflows[0]
         workflow = self.find(id) if id else None
         if workflow is None:
+            unread = f"workflows.{id}." if id else "workflows"
+            if left_out := next((issue for issue in self.issues if f"{issue.where}.".startswith(unread)), None):
+                raise UsageError(
+                    f"the workflow cannot be read: {left_out}", hint="`nlapi workflow check` has each fault"
+                )
             names = ", ".join(entry.id for entry in self.workflows) or "none"
             message = (
                 f"{self.location or self.title} has no workflow {id}" if id else "several workflows, and none named"

@@ -21,7 +21,7 @@ from nlapi.tools.rules import PolicyRule, Ruling, denial_message, is_denied
 from nlapi.tools.run import Target
 from nlapi.tools.run import rule_of as deciding_rule
 from nlapi.tools.units import to_wire_units
-from nlapi.workflows.bind import ABSENT, BindError, Scope, StepCall, UnresolvedError, bind
+from nlapi.workflows.bind import ABSENT, NO_XPATH, BindError, Scope, StepCall, UnresolvedError, bind
 from nlapi.workflows.engine import MAX_FRAMES, Unstored, with_defaults
 from nlapi.workflows.expressions import (
     ConditionError,
@@ -32,7 +32,15 @@ from nlapi.workflows.expressions import (
     parse_condition,
     parse_expression,
 )
-from nlapi.workflows.model import ArazzoWorkflow, Criterion, CriterionKind, StepAction, StepActionKind, WorkflowStep
+from nlapi.workflows.model import (
+    ArazzoWorkflow,
+    Criterion,
+    CriterionKind,
+    Selector,
+    StepAction,
+    StepActionKind,
+    WorkflowStep,
+)
 from nlapi.workflows.read import MAX_STEPS
 from nlapi.workflows.sources import LinkedDocument
 
@@ -44,6 +52,8 @@ def syntax_fault(step: WorkflowStep) -> str:
         nodes += [("payload", step.body.payload)]
         nodes += [(f"replacements.{entry.target}", entry.value) for entry in step.body.replacements]
     for place, node in nodes:
+        if fault := next(selector_faults(node), ""):
+            return f"{place}: {fault}"
         for text in expressions_in(node):
             try:
                 parse_expression(text)
@@ -51,10 +61,26 @@ def syntax_fault(step: WorkflowStep) -> str:
                 return f"{place}: {error}"
     actions = (*step.on_success, *step.on_failure)
     criteria = [*step.criteria, *(criterion for action in actions for criterion in action.criteria)]
-    return next(filter(None, map(_criterion_fault, criteria)), "")
+    return next(filter(None, map(criterion_fault, criteria)), "")
 
 
-def _criterion_fault(criterion: Criterion) -> str:
+def selector_faults(node: Any) -> Iterator[str]:
+    """Yield what is wrong with the selectors in a value."""
+    if isinstance(node, Selector):
+        if node.kind is CriterionKind.XPATH:
+            yield NO_XPATH
+        elif node.kind is CriterionKind.JSONPATH:
+            try:
+                compile_jsonpath(node.selector)
+            except ValueError as error:
+                yield str(error)
+    elif isinstance(node, (Mapping, list)):
+        for item in node.values() if isinstance(node, Mapping) else node:
+            yield from selector_faults(item)
+
+
+def criterion_fault(criterion: Criterion) -> str:
+    """Return why a criterion cannot be decided, whatever is answered; "" where it can."""
     try:
         if criterion.context:
             parse_expression(criterion.context)
@@ -65,6 +91,8 @@ def _criterion_fault(criterion: Criterion) -> str:
                 return pattern_fault(criterion.condition)
             case CriterionKind.JSONPATH:
                 compile_jsonpath(criterion.condition)
+            case CriterionKind.XPATH:
+                return NO_XPATH
     except (ExpressionError, ConditionError, ValueError) as error:
         return f"the criterion {criterion.condition[:60]!r}: {error}"
     return ""
@@ -209,10 +237,7 @@ class _Outliner:
         syntax = syntax_fault(step)
         common: dict[str, Any] = {"path": path + step.id, "step": step, "depth": depth, "flow": flow}
         if target.workflow is not None and target.document is not None:
-            given = {parameter.name for parameter in step.parameters}
-            missing = [name for name in target.workflow.required_inputs if name not in given]
-            lacking = f"the workflow {target.workflow.id} needs the input {missing[0]}" if missing else ""
-            self.entries.append(OutlineEntry(workflow=target.workflow, fault=syntax or lacking, **common))
+            self.entries.append(OutlineEntry(workflow=target.workflow, fault=syntax, **common))
             nested = {parameter.name: _known(parameter.value, scope) for parameter in step.parameters}
             inputs = {name: value for name, value in nested.items() if value is not ABSENT}
             self.walk(target.document, target.workflow, inputs, f"{path}{step.id}/", depth + 1)

@@ -99,7 +99,8 @@ class WorkflowPlanner:
         if step.outcome is Outcome.PREVIEWED:
             self.run.finish(step.call, None, "a dry run: nothing was sent")
         elif step.outcome is not Outcome.ANSWERED or step.result is None:
-            self.run.finish(step.call, None, step.message or "it was not sent")
+            is_unanswered = step.outcome is Outcome.FAILED and step.request is not None
+            self.run.finish(step.call, None, step.message or "it was not sent", is_unanswered=is_unanswered)
         elif step.result.is_cut:
             self.run.finish(step.call, None, "the answer was cut before its end")
         else:

@@ -1,19 +1,26 @@
-"""Reads an Arazzo document, 1.0.x or 1.1, from JSON or YAML; what cannot be read is an Issue and left out."""
+"""Reads an Arazzo document, 1.0.x or 1.1, from JSON or YAML; what breaks the standard is an Issue and left out.
+
+The structure is that of arazzo.schema.json. What is read here has passed it, so nothing is checked twice.
+"""
 
 from __future__ import annotations
 
-import re
-import sys
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.resources import files
 from typing import Any, TypeVar
+
+from jsonschema import Draft202012Validator, ValidationError
 
 from nlapi.errors import DescriptionError, Issue, Level
 from nlapi.openapi.document import read_tree
 from nlapi.openapi.egress import origin_of
 from nlapi.openapi.fetch import fetch
 from nlapi.openapi.spec import as_text
+from nlapi.schema_validator import strict_class
 from nlapi.workflows.model import (
     ArazzoWorkflow,
     Criterion,
@@ -32,18 +39,27 @@ from nlapi.workflows.model import (
 
 T = TypeVar("T")
 
-SUPPORTED = re.compile(r"1\.[01](\.\d+)?(-\S+)?")
+VERSIONS = ("1.0.", "1.1.")
 
-# Workflows with more steps are read, and refused by the check: no person reviews so many.
+# Workflows with more steps are not read: no person reviews so many.
 MAX_STEPS = 1_000
 
 # References from one schema of inputs to another.
 MAX_REFERENCES = 10
 
-LOCATIONS = ("path", "query", "querystring", "header", "cookie")
+# The components that an entry of a list may refer to.
+_COMPONENTS = {
+    "parameters": "parameters",
+    "onSuccess": "successActions",
+    "successActions": "successActions",
+    "onFailure": "failureActions",
+    "failureActions": "failureActions",
+}
 
-# JSONPath versions that mean the same for the paths that real documents have (Arazzo 1.1, Expression Type Object).
-_JSONPATH_VERSIONS = ("rfc9535", "draft-goessner-dispatch-jsonpath-00")
+BEND = "bend"
+"""The rule of an Issue about what bends the standard and is read all the same."""
+
+Path = tuple[str | int, ...]
 
 
 def read_document(source: str) -> WorkflowDocument:
@@ -62,35 +78,125 @@ def parse_document(tree: object, location: str = "") -> WorkflowDocument:
     if not isinstance(tree, Mapping) or "arazzo" not in tree:
         kind = "an OpenAPI description" if isinstance(tree, Mapping) and {"openapi", "swagger"} & set(tree) else "none"
         hint = "`nlapi workflow suggest` makes workflows of a description" if kind != "none" else ""
-        raise DescriptionError(f"{location or 'the document'} is no Arazzo document: it has no `arazzo`", hint=hint)
+        raise DescriptionError(f"{location or 'the document'} is not an Arazzo document: it has no `arazzo`", hint=hint)
     version = str(tree["arazzo"])
-    if not SUPPORTED.fullmatch(version):
+    if not f"{version}.".startswith(VERSIONS):
         raise DescriptionError(f"{location or 'the document'} is Arazzo {version}", hint="nlapi reads 1.0 and 1.1")
-    return _DocumentReader(tree=tree, location=location).document(version)
+    issues: list[Issue] = []
+    reader = _DocumentReader(tree=_valid_part(dict(tree), issues), issues=issues)
+    return reader.document(version, location, tree)
 
 
-class _UnreadableError(Exception):
-    """A part that cannot be read; its list goes on without it."""
+def with_tree(document: WorkflowDocument, tree: dict[str, Any]) -> WorkflowDocument:
+    """Return a document that was edited: the structure of its tree is looked at again where it was not sound."""
+    if any(issue.level is Level.ERROR for issue in document.issues):
+        return parse_document(tree, document.location)
+    return _DocumentReader(tree=tree).document(document.version, document.location, tree)
 
-    def __init__(self, where: str, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.issue = Issue.error(where, message, hint)
+
+def _valid_part(tree: Mapping[str, Any], issues: list[Issue]) -> Mapping[str, Any]:
+    """Return a document without what breaks the standard; `issues` gets each such part."""
+    faults = dict(_too_long(tree))
+    issues += (Issue.error(_location(tree, path), message) for path, message in faults.items())
+    tree = _without(tree, frozenset(faults), ())
+    errors = _faults(tree)
+    for path, (message, is_bend) in errors.items():
+        issues.append(
+            Issue.warning(_location(tree, path), message, rule=BEND)
+            if is_bend
+            else Issue.error(_location(tree, path), message)
+        )
+    # Without a part its list may be empty, which breaks the standard too. What the whole lacks cannot be left out.
+    while left_out := frozenset(path for path, (_, is_bend) in errors.items() if path and not is_bend):
+        tree = _without(tree, left_out, ())
+        errors = _faults(tree)
+    return tree
+
+
+def _faults(tree: Mapping[str, Any]) -> dict[Path, tuple[str, bool]]:
+    """Return what breaks the standard by its path: a message, and whether it is read all the same."""
+    return {tuple(error.absolute_path): (_message(error), _is_bend(error)) for error in _validator().iter_errors(tree)}
+
+
+def _too_long(tree: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Yield the workflows with too many steps, which are not looked at."""
+    workflows = tree.get("workflows")
+    for index, workflow in enumerate(workflows if isinstance(workflows, list) else ()):
+        steps = workflow.get("steps") if isinstance(workflow, Mapping) else None
+        if isinstance(steps, list) and len(steps) > MAX_STEPS:
+            yield ("workflows", index), f"{len(steps):,} steps; {MAX_STEPS:,} are the most that are read"
+
+
+@cache
+def _validator() -> Any:
+    schema = json.loads(files("nlapi.workflows").joinpath("arazzo.schema.json").read_text(encoding="utf-8"))
+    return strict_class(Draft202012Validator)(schema)
+
+
+def _is_bend(error: ValidationError) -> bool:
+    return isinstance(error.schema, Mapping) and error.schema.get("x-bend") is True
+
+
+def _message(error: ValidationError) -> str:
+    """Return in words what is wrong with a part."""
+    name = error.absolute_path[-1] if error.absolute_path else "it"
+    said = error.schema.get("x-message") if isinstance(error.schema, Mapping) else None
+    match error.validator:
+        case "required" | "dependentRequired":
+            return f"{error.message.split(chr(39))[1]} is missing"
+        case _ if said:
+            return str(said)
+        case "type":
+            kinds: Any = error.validator_value
+            kinds = [kinds] if isinstance(kinds, str) else kinds
+            return f"it is no {' or '.join('text' if kind == 'string' else kind for kind in kinds)}"
+        case "enum":
+            choices: Any = error.validator_value
+            return f"{name}: {str(error.instance)[:60]!r} is none of {', '.join(choices)}"
+        case "minItems" | "minLength":
+            return "it is empty"
+        case "uniqueItems":
+            return "an entry is there twice"
+    return error.message[:200]
+
+
+def _without(node: Any, left_out: frozenset[Path], path: Path) -> Any:
+    """Return a copy of a value without the parts at some paths."""
+    if isinstance(node, Mapping):
+        return {
+            key: _without(value, left_out, (*path, key)) for key, value in node.items() if (*path, key) not in left_out
+        }
+    if isinstance(node, list):
+        places = [(*path, index) for index in range(len(node))]
+        return [
+            _without(value, left_out, place) for place, value in zip(places, node, strict=True) if place not in left_out
+        ]
+    return node
+
+
+def _location(tree: Any, path: Path) -> str:
+    """Return a path in words: workflows.ID.steps.ID.parameters[0]."""
+    text = ""
+    for key in path:
+        tree = tree[key]
+        id = isinstance(tree, Mapping) and (tree.get("stepId") or tree.get("workflowId") or tree.get("name"))
+        is_named = text.endswith(("workflows", "steps", "sourceDescriptions")) and isinstance(id, str)
+        separator = "." if text else ""
+        text += f"[{key}]" if isinstance(key, int) and not is_named else f"{separator}{id if is_named else key}"
+    return text
 
 
 @dataclass(slots=True, kw_only=True)
 class _DocumentReader:
-    """The reading of one document; `issues` grows with each part that is wrong."""
+    """The reading of a document whose structure is valid; `issues` grows with what leads nowhere or is there twice."""
 
     tree: Mapping[str, Any]
-    location: str
     issues: list[Issue] = field(default_factory=list)
 
-    def document(self, version: str) -> WorkflowDocument:
-        info = self._map(self.tree.get("info"), "info")
-        sources = tuple(self._list(self.tree, "sourceDescriptions", "", self._source))
+    def document(self, version: str, location: str, tree: Mapping[str, Any]) -> WorkflowDocument:
+        info = self.tree.get("info", {})
+        sources = tuple(self._list(self.tree, "sourceDescriptions", "", _source))
         workflows = tuple(self._list(self.tree, "workflows", "", self._workflow))
-        if not workflows:
-            self._error("workflows", "the document has no workflow that can be read")
         self._report_duplicates("workflows", [workflow.id for workflow in workflows])
         self._report_duplicates("sourceDescriptions", [source.name for source in sources])
         return WorkflowDocument(
@@ -100,180 +206,80 @@ class _DocumentReader:
             description=as_text(info.get("description")),
             sources=sources,
             workflows=_first_of_each(workflows),
-            location=self.location,
-            issues=tuple(self.issues),
-            tree=self.tree,
+            location=location,
+            issues=tuple(dict.fromkeys(self.issues)),
+            tree=tree,
         )
 
-    def _source(self, node: Mapping[str, Any], where: str) -> Source:
-        name, url = as_text(node.get("name")), as_text(node.get("url"))
-        if not name or not url:
-            raise _UnreadableError(where, "a source needs a name and a url")
-        try:
-            kind = SourceKind(node.get("type", "openapi"))
-        except ValueError:
-            raise _UnreadableError(where, f"type {node.get('type')!r} is none of openapi, arazzo, asyncapi") from None
-        if kind is SourceKind.ASYNCAPI:
-            self._warn(where, "AsyncAPI sources are not read: steps with a channel cannot be run")
-        return Source(name=name, url=url, kind=kind)
-
     def _workflow(self, node: Mapping[str, Any], where: str) -> ArazzoWorkflow:
-        id = as_text(node.get("workflowId"))
-        if not id:
-            raise _UnreadableError(where, "a workflow needs a workflowId")
-        where = f"workflows.{id}"
+        where = f"workflows.{node['workflowId']}"
         steps = tuple(self._list(node, "steps", where, self._step))
-        if not steps:
-            raise _UnreadableError(f"{where}.steps", "the workflow has no step that can be read")
         self._report_duplicates(f"{where}.steps", [step.id for step in steps])
         return ArazzoWorkflow(
-            id=id,
+            id=node["workflowId"],
             steps=_first_of_each(steps),
-            summary=as_text(node.get("summary")),
-            description=as_text(node.get("description")),
+            summary=node.get("summary", ""),
+            description=node.get("description", ""),
             inputs=self._inputs(node.get("inputs"), f"{where}.inputs"),
-            depends_on=self._texts(node, "dependsOn", where),
+            depends_on=tuple(node.get("dependsOn", ())),
             success_actions=tuple(self._list(node, "successActions", where, self._action)),
             failure_actions=tuple(self._list(node, "failureActions", where, self._action)),
             parameters=self._parameters(node, where),
-            outputs=self._outputs(node, where),
+            outputs=_read_value(node.get("outputs", {})),
             extensions=_extensions(node),
         )
 
     def _step(self, node: Mapping[str, Any], where: str) -> WorkflowStep:
-        id = as_text(node.get("stepId"))
-        if not id:
-            raise _UnreadableError(where, "a step needs a stepId")
-        where = f"{where.rpartition('[')[0]}.{id}"
-        targets = [name for name in ("operationId", "operationPath", "workflowId") if as_text(node.get(name))]
-        if "channelPath" in node:
-            raise _UnreadableError(where, "the step is on a channel of AsyncAPI, which nlapi does not run")
-        if len(targets) != 1:
-            has = " and ".join(targets) or "none"
-            raise _UnreadableError(
-                where, f"a step needs one of operationId, operationPath and workflowId; it has {has}"
-            )
-        timeout: Any = node.get("timeout")
-        is_number = _is_count(timeout) and bool(timeout)
-        if timeout is not None and not is_number:
-            self._warn(f"{where}.timeout", "not a number of milliseconds; it is left out")
+        where = f"{where.rpartition('[')[0]}.{node['stepId']}"
+        timeout = node.get("timeout")
         return WorkflowStep(
-            id=id,
-            operation_id=as_text(node.get("operationId")),
-            operation_path=as_text(node.get("operationPath")),
-            workflow_id=as_text(node.get("workflowId")),
-            description=as_text(node.get("description")),
+            id=node["stepId"],
+            operation_id=node.get("operationId", ""),
+            operation_path=node.get("operationPath", ""),
+            workflow_id=node.get("workflowId", ""),
+            channel=node.get("channelPath") or node.get("action", ""),
+            description=node.get("description", ""),
             parameters=self._parameters(node, where),
-            body=self._body(node.get("requestBody"), f"{where}.requestBody"),
-            criteria=tuple(self._list(node, "successCriteria", where, self._criterion)),
+            body=_body(node["requestBody"]) if "requestBody" in node else None,
+            criteria=tuple(map(_criterion, node.get("successCriteria", ()))),
             on_success=tuple(self._list(node, "onSuccess", where, self._action)),
             on_failure=tuple(self._list(node, "onFailure", where, self._action)),
-            outputs=self._outputs(node, where),
-            depends_on=self._texts(node, "dependsOn", where),
-            timeout=float(timeout) / 1000 if is_number else None,
+            outputs=_read_value(node.get("outputs", {})),
+            depends_on=tuple(node.get("dependsOn", ())),
+            timeout=timeout / 1000 if timeout is not None else None,
             extensions=_extensions(node),
         )
 
     def _parameters(self, node: Mapping[str, Any], where: str) -> tuple[StepParameter, ...]:
         """Return the parameters of a step or workflow: none of them twice (Arazzo 1.1, Step Object)."""
-        parameters = tuple(self._list(node, "parameters", where, self._parameter))
+        parameters = tuple(self._list(node, "parameters", where, _parameter))
         for (name, location), count in Counter((entry.name, entry.location) for entry in parameters).items():
             if count > 1:
                 self._error(f"{where}.parameters.{name}", f"the {location or 'input'} {name} is given {count} times")
         return parameters
 
-    def _parameter(self, node: Mapping[str, Any], where: str) -> StepParameter:
-        name, location = as_text(node.get("name")), node.get("in") or ""
-        if not name or "value" not in node:
-            raise _UnreadableError(where, "a parameter needs a name and a value")
-        if location not in ("", *LOCATIONS):
-            raise _UnreadableError(where, f"in: {location!r} is none of {', '.join(LOCATIONS)}")
-        return StepParameter(name=name, location=location, value=self._value(node["value"], f"{where}.value"))
-
-    def _body(self, node: object, where: str) -> StepBody | None:
-        if node is None:
-            return None
-        body = self._map(node, where)
-        return StepBody(
-            payload=self._value(body.get("payload"), f"{where}.payload"),
-            content_type=as_text(body.get("contentType")),
-            replacements=tuple(self._list(body, "replacements", where, self._replacement)),
-        )
-
-    def _replacement(self, node: Mapping[str, Any], where: str) -> Replacement:
-        target = as_text(node.get("target"))
-        if not target or "value" not in node:
-            raise _UnreadableError(where, "a replacement needs a target and a value")
-        likely = CriterionKind.JSONPATH if target.startswith("$") else CriterionKind.JSONPOINTER
-        kind = self._kind(node.get("targetSelectorType"), where, default=likely)
-        if kind is CriterionKind.XPATH or (kind is CriterionKind.JSONPOINTER and not target.startswith("/")):
-            raise _UnreadableError(f"{where}.target", f"{target!r} is no JSON pointer; XPath is not supported")
-        return Replacement(target=target, value=self._value(node["value"], f"{where}.value"), kind=kind)
-
-    def _criterion(self, node: Mapping[str, Any], where: str) -> Criterion:
-        # A condition that is no text (`condition: true`) is read as one.
-        condition = node.get("condition")
-        condition = str(condition).lower() if isinstance(condition, bool) else as_text(condition)
-        if not condition.strip():
-            raise _UnreadableError(where, "a criterion needs a condition")
-        kind = self._kind(node.get("type"), where, default=CriterionKind.SIMPLE)
-        context = as_text(node.get("context"))
-        if kind is CriterionKind.XPATH:
-            raise _UnreadableError(where, "XPath is not supported: nlapi reads JSON", "write it as jsonpath")
-        if kind is not CriterionKind.SIMPLE and not context:
-            raise _UnreadableError(where, f"a criterion of type {kind} needs a context", "context: $response.body")
-        return Criterion(condition=condition, kind=kind, context=context)
-
-    def _kind(self, node: object, where: str, *, default: CriterionKind) -> CriterionKind:
-        """Return the type of a criterion or selector, which may be an Expression Type Object."""
-        version = ""
-        if isinstance(node, Mapping):
-            version, node = as_text(node.get("version")), node.get("type")
-        if node is None:
-            return default
-        try:
-            kind = CriterionKind(str(node))
-        except ValueError:
-            raise _UnreadableError(
-                f"{where}.type", f"{node!r} is none of simple, regex, jsonpath, jsonpointer, xpath"
-            ) from None
-        if kind is CriterionKind.JSONPATH and version and version not in _JSONPATH_VERSIONS:
-            self._warn(f"{where}.type", f"version {version!r} is read as rfc9535")
-        return kind
-
     def _action(self, node: Mapping[str, Any], where: str) -> StepAction:
-        try:
-            kind = StepActionKind(as_text(node.get("type")))
-        except ValueError:
-            raise _UnreadableError(where, f"type {node.get('type')!r} is none of end, goto, retry") from None
-        retry_after, retry_limit = node.get("retryAfter", 0), node.get("retryLimit", 1)
-        if kind is StepActionKind.RETRY and not (_is_count(retry_after) and _is_count(retry_limit)):
-            raise _UnreadableError(where, "retryAfter and retryLimit are numbers from 0")
-        workflow_id, step_id = as_text(node.get("workflowId")), as_text(node.get("stepId"))
-        if kind is StepActionKind.GOTO and bool(workflow_id) is bool(step_id):
-            raise _UnreadableError(where, "a goto needs a stepId or a workflowId, and not both")
+        kind = StepActionKind(node["type"])
+        workflow_id, step_id = node.get("workflowId", ""), node.get("stepId", "")
         # The published schema of 1.0 requires one of both of a retry; the step itself says nothing more.
         is_own = bool(step_id) and where.rpartition(".")[0].endswith(f".{step_id}")
         if kind is StepActionKind.RETRY and (workflow_id or step_id) and not is_own:
             message = f"a retry that runs {step_id or workflow_id} before it is not supported"
-            raise _UnreadableError(where, message, "write it as a goto")
+            self._error(where, message, "write it as a goto")
         return StepAction(
-            name=as_text(node.get("name")) or kind.value,
+            name=node["name"],
             kind=kind,
             workflow_id=workflow_id,
             step_id=step_id,
-            retry_after=float(retry_after) if _is_count(retry_after) else 0.0,
-            retry_limit=int(retry_limit) if _is_count(retry_limit) else 1,
-            criteria=tuple(self._list(node, "criteria", where, self._criterion)),
+            parameters=self._parameters(node, where),
+            retry_after=float(node.get("retryAfter", 0)),
+            retry_limit=node.get("retryLimit", 1),
+            criteria=tuple(map(_criterion, node.get("criteria", ()))),
         )
 
-    def _outputs(self, node: Mapping[str, Any], where: str) -> dict[str, Any]:
-        outputs = self._map(node.get("outputs"), f"{where}.outputs")
-        return {str(name): self._value(value, f"{where}.outputs.{name}") for name, value in outputs.items()}
-
-    def _inputs(self, node: object, where: str) -> Mapping[str, Any]:
+    def _inputs(self, node: Any, where: str) -> Mapping[str, Any]:
         """Return the schema of the inputs, with references to the components followed, those of its properties too."""
-        schema = self._followed(self._map(node, where), where)
+        schema = self._followed(node if isinstance(node, Mapping) else {}, where)
         properties = schema.get("properties")
         if not isinstance(properties, Mapping) or not any(map(_has_reference, properties.values())):
             return schema
@@ -297,61 +303,21 @@ class _DocumentReader:
         self._error(where, "it refers to itself")
         return {}
 
-    def _value(self, node: object, where: str) -> Any:
-        """Return a value with its Selector Objects as Selectors."""
-        if isinstance(node, Mapping):
-            if set(node) >= {"context", "selector", "type"} and as_text(node["context"]).startswith("$"):
-                kind = self._kind(node["type"], where, default=CriterionKind.JSONPATH)
-                if kind is CriterionKind.XPATH:
-                    self._error(where, "XPath is not supported: nlapi reads JSON", "write it as jsonpath")
-                return Selector(context=node["context"], selector=as_text(node["selector"]), kind=kind)
-            return {str(name): self._value(value, where) for name, value in node.items()}
-        if isinstance(node, list):
-            return [self._value(value, where) for value in node]
-        return node
-
     def _list(
         self, node: Mapping[str, Any], name: str, where: str, read: Callable[[Mapping[str, Any], str], T]
     ) -> Iterator[T]:
-        """Yield the entries of a list that can be read, with Reusable Objects replaced by what they refer to."""
-        entries, where = node.get(name), f"{where}.{name}" if where else name
-        if entries is None:
-            return
-        if not isinstance(entries, list):
-            self._error(where, "not a list")
-            return
-        for index, entry in enumerate(entries):
+        """Yield the entries of a list, with Reusable Objects replaced by what they refer to."""
+        where = f"{where}.{name}" if where else name
+        for index, entry in enumerate(node.get(name, ())):
             place = f"{where}[{index}]"
-            if not isinstance(entry, Mapping):
-                self._error(place, "not an object")
-                continue
-            try:
-                if isinstance(entry.get("reference"), str):
-                    entry = self._reusable(entry, place)
-                yield read(entry, place)
-            except _UnreadableError as error:
-                self.issues.append(error.issue)
-
-    def _reusable(self, node: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-        """Return the component that a Reusable Object refers to, with its own value for a parameter."""
-        reference = node["reference"]
-        kind, _, name = reference.removeprefix("$components.").partition(".")
-        component = _follow_pointer(self.tree, f"components/{kind}/{name}")
-        if not reference.startswith("$components.") or not isinstance(component, Mapping):
-            raise _UnreadableError(where, f"{reference} leads nowhere")
-        return {**component, "value": node["value"]} if "value" in node else component
-
-    def _texts(self, node: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
-        entries = node.get(name, [])
-        if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
-            self._error(f"{where}.{name}", "not a list of texts")
-            return ()
-        return tuple(entries)
-
-    def _map(self, node: object, where: str) -> Mapping[str, Any]:
-        if node is not None and not isinstance(node, Mapping):
-            self._error(where, "not an object")
-        return node if isinstance(node, Mapping) else {}
+            if "reference" in entry:
+                kind, _, id = entry["reference"].removeprefix("$components.").partition(".")
+                component = self.tree.get("components", {}).get(kind, {}).get(id)
+                if component is None or kind != _COMPONENTS[name]:
+                    self._error(place, f"{entry['reference']} leads nowhere")
+                    continue
+                entry = {**component, "value": entry["value"]} if "value" in entry else component
+            yield read(entry, place)
 
     def _report_duplicates(self, where: str, names: list[str]) -> None:
         for name, count in Counter(names).items():
@@ -361,8 +327,63 @@ class _DocumentReader:
     def _error(self, where: str, message: str, hint: str = "") -> None:
         self.issues.append(Issue(level=Level.ERROR, where=where, message=message, hint=hint))
 
-    def _warn(self, where: str, message: str) -> None:
-        self.issues.append(Issue(level=Level.WARNING, where=where, message=message))
+
+def _source(node: Mapping[str, Any], _: str) -> Source:
+    return Source(name=node["name"], url=node["url"], kind=SourceKind(node.get("type", "openapi")))
+
+
+def _parameter(node: Mapping[str, Any], _: str) -> StepParameter:
+    return StepParameter(name=node["name"], location=node.get("in", ""), value=_read_value(node["value"]))
+
+
+def _body(node: Mapping[str, Any]) -> StepBody:
+    return StepBody(
+        payload=_read_value(node.get("payload")),
+        content_type=node.get("contentType", ""),
+        replacements=tuple(map(_replacement, node.get("replacements", ()))),
+    )
+
+
+def _replacement(node: Mapping[str, Any]) -> Replacement:
+    target = node["target"]
+    likely = CriterionKind.JSONPATH if target.startswith("$") else CriterionKind.JSONPOINTER
+    kind = _kind(node["targetSelectorType"]) if "targetSelectorType" in node else likely
+    # A pointer begins with a slash: what does not is a path of XML.
+    is_pointer = kind is not CriterionKind.JSONPOINTER or target.startswith("/")
+    return Replacement(
+        target=target, value=_read_value(node["value"]), kind=kind if is_pointer else CriterionKind.XPATH
+    )
+
+
+def _criterion(node: Mapping[str, Any]) -> Criterion:
+    # A condition that is no text (`condition: true`) is read as one.
+    condition = node["condition"]
+    condition = str(condition).lower() if isinstance(condition, bool) else condition
+    return Criterion(condition=condition, kind=_kind(node.get("type", "simple")), context=node.get("context", ""))
+
+
+def _kind(node: Any) -> CriterionKind:
+    """Return the type of a criterion or selector, which may be an Expression Type Object."""
+    return CriterionKind(node["type"] if isinstance(node, Mapping) else node)
+
+
+def _read_value(node: Any) -> Any:
+    """Return a value with its Selector Objects as Selectors."""
+    if isinstance(node, Mapping):
+        if _is_selector(node):
+            return Selector(context=node["context"], selector=node["selector"], kind=_kind(node["type"]))
+        return {str(name): _read_value(value) for name, value in node.items()}
+    if isinstance(node, list):
+        return [_read_value(value) for value in node]
+    return node
+
+
+def _is_selector(node: Mapping[str, Any]) -> bool:
+    """Return whether an object of a payload is a Selector Object, and not one of the API with the same names."""
+    if not set(node) >= {"context", "selector", "type"} or not as_text(node["selector"]):
+        return False
+    kind = node["type"].get("type") if isinstance(node["type"], Mapping) else node["type"]
+    return as_text(node["context"]).startswith("$") and kind in ("jsonpath", "jsonpointer", "xpath")
 
 
 Named = TypeVar("Named", ArazzoWorkflow, WorkflowStep)
@@ -388,8 +409,3 @@ def _follow_pointer(tree: object, pointer: str) -> object:
 
 def _has_reference(schema: object) -> bool:
     return isinstance(schema, Mapping) and "$ref" in schema
-
-
-def _is_count(value: Any) -> bool:
-    # YAML has `.inf`, and integers that no float holds.
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -31,8 +31,8 @@ from nlapi.workflows.expressions import (
     split_name,
 )
 from nlapi.workflows.model import ArazzoWorkflow, Criterion, StepParameter, WorkflowStep
-from nlapi.workflows.read import MAX_STEPS, parse_document
-from nlapi.workflows.sources import LinkedDocument
+from nlapi.workflows.read import with_tree
+from nlapi.workflows.sources import LinkedDocument, ask_nested
 from nlapi.workflows.value_schemas import (
     ValueSchema,
     ValueSchemas,
@@ -152,9 +152,6 @@ def repair(linked: LinkedDocument) -> tuple[LinkedDocument, tuple[Repair, ...]]:
     """Return a document with its repairs made, and the list of them; the tree of it can be written to a file."""
     repairer = _Repairer(linked=replace_tree(linked, unshared(linked.document.tree)))
     for workflow in linked.document.workflows:
-        # The check refuses it, and each repair reads the document again.
-        if len(workflow.steps) > MAX_STEPS:
-            continue
         for step in workflow.steps:
             repairer.step(workflow.id, step.id)
         repairer.outputs(workflow.id)
@@ -163,8 +160,7 @@ def repair(linked: LinkedDocument) -> tuple[LinkedDocument, tuple[Repair, ...]]:
 
 def replace_tree(linked: LinkedDocument, tree: dict[str, Any]) -> LinkedDocument:
     """Return a linked document with another tree and the same sources."""
-    document = parse_document(tree, linked.document.location)
-    return LinkedDocument(document=document, specs=linked.specs, documents=linked.documents, issues=linked.issues)
+    return ask_nested(replace(linked, document=with_tree(linked.document, tree)))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import urljoin
@@ -13,11 +13,11 @@ from nlapi.api import load
 from nlapi.errors import Issue, NlapiError, UsageError
 from nlapi.openapi.egress import NetworkScope
 from nlapi.openapi.fetch import STANDARD_INPUT, within_networks
-from nlapi.openapi.spec import Operation, Spec, as_map, unescape_step
+from nlapi.openapi.spec import Operation, Spec, as_map, essence, unescape_step
 from nlapi.openapi.urls import is_http_url, parse_url, redact_url
 from nlapi.registry import find_registration, is_name
 from nlapi.suggestions import suggestion
-from nlapi.workflows.model import ArazzoWorkflow, SourceKind, WorkflowDocument, WorkflowStep
+from nlapi.workflows.model import ArazzoWorkflow, SourceKind, StepParameter, WorkflowDocument, WorkflowStep
 from nlapi.workflows.read import read_document
 
 Loader = Callable[[str], Spec]
@@ -27,6 +27,8 @@ Loader = Callable[[str], Spec]
 _OPERATION_PATH = re.compile(
     r"(?:\{?\$sourceDescriptions\.(?P<name>[\w-]+)(?:\.url)?\}?|(?P<bare>[^#{}]*))#?/?paths/(?P<path>.+)/(?P<method>\w+)"
 )
+
+_SOURCE_NAME = re.compile(r"\{?\$sourceDescriptions\.([\w-]+)")
 
 # Documents on the way from one to another: real ones have one level.
 MAX_DOCUMENTS = 20
@@ -72,11 +74,21 @@ class LinkedDocument:
 
     def target(self, step: WorkflowStep) -> StepTarget:
         """Return what a step calls; without operation and workflow, `issues` says why."""
+        if step.channel or (self._named_source(step.operation_id or step.operation_path) is SourceKind.ASYNCAPI):
+            return _failure("the step is on a channel of AsyncAPI, which nlapi does not run", "the other steps run")
         if step.workflow_id:
             return self._workflow(step.workflow_id)
         if step.operation_id:
-            return self._operation(step.operation_id, step)
-        return self._operation_at(step.operation_path)
+            target = self._operation(step.operation_id, step)
+        else:
+            target = self._operation_at(step.operation_path)
+        content_type = step.body.content_type if step.body is not None else ""
+        return replace(target, issues=(*target.issues, *_content_type_issues(target, content_type)))
+
+    def _named_source(self, target: str) -> SourceKind | None:
+        """Return the kind of the source that an operationId or operationPath names; None where it names none."""
+        name = _SOURCE_NAME.match(target)
+        return next((source.kind for source in self.document.sources if name and source.name == name[1]), None)
 
     def _workflow(self, id: str) -> StepTarget:
         name, _, rest = id.removeprefix("$sourceDescriptions.").partition(".")
@@ -120,7 +132,7 @@ class LinkedDocument:
         found = _OPERATION_PATH.fullmatch(text.strip()) if len(text) <= MAX_OPERATION_PATH else None
         if found is None:
             form = "{$sourceDescriptions.NAME.url}#/paths/~1pets/get"
-            return _failure(f"{text[:80]!r} is no operationPath", f"its form: {form}")
+            return _failure(f"{text[:80]!r} is not an operationPath", f"its form: {form}")
         name = found["name"] or (found["bare"] or "").strip()
         spec = self.specs.get(name)
         if spec is None and len(self.specs) == 1 and not found["name"]:
@@ -139,6 +151,13 @@ class LinkedDocument:
     def _unknown(self, id: str) -> tuple[str, str]:
         ids = [operation.id for spec in self.specs.values() for operation in spec.operations]
         return f"no source has an operation {id}", suggestion(id, ids, otherwise="`nlapi find` searches one")
+
+
+def _content_type_issues(target: StepTarget, content_type: str) -> Iterator[Issue]:
+    """Yield a warning where a step wants its body in another media type than the one that is sent."""
+    body = target.operation.body if target.operation is not None else None
+    if body is not None and content_type and essence(content_type) != essence(body.content_type):
+        yield Issue.warning("", f"the body is sent as {body.content_type}, and not as {content_type}")
 
 
 def operations_with_id(spec: Spec, id: str) -> list[Operation]:
@@ -188,7 +207,7 @@ def link(
         )
         try:
             if not named and _is_device(location):
-                raise UsageError(f"{location} is no file")
+                raise UsageError(f"{location} is not a file")
             with within_networks(scope):
                 if source.kind is SourceKind.OPENAPI:
                     specs[source.name] = loader(location)
@@ -201,7 +220,47 @@ def link(
     for name in set(sources or ()) - {source.name for source in document.sources}:
         names = ", ".join(source.name for source in document.sources)
         raise UsageError(f"the document has no source {name}", hint=f"its sources: {names}")
-    return LinkedDocument(document=document, specs=specs, documents=documents, issues=tuple(issues))
+    return ask_nested(LinkedDocument(document=document, specs=specs, documents=documents, issues=tuple(issues)))
+
+
+def ask_nested(linked: LinkedDocument) -> LinkedDocument:
+    """Return a document whose workflows have the required inputs of those that they run and give nothing for.
+
+    So each face asks for them before the first call, as for any input.
+    """
+    asking: dict[str, ArazzoWorkflow] = {}
+    for workflow in linked.document.workflows:
+        _ask_nested(workflow, linked, asking)
+    if all(asking[workflow.id] is workflow for workflow in linked.document.workflows):
+        return linked
+    return replace(linked, document=replace(linked.document, workflows=tuple(asking.values())))
+
+
+def _ask_nested(workflow: ArazzoWorkflow, linked: LinkedDocument, asking: dict[str, ArazzoWorkflow]) -> ArazzoWorkflow:
+    if workflow.id in asking:
+        return asking[workflow.id]
+    # Workflows that run each other in circles are a finding of the check.
+    asking[workflow.id] = workflow
+    properties, required, steps = dict(workflow.input_schemas), list(workflow.required_inputs), []
+    for step in workflow.steps:
+        child = linked.target(step).workflow if step.workflow_id else None
+        if child is not None and linked.workflows.get(child.id) is child:
+            child = _ask_nested(child, linked, asking)
+        given = {parameter.name for parameter in step.parameters}
+        for name in child.required_inputs if child is not None else ():
+            schema = child.input_schemas.get(name, {}) if child is not None else {}
+            if name in given or (isinstance(schema, Mapping) and "default" in schema):
+                continue
+            own = name if name not in properties else f"{step.id}_{name}"
+            properties[own] = schema
+            required.append(own)
+            parameter = StepParameter(name=name, value=f"$inputs.{own}")
+            step = replace(step, parameters=(*step.parameters, parameter))
+        steps.append(step)
+    if len(required) > len(workflow.required_inputs):
+        inputs = {**workflow.inputs, "type": "object", "properties": properties, "required": required}
+        asking[workflow.id] = replace(workflow, steps=tuple(steps), inputs=inputs)
+    return asking[workflow.id]
 
 
 def _link_nested(location: str, loader: Loader, known: dict[str, LinkedDocument | None]) -> LinkedDocument:

@@ -166,12 +166,17 @@ def test_a_conversation_comes_back_from_its_log(spec: Spec, path: Path) -> None:
             assert (told.result.status, told.result.content) == (done.result.status, done.result.content)
 
 
-@pytest.mark.parametrize("state", [{"planner": "gone"}, {"planner": "offline", "state": {"$": "gone"}}])
-def test_a_plan_that_no_planner_can_continue_is_refused(spec: Spec, path: Path, state: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [({"planner": "gone"}, "gone"), ({"planner": "offline", "state": {"$": "gone"}}, "this version of nlapi cannot")],
+)
+def test_a_plan_that_no_planner_can_continue_is_refused(
+    spec: Spec, path: Path, state: dict[str, str], reason: str
+) -> None:
     with boards_api() as api, Log.open(path) as log:
         logged(log, spec, *plans(spec), url=api.url)
     records = [{**record, "raw": state} if record["event"] == "planned" else record for record in read_records(path)]
-    with pytest.raises(UsageError, match="gone") as refused:
+    with pytest.raises(UsageError, match=reason) as refused:
         resume(records, tools(spec))
     assert "new conversation" in refused.value.hint
 

@@ -161,7 +161,7 @@ def test_a_prefix_of_sources_is_a_url(tmp_path: Path) -> None:
     for prefix in ("models.example.com", "ftp://models.example.com", "https://"):
         refused = serve(tmp_path, "--example", "--allow-source", prefix)
         assert refused.code == 2
-        assert f"--allow-source {prefix} is no http, https or file URL" in " ".join(refused.err.split())
+        assert f"--allow-source {prefix} is not an http, https or file URL" in " ".join(refused.err.split())
 
 
 def test_what_cannot_be_done_says_what_to_do(running: tuple[Path, str, str], tmp_path: Path) -> None:

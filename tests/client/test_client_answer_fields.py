@@ -87,7 +87,7 @@ def test_a_filter_that_is_about_nothing_in_it_changes_nothing(tree: Any) -> None
 def test_what_is_no_json_object_is_withheld(content: bytes) -> None:
     """Nothing can be told of its fields, so nothing of it is shown."""
     filtered = FieldFilter(hidden=("ssn",)).apply(Result(status=200, content=content))
-    assert filtered.data == {"error": "withheld: the policy is about fields, and this answer is no JSON"}
+    assert filtered.data == {"error": "withheld: the policy is about fields, and this answer is not JSON"}
     assert filtered.content_type == "application/json"
 
 
@@ -105,7 +105,7 @@ def test_an_empty_answer_stays_empty() -> None:
 
 def test_a_path_that_cannot_be_read_is_refused() -> None:
     check_field("$.data[*].email")
-    with pytest.raises(UsageError, match="is no JSONPath"):
+    with pytest.raises(UsageError, match="is not a JSONPath"):
         check_field("$.data[")
 
 

@@ -587,10 +587,13 @@ def test_a_request_is_without_credentials() -> None:
 @table("content_type", ["application/json", "application/x-www-form-urlencoded"])
 @table("several", [False, True])
 def test_a_file_is_never_sent_as_its_name(content_type: str, several: bool) -> None:
-    picture = File("a.png", b"png")
-    schema = {"type": "object", "properties": {"pic": {}}}
-    with pytest.raises(ArgumentError, match="pic: a file cannot be part of"):
-        sent(body(schema, content_type), {"pic": [picture] if several else picture})
+    text, picture = File("a.txt", b"miau"), File("a.png", b"\x89\xff")
+    one = body({"type": "object", "properties": {"pic": {}}}, content_type)
+    wanted = {"application/json": b'{"pic":["miau"]}' if several else b'{"pic":"miau"}'}.get(content_type, b"pic=miau")
+    assert sent(one, {"pic": [text] if several else text}).content == wanted
+    if content_type == "application/json":
+        with pytest.raises(ArgumentError, match=r"a\.png is no text"):
+            sent(one, {"pic": [picture] if several else picture})
 
 
 @pytest.mark.parametrize("content_type", ["*/*", "image/*"])

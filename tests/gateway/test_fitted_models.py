@@ -161,7 +161,7 @@ def test_a_regressor_gives_a_number_or_a_list(tmp_path: Path, library: str, kind
     assert model.predict_many([CUSTOMER, CUSTOMER]) == [pytest.approx(value), pytest.approx(value)]
     assert model.predict_many([]) == []
     for call in (model.probabilities, model.classify):
-        with pytest.raises(ModelInputError, match=r"is no classifier.*use model\.predict"):
+        with pytest.raises(ModelInputError, match=r"is not a classifier.*use model\.predict"):
             call(CUSTOMER)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nlapi.gateway.http.description import load_description
 from tests.gateway.kit import Talk
 from tests.tables import table
 
@@ -34,6 +35,19 @@ def test_a_change_is_seen(talk: Talk) -> None:
     talk.ok("POST", "/v1/canaries", {"objective": "payment-fraud", "model": "fraud", "version": "v2", "percent": 5})
     unseen = [path for path, etag in etags.items() if talk("GET", path, headers={"If-None-Match": etag}).status != 200]
     assert unseen == []
+
+
+def test_every_collection_is_watched(talk: Talk) -> None:
+    paths = load_description().tree["paths"]
+    collections = [
+        path.replace("{model}", "ranker")
+        for path, item in paths.items()
+        if any(parameter.get("$ref", "").endswith("/Limit") for parameter in item.get("get", {}).get("parameters", ()))
+    ]
+    assert len(collections) == 17
+    for path in collections:
+        etag = talk("GET", path).headers.get("etag", "")
+        assert talk("GET", path, headers={"If-None-Match": etag}).status == 304, path
 
 
 def test_a_page_and_a_filter_have_tags_of_their_own(talk: Talk) -> None:

@@ -61,7 +61,7 @@ def test_a_raw_hostile_request_changes_nothing(served: Talk, case: dict[str, str
         ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://[fd00:ec2::254]"]}'),
         ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://100.100.100.200"]}'),
         ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://0xa9.0xfe.0xa9.0xfe"]}'),
-        ("/v1/shards", '{"name": "m", "protocol": "oip-v2", "endpoints": ["grpc://0xa9.0xfe.0xa9.0xfe:8001"]}'),
+        ("/v1/shards", '{"name": "m", "protocol": "oip-v2", "endpoints": ["http://0xa9.0xfe.0xa9.0xfe:8001"]}'),
         ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://169%2e254%2e169%2e254"]}'),
         ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://10.0.0.1#@169.254.169.254"]}'),
         ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://a"], "headers": {"Upgrade": "h2c"}}'),

@@ -103,7 +103,7 @@ def test_a_file_that_is_no_key_is_not_sent(tmp_path: Path, content: bytes) -> No
 def test_settings_of_llms_are_refused_elsewhere(llm: Upstream, tmp_path: Path) -> None:
     with gateway(tmp_path, document(llm.url, "writer")) as talk:
         problem = talk.refused(422, "PATCH", "/v1/models/rules/versions/v1", {"input_price": 1})
-        assert "is no LLM" in problem["detail"]
+        assert "is not an LLM" in problem["detail"]
         shard = {"name": "plain", "key": "env:LLM_KEY"}
         assert "takes no key" in talk.refused(422, "POST", "/v1/shards", shard)["detail"]
 

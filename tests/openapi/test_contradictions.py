@@ -19,7 +19,7 @@ def told(schema: Any, **more: Any) -> str:
         ({"type": "number", "exclusiveMinimum": 1, "maximum": 1}, "exclusiveMinimum 1 is above maximum 1"),
         ({"type": "string", "minLength": 2, "maxLength": 1}, "minLength 2 is above maxLength 1"),
         ({"type": "array", "items": {"minItems": 2, "maxItems": 1}}, "parameters.p.items: minItems 2"),
-        ({"enum": ["a"], "const": "b"}, "const 'b' is none of its choices"),
+        ({"enum": ["a"], "const": "b"}, "const 'b' is not one of its choices"),
         ({"type": "object", "enum": ["a"]}, "none of its choices is of the type object"),
         ({"allOf": [{"type": "string"}, {"type": "integer"}]}, "of the type string and of integer"),
         ({"type": "string", "allOf": [{"type": "array"}]}, "of the type string and of array"),

@@ -111,8 +111,8 @@ def test_actions_see_what_those_before_them_did() -> None:
     ("action", "message"),
     [
         ({"target": "$.paths['/none']", "update": {}}, "matches nothing"),
-        ({"target": "$.paths[", "update": {}}, "is no JSONPath"),
-        ({"target": "paths", "update": {}}, "is no JSONPath"),
+        ({"target": "$.paths[", "update": {}}, "is not a JSONPath"),
+        ({"target": "paths", "update": {}}, "is not a JSONPath"),
         ({"update": {}}, "needs a `target`"),
         ({"target": "$.info"}, "needs an `update`"),
         ({"target": "$.info", "update": "text"}, "does not fit"),
@@ -146,11 +146,11 @@ def test_what_a_yaml_alias_shares_is_changed_only_where_it_was_named() -> None:
 @table(
     ("layer", "message"),
     [
-        ({"openapi": "3.1.0"}, "is no overlay"),
+        ({"openapi": "3.1.0"}, "is not an overlay"),
         ({"overlay": "2.0.0", "actions": []}, "version '2.0.0'"),
         ({"overlay": "1.0.0"}, "`actions`"),
         ({"overlay": "1.0.0", "actions": ["x"]}, "`actions`"),
-        ([], "is no overlay"),
+        ([], "is not an overlay"),
     ],
 )
 def test_what_is_no_overlay_is_refused(layer: Any, message: str) -> None:

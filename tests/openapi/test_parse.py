@@ -533,7 +533,7 @@ def test_the_url_of_a_server_is_resolved_against_the_source(url: str, source: st
 def test_a_server_whose_variables_cannot_be_right_is_told() -> None:
     choice = {"url": "https://{r}.example", "variables": {"r": {"default": "xx", "enum": ["us", "eu"]}}}
     found = spec({"/x": {"get": {"servers": [{"url": "https://{gone}.example"}]}}}, servers=[choice])
-    assert "warning: servers: the default 'xx' of {r} is none of its choices (choices are us, eu)" in messages(found)
+    assert "warning: servers: the default 'xx' of {r} is not one of its choices (choices are us, eu)" in messages(found)
     assert "paths./x.get.servers: server 'https://{gone}.example' uses {gone}, which is not described" in messages(
         found
     )

@@ -283,13 +283,13 @@ def test_the_tools_of_a_large_api_are_looked_into(tmp_path: Path) -> None:
     assert of_tool(large, "find", {"words": "things"}) == ""
     assert of_tool(large, "describe", {"operation": "wipe"}) == ""
     assert of_tool(large, "read", {"operation": "list3"}) == ""
-    assert of_tool(large, "call", {"operation": "list3", "arguments": {}}) == ""
+    assert of_tool(large, "change", {"operation": "list3", "arguments": {}}) == ""
     assert of_tool(large, "result", {"result": "r1", "sort": "-id"}) == ""
     assert "wipe takes something away" in of_tool(
-        large, "call", {"operation": "wipe"}, BIG_BASE_URL="http://127.0.0.1:9"
+        large, "change", {"operation": "wipe"}, BIG_BASE_URL="http://127.0.0.1:9"
     )
     # The server takes arguments beside the operation, so the question has them too.
-    beside = of_tool(large, "call", {"operation": "tag", "label": "now"}, BIG_BASE_URL="http://127.0.0.1:9")
+    beside = of_tool(large, "change", {"operation": "tag", "label": "now"}, BIG_BASE_URL="http://127.0.0.1:9")
     assert "PUT http://127.0.0.1:9/tag?label=now" in beside
-    assert of_tool(large, "call", {"operation": "other"})
-    assert of_tool(large, "call", {})
+    assert of_tool(large, "change", {"operation": "other"})
+    assert of_tool(large, "change", {})

@@ -302,7 +302,7 @@ FAULTS: dict[str, tuple[Any, str, str, str, str]] = {
         "shard 'gpu' speaks oip-v2 and has no endpoints",
         "give the address of at least one replica",
     ),
-    "an endpoint that is no address": (
+    "an endpoint that is not an address": (
         Shard(name="gpu", protocol=ShardProtocol.JSON, endpoints=("gpu:8080",)),
         "bad-endpoint",
         "shards.gpu.endpoints",
@@ -340,7 +340,7 @@ FAULTS: dict[str, tuple[Any, str, str, str, str]] = {
         canary(steps=(CanaryStep(percent=10, bake_s=-1),)),
         "bad-number",
         "canaries.new.steps[0].bake_s",
-        "-1 is no time",
+        "-1 is not a time",
         "write seconds, 0 or more",
     ),
     "a name that is none": (
@@ -400,8 +400,8 @@ def test_a_noun_that_is_kept_under_another_name_is_refused() -> None:
     ("first", "second", "message"),
     [
         (((0, 5000),), ((4000, 9000),), "bucket 4000 is held twice"),
-        (((0, 5000),), ((5000, 10_001),), "[5000, 10001) is no range of buckets"),
-        (((7, 7),), ((5000, 10_000),), "[7, 7) is no range of buckets"),
+        (((0, 5000),), ((5000, 10_001),), "[5000, 10001) is not a range of buckets"),
+        (((7, 7),), ((5000, 10_000),), "[7, 7) is not a range of buckets"),
     ],
 )
 def test_buckets_that_are_given_must_be_apart(first: Ranges, second: Ranges, message: str) -> None:
@@ -590,7 +590,7 @@ def test_ten_thousand_rules_are_checked_without_comparing_each_with_each() -> No
     ("metric", "message"),
     [
         ("output.scroe", "the output of objective 'continue-watching' has no 'scroe'"),
-        ("output.titles", "'titles' of the output of objective 'continue-watching' is no number"),
+        ("output.titles", "'titles' of the output of objective 'continue-watching' is not a number"),
     ],
 )
 def test_a_guard_on_what_no_output_has_is_refused(metric: str, message: str) -> None:

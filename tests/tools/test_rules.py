@@ -222,7 +222,7 @@ def test_rules_on_fields_add_up(ads: Spec) -> None:
         ({}, "there is neither hide nor show"),
         ({"hide": "x", "verdict": "deny"}, "'verdict' is not known"),
         ({"hide": []}, "hide is not a text or a list of texts"),
-        ({"hide": "$.a["}, "is no JSONPath"),
+        ({"hide": "$.a["}, "is not a JSONPath"),
         ({"hide": "x", "effect": "look"}, "the effect 'look' is not known"),
         ("hide", "is not a table"),
     ],

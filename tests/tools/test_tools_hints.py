@@ -141,7 +141,7 @@ def test_what_must_be_sent_and_has_no_default_is_shown_and_told() -> None:
         ({"hide": "yes"}, "not true or false"),
         ({"name": 3}, "not a text"),
         ({"unit": "parsecs"}, "unit 'parsecs' is not known"),
-        ("hide", "is no map"),
+        ("hide", "is not a map"),
     ],
 )
 def test_what_is_wrong_with_a_hint_is_an_issue(hint: Any, message: str) -> None:

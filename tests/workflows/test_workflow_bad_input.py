@@ -106,13 +106,11 @@ def test_a_goto_into_nothing_is_named_and_ends(shop: Shop, tmp_path: Path, targe
 
 def test_ten_thousand_steps_are_read_and_refused(shop: Shop, tmp_path: Path) -> None:
     steps = [{**CREATE, "stepId": f"s{number}"} for number in range(10_000)]
-    assert "10,000 steps" in errors(tmp_path, document(flow(*steps)))
+    assert "10,000 steps; 1,000 are the most that are read" in errors(tmp_path, document(flow(*steps)))
     ran = flow_run(tmp_path, shop, document(flow(*steps)))
     assert ran.code == 2
-    assert "no person reviews so many" in ran.err
+    assert "10,000 steps" in ran.err
     assert shop.received == []
-    mended, repairs = repair(linked(tmp_path, document(flow(*steps))))
-    assert (len(mended.document.workflows[0].steps), repairs) == (10_000, ())
 
 
 def test_a_retry_for_ever_ends(tmp_path: Path) -> None:
@@ -122,7 +120,7 @@ def test_a_retry_for_ever_ends(tmp_path: Path) -> None:
     )
     warnings = "\n".join(map(str, check(opened)))
     assert "1,000,000,000 attempts" in warnings
-    assert "86400 s; 300 s are the longest" in warnings
+    assert "86400 s; 3600 s are the longest" in warnings
     workflow_run = WorkflowRun(linked=opened, workflow=opened.document.workflow(), inputs={})
     count = 0
     while calls := workflow_run.next_calls():
@@ -136,7 +134,7 @@ def test_a_retry_for_ever_ends(tmp_path: Path) -> None:
 def test_counts_that_are_none_are_named(tmp_path: Path, count: Any) -> None:
     for name in ("retryAfter", "retryLimit"):
         tree = document(flow({**CREATE, "onFailure": [{"name": "x", "type": "retry", name: count}]}))
-        assert "are numbers from 0" in "\n".join(map(str, parse_document(tree).issues))
+        assert "number from 0" in "\n".join(map(str, parse_document(tree).issues))
 
 
 def test_an_answer_without_the_output_asks_or_stops(shop: Shop, tmp_path: Path) -> None:
@@ -181,14 +179,14 @@ def test_an_expression_that_is_none_is_named_and_nothing_is_sent(
 def test_what_looks_like_an_expression_and_is_none_is_named(tmp_path: Path) -> None:
     tree = document(flow({**CREATE, **body({"name": "$input.name", "tags": ["{$step.a.outputs.b}", "{$5}", "$5.00"]})}))
     issues = [str(issue) for issue in check(linked(tmp_path, tree))]
-    assert sum("is no expression, and goes out as a text" in issue for issue in issues) == 2
+    assert sum("is not an expression, and goes out as a text" in issue for issue in issues) == 2
 
 
 def test_a_source_that_is_no_description_is_not_quoted_and_a_pipe_not_read(shop: Shop, tmp_path: Path) -> None:
     (tmp_path / "keys.txt").write_text("CANARY-KEY\n")
     (tmp_path / "more.txt").write_text("key = [CANARY-KEY\n")
     os.mkfifo(tmp_path / "pipe.yaml")
-    for url, message in (("keys.txt", "holds text"), ("more.txt", "more.txt"), ("pipe.yaml", "is no file")):
+    for url, message in (("keys.txt", "holds text"), ("more.txt", "more.txt"), ("pipe.yaml", "is not a file")):
         for kind in ("openapi", "arazzo"):
             tree = document(BUY)
             tree["sourceDescriptions"] = [{"name": "shop", "url": url, "type": kind}]
@@ -235,7 +233,7 @@ def test_documents_that_refer_to_themselves_are_opened_once(tmp_path: Path) -> N
 
 def test_files_that_are_no_arazzo_are_named(tmp_path: Path) -> None:
     write(tmp_path, document(BUY))
-    assert "is no Arazzo document" in run("workflow", "check", str(tmp_path / "shop.json")).complaint
+    assert "is not an Arazzo document" in run("workflow", "check", str(tmp_path / "shop.json")).complaint
     bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n"
         for before, name in zip("abcdefgh", "bcdefghi", strict=True)
@@ -269,7 +267,7 @@ def test_schemas_of_inputs_that_are_wrong_end_in_words(shop: Shop, tmp_path: Pat
 
 def test_an_operation_path_of_any_length_is_decided_at_once(tmp_path: Path) -> None:
     tree = document(flow({"stepId": "a", "operationPath": "paths/" * 50_000 + "!"}))
-    assert "is no operationPath" in errors(tmp_path, tree)
+    assert "is not an operationPath" in errors(tmp_path, tree)
 
 
 JUNK: list[Any] = [

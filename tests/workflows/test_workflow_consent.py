@@ -215,7 +215,6 @@ def test_a_step_that_cannot_be_sent_stops_the_run_before_it_begins(shop: Shop, t
 
 
 UNREADABLE: list[dict[str, Any]] = [
-    {"successCriteria": [{"condition": "//a", "type": "xpath", "context": "$response.body"}]},
     {"successCriteria": ["$statusCode == 200"]},
     {"onFailure": [{"name": "x", "type": "retry", "stepId": "order"}]},
     {"onSuccess": [{"name": "x", "type": "goto"}]},
@@ -230,6 +229,14 @@ def test_a_run_does_not_go_on_without_what_cannot_be_read(shop: Shop, tmp_path: 
     assert ran.code == 2
     assert "cannot be read, and nothing was sent" in ran.err
     assert shop.received == []
+
+
+def test_a_run_does_not_begin_with_what_it_cannot_decide(shop: Shop, tmp_path: Path) -> None:
+    xpath = {"successCriteria": [{"condition": "//a", "type": "xpath", "context": "$response.body"}]}
+    for part, message in ((xpath, "XPath is not run"), ({"action": "send"}, "is on a channel of AsyncAPI")):
+        ran = flow_run(tmp_path, shop, document(flow(CREATE, {**LOOK, "parameters": [value("id", "o1")], **part})))
+        assert (ran.code, shop.received) == (2, [])
+        assert message in ran.err
 
 
 @pytest.mark.parametrize(

@@ -146,13 +146,6 @@ def test_a_tree_shows_its_inputs_and_what_is_not_given_yet(shop: Shop, tmp_path:
     assert 'with name="Ada"' in run("workflow", "show", file, "--input", "name=Ada").out
 
 
-def test_a_nested_workflow_without_its_input_is_found_before_the_run(shop: Shop, tmp_path: Path) -> None:
-    tree = document(flow(CREATE, {"stepId": "in", "workflowId": "more"}), flow(CREATE, id="more"))
-    ran = flow_run(tmp_path, shop, tree, "buy")
-    assert (ran.code, shop.received) == (2, [])
-    assert "needs the input name" in ran.err
-
-
 def test_a_value_for_a_step_that_there_is_not_is_refused(shop: Shop, tmp_path: Path) -> None:
     ran = flow_run(tmp_path, shop, document(flow(CREATE)), "--set", "crate.name=x")
     assert (ran.code, shop.received) == (2, [])
