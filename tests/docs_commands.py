@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))))
-GENERATED = "docs/reference.md"
+GENERATED = ("docs/reference.md", "docs/python.md")
 SHELL = ("sh", "console")
 
 _FENCE = re.compile(
