@@ -64,6 +64,7 @@ def test_every_snippet_of_the_page_is_tested() -> None:
     assert sum(any(mark in block for mark in SNIPPETS) for block in blocks("docs/tools.md", "python")) == len(SNIPPETS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mark", [mark for mark in SNIPPETS if mark != "mcp.server"])
 def test_the_snippet_gives_the_tools_to_the_model_and_makes_its_call(
     mark: str, place: tuple[Path, dict[str, str], str]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from nlapi.agent.agreement import Agreement
 from nlapi.agent.events import (
     NOT_RUN,
+    UNFINISHED,
     CallProposed,
     ChangesReported,
     ChoiceOffered,
@@ -27,6 +28,7 @@ from nlapi.agent.events import (
     StepFinished,
     TextReceived,
     TurnAnswered,
+    WorkEnded,
     WorkflowConsent,
     WorkflowProposed,
 )
@@ -123,7 +125,7 @@ class ProposalSettlement:
         return ConsentError(f"{needs}{f': {reason}' if reason else ''}; nothing was sent", hint=hint)
 
 
-PlanRunEvent = CallProposed | ItemsReceived | StepFinished | ChangesReported
+PlanRunEvent = CallProposed | ItemsReceived | StepFinished | WorkEnded | ChangesReported
 
 # Calls in a menu at most. One of the three likeliest operations has to show that the API is meant at all
 # (docs/design/011-choosing-an-operation.md), so further ones are little more than noise.
@@ -214,14 +216,18 @@ class PlanRun:
         self.asking = None
         self.settled |= dict(zip(indices, agreement.items, strict=True))
 
-    async def _send(self, group: Sequence[int]) -> AsyncGenerator[ItemsReceived | StepFinished, None]:
+    async def _send(self, group: Sequence[int]) -> AsyncGenerator[ItemsReceived | StepFinished | WorkEnded, None]:
         ready = [self._ready(index) for index in group]
-        sending = partial(self.terms.perform, for_model=model_state(self.plan) is not None)
+        for_model = model_state(self.plan) is not None
+        sending = partial(self.terms.perform, for_model=for_model)
         async with aclosing(send_all(ready, sending)) as outcomes:
             async for outcome in outcomes:
                 if isinstance(outcome, Step):
                     self.steps.append(outcome)
                     yield StepFinished(step=outcome)
+                    if (ended := await self.terms.end_of_work(outcome, for_model=for_model)) is not None:
+                        self.steps[-1] = ended.step
+                        yield ended
                 else:
                     yield outcome
 
@@ -268,10 +274,14 @@ def _unconsented_step(item: Prepared | Step) -> Step:
 
 
 def _is_failed_change(step: Step) -> bool:
-    """Return whether a change failed, or its answer was cut."""
+    """Return whether a change failed, or its answer was cut, or the work that it began goes on."""
     if step.effect is Effect.READ:
         return False
-    return step.outcome is Outcome.FAILED or (step.result is not None and (not step.result.ok or step.result.is_cut))
+    return (
+        step.message.startswith(UNFINISHED)
+        or step.outcome is Outcome.FAILED
+        or (step.result is not None and (not step.result.ok or step.result.is_cut))
+    )
 
 
 async def converse(
@@ -322,10 +332,22 @@ async def converse(
             workflow_consent=workflow_consent,
             ledger=ledger,
         )
+        # Work that a process was killed at goes on: its state is read, and the change is not sent again.
+        if (ended := await _earlier_work(conversation, terms)) is not None:
+            yield ended
+            conversation = conversation.with_last_step(ended.step)
         # `aclosing`, because an abandoned generator is closed only when it is collected, after the client is.
         async with aclosing(_rounds(planner, conversation, terms, max_rounds, TurnMeter(caps))) as events:
             async for event in events:
                 yield event
+
+
+async def _earlier_work(conversation: Conversation, terms: CallTerms) -> WorkEnded | None:
+    """Return the end of the work that the last step of a conversation began; None where it began none."""
+    if not conversation.steps:
+        return None
+    is_of_model = any(model_state(round.plan) is not None for turn in conversation.turns for round in turn.rounds)
+    return await terms.end_of_work(conversation.steps[-1], for_model=is_of_model)
 
 
 def _client_of(*, dry_run: bool) -> AbstractAsyncContextManager[HttpClient | None]:

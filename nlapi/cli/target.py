@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 GATEWAY = "gateway"
 """the bundled description of the gateway"""
+WAIT_S = 60.0
+"""the seconds in which work that an API has accepted is waited for, if the user does not say"""
+PATIENCE_S = 600.0
+"""the seconds that one of many requests waits in all because an API asks for it"""
 GATEWAY_CA = "NLAPI_GATEWAY_CA"
 GATEWAY_CLIENT_CERT = "NLAPI_GATEWAY_CLIENT_CERT"
 GATEWAY_CLIENT_KEY = "NLAPI_GATEWAY_CLIENT_KEY"
@@ -312,6 +316,19 @@ def limits(timeout: float | None) -> Limits:
     from nlapi.client.message import call_limits
 
     return call_limits(timeout)
+
+
+def patient_limits(bounds: Limits) -> Limits:
+    """Return the Limits for many requests in a row, which wait as the API asks and say so."""
+    return replace(bounds, patience=PATIENCE_S, on_wait=console.note)
+
+
+def waiting_limits(bounds: Limits, wait: float | None, *, no_wait: bool) -> Limits:
+    """Return the Limits with the time in which work that goes on after an answer is waited for, which is shown."""
+    if no_wait and wait is not None:
+        raise UsageError("--wait waits, and --no-wait does not", hint="give one of the two")
+    seconds = 0.0 if no_wait else WAIT_S if wait is None else wait
+    return replace(bounds, wait=seconds, wait_any=wait is not None, on_wait=console.note)
 
 
 def stream_limits(timeout: float | None, events: int | None) -> Limits:

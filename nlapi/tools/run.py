@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from nlapi.accounts.session import LoginSession
     from nlapi.client.streaming.body import PieceListener
     from nlapi.client.transport import HttpClient, TlsFiles
+    from nlapi.tools.waiting import WorkOutcome
 
 
 class Receipts(Protocol):
@@ -292,6 +293,8 @@ def _build_request(call: Call, target: Target, key: Mapping[str, Any], changes: 
         # A body that is given whole is no argument; what else is required has been checked.
         is_partial = changes.content is not None
         request = build(call.tool.operation, values, base_url=target.base_url, partial=is_partial)
+        if call.page_query:
+            request = replace(request, url=f"{request.url.partition('?')[0]}?{call.page_query}")
     except ArgumentError as error:
         raise ArgumentError(f"{call.operation_id}: {error.message}", hint=error.hint) from None
     if target.headers and is_same_api(call.tool.operation, request.url, target.base_url):
@@ -444,6 +447,11 @@ def _entered(prepared: Prepared, target: Target) -> AbstractContextManager[Ledge
     return target.ledger.sending(prepared.change, is_agreed=bool(prepared.repetition))
 
 
+def is_held(prepared: Prepared) -> bool:
+    """Return whether the user's policy wants a question before a call, or denies it."""
+    return prepared.rule is not None and prepared.rule.verdict is not Ruling.ALLOW
+
+
 def needs_receipt(prepared: Prepared, target: Target) -> bool:
     """Return whether a call in a client's session needs a receipt: a change, or what only its description calls a READ.
 
@@ -509,12 +517,14 @@ async def run(
     for_model: bool = False,
     changes: RequestChanges = NO_CHANGES,
     on_request: RequestListener | None = None,
+    on_work: Callable[[WorkOutcome], None] | None = None,
 ) -> Result:
     """Run one call from its arguments to its result; `consent` is asked before a change. ConsentError when it refuses.
 
     `consent` is not asked where the user's policy allows the operation; where the policy asks, it is asked before a
     READ too, and it is asked about each repetition. `on_request` is called with the request as it is sent, and with its
-    secrets.
+    secrets. Where work goes on after the answer, it is waited for as `limits` say (`await_work`), and `on_work` is
+    called with its outcome.
     """
     while True:
         prepared = prepare(call, target, intention=target.ledger.intention, changes=changes)
@@ -528,4 +538,27 @@ async def run(
             on_request(authorized)
         # Another call may send the same while a person thinks: then the question was not about a repetition.
         with suppress(RepetitionError):
-            return await perform(prepared, target, limits=limits, watch=watch, for_model=for_model)
+            result = await perform(prepared, target, limits=limits, watch=watch, for_model=for_model)
+            return await finish_work(prepared, result, target, limits, on_work=on_work, for_model=for_model)
+
+
+async def finish_work(
+    prepared: Prepared,
+    result: Result,
+    target: Target,
+    limits: Limits | None,
+    *,
+    on_work: Callable[[WorkOutcome], None] | None,
+    for_model: bool = False,
+) -> Result:
+    """Return the answer about the work that a change began, once it is over or the time is; else `result` itself."""
+    if on_work is None or limits is None or limits.wait <= 0 or prepared.effect is Effect.READ:
+        return result
+    from nlapi.tools.waiting import AcceptedChange, await_work, is_pending
+
+    change = AcceptedChange(call=prepared.call, effect=prepared.effect, result=result)
+    if not is_pending(change, limits):
+        return result
+    outcome = await await_work(change, target, limits=limits, for_model=for_model)
+    on_work(outcome)
+    return outcome.result
