@@ -6,7 +6,8 @@
 Checked: two builds are the same bytes, the sdist makes the same wheel, each holds exactly the files of the repository
 that it should, the metadata is what an index takes, the version is that of the tag, and in a fresh environment the
 wheel alone says its version, runs the demo, and is what a plugin, `uv tool` and `pipx` install. The SBOM (CycloneDX)
-lists that environment. A container is built where there is an engine and its base image. Exits with 1 when anything is otherwise.
+lists that environment. A container is built where there is an engine and its base image. Exits with 1 when anything is
+otherwise.
 """
 
 from __future__ import annotations
@@ -192,7 +193,7 @@ def write_sbom(python: Path) -> None:
 
 
 def check_tools(folder: Path) -> None:
-    """Install the wheel with `uv tool` and `pipx` in a HOME of its own, and uninstall it: its command comes and goes."""
+    """Install the wheel with `uv tool` and `pipx`, each in a HOME of its own, and uninstall it again."""
     for tool, install, uninstall in (
         ("uv", ("uv", "tool", "install"), ("uv", "tool", "uninstall")),
         ("pipx", ("pipx", "install"), ("pipx", "uninstall")),
