@@ -39,6 +39,8 @@ auth apis.auth:app
   Log in to APIs: keys, passwords and OAuth, stored in the system's keyring.
 log log:app
   What was asked, planned, sent and answered; without a command, the list of it.
+undo undo:undo
+  Undo the last change of a conversation, where the API has a way back.
 completion completion.scripts:completion
   Print the script by which a shell completes APIs, operations, arguments, choices and ids.
 alias apis.aliases:app
