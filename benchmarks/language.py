@@ -13,7 +13,7 @@ import io
 import re
 import tokenize
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,12 +69,13 @@ def measure(folder: Path) -> LanguageReport:
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text)
         lines += len(text.splitlines())
-        for name, line in _identifiers(tree):
+        nodes = list(ast.walk(tree))
+        for name, line in _identifiers(nodes):
             names += 1
             if name.strip("_") in EVERYDAY_WORDS:
                 everyday[name.strip("_")] += 1
                 places.append(f"{path}:{line}: {name}")
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.ClassDef):
                 classes.setdefault(node.name, []).append(f"{path}:{node.lineno}")
             if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -87,7 +88,7 @@ def measure(folder: Path) -> LanguageReport:
                     clauses.append(place)
                 if first.endswith("?"):
                     questions.append(place)
-        any_annotations += sum(len(_ANY.findall(ast.unparse(annotation))) for annotation in _annotations(tree))
+        any_annotations += sum(len(_ANY.findall(ast.unparse(annotation))) for annotation in _annotations(nodes))
         found_comments = _comments(text)
         comments += len(found_comments)
         repeating += [f"{path}:{line}: {comment}" for line, comment in _repeats(text, found_comments)]
@@ -106,8 +107,8 @@ def measure(folder: Path) -> LanguageReport:
     )
 
 
-def _identifiers(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(tree):
+def _identifiers(nodes: Sequence[ast.AST]) -> Iterator[tuple[str, int]]:
+    for node in nodes:
         match node:
             case ast.Name(id=name) | ast.arg(arg=name) | ast.Attribute(attr=name):
                 yield name, node.lineno
@@ -117,9 +118,9 @@ def _identifiers(tree: ast.Module) -> Iterator[tuple[str, int]]:
                 yield name, node.lineno
 
 
-def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
+def _annotations(nodes: Sequence[ast.AST]) -> Iterator[ast.expr]:
     """Yield the annotations of parameters, of what functions return and of fields of classes."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.arg) and node.annotation is not None:
             yield node.annotation
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:

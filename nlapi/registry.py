@@ -123,7 +123,7 @@ def _read_entries() -> dict[str, Any]:
         return _earlier_entries(user_folder("config") / EARLIER_FILE)
     entries = document.get("apis", {})
     if not isinstance(entries, dict):
-        raise _damaged(file, TypeError("apis is no table"))
+        raise _damaged(file, TypeError("apis is not a table"))
     return entries
 
 
@@ -153,7 +153,7 @@ def read_policy() -> tuple[str, Mapping[str, object] | None]:
 def _parse(data: Any, base: Registration | None) -> Registration:
     """Return one entry of the file; what an account does not say is that of `base`. TypeError for another form."""
     if not isinstance(data, Mapping):
-        raise TypeError("it is no table")
+        raise TypeError("it is not a table")
     values: dict[str, Any] = {}
     for key, value in data.items():
         if key not in _KEYS:

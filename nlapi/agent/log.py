@@ -89,7 +89,7 @@ class Log:
             raise UsageError(f"cannot write the log {path}: {error.strerror}", hint="--no-log does without") from error
         log = cls(path=path, descriptor=descriptor)
         log.hide(secrets)
-        message = f"the conversation {path.stem} is going on in another process, and nothing was sent"
+        message = f"the conversation {path.stem} is open in another process; nothing was sent"
         hint = f"wait for it, or end it; `nlapi log show {path.stem}` shows how far it is"
         try:
             log.claim.enter_context(claimed(path.resolve().parent, file_names(path)[1:], message, hint))

@@ -69,7 +69,7 @@ def _json_gaps(text: str, names: Sequence[str], content_type: str) -> BodyGaps:
     # The text is not written anew: numbers of any precision and the order of keys stay as they are.
     data = json.loads(text)
     if not isinstance(data, dict):
-        raise CredentialError(f"the body is no JSON object, so that {names[0]} cannot be put into it")
+        raise CredentialError(f"the body is not a JSON object, so that {names[0]} cannot be put into it")
     _check_absent(data, names)
     keys = [f"{json.dumps(name)}:" for name in names]
     start = f'{text[:-1].rstrip()}{"," if data else ""}{keys[0]}"'

@@ -8,7 +8,7 @@ import json
 import secrets
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +18,7 @@ import mcp_types as types
 
 from nlapi.agent.events import CallProposed, ConsentReply, StepFinished, WorkEnded
 from nlapi.agent.loop import converse
-from nlapi.agent.operation_tools import DESCRIBE, FIND, READ, describe_for_model, inner_arguments
+from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, OperationTools, words_of
 from nlapi.agent.policy import Policy, Verdict
 from nlapi.client.masking import redact
 from nlapi.client.message import Result
@@ -29,21 +29,13 @@ from nlapi.mcp.audit import CallOutcome, CallRecord, ConsentKind
 from nlapi.mcp.consent import ConsentSubject, Context, call_subject, request_consent, wrap_question
 from nlapi.mcp.server_state import ServerState, answer_owner, caller_of, session_id
 from nlapi.mcp.settings import Consent
-from nlapi.mcp.tool_listing import (
-    CALL,
-    DEFAULT_RESULTS,
-    MAX_RESULTS,
-    SEARCH_TOOLS,
-    registered_arguments,
-)
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.mcp.tool_listing import SEARCH_TOOLS, offered_tools, registered_arguments
+from nlapi.openapi.spec import Effect, Spec
 from nlapi.resources.long_running import WorkState
 from nlapi.results.query import QUERY_TOOL
-from nlapi.tools.describe import summarize_operation
 from nlapi.tools.ledger import Ledger
 from nlapi.tools.plan import Step, ask
 from nlapi.tools.plan import ask as conversation
-from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
 from nlapi.tools.rules import Ruling, denial_message, is_denied
 from nlapi.tools.run import Prepared, Target, authorize_call, finish_work, model_fields, perform, prepare
 from nlapi.tools.tool import Call, Tool
@@ -299,11 +291,13 @@ PROGRESS_INTERVAL = 1.0
 MAX_MESSAGE = 24_000
 
 
-async def call_tool(state: ServerState, context: Context, params: types.CallToolRequestParams) -> ToolAnswer:
+async def call_tool(states: Sequence[ServerState], context: Context, params: types.CallToolRequestParams) -> ToolAnswer:
     """Return the answer to a call, never an error of the protocol, so that a model can read what was wrong.
 
-    The call is counted, limited and written to the log as the state's oversight says.
+    The call is counted, limited and written to the log as the oversight of its API says.
     """
+    tools = offered_tools(tuple(state.catalogue for state in states)).operation_tools
+    state = _state_of(states, tools, params)
     caller, oversight = caller_of(context), state.oversight
     record = CallRecord(
         client=caller.name,
@@ -318,7 +312,7 @@ async def call_tool(state: ServerState, context: Context, params: types.CallTool
         oversight.metrics.running.inc()
     try:
         with oversight.limiter.admit(caller, oversight.calls_per_minute, oversight.concurrency):
-            return await _answer_call(state, context, _without_prefix(params, state), record)
+            return await _answer_call(state, tools, context, params, record)
     except NlapiError as error:
         record.reason = error.message
         return error_answer(str(error))
@@ -334,17 +328,24 @@ async def call_tool(state: ServerState, context: Context, params: types.CallTool
             state.report(fault)
 
 
-def _without_prefix(params: types.CallToolRequestParams, state: ServerState) -> types.CallToolRequestParams:
-    """Return a call with the name of a search tool as it is without the API's prefix."""
-    name = params.name.removeprefix(state.settings.prefix)
-    return params.model_copy(update={"name": name}) if name in SEARCH_TOOLS else params
+def _state_of(states: Sequence[ServerState], tools: OperationTools, params: types.CallToolRequestParams) -> ServerState:
+    """Return the API that a call is of; the first one for what is of all, or of none."""
+    name = (params.arguments or {}).get("operation") if params.name in SEARCH_TOOLS else params.name
+    with suppress(UsageError):
+        spec = tools.resolve(str(name)).operation.spec
+        return next((state for state in states if state.spec is spec), states[0])
+    return states[0]
 
 
 async def _answer_call(
-    state: ServerState, context: Context, params: types.CallToolRequestParams, record: CallRecord
+    state: ServerState,
+    tools: OperationTools,
+    context: Context,
+    params: types.CallToolRequestParams,
+    record: CallRecord,
 ) -> ToolAnswer:
     try:
-        answer = await _dispatch(state, context, params, record)
+        answer = await _dispatch(state, tools, context, params, record)
     except NlapiError as error:
         record.reason = error.message
         answer = error_answer(str(error))
@@ -367,26 +368,25 @@ def error_answer(message: str) -> types.CallToolResult:
 
 
 async def _dispatch(
-    state: ServerState, context: Context, params: types.CallToolRequestParams, record: CallRecord
+    state: ServerState,
+    tools: OperationTools,
+    context: Context,
+    params: types.CallToolRequestParams,
+    record: CallRecord,
 ) -> ToolAnswer:
     arguments = params.arguments or {}
     if params.name == QUERY_TOOL:
         record.outcome = CallOutcome.ANSWERED
         return _structured_answer(state.answers.query(answer_owner(context, state.settings), arguments))
-    if not state.catalogue.uses_search or params.name not in SEARCH_TOOLS:
-        return await _call_operation(state, context, params, state.catalogue.tool(params.name), arguments, record)
-    if params.name == FIND:
+    if params.name in (FIND, DESCRIBE):
+        text = tools.find(words_of(arguments)) if params.name == FIND else tools.describe(arguments)
         record.outcome = CallOutcome.ANSWERED
-        return _find_operations(state, arguments)
-    tool = state.catalogue.tool(_text_argument(arguments, "operation", params.name))
-    if params.name == DESCRIBE:
-        record.outcome = CallOutcome.ANSWERED
-        return _text_answer(describe_for_model(tool, arguments))
-    if params.name == READ and tool.effect is not Effect.READ:
-        raise UsageError(f"{tool.operation.id} would {tool.effect} something", hint=f"the tool {CALL} calls it")
-    # `read` refuses a change although `call` would ask: a user may have allowed the tool `read` to run without a
+        return _text_answer(text)
+    # `read` refuses a change although `change` would ask: a user may have allowed the tool `read` to run without a
     # question.
-    return await _call_operation(state, context, params, tool, inner_arguments(params.name, arguments), record)
+    if params.name in (READ, CHANGE):
+        return await _call_operation(state, context, params, *tools.call(params.name, arguments), record)
+    return await _call_operation(state, context, params, tools.resolve(params.name), arguments, record)
 
 
 async def _call_operation(
@@ -411,7 +411,7 @@ async def _call_operation(
     prepared = prepare(call, target)
     if prepared.effect is not Effect.READ and (params.name == READ or state.settings.consent is Consent.NEVER):
         # An argument makes a change of an operation that reads.
-        hint = f"the tool {CALL} calls it" if params.name == READ else "leave that argument out"
+        hint = f"the tool {CHANGE} calls it" if params.name == READ else "leave that argument out"
         raise UsageError(f"{tool.operation.id} would {prepared.effect} something", hint=hint)
     record.take_request(prepared, model_fields(tool.operation, target))
     if prepared.rule is not None and is_denied(prepared.rule):  # without the hint, which names a file of the server
@@ -445,7 +445,7 @@ def _consent_without_question(verdict: Verdict, *, is_allowed: bool) -> ConsentK
 
 
 def _framed(answer: ToolAnswer) -> ToolAnswer:
-    """Return the outcome of a workflow as an answer of `read` or `call`; it has no status of its own."""
+    """Return the outcome of a workflow as an answer of `read` or `change`; it has no status of its own."""
     if not isinstance(answer, types.CallToolResult):
         return answer
     record: dict[str, Any] = answer.structured_content or {}
@@ -513,43 +513,5 @@ def _structured_answer(view: str, *, is_error: bool = False) -> types.CallToolRe
     )
 
 
-def _find_operations(state: ServerState, arguments: Mapping[str, object]) -> types.CallToolResult:
-    words, limit = _text_argument(arguments, "words", FIND), arguments.get("limit", DEFAULT_RESULTS)
-    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MAX_RESULTS:
-        raise UsageError(f"{FIND}: limit is not a number from 1 to {MAX_RESULTS}")
-    rows = [
-        {
-            "operation": operation.id if state.catalogue.workflow(tool) is None else tool.name,
-            "effect": operation.effect.value,
-            "request": state.catalogue.request_text(operation),
-            "summary": summarize_operation(operation),
-            "required": list(tool.required),
-        }
-        for tool, operation in _found_tools(state, words, limit)
-    ]
-    if not rows:
-        areas = ", ".join(single_line(group.label)[:60] for group in state.catalogue.areas[:40])
-        return _data_answer(
-            {"note": DESCRIPTION_NOTE, "operations": [], "hint": f"nothing is about that; the areas are {areas}"}
-        )
-    return _data_answer({"note": DESCRIPTION_NOTE, "operations": rows})
-
-
-def _found_tools(state: ServerState, words: str, limit: int) -> Iterator[tuple[Tool, Operation]]:
-    for operation, _ in state.catalogue.index.search(words, limit=limit):
-        yield state.catalogue.found_tool(operation), operation
-
-
-def _data_answer(data: dict[str, object]) -> types.CallToolResult:
-    return _text_answer(json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str))
-
-
 def _text_answer(text: str) -> types.CallToolResult:
     return types.CallToolResult(content=[types.TextContent(text=strip_control(text))])
-
-
-def _text_argument(arguments: Mapping[str, object], name: str, tool: str) -> str:
-    value = arguments.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise UsageError(f"{tool}: argument {name!r} is missing or no text")
-    return value.strip()

@@ -138,9 +138,8 @@ class ChainKind(IntEnum):
     PUBLISH = 1
     WAIT = 2
     CHANGE = 3
-    LOOK_UP = 4
+    REPORT = 4
     READ_BACK = 5
-    REPORT = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +231,7 @@ class ChainFinder:
         self.semantics = self.index.semantics
 
     def chains(self) -> Iterator[Chain]:
-        """Yield every chain that the description supports."""
+        """Yield every chain that the description supports, but for those that read back what they made."""
         for resource, operations in self.index.by_resource.items():
             if not is_named(resource):
                 continue
@@ -241,8 +240,14 @@ class ChainFinder:
                 yield from self._creations(resource, creation)
                 yield from self._publications(resource, creation)
                 yield from self._waits(resource, creation)
-                yield from self._read_backs(resource, creation)
             yield from self._findings(resource)
+
+    def read_backs(self) -> Iterator[Chain]:
+        """Yield the chains that make an item and show it, which is the least that one can do with it."""
+        for resource, operations in self.index.by_resource.items():
+            creation = self.index.creation(operations)
+            if creation is not None and may_create(resource):
+                yield from self._read_backs(resource, creation)
 
     # --- create A -> create B
 
@@ -492,42 +497,6 @@ class ChainFinder:
                     summary=f"{opening} and {step.verb} it",
                     steps=(finding, step),
                     weight=self.index.weight(resource) + (verb != "change"),
-                )
-        yield from self._look_ups(resource, finding, opening)
-
-    def _look_ups(self, resource: Resource, finding: ChainStep, opening: str) -> Iterator[Chain]:
-        """Yield the chains that find an item and show what is known of the first match: all of it, or a list below."""
-        # A wrong match does no harm to a read, so that a list of several is no failure.
-        search = replace(finding, list_keys=None)
-        reads = [("show", read) for read in self.index.by_resource[resource].get(OperationKind.READ, ())]
-        lists = [
-            (f"list the {' '.join(name_words(text))} of", operation)
-            for text, operation in self.index.below_items.get(resource, ())
-            if operation.effect is Effect.READ and self.semantics.index.is_list(operation)
-        ]
-        for verb, operation in (*reads[:1], *lists[:1]):
-            path = segments(operation.route)
-            name = next((segment.parameter for segment in reversed(path) if segment.parameter), None)
-            place = ("path", name or "")
-            keys = self.values.id_keys(finding.operation, operation, place)
-            if (
-                operation.effect is Effect.READ
-                and keys
-                and len(self.values.required_places(operation)) <= MAX_ACTION_INPUTS
-            ):
-                is_show = verb == "show"
-                step = ChainStep(
-                    operation=operation,
-                    noun=resource.label if is_show else " ".join(name_words(path[-1].text)),
-                    verb="get" if is_show else "list",
-                    values={place: ChainAnswerValue(step=0, name=keys[-1], keys=keys)},
-                    outputs=self.values.item_outputs(resource, operation) if is_show else {},
-                )
-                yield Chain(
-                    kind=ChainKind.LOOK_UP,
-                    summary=f"{opening} and {verb} the first match",
-                    steps=(search, step),
-                    weight=self.index.weight(resource) + (not is_show),
                 )
 
     def _search_step(self, listing: Operation) -> ChainStep | None:

@@ -1,6 +1,6 @@
-"""Proposes workflows for an API from its description alone, as Arazzo documents to edit: chains, and recipes.
+"""Proposes workflows for an API from its description alone, as Arazzo documents to edit and as recipes of plugins.
 
-A recipe is a chain that a person would ask for. One that nobody would ask for is worse than none, so each rule here
+They are the chains that a person would ask for. One that nobody would ask for is worse than none, so each rule here
 leaves something out (docs/design/081-plugin-recipes.md).
 """
 
@@ -42,7 +42,8 @@ VERSION = "1.0.1"
 MAX_WORKFLOWS = 8
 """workflows in one document: a handful is read, a catalogue is not"""
 
-MAX_OF_KIND = 3
+# Creations that are read back, where a description shows nothing better.
+MAX_READ_BACKS = 3
 
 # Levels of objects in the schema of an input.
 MAX_DEPTH = 3
@@ -65,7 +66,7 @@ def suggest(spec: Spec, *, url: str = "", limit: int = MAX_WORKFLOWS) -> dict[st
     its operations belong together.
     """
     finder = ChainFinder(spec)
-    chains = select(finder.chains(), limit)
+    chains = recipe_chains(finder, limit) or _ranked(finder.read_backs())[: min(limit, MAX_READ_BACKS)]
     if not chains:
         raise NlapiError(
             f"the description of {spec.title} shows no operations that belong together",
@@ -100,32 +101,17 @@ def chain_document(
     }
 
 
-def select(chains: Iterable[Chain], limit: int) -> list[Chain]:
-    """Return at most `limit` chains, the best first: those of each kind in turn, and none that another contains."""
+def _ranked(chains: Iterable[Chain]) -> list[Chain]:
+    """Return chains by their weight, without those that are a part of another one of their kind or a better one."""
     ranked = sorted(chains, key=lambda chain: (-chain.weight, chain.summary))
-    contained = {
-        id(chain)
+    return [
+        chain
         for chain in ranked
-        for other in ranked
-        if chain is not other and chain.kind >= other.kind and is_within(chain, other)
-    }
-    useful = [chain for chain in ranked if id(chain) not in contained]
-    kinds = dict.fromkeys(sorted(chain.kind for chain in useful))
-    # To read back what was made is the least that one can do with it.
-    limits = {kind: 1 if kind is ChainKind.READ_BACK and len(kinds) > 1 else MAX_OF_KIND for kind in kinds}
-    chosen: list[Chain] = []
-    nouns: Counter[str] = Counter()
-    for turn in range(MAX_OF_KIND):
-        for kind in kinds:
-            # Ranked by weight already: of several things, one that no chain is about yet goes first.
-            candidates = [chain for chain in useful if chain.kind is kind and chain not in chosen]
-            if turn < limits[kind] and candidates:
-                chosen.append(min(candidates, key=lambda chain: nouns[chain.steps[-1].noun]))
-                nouns[chosen[-1].steps[-1].noun] += 1
-    return chosen[:limit]
+        if not any(chain is not other and chain.kind >= other.kind and _is_within(chain, other) for other in ranked)
+    ]
 
 
-def is_within(chain: Chain, other: Chain) -> bool:
+def _is_within(chain: Chain, other: Chain) -> bool:
     """Return whether another chain has all operations of a chain, and more, or is of a better kind."""
     operations, others = set(chain.operations), set(other.operations)
     return operations < others or (operations == others and chain.kind > other.kind)
@@ -185,7 +171,7 @@ class _WorkflowBuilder:
             or f"{step.verb} {with_article(step.noun)}".capitalize(),
             **_target(step.operation, self.source),
             **_filled(parameters=parameters, requestBody=self._body(step, ids)),
-            "successCriteria": [*_criteria(step), *self._name_criteria(step, ids), *self._choice_criteria(step, ids)],
+            "successCriteria": [*_criteria(step), *self._choice_criteria(step, ids)],
             **_filled(onFailure=list(_failure_actions(step, ids[number]))),
             **_filled(outputs={_field(name): self._output(step, keys, ids) for name, keys in outputs.items()}),
         }
@@ -248,15 +234,6 @@ class _WorkflowBuilder:
             return parameter.schema["default"]
         return f"$inputs.{self._input(step, place)}"
 
-    def _name_criteria(self, step: ChainStep, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Yield the criterion that the item which was found has the very name: filters match parts of names too."""
-        is_first = step.list_keys is not None and not step.choose_by
-        part = self.finder.values.answers.list_part(step.operation) if is_first else None
-        for place in step.asked:
-            if part is not None and place[1] in self.finder.values.reader.properties(part.schema):
-                pointer = pointer_text((*part.keys, "0", *part.entry_keys, place[1]))
-                yield {"condition": f"$response.body#{pointer} == {self._value(step, place, ids)}"}
-
     def _output_name(self, value: ChainAnswerValue) -> str:
         outputs = self._outputs(value.step)
         return _field(next(name for name, keys in outputs.items() if keys == value.keys))
@@ -303,7 +280,7 @@ class _WorkflowBuilder:
 
 
 def _criteria(step: ChainStep) -> Iterator[dict[str, Any]]:
-    """Yield the criteria of success: the described status, one item in a list, the state that is waited for."""
+    """Yield the criteria of success: the described status, and the state that is waited for."""
     described = [response.status for response in step.operation.responses if response.status.startswith("2")]
     if len(described) == 1 and described[0].isdecimal():
         yield {"condition": f"$statusCode == {described[0]}"}
@@ -312,10 +289,6 @@ def _criteria(step: ChainStep) -> Iterator[dict[str, Any]]:
     for name, keys in step.outputs.items():
         if name_key(name) in ("valid", "isvalid", "ok"):
             yield {"condition": f"$response.body#{pointer_text(keys)} == true"}
-    if step.list_keys is not None and not step.choose_by:
-        # An item is selected only where there is no second one: a name that two have changes neither.
-        path = "".join(f"['{key}']" for key in step.list_keys)
-        yield {"context": "$response.body", "condition": f"${path}[?!${path}[1]]", "type": "jsonpath"}
     if step.wait is not None:
         yield {"condition": f"$response.body#{pointer_text(step.wait.keys)} == '{step.wait.done}'"}
 
@@ -471,12 +444,7 @@ class _RecipeChoice:
         ]
         chains = [self._by_name(chain) if chain.kind is ChainKind.CHANGE else chain for chain in chains]
         chains = [self._with_addition(chain) for chain in chains] + [*self._reports()]
-        ranked = sorted(chains, key=lambda chain: (-chain.weight, chain.summary))
-        ranked = [
-            chain
-            for chain in ranked
-            if not any(chain is not other and chain.kind >= other.kind and is_within(chain, other) for other in ranked)
-        ]
+        ranked = _ranked(chains)
         result: list[Chain] = []
         nouns: Counter[str] = Counter()
         for turn in range(max(_MAX_OF_KIND.values())):
@@ -503,7 +471,7 @@ class _RecipeChoice:
         return replace(step, optional=tuple(writable[:MAX_OPTIONAL]))
 
     def _is_sensible(self, chain: Chain) -> bool:
-        if chain.kind in (ChainKind.READ_BACK, ChainKind.LOOK_UP) or not all(map(self._has_plain_noun, chain.steps)):
+        if not all(map(self._has_plain_noun, chain.steps)):
             return False
         if self._input_count(chain) > MAX_INPUTS or any(
             operation.effect is Effect.DESTROY for operation in chain.operations

@@ -27,6 +27,7 @@ from nlapi.tools.plan import Conversation, Outcome, Plan, Step, ask
 from nlapi.tools.tool import Tool
 from tests.agent.kit import Scripted, boards, boards_api, call, events, judge
 from tests.servers import Echo, Received, Reply
+from tests.tables import table
 
 SECRET = 'pa"ss/wörd-5e55'
 
@@ -275,8 +276,8 @@ def test_any_body_comes_back_as_it_was(spec: Spec, body: bytes) -> None:
     assert "cut" not in record
 
 
-@pytest.mark.parametrize("character", ["a", "é", "€", "😀"])
-@pytest.mark.parametrize("shift", range(4))
+@table("character", ["a", "é", "€", "😀"])
+@table("shift", range(4))
 def test_a_long_text_is_cut_between_characters(spec: Spec, character: str, shift: int) -> None:
     body = b"x" * shift + character.encode() * (MAX_BODY + 1)
     record = result_in_log(spec, body)

@@ -10,6 +10,7 @@ import pytest
 from nlapi.gateway.shards.call_headers import INTERNAL_HEADERS, ROUTING_KEY_HEADER
 from tests.gateway.kit import Talk, gateway
 from tests.servers import Echo, Received, Reply
+from tests.tables import table
 
 FORGED = {name: "forged" for name in INTERNAL_HEADERS if name != ROUTING_KEY_HEADER}
 CONTEXT = {"country": "BR"}
@@ -45,7 +46,7 @@ def test_a_replica_over_rest_gets_the_context_of_the_decision(tmp_path: Path, pr
         assert "forged" not in str(found.headers)
 
 
-@pytest.mark.parametrize("name", [*INTERNAL_HEADERS, *(name.upper() for name in INTERNAL_HEADERS)])
+@table("name", [*INTERNAL_HEADERS, *(name.upper() for name in INTERNAL_HEADERS)])
 def test_no_shard_is_configured_with_one(tmp_path: Path, name: str) -> None:
     with gateway(tmp_path) as talk:
         body = {"name": "m", "protocol": "json", "endpoints": ["http://10.0.0.7"], "headers": {name: "forged"}}

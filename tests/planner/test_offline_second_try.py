@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from nlapi.openapi.spec import Spec
 from nlapi.planner.steps.state import decode_state
 from nlapi.tools.compile import compile_tool
@@ -14,6 +12,7 @@ from nlapi.tools.plan import Outcome, Step, ask
 from nlapi.tools.tool import Call, Tool
 from tests.describe import body, parameter, spec
 from tests.planner.kit import answered, next_plan, only, planner, reply, talk
+from tests.tables import table
 
 OK = {"responses": {"200": {"description": "ok"}}}
 
@@ -113,7 +112,7 @@ def unknown(call: Call) -> Step:
     return Step(call=call, outcome=Outcome.FAILED, message="outcome unknown: the connection was lost")
 
 
-@pytest.mark.parametrize("status", [200, 201, 202, 409, 429, 500, 503])
+@table("status", [200, 201, 202, 409, 429, 500, 503])
 def test_a_change_with_another_outcome_is_never_tried_again(status: int) -> None:
     first, _ = talk("create a patient named Smith", lambda _: reply({}, status), api=clinic())
     assert only(first)[0] == "createPatient"

@@ -63,7 +63,7 @@ def mcp(
         str | None,
         argument("[SOURCE]", "A path, a URL, a registered API, or a bundled name such as ads; none with --config."),
     ] = None,
-    http: Annotated[str | None, option("--http HOST:PORT", "Serve streamable HTTP there; stdio if not given.")] = None,
+    http: Annotated[str | None, option("--http HOST:PORT", "Serve streamable HTTP there. Default: stdio.")] = None,
     base_url: BaseUrl = None,
     env: Env = None,
     auth: Annotated[
@@ -75,7 +75,7 @@ def mcp(
     exclude: Exclude = None,
     overlays: Overlays = None,
     root: Root = None,
-    all_tools: Annotated[bool, flag("--all-tools", "List a tool for each operation of a large API too.")] = False,
+    all_tools: Annotated[bool, flag("--all-tools", "List a tool for each operation, however many.")] = False,
     consent: Annotated[
         Consent,
         option(
@@ -83,15 +83,15 @@ def mcp(
             "Who agrees to changes: the user, asked by elicitation; the client, which asks itself; or nobody.",
         ),
     ] = Consent.ELICIT,
-    token: Annotated[str | None, option("--token env:NAME", "The bearer token that HTTP clients have to send.")] = None,
+    token: Annotated[str | None, option("--token env:NAME", "The bearer token that HTTP clients must send.")] = None,
     issuer: Annotated[
         str | None, option("--issuer URL", "The authorization server whose tokens HTTP clients may send.")
     ] = None,
     audience: Annotated[
-        str | None, option("--audience URI", "What those tokens are for; this server's URL, if not said.")
+        str | None, option("--audience URI", "The audience of those tokens. Default: this server's URL.")
     ] = None,
     pass_header: Annotated[
-        list[str] | None, option("--pass-header NAME", "A header of the client's requests that the API gets.")
+        list[str] | None, option("--pass-header NAME", "A request header to pass from the client to the API.")
     ] = None,
     watch: Annotated[bool, flag("--watch", "Read the description again when it changes.")] = False,
     name_length: Annotated[
@@ -99,20 +99,20 @@ def mcp(
     ] = MAX_LENGTH,
     workflows: Annotated[
         list[str] | None,
-        option("--workflows FILE", "An Arazzo document, each workflow of which is a tool; may be repeated."),
+        option("--workflows FILE", "An Arazzo document; each of its workflows becomes a tool. Repeatable."),
     ] = None,
     config: Annotated[
-        Path | None, option("--config FILE", "Serve several APIs with roles and limits, as a file says.")
+        Path | None, option("--config FILE", "Serve several APIs with the roles and limits in a file.")
     ] = None,
-    config_schema: Annotated[bool, flag("--config-schema", "Print the JSON Schema of such a file.")] = False,
+    config_schema: Annotated[bool, flag("--config-schema", "Print the JSON Schema of that file.")] = False,
     timeout: Deadline = None,
 ) -> None:
-    """Serve any API as an MCP server: over stdio for a client that starts it, or over HTTP.
+    """Serve an API as an MCP server, over stdio or HTTP.
 
-    A small API has a tool for each operation; a large one has tools that find, describe and call operations. Each
-    workflow, of --workflows or registered with the API, is one tool.
+    A small API gets one tool per operation; a large one gets tools that find, describe and call operations. Each
+    workflow is a tool too.
 
-    Reads run, a change is sent when the user agrees to it. Messages go to standard error.
+    Reads run. A change is sent once the user agrees to it. Messages go to standard error.
     """
     # Before any import below: the SDK is an extra, `nlapi[mcp]`.
     require_extra("mcp", "`nlapi mcp`")
@@ -242,7 +242,7 @@ def _watch(
     sources = (registered.source, *registered.overlays, *others)
     # A bundled description is neither, and never changes: a watch of it would be a mistake in the command.
     if not is_http_url(sources[0]) and not Path(sources[0]).expanduser().is_file():
-        raise UsageError(f"--watch: {sources[0]} is no file and no URL", hint="what nlapi ships does not change")
+        raise UsageError(f"--watch: {sources[0]} is not a file and no URL", hint="what nlapi ships does not change")
     return DescriptionWatch(state=server_state, sources=sources, load=load)
 
 

@@ -6,7 +6,7 @@ import getpass
 import os
 import select
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from nlapi.accounts.authorization_server import Endpoints, described_endpoints, described_grants, discover
@@ -142,9 +142,7 @@ def log_in_with_oauth(spec: Spec, scheme: SecurityScheme, options: OAuthOptions,
     if grant is Grant.PASSWORD:
         return _log_in_with_password(spec, endpoints, options, stored_secret)
     if not options.client_id:
-        site = parse_url(endpoints.token_url).site
-        hint = f"register an application with {site} (redirect URI {DEFAULT_REDIRECT}), then --client-id ID"
-        raise UsageError(f"which client? {single_line(spec.title)} knows applications by a client id", hint=hint)
+        options = _ask_client(spec, endpoints, options)
     secret = _client_secret(options, grant, stored_secret)
     client = OAuthClient(id=options.client_id, secret=secret, scopes=_scopes(endpoints, options))
     if grant is Grant.CLIENT:
@@ -170,6 +168,17 @@ def _log_in_with_password(spec: Spec, endpoints: Endpoints, options: OAuthOption
     if not mark:
         raise UsageError("a login by password is USER:PASSWORD", hint="on one line of standard input")
     return log_in_with_password(endpoints, client, username, password)
+
+
+def _ask_client(spec: Spec, endpoints: Endpoints, options: OAuthOptions) -> OAuthOptions:
+    """Return the options with the client id that a person types. UsageError without one."""
+    title, site = single_line(spec.title), parse_url(endpoints.token_url).site
+    register = f"register an application with {site} (redirect URI {options.redirect_uri or DEFAULT_REDIRECT})"
+    if is_interactive():
+        console.note(f"{title} wants a client id: {register}, and copy it from there.")
+        if typed := (read_line("client id: ") or "").strip():
+            return replace(options, client_id=typed)
+    raise UsageError(f"{title} needs a client id to log you in", hint=f"{register}, then --client-id ID")
 
 
 def _endpoints(spec: Spec, scheme: SecurityScheme, options: OAuthOptions) -> tuple[Grant, Endpoints]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -14,6 +15,9 @@ from nlapi.json_text import parse_json
 from nlapi.tools.arguments import NestedArgument, find_argument, nearest_names, with_nested
 from nlapi.tools.files import FileForm, embedded_text, file_form
 from nlapi.tools.tool import Tool
+
+# What httpie takes as a header.
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*:\S")
 
 
 def parse_arguments(
@@ -38,7 +42,7 @@ def _with_values(arguments: Mapping[str, object], values: Mapping[tuple[str, ...
     try:
         return with_nested({**arguments, **whole}, {path: value for path, value in values.items() if len(path) > 1})
     except ValueError as error:
-        raise UsageError(f"{error} is no object", hint=f"give {error} as JSON, or only values inside it") from None
+        raise UsageError(f"{error} is not an object", hint=f"give {error} as JSON, or only values inside it") from None
 
 
 def _from_json(text: str | None, tool: Tool) -> dict[str, object]:
@@ -85,7 +89,10 @@ def _pair(text: str, tool: Tool, *, is_typed: bool) -> tuple[tuple[str, ...], ob
     key, mark, value = text.partition("=")
     if not mark or not key:
         example = next(iter(tool.required or tool.input_schema["properties"]), "limit")
-        raise UsageError(f"{text!r} is not KEY=VALUE", hint=f"such as {example}=...")
+        hint = f"-H '{text}' sends a header" if _HEADER.match(text) else f"such as {example}=..."
+        raise UsageError(
+            f"{text!r} is not KEY=VALUE", hint=hint if text[:1] != "." else f"--jq '{text}' filters the answer"
+        )
     is_literal = key.endswith(":")
     key = key.removesuffix(":")
     nested = _find_typed(key, tool)

@@ -71,7 +71,7 @@ class BatchInput:
     # A field's type carries its option, as in `Setup`.
     source: Source
     file: Annotated[str, argument("FILE", "A .jsonl, .json or .csv file; - is JSON on stdin.")]
-    operation: Annotated[str | None, argument("OPERATION", "The operation of rows that name none.")] = None
+    operation: Annotated[str | None, argument("OPERATION", "The operation for rows that do not name one.")] = None
     base_url: BaseUrl = None
     env: Env = None
     auth: Auth = field(default=None, repr=False)
@@ -80,7 +80,7 @@ class BatchInput:
     dry_run: DryRun = False
     yes: Yes = False
     yes_to: YesTo = None
-    anew: Annotated[bool, flag("--anew", "Send all rows, also those that an earlier run has sent.")] = False
+    anew: Annotated[bool, flag("--anew", "Send all rows, even those that an earlier run sent.")] = False
     output: ListOutput = None
     timeout: Deadline = None
     wait: Wait = None
@@ -97,11 +97,11 @@ class BatchInput:
 
 @options_of(BatchInput, "request")
 def batch(request: BatchInput) -> None:
-    """Make the calls of a file: one preview with what changes, one question, a report of each row.
+    """Make every call in a file after one preview and one question.
 
-    A row that fails ends no other. Where a row cannot be built, nothing is sent. Run again, the file goes on with the
-    rows that were not tried or were plainly refused; none is sent twice. Exits with 1 where a row was not done, with 6
-    without consent.
+    If a row cannot be built, nothing is sent. If a row fails, the others still run. Run the file again to continue with
+    rows that were not sent or were refused; nothing is sent twice. Exits with 1 if a row failed, with 6 without
+    consent.
     """
     from nlapi.cli.target import open_requested
 
@@ -234,7 +234,7 @@ def _row_parts(
             f"row {number} names no operation", hint="give OPERATION behind FILE, or `operation` in the row"
         )
     if arguments is not None and not isinstance(arguments, Mapping):
-        raise UsageError(f"the arguments of row {number} are no JSON object")
+        raise UsageError(f"the arguments of row {number} are not a JSON object")
     return name, pairs, arguments
 
 
@@ -259,10 +259,10 @@ def _read_rows(file: str) -> list[Mapping[str, Any]]:
         data = parse_json(text) if text.lstrip().startswith("[") else [*map(parse_json, _lines(text))]
     except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"{file} is no JSON: {error}", hint="one object a line, or one array; CSV ends in .csv"
+            f"{file} is not JSON: {error}", hint="one object a line, or one array; CSV ends in .csv"
         ) from None
     if not all(isinstance(entry, Mapping) for entry in data):
-        raise UsageError(f"{file} has a row that is no JSON object")
+        raise UsageError(f"{file} has a row that is not a JSON object")
     return list(data)
 
 

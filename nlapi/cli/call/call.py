@@ -53,7 +53,7 @@ from nlapi.cli.options import (
     parse_pairs,
 )
 from nlapi.cli.render import console
-from nlapi.errors import ConsentError, NlapiError, UsageError
+from nlapi.errors import ArgumentError, ConsentError, NlapiError, UsageError
 from nlapi.json_text import parse_json, repeated_key
 from nlapi.openapi.spec import Effect
 from nlapi.resources.long_running import WorkState
@@ -70,11 +70,11 @@ if TYPE_CHECKING:
     from nlapi.tools.waiting import WorkOutcome
 
 
-EPILOG = """KEY=VALUE is read as the type that the operation wants; a list takes commas, or the key again.
-KEY:=JSON is taken as it is. KEY=@FILE sends a file, where the operation takes one.
+EPILOG = """KEY=VALUE is read as the operation's type; a list takes commas, or the key again.
+KEY:=JSON is taken as is. KEY=@FILE sends a file if the operation takes one.
 
-An answer that goes on and on (events, a log that is followed) is printed as it comes, one item a line, until --events,
---timeout or Ctrl-C ends it; -o json prints the list of its items at the end.
+A streamed answer (events, a log) is printed as it arrives, one item per line, until --events, --timeout or Ctrl-C
+ends it; -o json prints the list of its items at the end.
 
 nlapi call ads createCampaign --help
 nlapi call ads listCampaigns status=ACTIVE limit=5
@@ -115,22 +115,20 @@ class CallInput:
     # A field's type carries its option, as in `Setup`.
     source: Source
     operation: Annotated[
-        str, argument("OPERATION", "Its operationId, which `nlapi find` finds; or a method, then a path or a URL.")
+        str, argument("OPERATION", "An operationId (see `nlapi find`), or a method followed by a path or URL.")
     ]
     pairs: Annotated[
-        list[str] | None, argument("KEY=VALUE", "The arguments; input.currency=EUR is one inside an object.")
+        list[str] | None, argument("KEY=VALUE", "Arguments; input.currency=EUR sets a field inside an object.")
     ] = None
-    args: Annotated[str | None, option("--args JSON|@FILE|-", "Arguments as one JSON object.")] = None
+    args: Annotated[str | None, option("--args JSON|@FILE|-", "All arguments as one JSON object.")] = None
     headers: Headers = field(default=None, repr=False)
-    raw_body: Annotated[
-        str | None, option("--raw-body TEXT|@FILE|-", "The whole body, as it is; nothing of it is checked.")
-    ] = None
+    raw_body: Annotated[str | None, option("--raw-body TEXT|@FILE|-", "The whole body as it is, unchecked.")] = None
     base_url: BaseUrl = None
     env: Env = None
     auth: Auth = field(default=None, repr=False)
     no_auth: NoAuth = False
     dry_run: DryRun = False
-    curl: Annotated[bool, flag("--curl", "Print the request as a curl line; send nothing.")] = False
+    curl: Annotated[bool, flag("--curl", "Print the request as a curl command, and send nothing.")] = False
     yes: Yes = False
     yes_to: YesTo = None
     timeout: Deadline = None
@@ -161,10 +159,10 @@ class CallInput:
 @options_of(AnswerOptions, "shape")
 @options_of(CallInput, "request")
 def call(request: CallInput, shape: AnswerOptions) -> None:
-    """Call one operation: check its arguments, build the request by the description, and send it.
+    """Call one operation. Its arguments are checked before it is sent.
 
-    A change asks first, and has an idempotency key of its own where the operation describes that header. Exits with
-    3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
+    A change asks first, and gets an idempotency key if the operation describes that header. Exits with 3, 4 or 5 if the
+    API answers 3xx, 4xx or 5xx; the answer is still printed.
     """
     from nlapi.cli.target import open_requested
 
@@ -187,7 +185,13 @@ def run_call(request: CallInput, shape: AnswerOptions, target: Target, known_val
     item_filter = jq_filter(shape.jq) if shape.jq is not None else None
     call_request = request.read(target, known_values)
     intention = call_request.target.ledger.intention
-    prepared = prepare(call_request.call, call_request.target, intention=intention, changes=call_request.changes)
+    try:
+        prepared = prepare(call_request.call, call_request.target, intention=intention, changes=call_request.changes)
+    except ArgumentError as error:
+        if request.args is None and set(call_request.call.tool.required) - call_request.call.arguments.keys():
+            more = "--args @FILE reads arguments from a file, --args - from standard input"
+            error.hint = "; ".join(filter(None, (error.hint.rstrip("."), more)))
+        raise
     # Said of each call, so that nobody takes another account for the one that was meant.
     for line in setting_lines(prepared.settings):
         console.note(line)
@@ -302,7 +306,7 @@ class _Sender:
         from nlapi.tools.answer_view import MAX_ITEMS, MAX_PAGES, PageSeries, SeriesEnd, read_pages
 
         if self.request.call.effect is not Effect.READ:
-            raise UsageError(f"{self.operation.id} is no read, so --all would repeat it", hint="leave --all out")
+            raise UsageError(f"{self.operation.id} is not a read, so --all would repeat it", hint="leave --all out")
         self.bounds = patient_limits(self.bounds)
         series = PageSeries()
         max_items, max_pages = self.shape.max_items or MAX_ITEMS, self.shape.max_pages or MAX_PAGES
@@ -328,7 +332,7 @@ class _Sender:
         if not series.pages and series.ended in (SeriesEnd.NO_LIST, SeriesEnd.UNDESCRIBED):
             print_result(series.last, self.shape, self.filter, self.operation)
             more = ", and a header of it leads to more" if series.ended is SeriesEnd.UNDESCRIBED else ""
-            console.note(f"this is no list, so that there are no pages{more}")
+            console.note(f"this is not a list, so that there are no pages{more}")
             return self._failure(series.last) or int(not series.is_whole)
         print_pages(series, self.shape, self.filter, self.operation)
         console.note(describe_pages(series, max_items=max_items, max_pages=max_pages))

@@ -47,12 +47,14 @@ def run(
     options: RunOptions,
     workflow_id: WorkflowId = "",
     inputs: Inputs = None,
-    dry_run: Annotated[bool, flag("--dry-run", "Show the requests as far as they are known; send nothing.")] = False,
+    dry_run: Annotated[
+        bool, flag("--dry-run", "Show the requests as far as they are known, and send nothing.")
+    ] = False,
 ) -> None:
-    """Run a workflow: show it as a tree, ask once before it changes anything, and send its calls.
+    """Run a workflow. It is shown as a tree, and asks once before it changes anything.
 
-    A run that was stopped goes on with `nlapi workflow resume`. Exits with 1 where a step failed, with 6 without
-    consent, with 7 where an input is missing.
+    `nlapi workflow resume` continues a stopped run. Exits with 1 if a step failed, with 6 without consent, with 7 if an
+    input is missing.
     """
     opened = open_document(
         file,
@@ -126,12 +128,12 @@ nlapi workflow resume 20261125T0014 --yes"""
 @options_of(RunOptions, "options", ("until", "strict", "sources", "repair"))
 def resume(
     options: RunOptions,
-    id: Annotated[str, argument("ID", "The transcript of the run, as `nlapi log list` has it.")] = "last",
+    id: Annotated[str, argument("ID", "The run's transcript id from `nlapi log list`.")] = "last",
     inputs: Inputs = None,
 ) -> None:
-    """Go on with a run that was stopped or failed, where it was: no call that was answered is sent again.
+    """Continue a run that stopped or failed. Calls that were answered are not sent again.
 
-    A change whose outcome is unknown asks, also with --yes. Secret inputs have to be given again.
+    A change with an unknown outcome asks, even with --yes. Secret inputs must be given again.
     """
     from nlapi.agent.log import Log
     from nlapi.cli.log import find_transcript

@@ -122,8 +122,7 @@ class References:
     def at(self, index: int) -> str:
         """Return the phrase for the item at an index. UnresolvedReference where the list is shorter."""
         if index >= len(self.items):
-            count = f"only {len(self.items)} {plural_name(self.operation)} were listed"
-            raise UnresolvedReference(f"There is no such one: {count}.")
+            raise UnresolvedReference(f"Only {len(self.items)} {plural_name(self.operation)} were listed.")
         return self.phrase(self.items[index])
 
 
