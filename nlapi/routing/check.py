@@ -472,7 +472,7 @@ def _check_form_of_objective(scope: CheckScope, key: object, objective: Objectiv
         field_names.add(field.name)
     yield from _check_number(f"{location}.timeout_ms", objective.timeout_ms, least=1)
     for name in ("tokens_per_day", "dollars_per_day"):
-        yield from _check_number(f"{location}.{name}", getattr(objective, name), least=0)
+        yield from _check_number(f"{location}.{name}", getattr(objective, name) or 0, least=0)
 
 
 def _check_field(location: str, field: Field, field_names: set[str]) -> Iterator[Issue]:

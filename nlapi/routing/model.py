@@ -83,10 +83,10 @@ class Objective:
     idempotent: bool = True
     """Whether a call may be repeated after a failure."""
     timeout_ms: int = 1000
-    tokens_per_day: int = 0
-    """Input and output tokens of LLMs in a day of UTC; 0 means no limit."""
-    dollars_per_day: float = 0.0
-    """Cost of LLMs in a day of UTC; 0 means no limit."""
+    tokens_per_day: int | None = None
+    """Input and output tokens of LLMs in a day of UTC; 0 and None mean no limit."""
+    dollars_per_day: float | None = None
+    """Cost of LLMs in a day of UTC; 0 and None mean no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

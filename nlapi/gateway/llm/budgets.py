@@ -41,7 +41,7 @@ class Reservation:
 
 def budget_windows(client: Client | None, objective: Objective, key: str, now: float) -> Iterator[BudgetWindow]:
     """Yield the windows of all budgets of a call that have a limit."""
-    budgets = [("objective", objective.name, DAY_S, objective.tokens_per_day, objective.dollars_per_day)]
+    budgets = [("objective", objective.name, DAY_S, objective.tokens_per_day or 0, objective.dollars_per_day or 0.0)]
     if client is not None:
         budgets += [
             ("client", client.name, DAY_S, client.tokens_per_day, client.dollars_per_day),
