@@ -333,8 +333,8 @@ def _tools_sentence(name: str, count: int) -> str:
         else f"The tools `find`, `describe`, `read` and `call` of {prefix} reach"
     )
     # Other clients than Claude Code have no command on their PATH, and other prefixes.
-    fallback = "use them where there is no such command"
-    return f"{subject} the same operations with the same rules, where they are offered: {fallback}."
+    fallback = "use them if you cannot run the command"
+    return f"{subject} the same operations under the same rules: {fallback}."
 
 
 def _licence_sentence(spec: Spec) -> str:
@@ -428,7 +428,7 @@ def _client_manifests(
     info = spec.document.get("info")
     contact = info.get("contact") if isinstance(info, Mapping) else None
     author = inert_line(str(contact.get("name") or ""), 60) if isinstance(contact, Mapping) else ""
-    summary = f"Operate {title} in plain English: {count} operations, checked against its description."
+    summary = f"Operate {title} in plain English: {count} operations, checked against the API's description."
     plugin = {
         "name": name,
         "version": f"{version}+{content_hash[:12]}",

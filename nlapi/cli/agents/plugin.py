@@ -323,8 +323,15 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     import nlapi
     from nlapi.plugin.build import DESCRIPTION
     from nlapi.plugin.build import build as make
-    from nlapi.plugin.file_checks import Vocabulary, broken_rules, exceeded_limits, removed_names, unknown_names
-    from nlapi.plugin.folder import find_drift, find_foreign, source_changes
+    from nlapi.plugin.file_checks import (
+        Vocabulary,
+        broken_rules,
+        changes,
+        exceeded_limits,
+        removed_names,
+        unknown_names,
+    )
+    from nlapi.plugin.folder import find_drift, find_foreign, source_drift
     from nlapi.plugin.programs import UNPINNED, requirement_issues
     from nlapi.plugin.secret_scan import find_secrets
     from nlapi.plugin.user_files import select_user_files
@@ -359,7 +366,9 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     try:
         options = replace(manifest.options, source=_relative_source(folder, source)) if source else manifest.options
         fresh, operations = _load_selected(folder, options, select_user_files(files))
-        issues += source_changes(files, make(fresh, operations, options, files))
+        if drift := source_drift(files, make(fresh, operations, options, files)):
+            issues += drift
+            issues += changes(spec.visible_operations, operations, with_servers=not options.base_url)
         issues += removed_names(files, vocabulary, Vocabulary(fresh, operations))
     except NlapiError as error:
         location, hint = manifest.options.source, "name where it is now with --source"
