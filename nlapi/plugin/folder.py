@@ -86,7 +86,7 @@ def read_manifest(content: bytes, location: str) -> PluginManifest:
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise NlapiError(f"{location} is no manifest of a plugin ({reason})"[:300], hint=REBUILD_HINT) from None
+        raise NlapiError(f"{location} is not a manifest of a plugin ({reason})"[:300], hint=REBUILD_HINT) from None
 
 
 def _edited_files(files: Mapping[str, bytes], manifest: PluginManifest) -> dict[str, str]:
@@ -145,11 +145,33 @@ def find_foreign(folder: Path, files: Mapping[str, bytes], manifest: PluginManif
     )
 
 
-def source_drift(files: Mapping[str, bytes], rebuilt: Plugin) -> tuple[Issue, ...]:
-    """Return whether the description has changed at its source, from which `rebuilt` was built."""
-    if files.get(DESCRIPTION, b"") == rebuilt.files[DESCRIPTION]:
+def source_changes(files: Mapping[str, bytes], rebuilt: Plugin) -> tuple[Issue, ...]:
+    """Return how the description has changed at its source, from which `rebuilt` was built."""
+    old, new = files.get(DESCRIPTION, b""), rebuilt.files[DESCRIPTION]
+    if old == new:
         return ()
-    return (_drift_issue(DESCRIPTION, "the description has changed at its source", REBUILD_HINT),)
+    before, after = _operation_nodes(old), _operation_nodes(new)
+    parts = [
+        f"{label} {join_names(names, 5)}"
+        for label, names in (
+            ("new:", [id for id in after if id not in before]),
+            ("gone:", [id for id in before if id not in after]),
+            ("changed:", [id for id in after if id in before and after[id] != before[id]]),
+        )
+        if names
+    ]
+    summary = "; ".join(parts) or "in what its operations share"
+    return (_drift_issue(DESCRIPTION, f"the description has changed at its source ({summary})", REBUILD_HINT),)
+
+
+def _operation_nodes(content: bytes) -> dict[str, object]:
+    try:
+        tree: Any = json.loads(content)
+    except ValueError:
+        return {}
+    items = tree.get("paths", {}).values() if isinstance(tree, dict) else ()
+    nodes = (node for item in items if isinstance(item, dict) for node in item.values() if isinstance(node, dict))
+    return {node["operationId"]: node for node in nodes if isinstance(node.get("operationId"), str)}
 
 
 def _drift_issue(location: str, message: str, hint: str) -> Issue:
@@ -159,14 +181,14 @@ def _drift_issue(location: str, message: str, hint: str) -> Issue:
 def read_folder(folder: Path) -> dict[str, bytes]:
     """Return path -> bytes of every file in a folder, links not followed. UsageError when there is no such folder."""
     if not folder.is_dir():
-        raise UsageError(f"{folder} is no folder", hint="`nlapi plugin build SOURCE -o DIR` makes one")
+        raise UsageError(f"{folder} is not a folder", hint="`nlapi plugin build SOURCE -o DIR` makes one")
     paths = [path for path in sorted(folder.rglob("*")) if not IGNORED_NAMES & set(path.relative_to(folder).parts)]
     if len(paths) > MAX_FILES:
-        raise UsageError(f"{folder} has more than {MAX_FILES:,} files: it is no plugin of nlapi's")
+        raise UsageError(f"{folder} has more than {MAX_FILES:,} files: it is not a plugin of nlapi's")
     try:
         files = [path for path in paths if _is_file(path)]
         if sum(path.stat().st_size for path in files) > MAX_BYTES:
-            raise UsageError(f"{folder} has more than {MAX_BYTES:,} bytes: it is no plugin of nlapi's")
+            raise UsageError(f"{folder} has more than {MAX_BYTES:,} bytes: it is not a plugin of nlapi's")
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
     except OSError as error:
         raise NlapiError(f"{error.filename} cannot be read: {error.strerror}") from None

@@ -331,7 +331,7 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
         removed_names,
         unknown_names,
     )
-    from nlapi.plugin.folder import find_drift, find_foreign, source_drift
+    from nlapi.plugin.folder import find_drift, find_foreign, source_changes
     from nlapi.plugin.programs import UNPINNED, requirement_issues
     from nlapi.plugin.secret_scan import find_secrets
     from nlapi.plugin.user_files import select_user_files
@@ -366,7 +366,7 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     try:
         options = replace(manifest.options, source=_relative_source(folder, source)) if source else manifest.options
         fresh, operations = _load_selected(folder, options, select_user_files(files))
-        if drift := source_drift(files, make(fresh, operations, options, files)):
+        if drift := source_changes(files, make(fresh, operations, options, files)):
             issues += drift
             issues += changes(spec.visible_operations, operations, with_servers=not options.base_url)
         issues += removed_names(files, vocabulary, Vocabulary(fresh, operations))
