@@ -40,7 +40,10 @@ demo: setup
 audit: setup
 	$(BIN)/python -m benchmarks.security_audit
 
-test: setup lint types contracts unit
+# The checks of the text beside one another, and then the tests, some of which have limits of time.
+test: setup
+	$(MAKE) --no-print-directory -j 3 lint types contracts
+	$(MAKE) --no-print-directory unit
 
 lint: setup
 	$(BIN)/ruff check .
