@@ -16,11 +16,12 @@ from nlapi.changes.sentences import (
     UserSentence,
     build_case,
     description_of,
+    leads_value,
 )
 from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import is_verb
-from nlapi.english.intents import STOPWORDS, VERBS, Intent
+from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SYNONYMS
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -95,6 +96,10 @@ def _use(case: Case, word: CommandWord, explained: frozenset[str], start: int, c
         return Use(word=word, kind=UseKind.IDLE)
     if (argument := _measured_argument(case, word)) is not None:
         return Use(word=word, kind=UseKind.SLOT, target=argument)
+    if (argument := _argument_before(case, word.start, word.end)) is not None:
+        return Use(word=word, kind=UseKind.SLOT, target=argument)
+    if leads_value(case, word.mention):
+        return Use(word=word, kind=UseKind.OPERATION, target=case.operation.id)
     if word.start in command or word.lower in explained or _is_synonymous(word, explained):
         return Use(word=word, kind=UseKind.OPERATION, target=case.operation.id)
     if case.operation.effect is Effect.READ and _is_synonymous(word, answer_words(case.operation).all):
@@ -122,8 +127,32 @@ def check_left(case: Case) -> Iterator[str]:
     stated = {
         word.text for word in (*leftover, *case.unused_words) if word in leftover or _measured_argument(case, word)
     }
-    if unused := [text for text in case.account.unused if text not in stated]:
+    unused = [text for text in case.account.unused if text not in stated and not _is_value_before(case, text)]
+    if unused:
         yield f"not used: {', '.join(unused)}"
+
+
+# The value that an item has before an update: from [urgent] to low.
+_BEFORE = lazy_pattern(r"\bfrom\s+(?P<value>(?:(?!\bto\b)[^,;:])+?)\s+to\s+[\"'“‘]?$", re.IGNORECASE)
+
+
+def _argument_before(case: Case, start: int, end: int) -> str | None:
+    """Return the argument that an update sets, and of which the characters of a sentence are the value before; None
+    where they are no such value.
+
+    What leaves one account for another has both in its call, and is no update.
+    """
+    updates = METHODS[Intent.UPDATE] if not case.deletes else ()
+    for source in case.account.sources if case.operation.method in updates and case.operation.method != "POST" else ():
+        before = _BEFORE.search(case.text[: source.start]) if source.words and case.location(source) != "path" else None
+        if before is not None and before.start("value") <= start < end <= before.end("value"):
+            return source.argument
+    return None
+
+
+def _is_value_before(case: Case, text: str) -> bool:
+    start = case.text.find(text)
+    return start >= 0 and _argument_before(case, start, start + len(text)) is not None
 
 
 def left_words(call: Call, account: Account) -> tuple[str, ...]:

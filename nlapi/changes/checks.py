@@ -34,6 +34,7 @@ from nlapi.changes.value_checks import (
     check_origin,
     check_text_end,
     check_whole_words,
+    is_code_of_item,
 )
 from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers, normal_stem
 from nlapi.client.credential_texts import mask_credential_texts
@@ -75,6 +76,9 @@ _MOVING_WORDS = lexicon.words("changes/words", "moving_words")
 # Verbs that make a thing or change one, and the words by which they make one.
 _ALSO_UPDATES = lexicon.stems("changes/words", "also_updates")
 _NEW = lexicon.words("changes/words", "new")
+# Verbs that bring an item into what stands behind `to`, whatever it is.
+_TEXT_STEMS = _NAME_STEMS | lexicon.stems("changes/words", "text_arguments")
+_TO_VERBS = lexicon.stems("changes/words", "to_verbs")
 _LIGHT_VERBS = lexicon.stems("changes/words", "light_verbs")
 # Verbs for a message that are no synonyms elsewhere: to write a file sends none.
 _MESSAGE_VERBS = frozenset(map(stem, ("send", "write", "post")))
@@ -163,6 +167,7 @@ def check_verb(case: Case) -> Iterator[str]:
         or is_value_in_command(case)
         or _names_argument(case)
         or _is_switch(case)
+        or _sets_behind_to(case)
     ):
         return
     if operation.method in ("POST", "PUT") and command in CREATE_VERBS and not is_item and _may_create(case):
@@ -313,6 +318,17 @@ def _names_argument(case: Case) -> bool:
     return any(is_root_of(case.command, word) for word in words)
 
 
+def _sets_behind_to(case: Case) -> bool:
+    """Return whether a verb for a new state has that behind `to`, and is no other change's own: assign 8 [to] Oskar."""
+    if case.command not in _TO_VERBS or not _is_only_change(case):
+        return False
+    body = (source for source in case.account.sources if case.location(source) == "body" and source.words)
+    behind = [source for source in body if _TO.search(case.text[: source.start])]
+    # What an item is called, and what it says, is nobody that it is assigned to.
+    texts = (stem(word) for source in behind for word in split_words(source.argument.rpartition(".")[2]))
+    return bool(behind) and _TEXT_STEMS.isdisjoint(texts)
+
+
 def _is_switch(case: Case) -> bool:
     """Return whether the command switches a flag on or off, and the flag has that value."""
     flags = {str(source.value).lower() for source in case.account.sources}
@@ -329,6 +345,7 @@ def _command_text(case: Case) -> str:
 def check_kind(case: Case) -> Iterator[str]:
     """Yield the part of the path behind the item, or the kind of the item, that the sentence does not name."""
     kinds, tail = _literal_parts(case.operation)
+    is_entailed = any(is_code_of_item(case, source) for source in _targets(case))
     unsaid = next((words for words in _sayable_parts(case, tail) if _is_unsaid(case, words, kinds)), None)
     if unsaid is None and _is_of_item(case):
         yield f"{case.operation.id} deletes the item itself, and the sentence names something of it"
@@ -336,16 +353,21 @@ def check_kind(case: Case) -> Iterator[str]:
         if noun := _different_object(case, [*kinds, *tail]):
             yield f"the sentence is about the {singular(noun)}, and {case.operation.id} is not"
             return
-        qualifier = "" if _is_only_change(case) else _missing_qualifier(case)
+        qualifier = "" if is_entailed or _is_only_change(case) else _missing_qualifier(case)
         unsaid = [qualifier] if qualifier else None
-    unsaid = unsaid or _unsaid_kind(case, kinds)
+    unsaid = unsaid or ([] if is_entailed else _unsaid_kind(case, kinds))
     if unsaid:
         yield _reason(case, unsaid)
 
 
+def _targets(case: Case) -> list[ValueSource]:
+    """Return the sources of the item at the end of the path."""
+    return [source for source in case.account.sources if source.argument in case.target_arguments]
+
+
 def _is_of_item(case: Case) -> bool:
     """Return whether what is deleted is of the item that the call deletes: the version [of SHOP-42]."""
-    targets = [entry for entry in case.account.sources if entry.argument in case.target_arguments and entry.words]
+    targets = [entry for entry in _targets(case) if entry.words]
     # The last word of the command itself is no such "of": get rid of.
     behind = case.command_words[case.command_length :]
     before = [word.lower for word in behind if targets and word.end <= targets[0].start]
@@ -407,7 +429,7 @@ def _unsaid_kind(case: Case, kinds: list[list[str]]) -> list[str]:
         kinds = [words for words in kinds if _nouns(words, _UNSPOKEN_WORDS)][-1:]
     if not kinds or not _is_target_mentioned(case) or _is_only_change(case):
         return []
-    target = [source for source in case.account.sources if source.argument in case.target_arguments]
+    target = _targets(case)
     is_found = any(source.name and are_same_names(source.name, source.words) for source in target)
     names = [words for source in target if (words := _nouns(split_words(source.argument), _UNSPOKEN_WORDS))]
     if not case.deletes and (is_found or any(_is_mentioned(case, words) for words in names)):

@@ -24,12 +24,13 @@ from nlapi.reading.clauses import (
     Mood,
     ScopeKind,
     find_moods,
+    find_reason,
     find_scopes,
     opening_length,
 )
 from nlapi.reading.reader import QUOTED, read_sentence
 from nlapi.reading.text import Mention as Mention
-from nlapi.reading.text import Sentence
+from nlapi.reading.text import Reason, Sentence
 from nlapi.resources.command_verbs import leading_verbs, operation_verbs, summary_of
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
@@ -215,6 +216,7 @@ QUOTES = "\"'`“”‘’«»"
 # Words that belong to the verb right before them: shut [down] the server.
 PARTICLES = frozenset("up out down off over away back".split())
 
+_ENDS = lexicon.words("reading/words", "last_day_leads")
 # The start of a second sentence: of several, the first need not be the request.
 SECOND_SENTENCE = lazy_pattern(r"[.!?]\s+\S")
 
@@ -330,10 +332,17 @@ class Case:
         return frozenset(stems.union(*(SPELLINGS.get(entry, frozenset()) for entry in stems)))
 
     @cached_property
+    def reason(self) -> Reason | None:
+        """The reason that the sentence gives, for which the call is made or not."""
+        return _reason_of(self.text)
+
+    @cached_property
     def text_without_values(self) -> str:
         """The text with blanks in the place of values and quoted texts."""
         text = self.text
         spans = [(match.start(), match.end()) for match in QUOTED.finditer(text)]
+        if (reason := self.reason) is not None:
+            spans.append((reason.lead, reason.end))
         spans += [(source.start, source.end) for source in self.account.sources if 0 <= source.start < source.end]
         for start, end in spans:
             text = text[:start] + " " * (end - start) + text[end:]
@@ -345,9 +354,12 @@ def build_case(call: Call, account: Account, question: str, *, destroy: bool = F
     text = account.sentence or question
     sources = [source for source in account.sources if 0 <= source.start < source.end]
     words = []
+    reason = _reason_of(text)
     for word in split_unquoted(text, 0, len(text)):
         if any(map(str.isalnum, word.text)):
             word_sources = [source for source in sources if source.start < word.end and word.start < source.end]
+            if not word_sources and reason is not None and reason.holds(word.start, word.end):
+                continue
             # Of the words for an item those that are not in its value are its kind: the taste experiment.
             is_name = any(
                 isinstance(source.value, str)
@@ -359,6 +371,10 @@ def build_case(call: Call, account: Account, question: str, *, destroy: bool = F
                 CommandWord(text=word.text, start=word.start, end=word.end, is_used=bool(word_sources), is_name=is_name)
             )
     return Case(call=call, account=account, text=text, words=tuple(words), destroy=destroy)
+
+
+def _reason_of(text: str) -> Reason | None:
+    return find_reason(QUOTED.sub(lambda match: "_" * len(match.group()), text))
 
 
 def check_is_command(case: Case) -> Iterator[str]:
@@ -408,8 +424,19 @@ def check_negation(case: Case) -> Iterator[str]:
 
 def check_condition(case: Case) -> Iterator[str]:
     """Yield the condition in a sentence that no argument expresses."""
-    if cue := next(find_scopes(case.text_without_values, CONDITIONS), None):
+    cues = (cue for cue in find_scopes(case.text_without_values, CONDITIONS) if not leads_value(case, cue))
+    if cue := next(cues, None):
         yield f"the sentence makes a condition ({cue.words.lower()!r}) that the call does not express"
+
+
+def leads_value(case: Case, cue: Mention) -> bool:
+    """Return whether the word for an end stands before a day that the call requires, or that its argument is named
+    after: extend it [until] 14 December.
+    """
+    behind = next((entry for entry in case.account.sources if cue.end < entry.start <= cue.end + len(" the ")), None)
+    if cue.words.lower() not in _ENDS or behind is None or case.location(behind) == "path":
+        return False
+    return behind.argument in case.call.tool.required or cue.words.lower() in split_words(behind.argument)
 
 
 def check_quantity(case: Case) -> Iterator[str]:

@@ -12,7 +12,8 @@ from nlapi.english.words import name_key, singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import as_list
 from nlapi.reading.reader import QUOTED
-from nlapi.resources.nouns import ID_WORDS
+from nlapi.resources.ids import code_nouns
+from nlapi.resources.nouns import ID_WORDS, target_noun
 from nlapi.tools.tool import Origin, ValueSource
 
 # Words between a label and its value: the account [number] 7001, the card [called] Fix it.
@@ -311,7 +312,7 @@ def check_origin(case: Case) -> Iterator[str]:
 def check_meaning(case: Case) -> Iterator[str]:
     """Yield values whose words may have another meaning: unsure ones, words of the API, words behind another noun."""
     for source in case.account.sources:
-        if source.origin not in (Origin.WORDS, Origin.LOOKUP) or not source.words:
+        if source.origin not in (Origin.WORDS, Origin.LOOKUP) or not source.words or is_code_of_item(case, source):
             continue
         # One message for all of them: the user has only to see which words are in doubt.
         doubts = (*_DOUBTS, *_DOUBTS_ABOUT_MODELS) if case.account.traced else _DOUBTS
@@ -325,14 +326,24 @@ def _is_entailed(case: Case, source: ValueSource) -> bool:
     return bool(source.name) and are_same_names(source.name, source.words)
 
 
+def _is_last_text(case: Case, source: ValueSource) -> bool:
+    """Return whether a value is all that stands behind a colon: open a job for tl_206: [cord snapped]."""
+    return case.text[: source.start].rstrip().endswith(":") and not case.text[source.end :].strip(" .!")
+
+
 def _is_only_place(case: Case, source: ValueSource) -> bool:
-    """Return whether a required argument has a code that no other required argument could have instead.
+    """Return whether a required argument has a code, or the last text, that no other required one could have instead.
 
     All others have values, and of the optional ones none is named in the sentence.
     """
-    words = source.words.split()
+    words, is_one = source.words.split(), len(case.account.of(source.argument)) == 1
     # Of a deletion the item has to be plain by itself.
-    if len(words) != 1 or case.deletes or case.is_command_word(source) or len(case.account.of(source.argument)) != 1:
+    if (
+        not (len(words) == 1 or _is_last_text(case, source))
+        or case.deletes
+        or case.is_command_word(source)
+        or not is_one
+    ):
         return False
     required = set(case.call.tool.required)
     filled = {entry.argument.partition(".")[0] for entry in case.account.sources}
@@ -351,7 +362,14 @@ def _is_labelled(case: Case, source: ValueSource) -> bool:
     return label is not None and not (_name_stems(source.argument) - _GENERIC_WORDS).isdisjoint(label.stems)
 
 
-_PLAIN = (_is_entailed, _is_labelled, _is_only_place)
+def is_code_of_item(case: Case, source: ValueSource) -> bool:
+    """Return whether a value begins as the ids of one kind of item do, and its argument takes those: tl_204."""
+    nouns = code_nouns(case.operation.spec, source.words)
+    taken = target_noun(case.operation, case.call.tool.places.get(source.argument, ("body", source.argument)))
+    return len(nouns) == 1 and nouns == {*taken[-1:]}
+
+
+_PLAIN = (_is_entailed, _is_labelled, _is_only_place, is_code_of_item)
 
 
 def check_exact_name(case: Case) -> Iterator[str]:

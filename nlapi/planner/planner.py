@@ -37,6 +37,7 @@ from nlapi.planner.operations.plan_confidence import (
     is_certain,
     is_domain_doubtful,
     is_in_domain,
+    states_value,
     unexpressed_words,
     without_answer_filters,
 )
@@ -63,6 +64,7 @@ from nlapi.planner.unplanned import (
     commanded_change,
     lacks_every_value,
     missing_values,
+    sweeping_plan,
     unmatched_plan,
     unmet_command,
     unread_language_plan,
@@ -281,7 +283,7 @@ class _Clause:
         catalogue, is_free = self.catalogue, self.chosen is None
         candidates = choose_candidates(sentence, catalogue, self.known_values, self.chosen)
         language = foreign_language(sentence)
-        is_known = any(mention.form == "name" for mention in sentence.mentions)
+        is_known = any(mention.form == "name" for mention in sentence.mentions) or states_value(candidates)
         is_meant = candidates and (not is_free or is_known or is_in_domain(candidates) or is_certain(candidates[0]))
         if not is_meant:
             return unmatched_plan(catalogue, candidates, language)
@@ -377,6 +379,8 @@ class _Clause:
     def _plan_steps(self, goal: Goal, choice: _Choice, missing: tuple[Slot, ...]) -> Plan:
         """Return the first plan on the way to a goal, or the question that has to be answered before."""
         best, known_values = choice.best, self.known_values
+        if (refusal := sweeping_plan(best, missing, choice.rivals)) is not None:
+            return refusal
         # Without a value in its body an update changes nothing, so no look-up is worth a request before there is one.
         if unsaid := missing_values(best, known_values):
             resolved = {path: value for path, value in goal.values.items() if pending_lookup(value) is None}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from nlapi.changes.sentences import find_change_command
+from nlapi.changes.sentences import QUANTIFIERS, find_change_command
 from nlapi.english.command_verbs import are_synonyms, parse_command
 from nlapi.english.intents import METHODS, Intent
 from nlapi.english.lexicon import stems
@@ -23,6 +23,7 @@ from nlapi.planner.slots.overrides import naming_slot
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.slots.slot import Slot
 from nlapi.resources.command_verbs import leading_verbs
+from nlapi.resources.nouns import singular_noun
 from nlapi.tools.plan import Plan
 from nlapi.tools.tool import Call
 
@@ -125,6 +126,19 @@ def missing_values(best: OperationCandidate, known_values: Mapping[str, object])
     free = stems - set(operation_noun_stems(best.operation))
     mentioned = [slot for slot in fields if free.issuperset(slot.words)]
     return tuple(mentioned or (slot for slot in fields if slot.words == _VALUE))
+
+
+def sweeping_plan(
+    best: OperationCandidate, missing: Sequence[Slot], rivals: Sequence[OperationCandidate]
+) -> Plan | None:
+    """Return the plan of a change of one item that a sentence commands for any number of them: delete everything."""
+    is_item = any(slot.location == "path" for slot in missing)
+    if best.tool.effect is Effect.READ or not is_item or best.assignment.candidates:
+        return None
+    word = next((token.text for token in best.context.sentence.tokens if token.lower in QUANTIFIERS), "")
+    one = f"{best.operation.id} changes one {' '.join(singular_noun(best.operation)) or 'item'}"
+    text = f"{word!r} may be any number of items, and {one}: nothing is sent. Name it, or list them first."
+    return empty_plan(text, rivals, 0.05) if word else None
 
 
 def valueless_plan(best: OperationCandidate, rivals: Sequence[OperationCandidate]) -> Plan:

@@ -12,7 +12,7 @@ from nlapi.english.command_verbs import TEXT_VERBS, is_verb, parse_command
 from nlapi.english.lexicon import table
 from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.reading.text import Mention
+from nlapi.reading.text import Mention, Reason
 
 
 class ScopeKind(StrEnum):
@@ -50,6 +50,21 @@ def find_scopes(text: str, kinds: Collection[ScopeKind]) -> Iterator[Mention]:
 def find_moods(text: str, moods: Collection[Mood] = tuple(Mood)) -> Iterator[Mention]:
     """Yield the words by which `text` wishes, or tells what is always or was, instead of commanding."""
     return _cues(text, "moods", tuple(moods))
+
+
+def find_reason(text: str) -> Reason | None:
+    """Return the reason that a sentence gives, up to its next clause: because of ice. What is due to start is none."""
+    for kind in ("reason", "purpose"):
+        for cue in _cues(text, "reasons", (kind,)):
+            word = re.match(r"\W*(\w*)", text[cue.end :])
+            if cue.words.lower().endswith("to") and word is not None and is_verb(stem(word[1].lower())):
+                continue
+            stops = (match for match in CLAUSE_START.finditer(text, cue.end) if is_verb(stem(match[1].lower())))
+            mark = _SENTENCE_END.search(text, cue.end)
+            end = min((match.start() for match in (*stops, *filter(None, (mark,)))), default=len(text.rstrip()))
+            start = cue.end if kind == "reason" else cue.start + len("for")
+            return Reason(lead=cue.start, start=start + len(text[start:end]) - len(text[start:end].lstrip()), end=end)
+    return None
 
 
 def _cues(text: str, name: str, kinds: tuple[str, ...]) -> Iterator[Mention]:
@@ -90,6 +105,7 @@ QUESTION = lazy_pattern(
     re.IGNORECASE,
 )
 """A question: its first word, or `should I` and `what if` anywhere. `Can you ...` is a command."""
+_SENTENCE_END = lazy_pattern(r"[.;!?](?=\s|$)")
 # The end of what is said about a text that follows.
 _TEXT_START = lazy_pattern(r"[:\n]|[.!?]\s")
 CLAUSE_START = lazy_pattern(

@@ -15,16 +15,18 @@ from nlapi.english.units import find_unit
 from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.local_zone import local_zone
+from nlapi.reading.clauses import find_reason
 from nlapi.reading.dates import MONTHS, WEEKDAYS, ParsedDate, find_dates, stated_today
 from nlapi.reading.gazetteer import is_region
 from nlapi.reading.numbers import NumberKind, find_numbers
-from nlapi.reading.text import MentionKind, Sentence, Token, ValueMention
+from nlapi.reading.text import MentionKind, Reason, Sentence, Token, ValueMention
 
 _ENDINGS = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|me|tv|uk|de|fr|eu|us|ca|in|jp"
 _PADDING = r"(?:={1,2}(?![\w=]))?"  # the end of a text in base64
 _LITERAL = (
     ("url", re.compile(r"\b[a-z][a-z0-9+.-]{0,20}://[^\s,\"'<>)]+[^\s,\"'<>).!?]", re.IGNORECASE)),
     ("email", re.compile(r"\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+\b")),
+    ("phone", re.compile(r"(?<![\w+])\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,6}(?![\w.]?\d|\w)")),
     ("uuid", re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")),
     # What a program or a careful user made up: capitals, small letters, figures and marks in one, or base64 to its end.
     (
@@ -218,6 +220,7 @@ def read_sentence(
         moments=tuple(finder.moments),
         numbers=tuple(finder.numbers),
         zone=zone or local_zone(),
+        reason=finder.reason,
     )
 
 
@@ -255,6 +258,7 @@ class _MentionFinder:
         self.mentions: list[ValueMention] = []
         self.moments, self.numbers = find_dates(text, today), find_numbers(text)
         self._claimed = bytearray(len(text) + 1)
+        self.reason: Reason | None = None
 
     def find(self) -> list[ValueMention]:
         self._json()
@@ -263,6 +267,7 @@ class _MentionFinder:
         self._literals()
         self._dates()
         self._numbers()
+        self._reason()
         self._names()
         self._called()
         self._phrases()
@@ -343,6 +348,13 @@ class _MentionFinder:
         for start, end, value in moment.parts:
             self._add(MentionKind.DATE, start, end, take=False, value=value, form="part")
 
+    def _reason(self) -> None:
+        """Add the text of a reason that stands outside of what is quoted."""
+        reason = find_reason(self.text)
+        if reason is not None and not any(self._claimed[reason.lead : reason.start]) and reason.start < reason.end:
+            self.reason = reason
+            self._add(MentionKind.PHRASE, reason.start, reason.end, take=False, form="reason")
+
     def _in_name(self, start: int, end: int) -> bool:
         """Return whether a weekday or a month without figures is one of the words of a name: Black Friday Preview."""
         inside = [at for at, token in enumerate(self.tokens) if token.start < end and token.end > start]
@@ -396,7 +408,16 @@ class _MentionFinder:
         )
 
     def _capital(self, at: int) -> bool:
-        return at < len(self.tokens) and bool(_CAPITAL.match(self.tokens[at].text)) and self.tokens[at].text != "I"
+        if at >= len(self.tokens) or self.tokens[at].text == "I" or self._is_unit(at):
+            return False
+        return bool(_CAPITAL.match(self.tokens[at].text))
+
+    def _is_unit(self, at: int) -> bool:
+        """Return whether a token is the symbol of the unit of the number before it, and so no name: 5 MW, 21 °C."""
+        before = self.tokens[at - 1].text if at else ""
+        if before == "°":
+            return True
+        return before[-1:].isdigit() and not before.isalpha() and find_unit(self.tokens[at].text) is not None
 
     def _is_any(self, at: int, *words: str) -> bool:
         return at < len(self.tokens) and self.tokens[at].lower in words

@@ -66,6 +66,19 @@ class Mention:
     end: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """The reason for what a sentence says: its words from `start` to before `end`, behind those that lead it."""
+
+    lead: int
+    start: int
+    end: int
+
+    def holds(self, start: int, end: int) -> bool:
+        """Return whether some of the characters from `start` to before `end` are of the reason."""
+        return self.lead < end and start < self.end
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ValueMention:
     """A text of the sentence that may be a value: its tokens from `first` to before `last`.
@@ -97,6 +110,7 @@ class Sentence:
     numbers: tuple[ParsedNumber, ...] = ()
     zone: tzinfo = UTC
     """the zone of the user, in which a time of day is unless the sentence says another"""
+    reason: Reason | None = None
 
     @cached_property
     def stems(self) -> tuple[str, ...]:

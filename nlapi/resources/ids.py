@@ -1,15 +1,21 @@
-"""What the ids of a field are: names that people choose, codes that nobody makes up, or not known."""
+"""What the ids of a field are: names that people choose, codes that nobody makes up, or not known; and whose id a code
+is, by the codes of the description.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from nlapi.english.lexicon import words as word_set
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import Schema, as_list
+from nlapi.openapi.spec import Operation, Schema, Spec, as_list
+from nlapi.resources.answers import extract_item, extract_list, field_schema, json_media
 from nlapi.resources.forms import schema_type
+from nlapi.resources.identity import id_of
+from nlapi.resources.nouns import Words, singular_noun, target_noun
 
 
 class IdKind(StrEnum):
@@ -40,7 +46,7 @@ def id_kind(name: Sequence[str], schema: Schema, description: str, *, has_name: 
     """
     if schema_type(schema) in ("integer", "number") or schema.get("format") == "uuid" or _refuses_words(schema):
         return IdKind.OPAQUE
-    examples = [text for text in (schema.get("example"), *as_list(schema.get("examples"))) if isinstance(text, str)]
+    examples = [text for text in _examples(schema) if isinstance(text, str)]
     if not _NATURAL_NAMES.isdisjoint(name[-1:]) or _NAMED.match(description) or any(map(_WORD.fullmatch, examples)):
         return IdKind.NATURAL
     if has_name or _GIVEN_OUT.search(description) or any(map(_CODE.fullmatch, examples)):
@@ -60,3 +66,51 @@ def _refuses_words(schema: Schema) -> bool:
     from nlapi.patterns import bounded_pattern
 
     return not any(map(bounded_pattern(pattern).matches, _TRIED))
+
+
+# The letters that a code begins with: tl_ of tl_204, INV- of INV-3301.
+_PREFIX = lazy_pattern(r"([A-Za-z]{1,12}[_-]?)(?=[A-Za-z0-9]*\d)[A-Za-z0-9]{1,40}")
+# Operations up to which the examples of all are read.
+_MAX_OPERATIONS = 300
+
+
+def code_nouns(spec: Spec, code: str) -> frozenset[str]:
+    """Return the last words of the nouns of the items whose ids begin with the letters of a code, by the examples of a
+    description: {"tool"} for tl_204.
+    """
+    match = _PREFIX.fullmatch(code)
+    return spec.derive(_nouns_by_prefix).get(match[1], frozenset()) if match is not None else frozenset()
+
+
+def is_id_of_other(spec: Spec, code: str, noun: str) -> bool:
+    """Return whether a code is the id of another kind of item than `noun`, whose own ids begin otherwise."""
+    nouns, known = code_nouns(spec, code), spec.derive(_nouns_by_prefix).values()
+    return bool(nouns) and noun not in nouns and any(noun in others for others in known)
+
+
+def _nouns_by_prefix(spec: Spec) -> Mapping[str, frozenset[str]]:
+    nouns: defaultdict[str, set[str]] = defaultdict(set)
+    for operation in spec.operations if len(spec.operations) <= _MAX_OPERATIONS else ():
+        for noun, id in _stated_ids(operation):
+            if noun and isinstance(id, str) and (match := _PREFIX.fullmatch(id)) is not None:
+                nouns[match[1]].add(noun[-1])
+    return {prefix: frozenset(words) for prefix, words in nouns.items()}
+
+
+def _stated_ids(operation: Operation) -> Iterator[tuple[Words, object]]:
+    """Yield the example ids of an operation with the noun of the item: those of its path, and of its answer."""
+    for parameter in operation.parameters:
+        if parameter.location == "path":
+            noun = target_noun(operation, ("path", parameter.name))
+            yield from ((noun, example) for example in _examples(parameter.schema))
+    if operation.method == "GET":
+        noun, media = singular_noun(operation), json_media(operation)
+        yield from ((noun, example) for example in _examples(field_schema(operation, "id") or {}))
+        for example in media.examples if media is not None else ():
+            listed = extract_list(example, operation)
+            items = listed.object_entries if listed is not None else (extract_item(example, operation),)
+            yield from ((noun, id_of(item, noun=noun)) for item in items if item is not None)
+
+
+def _examples(schema: Schema) -> tuple[object, ...]:
+    return (schema.get("example"), *as_list(schema.get("examples")))

@@ -42,12 +42,10 @@ def planned(question: str) -> Plan:
         "is it possible to delete book 4",
         "pause all campaigns",
         "pause both campaigns",
-        "delete members 2 and 3",
         "delete member 2 and 3",
         "delete loans 2-5",
         "delete the issues of the campaign Spring",
         "add 2 members",
-        "add members Ada and Bob",
         "delete member 5 from all rooms",
     ],
 )
@@ -55,6 +53,23 @@ def test_a_change_that_is_not_commanded_of_one_thing_asks(question: str) -> None
     made = planned(question)
     calls = (*made.calls, *((made.goal,) if made.goal else ()))
     assert made.confidence < UNSURE or all(call.effect is Effect.READ for call in calls)
+
+
+@table(
+    ("question", "calls"),
+    [
+        ("delete members 2 and 3", [("deleteMember", {"member_id": 2}), ("deleteMember", {"member_id": 3})]),
+        ("add the members Ada, Bob and Cy", [("addMember", {"name": name}) for name in ("Ada", "Bob", "Cy")]),
+    ],
+)
+def test_several_items_are_one_plan_of_several_calls(question: str, calls: list[Any]) -> None:
+    assert [(call.operation_id, call.arguments) for call in planned(question).calls] == calls
+
+
+@table("question", ["delete everything", "delete all of it", "please remove everything"])
+def test_a_change_of_everything_is_refused_and_asks_for_no_id(question: str) -> None:
+    made = planned(question)
+    assert not made.calls and not made.missing and "any number of items" in made.text
 
 
 @table(

@@ -44,14 +44,15 @@ from nlapi.planner.answering.row_fields import (
     value_word,
 )
 from nlapi.reading.gazetteer import SYNONYMS
-from nlapi.reading.question_intent import IntentKind, is_yes_no_question
+from nlapi.reading.question_intent import IntentKind, asks_existence, is_yes_no_question
 from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import MentionKind
 from nlapi.resources.answers import field_schema
 from nlapi.resources.identity import Item, columns, field_at, fields_of, id_of, is_empty, name_of, text_of
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.answer_view import AnswerView
-from nlapi.tools.tool import Call
+from nlapi.tools.arguments import argument_schema
+from nlapi.tools.tool import Call, Origin
 from nlapi.tools.value_format import format_value
 
 _SUFFIX_STEMS = frozenset(("by",))
@@ -304,6 +305,7 @@ def _texts(conditions: list[Condition]) -> str:
 
 _MOST_NAMES = 6
 _MOST_TIED = 4
+_IS = lazy_pattern(r"^\W*(?:is|are|was|were)\b", re.IGNORECASE)
 # Asks whether there are such items: that some are listed answers it.
 _EXISTS = lazy_pattern(r"^\W*(?:is|are|was|were) there\b|^\W*(?:does|do|did|has|have)\b|\bany\b", re.IGNORECASE)
 
@@ -315,7 +317,7 @@ def list_answer(question: ListQuestion) -> AnswerView:
         none = f"No {plural_name(selected.operation)} found{_filter_text(question.call)}."
         # Without items no field tells what the rest of the question is about.
         answers = intent.kind is IntentKind.CHECK and not question.filtered.unapplied
-        answers = answers and not universal_word(question.text)
+        answers = answers and not universal_word(question.text) and not _may_name_another(question)
         verdict = ("Yes" if question.bound is not None and question.bound.holds(0) else "No") if answers else ""
         return AnswerView(text=f"{verdict}: {none[0].lower()}{none[1:]}" if verdict else f"{none}{question.notes}")
     if intent.kind is IntentKind.CHECK and (about := _item_answer(question)):
@@ -532,7 +534,29 @@ def _item_answer(question: ListQuestion) -> AnswerView | None:
     ]
     if matches or not names or not question.is_whole or question.paths or _EXISTS.search(question.text):
         return None
-    return AnswerView(text=f"No: {names[0]} is not among {question.count_text}{_filter_text(call)}.")
+    texts = [
+        text.lower() for item in question.filtered.items for text in fields_of(item).values() if isinstance(text, str)
+    ]
+    if any(names[0].lower() in text for text in texts):
+        return None  # the Honda of `Honda generator 3kVA`
+    # That no row has the name denies nothing else of it: does Moira have a badge?
+    verdict = "No: " if _IS.match(question.text) else ""
+    return AnswerView(text=f"{verdict}{names[0]} is not among {question.count_text}{_filter_text(call)}.")
+
+
+def _may_name_another(question: ListQuestion) -> bool:
+    """Return whether an empty list was asked for with a name, of which there may be an item of another kind: that it
+    has none of the items says nothing of it, unless the question is whether there is one.
+    """
+    account = question.call.account
+    names = (
+        source
+        for source in (account.sources if account is not None else ())
+        if source.origin is Origin.WORDS and source.words[:1].isupper() and isinstance(source.value, str)
+    )
+    tool = question.call.tool
+    is_free = any("enum" not in argument_schema(tool, *source.argument.split(".")) for source in names)
+    return is_free and not asks_existence(question.text)
 
 
 def _filter_text(call: Call) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import mul
 
+from nlapi.english.intents import VERBS, Intent
 from nlapi.openapi.spec import Operation
 from nlapi.planner.commands import command_verb, only_reads
 from nlapi.planner.forest import Forest
@@ -22,7 +23,7 @@ from nlapi.planner.operations.features import (
 from nlapi.planner.slots.assignment import Assignment, assign_slots
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.preset_values import argument_name, complete_values
-from nlapi.reading.text import Sentence
+from nlapi.reading.text import MentionKind, Sentence
 from nlapi.tools.plan import is_remembered
 from nlapi.tools.tool import Tool
 
@@ -140,10 +141,24 @@ def _search(sentence: Sentence, catalogue: Catalogue) -> Sequence[tuple[Operatio
         return index.search(about, CONSIDERED, include_all=True)
     matches = index.search(about, CONSIDERED) or index.search(sentence.text, CONSIDERED)
     scores = dict(matches)
-    # Without the names in it a sentence may have no word of the operation that it is about: how is tone-test set up.
-    supposed = catalogue.simulations if is_hypothetical(sentence.text) else ()
-    further = dict.fromkeys((*catalogue.item_reads, *catalogue.named_changes(command_verb(sentence)), *supposed))
+    further = dict.fromkeys(_further(sentence, about, catalogue))
     return [*matches, *((operation, 0.0) for operation in further if operation not in scores)]
+
+
+def _further(sentence: Sentence, about: str, catalogue: Catalogue) -> Iterator[Operation]:
+    """Yield operations of which a sentence may have no word: what it is about may be told by names and values alone."""
+    verb = command_verb(sentence)
+    yield from catalogue.item_reads  # how is tone-test set up
+    yield from catalogue.named_changes(verb)
+    if is_hypothetical(sentence.text):
+        yield from catalogue.simulations
+    for mention in sentence.mentions:
+        if mention.kind is MentionKind.LITERAL:
+            yield from catalogue.taking(mention.text)
+    if not all(map(catalogue.index.has_word, sentence.content_stems)):
+        yield from catalogue.stated(about)
+    if VERBS.get(verb) is Intent.UPDATE and verb not in catalogue.command_verbs:
+        yield from catalogue.item_updates
 
 
 def _assign_operation(

@@ -14,14 +14,17 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.commands import operation_verbs
 from nlapi.planner.operations.features import OperationProfile, operation_profile
-from nlapi.planner.slots.entities import OPAQUE, location_of, takes_id, takes_name
+from nlapi.planner.slots.entities import OPAQUE, last_parameter, location_of, takes_id, takes_name
 from nlapi.planner.slots.name_mentions import LiveNames
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of
 from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import IdSource, id_sources
 from nlapi.resources.identity import NAMES
-from nlapi.tools.index import Index
+from nlapi.resources.ids import code_nouns
+from nlapi.resources.nouns import target_noun
+from nlapi.tools.index import Index, TextIndex, build_postings, text_terms
+from nlapi.tools.phrase import read_phrase
 from nlapi.tools.tool import Tool
 
 _ITEM_NAMES = frozenset(map(stem, NAMES))
@@ -63,6 +66,8 @@ def _reads(operation: Operation, purpose: re.Pattern[str]) -> bool:
 
 # Operations that a question may be about, as in candidates.CONSIDERED.
 MAX_LIKELY = 12
+# Operations up to which the choices and the answers are read for every one, which takes 1 ms for each.
+_MAX_FACTS = 200
 _BEFORE_NAME = r"\b(?:of|for|on|in|to|from|does|do|did|is|give|let|owns|changed|touched) (?:the )?"
 _BEHIND_NAME = (
     r"\b(?=\W*$|[,;:?!]|(?:'s)?\s+(?:of|for|on|in|to|from|at|by|with|since|over|during|between|before|after|and|today|yesterday"
@@ -155,6 +160,40 @@ class Catalogue:
             tools = (tool for tool in map(self.tool, reads) if tool is not None)
             self._item_reads = tuple(tool.operation for tool in tools if self._has_item_name(tool))
         return self._item_reads
+
+    @cached_property
+    def item_updates(self) -> tuple[Operation, ...]:
+        """The updates of single items; () where there are too many to compare."""
+        updates = [entry for entry in self.operations if entry.method in ("PUT", "PATCH") and entry.path.endswith("}")]
+        return tuple(updates) if len(updates) <= MAX_LIKELY else ()
+
+    @cached_property
+    def facts(self) -> TextIndex:
+        """The choices of the arguments of the operations, and the fields and choices of their answers."""
+        if len(self.operations) > _MAX_FACTS:
+            return TextIndex({}, 0)
+        return TextIndex(
+            build_postings([[(1.0, self._facts_of(entry))] for entry in self.operations]), len(self.operations)
+        )
+
+    def _facts_of(self, operation: Operation) -> list[str]:
+        tool = self.tool(operation)
+        slots = self.slots(tool) if tool is not None else ()
+        choices = (term for slot in slots for choice in slot.choices for term in text_terms(str(choice)))
+        answers = answer_words(operation).all if operation.effect is Effect.READ else ()
+        return list(dict.fromkeys((*choices, *answers)))
+
+    def taking(self, code: str) -> tuple[Operation, ...]:
+        """Return the operations on the one item of which a code is the id, by the codes of the description."""
+        nouns = {noun for spec in self.specs for noun in code_nouns(spec, code)}
+        last = ((entry, last_parameter(entry)) for entry in self.operations if nouns)
+        return tuple(entry for entry, name in last if name and nouns & {*target_noun(entry, ("path", name))[-1:]})
+
+    def stated(self, text: str) -> tuple[Operation, ...]:
+        """Return the operations of which a sentence has a choice or a field of the answer, the best first."""
+        scores = self.facts.scores(read_phrase(text))
+        best = sorted((at for at, score in enumerate(scores) if score > 0.0), key=lambda at: -scores[at])
+        return tuple(self.operations[at] for at in best[:MAX_LIKELY])
 
     @cached_property
     def simulations(self) -> tuple[Operation, ...]:

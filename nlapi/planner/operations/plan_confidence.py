@@ -24,8 +24,9 @@ from nlapi.planner.operations.sentence_coverage import (
     unexpressed_negations,
     unused_values,
 )
+from nlapi.planner.slots.overrides import is_code_of
 from nlapi.planner.slots.preset_values import pending_lookup
-from nlapi.planner.slots.slot import Slot
+from nlapi.planner.slots.slot import Family, Slot
 from nlapi.reading.clauses import opening_length
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.text import MentionKind
@@ -44,6 +45,7 @@ TOSS_UP_CONFIDENCE = 0.15
 # answer may be filtered by the word.
 INCOMPLETE_CONFIDENCE = 0.5
 _EQUAL = 0.01
+_SURE_CHOICE = 0.85
 _ARTICLES = frozenset(("a", "an", "the", "new", "another"))
 
 
@@ -78,7 +80,9 @@ def correct_confidence(
     if not is_plain and _is_toss_up(best, rivals):
         confidence = min(confidence, TOSS_UP_CONFIDENCE)
     is_supposed = is_hypothetical(question) and simulates(best.operation) and not best.assignment.unused
-    if not missing and (is_supposed or _takes_live_name(best)):
+    # Nor is a read with a choice of its own offered, which says what words it does not use: is the generator on hire?
+    is_stated = best.tool.effect is Effect.READ and takes_choice(best)
+    if not missing and (is_supposed or is_stated or _takes_live_name(best)):
         # All 7 reads of 249 sentences that were offered as a choice in spite of such a name were right.
         confidence = max(confidence, UNSURE)
     if leaves_out_condition:
@@ -162,6 +166,25 @@ def is_certain(best: OperationCandidate) -> bool:
     is_named = any(pending_lookup(option.value) is not None for option in best.assignment.candidates)
     is_plain = is_named and not best.assignment.missing and explains_all_words(best)
     return is_plain or explains_plainly(best, ()) or is_about_caller(text) or is_about_health(text)
+
+
+def states_value(candidates: Sequence[OperationCandidate]) -> bool:
+    """Return whether the likeliest operation has a use for every word of a sentence, and a value of its own API among
+    them: a choice, an id by its letters, or what stands beside a word of the operation.
+    """
+    if not candidates:
+        return False
+    (best, *_), options = candidates, candidates[0].assignment.candidates
+    if any(is_code_of(best.context, option) for option in options):
+        return True
+    row = best.row
+    return not row["unheard"] and bool(row["values"]) and (row["heard"] > row["values"] or takes_choice(best))
+
+
+def takes_choice(best: OperationCandidate) -> bool:
+    """Return whether an operation surely takes one of its own choices from the words of a sentence."""
+    options = (option for option in best.assignment.candidates if option.slot.family is Family.CHOICE)
+    return any(option.end > option.start and option.probability >= _SURE_CHOICE for option in options)
 
 
 # The forest of the probability that a plan is exactly right; its fact `curve` are rising points (output, frequency).

@@ -7,12 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nlapi.openapi.spec import Effect
+from nlapi.planner.slots.bounds import with_directions
 from nlapi.planner.slots.candidates import slot_candidates, without_astray_credentials
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.features import (
     is_counted_by_answer,
 )
-from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY, apply_overrides
+from nlapi.planner.slots.overrides import (
+    OVERRIDE_PROBABILITY,
+    apply_overrides,
+    is_code_of_other,
+    is_elsewhere_in_reason,
+)
 from nlapi.planner.slots.scoring import rerank_candidates, score_candidates
 from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, ValueMention
@@ -67,7 +74,13 @@ def nest_values(values: Mapping[tuple[str, ...], object]) -> dict[str, object]:
 
 def assign_slots(context: SlotContext) -> Assignment:
     """Return the likeliest value of each slot, with no word of the sentence used twice."""
-    offered = list(without_astray_credentials(context, slot_candidates(context)))
+    plain = without_astray_credentials(context, slot_candidates(context))
+    offered = [
+        candidate
+        for candidate in plain
+        if not is_elsewhere_in_reason(context, candidate) and not is_code_of_other(context, candidate)
+    ]
+    offered = list(with_directions(context, offered))
     rated = rerank_candidates(context, score_candidates(context, offered))
     ranked = sorted(apply_overrides(context, rated.candidates, offered), key=lambda candidate: -candidate.probability)
     certain = {candidate.slot for candidate in ranked if candidate.probability >= OVERRIDE_PROBABILITY}
@@ -89,6 +102,7 @@ def assign_slots(context: SlotContext) -> Assignment:
         if mention.kind not in (MentionKind.TITLE, MentionKind.PHRASE)
         and mention.form not in ALTERNATIVE_FORMS
         and not is_counted_by_answer(context, mention)
+        and not _is_of_change_reason(context, mention)
     )
     unused = tuple(
         mention
@@ -114,11 +128,19 @@ def _rivals(
         if chosen is None or candidate.end <= candidate.start or (*words, candidate.slot) in offered:
             continue
         is_other_value = candidate.slot is chosen.slot and candidate.value != chosen.value
+        if _is_day_as_text(candidate):
+            continue
         if is_other_value or candidate.slot not in taken:
             offered.add((*words, candidate.slot))
             yield candidate
         if len(offered) == MAX_RIVALS:
             return
+
+
+def _is_day_as_text(candidate: SlotCandidate) -> bool:
+    """Return whether a day is the value of a text as it is said: a vet called `tomorrow`."""
+    mention = candidate.mention
+    return mention is not None and mention.kind is MentionKind.DATE and candidate.value == mention.text
 
 
 def _open(context: SlotContext, ranked: Sequence[SlotCandidate]) -> list[SlotCandidate]:
@@ -173,3 +195,9 @@ def _gain(candidate: SlotCandidate, empty: float) -> float:
         for mention in candidate.mentions[:1]
     )
     return used + math.log(max(0.001, candidate.probability)) - math.log(max(0.001, empty))
+
+
+def _is_of_change_reason(context: SlotContext, mention: ValueMention) -> bool:
+    """Return whether a mention is of the reason for a change, which is made all the same."""
+    reason, is_read = context.sentence.reason, context.operation.effect is Effect.READ
+    return reason is not None and not is_read and reason.holds(mention.start, mention.end)

@@ -14,6 +14,7 @@ from nlapi.english.word_similarity import has_vector
 from nlapi.english.words import name_words, singular, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.planner.commands import operation_verbs
 from nlapi.planner.slots.choices import choice_candidates, choice_names, flag_candidates
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import (
@@ -63,6 +64,10 @@ _BEFORE_CODE = frozenset((":", "=", "is", "of", "identifier", "id", "code", "num
 _EQUALITY = word_set("planner/slots/words", "equality")
 _NAMES = frozenset(("name", "names", "slug", "title"))
 _NEW_NAME = stem_set("planner/slots/words", "new_name")
+# Parts of the names of persons, the words before one, and the words of one at most.
+_GIVEN, _FAMILY = stem_set("planner/slots/words", "given_names"), stem_set("planner/slots/words", "family_names")
+_CALLING = word_set("planner/slots/words", "naming")
+_NAME_STEM, _MOST_NAMES = stem("name"), 3
 _PAIR = lazy_pattern(r"(?<![\w=])(?P<name>[A-Za-z_][\w.-]*)=(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;=]+)")
 # Probability of a value by its form, of a name behind its noun, and of a name behind no more than `of`.
 FORM_CONFIDENCE = 0.95
@@ -135,6 +140,7 @@ def body_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
     """Return candidates for ids, new names and pairs in a body, and for names in the filters of a search by POST."""
     yield from _ids(context)
     yield from _new_name(context)
+    yield from _person(context)
     yield from _pairs(context)
     if context.operation.effect is not Effect.READ or context.operation.body is None:
         return
@@ -164,6 +170,31 @@ def _new_name(context: SlotContext) -> Iterator[SlotCandidate]:
     if slot is not None:
         token = tokens[words[-1]]
         yield SlotCandidate(slot=slot, value=token.text, probability=FORM_CONFIDENCE, start=token.start, end=token.end)
+
+
+def _person(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return candidates for the first and the last name of a person that is made: add the owner [Liam] [Daly]."""
+    names = [slot for slot in context.slots if slot.location == "body" and _NAME_STEM in slot.words[-1:]]
+    first, last = (
+        next((slot for slot in names if not stems.isdisjoint(slot.words)), None) for stems in (_GIVEN, _FAMILY)
+    )
+    if first is None or last is None or context.operation.method != "POST":
+        return
+    for mention in context.sentence.mentions:
+        is_name = mention.kind is MentionKind.NAME and not mention.form and not mention.text.endswith("s'")
+        if is_name and 1 < mention.last - mention.first <= _MOST_NAMES and _is_new_person(context, mention):
+            cut = context.sentence.tokens[mention.first].end
+            for slot, start, end in ((first, mention.start, cut), (last, cut + 1, mention.end)):
+                text = context.sentence.text[start:end]
+                yield SlotCandidate(slot=slot, value=text, probability=FORM_CONFIDENCE, start=start, end=end)
+
+
+def _is_new_person(context: SlotContext, mention: ValueMention) -> bool:
+    """Return whether a name stands behind the noun of an operation, the command, or a word that calls by a name."""
+    before = next((token for token in reversed(context.sentence.tokens[: mention.first]) if token.text != ","), None)
+    if before is None:
+        return False
+    return before.stem in (*context.noun, *operation_verbs(context.operation)) or before.lower in _CALLING
 
 
 def _pairs(context: SlotContext) -> Iterator[SlotCandidate]:

@@ -103,6 +103,8 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
 
 def _is_no_page(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
     """Return whether a slot takes the number or the length of a page, and a mention is another number."""
+    if context.operation.effect is not Effect.READ and slot.location == "body":
+        return False  # what an item has at most: its credit limit
     if mention.kind is not MentionKind.NUMBER or not (
         page_number(slot) or (page_size(slot) and set(slot.words) & _SIZES and not _is_rate(slot))
     ):
@@ -135,7 +137,7 @@ def _is_share_of_time(_: SlotContext, slot: Slot, mention: ValueMention) -> bool
 
 def _is_no_reason(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
     """Return whether a slot takes a reason, and a mention is no quotation, and behind no word for a reason."""
-    if _WHY.isdisjoint(slot.words) or mention.kind is MentionKind.QUOTED:
+    if _WHY.isdisjoint(slot.words) or mention.kind is MentionKind.QUOTED or mention.form == "reason":
         return False
     return not mention.first or context.sentence.tokens[mention.first - 1].lower not in _BEFORE_REASON
 

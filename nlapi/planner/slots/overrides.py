@@ -15,7 +15,7 @@ from nlapi.english.words import singular, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.planner.slots.choices import sets_commanded_flag
 from nlapi.planner.slots.context import SlotContext
-from nlapi.planner.slots.entities import RENAMES, SLUG, is_subject, resource_stems
+from nlapi.planner.slots.entities import RENAMES, SLUG, is_subject, resource_stems, resource_words, takes_id
 from nlapi.planner.slots.features import NAMELIKE
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
@@ -24,6 +24,7 @@ from nlapi.reading.gazetteer import COUNTRIES, DEMONYMS
 from nlapi.reading.names import find_item_name
 from nlapi.reading.numbers import unit_of_mention
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
+from nlapi.resources.ids import code_nouns, is_id_of_other
 from nlapi.tools.units import RATES
 
 # Words behind a number that may say what it counts, at most.
@@ -172,6 +173,7 @@ def apply_overrides(
                 (candidate.slot is naming and _is_new_name(context, candidate))
                 or (candidate.slot is subject and _is_token(candidate, name))
                 or _is_example(candidate)
+                or is_code_of(context, candidate)
                 or _gives_reason(context, candidate)
                 or _is_set(context, candidate)
                 or _is_new_value(context, candidate, name)
@@ -348,17 +350,28 @@ def _is_token(candidate: SlotCandidate, at: int | None) -> bool:
 
 
 def _gives_reason(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether a mention is the clause behind `because`, for a slot that takes the reason."""
+    """Return whether a mention is the reason that a sentence gives, or the clause behind `since`, for a slot that takes
+    a reason.
+    """
     mention = candidate.mention
-    if (
-        mention is None
-        or candidate.conversion
-        or mention.form != "clause"
-        or not _REASONS & set(candidate.slot.words)
-        or not mention.first
-    ):
+    if mention is None or candidate.conversion or not takes_reason(candidate.slot):
         return False
-    return context.sentence.tokens[mention.first - 1].lower in ("because", "since")
+    is_behind = mention.form == "clause" and context.sentence.tokens[mention.first - 1].lower == "since"
+    return mention.form == "reason" or (is_behind and mention.first > 0)
+
+
+def takes_reason(slot: Slot) -> bool:
+    """Return whether a slot takes the reason for what is done."""
+    return not _REASONS.isdisjoint(slot.words)
+
+
+def is_elsewhere_in_reason(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a value is of the words of a reason, and its slot takes no reason, or the whole of one."""
+    reason, slot = context.sentence.reason, candidate.slot
+    if reason is None or candidate.end <= candidate.start or not reason.holds(candidate.start, candidate.end):
+        return False
+    is_whole = candidate.mention is None or candidate.mention.form == "reason" or slot.family is Family.CHOICE
+    return not (takes_reason(slot) and is_whole)
 
 
 def _is_set(context: SlotContext, candidate: SlotCandidate) -> bool:
@@ -386,6 +399,23 @@ def _is_example(candidate: SlotCandidate) -> bool:
     text = candidate.mention.text if candidate.mention is not None and not candidate.conversion else ""
     same = text == candidate.value and text in (candidate.slot.schema.get("default"), *candidate.slot.samples)
     return same and text.isupper() and len(text) > _SHORTEST_EXAMPLE
+
+
+def is_code_of(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a code begins as the ids of one kind of item do, and its slot alone takes an id of that kind."""
+    mention, slot = candidate.mention, candidate.slot
+    nouns = code_nouns(context.operation.spec, mention.text) if mention is not None else frozenset()
+    ids = (other for other in context.slots if takes_id(other)) if len(nouns) == 1 else ()
+    return [other for other in ids if nouns == set(resource_words(context.tool, other).split()[-1:])] == [slot]
+
+
+def is_code_of_other(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a code is the id of another kind of item than its slot takes."""
+    mention, slot = candidate.mention, candidate.slot
+    if mention is None or mention.kind is not MentionKind.LITERAL or not takes_id(slot):
+        return False
+    noun = resource_words(context.tool, slot).split()[-1:]
+    return bool(noun) and is_id_of_other(context.operation.spec, mention.text, noun[0])
 
 
 def naming_slot(context: SlotContext) -> Slot | None:

@@ -377,6 +377,8 @@ def is_secret(slot: Slot, tool: Tool) -> bool:
 
 # The last 30 days are a choice or two dates, and not both.
 _DAYS = {Family.CHOICE, Family.DATE}
+# The conversion of a day that is both bounds of what is listed, without a forest.
+DAY_CONVERSION = "day"
 # Scores of a candidate of the probabilities 0 and 1.
 LOW_SCORE, HIGH_SCORE = 0.2, 1.9
 
@@ -415,6 +417,8 @@ class SlotCandidate:
 
     def collides(self, rival: SlotCandidate) -> bool:
         """Return whether two candidates use the same words, and may not share them."""
+        if self.conversion == rival.conversion == DAY_CONVERSION:
+            return self.slot is rival.slot
         families = {self.slot.family, rival.slot.family}
         if self.shared and rival.shared and self.value != rival.value and families != _DAYS:
             return self.slot.words == rival.slot.words

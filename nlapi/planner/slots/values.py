@@ -191,13 +191,19 @@ def _lasting(mention: ValueMention, sentence: Sentence) -> date | None:
 
 
 def _written_date(mention: ValueMention, slot: Slot) -> str | int | None:
-    """Return a text with figures, or a number since 1970, as it stands; None where a mention is neither."""
+    """Return a text that begins as dates do, or a number since 1970, as it stands; None where a mention is neither."""
+    if mention.form == "phone":
+        return None
     if mention.kind is MentionKind.QUOTED or (mention.kind is MentionKind.LITERAL and slot.family is not Family.TIME):
-        return mention.text if any(map(str.isdigit, mention.text)) else None
+        return mention.text if _DATE_START.match(mention.text) else None
     if mention.kind is MentionKind.NUMBER and mention.value > 10**8:
         is_number = slot.form is not None and slot.form.is_number
         return int(mention.value) if is_number else mention.text if "tim" in slot.words else None
     return None
+
+
+# 2026-W03, T18:00, PT1H, now-1d, and a date that begins with its month or its day.
+_DATE_START = lazy_pattern(r"[-+]?\d|(?:now|today|[TP])[-+\dT]|[A-Za-z]{3,9}[ .,]+\d", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)
@@ -514,7 +520,7 @@ def _with_dot(mention: ValueMention, slot: Slot, sentence: Sentence) -> str:
 
 def _figures(mention: ValueMention, slot: Slot) -> str | None:
     text = mention.text if mention.form != "spelt" else str(mention.value)
-    if mention.form in ("percent", "money") and slot.family is Family.ID:
+    if slot.family in (Family.EMAIL, Family.URL) or (mention.form in ("percent", "money") and slot.family is Family.ID):
         return None
     return text if takes_text(slot, text) else None
 

@@ -40,6 +40,29 @@ _POLITE = lazy_pattern(
 )
 
 
+# A name, a code or an address, and several of them behind a verb and the plural of their kind.
+_ITEM = r"""(?:"[^"]+"|[A-Z][\w&.'’-]*(?: (?!and\b)[A-Z\d][\w&.'’-]*)*|#?[\w.+@-]*[\d@][\w.@-]*)"""
+_ITEMS = lazy_pattern(
+    r"(?P<verb>[A-Za-z]+) (?:the |our |my )?(?P<noun>[a-z]+(?: [a-z]+)?) "
+    rf"(?P<items>{_ITEM}(?:, {_ITEM})*,? and {_ITEM})"
+    r"(?P<rest>(?: (?:from|in|into|to|on|for|at|as|due|because|until|by) .+)?)[.!]*"
+)
+_BETWEEN_ITEMS = lazy_pattern(r",? and |, ")
+_MAX_ITEMS = 10
+
+
+def _item_sentences(question: str, is_noun: Callable[[str], bool]) -> list[str]:
+    """Return a command for each of several items of a kind: delete the boards Alpha and Beta; [] for any other."""
+    match = _ITEMS.fullmatch(_POLITE.sub("", question.strip()))
+    if match is None or VERBS.get(stem(match["verb"].lower())) is Intent.READ:
+        return []
+    kind, last = match["noun"].rpartition(" ")[0], match["noun"].rpartition(" ")[2]
+    noun, items = f"{kind} {singular(last)}".strip(), _BETWEEN_ITEMS.split(match["items"])
+    if singular(last) == last or not is_noun(stem(last)) or len(items) > _MAX_ITEMS:
+        return []
+    return [f"{match['verb']} the {noun} {item}{match['rest']}" for item in items]
+
+
 def request_sentences(question: str, catalogue: Catalogue) -> Iterator[tuple[list[str], bool]]:
     """Yield the ways in which a question may be several requests, and whether each has a verb of its own in it.
 
@@ -50,6 +73,9 @@ def request_sentences(question: str, catalogue: Catalogue) -> Iterator[tuple[lis
     if len(question) > _MAX_LENGTH or _BOUNDARY.search(question) is None:
         return
     verbs, is_noun = _api_verbs(catalogue), catalogue.index.is_entity
+    if items := _item_sentences(question, is_noun):
+        yield items, False
+        return
     commands = _with_reasons(_parts(question, lambda _, __, rest: _begins_with_verb(rest, verbs)))
 
     def begins_request(before: str, between: str, rest: str) -> bool:

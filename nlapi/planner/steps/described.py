@@ -148,11 +148,13 @@ class _NameSearch:
             return None
         ((first, last),) = runs
         sentence = self.best.context.sentence
-        # The item that an operation is below is named by one word behind a preposition: the logs of web.
-        is_behind_preposition = last - first == 1 and sentence.tokens[first - 1].lower in _PREPOSITIONS
-        if not is_subject(self.best.operation, self.slot) and not is_behind_preposition:
-            return None
         start, end = sentence.tokens[first].start, sentence.tokens[last - 1].end
+        # The item that an operation is below is named by one word behind a preposition (the logs of web), or by a name
+        # in capitals: does Thumper have any prescriptions?
+        is_behind_preposition = last - first == 1 and sentence.tokens[first - 1].lower in _PREPOSITIONS
+        is_name = any((span.kind, span.start) == (MentionKind.NAME, start) for span in self.best.assignment.unused)
+        if not (is_subject(self.best.operation, self.slot) or is_behind_preposition or is_name):
+            return None
         # A literal (web-2.log) is several tokens.
         literals = [
             span for span in sentence.mentions if span.kind is MentionKind.LITERAL and span.start <= start < span.end

@@ -16,6 +16,7 @@ from datetime import date
 from nlapi.client.safe_text import single_line
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import name_key, split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.answers import list_of_step
 from nlapi.planner.answering.client_filter import operation_words
@@ -57,6 +58,7 @@ OtherReads = Callable[[str, frozenset[str]], Iterator[Plan]]
 # The probability from which on a value is what its words mean, so that there may well be no items with it.
 _SURE = 0.85
 
+_DAY = lazy_pattern(r"\d{4}-\d\d-\d\d")
 _NOT_FOUND = 404
 # Statuses by which an API says that it did not take the request as it is.
 _REFUSED = (400, _NOT_FOUND, 422)
@@ -143,7 +145,8 @@ def is_answered(attempt: Turn, end: Plan) -> bool:
     if failure := _failure(step):
         # That there are no items is an answer, unless a word of the question that may mean something else limits them.
         sources = step.call.account.sources if step.call.account is not None else ()
-        is_doubtful = any(source.words and not source.name and source.sure < _SURE for source in sources)
+        unsure = (source for source in sources if source.words and not source.name and source.sure < _SURE)
+        is_doubtful = any(not _DAY.match(str(source.value)) for source in unsure)  # a day means a day
         return failure == "nothing" and not tried(attempt) and not is_doubtful
     if not end.views:
         return end.confidence > NOT_FOUND
