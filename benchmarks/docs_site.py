@@ -91,7 +91,7 @@ def first_words(text: str) -> tuple[str, str]:
     prose = re.sub(r"^[#|!-].*$", "", prose, flags=re.MULTILINE)
     paragraphs = [" ".join(part.split()) for part in prose.split("\n\n") if part.strip()]
     plain = re.sub(r"\[([^\]]*)\]\([^)]*\)|[*`]", lambda match: match[1] or "", paragraphs[0] if paragraphs else "")
-    return (title[1] if title else ""), re.split(r"(?<=[.:]) ", plain, maxsplit=1)[0].rstrip(":")
+    return (title[1] if title else ""), re.split(r"(?<=[.]) ", plain, maxsplit=1)[0].rstrip(":")
 
 
 def write_texts(work: Path, site: Path) -> None:

@@ -100,6 +100,12 @@ def test_each_place_of_the_architecture_is_the_only_one_of_its_name() -> None:
     assert {name: defined.get(name) for file, name in rows} == {name: [file] for file, name in rows}
 
 
+def test_the_changelog_has_at_most_forty_lines_a_release() -> None:
+    releases = re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    lines = {text.partition("\n")[0]: len(text.strip().splitlines()) - 1 for text in releases}
+    assert {release: count for release, count in lines.items() if count > 40} == {}
+
+
 def test_the_index_of_the_design_pages_has_each_of_them() -> None:
     folder = ROOT / "docs" / "design"
     listed = re.findall(r"^- \[\d+\]\(([\w-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
