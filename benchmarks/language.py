@@ -2,7 +2,8 @@
 
 usage: python -m benchmarks.language [FOLDER] [--list]     (some seconds; tests/test_language.py holds the limits)
 
-Names are all identifiers of the syntax trees: definitions, arguments, variables, attributes and keywords.
+Names are all identifiers of the syntax trees: definitions, arguments, variables, attributes and keywords. Texts are the
+strings with a blank in them that are no docstrings: help, prompts, errors. Foreign phrases are counted in both.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ EVERYDAY_WORDS = frozenset(
 )
 # Subordinate clauses as a first line say what a thing relates to, and not what it is or returns.
 _CLAUSE = re.compile(r"(?:What|Which|Where|Those)\b")
+# Correct, and what nobody writes whose first language is English: "this is no list", "what the answer has".
+FOREIGN_PHRASES = {
+    "is no X, is none": re.compile(r"(?<!there )\b(?:is|are|was|were) (?:no(?! longer)|none)\b", re.IGNORECASE),
+    "what it, what the": re.compile(r"\bwhat (?:it|the)\b", re.IGNORECASE),
+}
 _ANY = re.compile(r"\bAny\b")
 # Two comments that say the same as the line below them share this part of its words.
 _REPEATS = 0.75
@@ -44,6 +50,11 @@ class LanguageReport:
     repeating_comments: list[str]
     any_annotations: int
     places: list[str] = field(default_factory=list)
+    text_words: int = 0
+    docstring_words: int = 0
+    foreign_texts: dict[str, list[str]] = field(default_factory=dict)
+    """the place of each foreign phrase in a text that a person reads"""
+    foreign_docstrings: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def everyday_per_thousand(self) -> float:
@@ -65,6 +76,8 @@ def measure(folder: Path) -> LanguageReport:
     questions: list[str] = []
     repeating: list[str] = []
     places: list[str] = []
+    words = {True: 0, False: 0}
+    foreign: dict[bool, dict[str, list[str]]] = {kind: {name: [] for name in FOREIGN_PHRASES} for kind in words}
     for path in sorted(folder.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text)
@@ -88,6 +101,11 @@ def measure(folder: Path) -> LanguageReport:
                     clauses.append(place)
                 if first.endswith("?"):
                     questions.append(place)
+        for line, is_docstring, sentence in _sentences(tree):
+            words[is_docstring] += len(re.findall(r"[A-Za-z']+", sentence))
+            for name, pattern in FOREIGN_PHRASES.items():
+                found = pattern.findall(sentence)
+                foreign[is_docstring][name] += [f"{path}:{line}: {sentence.strip()[:100]!r}"] * len(found)
         any_annotations += sum(len(_ANY.findall(ast.unparse(annotation))) for annotation in _annotations(nodes))
         found_comments = _comments(text)
         comments += len(found_comments)
@@ -104,7 +122,23 @@ def measure(folder: Path) -> LanguageReport:
         repeating_comments=repeating,
         any_annotations=any_annotations,
         places=places,
+        text_words=words[False],
+        docstring_words=words[True],
+        foreign_texts=foreign[False],
+        foreign_docstrings=foreign[True],
     )
+
+
+def _sentences(tree: ast.Module) -> Iterator[tuple[int, bool, str]]:
+    """Yield the line of each text with a blank in it, whether it is a docstring, and the text; X is for a value."""
+    docstrings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    inner = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)} - docstrings
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            parts = (str(part.value) if isinstance(part, ast.Constant) else "X" for part in node.values)
+            yield node.lineno, False, "".join(parts)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value and node not in inner:
+            yield node.lineno, node in docstrings, node.value
 
 
 def _identifiers(nodes: Sequence[ast.AST]) -> Iterator[tuple[str, int]]:
@@ -170,6 +204,12 @@ def main() -> None:
     print(f"Any in signatures and fields: {report.any_annotations}")
     for line in phrase_lines():
         print(line)
+    for label, found, words in (
+        ("texts that a person reads", report.foreign_texts, report.text_words),
+        ("docstrings", report.foreign_docstrings, report.docstring_words),
+    ):
+        counts = (f"{name!r} {1000 * len(where) / max(1, words):.2f}" for name, where in found.items())
+        print(f"{label}, of 1,000 words: {', '.join(counts)}")
     if options.list:
         for place in (
             *report.places,
@@ -178,6 +218,7 @@ def main() -> None:
             *report.question_docstrings,
             *report.repeating_comments,
             *count_phrases(documentation()).places,
+            *(place for places in report.foreign_texts.values() for place in places),
         ):
             print(place)
 
