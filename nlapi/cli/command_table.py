@@ -34,6 +34,8 @@ api apis.api:app
   Register APIs under short names, with their address, login and fixed values.
 auth apis.auth:app
   Log in to APIs with keys, passwords or OAuth.
+effects apis.effects:app
+  Export what each operation does, for other programs.
 policy apis.policy:app
   Show and test the rules on what is sent, asked about or refused.
 alias apis.aliases:app

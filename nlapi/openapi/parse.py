@@ -20,6 +20,7 @@ from nlapi.openapi.operation_parser import load_details, load_response_details
 from nlapi.openapi.schema_upgrade import LARGE_REASON, MAX_COMBINED
 from nlapi.openapi.spec import (
     EFFECTS_KEY,
+    EXTENSION_PREFIX,
     READ_METHODS,
     TOKEN,
     Effect,
@@ -38,6 +39,7 @@ from nlapi.openapi.spec import (
     parse_servers,
     read_hints,
     server_issues,
+    stated_by_others,
 )
 from nlapi.pattern_size import CombinedSizes
 
@@ -259,6 +261,9 @@ def _parse_operation(
     ids.add(id)
     nlapi_fields = extension_fields(node)
     issues.extend(hint_issues(nlapi_fields, location) if nlapi_fields else ())
+    least_effect, is_hidden_elsewhere = stated_by_others(node)
+    if is_hidden_elsewhere:
+        nlapi_fields = {f"{EXTENSION_PREFIX}-hide": True, **nlapi_fields}
     hint_text = read_hints(nlapi_fields).description
     return Operation(
         id=id,
@@ -266,6 +271,7 @@ def _parse_operation(
         path=path,
         location=location,
         stated_effect=_stated_effect(method.upper(), read_hints(nlapi_fields).effect, location, issues),
+        least_effect=least_effect,
         summary="" if hint_text else _text(node.get("summary")) or _text(item.get("summary")),
         description=hint_text or _text(node.get("description")) or _text(item.get("description")),
         tags=tuple(tag for tag in map(_text, as_list(node.get("tags"))) if tag),

@@ -120,6 +120,22 @@ def extension_fields(node: Mapping[str, object]) -> dict[str, object]:
     }
 
 
+def stated_by_others(node: Mapping[str, object]) -> tuple[Effect, bool]:
+    """Return the least effect of an operation, and whether planners must not see it, as stated for other programs.
+
+    ChatGPT's actions (`x-openai-isConsequential`), hints of MCP (`x-mcp`, `x-speakeasy-mcp`), Microsoft's connectors
+    (`x-ms-visibility`). No such statement makes less of an effect: it may only mean that nobody is asked.
+    """
+    hints = [as_map(node.get(key)) for key in ("x-mcp", "x-speakeasy-mcp") if key in node]
+    notes = [{**hint, **as_map(hint.get("annotations"))} for hint in hints]
+    is_hidden = node.get("x-mcp") is False or node.get("x-ms-visibility") == "internal"
+    is_hidden = is_hidden or any(note.get("disabled") is True or note.get("enabled") is False for note in notes)
+    if any(note.get("destructiveHint") is True and note.get("readOnlyHint") is not True for note in notes):
+        return Effect.DESTROY, is_hidden
+    is_change = node.get("x-openai-isConsequential") is True or any(note.get("readOnlyHint") is False for note in notes)
+    return Effect.WRITE if is_change else Effect.READ, is_hidden
+
+
 def is_hidden(schema: Any, *, required: bool) -> bool:
     """Return whether planners must not see this property or parameter. A required one needs a default to be hidden."""
     return read_hints(schema).hide and (not required or "default" in schema)
@@ -578,8 +594,9 @@ class Operation:
     """One method of one path; OpenAPI 3.1.1 §4.8.10.
 
     `id` is the operationId, or one derived from method and path; it is unique in its Spec. `method` is in upper case.
-    `location` is its place in the description, for messages. `stated_effect` is the value of `x-nlapi-effect`, if any.
-    `details` and `response_details` parse the costly parts, once.
+    `location` is its place in the description, for messages. `stated_effect` is the value of `x-nlapi-effect`, if any,
+    and `least_effect` what the description states for other programs. `details` and `response_details` parse the costly
+    parts, once.
     """
 
     id: str
@@ -587,6 +604,7 @@ class Operation:
     path: str
     location: str
     stated_effect: Effect | None = None
+    least_effect: Effect = Effect.READ
     summary: str = ""
     description: str = ""
     tags: tuple[str, ...] = ()
@@ -613,7 +631,7 @@ class Operation:
     @cached_property
     def effect(self) -> Effect:
         """Return the effect of a call, as the Spec's `classify` rates it; computed on first use."""
-        return self.spec.classify(self)
+        return gravest((self.spec.classify(self), self.least_effect))
 
     @property
     def hidden(self) -> bool:

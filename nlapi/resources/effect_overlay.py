@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import yaml
 
 from nlapi.openapi.overlay import operation_jsonpath
-from nlapi.openapi.spec import EFFECTS_KEY, Effect, Operation
+from nlapi.openapi.spec import EFFECTS_KEY, Effect, Operation, Spec
 from nlapi.resources.effect import Basis, EffectEvidence, evidence_of
 
 # The overlay is a proposal: a person reads it before it is accepted (docs/design/020-effects.md).
@@ -21,7 +21,8 @@ MAX_TITLE = 60
 
 def reads_by_evidence(operations: Iterable[Operation]) -> tuple[tuple[Operation, EffectEvidence], ...]:
     """Return the POSTs that are reads by evidence, each with the evidence."""
-    classified = ((operation, evidence_of(operation)) for operation in operations if operation.method == "POST")
+    posts = (operation for operation in operations if operation.method == "POST" and operation.effect is Effect.READ)
+    classified = ((operation, evidence_of(operation)) for operation in posts)
     return tuple(
         (operation, evidence)
         for operation, evidence in classified
@@ -60,6 +61,26 @@ def _action(operation: Operation, evidence: EffectEvidence) -> dict[str, object]
     }
 
 
+def export_overlay(spec: Spec) -> dict[str, object]:
+    """Return an Overlay 1.1 that states the effect of each operation for other programs, and for nlapi.
+
+    `x-openai-isConsequential` is read by actions of ChatGPT and by Microsoft 365 Copilot, `x-mcp` has MCP's hints.
+    """
+    operations = [operation for operation in spec.operations if _has_path_item(operation)]
+    title = " ".join(spec.title.split())[:MAX_TITLE]
+    actions = [
+        {"target": operation_jsonpath(operation.path, operation.method), "update": _statements(operation.effect)}
+        for operation in operations
+    ]
+    return {"overlay": "1.1.0", "info": {"title": f"Effects of {title}", "version": "1"}, "actions": actions}
+
+
+def _statements(effect: Effect) -> dict[str, object]:
+    hints = {"readOnlyHint": effect is Effect.READ, "destructiveHint": effect is Effect.DESTROY}
+    consequential = effect is not Effect.READ
+    return {"x-openai-isConsequential": consequential, "x-mcp": {"annotations": hints}, "x-nlapi-effect": effect.value}
+
+
 def _has_path_item(operation: Operation) -> bool:
     item = operation.spec.document.get("paths", {}).get(operation.path)
-    return isinstance(item, Mapping) and isinstance(item.get("post"), Mapping)
+    return isinstance(item, Mapping) and isinstance(item.get(operation.method.lower()), Mapping)

@@ -26,7 +26,7 @@ VALUE_OPTIONS = frozenset(
     "--args --argument --audience --auth --base-url --columns --config --consent --database --env --events "
     "--exclude --filter --format --header --host --http --include --issuer --jq --limit --loaded --max-items "
     "--max-pages --min-score --name-length --opener --output --overlay --pass-header --port --raw-body --root "
-    "--seed --sort --timeout --token --tool-search --workflows --yes-to -H -f -n -o -p".split()
+    "--seed --sort --timeout --token --wait --tool-search --workflows --yes-to -H -f -n -o -p".split()
 )
 """The options of those commands that take a value; tests/cli/test_cli_completion.py holds it to the commands."""
 
