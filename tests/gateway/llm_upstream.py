@@ -163,8 +163,8 @@ def _response(body: dict[str, Any]) -> dict[str, Any]:
     details = {"input_tokens_details": {"cached_tokens": 4}, "output_tokens_details": {"reasoning_tokens": 0}}
     usage = {"input_tokens": 20, "output_tokens": 3, "total_tokens": 23, **details}
     return {"id": "r1", "object": "response", "created_at": 1, "status": "completed",
-            "model": body["model"], "output": [message], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [],
-            "usage": usage}  # fmt: skip
+            "model": body["model"], "output": [message], "parallel_tool_calls": True, "tool_choice": "auto",
+            "tools": [], "usage": usage}  # fmt: skip
 
 
 async def _response_events(body: dict[str, Any]) -> AsyncIterator[bytes]:
