@@ -273,9 +273,8 @@ class Engine:
         self, snapshot: Snapshot, route: ObjectiveRoute, request: InferenceRequest
     ) -> InferenceResponse:
         plan = snapshot.plan(snapshot.table.decide(route.objective.name, request.context, request.client))
-        if not request.request_id or request.objective != route.objective.name:
-            request_id = request.request_id or self.new_request_id()
-            request = replace(request, objective=route.objective.name, request_id=request_id)
+        request_id = request.request_id or self.new_request_id()
+        request = replace(request, objective=route.objective.name, request_id=request_id, decision=plan.decision)
         exchange = Exchange(snapshot=snapshot, route=route, plan=plan, request=request, started_at=self._wall_clock())
         if plan.protocol or request.protocol:
             return await self._serve_llm(exchange)
@@ -294,7 +293,7 @@ class Engine:
         # A new budget begins with what recorded decisions say was spent.
         await self.recorder.flush()
         answering = [configuration.versions[ref] for ref in (plan.decision.version, objective.fallback) if ref]
-        tokens, dollars = estimate_call(request.input, map(Prices.of, answering))
+        tokens, dollars = estimate_call(request.input, request.call, map(Prices.of, answering))
         reservation = await self.budgets.reserve(windows, tokens, dollars)
         if request.connection is not None:
             request.connection.rate_limit = self.budgets.rate_limit(reservation.spent)

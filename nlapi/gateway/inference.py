@@ -63,6 +63,8 @@ class InferenceRequest(Struct, frozen=True, kw_only=True):
     """the name of the client's token"""
     objective: str = ""
     """set by the engine"""
+    decision: Decision | None = None
+    """set by the engine"""
     request_id: str = ""
     """generated when empty"""
     synthetic: bool = False
@@ -71,6 +73,8 @@ class InferenceRequest(Struct, frozen=True, kw_only=True):
     """the caller's W3C `traceparent`"""
     protocol: str = ""
     """the LLM protocol that the input and the answer have to be of; any when empty"""
+    call: str = ""
+    """the call of the protocol: embeddings, responses or count_tokens; "" is a chat"""
     headers: Mapping[str, str] = field(default_factory=dict)
     """the headers of the client that an LLM's upstream receives too"""
     connection: ClientConnection | None = None

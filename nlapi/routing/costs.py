@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
+from operator import add
 from statistics import fmean, stdev
 from typing import TypeAlias
 
@@ -96,9 +98,24 @@ class _Sums:
                 sums[0] += 1
                 sums[1] += outcome.quality
                 sums[2] += outcome.dollars
-        self.weights = {bucket: len(names) for bucket, names in questions.items()}
+        self.weights = Counter({bucket: len(names) for bucket, names in questions.items()})
         """the number of requests in each bucket"""
-        self.versions = sorted({version for _, version in self._sums})
+
+    @classmethod
+    def merged(cls, parts: Iterable[_Sums]) -> _Sums:
+        """Return the sums of parts that have no question in common."""
+        # Adding outcomes up once, and not once for each part that is held out, takes a tenth of the time.
+        whole = cls(())
+        for part in parts:
+            whole.weights.update(part.weights)
+            for key, added in part._sums.items():
+                whole._sums[key] = [*map(add, whole._sums[key], added)]
+        return whole
+
+    @cached_property
+    def versions(self) -> list[VersionRef]:
+        """The versions that have outcomes, by name."""
+        return sorted({version for _, version in self._sums})
 
     def count(self, bucket: Bucket, version: VersionRef) -> int:
         """Return the number of outcomes of a version in a bucket."""
@@ -123,7 +140,7 @@ class _Sums:
 
     def is_learned(self, bucket: Bucket) -> bool:
         """Return whether each version has answered enough of the bucket's first field."""
-        return all(self.count(bucket[:1], version) >= LEAST_OUTCOMES for version in self.versions)
+        return bool(bucket) and min(self.count(bucket[:1], version) for version in self.versions) >= LEAST_OUTCOMES
 
 
 _Points: TypeAlias = Mapping[VersionRef, tuple[float, float]]
@@ -134,8 +151,9 @@ class _Plans:
     """The splits of buckets between versions, from the cheapest one to the best."""
 
     def __init__(self, sums: _Sums) -> None:
+        versions = sums.versions
         self.points: dict[Bucket, _Points] = {
-            bucket: {version: sums.estimate(bucket, version) for version in sums.versions}
+            bucket: {version: sums.estimate(bucket, version) for version in versions}
             for bucket in sums.weights
             if sums.is_learned(bucket)
         }
@@ -202,7 +220,8 @@ def learn(outcomes: Sequence[Outcome], terms: CostTerms) -> CostPolicy:
 
     UsageError when there are no two versions, or too few outcomes of one.
     """
-    sums = _Sums(outcomes)
+    parts = _parts(outcomes)
+    sums = _Sums.merged(parts)
     if len(sums.versions) < 2:
         raise UsageError("a policy chooses between versions: there are outcomes of fewer than two")
     plans = _Plans(sums)
@@ -212,7 +231,10 @@ def learn(outcomes: Sequence[Outcome], terms: CostTerms) -> CostPolicy:
     whole = {version: sums.estimate((), version) for version in sums.versions}
     best = min(sums.versions, key=lambda version: (-whole[version][0], whole[version][1], version))
     cheapest = min(sums.versions, key=lambda version: (whole[version][1], -whole[version][0], version))
-    folds = _folds(outcomes, best)
+    folds = [
+        _Fold(plans=_Plans(_Sums.merged(other for other in parts if other is not held)), held=held, best=best)
+        for held in parts
+    ]
     quality = _calibrated(folds, terms, whole[best][0])
     shares = plans.reach(quality, terms.explore_percent / 100)
     kept, cost = _held_out(folds, quality, terms)
@@ -254,21 +276,13 @@ class _Fold:
         return quality / best_quality if best_quality else 1.0, dollars / best_dollars if best_dollars else 1.0
 
 
-def _folds(outcomes: Sequence[Outcome], best: VersionRef) -> list[_Fold]:
+def _parts(outcomes: Sequence[Outcome]) -> list[_Sums]:
+    """Return the sums of PARTS parts of the questions; fewer where some have none."""
     parts: list[list[Outcome]] = [[] for _ in range(PARTS)]
     for number, outcome in enumerate(outcomes):
-        parts[xxh3_64_intdigest((outcome.question or str(number)).encode("utf-8", "surrogatepass")) % PARTS].append(
-            outcome
-        )
-    return [
-        _Fold(
-            plans=_Plans(_Sums(outcome for other in parts if other is not part for outcome in other)),
-            held=_Sums(part),
-            best=best,
-        )
-        for part in parts
-        if part
-    ]
+        name = (outcome.question or str(number)).encode("utf-8", "surrogatepass")
+        parts[xxh3_64_intdigest(name) % PARTS].append(outcome)
+    return [_Sums(part) for part in parts if part]
 
 
 def mix(sums: _Sums, shares: Mapping[Bucket, Shares], best: VersionRef) -> tuple[float, float]:

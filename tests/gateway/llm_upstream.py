@@ -95,7 +95,7 @@ async def _answer(
     elif body.get("stream"):
         return await _stream(state, path, body, reader, writer)
     else:
-        answer = _message(body) if path.endswith("/messages") else _completion(body)
+        answer = _whole_answer(path, body)
         _write(writer, 200, json.dumps(answer).encode())
     return model != "hangs-up"
 
@@ -112,6 +112,8 @@ async def _stream(
         await _hold(state, reader)
         return False
     events = _anthropic_events(body) if anthropic else _openai_events(body)
+    if path.endswith("/responses"):
+        events = _response_events(body)
     number = 0
     async for event in events:
         writer.write(b"%x\r\n%s\r\n" % (len(event), event))
@@ -141,6 +143,39 @@ async def _hold(state: Upstream, reader: asyncio.StreamReader) -> None:
 def _write(writer: asyncio.StreamWriter, status: int, content: bytes) -> None:
     head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
     writer.write(head.encode() + content)
+
+
+def _whole_answer(path: str, body: dict[str, Any]) -> dict[str, Any]:
+    if path.endswith("/embeddings"):
+        row = {"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}
+        usage = {"prompt_tokens": 7, "total_tokens": 7}
+        return {"object": "list", "model": body["model"], "data": [row], "usage": usage}
+    if path.endswith("/responses"):
+        return _response(body)
+    if path.endswith("/count_tokens"):
+        return {"input_tokens": 42}
+    return _message(body) if path.endswith("/messages") else _completion(body)
+
+
+def _response(body: dict[str, Any]) -> dict[str, Any]:
+    content = [{"type": "output_text", "text": "".join(WORDS), "annotations": []}]
+    message = {"id": "m1", "type": "message", "role": "assistant", "status": "completed", "content": content}
+    details = {"input_tokens_details": {"cached_tokens": 4}, "output_tokens_details": {"reasoning_tokens": 0}}
+    usage = {"input_tokens": 20, "output_tokens": 3, "total_tokens": 23, **details}
+    return {"id": "r1", "object": "response", "created_at": 1, "status": "completed",
+            "model": body["model"], "output": [message], "parallel_tool_calls": True, "tool_choice": "auto",
+            "tools": [], "usage": usage}  # fmt: skip
+
+
+async def _response_events(body: dict[str, Any]) -> AsyncIterator[bytes]:
+    def event(name: str, **more: Any) -> bytes:
+        return f"event: {name}\ndata: {json.dumps({'type': name, 'sequence_number': 0, **more})}\n\n".encode()
+
+    yield event("response.created", response={**_response(body), "usage": None})
+    for word in WORDS:
+        part = {"item_id": "m1", "output_index": 0, "content_index": 0, "delta": word, "logprobs": []}
+        yield event("response.output_text.delta", **part)
+    yield event("response.completed", response=_response(body))
 
 
 def _completion(body: dict[str, Any]) -> dict[str, Any]:

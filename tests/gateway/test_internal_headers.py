@@ -44,6 +44,9 @@ def test_a_replica_over_rest_gets_the_context_of_the_decision(tmp_path: Path, pr
     assert second.header("nlapi-context") is None
     for found in (first, second):
         assert "forged" not in str(found.headers)
+        names = ("objective", "client", "cell", "rule", "revision")
+        decided = [found.header(f"nlapi-{name}") for name in names]
+        assert decided == ["go", "web", "far@v1", "default", "5"]
 
 
 @table("name", [*INTERNAL_HEADERS, *(name.upper() for name in INTERNAL_HEADERS)])

@@ -219,3 +219,30 @@ def test_the_context_comes_in_a_header_or_as_the_user(openai_talk: Talk, chat: o
         chat.chat.completions.create(model="writer", messages=HELLO, extra_headers={"Nlapi-Context": '{"planet": "x"}'})
     with pytest.raises(openai.UnprocessableEntityError, match=r"header\.Nlapi-Context"):
         chat.chat.completions.create(model="writer", messages=HELLO, extra_headers={"Nlapi-Context": "BR"})
+
+
+def last_usage(talk: Talk) -> dict[str, float]:
+    usage: dict[str, float] = talk.ok("GET", "/v1/decisions", limit=1)["data"][0]["usage"]
+    return {name: usage.get(name, 0) for name in ("input_tokens", "output_tokens", "cached_tokens")}
+
+
+def test_openai_responses_and_embeddings_are_passed_through(
+    chat: openai.OpenAI, openai_talk: Talk, llm: Upstream
+) -> None:
+    counted = {"input_tokens": 20, "output_tokens": 3, "cached_tokens": 4}
+    answer = chat.responses.create(model="writer", input="hello")
+    assert (answer.output_text, llm.paths[-1]) == (TEXT, "/v1/responses")
+    assert last_usage(openai_talk) == counted
+    events = list(chat.responses.create(model="writer", input="hello", stream=True))
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == TEXT
+    assert llm.requests[-1] == {"model": "writer", "input": "hello", "stream": True}
+    assert last_usage(openai_talk) == counted
+    embeddings = chat.embeddings.create(model="writer", input=["hello"], encoding_format="float")
+    assert (embeddings.data[0].embedding, llm.paths[-1]) == ([0.5, 0.25], "/v1/embeddings")
+    assert last_usage(openai_talk) == {"input_tokens": 7, "output_tokens": 0, "cached_tokens": 0}
+
+
+def test_anthropic_counts_tokens(claude: anthropic.Anthropic, anthropic_talk: Talk, llm: Upstream) -> None:
+    counted = claude.messages.count_tokens(model="writer", messages=HELLO)
+    assert (counted.input_tokens, llm.paths[-1]) == (42, "/v1/messages/count_tokens")
+    assert last_usage(anthropic_talk) == {"input_tokens": 0, "output_tokens": 0, "cached_tokens": 0}

@@ -50,6 +50,9 @@ def test_a_shard_gets_the_context_that_was_resolved(running: Plane, upstreams: d
     assert json.loads(received.headers["nlapi-context"]) == context
     assert "forged" not in json.dumps(dict(received.headers))
     assert (received.headers["nlapi-model"], received.headers["nlapi-version"]) == ("ranker", "v1")
+    decided = {name: received.headers[f"nlapi-{name}"] for name in ("objective", "client", "rule", "revision")}
+    assert decided == {"objective": "rank", "client": "web", "rule": "default", "revision": "1"}
+    assert received.headers["nlapi-cell"].startswith("ranker@v1")
 
 
 @pytest.mark.parametrize("name", ["Nlapi-Context", "nlapi-context", "NLAPI-CONTEXT"])

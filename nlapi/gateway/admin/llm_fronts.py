@@ -11,14 +11,16 @@ from nlapi.gateway.admin.decisions import answer_headers
 from nlapi.gateway.control.codec import Json, slug
 from nlapi.gateway.http.problems import GatewayProblem, invalid_request, unknown_object
 from nlapi.gateway.inference import InferenceRequest
+from nlapi.gateway.llm.usage import COUNT_TOKENS, member
 from nlapi.routing.costs import text_size
 from nlapi.routing.model import Configuration, Objective, ShardProtocol
 
-SERVE_OPERATIONS = frozenset(("serveChat", "serveMessages"))
+SERVE_OPERATIONS = frozenset(("serveChat", "serveResponses", "serveEmbeddings", "serveMessages", "countMessageTokens"))
 """The operations of this module that run a version."""
 
 # The headers in which the SDKs send a key when they do not send it as a bearer token.
 _KEY_HEADERS = ("x-api-key", "api-key")
+_TEXT_MEMBERS = ("system", "instructions", "input", "messages", "content", "text")
 _FORWARDED_HEADERS = ("anthropic-version", "anthropic-beta")
 
 
@@ -32,17 +34,40 @@ def authorization(headers: Mapping[str, str]) -> str | None:
 
 async def serve_chat(call: ApiCall) -> ApiResponse:
     """Serve the objective that the body names as its model, by the protocol of OpenAI."""
+    return await _serve_openai(call, "")
+
+
+async def serve_responses(call: ApiCall) -> ApiResponse:
+    """Serve it by OpenAI's Responses."""
+    return await _serve_openai(call, "responses")
+
+
+async def serve_embeddings(call: ApiCall) -> ApiResponse:
+    """Serve the embeddings of texts."""
+    return await _serve_openai(call, "embeddings")
+
+
+async def _serve_openai(call: ApiCall, name: str) -> ApiResponse:
     user = call.body.get("safety_identifier") or call.body.get("user")
-    return await _serve(call, ShardProtocol.OPENAI, user)
+    return await _serve(call, ShardProtocol.OPENAI, user, name)
 
 
 async def serve_messages(call: ApiCall) -> ApiResponse:
     """Serve the objective that the body names as its model, by the protocol of Anthropic."""
-    metadata = call.body.get("metadata")
-    return await _serve(call, ShardProtocol.ANTHROPIC, metadata.get("user_id") if isinstance(metadata, dict) else None)
+    return await _serve_anthropic(call, "")
 
 
-async def _serve(call: ApiCall, protocol: ShardProtocol, user: object) -> ApiResponse:
+async def count_message_tokens(call: ApiCall) -> ApiResponse:
+    """Count the input tokens of a message, for the objective that the body names as its model."""
+    return await _serve_anthropic(call, COUNT_TOKENS)
+
+
+async def _serve_anthropic(call: ApiCall, name: str) -> ApiResponse:
+    user = member(call.body, "metadata").get("user_id")
+    return await _serve(call, ShardProtocol.ANTHROPIC, user, name)
+
+
+async def _serve(call: ApiCall, protocol: ShardProtocol, user: object, name: str) -> ApiResponse:
     configuration = call.gateway.engine.configuration
     objective = _find_objective(configuration, call.body["model"])
     request = InferenceRequest(
@@ -53,6 +78,7 @@ async def _serve(call: ApiCall, protocol: ShardProtocol, user: object) -> ApiRes
         request_id=call.gateway.engine.new_request_id(),
         traceparent=call.traceparent,
         protocol=protocol,
+        call=name,
         headers={name: call.headers[name] for name in _FORWARDED_HEADERS if name in call.headers},
         connection=call.connection,
     )
@@ -96,9 +122,7 @@ def _request_text(value: object) -> str:
     if isinstance(value, list):
         return "".join(map(_request_text, value))
     if isinstance(value, dict):
-        return "".join(
-            _request_text(value[name]) for name in ("system", "messages", "content", "text") if name in value
-        )
+        return "".join(_request_text(value[name]) for name in _TEXT_MEMBERS if name in value)
     return value if isinstance(value, str) else ""
 
 

@@ -19,10 +19,8 @@ from nlapi.gateway.envoy.rate_limits import (
     filter_slot,
 )
 from nlapi.gateway.envoy.routes import (
-    CELL_CLAIM,
-    CONTEXT_CLAIM,
     KEY_HEADER,
-    OBJECTIVE_CLAIM,
+    SHARD_CLAIMS,
     claim_header,
     scoped_routes,
 )
@@ -121,12 +119,11 @@ def key_filter(
 ) -> JsonObject:
     """Return the ECDS resource that verifies routing keys by a JWK set of public keys.
 
-    `claims` are those that something after it needs, beside objective, cell and context. Each takes 2 % of a plain
+    `claims` are those that something after it needs, beside those of shards. Each takes 2 % of a plain
     Envoy's instructions.
     """
     headers: list[Json] = [
-        {"header_name": claim_header(claim), "claim_name": claim}
-        for claim in sorted({OBJECTIVE_CLAIM, CELL_CLAIM, CONTEXT_CLAIM, *claims})
+        {"header_name": claim_header(claim), "claim_name": claim} for claim in sorted({*SHARD_CLAIMS, *claims})
     ]
     provider: JsonObject = {
         "issuer": issuer,

@@ -37,12 +37,9 @@ from nlapi.gateway.envoy.rate_limits import (
     GLOBAL_LIMITS_FILTER,
     LIMITS_FILTER,
     global_limits_filter,
-    globally_limited,
     limits_filter,
-    locally_limited,
 )
 from nlapi.gateway.envoy.routes import (
-    CLIENT_CLAIM,
     route_configuration,
     scope,
 )
@@ -95,7 +92,6 @@ def extension_resources(keys: KeySettings, clients: Iterable[Client], options: D
         claims=(
             *(LOGGED_CLAIMS if options.access_log else ()),
             *(TRACED_CLAIMS if options.otlp_url else ()),
-            *((CLIENT_CLAIM,) if locally_limited(callers) or globally_limited(callers) else ()),
         ),
     )
     return {

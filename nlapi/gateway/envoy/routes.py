@@ -13,13 +13,25 @@ from nlapi.gateway.envoy.clusters import (
     shadow_cluster_name,
 )
 from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, header
-from nlapi.gateway.shards.call_headers import CONTEXT_HEADER, INTERNAL_HEADERS, ROUTING_KEY_HEADER
+from nlapi.gateway.shards.call_headers import (
+    CELL_HEADER,
+    CLIENT_HEADER,
+    CONTEXT_HEADER,
+    INTERNAL_HEADERS,
+    OBJECTIVE_HEADER,
+    REVISION_HEADER,
+    ROUTING_KEY_HEADER,
+    RULE_HEADER,
+)
 from nlapi.gateway.shards.shards import MAX_ATTEMPTS
 from nlapi.routing.model import Objective, Shadow
 
 ROUTE_MESSAGE = "envoy.config.route.v3.Route"
 KEY_HEADER = ROUTING_KEY_HEADER.lower()
 OBJECTIVE_CLAIM, CELL_CLAIM, CLIENT_CLAIM, CONTEXT_CLAIM = "objective", "cell", "client", "context"
+RULE_CLAIM, REVISION_CLAIM = "rule", "revision"
+SHARD_CLAIMS = (OBJECTIVE_CLAIM, CELL_CLAIM, CLIENT_CLAIM, CONTEXT_CLAIM, RULE_CLAIM, REVISION_CLAIM)
+"""the claims that shards get as headers"""
 VERSION_HEADER = "x-nlapi-version"
 """the header of an answer with the version that gave it"""
 
@@ -110,11 +122,21 @@ def _header_input(name: str) -> JsonObject:
     return extension("header", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": name})
 
 
-# Left out where the key has no such claim.
-_CONTEXT: JsonObject = {
-    "header": {"key": CONTEXT_HEADER.lower(), "value": f"%REQ({claim_header(CONTEXT_CLAIM).upper()})%"},
-    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-}
+# Each is left out where the key has no such claim.
+_CLAIMED: tuple[JsonObject, ...] = tuple(
+    {
+        "header": {"key": name.lower(), "value": f"%REQ({claim_header(claim).upper()})%"},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }
+    for name, claim in (
+        (CONTEXT_HEADER, CONTEXT_CLAIM),
+        (OBJECTIVE_HEADER, OBJECTIVE_CLAIM),
+        (CLIENT_HEADER, CLIENT_CLAIM),
+        (CELL_HEADER, CELL_CLAIM),
+        (RULE_HEADER, RULE_CLAIM),
+        (REVISION_HEADER, REVISION_CLAIM),
+    )
+)
 
 
 def _match(path: str) -> JsonObject:
@@ -137,7 +159,7 @@ def _shard_route(objective: Objective, entry: CellRoute, target: CarriedVersion)
         # Removed first, then added: what a shard believes comes from the verified key, and never from a client. Model
         # servers must see no credential: neither the key nor a token that a client sends by mistake.
         "request_headers_to_remove": [*map(str.lower, INTERNAL_HEADERS), "authorization"],
-        "request_headers_to_add": [*target.headers, _CONTEXT],
+        "request_headers_to_add": [*target.headers, *_CLAIMED],
         "response_headers_to_add": [header(VERSION_HEADER, entry.version)],
     }
 

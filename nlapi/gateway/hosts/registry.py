@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from urllib.parse import quote
 
 import orjson
 
@@ -16,9 +15,7 @@ from nlapi.gateway.hosts.messages import EXPIRY_S, INTERVAL_S, HostDemand, Hoste
 from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
 from nlapi.gateway.shards.call_headers import (
-    CLIENT_HEADER,
     DIGEST_HEADER,
-    OBJECTIVE_HEADER,
     SHADOW_HEADER,
     TIMEOUT_HEADER,
     request_headers,
@@ -290,8 +287,4 @@ class HostRunner:
             await self.cluster.close()
 
     def _request_headers(self, request: InferenceRequest, timeout_s: float) -> dict[str, str]:
-        headers = {**self._headers, **request_headers(request), TIMEOUT_HEADER: f"{timeout_s * 1000:.0f}"}
-        for name, value in ((OBJECTIVE_HEADER, request.objective), (CLIENT_HEADER, request.client)):
-            if value:
-                headers[name] = quote(value, safe="")
-        return headers
+        return {**self._headers, **request_headers(request), TIMEOUT_HEADER: f"{timeout_s * 1000:.0f}"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from nlapi.gateway.http import problems
 from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.inference import TokenUsage
-from nlapi.gateway.llm.usage import Prices, estimate_tokens, read_count
+from nlapi.gateway.llm.usage import CALLS_WITHOUT_OUTPUT, Prices, estimate_tokens, read_count
 from nlapi.gateway.store.database import StoreError
 from nlapi.gateway.store.spending import BudgetWindow, OverBudgetError, SpendingTable, Spent
 from nlapi.routing.model import Client, Objective
@@ -56,10 +56,10 @@ def budget_windows(client: Client | None, objective: Objective, key: str, now: f
             )
 
 
-def estimate_call(body: object, prices: Iterable[Prices]) -> tuple[int, float]:
+def estimate_call(body: object, call: str, prices: Iterable[Prices]) -> tuple[int, float]:
     """Return the tokens and the dollars that a call takes at most, by the dearest of the versions that may answer."""
     asked = [read_count(body.get(name)) for name in _MAXIMA] if isinstance(body, dict) else []
-    output = next((count for count in asked if count), DEFAULT_OUTPUT_TOKENS)
+    output = 0 if call in CALLS_WITHOUT_OUTPUT else next((count for count in asked if count), DEFAULT_OUTPUT_TOKENS)
     tokens = estimate_tokens(body)
     return tokens + output, max((price.cost(tokens, output, 0) for price in prices), default=0.0)
 

@@ -22,8 +22,8 @@ class LlmProtocol(ABC):
     name: ClassVar[ShardProtocol]
 
     @abstractmethod
-    def path(self, base_path: str) -> str:
-        """Return the path of the call below the path of an endpoint."""
+    def path(self, base_path: str, call: str) -> str:
+        """Return the path of a call below the path of an endpoint; "" is a chat."""
 
     @abstractmethod
     def auth_headers(self, key: str) -> dict[str, str]:
@@ -49,7 +49,7 @@ class LlmProtocol(ABC):
     def is_complete(self, last_events: bytes) -> bool:
         """Return whether a stream that ends with these events is whole."""
 
-    def stream_options(self, body: Mapping[str, object]) -> tuple[dict[str, object], bool]:
+    def stream_options(self, body: Mapping[str, object], call: str) -> tuple[dict[str, object], bool]:
         """Return the members that make a body streamed, and whether its usage is hidden from the client."""
         return {"stream": True}, False
 
@@ -62,13 +62,17 @@ class LlmProtocol(ABC):
         """Return the event that ends a stream that failed."""
 
 
+# Of a chat, and the events that end a response: an error event ends one as well, and reaches the client as it is.
+_OPENAI_ENDS = (b"[DONE]", b"response.completed", b"response.incomplete", b"response.failed", b"event: error")
+
+
 class OpenAiProtocol(LlmProtocol):
     """Chat Completions: POST {endpoint}/chat/completions, where the endpoint ends in /v1 for most servers."""
 
     name = ShardProtocol.OPENAI
 
-    def path(self, base_path: str) -> str:
-        return f"{base_path}/chat/completions"
+    def path(self, base_path: str, call: str) -> str:
+        return f"{base_path}/{call or 'chat/completions'}"
 
     def auth_headers(self, key: str) -> dict[str, str]:
         return {"authorization": f"Bearer {key}"}
@@ -77,14 +81,18 @@ class OpenAiProtocol(LlmProtocol):
         return {}
 
     def add_usage(self, message: Mapping[str, object], count: TokenCount) -> None:
-        usage = member(message, "usage")
-        if (input_tokens := read_count(usage.get("prompt_tokens"))) is not None:
+        # Responses name their tokens as Anthropic does, and an event of one has it inside.
+        usage = member(message, "usage") or member(member(message, "response"), "usage")
+        if (input_tokens := read_count(usage.get("prompt_tokens", usage.get("input_tokens")))) is not None:
             count.input_tokens = input_tokens
-        if (output_tokens := read_count(usage.get("completion_tokens"))) is not None:
+        if (output_tokens := read_count(usage.get("completion_tokens", usage.get("output_tokens")))) is not None:
             count.output_tokens = output_tokens
-        count.cached_tokens = read_count(member(usage, "prompt_tokens_details").get("cached_tokens")) or 0
+        details = member(usage, "prompt_tokens_details") or member(usage, "input_tokens_details")
+        count.cached_tokens = read_count(details.get("cached_tokens")) or 0
 
     def is_token(self, event: Mapping[str, object]) -> bool:
+        if str(event.get("type", "")).endswith(".delta"):
+            return True
         choices = event.get("choices")
         delta = member(choices[0], "delta") if isinstance(choices, list) and choices else {}
         # The first event has the role alone; all that follows is output: text, refusals, calls of tools, reasoning.
@@ -94,9 +102,11 @@ class OpenAiProtocol(LlmProtocol):
         return event.get("choices") == [] and bool(event.get("usage"))
 
     def is_complete(self, last_events: bytes) -> bool:
-        return b"[DONE]" in last_events
+        return any(end in last_events for end in _OPENAI_ENDS)
 
-    def stream_options(self, body: Mapping[str, object]) -> tuple[dict[str, object], bool]:
+    def stream_options(self, body: Mapping[str, object], call: str) -> tuple[dict[str, object], bool]:
+        if call:  # the last event of a response has its usage anyway
+            return {"stream": True}, False
         options = member(body, "stream_options")
         # An event with an empty list of choices breaks clients that did not ask for it: it is asked for here, counted
         # and taken out.
@@ -117,9 +127,10 @@ class AnthropicProtocol(LlmProtocol):
 
     name = ShardProtocol.ANTHROPIC
 
-    def path(self, base_path: str) -> str:
+    def path(self, base_path: str, call: str) -> str:
         # Anthropic's own clients take a base URL without /v1; one that has it is understood as well.
-        return f"{base_path}/messages" if base_path.endswith("/v1") else f"{base_path}/v1/messages"
+        messages = f"{base_path}/messages" if base_path.endswith("/v1") else f"{base_path}/v1/messages"
+        return f"{messages}/{call}" if call else messages
 
     def auth_headers(self, key: str) -> dict[str, str]:
         return {"x-api-key": key}

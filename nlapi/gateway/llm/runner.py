@@ -26,7 +26,7 @@ from nlapi.gateway.inference import (
     UpstreamError,
 )
 from nlapi.gateway.llm.protocols import PROTOCOLS, LlmProtocol
-from nlapi.gateway.llm.usage import BYTES_PER_TOKEN, Prices, TokenCount, build_usage
+from nlapi.gateway.llm.usage import BYTES_PER_TOKEN, CALLS_WITHOUT_OUTPUT, COUNT_TOKENS, Prices, TokenCount, build_usage
 from nlapi.gateway.shards.bulkhead import Bulkhead
 from nlapi.gateway.shards.http_client import (
     AnswerBrokenError,
@@ -262,6 +262,7 @@ class _Call:
     secrets: tuple[str, ...]
     scanner: EventScanner
     streams: bool
+    name: str
     attempts: int = 0
     answer_bytes: int = 0
     first_token_at: float = 0.0
@@ -348,7 +349,7 @@ class LlmRunner:
         body.pop("stream", None)
         hides_usage = False
         if streams:
-            options, hides_usage = self.llm.stream_options(request.input)
+            options, hides_usage = self.llm.stream_options(request.input, request.call)
             body |= options
         else:
             body.pop("stream_options", None)
@@ -367,12 +368,17 @@ class LlmRunner:
             **(self.llm.auth_headers(key) if key else {}),
             **extra,
         }
+        scanner = EventScanner(self.llm, hides_usage=hides_usage)
+        if request.call in CALLS_WITHOUT_OUTPUT:
+            scanner.count.output_tokens = 0
+            scanner.count.input_tokens = 0 if request.call == COUNT_TOKENS else None
         return _Call(
             headers=headers,
             body=orjson.dumps(body),
             secrets=secret_texts({"key": key, **extra}),
-            scanner=EventScanner(self.llm, hides_usage=hides_usage),
+            scanner=scanner,
             streams=streams,
+            name=request.call,
             started_at=perf_counter(),
         )
 
@@ -384,7 +390,7 @@ class LlmRunner:
         for endpoint in self.upstream.endpoints():
             call.attempts += 1
             try:
-                path = self.llm.path(endpoint.path)
+                path = self.llm.path(endpoint.path, call.name)
                 post = self.upstream.post(endpoint, path, call.headers, call.body, repeatable=repeatable)
                 async with post as answer:
                     if answer.status == 200:

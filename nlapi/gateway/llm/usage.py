@@ -18,6 +18,9 @@ TOKENS_PER_MILLION = 1_000_000
 # Bytes of JSON in a token where an upstream reports no usage: about four characters of English are one
 # token for the tokenizers of both vendors (their documentation).
 BYTES_PER_TOKEN = 4
+COUNT_TOKENS = "count_tokens"
+CALLS_WITHOUT_OUTPUT = frozenset(("embeddings", COUNT_TOKENS))
+"""the calls whose answers are no text of a model; counting tokens costs nothing"""
 # A number of tokens above this is no count: it would fill every budget at once.
 MAX_TOKENS = 1_000_000_000
 

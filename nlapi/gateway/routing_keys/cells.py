@@ -39,6 +39,11 @@ def cell_of(decision: Decision) -> str:
     return cell_name(decision.version, cell_shadows(decision.shadows), decision.canary)
 
 
+def deciding_name(decision: Decision) -> str:
+    """Return the name of what decided: an override, a canary, an experiment, a rule, or "default"."""
+    return decision.override or decision.canary or decision.experiment or decision.rule or "default"
+
+
 def cell_shadows(shadows: tuple[str, ...]) -> tuple[str, ...]:
     """Return the shadows that a cell names: the first by name."""
     return tuple(sorted(shadows))[:MAX_CELL_SHADOWS]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.http.problems import GatewayProblem
-from nlapi.gateway.routing_keys.cells import cell_of
+from nlapi.gateway.routing_keys.cells import cell_of, deciding_name
 from nlapi.gateway.routing_keys.key_ring import KeyRing
 from nlapi.gateway.routing_keys.key_set import ALGORITHM, MAX_LIFETIME_S
 from nlapi.routing.model import BUCKETS, Decision, VersionRef
@@ -256,7 +256,7 @@ class KeySigner:
         """
         import jwt
 
-        rule = decision.override or decision.canary or decision.experiment or decision.rule or "default"
+        rule = deciding_name(decision)
         cell = cell_of(decision) if has_route else NO_CELL
         identity = (client, decision.objective, cell, bucket, rule, since, context)
         key, now = self._ring.signing_key(), self._wall_clock()

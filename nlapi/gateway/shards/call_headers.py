@@ -13,6 +13,7 @@ from urllib.parse import quote
 import orjson
 
 from nlapi.gateway.inference import InferenceRequest
+from nlapi.gateway.routing_keys.cells import cell_of, deciding_name
 from nlapi.routing.model import Context, VersionRef
 
 MODEL_HEADER = "Nlapi-Model"
@@ -25,10 +26,15 @@ SHADOW_HEADER = "Nlapi-Shadow"
 TIMEOUT_HEADER = "Nlapi-Timeout-Ms"
 OBJECTIVE_HEADER = "Nlapi-Objective"
 CLIENT_HEADER = "Nlapi-Client"
+CELL_HEADER = "Nlapi-Cell"
+RULE_HEADER = "Nlapi-Rule"
+"""the override, canary, experiment or rule that decided"""
+REVISION_HEADER = "Nlapi-Revision"
 
 INTERNAL_HEADERS = (
     *(MODEL_HEADER, VERSION_HEADER, CONTEXT_HEADER, ROUTING_KEY_HEADER),
     *(DIGEST_HEADER, SHADOW_HEADER, TIMEOUT_HEADER, OBJECTIVE_HEADER, CLIENT_HEADER),
+    *(CELL_HEADER, RULE_HEADER, REVISION_HEADER),
 )
 """what a shard or a host believes of a request: a client's own never reaches it, and no shard is configured with one"""
 
@@ -47,8 +53,13 @@ def version_headers(ref: VersionRef) -> dict[str, str]:
 
 
 def request_headers(request: InferenceRequest) -> dict[str, str]:
-    """Return the headers that one request adds: its context, its id and its trace."""
-    headers = {}
+    """Return the headers that one request adds: who asks for what, what decided, its context, its id and its trace."""
+    names = {OBJECTIVE_HEADER: request.objective, CLIENT_HEADER: request.client}
+    if (decision := request.decision) is not None:
+        names |= {CELL_HEADER: cell_of(decision), RULE_HEADER: deciding_name(decision)}
+        names[REVISION_HEADER] = str(decision.revision)
+    # The signs in the name of a cell are those of a header too, as Envoy writes them.
+    headers = {name: quote(value, safe="@+!") for name, value in names.items() if value}
     if request.context:
         headers[CONTEXT_HEADER] = context_json(request.context)
     # A client chooses its request id, which may be no text of a header.

@@ -150,7 +150,6 @@ def test_endpoints_that_differ_in_their_path_are_left_to_the_gateway() -> None:
     [
         ({"key": "env:MODELS_KEY"}, "needs a key or headers"),
         ({"headers": {"X-Team": "ranking"}}, "needs a key or headers"),
-        ({"endpoints": ["grpc://10.0.0.3:8001"]}, "speaks gRPC"),
     ],
 )
 def test_what_a_shard_needs_of_the_gateway_is_left_to_it(shard: dict[str, Any], reason: str) -> None:
