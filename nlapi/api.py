@@ -308,10 +308,9 @@ def toolset(
 
 def search(spec: Spec, words: str, *, limit: int = 8) -> tuple[Operation, ...]:
     """Return the operations that fit the words best, at most `limit`, best first."""
-    from nlapi.tools.index import Index
+    from nlapi.agent.operation_tools import OperationTools
 
-    index = Index.of(spec.visible_operations)
-    return tuple(operation for operation, _ in index.search(words, limit))
+    return tuple(OperationTools((spec,)).search(words, limit))
 
 
 def plan(question: str, spec: Spec, *, known: Mapping[str, Any] | None = None) -> Plan:

@@ -38,7 +38,8 @@ def told(request: dict[str, Any]) -> str:
     if "contents" in request:
         return str(request["contents"][-1]["parts"][-1]["functionResponse"]["response"])
     last = (request.get("messages") or request["input"])[-1]
-    return str(last["content"] if last.get("role") == "tool" else last["output"])
+    # Some frameworks put the answer of a tool into a message of the user's.
+    return str(last["content"] if "content" in last else last["output"])
 
 
 # ---- the three forms -------------------------------------------------------------------------------------------
@@ -51,7 +52,9 @@ def chat(step: Answer, number: int, model: str) -> Answer:
     used = "name" in step
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if used else "stop", "logprobs": None}
     choice["message"] |= {"tool_calls": [call]} if used else {}
-    return {"id": f"chatcmpl-{number}", "object": "chat.completion", "created": 0, "model": model, "choices": [choice]}
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    answered = {"id": f"chatcmpl-{number}", "object": "chat.completion", "created": 0, "model": model}
+    return {**answered, "choices": [choice], "usage": usage}
 
 
 def responses(step: Answer, number: int, model: str) -> Answer:

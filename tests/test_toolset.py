@@ -347,3 +347,22 @@ def test_a_limit_that_cannot_be_is_the_programs_affair(limits: dict[str, Any]) -
         nlapi.toolset(API, **limits)
     with pytest.raises(UsageError, match=next(iter(limits))):
         nlapi.answer(nlapi.tools(API), "getThing", {"id": "7"}, **limits)
+
+
+# Words of people
+
+
+def test_a_command_is_found_in_other_words_than_those_of_the_api() -> None:
+    kinds = ("zones", "keys", "records", "servers")
+    paths = {
+        f"/{kind}/{{id}}": {
+            method: {"operationId": f"{verb}_{kind}", "summary": f"{verb.title()} one of the {kind}", "responses": ANY}
+            for method, verb in {"get": "get", "delete": "delete"}.items()
+        }
+        for kind in kinds
+    }
+    api = spec(paths)
+    for words in ("get rid of the zone", "throw out one of the zones"):
+        assert nlapi.search(api, words)[0].id == "delete_zones", words
+        found = nlapi.toolset(api).answer("find", {"words": words}).splitlines()[1]
+        assert found.startswith("delete_zones (destroy)"), found

@@ -175,7 +175,10 @@ class OperationTools:
         """Return the signatures of at most `count` operations that fit the words, as lines that fit into the room."""
         lines: list[str] = []
         short_from = room // 3
-        for tool in self._search(words, count):
+        for operation in self.search(words, count):
+            if not operation.usable:
+                continue
+            tool = self.tool(operation)
             text = signature(tool, kind="workflow" if self.is_workflow(tool) else "")
             line = _cut(text, max_signature if room > short_from else max_signature // 3)
             room -= len(line.encode()) + 1
@@ -194,9 +197,31 @@ class OperationTools:
             [*areas, *([f"workflows of several calls {count}"] if (count := len(self._workflows)) else [])]
         )
 
-    def _search(self, words: str, limit: int) -> list[Tool]:
-        matches = [operation for operation, _ in self._index.search(words, limit) if operation.usable]
-        return [self.tool(operation) for operation in matches]
+    def search(self, words: str, limit: int) -> list[Operation]:
+        """Return the operations that fit the words, best first; a command may be in other words than the API's."""
+        scores: dict[Operation, float] = {}
+        for text in dict.fromkeys((self._in_api_words(words), words)):
+            for operation, score in self._index.search(text, limit):
+                scores[operation] = max(score, scores.get(operation, score))
+        return sorted(scores, key=lambda operation: -scores[operation])[:limit]
+
+    @cached_property
+    def _verbs(self) -> frozenset[str]:
+        """The stems of the verbs that command the operations."""
+        from nlapi.planner.commands import operation_verbs
+
+        return frozenset(verb for operation in self.operations for verb in operation_verbs(operation))
+
+    def _in_api_words(self, words: str) -> str:
+        """Return words with the command at their beginning as a verb of the APIs: [get rid of] a domain as `delete`."""
+        # Both belong to the embedded planner, which a model rarely needs.
+        from nlapi.planner.commands import read_command
+        from nlapi.reading.clauses import opening_length
+        from nlapi.reading.reader import tokenize
+
+        tokens = tokenize(words)
+        read = read_command(tokens, opening_length(words), lambda: self._verbs, self._index.has_word)
+        return words if read == tokens else " ".join(token.lower for token in read)
 
 
 def words_of(arguments: Mapping[str, Any]) -> str:
