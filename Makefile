@@ -3,11 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements-dev.lock
+# Processes of pytest; each takes up to 1 GB.
+WORKERS ?= auto
 
 # The folder of the public question sets, which are not part of the repository (training/README.md).
 QUESTIONS ?= ../shared/data/questions
 
-.PHONY: setup lock demo audit test test-clients test-pythons test-scale lint types contracts unit bench dist reference plugins clean train train-ranking accuracy
+# Commands that tests start would compile the package again and again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: setup lock demo docs audit test test-all test-clients test-pythons test-scale lint types contracts unit bench dist reference recording plugins clean train train-ranking accuracy
 
 setup: $(VENV)/.done
 
@@ -48,7 +53,13 @@ contracts: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/pytest -n 2
+	$(BIN)/python -m compileall -q nlapi
+	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal -m "not slow"
+
+# What `make test` leaves out: the tests marked as slow, each of which takes longer than what it finds is worth in every run.
+test-all: setup
+	$(BIN)/python -m compileall -q nlapi
+	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal -m slow
 
 # The real clients, fetched with npm, and the frameworks that need an environment of their own under .venvs/; what cannot be had is
 # left out, with the reason.
@@ -69,8 +80,9 @@ test-scale: setup
 bench: setup
 	$(BIN)/python -m benchmarks
 
-# The wheel and the sdist of a release in dist/, checked (docs/releasing.md).
+# The wheel, the sdist and the SBOM of a release in dist/, checked (docs/releasing.md).
 dist: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group release
 	$(BIN)/python -m benchmarks.dist
 
 # Writes the files that ship again; needs npm for the descriptions of real APIs.
@@ -83,12 +95,20 @@ train-ranking: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group train
 	$(BIN)/python -m training --questions $(QUESTIONS) ranking
 
-# Writes the figures that `make test` holds the planner to, where nothing is worse.
+# Writes the figures that `make test-all` holds the planner to, where nothing is worse.
 accuracy: setup
 	$(BIN)/python -m benchmarks.accuracy --update
 
 reference: setup
 	COLUMNS=100 NO_COLOR=1 $(BIN)/typer nlapi.cli.main utils docs --name nlapi > docs/reference.md
+
+# The documentation site in build/docs, strictly: a broken link or a missing heading is an error.
+docs: setup
+	$(BIN)/python -m benchmarks.docs_site
+
+# The picture of a session in the README, from a real one.
+recording: setup
+	$(BIN)/python -m benchmarks.recording
 
 plugins: setup
 	$(BIN)/nlapi plugin build ads -o plugins/ads

@@ -1,11 +1,13 @@
-"""The wheel and the sdist of a release: built into dist/ and checked. `make dist` runs this.
+"""The wheel, the sdist and the SBOM of a release: built into dist/ and checked. `make dist` runs this.
 
     python -m benchmarks.dist               # build, check, install; writes dist/ and dist/SHA256SUMS
     python -m benchmarks.dist --no-install  # without the checks that fetch the dependencies
 
 Checked: two builds are the same bytes, the sdist makes the same wheel, each holds exactly the files of the repository
-that it should, the metadata is what an index takes, and in a fresh environment the wheel alone says its version, runs
-the demo, and is what a plugin installs that names it. Exits with 1 when anything is otherwise.
+that it should, the metadata is what an index takes, the version is that of the tag, and in a fresh environment the
+wheel alone says its version, runs the demo, and is what a plugin, `uv tool` and `pipx` install. The SBOM (CycloneDX)
+lists that environment. A container is built where there is an engine and its base image. Exits with 1 when anything is
+otherwise.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from nlapi.version import __version__
 OUTPUT = ROOT / "dist"
 WHEEL = f"nlapi-{__version__}-py3-none-any.whl"
 SDIST = f"nlapi-{__version__}.tar.gz"
+SBOM = f"nlapi-{__version__}.cdx.json"
 # Folders of the repository that ship, and where the wheel has them (pyproject.toml).
 SHIPPED = {
     "nlapi": "nlapi",
@@ -164,9 +167,71 @@ def environment_of(folder: Path, path: str) -> dict[str, str]:
     return {**variables, "PATH": path, "HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache")}
 
 
+def check_version() -> None:
+    """Compare the version with the tag of the commit, where it has one."""
+    shown = subprocess.run(["git", "tag", "--points-at", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True)
+    tags = [tag for tag in shown.stdout.split() if tag.startswith("v")]
+    if not tags:
+        print(f"note: this commit has no tag; a release of it is tagged v{__version__}")
+    else:
+        expect(f"the tag is v{__version__}", f"v{__version__}" in tags, f"it is {', '.join(tags)}")
+
+
+def write_sbom(python: Path) -> None:
+    """Write the SBOM of an environment in which the wheel is installed, and check that it has what the wheel needs."""
+    command = [sys.executable, "-m", "cyclonedx_py", "environment", str(python), "--output-reproducible"]
+    try:
+        subprocess.run([*command, "-o", str(OUTPUT / SBOM)], check=True, capture_output=True, text=True)
+    except subprocess.CalledProcessError as error:
+        missing = "No module named" in error.stderr
+        expect("SBOM", False, "pip install --group release" if missing else error.stderr)
+        return
+    components = {
+        part["name"]: part.get("version", "") for part in json.loads((OUTPUT / SBOM).read_text())["components"]
+    }
+    expect(f"SBOM: nlapi and the {len(components) - 1} packages with it", components.get("nlapi") == __version__)
+
+
+def check_tools(folder: Path) -> None:
+    """Install the wheel with `uv tool` and `pipx` in a HOME of its own, and uninstall it: its command goes again."""
+    for tool, install, uninstall in (
+        ("uv", ("uv", "tool", "install"), ("uv", "tool", "uninstall")),
+        ("pipx", ("pipx", "install"), ("pipx", "uninstall")),
+    ):
+        home = folder / f"home-{tool}"
+        subprocess.run([sys.executable, "-m", "venv", str(home / "tools")], check=True)
+        subprocess.run([home / "tools" / "bin" / "pip", "install", "-q", tool], check=True, capture_output=True)
+        environment = environment_of(home, f"{home / 'tools' / 'bin'}:/usr/bin:/bin")
+        run = partial(subprocess.run, cwd=home, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+        program = home / ".local" / "bin" / "nlapi"
+        done = run([*install, str(OUTPUT / WHEEL)])
+        shown = run([str(program), "--version"]).stdout if program.exists() else ""
+        expect(f"{' '.join(install)}: nlapi {__version__}", __version__ in shown, done.stderr)
+        run([*uninstall, "nlapi"])
+        left = [str(path) for path in home.rglob("*") if "nlapi" in path.name and "tools/lib" not in str(path)]
+        left = [path for path in left if "/cache/" not in path]
+        expect(f"{' '.join(uninstall)}: nothing is left but its cache", not left, str(left))
+
+
+def check_container() -> None:
+    """Build the container and run it; left out, with the reason, without an engine or the base image."""
+    engine = next(filter(None, map(shutil.which, ("podman", "docker"))), None)
+    if engine is None:
+        print("left out: the container, as neither podman nor docker is installed")
+        return
+    built = subprocess.run([engine, "build", "-q", "-t", "nlapi-dist", "."], cwd=ROOT, capture_output=True, text=True)
+    if built.returncode:
+        reason = (built.stderr.strip().splitlines() or ["no reason given"])[-1]
+        print(f"left out: the container, as it could not be built here: {reason[-300:]}")
+        return
+    done = subprocess.run([engine, "run", "--rm", "nlapi-dist", "--version"], capture_output=True, text=True)
+    expect("container: nlapi --version", __version__ in done.stdout, done.stderr)
+
+
 def check_installed(folder: Path) -> None:
     """Run the wheel alone in a fresh environment, from a folder where nothing of the repository is."""
     with core_install(sys.executable, OUTPUT / WHEEL) as home:
+        write_sbom(home / "bin" / "python")
         for words in (("--version",), ("demo",), ("plugin", "build", "ads", "-o", str(folder / "built"))):
             command = [str(home / "bin" / "nlapi"), *words]
             done = subprocess.run(
@@ -271,7 +336,11 @@ def main() -> int:
         if not options.no_install:
             _with_network("installed from the wheel", lambda: check_installed(folder))
             _with_network("plugins that install it", lambda: check_plugins(folder))
-    sums = "".join(f"{digest(OUTPUT / name)}  {name}\n" for name in (WHEEL, SDIST))
+            _with_network("uv tool and pipx", lambda: check_tools(folder))
+            check_container()
+    check_version()
+    names = [name for name in (WHEEL, SDIST, SBOM) if (OUTPUT / name).is_file()]
+    sums = "".join(f"{digest(OUTPUT / name)}  {name}\n" for name in names)
     (OUTPUT / "SHA256SUMS").write_text(sums)
     print(sums + f"--requirement 'nlapi=={__version__} --hash=sha256:{digest(OUTPUT / WHEEL)}'")
     print(f"{len(failures)} failures")

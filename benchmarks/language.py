@@ -1,6 +1,6 @@
-"""Measures the language of the code: names, docstrings and comments of a package.
+"""Measures the language of the code and of the texts: names, docstrings, comments, and phrases of help and docs.
 
-usage: python -m benchmarks.language [FOLDER] [--list]     (a second or two; tests/test_language.py holds the limits)
+usage: python -m benchmarks.language [FOLDER] [--list]     (some seconds; tests/test_language.py holds the limits)
 
 Names are all identifiers of the syntax trees: definitions, arguments, variables, attributes and keywords.
 """
@@ -13,9 +13,11 @@ import io
 import re
 import tokenize
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from benchmarks.phrases import count_phrases, documentation, phrase_lines
 
 EVERYDAY_WORDS = frozenset(
     "one found made told said given kept wanted meant known own taken left asked held seen shown named placed".split()
@@ -67,12 +69,13 @@ def measure(folder: Path) -> LanguageReport:
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text)
         lines += len(text.splitlines())
-        for name, line in _identifiers(tree):
+        nodes = list(ast.walk(tree))
+        for name, line in _identifiers(nodes):
             names += 1
             if name.strip("_") in EVERYDAY_WORDS:
                 everyday[name.strip("_")] += 1
                 places.append(f"{path}:{line}: {name}")
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.ClassDef):
                 classes.setdefault(node.name, []).append(f"{path}:{node.lineno}")
             if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -85,7 +88,7 @@ def measure(folder: Path) -> LanguageReport:
                     clauses.append(place)
                 if first.endswith("?"):
                     questions.append(place)
-        any_annotations += sum(len(_ANY.findall(ast.unparse(annotation))) for annotation in _annotations(tree))
+        any_annotations += sum(len(_ANY.findall(ast.unparse(annotation))) for annotation in _annotations(nodes))
         found_comments = _comments(text)
         comments += len(found_comments)
         repeating += [f"{path}:{line}: {comment}" for line, comment in _repeats(text, found_comments)]
@@ -104,8 +107,8 @@ def measure(folder: Path) -> LanguageReport:
     )
 
 
-def _identifiers(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(tree):
+def _identifiers(nodes: Sequence[ast.AST]) -> Iterator[tuple[str, int]]:
+    for node in nodes:
         match node:
             case ast.Name(id=name) | ast.arg(arg=name) | ast.Attribute(attr=name):
                 yield name, node.lineno
@@ -115,9 +118,9 @@ def _identifiers(tree: ast.Module) -> Iterator[tuple[str, int]]:
                 yield name, node.lineno
 
 
-def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
+def _annotations(nodes: Sequence[ast.AST]) -> Iterator[ast.expr]:
     """Yield the annotations of parameters, of what functions return and of fields of classes."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.arg) and node.annotation is not None:
             yield node.annotation
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
@@ -165,6 +168,8 @@ def main() -> None:
     )
     print(f"comments: {report.comments_per_hundred:.2f} in 100 lines, {len(report.repeating_comments)} repeat the code")
     print(f"Any in signatures and fields: {report.any_annotations}")
+    for line in phrase_lines():
+        print(line)
     if options.list:
         for place in (
             *report.places,
@@ -172,6 +177,7 @@ def main() -> None:
             *report.clause_docstrings,
             *report.question_docstrings,
             *report.repeating_comments,
+            *count_phrases(documentation()).places,
         ):
             print(place)
 

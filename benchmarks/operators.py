@@ -113,7 +113,7 @@ def is_right_call(question: Mapping[str, object], operation: str, arguments: Map
 @contextmanager
 def operated_gateway(questions: Questions) -> Iterator[tuple[str, str]]:
     """Yield the base URL and an admin token of a gateway that holds the configuration of the sentences."""
-    document = yaml.safe_load(questions.configuration.read_text(encoding="utf-8"))
+    document = yaml.load(questions.configuration.read_text(encoding="utf-8"), yaml.CSafeLoader)
     with tempfile.TemporaryDirectory(prefix="nlapi-operators-") as folder:
         store = GatewayStore(Path(folder) / "gateway.db")
         app = Gateway(store, Engine(models=Path(folder), record=decision_sink(store)))
@@ -274,7 +274,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 def load(path: Path) -> Questions:
     """Return what a file of sentences holds; a question without an operation must make no change."""
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
     tokens = document["tokens"]
     questions = document.get("questions") or [{"ask": sentence} for sentence in document["sentences"]]
     return Questions(

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".venvs"
 LOCK = ROOT / "requirements-dev.lock"
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
-EXTRAS = ".[claude,gateway,grpc,mcp,postgres]"
+EXTRAS = ".[claude,gateway,envoy,mcp,postgres]"
 QUICK = ("tests/openapi", "tests/routing", "tests/client")
 
 FETCH_S = 60

@@ -8,9 +8,10 @@ from nlapi.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from nlapi import aio
+    from nlapi.agent.toolset import Toolset
     from nlapi.api import answer, build, call, load, plan, search, toolset
     from nlapi.client.message import Request, Result
-    from nlapi.errors import Issue, NlapiError
+    from nlapi.errors import ArgumentError, ConsentError, CredentialError, Issue, NlapiError, SendError, UsageError
     from nlapi.openapi.spec import Effect, Operation, Spec
     from nlapi.tools.compile import tools
     from nlapi.tools.ledger import Ledger
@@ -26,17 +27,23 @@ _HOMES = {
     **dict.fromkeys(("Request", "Result"), "nlapi.client.message"),
     **dict.fromkeys(("Effect", "Operation", "Spec"), "nlapi.openapi.spec"),
     **dict.fromkeys(("Call", "Tool"), "nlapi.tools.tool"),
-    "NlapiError": "nlapi.errors",
-    "Issue": "nlapi.errors",
+    **dict.fromkeys(
+        ("ArgumentError", "ConsentError", "CredentialError", "Issue", "NlapiError", "SendError", "UsageError"),
+        "nlapi.errors",
+    ),
     "Ledger": "nlapi.tools.ledger",
     "manifest": "nlapi.tools.manifest",
     "Plan": "nlapi.tools.plan",
     "Prepared": "nlapi.tools.run",
+    "Toolset": "nlapi.agent.toolset",
 }
 _MODULES = ("aio", "tools")
 
 __all__ = [
+    "ArgumentError",
     "Call",
+    "ConsentError",
+    "CredentialError",
     "Effect",
     "Issue",
     "Ledger",
@@ -46,8 +53,11 @@ __all__ = [
     "Prepared",
     "Request",
     "Result",
+    "SendError",
     "Spec",
     "Tool",
+    "Toolset",
+    "UsageError",
     "aio",
     "answer",
     "build",

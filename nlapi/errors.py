@@ -148,6 +148,10 @@ class RepetitionError(ConsentError):
     """A change may be one that was sent before, and nobody agreed to sending it again; nothing was sent."""
 
 
+class RepeatedReadError(NlapiError):
+    """A model asks for the same read again and again, with nothing new in the answer; nothing was sent."""
+
+
 class MissingError(NlapiError):
     """The planner needs something from the user before it can go on."""
 

@@ -69,7 +69,7 @@ def single_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def refuse_constant(name: str) -> Any:
     """Raise ValueError for NaN, Infinity or -Infinity."""
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number of JSON")
 
 
 def repeated_key(text: str | bytes) -> str:

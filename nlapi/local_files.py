@@ -164,7 +164,7 @@ def read_file(path: Path) -> bytes | None:
         # A pipe is not waited for.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise OSError(errno.EINVAL, "it is no file")
+                raise OSError(errno.EINVAL, "it is not a file")
             return stream.read()
     except FileNotFoundError:
         if any(place.is_symlink() and not place.exists() for place in (path, *path.parents)):

@@ -108,7 +108,7 @@ class _CompiledPatterns:
             pattern = regex.compile(_as_ecma(expression), flags, cache_pattern=False)
         # Groups in groups by the hundred, which `re` reads and `regex` does not.
         except (ValueError, regex.error, RecursionError, OverflowError) as error:
-            raise PatternError(f"{expression[:60]!r} is no regular expression: {error}") from None
+            raise PatternError(f"{expression[:60]!r} is not a regular expression: {error}") from None
         finally:
             budget.spend(time.thread_time() - start)
         with self._lock:

@@ -37,16 +37,18 @@ REPAIR_HINT = "nothing is sent until it is mended, as it may forbid it"
 class Registration:
     """A registered API. `auth` maps scheme ids to references such as `env:NAME`, never to a credential.
 
-    `known` maps argument names to values. With `no_auth` it is called without credentials. `workflows` are the
-    locations of Arazzo documents. `environments` maps names to base URLs, and `env` is the one that is used if no other
-    is named. `client_id`, `issuer`, `scopes` and `redirect_uri` are for `nlapi auth login`; `model` and `output` are
-    the defaults of those options; `rules` are rules of the policy for this API.
+    `headers` are sent with each call, and are no credentials. `known` maps argument names to values. With `no_auth`
+    it is called without the credentials that are described. `workflows` are the locations of Arazzo documents.
+    `environments` maps names to base URLs, and `env` is the one that is used if no other is named. `client_id`,
+    `issuer`, `scopes` and `redirect_uri` are for `nlapi auth login`; `model` and `output` are the defaults of those
+    options; `rules` are rules of the policy for this API.
     """
 
     # The field names are the keys of apis.toml (`known` is `set` there): they do not change.
     source: str
     base_url: str | None = None
     auth: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     known: Mapping[str, str] = field(default_factory=dict)
     overlays: Sequence[str] = ()
     root: str | None = None
@@ -65,7 +67,7 @@ class Registration:
 
 _TEXTS = frozenset(("source", "base_url", "root", "env", "client_id", "issuer", "redirect_uri", "model", "output"))
 _TEXT_LISTS = frozenset(("overlays", "workflows", "scopes"))
-_TEXT_MAPS = frozenset(("auth", "known", "environments"))
+_TEXT_MAPS = frozenset(("auth", "headers", "known", "environments"))
 _KEYS = {"set" if entry.name == "known" else entry.name: entry.name for entry in fields(Registration)}
 
 
@@ -121,7 +123,7 @@ def _read_entries() -> dict[str, Any]:
         return _earlier_entries(user_folder("config") / EARLIER_FILE)
     entries = document.get("apis", {})
     if not isinstance(entries, dict):
-        raise _damaged(file, TypeError("apis is no table"))
+        raise _damaged(file, TypeError("apis is not a table"))
     return entries
 
 
@@ -151,7 +153,7 @@ def read_policy() -> tuple[str, Mapping[str, object] | None]:
 def _parse(data: Any, base: Registration | None) -> Registration:
     """Return one entry of the file; what an account does not say is that of `base`. TypeError for another form."""
     if not isinstance(data, Mapping):
-        raise TypeError("it is no table")
+        raise TypeError("it is not a table")
     values: dict[str, Any] = {}
     for key, value in data.items():
         if key not in _KEYS:

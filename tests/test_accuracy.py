@@ -11,6 +11,7 @@ import pytest
 from benchmarks.accuracy import sample
 from benchmarks.accuracy.__main__ import FIGURES
 from benchmarks.accuracy.measure import figures, measure, regressions, sizes
+from tests.tables import table
 from training.real import SENTENCES
 
 RECORDED = json.loads(FIGURES.read_bytes())
@@ -19,6 +20,7 @@ LEAST = 600
 MOST_BYTES = 2_000_000
 
 
+@pytest.mark.slow
 def test_no_plan_gets_worse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NLAPI_CONFIG_DIR", str(tmp_path))
     worse = regressions(figures(list(measure(sample.names()))), RECORDED)
@@ -38,7 +40,7 @@ def test_every_description_has_its_licence_in_the_readme() -> None:
             assert f"| `{name}` | {info['title']} | {info['license']['name']} |" in readme
 
 
-@pytest.mark.parametrize(
+@table(
     ("column", "change", "message"),
     [("exact", -1, "plans are exact"), ("wrong_changes", 1, "wrong changes stand"), ("sentences", 1, "another one")],
 )

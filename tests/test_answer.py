@@ -14,6 +14,7 @@ from nlapi.errors import ConsentError, CredentialError, UsageError
 from nlapi.sandbox import running
 from tests.describe import body, parameter, spec
 from tests.servers import Echo, Script
+from tests.tables import table
 
 ADS = nlapi.load("ads")
 TOOLS = nlapi.tools(ADS)
@@ -30,7 +31,7 @@ def to() -> Iterator[dict[str, Any]]:
 # What the model is told
 
 
-@pytest.mark.parametrize("arguments", [{"limit": 1}, '{"limit": 1}', {"limit": 1.0}])
+@table("arguments", [{"limit": 1}, '{"limit": 1}', {"limit": 1.0}])
 def test_it_is_told_what_the_api_said(arguments: Any, to: dict[str, Any]) -> None:
     told = json.loads(nlapi.answer(TOOLS, "listCampaigns", arguments, **to))
     assert told["status"] == 200
@@ -38,7 +39,7 @@ def test_it_is_told_what_the_api_said(arguments: Any, to: dict[str, Any]) -> Non
     assert len(told["data"]["data"]) == 1
 
 
-@pytest.mark.parametrize("arguments", [None, "", {}])
+@table("arguments", [None, "", {}])
 def test_a_tool_may_be_called_with_nothing(arguments: Any, to: dict[str, Any]) -> None:
     assert json.loads(nlapi.answer(TOOLS, "listAccounts", arguments, **to))["status"] == 200
 
@@ -48,7 +49,7 @@ def test_an_error_of_the_api_is_an_answer(to: dict[str, Any]) -> None:
     assert json.loads(told)["status"] == 404
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "arguments", "said"),
     [
         ("listCampaign", {}, "there is no tool 'listCampaign' (did you mean 'listCampaigns'?)"),
@@ -153,7 +154,7 @@ def test_a_function_is_shown_each_change_and_no_read(to: dict[str, Any]) -> None
     assert "any" not in shown[0].curl
 
 
-@pytest.mark.parametrize("said", ["n", "y", 1, None])
+@table("said", ["n", "y", 1, None])
 def test_nothing_but_true_is_consent(said: Any, to: dict[str, Any]) -> None:
     for yes in (said, lambda change: said):
         assert "not agreed" in nlapi.answer(TOOLS, "updateCampaign", PAUSE, yes=yes, **to)

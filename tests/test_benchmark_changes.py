@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.changes.cases import PLAIN, Api, load
 from benchmarks.changes.run import Rating, run
+from tests.tables import table
 
 APIS = load()
 AT_HAND = [api for api in APIS if api.description.startswith(("shared:", "bundled:"))]
@@ -34,7 +35,7 @@ def test_there_are_enough_commands_and_about_half_are_traps() -> None:
     assert {"opposite", "child", "many", "id", "condition", "verb", "lookup", "missing", "all", "wish"} <= kinds.keys()
 
 
-@pytest.mark.parametrize("api", APIS, ids=lambda api: api.name)
+@table("api", APIS, ids=lambda api: api.name)
 def test_no_sentence_is_there_twice(api: Api) -> None:
     assert not [sentence for sentence, count in Counter(case.sentence for case in api.cases).items() if count > 1]
 
@@ -66,9 +67,7 @@ def test_a_request_that_the_description_does_not_allow_is_named(tmp_path: Path) 
     assert "museum/2 PUT /special-events/" in fault
 
 
-@pytest.mark.parametrize(
-    "entry", ["{say: x}", "{say: x, trap: verb}", "{say: x, right: GET /x, wrong: y}", "{say: 1, right: GET /x}"]
-)
+@table("entry", ["{say: x}", "{say: x, trap: verb}", "{say: x, right: GET /x, wrong: y}", "{say: 1, right: GET /x}"])
 def test_a_command_that_is_written_wrongly_is_named_with_its_place(entry: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(f"description: 'shared:x'\ncommands:\n- {entry}\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"x\.yaml, command 1"):

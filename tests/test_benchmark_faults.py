@@ -8,6 +8,7 @@ from benchmarks.faults import MOMENTS, Tally, measure, wrongs
 from benchmarks.faults_api import FAULTS
 
 
+@pytest.mark.slow
 def test_no_change_of_a_sample_is_carried_out_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     tallies = measure(len(FAULTS), len(MOMENTS), seed=7)

@@ -14,6 +14,7 @@ from benchmarks.servers.report import Outcome, line, tables
 from benchmarks.servers.sentences import Kind, MalformedError, Sentence, load
 from benchmarks.servers.state import difference
 from benchmarks.servers.verdict import Verdict, first_number, judge
+from tests.tables import table
 
 ZONES = {"zone a.": {"kind": "Native"}, "zone b.": {"kind": "Master"}, "record b. www": {"ttl": 60}}
 
@@ -60,7 +61,7 @@ def test_the_sentences_of_the_project_are_well_formed() -> None:
     assert all(one.requests for one in everything if one.kind is Kind.CHANGE)
 
 
-@pytest.mark.parametrize(
+@table(
     "entry",
     [
         {"kind": "read"},

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,10 +23,6 @@ from tests.model_server import ModelServer, use
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 SERVER = "http://127.0.0.1:8080"
-NOT_RUN = ("nlapi sandbox", "nlapi chat")
-WITHOUT_A_TERMINAL = {'nlapi ask "pause the campaign Summer Sale" -a demo': 6}
-"""What ends differently when nobody can be asked."""
-
 ASKED = ("listCampaigns", {"name": "Summer Sale"})
 """What the scripted models of the snippets ask for."""
 
@@ -37,34 +32,16 @@ def blocks(name: str, language: str) -> list[str]:
     return [block for kind, block in found if kind == language]
 
 
-def commands(name: str) -> list[str]:
-    lines = [line.partition("   #")[0].strip() for block in blocks(name, "") for line in block.splitlines()]
-    return [line for line in lines if line.startswith("nlapi ") and not line.startswith(NOT_RUN)]
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str], str]]:
     """A folder with the files that the documents speak of, an environment of its own, and a sandbox of `ads`."""
-    folder = tmp_path_factory.mktemp("guide")
+    folder = tmp_path_factory.mktemp("snippets")
     (folder / "banner.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     env = {key: value for key, value in os.environ.items() if not key.startswith(("ANTHROPIC_", "NLAPI_"))}
     env |= {f"NLAPI_{kind}_DIR": str(folder / kind) for kind in ("CONFIG", "STATE", "CACHE")}
     env |= {"TOKEN": "any", "COLUMNS": "100"}
     with running(nlapi.load("ads")) as server:
         yield folder, env, server.url
-
-
-def test_every_command_of_the_guide_works(place: tuple[Path, dict[str, str], str]) -> None:
-    folder, env, url = place
-    for command in commands("docs/guide.md"):
-        line = command.replace(SERVER, url)
-        program, *words = shlex.split(line)
-        target = words[words.index(">") + 1 :] if ">" in words else []
-        words = words[: words.index(">")] if target else words
-        done = subprocess.run(
-            [BIN / program, *words], cwd=folder, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL
-        )
-        assert done.returncode == WITHOUT_A_TERMINAL.get(command, 0), f"{command}\n{done.stdout}\n{done.stderr}"
 
 
 SNIPPETS = {
@@ -74,18 +51,19 @@ SNIPPETS = {
     "genai.Client": "gemini",
     "mcp.server": "mcp",
 }
-"""What tells the snippets of the guide apart: the manifest that each is about."""
+"""What tells the snippets of the page apart: the manifest that each is about."""
 
 
 def snippet(mark: str, url: str) -> str:
-    (code,) = [block for block in blocks("docs/guide.md", "python") if mark in block]
+    (code,) = [block for block in blocks("docs/tools.md", "python") if mark in block]
     return code.replace(SERVER, url)
 
 
-def test_every_snippet_of_the_guide_is_tested() -> None:
-    assert sum(any(mark in block for mark in SNIPPETS) for block in blocks("docs/guide.md", "python")) == len(SNIPPETS)
+def test_every_snippet_of_the_page_is_tested() -> None:
+    assert sum(any(mark in block for mark in SNIPPETS) for block in blocks("docs/tools.md", "python")) == len(SNIPPETS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mark", [mark for mark in SNIPPETS if mark != "mcp.server"])
 def test_the_snippet_gives_the_tools_to_the_model_and_makes_its_call(
     mark: str, place: tuple[Path, dict[str, str], str]

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.cli.kit import NLAPI, notes
 from tests.messages_server import MessagesServer, say
 from tests.servers import Echo, Reply
+from tests.tables import table
 
 PAGE = Path(__file__).parent.parent / "docs" / "models.md"
 ADDRESS = re.compile(r"http://127\.0\.0\.1:(?:11434|8081|8000|1234)\b|https://models\.example\.com")
@@ -28,8 +27,8 @@ MODELS = {
     "llama.cpp": ("messages", "any", ""),
     "vLLM": ("chat", "Qwen/Qwen3-8B", ""),
     "LM Studio": ("messages", "qwen3-8b", ""),
-    "OpenAI and what is compatible": ("chat", "gpt-5.2", "OPENAI_BASE_URL"),
-    "Models of your own names": ("chat", "llama-4-70b", ""),
+    "OpenAI and compatible servers": ("chat", "gpt-5.2", "OPENAI_BASE_URL"),
+    "Names of your own": ("chat", "llama-4-70b", ""),
 }
 """The protocol and the model of each section, and the setting that leads to the server where the section has none."""
 
@@ -71,13 +70,13 @@ def test_every_section_with_commands_is_tested() -> None:
     assert [title for title in titles if blocks(section(title), "sh")] == list(MODELS)
 
 
-@pytest.mark.parametrize("title", MODELS)
+@table("title", MODELS)
 def test_a_section_has_at_most_ten_lines_beside_its_blocks(title: str) -> None:
     prose = re.sub(r"^```.*?^```$", "", section(title), flags=re.DOTALL | re.MULTILINE)
     assert len([line for line in prose.splitlines() if line.strip()]) <= 10
 
 
-@pytest.mark.parametrize("title", MODELS)
+@table("title", MODELS)
 def test_the_commands_of_a_section_ask_its_model(title: str, tmp_path: Path) -> None:
     protocol, model, setting = MODELS[title]
     text = section(title)

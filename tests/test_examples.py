@@ -18,6 +18,7 @@ import nlapi
 from nlapi.sandbox import running
 from tests import messages_server as claude
 from tests import model_server as gpt
+from tests.tables import table
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PROMISES = {
@@ -48,7 +49,7 @@ def test_every_example_is_tested() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == {*PROMISES, *AGENTS}
 
 
-@pytest.mark.parametrize("name", PROMISES)
+@table("name", PROMISES)
 def test_the_example_runs(name: str) -> None:
     done = ran(name)
     assert done.returncode == 0, done.stderr
@@ -56,7 +57,9 @@ def test_the_example_runs(name: str) -> None:
 
 
 @pytest.mark.parametrize("consent", ["y", "n"])
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize(
+    "name", [name if name == "anthropic_loop.py" else pytest.param(name, marks=pytest.mark.slow) for name in AGENTS]
+)
 def test_the_agent_makes_the_change_that_it_has_consent_for(name: str, consent: str) -> None:
     if not is_installed(AGENTS[name]):
         pytest.skip(f"{AGENTS[name]} is not installed")
@@ -91,7 +94,7 @@ def code_of(name: str) -> str:
     return (EXAMPLES / name).read_text(encoding="utf-8").rpartition('"""')[2].strip()
 
 
-@pytest.mark.parametrize(("name", "lines"), [(name, 15 if name == "anthropic_loop.py" else 20) for name in AGENTS])
+@table(("name", "lines"), [(name, 15 if name == "anthropic_loop.py" else 20) for name in AGENTS])
 def test_an_agent_is_short(name: str, lines: int) -> None:
     assert len([line for line in code_of(name).splitlines() if line.strip()]) <= lines
 

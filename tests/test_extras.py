@@ -12,6 +12,7 @@ import pytest
 from nlapi.errors import MODULES
 from tests.cli.kit import run
 from tests.messages_server import MessagesServer, say
+from tests.tables import table
 
 PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COMMANDS = {
@@ -24,7 +25,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("extra", MODULES)
+@table("extra", MODULES)
 def test_a_command_names_the_extra_that_it_lacks(extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, MODULES[extra], None)
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):

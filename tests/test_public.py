@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import nlapi
+from tests.tables import table
 
 PUBLIC = {
     "Call", "Effect", "Issue", "Ledger", "NlapiError", "Operation", "Plan", "Prepared", "Request", "Result", "Spec",
@@ -53,7 +54,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = nlapi.nothing_of_the_kind
 
 
-@pytest.mark.parametrize("first", ["nlapi.tools.compile", "nlapi.tools.tool", "nlapi.api"])
+@table("first", ["nlapi.tools.compile", "nlapi.tools.tool", "nlapi.api"])
 def test_tools_is_the_public_function_whatever_was_imported_first(first: str) -> None:
     code = f"import {first}, nlapi; print(len(nlapi.tools(nlapi.load('ads'))))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

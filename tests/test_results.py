@@ -12,6 +12,7 @@ from nlapi.errors import UsageError
 from tests.describe import body as request_body
 from tests.describe import spec
 from tests.servers import Echo, Reply
+from tests.tables import table
 
 ANY_JSON = {"200": {"description": "any", "content": {"application/json": {"schema": {}}}}}
 API = spec({"/things": {"get": {"operationId": "listThings", "responses": ANY_JSON}}})
@@ -33,7 +34,7 @@ def rows(body: list[Any], **query: Any) -> list[list[Any]]:
     return list(json.loads(answer)["rows"])
 
 
-@pytest.mark.parametrize(
+@table(
     "body",
     [
         b'[{"id": 1e999, "name": "x"}]',
@@ -106,7 +107,7 @@ def test_groups_are_of_equal_values() -> None:
     assert [count for _, count in rows(texts, group="text")] == [1] * len(rows(texts, group="text"))
 
 
-@pytest.mark.parametrize(
+@table(
     ("values", "condition", "matching"),
     [
         (["n/a", 7, "8", None, True], {"op": ">", "value": 5}, [7, "8"]),
@@ -216,7 +217,7 @@ def test_long_lines_of_a_text_are_cut_for_a_small_limit() -> None:
             assert len(tools.answer("result", {"result": "r1", **query}).encode()) <= 4_000
 
 
-@pytest.mark.parametrize(
+@table(
     "piece",
     [
         f"&#{'9' * 5_000};",
@@ -234,7 +235,7 @@ def test_long_lines_of_a_text_are_cut_for_a_small_limit() -> None:
         "<",
     ],
 )
-@pytest.mark.parametrize("status", [200, 500])
+@table("status", [200, 500])
 def test_a_broken_page_is_read_in_linear_time(piece: str, status: int) -> None:
     """`html.parser` takes minutes for some of these, and the search for a title took four times as long for twice."""
     page = f"<html><body>Seen{piece * (300_000 // len(piece))}".encode()
@@ -243,7 +244,7 @@ def test_a_broken_page_is_read_in_linear_time(piece: str, status: int) -> None:
     assert shown["text"].startswith("Seen")
 
 
-@pytest.mark.parametrize(
+@table(
     ("page", "text"),
     [
         ("<head><title>Down</title></head><body></body>", "Down"),

@@ -16,6 +16,7 @@ from nlapi.errors import UsageError
 from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
 from tests.describe import body, parameter, spec
 from tests.servers import Echo, Received, Reply, Script
+from tests.tables import table
 
 THING = {"type": "object", "properties": {"name": {"type": "string"}, "size": {"type": "integer"}}}
 ANY = {"200": {"description": "any", "content": {"application/json": {"schema": {}}}}}
@@ -43,7 +44,7 @@ def things(request: Received) -> Reply:
 # What models get wrong
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "arguments", "target"),
     [
         ("read", '{"operation": "getThing", "arguments": {"id": "7"}}', "/things/7"),
@@ -65,7 +66,7 @@ def test_a_call_in_another_form_is_understood(name: str, arguments: Any, target:
     assert api.only.target == target
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "arguments", "text"),
     [
         (
@@ -100,9 +101,7 @@ def test_a_call_that_cannot_be_made_is_answered_with_the_reason(name: str, argum
         assert json.loads(tools.answer("read", {"operation": "getThing", "arguments": {"id": "7"}}))["status"] == 200
 
 
-@pytest.mark.parametrize(
-    "arguments", [{"words": "create thing"}, {"query": "create thing"}, {"words": ["create", "thing"]}]
-)
+@table("arguments", [{"words": "create thing"}, {"query": "create thing"}, {"words": ["create", "thing"]}])
 def test_words_under_another_name_find_operations(arguments: dict[str, Any]) -> None:
     head, first, *_ = nlapi.toolset(API).answer("find", arguments).splitlines()
     assert head == f"{DESCRIPTION_NOTE}:" and first.startswith("createThing (write): Create a thing | ")
@@ -117,7 +116,7 @@ def test_a_name_that_two_operations_share_but_for_its_style_is_nobodys_guess() -
 # Consent
 
 
-@pytest.mark.parametrize("yes", [False, None, "y", 1, lambda change: False, lambda change: "y"])
+@table("yes", [False, None, "y", 1, lambda change: False, lambda change: "y"])
 def test_no_form_of_a_change_is_sent_without_consent(yes: Any) -> None:
     with Echo() as api:
         tools = nlapi.toolset(API, base_url=api.url, yes=yes)
@@ -273,7 +272,7 @@ def test_an_answer_has_the_fields_that_the_program_chose() -> None:
     assert "`result` reads the others" in answers["toolset"] and "`result`" not in answers["answer"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "shown"),
     [
         ({"id": 1, "user": {"login": "u", "id": 2}}, {"id": 1, "user": {"login": "u"}}),
@@ -304,7 +303,7 @@ def test_a_long_list_has_all_chosen_columns_and_the_rows_that_fit() -> None:
             assert 1 <= len(shown["rows"]) < shown["count"] == 90
 
 
-@pytest.mark.parametrize(
+@table(
     ("reply", "text"),
     [
         (Reply(404, {"error": {"message": "no such thing"}}), "no such thing"),
@@ -319,7 +318,7 @@ def test_an_answer_without_the_fields_is_whole(reply: Reply, text: str) -> None:
             assert text in shown and "that the user chose" not in shown
 
 
-@pytest.mark.parametrize(
+@table(
     "limits", [{"timeout": 0}, {"timeout": -1}, {"timeout": float("nan")}, {"answer_bytes": 0}, {"answer_bytes": 3_999}]
 )
 def test_a_limit_that_cannot_be_is_the_programs_affair(limits: dict[str, Any]) -> None:

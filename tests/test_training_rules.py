@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nlapi.reading.reader import tokenize
 from training.rules import RULES, lines_of, place_of, traced, without
 
@@ -33,5 +35,6 @@ def test_a_rule_is_traced_where_it_says_something_else_than_nothing() -> None:
         assert fired == {rule.name}
 
 
+@pytest.mark.slow
 def test_the_lines_of_a_rule_are_its_own_and_those_that_only_it_uses() -> None:
     assert lines_of(RULES["overrides"]) > lines_of(RULES["overrides: new name"]) > 10

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tables import table
 from training.trust import LEAST_PLANS, RIGHT, RatedPlan, fitted_curve, lower_bound, read_answers, report, trust_level
 
 
@@ -54,7 +54,7 @@ def test_the_curve_never_falls_and_has_all_plans(outcomes: list[tuple[int, bool]
     assert level is None or sum(plan.is_right for plan in kept) >= RIGHT * len(kept)
 
 
-@pytest.mark.parametrize(("right", "count", "least"), [(0, 0, 0.0), (90, 100, 0.826), (900, 1_000, 0.880)])
+@table(("right", "count", "least"), [(0, 0, 0.0), (90, 100, 0.826), (900, 1_000, 0.880)])
 def test_the_interval_is_wilsons(right: int, count: int, least: float) -> None:
     assert round(lower_bound(right, count), 3) == least
 

@@ -102,7 +102,7 @@ def load(folder: Path = COMMANDS) -> tuple[Api, ...]:
 
 
 def _api(path: Path) -> Api:
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
     cases = tuple(_cases(path, document["commands"], document.get("set", {})))
     return Api(name=path.stem, description=document["description"], cases=cases)
 

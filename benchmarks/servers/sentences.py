@@ -94,7 +94,7 @@ def load(folder: Path = SENTENCES) -> dict[str, list[Sentence]]:
 
 
 def _read(path: Path) -> Iterator[Sentence]:
-    entries = yaml.safe_load(path.read_text("utf-8"))
+    entries = yaml.load(path.read_text("utf-8"), yaml.CSafeLoader)
     if not isinstance(entries, list):
         raise MalformedError(f"{path.name}: a list of sentences is expected")
     for number, entry in enumerate(entries, 1):

@@ -76,14 +76,43 @@ def _plain_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.partition("[")[0].casefold())
 
 
+_TOKEN_ENDPOINT = "token endpoint"  # noqa: S105 - a name in messages
+# Statuses of a server that reads no form, or not that one.
+_NO_FORM = ("400", "415", "422")
+
+
 def request_token(source: TokenSource, client_secret: str, **parameters: str) -> TokenResponse:
     """Return the tokens that a grant gives (`grant_type` and others, as `prepare_token_request` of authlib takes them).
 
     TokenError where the server gives none, SendError where it cannot be reached.
     """
     secrets = (client_secret, *(parameters.get(name, "") for name in ("code", "refresh_token", "device_code")))
-    data = post_form(source, source.token_url, client_secret, parameters, secrets=secrets, name="token endpoint")
+    data = post_form(source, source.token_url, client_secret, parameters, secrets=secrets, name=_TOKEN_ENDPOINT)
     return _parse_token(data, parse_url(source.token_url).site)
+
+
+def request_token_by_password(
+    source: TokenSource, client_secret: str, username: str, password: str, scope: str
+) -> TokenResponse:
+    """Return the tokens for a user name and a password (RFC 6749 §4.3), as `request_token`.
+
+    Servers that describe this grant and take no form (Airflow, and others on FastAPI) are asked with JSON.
+    """
+    parameters = {"username": username, "password": password}
+    site, secrets = parse_url(source.token_url).site, (client_secret, password)
+    try:
+        form = {"grant_type": "password", "scope": scope, **parameters}
+        data = post_form(source, source.token_url, client_secret, form, secrets=secrets, name=_TOKEN_ENDPOINT)
+    except TokenError as error:
+        if error.code not in _NO_FORM:
+            raise
+        headers = (("Accept", "application/json"), ("Content-Type", "application/json"))
+        url, content = endpoint_url(source.token_url), json.dumps(parameters).encode()
+        result = exchange(
+            Request(method="POST", url=url, headers=headers, content=content), NetworkScope(source.network)
+        )
+        data = {"token_type": "bearer", **_object_of(result, site, _TOKEN_ENDPOINT, secrets)}
+    return _parse_token(data, site)
 
 
 def post_form(
@@ -113,7 +142,8 @@ def post_form(
     headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
     try:
         client = ClientAuth(source.client_id, client_secret or None, source.client_auth.value)
-        url, headers, body = client.prepare("POST", url, headers, body)
+        # A password may be enough, without a client that was registered.
+        url, headers, body = client.prepare("POST", url, headers, body) if source.client_id else (url, headers, body)
     except UnicodeEncodeError:
         message = "the client id or its secret has a character that HTTP Basic cannot carry"
         raise CredentialError(message, hint="was it copied whole, and only it?") from None
@@ -157,7 +187,7 @@ def _object_of(result: Result, site: str, name: str, secrets: tuple[str, ...]) -
     if not result.ok or not isinstance(data, dict):
         kind = result.content_type or "an unnamed type"
         message = f"the {name} of {site} answered {result.status} with {kind[:80]}, not a JSON object"
-        raise TokenError(message, hint="is it the right server? --issuer names another")
+        raise TokenError(message, hint="is it the right server? --issuer names another", code=str(result.status))
     return data
 
 
@@ -253,11 +283,16 @@ class Endpoints:
         """Return the grants that the server has endpoints for, the best for a person first."""
         grants = [Grant.CODE] if self.authorization_url and self.token_url else []
         grants += [Grant.DEVICE] if self.device_url and self.token_url else []
-        return (*grants, Grant.CLIENT) if self.token_url else tuple(grants)
+        return (*grants, Grant.CLIENT, Grant.PASSWORD) if self.token_url else tuple(grants)
 
 
 # OpenAPI 3.1.1 §4.8.28, and 3.2's deviceAuthorization.
-_FLOWS = {"authorizationCode": Grant.CODE, "deviceAuthorization": Grant.DEVICE, "clientCredentials": Grant.CLIENT}
+_FLOWS = {
+    "authorizationCode": Grant.CODE,
+    "deviceAuthorization": Grant.DEVICE,
+    "clientCredentials": Grant.CLIENT,
+    "password": Grant.PASSWORD,
+}
 
 
 def described_grants(scheme: SecurityScheme) -> tuple[Grant, ...]:
@@ -265,8 +300,11 @@ def described_grants(scheme: SecurityScheme) -> tuple[Grant, ...]:
     return tuple(grant for name, grant in _FLOWS.items() if name in scheme.flows)
 
 
-def described_endpoints(spec: Spec, scheme: SecurityScheme, grant: Grant) -> Endpoints:
-    """Return the endpoints that a security scheme describes for a grant; empty ones where it has none."""
+def described_endpoints(spec: Spec, scheme: SecurityScheme, grant: Grant, base_url: str = "") -> Endpoints:
+    """Return the endpoints that a security scheme describes for a grant; empty ones where it has none.
+
+    `base_url` is where the user says that the API runs: a relative URL of a description in a file is relative to that.
+    """
     names = [name for name, described in _FLOWS.items() if described is grant and name in scheme.flows]
     flow: Mapping[str, Any] = as_map(scheme.flows[names[0]]) if names else {}
 
@@ -275,7 +313,8 @@ def described_endpoints(spec: Spec, scheme: SecurityScheme, grant: Grant) -> End
         if not isinstance(value, str) or not value.strip():
             return ""
         # A relative URL is relative to the description (OpenAPI 3.1.1 §4.6).
-        whole = urljoin(spec.source, value.strip()) if is_http_url(spec.source) else value.strip()
+        base = spec.source if is_http_url(spec.source) else base_url and f"{base_url.rstrip('/')}/"
+        whole = urljoin(base, value.strip())
         return whole if is_http_url(whole) else ""
 
     return Endpoints(

@@ -22,6 +22,7 @@ from nlapi.accounts.authorization_server import (
     lifetime_of,
     post_form,
     request_token,
+    request_token_by_password,
     require_secure,
 )
 from nlapi.accounts.store import ClientAuthMethod, Grant, Login, LoginKind, Secrets, TokenSource, new_secret_id
@@ -313,6 +314,14 @@ def log_in_as_client(endpoints: Endpoints, client: OAuthClient) -> TokenGrant:
         raise CredentialError(message, hint="--client-secret env:NAME, file:PATH or cmd:COMMAND")
     scope = " ".join(client.scopes)
     return _request(endpoints, client, Grant.CLIENT, grant_type=Grant.CLIENT.value, scope=scope)
+
+
+def log_in_with_password(endpoints: Endpoints, client: OAuthClient, username: str, password: str) -> TokenGrant:
+    """Return the tokens for a user name and a password, which are not stored (RFC 6749 §4.3)."""
+    require_secure(endpoints.token_url, "token endpoint")
+    source = _source(endpoints, client, Grant.PASSWORD, _first_method(endpoints, client))
+    tokens = request_token_by_password(source, client.secret, username, password, " ".join(client.scopes))
+    return TokenGrant(source=source, tokens=tokens, client_secret=client.secret)
 
 
 def _request(endpoints: Endpoints, client: OAuthClient, grant: Grant, **parameters: str) -> TokenGrant:

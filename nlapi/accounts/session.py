@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -126,6 +126,13 @@ class LoginSession:
         """The sites that the logins are for, by scheme id."""
         return {scheme: entry.login.audience for scheme, entry in self._entries.items()}
 
+    def bind(self, site: str) -> None:
+        """Make the logins that are for no server yet logins for `site`, which the user has named."""
+        for entry in self._entries.values():
+            if not entry.login.audience:
+                self._store.extend(entry.key, site)
+                entry.login = replace(entry.login, audience=(site,))
+
     def stored_schemes(self, credentials: Mapping[str, str]) -> frozenset[str]:
         """Return the schemes whose value in `credentials` is, or was, that of the login."""
         return frozenset(
@@ -167,8 +174,8 @@ class LoginSession:
         self._secrets.update(dict.fromkeys(entry.secrets.texts))
 
 
-def open_logins(api: str, schemes: Collection[str], *, store: LoginStore | None = None) -> LoginSession | None:
-    """Return the logins of an API for those of `schemes` that have one; None where it has none.
+def open_logins(api: str, is_used: Callable[[str], bool], *, store: LoginStore | None = None) -> LoginSession | None:
+    """Return the logins of an API for the schemes that `is_used` says; None where it has none.
 
     A login that cannot be read (a locked keyring) is a fault, which counts where a call needs that credential.
     """
@@ -176,7 +183,7 @@ def open_logins(api: str, schemes: Collection[str], *, store: LoginStore | None 
     entries: dict[str, _Held] = {}
     faults: dict[str, CredentialError] = {}
     for key in store.list_keys(api):
-        if key.scheme not in schemes:
+        if not is_used(key.scheme):
             continue
         try:
             login, secrets = store.read_secrets(key)

@@ -54,11 +54,12 @@ class ClientAuthMethod(StrEnum):
 
 
 class Grant(StrEnum):
-    """The grants by which a login got its tokens (RFC 6749 §4.1 and §4.4, RFC 8628)."""
+    """The grants by which a login got its tokens (RFC 6749 §4.1, §4.3 and §4.4, RFC 8628)."""
 
     CODE = "authorization_code"
     DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
     CLIENT = "client_credentials"
+    PASSWORD = "password"  # noqa: S105 - the name of the grant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,8 @@ class Secrets:
 class Login:
     """A stored login; its secrets are apart. `scheme` is the id of the security scheme that it is for.
 
-    `audience` are the sites (`https://host:port`) of the servers that it may go to. Times are in seconds since 1970;
+    `audience` are the sites (`https://host:port`) of the servers that it may go to; a login without one goes to the
+    first that the user names, and is for that from then on. Times are in seconds since 1970;
     `expires_at` is 0 where it is not known. `lifetime` is that of a new token, in seconds. `ended` says why the
     authorization server renews it no more, "" while it does.
     """
@@ -307,8 +309,13 @@ class LoginStore:
             if fault:
                 stored = replace(login, storage=SecretStorage.FILE)
                 content = _LoginFile(login=stored, notice=PLAIN_NOTICE, secrets=secrets)
+        self._write_file(self._file(key), content)
+        if replaced and (content.login.storage is not SecretStorage.KEYRING or login.secret_id != replaced):
+            remove_from_keyring(replaced)
+        return fault
+
+    def _write_file(self, file: Path, content: _LoginFile) -> None:
         try:
-            file = self._file(key)
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # An existing file keeps its mode, and the user may have copied one that others may read.
             if file.exists():
@@ -316,9 +323,16 @@ class LoginStore:
             write_file(file, msgspec.json.format(msgspec.json.encode(content), indent=1))
         except OSError as error:
             raise _unwritable(self._folder, error) from None
-        if replaced and (content.login.storage is not SecretStorage.KEYRING or login.secret_id != replaced):
-            remove_from_keyring(replaced)
-        return fault
+
+    def extend(self, key: LoginKey, site: str) -> bool:
+        """Let a login go to another site, which the user has named for its API; return whether that is new."""
+        with self.lock(key):
+            content = self._read(self._file(key), key)
+            if site in content.login.audience:
+                return False
+            login = replace(content.login, audience=(*content.login.audience, site))
+            self._write_file(self._file(key), replace(content, login=login))
+        return True
 
     def _keyring_id(self, key: LoginKey) -> str:
         """Return the name of the secrets of a stored login in the keyring; "" where it has none there."""

@@ -175,7 +175,7 @@ def _raise_faults(faults: Iterable[str], source: str, models: Sequence[str]) -> 
         versions = (*_named_versions(models), *(f"{kind}:NAME" for kind in MODEL_KINDS))
         fields = (field.name for field in CONTEXT)
         hint = f"versions are {', '.join(versions)}; fields are {', '.join(fields)}"
-        raise UsageError(f"{source} is no routing of planners: {'; '.join(fault_list)}", hint=hint)
+        raise UsageError(f"{source} is not a routing of planners: {'; '.join(fault_list)}", hint=hint)
 
 
 def _counts(issue: Issue) -> bool:

@@ -218,7 +218,7 @@ class MessagesReader:
         delta = event["delta"]
         stop, details = delta.get("stop_reason"), delta.get("stop_details") or {}
         if stop is not None and not isinstance(stop, str):
-            raise ValueError("the stop reason is no text")
+            raise ValueError("the stop reason is not text")
         self._answer.stop = stop
         self._answer.details = str(details.get("explanation") or "")
         self._answer.usage |= token_counts(event.get("usage") or {})
@@ -227,7 +227,7 @@ class MessagesReader:
 def _checked_block(block: object) -> Block:
     """Return a content block at its start. ValueError for one without what is read of it later."""
     if not isinstance(block, dict):
-        raise ValueError("a content block is no object")
+        raise ValueError("a content block is not an object")
     required = {"text": ("text",), "thinking": ("thinking",), "tool_use": ("id", "name")}
     for name in ("type", *required.get(block.get("type", ""), ())):
         if not isinstance(block.get(name), str):
@@ -318,7 +318,7 @@ class ModelConnection:
         try:
             self._http = ModelHttp(url, headers, max_retries=max_retries, ssl_context=ssl_context(), auth=auth)
         except InvalidURL:
-            raise PlannerError(f"{endpoint.address} is no URL", hint=f"check {endpoint.address_setting}") from None
+            raise PlannerError(f"{endpoint.address} is not a URL", hint=f"check {endpoint.address_setting}") from None
 
     async def __aenter__(self) -> ModelConnection:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from nlapi.agent.events import FieldChange, field_changes
 from nlapi.agent.sending import READ_SECONDS
@@ -16,6 +17,7 @@ from nlapi.resources.nouns import singular_noun
 from nlapi.resources.paths import Path, segments, shape
 from nlapi.tools.answer_view import lowercase_headers, next_arguments
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.ledger import Ledger
 from nlapi.tools.plan import Step
 from nlapi.tools.run import Prepared, Target, perform, prepare
 from nlapi.tools.tool import Call, Origin
@@ -239,6 +241,8 @@ async def current_changes(update: Prepared, target: Target) -> tuple[FieldChange
         if prepared.requires_question:
             return ()
         # The preview is a courtesy: it may not delay the question for long, and its failure may not prevent the change.
+        # A ledger of its own: it is no read of the model's, and has to be as new as the preview.
+        target = replace(target, ledger=Ledger())
         current = await perform(prepared, target, limits=Limits(deadline=READ_SECONDS, retries=0), for_model=True)
     except NlapiError:
         return ()

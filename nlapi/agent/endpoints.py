@@ -202,7 +202,7 @@ class ModelEndpoint:
     def check_key(self) -> None:
         """Raise PlannerError when there is no key, it holds characters that no header can, or its address is no URL."""
         if not self._has_url():
-            raise PlannerError(f"{self.address} is no URL", hint=f"check {self.address_setting}")
+            raise PlannerError(f"{self.address} is not a URL", hint=f"check {self.address_setting}")
         secret = self.secret
         if self.has_profile or (secret and secret.isascii() and secret.isprintable() and not secret.isspace()):
             return
@@ -319,20 +319,20 @@ def read_model_settings(file: Path, environment: Mapping[str, str]) -> ModelSett
 def _parse_caps(data: Any, file: Path) -> Caps:
     """Return the caps of the table `limits`. UsageError for one that is no number, or that there is not."""
     if not isinstance(data, Mapping):
-        raise UsageError(f"{file}: {LIMITS} is no table", hint="such as [limits], max_usd = 0.5")
+        raise UsageError(f"{file}: {LIMITS} is not a table", hint="such as [limits], max_usd = 0.5")
     for key, value in data.items():
         if key not in _CAPS:
             raise UsageError(f"{file}: {LIMITS}.{key} is unknown", hint=f"there are {', '.join(_CAPS)}")
         is_number = isinstance(value, int | float if _CAPS[key] is float else int) and not isinstance(value, bool)
         if not is_number or not value >= 0:
             kind = "whole number" if _CAPS[key] is int else "number"
-            raise UsageError(f"{file}: {LIMITS}.{key} is no {kind} from 0 on", hint="leave it out for no limit")
+            raise UsageError(f"{file}: {LIMITS}.{key} is not a {kind} of 0 or more", hint="leave it out for no limit")
     return Caps(usd=data.get("max_usd"), steps=data.get("max_steps"), seconds=data.get("max_seconds"))
 
 
 def _parse_endpoint(name: str, data: Any, file: Path, environment: Mapping[str, str]) -> ModelEndpoint:
     if not isinstance(data, Mapping):
-        raise UsageError(f"{file}: {name} is no table", hint=FILE_HINT)
+        raise UsageError(f"{file}: {name} is not a table", hint=FILE_HINT)
     for key, value in data.items():
         if key not in _FIELDS:
             raise UsageError(f"{file}: {name}.{key} is unknown", hint=f"there are {', '.join(_FIELDS)}")
@@ -341,7 +341,7 @@ def _parse_endpoint(name: str, data: Any, file: Path, environment: Mapping[str, 
             raise UsageError(f"{file}: {name}.{key} is no {'number' if _FIELDS[key] is float else 'text'}")
         # A price below 0 would give back dollars of --max-usd, and nan would never reach it.
         if not isinstance(value, str) and not 0 <= value < math.inf:
-            raise UsageError(f"{file}: {name}.{key} is no price", hint="dollars per million tokens, from 0 on")
+            raise UsageError(f"{file}: {name}.{key} is not a price", hint="dollars per million tokens, of 0 or more")
     for key in ("model", "base_url"):
         if not data.get(key):
             raise UsageError(f"{file}: {name}.{key} is missing", hint=FILE_HINT)
@@ -349,7 +349,9 @@ def _parse_endpoint(name: str, data: Any, file: Path, environment: Mapping[str, 
         raise UsageError(f"{file}: {name}.protocol is {protocol!r}", hint="messages or chat")
     reference = data.get("key", "")
     if reference and not reference.startswith("env:"):
-        raise UsageError(f"{file}: {name}.key is no reference", hint="such as env:MY_KEY; the file holds no key itself")
+        raise UsageError(
+            f"{file}: {name}.key is not a reference", hint="such as env:MY_KEY; the file holds no key itself"
+        )
     variable = reference.removeprefix("env:")
     secret = environment.get(variable, "").strip() if variable else LOCAL_TOKEN
     has_prices = "input" in data and "output" in data

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Beginning of the message of a Step whose call was not tried because something before it failed. It stands in
 # transcripts, and `change_outcome` and the log recognise such steps by it.
+# Begins the message of a change that was accepted, whose work goes on.
+UNFINISHED = "not done yet: "
 NOT_RUN = "not run"
 
 
@@ -193,6 +195,16 @@ class StepFinished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkEnded:
+    """Work that the API did after it had answered a change is over, or is not waited for any longer.
+
+    `step` is that of the change, with the newest answer about the work, in place of the one that had finished.
+    """
+
+    step: Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangesReported:
     """A plan with several changes has ended; `steps` are those of the changes, in order."""
 
@@ -245,6 +257,7 @@ Event = (
     | CallProposed
     | ItemsReceived
     | StepFinished
+    | WorkEnded
     | ChangesReported
     | InputNeeded
     | ChoiceOffered

@@ -29,6 +29,7 @@ from nlapi.agent.events import (
     StepFinished,
     TextReceived,
     TurnAnswered,
+    WorkEnded,
     WorkflowProposed,
 )
 from nlapi.client.auth import secret_parts
@@ -39,6 +40,7 @@ from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, UsageError
 from nlapi.local_files import append_lines, claimed, file_names
 from nlapi.openapi.spec import Effect
+from nlapi.resources.long_running import STATE_HEADERS
 from nlapi.tools.plan import FollowingCall, Plan, Step
 from nlapi.tools.tool import Call, Missing, sources_to_json
 
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
 # so that a body that was cut can still be compared.
 MAX_BODY = 200_000
 # Only these response headers are stored: none of them can hold a session or a credential.
-_HEADERS = ("content-type", "link", "location", "retry-after")
+_HEADERS = ("content-type", "link", "location", "retry-after", *STATE_HEADERS)
 
 
 @dataclass(slots=True)
@@ -87,7 +89,7 @@ class Log:
             raise UsageError(f"cannot write the log {path}: {error.strerror}", hint="--no-log does without") from error
         log = cls(path=path, descriptor=descriptor)
         log.hide(secrets)
-        message = f"the conversation {path.stem} is going on in another process, and nothing was sent"
+        message = f"the conversation {path.stem} is open in another process; nothing was sent"
         hint = f"wait for it, or end it; `nlapi log show {path.stem}` shows how far it is"
         try:
             log.claim.enter_context(claimed(path.resolve().parent, file_names(path)[1:], message, hint))
@@ -158,7 +160,7 @@ def _is_change(event: Event) -> bool:
     """Return whether an event is about a change, whose line has to be on disk at once."""
     if isinstance(event, CallProposed):
         return event.effect is not Effect.READ
-    return isinstance(event, StepFinished) and event.step.effect is not Effect.READ
+    return isinstance(event, StepFinished | WorkEnded) and event.step.effect is not Effect.READ
 
 
 def encode_event(event: Event) -> Record:
@@ -188,8 +190,8 @@ def encode_event(event: Event) -> Record:
             }
         case WorkflowProposed():
             return {"event": "workflow", **_proposal(event)}
-        case StepFinished():
-            return {"event": "stepped", **_step(event.step)}
+        case StepFinished() | WorkEnded():
+            return {"event": "worked" if isinstance(event, WorkEnded) else "stepped", **_step(event.step)}
         case ChangesReported():
             return {
                 "event": "reported",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from nlapi.agent.agreement import Agreement
 from nlapi.agent.events import (
     NOT_RUN,
+    UNFINISHED,
     CallProposed,
     ChangesReported,
     ChoiceOffered,
@@ -26,12 +28,14 @@ from nlapi.agent.events import (
     StepFinished,
     TextReceived,
     TurnAnswered,
+    WorkEnded,
     WorkflowConsent,
     WorkflowProposed,
 )
 from nlapi.agent.messages import model_state
 from nlapi.agent.models import NO_CAPS, Caps, TurnMeter
 from nlapi.agent.policy import Policy, PolicyDecision, Verdict
+from nlapi.agent.progress import TurnProgress
 from nlapi.agent.sending import CallTerms, Targets, failed_step, send_all
 from nlapi.client.masking import redact
 from nlapi.client.message import Limits
@@ -39,7 +43,8 @@ from nlapi.client.safe_text import single_line
 from nlapi.errors import ConsentError, NlapiError, PlannerError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.ledger import Ledger
-from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, StoredState, WorkflowProposal
+from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, WorkflowProposal
+from nlapi.tools.read_log import ReadLog
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Call
 
@@ -120,13 +125,13 @@ class ProposalSettlement:
         return ConsentError(f"{needs}{f': {reason}' if reason else ''}; nothing was sent", hint=hint)
 
 
-PlanRunEvent = CallProposed | ItemsReceived | StepFinished | ChangesReported
+PlanRunEvent = CallProposed | ItemsReceived | StepFinished | WorkEnded | ChangesReported
 
 # Calls in a menu at most. One of the three likeliest operations has to show that the API is meant at all
 # (docs/design/011-choosing-an-operation.md), so further ones are little more than noise.
 MAX_CHOICES = 3
 
-# Plans of one question, before it is ended: a model that turns in circles stops here where no cap does before.
+# Plans of one question, before it is ended, where no cap does before.
 MAX_ROUNDS = 60
 
 
@@ -211,14 +216,18 @@ class PlanRun:
         self.asking = None
         self.settled |= dict(zip(indices, agreement.items, strict=True))
 
-    async def _send(self, group: Sequence[int]) -> AsyncGenerator[ItemsReceived | StepFinished, None]:
+    async def _send(self, group: Sequence[int]) -> AsyncGenerator[ItemsReceived | StepFinished | WorkEnded, None]:
         ready = [self._ready(index) for index in group]
-        sending = partial(self.terms.perform, for_model=model_state(self.plan) is not None)
+        for_model = model_state(self.plan) is not None
+        sending = partial(self.terms.perform, for_model=for_model)
         async with aclosing(send_all(ready, sending)) as outcomes:
             async for outcome in outcomes:
                 if isinstance(outcome, Step):
                     self.steps.append(outcome)
                     yield StepFinished(step=outcome)
+                    if (ended := await self.terms.end_of_work(outcome, for_model=for_model)) is not None:
+                        self.steps[-1] = ended.step
+                        yield ended
                 else:
                     yield outcome
 
@@ -265,10 +274,14 @@ def _unconsented_step(item: Prepared | Step) -> Step:
 
 
 def _is_failed_change(step: Step) -> bool:
-    """Return whether a change failed, or its answer was cut."""
+    """Return whether a change failed, or its answer was cut, or the work that it began goes on."""
     if step.effect is Effect.READ:
         return False
-    return step.outcome is Outcome.FAILED or (step.result is not None and (not step.result.ok or step.result.is_cut))
+    return (
+        step.message.startswith(UNFINISHED)
+        or step.outcome is Outcome.FAILED
+        or (step.result is not None and (not step.result.ok or step.result.is_cut))
+    )
 
 
 async def converse(
@@ -295,9 +308,9 @@ async def converse(
     one is there to be asked about one that asks, none of them is sent. A call that cannot be built or sent is a FAILED
     step, in the first case without a CallProposed; it goes back to the planner, as a refused one does. In a dry run
     nothing is sent. A workflow that a plan proposes is agreed to as a whole: WorkflowProposed comes before its first
-    calls, `workflow_consent` is asked once, and what it agrees to runs unasked. A turn that reaches one of the `caps`
-    ends before the next request. `ledger` has the changes of a conversation that this one is a part of; without it,
-    those of this one count.
+    calls, `workflow_consent` is asked once, and what it agrees to runs unasked. A turn that reaches one of the `caps`,
+    or goes in circles, ends before the next request, with what it has read by then. `ledger` has the changes of a
+    conversation that this one is a part of; without it, those of this one count.
 
     Raises PlannerError; ConsentError when consent is needed and no one is there to give it; CredentialError and
     UsageError for faults that only the user can correct, such as a credential or a base URL. Before it ends in an
@@ -307,6 +320,7 @@ async def converse(
     for turn in conversation.turns:
         ledger.take_up(turn.steps, is_past=turn is not conversation.current)
     ledger.agree(part for part in policy.agreed if not ledger.has_agreed(part))
+    ledger.reads = ReadLog(window_s=math.inf)  # the user, who asks again, wants a new answer
     async with _client_of(dry_run=dry_run) as client:
         terms = CallTerms(
             targets=targets,
@@ -318,10 +332,22 @@ async def converse(
             workflow_consent=workflow_consent,
             ledger=ledger,
         )
+        # Work that a process was killed at goes on: its state is read, and the change is not sent again.
+        if (ended := await _earlier_work(conversation, terms)) is not None:
+            yield ended
+            conversation = conversation.with_last_step(ended.step)
         # `aclosing`, because an abandoned generator is closed only when it is collected, after the client is.
         async with aclosing(_rounds(planner, conversation, terms, max_rounds, TurnMeter(caps))) as events:
             async for event in events:
                 yield event
+
+
+async def _earlier_work(conversation: Conversation, terms: CallTerms) -> WorkEnded | None:
+    """Return the end of the work that the last step of a conversation began; None where it began none."""
+    if not conversation.steps:
+        return None
+    is_of_model = any(model_state(round.plan) is not None for turn in conversation.turns for round in turn.rounds)
+    return await terms.end_of_work(conversation.steps[-1], for_model=is_of_model)
 
 
 def _client_of(*, dry_run: bool) -> AbstractAsyncContextManager[HttpClient | None]:
@@ -338,10 +364,10 @@ async def _rounds(
 ) -> AsyncGenerator[Event, None]:
     """Yield the events of rounds until one ends the turn."""
     name = planner.name
-    count = 0
-    while count < max_rounds:
-        plan = None
-        async with aclosing(_pieces_in_time(planner, conversation, meter)) as pieces:
+    progress = TurnProgress(reads=terms.ledger.reads, max_rounds=max_rounds)
+    while True:
+        plan = progress.end(conversation)
+        async with aclosing(_pieces_in_time(planner, conversation, meter, plan)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Plan):
                     plan = piece
@@ -369,15 +395,13 @@ async def _rounds(
             async for run_event in events:
                 yield run_event
         conversation = conversation.with_round(Round(plan=plan, steps=tuple(steps)))
-        # A workflow has a limit of its own, and is not left in the middle of its changes.
-        count += not isinstance(plan.raw, StoredState)
+        progress.count(plan, steps)
         if not plan.calls:
             yield TurnAnswered(text=plan.text, conversation=conversation, views=plan.views)
             return
         if previewed := sum(step.outcome is Outcome.PREVIEWED for step in steps):
             yield TurnAnswered(text=_dry_run_text(previewed, plan.goal), conversation=conversation)
             return
-    yield TurnAnswered(text=f"Stopped after {max_rounds} rounds of calls without an answer.", conversation=conversation)
 
 
 async def _plan_events(
@@ -393,14 +417,14 @@ async def _plan_events(
 
 
 async def _pieces_in_time(
-    planner: Planner, conversation: Conversation, meter: TurnMeter
+    planner: Planner, conversation: Conversation, meter: TurnMeter, end: Plan | None
 ) -> AsyncGenerator[str | PlannerChosen | Plan, None]:
-    """Yield what a planner yields; once the time of the turn is over, the plan that ends it in place of the rest.
+    """Yield what a planner yields; in its place `end` where there is one, and in place of the rest once time is over.
 
     A planner sends nothing to the API, so that it can be left in the middle of an answer: nothing of that is run.
     """
-    if late_plan := meter.late_plan():
-        yield late_plan
+    if last_plan := end or meter.late_plan():
+        yield last_plan
         return
     pieces = planner.next(conversation)
     while True:

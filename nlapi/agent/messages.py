@@ -103,7 +103,7 @@ def token_counts(usage: Mapping[str, object]) -> dict[str, int]:
         if value is None or not name.endswith("_tokens"):
             continue
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_COUNT:
-            raise ValueError(f"{name} is no number of tokens")
+            raise ValueError(f"{name} is not a number of tokens")
         counts[name] = int(value)
     return counts
 

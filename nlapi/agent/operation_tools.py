@@ -57,7 +57,8 @@ class OperationTools:
     """The operations of one or more Specs behind the constant set of tools.
 
     With several Specs, the name of an operation begins with that of its API. `operations` are a selection; without it,
-    all visible ones. `workflows` are tools that stand for several calls, beside the operations.
+    all visible ones. `workflows` are tools that stand for several calls, beside the operations. `names` are those of
+    all tools where they are known already.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class OperationTools:
         compile: Callable[[Operation], Tool] = compile_tool,
         operations: Sequence[Operation] | None = None,
         workflows: Sequence[Tool] = (),
+        names: Mapping[Operation, str] | None = None,
     ) -> None:
         self.specs = tuple(specs)
         self._workflows = {tool.operation: tool for tool in workflows}
@@ -73,6 +75,7 @@ class OperationTools:
         self.operations = (*(visible if operations is None else operations), *self._workflows)
         self._compile = compile
         self._prefixes = _prefixes(self.specs)
+        self._given_names = names
 
     @cached_property
     def _index(self) -> Index:
@@ -100,7 +103,9 @@ class OperationTools:
         return {key: next(iter(matches)) for key, matches in operations.items() if key and len(matches) == 1}
 
     @cached_property
-    def _names(self) -> dict[Operation, str]:
+    def _names(self) -> Mapping[Operation, str]:
+        if self._given_names is not None:
+            return self._given_names
         names: dict[Operation, str] = {}
         for spec in self.specs:
             prefix = self._prefixes.get(spec, "")
@@ -114,7 +119,8 @@ class OperationTools:
         """Return the tool of an operation, under its name in this set."""
         workflow = self._workflows.get(operation)
         tool = workflow or self._compile(operation)
-        return replace(tool, name=self._names[operation]) if self._prefixes or workflow else tool
+        name = self._names[operation] if self._prefixes or workflow or self._given_names else tool.name
+        return tool if name == tool.name else replace(tool, name=name)
 
     def is_workflow(self, tool: Tool) -> bool:
         """Return whether a tool stands for the calls of a workflow."""
@@ -191,6 +197,12 @@ class OperationTools:
     def _search(self, words: str, limit: int) -> list[Tool]:
         matches = [operation for operation, _ in self._index.search(words, limit) if operation.usable]
         return [self.tool(operation) for operation in matches]
+
+
+def words_of(arguments: Mapping[str, Any]) -> str:
+    """Return the words to find operations by; models also give them in a list, or under another name."""
+    words = arguments.get("words", next(iter(arguments.values()), "") if len(arguments) == 1 else "")
+    return " ".join(map(str, words)) if isinstance(words, list) else str(words)
 
 
 def inner_arguments(tool_name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,15 +7,15 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from nlapi.agent.events import Consent, ItemsReceived, WorkflowConsent
+from nlapi.agent.events import UNFINISHED, Consent, ItemsReceived, WorkEnded, WorkflowConsent
 from nlapi.agent.policy import Policy, Verdict
 from nlapi.client.message import EndReason, Limits, Request, Result
 from nlapi.errors import ConsentError, CredentialError, NlapiError, OutcomeUnknownError, SendError, UsageError
 from nlapi.openapi.spec import Effect, Spec
+from nlapi.resources.long_running import WorkState
 from nlapi.tools.ledger import OUTCOME_UNKNOWN, Ledger
 from nlapi.tools.plan import Conversation, Outcome, Step
-from nlapi.tools.rules import Ruling
-from nlapi.tools.run import Prepared, Target, perform, prepare
+from nlapi.tools.run import Prepared, Target, is_held, perform, prepare
 from nlapi.tools.tool import Call
 
 if TYPE_CHECKING:
@@ -62,13 +62,34 @@ class CallTerms:
         try:
             target = self.target(call)
             prepared = prepare(call, target)
-            is_restricted = prepared.rule is not None and prepared.rule.verdict is not Ruling.ALLOW
-            if is_restricted or self.policy.decide(prepared, conversation, during=during).verdict is not Verdict.RUN:
+            if (
+                is_held(prepared)
+                or self.policy.decide(prepared, conversation, during=during).verdict is not Verdict.RUN
+            ):
                 return None
             limits = Limits(deadline=READ_SECONDS, retries=0)
             return await perform(prepared, target, limits=limits, client=self.client)
         except NlapiError:
             return None
+
+    async def end_of_work(self, step: Step, *, for_model: bool) -> WorkEnded | None:
+        """Return the end of the work that the answer to a change tells of; None where there is none to wait for."""
+        is_waited = self.limits is not None and self.limits.wait > 0 and not self.dry_run
+        if not is_waited or step.result is None or step.effect is Effect.READ or step.message:
+            return None
+        from nlapi.tools.waiting import AcceptedChange, await_work, is_pending
+
+        assert self.limits is not None
+        change = AcceptedChange(call=step.call, effect=step.effect, result=step.result)
+        if not is_pending(change, self.limits):
+            return None
+        outcome = await await_work(
+            change, self.target(step.call), limits=self.limits, client=self.client, for_model=for_model
+        )
+        failed = outcome.state is WorkState.FAILED
+        message = "" if outcome.state is WorkState.DONE else f"{'' if failed else UNFINISHED}{outcome.message}"
+        changed = replace(step, result=outcome.result, message=message)
+        return WorkEnded(step=replace(changed, outcome=Outcome.FAILED) if failed else changed)
 
     async def perform(self, prepared: Prepared, watch: PieceListener, *, for_model: bool) -> Result:
         """Send a call, at most MAX_CONCURRENT at a time."""

@@ -14,6 +14,7 @@ from nlapi.agent.operation_tools import (
     READ,
     TOOL_DEFINITIONS,
     OperationTools,
+    words_of,
 )
 from nlapi.client.message import Limits
 from nlapi.client.safe_text import error_for_model
@@ -97,7 +98,7 @@ class Toolset:
     def _answer_here(self, name: str, arguments: dict[str, Any]) -> str | Call:
         """Return the text that answers a call of one of the tools here, or the call of an operation."""
         if name == FIND:
-            return self._operations.find(_words(arguments), room=self._form.limit)
+            return self._operations.find(words_of(arguments), room=self._form.limit)
         if name == DESCRIBE:
             return self._describe(arguments)
         if name == QUERY_TOOL:
@@ -130,9 +131,3 @@ class Toolset:
             return outcome
         with self._lock:
             return self._results.add(self._results.next_handle, outcome, call)
-
-
-def _words(arguments: Mapping[str, Any]) -> str:
-    """Return the words to find operations by; models also give them in a list, or under another name."""
-    words = arguments.get("words", next(iter(arguments.values()), "") if len(arguments) == 1 else "")
-    return " ".join(map(str, words)) if isinstance(words, list) else str(words)

@@ -73,6 +73,7 @@ class _Asked(TypedDict, total=False):
     sources: list[str] | None
     apis: list[str] | None
     auth: list[str]
+    headers: list[str]
     base_url: str | None
     no_auth: bool
 
@@ -142,6 +143,7 @@ _FORMS: Mapping[str, Any] = {
     "planned": _PlanRecord,
     "proposed": _Proposed,
     "stepped": _Stepped,
+    "worked": _Stepped,
     "reported": _Reported,
     "needed": _Needed,
     "workflow": _Workflow,
@@ -404,10 +406,22 @@ class _RecordReader:
             self.open_round.proposed.append(_read_proposal(record, self._tool))
         elif event == "stepped":
             self.open_round.add(record, self._tool)
+        elif event == "worked":
+            self._read_work(record)
         elif event in ("needed", "offered"):
             self.open_round = _OpenRound()
         elif event == DAMAGED:
             self.open_round.is_damaged = True
+
+    def _read_work(self, record: Record) -> None:
+        """Put the end of the work of a change in place of its step: of the open round, or of one before a kill."""
+        steps = self.open_round.steps
+        last = (steps or self._conversation.steps)[-1]
+        ended = _step(record, last.call, last.request)
+        if steps:
+            steps[-1] = ended
+        else:
+            self._conversation = self._conversation.with_last_step(ended)
 
     def close(self) -> Conversation:
         """Return the conversation with the round that is open; the next one begins."""

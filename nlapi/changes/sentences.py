@@ -369,7 +369,7 @@ def check_is_command(case: Case) -> Iterator[str]:
         return
     wishes = (cue for cue in find_moods(text) if not (_is_specification(case, cue) or _states_value(case, cue)))
     if wish := next(wishes, None):
-        yield f"the sentence says {wish.words.lower()!r}, which is no command to do it now"
+        yield f"the sentence says {wish.words.lower()!r}, which is not a command to do it now"
 
 
 def _is_specification(case: Case, wish: Mention) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,9 +12,11 @@ from types import ModuleType
 from typing import Annotated
 
 import typer
+from typer._click.exceptions import NoSuchOption
 
 from nlapi.cli.command_table import COMMANDS
 from nlapi.cli.lazy_commands import LazyGroup
+from nlapi.cli.main import session_exit_code
 from nlapi.cli.render.streams import adapt_stream
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
@@ -96,9 +99,13 @@ def _import_help() -> None:
 def _run(words: list[str]) -> int:
     from nlapi.cli.options import expand_optional_values
 
-    return run_guarded(
-        lambda: app(expand_optional_values(_without_alias(words)), prog_name="nlapi", standalone_mode=False)
-    )
+    def command() -> object:
+        expanded = _expand(words)
+        # A session of a client is asked about what the words mean, as about the words themselves.
+        code = session_exit_code(expanded) if expanded != words else None
+        return app(expand_optional_values(expanded), prog_name="nlapi", standalone_mode=False) if code is None else code
+
+    return run_guarded(command)
 
 
 def run_guarded(command: Callable[[], object]) -> int:
@@ -131,32 +138,36 @@ def run_guarded(command: Callable[[], object]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _without_alias(words: list[str]) -> list[str]:
-    """Return the words of the command line with an alias at their beginning replaced."""
+def _expand(words: list[str]) -> list[str]:
+    """Return the words of the command line with an alias, or an API in place of a command, filled in."""
     if words[:1] in (["--install-completion"], ["--show-completion"]):
         from nlapi.cli.render import console
 
         console.note("`nlapi completion` has a script that also knows operations and ids (docs/deprecations.md)")
     if not words or words[0] in COMMANDS or words[0].startswith("-"):
         return words
-    from nlapi.cli.apis.aliases import expand_alias
+    from nlapi.cli.shorthand import expand
 
-    return expand_alias(words)
+    return expand(words)
 
 
 def _report_usage_error(error: typer.TyperException) -> None:
     """Print the error of a command line that typer refuses; without a message, typer has printed the help."""
     from nlapi.cli.options import PLAN_TO, YES_TO
     from nlapi.cli.render import console
+    from nlapi.cli.shorthand import unknown_command, unknown_option
 
-    message = (
-        error.format_message()
-        .replace("Value error, ", "")
-        .replace(YES_TO, "--yes")
-        .replace(PLAN_TO, "--plan")
-        .rstrip(".")
-    )
     context = getattr(error, "ctx", None)
+    if isinstance(error, NoSuchOption):
+        message = unknown_option(error.option_name, error.possibilities or ())
+    else:
+        message = error.format_message().replace("Value error, ", "")
+    if context and (match := re.fullmatch(r"No such command '(\S+?)'\..*", message)):
+        group = context.command_path.removeprefix("nlapi ")
+        if meant := unknown_command(match[1], group):
+            console.error(str(meant))
+            return
+    message = message.replace(YES_TO, "--yes").replace(PLAN_TO, "--plan").rstrip(".")
     if message:
         hint = f" ({context.command_path} -h shows how)" if context else ""
         console.error(f"{message[0].lower()}{message[1:]}{hint}")

@@ -2,55 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-# Two lines for each: its name, and the module of `nlapi.cli` with the attribute of it, the examples of a function where
-# they are not EPILOG, and a class of its own; then the first paragraph of its help text.
+# A line with # begins a group of the help. Two lines for each command: its name, and the module of `nlapi.cli` with the
+# attribute of it, the examples of a function where they are not EPILOG, and a class of its own; then the first
+# paragraph of its help text.
 _TABLE = """\
+# Ask, call, describe
 ask ask.ask:ask:ASK
-  Ask an API in plain English: calls are planned, shown, and sent; a change asks you first.
+  Ask an API in plain English. Changes are shown and need your consent.
 chat ask.ask:chat:CHAT
-  Talk with an API: one question after the other, each knowing the ones before.
+  Talk to an API. Each question knows the ones before it.
 call call.call:call:EPILOG:CallCommand
-  Call one operation: check its arguments, build the request by the description, and send it.
+  Call one operation. Its arguments are checked before it is sent.
 batch call.batch:batch
-  Make the calls of a file: one preview with what changes, one question, a report of each row.
-describe apis.describe:describe
-  Describe an API: its resources and what one can do with each, one resource, or one operation with an example.
-tools apis.tools:tools
-  Make LLM tools from a description: a table on a terminal, a JSON manifest anywhere else or with --format.
-find apis.find:find
-  Find the operations that match some words, the likeliest first. Exits with 1 when there is none.
-setup apis.setup_walk:setup
-  Set up a first API: find its description, log in, and get three questions that fit it.
-doctor doctor:doctor
-  Look for what is wrong with this installation, an API, a credential, a model; each line says what to do.
-check apis.check:check
-  Check a description for lost operations, violations of the standard, and what is unclear to a model.
-mcp agents.mcp:mcp
-  Serve any API as an MCP server: over stdio for a client that starts it, or over HTTP.
-sandbox apis.sandbox:sandbox
-  Serve any description as a stateful API on this machine: a stage to rehearse on.
-demo demo:demo
-  Show the main job: questions in plain English to a sandbox of the bundled ads API, then to a serving gateway.
-api apis.api:app
-  Register APIs under short names, with their base URL, credentials and fixed values.
-auth apis.auth:app
-  Log in to APIs: keys, passwords and OAuth, stored in the system's keyring.
-log log:app
-  What was asked, planned, sent and answered; without a command, the list of it.
-completion completion.scripts:completion
-  Print the script by which a shell completes APIs, operations, arguments, choices and ids.
-alias apis.aliases:app
-  Short names for commands and questions; without a command, the list of them.
-policy apis.policy:app
-  What is sent without a question, only after one, or never; without a command, the rules.
-gateway gateway.commands:app
-  Ask for an objective, get the right model: the serving gateway.
-plugin agents.plugin:app
-  Make a Claude Code plugin that operates an API in plain English.
+  Make every call in a file after one preview and one question.
 workflow workflow.commands:app
-  Check, show and run workflows: several calls as one document (Arazzo 1.0 and 1.1).
+  Check, show and run workflows: several calls in one Arazzo document.
+describe apis.describe:describe
+  Show what an API has and what you can do with it, with examples.
+find apis.find:find
+  Find operations by what they do. Exits with 1 if nothing matches.
+log log:app
+  Show, search, resume and save earlier questions and their answers.
+# Set up
+setup apis.setup_walk:setup
+  Set up an API: find its description, log in, and ask it a first question.
+api apis.api:app
+  Register APIs under short names, with their address, login and fixed values.
+auth apis.auth:app
+  Log in to APIs with keys, passwords or OAuth.
+policy apis.policy:app
+  Show and test the rules on what is sent, asked about or refused.
+alias apis.aliases:app
+  Save commands and questions under short names.
+models ask.models:models
+  List the models that can plan, with the variable that holds the key of each.
+doctor doctor:doctor
+  Check the installation, APIs, logins and models, and say what to fix.
+completion completion.scripts:completion
+  Print the completion script of your shell: operations, arguments and ids.
+# Agents
+tools apis.tools:tools
+  Turn a description into tools for an LLM.
+mcp agents.mcp:mcp
+  Serve an API as an MCP server, over stdio or HTTP.
+plugin agents.plugin:app
+  Build a plugin that operates an API from Claude Code and other clients.
+# Serve and check
+sandbox apis.sandbox:sandbox
+  Serve a stand-in for an API on this machine, to try things on safely.
+gateway gateway.commands:app
+  Serve models by objective: the client says what for, rules choose which.
+check apis.check:check
+  Check a description for mistakes, lost operations and unclear texts.
+demo demo:demo
+  Watch questions answered by a sandbox of an ads API and by a gateway.
+help help:help
+  Show the help of a command; `nlapi help all` lists every command.
 """
 
 
@@ -58,8 +67,8 @@ workflow workflow.commands:app
 class CommandEntry:
     """A subcommand: `attribute` of a module of `nlapi.cli`, a Typer of several commands or the function of one.
 
-    `help` is the first paragraph of its help text; `epilog` and `command_class` are names in the module, of a
-    function's examples and of a class of its own.
+    `help` is the first paragraph of its help text, `group` the part of `nlapi --help` that it is in; `epilog` and
+    `command_class` are names in the module, of a function's examples and of a class of its own.
     """
 
     help: str
@@ -67,13 +76,19 @@ class CommandEntry:
     attribute: str
     epilog: str = "EPILOG"
     command_class: str = ""
+    group: str = ""
 
 
 def _read_table(lines: list[str]) -> dict[str, CommandEntry]:
-    entries = {}
-    for head, help in zip(lines[::2], lines[1::2], strict=True):
-        name, _, target = head.partition(" ")
-        entries[name] = CommandEntry(help.strip(), *target.split(":"))
+    entries: dict[str, CommandEntry] = {}
+    group = name = target = ""
+    for line in lines:
+        if line.startswith("# "):
+            group = line[2:]
+        elif line.startswith(" "):
+            entries[name] = replace(CommandEntry(line.strip(), *target.split(":")), group=group)
+        else:
+            name, _, target = line.partition(" ")
     return entries
 
 

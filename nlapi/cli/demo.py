@@ -54,7 +54,7 @@ CANARY_QUESTIONS = (
     ("Back again", "roll the ranker-v2 canary back"),
 )
 
-EPILOG = "With ANTHROPIC_API_KEY set, Claude plans; without it the embedded planner does."
+EPILOG = "nlapi demo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +104,9 @@ def run_example() -> Iterator[DemoGateway]:
 
 
 def demo() -> None:
-    """Show the main job: questions in plain English to a sandbox of the bundled ads API, then to a serving gateway.
+    """Watch questions answered by a sandbox of an ads API and by a gateway.
 
-    Nothing leaves this machine, unless ANTHROPIC_API_KEY is set: then Claude plans the calls.
+    Nothing leaves this machine unless ANTHROPIC_API_KEY is set; then Claude plans the calls.
     """
     code = max(_ads(), _gateway())
     console.note('Everything is stopped. Next: nlapi ask "..." -a YOUR-OPENAPI-FILE --dry-run')

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
     from nlapi.tools.run import Target
 
-EPILOG = """Nothing is sent to an API; a description that is at a URL may be read again.
+EPILOG = """Nothing is sent to an API; a description at a URL may be read again.
 
 nlapi doctor
 nlapi doctor shop
@@ -57,12 +57,12 @@ class Finding:
 
 
 def doctor(
-    sources: Annotated[list[str] | None, argument("[SOURCE]", "APIs to look at; the registered ones, if none.")] = None,
+    sources: Annotated[list[str] | None, argument("[SOURCE]", "APIs to check. Default: the registered ones.")] = None,
     output: ListOutput = None,
 ) -> None:
-    """Look for what is wrong with this installation, an API, a credential, a model; each line says what to do.
+    """Check the installation, APIs, logins and models, and say what to fix.
 
-    Exits with 1 when something does not work at all.
+    Exits with 1 if something does not work.
     """
     findings = [*_installation(), *_settings(), *_models(), *_apis(sources or ())]
     if table.is_json(output):

@@ -96,17 +96,18 @@ class LazyGroup(TyperGroup):
         if entry is None:
             return None
         if self._is_help:
-            return TyperCommand(cmd_name, help=entry.help)
+            return TyperCommand(cmd_name, help=entry.help, rich_help_panel=entry.group)
         if cmd_name not in self.commands:
             self.commands[cmd_name] = _load(cmd_name, entry, ctx)
         return self.commands[cmd_name]
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
-        """Return the name, the command and its words. UsageError, with the nearest name, for an unknown command."""
-        # typer suggests the names of the commands that are loaded.
+        """Return the name, the command and its words. UsageError, with what was perhaps meant, for an unknown one."""
         if args and args[0] not in self.entries and not args[0].startswith("-"):
-            for name, entry in self.entries.items():
-                self.commands.setdefault(name, TyperCommand(name, help=entry.help))
+            from nlapi.cli.shorthand import unknown_command
+
+            if error := unknown_command(args[0]):
+                raise error
         return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:

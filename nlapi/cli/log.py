@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
     from nlapi.tools.tool import Tool
 
-app = typer.Typer(help="What was asked, planned, sent and answered; without a command, the list of it.")
+app = typer.Typer(help="Show, search, resume and save earlier questions and their answers.")
 
-Id = Annotated[str, argument("ID", "The beginning of an id that `nlapi log list` shows, or `last`.")]
+Id = Annotated[str, argument("ID", "The start of an id from `nlapi log list`, or `last`.")]
 Limit = Annotated[int, option("-n --limit N", "How many to show.", min=1)]
 
 
@@ -45,11 +46,34 @@ def log(context: typer.Context) -> None:
 
 @app.command("list", epilog="nlapi log list -n 5")
 def list_(limit: Limit = 20, output: ListOutput = None) -> None:
-    """Show the transcripts, newest first."""
+    """List the transcripts, newest first."""
+    _print_transcripts(limit, output, lambda path: True, "no transcript is kept yet")
+
+
+@app.command(epilog="nlapi log search campaigns")
+def search(
+    words: Annotated[list[str], argument("WORDS", "Words from a question, an answer or a URL; all must match.")],
+    limit: Limit = 20,
+    output: ListOutput = None,
+) -> None:
+    """List the transcripts that mention some words, newest first."""
+    from nlapi.agent.transcripts import read_records
+
+    texts = [word.lower() for phrase in words for word in phrase.split()]
+
+    def mentions(path: Path) -> bool:
+        lines = "\n".join(map(record_line, read_records(path))).lower()
+        return all(text in lines for text in texts)
+
+    _print_transcripts(limit, output, mentions, f"no transcript mentions {' '.join(texts)}")
+
+
+def _print_transcripts(limit: int, output: ListOutput, is_shown: Callable[[Path], bool], empty: str) -> None:
     from nlapi.agent.transcripts import list_transcripts
     from nlapi.cli.ask.planners import log_folder
 
-    transcripts = list_transcripts(log_folder())[:limit]
+    found = (entry for entry in list_transcripts(log_folder()) if is_shown(entry.path))
+    transcripts = list(islice(found, limit))
     rows = [
         {
             "id": entry.id,
@@ -60,7 +84,7 @@ def list_(limit: Limit = 20, output: ListOutput = None) -> None:
         }
         for entry in transcripts
     ]
-    table.print_list(rows, output, ("id", "question", "turns", "changes"), empty="no transcript is kept yet")
+    table.print_list(rows, output, ("id", "question", "turns", "changes"), empty=empty)
     for entry in transcripts:
         _note_damage(entry.id, entry.damaged_lines)
 
@@ -76,9 +100,11 @@ def _note_damage(id: str, lines: tuple[int, ...]) -> None:
 @app.command("show", epilog="nlapi log show last\nnlapi log show 20261125T0014 -o json")
 def show_(
     id: Id,
-    output: Annotated[TranscriptFormat | None, option("-o --output", "text on a terminal, else ndjson.")] = None,
+    output: Annotated[
+        TranscriptFormat | None, option("-o --output", "Default: text on a terminal, else ndjson.")
+    ] = None,
 ) -> None:
-    """Show one transcript: every question, call, consent and answer."""
+    """Show a transcript: every question, call, consent and answer."""
     from nlapi.agent.transcripts import DAMAGED, read_transcript
 
     path = find_transcript(id)
@@ -104,12 +130,12 @@ nlapi log costs --since 2026-11-01"""
 
 @app.command(epilog=COSTS)
 def costs(
-    since: Annotated[str, option("--since WHEN", "A date, as 2026-11-01, or a number of days, as 7d.")] = "30d",
+    since: Annotated[str, option("--since WHEN", "A date such as 2026-11-01, or a number of days such as 7d.")] = "30d",
     output: ListOutput = None,
 ) -> None:
-    """Sum up what models took, by day and model, the newest day first.
+    """Sum up the tokens and dollars of models, by day and model.
 
-    Only questions with a transcript count. A model without a known price has tokens and no dollars.
+    Only questions with a transcript count. For a model without a known price only tokens are shown.
     """
     from nlapi.agent.models import PRICE_MONTH, UsageTotal
     from nlapi.agent.transcripts import usage_by_day
@@ -142,7 +168,7 @@ def _since(text: str) -> datetime:
         # The offset of the zone is that of the day itself, which summer time may have changed since.
         return datetime.combine(date.fromisoformat(text), time()).astimezone()
     except (ValueError, OverflowError):
-        raise UsageError(f"--since {text} is no date", hint="such as --since 2026-11-01, or --since 7d") from None
+        raise UsageError(f"--since {text} is not a date", hint="such as --since 2026-11-01, or --since 7d") from None
 
 
 def _usage_row(usage: DayUsage) -> dict[str, Any]:
@@ -167,9 +193,9 @@ def _dollars(usd: float | None) -> str:
 @app.command(epilog='nlapi log resume last "and the paused ones?"')
 @conversation_options("sources", "no_log", "plan", "plan_to")
 def resume(id: Id, words: Annotated[list[str], argument("QUESTION", "What to ask next.")], setup: Setup) -> None:
-    """Continue a conversation: ask a question that may refer to the earlier ones.
+    """Continue a conversation with a question that may refer to earlier ones.
 
-    It goes to the same APIs at the same base URL. A credential that was not given as env:NAME has to be given again.
+    It goes to the same APIs at the same base URL. Give a credential again unless it was an env:NAME reference.
     """
     from nlapi.agent.log import Log
     from nlapi.agent.transcripts import read_transcript
@@ -200,15 +226,15 @@ nlapi log save last --id pause-campaign -o - | nlapi workflow check -"""
 @app.command(epilog=SAVE)
 def save(
     id: Id,
-    output: Annotated[str, option("-o --output FILE", "Where to: JSON for .json, else YAML; - for stdout.")],
+    output: Annotated[str, option("-o --output FILE", "The file: JSON if it ends in .json, else YAML; - for stdout.")],
     workflow_id: Annotated[
-        str, option("--id WORKFLOW_ID", "The id of the workflow; words of the question if not.")
+        str, option("--id WORKFLOW_ID", "The id of the workflow. Default: words of the question.")
     ] = "",
 ) -> None:
-    """Make a workflow (Arazzo) of what was done in a conversation, to be reviewed and run again.
+    """Save the calls of a conversation as a workflow (Arazzo), to review and run again.
 
-    Each call that succeeded is a step. Ids that came from answers become expressions, and the values that you said
-    inputs. `nlapi workflow run FILE` runs it.
+    Each successful call is a step. Ids from answers become expressions, and values you typed become inputs.
+    `nlapi workflow run FILE` runs it.
     """
     from nlapi.agent.transcripts import read_transcript
     from nlapi.agent.transcripts import resume as rebuild
@@ -255,6 +281,7 @@ def resumed_setup(setup: Setup, records: Iterable[Mapping[str, Any]]) -> Setup:
         sources=question_record.get("apis") or question_record.get("sources"),
         base_url=setup.base_url or question_record.get("base_url"),
         auth=[] if setup.no_auth else [*(text for text in variables if _scheme(text) not in given), *given.values()],
+        headers=[*(setup.headers or question_record.get("headers", ()))],
         no_auth=setup.no_auth or bool(question_record.get("no_auth") and not setup.auth),
     )
 

@@ -84,14 +84,17 @@ def argument(metavar: str, help: str, **more: Any) -> Any:
 Source = Annotated[
     str, argument("SOURCE", "A path, a URL, - for stdin, a registered API, or a bundled name such as ads.")
 ]
-BaseUrl = Annotated[str | None, option("--base-url URL", "Where the API runs, if not where its description says.")]
-Env = Annotated[
-    str | None, option("--env NAME", "An environment of the API, such as staging; `nlapi api show` has them.")
-]
+BaseUrl = Annotated[str | None, option("--base-url URL", "Where the API runs. Default: the server in its description.")]
+Env = Annotated[str | None, option("--env NAME", "An environment of the API, such as staging; see `nlapi api show`.")]
 Auth = Annotated[
-    list[str] | None, option("--auth SCHEME=VALUE", "A credential; SCHEME=env:NAME reads it from the environment.")
+    list[str] | None,
+    option("--auth SCHEME=VALUE", "A credential; SCHEME=env:NAME reads it. header:NAME=... is one that no scheme has."),
 ]
-NoAuth = Annotated[bool, flag("--no-auth", "Send without credentials, though the description wants them.")]
+Headers = Annotated[
+    list[str] | None,
+    option("-H --header NAME:VALUE", "A header to send; a credential is masked, and NAME:env:VARIABLE reads it."),
+]
+NoAuth = Annotated[bool, flag("--no-auth", "Send no credentials, even if the description requires them.")]
 # The hidden option behind `--yes=VALUE`: in typer's parser an option either has a value or has none
 # (docs/design/024-consent-to-a-plan.md).
 YES_TO = "--yes-to"
@@ -136,35 +139,38 @@ Yes = Annotated[
     bool,
     flag(
         "--yes -y",
-        "Consent in advance to changes that are said; --yes=destroy also where words such as `cancel` delete.",
+        "Consent in advance to changes you asked for; --yes=destroy also if a word like `cancel` deletes.",
     ),
 ]
 YesTo = Annotated[str | None, typer.Option(YES_TO, hidden=True, callback=_check_yes_value)]
-DryRun = Annotated[bool, flag("--dry-run", "Show the request; send nothing.")]
+DryRun = Annotated[bool, flag("--dry-run", "Show the request, and send nothing.")]
 Deadline = Annotated[
-    float | None, option("--timeout SECONDS", "The longest that one exchange may take: 30 if not.", min=0.1)
+    float | None, option("--timeout SECONDS", "The longest one exchange may take. Default: 30.", min=0.1)
 ]
-Events = Annotated[int | None, option("--events N", "Stop after N items of an answer that goes on and on.", min=1)]
-ListOutput = Annotated[ListFormat | None, option("-o --output", "table on a terminal, else json.")]
+Wait = Annotated[
+    float | None,
+    option("--wait SECONDS", "How long to wait for work that goes on. Default: 60 if the API describes it.", min=0),
+]
+NoWait = Annotated[bool, flag("--no-wait", "Do not wait for work that goes on after the answer.")]
+Events = Annotated[int | None, option("--events N", "Stop after N items of a streamed answer.", min=1)]
+ListOutput = Annotated[ListFormat | None, option("-o --output", "Default: table on a terminal, else json.")]
 
-Overlays = Annotated[
-    list[str] | None, option("--overlay FILE", "An OpenAPI Overlay to lay over it; several, with one each.")
-]
-Root = Annotated[str | None, option("--root DIR", "A folder that the other files of a description may be in.")]
-Include = Annotated[list[str] | None, option("--include FILTER", "Only operations that it is about, as tag:pets.")]
-Exclude = Annotated[list[str] | None, option("--exclude FILTER", "No operation that it is about, as id:delete*.")]
+Overlays = Annotated[list[str] | None, option("--overlay FILE", "An OpenAPI Overlay to apply. Repeatable.")]
+Root = Annotated[str | None, option("--root DIR", "A folder that the description may read other files from.")]
+Include = Annotated[list[str] | None, option("--include FILTER", "Only matching operations, such as tag:pets.")]
+Exclude = Annotated[list[str] | None, option("--exclude FILTER", "No matching operations, such as id:delete*.")]
 
 Planner = Annotated[
     PlannerName,
-    option("--planner", "auto is offline where that is sure, else a model where there is one. claude is model."),
+    option("--planner", "auto plans offline when sure, else asks a model if there is one. claude means model."),
 ]
 Model = Annotated[
     str | None,
-    option("--model -m NAME", "The model to plan with: claude-..., local:..., openai:..., or of models.toml."),
+    option("--model -m NAME", "The model to plan with: claude-..., local:..., openai:... or one from models.toml."),
 ]
 KnownValues = Annotated[
     list[str] | None,
-    option("--set NAME=VALUE", "A value for an argument, or for one inside: input.currency=EUR; file=@PATH."),
+    option("--set NAME=VALUE", "An argument's value, or a field inside: input.currency=EUR; file=@PATH."),
 ]
 NoLog = Annotated[bool, flag("--no-log", "Keep no transcript.")]
 
@@ -173,22 +179,24 @@ NoLog = Annotated[bool, flag("--no-log", "Keep no transcript.")]
 class AnswerOptions:
     """The options on how much of an answer is read and how it is printed, in the order of the help text."""
 
-    output: Annotated[Output | None, option("-o --output", "table on a terminal, else json.")] = None
+    output: Annotated[Output | None, option("-o --output", "Default: table on a terminal, else json.")] = None
     columns: Annotated[
         list[str] | None, option("--columns A,B.C", "Only these fields of each entry, in this order.")
     ] = None
-    sort: Annotated[list[str] | None, option("--sort A,-B", "Sort the entries by fields; - is downwards.")] = None
-    jq: Annotated[str | None, option("--jq --filter EXPR", "Print what a jq expression makes of the answer.")] = None
-    all: Annotated[bool, flag("--all", "Read every page of a list; exit with 1 where some are missing.")] = False
-    max_items: Annotated[int | None, option("--max-items N", "With --all: no more entries; 10,000 if not.", min=1)] = (
+    sort: Annotated[list[str] | None, option("--sort A,-B", "Sort the entries by fields; - sorts descending.")] = None
+    jq: Annotated[str | None, option("--jq --filter EXPR", "Filter the answer with a jq expression.")] = None
+    all: Annotated[bool, flag("--all", "Read every page of a list; exit with 1 if some are missing.")] = False
+    max_items: Annotated[
+        int | None, option("--max-items N", "With --all: the most entries. Default: 10,000.", min=1)
+    ] = None
+    max_pages: Annotated[int | None, option("--max-pages N", "With --all: the most pages. Default: 1,000.", min=1)] = (
         None
     )
-    max_pages: Annotated[int | None, option("--max-pages N", "With --all: no more pages; 1,000 if not.", min=1)] = None
     show_headers: Annotated[bool, flag("-i --show-headers", "Print the status and the headers first.")] = False
-    verbose: Annotated[bool, flag("-v --verbose", "Show the request and the answer's headers, credentials masked.")] = (
-        False
-    )
-    quiet: Annotated[bool, flag("-q --quiet", "Nothing on standard error but errors.")] = False
+    verbose: Annotated[
+        bool, flag("-v --verbose", "Show the request and the response headers, with credentials masked.")
+    ] = False
+    quiet: Annotated[bool, flag("-q --quiet", "Print only errors on standard error.")] = False
 
 
 def parse_pairs(texts: list[str] | None, option: str) -> dict[str, str]:
@@ -203,6 +211,13 @@ def parse_pairs(texts: list[str] | None, option: str) -> dict[str, str]:
             raise UsageError(f"{option} {key} is given twice", hint="it takes one value")
         result[key] = value
     return result
+
+
+def plain_headers(headers: Sequence[str] | None) -> list[str]:
+    """Return the headers that may be stored: without those whose names say that they are credentials."""
+    from nlapi.client.auth import is_secret_header
+
+    return [text for text in headers or () if not is_secret_header(text.partition(":")[0])]
 
 
 def is_terminal() -> bool:
@@ -220,48 +235,48 @@ class Setup:
     """The values of the options, one field each, in the order of the help text."""
 
     # A field's type carries its option: `conversation_options` makes the parameters of a command from these fields.
-    sources: Annotated[
-        list[str] | None, option("-a --api SOURCE", "The API to ask; several are given with an -a each.")
-    ] = None
+    sources: Annotated[list[str] | None, option("-a --api SOURCE", "The API to ask. Repeatable.")] = None
     planner: Planner = PlannerName.AUTO
     model: Model = None
     routing: Annotated[
-        Path | None, option("--routing FILE", "Which planner plans what, and what it may cost; see the guide.")
+        Path | None,
+        option("--routing FILE", "Which planner plans which questions, within which budget; see the guide."),
     ] = None
     dry_run: DryRun = False
     plan: Annotated[
         bool,
         option(
             "--plan [FILE]",
-            "Show the plan as a tree and send nothing; saves it as a workflow (.yaml, .json) or a diagram (.mmd).",
+            "Show the plan as a tree and send nothing, or save it: .yaml or .json workflow, .mmd diagram.",
         ),
     ] = False
     plan_to: Annotated[str | None, typer.Option(PLAN_TO, hidden=True)] = None
     yes: Yes = False
     yes_to: YesTo = None
-    across: Annotated[bool, flag("--across", "Consent also to passing data of one API to another.")] = False
-    loosely: Annotated[bool, flag("--loosely", "Send a read too that leaves out words of the question.")] = False
+    across: Annotated[bool, flag("--across", "Also consent to passing data from one API to another.")] = False
+    loosely: Annotated[bool, flag("--loosely", "Also send a read that ignores some words of the question.")] = False
     output: Annotated[
         ConversationFormat | None,
-        option("-o --output", "text if not given; events are what happens, as JSON lines (ndjson is too)."),
+        option("-o --output", "Default: text; events (or ndjson) prints what happens as JSON lines."),
     ] = None
-    verbose: Annotated[bool, flag("-v --verbose", "Show the requests of reads too; those of changes always.")] = False
+    verbose: Annotated[bool, flag("-v --verbose", "Also show the requests of reads; changes are always shown.")] = False
     known_values: KnownValues = None
     base_url: BaseUrl = None
     env: Env = None
     auth: Auth = field(default=None, repr=False)
+    headers: Headers = field(default=None, repr=False)
     no_auth: NoAuth = False
     timeout: Deadline = None
     events: Events = None
+    wait: Wait = None
+    no_wait: NoWait = False
     max_usd: Annotated[
         float | None,
-        option("--max-usd N", "Ask no model once this many dollars would be spent in all, in a chat too.", min=0),
+        option("--max-usd N", "Stop asking models before this many dollars are spent in all.", min=0),
     ] = None
-    max_steps: Annotated[
-        int | None, option("--max-steps N", "Make no more calls than this for one question.", min=0)
-    ] = None
+    max_steps: Annotated[int | None, option("--max-steps N", "The most calls for one question.", min=0)] = None
     max_seconds: Annotated[
-        float | None, option("--max-seconds N", "Begin nothing after this time on one question.", min=0)
+        float | None, option("--max-seconds N", "Start nothing new after this many seconds on one question.", min=0)
     ] = None
     no_log: NoLog = False
 
@@ -271,7 +286,14 @@ class Setup:
         references = [text for text in self.auth or () if is_reference(text.partition("=")[2])]
         apis = [str(Path(name).resolve()) if Path(name).is_file() else redact_url(name) for name in self.sources or ()]
         base_url = self.base_url and redact_url(self.base_url)
-        return {"apis": apis, "base_url": base_url, "env": self.env, "auth": references, "no_auth": self.no_auth}
+        fields: dict[str, object] = {
+            "apis": apis,
+            "base_url": base_url,
+            "env": self.env,
+            "auth": references,
+            "no_auth": self.no_auth,
+        }
+        return fields | {"headers": plain_headers(self.headers)}
 
 
 def conversation_options(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

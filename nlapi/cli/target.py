@@ -15,6 +15,7 @@ from nlapi.cli.options import parse_pairs
 from nlapi.cli.render import console
 from nlapi.errors import ConsentError, DescriptionError, UsageError
 from nlapi.registry import Registration
+from nlapi.tools.request_changes import parse_headers, split_headers
 
 if TYPE_CHECKING:
     from nlapi.cli.call.batch import BatchInput
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 GATEWAY = "gateway"
 """the bundled description of the gateway"""
+WAIT_S = 60.0
+"""the seconds in which work that an API has accepted is waited for, if the user does not say"""
+PATIENCE_S = 600.0
+"""the seconds that one of many requests waits in all because an API asks for it"""
 GATEWAY_CA = "NLAPI_GATEWAY_CA"
 GATEWAY_CLIENT_CERT = "NLAPI_GATEWAY_CLIENT_CERT"
 GATEWAY_CLIENT_KEY = "NLAPI_GATEWAY_CLIENT_KEY"
@@ -143,7 +148,6 @@ def open_target(
 ) -> tuple[Target, dict[str, str]]:
     """Return the Target of a source and its registered values; the user's options override the registration."""
     from nlapi.accounts.credentials import open_credentials
-    from nlapi.client.auth import NO_CONTEXT
     from nlapi.tools.rules import read_field_rules
     from nlapi.tools.run import Target
 
@@ -152,7 +156,7 @@ def open_target(
     option_references = auth_references(auth, no_auth=no_auth)
     # A credential on the command line is stronger than a registered --no-auth.
     no_auth = no_auth or (registered.no_auth and not option_references)
-    references = {} if no_auth else {**registered.auth, **option_references}
+    references = {**registered.auth, **option_references}
     accepted, spec = _load(registered, overlays, root)
     named = named_base_url(registered, base_url, env)
     base_url, name = base_url_of(spec, registered, base_url, env), source
@@ -164,15 +168,21 @@ def open_target(
         # The overlays of this command are the user's own, and no change of the description.
         check_pin(accepted, source, base_url=named)
     name = name if entry is not None or bundled.is_bundled(source) else ""
-    opened = open_credentials(spec, name, given=option_references, registered=registered.auth) if not no_auth else None
+    # Without the credentials that are described, an API may still take one that the user states.
+    name = "" if no_auth else name
+    stated = {id: text for id, text in registered.auth.items() if id not in spec.security_schemes}
+    opened = open_credentials(
+        spec, name, given=option_references, registered=stated if no_auth else registered.auth, base_url=named
+    )
     target = Target(
         spec=spec,
         base_url=base_url,
         is_own_server=named is None,
-        credentials=opened.values if opened is not None else {},
-        account=opened.account if opened is not None else NO_CONTEXT,
-        logins=opened.logins if opened is not None else None,
+        credentials=opened.values,
+        account=opened.account,
+        logins=opened.logins,
         variables=registry.variables_of(references),
+        headers=tuple(registered.headers.items()),
         no_auth=no_auth,
         rules=_rules(spec, source),
         field_rules=read_field_rules(spec, source),
@@ -182,6 +192,25 @@ def open_target(
     )
     # An API that was registered before its parameters were known for credentials has them among its values.
     return take_credentials(target, registered.known)
+
+
+def with_headers(target: Target, texts: Sequence[str] | None) -> Target:
+    """Return the Target with the headers of `-H`, which go to the API's own servers; credentials among them as such."""
+    secret, plain = split_headers(target.spec, parse_headers(texts or ()))
+    names = {name.lower() for name, _ in plain}
+    kept = tuple(pair for pair in target.headers if pair[0].lower() not in names)
+    return with_secret_headers(replace(target, headers=(*kept, *plain)), secret)
+
+
+def with_secret_headers(target: Target, headers: Sequence[tuple[str, str]]) -> Target:
+    """Return the Target with headers that are credentials; a value may be a reference."""
+    texts = {f"header:{name}": value for name, value in headers}
+    credentials = {id: registry.resolve_credential(id, text) for id, text in texts.items()}
+    return replace(
+        target,
+        credentials={**target.credentials, **credentials},
+        variables={**target.variables, **registry.variables_of(texts)},
+    )
 
 
 def take_credentials(
@@ -287,6 +316,19 @@ def limits(timeout: float | None) -> Limits:
     from nlapi.client.message import call_limits
 
     return call_limits(timeout)
+
+
+def patient_limits(bounds: Limits) -> Limits:
+    """Return the Limits for many requests in a row, which wait as the API asks and say so."""
+    return replace(bounds, patience=PATIENCE_S, on_wait=console.note)
+
+
+def waiting_limits(bounds: Limits, wait: float | None, *, no_wait: bool) -> Limits:
+    """Return the Limits with the time in which work that goes on after an answer is waited for, which is shown."""
+    if no_wait and wait is not None:
+        raise UsageError("--wait waits, and --no-wait does not", hint="give one of the two")
+    seconds = 0.0 if no_wait else WAIT_S if wait is None else wait
+    return replace(bounds, wait=seconds, wait_any=wait is not None, on_wait=console.note)
 
 
 def stream_limits(timeout: float | None, events: int | None) -> Limits:

@@ -19,7 +19,7 @@ from nlapi.errors import UsageError
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.jsonpath import compile_jsonpath, node_paths
 
-WITHHELD = "withheld: the policy is about fields, and this answer is no JSON"
+WITHHELD = "withheld: the policy is about fields, and this answer is not JSON"
 UNDECIDED = "withheld: a JSONPath of the policy cannot be applied to it"
 
 HIDDEN = "hidden by the policy"

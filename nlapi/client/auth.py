@@ -15,7 +15,16 @@ from nlapi.client.message import Request
 from nlapi.client.server import expand_server_url
 from nlapi.errors import CredentialError, MissingCredentialError, UsageError
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import FORM, Operation, Requirement, SecurityScheme, essence, may_be_json
+from nlapi.openapi.spec import (
+    FORM,
+    Operation,
+    Requirement,
+    SecurityScheme,
+    Spec,
+    essence,
+    may_be_json,
+    overrides_request,
+)
 from nlapi.openapi.urls import origin, parse_url
 
 
@@ -60,7 +69,7 @@ def _json_gaps(text: str, names: Sequence[str], content_type: str) -> BodyGaps:
     # The text is not written anew: numbers of any precision and the order of keys stay as they are.
     data = json.loads(text)
     if not isinstance(data, dict):
-        raise CredentialError(f"the body is no JSON object, so that {names[0]} cannot be put into it")
+        raise CredentialError(f"the body is not a JSON object, so that {names[0]} cannot be put into it")
     _check_absent(data, names)
     keys = [f"{json.dumps(name)}:" for name in names]
     start = f'{text[:-1].rstrip()}{"," if data else ""}{keys[0]}"'
@@ -73,9 +82,56 @@ def _check_absent(present: set[str] | dict[str, object], names: Sequence[str]) -
             raise CredentialError(f"{name} is a credential, and stands among the arguments", hint="leave it out there")
 
 
+BEARER = "Bearer "
+
 # Headers that a user adds carry no scheme, so only their names show that a value is secret. A word too many here masks
 # a harmless value; a word too few prints a key.
-_SECRET_NAME = lazy_pattern(r"auth|cookie|key|passw|secret|session|sign|token", re.IGNORECASE)
+_SECRET_NAME = lazy_pattern(
+    r"auth|cookie|credential|(?<!idempotency[-_])key|passw|secret|session|signature|token", re.IGNORECASE
+)
+# The credentials of an API that its description does not have, as the user states them: by their place, or by the form
+# of the header Authorization.
+_STATED_PLACE = lazy_pattern(r"(header|query|cookie):(.+)")
+_STATED_FORMS = ("basic", "bearer")
+# The kinds of schemes whose credential is an access token (RFC 6750), however a description names it.
+_TOKEN_KINDS = ("oauth2", "openIdConnect")
+
+
+def is_secret_header(name: str) -> bool:
+    """Return whether a header of this name is taken for a credential, whatever the API describes."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def is_credential_header(spec: Spec, name: str) -> bool:
+    """Return whether a header is a credential: by its name, or as the place of one of the API's security schemes."""
+    if is_secret_header(name):
+        return True
+    locations = (credential_location(scheme) for scheme in spec.security_schemes.values() if not scheme.fault)
+    return any(location.key == ("header", name.lower()) for location in locations)
+
+
+def find_scheme(spec: Spec, id: str) -> SecurityScheme | None:
+    """Return the scheme with that id: of the description, or one that the user states; None where there is none.
+
+    `header:NAME`, `query:NAME` and `cookie:NAME` have the whole value at that place; `basic` and `bearer` are forms of
+    the header Authorization.
+    """
+    if id in spec.security_schemes:
+        return spec.security_schemes[id]
+    if id in _STATED_FORMS:
+        return SecurityScheme(id=id, kind="http", scheme=id)
+    place = _STATED_PLACE.fullmatch(id)
+    # Such a header makes another request of one (docs/design/076-what-a-request-is.md).
+    if place is None or overrides_request(place[2]):
+        return None
+    return SecurityScheme(id=id, kind="apiKey", location=place[1], name=place[2])
+
+
+def unknown_scheme_error(spec: Spec, id: str) -> CredentialError:
+    """Return the error for the id of a scheme that neither the description has nor a user can state."""
+    names = ", ".join(spec.security_schemes) or "none"
+    hint = f"its security schemes: {names}; one that it lacks is stated as header:NAME, query:NAME, basic or bearer"
+    return CredentialError(f"{spec.title} has no security scheme {id!r}", hint=hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +186,8 @@ def credential_location(scheme: SecurityScheme) -> CredentialLocation:
     """Return where the credential of a scheme goes. Only a scheme without a `fault` has such a location."""
     if scheme.kind == "apiKey":
         return CredentialLocation(in_=scheme.location, name=scheme.name)
-    scheme_name = scheme.scheme.capitalize() if scheme.kind == "http" else "Bearer"
-    return CredentialLocation(in_="header", name="Authorization", prefix=f"{scheme_name} ")
+    prefix = f"{scheme.scheme.capitalize()} " if scheme.kind == "http" else BEARER
+    return CredentialLocation(in_="header", name="Authorization", prefix=prefix)
 
 
 def credential_kind(scheme: SecurityScheme) -> str:
@@ -157,6 +213,20 @@ def alternatives(operation: Operation) -> tuple[Alternative, ...]:
             for alternative in _alternatives(requirement, schemes):
                 unique.setdefault(tuple(credential.ids for credential in alternative), alternative)
     return tuple(unique.values())
+
+
+def stated_credentials(spec: Spec, scheme_ids: Iterable[str]) -> Alternative:
+    """Return the credentials among `scheme_ids` that the description does not have, and the user states; one a place.
+
+    They go with every call, in place of what an operation asks for there.
+    """
+    schemes = (find_scheme(spec, id) for id in scheme_ids if id not in spec.security_schemes)
+    credentials = (
+        Credential(location=credential_location(scheme), schemes=(scheme,))
+        for scheme in schemes
+        if scheme is not None and not scheme.fault
+    )
+    return tuple({credential.location.key: credential for credential in credentials}.values())
 
 
 def shared_ids(operations: Iterable[Operation]) -> dict[str, str]:
@@ -231,25 +301,27 @@ def authorize(
     *,
     base_url: str | None = None,
     account: CredentialContext = NO_CONTEXT,
+    no_auth: bool = False,
 ) -> AuthorizedRequest:
     """Return `request` with the credentials that the operation's security requires (OpenAPI 3.1.1 §4.8.30).
 
-    `credentials` maps the ids of security schemes to values. The first alternative with all its credentials present is
-    used; a later one replaces it when it contains them all and more, as with a key and an optional role. An operation
-    without security gets none, even if some are given.
+    `credentials` maps the ids of security schemes, or of `find_scheme`, to values. The first alternative with all its
+    credentials present is used; a later one replaces it when it contains them all and more, as with a key and an
+    optional role. An operation without security gets none but those that the user states, and with `no_auth` every
+    operation.
 
     Credentials go only to the origins of the API and of `base_url`, which the user named, and a stored login only to
     its own audience. At another origin an operation that allows anonymous calls is sent without credentials. Raises
     CredentialError for one that does not, and for a credential that is missing, unknown or malformed.
     """
     _check_credentials(operation, credentials)
-    chosen = choose_alternative(operation, credentials, account.preferred)
+    chosen = choose_alternative(operation, credentials, account.preferred, no_auth=no_auth)
     if chosen is None:
         raise _missing_credential_error(operation, account)
     if not chosen:
         return AuthorizedRequest(request=request)
     if not is_same_api(operation, request.url, base_url):
-        if not operation.security or not all(operation.security):  # it may be called without, too
+        if no_auth or not operation.security or not all(operation.security):  # it may be called without, too
             return AuthorizedRequest(request=request)
         raise _foreign_server_error(operation, request.url)
     secrets: list[str] = []
@@ -272,26 +344,48 @@ def authorize(
 
 
 def choose_alternative(
-    operation: Operation, scheme_ids: Collection[str], preferred: Collection[str] = ()
+    operation: Operation, scheme_ids: Collection[str], preferred: Collection[str] = (), *, no_auth: bool = False
 ) -> Alternative | None:
     """Return the alternative of the operation's security that credentials for the schemes `scheme_ids` satisfy.
 
     Alternatives with a scheme in `preferred` come before others: what the user gives for a call is not passed over for
-    what was stored. An empty one means that no credential is added, None that none of the alternatives is satisfied.
+    what was stored. A credential that the user states stands in place of the one that is wanted there, and is enough
+    where no alternative is satisfied: a description may name another login than the API has. An empty alternative means
+    that no credential is added, None that none is satisfied.
     """
+    stated = stated_credentials(operation.spec, scheme_ids)
+    if no_auth:
+        return stated
+    chosen = _choose_described(operation, scheme_ids, preferred, {credential.location.key for credential in stated})
+    if chosen is None:
+        return stated or None
+    return (*stated, *chosen, *_optional(operation, scheme_ids, (*stated, *chosen)))
+
+
+def _choose_described(
+    operation: Operation, scheme_ids: Collection[str], preferred: Collection[str], taken: Collection[tuple[str, str]]
+) -> Alternative | None:
+    """Return the satisfied alternative of an operation without the credentials whose places are `taken`."""
     if not operation.security:
-        return _optional(operation, scheme_ids, ())
+        return ()
 
     def used_ids(credentials: Alternative) -> set[str]:
         return {id for credential in credentials for id in credential.matching_ids(scheme_ids)}
 
+    def satisfied(candidates: Iterable[Alternative]) -> list[Alternative]:
+        return [entry for entry in candidates if all(credential.matching_ids(scheme_ids) for credential in entry)]
+
+    open_places = [
+        tuple(credential for credential in candidate if credential.location.key not in taken)
+        for candidate in alternatives(operation)
+    ]
+    # A token of another kind of scheme stands in only where none of the operation's own is there.
+    usable = satisfied(open_places) or satisfied(
+        tuple(_with_token(credential, operation.spec, scheme_ids) for credential in candidate)
+        for candidate in open_places
+    )
     # An alternative that is a superset wins over the first one: with "key" and "key and role", a caller who gives both
     # means the second; the first would act as somebody else (docs/design/022).
-    usable = [
-        candidate
-        for candidate in alternatives(operation)
-        if all(credential.matching_ids(scheme_ids) for credential in candidate)
-    ]
     usable = [
         candidate for candidate in usable if any(credential.matching_ids(preferred) for credential in candidate)
     ] or usable
@@ -299,7 +393,24 @@ def choose_alternative(
     for candidate in usable:
         if chosen and used_ids(chosen) < used_ids(candidate):
             chosen = candidate
-    return None if chosen is None else (*chosen, *_optional(operation, scheme_ids, chosen))
+    return chosen
+
+
+def _with_token(credential: Credential, spec: Spec, scheme_ids: Collection[str]) -> Credential:
+    """Return a credential with the scheme of an access token that is there, where that of its own schemes is not.
+
+    Only of another kind: an API with two bearer schemes means two tokens.
+    """
+    if credential.location.prefix != BEARER or credential.matching_ids(scheme_ids):
+        return credential
+    kinds = {scheme.kind for scheme in credential.schemes}
+    others = (spec.security_schemes[id] for id in scheme_ids if id in spec.security_schemes)
+    tokens = [scheme for scheme in others if scheme.kind not in kinds and _takes_token(scheme)]
+    return replace(credential, schemes=tuple(tokens)) if len(tokens) == 1 else credential
+
+
+def _takes_token(scheme: SecurityScheme) -> bool:
+    return scheme.kind in _TOKEN_KINDS or (scheme.kind == "http" and scheme.scheme == "bearer")
 
 
 def _optional(operation: Operation, scheme_ids: Collection[str], chosen: Alternative) -> Alternative:
@@ -376,11 +487,6 @@ def secret_parts(credential: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
-def header_secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the secret values among headers that a user added, recognised by the names of the headers."""
-    return tuple(part for name, value in headers.items() if _SECRET_NAME.search(name) for part in secret_parts(value))
-
-
 def _add_credential(request: Request, location: CredentialLocation, value: str) -> Request:
     """Return `request` with the value at its location, replacing any value of the same name."""
     value = location.prefix + value
@@ -425,13 +531,12 @@ def _replace_query_pair(url: str, name: str, value: str) -> str:
 
 
 def _check_credentials(operation: Operation, credentials: Mapping[str, str]) -> None:
-    schemes = operation.spec.security_schemes
     for id, credential in credentials.items():
-        if id not in schemes:
-            names = ", ".join(schemes) or "none"
-            raise CredentialError(
-                f"{operation.spec.source} has no security scheme {id!r}", hint=f"its security schemes: {names}"
-            )
+        scheme = find_scheme(operation.spec, id)
+        if scheme is None:
+            raise unknown_scheme_error(operation.spec, id)
+        if scheme.fault and id not in operation.spec.security_schemes:
+            raise CredentialError(f"--auth {id} is {scheme.fault}", hint="it is header:NAME=env:VARIABLE")
         _check_text(id, credential)
 
 
@@ -456,12 +561,16 @@ def _check_audience(id: str, url: str, account: CredentialContext) -> None:
     """Raise CredentialError for a stored login that was made for other servers."""
     audience = account.audiences.get(id)
     site = parse_url(url).site
-    if audience is not None and site not in audience:
-        raise CredentialError(
-            f"the login {account.name} {id} is for {' and '.join(audience) or 'no server'}, and this call goes to "
-            f"{site}; nothing was sent",
-            hint=f"--auth {id}=env:NAME for another, or `nlapi auth login {account.name} {id} --base-url {site}`",
-        )
+    if audience is None or site in audience:
+        return
+    # Logins of an environment are for its servers alone (`shop/staging`).
+    api, is_environment, _ = account.name.partition("/")
+    allowed = f"nlapi auth login {api} {id}" if is_environment else f"nlapi api edit {api}"
+    raise CredentialError(
+        f"the login {account.name} {id} is for {' and '.join(audience) or 'no server'}, and this call goes to "
+        f"{site}; nothing was sent",
+        hint=f"`{allowed} --base-url {site}` lets it go there; --auth {id}=env:NAME gives another for this call",
+    )
 
 
 def _missing_credential_error(operation: Operation, account: CredentialContext) -> CredentialError:

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, quote_plus, unquote
 
 from nlapi.client.message import File, Request
 from nlapi.client.safe_text import strip_control
@@ -31,7 +31,6 @@ from nlapi.openapi.spec import (
     Parameter,
     Schema,
     Spec,
-    as_map,
     essence,
     is_json,
     may_be_json,
@@ -292,11 +291,9 @@ def write_body(media: Media, value: Any, spec: Spec) -> tuple[str, bytes]:
         return _multipart(media, _require_object(value, kind), spec)
     if isinstance(value, File):
         return value.content_type if "*" in kind else media.content_type, value.data
-    # A File is a `str`: without this check its name would be sent in place of its bytes.
-    for name, item in as_map(value).items():
-        if isinstance(item, File) or (is_list(item) and any(isinstance(element, File) for element in item)):
-            raise ArgumentError(f"{name}: a file cannot be part of a body of type {kind}", hint="give its text")
     if may_be_json(kind):
+        # A File is a `str`: its name would be sent in place of its content.
+        value = {name: _with_file_texts(item) for name, item in value.items()} if isinstance(value, Mapping) else value
         content_type = media.content_type if is_json(media.content_type) else "application/json"
         return content_type, _encode_utf8(compact_json(value))
     if kind == FORM:
@@ -304,6 +301,21 @@ def write_body(media: Media, value: Any, spec: Spec) -> tuple[str, bytes]:
     if isinstance(value, Mapping) or is_list(value):
         raise ArgumentError(f"nlapi cannot write {kind} from an object", hint="give the body as text")
     return media.content_type if "*" not in kind else OCTET_STREAM, _encode_utf8(scalar_text(value))
+
+
+def _with_file_texts(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_with_file_texts(item) for item in value]
+    return file_text(value) if isinstance(value, File) else value
+
+
+def file_text(file: File) -> str:
+    """Return the text of a file. ArgumentError for bytes that are none."""
+    try:
+        return file.data.decode()
+    except UnicodeDecodeError:
+        message = f"the file {file} is no text, which is what has to stand here"
+        raise ArgumentError(message, hint="give its base64, if the API takes that") from None
 
 
 def _require_object(value: object, essence: str) -> Mapping[str, Any]:
@@ -323,6 +335,11 @@ def _form_pairs(value: object, encodings: Mapping[str, Encoding]) -> list[str]:
     """Return the pairs of an urlencoded form, each property written as a query parameter (OpenAPI 3.1.1 §4.8.15)."""
     pairs: list[str] = []
     for name, item in _require_object(value, FORM).items():
+        files = item if is_list(item) else [item]
+        if any(isinstance(file, File) for file in files):
+            # A form carries any bytes (WHATWG URL §5.2).
+            pairs += [f"{quote_plus(name)}={quote_plus(file.data)}" for file in files if isinstance(file, File)]
+            continue
         encoding = encodings.get(name, DEFAULT_ENCODING)
         text, style, explode = _property_style(item, encoding)
         pairs += [] if item is None else encode_query(name, text, style, explode, reserved=encoding.allow_reserved)

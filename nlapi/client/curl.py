@@ -24,15 +24,21 @@ def to_curl(
     base_url: str | None = None,
     variables: Mapping[str, str] | None = None,
     preferred: Collection[str] = (),
+    no_auth: bool = False,
 ) -> str:
     """Return the curl command that sends the request `send` would send, without any credential in it.
 
     A variable stands in place of each credential of the alternative that the schemes in `scheme_ids` satisfy (the first
-    alternative, if none is): the one that `variables` has for the scheme, else one such as `$BEARERAUTH_TOKEN`. A
-    binary, multipart or very large body is read from `body.bin`, and a comment at the end of the line says what it must
-    hold. UsageError when a header cannot be written.
+    alternative, if none is): the one that `variables` has for the scheme, else one such as `$BEARERAUTH_TOKEN`; with
+    `no_auth` only of those that the user states. A binary, multipart or very large body is read from `body.bin`, and a
+    comment at the end of the line says what it must hold. UsageError when a header cannot be written.
     """
-    additions = list(_credential_variables(request, operation, scheme_ids, base_url, variables or {}, preferred))
+    additions: list[tuple[CredentialLocation, str]] = []
+    if operation is not None and is_same_api(operation, request.url, base_url):
+        chosen = choose_alternative(operation, scheme_ids, preferred, no_auth=no_auth)
+        if chosen is None:
+            chosen = next(iter(alternatives(operation)), ())
+        additions = [(entry.location, _credential_variable(entry, scheme_ids, variables or {})) for entry in chosen]
     words = ["curl", *_method_option(request)]
     if re.search(r"[\[\]{}]", request.url):
         # Without it curl expands brackets and braces to several requests.
@@ -133,24 +139,6 @@ def _url_word(url: str, additions: list[tuple[CredentialLocation, str]]) -> str:
             mark = "&" if "?" in text else "?"
             text += _shell_word((f"{mark}{percent(location.name, safe='')}=", variable))
     return text
-
-
-def _credential_variables(
-    request: Request,
-    operation: Operation | None,
-    scheme_ids: Collection[str],
-    base_url: str | None,
-    variables: Mapping[str, str],
-    preferred: Collection[str],
-) -> Iterator[tuple[CredentialLocation, str]]:
-    """Yield the locations of the credentials that the security adds, each with the name of a variable."""
-    if operation is None or not is_same_api(operation, request.url, base_url):
-        return
-    chosen = choose_alternative(operation, scheme_ids, preferred)
-    if chosen is None:
-        chosen = next(iter(alternatives(operation)), ())
-    for credential in chosen:
-        yield credential.location, _credential_variable(credential, scheme_ids, variables)
 
 
 def _credential_variable(credential: Credential, scheme_ids: Collection[str], variables: Mapping[str, str]) -> str:

@@ -29,6 +29,10 @@ class Limits:
     `deadline` is in seconds and covers everything: connecting, retries, waits, redirects, the last byte of the body.
     `max_bytes` limits the body, both as received and after each content coding is decoded. `retries` and
     `max_redirects` are counts. A Retry-After longer than `max_retry_wait` seconds is not waited for.
+    With `patience`, of many requests in a row, what a 429 or a 503 asks to wait is waited for beside the deadline, up
+    to so many seconds in all for one request. A 429 did nothing, so that a change is sent again too; after a 503 only a
+    read is. `wait` are the seconds in which work that an API does after it has answered is waited for (`await_work`),
+    with `wait_any` also where only the state of a job says so. `on_wait` is told what is waited for.
     `private_redirects` lets a redirect lead to another origin in a private, loopback or link-local network.
 
     A streaming answer ends at the `deadline` too, and its Result is what has come by then. `items` ends it after that
@@ -40,6 +44,10 @@ class Limits:
     max_redirects: int = 5
     retries: int = 2
     max_retry_wait: float = 10.0
+    patience: float = 0.0
+    wait: float = 0.0
+    wait_any: bool = False
+    on_wait: Callable[[str], None] | None = None
     private_redirects: bool = False
     items: int | None = None
     stream_seconds: float | None = None
@@ -220,7 +228,7 @@ class Result:
     Of a streaming answer, `items` are those received, in order, and `framing` says what an item is; `content` are all
     bytes, with an incomplete item at their end where it was cut. `ended` is the reason why reading stopped: an answer
     that does not stream is always COMPLETE, and its `items` are None. `fault` describes what was wrong with a BROKEN
-    one.
+    one. `note` is what a model is told beside it.
     """
 
     status: int
@@ -233,6 +241,7 @@ class Result:
     framing: Framing | None = None
     ended: EndReason = EndReason.COMPLETE
     fault: str = ""
+    note: str = ""
 
     @property
     def ok(self) -> bool:

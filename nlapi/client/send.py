@@ -33,6 +33,12 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_REASON = 600
 
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+_TOO_MANY, _UNAVAILABLE = 429, 503
+_RESET_HEADERS = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
+# Seconds; a larger number is a time since 1970.
+_EPOCH_FROM = 1e9
+# What a wait counts at least: a server that asks for none would be asked for ever.
+_LEAST_WAIT = 1.0
 _JITTER = random.SystemRandom()
 
 # Every other header may hold a credential: httpx2 drops Authorization and Cookie on another origin, and sends X-API-Key
@@ -112,6 +118,7 @@ class _SendCall:
     timer: asyncio.Timeout = field(init=False)
     start_time: float = field(default_factory=time.monotonic)
     retry_count: int = 0
+    waited: float = 0.0
     progress: SendProgress = field(init=False)
 
     async def run(self, client: HttpClient) -> Result:
@@ -158,10 +165,13 @@ class _SendCall:
                 # Jitter, so that clients which lost a server at one moment do not all return at one moment.
                 wait = 0.1 * 2**self.retry_count * _JITTER.uniform(0.5, 1.5)
             else:
-                retry_delay = _retry_after(result)
-                if retry_delay is None or not may_retry or not self._can_wait(retry_delay):
+                delay = retry_delay(result)
+                if delay is not None and self._is_patient(result.status, delay):
+                    await self._wait_patiently(delay, result.status)
+                    continue
+                if delay is None or not may_retry or not self._can_wait(delay):
                     return result
-                wait = retry_delay
+                wait = delay
             self.retry_count += 1
             await self.sleep(wait)
 
@@ -225,6 +235,20 @@ class _SendCall:
     def _can_wait(self, seconds: float) -> bool:
         remaining = self.limits.deadline - self._elapsed()
         return seconds <= self.limits.max_retry_wait and seconds < remaining
+
+    def _is_patient(self, status: int, seconds: float) -> bool:
+        may_repeat = status == _TOO_MANY or self.is_safe
+        return may_repeat and self.waited + max(seconds, _LEAST_WAIT) <= self.limits.patience
+
+    async def _wait_patiently(self, seconds: float, status: int) -> None:
+        """Wait as long as a server asks; the deadline is for each exchange, and begins again."""
+        if self.limits.on_wait is not None:
+            self.limits.on_wait(f"the API asks to wait {seconds:.0f} s ({status}); it goes on then")
+        self.timer.reschedule(None)
+        await self.sleep(seconds)
+        self.waited += max(seconds, _LEAST_WAIT)
+        self.start_time = time.monotonic()
+        self.timer.reschedule(asyncio.get_running_loop().time() + self.limits.deadline)
 
     def _redirect_request(self, request: Request, location: str) -> Request:
         """Return the request that a redirect asks for. Another origin gets only headers that identify nobody."""
@@ -302,11 +326,23 @@ def _forbidden_error(target: urls.HttpUrl, error: ForbiddenAddressError, *, is_r
     )
 
 
-def _retry_after(result: Result) -> float | None:
-    """Return the seconds that a 429 or 503 asks to wait (RFC 9110 §10.2.3), None without a valid Retry-After."""
-    value = (result.header("retry-after") or "").strip()
-    if result.status not in (429, 503) or not value:
+def retry_delay(result: Result) -> float | None:
+    """Return the seconds that a 429 or 503 asks to wait (RFC 9110 §10.2.3), None where it does not say.
+
+    Some servers only say when their limit is reset, in seconds or as a time since 1970.
+    """
+    if result.status not in (_TOO_MANY, _UNAVAILABLE):
         return None
+    if not (result.header("retry-after") or "").strip():
+        resets = (result.header(name) or "" for name in _RESET_HEADERS) if result.status == _TOO_MANY else ()
+        reset = next((float(text) for text in resets if re.fullmatch(r"\d{1,12}", text)), None)
+        return None if reset is None else max(0.0, reset - time.time()) if reset > _EPOCH_FROM else reset
+    return asked_seconds(result)
+
+
+def asked_seconds(result: Result) -> float | None:
+    """Return the seconds of Retry-After, which may be a date; None without a valid one."""
+    value = (result.header("retry-after") or "").strip()
     if re.fullmatch(r"\d{1,12}", value):
         return float(value)
     try:

@@ -55,6 +55,8 @@ def answer_frame(result: Result) -> dict[str, object]:
         frame["headers"] = headers
     if end := describe_end(result):
         frame["stream"] = end
+    if result.note:
+        frame["repeated"] = result.note
     if result.status >= 400 and (reason := error_reason(result.data if result.data is not None else result.text)):
         frame["reason"] = strip_control(reason)
     return frame

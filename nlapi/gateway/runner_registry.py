@@ -383,7 +383,7 @@ class RunnerRegistry:
     ) -> HostRunner:
         cluster = clusters[shard.name]
         if not isinstance(cluster, Cluster):
-            raise TypeError(f"shard {shard.name} is no shard of hosts")
+            raise TypeError(f"shard {shard.name} is not a shard of hosts")
         await asyncio.to_thread(cluster.prepare)
         demand = await self._demand_content(version, shard, shadow=shadow, waits=waits)
         return HostRunner(demand, cluster.separate_copy() if shadow else cluster, owns_cluster=shadow)

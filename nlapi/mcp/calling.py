@@ -8,7 +8,7 @@ import json
 import secrets
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,11 +16,10 @@ from typing import Any
 
 import mcp_types as types
 
-from nlapi.agent.events import CallProposed, ConsentReply, StepFinished
+from nlapi.agent.events import CallProposed, ConsentReply, StepFinished, WorkEnded
 from nlapi.agent.loop import converse
-from nlapi.agent.operation_tools import DESCRIBE, FIND, READ, describe_for_model, inner_arguments
+from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, OperationTools, words_of
 from nlapi.agent.policy import Policy, Verdict
-from nlapi.client.auth import header_secrets
 from nlapi.client.masking import redact
 from nlapi.client.message import Result
 from nlapi.client.safe_text import error_for_model, single_line, strip_all, strip_control
@@ -30,23 +29,17 @@ from nlapi.mcp.audit import CallOutcome, CallRecord, ConsentKind
 from nlapi.mcp.consent import ConsentSubject, Context, call_subject, request_consent, wrap_question
 from nlapi.mcp.server_state import ServerState, answer_owner, caller_of, session_id
 from nlapi.mcp.settings import Consent
-from nlapi.mcp.tool_listing import (
-    CALL,
-    DEFAULT_RESULTS,
-    MAX_RESULTS,
-    SEARCH_TOOLS,
-    registered_arguments,
-)
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.mcp.tool_listing import SEARCH_TOOLS, offered_tools, registered_arguments
+from nlapi.openapi.spec import Effect, Spec
+from nlapi.resources.long_running import WorkState
 from nlapi.results.query import QUERY_TOOL
-from nlapi.tools.describe import summarize_operation
 from nlapi.tools.ledger import Ledger
 from nlapi.tools.plan import Step, ask
 from nlapi.tools.plan import ask as conversation
-from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
 from nlapi.tools.rules import Ruling, denial_message, is_denied
-from nlapi.tools.run import Prepared, Target, authorize_call, model_fields, perform, prepare
+from nlapi.tools.run import Prepared, Target, authorize_call, finish_work, model_fields, perform, prepare
 from nlapi.tools.tool import Call, Tool
+from nlapi.tools.waiting import WorkOutcome
 from nlapi.workflows.engine import MAX_CALLS, RunState, WorkflowRun, document_digest
 from nlapi.workflows.outline import (
     WorkflowOutline,
@@ -153,11 +146,7 @@ async def call_workflow(
 
 
 def _secrets(targets: Mapping[Spec, Target]) -> tuple[str, ...]:
-    return tuple(
-        secret
-        for target in targets.values()
-        for secret in (*target.credentials.values(), *header_secrets(target.headers))
-    )
+    return tuple(secret for target in targets.values() for secret in target.credentials.values())
 
 
 def _needs_question(tree: WorkflowOutline, targets: Mapping[Spec, Target], consent: Consent) -> bool:
@@ -228,7 +217,9 @@ async def _execute(state: ServerState, context: Context, execution: _Execution) 
     )
     try:
         async for event in events:
-            if isinstance(event, StepFinished):
+            if isinstance(event, WorkEnded):
+                execution.steps[-1:] = [event.step]
+            elif isinstance(event, StepFinished):
                 execution.steps.append(event.step)
                 progress.done = len(execution.steps)
     except asyncio.CancelledError:
@@ -300,11 +291,13 @@ PROGRESS_INTERVAL = 1.0
 MAX_MESSAGE = 24_000
 
 
-async def call_tool(state: ServerState, context: Context, params: types.CallToolRequestParams) -> ToolAnswer:
+async def call_tool(states: Sequence[ServerState], context: Context, params: types.CallToolRequestParams) -> ToolAnswer:
     """Return the answer to a call, never an error of the protocol, so that a model can read what was wrong.
 
-    The call is counted, limited and written to the log as the state's oversight says.
+    The call is counted, limited and written to the log as the oversight of its API says.
     """
+    tools = offered_tools(tuple(state.catalogue for state in states)).operation_tools
+    state = _state_of(states, tools, params)
     caller, oversight = caller_of(context), state.oversight
     record = CallRecord(
         client=caller.name,
@@ -319,7 +312,7 @@ async def call_tool(state: ServerState, context: Context, params: types.CallTool
         oversight.metrics.running.inc()
     try:
         with oversight.limiter.admit(caller, oversight.calls_per_minute, oversight.concurrency):
-            return await _answer_call(state, context, _without_prefix(params, state), record)
+            return await _answer_call(state, tools, context, params, record)
     except NlapiError as error:
         record.reason = error.message
         return error_answer(str(error))
@@ -335,17 +328,24 @@ async def call_tool(state: ServerState, context: Context, params: types.CallTool
             state.report(fault)
 
 
-def _without_prefix(params: types.CallToolRequestParams, state: ServerState) -> types.CallToolRequestParams:
-    """Return a call with the name of a search tool as it is without the API's prefix."""
-    name = params.name.removeprefix(state.settings.prefix)
-    return params.model_copy(update={"name": name}) if name in SEARCH_TOOLS else params
+def _state_of(states: Sequence[ServerState], tools: OperationTools, params: types.CallToolRequestParams) -> ServerState:
+    """Return the API that a call is of; the first one for what is of all, or of none."""
+    name = (params.arguments or {}).get("operation") if params.name in SEARCH_TOOLS else params.name
+    with suppress(UsageError):
+        spec = tools.resolve(str(name)).operation.spec
+        return next((state for state in states if state.spec is spec), states[0])
+    return states[0]
 
 
 async def _answer_call(
-    state: ServerState, context: Context, params: types.CallToolRequestParams, record: CallRecord
+    state: ServerState,
+    tools: OperationTools,
+    context: Context,
+    params: types.CallToolRequestParams,
+    record: CallRecord,
 ) -> ToolAnswer:
     try:
-        answer = await _dispatch(state, context, params, record)
+        answer = await _dispatch(state, tools, context, params, record)
     except NlapiError as error:
         record.reason = error.message
         answer = error_answer(str(error))
@@ -368,26 +368,25 @@ def error_answer(message: str) -> types.CallToolResult:
 
 
 async def _dispatch(
-    state: ServerState, context: Context, params: types.CallToolRequestParams, record: CallRecord
+    state: ServerState,
+    tools: OperationTools,
+    context: Context,
+    params: types.CallToolRequestParams,
+    record: CallRecord,
 ) -> ToolAnswer:
     arguments = params.arguments or {}
     if params.name == QUERY_TOOL:
         record.outcome = CallOutcome.ANSWERED
         return _structured_answer(state.answers.query(answer_owner(context, state.settings), arguments))
-    if not state.catalogue.uses_search or params.name not in SEARCH_TOOLS:
-        return await _call_operation(state, context, params, state.catalogue.tool(params.name), arguments, record)
-    if params.name == FIND:
+    if params.name in (FIND, DESCRIBE):
+        text = tools.find(words_of(arguments)) if params.name == FIND else tools.describe(arguments)
         record.outcome = CallOutcome.ANSWERED
-        return _find_operations(state, arguments)
-    tool = state.catalogue.tool(_text_argument(arguments, "operation", params.name))
-    if params.name == DESCRIBE:
-        record.outcome = CallOutcome.ANSWERED
-        return _text_answer(describe_for_model(tool, arguments))
-    if params.name == READ and tool.effect is not Effect.READ:
-        raise UsageError(f"{tool.operation.id} would {tool.effect} something", hint=f"the tool {CALL} calls it")
-    # `read` refuses a change although `call` would ask: a user may have allowed the tool `read` to run without a
+        return _text_answer(text)
+    # `read` refuses a change although `change` would ask: a user may have allowed the tool `read` to run without a
     # question.
-    return await _call_operation(state, context, params, tool, inner_arguments(params.name, arguments), record)
+    if params.name in (READ, CHANGE):
+        return await _call_operation(state, context, params, *tools.call(params.name, arguments), record)
+    return await _call_operation(state, context, params, tools.resolve(params.name), arguments, record)
 
 
 async def _call_operation(
@@ -405,14 +404,14 @@ async def _call_operation(
         return answer if params.name == tool.name else _framed(answer)
     call = Call(tool=tool, arguments={**registered_arguments(tool, state.settings), **arguments})
     target = state.target_for(context, call.effect)
-    record.secrets = (*state.secrets, *target.credentials.values(), *header_secrets(target.headers))
+    record.secrets = (*state.secrets, *target.credentials.values())
     policy = Policy(secrets=record.secrets)
     if refusal := policy.refusal(call):
         raise UsageError(f"{tool.operation.id} was not sent: {refusal}", hint="leave it out")
     prepared = prepare(call, target)
     if prepared.effect is not Effect.READ and (params.name == READ or state.settings.consent is Consent.NEVER):
         # An argument makes a change of an operation that reads.
-        hint = f"the tool {CALL} calls it" if params.name == READ else "leave that argument out"
+        hint = f"the tool {CHANGE} calls it" if params.name == READ else "leave that argument out"
         raise UsageError(f"{tool.operation.id} would {prepared.effect} something", hint=hint)
     record.take_request(prepared, model_fields(tool.operation, target))
     if prepared.rule is not None and is_denied(prepared.rule):  # without the hint, which names a file of the server
@@ -432,9 +431,10 @@ async def _call_operation(
     if prepared.effect is not Effect.READ and state.oversight.audit is not None:
         state.oversight.audit.write_sending(record)
     record.outcome = CallOutcome.FAILED
-    result = await _perform_with_progress(state, context, prepared, target)
+    works: list[WorkOutcome] = []
+    result = await _perform_with_progress(state, context, prepared, target, works.append)
     record.outcome, record.status = CallOutcome.ANSWERED, result.status
-    return _api_answer(state, context, call, result)
+    return _api_answer(state, context, call, result, works[0] if works else None)
 
 
 def _consent_without_question(verdict: Verdict, *, is_allowed: bool) -> ConsentKind:
@@ -445,7 +445,7 @@ def _consent_without_question(verdict: Verdict, *, is_allowed: bool) -> ConsentK
 
 
 def _framed(answer: ToolAnswer) -> ToolAnswer:
-    """Return the outcome of a workflow as an answer of `read` or `call`; it has no status of its own."""
+    """Return the outcome of a workflow as an answer of `read` or `change`; it has no status of its own."""
     if not isinstance(answer, types.CallToolResult):
         return answer
     record: dict[str, Any] = answer.structured_content or {}
@@ -453,12 +453,15 @@ def _framed(answer: ToolAnswer) -> ToolAnswer:
     return answer.model_copy(update={"structured_content": {"status": None, "data": record, **failure}})
 
 
-async def _perform_with_progress(state: ServerState, context: Context, prepared: Prepared, target: Target) -> Result:
+async def _perform_with_progress(
+    state: ServerState, context: Context, prepared: Prepared, target: Target, on_work: Callable[[WorkOutcome], None]
+) -> Result:
     """Return the answer of the API, with progress reported to the client while it waits."""
     progress_task = asyncio.create_task(_report_progress(context, prepared))
     try:
         limits, client = state.settings.limits, state.client
-        return await perform(prepared, target, limits=limits, client=client, for_model=True)
+        result = await perform(prepared, target, limits=limits, client=client, for_model=True)
+        return await finish_work(prepared, result, target, limits, on_work=on_work, for_model=True)
     except asyncio.CancelledError:
         # Both protocols forbid an answer to a cancelled call (docs/design/016).
         if prepared.effect is not Effect.READ:
@@ -480,12 +483,21 @@ async def _report_progress(context: Context, prepared: Prepared) -> None:
             await context.session.report_progress(seconds, None, message)
 
 
-def _api_answer(state: ServerState, context: Context, call: Call, result: Result) -> types.CallToolResult:
-    """Return the answer of the API as a model is shown it; the whole is stored where that is a part of it."""
+def _api_answer(
+    state: ServerState, context: Context, call: Call, result: Result, work: WorkOutcome | None = None
+) -> types.CallToolResult:
+    """Return the answer of the API as a model is shown it; the whole is stored where that is a part of it.
+
+    `work` is the outcome of what the API did after it had answered.
+    """
     shown = state.answers.add(answer_owner(context, state.settings), result, call)
     if fault := state.answers.take_fault():
         state.report(f"{fault}; only the last answers are stored")
-    answer = _structured_answer(shown.view, is_error=result.status >= 400)
+    view, is_failed = shown.view, result.status >= 400
+    if work is not None:
+        view = json.dumps({"work": work.message, **json.loads(view)}, ensure_ascii=False)
+        is_failed = is_failed or work.state is WorkState.FAILED
+    answer = _structured_answer(view, is_error=is_failed)
     if shown.stored is not None:
         pages = answer_pages(shown.stored)
         description = f"All of it, in {pages} page{'s' if pages > 1 else ''}"
@@ -501,43 +513,5 @@ def _structured_answer(view: str, *, is_error: bool = False) -> types.CallToolRe
     )
 
 
-def _find_operations(state: ServerState, arguments: Mapping[str, object]) -> types.CallToolResult:
-    words, limit = _text_argument(arguments, "words", FIND), arguments.get("limit", DEFAULT_RESULTS)
-    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MAX_RESULTS:
-        raise UsageError(f"{FIND}: limit is not a number from 1 to {MAX_RESULTS}")
-    rows = [
-        {
-            "operation": operation.id if state.catalogue.workflow(tool) is None else tool.name,
-            "effect": operation.effect.value,
-            "request": state.catalogue.request_text(operation),
-            "summary": summarize_operation(operation),
-            "required": list(tool.required),
-        }
-        for tool, operation in _found_tools(state, words, limit)
-    ]
-    if not rows:
-        areas = ", ".join(single_line(group.label)[:60] for group in state.catalogue.areas[:40])
-        return _data_answer(
-            {"note": DESCRIPTION_NOTE, "operations": [], "hint": f"nothing is about that; the areas are {areas}"}
-        )
-    return _data_answer({"note": DESCRIPTION_NOTE, "operations": rows})
-
-
-def _found_tools(state: ServerState, words: str, limit: int) -> Iterator[tuple[Tool, Operation]]:
-    for operation, _ in state.catalogue.index.search(words, limit=limit):
-        yield state.catalogue.found_tool(operation), operation
-
-
-def _data_answer(data: dict[str, object]) -> types.CallToolResult:
-    return _text_answer(json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str))
-
-
 def _text_answer(text: str) -> types.CallToolResult:
     return types.CallToolResult(content=[types.TextContent(text=strip_control(text))])
-
-
-def _text_argument(arguments: Mapping[str, object], name: str, tool: str) -> str:
-    value = arguments.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise UsageError(f"{tool}: argument {name!r} is missing or no text")
-    return value.strip()

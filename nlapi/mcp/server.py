@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.methods import CacheableMethod
 
 from nlapi import bundled
-from nlapi.agent.operation_tools import DESCRIBE, FIND, READ
+from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ
 from nlapi.client.safe_text import strip_all
 from nlapi.client.send import open_client
 from nlapi.errors import NlapiError, UsageError
@@ -40,15 +40,7 @@ from nlapi.mcp.calling import call_tool
 from nlapi.mcp.consent import Context
 from nlapi.mcp.server_state import ServerState, answer_owner
 from nlapi.mcp.settings import Consent
-from nlapi.mcp.tool_listing import (
-    CALL,
-    ToolCatalogue,
-    api_tool_definitions,
-    describe_area,
-    operation_line,
-    query_tool_definition,
-    tool_definitions,
-)
+from nlapi.mcp.tool_listing import ToolCatalogue, describe_area, offered_tools, operation_line
 from nlapi.openapi.urls import is_http_url
 from nlapi.resources.id_sources import IdSources
 from nlapi.results.store import StoredResult
@@ -248,6 +240,7 @@ def serve_offer(offer: Offer, watch: WatchTask | None = None, *, ttl_seconds: in
     server = ApiServer(
         "nlapi",
         title=offer.title,
+        icons=_icons(offer.all_states()),
         version=__version__,
         instructions=offer.instructions,
         cache_hints=dict.fromkeys(lists, hint) if ttl_seconds else None,
@@ -266,6 +259,16 @@ def serve_offer(offer: Offer, watch: WatchTask | None = None, *, ttl_seconds: in
     return server
 
 
+def _icons(states: Sequence[ServerState]) -> list[types.Icon] | None:
+    """Return the logo of the one API, which many descriptions name (`x-logo`)."""
+    infos = [state.spec.document.get("info") for state in states[:1]]
+    logos = [info.get("x-logo") for info in infos if isinstance(info, Mapping)]
+    urls = [logo.get("url") for logo in logos if isinstance(logo, Mapping)]
+    is_one = len({state.spec for state in states}) == 1
+    icons = [types.Icon(src=url) for url in urls if isinstance(url, str) and url.startswith("https://")]
+    return icons or None if is_one else None
+
+
 class _Handlers:
     def __init__(self, offer: Offer) -> None:
         self.offer = offer
@@ -274,21 +277,13 @@ class _Handlers:
         self.offer.states(context)[0].remember_session(context)
 
     async def list_tools(self, context: Context, params: PageParams) -> types.ListToolsResult:
-        states = self.offer.states(context)
-        if len(states) == 1:
-            definitions = tool_definitions(states[0].catalogue)
-        else:
-            definitions = [tool for state in states for tool in api_tool_definitions(state.catalogue)]
-            definitions.append(query_tool_definition())
-        return types.ListToolsResult(tools=[types.Tool.model_validate(definition) for definition in definitions])
+        tools = offered_tools(tuple(state.catalogue for state in self.offer.states(context)))
+        return types.ListToolsResult(tools=[types.Tool.model_validate(entry) for entry in tools.definitions])
 
     async def call_tool(
         self, context: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:
-        states = self.offer.states(context)
-        # No prefix is the beginning of another one (`team_settings`).
-        state = next((state for state in states if params.name.startswith(state.settings.prefix)), states[0])
-        return await call_tool(state, context, params)
+        return await call_tool(self.offer.states(context), context, params)
 
     async def list_resources(self, context: Context, params: PageParams) -> types.ListResourcesResult:
         states = self.offer.states(context)
@@ -434,15 +429,11 @@ def server_instructions(catalogue: ToolCatalogue) -> str:
 
 def _template_values(catalogue: ToolCatalogue) -> dict[str, str]:
     usage = "- Each tool is one operation."
-    prefix = catalogue.settings.prefix
-    if catalogue.uses_search:
-        change_tool = "" if catalogue.settings.consent is Consent.NEVER else f", or `{prefix}{CALL}` for a change"
-        usage = (
-            f"- `{prefix}{FIND}` finds operations by words; `{prefix}{DESCRIBE}` tells what one takes; "
-            f"then `{prefix}{READ}`{change_tool}."
-        )
+    if offered_tools((catalogue,)).uses_search:
+        change_tool = "" if catalogue.settings.consent is Consent.NEVER else f" or `{CHANGE}`"
+        usage = f"- `{FIND}` finds operations, `{DESCRIBE}` tells what one takes, then `{READ}`{change_tool}."
     if catalogue.workflows.tools:
-        usage += "\n- A tool whose description says so is a workflow of several calls: it answers with their outcome."
+        usage += "\n- A workflow makes several calls and answers with their outcome."
     return {"how": usage, "changes": _CHANGE_RULES[catalogue.settings.consent]}
 
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from mcp.server.session import ServerSession
 
-from nlapi.client.auth import credential_location
 from nlapi.mcp.access import SCOPE_KEY, CallLimiter, TeamCaller
 from nlapi.mcp.answers import AnswerOwner, ClientAnswers
 from nlapi.mcp.consent import Context, PendingConsents
 from nlapi.mcp.settings import Settings
 from nlapi.mcp.tool_listing import ToolCatalogue
-from nlapi.openapi.spec import Effect, SecurityScheme, Spec
+from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.ledger import LONG_LIVED_S, Ledger
+from nlapi.tools.request_changes import split_headers
 from nlapi.tools.run import Target
 
 if TYPE_CHECKING:
@@ -89,12 +89,10 @@ class ServerState:
         target = replace(target, credentials=dict(self.change_credentials or {})) if is_change else target
         if not forwarded:
             return target
-        # A header that a scheme asks for is its credential, so that the client's own token replaces the registered one.
-        credentials = dict(target.credentials)
-        for name, value in forwarded.items():
-            schemes = self.spec.security_schemes.values()
-            credentials |= dict.fromkeys((scheme.id for scheme in schemes if _satisfies(name, value, scheme)), value)
-        return replace(target, credentials=credentials, headers=forwarded)
+        # The client's own token stands in place of the registered one.
+        secret, plain = split_headers(self.spec, tuple(forwarded.items()))
+        credentials = {**target.credentials, **{f"header:{name}": value for name, value in secret}}
+        return replace(target, credentials=credentials, headers=(*target.headers, *plain))
 
     def ledger(self, context: Context) -> Ledger:
         """Return the changes of a client: over HTTP of all its sessions, as one that reconnects has a new one."""
@@ -169,11 +167,3 @@ def answer_owner(context: Context, settings: Settings) -> AnswerOwner:
         credentials=hashlib.sha256(forwarded.encode("utf-8", "surrogatepass")).hexdigest(),
         is_shared=not has_own_session(context),
     )
-
-
-def _satisfies(name: str, value: str, scheme: SecurityScheme) -> bool:
-    """Return whether a header is the credential of a security scheme."""
-    if scheme.fault:
-        return False
-    location = credential_location(scheme)
-    return location.key == ("header", name) and value.lower().startswith(location.prefix.lower())

@@ -10,7 +10,6 @@ from nlapi.client.message import Limits
 from nlapi.english import lexicon
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import CONNECTION_HEADERS, TOKEN, TRANSPORT_HEADERS
-from nlapi.tools.index import MAX_LISTED_TOOLS
 from nlapi.tools.names import MAX_LENGTH
 
 # In characters: a hash of nine, and something to read.
@@ -40,8 +39,7 @@ class Settings:
     fill in what a call does not give. `pass_headers` are the names of
     headers that go from each HTTP request of a client on to the API.
 
-    Of several APIs in one server `prefix` is before the names of the tools of one, and `max_listed` the number of
-    operations above which it has a search in their place.
+    In the server of a team `prefix` is before the names of the operations of an API.
     """
 
     consent: Consent = Consent.ELICIT
@@ -52,7 +50,6 @@ class Settings:
     stored: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     prefix: str = ""
-    max_listed: int = MAX_LISTED_TOOLS
 
 
 def check_pass_headers(names: tuple[str, ...], *, has_token: bool) -> tuple[str, ...]:

@@ -25,7 +25,6 @@ from nlapi.mcp.settings import Consent, Settings
 from nlapi.mcp.tool_listing import ToolCatalogue, build_catalogue
 from nlapi.openapi.selection import select_operations
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.tools.index import MAX_LISTED_TOOLS
 from nlapi.tools.ledger import Ledger
 from nlapi.tools.rules import (
     ApiIdentity,
@@ -128,7 +127,7 @@ def parse_team(text: str, location: str) -> TeamSettings:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{location} is no TOML: {error}") from None
+        raise UsageError(f"{location} is not TOML: {error}") from None
     for path, message in _schema_faults(document):
         raise _fault(text, location, path, message)
     server = document.get("server", {})
@@ -137,7 +136,7 @@ def parse_team(text: str, location: str) -> TeamSettings:
         for name, entry in document.get("roles", {}).items()
     } or {EVERYONE: TeamRole(name=EVERYONE)}
     only = next(iter(roles)) if len(roles) == 1 else ""
-    apis = tuple(_parse_api(name, entry, len(document["apis"])) for name, entry in document["apis"].items())
+    apis = tuple(_parse_api(name, entry) for name, entry in document["apis"].items())
     clients = tuple(
         TeamClient(name=name, role=entry.get("role", only), **_given(entry, "token", "subject"))
         for name, entry in document.get("clients", {}).items()
@@ -181,7 +180,7 @@ def _schema_faults(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...
         message = f"{unknown[0]!r} is not known; there is {', '.join(error.schema.get('properties', {}))}"
     elif str(error.schema.get("pattern", "")).startswith("^env:"):
         # The value may be a secret that somebody wrote there: it is not repeated.
-        message = "is no reference to a variable, such as env:TOKEN; a secret is in no file"
+        message = "is not a reference to a variable, such as env:TOKEN; a secret is in no file"
     yield path, message
 
 
@@ -216,10 +215,10 @@ def _steps(key: str) -> tuple[str, ...]:
     return tuple(step.strip().strip("\"'") for step in key.split("."))
 
 
-def _parse_api(name: str, entry: Mapping[str, Any], count: int) -> TeamApi:
+def _parse_api(name: str, entry: Mapping[str, Any]) -> TeamApi:
     lists = _given(entry, "include", "exclude", "overlays")
     plain = _given(entry, "source", "base_url", "auth", "change_auth", "no_auth", "known", "all_tools")
-    return TeamApi(name=name, prefix=entry.get("prefix", f"{name}_" if count > 1 else ""), **lists, **plain)
+    return TeamApi(name=name, prefix=entry.get("prefix", f"{name}_"), **lists, **plain)
 
 
 def _given(entry: Mapping[str, Any], *keys: str) -> dict[str, Any]:
@@ -336,9 +335,8 @@ def _role_apis(
     targets = [_role_target(role, entry) for entry in allowed]
     selected = [_role_operations(role, entry.api, target) for entry, target in zip(allowed, targets, strict=True)]
     consent = Consent.NEVER if role.effects == {Effect.READ} else role.consent or settings.consent
-    listed = _listed_apis(selected)
     offered = []
-    for index, (entry, target, operations) in enumerate(zip(allowed, targets, selected, strict=True)):
+    for entry, target, operations in zip(allowed, targets, selected, strict=True):
         if not operations:
             continue
         chosen = Settings(
@@ -347,23 +345,11 @@ def _role_apis(
             registered=dict(entry.values),
             prefix=entry.api.prefix,
             limits=limits,
-            max_listed=MAX_LISTED_TOOLS if index in listed else 0,
         )
         offered.append((entry, target, build_catalogue(target.spec, operations, chosen)))
     if not offered:
         raise UsageError(f"the role {role.name!r} may call nothing", hint="see its apis, include, exclude and effects")
     return offered
-
-
-def _listed_apis(selected: Sequence[Sequence[Operation]]) -> set[int]:
-    """Return the positions of the APIs that have a tool for each operation; a search is in the place of the others."""
-    # Models choose worse from many tools, so all APIs together list as many as one would; the smallest come first.
-    room, listed = MAX_LISTED_TOOLS, set()
-    for index in sorted(range(len(selected)), key=lambda index: len(selected[index])):
-        if len(selected[index]) <= room:
-            room -= len(selected[index])
-            listed.add(index)
-    return listed
 
 
 def _role_target(role: TeamRole, entry: OpenApi) -> Target:
@@ -386,8 +372,5 @@ def _role_operations(role: TeamRole, api: TeamApi, target: Target) -> tuple[Oper
 
 
 def _instructions(opened: Sequence[OpenApi], titles: Sequence[str]) -> str:
-    lines = [
-        f"- {title}: tools that begin with `{entry.api.prefix}`" if entry.api.prefix else f"- {title}"
-        for entry, title in zip(opened, titles, strict=True)
-    ]
+    lines = [f"- {title}: `{entry.api.prefix}`" for entry, title in zip(opened, titles, strict=True)]
     return Template(bundled.text("prompts/mcp/team.md")).substitute(apis="\n".join(lines))

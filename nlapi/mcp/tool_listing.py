@@ -1,52 +1,59 @@
-"""Lists the tools of a description for MCP: their names, their definitions and the bounded texts about operations."""
+"""The tools of a description for MCP: their names, their definitions and the bounded texts about operations."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import chain, islice, zip_longest
+from typing import Any
 
-from nlapi.agent.operation_tools import DESCRIBE, FIND, READ, TOOL_DEFINITIONS
+from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, TOOL_DEFINITIONS, OperationTools
 from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.mcp.settings import Consent, Settings
 from nlapi.openapi.gc_paused import gc_paused
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.results.query import QUERY_TOOL
-from nlapi.suggestions import suggestion
 from nlapi.tools.areas import Area, areas
-from nlapi.tools.arguments import may_fill
-from nlapi.tools.compile import compile_tool
-from nlapi.tools.describe import answer_field_names, summarize_operation
-from nlapi.tools.index import MAX_LISTED_TOOLS, Index
-from nlapi.tools.manifest import render_definition
+from nlapi.tools.arguments import argument_schema, may_fill
+from nlapi.tools.describe import summarize_operation
+from nlapi.tools.main_operations import main_operations
+from nlapi.tools.manifest import compact, render_definition
 from nlapi.tools.names import tool_names
 from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
 from nlapi.tools.text import label_text, plain_text
 from nlapi.tools.tool import Tool
 from nlapi.workflows.workflow_tools import NO_WORKFLOW_SET, WorkflowSet, WorkflowTool
 
-CALL = "call"
-# The tools that operate a large API; no operation's tool has one of these names, nor that of QUERY_TOOL.
-SEARCH_TOOLS = (FIND, DESCRIBE, READ, CALL)
+# The tools that operate any API; no operation's tool has one of these names, nor that of QUERY_TOOL.
+SEARCH_TOOLS = (FIND, DESCRIBE, READ, CHANGE)
 _TOOL_NAMES = (*SEARCH_TOOLS, QUERY_TOOL)
 
-# Operations of a large API that are listed as tools of their own: 20 KB for GitHub's 1,223 operations, where all take
-# 2.2 MB.
-MAX_SAMPLE_TOOLS = 12
+# Bytes of all definitions: with the instructions of the server 1,300 tokens are always there
+# (`python -m benchmarks.agent`).
+LIST_ROOM = 4_300
+# Bytes of one tool in it, so that there are several, and how many of the most used operations are tried.
+MAX_DEFINITION = 800
+MAX_CANDIDATES = 60
+# Operations of which each may be a tool: with more, not all fit.
+MAX_COMPLETE = 20
+# Choices of an argument in a brief definition.
+MAX_CHOICES = 6
 
 MAX_LISTED_OPERATIONS = 400
+MAX_TITLE = 60
 
-# Results of `find`. A summary has at most 120 characters, so that 25 results are a page of some 4,000.
-MAX_RESULTS = 25
-DEFAULT_RESULTS = 8
-
-_OPERATION = {"type": "string", "description": "The id of an operation, as `find` gives it."}
-_ARGUMENTS = {
-    "type": "object",
-    "description": "Its arguments by name, as `describe` gives them.",
-    "additionalProperties": True,
+TITLES = {
+    FIND: "Find operations",
+    DESCRIBE: "Describe an operation",
+    READ: "Read from the API",
+    CHANGE: "Change something",
+    QUERY_TOOL: "Read an earlier answer",
 }
+
+Definition = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,81 +66,142 @@ class ToolCatalogue:
     workflows: WorkflowSet = NO_WORKFLOW_SET
 
     @cached_property
-    def _workflow_names(self) -> dict[str, WorkflowTool]:
-        reserved = (*_TOOL_NAMES, *self._tool_names.values(), *self._tool_names)
-        return self.workflows.tools.named(reserved=reserved, max_length=self.settings.name_length)
+    def names(self) -> dict[Operation, str]:
+        """The name of the tool of each operation, the same whichever are offered, and of each workflow."""
+        operations, prefix = self.spec.operations, self.settings.prefix
+        length = self.settings.name_length
+        names = tool_names(operations, max_length=length - len(prefix), reserved=_TOOL_NAMES)
+        prefixed = {operation: f"{prefix}{name}" for operation, name in zip(operations, names, strict=True)}
+        reserved = (*_TOOL_NAMES, *prefixed.values(), *(operation.id for operation in operations))
+        workflows = self.workflows.tools.named(reserved=reserved, max_length=length)
+        return {**prefixed, **{entry.operation: name for name, entry in workflows.items()}}
+
+    @cached_property
+    def operation_tools(self) -> OperationTools:
+        return operation_tools((self,))
 
     def workflow(self, tool: Tool) -> WorkflowTool | None:
         """Return the workflow that a tool runs; None for the tool of one operation."""
         return self.workflows.tools.tools.get(tool.operation)
 
-    @property
-    def workflow_tools(self) -> tuple[Tool, ...]:
-        """The tools of the workflows, under their names here."""
-        return tuple(entry.tool for entry in self._workflow_names.values())
-
-    def request_text(self, operation: Operation) -> str:
-        """Return what is sent for an operation or a workflow, in a few words."""
-        entry = self.workflows.tools.tools.get(operation)
-        return f"{operation.method} {single_line(operation.path)}" if entry is None else entry.calls_text
-
-    @cached_property
-    def _tool_names(self) -> dict[str, str]:
-        """Operation id -> name of its tool, the same whichever operations are offered."""
-        operations, prefix = self.spec.operations, self.settings.prefix
-        names = tool_names(operations, max_length=self.settings.name_length - len(prefix), reserved=_TOOL_NAMES)
-        return {operation.id: f"{prefix}{name}" for operation, name in zip(operations, names, strict=True)}
-
-    @cached_property
-    def _by_name(self) -> dict[str, Operation]:
-        by_tool_name = {self._tool_names[operation.id]: operation for operation in self.operations}
-        workflows = {name: entry.operation for name, entry in self._workflow_names.items()}
-        return {**{operation.id: operation for operation in self.operations}, **by_tool_name, **workflows}
-
-    @property
-    def uses_search(self) -> bool:
-        """Whether the API is so large that a client gets a search in place of every tool."""
-        # Models choose worse from more than 30 to 50 tools.
-        return len(self.operations) > self.settings.max_listed and not self.settings.all_tools
-
     @cached_property
     def areas(self) -> tuple[Area, ...]:
         return areas(self.spec, self.operations)
 
-    @cached_property
-    def index(self) -> Index:
-        workflows = self.workflows.tools.operations
-        return Index((*self.operations, *workflows)) if workflows else Index.of(self.operations)
-
     def name(self, operation: Operation) -> str:
-        return self._tool_names[operation.id]
-
-    def found_tool(self, operation: Operation) -> Tool:
-        """Return the tool of an operation or a workflow that the index found."""
-        return next((tool for tool in self.workflow_tools if tool.operation is operation), None) or self.tool(
-            operation.id
-        )
+        return self.names[operation]
 
     def tool(self, name: str) -> Tool:
         """Return the tool of that name, or of the operation with that id, listed or not.
 
         UsageError suggests the nearest names.
         """
-        operation = self._by_name.get(name)
-        if operation is None:
-            hint = suggestion(name, self._by_name, count=3, otherwise="tools/list names them")
-            if self.uses_search:
-                hint += f"; the tool {FIND} finds operations by words"
-            raise UsageError(f"there is no tool or operation {name[:100]!r}", hint=hint)
-        if (entry := self._workflow_names.get(name)) is not None:
-            return entry.tool
-        return replace(compile_tool(operation), name=self.name(operation))
+        return self.operation_tools.resolve(name)
+
+
+def operation_tools(catalogues: Sequence[ToolCatalogue]) -> OperationTools:
+    """Return the constant set of tools over the APIs, with the names that their operations have here."""
+    return OperationTools(
+        [catalogue.spec for catalogue in catalogues],
+        operations=[operation for catalogue in catalogues for operation in catalogue.operations],
+        workflows=[entry.tool for catalogue in catalogues for entry in catalogue.workflows.tools],
+        names={operation: name for catalogue in catalogues for operation, name in catalogue.names.items()},
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OfferedTools:
+    """The tools of one API or several for one caller.
+
+    None has an output schema: real answers break their descriptions, and a client then shows an error in place of the
+    answer (docs/design/016).
+    """
+
+    catalogues: tuple[ToolCatalogue, ...]
 
     @cached_property
-    def listed_tools(self) -> tuple[Tool, ...]:
-        chosen = tuple(_sample_reads(self.areas)) if self.uses_search else self.operations
+    def operation_tools(self) -> OperationTools:
+        only = self.catalogues[0] if len(self.catalogues) == 1 else None
+        return operation_tools(self.catalogues) if only is None else only.operation_tools
+
+    @property
+    def uses_search(self) -> bool:
+        """Whether some operations have no tool of their own, so that they are found by the constant ones."""
+        return len(self.listed_tools) < sum(map(_count, self.catalogues))
+
+    @property
+    def reads_only(self) -> bool:
+        return all(catalogue.settings.consent is Consent.NEVER for catalogue in self.catalogues)
+
+    @cached_property
+    def definitions(self) -> tuple[Definition, ...]:
+        """The definitions of all tools in the order of the list."""
+        search = [*self._search_definitions] if self.uses_search else self._search_definitions[-1:]
+        return (*search, *(definition for _, definition in self.listed_tools))
+
+    @cached_property
+    def _search_definitions(self) -> tuple[Definition, ...]:
+        return tuple(
+            _constant_definition(definition)
+            for definition in TOOL_DEFINITIONS
+            if definition["name"] != CHANGE or not self.reads_only
+        )
+
+    @cached_property
+    def listed_tools(self) -> tuple[tuple[Tool, Definition], ...]:
+        """The tools of single operations and workflows, with their definitions.
+
+        All of an API that is so small, or of which all are wanted; of the others the most used that there is room for.
+        """
+        wanted = [catalogue for catalogue in self.catalogues if catalogue.settings.all_tools]
+        others = [catalogue for catalogue in self.catalogues if catalogue not in wanted]
         with gc_paused():
-            return tuple(self.tool(self.name(operation)) for operation in chosen)
+            every = [(tool, _definition(tool, catalogue)) for catalogue in wanted for tool in _tools(catalogue)]
+            return (*every, *self._fitting(others))
+
+    def _fitting(self, catalogues: Sequence[ToolCatalogue]) -> list[tuple[Tool, Definition]]:
+        if sum(map(_count, catalogues)) <= MAX_COMPLETE:
+            every = [(tool, _definition(tool, catalogue)) for catalogue in catalogues for tool in _tools(catalogue)]
+            room = LIST_ROOM - _size(self._search_definitions[-1])
+            if sum(_size(definition) for _, definition in every) <= room:
+                return every
+        room = LIST_ROOM - sum(map(_size, self._search_definitions))
+        chosen = []
+        # One of each API in turn.
+        ranked = zip_longest(*(list(islice(_most_used(catalogue), MAX_CANDIDATES)) for catalogue in catalogues))
+        for tool, catalogue in filter(None, chain.from_iterable(ranked)):
+            definition = _definition(tool, catalogue, is_brief=True)
+            if (size := _size(definition)) <= min(room, MAX_DEFINITION):
+                room -= size
+                chosen.append((tool, definition))
+        return chosen
+
+
+@lru_cache(maxsize=64)
+def offered_tools(catalogues: tuple[ToolCatalogue, ...]) -> OfferedTools:
+    """Return the tools over the APIs of a caller, computed once for all callers that have the same."""
+    return OfferedTools(catalogues=catalogues)
+
+
+def _count(catalogue: ToolCatalogue) -> int:
+    return len(catalogue.operations) + len(catalogue.workflows.tools)
+
+
+def _tools(catalogue: ToolCatalogue) -> Iterator[Tool]:
+    """Yield the tools of all operations and workflows of an API."""
+    for operation in (*catalogue.operations, *catalogue.workflows.tools.operations):
+        yield catalogue.operation_tools.tool(operation)
+
+
+def _most_used(catalogue: ToolCatalogue) -> Iterator[tuple[Tool, ToolCatalogue]]:
+    """Yield the tools of an API, workflows first and then the most used operations."""
+    for operation in (*catalogue.workflows.tools.operations, *main_operations(catalogue.operations)):
+        yield catalogue.operation_tools.tool(operation), catalogue
+
+
+def _size(definition: Definition) -> int:
+    """Return the bytes of a definition in the list of tools, where texts are JSON with characters as they are."""
+    return len(json.dumps(definition, ensure_ascii=False, separators=(",", ":"), default=str).encode())
 
 
 def build_catalogue(
@@ -154,21 +222,6 @@ def build_catalogue(
         raise UsageError(f"{spec.title} has no {kind}operation left to offer", hint="`nlapi check` says what is wrong")
     usable = workflows.within(spec, callable_operations, reads_only=reads_only)
     return ToolCatalogue(spec=spec, operations=callable_operations, settings=settings, workflows=usable)
-
-
-def _sample_reads(groups: Sequence[Area]) -> Iterator[Operation]:
-    """Yield one read without required arguments from each of the largest areas, such as a list."""
-    largest = sorted(groups, key=lambda group: -len(group.operations))
-    candidates = (
-        next((operation for operation in group.operations if _needs_no_arguments(operation)), None) for group in largest
-    )
-    yield from [operation for operation in candidates if operation is not None][:MAX_SAMPLE_TOOLS]
-
-
-def _needs_no_arguments(operation: Operation) -> bool:
-    if operation.effect is not Effect.READ or operation.deprecated or operation.body is not None:
-        return False
-    return not any(parameter.required for parameter in operation.parameters)
 
 
 def registered_arguments(tool: Tool, settings: Settings) -> dict[str, object]:
@@ -194,122 +247,37 @@ def operation_line(operation: Operation, catalogue: ToolCatalogue) -> str:
     return f"- {catalogue.name(operation)} ({operation.effect.value}): {summarize_operation(operation)}"
 
 
-def tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, object]]:
-    """Return the definitions of all tools, with that of the tool that reads earlier answers."""
-    definitions = api_tool_definitions(catalogue)
-    count = len(_search_tool_definitions(catalogue)) if catalogue.uses_search else 0
-    return [*definitions[:count], query_tool_definition(), *definitions[count:]]
+def _constant_definition(definition: Definition) -> Definition:
+    """Return the definition of one of the constant tools, with its title and hints."""
+    name = definition["name"]
+    hints = {"readOnlyHint": True} if name != CHANGE else {}
+    hints |= {"openWorldHint": False} if name not in (READ, CHANGE) else {}
+    return {**render_definition(definition, "mcp"), "title": TITLES[name], "annotations": hints}
 
 
-def api_tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, object]]:
-    """Return the definitions of the tools that are of the API."""
-    search_tools = [*_search_tool_definitions(catalogue)] if catalogue.uses_search else []
-    operations = (_tool_definition(tool, catalogue) for tool in catalogue.listed_tools)
-    workflows = (_workflow_definition(tool, catalogue) for tool in catalogue.workflow_tools[:MAX_LISTED_TOOLS])
-    return [*search_tools, *operations, *workflows]
-
-
-def query_tool_definition() -> dict[str, object]:
-    """Return the definition of the tool that reads an earlier answer here."""
-    definition = next(entry for entry in TOOL_DEFINITIONS if entry["name"] == QUERY_TOOL)
-    hints = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True, "openWorldHint": False}
-    return {**render_definition(definition, "mcp"), "annotations": hints}
-
-
-def _tool_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, object]:
-    """Return the definition of the tool of one operation."""
-    return {**_call_definition(tool, catalogue), "outputSchema": answer_schema(answer_field_names(tool.operation))}
-
-
-def _workflow_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, object]:
-    """Return the definition of the tool of a workflow, whose answer is the outcome of its run."""
-    schema = {
-        "type": "object",
-        "properties": {
-            "workflow": {"type": "string"},
-            "state": {"type": "string"},
-            "outputs": {"type": "object"},
-            "failure": {"type": "string"},
-            "steps": {"type": "array"},
-            "not_run": {"type": "array", "description": "the steps that a run that failed did not come to"},
-        },
-    }
-    return {**_call_definition(tool, catalogue), "outputSchema": schema}
-
-
-def _call_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, object]:
+def _definition(tool: Tool, catalogue: ToolCatalogue, *, is_brief: bool = False) -> Definition:
+    """Return the definition of the tool of an operation or a workflow; a brief one leaves out what can be asked for."""
     # Values that the user registered with the API are not required of a model.
-    definition = tool.as_dict("mcp")
     registered, stored = catalogue.settings.registered, catalogue.settings.stored
     required = [name for name in tool.required if name not in registered and not may_fill(tool, name, stored)]
-    if len(required) < len(tool.required):
-        definition["inputSchema"] = {**tool.input_schema, "required": required}
+    schema = (_brief_schema if is_brief else compact)(tool)
+    if "required" in schema and len(required) < len(tool.required):
+        schema["required"] = required
+    title = label_text(tool.operation.summary, MAX_TITLE) or tool.operation.id[:MAX_TITLE]
+    definition: Definition = {**tool.as_dict("mcp"), "inputSchema": schema, "title": title}
+    if is_brief:
+        definition["description"] = f"{title}. (`{DESCRIBE}`)"
     return definition
 
 
-def answer_schema(field_names: str = "") -> dict[str, object]:
-    """Return the output schema of a tool that calls the API: the frame of an answer, with data of any kind."""
-    # Real answers break their descriptions, and a client then shows an error in place of the answer. So the fields that
-    # a description promises are only named in a text; their schemas would take 17 times the room for GitHub's
-    # (design/016).
-    data = {"description": f"As described: {field_names}"} if field_names else {}
-    return {
-        "type": "object",
-        "properties": {
-            "status": {"type": ["integer", "null"]},
-            "data": data,
-            "columns": {"type": "array"},
-            "rows": {"type": "array"},
-            "text": {"type": "string"},
-            "next": {"type": "object"},
-            "result": {"type": "string"},
-            "whole": {"type": "string"},
-            "error": {"type": "string"},
-            "reason": {"type": "string"},
-        },
-        "required": ["status"],
+def _brief_schema(tool: Tool) -> dict[str, Any]:
+    """Return the names of the arguments with their types and choices; `describe` has the rest."""
+    properties = {
+        name: {key: value for key, value in argument_schema(tool, name).items() if _is_brief(key, value)}
+        for name in tool.input_schema.get("properties", {})
     }
+    return {"type": "object", "properties": properties, **({"required": list(tool.required)} if tool.required else {})}
 
 
-def _search_tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, object]]:
-    count, prefix = len(catalogue.operations), catalogue.settings.prefix
-    # Of several APIs each says which it is; one alone has its name in the server's.
-    of_api = f" of {single_line(catalogue.spec.title)[:80]}" if prefix else ""
-    text = {"type": "string"}
-    words = {**text, "description": "a few English words: the action and the thing, `pause campaign`"}
-    limit = {"type": "integer", "minimum": 1, "maximum": MAX_RESULTS, "default": DEFAULT_RESULTS}
-    call = {"operation": _OPERATION, "arguments": _ARGUMENTS}
-    definitions = [
-        _search_tool_definition(
-            FIND, f"Find the operations, of {count:,}{of_api}, that do something.", {"words": words, "limit": limit}
-        ),
-        _search_tool_definition(
-            DESCRIBE,
-            "Tell what an operation does and takes, as JSON Schema, or the inside of one argument.",
-            {"operation": _OPERATION, "argument": {**text, "description": "to open one: spec.template"}},
-        ),
-        _search_tool_definition(READ, f"Call an operation{of_api} that only reads.", call, calls_api=True),
-    ]
-    if catalogue.settings.consent is not Consent.NEVER:
-        definitions.append(
-            _search_tool_definition(
-                CALL, f"Call any operation{of_api}, also one that changes something.", call, calls_api=True
-            )
-        )
-    return [{**definition, "name": f"{prefix}{definition['name']}"} for definition in definitions]
-
-
-def _search_tool_definition(
-    name: str, description: str, properties: dict[str, object], *, calls_api: bool = False
-) -> dict[str, object]:
-    only_reads = name != CALL
-    hints = {"readOnlyHint": only_reads, "destructiveHint": not only_reads, "idempotentHint": only_reads}
-    required = [key for key in properties if key not in ("limit", "arguments", "argument")]
-    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
-    return {
-        "name": name,
-        "description": description,
-        "inputSchema": schema,
-        "annotations": {**hints, "openWorldHint": calls_api},
-        **({"outputSchema": answer_schema()} if calls_api else {}),
-    }
+def _is_brief(key: str, value: object) -> bool:
+    return key == "type" or (key == "enum" and isinstance(value, list) and len(value) <= MAX_CHOICES)

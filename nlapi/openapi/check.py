@@ -65,7 +65,7 @@ def _contradictions(spec: Spec, node: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{low} {node[low]} is above {high} {node[high]}"
     choices = node.get("enum")
     if choices and "const" in node and node["const"] not in choices:
-        yield f"const {node['const']!r} is none of its choices"[:160]
+        yield f"const {node['const']!r} is not one of its choices"[:160]
     types = _schema_types(node)
     if choices and types and not any(_has_type(choice, types) for choice in choices):
         yield f"none of its choices is of the type {' or '.join(sorted(types))}"

@@ -150,7 +150,7 @@ class DownloadCall:
                 f"{redact_url(self.url)} did not answer in time", hint="is it reachable from here?"
             ) from None
         except httpx2.InvalidURL as error:
-            raise FetchError(f"{redact_url(self.url)} is no URL: {error}") from None
+            raise FetchError(f"{redact_url(self.url)} is not a URL: {error}") from None
         except (httpx2.HTTPError, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as error:
             failure = explain_connection_error(error) or ConnectionFailure(reason=str(error))
             hint = failure.hint or "is it reachable from here?"
@@ -225,7 +225,7 @@ def _redirect_target(url: str, location: str) -> str:
     try:
         target = urljoin(url, location)
     except ValueError:
-        raise FetchError(f"{redact_url(url)} redirects to what is no URL") from None
+        raise FetchError(f"{redact_url(url)} redirects to what is not a URL") from None
     if not is_http_url(target):
         raise FetchError(f"{redact_url(url)} redirects to {redact_url(target)}, which is not http(s)")
     if url.lower().startswith("https://") and target.lower().startswith("http://"):
@@ -384,7 +384,7 @@ class DescriptionFiles:
         try:
             url = urljoin(beside or self.root, path)
         except ValueError:
-            raise LookupError(f"{path!r} is no URL") from None
+            raise LookupError(f"{path!r} is not a URL") from None
         if origin(url) is None or origin(url) != origin(self.root):
             raise LookupError(f"{path!r} is not on the server that the description came from")
         return "" if url == self.root.partition("#")[0] else url

@@ -50,7 +50,7 @@ def compile_jsonpath(path: str, *, strict: bool = True) -> Any:
     try:
         return _environment(strict=strict).compile(path)
     except JSONPathError as error:
-        raise ValueError(f"{path!r} is no JSONPath: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"{path!r} is not a JSONPath: {str(error).splitlines()[0]}") from None
     except RecursionError:
         raise ValueError(f"{path!r} goes too deep") from None
 

@@ -33,7 +33,7 @@ def parse_overlay(tree: object, source: str) -> Overlay:
     """Return the Overlay in a parsed document. DescriptionError when it is not one, or of another version."""
     if not isinstance(tree, Mapping) or "overlay" not in tree:
         hint = "an overlay begins with `overlay: 1.1.0`"
-        raise DescriptionError(f"{source} is no overlay: it has no `overlay` key", hint=hint)
+        raise DescriptionError(f"{source} is not an overlay: it has no `overlay` key", hint=hint)
     version = str(tree["overlay"])
     if not SUPPORTED.fullmatch(version):
         raise DescriptionError(f"{source} is in Overlay version {version!r}", hint="nlapi reads 1.0 and 1.1")

@@ -79,7 +79,7 @@ def parse_document(
     info = as_map(tree.get("info"))
     issues: list[Issue] = list(document.issues)
     if tree.get(EFFECTS_KEY) not in (None, "stated"):
-        message, hint = "its value is not `stated`; it is not heeded", "POSTs are judged by evidence"
+        message, hint = "its value is not `stated`; it is ignored", "POSTs are judged by evidence"
         issues.append(Issue.warning(EFFECTS_KEY, message, hint))
     schemes = _parse_security_schemes(document, issues)
     credentials = find_credentials(document, schemes)
@@ -324,7 +324,7 @@ def _stated_effect(method: str, stated: str, location: str, issues: list[Issue])
     try:
         effect = Effect(stated.lower())
     except ValueError:
-        issues.append(Issue.warning(location, f"effect {stated!r} is none of read, write, destroy"))
+        issues.append(Issue.warning(location, f"effect {stated!r} is not one of read, write, destroy"))
         return None
     if effect is Effect.READ and method not in (*READ_METHODS, "POST"):
         issues.append(Issue.warning(location, f"{method} cannot be called a read"))

@@ -133,11 +133,9 @@ def hint_issues(node: object, location: str) -> Iterator[Issue]:
             yield Issue.warning(location, f"{EXTENSION_PREFIX} has no {key!r}", f"it has {', '.join(HINT_TYPES)}")
         elif not isinstance(value, HINT_TYPES[key]):
             expected = "true or false" if HINT_TYPES[key] is bool else "a text"
-            yield Issue.warning(
-                location, f"{EXTENSION_PREFIX}.{key} is {value!r}, not {expected}; it is not heeded"[:200]
-            )
+            yield Issue.warning(location, f"{EXTENSION_PREFIX}.{key} is {value!r}, not {expected}; it is ignored"[:200])
     if isinstance(node, Mapping) and EXTENSION_PREFIX in node and not isinstance(node[EXTENSION_PREFIX], Mapping):
-        yield Issue.warning(location, f"{EXTENSION_PREFIX} is no map; it is not heeded")
+        yield Issue.warning(location, f"{EXTENSION_PREFIX} is not a map; it is ignored")
     # An unknown unit must not stop a call: the amount is then sent unchanged.
     unit = raw.get("unit")
     known = [name for sizes in UNIT_SIZES.values() for name in sizes]
@@ -528,7 +526,7 @@ def server_issues(servers: Iterable[Server], location: str) -> Iterator[Issue]:
             elif variable.enum and not variable.default:
                 message, hint = f"{{{name}}} has no default; {variable.enum[0]!r} is used", ""
             elif variable.enum and variable.default not in variable.enum:
-                message = f"the default {variable.default!r} of {{{name}}} is none of its choices"
+                message = f"the default {variable.default!r} of {{{name}}} is not one of its choices"
                 hint = f"choices are {', '.join(variable.enum[:12])}"
             else:
                 continue

@@ -12,6 +12,7 @@ from nlapi.ip_addresses import ip_address
 _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<target>[^#]*)", re.IGNORECASE)
 # No `%`: some clients decode it (RFC 3986 §3.2.2) and would go to another host than others.
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@%\\<>]+)(?::(?P<port>[0-9]{0,5}))?")
+_PLACEHOLDER = re.compile(r"\.(?:example(?:\.(?:com|net|org))?|invalid|test)\Z")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -80,6 +81,11 @@ class HttpUrl:
         if ip_address(name) is not None:
             return False
         return self.is_loopback or "." not in name or name.endswith((".local", ".internal", ".home.arpa"))
+
+    @property
+    def is_placeholder(self) -> bool:
+        """Return whether the host is a name that is reserved for examples and tests (RFC 2606): no API runs there."""
+        return bool(_PLACEHOLDER.search(f".{self.host.rstrip('.')}"))
 
 
 def parse_url(url: str) -> HttpUrl:

@@ -47,7 +47,6 @@ from nlapi.plugin.user_files import select_user_files as owned
 from nlapi.resources.effect_overlay import effect_overlay
 from nlapi.tools.areas import areas
 from nlapi.tools.compile import tools as compile_tools
-from nlapi.tools.index import MAX_LISTED_TOOLS
 from nlapi.version import __version__
 
 # Hosts that belong to nobody, or to everybody.
@@ -288,7 +287,7 @@ def _build_texts(
     command = command_name(name)
     values = {"command": command, "credentials": settings_list(spec, name, variable_of, options.base_url, settings)}
     values |= {"tools": tool_prefix(name), "main": f"{name}:{name}"}
-    values["offered"] = _tools_sentence(name, len(usable))
+    values["offered"] = _tools_sentence(name)
     outline = Outline(
         name=name,
         title=title,
@@ -324,17 +323,11 @@ def _build_texts(
     return texts
 
 
-def _tools_sentence(name: str, count: int) -> str:
-    """Return what a skill says of the tools of the MCP server, which offers a large API by four of them."""
-    prefix = f"`{tool_prefix(name)}*`"
-    subject = (
-        f"The tools {prefix} are"
-        if count <= MAX_LISTED_TOOLS
-        else f"The tools `find`, `describe`, `read` and `call` of {prefix} reach"
-    )
+def _tools_sentence(name: str) -> str:
+    """Return what a skill says of the tools of the MCP server."""
     # Other clients than Claude Code have no command on their PATH, and other prefixes.
-    fallback = "use them if you cannot run the command"
-    return f"{subject} the same operations under the same rules: {fallback}."
+    tools = f"The tools `{tool_prefix(name)}*`"
+    return f"{tools} are the same operations under the same rules: use them if you cannot run the command."
 
 
 def _licence_sentence(spec: Spec) -> str:

@@ -99,7 +99,7 @@ def _manifest_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
             yield path, f"the name {name[:80]!r} {fault}", ""
         for key in ("author", "owner"):
             if not isinstance((data or {}).get(key, {}), dict):
-                yield path, f"{key} is no object", '{"name": ...}'
+                yield path, f"{key} is not an object", '{"name": ...}'
     listed = (market or {}).get("plugins")
     for entry in as_list(listed):
         source = entry.get("source") if isinstance(entry, dict) else None
@@ -356,7 +356,7 @@ def _command_faults(text: str, vocabulary: Vocabulary, command: str) -> Iterator
         if id.startswith("-") or not id or not re.fullmatch(r"[\w./:-]+", id) or id == "OPERATION":
             continue
         if id not in vocabulary.arguments:
-            yield f"calls {id}, which is no operation", suggestion(id, vocabulary.arguments)
+            yield f"calls {id}, which is not an operation", suggestion(id, vocabulary.arguments)
             continue
         for word in words:
             name = re.match(r"([\w.-]+):?=", word)
@@ -372,7 +372,7 @@ def _value_fault(vocabulary: Vocabulary, id: str, name: str, value: str) -> str:
     plain = value.strip("'\"")
     if not choices or plain in choices or not re.fullmatch(r"[\w.-]+", plain) or plain == name.upper():
         return ""
-    return f"gives {id} {name}={plain}, which is none of {', '.join(sorted(choices)[:MAX_QUOTED])}"
+    return f"gives {id} {name}={plain}, which is not one of {', '.join(sorted(choices)[:MAX_QUOTED])}"
 
 
 def _effect_faults(text: str, vocabulary: Vocabulary) -> Iterator[tuple[str, str]]:

@@ -118,10 +118,10 @@ def _manifest_faults(manifest: Mapping[str, Any]) -> Iterator[str]:
         if key not in _FIELDS:
             yield f"has the field {key[:40]!r}, which the format does not know"
         elif key in _STRINGS and not isinstance(value, str):
-            yield f"{key} is no text"
+            yield f"{key} is not text"
     keywords, author, extensions = (manifest.get(key) for key in ("keywords", "author", "extensions"))
     if "keywords" in manifest and not _is_text_list(keywords):
-        yield "keywords is no list of texts"
+        yield "keywords is not a list of texts"
     if "author" in manifest and not (
         isinstance(author, dict) and _is_text_map(author) and author.keys() <= {"name", "email", "url"}
     ):
@@ -129,7 +129,7 @@ def _manifest_faults(manifest: Mapping[str, Any]) -> Iterator[str]:
     if "extensions" in manifest and not (
         isinstance(extensions, dict) and all(isinstance(value, dict) for value in extensions.values())
     ):
-        yield "extensions is no object of objects"
+        yield "extensions is not an object of objects"
 
 
 def _mcp_faults(config: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterator[str]:
@@ -149,7 +149,7 @@ def _mcp_faults(config: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterat
 
 def _server_faults(server: Any, files: Mapping[str, bytes]) -> Iterator[str]:
     if not isinstance(server, dict):
-        yield "is no object"
+        yield "is not an object"
         return
     kind = server.get("type")
     if kind == "stdio":
@@ -165,9 +165,9 @@ def _server_faults(server: Any, files: Mapping[str, bytes]) -> Iterator[str]:
         yield f"has no {required}"
         return
     if "args" in server and not _is_text_list(server["args"]):
-        yield "has args that are no list of texts"
+        yield "has args that are not a list of texts"
     yield from (
-        f"has {key} that is no map of texts"
+        f"has {key} that is not a map of texts"
         for key in ("env", "headers")
         if key in server and not _is_text_map(server[key])
     )

@@ -113,9 +113,11 @@ def parse_requirement(text: str) -> Requirement:
 def _parse_repository(text: str) -> Requirement:
     match = _REPOSITORY.fullmatch(text)
     if match is None:
-        raise _refusal(text, "is no git URL with a commit")
+        raise _refusal(text, "is not a git URL with a commit")
     if not _COMMIT.fullmatch(match["commit"]):
-        raise _refusal(text, f"names {match['commit'][:40]!r}, which is no full commit: a branch or a tag can be moved")
+        raise _refusal(
+            text, f"names {match['commit'][:40]!r}, which is not a full commit: a branch or a tag can be moved"
+        )
     return Requirement(kind=RequirementKind.REPOSITORY, name="nlapi", source=match["url"], hashes=(match["commit"],))
 
 
@@ -315,7 +317,7 @@ def install_text(requirement: Requirement | None) -> str:
             f"`uv tool install 'PATH_OF_NLAPI[{EXTRA}]'` or `pipx install 'PATH_OF_NLAPI[{EXTRA}]'` installs it."
         )
     return (
-        "It runs the `nlapi` on the PATH. Where there is none, the first call installs exactly this one into an\n"
+        "It runs the `nlapi` on the PATH. Without one, the first call installs exactly this one into an\n"
         f"environment of its own, with `uv` or Python's own `venv` and `pip`, and no other:\n`{requirement}`"
     )
 

@@ -704,7 +704,7 @@ def _find_doubt(
         content_kind and all(word.startswith("download") for word in words) and sentence.startswith("the answer holds")
     )
     if (not content_kind and all(word.startswith(_DATA_VERBS) for word in words)) or is_object:
-        return f"only `{words[0]}` says that it reads, and its answer is no file"
+        return f"only `{words[0]}` says that it reads, and its answer is not a file"
     if is_disclaimed:
         return ""
     if not repeats_get and not any(sign.clue.leading for sign in signs) and not (content_kind and _names_work(signs)):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words
@@ -58,6 +58,8 @@ _HEADER_WORDS = lexicon.words("resources/words", "header_words")
 # the most that GitHub, Stripe, Microsoft Graph and Elasticsearch give are 100, 100, 999 and 10,000.
 MAX_PAGE_SIZE = 10_000
 _LARGE_PAGE_SIZE = 1_000
+# The characters of a query (RFC 3986 §3.4), and those of what is encoded already.
+_QUERY_CHARACTERS = "-._~!$&'()*+,;=:@/?%"
 # Levels of objects in which an envelope has fields of its pages: DigitalOcean's `links.pages.next` is in the third.
 _MAX_DEPTH = 3
 
@@ -178,11 +180,7 @@ def next_page(
     if page is None or page.envelope.is_map:
         return None
     parameters = page_parameters(operation)
-    objects = [
-        *_nested_objects(_page_headers(headers or {}), _MAX_DEPTH, ()),
-        *_envelope_objects(data, page.envelope.keys),
-    ]
-    signs = list(_link_signs(headers or {})) or list(_next_signs(objects))
+    signs, objects = _page_signs(data, headers or {}, page.envelope.keys)
     count, flag = len(page.entries), _more_flag(objects)
     # GraphQL connections send `endCursor` with their last page too, so that a flag goes before cursors.
     # With a cursor nobody can tell how many entries were before, so that a total says nothing about what is left.
@@ -210,6 +208,47 @@ def next_page(
     if not count and changes and following == dict(values) and not (flag or is_unfinished):
         return None
     return following if changes else {}
+
+
+def next_query(operation: Operation, url: str, data: object, headers: Mapping[str, str]) -> str:
+    """Return the query of the next page's address in an answer that came from `url`; "" where it has none.
+
+    Only its query is used: the host and the path stay those of the request, so that no answer leads elsewhere. Behind a
+    proxy the path of the address may begin further left or further right.
+    """
+    page = extract_list(data, operation, headers)
+    if operation.method != "GET" or page is None:
+        return ""
+    current = urlsplit(url)
+    for _, text in _page_signs(data, headers, page.envelope.keys)[0]:
+        try:
+            address = urlsplit(urljoin(url, text.strip()))
+        except ValueError:
+            continue
+        query = quote(address.query, safe=_QUERY_CHARACTERS)
+        is_same_path = current.path.endswith(address.path) or address.path.endswith(current.path)
+        if query and query != current.query and is_same_path and _is_address(text):
+            return query
+    return ""
+
+
+def is_described_query(operation: Operation, query: str) -> bool:
+    """Return whether an operation describes each parameter of a query, or it is a credential, which is added anew."""
+    names = {entry.name for entry in operation.parameters if entry.location == "query"}
+    names |= {scheme.name for scheme in operation.spec.security_schemes.values() if scheme.location == "query"}
+    return names.issuperset(name for name, _ in parse_qsl(query, keep_blank_values=True))
+
+
+def _page_signs(
+    data: object, headers: Mapping[str, str], keys: Sequence[str]
+) -> tuple[list[tuple[str, str]], list[Mapping[str, object]]]:
+    """Return what leads to the next page, by name, and the objects that may be about pages."""
+    objects = [*_nested_objects(_page_headers(headers), _MAX_DEPTH, ()), *_envelope_objects(data, keys)]
+    return list(_link_signs(headers)) or list(_next_signs(objects)), objects
+
+
+def _is_address(text: str) -> bool:
+    return re.match(r"https?://|/|\?", text) is not None or bool(urlsplit(text).query)
 
 
 def _has_cursor(parameters: Sequence[PageParameter], values: Mapping[Place, object]) -> bool:
@@ -358,7 +397,7 @@ def _values_from_link(operation: Operation, values: Mapping[Place, object], text
 
 def _values_from_sign(parameters: Sequence[PageParameter], name: str, text: str) -> dict[Place, object]:
     """Return the cursor or the number of the next page by the place of its parameter."""
-    if re.match(r"https?://|/", text) or urlsplit(text).query:
+    if _is_address(text):
         return {}
     cursors = [parameter for parameter in parameters if parameter.role is PageRole.CURSOR]
     same_name = [

@@ -14,6 +14,7 @@ from nlapi.errors import (
     DeniedError,
     MissingCredentialError,
     OutcomeUnknownError,
+    RepeatedReadError,
     RepetitionError,
     SendError,
     UsageError,
@@ -87,6 +88,8 @@ async def run_for_model(
         return await run(call, target, consent, limits=limits, for_model=True)
     except DeniedError as error:
         return f"not sent: {error.message}"
+    except RepeatedReadError as error:
+        return f"not sent: {error}"
     except RepetitionError as error:
         return error_for_model(f"not sent: {error.message}. {REPETITION_NOTE}")
     except ConsentError:

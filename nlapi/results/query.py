@@ -101,7 +101,7 @@ def _text(arguments: Mapping[str, object], name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise UsageError(f"{name} is not a text", hint=_arguments_hint())
+        raise UsageError(f"{name} is not text", hint=_arguments_hint())
     return value.strip()
 
 
@@ -162,7 +162,7 @@ def query_text(query: ResultQuery, body: TextBody, room: int) -> dict[str, objec
         return {"pages": len(page_lines), **_numbered_lines(lines, range(first, last), room)}
     match = re.fullmatch(r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?", query.lines)
     if match is None or int(match[1]) < 1:
-        raise UsageError(f"lines {query.lines[:40]!r} is no range", hint="such as 100-150")
+        raise UsageError(f"lines {query.lines[:40]!r} is not a range", hint="such as 100-150")
     first, last = int(match[1]), int(match[2] or match[1])
     if first > len(lines):
         raise UsageError(f"there is no line {first}", hint=f"this text has {len(lines):,}")
@@ -227,7 +227,7 @@ def _answer_query(query: ResultQuery, contents: Contents, limit: int) -> dict[st
             raise UsageError(f"{query.handle} is a text and has no fields", hint=hint)
         return {**frame, **query_text(query, contents, room)}
     if query.search or query.lines:
-        raise UsageError(f"{query.handle} is no text", hint="`select` and `where` read its fields")
+        raise UsageError(f"{query.handle} is not text", hint="`select` and `where` read its fields")
     if query.list_path:
         listing = nested_listing(contents, query.list_path)
         if listing is None:
@@ -241,7 +241,7 @@ def _answer_query(query: ResultQuery, contents: Contents, limit: int) -> dict[st
 def _query_item(query: ResultQuery, item: ItemBody, room: int) -> dict[str, object]:
     """Return the selected values of an item, as long as there is room for them."""
     if query.conditions or query.group or query.sort or query.sum:
-        raise UsageError(f"{query.handle} is no list", hint="`list` names a list inside of it, `select` its fields")
+        raise UsageError(f"{query.handle} is not a list", hint="`list` names a list inside of it, `select` its fields")
     if not query.select:
         return {"data": fit_bytes(item.data, room)}
     _check_fields(query.select, [item.data], query.handle)
@@ -410,7 +410,7 @@ def _compare(symbol: str, value: object, expected: object) -> bool:
     if number is not None and bound is not None:
         return bool(_ORDERS[symbol](number, bound))
     if number is not None and not isinstance(value, str):
-        raise UsageError(f"{str(expected)[:40]!r} is compared with a number, and is none")
+        raise UsageError(f"{str(expected)[:40]!r} is compared with a number, but is not a number")
     return bool(_ORDERS[symbol](_plain(value), _plain(expected)))
 
 

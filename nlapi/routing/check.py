@@ -480,6 +480,9 @@ def _check_field(location: str, field: Field, field_names: set[str]) -> Iterator
     if field.name == CLIENT_NAME_FIELD:
         hint = "every context has it, it is the client that asks: do not declare it"
         yield Issue.error(location, "the field 'client' is reserved", hint, "reserved-field")
+    if field.source and field.type is not FieldType.INTEGER:
+        message = f"the field {field.name!r} is filled with an integer, the size class of the text"
+        yield Issue.error(location, message, "give it the type integer", "wrong-type")
     for value in field.values:
         if not has_type(field.type, value):
             message = f"{describe.format_value(value)} is not of the field's type, {field.type}"
@@ -495,7 +498,7 @@ def _check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue
         message = f"shard {shard.name!r} speaks {shard.protocol} and has no endpoints"
         yield Issue.error(location, message, "give the address of at least one replica", "no-endpoints")
     for endpoint in shard.endpoints:
-        if not re.match(r"(https?|grpcs?)://[^/\s]", endpoint):
+        if not re.match(r"https?://[^/\s]", endpoint):
             message = f"{endpoint!r} is not an address"
             yield Issue.error(location, message, "write it as http://host:port", "bad-endpoint")
     for name in ("concurrency", "objective_percent", "client_percent", "max_answer_mb"):
@@ -559,7 +562,7 @@ def _check_buckets(location: str, parts: Sequence[Ranges]) -> Iterator[Issue]:
     end = 0
     for start, stop in sorted(bounds for ranges in parts for bounds in ranges):
         if not 0 <= start < stop <= BUCKETS:
-            yield Issue.error(location, f"[{start}, {stop}) is no range of buckets", hint, "bad-buckets")
+            yield Issue.error(location, f"[{start}, {stop}) is not a range of buckets", hint, "bad-buckets")
         elif start < end:
             yield Issue.error(location, f"bucket {start} is held twice", hint, "bad-buckets")
         end = max(end, stop)
@@ -639,7 +642,7 @@ def _check_canary(scope: CheckScope, key: object, canary: Canary) -> Iterator[Is
         yield from _check_percent(f"{location}.steps[{number}].percent", step.percent)
         if not 0 <= step.bake_s < math.inf:
             hint = "write seconds, 0 or more"
-            yield Issue.error(f"{location}.steps[{number}].bake_s", f"{step.bake_s} is no time", hint, "bad-number")
+            yield Issue.error(f"{location}.steps[{number}].bake_s", f"{step.bake_s} is not a time", hint, "bad-number")
     for number, guard in enumerate(canary.guards):
         # A guard without a bound would look like protection and never fire.
         if all(bound is None for bound in (guard.limit, guard.ratio, guard.floor, guard.floor_ratio)):
@@ -1008,7 +1011,7 @@ def _check_guards(scope: CheckScope, key: object, canary: Canary) -> Iterator[Is
             message = f"the output of objective {objective.name!r} has no {field!r}"
             yield Issue.error(location, message, hint, "unmeasured-guard")
         elif (types := _types(properties[field])) and not types & {"number", "integer", "boolean"}:
-            message = f"{field!r} of the output of objective {objective.name!r} is no number"
+            message = f"{field!r} of the output of objective {objective.name!r} is not a number"
             yield Issue.error(location, message, "name a number of the output", "unmeasured-guard")
 
 

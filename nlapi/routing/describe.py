@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from nlapi.routing.matching import match_fields
-from nlapi.routing.model import Match, Range, Scalar, Share
+from nlapi.routing.model import Bucket, Estimate, Match, Range, Scalar, Share
 
 # Values of one field that are listed; a reason is one line of a log or a terminal.
 MAX_VALUES = 5
@@ -74,3 +74,16 @@ def format_shares(shares: Sequence[Share]) -> str:
 
 def _share_prefix(share: Share) -> str:
     return f"{share.name}: " if share.name else ""
+
+
+def format_bucket(fields: Sequence[str], bucket: Bucket) -> str:
+    """Return "category is law, size is 9"."""
+    return ", ".join(f"{name} is {format_value(value)}" for name, value in zip(fields, bucket, strict=True))
+
+
+def format_estimates(estimates: Iterable[Estimate]) -> str:
+    """Return what each version of a bucket is expected to give: "small@v1 0.712 at $0.00021 (240 outcomes)"."""
+    return "expected quality: " + ", ".join(
+        f"{entry.version} {entry.quality:.3f} at ${entry.dollars:.3g} ({entry.outcomes:,} outcomes)"
+        for entry in estimates
+    )

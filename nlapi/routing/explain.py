@@ -171,8 +171,20 @@ class _Explainer:
         share, detail = self._share(rule)
         unit = self._context.get(rule.unit)
         self._decision = self._builder.rule(rule, share, absent=unit is None and len(rule.shares) > 1)
-        text = f"rule {rule.name} matched: {met_conditions(rule.match, self._context)}{detail}"
+        text = f"rule {rule.name} matched: {met_conditions(rule.match, self._context)}{detail}{self._cost(rule)}"
         self._add_step("rule", rule.name, StepStatus.DECIDED, text)
+
+    def _cost(self, rule: Rule) -> str:
+        """Return the bucket of a cost policy with what its versions are expected to give, or ""."""
+        if rule.cost is None:
+            return ""
+        bucket = tuple(self._context.get(name) for name in rule.cost.fields)
+        estimates = [entry for entry in rule.cost.estimates if entry.bucket == bucket]
+        if not estimates:
+            return "; nothing was learned of such requests"
+        return (
+            f"; {describe.format_bucket(rule.cost.fields, estimates[0].bucket)}: {describe.format_estimates(estimates)}"
+        )
 
     def _share(self, rule: Rule) -> tuple[Share, str]:
         default_share = largest_share(rule.shares)

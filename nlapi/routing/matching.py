@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from nlapi.routing.model import Context, Match, Range, Scalar
@@ -29,6 +30,45 @@ def match_fields(match: Match) -> Iterable[str]:
     if not match.unless and not match.between:
         return match.when
     return dict.fromkeys((*match.when, *match.unless, *match.between))
+
+
+def include_values(match: Match, values: Mapping[str, Sequence[Scalar]]) -> Match:
+    """Return the match with more values of fields: added to those of `when`, and taken out of `unless`.
+
+    A field without a condition in `when` allows every value already.
+    """
+    when = {
+        name: (*current, *(value for value in values.get(name, ()) if value not in current))
+        for name, current in match.when.items()
+    }
+    return replace(match, when=when, unless=_without(match.unless, values))
+
+
+def exclude_values(match: Match, values: Mapping[str, Sequence[Scalar]]) -> Match | None:
+    """Return the match without values of fields: taken out of `when`, or put into `unless` of other fields.
+
+    None when nothing is left of a field: a match without the field would mean every value of it.
+    """
+    remaining = _without({name: match.when[name] for name in values if name in match.when}, values)
+    if any(name in match.when and name not in remaining for name in values):
+        return None
+    unless = dict(match.unless)
+    for name, listed in values.items():
+        if name not in match.when:
+            current = unless.get(name, ())
+            unless[name] = (*current, *(value for value in listed if value not in current))
+    return replace(match, when={**match.when, **remaining}, unless=unless)
+
+
+def _without(
+    conditions: Mapping[str, tuple[Scalar, ...]], values: Mapping[str, Sequence[Scalar]]
+) -> dict[str, tuple[Scalar, ...]]:
+    """Return conditions without the values of their fields, and without fields of which nothing is left."""
+    remaining = {
+        name: tuple(value for value in current if value not in values.get(name, ()))
+        for name, current in conditions.items()
+    }
+    return {name: listed for name, listed in remaining.items() if listed}
 
 
 def allows_value(match: Match, name: str, value: Any) -> bool:

@@ -59,6 +59,8 @@ class Field:
     type: FieldType = FieldType.STRING
     values: tuple[Scalar, ...] = ()
     description: str = ""
+    source: str = ""
+    """"text_size": the gateway fills it with the size class of an LLM's request where the caller gives none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +231,35 @@ class Share:
     buckets: tuple[tuple[int, int], ...] = ()
 
 
+Bucket: TypeAlias = tuple[Scalar, ...]
+"""The values of a cost policy's fields in one context."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """The expected quality, from 0 to 1, and price of a version in a bucket, and the outcomes that it rests on."""
+
+    bucket: Bucket
+    version: VersionRef
+    quality: float
+    dollars: float
+    outcomes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleCost:
+    """The cost policy that a rule belongs to, and what it rests on."""
+
+    policy: str
+    fields: tuple[str, ...]
+    """The context fields whose values are a bucket."""
+    floor: float
+    """The least mean quality of the policy's outcomes."""
+    since: str = ""
+    """The time from which outcomes count against the floor, as ISO 8601."""
+    estimates: tuple[Estimate, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """A version or a split of versions for the contexts that match. The first match by `position` wins."""
@@ -242,6 +273,8 @@ class Rule:
     """The context field that identifies a unit, which stays in its share."""
     position: int = 0
     description: str = ""
+    cost: RuleCost | None = None
+    """Set by a cost policy; None for a rule that people made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

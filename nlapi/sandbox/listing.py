@@ -262,7 +262,7 @@ def _parse_cursor(cursor: str, location: tuple[str, str], operation: Operation) 
         return 0, cursor
     if not gives_cursors(operation):
         return 0, None
-    raise unprocessable([Fault(location=".".join(location), message="is no cursor that this server gave out")])
+    raise unprocessable([Fault(location=".".join(location), message="is not a cursor that this server gave out")])
 
 
 class PageEnvelope:

@@ -171,7 +171,7 @@ class RouteTable:
             queries = " or ".join(f"?{candidate.fixed_query}" for candidate in without_query[:3])
             raise RequestProblem(404, f"{method} {unquote(path)} is only described with {queries}")
         if not allowed:
-            raise RequestProblem(404, f"{unquote(path)} is no path of this API")
+            raise RequestProblem(404, f"{unquote(path)} is not a path of this API")
         methods = [*allowed, *(["HEAD"] if "GET" in allowed and "HEAD" not in allowed else ()), "OPTIONS"]
         allow = ", ".join(dict.fromkeys(methods))
         raise RequestProblem(

@@ -327,7 +327,7 @@ class Sandbox:
                 return match, check_request(match.operation, match.raw, own, self._state.schemas)
             except RequestProblem as problem:
                 refusal = refusal or problem
-        raise refusal or RequestProblem(404, f"{incoming.path} is no path of this API")
+        raise refusal or RequestProblem(404, f"{incoming.path} is not a path of this API")
 
     def _options(self, path: str) -> HttpResponse | None:
         """Return a 204 with Allow for a known path that describes no OPTIONS, else None."""

@@ -547,7 +547,7 @@ def _unknown_names(names: list[str], described: list[str], operation: Operation)
     faults = []
     for name in dict.fromkeys(names):
         hint = suggestion(name, described)
-        message = f"is no query parameter of {operation.id}" + (f"; {hint}" if hint else "")
+        message = f"is not a query parameter of {operation.id}" + (f"; {hint}" if hint else "")
         faults.append(Fault(location=f"query.{name}", message=message))
     suffix = f"; it has {', '.join(described)}" if described else "; it has none"
     return RequestProblem(400, f"{faults[0].location}: {faults[0].message}{suffix}", faults=faults)

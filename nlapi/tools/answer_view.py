@@ -15,7 +15,14 @@ from nlapi.resources.answers import answer_schema, answer_schemas, extract_item,
 from nlapi.resources.envelope import SchemaView, value_at
 from nlapi.resources.identity import Item, columns, field_at, fields_of, is_empty, text_of
 from nlapi.resources.nouns import singular_noun
-from nlapi.resources.paging import PageRole, has_next_header, next_page, page_parameters
+from nlapi.resources.paging import (
+    PageRole,
+    has_next_header,
+    is_described_query,
+    next_page,
+    next_query,
+    page_parameters,
+)
 from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.tool import Call, Place, Tool
 
@@ -152,6 +159,23 @@ def next_arguments(
         elif body_argument is not None and place[0] == "body":
             arguments[body_argument] = {**arguments.get(body_argument, {}), place[1]: value}
     return arguments if arguments != call.arguments else {}
+
+
+def next_call(call: Call, result: Result, data: object = None, *, before: int | None = None) -> Call | None:
+    """Return the call of the page after `result`; `call` itself where nothing asks for that page, None without one.
+
+    An address in the answer is followed where its parameters are not described (`next_query`).
+    """
+    following = next_arguments(call, result, data, before=before)
+    if following is None:
+        return None
+    parsed = result.data if data is None else data
+    query = next_query(call.tool.operation, result.url, parsed, lowercase_headers(result))
+    if query and (call.page_query or not following or not is_described_query(call.tool.operation, query)):
+        further = replace(call, page_query=query)
+        # No consent to a change covers one that an answer suggests.
+        return further if further.effect is Effect.READ else call
+    return replace(call, arguments=following) if following and not call.page_query else call
 
 
 def page_arguments(tool: Tool, *, sizes: bool = False) -> frozenset[str]:
@@ -296,7 +320,7 @@ async def read_pages(
         series.total = part.total if part.total is not None else series.total
         if listener is not None:
             listener(series)
-        following = next_arguments(call, result, before=before if is_from_start else None)
+        following = next_call(call, result, before=before if is_from_start else None)
         # The last page too may have more entries than are wanted.
         if len(series.entries) > max_items or (len(series.entries) == max_items and following is not None):
             del series.entries[max_items:]
@@ -306,11 +330,11 @@ async def read_pages(
             return _ended(series, SeriesEnd.MISSING if is_missing else SeriesEnd.COMPLETE)
         if series.pages >= max_pages or series.size >= max_bytes:
             return _ended(series, SeriesEnd.PAGES if series.pages >= max_pages else SeriesEnd.SIZE)
-        if not following:
+        if following == call:
             return _ended(series, SeriesEnd.UNDESCRIBED)
-        changed = {name for name, value in following.items() if call.arguments.get(name) != value}
-        is_longer_page = changed <= sizes
-        call = replace(call, arguments=following)
+        changed = {name for name, value in following.arguments.items() if call.arguments.get(name) != value}
+        is_longer_page = bool(changed) and changed <= sizes
+        call = following
         if _key(call) in visited:
             return _ended(series, SeriesEnd.REPEATED)
 
@@ -325,4 +349,4 @@ def _digest(entries: list[Any]) -> str:
 
 
 def _key(call: Call) -> str:
-    return json.dumps(call.arguments, sort_keys=True, default=str)
+    return json.dumps([call.arguments, call.page_query], sort_keys=True, default=str)

@@ -59,7 +59,7 @@ def find_direct(
     named = [rule for rule in rules if rule.verdict is not Ruling.ALLOW and rule.operation != ("*",)]
     if named:
         raise ConsentError(
-            f"{method} {path} is no operation of {spec.title}, and your policy has rules about single operations",
+            f"{method} {path} is not an operation of {spec.title}, and your policy has rules about single operations",
             hint=named[0].location,
         )
     return DirectRequest(tool=_undescribed(spec, method, path), arguments={}, query=pairs, is_described=False)
@@ -69,18 +69,20 @@ def _path_of(spec: Spec, location: str, base_url: str | None) -> str:
     """Return the path and query of a location. UsageError for a URL that is below no server of the API."""
     if not is_http_url(location):
         if not location.startswith("/"):
-            raise UsageError(f"{location!r} is no path", hint="it begins with a slash, such as GET /items?limit=5")
+            raise UsageError(f"{location!r} is not a path", hint="it begins with a slash, such as GET /items?limit=5")
         return location
-    for base in _bases(spec, base_url):
+    for base in base_urls(spec, base_url):
         if location == base or location.startswith((f"{base}/", f"{base}?")):
             rest = location.removeprefix(base)
             return rest if rest.startswith("/") else f"/{rest}"
     raise UsageError(
-        f"{location.partition('?')[0]} is no address of {spec.title}", hint="--base-url says where else the API runs"
+        f"{location.partition('?')[0]} is not an address of {spec.title}",
+        hint="--base-url says where else the API runs",
     )
 
 
-def _bases(spec: Spec, base_url: str | None) -> Iterator[str]:
+def base_urls(spec: Spec, base_url: str | None) -> Iterator[str]:
+    """Yield the URLs below which an API runs, without a slash at their end: the one that the user chose, or its own."""
     if base_url is not None:
         yield base_url.rstrip("/")
         return
@@ -101,7 +103,7 @@ def _check_path(path: str) -> None:
 def _candidate_paths(spec: Spec, path: str, base_url: str | None) -> Iterator[str]:
     """Yield the path, and the path without that of a server in front of it."""
     yield path
-    for base in _bases(spec, base_url):
+    for base in base_urls(spec, base_url):
         prefix = urlsplit(base).path.rstrip("/")
         if prefix and path.startswith(f"{prefix}/"):
             yield path.removeprefix(prefix)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
+from nlapi.client.build import file_text
 from nlapi.client.message import File
 from nlapi.errors import ArgumentError
 from nlapi.openapi.spec import is_form, is_json
@@ -36,6 +38,16 @@ def file_form(tool: Tool, name: str) -> FileForm | None:
 
 def _is_binary(schema: Mapping[str, object]) -> bool:
     return schema.get("format") == "binary" or "contentMediaType" in schema
+
+
+def embedded_text(file: File, schema: Mapping[str, object]) -> str:
+    """Return the text of a file for an argument that takes a text: its base64 where the schema says so.
+
+    ArgumentError for bytes that are no text.
+    """
+    if schema.get("contentEncoding") == "base64" or schema.get("format") == "byte":
+        return b64encode(file.data).decode()
+    return file_text(file)
 
 
 def with_user_files(call: Call, known_values: Mapping[str, Any]) -> Call:

@@ -561,9 +561,6 @@ _MAX_SCHEMA_DEPTH = 2
 # The names of a larger body say little about what the operation does, and would lengthen the document in BM25.
 _MAX_PROPERTIES = 40
 
-MAX_LISTED_TOOLS = 40
-"""operations up to which each is a tool of its own: a model selects worse, and costs more, past 30 to 50 tools"""
-
 # Version of the stored form: raise it when the content changes, so that older files are rebuilt.
 FORMAT_VERSION = 2
 # Weight of a word by the field that it is in. `extra` is text of the caller's, such as the name of the API.

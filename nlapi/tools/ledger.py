@@ -31,6 +31,7 @@ from nlapi.client.message import (
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, OutcomeUnknownError, RepetitionError
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.tools.read_log import ReadLog
 from nlapi.tools.tool import Call, Origin, Tool
 
 if TYPE_CHECKING:
@@ -215,6 +216,8 @@ class Ledger:
         self.entries: list[LedgerEntry] = []
         self._lifetime_s = lifetime_s
         self._clock = clock
+        self.reads = ReadLog(clock=clock)
+        """the reads of a model since the last change"""
         self._agreements: dict[str, _Agreement] = {}
         self._contested: dict[str, str] = {}
         self._lock = Lock()
@@ -292,6 +295,7 @@ class Ledger:
                     f"{single_line(change.operation.id)} may be a repetition: {reason}", hint=REPETITION_HINT
                 )
             entry = self._enter(change)
+        self.reads.forget()
         try:
             yield entry
         except NlapiError as error:

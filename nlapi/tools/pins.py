@@ -127,7 +127,7 @@ def _new_change(pin: Pin, operation: Operation, wire: str) -> Iterator[str]:
     if operation.effect is not Effect.READ:
         yield f"a new change: {operation.id} ({operation.effect}), which was not described when you accepted it ({key})"
     elif operation.method not in READ_METHODS:
-        yield f"a new change: {operation.id}, which says that it only reads, and is none until you accept it ({key})"
+        yield f"a new change: {operation.id}, which claims to be a read; a change until you accept it ({key})"
     else:
         for other in _changes(pin, operation.method):
             ours, theirs = (wire, pin.wires[other]) if other in pin.wires else (operation.path, other.partition(" ")[2])

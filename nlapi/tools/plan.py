@@ -331,6 +331,16 @@ class Conversation:
         current = replace(self.current, rounds=(*self.current.rounds, round))
         return replace(self, turns=(*self.turns[:-1], current))
 
+    def with_last_step(self, step: Step) -> Conversation:
+        """Return this conversation with another step in place of the last one, of whatever turn."""
+        turns = list(self.turns)
+        index = max(number for number, turn in enumerate(turns) if turn.steps)
+        rounds = list(turns[index].rounds)
+        last = max(number for number, round in enumerate(rounds) if round.steps)
+        rounds[last] = replace(rounds[last], steps=(*rounds[last].steps[:-1], step))
+        turns[index] = replace(turns[index], rounds=tuple(rounds))
+        return replace(self, turns=tuple(turns))
+
     def without_views(self) -> Conversation:
         """Return this conversation without the views of its current turn: the rows of answers that were shown."""
         rounds = tuple(replace(round, plan=replace(round.plan, views=())) for round in self.current.rounds)

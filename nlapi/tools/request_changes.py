@@ -9,9 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, quote
 
+from nlapi.client.auth import is_credential_header
 from nlapi.client.message import Request
 from nlapi.errors import UsageError
-from nlapi.openapi.spec import TOKEN, overrides_request
+from nlapi.openapi.spec import TOKEN, Spec, overrides_request
 from nlapi.resources.effect_arguments import METHOD_PARAMETERS
 from nlapi.tools.tool import Tool
 
@@ -83,6 +84,14 @@ def parse_headers(texts: Sequence[str], option: str = "-H") -> tuple[tuple[str, 
             raise UsageError(f"{option} {name} is given twice", hint=f"a list is one header: {option} '{name}: a, b'")
         headers.append((name, value))
     return tuple(headers)
+
+
+def split_headers(
+    spec: Spec, headers: Sequence[tuple[str, str]]
+) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """Return the headers that are credentials, by their names or the schemes of an API, and the others."""
+    secret = tuple(pair for pair in headers if is_credential_header(spec, pair[0]))
+    return secret, tuple(pair for pair in headers if pair not in secret)
 
 
 def refuse_override(name: str) -> None:

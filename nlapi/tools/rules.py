@@ -399,5 +399,5 @@ def _parse_field_rule(entry: object, location: str) -> FieldRule:
 def _parse_globs(value: object, location: str) -> tuple[str, ...]:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or not values or not all(isinstance(text, str) and text for text in values):
-        raise UsageError(f"{location} is not a text or a list of texts", hint='such as "delete*"')
+        raise UsageError(f"{location} is not text or a list of texts", hint='such as "delete*"')
     return tuple(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nlapi.accounts.credentials import open_credentials
@@ -16,7 +16,6 @@ from nlapi.client.auth import (
     CredentialContext,
     alternatives,
     authorize,
-    header_secrets,
     is_same_api,
 )
 from nlapi.client.build import Values, build
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
     from nlapi.accounts.session import LoginSession
     from nlapi.client.streaming.body import PieceListener
     from nlapi.client.transport import HttpClient, TlsFiles
+    from nlapi.tools.waiting import WorkOutcome
 
 
 class Receipts(Protocol):
@@ -73,24 +73,23 @@ class Receipts(Protocol):
 class Target:
     """An API to call: its Spec, its base URL where that is not the Spec's, and credentials by scheme id.
 
-    `variables` are the names of the environment variables that hold the credentials, for curl lines. `headers` go with
-    every call to the API's own servers and are not shown in previews, and `tls` has the files for those servers. With
-    `no_auth` nothing is sent for the security that operations describe. `rules` and `field_rules` are those of the
-    user's policy that apply to the API. `settings` are the values by argument that the user stored for it, which fill
-    in what a call does not give. `ledger` has the changes that were sent to it, of one conversation: each Target has
-    one of its own unless it is given. In the session of a client with a model a change needs one of `receipts`;
-    without them
-    none is sent there. With `pinned` the description is the one that the user installed, so that it may call a POST a
-    READ. With `is_own_server` the base URL is one that the description names, and not the user. `account` is what is
-    known of the credentials beside their values, and `logins` renews those that are stored and end; None where none is
-    stored.
+    `variables` are the names of the environment variables that hold the credentials, for curl lines. `headers` go
+    with every call to the API's own servers, and `tls` has the files for those servers. With `no_auth` nothing is
+    sent for the security that operations describe, and of `credentials` only what the user states (`find_scheme`).
+    `rules` and `field_rules` are those of the user's policy that apply to the API. `settings` are the values by
+    argument that the user stored for it, which fill in what a call does not give. `ledger` has the changes that were
+    sent to it, of one conversation: each Target has one of its own unless it is given. In the session of a client
+    with a model a change needs one of `receipts`; without them none is sent there. With `pinned` the description is
+    the one that the user installed, so that it may call a POST a READ. With `is_own_server` the base URL is one that
+    the description names, and not the user. `account` is what is known of the credentials beside their values, and
+    `logins` renews those that are stored and end; None where none is stored.
     """
 
     spec: Spec
     base_url: str | None = None
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     variables: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
     # Some APIs describe a credential that they do not want: Chroma, for one (its description declares it, its server
     # not).
     no_auth: bool = False
@@ -127,12 +126,23 @@ def registered_target(
     base_url = base_url or registered.base_url
     check_pin(spec, spec.registered, base_url=base_url)
     ledger = ledger if ledger is not None else Ledger()
-    if auth is False or (registered.no_auth and not auth):
-        return Target(spec=spec, base_url=base_url, no_auth=True, rules=rules, field_rules=field_rules, ledger=ledger)
-    opened = open_credentials(spec, spec.registered, given=auth or {}, registered=registered.auth)
+    headers = tuple(registered.headers.items())
+    if auth is False or (registered.no_auth and not (auth or registered.auth)):
+        return Target(
+            spec=spec,
+            base_url=base_url,
+            headers=headers,
+            no_auth=True,
+            rules=rules,
+            field_rules=field_rules,
+            ledger=ledger,
+        )
+    opened = open_credentials(spec, spec.registered, given=auth or {}, registered=registered.auth, base_url=base_url)
     return Target(
         spec=spec,
         base_url=base_url,
+        headers=headers,
+        no_auth=registered.no_auth and not auth,
         credentials=opened.values,
         rules=rules,
         field_rules=field_rules,
@@ -221,14 +231,14 @@ def prepare(
     # The key is a hash of the request without it, so the request is built once to be hashed and once more with its key.
     if intention is not None and needs_key and (key := new_key(call.tool, intention(digest(request)))):
         request = _build_request(call, target, key, changes)
-    described = None if target.no_auth else operation
     curl = to_curl(
         request,
-        described,
+        operation,
         target.credentials,
         base_url=target.base_url,
         variables=target.variables,
         preferred=target.account.preferred,
+        no_auth=target.no_auth,
     )
     actual = operation_on_wire(operation, request, target.base_url)
     effect = gravest((call.effect, _effect_of_request(call, changes), actual.effect))
@@ -282,9 +292,14 @@ def _build_request(call: Call, target: Target, key: Mapping[str, Any], changes: 
         values = locate_arguments(call.tool, arguments)
         # A body that is given whole is no argument; what else is required has been checked.
         is_partial = changes.content is not None
-        return changes.apply(build(call.tool.operation, values, base_url=target.base_url, partial=is_partial))
+        request = build(call.tool.operation, values, base_url=target.base_url, partial=is_partial)
+        if call.page_query:
+            request = replace(request, url=f"{request.url.partition('?')[0]}?{call.page_query}")
     except ArgumentError as error:
         raise ArgumentError(f"{call.operation_id}: {error.message}", hint=error.hint) from None
+    if target.headers and is_same_api(call.tool.operation, request.url, target.base_url):
+        request = RequestChanges(headers=target.headers).apply(request)
+    return changes.apply(request)
 
 
 def _check_no_credential(call: Call) -> None:
@@ -313,28 +328,16 @@ def authorize_call(prepared: Prepared, target: Target) -> AuthorizedRequest:
     operation = prepared.call.tool.operation
     if prepared.rule is not None and is_denied(prepared.rule):
         raise DeniedError(denial_message(operation, prepared.rule), hint=prepared.rule.location)
-    authorized = AuthorizedRequest(request=prepared.request)
-    if not target.no_auth:
-        authorized = _authorize(prepared, target)
-    if not target.headers or not is_same_api(operation, authorized.request.url, target.base_url):
-        return authorized
-    # Configured headers replace those of the request, and are masked in output like credentials.
-    header_names = {name.lower() for name in target.headers}
-    headers = (
-        *(pair for pair in authorized.request.headers if pair[0].lower() not in header_names),
-        *target.headers.items(),
-    )
-    return replace(
-        authorized,
-        request=replace(authorized.request, headers=headers),
-        secrets=(*authorized.secrets, *header_secrets(target.headers)),
-    )
-
-
-def _authorize(prepared: Prepared, target: Target) -> AuthorizedRequest:
-    operation, account = prepared.call.tool.operation, target.account
+    account = target.account
     try:
-        return authorize(prepared.request, operation, target.credentials, base_url=target.base_url, account=account)
+        return authorize(
+            prepared.request,
+            operation,
+            target.credentials,
+            base_url=target.base_url,
+            account=account,
+            no_auth=target.no_auth,
+        )
     except MissingCredentialError as error:
         # A login that cannot be read is the better reason: its keyring is locked, or its file is damaged.
         needed = {id for credentials in alternatives(operation) for credential in credentials for id in credential.ids}
@@ -366,8 +369,31 @@ async def perform(
     An answer that streams within the limits is a Result of the items so far; `watch` is called with them as they come.
     Limits with a number of items mark the answer as a stream. `for_model` bounds a READ that streams as a model needs
     it; a change is read to its end, as closing its connection may stop it half way. It also takes out of the answer
-    what the user's policy hides from models.
+    what the user's policy hides from models, and stops a READ that goes in circles: the Result is then the last answer
+    with a `note`, or RepeatedReadError is raised.
     """
+    once = partial(_perform_once, prepared, target, limits=limits, client=client, watch=watch, for_model=for_model)
+    if not for_model or prepared.effect is not Effect.READ:
+        return await once()
+    reads = target.ledger.reads
+    with reads.reading(digest(prepared.request), prepared.call.operation_id) as entry:
+        if isinstance(entry, Result):
+            return entry
+        result = await once()
+        reads.settle(entry, result)
+        return result
+
+
+async def _perform_once(
+    prepared: Prepared,
+    target: Target,
+    *,
+    limits: Limits | None,
+    client: HttpClient | None,
+    watch: PieceListener | None,
+    for_model: bool,
+) -> Result:
+    """Authorise a call and send it, as `perform` does."""
     from nlapi.client.send import send
     from nlapi.client.streaming.rule import expect_stream
 
@@ -419,6 +445,11 @@ def _entered(prepared: Prepared, target: Target) -> AbstractContextManager[Ledge
     if prepared.effect is Effect.READ:
         return nullcontext()
     return target.ledger.sending(prepared.change, is_agreed=bool(prepared.repetition))
+
+
+def is_held(prepared: Prepared) -> bool:
+    """Return whether the user's policy wants a question before a call, or denies it."""
+    return prepared.rule is not None and prepared.rule.verdict is not Ruling.ALLOW
 
 
 def needs_receipt(prepared: Prepared, target: Target) -> bool:
@@ -486,12 +517,14 @@ async def run(
     for_model: bool = False,
     changes: RequestChanges = NO_CHANGES,
     on_request: RequestListener | None = None,
+    on_work: Callable[[WorkOutcome], None] | None = None,
 ) -> Result:
     """Run one call from its arguments to its result; `consent` is asked before a change. ConsentError when it refuses.
 
     `consent` is not asked where the user's policy allows the operation; where the policy asks, it is asked before a
     READ too, and it is asked about each repetition. `on_request` is called with the request as it is sent, and with its
-    secrets.
+    secrets. Where work goes on after the answer, it is waited for as `limits` say (`await_work`), and `on_work` is
+    called with its outcome.
     """
     while True:
         prepared = prepare(call, target, intention=target.ledger.intention, changes=changes)
@@ -505,4 +538,27 @@ async def run(
             on_request(authorized)
         # Another call may send the same while a person thinks: then the question was not about a repetition.
         with suppress(RepetitionError):
-            return await perform(prepared, target, limits=limits, watch=watch, for_model=for_model)
+            result = await perform(prepared, target, limits=limits, watch=watch, for_model=for_model)
+            return await finish_work(prepared, result, target, limits, on_work=on_work, for_model=for_model)
+
+
+async def finish_work(
+    prepared: Prepared,
+    result: Result,
+    target: Target,
+    limits: Limits | None,
+    *,
+    on_work: Callable[[WorkOutcome], None] | None,
+    for_model: bool = False,
+) -> Result:
+    """Return the answer about the work that a change began, once it is over or the time is; else `result` itself."""
+    if on_work is None or limits is None or limits.wait <= 0 or prepared.effect is Effect.READ:
+        return result
+    from nlapi.tools.waiting import AcceptedChange, await_work, is_pending
+
+    change = AcceptedChange(call=prepared.call, effect=prepared.effect, result=result)
+    if not is_pending(change, limits):
+        return result
+    outcome = await await_work(change, target, limits=limits, for_model=for_model)
+    on_work(outcome)
+    return outcome.result

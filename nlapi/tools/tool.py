@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
+from urllib.parse import parse_qsl
 
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.spec import Effect, Operation, gravest
 from nlapi.resources.effect_arguments import call_effect, possible_effect
 from nlapi.resources.paths import Place as Place
 
@@ -149,6 +150,7 @@ class Call:
     """A Tool and the arguments for it. `id` is the planner's identifier of the call, `reason` its reason for it.
 
     `account` has the source of each argument; None where the planner does not know them, and they have to be traced.
+    `page_query` is the query of a page that an answer leads to, in place of that of the arguments (`next_call`).
     """
 
     tool: Tool
@@ -157,6 +159,7 @@ class Call:
     reason: str = ""
     # Two calls are equal when they do the same, whatever their values come from.
     account: Account | None = field(default=None, compare=False)
+    page_query: str = ""
     timeout: float | None = field(default=None, compare=False)
     """the seconds that a document gives it; None for the limit of the whole conversation"""
 
@@ -168,7 +171,9 @@ class Call:
     def effect(self) -> Effect:
         """Return the effect of the call: that of its operation, or a graver one that an argument has."""
         values = {self.tool.places.get(name, ("body", name)): value for name, value in self.arguments.items()}
-        return call_effect(self.tool.operation, values)
+        # What an answer leads to is not the user's word.
+        pages: list[dict[Place, Any]] = [{("query", name): value} for name, value in parse_qsl(self.page_query)]
+        return gravest(call_effect(self.tool.operation, each) for each in (values, *pages))
 
     @property
     def part(self) -> str:

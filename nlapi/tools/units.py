@@ -230,7 +230,7 @@ def _duration(text: str, unit: WireUnit) -> int | float | None:
     total = sum(Decimal(number.replace(",", "")) * size for (number, _), size in zip(parts, readable, strict=True))
     exact = Decimal(total) / unit.size
     if unit.evidence is not UnitEvidence.HINT and exact != exact.to_integral_value() and unit.size >= 1:
-        raise ArgumentError(f"{text.strip()!r} is no whole number of {unit.label}", hint=f"give whole {unit.label}")
+        raise ArgumentError(f"{text.strip()!r} is not a whole number of {unit.label}", hint=f"give whole {unit.label}")
     return _plain_number(exact)
 
 

@@ -46,8 +46,8 @@ _DONE_STATES = (
     *("completed", "complete", "succeeded", "success", "successful", "finished", "done", "processed", "generated"),
     *("ready", "available", "rendered", "built", "deployed", "imported", "exported", "online", "active", "running"),
 )
-_WORK_STATES = lexicon.words("workflows/words", "work_states")
-FAILED_STATES = lexicon.words("workflows/words", "failed_states")
+_WORK_STATES = lexicon.words("resources/words", "work_states")
+FAILED_STATES = lexicon.words("resources/words", "failed_states")
 # States that a person brings about, for which no machine waits.
 _HUMAN_STATES = lexicon.words("workflows/words", "human_states")
 

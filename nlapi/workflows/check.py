@@ -183,7 +183,7 @@ class _WorkflowCheck:
         if step is not None and isinstance(node, str) and not node.startswith("$"):
             yield Issue.warning(where, f"the output is the text {node[:60]!r}, and no expression", rule=BEND)
         for text in unknown_expressions(node):
-            yield Issue.warning(where, f"{text} is no expression, and goes out as a text", rule="expression")
+            yield Issue.warning(where, f"{text} is not an expression, and goes out as a text", rule="expression")
         for text in expressions_in(node):
             try:
                 expression = parse_expression(text)

@@ -135,7 +135,7 @@ def _parse_exchange(text: str, root: Root, rest: str) -> Expression:
     following = rest.removeprefix(word)
     accessors, bend = parse_accessors(following)
     if accessors is None:
-        raise ExpressionError(f"{text}: {following!r} is no JSON pointer; write #/name/0")
+        raise ExpressionError(f"{text}: {following!r} is not a JSON pointer; write #/name/0")
     return Expression(
         text=text, root=root, part=ExpressionPart.BODY, accessors=accessors, bends=(bend,) if bend else ()
     )
@@ -446,7 +446,7 @@ class _Parser:
                 except ExpressionError as error:
                     raise ConditionError(str(error)) from None
                 if expression is None:
-                    raise ConditionError(f"{self.text!r}: {text} is no expression")
+                    raise ConditionError(f"{self.text!r}: {text} is not an expression")
                 return expression
         raise ConditionError(f"{self.text!r}: {text!r} stands where a value is expected")
 

@@ -596,7 +596,7 @@ def _drafts(nodes: object, tools: OperationTools) -> Iterator[StepDraft]:
             raise UsageError(f"the step {id} needs an operation")
         arguments = node.get("arguments") or {}
         if not isinstance(arguments, Mapping):
-            raise UsageError(f"the arguments of {id} are no object")
+            raise UsageError(f"the arguments of {id} are not an object")
         tool = tools.resolve(name)
         if tools.is_workflow(tool):
             raise UsageError(f"{name} is a workflow, and no step of a plan", hint="call it in an answer by itself")
@@ -617,7 +617,7 @@ def _node(value: Any, id: str, place: str, drafts: Mapping[str, StepDraft]) -> A
     found = _REFERENCE.fullmatch(value)
     if found is None:
         raise UsageError(
-            f"{id}: {place} is {value[:80]!r}, which is no value of an answer", hint='write "$steps.a.outputs.id"'
+            f"{id}: {place} is {value[:80]!r}, which is not a value of an answer", hint='write "$steps.a.outputs.id"'
         )
     draft = drafts.get(found["step"])
     if draft is None:

@@ -78,7 +78,7 @@ def parse_document(tree: object, location: str = "") -> WorkflowDocument:
     if not isinstance(tree, Mapping) or "arazzo" not in tree:
         kind = "an OpenAPI description" if isinstance(tree, Mapping) and {"openapi", "swagger"} & set(tree) else "none"
         hint = "`nlapi workflow suggest` makes workflows of a description" if kind != "none" else ""
-        raise DescriptionError(f"{location or 'the document'} is no Arazzo document: it has no `arazzo`", hint=hint)
+        raise DescriptionError(f"{location or 'the document'} is not an Arazzo document: it has no `arazzo`", hint=hint)
     version = str(tree["arazzo"])
     if not f"{version}.".startswith(VERSIONS):
         raise DescriptionError(f"{location or 'the document'} is Arazzo {version}", hint="nlapi reads 1.0 and 1.1")

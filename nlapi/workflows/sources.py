@@ -132,7 +132,7 @@ class LinkedDocument:
         found = _OPERATION_PATH.fullmatch(text.strip()) if len(text) <= MAX_OPERATION_PATH else None
         if found is None:
             form = "{$sourceDescriptions.NAME.url}#/paths/~1pets/get"
-            return _failure(f"{text[:80]!r} is no operationPath", f"its form: {form}")
+            return _failure(f"{text[:80]!r} is not an operationPath", f"its form: {form}")
         name = found["name"] or (found["bare"] or "").strip()
         spec = self.specs.get(name)
         if spec is None and len(self.specs) == 1 and not found["name"]:
@@ -207,7 +207,7 @@ def link(
         )
         try:
             if not named and _is_device(location):
-                raise UsageError(f"{location} is no file")
+                raise UsageError(f"{location} is not a file")
             with within_networks(scope):
                 if source.kind is SourceKind.OPENAPI:
                     specs[source.name] = loader(location)

@@ -71,7 +71,7 @@ class WorkflowTool:
         values = locate_arguments(self.tool, arguments)
         body = values.get(("body", ""))
         if body is not None and not isinstance(body, Mapping):
-            raise ArgumentError(f"the inputs of {self.workflow.id} are no object")
+            raise ArgumentError(f"the inputs of {self.workflow.id} are not an object")
         return dict(body or {name: value for (location, name), value in values.items() if location == "body" and name})
 
 
@@ -162,7 +162,7 @@ def workflow_tools(documents: Iterable[LinkedDocument]) -> WorkflowTools:
                 calls = tuple(entry.operation for entry in tree.entries if entry.operation is not None)
                 tools[operation] = WorkflowTool(linked=linked, workflow=workflow, tool=tool, calls=calls)
             else:
-                left_out.append(f"the workflow {single_line(operation.id)} has inputs that are no arguments")
+                left_out.append(f"the workflow {single_line(operation.id)} has inputs that are not arguments")
     return WorkflowTools(tools=tools, left_out=tuple(left_out))
 
 

@@ -15,6 +15,7 @@ from nlapi.planner.steps.state import CallState
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.tool import Missing
 from tests.agent.kit import Scripted, boards, boards_api, call, events, of, yes
+from tests.tables import table
 
 
 def routes(read: float | None = 0.7, change: float | None = 0.9) -> PlannerRoutes:
@@ -55,7 +56,7 @@ def _never(model: str) -> Scripted:
     raise AssertionError("Claude was made")
 
 
-@pytest.mark.parametrize(
+@table(
     ("plan", "why"),
     [
         (
@@ -86,7 +87,7 @@ def test_claude_goes_on_where_the_embedded_planner_is_not_sure(tmp_path: Path, p
     assert seen[-1].text == "Claude says one."
 
 
-@pytest.mark.parametrize(
+@table(
     ("levels", "confidence", "planner", "why"),
     [
         ({}, 0.85, "claude", "the embedded planner is 85% sure of a change, which is left to it from 90% on"),
@@ -94,7 +95,7 @@ def test_claude_goes_on_where_the_embedded_planner_is_not_sure(tmp_path: Path, p
         ({"change": None}, 0.99, "claude", "the embedded planner is 99% sure of a change, which is left to it never"),
     ],
 )
-@pytest.mark.parametrize("is_prepared", [False, True])
+@table("is_prepared", [False, True])
 def test_a_change_is_left_to_the_embedded_planner_at_a_level_of_its_own(
     tmp_path: Path, levels: dict[str, float | None], confidence: float, planner: str, why: str, is_prepared: bool
 ) -> None:

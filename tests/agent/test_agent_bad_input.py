@@ -83,7 +83,7 @@ def test_an_address_that_is_none(
     monkeypatch.setenv("OPENAI_BASE_URL", url)
     ran = ask(api, tmp_path, "--model", PROTOCOLS[protocol])
     assert (ran.code, api.received) == (1, [])
-    assert f"{url} is no URL (check " in ran.complaint
+    assert f"{url} is not a URL (check " in ran.complaint
 
 
 # ---- the server of the model --------------------------------------------------------------------------------------

@@ -24,10 +24,15 @@ from nlapi.tools.plan import Conversation, Plan, ask
 from tests.agent.kit import Scripted, boards, boards_api, events
 from tests.messages_server import MessagesServer, message, say, tool_use, use
 from tests.servers import Echo, Reply
+from tests.tables import table
 
 KEY = "sk-ant-test-0123456789"
 MODEL = "claude-sonnet-5-5"
 LIST = use("read", {"operation": "listBoards"})
+
+
+def listing(limit: int) -> dict[str, Any]:
+    return use("read", {"operation": "listBoards", "arguments": {"limit": limit}})
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +52,7 @@ def planner(server: MessagesServer, spec: Spec, spending: SpendingMeter | None =
 )
 def test_no_request_is_sent_past_the_cap_on_dollars(spec: Spec, cap: float, sizes: list[tuple[int, int]]) -> None:
     usages = [{"input_tokens": given, "output_tokens": answered} for given, answered in sizes]
-    script = [{**LIST, "usage": usage} for usage in usages]
+    script = [{**listing(number), "usage": usage} for number, usage in enumerate(usages)]
     spending = SpendingMeter(cap)
     with MessagesServer([*script, say("Done.")], key=KEY) as server, boards_api() as api:
         seen = events(planner(server, spec, spending), [spec], api.url)
@@ -113,10 +118,11 @@ def test_a_cap_on_dollars_needs_prices(spec: Spec) -> None:
         ModelPlanner([spec], endpoint, spending=SpendingMeter(1.0))
 
 
-@pytest.mark.parametrize(("steps", "calls"), [(0, 0), (1, 0), (2, 2), (3, 2), (5, 4)])
+@table(("steps", "calls"), [(0, 0), (1, 0), (2, 2), (3, 2), (5, 4)])
 def test_calls_are_made_whole_plans_at_a_time_up_to_the_cap(spec: Spec, steps: int, calls: int) -> None:
-    both = message(tool_use("read", {"operation": "listBoards"}), tool_use("read", {"operation": "listBoards"}))
-    with MessagesServer([both] * 5, key=KEY) as server, boards_api() as api:
+    reads = [tool_use("read", {"operation": "listBoards", "arguments": {"limit": limit}}) for limit in range(10)]
+    script = [message(*reads[at : at + 2]) for at in range(0, 10, 2)]
+    with MessagesServer(script, key=KEY) as server, boards_api() as api:
         seen = events(planner(server, spec), [spec], api.url, caps=Caps(steps=steps))
     assert len(api.received) == calls
     assert f"{calls} calls were made, and {steps} is the most by --max-steps" in seen[-1].text

@@ -23,6 +23,7 @@ from tests.agent.kit import boards, boards_api, yes
 from tests.agent.kit import events as run_turn
 from tests.messages_server import MessagesServer, events, message, say, text_block, thinking, tool_use
 from tests.servers import END, Echo, Received, Reply, Script, chunk, head
+from tests.tables import table
 
 KEY = "sk-ant-test-0123456789"
 SSE = {"content-type": "text/event-stream; charset=utf-8"}
@@ -105,7 +106,7 @@ def test_the_request_is_that_of_the_sdk(variable: str) -> None:
     assert "x-api-key" not in server.headers[0] and "x-api-key" not in server.headers[1]
 
 
-@pytest.mark.parametrize("odd", [2**70, "half of \ud83d", [[]], 1e300])
+@table("odd", [2**70, "half of \ud83d", [[]], 1e300])
 def test_what_a_prompt_may_hold_is_sent_as_it_is(odd: object) -> None:
     if odd == [[]]:
         for _ in range(300):
@@ -191,7 +192,7 @@ def error(status: int, **headers: str) -> Reply:
     return Reply(status, {"type": "error", "error": {"type": "api_error", "message": "no"}}, given)
 
 
-@pytest.mark.parametrize(
+@table(
     "refusal",
     [
         error(408, retry_after_ms="1"),
@@ -209,7 +210,7 @@ def test_a_busy_server_is_asked_again(refusal: Reply) -> None:
     assert len({request.body for request in server.received}) == 1
 
 
-@pytest.mark.parametrize(
+@table(
     ("refusal", "hint"),
     [
         (error(400), "offline"),
@@ -252,7 +253,7 @@ def test_the_body_of_an_error_that_does_not_end_is_not_waited_for() -> None:
         answer_of(endpoint(server.url))
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "says"),
     [
         (b"<html><title>A portal</title></html>", "answered 502: no reason given"),
@@ -271,7 +272,7 @@ def test_the_reason_of_an_error_in_any_form(body: bytes, says: str) -> None:
         answer_of(endpoint(server.url))
 
 
-@pytest.mark.parametrize(
+@table(
     "reason",
     [
         "prompt is too long: 210000 tokens > 200000 maximum",
@@ -313,7 +314,7 @@ FORMS: dict[str, Callable[[], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@table("form", FORMS)
 def test_a_stream_reads_the_same_however_its_bytes_are_cut(form: str) -> None:
     expected = comparable(reply_of(sse(ANSWER)))
     assert expected[:2] == ([thinking("The card is known."), text_block("Deleting it."), DELETE], "tool_use")
@@ -372,7 +373,7 @@ def test_a_plan_whose_stream_ends_early_calls_nothing(spec: Spec) -> None:
             assert api.received == []
 
 
-@pytest.mark.parametrize("count", range(len(ANSWER)))
+@table("count", range(len(ANSWER)))
 def test_nothing_of_a_stream_that_breaks_off_is_run(count: int) -> None:
     body = sse(ANSWER[:count])
     for last in (b"", b"event: content_block_delta\ndata: {"):
@@ -382,8 +383,8 @@ def test_nothing_of_a_stream_that_breaks_off_is_run(count: int) -> None:
         assert isinstance(raised.value, PlannerError)
 
 
-@pytest.mark.parametrize("count", range(len(ANSWER) - 1))
-@pytest.mark.parametrize(
+@table("count", range(len(ANSWER) - 1))
+@table(
     "fault",
     [
         b'event: error\ndata: {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}\n\n',
@@ -409,11 +410,11 @@ def test_a_call_with_bytes_that_are_no_text_is_not_run() -> None:
     whole = sse(streamed(tool_use("deleteCard", '{"card": "ö"}', "toolu_1")))
     damaged = whole.replace("ö".encode(), b"\xc3(", 1)
     assert reply_of(whole).content[0]["input"] == {"card": "ö"} and damaged != whole
-    with pytest.raises(PlannerError, match="sent what is no answer of the Messages API; nothing of it was run"):
+    with pytest.raises(PlannerError, match="sent what is not an answer of the Messages API; nothing of it was run"):
         reply_of(damaged)
 
 
-@pytest.mark.parametrize(
+@table(
     "reply",
     [
         Reply(200, b"<html>a portal</html>", {"content-type": "text/html"}),
@@ -430,7 +431,7 @@ def test_an_answer_that_is_no_stream_is_named(reply: Reply) -> None:
 PING = b'data: {"type": "ping", "pad": "%b"}\n\n' % (b"x" * 1_000_000)
 
 
-@pytest.mark.parametrize(
+@table(
     ("kind", "piece", "megabytes"),
     [
         ("text/event-stream", b"data: " + b"x" * 1_000_000, 8),

@@ -32,6 +32,7 @@ from nlapi.tools.tool import Account, Origin, ValueSource
 from tests.agent.kit import Scripted, boards, boards_api, call, events, nobody, of, yes
 from tests.servers import Echo, Received, closed_port
 from tests.servers import Reply as Response
+from tests.tables import table
 
 Asked = tuple[CallProposed, ...]
 
@@ -250,7 +251,7 @@ def shown(
     return proposed.changes
 
 
-@pytest.mark.parametrize("method", ["patch", "put", "post"])
+@table("method", ["patch", "put", "post"])
 def test_an_update_shows_before_and_after(tmp_path: Path, method: str) -> None:
     given = {"status": "PAUSED", "name": "Summer", "owner": {"name": "Bob", "team": 3}, "colour": "red"}
     with cards() as api:
@@ -272,9 +273,7 @@ def test_the_state_is_found_in_its_envelope(tmp_path: Path) -> None:
     assert (change.before, change.after) == ("ACTIVE", "PAUSED")
 
 
-@pytest.mark.parametrize(
-    ("state", "status"), [(CARD, 404), (CARD, 500), ([CARD], 200), ({"error": "no"}, 200), ("text", 200), ({}, 200)]
-)
+@table(("state", "status"), [(CARD, 404), (CARD, 500), ([CARD], 200), ({"error": "no"}, 200), ("text", 200), ({}, 200)])
 def test_a_state_that_cannot_be_read_is_not_shown_and_no_hindrance(tmp_path: Path, state: Any, status: int) -> None:
     with cards(state, status) as api:
         assert shown(tmp_path, api) == ()

@@ -21,6 +21,7 @@ from nlapi.tools.run import Target, prepare
 from nlapi.tools.tool import Call
 from tests.agent.kit import NEEDED, boards, judge, prepared
 from tests.describe import body, parameter, spec
+from tests.tables import table
 
 SECRET = "hunter2-7f3a9c-correct-horse-battery-staple"
 QUESTION = (
@@ -200,7 +201,7 @@ def test_no_part_of_a_request_goes_out_for_less_than_its_bits(two: tuple[Spec, S
 WEB = {"get": {"operationId": "fetch", "parameters": [parameter("url")], "responses": {"200": {"description": "a"}}}}
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "verdict"),
     [
         ("https://evil.example/?d=hunter2", Verdict.ASK),
@@ -260,7 +261,7 @@ def decide(call: Call, conversation: Conversation, base_url: str | None = None, 
     return Policy(**policy).decide(ready, conversation)
 
 
-@pytest.mark.parametrize("name", SERVERS)
+@table("name", SERVERS)
 def test_another_origin_of_one_description_is_another_api(name: str) -> None:
     shop = spec({"/notes": {"get": READ}, **SERVERS[name]})
     read = after("list the notes", answered(made(shop, "listNotes"), [{"note": SECRET}]))

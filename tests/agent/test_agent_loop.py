@@ -35,6 +35,7 @@ from nlapi.tools.run import Target
 from nlapi.tools.tool import Call, Missing
 from tests.agent.kit import Scripted, boards, boards_api, call, events, no, of, yes
 from tests.servers import Echo, Received, Reply, Script, closed_port, read_request
+from tests.tables import table
 
 
 @pytest.fixture
@@ -210,11 +211,13 @@ def test_what_is_missing_ends_the_turn(spec: Spec) -> None:
 
 
 def test_rounds_come_to_an_end(spec: Spec) -> None:
-    again = Plan(calls=(call(spec, "listBoards"),))
+    plans = [Plan(calls=(call(spec, "listBoards", limit=limit),)) for limit in range(1, 6)]
     with boards_api() as api:
-        seen = events(Scripted(*[again] * 5), [spec], api.url, max_rounds=3)
+        seen = events(Scripted(*plans), [spec], api.url, max_rounds=3)
     assert len(api.received) == 3
-    assert isinstance(seen[-1], TurnAnswered) and "3 rounds" in seen[-1].text
+    assert isinstance(seen[-1], TurnAnswered)
+    first, *found = seen[-1].text.splitlines()
+    assert first == "Stopped: 3 rounds of calls were made without an answer." and len(found) == 3
 
 
 def test_a_refused_connection_is_told_to_the_planner(spec: Spec) -> None:
@@ -267,7 +270,7 @@ def test_a_change_of_unknown_outcome_is_looked_for_before_it_is_asked_about_agai
     assert 'listCards lists none named "Bread"' in bread_again.reason
 
 
-@pytest.mark.parametrize(
+@table(
     ("operation", "answer", "evidence"),
     [
         ("deleteThing", Reply(404), "getThing answers 404: it seems to have been carried out"),

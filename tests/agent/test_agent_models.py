@@ -20,6 +20,7 @@ from tests.agent.kit import boards, boards_api, events, yes
 from tests.messages_server import MessagesServer, say, text_block, tool_use
 from tests.servers import Echo, Received, closed_port
 from tests.servers import Reply as Response
+from tests.tables import table
 
 KEY = "sk-test-0123456789"
 
@@ -126,7 +127,7 @@ def test_arguments_that_are_nested_too_deep_are_no_json(spec: Spec) -> None:
         (Response(500, b"oops"), "answered 500: oops"),
         (Response(400, {"error": {"message": "This model's maximum context length is 8192"}}), "too long for gpt"),
         (stream('{"choices": [], "usage": {"prompt_tokens": "many"}}'), "no answer of Chat Completions"),
-        (stream("{not json"), "sent what is no answer of Chat Completions"),
+        (stream("{not json"), "sent what is not an answer of Chat Completions"),
         (stream({"error": {"message": "out of memory"}}), "failed: out of memory"),
         (stream({"error": {"message": f"bad key {KEY}"}}), r"failed: bad key \*\*\*"),
         (Response(500, f"{'x' * 290} {KEY}".encode()), "answered 500"),
@@ -176,7 +177,8 @@ def test_a_small_window_is_cleared_by_chat_completions_too(spec: Spec) -> None:
         if len(request.body) > 60_000:
             return Response(400, {"error": {"message": "the request exceeds the available context size"}})
         count = request.body.count(b'"role": "tool"') + request.body.count(b'"role":"tool"')
-        return tell("Fits.") if count >= 12 else call("read", '{"operation": "listBoards"}', id=f"call_{count}")
+        read = {"operation": "listBoards", "arguments": {"limit": count}}
+        return tell("Fits.") if count >= 12 else call("read", json.dumps(read), id=f"call_{count}")
 
     with Echo(answer) as model, Echo(lambda _: Response(200, rows)) as api:
         seen = events(planner(model, spec), [spec], api.url, max_rounds=40)
@@ -307,16 +309,16 @@ def test_models_of_the_users_own(tmp_path: Path) -> None:
     assert read.endpoints["small"].secret
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "says"),
     [
         ("[a", "cannot be read"),
-        ("a = 1", "a is no table"),
+        ("a = 1", "a is not a table"),
         ('[a]\nmodel = "x"', "a.base_url is missing"),
         ('[a]\nmodel = "x"\nbase_url = "http://h"\nurl = "y"', "a.url is unknown"),
-        ('[a]\nmodel = 7\nbase_url = "http://h"', "a.model is no text"),
+        ('[a]\nmodel = 7\nbase_url = "http://h"', "a.model is not text"),
         ('[a]\nmodel = "x"\nbase_url = "http://h"\nprotocol = "grpc"', "a.protocol is 'grpc'"),
-        (f'[a]\nmodel = "x"\nbase_url = "http://h"\nkey = "{KEY}"', "a.key is no reference"),
+        (f'[a]\nmodel = "x"\nbase_url = "http://h"\nkey = "{KEY}"', "a.key is not a reference"),
         ('default = "b"\n[a]\nmodel = "x"\nbase_url = "http://h"', "default names no model"),
     ],
 )
@@ -326,18 +328,18 @@ def test_a_damaged_file_of_models_names_the_place_and_no_key(tmp_path: Path, tex
     assert KEY not in str(raised.value)
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "says"),
     [
-        ("limits = 3", "limits is no table"),
+        ("limits = 3", "limits is not a table"),
         ("[limits]\nmax_eur = 3", "limits.max_eur is unknown"),
-        ("[limits]\nmax_usd = '3'", "limits.max_usd is no number from 0 on"),
-        ("[limits]\nmax_usd = -1", "limits.max_usd is no number from 0 on"),
-        ("[limits]\nmax_usd = nan", "limits.max_usd is no number from 0 on"),
-        ("[limits]\nmax_steps = 1.5", "limits.max_steps is no whole number from 0 on"),
-        ('[m]\nmodel = "m"\nbase_url = "http://h"\ninput = -1', "m.input is no price"),
-        ('[m]\nmodel = "m"\nbase_url = "http://h"\noutput = nan', "m.output is no price"),
-        ("[limits]\nmax_seconds = true", "limits.max_seconds is no number from 0 on"),
+        ("[limits]\nmax_usd = '3'", "limits.max_usd is not a number of 0 or more"),
+        ("[limits]\nmax_usd = -1", "limits.max_usd is not a number of 0 or more"),
+        ("[limits]\nmax_usd = nan", "limits.max_usd is not a number of 0 or more"),
+        ("[limits]\nmax_steps = 1.5", "limits.max_steps is not a whole number of 0 or more"),
+        ('[m]\nmodel = "m"\nbase_url = "http://h"\ninput = -1', "m.input is not a price"),
+        ('[m]\nmodel = "m"\nbase_url = "http://h"\noutput = nan', "m.output is not a price"),
+        ("[limits]\nmax_seconds = true", "limits.max_seconds is not a number of 0 or more"),
     ],
 )
 def test_a_limit_or_price_that_is_none_is_an_error(tmp_path: Path, text: str, says: str) -> None:
@@ -352,7 +354,7 @@ def test_short_names_are_claude_models_unless_the_user_has_one(tmp_path: Path) -
     assert find_endpoint(own.default, {}, own.endpoints).model == "claude-opus-5-5"
 
 
-@pytest.mark.parametrize("name", ["local", "opus", "claude-haiku-5-5", "local:qwen3:8b", "openai:gpt"])
+@table("name", ["local", "opus", "claude-haiku-5-5", "local:qwen3:8b", "openai:gpt"])
 def test_any_model_may_be_the_default(tmp_path: Path, name: str) -> None:
     assert settings(tmp_path, f'default = "{name}"').default == name
 

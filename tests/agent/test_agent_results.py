@@ -86,7 +86,7 @@ def test_a_long_list_is_a_table_of_all_rows_and_the_rest_is_read_without_another
         ({"where": "cards > 3"}, "where is not a list of conditions"),
         ({"where": [{"field": "cards", "op": "~"}]}, "where has no op '~'"),
         ({"select": ["nmae"]}, "r1 has no field 'nmae' (there are name"),
-        ({"lines": "1-3"}, "r1 is no text"),
+        ({"lines": "1-3"}, "r1 is not text"),
         ({"sum": "name"}, "name is not a number everywhere"),
         ({"list": "cards"}, "r1 has no list at 'cards'"),
         ({"page": 0}, "page is not a number"),

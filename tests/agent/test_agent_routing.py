@@ -17,6 +17,7 @@ from nlapi.agent.transcripts import spent_by_period
 from nlapi.errors import UsageError
 from nlapi.tools.plan import Plan
 from tests.agent.kit import Scripted, boards, boards_api, call, events, of
+from tests.tables import table
 
 SONNET = "claude-sonnet-5-5"
 
@@ -30,7 +31,7 @@ def version(document: Any, **context: Any) -> str:
     return routes.table.decide(OBJECTIVE, {**plain, **context}).version.version
 
 
-@pytest.mark.parametrize(
+@table(
     ("context", "wanted"),
     [
         ({}, "embedded"),
@@ -67,7 +68,7 @@ SIZES = {
 }
 
 
-@pytest.mark.parametrize(
+@table(
     ("context", "wanted"),
     [
         ({"length": 10}, "embedded"),
@@ -101,7 +102,7 @@ NAMED = {
 }
 
 
-@pytest.mark.parametrize(
+@table(
     ("context", "wanted"),
     [
         ({"changes": True}, "claude-opus-5-5"),
@@ -117,7 +118,7 @@ def test_any_model_is_a_version_by_its_name(context: dict[str, Any], wanted: str
     assert models == {"claude-opus-5-5", "local:qwen3:8b", "local", "model", "openai:llama-4/70b"}
 
 
-@pytest.mark.parametrize(
+@table(
     ("document", "fault"),
     [
         ([], "is not of type 'object'"),

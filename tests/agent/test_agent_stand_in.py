@@ -15,6 +15,7 @@ from tests import messages_server
 from tests.messages_rules import Refused, check
 from tests.messages_server import MessagesServer, say, use
 from tests.prompt_cache import COMMON_MINIMUM, PromptCache
+from tests.tables import table
 
 TOOL = {"name": "look", "description": "", "input_schema": {"type": "object", "properties": {}}}
 USE = {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}]}
@@ -49,7 +50,7 @@ def marked(text: str, **more: str) -> dict[str, Any]:
     return {"role": "user", "content": [{"type": "text", "text": text, "cache_control": {**MARK, **more}}]}
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "says"),
     [
         (request(temperature=0), "temperature: Extra inputs"),

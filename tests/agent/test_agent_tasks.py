@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.agent.task_stage import ADS, Protocol, stage
 from tests.agent.tasks import (
     TASKS,
@@ -17,6 +15,7 @@ from tests.agent.tasks import (
     filtered_list,
     pause_by_name,
 )
+from tests.tables import table
 
 BY_CHAT = (filtered_list, pause_by_name, dropped_streams, busy_servers, cut_answers, failed_post)
 
@@ -25,13 +24,13 @@ def named(task: Task) -> str:
     return task.__name__
 
 
-@pytest.mark.parametrize("task", TASKS, ids=named)
+@table("task", TASKS, ids=named)
 def test_a_task_by_the_messages_api(task: Task, tmp_path: Path) -> None:
     with stage(ADS, Protocol.MESSAGES, tmp_path) as opened:
         task(opened)
 
 
-@pytest.mark.parametrize("task", BY_CHAT, ids=named)
+@table("task", BY_CHAT, ids=named)
 def test_a_task_by_chat_completions(task: Task, tmp_path: Path) -> None:
     with stage(ADS, Protocol.CHAT, tmp_path) as opened:
         task(opened)

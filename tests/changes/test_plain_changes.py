@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from nlapi.changes.checks import Concern, Doubt, doubts_about, rival_of
 from nlapi.planner import OfflinePlanner
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from tests.describe import body, parameter, spec
+from tests.tables import table
 
 _ID = parameter("id", "path", {"type": "string"})
 
@@ -51,7 +50,7 @@ def doubts(question: str) -> tuple[Doubt, ...]:
     return doubts_about(call, call.account, question)
 
 
-@pytest.mark.parametrize(
+@table(
     "question",
     [
         "stop the taste experiment",
@@ -84,7 +83,7 @@ def test_a_value_that_limits_a_change_is_a_doubt() -> None:
     assert [doubt.concern for doubt in doubts("stop the taste experiment in Brazil")] == [Concern.LIMITS]
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "concerns"),
     [
         ("move message m-12 to the trash", set()),

@@ -13,6 +13,7 @@ from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import ask
 from nlapi.tools.tool import Account, Call, Origin
 from tests.changes.kit import TEXT, _body, _operation, answered, call, loaded
+from tests.tables import table
 
 TODAY = date(2026, 7, 1)
 DAY_AND_TIME = {"type": "string", "format": "date-time"}
@@ -55,7 +56,7 @@ def origins(made: Call, question: str, argument: str, *answers: tuple[str, Any])
 START = "create the meeting Review on 2026-08-03 at 10:00"
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "end", "origin"),
     [
         (f"{START} for one hour", "2026-08-03T11:00", Origin.WORDS),
@@ -85,7 +86,7 @@ def test_the_words_of_a_time_are_those_of_its_day_and_its_hour(spec: Spec) -> No
     assert result.unused == ()
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "stands"),
     [
         ("write the message Lunch to the group Red", True),
@@ -101,7 +102,7 @@ def test_to_write_a_message_is_to_send_it(spec: Spec, question: str, stands: boo
     assert (reasons_against(made, result, question) == ()) is stands
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "stands"),
     [
         ('create the meeting Review. The note should be "Bring tea".', True),

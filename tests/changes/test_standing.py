@@ -11,6 +11,7 @@ from nlapi.changes.checks import reasons_against
 from nlapi.openapi.spec import Spec
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from tests.describe import body, parameter, spec
+from tests.tables import table
 
 _ID = parameter("id", "path", {"type": "string"}, description="The id.")
 _STATUS = {"type": "string", "enum": ["ACTIVE", "PAUSED", "ARCHIVED"]}
@@ -91,7 +92,7 @@ def said(question: str, argument: str, words: str, value: Any = None, **more: An
     return ValueSource(argument=argument, value=given, origin=Origin.WORDS, words=words, start=start, end=end, **more)
 
 
-@pytest.mark.parametrize(
+@table(
     ("operation", "question"),
     [
         ("deleteJob", "delete the job j-7"),
@@ -107,7 +108,7 @@ def test_a_change_that_is_said_stands(api: Spec, operation: str, question: str) 
     assert reasons(api, operation, question, said(question, "id", "j-7")) == ""
 
 
-@pytest.mark.parametrize(
+@table(
     ("operation", "question", "reason"),
     [
         ("resumeJob", "pause the job j-7", "opposite of 'pause' (resume)"),
@@ -136,7 +137,7 @@ def test_what_was_not_said_does_not_stand(api: Spec, operation: str, question: s
     assert reason in reasons(api, operation, question, said(question, "id", "j-7"))
 
 
-@pytest.mark.parametrize(
+@table(
     ("operation", "question", "id", "reason"),
     [
         ("unprotect", "delete the branch protection-fix", "protection-fix", "is about the protection"),
@@ -190,7 +191,7 @@ def shop() -> Spec:
     )
 
 
-@pytest.mark.parametrize(
+@table(
     ("operation", "question", "argument", "words", "reason"),
     [
         ("addTagToTask", "add the task x-1", "id", "x-1", "is about the add tag"),
@@ -265,7 +266,7 @@ def test_a_flag_needs_all_of_its_words(api: Spec) -> None:
     assert "nobody said archived" in reasons(api, "createJob", question, said(question, "name", "nightly"), flag)
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "words"),
     [
         ("delete the job 545-vtsl", "545"),
@@ -313,7 +314,7 @@ def test_money_needs_its_unit_and_its_currency(api: Spec) -> None:
     assert "the currency of '12 EUR' is not sent" in told
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "words"),
     [
         ("raise the refund of payment j-7 by 12", "12"),
@@ -328,7 +329,7 @@ def test_a_difference_is_no_value(api: Spec, question: str, words: str) -> None:
     assert "may be a difference" in reasons(api, "refundPayment", question, payment, amount)
 
 
-@pytest.mark.parametrize("verb", ["set", "raise", "lower"])
+@table("verb", ["set", "raise", "lower"])
 def test_a_value_behind_to_is_no_difference(api: Spec, verb: str) -> None:
     question = f"{verb} the refund of payment j-7 to 12"
     payment, amount = said(question, "id", "j-7"), said(question, "amount", "12", 12)
@@ -342,7 +343,7 @@ def test_when_to_change_is_no_value_of_a_field_that_nobody_named(api: Spec, ques
     assert "'tomorrow' may be when to do it" in told
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "status"),
     [
         ("pause the job j-7 and start it tomorrow", "pause"),

@@ -17,6 +17,7 @@ from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import Conversation, Plan, Round, Step, ask
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from tests.changes.kit import BACK_TO_SCHOOL, LISTED, SUMMER, answered, call, loaded
+from tests.tables import table
 
 TODAY = date(2026, 7, 1)  # a Wednesday
 
@@ -61,7 +62,7 @@ SAID: list[tuple[str, str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("question", "argument", "value"), SAID)
+@table(("question", "argument", "value"), SAID)
 def test_a_value_is_said_in_the_forms_that_people_write(spec: Spec, question: str, argument: str, value: Any) -> None:
     found = source(call(spec, "createCampaign", **{argument: value}), question, argument)
     assert found.origin is Origin.WORDS
@@ -91,12 +92,12 @@ UNSAID: list[tuple[str, str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("question", "argument", "value"), UNSAID)
+@table(("question", "argument", "value"), UNSAID)
 def test_what_is_not_said_is_said_by_nobody(spec: Spec, question: str, argument: str, value: Any) -> None:
     assert source(call(spec, "createCampaign", **{argument: value}), question, argument).origin is Origin.NOBODY
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "status"),
     [
         ("pause the campaign cmp_1", "PAUSED"),
@@ -151,7 +152,7 @@ def test_the_only_thing_of_a_list_that_was_filtered_by_his_words_is_looked_up(sp
     assert (found.origin, found.words, found.name) == (Origin.LOOKUP, "school", "Back to School")
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "campaigns"),
     [
         ("delete the campaign Back to School", [BACK_TO_SCHOOL, {**SUMMER, "name": "Back to School"}]),
@@ -192,7 +193,7 @@ def test_a_bare_yes_is_about_the_question_before(spec: Spec) -> None:
     assert found.of("campaign_id")[0].start == len("delete campaign ")
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "unused"),
     [
         ("create a campaign called Fall", ()),
@@ -239,8 +240,8 @@ SHAPES = (
 )
 
 
-@pytest.mark.parametrize("id", SHAPES)
-@pytest.mark.parametrize("shape", ["delete {} now", "delete {}", 'delete "{}"', "delete '{}'.", "delete `{}`, please"])
+@table("id", SHAPES)
+@table("shape", ["delete {} now", "delete {}", 'delete "{}"', "delete '{}'.", "delete `{}`, please"])
 def test_an_id_between_blanks_or_quotes_is_said(id: str, shape: str) -> None:
     question = shape.format(id)
     mention = UserSentence(text=question).find_mention(id)
@@ -248,7 +249,7 @@ def test_an_id_between_blanks_or_quotes_is_said(id: str, shape: str) -> None:
     assert question[mention.start : mention.end] == id
 
 
-@pytest.mark.parametrize("id", SHAPES)
+@table("id", SHAPES)
 def test_no_piece_of_an_id_is_said(id: str) -> None:
     sentence = UserSentence(text=f"delete {id} now")
     for start in range(len(id)):

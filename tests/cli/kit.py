@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,6 +119,15 @@ class Dialogue:
             self.process.send_signal(signal.SIGINT)
             if select.select([self.terminal], [], [], 1.0)[0]:
                 return
+
+    def break_off(self) -> int:
+        """Ctrl-C until the command is over; its exit code."""
+        while self.process.poll() is None:
+            self.interrupt()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
+            self._read()
+        return self.end()
 
     def end(self) -> int:
         """The exit code, once the command is over."""

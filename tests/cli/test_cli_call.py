@@ -124,11 +124,47 @@ def test_a_file_is_sent_where_the_operation_takes_one(tmp_path: Path) -> None:
     assert plain.body == b"\x89PNG\r\n\x00\xff"
 
 
-def test_an_at_sign_is_text_where_the_operation_takes_no_file(tmp_path: Path) -> None:
-    file = tmp_path / "private.txt"
-    file.write_text("private")
-    shown = dry(notes(tmp_path), "createNote", f"title=@{file}")
-    assert shown["body"] == {"title": f"@{file}"}
+def test_a_file_stands_for_its_content_where_the_operation_takes_a_text(tmp_path: Path) -> None:
+    """As httpie has it: `=@` embeds the text and `:=@` the JSON; a name that is no file's stays a text."""
+    text, data, picture = tmp_path / "plan.txt", tmp_path / "tags.json", tmp_path / "cat.png"
+    text.write_text("first\nsecond\n")
+    data.write_text('["a", "b"]')
+    picture.write_bytes(b"\x89PNG\xff")
+    source = notes(tmp_path)
+    shown = dry(source, "createNote", f"title=@{text}", f"labels:=@{data}")
+    assert shown["body"] == {"title": "first\nsecond\n", "labels": ["a", "b"]}
+    assert dry(source, "createNote", "title=@home")["body"] == {"title": "@home"}
+    assert dry(source, "createNote", 'title:="@home"')["body"] == {"title": "@home"}
+    for pair, reason in (("title=@plan.md", "plan.md cannot be read"), (f"title=@{picture}", "cat.png is no text")):
+        refused = run("call", source, "createNote", pair, "--dry-run")
+        assert refused.code == 2
+        assert reason in refused.complaint
+    rows = tmp_path / "rows.csv"
+    rows.write_text(f"title\n@{text}\n")
+    batch = run("batch", source, str(rows), "createNote", "--dry-run", "-o", "json")
+    assert batch.json[0]["body"] == {"title": f"@{text}"}, "a cell of somebody's table opens no file"
+
+
+def test_a_file_in_a_form_and_in_json(tmp_path: Path) -> None:
+    properties = {"name": {"type": "string"}, "file": {"type": "string", "format": "binary"}}
+    media = {"schema": {"type": "object", "properties": properties}}
+    picture, text = tmp_path / "cat.png", tmp_path / "cat.txt"
+    picture.write_bytes(b"\x89 &\xff")
+    text.write_text("miau")
+    with Echo(Reply(204)) as api:
+        for kind, file, body in (
+            ("application/x-www-form-urlencoded", picture, b"name=cat&file=%89+%26%FF"),
+            ("application/json", text, b'{"name":"cat","file":"miau"}'),
+        ):
+            operation = {"operationId": "upload", "requestBody": {"content": {kind: media}}, "responses": {}}
+            source = tmp_path / "api.json"
+            info = {"title": "Files", "version": "1"}
+            paths = {"/files": {"post": operation}}
+            source.write_text(
+                json.dumps({"openapi": "3.1.0", "info": info, "servers": [{"url": api.url}], "paths": paths})
+            )
+            assert run("call", str(source), "upload", "name=cat", f"file=@{file}", "--yes").code == 0
+            assert api.received[-1].body == body
 
 
 # ---- the answer -------------------------------------------------------------------------------------------------

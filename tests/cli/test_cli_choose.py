@@ -87,7 +87,7 @@ def test_an_overlay_is_laid_over_the_description(api: str, tmp_path: Path) -> No
 
 
 def test_an_overlay_that_is_none_is_refused(api: str) -> None:
-    assert "is no overlay" in run("tools", api, "--overlay", api).complaint
+    assert "is not an overlay" in run("tools", api, "--overlay", api).complaint
 
 
 def test_call_takes_an_overlay(api: str, tmp_path: Path) -> None:

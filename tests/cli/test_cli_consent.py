@@ -157,13 +157,22 @@ def deletes() -> list[dict[str, Any]]:
 def test_several_changes_are_one_question_and_a_report(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
     claude.script[:] = deletes()
     with dialogue(*words(api, tmp_path, DELETES)) as terminal:
-        terminal.expect("3 changes, 3 of them take something away. Send them? [y/N/always/edit]: ")
+        terminal.expect("This deletes 3 notes. Type notes to send it, or edit: ")
         assert api.received == []
-        terminal.type("y\n")
+        terminal.type("notes\n")
         terminal.expect("3 changes: 3 done\n")
         terminal.expect("So it is.")
         assert terminal.end() == 0
     assert [request.path for request in api.received] == ["/notes/n1", "/notes/n2", "/notes/n3"]
+
+
+def test_a_yes_is_not_enough_to_delete_several_things(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
+    claude.script[:] = deletes()
+    with dialogue(*words(api, tmp_path, DELETES)) as terminal:
+        terminal.expect("Type notes to send it, or edit: ")
+        terminal.type("yes\n")
+        terminal.end()
+    assert api.received == []
 
 
 def test_the_report_says_what_failed_and_what_was_not_tried(claude: MessagesServer, tmp_path: Path) -> None:

@@ -33,4 +33,4 @@ def test_what_the_gateway_refuses_of_them_is_refused_by_both(tmp_path: Path) -> 
     for command in ("serve", "control-plane"):
         refused = run("gateway", command, *words, "models.example.com")
         assert refused.code == 2
-        assert "--allow-source models.example.com is no http, https or file URL" in refused.complaint
+        assert "--allow-source models.example.com is not an http, https or file URL" in refused.complaint

@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.kit import NLAPI, PATIENCE, command
 from tests.messages_server import MessagesServer, say, use
+from tests.tables import table
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def demo() -> str:
     return ran.out + ran.err
 
 
-@pytest.mark.parametrize(
+@table(
     "shown",
     [
         "listCampaigns: GET http://127.0.0.1",

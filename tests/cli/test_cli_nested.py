@@ -89,7 +89,7 @@ def test_a_path_sets_a_value_inside_an_argument(source: str, pairs: tuple[str, .
         ("paymnt.currency=EUR", "there is no argument 'paymnt.currency'"),
         ("limits.a.most=3", "there is no argument 'limits.a.most'"),
         ('payment={"amount": 1, "curency": "EUR", "currency": "EUR", "card": {}}', "did you mean 'currency'?"),
-        ("payment=[]", "payment is no object"),
+        ("payment=[]", "payment is not an object"),
     ],
 )
 def test_what_no_object_takes_is_named_with_the_nearest(source: str, pair: str, message: str) -> None:

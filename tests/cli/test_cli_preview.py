@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 import nlapi
 from nlapi.agent.events import FieldChange, FieldState
 from nlapi.cli.render import preview
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
+from tests.tables import table
 
 
 def told(operation: str = "createCampaign", *sources: ValueSource, unused: tuple[str, ...] = ()) -> list[str]:
@@ -22,7 +21,7 @@ def source(argument: str, origin: Origin, words: str = "", value: Any = "x") -> 
     return ValueSource(argument=argument, value=value, origin=origin, words=words)
 
 
-@pytest.mark.parametrize(
+@table(
     ("origin", "words", "line"),
     [
         (Origin.WORDS, "Back to School", 'name <- "Back to School"'),

@@ -98,7 +98,7 @@ def test_what_questions_cost_before_counts_toward_the_cap_of_a_day(
     [
         (None, (), "there is no file"),
         ("{", (), "cannot be read"),
-        ('{"default": "gpt"}', (), "is no routing of planners"),
+        ('{"default": "gpt"}', (), "is not a routing of planners"),
         ("{}", ("--planner", "model"), "--routing decides between planners"),
         ('{"default": "local"}', (), "local names no model"),
     ],

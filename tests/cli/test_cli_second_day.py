@@ -154,56 +154,83 @@ def test_setup_registers_the_api_and_gives_questions_that_it_can_answer(tmp_path
     assert "notes is registered already" in run("setup", source, "--name", "notes").err
 
 
-def test_setup_asks_for_what_is_not_given(tmp_path: Path) -> None:
-    source = notes(tmp_path, **BEARER)
-    with dialogue("setup") as terminal:
-        terminal.expect("Where is the description of your API?")
-        terminal.type(f"{source}\n")
-        terminal.expect("Its name from now on? [notes]: ")
-        terminal.type("memo\n")
-        terminal.expect("token (bearer token): ")
-        # What comes next is asked for, and not recommended.
-        assert "nlapi auth login" not in terminal.seen
-        terminal.type("tok-5b7e91\n")
-        terminal.expect("nlapi ask")
-        assert terminal.end() == 0
-    assert "token" in run("auth", "status", "memo").out
+KEY = {"type": "apiKey", "in": "header", "name": "X-Key"}
+FLOW = {"authorizationUrl": "https://login.test/a", "tokenUrl": "https://login.test/t", "scopes": {}}
+SCHEMES = {"oauth": {"type": "oauth2", "flows": {"authorizationCode": FLOW}}, "key": KEY}
 
 
-def test_setup_asks_on_until_something_works(tmp_path: Path) -> None:
-    """No file, no server, three ways to log in, of which one is left undone."""
-    key = {"type": "apiKey", "in": "header", "name": "X-Key"}
-    flow = {"authorizationUrl": "https://login.test/a", "tokenUrl": "https://login.test/t", "scopes": {}}
-    schemes = {"oauth": {"type": "oauth2", "flows": {"authorizationCode": flow}}, "key": key}
-    source = notes(tmp_path, servers=[], security=[{"oauth": []}, {"key": []}], components={"securitySchemes": schemes})
+def test_setup_asks_on_until_the_api_has_answered(tmp_path: Path, api: Echo) -> None:
+    """A wrong answer at every prompt: no file, no name, no address, no server there, no such choice, no key."""
+    security = [{"oauth": []}, {"key": []}]
+    source = notes(tmp_path, servers=[], security=security, components={"securitySchemes": SCHEMES})
     with dialogue("setup") as terminal:
-        terminal.expect("Where is the description of your API?")
-        terminal.type("nowhere.yaml\n")
-        terminal.expect("Where is the description of your API?")
-        terminal.type(f"{source}\n")
-        terminal.expect("Its name from now on? [notes]: ")
-        terminal.type("a b\n")
-        terminal.expect("cannot be a name")
-        terminal.type("memo\n")
-        terminal.expect("Where does it run?")
-        terminal.type("ftp://files\n")
-        terminal.expect("Where does it run?")
-        terminal.type("http://127.0.0.1:9\n")
-        terminal.expect("1. key (API key in the header X-Key)")
-        terminal.expect("2. oauth: an access token that you have")
+        for question, wrong, right in (
+            ("Where is the description of your API?", "nowhere.yaml", source),
+            ("What do you want to call it? [notes]: ", "a b", "memo"),
+            ("Where does the API run?", "ftp://files", "http://127.0.0.1:9"),
+            ("1 to 3 (Enter: later): ", "nlapi api list", "1"),
+            ("key (API key in the header X-Key): ", "\t\x16\x01", "k-5b7e91"),
+        ):
+            terminal.expect(question)
+            terminal.type(f"{wrong}\n")
+            terminal.expect(question)
+            terminal.type(f"{right}\n")
+        terminal.expect("The API did not answer that question.")
+        terminal.type("2\n")
+        terminal.expect("Where does the API run?")
+        terminal.type(f"{api.url}\n")
         terminal.expect("3. oauth: in the browser, with a client id")
         terminal.type("1\n")
         terminal.expect("key (API key in the header X-Key): ")
-        terminal.type("\n")
-        terminal.expect("Try again? [Y/n]: ")
-        terminal.type("\n")
-        terminal.expect("3. oauth")
-        terminal.type("1\n")
-        terminal.expect("key (API key in the header X-Key): ")
         terminal.type("k-5b7e91\n")
-        terminal.expect("nlapi ask")
+        terminal.expect("Milk")
+        terminal.expect("nlapi chat -a memo")
         assert terminal.end() == 0
-    assert "key" in run("auth", "status", "memo").out
+    assert ("x-key", "k-5b7e91") in [(name.lower(), value) for name, value in api.received[-1].headers]
+    assert "k-5b7e91" not in terminal.seen
+    assert run("ask", "list the notes", "-a", "memo", "--planner", "offline").code == 0
+
+
+def test_an_interrupted_setup_leaves_nothing(tmp_path: Path) -> None:
+    """Ctrl-C at the description, the name, the address, the choice of a login, the key, and after a failed question."""
+    source = notes(tmp_path, servers=[], security=[{"oauth": []}, {"key": []}], components={"securitySchemes": SCHEMES})
+    answers = (
+        ("for an example: ", source),
+        ("What do you want to call it? [notes]: ", "memo"),
+        ("for the sandbox (Enter: later): ", "http://127.0.0.1:9"),
+        ("1 to 3 (Enter: later): ", "1"),
+        ("key (API key in the header X-Key): ", "k-5b7e91"),
+        ("(Enter: leave it as it is): ", ""),
+    )
+    for count in range(len(answers)):
+        with dialogue("setup") as terminal:
+            for question, answer in answers[:count]:
+                terminal.expect(question)
+                terminal.type(f"{answer}\n")
+            terminal.expect(answers[count][0])
+            assert terminal.break_off() == 130, terminal.seen
+        assert run("api", "list").json == []
+        assert run("auth", "status").json == []
+
+
+def test_setup_goes_on_without_what_is_left_for_later(tmp_path: Path) -> None:
+    """Enter at every prompt: registered, with the command for each part that is missing."""
+    nowhere = notes(tmp_path, servers=[], **BEARER)
+    with dialogue("setup", nowhere) as terminal:
+        terminal.expect("What do you want to call it? [notes]: ")
+        terminal.type("\n")
+        terminal.expect("Where does the API run?")
+        terminal.type("\n")
+        terminal.expect("nlapi api edit notes --base-url")
+        assert terminal.end() == 0
+    with dialogue("setup", notes(tmp_path, **BEARER)) as terminal:
+        terminal.expect("What do you want to call it? [notes-2]: ")
+        terminal.type("\n")
+        terminal.expect("token (bearer token): ")
+        terminal.type("\n")
+        terminal.expect("nlapi auth login notes-2")
+        assert terminal.end() == 0
+    assert [row["name"] for row in run("api", "list").json] == ["notes", "notes-2"]
 
 
 # ---- pictures ---------------------------------------------------------------------------------------------------

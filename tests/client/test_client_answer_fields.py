@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nlapi.client.answer_fields import FieldFilter, check_field
 from nlapi.client.message import Framing, Result
 from nlapi.errors import UsageError
+from tests.tables import table
 
 PERSON = {"id": 7, "name": "Ann", "Password": "p", "owner": {"email": "a@x.example", "name": "Bo"}, "tags": ["a"]}
 SSN = "123-45-6789"
@@ -37,7 +38,7 @@ def keys(value: Any) -> set[str]:
     return {key for child in value for key in keys(child)} if isinstance(value, list) else set()
 
 
-@pytest.mark.parametrize(
+@table(
     ("hidden", "expected"),
     [
         (("password",), {"id": 7, "name": "Ann", "owner": {"email": "a@x.example", "name": "Bo"}, "tags": ["a"]}),
@@ -50,7 +51,7 @@ def test_names_globs_and_paths_are_hidden(hidden: tuple[str, ...], expected: dic
     assert FieldFilter(hidden=hidden).apply(answer(PERSON)).data == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("shown", "expected"),
     [
         (("id", "email"), {"id": 7, "owner": {"email": "a@x.example"}, "tags": []}),
@@ -82,11 +83,11 @@ def test_a_filter_that_is_about_nothing_in_it_changes_nothing(tree: Any) -> None
         assert FieldFilter(hidden=("elsewhere",)).apply(answer(tree)).data == tree
 
 
-@pytest.mark.parametrize("content", [b"<user><ssn>1</ssn></user>", b"ssn=1", b'"ssn: 1"', bytes(range(256))])
+@table("content", [b"<user><ssn>1</ssn></user>", b"ssn=1", b'"ssn: 1"', bytes(range(256))])
 def test_what_is_no_json_object_is_withheld(content: bytes) -> None:
     """Nothing can be told of its fields, so nothing of it is shown."""
     filtered = FieldFilter(hidden=("ssn",)).apply(Result(status=200, content=content))
-    assert filtered.data == {"error": "withheld: the policy is about fields, and this answer is no JSON"}
+    assert filtered.data == {"error": "withheld: the policy is about fields, and this answer is not JSON"}
     assert filtered.content_type == "application/json"
 
 
@@ -104,7 +105,7 @@ def test_an_empty_answer_stays_empty() -> None:
 
 def test_a_path_that_cannot_be_read_is_refused() -> None:
     check_field("$.data[*].email")
-    with pytest.raises(UsageError, match="is no JSONPath"):
+    with pytest.raises(UsageError, match="is not a JSONPath"):
         check_field("$.data[")
 
 
@@ -123,7 +124,7 @@ STRUCTURES: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("tree", STRUCTURES)
+@table("tree", STRUCTURES)
 def test_a_name_beside_its_value_hides_it_too(tree: Any) -> None:
     for hidden in (("ssn",), ("*sn",)):
         shown = FieldFilter(hidden=hidden).apply(answer({"ok": "kept", "tree": tree}))
@@ -154,7 +155,7 @@ def test_a_header_is_a_field_and_ordinary_texts_stay() -> None:
     assert (shown.data, shown.headers) == (data, (("x", "1"),))
 
 
-@pytest.mark.parametrize(
+@table(
     "data",
     [
         {"sort": "ssn", "page": 2, "items": [{"id": 1}]},

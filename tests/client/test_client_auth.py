@@ -137,8 +137,8 @@ def test_a_missing_credential_names_the_ways_in(make: Make) -> None:
 
 
 def test_a_scheme_that_is_not_there_is_named_with_those_that_are(make: Make) -> None:
-    with pytest.raises(CredentialError, match="no security scheme 'bearer'") as caught:
-        authorize(request(), make(), {"bearer": "SECRET"})
+    with pytest.raises(CredentialError, match="no security scheme 'token'") as caught:
+        authorize(request(), make(), {"token": "SECRET"})
     assert "bearerAuth" in caught.value.hint
     assert "SECRET" not in str(caught.value)
 
@@ -212,10 +212,12 @@ def test_names_of_query_keys_and_cookies_are_told_apart_by_case(make: Make) -> N
         authorize(request(), make({"queryKey": [], "otherQuery": []}), {"queryKey": "tok"})
 
 
-def test_a_scheme_of_another_requirement_does_not_stand_in(make: Make) -> None:
+def test_only_a_token_of_another_kind_stands_in_for_a_token(make: Make) -> None:
     operation = make({"oauth": []})
-    with pytest.raises(CredentialError, match="needs a credential: oauth"):
-        authorize(request(), operation, {"oidc": "tok"})
+    assert authorize(request(), operation, {"oidc": "tok"}).request.header("authorization") == "Bearer tok"
+    for id, value in (("basicAuth", "a:b"), ("headerKey", "k")):
+        with pytest.raises(CredentialError, match="needs a credential: oauth"):
+            authorize(request(), operation, {id: value})
 
 
 def test_two_forms_for_one_header_are_alternatives(make: Make) -> None:

@@ -9,6 +9,7 @@ import pytest
 from nlapi.client.build import build
 from nlapi.errors import UsageError
 from tests.describe import operation
+from tests.tables import table
 
 FILE, REMOTE = "api.yaml", "https://docs.example/openapi.json"
 
@@ -25,7 +26,7 @@ def refusal(server: str | dict[str, Any], **more: Any) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
+@table(
     ("server", "wanted"),
     [
         ("https://api.example", "https://api.example/x"),
@@ -72,13 +73,13 @@ def test_the_first_server_counts_and_base_url_beats_it() -> None:
     assert build(one, {}, base_url="http://127.0.0.1:8080/v1/").url == "http://127.0.0.1:8080/v1/x"
 
 
-@pytest.mark.parametrize("server", ["/v1", "v1", "", "./v1"])
+@table("server", ["/v1", "v1", "", "./v1"])
 def test_a_relative_server_in_a_file_needs_a_base_url(server: str) -> None:
     assert "--base-url" in refusal(server)
     assert url(server, base_url="http://127.0.0.1:1") == "http://127.0.0.1:1/x"
 
 
-@pytest.mark.parametrize(
+@table(
     "server",
     [
         "file:///etc/passwd",
@@ -102,13 +103,13 @@ def test_a_relative_server_in_a_file_needs_a_base_url(server: str) -> None:
         "https://[::1",
     ],
 )
-@pytest.mark.parametrize("given", ["server", "base_url"])
+@table("given", ["server", "base_url"])
 def test_a_server_that_is_no_plain_http_address_is_refused_with_the_way_out(server: str, given: str) -> None:
     said = refusal(server) if given == "server" else refusal("https://api.example", base_url=server)
     assert "--base-url" in said or given == "base_url"
 
 
-@pytest.mark.parametrize(
+@table(
     "host",
     [
         "169.254.169.254",
@@ -132,7 +133,7 @@ def test_a_server_that_is_no_plain_http_address_is_refused_with_the_way_out(serv
         "[ff02::1]",
     ],
 )
-@pytest.mark.parametrize("source", [FILE, REMOTE])
+@table("source", [FILE, REMOTE])
 def test_no_description_may_lead_to_a_link_local_address_however_it_is_written(host: str, source: str) -> None:
     assert "--base-url" in refusal(f"http://{host}/latest", source=source)
 
@@ -141,7 +142,7 @@ def test_the_user_may_name_any_http_address() -> None:
     assert url("https://api.example", base_url="http://169.254.169.254") == "http://169.254.169.254/x"
 
 
-@pytest.mark.parametrize(
+@table(
     "host",
     ["127.0.0.1:8080", "localhost", "LOCALHOST.", "app.localhost", "10.1.2.3", "192.168.0.1", "[::1]", "[fd00::1]",
      "2130706433", "127.1", "db.internal", "printer.local", "[::ffff:10.0.0.1]", "100.64.0.1"],

@@ -23,6 +23,7 @@ from nlapi.client.send import send
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Operation
 from tests.servers import Echo, Received
+from tests.tables import table
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 JSON = ("Content-Type", "application/json")
@@ -130,7 +131,7 @@ def test_a_body_too_long_for_a_command_line_goes_into_a_file() -> None:
     assert len(to_curl(request)) < 300
 
 
-@pytest.mark.parametrize("header", [("@file", "x"), ("X", "a\nb"), ("X: @", "y")])
+@table("header", [("@file", "x"), ("X", "a\nb"), ("X: @", "y")])
 def test_a_header_that_curl_would_take_for_something_else_is_refused(header: tuple[str, str]) -> None:
     with pytest.raises(UsageError):
         to_curl(Request(method="GET", url="https://api.test", headers=(header,)))

@@ -6,11 +6,11 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.client.message import Request, digest, is_idempotency_header, normalized_leaves, target_path
+from tests.tables import table
 
 JSON = (("Content-Type", "application/json"),)
 FORM = (("Content-Type", "application/x-www-form-urlencoded"),)
@@ -46,7 +46,7 @@ def test_nor_is_the_order_of_the_pairs_of_a_form(pairs: list[tuple[str, str]], c
     assert digest(request(urlencode(pairs).encode(), *FORM)) == digest(request(urlencode(shuffled).encode(), *FORM))
 
 
-@pytest.mark.parametrize(
+@table(
     ("one", "other"),
     [
         (request(b'{"a": 2.0}', *JSON), request(b'{"a":2}', *JSON)),
@@ -59,7 +59,7 @@ def test_the_same(one: Request, other: Request) -> None:
     assert digest(one) == digest(other)
 
 
-@pytest.mark.parametrize(
+@table(
     ("one", "other"),
     [
         (request(b'{"a": "2"}', *JSON), request(b'{"a": 2}', *JSON)),
@@ -91,14 +91,14 @@ def test_values_are_compared_without_case_and_blanks() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["Jos\u200b\u00e9", "Jos\u00e9\u2060", "Jose\u0301", "\uff2aos\u00e9"])
+@table("name", ["Jos\u200b\u00e9", "Jos\u00e9\u2060", "Jose\u0301", "\uff2aos\u00e9"])
 def test_values_are_compared_without_what_nobody_sees_and_in_one_form_of_unicode(name: str) -> None:
     one, other = (request(json.dumps({"to": each}).encode(), *JSON) for each in ("Jos\u00e9", name))
     assert normalized_leaves(one) == normalized_leaves(other)
     assert digest(one) != digest(other)
 
 
-@pytest.mark.parametrize("name", ["Idempotency-Key", "X-Idempotency-Key", "idempotency_key", "Idempotent-Key"])
+@table("name", ["Idempotency-Key", "X-Idempotency-Key", "idempotency_key", "Idempotent-Key"])
 def test_what_an_idempotency_key_is_called(name: str) -> None:
     assert is_idempotency_header(name)
     assert not is_idempotency_header("X-Request-Id")

@@ -20,6 +20,7 @@ from nlapi.errors import NlapiError
 from tests.cli.kit import Ran, notes, run
 from tests.describe import body, parameter, spec
 from tests.servers import Echo, Reply, Script
+from tests.tables import table
 
 OK = {"responses": {"200": {"description": "ok"}}}
 KEY = {"securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}}}
@@ -33,7 +34,7 @@ def sent(node: dict[str, Any], arguments: dict[str, Any], *, path: str = "/x", m
 # Arguments
 
 
-@pytest.mark.parametrize("value", ["u1?role=admin", "u1#top", "u1;role=admin", "u1&role=admin", "//evil.example/u1"])
+@table("value", ["u1?role=admin", "u1#top", "u1;role=admin", "u1&role=admin", "//evil.example/u1"])
 def test_an_id_stays_one_segment_of_the_path(value: str) -> None:
     node = {"parameters": [parameter("id", "path")]}
     try:
@@ -45,7 +46,7 @@ def test_an_id_stays_one_segment_of_the_path(value: str) -> None:
     assert url.path.count("/") == 3
 
 
-@pytest.mark.parametrize(("style", "value"), [("label", "."), ("label", ["", ""]), ("simple", ["..", "."])])
+@table(("style", "value"), [("label", "."), ("label", ["", ""]), ("simple", ["..", "."])])
 def test_a_style_makes_no_dots_that_lead_upwards(style: str, value: Any) -> None:
     schema = {"type": "array", "items": {"type": "string"}} if isinstance(value, list) else {"type": "string"}
     node = {"parameters": [parameter("id", "path", schema, style=style, explode=True)]}
@@ -56,7 +57,7 @@ def test_a_style_makes_no_dots_that_lead_upwards(style: str, value: Any) -> None
     assert path.rpartition("/")[2] not in (".", "..", "")
 
 
-@pytest.mark.parametrize("mark", ["\x0b", "\x0c", "\x1c", "\x00", "\x7f"])
+@table("mark", ["\x0b", "\x0c", "\x1c", "\x00", "\x7f"])
 def test_no_character_that_some_server_takes_for_a_line_break_is_in_a_header(mark: str) -> None:
     node = {"parameters": [parameter("X-Trace", "header")]}
     try:
@@ -100,9 +101,7 @@ def read(api: Echo | Script) -> Result:
     return nlapi.call(described, "read", {}, auth={"key": "CREDENTIAL-1"}, timeout=5)
 
 
-@pytest.mark.parametrize(
-    "lengths", ["Content-Length: 2\r\nContent-Length: 200", "Content-Length: -2", "Content-Length: 2, 9"]
-)
+@table("lengths", ["Content-Length: 2\r\nContent-Length: 200", "Content-Length: -2", "Content-Length: 2, 9"])
 def test_lengths_that_contradict_each_other_are_an_error(lengths: str) -> None:
     answer = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{lengths}\r\n\r\n{{}}".encode()
     with Script(answer, answer, answer, answer) as api, pytest.raises(NlapiError):
@@ -135,7 +134,7 @@ def ran(reply: Reply, folder: Path, *more: str) -> Ran:
         return run("call", notes(folder, api.url), "listNotes", *more)
 
 
-@pytest.mark.parametrize("format", ["table", "csv", "value"])
+@table("format", ["table", "csv", "value"])
 def test_names_and_parts_of_fields_have_no_control_characters(tmp_path: Path, format: str) -> None:
     entry = {"\x1b]0;owned\x07id": "1", "a\u202eb": "2\x9b31m", "part": {"c\x9bd": "\u202ee\x9dx"}}
     result = ran(Reply(200, [entry, {**entry, "f": 1}]), tmp_path, "-o", format)
@@ -149,8 +148,8 @@ def test_names_of_a_single_item_have_none_either(tmp_path: Path, answer: Any) ->
     assert "\x1b" not in result.out
 
 
-@pytest.mark.parametrize("format", ["table", "csv", "yaml", "json"])
-@pytest.mark.parametrize("levels", [90, 500])
+@table("format", ["table", "csv", "yaml", "json"])
+@table("levels", [90, 500])
 def test_an_answer_of_many_levels_is_shown(tmp_path: Path, format: str, levels: int) -> None:
     deep = b'{"a":' * levels + b"1" + b"}" * levels
     reply = Reply(200, deep, {"Content-Type": "application/json"})
@@ -159,7 +158,7 @@ def test_an_answer_of_many_levels_is_shown(tmp_path: Path, format: str, levels: 
     assert '"a"' in result.out or "a: " in result.out or "a.a" in result.out
 
 
-@pytest.mark.parametrize("number", ["9" * 400, "NaN", "-Infinity"])
+@table("number", ["9" * 400, "NaN", "-Infinity"])
 def test_numbers_that_no_float_holds_are_no_chart(tmp_path: Path, number: str) -> None:
     rows = [
         f'{{"day": "2026-01-0{day}", "sum": {number}, "row": [1, 2, 3, {number}, 5, 6, 7, 8]}}' for day in range(1, 10)
@@ -170,7 +169,7 @@ def test_numbers_that_no_float_holds_are_no_chart(tmp_path: Path, number: str) -
     assert "2026-01-09" in result.out
 
 
-@pytest.mark.parametrize("name", ["WWW-Authenticate", "Location", "Retry-After"])
+@table("name", ["WWW-Authenticate", "Location", "Retry-After"])
 def test_headers_of_an_error_write_nothing_to_the_terminal(tmp_path: Path, name: str) -> None:
     status = 302 if name == "Location" else 401
     result = ran(Reply(status, b"", {name: "http://a.example/\x1b]0;owned\x07"}), tmp_path)
@@ -188,7 +187,7 @@ def test_the_next_page_is_at_no_other_server(tmp_path: Path) -> None:
 # JSON, and what is shown of a request
 
 
-@pytest.mark.parametrize("more", [[], ["-o", "ndjson"], ["-o", "yaml"], ["--sort", "n"]])
+@table("more", [[], ["-o", "ndjson"], ["-o", "yaml"], ["--sort", "n"]])
 def test_what_is_printed_is_json_whatever_came(tmp_path: Path, more: list[str]) -> None:
     body = b'[{"id": NaN, "n": 1e999, "m": -Infinity}, {"id": 1, "n": %s}, {"id": 2, "n": 1.5}]' % (b"9" * 400)
     result = ran(Reply(200, body, {"Content-Type": "application/json"}), tmp_path, *more)
@@ -205,7 +204,7 @@ def test_codings_on_two_lines_are_one_list() -> None:
         assert read(api).data == {"a": 1}
 
 
-@pytest.mark.parametrize("text", ["al\u200bice", "\u202eecila", "a\x9b31m", "a\u2028b", "\U000e0041"])
+@table("text", ["al\u200bice", "\u202eecila", "a\x9b31m", "a\u2028b", "\U000e0041"])
 def test_a_preview_shows_what_nobody_sees(text: str) -> None:
     node = {**body({"type": "object"}), "parameters": [parameter("X-To", "header")]}
     request = sent(node, {"body": {"to": text}, "X-To": text}, method="post")
@@ -216,7 +215,7 @@ def test_a_preview_shows_what_nobody_sees(text: str) -> None:
     assert json.loads(f'"{header}"') == text
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "is_shown"),
     [
         ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", True),
@@ -234,9 +233,7 @@ def test_a_joiner_that_is_spelling_stays_in_a_name(text: str, is_shown: bool) ->
     assert (text in shown, json.loads(shown.partition("\n\n")[2])) == (is_shown, {"to": text})
 
 
-@pytest.mark.parametrize(
-    "text", ["a\u200db", "\u062f\u200c\u0631", "\u0628\u200da", "\u0915\u200d\u0937", "\u0628\u200c\u200c\u0628"]
-)
+@table("text", ["a\u200db", "\u062f\u200c\u0631", "\u0628\u200da", "\u0915\u200d\u0937", "\u0628\u200c\u200c\u0628"])
 def test_a_joiner_that_joins_nothing_is_seen_in_a_preview_and_left_out_of_an_answer(text: str) -> None:
     assert "\\u200" in preview_request(sent(body({"type": "object"}), {"body": {"to": text}}, method="post"))
     assert not {"\u200c", "\u200d"} & set(strip_control(text))

@@ -20,6 +20,7 @@ from nlapi.client.safe_text import strip_control
 from nlapi.client.send import send
 from nlapi.errors import SendError
 from tests.servers import Echo, Reply, Script, chunk, head
+from tests.tables import table
 
 SECRET = 'tok/en+1234="x&y'
 
@@ -96,8 +97,8 @@ def test_it_is_masked_in_every_encoding(name: str, secret: str) -> None:
     assert mask.finds(f"x{echoed}y")
 
 
-@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
-@pytest.mark.parametrize("name", ["plain", "json", "json units", "percent", "base64", "html numbers"])
+@table("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+@table("name", ["plain", "json", "json units", "percent", "base64", "html numbers"])
 def test_it_is_masked_in_wide_bodies(codec: str, name: str) -> None:
     line = f'{{"echo": "{ENCODINGS[name](SECRET)}", "ä": 1}}'
     masked = secret_mask((SECRET,)).body(line.encode(codec))
@@ -109,7 +110,7 @@ def test_it_is_masked_in_the_middle_of_what_is_binary() -> None:
     assert secret_mask((SECRET,)).body(content) == b"\0\1\2\3 *\0*\0*\0 \xff\xfe\xfd ***"
 
 
-@pytest.mark.parametrize("prefix", ["", "u", "us", "user"])
+@table("prefix", ["", "u", "us", "user"])
 def test_it_is_masked_in_base64_with_something_before_and_behind_it(prefix: str) -> None:
     secret = "s3cr3t-t0ken-of-somebody"
     echoed = base64.b64encode(f"{prefix}:{secret}:more".encode()).decode()
@@ -121,7 +122,7 @@ def test_it_is_masked_in_base64_with_something_before_and_behind_it(prefix: str)
     assert len(left[0]) + len(left[2]) <= len(echoed) - len(secret)
 
 
-@pytest.mark.parametrize("name", ["plain", "json units", "percent", "json of some characters", "html"])
+@table("name", ["plain", "json units", "percent", "json of some characters", "html"])
 def test_it_is_masked_however_a_stream_is_cut(name: str) -> None:
     body = f'{{"a": "{ENCODINGS[name](SECRET)}"}}\n{{"b": "tok/"}}\n'.encode()
     wanted = f'{{"a": "{MASK}"}}\n{{"b": "tok/"}}\n'.encode()
@@ -157,7 +158,7 @@ def test_a_long_secret_is_masked_and_another_that_begins_alike_is_not() -> None:
 CUT = "s3cr3t-t0ken-of-somebody"
 
 
-@pytest.mark.parametrize(
+@table(
     "inserted",
     [
         "\u200b", "\u202e\u2066", "\U000e0041", "\xad", "\x00", "\x1b[0m", "\x1b]8;;https://x.example\x07", "\x9b31m",
@@ -175,8 +176,8 @@ def test_what_is_left_out_of_a_text_that_is_shown_hides_nothing(inserted: str) -
         assert secret_mask((CUT,)).body(line.encode()).decode() == f"before \u200b<i>{MASK}</i> and behind"
 
 
-@pytest.mark.parametrize("inserted", ["\u200b", "\ufe0f", "\u0336", "\\u200b", "&#xFE0F;", "%u200b", "<wbr>"])
-@pytest.mark.parametrize("name", ["json units", "units of old JavaScript", "html numbers", "javascript code points"])
+@table("inserted", ["\u200b", "\ufe0f", "\u0336", "\\u200b", "&#xFE0F;", "%u200b", "<wbr>"])
+@table("name", ["json units", "units of old JavaScript", "html numbers", "javascript code points"])
 def test_what_is_left_out_hides_nothing_among_escapes(name: str, inserted: str) -> None:
     encoded = [ENCODINGS[name](char) for char in CUT]
     for cut in (inserted.join(encoded), inserted.join((*CUT[:5], *encoded[5:]))):
@@ -195,7 +196,7 @@ def test_every_character_that_unicode_calls_ignorable_is_known() -> None:
     assert seen == []
 
 
-@pytest.mark.parametrize("form", ["\\u{0:04x}", "&#{0};", "&#x{0:X};", "%u{0:04X}", "\\u{{{0:x}}}"])
+@table("form", ["\\u{0:04x}", "&#{0};", "&#x{0:X};", "%u{0:04X}", "\\u{{{0:x}}}"])
 def test_no_reference_to_a_character_that_nobody_sees_hides_anything(form: str) -> None:
     unseen = [code for code in range(0x10000) if strip_control(f"a{chr(code)}b") == "ab"]
     lines = [f"{CUT[:5]}{form.format(code)}{CUT[5:]}" for code in unseen]
@@ -203,7 +204,7 @@ def test_no_reference_to_a_character_that_nobody_sees_hides_anything(form: str) 
     assert [line for line, after in zip(lines, masked, strict=True) if after != MASK] == []
 
 
-@pytest.mark.parametrize("inserted", ["\u200b", "\x1b[0m", "\x00"])
+@table("inserted", ["\u200b", "\x1b[0m", "\x00"])
 def test_a_stream_hides_nothing_either(inserted: str) -> None:
     body = f"a\nkey: {inserted.join(CUT)} and behind\n".encode()
     for size in range(1, 40):
@@ -212,7 +213,7 @@ def test_a_stream_hides_nothing_either(inserted: str) -> None:
         assert b"".join(pieces) + stream.finish() == b"a\nkey: *** and behind\n"
 
 
-@pytest.mark.parametrize("charset", ["cp037", "cp500", "utf-16", "iso-8859-1", "utf-7"])
+@table("charset", ["cp037", "cp500", "utf-16", "iso-8859-1", "utf-7"])
 def test_a_body_is_masked_in_the_charset_that_it_names(charset: str) -> None:
     secret = "s3cr3t-töken" if charset == "iso-8859-1" else SECRET
     reply = Reply(200, f"key: {secret}, and more".encode(charset), {"Content-Type": f"text/plain; charset={charset}"})
@@ -252,7 +253,7 @@ ECHOES = [
 ]
 
 
-@pytest.mark.parametrize(("form", "is_masked"), ECHOES)
+@table(("form", "is_masked"), ECHOES)
 def test_a_short_credential_is_masked_where_it_was_sent(form: str, is_masked: bool) -> None:
     places = places_of("https://api.example/", [("X-Api-Key", "any")], ["any"])
     body = form.format("any")
@@ -262,7 +263,7 @@ def test_a_short_credential_is_masked_where_it_was_sent(form: str, is_masked: bo
     assert mask.body(body.encode()) == wanted.encode()
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "headers", "echo", "wanted"),
     [
         ("https://a.example/?api_key=ab%2Bc", {}, '{"args": {"api_key": "ab+c"}}', '{"args": {"api_key": "***"}}'),
@@ -296,7 +297,7 @@ def go(url: str, **options: Any) -> Result:
     return asyncio.run(send(Request(method="GET", url=url, headers=headers), **options))
 
 
-@pytest.mark.parametrize("name", ENCODINGS)
+@table("name", ENCODINGS)
 def test_an_answer_and_its_items_have_no_secret(name: str) -> None:
     echoed = ENCODINGS[name](SECRET)
     body = f'{{"echo": "{echoed}"}}\n{{"n": 1}}\n'.encode()
@@ -320,9 +321,7 @@ def test_a_short_credential_that_is_echoed_is_masked_and_the_word_is_not() -> No
     assert result.url.endswith("?key=***")
 
 
-@pytest.mark.parametrize(
-    "text", ["\\" * 300_000, "%25" * 100_000, "&#0000" * 50_000, "X-Key: " * 50_000, "tok/" * 75_000]
-)
+@table("text", ["\\" * 300_000, "%25" * 100_000, "&#0000" * 50_000, "X-Key: " * 50_000, "tok/" * 75_000])
 def test_no_answer_makes_masking_slow(text: str) -> None:
     """Each takes milliseconds; with repeats without a bound the first takes hours."""
     mask = secret_mask((SECRET, "+plus-first"), (("X-Key", "any"),))

@@ -10,6 +10,7 @@ import pytest
 import nlapi
 from nlapi.errors import ArgumentError, ConsentError, CredentialError, NlapiError, UsageError
 from tests.describe import body, parameter, spec
+from tests.tables import table
 
 OK = {"responses": {"200": {"description": "ok"}}}
 CHOSEN = parameter("s", schema={"type": "string", "enum": ["small", "large"]})
@@ -55,7 +56,7 @@ SPEC = spec(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@table(
     ("operation", "arguments", "said"),
     [
         # arguments against their schema
@@ -103,7 +104,7 @@ def test_arguments_that_may_never_be_sent(operation: str, arguments: dict[str, A
     assert refused.value.exit_code == 2
 
 
-@pytest.mark.parametrize(
+@table(
     ("operation", "auth", "error", "said"),
     [
         ("keyed", {}, CredentialError, "key"),
@@ -139,7 +140,7 @@ def test_a_path_that_a_model_gives_is_text_and_no_file_is_read(tmp_path: Path) -
     assert b"hidden" not in content
 
 
-@pytest.mark.parametrize(
+@table(
     ("server", "said"),
     [
         ("/v1", "names no server, only the path '/v1' on it"),

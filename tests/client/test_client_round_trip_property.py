@@ -18,6 +18,7 @@ from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Spec
 from tests.receiver import Sent, Server
 from tests.strategies import descriptions
+from tests.tables import table
 from tests.worlds import OLD, SHOP, WORLDS
 
 SPECS = {name: parse_document(read_document(json.dumps(tree).encode(), "world.json")) for name, tree in WORLDS.items()}
@@ -50,14 +51,14 @@ def test_every_value_comes_back_whatever_the_description(tree: Any, seed: int) -
     assert not wrong(tree, spec, seed, Counter())
 
 
-@pytest.mark.parametrize("name", sorted(WORLDS))
+@table("name", sorted(WORLDS))
 def test_most_arguments_are_sent_and_not_refused(name: str) -> None:
     seen: Counter[str] = Counter()
     wrong(WORLDS[name], SPECS[name], 1, seen)
     assert seen["exact"] > 4 * (seen["refused"] + seen["ambiguous"] + seen["not made"])
 
 
-@pytest.mark.parametrize(
+@table(
     ("tree", "path", "url", "expected"),
     [
         (SHOP, "/orders", "https://api.example/v2/orders?%24top=2&ids=a,b%2Cc", {("query", "ids"): ["a", "b", "c"]}),

@@ -19,6 +19,7 @@ from nlapi.client.message import Limits, Request, Result
 from nlapi.client.send import open_client, send
 from nlapi.errors import OutcomeUnknownError, SendError, UsageError
 from tests.servers import Echo, Reply, Script, closed_port
+from tests.tables import table
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 LOCAL = Limits(private_redirects=True)
@@ -48,7 +49,7 @@ def go(url: str, method: str = "GET", **options: Any) -> Result:
 # What arrives
 
 
-@pytest.mark.parametrize(
+@table(
     "target",
     [
         "/i?ids=a%2Cb,c",
@@ -125,7 +126,7 @@ def test_a_body_arrives_with_its_length_and_a_post_without_one_says_zero() -> No
     assert third.header("content-length") is None
 
 
-@pytest.mark.parametrize(
+@table(
     "header",
     [("X-A", "1\r\nX-Evil: 1"), ("X-A", "a\0"), ("X A", "1"), ("X-A:", "1"), ("", "1"), ("X-A", "\ud800")],
 )
@@ -136,15 +137,13 @@ def test_a_header_that_would_become_two_is_refused(header: tuple[str, str]) -> N
         assert server.received == []
 
 
-@pytest.mark.parametrize("name", ["Transfer-Encoding", "Connection", "Content-Length", "host"])
+@table("name", ["Transfer-Encoding", "Connection", "Content-Length", "host"])
 def test_headers_of_the_connection_cannot_be_set(name: str) -> None:
     with Echo() as server, pytest.raises(UsageError, match="belongs to the connection"):
         go(server.url, "POST", content=b"abc", headers=((name, "2"),))
 
 
-@pytest.mark.parametrize(
-    "url", ["ftp://h/", "/relative", "http://", "http://u:secret@h/", "http://h:99999/", "http://a b/"]
-)
+@table("url", ["ftp://h/", "/relative", "http://", "http://u:secret@h/", "http://h:99999/", "http://a b/"])
 def test_what_is_not_a_plain_http_url_is_refused_without_showing_a_password(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         go(url)
@@ -184,7 +183,7 @@ def test_a_head_has_no_body_and_204_is_a_success() -> None:
         assert go(server.url, "DELETE").ok
 
 
-@pytest.mark.parametrize(
+@table(
     ("coding", "body"),
     [
         ("gzip", squeezed(b"hello")),
@@ -213,7 +212,7 @@ def test_any_gzip_body_survives(data: bytes, repeat: int) -> None:
     assert decoder.finish() == data
 
 
-@pytest.mark.parametrize(
+@table(
     ("coding", "body", "says"),
     [
         ("gzip", b"not gzip!", "damaged"),
@@ -238,7 +237,7 @@ def test_an_endless_body_ends_at_the_cap() -> None:
         go(server.url, limits=Limits(max_bytes=1_000_000))
 
 
-@pytest.mark.parametrize(
+@table(
     ("script", "says"),
     [
         (OK + b'Content-Length: 50\r\n\r\n{"a":1', "cut off"),
@@ -297,7 +296,7 @@ def test_an_open_client_sends_many_requests_at_once() -> None:
 # The deadline
 
 
-@pytest.mark.parametrize(
+@table(
     "script",
     [
         (Script.SILENCE,),
@@ -333,8 +332,8 @@ def test_a_read_is_tried_again_after_a_network_error() -> None:
     assert 0.05 <= naps.taken[0] <= 0.15 and 0.1 <= naps.taken[1] <= 0.3
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-@pytest.mark.parametrize("script", [Script.RESET, b"", OK + b"Content-Length: 50\r\n\r\n{"])
+@table("method", ["POST", "PUT", "PATCH", "DELETE"])
+@table("script", [Script.RESET, b"", OK + b"Content-Length: 50\r\n\r\n{"])
 def test_a_write_whose_answer_got_lost_is_not_repeated(method: str, script: Any) -> None:
     with Script(script) as server, pytest.raises(OutcomeUnknownError, match="may or may not") as caught:
         go(server.url, method, content=b"{}")
@@ -386,7 +385,7 @@ def test_retry_after_may_be_a_date() -> None:
     assert 0 < naps.taken[0] <= 5
 
 
-@pytest.mark.parametrize("value", ["999999999", "11", "soon; DROP", "9" * 5000, "-1", ""])
+@table("value", ["999999999", "11", "soon; DROP", "9" * 5000, "-1", ""])
 def test_a_retry_after_that_is_too_long_or_senseless_is_not_waited_for(value: str) -> None:
     naps = Naps()
     with Echo(Reply(429, {"err": "slow down"}, {"Retry-After": value})) as server:
@@ -400,7 +399,7 @@ def test_retries_end() -> None:
     assert len(server.received) == 4
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@table("status", [429, 500, 503])
 def test_a_write_is_sent_once_whatever_the_status(status: int) -> None:
     with Echo(Reply(status, b"", {"Retry-After": "1"})) as server:
         assert go(server.url, "POST").status == status
@@ -423,7 +422,7 @@ def test_redirects_end() -> None:
     assert len(server.received) == 6
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@table("status", [301, 302, 303, 307, 308])
 def test_a_redirect_of_a_write_is_given_back_and_not_followed(status: int) -> None:
     with Echo() as other, Echo(Reply(status, b"", {"Location": other.url})) as server:
         result = go(server.url, "POST", content=b"private")
@@ -461,7 +460,7 @@ def test_a_redirect_into_a_private_network_is_refused() -> None:
         assert other.received == []
 
 
-@pytest.mark.parametrize("location", ["file:///etc/passwd", "gopher://x/", "http://", "http://a\x1b[2J/"])
+@table("location", ["file:///etc/passwd", "gopher://x/", "http://", "http://a\x1b[2J/"])
 def test_a_redirect_to_something_else_than_http_is_refused(location: str) -> None:
     with Echo(Reply(302, b"", {"Location": location})) as server, pytest.raises(SendError) as caught:
         go(server.url)

@@ -7,12 +7,12 @@ import sys
 import unicodedata
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlapi.client.message import Result
 from nlapi.client.truncate import strip_control, truncate
+from tests.tables import table
 
 FRAME = 1_000
 """What the frame may add when `limit` is smaller than it."""
@@ -83,9 +83,9 @@ def test_a_matrix_is_cut_in_both_directions() -> None:
     assert 10 < len(data[0]) < 1_000
 
 
-@pytest.mark.parametrize("depth", [100, 900, 5_000, 100_000])
-@pytest.mark.parametrize("brackets", [(b"[", b"]"), (b'{"a":', b"}")])
-@pytest.mark.parametrize("fields", [(), ("a.a",)])
+@table("depth", [100, 900, 5_000, 100_000])
+@table("brackets", [(b"[", b"]"), (b'{"a":', b"}")])
+@table("fields", [(), ("a.a",)])
 def test_a_deeply_nested_answer_does_not_raise(
     depth: int, brackets: tuple[bytes, bytes], fields: tuple[str, ...]
 ) -> None:
@@ -143,7 +143,7 @@ def test_binary_is_described() -> None:
     assert shown(bytes(range(256)) * 40, "text/plain; charset=utf-99")["data"]["bytes"] == 10_240
 
 
-@pytest.mark.parametrize("charset", ["idna", "undefined", "punycode", "zlib", "utf\0-8", "rot13", "unicode_escape"])
+@table("charset", ["idna", "undefined", "punycode", "zlib", "utf\0-8", "rot13", "unicode_escape"])
 def test_a_charset_that_is_none_of_a_text_is_not_used(charset: str) -> None:
     assert shown("café".encode(), f"text/plain; charset={charset}")["data"]["text"] == "café"
 
@@ -195,7 +195,7 @@ def test_clean_keeps_newlines_tabs_and_what_can_be_seen() -> None:
     assert strip_control("a\r\nb\u2028c\rd") == "a\nb\ncd"
 
 
-@pytest.mark.parametrize(
+@table(
     ("dirty", "left"),
     [
         ("\x1b[1;31mred\x1b[0m", "red"),

@@ -19,6 +19,7 @@ from nlapi.client.streaming.rule import Evidence, Expectation
 from nlapi.client.truncate import truncate
 from nlapi.errors import OutcomeUnknownError, SendError
 from tests.servers import END, Echo, Reply, Script, chunk, head
+from tests.tables import table
 
 SOON = Limits(deadline=1)
 REQUESTED = Expectation(evidence=Evidence.REQUESTED)
@@ -218,8 +219,8 @@ def test_time_for_a_stream_is_not_for_what_turns_out_to_be_none() -> None:
 # An answer that comes to its end
 
 
-@pytest.mark.parametrize("expected", [Expectation(), DESCRIBED, REQUESTED])
-@pytest.mark.parametrize("body", [b'{"n": 1}\n', b'[{"n": 1}, {"n": 2}]', b'{\n  "n": [\n1]}'])
+@table("expected", [Expectation(), DESCRIBED, REQUESTED])
+@table("body", [b'{"n": 1}\n', b'[{"n": 1}, {"n": 2}]', b'{\n  "n": [\n1]}'])
 def test_one_json_text_is_an_ordinary_answer(body: bytes, expected: Expectation) -> None:
     for answer in (
         Echo(Reply(200, body, {"Content-Type": "application/json"})),
@@ -249,7 +250,7 @@ def test_json_texts_in_a_row_that_end_are_items_whatever_their_length() -> None:
         assert len(go(server.url, expected=DESCRIBED).items or ()) == 2
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "text/plain", ""])
+@table("content_type", ["application/json", "text/plain", ""])
 def test_what_is_json_only_at_its_start_is_text(content_type: str) -> None:
     with Script(head(content_type), chunk(b'{"a": 1} and so on'), END) as server:
         result = go(server.url)
@@ -262,8 +263,8 @@ def test_text_is_in_lines_only_for_who_asked_for_a_stream() -> None:
             assert go(server.url, expected=expected).items == items
 
 
-@pytest.mark.parametrize("content_type", ["", "application/octet-stream", RAW, MULTIPLEXED])
-@pytest.mark.parametrize("expected", [Expectation(), REQUESTED])
+@table("content_type", ["", "application/octet-stream", RAW, MULTIPLEXED])
+@table("expected", [Expectation(), REQUESTED])
 def test_frames_that_end_are_lines_too(content_type: str, expected: Expectation) -> None:
     with Script(head(content_type), chunk(FRAME + FRAME[:-1].replace(b"\4", b"\3")), END) as server:
         result = go(server.url, expected=expected)
@@ -306,7 +307,7 @@ def test_what_came_up_to_the_size_is_given() -> None:
         go(server.url, limits=Limits(max_bytes=1_000))
 
 
-@pytest.mark.parametrize("ending", [Script.RESET, b"", b"zz\r\n"])
+@table("ending", [Script.RESET, b"", b"zz\r\n"])
 def test_what_came_before_a_connection_broke_off_is_given_and_not_asked_for_again(ending: Any) -> None:
     with Script(head(SSE) + chunk(b"data: 1\n\ndata: 2"), ending) as server:
         result = go(server.url)

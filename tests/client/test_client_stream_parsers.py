@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +22,7 @@ from nlapi.client.streaming.parsers import (
     is_framed,
 )
 from nlapi.client.streaming.rule import Evidence, Expectation
+from tests.tables import table
 
 
 def parsed(parser: StreamParser, pieces: Iterable[bytes]) -> list[Any]:
@@ -68,7 +68,7 @@ SAMPLES: list[tuple[Callable[[], StreamParser], bytes, list[Any]]] = [
 IDS = ["events", "lines", "values", "sequence", "frames", "text", "text in UTF-16", "unknown charset"]
 
 
-@pytest.mark.parametrize(("make", "body", "items"), SAMPLES, ids=IDS)
+@table(("make", "body", "items"), SAMPLES, ids=IDS)
 def test_a_cut_at_any_byte_changes_no_item(make: Callable[[], StreamParser], body: bytes, items: list[Any]) -> None:
     assert parsed(make(), [body]) == items
     assert parsed(make(), (body[place : place + 1] for place in range(len(body)))) == items
@@ -76,7 +76,7 @@ def test_a_cut_at_any_byte_changes_no_item(make: Callable[[], StreamParser], bod
         assert parsed(make(), (body[:place], b"", body[place:])) == items, place
 
 
-@pytest.mark.parametrize(("make", "body", "items"), SAMPLES, ids=IDS)
+@table(("make", "body", "items"), SAMPLES, ids=IDS)
 def test_what_has_come_by_any_byte_is_the_beginning_of_the_items(
     make: Callable[[], StreamParser], body: bytes, items: list[Any]
 ) -> None:
@@ -97,7 +97,7 @@ HEADS = {
 }
 
 
-@pytest.mark.parametrize("content_type", HEADS)
+@table("content_type", HEADS)
 def test_nor_does_it_change_how_an_answer_is_taken(content_type: str) -> None:
     _, body, items = SAMPLES[HEADS[content_type]]
     for place in range(len(body) + 1):
@@ -106,7 +106,7 @@ def test_nor_does_it_change_how_an_answer_is_taken(content_type: str) -> None:
         assert [*come, *(reader.finish(body) or ())] == items, place
 
 
-@pytest.mark.parametrize("content_type", HEADS)
+@table("content_type", HEADS)
 def test_what_is_cut_at_any_byte_is_the_beginning_of_the_items(content_type: str) -> None:
     _, body, items = SAMPLES[HEADS[content_type]]
     for place in range(len(body) + 1):
@@ -156,7 +156,7 @@ def test_any_json_lines_and_sequences_are_their_values(values: list[Any], cuts: 
 WORD = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=20)
 
 
-@pytest.mark.parametrize("word", ["NaN", "-Infinity", "1e999", "null", "1e9"])
+@table("word", ["NaN", "-Infinity", "1e999", "null", "1e9"])
 def test_a_word_that_is_no_number_of_json_stays_a_word(word: str) -> None:
     (event,) = parsed(ServerSentEvents(), [f"data: {word}\n\n".encode()])
     assert event["data"] == {"null": None, "1e9": 1e9}.get(word, word)
@@ -192,7 +192,7 @@ def test_any_lines_come_out_of_frames(lines: list[tuple[int, str]], framing: lis
 # Server-sent events, as the standard has them
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "items"),
     [
         (": this is a test stream\n\ndata: some text\n\ndata: another\ndata: message \n\n",
@@ -226,7 +226,7 @@ def test_what_is_not_in_frames_ends_them() -> None:
     assert (parser.is_over, parser.fault) == (True, "what follows is not in Docker's frames")
 
 
-@pytest.mark.parametrize(
+@table(
     "body",
     [b"", b"\1\0\0\0\0\0\0\2a", b"\1\0\0\0\0\0\0\1ab", b"\0\0\0\0\0\0\0\1a", b"\1\0\0\0\0\0\0\0", b"plain text\n"],
 )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from nlapi.client.message import Framing
 from nlapi.client.streaming.rule import Evidence, Expectation, classify, expect_stream
 from tests.describe import body, operation, parameter
+from tests.tables import table
 
 FOLLOW = {"parameters": [parameter("follow", schema={"type": "boolean"})]}
 LIVE = {"parameters": [parameter("stream", schema={"type": "boolean", "default": True})]}
@@ -17,7 +16,7 @@ ON = {"components": {"schemas": {"On": {"type": "boolean", "default": True}}}}
 CHAT = body({"type": "object", "properties": {"stream": {"type": "boolean", "default": False}, "text": {}}})
 
 
-@pytest.mark.parametrize(
+@table(
     ("node", "values", "evidence"),
     [
         (FOLLOW, {("query", "follow"): True}, Evidence.REQUESTED),
@@ -43,7 +42,7 @@ def test_a_switch_asks_for_a_stream_by_its_value_or_its_default(node: Any, value
     assert expect_stream(operation(node, path=path, method=method, **ON), values).evidence is evidence
 
 
-@pytest.mark.parametrize(
+@table(
     "said",
     [
         "Stream real-time events from the server.",
@@ -65,7 +64,7 @@ def test_a_description_says_so_in_words(said: str) -> None:
     assert expect_stream(operation(off), {("query", "follow"): False}).evidence is Evidence.NONE
 
 
-@pytest.mark.parametrize(
+@table(
     "said",
     [
         "Start a live stream",
@@ -86,7 +85,7 @@ def test_whoever_calls_may_know_of_a_stream() -> None:
     assert expect_stream(operation(), {}, is_requested=True).evidence is Evidence.REQUESTED
 
 
-@pytest.mark.parametrize(
+@table(
     ("content_type", "framing"),
     [
         ("text/event-stream; charset=utf-8", Framing.EVENTS),

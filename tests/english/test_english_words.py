@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.english.intents import Intent, intents
 from nlapi.english.words import singular, split_words, stem
+from tests.tables import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("identifier", "words"),
     [
         ("getAdSetById", "get ad set by id"),
@@ -25,7 +25,7 @@ def test_identifiers_are_split(identifier: str, words: str) -> None:
     assert " ".join(split_words(identifier)) == words
 
 
-@pytest.mark.parametrize(
+@table(
     "forms",
     [
         "create creates created creating creation",

@@ -1,23 +1,12 @@
-"""Small models that scikit-learn fits and skl2onnx converts, for the tests of trained parts."""
+"""Small models that scikit-learn fits and skl2onnx converts, for the tests of trained parts.
+
+The libraries are imported where a model is fitted: it takes seconds, and every run of pytest reads this file.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-
-import joblib
-import numpy
-import pandas
-from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.feature_extraction import DictVectorizer
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.multioutput import MultiOutputClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.svm import LinearSVC
 
 COUNTRIES = ("DE", "FR", "IT")
 RISKS = ["low", "high", "mid"] * 4
@@ -29,6 +18,12 @@ NUMBERS = [[float(age), spent] for age, spent in zip(AGES, SPENT, strict=True)]
 
 def customer_pipeline(final: Any, targets: Any, *, imputes: bool = False) -> Any:
     """A pipeline that looks columns up by name, fitted on a DataFrame."""
+    import pandas
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
     # skl2onnx cannot impute columns of different types at once.
     columns = make_column_transformer(
         (make_pipeline(SimpleImputer(), StandardScaler()) if imputes else StandardScaler(), ["age", "spent"]),
@@ -39,6 +34,16 @@ def customer_pipeline(final: Any, targets: Any, *, imputes: bool = False) -> Any
 
 def fit(name: str) -> Any:
     """A fitted estimator of a kind."""
+    import numpy
+    import pandas
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.feature_extraction import DictVectorizer
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+    from sklearn.multioutput import MultiOutputClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.svm import LinearSVC
+
     frame = pandas.DataFrame(CUSTOMERS)
     match name:
         case "risk":
@@ -66,6 +71,8 @@ def fit(name: str) -> Any:
 
 def write_joblib(folder: Path, name: str) -> Path:
     """The file of a fitted estimator."""
+    import joblib
+
     file = folder / "model.joblib"
     joblib.dump(fit(name), file)
     return file

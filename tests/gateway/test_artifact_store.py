@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from nlapi.errors import DescriptionError, NlapiError
 from nlapi.gateway.versions.artifacts import ArtifactError, ArtifactStore
 from nlapi.gateway.versions.content_digest import FolderLimits, hash_folder
+from tests.tables import table
 
 ROOT = Path(__file__).parents[2]
 FILES = {"model.toml": b"", "stages.py": b"def predict(value):\n    return value\n", "data/weights.json": b"[1, 2]"}
@@ -51,7 +52,7 @@ def test_equal_content_is_stored_once(tmp_path: Path, store: ArtifactStore) -> N
     assert [path.name for path in store.folder.iterdir()] == [first.removeprefix("sha256:")]
 
 
-@pytest.mark.parametrize(
+@table(
     "other",
     [
         {**FILES, "stages.py": b"def predict(value):\n    return 1\n"},
@@ -210,7 +211,7 @@ for count in range(10**6):
 """
 
 
-@pytest.mark.parametrize("seed", range(4))
+@table("seed", range(4))
 def test_a_kill_at_any_moment_leaves_whole_artifacts(tmp_path: Path, seed: int) -> None:
     write(tmp_path / "v1", FILES)
     random = Random(seed)

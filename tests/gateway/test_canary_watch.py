@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-import pytest
-
 from nlapi.errors import UsageError
 from nlapi.gateway.control.canary_watcher import CanaryWatcher
 from nlapi.gateway.records.metrics import Metrics
 from nlapi.routing.model import Canary, CanaryState, CanaryStep, Configuration, Guard
 from tests.gateway.clock import Clock
 from tests.gateway.versions import configuration, ref
+from tests.tables import table
 
 CANARY = Canary(name="c", objective="greet", version=ref("v2"), base=ref("v1"), percent=10.0)
 STEPS = (CanaryStep(percent=10.0, bake_s=60), CanaryStep(percent=50.0, bake_s=30), CanaryStep(percent=100.0, bake_s=10))
@@ -91,7 +90,7 @@ def test_it_waits_for_a_number_that_no_output_had_yet() -> None:
     assert stage.tick().percent == 50
 
 
-@pytest.mark.parametrize(
+@table(
     ("guard", "mine", "base", "said"),
     [
         (Guard(metric="error_rate", limit=0.05), {"failed": 10}, {}, "error_rate is 0.1, over its limit of 0.05"),
@@ -116,7 +115,7 @@ def test_a_broken_guard_rolls_it_back_and_says_why(
     assert stage.canary.percent == 10
 
 
-@pytest.mark.parametrize(
+@table(
     ("guard", "mine", "base"),
     [
         (Guard(metric="error_rate", limit=0.05), {"failed": 5}, {}),

@@ -13,6 +13,7 @@ from nlapi.gateway.engine import Engine
 from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.inference import InferenceRequest, LoadError
 from tests.gateway.versions import configuration, publish, ref, run, write, write_echo
+from tests.tables import table
 
 
 def test_the_default_version_serves(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_stages_run_in_order_and_get_what_they_name(tmp_path: Path) -> None:
     run(tmp_path, body)
 
 
-@pytest.mark.parametrize("mode", ["inline", "thread", "process"])
+@table("mode", ["inline", "thread", "process"])
 def test_a_version_runs_where_its_manifest_says(tmp_path: Path, mode: str) -> None:
     write(
         tmp_path / "v1",
@@ -196,7 +197,7 @@ def test_a_version_that_hangs_keeps_neither_others_nor_the_end_waiting(tmp_path:
     run(tmp_path, body)
 
 
-@pytest.mark.parametrize(
+@table(
     ("objective", "ask", "status", "said"),
     [
         ("great", InferenceRequest(input={"n": 1}), 404, "greet"),
@@ -220,7 +221,7 @@ def test_what_is_wrong_with_a_request_is_said(
     run(tmp_path, body)
 
 
-@pytest.mark.parametrize(
+@table(
     ("stages", "manifest", "said"),
     [
         ("x = 1", "", "none of the stages"),

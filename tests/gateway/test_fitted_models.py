@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-pytest.importorskip("sklearn", reason="the libraries of trained parts are not installed (pip install --group fitting)")
-pytest.importorskip("pandas")
-pytest.importorskip("skl2onnx")
-pytest.importorskip("onnxruntime")
 
 from nlapi.errors import DescriptionError, NlapiError
 from nlapi.gateway.engine import Engine
@@ -25,7 +21,12 @@ from nlapi.gateway.records.records import Record
 from nlapi.gateway.versions.model_artifact import ModelInputError, ModelRunError, TrainedModel, load_model
 from tests.gateway.fitted import COUNTRIES, NUMBERS, fit, write_joblib, write_onnx
 from tests.gateway.versions import configuration, publish, run, write
+from tests.tables import table
 
+pytestmark = pytest.mark.skipif(
+    not all(map(find_spec, ("sklearn", "pandas", "skl2onnx", "onnxruntime"))),
+    reason="the libraries of trained parts are not installed (pip install --group fitting)",
+)
 WRITERS = {"scikit-learn": write_joblib, "ONNX": write_onnx}
 CUSTOMER = {"age": 31, "country": "DE", "spent": 20.5}
 AGES = st.integers(0, 120)
@@ -94,8 +95,8 @@ def test_a_missing_value_does_not_depend_on_the_batch(imputing_model: TrainedMod
     assert model.predict_many(rows) == pytest.approx([model.predict(row) for row in rows], abs=1e-9)
 
 
-@pytest.mark.parametrize("library", WRITERS)
-@pytest.mark.parametrize(
+@table("library", WRITERS)
+@table(
     ("row", "message"),
     [
         ({"age": 31, "spent": 1.0}, r"'country' is missing \(model\.\w+ has the columns 'age', 'country', 'spent'"),
@@ -147,8 +148,8 @@ def test_an_onnx_input_takes_its_type_alone(risk_models: dict[str, TrainedModel]
             model.predict({**CUSTOMER, column: value})
 
 
-@pytest.mark.parametrize("library", WRITERS)
-@pytest.mark.parametrize("kind", ["one value", "two values"])
+@table("library", WRITERS)
+@table("kind", ["one value", "two values"])
 def test_a_regressor_gives_a_number_or_a_list(tmp_path: Path, library: str, kind: str) -> None:
     model = load_model(WRITERS[library](tmp_path, kind))
     value = model.predict(CUSTOMER)
@@ -160,7 +161,7 @@ def test_a_regressor_gives_a_number_or_a_list(tmp_path: Path, library: str, kind
     assert model.predict_many([CUSTOMER, CUSTOMER]) == [pytest.approx(value), pytest.approx(value)]
     assert model.predict_many([]) == []
     for call in (model.probabilities, model.classify):
-        with pytest.raises(ModelInputError, match=r"is no classifier.*use model\.predict"):
+        with pytest.raises(ModelInputError, match=r"is not a classifier.*use model\.predict"):
             call(CUSTOMER)
 
 
@@ -260,8 +261,8 @@ def predict(value, model):
 TRAINED = '[run]\nmode = "{mode}"\n[trained]\nfile = "{file}"\n'
 
 
-@pytest.mark.parametrize("mode", ["inline", "process"])
-@pytest.mark.parametrize("library", WRITERS)
+@table("mode", ["inline", "process"])
+@table("library", WRITERS)
 def test_a_pipeline_on_columns_serves_and_its_failure_is_recorded(tmp_path: Path, library: str, mode: str) -> None:
     folder = tmp_path / "v1"
     folder.mkdir()

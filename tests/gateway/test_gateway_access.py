@@ -14,6 +14,7 @@ from nlapi.gateway.control.access import Access, Audience, Role
 from nlapi.gateway.http.description import load_description
 from nlapi.gateway.store.store import AuditEntry, GatewayStore
 from tests.gateway.kit import Talk, gateway, open_store
+from tests.tables import table
 
 RANK = {"viewer": 0, "operator": 1, "admin": 2}
 
@@ -28,7 +29,7 @@ def call(talk: Talk, id: str) -> int:
     return talk(one.method, path, {} if one.body is not None else None).status
 
 
-@pytest.mark.parametrize("id", load_description().operations)
+@table("id", load_description().operations)
 def test_an_operation_is_for_its_audience_and_role_alone(served: Talk, id: str) -> None:
     one = load_description().operations[id]
     if not one.audiences:

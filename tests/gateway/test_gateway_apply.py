@@ -47,7 +47,7 @@ def test_what_is_exported_changes_nothing_when_it_is_applied(
 ) -> None:
     talk.ok("POST", "/v1/rules", SPLIT)
     talk.ok("POST", "/v1/canaries", {"objective": "payment-fraud", "model": "fraud", "version": "v2", "percent": 5})
-    server = {"protocol": "oip-v2", "endpoints": ["grpc://127.0.0.1:9"], "versioned_paths": False}
+    server = {"protocol": "oip-v2", "endpoints": ["http://127.0.0.1:9"], "versioned_paths": False}
     talk.ok("POST", "/v1/shards", {"name": "far", "headers": {"X-Tenant": "acme"}, **server})
     names = {"upstream_model": "shop", "upstream_version": "3", "form": "columns"}
     talk.ok("POST", "/v1/models/fraud/versions", {"version": "v9", "shard": "far", **names})

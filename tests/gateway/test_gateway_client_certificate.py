@@ -17,6 +17,7 @@ from nlapi.gateway.store.store import GatewayStore
 from tests.cli.kit import notes, notes_api, run
 from tests.gateway.certificates import Authority, Pair
 from tests.gateway.kit import write_models
+from tests.tables import table
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,12 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     store.close()
 
 
-@pytest.mark.parametrize("command", [("export",), ("traffic",), ("status", "--once"), ("status", "-o", "json")])
+@table("command", [("export",), ("traffic",), ("status", "--once"), ("status", "-o", "json")])
 def test_a_command_presents_its_certificate(secured: Secured, command: tuple[str, ...]) -> None:
     assert run("gateway", *command, *secured.options).code == 0
 
 
-@pytest.mark.parametrize("present", ["nothing", "no certificate", "a stranger's"])
+@table("present", ["nothing", "no certificate", "a stranger's"])
 def test_a_command_without_the_right_files_is_told_why(secured: Secured, present: str) -> None:
     authority = () if present == "nothing" else ("--ca", str(secured.authority.file))
     stranger = ("--client-cert", str(secured.stranger.certificate), "--client-key", str(secured.stranger.key))
@@ -82,7 +83,7 @@ def test_the_variables_are_for_no_other_api(tmp_path: Path, monkeypatch: pytest.
         assert run("call", notes(tmp_path, api.url), "listNotes").code == 0
 
 
-@pytest.mark.parametrize(
+@table(
     ("options", "message"),
     [
         (("--ca", "{folder}/nothing.pem"), "nothing.pem cannot be read"),

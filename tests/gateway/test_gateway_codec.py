@@ -6,12 +6,11 @@ import json
 from dataclasses import MISSING, fields
 from typing import Any
 
-import pytest
-
 from nlapi.gateway.control.codec import KINDS, decode_configuration, encode_configuration, slug
 from nlapi.gateway.http.description import load_description
 from nlapi.routing.model import Configuration
 from tests.gateway.kit import document
+from tests.tables import table
 
 SHARE = {"model": "ranker", "version": "v7", "percent": 60.0, "buckets": [[0, 6000]]}
 REST = {"model": "ranker", "version": "v8", "percent": 40.0, "buckets": [[6000, 10000]]}
@@ -82,7 +81,7 @@ def test_an_empty_configuration_has_every_kind() -> None:
 RENAMED = {"requests_per_second": "rate", "bake_seconds": "bake_s"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@table("kind", KINDS)
 def test_defaults_of_the_description_are_those_of_the_noun(kind: str) -> None:
     schemas = load_description().tree["components"]["schemas"]
     name = {"client": "ClientUpdate"}.get(kind, f"{kind.capitalize()}Create")
@@ -94,7 +93,7 @@ def test_defaults_of_the_description_are_those_of_the_noun(kind: str) -> None:
             assert own[RENAMED.get(key, key)] == default, key
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@table("kind", KINDS)
 def test_what_may_be_changed_is_what_may_be_made(kind: str) -> None:
     schemas = load_description().tree["components"]["schemas"]
     if kind != "client":
@@ -105,7 +104,7 @@ def test_what_may_be_changed_is_what_may_be_made(kind: str) -> None:
         assert set(changed) <= set(made)
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "kept"),
     [("Payment Fraud", "payment-fraud"), (" a  b ", "a-b"), ("ranker-v8", "ranker-v8"), ("a_b", "a_b")],
 )

@@ -12,6 +12,7 @@ import pytest
 from nlapi.gateway.http.server import MAX_PIPELINED, ServerTimeouts
 from tests.gateway.kit import Talk, gateway, write_models
 from tests.gateway.versions import write
+from tests.tables import table
 
 MAX_S = 30.0
 
@@ -61,7 +62,7 @@ CLOSE = "Connection: close"
 RESOLVE = "POST /v1/objectives/recommend/resolve HTTP/1.1"
 
 
-@pytest.mark.parametrize(
+@table(
     ("headers", "body"),
     [
         (("Transfer-Encoding: chunked",), '5\r\n{"con\r\n9;x=y\r\ntext":{}}\r\n0\r\nX-Trailer: a\r\n\r\n'),
@@ -106,7 +107,7 @@ def test_what_is_no_request_ends_a_connection_after_the_answers_that_are_due(ser
     assert statuses(answer) in ([200], [200, 400])
 
 
-@pytest.mark.parametrize(
+@table(
     ("content", "status", "kind"),
     [
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, "malformed_request"),
@@ -205,7 +206,7 @@ def test_a_head_that_grows_for_ever_is_cut_off(served: Talk) -> None:
         assert statuses(sock.recv(65536)) == [431]
 
 
-@pytest.mark.parametrize("begun", [b"", b"GET /health HTTP/1.1\r\nHo", b"GET "])
+@table("begun", [b"", b"GET /health HTTP/1.1\r\nHo", b"GET "])
 def test_a_request_that_does_not_come_is_not_waited_for(impatient: Talk, begun: bytes) -> None:
     answer = sent(impatient, begun)
     assert statuses(answer) == ([408] if begun else [])

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.kit import STAGES, Talk, document, gateway, gateway_again, write_models
+from tests.tables import table
 
 SERVE = "/v1/objectives/continue-watching/serve"
 VERSIONS = "/v1/models/ranker/versions"
@@ -126,7 +127,7 @@ def predict(value):
 """
 
 
-@pytest.mark.parametrize(
+@table(
     ("deed", "reason"),
     [
         ("os._exit(3)", "it ended its process while it was loaded (exit code 3)"),
@@ -136,7 +137,7 @@ def predict(value):
         ("import nothing_of_this_name", "imports nothing_of_this_name, which is not installed"),
     ],
 )
-@pytest.mark.parametrize("manifest", ["", '[run]\nmode = "process"\n'], ids=["inline", "process"])
+@table("manifest", ["", '[run]\nmode = "process"\n'], ids=["inline", "process"])
 def test_code_that_fails_or_ends_its_process_at_import(tmp_path: Path, deed: str, reason: str, manifest: str) -> None:
     write_models(tmp_path / "models")
     place, flag = tmp_path / "models" / "ranker-v7", tmp_path / "flag"

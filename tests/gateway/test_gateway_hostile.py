@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.gateway.kit import Talk, gateway
+from tests.tables import table
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "hostile"
 MANIFEST = CASES / "manifest.json"
@@ -42,7 +43,7 @@ def test_a_raw_hostile_request_changes_nothing(served: Talk, case: dict[str, str
     assert served.ok("GET", "/ready")["revision"] == 1
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "body"),
     [
         ("/v1/canaries", '{"objective": "continue-watching", "model": "ranker", "version": "v8", "percent": -5}'),
@@ -60,7 +61,7 @@ def test_a_raw_hostile_request_changes_nothing(served: Talk, case: dict[str, str
         ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://[fd00:ec2::254]"]}'),
         ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://100.100.100.200"]}'),
         ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://0xa9.0xfe.0xa9.0xfe"]}'),
-        ("/v1/shards", '{"name": "m", "protocol": "oip-v2", "endpoints": ["grpc://0xa9.0xfe.0xa9.0xfe:8001"]}'),
+        ("/v1/shards", '{"name": "m", "protocol": "oip-v2", "endpoints": ["http://0xa9.0xfe.0xa9.0xfe:8001"]}'),
         ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://169%2e254%2e169%2e254"]}'),
         ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://10.0.0.1#@169.254.169.254"]}'),
         ("/v1/shards", '{"name": "m", "protocol": "json", "endpoints": ["http://a"], "headers": {"Upgrade": "h2c"}}'),
@@ -92,7 +93,7 @@ def test_an_empty_configuration_does_not_take_all_traffic_away(served: Talk) -> 
     served.refused(422, "PUT", "/v1/configuration", {"objectives": [], "models": [], "versions": [], "shards": []})
 
 
-@pytest.mark.parametrize(
+@table(
     ("header", "wanted"),
     [
         ("Host: evil.test", 421),
@@ -135,7 +136,7 @@ def test_a_gateway_may_be_told_its_other_names(tmp_path: Path) -> None:
         assert status(talk.raw(request.format("\r\nOrigin: https://models.example.com:8443").encode())) == 403
 
 
-@pytest.mark.parametrize(
+@table(
     "target",
     ["/v1/objectives/%ff", "/v1/objectives?name=%ff", "/v1/objectives/a%2fb", "/%00", "/v1/objectives?limit=%D9%A1"],
 )

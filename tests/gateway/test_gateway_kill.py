@@ -19,6 +19,7 @@ from nlapi.gateway.store.store import GatewayStore
 from nlapi.routing.model import Configuration, VersionRef
 from nlapi.routing.table import Table
 from tests.gateway.kit import document
+from tests.tables import table
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
@@ -67,7 +68,8 @@ class LoadedEngine:
         pass
 
 
-@pytest.mark.parametrize("seed", range(4))
+@table("seed", range(4))
+@pytest.mark.slow
 def test_the_last_committed_revision_is_in_the_store(tmp_path: Path, seed: int) -> None:
     path, told = tmp_path / "gateway.db", (1, 0.0)
     for _ in range(3):

@@ -26,6 +26,7 @@ from nlapi import bundled
 from nlapi.gateway.http.description import load_description
 from nlapi.planner.planner import OfflinePlanner
 from nlapi.tools.plan import Plan
+from tests.tables import table
 
 SHOP, HELD_OUT, MORE_HELD_OUT, LAST, FRESH = (
     FOLDER / f"questions_{name}.yaml" for name in ("shop", "held_out", "held_out_more", "last", "fresh")
@@ -69,7 +70,11 @@ def test_operators_are_understood_without_a_gateway() -> None:
         assert len(questions) - len(wrong) >= least, wrong
 
 
-@pytest.fixture(scope="module", params=[*LEAST, DANGEROUS], ids=lambda path: path.stem)
+@pytest.fixture(
+    scope="module",
+    params=[*(pytest.param(path, marks=pytest.mark.slow) for path in LEAST), DANGEROUS],
+    ids=lambda path: path.stem,
+)
 def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NLAPI_CONFIG_DIR", "")
@@ -87,7 +92,7 @@ def test_no_wrong_change_is_made(outcomes: tuple[list[Outcome], int]) -> None:
     assert [outcome.sentence for outcome in outcomes[0] if outcome.rating is Rating.WRONG] == []
 
 
-@pytest.mark.parametrize("sentence", ["ship ranker v2 to everyone", "ship ranker v8", "put writer v2 live"])
+@table("sentence", ["ship ranker v2 to everyone", "ship ranker v8", "put writer v2 live"])
 def test_what_is_shipped_is_never_deleted(sentence: str) -> None:
     plan = OfflinePlanner((nlapi.load("gateway"),), today=TODAY).plan(sentence)
     assert not [
@@ -95,9 +100,7 @@ def test_what_is_shipped_is_never_deleted(sentence: str) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "question", [*QUESTIONS, *UNSEEN_QUESTIONS, *FURTHER_QUESTIONS], ids=lambda question: question["ask"]
-)
+@table("question", [*QUESTIONS, *UNSEEN_QUESTIONS, *FURTHER_QUESTIONS], ids=lambda question: question["ask"])
 def test_a_question_asks_for_a_call_that_exists(question: Mapping[str, Any]) -> None:
     others = question.get("or", [])
     for gold in (question, *others):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from tests.gateway.kit import Talk, document
+from tests.tables import table
 
 V = {"model": "ranker", "version": "v7"}
 V8 = {"model": "ranker", "version": "v8"}
@@ -48,7 +47,7 @@ FAULTS: dict[str, tuple[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("rule", FAULTS)
+@table("rule", FAULTS)
 def test_a_faulty_configuration_is_refused_with_its_issue(talk: Talk, rule: str) -> None:
     kind, noun = FAULTS[rule]
     proposed = document()
@@ -104,7 +103,7 @@ def test_an_unknown_objective_names_the_nearest(talk: Talk) -> None:
     assert talk.refused(404, "GET", "/v1/models/rankr/versions")["hint"] == "did you mean 'ranker'?"
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "where"),
     [
         ({"input": {"titles": "a"}}, "body.input.titles"),
@@ -128,7 +127,7 @@ def test_an_unknown_context_field_is_refused_when_resolving_too(talk: Talk) -> N
     assert problem["errors"][0]["hint"] == "did you mean 'country'?"
 
 
-@pytest.mark.parametrize(
+@table(
     ("query", "where"),
     [
         ({"limit": "many"}, "query.limit"),
@@ -152,7 +151,7 @@ def test_a_parameter_that_is_there_twice_is_refused(talk: Talk) -> None:
 DEEP = b'{"input": ' + b"[" * 100 + b"]" * 100 + b"}"
 
 
-@pytest.mark.parametrize(
+@table(
     ("content", "said"),
     [
         (b'{"input": 1, "input": 2}', "the key 'input' is there twice"),

@@ -18,6 +18,7 @@ SECONDS = int(os.environ.get("SCHEMATHESIS_SECONDS", "25"))
 """For how long it looks; a whole look takes about four minutes, and `-o faulthandler_timeout=0`."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("token", "chosen"),
     [("admin", ["--exclude-operation-id", "serveObjective"]), ("web", ["--include-tag", "serving"])],

@@ -1,4 +1,4 @@
-"""The headers by which a shard believes the gateway: a client's own never reach it, over REST, gRPC or from a shard."""
+"""The headers by which a shard believes the gateway: a client's own never reach it, over REST or from a shard."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from nlapi.gateway.shards.call_headers import INTERNAL_HEADERS, ROUTING_KEY_HEADER
-from tests.gateway.grpc_server import grpc_server
 from tests.gateway.kit import Talk, gateway
 from tests.servers import Echo, Received, Reply
+from tests.tables import table
 
 FORGED = {name: "forged" for name in INTERNAL_HEADERS if name != ROUTING_KEY_HEADER}
 CONTEXT = {"country": "BR"}
@@ -46,17 +46,7 @@ def test_a_replica_over_rest_gets_the_context_of_the_decision(tmp_path: Path, pr
         assert "forged" not in str(found.headers)
 
 
-def test_a_model_server_over_grpc_gets_the_context_of_the_decision(tmp_path: Path) -> None:
-    with grpc_server() as server, gateway(tmp_path) as talk:
-        far_objective(talk, "oip-v2", server.url)
-        serve(talk, CONTEXT)
-        serve(talk, {})
-    assert json.loads(server.metadata[0]["nlapi-context"]) == CONTEXT
-    assert "nlapi-context" not in server.metadata[1]
-    assert "forged" not in str(server.metadata)
-
-
-@pytest.mark.parametrize("name", [*INTERNAL_HEADERS, *(name.upper() for name in INTERNAL_HEADERS)])
+@table("name", [*INTERNAL_HEADERS, *(name.upper() for name in INTERNAL_HEADERS)])
 def test_no_shard_is_configured_with_one(tmp_path: Path, name: str) -> None:
     with gateway(tmp_path) as talk:
         body = {"name": "m", "protocol": "json", "endpoints": ["http://10.0.0.7"], "headers": {name: "forged"}}

@@ -18,6 +18,7 @@ from nlapi.gateway.control.revision_compiler import validate_configuration
 from nlapi.gateway.http.description import load_description
 from nlapi.gateway.http.probes import PROBE_PATHS
 from tests.gateway.processes import ROOT
+from tests.tables import table
 
 EXAMPLE = ROOT / "examples/gateway/kubernetes"
 FILES = sorted(file for file in EXAMPLE.rglob("*.yaml") if file.name != "kustomization.yaml")
@@ -36,7 +37,7 @@ OWN_OBJECTS = frozenset(
 """what docs/gateway-kubernetes.md tells the reader to make"""
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(EXAMPLE)))
+@table("file", FILES, ids=lambda file: str(file.relative_to(EXAMPLE)))
 def test_every_object_fits_the_published_schemas(file: Path) -> None:
     for item in _read(file):
         if item["kind"] not in CUSTOM_KINDS:

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.gateway.kit import Reply, Talk
 from tests.gateway.llm_gateway import document, gateway
 from tests.servers import Script
+from tests.tables import table
 
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -45,22 +44,22 @@ def serve(talk: Talk, *, stream: bool) -> Reply:
     return talk.as_("web")("POST", "/v1/objectives/writer/serve", {"input": body})
 
 
-@pytest.mark.parametrize(
+@table(
     ("script", "stream", "message"),
     [
         ([JSON + length(len(WHOLE) + 50) + WHOLE], False, "its answer broke off"),
-        ([JSON + length(len(WHOLE) - 9) + WHOLE], False, "an answer that is no HTTP"),
-        ([JSON + length(-5) + WHOLE], False, "an answer that is no HTTP"),
-        ([JSON + length("9" * 40) + WHOLE], False, "an answer that is no HTTP"),
+        ([JSON + length(len(WHOLE) - 9) + WHOLE], False, "an answer that is not HTTP"),
+        ([JSON + length(-5) + WHOLE], False, "an answer that is not HTTP"),
+        ([JSON + length("9" * 40) + WHOLE], False, "an answer that is not HTTP"),
         ([JSON + length(10**12) + WHOLE], False, "its answer is too large"),
-        ([JSON + b"Content-Length: 5\r\n" + length(len(WHOLE)) + WHOLE], False, "an answer that is no HTTP"),
+        ([JSON + b"Content-Length: 5\r\n" + length(len(WHOLE)) + WHOLE], False, "an answer that is not HTTP"),
         ([JSON + b"Content-Encoding: gzip\r\n" + length(len(WHOLE)) + WHOLE], False, "its answer broke off"),
-        ([JSON + b"Transfer-Encoding: chunked\r\n\r\n-5\r\n" + WHOLE], False, "an answer that is no HTTP"),
+        ([JSON + b"Transfer-Encoding: chunked\r\n\r\n-5\r\n" + WHOLE], False, "an answer that is not HTTP"),
         ([JSON + b"Transfer-Encoding: chunked\r\n\r\n", chunks(b" " * 2**20)], False, "its answer is too large"),
         ([EVENTS + length(len(EVENT) + 50) + EVENT], True, "its answer broke off"),
-        ([EVENTS + length(len(EVENT) - 9) + EVENT], True, "an answer that is no HTTP"),
-        ([EVENTS + length(-5) + EVENT], True, "an answer that is no HTTP"),
-        ([EVENTS + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + EVENT], True, "an answer that is no HTTP"),
+        ([EVENTS + length(len(EVENT) - 9) + EVENT], True, "an answer that is not HTTP"),
+        ([EVENTS + length(-5) + EVENT], True, "an answer that is not HTTP"),
+        ([EVENTS + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + EVENT], True, "an answer that is not HTTP"),
         ([EVENTS + b"Transfer-Encoding: chunked\r\n\r\n", chunks(LARGE_EVENT)], True, "its stream does not end"),
         ([EVENTS + b"Transfer-Encoding: chunked\r\n\r\n", chunks(b": beat\n" * 2**17)], True, "is too large"),
     ],
@@ -81,4 +80,4 @@ def test_an_answer_with_another_behind_it_is_given_to_nobody(tmp_path: Path) -> 
     script = JSON + length(len(WHOLE)) + WHOLE + second
     with Script(script) as server, gateway(tmp_path, document(server.url, "writer")) as talk:
         for _ in range(4):
-            assert "an answer that is no HTTP" in problem(serve(talk, stream=False))["detail"]
+            assert "an answer that is not HTTP" in problem(serve(talk, stream=False))["detail"]

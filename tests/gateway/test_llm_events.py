@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nlapi.gateway.llm.protocols import PROTOCOLS, AnthropicProtocol, OpenAiProtocol
 from nlapi.gateway.llm.runner import MAX_EVENT_BYTES, EventScanner, EventTooLargeError
 from nlapi.gateway.llm.usage import TokenCount
+from tests.tables import table
 
 
 def event(**members: object) -> bytes:
@@ -54,9 +55,7 @@ def test_an_event_that_never_ends_is_refused() -> None:
             scanner.feed(b"x" * 65536)
 
 
-@pytest.mark.parametrize(
-    "usage", [None, 5, [], {}, {"prompt_tokens": True, "completion_tokens": -1}, {"prompt_tokens": 10**12}]
-)
+@table("usage", [None, 5, [], {}, {"prompt_tokens": True, "completion_tokens": -1}, {"prompt_tokens": 10**12}])
 def test_a_usage_that_is_none_counts_nothing(usage: object) -> None:
     for protocol in PROTOCOLS.values():
         count = TokenCount()

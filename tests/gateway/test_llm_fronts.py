@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
 
-import anthropic
-import openai
 import pytest
 
 from tests.gateway.kit import Talk
 from tests.gateway.llm_gateway import KEY, document, gateway
 from tests.gateway.llm_upstream import WORDS, Upstream, upstream
 
+
+class Package:
+    """A package that is imported when something of it is used: it takes seconds, and every run of pytest reads this."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self._name), name)
+
+
+anthropic, openai = Package("anthropic"), Package("openai")
 TEXT = "".join(WORDS)
 HELLO = [{"role": "user", "content": "hello"}]
 WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}}

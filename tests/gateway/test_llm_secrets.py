@@ -13,6 +13,7 @@ from nlapi.errors import UsageError
 from nlapi.gateway.shards.secret_references import SecretReference
 from tests.gateway.llm_gateway import ENVIRONMENT, KEY, document, gateway
 from tests.gateway.llm_upstream import Upstream, upstream
+from tests.tables import table
 
 READS = ("/v1/configuration", "/v1/shards", "/v1/shards/llm", "/v1/revisions/1", "/v1/decisions", "/v1/audit",
          "/metrics", "/v1/revisions/1/changes")  # fmt: skip
@@ -91,7 +92,7 @@ def test_a_key_in_a_file_may_be_replaced(llm: Upstream, tmp_path: Path) -> None:
         assert str(tmp_path) not in str(problem)
 
 
-@pytest.mark.parametrize("content", [b"", b"two\nlines", b"\xff\xfe", b"spaces in it", b"k" * 9000])
+@table("content", [b"", b"two\nlines", b"\xff\xfe", b"spaces in it", b"k" * 9000])
 def test_a_file_that_is_no_key_is_not_sent(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "key"
     file.write_bytes(content)
@@ -102,7 +103,7 @@ def test_a_file_that_is_no_key_is_not_sent(tmp_path: Path, content: bytes) -> No
 def test_settings_of_llms_are_refused_elsewhere(llm: Upstream, tmp_path: Path) -> None:
     with gateway(tmp_path, document(llm.url, "writer")) as talk:
         problem = talk.refused(422, "PATCH", "/v1/models/rules/versions/v1", {"input_price": 1})
-        assert "is no LLM" in problem["detail"]
+        assert "is not an LLM" in problem["detail"]
         shard = {"name": "plain", "key": "env:LLM_KEY"}
         assert "takes no key" in talk.refused(422, "POST", "/v1/shards", shard)["detail"]
 

@@ -134,7 +134,7 @@ def test_an_upstream_that_hangs_up_after_an_answer_is_called_again(llm: Upstream
     ("model", "stream", "text"),
     [
         ("lies", False, "its answer broke off"),
-        ("no-json", False, "its answer is no JSON object"),
+        ("no-json", False, "its answer is not a JSON object"),
         ("endless", True, "an event of its stream is too large"),
         ("breaks", True, "its answer broke off"),
         ("unfinished", True, "its stream ended before its last event"),

@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest
 from nlapi.gateway.shards.shards import Cluster, RemoteRunner
 from nlapi.routing.model import Shard, ShardProtocol, Version
@@ -16,6 +14,7 @@ from tests.gateway.certificates import Authority
 from tests.gateway.clock import Clock
 from tests.gateway.model_server import SERVE, document, model_gateway, reason_of, secured
 from tests.servers import Echo, Received, Reply, Script
+from tests.tables import table
 
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/models/sklearn.py", line 99, in predict
@@ -54,19 +53,17 @@ def test_a_server_gets_its_key_and_headers_by_reference(tmp_path: Path) -> None:
     assert not any(b"first-key" in content or b"tenant-secret" in content for content in shown)
 
 
-@pytest.mark.parametrize(
+@table(
     ("shard", "reason"),
     [
-        ({"key": "sk-secret"}, "it is no reference"),
+        ({"key": "sk-secret"}, "it is not a reference"),
         ({"headers": {"X-Api-Key": "sk-secret"}}, "it holds a credential"),
         ({"headers": {"Nlapi-Context": "{}"}}, "sets this header itself"),
         ({"key": "env:NO_SUCH_VARIABLE"}, "NO_SUCH_VARIABLE is not set"),
         ({"key": "file:/etc/hostname"}, "is not allowed"),
         ({"ca": "/etc/ssl/ca.pem"}, "ca"),
         ({"ca": "file:/etc/hostname"}, "is not allowed"),
-        ({"endpoints": ["grpc://127.0.0.1:9", "http://127.0.0.1:9"]}, "mix grpc with http"),
-        ({"endpoints": ["grpc://127.0.0.1"]}, "is no grpc://host:port"),
-        ({"protocol": "json", "endpoints": ["grpc://127.0.0.1:9"]}, "is no http or https address"),
+        ({"endpoints": ["grpc://127.0.0.1:9"]}, "endpoints"),
         ({"protocol": "json", "versioned_paths": False}, "has no paths with a version"),
         ({"protocol": "host", "endpoints": [], "key": "env:SERVER_KEY"}, "a shard of serving hosts takes no key"),
         ({"protocol": "host", "endpoints": [], "headers": {"X-Tenant": "acme"}}, "takes no headers"),
@@ -83,7 +80,7 @@ def test_a_shard_that_cannot_be_spoken_to_is_refused(tmp_path: Path, shard: dict
         assert b"sk-secret" not in refused.content
 
 
-@pytest.mark.parametrize(
+@table(
     ("shard", "version", "target"),
     [
         ({}, {}, "/v2/models/ranker/versions/v8/infer"),
@@ -123,7 +120,7 @@ def test_a_private_authority_and_a_client_certificate_are_files_of_the_shard(tmp
         assert "certificate" in reason_of(talk, answer.headers)
 
 
-@pytest.mark.parametrize(
+@table(
     ("reply", "reason"),
     [
         (Reply(400, {"error": "The 'np' codec only supports a single input tensor"}), "(400): The 'np' codec only"),
@@ -151,7 +148,7 @@ def test_the_reason_of_a_refused_input_reaches_the_caller(tmp_path: Path, reply:
     assert server.url.removeprefix("http://") not in str(problem)
 
 
-@pytest.mark.parametrize(
+@table(
     ("reply", "reason"),
     [
         (Reply(500, TRACEBACK.encode()), "answered 500: ValueError: columns are missing: {'spent'}"),

@@ -20,6 +20,7 @@ from tests.gateway.clock import Clock
 from tests.gateway.gateway_app import gateway
 from tests.gateway.versions import configuration
 from tests.servers import Echo, Received, Reply, Script, chunk, closed_port, head, read_request
+from tests.tables import table
 
 VERSION = Version(model="ranker", name="v8", shard="far")
 POISON, WAIT = {"poison": True}, {"wait": True}
@@ -173,7 +174,7 @@ def test_error_statuses_eject_a_replica_for_all_when_they_come_to_all() -> None:
         asyncio.run(whole())
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
+@table("count", [1, 2, 3])
 def test_a_call_finds_a_replica_for_as_long_as_they_take_connections(count: int) -> None:
     async def whole() -> None:
         async with Calls(*(replica.url for replica in replicas)) as call:
@@ -256,7 +257,7 @@ def outcome(server: Callable[[], Any], request: InferenceRequest = CALM, **shard
         return asyncio.run(whole()), replica
 
 
-@pytest.mark.parametrize(
+@table(
     "script",
     [
         [b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n", b" " * 2**18, Script.SILENCE],

@@ -15,6 +15,7 @@ import nlapi
 from nlapi.errors import ArgumentError, ConsentError
 from tests.cli.kit import run
 from tests.gateway.kit import Talk, document, gateway
+from tests.tables import table
 
 INPUT = {
     "$defs": {"title": {"type": "string", "maxLength": 10}, "tree": {"type": "object", "properties": {
@@ -52,7 +53,7 @@ def described(talk: Talk, objective: str = "continue-watching") -> Any:
     return talk.as_("").ok("GET", f"/v1/objectives/{objective}/openapi.json")
 
 
-@pytest.mark.parametrize("objective", ["continue-watching", "payment-fraud", "recommend", "Payment Fraud"])
+@table("objective", ["continue-watching", "payment-fraud", "recommend", "Payment Fraud"])
 def test_a_description_is_valid_and_complete(served: Talk, objective: str) -> None:
     found = described(served, objective)
     validate(found)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nlapi.gateway.shards.open_inference import OpenInferenceCodec, encode_tensor
 from nlapi.routing.model import InputForm, Shard, ShardProtocol, Version
+from tests.tables import table
 
 SHARD = Shard(name="far", protocol=ShardProtocol.OPEN_INFERENCE)
 SCALARS = st.one_of(
@@ -118,7 +119,7 @@ def test_a_request_of_the_protocol_goes_out_as_it_is() -> None:
     assert echoed(document) == {"outputs": [flat]}
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "options", "reason"),
     [
         ({"inputs": [{"name": "x", "shape": [2, 2], "datatype": "FP32", "data": [1]}]}, {}, "1 elements for shape"),
@@ -169,7 +170,7 @@ def test_each_row_gets_its_part_of_an_output() -> None:
         decoded(*outputs, value={"a": 1}, form=InputForm.COLUMNS)
 
 
-@pytest.mark.parametrize(
+@table(
     "body",
     ["[]", "{}", '{"outputs": 1}', '{"outputs": [{}]}', '{"outputs": [{"name": "x", "shape": [2], "data": [1]}]}'],
 )

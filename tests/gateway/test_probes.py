@@ -56,11 +56,11 @@ def test_a_probe_is_answered_whatever_the_host_is(talk: Talk, path: str) -> None
     assert talk.as_("nlg_unknown")("GET", path).status == 200
 
 
-def test_a_gateway_without_a_revision_lives_and_is_not_ready(tmp_path: Path) -> None:
+def test_a_gateway_without_a_revision_is_ready_for_its_first(tmp_path: Path) -> None:
     with gateway(tmp_path, publish=False) as talk:
         assert talk("GET", "/livez").status == 200
         answer = talk("GET", "/readyz")
-        assert (answer.status, answer.json()) == (503, {"status": "starting"})
+        assert (answer.status, answer.json()) == (200, {"status": "ok"})
 
 
 def test_a_probe_port_answers_probes_alone_until_the_process_ends(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from nlapi.routing.model import Configuration
 from tests.gateway.kit import Talk, document, open_store, write_models
 from tests.gateway.test_gateway_kill import LoadedEngine
 from tests.gateway.versions import PATIENCE_S
+from tests.tables import table
 
 ALL_GONE = RetentionPolicy(revisions=1, days=0)
 OBJECTIVES = ("continue-watching", "payment-fraud")
@@ -96,7 +97,7 @@ def documents(store: GatewayStore) -> dict[int, Any]:
     return found
 
 
-@pytest.mark.parametrize("seed", range(10))
+@table("seed", range(10))
 def test_what_is_pruned_changes_no_undo_and_no_revision_that_stays(tmp_path: Path, seed: int) -> None:
     async def run() -> None:
         random = Random(seed)

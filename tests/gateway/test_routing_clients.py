@@ -30,6 +30,7 @@ from tests.gateway.processes import serve_process
 from tests.gateway.versions import PATIENCE_S
 from tests.routing.kit import a_configuration, a_context, seeds
 from tests.servers import Echo, Received, Reply
+from tests.tables import table
 
 WATCHING = "continue-watching"
 BRAZIL = {"country": "BR", "user": "u1"}
@@ -195,7 +196,7 @@ def test_a_key_that_the_data_plane_refuses_is_replaced_and_the_payload_sent_agai
                 assert len(keys) == 2
 
 
-@pytest.mark.parametrize(
+@table(
     ("reply", "error", "requests"),
     [
         (Reply(404, {"detail": "no model"}), ServingRefusedError, 1),  # of the model server: no problem document

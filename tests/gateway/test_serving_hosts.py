@@ -33,6 +33,7 @@ from tests.gateway.gateway_app import Asking, Load
 from tests.gateway.kit import Talk, gateway
 from tests.gateway.processes import NLAPI, ROOT, ServeProcess, free_port, serve_process
 from tests.gateway.versions import PATIENCE_S, write
+from tests.tables import table
 
 STAGES = """
     import os
@@ -254,7 +255,7 @@ def test_a_token_of_a_host_reads_the_content_that_it_should_load_and_nothing_els
         assert host.ok("POST", "/v1/hosts/h1/heartbeat", beat)["versions"] == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "reason"),
     [("stages.py", "the gateway sent the content"), ("../stages.py", "leads out"), ("/tmp/stages.py", "leads out")],
 )

@@ -25,6 +25,7 @@ from nlapi.routing.model import Shard, ShardProtocol, Version
 from tests.gateway.certificates import Authority
 from tests.gateway.clock import Clock
 from tests.servers import Echo, Received, Reply, Script
+from tests.tables import table
 
 VERSION = Version(model="ranker", name="v8", shard="far")
 
@@ -81,7 +82,7 @@ def test_an_open_inference_request_is_as_the_protocol_says() -> None:
     assert tensors["mixed"]["parameters"] == {"content_type": "json"}
 
 
-@pytest.mark.parametrize(
+@table(
     "answer",
     [
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 X\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[1]",
@@ -156,8 +157,8 @@ def test_a_connection_is_kept_and_one_that_died_is_replaced() -> None:
     assert opened == 2
 
 
-@pytest.mark.parametrize("repeatable", [True, False])
-@pytest.mark.parametrize(
+@table("repeatable", [True, False])
+@table(
     "bad",
     [
         lambda: Echo(Reply(503, {})),
@@ -428,7 +429,7 @@ def test_the_least_loaded_replica_is_called_and_none_beyond_its_concurrency() ->
     asyncio.run(whole())
 
 
-@pytest.mark.parametrize(
+@table(
     "url", ["ftp://x", "http://", "x", "http://u:p@x", "http://x/?a=b", "http://x/#a", "http://x/\r\na", "http://x:y"]
 )
 def test_an_endpoint_has_to_be_a_url(url: str) -> None:

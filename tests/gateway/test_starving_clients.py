@@ -13,6 +13,7 @@ import pytest
 
 from tests.gateway.kit import Talk, gateway
 from tests.gateway.processes import ServeProcess, serve_process
+from tests.tables import table
 
 CONNECTIONS = 300
 OPEN_FILES = 256
@@ -57,7 +58,7 @@ def heads(token: str) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("way", ["nothing", "half a head", "half a body", "a request before"])
+@table("way", ["nothing", "half a head", "half a body", "a request before"])
 def test_held_connections_are_those_of_their_own_client(narrow: ServeProcess, way: str) -> None:
     with ExitStack() as held:
         for _ in range(CONNECTIONS):

@@ -8,11 +8,12 @@ import pytest
 
 from nlapi.errors import UsageError
 from nlapi.gateway.store.store import open_store
+from tests.tables import table
 
 SECRET = "s3cret-of-nobody"
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "named"),
     [
         (f"postgresql://nlapi:{SECRET}@127.0.0.1:1/gateway", "password"),
@@ -31,7 +32,7 @@ def test_a_secret_in_the_url_of_a_database_is_refused(url: str, named: str) -> N
     assert SECRET not in text
 
 
-@pytest.mark.parametrize("scheme", ["PostgreSQL", "mysql", "sqlite"])
+@table("scheme", ["PostgreSQL", "mysql", "sqlite"])
 def test_a_url_of_another_scheme_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=f"--database is a URL of {scheme}") as refused:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from nlapi.errors import DescriptionError
 from nlapi.gateway.versions.model_artifact import ModelInputError, clean_failure, load_model, sigmoid
+from tests.tables import table
 
 NUMBERS = st.lists(st.floats(-5, 5), min_size=3, max_size=3)
 
@@ -45,7 +46,7 @@ def test_the_sigmoid_never_overflows(value: float) -> None:
     assert 0.0 <= sigmoid(value) <= 1.0
 
 
-@pytest.mark.parametrize(
+@table(
     "document",
     [
         "{",
@@ -134,7 +135,7 @@ def test_a_row_that_does_not_fit_a_model_in_json_is_refused(tmp_path: Path, docu
         load_model(tmp_path / "model.json", labels=("a",))
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "cleaned"),
     [
         ("could not convert string to float: 'DE'", "could not convert string to float: '...'"),

@@ -21,6 +21,7 @@ from nlapi.gateway.versions.sources import extract
 from nlapi.routing.model import VersionRef
 from tests.gateway.kit import STAGES, Talk, document, gateway
 from tests.servers import Echo, Received, Reply, Script
+from tests.tables import table
 
 VERSIONS = "/v1/models/ranker/versions"
 FILES = {"model.toml": b"", "stages.py": STAGES.format(name="archived").encode()}
@@ -53,7 +54,7 @@ def source(url: str, content: bytes) -> str:
     return f"{url}#sha256={sha256(content).hexdigest()}"
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "content"),
     [
         ("v.zip", zip_bytes(FILES)),
@@ -96,7 +97,7 @@ def test_all_ways_to_the_same_files_have_one_digest(tmp_path: Path) -> None:
     assert len(digests) == 1
 
 
-@pytest.mark.parametrize(
+@table(
     ("allowed", "path"),
     [
         ("", "/models/v.zip"),
@@ -116,12 +117,12 @@ def test_a_url_that_is_not_allowed_is_not_asked(tmp_path: Path, allowed: str, pa
         if "/../" in path:
             assert "leads out of the folder of models" in problem["detail"]
         else:
-            assert "is no allowed source" in problem["detail"]
+            assert "is not an allowed source" in problem["detail"]
             assert "--allow-source" in problem["hint"]
         assert server.received == []
 
 
-@pytest.mark.parametrize(
+@table(
     "given",
     [
         "file:///etc",
@@ -143,7 +144,7 @@ def test_a_link_out_of_an_allowed_folder_is_not_followed(tmp_path: Path) -> None
     (tmp_path / "allowed" / "link").symlink_to(tmp_path / "secret")
     with gateway(tmp_path, sources=((tmp_path / "allowed").as_uri(),)) as talk:
         given = {"version": "v10", "source": (tmp_path / "allowed" / "link").as_uri()}
-        assert "is no allowed source" in talk.refused(422, "POST", VERSIONS, given)["detail"]
+        assert "is not an allowed source" in talk.refused(422, "POST", VERSIONS, given)["detail"]
 
 
 def test_another_archive_than_the_expected_is_refused(tmp_path: Path) -> None:
@@ -154,7 +155,7 @@ def test_another_archive_than_the_expected_is_refused(tmp_path: Path) -> None:
         bare = {"version": "v10", "source": f"{server.url}/v.zip"}
         assert "has no sha256" in talk.refused(422, "POST", VERSIONS, bare)["detail"]
         odd = {"version": "v10", "source": source(f"{server.url}/v.rar", content)}
-        assert "is no archive" in talk.refused(422, "POST", VERSIONS, odd)["detail"]
+        assert "is not an archive" in talk.refused(422, "POST", VERSIONS, odd)["detail"]
 
 
 def test_a_redirect_leads_only_where_it_is_allowed(tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ def test_a_redirect_leads_only_where_it_is_allowed(tmp_path: Path) -> None:
         talk.ok("POST", VERSIONS, register("inside.zip"))
 
 
-@pytest.mark.parametrize(
+@table(
     "answer",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nshort",
@@ -232,7 +233,7 @@ def long_header() -> bytes:
     return gzip.compress(info.tobuf() + bytes(2**20))
 
 
-@pytest.mark.parametrize(
+@table(
     ("content", "message"),
     [
         (zip_bytes({"../evil.py": b""}), "leads out of its folder"),
@@ -242,11 +243,11 @@ def long_header() -> bytes:
         (zip_bytes({"C:\\evil.py": b""}), "leads out of its folder"),
         (tar_bytes({"../evil.py": b""}), "leads out of its folder"),
         (tar_bytes({"/evil.py": b""}), "leads out of its folder"),
-        (tar_with(tarfile.SYMTYPE), "is no file"),
-        (tar_with(tarfile.LNKTYPE), "is no file"),
-        (tar_with(tarfile.FIFOTYPE), "is no file"),
-        (tar_with(tarfile.CHRTYPE), "is no file"),
-        (zip_link(), "is no file"),
+        (tar_with(tarfile.SYMTYPE), "is not a file"),
+        (tar_with(tarfile.LNKTYPE), "is not a file"),
+        (tar_with(tarfile.FIFOTYPE), "is not a file"),
+        (tar_with(tarfile.CHRTYPE), "is not a file"),
+        (zip_link(), "is not a file"),
         (twice(), "cannot be extracted"),
         (long_header(), "is damaged"),
         (zip_bytes({"zeros": bytes(2**21)}), "unpacks to more than 1 MiB"),

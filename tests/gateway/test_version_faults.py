@@ -14,6 +14,7 @@ from nlapi.gateway.inference import InferenceRequest, LoadError
 from nlapi.gateway.records.records import Record
 from tests.gateway.kit import gateway, write_models
 from tests.gateway.versions import configuration, publish, run, write
+from tests.tables import table
 
 MODEL = json.dumps({"kind": "logistic", "weights": [1.0, -1.0], "bias": 0})
 TRAINED = '[trained]\nfile = "model.json"\ncolumns = ["age", "spent"]\nlabels = ["legal", "fraud"]\n'
@@ -21,7 +22,7 @@ JSON = '[trained]\nfile = "model.json"\n'
 SERVE = "/v1/objectives/continue-watching/serve"
 
 
-@pytest.mark.parametrize(
+@table(
     ("stages", "manifest", "reason"),
     [
         ("x = 1\ndef predict(value)\n", "", "stages.py cannot be imported: SyntaxError in stages.py, line 2"),
@@ -56,7 +57,7 @@ def test_a_fault_of_loading_has_its_file_and_line(tmp_path: Path, stages: str, m
     run(tmp_path, body)
 
 
-@pytest.mark.parametrize(
+@table(
     ("stages", "row", "reason"),
     [
         ("x = 1\n", {"age": 1, "Zelda": 2}, "stage predict raised ModelInputError: column 'spent' is missing"),

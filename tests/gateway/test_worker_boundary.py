@@ -127,6 +127,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     (folder / "data" / "features.csv").write_text("a,b\n")
     environment = {**os.environ, **SECRETS, "TZ": "UTC", "OMP_NUM_THREADS": "1", "TENANT_REGION": "eu"}
     options = ["--models", str(folder / "models"), "--allow-key", f"file:{folder / 'allowed'}/"]
+    options += ["--allow-key", f"file:{folder / 'later' / 'keys'}/"]
     options += ["--allow-key", "env:OPENAI_API_KEY", "--worker-variable", "TENANT_REGION"]
     options += ["--training-log", str(folder / "training.jsonl")]
     with serve_process(folder, *options, example=False, environment=environment) as running:
@@ -184,6 +185,14 @@ def test_a_stage_cannot_read_the_content_of_another_version(stage: Stage) -> Non
     other.mkdir()
     (other / "weights.bin").write_bytes(b"another tenant's")
     assert stage("read", other / "weights.bin").startswith("refused")
+
+
+@needs_landlock
+def test_a_stage_cannot_read_what_is_hidden_and_made_after_its_start(stage: Stage) -> None:
+    keys = stage.folder / "later" / "keys"
+    keys.mkdir(parents=True)
+    (keys / "upstream.key").write_text("a-secret-of-an-upstream\n")
+    assert stage("read", keys / "upstream.key").startswith("refused")
 
 
 def test_a_stage_reads_its_own_files_and_those_that_are_nobodys_secret(stage: Stage) -> None:

@@ -17,6 +17,7 @@ from nlapi.gateway.inference import InferenceRequest
 from nlapi.routing.model import Configuration
 from tests.gateway.gateway_app import gateway
 from tests.gateway.versions import configuration, publish, ref, run, write, write_echo
+from tests.tables import table
 
 STAGES = """
 import os, pathlib, sys
@@ -97,7 +98,7 @@ def test_a_stage_that_ends_its_process_fails_its_own_call_only(tmp_path: Path) -
     run(tmp_path, body)
 
 
-@pytest.mark.parametrize("deed", ["exit", "crash", "hold"])
+@table("deed", ["exit", "crash", "hold"])
 def test_the_gateway_serves_on_whatever_a_stage_does_to_its_process(tmp_path: Path, deed: str) -> None:
     write(tmp_path / "v1", DESTRUCTIVE)
     write_echo(tmp_path, "v2")
@@ -159,7 +160,7 @@ def test_a_worker_that_leaks_is_replaced_before_its_calls_fail(tmp_path: Path) -
     run(tmp_path, body)
 
 
-@pytest.mark.parametrize("mode", ["inline", "thread", "process"])
+@table("mode", ["inline", "thread", "process"])
 def test_a_stage_that_calls_exit_ends_nothing(tmp_path: Path, mode: str) -> None:
     write(tmp_path / "v1", "import sys\ndef predict(value):\n    sys.exit(3)\n", f'[run]\nmode = "{mode}"\n')
     with gateway(tmp_path, configuration("v1", timeout_ms=20_000)) as served:
@@ -193,8 +194,8 @@ def test_a_version_that_ends_its_process_while_it_loads_publishes_nothing(tmp_pa
     run(tmp_path, body)
 
 
-@pytest.mark.parametrize(("mode", "is_own"), [("", True), ('[run]\nmode = "inline"\n', False)])
-@pytest.mark.parametrize("trained", ["", '[trained]\nfile = "model.json"\n'])
+@table(("mode", "is_own"), [("", True), ('[run]\nmode = "inline"\n', False)])
+@table("trained", ["", '[trained]\nfile = "model.json"\n'])
 def test_a_version_runs_in_its_own_process_unless_it_says_otherwise(
     tmp_path: Path, trained: str, mode: str, is_own: bool
 ) -> None:

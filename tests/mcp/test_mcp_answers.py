@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 from mcp import Client
 
 from nlapi.openapi.spec import Effect, Spec
@@ -39,23 +38,15 @@ def reading(schema: Any) -> Spec:
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(schema=SCHEMAS, body=BODIES, status=st.sampled_from([200, 201, 302, 404, 500]))
-def test_no_answer_breaks_the_schema_that_was_promised(schema: Any, body: tuple[bytes, str], status: int) -> None:
+def test_an_answer_that_breaks_its_description_is_shown(schema: Any, body: tuple[bytes, str], status: int) -> None:
     content, kind = body
-
-    async def says(client: Client) -> tuple[Any, Any]:
-        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        return tools["x"], await client.call_tool("x", {})
-
     with Echo(Reply(status, content, {"Content-Type": kind} if kind else {})) as api:
-        tool, result = talk(served(reading(schema), api.url), says)
-    Draft202012Validator.check_schema(tool.output_schema)
-    Draft202012Validator(tool.output_schema).validate(result.structured_content)
+        result = call(served(reading(schema), api.url), "x")
     assert result.structured_content["status"] == status
     assert json.loads(text(result)) == result.structured_content
 
 
-def test_the_answers_of_a_whole_api_fit_their_schemas(ads: Spec) -> None:
-    """The SDK's client raises when one does not."""
+def test_the_reads_of_a_whole_api_are_answered(ads: Spec) -> None:
 
     async def says(client: Client) -> int:
         reads = [one for one in ads.operations if one.effect is Effect.READ]
@@ -68,15 +59,7 @@ def test_the_answers_of_a_whole_api_fit_their_schemas(ads: Spec) -> None:
         return done
 
     with running(ads) as api:
-        assert talk(served(ads, api.url), says) > 5
-
-
-def test_the_fields_that_a_description_names_are_told(ads: Spec) -> None:
-    async def says(client: Client) -> Any:
-        return {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
-
-    told = talk(served(ads, "http://127.0.0.1:9"), says)["getCampaign"]
-    assert "daily_budget_micros" in told["properties"]["data"]["description"]
+        assert talk(served(ads, api.url, all_tools=True), says) > 5
 
 
 @pytest.mark.parametrize("mode", ERAS)

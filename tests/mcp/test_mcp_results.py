@@ -20,13 +20,26 @@ from nlapi.tools.tool import Call
 from tests.describe import spec
 from tests.mcp.kit import ERAS, call, served, talk, text, told
 from tests.servers import Echo, Reply
+from tests.tables import table
 
 ROWS = [{"id": number, "state": ("open", "closed")[number % 2], "about": f"{number} " * 40} for number in range(900)]
-API: Spec = spec({"/things": {"get": {"operationId": "listThings"}}, "/pages": {"get": {"operationId": "readPage"}}})
+PAGE_NUMBER = {"name": "page", "in": "query", "schema": {"type": "integer"}}
+API: Spec = spec(
+    {
+        "/things": {"get": {"operationId": "listThings", "parameters": [PAGE_NUMBER]}},
+        "/pages": {"get": {"operationId": "readPage"}},
+    }
+)
 
 
 def result_of(client: Client, handle: str, **query: Any) -> Any:
     return client.call_tool("result", {"result": handle, **query})
+
+
+async def handles_of(client: Client, count: int) -> list[str]:
+    """The handles of the answers to as many different reads."""
+    answers = [await client.call_tool("listThings", {"page": page}) for page in range(count)]
+    return [answer.structured_content["result"] for answer in answers]
 
 
 @pytest.mark.parametrize("mode", ERAS)
@@ -57,7 +70,7 @@ def test_a_long_list_is_a_table_that_is_queried_without_another_call(mode: str) 
     assert json.loads(text(page)) == page.structured_content
 
 
-@pytest.mark.parametrize(
+@table(
     ("arguments", "says"),
     [
         ({}, "there is no result ''"),
@@ -66,7 +79,7 @@ def test_a_long_list_is_a_table_that_is_queried_without_another_call(mode: str) 
         ({"result": "r1", "select": ["idd"]}, "r1 has no field 'idd' (there are id"),
         ({"result": "r1", "where": "id > 3"}, "where is not a list of conditions"),
         ({"result": "r1", "limit": 3}, "result has no argument 'limit'"),
-        ({"result": "r1", "search": "x"}, "r1 is no text"),
+        ({"result": "r1", "search": "x"}, "r1 is not text"),
         ({"result": "r7"}, "there is no result 'r7' (they are r1)"),
         ({"result": "r9999999999999999999999"}, "there is no result"),
         ({"result": 1}, "result is not a text"),
@@ -87,7 +100,7 @@ def test_the_last_answers_are_there_and_an_older_one_is_said_to_be_gone() -> Non
     count = MAX_CLIENT_ANSWERS + 20
 
     async def says(client: Client) -> list[Any]:
-        handles = [(await client.call_tool("listThings", {})).structured_content["result"] for _ in range(count)]
+        handles = await handles_of(client, count)
         return [await result_of(client, handle, group="state") for handle in (handles[0], handles[20], handles[-1])]
 
     with Echo(Reply(200, ROWS)) as api:
@@ -107,7 +120,7 @@ def test_answers_beyond_the_bound_are_read_from_a_file_that_nobody_else_opens(ho
     bodies = ResidentBodies(limit=len(json.dumps(ROWS)))
 
     async def says(client: Client) -> list[Any]:
-        handles = [(await client.call_tool("listThings", {})).structured_content["result"] for _ in range(5)]
+        handles = await handles_of(client, 5)
         answers = [(await result_of(client, handle, sum="id")).structured_content for handle in handles]
         page = await client.read_resource("nlapi://answer/r1/2")
         return [*answers, page.contents[0].text.partition("\n")[2]]
@@ -126,7 +139,7 @@ def test_where_no_file_can_be_written_the_last_answers_stay(tmp_path: Path) -> N
     bodies = ResidentBodies(limit=2 * size, folder=tmp_path / "file" / "state")
 
     async def says(client: Client) -> list[Any]:
-        handles = [(await client.call_tool("listThings", {})).structured_content["result"] for _ in range(5)]
+        handles = await handles_of(client, 5)
         return [await result_of(client, handle, group="state") for handle in handles]
 
     told.clear()
@@ -143,7 +156,7 @@ def test_all_answers_together_have_a_bound(tmp_path: Path) -> None:
     bodies = ResidentBodies(limit=size, folder=tmp_path)
 
     async def says(client: Client) -> list[bool]:
-        handles = [(await client.call_tool("listThings", {})).structured_content["result"] for _ in range(5)]
+        handles = await handles_of(client, 5)
         return [(await result_of(client, handle)).is_error for handle in handles]
 
     with Echo(Reply(200, ROWS)) as api:
@@ -188,7 +201,7 @@ def test_an_operation_that_is_called_as_the_tool_has_another_name() -> None:
     api = spec({"/result": {"get": {"operationId": "result"}}})
     with Echo(Reply(200, ROWS)) as server:
         state = served(api, server.url)
-        (name,) = [tool.name for tool in state.catalogue.listed_tools]
+        (name,) = state.catalogue.names.values()
         assert name != "result"
         assert call(state, name).structured_content["result"] == "r1"
         assert call(state, "result", {"result": "r1", "sum": "id"}).structured_content["sum"] == sum(range(900))

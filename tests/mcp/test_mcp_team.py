@@ -83,13 +83,21 @@ def api() -> Iterator[Echo]:
 
 @pytest.fixture(scope="module")
 def crm() -> Spec:
+    return read_crm()
+
+
+def read_crm() -> Spec:
     return described(PATHS, components=SCHEMES, security=[{"key": []}], info={"title": "CRM", "version": "1"})
 
 
 def offer(crm: Spec, api: Echo, more: str = "", **rest: Any) -> TeamOffer:
     settings = parse_team(team_text(more), "team.toml")
-    target = Target(spec=crm, base_url=api.url, credentials={"key": READ_TOKEN})
-    opened = [OpenApi(api=entry, target=target, change_credentials={"key": WRITE_TOKEN}) for entry in settings.apis]
+    specs = [crm, *(read_crm() for _ in settings.apis[1:])]
+    targets = [Target(spec=spec, base_url=api.url, credentials={"key": READ_TOKEN}) for spec in specs]
+    opened = [
+        OpenApi(api=entry, target=target, change_credentials={"key": WRITE_TOKEN})
+        for entry, target in zip(settings.apis, targets, strict=True)
+    ]
     return TeamOffer(settings, opened, report=rest.pop("report", print), **rest)
 
 
@@ -129,20 +137,23 @@ def test_tools_of_several_apis_are_told_apart_by_their_prefixes(crm: Spec, api: 
     answer = call(offered, "second_getPerson", {"person_id": "p1"}, mode=mode)
     assert answer.structured_content["status"] == 200
     assert api.only.path == "/people/p1"
-    assert "no tool or operation" in text(call(offered, "third_listPeople", mode=mode))
+    assert "there is no operation" in text(call(offered, "third_listPeople", mode=mode))
 
 
-def test_large_apis_are_searched_each_under_its_prefix(api: Echo) -> None:
+def test_large_apis_are_searched_together_and_their_operations_have_prefixes(api: Echo) -> None:
     paths = {f"/r{n}": {"get": {"operationId": f"getR{n}", "responses": {}}} for n in range(50)}
-    many = described(paths, info={"title": "Many", "version": "1"})
+    many = [described(paths, info={"title": title, "version": "1"}) for title in ("Many", "More")]
     settings = parse_team(team_text(), "team.toml")
-    opened = [OpenApi(api=entry, target=Target(spec=many, base_url=api.url)) for entry in settings.apis]
+    opened = [
+        OpenApi(api=entry, target=Target(spec=spec, base_url=api.url))
+        for entry, spec in zip(settings.apis, many, strict=True)
+    ]
     offered = TeamOffer(settings, opened, report=print)
     listed = tools(offered)
-    assert {"crm_find", "crm_read", "second_find", "second_describe"} <= set(listed)
-    found = text(call(offered, "second_find", {"words": "getR7"}))
-    assert "getR7" in found
-    assert call(offered, "second_read", {"operation": "getR7"}).structured_content["status"] == 200
+    assert listed[:5] == ["find", "describe", "read", "change", "result"]
+    found = text(call(offered, "find", {"words": "getR7"}))
+    assert "crm_getR7" in found and "second_getR7" in found
+    assert call(offered, "read", {"operation": "second_getR7"}).structured_content["status"] == 200
     assert api.only.path == "/r7"
 
 
@@ -150,7 +161,7 @@ def test_a_role_that_reads_is_offered_no_change_and_sends_none(crm: Spec, api: E
     offered = offer(crm, api, '[roles.reader]\neffects = ["read"]\nexclude = ["id:getPerson"]\napis = ["crm"]')
     assert set(tools(offered)) == {"listPeople", "crm_listPeople", "result"} - {"listPeople"}
     for name in ("crm_addPerson", "crm_removePerson", "crm_getPerson", "second_listPeople"):
-        assert "no tool or operation" in text(call(offered, name, {"person_id": "p1"}, user=User()))
+        assert "there is no operation" in text(call(offered, name, {"person_id": "p1"}, user=User()))
     assert api.received == []
 
 
@@ -294,7 +305,7 @@ def test_operations_arguments_choices_and_ids_are_completed(crm: Spec, api: Echo
             await complete("operation", "crm_g"),
             await complete("argument", "", operation="crm_listPeople"),
             await complete("value", "w", operation="crm_listPeople", argument="per"),
-            await complete("value", "person-29", operation="second_getPerson", argument="person_id"),
+            await complete("value", "person-29", operation="crm_getPerson", argument="person_id"),
             await complete("value", "", operation="nothing", argument="per"),
         ]
 

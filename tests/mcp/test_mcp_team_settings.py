@@ -15,6 +15,7 @@ from nlapi.errors import UsageError
 from nlapi.mcp.settings import Consent
 from nlapi.mcp.team import SCHEMA, line_of, parse_team
 from nlapi.openapi.spec import Effect
+from tests.tables import table
 
 TEAM = """\
 [server]
@@ -74,7 +75,7 @@ def test_one_api_has_no_prefix_and_without_roles_everyone_may_do_all() -> None:
     assert team.roles["everyone"].effects == set(Effect)
 
 
-@pytest.mark.parametrize(
+@table(
     ("old", "new", "line", "says"),
     [
         ('source = "ads"', 'sources = "ads"', 6, "'sources' is not known; there is source,"),
@@ -85,7 +86,7 @@ def test_one_api_has_no_prefix_and_without_roles_everyone_may_do_all() -> None:
         ('apis = ["ads"]', 'apis = ["add"]', 19, "no api is called 'add'; there is ads, notes"),
         ('prefix = "n_"', 'prefix = "a"', 12, "'a' begins the prefix of another API"),
         ('verdict = "ask"', 'verdict = "never"', 25, "'never' is not one of"),
-        ('hide = ["*email*"]', 'hide = ["$.a["]', 18, "is no JSONPath"),
+        ('hide = ["*email*"]', 'hide = ["$.a["]', 18, "is not a JSONPath"),
         ("[server]", "[servers]", 1, "'servers' is not known"),
         ('role = "operator"', 'role = "operator"\nage = 7', 33, "'age' is not known; there is token, subject, role"),
     ],
@@ -98,14 +99,14 @@ def test_what_is_wrong_is_told_with_its_line(old: str, new: str, line: int, says
 
 
 def test_no_toml_is_told_with_its_line() -> None:
-    with pytest.raises(UsageError, match=r"team\.toml is no TOML: .*line 2"):
+    with pytest.raises(UsageError, match=r"team\.toml is not TOML: .*line 2"):
         parse_team("[apis]\nads = \n", "team.toml")
 
 
 def test_a_secret_in_the_file_is_refused_and_not_repeated() -> None:
     with pytest.raises(UsageError) as caught:
         parse_team(TEAM.replace("env:ANN", "tok-5b7e-ann"), "team.toml")
-    assert "line 31: clients.ann.token: is no reference to a variable" in str(caught.value)
+    assert "line 31: clients.ann.token: is not a reference to a variable" in str(caught.value)
     assert "tok-5b7e" not in str(caught.value)
 
 

@@ -90,7 +90,7 @@ def by_nlapi(path: Path) -> Any:
 
 
 def by_prance(path: Path) -> Any:
-    specs = yaml.safe_load(path.read_text(encoding="utf-8"))
+    specs = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
     resolving = resolver.RefResolver(specs, path.as_uri(), strict=False, resolve_types=resolver.RESOLVE_ALL)
     resolving.resolve_references()
     return plain(resolving.specs["paths"])
@@ -164,7 +164,7 @@ def split(document: Any, home: Callable[[str, str], str]) -> dict[str, str]:
 def test_however_it_is_split_a_description_stays_what_it_is(
     choices: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    document = yaml.safe_load(bundled.text("specs/ads.yaml"))
+    document = yaml.load(bundled.text("specs/ads.yaml"), yaml.CSafeLoader)
     homes = ("", "openapi/parts.json", "openapi/a/b/parts.json", "shared/parts.json")
     path = write(tmp_path_factory.mktemp("split"), split(document, lambda *_: choices.choice(homes)))
     ours = plain(by_nlapi(path))

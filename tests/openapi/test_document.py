@@ -12,6 +12,7 @@ from nlapi.errors import DescriptionError, Level
 from nlapi.openapi.document import Document, read_document
 from nlapi.openapi.parse import parse_document
 from tests import describe
+from tests.tables import table
 
 YAML = """\
 openapi: 3.0.3
@@ -42,7 +43,7 @@ def refusal(text: str | bytes) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
+@table(
     "data",
     [
         YAML.encode(),
@@ -95,7 +96,7 @@ def test_a_duplicate_key_is_an_issue_and_the_last_one_counts() -> None:
     assert issue.where == "line 10"
 
 
-@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" , ", " : "), ("\n,", "\t:\n")])
+@table("separators", [(",", ":"), (", ", ": "), (" , ", " : "), ("\n,", "\t:\n")])
 def test_a_duplicate_key_is_found_in_a_large_text_too(separators: tuple[str, str]) -> None:
     says = 'a "key": and "one" : more, \\'
     one = {"get": {"description": says, "responses": {}}}
@@ -164,7 +165,7 @@ def test_a_map_that_holds_itself_is_refused() -> None:
     refusal(YAML + "x-self: &self [*self]\n")
 
 
-@pytest.mark.parametrize(
+@table(
     "tagged",
     ["!!python/object/apply:os.system [echo]", "!!python/name:os.system", "!include other.yaml", "!!set {a, b}"],
 )
@@ -172,7 +173,7 @@ def test_a_tag_that_would_build_something_is_refused_with_its_line(tagged: str) 
     assert "line 10" in refusal(YAML + f"x-tag: {tagged}\n")
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "line"),
     [
         (YAML + "x-cut: {a: [1, 2", "line 1"),
@@ -187,7 +188,7 @@ def test_a_cut_or_broken_file_is_refused_with_its_line(text: str, line: str) -> 
     assert line in refusal(text)
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "said"),
     [
         ("", "empty"),
@@ -264,7 +265,7 @@ def test_any_bytes_are_a_document_or_one_clear_error(data: bytes) -> None:
             assert json.loads(json.dumps(found.tree, allow_nan=False)) == found.tree
 
 
-@pytest.mark.parametrize("version", ["3.0", "3.0.4", "3.1", "3.1.1", "3.2.0", "3.1.0-rc1"])
+@table("version", ["3.0", "3.0.4", "3.1", "3.1.1", "3.2.0", "3.1.0-rc1"])
 def test_every_version_of_openapi_3_is_read(version: str) -> None:
     found = document(f"openapi: {version}\npaths: {{}}")
     assert found.minor == int(version[2])
@@ -275,7 +276,7 @@ def test_a_ref_is_followed_through_escapes() -> None:
     assert found.lookup("#/paths/~1pets~1%7Bid%7D/get/x~0y") == 1
 
 
-@pytest.mark.parametrize("ref", ["#/nowhere", "other.yaml#/a", "#/paths/0", "#nowhere", "https://example.com/x", "#/%"])
+@table("ref", ["#/nowhere", "other.yaml#/a", "#/paths/0", "#nowhere", "https://example.com/x", "#/%"])
 def test_a_ref_that_leads_nowhere_is_a_lookup_error(ref: str) -> None:
     with pytest.raises(LookupError, match="leads"):
         document(YAML).lookup(ref)
@@ -284,9 +285,7 @@ def test_a_ref_that_leads_nowhere_is_a_lookup_error(ref: str) -> None:
 # What is not quite YAML or UTF-8, and clear all the same
 
 
-@pytest.mark.parametrize(
-    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
-)
+@table("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
 def test_every_encoding_of_unicode_is_read(encoding: str) -> None:
     for text in (YAML, YAML.replace("\n", "\r\n")):
         assert read_document(text.encode(encoding), "a.yaml").tree == read_document(YAML.encode(), "a.yaml").tree

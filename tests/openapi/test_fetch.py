@@ -18,6 +18,7 @@ from nlapi.errors import FetchError
 from nlapi.openapi.fetch import fetch
 from tests.describe import text
 from tests.servers import Echo, Received, Reply, Script, closed_port
+from tests.tables import table
 
 DATA = text({"/x": {"get": {"operationId": "op", "responses": {}}}})
 
@@ -55,7 +56,7 @@ def test_a_pipe_such_as_a_shell_makes_of_a_command(tmp_path: Path) -> None:
     writer.join()
 
 
-@pytest.mark.parametrize("name", ["missing.yaml", "missing/api.yaml", "~nobody-at-all/api.yaml", "a\0b", "no-name"])
+@table("name", ["missing.yaml", "missing/api.yaml", "~nobody-at-all/api.yaml", "a\0b", "no-name"])
 def test_a_missing_file_says_what_can_be_given(name: str) -> None:
     said = refusal(name)
     assert said.startswith("no such file: ")
@@ -81,7 +82,7 @@ def test_a_file_that_is_too_large(tmp_path: Path) -> None:
     assert "larger than" in refusal(str(tmp_path / "big.json"))
 
 
-@pytest.mark.parametrize("url", ["ftp://example.com/api.yaml", "file:///etc/passwd", "s3://bucket/api.yaml"])
+@table("url", ["ftp://example.com/api.yaml", "file:///etc/passwd", "s3://bucket/api.yaml"])
 def test_other_schemes_are_refused(url: str) -> None:
     assert "http and https" in refusal(url)
 
@@ -129,9 +130,7 @@ def test_a_redirect_is_followed_and_the_source_is_where_it_ended() -> None:
         assert (found.data, found.source) == (DATA, f"{server.url}/b/api.json")
 
 
-@pytest.mark.parametrize(
-    "host", ["localhost", "[::1]", "127.0.0.2", "127.1", "2130706433", "169.254.169.254", "10.0.0.1"]
-)
+@table("host", ["localhost", "[::1]", "127.0.0.2", "127.1", "2130706433", "169.254.169.254", "10.0.0.1"])
 def test_a_redirect_into_a_private_network_is_refused(host: str) -> None:
     with (
         Echo(Reply(200, DATA)) as inner,
@@ -143,7 +142,7 @@ def test_a_redirect_into_a_private_network_is_refused(host: str) -> None:
         assert inner.received == []
 
 
-@pytest.mark.parametrize(
+@table(
     "location",
     [
         "file:///etc/passwd",
@@ -165,7 +164,7 @@ def test_a_redirect_loop_ends() -> None:
         assert len(server.received) <= 10
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 500, 503])
+@table("status", [400, 401, 404, 500, 503])
 def test_an_error_answer_is_told_with_its_status(status: int) -> None:
     with Echo(Reply(status, b"<html>nothing here</html>")) as server:
         assert f"answered {status}" in refusal(server.url)
@@ -220,9 +219,7 @@ def test_a_refused_connection() -> None:
         assert "cannot be fetched" in refusal(url)
 
 
-@pytest.mark.parametrize(
-    "url", ["http://", "http:///x", "http://[::1", "http://a b/", "http://host:port/", "https://x:99999/"]
-)
+@table("url", ["http://", "http:///x", "http://[::1", "http://a b/", "http://host:port/", "https://x:99999/"])
 def test_what_is_no_url_is_refused(url: str) -> None:
     assert "such as https://" in refusal(url)
 

@@ -8,10 +8,9 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import nlapi
 from nlapi.errors import NlapiError
+from tests.tables import table
 
 OK = {"200": {"description": "ok"}}
 
@@ -64,7 +63,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@table("name", CASES)
 def test_it_ends_in_tools_or_in_one_clear_error(name: str, tmp_path: Path) -> None:
     file = tmp_path / "hostile"
     file.write_bytes(CASES[name])

@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.tables import table
+
 Json = dict[str, Any]
 
 SECRET = "CANARY-OF-A-FILE-ELSEWHERE"
@@ -325,7 +327,7 @@ def answers(folders: tuple[Path, Path]) -> dict[str, Json]:
     return dict(zip(groups, audit(inside, list(groups.values())), strict=True))
 
 
-@pytest.mark.parametrize("name", ["all-3.0.3", "all-3.1.0", "all-3.2.0", "swagger", "one", "workflow"])
+@table("name", ["all-3.0.3", "all-3.1.0", "all-3.2.0", "swagger", "one", "workflow"])
 def test_no_command_opens_what_a_description_refers_to(answers: dict[str, Json], name: str) -> None:
     answer = answers[name]
     assert answer["status"] == 0, f"it did not end: {answer['last']}"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import nlapi
 from nlapi.errors import DescriptionError
 from nlapi.openapi.overlay import apply_overlays, parse_overlay
+from tests.tables import table
 
 PETS = {
     "openapi": "3.1.0",
@@ -106,12 +107,12 @@ def test_actions_see_what_those_before_them_did() -> None:
     assert changed["servers"] == [{"url": "https://new.example"}]
 
 
-@pytest.mark.parametrize(
+@table(
     ("action", "message"),
     [
         ({"target": "$.paths['/none']", "update": {}}, "matches nothing"),
-        ({"target": "$.paths[", "update": {}}, "is no JSONPath"),
-        ({"target": "paths", "update": {}}, "is no JSONPath"),
+        ({"target": "$.paths[", "update": {}}, "is not a JSONPath"),
+        ({"target": "paths", "update": {}}, "is not a JSONPath"),
         ({"update": {}}, "needs a `target`"),
         ({"target": "$.info"}, "needs an `update`"),
         ({"target": "$.info", "update": "text"}, "does not fit"),
@@ -142,14 +143,14 @@ def test_what_a_yaml_alias_shares_is_changed_only_where_it_was_named() -> None:
     assert changed == {"a": {"type": "string", "maxLength": 3}, "b": {"type": "string"}}
 
 
-@pytest.mark.parametrize(
+@table(
     ("layer", "message"),
     [
-        ({"openapi": "3.1.0"}, "is no overlay"),
+        ({"openapi": "3.1.0"}, "is not an overlay"),
         ({"overlay": "2.0.0", "actions": []}, "version '2.0.0'"),
         ({"overlay": "1.0.0"}, "`actions`"),
         ({"overlay": "1.0.0", "actions": ["x"]}, "`actions`"),
-        ([], "is no overlay"),
+        ([], "is not an overlay"),
     ],
 )
 def test_what_is_no_overlay_is_refused(layer: Any, message: str) -> None:

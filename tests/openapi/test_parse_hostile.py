@@ -17,6 +17,7 @@ from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Spec
 from tests.describe import messages
 from tests.strategies import descriptions
+from tests.tables import table
 from tests.worlds import WORLDS
 
 relaxed = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -62,7 +63,7 @@ def answers(node: Any) -> dict[str, Any]:
     return whole({"/x": {"get": {"responses": {"200": node}}}})
 
 
-@pytest.mark.parametrize(
+@table(
     ("kind", "use", "left"),
     [
         ("pathItems", lambda node: whole({"/x": node, "/y": {"get": {"responses": {}}}}), 1),
@@ -73,14 +74,14 @@ def answers(node: Any) -> dict[str, Any]:
         ("schemas", lambda node: gets({"name": "q", "in": "query", "schema": {"type": "array", "items": node}}), 1),
     ],
 )
-@pytest.mark.parametrize("links", [1, 2, 50])
+@table("links", [1, 2, 50])
 def test_a_ring_of_refs_is_told_and_costs_only_what_needs_it(kind: str, use: Any, left: int, links: int) -> None:
     spec = spec_of(cycle(kind, use, links)())
     assert "itself" in messages(spec)
     assert len(nlapi.tools(spec)) == left
 
 
-@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
+@table("keyword", ["allOf", "anyOf", "oneOf"])
 def test_a_ring_through_a_combination_is_told_and_takes_any_value(keyword: str) -> None:
     schemas = {"A": {keyword: [ref("schemas", "B")]}, "B": {keyword: [ref("schemas", "A"), {"type": "string"}]}}
     query = {"name": "q", "in": "query", "schema": ref("schemas", "A")}
@@ -96,20 +97,20 @@ def test_recursion_through_a_part_is_none_to_tell_of() -> None:
     assert nlapi.build(spec, "make", {"below": [{"below": []}]}).content == b'{"below":[{"below":[]}]}'
 
 
-@pytest.mark.parametrize("key", ["properties", "items", "allOf"])
+@table("key", ["properties", "items", "allOf"])
 def test_nesting_without_end_is_refused(key: str) -> None:
     with pytest.raises(DescriptionError, match=r"depth|deep"):
         spec_of(nested(10_000, key))
     assert nlapi.tools(spec_of(nested(30, key)))
 
 
-@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
+@table("keyword", ["allOf", "anyOf", "oneOf"])
 def test_schemas_that_double_stay_as_many_as_they_are(keyword: str) -> None:
     (tool,) = nlapi.tools(spec_of(explosion(60, keyword)))
     assert len(json.dumps(tool.as_dict())) < 10_000
 
 
-@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
+@table("keyword", ["allOf", "anyOf", "oneOf"])
 def test_schemas_that_double_take_any_value(keyword: str) -> None:
     spec = spec_of(explosion(60, keyword))
     assert "combines more than 5,000 schemas" in messages(spec)
@@ -119,9 +120,7 @@ def test_schemas_that_double_take_any_value(keyword: str) -> None:
     nlapi.build(spec, tool.operation.id, {name: {} for name in tool.input_schema["properties"]})
 
 
-@pytest.mark.parametrize(
-    "path", ["/a/..;/b", "/a/..%2fb", "/a%2f%2e%2e%2fb", "/a%5c..%5cb", "/%00", "/%0d%0aX: y", "/" + "a" * 9_000]
-)
+@table("path", ["/a/..;/b", "/a/..%2fb", "/a%2f%2e%2e%2fb", "/a%5c..%5cb", "/%00", "/%0d%0aX: y", "/" + "a" * 9_000])
 def test_a_path_that_leads_elsewhere_is_left_out(path: str) -> None:
     spec = spec_of(whole({path: {"get": {"responses": {}}}, "/ok": {"get": {"responses": {}}}}))
     assert [operation.path for operation in spec.operations] == ["/ok"]
@@ -150,7 +149,7 @@ def test_patterns_that_take_long_to_compile_are_left_out() -> None:
     assert "pattern" not in tool.input_schema["properties"]["p199"]
 
 
-@pytest.mark.parametrize(
+@table(
     "schema",
     [
         {"type": "object", "properties": {f"p{one}": {"type": "string"} for one in range(3_000)}},

@@ -9,6 +9,7 @@ import pytest
 import nlapi
 from nlapi.openapi.selection import select_operations
 from tests.describe import spec
+from tests.tables import table
 
 
 def op(id: str, *tags: str, **more: Any) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def chosen(include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> set[
     return {operation.id for operation in select_operations(SHOP, include, exclude).operations}
 
 
-@pytest.mark.parametrize(
+@table(
     ("pattern", "ids"),
     [
         ("tag:lines", {"listLines"}),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from jsonschema import Draft202012Validator
 
 import nlapi
@@ -13,6 +12,7 @@ from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Spec
 from tests.describe import body, operation
+from tests.tables import table
 
 PET = {
     "type": "object",
@@ -38,7 +38,7 @@ def input_schema(spec: Spec) -> dict[str, Any]:
     return nlapi.tools(spec)[0].input_schema
 
 
-@pytest.mark.parametrize("pet", [{"kind": "feline", "lives": 9}, {"kind": "Lion", "mane": True}, {"kind": "other"}])
+@table("pet", [{"kind": "feline", "lives": 9}, {"kind": "Lion", "mane": True}, {"kind": "other"}])
 def test_what_is_made_from_the_base_may_be_sent(pet: dict[str, Any]) -> None:
     spec = of(OF_PET)
     assert json.loads(nlapi.build(spec, "op", {"body": {**pet, "friend": pet}}).content or b"") == {

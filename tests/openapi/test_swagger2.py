@@ -18,6 +18,7 @@ from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.sandbox import running
 from tests.describe import messages
+from tests.tables import table
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "specs"
 HOST = {"host": "api.example", "basePath": "/v2", "schemes": ["https"]}
@@ -49,7 +50,7 @@ def sent(found: Operation, **values: Any) -> str:
 # Servers
 
 
-@pytest.mark.parametrize(
+@table(
     ("top", "source", "urls"),
     [
         ({}, "test.json", ["https://api.example/v2"]),
@@ -88,7 +89,7 @@ def test_the_schemes_of_an_operation_go_over_those_of_the_description() -> None:
 # Parameters
 
 
-@pytest.mark.parametrize(
+@table(
     ("collection", "query", "path", "header"),
     [
         (None, "p=a%2Cb,c%20d", "a%2Cb,c%20d", "a,b,c d"),
@@ -110,7 +111,7 @@ def test_collection_formats(collection: str | None, query: str, path: str, heade
     assert dict(request("header").headers)["p"] == header
 
 
-@pytest.mark.parametrize(
+@table(
     ("collection", "urlencoded", "parts"),
     [
         (None, "p=a%3B,b", ["a;,b"]),
@@ -205,7 +206,7 @@ def test_what_is_consumed_is_said_by_the_operation_or_else_by_the_description() 
 FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
 
-@pytest.mark.parametrize(
+@table(
     ("kind", "consumes", "chosen"),
     [
         ("string", None, FORM),
@@ -342,9 +343,7 @@ def test_hints_for_nlapi_are_heeded() -> None:
     assert nlapi.tools(found.spec)[0].places == {"first": ("query", "a"), "second": ("body", "b")}
 
 
-@pytest.mark.parametrize(
-    "top", [{"swagger": "1.2"}, {"swagger": 1.1}, {"swaggerVersion": "1.2", "apis": []}, {"swagger": "3.0"}]
-)
+@table("top", [{"swagger": "1.2"}, {"swagger": 1.1}, {"swaggerVersion": "1.2", "apis": []}, {"swagger": "3.0"}])
 def test_another_swagger_is_refused(top: Any) -> None:
     with pytest.raises(DescriptionError, match=r"is in Swagger \d.\d, which nlapi does not read"):
         read_document(json.dumps({"info": {}, "paths": {}, **top}).encode(), "test.json")

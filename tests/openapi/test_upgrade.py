@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from nlapi.openapi import schema_upgrade
 from nlapi.openapi.schema_upgrade import upgrade_schema
+from tests.tables import table
 
 
 def upgraded(schema: Any, minor: int = 0) -> Any:
@@ -23,7 +23,7 @@ def fits(value: Any, schema: Any) -> bool:
     return Draft202012Validator(upgraded(schema)).is_valid(value)
 
 
-@pytest.mark.parametrize(
+@table(
     "schema",
     [
         {"type": "string", "nullable": True},
@@ -74,7 +74,7 @@ def test_from_3_1_on_a_ref_keeps_the_constraints_beside_it() -> None:
     assert upgraded(node, 0) == {"$ref": "#/components/schemas/A"}
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "wanted"),
     [
         ({"minimum": 1, "exclusiveMinimum": True}, {"exclusiveMinimum": 1}),
@@ -95,7 +95,7 @@ def test_example_becomes_the_first_of_examples() -> None:
     assert upgraded({"examples": {"a": {"value": 1}, "b": {"externalValue": "x"}}}) == {"examples": [1]}
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "wanted"),
     [
         ({"type": "int"}, {"type": "integer"}),
@@ -143,12 +143,12 @@ def test_what_cannot_be_meant_is_mended(given: Any, wanted: Any) -> None:
     assert upgraded(given) == wanted
 
 
-@pytest.mark.parametrize("pattern", [r"^[a-z]+$", r"\d{4}-\d\d", "a|b", r"^\S+@\S+$", r"^[\w.\-/]+$"])
+@table("pattern", [r"^[a-z]+$", r"\d{4}-\d\d", "a|b", r"^\S+@\S+$", r"^[\w.\-/]+$"])
 def test_a_pattern_that_means_the_same_in_python_is_kept(pattern: str) -> None:
     assert upgraded({"pattern": pattern}) == {"pattern": pattern}
 
 
-@pytest.mark.parametrize("pattern", [r"\p{L}+", r"(?<year>\d+)", "[", r"\u{1F600}", "*", "a{2,1}", "[[a-z]]", 5])
+@table("pattern", [r"\p{L}+", r"(?<year>\d+)", "[", r"\u{1F600}", "*", "a{2,1}", "[[a-z]]", 5])
 def test_a_pattern_that_python_reads_otherwise_is_left_out(pattern: Any) -> None:
     assert upgraded({"type": "string", "pattern": pattern}) == {"type": "string"}
     assert upgraded({"patternProperties": {str(pattern): {}}}) in ({}, {"patternProperties": {"5": {}}})
@@ -196,7 +196,7 @@ def test_whatever_comes_in_a_valid_schema_comes_out(schema: Any, minor: int) -> 
     upgraded(schema, minor)
 
 
-@pytest.mark.parametrize(
+@table(
     ("mapping", "told"),
     [
         ({"dog": "#/components/schemas/Dog", "cat": "Cat"}, "kind tells them apart: dog for Dog, cat for Cat."),
@@ -204,7 +204,7 @@ def test_whatever_comes_in_a_valid_schema_comes_out(schema: Any, minor: int) -> 
         (None, "kind tells them apart: Dog, Cat."),
     ],
 )
-@pytest.mark.parametrize("union", ["oneOf", "anyOf"])
+@table("union", ["oneOf", "anyOf"])
 def test_what_a_discriminator_says_is_told(mapping: Any, told: str, union: str) -> None:
     choices = [{"$ref": "#/components/schemas/Dog"}, {"$ref": "#/components/schemas/Cat"}]
     discriminator = {"propertyName": "kind", **({"mapping": mapping} if mapping else {})}
@@ -212,7 +212,7 @@ def test_what_a_discriminator_says_is_told(mapping: Any, told: str, union: str) 
     assert found == {union: choices, "description": f"A pet. {told}"}
 
 
-@pytest.mark.parametrize("wrong", ["kind", {"propertyName": 5}, {}, {"propertyName": "kind", "mapping": 5}, None])
+@table("wrong", ["kind", {"propertyName": 5}, {}, {"propertyName": "kind", "mapping": 5}, None])
 def test_a_discriminator_that_says_nothing_is_dropped(wrong: Any) -> None:
     choices = [{"type": "string"}, {"type": "object"}]
     assert upgraded({"oneOf": choices, "discriminator": wrong}) == {"oneOf": choices}

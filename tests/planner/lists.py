@@ -21,7 +21,7 @@ from tests.planner.kit import reply
 
 WEDNESDAY = date(2026, 5, 13)
 
-_CASES = yaml.safe_load((Path(__file__).parents[1] / "resources" / "things.yaml").read_text())
+_CASES = yaml.load((Path(__file__).parents[1] / "resources" / "things.yaml").read_text(), yaml.CSafeLoader)
 _THINGS = {case["name"]: case["things"] for case in _CASES}
 
 

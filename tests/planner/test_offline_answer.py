@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from nlapi.tools.tool import Call
 from tests.describe import parameter, spec
 from tests.planner.kit import reply, talk
 from tests.planner.lists import asked
+from tests.tables import table
 
 
 def told(question: str, data: Any, status: int = 200) -> str:
@@ -57,7 +57,7 @@ def test_what_was_created_is_named() -> None:
     assert told("create a shelf called Poetry", made, 201) == "Created the shelf Poetry (sh_3)."
 
 
-@pytest.mark.parametrize(
+@table(
     ("place", "status", "said"),
     [
         ("/shelves/{id}/rollback", 200, "Done: Move it back."),

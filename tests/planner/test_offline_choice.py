@@ -10,6 +10,7 @@ from nlapi.openapi.spec import Spec
 from nlapi.planner import OfflinePlanner
 from tests.describe import parameter, spec
 from tests.planner.kit import TODAY, only, planned, planner
+from tests.tables import table
 
 
 def _api(title: str, host: str, *things: str) -> Spec:
@@ -32,7 +33,7 @@ APIS = (
 )
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "api", "operation"),
     [
         ("show the users on Mailbird", "Mailbird Marketing API", "listUsers"),
@@ -56,7 +57,7 @@ def test_alike_operations_of_several_apis_are_chosen_between_with_doubt() -> Non
     assert planner.plan("list the projects").confidence < planner.plan("list the Codehub projects").confidence
 
 
-@pytest.mark.parametrize(
+@table(
     "question",
     [
         "play some music",
@@ -87,7 +88,7 @@ def _cruises() -> Spec:
     return spec(paths, info={"title": "Cruises", "version": "1"})
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "operation"),
     [
         ("find a one-way cruise from Bergen", "SearchOnewayCruises"),
@@ -111,7 +112,7 @@ def test_words_that_mean_the_same_will_do() -> None:
     assert planned("display every rack of books").calls
 
 
-@pytest.mark.parametrize("question", ["", "?!", "x" * 10_000, "word " * 2_000, "书架", "🙂" * 50])
+@table("question", ["", "?!", "x" * 10_000, "word " * 2_000, "书架", "🙂" * 50])
 def test_anything_can_be_asked(question: str) -> None:
     assert 0.0 <= planned(question).confidence <= 1.0
 

@@ -9,6 +9,7 @@ import pytest
 from tests.describe import parameter, spec
 from tests.planner.club import club
 from tests.planner.kit import only, planned, planner
+from tests.tables import table
 
 OK = {"responses": {"200": {"description": "ok"}}}
 CLUB = planner(club())
@@ -40,7 +41,7 @@ def test_a_number_that_no_argument_takes_is_named() -> None:
     assert plan.understood.endswith("not used: 20")
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "language"),
     [
         ("zeige mir alle aktiven Regale und Bücher", "German"),
@@ -58,9 +59,7 @@ def test_a_question_in_another_language_is_said_to_be_one(question: str, languag
     assert language in made.text
 
 
-@pytest.mark.parametrize(
-    "question", ["show the books on the shelf 'Der Zauber und die Liebe'", "show shelf sh_2", "books"]
-)
+@table("question", ["show the books on the shelf 'Der Zauber und die Liebe'", "show shelf sh_2", "books"])
 def test_english_with_foreign_names_is_english(question: str) -> None:
     assert planned(question).calls
 

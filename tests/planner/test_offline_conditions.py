@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from nlapi.resources.identity import name_of
 from nlapi.tools.answer_view import AnswerView
 from tests.planner.kit import talk
 from tests.planner.lists import ALERTS, CAMPAIGNS, CONTAINERS, PODS, PULLS, REPOS, TICKETS, asked, things
+from tests.tables import table
 
 
 def names(view: AnswerView) -> str:
@@ -19,7 +18,7 @@ def names(view: AnswerView) -> str:
 # ---- which things are meant ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "shown", "condition"),
     [
         ("show the alerts with severity critical", "HighLoad HighLoad", "severity critical"),
@@ -37,7 +36,7 @@ def test_alerts_are_told_apart_by_labels_and_states(question: str, shown: str, c
     assert view.text.startswith(f"{len(shown.split())} of 4 alerts with {condition}")
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "shown", "condition"),
     [
         ("how many pods are running in kube-system?", "coredns-1 coredns-2", "phase Running and namespace kube-system"),
@@ -59,7 +58,7 @@ def test_pods_are_told_apart_by_nested_fields(question: str, shown: str, conditi
     assert view.text.startswith(f"{len(shown.split())} of 7 pods with {condition}")
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "shown", "condition"),
     [
         ("how many campaigns are not paused?", "Summer Spring Autumn", "status not paused"),
@@ -82,7 +81,7 @@ def test_campaigns_are_told_apart_by_states_amounts_and_times(question: str, sho
     assert view.text.startswith(f"{len(shown.split())} of 5 campaigns with {condition}")
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "path", "listed", "shown"),
     [
         ("unassigned tickets", "/tickets", TICKETS, "Printer"),
@@ -119,7 +118,7 @@ def test_things_of_many_apis_are_told_apart(question: str, path: str, listed: An
 # ---- what nothing could be applied of --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "words"),
     [
         ("show the broken campaigns", "broken"),
@@ -147,7 +146,7 @@ def test_a_count_under_a_condition_that_was_not_applied_is_no_answer() -> None:
     assert not view.text.startswith(("Yes", "No:"))
 
 
-@pytest.mark.parametrize(
+@table(
     "question",
     [
         "show me all the campaigns please",
@@ -174,7 +173,7 @@ def test_what_the_request_took_care_of_is_not_complained_of() -> None:
 # ---- counts and groups -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "text", "rows"),
     [
         (
@@ -207,7 +206,7 @@ def test_things_are_counted_by_a_field(question: str, text: str, rows: list[dict
     assert sum(row["count"] for row in view.records()) == (2 if "critical alerts" in question else 4)
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "text"),
     [
         ("which node has the most pods?", "node-1 has the most pods: 4 (of 7 pods)."),
@@ -222,7 +221,7 @@ def test_pods_are_asked_about(question: str, text: str) -> None:
     assert asked(question, "/pods", {"items": PODS}).text == text
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "text"),
     [
         ("how many stars do the repos have?", "2 repos: stargazers count 82 in total; hello, world."),
@@ -248,7 +247,7 @@ def test_a_sum_is_of_the_things_that_are_meant_and_by_group() -> None:
 # ---- order and the first few -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "shown"),
     [
         ("top 3 campaigns by daily budget", "Always Spring Summer"),
@@ -272,7 +271,7 @@ def test_things_are_put_in_order_and_cut(question: str, shown: str) -> None:
     assert "Not applied" not in view.text
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "columns"),
     [
         ("top 3 campaigns by daily budget", ["name", "daily_budget_micros"]),

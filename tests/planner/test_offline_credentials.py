@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from nlapi.client.credential_texts import find_credential_texts, takes_credential
 from nlapi.planner import OfflinePlanner
 from tests.describe import body, parameter, spec
+from tests.tables import table
 
 TOKEN = "tk_9f8e7d6c5b4a39281706f5e4"
 _TEXT = {"type": "string"}
@@ -28,7 +27,7 @@ API = spec(
 )
 
 
-@pytest.mark.parametrize(
+@table(
     "question",
     [f"list the devices, my token is {TOKEN}", f"list devices with api key: {TOKEN}", f"list devices --token {TOKEN}"],
 )
@@ -44,7 +43,7 @@ def test_a_password_fills_the_argument_for_one() -> None:
     assert call.arguments["password"] == "hunter2x"
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "credential"),
     [
         (
@@ -61,7 +60,7 @@ def test_credentials_are_found_by_their_form_or_their_label(text: str, credentia
     assert [entry.text for entry in find_credential_texts(text)] == [credential]
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         "reset the password of eve",

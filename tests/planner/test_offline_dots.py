@@ -12,6 +12,7 @@ from nlapi.openapi.spec import Spec
 from nlapi.tools.tool import Call
 from tests.describe import body, parameter, spec
 from tests.planner.kit import only, reply, talk
+from tests.tables import table
 
 TRAILING = {"description": "The name of the zone, with a trailing dot"}
 
@@ -57,7 +58,7 @@ EVIDENCE = {
 }
 
 
-@pytest.mark.parametrize("evidence", EVIDENCE)
+@table("evidence", EVIDENCE)
 def test_where_names_end_in_a_dot_the_last_one_belongs_to_the_name(evidence: str) -> None:
     api = dns(**EVIDENCE[evidence])
     assert created("create the zone museum.org.", api) == "museum.org."

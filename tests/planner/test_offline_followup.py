@@ -14,6 +14,7 @@ from nlapi.tools.tool import Call
 from tests.planner.club import club
 from tests.planner.kit import library, only, reply
 from tests.planner.test_offline_steps import shelves
+from tests.tables import table
 
 BOOKS = [{"id": n, "title": title} for n, title in enumerate(("Dune", "Emma", "Ulysses"), 1)]
 
@@ -179,7 +180,7 @@ def test_a_number_chooses_among_those_that_answer_to_a_name() -> None:
     assert only(chat.say("2")[-1]) == ("deleteShelf", {"shelf_id": "sh_2"})
 
 
-@pytest.mark.parametrize("text", ["yes", "more", "ok"])
+@table("text", ["yes", "more", "ok"])
 def test_what_leans_on_nothing_is_said_to(text: str) -> None:
     chat = Chat(library(), shelves)
     chat.say("what is the weather in Paris?")

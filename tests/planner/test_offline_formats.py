@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 import nlapi
 from tests.describe import parameter, spec
+from tests.tables import table
 
 DIVISION = {"type": "object", "properties": {"DivisionId": {"type": "integer"}, "Title": {"type": "string"}}}
 
@@ -16,7 +15,7 @@ def answer(schema: Any) -> dict[str, Any]:
     return {"responses": {"200": {"description": "x", "content": {"application/json": {"schema": schema}}}}}
 
 
-@pytest.mark.parametrize("question", ["how did my MP vote so far?", "show 'Anna'", "show votes of MP"])
+@table("question", ["how did my MP vote so far?", "show 'Anna'", "show votes of MP"])
 def test_a_name_is_planned_beside_a_segment_with_two_values(question: str) -> None:
     id, format = parameter("divisionId", "path", {"type": "integer"}), parameter("format", "path")
     divisions = {"operationId": "listDivisions", "summary": "Return a list of divisions"}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Plan, ask
 from nlapi.tools.tool import Call
 from tests.describe import body, spec
 from tests.planner.club import club
 from tests.planner.kit import answered, next_plan, only, planner, talk
+from tests.tables import table
 
 UNSURE = 0.4
 CLUB = planner(club())
@@ -21,7 +20,7 @@ def planned(question: str) -> Plan:
     return CLUB.plan(question)
 
 
-@pytest.mark.parametrize(
+@table(
     "question",
     [
         "don't delete the book Snow",
@@ -58,7 +57,7 @@ def test_a_change_that_is_not_commanded_of_one_thing_asks(question: str) -> None
     assert made.confidence < UNSURE or all(call.effect is Effect.READ for call in calls)
 
 
-@pytest.mark.parametrize(
+@table(
     "question",
     [
         "delete book 4",
@@ -77,7 +76,7 @@ def test_a_polite_request_is_a_request(question: str) -> None:
     assert made.confidence >= UNSURE
 
 
-@pytest.mark.parametrize("title", ["Never Let Me Go", '"Don\'t Panic"', "All Quiet", "Everything But Snow"])
+@table("title", ["Never Let Me Go", '"Don\'t Panic"', "All Quiet", "Everything But Snow"])
 def test_little_words_in_a_name_forbid_nothing(title: str) -> None:
     made = planned(f"delete the book {title}")
     assert only(made)[0] == "listBooks"
@@ -112,7 +111,7 @@ def test_what_takes_many_or_all_may_be_told_so() -> None:
     assert only(api.plan("archive books 2 and 3")) == ("archiveBooks", {"book_ids": [2, 3]})
 
 
-@pytest.mark.parametrize(
+@table(
     "question",
     [
         "list the loans of Ada Lovelace",
@@ -210,7 +209,7 @@ def test_an_update_without_a_value_looks_nothing_up() -> None:
     assert "needs a value" in made.text
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "stands"),
     [
         ("make turbine trb_65 row B", False),

@@ -10,6 +10,7 @@ from nlapi.openapi.spec import Effect, Spec
 from nlapi.planner import OfflinePlanner
 from tests.describe import body, parameter, spec
 from tests.planner.kit import TODAY, only, planned
+from tests.tables import table
 
 TEXT = {"type": "string"}
 NUMBER = {"type": "integer"}
@@ -68,7 +69,7 @@ def plan(question: str) -> Any:
     return OfflinePlanner((forge(),), today=TODAY).plan(question)
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "operation", "arguments"),
     [
         ("show the repository octo/hello", "getRepository", {"owner": "octo", "repo": "hello"}),
@@ -109,7 +110,7 @@ def test_slips_of_the_pen_are_forgiven() -> None:
     assert only(plan("show the repositry octo/hello"))[0] == "getRepository"
 
 
-@pytest.mark.parametrize("question", ["who am I?", "who am i logged in as", "my profile"])
+@table("question", ["who am I?", "who am i logged in as", "my profile"])
 def test_who_is_calling(question: str) -> None:
     made = plan(question)
     assert only(made) == ("getCurrentUser", {})

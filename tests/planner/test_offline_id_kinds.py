@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-import pytest
-
 from nlapi.openapi.spec import Spec
 from nlapi.planner import OfflinePlanner
 from nlapi.resources.ids import IdKind, id_kind
 from nlapi.tools.plan import Plan
 from tests.describe import body, parameter, spec
+from tests.tables import table
 
 TEXT = {"type": "string"}
 UUID = {"type": "string", "format": "uuid"}
@@ -54,19 +53,19 @@ def planned(question: str, api: Spec) -> Plan:
 READS = ["get the bucket blog", 'show the bucket "blog"', "show bucket blog"]
 
 
-@pytest.mark.parametrize("question", READS)
-@pytest.mark.parametrize("key", ["bucket_id", "bucket_name"])
-@pytest.mark.parametrize("listed", [True, False])
+@table("question", READS)
+@table("key", ["bucket_id", "bucket_name"])
+@table("listed", [True, False])
 def test_a_plain_word_is_an_id_where_it_may_be_one(question: str, key: str, listed: bool) -> None:
     (call,) = planned(question, buckets(key=key, listed=listed)).calls
     assert (call.operation_id, call.arguments) == ("getBucket", {key: "blog"})
 
 
-@pytest.mark.parametrize(
+@table(
     "api",
     [buckets(name=TEXT), buckets(schema=UUID), buckets(schema={"type": "integer"}), buckets(schema=UUID, name=TEXT)],
 )
-@pytest.mark.parametrize("question", READS)
+@table("question", READS)
 def test_a_name_is_looked_up_where_ids_are_codes(question: str, api: Spec) -> None:
     plan = planned(question, api)
     assert [call.operation_id for call in plan.calls] == ["listBuckets"]
@@ -80,7 +79,7 @@ def test_the_ids_of_what_is_above_are_plain_words_too() -> None:
     assert (call.operation_id, call.arguments) == ("getGroup", {"bucket_id": "blog", "group_id": "teachers"})
 
 
-@pytest.mark.parametrize("question", ["create a bucket called blog", "create bucket blog", "create the bucket blog"])
+@table("question", ["create a bucket called blog", "create bucket blog", "create the bucket blog"])
 def test_the_key_of_what_is_created_is_not_looked_up(question: str) -> None:
     (call,) = planned(question, buckets()).calls
     assert (call.operation_id, call.arguments) == ("putBucket", {"bucket_id": "blog"})
@@ -100,7 +99,7 @@ def test_a_change_of_what_cannot_be_looked_up_is_not_plain() -> None:
     assert call.account is not None and call.account.of("bucket_id")[0].sure < 0.5
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "schema", "description", "kind"),
     [
         ("bucket_name", TEXT, "", IdKind.NATURAL),
@@ -143,7 +142,7 @@ def records() -> Spec:
     )
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "arguments", "missing"),
     [
         ("when do the certificates expire", {}, []),

@@ -11,6 +11,7 @@ from nlapi.planner.steps.state import NamesState, decode_state
 from nlapi.tools.tool import Call
 from tests.describe import body, parameter, spec
 from tests.planner.kit import only, planner, reply, talk
+from tests.tables import table
 
 RELEASE = {"$ref": "#/components/schemas/ReleaseName"}
 SERVICE = {"$ref": "#/components/schemas/ServiceName"}
@@ -67,7 +68,7 @@ def test_names_are_not_read_where_the_sentence_is_plain() -> None:
     assert only(plan) == ("promoteRelease", {"release": "mailer-v2"})
 
 
-@pytest.mark.parametrize("answer", [reply({"detail": "no"}, 403), {"services": "?"}, []])
+@table("answer", [reply({"detail": "no"}, 403), {"services": "?"}, []])
 def test_a_sentence_is_planned_without_names_where_there_are_none(answer: Any) -> None:
     plans = talk("the errors of check-out", lambda call: answer, api=releases())
     assert [only(plan)[0] for plan in plans[:2] if plan.calls] == ["getInventory", "listErrors"]
@@ -82,7 +83,7 @@ def test_a_stated_verb_commands_its_operation(sentence: str) -> None:
     assert only(planner(releases()).plan(sentence)) == ("promoteRelease", {"release": "mailer-v2"})
 
 
-@pytest.mark.parametrize("sentence", ["ship mailer-v2", "ship mailer-v2 to everyone", "push mailer-v2 to everybody"])
+@table("sentence", ["ship mailer-v2", "ship mailer-v2 to everyone", "push mailer-v2 to everybody"])
 def test_no_deletion_is_planned_that_the_command_does_not_mean(sentence: str) -> None:
     plan = planner(releases()).plan(sentence)
     assert not [call for call in (*plan.calls, *plan.alternatives) if call.tool.operation.method == "DELETE"]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import Plan
 from nlapi.tools.tool import Call
 from tests.describe import parameter, spec
 from tests.planner.kit import only, reply, talk
+from tests.tables import table
 
 FLAG = {"type": "boolean", "default": False}
 MACHINES = [
@@ -81,7 +80,7 @@ def said(question: str) -> list[Plan]:
     return talk(question, answers, api=machines())
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "operation", "id"),
     [
         ("halt mailer", "haltMachine", "mailer"),
@@ -96,7 +95,7 @@ def test_a_machine_is_looked_up_among_all(question: str, operation: str, id: str
     assert only(change) == (operation, {"id": id})
 
 
-@pytest.mark.parametrize(
+@table(
     "question",
     [
         "halt mail",
@@ -111,7 +110,7 @@ def test_what_may_be_several_or_none_is_asked(question: str) -> None:
     assert [one.argument for one in last.missing] == ["id"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "text"),
     [
         ("how many machines are running?", "1 of 3 machines with state running: web."),

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from nlapi.resources.forms import MomentForm, moment_form
 from nlapi.tools.moments import moment_notes
 from nlapi.tools.plan import Plan
 from tests.describe import body, parameter, spec
+from tests.tables import table
 
 PARIS = ZoneInfo("Europe/Paris")
 TODAY = date(2026, 5, 13)
@@ -100,20 +100,20 @@ KINDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "values"), KINDS)
+@table(("fields", "values"), KINDS)
 def test_a_time_of_day_is_never_cut(fields: dict[str, Any], values: dict[str, Any]) -> None:
     assert sent("reserve connector 5b2e01 ending 1 December 2026 18:00", fields) == values
 
 
-@pytest.mark.parametrize(("fields", "values"), KINDS)
-@pytest.mark.parametrize("said_as", ["until December 1, 2026 at 6pm", "ending at 18:00 on 1 December 2026"])
+@table(("fields", "values"), KINDS)
+@table("said_as", ["until December 1, 2026 at 6pm", "ending at 18:00 on 1 December 2026"])
 def test_a_moment_is_whole_in_whatever_order_it_is_said(
     said_as: str, fields: dict[str, Any], values: dict[str, Any]
 ) -> None:
     assert sent(f"reserve connector 5b2e01 {said_as}", fields) == values
 
 
-@pytest.mark.parametrize(
+@table(
     ("field", "value"),
     [
         (said(format="date"), "2026-12-01"),
@@ -131,7 +131,7 @@ def test_a_time_of_day_that_a_field_cannot_carry_is_not_used(field: dict[str, An
     assert plan.confidence < 0.75
 
 
-@pytest.mark.parametrize(
+@table(
     ("zone", "value"),
     [
         ("UTC", "2026-12-01T18:00:00Z"),
@@ -161,7 +161,7 @@ def test_a_zone_for_which_a_form_has_no_place_is_not_used() -> None:
     assert same.account is not None and same.account.unused == ()
 
 
-@pytest.mark.parametrize(
+@table(
     ("day", "value"),
     [
         ("28 March 2027 02:30", "2027-03-28T03:30:00+02:00"),  # the hour that summer time leaves out
@@ -222,7 +222,7 @@ def test_a_moment_is_read_back_as_it_was_or_leaves_a_remainder(form: MomentForm,
         assert form.read(form.write(at), zone) == at
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "note"),
     [
         ("2026-12-01T18:00:00+01:00", ["ending: 18:00 in Europe/Paris (UTC+1)"]),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 import nlapi
 from nlapi.openapi.spec import Spec
 from nlapi.planner.steps.item_match import name_similarity
 from nlapi.tools.tool import Call
 from tests.describe import body, parameter, spec
 from tests.planner.kit import only, reply, talk
+from tests.tables import table
 
 ZONES = [{"id": "z1.", "name": "museum.org.", "kind": "Native", "serial": 7}]
 
@@ -98,7 +97,7 @@ def named_shelves(call: Call) -> Any:
     return {"data": shelves} if call.operation_id == "listShelves" else {"id": call.arguments.get("shelf_id")}
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "shelf"),
     [
         ("delete the shelf Kernel releases", "sh_1"),

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.planner.club import club
 from tests.planner.kit import only, planner
+from tests.tables import table
 
 CLUB = planner(club())
 
 
-@pytest.mark.parametrize("title", ["Vol 2", "Catch 22", "Area 51", "Fahrenheit 451", "Spring 2026"])
+@table("title", ["Vol 2", "Catch 22", "Area 51", "Fahrenheit 451", "Spring 2026"])
 def test_a_number_in_a_name_is_part_of_the_name(title: str) -> None:
     made = CLUB.plan(f"delete the book {title}")
     assert only(made)[0] == "listBooks"
     assert f"the book called {title!r}, then Delete a book" in made.understood
 
 
-@pytest.mark.parametrize("words", ["book 4", "Book 4", "book #4", "book number 4", "book with id 4", "book no. 4"])
+@table("words", ["book 4", "Book 4", "book #4", "book number 4", "book with id 4", "book no. 4"])
 def test_a_number_after_the_noun_is_an_id(words: str) -> None:
     assert only(CLUB.plan(f"get {words}")) == ("getBook", {"book_id": 4})
 
@@ -30,7 +29,7 @@ def test_an_hour_is_no_id() -> None:
     assert [missing.argument for missing in made.missing] == ["member_id"]
 
 
-@pytest.mark.parametrize("name", ["Black Friday Preview", "Black Friday", "March Madness", "Super Sunday Sale"])
+@table("name", ["Black Friday Preview", "Black Friday", "March Madness", "Super Sunday Sale"])
 def test_a_day_in_a_name_is_no_date(name: str) -> None:
     made = CLUB.plan(f"pause the campaign {name}")
     assert only(made) == ("listCampaigns", {})
@@ -43,7 +42,7 @@ def test_a_day_beside_a_name_is_a_date() -> None:
     assert only(CLUB.plan("set the end date of campaign 4 to Friday"))[1]["end_date"] == "2026-05-15"
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "arguments"),
     [
         ("sort books by year, newest first", {"sort": "-year"}),

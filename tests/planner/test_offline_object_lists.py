@@ -10,6 +10,7 @@ import pytest
 from nlapi.planner import OfflinePlanner
 from nlapi.tools.plan import Plan
 from tests.describe import body, parameter, spec
+from tests.tables import table
 
 TEXT = {"type": "string"}
 WHERE = {"collection_id": "c_77"}
@@ -28,7 +29,7 @@ def planned(question: str, name: str, entry: dict[str, Any]) -> Plan:
     return OfflinePlanner([api], today=date(2026, 5, 13)).plan(question)
 
 
-@pytest.mark.parametrize(
+@table(
     ("entry", "items"),
     [
         (TEXT, ["1234", "5678", "9012"]),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from nlapi.english.words import stem
 from nlapi.planner.commands import read_command
 from nlapi.reading.clauses import opening_length
 from nlapi.reading.reader import tokenize
 from tests.describe import body, parameter, spec
 from tests.planner.kit import only, planner
+from tests.tables import table
 
 TEXT = {"type": "string"}
 HAS = frozenset(map(stem, "delete cancel disable enable start restore".split()))
@@ -22,7 +21,7 @@ def read(said: str, commanded: frozenset[str] = HAS) -> str:
     return " ".join(token.lower for token in tokens)
 
 
-@pytest.mark.parametrize(
+@table(
     ("said", "meant"),
     [
         ("get rid of attachment 12", "delete attachment 12"),
@@ -78,7 +77,7 @@ def works() -> Any:
     )
 
 
-@pytest.mark.parametrize(
+@table(
     ("said", "operation", "arguments"),
     [
         ("cancel run 44 of acme/web", "cancelRun", {"owner": "acme", "project": "web", "run": 44}),

@@ -12,6 +12,7 @@ from nlapi.tools.tool import Call
 from tests.describe import body, parameter, spec
 from tests.planner.club import club
 from tests.planner.kit import Replies, only, reply, talk
+from tests.tables import table
 
 NUMBER = {"type": "integer"}
 THINGS = [{"id": n, "name": f"Thing {'abcdefghij'[n // 10]}{'klmnopqrst'[n % 10]}"} for n in range(100)]
@@ -80,7 +81,7 @@ def at_once(call: Call) -> Any:
     return {"items": THINGS[: call.arguments.get("limit", 20)], "total": len(THINGS)}
 
 
-@pytest.mark.parametrize(
+@table(
     ("replies", "parameters"),
     [
         (by_total, [parameter("page", schema=NUMBER)]),
@@ -146,7 +147,7 @@ def test_an_api_that_pays_no_heed_to_the_page_is_not_asked_for_ever() -> None:
     assert plans[-1].calls == ()
 
 
-@pytest.mark.parametrize("key", ["key", "code", "slug"])
+@table("key", ["key", "code", "slug"])
 def test_a_thing_is_found_by_its_code_and_by_the_listing_that_can_be_called(key: str) -> None:
     def answers(call: Call) -> Any:
         if call.operation_id == "listProjects":
@@ -196,7 +197,7 @@ def sorted_things(count: int) -> Replies:
     return answers
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "pages", "rows", "text"),
     [
         ("list the things", 1, 20, "20 of 100 things: 17 fine, 3 broken."),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from nlapi.openapi.spec import Spec
 from nlapi.tools.tool import Call
 from tests.describe import parameter, spec
 from tests.planner.kit import only, talk
 from tests.planner.test_offline_flows import THING, node, path_id
+from tests.tables import table
 
 SHELVES = [
     {"id": "sh_1", "name": "Poetry", "created_at": "2026-02-01T10:00:00Z", "height": 120},
@@ -23,7 +22,7 @@ def shelves(call: Call) -> Any:
     return SHELVES if call.operation_id == "listShelves" else [{"id": 1, "title": "Emma"}]
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "shelf"),
     [
         ("show the books of the second shelf", "sh_2"),
@@ -46,9 +45,7 @@ def test_nothing_is_picked_where_no_field_tells() -> None:
     assert "Nothing in the answer tells which is the oldest shelf" in asked.text
 
 
-@pytest.mark.parametrize(
-    "question", ["delete the second shelf", "pause the oldest shelf", "rename the first shelf to X"]
-)
+@table("question", ["delete the second shelf", "pause the oldest shelf", "rename the first shelf to X"])
 def test_a_change_is_not_made_to_what_is_named_by_its_place(question: str) -> None:
     things = [{"id": "sh_1", "name": "Poetry"}, {"id": "sh_2", "name": "Travel"}]
     *_, asked = talk(question, lambda call: things)

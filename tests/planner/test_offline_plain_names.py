@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from nlapi.tools.plan import Plan
 from tests.planner.kit import only, planner
 from tests.planner.pipelines import pipelines
+from tests.tables import table
 
 API = planner(pipelines())
 
@@ -17,7 +16,7 @@ def leads_to(plan: Plan) -> str:
     return call.tool.operation.id
 
 
-@pytest.mark.parametrize("name", ["nightly", "swift-otter", "etl_2"])
+@table("name", ["nightly", "swift-otter", "etl_2"])
 def test_a_word_behind_the_noun_is_the_name(name: str) -> None:
     made = API.plan(f"delete the pipeline {name}")
     assert leads_to(made) == "delete_pipeline"
@@ -77,6 +76,6 @@ def test_what_no_operation_lists_or_does_is_said() -> None:
     assert API.plan("back up the pipeline nightly").confidence < 0.4
 
 
-@pytest.mark.parametrize("question", ["is the server healthy", "is the server alive?", "is it up"])
+@table("question", ["is the server healthy", "is the server alive?", "is it up"])
 def test_whether_the_server_is_there(question: str) -> None:
     assert only(API.plan(question)) == ("healthcheck", {})

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from nlapi.planner import plan
 from nlapi.tools.compile import tools
 from nlapi.tools.plan import KnownValues
 from tests.planner.kit import TODAY, library, only, planned, planner
+from tests.tables import table
 
 
 def test_a_plural_noun_is_the_collection() -> None:
@@ -48,7 +47,7 @@ def test_an_email_goes_where_one_is_wanted() -> None:
     assert (operation, arguments) == ("lendBook", {"book_id": "bk_42", "reader_email": "ann@example.com"})
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "start", "end"),
     [
         ("last week", "2026-05-04", "2026-05-10"),
@@ -103,9 +102,7 @@ def test_the_sentence_wins_over_what_was_answered_earlier_when_it_is_plain() -> 
     assert only(planner().plan("get the book", known=earlier))[1] == {"book_id": "bk_7"}
 
 
-@pytest.mark.parametrize(
-    "question", ["what is the weather in Paris?", "", "   ", "¿qué tiempo hace?", "?!", "the of and"]
-)
+@table("question", ["what is the weather in Paris?", "", "   ", "¿qué tiempo hace?", "?!", "the of and"])
 def test_what_the_api_knows_nothing_of_is_said_to_be_so(question: str) -> None:
     made = planned(question)
     assert made.calls == ()

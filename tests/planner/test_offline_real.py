@@ -16,6 +16,7 @@ import nlapi
 from nlapi.openapi.spec import Spec
 from nlapi.planner import OfflinePlanner
 from tests.planner.kit import only
+from tests.tables import table
 
 TODAY = date(2026, 5, 13)
 SPOTIFY = Path(__file__).parents[3] / "shared" / "data" / "specs" / "spotify-ads.yaml"
@@ -33,7 +34,7 @@ def spotify() -> Spec:
     return nlapi.load(SPOTIFY)
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "operation", "arguments"),
     [
         ("show me the active campaigns", "listCampaigns", {"status": ["ACTIVE"]}),
@@ -54,7 +55,7 @@ def test_one_call_of_the_bundled_description(
     assert only(ads.plan(question)) == (operation, arguments)
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "listing", "then"),
     [
         ("pause the summer campaign", "listCampaigns", "Update a campaign"),

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from nlapi.openapi.spec import Spec
 from nlapi.planner.steps.state import decode_state
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.plan import Outcome, Step
+from nlapi.tools.plan import Outcome, Step, ask
 from nlapi.tools.tool import Call, Tool
 from tests.describe import body, parameter, spec
-from tests.planner.kit import only, planner, reply, talk
+from tests.planner.kit import answered, next_plan, only, planner, reply, talk
+from tests.tables import table
 
 OK = {"responses": {"200": {"description": "ok"}}}
 
@@ -113,7 +112,7 @@ def unknown(call: Call) -> Step:
     return Step(call=call, outcome=Outcome.FAILED, message="outcome unknown: the connection was lost")
 
 
-@pytest.mark.parametrize("status", [200, 201, 202, 409, 429, 500, 503])
+@table("status", [200, 201, 202, 409, 429, 500, 503])
 def test_a_change_with_another_outcome_is_never_tried_again(status: int) -> None:
     first, _ = talk("create a patient named Smith", lambda _: reply({}, status), api=clinic())
     assert only(first)[0] == "createPatient"
@@ -144,3 +143,69 @@ def test_a_reading_that_the_sentence_names_is_no_question() -> None:
     made = planner(clinic()).plan("create a patient with the last name Smith")
     assert only(made) == ("createPatient", {"last_name": "Smith"})
     assert made.confidence >= 0.8
+
+
+def reports() -> Spec:
+    """Reports whose description does not say what the API wants, and an update that wants a mask."""
+    names = ("name", "region", "currency")
+    made = body({"type": "object", "properties": {name: {"type": "string"} for name in names}, "required": ["name"]})
+    id = parameter("report_id", "path", {"type": "string"})
+    return spec(
+        {
+            "/reports": {"post": {"operationId": "createReport", "summary": "Create a report", **made, **OK}},
+            "/reports/{report_id}": {
+                "patch": {
+                    "operationId": "updateReport",
+                    "summary": "Update a report",
+                    "parameters": [id, parameter("update_mask")],
+                    **made,
+                    **OK,
+                }
+            },
+        },
+        info={"title": "Reports", "version": "1"},
+    )
+
+
+def lacks(**reasons: str) -> Any:
+    """An error of FastAPI about the fields that a request lacks."""
+    details = [{"loc": ["body", name], "msg": reason, "type": "missing"} for name, reason in reasons.items()]
+    return reply({"detail": details}, 422)
+
+
+def test_a_field_that_the_answer_names_is_asked_for_and_the_change_is_shown_again() -> None:
+    def answer(call: Call) -> Any:
+        return reply({"id": "r1", "name": "Sales"}) if "region" in call.arguments else lacks(region="Choose a region")
+
+    question, api = 'create a report called "Sales"', reports()
+    first, second = talk(question, answer, api=api)
+    assert only(first) == ("createReport", {"name": "Sales"})
+    (missing,) = second.missing
+    assert (missing.argument, missing.description) == ("region", "Choose a region")
+    refused = answered(ask(question), lacks(region="Choose a region"), api=api).with_replies({"region": "eu"})
+    plan = next_plan(refused, api=api)
+    assert only(plan) == ("createReport", {"name": "Sales", "region": "eu"})
+    assert plan.understood.startswith("422 for want of region")
+    again = answered(refused, lacks(currency="and a currency"), api=api)
+    assert not next_plan(again, api=api).calls, "one further try in all"
+
+
+def test_the_mask_of_an_update_has_the_fields_of_its_body() -> None:
+    def answer(call: Call) -> Any:
+        return reply({"id": "r1"}) if "update_mask" in call.arguments else lacks(update_mask="Field required")
+
+    plans = talk('set the name of the report r1 to "Costs"', answer, api=reports())
+    assert only(plans[1]) == ("updateReport", {"report_id": "r1", "name": "Costs", "update_mask": "name"})
+    assert plans[1].understood.startswith("422 for want of update_mask")
+
+
+def test_what_is_no_refusal_for_want_of_a_field_teaches_nothing() -> None:
+    question = 'create a report called "Sales"'
+    for result in (
+        reply({"detail": [{"loc": ["body", "region"], "msg": "Field required"}]}, 500),
+        reply({"detail": [{"loc": ["body", "region"], "msg": "Field required"}]}, 201),
+        lacks(name="too long"),
+        lacks(unheard_of="Field required"),
+    ):
+        plans = talk(question, lambda _, result=result: result, api=reports())
+        assert [bool(plan.calls) for plan in plans] == [True, False]

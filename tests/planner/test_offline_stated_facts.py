@@ -11,6 +11,7 @@ from nlapi.changes.checks import reasons_against
 from nlapi.openapi.spec import Spec
 from nlapi.tools.tool import Account, Call
 from tests.describe import body, parameter, spec
+from tests.tables import table
 
 _ID = parameter("id", "path", description="The id.")
 _TEXT = {"type": "string"}
@@ -103,7 +104,7 @@ def test_two_words_name_an_argument_that_has_them_as_one(api: Spec) -> None:
     assert against(question, api) == ()
 
 
-@pytest.mark.parametrize("name", ["Q4 Berths", "v2 Launch", "Q4"])
+@table("name", ["Q4 Berths", "v2 Launch", "Q4"])
 def test_a_name_that_begins_with_a_code_is_whole(api: Spec, name: str) -> None:
     assert first(f"create a report called {name}", api).arguments == {"name": name}
 

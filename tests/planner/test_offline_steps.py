@@ -13,6 +13,7 @@ from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call, Tool
 from tests.planner.kit import library, only, reply, talk
+from tests.tables import table
 
 SHELVES = {
     "data": [
@@ -103,7 +104,7 @@ def test_the_state_of_a_plan_is_json() -> None:
             assert decoded is not None and decoded.to_json() == stored
 
 
-@pytest.mark.parametrize("state", [{}, {"state": {"$": "Pick"}}, {"state": {"$": "LookupState", "name": "Poetry"}}])
+@table("state", [{}, {"state": {"$": "Pick"}}, {"state": {"$": "LookupState", "name": "Poetry"}}])
 def test_a_state_that_cannot_be_continued_is_refused(state: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="cannot continue"):
         decode_state(state, find_tool)

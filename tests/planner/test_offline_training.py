@@ -18,6 +18,7 @@ from nlapi.planner.forest import Forest
 from nlapi.planner.slots.assignment import assign_slots
 from nlapi.planner.slots.candidates import slot_candidates
 from nlapi.planner.slots.scoring import FEATURES, feature_rows
+from tests.tables import table
 from training import folds, gold, invented, invented_more
 from training.corpus import QUESTIONS, Corpus
 from training.scoring import accepted
@@ -53,7 +54,7 @@ def test_the_shipped_forests_know_the_features_of_today() -> None:
     assert after.features == among.RERANK_FEATURES
 
 
-@pytest.mark.parametrize("name", ["slots", rank.NAME, confidence.NAME, confidence.IN_DOMAIN])
+@table("name", ["slots", rank.NAME, confidence.NAME, confidence.IN_DOMAIN])
 def test_a_shipped_forest_says_what_it_is_trained_on(name: str) -> None:
     trained_on = Forest.load(name).metadata["trained_on"]
     assert {"dev.jsonl", "specs.jsonl", "real.jsonl"} <= trained_on["sha256"].keys()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import Plan
 from tests.describe import body, parameter, spec
 from tests.planner.kit import planner
+from tests.tables import table
 
 _KINDS = {"type": "string", "enum": ["VAN", "TRUCK", "LIMOUSINE"]}
 _TEXT = {"type": "string"}
@@ -67,7 +66,7 @@ def goal(plan: Plan) -> tuple[str, dict[str, Any]]:
     return call.tool.operation.id, dict(call.arguments)
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "words"),
     [
         ("list vehicles in lyon", "lyon"),
@@ -91,7 +90,7 @@ def test_an_unused_condition_is_named_and_lowers_the_confidence(question: str, w
     assert plan.confidence <= 0.5
 
 
-@pytest.mark.parametrize(
+@table(
     "manner",
     [
         *("", "right now", "in detail", "as a table", "for me", "by date", "in alphabetical order", "for my boss"),

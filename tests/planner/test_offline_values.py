@@ -16,10 +16,11 @@ from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import MentionKind
 from tests.describe import body, parameter, spec
 from tests.planner.kit import TODAY, only, planner
+from tests.tables import table
 from training.gold import scene_of
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "values"),
     [
         ("$50 and 1,200 and 2.5 million", [50, 1200, 2_500_000]),
@@ -38,7 +39,7 @@ def test_money_knows_its_currency() -> None:
     assert [number.currency for number in find_numbers("€5 or 7 dollars or 9")] == ["EUR", "USD", ""]
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "value"),
     [
         ("today", date(2026, 5, 13)),
@@ -66,7 +67,7 @@ def test_dates(text: str, value: Any) -> None:
     assert [found.value for found in find_dates(text, TODAY)] == [value]
 
 
-@pytest.mark.parametrize("text", ["2024-13-45", "February 30", "I may 5 go", "99:99", "in 99999999999 days"])
+@table("text", ["2024-13-45", "February 30", "I may 5 go", "99:99", "in 99999999999 days"])
 def test_what_is_no_date(text: str) -> None:
     assert find_dates(text, TODAY) == []
 
@@ -229,7 +230,7 @@ def test_a_flag_is_denied_from_a_few_words_before() -> None:
     assert {option.slot.name: option.value for option in assign_slots(scene).candidates} == {"notify": False}
 
 
-@pytest.mark.parametrize("word", ["at", "to", "with"])
+@table("word", ["at", "to", "with"])
 def test_the_only_address_is_the_only_value_that_is_one(word: str) -> None:
     address = {"type": "string", "format": "uri"}
     properties = {"name": {"type": "string"}, "endpoints": {"type": "array", "items": address}}

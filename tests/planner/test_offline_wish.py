@@ -16,6 +16,7 @@ from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
 from tests.describe import parameter, spec
 from tests.planner.kit import only, planner, reply, talk
+from tests.tables import table
 
 TEXT = {"type": "string"}
 
@@ -72,7 +73,7 @@ def told(question: str, things: Any = None) -> str:
     return talk(question, lambda _: things or {"items": PRODUCTS, "total": 3}, api=shop())[-1].text
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "want", "count"),
     [
         ("how many products are there", IntentKind.COUNT, 1),
@@ -92,7 +93,7 @@ def test_what_a_question_wants(question: str, want: IntentKind, count: int) -> N
     assert (wish.kind, wish.count) == (want, count)
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "text"),
     [
         ("which product is the most expensive?", "Desk has the highest price: 199 (of 3 products)."),
@@ -133,7 +134,7 @@ def test_all_pages_are_read_before_anything_is_compared() -> None:
     assert plans[-1].text == "Pen has the lowest price: 1.50 (of 3 products)."
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "text"),
     [
         ("is product p1 active?", "Yes: the product Lamp (p1) has status ACTIVE."),
@@ -165,7 +166,7 @@ def test_whether_something_has_things_is_told_by_the_list_of_them() -> None:
 SOME = [product(1, "Lamp", 2550), product(2, "Desk", 9900, status="PAUSED"), product(3, "Pen", 150)]
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "text"),
     [
         ("which products are paused?", "1 of 3 products with status paused: Desk."),
@@ -179,7 +180,7 @@ def test_what_the_api_was_not_asked_to_sift_is_sifted_in_the_answer(question: st
     assert told(question, SOME) == text
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "text"),
     [
         ("is Lamp active?", "Yes: the product Lamp (p1) has status ACTIVE."),
@@ -216,9 +217,7 @@ def _registry() -> OfflinePlanner:
     )
 
 
-@pytest.mark.parametrize(
-    "question", ["top 3 projects by repo count", "list projects sorted by repo count", "the projects by repo count"]
-)
+@table("question", ["top 3 projects by repo count", "list projects sorted by repo count", "the projects by repo count"])
 def test_the_field_of_an_order_is_no_value_and_says_nothing_of_the_operation(question: str) -> None:
     assert only(_registry().plan(question)) == ("listProjects", {})
 
@@ -228,7 +227,7 @@ def test_the_end_of_a_range_is_no_id() -> None:
     assert all("20" not in call.arguments.values() for call in made.calls)
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "text"),
     [
         ("is product p1 not paused?", "Yes: the product Lamp (p1) has status ACTIVE."),
@@ -244,7 +243,7 @@ def test_yes_and_no_are_by_all_that_is_asked(question: str, text: str) -> None:
     assert told(question, product(1, "Lamp", 2550, currency="EUR", views=30, archived_at=None)) == text
 
 
-@pytest.mark.parametrize(
+@table(
     "question",
     [
         "does product p1 get more views than yesterday?",
@@ -262,7 +261,7 @@ def test_what_no_field_tells_is_not_answered_with_yes_or_no(question: str) -> No
     assert text.startswith("The product Lamp (p1): ")
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "text"),
     [
         ("is Lamp the cheapest product?", "No: Pen has the lowest price: 1.50 (of 3 products)."),
@@ -280,7 +279,7 @@ def test_yes_and_no_are_by_how_many_there_are(question: str, text: str) -> None:
     assert told(question, SOME) == text
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "text"),
     [
         ("are Lamp and Desk active?", "No: the product Desk (p2) has status PAUSED."),
@@ -341,7 +340,7 @@ STOCK = [reviewed("Lamp", "ACTIVE", "APPROVED"), reviewed("Desk", "PAUSED", "REJ
 STOCK += [reviewed("Pen", "PAUSED", "APPROVED")]
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "items", "arguments"),
     [
         ("are all products paused?", STOCK[1:], {"status": "PAUSED"}),
@@ -359,7 +358,7 @@ def test_items_chosen_by_what_is_asked_of_all_do_not_tell_it(
     assert "Not applied: all" in text
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "items", "arguments", "text"),
     [
         ("are all products approved?", STOCK, {}, "No: 2 of 3 products with review approved: Lamp, Pen."),
@@ -401,7 +400,7 @@ def test_whether_all_are_so_is_told_by_the_items_that_the_question_chooses(
     assert of_list(question, items, **arguments) == text
 
 
-@pytest.mark.parametrize(
+@table(
     "question", ["which shelves have no products?", "shelves without products", "are there shelves without products?"]
 )
 def test_what_has_none_of_the_listed_items_is_not_told_by_them(question: str) -> None:

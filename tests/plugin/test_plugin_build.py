@@ -22,6 +22,7 @@ from nlapi.plugin.names import COMMAND_WORDS, callable_id, plugin_name
 from nlapi.plugin.skills import read_rules
 from tests import describe
 from tests.plugin.kit import GOLDEN, HOSTILE, LIBRARY, big, placed, plugin_of, spec_of
+from tests.tables import table
 
 MANY: dict[str, dict[str, Any]] = {"library": LIBRARY, "hostile": HOSTILE, "many tags": big(300, 40), "few": big(9, 3)}
 SWAGGER = {
@@ -151,7 +152,7 @@ def test_the_plugin_is_the_one_that_was_read_by_people(name: str, tmp_path: Path
     }
 
 
-@pytest.mark.parametrize(("operations", "tags"), [(9, 3), (40, 40), (300, 40), (500, 500), (60, 1)])
+@table(("operations", "tags"), [(9, 3), (40, 40), (300, 40), (500, 500), (60, 1)])
 def test_there_are_three_to_twenty_skills_whatever_the_size(operations: int, tags: int) -> None:
     plugin = plugin_of(big(operations, tags))
     assert 3 <= len(skills(plugin)) <= 20
@@ -284,7 +285,7 @@ def test_a_variable_given_for_one_of_its_schemes_is_that_of_all() -> None:
     assert "--auth staff=env:MINE " in command and "--auth Oauth2=env:MINE " in command
 
 
-@pytest.mark.parametrize(
+@table(
     ("title", "name"),
     [
         ("Spotify Ads API", "spotify-ads"),
@@ -303,9 +304,7 @@ def test_a_name_is_made_of_the_title(title: str, name: str) -> None:
     assert plugin_name(title) == name
 
 
-@pytest.mark.parametrize(
-    "name", ["claude-x", "my-anthropic", "Big", "a b", "a--b", "-a", "1a", "a" * 31, "../a", "a\n"]
-)
+@table("name", ["claude-x", "my-anthropic", "Big", "a b", "a--b", "-a", "1a", "a" * 31, "../a", "a\n"])
 def test_a_name_that_no_plugin_may_have_is_refused(name: str) -> None:
     with pytest.raises(UsageError):
         plugin_of(LIBRARY, name=name)
@@ -317,7 +316,7 @@ def described(title: str, **info: Any) -> dict[str, Any]:
     return {**LIBRARY, "servers": servers, "info": {"version": "1", "title": title, **info}}
 
 
-@pytest.mark.parametrize(
+@table(
     ("tree", "name"),
     [
         # The provider is said by a text and by the server's host.

@@ -13,6 +13,7 @@ from nlapi.plugin.file_checks import broken_rules
 from tests.cli.conftest import home as home
 from tests.cli.kit import Ran, run
 from tests.plugin.kit import LIBRARY, plugin_of
+from tests.tables import table
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_a_file_that_the_build_did_not_make_is_named_and_no_fault(plugin: Path) 
     assert (plugin / "setup.py").read_text() == "import os"
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "content", "message"),
     [
         ("skills/x/SKILL.md", "no front matter", "has no front matter"),
@@ -136,7 +137,7 @@ def test_a_file_that_the_build_did_not_make_is_named_and_no_fault(plugin: Path) 
         ("skills/x/SKILL.md", "---\nname: x\ndescription: Does it.\n---\n!`ls`", "the client acts on"),
         ("skills/x/SKILL.md", "---\nname: x\ndescription: Does it.\n---\n[a](b.md)", "link to b.md is dead"),
         ("skills/claude-x/SKILL.md", "---\nname: claude-x\ndescription: Does it.\n---\n", "reserved"),
-        (".claude-plugin/plugin.json", '{"name": "anthropic-x", "author": "me"}', "author is no object"),
+        (".claude-plugin/plugin.json", '{"name": "anthropic-x", "author": "me"}', "author is not an object"),
         (".claude-plugin/plugin.json", "[]", "no JSON object"),
         (".claude-plugin/marketplace.json", '{"plugins": [{"source": "x"}]}', "does not start with ./"),
         (".claude-plugin/plugin.json", '{"userConfig": {"token": {"type": "string"}}}', "has no title"),

@@ -15,6 +15,7 @@ from nlapi.plugin.folder import write_folder
 from nlapi.sandbox import running
 from tests.plugin.kit import HOSTILE, LIBRARY, placed, sh
 from tests.servers import Echo, Reply
+from tests.tables import table
 
 SECRET = "tok-5b7e-librarian"
 
@@ -63,9 +64,7 @@ def test_an_argument_that_breaks_the_description_is_not_sent(command: Path, api:
     assert "NOVEL" in done.stderr
 
 
-@pytest.mark.parametrize(
-    "option", ["--base-url=http://elsewhere.example", "--auth", "--no-auth", "--overlay=http://x.example", "--root"]
-)
+@table("option", ["--base-url=http://elsewhere.example", "--auth", "--no-auth", "--overlay=http://x.example", "--root"])
 def test_where_calls_go_and_as_whom_is_not_for_the_model_to_say(command: Path, option: str) -> None:
     for words in (("listBooks", option, "x"), ("--find", "books", option), ("--about", option)):
         done = sh(command, *words)
@@ -88,7 +87,7 @@ def test_operations_are_found_and_told_about(command: Path) -> None:
     assert "floor" in missing.stderr
 
 
-@pytest.mark.parametrize("words", [(), ("--yes",), ("-h",), ("--about",)])
+@table("words", [(), ("--yes",), ("-h",), ("--about",)])
 def test_how_it_is_used_is_told(command: Path, words: tuple[str, ...]) -> None:
     done = sh(command, *words)
     assert done.returncode == 2

@@ -11,6 +11,7 @@ import pytest
 
 from nlapi.plugin.shell_calls import find_calls
 from tests.plugin.kit import LIBRARY, big, placed, sh
+from tests.tables import table
 
 API = "nlapi-city-library"
 
@@ -33,7 +34,7 @@ def asked(plugin: Path, command: str, **env: str) -> str:
     return str(answer["permissionDecisionReason"])
 
 
-@pytest.mark.parametrize(
+@table(
     "command",
     [
         "ls -la",
@@ -160,7 +161,7 @@ def test_arguments_from_elsewhere_are_named_not_shown(plugin: Path, tmp_path: Pa
     assert "A secret" not in said
 
 
-@pytest.mark.parametrize(
+@table(
     "command",
     [
         f'id=x; {API} getBook book_id="$id"',
@@ -210,7 +211,7 @@ def test_calls_are_found_wherever_a_shell_would_run_them() -> None:
     assert find_calls(nested, "nlapi-x") is None
 
 
-@pytest.mark.parametrize(
+@table(
     "command",
     [
         "nlapi-x get --jq '#' k=$S",
@@ -268,7 +269,7 @@ def test_a_tool_that_reads_passes_and_one_that_changes_is_asked_about(plugin: Pa
     assert "http://127.0.0.1:8/books/b1" in of_tool(plugin, "removeBook", {"book_id": "b1"}, **configured)
 
 
-@pytest.mark.parametrize(("name", "given"), [("unknown", {}), ("addBook", {}), ("addBook", {"title": 7, "x": 1})])
+@table(("name", "given"), [("unknown", {}), ("addBook", {}), ("addBook", {"title": 7, "x": 1})])
 def test_a_call_of_a_tool_that_cannot_be_shown_is_asked_about_too(plugin: Path, name: str, given: Any) -> None:
     assert "cannot be shown" in of_tool(plugin, name, given)
 
@@ -282,13 +283,13 @@ def test_the_tools_of_a_large_api_are_looked_into(tmp_path: Path) -> None:
     assert of_tool(large, "find", {"words": "things"}) == ""
     assert of_tool(large, "describe", {"operation": "wipe"}) == ""
     assert of_tool(large, "read", {"operation": "list3"}) == ""
-    assert of_tool(large, "call", {"operation": "list3", "arguments": {}}) == ""
+    assert of_tool(large, "change", {"operation": "list3", "arguments": {}}) == ""
     assert of_tool(large, "result", {"result": "r1", "sort": "-id"}) == ""
     assert "wipe takes something away" in of_tool(
-        large, "call", {"operation": "wipe"}, BIG_BASE_URL="http://127.0.0.1:9"
+        large, "change", {"operation": "wipe"}, BIG_BASE_URL="http://127.0.0.1:9"
     )
     # The server takes arguments beside the operation, so the question has them too.
-    beside = of_tool(large, "call", {"operation": "tag", "label": "now"}, BIG_BASE_URL="http://127.0.0.1:9")
+    beside = of_tool(large, "change", {"operation": "tag", "label": "now"}, BIG_BASE_URL="http://127.0.0.1:9")
     assert "PUT http://127.0.0.1:9/tag?label=now" in beside
-    assert of_tool(large, "call", {"operation": "other"})
-    assert of_tool(large, "call", {})
+    assert of_tool(large, "change", {"operation": "other"})
+    assert of_tool(large, "change", {})

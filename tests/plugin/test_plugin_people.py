@@ -102,10 +102,13 @@ def test_the_licence_says_what_the_description_says_of_its_own() -> None:
     ("note", "message"),
     [
         ("Use `archiveLoan` at night.", "speaks of `archiveLoan`, which the description does not have"),
-        ("`nlapi-city-library archiveLoan id=1`", "calls archiveLoan, which is no operation"),
+        ("`nlapi-city-library archiveLoan id=1`", "calls archiveLoan, which is not an operation"),
         ("```\nnlapi-city-library listBooks author=x\n```", "gives listBooks the argument author"),
         ("The `SHORT_STORY` genre.", "speaks of `SHORT_STORY`"),
-        ("`nlapi-city-library listBooks genre=DRAMA`", "gives listBooks genre=DRAMA, which is none of NOVEL, POETRY"),
+        (
+            "`nlapi-city-library listBooks genre=DRAMA`",
+            "gives listBooks genre=DRAMA, which is not one of NOVEL, POETRY",
+        ),
         ("`removeBook` is a read.", "says that `removeBook` only reads; it is a destroy"),
         ("Beware: `listBooks` changes something.", "says that `listBooks` changes something; it is a read"),
     ],

@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from nlapi.plugin.file_checks import broken_rules
 from nlapi.plugin.portable import GEMINI, MCP_SCHEMA, PORTABLE, PORTABLE_MCP, SCHEMA, portable_faults
 from tests.plugin.kit import HOSTILE, LIBRARY, big, plugin_of, spec_of
+from tests.tables import table
 
 # The schemas that the format publishes are no part of the repository.
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "schemas" / "agent-plugins-1.0.0"
@@ -54,7 +55,7 @@ def faults(manifest: Any, servers: Any) -> list[tuple[str, str, str]]:
     return list(portable_faults({path: json.dumps(tree).encode() for path, tree in documents.items()} | {"bin/a": b""}))
 
 
-@pytest.mark.parametrize("document", [LIBRARY, HOSTILE, big(300, 40)], ids=["library", "hostile", "many tags"])
+@table("document", [LIBRARY, HOSTILE, big(300, 40)], ids=["library", "hostile", "many tags"])
 def test_the_published_schemas_take_what_is_built(document: dict[str, Any]) -> None:
     files = plugin_of(document).files
     assert list(schema("plugin").iter_errors(json.loads(files[PORTABLE]))) == []
@@ -99,7 +100,7 @@ def test_what_a_published_schema_refuses_is_told(data: st.DataObject, kind: str)
         assert faults(tree, SERVERS) if kind == "plugin" else faults(FULL, tree)
 
 
-@pytest.mark.parametrize(
+@table(
     ("server", "message"),
     [
         ({"type": "stdio", "command": "bin/a"}, "neither a bare name nor a path that begins with ./"),

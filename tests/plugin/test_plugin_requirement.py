@@ -18,6 +18,7 @@ from nlapi.plugin.programs import parse_requirement
 from tests.cli.conftest import home as home
 from tests.cli.kit import run
 from tests.plugin.kit import LIBRARY, placed, sh
+from tests.tables import table
 
 HASH = "0123456789abcdef" * 4
 COMMIT = "0123456789" * 4
@@ -66,15 +67,13 @@ def log(tools: Path) -> list[str]:
     return (tools / "log").read_text().splitlines() if (tools / "log").exists() else []
 
 
-@pytest.mark.parametrize(
-    "text", [VERSION, f"{VERSION} --hash=sha256:{'f' * 64}", REPOSITORY, URL, f"../dist/{WHEEL}#sha256={HASH}"]
-)
+@table("text", [VERSION, f"{VERSION} --hash=sha256:{'f' * 64}", REPOSITORY, URL, f"../dist/{WHEEL}#sha256={HASH}"])
 def test_what_names_exact_bytes_is_taken(text: str) -> None:
     assert str(parse_requirement(text)) == text
     assert str(parse_requirement(f"  {text}\n")) == text
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "reason"),
     [
         ("nlapi", "does not say exactly which"),

@@ -6,10 +6,9 @@ import copy
 import re
 from typing import Any
 
-import pytest
-
 from nlapi.plugin.file_checks import broken_rules, exceeded_limits
 from tests.plugin.kit import LIBRARY, big, plugin_of, spec_of
+from tests.tables import table
 
 TEXT = {"type": "string"}
 
@@ -119,7 +118,7 @@ GERMAN = {"title": "Werbung für Händler", "summary": "Ändert eine Kampagne un
 JAPANESE = {"title": "広告 API", "summary": "キャンペーンを変更します", "tag": "キャンペーン"}
 
 
-@pytest.mark.parametrize(
+@table(
     "tree",
     [
         without_words(campaigns()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,9 +16,10 @@ from nlapi.reading.clauses import (
     opening_length,
     split_clauses,
 )
+from tests.tables import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "words"),
     [
         ("pause all campaigns except Summer Sale", ["except"]),
@@ -34,7 +34,7 @@ def test_negations_are_found(text: str, words: list[str]) -> None:
     assert [scope.words for scope in find_scopes(text, NEGATIONS)] == words
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "words"),
     [
         ("stop the server if it is idle", ["if"]),
@@ -54,7 +54,7 @@ def test_a_kind_of_scope_has_its_own_words() -> None:
     assert [scope.words for scope in find_scopes(text, (ScopeKind.IF,))] == ["unless"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "is_question"),
     [
         ("should I delete it?", True),

@@ -19,6 +19,7 @@ from nlapi.reading.numbers import NumberKind, ParsedNumber, find_numbers, find_o
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.reader import read_sentence, tokenize
 from nlapi.reading.text import MentionKind, Sentence
+from tests.tables import table
 
 FOLDER = Path(__file__).parent / "phrases"
 NOW = datetime(2026, 5, 13, 15, 30, tzinfo=UTC)
@@ -135,6 +136,6 @@ def _cases() -> Iterator:
             yield pytest.param(recogniser, phrase, expected, id=f"{recogniser.__name__}: {phrase}")
 
 
-@pytest.mark.parametrize(("recogniser", "phrase", "expected"), list(_cases()))
+@table(("recogniser", "phrase", "expected"), list(_cases()))
 def test_phrase_is_read(recogniser: Callable[[str], str], phrase: str, expected: str) -> None:
     assert recogniser(phrase) == expected

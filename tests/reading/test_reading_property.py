@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import MentionKind, Sentence
+from tests.tables import table
 
 NOW = datetime(2026, 5, 13, 15, 30, tzinfo=UTC)
 # Texts of the pieces that sentences with values are made of, and of any characters.
@@ -64,7 +64,7 @@ def test_reading_the_same_text_twice_gives_the_same(text: str) -> None:
     assert first == second
 
 
-@pytest.mark.parametrize("piece", [*PIECES, "a.", "a-", "A1b=", "[1,", "$", "9"])
+@table("piece", [*PIECES, "a.", "a-", "A1b=", "[1,", "$", "9"])
 def test_a_long_text_is_read(piece: str) -> None:
     text = piece * (10_000 // len(piece))
     assert all(mention.end <= len(text) for mention in read(text).mentions)
@@ -104,7 +104,7 @@ def test_a_zone_that_is_said_stays(moment: datetime, zone: timezone) -> None:
     assert (value, value.utcoffset()) == (aware, aware.utcoffset())
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "moment"),
     [
         ("move it to next Friday 18:00", datetime(2026, 5, 15, 18)),
@@ -124,7 +124,7 @@ def test_two_times_of_one_day_stay_two() -> None:
     assert values == [time(9), time(10), date(2026, 5, 15)]
 
 
-@pytest.mark.parametrize(
+@table(
     "code",
     [
         "P@ssw0rd!2026",
@@ -137,7 +137,7 @@ def test_two_times_of_one_day_stay_two() -> None:
         "4f3c2b1a-9d8e-7f6a-5b4c-3d2e1f0a9b8c",
     ],
 )
-@pytest.mark.parametrize("sentence", ["{}", "use {} for bob", "log in with {}, please", "token={}", "the key ({})"])
+@table("sentence", ["{}", "use {} for bob", "log in with {}, please", "token={}", "the key ({})"])
 def test_a_code_is_one_mention(sentence: str, code: str) -> None:
     mentions = read(sentence.format(code)).mentions
     codes = [mention.text for mention in mentions if mention.kind is MentionKind.LITERAL]
@@ -146,7 +146,7 @@ def test_a_code_is_one_mention(sentence: str, code: str) -> None:
     assert numbers == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "name"),
     [
         ("set the payee to Bank of the West", "Bank of the West"),

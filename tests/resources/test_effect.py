@@ -6,13 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import nlapi
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.effect import Basis, evidence_of
 from nlapi.resources.effect_overlay import effect_overlay, reads_by_evidence
 from tests.describe import text
+from tests.tables import table
 
 THING = {"type": "object", "properties": {"sku": {"type": "string"}, "price": {"type": "number"}}}
 THINGS = {"type": "object", "properties": {"items": {"type": "array", "items": THING}, "next": {"type": "string"}}}
@@ -85,7 +84,7 @@ READS = {
 }
 
 
-@pytest.mark.parametrize(("path", "node"), READS.values(), ids=READS)
+@table(("path", "node"), READS.values(), ids=READS)
 def test_a_post_is_a_read_where_the_evidence_agrees(tmp_path: Path, path: str, node: dict[str, Any]) -> None:
     operation = classified(tmp_path, path, node)
     evidence = evidence_of(operation)
@@ -153,7 +152,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize(("path", "node"), CHANGES.values(), ids=CHANGES)
+@table(("path", "node"), CHANGES.values(), ids=CHANGES)
 def test_a_post_is_a_change_where_anything_speaks_against_a_read(
     tmp_path: Path, path: str, node: dict[str, Any]
 ) -> None:
@@ -195,14 +194,14 @@ def test_a_status_that_every_post_of_an_api_has_tells_nothing(tmp_path: Path) ->
         assert effects["create"] is effects["update"] is effects["remove"] is Effect.WRITE
 
 
-@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+@table("method", ["put", "patch", "delete"])
 def test_no_other_method_is_a_read_by_evidence(tmp_path: Path, method: str) -> None:
     (operation,) = loaded(tmp_path, {"/orders/search": {method: READS["a search"][1]}}).operations
     assert operation.effect is not Effect.READ
     assert evidence_of(operation).basis is Basis.METHOD
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "node", "effect"),
     [
         ("/orders", post("deleteOrders", "Delete all orders"), Effect.DESTROY),
@@ -231,7 +230,7 @@ def test_a_get_is_a_change_where_its_name_and_its_text_both_say_so(
     assert operation.effect is effect
 
 
-@pytest.mark.parametrize(
+@table(
     ("node", "effect", "contradicted"),
     [
         (post("runReport", "Run a report"), Effect.READ, False),

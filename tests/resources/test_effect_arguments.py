@@ -10,6 +10,7 @@ import pytest
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.effect_arguments import call_effect, possible_effect
 from tests.describe import body, operation, parameter
+from tests.tables import table
 
 FLAG = {"type": "boolean"}
 TEXT = {"type": "string"}
@@ -89,7 +90,7 @@ READS = [
 ]
 
 
-@pytest.mark.parametrize(("path", "summary", "name", "schema", "description", "value"), CHANGES)
+@table(("path", "summary", "name", "schema", "description", "value"), CHANGES)
 def test_an_argument_that_says_that_it_sets_something_makes_a_change(
     path: str, summary: str, name: str, schema: dict[str, Any], description: str, value: object
 ) -> None:
@@ -99,21 +100,21 @@ def test_an_argument_that_says_that_it_sets_something_makes_a_change(
     assert call_effect(found, {("path", "id"): "1", ("path", "uuid"): "w1"}) is Effect.READ
 
 
-@pytest.mark.parametrize(("path", "summary", "name", "schema", "description", "value"), REMOVALS)
+@table(("path", "summary", "name", "schema", "description", "value"), REMOVALS)
 def test_one_that_says_that_it_removes_something_destroys(
     path: str, summary: str, name: str, schema: dict[str, Any], description: str, value: object
 ) -> None:
     assert call_effect(get(path, summary, name, schema, description), {("query", name): value}) is Effect.DESTROY
 
 
-@pytest.mark.parametrize(("path", "summary", "name", "schema", "description", "value"), READS)
+@table(("path", "summary", "name", "schema", "description", "value"), READS)
 def test_what_shapes_or_filters_an_answer_changes_nothing(
     path: str, summary: str, name: str, schema: dict[str, Any], description: str, value: object
 ) -> None:
     assert call_effect(get(path, summary, name, schema, description), {("query", name): value}) is Effect.READ
 
 
-@pytest.mark.parametrize(("path", "summary", "name", "schema", "description", "value", "effect"), SWITCHES)
+@table(("path", "summary", "name", "schema", "description", "value", "effect"), SWITCHES)
 def test_a_verb_that_is_switched_on_is_one_whatever_its_type(
     path: str, summary: str, name: str, schema: dict[str, Any], description: str, value: object, effect: Effect
 ) -> None:
@@ -122,7 +123,7 @@ def test_a_verb_that_is_switched_on_is_one_whatever_its_type(
     assert possible_effect(found) is Effect.READ
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "value", "effect"),
     [
         ("_method", "DELETE", Effect.DESTROY),

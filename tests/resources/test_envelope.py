@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 import nlapi
 from nlapi.english.words import name_key
 from nlapi.resources.answers import ListAnswer, extract_item, extract_list, list_envelope
 from nlapi.resources.error_reasons import error_reason
+from tests.tables import table
 
-CASES = yaml.safe_load(Path(__file__).with_name("envelopes.yaml").read_text())
+CASES = yaml.load(Path(__file__).with_name("envelopes.yaml").read_text(), yaml.CSafeLoader)
 LISTS = [case for case in CASES if "list" in case]
 THINGS = [case for case in CASES if isinstance(case.get("thing"), list) and "error" not in case]
 ERRORS = [case for case in CASES if "error" in case]
@@ -65,8 +65,8 @@ def told_apart(entry: Any) -> Any:
     return next(named[name] for name in (*names, "alertname", "dt", "name", "title", "key") if name in named)
 
 
-@pytest.mark.parametrize("schema", [True, False], ids=["described", "not described"])
-@pytest.mark.parametrize("case", LISTS, ids=ids(LISTS))
+@table("schema", [True, False], ids=["described", "not described"])
+@table("case", LISTS, ids=ids(LISTS))
 def test_the_list_is_found_in_the_data(case: dict[str, Any], schema: bool, tmp_path: Path) -> None:
     operation = described(case, tmp_path, schema=schema)
     found = extract_list(case["answer"], operation)
@@ -77,7 +77,7 @@ def test_the_list_is_found_in_the_data(case: dict[str, Any], schema: bool, tmp_p
     assert found.total == case.get("total")
 
 
-@pytest.mark.parametrize("case", LISTS, ids=ids(LISTS))
+@table("case", LISTS, ids=ids(LISTS))
 def test_the_list_is_found_in_the_schema(case: dict[str, Any], tmp_path: Path) -> None:
     envelope = list_envelope(described(case, tmp_path, schema=True))
     assert envelope is not None
@@ -88,14 +88,14 @@ def emptied(value: Any, keys: tuple[str, ...]) -> Any:
     return {**value, keys[0]: emptied(value[keys[0]], keys[1:])} if keys else type(value)()
 
 
-@pytest.mark.parametrize("case", LISTS, ids=ids(LISTS))
+@table("case", LISTS, ids=ids(LISTS))
 def test_an_empty_list_is_a_list(case: dict[str, Any], tmp_path: Path) -> None:
     operation = described(case, tmp_path, schema=True)
     found = extract_list(emptied(case["answer"], tuple(case["list"])), operation)
     assert found is not None and found.entries == ()
 
 
-@pytest.mark.parametrize("case", [case for case in LISTS if not case.get("map")])
+@table("case", [case for case in LISTS if not case.get("map")])
 def test_a_list_of_one_is_a_list(case: dict[str, Any], tmp_path: Path) -> None:
     operation = described(case, tmp_path, schema=False)
     answer = case["answer"]
@@ -107,8 +107,8 @@ def test_a_list_of_one_is_a_list(case: dict[str, Any], tmp_path: Path) -> None:
     assert found is not None and len(found.entries) == 1
 
 
-@pytest.mark.parametrize("schema", [True, False], ids=["described", "not described"])
-@pytest.mark.parametrize("case", THINGS, ids=ids(THINGS))
+@table("schema", [True, False], ids=["described", "not described"])
+@table("case", THINGS, ids=ids(THINGS))
 def test_a_thing_is_no_list(case: dict[str, Any], schema: bool, tmp_path: Path) -> None:
     operation = described(case, tmp_path, schema=schema)
     assert extract_list(case["answer"], operation) is None
@@ -122,14 +122,14 @@ def test_a_thing_is_no_list(case: dict[str, Any], schema: bool, tmp_path: Path) 
     )
 
 
-@pytest.mark.parametrize("case", ERRORS, ids=ids(ERRORS))
+@table("case", ERRORS, ids=ids(ERRORS))
 def test_the_reason_of_an_error_is_the_servers_own(case: dict[str, Any], tmp_path: Path) -> None:
     assert error_reason(case["answer"]) == case["error"]
     if case["thing"] != "none":
         assert extract_list(case["answer"], described(case, tmp_path, schema=False)) is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("page", "reason"),
     [
         (
@@ -149,7 +149,7 @@ def test_a_reason_is_one_line_of_a_bounded_length() -> None:
     assert error_reason("Traceback:\n  File x\n" + "a" * 999) == ("Traceback: File x " + "a" * 999)[:299] + "…"
 
 
-@pytest.mark.parametrize("data", [None, 5, True, [], {}, "", {"ok": False}, [[[[["deep"]]]]]])
+@table("data", [None, 5, True, [], {}, "", {"ok": False}, [[[[["deep"]]]]]])
 def test_an_answer_that_gives_no_reason_has_none(data: Any) -> None:
     assert error_reason(data) == ""
 

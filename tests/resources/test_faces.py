@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import nlapi
 from nlapi.agent.events import TurnAnswered
 from nlapi.agent.loop import converse
@@ -23,6 +21,7 @@ from tests.cli.kit import run
 from tests.mcp import kit as mcp
 from tests.resources.test_envelope import CASES, ERRORS, LISTS, THINGS, described, ids
 from tests.servers import Echo, Reply
+from tests.tables import table
 
 KNOWN = {"namespace": "dev", "owner": "o", "repo": "r", "index": "i", "name": "x", "id": "1", "number": "7"}
 PLAIN = [case for case in LISTS if not case.get("values")]
@@ -74,7 +73,7 @@ def words(operation: nlapi.Operation) -> list[str]:
     return [f"{name}={value}" for name, value in arguments(operation).items()]
 
 
-@pytest.mark.parametrize("case", PLAIN, ids=ids(PLAIN))
+@table("case", PLAIN, ids=ids(PLAIN))
 def test_a_list_has_as_many_things_for_everyone(case: dict[str, Any], tmp_path: Path) -> None:
     operation = operation_of(case, tmp_path)
     count = len(case["ids"])
@@ -93,7 +92,7 @@ def test_a_list_has_as_many_things_for_everyone(case: dict[str, Any], tmp_path: 
     assert all(text[:10] in table.out for text in first[:1])
 
 
-@pytest.mark.parametrize("case", THINGS, ids=ids(THINGS))
+@table("case", THINGS, ids=ids(THINGS))
 def test_a_thing_is_a_thing_for_everyone(case: dict[str, Any], tmp_path: Path) -> None:
     operation = operation_of(case, tmp_path)
     with Echo(Reply(200, case["answer"])) as api:
@@ -112,7 +111,7 @@ def test_a_thing_is_a_thing_for_everyone(case: dict[str, Any], tmp_path: Path) -
         assert view.text.strip() == table.out.strip()
 
 
-@pytest.mark.parametrize("case", ERRORS, ids=ids(ERRORS))
+@table("case", ERRORS, ids=ids(ERRORS))
 def test_a_failed_call_gives_the_servers_reason_to_everyone(case: dict[str, Any], tmp_path: Path) -> None:
     operation = operation_of(case, tmp_path, schema=False)
     with Echo(Reply(400, case["answer"])) as api:
@@ -154,7 +153,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("body", "text"), BAD)
+@table(("body", "text"), BAD)
 def test_what_fits_no_rule_is_shown_as_it_is(body: Any, text: str, tmp_path: Path) -> None:
     operation = operation_of({"path": "/things/{id}", "answer": {}}, tmp_path, schema=False)
     with Echo(Reply(200, body)) as api:
@@ -175,7 +174,7 @@ SANDBOXED = list({tuple(case["list"]): case for case in PLAIN if not case.get("m
 """Every other kind of envelope: a server is started for each."""
 
 
-@pytest.mark.parametrize("case", SANDBOXED, ids=ids(SANDBOXED))
+@table("case", SANDBOXED, ids=ids(SANDBOXED))
 def test_the_sandbox_answers_with_a_list_where_the_api_does(case: dict[str, Any], tmp_path: Path) -> None:
     operation = operation_of(case, tmp_path)
     with running(operation.spec) as server:

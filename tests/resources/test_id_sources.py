@@ -9,6 +9,7 @@ import pytest
 from nlapi.openapi.spec import Spec
 from nlapi.resources.id_sources import IdSources, id_sources
 from tests.resources.described import NUMBER, TEXT, api, first, listed, operation, thing, written
+from tests.tables import table
 
 GITHUB = """
     GET /user/repos -> [Repository]
@@ -212,7 +213,7 @@ def test_what_is_kept_below_another_thing_is_listed_there_alone(tmp_path: Path) 
     assert first(spec, f"POST {linode}/{{backupId}}/restore", "backupId") == ""
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "argument", "properties", "field"),
     [
         ("/guilds/{guild_id}/members", "user_id", {"user": thing("id", "name"), "nick": TEXT}, "user.id"),

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from nlapi.resources.identity import columns, field_at, fields_of, id_of, name_of, text_of
 from nlapi.results.contents import values_at
+from tests.tables import table
 
-CASES = yaml.safe_load(Path(__file__).with_name("things.yaml").read_text())
+CASES = yaml.load(Path(__file__).with_name("things.yaml").read_text(), yaml.CSafeLoader)
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+@table("case", CASES, ids=[case["name"] for case in CASES])
 def test_a_thing_is_identified_and_described(case: dict[str, Any]) -> None:
     noun, argument = tuple(case["noun"].split()), case.get("argument", "")
     assert [name_of(thing, noun) for thing in case["things"]] == case["names"]
@@ -22,7 +22,7 @@ def test_a_thing_is_identified_and_described(case: dict[str, Any]) -> None:
     assert columns(case["things"], noun)[: len(case["columns"])] == case["columns"]
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+@table("case", CASES, ids=[case["name"] for case in CASES])
 def test_every_column_leads_to_a_field_that_says_something(case: dict[str, Any]) -> None:
     for path in columns(case["things"]):
         assert any(field_at(thing, path) not in (None, "", [], {}) for thing in case["things"]), path
@@ -34,7 +34,7 @@ def test_columns_of_nothing_are_none() -> None:
     assert columns([{"id": 1}, {"id": 2, "name": "x"}]) == ["name", "id"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("argument", "id"),
     [("id", 9), ("pull_number", 3), ("sha", "6dcb09b"), ("pull_id", 9), ("issueIdOrKey", "A-1"), ("", 9)],
 )
@@ -81,7 +81,7 @@ def test_a_name_of_very_many_dots_is_looked_up_a_few_times() -> None:
         assert thing.lookups < 100
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "text"),
     [
         ("x", "x"),

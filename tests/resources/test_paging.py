@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
 from nlapi.openapi.spec import Operation
 from nlapi.resources.paging import PageRole, next_page, page_parameters, page_role
 from tests.describe import body, operation, parameter
+from tests.tables import table
 
 WHOLE, TEXT = {"type": "integer"}, {"type": "string"}
 TWO = [{"id": 1}, {"id": 2}]
@@ -27,7 +26,7 @@ def asked(operation: Operation, data: Any, headers: Mapping[str, str] | None = N
     return {name: value for (_, name), value in found.items()} if found is not None else None
 
 
-@pytest.mark.parametrize(
+@table(
     ("parameters", "values", "data", "headers", "next"),
     [
         ({"page": WHOLE}, {}, {"items": TWO, "total": 5}, {}, {"page": 2}),
@@ -104,7 +103,7 @@ def test_a_read_by_post_is_paged_in_its_body() -> None:
     assert next_page(described, {("body", "name"): "x"}, TWO) == {("body", "name"): "x", ("body", "offset"): 2}
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "types", "role"),
     [
         ("limit", ("integer",), PageRole.SIZE),
@@ -128,7 +127,7 @@ def test_a_parameter_says_of_a_page(name: str, types: tuple[str, ...], role: Pag
 NEXT = {"page": 2}
 
 
-@pytest.mark.parametrize(
+@table(
     ("parameters", "headers", "next"),
     [
         ({"page": WHOLE}, {"X-Next-Page": "2"}, NEXT),
@@ -154,7 +153,7 @@ def test_more_pages_than_this_one_are_a_sign_of_the_next() -> None:
     assert asked(listing(page=WHOLE), {"items": TWO, "page": 2, "total_pages": 2}, page=2) is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("schema", "length"),
     [({"maximum": 2**63 - 1}, 1_000), ({"maximum": 2**63}, 1_000), ({"maximum": 500}, 500), ({}, None)],
 )

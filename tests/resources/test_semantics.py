@@ -11,6 +11,7 @@ from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.semantics import OperationSemantics, semantics_of
 from tests.describe import spec as described
 from tests.resources.described import NUMBER, TEXT, api, listed, operation, thing
+from tests.tables import table
 
 SHOP = """
     GET /v1/accounts -> [Account]
@@ -144,7 +145,7 @@ def test_properties_refer_to_things_by_links() -> None:
     assert resource is not None and names(semantics_of(spec).references(resource)) == {"keeper": "people"}
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "key", "properties", "id_path"),
     [
         ("/pods", "name", {"metadata": thing("name", "uid"), "spec": thing("image")}, "metadata.name"),

@@ -11,6 +11,7 @@ from nlapi.routing.change import ENTITY_KINDS, diff, remove_entity, upsert_entit
 from nlapi.routing.model import Client, Configuration, Layer
 from nlapi.routing.split import range_width
 from tests.routing.kit import example, shares, version, when
+from tests.tables import table
 
 
 def test_put_and_remove_give_a_new_configuration() -> None:
@@ -30,7 +31,7 @@ def test_every_kind_of_noun_can_be_put_and_removed() -> None:
             assert getattr(upsert_entity(without, noun), kind)[name].name == noun.name
 
 
-@pytest.mark.parametrize(
+@table(
     ("kind", "name", "message"),
     [
         ("rules", "tv-brasil", "there is no 'tv-brasil' in rules (did you mean 'tv-brazil'?)"),

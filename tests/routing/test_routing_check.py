@@ -34,6 +34,7 @@ from nlapi.routing.model import (
 )
 from nlapi.routing.split import Ranges
 from tests.routing.kit import WATCHING, example, shares, together, version, when
+from tests.tables import table
 
 NAME = "continue-watching"
 ALL = shares("ranker@v8 100")
@@ -301,7 +302,7 @@ FAULTS: dict[str, tuple[Any, str, str, str, str]] = {
         "shard 'gpu' speaks oip-v2 and has no endpoints",
         "give the address of at least one replica",
     ),
-    "an endpoint that is no address": (
+    "an endpoint that is not an address": (
         Shard(name="gpu", protocol=ShardProtocol.JSON, endpoints=("gpu:8080",)),
         "bad-endpoint",
         "shards.gpu.endpoints",
@@ -339,7 +340,7 @@ FAULTS: dict[str, tuple[Any, str, str, str, str]] = {
         canary(steps=(CanaryStep(percent=10, bake_s=-1),)),
         "bad-number",
         "canaries.new.steps[0].bake_s",
-        "-1 is no time",
+        "-1 is not a time",
         "write seconds, 0 or more",
     ),
     "a name that is none": (
@@ -380,7 +381,7 @@ FAULTS: dict[str, tuple[Any, str, str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@table("fault", FAULTS)
 def test_a_fault_is_refused_with_its_issue(fault: str) -> None:
     noun, code, where, message, hint = FAULTS[fault]
     issue = the_one(noun)
@@ -395,12 +396,12 @@ def test_a_noun_that_is_kept_under_another_name_is_refused() -> None:
     assert (issue.rule, issue.message) == ("wrong-key", "it is kept under 'lines' and calls itself 'rows'")
 
 
-@pytest.mark.parametrize(
+@table(
     ("first", "second", "message"),
     [
         (((0, 5000),), ((4000, 9000),), "bucket 4000 is held twice"),
-        (((0, 5000),), ((5000, 10_001),), "[5000, 10001) is no range of buckets"),
-        (((7, 7),), ((5000, 10_000),), "[7, 7) is no range of buckets"),
+        (((0, 5000),), ((5000, 10_001),), "[5000, 10001) is not a range of buckets"),
+        (((7, 7),), ((5000, 10_000),), "[7, 7) is not a range of buckets"),
     ],
 )
 def test_buckets_that_are_given_must_be_apart(first: Ranges, second: Ranges, message: str) -> None:
@@ -429,7 +430,7 @@ def test_every_fault_is_found_not_only_the_first() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("match", "unreached"),
     [
         (when(country="PT"), True),
@@ -473,7 +474,7 @@ def test_experiments_that_meet_overlap_unless_they_are_in_one_layer() -> None:
     assert issue.hint == "put both in one layer, or narrow what one of them matches"
 
 
-@pytest.mark.parametrize(
+@table(
     "changes",
     [{"match": when(country="US")}, {"layer": "rows", "percent": 40}, {"running": False}],
 )
@@ -527,7 +528,7 @@ def test_a_type_that_is_not_taken_is_a_mismatch_however_deep() -> None:
     assert not schemas(inside("integer"), inside("number"))
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "wanted"),
     [
         ({}, an_object("user")),
@@ -542,7 +543,7 @@ def test_what_is_not_understood_or_fits_is_let_through(given: dict[str, Any], wa
     assert not schemas(given, wanted)
 
 
-@pytest.mark.parametrize(
+@table(
     ("context", "code", "message"),
     [
         ({"contry": "BR"}, "unknown-field", "has no context field 'contry'"),
@@ -589,7 +590,7 @@ def test_ten_thousand_rules_are_checked_without_comparing_each_with_each() -> No
     ("metric", "message"),
     [
         ("output.scroe", "the output of objective 'continue-watching' has no 'scroe'"),
-        ("output.titles", "'titles' of the output of objective 'continue-watching' is no number"),
+        ("output.titles", "'titles' of the output of objective 'continue-watching' is not a number"),
     ],
 )
 def test_a_guard_on_what_no_output_has_is_refused(metric: str, message: str) -> None:

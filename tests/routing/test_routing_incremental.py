@@ -6,7 +6,6 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 
 from nlapi.routing.change import ConfigurationChanges, diff, remove_entity, share_equal, upsert_entity
@@ -42,6 +41,7 @@ from tests.routing.kit import (
     versions,
     when,
 )
+from tests.tables import table
 
 STEPS = 12
 fixed = settings(max_examples=150, deadline=None, derandomize=True)
@@ -158,7 +158,7 @@ def many_rules(count: int) -> Configuration:
     return together(Shard(name="local"), *versions("m@v0", "m@v1"), SMALL, *rules)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@table("seed", range(4))
 def test_rules_put_between_others_again_and_again_decide_in_their_order(seed: int) -> None:
     random, configuration = Random(seed), many_rules(40)
     table = compile_table(configuration, 1)

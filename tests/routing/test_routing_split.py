@@ -8,7 +8,6 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
@@ -29,6 +28,7 @@ from nlapi.routing.model import (
 from nlapi.routing.split import Ranges, allocate, bucket, bucket_count, holding_share, is_sampled, range_width
 from nlapi.routing.table import Table, compile_table
 from tests.routing.kit import shares, together, version, versions
+from tests.tables import table
 
 USERS = [f"user-{number}" for number in range(100_000)]
 OBJECTIVE = Objective(name="o", default=version("m@v0"), context=(Field(name="user"), Field(name="country")))
@@ -48,7 +48,7 @@ def within_three_sigma(count: int, of: int, share: float) -> bool:
     return abs(count - of * share) <= 3 * math.sqrt(of * share * (1 - share))
 
 
-@pytest.mark.parametrize("unit", ["u1", "", "ümläut", "7"])
+@table("unit", ["u1", "", "ümläut", "7"])
 def test_a_bucket_is_xxh3_of_salt_and_unit(unit: str) -> None:
     assert bucket("salt", unit) == xxh3_64_intdigest(f"salt\x1f{unit}".encode()) % 10_000
 
@@ -116,8 +116,8 @@ def test_experiments_of_a_layer_never_share_a_unit_and_keep_their_parts() -> Non
     before = start(Layer(name="l"), first, second)
     after = upsert_entity(before, replace(first, percent=60))
     tables = compile_table(before, 1), compile_table(after, 2)
-    for table in tables:
-        assert not any(one and other for one, other in zip(cells(table), cells(table, "other"), strict=True))
+    for compiled in tables:
+        assert not any(one and other for one, other in zip(cells(compiled), cells(compiled, "other"), strict=True))
     old, new = cells(tables[0]), cells(tables[1])
     assert within_three_sigma(sum(map(bool, old)), len(USERS), 0.4)
     assert within_three_sigma(sum(map(bool, new)), len(USERS), 0.6)

@@ -39,6 +39,7 @@ from tests.routing.kit import (
     when,
     without_buckets,
 )
+from tests.tables import table
 
 EXPECTED = Path(__file__).with_name("contexts.txt")
 fixed = settings(max_examples=200, deadline=None, derandomize=True)
@@ -134,9 +135,7 @@ def test_an_absent_field_is_none_of_the_values_and_in_no_range() -> None:
     assert served(small(replace(rule, match=Match(between={"age": Range()}))), age=3) == "m@v1"
 
 
-@pytest.mark.parametrize(
-    ("age", "expected"), [(17, "m@v0"), (18, "m@v1"), (29.9, "m@v1"), (30, "m@v0"), ("20", "m@v0")]
-)
+@table(("age", "expected"), [(17, "m@v0"), (18, "m@v1"), (29.9, "m@v1"), (30, "m@v0"), ("20", "m@v0")])
 def test_a_range_holds_its_least_and_not_its_below(age: Any, expected: str) -> None:
     match = Match(between={"age": Range(least=18, below=30)})
     assert served(small(Rule(name="r", objective="small", match=match, shares=shares("m@v1 100"))), age=age) == expected
@@ -172,7 +171,7 @@ def test_a_canary_moves_what_its_base_would_serve() -> None:
     assert decision.reason.endswith("canary c moved its 100 % from m@v1")
 
 
-@pytest.mark.parametrize(
+@table(
     ("state", "expected"),
     [
         (CanaryState.RUNNING, "m@v1"),

@@ -10,6 +10,7 @@ from nlapi.errors import UsageError
 from nlapi.sandbox import running
 from tests.describe import parameter, spec
 from tests.sandbox.served import answer, client, faults
+from tests.tables import table
 
 TEXT = answer({"type": "object", "properties": {"p": {"type": "string"}}})
 
@@ -87,7 +88,7 @@ SCHEMES = {
 }
 
 
-@pytest.mark.parametrize(
+@table(
     ("scheme", "query", "headers"),
     [
         ("header", "", {"X-Key": "k"}),

@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx2
-import pytest
 
 from nlapi.openapi.spec import Link, Operation, Spec
 from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
 from tests.sandbox.served import ads, answer, client, shared
+from tests.tables import table
 
 
 def credentials(spec: Spec) -> dict[str, str]:
@@ -91,7 +91,7 @@ def load(name: str) -> Spec:
     return ads() if name == "ads" else shared(name)
 
 
-@pytest.mark.parametrize("name", ["ads", "spotify-ads.yaml", "museum-3.1.yaml", "petstore-3.2.yaml"])
+@table("name", ["ads", "spotify-ads.yaml", "museum-3.1.yaml", "petstore-3.2.yaml"])
 def test_what_can_be_found_can_be_read_and_fits_its_schema_and_its_links_lead_on(name: str) -> None:
     spec = load(name)
     with client(spec, headers=credentials(spec)) as http:

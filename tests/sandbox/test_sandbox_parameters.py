@@ -16,6 +16,7 @@ from nlapi.sandbox import Sandbox, running
 from nlapi.sandbox.validation import RawRequest
 from tests.describe import parameter, spec
 from tests.sandbox.served import client, echo, faults
+from tests.tables import table
 
 INTEGERS = {"type": "array", "items": {"type": "integer"}}
 TEXTS = {"type": "array", "items": {"type": "string"}}
@@ -43,7 +44,7 @@ READ: list[tuple[str, dict[str, Any], str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("described", "query", "value"), [case[1:] for case in READ], ids=[case[0] for case in READ])
+@table(("described", "query", "value"), [case[1:] for case in READ], ids=[case[0] for case in READ])
 def test_a_query_parameter_is_read_by_its_style(described: dict[str, Any], query: str, value: Any) -> None:
     schema = described.get("schema") or described["content"]["application/json"]["schema"]
     paths = echo(described)
@@ -70,7 +71,7 @@ PATHS: list[tuple[str, dict[str, Any], str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("described", "path", "value"), [case[1:] for case in PATHS], ids=[case[0] for case in PATHS])
+@table(("described", "path", "value"), [case[1:] for case in PATHS], ids=[case[0] for case in PATHS])
 def test_a_path_parameter_is_read_by_its_style(described: dict[str, Any], path: str, value: Any) -> None:
     with client(echo(described, path="/i/{p}")) as http:
         response = http.get(path)
@@ -102,9 +103,7 @@ REFUSED: list[tuple[str, Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("schema", "query", "where"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
-)
+@table(("schema", "query", "where"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
 def test_a_value_that_breaks_its_schema_is_refused(schema: Any, query: str, where: str) -> None:
     with client(echo(parameter("p", schema=schema))) as http:
         response = http.get("/i" + query)
@@ -123,9 +122,7 @@ MISWRITTEN: list[tuple[str, dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("described", "query", "where"), [one[1:] for one in MISWRITTEN], ids=[one[0] for one in MISWRITTEN]
-)
+@table(("described", "query", "where"), [one[1:] for one in MISWRITTEN], ids=[one[0] for one in MISWRITTEN])
 def test_a_value_in_another_style_is_refused(described: dict[str, Any], query: str, where: str) -> None:
     with client(echo(described)) as http:
         response = http.get("/i" + query)

@@ -14,6 +14,7 @@ from nlapi.sandbox import Sandbox
 from nlapi.sandbox.validation import RawRequest
 from tests.describe import body, parameter, spec
 from tests.sandbox.served import answer, client
+from tests.tables import table
 
 TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
 
@@ -92,7 +93,7 @@ def test_one_thing_lives_at_both_of_its_addresses() -> None:
         assert good(http.get(f"/order_task/{listed}"))["task_id"] == listed
 
 
-@pytest.mark.parametrize("entry", [{}, thing(), thing(id=TEXT, name=TEXT)])
+@table("entry", [{}, thing(), thing(id=TEXT, name=TEXT)])
 def test_ids_have_the_type_that_the_paths_want(entry: Any) -> None:
     """Billbee has untyped orders with whole numbers in their paths; GitLab a text, but a number in the paths below."""
     key = parameter("order_id", "path", NUMBER)
@@ -150,7 +151,7 @@ def test_an_item_has_an_address_by_another_of_its_fields() -> None:
         assert http.get("/customers/email/nobody@example.org").status_code == 404
 
 
-@pytest.mark.parametrize(
+@table(
     "responses",
     [
         {"201": {"description": "made"}},
@@ -297,7 +298,7 @@ def read(sandbox: Sandbox, path: str) -> Any:
 MADE = {"description": "made"}
 
 
-@pytest.mark.parametrize(
+@table(
     ("responses", "status"),
     [
         ({"202": MADE}, 202),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
 from tests.sandbox.served import answer, client, spec
+from tests.tables import table
 
 _names = st.sampled_from(
     "id name email status count created_at start_date price is_active tags owner url city x".split()
@@ -93,7 +94,7 @@ def test_recursive_schemas_come_to_an_end() -> None:
         assert "id" in http.get("/tree").json()["root"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("schema", "form"),
     [
         ({"type": "string", "format": "uuid"}, r"[0-9a-f-]{36}"),

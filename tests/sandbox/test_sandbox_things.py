@@ -10,6 +10,7 @@ import pytest
 from nlapi.sandbox import running
 from tests.describe import body, parameter, spec
 from tests.sandbox.served import answer, client
+from tests.tables import table
 
 UUID = {"type": "string", "format": "uuid"}
 SHOP = {
@@ -392,7 +393,7 @@ LOAN = {
 }
 
 
-@pytest.mark.parametrize(
+@table(
     ("schema", "keys"),
     [
         (LOAN, ()),

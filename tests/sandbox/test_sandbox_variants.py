@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 import nlapi
 from nlapi.sandbox import running
 from tests.describe import parameter, spec
 from tests.sandbox.served import answer, client
+from tests.tables import table
 
 
 def one(id: str, *parameters: dict[str, Any]) -> dict[str, Any]:
@@ -21,7 +20,7 @@ def target(value: str) -> dict[str, Any]:
     return parameter("X-Target", "header", schema={"type": "string", "enum": [value]}, required=True)
 
 
-@pytest.mark.parametrize(
+@table(
     ("request_line", "wanted"),
     [
         ("/x?op=list", "list"),

@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,10 @@ sys.modules["run"] = run
 _loader.loader.exec_module(run)
 
 
-@pytest.mark.parametrize(
-    ("name", "options"), [("mlserver", []), ("mlserver", ["--grpc"]), ("ray", []), ("bentoml", [])]
-)
-def test_the_example_serves_a_request(name: str, options: list[str]) -> None:
+@pytest.mark.parametrize("name", ["mlserver", "ray", "bentoml"])
+def test_the_example_serves_a_request(name: str) -> None:
     python = environment_python(name, *run.SERVERS[name].packages)
-    command = [sys.executable, str(SCRIPT), name, "--python", str(python), *options]
+    command = [sys.executable, str(SCRIPT), name, "--python", str(python)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     output = json.loads(done.stdout)["output"]
@@ -41,33 +38,24 @@ def test_the_example_serves_a_request(name: str, options: list[str]) -> None:
     assert chances == pytest.approx([0.49, 1.0], abs=0.02)
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoints:
-    """The addresses of one MLServer."""
-
-    rest: str
-    grpc: str
-
-
 @pytest.fixture(scope="module")
-def mlserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
+def mlserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An MLServer with the example's model, a pipeline on the columns of a DataFrame."""
     server = run.SERVERS["mlserver"]
     python = environment_python("mlserver", *server.packages)
     folder = tmp_path_factory.mktemp("mlserver")
-    port, grpc_port = run.free_port(), run.free_port()
-    command = server.command(python, folder, port, grpc_port)
+    port = run.free_port()
+    command = server.command(python, folder, port)
     url = f"http://127.0.0.1:{port}"
     with run.started("mlserver", command, url + server.ready_path, folder):
-        yield Endpoints(url, f"grpc://127.0.0.1:{grpc_port}")
+        yield url
 
 
-@pytest.fixture(params=["rest", "grpc"])
-def talk(mlserver: Endpoints, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Talk]:
-    """A gateway whose objective is served by MLServer, over one of its protocols."""
-    url = getattr(mlserver, request.param)
+@pytest.fixture
+def talk(mlserver: str, tmp_path: Path) -> Iterator[Talk]:
+    """A gateway whose objective is served by MLServer, over REST."""
     version = {"form": "columns", "upstream_model": "shop", "upstream_version": "1"}
-    with model_gateway(tmp_path, document(url, version=version)) as running:
+    with model_gateway(tmp_path, document(mlserver, version=version)) as running:
         yield running
 
 

@@ -132,7 +132,7 @@ def test_a_gateway_says_what_keeps_it_from_its_database(shared: SharedGateway, s
     )
     assert "password authentication failed" in refused_start(shared, shared.url, "env:HOME")
     assert "NLAPI_NOT_SET is not set" in refused_start(shared, shared.url, "env:NLAPI_NOT_SET")
-    assert "is no reference" in refused_start(shared, shared.url, PASSWORD)
+    assert "is not a reference" in refused_start(shared, shared.url, PASSWORD)
     assert "has a password" in refused_start(shared, shared.url.replace("nlapi@", f"nlapi:{PASSWORD}@"))
     assert 'database "nowhere" does not exist' in refused_start(shared, shared.url.rpartition("/")[0] + "/nowhere")
     server.execute("UPDATE store_version SET version = 999", database=shared.url.rpartition("/")[2])

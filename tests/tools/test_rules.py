@@ -25,6 +25,7 @@ from nlapi.tools.rules import (
     parse_rules,
     unmatched,
 )
+from tests.tables import table
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def test_the_most_restrictive_rule_decides_in_any_order(ads: Spec) -> None:
     assert decided(ads, "deleteCampaign") == "nothing"
 
 
-@pytest.mark.parametrize(
+@table(
     ("entry", "operation", "matches"),
     [
         ({"operation": "delete*"}, "deleteCampaign", True),
@@ -94,7 +95,7 @@ def test_an_api_is_known_by_its_registration_and_by_its_source() -> None:
     assert not is_bound({"api": "the shop"}, shop(), "shop")
 
 
-@pytest.mark.parametrize("verdict", ["deny", "ask", "allow"])
+@table("verdict", ["deny", "ask", "allow"])
 def test_a_rule_that_goes_by_a_title_is_refused_and_says_what_to_write(verdict: str) -> None:
     for identity, instead in (
         (ApiIdentity(spec=shop("My Shop"), names=("mine",)), "mine"),
@@ -113,7 +114,7 @@ def test_a_rule_on_fields_that_goes_by_a_title_is_refused() -> None:
         bind_rules(entries, ApiIdentity(spec=shop()))
 
 
-@pytest.mark.parametrize(
+@table(
     ("glob", "site", "applies"),
     [
         ("https://api.shop.example", "https://api.shop.example", True),
@@ -136,7 +137,7 @@ def test_an_origin_is_where_the_request_goes(glob: str, site: str, applies: bool
     assert (deciding_rule(bound, spec.operation("createOrder"), site=site) is not None) is applies
 
 
-@pytest.mark.parametrize(
+@table(
     ("glob", "source"),
     [
         ("shop.json", "shop.json"),
@@ -159,7 +160,7 @@ def test_what_holds_back_reads_holds_back_a_read_that_an_argument_makes_a_change
     assert not allow.applies_to(listing, Effect.WRITE)
 
 
-@pytest.mark.parametrize(
+@table(
     ("document", "says"),
     [
         ({"rule": []}, "policy.toml: 'rule' is not known"),
@@ -215,13 +216,13 @@ def test_rules_on_fields_add_up(ads: Spec) -> None:
     assert parse_rules({"fields": entries}, "policy.toml") == ()
 
 
-@pytest.mark.parametrize(
+@table(
     ("entry", "says"),
     [
         ({}, "there is neither hide nor show"),
         ({"hide": "x", "verdict": "deny"}, "'verdict' is not known"),
         ({"hide": []}, "hide is not a text or a list of texts"),
-        ({"hide": "$.a["}, "is no JSONPath"),
+        ({"hide": "$.a["}, "is not a JSONPath"),
         ({"hide": "x", "effect": "look"}, "the effect 'look' is not known"),
         ("hide", "is not a table"),
     ],

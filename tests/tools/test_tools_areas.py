@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 import nlapi
 from nlapi.openapi.spec import Spec
 from nlapi.tools.areas import MAX_AREAS, Area, areas
 from tests import describe
+from tests.tables import table
 
 
 def api(*operations: tuple[str, str, str]) -> Spec:
@@ -37,7 +36,7 @@ def test_a_few_groups_are_areas_as_they_are() -> None:
     assert all(len(one.groups) == 1 for one in found)
 
 
-@pytest.mark.parametrize("count", [1, 2, 7, 100, 250, 1000])
+@table("count", [1, 2, 7, 100, 250, 1000])
 def test_each_operation_is_in_exactly_one_area_and_areas_are_few(count: int) -> None:
     spec = api(*(("get", f"/r{n}s", f"tag{n}") for n in range(count)))
     found = of(spec)

@@ -19,6 +19,7 @@ from nlapi.tools.run import Target, prepare
 from nlapi.tools.tool import Call
 from tests.describe import body, operation, parameter
 from tests.strategies import descriptions
+from tests.tables import table
 from tests.tools.test_tools_rules import spec_of
 
 
@@ -70,7 +71,7 @@ def test_a_value_outside_its_choices_is_told_them() -> None:
     assert "one of ACTIVE, PAUSED" in refusal(spec, p="xyz")
 
 
-@pytest.mark.parametrize(
+@table(
     ("schema", "value", "said"),
     [
         ({"type": "integer"}, "five", "p: 'five' is not of type 'integer'"),
@@ -95,7 +96,7 @@ def test_a_value_that_breaks_its_schema_says_where_and_how(schema: dict[str, Any
     assert said in refusal(of_schema(schema), p=value)
 
 
-@pytest.mark.parametrize(
+@table(
     ("schema", "value"),
     [
         ({"type": "integer", "format": "int32"}, -(2**31)),
@@ -124,7 +125,7 @@ def test_a_value_that_fits_is_sent(schema: dict[str, Any], value: Any) -> None:
     assert build(spec, p=value).url.startswith("https://api.example/x?")
 
 
-@pytest.mark.parametrize(("step", "value"), [(0.01, 19.995), (0.1, 0.35), (5, 7), (0.5, 1e308)])
+@table(("step", "value"), [(0.01, 19.995), (0.1, 0.35), (5, 7), (0.5, 1e308)])
 def test_a_number_between_the_steps_is_refused(step: float, value: float) -> None:
     spec = of_schema({"type": "number", "multipleOf": step})
     if value == 1e308:
@@ -141,14 +142,14 @@ def test_equal_items_are_found_among_many() -> None:
         assert "non-unique" in refusal(spec, p=[*items, twice])
 
 
-@pytest.mark.parametrize("schema", [{}, {"type": "number", "maximum": 5, "multipleOf": 0.1}, {"type": "string"}])
+@table("schema", [{}, {"type": "number", "maximum": 5, "multipleOf": 0.1}, {"type": "string"}])
 def test_a_number_that_nobody_can_read_is_refused(schema: dict[str, Any]) -> None:
     for value in (10**5000, -(10**5000)):
         assert "more than 1,000 digits" in refusal(of_schema(schema), p=value)
         assert "more than 1,000 digits" in refusal(of_schema({}), p={"a": [value]})
 
 
-@pytest.mark.parametrize("value", [{1, 2}, b"x", {"a": object()}])
+@table("value", [{1, 2}, b"x", {"a": object()}])
 def test_a_value_that_is_no_json_is_refused(value: Any) -> None:
     assert "cannot be written as JSON" in refusal(of_schema({}), p=value)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,11 +13,12 @@ from nlapi.openapi.schema_upgrade import upgrade_schema
 from nlapi.tools.arguments import coerce, coerce_arguments
 from tests.describe import operation, parameter
 from tests.strategies import SCHEMAS
+from tests.tables import table
 
 STRINGS, NUMBERS = {"type": "array", "items": {"type": "string"}}, {"type": "array", "items": {"type": "integer"}}
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "schema", "wanted"),
     [
         ("5", {"type": "integer"}, 5),

@@ -12,6 +12,7 @@ from nlapi.errors import UsageError
 from nlapi.tools.text import MAX_DESCRIPTION
 from nlapi.tools.tool import Tool
 from tests.describe import body, operation, parameter, spec
+from tests.tables import table
 
 
 def tool(node: dict[str, Any] | None = None, **more: Any) -> Tool:
@@ -64,7 +65,7 @@ def test_nothing_beyond_the_arguments_is_allowed() -> None:
 # Bodies
 
 
-@pytest.mark.parametrize(
+@table(
     "content_type",
     ["application/json", "application/vnd.api+json", "multipart/form-data", "application/x-www-form-urlencoded"],
 )
@@ -73,7 +74,7 @@ def test_the_properties_of_a_body_are_arguments(content_type: str) -> None:
     assert made.places == {"a": ("body", "a"), "b": ("body", "b")}
 
 
-@pytest.mark.parametrize(
+@table(
     "schema",
     [
         {"type": "array", "items": {"type": "string"}},
@@ -92,8 +93,8 @@ def test_a_body_that_is_no_plain_object_is_one_argument(schema: dict[str, Any]) 
     assert {key: value for key, value in properties(made)["body"].items() if key in schema} == schema
 
 
-@pytest.mark.parametrize("content_type", ["multipart/form-data", "application/x-www-form-urlencoded"])
-@pytest.mark.parametrize("schema", [{}, {"type": "string", "format": "binary"}, {"type": "array", "items": {}}])
+@table("content_type", ["multipart/form-data", "application/x-www-form-urlencoded"])
+@table("schema", [{}, {"type": "string", "format": "binary"}, {"type": "array", "items": {}}])
 def test_a_form_is_given_as_its_fields_whatever_it_is_said_to_be(content_type: str, schema: dict[str, Any]) -> None:
     node = {**body(schema, content_type), "operationId": "up", "responses": {}}
     description = spec({"/x": {"post": node}})
@@ -156,8 +157,8 @@ def test_a_required_property_that_is_not_described_is_not_asked_for() -> None:
     assert "ghost" not in tool(body(shape, required=False)).body_rules.get("required", ())
 
 
-@pytest.mark.parametrize("content_type", ["application/xml", "text/csv", "application/octet-stream", "image/png"])
-@pytest.mark.parametrize("schema", [{"type": "object", "properties": {"a": {}}}, {"type": "array", "items": {}}])
+@table("content_type", ["application/xml", "text/csv", "application/octet-stream", "image/png"])
+@table("schema", [{"type": "object", "properties": {"a": {}}}, {"type": "array", "items": {}}])
 def test_a_body_that_nlapi_cannot_write_from_data_is_given_as_text(content_type: str, schema: dict[str, Any]) -> None:
     made = tool(body(schema, content_type))
     assert made.places == {"body": ("body", "")}
@@ -179,7 +180,7 @@ def test_recursion_is_kept_as_definitions_and_only_what_is_reached() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@table(
     "schemas",
     [
         {"A": {"$ref": "#/components/schemas/A"}},
@@ -231,7 +232,7 @@ def test_extensions_and_xml_are_not_shown() -> None:
 # Descriptions
 
 
-@pytest.mark.parametrize(
+@table(
     ("node", "wanted"),
     [
         ({}, "GET /x"),

@@ -11,6 +11,7 @@ from nlapi.openapi.spec import Operation
 from nlapi.tools.diagnosis import diagnose, is_foreign_page
 from nlapi.tools.run import Target
 from tests.describe import operation, parameter
+from tests.tables import table
 
 BASE = "https://api.example"
 HTML = b"<!DOCTYPE html><html><head><title>Welcome &amp; hello</title></head><body></body></html>"
@@ -54,7 +55,7 @@ ROUTERS = {
 }
 
 
-@pytest.mark.parametrize("router", ROUTERS)
+@table("router", ROUTERS)
 def test_a_path_that_no_router_has_is_doubted(router: str) -> None:
     note = said(result(404, *ROUTERS[router]))
     assert note == (
@@ -63,7 +64,7 @@ def test_a_path_that_no_router_has_is_doubted(router: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@table(
     "body",
     [
         b'{"detail":"No flow is called nightly"}',
@@ -105,12 +106,12 @@ def test_a_method_that_is_not_there_is_doubted(status: int) -> None:
     assert "The server seems to have no GET /flows." in said(result(status, b"Method Not Allowed", "text/plain"))
 
 
-@pytest.mark.parametrize("status", [403, 429, 500, 502, 503])
+@table("status", [403, 429, 500, 502, 503])
 def test_a_page_that_says_what_is_wrong_with_the_server_is_left_to_speak(status: int) -> None:
     assert said(result(status, HTML, "text/html")) == ""
 
 
-@pytest.mark.parametrize("status", [200, 201, 400, 404, 405])
+@table("status", [200, 201, 400, 404, 405])
 def test_a_web_page_is_no_answer(status: int) -> None:
     for kind in ("text/html; charset=utf-8", ""):
         note = said(result(status, HTML, kind))
@@ -152,7 +153,7 @@ def test_a_redirect_of_a_change_is_told() -> None:
     assert said(result(303, location="/flows/7"), see_other) == ""
 
 
-@pytest.mark.parametrize(
+@table(
     ("source", "base_url", "used", "example"),
     [
         ("http://h.example/api/openapi.json", None, "http://h.example", "http://h.example/api"),

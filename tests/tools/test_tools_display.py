@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from nlapi.tools.value_format import column_labels, format_cell, format_value, is_shown_as_money
 from tests.describe import operation
+from tests.tables import table
 
 DIGEST = "sha256:d74508fb6632491cea586a1fd7d748dfc5274cd6fdfedee309ecdcbc2bf5cb82"
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "value", "cell"),
     [
         ("active", True, "yes"),
@@ -45,7 +44,7 @@ def test_a_cell_is_short_text(path: str, value: Any, cell: str) -> None:
     assert format_cell(None, path, value) == cell
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "value", "text"),
     [
         ("clicks", 35436, "35,436"),

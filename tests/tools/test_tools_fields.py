@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from nlapi.tools.answer_view import answer_fields
 from tests.describe import operation
+from tests.tables import table
 
 TEXT = {"type": "string"}
 
@@ -18,7 +17,7 @@ def answers(schema: Any) -> str:
     return answer_fields(operation({"responses": answer}, components={"schemas": schemas}), str.upper)
 
 
-@pytest.mark.parametrize(
+@table(
     ("schema", "told"),
     [
         ({"properties": {"id": TEXT, "name": TEXT}}, "ID, NAME"),

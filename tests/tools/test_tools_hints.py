@@ -13,6 +13,7 @@ import nlapi
 from nlapi.errors import ArgumentError
 from nlapi.openapi.spec import Spec
 from tests.describe import body, messages, parameter, spec
+from tests.tables import table
 
 MICROS = {"type": "integer", "minimum": 1_000_000, "x-nlapi": {"unit": "micros"}}
 
@@ -133,14 +134,14 @@ def test_what_must_be_sent_and_has_no_default_is_shown_and_told() -> None:
     assert messages(found).count("hidden, but required and without a default") == 2
 
 
-@pytest.mark.parametrize(
+@table(
     ("hint", "message"),
     [
         ({"hidden": True}, "has no 'hidden'"),
         ({"hide": "yes"}, "not true or false"),
         ({"name": 3}, "not a text"),
         ({"unit": "parsecs"}, "unit 'parsecs' is not known"),
-        ("hide", "is no map"),
+        ("hide", "is not a map"),
     ],
 )
 def test_what_is_wrong_with_a_hint_is_an_issue(hint: Any, message: str) -> None:
@@ -180,7 +181,7 @@ def amounts() -> Spec:
     return one(node, components={"schemas": {"Micros": MICROS}})
 
 
-@pytest.mark.parametrize(
+@table(
     ("arguments", "wire"),
     [
         ({"budget": 50_000_000}, {"budget": 50_000_000}),
@@ -202,12 +203,12 @@ def test_a_number_is_in_wire_units_and_a_text_carries_its_own(arguments: dict[st
     assert sent(amounts(), arguments) == ("", wire)
 
 
-@pytest.mark.parametrize(("text", "wire"), [("$5", "500"), ("JPY 5", "5"), ("¥5", "5"), ("5 KWD", "5000")])
+@table(("text", "wire"), [("$5", "500"), ("JPY 5", "5"), ("¥5", "5"), ("5 KWD", "5000")])
 def test_the_smallest_part_of_a_currency_is_not_always_a_hundredth(text: str, wire: str) -> None:
     assert sent(amounts(), {"limit": text})[0] == f"limit={wire}"
 
 
-@pytest.mark.parametrize("text", ["50", "50 bucks", "1.250,50 €", "$", "$5 and $6", "50%", "$1,00", "٥ USD"])
+@table("text", ["50", "50 bucks", "1.250,50 €", "$", "$5 and $6", "50%", "$1,00", "٥ USD"])
 def test_a_text_that_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(ArgumentError, match="budget"):
         nlapi.build(amounts(), "op", {"budget": text})

@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from nlapi.api import build, load
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.run import Prepared, Target, prepare
 from nlapi.tools.tool import Call
+from tests.tables import table
 
 
 def prepared(
@@ -49,7 +48,7 @@ def test_it_is_no_argument_of_the_call(tmp_path: Path) -> None:
     assert key_of(one) in one.curl
 
 
-@pytest.mark.parametrize(
+@table(
     ("schema", "length"),
     [({"type": "string", "maxLength": 32}, 32), ({"type": "string", "format": "uuid"}, 36), ({"type": "integer"}, 0)],
 )

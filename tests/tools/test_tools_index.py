@@ -6,13 +6,13 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.openapi.cache import Cache
 from nlapi.tools.index import Index
 from tests.describe import spec
+from tests.tables import table
 
 
 def _operation(id: str, summary: str = "", **more: Any) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def found(words: str) -> list[str]:
     return [operation.id for operation, _ in INDEX.search(words)]
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "first"),
     [
         ("list the ads", "listAds"),
@@ -124,7 +124,7 @@ def test_an_index_that_was_kept_finds_the_same(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
-@pytest.mark.parametrize("junk", [b"", b"{}", b'{"words":[],"shapes":[],"postings":{}}', b"\x00" * 80])
+@table("junk", [b"", b"{}", b'{"words":[],"shapes":[],"postings":{}}', b"\x00" * 80])
 def test_what_is_kept_and_damaged_is_made_anew(tmp_path: Path, junk: bytes) -> None:
     _kept_in(tmp_path)
     (file,) = tmp_path.iterdir()
@@ -221,7 +221,7 @@ MINE = {
 }
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "operation"),
     [
         ("my repositories", "repos/list-for-authenticated-user"),

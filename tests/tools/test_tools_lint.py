@@ -10,6 +10,7 @@ import nlapi
 from nlapi.openapi.spec import Spec
 from nlapi.tools.lint import RULE_WEIGHTS, LintRule, lint
 from tests.describe import body, parameter, spec
+from tests.tables import table
 
 
 def node(id: str, summary: str, **more: Any) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def test_a_body_that_may_be_anything_is_told(schema: Any, message: str) -> None:
     assert message in text(found)
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "description", "unit"),
     [
         ("budget_micros", "The budget.", "micros"),

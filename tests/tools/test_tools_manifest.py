@@ -16,6 +16,7 @@ from tests import messages_server, model_server
 from tests.describe import body, parameter, spec
 from tests.servers import Echo
 from tests.strategies import descriptions
+from tests.tables import table
 from tests.tools.test_tools_compile import tool
 from tests.tools.test_tools_rules import relaxed, spec_of
 
@@ -115,7 +116,7 @@ def test_inner_objects_are_closed_and_notes_go_into_the_description() -> None:
     assert "additionalProperties" not in made.input_schema["properties"]["inner"]
 
 
-@pytest.mark.parametrize(
+@table(
     "schema",
     [
         {"type": "integer", "minimum": 1},
@@ -220,7 +221,7 @@ def test_a_selection_is_loaded_in_every_request() -> None:
     assert "type" not in nlapi.manifest(nlapi.tools(ADS, defer=True, loaded=["*"]))[0]
 
 
-@pytest.mark.parametrize("format", [format for format in FORMATS if format not in ("anthropic", "openai-responses")])
+@table("format", [format for format in FORMATS if format not in ("anthropic", "openai-responses")])
 def test_a_form_without_a_search_has_no_deferred_tools(format: str) -> None:
     tools = nlapi.tools(ADS, defer=True)
     for definitions in (lambda: nlapi.manifest(tools, format), lambda: tools[0].as_dict(format)):

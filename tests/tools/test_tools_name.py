@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import nlapi
 from nlapi.tools.names import argument_name
 from tests.describe import spec
+from tests.tables import table
 
 OK = {"responses": {"200": {"description": "ok"}}}
 
@@ -20,12 +20,12 @@ def names(*ids: str) -> list[str]:
     return [tool.name for tool in nlapi.tools(spec(paths))]
 
 
-@pytest.mark.parametrize("id", ["listPets", "list-pets", "list_pets", "a", "_", "x" * 64])
+@table("id", ["listPets", "list-pets", "list_pets", "a", "_", "x" * 64])
 def test_an_operation_id_that_fits_is_kept(id: str) -> None:
     assert names(id) == [id]
 
 
-@pytest.mark.parametrize(
+@table(
     ("id", "wanted"),
     [
         ("list pets", "list_pets"),
@@ -69,7 +69,7 @@ def test_a_name_is_the_same_whatever_else_is_asked_for() -> None:
     assert last_first[::-1] == [tool.name for tool in nlapi.tools(description)]
 
 
-@pytest.mark.parametrize(
+@table(
     ("wire", "wanted"),
     [
         ("limit", "limit"),

@@ -24,6 +24,7 @@ from nlapi.sandbox import running
 from nlapi.sandbox.fake_values import fake_text
 from nlapi.schema_validator import VALIDATOR
 from tests.describe import body, spec
+from tests.tables import table
 
 SLOW = "^(a|aa)+$"
 LONG = "a" * 60 + "!"
@@ -34,7 +35,7 @@ def test_a_text_matches_where_the_pattern_is_in_it() -> None:
     assert not pattern_matches("^b+$", "abbc")
 
 
-@pytest.mark.parametrize("expression", ["(", "(?:" * 200 + "a" + "){0,9}" * 200, "(" * 5000 + "a" + ")" * 5000])
+@table("expression", ["(", "(?:" * 200 + "a" + "){0,9}" * 200, "(" * 5000 + "a" + ")" * 5000])
 def test_what_is_no_pattern_refuses_nothing(expression: str) -> None:
     assert pattern_matches(expression, "anything")
 
@@ -108,14 +109,14 @@ USUAL = [
 ]
 
 
-@pytest.mark.parametrize("pattern", LARGE)
+@table("pattern", LARGE)
 def test_a_pattern_that_takes_all_memory_or_time_is_not_compiled(pattern: str) -> None:
     # Each takes more than 3 GB or 5 s without the bound.
     with pytest.raises(TimeoutError):
         search_pattern(pattern, "aaaa!" * 10)
 
 
-@pytest.mark.parametrize(("pattern", "match", "other"), USUAL)
+@table(("pattern", "match", "other"), USUAL)
 def test_a_usual_pattern_is_held(pattern: str, match: str, other: str) -> None:
     assert search_pattern(pattern, match)
     assert not search_pattern(pattern, other)
@@ -178,7 +179,7 @@ def operation(schema: Any, **more: Any) -> nlapi.Spec:
     return spec({"/x": {"post": node}})
 
 
-@pytest.mark.parametrize(
+@table(
     "schema",
     [
         {"pattern": SLOW, "type": "string", "default": LONG},
@@ -215,7 +216,7 @@ def test_names_of_properties_are_tried_within_the_bound(keyword: str) -> None:
     assert list(VALIDATOR(schema).iter_errors({LONG: 1}))
 
 
-@pytest.mark.parametrize(
+@table(
     "pattern", ["(" * 14 + "a" + "+)" * 14, "((a{1000}){1000}){1000}", "(" * 400 + "a" + ")" * 400, "(?:){1000000}b"]
 )
 def test_a_fake_text_for_a_pattern_has_a_bound(pattern: str) -> None:

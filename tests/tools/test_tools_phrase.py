@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.english.words import stem
 from nlapi.tools.phrase import SearchIntent, WordRole, read_phrase
+from tests.tables import table
 
 
 def words(text: str, role: WordRole) -> list[str]:
     return [word.stem for word in read_phrase(text).words if word.role is role]
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "object"),
     [
         ("Create a new invoice document for a partner.", "new invoice document"),
@@ -37,7 +37,7 @@ def test_what_qualifies_the_object_is_told_from_it() -> None:
     assert words(text, WordRole.ASIDE) == ["pag", "need", "token"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "verb"),
     [
         ("cancel a flow run", "cancel"),
@@ -57,7 +57,7 @@ def test_the_verb(text: str, verb: str) -> None:
     assert read_phrase(text, nouns={"order"}).verb == verb
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "intent"),
     [
         ("list flows", SearchIntent.LIST),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from nlapi.tools.text import MAX_DESCRIPTION, plain_text
+from tests.tables import table
 from tests.tools.test_tools_compile import tool
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "wanted"),
     [
         ("Use [a token](https://docs.example/tokens).", "Use a token."),
@@ -39,14 +38,12 @@ def test_what_only_a_browser_can_use_is_left_out(text: str, wanted: str) -> None
     assert plain_text(text) == wanted
 
 
-@pytest.mark.parametrize(
-    "text", ["[" * 50_000, "[a](" * 20_000, "<a " * 30_000, "For more information " * 5000, "--|" * 9999]
-)
+@table("text", ["[" * 50_000, "[a](" * 20_000, "<a " * 30_000, "For more information " * 5000, "--|" * 9999])
 def test_hostile_text_is_read_quickly(text: str) -> None:
     assert len(plain_text(text + "](")) <= MAX_DESCRIPTION
 
 
-@pytest.mark.parametrize(
+@table(
     ("summary", "description", "wanted"),
     [
         ("List pets", "Lists all the pets of a shop.", "Lists all the pets of a shop. (GET /x)"),

@@ -23,6 +23,7 @@ from nlapi.tools.units import (
     tool_units,
 )
 from tests.describe import spec
+from tests.tables import table
 
 MICRO_TEXT = "The bid per 1000 impressions, in the account's currency and multiplied by x10 to the 6th power."
 
@@ -32,7 +33,7 @@ def unit(name: str, description: str = "", **schema: Any) -> str:
     return found.name if found else ""
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "description", "schema", "expected"),
     [
         ("bid_micro_amount", MICRO_TEXT, {}, "micros"),
@@ -60,7 +61,7 @@ def test_a_unit_is_read_where_the_description_is_sure(
     assert unit(name, description, **schema) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "description", "schema"),
     [
         ("amount", "How much.", {}),
@@ -95,7 +96,7 @@ def wire(name: str, currency: str = "") -> WireUnit:
     return WireUnit(name=name, evidence=UnitEvidence.TEXT, currency=currency)
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "name", "number"),
     [
         ("15 USD", "micros", 15_000_000),
@@ -119,7 +120,7 @@ def test_an_amount_with_its_unit_is_a_number_on_the_wire(text: str, name: str, n
     assert parse_amount(text, wire(name)) == number
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "name"),
     [("15", "micros"), ("15 bucks", "micros"), ("15 ABC", "micros"), ("90", "seconds"), ("2M", "days")],
 )
@@ -127,7 +128,7 @@ def test_what_has_no_unit_that_fits_is_left_as_it_is(text: str, name: str) -> No
     assert parse_amount(text, wire(name)) is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "of"),
     [
         ("15 EUR", wire("micros", "USD")),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nlapi.errors import ArgumentError
 from nlapi.tools.units import SCALES, from_wire, to_wire, unit_of
+from tests.tables import table
 
 
 def test_dollars_become_micros_exactly() -> None:
@@ -27,7 +28,7 @@ def test_a_whole_amount_is_an_int() -> None:
     assert isinstance(to_wire(2.0, ""), int)
 
 
-@pytest.mark.parametrize("amount", ["fifty", "", "nan", "inf"])
+@table("amount", ["fifty", "", "nan", "inf"])
 def test_what_is_no_number_is_refused(amount: str) -> None:
     with pytest.raises(ArgumentError, match="not an amount"):
         to_wire(amount, "micros")

@@ -17,6 +17,7 @@ from nlapi.workflows.from_plan import SavedConversation, workflow_of
 from nlapi.workflows.model import Selector, StepBody, WorkflowStep
 from nlapi.workflows.write import render
 from tests.describe import parameter, spec
+from tests.tables import table
 
 TEXT = {"type": "string"}
 
@@ -253,8 +254,8 @@ def noted(arguments: dict[str, Any], *reads: tuple[str, dict[str, Any], Any], wo
 
 
 # A small number, a large one, and the least: what a value looks like says nothing of where it came from.
-@pytest.mark.parametrize("id", [5, 583920, 0])
-@pytest.mark.parametrize("caller", [{"id": 1, "company": {"id": "?"}}, {"id": 1, "company": "?"}, {"companyId": "?"}])
+@table("id", [5, 583920, 0])
+@table("caller", [{"id": 1, "company": {"id": "?"}}, {"id": 1, "company": "?"}, {"companyId": "?"}])
 def test_an_id_is_told_by_its_place_and_not_by_what_it_looks_like(id: int, caller: dict[str, Any]) -> None:
     answer = json.loads(json.dumps(caller).replace('"?"', str(id)))
     saved, values = noted({"company_id": id, "text": "hi"}, ("getMe", {}, answer))
@@ -262,8 +263,8 @@ def test_an_id_is_told_by_its_place_and_not_by_what_it_looks_like(id: int, calle
     assert not saved.issues
 
 
-@pytest.mark.parametrize("id", [5, 583920])
-@pytest.mark.parametrize(
+@table("id", [5, 583920])
+@table(
     ("reads", "reason"),
     [
         ([("listCompanies", {}, [{"id": "?", "name": "A"}, {"id": 8, "name": "B"}])], "a list of 2"),

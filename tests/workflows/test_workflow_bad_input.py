@@ -179,14 +179,14 @@ def test_an_expression_that_is_none_is_named_and_nothing_is_sent(
 def test_what_looks_like_an_expression_and_is_none_is_named(tmp_path: Path) -> None:
     tree = document(flow({**CREATE, **body({"name": "$input.name", "tags": ["{$step.a.outputs.b}", "{$5}", "$5.00"]})}))
     issues = [str(issue) for issue in check(linked(tmp_path, tree))]
-    assert sum("is no expression, and goes out as a text" in issue for issue in issues) == 2
+    assert sum("is not an expression, and goes out as a text" in issue for issue in issues) == 2
 
 
 def test_a_source_that_is_no_description_is_not_quoted_and_a_pipe_not_read(shop: Shop, tmp_path: Path) -> None:
     (tmp_path / "keys.txt").write_text("CANARY-KEY\n")
     (tmp_path / "more.txt").write_text("key = [CANARY-KEY\n")
     os.mkfifo(tmp_path / "pipe.yaml")
-    for url, message in (("keys.txt", "holds text"), ("more.txt", "more.txt"), ("pipe.yaml", "is no file")):
+    for url, message in (("keys.txt", "holds text"), ("more.txt", "more.txt"), ("pipe.yaml", "is not a file")):
         for kind in ("openapi", "arazzo"):
             tree = document(BUY)
             tree["sourceDescriptions"] = [{"name": "shop", "url": url, "type": kind}]
@@ -233,7 +233,7 @@ def test_documents_that_refer_to_themselves_are_opened_once(tmp_path: Path) -> N
 
 def test_files_that_are_no_arazzo_are_named(tmp_path: Path) -> None:
     write(tmp_path, document(BUY))
-    assert "is no Arazzo document" in run("workflow", "check", str(tmp_path / "shop.json")).complaint
+    assert "is not an Arazzo document" in run("workflow", "check", str(tmp_path / "shop.json")).complaint
     bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n"
         for before, name in zip("abcdefgh", "bcdefghi", strict=True)
@@ -267,7 +267,7 @@ def test_schemas_of_inputs_that_are_wrong_end_in_words(shop: Shop, tmp_path: Pat
 
 def test_an_operation_path_of_any_length_is_decided_at_once(tmp_path: Path) -> None:
     tree = document(flow({"stepId": "a", "operationPath": "paths/" * 50_000 + "!"}))
-    assert "is no operationPath" in errors(tmp_path, tree)
+    assert "is not an operationPath" in errors(tmp_path, tree)
 
 
 JUNK: list[Any] = [

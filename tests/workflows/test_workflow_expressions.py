@@ -33,6 +33,7 @@ from nlapi.workflows.expressions import (
     select,
     split_name,
 )
+from tests.tables import table
 
 # `name = *( CHAR )` in 1.0.1, without what would be an accessor; a header's name is a token of RFC 9110 §5.6.2.
 NAMES = st.text(string.ascii_letters + string.digits + "-_", min_size=1, max_size=12)
@@ -88,7 +89,7 @@ def test_a_json_pointer_comes_back(keys: list[str]) -> None:
     assert (accessors, bend) == (tuple(keys), "")
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "accessors"),
     [
         ("#/a~1b/m~0n", ("a/b", "m~n")),
@@ -130,7 +131,7 @@ def test_a_part_is_there_or_is_missing(value: Any, accessors: list[str | int]) -
     assert part == value or "*" in accessors
 
 
-@pytest.mark.parametrize("index", ["9" * 5_000, "00", "-1", "+1", "٣", "1e1", " 0"])
+@table("index", ["9" * 5_000, "00", "-1", "+1", "٣", "1e1", " 0"])
 def test_an_index_is_a_number_as_the_standard_writes_it(index: str) -> None:
     with pytest.raises(MissingPartError):
         select([1, 2, 3, 4], (index,))
@@ -201,7 +202,7 @@ CODE = [
 ]
 
 
-@pytest.mark.parametrize("text", CODE)
+@table("text", CODE)
 def test_code_is_no_condition_or_a_word(text: str) -> None:
     before = set(sys.modules)
     with contextlib.suppress(ConditionError):
@@ -209,7 +210,7 @@ def test_code_is_no_condition_or_a_word(text: str) -> None:
     assert set(sys.modules) == before
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "is_met"),
     [
         ("$statusCode == 200", True),
@@ -233,9 +234,7 @@ def test_conditions_mean_what_the_standard_says(text: str, is_met: bool) -> None
     assert holds(parse_condition(text), unknown) is is_met
 
 
-@pytest.mark.parametrize(
-    "text", ["(" * 5_000, "!" * 3_000, "(" * 60 + "1" + ")" * 60, "1 == ", "&& 1", "", "'a", "1 1"]
-)
+@table("text", ["(" * 5_000, "!" * 3_000, "(" * 60 + "1" + ")" * 60, "1 == ", "&& 1", "", "'a", "1 1"])
 def test_depth_and_breaks_are_errors_in_words(text: str) -> None:
     with pytest.raises(ConditionError):
         parse_condition(text)
@@ -248,7 +247,7 @@ def seconds(parse: Any, text: str) -> float:
     return time.process_time() - began
 
 
-@pytest.mark.parametrize(
+@table(
     "part", ["{$inputs.", "$[", "['", "a.", "#/", "{$", "'", "''", "$a[", "!(", "(1)&&", "~0", "[0]", "]", "\\", " "]
 )
 def test_no_text_takes_long(part: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from nlapi.workflows.plain_match import WorkflowIndex
 from nlapi.workflows.read import parse_document
 from nlapi.workflows.sources import LinkedDocument, link
 from nlapi.workflows.suggest import suggest
+from tests.tables import table
 
 UNRELATED = Path(__file__).parents[2] / "benchmarks" / "workflow_unrelated.txt"
 
@@ -29,7 +29,7 @@ def index() -> WorkflowIndex:
     return WorkflowIndex([ads()])
 
 
-@pytest.mark.parametrize(
+@table(
     ("question", "id"),
     [
         ("prepare a draft, check it and release it", "create-validate-and-publish-draft"),

@@ -23,6 +23,7 @@ from nlapi.workflows.sources import LinkedDocument, link
 from nlapi.workflows.suggest import MAX_WORKFLOWS, suggest
 from tests.cli.kit import run
 from tests.describe import body, parameter, spec, text
+from tests.tables import table
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 ID = {"type": "string"}
@@ -100,7 +101,7 @@ def test_an_upload_is_used_once_it_is_ready() -> None:
     assert entry["steps"][2]["requestBody"]["payload"]["asset_id"] == "$steps.upload-asset.outputs.id"
 
 
-@pytest.mark.parametrize(("count", "holds"), [(0, False), (1, True), (2, False)])
+@table(("count", "holds"), [(0, False), (1, True), (2, False)])
 def test_only_a_single_match_is_changed(count: int, holds: bool) -> None:
     entry = next(entry for entry in ads()["workflows"] if entry["summary"].endswith("and change it"))
     find, change = entry["steps"]
@@ -174,7 +175,7 @@ def test_nothing_is_proposed_where_no_answer_has_the_id() -> None:
         suggest(description)
 
 
-@pytest.mark.parametrize("noun", ["tokens", "sessions", "api_keys"])
+@table("noun", ["tokens", "sessions", "api_keys"])
 def test_access_is_not_created(noun: str) -> None:
     description = spec(
         {
@@ -220,7 +221,7 @@ def test_what_is_below_a_new_thing_is_not_asked_for() -> None:
     assert summaries(suggest(description)) == ["Create a project and show it as it is stored"]
 
 
-@pytest.mark.parametrize("states", [["open", "closed"], ["draft", "pending", "paid"], ["new", "old"]])
+@table("states", [["open", "closed"], ["draft", "pending", "paid"], ["new", "old"]])
 def test_nobody_waits_for_what_people_do(states: list[str]) -> None:
     state = {"type": "string", "enum": states}
     description = spec(

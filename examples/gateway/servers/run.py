@@ -1,4 +1,4 @@
-"""Serves one objective by a model server: python run.py mlserver|ray|bentoml [--grpc] [--keep].
+"""Serves one objective by a model server: python run.py mlserver|ray|bentoml [--keep].
 
 Starts the server on loopback, registers it at a gateway as a shard with a model, a version and an objective, and sends
 a request through the gateway. The server's packages go into an environment of their own, .venvs/NAME, unless --python
@@ -39,7 +39,7 @@ class Server:
 
     packages: tuple[str, ...]
     command: Callable[[Path, Path, int, int], list[str]]
-    """from the Python of its environment, a folder to write to, its port, and a port for gRPC"""
+    """from the Python of its environment, a folder to write toand its port"""
     ready_path: str
     shard: dict[str, Any]
     path: str
@@ -47,7 +47,7 @@ class Server:
     input: Any
 
 
-def mlserver_command(python: Path, folder: Path, port: int, grpc_port: int) -> list[str]:
+def mlserver_command(python: Path, folder: Path, port: int) -> list[str]:
     """Fit the model and write the settings; the metrics take a port that is free."""
     model = folder / "shop"
     model.mkdir()
@@ -61,18 +61,18 @@ def mlserver_command(python: Path, folder: Path, port: int, grpc_port: int) -> l
     # Without parallel workers there is one process. `debug`, which is on, answers a failure with its traceback: the
     # gateway takes the last line of it for the operators.
     server = {
-        "host": "127.0.0.1", "http_port": port, "grpc_port": grpc_port, "metrics_port": free_port(),
+        "host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "metrics_port": free_port(),
         "parallel_workers": 0,
     }  # fmt: skip
     (folder / "settings.json").write_text(json.dumps(server), encoding="utf-8")
     return [str(python.with_name("mlserver")), "start", str(folder)]
 
 
-def ray_command(python: Path, folder: Path, port: int, grpc_port: int) -> list[str]:
+def ray_command(python: Path, folder: Path, port: int) -> list[str]:
     return [str(python), str(FOLDER / "ray_app.py"), str(port)]
 
 
-def bentoml_command(python: Path, folder: Path, port: int, grpc_port: int) -> list[str]:
+def bentoml_command(python: Path, folder: Path, port: int) -> list[str]:
     return [str(python.with_name("bentoml")), "serve", "bento_app:Shop", "--working-dir", str(FOLDER),
             "--host", "127.0.0.1", "--port", str(port)]  # fmt: skip
 
@@ -222,7 +222,6 @@ def register(api: Api, name: str, server: Server, endpoint: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("server", choices=sorted(SERVERS))
-    parser.add_argument("--grpc", action="store_true", help="speak gRPC (MLServer alone; needs nlapi[grpc])")
     parser.add_argument("--keep", action="store_true", help="serve until Ctrl-C")
     parser.add_argument("--python", type=Path, help="the Python of an environment that has the server's packages")
     parser.add_argument(
@@ -230,20 +229,18 @@ def main() -> None:
     )
     options = parser.parse_args()
     name, server = options.server, SERVERS[options.server]
-    if options.grpc and name != "mlserver":
-        parser.error("--grpc is for mlserver")
     python = options.python.absolute() if options.python else environment_python(name, server.packages)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nlapi-")))
-        port, grpc_port = free_port(), free_port()
-        command = server.command(python, folder, port, grpc_port)
+        port = free_port()
+        command = server.command(python, folder, port)
         url = f"http://127.0.0.1:{port}"
         stack.enter_context(started(name, command, url + server.ready_path, folder))
         if options.gateway:
             api = Api(options.gateway.rstrip("/"), os.environ["NLAPI_GATEWAY_TOKEN"])
         else:
             api = stack.enter_context(own_gateway(folder))
-        token = register(api, name, server, f"grpc://127.0.0.1:{grpc_port}" if options.grpc else url + server.path)
+        token = register(api, name, server, url + server.path)
         serve = Api(api.url, token)
         served = serve("POST", "/v1/objectives/buys-again/serve", {"input": server.input})
         print(json.dumps(served), flush=True)

@@ -17,6 +17,7 @@ from nlapi.cli.options import (
     Deadline,
     Env,
     Exclude,
+    Headers,
     Include,
     NoAuth,
     Overlays,
@@ -27,6 +28,7 @@ from nlapi.cli.options import (
 )
 from nlapi.cli.render import console
 from nlapi.cli.workflow.registered import OpenedApi, WorkflowOpener, with_registered
+from nlapi.client.auth import find_scheme, unknown_scheme_error
 from nlapi.credential_references import read_reference, read_variable
 from nlapi.errors import CredentialError, UsageError, install_hint, require_extra
 from nlapi.mcp.settings import MIN_NAME_LENGTH, Consent, Settings, check_pass_headers
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from nlapi.tools.run import Target
 
 
+# Seconds in which work that an API has accepted is waited for, of the 60 after which clients give up a call.
+WAIT_S = 20.0
 # Seconds in which the broker of the session has to be there.
 BROKER_S = 3.0
 
@@ -59,18 +63,19 @@ def mcp(
         str | None,
         argument("[SOURCE]", "A path, a URL, a registered API, or a bundled name such as ads; none with --config."),
     ] = None,
-    http: Annotated[str | None, option("--http HOST:PORT", "Serve streamable HTTP there; stdio if not given.")] = None,
+    http: Annotated[str | None, option("--http HOST:PORT", "Serve streamable HTTP there. Default: stdio.")] = None,
     base_url: BaseUrl = None,
     env: Env = None,
     auth: Annotated[
         list[str] | None, option("--auth SCHEME=env:NAME", "A credential of the API, from the environment.")
     ] = None,
+    headers: Headers = None,
     no_auth: NoAuth = False,
     include: Include = None,
     exclude: Exclude = None,
     overlays: Overlays = None,
     root: Root = None,
-    all_tools: Annotated[bool, flag("--all-tools", "List a tool for each operation of a large API too.")] = False,
+    all_tools: Annotated[bool, flag("--all-tools", "List a tool for each operation, however many.")] = False,
     consent: Annotated[
         Consent,
         option(
@@ -78,15 +83,15 @@ def mcp(
             "Who agrees to changes: the user, asked by elicitation; the client, which asks itself; or nobody.",
         ),
     ] = Consent.ELICIT,
-    token: Annotated[str | None, option("--token env:NAME", "The bearer token that HTTP clients have to send.")] = None,
+    token: Annotated[str | None, option("--token env:NAME", "The bearer token that HTTP clients must send.")] = None,
     issuer: Annotated[
         str | None, option("--issuer URL", "The authorization server whose tokens HTTP clients may send.")
     ] = None,
     audience: Annotated[
-        str | None, option("--audience URI", "What those tokens are for; this server's URL, if not said.")
+        str | None, option("--audience URI", "The audience of those tokens. Default: this server's URL.")
     ] = None,
     pass_header: Annotated[
-        list[str] | None, option("--pass-header NAME", "A header of the client's requests that the API gets.")
+        list[str] | None, option("--pass-header NAME", "A request header to pass from the client to the API.")
     ] = None,
     watch: Annotated[bool, flag("--watch", "Read the description again when it changes.")] = False,
     name_length: Annotated[
@@ -94,20 +99,20 @@ def mcp(
     ] = MAX_LENGTH,
     workflows: Annotated[
         list[str] | None,
-        option("--workflows FILE", "An Arazzo document, each workflow of which is a tool; may be repeated."),
+        option("--workflows FILE", "An Arazzo document; each of its workflows becomes a tool. Repeatable."),
     ] = None,
     config: Annotated[
-        Path | None, option("--config FILE", "Serve several APIs with roles and limits, as a file says.")
+        Path | None, option("--config FILE", "Serve several APIs with the roles and limits in a file.")
     ] = None,
-    config_schema: Annotated[bool, flag("--config-schema", "Print the JSON Schema of such a file.")] = False,
+    config_schema: Annotated[bool, flag("--config-schema", "Print the JSON Schema of that file.")] = False,
     timeout: Deadline = None,
 ) -> None:
-    """Serve any API as an MCP server: over stdio for a client that starts it, or over HTTP.
+    """Serve an API as an MCP server, over stdio or HTTP.
 
-    A small API has a tool for each operation; a large one has tools that find, describe and call operations. Each
-    workflow, of --workflows or registered with the API, is one tool.
+    A small API gets one tool per operation; a large one gets tools that find, describe and call operations. Each
+    workflow is a tool too.
 
-    Reads run, a change is sent when the user agrees to it. Messages go to standard error.
+    Reads run. A change is sent once the user agrees to it. Messages go to standard error.
     """
     # Before any import below: the SDK is an extra, `nlapi[mcp]`.
     require_extra("mcp", "`nlapi mcp`")
@@ -116,6 +121,7 @@ def mcp(
             source,
             base_url,
             auth,
+            headers,
             include,
             exclude,
             overlays,
@@ -150,6 +156,7 @@ def mcp(
     if endpoint is None and source == "-":
         raise UsageError("standard input is for the client", hint="give the description as a file or a URL")
     api, known_values = target.open_target(source, base_url, auth, overlays, root, no_auth=no_auth, env=env)
+    api = target.with_headers(api, headers)
     if api.base_url is None and (note := explain_server(api.spec)):
         console.note(note)
     if endpoint is None:
@@ -161,7 +168,7 @@ def mcp(
         pass_headers=check_pass_headers(tuple(pass_header or ()), has_token=bool(secret or issuer)),
         registered=known_values,
         stored=api.settings,
-        limits=target.limits(timeout),
+        limits=replace(target.limits(timeout), wait=WAIT_S),
     )
 
     resource_server = resource_server_of(issuer, audience, endpoint)
@@ -235,7 +242,7 @@ def _watch(
     sources = (registered.source, *registered.overlays, *others)
     # A bundled description is neither, and never changes: a watch of it would be a mistake in the command.
     if not is_http_url(sources[0]) and not Path(sources[0]).expanduser().is_file():
-        raise UsageError(f"--watch: {sources[0]} is no file and no URL", hint="what nlapi ships does not change")
+        raise UsageError(f"--watch: {sources[0]} is not a file and no URL", hint="what nlapi ships does not change")
     return DescriptionWatch(state=server_state, sources=sources, load=load)
 
 
@@ -320,7 +327,7 @@ def serve_team(file: Path, http: str | None, timeout: float | None) -> None:
         report=console.note,
         audit=_audit(settings, file.parent),
         metrics=metrics,
-        limits=target.limits(timeout),
+        limits=replace(target.limits(timeout), wait=WAIT_S),
     )
     server = serve_offer(offer, ttl_seconds=settings.ttl_seconds)
     names = ", ".join(api.name for api in settings.apis)
@@ -384,9 +391,9 @@ def _checked(opened: Target, api: TeamApi) -> Target:
     """Return the target; UsageError for a credential of a scheme that the API has not."""
     for table, schemes in (("auth", api.auth), ("change_auth", api.change_auth)):
         for scheme in schemes:
-            if scheme not in opened.spec.security_schemes:
-                known = ", ".join(opened.spec.security_schemes) or "none"
-                raise UsageError(f"[apis.{api.name}] {table}: {opened.spec.title} has no scheme {scheme!r}", hint=known)
+            if find_scheme(opened.spec, scheme) is None:
+                error = unknown_scheme_error(opened.spec, scheme)
+                raise UsageError(f"[apis.{api.name}] {table}: {error.message}", hint=error.hint)
     return opened
 
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="plugin",
-    help="Make a Claude Code plugin that operates an API in plain English.",
+    help="Build a plugin that operates an API from Claude Code and other clients.",
     no_args_is_help=True,
     epilog="""nlapi plugin build openapi.yaml -o my-plugin
 claude plugin marketplace add ./my-plugin
@@ -67,7 +67,7 @@ Folder = Annotated[Path, argument("DIR", "The folder of a plugin that nlapi buil
 def build(
     source: Source,
     folder: Annotated[Path, option("-o --output DIR", "The folder to put the plugin in.")],
-    name: Annotated[str | None, option("--name NAME", "Its name, if not one made of the title.")] = None,
+    name: Annotated[str | None, option("--name NAME", "The plugin's name. Default: taken from the title.")] = None,
     include: Include = None,
     exclude: Exclude = None,
     overlays: Overlays = None,
@@ -79,19 +79,19 @@ def build(
         str | None,
         option(
             "--requirement SPEC",
-            "The nlapi that the plugin installs where there is none: 'nlapi==1.2.3 --hash=sha256:...', "
+            "The nlapi that the plugin installs if the machine has none: 'nlapi==1.2.3 --hash=sha256:...', "
             "git+https://HOST/REPOSITORY@COMMIT, or a wheel.",
         ),
     ] = None,
     with_claude: Annotated[
-        bool, flag("--with-claude", "Have Claude propose an overlay too: a file to read, applied by nobody.")
+        bool, flag("--with-claude", "Also have Claude propose an overlay: a file to review, which is not applied.")
     ] = False,
     model: Model = None,
-    force: Annotated[bool, flag("--force", "Write into a folder that is not nlapi's, over edited files.")] = False,
+    force: Annotated[bool, flag("--force", "Write into a folder that nlapi did not make, over edited files.")] = False,
 ) -> None:
-    """Make a Claude Code plugin of a description: skills, an agent, a command, an MCP server, a hook that asks.
+    """Build a plugin from a description: skills, an agent, a command, an MCP server and a hook that asks.
 
-    The same description makes the same files. --auth SCHEME=env:NAME names the variable of a credential.
+    The same description gives the same files. --auth SCHEME=env:NAME names a credential's variable.
     """
     from nlapi.openapi.gc_paused import gc_paused
     from nlapi.plugin.build import PROPOSED_EFFECTS, Options
@@ -263,13 +263,13 @@ def check(
         str | None, option("--source SOURCE", "The description to compare with, if it has moved.")
     ] = None,
     against: Annotated[
-        str | None, option("--against SOURCE", "Tell only what this newer description would change.")
+        str | None, option("--against SOURCE", "Report only the effect of this newer description.")
     ] = None,
     output: ListOutput = None,
 ) -> None:
-    """Report the drift of a plugin: edited files, a changed description, broken rules of the client.
+    """Report how a plugin has drifted: edited files, a changed description, broken client rules.
 
-    Exits with 1 when there is drift; with --against when something would break.
+    Exits with 1 if it has drifted, or, with --against, if something would break.
     """
     issues = _against(folder, against) if against else _issues(folder, source)
     if is_json(output):
@@ -296,7 +296,9 @@ def _read_plugin(folder: Path) -> tuple[dict[str, bytes], PluginManifest]:
 
     files = read_folder(folder)
     if MANIFEST not in files:
-        raise UsageError(f"{folder} is no plugin that nlapi built: it has no {MANIFEST}", hint="`nlapi plugin build`")
+        raise UsageError(
+            f"{folder} is not a plugin that nlapi built: it has no {MANIFEST}", hint="`nlapi plugin build`"
+        )
     return files, read_manifest(files[MANIFEST], MANIFEST)
 
 

@@ -137,9 +137,9 @@ def shorten_question(reason: str, length: int = MAX_REASON) -> str:
 
 def _tool_question(plugin: InstalledPlugin, name: str, arguments: Any) -> HookQuestion:
     """Return the question about a call of a tool of the plugin's MCP server."""
-    from nlapi.agent.operation_tools import DESCRIBE, FIND, READ, inner_arguments
+    from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, inner_arguments
     from nlapi.mcp.settings import Consent, Settings
-    from nlapi.mcp.tool_listing import CALL, build_catalogue
+    from nlapi.mcp.tool_listing import build_catalogue
     from nlapi.openapi.spec import Effect
     from nlapi.plugin.programs import max_tool_length
     from nlapi.results.query import QUERY_TOOL
@@ -149,10 +149,10 @@ def _tool_question(plugin: InstalledPlugin, name: str, arguments: Any) -> HookQu
     api = plugin.target()
     settings = Settings(consent=Consent.CLIENT, name_length=max_tool_length(plugin.manifest.name))
     listed_tools = build_catalogue(api.spec, api.spec.visible_operations, settings)
-    if name == QUERY_TOOL or (listed_tools.uses_search and name in (FIND, DESCRIBE)):
+    if name in (QUERY_TOOL, FIND, DESCRIBE):
         return NOTHING
     try:
-        if listed_tools.uses_search and name in (READ, CALL):
+        if name in (READ, CHANGE):
             name, arguments = str(arguments.get("operation")), inner_arguments(name, arguments)
         tool = listed_tools.tool(name)
         if Call(tool=tool, arguments=dict(arguments)).effect is Effect.READ:
@@ -179,7 +179,7 @@ def _call_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQ
     if words and words[0] in COMMAND_WORDS:
         return recipe_question(plugin, words)
     if not words or not spec.has(words[0]):
-        return HookQuestion(text=f"{words[0] if words else 'The operation'!r} is none that is known to only read.")
+        return HookQuestion(text=f"{words[0] if words else 'The operation'!r} is not known to only read.")
     operation = spec.operation(words[0])
     question = NOTHING
     if operation.effect is Effect.READ:
@@ -368,7 +368,7 @@ def parse_words(command: Callable[..., None], words: Sequence[str]) -> dict[str,
 # Characters of a recipe's name in a question.
 MAX_NAME = 100
 
-RESUME_HINT = "a run that stopped is gone on with in a terminal: nlapi workflow resume"
+RESUME_HINT = "to continue a stopped run, use a terminal: nlapi workflow resume"
 
 
 def recipe_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQuestion:

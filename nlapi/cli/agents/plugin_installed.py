@@ -160,7 +160,7 @@ class InstalledPlugin:
         call.run_call(request, resolve_shape(shape), self.target(receipts), {})
 
     def _refuse_options(self, options: Mapping[str, Any]) -> None:
-        from nlapi.cli.call.call import is_secret_header
+        from nlapi.client.auth import is_secret_header
 
         if named := next((name for name in _SETTING_OPTIONS if options.get(name)), ""):
             hint = "where the API is, and its credentials, are in the settings"

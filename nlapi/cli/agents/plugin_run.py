@@ -50,12 +50,14 @@ def run(
     options: RunOptions,
     recipe: Annotated[str, argument("RECIPE", "Its name; without one, the recipes are listed.")] = "",
     pairs: Annotated[list[str] | None, argument("KEY=VALUE", "The inputs; KEY=@FILE reads a file.")] = None,
-    inputs: Annotated[list[str] | None, option("--input -i NAME=VALUE", "An input, as KEY=VALUE is.")] = None,
-    dry_run: Annotated[bool, flag("--dry-run", "Show the requests as far as they are known; send nothing.")] = False,
+    inputs: Annotated[list[str] | None, option("--input -i NAME=VALUE", "An input; the same as KEY=VALUE.")] = None,
+    dry_run: Annotated[
+        bool, flag("--dry-run", "Show the requests as far as they are known, and send nothing.")
+    ] = False,
 ) -> None:
-    """Run a recipe of a plugin: a workflow that its build made of the description, or that people put into it.
+    """Run a recipe: a workflow that the plugin was built with, or that somebody added.
 
-    It is shown as a tree, asks once before it changes anything, and goes on with `nlapi workflow resume`.
+    It is shown as a tree, and asks once before it changes anything. `nlapi workflow resume` continues it.
     """
     if not recipe:
         list_recipes(folder)
@@ -119,7 +121,14 @@ def open_recipe(
     document = next(document for other, document in documents if other == path)
     # The plugin is of one API, whatever a document calls it.
     sources = [f"{name}={location}" for name, location in source_of(document, str(folder / DESCRIPTION)).items()]
-    opened = open_document(str(path), sources, base_url=options.base_url, auth=options.auth, no_auth=options.no_auth)
+    opened = open_document(
+        str(path),
+        sources,
+        base_url=options.base_url,
+        auth=options.auth,
+        headers=options.headers,
+        no_auth=options.no_auth,
+    )
     require_sources(opened)
     if configured is not None:
         opened = replace(opened, targets={spec: replace(configured, spec=spec) for spec in opened.targets})
@@ -161,9 +170,9 @@ def settings(
     pairs: Annotated[list[str] | None, argument("KEY=VALUE", "A value to keep; KEY= removes it.")] = None,
     output: ListOutput = None,
 ) -> None:
-    """Show the values that fill in what calls of a plugin do not say, and keep others.
+    """Show or set the default values for calls of a plugin.
 
-    They belong to where the API runs: those of one base URL are not used at another. A credential is no setting.
+    Settings apply to one base URL only. A credential cannot be a setting.
     """
     import nlapi
     from nlapi.plugin.argument_settings import setting_values
@@ -187,7 +196,7 @@ def store_settings(
     for name, value in changes.items():
         if name not in manifest.settings:
             known = ", ".join(manifest.settings) or "none"
-            raise UsageError(f"{name} is no setting of {manifest.name}", hint=f"its settings: {known}")
+            raise UsageError(f"{name} is not a setting of {manifest.name}", hint=f"its settings: {known}")
         if value:
             check_setting(load().operations, name, value)
     if changes:

@@ -20,13 +20,13 @@ from nlapi.credential_references import is_reference
 from nlapi.errors import NlapiError, UsageError
 from nlapi.local_files import fault_of, locked, read_file, write_file
 
-app = typer.Typer(help="Short names for commands and questions; without a command, the list of them.")
+app = typer.Typer(help="Save commands and questions under short names.")
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.IGNORECASE)
 # What an alias takes from the command line: `$1` is its first word.
 _PLACEHOLDER = re.compile(r"\$([1-9])")
 
-SET = """$1 to $9 are the words behind the name; words that no $ takes are put behind it.
+SET = """$1 to $9 are the words after the name; other words are appended.
 
 nlapi alias set active 'ask "show the active campaigns" -a ads'
 nlapi alias set campaign 'call ads getCampaign campaign_id=$1'
@@ -42,9 +42,9 @@ def alias(context: typer.Context) -> None:
 @app.command("set", epilog=SET)
 def set_(
     name: Annotated[str, argument("NAME", "The name to use from now on, as in nlapi NAME.")],
-    command: Annotated[str, argument("COMMAND", "What it stands for, without nlapi, in quotes.")],
+    command: Annotated[str, argument("COMMAND", "The command it stands for, without nlapi, in quotes.")],
 ) -> None:
-    """Save a command or a question under a name, or replace one."""
+    """Save a command or a question under a short name."""
     if not NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot be a name", hint="use letters, digits, - and _")
     if name in COMMANDS:
@@ -54,7 +54,7 @@ def set_(
         words = words[1:]
     if not words or words[0] not in COMMANDS:
         first = words[0] if words else "nothing"
-        raise UsageError(f"{first!r} is no command of nlapi", hint="such as 'ask \"list the campaigns\" -a ads'")
+        raise UsageError(f"{first!r} is not a command of nlapi", hint="such as 'ask \"list the campaigns\" -a ads'")
     if secret := _literal_credential(words):
         raise UsageError(
             f"the credential in {secret} would be stored in a file", hint="name a variable: --auth SCHEME=env:NAME"
@@ -65,14 +65,14 @@ def set_(
 
 @app.command("list", epilog="nlapi alias list -o json")
 def list_(output: ListOutput = None) -> None:
-    """Show the names with what they stand for."""
+    """List the aliases and their commands."""
     rows = [{"name": name, "command": command} for name, command in sorted(read_aliases().items())]
     table.print_list(rows, output, ("name", "command"), empty="there is no alias (`nlapi alias set -h` shows how)")
 
 
 @app.command(epilog="nlapi alias remove active")
-def remove(name: Annotated[str, argument("NAME", "A name of `nlapi alias list`.")]) -> None:
-    """Forget a name."""
+def remove(name: Annotated[str, argument("NAME", "A name from `nlapi alias list`.")]) -> None:
+    """Remove an alias."""
     if name not in read_aliases():
         raise UsageError(f"there is no alias {name!r}", hint="`nlapi alias list` shows them")
     _change(lambda aliases: {key: value for key, value in aliases.items() if key != name})
@@ -107,7 +107,7 @@ def read_aliases() -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise NlapiError(fault_of(file, error), hint="mend it, or move it away") from None
     if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
-        raise NlapiError(f"{file} is no map of names to commands", hint="mend it, or move it away")
+        raise NlapiError(f"{file} is not a map of names to commands", hint="mend it, or move it away")
     return data
 
 

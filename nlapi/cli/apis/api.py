@@ -11,13 +11,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi import bundled, registry
-from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, argument, option, parse_pairs
+from nlapi.cli.options import (
+    Auth,
+    BaseUrl,
+    Headers,
+    ListOutput,
+    NoAuth,
+    Overlays,
+    Root,
+    argument,
+    is_interactive,
+    option,
+    parse_pairs,
+)
 from nlapi.cli.render import console, table
 from nlapi.cli.target import auth_references, note_injections
+from nlapi.client.auth import find_scheme, unknown_scheme_error
 from nlapi.credential_references import is_reference
-from nlapi.errors import CredentialError, NlapiError, UsageError
+from nlapi.errors import NlapiError, UsageError
 from nlapi.local_files import remove_file, write_file
 from nlapi.registry import Registration
+from nlapi.tools.request_changes import parse_headers, split_headers
 
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
@@ -29,10 +43,10 @@ EFFECTS_FOLDER = "effects"
 MAX_OPTIONS = 3
 
 app = typer.Typer(
-    help="Register APIs under short names, with their base URL, credentials and fixed values.", no_args_is_help=True
+    help="Register APIs under short names, with their address, login and fixed values.", no_args_is_help=True
 )
 
-ADD = """A credential is kept as the name of an environment variable, never as itself.
+ADD = """A credential is stored as the name of an environment variable, never as itself.
 
 nlapi api add shop https://shop.example/openapi.json --auth bearer=env:SHOP_TOKEN
 nlapi api add spotify openapi.yaml --set ad_account_id=abc
@@ -111,14 +125,15 @@ def add(
     source: Annotated[str, argument("SOURCE", "A path or URL of its description, or a bundled name.")],
     base_url: BaseUrl = None,
     auth: Auth = None,
+    headers: Headers = None,
     no_auth: NoAuth = False,
     known_values: Annotated[
-        list[str] | None, option("--set NAME=VALUE", "A value to use whenever it is needed.")
+        list[str] | None, option("--set NAME=VALUE", "A value to use wherever an operation takes it.")
     ] = None,
     overlays: Overlays = None,
     root: Root = None,
     workflows: Annotated[
-        list[str] | None, option("--workflows FILE", "An Arazzo document with workflows of it; may be repeated.")
+        list[str] | None, option("--workflows FILE", "An Arazzo document with workflows for it. Repeatable.")
     ] = None,
 ) -> None:
     """Register an API, or replace one."""
@@ -127,6 +142,7 @@ def add(
         source,
         base_url=base_url,
         auth=auth,
+        headers=headers,
         no_auth=no_auth,
         known_values=known_values,
         overlays=overlays,
@@ -142,6 +158,7 @@ def register_api(
     *,
     base_url: str | None = None,
     auth: list[str] | None = None,
+    headers: list[str] | None = None,
     no_auth: bool = False,
     known_values: list[str] | None = None,
     overlays: list[str] | None = None,
@@ -177,14 +194,16 @@ def register_api(
         # Last, so that no other overlay undoes the effects that a person has accepted (docs/design/020-effects.md).
         layers = [*(layer for layer in layers if layer != accepted), accepted]
     spec = nlapi.load(source, overlays=layers, root=root)
+    base_url = base_url or ask_address(spec)
     credentials, values = _stored_values(spec, credentials, parse_pairs(known_values, "--set"))
-    for scheme in credentials.keys() - spec.security_schemes.keys():
-        names = ", ".join(spec.security_schemes) or "none"
-        raise CredentialError(f"{spec.title} has no security scheme {scheme!r}", hint=f"it has {names}")
+    for scheme in credentials:
+        if find_scheme(spec, scheme) is None:
+            raise unknown_scheme_error(spec, scheme)
     entry = Registration(
         source=source,
         base_url=base_url,
         auth=credentials,
+        headers=_stored_headers(spec, headers),
         known=values,
         overlays=layers,
         root=root,
@@ -206,6 +225,52 @@ def register_api(
     if bundled.spec(name):
         console.note(f"On the command line {name} is this API now; nlapi.load({name!r}) still gives the bundled one")
     return spec
+
+
+def _stored_headers(spec: Spec, texts: list[str] | None) -> dict[str, str]:
+    """Return the headers to register. UsageError for a credential: the file is none for secrets."""
+    secret, plain = split_headers(spec, parse_headers(texts or ()))
+    for name, _ in secret:
+        hint = f"name where it is: --auth header:{name}=env:NAME; or `nlapi auth login API header:{name}`"
+        raise UsageError(
+            f"-H {name} is a credential, and would be stored in a file that is none for secrets", hint=hint
+        )
+    return dict(plain)
+
+
+def ask_address(spec: Spec) -> str | None:
+    """Return where an API runs that its description does not say; None where it does, or nobody answers.
+
+    An address that is reserved for examples says nothing.
+    """
+    from nlapi.client.server import declares_server, site_of
+    from nlapi.openapi.urls import is_http_url, parse_url
+
+    site = next((site for operation in spec.operations if (site := site_of(operation))), "")
+    is_placeholder = bool(site) and parse_url(site).is_placeholder
+    is_known = is_http_url(spec.source) or (declares_server(spec) and not is_placeholder)
+    if is_known or not is_interactive():
+        return None
+    fault = f"only an example, {site}" if is_placeholder else "no address"
+    console.note(f"Its description gives {fault}. To try it first, run `nlapi sandbox` on it in another terminal.")
+    return read_address(
+        "Where does the API run? Its address, or http://127.0.0.1:8080 for the sandbox (Enter: later): "
+    )
+
+
+def read_address(question: str) -> str | None:
+    """Return the address that a person types, asked for until it is one; None for an empty line."""
+    from nlapi.cli.ask.prompts import read_line
+    from nlapi.openapi.urls import parse_url
+
+    while typed := (read_line(question) or "").strip():
+        try:
+            parse_url(typed)
+        except NlapiError as error:
+            console.error(str(error))
+        else:
+            return typed
+    return None
 
 
 def note_login(name: str, spec: Spec) -> None:
@@ -236,9 +301,7 @@ def _stored_values(
             continue
         if not is_reference(text):
             hint = f"leave it out, and `nlapi auth login` asks for it; or name where it is: --set {name}=env:NAME"
-            raise UsageError(
-                f"{name} is a credential, and would be stored in a file that is none for secrets", hint=hint
-            )
+            raise UsageError(f"{name} is a credential, and this file is not for secrets", hint=hint)
         credentials = {**credentials, id: known.pop(name)}
     return credentials, known
 
@@ -280,15 +343,15 @@ def _references(auth: list[str] | None, no_auth: bool) -> dict[str, str]:
 
 @app.command(epilog="nlapi api accept shop")
 def accept(name: Annotated[str, argument("NAME", "A registered name.")]) -> None:
-    """Pin the POSTs that were classified as read: no other POST is sent without a question from then on."""
+    """Pin the POSTs that count as reads. Any other POST will ask first."""
     _accept_overlay(name)
 
 
 @app.command(epilog="nlapi api update shop")
 def update(name: Annotated[str, argument("NAME", "A registered name.")]) -> None:
-    """Show what has changed in the description of an API since it was registered, and accept it.
+    """Show how an API's description has changed since it was registered, and accept it.
 
-    Calls stop where it sends to another place, wants another credential, has a new change, or calls a change a read.
+    Until then, calls stop if it names another server or credential, has a new change, or calls a change a read.
     """
     import nlapi
     from nlapi.tools.pins import differences, read_pin, write_pin
@@ -308,7 +371,7 @@ def update(name: Annotated[str, argument("NAME", "A registered name.")]) -> None
     console.note(f"{name}: {console.count_noun(len(lines), 'difference')} accepted" if pin else f"{name} is pinned now")
 
 
-EDIT = """A value that is empty takes away what was registered: --set owner=
+EDIT = """An empty value removes a setting: --set owner=
 
 nlapi api edit github --set owner=octocat --model local:qwen
 nlapi api edit plaid --env sandbox
@@ -320,7 +383,7 @@ Name = Annotated[str, argument("NAME", "A registered name, or one of its account
 
 @app.command(epilog="nlapi api show shop")
 def show(name: Name, output: ListOutput = None) -> None:
-    """Show what is registered for an API: its servers, values, defaults and logins, and no secret."""
+    """Show the settings of an API: servers, values, defaults and logins, but no secrets."""
     from nlapi.accounts.store import LoginStore
     from nlapi.cli.target import load
     from nlapi.client.auth import credential_kind
@@ -350,22 +413,30 @@ def show(name: Name, output: ListOutput = None) -> None:
 def edit(
     name: Name,
     base_url: BaseUrl = None,
-    env: Annotated[str | None, option("--env NAME", "The environment to use if none is named.")] = None,
-    environment: Annotated[list[str] | None, option("--environment NAME=URL", "Where an environment runs.")] = None,
+    env: Annotated[str | None, option("--env NAME", "The default environment.")] = None,
+    environment: Annotated[
+        list[str] | None, option("--environment NAME=URL", "The base URL of an environment.")
+    ] = None,
     known_values: Annotated[
-        list[str] | None, option("--set NAME=VALUE", "A value to use whenever it is needed.")
+        list[str] | None, option("--set NAME=VALUE", "A value to use wherever an operation takes it.")
     ] = None,
     auth: Auth = None,
+    headers: Headers = None,
     client_id: Annotated[str | None, option("--client-id ID", "The application to log in as.")] = None,
     issuer: Annotated[str | None, option("--issuer URL", "The authorization server.")] = None,
-    scope: Annotated[list[str] | None, option("--scope NAME", "A permission that a login asks for.")] = None,
+    scope: Annotated[list[str] | None, option("--scope NAME", "A scope that logins request.")] = None,
     redirect_uri: Annotated[
-        str | None, option("--redirect-uri URL", "The loopback address that is registered there.")
+        str | None, option("--redirect-uri URL", "The loopback redirect URI that is registered there.")
     ] = None,
     model: Annotated[str | None, option("--model NAME", "The model to plan with.")] = None,
     output: Annotated[str | None, option("--output -o FORMAT", "The format of answers: json, table, ...")] = None,
 ) -> None:
-    """Change what is registered for an API, or for one of its accounts; what is not named stays."""
+    """Change settings of an API or of one of its accounts. Other settings stay.
+
+    Its logins may go to a new base URL too: you have named it for this API.
+    """
+    from nlapi.cli.target import load
+
     entry = _entry(name)
     texts = {
         "base_url": base_url,
@@ -380,6 +451,7 @@ def edit(
     maps = {
         "known": _changed(entry.known, parse_pairs(known_values, "--set")),
         "auth": _changed(entry.auth, parse_pairs(auth, "--auth")),
+        "headers": _changed(entry.headers, _stored_headers(load(name), headers) if headers else {}),
         "environments": _changed(entry.environments, parse_pairs(environment, "--environment")),
     }
     changes: dict[str, Any] = {key: value for key, value in texts.items() if value is not None}
@@ -392,6 +464,19 @@ def edit(
         raise UsageError("nothing was said to change", hint="`nlapi api edit -h` shows what can be")
     registry.change_registrations(lambda entries: entries.update({name: replace(entries.get(name, entry), **changes)}))
     console.note(f"{name}: {', '.join(sorted('set' if key == 'known' else key for key in changes))} changed")
+    if base_url:
+        _extend_logins(name, base_url)
+
+
+def _extend_logins(name: str, base_url: str) -> None:
+    """Let the logins of an API go to its new base URL too, and note it."""
+    from nlapi.accounts.store import LoginStore
+    from nlapi.openapi.urls import parse_url
+
+    store, site = LoginStore(), parse_url(base_url).site
+    for key in store.list_keys(name):
+        if store.extend(key, site):
+            console.note(f"the login {key} goes to {site} too")
 
 
 def _check(name: str, entry: Registration, base_url: str | None, auth: list[str] | None, output: str | None) -> None:
@@ -407,10 +492,10 @@ def _check(name: str, entry: Registration, base_url: str | None, auth: list[str]
     references = parse_pairs(auth, "--auth")
     if not references:
         return
-    schemes = load(name).security_schemes
+    spec = load(name)
     for scheme, reference in references.items():
-        if scheme not in schemes:
-            raise UsageError(f"{name} has no security scheme {scheme!r}", hint=f"it has {', '.join(schemes) or 'none'}")
+        if find_scheme(spec, scheme) is None:
+            raise unknown_scheme_error(spec, scheme)
         if reference and not is_reference(reference):
             hint = f"name where it is: {scheme}=env:NAME; or `nlapi auth login {name} {scheme}`"
             raise UsageError(f"the credential for {scheme} would be stored in a file", hint=hint)
@@ -423,7 +508,7 @@ def _changed(before: Any, changes: dict[str, str]) -> dict[str, str]:
 
 @app.command(epilog="nlapi api rename shop store")
 def rename(name: Name, new_name: Annotated[str, argument("NEW", "The name to use from now on.")]) -> None:
-    """Give a registered API another name; its logins and what you accepted of it go with it."""
+    """Rename a registered API. Its logins and accepted changes move with it."""
     from nlapi.accounts.store import LoginStore
     from nlapi.tools.pins import rename_pin
 
@@ -469,7 +554,7 @@ def _entry(name: str) -> Registration:
 
 @app.command("list", epilog="nlapi api list -o json")
 def list_(output: ListOutput = None) -> None:
-    """Show the registered APIs."""
+    """List the registered APIs."""
     registrations = registry.read_registrations().items()
     rows: list[dict[str, Any]] = [
         {
@@ -480,6 +565,7 @@ def list_(output: ListOutput = None) -> None:
             "set": dict(registration.known),
         }
         | ({"no_auth": True} if registration.no_auth else {})
+        | ({"headers": dict(registration.headers)} if registration.headers else {})
         | ({"workflows": list(registration.workflows)} if registration.workflows else {})
         for name, registration in registrations
     ]
@@ -521,16 +607,21 @@ def _as_options(pairs: Mapping[str, str]) -> str:
 
 @app.command(epilog="nlapi api remove shop")
 def remove(name: Annotated[str, argument("NAME", "A registered name.")]) -> None:
-    """Forget a registered API."""
+    """Remove a registered API and its logins."""
+    _registered(name)
+    forget(name)
+    console.note(f"{name} is forgotten")
+
+
+def forget(name: str) -> None:
+    """Remove the registration of an API, its logins, and what was accepted of it."""
     from nlapi.tools.pins import remove_pin
 
-    _registered(name)
     registry.change_registrations(lambda registrations: _forget(registrations, name))
     _forget_logins(name)
     if "@" not in name:
         _remove_overlay(name)
         remove_pin(name)
-    console.note(f"{name} is forgotten")
 
 
 def _forget_logins(name: str) -> None:

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nlapi import bundled, registry
-from nlapi.cli.options import BaseUrl, Env, ListOutput, argument, flag, option
+from nlapi.cli.options import BaseUrl, Env, ListOutput, argument, flag, is_interactive, option
 from nlapi.cli.render import console, table
 from nlapi.credential_references import REFERENCE_FORMS, is_reference, read_reference
-from nlapi.errors import CredentialError, NlapiError, UsageError
+from nlapi.errors import CredentialError, MissingCredentialError, NlapiError, UsageError
 
 if TYPE_CHECKING:
     from nlapi.accounts.store import Login, LoginKey, LoginKind, Secrets, SecretStorage
     from nlapi.cli.apis.login_oauth import OAuthOptions
+    from nlapi.cli.apis.login_ways import LoginWay
     from nlapi.openapi.spec import SecurityScheme, Spec
     from nlapi.registry import Registration
 
-app = typer.Typer(
-    help="Log in to APIs: keys, passwords and OAuth, stored in the system's keyring.", no_args_is_help=True
-)
+app = typer.Typer(help="Log in to APIs with keys, passwords or OAuth.", no_args_is_help=True)
 
-LOGIN = """A secret goes into the keyring, or, where there is none, into a file that only you may read.
+LOGIN = """Secrets are stored in the system keyring, or, without one, in a file that only you can read.
 
 nlapi auth login shop
 nlapi auth login shop apiKey --reference "cmd:op read op://Private/shop/key"
@@ -34,7 +33,9 @@ nlapi auth login build --flow client --client-id ci --client-secret env:CI_SECRE
 pass show shop | nlapi auth login shop"""
 
 Api = Annotated[str, argument("API", "A registered API, or one of its accounts, such as github@work.")]
-SchemeName = Annotated[str | None, argument("SCHEME", "Which of its security schemes; the one it wants, if not said.")]
+SchemeName = Annotated[
+    str | None, argument("SCHEME", "One of its security schemes. Default: you are asked, or the most used one.")
+]
 
 
 @app.command(epilog=LOGIN)
@@ -42,26 +43,38 @@ def login(
     api: Api,
     scheme: SchemeName = None,
     reference: Annotated[
-        str | None, option("--reference REF", f"Store where it is, not it: {REFERENCE_FORMS}.")
+        str | None, option("--reference REF", f"Store a reference instead of the secret: {REFERENCE_FORMS}.")
     ] = None,
-    token: Annotated[bool, flag("--token", "Take a token that you have, where a login would get one.")] = False,
-    issuer: Annotated[str | None, option("--issuer URL", "The authorization server, by its issuer.")] = None,
-    client_id: Annotated[str | None, option("--client-id ID", "The application that you registered there.")] = None,
+    token: Annotated[
+        bool, flag("--token", "Enter a token that you already have instead of getting one by OAuth.")
+    ] = False,
+    issuer: Annotated[str | None, option("--issuer URL", "The issuer URL of the authorization server.")] = None,
+    client_id: Annotated[
+        str | None, option("--client-id ID", "The client id of the application you registered there.")
+    ] = None,
     client_secret: Annotated[
-        str | None, option("--client-secret REF", f"Its secret: {REFERENCE_FORMS}, or - to be asked.")
+        str | None, option("--client-secret REF", f"Its client secret: {REFERENCE_FORMS}, or - to be asked.")
     ] = None,
-    scope: Annotated[list[str] | None, option("--scope NAME", "A permission to ask for; may be repeated.")] = None,
-    flow: Annotated[str | None, option("--flow code|device|client", "How: in a browser, by a code, or alone.")] = None,
+    scope: Annotated[list[str] | None, option("--scope NAME", "A scope to request. Repeatable.")] = None,
+    flow: Annotated[
+        str | None,
+        option(
+            "--flow code|device|client|password",
+            "Log in in a browser, with a device code, as the client itself, or by password.",
+        ),
+    ] = None,
     redirect_uri: Annotated[
-        str | None, option("--redirect-uri URL", "The loopback address that is registered there.")
+        str | None, option("--redirect-uri URL", "The loopback redirect URI that is registered there.")
     ] = None,
-    no_browser: Annotated[bool, flag("--no-browser", "Print the address, and open no browser.")] = False,
-    store: Annotated[str | None, option("--store keyring|file", "Where the secret goes; the keyring first.")] = None,
-    wait: Annotated[float, option("--wait SECONDS", "The longest that the browser is waited for.", min=1)] = 300,
+    no_browser: Annotated[bool, flag("--no-browser", "Print the URL instead of opening a browser.")] = False,
+    store: Annotated[
+        str | None, option("--store keyring|file", "Where to store the secret. Default: the keyring if there is one.")
+    ] = None,
+    wait: Annotated[float, option("--wait SECONDS", "How long to wait for the browser.", min=1)] = 300,
     base_url: BaseUrl = None,
     env: Env = None,
 ) -> None:
-    """Log in to an API, and store the login for later calls; it goes to the servers of that API alone."""
+    """Log in to an API, and store the login. It is sent only to that API's servers."""
     from nlapi.accounts.credentials import audience_of
     from nlapi.cli.apis.login_oauth import OAuthOptions
     from nlapi.cli.target import base_url_of, environment_account
@@ -80,18 +93,20 @@ def login(
         redirect_uri=redirect_uri or registered.redirect_uri,
         opens_browser=not no_browser,
         seconds=wait,
+        base_url=server or "",
     )
     storage = _storage(store)
-    chosen = _schemes(spec, scheme)
-    if reference is not None and len(chosen) > 1:
-        names = ", ".join(entry.id for entry in chosen)
-        raise UsageError(f"{name} wants {names}, each a credential of its own", hint="name the one that is meant")
-    for entry in chosen:
+    is_oauth = bool(options.client_id or options.issuer or options.flow)
+    way = _way(spec, scheme, takes_token=token, is_typed=token or reference is not None, is_oauth=is_oauth)
+    if reference is not None and len(way.schemes) > 1:
+        names = ", ".join(entry.id for entry in way.schemes)
+        raise UsageError(f"{name} takes {names} together, and each needs its own credential", hint="name one of them")
+    for entry in way.schemes:
         if fault := entry.fault:
             raise CredentialError(f"{entry.id} is {fault}", hint="choose another of its security schemes")
         if reference is not None:
             _store_reference(name, entry, reference, audience)
-        elif token or not _gets_tokens(entry, options):
+        elif way.takes_token or not _gets_tokens(entry, options):
             _store_value(name, entry, audience, storage)
         else:
             _store_tokens(name, spec, entry, options, audience, storage)
@@ -113,30 +128,32 @@ def _open_api(api: str, base_url: str | None, env: str | None = None) -> tuple[s
     return api, registered or registry.Registration(source=api), spec
 
 
-def _schemes(spec: Spec, name: str | None) -> tuple[SecurityScheme, ...]:
-    """Return the schemes to log in to: the one of that name, or those that most operations want together."""
-    from nlapi.client.auth import alternatives
+def _way(spec: Spec, name: str | None, *, takes_token: bool, is_typed: bool, is_oauth: bool) -> LoginWay:
+    """Return the way to log in: by the scheme of that name, the one that a person chooses, or the most used one.
+
+    `is_typed` is true where the options already say that a credential is typed, `is_oauth` where they are for OAuth.
+    """
+    from nlapi.cli.apis.login_ways import LoginWay, choose_way, login_ways
+    from nlapi.client.auth import find_scheme, unknown_scheme_error
 
     schemes = spec.security_schemes
     if name is not None:
-        if name not in schemes:
-            known = ", ".join(schemes) or "none"
-            raise UsageError(f"{spec.title} has no security scheme {name!r}", hint=f"it has {known}")
-        return (schemes[name],)
-    counter: Counter[tuple[str, ...]] = Counter()
-    for operation in spec.operations:
-        counter.update(tuple(credential.id for credential in entry) for entry in alternatives(operation) if entry)
-    if not counter:
-        if len(usable := [entry for entry in schemes.values() if not entry.fault]) == 1:
-            return (usable[0],)
-        known = f"name one of {', '.join(schemes)}" if schemes else "its calls are sent as they are"
+        if (scheme := find_scheme(spec, name)) is None:
+            raise unknown_scheme_error(spec, name)
+        return LoginWay(schemes=(scheme,), takes_token=takes_token)
+    ways = login_ways(spec)
+    if not ways:
+        known = f"name one of {', '.join(schemes)}" if schemes else "name what it takes: header:NAME, basic or bearer"
         raise UsageError(f"{spec.title} describes no credential that its operations want", hint=known)
-    (first, _), *others = counter.most_common()
-    for other, _count in others[:3]:
-        # More of the same, or less, is no other way in.
-        if not (set(other) <= set(first) or set(first) <= set(other)):
-            console.note(f"It takes {' with '.join(other)} too: name a scheme to log in with that")
-    return tuple(schemes[id] for id in first)
+    if is_interactive() and not (is_typed or is_oauth):
+        if (chosen := choose_way(ways)) is None:
+            raise MissingCredentialError("no way to log in was chosen", hint=f"nothing is stored for {spec.title}")
+        return chosen
+    ways = [way for way in ways if way.takes_token is is_typed or not way.is_oauth] or ways
+    best = max(ways, key=lambda way: way.uses)
+    if others := [way.label for way in ways if way.uses == best.uses and way is not best]:
+        console.note(f"Logging in with {best.label}; name a scheme for another: {', '.join(others[:3])}")
+    return replace(best, takes_token=False) if is_oauth and not is_typed else best
 
 
 def _gets_tokens(scheme: SecurityScheme, options: OAuthOptions) -> bool:
@@ -170,8 +187,15 @@ def _store_value(api: str, scheme: SecurityScheme, audience: tuple[str, ...], st
     from nlapi.cli.apis.login_oauth import ask_credential
     from nlapi.client.auth import check_credential
 
-    value = ask_credential(scheme)
-    check_credential(scheme, value)
+    while True:
+        value = ask_credential(scheme)
+        try:
+            check_credential(scheme, value)
+            break
+        except CredentialError as error:
+            if not is_interactive():
+                raise
+            console.error(str(error))
     _store(api, _new_login(scheme, LoginKind.VALUE, audience), Secrets(value=value), storage)
 
 
@@ -183,8 +207,6 @@ def _store_tokens(
     audience: tuple[str, ...],
     storage: SecretStorage | None,
 ) -> None:
-    from dataclasses import replace
-
     from nlapi.accounts.store import LoginKey, LoginStore
     from nlapi.cli.apis.login_oauth import log_in_with_oauth
 
@@ -227,7 +249,8 @@ def _store(api: str, login: Login, secrets: Secrets | None, storage: SecretStora
     store, key = LoginStore(), LoginKey(api=api, scheme=login.scheme)
     with store.lock(key):
         fault = store.write(key, login, secrets, storage)
-    console.note(f"{key}: stored, for {' and '.join(login.audience)}")
+    sites = " and ".join(login.audience) or "the server that --base-url names first, as the description names none"
+    console.note(f"{key}: stored, for {sites}")
     if fault and storage is not SecretStorage.FILE:
         path = store.path(key)
         console.note(f"In plain text in {path}, for you alone, as the keyring does not take it: {fault}")
@@ -235,7 +258,7 @@ def _store(api: str, login: Login, secrets: Secrets | None, storage: SecretStora
 
 @app.command(epilog="nlapi auth logout shop")
 def logout(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
-    """Forget the logins of an API; the authorization server is asked to forget them too."""
+    """Remove the logins of an API, and revoke them at its authorization server."""
     from nlapi.accounts.session import revoke
     from nlapi.accounts.store import LoginKind, LoginStore
 
@@ -257,7 +280,7 @@ def logout(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
 
 @app.command(epilog='curl -H "Authorization: Bearer $(nlapi auth token shop)" https://shop.example/orders')
 def token(api: Api, scheme: SchemeName = None, env: Env = None) -> None:
-    """Print the credential of a login for a script, renewed where it has ended."""
+    """Print the credential of a login for a script, renewed if it has expired."""
     from nlapi.accounts.session import renew
     from nlapi.accounts.store import LoginStore
 
@@ -284,10 +307,10 @@ def _stored(api: str, scheme: str | None, env: str | None) -> tuple[LoginKey, ..
 
 @app.command(epilog="nlapi auth status -o json")
 def status(
-    api: Annotated[str | None, argument("API", "One API; all, if not said.")] = None,
+    api: Annotated[str | None, argument("API", "One API. Default: all.")] = None,
     output: ListOutput = None,
 ) -> None:
-    """Show the logins that are stored, and the credentials that are registered; no secret is shown or read."""
+    """List the stored logins and registered credentials, without any secret."""
     rows = [*_login_rows(api), *_registered_rows(api)]
     if not table.is_json(output):
         for row in rows:

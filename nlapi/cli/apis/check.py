@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
     from nlapi.tools.lint import LintReport
 
-EPILOG = """The score is 100 less what each rule takes; docs/check.md has the rules and their weights.
+EPILOG = """The score is 100 minus the weight of each broken rule; docs/check.md lists the rules.
 
 nlapi check openapi.yaml
 nlapi check openapi.yaml --overlay better.yaml
@@ -30,15 +30,13 @@ def check(
     overlays: Overlays = None,
     root: Root = None,
     min_score: Annotated[
-        int | None, option("--min-score N", "Exit with 1 when the score is below this.", min=0, max=100)
+        int | None, option("--min-score N", "Exit with 1 if the score is lower.", min=0, max=100)
     ] = None,
-    no_standard: Annotated[
-        bool, flag("--no-standard", "Leave out the slow check against the OpenAPI standard.")
-    ] = False,
+    no_standard: Annotated[bool, flag("--no-standard", "Skip the slow check against the OpenAPI standard.")] = False,
 ) -> None:
-    """Check a description for lost operations, violations of the standard, and what is unclear to a model.
+    """Check a description for mistakes, lost operations and unclear texts.
 
-    Exits with 1 when an operation is lost, or when the score is below --min-score.
+    Exits with 1 if an operation is lost, or if the score is below --min-score.
     """
     from nlapi.errors import Level
     from nlapi.tools.lint import lint

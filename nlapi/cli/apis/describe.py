@@ -38,12 +38,12 @@ nlapi describe ads --graph > ads.mmd"""
 def describe(
     source: Source,
     name: Annotated[str | None, argument("[OPERATION|RESOURCE]", "An operationId, or the name of a resource.")] = None,
-    graph: Annotated[bool, flag("--graph", "Draw the resources and the flow of their ids, as Mermaid.")] = False,
+    graph: Annotated[bool, flag("--graph", "Draw the resources and how their ids flow, as Mermaid.")] = False,
     output: ListOutput = None,
     overlays: Overlays = None,
     root: Root = None,
 ) -> None:
-    """Describe an API: its resources and what one can do with each, one resource, or one operation with an example."""
+    """Show what an API has and what you can do with it, with examples."""
     if graph and name is not None:
         raise UsageError("--graph draws the whole API", hint=f"nlapi describe {source} --graph")
     with console.show_progress("reading the description"):

@@ -30,7 +30,7 @@ def find(
     overlays: Overlays = None,
     root: Root = None,
 ) -> None:
-    """Find the operations that match some words, the likeliest first. Exits with 1 when there is none."""
+    """Find operations by what they do. Exits with 1 if nothing matches."""
     typed = " ".join(words)
     if not typed.strip():
         raise UsageError("there are no words to look for", hint='such as nlapi find ads "pause a campaign"')

@@ -6,7 +6,7 @@ import getpass
 import os
 import select
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from nlapi.accounts.authorization_server import Endpoints, described_endpoints, described_grants, discover
@@ -19,6 +19,7 @@ from nlapi.accounts.flows import (
     log_in_as_client,
     log_in_with_browser,
     log_in_with_device,
+    log_in_with_password,
 )
 from nlapi.accounts.store import Grant
 from nlapi.cli.ask.prompts import read_line
@@ -116,7 +117,7 @@ def ask_credential(scheme: SecurityScheme) -> str:
 # Scopes that are shown before a person chooses.
 MAX_SCOPES = 30
 
-FLOWS = {"code": Grant.CODE, "device": Grant.DEVICE, "client": Grant.CLIENT}
+FLOWS = {"code": Grant.CODE, "device": Grant.DEVICE, "client": Grant.CLIENT, "password": Grant.PASSWORD}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,16 +132,17 @@ class OAuthOptions:
     redirect_uri: str = ""
     opens_browser: bool = True
     seconds: float = BROWSER_SECONDS
+    base_url: str = ""
 
 
 def log_in_with_oauth(spec: Spec, scheme: SecurityScheme, options: OAuthOptions, stored_secret: str) -> TokenGrant:
     """Return the tokens of a login. `stored_secret` is that of the client in an earlier login, "" for none."""
     require_extra("login", "a login with OAuth")
     grant, endpoints = _endpoints(spec, scheme, options)
+    if grant is Grant.PASSWORD:
+        return _log_in_with_password(spec, endpoints, options, stored_secret)
     if not options.client_id:
-        site = parse_url(endpoints.token_url).site
-        hint = f"register an application with {site} (redirect URI {DEFAULT_REDIRECT}), then --client-id ID"
-        raise UsageError(f"which client? {single_line(spec.title)} knows applications by a client id", hint=hint)
+        options = _ask_client(spec, endpoints, options)
     secret = _client_secret(options, grant, stored_secret)
     client = OAuthClient(id=options.client_id, secret=secret, scopes=_scopes(endpoints, options))
     if grant is Grant.CLIENT:
@@ -150,6 +152,33 @@ def log_in_with_oauth(spec: Spec, scheme: SecurityScheme, options: OAuthOptions,
         return log_in_with_device(endpoints, client, person)
     with LoopbackReceiver(options.redirect_uri or DEFAULT_REDIRECT) as receiver:
         return log_in_with_browser(endpoints, client, person, receiver, seconds=options.seconds)
+
+
+def _log_in_with_password(spec: Spec, endpoints: Endpoints, options: OAuthOptions, stored_secret: str) -> TokenGrant:
+    """Return the tokens for a user name and a password, which are asked for; where they go is said before."""
+    secret = _client_secret(options, Grant.PASSWORD, stored_secret)
+    client = OAuthClient(id=options.client_id, secret=secret, scopes=options.scopes)
+    site, title = parse_url(endpoints.token_url).site, single_line(spec.title)
+    console.note(
+        f"warning: {title} takes the password itself, which goes to {site} and is not stored (OAuth 2.1 has no such "
+        "login any more); another --flow or --token is better where the API has one"
+    )
+    basic = SecurityScheme(id=site, kind="http", scheme="basic")
+    username, mark, password = ask_credential(basic).partition(":")
+    if not mark:
+        raise UsageError("a login by password is USER:PASSWORD", hint="on one line of standard input")
+    return log_in_with_password(endpoints, client, username, password)
+
+
+def _ask_client(spec: Spec, endpoints: Endpoints, options: OAuthOptions) -> OAuthOptions:
+    """Return the options with the client id that a person types. UsageError without one."""
+    title, site = single_line(spec.title), parse_url(endpoints.token_url).site
+    register = f"register an application with {site} (redirect URI {options.redirect_uri or DEFAULT_REDIRECT})"
+    if is_interactive():
+        console.note(f"{title} wants a client id: {register}, and copy it from there.")
+        if typed := (read_line("client id: ") or "").strip():
+            return replace(options, client_id=typed)
+    raise UsageError(f"{title} needs a client id to log you in", hint=f"{register}, then --client-id ID")
 
 
 def _endpoints(spec: Spec, scheme: SecurityScheme, options: OAuthOptions) -> tuple[Grant, Endpoints]:
@@ -165,7 +194,9 @@ def _endpoints(spec: Spec, scheme: SecurityScheme, options: OAuthOptions) -> tup
         endpoints = discover(scheme.metadata_url, spec.origin.scope_of(parse_url(scheme.metadata_url)))
     else:
         grant = requested or next(iter(described), None)
-        endpoints = described_endpoints(spec, scheme, grant) if grant else Endpoints(origin=spec.origin)
+        endpoints = (
+            described_endpoints(spec, scheme, grant, options.base_url) if grant else Endpoints(origin=spec.origin)
+        )
         if grant and grant in endpoints.grants:
             return grant, endpoints
     # A person is there, so that a grant of the client itself would be somebody else.

@@ -14,7 +14,7 @@ from nlapi.errors import UsageError
 if TYPE_CHECKING:
     from nlapi.tools.rules import PolicyRule
 
-app = typer.Typer(help="What is sent without a question, only after one, or never; without a command, the rules.")
+app = typer.Typer(help="Show and test the rules on what is sent, asked about or refused.")
 
 
 @app.callback(invoke_without_command=True)
@@ -25,7 +25,7 @@ def policy(context: typer.Context) -> None:
 
 @app.command("list", epilog="nlapi policy list -o json")
 def list_(output: ListOutput = None) -> None:
-    """Show the rules, in the order of the file."""
+    """List the rules, in the order of the file."""
     file, rules = _rules()
     rows: list[dict[str, Any]] = [{"verdict": str(rule.verdict), **_globs(rule)} for rule in rules]
     if not table.is_json(output):
@@ -44,10 +44,10 @@ nlapi policy check ads"""
 @app.command(epilog=CHECK)
 def check(
     sources: Annotated[
-        list[str] | None, argument("SOURCE", "APIs to check the rules on; the registered ones, if none is given.")
+        list[str] | None, argument("SOURCE", "APIs to check the rules against. Default: the registered ones.")
     ] = None,
 ) -> None:
-    """Count the operations that each rule matches, and name the rules that match nothing."""
+    """Count the operations that each rule matches; rules that match none are named."""
     from nlapi.cli.target import base_url_of, load
     from nlapi.client.server import site_of
     from nlapi.tools.rules import bind_rules, identify, unmatched

@@ -25,16 +25,18 @@ nlapi sandbox openapi.yaml --port 0 --database rehearsal.db"""
 
 def sandbox(
     source: Source,
-    port: Annotated[int, option("--port -p", "0 takes a free one.", min=0, max=65535)] = 8080,
+    port: Annotated[int, option("--port -p", "The port; 0 picks a free one.", min=0, max=65535)] = 8080,
     host: Annotated[str, option("--host", "The address to listen on.")] = "127.0.0.1",
-    seed: Annotated[int, option("--seed", "Which sample data to start with.")] = 0,
-    database: Annotated[str, option("--database FILE", "Keep what is created in this file.")] = ":memory:",
+    seed: Annotated[int, option("--seed", "The seed of the sample data.")] = 0,
+    database: Annotated[
+        str, option("--database FILE", "Store the data in this file. Default: in memory.")
+    ] = ":memory:",
 ) -> None:
-    """Serve any description as a stateful API on this machine: a stage to rehearse on.
+    """Serve a stand-in for an API on this machine, to try things on safely.
 
-    It starts with sample data and remembers what you create and change until it stops.
-
-    Requests that the description forbids are refused with the reason. Any value is accepted as a credential.
+        It starts with sample data and remembers what you create and change until it stops.
+    It starts with sample data, and remembers your changes until it stops. It refuses what the description forbids, with
+        the reason, and accepts any credential.
     """
     from nlapi.sandbox import serve
 

@@ -1,18 +1,22 @@
-"""`nlapi setup`: the way to a first answer: the description, a credential, and three questions that fit the API."""
+"""`nlapi setup`: the way to a first answer: a description, an address, a login, and a question that the API answers."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
+import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
 from nlapi import registry
+from nlapi.cli.apis import api
+from nlapi.cli.apis.login_ways import login_ways, requires_login
+from nlapi.cli.ask.prompts import choose
 from nlapi.cli.options import BaseUrl, argument, is_interactive, option
 from nlapi.cli.render import console
-from nlapi.client.safe_text import single_line
-from nlapi.errors import NlapiError, UsageError
+from nlapi.errors import MissingCredentialError, NlapiError, UsageError
 
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Operation, Spec
@@ -20,6 +24,10 @@ if TYPE_CHECKING:
 EPILOG = """nlapi setup
 nlapi setup openapi.yaml --name shop"""
 
+# Words of titles and of paths that name no API.
+NO_NAMES = frozenset(
+    "api apis http https rest the openapi swagger spec v1 v2 v3 official public www com org net io json yaml".split()
+)
 QUESTIONS = 3
 # Lists that are tried for a question; each is planned once.
 MAX_TRIED = 24
@@ -32,40 +40,133 @@ def setup(
     name: Annotated[str | None, option("--name NAME", "The name to use from now on, as in -a NAME.")] = None,
     base_url: BaseUrl = None,
 ) -> None:
-    """Set up a first API: find its description, log in, and get three questions that fit it.
+    """Set up an API: find its description, log in, and ask it a first question.
 
-    It asks for what is not given, and again for what does not work. Nothing is sent to the API.
+    It asks for what is missing, and again if something does not work. Ctrl-C leaves nothing behind.
     """
-    from nlapi.cli.apis import api
-
-    source, spec = _described(source)
+    source, spec = _read_source(source)
     console.note(f"{console.plain_text(spec.title)}: {console.count_noun(len(spec.operations), 'operation')}")
-    if registry.find_registration(source) is None:
-        name = _free_name(name, source, spec)
-        api.register_api(name, source, base_url=base_url or _address(spec))
+    if registry.find_registration(source) is not None:
+        _finish(source, spec)
+        return
+    name = _free_name(name, source, spec)
+    with _undone(name):
+        api.register_api(name, source, base_url=base_url)
+        _finish(name, spec)
+
+
+@contextmanager
+def _undone(name: str) -> Iterator[None]:
+    """Forget an API again where its setup is broken off."""
+    try:
+        yield
+    except (KeyboardInterrupt, typer.Abort, NlapiError):
+        # A second Ctrl-C would leave half of it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if registry.find_registration(name) is not None:
+            with console.silenced():
+                api.forget(name)
+            console.note(f"\n{name} is not set up, and nothing of it is kept")
+        raise
+
+
+def _finish(name: str, spec: Spec) -> None:
+    """Log in to a registered API, ask it a first question, and print what to type next."""
+    is_placed = _is_placed(name, spec)
+    if is_interactive():
+        is_logged_in = is_placed and _log_in(name, spec)
+        questions = fitting_questions(spec)
+        if is_logged_in and questions:
+            _ask_first(name, spec, questions[0])
     else:
-        name = source
-    if not is_interactive() or not _log_in(name, spec):
         api.note_login(name, spec)
-    console.write(f"Ask {name}:")
-    questions = fitting_questions(spec)
+        questions = fitting_questions(spec)
+    _write_next_steps(name, questions)
+
+
+def _is_placed(name: str, spec: Spec) -> bool:
+    """Return whether it is known where an API runs; if not, the command that says so is noted."""
+    from nlapi.client.server import server_url
+
+    entry = registry.find_registration(name)
+    try:
+        server_url(spec.operations[0], entry.base_url if entry else None)
+    except UsageError:
+        console.note(f"Say where it runs before you ask: nlapi api edit {name} --base-url https://...")
+        return False
+    return True
+
+
+def _log_in(name: str, spec: Spec) -> bool:
+    """Log in until a way works; return whether the API can be asked. Without a login, the command for it is noted."""
+    if not requires_login(spec):
+        return True
+    while True:
+        try:
+            _run("auth", "login", name)
+            return True
+        except MissingCredentialError:
+            break
+        except NlapiError as error:
+            console.error(str(error))
+            if choose("That did not work.", ["Try again"], otherwise="later") is None:
+                break
+    console.note(f"Log in before you ask: nlapi auth login {name}")
+    return False
+
+
+def _ask_first(name: str, spec: Spec, question: str) -> None:
+    """Ask an API a question until it answers, or the person leaves it as it is."""
+    if EXAMPLE_ID in question:
+        typed = _typed(f"Its questions need an id of yours: {question.replace(EXAMPLE_ID, '...')} (Enter: later): ")
+        if not typed:
+            return
+        question = question.replace(EXAMPLE_ID, typed)
+    remedies = ["Ask again", "Use another address", *(["Use another login"] if login_ways(spec) else [])]
+    while not _is_answered(name, question):
+        match choose("The API did not answer that question.", remedies, otherwise="leave it as it is"):
+            case None:
+                return
+            case 1:
+                if address := api.read_address("Where does the API run? (Enter: as before): "):
+                    _run("api", "edit", name, "--base-url", address)
+                    # A login is for one server alone.
+                    _log_in(name, spec)
+            case 2:
+                _log_in(name, spec)
+            case _:
+                pass
+
+
+def _is_answered(name: str, question: str) -> bool:
+    console.note(f'\n$ nlapi ask "{question}" -a {name}')
+    try:
+        return not _run("ask", question, "-a", name, "--planner", "offline")
+    except NlapiError as error:
+        console.error(str(error))
+        return False
+
+
+def _write_next_steps(name: str, questions: list[str]) -> None:
+    if questions:
+        console.write(f"\nAsk {name}:")
     if any(EXAMPLE_ID in question for question in questions):
-        console.note(f"It lists nothing without an id: put one of yours in the place of {EXAMPLE_ID}")
+        console.note(f"Everything in it needs an id: replace {EXAMPLE_ID} with one of yours")
     for question in questions:
         console.write(f'  nlapi ask "{question}" -a {name}')
-    console.write(f"Or talk with it: nlapi chat -a {name}")
-    console.write(f"See what it can do: nlapi describe {name}")
+    console.write(f"Talk to it:\n  nlapi chat -a {name}\nSee what it can do:\n  nlapi describe {name}")
 
 
 def suggest_name(spec: Spec) -> str:
-    """Return a short name for an API, of its title."""
-    words = [
-        word
-        for word in re.findall(r"[a-z0-9]+", console.plain_text(spec.title).lower())
-        if word not in ("api", "http", "rest", "the", "openapi", "swagger", "v1", "v2", "v3", "official", "public")
-    ]
-    name = "-".join(words[:2])[:24] or "api"
-    return name if registry.is_name(name) else f"api-{name}"
+    """Return a short name for an API, of its title, or, where it has none, of where its description is."""
+    source = re.sub(r"^https?://|\?.*", "", spec.source)
+    texts = [spec.title] if spec.title != spec.source else source.rsplit(".", 1)[0].split("/")[::-1]
+    for text in texts:
+        words = [word for word in re.findall(r"[a-z0-9]+", console.plain_text(text).lower()) if word not in NO_NAMES]
+        if words:
+            name = "-".join(words[:2])[:24]
+            return name if registry.is_name(name) else f"api-{name}"
+    return "api"
 
 
 def fitting_questions(spec: Spec) -> list[str]:
@@ -122,32 +223,36 @@ def _candidates(spec: Spec) -> Iterator[tuple[str, Operation]]:
                 yield f"show the {resource.label} {EXAMPLE_ID}", operation
 
 
-def _described(source: str | None) -> tuple[str, Spec]:
+def _read_source(source: str | None) -> tuple[str, Spec]:
     """Return a source and its description. At a terminal it is asked for until it can be read."""
     from nlapi.cli.target import load
+    from nlapi.openapi.fetch import discover_description, is_bare
 
-    if source is not None:
-        return source, load(source)
-    if not is_interactive():
+    if source is None and not is_interactive():
         raise UsageError("which API? give its description", hint="such as nlapi setup openapi.yaml")
     while True:
-        typed = _typed("Where is the description of your API? A path, a URL, or `ads` for the example: ")
+        typed = source or _typed("Where is the description of your API? A path, a URL, or `ads` for an example: ")
         try:
             if typed:
+                typed = discover_description(typed) if is_bare(typed) else typed
                 return typed, load(typed)
         except NlapiError as error:
+            if source is not None:
+                raise
             console.error(str(error))
 
 
 def _free_name(name: str | None, source: str, spec: Spec) -> str:
     """Return the name to register an API under. At a terminal it is asked for until it is free and can be one."""
     suggested = suggest_name(spec)
+    names = (suggested, *(f"{suggested}-{number}" for number in range(2, 1000)))
+    free = next(name for name in names if registry.find_registration(name) is None)
     while True:
-        chosen = name or (_typed(f"Its name from now on? [{suggested}]: ") if is_interactive() else "") or suggested
+        chosen = name or (_typed(f"What do you want to call it? [{free}]: ") if is_interactive() else suggested) or free
         if not registry.is_name(chosen):
             fault = UsageError(f"{chosen!r} cannot be a name", hint="use letters, digits, - and _")
         elif registry.find_registration(chosen) is not None:
-            hint = f"nlapi setup {source} --name OTHER; `nlapi api edit {chosen}` changes where it runs"
+            hint = f"`nlapi setup {chosen}` goes on with it, `nlapi setup {source} --name OTHER` registers it again"
             fault = UsageError(f"{chosen} is registered already", hint=hint)
         else:
             return chosen
@@ -156,97 +261,17 @@ def _free_name(name: str | None, source: str, spec: Spec) -> str:
         console.error(str(fault))
 
 
-def _address(spec: Spec) -> str | None:
-    """Return where an API runs that its description does not place; None where it does, or nobody can be asked."""
-    from nlapi.client.server import explain_server
-    from nlapi.openapi.urls import parse_url
-
-    if not explain_server(spec) or not is_interactive():
-        return None
-    while typed := _typed("Where does it run? Its address, such as https://api.example.com (Enter: later): "):
-        try:
-            parse_url(typed)
-        except NlapiError as error:
-            console.error(str(error))
-        else:
-            return typed
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Way:
-    """A way to log in: what it is called, and the words of `nlapi auth login` that go it, one line for each scheme."""
-
-    label: str
-    logins: tuple[tuple[str, ...], ...]
-    takes_client: bool = False
-
-
-def _ways(spec: Spec) -> list[_Way]:
-    """Return the ways to log in that the operations want, those that need the least from the person first."""
-    from nlapi.client.auth import alternatives, credential_kind
-
-    usable = [operation for operation in spec.operations if operation.usable and operation.security]
-    if not any(all(alternatives(operation)) for operation in usable):
-        return []
-    counts = Counter(
-        tuple(credential.id for credential in way) for operation in usable for way in alternatives(operation) if way
-    )
-    simple, with_client, with_token = [], [], []
-    for ids, _ in counts.most_common():
-        schemes = [spec.security_schemes[id] for id in ids]
-        label = " and ".join(f"{single_line(scheme.id)[:60]} ({credential_kind(scheme)})" for scheme in schemes)
-        logins = tuple((scheme.id,) for scheme in schemes)
-        if not any(scheme.kind in ("oauth2", "openIdConnect") for scheme in schemes):
-            simple.append(_Way(label=label, logins=logins))
-        elif len(schemes) == 1:
-            id = single_line(schemes[0].id)[:60]
-            with_token.append(_Way(label=f"{id}: an access token that you have", logins=((*logins[0], "--token"),)))
-            with_client.append(_Way(label=f"{id}: in the browser, with a client id", logins=logins, takes_client=True))
-    return [*simple, *with_token, *with_client]
-
-
-def _log_in(name: str, spec: Spec) -> bool:
-    """Log in by a way that the person chooses, until one works or he leaves it for later; return whether he did."""
-    ways = _ways(spec)
-    while ways:
-        way = ways[0] if len(ways) == 1 and not ways[0].takes_client else _chosen(ways)
-        if way is None:
-            return False
-        client = ("--client-id", _typed("Its client id: ")) if way.takes_client else ()
-        try:
-            for login in way.logins:
-                _run("auth", "login", name, *login, *client)
-        except NlapiError as error:
-            console.error(str(error))
-            if _typed("Try again? [Y/n]: ").lower().startswith("n"):
-                return False
-        else:
-            return True
-    return False
-
-
-def _chosen(ways: list[_Way]) -> _Way | None:
-    """Return the way that the person chooses; None for later."""
-    console.note("How do you log in?")
-    for number, way in enumerate(ways, 1):
-        console.note(f"  {number}. {way.label}")
-    while typed := _typed(f"1 to {len(ways)} (Enter: later): "):
-        if typed.isdecimal() and 0 < int(typed) <= len(ways):
-            return ways[int(typed) - 1]
-    return None
-
-
 def _typed(question: str) -> str:
     from nlapi.cli.ask.prompts import read_line
 
     typed = read_line(question)
     if typed is None:
-        raise NlapiError("the setup ended before it was done", hint="nlapi setup begins it again")
+        raise NlapiError("the setup was not finished", hint="`nlapi setup` starts it again")
     return typed.strip()
 
 
-def _run(*words: str) -> None:
+def _run(*words: str) -> object:
+    """Run another command of nlapi, and return its exit code; None for 0."""
     from nlapi.cli.app import app
 
-    app(list(words), prog_name="nlapi", standalone_mode=False)
+    return app(list(words), prog_name="nlapi", standalone_mode=False)

@@ -57,35 +57,35 @@ class ToolSearch(StrEnum):
 
 def tools(
     source: Source,
-    format: Annotated[Format | None, option("--format -f", "The manifest to print, or markdown.")] = None,
+    format: Annotated[Format | None, option("--format -f", "The manifest format, or markdown.")] = None,
     include: Include = None,
     exclude: Exclude = None,
     overlays: Overlays = None,
     root: Root = None,
-    strict: Annotated[bool, option("--strict", "Strict tools, as many as one request may have.")] = False,
+    strict: Annotated[bool, option("--strict", "Make as many tools strict as one request allows.")] = False,
     defer: Annotated[
         bool,
-        option("--defer", "Deferred definitions, which the model's provider searches (anthropic, openai-responses)."),
+        option("--defer", "Defer definitions; the provider searches them (anthropic, openai-responses)."),
     ] = False,
     loaded: Annotated[
-        list[str] | None, option("--loaded FILTER", "With --defer: operations that the model has in every request.")
+        list[str] | None, option("--loaded FILTER", "With --defer: operations that are always loaded.")
     ] = None,
     tool_search: Annotated[
-        ToolSearch | None, option("--tool-search", "With --defer: how Claude searches, bm25 if not given.")
+        ToolSearch | None, option("--tool-search", "With --defer: how Claude searches. Default: bm25.")
     ] = None,
     workflows: Annotated[
         list[str] | None,
-        option("--workflows FILE", "An Arazzo document, each workflow of which is a tool; may be repeated."),
+        option("--workflows FILE", "An Arazzo document; each of its workflows becomes a tool. Repeatable."),
     ] = None,
     argument: Annotated[
-        str | None, option("--argument NAME", "With markdown: one argument, or a part of it: order.items.")
+        str | None, option("--argument NAME", "With markdown: one argument, or a part such as order.items.")
     ] = None,
     # The command of a plugin, which has its own way to ask for a part.
     opener: Annotated[str | None, typer.Option("--opener", hidden=True)] = None,
 ) -> None:
-    """Make LLM tools from a description: a table on a terminal, a JSON manifest anywhere else or with --format.
+    """Turn a description into tools for an LLM.
 
-    Exits with 1 when the filters leave no operation.
+    Exits with 1 if the filters leave no operation.
     """
     if (loaded or tool_search) and not defer:
         raise UsageError("--loaded and --tool-search are about deferred definitions", hint="give --defer too")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ ASK = """nlapi ask "show the active campaigns" -a ads --dry-run
 nlapi ask "pause the summer campaign" -a ads --yes
 nlapi ask "pause the Summer Sale campaign" -a ads --plan pause.yaml
 nlapi ask "list the campaigns" -a ads -o csv
+echo "list the campaigns" | nlapi ask - -a ads
 nlapi ask --again
 nlapi ask "which boards are empty?" -a openapi.yaml --auth bearer=env:TOKEN --set team=7"""
 
@@ -30,7 +32,9 @@ FAREWELLS = ("", "exit", "quit", "bye")
 
 
 def question_of(words: list[str], example: str) -> str:
-    """Return the question in the words of a command line. UsageError when it is empty."""
+    """Return the question in the words of a command line, or on standard input. UsageError when it is empty."""
+    if words in ([], ["-"]) and not sys.stdin.isatty():
+        words = [" ".join(sys.stdin.read().split())]
     # Bytes of the command line that are no UTF-8 are surrogates in Python, which no request or transcript can hold.
     question = " ".join(words).strip().encode("utf-8", "replace").decode()
     if not question:
@@ -73,13 +77,15 @@ def _shell_text(text: str) -> str:
 @conversation_options()
 def ask(
     setup: Setup,
-    words: Annotated[list[str] | None, argument("QUESTION", "What you want, in plain English.")] = None,
-    again: Annotated[bool, flag("--again", "Ask the last question again, to the same APIs.")] = False,
+    words: Annotated[
+        list[str] | None, argument("QUESTION", "What you want, in plain English; - reads it from standard input.")
+    ] = None,
+    again: Annotated[bool, flag("--again", "Ask the last question again, of the same APIs.")] = False,
 ) -> None:
-    """Ask an API in plain English: calls are planned, shown, and sent; a change asks you first.
+    """Ask an API in plain English. Changes are shown and need your consent.
 
-    Exits with 3, 4 or 5 when the API's last answer was 3xx, 4xx or 5xx, 6 without your consent, 7 when it needs more,
-    8 when the model refused or its answer was cut.
+    Exits with 3, 4 or 5 if the API's last answer was 3xx, 4xx or 5xx, with 6 without your consent, with 7 if something
+    is missing, with 8 if the model refused or its answer was cut off.
     """
     from nlapi.cli.ask.session import open_log, open_session
     from nlapi.tools.plan import ask as begin
@@ -104,10 +110,10 @@ def ask(
 
 @conversation_options("dry_run", "output", "plan", "plan_to")
 def chat(setup: Setup) -> None:
-    """Talk with an API: one question after the other, each knowing the ones before.
+    """Talk to an API. Each question knows the ones before it.
 
-    /cost, /tools, /model and /plan show and choose what is behind the answers; /help lists them. An empty line, exit,
-    quit, bye or Ctrl-D ends it. --max-usd holds for the whole chat, --max-steps and --max-seconds for each question.
+    /help lists the commands of a chat, such as /cost and /model. An empty line, exit or Ctrl-D ends it. --max-usd
+    applies to the whole chat, --max-steps and --max-seconds to each question.
     """
     from nlapi.cli.ask.chat_commands import ChatCommands
     from nlapi.cli.ask.prompts import read_line

@@ -18,6 +18,7 @@ from nlapi.agent.events import (
     StepFinished,
     TextReceived,
     TurnAnswered,
+    WorkEnded,
     WorkflowProposed,
 )
 from nlapi.agent.log import encode_event
@@ -146,7 +147,7 @@ class TextRenderer:
                     from nlapi.cli.call.result_output import print_items
 
                     print_items(event.items, event.framing)
-            case StepFinished() | ChangesReported():
+            case StepFinished() | WorkEnded() | ChangesReported():
                 self._show_end(event)
             case InputNeeded():
                 self._show_incomplete(event)
@@ -208,9 +209,12 @@ class TextRenderer:
         if event.reason:
             console.dim(f"  {event.reason}")
 
-    def _show_end(self, event: StepFinished | ChangesReported) -> None:
+    def _show_end(self, event: StepFinished | WorkEnded | ChangesReported) -> None:
         if isinstance(event, StepFinished):
             self._show_step(event.step)
+            return
+        if isinstance(event, WorkEnded):
+            console.note(redact(event.step.message or f"{event.step.call.operation_id} is done", self.masked))
             return
         for line in preview.report(event):
             console.note(line)

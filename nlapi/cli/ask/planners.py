@@ -62,7 +62,7 @@ def only_process(names: Iterable[str], what: str, hint: str) -> AbstractContextM
         log_folder().mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError:
         return nullcontext()
-    return claimed(log_folder(), names, f"{what} is going on in another process, and nothing was sent", hint)
+    return claimed(log_folder(), names, f"{what} is running in another process; nothing was sent", hint)
 
 
 def log_folder() -> Path:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,6 +89,19 @@ def _interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, previous_handler)
+
+
+def choose(title: str, labels: Sequence[str], *, otherwise: str) -> int | None:
+    """Return the index of the label that the person chooses; None for `otherwise`, which is an empty line or Ctrl-D."""
+    console.note(title)
+    for number, label in enumerate(labels, 1):
+        console.note(f"  {number}. {label}")
+    numbers = f"1 to {len(labels)}" if len(labels) > 1 else "1"
+    while typed := (read_line(f"{numbers} (Enter: {otherwise}): ") or "").strip():
+        if typed.isdecimal() and 0 < int(typed) <= len(labels):
+            return int(typed) - 1
+        console.note(f"That is not a number from the list: {single_line(typed)[:60]}")
+    return None
 
 
 def menu_lines(offered: ChoiceOffered) -> list[str]:
@@ -187,8 +200,27 @@ def _letters(text: str) -> str:
     return "".join(char for char in text.lower() if char.isalnum())
 
 
+def word_to_type(calls: Sequence[tuple[Operation, Effect]]) -> str:
+    """Return the word that a person types to agree to deleting several things, or a whole collection; "" for others.
+
+    It is the name of the collection in the path: a yes is typed too fast.
+    """
+    from nlapi.resources.semantics import OperationKind, semantics_of
+
+    deletes = [operation for operation, effect in calls if effect is Effect.DESTROY]
+    if not deletes:
+        return ""
+    first = deletes[0]
+    if len(deletes) == 1 and semantics_of(first.spec).classify(first).kind is not OperationKind.CLEAR:
+        return ""
+    literals = [segment for segment in first.path.split("/") if segment and "{" not in segment]
+    return literals[-1] if literals else first.id
+
+
 def ask_consent(prepared: Prepared) -> bool:
-    """Ask about a call that has been shown, and return whether the person typed yes."""
+    """Ask about a call that has been shown, and return whether the person agreed."""
+    if word := word_to_type([(prepared.call.tool.operation, prepared.effect)]):
+        return read_answer(f"This deletes all {word}. Type {word} to send it: ") == word
     name = single_line(prepared.call.operation_id)
     return read_answer(f"{name} {console.EFFECTS[prepared.effect]}. Send it? [y/N]: ").lower() in YES
 
@@ -208,10 +240,11 @@ class ConsentPrompt:
         if uncontested and operations <= self.always_allowed:
             console.dim("  always agreed to in this session")
             return ConsentReply(is_agreed=True)
+        word = word_to_type([(call.call.tool.operation, call.effect) for call in proposed])
         while True:
-            typed = read_answer(_question(proposed, offer_always=uncontested))
+            typed = read_answer(_question(proposed, word, offer_always=uncontested))
             answer = typed.lower()
-            if answer in YES or (uncontested and answer in ALWAYS):
+            if typed == word if word else answer in YES or (uncontested and answer in ALWAYS):
                 self.always_allowed |= operations if answer in ALWAYS else set()
                 return ConsentReply(is_agreed=True)
             if answer not in EDIT:
@@ -244,7 +277,13 @@ def _ask_for_workflow(proposed: WorkflowProposed) -> ConsentReply:
     return ConsentReply(is_agreed=is_agreed, reason="" if is_agreed else _reason(typed))
 
 
-def _question(proposed: tuple[CallProposed, ...], *, offer_always: bool) -> str:
+def _question(proposed: tuple[CallProposed, ...], word: str, *, offer_always: bool) -> str:
+    if word:
+        deletes = [call.call.tool.operation for call in proposed if call.effect is Effect.DESTROY]
+        things = word if len(set(deletes)) == 1 else "things"
+        deleted = f"all {word}" if len(deletes) == 1 else f"{len(deletes)} {things}"
+        more = "" if len(deletes) == len(proposed) else f", in {len(proposed)} changes"
+        return f"This deletes {deleted}{more}. Type {word} to send it, or edit: "
     answers = "[y/N/always/edit]" if offer_always else "[y/N/edit]"
     if len(proposed) == 1:
         (only,) = proposed

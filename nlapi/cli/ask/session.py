@@ -22,6 +22,7 @@ from nlapi.agent.events import (
     PlannerChosen,
     StepFinished,
     TurnAnswered,
+    WorkEnded,
     WorkflowConsent,
 )
 from nlapi.agent.loop import MAX_ROUNDS, converse
@@ -35,7 +36,7 @@ from nlapi.cli.ask.prompts import ConsentPrompt, WorkflowPrompt, ask_for_argumen
 from nlapi.cli.completion.collect import store_list
 from nlapi.cli.options import ConversationFormat, Output, Setup, is_interactive, parse_pairs
 from nlapi.cli.render import console
-from nlapi.cli.target import open_target, stream_limits, take_credentials
+from nlapi.cli.target import open_target, stream_limits, take_credentials, waiting_limits, with_headers
 from nlapi.cli.workflow.registered import OpenedApi, open_registered
 from nlapi.client.message import EndReason, Limits
 from nlapi.client.safe_text import strip_control
@@ -280,6 +281,11 @@ class Session:
                     if isinstance(event, PlanCreated):
                         rounds.append(Round(plan=event.plan))
                         self.planned.append(event)
+                    elif isinstance(event, WorkEnded):
+                        if rounds:
+                            rounds[-1] = replace(rounds[-1], steps=(*rounds[-1].steps[:-1], event.step))
+                        else:
+                            conversation = conversation.with_last_step(event.step)
                     elif isinstance(event, StepFinished):
                         rounds[-1] = replace(rounds[-1], steps=(*rounds[-1].steps, event.step))
                         if event.step.result is not None:
@@ -304,7 +310,7 @@ class Session:
             try:
                 self.log.write(event)
             except NlapiError as error:
-                if not isinstance(event, StepFinished):
+                if not isinstance(event, StepFinished | WorkEnded):
                     raise
                 return error  # first its outcome is shown: who does not know of it sends the change again
         return None
@@ -369,7 +375,7 @@ def open_conversation(setup: Setup) -> tuple[Session, PlannerFactory]:
         consent=ConsentPrompt(),
         workflow_consent=WorkflowPrompt(),
         dry_run=setup.dry_run,
-        limits=stream_limits(setup.timeout, setup.events),
+        limits=waiting_limits(stream_limits(setup.timeout, setup.events), setup.wait, no_wait=setup.no_wait),
         caps=caps,
         thinking=ThinkingStatus(spending),
         known_values=values,
@@ -394,13 +400,14 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], WorkflowSet
     Known values are the registered ones, overridden by `--set`.
     """
     names = list(dict.fromkeys(setup.sources or ()))
-    if len(names) > 1 and (setup.base_url or setup.env or setup.auth or setup.no_auth):
+    if len(names) > 1 and (setup.base_url or setup.env or setup.auth or setup.headers or setup.no_auth):
         raise UsageError(
-            "--base-url, --auth and --no-auth go with one API",
+            "--base-url, --auth, -H and --no-auth go with one API",
             hint="register each with `nlapi api add`, then name them with -a",
         )
     set_values: dict[str, object] = dict(parse_pairs(setup.known_values, "--set"))
     targets = [open_target(name, setup.base_url, setup.auth, no_auth=setup.no_auth, env=setup.env) for name in names]
+    targets = [(with_headers(target, setup.headers), known) for target, known in targets]
     targets, set_values = _take_credentials(targets, set_values)
     apis = [
         OpenedApi(name=name, target=target, values=known) for name, (target, known) in zip(names, targets, strict=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +13,27 @@ from nlapi.client.message import File
 from nlapi.errors import ArgumentError, UsageError
 from nlapi.json_text import parse_json
 from nlapi.tools.arguments import NestedArgument, find_argument, nearest_names, with_nested
-from nlapi.tools.files import FileForm, file_form
+from nlapi.tools.files import FileForm, embedded_text, file_form
 from nlapi.tools.tool import Tool
+
+# What httpie takes as a header.
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*:\S")
 
 
 def parse_arguments(
-    tool: Tool, *, known_values: Mapping[str, str], json_text: str | None, pairs: Iterable[str]
+    tool: Tool, *, known_values: Mapping[str, str], json_text: str | None, pairs: Iterable[str], is_typed: bool = True
 ) -> dict[str, object]:
-    """Return the arguments of one call: registered values, overridden by `--args`, overridden by the pairs."""
+    """Return the arguments of one call: registered values, overridden by `--args`, overridden by the pairs.
+
+    Pairs that `is_typed` by the user may name files whose text they embed; those of a data file are only data.
+    """
     registered: dict[tuple[str, ...], object] = {
         nested.path: nested.coerce(text)
         for name, text in known_values.items()
         if (nested := find_argument(tool, name)) is not None
     }
     arguments = _with_values({}, registered)
-    return _with_values({**arguments, **_from_json(json_text, tool)}, _from_pairs(pairs, tool))
+    return _with_values({**arguments, **_from_json(json_text, tool)}, _from_pairs(pairs, tool, is_typed=is_typed))
 
 
 def _with_values(arguments: Mapping[str, object], values: Mapping[tuple[str, ...], object]) -> dict[str, object]:
@@ -34,7 +42,7 @@ def _with_values(arguments: Mapping[str, object], values: Mapping[tuple[str, ...
     try:
         return with_nested({**arguments, **whole}, {path: value for path, value in values.items() if len(path) > 1})
     except ValueError as error:
-        raise UsageError(f"{error} is no object", hint=f"give {error} as JSON, or only values inside it") from None
+        raise UsageError(f"{error} is not an object", hint=f"give {error} as JSON, or only values inside it") from None
 
 
 def _from_json(text: str | None, tool: Tool) -> dict[str, object]:
@@ -58,11 +66,11 @@ def _from_json(text: str | None, tool: Tool) -> dict[str, object]:
     return dict(zip(names, value.values(), strict=True))
 
 
-def _from_pairs(texts: Iterable[str], tool: Tool) -> dict[tuple[str, ...], object]:
+def _from_pairs(texts: Iterable[str], tool: Tool, *, is_typed: bool) -> dict[tuple[str, ...], object]:
     """Return the values in `KEY=VALUE` pairs by path; repeated lists are joined. UsageError for another repetition."""
     values: dict[tuple[str, ...], Any] = {}
     for text in texts:
-        path, value = _pair(text, tool)
+        path, value = _pair(text, tool, is_typed=is_typed)
         earlier = values.get(path, [])
         if isinstance(earlier, list) and isinstance(value, list):
             value = [*earlier, *value]
@@ -72,12 +80,19 @@ def _from_pairs(texts: Iterable[str], tool: Tool) -> dict[tuple[str, ...], objec
     return values
 
 
-def _pair(text: str, tool: Tool) -> tuple[tuple[str, ...], object]:
-    """Return path and value of `key=value` (typed by the schema), `key:=JSON` (literal) or `key=@path` (a file)."""
+def _pair(text: str, tool: Tool, *, is_typed: bool) -> tuple[tuple[str, ...], object]:
+    """Return path and value of `key=value` (typed by the schema), `key:=JSON` (literal) or `key=@path` (a file).
+
+    Where the operation takes a text, `key=@path` is the text of the file, and `key:=@path` the JSON in it, as httpie
+    has them.
+    """
     key, mark, value = text.partition("=")
     if not mark or not key:
         example = next(iter(tool.required or tool.input_schema["properties"]), "limit")
-        raise UsageError(f"{text!r} is not KEY=VALUE", hint=f"such as {example}=...")
+        hint = f"-H '{text}' sends a header" if _HEADER.match(text) else f"such as {example}=..."
+        raise UsageError(
+            f"{text!r} is not KEY=VALUE", hint=hint if text[:1] != "." else f"--jq '{text}' filters the answer"
+        )
     is_literal = key.endswith(":")
     key = key.removesuffix(":")
     nested = _find_typed(key, tool)
@@ -85,16 +100,29 @@ def _pair(text: str, tool: Tool) -> tuple[tuple[str, ...], object]:
         raise ArgumentError(f"{tool.operation.id}: there is no argument {key!r}", hint=f"did you mean {near[0]!r}?")
     path = nested.path if nested is not None else (_argument_name(key, tool),)
     if is_literal:
+        if is_typed and value.startswith("@"):
+            value = _read(value[1:]).decode("utf-8-sig", "replace")
         try:
             return path, parse_json(value)
         except (ValueError, RecursionError) as error:
             raise ArgumentError(f"{key}: {value!r} is not JSON: {error}", hint=f"{key}=... takes it as text") from None
-    # "@home" is text where the operation takes no file: an API may have names that begin with @.
     form = file_form(tool, path[0]) if value.startswith("@") and len(path) == 1 else None
     if form is not None:
         file = read_file_argument(value[1:])
         return path, [file] if form is FileForm.MANY else file
+    if is_typed and value.startswith("@") and _names_file(value[1:]):
+        value = embedded_text(read_file_argument(value[1:]), nested.schema if nested is not None else {})
     return path, nested.coerce(value) if nested is not None else value
+
+
+def _names_file(text: str) -> bool:
+    """Return whether `@TEXT` means a file: `@home` is a name where there is none, and `@notes.txt` a mistyped one."""
+    import mimetypes
+
+    with suppress(OSError, ValueError):
+        if Path(text).expanduser().is_file():
+            return True
+    return "/" in text or mimetypes.guess_type(text)[0] is not None
 
 
 def _find_typed(key: str, tool: Tool) -> NestedArgument | None:

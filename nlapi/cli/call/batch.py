@@ -21,12 +21,15 @@ from nlapi.cli.options import (
     Deadline,
     DryRun,
     Env,
+    Headers,
     ListOutput,
     NoAuth,
     NoLog,
+    NoWait,
     Overlays,
     Root,
     Source,
+    Wait,
     Yes,
     YesTo,
     argument,
@@ -68,17 +71,20 @@ class BatchInput:
     # A field's type carries its option, as in `Setup`.
     source: Source
     file: Annotated[str, argument("FILE", "A .jsonl, .json or .csv file; - is JSON on stdin.")]
-    operation: Annotated[str | None, argument("OPERATION", "The operation of rows that name none.")] = None
+    operation: Annotated[str | None, argument("OPERATION", "The operation for rows that do not name one.")] = None
     base_url: BaseUrl = None
     env: Env = None
     auth: Auth = field(default=None, repr=False)
+    headers: Headers = field(default=None, repr=False)
     no_auth: NoAuth = False
     dry_run: DryRun = False
     yes: Yes = False
     yes_to: YesTo = None
-    anew: Annotated[bool, flag("--anew", "Send all rows, also those that an earlier run has sent.")] = False
+    anew: Annotated[bool, flag("--anew", "Send all rows, even those that an earlier run sent.")] = False
     output: ListOutput = None
     timeout: Deadline = None
+    wait: Wait = None
+    no_wait: NoWait = False
     no_log: NoLog = False
     overlays: Overlays = None
     root: Root = None
@@ -91,11 +97,11 @@ class BatchInput:
 
 @options_of(BatchInput, "request")
 def batch(request: BatchInput) -> None:
-    """Make the calls of a file: one preview with what changes, one question, a report of each row.
+    """Make every call in a file after one preview and one question.
 
-    A row that fails ends no other. Where a row cannot be built, nothing is sent. Run again, the file goes on with the
-    rows that were not tried or were plainly refused; none is sent twice. Exits with 1 where a row was not done, with 6
-    without consent.
+    If a row cannot be built, nothing is sent. If a row fails, the others still run. Run the file again to continue with
+    rows that were not sent or were refused; nothing is sent twice. Exits with 1 if a row failed, with 6 without
+    consent.
     """
     from nlapi.cli.target import open_requested
 
@@ -107,6 +113,9 @@ def run_batch(request: BatchInput, target: Target, known_values: Mapping[str, st
 
     NlapiError, and nothing is sent, while another process runs the same file.
     """
+    from nlapi.cli.target import with_headers
+
+    target = with_headers(target, request.headers)
     if request.dry_run or request.file == "-":
         _run_batch(request, target, known_values)
         return
@@ -197,7 +206,7 @@ def _read_calls(target: Target, file: str, operation: str | None, known_values: 
         try:
             tool = compile_tool(target.spec.operation(name))
             text = None if arguments is None else json.dumps(arguments)
-            values = parse_arguments(tool, known_values=known_values, json_text=text, pairs=pairs)
+            values = parse_arguments(tool, known_values=known_values, json_text=text, pairs=pairs, is_typed=False)
         except NlapiError as error:
             error.message = f"row {number}: {error.message}"
             raise
@@ -225,7 +234,7 @@ def _row_parts(
             f"row {number} names no operation", hint="give OPERATION behind FILE, or `operation` in the row"
         )
     if arguments is not None and not isinstance(arguments, Mapping):
-        raise UsageError(f"the arguments of row {number} are no JSON object")
+        raise UsageError(f"the arguments of row {number} are not a JSON object")
     return name, pairs, arguments
 
 
@@ -250,10 +259,10 @@ def _read_rows(file: str) -> list[Mapping[str, Any]]:
         data = parse_json(text) if text.lstrip().startswith("[") else [*map(parse_json, _lines(text))]
     except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"{file} is no JSON: {error}", hint="one object a line, or one array; CSV ends in .csv"
+            f"{file} is not JSON: {error}", hint="one object a line, or one array; CSV ends in .csv"
         ) from None
     if not all(isinstance(entry, Mapping) for entry in data):
-        raise UsageError(f"{file} has a row that is no JSON object")
+        raise UsageError(f"{file} has a row that is not a JSON object")
     return list(data)
 
 
@@ -304,7 +313,7 @@ def _send(opened: _OpenedBatch, request: BatchInput) -> tuple[dict[str, Step], s
     from nlapi.agent.policy import Policy
     from nlapi.cli.ask.prompts import ConsentPrompt
     from nlapi.cli.ask.session import Session, open_log
-    from nlapi.cli.target import limits
+    from nlapi.cli.target import limits, patient_limits, waiting_limits
     from nlapi.tools.plan import ask
 
     target = opened.target
@@ -325,7 +334,7 @@ def _send(opened: _OpenedBatch, request: BatchInput) -> tuple[dict[str, Step], s
         render=renderer,
         policy=policy,
         consent=ConsentPrompt(),
-        limits=limits(request.timeout),
+        limits=patient_limits(waiting_limits(limits(request.timeout), request.wait, no_wait=request.no_wait)),
         hints_at_resume=False,
         log_fields={"batch": opened.key, "base_url": target.base_url},
     )
@@ -352,7 +361,7 @@ class _BatchRenderer:
 
     def __call__(self, event: Event) -> None:
         from nlapi.agent.batch import row_outcome
-        from nlapi.agent.events import CallProposed, StepFinished
+        from nlapi.agent.events import CallProposed, StepFinished, WorkEnded
 
         if isinstance(event, CallProposed) and event.asks:
             number = _row_number(event.call)
@@ -361,7 +370,7 @@ class _BatchRenderer:
             if number == self._opened.split.pending[-1].number:
                 for line in _preview_lines(self._opened, self._changes):
                     console.note(line)
-        elif isinstance(event, StepFinished):
+        elif isinstance(event, StepFinished | WorkEnded):
             step = event.step
             self.steps[step.call.id] = step
             status = f" {step.result.status}" if step.result is not None else ""

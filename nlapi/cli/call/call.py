@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -35,11 +34,14 @@ from nlapi.cli.options import (
     DryRun,
     Env,
     Events,
+    Headers,
     NoAuth,
+    NoWait,
     Output,
     Overlays,
     Root,
     Source,
+    Wait,
     Yes,
     YesTo,
     argument,
@@ -51,11 +53,11 @@ from nlapi.cli.options import (
     parse_pairs,
 )
 from nlapi.cli.render import console
-from nlapi.client.auth import alternatives, credential_location
-from nlapi.errors import ConsentError, NlapiError, UsageError
+from nlapi.errors import ArgumentError, ConsentError, NlapiError, UsageError
 from nlapi.json_text import parse_json, repeated_key
 from nlapi.openapi.spec import Effect
-from nlapi.tools.request_changes import NO_CHANGES, RequestChanges, parse_headers
+from nlapi.resources.long_running import WorkState
+from nlapi.tools.request_changes import NO_CHANGES, RequestChanges, parse_headers, split_headers
 from nlapi.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
@@ -65,13 +67,14 @@ if TYPE_CHECKING:
     from nlapi.client.streaming.body import PieceListener
     from nlapi.openapi.spec import Operation
     from nlapi.tools.run import Prepared, Target
+    from nlapi.tools.waiting import WorkOutcome
 
 
-EPILOG = """KEY=VALUE is read as the type that the operation wants; a list takes commas, or the key again.
-KEY:=JSON is taken as it is. KEY=@FILE sends a file, where the operation takes one.
+EPILOG = """KEY=VALUE is read as the operation's type; a list takes commas, or the key again.
+KEY:=JSON is taken as is. KEY=@FILE sends a file if the operation takes one.
 
-An answer that goes on and on (events, a log that is followed) is printed as it comes, one item a line, until --events,
---timeout or Ctrl-C ends it; -o json prints the list of its items at the end.
+A streamed answer (events, a log) is printed as it arrives, one item per line, until --events, --timeout or Ctrl-C
+ends it; -o json prints the list of its items at the end.
 
 nlapi call ads createCampaign --help
 nlapi call ads listCampaigns status=ACTIVE limit=5
@@ -112,27 +115,25 @@ class CallInput:
     # A field's type carries its option, as in `Setup`.
     source: Source
     operation: Annotated[
-        str, argument("OPERATION", "Its operationId, which `nlapi find` finds; or a method, then a path or a URL.")
+        str, argument("OPERATION", "An operationId (see `nlapi find`), or a method followed by a path or URL.")
     ]
     pairs: Annotated[
-        list[str] | None, argument("KEY=VALUE", "The arguments; input.currency=EUR is one inside an object.")
+        list[str] | None, argument("KEY=VALUE", "Arguments; input.currency=EUR sets a field inside an object.")
     ] = None
-    args: Annotated[str | None, option("--args JSON|@FILE|-", "Arguments as one JSON object.")] = None
-    headers: Annotated[
-        list[str] | None, option("-H --header NAME:VALUE", "A header to send; credentials are masked.")
-    ] = None
-    raw_body: Annotated[
-        str | None, option("--raw-body TEXT|@FILE|-", "The whole body, as it is; nothing of it is checked.")
-    ] = None
+    args: Annotated[str | None, option("--args JSON|@FILE|-", "All arguments as one JSON object.")] = None
+    headers: Headers = field(default=None, repr=False)
+    raw_body: Annotated[str | None, option("--raw-body TEXT|@FILE|-", "The whole body as it is, unchecked.")] = None
     base_url: BaseUrl = None
     env: Env = None
     auth: Auth = field(default=None, repr=False)
     no_auth: NoAuth = False
     dry_run: DryRun = False
-    curl: Annotated[bool, flag("--curl", "Print the request as a curl line; send nothing.")] = False
+    curl: Annotated[bool, flag("--curl", "Print the request as a curl command, and send nothing.")] = False
     yes: Yes = False
     yes_to: YesTo = None
     timeout: Deadline = None
+    wait: Wait = None
+    no_wait: NoWait = False
     events: Events = None
     overlays: Overlays = None
     root: Root = None
@@ -158,10 +159,10 @@ class CallInput:
 @options_of(AnswerOptions, "shape")
 @options_of(CallInput, "request")
 def call(request: CallInput, shape: AnswerOptions) -> None:
-    """Call one operation: check its arguments, build the request by the description, and send it.
+    """Call one operation. Its arguments are checked before it is sent.
 
-    A change asks first, and has an idempotency key of its own where the operation describes that header. Exits with
-    3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
+    A change asks first, and gets an idempotency key if the operation describes that header. Exits with 3, 4 or 5 if the
+    API answers 3xx, 4xx or 5xx; the answer is still printed.
     """
     from nlapi.cli.target import open_requested
 
@@ -176,7 +177,7 @@ def call(request: CallInput, shape: AnswerOptions) -> None:
 
 def run_call(request: CallInput, shape: AnswerOptions, target: Target, known_values: Mapping[str, str]) -> None:
     """Make one call and print its answer; typer.Exit with 3, 4 or 5 for an answer that is no success."""
-    from nlapi.cli.target import stream_limits
+    from nlapi.cli.target import stream_limits, waiting_limits
     from nlapi.tools.arguments import setting_lines
     from nlapi.tools.run import prepare
 
@@ -184,7 +185,13 @@ def run_call(request: CallInput, shape: AnswerOptions, target: Target, known_val
     item_filter = jq_filter(shape.jq) if shape.jq is not None else None
     call_request = request.read(target, known_values)
     intention = call_request.target.ledger.intention
-    prepared = prepare(call_request.call, call_request.target, intention=intention, changes=call_request.changes)
+    try:
+        prepared = prepare(call_request.call, call_request.target, intention=intention, changes=call_request.changes)
+    except ArgumentError as error:
+        if request.args is None and set(call_request.call.tool.required) - call_request.call.arguments.keys():
+            more = "--args @FILE reads arguments from a file, --args - from standard input"
+            error.hint = "; ".join(filter(None, (error.hint.rstrip("."), more)))
+        raise
     # Said of each call, so that nobody takes another account for the one that was meant.
     for line in setting_lines(prepared.settings):
         console.note(line)
@@ -193,7 +200,8 @@ def run_call(request: CallInput, shape: AnswerOptions, target: Target, known_val
         return
     # The operation is named by the user, so --yes is enough for a DELETE too (docs/design/024-consent-to-a-plan.md).
     consent = _CallConsent(call_request.target, yes=request.has_consent)
-    sender = _Sender(call_request, consent, shape, item_filter, stream_limits(request.timeout, request.events))
+    bounds = waiting_limits(stream_limits(request.timeout, request.events), request.wait, no_wait=request.no_wait)
+    sender = _Sender(call_request, consent, shape, item_filter, bounds)
     if code := sender.send_pages() if shape.all else sender.send_once():
         raise typer.Exit(code)
 
@@ -221,7 +229,9 @@ class _Sender:
         self.consent = consent
         self.shape = shape
         self.filter = item_filter
-        self.bounds = bounds
+        self.bounds = replace(bounds, on_wait=self._note_work)
+        self.work: WorkOutcome | None = None
+        self.is_waiting = False
         self.live = LivePrinter(shape.output, item_filter)
         consent.before_question = self.live.pause
 
@@ -241,11 +251,20 @@ class _Sender:
             watch=watch,
             changes=self.request.changes,
             on_request=show_request if self.shape.verbose else None,
+            on_work=self._end_work,
         )
         if self.shape.verbose:
             show_headers(result, console.note)
         store_list(self.operation, result)
         return result
+
+    def _note_work(self, text: str) -> None:
+        self.is_waiting = True
+        self.live.pause()
+        console.note(text)
+
+    def _end_work(self, outcome: WorkOutcome) -> None:
+        self.work, self.is_waiting = outcome, False
 
     def send_once(self) -> int:
         """Send the call, and print the answer as it comes."""
@@ -259,13 +278,18 @@ class _Sender:
             # (docs/design/019-streams.md).
             if live.items and not live.has_printed:
                 print_stream(live.items, self.shape)
-            if self.consent.may_be_sent:
+            if self.is_waiting:
+                console.note(f"\n{self.operation.id} was accepted, and its work goes on")
+            elif self.consent.may_be_sent:
                 progress = "its answer was still going on" if live.items else "no answer had come yet"
                 console.note(f"\n{self.operation.id} may have been carried out: {progress}")
             raise
         if self.shape.show_headers and not live.has_printed:
             show_headers(result, console.write)
         print_result(result, self.shape, self.filter, self.operation, live)
+        if self.work is not None:
+            console.note(self.work.message)
+            return int(self.work.state is not WorkState.DONE)
         if code := self._failure(result):
             return code
         if result.is_cut:
@@ -278,10 +302,12 @@ class _Sender:
         """Read every page, within the bounds, and print the entries of all; those of before where one fails."""
         import asyncio
 
+        from nlapi.cli.target import patient_limits
         from nlapi.tools.answer_view import MAX_ITEMS, MAX_PAGES, PageSeries, SeriesEnd, read_pages
 
         if self.request.call.effect is not Effect.READ:
-            raise UsageError(f"{self.operation.id} is no read, so --all would repeat it", hint="leave --all out")
+            raise UsageError(f"{self.operation.id} is not a read, so --all would repeat it", hint="leave --all out")
+        self.bounds = patient_limits(self.bounds)
         series = PageSeries()
         max_items, max_pages = self.shape.max_items or MAX_ITEMS, self.shape.max_pages or MAX_PAGES
         try:
@@ -306,7 +332,7 @@ class _Sender:
         if not series.pages and series.ended in (SeriesEnd.NO_LIST, SeriesEnd.UNDESCRIBED):
             print_result(series.last, self.shape, self.filter, self.operation)
             more = ", and a header of it leads to more" if series.ended is SeriesEnd.UNDESCRIBED else ""
-            console.note(f"this is no list, so that there are no pages{more}")
+            console.note(f"this is not a list, so that there are no pages{more}")
             return self._failure(series.last) or int(not series.is_whole)
         print_pages(series, self.shape, self.filter, self.operation)
         console.note(describe_pages(series, max_items=max_items, max_pages=max_pages))
@@ -386,10 +412,6 @@ def _note_truncation(result: Result, *, changed: bool) -> None:
     console.note(f"{end}{f' ({options})' if options else ''}")
 
 
-# A header of such a name is masked wherever the request is shown.
-_SECRET_HEADER = re.compile(r"(?i)auth|cookie|token|secret|passw|credential|api-?key|signature|session")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRequest:
     """A call, the target that it goes to, and what the user wrote into the request beside its arguments."""
@@ -414,6 +436,7 @@ def read_call(
     there, it is the credential.
     """
     from nlapi.cli.call.arguments import parse_arguments
+    from nlapi.cli.target import with_secret_headers
     from nlapi.tools.compile import compile_tool
 
     name, *pairs = words
@@ -440,7 +463,7 @@ def read_call(
             raise UsageError(f"--raw-body: {repeated}", hint="a server takes the first or the last of them")
         if not any(header.lower() == "content-type" for header, _ in sent):
             sent = (*sent, ("content-type", _content_type(tool.operation, content)))
-    secret, plain = _split_headers(tool, sent)
+    secret, plain = split_headers(target.spec, sent)
     changes = RequestChanges(headers=plain, content=content, query=query)
     # Beside a whole body, registered values for properties of it have no place.
     arguments = parse_arguments(changes.relax(tool), known_values=known_values, json_text=args, pairs=pairs)
@@ -448,7 +471,7 @@ def read_call(
         raise UsageError(f"{twice} is given twice: in {words[1]} and beside it", hint="it takes one value")
     return CallRequest(
         call=Call(tool=tool, arguments={**from_path, **arguments}),
-        target=_with_headers(target, tool, secret),
+        target=with_secret_headers(target, secret),
         changes=changes,
     )
 
@@ -498,32 +521,3 @@ def _content_type(operation: Operation, content: bytes) -> str:
     except (ValueError, RecursionError):
         return "application/octet-stream"
     return "application/json"
-
-
-def is_secret_header(name: str) -> bool:
-    """Return whether a header of this name is taken for a credential, whatever the API describes."""
-    return _SECRET_HEADER.search(name) is not None
-
-
-def _split_headers(
-    tool: Tool, headers: Sequence[tuple[str, str]]
-) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
-    """Return the headers that are credentials, and the others."""
-    wanted = _credential_headers(tool.operation)
-    secret = tuple(pair for pair in headers if pair[0].lower() in wanted or is_secret_header(pair[0]))
-    return secret, tuple(pair for pair in headers if pair not in secret)
-
-
-def _credential_headers(operation: Operation) -> set[str]:
-    schemes = (
-        scheme for credentials in alternatives(operation) for credential in credentials for scheme in credential.schemes
-    )
-    locations = map(credential_location, schemes)
-    return {location.name.lower() for location in locations if location.in_ == "header"}
-
-
-def _with_headers(target: Target, tool: Tool, headers: Sequence[tuple[str, str]]) -> Target:
-    if not headers:
-        return target
-    is_credential = any(name.lower() in _credential_headers(tool.operation) for name, _ in headers)
-    return replace(target, headers={**target.headers, **dict(headers)}, no_auth=target.no_auth or is_credential)

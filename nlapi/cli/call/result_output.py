@@ -18,6 +18,7 @@ from nlapi.cli.render import console, table
 from nlapi.client.masking import places_of, secret_mask
 from nlapi.client.message import Framing, Result
 from nlapi.client.safe_text import single_line, strip_all, strip_control
+from nlapi.client.send import retry_delay
 from nlapi.errors import NlapiError, UsageError
 
 if TYPE_CHECKING:
@@ -374,7 +375,7 @@ def resolve_shape(shape: AnswerOptions) -> AnswerOptions:
     """Return the options with the format that columns or an order need. UsageError where options exclude each other."""
     chosen = arrangement(shape.columns, shape.sort)
     if chosen and shape.jq is not None:
-        raise UsageError("--jq prints what it makes of the answer, so --columns and --sort do nothing", hint="give one")
+        raise UsageError("--jq decides what is printed, so --columns and --sort have no effect", hint="give one")
     if chosen and shape.output is Output.RAW:
         raise UsageError("-o raw is the answer as it came, without columns or order", hint="such as -o csv")
     if not shape.all and (shape.max_items or shape.max_pages):
@@ -493,9 +494,11 @@ def describe_pages(series: PageSeries, *, max_items: int = 0, max_pages: int = 0
         SeriesEnd.SIZE: f"; there are more ({MAX_BYTES // 1_000_000} MB are read, the most)",
         SeriesEnd.UNDESCRIBED: "; the API says that there is more, and no argument asks for it",
         SeriesEnd.REPEATED: "; the API names a page as the next one that was read already",
-        SeriesEnd.NO_LIST: "; the answer after them is no list",
+        SeriesEnd.NO_LIST: "; the answer after them is not a list",
         SeriesEnd.MISSING: "; the API shows no way to the others",
     }
+    if series.last is not None and (seconds := retry_delay(series.last)) is not None:
+        return f"{text}; the API gives no more before {seconds:.0f} s have passed, and the rest is missing"
     return text + reasons.get(series.ended, "")
 
 
@@ -570,6 +573,6 @@ def _print_raw(result: Result) -> None:
 
 def _print_filtered(result: Result, item_filter: Filter) -> None:
     if result.data is None and result.content.strip() not in (b"", b"null"):
-        raise NlapiError("--jq needs a JSON answer, and this is none", hint=f"it begins {result.text[:200]!r}")
+        raise NlapiError("--jq needs a JSON answer, and this is not JSON", hint=f"it begins {result.text[:200]!r}")
     for value in [result.data] if result.items is None else result.items:
         print_filtered(value, item_filter)

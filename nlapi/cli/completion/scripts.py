@@ -17,7 +17,7 @@ zsh: nlapi completion zsh > "${fpath[1]}/_nlapi"
 fish: nlapi completion fish > ~/.config/fish/completions/nlapi.fish
 PowerShell: nlapi completion powershell >> $PROFILE
 
-Ids and names of the last lists are kept for it, for you alone; NLAPI_COMPLETION_IDS=off keeps none.
+It remembers ids and names from recent lists in a private file; NLAPI_COMPLETION_IDS=off turns that off.
 
 nlapi completion bash"""
 
@@ -32,9 +32,9 @@ class Shell(StrEnum):
 
 
 def completion(
-    shell: Annotated[Shell | None, argument("[SHELL]", "bash, zsh, fish or powershell; yours, if not given.")] = None,
+    shell: Annotated[Shell | None, argument("[SHELL]", "bash, zsh, fish or powershell. Default: your shell.")] = None,
 ) -> None:
-    """Print the script by which a shell completes APIs, operations, arguments, choices and ids."""
+    """Print the completion script of your shell: operations, arguments and ids."""
     console.write(script(shell or _own_shell()))
     if is_terminal():
         console.dim("`nlapi completion -h` has the line that installs it")
@@ -58,4 +58,6 @@ def _own_shell() -> Shell:
         return Shell(name)
     except ValueError:
         names = ", ".join(Shell)
-        raise UsageError(f"which shell? {name or 'SHELL'} is none of {names}", hint="nlapi completion bash") from None
+        raise UsageError(
+            f"which shell? {name or 'SHELL'} is not one of {names}", hint="nlapi completion bash"
+        ) from None

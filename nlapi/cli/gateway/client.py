@@ -35,7 +35,9 @@ class GatewayConnection:
     """The options that say where the gateway is, and how to reach it."""
 
     # A field's type carries its option, as in `Setup`.
-    url: Annotated[str | None, option("--base-url --url URL", "Where the gateway is: http://127.0.0.1:8700.")] = None
+    url: Annotated[str | None, option("--base-url --url URL", "The gateway's URL, such as http://127.0.0.1:8700.")] = (
+        None
+    )
     auth: Auth = field(default=None, repr=False)
     ca: Ca = None
     client_cert: Annotated[

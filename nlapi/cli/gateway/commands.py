@@ -47,7 +47,7 @@ EXAMPLE = "examples/gateway"
 
 app = typer.Typer(
     name="gateway",
-    help="Ask for an objective, get the right model: the serving gateway.",
+    help="Serve models by objective: the client says what for, rules choose which.",
     no_args_is_help=True,
     epilog="""nlapi gateway serve --example
 nlapi gateway status
@@ -63,10 +63,10 @@ def serve(
     plane_setup: DataPlaneSetup,
     example: Annotated[bool, flag("--example", "Serve the three objectives that nlapi ships.")] = False,
 ) -> None:
-    """Start the gateway on this machine, and serve until it is stopped.
+    """Start the gateway on this machine.
 
-    It continues with the last revision of its database, and deletes old ones that nothing needs. When there is no
-    token yet, the first one is made and shown once.
+    It continues with the last revision in its database, and deletes old unused ones. On the first start a token is made
+    and shown once.
     """
     require_extra("gateway", "`nlapi gateway serve`")
     if example and (setup.config or setup.models):
@@ -85,21 +85,21 @@ HOST_PORT = 8800
 
 
 def host(
-    shard: Annotated[str, option("--shard NAME", "The shard of protocol host that it serves.")],
+    shard: Annotated[str, option("--shard NAME", "The shard (protocol `host`) that it serves.")],
     gateway: Annotated[
-        list[str] | None, option("--gateway URL", "A gateway to register at; all addresses of its name are meant.")
+        list[str] | None, option("--gateway URL", "A gateway to register with, at every address its name resolves to.")
     ] = None,
     token: Annotated[
-        str, option("--token REFERENCE", "Where the token for hosts is: env:NAME or file:PATH.")
+        str, option("--token REFERENCE", "The token for hosts: env:NAME or file:PATH.")
     ] = "env:NLAPI_HOST_TOKEN",  # noqa: S107 - a reference
-    name: Annotated[
-        str | None, option("--name", "Its name, which no other host has. Made of machine and port if not.")
-    ] = None,
+    name: Annotated[str | None, option("--name", "A unique name for the host. Default: machine and port.")] = None,
     listen: Annotated[str, option("--host ADDRESS", "The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, option("--port -p", "0 takes a free one.", min=0, max=65535)] = HOST_PORT,
-    url: Annotated[str | None, option("--url URL", "Where gateways call it, if not where it listens.")] = None,
+    port: Annotated[int, option("--port -p", "The port; 0 picks a free one.", min=0, max=65535)] = HOST_PORT,
+    url: Annotated[
+        str | None, option("--url URL", "The URL where gateways call it. Default: where it listens.")
+    ] = None,
     data: Annotated[
-        Path | None, option("--data DIR", "Where the content of versions is kept; a temporary one if not.")
+        Path | None, option("--data DIR", "The folder for the content of versions. Default: a temporary one.")
     ] = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
@@ -112,10 +112,10 @@ def host(
     worker_user: WorkerUser = None,
     worker_variable: WorkerVariable = None,
 ) -> None:
-    """Serve the versions of a shard on this machine: a host that registers at a gateway and loads what it is sent.
+    """Serve the versions of a shard on this machine, for a gateway.
 
-    It runs the code of the versions that the gateway has. SIGTERM drains it: the gateway sends no further calls, and
-    those in flight are finished.
+    It registers with the gateway, then loads and runs the versions it is sent. On SIGTERM, calls in flight finish and
+    no new ones arrive.
     """
     from nlapi.gateway.hosts.app import ServingHostApp
     from nlapi.gateway.hosts.registration import HostIdentity
@@ -130,9 +130,9 @@ def host(
     for address in (*gateways, *([url] if url else [])):
         _check_url(address)
     if not is_reference(token):
-        raise UsageError("--token is no reference", hint="env:NAME or file:PATH; a token itself would stand in `ps`")
+        raise UsageError("--token is not a reference", hint="env:NAME or file:PATH; a token itself would stand in `ps`")
     if listen in ("0.0.0.0", "::") and not url:  # noqa: S104 - a comparison
-        raise UsageError(f"{listen} is no address to be called at", hint="give --url http://ADDRESS:PORT")
+        raise UsageError(f"{listen} is not an address to be called at", hint="give --url http://ADDRESS:PORT")
     set_boundary(worker_user, worker_variable)
     secret = SecretReference(token, os.environ)
     secret.read()  # at once: an error in the option must not end as a heartbeat that is refused
@@ -164,7 +164,7 @@ def host(
 def _check_url(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-        raise UsageError(f"{url!r} is no http or https URL", hint="such as http://127.0.0.1:8700")
+        raise UsageError(f"{url!r} is not an http or https URL", hint="such as http://127.0.0.1:8700")
 
 
 def _default_name(port: int) -> str:
@@ -176,7 +176,7 @@ MIGRATE = (
     """nlapi gateway migrate --to postgresql://nlapi@db.internal/gateway --to-password env:GATEWAY_DATABASE_PASSWORD"""
 )
 
-Source = Annotated[str | None, option("--database FILE", "The file of the gateway, if not with the user's data.")]
+Source = Annotated[str | None, option("--database FILE", "The gateway's database file. Default: in your data folder.")]
 Target = Annotated[str, option("--to URL", "An empty database: postgresql://USER@HOST/NAME.", show_default=False)]
 
 
@@ -184,14 +184,13 @@ def migrate(
     to: Target,
     database: Source = None,
     to_password: Annotated[
-        str | None, option("--to-password REFERENCE", "Where its password is: env:NAME or file:PATH.")
+        str | None, option("--to-password REFERENCE", "The password: env:NAME or file:PATH.")
     ] = None,
     artifacts: Artifacts = None,
 ) -> None:
-    """Copy revisions, versions, tokens, the audit log and decisions of a gateway into a PostgreSQL database.
+    """Copy a gateway's database file into PostgreSQL.
 
-    The gateway has to be stopped; its file stays as it is. What was interrupted is completed by running it again, and
-    where all is there already nothing is changed.
+    Stop the gateway first; its file stays as it is. Run it again to complete an interrupted copy.
     """
     from nlapi.gateway.routing_keys.key_ring import FILE_SUFFIX
     from nlapi.gateway.store.copy import copy_store
@@ -201,9 +200,9 @@ def migrate(
     require_extra("gateway", "`nlapi gateway migrate`")
     file = Path(database or default_database())
     if (database and is_postgres_url(database)) or not file.is_file():
-        raise UsageError(f"--database {file.name} is no file of a gateway", hint="name the file, such as gateway.db")
+        raise UsageError(f"--database {file.name} is not a file of a gateway", hint="name the file, such as gateway.db")
     if not is_postgres_url(to):  # not repeated: it may have a password
-        raise UsageError("--to is no URL of a PostgreSQL database", hint="such as postgresql://nlapi@db/gateway")
+        raise UsageError("--to is not a URL of a PostgreSQL database", hint="such as postgresql://nlapi@db/gateway")
     with closing(open_database(str(file), None)) as source:
         source.claim()
         contents = ArtifactStore(artifacts) if artifacts else ArtifactStore.beside(str(file))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="keys",
-    help="Create, list and rotate the private keys that sign what clients send to the data plane.",
+    help="Create, list and rotate the keys that admit requests to the data plane.",
     no_args_is_help=True,
     epilog="""nlapi gateway keys create
 nlapi gateway keys list
@@ -64,7 +64,7 @@ def open_ring(source: str | None, store: GatewayStore, environment: Mapping[str,
 
 @app.command("list", epilog="nlapi gateway keys list -o json")
 def list_keys(database: Database = None, routing_keys: RoutingKeys = None, output: ListOutput = None) -> None:
-    """List the keys by id, with what each is good for. No private key is shown."""
+    """List the keys by id and use, without the private keys."""
     from nlapi.gateway.routing_keys.key_ring import KeyRing, default_source
 
     require_extra("gateway", "`nlapi gateway keys`")
@@ -84,10 +84,10 @@ def rotate(
     database_password: DatabasePassword = None,
     routing_keys: RoutingKeys = None,
     overlap: Annotated[
-        int, option("--overlap SECONDS", "How long the key before is still accepted.", min=0, max=86_400)
+        int, option("--overlap SECONDS", "How long the previous key stays valid.", min=0, max=86_400)
     ] = 3600,
 ) -> None:
-    """Add a key that signs from now on; the one before is accepted for an hour more. A running gateway takes it."""
+    """Start signing with a new key. The previous one stays valid for an hour."""
     from nlapi.gateway.routing_keys.key_ring import KeyRegistration, KeyRing, default_source
 
     require_extra("gateway", "`nlapi gateway keys`")
@@ -114,10 +114,10 @@ def create(
     database_password: DatabasePassword = None,
     routing_keys: RoutingKeys = None,
     replace: Annotated[
-        bool, option("--replace", "Replace the file, and the keys of the database: what they signed is refused.")
+        bool, option("--replace", "Replace the file and the database's keys; anything they signed is refused.")
     ] = False,
 ) -> None:
-    """Make the file of keys that all gateways on one database have. A file that is there is left alone."""
+    """Create the key file for all gateways on one database. An existing file is kept."""
     from nlapi.gateway.routing_keys.key_ring import (
         default_source,
         missing_keys,
@@ -131,7 +131,9 @@ def create(
     source = routing_keys or default_source(_key_base(database))
     path = Path(source.removeprefix("file:"))
     if not source.startswith("file:"):
-        raise UsageError(f"{source} is no file", hint="make a file with file:PATH, and put its text into the variable")
+        raise UsageError(
+            f"{source} is not a file", hint="make a file with file:PATH, and put its text into the variable"
+        )
     if path.exists() and not replace:
         hint = "copy it to the other machines; `nlapi gateway keys rotate` adds a key, and --replace makes others"
         raise UsageError(f"{path} is there already", hint=hint)

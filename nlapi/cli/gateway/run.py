@@ -59,10 +59,10 @@ class GatewaySetup:
     database_password: DatabasePassword = None
     artifacts: Artifacts = None
     config: Config = None
-    models: Annotated[Path | None, option("--models DIR", "Where versions' sources are.")] = None
+    models: Annotated[Path | None, option("--models DIR", "The folder with the sources of versions.")] = None
     allow_source: Annotated[
         list[str] | None,
-        option("--allow-source URL", "What the URL of a version's source may begin with; none by default."),
+        option("--allow-source URL", "A prefix that URLs of version sources may have; none by default."),
     ] = None
     allow_key: Annotated[
         list[str] | None,
@@ -72,8 +72,10 @@ class GatewaySetup:
         ),
     ] = None
     host: Host = "127.0.0.1"
-    port: Annotated[int, option("--port -p", "0 takes a free one.", min=0, max=65535)] = 8700
-    allow_host: Annotated[list[str] | None, option("--allow-host NAME", "A name it may be called by; * is any.")] = None
+    port: Annotated[int, option("--port -p", "The port; 0 picks a free one.", min=0, max=65535)] = 8700
+    allow_host: Annotated[
+        list[str] | None, option("--allow-host NAME", "A host name that it accepts; * accepts any.")
+    ] = None
     tls_cert: TlsCert = None
     tls_key: TlsKey = None
     tls_client_ca: TlsClientCa = None
@@ -100,24 +102,25 @@ class GatewaySetup:
         ),
     ] = None
     data_plane_url: Annotated[
-        str | None, option("--data-plane-url URL", "Where clients send requests; this gateway itself if not given.")
+        str | None, option("--data-plane-url URL", "Where clients send requests. Default: this gateway.")
     ] = None
     log_format: Annotated[
         LogFormat,
-        option("--log-format", "json writes a line for each request, decision and message; text for messages alone."),
+        option("--log-format", "json: a line for each request, decision and message. text: messages only."),
     ] = LogFormat.TEXT
     token_file: TokenFile = None
     training_log: Annotated[
-        Path | None, option("--training-log FILE", "Add input and output of each real request that was answered.")
+        Path | None, option("--training-log FILE", "Append the input and output of each answered request.")
     ] = None
     shadow_log: Annotated[
-        Path | None, option("--shadow-log FILE", "Add what each shadow answered, beside what was served.")
+        Path | None, option("--shadow-log FILE", "Append each shadow's answer next to the one that was served.")
     ] = None
     worker_user: WorkerUser = None
     worker_variable: WorkerVariable = None
     keep_revisions: Annotated[int, option("--keep-revisions N", "Never delete the newest N revisions.", min=1)] = 1000
     keep_days: Annotated[
-        float, option("--keep-days DAYS", "Never delete younger revisions; 0: by N only.", min=0, max=36_500)
+        float,
+        option("--keep-days DAYS", "Never delete revisions younger than this; 0 goes by N only.", min=0, max=36_500),
     ] = 30
 
     @property
@@ -198,13 +201,15 @@ class GatewaySetup:
             parts = urlsplit(source)
             if parts.scheme not in ("http", "https", "file") or (parts.scheme != "file" and not parts.hostname):
                 raise UsageError(
-                    f"--allow-source {source} is no http, https or file URL",
+                    f"--allow-source {source} is not an http, https or file URL",
                     hint="such as https://models.example.com/ranker/",
                 )
         url = self.data_plane_url or ""
         parts = urlsplit(url)
         if url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
-            raise UsageError(f"--data-plane-url {url} is no http or https URL", hint="such as http://127.0.0.1:10000")
+            raise UsageError(
+                f"--data-plane-url {url} is not an http or https URL", hint="such as http://127.0.0.1:10000"
+            )
         if self.key_audience is not None and not self.key_audience.strip():
             raise UsageError("--key-audience is empty", hint="name the data plane, such as production")
 

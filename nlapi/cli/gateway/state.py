@@ -140,7 +140,7 @@ _MARKS = {"added": "+", "changed": "~", "removed": "-"}
 _REFERENCE_SCHEME = re.compile(rb"env:|file:")
 _YAML_SUFFIXES = (".yaml", ".yml")
 
-StateFile = Annotated[Path, argument("FILE", "The whole configuration as JSON or YAML; what it leaves out goes.")]
+StateFile = Annotated[Path, argument("FILE", "The whole configuration as JSON or YAML; anything left out is removed.")]
 
 
 @connection_options
@@ -149,13 +149,13 @@ def apply(
     file: StateFile,
     yes: Annotated[bool, flag("--yes -y", "Consent to the plan in advance.")] = False,
     dry_run: Annotated[bool, flag("--dry-run", "Show the plan; change nothing.")] = False,
-    why: Annotated[str | None, option("--why TEXT", "The reason, for the revisions.")] = None,
-    force: Annotated[bool, flag("--force", "Undo what changed since the revision that the file is of.")] = False,
+    why: Annotated[str | None, option("--why TEXT", "The reason, stored with the revision.")] = None,
+    force: Annotated[bool, flag("--force", "Overwrite changes made since the file's revision.")] = False,
 ) -> None:
-    """Make a file the configuration of a gateway, as one revision: shows the plan, and asks first.
+    """Apply a configuration file to a gateway as one revision, after showing the plan.
 
-    It is refused, and nothing is changed, when the file would undo what somebody changed since the `revision` in it,
-    and when somebody makes a revision between the plan and the change. The file then has the new `revision`.
+    It is refused if the file would undo changes made since its `revision`, or if a revision is made in between. On
+    success the file gets the new `revision`.
     """
     client, document = _state_client(connection), read_configuration(file)
     plan = _compare(client, document)
@@ -182,10 +182,10 @@ def apply(
 def diff_file(
     connection: GatewayConnection,
     file: StateFile,
-    exit_code: Annotated[bool, flag("--exit-code", "End with 1 when there is a difference, as git diff does.")] = False,
+    exit_code: Annotated[bool, flag("--exit-code", "Exit with 1 if there is a difference, like git diff.")] = False,
     output: ListOutput = None,
 ) -> None:
-    """Show what `apply` would change, what changed since the `revision` in the file, and what is wrong with it."""
+    """Show the changes that `apply` would make, later changes, and mistakes in the file."""
     client, document = _state_client(connection), read_configuration(file)
     plan = _compare(client, document)
     staleness = find_staleness(client, document, plan)
@@ -204,7 +204,7 @@ def export(
     connection: GatewayConnection,
     file: Annotated[Path | None, argument("[FILE]", "A .json, .yaml or .yml file; else standard output.")] = None,
 ) -> None:
-    """Write the whole configuration of a gateway, which `apply` takes back."""
+    """Write a gateway's whole configuration to a file for `apply`."""
     document = _state_client(connection)("getConfiguration", {})
     revision = document.get("revision", 0)
     is_yaml = file is not None and file.suffix.lower() in _YAML_SUFFIXES

@@ -38,7 +38,7 @@ class TokenKind(StrEnum):
 _TOKEN_VARIABLES = {TokenKind.SERVE: SERVE_TOKEN, TokenKind.HOST: HOST_TOKEN}
 
 TokenFile = Annotated[
-    Path | None, option("--token-file FILE", "Write the token there, for the user alone; print nothing.")
+    Path | None, option("--token-file FILE", "Write the token to a file that only you can read, and print nothing.")
 ]
 
 
@@ -77,16 +77,18 @@ def _deliver_secret(secret: str, file: Path | None, description: str, variable: 
 
 
 def token(
-    name: Annotated[str, typer.Argument(help="Whose it is; it stands as who in revisions.")],
-    kind: Annotated[TokenKind, option("--for", "A role, serve for a client that calls, or host.")] = TokenKind.VIEWER,
-    client: Annotated[str | None, option("--client", "The client of a serve token, if not its name.")] = None,
-    days: Annotated[int, option("--days", "How long it is good for; 0 is for ever.", min=0, max=3650)] = 0,
-    revoke: Annotated[bool, flag("--revoke", "Make the token useless instead.")] = False,
+    name: Annotated[str, typer.Argument(help="The owner; revisions show it as `who`.")],
+    kind: Annotated[
+        TokenKind, option("--for", "The role: serve for a client that calls, host, or another role.")
+    ] = TokenKind.VIEWER,
+    client: Annotated[str | None, option("--client", "The client of a serve token. Default: the token's name.")] = None,
+    days: Annotated[int, option("--days", "Days until it expires; 0 means never.", min=0, max=3650)] = 0,
+    revoke: Annotated[bool, flag("--revoke", "Revoke the token instead.")] = False,
     database: Database = None,
     database_password: DatabasePassword = None,
     token_file: TokenFile = None,
 ) -> None:
-    """Make a token for a gateway whose database is on this machine, or a shared one. Its secret is shown once."""
+    """Create a token for a gateway on this machine or on a shared database. It is shown once."""
     from nlapi.gateway.control.access import Access, Audience, Role
     from nlapi.gateway.control.codec import slug
 

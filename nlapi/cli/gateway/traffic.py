@@ -24,7 +24,7 @@ TRAFFIC = "nlapi gateway traffic continue-watching --minutes 30"
 REFRESH_S = 1.0
 
 Objective = Annotated[str | None, argument("[OBJECTIVE]", "Only this objective.")]
-Minutes = Annotated[int, option("--minutes", "How far to look back.", min=1, max=1440)]
+Minutes = Annotated[int, option("--minutes", "Minutes to look back.", min=1, max=1440)]
 
 
 @connection_options
@@ -32,10 +32,10 @@ def status(
     connection: GatewayConnection,
     objective: Objective = None,
     minutes: Minutes = 5,
-    once: Annotated[bool, flag("--once", "Show it once, not again each second.")] = False,
+    once: Annotated[bool, flag("--once", "Show it once instead of every second.")] = False,
     output: ListOutput = None,
 ) -> None:
-    """Show each version's share, requests a second, latency and errors. Ctrl-C stops it."""
+    """Show the share, requests per second, latency and errors of each version. Ctrl-C stops it."""
     # Five reads for each drawing, through the gateway's own API: the same operations that `nlapi ask` uses.
     client = GatewayClient(connection)
     filters = {"objective": objective} if objective else {}
@@ -71,7 +71,7 @@ def _check_objective(client: GatewayClient, objective: str | None, traffic: Sequ
 def traffic(
     connection: GatewayConnection, objective: Objective = None, minutes: Minutes = 15, output: ListOutput = None
 ) -> None:
-    """Plot the shares of the traffic by version over time."""
+    """Plot the traffic shares of versions over time."""
     query = {"minutes": minutes, "points": 60, **({"objective": objective} if objective else {})}
     client = GatewayClient(connection)
     history = client("getTrafficHistory", query)

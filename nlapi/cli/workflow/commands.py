@@ -21,9 +21,7 @@ from nlapi.local_files import write_output
 if TYPE_CHECKING:
     from nlapi.workflows.write import DocumentFormat
 
-app = typer.Typer(
-    help="Check, show and run workflows: several calls as one document (Arazzo 1.0 and 1.1).", no_args_is_help=True
-)
+app = typer.Typer(help="Check, show and run workflows: several calls in one Arazzo document.", no_args_is_help=True)
 
 
 class TreeFormat(StrEnum):
@@ -40,7 +38,7 @@ nlapi workflow list shop -o json"""
 
 @app.command("list", epilog=LIST)
 def list_(
-    apis: Annotated[list[str] | None, argument("API", "Registered APIs; all of them, if none is given.")] = None,
+    apis: Annotated[list[str] | None, argument("API", "Registered APIs. Default: all of them.")] = None,
     output: ListOutput = None,
 ) -> None:
     """Show the workflows that are registered with APIs; `nlapi api add --workflows FILE` registers them."""
@@ -62,11 +60,11 @@ nlapi workflow check onboarding.arazzo.yaml --strict"""
 def check(file: File, sources: SourceOverrides = None, strict: Strict = False, output: ListOutput = None) -> None:
     """Check a document against its descriptions: operations, arguments, outputs, conditions, loops.
 
-    Exits with 1 when a run would stop: at an error, or with --strict at what bends the standard.
+    Exits with 1 if a run would stop at an error, or, with --strict, at a deviation from the standard.
     """
     from nlapi.errors import Level
-    from nlapi.workflows.check import BEND
     from nlapi.workflows.check import check as check_document
+    from nlapi.workflows.read import BEND
 
     opened = open_document(file, sources)
     issues = check_document(opened.linked)
@@ -94,9 +92,9 @@ def show(
     workflow_id: WorkflowId = "",
     inputs: Inputs = None,
     sources: SourceOverrides = None,
-    output: Annotated[TreeFormat, option("-o --output", "mermaid is a diagram.")] = TreeFormat.TREE,
+    output: Annotated[TreeFormat, option("-o --output", "Default: text; mermaid draws a diagram.")] = TreeFormat.TREE,
 ) -> None:
-    """Show a workflow as a tree: what reads, what changes, and what is known now. Without ID, list the workflows."""
+    """Show a workflow as a tree of reads and changes. Without ID, list the workflows."""
     from nlapi.cli.workflow.view import mermaid, outline_record
     from nlapi.workflows.outline import masked_outline, tree_lines
 
@@ -133,12 +131,12 @@ nlapi workflow repair onboarding.arazzo.yaml -o - | nlapi workflow check -"""
 def repair(
     file: File,
     sources: SourceOverrides = None,
-    target: Annotated[str, option("-o --output FILE", "Write the mended document; - is standard output.")] = "",
+    target: Annotated[str, option("-o --output FILE", "Write the repaired document; - is standard output.")] = "",
 ) -> None:
-    """Propose repairs of a document by its descriptions, each with its place and reason; -o writes the result.
+    """Propose repairs of a document, each with its place and reason. -o writes the result.
 
-    A value is taken out of a whole answer, an output is found elsewhere in it, an envelope is put around a payload,
-    what an operation does not have is left out, an id is handed on, and a required value becomes an input.
+    A repair picks one value from an answer, finds a moved output, wraps a payload, drops an unknown argument, passes on
+    an id, or turns a required value into an input.
     """
     from nlapi.workflows.repair import repair as repair_document
     from nlapi.workflows.repair import with_source_urls
@@ -184,11 +182,11 @@ nlapi workflow suggest shop -o shop.arazzo.yaml"""
 def suggest(
     source: Source,
     target: Annotated[str, option("-o --output FILE", "Write the document to a file.")] = "-",
-    limit: Annotated[int | None, option("--limit N", "Workflows at most.", min=1)] = None,
+    limit: Annotated[int | None, option("--limit N", "The most workflows to propose.", min=1)] = None,
 ) -> None:
-    """Propose workflows from a description alone, as a document to edit.
+    """Propose workflows from a description, as a document to edit.
 
-    Chains of creates by their ids, drafts that are published, uploads that are used, things that are found and changed.
+    It looks for creates that need each other's ids, drafts to publish, uploads to use, and items to find and change.
     """
     from nlapi.cli.target import load
     from nlapi.workflows.suggest import MAX_WORKFLOWS
@@ -221,11 +219,11 @@ nlapi workflow diff onboarding.arazzo.yaml --against shop=openapi.v2.yaml -o jso
 @app.command(epilog=DIFF)
 def diff(
     file: File,
-    against: Annotated[list[str], option("--against [NAME=]SOURCE", "The changed description of a source.")],
+    against: Annotated[list[str], option("--against [NAME=]SOURCE", "A source's changed description.")],
     sources: SourceOverrides = None,
     output: ListOutput = None,
 ) -> None:
-    """Say what a changed description breaks in a document. Exits with 1 where a run would stop or change more."""
+    """Show how a changed description breaks a document. Exits with 1 if a run would stop or change more."""
     from nlapi.errors import Level
     from nlapi.workflows.check import compare
 

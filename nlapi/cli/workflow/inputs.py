@@ -11,8 +11,11 @@ from nlapi.cli.options import (
     Auth,
     BaseUrl,
     Deadline,
+    Headers,
     NoAuth,
     NoLog,
+    NoWait,
+    Wait,
     Yes,
     argument,
     flag,
@@ -136,7 +139,7 @@ File = Annotated[
     str,
     argument("FILE", "An Arazzo document: a path, a URL, or - for standard input; or an API that has one registered."),
 ]
-WorkflowId = Annotated[str, argument("ID", "Its workflowId; not needed where the document has one workflow.")]
+WorkflowId = Annotated[str, argument("ID", "Its workflowId. Needed only if the document has several.")]
 SourceOverrides = Annotated[
     list[str] | None,
     option(
@@ -147,7 +150,7 @@ SourceOverrides = Annotated[
 Inputs = Annotated[
     list[str] | None, option("--input -i NAME=VALUE", "An input; NAME=@FILE reads a file, NAME=env:VAR too.")
 ]
-Strict = Annotated[bool, flag("--strict", "To the letter of the standard: what bends it fails.")]
+Strict = Annotated[bool, flag("--strict", "Follow the standard to the letter; deviations fail.")]
 
 
 class RunOutput(StrEnum):
@@ -165,17 +168,20 @@ class RunOptions:
     yes: Yes = False
     values: Annotated[
         list[str] | None,
-        option("--set STEP.ARGUMENT=VALUE", "A value for a step where the answer that was to give it does not."),
+        option("--set STEP.ARGUMENT=VALUE", "A value for a step whose source answer does not provide it."),
     ] = None
     until: Annotated[str, option("--until STEP", "Stop after this step.")] = ""
     sources: SourceOverrides = None
     base_url: BaseUrl = None
     auth: Auth = field(default=None, repr=False)
+    headers: Headers = field(default=None, repr=False)
     no_auth: NoAuth = False
     timeout: Deadline = None
+    wait: Wait = None
+    no_wait: NoWait = False
     strict: Strict = False
-    repair: Annotated[bool, flag("--repair", "Run the document with its repairs, which are shown first.")] = False
+    repair: Annotated[bool, flag("--repair", "Run the document with its repairs, after showing them.")] = False
     no_log: NoLog = False
     output: Annotated[
-        RunOutput | None, option("-o --output", "text on a terminal, else json; ndjson has each event.")
+        RunOutput | None, option("-o --output", "Default: text on a terminal, else json; ndjson prints each event.")
     ] = None

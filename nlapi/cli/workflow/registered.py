@@ -181,13 +181,14 @@ def open_document(
     workflow_id: str = "",
     base_url: str | None = None,
     auth: list[str] | None = None,
+    headers: list[str] | None = None,
     no_auth: bool = False,
 ) -> OpenedDocument:
     """Return a document with its sources opened. A source that cannot be is an Issue of it.
 
     `file` may be the name of a registered API: then it is the document of its that has the workflow `workflow_id`.
     """
-    from nlapi.cli.target import open_target
+    from nlapi.cli.target import open_target, with_headers
     from nlapi.workflows.read import read_document
     from nlapi.workflows.sources import link, source_of
 
@@ -196,6 +197,7 @@ def open_document(
 
     def load(source: str) -> Spec:
         target, values = open_target(source, base_url, auth, no_auth=no_auth)
+        target = with_headers(target, headers)
         targets[target.spec], defaults[target.spec] = target, values
         return target.spec
 
@@ -204,9 +206,9 @@ def open_document(
         document = registered or read_document(file)
         known = source_of(document, file) if registered is not None else {}
         linked = link(document, sources={**known, **source_overrides(document, sources)}, loader=load)
-    if len(targets) > 1 and (base_url or auth or no_auth):
+    if len(targets) > 1 and (base_url or auth or headers or no_auth):
         raise UsageError(
-            "--base-url, --auth and --no-auth go with one API",
+            "--base-url, --auth, -H and --no-auth go with one API",
             hint="register each with `nlapi api add`, then name them with --source NAME=API",
         )
     return OpenedDocument(linked=linked, targets=targets, defaults=defaults)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli.options import argument, flag, is_interactive, is_terminal, options_of, parse_pairs
+from nlapi.cli.options import argument, flag, is_interactive, is_terminal, options_of, parse_pairs, plain_headers
 from nlapi.cli.render import console
 from nlapi.cli.workflow.inputs import (
     File,
@@ -47,12 +47,14 @@ def run(
     options: RunOptions,
     workflow_id: WorkflowId = "",
     inputs: Inputs = None,
-    dry_run: Annotated[bool, flag("--dry-run", "Show the requests as far as they are known; send nothing.")] = False,
+    dry_run: Annotated[
+        bool, flag("--dry-run", "Show the requests as far as they are known, and send nothing.")
+    ] = False,
 ) -> None:
-    """Run a workflow: show it as a tree, ask once before it changes anything, and send its calls.
+    """Run a workflow. It is shown as a tree, and asks once before it changes anything.
 
-    A run that was stopped goes on with `nlapi workflow resume`. Exits with 1 where a step failed, with 6 without
-    consent, with 7 where an input is missing.
+    `nlapi workflow resume` continues a stopped run. Exits with 1 if a step failed, with 6 without consent, with 7 if an
+    input is missing.
     """
     opened = open_document(
         file,
@@ -60,6 +62,7 @@ def run(
         workflow_id=workflow_id,
         base_url=options.base_url,
         auth=options.auth,
+        headers=options.headers,
         no_auth=options.no_auth,
     )
     file = file if file == "-" else opened.document.location or file
@@ -125,12 +128,12 @@ nlapi workflow resume 20261125T0014 --yes"""
 @options_of(RunOptions, "options", ("until", "strict", "sources", "repair"))
 def resume(
     options: RunOptions,
-    id: Annotated[str, argument("ID", "The transcript of the run, as `nlapi log list` has it.")] = "last",
+    id: Annotated[str, argument("ID", "The run's transcript id from `nlapi log list`.")] = "last",
     inputs: Inputs = None,
 ) -> None:
-    """Go on with a run that was stopped or failed, where it was: no call that was answered is sent again.
+    """Continue a run that stopped or failed. Calls that were answered are not sent again.
 
-    A change whose outcome is unknown asks, also with --yes. Secret inputs have to be given again.
+    A change with an unknown outcome asks, even with --yes. Secret inputs must be given again.
     """
     from nlapi.agent.log import Log
     from nlapi.cli.log import find_transcript
@@ -164,6 +167,7 @@ def _resume_run(options: RunOptions, log: Log, inputs: Inputs) -> None:
         options,
         base_url=options.base_url or asked[-1].get("base_url"),
         auth=[] if options.no_auth else [*asked[-1].get("auth", ()), *(options.auth or ())],
+        headers=[*(options.headers or asked[-1].get("headers", ()))],
         no_auth=options.no_auth or (bool(asked[-1].get("no_auth")) and not options.auth),
     )
     opened = open_document(
@@ -171,6 +175,7 @@ def _resume_run(options: RunOptions, log: Log, inputs: Inputs) -> None:
         [f"{name}={location}" for name, location in stored["sources"].items()],
         base_url=options.base_url,
         auth=options.auth,
+        headers=options.headers,
         no_auth=options.no_auth,
     )
     if stored.get("repair"):
@@ -283,7 +288,7 @@ def _execute(
     from nlapi.cli.ask.events import json_lines
     from nlapi.cli.ask.prompts import ConsentPrompt
     from nlapi.cli.ask.session import Session, open_log
-    from nlapi.cli.target import limits
+    from nlapi.cli.target import limits, waiting_limits
     from nlapi.cli.workflow.view import StepRenderer
     from nlapi.client.masking import redact
     from nlapi.tools.plan import ask
@@ -305,7 +310,7 @@ def _execute(
         render=renderer(opened.targets, secrets=secrets),
         policy=policy,
         consent=ConsentPrompt(),
-        limits=limits(options.timeout),
+        limits=waiting_limits(limits(options.timeout), options.wait, no_wait=options.no_wait),
         max_rounds=MAX_CALLS,
         hints_at_resume=False,
         log_fields=_log_fields(opened, workflow_run, options, file, unstored_names(workflow, inputs)),
@@ -407,4 +412,10 @@ def _log_fields(
         "secret_inputs": sorted(secret),
         "repair": options.repair,
     }
-    return {"workflow": stored, "base_url": options.base_url, "auth": references, "no_auth": options.no_auth}
+    return {
+        "workflow": stored,
+        "base_url": options.base_url,
+        "auth": references,
+        "no_auth": options.no_auth,
+        "headers": plain_headers(options.headers),
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nlapi.agent.events import CallProposed, Event, StepFinished
+from nlapi.agent.events import CallProposed, Event, StepFinished, WorkEnded
 from nlapi.cli.ask.events import DiagnosisNotes
 from nlapi.cli.render import console
 from nlapi.client.masking import redact
@@ -111,6 +111,8 @@ class StepRenderer:
                     console.note(redact(line, self._secrets))
         elif isinstance(event, StepFinished):
             self._show(event.step)
+        elif isinstance(event, WorkEnded):
+            console.note(redact(event.step.message or f"{event.step.call.operation_id} is done", self._secrets))
 
     def _show(self, step: Step) -> None:
         self._count += 1

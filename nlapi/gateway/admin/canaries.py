@@ -43,6 +43,9 @@ def find_canary(call: ApiCall, configuration: Configuration) -> Canary:
     raise unknown_object("canary", name, configuration.canaries)
 
 
+crud.FINDERS[KIND.name] = find_canary
+
+
 async def get_canary(call: ApiCall) -> ApiResponse:
     current = call.gateway.publisher.current
     canary = find_canary(call, current.configuration)
@@ -118,7 +121,7 @@ async def _change_canary(
 
 
 async def update_canary(call: ApiCall) -> ApiResponse:
-    return await _change_canary(call, lambda canary: KIND.decode({**KIND.encode(canary, True), **call.body}))
+    return await _change_canary(call, lambda canary: KIND.decode(crud.patched(KIND.encode(canary, True), call.body)))
 
 
 async def promote_canary(call: ApiCall) -> ApiResponse:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -19,8 +20,10 @@ from nlapi.gateway.admin.api_call import (
 from nlapi.gateway.admin.revisions import revision_response
 from nlapi.gateway.control.codec import KINDS, Json, Kind, ordered, slug
 from nlapi.gateway.http.problems import GatewayProblem, unknown_object, unprocessable
+from nlapi.routing import matching
 from nlapi.routing.change import remove_entity, target_versions, upsert_entity
-from nlapi.routing.model import Configuration, Rule, Shadow, Shard, ShardProtocol, Version, VersionRef
+from nlapi.routing.describe import format_conditions
+from nlapi.routing.model import Configuration, Match, Rule, Shadow, Shard, ShardProtocol, Version, VersionRef
 
 LIST_OMITTED_FIELDS = frozenset(("input", "output", "context"))
 """The fields that a list omits: schemas are long, and `get` returns them."""
@@ -160,9 +163,55 @@ async def update_object(kind: Kind, call: ApiCall) -> ApiResponse:
                 data.pop(name, None)
         if isinstance(item, Version) and not {"source", "shard"}.isdisjoint(call.body):
             data.pop("digest", None)  # the content is read again, and has to be the same
-        return upsert_entity(configuration, kind.decode({**data, **call.body}))
+        return upsert_entity(configuration, kind.decode(patched(data, call.body)))
 
     return await publish_change(kind, call, edit, lambda: object_key(kind, call))
+
+
+_CONDITIONS = ("when", "unless", "between")
+
+
+def patched(data: Json, body: Mapping[str, Any]) -> Json:
+    """Return the JSON of an object with the members of a patch.
+
+    Conditions on other fields stay, so that a patch of one never widens a match; an empty object takes all away.
+    """
+    merged = {name: {**data.get(name, {}), **body[name]} for name in _CONDITIONS if body.get(name)}
+    return {**data, **body, **merged}
+
+
+async def include_values(kind: Kind, call: ApiCall) -> ApiResponse:
+    """Let the conditions of an object allow more values, beside those that they have."""
+    return await _change_match(kind, call, partial(matching.include_values, values=call.body["when"]))
+
+
+async def exclude_values(kind: Kind, call: ApiCall) -> ApiResponse:
+    """Let the conditions of an object allow some values no longer; what else it matches stays."""
+    return await _change_match(kind, call, partial(matching.exclude_values, values=call.body["when"]))
+
+
+async def _change_match(kind: Kind, call: ApiCall, change: Callable[[Match], Match | None]) -> ApiResponse:
+    edited: list[Any] = []
+
+    def edit(configuration: Configuration) -> Configuration:
+        finder = FINDERS.get(kind.name)
+        item = finder(call, configuration) if finder else find_object(kind, call, configuration)
+        match = change(item.match)
+        if match is None:
+            message = f"nothing would be left of {kind.name} {item.name}: {format_conditions(item.match)}"
+            hint = f"to end it altogether, change or delete the {kind.name} itself"
+            raise GatewayProblem(409, message, code="nothing_left", hint=hint)
+        if match == item.match:
+            message = f"{kind.name} {item.name} is so already: {format_conditions(item.match)}"
+            raise GatewayProblem(409, message, code="unchanged", hint="nothing was changed")
+        edited.append(item)
+        return upsert_entity(configuration, dataclasses.replace(item, match=match))
+
+    return await publish_change(kind, call, edit, lambda: edited[-1].name)
+
+
+FINDERS: dict[str, Callable[[ApiCall, Configuration], Any]] = {}
+"""Kind -> the function that finds the object of a path otherwise than by its name alone"""
 
 
 async def delete_object(kind: Kind, call: ApiCall) -> ApiResponse:
@@ -240,3 +289,5 @@ for _kind in KINDS.values():
     if _kind.name != "client":  # limitClient creates and updates a client
         HANDLERS[f"create{_suffix}"] = partial(create_object, _kind)
         HANDLERS[f"update{_suffix}"] = partial(update_object, _kind)
+    HANDLERS[f"includeIn{_suffix}"] = partial(include_values, _kind)
+    HANDLERS[f"excludeFrom{_suffix}"] = partial(exclude_values, _kind)

@@ -29,7 +29,6 @@ from nlapi.gateway.inference import InferenceRequest, UpstreamError
 from nlapi.gateway.records.records import usage_json
 from nlapi.gateway.routing_keys.key_verifier import MAX_CONTEXT_CHARS
 from nlapi.gateway.shards.call_headers import ROUTING_KEY_HEADER, VERSION_HEADER, context_json
-from nlapi.gateway.shards.checks import is_grpc
 from nlapi.routing.change import upsert_entity
 from nlapi.routing.check import check_context
 from nlapi.routing.decisions import deciding_bucket
@@ -323,8 +322,8 @@ def _destination(gateway: Gateway, decision: Decision, configuration: Configurat
 
 
 def _needs_gateway(shard: Shard) -> bool:
-    """Return whether the gateway alone can call a shard: it has its key, headers and certificate, and speaks gRPC."""
-    return bool(shard.key or shard.headers or shard.certificate) or any(map(is_grpc, shard.endpoints))
+    """Return whether the gateway alone can call a shard: it has its key, headers and certificate."""
+    return bool(shard.key or shard.headers or shard.certificate)
 
 
 async def watch_routing(call: ApiCall) -> ApiResponse:

@@ -11,6 +11,7 @@ from nlapi.gateway.control.codec import Json, slug
 from nlapi.gateway.http.problems import GatewayProblem, invalid_request, unknown_object
 from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.shards.call_headers import VERSION_HEADER
+from nlapi.routing.costs import text_size
 from nlapi.routing.model import Configuration, Objective, ShardProtocol
 
 SERVE_OPERATIONS = frozenset(("serveChat", "serveMessages"))
@@ -72,7 +73,7 @@ def _find_objective(configuration: Configuration, name: str) -> Objective:
 
 
 def _read_context(call: ApiCall, objective: Objective, user: object) -> Json:
-    """Return the context of the Nlapi-Context header, with the body's user where the objective declares one."""
+    """Return the context of the Nlapi-Context header, with the body's user and size where they are declared."""
     text = call.headers.get("nlapi-context")
     context: Json = {}
     if text is not None:
@@ -81,11 +82,23 @@ def _read_context(call: ApiCall, objective: Objective, user: object) -> Json:
         except orjson.JSONDecodeError:
             context = {}
         if not isinstance(context, dict) or not context:
-            raise invalid_request("it is no JSON object", "header.Nlapi-Context", 'such as {"country": "BR"}')
+            raise invalid_request("it is not a JSON object", "header.Nlapi-Context", 'such as {"country": "BR"}')
     declares_user = any(field.name == "user" for field in objective.context)
     if declares_user and isinstance(user, str) and user:
         context = {"user": user, **context}
-    return context
+    sizes = {field.name: text_size(_request_text(call.body)) for field in objective.context if field.source}
+    return sizes | context
+
+
+def _request_text(value: object) -> str:
+    """Return all text of a request: of its system prompt and its messages, whole or in parts."""
+    if isinstance(value, list):
+        return "".join(map(_request_text, value))
+    if isinstance(value, dict):
+        return "".join(
+            _request_text(value[name]) for name in ("system", "messages", "content", "text") if name in value
+        )
+    return value if isinstance(value, str) else ""
 
 
 def _is_served_as_model(configuration: Configuration, objective: Objective) -> bool:

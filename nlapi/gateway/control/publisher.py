@@ -206,7 +206,7 @@ class StoredRevisions:
         revision = self._store.revision(number)
         if revision is None:
             last = self._store.last_number()
-            hint = f"they go from 1 to {last}" if last else "there is none yet"
+            hint = f"they go from 1 to {last}" if last else "none has been committed yet"
             if 0 < number < last:
                 hint = (
                     "old ones are deleted (--keep-revisions, --keep-days); GET /v1/revisions lists those that are left"

@@ -47,7 +47,7 @@ def check_version(scope: CheckScope, key: object, version: Version) -> Iterator[
     protocol = shard.protocol if shard else ShardProtocol.LOCAL
     has_prices = version.input_price is not None or version.output_price is not None
     if protocol not in LLM_PROTOCOLS and has_prices:
-        message = f"shard {version.shard} is no LLM: the version takes no prices"
+        message = f"shard {version.shard} is not an LLM: the version takes no prices"
         yield Issue.error(location, message, hint, "no-llm")
     if protocol not in (*LLM_PROTOCOLS, ShardProtocol.OPEN_INFERENCE) and version.upstream_model:
         message = f"shard {version.shard} has no models by name: the version takes no upstream_model"
@@ -59,7 +59,7 @@ def check_version(scope: CheckScope, key: object, version: Version) -> Iterator[
     for name in unknown_datatypes(version.input) if protocol is ShardProtocol.OPEN_INFERENCE else ():
         hint = "such as FP32, INT64 or BYTES"
         where = f"{location}.input.properties.{name[:80]}"
-        yield Issue.error(where, "its x-datatype is none of the protocol", hint, "unknown-datatype")
+        yield Issue.error(where, "its x-datatype is not one of the protocol", hint, "unknown-datatype")
 
 
 def version_reads(version: Version) -> Iterator[EntityName]:

@@ -10,7 +10,6 @@ from nlapi.errors import Issue, Level
 from nlapi.gateway.envoy.clusters import CarriedShadow, CarriedVersion, ShardAddress, shard_address
 from nlapi.gateway.envoy.routes import CellRoute
 from nlapi.gateway.routing_keys.cells import RoutingCell
-from nlapi.gateway.shards.checks import is_grpc
 from nlapi.gateway.shards.open_inference import declared_datatypes
 from nlapi.routing.model import (
     LLM_PROTOCOLS,
@@ -88,8 +87,6 @@ class CarriedVersions:
 
 
 def _address(shard: Shard) -> ShardAddress | str:
-    if any(map(is_grpc, shard.endpoints)):
-        return f"shard {shard.name} speaks gRPC"
     if shard.key or shard.headers:
         return f"shard {shard.name} needs a key or headers, which the gateway alone has"
     try:

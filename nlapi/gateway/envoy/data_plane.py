@@ -200,7 +200,7 @@ class EnvoyDataPlane:
             for node, problem in sorted(self.control.too_old.items())
         ]
         issues += [
-            Issue.error(f"objectives.{name}", f"Envoy keeps what it had: {part.fault}", "", "not-encoded")
+            Issue.error(f"objectives.{name}", f"Envoy keeps its earlier configuration: {part.fault}", "", "not-encoded")
             for name, part in sorted(self._parts.items())
             if part.fault
         ]
@@ -245,7 +245,7 @@ class EnvoyDataPlane:
             yield f"nlapi_envoy_restarts_total {self._process.restarts}"
 
 
-_REJECTION_HINT = "Envoy goes on with what it had before; change what is named, or roll back"
+_REJECTION_HINT = "Envoy keeps its earlier configuration; change the named part, or roll back"
 _CONNECTION_HINT = "start one with the bootstrap that `nlapi gateway control-plane --bootstrap FILE` writes"
 
 

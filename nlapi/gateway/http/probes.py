@@ -29,10 +29,9 @@ def probe_response(gateway: Gateway, path: str) -> ApiResponse:
 
 
 def readiness(gateway: Gateway) -> str:
-    """Return "ok", "draining" while it stops, or "starting" before the first revision serves."""
-    if gateway.is_draining or gateway.engine.draining:
-        return "draining"
-    return "ok" if gateway.engine.revision else "starting"
+    """Return "ok", or "draining" while it stops."""
+    # One without a revision is ready too: behind a probe that fails, nobody could send it the first one.
+    return "draining" if gateway.is_draining or gateway.engine.draining else "ok"
 
 
 class StartingApp:

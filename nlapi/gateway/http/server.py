@@ -230,7 +230,7 @@ class ServerProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse bytes that are not HTTP/1.1."""
-        self._send_problem(GatewayProblem(400, "this is no request of HTTP/1.1", code="malformed_request"))
+        self._send_problem(GatewayProblem(400, "this is not a request of HTTP/1.1", code="malformed_request"))
 
     def has_waited(self) -> bool:
         """Return whether the client has kept it waiting since the last check: for a request, or to take an answer."""

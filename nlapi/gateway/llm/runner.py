@@ -230,7 +230,7 @@ class LlmUpstream:
             raise UpstreamError(FailureKind.ERROR, text, executed=True) from error
         except AnswerBrokenError as error:
             endpoint.failed += 1
-            text = f"shard {self.shard.name} gave an answer that is no HTTP"
+            text = f"shard {self.shard.name} gave an answer that is not HTTP"
             raise UpstreamError(FailureKind.ERROR, text, executed=True, operator_text=str(error)) from error
         endpoint.unreachable_until = 0.0
         return answer
@@ -341,7 +341,7 @@ class LlmRunner:
 
     def _build_call(self, request: InferenceRequest) -> _Call:
         if not isinstance(request.input, dict):
-            text = f"the input is no request of the protocol {self.protocol}, which is a JSON object"
+            text = f"the input is not a request of the protocol {self.protocol}, which is a JSON object"
             raise UpstreamError(FailureKind.REFUSED, text, executed=False, status=422)
         streams = request.connection is not None and request.connection.wants_stream
         body = {**request.input, "model": self._model}
@@ -449,7 +449,7 @@ class LlmRunner:
         except orjson.JSONDecodeError:
             output = None
         if not isinstance(output, dict):
-            raise self._failure(call, FailureKind.INVALID, "its answer is no JSON object")
+            raise self._failure(call, FailureKind.INVALID, "its answer is not a JSON object")
         self.llm.add_usage(output, call.scanner.count)
         return output
 

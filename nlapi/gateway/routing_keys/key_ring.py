@@ -62,7 +62,7 @@ class KeyRing:
         self._path: Path | None = Path(source.removeprefix("file:")) if source.startswith("file:") else None
         if source and self._path is None and not source.startswith("env:"):
             hint = "write file:PATH, or env:NAME for a variable with the JWK set"
-            raise UsageError("the routing keys are no reference", hint=hint)
+            raise UsageError("the routing keys are not a reference", hint=hint)
         self._is_created = self._path is not None and creates and not self._path.exists()
         if self._path is not None and self._is_created:
             write_keys(self._path, generate_set(self._wall_clock()), replaces=False)

@@ -139,7 +139,7 @@ def decode_set(content: bytes, source: str) -> KeySet:
         keys = []
     if not 1 <= len(keys) <= 2 or len({key.kid for key in keys}) != len(keys):
         hint = "it is a JWK set of one or two private EC keys on P-256; `nlapi gateway keys rotate` writes one"
-        raise UsageError(f"{source} is no set of routing keys", hint=hint) from None
+        raise UsageError(f"{source} is not a set of routing keys", hint=hint) from None
     return KeySet(keys=tuple(keys))
 
 

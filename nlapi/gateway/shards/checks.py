@@ -45,18 +45,10 @@ def check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue]
     for index, endpoint in enumerate(shard.endpoints):
         if fault := endpoint_fault(endpoint, shard.protocol):
             yield Issue.error(f"{location}.endpoints[{index}]", f"{endpoint[:200]!r} {fault}", rule="endpoint")
-    if len({is_grpc(endpoint) for endpoint in shard.endpoints}) > 1:
-        hint = "declare a shard for each"
-        yield Issue.error(f"{location}.endpoints", "they mix grpc with http", hint, "endpoint")
     yield from _check_access(location, shard)
     if not shard.versioned_paths and shard.protocol is not ShardProtocol.OPEN_INFERENCE:
         message = f"a shard of {shard.protocol} has no paths with a version"
         yield Issue.error(f"{location}.versioned_paths", message, "leave it out", "no-model-server")
-
-
-def is_grpc(endpoint: str) -> bool:
-    """Return whether an endpoint is spoken to over gRPC."""
-    return endpoint.partition("://")[0].lower() in _GRPC_SCHEMES
 
 
 def _check_content_shard(location: str, shard: Shard) -> Iterator[Issue]:
@@ -72,17 +64,19 @@ def _check_content_shard(location: str, shard: Shard) -> Iterator[Issue]:
 def _check_access(location: str, shard: Shard) -> Iterator[Issue]:
     if shard.key and not is_reference(shard.key):
         hint = "give env:NAME for a variable of the gateway's environment, or file:PATH"
-        yield Issue.error(f"{location}.key", "it is no reference; a key is never stored", hint, "stored-secret")
+        yield Issue.error(f"{location}.key", "it is not a reference; a key is never stored", hint, "stored-secret")
     for name, reference in (("ca", shard.ca), ("certificate", shard.certificate)):
         if reference and not (reference.startswith("file:") and is_reference(reference)):
-            yield Issue.error(f"{location}.{name}", "it is no file:PATH", "give file:PATH of a file in PEM", "no-file")
+            yield Issue.error(
+                f"{location}.{name}", "it is not a file:PATH", "give file:PATH of a file in PEM", "no-file"
+            )
     for name, value in shard.headers.items():
         yield from _check_header(f"{location}.headers.{name[:80]}", name, value)
 
 
 def _check_header(location: str, name: str, value: str) -> Iterator[Issue]:
     if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-        yield Issue.error(location, "it is no header", "use visible ASCII characters", "bad-header")
+        yield Issue.error(location, "it is not a header", "use visible ASCII characters", "bad-header")
     elif name.lower() in _RESERVED_HEADERS or name.lower().startswith("grpc-"):
         yield Issue.error(location, "the gateway sets this header itself", "leave it out", "bad-header")
     elif _SECRET_WORDS.search(name) and not is_reference(value):
@@ -98,13 +92,12 @@ def endpoint_fault(endpoint: str, protocol: ShardProtocol) -> str:
         parts = urlsplit(endpoint)
         host, port = (parts.hostname or "").rstrip("."), parts.port
     except ValueError:
-        return "is no address"
+        return "is not an address"
     if "#" in endpoint or ("?" in endpoint and protocol in LLM_PROTOCOLS):
         return "has a query or a fragment"
-    if is_grpc(endpoint) and protocol is ShardProtocol.OPEN_INFERENCE:
-        if not port or parts.path.strip("/"):
-            return "is no grpc://host:port"
-    elif parts.scheme not in _HTTP_SCHEMES or port == 0:
+    if parts.scheme in _GRPC_SCHEMES:
+        return "speaks gRPC: give the server's REST address, http://host:port"
+    if parts.scheme not in _HTTP_SCHEMES or port == 0:
         return "is no http or https address"
     if parts.username is not None or parts.password is not None:
         return "holds a credential, which would end up in revisions and logs"
@@ -112,7 +105,7 @@ def endpoint_fault(endpoint: str, protocol: ShardProtocol) -> str:
     if address is None:
         if is_metadata_name(host):
             return "is the address of a cloud's metadata"
-        return "" if _HOST_NAME.fullmatch(host) else "is no http or https address"
+        return "" if _HOST_NAME.fullmatch(host) else "is not an http or https address"
     if is_reserved(host):
         return "is a link-local or reserved address, where clouds keep their metadata"
     # 0x7f000001 and 2130706433 are 127.0.0.1 for many resolvers, and nobody sees it.

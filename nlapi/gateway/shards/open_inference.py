@@ -38,7 +38,7 @@ def encode_tensor(name: str, content: Any, datatype: str = "") -> Tensor:
     common = common_datatype(flat)
     if datatype:
         if shape is None or not fits_datatype(flat, datatype):
-            raise ValueError(f"{name!r} is no tensor of {datatype}")
+            raise ValueError(f"{name!r} is not a tensor of {datatype}")
         return {"name": name, "shape": shape or [1], "datatype": datatype, "data": flat}
     # A tensor has one datatype and one shape; mixed, ragged and empty arrays, null and objects have neither.
     if shape is None or common is None:
@@ -86,7 +86,7 @@ def check_tensor(tensor: object) -> Tensor:
 def check_shape(name: str, data: list[Any], shape: list[Any], role: str) -> int:
     """Return the number of elements. ValueError when they do not fit the shape."""
     if not all(isinstance(size, int) and not isinstance(size, bool) and size >= 0 for size in shape):
-        raise ValueError(f"{role} {name[:80]!r} has a shape that is no list of sizes")
+        raise ValueError(f"{role} {name[:80]!r} has a shape that is not a list of sizes")
     count: int = prod(shape)
     if count != len(data):
         raise ValueError(f"{role} {name[:80]!r} has {len(data)} elements for shape {shape[:8]}")
@@ -189,7 +189,7 @@ def _read_table(value: object) -> tuple[TableForm, dict[str, list[Any]]]:
     if isinstance(value, list):
         return TableForm.ROWS, _columns_of_rows(value)
     if not isinstance(value, Mapping) or not value:
-        raise ValueError("the input is no table: give a row, a list of rows, or an object of columns")
+        raise ValueError("the input is not a table: give a row, a list of rows, or an object of columns")
     lengths = {len(cells) if isinstance(cells, list) else None for cells in value.values()}
     if lengths == {None}:
         return TableForm.ROW, {str(name): [cell] for name, cell in value.items()}
@@ -316,12 +316,12 @@ class TensorCodec:
 class OpenInferenceCodec:
     """The calls of one version over REST: paths and bodies."""
 
-    ready_body = b""
-
     def __init__(self, version: Version, shard: Shard) -> None:
         self._tensors = TensorCodec(version)
-        model, name = server_names(version, shard)
-        path = f"/v2/models/{quote(model, safe='')}" + (f"/versions/{quote(name, safe='')}" if name else "")
+        # "" lets the server take its version by itself.
+        name = (version.upstream_version or version.name) if shard.versioned_paths else ""
+        path = f"/v2/models/{quote(version.upstream_model or version.model, safe='')}"
+        path += f"/versions/{quote(name, safe='')}" if name else ""
         self.path = f"{path}/infer"
         self.ready_path = f"{path}/ready"
 
@@ -346,12 +346,6 @@ class OpenInferenceCodec:
         ):
             raise ValueError("it has no outputs")
         return self._tensors.decode(outputs, call)
-
-
-def server_names(version: Version, shard: Shard) -> tuple[str, str]:
-    """Return the names of the model and of the version at a server; "" for the version that it takes by itself."""
-    name = (version.upstream_version or version.name) if shard.versioned_paths else ""
-    return version.upstream_model or version.model, name
 
 
 def declared_datatypes(schema: Mapping[str, Any]) -> dict[str, str]:

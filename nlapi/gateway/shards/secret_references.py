@@ -82,7 +82,7 @@ class AllowedReferences:
         for reference in self._references:
             if not is_reference(reference):
                 hint = "such as env:OPENAI_API_KEY, file:/run/secrets/key or file:/run/secrets/"
-                raise UsageError(f"--allow-key {reference} is no reference to a key", hint=hint)
+                raise UsageError(f"--allow-key {reference} is not a reference to a key", hint=hint)
         folders = (name for name in self._references if name.startswith("file:") and name.endswith("/"))
         self._folders = tuple(sorted(folders))
         shared_boundary.hide(*(name.removeprefix("file:") for name in self._references if name.startswith("file:")))

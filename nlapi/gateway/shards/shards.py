@@ -23,15 +23,12 @@ from nlapi.gateway.inference import (
 )
 from nlapi.gateway.shards.bulkhead import Bulkhead
 from nlapi.gateway.shards.call_headers import request_headers, version_headers
-from nlapi.gateway.shards.checks import is_grpc
 from nlapi.gateway.shards.circuit_breaker import BreakerState, CircuitBreaker
 from nlapi.gateway.shards.client import (
-    GrpcClient,
     ReplicaHealth,
     ShardCall,
     ShardClient,
     ShardResponse,
-    ShardTransport,
     UsualLatency,
     parse_endpoint,
 )
@@ -42,7 +39,7 @@ from nlapi.gateway.shards.http_client import (
     NoAnswerError,
     NotSentError,
 )
-from nlapi.gateway.shards.open_inference import OpenInferenceCodec, TensorCall, TensorCodec, server_names
+from nlapi.gateway.shards.open_inference import OpenInferenceCodec, TensorCall
 from nlapi.gateway.shards.secret_references import AllowedReferences, ShardAccess, secret_texts
 from nlapi.gateway.shards.server_errors import clean_text, error_text
 from nlapi.routing.model import Shard, ShardProtocol, Version
@@ -109,7 +106,7 @@ class Cluster:
         self.shard = shard
         self.access = access or ShardAccess(shard, {}, AllowedReferences())
         self._clock = clock
-        self._client = _open_transport(shard, self.access)
+        self._client = ShardClient(shard.max_answer_mb * 2**20, self.access.tls)
         self._replicas = [Replica(url, clock) for url in shard.endpoints]
         self._source = source
         self._generation = -1
@@ -364,47 +361,6 @@ def _shown_state(replica: Replica, *, is_ejected: bool) -> BreakerState:
     return BreakerState.HALF_OPEN if state is BreakerState.OPEN and not is_ejected else state
 
 
-def _open_transport(shard: Shard, access: ShardAccess) -> ShardTransport:
-    max_body = shard.max_answer_mb * 2**20
-    return GrpcClient(max_body, access.tls) if any(map(is_grpc, shard.endpoints)) else ShardClient(max_body, access.tls)
-
-
-_SERVICE = "/inference.GRPCInferenceService"
-
-
-class OpenInferenceGrpcCodec:
-    """The calls of one version over gRPC. Needs `nlapi[grpc]`."""
-
-    path = f"{_SERVICE}/ModelInfer"
-    ready_path = f"{_SERVICE}/ModelReady"
-
-    def __init__(self, version: Version, shard: Shard) -> None:
-        # protobuf belongs to an extra.
-        from nlapi.gateway.shards import open_inference_messages
-
-        self._messages = open_inference_messages
-        self._tensors = TensorCodec(version)
-        self._model, self._version = server_names(version, shard)
-        self.ready_body = self._messages.write_ready(self._model, self._version)
-
-    def encode(self, value: object, request_id: str) -> tuple[bytes, TensorCall]:
-        """Return a ModelInferRequest, and what `decode` needs of it. ValueError."""
-        call = self._tensors.encode(value)
-        body = self._messages.write_request(
-            model=self._model,
-            version=self._version,
-            request_id=request_id,
-            inputs=call.inputs,
-            parameters=call.parameters,
-            outputs=call.outputs,
-        )
-        return body, call
-
-    def decode(self, body: bytes, call: TensorCall) -> Any:
-        """Return the output in a ModelInferResponse. ValueError when it is malformed."""
-        return self._tensors.decode(self._messages.read_outputs(body), call)
-
-
 _log = logging.getLogger(__name__)
 
 
@@ -413,7 +369,6 @@ class CallCodec(Protocol):
 
     path: str
     ready_path: str
-    ready_body: bytes
 
     def encode(self, value: object, request_id: str) -> tuple[bytes, TensorCall]:
         """Return the body for an input, and what `decode` needs of it. ValueError when the input has no such form."""
@@ -426,7 +381,6 @@ class JsonCodec:
     """The input and the output as JSON, at the address of the endpoint."""
 
     path = ready_path = ""
-    ready_body = b""
 
     def encode(self, value: object, request_id: str) -> tuple[bytes, TensorCall]:
         """Return the input as JSON."""
@@ -469,7 +423,6 @@ class RemoteRunner:
             objective=request.objective,
             usual=self._usual,
             ready_path=codec.ready_path,
-            ready_body=codec.ready_body,
         )
         self.cluster.bulkhead.enter(request)
         try:
@@ -509,6 +462,4 @@ _INPUT_HINT = "change the input: sent again as it is, it is refused again"
 def _open_codec(version: Version, shard: Shard) -> CallCodec:
     if shard.protocol is not ShardProtocol.OPEN_INFERENCE:
         return JsonCodec()
-    if any(map(is_grpc, shard.endpoints)):
-        return OpenInferenceGrpcCodec(version, shard)
     return OpenInferenceCodec(version, shard)

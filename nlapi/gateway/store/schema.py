@@ -119,7 +119,18 @@ def _create_key_fingerprints(database: StoreDatabase) -> None:
     _create(database, "routing keys")
 
 
-_MIGRATIONS: tuple[Migration, ...] = (_create_tables, _create_digests, _split_documents, _create_key_fingerprints)
+def _create_outcomes(database: StoreDatabase) -> None:
+    """Create the table of what came of answers."""
+    _create(database, "outcomes")
+
+
+_MIGRATIONS: tuple[Migration, ...] = (
+    _create_tables,
+    _create_digests,
+    _split_documents,
+    _create_key_fingerprints,
+    _create_outcomes,
+)
 """Entry i brings a database from version i to i + 1. Steps are only added, never edited."""
 
 SCHEMA_VERSION = len(_MIGRATIONS)

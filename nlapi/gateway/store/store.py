@@ -240,6 +240,10 @@ MAX_DECISIONS = 200_000
 """maximum number of stored decisions; the oldest are deleted first"""
 
 
+MAX_OUTCOMES = 200_000
+"""maximum number of stored outcomes"""
+
+
 def _column_text(value: Any) -> str | None:
     """Return a value as the text of a column; None stays NULL."""
     return None if value is None else str(value)
@@ -633,6 +637,20 @@ class GatewayStore:
             conditions.add("failed = ?", int(failed))
         return self._page("decisions", "id", conditions, limit, before, body_from_row)
 
+    def add_outcomes(self, outcomes: Iterable[Mapping[str, Any]]) -> None:
+        """Store what came of answers, in the form of `AnswerOutcome` in specs/gateway.yaml."""
+        rows = [(outcome["at"], outcome["objective"], _encode_decision(outcome)) for outcome in outcomes]
+        with self._database.transaction(is_exclusive=False):
+            self._database.execute_many("INSERT INTO outcomes (at, objective, body) VALUES (?,?,?)", rows)
+            self._database.execute("DELETE FROM outcomes WHERE id <= (SELECT max(id) FROM outcomes) - ?", MAX_OUTCOMES)
+
+    def outcomes(self, objective: str, *, since: str = "", limit: int = 0, before: int = 0) -> RowPage:
+        """Return a page of an objective's outcomes, newest first; of all objectives for ""."""
+        conditions = SqlFilter()
+        conditions.add("objective = ?", objective)
+        conditions.add_period(since, "")
+        return self._page("outcomes", "id", conditions, limit or MAX_OUTCOMES, before, body_from_row)
+
     def llm_spending(self, since: str) -> dict[str, tuple[int, float]]:
         """Return the tokens and dollars of LLMs that each client spent since a time, by the recorded decisions."""
         query = """
@@ -703,7 +721,7 @@ def open_store(target: str | Path, *, password: str = "", environment: Mapping[s
     if not is_postgres_url(str(target)):
         if scheme := _URL.match(str(target)):  # as a path it would stand in messages, with a password that it may have
             hint = "give a file, or postgresql://USER@HOST/NAME, in small letters"
-            raise UsageError(f"--database is a URL of {scheme[1]}, which is no database of a gateway", hint=hint)
+            raise UsageError(f"--database is a URL of {scheme[1]}, which is not a database of a gateway", hint=hint)
         if password:
             raise UsageError("only a PostgreSQL database has a password", hint="give --database postgresql://...")
         return GatewayStore(target)
@@ -718,7 +736,9 @@ def open_store(target: str | Path, *, password: str = "", environment: Mapping[s
 def _password_reader(text: str, environment: Mapping[str, str]) -> Callable[[], str]:
     """Return a function that reads the password behind a reference."""
     if not is_reference(text):  # it may be the password itself: it is not repeated
-        raise UsageError("--database-password is no reference", hint="give env:NAME or file:PATH, never the password")
+        raise UsageError(
+            "--database-password is not a reference", hint="give env:NAME or file:PATH, never the password"
+        )
     reference = SecretReference(text, environment)
 
     def read_password() -> str:

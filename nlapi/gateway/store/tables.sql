@@ -61,3 +61,7 @@ CREATE TABLE routing_keys (number INTEGER PRIMARY KEY, fingerprint {text} NOT NU
 
 -- step: identity
 CREATE TABLE store_identity (id {text} NOT NULL);
+
+-- step: outcomes
+CREATE TABLE outcomes (id {row_key}, at {text} NOT NULL, objective {text} NOT NULL, body {text} NOT NULL);
+CREATE INDEX outcomes_by_objective ON outcomes (objective, at);

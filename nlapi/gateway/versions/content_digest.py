@@ -72,7 +72,7 @@ def _walk(folder: Path, strict: bool) -> Iterator[tuple[str, os.DirEntry[str]]]:
             if entry.name == PYTHON_CACHE or (entry.name.startswith(".") and not strict):
                 continue
             if entry.is_symlink():
-                raise DescriptionError(f"{name} is a link", hint="put what it points to in the folder, as a copy")
+                raise DescriptionError(f"{name} is a link", hint="copy its target into the folder")
             if entry.is_dir(follow_symlinks=False):
                 pending.append((entry.path, f"{name}/"))
             elif entry.is_file(follow_symlinks=False):
@@ -173,7 +173,7 @@ def _read_file(name: str, path: str, copy: Path | None, remaining: int, limits: 
                 if size > remaining:
                     raise DescriptionError(
                         f"its files are larger than {format_bytes(limits.total_bytes)}, up to {name}",
-                        hint="leave out what the version does not need",
+                        hint="leave out files that the version does not need",
                     )
                 file_hash.update(chunk)
                 if writer is not None:
@@ -198,13 +198,13 @@ def _read_chunk(name: str, source: FileIO) -> bytes:
 def _check_count(count: int, limits: FolderLimits) -> None:
     if count > limits.files:
         raise DescriptionError(
-            f"it has more than {limits.files:,} files", hint="leave out what the version does not need"
+            f"it has more than {limits.files:,} files", hint="leave out files that the version does not need"
         )
 
 
 def _unreadable(name: str, error: OSError) -> DescriptionError:
     if error.errno == errno.ELOOP:
-        return DescriptionError(f"{name} is a link", hint="put what it points to in the folder, as a copy")
+        return DescriptionError(f"{name} is a link", hint="copy its target into the folder")
     return DescriptionError(f"{name} cannot be read: {error.strerror or error}")
 
 

@@ -78,7 +78,7 @@ class TrainedModel(ABC):
         decided = [max(row, key=row.__getitem__) for row in self.probabilities_many(rows)]
         return [labels.get(text, text) for text in decided]
 
-    def no_classifier(self, reason: str = "is no classifier with probabilities", hint: str = "") -> ModelInputError:
+    def no_classifier(self, reason: str = "is not a classifier with probabilities", hint: str = "") -> ModelInputError:
         """Return the error for a model without the probabilities of classes."""
         return ModelInputError(f"{self.file_name} {reason}", hint=hint or "use model.predict")
 
@@ -354,7 +354,7 @@ class SklearnModel(TrainedModel):
     def classify_many(self, rows: Sequence[FeatureRow]) -> list[Prediction]:
         """Return the estimator's own decision for each row, a list of labels where it has several outputs."""
         if not any(self._class_lists):
-            raise self.no_classifier("is no classifier")
+            raise self.no_classifier("is not a classifier")
         outputs = self._run("predict", rows)
         if len(self._class_lists) > 1 or self.labels == tuple(self._class_lists[0]):
             return outputs
@@ -385,7 +385,7 @@ class SklearnModel(TrainedModel):
         try:
             return numpy.asarray(values, dtype=object if is_mixed else None)
         except ValueError as error:
-            raise ModelInputError(f"the rows for {self.file_name} are no table of values") from error
+            raise ModelInputError(f"the rows for {self.file_name} are not a table of values") from error
 
 
 def _load_estimator(file: Path) -> Any:

@@ -71,7 +71,7 @@ def download(url: str, target: Path, *, is_allowed: Callable[[str], bool], max_b
                     url = urljoin(url, response.headers.get("location", ""))
                 if not is_allowed(url):
                     raise DescriptionError(
-                        f"{location} redirects to {display_url(url)}, which is no allowed source",
+                        f"{location} redirects to {display_url(url)}, which is not an allowed source",
                         hint="allow it with `nlapi gateway serve --allow-source`, or give that address",
                     )
             raise DescriptionError(
@@ -165,7 +165,9 @@ def _extract_tar(archive: Path, target: Path, limits: FolderLimits) -> None:
 
 
 def _link_error(name: str) -> DescriptionError:
-    return DescriptionError(f"{name[:200]!r} in the archive is no file", hint="pack files, without links and devices")
+    return DescriptionError(
+        f"{name[:200]!r} in the archive is not a file", hint="pack files, without links and devices"
+    )
 
 
 class _Extraction:
@@ -278,7 +280,7 @@ class SourceFinder:
             )
         if not parts.path.endswith(SUFFIXES):
             raise DescriptionError(
-                f"{location} is no archive", hint=f"give the address of a {' or '.join(SUFFIXES)} file"
+                f"{location} is not an archive", hint=f"give the address of a {' or '.join(SUFFIXES)} file"
             )
         workspace = self._artifacts.create_incoming()
         try:
@@ -305,14 +307,14 @@ class SourceFinder:
         parts = split_url(source)
         if parts.scheme not in _URL_SCHEMES:
             raise DescriptionError(
-                f"{source[:80]!r} is no address of a version",
+                f"{source[:80]!r} is not an address of a version",
                 hint="give a path, a package, or a file:, http: or https: URL",
             )
         if parts.username is not None or parts.password is not None:
             raise DescriptionError(f"{display_url(source)} holds a credential", hint="leave it out")
         if not self._is_allowed(source):
             raise DescriptionError(
-                f"{display_url(source)} is no allowed source",
+                f"{display_url(source)} is not an allowed source",
                 hint="start the gateway with `--allow-source` and the address that it begins with",
             )
         return parts

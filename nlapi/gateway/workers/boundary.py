@@ -147,7 +147,7 @@ def _build_ruleset(hidden: Iterable[str], folder: Path) -> int:
     handled = _RIGHTS if version >= 3 else _RIGHTS & ~_TRUNCATE
     attributes = struct.pack("=QQQ", handled, 0, _SCOPE_SIGNAL) if version >= 6 else struct.pack("=Q", handled)
     ruleset = _check(_syscall(_CREATE_RULESET, attributes, len(attributes), 0))
-    parents = {path: {str(parent) for parent in Path(path).parents} for path in hidden}
+    parents = {path: frozenset(_folders_above(path)) for path in map(_highest_missing, hidden)}
     paths = {path for path in parents if parents[path].isdisjoint(parents)}
     above = {"/", "/dev"}.union(*(parents[path] for path in paths))
     for path, is_folder in _visible(paths, above):
@@ -160,11 +160,31 @@ def _build_ruleset(hidden: Iterable[str], folder: Path) -> int:
     return ruleset
 
 
+def _highest_missing(path: str) -> str:
+    """Return the folder above `path` that is gone and stands in one that is there; the path where none is gone."""
+    while not os.path.lexists(folder := _folder_of(path)):
+        path = folder
+    return path
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    while (folder := _folder_of(path)) != path:
+        yield folder
+        path = folder
+
+
+def _folder_of(path: str) -> str:
+    # Not through pathlib: a gateway with hundreds of secrets would start its workers in seconds.
+    return path.rpartition("/")[0] or "/"
+
+
 def _visible(hidden: set[str], above: set[str]) -> Iterator[tuple[str, bool]]:
     """Yield what is beside something hidden, or beside a folder above it, and whether it is a folder."""
-    names = {folder: [Path(path).name for path in hidden if str(Path(path).parent) == folder] for folder in above}
+    names: dict[str, list[str]] = {}
+    for path in hidden:
+        names.setdefault(_folder_of(path), []).append(path.rpartition("/")[2])
     for folder in above:
-        companions = tuple(form.format(name) for name in names[folder] for form in _COMPANION)
+        companions = tuple(form.format(name) for name in names.get(folder, ()) for form in _COMPANION)
         with suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 # What a link points to has a rule of its own, or is hidden.

@@ -173,7 +173,7 @@ def _encode_answer(call: int, outcome: InferenceResult | InferenceError) -> byte
             # Here and not in the gateway, which would have to import numpy for an output of it.
             output = msgspec.Raw(orjson.dumps(outcome.output, option=orjson.OPT_SERIALIZE_NUMPY))
         except (TypeError, UnicodeEncodeError) as error:
-            text = f"its output cannot leave its process: it is no JSON ({error})"
+            text = f"its output cannot leave its process: it is not JSON ({error})"
             outcome = InferenceError(FailureKind.ERROR, text[:MAX_MESSAGE_CHARS], executed=True)
         else:
             return _frame(Answer(call=call, output=output, stages=dict(outcome.stages), memory=memory))

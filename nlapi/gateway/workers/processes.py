@@ -64,7 +64,7 @@ LOCAL_SHARE_PERCENT = 80.0
 # A worker is replaced when it has grown by half of what its calls may take: before they begin to fail.
 REPLACE_AT = 0.5
 
-_IMPORT_HINT = "see what it does when it is imported"
+_IMPORT_HINT = "check its behaviour on import"
 
 
 class WorkerEndedError(Exception):

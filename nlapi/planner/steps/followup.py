@@ -29,7 +29,7 @@ from nlapi.reading.reader import read_sentence
 from nlapi.resources.answers import extract_item
 from nlapi.resources.identity import Item, id_of, name_of
 from nlapi.resources.nouns import singular_noun
-from nlapi.tools.answer_view import next_arguments, page_arguments
+from nlapi.tools.answer_view import next_call, page_arguments
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call, Tool
 
@@ -122,8 +122,7 @@ class References:
     def at(self, index: int) -> str:
         """Return the phrase for the item at an index. UnresolvedReference where the list is shorter."""
         if index >= len(self.items):
-            count = f"only {len(self.items)} {plural_name(self.operation)} were listed"
-            raise UnresolvedReference(f"There is no such one: {count}.")
+            raise UnresolvedReference(f"Only {len(self.items)} {plural_name(self.operation)} were listed.")
         return self.phrase(self.items[index])
 
 
@@ -309,13 +308,13 @@ class _FollowUp:
         step = _last_read(self.before)
         if step is None or step.result is None or References.of(self.before) is None:
             return Plan(text="There is nothing yet to see more of.", confidence=0.3)
-        arguments, listed = next_arguments(step.call, step.result), list_of_step(step)
+        following, listed = next_call(step.call, step.result), list_of_step(step)
         total = listed.total if listed is not None else None
-        if arguments is None or (total is not None and _items_listed(self.before, step) >= total):
+        if following is None or (total is not None and _items_listed(self.before, step) >= total):
             return Plan(text="That was all of them.")
-        if not arguments:
+        if following == step.call:
             return Plan(text="There are more, but the API has no way to ask for them.", confidence=0.5)
-        call = replace(step.call, arguments=dict(arguments), id="call", reason="for the next page")
+        call = replace(following, id="call", reason="for the next page")
         text = f"the next page of: {step.call.tool.operation.summary.strip() or step.call.operation_id}"
         return Plan(calls=(call,), understood=text, raw=CallState())
 

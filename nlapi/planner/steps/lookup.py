@@ -194,9 +194,9 @@ def name_parameter(slots: Iterable[Slot]) -> Slot | None:
     return texts[name] if name is not None else None
 
 
-def page_plan(call: Call, arguments: Mapping[str, object], state: LookupState, goal: Goal) -> Plan:
-    """Return the plan that reads the next page of a look-up; `state` is that after the page."""
-    call = replace(call, arguments=dict(arguments), reason=f"to look for {state.name!r} on the next page")
+def page_plan(call: Call, state: LookupState, goal: Goal) -> Plan:
+    """Return the plan that reads the next page of a look-up by `call`; `state` is that after the page."""
+    call = replace(call, reason=f"to look for {state.name!r} on the next page")
     text = f"look for {state.name!r} on page {state.pages}"
     return Plan(calls=(call,), goal=goal.final_call, confidence=goal.confidence, understood=text, raw=state)
 

@@ -1,26 +1,30 @@
 """The further tries of a question: the next reading of the same words, where one leads to nothing.
 
 One more with other values, which may be a change, follows an answer that nothing was done (400, 404, 422), or an empty
-list, and never another outcome. One further read follows such an answer to a read, and an item that is not found.
+list, and never another outcome. Where the answer names fields that the request lacks, it has these: values that are
+known by then, the mask of an update, a value that was said and not used; the others are asked for. One further read
+follows such an answer to a read, and an item that is not found.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 
+from nlapi.client.safe_text import single_line
 from nlapi.english.intents import VERBS, Intent
-from nlapi.english.words import split_words, stem
+from nlapi.english.words import name_key, split_words, stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.answers import list_of_step
 from nlapi.planner.answering.client_filter import operation_words
 from nlapi.planner.answering.row_fields import field_stems
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import accepts_name, is_subject
-from nlapi.planner.slots.preset_values import pending_lookup
-from nlapi.planner.steps.goal_plan import DOUBTED, describe_value, find_tool, plan_goal
+from nlapi.planner.slots.preset_values import argument_name, coerce, pending_lookup
+from nlapi.planner.slots.slot import Slot
+from nlapi.planner.steps.goal_plan import DOUBTED, call_plan, describe_value, find_tool, plan_goal
 from nlapi.planner.steps.lookup import NOT_FOUND
 from nlapi.planner.steps.state import (
     CallState,
@@ -31,6 +35,7 @@ from nlapi.planner.steps.state import (
     account_of,
     state_of,
     texts_used,
+    with_completed,
     with_second_try,
 )
 from nlapi.reading.names import is_code
@@ -42,6 +47,7 @@ from nlapi.resources.collection_index import collection_index
 from nlapi.resources.identity import fields_of, name_of
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.resources.paths import segments
+from nlapi.resources.refusals import refused_fields
 from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
@@ -54,6 +60,12 @@ _SURE = 0.85
 _NOT_FOUND = 404
 # Statuses by which an API says that it did not take the request as it is.
 _REFUSED = (400, _NOT_FOUND, 422)
+# Statuses of an answer that says what is wrong with a request.
+_TEACHING = (400, 422)
+# Names of the argument that says which fields an update has.
+_MASKS = ("updatemask", "fieldmask")
+# Characters of what an API says of a field.
+_MAX_REASON = 200
 # The least probability of a reading that is tried. Of two names, `patients named Smith` has 0.69 and 0.26, and the
 # city 0.18.
 _MIN_PROBABILITY = 0.2
@@ -206,6 +218,8 @@ def second_try(turn: Turn, catalogue: Catalogue, known_values: Mapping[str, obje
     failure = _failure(step) if step is not None else ""
     if step is None or not failure or tried(turn):
         return None
+    if (taught := _taught_try(step, catalogue, known_values)) is not None:
+        return taught
     goal = _goal(turn)
     tool = find_tool(catalogue, step.call.operation_id, step.call.tool.operation.spec)
     if goal is None or tool is None or goal.tool.operation.id != step.call.operation_id:
@@ -218,6 +232,69 @@ def second_try(turn: Turn, catalogue: Catalogue, known_values: Mapping[str, obje
         return None
     plan = plan_goal(_with_rival(goal, rival, failure, step), catalogue, known_values)
     return plan if plan.calls and not plan.missing else None
+
+
+def _taught_try(step: Step, catalogue: Catalogue, known_values: Mapping[str, object]) -> Plan | None:
+    """Return the plan with what an API says that a request lacks; None where it names no argument that it has not."""
+    tool = find_tool(catalogue, step.call.operation_id, step.call.tool.operation.spec)
+    if tool is None or step.result is None or step.result.status not in _TEACHING:
+        return None
+    lacking = _lacking(catalogue.slots(tool), step)
+    if not lacking:
+        return None
+    account = step.call.account or Account()
+    values: dict[tuple[str, ...], object] = {(name,): value for name, value in step.call.arguments.items()}
+    sources, unset, confidence = list(account.sources), [], 1.0
+    unused = account.unused if len(lacking) == 1 else ()
+    for slot, reason in lacking:
+        name = argument_name(slot)
+        if name in known_values:
+            values[slot.path] = coerce(known_values[name], slot)
+        elif mask := _update_mask(slot, step.call):
+            values[slot.path] = mask
+            sources.append(ValueSource(argument=name, value=mask, origin=Origin.DESCRIPTION))
+        elif len(unused) == 1:
+            values[slot.path], confidence = coerce(unused[0], slot), DOUBTED
+            sources.append(ValueSource(argument=name, value=values[slot.path], origin=Origin.WORDS, words=unused[0]))
+        else:
+            unset.append(replace(slot, description=reason or slot.description))
+    names = ", ".join(".".join(slot.path) for slot, _ in lacking)
+    goal = Goal(
+        tool=tool,
+        values=values,
+        confidence=confidence,
+        question=account.sentence,
+        sentence=account.sentence,
+        sources=with_completed(sources, values, catalogue.slots(tool), known_values),
+        unused=() if confidence < 1 else account.unused,
+        second_try=f"{step.result.status} for want of {names}",
+    )
+    return call_plan(goal, tuple(unset))
+
+
+def _lacking(slots: Iterable[Slot], step: Step) -> list[tuple[Slot, str]]:
+    """Return the slots that a call has no value for and its answer names, with what it says of each."""
+    data = step.result.data if step.result is not None else None
+    by_path = {tuple(map(name_key, slot.path)): slot for slot in slots}
+    found: dict[Slot, str] = {}
+    for field in refused_fields(data):
+        path = tuple(map(name_key, field.path))
+        ends = [entry for key, entry in by_path.items() if path and key[-1] == path[-1]]
+        slot = by_path.get(path) or (ends[0] if len(ends) == 1 else None)
+        if slot is not None and slot.path[0] not in step.call.arguments:
+            found.setdefault(slot, single_line(field.reason)[:_MAX_REASON])
+    return list(found.items())
+
+
+def _update_mask(slot: Slot, call: Call) -> object:
+    """Return the mask of an update: the names of the fields that its body has (AIP-134); None for another slot."""
+    if name_key(slot.path[-1]) not in _MASKS:
+        return None
+    places = call.tool.places
+    names = [places[name][1] for name in call.arguments if places.get(name, ("", ""))[0] == "body"]
+    body = call.arguments.get("body")
+    names = list(body) if names == [""] and isinstance(body, Mapping) else list(filter(None, names))
+    return (names if slot.is_array else ",".join(names)) if names else None
 
 
 def _goal(turn: Turn) -> Goal | None:
@@ -250,10 +327,11 @@ def _may_be_meant(rival: Rival, goal: Goal, step: Step) -> bool:
     # A code that the API does not know is the name of nothing either.
     if pending_lookup(rival.value) is not None and re.fullmatch(r"\S*\d\S*", str(first)):
         return False
-    # An empty list of what is in an item that was found is no doubt about the item, nor is a value about its own form.
-    names_item = any(source.argument == ".".join(rival.replaced) and source.name for source in goal.sources)
+    # An empty list is no doubt about an item that was found, or a value that is what its words mean.
+    sources = (source for source in goal.sources if source.argument == ".".join(rival.replaced))
     if is_listed:
-        return rival.path != rival.replaced and isinstance(first, str) and not names_item
+        is_plain = any(source.name or source.sure >= _SURE for source in sources)
+        return rival.path != rival.replaced and isinstance(first, str) and not is_plain
     return rival.path != rival.replaced or rival.value != first
 
 

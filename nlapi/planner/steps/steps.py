@@ -56,7 +56,7 @@ from nlapi.planner.steps.turn_end import MAX_PAGES, answer_views, end_of_turn, n
 from nlapi.reading.numbers import ORDINALS
 from nlapi.resources.answers import extract_item
 from nlapi.resources.identity import Item, field_at, id_of, name_of
-from nlapi.tools.answer_view import AnswerView, next_arguments
+from nlapi.tools.answer_view import AnswerView, next_call
 from nlapi.tools.plan import Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call
 
@@ -158,11 +158,11 @@ class _Lookup:
     def _reads(self) -> bool:
         return self.goal.final_call.effect is Effect.READ
 
-    def _next_page(self, pages: int) -> Mapping[str, object] | None:
-        """Return the arguments of the page after `pages`; None where there is none, {} where the API takes none."""
+    def _next_page(self, pages: int) -> Call | None:
+        """Return the call of the page after `pages`; None without one, that of before where none asks for it."""
         if self.step.result is None or (pages > 1 and repeats_page(self.turn)):
             return None
-        return next_arguments(self.step.call, self.step.result)
+        return next_call(self.step.call, self.step.result)
 
     def _reply_plan(self, items: list[ScoredItem]) -> Plan | None:
         """Return the plan with the item that the user has chosen; None where he has not."""
@@ -189,10 +189,10 @@ class _Lookup:
         is_exact, unread = bool(matches) and matches[0].score == 1.0, next_page is not None
         # Where something speaks against the change, a later page may have a longer name that uses all words.
         is_whole = is_exact and (self._reads or goal.confidence > DOUBTED)
-        if not is_whole and next_page and state.pages < MAX_PAGES:
+        if not is_whole and next_page is not None and next_page != self.step.call and state.pages < MAX_PAGES:
             stored = matches[:MAX_CHOICES] + items[:MAX_CHOICES]
             after = replace(state, pages=state.pages + 1, scored=tuple(dict.fromkeys(stored)))
-            return page_plan(self.step.call, next_page, after, goal)
+            return page_plan(next_page, after, goal)
         is_clear = bool(matches) and (not goal.others or matches[0].score >= _CLEAR_SCORE)
         if len(matches) == 1 and (is_exact or (not unread and is_clear and (self._reads or not state.exact))):
             return self._plan_with_item(matches[0])
@@ -231,8 +231,9 @@ class _Lookup:
             return plan
         next_page = None if place == ONLY_RESOURCE else self._next_page(len(pages))
         is_on_page = place in ORDINALS and ORDINALS[place] < len(items)
-        if next_page and len(pages) < MAX_PAGES and not is_on_page:
-            return page_plan(self.step.call, next_page, replace(state, pages=state.pages + 1), goal)
+        has_way = next_page is not None and next_page != self.step.call
+        if next_page is not None and has_way and len(pages) < MAX_PAGES and not is_on_page:
+            return page_plan(next_page, replace(state, pages=state.pages + 1), goal)
         if place == DESCRIBED_RESOURCE:
             matches = list(filter_described(state.name, items, self.step.call, date.today()).items)
         else:

@@ -10,7 +10,7 @@ from datetime import date
 from nlapi.openapi.spec import Effect
 from nlapi.planner.answering.answers import answer_question, list_of_step, pages_of, question_about_list
 from nlapi.planner.steps.state import CallState, LookupState, state_of, texts_used
-from nlapi.tools.answer_view import AnswerView, next_arguments
+from nlapi.tools.answer_view import AnswerView, next_call
 from nlapi.tools.plan import Plan, Round, Turn
 
 # Pages that are read for a look-up or an aggregate; with the calls around them they fit into one turn of the loop.
@@ -64,14 +64,14 @@ def next_page_plan(turn: Turn, today: date | None) -> Plan | None:
     is_last = len(pages) >= MAX_PAGES or (len(pages) > 1 and repeats_page(turn))
     if step.call.effect is not Effect.READ or is_last:
         return None
-    arguments = next_arguments(step.call, step.result)
+    following = next_call(step.call, step.result)
     applied = texts_used(round.plan for round in turn.rounds)
     listing = question_about_list(
         _without_ordinals(turn.question, turn.rounds), pages, listed, applied, today or date.today()
     )
-    if not arguments or not listing.needs_all:
+    if following is None or following == step.call or not listing.needs_all:
         return None
-    call = replace(step.call, arguments=dict(arguments), reason="to have all of them")
+    call = replace(following, reason="to have all of them")
     return Plan(calls=(call,), understood=f"read page {len(pages) + 1}, to have all of them", raw=CallState())
 
 

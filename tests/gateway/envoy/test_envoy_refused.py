@@ -29,7 +29,7 @@ def program(folder: Path, text: str) -> Path:
     ("text", "message"),
     [
         ("envoy  version: 9e55/1.30.4/Clean/RELEASE/BoringSSL", "Envoy 1.30.4 is too old"),
-        ("hello", "that is no Envoy: it prints no version"),
+        ("hello", "that is not an Envoy: it prints no version"),
     ],
 )
 def test_a_program_that_is_no_envoy_or_too_old_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -45,7 +45,7 @@ def test_a_current_envoy_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no program"):
+    with pytest.raises(UsageError, match="is not a program"):
         find_envoy(tmp_path / "envoy")
 
 

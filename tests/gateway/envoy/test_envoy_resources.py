@@ -28,6 +28,7 @@ from nlapi.gateway.envoy.resources import (
 )
 from nlapi.gateway.routing_keys.cells import list_cells
 from nlapi.routing.model import Client, Configuration
+from tests.tables import table
 
 GOLDEN = Path(__file__).parent / "resources.yaml"
 
@@ -144,7 +145,7 @@ def test_endpoints_that_differ_in_their_path_are_left_to_the_gateway() -> None:
     assert "differ in their scheme or path" in entry.issues[0].message
 
 
-@pytest.mark.parametrize(
+@table(
     ("shard", "reason"),
     [
         ({"key": "env:MODELS_KEY"}, "needs a key or headers"),
@@ -162,7 +163,7 @@ def test_what_a_shard_needs_of_the_gateway_is_left_to_it(shard: dict[str, Any], 
     assert reason in entry.issues[0].message
 
 
-@pytest.mark.parametrize(
+@table(
     ("rate", "burst", "expected"),
     [
         (0.01, 3, {"max_tokens": 3, "tokens_per_fill": 1, "fill_interval": "100s"}),

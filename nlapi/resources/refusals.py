@@ -1,0 +1,83 @@
+"""Finds the fields that an API names when it refuses a request, whatever form its error has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from nlapi.openapi.spec import as_list
+
+# The keys of an entry that name its field: RFC 9457, JSON:API and GitHub, Google, Stripe and FastAPI.
+_FIELD_KEYS = ("field", "param", "parameter", "pointer", "loc", "path", "propertyPath", "property", "name")
+# The keys of what an API says of it.
+_REASON_KEYS = ("message", "msg", "description", "detail", "reason", "title", "code")
+# The keys of lists of texts that are no field's.
+_MESSAGE_KEYS = ("errors", "error", "message", "messages", "detail", "details", "loc", "path", "pointer")
+# Parts of a place that are no names of the request: FastAPI's `body`, JSON:API's `/data/attributes`.
+_PLACES = frozenset("body query path header cookie data attributes request payload __root__".split())
+# Levels and entries that are looked at: an answer may be of any size.
+_MAX_DEPTH = 8
+_MAX_FIELDS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedField:
+    """A field that an API refuses, or lacks: the names on the way to it, and what the API says of it."""
+
+    path: tuple[str, ...]
+    reason: str = ""
+
+
+def refused_fields(data: object) -> tuple[RefusedField, ...]:
+    """Return the fields that an error names, each once."""
+    found: dict[tuple[str, ...], RefusedField] = {}
+    for entry in _entries(data, _MAX_DEPTH):
+        found.setdefault(entry.path, entry)
+        if len(found) >= _MAX_FIELDS:
+            break
+    return tuple(found.values())
+
+
+def _entries(node: object, depth: int) -> Iterator[RefusedField]:
+    if depth == 0:
+        return
+    for item in as_list(node)[:_MAX_FIELDS]:
+        yield from _entries(item, depth - 1)
+    if not isinstance(node, Mapping):
+        return
+    reason = next((str(node[key]) for key in _REASON_KEYS if isinstance(node.get(key), str)), "")
+    source = node.get("source")
+    for holder in (node, source if isinstance(source, Mapping) else {}):
+        # `name` alone is that of an item; beside a reason it is that of a field.
+        names = (key for key in _FIELD_KEYS if key in holder and (key != "name" or reason))
+        if (key := next(names, "")) and (path := _path(holder[key])):
+            yield RefusedField(path=path, reason=reason)
+            break
+    for name, value in node.items():
+        # Rails, Django and ASP.NET: the fields are the keys, with what is wrong with each.
+        if name not in _MESSAGE_KEYS and (text := _first_text(value)):
+            yield RefusedField(path=_path(str(name)), reason=text)
+            continue
+        yield from _entries(value, depth - 1)
+        if name == "errors" and isinstance(value, Mapping):
+            texts = {inner: text for inner, text in value.items() if isinstance(text, str)}
+            yield from (RefusedField(path=_path(str(inner)), reason=text) for inner, text in texts.items())
+
+
+def _first_text(value: object) -> str:
+    """Return the first of a list of texts; "" for any other value."""
+    is_texts = isinstance(value, list) and bool(value) and all(isinstance(text, str) for text in value[:_MAX_FIELDS])
+    return str(as_list(value)[0]) if is_texts else ""
+
+
+def _path(value: object) -> tuple[str, ...]:
+    """Return the names in a place: `["body", "name"]`, `/data/attributes/name`, `budget.amount`, `$.items[0].name`."""
+    if isinstance(value, list):
+        parts = [str(part) for part in value]
+    elif isinstance(value, str):
+        parts = value.replace("#", "").replace("[", ".").replace("]", "").replace("/", ".").split(".")
+    else:
+        return ()
+    names = tuple(part for part in parts if part and part != "$" and not part.isdigit())
+    start = next((number for number, part in enumerate(names) if part not in _PLACES), len(names))
+    return names[start:]

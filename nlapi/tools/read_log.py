@@ -1,0 +1,131 @@
+"""The reads that a model has made: which of them goes in circles, known before it is sent."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from threading import Lock
+
+from nlapi.client.message import Result, body_size
+from nlapi.client.safe_text import single_line
+from nlapi.errors import NlapiError, RepeatedReadError
+
+# Equal answers to one read, after which the next one is answered from here.
+MAX_EQUAL = 2
+
+# Reads of one request whose answers differ, as of a job that is waited for: nobody waits between the rounds of a turn.
+MAX_SENT = 10
+
+# Seconds after which a read is a new one, where the end of a turn cannot be seen.
+WINDOW_S = 30.0
+
+# Reads of one log; the oldest make room.
+MAX_READS = 200
+
+# Bytes of an answer that is stored to be given again. Of a longer one the model is told alone.
+MAX_STORED = 1_000_000
+
+
+@dataclass(slots=True, kw_only=True)
+class LoggedRead:
+    """What came of one request so far; `equal` counts the last answers that are the same."""
+
+    at: float = 0.0
+    answer: str = ""
+    result: Result | None = None
+    sent: int = 0
+    equal: int = 0
+    under_way: int = 0
+    repeats: int = 0
+
+    @property
+    def is_in_circles(self) -> bool:
+        """Whether nothing new is to be expected of it, counting those whose answer has not come yet."""
+        return self.equal + self.under_way >= MAX_EQUAL or self.sent >= MAX_SENT
+
+    def settle(self, answer: str, result: Result | None = None) -> None:
+        """Count an answer, or the reason why there is none."""
+        self.equal = self.equal + 1 if answer == self.answer else 1
+        self.answer, self.result = answer, result
+
+
+@dataclass(slots=True, kw_only=True)
+class ReadLog:
+    """The reads of one turn of a model, or of its last seconds where the turns are not known.
+
+    Its methods may be called from several threads.
+    """
+
+    window_s: float = WINDOW_S
+    clock: Callable[[], float] = time.monotonic
+    refusal: str = ""
+    """why the last read was refused; "" while none was"""
+    _reads: OrderedDict[str, LoggedRead] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def forget(self) -> None:
+        """Forget all reads: something was changed, so that the same read may have another answer."""
+        with self._lock:
+            self._reads.clear()
+
+    @contextmanager
+    def reading(self, request_digest: str, name: str) -> Iterator[LoggedRead | Result]:
+        """Enter a read before the block sends it, or yield the answer that it is given in place of another one.
+
+        The first that goes in circles gets the last answer with a note; RepeatedReadError for the next, and where there
+        is no answer to give.
+        """
+        with self._lock:
+            entry = self._entry(request_digest)
+            if (stored := self._stored(entry, single_line(name))) is None:
+                entry.sent, entry.at = entry.sent + 1, self.clock()
+                entry.under_way += 1
+        if stored is not None:
+            yield stored
+            return
+        try:
+            yield entry
+        except NlapiError as error:
+            with self._lock:
+                entry.settle(f"{type(error).__name__}: {error.message}")
+            raise
+        finally:
+            with self._lock:
+                entry.under_way -= 1
+
+    def settle(self, entry: LoggedRead, result: Result) -> None:
+        """Store the answer to a read."""
+        answer = hashlib.sha256(b"%d " % result.status + result.content).hexdigest()
+        with self._lock:
+            entry.settle(answer, result if body_size(result) <= MAX_STORED else None)
+
+    def _entry(self, request_digest: str) -> LoggedRead:
+        entry = self._reads.get(request_digest)
+        if entry is None or (self.clock() - entry.at > self.window_s and not entry.under_way):
+            entry = self._reads[request_digest] = LoggedRead()
+        self._reads.move_to_end(request_digest)
+        if len(self._reads) > MAX_READS:
+            self._reads.popitem(last=False)
+        return entry
+
+    def _stored(self, entry: LoggedRead, name: str) -> Result | None:
+        """Return the answer in place of another read; None where it is sent. RepeatedReadError where neither is."""
+        if not entry.is_in_circles:
+            return None
+        if entry.under_way and entry.result is None:
+            raise RepeatedReadError(
+                f"{name} is being sent already", hint="its answer is that of the same call beside it"
+            )
+        entry.repeats += not entry.under_way
+        later = "" if math.isinf(self.window_s) else f", or read it again after {self.window_s:g} s"
+        if entry.repeats <= 1 and entry.result is not None:
+            return replace(
+                entry.result, note=f"not sent again: this is the answer that it had before. Go on with it{later}"
+            )
+        self.refusal = f"{name} was asked for {entry.sent + entry.repeats} times, and has nothing new to say"
+        raise RepeatedReadError(self.refusal, hint=f"answer with what there is, and say what is missing{later}")
