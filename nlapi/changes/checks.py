@@ -189,7 +189,10 @@ def check_new_item(case: Case) -> Iterator[str]:
     codes = (
         source
         for source in case.account.sources
-        if source.origin is Origin.WORDS and is_code(source.words) and any(map(str.isdigit, source.words))
+        if source.origin is Origin.WORDS
+        and is_code(source.words)
+        and any(map(str.isdigit, source.words))
+        and case.location(source) != "path"
     )
     of_item = (source for source in codes if _names_made_before(case, source))
     if case.command in SETTING_VERBS or next(of_item, None) is not None:

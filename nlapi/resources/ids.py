@@ -105,11 +105,19 @@ def _stated_ids(operation: Operation) -> Iterator[tuple[Words, object]]:
             yield from ((noun, example) for example in _examples(parameter.schema))
     if operation.method == "GET":
         noun, media = singular_noun(operation), json_media(operation)
+        argument = _item_parameter(operation)
         yield from ((noun, example) for example in _examples(field_schema(operation, "id") or {}))
         for example in media.examples if media is not None else ():
             listed = extract_list(example, operation)
             items = listed.object_entries if listed is not None else (extract_item(example, operation),)
-            yield from ((noun, id_of(item, noun=noun)) for item in items if item is not None)
+            yield from ((noun, id_of(item, argument, noun)) for item in items if item is not None)
+
+
+def _item_parameter(operation: Operation) -> str:
+    """Return the parameter that takes the id of an item that an operation lists or reads; "" without one."""
+    path = operation.path.rstrip("/").rpartition("/{")[0] or operation.path.rstrip("/")
+    items = (entry.path.rpartition("/{") for entry in operation.spec.operations)
+    return next((name.rstrip("}") for above, _, name in items if above == path and name.endswith("}")), "")
 
 
 def _examples(schema: Schema) -> tuple[object, ...]:

@@ -43,7 +43,7 @@ def farm() -> Spec:
         fields={"id": TEXT, "name": TEXT, "state": STATES, "rated_mw": {"type": "number"}},
     )
     bounds = (parameter("due_after", schema=DAY), parameter("due_before", schema=DAY))
-    order_fields = {"priority": PRIORITIES, "due_on": DAY, "crew": TEXT}
+    order_fields = {"priority": PRIORITIES, "begins_on": DAY, "due_on": DAY, "crew": TEXT}
     return spec(
         {
             "/turbines": {
@@ -106,6 +106,11 @@ def test_a_read_is_found_by_what_the_description_tells(question: str, operation:
             "change the priority of order wo_12 from urgent to low",
             "updateOrder",
             {"order_id": "wo_12", "priority": "low"},
+        ),
+        (
+            "change the due on day of wo_12 from 9 May to 20 May",
+            "updateOrder",
+            {"order_id": "wo_12", "due_on": "2026-05-20"},
         ),
         ("extend order wo_12 until 20 May please", "extendOrder", {"order_id": "wo_12", "due_on": "2026-05-20"}),
         ("add a turbine called Sirocco of 5 MW", "addTurbine", {"name": "Sirocco", "rated_mw": 5}),

@@ -19,6 +19,7 @@ from nlapi.planner.slots.overrides import (
     apply_overrides,
     is_code_of_other,
     is_elsewhere_in_reason,
+    is_value_before,
 )
 from nlapi.planner.slots.scoring import rerank_candidates, score_candidates
 from nlapi.planner.slots.slot import Slot, SlotCandidate
@@ -41,6 +42,10 @@ BEAM_WIDTH = 24
 # Rejected readings that an assignment keeps. One of them at most is tried.
 MAX_RIVALS = 4
 CANDIDATES_PER_SLOT = 6
+
+
+# Words that are no value of a slot, whatever they look like.
+_BARRED = (is_elsewhere_in_reason, is_code_of_other, is_value_before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +80,7 @@ def nest_values(values: Mapping[tuple[str, ...], object]) -> dict[str, object]:
 def assign_slots(context: SlotContext) -> Assignment:
     """Return the likeliest value of each slot, with no word of the sentence used twice."""
     plain = without_astray_credentials(context, slot_candidates(context))
-    offered = [
-        candidate
-        for candidate in plain
-        if not is_elsewhere_in_reason(context, candidate) and not is_code_of_other(context, candidate)
-    ]
+    offered = [candidate for candidate in plain if not any(is_barred(context, candidate) for is_barred in _BARRED)]
     offered = list(with_directions(context, offered))
     rated = rerank_candidates(context, score_candidates(context, offered))
     ranked = sorted(apply_overrides(context, rated.candidates, offered), key=lambda candidate: -candidate.probability)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import similarity
 from nlapi.english.words import split_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES, is_region, region_of
@@ -114,6 +116,8 @@ _WEIGHTS_BEHIND = (0.75, 0.5, 0.3)
 # Distance, in tokens, to a word that is not in the sentence.
 NO_DISTANCE = 12
 
+# The old value of a field, before its new one.
+_FROM_TO = lazy_pattern(r"\bfrom (?P<old>(?:(?!\bto\b)[^,;:])+?) to (?=\S)", re.IGNORECASE)
 WeightedStems = list[tuple[str, float]]
 Surroundings = tuple[WeightedStems, WeightedStems, str]
 
@@ -160,6 +164,19 @@ class SlotContext:
     def _commands_creation(self) -> bool:
         # What is added to something may be there already: add the member bob to the team.
         return any(token.stem in CREATE_VERBS - {"add"} for token in self.sentence.tokens[:3])
+
+    @cached_property
+    def value_change(self) -> tuple[Slot, tuple[int, int], int] | None:
+        """The field whose value an update changes from one to another, where the old one stands and where the new one
+        begins; None where the sentence does not name one field alone.
+        """
+        match = _FROM_TO.search(self.sentence.text) if self.operation.method in ("PUT", "PATCH") else None
+        if match is None:
+            return None
+        before = {token.stem for token in self.sentence.tokens if token.end <= match.start()}
+        fields = (slot for slot in self.slots if slot.location == "body" and slot.words)
+        named = [slot for slot in fields if before.issuperset(slot.words)]
+        return (named[0], match.span("old"), match.end()) if len(named) == 1 else None
 
     @cached_property
     def noun(self) -> tuple[str, ...]:
