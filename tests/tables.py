@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 Test = Callable[..., None]
+Named = type(pytest.param())
+"""A row with a name of its own."""
 
 
 def table(
@@ -23,8 +25,9 @@ def table(
     """
     fields = names.replace(",", " ").split() if isinstance(names, str) else list(names)
     is_bare = isinstance(names, str) and len(fields) == 1
-    listed = [(row,) if is_bare else tuple(row) for row in rows]
+    listed = [row if isinstance(row, Named) else pytest.param(*((row,) if is_bare else row)) for row in rows]
     assert listed, "a table has rows"
+    assert not any(row.marks for row in listed), "marks are of the whole table"
 
     def decorate(test: Test) -> Test:
         signature = inspect.signature(test)
@@ -36,7 +39,7 @@ def table(
             for number, row in enumerate(listed):
                 try:
                     with _of_a_row(fixtures, number) as own:
-                        test(**own, **dict(zip(fields, row, strict=True)))
+                        test(**own, **dict(zip(fields, row.values, strict=True)))
                 except pytest.skip.Exception as skip:
                     skips.append(str(skip))
                 except Exception as error:
@@ -66,7 +69,9 @@ def _of_a_row(fixtures: dict[str, Any], number: int) -> Iterator[dict[str, Any]]
         yield own
 
 
-def _label(ids: Sequence[str] | Callable[[Any], object] | None, number: int, row: tuple[Any, ...]) -> str:
+def _label(ids: Sequence[str] | Callable[[Any], object] | None, number: int, row: Any) -> str:
+    if row.id is not None:
+        return str(row.id)
     if callable(ids):
-        return ", ".join(str(ids(value)) for value in row)
-    return str(ids[number]) if ids else ", ".join(repr(value)[:200] for value in row)
+        return ", ".join(str(ids(value)) for value in row.values)
+    return str(ids[number]) if ids else ", ".join(repr(value)[:200] for value in row.values)

@@ -29,7 +29,7 @@ class Inverse:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class UndoPlanner:
     """The planner of one inverse call."""
 

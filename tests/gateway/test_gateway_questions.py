@@ -70,11 +70,7 @@ def test_operators_are_understood_without_a_gateway() -> None:
         assert len(questions) - len(wrong) >= least, wrong
 
 
-@pytest.fixture(
-    scope="module",
-    params=[*(pytest.param(path, marks=pytest.mark.slow) for path in LEAST), DANGEROUS],
-    ids=lambda path: path.stem,
-)
+@pytest.fixture(scope="module", params=[*LEAST, DANGEROUS], ids=lambda path: path.stem)
 def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NLAPI_CONFIG_DIR", "")
@@ -82,12 +78,14 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         yield run(load(request.param)), LEAST.get(request.param, 0)
 
 
+@pytest.mark.slow
 def test_operators_are_understood_by_the_names_of_the_gateway(outcomes: tuple[list[Outcome], int]) -> None:
     rated, least = outcomes
     right = [outcome for outcome in rated if outcome.rating is Rating.RIGHT]
     assert len(right) >= least, summary(rated)
 
 
+@pytest.mark.slow
 def test_no_wrong_change_is_made(outcomes: tuple[list[Outcome], int]) -> None:
     assert [outcome.sentence for outcome in outcomes[0] if outcome.rating is Rating.WRONG] == []
 

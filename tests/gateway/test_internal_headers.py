@@ -47,8 +47,7 @@ def test_a_replica_over_rest_gets_the_context_of_the_decision(tmp_path: Path, pr
 
 
 @table("name", [*INTERNAL_HEADERS, *(name.upper() for name in INTERNAL_HEADERS)])
-def test_no_shard_is_configured_with_one(tmp_path: Path, name: str) -> None:
-    with gateway(tmp_path) as talk:
-        body = {"name": "m", "protocol": "json", "endpoints": ["http://10.0.0.7"], "headers": {name: "forged"}}
-        problem = talk.refused(422, "POST", "/v1/shards", body)
+def test_no_shard_is_configured_with_one(talk: Talk, name: str) -> None:
+    body = {"name": "m", "protocol": "json", "endpoints": ["http://10.0.0.7"], "headers": {name: "forged"}}
+    problem = talk.refused(422, "POST", "/v1/shards", body)
     assert "the gateway sets this header itself" in str(problem)

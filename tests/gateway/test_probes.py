@@ -105,6 +105,7 @@ def test_a_gateway_that_starts_is_alive_and_not_ready(tmp_path: Path) -> None:
         until(lambda: get(probes, "/readyz")[0] == 200)
 
 
+@pytest.mark.slow
 def test_probes_are_answered_while_an_old_database_is_brought_up_to_date(tmp_path: Path) -> None:
     database, port = tmp_path / "gateway.db", free_port()
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
