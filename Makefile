@@ -105,6 +105,7 @@ accuracy: setup
 
 reference: setup
 	COLUMNS=100 NO_COLOR=1 $(BIN)/typer nlapi.cli.main utils docs --name nlapi > docs/reference.md
+	$(BIN)/python -m benchmarks.python_reference
 
 # The documentation site in build/docs, strictly: a broken link or a missing heading is an error.
 docs: setup

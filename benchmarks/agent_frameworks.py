@@ -10,13 +10,17 @@ import sys
 
 from benchmarks.pythons import FOLDER, STEP_S, StepError, run
 
-FRAMEWORKS = {"google-adk": "google_adk.py"}
-"""The package, and the example that needs it."""
+FRAMEWORKS = {
+    "google-adk": ("google.adk", "google_adk.py"),
+    "pydantic-ai-slim[anthropic]": ("pydantic_ai", "pydantic_agent.py"),
+    "smolagents[openai]": ("smolagents", "smolagents_agent.py"),
+}
+"""The package -> the module that it brings, and the example that needs it."""
 
 
 def install(package: str) -> str:
     """The interpreter of an environment with a framework, nlapi and the packages of the tests. StepError."""
-    folder = FOLDER / package
+    folder = FOLDER / package.partition("[")[0]
     python = str(folder / "bin" / "python")
     if not (folder / ".done").exists():
         run([sys.executable, "-m", "venv", "--clear", str(folder)], STEP_S)
@@ -29,7 +33,7 @@ def install(package: str) -> str:
 
 def main() -> int:
     failed = 0
-    for package, example in FRAMEWORKS.items():
+    for package, (module, example) in FRAMEWORKS.items():
         try:
             python = install(package)
         except StepError as error:
@@ -38,7 +42,7 @@ def main() -> int:
             continue
         try:
             # Without the framework the tests would be skipped, and that is no success here.
-            run([python, "-c", f"import {package.replace('-', '.')}"], STEP_S)
+            run([python, "-c", f"import {module}"], STEP_S)
             options = ["-p", "no:cacheprovider", "-k", example]
             text = run([python, "-m", "pytest", *options, "tests/test_examples.py"], STEP_S)
             print(f"ok   {package}: {text.strip().splitlines()[-1].strip('= ')}", flush=True)

@@ -193,7 +193,7 @@ def write_sbom(python: Path) -> None:
 
 
 def check_tools(folder: Path) -> None:
-    """Install the wheel with `uv tool` and `pipx` in a HOME of its own, and uninstall it: its command goes again."""
+    """Install the wheel with `uv tool` and `pipx`, each in a HOME of its own, and uninstall it again."""
     for tool, install, uninstall in (
         ("uv", ("uv", "tool", "install"), ("uv", "tool", "uninstall")),
         ("pipx", ("pipx", "install"), ("pipx", "uninstall")),

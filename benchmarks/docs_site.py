@@ -87,7 +87,8 @@ def listed(nav: list[object]) -> Iterator[tuple[str, str]]:
 def first_words(text: str) -> tuple[str, str]:
     """Return the title of a page, and the first sentence of prose that it has."""
     title = re.search(r"^# (.+)$", text, re.MULTILINE)
-    prose = re.sub(r"^(```).*?^```$|^<!--.*?-->$|^[#|!-].*$", "", text, flags=re.DOTALL | re.MULTILINE)
+    prose = re.sub(r"^```.*?^```$|^<!--.*?-->$", "", text, flags=re.DOTALL | re.MULTILINE)
+    prose = re.sub(r"^[#|!-].*$", "", prose, flags=re.MULTILINE)
     paragraphs = [" ".join(part.split()) for part in prose.split("\n\n") if part.strip()]
     plain = re.sub(r"\[([^\]]*)\]\([^)]*\)|[*`]", lambda match: match[1] or "", paragraphs[0] if paragraphs else "")
     return (title[1] if title else ""), re.split(r"(?<=[.:]) ", plain, maxsplit=1)[0].rstrip(":")

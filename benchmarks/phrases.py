@@ -63,9 +63,9 @@ def count_phrases(texts: Iterable[tuple[str, str]]) -> PhraseReport:
 
 
 def documentation(root: Path = ROOT) -> Iterator[tuple[str, str]]:
-    """Yield the README and the pages for users, without the generated reference and the design pages."""
+    """Yield the README and the pages for users, without the generated references and the design pages."""
     for page in (root / "README.md", *sorted((root / "docs").glob("*.md"))):
-        if page.name != "reference.md":
+        if page.name not in ("reference.md", "python.md"):
             yield page.relative_to(root).as_posix(), page.read_text(encoding="utf-8")
 
 

@@ -9,11 +9,10 @@ from nlapi.version import __version__ as __version__
 if TYPE_CHECKING:
     from nlapi import aio
     from nlapi.agent.toolset import Toolset
-    from nlapi.api import answer, build, call, load, plan, search, toolset
+    from nlapi.api import answer, build, call, load, plan, search, tools, toolset
     from nlapi.client.message import Request, Result
     from nlapi.errors import ArgumentError, ConsentError, CredentialError, Issue, NlapiError, SendError, UsageError
     from nlapi.openapi.spec import Effect, Operation, Spec
-    from nlapi.tools.compile import tools
     from nlapi.tools.ledger import Ledger
     from nlapi.tools.manifest import manifest
     from nlapi.tools.plan import Plan

@@ -162,7 +162,8 @@ def call(
 ) -> Result:
     """Call an operation and return its answer, whatever its status.
 
-    `auth` maps the id of a security scheme to its credential; False sends without any, even where one is required.
+    `auth` maps the id of a security scheme to its credential; one credential as a text is enough where the API has one
+    scheme. False sends without any, even where one is required.
     For an API that was loaded by its registered name, `base_url` and `auth` override the registered ones.
 
     `yes` is your consent to a change, or a function that gets the change (`Prepared`) and returns True to consent. Each
@@ -232,6 +233,35 @@ def answer(
             ledger=ledger,
         )
     )
+
+
+def tools(
+    spec: Spec,
+    *,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    defer: bool = False,
+    loaded: Iterable[str] = (),
+) -> tuple[Tool, ...]:
+    """Return the tools of a Spec; `include` and `exclude` select operations as `nlapi.openapi.selection` does.
+
+    With `defer`, the definitions are deferred: the provider of the model searches them, and the model gets those
+    that fit. `loaded` selects operations that it gets in every request all the same. `nlapi.manifest` adds the tool
+    that searches. A filter that matches no operation is a UserWarning, `loaded` without `defer` a UsageError.
+    """
+    from nlapi.errors import UsageError
+    from nlapi.openapi.selection import Selection, select_operations
+    from nlapi.tools.compile import defer_tools
+    from nlapi.tools.compile import tools as compile_tools
+
+    if loaded and not defer:
+        raise UsageError("loaded is about deferred tools", hint="give defer=True too")
+    chosen = select_operations(spec, include, exclude)
+    always = select_operations(spec, loaded, option="loaded") if loaded else Selection(operations=())
+    for issue in (*chosen.issues, *always.issues):
+        warnings.warn(str(issue), stacklevel=3)
+    compiled = compile_tools(spec, chosen.operations)
+    return defer_tools(compiled, always.operations) if defer else compiled
 
 
 def toolset(

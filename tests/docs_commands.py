@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))))
-GENERATED = "docs/reference.md"
+GENERATED = ("docs/reference.md", "docs/python.md")
 SHELL = ("sh", "console")
 
 _FENCE = re.compile(
@@ -85,7 +85,7 @@ def command_words(line: str, environment: Mapping[str, str]) -> tuple[list[str],
 def serves(words: Sequence[str]) -> bool:
     """Return whether the words after `nlapi` start something that does not end by itself, or needs a person."""
     first, second = (*words, "", "")[:2]
-    if {"--help", "-h", "--config-schema"} & set(words):
+    if {"--help", "-h"} & set(words):
         return False
     return first in _SERVERS or (first == "gateway" and second in _GATEWAY_SERVERS)
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import nlapi
+from benchmarks import python_reference
 from nlapi.sandbox import running
 from tests import messages_server
 from tests.model_server import ModelServer, use
@@ -121,6 +122,11 @@ def test_the_reference_is_the_programs_own() -> None:
     made = subprocess.run(command, capture_output=True, text=True, env=env, check=True).stdout
     kept = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert made.strip() == kept.strip(), "`make reference` writes it anew"
+
+
+def test_the_python_reference_is_that_of_the_public_names() -> None:
+    kept = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    assert python_reference.page() == kept, "`make reference` writes it anew"
 
 
 def test_each_promise_and_each_attack_names_tests_that_exist() -> None:

@@ -146,15 +146,26 @@ def desk(
         yield made
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page not in (GENERATED, *OWN_TESTS)])
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in (*GENERATED, *OWN_TESTS)])
 def test_the_commands_of_a_page_work(page: str, desk: Desk) -> None:
     for block in blocks(page):
         desk.run_block(block)
 
 
+def test_the_program_on_the_page_about_scripts_runs(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    (program,) = [block.text for block in blocks("docs/scripts.md") if block.language == "python"]
+    exec(compile(program, "docs/scripts.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("GET https://ads.example.com/v1/campaigns/cmp_7h2k9q4m\n")
+
+
+def test_the_agent_for_people_who_come_from_langchain_is_the_one_that_runs() -> None:
+    agents = [block.text for block in blocks("docs/agents.md")]
+    assert [block.text in agents for block in blocks("docs/from-langchain.md")] == [False, True]
+
+
 def test_every_block_says_what_it_is() -> None:
     for page in PAGES:
-        if page != GENERATED:
+        if page not in GENERATED:
             assert [block.line for block in blocks(page) if not block.language] == [], page
 
 

@@ -32,6 +32,8 @@ AGENTS = {
     "google_adk.py": "google.adk",
     "langgraph_agent.py": "langchain_anthropic",
     "openai_agents.py": "agents",
+    "pydantic_agent.py": "pydantic_ai",
+    "smolagents_agent.py": "smolagents",
 }
 """The agents, and the package that each needs beside nlapi. It is not imported here, as that takes seconds.
 
@@ -41,6 +43,7 @@ file in one of its own.
 FORMS = {
     "google_adk.py": gpt,
     "openai_agents.py": gpt,
+    "smolagents_agent.py": gpt,
 }
 """The stand-in that the others of AGENTS do not use."""
 
@@ -70,10 +73,14 @@ def test_the_agent_makes_the_change_that_it_has_consent_for(name: str, consent: 
     steps += [standin.use("change", {"operation": "updateCampaign", "arguments": pause})]
     if name == "anthropic_loop.py":
         steps = [standin.use("listCampaigns", find), standin.use("updateCampaign", pause)]
-    script = [
-        *steps,
-        lambda request: standin.say("It is paused." if '"status":"PAUSED"' in read(request) else read(request)),
-    ]
+
+    def end(request: Any) -> Any:
+        text = "It is paused." if '"status":"PAUSED"' in read(request) else read(request)
+        # smolagents takes no text for the end: its model has to call a tool.
+        is_tool = name == "smolagents_agent.py"
+        return standin.use("final_answer", {"answer": text}) if is_tool else standin.say(text)
+
+    script = [*steps, end]
     with standin.ModelServer(script) if standin is gpt else standin.MessagesServer(script) as server:
         keys = dict.fromkeys(("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY"), "any")
         keys["OPENAI_AGENTS_DISABLE_TRACING"] = "1"

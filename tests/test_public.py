@@ -11,8 +11,9 @@ import nlapi
 from tests.tables import table
 
 PUBLIC = {
-    "Call", "Effect", "Issue", "Ledger", "NlapiError", "Operation", "Plan", "Prepared", "Request", "Result", "Spec",
-    "Tool", "aio", "answer", "build", "call", "load", "manifest", "plan", "search", "tools", "toolset",
+    "ArgumentError", "Call", "ConsentError", "CredentialError", "Effect", "Issue", "Ledger", "NlapiError", "Operation",
+    "Plan", "Prepared", "Request", "Result", "SendError", "Spec", "Tool", "Toolset", "UsageError", "aio", "answer",
+    "build", "call", "load", "manifest", "plan", "search", "tools", "toolset",
 }  # fmt: skip
 HEAVY = (
     "httpx2",

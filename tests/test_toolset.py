@@ -215,6 +215,27 @@ def test_consent_may_be_asked_for_asynchronously() -> None:
         assert json.loads(asyncio.run(tools.answer_async("change", CREATE)))["status"] == 200
 
 
+# One credential
+
+
+def test_one_credential_is_enough_where_an_api_has_one_scheme() -> None:
+    key: dict[str, Any] = {"type": "http", "scheme": "bearer"}
+    paths = {"/things": {"get": {"operationId": "listThings", "security": [{"key": []}], "responses": ANY}}}
+    one = spec(paths, components={"securitySchemes": {"key": key}})
+    two = spec(paths, components={"securitySchemes": {"key": key, "other": key}})
+    with Echo(Reply(200, {"ok": True})) as api:
+        answers = [
+            nlapi.toolset(one, base_url=api.url, auth="s3cret").answer("read", {"operation": "listThings"}),
+            nlapi.answer(nlapi.tools(one), "listThings", {}, base_url=api.url, auth="s3cret"),
+            nlapi.call(one, "listThings", base_url=api.url, auth="s3cret").text,
+        ]
+        assert all("ok" in answer for answer in answers)
+        assert {request.header("authorization") for request in api.received} == {"Bearer s3cret"}
+        with pytest.raises(UsageError, match="has the schemes key, other, and auth is one credential") as refused:
+            nlapi.call(two, "listThings", base_url=api.url, auth="s3cret")
+    assert "s3cret" not in str(refused.value)
+
+
 # Limits, fields, time-outs
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any
 
+from nlapi.agent import adapters
 from nlapi.agent.operation_tools import (
     CHANGE,
     DESCRIBE,
@@ -75,6 +76,38 @@ class Toolset:
     def definitions(self, format: str = "anthropic") -> list[dict[str, Any]]:
         """Return the tools in the manifest form "anthropic", "openai", "openai-responses", "mcp" or "gemini"."""
         return [render_definition(definition, format) for definition in TOOL_DEFINITIONS]
+
+    def anthropic(self) -> list[Any]:
+        """Return the tools for `client.beta.messages.tool_runner` of the package anthropic."""
+        return adapters.anthropic_tools(self)
+
+    def openai(self) -> list[dict[str, Any]]:
+        """Return the definitions for `client.responses.create` of the package openai."""
+        return self.definitions("openai-responses")
+
+    def openai_agents(self) -> list[Any]:
+        """Return the tools for an `agents.Agent` of the package openai-agents."""
+        return adapters.openai_agents_tools(self)
+
+    def langchain(self) -> list[Any]:
+        """Return the tools for LangChain and LangGraph."""
+        return adapters.langchain_tools(self)
+
+    def pydantic_ai(self) -> list[Any]:
+        """Return the tools for an `Agent` of the package pydantic-ai."""
+        return adapters.pydantic_ai_tools(self)
+
+    def smolagents(self) -> list[Any]:
+        """Return the tools for an agent of the package smolagents."""
+        return adapters.smolagents_tools(self)
+
+    def google_adk(self) -> list[Any]:
+        """Return the tools for an `Agent` of the package google-adk."""
+        return adapters.google_adk_tools(self)
+
+    def mcp(self) -> Any:
+        """Return a low-level `Server` of the package mcp with the tools and instructions."""
+        return adapters.mcp_server(self)
 
     async def answer_async(self, name: str, arguments: Mapping[str, Any] | str | None) -> str:
         """Answer a model's call of one of the tools, as `answer` does."""

@@ -128,10 +128,13 @@ def run_guarded(command: Callable[[], object]) -> int:
     except console.OutputClosed:
         code = 0
     except Exception as error:
-        if os.environ.get("NLAPI_DEBUG"):
+        # Ctrl-C while a class is being made reaches us as the cause of a RuntimeError, up to Python 3.11.
+        is_interrupt = isinstance(error.__cause__, KeyboardInterrupt)
+        if os.environ.get("NLAPI_DEBUG") and not is_interrupt:
             raise
-        console.error(f"{type(error).__name__}: {error} (this is a fault of nlapi; NLAPI_DEBUG=1 shows where)")
-        code = 1
+        code = INTERRUPTED if is_interrupt else 1
+        if not is_interrupt:
+            console.error(f"{type(error).__name__}: {error} (this is a fault of nlapi; NLAPI_DEBUG=1 shows where)")
     if code == INTERRUPTED:
         console.note("\ninterrupted")
     _close_stdout()

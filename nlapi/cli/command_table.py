@@ -17,6 +17,8 @@ call call.call:call:EPILOG:CallCommand
   Call one operation. Its arguments are checked before it is sent.
 batch call.batch:batch
   Make every call in a file after one preview and one question.
+undo undo:undo
+  Undo the last change of a conversation, where the API has a way back.
 workflow workflow.commands:app
   Check, show and run workflows: several calls in one Arazzo document.
 describe apis.describe:describe

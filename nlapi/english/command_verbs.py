@@ -88,13 +88,19 @@ def are_opposites(first: str, second: str) -> bool:
     """Return whether two stems are opposites, as pause and resume: one undoes the other."""
     if first == second:
         return False
-    if any(first == prefix + second or second == prefix + first for prefix in _UNDOING_PREFIXES):
+    if are_plain_opposites(first, second):
         return True
     # Opposites hold for synonyms too; a pair that shares a class (restore, delete) is none.
     synonyms = {word for word in _OPPOSITE_OF if word == first or are_synonyms(word, first)}
     return any(
         are_synonyms(counterpart, second) for word in synonyms for counterpart in _OPPOSITE_OF[word]
     ) and not are_synonyms(first, second)
+
+
+def are_plain_opposites(first: str, second: str) -> bool:
+    """Return whether two stems themselves are opposites, by a prefix or as a pair, and not only synonyms of theirs."""
+    has_prefix = any(first == prefix + second or second == prefix + first for prefix in _UNDOING_PREFIXES)
+    return has_prefix or second in _OPPOSITE_OF.get(first, ())
 
 
 def parse_command(words: Iterable[str]) -> tuple[str, int]:

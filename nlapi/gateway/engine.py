@@ -28,13 +28,15 @@ from nlapi.gateway.inference import (
     Runner,
     TokenUsage,
 )
-from nlapi.gateway.llm.usage import BudgetLedger, add_usage, estimate_tokens
+from nlapi.gateway.llm.budgets import BudgetLedger, Reservation, estimate_call
+from nlapi.gateway.llm.usage import Prices, add_usage
 from nlapi.gateway.records.metrics import Metrics
 from nlapi.gateway.records.postprocessing import Exchange, Postprocessor, ShadowQueue
 from nlapi.gateway.records.records import Recorder, Sink, Tracer
 from nlapi.gateway.runner_registry import FolderFinder, PreparedRunners, RunnerRegistry, Tolerance, tolerate_none
 from nlapi.gateway.shards.circuit_breaker import BreakerState
 from nlapi.gateway.shards.secret_references import AllowedReferences
+from nlapi.gateway.store.store import GatewayStore
 from nlapi.routing.model import Configuration, Decision, VersionRef
 
 __all__ = ["Engine", "InferenceRequest", "InferenceResponse", "LoadError"]
@@ -74,7 +76,8 @@ class Engine:
         self._replaced_snapshots: list[Snapshot] = []
         self.hosts = HostRegistry(clock)
         self._runners = RunnerRegistry(models, environment or {}, self.allowed_keys, self.hosts)
-        self.budgets = BudgetLedger(wall_clock)
+        self._wall_clock = wall_clock
+        self.budgets = BudgetLedger(GatewayStore().spending, wall_clock)
         self._tracer = tracer
         self._shadows = ShadowQueue(self.metrics.shadow_outcomes)
         self._postprocessor = Postprocessor(
@@ -273,29 +276,36 @@ class Engine:
         if not request.request_id or request.objective != route.objective.name:
             request_id = request.request_id or self.new_request_id()
             request = replace(request, objective=route.objective.name, request_id=request_id)
-        exchange = Exchange(snapshot=snapshot, route=route, plan=plan, request=request, started_at=time.time())
+        exchange = Exchange(snapshot=snapshot, route=route, plan=plan, request=request, started_at=self._wall_clock())
         if plan.protocol or request.protocol:
             return await self._serve_llm(exchange)
         return await self._run(exchange)
 
     async def _serve_llm(self, exchange: Exchange) -> InferenceResponse:
-        """Run an LLM within the client's budgets. GatewayProblem 400 when it is of another protocol, 429 over them."""
+        """Run an LLM within its budgets. GatewayProblem 400 when it is of another protocol, 429 over a budget."""
         plan, request = exchange.plan, exchange.request
         if request.protocol and plan.protocol != request.protocol:
             decision = plan.decision
             raise problems.other_protocol(decision.objective, decision.version, plan.protocol, request.protocol)
-        client = exchange.snapshot.configuration.clients.get(request.client)
-        if client is None or not client.has_budget:
+        configuration, objective = exchange.snapshot.configuration, exchange.route.objective
+        windows = self.budgets.windows(configuration.clients.get(request.client), objective, request.key)
+        if not windows:
             return await self._run(exchange)
-        self.budgets.check(client)
-        reserved = estimate_tokens(request.input)
-        self.budgets.reserve(client.name, reserved)
+        # A new budget begins with what recorded decisions say was spent.
+        await self.recorder.flush()
+        answering = [configuration.versions[ref] for ref in (plan.decision.version, objective.fallback) if ref]
+        tokens, dollars = estimate_call(request.input, map(Prices.of, answering))
+        reservation = await self.budgets.reserve(windows, tokens, dollars)
+        if request.connection is not None:
+            request.connection.rate_limit = self.budgets.rate_limit(reservation.spent)
         try:
-            return await self._run(exchange)
+            response = await self._run(exchange, reservation)
         finally:
-            self.budgets.reserve(client.name, -reserved)
+            # A client that goes away must not leave the estimate in the place of what was spent.
+            await asyncio.shield(asyncio.ensure_future(self.budgets.settle(reservation)))
+        return replace(response, rate_limit=self.budgets.rate_limit(reservation.spent))
 
-    async def _run(self, exchange: Exchange) -> InferenceResponse:
+    async def _run(self, exchange: Exchange, reservation: Reservation | None = None) -> InferenceResponse:
         plan, request = exchange.plan, exchange.request
         started_at = self._clock()
         try:
@@ -304,16 +314,12 @@ class Engine:
             else:
                 response = await _run_with_fallback(exchange)
         except InferenceError as failure:
-            self._charge(request.client, failure.usage)
+            _note_usage(reservation, failure.usage)
             self._postprocessor.finish(exchange, failure, (self._clock() - started_at) * 1000)
             raise problems.version_failed(plan.decision.version, failure, request.request_id) from failure
-        self._charge(request.client, add_usage(response.usage, response.failed_usage))
+        _note_usage(reservation, add_usage(response.usage, response.failed_usage))
         self._postprocessor.finish(exchange, response, (self._clock() - started_at) * 1000)
         return response
-
-    def _charge(self, client: str, usage: TokenUsage | None) -> None:
-        if usage is not None:
-            self.budgets.charge(client, usage)
 
     def _gauges(self) -> dict[str, float]:
         replicas = [replica for replicas in self.replicas().values() for replica in replicas]
@@ -351,6 +357,11 @@ class Engine:
         self._replaced_snapshots = [snapshot for snapshot in self._replaced_snapshots if snapshot.active_count]
         used = [*self._replaced_snapshots, *([self._snapshot] if self._snapshot else [])]
         self._runners.close_unused(used)
+
+
+def _note_usage(reservation: Reservation | None, usage: TokenUsage | None) -> None:
+    if reservation is not None:
+        reservation.usage = usage
 
 
 async def _run_with_fallback(exchange: Exchange) -> InferenceResponse:

@@ -16,6 +16,9 @@ from nlapi.routing.model import Context, Decision, VersionRef
 class ClientConnection(Protocol):
     """The connection of the client that waits for an answer, for answers that are streamed."""
 
+    rate_limit: str
+    """the RateLimit header of a stream"""
+
     @property
     def wants_stream(self) -> bool:
         """Whether the client asked for server-sent events."""
@@ -56,6 +59,8 @@ class InferenceRequest(Struct, frozen=True, kw_only=True):
     input: Any
     context: Context = field(default_factory=dict)
     client: str = ""
+    key: str = ""
+    """the name of the client's token"""
     objective: str = ""
     """set by the engine"""
     request_id: str = ""
@@ -94,6 +99,8 @@ class InferenceResponse(Struct, frozen=True, kw_only=True):
     """what the decided version took before it failed and the fallback answered"""
     streamed: bool = False
     """whether the output went to the client as events; `output` is None then"""
+    rate_limit: str = ""
+    """what is left of the budgets of the call, as a RateLimit header; "" without a budget"""
 
 
 class InferenceResult(Struct, frozen=True, kw_only=True):

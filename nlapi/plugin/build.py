@@ -326,9 +326,8 @@ def _build_texts(
 def _tools_sentence(name: str) -> str:
     """Return what a skill says of the tools of the MCP server."""
     # Other clients than Claude Code have no command on their PATH, and other prefixes.
-    fallback = "use them where there is no such command"
     tools = f"The tools `{tool_prefix(name)}*`"
-    return f"{tools} reach the same operations with the same rules, where they are offered: {fallback}."
+    return f"{tools} reach the same operations under the same rules: use them if you cannot run the command."
 
 
 def _licence_sentence(spec: Spec) -> str:
@@ -422,7 +421,7 @@ def _client_manifests(
     info = spec.document.get("info")
     contact = info.get("contact") if isinstance(info, Mapping) else None
     author = inert_line(str(contact.get("name") or ""), 60) if isinstance(contact, Mapping) else ""
-    summary = f"Operate {title} in plain English: {count} operations, checked against its description."
+    summary = f"Operate {title} in plain English: {count} operations, checked against the API's description."
     plugin = {
         "name": name,
         "version": f"{version}+{content_hash[:12]}",

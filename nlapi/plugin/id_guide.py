@@ -118,7 +118,6 @@ class IdGuide:
         names = Counter(name for name, _ in usage)
         for (name, noun), sources in sorted(usage.items(), key=lambda entry: -entry[1].total())[:limit]:
             kind = f" ({' '.join(noun)})" if names[name] > 1 else ""
-            needs = "1 operation needs it" if sources.total() == 1 else f"{sources.total()} operations need it"
             skills = {
                 entry: f", skill `{skill_of[entry.operation]}`" for entry in sources if entry.operation in skill_of
             }
@@ -129,7 +128,7 @@ class IdGuide:
                     for number, (entry, _) in enumerate(sources.most_common())
                 )
             )
-            yield f"- {code_span(name, 64)}{kind} from {join_names(source_texts, MAX_LISTED_SOURCES)}; {needs}"
+            yield f"- {code_span(name, 64)}{kind} from {join_names(source_texts, MAX_LISTED_SOURCES)}"
 
     def _prerequisites(self, source: IdSource, operation: Operation) -> Iterator[str]:
         """Yield the ids that a source needs and that the operation does not have: a business, for its ad accounts."""

@@ -130,8 +130,8 @@ def _list_question(subject: Subject, operation: Operation) -> Question:
                 given = [value] if argument_schema(tool, name).get("type") == "array" else value
                 return _question(f"Which {subject.name} are {value.lower()}?", operation, {name: given})
             if words[0] in ("sort", "order") and isinstance(value, str) and split_words(value)[:1] == ["created"]:
-                return _question(f"Which {subject.name} are the newest?", operation, {name: value})
-    return _question(f"Which {subject.name} do we have?", operation)
+                return _question(f"Show me the newest {subject.name}", operation, {name: value})
+    return _question(f"List the {subject.name}", operation)
 
 
 def _value_schema(tool: Tool, name: str) -> Mapping[str, object]:

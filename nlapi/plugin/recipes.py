@@ -194,7 +194,7 @@ def recipe_lines(recipe: Recipe, command: str, settings: Sequence[str] = ()) -> 
     line = f"{command} run {recipe.id} {pairs}".rstrip()
     line = line if len(line) <= MAX_COMMAND else f"{command} run {recipe.id} KEY=VALUE ..."
     optional = [code_span(name, 64) for name in schemas if name not in recipe.workflow.required_inputs]
-    also = ["", f"Also: {join_names(optional, MAX_OPTIONAL)}."] if optional else []
+    also = ["", f"Optional: {join_names(optional, MAX_OPTIONAL)}."] if optional else []
     return [f"**{summary}**", "", *step_lines(recipe), "", "```", line, "```", *also]
 
 
@@ -208,7 +208,11 @@ def recipes_section(recipes: Sequence[Recipe], command: str, settings: Sequence[
     """Return the section of a skill with its recipes; "" without any."""
     if not recipes:
         return ""
-    head = ["## Recipes", "", "With `--dry-run` first, and with `--yes` once the user has agreed to all steps."]
+    head = [
+        "## Recipes",
+        "",
+        "Run one with `--dry-run` first, and with `--yes` once the user has agreed to all its steps.",
+    ]
     blocks = ["\n".join(recipe_lines(recipe, command, settings)) for recipe in recipes[:MAX_OF_SKILL]]
     more = [f"`{recipe.id}`" for recipe in recipes[MAX_OF_SKILL:]]
     tail = [f"More: {', '.join(more)}; `{command} run` lists them all."] if more else []

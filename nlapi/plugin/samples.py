@@ -14,6 +14,7 @@ from nlapi.patterns import bounded_pattern
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.nouns import is_id_argument
 from nlapi.resources.schemas import SchemaReader
+from nlapi.tools.argument_text import stated_requirement
 from nlapi.tools.arguments import argument_schema, check
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool
@@ -48,14 +49,14 @@ def sample_arguments(operation: Operation, *, blank: bool = False) -> dict[str, 
     if len(tool.required) > MAX_ARGUMENTS or any(map(SECRET_ARGUMENT.search, tool.required)):
         return None
     arguments = {name: _sample_value(operation, name) for name in _sample_names(tool)}
-    if _accepts(tool, arguments):
+    if accepts(tool, arguments):
         return arguments
     if not blank or not all(isinstance(value, str) for value in arguments.values()):
         return None
     return {name: placeholder(name) for name in arguments}
 
 
-def _accepts(tool: Tool, arguments: Mapping[str, object]) -> bool:
+def accepts(tool: Tool, arguments: Mapping[str, object]) -> bool:
     """Return whether the description accepts these values; False where a pattern may be too slow to try."""
     properties = tool.input_schema["properties"]
     shapes = json.dumps([properties[name] for name in arguments], default=str)
@@ -70,9 +71,17 @@ def _accepts(tool: Tool, arguments: Mapping[str, object]) -> bool:
     return True
 
 
+def needed_names(tool: Tool) -> list[str]:
+    """Return the arguments that a call needs: those that the schema requires, then those that only texts require."""
+    properties = tool.input_schema["properties"]
+    texts = {name: str(properties[name].get("description", "")) for name in tool.places if name not in tool.required}
+    stated = [name for name, text in texts.items() if stated_requirement(text)]
+    return [*tool.required, *stated]
+
+
 def _sample_names(tool: Tool) -> list[str]:
-    """Return the arguments of a sample: the required ones, and one for a body that would be empty."""
-    names = list(tool.required)
+    """Return the arguments of a sample: those that are needed, and one for a body that would be empty."""
+    names = needed_names(tool)
     in_body = [name for name, (location, _) in tool.places.items() if location == "body"]
     if in_body and not set(in_body) & set(names):
         names += [name for name in in_body if not SECRET_ARGUMENT.search(name)][:1]
@@ -144,7 +153,7 @@ def _described_example(schema: Mapping[str, object]) -> object:
 
 
 def _schema_value(reader: SchemaReader, schema: object, name: str, depth: int) -> object:
-    """Return a value of a schema, or an arbitrary one where none can be derived; `_accepts` rejects that."""
+    """Return a value of a schema, or an arbitrary one where none can be derived; `accepts` rejects that."""
     schema = reader.flat(schema)
     if depth > MAX_DEPTH:
         return "x"

@@ -21,7 +21,7 @@ from nlapi.plugin.markdown import fill_template, inert_line, safe_line, yaml_str
 from nlapi.plugin.names import COMMAND_WORDS, callable_id
 from nlapi.plugin.questions import Question, area_questions, questions
 from nlapi.plugin.recipes import Recipe, recipe_index, recipe_usage, recipes_of_area, recipes_section
-from nlapi.plugin.samples import argument_words, placeholder, sample_arguments, takes_placeholder
+from nlapi.plugin.samples import accepts, argument_words, needed_names, placeholder, sample_arguments, takes_placeholder
 from nlapi.plugin.subjects import Keywords, Subject, person_verbs, states, subjects
 from nlapi.plugin.user_files import weave_notes
 from nlapi.resources.effect_arguments import possible_effect
@@ -119,15 +119,18 @@ class _AreaDraft:
 
     def description(self, limit: int) -> str:
         """Return the description: things, what one does with them, and words of their fields."""
-        text = self._head
+        text, clauses, opening = self._head, self._clauses, ": "
+        # What one does with the things of the head is said as a sentence: `Create, find and change campaigns`.
+        if clauses and (verbs := clauses[0].verbs):
+            text, clauses, opening = f"{_joined(verbs)} {self._head}", clauses[1:], ". Also: "
         # Of what is left, the words have a third: things that are seldom asked for would take all of it.
         room = limit - (limit - len(text)) // 4 if self._words else limit
-        separator, after = ": ", "; "
-        for number, clause in enumerate(self._clauses):
+        separator, after = opening, "; "
+        for number, clause in enumerate(clauses):
             joint = separator if number == 0 or not clause.is_noun else after
             if len(text) + len(joint) + len(clause.text) < (room if number else MAX_DESCRIPTION):
                 text, separator, after = f"{text}{joint}{clause.text}", "; ", ", " if clause.is_noun else "; "
-        text = _listed(text, ". Use for ", self._words[:MAX_USES], limit)
+        text = _listed(text, ". Covers ", self._words[:MAX_USES], limit)
         if self._about and len(text) + len(self._about) + 2 < limit:
             text = f"{text}. {self._about[:1].upper()}{self._about[1:]}"
         return f"{text[: MAX_DESCRIPTION - 1]}."
@@ -139,6 +142,12 @@ class _AreaDraft:
         if text and names:
             text = f"{text.rstrip('.')}: "
         return _listed(text, "", names, MAX_ROW)
+
+
+def _joined(verbs: Sequence[str]) -> str:
+    """Return verbs as the beginning of a sentence."""
+    text = " and ".join(filter(None, (", ".join(verbs[:-1]), verbs[-1])))
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _is_named(text: str, names: Sequence[frozenset[str]]) -> bool:
@@ -188,10 +197,11 @@ def _subject_words(about: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _WordClause:
-    """What one does with a thing, or the thing alone."""
+    """What one does with a thing, or the thing alone; `verbs` where the thing is that of the whole area."""
 
     text: str
     is_noun: bool
+    verbs: tuple[str, ...] = ()
 
 
 def _clauses(area: Area, area_subjects: Sequence[Subject], label: str) -> list[_WordClause]:
@@ -202,13 +212,16 @@ def _clauses(area: Area, area_subjects: Sequence[Subject], label: str) -> list[_
         # Every area has something to create and to find, so that it is said of its first thing only.
         verbs = [verb for verb in usual_verbs(subject) if verb != subject.name]
         verbs = verbs if number == 0 else [verb for verb in verbs if verb not in _USUAL_OF_ALL][:MAX_OTHER_VERBS]
+        # One reads a report, and reports nothing.
+        verbs = ["read" if verb == "report" else verb for verb in verbs]
         words = {stem(word) for word in split_words(subject.name)}
         if not verbs and words <= used_stems:
             continue
         used_stems |= words
         is_named = subject.name.lower() in label.lower() and len(area.groups) == 1
         text = ", ".join(verbs) + ("" if is_named else f" {subject.name}")
-        clauses.append(_WordClause(text=text.strip(), is_noun=not verbs))
+        told = tuple(verbs) if is_named and number == 0 else ()
+        clauses.append(_WordClause(text=text.strip(), is_noun=not verbs, verbs=told))
     return clauses
 
 
@@ -241,15 +254,15 @@ def _telling_about(area: Area, label: str) -> str:
 
 def main_description(title: str, areas: Sequence[Area]) -> str:
     """Return the description of the skill of the whole API."""
-    head, tail = f"Operates {title} in plain English", "Read first for anything in it, or in several parts of it."
+    head, tail = f"Runs {title} for the user", "Start here, and whenever a request spans several areas."
     names = [_label(area, ()) for area in sorted(areas, key=lambda area: -len(area.operations))]
     return f"{_filled(head, names, MAX_MAIN - len(tail) - 2)}. {tail}"
 
 
 def agent_description(title: str) -> str:
     """Return the description of the agent."""
-    text = f"Brings about an outcome in {title} that takes several calls, and shows every change before it is made."
-    return text if len(text) <= MAX_AGENT else f"Brings about outcomes in {title} by several calls."[:MAX_AGENT]
+    text = f"Gets a result in {title} that takes several calls. Shows every change before making it."
+    return text if len(text) <= MAX_AGENT else f"Gets results in {title} that take several calls."[:MAX_AGENT]
 
 
 def _filled(head: str, names: Sequence[str], limit: int) -> str:
@@ -304,7 +317,7 @@ class _ReferenceEntry:
         own = [line for block in self.blocks if block.lines not in common for line in block.lines]
         others = [block for block in self.blocks if block.lines in common]
         names = [f"{code_span(block.name, 64)}{'*' if block.is_required else ''}" for block in others]
-        lines = [*own, *([f"- see above: {', '.join(names)}"] if names else [])]
+        lines = [*own, *([f"- as above: {', '.join(names)}"] if names else [])]
         return "\n\n".join(part for part in (self.head, "\n".join(lines), self.tail) if part)
 
 
@@ -409,7 +422,9 @@ class _GroupReference:
                 break
         return _ReferenceEntry(
             operation=operation,
-            head=f"## {callable_id(operation)}\n\n{operation_head(operation, MAX_ABOUT)}",
+            head=" ".join(
+                (f"## {callable_id(operation)}\n\n{operation_head(operation, MAX_ABOUT)}", *_patch_note(tool))
+            ),
             blocks=tuple(blocks),
             tail=operation_tail(operation),
             parts=text.used_parts,
@@ -466,6 +481,19 @@ def _common_text(draft: _FileDraft) -> str:
     """Return the arguments that several operations of a file take."""
     lines = [line for lines in draft.common for line in lines]
     return "\n".join(["Arguments of several operations here:", "", *lines]) if lines else ""
+
+
+def _patch_note(tool: Tool) -> Iterator[str]:
+    """Yield what a PATCH does to what it leaves out, as far as its content type tells."""
+    body = tool.operation.body
+    if tool.operation.method != "PATCH" or body is None:
+        return
+    if "json-patch" in body.content_type:
+        yield "The body is a list of operations (JSON Patch, RFC 6902)."
+    elif "merge-patch" in body.content_type:
+        yield "It merges: fields you leave out stay, inside objects too, and null removes a field (RFC 7396)."
+    elif any("properties" in as_map(argument_schema(tool, name)) for name in tool.places):
+        yield "Fields you leave out stay. Whether an object is merged or replaced is not described: send it whole."
 
 
 _Drafts = list[tuple[_GroupReference, list[_FileDraft]]]
@@ -577,7 +605,7 @@ def _main_operations(operations: Sequence[Operation]) -> list[Operation]:
 
 
 def _operation_line(operation: Operation, common: Collection[str]) -> str:
-    required = [code_span(name, 40) for name in compile_tool(operation).required if name not in common]
+    required = [code_span(name, 40) for name in needed_names(compile_tool(operation)) if name not in common]
     arguments = f"; {join_names(required, MAX_REQUIRED)}" if required else ""
     deprecated = "deprecated, " if operation.deprecated else ""
     about = inert_line(summary(operation, 100), 100)
@@ -588,7 +616,7 @@ def _ids_section(area: Area, ids: IdGuide, elsewhere: Mapping[Operation, str], m
     lines = list(ids.lines(area.operations, MAX_SOURCES, elsewhere))
     common = [code_span(name, 64) for name in ids.common_names(area.operations)]
     if common and elsewhere:
-        lines.insert(0, f"- {join_names(common, 8)}: required by most operations, see the skill `{main}`")
+        lines.insert(0, f"- {join_names(common, 8)}: for most operations, see the skill `{main}`")
     elif common:
         lines = [*ids.common_lines(), *lines]
     return "\n".join(["## Where ids come from", "", *lines]) if lines else ""
@@ -625,7 +653,7 @@ _ONE_OF = {
 def examples(questions: Sequence[Question], ids: IdGuide, command: str) -> str:
     """Return up to three sentences of a person with the commands that they come to."""
     texts = list(filter(None, (_example(question, ids, command) for question in questions)))[:MAX_EXAMPLES]
-    note = "Ids are samples: take those of the look-up. After a yes, the same command with `--yes` for `--dry-run`."
+    note = "The ids are made up: use those that the look-up returns. After a yes, replace `--dry-run` with `--yes`."
     is_change = any("--dry-run" in text for text in texts)
     return "\n\n".join([*(["## Examples"] if texts else []), *texts, *([note] if is_change else [])])
 
@@ -639,9 +667,11 @@ def _example(question: Question, ids: IdGuide, command: str) -> str:
         tool = compile_tool(operation)
         if not sample or not all(takes_placeholder(argument_schema(tool, name)) for name in sample):
             return ""
+    elif not accepts(compile_tool(operation), {**sample, **question.arguments}):
+        return ""
     if question.arguments:
         # A sample has a value for a body that would be empty, and here there is one.
-        sample = {name: value for name, value in sample.items() if name in compile_tool(operation).required}
+        sample = {name: value for name, value in sample.items() if name in needed_names(compile_tool(operation))}
     required = _with_placeholders(operation, sample, ids)
     lookups = [
         (source.operation, sample_arguments(source.operation, blank=True))
@@ -799,7 +829,7 @@ def build_agent(outline: Outline) -> str:
         description=yaml_string(agent_description(outline.subject)),
         title=outline.title,
         rows=rows,
-        ids="\n".join(ids) or "The user names things as the API does.",
+        ids="\n".join(ids) or "The user calls things by the names that the API uses.",
     )
 
 

@@ -471,6 +471,8 @@ def _check_form_of_objective(scope: CheckScope, key: object, objective: Objectiv
         yield from _check_field(f"{location}.context.{field.name}", field, field_names)
         field_names.add(field.name)
     yield from _check_number(f"{location}.timeout_ms", objective.timeout_ms, least=1)
+    for name in ("tokens_per_day", "dollars_per_day"):
+        yield from _check_number(f"{location}.{name}", getattr(objective, name) or 0, least=0)
 
 
 def _check_field(location: str, field: Field, field_names: set[str]) -> Iterator[Issue]:
@@ -507,7 +509,8 @@ def _check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue
 
 def _check_client(scope: CheckScope, key: object, client: Client) -> Iterator[Issue]:
     budgets = ("tokens_per_minute", "tokens_per_day", "dollars_per_minute", "dollars_per_day")
-    for name in ("rate", "burst", "concurrency", *budgets):
+    keys = ("key_tokens_per_day", "key_dollars_per_day")
+    for name in ("rate", "burst", "concurrency", *budgets, *keys):
         yield from _check_number(f"clients.{client.name}.{name}", getattr(client, name), least=0)
 
 

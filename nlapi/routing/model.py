@@ -83,6 +83,10 @@ class Objective:
     idempotent: bool = True
     """Whether a call may be repeated after a failure."""
     timeout_ms: int = 1000
+    tokens_per_day: int | None = None
+    """Input and output tokens of LLMs in a day of UTC; 0 and None mean no limit."""
+    dollars_per_day: float | None = None
+    """Cost of LLMs in a day of UTC; 0 and None mean no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -414,11 +418,10 @@ class Client:
     """Cost of LLMs in a minute."""
     dollars_per_day: float = 0.0
     """Cost of LLMs in a day of UTC."""
-
-    @property
-    def has_budget(self) -> bool:
-        """Whether its tokens or dollars are limited."""
-        return bool(self.tokens_per_minute or self.tokens_per_day or self.dollars_per_minute or self.dollars_per_day)
+    key_tokens_per_day: int = 0
+    """Input and output tokens of LLMs in a day of UTC, of each of its keys."""
+    key_dollars_per_day: float = 0.0
+    """Cost of LLMs in a day of UTC, of each of its keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

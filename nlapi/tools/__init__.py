@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -27,24 +26,9 @@ class _CallablePackage(ModuleType):
         defer: bool = False,
         loaded: Iterable[str] = (),
     ) -> tuple[Tool, ...]:
-        """Return the tools of a Spec; `include` and `exclude` select operations as `nlapi.openapi.selection` does.
+        from nlapi.api import tools
 
-        With `defer`, the definitions are deferred: the provider of the model searches them, and the model gets those
-        that fit. `loaded` selects operations that it gets in every request all the same. `nlapi.manifest` adds the tool
-        that searches. A filter that matches no operation is a UserWarning, `loaded` without `defer` a UsageError.
-        """
-        from nlapi.errors import UsageError
-        from nlapi.openapi.selection import Selection, select_operations
-        from nlapi.tools.compile import defer_tools, tools
-
-        if loaded and not defer:
-            raise UsageError("loaded is about deferred tools", hint="give defer=True too")
-        chosen = select_operations(spec, include, exclude)
-        always = select_operations(spec, loaded, option="loaded") if loaded else Selection(operations=())
-        for issue in (*chosen.issues, *always.issues):
-            warnings.warn(str(issue), stacklevel=2)
-        compiled = tools(spec, chosen.operations)
-        return defer_tools(compiled, always.operations) if defer else compiled
+        return tools(spec, include=include, exclude=exclude, defer=defer, loaded=loaded)
 
 
 sys.modules[__name__].__class__ = _CallablePackage

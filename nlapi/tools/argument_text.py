@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from nlapi.client.safe_text import code_span
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import as_list, as_map
 from nlapi.resources.schemas import merge
 from nlapi.tools.files import file_form
@@ -43,6 +45,33 @@ class Detail:
     depth: int
     fields: int = 80
 
+
+class Requirement(StrEnum):
+    """What a text says of whether a value has to be given."""
+
+    NONE = ""
+    ALWAYS = "always"
+    ELSE = "else"
+    """required where another value is not given"""
+
+
+def stated_requirement(text: str) -> Requirement:
+    """Return what a text says of whether its value is required, where the schema says nothing of it."""
+    for sentence in _SENTENCE.split(text.lower()) if "required" in text.lower() else ():
+        if _ELSE.search(sentence):
+            return Requirement.ELSE
+        if _REQUIRED.search(sentence) and not _CONDITION.search(sentence):
+            return Requirement.ALWAYS
+    return Requirement.NONE
+
+
+# `This field is required.`, `Required: the name`, `(required)`; what follows a condition is required by that alone.
+_SENTENCE = lazy_pattern(r"(?<=[.;!])\s|\n\s*\n")
+_REQUIRED = lazy_pattern(
+    r"^\W*required\b(?! (?:if|for|when|by|to))|\((?:required)\)|\b(?:is|are) (?:always )?required\b"
+)
+_CONDITION = lazy_pattern(r"\b(?:if|when|unless|for|only|with|where|once|not required|case)\b")
+_ELSE = lazy_pattern(r"\brequired\s+(?:unless|(?:if|when)\s+\S+\s+(?:is|are)\s+(?:not|omitted|missing|absent))\b")
 
 DETAILS = (
     Detail(text=1_000, choices=2_400, depth=6, fields=200),
@@ -130,7 +159,7 @@ class SchemaText:
                 self.blocks[key] = properties[name], block
                 self.used_parts = before
             block = self.blocks[key][1]
-            self.used_parts = {**block.parts, **self.used_parts}
+            self.used_parts |= {part: path for part, path in block.parts.items() if part not in self.used_parts}
             blocks.append(block)
         more = tuple(self._more(order))
         return [*blocks, *([ArgumentBlock(name="", lines=more)] if more else [])]
@@ -153,6 +182,7 @@ class SchemaText:
         merged = self.merged(node)
         text = self._value_text(merged)
         is_part = definition in self.parts
+        required = required or stated_requirement(_own_text(merged)) is Requirement.ALWAYS
         clauses = ["required"] if required else []
         if is_part:
             self.used_parts.setdefault(definition, path)

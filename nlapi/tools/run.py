@@ -21,8 +21,9 @@ from nlapi.client.auth import (
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
 from nlapi.client.message import Limits, Request, Result, bound_for_model, digest, exact_digest
+from nlapi.client.safe_text import single_line
 from nlapi.client.server import network_scope, site_of
-from nlapi.errors import ArgumentError, ConsentError, DeniedError, MissingCredentialError, RepetitionError
+from nlapi.errors import ArgumentError, ConsentError, DeniedError, MissingCredentialError, RepetitionError, UsageError
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, gravest
 from nlapi.openapi.urls import parse_url
 from nlapi.registry import Registration, find_registration
@@ -107,8 +108,8 @@ class Target:
 
 UNAUTHORIZED = 401
 
-Auth = Mapping[str, str] | Literal[False] | None
-"""Credentials by scheme id; False sends none, whatever the description requires."""
+Auth = Mapping[str, str] | str | Literal[False] | None
+"""Credentials by scheme id, or that of the only scheme; False sends none, whatever the description requires."""
 
 
 def registered_target(
@@ -137,7 +138,9 @@ def registered_target(
             field_rules=field_rules,
             ledger=ledger,
         )
-    opened = open_credentials(spec, spec.registered, given=auth or {}, registered=registered.auth, base_url=base_url)
+    opened = open_credentials(
+        spec, spec.registered, given=_by_scheme(spec, auth), registered=registered.auth, base_url=base_url
+    )
     return Target(
         spec=spec,
         base_url=base_url,
@@ -150,6 +153,18 @@ def registered_target(
         logins=opened.logins,
         ledger=ledger,
     )
+
+
+def _by_scheme(spec: Spec, auth: Mapping[str, str] | str | None) -> Mapping[str, str]:
+    """Return credentials by scheme id. UsageError for one alone where the API has several schemes, or none."""
+    if not isinstance(auth, str):
+        return auth or {}
+    ids = [scheme.id for scheme in spec.security_schemes.values() if not scheme.fault]
+    if auth and len(ids) != 1:
+        schemes = f"has the schemes {', '.join(ids)}" if ids else "has no security scheme"
+        hint = f"say which one: auth={{{ids[0]!r}: ...}}" if ids else "auth=False sends without"
+        raise UsageError(f"{single_line(spec.title)} {schemes}, and auth is one credential", hint=hint)
+    return dict.fromkeys(ids, auth) if auth else {}
 
 
 @dataclass(frozen=True, kw_only=True)

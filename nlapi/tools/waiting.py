@@ -24,7 +24,7 @@ from nlapi.resources.long_running import (
 )
 from nlapi.tools.direct_request import find_direct
 from nlapi.tools.request_changes import RequestChanges
-from nlapi.tools.run import Target, is_held, perform, prepare
+from nlapi.tools.run import Target, is_held, model_fields, perform, prepare
 from nlapi.tools.tool import Call
 
 if TYPE_CHECKING:
@@ -96,7 +96,9 @@ class _Wait:
         # What an answer leads to is no word of the user: a read alone, and one that no rule holds back.
         if prepared.effect is not Effect.READ or is_held(prepared):
             return None
-        return await perform(prepared, target, limits=self.limits, client=self.client, for_model=self.for_model)
+        # The program looks again and again, and no model that goes in circles.
+        result = await perform(prepared, target, limits=self.limits, client=self.client)
+        return model_fields(prepared.call.tool.operation, target).apply(result) if self.for_model else result
 
 
 def answered(result: Result) -> Answered:

@@ -170,7 +170,7 @@ def test_a_question_takes_a_credential_by_its_name_and_registering_refuses_one(
         register(tmp_path, api(parameter("api_key")), "--base-url", server.url, name="board")
         ran = run("api", "add", "board", str(tmp_path / "board.json"), "--set", f"api_key={KEY}")
         assert (ran.code, KEY in ran.err) == (2, False)
-        assert "api_key is a credential, and would be stored" in ran.complaint
+        assert "api_key is a credential, and this file is not for secrets" in ran.complaint
         for _ in range(2):
             options = ("--set", "api_key=env:BOARD_KEY") if not server.received else ()
             ran = run("ask", "find the cards", "-a", "board", "--planner", "offline", "-o", "text", *options)

@@ -80,7 +80,7 @@ def test_an_alias_is_a_command_with_places_for_words(tmp_path: Path, api: Echo) 
     assert run("note").complaint.startswith("note takes 1 word")
     assert [row["name"] for row in run("alias", "list").json] == ["note", "open"]
     assert run("alias", "remove", "note").code == 0
-    assert "no such command 'note'" in run("note", "n2").complaint
+    assert "nlapi has no command 'note'" in run("note", "n2").complaint
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,8 @@ from nlapi.gateway.http.app import Gateway
 from nlapi.gateway.http.server import run_in_thread
 from nlapi.gateway.records.records import decision_sink
 from nlapi.gateway.shards.secret_references import AllowedReferences
-from nlapi.gateway.store.store import GatewayStore
 from tests.gateway.clock import Clock
-from tests.gateway.kit import Talk
+from tests.gateway.kit import Talk, open_store
 
 KEY = "sk-upstream-secret"
 ENVIRONMENT = {"LLM_KEY": KEY, "ORGANIZATION_TOKEN": "org-secret-token"}
@@ -58,7 +57,7 @@ def gateway(
     (models / "rules" / "model.toml").write_text("", encoding="utf-8")
     stages = 'def predict(value: object) -> object:\n    return {"rules": True}\n'
     (models / "rules" / "stages.py").write_text(stages, encoding="utf-8")
-    store = GatewayStore(folder / "gateway.db")
+    store = open_store(folder)
     options = {"wall_clock": clock} if clock else {}
     engine = Engine(models=models, record=decision_sink(store), environment=environment,
                     allowed_keys=AllowedReferences(keys), **options)  # fmt: skip

@@ -164,6 +164,36 @@ def test_what_would_not_is_told_all_the_same(plugin: Path, message: str) -> None
     assert f"info: {message}" in found
 
 
+TOGETHER = (
+    "listLoans is gone",
+    "listBooks requires `genre` now",
+    "listBooks no longer takes `POETRY` for `genre`",
+    "listBooks has a maximum of 20 for `limit`, where it was 50",
+    "listBooks is deprecated now",
+    "listBooks takes `author`, which is new",
+    "addBook requires `labels` now",
+    "addBook requires `shelf.row` now",
+    "addBook requires `isbn`, which is new",
+    "getBook is GET /volumes/{book_id} now, where it was GET /books/{book_id}",
+    "listReaders is new: GET /readers",
+)
+
+
+def test_a_check_names_each_change_at_the_source(plugin: Path) -> None:
+    """All at once, as they come: each with its operation and argument, and a moved server too."""
+    newer = copy.deepcopy(LIBRARY)
+    newer["servers"] = [{"url": "https://moved.example"}]
+    for message in TOGETHER:
+        {**BREAKING, **HARMLESS}[message](newer)
+    file = plugin.parent / "newer.json"
+    file.write_text(json.dumps(newer))
+    ran = run("plugin", "check", str(plugin), "--source", str(file), "-o", "json")
+    found = [f"{one['where']} {one['message']}" for one in ran.json]
+    assert ran.code == 1
+    assert [message for message in TOGETHER if message not in found] == []
+    assert any(text.startswith("every operation") and "moved.example" in text for text in found)
+
+
 def test_an_operation_that_is_called_otherwise_is_told_by_its_new_name(plugin: Path) -> None:
     newer = json.dumps(LIBRARY).replace('"listLoans"', '"listAllLoans"')
     (plugin.parent / "newer.json").write_text(newer)

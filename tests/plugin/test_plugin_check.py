@@ -64,6 +64,7 @@ def test_a_change_of_the_description_is_told_by_its_operations(plugin: Path, sou
     source.write_text(json.dumps(changed))
     (where, message), *others = told(plugin)
     assert where == "api/openapi.json"
+    assert ("listLoans", "is gone") in others
     assert (
         "skills/city-library-loans/SKILL.md",
         "speaks of `listLoans`, which the description no longer has",

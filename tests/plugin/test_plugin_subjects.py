@@ -62,9 +62,9 @@ def head(tree: dict[str, Any], skill: str) -> str:
 
 def test_a_description_has_the_provider_and_what_one_does_the_usual_first() -> None:
     assert head(campaigns(), "shop-campaigns").startswith(
-        "Shop campaigns: create, find, change, delete, pause, publish"
+        "Create, find, change, delete, pause and publish Shop campaigns"
     )
-    assert head(campaigns(), "shop-reports").startswith("Shop reports: report")
+    assert head(campaigns(), "shop-reports").startswith("Shop reports: read campaign report")
 
 
 def test_the_readme_asks_what_the_api_can_do_as_a_person_would() -> None:

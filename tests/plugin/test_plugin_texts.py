@@ -154,7 +154,7 @@ def test_the_values_that_most_operations_take_are_named_once_with_their_source()
     main, area = (skill(owned("login"), name) for name in ("things", "things-issues"))
     assert "## Values that most operations take" in main
     assert "- `owner`: `get_user_repos` (`owner.login`)\n- `repo`: `get_user_repos` (`name`)" in main
-    assert "- `owner`, `repo`: required by most operations, see the skill `things:things`" in area
+    assert "- `owner`, `repo`: for most operations, see the skill `things:things`" in area
     assert "get_user_repos" not in area
 
 
@@ -163,8 +163,8 @@ def test_a_name_that_several_kinds_of_things_have_is_told_by_kind() -> None:
     paths = {f"/core/{kind}": {"get": lists("name")} for kind in kinds}
     paths |= {f"/core/{kind}/{{name}}": {"get": plain()} for kind in kinds}
     text = skill(described(paths), "things")
-    assert "- `name` (pod) from `get_core_pods` (`name`); 1 operation needs it" in text
-    assert "- `name` (service) from `get_core_services` (`name`); 1 operation needs it" in text
+    assert "- `name` (pod) from `get_core_pods` (`name`)" in text
+    assert "- `name` (service) from `get_core_services` (`name`)" in text
 
 
 def test_where_nothing_lists_an_id_nothing_is_said() -> None:
@@ -242,3 +242,28 @@ def test_a_field_whose_text_names_an_id_has_its_source() -> None:
     text = "\n".join(content.decode() for path, content in files.items() if path.endswith("SKILL.md"))
     assert re.search(r"(?m)^- `assignee` from `get_users` \(`id`\)", text)
     assert "`mood` from" not in text
+
+
+def test_what_only_a_text_requires_is_in_the_example_and_its_entry() -> None:
+    texts = {
+        "metric": "What is counted. This field is required.",
+        "field": "Required if page is not set.",
+        "scope": "Required if page is set.",
+    }
+    tree = owned("login")
+    tree["paths"]["/reports"] = {
+        "get": {
+            "operationId": "getReport",
+            "tags": ["reports"],
+            "parameters": [
+                {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+                for name, text in texts.items()
+            ],
+            "responses": {"200": {"description": "ok"}},
+        }
+    }
+    files = plugin_of(tree).files
+    assert "`getReport` (read; `metric`, `field`)" in files["skills/things-reports/SKILL.md"].decode()
+    entry = files["skills/things-reports/references/reports.md"].decode()
+    for line in ("- `metric` (required, string)", "- `field` (string)", "- `scope` (string)"):
+        assert line in entry

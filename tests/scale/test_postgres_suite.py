@@ -16,12 +16,14 @@ from tests.gateway.conftest import talk as talk
 from tests.scale.postgres_server import PASSWORD, PostgresServer, postgres_server
 
 MODULES = (
+    "test_cost_policy",
     "test_engine_records",
     "test_gateway_access",
     "test_gateway_api",
     "test_gateway_apply",
     "test_gateway_canaries",
     "test_gateway_revisions",
+    "test_llm_limits",
     "test_revision_pruning",
     "test_version_content",
 )

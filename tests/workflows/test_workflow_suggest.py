@@ -268,6 +268,8 @@ def test_a_proposal_in_another_folder_finds_its_description(home: Path, monkeypa
     )
     monkeypatch.chdir(home)
     assert run("workflow", "suggest", "shop.json", "-o", "out/shop.arazzo.yaml").code == 0
+    again = run("workflow", "suggest", "shop.json", "-o", "out/shop.arazzo.yaml")
+    assert (again.code, "is there already" in again.err) == (2, True)
     monkeypatch.chdir(home.parent)
     assert run("workflow", "check", str(home / "out" / "shop.arazzo.yaml")).code == 0
 

@@ -325,7 +325,14 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     import nlapi
     from nlapi.plugin.build import DESCRIPTION
     from nlapi.plugin.build import build as make
-    from nlapi.plugin.file_checks import Vocabulary, broken_rules, exceeded_limits, removed_names, unknown_names
+    from nlapi.plugin.file_checks import (
+        Vocabulary,
+        broken_rules,
+        changes,
+        exceeded_limits,
+        removed_names,
+        unknown_names,
+    )
     from nlapi.plugin.folder import find_drift, find_foreign, source_changes
     from nlapi.plugin.programs import UNPINNED, requirement_issues
     from nlapi.plugin.secret_scan import find_secrets
@@ -361,7 +368,9 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     try:
         options = replace(manifest.options, source=_relative_source(folder, source)) if source else manifest.options
         fresh, operations = _load_selected(folder, options, select_user_files(files))
-        issues += source_changes(files, make(fresh, operations, options, files))
+        if drift := source_changes(files, make(fresh, operations, options, files)):
+            issues += drift
+            issues += changes(spec.visible_operations, operations, with_servers=not options.base_url)
         issues += removed_names(files, vocabulary, Vocabulary(fresh, operations))
     except NlapiError as error:
         location, hint = manifest.options.source, "name where it is now with --source"

@@ -193,6 +193,8 @@ def suggest(
     from nlapi.workflows.suggest import suggest as suggest_workflows
     from nlapi.workflows.write import render
 
+    if target != "-" and Path(target).exists():
+        raise UsageError(f"{target} is there already, and may be edited", hint="name another file, or remove it")
     spec = load(source)
     with console.show_progress(f"looking for chains in {len(spec.operations)} operations"):
         url = spec.registered or _beside(source, target)

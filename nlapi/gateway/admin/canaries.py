@@ -18,16 +18,18 @@ KIND = KINDS["canary"]
 
 
 def find_canary(call: ApiCall, configuration: Configuration) -> Canary:
-    """Return the canary in the path, by its own name or as the only active one of an objective.
+    """Return the canary in the path, by its own name or as the only active one of an objective or a model.
 
-    GatewayProblem 404 when there is none, 409 when an objective has several.
+    GatewayProblem 404 when there is none, 409 when there are several.
     """
     # People say "pause the payment-fraud canary" and mean the objective's (docs/design/013-gateway-api.md).
     name = call.stored_name("canary")
     if name in configuration.canaries:
         return configuration.canaries[name]
     # A canary that is done or rolled back moves nothing, and is meant only when there is no active one.
-    candidates = [canary for canary in configuration.canaries.values() if canary.objective == name]
+    candidates = [
+        canary for canary in configuration.canaries.values() if name in (canary.objective, canary.version.model)
+    ]
     active = [canary for canary in candidates if canary.moves] or candidates
     if len(active) > 1:
         names = ", ".join(sorted(canary.name for canary in active))
@@ -36,7 +38,7 @@ def find_canary(call: ApiCall, configuration: Configuration) -> Canary:
         )
     if active:
         return active[0]
-    if name in configuration.objectives:
+    if name in configuration.objectives or name in configuration.models:
         raise GatewayProblem(
             404, f"{name} has no canary", code="unknown_canary", hint="start one with POST /v1/canaries"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -21,9 +21,9 @@ from nlapi.gateway.admin.revisions import revision_response
 from nlapi.gateway.control.codec import KINDS, Json, Kind, ordered, slug
 from nlapi.gateway.http.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.routing import matching
-from nlapi.routing.change import remove_entity, target_versions, upsert_entity
+from nlapi.routing.change import DECIDING_KINDS, remove_entity, target_versions, upsert_entity
 from nlapi.routing.describe import format_conditions
-from nlapi.routing.model import Configuration, Match, Rule, Shadow, Shard, ShardProtocol, Version, VersionRef
+from nlapi.routing.model import Configuration, Match, Objective, Rule, Shadow, Shard, ShardProtocol, Version, VersionRef
 
 LIST_OMITTED_FIELDS = frozenset(("input", "output", "context"))
 """The fields that a list omits: schemas are long, and `get` returns them."""
@@ -96,7 +96,7 @@ async def list_objects(kind: Kind, call: ApiCall) -> ApiResponse:
     if kind.name == "version":
         name = find_model_name(call, current.configuration)
         items = [item for item in items if item.model == name]
-    page = list_page([item for item in items if _matches_query(item, call.query)], call)
+    page = list_page([item for item in items if _matches_query(item, call.query, current.configuration)], call)
     rows = [
         {**object_json(kind, item, current.table.revision), **runtime_status(call, item)} for item in page.body["data"]
     ]
@@ -104,7 +104,7 @@ async def list_objects(kind: Kind, call: ApiCall) -> ApiResponse:
     return replace(page, body={**page.body, "data": trimmed_rows})
 
 
-def _matches_query(item: Any, query: Mapping[str, Any]) -> bool:
+def _matches_query(item: Any, query: Mapping[str, Any], configuration: Configuration) -> bool:
     name_part = query.get("name", "").lower()
     if name_part not in item.name and name_part not in getattr(item, "title", "").lower():
         return False
@@ -114,9 +114,19 @@ def _matches_query(item: Any, query: Mapping[str, Any]) -> bool:
         return False
     if "running" in query and item.running is not query["running"]:
         return False
-    refs = list(target_versions(item))
     model, version = (slug(query[name]) if name in query else "" for name in ("model", "version"))
-    return not (model or version) or any(model in ("", ref.model) and version in ("", ref.version) for ref in refs)
+    if not (model or version):
+        return True
+    # An objective uses the versions of its rules, experiments and canaries as well.
+    parts = [item] if not isinstance(item, Objective) else [item, *_deciding(configuration, item.name)]
+    refs = [ref for part in parts for ref in target_versions(part)]
+    return any(model in ("", ref.model) and version in ("", ref.version) for ref in refs)
+
+
+def _deciding(configuration: Configuration, objective: str) -> Iterator[Any]:
+    """Yield the rules, experiments, canaries, shadows and overrides of an objective."""
+    for kind in DECIDING_KINDS:
+        yield from (part for part in getattr(configuration, kind).values() if part.objective == objective)
 
 
 async def get_object(kind: Kind, call: ApiCall) -> ApiResponse:

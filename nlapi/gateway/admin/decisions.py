@@ -25,7 +25,7 @@ from nlapi.gateway.control.access import Audience
 from nlapi.gateway.control.codec import KINDS, Json, decode_configuration, encode_decision, slug
 from nlapi.gateway.http.client_connection import EVENT_STREAM, accepts, run_while_connected
 from nlapi.gateway.http.problems import GatewayProblem, issue_json, unknown_object, unprocessable
-from nlapi.gateway.inference import InferenceRequest, UpstreamError
+from nlapi.gateway.inference import InferenceRequest, InferenceResponse, UpstreamError
 from nlapi.gateway.records.records import usage_json
 from nlapi.gateway.routing_keys.key_verifier import MAX_CONTEXT_CHARS
 from nlapi.gateway.shards.call_headers import ROUTING_KEY_HEADER, VERSION_HEADER, context_json
@@ -84,6 +84,7 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
         input=body["input"],
         context=body.get("context", {}),
         client=call.caller.client,
+        key=call.caller.name,
         objective=name,
         request_id=call.headers.get("x-request-id") or gateway.engine.new_request_id(),
         synthetic=call.headers.get("x-synthetic", False),
@@ -105,13 +106,19 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
         document["answered_by"] = str(response.version)
     if response.usage is not None:
         document["usage"] = usage_json(response.usage)
-    headers = {"X-Request-Id": response.request_id, VERSION_HEADER: str(response.version)}
+    headers = answer_headers(response)
     if response.streamed and connection is not None:
         await connection.finish(_served_event(document))
         return ApiResponse(body=None, headers=headers, streamed=True)
     if accepts_events:  # a version that does not stream: its whole answer is the only event
         return ApiResponse(body=_served_event(document).decode(), headers=headers, media_type=EVENT_STREAM)
     return ApiResponse(body=document, headers=headers)
+
+
+def answer_headers(response: InferenceResponse) -> dict[str, str]:
+    """Return the headers of an answer: its request, the version that answered, and what is left of its budgets."""
+    headers = {"X-Request-Id": response.request_id, VERSION_HEADER: str(response.version)}
+    return headers | ({"RateLimit": response.rate_limit} if response.rate_limit else {})
 
 
 def _served_event(document: Json) -> bytes:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import orjson
 
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse
+from nlapi.gateway.admin.decisions import answer_headers
 from nlapi.gateway.control.codec import Json, slug
 from nlapi.gateway.http.problems import GatewayProblem, invalid_request, unknown_object
 from nlapi.gateway.inference import InferenceRequest
-from nlapi.gateway.shards.call_headers import VERSION_HEADER
 from nlapi.routing.costs import text_size
 from nlapi.routing.model import Configuration, Objective, ShardProtocol
 
@@ -49,6 +49,7 @@ async def _serve(call: ApiCall, protocol: ShardProtocol, user: object) -> ApiRes
         input=call.body,
         context=_read_context(call, objective, user),
         client=call.caller.client,
+        key=call.caller.name,
         request_id=call.gateway.engine.new_request_id(),
         traceparent=call.traceparent,
         protocol=protocol,
@@ -59,7 +60,7 @@ async def _serve(call: ApiCall, protocol: ShardProtocol, user: object) -> ApiRes
         call.connection.wants_stream = call.body.get("stream") is True
         call.connection.request_id = request.request_id
     response = await call.gateway.engine.serve(objective.name, request)
-    headers = {"X-Request-Id": response.request_id, VERSION_HEADER: str(response.version)}
+    headers = answer_headers(response)
     if response.streamed:
         return ApiResponse(body=None, headers=headers, streamed=True)
     return ApiResponse(body=response.output, headers=headers)

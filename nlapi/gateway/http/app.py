@@ -156,6 +156,7 @@ class Gateway:
             shared_boundary.hide(store.path)
         self.library = VersionLibrary(store, content, SourceFinder(engine.models, content, sources))
         engine.use_folders(self.library.folder)
+        engine.budgets.table = store.spending
         store.on_pruned(lambda remaining: self._prune_artifacts())
         self.publisher = Publisher(store, engine, library=self.library, allowed_keys=engine.allowed_keys)
         self.routing_state = RoutingState(lambda: self.publisher.current)
@@ -398,9 +399,6 @@ class Gateway:
             await self.publisher.start()
         gc.freeze()
         await self.access.refresh()  # so that clients are served even if the database is lost before they come
-        # The budgets of a day hold over a restart.
-        today = format_time(utc_now())[:10]
-        self.engine.budgets.restore(await asyncio.to_thread(self.store.llm_spending, today))
         if self._initial_document is not None and not self.publisher.revision:
             configuration = decode_configuration(load_description().check("Configuration", self._initial_document))
             try:

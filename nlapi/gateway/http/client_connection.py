@@ -42,6 +42,7 @@ class AsgiConnection:
         self.wants_stream = False
         self.started = False
         self.request_id = ""
+        self.rate_limit = ""
 
     async def start(self, version: VersionRef) -> None:
         """Send the head of a stream of events that `version` answers."""
@@ -52,6 +53,8 @@ class AsgiConnection:
             (b"x-request-id", self.request_id.encode("latin-1")),
             (VERSION_HEADER.lower().encode(), str(version).encode("latin-1", "replace")),
         ]
+        if self.rate_limit:
+            headers.append((b"ratelimit", self.rate_limit.encode()))
         self.started = True
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 

@@ -110,11 +110,11 @@ def invalid_request(message: str, path: str, hint: str = "") -> GatewayProblem:
     return GatewayProblem(422, f"{path}: {message}", code="invalid_request", path=path, hint=hint)
 
 
-def rate_limited(client: str, limit: str, retry_after_s: float) -> GatewayProblem:
-    """Return the 429 for a client that is over its limit."""
+def rate_limited(name: str, limit: str, retry_after_s: float, *, kind: str = "client") -> GatewayProblem:
+    """Return the 429 for a client, a key or an objective that is over its limit."""
     return GatewayProblem(
         429,
-        f"client {client!r} is over its limit of {limit}",
+        f"{kind} {name!r} is over its limit of {limit}",
         code="too_many_requests",
         hint="wait as long as Retry-After says",
         headers={"Retry-After": str(max(1, math.ceil(retry_after_s)))},  # RFC 9110 §10.2.3: whole seconds

@@ -124,12 +124,18 @@ def _create_outcomes(database: StoreDatabase) -> None:
     _create(database, "outcomes")
 
 
+def _create_spending(database: StoreDatabase) -> None:
+    """Create the table of what was spent of budgets."""
+    _create(database, "spending")
+
+
 _MIGRATIONS: tuple[Migration, ...] = (
     _create_tables,
     _create_digests,
     _split_documents,
     _create_key_fingerprints,
     _create_outcomes,
+    _create_spending,
 )
 """Entry i brings a database from version i to i + 1. Steps are only added, never edited."""
 

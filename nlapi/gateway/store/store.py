@@ -26,6 +26,7 @@ from nlapi.gateway.store.database import (
     Value,
 )
 from nlapi.gateway.store.schema import Json, VersionDigest
+from nlapi.gateway.store.spending import SpendingTable
 from nlapi.gateway.store.sqlite import IN_MEMORY, SqliteDatabase
 from nlapi.gateway.versions.content_digest import CHUNK_BYTES, content_files
 
@@ -283,6 +284,8 @@ class GatewayStore:
             ) from None
         self.artifacts = SharedArtifacts(self._database) if self._database.is_shared else None
         """the content of versions, where several gateways need it"""
+        self.spending = SpendingTable(self._database)
+        """what was spent of budgets"""
         self.id = store_schema.read_store_id(self._database)
         """the same for all gateways on this store, and for no other; "" for one of an older program"""
 
@@ -650,14 +653,6 @@ class GatewayStore:
         conditions.add("objective = ?", objective)
         conditions.add_period(since, "")
         return self._page("outcomes", "id", conditions, limit or MAX_OUTCOMES, before, body_from_row)
-
-    def llm_spending(self, since: str) -> dict[str, tuple[int, float]]:
-        """Return the tokens and dollars of LLMs that each client spent since a time, by the recorded decisions."""
-        query = """
-            SELECT client, sum({input_tokens} + {output_tokens}) AS tokens, sum({dollars}) AS dollars
-            FROM decisions WHERE at >= ? AND {dollars} IS NOT NULL GROUP BY client"""
-        rows = self._fetch_all(query, since)
-        return {row["client"]: (int(row["tokens"]), float(row["dollars"])) for row in rows}
 
     # reading
 

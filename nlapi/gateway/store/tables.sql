@@ -65,3 +65,9 @@ CREATE TABLE store_identity (id {text} NOT NULL);
 -- step: outcomes
 CREATE TABLE outcomes (id {row_key}, at {text} NOT NULL, objective {text} NOT NULL, body {text} NOT NULL);
 CREATE INDEX outcomes_by_objective ON outcomes (objective, at);
+
+-- step: spending
+-- What was spent in a window of a budget, the `number`th of its length since 1970, with the estimates of calls in flight.
+CREATE TABLE spending (
+  scope {text} NOT NULL, seconds INTEGER NOT NULL, number INTEGER NOT NULL, tokens BIGINT NOT NULL,
+  dollars DOUBLE PRECISION NOT NULL, PRIMARY KEY (scope, seconds, number));

@@ -1,0 +1,139 @@
+"""Finds the call that undoes a change: it deletes what was created, sets fields back, or is the opposite action."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nlapi.agent.events import ChangeOutcome, FieldState, change_outcome
+from nlapi.english.command_verbs import are_plain_opposites
+from nlapi.english.words import split_words, stem
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.answers import extract_item
+from nlapi.resources.collection_index import collection_index
+from nlapi.resources.identity import id_of
+from nlapi.resources.paths import Path, segments, shape
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.plan import Conversation, Plan, Step
+from nlapi.tools.tool import Call
+
+NAME = "undo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inverse:
+    """The call that undoes a change; None with the `reason` why there is none."""
+
+    call: Call | None = None
+    reason: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class UndoPlanner:
+    """The planner of one inverse call."""
+
+    call: Call
+    name: str = NAME
+
+    async def next(self, conversation: Conversation) -> AsyncIterator[Plan]:
+        """Yield the plan, or the one that ends the turn once it was run."""
+        if not conversation.current.rounds:
+            yield Plan(calls=(self.call,), understood=f"undo: {self.call.operation_id}")
+            return
+        step = conversation.current.steps[-1]
+        done = change_outcome(step) is ChangeOutcome.SUCCEEDED
+        text = "Undone." if done else f"Not undone: {step.message or 'the API refused it'}."
+        yield Plan(text=text, failure="" if done else text)
+
+
+def inverse_of(step: Step, changes: Sequence[Mapping[str, Any]] = ()) -> Inverse:
+    """Return what undoes a change. `changes` are the fields of an update before and after, as its proposal has them."""
+    name = step.call.operation_id
+    if step.is_uncertain:
+        return Inverse(reason=f"nobody knows whether {name} was carried out: look first")
+    if change_outcome(step) is not ChangeOutcome.SUCCEEDED:
+        return Inverse(reason=f"{name} was not carried out")
+    call = _opposite(step) or _deletion(step) or _fields_back(step, changes)
+    if call is not None:
+        return Inverse(call=call)
+    if step.effect is Effect.DESTROY:
+        return Inverse(reason=f"{name} took something away, and the API has nothing that brings it back")
+    return Inverse(reason=f"the API has no call that undoes {name}, or its state before is not known")
+
+
+def _opposite(step: Step) -> Call | None:
+    """Return the opposite of an action on an item: resume for pause, DELETE of a lock for its PUT."""
+    operation = step.call.tool.operation
+    path = segments(operation.route)
+    if len(path) < 2 or path[-1].parameter is not None or path[-2].parameter is None:
+        return None
+    verb = stem(path[-1].text.lower())
+    for other in operation.spec.operations:
+        route = segments(other.route)
+        if not other.usable or other.effect is Effect.READ or shape(route[:-1]) != shape(path[:-1]):
+            continue
+        # A lock, a star, a block: the same path sets and removes it.
+        is_toggle = route == path and {operation.method, other.method} == {"PUT", "DELETE"}
+        is_opposite = route[-1].parameter is None and any(
+            are_plain_opposites(verb, stem(word)) for word in split_words(route[-1].text)
+        )
+        if (is_toggle or is_opposite) and (call := _call(other, path, step, {})) is not None:
+            return call
+    return None
+
+
+def _deletion(step: Step) -> Call | None:
+    """Return the deletion of the item that a POST to its collection has created."""
+    operation, result = step.call.tool.operation, step.result
+    path = segments(operation.route)
+    collection = collection_index(operation.spec).collection(path)
+    item = extract_item(result.data, operation) if result is not None else None
+    delete = collection.item_operations.get("DELETE") if collection is not None else None
+    if operation.method != "POST" or delete is None or item is None or (id := id_of(item)) is None:
+        return None
+    last = segments(delete.route)[-1].parameter or ""
+    return _call(delete, path, step, {("path", last): id})
+
+
+def _fields_back(step: Step, changes: Sequence[Mapping[str, Any]]) -> Call | None:
+    """Return the same update with the values of before, where all of them are known."""
+    call = step.call
+    changed = [entry for entry in changes if entry.get("state") != FieldState.SAME]
+    if call.tool.operation.method not in ("PUT", "PATCH") or not changed:
+        return None
+    if any(entry.get("state") != FieldState.CHANGES or "before" not in entry for entry in changed):
+        return None
+    arguments = dict(call.arguments)
+    for entry in changed:
+        first, *rest = str(entry["field"]).split(".")
+        if first not in arguments or call.tool.places.get(first, ("", ""))[0] != "body":
+            return None
+        arguments[first] = _with_value(arguments[first], rest, entry["before"])
+    return Call(tool=call.tool, arguments=arguments, id=NAME)
+
+
+def _with_value(whole: Any, path: Sequence[str], value: Any) -> Any:
+    if not path or not isinstance(whole, Mapping):
+        return value
+    return {**whole, path[0]: _with_value(whole.get(path[0]), path[1:], value)}
+
+
+def _call(operation: Operation, path: Path, step: Step, values: Mapping[tuple[str, str], object]) -> Call | None:
+    """Return a call of an operation with the ids in the path of a change; None where it wants more."""
+    tool = compile_tool(operation)
+    given = {**_path_values(operation, path, step), **values}
+    arguments = {name: given[place] for name, place in tool.places.items() if place in given}
+    return Call(tool=tool, arguments=arguments, id=NAME) if set(tool.required) <= arguments.keys() else None
+
+
+def _path_values(operation: Operation, path: Path, step: Step) -> Mapping[tuple[str, str], object]:
+    """Return the values of the path of a change under the names that another operation has for them."""
+    return dict(_matched_values(operation, path, step))
+
+
+def _matched_values(operation: Operation, path: Path, step: Step) -> Iterator[tuple[tuple[str, str], object]]:
+    sent = {step.call.tool.places.get(name, ("", "")): value for name, value in step.call.arguments.items()}
+    for own, other in zip(segments(operation.route), path, strict=False):
+        if own.parameter and other.parameter and ("path", other.parameter) in sent:
+            yield ("path", own.parameter), sent["path", other.parameter]

@@ -1,0 +1,82 @@
+"""`nlapi undo`: the inverse of the last change of a conversation, shown and asked about like every change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nlapi.cli.log import find_transcript, resumed_setup, tool_finder
+from nlapi.cli.options import Setup, argument, conversation_options
+from nlapi.errors import UsageError
+from nlapi.openapi.spec import Effect
+
+if TYPE_CHECKING:
+    from nlapi.tools.plan import Conversation, Step
+
+EPILOG = """nlapi undo
+nlapi undo --dry-run
+nlapi undo 20261201T07 --yes"""
+
+
+@conversation_options("sources", "planner", "model", "routing", "no_log", "plan", "plan_to", "known_values", "events")
+def undo(
+    setup: Setup,
+    id: Annotated[str, argument("ID", "The beginning of an id that `nlapi log list` shows, or `last`.")] = "last",
+) -> None:
+    """Undo the last change of a conversation, where the API has a way back.
+
+    What was created is deleted, the fields of an update are set back, an action is followed by its opposite. It is
+    shown and asked about like every change. Where there is no way back, it says so.
+    """
+    from nlapi.agent.log import Log
+    from nlapi.agent.transcripts import read_transcript, resume
+    from nlapi.agent.undo import UndoPlanner, inverse_of
+    from nlapi.cli.ask.session import open_session
+
+    path = find_transcript(id)
+    with Log.open(path) as log:
+        records = read_transcript(path).records
+        session = open_session(resumed_setup(setup, records))
+        earlier = resume(records, tool_finder(records, tuple(session.targets)))
+        step = _last_change(earlier)
+        inverse = inverse_of(step, _changes_of(records, step))
+        if inverse.call is None:
+            raise UsageError(f"there is nothing to undo: {inverse.reason}", hint="`nlapi log show last` has the change")
+        log.hide(session.policy.secrets)
+        session.log = log
+        session.planner = UndoPlanner(call=inverse.call)
+        # The call is the inverse of one that was agreed to, and no reading of a sentence.
+        session.policy = replace(session.policy, spelled_out=True)
+        question = f"undo {step.call.operation_id}"
+        _, code = asyncio.run(session.answer(earlier.with_question(question)))
+    if code:
+        raise typer.Exit(code)
+
+
+def _last_change(conversation: Conversation) -> Step:
+    """Return the last change of a conversation that was made, or may have been. UsageError without one."""
+    from nlapi.agent.events import ChangeOutcome, change_outcome
+    from nlapi.tools.plan import Outcome
+
+    changes = [step for step in conversation.steps if step.effect is not Effect.READ]
+    made = [
+        step
+        for step in changes
+        if step.is_uncertain or (step.outcome is Outcome.ANSWERED and change_outcome(step) is ChangeOutcome.SUCCEEDED)
+    ]
+    if not made:
+        raise UsageError("this conversation has changed nothing", hint="`nlapi log list` names the others")
+    return made[-1]
+
+
+def _changes_of(records: Iterable[Mapping[str, Any]], step: Step) -> list[Mapping[str, Any]]:
+    """Return the fields before and after of the proposal of a change, as the transcript has them."""
+    from nlapi.client.message import digest
+
+    own = step.digest or (digest(step.request) if step.request is not None else "")
+    proposed = [record for record in records if record.get("event") == "proposed" and record.get("digest") == own]
+    return list(proposed[-1].get("changes", ())) if proposed else []

@@ -1,0 +1,115 @@
+"""What was spent on language models in each window of each budget, over all gateways on a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from nlapi.gateway.store.database import StoreDatabase
+
+HISTORY_COLUMNS = {"client": "client", "objective": "objective"}
+"""kind of a budget -> the column of recorded decisions that it is counted by when it is new"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetWindow:
+    """One window of a budget: the `number`th of its length since 1970. A limit of 0 is none."""
+
+    kind: str
+    """client, key or objective"""
+    name: str
+    seconds: int
+    number: int
+    tokens: int = 0
+    dollars: float = 0.0
+
+    @property
+    def scope(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What was spent in a window, with the estimates of calls in flight."""
+
+    window: BudgetWindow
+    tokens: int
+    dollars: float
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left for another call."""
+        window = self.window
+        return bool(
+            (window.tokens and self.tokens >= window.tokens) or (window.dollars and self.dollars >= window.dollars)
+        )
+
+
+class OverBudgetError(Exception):
+    """Nothing is left in a window; nothing was counted."""
+
+    def __init__(self, spent: Spent) -> None:
+        super().__init__(spent.window.scope)
+        self.spent = spent
+
+
+class SpendingTable:
+    """The table of what was spent. Every method is safe to call from any thread; StoreError when it fails."""
+
+    def __init__(self, database: StoreDatabase) -> None:
+        self._database = database
+
+    def reserve(self, windows: Iterable[BudgetWindow], tokens: int, dollars: float) -> list[Spent]:
+        """Count the estimate of a call in all windows. OverBudgetError, with nothing counted, when one is used up."""
+        # In one order, so that two gateways never wait for each other's rows.
+        ordered = sorted(windows, key=lambda window: (window.scope, -window.seconds))
+        with self._database.transaction(is_exclusive=False):
+            spent = []
+            for window in ordered:
+                self._begin(window)
+                after = self._add(window, tokens, dollars)
+                before = Spent(window=window, tokens=after.tokens - tokens, dollars=after.dollars - dollars)
+                if before.is_over:
+                    raise OverBudgetError(before)
+                spent.append(after)
+        return spent
+
+    def settle(self, windows: Iterable[BudgetWindow], tokens: int, dollars: float) -> list[Spent]:
+        """Add the difference between what a call took and its estimate."""
+        ordered = sorted(windows, key=lambda window: (window.scope, -window.seconds))
+        with self._database.transaction(is_exclusive=False):
+            return [self._add(window, tokens, dollars) for window in ordered]
+
+    def _begin(self, window: BudgetWindow) -> None:
+        """Create the row of a window, with what recorded decisions say of it, and delete those of past ones."""
+        key = (window.scope, window.seconds, window.number)
+        if self._database.rows("SELECT 1 FROM spending WHERE scope = ? AND seconds = ? AND number = ?", *key):
+            return
+        tokens, dollars = self._history(window)
+        added = "INSERT INTO spending VALUES (?,?,?,?,?) ON CONFLICT (scope, seconds, number) DO NOTHING"
+        self._database.execute(added, *key, tokens, dollars)
+        # A call that began in the window before may be settled still.
+        self._database.execute("DELETE FROM spending WHERE scope = ? AND seconds = ? AND number < ? - 1", *key)
+
+    def _history(self, window: BudgetWindow) -> tuple[int, float]:
+        """Return what was spent before there was a budget."""
+        column = HISTORY_COLUMNS.get(window.kind)
+        if column is None:
+            return 0, 0.0
+        start = window.number * window.seconds
+        since, until = (datetime.fromtimestamp(at, UTC).isoformat()[:19] for at in (start, start + window.seconds))
+        query = f"""
+            SELECT sum({{input_tokens}} + {{output_tokens}}) AS tokens, sum({{dollars}}) AS dollars
+            FROM decisions WHERE at >= ? AND at < ? AND {column} = ? AND {{dollars}} IS NOT NULL"""  # noqa: S608 - a column of the table
+        row = self._database.rows(self._database.dialect.statement(query), since, until, window.name)[0]
+        return int(row["tokens"] or 0), float(row["dollars"] or 0.0)
+
+    def _add(self, window: BudgetWindow, tokens: int, dollars: float) -> Spent:
+        key = (window.scope, window.seconds, window.number)
+        where = "WHERE scope = ? AND seconds = ? AND number = ?"
+        changed = f"UPDATE spending SET tokens = tokens + ?, dollars = dollars + ? {where}"  # noqa: S608 - constants
+        self._database.execute(changed, tokens, dollars, *key)
+        rows = self._database.rows(f"SELECT tokens, dollars FROM spending {where}", *key)  # noqa: S608 - constants
+        row = rows[0] if rows else {"tokens": 0, "dollars": 0.0}
+        return Spent(window=window, tokens=int(row["tokens"]), dollars=float(row["dollars"]))

@@ -1,0 +1,111 @@
+"""`nlapi undo`: the inverse of the last change, where the API has one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.kit import dialogue, run
+from tests.servers import Echo, Received, Reply
+
+
+def _operation(id: str, summary: str, **more: Any) -> dict[str, Any]:
+    return {"operationId": id, "summary": summary, "responses": {"200": {"description": "ok"}}, **more}
+
+
+def jobs(folder: Path, url: str) -> str:
+    """Jobs that are created, renamed, paused, locked and deleted."""
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    body = {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+    id = {"parameters": [{"name": "job_id", "in": "path", "required": True, "schema": {"type": "string"}}]}
+    item = {
+        "get": _operation("getJob", "Get a job"),
+        "patch": _operation("updateJob", "Update a job", **body),
+        "delete": _operation("deleteJob", "Delete a job"),
+        **id,
+    }
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "Jobs", "version": "1"},
+        "servers": [{"url": url}],
+        "paths": {
+            "/jobs": {
+                "get": _operation("listJobs", "List jobs"),
+                "post": _operation("createJob", "Create a job", **body),
+            },
+            "/jobs/{job_id}": item,
+            "/jobs/{job_id}/pause": {"post": _operation("pauseJob", "Pause a job"), **id},
+            "/jobs/{job_id}/resume": {"post": _operation("resumeJob", "Resume a job"), **id},
+            "/jobs/{job_id}/run": {"post": _operation("runJob", "Run a job"), **id},
+        },
+    }
+    file = folder / "jobs.json"
+    file.write_text(json.dumps(document))
+    return str(file)
+
+
+def answer(request: Received) -> Reply:
+    job = {"id": "j-1", "name": "Nightly"}
+    if request.method == "GET":
+        return Reply(200, job if request.path != "/jobs" else [job])
+    return Reply(204) if request.method == "DELETE" else Reply(200, job)
+
+
+@pytest.fixture(autouse=True)
+def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("config", "state", "cache"):
+        monkeypatch.setenv(f"NLAPI_{kind.upper()}_DIR", str(tmp_path / kind))
+
+
+def changed(api: Echo) -> list[tuple[str, str, Any]]:
+    return [
+        (request.method, request.path, request.json() if request.body else None)
+        for request in api.received
+        if request.method != "GET"
+    ]
+
+
+# What is asked, and what undoes it.
+INVERSES = [
+    ('create a job called "Nightly"', ("DELETE", "/jobs/j-1", None)),
+    ('set the name of the job j-1 to "Daily"', ("PATCH", "/jobs/j-1", {"name": "Nightly"})),
+    ("pause the job j-1", ("POST", "/jobs/j-1/resume", None)),
+]
+
+
+def test_the_last_change_is_undone_where_the_api_has_a_way_back(tmp_path: Path) -> None:
+    for question, inverse in INVERSES:
+        with Echo(answer) as api:
+            # Where a person is asked, the fields before are read and shown.
+            with dialogue("ask", question, "-a", jobs(tmp_path, api.url), "--planner", "offline") as terminal:
+                terminal.expect("Send it?")
+                terminal.type("y\n")
+                assert terminal.end() == 0, question
+            shown = run("undo", "--dry-run")
+            assert (shown.code, len(changed(api))) == (0, 1), (question, shown.err)
+            undone = run("undo", "--yes=destroy")
+            assert (undone.code, changed(api)[1:]) == (0, [inverse]), (question, undone.err)
+            assert "Undone." in undone.out, question
+
+
+def test_it_is_asked_about_and_says_where_there_is_no_way_back(tmp_path: Path) -> None:
+    with Echo(answer) as api:
+        source = jobs(tmp_path, api.url)
+        assert run("ask", 'create a job called "Nightly"', "-a", source, "--planner", "offline", "--yes").code == 0
+        assert run("undo").code == 6, "nobody is there to be asked"
+        with dialogue("undo") as terminal:
+            terminal.expect("DELETE")
+            terminal.expect("deleteJob takes something away. Send it?")
+            terminal.type("n\n")
+            terminal.end()
+        assert len(changed(api)) == 1
+        for question in ("run the job j-1", "delete the job j-1"):
+            done = run("ask", question, "-a", source, "--planner", "offline", "--yes=destroy")
+            assert done.code == 0, done.err
+            before = len(api.received)
+            refused = run("undo", "--yes")
+            assert (refused.code, len(api.received)) == (2, before), question
+            assert "there is nothing to undo" in refused.complaint
