@@ -57,12 +57,13 @@ contracts: setup
 
 unit: setup
 	$(BIN)/python -m compileall -q nlapi
-	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal -m "not slow"
+	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal --hypothesis-profile quick -m "not slow"
 
-# What `make test` leaves out: the tests marked as slow, each of which takes longer than what it finds is worth in every run.
+# What `make test` leaves out: the tests marked as slow, each of which takes longer than what it finds is worth in every run, and
+# three of four examples of the tests of properties.
 test-all: setup
 	$(BIN)/python -m compileall -q nlapi
-	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal -m slow
+	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal -m "slow or hypothesis"
 
 # The real clients, fetched with npm, and the frameworks that need an environment of their own under .venvs/; what cannot be had is
 # left out, with the reason.

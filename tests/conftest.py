@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 # Nothing timed is a test: a busy machine takes ten times as long for an example, and to make one.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("untimed"), max_examples=25)
 settings.load_profile("untimed")
 
 # A shell that ignores Ctrl-C (nohup, some CI) hands that down to the commands that the tests interrupt.

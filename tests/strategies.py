@@ -5,7 +5,14 @@ from __future__ import annotations
 import string
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
+
+
+def examples(count: int) -> int:
+    """Return `count`, or in a quick run (`make test`) the share of it that the profile has of the usual 100."""
+    return count * settings.default.max_examples // 100
+
 
 NAMES = st.one_of(
     st.sampled_from(["id", "ids", "limit", "filter[name]", "$top", "user-id", "größe", "名", "id_query", "body"]),

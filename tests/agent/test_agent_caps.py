@@ -24,6 +24,7 @@ from nlapi.tools.plan import Conversation, Plan, ask
 from tests.agent.kit import Scripted, boards, boards_api, events
 from tests.messages_server import MessagesServer, message, say, tool_use, use
 from tests.servers import Echo, Reply
+from tests.strategies import examples
 from tests.tables import table
 
 KEY = "sk-ant-test-0123456789"
@@ -45,7 +46,7 @@ def planner(server: MessagesServer, spec: Spec, spending: SpendingMeter | None =
     return ModelPlanner([spec], find_endpoint(MODEL, environment), spending=spending)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(
     cap=st.floats(0, 0.2),
     sizes=st.lists(st.tuples(st.integers(0, 40_000), st.integers(0, 4_000)), min_size=1, max_size=12),

@@ -27,6 +27,7 @@ from nlapi.tools.plan import Conversation, Outcome, Plan, Step, ask
 from nlapi.tools.tool import Tool
 from tests.agent.kit import Scripted, boards, boards_api, call, events, judge
 from tests.servers import Echo, Received, Reply
+from tests.strategies import examples
 from tests.tables import table
 
 SECRET = 'pa"ss/wörd-5e55'
@@ -268,7 +269,7 @@ def test_what_was_not_tried_is_no_change(spec: Spec, tmp_path: Path, status: int
     assert [record["event"] for record in read_records(log.path)].count("reported") == 1
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode)))
 def test_any_body_comes_back_as_it_was(spec: Spec, body: bytes) -> None:
     record = result_in_log(spec, body)

@@ -14,6 +14,7 @@ import nlapi
 from nlapi.changes.checks import reasons_against
 from nlapi.openapi.spec import Spec
 from tests.describe import parameter, spec
+from tests.strategies import examples
 
 SHAPES = """
 DDD-aaaa DD-a DDDD-aaaa aaa-DDD aaa-aaa-DD a.a aaaa.aaaa aaa.aaa.aaa D.D-aaa D.D.D vD.D.D vD.D.D-aaaa.D DDa Daa DDaaa
@@ -67,7 +68,7 @@ def test_there_are_forty_shapes() -> None:
     assert len(set(SHAPES)) >= 40
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(id=ids, sentence=st.sampled_from(SENTENCES))
 def test_nothing_is_cut_and_stands(coupons: Spec, id: str, sentence: str) -> None:
     question = sentence.format(id)

@@ -20,6 +20,7 @@ from nlapi.client.safe_text import strip_control
 from nlapi.client.send import send
 from nlapi.errors import SendError
 from tests.servers import Echo, Reply, Script, chunk, head
+from tests.strategies import examples
 from tests.tables import table
 
 SECRET = 'tok/en+1234="x&y'
@@ -139,7 +140,7 @@ def test_what_cannot_be_a_secret_is_not_kept_back() -> None:
     assert stream.feed(b"99\n") == b"tok/en%2B1299\n"
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(text=st.text(max_size=200))
 def test_a_text_without_a_secret_stays_as_it_is(text: str) -> None:
     assert redact(text, ["s3cr3t-t0ken", "änd&re+"]) == text

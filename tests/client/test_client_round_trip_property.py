@@ -17,7 +17,7 @@ from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Spec
 from tests.receiver import Sent, Server
-from tests.strategies import descriptions
+from tests.strategies import descriptions, examples
 from tests.tables import table
 from tests.worlds import OLD, SHOP, WORLDS
 
@@ -44,7 +44,7 @@ def test_every_value_comes_back(name: str, seed: int) -> None:
     assert not wrong(WORLDS[name], SPECS[name], seed, Counter())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(tree=descriptions(), seed=SEEDS)
 def test_every_value_comes_back_whatever_the_description(tree: Any, seed: int) -> None:
     spec = parse_document(read_document(json.dumps(tree).encode(), "random.json"))

@@ -19,6 +19,7 @@ from nlapi.client.message import Limits, Request, Result
 from nlapi.client.send import open_client, send
 from nlapi.errors import OutcomeUnknownError, SendError, UsageError
 from tests.servers import Echo, Reply, Script, closed_port
+from tests.strategies import examples
 from tests.tables import table
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -70,7 +71,7 @@ def test_the_bytes_of_the_url_arrive_unchanged(target: str) -> None:
         assert server.only.target == target
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters="#"), max_size=40))
 def test_any_printable_target_arrives_unchanged(echo: Echo, text: str) -> None:
     go(f"{echo.url}/{text}")

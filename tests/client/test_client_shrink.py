@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from nlapi.client.message import Result
 from nlapi.client.truncate import strip_control, truncate
+from tests.strategies import examples
 from tests.tables import table
 
 FRAME = 1_000
@@ -169,7 +170,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(json_values, st.integers(0, 3_000))
 def test_any_json_becomes_strict_json_within_the_limit(value: Any, limit: int) -> None:
     text = truncate(result(value), limit=limit)
@@ -179,7 +180,7 @@ def test_any_json_becomes_strict_json_within_the_limit(value: Any, limit: int) -
     assert strip_control(text) == text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.binary(max_size=2_000), st.sampled_from(["", "text/plain", "application/json", "x/y; charset=utf-16"]))
 def test_any_bytes_become_strict_json_within_the_limit(body: bytes, content_type: str) -> None:
     assert len(truncate(result(body, content_type), limit=500)) <= FRAME

@@ -22,6 +22,7 @@ from nlapi.client.streaming.parsers import (
     is_framed,
 )
 from nlapi.client.streaming.rule import Evidence, Expectation
+from tests.strategies import examples
 from tests.tables import table
 
 
@@ -135,7 +136,7 @@ def pieces(body: bytes, cuts: list[int]) -> list[bytes]:
     return [body[start:end] for start, end in itertools.pairwise(places)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(JSON, max_size=6), CUTS, st.sampled_from(["", " ", "\n", "\r\n"]), st.booleans())
 def test_any_json_texts_in_a_row_are_their_values(values: list[Any], cuts: list[int], between: str, wide: bool) -> None:
     texts = [json.dumps(value, indent=2 if wide else None, ensure_ascii=wide) for value in values]
@@ -144,7 +145,7 @@ def test_any_json_texts_in_a_row_are_their_values(values: list[Any], cuts: list[
     assert parsed(JsonValues(), pieces(body, cuts)) == values
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(JSON, max_size=6), CUTS)
 def test_any_json_lines_and_sequences_are_their_values(values: list[Any], cuts: list[int]) -> None:
     texts = [json.dumps(value).encode() for value in values]
@@ -162,7 +163,7 @@ def test_a_word_that_is_no_number_of_json_stays_a_word(word: str) -> None:
     assert event["data"] == {"null": None, "1e9": 1e9}.get(word, word)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.tuples(WORD, st.lists(WORD, min_size=1, max_size=3))), CUTS, st.sampled_from(["\n", "\r", "\r\n"]))
 def test_any_events_are_read_back(events: list[tuple[str, list[str]]], cuts: list[int], end: str) -> None:
     lines = [line for name, data in events for line in (f"event: {name}", *(f"data: {text}" for text in data), "")]
@@ -177,7 +178,7 @@ def test_any_events_are_read_back(events: list[tuple[str, list[str]]], cuts: lis
 LINE = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([1, 2]), LINE)), CUTS, CUTS)
 def test_any_lines_come_out_of_frames(lines: list[tuple[int, str]], framing: list[int], cuts: list[int]) -> None:
     body = b"".join(

@@ -30,6 +30,7 @@ from tests.gateway.processes import serve_process
 from tests.gateway.versions import PATIENCE_S
 from tests.routing.kit import a_configuration, a_context, seeds
 from tests.servers import Echo, Received, Reply
+from tests.strategies import examples
 from tests.tables import table
 
 WATCHING = "continue-watching"
@@ -285,7 +286,7 @@ def cached_decision(cache: DecisionCache, table: Table, context: Any, client: st
 
 
 @given(seeds)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_a_cached_decision_is_the_decision_of_the_engine(random: Random) -> None:
     table = compile_table(a_configuration(random), 1)
     for client in ("web", "lab"):

@@ -17,7 +17,7 @@ from nlapi.sandbox import running
 from tests.describe import parameter, spec
 from tests.mcp.kit import ERAS, User, call, served, talk, text
 from tests.servers import Echo, Received, Reply
-from tests.strategies import SCHEMAS
+from tests.strategies import SCHEMAS, examples
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -36,7 +36,7 @@ def reading(schema: Any) -> Spec:
     return spec({"/x": {"get": {"operationId": "x", "responses": answers}}}, components={"schemas": {"A": {}}})
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
 @given(schema=SCHEMAS, body=BODIES, status=st.sampled_from([200, 201, 302, 404, 500]))
 def test_an_answer_that_breaks_its_description_is_shown(schema: Any, body: tuple[bytes, str], status: int) -> None:
     content, kind = body

@@ -22,6 +22,7 @@ from nlapi.tools.lint import lint
 from nlapi.tools.manifest import FORMATS
 from nlapi.tools.run import Target, prepare
 from nlapi.tools.tool import Call, Tool
+from tests.strategies import examples
 
 Way = tuple[Any, ...]
 
@@ -181,7 +182,7 @@ def sent(tool: Tool) -> None:
             build(tool.operation, {tool.places[name]: value for name in arguments})
 
 
-@settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(tree=mutants())
 def test_anything_in_the_wrong_place_ends_in_issues_or_in_an_error_of_ours(tree: Any) -> None:
     try:

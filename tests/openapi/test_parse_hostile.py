@@ -16,11 +16,11 @@ from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Spec
 from tests.describe import messages
-from tests.strategies import descriptions
+from tests.strategies import descriptions, examples
 from tests.tables import table
 from tests.worlds import WORLDS
 
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+relaxed = settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def spec_of(data: bytes | dict[str, Any]) -> Spec:

@@ -14,6 +14,7 @@ from nlapi.tools.tool import Call
 from tests.describe import parameter, spec
 from tests.planner.kit import reply, talk
 from tests.planner.lists import asked
+from tests.strategies import examples
 from tests.tables import table
 
 
@@ -112,7 +113,7 @@ _QUESTIONS = (
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(value=_VALUES, question=st.sampled_from(_QUESTIONS), listed=st.booleans())
 def test_whatever_an_api_answers_something_is_said_and_shown(value: Any, question: str, listed: bool) -> None:
     view = asked(question, "/things", [value, value] if listed else value)

@@ -91,7 +91,7 @@ def test_a_place_is_one_in_the_list_also_after_one_of_it_was_shown(books: Chat) 
 def test_a_place_that_is_not_there_is_said_to_be_missing(books: Chat) -> None:
     made = books.say("delete the fifth one")[0]
     assert made.calls == ()
-    assert "only 3 books" in made.text
+    assert "Only 3 books" in made.text
 
 
 def test_it_is_what_the_last_answer_was_about(books: Chat) -> None:

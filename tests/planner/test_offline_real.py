@@ -16,6 +16,7 @@ import nlapi
 from nlapi.openapi.spec import Spec
 from nlapi.planner import OfflinePlanner
 from tests.planner.kit import only
+from tests.strategies import examples
 from tests.tables import table
 
 TODAY = date(2026, 5, 13)
@@ -87,7 +88,7 @@ def test_drafts_are_not_meant_unless_they_are_said(spotify: Spec) -> None:
 
 
 @given(st.text(max_size=300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_any_text_makes_a_plan(ads_text: str) -> None:
     made = OfflinePlanner((nlapi_ads(),), today=TODAY).plan(ads_text)
     assert 0.0 <= made.confidence <= 1.0

@@ -22,6 +22,7 @@ from nlapi.plugin.names import COMMAND_WORDS, callable_id, plugin_name
 from nlapi.plugin.skills import read_rules
 from tests import describe
 from tests.plugin.kit import GOLDEN, HOSTILE, LIBRARY, big, placed, plugin_of, spec_of
+from tests.strategies import examples
 from tests.tables import table
 
 MANY: dict[str, dict[str, Any]] = {"library": LIBRARY, "hostile": HOSTILE, "many tags": big(300, 40), "few": big(9, 3)}
@@ -100,7 +101,7 @@ WORDS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.tuples(WORDS, st.booleans()), min_size=1, max_size=8, unique_by=lambda pair: pair[0]))
 def test_no_rule_of_a_skill_allows_a_change_or_a_word_of_the_command(ids: list[tuple[str, bool]]) -> None:
     paths = {f"/{n}": {"get" if reads else "put": {"operationId": id}} for n, (id, reads) in enumerate(ids)}

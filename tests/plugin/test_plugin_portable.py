@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from nlapi.plugin.file_checks import broken_rules
 from nlapi.plugin.portable import GEMINI, MCP_SCHEMA, PORTABLE, PORTABLE_MCP, SCHEMA, portable_faults
 from tests.plugin.kit import HOSTILE, LIBRARY, big, plugin_of, spec_of
+from tests.strategies import examples
 from tests.tables import table
 
 # The schemas that the format publishes are no part of the repository.
@@ -80,7 +81,7 @@ VALUES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(data=st.data(), kind=st.sampled_from(["plugin", "mcp"]))
 def test_what_a_published_schema_refuses_is_told(data: st.DataObject, kind: str) -> None:
     """Whatever one changes in a right document: a value, a missing field, a field too many."""

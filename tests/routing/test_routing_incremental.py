@@ -41,10 +41,11 @@ from tests.routing.kit import (
     versions,
     when,
 )
+from tests.strategies import examples
 from tests.tables import table
 
 STEPS = 12
-fixed = settings(max_examples=150, deadline=None, derandomize=True)
+fixed = settings(max_examples=examples(150), deadline=None, derandomize=True)
 SCHEMAS: tuple[dict[str, Any], ...] = (
     {},
     {"type": "object", "properties": {"score": {"type": "number"}}, "required": ["score"]},

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from nlapi.routing.matching import CoverageIndex, covers, intersect, matches_context
 from nlapi.routing.model import Match, Range
 from tests.routing.kit import VALUES, a_match, seeds, when
+from tests.strategies import examples
 
 DOMAINS = {name: VALUES[name] for name in ("device", "kids")}
 OUTSIDE: dict[str, tuple[Any, ...]] = {"country": ("elsewhere",), "age": (-1, 6, 7, 0.5)}
@@ -26,7 +27,7 @@ def every_context() -> list[dict[str, Any]]:
 
 
 CONTEXTS = every_context()
-fixed = settings(max_examples=150, deadline=None, derandomize=True)
+fixed = settings(max_examples=examples(150), deadline=None, derandomize=True)
 
 
 @fixed

@@ -28,12 +28,13 @@ from nlapi.routing.model import (
 from nlapi.routing.split import Ranges, allocate, bucket, bucket_count, holding_share, is_sampled, range_width
 from nlapi.routing.table import Table, compile_table
 from tests.routing.kit import shares, together, version, versions
+from tests.strategies import examples
 from tests.tables import table
 
 USERS = [f"user-{number}" for number in range(100_000)]
 OBJECTIVE = Objective(name="o", default=version("m@v0"), context=(Field(name="user"), Field(name="country")))
 OTHER = replace(OBJECTIVE, name="other")
-fixed = settings(max_examples=200, deadline=None, derandomize=True)
+fixed = settings(max_examples=examples(200), deadline=None, derandomize=True)
 
 
 def start(*nouns: Any) -> Configuration:

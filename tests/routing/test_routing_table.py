@@ -39,10 +39,11 @@ from tests.routing.kit import (
     when,
     without_buckets,
 )
+from tests.strategies import examples
 from tests.tables import table
 
 EXPECTED = Path(__file__).with_name("contexts.txt")
-fixed = settings(max_examples=200, deadline=None, derandomize=True)
+fixed = settings(max_examples=examples(200), deadline=None, derandomize=True)
 
 
 def small(*nouns: Any) -> Table:

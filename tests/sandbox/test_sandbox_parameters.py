@@ -16,6 +16,7 @@ from nlapi.sandbox import Sandbox, running
 from nlapi.sandbox.validation import RawRequest
 from tests.describe import parameter, spec
 from tests.sandbox.served import client, echo, faults
+from tests.strategies import examples
 from tests.tables import table
 
 INTEGERS = {"type": "array", "items": {"type": "integer"}}
@@ -199,7 +200,7 @@ def _sent(draw: st.DrawFn) -> tuple[str, str, bool, str, Any]:
 
 @given(_sent())
 @example(("path", "simple", True, "string", "-"))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 def test_what_the_client_writes_is_what_the_sandbox_reads(sent: tuple[str, str, bool, str, Any]) -> None:
     where, style, explode, kind, value = sent
     described = parameter("p", where, _values[kind][0], style=style, explode=explode)

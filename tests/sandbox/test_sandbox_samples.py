@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
 from tests.sandbox.served import answer, client, spec
+from tests.strategies import examples
 from tests.tables import table
 
 _names = st.sampled_from(
@@ -72,7 +73,7 @@ def _bigger(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 @given(st.recursive(_scalars, _bigger, max_leaves=8), st.integers(0, 40), _names)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_every_sample_fits_its_schema(schema: dict[str, Any], index: int, name: str) -> None:
     schemas = Schemas(spec({"/i": {"get": {"responses": answer(schema)}}}))
     value = Sampler(schemas).sample(schema, SampleContext(seed=0, path="x", name=name, index=index))

@@ -170,8 +170,8 @@ def test_what_holds_back_reads_holds_back_a_read_that_an_argument_makes_a_change
         ({"rules": [{"operation": "delete*"}]}, "there is no verdict"),
         ({"rules": [{"verdict": "deny", "operations": "delete*"}]}, "'operations' is not known"),
         ({"rules": [{"verdict": "deny", "effect": "change"}]}, "the effect 'change' is not known"),
-        ({"rules": [{"verdict": "deny", "operation": 3}]}, "rule 1: operation is not a text or a list of texts"),
-        ({"rules": [{"verdict": "deny", "api": []}]}, "rule 1: api is not a text or a list of texts"),
+        ({"rules": [{"verdict": "deny", "operation": 3}]}, "rule 1: operation is not text or a list of texts"),
+        ({"rules": [{"verdict": "deny", "api": []}]}, "rule 1: api is not text or a list of texts"),
         ({"rules": [{"verdict": ["deny"]}]}, "the verdict ['deny'] is not known"),
     ],
 )
@@ -221,7 +221,7 @@ def test_rules_on_fields_add_up(ads: Spec) -> None:
     [
         ({}, "there is neither hide nor show"),
         ({"hide": "x", "verdict": "deny"}, "'verdict' is not known"),
-        ({"hide": []}, "hide is not a text or a list of texts"),
+        ({"hide": []}, "hide is not text or a list of texts"),
         ({"hide": "$.a["}, "is not a JSONPath"),
         ({"hide": "x", "effect": "look"}, "the effect 'look' is not known"),
         ("hide", "is not a table"),

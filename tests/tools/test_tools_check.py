@@ -18,7 +18,7 @@ from nlapi.tools.compile import compile_tool
 from nlapi.tools.run import Target, prepare
 from nlapi.tools.tool import Call
 from tests.describe import body, operation, parameter
-from tests.strategies import descriptions
+from tests.strategies import descriptions, examples
 from tests.tables import table
 from tests.tools.test_tools_rules import spec_of
 
@@ -313,7 +313,7 @@ VALUE_SCHEMAS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, derandomize=True, deadline=None)
+@settings(max_examples=examples(400), derandomize=True, deadline=None)
 @given(
     properties=st.dictionaries(st.sampled_from("pqr"), VALUE_SCHEMAS, min_size=1),
     arguments=st.dictionaries(st.sampled_from("pqr"), VALUES),

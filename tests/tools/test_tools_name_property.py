@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 import nlapi
 from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
-from tests.strategies import IDS, METHODS, descriptions
+from tests.strategies import IDS, METHODS, descriptions, examples
 
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+relaxed = settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 FITS = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
 CLOSE = st.sampled_from(
     ["a b", "a_b", "a.b", "a-b", "a/b", " a b", "a b" + "c" * 70, "a b" + "c" * 70 + "d", "名", "å b"]

@@ -15,6 +15,7 @@ from nlapi.tools.describe import MAX_TEXT, argument_text, operation_text
 from nlapi.tools.text import cut_text
 from nlapi.tools.tool import Tool
 from tests.describe import spec
+from tests.strategies import examples
 
 
 def tool_of(body: Any, **schemas: Any) -> Tool:
@@ -142,7 +143,7 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(SCHEMAS, SCHEMAS, st.integers(1_200, MAX_TEXT))
 def test_any_operation_fits_its_size_and_names_its_arguments(body: Any, other: Any, limit: int) -> None:
     tool = tool_of({"type": "object", "properties": {"first": body, "second": other}}, Self=body)

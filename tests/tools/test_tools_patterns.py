@@ -24,6 +24,7 @@ from nlapi.sandbox import running
 from nlapi.sandbox.fake_values import fake_text
 from nlapi.schema_validator import VALIDATOR
 from tests.describe import body, spec
+from tests.strategies import examples
 from tests.tables import table
 
 SLOW = "^(a|aa)+$"
@@ -270,7 +271,7 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(schema=SCHEMAS, part=LEAVES, value=st.dictionaries(NAMES, st.sampled_from([1, "x"]), max_size=3))
 def test_what_is_evaluated_is_what_jsonschema_says(schema: Any, part: Any, value: dict[str, Any]) -> None:
     whole = {

@@ -17,7 +17,7 @@ from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Spec
 from nlapi.tools.manifest import FORMATS
-from tests.strategies import descriptions
+from tests.strategies import descriptions, examples
 
 NAME, ARGUMENT = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}"), re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 relaxed = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
@@ -125,7 +125,7 @@ def replaced(node: Any, path: tuple[Any, ...], value: Any) -> Any:
     return copy
 
 
-@settings(relaxed, max_examples=60)
+@settings(relaxed, max_examples=examples(60))
 @given(tree=descriptions(), data=st.data())
 def test_junk_anywhere_in_a_description_is_an_issue_or_one_clear_error(tree: Any, data: st.DataObject) -> None:
     where = data.draw(st.sampled_from(list(places(tree))))

@@ -20,9 +20,9 @@ from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.tools.arguments import check
 from nlapi.tools.tool import Tool
-from tests.strategies import COMPONENTS, SCHEMAS
+from tests.strategies import COMPONENTS, SCHEMAS, examples
 
-relaxed = settings(max_examples=80, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+relaxed = settings(max_examples=examples(80), derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 DIALECTS = ["2.0", "3.0.3", "3.1.0"]
 KEY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 MOST_NESTED = 4

@@ -24,6 +24,7 @@ from nlapi.workflows.sources import LinkedDocument, link
 from nlapi.workflows.write import DocumentFormat, render
 from tests.cli.kit import run
 from tests.servers import Echo, Reply
+from tests.strategies import examples
 from tests.workflows.kit import (
     BUY,
     CREATE,
@@ -332,7 +333,7 @@ WHOLE = document(
 )
 
 
-@settings(max_examples=100, derandomize=True)
+@settings(max_examples=examples(100), derandomize=True)
 @given(st.randoms(use_true_random=False))
 def test_a_document_with_anything_anywhere_ends_in_words(chance: random.Random) -> None:
     source = SOURCES.setdefault("shop", shop_source())
