@@ -70,7 +70,9 @@ class ToolCatalogue:
         """The name of the tool of each operation, the same whichever are offered, and of each workflow."""
         operations, prefix = self.spec.operations, self.settings.prefix
         length = self.settings.name_length
-        names = tool_names(operations, max_length=length - len(prefix), reserved=_TOOL_NAMES)
+        # With a prefix no name is one of them.
+        constant = () if prefix else _TOOL_NAMES
+        names = tool_names(operations, max_length=length - len(prefix), reserved=constant)
         prefixed = {operation: f"{prefix}{name}" for operation, name in zip(operations, names, strict=True)}
         reserved = (*_TOOL_NAMES, *prefixed.values(), *(operation.id for operation in operations))
         workflows = self.workflows.tools.named(reserved=reserved, max_length=length)

@@ -70,7 +70,7 @@ def api(tmp_path: Path) -> Iterator[tuple[str, Echo]]:
 
     secured = {"security": [{"bearer": [], "oauth": []}]}
     paths = {
-        "/x": {"get": {"operationId": "x", **secured}, "post": {"operationId": "change", **secured}},
+        "/x": {"get": {"operationId": "x", **secured}, "post": {"operationId": "alter", **secured}},
         "/long": {"get": {"operationId": "long"}},
     }
     with Echo(answer) as server:
@@ -86,7 +86,7 @@ def test_headers_of_the_allow_list_go_on_to_the_api_with_each_request(api: tuple
     with serving(file, "--http", "127.0.0.1:0", "--pass-header", "Authorization", "--pass-header", "X-Tenant") as url:
 
         async def says(client: Client) -> Any:
-            return [(await client.call_tool(name, {})) for name in ("x", "change")]
+            return [(await client.call_tool(name, {})) for name in ("x", "alter")]
 
         for mode in ERAS:
             given = {"authorization": f"Bearer of-{mode}", "x-tenant": "acme", "x-other": "no", "cookie": "a=b"}

@@ -165,8 +165,8 @@ def test_a_subject_is_a_client_of_the_team(issuer: LoopbackAuthorizationServer, 
     file = tmp_path / "team.toml"
     file.write_text(TEAM.format(issuer=issuer.url, audience=AUDIENCE))
     with serving("--config", str(file), "--http", "127.0.0.1:0", STATIC=STATIC) as url:
-        assert talk(url, listed, Authorization=f"Bearer {signed(issuer)}") == ["look"]
-        assert set(talk(url, listed, Authorization=f"Bearer {STATIC}")) == {"look", "change"}
+        assert talk(url, listed, Authorization=f"Bearer {signed(issuer)}") == ["x_look"]
+        assert set(talk(url, listed, Authorization=f"Bearer {STATIC}")) == {"x_look", "x_change"}
         assert answer(url, signed(issuer, sub="other")).status_code == 401
     file.write_text(file.read_text().replace("issuer =", "#"))
     assert "line 11: clients.bo.subject: a subject needs an issuer" in run("mcp", "--config", str(file)).complaint

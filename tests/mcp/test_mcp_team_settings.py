@@ -69,9 +69,9 @@ def test_a_file_says_who_may_do_what_with_which_api() -> None:
     assert (team.http, team.ttl_seconds, team.role) == ("127.0.0.1:8000", 60, "")
 
 
-def test_one_api_has_no_prefix_and_without_roles_everyone_may_do_all() -> None:
+def test_one_api_has_a_prefix_too_and_without_roles_everyone_may_do_all() -> None:
     team = parse_team('[apis.ads]\nsource = "ads"\n', "team.toml")
-    assert (team.apis[0].prefix, team.role, list(team.roles)) == ("", "everyone", ["everyone"])
+    assert (team.apis[0].prefix, team.role, list(team.roles)) == ("ads_", "everyone", ["everyone"])
     assert team.roles["everyone"].effects == set(Effect)
 
 
