@@ -11,7 +11,7 @@ from nlapi.english.words import split_words
 from nlapi.local_zone import local_zone
 from nlapi.resources.forms import moment_form
 from nlapi.tools.tool import Call
-from nlapi.tools.units import amount_notes, visit_values
+from nlapi.tools.units import Dimension, WireUnit, amount_notes, visit_values
 from nlapi.tools.value_format import moment_of
 
 # Moments of a call that a preview explains.
@@ -29,8 +29,8 @@ def moment_notes(call: Call, zone: tzinfo) -> list[str]:
     """Return a line for each moment of a call that has a zone, in the user's: `ends: 18:00 in Europe/Paris (UTC+1)`."""
     notes: list[str] = []
 
-    def collect(name: str, parts: Sequence[Mapping[str, Any]], _: object, value: Any) -> Any:
-        moment = _moment(name, parts, value)
+    def collect(name: str, parts: Sequence[Mapping[str, Any]], unit: WireUnit | None, value: Any) -> Any:
+        moment = _moment(name, parts, value) if unit is None or unit.dimension is Dimension.TIME else None
         local = moment.astimezone(zone) if moment is not None else None
         # What is written in UTC says so, and is as people there know it.
         if local is not None and (local.utcoffset() or not str(value).endswith("Z")):
