@@ -246,3 +246,9 @@ def test_a_preview_says_what_a_number_since_1970_is() -> None:
 def test_a_fraction_of_a_second_is_sent() -> None:
     question = "reserve connector 5b2e01 with ending 2026-12-01T18:00:00.25+01:00"
     assert sent(question, {"ending": said(format="date-time")}) == {"ending": "2026-12-01T18:00:00.25+01:00"}
+
+
+def test_an_amount_of_money_is_no_moment_in_a_preview() -> None:
+    fields = {"daily_budget_micros": number("Spend of one day in micros, from the timestamp of its start.")}
+    call = planned("reserve connector 5 with a daily budget of $50", fields).calls[0]
+    assert moment_notes(call, PARIS) == []
