@@ -208,7 +208,7 @@ MAX_GROUPS = 200
 def run_query(query: ResultQuery, contents: Contents, *, limit: int = MAX_VIEW) -> str:
     """Return the answer to a query as JSON text of at most `limit` bytes, marked as untrusted data.
 
-    UsageError for a field that no row has, a list that is not there, and lines of what is not text.
+    UsageError for a field that no row has, a list that is not there, and lines of what is no text.
     """
     try:
         # The names of fields are texts of the API, as are the values of groups.

@@ -356,7 +356,7 @@ def _replacement(node: Mapping[str, Any]) -> Replacement:
 
 
 def _criterion(node: Mapping[str, Any]) -> Criterion:
-    # A condition that is not text (`condition: true`) is read as one.
+    # A condition that is no text (`condition: true`) is read as one.
     condition = node["condition"]
     condition = str(condition).lower() if isinstance(condition, bool) else condition
     return Criterion(condition=condition, kind=_kind(node.get("type", "simple")), context=node.get("context", ""))
