@@ -24,7 +24,7 @@ from nlapi.routing.costs import (
     RANDOM,
     CostPolicy,
     CostTerms,
-    Outcome,
+    RatedAnswer,
     cost_rules,
     learn,
     simulate_costs,
@@ -141,10 +141,10 @@ def routerarena(folder: Path) -> Iterator[Answer]:
             )
 
 
-def outcomes(answers: Sequence[Answer], *, by_size: bool = True) -> list[Outcome]:
+def outcomes(answers: Sequence[Answer], *, by_size: bool = True) -> list[RatedAnswer]:
     """Return the answers as outcomes: the category is the caller's, the size class is of the text."""
     return [
-        Outcome(
+        RatedAnswer(
             bucket=(answer.category, text_size(answer.text)) if by_size and answer.text else (answer.category,),
             version=version(answer.model),
             quality=answer.quality,
@@ -155,7 +155,7 @@ def outcomes(answers: Sequence[Answer], *, by_size: bool = True) -> list[Outcome
     ]
 
 
-def split(answers: Sequence[Outcome], seed: int) -> tuple[list[Outcome], list[Outcome]]:
+def split(answers: Sequence[RatedAnswer], seed: int) -> tuple[list[RatedAnswer], list[RatedAnswer]]:
     """Return the outcomes to learn on, and those of the questions that are held out."""
     questions = sorted({answer.question for answer in answers})
     random.Random(seed).shuffle(questions)
@@ -172,7 +172,7 @@ def held_out(name: str, answers: Sequence[Answer], terms: CostTerms, *, by_size:
         simulation = simulate_costs(learn(learned, terms), held)
         for row in simulation.rows:
             saved[row.name].append(simulation.saved(row.name))
-            kept[row.name].append(simulation.kept(row.name))
+            kept[row.name].append(simulation.kept_quality(row.name))
     text = f"{name:34} {100 * terms.floor:3.0f} %"
     for row_name in (POLICY, RANDOM, ORACLE):
         if row_name in saved:

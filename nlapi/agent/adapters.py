@@ -87,7 +87,7 @@ def smolagents_tools(toolset: Toolset) -> list[Any]:
     """Return the tools for the agents of smolagents."""
     from smolagents import Tool
 
-    class ApiTool(Tool):  # type: ignore[misc]  # the package need not be installed
+    class SmolagentsTool(Tool):  # type: ignore[misc]  # the package need not be installed
         skip_forward_signature_validation = True
         output_type = "string"
 
@@ -108,7 +108,7 @@ def smolagents_tools(toolset: Toolset) -> list[Any]:
         def forward(self, **arguments: Any) -> str:
             return toolset.answer(self.name, {name: value for name, value in arguments.items() if value is not None})
 
-    return list(map(ApiTool, toolset.definitions("anthropic")))
+    return list(map(SmolagentsTool, toolset.definitions("anthropic")))
 
 
 def google_adk_tools(toolset: Toolset) -> list[Any]:
@@ -116,7 +116,7 @@ def google_adk_tools(toolset: Toolset) -> list[Any]:
     from google.adk.tools import BaseTool
     from google.genai.types import FunctionDeclaration
 
-    class ApiTool(BaseTool):  # type: ignore[misc]  # the package need not be installed
+    class AdkTool(BaseTool):  # type: ignore[misc]  # the package need not be installed
         def __init__(self, declaration: Definition) -> None:
             super().__init__(name=declaration["name"], description=declaration["description"])
             self._declaration = FunctionDeclaration(**declaration)
@@ -127,7 +127,7 @@ def google_adk_tools(toolset: Toolset) -> list[Any]:
         async def run_async(self, *, args: dict[str, Any], tool_context: Any) -> str:
             return await toolset.answer_async(self.name, args)
 
-    return list(map(ApiTool, toolset.definitions("gemini")))
+    return list(map(AdkTool, toolset.definitions("gemini")))
 
 
 def mcp_server(toolset: Toolset) -> Any:

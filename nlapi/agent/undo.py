@@ -122,8 +122,8 @@ def _with_value(whole: Any, path: Sequence[str], value: Any) -> Any:
 def _call(operation: Operation, path: Path, step: Step, values: Mapping[tuple[str, str], object]) -> Call | None:
     """Return a call of an operation with the ids in the path of a change; None where it wants more."""
     tool = compile_tool(operation)
-    given = {**_path_values(operation, path, step), **values}
-    arguments = {name: given[place] for name, place in tool.places.items() if place in given}
+    values_by_place = {**_path_values(operation, path, step), **values}
+    arguments = {name: values_by_place[place] for name, place in tool.places.items() if place in values_by_place}
     return Call(tool=tool, arguments=arguments, id=NAME) if set(tool.required) <= arguments.keys() else None
 
 
@@ -134,6 +134,6 @@ def _path_values(operation: Operation, path: Path, step: Step) -> Mapping[tuple[
 
 def _matched_values(operation: Operation, path: Path, step: Step) -> Iterator[tuple[tuple[str, str], object]]:
     sent = {step.call.tool.places.get(name, ("", "")): value for name, value in step.call.arguments.items()}
-    for own, other in zip(segments(operation.route), path, strict=False):
-        if own.parameter and other.parameter and ("path", other.parameter) in sent:
-            yield ("path", own.parameter), sent["path", other.parameter]
+    for segment, other in zip(segments(operation.route), path, strict=False):
+        if segment.parameter and other.parameter and ("path", other.parameter) in sent:
+            yield ("path", segment.parameter), sent["path", other.parameter]

@@ -1,6 +1,4 @@
-"""What the ids of a field are: names that people choose, codes that nobody makes up, or not known; and whose id a code
-is, by the codes of the description.
-"""
+"""The kinds of ids that fields take (names that people choose, codes, unknown), and what a code is an id of."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class PendingWork:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class AnsweredRequest:
     """What an answer to a request says: `headers` by their names in lower case, `data` its body as a value."""
 
     method: str
@@ -87,7 +87,7 @@ def failure_reason(data: object) -> str:
     return ""
 
 
-def pending_work(operation: Operation, answer: Answered, *, any_state: bool = False) -> PendingWork | None:
+def pending_work(operation: Operation, answer: AnsweredRequest, *, any_state: bool = False) -> PendingWork | None:
     """Return the work that an answer to a change tells of; None where the change is done.
 
     An API says it by a header with an address, by 202, by an operation without its `done` (Google's), or by its
@@ -116,7 +116,7 @@ def pending_work(operation: Operation, answer: Answered, *, any_state: bool = Fa
     )
 
 
-def next_state(work: PendingWork, answer: Answered) -> PendingWork:
+def next_state(work: PendingWork, answer: AnsweredRequest) -> PendingWork:
     """Return the work after an answer that says that it goes on: an answer may name another address of its state."""
     headers = (answer.headers.get(name) for name in (*STATE_HEADERS, "location"))
     url = next(filter(None, headers), "") if answer.status == ACCEPTED else ""
@@ -164,7 +164,7 @@ def _is_work(operation: Operation) -> bool:
     return bool(_WORK_NOUNS & set(singular_noun(operation)[-1:]))
 
 
-def _linked(answer: Answered) -> str:
+def _linked(answer: AnsweredRequest) -> str:
     """Return the address that the body names for the state; "" without one."""
     for container in _containers(answer.data):
         links = container.get("links") or container.get("_links")

@@ -30,12 +30,12 @@ class RefusedField:
 
 def refused_fields(data: object) -> tuple[RefusedField, ...]:
     """Return the fields that an error names, each once."""
-    found: dict[tuple[str, ...], RefusedField] = {}
+    fields: dict[tuple[str, ...], RefusedField] = {}
     for entry in _entries(data, _MAX_DEPTH):
-        found.setdefault(entry.path, entry)
-        if len(found) >= _MAX_FIELDS:
+        fields.setdefault(entry.path, entry)
+        if len(fields) >= _MAX_FIELDS:
             break
-    return tuple(found.values())
+    return tuple(fields.values())
 
 
 def _entries(node: object, depth: int) -> Iterator[RefusedField]:

@@ -33,7 +33,7 @@ Shares: TypeAlias = Mapping[VersionRef, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class RatedAnswer:
     """What came of one answer: `quality` from 0 to 1, and its cost."""
 
     bucket: Bucket
@@ -88,7 +88,7 @@ class CostPolicy:
 class _Sums:
     """Outcomes added up by bucket, and by the buckets of its first fields; the empty one is the whole."""
 
-    def __init__(self, outcomes: Iterable[Outcome]) -> None:
+    def __init__(self, outcomes: Iterable[RatedAnswer]) -> None:
         self._sums: defaultdict[tuple[Bucket, VersionRef], list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
         questions: defaultdict[Bucket, set[str]] = defaultdict(set)
         for number, outcome in enumerate(outcomes):
@@ -215,7 +215,7 @@ def _exploring(shares: Shares, points: _Points, explore: float) -> Shares:
     )
 
 
-def learn(outcomes: Sequence[Outcome], terms: CostTerms) -> CostPolicy:
+def learn(outcomes: Sequence[RatedAnswer], terms: CostTerms) -> CostPolicy:
     """Return the cheapest policy whose quality stays above the floor on parts that it was not learned on.
 
     UsageError when there are no two versions, or too few outcomes of one.
@@ -232,12 +232,12 @@ def learn(outcomes: Sequence[Outcome], terms: CostTerms) -> CostPolicy:
     best = min(sums.versions, key=lambda version: (-whole[version][0], whole[version][1], version))
     cheapest = min(sums.versions, key=lambda version: (whole[version][1], -whole[version][0], version))
     folds = [
-        _Fold(plans=_Plans(_Sums.merged(other for other in parts if other is not held)), held=held, best=best)
-        for held in parts
+        _Fold(plans=_Plans(_Sums.merged(other for other in parts if other is not part)), test=part, best=best)
+        for part in parts
     ]
     quality = _calibrated(folds, terms, whole[best][0])
     shares = plans.reach(quality, terms.explore_percent / 100)
-    kept, cost = _held_out(folds, quality, terms)
+    qualities, cost = _held_out(folds, quality, terms)
     fixed, reason = _fixed_version(folds, terms, whole, best, cost)
     if fixed is not None:
         shares = {
@@ -250,7 +250,7 @@ def learn(outcomes: Sequence[Outcome], terms: CostTerms) -> CostPolicy:
         reason=reason or f"{format_percent(round(100 - 100 * cost, 1))} less than always {best}",
         shares=shares,
         estimates={bucket: tuple(_estimates(sums, bucket, plans.points[bucket])) for bucket in shares},
-        quality=fmean(kept) * whole[best][0],
+        quality=fmean(qualities) * whole[best][0],
         floor=terms.floor * whole[best][0],
     )
 
@@ -266,19 +266,19 @@ class _Fold:
     """The plans of all parts but one, and the outcomes of that one."""
 
     plans: _Plans
-    held: _Sums
+    test: _Sums
     best: VersionRef
 
     def result(self, shares: Mapping[Bucket, Shares]) -> tuple[float, float]:
         """Return quality and dollars of shares on the held-out part, as parts of those of the best version."""
-        quality, dollars = mix(self.held, shares, self.best)
-        best_quality, best_dollars = mix(self.held, {}, self.best)
+        quality, dollars = mix(self.test, shares, self.best)
+        best_quality, best_dollars = mix(self.test, {}, self.best)
         return quality / best_quality if best_quality else 1.0, dollars / best_dollars if best_dollars else 1.0
 
 
-def _parts(outcomes: Sequence[Outcome]) -> list[_Sums]:
+def _parts(outcomes: Sequence[RatedAnswer]) -> list[_Sums]:
     """Return the sums of PARTS parts of the questions; fewer where some have none."""
-    parts: list[list[Outcome]] = [[] for _ in range(PARTS)]
+    parts: list[list[RatedAnswer]] = [[] for _ in range(PARTS)]
     for number, outcome in enumerate(outcomes):
         name = (outcome.question or str(number)).encode("utf-8", "surrogatepass")
         parts[xxh3_64_intdigest(name) % PARTS].append(outcome)
@@ -299,12 +299,12 @@ def mix(sums: _Sums, shares: Mapping[Bucket, Shares], best: VersionRef) -> tuple
 def _held_out(folds: Sequence[_Fold], quality: float, terms: CostTerms) -> tuple[list[float], float]:
     """Return the kept quality of each held-out part, and the mean cost, as parts of those of the best version."""
     results = [fold.result(fold.plans.reach(quality, terms.explore_percent / 100)) for fold in folds]
-    return [kept for kept, _ in results], fmean(cost for _, cost in results)
+    return [quality for quality, _ in results], fmean(cost for _, cost in results)
 
 
-def _is_kept(kept: Sequence[float], terms: CostTerms) -> bool:
-    error = stdev(kept) / len(kept) ** 0.5 if len(kept) > 1 else 0.0
-    return fmean(kept) - terms.margin * error >= terms.floor
+def _is_kept(qualities: Sequence[float], terms: CostTerms) -> bool:
+    error = stdev(qualities) / len(qualities) ** 0.5 if len(qualities) > 1 else 0.0
+    return fmean(qualities) - terms.margin * error >= terms.floor
 
 
 def _calibrated(folds: Sequence[_Fold], terms: CostTerms, best_quality: float) -> float:
@@ -325,17 +325,17 @@ def _fixed_version(
 ) -> tuple[VersionRef | None, str]:
     """Return the version that answers everything where no split is cheaper, and why."""
     for version in sorted(whole, key=lambda name: (whole[name][1], -whole[name][0], name)):
-        results = [fold.result({bucket: {version: 1.0} for bucket in fold.held.weights}) for fold in folds]
-        if version != best and not _is_kept([kept for kept, _ in results], terms):
+        results = [fold.result({bucket: {version: 1.0} for bucket in fold.test.weights}) for fold in folds]
+        if version != best and not _is_kept([quality for quality, _ in results], terms):
             continue
-        if (own := fmean(price for _, price in results)) <= cost:
+        if (share := fmean(price for _, price in results)) <= cost:
             why = (
                 "the best and no dearer than any split"
                 if version == best
                 else "above the floor alone, and the cheapest"
             )
             return version, f"{version} is {why}: everything goes there"
-        if version == best and own - cost < LEAST_SAVED:
+        if version == best and share - cost < LEAST_SAVED:
             return (
                 best,
                 f"no split saves {format_percent(100 * LEAST_SAVED)}: everything goes to {best}, the best version",
@@ -365,7 +365,7 @@ class CostSimulation:
         row, best = self._row(name), self.rows[0]
         return 1 - row.dollars / best.dollars if best.dollars else 0.0
 
-    def kept(self, name: str) -> float:
+    def kept_quality(self, name: str) -> float:
         """Return the quality of a row as a part of the best version's."""
         row, best = self._row(name), self.rows[0]
         return row.quality / best.quality if best.quality else 1.0
@@ -377,7 +377,7 @@ class CostSimulation:
         head = f"{self.requests:,} requests; {self.policy.reason}"
         lines = [head, f"{'':40} quality  of best    dollars    saved"]
         lines += (
-            f"{row.name:40} {row.quality:7.3f} {100 * self.kept(row.name):7.1f} % {row.dollars:10.4g} "
+            f"{row.name:40} {row.quality:7.3f} {100 * self.kept_quality(row.name):7.1f} % {row.dollars:10.4g} "
             f"{100 * self.saved(row.name):6.1f} %"
             for row in self.rows
         )
@@ -388,7 +388,7 @@ POLICY, ORACLE, RANDOM = "the policy", "oracle", "random, at the floor"
 """rows of a simulation"""
 
 
-def simulate_costs(policy: CostPolicy, outcomes: Sequence[Outcome]) -> CostSimulation:
+def simulate_costs(policy: CostPolicy, outcomes: Sequence[RatedAnswer]) -> CostSimulation:
     """Return what the policy would have given and cost, beside always-best, always-cheapest, random and an oracle."""
     sums = _Sums(outcomes)
     total = sum(sums.weights.values())
@@ -409,9 +409,9 @@ def simulate_costs(policy: CostPolicy, outcomes: Sequence[Outcome]) -> CostSimul
     return CostSimulation(policy=policy, requests=total, rows=(*rows, *_oracle(sums, outcomes)))
 
 
-def _oracle(sums: _Sums, outcomes: Sequence[Outcome]) -> Iterator[CostRow]:
+def _oracle(sums: _Sums, outcomes: Sequence[RatedAnswer]) -> Iterator[CostRow]:
     """Yield the row of who knows the cheapest of the best answers, where all versions answered each question."""
-    by_question: defaultdict[str, list[Outcome]] = defaultdict(list)
+    by_question: defaultdict[str, list[RatedAnswer]] = defaultdict(list)
     for outcome in outcomes:
         by_question[outcome.question].append(outcome)
     if "" in by_question or any(len(answers) < len(sums.versions) for answers in by_question.values()):
@@ -463,7 +463,7 @@ LEAST_JUDGED = 50
 FLOOR_SIGMAS, DRIFT_SIGMAS = 2.0, 4.0
 
 
-def floor_violation(rules: Sequence[Rule], outcomes: Sequence[Outcome]) -> str:
+def floor_violation(rules: Sequence[Rule], outcomes: Sequence[RatedAnswer]) -> str:
     """Return why the policy of `rules` is to be left: its floor is broken or a version has drifted; "" when not."""
     costs = [rule.cost for rule in rules if rule.cost is not None]
     qualities = [outcome.quality for outcome in outcomes]
@@ -471,10 +471,10 @@ def floor_violation(rules: Sequence[Rule], outcomes: Sequence[Outcome]) -> str:
     if fault := _below(qualities, floor, FLOOR_SIGMAS):
         return f"{fault}, under the floor of {floor:.3f}"
     expected = {(entry.bucket[0], entry.version): entry.quality for cost in costs for entry in cost.estimates}
-    seen: defaultdict[tuple[Scalar, VersionRef], list[float]] = defaultdict(list)
+    by_value: defaultdict[tuple[Scalar, VersionRef], list[float]] = defaultdict(list)
     for outcome in outcomes:
-        seen[outcome.bucket[0], outcome.version].append(outcome.quality)
-    for key, values in seen.items():
+        by_value[outcome.bucket[0], outcome.version].append(outcome.quality)
+    for key, values in by_value.items():
         if key in expected and (fault := _below(values, expected[key], DRIFT_SIGMAS)):
             return f"{format_value(key[0])} by {key[1]}: {fault}, where {expected[key]:.3f} was expected"
     return ""

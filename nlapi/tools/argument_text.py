@@ -46,7 +46,7 @@ class Detail:
     fields: int = 80
 
 
-class Requirement(StrEnum):
+class StatedRequirement(StrEnum):
     """What a text says of whether a value has to be given."""
 
     NONE = ""
@@ -55,14 +55,14 @@ class Requirement(StrEnum):
     """required where another value is not given"""
 
 
-def stated_requirement(text: str) -> Requirement:
+def stated_requirement(text: str) -> StatedRequirement:
     """Return what a text says of whether its value is required, where the schema says nothing of it."""
     for sentence in _SENTENCE.split(text.lower()) if "required" in text.lower() else ():
         if _ELSE.search(sentence):
-            return Requirement.ELSE
+            return StatedRequirement.ELSE
         if _REQUIRED.search(sentence) and not _CONDITION.search(sentence):
-            return Requirement.ALWAYS
-    return Requirement.NONE
+            return StatedRequirement.ALWAYS
+    return StatedRequirement.NONE
 
 
 # `This field is required.`, `Required: the name`, `(required)`; what follows a condition is required by that alone.
@@ -182,7 +182,7 @@ class SchemaText:
         merged = self.merged(node)
         text = self._value_text(merged)
         is_part = definition in self.parts
-        required = required or stated_requirement(_own_text(merged)) is Requirement.ALWAYS
+        required = required or stated_requirement(_own_text(merged)) is StatedRequirement.ALWAYS
         clauses = ["required"] if required else []
         if is_part:
             self.used_parts.setdefault(definition, path)

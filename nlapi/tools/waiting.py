@@ -14,7 +14,7 @@ from nlapi.errors import NlapiError, SendError
 from nlapi.openapi.spec import Effect
 from nlapi.resources.long_running import (
     ACCEPTED,
-    Answered,
+    AnsweredRequest,
     PendingWork,
     WorkState,
     failure_reason,
@@ -81,8 +81,8 @@ class _Wait:
 
     def delay(self, answer: Result) -> float:
         """Return the seconds until the next look: what the API asks for, else a little longer each time."""
-        asked = asked_seconds(answer)
-        return asked if asked is not None else min(_FIRST_DELAY * _GROWTH**self.looks, _LONGEST_DELAY)
+        seconds = asked_seconds(answer)
+        return seconds if seconds is not None else min(_FIRST_DELAY * _GROWTH**self.looks, _LONGEST_DELAY)
 
     async def read(self, url: str) -> Result | None:
         """Return the answer at an address of the API; None where it may not be asked, or gave no answer."""
@@ -101,10 +101,11 @@ class _Wait:
         return model_fields(prepared.call.tool.operation, target).apply(result) if self.for_model else result
 
 
-def answered(result: Result) -> Answered:
+def answered(result: Result) -> AnsweredRequest:
     """Return what an answer says of work."""
     headers = {name.lower(): value for name, value in result.headers}
-    return Answered(method=result.method, url=result.url, status=result.status, headers=headers, data=result.data)
+    status, data = result.status, result.data
+    return AnsweredRequest(method=result.method, url=result.url, status=status, headers=headers, data=data)
 
 
 def is_pending(change: AcceptedChange, limits: Limits | None) -> bool:
@@ -178,11 +179,10 @@ async def _with_result(wait: _Wait, end: WorkOutcome, work: PendingWork) -> Work
     if end.state is not WorkState.DONE or work.result_url in ("", work.url):
         return end
     try:
-        made = await wait.read(work.result_url)
+        result = await wait.read(work.result_url)
     except SendError:
         return end
-    is_made = made is not None and made.ok
-    return WorkOutcome(state=end.state, result=made, message=end.message) if made is not None and is_made else end
+    return end if result is None or not result.ok else WorkOutcome(state=end.state, result=result, message=end.message)
 
 
 def _unfinished(change: AcceptedChange, newest: Result, work: PendingWork, reason: str) -> WorkOutcome:

@@ -13,7 +13,7 @@ from nlapi.routing.costs import (
     POLICY,
     RANDOM,
     CostTerms,
-    Outcome,
+    RatedAnswer,
     cost_rules,
     floor_violation,
     learn,
@@ -36,7 +36,7 @@ SURE = {SMALL: 1.0, LARGE: 1.0}
 
 def answers(
     seed: int, chances: Mapping[str, Mapping[VersionRef, float]] = CHANCES, count: int = 900
-) -> Iterator[Outcome]:
+) -> Iterator[RatedAnswer]:
     """The answers of both models to questions of each category."""
     chance = random.Random(seed)
     for category, qualities in chances.items():
@@ -44,7 +44,7 @@ def answers(
             for version, quality in qualities.items():
                 right = float(chance.random() < quality)
                 question = f"{category}{number}"
-                yield Outcome(
+                yield RatedAnswer(
                     bucket=(category,), version=version, quality=right, dollars=PRICES[version], question=question
                 )
 
@@ -53,7 +53,7 @@ def test_a_policy_keeps_its_floor_on_questions_that_it_has_not_seen() -> None:
     policy = learn(list(answers(1)), CostTerms(explore_percent=0))
     simulation = simulate_costs(policy, list(answers(2)))
     assert policy.fixed is None
-    assert simulation.kept(POLICY) >= 0.94
+    assert simulation.kept_quality(POLICY) >= 0.94
     assert simulation.saved(POLICY) > simulation.saved(RANDOM) + 0.2
     assert simulation.saved(ORACLE) > simulation.saved(POLICY)
     assert "always best: large@v1" in str(simulation)
@@ -62,7 +62,9 @@ def test_a_policy_keeps_its_floor_on_questions_that_it_has_not_seen() -> None:
 
 
 def test_what_was_not_learned_goes_to_the_best_version() -> None:
-    rare = [Outcome(bucket=("art",), version=SMALL, quality=1.0, dollars=0.001, question=f"a{n}") for n in range(99)]
+    rare = [
+        RatedAnswer(bucket=("art",), version=SMALL, quality=1.0, dollars=0.001, question=f"a{n}") for n in range(99)
+    ]
     policy = learn([*answers(1), *rare], CostTerms())
     assert policy.shares_of(("art",)) == policy.shares_of(("poems",)) == {LARGE: 1.0}
     assert "category is poems was not learned: large@v1" in policy.explain(["category"], ("poems",))

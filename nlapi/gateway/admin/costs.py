@@ -18,7 +18,7 @@ from nlapi.gateway.control.access import format_time, utc_now
 from nlapi.gateway.control.codec import Json, slug
 from nlapi.gateway.http.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.routing.change import remove_entity, upsert_entity
-from nlapi.routing.costs import CostTerms, Outcome, cost_rules, floor_violation, learn, simulate_costs
+from nlapi.routing.costs import CostTerms, RatedAnswer, cost_rules, floor_violation, learn, simulate_costs
 from nlapi.routing.model import Configuration, Objective, Rule, VersionRef
 
 # One of five requests is held out of what a simulation learns on.
@@ -92,13 +92,13 @@ async def list_outcomes(call: ApiCall) -> ApiResponse:
     return page_response(page.rows, page)
 
 
-def policy_outcomes(rows: Iterable[Mapping[str, Any]], fields: Sequence[str]) -> list[Outcome]:
+def policy_outcomes(rows: Iterable[Mapping[str, Any]], fields: Sequence[str]) -> list[RatedAnswer]:
     """Return the outcomes of rows that have all fields in their context; of a request that is rated twice the last."""
     newest: dict[str, Mapping[str, Any]] = {}
     for number, row in enumerate(rows):  # the newest first
         newest.setdefault(row.get("request_id") or f"\0{number}", row)
     return [
-        Outcome(
+        RatedAnswer(
             bucket=tuple(row["context"][name] for name in fields),
             version=VersionRef(model=row["model"], version=row["version"]),
             quality=row["quality"],
@@ -110,7 +110,7 @@ def policy_outcomes(rows: Iterable[Mapping[str, Any]], fields: Sequence[str]) ->
     ]
 
 
-def _learnable(call: ApiCall, objective: Objective) -> list[Outcome]:
+def _learnable(call: ApiCall, objective: Objective) -> list[RatedAnswer]:
     """Return the outcomes of versions that the configuration still has. GatewayProblem 422 for an unknown field."""
     declared = {field.name for field in objective.context}
     for name in (*call.body["fields"], *([call.body["unit"]] if "unit" in call.body else ())):
@@ -133,12 +133,12 @@ async def simulate_cost_policy(call: ApiCall) -> ApiResponse:
 
 
 def _simulated(call: ApiCall, objective: Objective) -> Json:
-    learned: list[Outcome] = []
-    held: list[Outcome] = []
+    learned: list[RatedAnswer] = []
+    tested: list[RatedAnswer] = []
     for number, entry in enumerate(_learnable(call, objective)):
         is_held = xxh3_64_intdigest(f"held {entry.question or number}".encode()) % _HELD_OUT == 0
-        (held if is_held else learned).append(entry)
-    simulation = simulate_costs(learn(learned, _terms(call)), held)
+        (tested if is_held else learned).append(entry)
+    simulation = simulate_costs(learn(learned, _terms(call)), tested)
     fields, policy = call.body["fields"], simulation.policy
     lines = [policy.explain(fields, bucket) for bucket in sorted(policy.shares, key=str)]
     listed = "\n".join(lines[:_MAX_LINES])
@@ -151,7 +151,7 @@ def _simulated(call: ApiCall, objective: Objective) -> Json:
                 "name": row.name,
                 "quality": round(row.quality, 4),
                 "dollars": round(row.dollars, 9),
-                "kept": round(100 * simulation.kept(row.name), 2),
+                "kept": round(100 * simulation.kept_quality(row.name), 2),
                 "saved": round(100 * simulation.saved(row.name), 2),
             }
             for row in simulation.rows
@@ -230,7 +230,7 @@ async def get_cost_policy(call: ApiCall) -> ApiResponse:
     )
 
 
-def live_outcomes(store: Any, rules: Sequence[Rule]) -> list[Outcome]:
+def live_outcomes(store: Any, rules: Sequence[Rule]) -> list[RatedAnswer]:
     """Return the outcomes of requests that were served here since a policy was published."""
     cost = next(rule.cost for rule in rules if rule.cost is not None)
     rows = store.outcomes(rules[0].objective, since=cost.since).rows

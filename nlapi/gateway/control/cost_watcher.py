@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from nlapi.errors import NlapiError
 from nlapi.gateway.control.canary_watcher import Commit
 from nlapi.routing.change import remove_entity
-from nlapi.routing.costs import Outcome, floor_violation
+from nlapi.routing.costs import RatedAnswer, floor_violation
 from nlapi.routing.model import Configuration, Rule
 
 _log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class CostWatcher:
         self,
         *,
         configuration: Callable[[], Configuration],
-        outcomes: Callable[[Sequence[Rule]], list[Outcome]],
+        outcomes: Callable[[Sequence[Rule]], list[RatedAnswer]],
         commit: Commit,
         is_leader: Callable[[], bool],
     ) -> None:
