@@ -353,7 +353,9 @@ class _MentionFinder:
         reason = find_reason(self.text)
         if reason is not None and not any(self._claimed[reason.lead : reason.start]) and reason.start < reason.end:
             self.reason = reason
-            self._add(MentionKind.PHRASE, reason.start, reason.end, take=False, form="reason")
+            quoted = QUOTED.fullmatch(self.text, reason.start, reason.end)
+            text = self.text[reason.start + 1 : reason.end - 1] if quoted else None
+            self._add(MentionKind.PHRASE, reason.start, reason.end, text=text, take=False, form="reason")
 
     def _in_name(self, start: int, end: int) -> bool:
         """Return whether a weekday or a month without figures is one of the words of a name: Black Friday Preview."""

@@ -175,9 +175,10 @@ def _new_name(context: SlotContext) -> Iterator[SlotCandidate]:
 def _person(context: SlotContext) -> Iterator[SlotCandidate]:
     """Return candidates for the first and the last name of a person that is made: add the owner [Liam] [Daly]."""
     names = [slot for slot in context.slots if slot.location == "body" and _NAME_STEM in slot.words[-1:]]
-    first, last = (
-        next((slot for slot in names if not stems.isdisjoint(slot.words)), None) for stems in (_GIVEN, _FAMILY)
-    )
+    # What is nearest to the top is the person's own: an address has names too.
+    names.sort(key=lambda slot: len(slot.path))
+    first = next((slot for slot in names if not _GIVEN.isdisjoint(slot.words)), None)
+    last = next((slot for slot in names if not _FAMILY.isdisjoint(slot.words)), None)
     if first is None or last is None or context.operation.method != "POST":
         return
     for mention in context.sentence.mentions:
