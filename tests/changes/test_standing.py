@@ -125,7 +125,7 @@ def test_a_change_that_is_said_stands(api: Spec, operation: str, question: str) 
         ("deleteJob", "don't delete the job j-7", "rules something out"),
         ("deleteJob", "stop deleting the job j-7", "forbids what the call does"),
         ("deleteJob", "should I delete the job j-7", "asks, and commands nothing"),
-        ("deleteJob", "the job j-7 should be deleted", "no command to do it now"),
+        ("deleteJob", "the job j-7 should be deleted", "not a command to do it now"),
         ("deleteJob", "delete all jobs like j-7", "how many that are is not known"),
         ("deleteJob", "delete the job j-7 tomorrow", "not used: tomorrow"),
         ("updateJob", "update the job j-7", "what updateJob shall set is not said"),

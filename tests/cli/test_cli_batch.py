@@ -123,12 +123,12 @@ def test_rows_are_lines_of_json_an_array_or_csv(source: str, tmp_path: Path) -> 
     ("text", "message"),
     [
         ("", "no rows"),
-        ("{", "no JSON"),
-        ("[1]", "no JSON object"),
+        ("{", "is not JSON"),
+        ("[1]", "not a JSON object"),
         ('{"title": "x"}', "beside them"),
         ('{"arguments": {}}', "names no operation"),
         ('{"operation": "burn"}', "row 1"),
-        ('{"operation": "addBook", "arguments": 3}', "no JSON object"),
+        ('{"operation": "addBook", "arguments": 3}', "not a JSON object"),
         ("{}\n" * 501, "500 go at once"),
     ],
 )

@@ -149,7 +149,7 @@ def test_a_workflow_runs_once_at_a_time_with_the_same_inputs(tmp_path: Path) -> 
             assert first.wait(PATIENCE) == 0
         assert [second.code, third.code, resumed.code] == [1, 1, 1]
         assert f"process {first.pid} (nlapi workflow run)" in second.err
-        assert "is going on in another process" in resumed.err
+        assert "is open in another process" in resumed.err
         assert api.titles == TITLES
 
 

@@ -204,7 +204,7 @@ def test_named_numbers_and_labels_of_any_type(tmp_path: Path) -> None:
     assert list(model.probabilities(row)) == ["false", "true"]
     assert type(model.classify(row)) is bool
     assert load_model(write_joblib(tmp_path, "labels")).predict(NUMBERS[0]) in ("low", "mid", "high")
-    with pytest.raises(ModelInputError, match="no classifier with probabilities"):
+    with pytest.raises(ModelInputError, match="not a classifier with probabilities"):
         load_model(tmp_path / "model.joblib").probabilities(NUMBERS[0])
     outputs = load_model(write_joblib(tmp_path, "two labels"))
     chances, labels = outputs.predict(NUMBERS[0]), outputs.classify(NUMBERS[0])

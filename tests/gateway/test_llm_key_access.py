@@ -93,7 +93,7 @@ def test_what_is_allowed_is_a_reference_or_a_folder() -> None:
     no = ("env:KEY2", "env:", "file:/keys/ab", "file:/keys", "file:/run/secrets/../token", "file:/run/secrets2")
     assert [allowed.allows(reference) for reference in (*yes, *no)] == [True] * len(yes) + [False] * len(no)
     assert not AllowedReferences().allows("env:KEY")
-    with pytest.raises(UsageError, match="no reference"):
+    with pytest.raises(UsageError, match="not a reference"):
         AllowedReferences(["sk-secret"])
 
 

@@ -211,7 +211,7 @@ def test_the_private_keys_are_for_the_user_alone_and_nothing_repeats_them(tmp_pa
     for content in (b"", b"{}", b'{"keys": []}', file.read_bytes().replace(b'"P-256"', b'"P-384"'), b'{"keys": [1]}'):
         (tmp_path / "bad.json").write_bytes(content)
         (tmp_path / "bad.json").chmod(0o600)
-        with pytest.raises(UsageError, match="no set of routing keys") as raised:
+        with pytest.raises(UsageError, match="not a set of routing keys") as raised:
             KeyRing(f"file:{tmp_path / 'bad.json'}")
         assert private[0] not in f"{raised.value!r}{raised.value.__cause__}"
     # A file that became bad leaves a running gateway its keys.
@@ -226,7 +226,11 @@ def test_keys_may_come_from_a_variable_and_are_not_rotated_there() -> None:
     assert len(ring.public_set()["keys"]) == 1
     with pytest.raises(UsageError, match="cannot be rotated"):
         ring.rotate(60)
-    for source, reason in (("env:OTHER", "not set"), ("KEYS", "no reference"), ("file:/none/keys", "cannot be read")):
+    for source, reason in (
+        ("env:OTHER", "not set"),
+        ("KEYS", "not a reference"),
+        ("file:/none/keys", "cannot be read"),
+    ):
         with pytest.raises(UsageError, match=reason):
             KeyRing(source, environment={})
 

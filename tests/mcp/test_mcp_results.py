@@ -82,7 +82,7 @@ def test_a_long_list_is_a_table_that_is_queried_without_another_call(mode: str) 
         ({"result": "r1", "search": "x"}, "r1 is not text"),
         ({"result": "r7"}, "there is no result 'r7' (they are r1)"),
         ({"result": "r9999999999999999999999"}, "there is no result"),
-        ({"result": 1}, "result is not a text"),
+        ({"result": 1}, "result is not text"),
     ],
 )
 def test_a_wrong_query_is_an_answer_that_says_what_would_be_right(arguments: dict[str, Any], says: str) -> None:

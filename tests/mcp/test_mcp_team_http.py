@@ -123,7 +123,7 @@ def test_a_session_is_its_clients_alone(team: tuple[Path, Echo]) -> None:
         ("[server]", '[server]\nrole = "reader"', ("--http", "0.0.0.0:0"), "can be reached from other machines"),
         ("env:BO_TOKEN", "env:ANN_TOKEN", ("--http", "127.0.0.1:0"), "has the token of ann"),
         ("env:BO_TOKEN", "env:NOT_SET", ("--http", "127.0.0.1:0"), "NOT_SET"),
-        ("bearer =", "barer =", ("--http", "127.0.0.1:0"), "has no scheme 'barer'"),
+        ("bearer =", "barer =", ("--http", "127.0.0.1:0"), "has no security scheme 'barer'"),
         ('"audit.jsonl"', '"none/audit.jsonl"', ("--http", "127.0.0.1:0"), "cannot be written"),
     ],
 )

@@ -159,9 +159,9 @@ def test_a_plan_at_fault_goes_back_to_the_model(ads: Spec, sandbox: Running) -> 
         ([AD_SET, CAMPAIGN], "is not before it"),
         ([CAMPAIGN, CAMPAIGN], "an id of its own"),
         ([{**CAMPAIGN, "operation": "createCampagn"}], "did you mean 'createCampaign'"),
-        ([{**CAMPAIGN, "arguments": {"name": "$inputs.name", "objective": "REACH"}}], "no value of an answer"),
+        ([{**CAMPAIGN, "arguments": {"name": "$inputs.name", "objective": "REACH"}}], "not a value of an answer"),
         ([{**CAMPAIGN, "arguments": {"name": "Autumn"}}], "objective"),
-        ([{**CAMPAIGN, "arguments": [1]}], "no object"),
+        ([{**CAMPAIGN, "arguments": [1]}], "not an object"),
         ([CAMPAIGN] * 31, "the most"),
     ],
 )

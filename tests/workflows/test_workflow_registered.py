@@ -46,7 +46,7 @@ def test_an_api_without_workflows_has_none(home: Path) -> None:
 def test_what_is_no_workflow_document_is_not_registered(home: Path) -> None:
     wrong = home / "wrong.json"
     wrong.write_text('{"openapi": "3.1.0"}', encoding="utf-8")
-    assert "no Arazzo document" in run("api", "add", "campaigns", "ads", "--workflows", str(wrong)).err
+    assert "not an Arazzo document" in run("api", "add", "campaigns", "ads", "--workflows", str(wrong)).err
     assert run("api", "add", "campaigns", "ads", "--workflows", "-").code == 2
     assert run("api", "list", "-o", "json").json == []
 

@@ -18,7 +18,6 @@ from nlapi.cli.render import console, table
 from nlapi.client.masking import places_of, secret_mask
 from nlapi.client.message import Framing, Result
 from nlapi.client.safe_text import single_line, strip_all, strip_control
-from nlapi.client.send import retry_delay
 from nlapi.errors import NlapiError, UsageError
 
 if TYPE_CHECKING:
@@ -482,6 +481,8 @@ def print_pages(
 
 def describe_pages(series: PageSeries, *, max_items: int = 0, max_pages: int = 0) -> str:
     """Return a line on how much was read, and why no more."""
+    from nlapi.client.send import retry_delay
+
     from nlapi.tools.answer_view import MAX_BYTES, SeriesEnd
 
     count = len(series.entries)
