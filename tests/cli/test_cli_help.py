@@ -58,6 +58,7 @@ ELSEWHERE = frozenset(
         "gateway token",
         "gateway keys list",
         "api remove",
+        "undo",
     )
 )
 

@@ -482,7 +482,6 @@ def print_pages(
 def describe_pages(series: PageSeries, *, max_items: int = 0, max_pages: int = 0) -> str:
     """Return a line on how much was read, and why no more."""
     from nlapi.client.send import retry_delay
-
     from nlapi.tools.answer_view import MAX_BYTES, SeriesEnd
 
     count = len(series.entries)
