@@ -72,7 +72,9 @@ class Log:
     @classmethod
     def create(cls, folder: Path, *, secrets: Iterable[str] = ()) -> Log:
         """Create a transcript in `folder`, named by the time."""
-        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}.jsonl"
+        now = datetime.now(UTC)
+        # The microseconds order those of one second, so that `last` is the last of them.
+        name = f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond:05x}{uuid.uuid4().hex[:3]}.jsonl"
         return cls.open(folder / name, secrets=secrets)
 
     @classmethod
