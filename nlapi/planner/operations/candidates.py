@@ -24,6 +24,7 @@ from nlapi.planner.slots.assignment import Assignment, assign_slots
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.preset_values import argument_name, complete_values
 from nlapi.reading.text import MentionKind, Sentence
+from nlapi.tools.phrase import read_phrase
 from nlapi.tools.plan import is_remembered
 from nlapi.tools.tool import Tool
 
@@ -155,7 +156,8 @@ def _further(sentence: Sentence, about: str, catalogue: Catalogue) -> Iterator[O
     for mention in sentence.mentions:
         if mention.kind is MentionKind.LITERAL:
             yield from catalogue.taking(mention.text)
-    if not all(map(catalogue.index.has_word, sentence.content_stems)):
+    # Words of a name or a value are none that the operations lack.
+    if not all(map(catalogue.index.has_word, read_phrase(about).stems)):
         yield from catalogue.stated(about)
     if VERBS.get(verb) is Intent.UPDATE and verb not in catalogue.command_verbs:
         yield from catalogue.item_updates
