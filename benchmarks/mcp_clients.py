@@ -87,7 +87,7 @@ def inspector(bin: Path, home: Path, url: str) -> None:
         done = node(bin, "mcp-inspector", "--cli", "-e", f"ADS_TOKEN={SECRET}", *server, *words, home=home)
         return done.stdout + done.stderr
 
-    for what, said in (("tools", "createCampaign"), ("resources", "nlapi://area/campaigns"), ("prompts", "operate")):
+    for what, said in (("tools", "listCampaigns"), ("resources", "nlapi://area/campaigns"), ("prompts", "operate")):
         seen = ask("--method", f"{what}/list")
         expect(f"Inspector: {what}/list", said in seen, seen)
     seen = ask("--method", "tools/call", "--tool-name", "listCampaigns", "--tool-arg", "limit=1")
@@ -96,8 +96,8 @@ def inspector(bin: Path, home: Path, url: str) -> None:
     )
     seen = ask("--method", "tools/call", "--tool-name", "listCampaigns", "--tool-arg", "limt=1")
     expect("Inspector: a wrong argument is told", "did you mean" in seen, seen)
-    words = (f"{name}={value}" for name, value in NEW.items())
-    seen = ask("--method", "tools/call", "--tool-name", "createCampaign", "--tool-arg", *words)
+    words = ("operation=createCampaign", f"arguments={json.dumps(NEW)}")
+    seen = ask("--method", "tools/call", "--tool-name", "change", "--tool-arg", *words)
     expect("Inspector: a change is shown, and not sent", "POST" in seen and not made(url) and SECRET not in seen, seen)
 
 
