@@ -116,7 +116,9 @@ def _with_tools(talk: Talk, stage: Stage, off: tuple[str, ...]) -> None:
     """The same with the tools of the plugin's MCP server."""
     assert stage.tool_that_reads is not None
     assert stage.tool_that_changes is not None
-    (reads, what), (changes, how) = stage.tool_that_reads, stage.tool_that_changes
+    (reads, what), (operation, given) = stage.tool_that_reads, stage.tool_that_changes
+    # The tools of single operations are as many as there is room for; `change` makes every change.
+    changes, how = "change", {"operation": operation, "arguments": given}
     search = use("ToolSearch", {"query": f"select:{stage.tools}{reads},{stage.tools}{changes}", "max_results": 5})
     change = use(stage.tools + changes, how)
     said, events = talk(use("Skill", {"skill": stage.skill}), search, use(stage.tools + reads, what))
@@ -171,9 +173,9 @@ def configured(claude: Claude, stage: Stage, option: tuple[str, str]) -> None:
     said, _ = talk(bash(f"cd elsewhere && {stage.read}"))
     expect("what was configured reaches the command, from any folder", stage.seen in said, said)
     assert stage.tool_that_reads is not None
-    name, given = stage.tool_that_reads
-    search = use("ToolSearch", {"query": f"select:{stage.tools}{name}", "max_results": 5})
-    said, _ = talk(search, use(stage.tools + name, given))
+    operation, given = stage.tool_that_reads
+    search = use("ToolSearch", {"query": f"select:{stage.tools}read", "max_results": 5})
+    said, _ = talk(search, use(f"{stage.tools}read", {"operation": operation, "arguments": given}))
     expect("and the MCP server", stage.seen in said, said)
     left = [path for path in claude.home.rglob("*") if path.is_file() and stage.credential[1] in _text(path)]
     expect("the credential is kept by the client alone", [one.name for one in left] == [".credentials.json"], left)
