@@ -23,7 +23,7 @@ PARTS = (
     *("english", "reading", "planner", "changes", "answers", "account", "guard", "index"),
     *("resources/effect", "resources/forms", "resources/ids", "resources/id_sources", "resources/nouns"),
     *("resources/semantics", "resources/command_verbs", "resources/effect_arguments", "resources/effect_overlay"),
-    *("tools/phrase", "tools/index", "tools/units", "tools/unit_evidence", "workflows/plain_match"),
+    *("tools/phrase", "tools/index", "tools/quantities", "workflows/plain_match"),
 )
 """Folders and modules of the part; those that are not there any more, or not yet, count nothing."""
 

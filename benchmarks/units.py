@@ -70,7 +70,7 @@ def main() -> int:
 
 def read_description(tree: dict[str, Any], api: str) -> Iterator[Reading]:
     """The numbers of a description, each name with its text once."""
-    from nlapi.tools.unit_evidence import read_unit
+    from nlapi.tools.quantities.unit_evidence import read_unit
 
     seen: set[tuple[str, str]] = set()
     for name, schema, description in named_schemas(tree):

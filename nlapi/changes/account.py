@@ -28,8 +28,8 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
 from nlapi.reading.clauses import CLAUSE_START
 from nlapi.resources.answers import answer_words
+from nlapi.tools.quantities.units import RATES
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
-from nlapi.tools.units import RATES
 
 Span = tuple[int, int]
 

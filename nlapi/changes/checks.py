@@ -61,8 +61,8 @@ from nlapi.reading.names import is_code
 from nlapi.resources.command_verbs import leading_verbs, operation_verbs, path_end
 from nlapi.resources.nouns import VERSION
 from nlapi.resources.paths import EXTENSION
+from nlapi.tools.quantities.unit_evidence import read_unit
 from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
-from nlapi.tools.unit_evidence import read_unit
 
 _SPOKEN_ORIGINS = frozenset((Origin.WORDS, Origin.VERB))
 _RENAME_VERBS = frozenset(map(stem, ("rename", "retitle")))

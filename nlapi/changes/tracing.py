@@ -39,8 +39,8 @@ from nlapi.tools.answer_view import lowercase_headers
 from nlapi.tools.arguments import argument_schema, property_schema
 from nlapi.tools.ledger import key_argument
 from nlapi.tools.plan import Conversation, Outcome, Step, is_of_same_receiver, is_remembered
+from nlapi.tools.quantities.unit_evidence import read_unit
 from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
-from nlapi.tools.unit_evidence import read_unit
 
 # Arguments with the revision of the item that is changed, which optimistic locking needs (Kubernetes' resourceVersion).
 _REVISION_NAMES = frozenset("version revision rev etag sha resourceversion lockversion generation ifmatch".split())

@@ -18,8 +18,8 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES
 from nlapi.reading.dates import WEEKDAYS, ParsedDate
 from nlapi.reading.numbers import NumberKind, ParsedNumber
+from nlapi.tools.quantities.units import CURRENCY_DECIMALS
 from nlapi.tools.tool import Origin
-from nlapi.tools.units import CURRENCY_DECIMALS
 
 # What a value may not have beside a number and its unit: a rate (50/day), a mark, two numbers, zeros before it.
 _HAS_MORE_THAN_NUMBER = lazy_pattern(r"/|^\W*[#~]|\d\s+\d|\s\s|^\s|\s$|[^\S ]|(?<![\d.,])0\d")

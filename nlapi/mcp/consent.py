@@ -22,7 +22,7 @@ from nlapi.client.safe_text import reveal_control, single_line
 from nlapi.errors import ConsentError, RepetitionError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.arguments import setting_lines
-from nlapi.tools.moments import value_notes
+from nlapi.tools.quantities.moments import value_notes
 from nlapi.tools.run import Prepared
 
 Context = ServerRequestContext[Any, Any]

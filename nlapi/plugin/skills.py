@@ -33,8 +33,8 @@ from nlapi.tools.describe import about_text, fitting_parts, operation_head, oper
 from nlapi.tools.files import file_form
 from nlapi.tools.names import join_names
 from nlapi.tools.prompt_injection import search_texts
+from nlapi.tools.quantities.units import Dimension, WireUnit, tool_units, unit_clause
 from nlapi.tools.tool import Tool
-from nlapi.tools.units import Dimension, WireUnit, tool_units, unit_clause
 
 # In characters, for all names and descriptions: 1,194 tokens at 3.6 characters, below file_checks.MAX_SESSION_TOKENS.
 MAX_SESSION_TEXT = 4_300

@@ -17,10 +17,10 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import as_list, as_map
 from nlapi.resources.schemas import merge
 from nlapi.tools.files import file_form
+from nlapi.tools.quantities.unit_evidence import read_unit
+from nlapi.tools.quantities.units import WireUnit, stated_unit, unit_clause
 from nlapi.tools.text import cut_text, safe_line
 from nlapi.tools.tool import Tool
-from nlapi.tools.unit_evidence import read_unit
-from nlapi.tools.units import WireUnit, stated_unit, unit_clause
 
 Schema = Mapping[str, Any]
 

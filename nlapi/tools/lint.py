@@ -15,8 +15,8 @@ from nlapi.openapi.spec import SCALES, Operation, Spec, read_hints
 from nlapi.resources.schemas import schema_types
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.quantities.unit_evidence import LIKELY_UNITS
 from nlapi.tools.tool import Tool
-from nlapi.tools.unit_evidence import LIKELY_UNITS
 
 # A rule of thumb for English and JSON; a tokeniser would be a dependency, and the rule `giant` needs no more precision.
 CHARS_PER_TOKEN = 4

@@ -17,8 +17,8 @@ from nlapi.errors import ArgumentError, UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec, gravest
 from nlapi.openapi.urls import parse_url
 from nlapi.tools.ledger import OUTCOME_UNKNOWN, Change, SentOutcome, outcome_of
+from nlapi.tools.quantities.units import to_wire_units
 from nlapi.tools.tool import Call, Missing
-from nlapi.tools.units import to_wire_units
 from nlapi.tools.wire_operation import effect_on_wire
 
 if TYPE_CHECKING:

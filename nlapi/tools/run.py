@@ -39,6 +39,7 @@ from nlapi.tools.ledger import (
     new_key,
     provisional_key,
 )
+from nlapi.tools.quantities.units import to_wire_units
 from nlapi.tools.request_changes import NO_CHANGES, RequestChanges
 from nlapi.tools.rules import (
     FieldRule,
@@ -52,7 +53,6 @@ from nlapi.tools.rules import (
     read_rules,
 )
 from nlapi.tools.tool import Call, Tool
-from nlapi.tools.units import to_wire_units
 from nlapi.tools.wire_operation import operation_on_wire
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from nlapi.resources.answers import answer_schemas
 from nlapi.suggestions import nearest, question
 from nlapi.tools.arguments import check as check_arguments
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.quantities.units import to_wire_units
 from nlapi.tools.schema_compatibility import (
     SchemaComparison,
     credential_differences,
@@ -23,7 +24,6 @@ from nlapi.tools.schema_compatibility import (
     server_differences,
 )
 from nlapi.tools.tool import Origin
-from nlapi.tools.units import to_wire_units
 from nlapi.workflows.bind import ANY_INPUT, BindError, Scope, bind
 from nlapi.workflows.engine import MAX_CALLS, MAX_DELAY
 from nlapi.workflows.expressions import (

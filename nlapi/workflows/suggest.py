@@ -23,8 +23,8 @@ from nlapi.resources.nouns import ID_WORDS
 from nlapi.resources.paths import Place, segments
 from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.names import unique_name
+from nlapi.tools.quantities.units import unit_of
 from nlapi.tools.text import first_sentence, plain_text
-from nlapi.tools.units import unit_of
 from nlapi.workflows.chains import (
     NAME_FIELDS,
     Chain,

@@ -14,8 +14,8 @@ from nlapi.english.words import split_words
 from nlapi.planner import OfflinePlanner
 from nlapi.planner.slots.values import in_zone
 from nlapi.resources.forms import MomentForm, moment_form
-from nlapi.tools.moments import moment_notes
 from nlapi.tools.plan import Plan
+from nlapi.tools.quantities.moments import moment_notes
 from tests.describe import body, parameter, spec
 from tests.tables import table
 

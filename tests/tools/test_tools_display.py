@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nlapi.tools.value_format import column_labels, format_cell, format_value, is_shown_as_money
+from nlapi.tools.quantities.value_format import column_labels, format_cell, format_value, is_shown_as_money
 from tests.describe import operation
 from tests.tables import table
 

@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 
 from nlapi.errors import ArgumentError
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.run import Target, prepare
-from nlapi.tools.tool import Call, Tool
-from nlapi.tools.unit_evidence import read_unit
-from nlapi.tools.units import (
+from nlapi.tools.quantities.unit_evidence import read_unit
+from nlapi.tools.quantities.units import (
     UnitEvidence,
     WireUnit,
     amount_notes,
@@ -22,6 +20,8 @@ from nlapi.tools.units import (
     to_wire_units,
     tool_units,
 )
+from nlapi.tools.run import Target, prepare
+from nlapi.tools.tool import Call, Tool
 from tests.describe import spec
 from tests.tables import table
 

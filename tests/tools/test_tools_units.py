@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.errors import ArgumentError
-from nlapi.tools.units import SCALES, from_wire, to_wire, unit_of
+from nlapi.tools.quantities.units import SCALES, from_wire, to_wire, unit_of
 from tests.tables import table
 
 

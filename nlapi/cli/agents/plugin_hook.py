@@ -346,7 +346,7 @@ def _prepare(api: Target, tool: Tool, arguments: dict[str, object]) -> Prepared:
 def _request_question(prepared: Prepared) -> HookQuestion:
     from nlapi.client.message import exact_digest
     from nlapi.tools.arguments import setting_lines
-    from nlapi.tools.moments import value_notes
+    from nlapi.tools.quantities.moments import value_notes
 
     text = (
         f"{_effect_line(prepared.call.tool.operation, prepared.effect)}:\n{console.preview_request(prepared.request)}"

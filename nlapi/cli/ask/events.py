@@ -30,8 +30,8 @@ from nlapi.client.masking import redact
 from nlapi.client.message import EndReason, describe_end
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.openapi.spec import Effect, Spec
-from nlapi.tools.moments import value_notes
 from nlapi.tools.plan import Outcome, Step
+from nlapi.tools.quantities.moments import value_notes
 from nlapi.tools.run import Target, build_partial
 
 Targets = Mapping[Spec, Target]

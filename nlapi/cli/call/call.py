@@ -354,7 +354,7 @@ class _Sender:
 
 def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:
     from nlapi.client.message import as_dict
-    from nlapi.tools.moments import value_notes
+    from nlapi.tools.quantities.moments import value_notes
 
     for line in value_notes(prepared.written):
         console.note(line)
@@ -381,7 +381,7 @@ class _CallConsent:
         from nlapi.agent.current_state import current_changes
         from nlapi.cli.ask.prompts import ask_consent
         from nlapi.cli.render import preview
-        from nlapi.tools.moments import value_notes
+        from nlapi.tools.quantities.moments import value_notes
 
         # With receipts, the user was asked about this very request in the client.
         if not self.yes or (prepared.requires_question and self.target.receipts is None):

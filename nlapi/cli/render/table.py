@@ -83,7 +83,7 @@ def _dated_rows(view: AnswerView) -> tuple[str, list[tuple[datetime, Any]]] | No
 
 def _time_of(path: str, value: object) -> datetime | None:
     """Return the time or the day that a field holds, in UTC where it names no zone; None where it holds none."""
-    from nlapi.tools.value_format import moment_of
+    from nlapi.tools.quantities.value_format import moment_of
 
     moment = moment_of(path, value)
     if moment is None and isinstance(value, str) and _DAY.fullmatch(value):
@@ -96,7 +96,7 @@ def _series_lines(view: AnswerView, time_path: str, rows: Sequence[Any], span: s
     from nlapi.english.words import name_words
     from nlapi.resources.identity import field_at
     from nlapi.resources.nouns import ID_WORDS
-    from nlapi.tools.value_format import format_cell
+    from nlapi.tools.quantities.value_format import format_cell
 
     charts = 0
     for path in view.columns:
@@ -222,7 +222,7 @@ def _record_lists(view: AnswerView, item: Row) -> Iterator[tuple[str, AnswerView
 
 def _print_rows(view: AnswerView) -> None:
     from nlapi.resources.identity import field_at
-    from nlapi.tools.value_format import column_labels
+    from nlapi.tools.quantities.value_format import column_labels
 
     # A file gets every row: nobody scrolls in it.
     items = view.rows[:MAX_ROWS] if is_terminal() else view.rows
@@ -245,7 +245,7 @@ def _print_rows(view: AnswerView) -> None:
 
 
 def _label_of(view: AnswerView, path: str) -> str:
-    from nlapi.tools.value_format import field_label
+    from nlapi.tools.quantities.value_format import field_label
 
     return field_label(path) if path in _amounts_of(view) else path
 
@@ -253,7 +253,7 @@ def _label_of(view: AnswerView, path: str) -> str:
 def _amounts_of(view: AnswerView) -> list[str]:
     """Return the columns whose numbers are shown in units of their currency."""
     from nlapi.resources.identity import field_at
-    from nlapi.tools.value_format import is_shown_as_money
+    from nlapi.tools.quantities.value_format import is_shown_as_money
 
     return [
         path
@@ -264,7 +264,7 @@ def _amounts_of(view: AnswerView) -> list[str]:
 
 def _cell_of(view: AnswerView, path: str, item: Row, length: int) -> str:
     from nlapi.resources.identity import field_at
-    from nlapi.tools.value_format import format_cell
+    from nlapi.tools.quantities.value_format import format_cell
 
     value = field_at(item, path)
     if isinstance(value, list) and len(value) >= MIN_SERIES and is_plottable(value):
@@ -276,7 +276,7 @@ def _cell_of(view: AnswerView, path: str, item: Row, length: int) -> str:
 
 def _is_quantity(path: str, values: Sequence[object]) -> bool:
     """Return whether a column holds numbers that are no timestamps."""
-    from nlapi.tools.value_format import moment_of
+    from nlapi.tools.quantities.value_format import moment_of
 
     return _is_numeric(values) and all(moment_of(path, value) is None for value in values)
 

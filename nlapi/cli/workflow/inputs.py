@@ -55,7 +55,7 @@ def _coerced(name: str, text: str, schema: object) -> Any:
     UsageError for a schema that is none, and for an amount that has no sure number.
     """
     from nlapi.tools.arguments import coerce
-    from nlapi.tools.units import schema_to_wire_units
+    from nlapi.tools.quantities.units import schema_to_wire_units
 
     try:
         return schema_to_wire_units(name, schema, coerce(text, schema if isinstance(schema, Mapping) else {}))

@@ -26,8 +26,8 @@ from nlapi.reading.numbers import LAST_ORDINAL, ORDINALS
 from nlapi.reading.question_intent import IMPLIED_FIELDS, IntentKind, QuestionIntent, SortOrder, read_intent
 from nlapi.resources.identity import FieldRank, Item, columns, label_rank, text_of
 from nlapi.resources.nouns import noun_of, singular_noun
-from nlapi.tools.units import CURRENCY_FIELDS
-from nlapi.tools.value_format import format_value, moment_of, number_of
+from nlapi.tools.quantities.units import CURRENCY_FIELDS
+from nlapi.tools.quantities.value_format import format_value, moment_of, number_of
 
 _AMOUNTS = stems("planner/answering/words", "amounts")
 _AMOUNT_DEGREES = words("planner/answering/words", "amount_degrees")

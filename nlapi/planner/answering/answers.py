@@ -37,8 +37,8 @@ from nlapi.tools.answer_view import (
 )
 from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Outcome, Step
+from nlapi.tools.quantities.value_format import format_value, is_date, moment_of
 from nlapi.tools.tool import Call
-from nlapi.tools.value_format import format_value, is_date, moment_of
 
 CREATED = 201
 _MOST_FIELDS = 6

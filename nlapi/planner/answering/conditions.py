@@ -19,8 +19,8 @@ from nlapi.reading.dates import DAYS_IN, MONTHS, ParsedDate
 from nlapi.reading.numbers import BETWEEN, BOUND, BOUND_BEHIND, ParsedNumber, find_numbers
 from nlapi.reading.question_intent import IMPLIED_FIELDS
 from nlapi.reading.text import MentionKind, Sentence, Token, ValueMention
-from nlapi.tools.units import from_wire
-from nlapi.tools.value_format import moment_of, number_of, unit_at
+from nlapi.tools.quantities.units import from_wire
+from nlapi.tools.quantities.value_format import moment_of, number_of, unit_at
 
 NEGATIONS = words("planner/answering/words", "negations")
 _NEGATION_PAIRS = frozenset((("other", "than"), ("apart", "from"), ("aside", "from"), ("instead", "of")))

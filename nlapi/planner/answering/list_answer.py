@@ -52,8 +52,8 @@ from nlapi.resources.identity import Item, columns, field_at, fields_of, id_of, 
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.arguments import argument_schema
+from nlapi.tools.quantities.value_format import format_value
 from nlapi.tools.tool import Call, Origin
-from nlapi.tools.value_format import format_value
 
 _SUFFIX_STEMS = frozenset(("by",))
 _ALTERNATIVE = lazy_pattern(r"\bor\b", re.IGNORECASE)

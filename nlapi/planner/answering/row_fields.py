@@ -14,7 +14,7 @@ from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import field_schema
 from nlapi.resources.identity import Item, columns, fields_of, id_of, is_empty, name_of, text_of
 from nlapi.resources.nouns import singular_noun
-from nlapi.tools.value_format import is_date, moment_of, number_of
+from nlapi.tools.quantities.value_format import is_date, moment_of, number_of
 
 SILENT_STEMS = stems(
     "planner/answering/words", "silent"

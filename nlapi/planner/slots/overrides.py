@@ -25,7 +25,7 @@ from nlapi.reading.names import find_item_name
 from nlapi.reading.numbers import unit_of_mention
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.ids import code_nouns, is_id_of_other
-from nlapi.tools.units import RATES
+from nlapi.tools.quantities.units import RATES
 
 # Words behind a number that may say what it counts, at most.
 _REACH = 6

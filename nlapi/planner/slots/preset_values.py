@@ -11,8 +11,8 @@ from nlapi.planner.slots.entities import PendingLookup
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.reading.numbers import NumberKind, find_numbers
 from nlapi.resources.forms import schema_type
+from nlapi.tools.quantities.units import to_wire
 from nlapi.tools.tool import Missing, Tool
-from nlapi.tools.units import to_wire
 
 # Values by the path of their slot.
 Values = dict[tuple[str, ...], Any]

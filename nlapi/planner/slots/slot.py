@@ -19,9 +19,9 @@ from nlapi.reading.text import ValueMention
 from nlapi.resources.answers import field_schema
 from nlapi.resources.forms import MomentForm, hosts_end_in_dot, moment_form, schema_type, sole_property
 from nlapi.tools.arguments import argument_schema
+from nlapi.tools.quantities.unit_evidence import likely_money_unit
+from nlapi.tools.quantities.units import unit_of
 from nlapi.tools.tool import Tool
-from nlapi.tools.unit_evidence import likely_money_unit
-from nlapi.tools.units import unit_of
 
 _UPDATES = ("PUT", "PATCH")
 # The only fields that can be modified are: kind, account.

@@ -32,8 +32,8 @@ from nlapi.reading.gazetteer import (
 from nlapi.reading.numbers import unit_of_mention
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.forms import MomentForm, MomentPart, schema_type, states_final_dot, text_shape
-from nlapi.tools.unit_evidence import likely_unit, states_minor_unit
-from nlapi.tools.units import to_wire
+from nlapi.tools.quantities.unit_evidence import likely_unit, states_minor_unit
+from nlapi.tools.quantities.units import to_wire
 
 # A name of several labels whose last has a letter in it: no sentence ends in one by chance, as `delete foo.` does.
 _HOST = lazy_pattern(r"(?:[\w-]+\.)+[\w-]*[^\W\d_][\w-]*")

@@ -10,9 +10,9 @@ from nlapi.client.safe_text import single_line
 from nlapi.english.words import split_words
 from nlapi.local_zone import local_zone
 from nlapi.resources.forms import moment_form
+from nlapi.tools.quantities.units import Dimension, WireUnit, amount_notes, visit_values
+from nlapi.tools.quantities.value_format import moment_of
 from nlapi.tools.tool import Call
-from nlapi.tools.units import Dimension, WireUnit, amount_notes, visit_values
-from nlapi.tools.value_format import moment_of
 
 # Moments of a call that a preview explains.
 _MAX_NOTES = 12

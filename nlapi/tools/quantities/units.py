@@ -355,7 +355,7 @@ def _unit_of(spec: Spec, schema: object, name: str, description: str) -> WireUni
 
 def _read_unit(name: str, parts: Sequence[Mapping[str, Any]], description: str = "") -> WireUnit | None:
     # Its patterns take 7 ms to compile, and most calls have no argument with a unit.
-    from nlapi.tools.unit_evidence import read_unit
+    from nlapi.tools.quantities.unit_evidence import read_unit
 
     return read_unit(name, parts, description)
 

@@ -17,7 +17,7 @@ from nlapi.english.words import split_words
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import read_hints
 from nlapi.resources.schemas import schema_types
-from nlapi.tools.units import CURRENCIES, UnitEvidence, WireUnit, stated_unit
+from nlapi.tools.quantities.units import CURRENCIES, UnitEvidence, WireUnit, stated_unit
 
 # Characters of a description that are read: the unit stands at its beginning.
 _MAX_TEXT = 600

@@ -11,8 +11,8 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import field_schema
 from nlapi.resources.identity import Item, is_empty, name_of, text_of
-from nlapi.tools.unit_evidence import likely_money_unit, read_unit
-from nlapi.tools.units import CURRENCY_DECIMALS, CURRENCY_FIELDS, Dimension, UnitEvidence, from_wire
+from nlapi.tools.quantities.unit_evidence import likely_money_unit, read_unit
+from nlapi.tools.quantities.units import CURRENCY_DECIMALS, CURRENCY_FIELDS, Dimension, UnitEvidence, from_wire
 
 _ISO = lazy_pattern(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s?(Z|UTC|[+-]\d\d:?\d\d)?")
 _RFC_5322 = lazy_pattern(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (?:[+-]\d{4}|[A-Z]{3})")

@@ -1,0 +1,1 @@
+"""Amounts, units and moments between how people say them and how the wire has them."""
