@@ -298,8 +298,14 @@ def item_fields(resource: Resource, body: object) -> dict[str, Any]:
         name, inner = next(iter(body.items()))
         wraps = singular_words(name) == resource.noun or name_key(name) in WRAPPERS
         if wraps and isinstance(inner, dict) and name not in resource.properties:
-            return inner
-    return body if isinstance(body, dict) else {}
+            return _as_shown(resource, inner)
+    return _as_shown(resource, body) if isinstance(body, dict) else {}
+
+
+def _as_shown(resource: Resource, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields under the names that the item shows them by: FriendlyName of a form is its friendly_name."""
+    by_key = {name_key(name): name for name in resource.properties}
+    return {name if name in resource.properties else by_key.get(name_key(name), name): fields[name] for name in fields}
 
 
 def _is_storable(value: object) -> bool:

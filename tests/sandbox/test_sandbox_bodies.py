@@ -210,3 +210,22 @@ def test_each_item_of_a_multipart_array_of_objects_is_a_part_of_json() -> None:
 def test_a_body_with_two_lengths_is_refused_with_what_follows_it() -> None:
     with client(paths()) as sandbox:
         assert raw_statuses(str(sandbox.base_url), TWO_LENGTHS) == [400]
+
+
+def test_a_field_of_a_form_is_shown_under_the_name_that_the_item_has_for_it() -> None:
+    form = {"type": "object", "properties": {"FriendlyName": {"type": "string"}}}
+    line = {"type": "object", "properties": {"sid": {"type": "string"}, "friendly_name": {"type": "string"}}}
+    described = {
+        "/lines": {
+            "get": {"operationId": "listLines", "responses": answer({"type": "array", "items": line})},
+            "post": {
+                "operationId": "createLine",
+                "responses": answer(line, "201"),
+                **body(form, "application/x-www-form-urlencoded"),
+            },
+        }
+    }
+    with client(described) as http:
+        made = http.post("/lines", data={"FriendlyName": "Berlin"}).json()
+        assert made["friendly_name"] == "Berlin" and "FriendlyName" not in made
+        assert made in http.get("/lines").json()
