@@ -213,7 +213,7 @@ def _proposal(event: WorkflowProposed) -> Record:
     return {
         "workflow": dict(proposal.record),
         "tree": list(proposal.lines),
-        "changes": proposal.changes,
+        "changes": len(proposal.changes),
         "effect": event.effect,
         "asks": event.asks,
         "reason": event.reason,

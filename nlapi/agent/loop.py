@@ -118,7 +118,7 @@ class ProposalSettlement:
 
     def _consent_error(self, reason: str) -> ConsentError:
         """Return the error where nobody is there to consent."""
-        count = self.proposal.changes
+        count = len(self.proposal.changes)
         name = single_line(self.proposal.call.operation_id)
         needs = f"the workflow {name} makes {count} change{'' if count == 1 else 's'} and needs your consent"
         hint = "run it in a terminal, where you are asked" if reason else "--yes consents in advance"

@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlapi.agent.events import ChangeOutcome, FieldState, change_outcome
+from nlapi.english import lexicon
 from nlapi.english.command_verbs import are_plain_opposites
-from nlapi.english.words import split_words, stem
+from nlapi.english.words import name_key, split_words, stem
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import extract_item
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.identity import id_of
+from nlapi.resources.nouns import singular_noun
 from nlapi.resources.paths import Path, segments, shape
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, Step
 from nlapi.tools.tool import Call
 
 NAME = "undo"
+
+_CREATED = 201
+_UPSERTS = lexicon.text("resources/words", "upserts").split()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +78,41 @@ def _opposite(step: Step) -> Call | None:
         route = segments(other.route)
         if not other.usable or other.effect is Effect.READ or shape(route[:-1]) != shape(path[:-1]):
             continue
-        # A lock, a star, a block: the same path sets and removes it.
-        is_toggle = route == path and {operation.method, other.method} == {"PUT", "DELETE"}
+        is_toggle = route == path and _is_toggle(step, other)
         is_opposite = route[-1].parameter is None and any(
             are_plain_opposites(verb, stem(word)) for word in split_words(route[-1].text)
         )
         if (is_toggle or is_opposite) and (call := _call(other, path, step, {})) is not None:
             return call
     return None
+
+
+def _is_toggle(step: Step, other: Operation) -> bool:
+    """Return whether a PUT and a DELETE of one path set and remove a mark: a lock, a star, a block.
+
+    A PUT with a body replaces what may have been there, and a DELETE of what has a body is not made good by an empty
+    one.
+    """
+    operation = step.call.tool.operation
+    if {operation.method, other.method} != {"PUT", "DELETE"}:
+        return False
+    if other.method == "PUT":
+        return other.body is None
+    is_new = step.result is not None and step.result.status == _CREATED
+    return is_new or all(step.call.tool.places.get(name, ("", ""))[0] != "body" for name in step.call.arguments)
+
+
+def _is_new(step: Step) -> bool:
+    """Return whether a POST has created its item, as far as its answer and its description tell.
+
+    An API that creates with 201 and answers 200 has found one that was there, and `create or update` may have.
+    """
+    operation, result = step.call.tool.operation, step.result
+    if result is None or result.status == _CREATED:
+        return result is not None
+    is_described = any(response.status == str(_CREATED) for response in operation.responses)
+    names = [name_key(text) for text in (operation.id, operation.summary)]
+    return not is_described and not any(word in name for word in _UPSERTS for name in names)
 
 
 def _deletion(step: Step) -> Call | None:
@@ -90,10 +122,11 @@ def _deletion(step: Step) -> Call | None:
     collection = collection_index(operation.spec).collection(path)
     item = extract_item(result.data, operation) if result is not None else None
     delete = collection.item_operations.get("DELETE") if collection is not None else None
-    if operation.method != "POST" or delete is None or item is None or (id := id_of(item)) is None:
+    if operation.method != "POST" or delete is None or item is None or not _is_new(step):
         return None
     last = segments(delete.route)[-1].parameter or ""
-    return _call(delete, path, step, {("path", last): id})
+    id = id_of(item, last, singular_noun(delete))
+    return _call(delete, path, step, {("path", last): id}) if id is not None else None
 
 
 def _fields_back(step: Step, changes: Sequence[Mapping[str, Any]]) -> Call | None:

@@ -12,10 +12,11 @@ import typer
 from nlapi.cli.log import find_transcript, resumed_setup, tool_finder
 from nlapi.cli.options import Setup, argument, conversation_options
 from nlapi.errors import UsageError
-from nlapi.openapi.spec import Effect
+from nlapi.openapi.spec import Effect, Spec
 
 if TYPE_CHECKING:
     from nlapi.tools.plan import Conversation, Step
+    from nlapi.tools.run import Target
 
 EPILOG = """nlapi undo
 nlapi undo --dry-run
@@ -46,6 +47,7 @@ def undo(
         inverse = inverse_of(step, _changes_of(records, step))
         if inverse.call is None:
             raise UsageError(f"there is nothing to undo: {inverse.reason}", hint="`nlapi log show last` has the change")
+        _check_place(step, session.targets)
         log.hide(session.policy.secrets)
         session.log = log
         session.planner = UndoPlanner(call=inverse.call)
@@ -55,6 +57,18 @@ def undo(
         _, code = asyncio.run(session.answer(earlier.with_question(question)))
     if code:
         raise typer.Exit(code)
+
+
+def _check_place(step: Step, targets: Mapping[Spec, Target]) -> None:
+    """Raise UsageError where the API runs at another address than the change was sent to: its ids mean others there."""
+    from nlapi.tools.run import build_partial
+
+    sent = step.request.url if step.request is not None else step.result.url if step.result is not None else ""
+    now = build_partial(step.call, targets[step.call.tool.operation.spec]).url
+    (before, *_), (after, *_) = sent.split("?"), now.split("?")
+    if before != after:
+        message = f"{step.call.operation_id} was sent to {before}, and would go to {after} now; nothing was sent"
+        raise UsageError(message, hint="give the address of then with --base-url")
 
 
 def _last_change(conversation: Conversation) -> Step:

@@ -110,8 +110,8 @@ def pending_work(operation: Operation, answer: AnsweredRequest, *, any_state: bo
     url = located or location or _linked(answer) or own
     result = (location or own) if located else ""
     return PendingWork(
-        url=urljoin(answer.url, url) if url else "",
-        result_url=urljoin(answer.url, result) if result else "",
+        url=_absolute(answer, url),
+        result_url=_absolute(answer, result),
         state=word,
     )
 
@@ -121,7 +121,15 @@ def next_state(work: PendingWork, answer: AnsweredRequest) -> PendingWork:
     headers = (answer.headers.get(name) for name in (*STATE_HEADERS, "location"))
     url = next(filter(None, headers), "") if answer.status == ACCEPTED else ""
     word = work_state(answer.data)[1]
-    return PendingWork(url=urljoin(answer.url, url) if url else work.url, result_url=work.result_url, state=word)
+    return PendingWork(url=_absolute(answer, url) or work.url, result_url=work.result_url, state=word)
+
+
+def _absolute(answer: AnsweredRequest, url: str) -> str:
+    """Return an address in an answer as a whole one; "" without one, and for what is none."""
+    try:
+        return urljoin(answer.url, url) if url else ""
+    except ValueError:  # http://[
+        return ""
 
 
 def _containers(data: object) -> Iterator[Mapping[str, object]]:

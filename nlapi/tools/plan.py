@@ -109,16 +109,16 @@ class WorkflowProposal:
     """A workflow whose calls follow in several rounds, and which is agreed to as a whole before the first of them.
 
     `call` is the workflow as one call with its inputs: the effect of its tool is the gravest of its steps. `lines` show
-    its tree to a person, `call_ids` are the ids of its calls, of which `changes` change something, and `receivers` are
-    the APIs that they go to. `fault` says why it cannot run at all. `reason` speaks against running it unasked.
-    `record` is what a transcript stores of it, so that it can be resumed; the `secrets` among its inputs are in no
-    transcript.
+    its tree to a person, `call_ids` are the ids of its calls, `changes` the operations of those that change something,
+    with their effects, and `receivers` are the APIs that they go to. `fault` says why it cannot run at all. `reason`
+    speaks against running it unasked. `record` is what a transcript stores of it, so that it can be resumed; the
+    `secrets` among its inputs are in no transcript.
     """
 
     call: Call
     lines: tuple[str, ...] = ()
     call_ids: frozenset[str] = frozenset()
-    changes: int = 0
+    changes: tuple[tuple[Operation, Effect], ...] = ()
     receivers: frozenset[Receiver] = frozenset()
     fault: str = ""
     reason: str = ""

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _FIRST_DELAY = 0.5
 _GROWTH = 1.5
 _LONGEST_DELAY = 10.0
+# What is added with each look to the least delay: `Retry-After: 0` for a minute is thousands of requests.
+_LEAST_GROWTH = 0.02
 # Looks in a row that may fail: a state is often not there at once, and servers restart.
 _MAX_FAILURES = 5
 _GONE = (404, 410)
@@ -82,7 +84,9 @@ class _Wait:
     def delay(self, answer: Result) -> float:
         """Return the seconds until the next look: what the API asks for, else a little longer each time."""
         seconds = asked_seconds(answer)
-        return seconds if seconds is not None else min(_FIRST_DELAY * _GROWTH**self.looks, _LONGEST_DELAY)
+        if seconds is None:
+            return min(_FIRST_DELAY * _GROWTH**self.looks, _LONGEST_DELAY)
+        return max(seconds, min(_LEAST_GROWTH * self.looks, _FIRST_DELAY))
 
     async def read(self, url: str) -> Result | None:
         """Return the answer at an address of the API; None where it may not be asked, or gave no answer."""
@@ -91,13 +95,15 @@ class _Wait:
             direct = find_direct(target.spec, "GET", url, base_url=target.base_url, rules=target.rules)
             call = Call(tool=direct.tool, arguments=direct.arguments)
             prepared = prepare(call, target, changes=RequestChanges(query=direct.query))
-        except NlapiError:
+            # What an answer leads to is no word of the user: a read alone, and one that no rule holds back.
+            if prepared.effect is not Effect.READ or is_held(prepared):
+                return None
+            # The program looks again and again, and no model that goes in circles.
+            result = await perform(prepared, target, limits=self.limits, client=self.client)
+        except SendError:
+            raise
+        except NlapiError:  # such as a credential that the read needs: the change was sent all the same
             return None
-        # What an answer leads to is no word of the user: a read alone, and one that no rule holds back.
-        if prepared.effect is not Effect.READ or is_held(prepared):
-            return None
-        # The program looks again and again, and no model that goes in circles.
-        result = await perform(prepared, target, limits=self.limits, client=self.client)
         return model_fields(prepared.call.tool.operation, target).apply(result) if self.for_model else result
 
 
@@ -148,19 +154,27 @@ async def await_work(
             continue
         if answer is None:
             return _unfinished(change, newest, work, f"its state at {work.url} cannot be asked for from here")
-        if (end := _end(change, answer, work)) is not None:
+        if (end := _end(change, answer, newest)) is not None:
             return await _with_result(wait, end, work)
         newest = answer if answer.ok else newest
         wait.failures = 0 if answer.ok else wait.failures + 1
         work = next_state(work, answered(answer)) if answer.ok else work
-    reason = "" if work.url else "the API does not say where its state is read"
-    return _unfinished(change, newest, work, reason or f"its state was last read after {wait.elapsed:.0f} s")
+    if not work.url:
+        return _unfinished(change, newest, work, "the API does not say where its state is read")
+    if wait.failures:
+        return _unfinished(change, newest, work, f"its state could not be read {wait.failures} times in a row")
+    return _unfinished(change, newest, work, f"its state was last read after {wait.elapsed:.0f} s")
 
 
-def _end(change: AcceptedChange, answer: Result, work: PendingWork) -> WorkOutcome | None:
-    """Return the end of the work that an answer about its state shows; None while it goes on or nothing is known."""
+def _end(change: AcceptedChange, answer: Result, newest: Result) -> WorkOutcome | None:
+    """Return the end of the work that an answer about its state shows; None while it goes on or nothing is known.
+
+    `newest` is the answer before it.
+    """
     name = change.call.operation_id
-    if answer.status in _GONE and change.effect is Effect.DESTROY:
+    # A state that was never there is none yet, and not what was to be deleted.
+    was_there = newest is not change.result or answer.url == change.result.url
+    if answer.status in _GONE and change.effect is Effect.DESTROY and was_there:
         return WorkOutcome(state=WorkState.DONE, result=answer, message=f"{name} is done: it is gone")
     if answer.status == ACCEPTED or not answer.ok:
         return None

@@ -237,7 +237,7 @@ class WorkflowDelegate:
             call=call,
             lines=tuple(tree_lines(tree, width=TREE_WIDTH)),
             call_ids=tree.call_ids(run.id),
-            changes=len(tree.changes),
+            changes=tree.operations_of_changes,
             receivers=self._receivers(tree),
             reason=_repetition_reason(entry, inputs, unstored, conversation) or question_rule(tree, self.targets),
             record=_record(entry, inputs, unstored),

@@ -168,6 +168,15 @@ class WorkflowOutline:
         return tuple(entry for entry in self.entries if entry.effect in (Effect.WRITE, Effect.DESTROY))
 
     @property
+    def operations_of_changes(self) -> tuple[tuple[Operation, Effect], ...]:
+        """The operation and the effect of each change."""
+        return tuple(
+            (entry.operation, entry.effect)
+            for entry in self.changes
+            if entry.operation is not None and entry.effect is not None
+        )
+
+    @property
     def effect(self) -> Effect:
         """The gravest effect of its calls."""
         return gravest(entry.effect for entry in self.entries if entry.effect is not None)

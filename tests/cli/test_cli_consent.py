@@ -71,6 +71,21 @@ def test_always_is_for_this_operation_in_this_session(api: Echo, claude: Message
     assert [request.method for request in api.received] == ["POST", "POST", "DELETE"]
 
 
+def test_always_is_of_one_thing_and_not_of_several(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
+    claude.script[:] = [use("deleteNote", {"note": "n0"}), say("Gone."), *deletes()]
+    with dialogue("chat", "-a", notes(tmp_path, api.url), "--planner", "claude") as terminal:
+        terminal.expect("you: ")
+        terminal.type("delete the note n0\n")
+        terminal.expect("Send it? [y/N/always/edit]: ")
+        terminal.type("always\n")
+        terminal.expect("you: ")
+        terminal.type(f"{DELETES}\n")
+        terminal.expect("Type notes to send it, or edit: ")
+        terminal.type("y\n")
+        terminal.expect("3 changes: 3 refused")
+    assert [request.path for request in api.received] == ["/notes/n0"]
+
+
 def test_always_is_not_for_what_does_not_stand(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
     claude.script[:] = [PLUMBER, PLUMBER, say("Once is enough.")]
     with dialogue(*words(api, tmp_path)) as terminal:

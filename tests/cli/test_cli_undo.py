@@ -109,3 +109,67 @@ def test_it_is_asked_about_and_says_where_there_is_no_way_back(tmp_path: Path) -
             refused = run("undo", "--yes")
             assert (refused.code, len(api.received)) == (2, before), question
             assert "there is nothing to undo" in refused.complaint
+
+
+def people(folder: Path, url: str) -> str:
+    """People by their user name, contacts that a POST finds or creates, and preferences that a PUT replaces."""
+    text = {"type": "string"}
+
+    def body(*names: str) -> dict[str, Any]:
+        schema = {"type": "object", "properties": dict.fromkeys(names, text), "required": list(names[:1])}
+        return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+
+    def named(name: str) -> dict[str, Any]:
+        return {"parameters": [{"name": name, "in": "path", "required": True, "schema": text}]}
+
+    created = {"responses": {"201": {"description": "created"}}}
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "People", "version": "1"},
+        "servers": [{"url": url}],
+        "paths": {
+            "/people": {"post": _operation("createPerson", "Create a person", **body("username")) | created},
+            "/people/{username}": {"delete": _operation("deletePerson", "Delete a person"), **named("username")},
+            "/contacts": {"post": _operation("upsertContact", "Create or update a contact", **body("email"))},
+            "/contacts/{contact_id}": {
+                "delete": _operation("deleteContact", "Delete a contact"),
+                **named("contact_id"),
+            },
+            "/contacts/{contact_id}/preferences": {
+                "put": _operation("setPreferences", "Set the preferences of a contact", **body("theme")),
+                "delete": _operation("deletePreferences", "Delete the preferences of a contact"),
+                **named("contact_id"),
+            },
+        },
+    }
+    file = folder / "people.json"
+    file.write_text(json.dumps(document))
+    return str(file)
+
+
+# What is called, the status of its answer, and what undoes it; None for what may have been there before.
+CREATED_OR_FOUND = [
+    ('create a person with the username "bob"', 201, ("DELETE", "/people/bob", None)),
+    ('create a person with the username "bob"', 200, None),
+    ('create a contact with the email "b@example.org"', 200, None),
+    ('set the theme of the preferences of contact 17 to "light"', 200, None),
+]
+
+
+def test_what_was_there_before_is_never_deleted_and_no_other_item(tmp_path: Path) -> None:
+    for question, status, inverse in CREATED_OR_FOUND:
+        found = Reply(status, {"id": "17", "username": "bob", "email": "b@example.org"})
+        with Echo([found, Reply(204)]) as api:
+            done = run("ask", question, "-a", people(tmp_path, api.url), "--planner", "offline", "--yes")
+            assert done.code == 0, (question, done.err)
+            run("undo", "--yes=destroy")
+            assert changed(api)[1:] == ([inverse] if inverse else []), (question, status)
+
+
+def test_a_change_is_undone_where_it_was_made(tmp_path: Path) -> None:
+    with Echo(answer) as api, Echo(answer) as other:
+        asked = ("ask", 'create a job called "Nightly"', "-a", jobs(tmp_path, api.url), "--planner", "offline", "--yes")
+        assert run(*asked).code == 0
+        refused = run("undo", "--yes=destroy", "--base-url", other.url)
+        assert (refused.code, len(changed(api)), other.received) == (2, 1, [])
+        assert f"was sent to {api.url}/jobs" in refused.complaint

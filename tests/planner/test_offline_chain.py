@@ -171,6 +171,17 @@ def test_a_list_is_read_once_for_the_names_of_several_requests() -> None:
     assert [call.arguments["shelf_id"] for call in both.calls] == ["sh_Poetry", "sh_Travel"]
 
 
+def test_a_quoted_name_is_one_item_whatever_is_in_it() -> None:
+    from tests.planner.test_offline_named_fields import paged
+
+    def shelves(call: Call) -> Any:
+        names = ("Art", "Design", "Art and Design", "Maps, Old", "Travel")
+        return {"data": [{"id": f"sh_{name}", "name": name} for name in names]}
+
+    _, both, _ = talk('delete the shelves "Art and Design", "Maps, Old" and Travel', shelves, api=paged())
+    assert [call.arguments["shelf_id"] for call in both.calls] == ["sh_Art and Design", "sh_Maps, Old", "sh_Travel"]
+
+
 def test_what_stands_behind_a_preposition_is_no_second_target() -> None:
     made = planner().plan("remove the book bk_1 from shelf sh_1 and shelf sh_2")
     assert len(made.calls) == 1

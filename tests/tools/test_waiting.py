@@ -91,8 +91,8 @@ class Exports(Echo):
         return self.state(self.url, self.looks < 0)
 
 
-def exports(folder: Path, url: str) -> str:
-    """A description of exports, which says nothing of how they are waited for."""
+def exports(folder: Path, url: str, security: tuple[str, ...] = ()) -> str:
+    """A description of exports, which says nothing of how they are waited for; `security` is for their state."""
     body = {"content": {"application/json": {"schema": {"type": "object", "properties": {"name": {"type": "string"}}}}}}
     begin = {"operationId": "createExport", "requestBody": body, "responses": {"200": {"description": "ok"}}}
     read = {
@@ -104,7 +104,14 @@ def exports(folder: Path, url: str) -> str:
         "openapi": "3.1.0",
         "info": {"title": "Exports", "version": "1"},
         "servers": [{"url": url}],
-        "paths": {"/v1/exports": {"post": begin}, "/v1/exports/{id}": {"get": read}},
+        "components": {"securitySchemes": {"state": {"type": "apiKey", "in": "header", "name": "X-State"}}},
+        "paths": {
+            "/v1/exports": {"post": begin},
+            "/v1/exports/{id}": {
+                "get": read | {"security": [{name: []} for name in security]},
+                "delete": read | {"operationId": "deleteExport"},
+            },
+        },
     }
     file = folder / "exports.json"
     file.write_text(json.dumps(document))
@@ -193,14 +200,39 @@ def test_work_that_fails_or_does_not_end_is_said_with_exit_code_1(tmp_path: Path
             WAYS["202 with Location"][0],
             lambda url, is_done: Reply(403, {"error": "no"}, NOW),
             (),
-            "is not done yet",
+            "its state could not be read 5 times in a row",
+        ),
+        "an address that is none": (
+            lambda url: Reply(202, b"", {"Location": "http://["}),
+            _accepted,
+            (),
+            "the API does not say where its state is read",
+        ),
+        "another credential": (
+            lambda url: Reply(202, b"", {"Location": "/v1/exports/7"}),
+            _accepted,
+            (),
+            "its state at {url}/v1/exports/7 cannot be asked for from here",
         ),
     }
     for name, (begin, state, options, said) in cases.items():
         with Exports(begin, state) as api:
-            ran = run("call", exports(tmp_path, api.url), "createExport", "name=a", "--yes", *options)
+            file = exports(tmp_path, api.url, ("state",))
+            ran = run("call", file, "createExport", "name=a", "--yes", *options)
             assert (ran.code, api.begun) == (1, 1), (name, ran.err)
-            assert said in ran.err, (name, ran.err)
+            assert said.format(url=api.url) in ran.err, (name, ran.err)
+
+
+def test_a_state_that_is_not_there_yet_is_no_end_of_a_deletion(tmp_path: Path) -> None:
+    accepted, absent = Reply(202, b"", {"Location": AT, **NOW}), Reply(404, b"", NOW)
+    going_on = Reply(200, {"status": "running"}, NOW)
+    for looks, said in (
+        ([absent, Reply(200, {"status": "succeeded"})], "deleteExport is done (succeeded)"),
+        ([going_on, absent], "deleteExport is done: it is gone"),
+    ):
+        with Echo([accepted, *looks]) as api:
+            ran = run("call", exports(tmp_path, api.url), "deleteExport", "id=7", "--yes=destroy")
+            assert (len(api.received), said in ran.err) == (3, True), ran.err
 
 
 def test_an_ordinary_answer_is_not_waited_for(tmp_path: Path) -> None:

@@ -54,6 +54,17 @@ def test_one_question_is_asked_for_all_changes(shop: Shop, tmp_path: Path) -> No
     assert shop.log == ["POST /customers", "POST /orders", "POST /orders/o2/pay", "GET /orders/o2"]
 
 
+def test_a_yes_is_not_enough_to_delete_several_things(shop: Shop, tmp_path: Path) -> None:
+    removed = [step(name, "deleteOrder", parameters=[value("id", name)]) for name in ("o1", "o2")]
+    file = write(tmp_path, document(flow(*removed)), shop.url)
+    for typed, sent in (("y", []), ("orders", ["DELETE /orders/o1", "DELETE /orders/o2"])):
+        with dialogue("workflow", "run", file, "--input", "name=Ada") as terminal:
+            terminal.expect("This deletes 2 orders. Type orders to run it: ")
+            terminal.type(f"{typed}\n")
+            terminal.end()
+        assert shop.log == sent
+
+
 def test_no_is_no(shop: Shop, tmp_path: Path) -> None:
     with dialogue("workflow", "run", write(tmp_path, document(BUY), shop.url), "--input", "name=Ada") as terminal:
         terminal.type("y\n")  # before the question, to which it is no answer

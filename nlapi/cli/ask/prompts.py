@@ -237,10 +237,11 @@ class ConsentPrompt:
         # (docs/design/024-consent-to-a-plan.md).
         uncontested = not any(call.reason for call in proposed)
         operations = {call.call.tool.operation for call in proposed}
-        if uncontested and operations <= self.always_allowed:
+        word = word_to_type([(call.call.tool.operation, call.effect) for call in proposed])
+        # "always" was said of one at a time.
+        if not word and uncontested and operations <= self.always_allowed:
             console.dim("  always agreed to in this session")
             return ConsentReply(is_agreed=True)
-        word = word_to_type([(call.call.tool.operation, call.effect) for call in proposed])
         while True:
             typed = read_answer(_question(proposed, word, offer_always=uncontested))
             answer = typed.lower()
@@ -270,19 +271,34 @@ class WorkflowPrompt:
 
 
 def _ask_for_workflow(proposed: WorkflowProposed) -> ConsentReply:
-    name, count = single_line(proposed.proposal.call.operation_id), proposed.proposal.changes
+    name, changes = single_line(proposed.proposal.call.operation_id), proposed.proposal.changes
     warning = ", and takes something away" if proposed.effect is Effect.DESTROY else ""
-    typed = read_answer(f"{name} makes {console.count_noun(count, 'change')}{warning}. Run it? [y/N]: ")
-    is_agreed = typed.lower() in YES
+    count = console.count_noun(len(changes), "change")
+    is_agreed, typed = ask_for_run(changes, f"{name} makes {count}{warning}")
     return ConsentReply(is_agreed=is_agreed, reason="" if is_agreed else _reason(typed))
+
+
+def ask_for_run(changes: Sequence[tuple[Operation, Effect]], statement: str) -> tuple[bool, str]:
+    """Ask about all changes of a workflow, and return whether the person agreed, with what was typed."""
+    if word := word_to_type(changes):
+        typed = read_answer(f"{statement}. This deletes {_deleted(changes, word)}. Type {word} to run it: ")
+        return typed == word, typed
+    typed = read_answer(f"{statement}. Run it? [y/N]: ")
+    return typed.lower() in YES, typed
+
+
+def _deleted(changes: Sequence[tuple[Operation, Effect]], word: str) -> str:
+    """Return what several deletions, or that of a whole collection, take away, in words."""
+    deletes = [operation for operation, effect in changes if effect is Effect.DESTROY]
+    things = word if len(set(deletes)) == 1 else "things"
+    return f"all {word}" if len(deletes) == 1 else f"{len(deletes)} {things}"
 
 
 def _question(proposed: tuple[CallProposed, ...], word: str, *, offer_always: bool) -> str:
     if word:
-        deletes = [call.call.tool.operation for call in proposed if call.effect is Effect.DESTROY]
-        things = word if len(set(deletes)) == 1 else "things"
-        deleted = f"all {word}" if len(deletes) == 1 else f"{len(deletes)} {things}"
-        more = "" if len(deletes) == len(proposed) else f", in {len(proposed)} changes"
+        deleted = _deleted([(call.call.tool.operation, call.effect) for call in proposed], word)
+        is_all = all(call.effect is Effect.DESTROY for call in proposed)
+        more = "" if is_all else f", in {len(proposed)} changes"
         return f"This deletes {deleted}{more}. Type {word} to send it, or edit: "
     answers = "[y/N/always/edit]" if offer_always else "[y/N/edit]"
     if len(proposed) == 1:

@@ -253,7 +253,7 @@ def _require_sendable(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> 
 
 def _require_consent(tree: WorkflowOutline, targets: Mapping[Spec, Target], *, yes: bool) -> None:
     """Ask once about all changes of a run. ConsentError where nobody agrees."""
-    from nlapi.cli.ask.prompts import YES, read_answer
+    from nlapi.cli.ask.prompts import ask_for_run
     from nlapi.openapi.spec import Effect
     from nlapi.workflows.outline import question_rule
 
@@ -269,7 +269,7 @@ def _require_consent(tree: WorkflowOutline, targets: Mapping[Spec, Target], *, y
     if not is_interactive():
         hint = f"{rule}: run it in a terminal, where you are asked" if rule else "--yes consents"
         raise ConsentError(f"the workflow {tree.workflow.id} makes {text}; nothing was sent", hint=hint)
-    if read_answer(f"{text}. Run it? [y/N]: ").lower() not in YES:
+    if not ask_for_run(tree.operations_of_changes, text)[0]:
         raise ConsentError("no consent was given; nothing was sent")
 
 

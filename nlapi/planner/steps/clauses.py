@@ -47,7 +47,7 @@ _ITEMS = lazy_pattern(
     rf"(?P<items>{_ITEM}(?:, {_ITEM})*,? and {_ITEM})"
     r"(?P<rest>(?: (?:from|in|into|to|on|for|at|as|due|because|until|by) .+)?)[.!]*"
 )
-_BETWEEN_ITEMS = lazy_pattern(r",? and |, ")
+_ONE_ITEM = lazy_pattern(_ITEM)
 _MAX_ITEMS = 10
 
 
@@ -57,7 +57,7 @@ def _item_sentences(question: str, is_noun: Callable[[str], bool]) -> list[str]:
     if match is None or VERBS.get(stem(match["verb"].lower())) is Intent.READ:
         return []
     kind, last = match["noun"].rpartition(" ")[0], match["noun"].rpartition(" ")[2]
-    noun, items = f"{kind} {singular(last)}".strip(), _BETWEEN_ITEMS.split(match["items"])
+    noun, items = f"{kind} {singular(last)}".strip(), _ONE_ITEM.findall(match["items"])
     if singular(last) == last or not is_noun(stem(last)) or len(items) > _MAX_ITEMS:
         return []
     return [f"{match['verb']} the {noun} {item}{match['rest']}" for item in items]
