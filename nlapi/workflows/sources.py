@@ -13,7 +13,7 @@ from nlapi.api import load
 from nlapi.errors import Issue, NlapiError, UsageError
 from nlapi.openapi.egress import NetworkScope
 from nlapi.openapi.fetch import STANDARD_INPUT, within_networks
-from nlapi.openapi.spec import Operation, Spec, as_map, essence, unescape_step
+from nlapi.openapi.spec import Operation, Spec, essence, unescape_step
 from nlapi.openapi.urls import is_http_url, parse_url, redact_url
 from nlapi.registry import find_registration, is_name
 from nlapi.suggestions import suggestion
@@ -168,14 +168,8 @@ def operations_with_id(spec: Spec, id: str) -> list[Operation]:
 def _operations_by_declared_id(spec: Spec) -> dict[str, list[Operation]]:
     operations: dict[str, list[Operation]] = {}
     for operation in spec.operations:
-        operations.setdefault(_declared_id(operation), []).append(operation)
+        operations.setdefault(str(operation.node.get("operationId", "")), []).append(operation)
     return operations
-
-
-def _declared_id(operation: Operation) -> str:
-    paths = as_map(operation.spec.document.get("paths"))
-    node = as_map(as_map(paths.get(operation.path)).get(operation.method.lower()))
-    return str(node.get("operationId", ""))
 
 
 def _failure(message: str, hint: str = "") -> StepTarget:
