@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from operator import add
 from statistics import fmean, stdev
@@ -431,21 +431,18 @@ def cost_rules(
     grouped: defaultdict[tuple[Bucket, tuple[Share, ...]], list[Scalar]] = defaultdict(list)
     for bucket, shares in sorted(policy.shares.items(), key=lambda item: tuple(map(str, item[0]))):
         grouped[bucket[1:], _as_shares(shares)].append(bucket[0])
-    rules = []
+    rule, rules = partial(Rule, objective=objective, unit=unit), []
     for number, ((others, split), values) in enumerate(grouped.items()):
         estimates = [entry for value in values for entry in policy.estimates[value, *others]]
         when = {fields[0]: tuple(values)} | {field: (value,) for field, value in zip(fields[1:], others, strict=True)}
         cost = RuleCost(policy=name, fields=tuple(fields), floor=policy.floor, since=since, estimates=tuple(estimates))
-        rules.append(_rule(f"{name}-{number + 1}", objective, Match(when=when), split, unit, position + number, cost))
+        match = Match(when=when)
+        rules.append(
+            rule(name=f"{name}-{number + 1}", match=match, shares=split, position=position + number, cost=cost)
+        )
     cost = RuleCost(policy=name, fields=tuple(fields), floor=policy.floor, since=since)
     rest = (Share(version=policy.best, percent=100.0),)
-    return (*rules, _rule(f"{name}-rest", objective, Match(), rest, unit, position + len(rules), cost))
-
-
-def _rule(
-    name: str, objective: str, match: Match, shares: tuple[Share, ...], unit: str, position: int, cost: RuleCost
-) -> Rule:
-    return Rule(name=name, objective=objective, match=match, shares=shares, unit=unit, position=position, cost=cost)
+    return (*rules, rule(name=f"{name}-rest", shares=rest, position=position + len(rules), cost=cost))
 
 
 def _as_shares(shares: Shares) -> tuple[Share, ...]:
