@@ -302,7 +302,7 @@ def _held_out(folds: Sequence[_Fold], quality: float, terms: CostTerms) -> tuple
     return [quality for quality, _ in results], fmean(cost for _, cost in results)
 
 
-def _is_kept(qualities: Sequence[float], terms: CostTerms) -> bool:
+def _keeps_floor(qualities: Sequence[float], terms: CostTerms) -> bool:
     error = stdev(qualities) / len(qualities) ** 0.5 if len(qualities) > 1 else 0.0
     return fmean(qualities) - terms.margin * error >= terms.floor
 
@@ -313,7 +313,7 @@ def _calibrated(folds: Sequence[_Fold], terms: CostTerms, best_quality: float) -
     low, high = terms.floor * best_quality, 1.0
     for _ in range(_SEARCH_STEPS):
         middle = (low + high) / 2
-        if _is_kept(_held_out(folds, middle, terms)[0], terms):
+        if _keeps_floor(_held_out(folds, middle, terms)[0], terms):
             high = middle
         else:
             low = middle
@@ -326,7 +326,7 @@ def _fixed_version(
     """Return the version that answers everything where no split is cheaper, and why."""
     for version in sorted(whole, key=lambda name: (whole[name][1], -whole[name][0], name)):
         results = [fold.result({bucket: {version: 1.0} for bucket in fold.test.weights}) for fold in folds]
-        if version != best and not _is_kept([quality for quality, _ in results], terms):
+        if version != best and not _keeps_floor([quality for quality, _ in results], terms):
             continue
         if (share := fmean(price for _, price in results)) <= cost:
             why = (

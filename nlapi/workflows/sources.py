@@ -240,15 +240,15 @@ def _ask_nested(workflow: ArazzoWorkflow, linked: LinkedDocument, asking: dict[s
         child = linked.target(step).workflow if step.workflow_id else None
         if child is not None and linked.workflows.get(child.id) is child:
             child = _ask_nested(child, linked, asking)
-        given = {parameter.name for parameter in step.parameters}
+        names = {parameter.name for parameter in step.parameters}
         for name in child.required_inputs if child is not None else ():
             schema = child.input_schemas.get(name, {}) if child is not None else {}
-            if name in given or (isinstance(schema, Mapping) and "default" in schema):
+            if name in names or (isinstance(schema, Mapping) and "default" in schema):
                 continue
-            own = name if name not in properties else f"{step.id}_{name}"
-            properties[own] = schema
-            required.append(own)
-            parameter = StepParameter(name=name, value=f"$inputs.{own}")
+            input_name = name if name not in properties else f"{step.id}_{name}"
+            properties[input_name] = schema
+            required.append(input_name)
+            parameter = StepParameter(name=name, value=f"$inputs.{input_name}")
             step = replace(step, parameters=(*step.parameters, parameter))
         steps.append(step)
     if len(required) > len(workflow.required_inputs):
