@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 # Beginning of the message of a Step whose call was not tried because something before it failed. It stands in
 # transcripts, and `change_outcome` and the log recognise such steps by it.
-# Begins the message of a change that was accepted, whose work goes on.
-UNFINISHED = "not done yet: "
 NOT_RUN = "not run"
+# Beginning of the message of a change that was accepted and whose work is in progress.
+UNFINISHED = "not done yet: "
 
 
 class FieldState(StrEnum):

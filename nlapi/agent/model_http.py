@@ -6,10 +6,8 @@ import asyncio
 import json
 import random
 import re
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,6 +15,7 @@ import orjson
 from nlapi.agent.endpoints import ModelEndpoint, ModelProtocol
 from nlapi.client.auth import secret_parts
 from nlapi.client.masking import redact
+from nlapi.client.message import parse_retry_after
 from nlapi.client.safe_text import single_line
 from nlapi.client.streaming.parsers import ServerSentEvents
 from nlapi.errors import PlannerError, UnfinishedError
@@ -189,10 +188,8 @@ def _backoff(attempt: int) -> float:
 def _wait_seconds(headers: Mapping[str, str], attempt: int) -> float:
     """Return the seconds that the server asks to wait, in milliseconds, seconds or as a date, or else the back-off."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        if re.fullmatch(r"\d{1,12}(\.\d{1,9})?", value := headers.get(name, "")):
-            return float(value) * unit
-    with suppress(ValueError, OverflowError):
-        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
+        if (seconds := parse_retry_after(headers.get(name, ""))) is not None:
+            return seconds * unit
     return _backoff(attempt)
 
 

@@ -75,7 +75,7 @@ class OperationTools:
         self.operations = (*(visible if operations is None else operations), *self._workflows)
         self._compile = compile
         self._prefixes = _prefixes(self.specs)
-        self._given_names = names
+        self._preset_names = names
 
     @cached_property
     def _index(self) -> Index:
@@ -104,8 +104,8 @@ class OperationTools:
 
     @cached_property
     def _names(self) -> Mapping[Operation, str]:
-        if self._given_names is not None:
-            return self._given_names
+        if self._preset_names is not None:
+            return self._preset_names
         names: dict[Operation, str] = {}
         for spec in self.specs:
             prefix = self._prefixes.get(spec, "")
@@ -119,7 +119,7 @@ class OperationTools:
         """Return the tool of an operation, under its name in this set."""
         workflow = self._workflows.get(operation)
         tool = workflow or self._compile(operation)
-        name = self._names[operation] if self._prefixes or workflow or self._given_names else tool.name
+        name = self._names[operation] if self._prefixes or workflow or self._preset_names else tool.name
         return tool if name == tool.name else replace(tool, name=name)
 
     def is_workflow(self, tool: Tool) -> bool:

@@ -1,4 +1,4 @@
-"""Notices a turn that goes in circles, and ends it with what was found."""
+"""Ends a turn whose rounds bring nothing new, with the answers that it has."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from nlapi.tools.read_log import ReadLog
 # Rounds in a row that bring nothing new.
 MAX_IDLE_ROUNDS = 4
 
-# Answers that the end of a turn tells of, the last ones, with the characters of each.
+# The last answers that the end of a turn lists, and the characters of each.
 MAX_ANSWERS = 5
 MAX_ANSWER = 300
 
 
 @dataclass(slots=True, kw_only=True)
 class TurnProgress:
-    """What the rounds of a turn have brought, at most `max_rounds` of them."""
+    """The answers to the rounds of a turn, which has at most `max_rounds`."""
 
     reads: ReadLog
     max_rounds: int
@@ -32,7 +32,7 @@ class TurnProgress:
 
     def count(self, plan: Plan, steps: Sequence[Step]) -> None:
         """Count a round with its steps."""
-        # A workflow has a limit of its own, and is not left in the middle of its changes.
+        # A workflow has its own limit, and must not stop in the middle of its changes.
         if isinstance(plan.raw, StoredState):
             return
         self.rounds += 1
@@ -42,7 +42,7 @@ class TurnProgress:
         self._answers |= answers
 
     def end(self, conversation: Conversation) -> Plan | None:
-        """Return the plan that ends the turn with what was found; None where it goes on."""
+        """Return the plan that ends the turn with its answers; None for a turn that continues."""
         if not (reason := self._reason()):
             return None
         lines = [f"Stopped: {reason}.", *_answer_lines(conversation)]
@@ -59,7 +59,7 @@ class TurnProgress:
 
 
 def _answer_key(step: Step) -> str:
-    """Return what two equal answers to one request have in common."""
+    """Return the same text for equal answers to one request."""
     assert step.result is not None
     request = digest(step.request) if step.request is not None else step.call.id
     return f"{request} {step.result.status} {hashlib.sha256(step.result.content).hexdigest()}"
@@ -71,7 +71,7 @@ def _answer_lines(conversation: Conversation) -> Iterator[str]:
     from nlapi.planner.answering.answers import answer_question
 
     reads = [step for step in conversation.current.steps if step.effect is Effect.READ and step.result is not None]
-    found = {_answer_key(step): step for step in reads if step.result is not None and step.result.ok}
-    for step in tuple(found.values())[-MAX_ANSWERS:]:
+    answers = {_answer_key(step): step for step in reads if step.result is not None and step.result.ok}
+    for step in tuple(answers.values())[-MAX_ANSWERS:]:
         text = single_line(answer_question(conversation.question, [step]).text)
         yield f"- {single_line(step.call.operation_id)}: {text[:MAX_ANSWER]}"

@@ -94,9 +94,9 @@ class CallTerms:
     async def perform(self, prepared: Prepared, watch: PieceListener, *, for_model: bool) -> Result:
         """Send a call, at most MAX_CONCURRENT at a time."""
         limits = self.limits
-        if (own := prepared.call.timeout) is not None:
+        if (deadline := prepared.call.timeout) is not None:
             limits = limits or Limits()
-            limits = replace(limits, deadline=min(own, limits.deadline))
+            limits = replace(limits, deadline=min(deadline, limits.deadline))
         async with self.slots:
             return await perform(
                 prepared,

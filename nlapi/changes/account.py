@@ -21,7 +21,7 @@ from nlapi.changes.sentences import (
 from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import is_verb
-from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
+from nlapi.english.intents import STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SYNONYMS
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -132,22 +132,15 @@ def check_left(case: Case) -> Iterator[str]:
         yield f"not used: {', '.join(unused)}"
 
 
-# The value that an item has before an update: from [urgent] to low.
-_BEFORE = lazy_pattern(r"\bfrom\s+(?P<value>(?:(?!\bto\b)[^,;:])+?)\s+to\s+[\"'“‘]?$", re.IGNORECASE)
-
-
 def _argument_before(case: Case, start: int, end: int) -> str | None:
     """Return the argument that an update sets, and of which the characters of a sentence are the value before; None
     where they are no such value.
-
-    What leaves one account for another has both in its call, and is no update.
     """
-    updates = METHODS[Intent.UPDATE] if not case.deletes else ()
-    for source in case.account.sources if case.operation.method in updates and case.operation.method != "POST" else ():
-        before = _BEFORE.search(case.text[: source.start]) if source.words and case.location(source) != "path" else None
-        if before is not None and before.start("value") <= start < end <= before.end("value"):
-            return source.argument
-    return None
+    change = next((entry for entry in case.value_changes if entry.has_old(start, end)), None)
+    if change is None or case.deletes:
+        return None
+    body = (source for source in case.account.sources if source.words and case.location(source) != "path")
+    return next((source.argument for source in body if change.begins_new(source.start)), None)
 
 
 def _is_value_before(case: Case, text: str) -> bool:

@@ -76,9 +76,9 @@ _MOVING_WORDS = lexicon.words("changes/words", "moving_words")
 # Verbs that make a thing or change one, and the words by which they make one.
 _ALSO_UPDATES = lexicon.stems("changes/words", "also_updates")
 _NEW = lexicon.words("changes/words", "new")
-# Verbs that bring an item into what stands behind `to`, whatever it is.
-_TEXT_STEMS = _NAME_STEMS | lexicon.stems("changes/words", "text_arguments")
+# Verbs that bring an item into what stands behind `to`, and the arguments that are no such state.
 _TO_VERBS = lexicon.stems("changes/words", "to_verbs")
+_TEXT_STEMS = _NAME_STEMS | lexicon.stems("changes/words", "text_arguments")
 _LIGHT_VERBS = lexicon.stems("changes/words", "light_verbs")
 # Verbs for a message that are no synonyms elsewhere: to write a file sends none.
 _MESSAGE_VERBS = frozenset(map(stem, ("send", "write", "post")))
@@ -438,15 +438,13 @@ def _unsaid_kind(case: Case, kinds: list[list[str]]) -> list[str]:
     if not case.deletes and (is_found or any(_is_mentioned(case, words) for words in names)):
         return []
     nouns = [_nouns(words, _UNSPOKEN_WORDS) or words for words in kinds]
-    is_said = any(_is_mentioned(case, words) or stem(singular(words[-1])) in _name_ends(case) for words in nouns)
-    return [] if is_said else kinds[-1]
+    ends = _name_ends(case)
+    return [] if any(_is_mentioned(case, words) or stem(singular(words[-1])) in ends for words in nouns) else kinds[-1]
 
 
 def _name_ends(case: Case) -> set[str]:
     """Return the stems of the last words of the names of the target, which may be its kind: Coastal turbine."""
-    names = (
-        source.words.lower().split() for source in case.account.sources if source.argument in case.target_arguments
-    )
+    names = (source.words.lower().split() for source in _targets(case))
     return {stem(singular(words[-1])) for words in names if words}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import DELETE_VERBS, DETERMINERS, is_verb, parse_command
-from nlapi.english.intents import ACTION_KINDS, STOPWORDS, VERBS, Intent
+from nlapi.english.intents import ACTION_KINDS, METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SPELLINGS, SYNONYMS
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -26,11 +26,12 @@ from nlapi.reading.clauses import (
     find_moods,
     find_reason,
     find_scopes,
+    find_value_changes,
     opening_length,
 )
 from nlapi.reading.reader import QUOTED, read_sentence
 from nlapi.reading.text import Mention as Mention
-from nlapi.reading.text import Reason, Sentence
+from nlapi.reading.text import Reason, Sentence, ValueChange
 from nlapi.resources.command_verbs import leading_verbs, operation_verbs, summary_of
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
@@ -335,6 +336,11 @@ class Case:
     def reason(self) -> Reason | None:
         """The reason that the sentence gives, for which the call is made or not."""
         return _reason_of(self.text)
+
+    @cached_property
+    def value_changes(self) -> tuple[ValueChange, ...]:
+        """The old and new values of an update; what leaves one account for another has both in its call."""
+        return tuple(find_value_changes(self.text)) if self.operation.method in METHODS[Intent.UPDATE] else ()
 
     @cached_property
     def text_without_values(self) -> str:

@@ -488,17 +488,15 @@ def _is_default(case: Case, source: ValueSource) -> bool:
 
 def _is_old_value(case: Case, source: ValueSource) -> bool:
     """Return whether a value is what a field had before, and the field is named: the departure from [9] to 11 May."""
-    behind = _BEHIND_OLD.match(case.text, max(0, source.end))
-    before = case.text[: max(0, source.start)].lower()
-    if behind is None or case.location(source) == "path" or not _AT_OLD.search(before):
+    change = next((entry for entry in case.value_changes if entry.has_old(source.start, source.end)), None)
+    if change is None or case.location(source) == "path":
         return False
-    new = next((entry for entry in case.account.sources if entry.start == behind.end()), None)
-    said = set(map(stem, split_words(before)))
-    named = [_name_stems(entry.argument) <= said for entry in (source, new) if entry is not None]
-    return case.operation.method in ("PUT", "PATCH") and any(named) and not all(named)
+    new = next((entry for entry in case.account.sources if change.begins_new(entry.start)), None)
+    stems = set(map(stem, split_words(case.text[: change.start].lower())))
+    named = [_name_stems(entry.argument) <= stems for entry in (source, new) if entry is not None]
+    return any(named) and not all(named)
 
 
-_AT_OLD, _BEHIND_OLD = lazy_pattern(r"\bfrom (?:the )?[\"'“]?$"), lazy_pattern(r"[\"'”]? to (?:the )?[\"'“]?")
 # Ways in which the words of a value may mean something else; any one of them is enough.
 _DOUBTS = (_is_half_a_choice, _is_name_as_id, _is_name_of_item, _is_of_unnamed_kind, _is_command, _is_old_value)
 _DOUBTS_ABOUT_MODELS = (is_in_another_argument, is_attribute_of_item)

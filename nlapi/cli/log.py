@@ -72,8 +72,8 @@ def _print_transcripts(limit: int, output: ListOutput, is_shown: Callable[[Path]
     from nlapi.agent.transcripts import list_transcripts
     from nlapi.cli.ask.planners import log_folder
 
-    found = (entry for entry in list_transcripts(log_folder()) if is_shown(entry.path))
-    transcripts = list(islice(found, limit))
+    matches = (entry for entry in list_transcripts(log_folder()) if is_shown(entry.path))
+    transcripts = list(islice(matches, limit))
     rows = [
         {
             "id": entry.id,

@@ -179,7 +179,7 @@ def _api_at(url: str) -> str:
 
 
 def unknown_command(name: str, group: str = "") -> UsageError | None:
-    """Return the error for a word that is not a command, with the line that does what was perhaps meant.
+    """Return the error for a word that is not a command, with the line to type in its place.
 
     None for a word that is not a command of a `group` and that no other program has there.
     """
@@ -189,8 +189,8 @@ def unknown_command(name: str, group: str = "") -> UsageError | None:
         return UsageError(f"nlapi has no command {f'{group} {name}'.strip()!r}; use this: {line}")
     if group:
         return None
-    meant = suggestion(name, COMMANDS, otherwise='nlapi ask "..." -a API asks a question;')
-    return UsageError(f"nlapi has no command {name!r}", hint=f"{meant} nlapi -h lists the commands")
+    nearest = suggestion(name, COMMANDS, otherwise='nlapi ask "..." -a API asks a question;')
+    return UsageError(f"nlapi has no command {name!r}", hint=f"{nearest} nlapi -h lists the commands")
 
 
 def unknown_option(name: str, possible: Sequence[str]) -> str:

@@ -198,8 +198,8 @@ def with_headers(target: Target, texts: Sequence[str] | None) -> Target:
     """Return the Target with the headers of `-H`, which go to the API's own servers; credentials among them as such."""
     secret, plain = split_headers(target.spec, parse_headers(texts or ()))
     names = {name.lower() for name, _ in plain}
-    kept = tuple(pair for pair in target.headers if pair[0].lower() not in names)
-    return with_secret_headers(replace(target, headers=(*kept, *plain)), secret)
+    others = tuple(pair for pair in target.headers if pair[0].lower() not in names)
+    return with_secret_headers(replace(target, headers=(*others, *plain)), secret)
 
 
 def with_secret_headers(target: Target, headers: Sequence[tuple[str, str]]) -> Target:

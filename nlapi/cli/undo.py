@@ -77,20 +77,20 @@ def _last_change(conversation: Conversation) -> Step:
     from nlapi.tools.plan import Outcome
 
     changes = [step for step in conversation.steps if step.effect is not Effect.READ]
-    made = [
+    candidates = [
         step
         for step in changes
         if step.is_uncertain or (step.outcome is Outcome.ANSWERED and change_outcome(step) is ChangeOutcome.SUCCEEDED)
     ]
-    if not made:
+    if not candidates:
         raise UsageError("this conversation has changed nothing", hint="`nlapi log list` names the others")
-    return made[-1]
+    return candidates[-1]
 
 
 def _changes_of(records: Iterable[Mapping[str, Any]], step: Step) -> list[Mapping[str, Any]]:
     """Return the fields before and after of the proposal of a change, as the transcript has them."""
     from nlapi.client.message import digest
 
-    own = step.digest or (digest(step.request) if step.request is not None else "")
-    proposed = [record for record in records if record.get("event") == "proposed" and record.get("digest") == own]
+    expected = ("proposed", step.digest or (digest(step.request) if step.request is not None else ""))
+    proposed = [record for record in records if (record.get("event"), record.get("digest")) == expected]
     return list(proposed[-1].get("changes", ())) if proposed else []

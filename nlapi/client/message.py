@@ -6,6 +6,8 @@ import codecs
 import hashlib
 import json
 import math
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -308,6 +310,18 @@ class Result:
         if isinstance(fields["content"], bytes):
             fields[name] = value
         return value
+
+
+def parse_retry_after(text: str) -> float | None:
+    """Return the seconds of a Retry-After, a number or a date (RFC 9110 §10.2.3); None for any other text."""
+    from email.utils import parsedate_to_datetime
+
+    if re.fullmatch(r"\s*\d{1,12}(\.\d{1,9})?\s*", text):
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
 
 
 def body_size(result: Result) -> int:

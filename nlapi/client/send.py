@@ -9,12 +9,11 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus, urljoin
 
 from nlapi.client.masking import SecretMask, places_of, secret_mask
-from nlapi.client.message import EndReason, Limits, Request, Result, named_charset
+from nlapi.client.message import EndReason, Limits, Request, Result, named_charset, parse_retry_after
 from nlapi.client.safe_text import strip_control
 from nlapi.client.server import BASE_URL_HINT
 from nlapi.client.streaming.body import BodyDecodeError, BodyReader, PieceListener
@@ -337,18 +336,7 @@ def retry_delay(result: Result) -> float | None:
         resets = (result.header(name) or "" for name in _RESET_HEADERS) if result.status == _TOO_MANY else ()
         reset = next((float(text) for text in resets if re.fullmatch(r"\d{1,12}", text)), None)
         return None if reset is None else max(0.0, reset - time.time()) if reset > _EPOCH_FROM else reset
-    return asked_seconds(result)
-
-
-def asked_seconds(result: Result) -> float | None:
-    """Return the seconds of Retry-After, which may be a date; None without a valid one."""
-    value = (result.header("retry-after") or "").strip()
-    if re.fullmatch(r"\d{1,12}", value):
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, OverflowError):
-        return None
+    return parse_retry_after(result.header("retry-after") or "")
 
 
 def _without_secrets(url: str, secrets: Sequence[str]) -> str:

@@ -19,8 +19,9 @@ DELETE_VERBS = lexicon.stems(_FILE, "delete")
 TEXT_VERBS = lexicon.stems(_FILE, "text")
 """Verbs for a text, which may stand behind them: what it says is no command of the user's."""
 DETERMINERS = lexicon.words(_FILE, "determiners")
-SETTING_VERBS = lexicon.stems(_FILE, "setting")
 """Words before a noun, so that the word before them is a verb: note [the] plumber."""
+SETTING_VERBS = lexicon.stems(_FILE, "setting")
+"""Verbs that set what a thing is, and create one only with an article behind them."""
 
 _PARTICLE_VERBS = lexicon.by_phrase(_FILE, "particles")
 _TURN_VERBS = lexicon.stems(_FILE, "turning")

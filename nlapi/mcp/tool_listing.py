@@ -153,12 +153,12 @@ class OfferedTools:
     def listed_tools(self) -> tuple[tuple[Tool, Definition], ...]:
         """The tools of single operations and workflows, with their definitions.
 
-        All of an API that is so small, or of which all are wanted; of the others the most used that there is room for.
+        All of a small API, and of one with `all_tools`; of the others the most used that there is room for.
         """
-        wanted = [catalogue for catalogue in self.catalogues if catalogue.settings.all_tools]
-        others = [catalogue for catalogue in self.catalogues if catalogue not in wanted]
+        complete = [catalogue for catalogue in self.catalogues if catalogue.settings.all_tools]
+        others = [catalogue for catalogue in self.catalogues if catalogue not in complete]
         with gc_paused():
-            every = [(tool, _definition(tool, catalogue)) for catalogue in wanted for tool in _tools(catalogue)]
+            every = [(tool, _definition(tool, catalogue)) for catalogue in complete for tool in _tools(catalogue)]
             return (*every, *self._fitting(others))
 
     def _fitting(self, catalogues: Sequence[ToolCatalogue]) -> list[tuple[Tool, Definition]]:

@@ -628,6 +628,12 @@ class Operation:
         """Return the part of the path behind a `?`, which is sent with every call."""
         return self.path.partition("#")[0].partition("?")[2]
 
+    @property
+    def node(self) -> Mapping[str, Any]:
+        """Return the Operation Object as the description has it; empty where its path item is a reference."""
+        item = as_map(as_map(self.spec.document.get("paths")).get(self.path))
+        return as_map(item.get(self.method.lower()))
+
     @cached_property
     def effect(self) -> Effect:
         """Return the effect of a call, as the Spec's `classify` rates it; computed on first use."""

@@ -136,8 +136,8 @@ def sweeping_plan(
     if best.tool.effect is Effect.READ or not is_item or best.assignment.candidates:
         return None
     word = next((token.text for token in best.context.sentence.tokens if token.lower in QUANTIFIERS), "")
-    one = f"{best.operation.id} changes one {' '.join(singular_noun(best.operation)) or 'item'}"
-    text = f"{word!r} may be any number of items, and {one}: nothing is sent. Name it, or list them first."
+    effect = f"{best.operation.id} changes one {' '.join(singular_noun(best.operation)) or 'item'}"
+    text = f"{word!r} may be any number of items, and {effect}: nothing is sent. Name it, or list them first."
     return empty_plan(text, rivals, 0.05) if word else None
 
 

@@ -169,9 +169,7 @@ def _example_action(operation: Operation, argument: str, value: object) -> dict[
 
 def _parameter_index(operation: Operation, location: str, name: str) -> int | None:
     """Return the index of a parameter in the operation's own list, None where it is inherited or a `$ref`."""
-    node = operation.spec.document.get("paths", {}).get(operation.path, {}).get(operation.method.lower(), {})
-    listed = node.get("parameters") if isinstance(node, Mapping) else None
-    for index, parameter in enumerate(as_list(listed)):
+    for index, parameter in enumerate(as_list(operation.node.get("parameters"))):
         if isinstance(parameter, Mapping) and (parameter.get("in"), parameter.get("name")) == (location, name):
             return index
     return None

@@ -220,8 +220,8 @@ def _clauses(area: Area, area_subjects: Sequence[Subject], label: str) -> list[_
         used_stems |= words
         is_named = subject.name.lower() in label.lower() and len(area.groups) == 1
         text = ", ".join(verbs) + ("" if is_named else f" {subject.name}")
-        told = tuple(verbs) if is_named and number == 0 else ()
-        clauses.append(_WordClause(text=text.strip(), is_noun=not verbs, verbs=told))
+        commands = tuple(verbs) if is_named and number == 0 else ()
+        clauses.append(_WordClause(text=text.strip(), is_noun=not verbs, verbs=commands))
     return clauses
 
 

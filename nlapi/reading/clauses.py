@@ -12,7 +12,7 @@ from nlapi.english.command_verbs import TEXT_VERBS, is_verb, parse_command
 from nlapi.english.lexicon import table
 from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.reading.text import Mention, Reason
+from nlapi.reading.text import Mention, Reason, ValueChange
 
 
 class ScopeKind(StrEnum):
@@ -65,6 +65,20 @@ def find_reason(text: str) -> Reason | None:
             start = cue.end if kind == "reason" else cue.start + len("for")
             return Reason(lead=cue.start, start=start + len(text[start:end]) - len(text[start:end].lstrip()), end=end)
     return None
+
+
+# The figures of a time or of an amount (from 10:30 to 11:00) are not the end of a clause.
+_VALUE_CHANGE = lazy_pattern(
+    r"\bfrom\s+(?P<old>(?:(?!\bto\b)(?:[^,;:]|(?<=\d)[,:](?=\d)))+?)\s+to\s+(?P<lead>(?:the\s+)?[\"'“‘]?)(?=\S)",
+    re.IGNORECASE,
+)
+
+
+def find_value_changes(text: str) -> Iterator[ValueChange]:
+    """Yield where a sentence says from which value to which one: change the due date from [9] to [11 May]."""
+    for match in _VALUE_CHANGE.finditer(text):
+        start, end = match.span("old")
+        yield ValueChange(start=start, end=end, lead=match.start("lead"), new=match.end())
 
 
 def _cues(text: str, name: str, kinds: tuple[str, ...]) -> Iterator[Mention]:

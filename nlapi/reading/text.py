@@ -79,6 +79,24 @@ class Reason:
         return self.lead < end and start < self.end
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueChange:
+    """A value from `start` to before `end`, and `to` another one: from `lead` on, or from `new` behind its article."""
+
+    start: int
+    end: int
+    lead: int
+    new: int
+
+    def has_old(self, start: int, end: int) -> bool:
+        """Return whether the characters from `start` to before `end` are of the old value."""
+        return self.start <= start < end <= self.end
+
+    def begins_new(self, start: int) -> bool:
+        """Return whether the new value begins at a character."""
+        return self.lead <= start <= self.new
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ValueMention:
     """A text of the sentence that may be a value: its tokens from `first` to before `last`.

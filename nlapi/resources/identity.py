@@ -58,9 +58,10 @@ _AMOUNTS = frozenset("amount total price balance budget cost currency".split())
 # Words in the names of times, the first event before later changes.
 _TIMES = "start started starts created date time published due scheduled end ended ends updated modified at".split()
 
-_FIRST_NAMES = ("firstname", "givenname", "forename")
-_LAST_NAMES = ("lastname", "familyname", "surname")
-_PERSON_NAMES = frozenset((*_FIRST_NAMES, *_LAST_NAMES))
+GIVEN_NAMES, FAMILY_NAMES = (
+    tuple(lexicon.text("resources/words", name).split()) for name in ("given_names", "family_names")
+)
+"""Names of the fields with the parts of a person's name, without case and separators."""
 
 # An id that nobody reads: a hash, a UUID.
 _OPAQUE = lazy_pattern(r"(?:sha\d+:)?[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -225,14 +226,14 @@ def _text_at(item: Item, path: str) -> str:
 def name_of(item: Item, noun: Sequence[str] = ()) -> str:
     """Return the name of an item, of a person the first and the last one; "" where it has none."""
     path = name_path(item, noun)
-    is_other = name_key(path) in _PERSON_NAMES or name_key(path) not in NAMES[:3]
+    is_other = name_key(path) in (*GIVEN_NAMES, *FAMILY_NAMES) or name_key(path) not in NAMES[:3]
     return (_person_name(item) if is_other else "") or (_text_at(item, path) if path else "")
 
 
 def _person_name(item: Item) -> str:
     """Return the first and the last name of a person, which are fields of their own; "" where one is absent."""
     texts = {name_key(str(key)): value for key, value in item.items() if isinstance(value, str) and value}
-    names = [next((texts[key] for key in keys if key in texts), "") for keys in (_FIRST_NAMES, _LAST_NAMES)]
+    names = [next((texts[key] for key in keys if key in texts), "") for keys in (GIVEN_NAMES, FAMILY_NAMES)]
     return " ".join(names) if all(names) else ""
 
 

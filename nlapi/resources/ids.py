@@ -82,8 +82,8 @@ def code_nouns(spec: Spec, code: str) -> frozenset[str]:
 
 def is_id_of_other(spec: Spec, code: str, noun: str) -> bool:
     """Return whether a code is the id of another kind of item than `noun`, whose own ids begin otherwise."""
-    nouns, known = code_nouns(spec, code), spec.derive(_nouns_by_prefix).values()
-    return bool(nouns) and noun not in nouns and any(noun in others for others in known)
+    nouns, all_nouns = code_nouns(spec, code), spec.derive(_nouns_by_prefix).values()
+    return bool(nouns) and noun not in nouns and any(noun in others for others in all_nouns)
 
 
 def _nouns_by_prefix(spec: Spec) -> Mapping[str, frozenset[str]]:

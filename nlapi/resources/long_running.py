@@ -1,4 +1,4 @@
-"""Says whether an answer tells of work that is not done yet, where its state is read, and how it ended."""
+"""Long-running operations: whether an answer is about unfinished work, where its state is read, and how it ended."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from urllib.parse import urljoin, urlsplit
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_key
-from nlapi.openapi.spec import Operation, as_map
+from nlapi.openapi.spec import Operation
 from nlapi.resources.envelope import WRAPPERS
 
 ACCEPTED = 202
 # Headers of Azure and of others with the address of the state; Location of a 202 is the third way (RFC 9110 §15.3.3).
 STATE_HEADERS = ("azure-asyncoperation", "operation-location")
-# What a description states of an operation whose answer comes before its work is done.
-STATED = "x-ms-long-running-operation"
+# The extension by which a description marks an operation that answers before its work is done.
+LONG_RUNNING = "x-ms-long-running-operation"
 
 _STATE_NAMES = lexicon.text("resources/words", "state_names").split()
 _WORK_STATES = lexicon.words("resources/words", "work_states")
 _FAILED_STATES = lexicon.words("resources/words", "failed_states")
 _WORK_NOUNS = lexicon.words("resources/words", "work_nouns")
 _LINK_NAMES = lexicon.words("resources/words", "state_links")
-# Methods whose own address has the state of what they make.
-_OWN_ADDRESS = ("PUT", "PATCH")
+# Methods whose URL has the state of what they create or change.
+_ITEM_METHODS = ("PUT", "PATCH")
 
 
 class WorkState(StrEnum):
@@ -38,9 +38,9 @@ class WorkState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingWork:
-    """Work that is not done. `url` is where its state is read, "" where nobody says.
+    """Unfinished work. `url` is where its state is read, "" where it is unknown.
 
-    `result_url` is where its result is read once it is done, "" where the state has it. `state` is the API's word.
+    `result_url` is where its result is read once it is done, "" if the state has it. `state` is the API's word.
     """
 
     url: str = ""
@@ -77,7 +77,7 @@ def work_state(data: object) -> tuple[WorkState | None, str]:
 
 
 def failure_reason(data: object) -> str:
-    """Return what an answer says of the failure of work, "" where it says nothing."""
+    """Return the reason that an answer gives for the failure of work, "" without one."""
     for container in _containers(data):
         error = container.get("error") or container.get("errors")
         if isinstance(error, Mapping):
@@ -88,10 +88,10 @@ def failure_reason(data: object) -> str:
 
 
 def pending_work(operation: Operation, answer: AnsweredRequest, *, any_state: bool = False) -> PendingWork | None:
-    """Return the work that an answer to a change tells of; None where the change is done.
+    """Return the unfinished work that an answer to a change is about; None if the change is done.
 
-    An API says it by a header with an address, by 202, by an operation without its `done` (Google's), or by its
-    description. `any_state`: also by the state of a job, a run or the like, which `_WORK_NOUNS` has.
+    The signs are a header with an address, 202, an operation that is not `done` (Google's), and the description. With
+    `any_state`, the state of a job, a run or another of `_WORK_NOUNS` is one too.
     """
     if not 200 <= answer.status < 300:
         return None
@@ -101,14 +101,14 @@ def pending_work(operation: Operation, answer: AnsweredRequest, *, any_state: bo
         return None
     is_operation = any(_operation_state(entry) is WorkState.IN_PROGRESS for entry in _containers(answer.data))
     is_in_progress = state is WorkState.IN_PROGRESS and (
-        is_operation or _is_stated(operation) or (any_state and _is_work(operation))
+        is_operation or operation.node.get(LONG_RUNNING) is True or (any_state and _is_work(operation))
     )
     if not (located or answer.status == ACCEPTED or is_in_progress):
         return None
     location = answer.headers.get("location", "")
-    own = answer.url if answer.method in _OWN_ADDRESS else ""
-    url = located or location or _linked(answer) or own
-    result = (location or own) if located else ""
+    item_url = answer.url if answer.method in _ITEM_METHODS else ""
+    url = located or location or _linked_url(answer) or item_url
+    result = (location or item_url) if located else ""
     return PendingWork(
         url=_absolute(answer, url),
         result_url=_absolute(answer, result),
@@ -117,7 +117,7 @@ def pending_work(operation: Operation, answer: AnsweredRequest, *, any_state: bo
 
 
 def next_state(work: PendingWork, answer: AnsweredRequest) -> PendingWork:
-    """Return the work after an answer that says that it goes on: an answer may name another address of its state."""
+    """Return the work after an answer that it is still in progress: an answer may name another address of its state."""
     headers = (answer.headers.get(name) for name in (*STATE_HEADERS, "location"))
     url = next(filter(None, headers), "") if answer.status == ACCEPTED else ""
     word = work_state(answer.data)[1]
@@ -159,12 +159,6 @@ def _state_of(word: str) -> WorkState:
     return WorkState.FAILED if key in _FAILED_STATES else WorkState.DONE
 
 
-def _is_stated(operation: Operation) -> bool:
-    paths = as_map(operation.spec.document.get("paths"))
-    node = as_map(as_map(paths.get(operation.path)).get(operation.method.lower()))
-    return node.get(STATED) is True
-
-
 def _is_work(operation: Operation) -> bool:
     """Return whether what an operation makes is work that a machine does."""
     from nlapi.resources.nouns import singular_noun
@@ -172,7 +166,7 @@ def _is_work(operation: Operation) -> bool:
     return bool(_WORK_NOUNS & set(singular_noun(operation)[-1:]))
 
 
-def _linked(answer: AnsweredRequest) -> str:
+def _linked_url(answer: AnsweredRequest) -> str:
     """Return the address that the body names for the state; "" without one."""
     for container in _containers(answer.data):
         links = container.get("links") or container.get("_links")
@@ -190,9 +184,5 @@ def _linked(answer: AnsweredRequest) -> str:
 
 def _operation_path(url: str, name: str) -> str:
     """Return the path of an operation by its name, behind the version in the address of the request (AIP-151)."""
-    before, version, _ = (
-        re.split(r"(/v\d\w*)(?=/)", urlsplit(url).path, maxsplit=1)
-        if re.search(r"/v\d\w*/", urlsplit(url).path)
-        else ("", "", "")
-    )
-    return f"{before}{version}/{name.lstrip('/')}"
+    base = re.match(r".*?/v\d\w*(?=/)", urlsplit(url).path)
+    return f"{base.group() if base else ''}/{name.lstrip('/')}"

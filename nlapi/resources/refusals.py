@@ -1,4 +1,4 @@
-"""Finds the fields that an API names when it refuses a request, whatever form its error has."""
+"""The fields that an API names when it refuses a request, in any form of error."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from nlapi.openapi.spec import as_list
 
 # The keys of an entry that name its field: RFC 9457, JSON:API and GitHub, Google, Stripe and FastAPI.
 _FIELD_KEYS = ("field", "param", "parameter", "pointer", "loc", "path", "propertyPath", "property", "name")
-# The keys of what an API says of it.
+# The keys of the reason.
 _REASON_KEYS = ("message", "msg", "description", "detail", "reason", "title", "code")
-# The keys of lists of texts that are no field's.
+# The keys of lists of texts that are not names of fields.
 _MESSAGE_KEYS = ("errors", "error", "message", "messages", "detail", "details", "loc", "path", "pointer")
-# Parts of a place that are no names of the request: FastAPI's `body`, JSON:API's `/data/attributes`.
+# Parts of a path that are not names of the request: FastAPI's `body`, JSON:API's `/data/attributes`.
 _PLACES = frozenset("body query path header cookie data attributes request payload __root__".split())
 # Levels and entries that are looked at: an answer may be of any size.
 _MAX_DEPTH = 8
@@ -22,7 +22,7 @@ _MAX_FIELDS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedField:
-    """A field that an API refuses, or lacks: the names on the way to it, and what the API says of it."""
+    """A field that an API refuses or misses: the names on its path, and the reason that the API gives."""
 
     path: tuple[str, ...]
     reason: str = ""
@@ -59,9 +59,8 @@ def _entries(node: object, depth: int) -> Iterator[RefusedField]:
             yield RefusedField(path=_path(str(name)), reason=text)
             continue
         yield from _entries(value, depth - 1)
-        if name == "errors" and isinstance(value, Mapping):
-            texts = {inner: text for inner, text in value.items() if isinstance(text, str)}
-            yield from (RefusedField(path=_path(str(inner)), reason=text) for inner, text in texts.items())
+        texts = value.items() if name == "errors" and isinstance(value, Mapping) else ()
+        yield from (RefusedField(path=_path(str(key)), reason=text) for key, text in texts if isinstance(text, str))
 
 
 def _first_text(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from operator import add
 from statistics import fmean, stdev
@@ -302,7 +302,7 @@ def _held_out(folds: Sequence[_Fold], quality: float, terms: CostTerms) -> tuple
     return [quality for quality, _ in results], fmean(cost for _, cost in results)
 
 
-def _is_kept(qualities: Sequence[float], terms: CostTerms) -> bool:
+def _keeps_floor(qualities: Sequence[float], terms: CostTerms) -> bool:
     error = stdev(qualities) / len(qualities) ** 0.5 if len(qualities) > 1 else 0.0
     return fmean(qualities) - terms.margin * error >= terms.floor
 
@@ -313,7 +313,7 @@ def _calibrated(folds: Sequence[_Fold], terms: CostTerms, best_quality: float) -
     low, high = terms.floor * best_quality, 1.0
     for _ in range(_SEARCH_STEPS):
         middle = (low + high) / 2
-        if _is_kept(_held_out(folds, middle, terms)[0], terms):
+        if _keeps_floor(_held_out(folds, middle, terms)[0], terms):
             high = middle
         else:
             low = middle
@@ -326,7 +326,7 @@ def _fixed_version(
     """Return the version that answers everything where no split is cheaper, and why."""
     for version in sorted(whole, key=lambda name: (whole[name][1], -whole[name][0], name)):
         results = [fold.result({bucket: {version: 1.0} for bucket in fold.test.weights}) for fold in folds]
-        if version != best and not _is_kept([quality for quality, _ in results], terms):
+        if version != best and not _keeps_floor([quality for quality, _ in results], terms):
             continue
         if (share := fmean(price for _, price in results)) <= cost:
             why = (
@@ -431,21 +431,18 @@ def cost_rules(
     grouped: defaultdict[tuple[Bucket, tuple[Share, ...]], list[Scalar]] = defaultdict(list)
     for bucket, shares in sorted(policy.shares.items(), key=lambda item: tuple(map(str, item[0]))):
         grouped[bucket[1:], _as_shares(shares)].append(bucket[0])
-    rules = []
+    rule, rules = partial(Rule, objective=objective, unit=unit), []
     for number, ((others, split), values) in enumerate(grouped.items()):
         estimates = [entry for value in values for entry in policy.estimates[value, *others]]
         when = {fields[0]: tuple(values)} | {field: (value,) for field, value in zip(fields[1:], others, strict=True)}
         cost = RuleCost(policy=name, fields=tuple(fields), floor=policy.floor, since=since, estimates=tuple(estimates))
-        rules.append(_rule(f"{name}-{number + 1}", objective, Match(when=when), split, unit, position + number, cost))
+        match = Match(when=when)
+        rules.append(
+            rule(name=f"{name}-{number + 1}", match=match, shares=split, position=position + number, cost=cost)
+        )
     cost = RuleCost(policy=name, fields=tuple(fields), floor=policy.floor, since=since)
     rest = (Share(version=policy.best, percent=100.0),)
-    return (*rules, _rule(f"{name}-rest", objective, Match(), rest, unit, position + len(rules), cost))
-
-
-def _rule(
-    name: str, objective: str, match: Match, shares: tuple[Share, ...], unit: str, position: int, cost: RuleCost
-) -> Rule:
-    return Rule(name=name, objective=objective, match=match, shares=shares, unit=unit, position=position, cost=cost)
+    return (*rules, rule(name=f"{name}-rest", shares=rest, position=position + len(rules), cost=cost))
 
 
 def _as_shares(shares: Shares) -> tuple[Share, ...]:

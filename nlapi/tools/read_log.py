@@ -1,4 +1,4 @@
-"""The reads that a model has made: which of them goes in circles, known before it is sent."""
+"""The reads of a model, so that one that only repeats is recognised before it is sent."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from nlapi.client.message import Result, body_size
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, RepeatedReadError
 
-# Equal answers to one read, after which the next one is answered from here.
+# Equal answers to one read, after which the next one gets the stored answer.
 MAX_EQUAL = 2
 
-# Reads of one request whose answers differ, as of a job that is waited for: nobody waits between the rounds of a turn.
+# Reads of one request whose answers differ, as of a job in progress: there is no wait between the rounds of a turn.
 MAX_SENT = 10
 
-# Seconds after which a read is a new one, where the end of a turn cannot be seen.
+# Seconds after which a read counts as new, where the end of a turn is not known.
 WINDOW_S = 30.0
 
-# Reads of one log; the oldest make room.
+# Reads in one log; the oldest are removed.
 MAX_READS = 200
 
-# Bytes of an answer that is stored to be given again. Of a longer one the model is told alone.
+# Bytes of an answer that is stored to be repeated. For a longer one the model gets an error.
 MAX_STORED = 1_000_000
 
 
 @dataclass(slots=True, kw_only=True)
 class LoggedRead:
-    """What came of one request so far; `equal` counts the last answers that are the same."""
+    """One request and its last answer; `equal` counts the last answers that are the same."""
 
     at: float = 0.0
     answer: str = ""
@@ -45,7 +45,7 @@ class LoggedRead:
 
     @property
     def is_in_circles(self) -> bool:
-        """Whether nothing new is to be expected of it, counting those whose answer has not come yet."""
+        """Whether no new answer is expected, counting the requests that are still under way."""
         return self.equal + self.under_way >= MAX_EQUAL or self.sent >= MAX_SENT
 
     def settle(self, answer: str, result: Result | None = None) -> None:
@@ -56,9 +56,9 @@ class LoggedRead:
 
 @dataclass(slots=True, kw_only=True)
 class ReadLog:
-    """The reads of one turn of a model, or of its last seconds where the turns are not known.
+    """The reads of one turn of a model, or of the last seconds where turns are not known.
 
-    Its methods may be called from several threads.
+    Its methods are safe to call from any thread.
     """
 
     window_s: float = WINDOW_S
@@ -75,10 +75,10 @@ class ReadLog:
 
     @contextmanager
     def reading(self, request_digest: str, name: str) -> Iterator[LoggedRead | Result]:
-        """Enter a read before the block sends it, or yield the answer that it is given in place of another one.
+        """Yield the entry of a read that the block sends, or the stored answer in place of sending it again.
 
-        The first that goes in circles gets the last answer with a note; RepeatedReadError for the next, and where there
-        is no answer to give.
+        The first repetition gets the last answer with a note. RepeatedReadError for the next one, and where no answer
+        is stored.
         """
         with self._lock:
             entry = self._entry(request_digest)
@@ -114,7 +114,7 @@ class ReadLog:
         return entry
 
     def _stored(self, entry: LoggedRead, name: str) -> Result | None:
-        """Return the answer in place of another read; None where it is sent. RepeatedReadError where neither is."""
+        """Return the answer in place of a repeated read; None for one that is sent. RepeatedReadError for others."""
         if not entry.is_in_circles:
             return None
         if entry.under_way and entry.result is None:

@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nlapi.client.message import Limits, Result
-from nlapi.client.send import asked_seconds
+from nlapi.client.message import Limits, Result, parse_retry_after
 from nlapi.errors import NlapiError, SendError
 from nlapi.openapi.spec import Effect
 from nlapi.resources.long_running import (
@@ -39,7 +38,6 @@ _LEAST_GROWTH = 0.02
 # Looks in a row that may fail: a state is often not there at once, and servers restart.
 _MAX_FAILURES = 5
 _GONE = (404, 410)
-_FAULTS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +81,7 @@ class _Wait:
 
     def delay(self, answer: Result) -> float:
         """Return the seconds until the next look: what the API asks for, else a little longer each time."""
-        seconds = asked_seconds(answer)
+        seconds = parse_retry_after(answer.header("retry-after") or "")
         if seconds is None:
             return min(_FIRST_DELAY * _GROWTH**self.looks, _LONGEST_DELAY)
         return max(seconds, min(_LEAST_GROWTH * self.looks, _FIRST_DELAY))

@@ -252,10 +252,7 @@ class _Builder:
 
     def _operation_id(self, operation: Operation) -> str:
         """Return the operationId as a step names it; "" for an operation without one of its own."""
-        paths = operation.spec.document.get("paths")
-        item = paths.get(operation.path) if isinstance(paths, Mapping) else None
-        node = item.get(operation.method.lower()) if isinstance(item, Mapping) else None
-        if not isinstance(node, Mapping) or node.get("operationId") != operation.id:
+        if operation.node.get("operationId") != operation.id:
             return ""
         is_only = len(self.source_names) == 1
         return operation.id if is_only else f"$sourceDescriptions.{self.source_names[operation.spec]}.{operation.id}"

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from nlapi.client.masking import NO_SECRETS, SecretMask
-from nlapi.client.message import File
+from nlapi.client.message import File, parse_retry_after
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.error_reasons import error_reason
@@ -481,7 +481,7 @@ def step_references(node: Any) -> Iterator[str]:
 def _asked_delay(exchange: StepExchange | None) -> float:
     """Return the seconds that an answer asks to wait, which overrule the document's (Arazzo 1.1, Failure Action)."""
     text = next((text for name, text in exchange.headers if name.lower() == "retry-after"), "") if exchange else ""
-    return float(text) if text.isascii() and text.isdigit() else 0.0
+    return parse_retry_after(text) or 0.0
 
 
 def _answer_text(exchange: StepExchange) -> str:

@@ -140,12 +140,12 @@ def _is_bend(error: ValidationError) -> bool:
 def _message(error: ValidationError) -> str:
     """Return in words what is wrong with a part."""
     name = error.absolute_path[-1] if error.absolute_path else "it"
-    said = error.schema.get("x-message") if isinstance(error.schema, Mapping) else None
+    message = error.schema.get("x-message") if isinstance(error.schema, Mapping) else None
     match error.validator:
         case "required" | "dependentRequired":
             return f"{error.message.split(chr(39))[1]} is missing"
-        case _ if said:
-            return str(said)
+        case _ if message:
+            return str(message)
         case "type":
             kinds: Any = error.validator_value
             kinds = [kinds] if isinstance(kinds, str) else kinds

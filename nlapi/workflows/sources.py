@@ -13,7 +13,7 @@ from nlapi.api import load
 from nlapi.errors import Issue, NlapiError, UsageError
 from nlapi.openapi.egress import NetworkScope
 from nlapi.openapi.fetch import STANDARD_INPUT, within_networks
-from nlapi.openapi.spec import Operation, Spec, as_map, essence, unescape_step
+from nlapi.openapi.spec import Operation, Spec, essence, unescape_step
 from nlapi.openapi.urls import is_http_url, parse_url, redact_url
 from nlapi.registry import find_registration, is_name
 from nlapi.suggestions import suggestion
@@ -168,14 +168,8 @@ def operations_with_id(spec: Spec, id: str) -> list[Operation]:
 def _operations_by_declared_id(spec: Spec) -> dict[str, list[Operation]]:
     operations: dict[str, list[Operation]] = {}
     for operation in spec.operations:
-        operations.setdefault(_declared_id(operation), []).append(operation)
+        operations.setdefault(str(operation.node.get("operationId", "")), []).append(operation)
     return operations
-
-
-def _declared_id(operation: Operation) -> str:
-    paths = as_map(operation.spec.document.get("paths"))
-    node = as_map(as_map(paths.get(operation.path)).get(operation.method.lower()))
-    return str(node.get("operationId", ""))
 
 
 def _failure(message: str, hint: str = "") -> StepTarget:
@@ -246,15 +240,15 @@ def _ask_nested(workflow: ArazzoWorkflow, linked: LinkedDocument, asking: dict[s
         child = linked.target(step).workflow if step.workflow_id else None
         if child is not None and linked.workflows.get(child.id) is child:
             child = _ask_nested(child, linked, asking)
-        given = {parameter.name for parameter in step.parameters}
+        names = {parameter.name for parameter in step.parameters}
         for name in child.required_inputs if child is not None else ():
             schema = child.input_schemas.get(name, {}) if child is not None else {}
-            if name in given or (isinstance(schema, Mapping) and "default" in schema):
+            if name in names or (isinstance(schema, Mapping) and "default" in schema):
                 continue
-            own = name if name not in properties else f"{step.id}_{name}"
-            properties[own] = schema
-            required.append(own)
-            parameter = StepParameter(name=name, value=f"$inputs.{own}")
+            input_name = name if name not in properties else f"{step.id}_{name}"
+            properties[input_name] = schema
+            required.append(input_name)
+            parameter = StepParameter(name=name, value=f"$inputs.{input_name}")
             step = replace(step, parameters=(*step.parameters, parameter))
         steps.append(step)
     if len(required) > len(workflow.required_inputs):

@@ -313,9 +313,7 @@ def _failure_actions(step: ChainStep, id: str) -> Iterator[dict[str, Any]]:
 
 def _target(operation: Operation, source: str) -> dict[str, str]:
     """Return the field that names the operation: by its operationId, or by its path where it has none."""
-    item = operation.spec.document.get("paths", {}).get(operation.path, {})
-    node = item.get(operation.method.lower(), {}) if isinstance(item, Mapping) else {}
-    if isinstance(node, Mapping) and node.get("operationId") == operation.id:
+    if operation.node.get("operationId") == operation.id:
         return {"operationId": operation.id}
     pointer = f"/paths/{escape_step(operation.path)}/{operation.method.lower()}"
     return {"operationPath": f"{{$sourceDescriptions.{source}.url}}#{pointer}"}

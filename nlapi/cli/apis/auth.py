@@ -143,8 +143,8 @@ def _way(spec: Spec, name: str | None, *, takes_token: bool, is_typed: bool, is_
         return LoginWay(schemes=(scheme,), takes_token=takes_token)
     ways = login_ways(spec)
     if not ways:
-        known = f"name one of {', '.join(schemes)}" if schemes else "name what it takes: header:NAME, basic or bearer"
-        raise UsageError(f"{spec.title} describes no credential that its operations want", hint=known)
+        hint = f"name one of {', '.join(schemes)}" if schemes else "name what it takes: header:NAME, basic or bearer"
+        raise UsageError(f"{spec.title} describes no credential that its operations want", hint=hint)
     if is_interactive() and not (is_typed or is_oauth):
         if (chosen := choose_way(ways)) is None:
             raise MissingCredentialError("no way to log in was chosen", hint=f"nothing is stored for {spec.title}")

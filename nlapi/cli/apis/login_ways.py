@@ -21,14 +21,9 @@ class LoginWay:
 
     schemes: tuple[SecurityScheme, ...]
     takes_token: bool = True
-    """whether a token of the person's own is asked for, in place of a login with OAuth"""
+    """whether the person types a credential; if not, an authorization server gives a token to a client id"""
     uses: int = 0
     """the number of operations that accept it"""
-
-    @property
-    def needs_client(self) -> bool:
-        """Whether an authorization server is asked, which wants a client id."""
-        return not self.takes_token
 
     @property
     def is_oauth(self) -> bool:
@@ -41,7 +36,7 @@ class LoginWay:
         from nlapi.client.auth import credential_kind
 
         first = self.schemes[0]
-        if self.needs_client:
+        if not self.takes_token:
             return f"{_name(first)}: in the browser, with a client id"
         if self.is_oauth and len(self.schemes) == 1:
             return f"{_name(first)}: an access token that you have"
@@ -69,11 +64,9 @@ def login_ways(spec: Spec) -> list[LoginWay]:
         schemes = tuple(spec.security_schemes[id] for id in ids)
         if not LoginWay(schemes=schemes).is_oauth:
             typed.append(LoginWay(schemes=schemes, uses=uses))
-        elif len(schemes) == 1:
-            with_token.append(LoginWay(schemes=schemes, uses=uses))
-            with_client.append(LoginWay(schemes=schemes, takes_token=False, uses=uses))
-        else:
-            with_client.append(LoginWay(schemes=schemes, takes_token=False, uses=uses))
+            continue
+        with_token += [LoginWay(schemes=schemes, uses=uses)] if len(schemes) == 1 else []
+        with_client.append(LoginWay(schemes=schemes, takes_token=False, uses=uses))
     return [*typed, *with_token, *with_client]
 
 
@@ -88,7 +81,7 @@ def requires_login(spec: Spec) -> bool:
 
 def choose_way(ways: list[LoginWay]) -> LoginWay | None:
     """Return the way that the person chooses; None for later. A single way without a client is not asked about."""
-    if len(ways) == 1 and not ways[0].needs_client:
+    if len(ways) == 1 and ways[0].takes_token:
         return ways[0]
     number = choose("How do you log in?", [way.label for way in ways], otherwise="later")
     return None if number is None else ways[number]

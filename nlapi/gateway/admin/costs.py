@@ -49,7 +49,7 @@ def _outcome_rows(call: ApiCall) -> list[Json]:
                     Issue.error(f"{location}.request_id", "nothing is recorded of it", rule="unknown-request")
                 )
             else:
-                rows.append(_of_record(record) | _own_members(entry) | {"at": now})
+                rows.append(_of_record(record) | _rating(entry) | {"at": now})
         elif call.caller.client:
             issues.append(Issue.error(location, "a client rates its own requests: give request_id", rule="request-id"))
         elif missing:
@@ -57,13 +57,13 @@ def _outcome_rows(call: ApiCall) -> list[Json]:
             issues.append(Issue.error(location, message, rule="outcome"))
         else:
             names = {name: slug(entry[name]) for name in ("objective", "model", "version")}
-            rows.append({"context": {}, **entry, **names, **_own_members(entry), "at": now})
+            rows.append({"context": {}, **entry, **names, **_rating(entry), "at": now})
     if issues:
         raise unprocessable(issues)
     return rows
 
 
-def _own_members(entry: Mapping[str, Any]) -> Json:
+def _rating(entry: Mapping[str, Any]) -> Json:
     """Return what the sender says: the quality of the answer, and the question that it answers."""
     quality = entry["quality"] if "quality" in entry else float(entry["right"])
     return {"quality": quality} | {name: entry[name] for name in ("question",) if name in entry}

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from nlapi.gateway.store.database import StoreDatabase
 
-HISTORY_COLUMNS = {"client": "client", "objective": "objective"}
-"""kind of a budget -> the column of recorded decisions that it is counted by when it is new"""
+# The kinds of budgets that a column of recorded decisions counts when they are new.
+_HISTORY_COLUMNS = ("client", "objective")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +62,9 @@ class SpendingTable:
 
     def reserve(self, windows: Iterable[BudgetWindow], tokens: int, dollars: float) -> list[Spent]:
         """Count the estimate of a call in all windows. OverBudgetError, with nothing counted, when one is used up."""
-        # In one order, so that two gateways never wait for each other's rows.
-        ordered = sorted(windows, key=lambda window: (window.scope, -window.seconds))
         with self._database.transaction(is_exclusive=False):
             spent = []
-            for window in ordered:
+            for window in _ordered(windows):
                 self._begin(window)
                 after = self._add(window, tokens, dollars)
                 before = Spent(window=window, tokens=after.tokens - tokens, dollars=after.dollars - dollars)
@@ -77,9 +75,8 @@ class SpendingTable:
 
     def settle(self, windows: Iterable[BudgetWindow], tokens: int, dollars: float) -> list[Spent]:
         """Add the difference between what a call took and its estimate."""
-        ordered = sorted(windows, key=lambda window: (window.scope, -window.seconds))
         with self._database.transaction(is_exclusive=False):
-            return [self._add(window, tokens, dollars) for window in ordered]
+            return [self._add(window, tokens, dollars) for window in _ordered(windows)]
 
     def _begin(self, window: BudgetWindow) -> None:
         """Create the row of a window, with what recorded decisions say of it, and delete those of past ones."""
@@ -94,14 +91,13 @@ class SpendingTable:
 
     def _history(self, window: BudgetWindow) -> tuple[int, float]:
         """Return what was spent before there was a budget."""
-        column = HISTORY_COLUMNS.get(window.kind)
-        if column is None:
+        if window.kind not in _HISTORY_COLUMNS:
             return 0, 0.0
         start = window.number * window.seconds
         since, until = (datetime.fromtimestamp(at, UTC).isoformat()[:19] for at in (start, start + window.seconds))
         query = f"""
             SELECT sum({{input_tokens}} + {{output_tokens}}) AS tokens, sum({{dollars}}) AS dollars
-            FROM decisions WHERE at >= ? AND at < ? AND {column} = ? AND {{dollars}} IS NOT NULL"""  # noqa: S608 - a column of the table
+            FROM decisions WHERE at >= ? AND at < ? AND {window.kind} = ? AND {{dollars}} IS NOT NULL"""  # noqa: S608 - a column of the table
         row = self._database.rows(self._database.dialect.statement(query), since, until, window.name)[0]
         return int(row["tokens"] or 0), float(row["dollars"] or 0.0)
 
@@ -113,3 +109,8 @@ class SpendingTable:
         rows = self._database.rows(f"SELECT tokens, dollars FROM spending {where}", *key)  # noqa: S608 - constants
         row = rows[0] if rows else {"tokens": 0, "dollars": 0.0}
         return Spent(window=window, tokens=int(row["tokens"]), dollars=float(row["dollars"]))
+
+
+def _ordered(windows: Iterable[BudgetWindow]) -> list[BudgetWindow]:
+    """Return windows in the same order for all gateways, so that two never wait for each other's rows."""
+    return sorted(windows, key=lambda window: (window.scope, -window.seconds))

@@ -1,4 +1,4 @@
-"""The directions of days in a read: `before Friday` is no first day, and `on 3 May` is the first and the last."""
+"""The directions of days in a read: `before Friday` is not a first day, and `on 3 May` is the first and the last."""
 
 from __future__ import annotations
 
@@ -21,28 +21,22 @@ _BOTH = 0.8
 
 
 def with_directions(context: SlotContext, offered: Sequence[SlotCandidate]) -> Iterator[SlotCandidate]:
-    """Yield the candidates without the days whose lead points the other way, and both bounds for a day by itself."""
+    """Yield the candidates without the days whose lead is of the other bound, and both bounds for a day by itself."""
     if context.operation.effect is not Effect.READ:
         yield from offered
         return
     bounds = {slot: end for slot in context.slots if (end := _is_end(slot)) is not None and slot not in context.preset}
     days = [mention for mention in context.sentence.mentions if mention.kind is MentionKind.DATE]
     led = {mention: end for mention in days if (end := _leads_to_end(context, mention)) is not None}
-    pair = [next((slot for slot, is_end in bounds.items() if is_end is end), None) for end in (False, True)]
+    first, last = (next((slot for slot, is_end in bounds.items() if is_end is end), None) for end in (False, True))
     alone = days[0] if len(days) == 1 and days[0] not in led and type(days[0].value) is date else None
-    first, last = pair
-    is_whole = alone is not None and first is not None and last is not None and len(bounds) == 2
-    if is_whole and not any(slot.family is Family.DATE and slot not in bounds for slot in context.slots):
-        assert alone is not None and first is not None and last is not None
+    is_other = len(bounds) != 2 or any(slot.family is Family.DATE and slot not in bounds for slot in context.slots)
+    if alone is not None and first is not None and last is not None and not is_other:
         yield from _both(context, alone, first, last)
         offered = [candidate for candidate in offered if candidate.slot not in bounds or candidate.mention is not alone]
     for candidate in offered:
-        mention = candidate.mention
-        if (
-            mention is None
-            or candidate.slot not in bounds
-            or led.get(mention, bounds[candidate.slot]) is bounds[candidate.slot]
-        ):
+        end, mention = bounds.get(candidate.slot), candidate.mention
+        if end is None or mention is None or led.get(mention, end) is end:
             yield candidate
 
 

@@ -11,7 +11,7 @@ from nlapi.english.intents import VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import has_vector
-from nlapi.english.words import name_words, singular, stem
+from nlapi.english.words import name_key, name_words, singular, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.commands import operation_verbs
@@ -46,6 +46,7 @@ from nlapi.planner.slots.values import CONVERSIONS, WORDLESS_CONVERSIONS, Encode
 from nlapi.reading.names import PlainName, is_code, names_behind_noun, names_behind_preposition, noun_before
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, ValueMention
 from nlapi.resources.forms import schema_type
+from nlapi.resources.identity import FAMILY_NAMES, GIVEN_NAMES
 from nlapi.resources.ids import IdKind
 
 # Probability of the parts of a path for parameters in a row, and for others that are only as many.
@@ -64,10 +65,9 @@ _BEFORE_CODE = frozenset((":", "=", "is", "of", "identifier", "id", "code", "num
 _EQUALITY = word_set("planner/slots/words", "equality")
 _NAMES = frozenset(("name", "names", "slug", "title"))
 _NEW_NAME = stem_set("planner/slots/words", "new_name")
-# Parts of the names of persons, the words before one, and the words of one at most.
-_GIVEN, _FAMILY = stem_set("planner/slots/words", "given_names"), stem_set("planner/slots/words", "family_names")
-_CALLING = word_set("planner/slots/words", "naming")
-_NAME_STEM, _MOST_NAMES = stem("name"), 3
+# Words before the name of a person, and the most words of one.
+_NAMING = word_set("planner/slots/words", "naming")
+_MOST_NAMES = 3
 _PAIR = lazy_pattern(r"(?<![\w=])(?P<name>[A-Za-z_][\w.-]*)=(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;=]+)")
 # Probability of a value by its form, of a name behind its noun, and of a name behind no more than `of`.
 FORM_CONFIDENCE = 0.95
@@ -174,11 +174,12 @@ def _new_name(context: SlotContext) -> Iterator[SlotCandidate]:
 
 def _person(context: SlotContext) -> Iterator[SlotCandidate]:
     """Return candidates for the first and the last name of a person that is made: add the owner [Liam] [Daly]."""
-    names = [slot for slot in context.slots if slot.location == "body" and _NAME_STEM in slot.words[-1:]]
-    # What is nearest to the top is the person's own: an address has names too.
-    names.sort(key=lambda slot: len(slot.path))
-    first = next((slot for slot in names if not _GIVEN.isdisjoint(slot.words)), None)
-    last = next((slot for slot in names if not _FAMILY.isdisjoint(slot.words)), None)
+    # What is nearest to the top is the person's: an address has names too.
+    slots = sorted((slot for slot in context.slots if slot.location == "body"), key=lambda slot: len(slot.path))
+    first, last = (
+        next((slot for slot in slots if name_key(slot.path[-1]).endswith(names)), None)
+        for names in (GIVEN_NAMES, FAMILY_NAMES)
+    )
     if first is None or last is None or context.operation.method != "POST":
         return
     for mention in context.sentence.mentions:
@@ -195,7 +196,7 @@ def _is_new_person(context: SlotContext, mention: ValueMention) -> bool:
     before = next((token for token in reversed(context.sentence.tokens[: mention.first]) if token.text != ","), None)
     if before is None:
         return False
-    return before.stem in (*context.noun, *operation_verbs(context.operation)) or before.lower in _CALLING
+    return before.stem in (*context.noun, *operation_verbs(context.operation)) or before.lower in _NAMING
 
 
 def _pairs(context: SlotContext) -> Iterator[SlotCandidate]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,17 +9,17 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from nlapi.english.command_verbs import CREATE_VERBS
-from nlapi.english.intents import STOPWORDS
+from nlapi.english.intents import METHODS, STOPWORDS, Intent
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import similarity
 from nlapi.english.words import split_words, stem
-from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
 from nlapi.planner.slots.slot import Family, Slot
+from nlapi.reading.clauses import find_value_changes
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES, is_region, region_of
-from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
+from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueChange, ValueMention
 from nlapi.resources.ids import IdKind, id_kind
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.tool import Tool
@@ -116,8 +115,6 @@ _WEIGHTS_BEHIND = (0.75, 0.5, 0.3)
 # Distance, in tokens, to a word that is not in the sentence.
 NO_DISTANCE = 12
 
-# The old value of a field, before its new one.
-_FROM_TO = lazy_pattern(r"\bfrom (?P<old>(?:(?!\bto\b)[^,;:])+?) to (?=\S)", re.IGNORECASE)
 WeightedStems = list[tuple[str, float]]
 Surroundings = tuple[WeightedStems, WeightedStems, str]
 
@@ -166,17 +163,18 @@ class SlotContext:
         return any(token.stem in CREATE_VERBS - {"add"} for token in self.sentence.tokens[:3])
 
     @cached_property
-    def value_change(self) -> tuple[Slot, tuple[int, int], int] | None:
-        """The field whose value an update changes from one to another, where the old one stands and where the new one
-        begins; None where the sentence does not name one field alone.
+    def value_change(self) -> tuple[Slot, ValueChange] | None:
+        """The field whose value an update changes from one to another; None where the sentence does not name one field
+        alone.
         """
-        match = _FROM_TO.search(self.sentence.text) if self.operation.method in ("PUT", "PATCH") else None
-        if match is None:
+        change = next(find_value_changes(self.sentence.text), None)
+        if change is None or self.operation.method not in METHODS[Intent.UPDATE]:
             return None
-        before = {token.stem for token in self.sentence.tokens if token.end <= match.start()}
+        # The last word before the old value is `from`, which may be the name of a field too.
+        before = [token.stem for token in self.sentence.tokens if token.end < change.start][:-1]
         fields = (slot for slot in self.slots if slot.location == "body" and slot.words)
-        named = [slot for slot in fields if before.issuperset(slot.words)]
-        return (named[0], match.span("old"), match.end()) if len(named) == 1 else None
+        named = [slot for slot in fields if set(before).issuperset(slot.words)]
+        return (named[0], change) if len(named) == 1 else None
 
     @cached_property
     def noun(self) -> tuple[str, ...]:

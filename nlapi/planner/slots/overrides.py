@@ -364,13 +364,11 @@ def is_value_before(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether an update names one field and its new value, and a candidate is the old one, or is the new one in
     another field: change the [departure] from 9 [to 11 December].
     """
-    change = context.value_change
-    if change is None or candidate.slot.location == "path" or candidate.end <= candidate.start:
+    if context.value_change is None or candidate.slot.location == "path" or candidate.end <= candidate.start:
         return False
-    field, old, new = change
-    if old[0] <= candidate.start and candidate.end <= old[1]:
-        return True
-    return candidate.start >= new and candidate.slot is not field
+    field, change = context.value_change
+    is_new = candidate.start >= change.lead
+    return change.has_old(candidate.start, candidate.end) or (is_new and candidate.slot is not field)
 
 
 def takes_reason(slot: Slot) -> bool:
