@@ -437,6 +437,8 @@ def _unsaid_kind(case: Case, kinds: list[list[str]]) -> list[str]:
     names = [words for source in target if (words := _nouns(split_words(source.argument), _UNSPOKEN_WORDS))]
     if not case.deletes and (is_found or any(_is_mentioned(case, words) for words in names)):
         return []
+    if not case.deletes and _says_object(case):
+        return []  # an email group, which the paths have as a list
     nouns = [_nouns(words, _UNSPOKEN_WORDS) or words for words in kinds]
     ends = _name_ends(case)
     return [] if any(_is_mentioned(case, words) or stem(singular(words[-1])) in ends for words in nouns) else kinds[-1]
@@ -527,6 +529,13 @@ def _says_summary(case: Case) -> bool:
     nouns = [word for word in others if word not in _ARTICLES]
     # A summary that goes on says more of it, such as when or to whom.
     return len(nouns) == 1 and are_synonyms(case.command, stem(verb)) and _is_mentioned(case, nouns)
+
+
+def _says_object(case: Case) -> bool:
+    """Return whether a sentence has each word by which the summary names what is changed."""
+    _, *others = split_words(_OBJECT_END.split(case.operation.summary)[0]) or [""]
+    nouns = [word for word in others if word not in _ARTICLES]
+    return bool(nouns) and all(_is_mentioned(case, [word]) for word in nouns)
 
 
 def _sources_outside_path(case: Case) -> Iterator[ValueSource]:

@@ -345,15 +345,39 @@ def _is_only_place(case: Case, source: ValueSource) -> bool:
         or not is_one
     ):
         return False
-    required = set(case.call.tool.required)
+    required = {*case.call.tool.required, *_required_in_body(case)}
     filled = {entry.argument.partition(".")[0] for entry in case.account.sources}
     if source.origin is not Origin.WORDS or source.argument not in required or not required <= filled:
         return False
     if stem(words[0].lower()) in case.operation_stems:
         return False
+    if any(_may_be_swapped(case, source, other) for other in case.account.sources):
+        return False
     others = [name for name in case.call.tool.places if name not in filled]
     is_alone = sum(entry.argument in required and entry.sure < MIN_CONFIDENCE for entry in case.account.sources) == 1
     return is_alone and not any(set(map(stem, split_words(name))) <= case.stems for name in others)
+
+
+def _may_be_swapped(case: Case, source: ValueSource, other: ValueSource) -> bool:
+    """Return whether another argument has a code too, and nothing but its place in the sentence tells the two apart."""
+    if other.argument == source.argument or other.origin is not Origin.WORDS or not isinstance(other.value, str):
+        return False
+    if has_closed_values(case.call, other.argument) or len(other.words.split()) != 1:
+        return False
+    return not any(is_plain(case, other) for is_plain in (_is_entailed, _is_labelled, is_code_of_item, _is_led))
+
+
+def _is_led(case: Case, source: ValueSource) -> bool:
+    """Return whether a value is said with `to`, and its argument is where something goes."""
+    return _preposition(case, source) in _TO_WORDS and not _name_stems(source.argument).isdisjoint(_TO_ARGUMENTS)
+
+
+def _required_in_body(case: Case) -> Iterator[str]:
+    """Yield the arguments that a body requires, which a call may leave out as a whole."""
+    names = case.call.tool.body_rules.get("required", ())
+    yield from (
+        argument for argument, place in case.call.tool.places.items() if place[0] == "body" and place[1] in names
+    )
 
 
 def _is_labelled(case: Case, source: ValueSource) -> bool:
@@ -369,7 +393,7 @@ def is_code_of_item(case: Case, source: ValueSource) -> bool:
     return len(nouns) == 1 and nouns == {*taken[-1:]}
 
 
-_PLAIN = (_is_entailed, _is_labelled, _is_only_place, is_code_of_item)
+_PLAIN = (_is_entailed, _is_labelled, _is_only_place, is_code_of_item, _is_led)
 
 
 def check_exact_name(case: Case) -> Iterator[str]:

@@ -48,6 +48,7 @@ from nlapi.planner.operations.sentence_coverage import (
     unused_values,
     unused_words,
 )
+from nlapi.planner.slots.assignment import assign_slots
 from nlapi.planner.slots.candidates import without_astray_credentials
 from nlapi.planner.slots.name_mentions import LiveNames
 from nlapi.planner.slots.preset_values import Values, complete_arguments, pending_lookup
@@ -223,6 +224,15 @@ def _is_plain_change(plan: Plan) -> bool:
     return plan.confidence >= PLAIN_CONFIDENCE and call.account is not None and not call.account.unused
 
 
+def _with_needed_values(best: OperationCandidate) -> OperationCandidate:
+    """Return the candidate with values of what its body requires, though the body itself may be left out."""
+    filled = {option.slot for option in best.assignment.candidates}
+    if all(slot.required or slot in filled for slot in best.context.slots if slot.required_by_object):
+        return best
+    context = replace(best.context, is_chosen=True)
+    return replace(best, context=context, assignment=assign_slots(context))
+
+
 def read_question(question: str, catalogue: Catalogue, today: date, zone: tzinfo | None = None) -> Sentence:
     """Return a question as a Sentence; misspelt words and the command are read as words of the API."""
     text, index = " ".join(question[:_MAX_LENGTH].split()), catalogue.index
@@ -312,6 +322,7 @@ class _Clause:
         """Return the candidate with the ids that its context determines, and its values as the API writes them."""
         from nlapi.planner.steps.described import with_leftover_name, without_stray_parents
 
+        best = _with_needed_values(best)
         best = without_stray_parents(best, self.catalogue) if self.live else best
         best = with_lookups(best, self.catalogue, self.known_values, self.question)
         # Whether a plain word is a name only an answer tells, and a plan that is not carried out gets none.

@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from nlapi.english import lexicon
+from nlapi.english.command_verbs import is_verb
 from nlapi.english.intents import PLAIN_VERBS, STOPWORDS, VERBS
 from nlapi.english.words import name_key, name_words, singular, singular_last, singular_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -183,8 +184,16 @@ def target_noun(operation: Operation, place: Place) -> Words:
     if place[0] != "path":
         return singular_noun(operation) if set(name_words(place[1])) <= ID_WORDS else ()
     path = segments(home_route(operation.route))
-    literals = [segment for segment in path[: position(path, place[1])] if not segment.parameter]
-    return singular_words(literals[-1].text) if literals else ()
+    literals = [segment.text for segment in path[: position(path, place[1])] if not segment.parameter]
+    if operation.method not in READ_METHODS and len(literals) > 1 and _is_command(literals[-1]):
+        literals.pop()  # /webhooks/regenerate-token/{id}
+    return singular_words(literals[-1]) if literals else ()
+
+
+def _is_command(segment: str) -> bool:
+    """Return whether a segment of several words begins with a verb in the imperative."""
+    first, *others = name_words(segment) or ("",)
+    return bool(others) and singular(first) == first and is_verb(stem(first))
 
 
 def wider_nouns(noun: Words) -> Iterator[Words]:

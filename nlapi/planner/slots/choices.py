@@ -50,6 +50,7 @@ _NO_FLAG = (0.0,) * 8
 _NO_CHOICE = (0.0,) * 11
 # Least ratio of difflib.SequenceMatcher at which a word is a misspelling of a choice.
 MIN_SPELLING_RATIO = 0.82
+_IDENTIFYING = (MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.QUOTED, MentionKind.NAME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,10 +195,11 @@ def _find(context: SlotContext, words: Sequence[str], name: str) -> ChoiceMatch 
         return None
     whole = name.lower()
     for at, token in enumerate(context.sentence.tokens):
-        if token.lower == whole and (len(name) > 1 or token.text == name) and token.lower not in STOPWORDS:
+        is_word = token.lower == whole and (len(name) > 1 or token.text == name) and token.lower not in STOPWORDS
+        if is_word and not _is_noun_of_item(context, at, at + 1):
             return ChoiceMatch(first=at, last=at + 1, worth=1.4, exact=True)
     for at in range(len(stems) - count + 1):
-        if tuple(words) == stems[at : at + count]:
+        if tuple(words) == stems[at : at + count] and not _is_noun_of_item(context, at, at + count):
             exact = context.sentence.tokens[at].text == name
             doubtful = count == 1 and ((len(name) == 1 and not exact) or context.sentence.tokens[at].lower in STOPWORDS)
             return ChoiceMatch(first=at, last=at + count, worth=0.5 if doubtful else 1.15 + 0.1 * count, exact=exact)
@@ -212,11 +214,20 @@ def _find(context: SlotContext, words: Sequence[str], name: str) -> ChoiceMatch 
     return _in_part(context, content, positions)
 
 
+def _is_noun_of_item(context: SlotContext, first: int, last: int) -> bool:
+    """Return whether tokens are the noun that the id or the name of an item stands behind: the [user] 5."""
+    mentions = context.sentence.mentions
+    is_noun = context.sentence.stems[first:last] == context.noun[-1:]
+    return is_noun and any(other.first == last and other.kind in _IDENTIFYING for other in mentions)
+
+
 def _similar(context: SlotContext, word: str) -> ChoiceMatch | None:
     """Return the token that is a synonym of a word, begins with it or misspells it."""
     synonyms = SYNONYMS.get(word, ())
     best: ChoiceMatch | None = None
     for at, spoken in enumerate(context.sentence.stems):
+        if _is_noun_of_item(context, at, at + 1):
+            continue
         if spoken in synonyms:
             return ChoiceMatch(first=at, last=at + 1, worth=1.25 if spoken in VERBS else 0.95, likeness=0.9)
         if len(word) >= 3 and len(spoken) >= 5 and spoken.startswith(word):
@@ -302,7 +313,7 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     prose = [
         word
         for word in slot.prose - _default_stems(slot)
-        if word in context.sentence.stem_set and word not in context.operation_stems
+        if word in context.sentence.stem_set and word not in context.operation_stems | context.description_stems
     ]
     places = [*map(stems.index, spoken), *(at for at, _ in similar.values())]
     command = (_commanded(context, words) or _opposed(context, words)) if not places else None

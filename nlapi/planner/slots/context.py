@@ -138,6 +138,8 @@ class SlotContext:
     nameless: frozenset[Slot] = frozenset()
     preset: frozenset[Slot] = frozenset()
     remembered: frozenset[Slot] = frozenset()
+    is_chosen: bool = False
+    """whether the operation is the one that is planned, and no longer one of several"""
     is_api_noun: Callable[[str], bool] = lambda _: False
     inner_stems: dict[ValueMention, tuple[Sequence[str], float, str]] = field(default_factory=dict, init=False)
     item_counts: dict[ValueMention, bool] = field(default_factory=dict, init=False)

@@ -43,7 +43,7 @@ def complete_values(
             completed[slot.path] = coerce(preset[argument_name(slot)], slot)
         elif slot.path in completed or slot.path[:1] in completed or _has_properties(slot, completed):
             continue
-        elif slot.required or (slot.required_by_object and _is_begun(slot, slots, begun)):
+        elif slot.required or (slot.required_by_object and is_begun(slot, slots, begun)):
             if slot.has_default:
                 completed[slot.path] = slot.schema["default"]
             elif "const" in slot.schema or len(slot.choices) == 1:
@@ -95,7 +95,7 @@ def _has_properties(slot: Slot, completed: Values) -> bool:
     return any(len(path) > len(slot.path) and path[: len(slot.path)] == slot.path for path in completed)
 
 
-def _is_begun(slot: Slot, slots: Sequence[Slot], begun: Collection[tuple[str, ...]]) -> bool:
+def is_begun(slot: Slot, slots: Sequence[Slot], begun: Collection[tuple[str, ...]]) -> bool:
     """Return whether the object of a slot has a value; the object of a slot without a parent is the body."""
     if len(slot.path) == 1:
         return slot.location == "body" and any(field.path in begun for field in slots if field.location == "body")
