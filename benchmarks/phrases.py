@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 PEERS = ("schemathesis", "httpx")
 
 PHRASES = {
-    "is no X, is none": re.compile(r"\b(?:is|are|was|were|be) (?:no|none)\b(?! longer)", re.IGNORECASE),
+    "is no X, is none": re.compile(r"\b(?:[Ii]s|[Aa]re|was|were|be) (?:no|none)\b(?! longer)"),
     "what it, what the": re.compile(r"\bwhat (?:it|the)\b", re.IGNORECASE),
     "goes on": re.compile(r"\b(?:go|goes|went|going) on\b", re.IGNORECASE),
     "is told, is said": re.compile(r"\b(?:is|are|was|were|be) (?:told|said|asked about|had)\b", re.IGNORECASE),

@@ -60,7 +60,7 @@ def _read_command(command: str, option: str) -> str:
     # Without a shell, so that nothing in the line is expanded. Its standard error and input are the terminal's, where a
     # password manager asks for its own password.
     try:
-        words = [os.path.expanduser(word) for word in shlex.split(command)]  # noqa: PTH111 - words are no paths
+        words = [os.path.expanduser(word) for word in shlex.split(command)]  # noqa: PTH111 - words are not paths
         done = subprocess.run(words, stdout=subprocess.PIPE, timeout=COMMAND_SECONDS, check=False)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

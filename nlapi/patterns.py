@@ -142,7 +142,7 @@ def search_pattern(expression: str, text: str, budget: PatternBudget = _BUDGET, 
 
 
 def pattern_matches(expression: str, text: str, budget: PatternBudget = _BUDGET) -> bool:
-    """Return whether `expression` is found in `text`; True for one that is none, which refuses nothing.
+    """Return whether `expression` is found in `text`; True for any other, which refuses nothing.
 
     TimeoutError as `search_pattern`.
     """

@@ -31,7 +31,7 @@ MAX_REFERENCES = 50
 
 def _multiple_of(_: object, step: float, value: object, __: object) -> Faults:
     """Yield a fault unless `value` is a multiple of `step` in decimal: 19.99 is a multiple of 0.01."""
-    # jsonschema divides binary floats, by which 19.99 is no multiple of 0.01.
+    # jsonschema divides binary floats, by which 19.99 is not a multiple of 0.01.
     is_number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
     is_number = is_number and not isinstance(value, bool)
     if is_number and Fraction(str(value)) % Fraction(str(step)):

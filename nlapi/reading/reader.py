@@ -158,7 +158,7 @@ def find_clauses(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
                     yield tokens[at + 1].start, tokens[last - 1].end, "clause"
 
 
-# Characters of a text that are read, and mentions from which on plain words are no values any more. No question of a
+# Characters of a text that are read, and mentions from which on plain words are not values any more. No question of a
 # person has as many; without the limit of mentions a very long text took a minute.
 MAX_CHARACTERS = 20_000
 MAX_MENTIONS = 500
@@ -371,7 +371,7 @@ class _MentionFinder:
         return last - first > len(inside) and before not in _LOCATIVES
 
     def _title_word(self, at: int) -> bool:
-        """Return whether a token is capitalised, is no day itself and does not open the sentence."""
+        """Return whether a token is capitalised, is not a day itself and does not open the sentence."""
         if not self._capital(at) or at == 0 or self.tokens[at - 1].text in ".?!:;":
             return False
         return self.tokens[at].lower not in WEEKDAYS and self.tokens[at].lower not in MONTHS

@@ -86,7 +86,7 @@ class Semantics:
 
     @cached_property
     def resources(self) -> tuple[Resource, ...]:
-        """Every resource that is no singleton. Parses the answers of all collections."""
+        """Every resource that is not a singleton. Parses the answers of all collections."""
         return tuple(self._grouping.with_lists_elsewhere(self._grouping.groups()))
 
     @cached_property

@@ -69,7 +69,7 @@ class IdGenerator:
         )
 
     def nested_id(self, resource: Resource, data: Mapping[str, object], default: object) -> object:
-        """Return a nested id, as `user.id` of a membership at `/members/{user_id}`; `default` when there is none."""
+        """Return a nested id, as `user.id` of a membership at `/members/{user_id}`; `default` if none exists."""
         nested = value_at(data, tuple(resource.id_path.split("."))) if "." in resource.id_path else None
         return default if nested is None else nested
 

@@ -240,7 +240,7 @@ class Ledger:
                 )
 
     def agree(self, parts: Iterable[str], *, run: str = "", repeats: bool = False) -> None:
-        """Take the parts of a document or a plan as agreed to as a whole: they are no repetitions of one another.
+        """Take the parts of a document or a plan as agreed to as a whole: they are not repetitions of one another.
 
         `repeats` says that somebody was asked about the whole as a repetition, so that none of them asks again.
         """

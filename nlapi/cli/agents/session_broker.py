@@ -14,7 +14,6 @@ import selectors
 import signal
 import socket
 import struct
-import sys
 import threading
 import time
 from collections import Counter
@@ -27,6 +26,7 @@ from typing import Any, Literal, NoReturn, Protocol
 from nlapi.cli.agents.session_channel import EVENTS, OUTPUT_VARIABLES, bind, receive_message, send_message
 from nlapi.client_session import PluginSign, has_outer_client
 from nlapi.processes import ProcessInfo, ancestors, hide_memory, is_channel_from, peer_of, process_info
+from nlapi.system import IS_LINUX
 
 # inotify(7). A mark that is made, or written again; and a folder on the way to it that is moved, replaced or closed.
 _MODIFY, _ATTRIB, _CLOSE_WRITE, _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE = 0x2, 0x4, 0x8, 0x40, 0x80, 0x100, 0x200
@@ -63,7 +63,7 @@ class SessionWatch(Protocol):
 
 def watch_session(marks: Path, files: Iterable[Path]) -> SessionWatch:
     """Watch the folder of the marks, and all names on the way to it and to the files, from now on."""
-    if sys.platform == "linux":
+    if IS_LINUX:
         with suppress(OSError, AttributeError):
             return _KernelWatch(marks, files)
     return _PolledWatch(marks)

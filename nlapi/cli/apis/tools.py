@@ -21,6 +21,7 @@ from nlapi.cli.options import Exclude, Include, Overlays, Root, Source, is_termi
 from nlapi.cli.render import console, table
 from nlapi.errors import NlapiError, UsageError
 from nlapi.registry import Registration
+from nlapi.system import others_can
 
 if TYPE_CHECKING:
     from nlapi.openapi.cache import Cache
@@ -249,7 +250,7 @@ class StoredManifest:
 def _is_private(folder: Path) -> bool:
     """Return whether nobody else can write into a folder: what lies there is printed as it is."""
     with suppress(OSError):
-        return os.name == "nt" or not folder.stat().st_mode & 0o022
+        return not others_can(folder.stat(), 0o022)
     return False
 
 
