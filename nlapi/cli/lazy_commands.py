@@ -48,7 +48,7 @@ class PlainCoercion:
 
 
 def _is_text(value: object) -> bool:
-    """Return whether a value is a text that pydantic takes: one with bytes that are no UTF-8 is refused."""
+    """Return whether a value is a text that pydantic takes: one with bytes that are not UTF-8 is refused."""
     try:
         return isinstance(value, str) and bool(value.encode() or True)
     except UnicodeEncodeError:

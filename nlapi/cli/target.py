@@ -218,7 +218,7 @@ def take_credentials(
 ) -> tuple[Target, dict[str, str]]:
     """Return the Target with those of `values` that are credentials of the API, and the other values.
 
-    They are values or references by the names of parameters. What is in `arguments` is no credential here.
+    They are values or references by the names of parameters. What is in `arguments` is not a credential here.
     """
     find = target.spec.credential_parameters.scheme_of
     credential_texts = {

@@ -105,7 +105,7 @@ class _AreaDraft:
         subjects_found = subjects(area.operations, area.label)
         self._head = f"{title} {_label(area, subjects_found)}"
         self._about = _telling_about(area, self._head)
-        # The name of another area leads there: the repositories of a team are no word for teams.
+        # The name of another area leads there: the repositories of a team are not a word for teams.
         self._clauses = [
             clause
             for clause in _clauses(area, subjects_found, self._head)

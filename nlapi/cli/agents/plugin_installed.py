@@ -134,7 +134,7 @@ class InstalledPlugin:
     def open_recipe(
         self, recipe: str, texts: list[str], options: RunOptions, receipts: Receipts | None = None
     ) -> OpenedRecipe:
-        """Return a recipe, whose calls go where the user configured. UsageError where there is none of this name."""
+        """Return a recipe, whose calls go where the user configured. UsageError if it does not exist."""
         from nlapi.cli.agents.plugin_run import open_recipe
 
         return open_recipe(self.folder, recipe, texts, options, self.target(receipts))

@@ -57,7 +57,7 @@ class SessionWatch(Protocol):
         ...
 
     def fileno(self) -> int:
-        """Return a descriptor that can be read from where there are news; -1 where there is none."""
+        """Return a descriptor that can be read from where there are news, or -1."""
         ...
 
 
@@ -125,7 +125,7 @@ class _KernelWatch:
 
 @dataclass(slots=True)
 class _PolledWatch:
-    """The news by looking, where there is no inotify: a mark that is removed between two looks is a touch."""
+    """The news by looking, without an inotify: a mark that is removed between two looks is a touch."""
 
     folder: Path
     seen: set[str] = field(default_factory=set)
@@ -179,7 +179,7 @@ class ReceiptBook:
     """The open question, and why earlier receipts are worth nothing any more.
 
     There is one question at a time: any further event of the client takes the receipts of the one before away, as a
-    denial is no event, and the next command is the first that could use what was denied.
+    denial is not an event, and the next command is the first that could use what was denied.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -315,7 +315,7 @@ class SessionBroker:
         while self._is_session_alive() and time.monotonic() - heard < IDLE_S:
             ready = self.selector.select(LOOK_S)
             sign.show()
-            # What happens to other names in a watched folder is no sign of the session.
+            # What happens to other names in a watched folder is not a sign of the session.
             if self._read_events() or any(isinstance(key.fileobj, socket.socket) for key, _ in ready):
                 heard = time.monotonic()
             for key, _ in ready:

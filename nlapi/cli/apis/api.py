@@ -635,7 +635,7 @@ def _forget_logins(name: str) -> None:
 
 
 def _registered(name: str) -> Registration:
-    """Return the API that is registered as `name`; UsageError when there is none."""
+    """Return the API that is registered as `name`; UsageError if none exists."""
     entry = registry.read_registrations().get(name) or registry.find_registration(name)
     if entry is None:
         raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")

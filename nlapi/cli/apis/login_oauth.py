@@ -67,7 +67,7 @@ class TerminalPerson:
 
 
 def _open(url: str) -> bool:
-    """Open a page in a browser with windows; False where there is none."""
+    """Open a page in a browser with windows. Return False if none exists."""
     # Without a display `webbrowser` starts a text browser in this very terminal.
     if not (has_display(os.environ) or os.environ.get("BROWSER")):
         return False
@@ -182,7 +182,7 @@ def _ask_client(spec: Spec, endpoints: Endpoints, options: OAuthOptions) -> OAut
 
 
 def _endpoints(spec: Spec, scheme: SecurityScheme, options: OAuthOptions) -> tuple[Grant, Endpoints]:
-    """Return the grant of a login and the endpoints for it. UsageError where there are none."""
+    """Return the grant of a login and the endpoints for it. UsageError if none exists."""
     if options.flow and options.flow not in FLOWS:
         raise UsageError(f"--flow {options.flow!r} is not known", hint=f"it is one of {', '.join(FLOWS)}")
     requested = FLOWS.get(options.flow)

@@ -214,7 +214,7 @@ class StoredManifest:
         return Cache(folder=Path(registry.user_folder("cache")))
 
     def write(self) -> bool:
-        """Write the stored manifest; False where there is none for what the file holds now."""
+        """Write the stored manifest; False if none exists for what the file holds now."""
         content = self._cache.load(self._key) if self._key and _is_private(self._cache.folder) else None
         if content is not None:
             console.write_bytes(content)

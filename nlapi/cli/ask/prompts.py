@@ -62,7 +62,7 @@ def read_line(prompt: str) -> str | None:
 def read_answer(prompt: str) -> str:
     """Return what is typed at a question, on which something hangs; "" without a terminal.
 
-    What was typed before the question is shown is no answer to it, and is dropped.
+    What was typed before the question is shown is not an answer to it, and is dropped.
     """
     if not sys.stdin.isatty():
         return ""

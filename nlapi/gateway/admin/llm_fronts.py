@@ -25,7 +25,7 @@ _FORWARDED_HEADERS = ("anthropic-version", "anthropic-beta")
 
 
 def authorization(headers: Mapping[str, str]) -> str | None:
-    """Return the Authorization header of a request, made of the header of an SDK's key when there is none."""
+    """Return the Authorization header of a request, made of the header of an SDK's key if none exists."""
     if "authorization" in headers:
         return headers["authorization"]
     key = next((headers[name] for name in _KEY_HEADERS if name in headers), None)

@@ -69,7 +69,7 @@ class RoutingState:
         return {name: self.since(name) for name in objectives if name in declared}
 
     def since(self, objective: str) -> int:
-        """Return the number of an objective's state. KeyError when there is no such objective."""
+        """Return the number of an objective's state. KeyError if the objective does not exist."""
         current, state = self._current(), self._states.get(objective)
         if state is not None and state.revision is current:
             return state.since

@@ -41,7 +41,7 @@ class SchemaValidator(Protocol):
 def compile_schema(schema: Mapping[str, Any], *, formats: bool = False) -> SchemaValidator:
     """Return the validator of a schema, by the draft that its `$schema` names; `formats` asserts `format` too.
 
-    ValueError for what is no schema, or refers to another document: nothing is ever fetched.
+    ValueError for what is not a schema, or refers to another document: nothing is ever fetched.
     """
     steps = sum(map(_steps, patterns_in(schema)))
     try:

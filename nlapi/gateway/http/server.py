@@ -148,7 +148,7 @@ class ServerProtocol(HttpToolsProtocol):
             self._take_host_of_target()
         self._is_body = self._has_progress = True
         super().on_headers_complete()
-        # A trailer is no header (RFC 9110 §6.5.1): proxies that remove a header from a request leave the trailer.
+        # A trailer is not a header (RFC 9110 §6.5.1): proxies that remove a header from a request leave the trailer.
         self.headers = []
 
     def on_body(self, body: bytes) -> None:

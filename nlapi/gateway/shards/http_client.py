@@ -61,7 +61,7 @@ class EndpointClient:
     ) -> HttpAnswer:
         """Send a POST and return the head of its answer; a redirect is an answer like others.
 
-        NotSentError when there is no connection within `connect_s` seconds, NoAnswerError when it is lost,
+        NotSentError without a connection within `connect_s` seconds, NoAnswerError when it is lost,
         AnswerBrokenError when the head is malformed. A server may just have closed an idle connection, so a repeatable
         request that has no answer is sent once more (RFC 9112 §9.3.1).
         """

@@ -10,7 +10,7 @@ import orjson
 from nlapi.gateway.versions.model_artifact import hide_folders
 
 MAX_ERROR_CHARS = 500
-# A page is no reason; a traceback of MLServer has 6 kB.
+# A page is not a reason; a traceback of MLServer has 6 kB.
 MAX_ERROR_BYTES = 2**16
 # The keys of an error's text: MLServer, Triton, KServe and BentoML have `error`, FastAPI and Ray Serve `detail`, and
 # OpenAI and Anthropic an object `error` with a `message`.

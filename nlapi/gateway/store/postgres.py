@@ -134,7 +134,7 @@ class PostgresConnections:
 
     @contextmanager
     def borrow(self) -> Iterator[RowConnection]:
-        """Lend a connection that answered just now while the block lasts. StoreError when there is none."""
+        """Lend a connection that answered just now while the block lasts. StoreError if none exists."""
         if not self._free.acquire(timeout=BORROW_TIMEOUT_S):
             message = f"all {MAX_CONNECTIONS} connections to the database have been busy for {BORROW_TIMEOUT_S:g} s"
             raise StoreUnavailableError(message)

@@ -124,7 +124,7 @@ def copy_folder(source: Path, target: Path, limits: FolderLimits = DEFAULT_LIMIT
 
 def hash_stored(folder: Path) -> str:
     """Return the digest of a stored folder, in which nothing is left out; "" when it cannot be that of a copy."""
-    # Bytecode is no part of the digest, and Python would run a planted or damaged one in place of its source.
+    # Bytecode is not part of the digest, and Python would run a planted or damaged one in place of its source.
     for cache in list(folder.rglob(PYTHON_CACHE)):
         remove_tree(cache)
     try:

@@ -257,7 +257,7 @@ class SourceFinder:
 
     @contextmanager
     def open(self, source: str) -> Iterator[Path]:
-        """Give the folder of a source while the `with` block lasts. DescriptionError when there is none."""
+        """Give the folder of a source while the `with` block lasts. DescriptionError if none exists."""
         if not is_url(source):
             yield find_folder(source, self.models)
             return

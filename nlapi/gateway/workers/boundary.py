@@ -234,7 +234,7 @@ def _is_root() -> bool:
 
 
 def _ids(user: str) -> tuple[int, int]:
-    """Return uid and gid of a user. KeyError when there is none."""
+    """Return uid and gid of a user. KeyError if none exists."""
     import pwd
 
     entry = pwd.getpwnam(user)

@@ -44,7 +44,7 @@ MAX_RIVALS = 4
 CANDIDATES_PER_SLOT = 6
 
 
-# Words that are no value of a slot, whatever they look like.
+# Words that are not values of a slot, whatever they look like.
 _BARRED = (is_elsewhere_in_reason, is_code_of_other, is_value_before)
 
 

@@ -168,7 +168,7 @@ class _Lookup:
         """Return the plan with the item that the user has chosen; None where he has not."""
         reply = self.known_values.get(argument_name(self.slot))
         id = None if reply is None else chosen_id(reply, items)
-        # A sentence that is typed where an item is asked for is no id: make it red.
+        # A sentence that is typed where an item is asked for is not an id: make it red.
         is_sentence = isinstance(id, str) and len(id.split()) > 1 and id not in (item.id for item in items)
         return None if id is None or is_sentence else self._plan_with(self.goal.with_id(self.slot, id))
 
