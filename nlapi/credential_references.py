@@ -20,7 +20,7 @@ COMMAND_SECONDS = 120
 
 
 def is_reference(text: str) -> bool:
-    """Return whether a text refers to a credential and is none itself."""
+    """Return whether a text refers to a credential and is not one itself."""
     return text.startswith((VARIABLE, FILE, COMMAND)) and bool(text.partition(":")[2].strip())
 
 

@@ -50,7 +50,7 @@ class RepeatedKeyError(ValueError):
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return the value of a JSON text. ValueError where it is none, RepeatedKeyError where a key is there twice.
+    """Return the value of a JSON text. ValueError for any other, RepeatedKeyError where a key is there twice.
 
     NaN and Infinity are not JSON (RFC 8259 §6).
     """

@@ -183,7 +183,7 @@ def validator_class(base: Any, keywords: Mapping[str, Any]) -> Any:
 
 
 def strict_class(base: Any) -> Any:
-    """Return jsonschema's class `base` by the letter: patterns are those of ECMA-262, and one that is none refuses."""
+    """Return jsonschema's class `base` by the letter: patterns are those of ECMA-262, and an invalid one refuses."""
     keywords = _pattern_keywords(partial(search_pattern, is_ascii=True))
     return validator_class(base, {name: rule for name, rule in keywords.items() if name in base.VALIDATORS})
 

@@ -250,7 +250,7 @@ class Prompt:
 
 
 class AnswerReader(Protocol):
-    """Fills a StreamedAnswer from the events of a protocol; what is none of it raises one of the built-in errors."""
+    """Fills a StreamedAnswer from the events of a protocol; anything else raises one of the built-in errors."""
 
     def read(self, event: Mapping[str, Any]) -> Iterator[str]: ...
 

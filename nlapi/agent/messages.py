@@ -97,7 +97,7 @@ def extend_text(texts: dict[_Key, Any], key: _Key, piece: str) -> None:
 
 
 def token_counts(usage: Mapping[str, object]) -> dict[str, int]:
-    """Return the numbers of tokens in a usage that a server reports. ValueError for one that is no such number."""
+    """Return the numbers of tokens in a usage that a server reports. ValueError for anything else."""
     counts: dict[str, int] = {}
     for name, value in usage.items():
         if value is None or not name.endswith("_tokens"):

@@ -1,4 +1,4 @@
-"""Reads the transcripts of conversations. A record that is none of nlapi's is skipped and named, whatever it holds."""
+"""Reads the transcripts of conversations. A record of another program is skipped and named, whatever it holds."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def check_left(case: Case) -> Iterator[str]:
 
 def _argument_before(case: Case, start: int, end: int) -> str | None:
     """Return the argument that an update sets, and of which the characters of a sentence are the value before; None
-    where they are no such value.
+    where they are not.
     """
     change = next((entry for entry in case.value_changes if entry.has_old(start, end)), None)
     if change is None or case.deletes:

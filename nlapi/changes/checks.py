@@ -322,7 +322,7 @@ def _names_argument(case: Case) -> bool:
 
 
 def _sets_behind_to(case: Case) -> bool:
-    """Return whether a verb for a new state has that behind `to`, and is no other change's own: assign 8 [to] Oskar."""
+    """Return whether the only change is a verb for a new state with that behind `to`: assign 8 [to] Oskar."""
     if case.command not in _TO_VERBS or not _is_only_change(case):
         return False
     body = (source for source in case.account.sources if case.location(source) == "body" and source.words)
@@ -926,7 +926,7 @@ def rival_of(call: Call, account: Account, question: str, others: Iterable[tuple
 def _fits_as_well(case: Case, rival: Case) -> bool:
     """Return whether a rival uses all values, and more of the words; a change may also say no more than the sentence.
 
-    A read is not commanded by a change's verb, so that without a word of its own it is none.
+    A read is not commanded by a change's verb, so that it needs a word of its own.
     """
     spans = [(source.start, source.end) for source in rival.account.sources]
     if any(entry.words and not overlaps_any((entry.start, entry.end), spans) for entry in case.account.sources):

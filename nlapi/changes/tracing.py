@@ -138,7 +138,7 @@ def _is_own_id(path: str) -> bool:
 
 
 def _is_of_other_kind(step: Step, spec: Spec, noun: Sequence[str]) -> bool:
-    """Return whether the items of an answer are of another kind than `noun`: the id of a channel is none of a user."""
+    """Return whether the items of an answer are of another kind than `noun`: a channel's id is not a user's."""
     kind, kinds = singular_noun(step.call.tool.operation), spec.derive(_ItemKinds).kinds
     return bool(noun and kind) and noun[-1] != kind[-1] and noun[-1] in kinds and kind[-1] in kinds
 

@@ -141,7 +141,7 @@ def _is_choice_of_another(case: Case, source: ValueSource) -> bool:
 
 
 def _rival_words(case: Case, source: ValueSource) -> Iterator[CommandWord]:
-    """Yield the words of other choices of the list that are no other value of the call."""
+    """Yield the words of other choices of the list that are not another value of the call."""
     schema = schema_of(case.call, source.argument)
     items = schema.get("items")
     lists = [as_list(part.get("enum")) for part in (schema, items) if isinstance(part, Mapping)]

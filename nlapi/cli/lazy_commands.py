@@ -27,7 +27,7 @@ class PlainCoercion:
     """
 
     def coerce(self, value: Any, param: Any, ctx: Context) -> Any:
-        """Return a value as the type of its parameter. BadParameter where it is none."""
+        """Return a value as the type of its parameter. BadParameter where it has another type."""
         kind = param.type_descriptor.annotation
         if value is None:
             return () if param.multiple or param.nargs == -1 else None

@@ -263,7 +263,7 @@ def base_url_of(spec: Spec, registered: Registration, base_url: str | None, env:
 def named_base_url(registered: Registration, base_url: str | None, env: str | None) -> str | None:
     """Return the base URL that the user has named, on the line or in the registration; None where none is.
 
-    An environment of the description alone is none: whoever changes the description changes where it leads.
+    An environment of the description alone does not count: whoever changes the description changes where it leads.
     """
     name = env or registered.env
     return base_url or (registered.environments.get(name) if name else registered.base_url)

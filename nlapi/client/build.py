@@ -310,7 +310,7 @@ def _with_file_texts(value: object) -> object:
 
 
 def file_text(file: File) -> str:
-    """Return the text of a file. ArgumentError for bytes that are none."""
+    """Return the text of a file. ArgumentError for other bytes."""
     try:
         return file.data.decode()
     except UnicodeDecodeError:

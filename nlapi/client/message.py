@@ -186,7 +186,7 @@ MAX_DEPTH = 100
 
 
 def parse_json(content: bytes) -> Any:
-    """Return the value of a JSON text, as `load_json`. ValueError when it is none or has more than MAX_DEPTH levels."""
+    """Return the value of a JSON text, as `load_json`. ValueError if invalid or with more than MAX_DEPTH levels."""
     value = load_json(content)
     if is_deeper(value, MAX_DEPTH, content):
         raise ValueError(f"the JSON has more than {MAX_DEPTH} levels")
@@ -198,7 +198,7 @@ _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789E", b"000000000e")
 
 
 def load_json(content: bytes) -> Any:
-    """Return a JSON text as what can be written as JSON again (RFC 8259 §6). ValueError when it is none."""
+    """Return a JSON text as what can be written as JSON again (RFC 8259 §6). ValueError for any other text."""
     if _may_have_infinity(content):
         return json.loads(content, parse_constant=lambda _: None, parse_float=finite_float)
     return json.loads(content, parse_constant=lambda _: None)

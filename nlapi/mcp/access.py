@@ -81,7 +81,7 @@ class _Usage:
 
 
 class CallLimiter:
-    """The limits of each client: `calls_per_minute`, as many of which may come at once, and `concurrency`; 0 is none.
+    """Limits of each client: `calls_per_minute`, as many of which may come at once, and `concurrency`; 0 is no limit.
 
     `clock` returns seconds that never go back.
     """

@@ -263,7 +263,7 @@ def _unauthorized(resource_server: ResourceServer | None = None, *, has_token: b
 
 
 def _has_token(authorization: str, token: str) -> bool:
-    """Return whether a header has a bearer token; no token is none that anybody has."""
+    """Return whether a header has a bearer token; an empty token does not count."""
     scheme, _, sent = authorization.partition(" ")
     # Compared in constant time; as bytes, since compare_digest refuses text outside ASCII.
     return bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(sent.strip().encode(), token.encode())

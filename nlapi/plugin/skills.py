@@ -179,7 +179,7 @@ def _label(area: Area, area_subjects: Sequence[Subject]) -> str:
 
 
 def _spelled_out(name: str, about: str) -> str:
-    """Return a name as the text of its tag has it, where a word of the name is none: CAPI is a Conversion API."""
+    """Return a name as the text of its tag has it, where a word of the name is not one: CAPI is a Conversion API."""
     words = _subject_words(inert_line(about, 110))
     stems, others = [stem(word) for word in name.split()], [stem(word.lower()) for word in words]
     is_short = any(rarity(word) == 1 and word not in others for word in stems)

@@ -53,7 +53,7 @@ def find_moods(text: str, moods: Collection[Mood] = tuple(Mood)) -> Iterator[Men
 
 
 def find_reason(text: str) -> Reason | None:
-    """Return the reason that a sentence gives, up to its next clause: because of ice. What is due to start is none."""
+    """Return the reason that a sentence gives, up to its next clause: because of ice. Not: what is due to start."""
     for kind in ("reason", "purpose"):
         for cue in _cues(text, "reasons", (kind,)):
             word = re.match(r"\W*(\w*)", text[cue.end :])

@@ -102,7 +102,7 @@ def _stands_as_id(text: str, start: int, end: int) -> bool:
 
 
 def _is_number(text: str) -> bool:
-    """Return whether a text like an id is a number with its unit (30s, 128gb), a day or a version; 55aa is none."""
+    """Return whether a text like an id is a number with its unit (30s, 128gb), a day or a version; 55aa is not."""
     counted = _COUNTED.fullmatch(text)
     if counted is not None:
         # One figure and letters (5aa) is more often a measure with a unit of its own than an id.

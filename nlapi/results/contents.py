@@ -191,7 +191,7 @@ _RAW_ENDS = {name: re.compile(rf"</{name}\b", re.IGNORECASE) for name in _RAW_EL
 
 
 def visible_text(document: str) -> str:
-    """Return the text of a document, one block a line; its title where there is no other."""
+    """Return the text of a document, one block a line; its title where it has no other."""
     # Not `html.parser`: it takes minutes for 200 kB of tags or comments that do not end (Python 3.11).
     parts: list[str] = []
     title: list[str] = []

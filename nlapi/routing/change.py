@@ -65,7 +65,7 @@ MAX_CHANGE_CHARACTERS = 200
 def upsert_entity(configuration: Configuration, entity: Entity) -> Configuration:
     """Return the configuration with the entity, which replaces the one of the same name; shares keep their buckets.
 
-    The entity's own buckets count only when there was none of its name, as when a configuration is read again.
+    The entity's own buckets count only when no entity had its name, as when a configuration is read again.
     """
     kind = ENTITY_KINDS[type(entity)]
     # A client may send buckets it read earlier; only the current revision knows who holds them now.

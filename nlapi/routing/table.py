@@ -408,7 +408,7 @@ def _lowest_bit(mask: int) -> int:
 
 
 class UnknownObjectiveError(UsageError):
-    """There is no objective of that name; `nearest` is the most similar name, or ""."""
+    """No objective has that name; `nearest` is the most similar name, or ""."""
 
     def __init__(self, name: str, objectives: tuple[str, ...]) -> None:
         self.name = name

@@ -83,7 +83,7 @@ class IdGenerator:
     def new_id(self, resource: Resource, index: int) -> Any:
         """Return an id for the item with that index: one that its property and its paths take.
 
-        Where none does both, one that the paths take: an id that cannot be opened is none.
+        Where none does both, one that the paths take: an id that cannot be opened does not count.
         """
         second_best = ABSENT
         for candidate in self._candidates(resource, index):

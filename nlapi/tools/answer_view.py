@@ -266,7 +266,7 @@ class PageSeries:
 
     @property
     def is_whole(self) -> bool:
-        """Whether there is no sign of an entry that has not come."""
+        """Whether nothing says that an entry has not come."""
         return self.ended is SeriesEnd.COMPLETE or (self.ended is SeriesEnd.NO_LIST and not self.pages)
 
 

@@ -33,7 +33,7 @@ def is_foreign_page(result: Result, operation: Operation) -> bool:
     """Return whether the answer is a web page where the description has another media type.
 
     It also is one after a change whose answer the description leaves out. A read without a described answer may well be
-    answered with a page, so that is none.
+    answered with a page, so that is not one.
     """
     if not _is_page(result):
         return False

@@ -66,7 +66,7 @@ class Receipts(Protocol):
     """The requests of changes that a user of a client was asked about, in whose session the process runs."""
 
     def take(self, request_digest: str) -> str:
-        """Use up the receipt for a request, whose `digest` it is; return why there is none, "" where there was one."""
+        """Use up the receipt for a request, whose `digest` it is; return why none exists, or ""."""
         ...
 
 

@@ -90,7 +90,7 @@ class Answered:
 
     @property
     def data(self) -> Any:
-        """The body as JSON, or as a text where it is none."""
+        """The body as JSON, or as a text."""
         result = self.step.result
         if result is None or result.data is not None or not result.content:
             return result.data if result is not None else None

@@ -57,7 +57,7 @@ class ExpressionPart(StrEnum):
 
 
 class ExpressionError(ValueError):
-    """A text that begins as an expression and is none."""
+    """A text that begins as an expression and is not one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -354,7 +354,7 @@ class ConditionError(ValueError):
 
 @lru_cache(maxsize=4096)
 def parse_condition(text: str) -> Condition:
-    """Return the tree of a simple condition. ConditionError, with the place, when it is none."""
+    """Return the tree of a simple condition. ConditionError, with the place, for any other text."""
     if len(text) > MAX_LENGTH:
         raise ConditionError(f"the condition has {len(text):,} characters; {MAX_LENGTH:,} are read")
     return _Parser(text).parse()

@@ -63,7 +63,7 @@ Path = tuple[str | int, ...]
 
 
 def read_document(source: str) -> WorkflowDocument:
-    """Return the Arazzo document at a path, a URL, or "-" for standard input. DescriptionError when it is none."""
+    """Return the Arazzo document at a path, a URL, or "-" for standard input. DescriptionError for anything else."""
     fetched = fetch(source)
     tree, repeated = read_tree(fetched.data, fetched.source)
     for key, line in repeated[:1]:

@@ -44,7 +44,7 @@ class InstalledPlugin:
 
     @classmethod
     def open(cls, folder: Path) -> InstalledPlugin:
-        """Return the plugin of a folder. NlapiError where it is none."""
+        """Return the plugin of a folder. NlapiError for any other folder."""
         from nlapi.plugin.build import DESCRIPTION, MANIFEST
         from nlapi.plugin.folder import read_manifest
 

@@ -210,7 +210,7 @@ class ReceiptBook:
     def take(self, request_digest: str, owner: Owner, process: ProcessInfo | None) -> str:
         """Use up the receipt for a request of a command that is, or runs under, `process`, a child of the client.
 
-        Return why there is none, "" where there was one.
+        Return why none exists, or "".
         """
         question = self.question
         if question is None or request_digest not in question.remaining:

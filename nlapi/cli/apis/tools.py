@@ -237,7 +237,7 @@ class StoredManifest:
             self._cache.store(self._key, "".join(collected).encode())
 
     def _current_key(self) -> str:
-        """Return the key for what the file holds now; "" where it cannot be read, or is none."""
+        """Return the key for what the file holds now; "" where it cannot be read as one."""
         from nlapi.openapi.fetch import fetch
 
         if not self._source:

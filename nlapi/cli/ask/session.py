@@ -517,7 +517,7 @@ def open_log(is_enabled: bool, policy: Policy) -> AbstractContextManager[Log | N
 
 
 def _lacks_planned_change(rounds: Sequence[Round]) -> bool:
-    """Return whether look-ups for a change succeeded and no change was planned: there is no such item, or several."""
+    """Return whether look-ups for a change succeeded and no change was planned, as no item or several match."""
     goals = [round.plan.goal for round in rounds if round.plan.goal is not None]
     plans_change = any(goal.effect is not Effect.READ for goal in goals)
     only_reads = all(

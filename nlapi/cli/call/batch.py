@@ -190,7 +190,7 @@ def _open_batch(request: BatchInput, target: Target, known_values: Mapping[str, 
 
 
 def _read_calls(target: Target, file: str, operation: str | None, known_values: Mapping[str, str]) -> Iterator[Call]:
-    """Yield the calls of a file. UsageError for a file or a row that is none."""
+    """Yield the calls of a file. UsageError for a file or a row of another kind."""
     from nlapi.agent.batch import MAX_ROWS
     from nlapi.cli.call.arguments import parse_arguments
     from nlapi.tools.compile import compile_tool

@@ -53,7 +53,7 @@ def script(shell: Shell) -> str:
 
 
 def _own_shell() -> Shell:
-    """Return the user's shell. UsageError where it is none of those."""
+    """Return the user's shell. UsageError for any other."""
     name = PurePath(os.environ.get("SHELL", "powershell" if IS_WINDOWS else "")).stem
     try:
         return Shell(name)

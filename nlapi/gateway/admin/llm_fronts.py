@@ -148,7 +148,7 @@ async def list_chat_models(call: ApiCall) -> ApiResponse:
 
 
 async def get_chat_model(call: ApiCall) -> ApiResponse:
-    """Return one objective as a model. GatewayProblem 404 when it is none."""
+    """Return one objective as a model. GatewayProblem 404 for any other."""
     configuration = call.gateway.engine.configuration
     objective = _find_objective(configuration, call.path["model"])
     if not _is_served_as_model(configuration, objective):

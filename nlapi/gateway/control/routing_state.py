@@ -55,7 +55,7 @@ class RoutingState:
         changed.set()
 
     async def wait(self, timeout_s: float) -> bool:
-        """Wait for the next `notify`; return False when there was none in time."""
+        """Wait for the next `notify`; return False when none came in time."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._changed.wait()

@@ -234,7 +234,7 @@ class EnvoyProcess:
 
     @property
     def pid(self) -> int:
-        """The id of the process; 0 while there is none."""
+        """The id of the process; 0 while none runs."""
         return self._process.pid if self._process is not None and self._process.returncode is None else 0
 
     async def start(self) -> None:

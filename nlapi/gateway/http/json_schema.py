@@ -106,7 +106,7 @@ class _Compiled:
                 yield _Violation(instance_path=error.instance_path, message=error.message)
 
     def _schema_at(self, path: Iterable[str | int]) -> Mapping[str, Any]:
-        """Return the part of the schema at a path; {} for a path through an `$id`, which is none of the document."""
+        """Return the part of the schema at a path; {} for a path through an `$id`, which is outside of the document."""
         node: Any = self._schema
         for step in path:
             try:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class NotSentError(Exception):
-    """There was no connection, so that nothing was sent."""
+    """The connection failed, so that nothing was sent."""
 
 
 class ConnectTimeoutError(NotSentError):
-    """There was no connection in time, which may be the caller's own short time."""
+    """The connection took too long, which may be the caller's own short time."""
 
 
 class NoAnswerError(Exception):

@@ -370,7 +370,7 @@ def _required_outputs(schema: Mapping[str, Any]) -> list[str]:
 
 
 def unknown_datatypes(schema: Mapping[str, Any]) -> list[str]:
-    """Return the members of a schema whose declared datatype is none of the protocol."""
+    """Return the members of a schema whose declared datatype the protocol does not have."""
     return [name for name, datatype in declared_datatypes(schema).items() if datatype not in DATATYPES]
 
 

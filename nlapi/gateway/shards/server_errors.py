@@ -34,7 +34,7 @@ _ADDRESS = re.compile(
 
 
 def error_text(content: bytes) -> str:
-    """Return the reason in the body of a server's error, or "" when it is none for people, as a page of HTML."""
+    """Return the reason in the body of a server's error, or "" when it is not for people, as a page of HTML."""
     if len(content) > MAX_ERROR_BYTES:
         return ""
     try:

@@ -72,7 +72,7 @@ def _secret_parameters() -> frozenset[str]:
 class PostgresAddress:
     """The address of a database, and the reference to its password, which stands in neither URL nor name.
 
-    UsageError for a URL that is none, or that has a password or another secret.
+    UsageError for an invalid URL, or one that has a password or another secret.
     """
 
     def __init__(self, url: str, read_password: Callable[[], str] | None = None) -> None:

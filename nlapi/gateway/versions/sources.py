@@ -101,7 +101,7 @@ def _save(response: httpx2.Response, location: str, target: Path, max_bytes: int
 
 
 def split_url(url: str) -> SplitResult:
-    """Return the parts of a URL; empty ones when it is none."""
+    """Return the parts of a URL; empty ones for any other text."""
     try:
         parts = urlsplit(url)
         _ = parts.port

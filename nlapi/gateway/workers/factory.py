@@ -1,4 +1,4 @@
-"""Starts worker processes as forks of one helper process, which has one thread and is none of the gateway's.
+"""Starts worker processes as forks of one helper process, which has one thread and is not the gateway's.
 
 It is imported by the process that workers are forked from, so it imports nothing that the gateway alone needs.
 """

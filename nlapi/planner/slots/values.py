@@ -303,7 +303,7 @@ def _values(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[t
 
 
 def value_for(mention: ValueMention, slot: Slot, sentence: Sentence) -> object:
-    """Return the value of a mention for a slot as it stands; None where it is none."""
+    """Return the value of a mention for a slot as it stands; None where it is not one."""
     return next((entry.value for entry in encode(mention, slot, sentence) if not entry.conversion), None)
 
 

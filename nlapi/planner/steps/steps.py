@@ -313,7 +313,7 @@ class _Lookup:
         return replace(self, goal=goal)._plan_elsewhere() if others else self._absent_plan()
 
     def _absent_plan(self) -> Plan:
-        """Return the plan that says that there is no item of the name, of any of the kinds that were tried."""
+        """Return the plan that says that no item has the name, of any of the kinds that were tried."""
         kinds = join_words(f"no {kind}" for kind in dict.fromkeys((*self.goal.tried, self.state.kind)))
         absent = f"There is {kinds} called {self.state.name!r}."
         return Plan(text=absent, confidence=NOT_FOUND)
