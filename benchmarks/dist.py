@@ -209,8 +209,9 @@ def check_tools(folder: Path) -> None:
         expect(f"{' '.join(install)}: nlapi {__version__}", __version__ in shown, done.stderr)
         run([*uninstall, "nlapi"])
         left = [str(path) for path in home.rglob("*") if "nlapi" in path.name and "tools/lib" not in str(path)]
-        left = [path for path in left if "/cache/" not in path]
-        expect(f"{' '.join(uninstall)}: nothing is left but its cache", not left, str(left))
+        # pipx keeps an empty lock file for each name that it has installed.
+        left = [path for path in left if "/cache/" not in path and not path.endswith(".nlapi.lock")]
+        expect(f"{' '.join(uninstall)}: nothing is left but its cache and pipx's lock file", not left, str(left))
 
 
 def check_container() -> None:
@@ -296,7 +297,7 @@ def check_plugins(folder: Path) -> None:
 
 
 def _is_answer(done: subprocess.CompletedProcess[str]) -> bool:
-    return done.returncode == 0 and json.loads(done.stdout)[0]["name"] == "listCampaigns"
+    return done.returncode == 0 and done.stdout.startswith("# listCampaigns")
 
 
 def _call_plugin(folder: Path, path: str, url: str, name: str, requirement: str) -> subprocess.CompletedProcess[str]:

@@ -20,7 +20,7 @@ COMMAND_SECONDS = 120
 
 
 def is_reference(text: str) -> bool:
-    """Return whether a text refers to a credential and is none itself."""
+    """Return whether a text refers to a credential and is not one itself."""
     return text.startswith((VARIABLE, FILE, COMMAND)) and bool(text.partition(":")[2].strip())
 
 
@@ -60,7 +60,7 @@ def _read_command(command: str, option: str) -> str:
     # Without a shell, so that nothing in the line is expanded. Its standard error and input are the terminal's, where a
     # password manager asks for its own password.
     try:
-        words = [os.path.expanduser(word) for word in shlex.split(command)]  # noqa: PTH111 - words are no paths
+        words = [os.path.expanduser(word) for word in shlex.split(command)]  # noqa: PTH111 - words are not paths
         done = subprocess.run(words, stdout=subprocess.PIPE, timeout=COMMAND_SECONDS, check=False)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

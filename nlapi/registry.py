@@ -37,7 +37,7 @@ REPAIR_HINT = "nothing is sent until it is mended, as it may forbid it"
 class Registration:
     """A registered API. `auth` maps scheme ids to references such as `env:NAME`, never to a credential.
 
-    `headers` are sent with each call, and are no credentials. `known` maps argument names to values. With `no_auth`
+    `headers` are sent with each call, and are not credentials. `known` maps argument names to values. With `no_auth`
     it is called without the credentials that are described. `workflows` are the locations of Arazzo documents.
     `environments` maps names to base URLs, and `env` is the one that is used if no other is named. `client_id`,
     `issuer`, `scopes` and `redirect_uri` are for `nlapi auth login`; `model` and `output` are the defaults of those
@@ -351,7 +351,7 @@ def _read() -> dict[str, dict[str, dict[str, str]]]:
 
 
 def read_settings(key: SettingsKey) -> dict[str, str]:
-    """Return the stored values by argument; {} where there are none. NlapiError when the file is damaged."""
+    """Return the stored values by argument, or {}. NlapiError when the file is damaged."""
     return dict(_read().get(key.name, {}).get(key.base_url, {}))
 
 

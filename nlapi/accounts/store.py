@@ -268,7 +268,7 @@ class LoginStore:
             yield LoginKey(api=api, scheme=scheme)
 
     def read(self, key: LoginKey) -> Login:
-        """Return a login. MissingCredentialError where there is none, CredentialError for a damaged one."""
+        """Return a login. MissingCredentialError if none exists, CredentialError for a damaged one."""
         return self._read(self._file(key), key).login
 
     def read_secrets(self, key: LoginKey) -> tuple[Login, Secrets]:

@@ -311,7 +311,7 @@ class Agreement:
         return "; ".join(reasons_against(call, call.account, self.conversation.question, destroy=policy.destroy))
 
     def _repetition(self, call: Call) -> str:
-        """Return why a later change, all of which is known, may be one that was sent before; "" where it is none."""
+        """Return why a later change, all of which is known, may be one that was sent before, or ""."""
         try:
             return prepare(call, self.terms.target(call)).repetition
         except ArgumentError as error:

@@ -99,7 +99,7 @@ class ChatReader:
         self._answer = answer
 
     def read(self, event: Mapping[str, Any]) -> Iterator[str]:
-        """Yield the text of a chunk, or of a whole answer. ValueError, KeyError or TypeError for one that is none."""
+        """Yield the text of a chunk, or of a whole answer. ValueError, KeyError or TypeError for any other."""
         if usage := event.get("usage"):
             self._read_usage(usage)
         for choice in event.get("choices", ())[:1]:
@@ -178,7 +178,7 @@ class MessagesReader:
         self._answer = answer
 
     def read(self, event: Mapping[str, Any]) -> Iterator[str]:
-        """Yield the text of an event. ValueError, KeyError or TypeError for one that is none of the API."""
+        """Yield the text of an event. ValueError, KeyError or TypeError for any other."""
         match event.get("type"):
             case "message_start":
                 self._answer.usage |= token_counts(event["message"].get("usage") or {})
@@ -235,7 +235,7 @@ def _checked_block(block: object) -> Block:
     return block
 
 
-# Errors of reading what is no answer of the protocol.
+# Errors of reading what is not an answer of the protocol.
 _MALFORMED = (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError, RecursionError)
 
 
@@ -250,7 +250,7 @@ class Prompt:
 
 
 class AnswerReader(Protocol):
-    """Fills a StreamedAnswer from the events of a protocol; what is none of it raises one of the built-in errors."""
+    """Fills a StreamedAnswer from the events of a protocol; anything else raises one of the built-in errors."""
 
     def read(self, event: Mapping[str, Any]) -> Iterator[str]: ...
 
@@ -279,7 +279,7 @@ _CODECS: Mapping[ModelProtocol, ProtocolCodec] = {
 def connect(endpoint: ModelEndpoint, *, max_retries: int) -> ModelConnection:
     """Return a connection; its sockets must not outlive the event loop that they belong to.
 
-    PlannerError for an address that is no URL.
+    PlannerError for an address that is not a URL.
     """
     return ModelConnection(endpoint, max_retries=max_retries)
 

@@ -52,7 +52,7 @@ async def evidence_of(step: Step, send_read: SendRead) -> str:
 
 
 def _matching_read(change: Call) -> Call | None:
-    """Return the READ that shows the resource of a change, with arguments of the change; None where there is none.
+    """Return the READ that shows the resource of a change, with arguments of the change, or None.
 
     It is the GET at the path of the change, or at the path of the resource that an action is on (`/jobs/{id}/stop`).
     """
@@ -168,7 +168,7 @@ def _quote_value(value: object) -> str:
 
 
 def state_read(update: Call) -> Call | None:
-    """Return the READ of the resource that an update changes; None where there is none.
+    """Return the READ of the resource that an update changes, or None.
 
     A POST is an update only where its path ends with an id.
     """
@@ -241,7 +241,7 @@ async def current_changes(update: Prepared, target: Target) -> tuple[FieldChange
         if prepared.requires_question:
             return ()
         # The preview is a courtesy: it may not delay the question for long, and its failure may not prevent the change.
-        # A ledger of its own: it is no read of the model's, and has to be as new as the preview.
+        # A ledger of its own: it is not a read of the model's, and has to be as new as the preview.
         target = replace(target, ledger=Ledger())
         current = await perform(prepared, target, limits=Limits(deadline=READ_SECONDS, retries=0), for_model=True)
     except NlapiError:

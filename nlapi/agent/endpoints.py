@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,6 +18,7 @@ from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UsageError, require_extra
 from nlapi.local_files import fault_of, read_toml
 from nlapi.openapi.spec import TOKEN
+from nlapi.system import IS_WINDOWS
 
 if TYPE_CHECKING:
     import httpx2
@@ -30,7 +30,7 @@ _HINT = "log in again, or set ANTHROPIC_API_KEY"
 
 
 def has_profile(environment: Mapping[str, str]) -> bool:
-    """Return whether Anthropic's SDK finds a credential that is no key, without importing it, which takes 0.7 s."""
+    """Return whether Anthropic's SDK finds a credential that is not a key, without importing it, which takes 0.7 s."""
     if environment.get("ANTHROPIC_PROFILE"):
         return True
     if all(map(environment.get, _FEDERATION)) and any(map(environment.get, _IDENTITIES)):
@@ -47,7 +47,7 @@ def has_profile(environment: Mapping[str, str]) -> bool:
 def _config_folder(environment: Mapping[str, str]) -> Path:
     if folder := environment.get("ANTHROPIC_CONFIG_DIR"):
         return Path(folder)
-    if sys.platform == "win32":
+    if IS_WINDOWS:
         return Path(environment.get("APPDATA") or Path.home() / "AppData" / "Roaming") / "Anthropic"
     return Path(environment.get("HOME") or Path.home()) / ".config" / "anthropic"
 
@@ -200,7 +200,7 @@ class ModelEndpoint:
         return f"{question} {self.address_setting} has its address"
 
     def check_key(self) -> None:
-        """Raise PlannerError when there is no key, it holds characters that no header can, or its address is no URL."""
+        """Raise PlannerError without a key that a header can hold, or for an address that is not a URL."""
         if not self._has_url():
             raise PlannerError(f"{self.address} is not a URL", hint=f"check {self.address_setting}")
         secret = self.secret
@@ -277,7 +277,7 @@ def find_endpoint(
 
 
 def _parse_headers(text: str) -> dict[str, str]:
-    """Return headers by their names in lower case, from lines as in HTTP; what is no header is left out."""
+    """Return headers by their names in lower case, from lines as in HTTP; what is not a header is left out."""
     pairs = (entry.partition(":") for entry in text.splitlines())
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
     return {name: value for name, value in headers.items() if TOKEN.fullmatch(name) and value.isascii()}
@@ -317,7 +317,7 @@ def read_model_settings(file: Path, environment: Mapping[str, str]) -> ModelSett
 
 
 def _parse_caps(data: Any, file: Path) -> Caps:
-    """Return the caps of the table `limits`. UsageError for one that is no number, or that there is not."""
+    """Return the caps of the table `limits`. UsageError for an unknown one, and one that is not a number."""
     if not isinstance(data, Mapping):
         raise UsageError(f"{file}: {LIMITS} is not a table", hint="such as [limits], max_usd = 0.5")
     for key, value in data.items():

@@ -118,7 +118,7 @@ class Log:
         """Write a question of the user. `fields` are the caller's further fields (planner, sources, version)."""
         # Of a file only its name would stand here, and be sent in place of the file by `nlapi log resume`.
         known = {name: value for name, value in (known_values or {}).items() if not isinstance(value, File)}
-        # A credential that was typed into a question is no part of what is kept of it.
+        # A credential that was typed into a question is not part of what is kept of it.
         masked = mask_credential_texts(question, question)
         self._append({"event": "asked", "question": masked, "known": known, **fields})
 

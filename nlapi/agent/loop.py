@@ -109,7 +109,7 @@ class ProposalSettlement:
                 reason = f": {single_line(reply.reason)}" if reply.reason.strip() else ""
                 self._end(Outcome.REFUSED, f"the user said no{reason}; nothing was sent")
                 return
-        # Its calls are no repetition of earlier ones where the user was shown that it may be one as a whole.
+        # Its calls are not a repetition of earlier ones where the user was shown that it may be one as a whole.
         repeats = proposed.asks and bool(self.proposal.reason)
         self.terms.ledger.agree(self.proposal.call_ids, repeats=repeats)
 

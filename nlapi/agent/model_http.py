@@ -134,7 +134,7 @@ class ModelHttp:
         """Send a request and yield its response, whose body is still to be read.
 
         A request that got no response, or one of a server that is busy, is sent again: a model changes nothing.
-        ModelServerError for a response that is no success, httpx2.HTTPError where none comes.
+        ModelServerError for a response that is not a success, httpx2.HTTPError where none comes.
         """
         import httpx2
 

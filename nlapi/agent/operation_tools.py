@@ -146,7 +146,7 @@ class OperationTools:
     def call(self, tool_name: str, arguments: Mapping[str, Any]) -> tuple[Tool, dict[str, Any]]:
         """Return the operation and its arguments that a call of `read` or `change` is for.
 
-        UsageError when there is no such operation, the arguments are no object, or `read` is to change something.
+        UsageError if the operation does not exist, the arguments are not an object, or `read` is to change something.
         """
         tool = self.resolve(_operation_name(tool_name, arguments))
         inner = inner_arguments(tool_name, arguments)

@@ -1,4 +1,4 @@
-"""Reads the transcripts of conversations. A record that is none of nlapi's is skipped and named, whatever it holds."""
+"""Reads the transcripts of conversations. A record of another program is skipped and named, whatever it holds."""
 
 from __future__ import annotations
 
@@ -493,7 +493,7 @@ class _OpenRound:
         )
 
     def _take_proposal(self, call: Call, *, exact: bool = False) -> _Proposal | None:
-        """Remove and return the first proposal of a call that has no step yet; None where there is none.
+        """Remove and return the first proposal of a call that has no step yet, or None.
 
         It has the operation and id of the call and, with `exact`, its very arguments.
         """

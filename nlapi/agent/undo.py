@@ -28,7 +28,7 @@ _UPSERTS = lexicon.text("resources/words", "upserts").split()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inverse:
-    """The call that undoes a change; None with the `reason` why there is none."""
+    """The call that undoes a change; None with the `reason` why none exists."""
 
     call: Call | None = None
     reason: str = ""

@@ -80,7 +80,7 @@ _NEW = lexicon.words("changes/words", "new")
 _TO_VERBS = lexicon.stems("changes/words", "to_verbs")
 _TEXT_STEMS = _NAME_STEMS | lexicon.stems("changes/words", "text_arguments")
 _LIGHT_VERBS = lexicon.stems("changes/words", "light_verbs")
-# Verbs for a message that are no synonyms elsewhere: to write a file sends none.
+# Verbs for a message that are not synonyms elsewhere: to write a file sends none.
 _MESSAGE_VERBS = frozenset(map(stem, ("send", "write", "post")))
 _MESSAGE_STEMS = frozenset(map(stem, "message mail email dm sms".split()))
 _ON_WORDS, _OFF_WORDS = (
@@ -322,7 +322,7 @@ def _names_argument(case: Case) -> bool:
 
 
 def _sets_behind_to(case: Case) -> bool:
-    """Return whether a verb for a new state has that behind `to`, and is no other change's own: assign 8 [to] Oskar."""
+    """Return whether the only change is a verb for a new state with that behind `to`: assign 8 [to] Oskar."""
     if case.command not in _TO_VERBS or not _is_only_change(case):
         return False
     body = (source for source in case.account.sources if case.location(source) == "body" and source.words)
@@ -456,7 +456,7 @@ def check_number(case: Case) -> Iterator[str]:
     tail = path_end(operation)
     last = split_words(EXTENSION.sub("", tail))
     has_several = any(isinstance(source.value, list) and len(source.value) > 1 for source in case.account.sources)
-    # An operation on the item at the end of its path works on that one: /apis/batch/v1/jobs/{name} is no batch.
+    # An operation on the item at the end of its path works on that one: /apis/batch/v1/jobs/{name} is not a batch.
     names = () if tail.endswith("}") else (*split_words(operation.id), *split_words(tail))
     bulk_word = next((word for word in names if word in _BULK_WORDS and stem(word) not in case.stems), None)
     if bulk_word and not has_several:
@@ -799,7 +799,7 @@ def _check_names_thing(case: Case) -> Iterator[str]:
 def _check_commands_change(case: Case) -> Iterator[str]:
     """Yield a reason against a model's change where the sentence only reads, or commands nothing (thanks, ok).
 
-    An earlier question is no command for now. A verb behind the first (`find x and pause it`) counts where it is the
+    An earlier question is not a command for now. A verb behind the first (`find x and pause it`) counts where it is the
     operation's own action.
     """
     if not case.account.traced or _is_command(case):
@@ -935,7 +935,7 @@ def rival_of(call: Call, account: Account, question: str, others: Iterable[tuple
 def _fits_as_well(case: Case, rival: Case) -> bool:
     """Return whether a rival uses all values, and more of the words; a change may also say no more than the sentence.
 
-    A read is not commanded by a change's verb, so that without a word of its own it is none.
+    A read is not commanded by a change's verb, so that it needs a word of its own.
     """
     spans = [(source.start, source.end) for source in rival.account.sources]
     if any(entry.words and not overlaps_any((entry.start, entry.end), spans) for entry in case.account.sources):

@@ -129,7 +129,7 @@ def _preposition(case: Case, source: ValueSource) -> str:
 def _is_choice_of_another(case: Case, source: ValueSource) -> bool:
     """Return whether another choice of the same list is said too, and is the one that the sentence sets.
 
-    Of `invite ada@example.org, the owner of the shop, as a member` the role is no owner.
+    Of `invite ada@example.org, the owner of the shop, as a member` the role is not an owner.
     """
     if not isinstance(source.value, str) or source.origin is not Origin.WORDS:
         return False
@@ -141,7 +141,7 @@ def _is_choice_of_another(case: Case, source: ValueSource) -> bool:
 
 
 def _rival_words(case: Case, source: ValueSource) -> Iterator[CommandWord]:
-    """Yield the words of other choices of the list that are no other value of the call."""
+    """Yield the words of other choices of the list that are not another value of the call."""
     schema = schema_of(case.call, source.argument)
     items = schema.get("items")
     lists = [as_list(part.get("enum")) for part in (schema, items) if isinstance(part, Mapping)]
@@ -217,7 +217,7 @@ def check_text_end(case: Case) -> Iterator[str]:
 
 
 def _following_word(case: Case, source: ValueSource) -> str:
-    """Return the word behind a text that may belong to it: rename it to Eating [out]; "" where there is none."""
+    """Return the word behind a text that may belong to it: rename it to Eating [out], or ""."""
     if has_closed_values(case.call, source.argument) or source.origin is not Origin.WORDS:
         return ""
     next_word = next((word for word in case.words if word.start >= source.end), None)
@@ -411,7 +411,7 @@ def _is_flag(source: ValueSource) -> bool:
 def _is_half_a_choice(case: Case, source: ValueSource) -> bool:
     """Return whether a choice was read from some of its words, or the verb, and its argument is not named.
 
-    `invoice item` is no proration by `always_invoice`; `close` sets a state, and no reason for it.
+    `invoice item` is not a proration by `always_invoice`; `close` sets a state, and no reason for it.
     """
     if not isinstance(source.value, str) or not has_closed_values(case.call, source.argument):
         return False
@@ -493,7 +493,7 @@ def _is_of_unnamed_kind(case: Case, source: ValueSource) -> bool:
     if case.location(source) == "path" or isinstance(source.value, bool) or not name_parts:
         return False
     if has_closed_values(case.call, source.argument):
-        return False  # a choice is no item
+        return False  # a choice is not an item
     if case.operation.method != "DELETE" and (name_parts[-1] != "id" or len(name_parts) < 2):
         return False
     words = {stem(word) for word in name_parts} - _ID_STEMS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from nlapi.cli.options import ListOutput, argument
 from nlapi.cli.render import console, table
 from nlapi.cli.render.streams import can_write
 from nlapi.errors import NlapiError
+from nlapi.system import others_can
 from nlapi.version import __version__
 
 if TYPE_CHECKING:
@@ -125,9 +125,7 @@ def _settings() -> Iterator[Finding]:
                 action=f"set NLAPI_{kind.upper()}_DIR to a folder of yours",
             )
             continue
-        # On Windows the bits say nothing: the rights of the folder are inherited.
-        is_open = os.name == "posix" and place == folder and stat.S_IMODE(folder.stat().st_mode) & 0o022
-        if is_open:
+        if place == folder and others_can(folder.stat(), 0o022):
             yield Finding(
                 part=f"{kind} folder",
                 health=Health.WARNING,

@@ -218,7 +218,7 @@ def take_credentials(
 ) -> tuple[Target, dict[str, str]]:
     """Return the Target with those of `values` that are credentials of the API, and the other values.
 
-    They are values or references by the names of parameters. What is in `arguments` is no credential here.
+    They are values or references by the names of parameters. What is in `arguments` is not a credential here.
     """
     find = target.spec.credential_parameters.scheme_of
     credential_texts = {
@@ -263,7 +263,7 @@ def base_url_of(spec: Spec, registered: Registration, base_url: str | None, env:
 def named_base_url(registered: Registration, base_url: str | None, env: str | None) -> str | None:
     """Return the base URL that the user has named, on the line or in the registration; None where none is.
 
-    An environment of the description alone is none: whoever changes the description changes where it leads.
+    An environment of the description alone does not count: whoever changes the description changes where it leads.
     """
     name = env or registered.env
     return base_url or (registered.environments.get(name) if name else registered.base_url)

@@ -189,7 +189,7 @@ class Engine:
         return snapshot.table.decide(objective, request.context, request.client)
 
     async def serve(self, objective: str, request: InferenceRequest) -> InferenceResponse:
-        """Run the version that the current revision decides on. GatewayProblem when there is no output."""
+        """Run the version that the current revision decides on. GatewayProblem without an output."""
         # The revision is read once: a request that takes two could be decided by one and run by the other.
         snapshot = self._current_snapshot()
         snapshot.active_count += 1

@@ -76,7 +76,7 @@ class CallRecord:
         self.api, self.operation, self.effect = api, tool.operation.id, tool.effect.value
 
     def take_request(self, prepared: Prepared, hidden: FieldFilter) -> None:
-        """Store the request of a call, without secrets; what models may not see of answers is no part of it either."""
+        """Store the request of a call, without secrets; what models may not see of answers is not part of it either."""
         mask = secret_mask(self.secrets)
         arguments = _without_secrets(prepared.written.arguments, prepared.call.tool)
         self.arguments = mask.value(FieldFilter(hidden=hidden.hidden).value(arguments))

@@ -96,7 +96,7 @@ class TeamClient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamSettings:
-    """The settings of a server for a team. `role` is that of a caller without a token, "" where there is none."""
+    """The settings of a server for a team. `role` is that of a caller without a token, "" if none exists."""
 
     apis: tuple[TeamApi, ...]
     roles: Mapping[str, TeamRole]
@@ -252,7 +252,7 @@ def _references(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenApi:
-    """An API of a team that was opened: its target, and the credentials for changes, None where there are no others."""
+    """An API of a team that was opened: its target, and the credentials for changes, None without others."""
 
     api: TeamApi
     target: Target

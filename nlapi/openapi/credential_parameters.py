@@ -52,7 +52,7 @@ _ENDING = lazy_pattern(r"(?:key|token|secret|password)$")
 _OTHER_USES = lazy_pattern(
     r"(?:idempotency|page|next|continuation|sync|csrf|xsrf|request|client|push|device)(?:key|token)$"
 )
-# An application's id is no secret, and useless without the key beside it: both are asked for together.
+# An application's id is not a secret, and useless without the key beside it: both are asked for together.
 _IDENTITIES = frozenset(("clientid", "appid", "applicationid", "apiid", "appname", "apiuser"))
 _WORDS = lazy_pattern(
     r"\b(?:authentication|authorization|auth|api|app|application|access|bearer|oauth|license)[\s_-]+"

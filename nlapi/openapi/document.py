@@ -292,7 +292,7 @@ class Document:
         return expand_subtypes(schema, self._families, is_component=is_component) if self._families else schema
 
     def lookup(self, ref: str) -> Any:
-        """Return the node that a `$ref` refers to; LookupError when there is none or it is in another file."""
+        """Return the node that a `$ref` refers to; LookupError if none exists or it is in another file."""
         if not ref.startswith("#"):
             raise LookupError(
                 f"{ref!r}: {self.unresolved[ref]}" if ref in self.unresolved else f"{ref!r} leads into another file"

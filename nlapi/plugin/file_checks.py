@@ -49,7 +49,7 @@ FRONT_MATTER_KEYS = frozenset(("name", "description", "allowed-tools", "license"
 """The keys of a skill's front matter."""
 
 _FRONT = re.compile(r"---\n(.*?)\n---\n(.*)", re.DOTALL)
-# A pattern such as `[a-z](-[a-z])` in code is no link.
+# A pattern such as `[a-z](-[a-z])` in code is not a link.
 _CODE = re.compile(r"`[^`\n]*`")
 _LINK = re.compile(r"\]\(([^()\s]+)\)")
 # Claude Code 2.1.331 runs `!`command`` anywhere in a skill when it is opened, and fills in these variables.
@@ -183,7 +183,7 @@ def _agent_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
 
 
 def _front_matter(text: str) -> dict[str, Any] | None:
-    """Return the front matter of a Markdown file, None when there is none that can be read."""
+    """Return the front matter of a Markdown file, None if none exists that can be read."""
     front = _FRONT.fullmatch(text)
     try:
         head = yaml.safe_load(front[1]) if front else None

@@ -125,7 +125,7 @@ def find_drift(files: Mapping[str, bytes], manifest: PluginManifest, rebuilt: Pl
 def find_foreign(folder: Path, files: Mapping[str, bytes], manifest: PluginManifest) -> tuple[Issue, ...]:
     """Return what is in a plugin's folder and is neither of the build nor a file that people may add to it.
 
-    It may be the user's own, so it is no error; but clients load commands and agents that lie in the folder, and
+    It may be the user's own, so it is not an error; but clients load commands and agents that lie in the folder, and
     whoever installs it may run what they find.
     """
     # The wheel that the plugin names may lie in its folder, so that both are given away together.
@@ -179,7 +179,7 @@ def _drift_issue(location: str, message: str, hint: str) -> Issue:
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
-    """Return path -> bytes of every file in a folder, links not followed. UsageError when there is no such folder."""
+    """Return path -> bytes of every file in a folder, links not followed. UsageError if the folder does not exist."""
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="`nlapi plugin build SOURCE -o DIR` makes one")
     paths = [path for path in sorted(folder.rglob("*")) if not IGNORED_NAMES & set(path.relative_to(folder).parts)]

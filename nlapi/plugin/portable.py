@@ -100,7 +100,7 @@ def portable_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
 
 
 def read_object(files: Mapping[str, bytes], path: str) -> dict[str, Any] | None:
-    """Return the JSON object in a file of a plugin; None where there is none."""
+    """Return the JSON object in a file of a plugin, or None."""
     try:
         data = json.loads(files[path])
     except (KeyError, ValueError, RecursionError):

@@ -71,7 +71,7 @@ class Recipe:
 class RecipeBook:
     """The recipes of a plugin, those of people first; `files` are those that the build writes, path -> text.
 
-    `issues` say what is wrong with the workflows of people: what contradicts the description is no recipe.
+    `issues` say what is wrong with the workflows of people: what contradicts the description is not a recipe.
     """
 
     recipes: tuple[Recipe, ...] = ()

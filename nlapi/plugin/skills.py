@@ -105,7 +105,7 @@ class _AreaDraft:
         subjects_found = subjects(area.operations, area.label)
         self._head = f"{title} {_label(area, subjects_found)}"
         self._about = _telling_about(area, self._head)
-        # The name of another area leads there: the repositories of a team are no word for teams.
+        # The name of another area leads there: the repositories of a team are not a word for teams.
         self._clauses = [
             clause
             for clause in _clauses(area, subjects_found, self._head)
@@ -179,7 +179,7 @@ def _label(area: Area, area_subjects: Sequence[Subject]) -> str:
 
 
 def _spelled_out(name: str, about: str) -> str:
-    """Return a name as the text of its tag has it, where a word of the name is none: CAPI is a Conversion API."""
+    """Return a name as the text of its tag has it, where a word of the name is not one: CAPI is a Conversion API."""
     words = _subject_words(inert_line(about, 110))
     stems, others = [stem(word) for word in name.split()], [stem(word.lower()) for word in words]
     is_short = any(rarity(word) == 1 and word not in others for word in stems)

@@ -26,7 +26,7 @@ _FIGURES = lazy_pattern(
     r"(?:(?P<e>[eE][-+]?\d+)|\s?(?P<suffix>[kK]|[mM]n?|[bB]n?)(?![\w/])|\s(?P<scale>hundred|thousand|million|billion)s?\b)?"
     r"(?P<ordinal>st|nd|rd|th)?(?P<percent>\s?%|\s+per\s?cent\b)?"
 )
-# Figures of a number; more of them are no amount.
+# Figures of a number; more of them are not an amount.
 _MAX_DIGITS = 100
 _SPELT = lazy_pattern(
     r"\b(?:(?:" + "|".join(NUMBERS) + r")\b(?:[\s-]+(?=\w))?)(?:(?:and[\s-]+)?(?:"

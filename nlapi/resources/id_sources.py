@@ -159,7 +159,7 @@ class IdSources:
                 yield IdSource(operation=source, field=field)
         partial_lists: list[IdSource] = []
         for entry in self._from_lists_of_noun(operation, place, parameter):
-            # What lists the trash alone is no source for what is elsewhere, unless the operation is about the trash.
+            # What lists the trash alone is not a source for what is elsewhere, unless the operation is about the trash.
             if self._is_partial(entry.operation):
                 partial_lists.append(entry)
             else:
@@ -178,7 +178,7 @@ class IdSources:
         path = segments(operation.route)
         index = position(path, name)
         noun = target_noun(operation, ("path", name))
-        # Kubernetes has /watch/... beside each list: a stream of events, which is no list to look up a name in.
+        # Kubernetes has /watch/... beside each list: a stream of events, which is not a list to look up a name in.
         is_elsewhere = self._adds_existing(operation, name) or "watch" in _literal_words(path[:index])
         if not index or is_elsewhere or self._is_scope(path[: index + 1], noun):
             return

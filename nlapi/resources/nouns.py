@@ -285,7 +285,7 @@ def _field_names(argument: str, noun: Words, item_noun: Words, text: str, *, by_
     if noun == item_noun and last == "id":  # a thing that has both is told apart by its id: its `room_id` is another's
         yield "id"
     yield name_key(argument)
-    if last == "slug":  # the name of a thing is no slug of it; a uuid may be taken for one
+    if last == "slug":  # the name of a thing is not a slug of it; a uuid may be taken for one
         yield from (*(f"{prefix}slug" for prefix in prefixes), "slug", *(("uuid",) if "uuid" in text else ()))
         return
     if last in ("number", "numbers"):

@@ -69,7 +69,7 @@ class IdGenerator:
         )
 
     def nested_id(self, resource: Resource, data: Mapping[str, object], default: object) -> object:
-        """Return a nested id, as `user.id` of a membership at `/members/{user_id}`; `default` when there is none."""
+        """Return a nested id, as `user.id` of a membership at `/members/{user_id}`; `default` if none exists."""
         nested = value_at(data, tuple(resource.id_path.split("."))) if "." in resource.id_path else None
         return default if nested is None else nested
 
@@ -83,7 +83,7 @@ class IdGenerator:
     def new_id(self, resource: Resource, index: int) -> Any:
         """Return an id for the item with that index: one that its property and its paths take.
 
-        Where none does both, one that the paths take: an id that cannot be opened is none.
+        Where none does both, one that the paths take: an id that cannot be opened does not count.
         """
         second_best = ABSENT
         for candidate in self._candidates(resource, index):

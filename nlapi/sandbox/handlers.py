@@ -477,7 +477,7 @@ def _list(
         return HandlerResult(value=compute_report(state, role.operation, checked, scope))
     part = page_window(role.operation, checked.query, checked.body)
     parameters = {**checked.query, **(checked.body if isinstance(checked.body, dict) else {})}
-    # Paging parameters are no filters, although an item may have a property called `limit` or `page`.
+    # Paging parameters are not filters, although an item may have a property called `limit` or `page`.
     filters = {name: value for name, value in parameters.items() if name not in part.parameter_names}
     rows = {id(row.data): row for row in _listed_rows(state, role, resource, checked, scope)}
     chosen = _filter(state, role.operation, resource, list(rows.values()), filters)
@@ -525,8 +525,8 @@ def _filter(
 ) -> list[Mapping[str, Any]]:
     """Return what the filters leave of some rows.
 
-    A required filter is no choice of the client: where no sample fits its value (a workspace that nothing here lists),
-    it leaves the samples, unless it names an item that a client made.
+    A client has to send a required filter: where no sample fits its value (a workspace that nothing here lists), it
+    leaves the samples, unless it names an item that a client made.
     """
     data = [row.data for row in rows]
     chosen = filter_rows(data, filters, resource.label, resource.id_name)

@@ -101,7 +101,7 @@ def build_response(
 
 
 def _concrete_type(content_type: str) -> str:
-    """Return the type of an answer for a described one: a range such as `*/*` is no type of any answer."""
+    """Return the type of an answer for a described one: a range such as `*/*` is not a type of any answer."""
     return CONCRETE_TYPES.get(essence(content_type).partition("/")[0], JSON) if "*" in content_type else content_type
 
 
@@ -185,7 +185,7 @@ def _headers(state: SandboxState, response: Response, result: HandlerResult) -> 
 
 
 def _location(state: SandboxState, operation: Operation, row: StoredItem, path: str, prefix: str) -> str:
-    """Return the path at which a created item can be read; "" when there is none."""
+    """Return the path at which a created item can be read, or ""."""
     key = quote(row.key, safe="")
     resource = next((candidate for candidate in state.semantics.resources if candidate.name == row.entity), None)
     current = state.semantics.resource_at(segments(operation.route))

@@ -77,7 +77,7 @@ def _status_after(verb: str, values: list[str]) -> str | None:
 
 
 def _new_status(name: str, schema: Mapping[str, Any]) -> object:
-    """Return the status of a new item: the default, the likeliest value, or the first that is no failure."""
+    """Return the status of a new item: the default, the likeliest value, or the first that is not a failure."""
     if "default" in schema:
         return schema["default"]
     values = [value for value in schema.get("enum") or () if isinstance(value, str)]

@@ -187,7 +187,7 @@ def page_arguments(tool: Tool, *, sizes: bool = False) -> frozenset[str]:
 
 
 def further_page(call: Call, result: Result, data: object = None) -> dict[str, object]:
-    """Return the arguments of the next page for a model; {} when there is none, it is unknown, or they are too long."""
+    """Return the arguments of the next page for a model; {} if none exists, it is unknown, or they are too long."""
     import json
 
     if call.effect is not Effect.READ or not result.ok:
@@ -240,7 +240,7 @@ class SeriesEnd(StrEnum):
     SIZE = "size"
     """as many bytes as are read at most have come"""
     FAILED = "failed"
-    """an answer was no success"""
+    """an answer was not a success"""
     NO_LIST = "no list"
     """an answer has no list"""
     REPEATED = "repeated"
@@ -266,7 +266,7 @@ class PageSeries:
 
     @property
     def is_whole(self) -> bool:
-        """Whether there is no sign of an entry that has not come."""
+        """Whether nothing says that an entry has not come."""
         return self.ended is SeriesEnd.COMPLETE or (self.ended is SeriesEnd.NO_LIST and not self.pages)
 
 

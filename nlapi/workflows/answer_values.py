@@ -45,7 +45,7 @@ from nlapi.workflows.value_schemas import has_same_words
 
 # Values of one answer that are searched; a page of 1,000 items with 50 fields has fewer.
 MAX_VALUES = 100_000
-# Bytes of an answer that is no JSON and may be a value itself, such as an id.
+# Bytes of an answer that is not JSON and may be a value itself, such as an id.
 MAX_TEXT = 1_000
 _ENVELOPE_NAMES = frozenset((*WRAPPERS, *LIST_NAMES))
 # Characters of a place in a message.
@@ -70,7 +70,7 @@ class Fit(IntEnum):
     CREATED_ID = 4
     """the id of what a change created, for an argument that nothing else in the description gives"""
     VALUE_ALONE = 5
-    """nothing but the value, which is no sign of where it came from"""
+    """nothing but the value, which is not a sign of where it came from"""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -90,7 +90,7 @@ class Answered:
 
     @property
     def data(self) -> Any:
-        """The body as JSON, or as a text where it is none."""
+        """The body as JSON, or as a text."""
         result = self.step.result
         if result is None or result.data is not None or not result.content:
             return result.data if result is not None else None
@@ -149,7 +149,7 @@ def find_value(
 ) -> AnswerValue | None:
     """Return where the value of an argument comes from: the place in an answer that fits it; None where none does.
 
-    What a value looks like is no sign: 5 is found where 583920 is. UntraceableError where the value says which item
+    What a value looks like is not a sign: 5 is found where 583920 is. UntraceableError where the value says which item
     the call is about, and an answer has it in no place that fits, or in several; and where it is in a list, and
     nothing but the value itself says in which entry.
     """
@@ -503,7 +503,7 @@ class ValueNodes:
     answered: Answered
     earlier: Sequence[Answered]
     others: Sequence[Answered] = ()
-    """calls that were answered and are no steps of the workflow, so that it cannot refer to their answers"""
+    """calls that were answered and are not steps of the workflow, so that it cannot refer to their answers"""
     known_values: Mapping[str, AnswerValue] = field(default_factory=dict)
     """values that stand for a part of an answer which there is not yet"""
     used: list[AnswerValue] = field(default_factory=list)

@@ -55,7 +55,7 @@ def step_node(tree: Mapping[str, Any], workflow_id: str, step_id: str) -> dict[s
 
 
 def _entry(entries: Any, key: str, id: str) -> dict[str, Any]:
-    """Return the first entry with an id; entries that are no objects are in a document that was read without them."""
+    """Return the first entry with an id; entries that are not objects are in a document that was read without them."""
     return next(entry for entry in entries if isinstance(entry, dict) and entry.get(key) == id)
 
 
@@ -66,13 +66,13 @@ def list_of(node: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def list_in(node: dict[str, Any], name: str) -> list[Any]:
-    """Return the list that a node has by a name, to add to it; what is no list is replaced by one."""
+    """Return the list that a node has by a name, to add to it; what is not a list is replaced by one."""
     node[name] = value = list_of(node, name)
     return value
 
 
 def object_in(node: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return the object that a node has by a name, to add to it; what is no object is replaced by one."""
+    """Return the object that a node has by a name, to add to it; what is not an object is replaced by one."""
     value = node.get(name)
     node[name] = value = value if isinstance(value, dict) else {}
     return value
@@ -843,7 +843,7 @@ def _answers_item_of(source: Operation, operation: Operation, place: Place) -> b
     sources = id_sources(operation.spec).find_sources(operation, place)
     if any(entry.operation is source for entry in sources):
         return True
-    # A creation is no source of an id to look up: POST /orders answers the one of /orders/{id}.
+    # A creation is not a source of an id to look up: POST /orders answers the one of /orders/{id}.
     path, other = segments(operation.route), segments(source.route)
     index = position(path, place[1])
     return place[0] == "path" and index > 0 and shape(path[:index]) == shape(other)

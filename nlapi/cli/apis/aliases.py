@@ -131,7 +131,7 @@ def _words(command: str, name: str) -> list[str]:
 
 
 def _literal_credential(words: Sequence[str]) -> str:
-    """Return the option that gives a credential itself, with its name alone; "" where there is none."""
+    """Return the option that gives a credential itself, with its name alone, or ""."""
     parts = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
     for option, word in pairwise(parts):
         value = word.partition("=")[2]

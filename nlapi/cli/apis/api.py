@@ -228,7 +228,7 @@ def register_api(
 
 
 def _stored_headers(spec: Spec, texts: list[str] | None) -> dict[str, str]:
-    """Return the headers to register. UsageError for a credential: the file is none for secrets."""
+    """Return the headers to register. UsageError for a credential: the file is not for secrets."""
     secret, plain = split_headers(spec, parse_headers(texts or ()))
     for name, _ in secret:
         hint = f"name where it is: --auth header:{name}=env:NAME; or `nlapi auth login API header:{name}`"
@@ -635,7 +635,7 @@ def _forget_logins(name: str) -> None:
 
 
 def _registered(name: str) -> Registration:
-    """Return the API that is registered as `name`; UsageError when there is none."""
+    """Return the API that is registered as `name`; UsageError if none exists."""
     entry = registry.read_registrations().get(name) or registry.find_registration(name)
     if entry is None:
         raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")

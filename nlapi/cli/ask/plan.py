@@ -75,7 +75,7 @@ def write_text(text: str, output: str) -> None:
 
 
 async def show_plan(session: Session, setup: Setup, conversation: Conversation) -> None:
-    """Show the plan for a question, and save it where a file is named. MissingError where there is none."""
+    """Show the plan for a question, and save it where a file is named. MissingError if none exists."""
     plan, conversation = await _chosen_plan(session, conversation)
     if plan.proposal is not None:
         _show_workflow(plan.proposal, setup)

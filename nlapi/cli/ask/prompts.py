@@ -24,6 +24,7 @@ from nlapi.errors import MissingError
 from nlapi.json_text import parse_json
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.system import drop_typed_ahead
 from nlapi.tools.arguments import coerce
 from nlapi.tools.files import file_form
 from nlapi.tools.tool import Call, Missing
@@ -61,19 +62,11 @@ def read_line(prompt: str) -> str | None:
 def read_answer(prompt: str) -> str:
     """Return what is typed at a question, on which something hangs; "" without a terminal.
 
-    What was typed before the question is shown is no answer to it, and is dropped.
+    What was typed before the question is shown is not an answer to it, and is dropped.
     """
     if not sys.stdin.isatty():
         return ""
-    if sys.platform == "win32":
-        import msvcrt
-
-        while msvcrt.kbhit():
-            msvcrt.getwch()
-    else:
-        import termios
-
-        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    drop_typed_ahead()
     return (read_line(prompt) or "").strip()
 
 

@@ -425,7 +425,7 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], WorkflowSet
         raise UsageError(f"no operation takes an argument {unused[0]!r}", hint=_nearest_argument(unused[0], targets))
     for name, value in set_values.items():
         if name not in inputs and isinstance(value, str) and value.startswith("env:") and value[4:] in os.environ:
-            # It would be sent as this text; and what is no credential is shown in previews and to models.
+            # It would be sent as this text; and what is not a credential is shown in previews and to models.
             raise UsageError(
                 f"--set {name}={value}: {name} is an argument of the API and no credential of it",
                 hint=f'give the value itself, which is shown: --set {name}="${value[4:]}"',
@@ -498,7 +498,7 @@ def _registered_model(names: Sequence[str]) -> str | None:
 
 
 def _registered_names() -> list[str]:
-    """Return the names of all registered APIs, for a question without `-a`. UsageError when there is none."""
+    """Return the names of all registered APIs, for a question without `-a`. UsageError if none exists."""
     names = list(registry.read_registrations())
     if not names:
         raise UsageError(
@@ -517,7 +517,7 @@ def open_log(is_enabled: bool, policy: Policy) -> AbstractContextManager[Log | N
 
 
 def _lacks_planned_change(rounds: Sequence[Round]) -> bool:
-    """Return whether look-ups for a change succeeded and no change was planned: there is no such item, or several."""
+    """Return whether look-ups for a change succeeded and no change was planned, as no item or several match."""
     goals = [round.plan.goal for round in rounds if round.plan.goal is not None]
     plans_change = any(goal.effect is not Effect.READ for goal in goals)
     only_reads = all(
@@ -533,7 +533,7 @@ def exit_code(answered: TurnAnswered) -> int:
 
     turn = answered.conversation.current
     if all(step.result is not None and step.result.ok for step in turn.steps):
-        # That the names of the API could be read is no success of the question.
+        # That the names of the API could be read is not a success of the question.
         turn = without_name_rounds(answered.conversation).current
     rounds, steps = turn.rounds, turn.steps
     if rounds and rounds[-1].plan.ended:
@@ -554,7 +554,7 @@ def exit_code(answered: TurnAnswered) -> int:
         return 1
     if step.result is not None and not step.result.ok:
         return min(step.result.status // 100, 5)
-    # A web page instead of JSON, such as a sign-in page with status 200, is no success.
+    # A web page instead of JSON, such as a sign-in page with status 200, is not a success.
     if step.result is not None:
         from nlapi.tools.diagnosis import is_foreign_page
 

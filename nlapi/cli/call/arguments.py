@@ -37,7 +37,7 @@ def parse_arguments(
 
 
 def _with_values(arguments: Mapping[str, object], values: Mapping[tuple[str, ...], object]) -> dict[str, object]:
-    """Return the arguments with whole ones replaced, then those inside them set. UsageError inside what is no object"""
+    """Return the arguments with whole ones replaced, then those inside them set. UsageError inside other values."""
     whole = {path[0]: value for path, value in values.items() if len(path) == 1}
     try:
         return with_nested({**arguments, **whole}, {path: value for path, value in values.items() if len(path) > 1})
@@ -116,7 +116,7 @@ def _pair(text: str, tool: Tool, *, is_typed: bool) -> tuple[tuple[str, ...], ob
 
 
 def _names_file(text: str) -> bool:
-    """Return whether `@TEXT` means a file: `@home` is a name where there is none, and `@notes.txt` a mistyped one."""
+    """Return whether `@TEXT` means a file: `@home` is a name if none exists, and `@notes.txt` a mistyped one."""
     import mimetypes
 
     with suppress(OSError, ValueError):

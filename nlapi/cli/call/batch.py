@@ -190,7 +190,7 @@ def _open_batch(request: BatchInput, target: Target, known_values: Mapping[str, 
 
 
 def _read_calls(target: Target, file: str, operation: str | None, known_values: Mapping[str, str]) -> Iterator[Call]:
-    """Yield the calls of a file. UsageError for a file or a row that is none."""
+    """Yield the calls of a file. UsageError for a file or a row of another kind."""
     from nlapi.agent.batch import MAX_ROWS
     from nlapi.cli.call.arguments import parse_arguments
     from nlapi.tools.compile import compile_tool
@@ -219,7 +219,7 @@ def _row_parts(
     """Return the operation of a row, and its arguments as pairs of a CSV line or as JSON."""
     if isinstance(entry, _CsvRow):
         name = entry.get(_OPERATION_COLUMN) or operation
-        # An empty cell is no value.
+        # An empty cell is not a value.
         pairs = tuple(f"{key}={value}" for key, value in entry.items() if key != _OPERATION_COLUMN and value)
         arguments: Mapping[str, Any] | None = None
     elif operation is not None and _OPERATION_COLUMN not in entry:
@@ -287,7 +287,7 @@ def _is_run_of(key: object, target: Target, file: str) -> bool:
 
 
 def _earlier_run(target: Target, file: str) -> tuple[Path | None, Conversation | None]:
-    """Return the transcript of the last run of a file, and its conversation; None where there is none."""
+    """Return the transcript of the last run of a file, and its conversation, or None."""
     from nlapi.agent.transcripts import read_transcript, resume
     from nlapi.cli.ask.planners import log_folder
     from nlapi.cli.log import tool_finder

@@ -176,7 +176,7 @@ def call(request: CallInput, shape: AnswerOptions) -> None:
 
 
 def run_call(request: CallInput, shape: AnswerOptions, target: Target, known_values: Mapping[str, str]) -> None:
-    """Make one call and print its answer; typer.Exit with 3, 4 or 5 for an answer that is no success."""
+    """Make one call and print its answer; typer.Exit with 3, 4 or 5 for an answer that is not a success."""
     from nlapi.cli.target import stream_limits, waiting_limits
     from nlapi.tools.arguments import setting_lines
     from nlapi.tools.run import prepare

@@ -93,7 +93,7 @@ class Telemetry:
 
 
 def read_telemetry(url: str | None, percent: float) -> Telemetry | None:
-    """Return where spans go, or None for nowhere. UsageError when that is no URL."""
+    """Return where spans go, or None for nowhere. UsageError when that is not a URL."""
     if not url:
         return None
     try:

@@ -220,7 +220,7 @@ def export(
 
 
 def read_configuration(path: Path) -> dict[str, Any]:
-    """Return the configuration document of a file in JSON or YAML. UsageError when there is none."""
+    """Return the configuration document of a file in JSON or YAML. UsageError if none exists."""
     from nlapi.openapi.document import read_tree
 
     try:

@@ -125,7 +125,7 @@ def status_view(
 
 
 def plane_line(plane: Mapping[str, Any]) -> str:
-    """Return the state of a data plane that is no part of the gateway, with the objectives that it carries."""
+    """Return the state of a data plane that is not part of the gateway, with the objectives that it carries."""
     envoys, revision = plane["envoys"], plane["revision"]
     late = [envoy["node"] for envoy in envoys if envoy["revision"] < revision]
     state = f"{len(envoys)} connected" + (f", {', '.join(late)} without revision {revision}" if late else "")

@@ -40,7 +40,7 @@ def plain_text(text: str) -> str:
     return single_line(unescape(text))
 
 
-class OutputClosed(Exception):  # noqa: N818 - it is no error
+class OutputClosed(Exception):  # noqa: N818 - it is not an error
     """The reader of standard output has closed it, as `head` does; the command ends with exit code 0."""
 
 
@@ -65,7 +65,7 @@ def write(text: str, end: str = "\n") -> None:
 
 
 def write_bytes(content: bytes) -> None:
-    """Write bytes to a standard output that is no terminal."""
+    """Write bytes to a standard output that is not a terminal."""
     with _written():
         sys.stdout.flush()
         sys.stdout.buffer.write(content)

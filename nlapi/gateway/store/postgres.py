@@ -72,7 +72,7 @@ def _secret_parameters() -> frozenset[str]:
 class PostgresAddress:
     """The address of a database, and the reference to its password, which stands in neither URL nor name.
 
-    UsageError for a URL that is none, or that has a password or another secret.
+    UsageError for an invalid URL, or one that has a password or another secret.
     """
 
     def __init__(self, url: str, read_password: Callable[[], str] | None = None) -> None:
@@ -134,7 +134,7 @@ class PostgresConnections:
 
     @contextmanager
     def borrow(self) -> Iterator[RowConnection]:
-        """Lend a connection that answered just now while the block lasts. StoreError when there is none."""
+        """Lend a connection that answered just now while the block lasts. StoreError if none exists."""
         if not self._free.acquire(timeout=BORROW_TIMEOUT_S):
             message = f"all {MAX_CONNECTIONS} connections to the database have been busy for {BORROW_TIMEOUT_S:g} s"
             raise StoreUnavailableError(message)

@@ -122,7 +122,7 @@ class SqliteDatabase:
         self.execute(f"PRAGMA user_version={version}")
 
     def release_space(self, *, whole: bool) -> None:
-        # A disk that is full, or another reader, is no reason to fail: the pages are used again anyway.
+        # A disk that is full, or another reader, is not a reason to fail: the pages are used again anyway.
         with self._lock, suppress(sqlite3.Error):
             if whole:
                 self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")

@@ -411,7 +411,7 @@ class GatewayStore:
         raise StoreUnavailableError(message)
 
     def head(self, number: int = 0) -> RevisionHead:
-        """Return the number and the time of a revision, of the current one for 0; 0 and "" when there is none."""
+        """Return the number and the time of a revision, of the current one for 0; 0 and "" if none exists."""
         if number:
             row = self._fetch_row("SELECT number, at FROM revisions WHERE number = ?", number)
         else:
@@ -419,12 +419,12 @@ class GatewayStore:
         return RevisionHead(number=int(row["number"]), at=row["at"]) if row else RevisionHead()
 
     def last_number(self) -> int:
-        """Return the number of the current revision; 0 when there is none."""
+        """Return the number of the current revision, or 0."""
         row = self._fetch_row("SELECT max(number) AS number FROM revisions")
         return int(row["number"] or 0) if row else 0
 
     def revision(self, number: int) -> Revision | None:
-        """Return a revision with its whole document; None when there is none of that number, or it was pruned."""
+        """Return a revision with its whole document; None if it does not exist, or it was pruned."""
         with self._database.snapshot():  # no prune comes between the two reads
             row = self._fetch_row("SELECT * FROM revisions WHERE number = ?", number)
             items = self._fetch_all(_ITEMS_OF_REVISION, number, number) if row else []

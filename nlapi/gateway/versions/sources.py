@@ -101,7 +101,7 @@ def _save(response: httpx2.Response, location: str, target: Path, max_bytes: int
 
 
 def split_url(url: str) -> SplitResult:
-    """Return the parts of a URL; empty ones when it is none."""
+    """Return the parts of a URL; empty ones for any other text."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -257,7 +257,7 @@ class SourceFinder:
 
     @contextmanager
     def open(self, source: str) -> Iterator[Path]:
-        """Give the folder of a source while the `with` block lasts. DescriptionError when there is none."""
+        """Give the folder of a source while the `with` block lasts. DescriptionError if none exists."""
         if not is_url(source):
             yield find_folder(source, self.models)
             return

@@ -133,7 +133,7 @@ def item_verdict(question: ListQuestion) -> str:
     stems = frozenset() if NEGATIONS & set(question.text.lower().split()) else question.intent.words - silent
     for evidence in _evidence(operation, item, stems, _identity(question.call, item)):
         others = [condition for condition in conditions if condition.path != evidence.path]
-        # That a field is set is no answer to whether it is over a bound.
+        # That a field is set is not an answer to whether it is over a bound.
         if not unexplained <= evidence.stems or (evidence.is_presence and len(others) < len(conditions)):
             continue
         if evidence.answer and others:

@@ -50,7 +50,7 @@ CANDIDATES_PER_SLOT = 6
 
 # Kinds of mentions that nobody writes for nothing.
 _LITERALS = frozenset((MentionKind.QUOTED, MentionKind.LITERAL, MentionKind.JSON))
-# Words that are no value of a slot, whatever they look like.
+# Words that are not values of a slot, whatever they look like.
 _BARRED = (is_elsewhere_in_reason, is_code_of_other, is_counted_item, is_in_other_direction, is_topic, is_value_before)
 
 

@@ -208,7 +208,7 @@ def _find(context: SlotContext, words: Sequence[str], name: str) -> ChoiceMatch 
     content = [word for word in words if word not in STOPWORDS]
     positions = [stems.index(word) for word in content if word in context.sentence.stem_set]
     if len(content) < count and context.operation_stems.issuperset(content):
-        return None  # my_variable is no variable that the sentence speaks of
+        return None  # my_variable is not a variable that the sentence speaks of
     if content and len(positions) == len(content) and max(positions) - min(positions) <= count + 2:
         return ChoiceMatch(first=min(positions), last=max(positions) + 1, worth=0.9)
     return _in_part(context, content, positions)

@@ -185,7 +185,7 @@ class SlotContext:
 
     @cached_property
     def operation_stems(self) -> frozenset[str]:
-        """The stems that name the operation or one of its slots, which are no value by themselves."""
+        """The stems that name the operation or one of its slots, which are not a value by themselves."""
         operation = self.operation
         # Not the placeholders: they are names of slots, which are among the words anyway.
         literal = " ".join(part for part in operation.path.split("/") if "{" not in part)

@@ -111,7 +111,7 @@ def _is_no_page(context: SlotContext, slot: Slot, mention: ValueMention) -> bool
         return False
     if page_number(slot) and stem("page") not in context.sentence.stem_set:
         return True
-    # What is asked about is no length of a page (do all cost less than 20), and neither are the last 2 hours.
+    # What is asked about is not a length of a page (do all cost less than 20), and neither are the last 2 hours.
     if is_yes_no_question(context.sentence.text) and not set(slot.words) & context.sentence.stem_set:
         return True
     # That something is more or less than a number is a condition: those that cost more than 30.
@@ -136,7 +136,7 @@ def _is_share_of_time(_: SlotContext, slot: Slot, mention: ValueMention) -> bool
 
 
 def _is_no_reason(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
-    """Return whether a slot takes a reason, and a mention is no quotation, and behind no word for a reason."""
+    """Return whether a slot takes a reason, and a mention is not a quotation, and behind no word for a reason."""
     if _WHY.isdisjoint(slot.words) or mention.kind is MentionKind.QUOTED or mention.form == "reason":
         return False
     return not mention.first or context.sentence.tokens[mention.first - 1].lower not in _BEFORE_REASON
@@ -347,7 +347,7 @@ def _plain(context: SlotContext, name: PlainName, score: float) -> NameMention:
 
 
 def may_be_name(context: SlotContext, name: PlainName) -> bool:
-    """Return whether a word may be a name: one that is no noun of the API and no word of the operation."""
+    """Return whether a word may be a name: one that is neither a noun of the API nor a word of the operation."""
     token = context.sentence.tokens[name.at]
     return is_slug(token.lower) or not (token.stem in context.operation_stems or context.is_api_noun(token.stem))
 
@@ -413,7 +413,7 @@ def _may_be_owner(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     operation = context.operation
     above = [segment.parameter for segment in segments(operation.route) if segment.parameter]
     if operation.path.rstrip("/").endswith("}"):
-        above = above[:-1]  # `{id}.{format}` is no segment with one value
+        above = above[:-1]  # `{id}.{format}` is not a segment with one value
     if not noun_positions(context, operation_noun_stems(operation)):
         return False
     if slot.location == "path" and above[-1:] != [slot.name]:
@@ -432,7 +432,7 @@ def is_owner(context: SlotContext, slot: Slot, first: int) -> bool:
 
 
 def _is_no_name(mention: ValueMention, context: SlotContext, words: Sequence[str]) -> bool:
-    """Return whether a mention is no name of a resource with a noun of the stems `words`."""
+    """Return whether a mention is not a name of a resource with a noun of the stems `words`."""
     inside = any(first <= mention.first and mention.last <= last for first, last in noun_positions(context, words))
     if (
         is_month(context, mention)

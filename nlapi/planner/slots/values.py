@@ -269,7 +269,7 @@ def encode(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[En
     if mention.kind is MentionKind.DATE and slot.form is not None and slot.family is not Family.ID:
         yield from _encoded_dates(mention, slot.form, slot, sentence)
         return
-    # A text around a moment is no value beside the moment: ending [at 18:00 on 1 December].
+    # A text around a moment is not a value beside the moment: ending [at 18:00 on 1 December].
     dates = (other for other in sentence.mentions if other.kind is MentionKind.DATE)
     if slot.form is not None and mention.kind is MentionKind.PHRASE and any(_is_within(day, mention) for day in dates):
         return
@@ -303,7 +303,7 @@ def _values(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[t
 
 
 def value_for(mention: ValueMention, slot: Slot, sentence: Sentence) -> object:
-    """Return the value of a mention for a slot as it stands; None where it is none."""
+    """Return the value of a mention for a slot as it stands; None where it is not one."""
     return next((entry.value for entry in encode(mention, slot, sentence) if not entry.conversion), None)
 
 

@@ -54,7 +54,7 @@ _BACKWARD = lazy_pattern(
 _EXPLETIVE = lazy_pattern(
     r"\b(?:is|was|makes?|if)\s+it\s+(?:possible|ok|okay|safe|allowed|true that|wise)\b", re.IGNORECASE
 )
-# Words after a noun that are no part of it.
+# Words after a noun that are not part of it.
 _AFTER_NOUN = frozenset("now please again too instead and to for from by with in is of".split())
 _MAX_NAMES = 6
 
@@ -276,7 +276,7 @@ class _FollowUp:
         return self.plan(question, known=self.before.known_values)
 
     def _reply_plan(self) -> Plan | None:
-        """Return the plan for a reply to what the turn before asked; None where this is no reply."""
+        """Return the plan for a reply to what the turn before asked; None where this is not a reply."""
         last, known_values = self.before.current, self.before.known_values
         is_yes = bool(_YES.match(self.question))
         if is_yes and (step := _unsent_step(last)) is not None:

@@ -97,7 +97,7 @@ def _try_text(round: Round) -> str:
 
 
 def other_read(turn: Turn, end: Plan, reads: OtherReads) -> Plan | None:
-    """Return the plan of another read for a question that the first has not answered; None where there is none.
+    """Return the plan of another read for a question that the first has not answered, or None.
 
     It has a use for all words that the first one used, or lists items that may have them, and means by none of them
     another argument. Where a list has the one item that was named, its own read may tell more.
@@ -133,7 +133,7 @@ def _may_tell(plan: Plan, account: Account) -> bool:
     arguments = {source.start: source.argument for source in account.sources if source.words}
     said = (source for source in other.sources if source.words)
     if any(arguments.get(source.start, source.argument) != source.argument for source in said):
-        return False  # revision 9 is no limit of 9
+        return False  # revision 9 is not a limit of 9
     noun = set(map(stem, noun_of(call.tool.operation)))
     uses_all = not other.unused and _stems_used(account) - noun <= _stems_used(other)
     return uses_all or _is_list(call.tool.operation)
@@ -330,7 +330,7 @@ def _may_be_meant(rival: Rival, goal: Goal, step: Step) -> bool:
     # A code that the API does not know is the name of nothing either.
     if pending_lookup(rival.value) is not None and re.fullmatch(r"\S*\d\S*", str(first)):
         return False
-    # An empty list is no doubt about an item that was found, or a value that is what its words mean.
+    # An empty list is not a doubt about an item that was found, or a value that is what its words mean.
     sources = (source for source in goal.sources if source.argument == ".".join(rival.replaced))
     if is_listed:
         is_plain = any(source.name or source.sure >= _SURE for source in sources)

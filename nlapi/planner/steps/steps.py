@@ -168,7 +168,7 @@ class _Lookup:
         """Return the plan with the item that the user has chosen; None where he has not."""
         reply = self.known_values.get(argument_name(self.slot))
         id = None if reply is None else chosen_id(reply, items)
-        # A sentence that is typed where an item is asked for is no id: make it red.
+        # A sentence that is typed where an item is asked for is not an id: make it red.
         is_sentence = isinstance(id, str) and len(id.split()) > 1 and id not in (item.id for item in items)
         return None if id is None or is_sentence else self._plan_with(self.goal.with_id(self.slot, id))
 
@@ -313,7 +313,7 @@ class _Lookup:
         return replace(self, goal=goal)._plan_elsewhere() if others else self._absent_plan()
 
     def _absent_plan(self) -> Plan:
-        """Return the plan that says that there is no item of the name, of any of the kinds that were tried."""
+        """Return the plan that says that no item has the name, of any of the kinds that were tried."""
         kinds = join_words(f"no {kind}" for kind in dict.fromkeys((*self.goal.tried, self.state.kind)))
         absent = f"There is {kinds} called {self.state.name!r}."
         return Plan(text=absent, confidence=NOT_FOUND)
