@@ -9,34 +9,13 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli.options import (
-    Auth,
-    BaseUrl,
-    Deadline,
-    DryRun,
-    Env,
-    Headers,
-    ListOutput,
-    NoAuth,
-    NoLog,
-    NoWait,
-    Overlays,
-    Root,
-    Source,
-    Wait,
-    Yes,
-    YesTo,
-    argument,
-    flag,
-    is_interactive,
-    options_of,
-)
+from nlapi.cli.options import ListOutput, NoLog, SendOptions, Source, argument, flag, is_interactive, options_of
 from nlapi.cli.render import console, preview
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, UsageError
@@ -65,34 +44,16 @@ _OPERATION_COLUMN = "operation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchInput:
+class BatchInput(SendOptions):
     """What a command line says of a batch."""
 
     # A field's type carries its option, as in `Setup`.
     source: Source
     file: Annotated[str, argument("FILE", "A .jsonl, .json or .csv file; - is JSON on stdin.")]
     operation: Annotated[str | None, argument("OPERATION", "The operation for rows that do not name one.")] = None
-    base_url: BaseUrl = None
-    env: Env = None
-    auth: Auth = field(default=None, repr=False)
-    headers: Headers = field(default=None, repr=False)
-    no_auth: NoAuth = False
-    dry_run: DryRun = False
-    yes: Yes = False
-    yes_to: YesTo = None
     anew: Annotated[bool, flag("--anew", "Send all rows, even those that an earlier run sent.")] = False
     output: ListOutput = None
-    timeout: Deadline = None
-    wait: Wait = None
-    no_wait: NoWait = False
     no_log: NoLog = False
-    overlays: Overlays = None
-    root: Root = None
-
-    @property
-    def has_consent(self) -> bool:
-        """Whether changes are agreed to in advance."""
-        return self.yes or self.yes_to is not None
 
 
 @options_of(BatchInput, "request")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,22 +28,10 @@ from nlapi.cli.call.result_output import (
 )
 from nlapi.cli.options import (
     AnswerOptions,
-    Auth,
-    BaseUrl,
-    Deadline,
-    DryRun,
-    Env,
     Events,
-    Headers,
-    NoAuth,
-    NoWait,
     Output,
-    Overlays,
-    Root,
+    SendOptions,
     Source,
-    Wait,
-    Yes,
-    YesTo,
     argument,
     flag,
     is_interactive,
@@ -109,7 +97,7 @@ def _print_help(source: str, operation: str, overlays: list[str] | None, root: s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallInput:
+class CallInput(SendOptions):
     """What a command line says of one call, beside how its answer is printed."""
 
     # A field's type carries its option, as in `Setup`.
@@ -121,27 +109,9 @@ class CallInput:
         list[str] | None, argument("KEY=VALUE", "Arguments; input.currency=EUR sets a field inside an object.")
     ] = None
     args: Annotated[str | None, option("--args JSON|@FILE|-", "All arguments as one JSON object.")] = None
-    headers: Headers = field(default=None, repr=False)
     raw_body: Annotated[str | None, option("--raw-body TEXT|@FILE|-", "The whole body as it is, unchecked.")] = None
-    base_url: BaseUrl = None
-    env: Env = None
-    auth: Auth = field(default=None, repr=False)
-    no_auth: NoAuth = False
-    dry_run: DryRun = False
     curl: Annotated[bool, flag("--curl", "Print the request as a curl command, and send nothing.")] = False
-    yes: Yes = False
-    yes_to: YesTo = None
-    timeout: Deadline = None
-    wait: Wait = None
-    no_wait: NoWait = False
     events: Events = None
-    overlays: Overlays = None
-    root: Root = None
-
-    @property
-    def has_consent(self) -> bool:
-        """Whether a change is agreed to in advance."""
-        return self.yes or self.yes_to is not None
 
     @property
     def texts(self) -> tuple[str, ...]:
