@@ -28,7 +28,7 @@ from nlapi.cli.render import console, table
 from nlapi.cli.target import auth_references, note_injections
 from nlapi.client.auth import find_scheme, unknown_scheme_error
 from nlapi.credential_references import is_reference
-from nlapi.errors import NlapiError, UsageError
+from nlapi.errors import NlapiError, UsageError, file_faults
 from nlapi.local_files import remove_file, write_file
 from nlapi.registry import Registration
 from nlapi.tools.request_changes import parse_headers, split_headers
@@ -75,11 +75,9 @@ def propose_overlay(name: str, spec: Spec) -> None:
         _remove_overlay(name)
         return
     file = overlay_file(name)
-    try:
+    with file_faults(f"{file} cannot be written", hint="set NLAPI_CONFIG_DIR"):
         # For the user alone: whoever can write this file decides which POSTs are sent without a question.
         write_file(file, text)
-    except OSError as error:
-        raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR") from None
     count = console.count_noun(len(reads_by_evidence(spec.operations)), "POST")
     console.note(f"{count} classified as read, and sent without a question: {file} says why.")
     console.note(f"`nlapi api accept {name}` pins them, so that a changed description makes no read of a change")

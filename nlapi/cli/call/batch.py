@@ -20,6 +20,7 @@ from nlapi.cli.render import console, preview
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, UsageError
 from nlapi.json_text import parse_json
+from nlapi.local_files import fault_of
 
 if TYPE_CHECKING:
     from nlapi.agent.batch import BatchRow, BatchSplit
@@ -208,7 +209,7 @@ def _read_rows(file: str) -> list[Mapping[str, Any]]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
-        raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise UsageError(fault_of(file, error)) from None
     if Path(file).suffix.lower() == ".csv":
         reader = csv.DictReader(text.splitlines())
         columns = list(reader.fieldnames or ())

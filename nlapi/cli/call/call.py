@@ -43,6 +43,7 @@ from nlapi.cli.options import (
 from nlapi.cli.render import console
 from nlapi.errors import ArgumentError, ConsentError, NlapiError, UsageError
 from nlapi.json_text import parse_json, repeated_key
+from nlapi.local_files import fault_of
 from nlapi.openapi.spec import Effect
 from nlapi.resources.long_running import WorkState
 from nlapi.tools.request_changes import NO_CHANGES, RequestChanges, parse_headers, split_headers
@@ -479,7 +480,7 @@ def _read_body(text: str) -> bytes:
     try:
         return Path(text[1:]).expanduser().read_bytes()
     except (OSError, ValueError) as error:
-        raise UsageError(f"{text[1:]} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise UsageError(fault_of(text[1:], error)) from None
 
 
 def _content_type(operation: Operation, content: bytes) -> str:

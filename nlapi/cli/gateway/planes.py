@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from nlapi.cli.gateway.run import GatewaySetup, run_gateway, setup_options
 from nlapi.cli.options import option, options_of
 from nlapi.cli.render import console
-from nlapi.errors import NlapiError, UsageError, require_extra
+from nlapi.errors import UsageError, file_faults, require_extra
 from nlapi.local_files import write_output
 
 if TYPE_CHECKING:
@@ -237,10 +237,8 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 
 def _write_bootstrap(file: Path, text: str) -> None:
-    try:
+    with file_faults(f"{file} cannot be written", hint="name another file"):
         write_output(file, text + "\n")
-    except OSError as error:
-        raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="name another file") from None
     console.note(f"the bootstrap of Envoy is in {file}: envoy --config-path {file}")
 
 

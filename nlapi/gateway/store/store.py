@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from nlapi.errors import DescriptionError, NlapiError, UsageError, require_extra
+from nlapi.errors import DescriptionError, NlapiError, UsageError, file_faults, require_extra
 from nlapi.gateway.shards.secret_references import SecretReference, is_reference
 from nlapi.gateway.store import schema as store_schema
 from nlapi.gateway.store.database import (
@@ -76,11 +76,9 @@ class SharedArtifacts:
         names = self._database.rows(
             "SELECT name, count(*) AS chunks FROM artifact_chunks WHERE digest = ? GROUP BY name", digest
         )
-        try:
+        with file_faults("the copy of an artifact cannot be written", DescriptionError):
             for row in names:
                 self._fetch_file(digest, row["name"], row["chunks"], folder)
-        except OSError as error:
-            raise DescriptionError(f"the copy of an artifact cannot be written: {error.strerror or error}") from None
         return bool(names)
 
     def _fetch_file(self, digest: str, name: str, chunks: int, folder: Path) -> None:
