@@ -210,13 +210,19 @@ def _read_rows(file: str) -> list[Mapping[str, Any]]:
         text = sys.stdin.read() if file == "-" else Path(file).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise UsageError(fault_of(file, error)) from None
-    if Path(file).suffix.lower() == ".csv":
-        reader = csv.DictReader(text.splitlines())
-        columns = list(reader.fieldnames or ())
-        if repeated := next((name for index, name in enumerate(columns) if name in columns[:index]), ""):
-            raise UsageError(f"{file} has two columns {repeated!r}", hint="commas stand between the entries of a list")
-        rows = [_CsvRow({key: value or "" for key, value in row.items() if key is not None}) for row in reader]
-        return [row for row in rows if any(row.values())]
+    return _csv_rows(text, file) if Path(file).suffix.lower() == ".csv" else _json_rows(text, file)
+
+
+def _csv_rows(text: str, file: str) -> list[Mapping[str, Any]]:
+    reader = csv.DictReader(text.splitlines())
+    columns = list(reader.fieldnames or ())
+    if repeated := next((name for index, name in enumerate(columns) if name in columns[:index]), ""):
+        raise UsageError(f"{file} has two columns {repeated!r}", hint="commas stand between the entries of a list")
+    rows = [_CsvRow({key: value or "" for key, value in row.items() if key is not None}) for row in reader]
+    return [row for row in rows if any(row.values())]
+
+
+def _json_rows(text: str, file: str) -> list[Mapping[str, Any]]:
     try:
         data = parse_json(text) if text.lstrip().startswith("[") else [*map(parse_json, _lines(text))]
     except (ValueError, RecursionError) as error:
