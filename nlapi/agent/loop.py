@@ -155,7 +155,7 @@ class PlanRun:
         """Yield the events. An error or a cancellation is raised after the step of every call that was proposed."""
         try:
             for group in self._groups():
-                if self._needs_consent(group):
+                if group[0] not in self.settled and not self._has_failed:
                     async with aclosing(self._settle(group)) as proposals:
                         async for proposed in proposals:
                             yield proposed
@@ -184,10 +184,6 @@ class PlanRun:
 
     def _is_read(self, index: int) -> bool:
         return self.plan.calls[index].effect is Effect.READ
-
-    def _needs_consent(self, group: Sequence[int]) -> bool:
-        """Return whether a group still has to be confirmed; after a change that failed nothing more is sent."""
-        return group[0] not in self.settled and not self._has_failed
 
     @property
     def _has_failed(self) -> bool:

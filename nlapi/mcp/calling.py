@@ -117,7 +117,7 @@ async def call_workflow(
     """
     targets, defaults = state.targets_for(context), state.catalogue.workflows.defaults
     call = Call(tool=entry.tool, arguments={**registered_arguments(entry.tool, state.settings), **arguments})
-    policy = Policy(secrets=_secrets(targets))
+    policy = Policy(secrets=tuple(secret for target in targets.values() for secret in target.credentials.values()))
     if refusal := policy.refusal(call):
         raise UsageError(f"{entry.operation.id} was not run: {refusal}", hint="leave it out")
     inputs = entry.inputs(call)
@@ -143,10 +143,6 @@ async def call_workflow(
     execution = _Execution(entry=entry, tree=tree, run=run, targets=targets, policy=agreed, ledger=ledger, key=key)
     await _execute(state, context, execution)
     return _answer(state, context, execution, call)
-
-
-def _secrets(targets: Mapping[Spec, Target]) -> tuple[str, ...]:
-    return tuple(secret for target in targets.values() for secret in target.credentials.values())
 
 
 def _needs_question(tree: WorkflowOutline, targets: Mapping[Spec, Target], consent: Consent) -> bool:
@@ -381,7 +377,7 @@ async def _dispatch(
     if params.name in (FIND, DESCRIBE):
         text = tools.find(words_of(arguments)) if params.name == FIND else tools.describe(arguments)
         record.outcome = CallOutcome.ANSWERED
-        return _text_answer(text)
+        return types.CallToolResult(content=[types.TextContent(text=strip_control(text))])
     # `read` refuses a change although `change` would ask: a user may have allowed the tool `read` to run without a
     # question.
     if params.name in (READ, CHANGE):
@@ -511,7 +507,3 @@ def _structured_answer(view: str, *, is_error: bool = False) -> types.CallToolRe
     return types.CallToolResult(
         content=[types.TextContent(text=view)], structured_content=json.loads(view), is_error=is_error
     )
-
-
-def _text_answer(text: str) -> types.CallToolResult:
-    return types.CallToolResult(content=[types.TextContent(text=strip_control(text))])

@@ -192,7 +192,7 @@ def find_resource(spec: Spec, name: str) -> tuple[Resource, list[Operation]] | N
     """Return the resource that a name means (`campaign`, `campaigns`, `ad-accounts`), with its operations, or None."""
     key = name_key(name)
     groups = [(resource, operations) for resource, operations in operations_by_resource(spec).items() if resource]
-    for names in (_names, _aliases):
+    for names in (_names, lambda resource: set(resource.aliases)):
         matches = [(resource, operations) for resource, operations in groups if key in names(resource)]
         if len(matches) == 1:
             return matches[0]
@@ -204,10 +204,6 @@ def find_resource(spec: Spec, name: str) -> tuple[Resource, list[Operation]] | N
 
 def _names(resource: Resource) -> set[str]:
     return {name_key(resource.name), name_key(resource.label), name_key(resource.name.rpartition("/")[2])}
-
-
-def _aliases(resource: Resource) -> set[str]:
-    return set(resource.aliases)
 
 
 def resource_graph(spec: Spec) -> str:

@@ -201,7 +201,7 @@ def read_store_id(database: StoreDatabase) -> str:
 def items_of_document(document: Mapping[str, Any]) -> dict[ItemKey, str]:
     """Return the body of each item of a configuration document."""
     return {
-        (kind, _item_name(kind, item)): item_body(item)
+        (kind, (f"{item['model']}@{item['version']}" if kind == "versions" else item["name"])): item_body(item)
         for kind in ENTITY_KINDS.values()
         for item in document.get(kind, ())
     }
@@ -226,7 +226,3 @@ def _item_order(item: Mapping[str, Any]) -> tuple[int, str]:
 
 def _version_order(item: Mapping[str, Any]) -> tuple[str, str]:
     return item["model"], item["version"]
-
-
-def _item_name(kind: str, item: Mapping[str, Any]) -> str:
-    return f"{item['model']}@{item['version']}" if kind == "versions" else item["name"]
