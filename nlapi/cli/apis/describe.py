@@ -240,11 +240,7 @@ ARGUMENT_INDENT = 2
 TEXT_INDENT = 6
 BLOCK_INDENT = 3
 
-_EFFECTS = {
-    Effect.READ: "only reads",
-    Effect.WRITE: "changes something: asks first",
-    Effect.DESTROY: "takes something away: asks first",
-}
+
 _LIMITS = ("minimum", "maximum", "minLength", "maxLength", "pattern")
 
 
@@ -333,11 +329,12 @@ def _examples(tool: Tool, source: str, stored: StoredIds | None) -> list[str]:
 def operation_lines(record: Mapping[str, Any], width: int) -> Iterator[str]:
     """Yield the lines of a description for a terminal of `width` columns."""
     deprecated = "deprecated; " if record.get("deprecated") else ""
-    effect = _EFFECTS[Effect(record["effect"])]
+    effect = Effect(record["effect"])
+    effect_text = effect.phrase if effect is Effect.READ else f"{effect.phrase}: asks first"
     # An operation without a summary has its request in its place, which is on the next line.
     has_summary = record["summary"] != f"{record['method']} {single_line(record['path'])}"
     yield from _wrapped(f"{record['operation']}: {record['summary']}" if has_summary else record["operation"], width)
-    yield from _wrapped(f"{record['method']} {record['path']} ({deprecated}{effect})", width)
+    yield from _wrapped(f"{record['method']} {record['path']} ({deprecated}{effect_text})", width)
     description = console.shorten(record["description"], MAX_DESCRIPTION)
     if description and single_line(description) != record["summary"]:
         yield ""
