@@ -184,7 +184,7 @@ def migrate(
     if not is_postgres_url(to):  # not repeated: it may have a password
         raise UsageError("--to is not a URL of a PostgreSQL database", hint="such as postgresql://nlapi@db/gateway")
     with closing(open_database(str(file), None)) as source:
-        source.claim()
+        source.database.claim()
         contents = ArtifactStore(artifacts) if artifacts else ArtifactStore.beside(str(file))
         with closing(open_database(to, to_password)) as target:
             copy = copy_store(source, contents, target)

@@ -203,7 +203,7 @@ def run_gateway(setup: GatewaySetup, plane: PlaneOptions | None, *, names: Itera
         EventLog(sys.stderr) if setup.log_format is LogFormat.JSON else nullcontext() as events,
     ):
         # One gateway at a time serves from a file: two would commit revisions that the other does not serve.
-        store.claim()
+        store.database.claim()
         gateway = setup.build(store, setup.host_names(names), events)
         check_token_file(store, setup.token_file)
         # Not before it serves: a start that fails would show a token that nothing takes.

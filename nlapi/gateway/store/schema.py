@@ -40,10 +40,7 @@ def item_key(item: Mapping[str, Any]) -> tuple[str, str, str]:
 def read_digests(database: StoreDatabase) -> tuple[VersionDigest, ...]:
     """Return all rows."""
     rows = database.rows("SELECT model, version, source, digest FROM version_digests")
-    return tuple(
-        VersionDigest(model=row["model"], version=row["version"], source=row["source"], digest=row["digest"])
-        for row in rows
-    )
+    return tuple(VersionDigest(**dict(row)) for row in rows)
 
 
 def write_digests(database: StoreDatabase, digests: Iterable[VersionDigest]) -> None:
