@@ -105,7 +105,7 @@ def _health(call: ApiCall) -> Json:
     """Return how the gateway stands: degraded while a version is not loaded."""
     # The names of the versions are for operators (GET /v1/issues): anybody may ask for the health.
     gateway = call.gateway
-    count = len(gateway.engine.load_errors())
+    count = len(gateway.engine.runners.load_errors())
     status = "draining" if gateway.is_draining or gateway.engine.draining else "degraded" if count else "ok"
     return {"status": status, "revision": gateway.publisher.revision} | (
         {"versions_not_loaded": count} if count else {}

@@ -155,7 +155,7 @@ class Gateway:
         if not store.is_shared and store.path != IN_MEMORY:
             shared_boundary.hide(store.path)
         self.library = VersionLibrary(store, content, SourceFinder(engine.models, content, sources))
-        engine.use_folders(self.library.folder)
+        engine.runners.use_folders(self.library.folder)
         engine.budgets.table = store.spending
         store.on_pruned(lambda remaining: self._prune_artifacts())
         self.publisher = Publisher(store, engine, library=self.library, allowed_keys=engine.allowed_keys)
