@@ -8,7 +8,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from nlapi.errors import CredentialError, MissingCredentialError
+from nlapi.errors import CredentialError, MissingCredentialError, file_faults
 
 VARIABLE, FILE, COMMAND = "env:", "file:", "cmd:"
 REFERENCE_FORMS = "env:NAME, file:PATH or cmd:COMMAND"
@@ -45,12 +45,9 @@ def read_variable(name: str, option: str) -> str:
 
 def _read_file(location: str, option: str) -> str:
     path = Path(location).expanduser()
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_CREDENTIAL_BYTES + 1)
-    except OSError as error:
-        message = f"{path} cannot be read, which {option} names: {error.strerror}"
-        raise MissingCredentialError(message, hint="put the credential there, and nothing else") from None
+    message, hint = f"{path} cannot be read, which {option} names", "put the credential there, and nothing else"
+    with file_faults(message, MissingCredentialError, hint=hint), path.open("rb") as stream:
+        content = stream.read(MAX_CREDENTIAL_BYTES + 1)
     return _checked(content, f"{path}, which {option} names,")
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nlapi import system
-from nlapi.errors import NlapiError
+from nlapi.errors import NlapiError, file_faults
 
 # Bytes of a claim that are read of another process.
 MAX_HOLDER = 300
@@ -181,7 +181,7 @@ def read_toml(path: Path) -> dict[str, Any] | None:
         raise ValueError(f"it is not TOML: {error}") from None
 
 
-def fault_of(path: Path, error: Exception) -> str:
+def fault_of(path: Path | str, error: Exception) -> str:
     """Return the sentence for a file that cannot be read."""
     return f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
 
@@ -230,10 +230,8 @@ def write_new_file(path: Path, content: str | bytes) -> None:
 
 def remove_file(path: Path) -> None:
     """Remove a file, if there is one. NlapiError when it cannot be removed."""
-    try:
+    with file_faults(f"{path} cannot be removed", hint="remove it yourself"):
         path.unlink(missing_ok=True)
-    except OSError as error:
-        raise NlapiError(f"{path} cannot be removed: {error.strerror}", hint="remove it yourself") from None
 
 
 def write_output(path: Path, content: str | bytes) -> None:

@@ -238,29 +238,29 @@ def find_endpoint(
     if colon and kind in ("local", "openai") and not model.strip():
         raise UsageError(f"--model {name} names no model", hint=f"such as {kind}:{_EXAMPLES[kind]}")
     if colon and kind == "local":
-        base_url = environment.get("NLAPI_LOCAL_URL") or LOCAL_URL
-        token = environment.get("NLAPI_LOCAL_TOKEN") or LOCAL_TOKEN
-        protocol = ModelProtocol.MESSAGES
         return ModelEndpoint(
             name=name,
             model=model,
-            protocol=protocol,
-            base_url=base_url,
-            token=token,
+            protocol=ModelProtocol.MESSAGES,
+            base_url=environment.get("NLAPI_LOCAL_URL") or LOCAL_URL,
+            token=environment.get("NLAPI_LOCAL_TOKEN") or LOCAL_TOKEN,
             variable="NLAPI_LOCAL_TOKEN",
             prices=FREE,
         )
     if colon and kind == "openai":
-        base_url = environment.get("OPENAI_BASE_URL") or CHAT_URL
         return ModelEndpoint(
             name=name,
             model=model,
             protocol=ModelProtocol.CHAT,
-            base_url=base_url,
+            base_url=environment.get("OPENAI_BASE_URL") or CHAT_URL,
             key=environment.get("OPENAI_API_KEY", "").strip(),
             variable="OPENAI_API_KEY",
         )
 
+    return _anthropic_endpoint(name, environment)
+
+
+def _anthropic_endpoint(name: str, environment: Mapping[str, str]) -> ModelEndpoint:
     key, token = (environment.get(f"ANTHROPIC_{kind}", "").strip() for kind in ("API_KEY", "AUTH_TOKEN"))
     return ModelEndpoint(
         name=name,
@@ -333,6 +333,25 @@ def _parse_caps(data: Any, file: Path) -> Caps:
 def _parse_endpoint(name: str, data: Any, file: Path, environment: Mapping[str, str]) -> ModelEndpoint:
     if not isinstance(data, Mapping):
         raise UsageError(f"{file}: {name} is not a table", hint=FILE_HINT)
+    _check_fields(name, data, file)
+    protocol, reference = data.get("protocol", "messages"), data.get("key", "")
+    variable = reference.removeprefix("env:")
+    secret = environment.get(variable, "").strip() if variable else LOCAL_TOKEN
+    has_prices = "input" in data and "output" in data
+    return ModelEndpoint(
+        name=name,
+        model=data["model"],
+        protocol=ModelProtocol(protocol),
+        base_url=data["base_url"],
+        key=secret if variable else "",
+        token="" if variable else secret,
+        variable=variable,
+        prices=ModelPrices(input=data["input"], output=data["output"]) if has_prices else None,
+    )
+
+
+def _check_fields(name: str, data: Mapping[str, Any], file: Path) -> None:
+    """Raise UsageError for what is wrong with a model of the file."""
     for key, value in data.items():
         if key not in _FIELDS:
             raise UsageError(f"{file}: {name}.{key} is unknown", hint=f"there are {', '.join(_FIELDS)}")
@@ -352,16 +371,3 @@ def _parse_endpoint(name: str, data: Any, file: Path, environment: Mapping[str, 
         raise UsageError(
             f"{file}: {name}.key is not a reference", hint="such as env:MY_KEY; the file holds no key itself"
         )
-    variable = reference.removeprefix("env:")
-    secret = environment.get(variable, "").strip() if variable else LOCAL_TOKEN
-    has_prices = "input" in data and "output" in data
-    return ModelEndpoint(
-        name=name,
-        model=data["model"],
-        protocol=ModelProtocol(protocol),
-        base_url=data["base_url"],
-        key=secret if variable else "",
-        token="" if variable else secret,
-        variable=variable,
-        prices=ModelPrices(input=data["input"], output=data["output"]) if has_prices else None,
-    )

@@ -155,14 +155,9 @@ def _with_value(whole: Any, path: Sequence[str], value: Any) -> Any:
 def _call(operation: Operation, path: Path, step: Step, values: Mapping[tuple[str, str], object]) -> Call | None:
     """Return a call of an operation with the ids in the path of a change; None where it wants more."""
     tool = compile_tool(operation)
-    values_by_place = {**_path_values(operation, path, step), **values}
+    values_by_place = {**dict(_matched_values(operation, path, step)), **values}
     arguments = {name: values_by_place[place] for name, place in tool.places.items() if place in values_by_place}
     return Call(tool=tool, arguments=arguments, id=NAME) if set(tool.required) <= arguments.keys() else None
-
-
-def _path_values(operation: Operation, path: Path, step: Step) -> Mapping[tuple[str, str], object]:
-    """Return the values of the path of a change under the names that another operation has for them."""
-    return dict(_matched_values(operation, path, step))
 
 
 def _matched_values(operation: Operation, path: Path, step: Step) -> Iterator[tuple[tuple[str, str], object]]:

@@ -18,8 +18,7 @@ from nlapi.registry import Registration
 from nlapi.tools.request_changes import parse_headers, split_headers
 
 if TYPE_CHECKING:
-    from nlapi.cli.call.batch import BatchInput
-    from nlapi.cli.call.call import CallInput
+    from nlapi.cli.options import SendOptions
     from nlapi.client.message import Limits
     from nlapi.client.transport import TlsFiles
     from nlapi.errors import Issue
@@ -130,7 +129,7 @@ def note_injections(spec: Spec) -> None:
         console.note(str(issue))
 
 
-def open_requested(request: CallInput | BatchInput) -> tuple[Target, dict[str, str]]:
+def open_requested(request: SendOptions) -> tuple[Target, dict[str, str]]:
     """Return the Target that a command line names, and its registered values."""
     places = (request.base_url, request.auth, request.overlays, request.root)
     return open_target(request.source, *places, no_auth=request.no_auth, env=request.env)

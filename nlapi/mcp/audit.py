@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from nlapi.client.answer_fields import FieldFilter
 from nlapi.client.masking import MASK, secret_mask
-from nlapi.errors import ConsentError, UsageError
+from nlapi.errors import ConsentError, UsageError, file_faults
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Tool
 
@@ -123,10 +123,8 @@ class AuditTrail:
         self.path = path
         self._clock = clock
         self._lock = threading.Lock()
-        try:
+        with file_faults(f"the audit log {path} cannot be written", UsageError):
             os.close(self._open())
-        except OSError as error:
-            raise UsageError(f"the audit log {path} cannot be written: {error.strerror}") from None
 
     def _open(self) -> int:
         # Opened for each line, so that a file that is moved away by a rotation is made anew.

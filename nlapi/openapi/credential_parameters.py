@@ -256,13 +256,10 @@ class _ParameterReader:
                     yield item, operation
 
     def follow(self, node: object) -> Mapping[str, Any]:
-        for _ in range(10):
-            if not isinstance(node, Mapping) or not isinstance(ref := node.get("$ref"), str):
-                break
-            try:
-                node = self.document.lookup(ref)
-            except LookupError:
-                return {}
+        try:
+            node = self.document.follow(node)
+        except LookupError:
+            return {}
         return node if isinstance(node, Mapping) else {}
 
     def parameters(self, owner: Mapping[str, Any]) -> Iterator[tuple[CredentialPlace, Field]]:

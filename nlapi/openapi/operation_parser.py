@@ -104,18 +104,11 @@ class OperationParser:
         """Return the map that `node` is or refers to; None, with an Issue, if none exists. `level` is for a bad
         `$ref`.
         """
-        visited: set[str] = set()
-        while isinstance(node, Mapping) and isinstance(node.get("$ref"), str):
-            ref = node["$ref"]
-            if ref in visited:
-                self.add_issue(level, location, f"$ref {ref!r} leads to itself")
-                return None
-            visited.add(ref)
-            try:
-                node = self.document.lookup(ref)
-            except LookupError as error:
-                self.add_issue(level, location, f"$ref {error.args[0]}")
-                return None
+        try:
+            node = self.document.follow(node)
+        except LookupError as error:
+            self.add_issue(level, location, f"$ref {error.args[0]}")
+            return None
         if not isinstance(node, Mapping):
             self.add_issue(Level.WARNING, location, "not a map; left out")
             return None

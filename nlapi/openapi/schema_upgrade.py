@@ -167,10 +167,6 @@ def _finite_number(value: object) -> int | float | None:
         return None
 
 
-def _sanitize_bound(value: object) -> object:
-    return value if isinstance(value, bool) else _finite_number(value)
-
-
 def _sanitize_multiple(value: object) -> object:
     number = _finite_number(value)
     return number if number is not None and number > 0 else None
@@ -200,7 +196,7 @@ def _normalize_types(declared: object) -> list[str]:
 
 SANITIZERS: dict[str, Callable[[object], object]] = {
     **dict.fromkeys(COUNT_KEYWORDS, _sanitize_count),
-    **dict.fromkeys(BOUND_KEYWORDS, _sanitize_bound),
+    **dict.fromkeys(BOUND_KEYWORDS, lambda value: value if isinstance(value, bool) else _finite_number(value)),
     **dict.fromkeys(
         ("title", "description", "format", "$comment", "contentEncoding", "contentMediaType"),
         lambda value: value if isinstance(value, str) else None,

@@ -559,6 +559,11 @@ class Effect(StrEnum):
     WRITE = "write"
     DESTROY = "destroy"
 
+    @property
+    def phrase(self) -> str:
+        """What a call does, in words."""
+        return {"read": "only reads", "write": "changes something", "destroy": "takes something away"}[self]
+
 
 def gravest(effects: Iterable[Effect]) -> Effect:
     """Return the gravest of some effects; READ for none."""

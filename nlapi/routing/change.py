@@ -235,13 +235,9 @@ def differences_of(changes: ConfigurationChanges) -> list[Difference]:
     return [
         _difference(kind, str(key), old, new)
         for kind in ENTITY_KINDS.values()
-        for key, old, new in sorted(changes.entities(kind), key=_entry_name)
+        for key, old, new in sorted(changes.entities(kind), key=lambda entry: str(entry[0]))
         if old != new
     ]
-
-
-def _entry_name(entry: tuple[object, object, object]) -> str:
-    return str(entry[0])
 
 
 def _difference(kind: str, name: str, before: Entity | None, after: Entity | None) -> Difference:

@@ -111,7 +111,7 @@ def _response(operation: Operation, *, is_created: bool) -> tuple[int, Response 
     201 without a body beside a 200 with one is what generators write for each POST: the 200 is meant.
     """
     described = {
-        _status_number(response.status): response
+        (int(response.status) if response.status.isdecimal() else 200): response
         for response in operation.responses
         if response.status.upper().startswith("2")
     }
@@ -123,10 +123,6 @@ def _response(operation: Operation, *, is_created: bool) -> tuple[int, Response 
     has_bare_201 = 201 in described and not described[201].media and 200 in described and described[200].media
     status = 201 if is_created and 201 in described and not has_bare_201 else statuses[0]
     return status, described[status]
-
-
-def _status_number(status: str) -> int:
-    return int(status) if status.isdecimal() else 200
 
 
 def _media(response: Response, accept: str) -> Media | None:

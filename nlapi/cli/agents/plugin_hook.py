@@ -311,7 +311,7 @@ def _effect_line(operation: Operation, effect: Effect | None = None) -> str:
     """Return what an operation does; without the effect of a call, what one may do."""
     from nlapi.resources.effect_arguments import possible_effect
 
-    return f"{operation.id} {console.EFFECTS[effect or possible_effect(operation)]}"
+    return f"{operation.id} {(effect or possible_effect(operation)).phrase}"
 
 
 def _has_substitution(words: Sequence[ShellWord]) -> bool:

@@ -14,7 +14,7 @@ from nlapi.cli.ask.prompts import choose_operation
 from nlapi.cli.options import Setup, is_terminal
 from nlapi.cli.render import console
 from nlapi.cli.workflow.view import mermaid
-from nlapi.errors import MissingError, PlannerError, UsageError
+from nlapi.errors import MissingError, PlannerError, UsageError, file_faults
 from nlapi.local_files import write_output
 from nlapi.openapi.urls import is_http_url, redact_url
 from nlapi.planner.planner import OfflinePlanner
@@ -66,12 +66,8 @@ def write_text(text: str, output: str) -> None:
     if output == "-":
         console.write(text, end="")
         return
-    try:
+    with file_faults(f"cannot write {output}", UsageError, hint="name a file in a folder that is there"):
         write_output(Path(output), text)
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {output}: {error.strerror}", hint="name a file in a folder that is there"
-        ) from error
 
 
 async def show_plan(session: Session, setup: Setup, conversation: Conversation) -> None:

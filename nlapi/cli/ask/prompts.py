@@ -215,7 +215,7 @@ def ask_consent(prepared: Prepared) -> bool:
     if word := word_to_type([(prepared.call.tool.operation, prepared.effect)]):
         return read_answer(f"This deletes all {word}. Type {word} to send it: ") == word
     name = single_line(prepared.call.operation_id)
-    return read_answer(f"{name} {console.EFFECTS[prepared.effect]}. Send it? [y/N]: ").lower() in YES
+    return read_answer(f"{name} {prepared.effect.phrase}. Send it? [y/N]: ").lower() in YES
 
 
 class ConsentPrompt:
@@ -296,7 +296,7 @@ def _question(proposed: tuple[CallProposed, ...], word: str, *, offer_always: bo
     answers = "[y/N/always/edit]" if offer_always else "[y/N/edit]"
     if len(proposed) == 1:
         (only,) = proposed
-        return f"{single_line(only.call.operation_id)} {console.EFFECTS[only.effect]}. Send it? {answers}: "
+        return f"{single_line(only.call.operation_id)} {only.effect.phrase}. Send it? {answers}: "
     destroyed = sum(call.effect is Effect.DESTROY for call in proposed)
     warning = f", {destroyed} of them {'takes' if destroyed == 1 else 'take'} something away" if destroyed else ""
     return f"{len(proposed)} changes{warning}. Send them? {answers}: "

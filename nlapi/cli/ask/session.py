@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -423,17 +423,8 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], WorkflowSet
     ]
     if unused:
         raise UsageError(f"no operation takes an argument {unused[0]!r}", hint=_nearest_argument(unused[0], targets))
-    for name, value in set_values.items():
-        if name not in inputs and isinstance(value, str) and value.startswith("env:") and value[4:] in os.environ:
-            # It would be sent as this text; and what is not a credential is shown in previews and to models.
-            raise UsageError(
-                f"--set {name}={value}: {name} is an argument of the API and no credential of it",
-                hint=f'give the value itself, which is shown: --set {name}="${value[4:]}"',
-            )
-        if isinstance(value, str) and value.startswith("@") and any(_takes_file(t.spec, name) for t, _ in targets):
-            from nlapi.cli.call.arguments import read_file_argument
-
-            set_values[name] = read_file_argument(value[1:])
+    specs = [target.spec for target, _ in targets]
+    set_values = {name: _set_value(name, value, specs, inputs) for name, value in set_values.items()}
     # A registered value is dropped where another API takes an argument of the same name: it belongs to one API alone.
     values = {
         name: value
@@ -516,6 +507,23 @@ def open_log(is_enabled: bool, policy: Policy) -> AbstractContextManager[Log | N
     return Log.create(log_folder(), secrets=policy.secrets)
 
 
+def _set_value(name: str, value: object, specs: Sequence[Spec], inputs: Collection[str]) -> object:
+    """Return the value of an argument that `--set` gives: `@PATH` is a file where one is taken."""
+    if not isinstance(value, str):
+        return value
+    if name not in inputs and value.startswith("env:") and value[4:] in os.environ:
+        # It would be sent as this text; and what is no credential is shown in previews and to models.
+        raise UsageError(
+            f"--set {name}={value}: {name} is an argument of the API and no credential of it",
+            hint=f'give the value itself, which is shown: --set {name}="${value[4:]}"',
+        )
+    if value.startswith("@") and any(_takes_file(spec, name) for spec in specs):
+        from nlapi.cli.call.arguments import read_file_argument
+
+        return read_file_argument(value[1:])
+    return value
+
+
 def _lacks_planned_change(rounds: Sequence[Round]) -> bool:
     """Return whether look-ups for a change succeeded and no change was planned, as no item or several match."""
     goals = [round.plan.goal for round in rounds if round.plan.goal is not None]
@@ -543,11 +551,14 @@ def exit_code(answered: TurnAnswered) -> int:
     # A command never ends as a read with exit code 0 (docs/design/027-what-stands.md).
     if steps and plan is not None and not plan.calls and _lacks_planned_change(rounds):
         return 7
-    if not steps and failed:
-        return 1
     if not steps:
-        return 7 if rounds and rounds[-1].plan.confidence < ASK_BELOW else 0
-    step = steps[-1]
+        return 1 if failed else 7 if plan is not None and plan.confidence < ASK_BELOW else 0
+    stopped = plan is not None and plan.calls and steps[-1].outcome is not Outcome.PREVIEWED
+    return _step_exit_code(steps[-1]) or (1 if stopped or failed else 0)
+
+
+def _step_exit_code(step: Step) -> int:
+    """Return the exit code of a last step; 0 for one that succeeded."""
     if step.outcome is Outcome.REFUSED:
         return 7 if step.call.effect is Effect.READ and left_out_reason(step.call) else 6
     if step.outcome is Outcome.FAILED or (step.result is not None and step.result.ended is EndReason.BROKEN):
@@ -560,5 +571,4 @@ def exit_code(answered: TurnAnswered) -> int:
 
         if is_foreign_page(step.result, step.call.tool.operation):
             return 1
-    stopped = rounds[-1].plan.calls and step.outcome is not Outcome.PREVIEWED
-    return 1 if stopped or failed else 0
+    return 0

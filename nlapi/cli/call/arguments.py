@@ -12,6 +12,7 @@ from typing import Any
 from nlapi.client.message import File
 from nlapi.errors import ArgumentError, UsageError
 from nlapi.json_text import parse_json
+from nlapi.local_files import fault_of
 from nlapi.tools.arguments import NestedArgument, find_argument, nearest_names, with_nested
 from nlapi.tools.files import FileForm, embedded_text, file_form
 from nlapi.tools.tool import Tool
@@ -153,4 +154,4 @@ def _read(path: str) -> bytes:
     try:
         return Path(path).expanduser().read_bytes()
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise UsageError(fault_of(path, error)) from None

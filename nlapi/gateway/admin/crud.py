@@ -66,11 +66,11 @@ def object_json(kind: Kind, item: Any, revision: int) -> Json:
 def runtime_status(call: ApiCall, item: Any) -> Json:
     """Return the runtime status of an object: a shard's replicas, or a shadow's copies."""
     if isinstance(item, Shard) and (item.endpoints or item.protocol is ShardProtocol.HOST):
-        return {"replicas": call.gateway.engine.replicas().get(item.name, [])}
+        return {"replicas": call.gateway.engine.runners.replica_health().get(item.name, [])}
     if isinstance(item, Shadow):
         return {"status": _shadow_status(call, item)}
     if isinstance(item, Version):
-        error = call.gateway.engine.load_errors().get(item.ref)
+        error = call.gateway.engine.runners.load_errors().get(item.ref)
         return {"loaded": error is None} | ({"problem": error.reason} if error else {})
     return {}
 

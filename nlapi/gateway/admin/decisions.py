@@ -209,7 +209,7 @@ def proposed_configuration(call: ApiCall, current: Configuration) -> Configurati
     if "configuration" in body:
         return keep_buckets(current, decode_configuration(body["configuration"]))
     if "revision" in body:
-        return decode_configuration(call.gateway.publisher.get_revision(body["revision"]).document)
+        return decode_configuration(call.gateway.publisher.stored.revision(body["revision"]).document)
     if missing := [name for name in ("objective", "model") if name not in body]:
         raise unprocessable([Issue.error("body", f"a share needs {' and '.join(missing)} too", rule="proposal")])
     if slug(body["objective"]) not in current.objectives:

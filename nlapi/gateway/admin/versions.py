@@ -49,7 +49,7 @@ def load_issues(engine: Engine) -> list[Issue]:
     """Return an ERROR for each version that is not loaded."""
     return [
         Issue.error(f"versions.{ref}", f"it is not loaded: {error.reason}", error.hint, "not-loaded")
-        for ref, error in sorted(engine.load_errors().items())
+        for ref, error in sorted(engine.runners.load_errors().items())
     ]
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from nlapi.errors import UsageError, install_hint
+from nlapi.errors import UsageError, file_faults, install_hint
 from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, extension, socket_address
 
 CONTROL_CLUSTER = "control-plane"
@@ -181,13 +181,11 @@ def find_envoy(program: Path | None) -> Path:
 
 
 async def check_envoy(program: Path) -> EnvoyVersion:
-    """Return the version of a program. UsageError when it is not an Envoy, or one that is too old."""
-    try:
+    """Return the version of a program. UsageError when it is no Envoy, or one that is too old."""
+    with file_faults(f"{program} cannot be run", UsageError, hint="name it with --envoy PATH"):
         process = await asyncio.create_subprocess_exec(
             str(program), "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
-    except OSError as error:
-        raise UsageError(f"{program} cannot be run: {error.strerror}", hint="name it with --envoy PATH") from None
     try:
         async with asyncio.timeout(VERSION_TIMEOUT_S):
             output, _ = await process.communicate()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 
-from nlapi.errors import Issue, UsageError
+from nlapi.errors import Issue, UsageError, file_faults
 from nlapi.gateway.http.problems import GatewayProblem, unprocessable
 from nlapi.gateway.http.tls import ClientTls
 from nlapi.gateway.workers.boundary import shared_boundary
@@ -51,7 +51,11 @@ class SecretReference:
         return self._check(key)
 
     def _read_file(self, path: Path) -> str:
-        try:
+        with file_faults(
+            f"the key's file {path} cannot be read",
+            UsageError,
+            hint="make the file readable for the gateway, or give the shard another key",
+        ):
             status = path.stat()
             state = (status.st_mtime_ns, status.st_ino)
             if not self._key or state != self._file_state:
@@ -60,9 +64,6 @@ class SecretReference:
                     content = stream.read(MAX_FILE_BYTES)
                 self._key = self._check(content.decode("ascii", "replace").strip())
                 self._file_state = state
-        except OSError as error:
-            hint = "make the file readable for the gateway, or give the shard another key"
-            raise UsageError(f"the key's file {path} cannot be read: {error.strerror}", hint=hint) from None
         return self._key
 
     def _check(self, key: str) -> str:

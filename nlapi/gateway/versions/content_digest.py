@@ -14,7 +14,7 @@ from hashlib import sha256
 from io import FileIO
 from pathlib import Path
 
-from nlapi.errors import DescriptionError
+from nlapi.errors import DescriptionError, file_faults
 from nlapi.system import IS_WINDOWS
 
 DIGEST_PREFIX = "sha256:"
@@ -103,7 +103,7 @@ def copy_folder(source: Path, target: Path, limits: FolderLimits = DEFAULT_LIMIT
     digest = ContentDigest()
     remaining = limits.total_bytes
     folders = {target}
-    try:
+    with file_faults(f"the copy of {source.name} cannot be written", DescriptionError):
         for count, (name, entry) in enumerate(content_files(source), 1):
             _check_count(count, limits)
             copy = target / name
@@ -117,8 +117,6 @@ def copy_folder(source: Path, target: Path, limits: FolderLimits = DEFAULT_LIMIT
         for folder in sorted(folders, reverse=True):
             sync_folder(folder)
             folder.chmod(0o500)
-    except OSError as error:
-        raise DescriptionError(f"the copy of {source.name} cannot be written: {error.strerror or error}") from None
     return digest.text()
 
 
