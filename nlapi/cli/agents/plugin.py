@@ -267,7 +267,7 @@ def check(
     ] = None,
     output: ListOutput = None,
 ) -> None:
-    """Report how a plugin has drifted: edited files, a changed description, broken client rules.
+    """Report how a plugin has drifted: edited files, a changed description, notes that break a client's rules.
 
     Exits with 1 if it has drifted, or, with --against, if something would break.
     """
@@ -329,7 +329,6 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
         Vocabulary,
         broken_rules,
         changes,
-        exceeded_limits,
         removed_names,
         unknown_names,
     )
@@ -358,7 +357,6 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
             *find_drift(files, manifest, rebuilt),
             *find_foreign(folder, files, manifest),
             *issues,
-            *exceeded_limits(files, spec),
             *unknown_names(files, vocabulary, manifest.command, names),
         ]
         issues += injections
