@@ -21,7 +21,6 @@ from nlapi.cli.options import (
     Exclude,
     Include,
     ListOutput,
-    Model,
     NoAuth,
     Overlays,
     Root,
@@ -33,8 +32,7 @@ from nlapi.cli.options import (
 from nlapi.cli.render import console
 from nlapi.cli.render.table import is_json
 from nlapi.credential_references import VARIABLE
-from nlapi.errors import CredentialError, Issue, Level, NlapiError, PlannerError, UsageError
-from nlapi.local_files import write_output
+from nlapi.errors import CredentialError, Issue, Level, NlapiError, UsageError
 from nlapi.registry import Registration
 
 if TYPE_CHECKING:
@@ -53,8 +51,7 @@ nlapi plugin check my-plugin""",
 
 BUILD = """nlapi plugin build openapi.yaml -o my-plugin
 nlapi plugin build https://example.com/openapi.json -o shop --name shop --auth bearer=env:SHOP_TOKEN
-nlapi plugin build openapi.yaml -o reader --include method:GET
-nlapi plugin build openapi.yaml -o my-plugin --with-claude"""
+nlapi plugin build openapi.yaml -o reader --include method:GET"""
 
 CHECK = """nlapi plugin check my-plugin
 nlapi plugin check my-plugin --source moved.yaml -o json
@@ -83,10 +80,6 @@ def build(
             "git+https://HOST/REPOSITORY@COMMIT, or a wheel.",
         ),
     ] = None,
-    with_claude: Annotated[
-        bool, flag("--with-claude", "Also have Claude propose an overlay: a file to review, which is not applied.")
-    ] = False,
-    model: Model = None,
     force: Annotated[bool, flag("--force", "Write into a folder that nlapi did not make, over edited files.")] = False,
 ) -> None:
     """Build a plugin from a description: skills, an agent, a command, an MCP server and a hook that asks.
@@ -99,9 +92,6 @@ def build(
     from nlapi.plugin.folder import write_folder
     from nlapi.plugin.user_files import EFFECTS
 
-    # Checked first: the build takes seconds, and the proposal comes after it.
-    if with_claude:
-        _check_proposal(folder, model)
     registered = registry.find_registration(source)
     registration = registered or Registration(source=source)
     if registration.source == "-":
@@ -144,38 +134,6 @@ def build(
     if PROPOSED_EFFECTS in plugin.files:
         accepting = f"rename it to {EFFECTS} and build again to pin them"
         console.note(f"some POSTs are classified as read: see {folder / PROPOSED_EFFECTS}, {accepting}")
-    if with_claude:
-        _propose(folder, [entry for entry in operations if entry.usable], model)
-
-
-def _check_proposal(folder: Path, model: str | None) -> None:
-    """Raise an error without a key for a model, or when a proposal that may be read would be overwritten."""
-    from nlapi.cli.ask.planners import model_endpoint
-    from nlapi.plugin.overlay_proposal import PROPOSED_OVERLAY
-
-    if not model_endpoint(model).has_credential:
-        hint = "set ANTHROPIC_API_KEY, or write overlay.yaml yourself"
-        raise PlannerError("there is no key to ask a model with", hint=hint)
-    if (folder / PROPOSED_OVERLAY).exists():
-        raise UsageError(
-            f"{folder / PROPOSED_OVERLAY} is there already", hint="rename it to overlay.yaml, or remove it"
-        )
-
-
-def _propose(folder: Path, operations: Sequence[Operation], model: str | None) -> None:
-    import asyncio
-
-    from nlapi.cli.ask.planners import model_endpoint
-    from nlapi.plugin.overlay_proposal import PROPOSED_OVERLAY, propose_overlay
-
-    endpoint = model_endpoint(model)
-    with console.show_progress(f"asking {endpoint.name}", as_line=True):
-        text = asyncio.run(propose_overlay(operations, endpoint))
-    if not text:
-        console.note(f"{endpoint.name} would change nothing")
-        return
-    write_output(folder / PROPOSED_OVERLAY, text)
-    console.note(f"{folder / PROPOSED_OVERLAY}: read it, rename it to overlay.yaml, and build again")
 
 
 def _plugin_name(source: str, registered: Registration | None) -> str:
