@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nlapi.client.server import server_url
@@ -48,6 +49,9 @@ from nlapi.resources.effect_overlay import effect_overlay
 from nlapi.tools.areas import areas
 from nlapi.tools.compile import tools as compile_tools
 from nlapi.version import __version__
+
+if TYPE_CHECKING:
+    from nlapi.plugin.trial import Trial
 
 # Hosts that belong to nobody, or to everybody.
 _RESERVED_HOST = re.compile(r"(?i)localhost|[\d.]+|.*\.(?:local|localhost|internal|invalid|test|example)|example\.\w+")
@@ -234,6 +238,9 @@ def _build_of(
     description: str,
 ) -> Plugin:
     """Return the plugin for the operations of the file `description`."""
+    # The command of a plugin reads names from here, and has no use for a sandbox.
+    from nlapi.plugin.trial import Trial
+
     full_title = api_title(spec)
     subject = inert_line(short_title(full_title), 40)
     name = check_name(options.name, spec) if options.name else plugin_name(short_title(full_title), spec)
@@ -243,9 +250,10 @@ def _build_of(
     ids = IdGuide(usable)
     reserved = [setting.option for setting in credential_settings(variable_of)]
     settings = find_settings(usable, ids.common, name, reserved)
-    book = build_recipes(spec, own_files)
+    trial = Trial(spec, ids)
+    book = build_recipes(spec, own_files, trial)
     texts = _build_texts(
-        spec, usable, options, name, title, subject or name, variable_of, own_files, ids, settings, book
+        spec, usable, options, name, title, subject or name, variable_of, own_files, ids, trial, settings, book
     )
     texts[DESCRIPTION] = description
     texts |= book.files
@@ -279,6 +287,7 @@ def _build_texts(
     variable_of: Mapping[str, str],
     own_files: Mapping[str, bytes],
     ids: IdGuide,
+    trial: Trial,
     settings: Sequence[ArgumentSetting],
     book: RecipeBook,
 ) -> dict[str, str]:
@@ -295,6 +304,7 @@ def _build_texts(
         about=inert_line(spec.description, 500),
         areas=groups,
         ids=ids,
+        trial=trial,
         settings=tuple(setting.argument for setting in settings),
         recipes=book.recipes,
         values=values,

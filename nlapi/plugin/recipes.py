@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from nlapi.client.safe_text import code_span
 from nlapi.errors import Issue, Level, NlapiError
@@ -26,6 +27,9 @@ from nlapi.workflows.read import parse_document
 from nlapi.workflows.sources import LinkedDocument, link, source_of
 from nlapi.workflows.suggest import MAX_RECIPES, chain_draft, recipe_chains
 from nlapi.workflows.write import DocumentFormat, render
+
+if TYPE_CHECKING:
+    from nlapi.plugin.trial import Trial
 
 FOLDER = "workflows/"
 SUFFIX = ".arazzo.json"
@@ -80,7 +84,9 @@ class RecipeBook:
     issues: tuple[Issue, ...] = ()
 
 
-def build_recipes(description: Spec, own_files: Mapping[str, bytes], limit: int = MAX_RECIPES) -> RecipeBook:
+def build_recipes(
+    description: Spec, own_files: Mapping[str, bytes], trial: Trial, limit: int = MAX_RECIPES
+) -> RecipeBook:
     """Return the recipes of a plugin with this description, and what is wrong with those of people."""
     own, issues = _own_recipes(description, own_files)
     taken = [recipe.id for recipe in own]
@@ -91,13 +97,14 @@ def build_recipes(description: Spec, own_files: Mapping[str, bytes], limit: int 
         draft = chain_draft(finder, chain, taken, url=_DESCRIPTION)
         tree = document_tree([draft], f"{description.title}: {chain.summary}")
         linked = link(parse_document(tree), loader=lambda _: description)
-        if check(linked):
+        workflow = linked.document.workflow(draft.id)
+        steps = outline(linked, workflow, {})
+        if check(linked) or not trial.runs(linked, steps):
             continue
         taken.append(draft.id)
         path = f"{FOLDER}{draft.id}{SUFFIX}"
         files[path] = render(tree, DocumentFormat.JSON)
-        workflow = linked.document.workflow(draft.id)
-        recipes.append(Recipe(workflow=workflow, tree=outline(linked, workflow, {}), path=path))
+        recipes.append(Recipe(workflow=workflow, tree=steps, path=path))
     return RecipeBook(recipes=(*own, *recipes), files=files, issues=tuple(issues))
 
 
