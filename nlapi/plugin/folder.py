@@ -6,7 +6,6 @@ A kill while a folder is written leaves one that can be built again.
 from __future__ import annotations
 
 import json
-import posixpath
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -128,9 +127,7 @@ def find_foreign(folder: Path, files: Mapping[str, bytes], manifest: PluginManif
     It may be the user's own, so it is no error; but clients load commands and agents that lie in the folder, and
     whoever installs it may run what they find.
     """
-    # The wheel that the plugin names may lie in its folder, so that both are given away together.
-    wheel = posixpath.normpath(manifest.options.requirement.partition("#")[0])
-    expected = {*manifest.files, MANIFEST, *select_user_files(files), wheel}
+    expected = {*manifest.files, MANIFEST, *select_user_files(files)}
     foreign = {path: "the build did not make it" for path in files if path not in expected}
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts

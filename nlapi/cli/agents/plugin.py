@@ -51,7 +51,8 @@ nlapi plugin check my-plugin""",
 
 BUILD = """nlapi plugin build openapi.yaml -o my-plugin
 nlapi plugin build https://example.com/openapi.json -o shop --name shop --auth bearer=env:SHOP_TOKEN
-nlapi plugin build openapi.yaml -o reader --include method:GET"""
+nlapi plugin build openapi.yaml -o reader --include method:GET
+nlapi plugin build openapi.yaml -o my-plugin --bundle wheels"""
 
 CHECK = """nlapi plugin check my-plugin
 nlapi plugin check my-plugin --source moved.yaml -o json
@@ -72,13 +73,9 @@ def build(
     auth: Auth = None,
     no_auth: NoAuth = False,
     base_url: BaseUrl = None,
-    requirement: Annotated[
-        str | None,
-        option(
-            "--requirement SPEC",
-            "The nlapi that the plugin installs if the machine has none: 'nlapi==1.2.3 --hash=sha256:...', "
-            "git+https://HOST/REPOSITORY@COMMIT, or a wheel.",
-        ),
+    bundle: Annotated[
+        Path | None,
+        option("--bundle FOLDER", "Put nlapi itself into the plugin: the wheels of a folder, for machines without it."),
     ] = None,
     force: Annotated[bool, flag("--force", "Write into a folder that nlapi did not make, over edited files.")] = False,
 ) -> None:
@@ -90,6 +87,7 @@ def build(
     from nlapi.plugin.build import PROPOSED_EFFECTS, Options
     from nlapi.plugin.build import build as make
     from nlapi.plugin.folder import write_folder
+    from nlapi.plugin.programs import read_wheels
     from nlapi.plugin.user_files import EFFECTS
 
     registered = registry.find_registration(source)
@@ -108,9 +106,9 @@ def build(
         variables={} if no_auth else _variables({**registration.auth, **references}),
         base_url=base_url or registration.base_url or "",
         no_auth=no_auth,
-        requirement=_pinned_requirement(folder, requirement) if requirement else "",
+        bundle=bundle is not None,
     )
-    user_files = _user_files(folder)
+    user_files = _user_files(folder) | (read_wheels(bundle) if bundle is not None else {})
     # The collector would look at the whole of a large description again and again: a fourth of the time for GitHub's.
     with gc_paused():
         spec, operations = _load_selected(folder, options, user_files, report=True)
@@ -142,20 +140,6 @@ def _plugin_name(source: str, registered: Registration | None) -> str:
 
     is_bundled = not Path(source).exists() and bundled.spec(source) is not None
     return source.replace("_", "-").lower() if registered or is_bundled else ""
-
-
-def _pinned_requirement(folder: Path, text: str) -> str:
-    """Return a requirement as the manifest stores it: a wheel by its path from the plugin, and its hash."""
-    from nlapi.plugin.programs import parse_requirement, wheel_digest
-
-    location, mark, fragment = text.partition("#sha256=")
-    wheel = Path(location).expanduser()
-    if location.endswith(".whl") and "://" not in location:
-        sha256 = wheel_digest(wheel)
-        if mark and fragment != sha256:
-            raise UsageError(f"{wheel} has the hash {sha256}, not {fragment[:64]}", hint="is it the right file?")
-        text = f"{_relative_source(folder, location)}#sha256={sha256}"
-    return str(parse_requirement(text))
 
 
 def _relative_source(folder: Path, source: str, exists: Callable[[Path], bool] = Path.is_file) -> str:
@@ -291,17 +275,12 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
         unknown_names,
     )
     from nlapi.plugin.folder import find_drift, find_foreign, source_changes
-    from nlapi.plugin.programs import UNPINNED, requirement_issues
     from nlapi.plugin.secret_scan import find_secrets
     from nlapi.plugin.user_files import select_user_files
 
     files, manifest = _read_plugin(folder)
     secrets = {name: value for name in manifest.variables[1:] if (value := os.environ.get(name))}
     issues = [*broken_rules(files), *find_secrets(files, secrets, DESCRIPTION)]
-    pin_issues = list(requirement_issues(manifest.options.requirement, folder))
-    issues += pin_issues
-    if any(issue.where == UNPINNED for issue in pin_issues):
-        manifest = replace(manifest, options=replace(manifest.options, requirement=""))
     try:
         spec = nlapi.load(folder / DESCRIPTION)
         injections = target.injections(spec)
