@@ -45,24 +45,27 @@ class Bundle:
 
 
 def read_wheels(folder: Path) -> dict[str, bytes]:
-    """Return the wheels of a folder by their paths in a plugin. UsageError where nlapi is not among them."""
+    """Return the wheels of a folder by their paths in a plugin. UsageError where nlapi or pip is not among them."""
     try:
         wheels = {f"{WHEELS}{path.name}": path.read_bytes() for path in sorted(folder.glob("*.whl"))}
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be read: {error.strerror}", hint=BUNDLE_HINT) from None
     if bundle_of(wheels) is None:
-        raise UsageError(f"{folder} has not exactly one wheel of nlapi", hint=BUNDLE_HINT)
+        raise UsageError(f"{folder} has not one wheel of nlapi, and one of pip", hint=BUNDLE_HINT)
     return wheels
 
 
 def bundle_of(files: Mapping[str, bytes]) -> Bundle | None:
-    """Return the bundle among the files of a plugin; None without exactly one nlapi."""
+    """Return the bundle among the files of a plugin; None without exactly one nlapi, and pip."""
     wheels = {path.removeprefix(WHEELS): content for path, content in files.items() if path.startswith(WHEELS)}
     versions = [match["version"] for name in wheels if (match := _WHEEL.fullmatch(name))]
     if len(versions) != 1:
         return None
     hashes = [f"{name} {hashlib.sha256(content).hexdigest()}" for name, content in sorted(wheels.items())]
     key = hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:32]
+    # pip's own wheel tells which of the others fit the Python of a machine.
+    if not any(name.startswith("pip-") for name in wheels):
+        return None
     return Bundle(version=versions[0], size=sum(map(len, wheels.values())), key=key)
 
 

@@ -30,20 +30,32 @@ trap 'rm -rf -- "$new"' EXIT
 mkdir -p -- "$home"
 # The folder that this is called from may hold settings of an installer, or modules with the names of Python's own.
 cd -- "$home"
-wheels=$root/runtime/wheels
-if command -v uv >/dev/null 2>&1; then
-  uv venv --quiet --offline --no-python-downloads --python '>=3.11' "$new" >&2 || fail
-  uv pip install --quiet --offline --no-index --find-links "$wheels" --python "$new/bin/python" '@wanted@' >&2 || fail
-else
-  for python in python3.14 python3.13 python3.12 python3.11 python3 ''; do
-    [ -n "$python" ] || { say 'Python 3.11 or newer is not there either'; fail; }
-    "$python" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break
-  done
-  # Some systems have Python without its pip.
-  "$python" -I -m venv --without-pip "$new" >&2 || fail
-  for pip in "$wheels"/pip-*.whl; do :; done
-  "$new/bin/python" "$pip/pip" install --quiet --disable-pip-version-check --no-cache-dir --no-index --find-links "$wheels" '@wanted@' >&2 || fail
-fi
+for python in python3.14 python3.13 python3.12 python3.11 python3 ''; do
+  [ -n "$python" ] || { say 'Python 3.11 or newer is not there either'; fail; }
+  "$python" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break
+done
+# Some systems have Python without pip, and an installer takes long: wheels that fit this Python are unpacked.
+"$python" -I -m venv --without-pip "$new" >&2 || fail
+"$new/bin/python" -I - "$root/runtime/wheels" >&2 <<'END' || fail
+import glob, os, sys, sysconfig, zipfile
+
+paths = glob.glob(os.path.join(sys.argv[1], "*.whl"))
+sys.path[:0] = [path for path in paths if os.path.basename(path).startswith("pip-")]
+from pip._vendor.packaging.tags import sys_tags
+from pip._vendor.packaging.utils import parse_wheel_filename
+
+ranks = {tag: rank for rank, tag in enumerate(sys_tags())}
+wheels = {}
+for path in paths:
+    name, _, _, tags = parse_wheel_filename(os.path.basename(path))
+    wheels.setdefault(name, []).extend((ranks[tag], path) for tag in tags if tag in ranks)
+missing = ", ".join(name for name, fitting in wheels.items() if not fitting)
+if missing:
+    sys.exit(f"the plugin has no {missing} for {sys.implementation.name} {sys.version.split()[0]} on {sysconfig.get_platform()}")
+for name, fitting in wheels.items():
+    if name != "pip":
+        zipfile.ZipFile(min(fitting)[1]).extractall(sysconfig.get_path("purelib"))
+END
 : >"$new/complete"
 # Of two that install at once one is kept.
 [ -e "$ready/complete" ] || rm -rf -- "$ready"
