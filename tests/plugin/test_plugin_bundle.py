@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,44 +17,45 @@ from tests.cli.conftest import home as home
 from tests.cli.kit import run
 from tests.plugin.kit import LIBRARY, placed, sh
 
-WHEEL = "nlapi-1.2.3-py3-none-any.whl"
+NLAPI, PIP = "nlapi-1.2.3-py3-none-any.whl", "pip-9-py3-none-any.whl"
+MAIN = "import sys; print('RAN', *sys.argv[1:])"
 
-# Stand in for uv: it writes down what it is asked, and its environment's Python prints what it is called with.
-UV = """#!/bin/sh
-echo "$PWD $*" >>"$LOG"
-[ -z "${FAIL:-}" ] || exit 1
-if [ "$1" = venv ]; then
-  for folder in "$@"; do :; done
-  mkdir -p "$folder/bin"
-  cp "$(dirname "$0")/interpreter" "$folder/bin/python"
-fi
-"""
-INTERPRETER = """#!/bin/sh
-case "$2" in
-  -c) exec REAL "$@" ;;
-  *) echo "RAN $*" ;;
-esac
-"""
+
+def pack(folder: Path, name: str, files: dict[str, str]) -> None:
+    with zipfile.ZipFile(folder / name, "w") as wheel:
+        for path, text in files.items():
+            wheel.writestr(path, text)
 
 
 @pytest.fixture
-def tools(tmp_path: Path) -> Path:
-    folder = tmp_path / "tools"
+def wheels(tmp_path: Path) -> Path:
+    """The wheels of an nlapi that prints what it is called with, and of what tells which wheels fit."""
+    folder = tmp_path / "wheels"
     folder.mkdir()
-    for name, text in (("uv", UV), ("interpreter", INTERPRETER.replace("REAL", sys.executable))):
-        (folder / name).write_text(text)
-        (folder / name).chmod(0o755)
+    pack(folder, NLAPI, {"nlapi/__init__.py": "", "nlapi/__main__.py": MAIN})
+    found = importlib.util.find_spec("packaging")
+    assert found is not None
+    assert found.origin is not None
+    modules = {path.name: path.read_text() for path in Path(found.origin).parent.glob("*.py")}
+    vendored = {f"pip/_vendor/packaging/{name}": text for name, text in modules.items()}
+    pack(folder, PIP, {"pip/__init__.py": "", "pip/_vendor/__init__.py": "", **vendored})
     return folder
 
 
 @pytest.fixture
-def plugin(tmp_path: Path, home: Path) -> Path:
+def tools(tmp_path: Path) -> Path:
+    """A folder with the one Python of a machine."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    for name in ("python3.14", "python3.13", "python3.12", "python3.11"):
+        (folder / name).symlink_to(os.path.realpath(sys.executable))
+    return folder
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, home: Path, wheels: Path) -> Path:
     """The plugin of the library with a bundle, built at the command line."""
     (tmp_path / "library.json").write_text(json.dumps(LIBRARY))
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
-    for name in (WHEEL, "other-1-py3-none-any.whl"):
-        (wheels / name).write_bytes(name.encode())
     made = build(tmp_path, wheels)
     assert made.code == 0, made.complaint
     return tmp_path / "it's here"
@@ -64,60 +67,55 @@ def build(folder: Path, wheels: Path) -> Any:
     )
 
 
-def call(folder: Path, tools: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    variables = {"XDG_CACHE_HOME": str(tools / "cache"), "LOG": str(tools / "log"), **env}
-    return sh(
-        "/bin/sh", folder / "bin" / "nlapi-city-library", "--find", "books", PATH=f"{tools}:/usr/bin:/bin", **variables
-    )
+def call(folder: Path, tools: Path) -> subprocess.CompletedProcess[str]:
+    command = folder / "bin" / "nlapi-city-library"
+    return sh("/bin/sh", command, "--find", "books", PATH=f"{tools}:/usr/bin:/bin", XDG_CACHE_HOME=str(tools / "cache"))
 
 
-def log(tools: Path) -> list[str]:
-    return (tools / "log").read_text().splitlines() if (tools / "log").exists() else []
+def environments(tools: Path) -> list[Path]:
+    folder = tools / "cache" / "nlapi" / "environments"
+    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def test_it_is_installed_from_the_plugin_alone_and_once(plugin: Path, tools: Path) -> None:
     done = call(plugin, tools)
-    assert done.stdout == f"RAN -I -m nlapi find {plugin / 'api' / 'openapi.json'} books\n", done.stderr
+    assert done.stdout == f"RAN find {plugin / 'api' / 'openapi.json'} books\n", done.stderr
     assert "installing the one of this plugin (nlapi 1.2.3, 0 MB of wheels)" in done.stderr
-    venv, install = log(tools)
-    # The folder that it is called from may hold settings of an installer, or modules called like those of Python.
-    assert all(
-        line.startswith(os.path.realpath(tools / "cache" / "nlapi" / "environments")) for line in (venv, install)
-    )
-    assert "--offline --no-python-downloads" in venv
-    assert f"--offline --no-index --find-links {plugin}/runtime/wheels" in install
-    assert install.endswith("nlapi[mcp]==1.2.3")
     again = call(plugin, tools)
-    assert (again.stdout, again.stderr, len(log(tools))) == (done.stdout, "", 2)
+    assert (again.stdout, again.stderr, len(environments(tools))) == (done.stdout, "", 1)
 
 
-def test_an_installation_that_fails_says_what_to_do_and_leaves_nothing(plugin: Path, tools: Path) -> None:
-    done = call(plugin, tools, FAIL="1")
+def test_what_fits_no_python_here_says_so_and_leaves_nothing(tmp_path: Path, wheels: Path, tools: Path) -> None:
+    pack(wheels, "other-1-cp39-cp39-win32.whl", {})
+    (tmp_path / "library.json").write_text(json.dumps(LIBRARY))
+    assert build(tmp_path, wheels).code == 0
+    done = call(tmp_path / "it's here", tools)
     assert (done.returncode, done.stdout) == (127, "")
+    assert "the plugin has no other for cpython" in done.stderr
     assert "Install it yourself" in done.stderr
-    assert list((tools / "cache" / "nlapi" / "environments").iterdir()) == []
+    assert environments(tools) == []
 
 
 def test_the_nlapi_that_is_installed_goes_before(plugin: Path, tools: Path) -> None:
     (tools / "nlapi").write_text("#!/bin/sh\necho installed\n")
     (tools / "nlapi").chmod(0o755)
     done = call(plugin, tools)
-    assert (done.stdout, log(tools)) == ("installed\n", [])
+    assert (done.stdout, environments(tools)) == ("installed\n", [])
 
 
 def test_without_a_bundle_nothing_is_installed(tmp_path: Path, tools: Path) -> None:
     folder = placed(tmp_path / "library", LIBRARY)
-    assert (call(folder, tools).returncode, log(tools)) == (127, [])
+    assert (call(folder, tools).returncode, environments(tools)) == (127, [])
     assert not (folder / "runtime").exists()
 
 
 def test_a_check_compares_the_wheels_and_a_build_without_them_takes_them_away(plugin: Path) -> None:
     assert json.loads(run("plugin", "check", str(plugin), "-o", "json").out) == []
     assert "brings nlapi 1.2.3" in (plugin / "README.md").read_text()
-    wheel = plugin / "runtime" / "wheels" / WHEEL
+    wheel = plugin / "runtime" / "wheels" / NLAPI
     wheel.write_bytes(b"another")
     issues = json.loads(run("plugin", "check", str(plugin), "-o", "json").out)
-    assert (f"runtime/wheels/{WHEEL}", "was changed since it was built") in [
+    assert (f"runtime/wheels/{NLAPI}", "was changed since it was built") in [
         (issue["where"], issue["message"]) for issue in issues
     ]
     source = plugin.parent / "library.json"
@@ -125,11 +123,11 @@ def test_a_check_compares_the_wheels_and_a_build_without_them_takes_them_away(pl
     assert not wheel.exists()
 
 
-@pytest.mark.parametrize("names", [(), ("other-1-py3-none-any.whl",), (WHEEL, "nlapi-2-py3-none-any.whl")])
+@pytest.mark.parametrize("names", [(), (PIP,), (NLAPI,), (PIP, NLAPI, "nlapi-2-py3-none-any.whl")])
 def test_a_folder_without_one_nlapi_is_refused(tmp_path: Path, home: Path, names: tuple[str, ...]) -> None:
     (tmp_path / "library.json").write_text(json.dumps(LIBRARY))
-    (tmp_path / "wheels").mkdir()
+    (tmp_path / "some").mkdir()
     for name in names:
-        (tmp_path / "wheels" / name).write_bytes(b"")
-    refused = build(tmp_path, tmp_path / "wheels")
-    assert (refused.code, "not exactly one wheel of nlapi" in refused.complaint) == (2, True)
+        (tmp_path / "some" / name).write_bytes(b"")
+    refused = build(tmp_path, tmp_path / "some")
+    assert (refused.code, "has not one wheel of nlapi" in refused.complaint) == (2, True)
