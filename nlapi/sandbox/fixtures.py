@@ -201,8 +201,15 @@ class Fixtures:
     """The maker of sample rows. A kind is filled once below each parent; parents that a client created stay empty."""
 
     def __init__(
-        self, semantics: Semantics, references: ResourceReferences, store: ItemStore, sampler: Sampler, ids: IdGenerator
+        self,
+        semantics: Semantics,
+        references: ResourceReferences,
+        store: ItemStore,
+        sampler: Sampler,
+        ids: IdGenerator,
+        most: int = SAMPLES_BELOW_FIRST,
     ) -> None:
+        self.most = most
         self.semantics = semantics
         self.references = references
         self.store = store
@@ -355,7 +362,7 @@ class Fixtures:
 
     def _add_samples(self, resource: Resource, scope: Scope, count: int) -> None:
         first = self.store.count(resource.name)
-        for index in range(first, first + count):
+        for index in range(first, first + min(count, self.most)):
             key = self._example_id(resource, index)
             key = self._unused_id(resource, index) if key is ABSENT else key
             if key is ABSENT:

@@ -54,7 +54,7 @@ def write_document(document: WorkflowDocument, output: str) -> None:
     from nlapi.workflows.write import DocumentFormat, render
 
     format = DocumentFormat.JSON if output.lower().endswith(".json") else DocumentFormat.YAML
-    write_text(render(document, format), output)
+    write_text(render(document.tree, format), output)
     if output == "-":
         return
     workflow = document.workflows[0]
