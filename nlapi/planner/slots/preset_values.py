@@ -36,19 +36,28 @@ def complete_values(
     # No word of a sentence overrides a value that the user set.
     completed: Values = {path: value for path, value in values.items() if path[0] not in objects}
     completed |= {(name,): value for name, value in objects.items()}
-    begun = {*values, *(slot.path for slot in slots if len(slot.path) > 1 and argument_name(slot) in preset)}
-    missing = []
     for slot in slots:
         if argument_name(slot) in preset and slot.path not in completed and _takes_properties(slot, completed):
             completed[slot.path] = coerce(preset[argument_name(slot)], slot)
-        elif slot.path in completed or slot.path[:1] in completed or _has_properties(slot, completed):
+    begun = set(completed)
+    needed: set[tuple[str, ...]] = set()
+    for variants in dict.fromkeys(entry for slot in slots for entry in slot.variants):
+        if any(path[: len(variants.path)] == variants.path for path in begun):
+            tag, names = variants.settle(completed, begun)
+            completed, needed, begun = {**completed, **tag}, needed | names, begun | names
+    missing = []
+    for slot in slots:
+        if slot.path in completed or slot.path[:1] in completed or _has_properties(slot, completed):
             continue
-        elif slot.required or (slot.required_by_object and _is_begun(slot, slots, begun)):
+        is_needed = slot.required_by_object and _is_begun(slot, slots, begun)
+        if slot.required or is_needed or slot.path in needed:
             if slot.has_default:
                 completed[slot.path] = slot.schema["default"]
             elif "const" in slot.schema or len(slot.choices) == 1:
                 constant = slot.schema.get("const", slot.choices[0] if slot.choices else None)
                 completed[slot.path] = [constant] if slot.is_array else constant
+            elif slot.is_nullable:
+                completed[slot.path] = None
             else:
                 missing.append(slot)
     return completed, tuple(missing)
