@@ -68,12 +68,11 @@ def join_variants(path: Path, schema: Schema, branches: Sequence[Schema]) -> tup
     stated_tag, by_schema = discriminator_values(str(schema.get("description", "")))
     refs = [str(part.get("$ref", "")).rpartition("/")[2] for part in union_of(schema)]
     stated = {by_schema[name]: number for number, name in enumerate(refs) if name in by_schema}
+    tag, values = _constant_tag(branches)
     # The base of subtypes is no variant that a tag selects.
     if stated_tag and stated:
         branches = [branches[number] for number in stated.values()]
-        tag, values = stated_tag, list(stated)
-    else:
-        tag, values = _constant_tag(branches)
+        tag, values = stated_tag, [*stated]
     variants = tuple(
         Variant(
             names=frozenset(branch["properties"]), required=frozenset(branch.get("required") or ()), tag_value=value
