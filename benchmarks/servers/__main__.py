@@ -143,9 +143,8 @@ def _wait(running: Sequence[Server]) -> None:
         if server.process is not None:
             # The credentials are made up for this run.
             secrets = "".join(f" --auth {scheme}={secret}" for scheme, secret in server.credentials.items())
-            print(
-                f"{server.name} (process {server.process.pid}): -a {server.description_file()} --base-url {server.base_url}{secrets}"
-            )
+            options = f"-a {server.description_file()} --base-url {server.base_url}{secrets}"
+            print(f"{server.name} (process {server.process.pid}): {options}")
     print("Ctrl-C ends them", flush=True)
     while True:
         signal.pause()

@@ -1,4 +1,4 @@
-"""Six servers that no part of nlapi was written against: each describes itself, and is logged in to as docs/accounts.md says.
+"""Six servers that no part of nlapi was written against, logged in to as docs/accounts.md says.
 
 Each is seeded once over its own API; the folder of the seeded state is put back after a change.
 """
@@ -120,7 +120,7 @@ class Unseen(Server):
         )
         return done.stdout
 
-    def items(self, path: str, kind: str, name: str, fields: Iterable[str]) -> State:
+    def items(self, path: str, kind: str, name: str, fields: Iterable[str]) -> dict[str, Any]:
         """Return the items of a list of the API by the field with their name."""
         answer = self.client.get(path)
         entries = answer if isinstance(answer, list) else next(v for v in answer.values() if isinstance(v, list))
@@ -193,12 +193,12 @@ class Bugsink(Unseen):
         teams = self.items(f"{api}/teams/", "team", "name", ("visibility",))
         fields = ("team", "visibility", "alert_on_new_issue", "alert_on_regression", "retention_max_event_count")
         projects = self.items(f"{api}/projects/", "project", "name", fields)
-        state = {**teams, **projects}
+        state: dict[str, Any] = {**teams, **projects}
         for project in self.client.get(f"{api}/projects/")["results"]:
             number = project["id"]
             state |= self.items(f"{api}/releases/?project={number}", f"release {project['name']}", "version", ())
-            fields = ("is_resolved", "is_muted", "is_resolved_by_next_release")
-            state |= self.items(f"{api}/issues/?project={number}", "issue", "calculated_type", fields)
+            flags = ("is_resolved", "is_muted", "is_resolved_by_next_release")
+            state |= self.items(f"{api}/issues/?project={number}", "issue", "calculated_type", flags)
             for issue in self.client.get(f"{api}/issues/?project={number}")["results"]:
                 self.references[f"issue_{issue['calculated_type']}"] = issue["id"]
                 history = self.client.get(f"{api}/issue-history/?issue={issue['id']}")["results"]
@@ -277,13 +277,13 @@ graph = StateGraph(State).add_node("shout", shout).add_edge(START, "shout").add_
 
     def seed(self) -> None:
         for number, (name, text) in enumerate((("translator", "Translates"), ("weather helper", ""), ("triage", ""))):
-            body = {
+            body: dict[str, Any] = {
                 "assistant_id": f"{number + 1:08x}-0000-4000-8000-000000000000", "graph_id": "agent", "name": name,
                 "description": text or None, "metadata": {"team": "support" if number else "docs"},
             }  # fmt: skip
             self.references[f"assistant_{number}"] = self.client.post("/assistants", body)["assistant_id"]
         for number, customer in enumerate(("acme", "acme", "globex")):
-            thread = {
+            thread: dict[str, Any] = {
                 "thread_id": f"{number + 1:08x}-1111-4000-8000-000000000000", "metadata": {"customer": customer}
             }  # fmt: skip
             self.references[f"thread_{number}"] = self.client.post("/threads", thread)["thread_id"]
@@ -352,8 +352,8 @@ class LNbits(Unseen):
         for name in ("alice", "bob"):
             body = {"username": name, "password": PASSWORD, "password_repeat": PASSWORD, "email": f"{name}@example.com"}
             self.references[f"user_{name}"] = self.client.post("/users/api/v1/user", body)["id"]
-        body = {"amount": 5000, "id": self.references["wallet_savings"]}
-        self.client.send("PUT", "/users/api/v1/balance", body)
+        deposit = {"amount": 5000, "id": self.references["wallet_savings"]}
+        self.client.send("PUT", "/users/api/v1/balance", deposit)
 
     def snapshot(self) -> State:
         state: dict[str, dict[str, Any]] = {}
@@ -389,7 +389,8 @@ with scopes_disabled():
     organiser = Organiser.objects.create(name="Demo", slug="demo")
     team = Team.objects.create(
         organiser=organiser, name="Team", all_events=True, can_create_events=True, can_change_teams=True,
-        can_change_organiser_settings=True, can_change_event_settings=True, can_change_submissions=True, is_reviewer=True,
+        can_change_organiser_settings=True, can_change_event_settings=True, can_change_submissions=True,
+        is_reviewer=True,
     )
     team.members.add(user)
     event = Event.objects.create(
