@@ -45,6 +45,7 @@ _MOST_FIELDS = 6
 _MOST_VALUES = 20
 _LONGEST_RAW = 2_000  # characters of an answer that fits no rule; `nlapi call` has the whole
 _LONGEST_VALUE = 80  # characters of a value in a sentence
+_PRECONDITION_FAILED = 412
 _REASONS = table("planner/answering/words", "reasons")
 
 
@@ -95,6 +96,8 @@ def failure_reason(call: Call, result: Result) -> str:
 def error_sentence(result: Result) -> str:
     """Return an error as a sentence: its status, and the reason of the server, else the meaning of the status."""
     reason = error_reason(result.data if result.data is not None else result.text).rstrip(".")
+    # The server cannot know that it was read, and how to go on.
+    reason = reason if result.status != _PRECONDITION_FAILED else ""
     meaning = reason or _REASONS.get(str(result.status), "the API could not do it")
     return f"The API answered {result.status}{' and reports an error' if result.ok else ''}: {meaning}."
 

@@ -297,8 +297,12 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     if operation_verbs(context.operation).issuperset(words) and set(words) < set(slot.words):
         return  # get_or_create is no more than what the operation does
     stems, weights = context.sentence.stems, context.name_weights[slot]
+    verbs = operation_verbs(context.operation)
     spoken = [word for word in words if word in context.sentence.stem_set]
-    similar = _similar_words(context, words) if len(spoken) < len(words) else {}
+    if len(spoken) < len(words) and verbs.issuperset(spoken):
+        spoken = []  # the verb of the command alone says nothing of delete_threads
+    other_words = [word for word in words if word not in verbs]
+    similar = _similar_words(context, other_words) if len(spoken) < len(words) else {}
     prose = [
         word
         for word in slot.prose - _default_stems(slot)

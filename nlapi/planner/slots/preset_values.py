@@ -12,6 +12,7 @@ from nlapi.planner.slots.slot import Family, Slot
 from nlapi.reading.numbers import NumberKind, find_numbers
 from nlapi.resources.forms import schema_type
 from nlapi.tools.quantities.units import to_wire
+from nlapi.tools.state_reads import replaces_item
 from nlapi.tools.tool import Missing, Tool
 
 # Values by the path of their slot.
@@ -79,7 +80,18 @@ def complete_arguments(
             properties[nested.path] = nested.coerce(value) if isinstance(value, str) else value
     holders = {path[:length] for path in properties for length in range(1, len(path))}
     others = {path: value for path, value in values.items() if path not in holders or isinstance(value, Mapping)}
-    return complete_values({**others, **properties}, slots, preset)
+    completed, missing = complete_values({**others, **properties}, slots, preset)
+    if not keeps_rest(tool, others | properties):
+        return completed, missing
+    # What the item has is read before the change, and is kept.
+    filled = {slot.path for slot in slots if slot.location == "body" and argument_name(slot) not in preset}
+    kept = {path: value for path, value in completed.items() if path not in filled or path in values}
+    return kept, tuple(slot for slot in missing if slot.location != "body")
+
+
+def keeps_rest(tool: Tool, values: Values) -> bool:
+    """Return whether a PUT sets some fields of an item, and the others have to be read first."""
+    return replaces_item(tool) and any(tool.places.get(path[0], ("body",))[0] == "body" for path in values)
 
 
 def _preset_objects(slots: Iterable[Slot], preset: Mapping[str, object]) -> dict[str, object]:
