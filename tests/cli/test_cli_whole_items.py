@@ -16,7 +16,8 @@ TAG = '"v1"'
 
 
 def shelves(folder: Path, url: str) -> str:
-    text, properties = {"type": "string"}, {"name": {"type": "string"}, "capacity": {"type": "integer"}}
+    text: dict[str, Any] = {"type": "string"}
+    properties: dict[str, Any] = {"name": text, "capacity": {"type": "integer"}}
     properties |= {"owner": {"type": "integer"}, "tags": {"type": "array", "items": text}, "color": text}
     schema = {"type": "object", "properties": properties, "required": ["name", "capacity", "owner"]}
     ok = {"responses": {"200": {"description": "ok"}}}
