@@ -105,7 +105,9 @@ def _completed_source(name: str, value: object, slot: Slot | None, known_values:
 def with_lookup(sources: Iterable[ValueSource], argument: str, id: object, name: str) -> tuple[ValueSource, ...]:
     """Return `sources` with the id that a look-up gave for the words of `argument`, of an item called `name`."""
     return tuple(
-        replace(source, value=id, origin=Origin.LOOKUP, name=name) if source.argument == argument else source
+        replace(source, value=id, origin=Origin.LOOKUP, name=source.name or name)
+        if source.argument == argument
+        else source
         for source in sources
     )
 
