@@ -19,6 +19,7 @@ from nlapi.resources.nouns import singular_noun
 from nlapi.resources.paths import Path, segments, shape
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, Step
+from nlapi.tools.state_reads import updates_item
 from nlapi.tools.tool import Call
 
 NAME = "undo"
@@ -157,7 +158,7 @@ def _fields_back(step: Step, changes: Sequence[Mapping[str, Any]]) -> Call | Non
     """Return the same update with the values of before, where all of them are known."""
     call = step.call
     changed = [entry for entry in changes if entry.get("state") != FieldState.SAME]
-    if call.tool.operation.method not in ("PUT", "PATCH") or not changed:
+    if not updates_item(call.tool.operation) or not changed:
         return None
     if any(entry.get("state") != FieldState.CHANGES or "before" not in entry for entry in changed):
         return None

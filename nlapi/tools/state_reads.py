@@ -12,8 +12,11 @@ from nlapi.tools.compile import compile_tool
 from nlapi.tools.request_changes import NO_CHANGES, RequestChanges
 from nlapi.tools.tool import Call, Tool
 
-# A POST counts where it is to one item; a POST to a collection creates, and has no state before.
-UPDATE_METHODS = ("PUT", "PATCH", "POST")
+
+def updates_item(operation: Operation) -> bool:
+    """Return whether an operation updates: by PUT or PATCH, or as Twilio's by a POST to the path of an item."""
+    path = segments(operation.route)
+    return operation.method in ("PUT", "PATCH") or (operation.method == "POST" and bool(path and path[-1].parameter))
 
 
 def matching_read(change: Call) -> Call | None:
@@ -56,15 +59,8 @@ def _reader_arguments(change: Call, path: Path, reader: Operation) -> dict[str, 
 
 
 def state_read(update: Call) -> Call | None:
-    """Return the READ of the resource that an update changes; None where there is none.
-
-    A POST is an update only where its path ends with an id.
-    """
-    operation = update.tool.operation
-    path = segments(operation.route)
-    if operation.method not in UPDATE_METHODS or (operation.method == "POST" and not (path and path[-1].parameter)):
-        return None
-    return read_without_effect(update)
+    """Return the READ of the resource that an update changes; None where there is none."""
+    return read_without_effect(update) if updates_item(update.tool.operation) else None
 
 
 def contents_read(change: Call) -> Call | None:

@@ -461,7 +461,7 @@ def _summed(question: ListQuestion) -> AnswerView | None:
             columns=figure.columns,
             fixed=len(figure.columns),
             is_certain=not question.filtered.unapplied,
-        unapplied=question.filtered.unapplied,
+            unapplied=question.filtered.unapplied,
         )
     return _view(question, selected, tuple(dict.fromkeys((path, *question.paths))), text)
 

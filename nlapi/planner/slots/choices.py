@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
+from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
@@ -24,6 +24,7 @@ from nlapi.reading.clauses import opening_length
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.forms import schema_type
+from nlapi.tools.state_reads import updates_item
 
 _EXCLUDES = word_set("planner/slots/words", "excludes")
 _FALLING = lazy_pattern(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNORECASE)
@@ -262,7 +263,7 @@ def _describes(context: SlotContext, first: int, last: int) -> float:
     beside = context.sentence.stems[max(0, first - 2) : last + 2]
     if nouns & set(beside):
         return 0.35
-    commanded = first == 0 and context.operation.method in METHODS[Intent.UPDATE]
+    commanded = first == 0 and updates_item(context.operation)
     return 0.45 if commanded and context.sentence.stems[first] in VERBS else 0.0
 
 
@@ -368,7 +369,7 @@ def _opposed(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] | N
 
 def _commanded(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] | None:
     """Return the token of a command that sets the flag of an update, and the value: [stop] for `running` is a no."""
-    if len(words) != 1 or words[0] not in _STATE_COMMANDS or context.operation.method not in METHODS[Intent.UPDATE]:
+    if len(words) != 1 or words[0] not in _STATE_COMMANDS or not updates_item(context.operation):
         return None
     start = opening_length(context.sentence.text)
     at = next((at for at, token in enumerate(context.sentence.tokens) if token.start >= start and token.word), 0)
