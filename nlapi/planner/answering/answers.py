@@ -38,7 +38,8 @@ from nlapi.tools.answer_view import (
 from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.quantities.value_format import format_value, is_date, moment_of
-from nlapi.tools.tool import Call
+from nlapi.tools.state_reads import updates_item
+from nlapi.tools.tool import Call, Origin
 
 CREATED = 201
 _MOST_FIELDS = 6
@@ -277,10 +278,10 @@ def _change_answer(call: Call, result: Result) -> AnswerView:
     item = extract_item(result.data, operation) or {}
     view = item_view(item, operation) if item else AnswerView(operation=operation)
     if operation.method == "DELETE":
-        target = _target_id(call)
+        target = _target_name(call)
         return replace(view, text=f"Deleted the {singular_name(operation)}{f' {target}' if target else ''}.")
     name = full_item_label(operation, item)
-    if operation.method in ("PATCH", "PUT"):
+    if updates_item(operation):
         body = [name for name in call.arguments if call.tool.places.get(name, ("",))[0] == "body"]
         changed = [name for name in body if _is_plain(item.get(name))]
         if changed:
@@ -292,11 +293,15 @@ def _change_answer(call: Call, result: Result) -> AnswerView:
     return replace(view, text=f"Created {_lower_first(name)}.")
 
 
-def _target_id(call: Call) -> str:
-    locations = {name: call.tool.places.get(name, ("", name)) for name in call.arguments}
-    in_path = {wire: str(call.arguments[name]) for name, (location, wire) in locations.items() if location == "path"}
+def _target_name(call: Call) -> str:
+    """Return the name of the item by which it was looked up, else the id that was said; "" without an item."""
     route = call.tool.operation.route
-    return in_path[max(in_path, key=lambda wire: route.find(f"{{{wire}}}"))] if in_path else ""
+    places = {name: call.tool.places.get(name, ("", name)) for name in call.arguments}
+    in_path = {name: route.find(f"{{{wire}}}") for name, (location, wire) in places.items() if location == "path"}
+    last = max(in_path, key=lambda name: in_path[name], default="")
+    sources = call.account.of(last) if call.account is not None and last else ()
+    names = (source.name for source in sources if source.origin is Origin.LOOKUP and source.name)
+    return next(names, str(call.arguments[last]) if last else "")
 
 
 def _creates(operation: Operation, result: Result) -> bool:
