@@ -23,7 +23,6 @@ from nlapi.planner.slots.entities import (
     SEARCHES,
     id_like,
     is_subject,
-    last_parameter,
     operation_noun_stems,
     resource_stems,
     takes_id,
@@ -342,14 +341,17 @@ def _plain_names(context: SlotContext, slot: Slot, words: Sequence[str]) -> Iter
 
 
 def _is_parent(context: SlotContext, slot: Slot) -> bool:
-    """Return whether a slot takes what the items of a list belong to: the last of the path, or the one filter of the
-    query that takes an id.
+    """Return whether a slot takes what items belong to: the nearest to the item in the path whose kind is not said, or
+    the one filter of the query that takes an id.
     """
     if slot.location == "query":
         ids = [other for other in context.list_operations if other.location == "query"]
         required = [other for other in ids if other.required]
         return context.operation.method == "GET" and (required or ids) == [slot]
-    return last_parameter(context.operation) == slot.name and not context.operation.path.endswith("}")
+    path = [other for other in context.slots if other.location == "path"]
+    above = path[:-1] if context.operation.path.rstrip("/").endswith("}") else path
+    unsaid = (other for other in above if not noun_positions(context, resource_stems(context.tool, other)))
+    return next(iter(reversed(tuple(unsaid))), None) is slot
 
 
 def _plain(context: SlotContext, name: PlainName, score: float) -> NameMention:
