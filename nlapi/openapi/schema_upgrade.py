@@ -119,6 +119,7 @@ ANNOTATION_KEYWORDS = frozenset((
     "x-nlapi-name", "x-nlapi-description", "x-nlapi-hide", "x-nlapi-unit", "x-nlapi-names",
 ))  # fmt: skip
 
+_TELLS_APART = " tells them apart: "
 # Choices of a discriminator that are listed in a description; a longer list is left out, to keep the text short.
 MAX_DISCRIMINATOR_CHOICES = 30
 
@@ -381,8 +382,15 @@ def _describe_discriminator(schema: dict[str, object], discriminator: object, ch
     schema_names |= {name: name for name in refs if name not in schema_names.values()}
     values = [value if value == name else f"{value} for {name}" for value, name in schema_names.items()]
     if 0 < len(values) <= MAX_DISCRIMINATOR_CHOICES:
-        note = f"{discriminator['propertyName']} tells them apart: {', '.join(values)}."
+        note = f"{discriminator['propertyName']}{_TELLS_APART}{', '.join(values)}."
         schema["description"] = f"{schema.get('description', '')} {note}".strip()
+
+
+def discriminator_values(description: str) -> tuple[str, dict[str, str]]:
+    """Return the property of a discriminator and its values by the names of the schemas, from the note about it."""
+    head, mark, tail = description.rpartition(_TELLS_APART)
+    pairs = [entry.partition(" for ") for entry in tail.removesuffix(".").split(", ")] if mark else []
+    return head.split()[-1] if mark else "", {name or value: value for value, _, name in pairs}
 
 
 def _upgrade_examples(schema: dict[str, object], node: Mapping[str, object]) -> None:

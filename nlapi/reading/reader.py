@@ -24,6 +24,7 @@ from nlapi.reading.text import MentionKind, Reason, Sentence, Token, ValueMentio
 _ENDINGS = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|me|tv|uk|de|fr|eu|us|ca|in|jp"
 _PADDING = r"(?:={1,2}(?![\w=]))?"  # the end of a text in base64
 _LITERAL = (
+    ("tag", re.compile(r"(?<!\w)#(?=\w*[a-fA-F])(?:[0-9a-fA-F]{3}){1,2}\b")),  # a color
     ("url", re.compile(r"\b[a-z][a-z0-9+.-]{0,20}://[^\s,\"'<>)]+[^\s,\"'<>).!?]", re.IGNORECASE)),
     ("email", re.compile(r"\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+\b")),
     ("phone", re.compile(r"(?<![\w+])\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,6}(?![\w.]?\d|\w)")),

@@ -139,7 +139,7 @@ def is_single(operation: Operation) -> bool:
 def is_id_argument(place: Place, parameter: Parameter | None = None) -> bool:
     """Return whether the value for a place identifies an item, as every path parameter but a closed choice does."""
     location, name = place
-    words = name_words(name)
+    words = name_words(bare_name(name))
     if parameter is not None and ("enum" in parameter.schema or parameter.schema.get("type") == "boolean"):
         return False
     if location == "path":
@@ -148,6 +148,12 @@ def is_id_argument(place: Place, parameter: Parameter | None = None) -> bool:
         return True
     # Outside of a path, `page_number` and `sort_key` are more frequent than keys and numbers of items.
     return len(words) > 1 and (words[-1] in ID_WORDS - {"number", "numbers", "key", "keys"} or words[0] == "id")
+
+
+def bare_name(name: str) -> str:
+    """Return the name of an argument without Django's way of comparing: `code` of `code__iexact`."""
+    head, _, lookup = name.rpartition("__")
+    return head if head and lookup in ("exact", "iexact") else name
 
 
 def has_collection_name(operation: Operation, place: Place) -> bool:
@@ -165,7 +171,7 @@ def noun_in_name(name: str) -> Words:
 
     `campaignIds` identify a campaign, `project_name_or_id` a project; `id` and `name` have no noun.
     """
-    words = name_words(name)
+    words = name_words(bare_name(name))
     noun_words = [word for word in words if word not in ID_WORDS and word not in ("or", "by")]
     while len(noun_words) > 1 and noun_words[-1] in NAME_WORDS and (words[-1] in NAME_WORDS or "or" in words):
         noun_words = noun_words[:-1]
@@ -218,6 +224,7 @@ def id_field(
     `noun` is the noun that the argument identifies and `item_noun` that of the item, in the singular. `uri` means the
     last segment of an address.
     """
+    argument = bare_name(argument)
     properties = {name_key(name): (name, inner) for name, inner in reader.properties(schema).items()}
     types = set(reader.types(parameter.schema)) - {"null"} if parameter is not None else set()
 

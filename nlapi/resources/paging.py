@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import Operation, Schema
+from nlapi.openapi.spec import Effect, Operation, Schema
 from nlapi.resources.answers import answer_schemas, extract_list
 from nlapi.resources.envelope import value_at, whole_number
 from nlapi.resources.identity import id_of
@@ -217,7 +217,7 @@ def next_query(operation: Operation, url: str, data: object, headers: Mapping[st
     proxy the path of the address may begin further left or further right.
     """
     page = extract_list(data, operation, headers)
-    if operation.method != "GET" or page is None:
+    if operation.effect is not Effect.READ or page is None:
         return ""
     current = urlsplit(url)
     for _, text in _page_signs(data, headers, page.envelope.keys)[0]:

@@ -48,7 +48,7 @@ class AnswerView:
 
     `columns` are paths of fields, the most informative first; the first `fixed` are shown however narrow the table is.
     `operation` gives the units of amounts. `text` is the same in a sentence; "" without a question. `is_certain` is
-    False where a condition of the question could not be applied, which the text says.
+    False where a condition of the question could not be applied: the text names its words, which are `unapplied`.
     """
 
     text: str = ""
@@ -59,6 +59,7 @@ class AnswerView:
     operation: Operation | None = None
     raw: str = ""
     is_certain: bool = True
+    unapplied: tuple[str, ...] = ()
 
     def records(self) -> list[dict[str, object]]:
         """Return the rows as JSON objects of the columns by their path."""

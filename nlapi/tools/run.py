@@ -309,12 +309,20 @@ def _build_request(call: Call, target: Target, key: Mapping[str, Any], changes: 
         is_partial = changes.content is not None
         request = build(call.tool.operation, values, base_url=target.base_url, partial=is_partial)
         if call.page_query:
-            request = replace(request, url=f"{request.url.partition('?')[0]}?{call.page_query}")
+            request = _page_request(request, call.page_query)
     except ArgumentError as error:
         raise ArgumentError(f"{call.operation_id}: {error.message}", hint=error.hint) from None
     if target.headers and is_same_api(call.tool.operation, request.url, target.base_url):
         request = RequestChanges(headers=target.headers).apply(request)
     return changes.apply(request)
+
+
+def _page_request(request: Request, query: str) -> Request:
+    """Return the GET of a page that an answer leads to: a search by POST has what it asked for in the query of its link
+    too, as Microsoft's description of `x-ms-pageable` has it.
+    """
+    headers = tuple(pair for pair in request.headers if pair[0].lower() != "content-type")
+    return replace(request, method="GET", url=f"{request.url.partition('?')[0]}?{query}", headers=headers, content=None)
 
 
 def _check_no_credential(call: Call) -> None:

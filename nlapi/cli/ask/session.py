@@ -247,7 +247,8 @@ class Session:
         """Return 7 for an answer that leaves out words of the question, which are named; 0 for one that has none."""
         omitted = () if self.policy.loosely else words_left_out(answered.conversation.current)
         if not omitted:
-            return 0
+            # What could not be applied to the rows is named in the answer itself.
+            return 7 if not self.policy.loosely and any(view.unapplied for view in answered.views) else 0
         texts = ", ".join(map(repr, omitted))
         console.note(
             f"{texts}: neither the request nor the answer takes care of it; --loosely takes the answer as it is"

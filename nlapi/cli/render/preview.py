@@ -24,6 +24,7 @@ QUOTES = "\"'“”‘’«»`"
 _ORIGINS = {
     Origin.LOOKUP: "looked up",
     Origin.SETTING: "set beforehand",
+    Origin.CURRENT: "as it is now",
     Origin.REPLY: "you, when asked",
     Origin.DESCRIPTION: "the API's description",
     Origin.VERB: "the verb",

@@ -364,6 +364,7 @@ def _view(question: ListQuestion, rows: RowFields, paths: Sequence[str], text: s
         fixed=max(1, len({*name_paths, *paths})),
         operation=rows.operation,
         is_certain=not question.filtered.unapplied,
+        unapplied=question.filtered.unapplied,
     )
 
 
@@ -460,6 +461,7 @@ def _summed(question: ListQuestion) -> AnswerView | None:
             columns=figure.columns,
             fixed=len(figure.columns),
             is_certain=not question.filtered.unapplied,
+            unapplied=question.filtered.unapplied,
         )
     return _view(question, selected, tuple(dict.fromkeys((path, *question.paths))), text)
 

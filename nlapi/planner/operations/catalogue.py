@@ -14,7 +14,7 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.commands import operation_verbs
 from nlapi.planner.operations.features import OperationProfile, operation_profile
-from nlapi.planner.slots.entities import OPAQUE, last_parameter, location_of, takes_id, takes_name
+from nlapi.planner.slots.entities import OPAQUE, last_parameter, location_of, takes_name
 from nlapi.planner.slots.name_mentions import LiveNames
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of
 from nlapi.resources.answers import answer_words
@@ -262,7 +262,7 @@ class Catalogue:
         key = (tool, slot.path)
         if key not in self._sources:
             candidates: tuple[IdSource, ...] = ()
-            if takes_id(slot) and not takes_name(slot):
+            if not takes_name(slot):
                 candidates = id_sources(tool.operation.spec).find_sources(tool.operation, location_of(tool, slot))
             self._sources[key] = tuple(source for source in candidates if source.operation in self._members)
         return self._sources[key]

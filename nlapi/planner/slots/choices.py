@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
+from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
@@ -24,6 +24,7 @@ from nlapi.reading.clauses import opening_length
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.forms import schema_type
+from nlapi.tools.state_reads import updates_item
 
 _EXCLUDES = word_set("planner/slots/words", "excludes")
 _FALLING = lazy_pattern(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNORECASE)
@@ -273,7 +274,7 @@ def _describes(context: SlotContext, first: int, last: int) -> float:
     beside = context.sentence.stems[max(0, first - 2) : last + 2]
     if nouns & set(beside):
         return 0.35
-    commanded = first == 0 and context.operation.method in METHODS[Intent.UPDATE]
+    commanded = first == 0 and updates_item(context.operation)
     return 0.45 if commanded and context.sentence.stems[first] in VERBS else 0.0
 
 
@@ -308,8 +309,12 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     if operation_verbs(context.operation).issuperset(words) and set(words) < set(slot.words):
         return  # get_or_create is no more than what the operation does
     stems, weights = context.sentence.stems, context.name_weights[slot]
+    verbs = operation_verbs(context.operation)
     spoken = [word for word in words if word in context.sentence.stem_set]
-    similar = _similar_words(context, words) if len(spoken) < len(words) else {}
+    if len(spoken) < len(words) and verbs.issuperset(spoken):
+        spoken = []  # the verb of the command alone says nothing of delete_threads
+    other_words = [word for word in words if word not in verbs]
+    similar = _similar_words(context, other_words) if len(spoken) < len(words) else {}
     prose = [
         word
         for word in slot.prose - _default_stems(slot)
@@ -375,7 +380,7 @@ def _opposed(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] | N
 
 def _commanded(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] | None:
     """Return the token of a command that sets the flag of an update, and the value: [stop] for `running` is a no."""
-    if len(words) != 1 or words[0] not in _STATE_COMMANDS or context.operation.method not in METHODS[Intent.UPDATE]:
+    if len(words) != 1 or words[0] not in _STATE_COMMANDS or not updates_item(context.operation):
         return None
     start = opening_length(context.sentence.text)
     at = next((at for at, token in enumerate(context.sentence.tokens) if token.start >= start and token.word), 0)

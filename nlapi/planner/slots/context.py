@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from nlapi.english.command_verbs import CREATE_VERBS
-from nlapi.english.intents import METHODS, STOPWORDS, Intent
+from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
@@ -22,6 +22,7 @@ from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueChange, ValueMention
 from nlapi.resources.ids import IdKind, id_kind
 from nlapi.resources.nouns import noun_of
+from nlapi.tools.state_reads import updates_item
 from nlapi.tools.tool import Tool
 
 # Samples of a description that are compared.
@@ -170,7 +171,7 @@ class SlotContext:
         alone.
         """
         change = next(find_value_changes(self.sentence.text), None)
-        if change is None or self.operation.method not in METHODS[Intent.UPDATE]:
+        if change is None or not updates_item(self.operation):
             return None
         # The last word before the old value is `from`, which may be the name of a field too.
         before = [token.stem for token in self.sentence.tokens if token.end < change.start][:-1]

@@ -23,7 +23,6 @@ from nlapi.planner.slots.entities import (
     SEARCHES,
     id_like,
     is_subject,
-    last_parameter,
     operation_noun_stems,
     resource_stems,
     takes_id,
@@ -316,13 +315,14 @@ def resource_names(context: SlotContext, slot: Slot, listing: Operation | None) 
                 end=tokens[at - 1].end,
                 score=1.5,
             )
-    if slot.required:
-        yield from _plain_names(context, slot, words)
+    yield from _plain_names(context, slot, words)
 
 
 def _plain_names(context: SlotContext, slot: Slot, words: Sequence[str]) -> Iterator[NameMention]:
     """Return the names in small letters: behind the noun, else (in a sentence without it) by their form."""
     places = noun_positions(context, words)
+    if not slot.required and (places or slot.location != "query"):
+        return
     spoken = (context.sentence.stems[first:last] for first, last in places)
     for noun in dict.fromkeys((tuple(words), tuple(words[-1:]), *spoken)):
         for name in names_behind_noun(context.sentence, noun):
@@ -332,12 +332,26 @@ def _plain_names(context: SlotContext, slot: Slot, words: Sequence[str]) -> Iter
         return
     if is_subject(context.operation, slot):
         yield from (_plain(context, name, 1.2) for name in find_slugs(context.sentence))
-    if last_parameter(context.operation) == slot.name and not context.operation.path.endswith("}"):
+    if _is_parent(context, slot):
         yield from (
             _plain(context, name, 1.2)
             for name in names_behind_preposition(context.sentence)
             if may_be_name(context, name)
         )
+
+
+def _is_parent(context: SlotContext, slot: Slot) -> bool:
+    """Return whether a slot takes what items belong to: the nearest to the item in the path whose kind is not said, or
+    the one filter of the query that takes an id.
+    """
+    if slot.location == "query":
+        ids = [other for other in context.list_operations if other.location == "query"]
+        required = [other for other in ids if other.required]
+        return context.operation.method == "GET" and (required or ids) == [slot]
+    path = [other for other in context.slots if other.location == "path"]
+    above = path[:-1] if context.operation.path.rstrip("/").endswith("}") else path
+    unsaid = (other for other in above if not noun_positions(context, resource_stems(context.tool, other)))
+    return next(iter(reversed(tuple(unsaid))), None) is slot
 
 
 def _plain(context: SlotContext, name: PlainName, score: float) -> NameMention:

@@ -26,6 +26,7 @@ from nlapi.reading.numbers import unit_of_mention
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.ids import code_nouns, is_id_of_other
 from nlapi.tools.quantities.units import RATES
+from nlapi.tools.state_reads import updates_item
 
 # Words behind a number that may say what it counts, at most.
 _REACH = 6
@@ -393,12 +394,7 @@ def is_elsewhere_in_reason(context: SlotContext, candidate: SlotCandidate) -> bo
 def _is_set(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a mention is the new value of a field: change the [account] of example.org to [globex]."""
     mention, slot, tokens = candidate.mention, candidate.slot, context.sentence.tokens
-    if (
-        mention is None
-        or candidate.conversion
-        or slot.location == "path"
-        or context.operation.method not in METHODS[Intent.UPDATE]
-    ):
+    if mention is None or candidate.conversion or slot.location == "path" or not updates_item(context.operation):
         return False
     partly = mention.kind in (MentionKind.PHRASE, MentionKind.NAME) and mention.form not in ("whole", "")
     if partly or not mention.first or tokens[mention.first - 1].lower not in ("to", "=", "as"):

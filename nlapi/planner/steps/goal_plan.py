@@ -18,6 +18,7 @@ from nlapi.planner.slots.preset_values import (
     argument_name,
     coerce,
     complete_arguments,
+    keeps_rest,
     missing_arguments,
     pending_lookup,
 )
@@ -31,7 +32,8 @@ def call_plan(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
     """Return the plan of the goal's own call; `missing` are the slots that the user has to fill."""
     outer = goal.outer
     id = "lookup" if outer is not None else "second try" if goal.second_try else "call"
-    call = Call(tool=goal.tool, arguments=nest_values(goal.values), id=id, account=goal.account)
+    arguments, is_partial = nest_values(goal.values), keeps_rest(goal.tool, goal.values)
+    call = Call(tool=goal.tool, arguments=arguments, id=id, account=goal.account, keeps_rest=is_partial)
     required = missing_arguments(goal.tool, missing)
     return Plan(
         calls=(call,),

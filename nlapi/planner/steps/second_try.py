@@ -62,6 +62,8 @@ _DAY = lazy_pattern(r"\d{4}-\d\d-\d\d")
 _NOT_FOUND = 404
 # Statuses by which an API says that it did not take the request as it is.
 _REFUSED = (400, _NOT_FOUND, 422)
+# Statuses by which an API says that the credential is not for this operation.
+_FORBIDDEN = (401, 403)
 # Statuses of an answer that says what is wrong with a request.
 _TEACHING = (400, 422)
 # Names of the argument that says which fields an update has.
@@ -142,6 +144,8 @@ def _may_tell(plan: Plan, account: Account) -> bool:
 def is_answered(attempt: Turn, end: Plan) -> bool:
     """Return whether the `end` of a try is an answer to its question, and not that nothing was found or tells it."""
     step, account = attempt.rounds[-1].steps[-1], account_of(attempt.rounds[0].plan)
+    if step.effect is Effect.READ and step.result is not None and step.result.status in _FORBIDDEN:
+        return False  # of two reads one may want another credential
     if failure := _failure(step):
         # That there are no items is an answer, unless a word of the question that may mean something else limits them.
         sources = step.call.account.sources if step.call.account is not None else ()

@@ -96,14 +96,18 @@ def _completed_source(name: str, value: object, slot: Slot | None, known_values:
     if setting in known_values:
         origin = Origin.REPLY if is_remembered(known_values, setting) else Origin.SETTING
         return ValueSource(argument=name, value=_plain(value), origin=origin)
-    fixed = slot is not None and (slot.has_default or "const" in slot.schema or len(slot.choices) == 1)
+    fixed = slot is not None and (
+        slot.has_default or "const" in slot.schema or len(slot.choices) == 1 or (slot.is_nullable and value is None)
+    )
     return ValueSource(argument=name, value=_plain(value), origin=Origin.DESCRIPTION if fixed else Origin.NOBODY)
 
 
 def with_lookup(sources: Iterable[ValueSource], argument: str, id: object, name: str) -> tuple[ValueSource, ...]:
     """Return `sources` with the id that a look-up gave for the words of `argument`, of an item called `name`."""
     return tuple(
-        replace(source, value=id, origin=Origin.LOOKUP, name=name) if source.argument == argument else source
+        replace(source, value=id, origin=Origin.LOOKUP, name=source.name or name)
+        if source.argument == argument
+        else source
         for source in sources
     )
 

@@ -99,6 +99,10 @@ def next_plan(
     return replace(end_of_turn([replace(first, text=f"{first.text} ({note})"), *views]), failure=plan.failure)
 
 
+# Statuses of a list that cannot be filtered as it was asked for.
+_FILTER_FAULTS = (400, 422, 500, 501)
+
+
 def _plan_after(turn: Turn, catalogue: Catalogue, known_values: Mapping[str, object], today: date | None) -> Plan:
     """Return the plan after the last round of one try."""
     last = next(round for round in reversed(turn.rounds) if round.steps)
@@ -120,7 +124,10 @@ def _continue_lookup(
     turn: Turn, step: Step, state: LookupState, catalogue: Catalogue, known_values: Mapping[str, object]
 ) -> Plan:
     """Return the plan after an answered call of a look-up."""
-    if step.result is not None and (reason := failure_reason(step.call, step.result)):
+    reason = failure_reason(step.call, step.result) if step.result is not None else ""
+    # Some servers cannot filter by the name of what they list, and fail at it.
+    is_filter_refused = state.filtered and step.result is not None and step.result.status in _FILTER_FAULTS
+    if reason and not is_filter_refused:
         subject = f"Looking up {state.name!r}" if state.name else "Finding out who you are"
         return Plan(text=f"{subject} failed. {reason}", confidence=NOT_FOUND)
     # The state may be from a transcript, and the description have changed since.
@@ -131,6 +138,8 @@ def _continue_lookup(
     if tool is None or slot is None:
         return gone_plan(operation.id)
     goal = replace(state.goal, tool=tool)
+    if reason:
+        return plan_goal(goal, catalogue, known_values, filtered=False)
     lookup = _Lookup(
         turn=turn, step=step, state=state, goal=goal, slot=slot, catalogue=catalogue, known_values=known_values
     )
