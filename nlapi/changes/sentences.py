@@ -210,12 +210,11 @@ _NEGATION_REACH = 3
 # The number of verbs of an operation that are the first words of its id, its summary and its path.
 _FIRST_VERBS = 3
 # First words of a sentence whose verb comes later: in store 5, [set] the quantity.
-_LEADING_WORDS = frozenset("in for on with at to from of as a an the my our".split())
+_LEADING_WORDS = lexicon.words("changes/words", "leading_words")
 QUANTIFIERS = lexicon.words("english/words", "quantifiers")
 """Words for many, or for any of many."""
 QUOTES = "\"'`“”‘’«»"
-# Words that belong to the verb right before them: shut [down] the server.
-PARTICLES = frozenset("up out down off over away back".split())
+PARTICLES = lexicon.words("changes/words", "particles")
 
 _ENDS = lexicon.words("reading/words", "last_day_leads")
 # The start of a second sentence: of several, the first need not be the request.
@@ -501,14 +500,13 @@ def shorten(value: object) -> str:
 _NO_WISH = lazy_pattern(r"(?:\bwhich|\bthat|\bit|\bone) $|^ (?:i|we)\b", re.IGNORECASE)
 _NO_MORE = lazy_pattern(r"\b(?:is|are) no \w+ any ?more\b", re.IGNORECASE)
 _QUESTION = lazy_pattern(r"\?\s*$")
-# Kinds of actions that change nothing.
-_READING_KINDS = frozenset(("find", "compute", "convert", "check", "compare", "help"))
+_READING_KINDS = lexicon.words("changes/words", "reading_kinds")
 # Verbs of changes that people also use for reads: open the invoice, call up, log, rate.
 _ALSO_READS = lexicon.stems("changes/words", "also_reads")
 # First words of sentences that ask for information.
 INFORMATION_WORDS = lexicon.words("changes/words", "information_words")
 _VERB_PARTICLES = PARTICLES | {"on"}
-_AFTER_NOUNS = frozenset("of for on in at by is are was were between with from".split())
+_AFTER_NOUNS = lexicon.words("changes/words", "after_nouns")
 _WORD = lazy_pattern(r"\"[^\"]*\"|'[^']*'|\S+")
 # Words of a kind between a verb and an id: close [merge request] 7.
 _MAX_KIND_WORDS = 3

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import cache
 
+from nlapi.english import lexicon
 from nlapi.english.lexicon import words
 from nlapi.english.words import COUNTS
 from nlapi.lazy_pattern import lazy_pattern
@@ -34,7 +35,7 @@ _HOUR = (
 _COUNT = r"(?P<count>\d+|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|thirty|sixty|ninety)"
 DAYS_IN = {"day": 1, "week": 7, "fortnight": 14, "month": 30, "year": 365}
 _MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
-_PAST = ("last", "past", "previous")
+_PAST = lexicon.ordered("reading/words", "past")
 _PARTS = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3}
 _PART = rf"(?P<part>{'|'.join(_PARTS)}|last)"
 _WHICH = r"(?P<which>last|past|previous|this|current|next|coming|upcoming)"
@@ -59,7 +60,7 @@ _SIGNS = lazy_pattern(
 _BEFORE_CLOCK = lazy_pattern(r"(?:[\s,]*(?:\b(?:at|time)\b|T))?[\s,]*$", re.IGNORECASE)
 # Between a time of day and its day: 18:00 on 1 December 2026; and between two times that a day behind them is for.
 _TO_DAY = lazy_pattern(r",?\s+(?:on\s+)?(?:the\s+)?", re.IGNORECASE)
-_TO_TIME = lazy_pattern(r"\s*(?:-|–|to|and|until|till)\s*", re.IGNORECASE)
+_TO_TIME = lexicon.pattern("reading/words", "to_time", re.IGNORECASE)
 _BESIDE = lazy_pattern(r"[\s,(]*(?:the\s+)?")
 _TODAY = lazy_pattern(
     r"\btoday(?:['’]s date)?\s+is\s+(?:the\s+|" + "|".join(WEEKDAYS) + r"|,|\s)*(?=\w)", re.IGNORECASE

@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 from math import isfinite
 
+from nlapi.english import lexicon
 from nlapi.english.lexicon import by_phrase
 from nlapi.english.units import Unit, find_unit
 from nlapi.english.words import NUMBERS, singular
@@ -21,11 +22,7 @@ _SUFFIX = {"k": 1_000, "m": 1_000_000, "mn": 1_000_000, "bn": 1_000_000_000, "b"
 
 CURRENCIES = by_phrase("reading/words", "money")  # ISO 4217 by sign or word of money
 
-_FIGURES = lazy_pattern(
-    r"(?P<sign>(?<![\w.])[-−+])?(?P<currency>[$€£¥₹]\s?)?(?:(?<![\w.])|(?<=\d[x×]))(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
-    r"(?:(?P<e>[eE][-+]?\d+)|\s?(?P<suffix>[kK]|[mM]n?|[bB]n?)(?![\w/])|\s(?P<scale>hundred|thousand|million|billion)s?\b)?"
-    r"(?P<ordinal>st|nd|rd|th)?(?P<percent>\s?%|\s+per\s?cent\b)?"
-)
+_FIGURES = lexicon.pattern("reading/words", "figures")
 # Figures of a number; more of them are no amount.
 _MAX_DIGITS = 100
 _SPELT = lazy_pattern(
@@ -33,18 +30,16 @@ _SPELT = lazy_pattern(
     + "|".join((*NUMBERS, *_TIMES)) + r")s?\b[\s-]*)*|\b(?:a|an)\s+(?:hundred|thousand|million|dozen)\b",
     re.IGNORECASE,
 )  # fmt: skip
-_RANK_ENDINGS = ("st", "nd", "rd", "th")
+_RANK_ENDINGS = lexicon.ordered("reading/words", "rank_endings")
 _COMPASS = lazy_pattern(r"\s?°?\s?([NSEW])\b")
-_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+_ORDINALS = lexicon.ordered("reading/words", "ordinals")
 _ORDINAL_PAGE = lazy_pattern(r"\b(?:" + "|".join(_ORDINALS) + r")(?=\s+page\b)", re.IGNORECASE)
 # Half of the traffic is 50 per cent of it.
 _PARTS = {"half": 50, "a quarter": 25, "three quarters": 75, "a fifth": 20, "a tenth": 10}
-_PART = lazy_pattern(r"\b(?:half|(?:a|three) quarters?|a (?:fif|ten)th)(?=\s+of\b)", re.IGNORECASE)
+_PART = lexicon.pattern("reading/words", "part", re.IGNORECASE)
 # Half an hour: the word behind is the unit.
-_HALF = lazy_pattern(r"\bhalf(?: an?)?(?=[\s-]+(?:hour|minute|day)\b)", re.IGNORECASE)
-_CURRENCY_AFTER = lazy_pattern(
-    r"\s*(?:US\s+)?(dollars?|bucks?|euros?|pounds?|yen|rupees?|yuan|USD|EUR|GBP|JPY|INR|CNY|CHF)\b", re.I
-)
+_HALF = lexicon.pattern("reading/words", "half", re.IGNORECASE)
+_CURRENCY_AFTER = lexicon.pattern("reading/words", "currency_after", re.I)
 
 
 class NumberKind(StrEnum):

@@ -70,16 +70,14 @@ _LEAD = lazy_pattern(
 )
 
 _WORD = lazy_pattern(r"[A-Za-z][A-Za-z'’-]*|[,;/&]")
-_SKIPPED = frozenset("batch bulk quickly real-time an a the of multiple advanced full basic simple".split())
+_SKIPPED = lexicon.words("resources/words", "skipped")
 # The heading before a summary: `USERS - Check the user`.
 _LABEL = lazy_pattern(r"^[\w()&/ ]{1,30}(?:\s[-–]|:)\s+")
 
 _PROVIDED_NOUNS = lexicon.words("resources/words", "provided_nouns")
-# Verbs that are evidence of a read where their object is one of the nouns above.
-_PROVIDING_VERBS = frozenset(("provides", "provide", "requests", "report", "reports"))
+_PROVIDING_VERBS = lexicon.words("resources/words", "providing_verbs")
 
-# Verbs of any operation, for what it does with its input.
-_NEUTRAL = frozenset(("accepts", "takes", "receives", "uses", "use", "using", "processes", "produces"))
+_NEUTRAL = lexicon.words("resources/words", "neutral")
 
 # Results that are generated for the answer and not stored.
 _GENERATED_NOUNS = lexicon.words("resources/words", "generated_nouns")
@@ -132,7 +130,7 @@ def _without_lead(sentence: str) -> str:
     return body
 
 
-_OBJECT_STARTS = frozenset("a an the all any your of for by multiple one several its their specific given".split())
+_OBJECT_STARTS = lexicon.words("resources/words", "object_starts")
 
 
 def _has_object(following: Sequence[str]) -> bool:
@@ -168,18 +166,15 @@ def _verb_clue(verb: Verb, word: str, following: Sequence[str], body: str) -> Cl
     return Clue(action=verb.action, word=word)
 
 
-_QUESTION_VERBS = frozenset(("check", "verify", "determine", "test", "validate"))
-# Conjunctions that make a question of a verb: verifying an account changes it, verifying whether it exists does not.
-_QUESTION_CONJUNCTIONS = frozenset(("if", "whether", "that"))
+_QUESTION_VERBS = lexicon.words("resources/words", "question_verbs")
+_QUESTION_CONJUNCTIONS = lexicon.words("resources/words", "question_conjunctions")
 
-_QUERIES = frozenset("search searches query queries lookup lookups inquiry enquiry".split())
+_QUERIES = lexicon.words("resources/words", "queries")
 # Verb -> nouns with which it changes nothing: a search is performed, a query submitted.
 _READING_NOUNS = {**dict.fromkeys((*RUN_VERBS, "make"), COMPUTATION_NOUNS | _QUERIES), "submit": _QUERIES}
 
 
-_SECOND_VERB = lazy_pattern(
-    r"\band\s+(?:(?:then|also)\s+)?(returns?|retrieves?|gets?|fetch(?:es)?|lists?)\b", re.IGNORECASE
-)
+_SECOND_VERB = lexicon.pattern("resources/words", "second_verb", re.IGNORECASE)
 
 
 def _second_clues(sentence: str) -> list[Clue]:
@@ -204,20 +199,16 @@ def _camel_verb(text: str) -> Verb | None:
     return parse_verb(words[0]) if len(words) > 1 and "-" not in first else None
 
 
-_CONJUNCTIONS = frozenset(("and", "or", "then", "/", "&"))
+_CONJUNCTIONS = lexicon.words("resources/words", "conjunctions")
 # Words that a second verb of a sentence follows.
 _BEFORE_SECOND_VERB = _CONJUNCTIONS | {"will", "also", "automatically", ",", ";"}
 _PASSIVE = (["will", "be"], ["is", "then"], ["gets", "then"])
-_TO_BE_PARTICIPLES = frozenset("stored saved created sent scheduled deleted removed updated".split())
-_NEGATIONS = frozenset(("not", "never", "without", "no", "don't", "doesn't", "before", "instead"))
-# First words of a sentence about another event than the call: `Before you delete it, ...`.
-_CONDITIONS = frozenset("before once after if when note see for because unless while although to in".split())
+_TO_BE_PARTICIPLES = lexicon.words("resources/words", "to_be_participles")
+_NEGATIONS = lexicon.words("resources/words", "negations")
+_CONDITIONS = lexicon.words("resources/words", "conditions")
 
 
-# The announcement of a second use: `Also can be used to update it`.
-_SECOND_USE = lazy_pattern(
-    r"\b(?:also\s+(?:can\s+|may\s+)?(?:be\s+)?|(?:can|may)\s+also\s+be\s+)used\s+(?:to|for)\s+(\w+)"
-)
+_SECOND_USE = lexicon.pattern("resources/words", "second_use")
 
 
 def find_change(sentence: str, *, second: bool = False) -> str:
@@ -344,9 +335,8 @@ class Sign:
         return 2.0 if self.computes else _WEIGHTS[self.clue.action]
 
 
-_RETURN_PREFIXES = ("return", "obtain", "receiv", "provid", "respond")
-# Verbs of COMPUTE that hardly ever stand for anything else.
-_COMPUTE_PREFIXES = ("calculat", "comput", "estimat", "translat", "classif", "predict", "forecast")
+_RETURN_PREFIXES = lexicon.ordered("resources/words", "return_prefixes")
+_COMPUTE_PREFIXES = lexicon.ordered("resources/words", "compute_prefixes")
 
 _QUESTION_ENDINGS = tuple(f" {word}" for word in _QUESTION_CONJUNCTIONS)
 
@@ -423,28 +413,26 @@ def sign_sentences(signs: Sequence[Sign]) -> list[str]:
     return reasons
 
 
-# Inputs of lists alone, whatever their type. `size` and `count` are left out: they may be fields of an item.
-_LIST_INPUTS = frozenset("limit sort sortby orderby sortorder pagination sorting paging maxrecords maxresults".split())
+_LIST_INPUTS = lexicon.words("resources/words", "list_inputs")
 
 _FILTER_WORDS = lexicon.words("resources/words", "filter_words")
-_ID_WORDS = frozenset("id ids key keys arn token".split())
+_ID_WORDS = lexicon.words("resources/words", "effect_id_words")
 # Inputs of work that is carried out, stored or delivered, or that must not be repeated by mistake.
 _WORK_INPUTS = lexicon.words("resources/words", "work_inputs")
 
-_SECRETS = frozenset("password newpassword otp".split())
-# Inputs that may hold a write statement.
-_STATEMENTS = frozenset("sql statement statements script command commands mutation cypher sqltext".split())
+_SECRETS = lexicon.words("resources/words", "secrets")
+_STATEMENTS = lexicon.words("resources/words", "statements")
 
 _TOKENS = lexicon.words("resources/words", "tokens")
-_JOBS = frozenset("job jobid taskid operationid executionid batchid commandid asyncid exportid runid".split())
+_JOBS = lexicon.words("resources/words", "jobs")
 # Fields that any answer may have, so that they say nothing of its content.
 _ENVELOPE = lexicon.words("resources/words", "envelope")
 
-_SECONDARY_ARRAYS = frozenset(("errors", "warnings", "messages", "links"))
+_SECONDARY_ARRAYS = lexicon.words("resources/words", "secondary_arrays")
 _CREATION = lexicon.words("resources/words", "creation")
-_HANDLES = frozenset("id ids token uuid guid arn urn key handle".split())
-_WRITE_SCOPE_WORDS = frozenset("write create delete update modify edit".split())
-_FILES = lazy_pattern(r"pdf|image|zip|octet|csv|audio|geo")
+_HANDLES = lexicon.words("resources/words", "handles")
+_WRITE_SCOPE_WORDS = lexicon.words("resources/words", "write_scope_words")
+_FILES = lexicon.pattern("resources/words", "files")
 # Phrases in the description of an answer that report a change.
 _CHANGE_REPORT = lazy_pattern(
     r"""\b(?:successfully|was|were|been|is|are)\s+(?:\w+\s+)?(?:creat|add|updat|delet|remov|sav|queu|start|accept|register|
@@ -453,8 +441,7 @@ _CHANGE_REPORT = lazy_pattern(
     re.IGNORECASE | re.VERBOSE,
 )
 
-# Headers with the address of a created item (RFC 9110 §10.2.2) or of a running job (Azure).
-_ADDRESS_HEADERS = ("location", "content-location", "operation-location")
+_ADDRESS_HEADERS = lexicon.ordered("resources/words", "address_headers")
 
 
 # The share of an API's POSTs with a status, from which that status is a convention of the API and no evidence. Found on
@@ -772,26 +759,21 @@ def _find_risk(operation: Operation, signs: list[Sign], shape: OperationSignatur
     return doubt if exports and shape.content[1].startswith("the answer holds") else ""
 
 
-# Verbs that need an answer with data: `suggest` and `recommend` may also store a suggestion of the caller.
-_DATA_VERBS = ("download", "suggest", "recommend")
+_DATA_VERBS = lexicon.ordered("resources/words", "data_verbs")
 
-_CODES = frozenset("code pin verificationcode secret".split())
+_CODES = lexicon.words("resources/words", "codes")
 _CONFIRMATION_WORDS = lexicon.words("resources/words", "confirmation_words")
-# The text of an answer that is a link to a page made for one person.
-_PAGE_LINK = lazy_pattern(
-    r"\b(?:link|url)\s+(?:to|of|for)\s+(?:an?|the)\s[^.]{0,60}\b(?:page|form|questionnaire|checkout)\b", re.I
-)
+_PAGE_LINK = lexicon.pattern("resources/words", "page_link", re.I)
 
-_RUN_PREFIXES = ("query", "queries", "run", "execut", "perform")
+_RUN_PREFIXES = lexicon.ordered("resources/words", "run_prefixes")
 # Query languages in which a query may also be a write statement. One false read of the held-out set was such a query.
 _STATEMENT = lazy_pattern(r"\b(?:SQL|Cypher|GraphQL|PartiQL)\b(?![- ]like)")
 
-_LINKS = frozenset("link links url urls session sessions".split())
-_DESTINATIONS = frozenset("bucket destination s3 gcs uri".split())
-_STATELESS = tuple("convert match encode quote resolve enrich encrypt decrypt render export annotat".split())
-_ID_ENDINGS = frozenset("id ids code token arn uuid bucket destination uri location path".split())
-# Inputs that name the caller.
-_CLIENT_KEYS = frozenset("clientid apikey key".split())
+_LINKS = lexicon.words("resources/words", "links")
+_DESTINATIONS = lexicon.words("resources/words", "destinations")
+_STATELESS = lexicon.ordered("resources/words", "stateless")
+_ID_ENDINGS = lexicon.words("resources/words", "id_endings")
+_CLIENT_KEYS = lexicon.words("resources/words", "client_keys")
 
 
 def _is_stateless(operation: Operation, signs: list[Sign], shape: OperationSignature) -> bool:
@@ -814,7 +796,7 @@ def _looks_up_ids(operation: Operation) -> bool:
     return bool(words & {"id", "ids", "get", "lookup", "find", "search", "resolve", "key", "keys", "list"})
 
 
-_ACCESS = frozenset("token login signin authenticate session jwt otp password credential credentials sas".split())
+_ACCESS = lexicon.words("resources/words", "access")
 # Words after a word of access that leave it the object: `getTokenUrl` gets access, `getTokenBalance` a balance.
 _ACCESS_TO = lexicon.words("resources/words", "access_to")
 
@@ -922,7 +904,7 @@ def _commanded(operation: Operation) -> frozenset[str]:
     return frozenset(verb.base for head in heads if (verb := parse_verb(head[1].lower())) is not None)
 
 
-_COMMAND = lazy_pattern(r"\W*(\w+)\s+(?:an?|the|all|this|your|its)\b", re.I)
+_COMMAND = lexicon.pattern("resources/words", "command", re.I)
 
 
 def issues_of_effect(operation: Operation) -> Iterator[Issue]:

@@ -75,11 +75,11 @@ COMMANDS_OF_GET = VERB_NOUNS & frozenset(ACTIONS) - HANDING_OUT - lexicon.words(
 
 _DESTROYING = lexicon.words("resources/words", "destroying")
 
-RUN_VERBS = frozenset(("execute", "run", "perform"))
+RUN_VERBS = lexicon.words("resources/words", "run_verbs")
 """Verbs whose object decides: a query is run, and so is a job."""
 
 
-_PREFIXES = ("re", "un", "dis", "de", "bulk", "auto", "pre", "multi", "mass")
+_PREFIXES = lexicon.ordered("resources/words", "prefixes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,21 +147,18 @@ class Clue:
     leading: bool = True
 
 
-# Words before the verb of a name that say nothing: `postApiV2OrdersSearch`.
-_HTTP_WORDS = frozenset(("post", "api", "v1", "v2", "v3", "http", "rest", "do", "bulk", "batch"))
+_HTTP_WORDS = lexicon.words("resources/words", "http_words")
 
 # Verbs at the end of names: `accountsGet`.
 _ENDING_VERBS = lexicon.words("resources/words", "ending_verbs")
 
-_RUN_TO_READ = frozenset("query queries search searches lookup analysis report reports read".split())
-# Verbs of reads in prose that name a change in a name: to return a payment, to display a text on a screen.
-_CHANGES_IN_NAMES = frozenset(("return", "receive", "display", "show"))
+_RUN_TO_READ = lexicon.words("resources/words", "run_to_read")
+_CHANGES_IN_NAMES = lexicon.words("resources/words", "changes_in_names")
 
 # `obtainToken` of Square issues a token, so that this verb of a read is no clue in a name.
 _UNRELIABLE_VERBS = frozenset(("obtain", "see"))
 
-# `checkIn`, `logOut`, `signUp`: the particle makes a change of them.
-_PARTICLE_VERBS = frozenset(("check", "log", "sign", "opt", "clock", "set", "book"))
+_PARTICLE_VERBS = lexicon.words("resources/words", "particle_verbs")
 
 
 @lru_cache(maxsize=16384)
@@ -269,7 +266,7 @@ METHOD_PARAMETERS = lexicon.words("resources/words", "method_parameters")
 _ABOUT_ANSWERS = lexicon.words("resources/words", "about_answers")
 
 _METHODS = {"DELETE": Effect.DESTROY, "PUT": Effect.WRITE, "PATCH": Effect.WRITE, "POST": Effect.WRITE}
-_TRUE = frozenset(("true", "1", "yes", "on"))
+_TRUE = lexicon.words("resources/words", "true")
 _FALSE = frozenset(("false", "0", "no", "off", "n", "f", ""))
 # A text of an argument, and that of an operation, say what they do at their beginning.
 _MAX_CHARACTERS = 400
@@ -294,17 +291,12 @@ _LEAD = lazy_pattern(
     re.IGNORECASE | re.VERBOSE,
 )
 # `the counter will be reset`, and not `items that are reset`
-_PASSIVE = lazy_pattern(r"\b(?:will|should|shall|to)\s+(?:also\s+)?be\s+(?:(?:also|then|automatically)\s+)?(\w+)\b")
-_MARKS = lazy_pattern(
-    r"(?:^|\b(?:to|will|be|and|also|then|automatically|whether|,)\s+)mark(?:s|ed)?\b"
-    r"(?:\s+[\w-]+){0,4}?\s+(?:as\s+)?(?:un)?(?:read|seen|done|viewed|delivered)\b"
-)
+_PASSIVE = lexicon.pattern("resources/words", "passive")
+_MARKS = lexicon.pattern("resources/words", "marks")
 # `The action to perform`, and not `The action that is listed`
-_PERFORMS = lazy_pattern(
-    r"\bto\s+(?:be\s+)?(?:perform|execut|run|tak|carr|do|appl|invok|send|trigger)|^(?:perform|execut)"
-)
-_SETS = lazy_pattern(r"\b(?:and|or|,)\s*(?:set|sets|change|changes|update|updates|toggle|toggles)\s+\w+")
-_STATE = lazy_pattern(r"\b(?:state|status|setting|level|mode|value)\b")
+_PERFORMS = lexicon.pattern("resources/words", "performs")
+_SETS = lexicon.pattern("resources/words", "sets")
+_STATE = lexicon.pattern("resources/words", "state")
 _GRAPHQL = lazy_pattern(r"(?:^|[}\s,\"\ufeff])mutation\b")
 
 

@@ -26,11 +26,7 @@ VERSION = lazy_pattern(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
 """A segment that every path of an API may begin with: v1, 2010-04-01, api, rest."""
 
 _PLACEHOLDER = lazy_pattern(r"\{[^{}]*\}")
-# The segment before a placeholder that names its field: /variables/name/{name}, /users/by-username/{username}.
-_FIELD_SEGMENT = lazy_pattern(
-    r"(?<=[^/{}])/(?:by[-_]?)?(?:name|slug|key|id|uuid|code|email|login|username|handle|tag)(?=/\{[^{}]*\})",
-    re.IGNORECASE,
-)
+_FIELD_SEGMENT = lexicon.pattern("resources/words", "field_segment", re.IGNORECASE)
 # Verbs that begin a segment as a command: `getStatus`. `viewSettings` and `new_leads` name resources.
 _IMPERATIVES = PLAIN_VERBS - frozenset(map(stem, ("view", "set", "new", "see", "use", "need", "want", "read")))
 
@@ -39,13 +35,12 @@ Words = tuple[str, ...]
 ID_WORDS = lexicon.words("resources/words", "id_words")
 """Last words of the names of arguments that take an id."""
 
-NAME_WORDS = frozenset("name slug login username handle code tag sha digest ip email address".split())
+NAME_WORDS = lexicon.words("resources/words", "name_words")
 """Last words of the names of arguments that take another identifying field."""
 
-_ID_FIELDS = ("id", "uuid", "guid", "gid", "uid", "sid", "identifier", "key", "number")
+_ID_FIELDS = lexicon.ordered("resources/words", "id_fields")
 _NAME_FIELDS = tuple(lexicon.text("resources/words", "name_fields").split())
-# Fields for an argument that takes one of several, the surest first: `issueIdOrKey`.
-_ALTERNATIVES = ("key", "slug", "code", "id", "uuid", "number", "name", "username")
+_ALTERNATIVES = lexicon.ordered("resources/words", "alternatives")
 
 # Last words of the names of path parameters that say how or when to read, and identify nothing.
 _NON_ID_WORDS = lexicon.words("resources/words", "non_id_words")
@@ -53,7 +48,7 @@ _NON_ID_WORDS = lexicon.words("resources/words", "non_id_words")
 # Qualifiers of ids that another system issues.
 _FOREIGN_QUALIFIERS = lexicon.words("resources/words", "foreign_qualifiers")
 
-_FIELD_OBJECT_NAMES = ("metadata", "attributes", "fields")
+_FIELD_OBJECT_NAMES = lexicon.ordered("resources/words", "field_object_names")
 _IDS_ALONE = tuple((word,) for word in sorted(ID_WORDS))
 
 

@@ -206,9 +206,9 @@ _LIST_WORDS = QUERY_WORDS - frozenset("count get info details detail batch bulk"
 _LIST_STEMS = frozenset(map(stem, _LIST_WORDS))
 # Last words of a path that name no resource: /containers/json lists containers.
 _NON_RESOURCES = QUERY_WORDS | FORMATS
-CALLER_STEMS = frozenset(map(stem, "me self my mine authenticated viewer current own".split()))
+CALLER_STEMS = lexicon.stems("tools/words", "caller_stems")
 """Stems by which an operation refers to its caller."""
-_POSSESSIVE_STEMS = frozenset(map(stem, "me self my".split()))
+_POSSESSIVE_STEMS = lexicon.stems("tools/words", "possessive_stems")
 STATE_STEMS = frozenset(map(stem, "state status".split()))
 """Stems by which an operation refers to a state."""
 

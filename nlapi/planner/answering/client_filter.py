@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from datetime import date
 
+from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import name_words, singular, split_words, stem
-from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.conditions import Condition, QuestionReading, bound_conditions
 from nlapi.planner.answering.row_fields import RowFields, field_stems, field_words, join_words, texts_of, value_word
@@ -31,7 +31,7 @@ _OPPOSITES = dict(
     for word, opposite in (("public", "private"), ("open", "closed"), ("online", "offline"), ("enabled", "disabled"))
     for pair in ((stem(word), stem(opposite)), (stem(opposite), stem(word)))
 )
-_DENYING = ("un", "in", "dis", "non")
+_DENYING = lexicon.ordered("planner/answering/words", "denying")
 _CONTAINS: dict[tuple[str, ...], Callable[[str, str], bool]] = {
     ("contain",): str.__contains__,
     ("match",): str.__contains__,
@@ -423,23 +423,15 @@ def _is_alternative(reading: QuestionReading, previous: _Match, following: _Matc
 
 
 # A little word at the end says a state: which servers are up?
-_PREDICATES = frozenset(("up", "down", "on", "off", "out"))
-_COPULAS = frozenset(("is", "are", "was", "were"))
+_PREDICATES = lexicon.words("planner/answering/words", "predicates")
+_COPULAS = lexicon.words("planner/answering/words", "copulas")
 
 _INTRODUCING = words("planner/answering/words", "introducing")
 
-_PER_TIME = lazy_pattern(r"\b(?:per|a|each|every)\s+(?:hour|day|week|month|year)\b", re.IGNORECASE)
+_PER_TIME = lexicon.pattern("planner/answering/words", "per_time", re.IGNORECASE)
 # Items that are asked for besides the rest limit nothing: including stopped ones, running or not.
-_INCLUDED = lazy_pattern(
-    r"\b(?:including|incl\.?|also|even|as well as)\s+(?:(?:the|those|all|any)\s+)*[\w-]+(?:\s+ones)?"
-    r"|\b[\w-]+\s+or\s+(?:not|otherwise)\b",
-    re.IGNORECASE,
-)
-_AUXILIARY = lazy_pattern(
-    r"\b(?:do|does|did|can|could)\s+(?:i|we|you|they|it|there|(?:the|my|our|all)\s+\w+)\s+(?!not\b)"
-    r"(?:all\s+|currently\s+)?(\w+)",
-    re.IGNORECASE,
-)
+_INCLUDED = lexicon.pattern("planner/answering/words", "included", re.IGNORECASE)
+_AUXILIARY = lexicon.pattern("planner/answering/words", "auxiliary", re.IGNORECASE)
 _SCALES = (1, 100, 1_000, 1_000_000)  # of units on the wire to those that people say: cents, milliseconds, micros
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from nlapi.english import lexicon
 from nlapi.english.command_verbs import DETERMINERS
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words
@@ -174,19 +175,11 @@ BOUND_TESTS: dict[str, Callable[[float, float], bool]] = {
 _COMPARED = {"cheaper": "cheapest", "longer": "longest", "shorter": "shortest", "heavier": "heaviest"}
 _NEAR = 4  # tokens between a bound and its field
 
-_SINCE = lazy_pattern(r"\b(?:since|from|starting|later than|newer than|at the earliest)\s+(?:the\s+)?$", re.IGNORECASE)
+_SINCE = lexicon.pattern("planner/answering/words", "since", re.IGNORECASE)
 _AFTER = lazy_pattern(r"\b(?:after|past)\s+(?:the\s+)?$", re.IGNORECASE)
-_BEFORE = lazy_pattern(
-    r"\b(?:before|until|till|by|older than|earlier than|more than|over)\s+(?:the\s+)?$", re.IGNORECASE
-)
-_WITHIN = lazy_pattern(
-    r"\b(?:less than|in the|within the|within|during the|during|over the|on|in|for|of)\s+(?:the\s+)?$", re.I
-)
-_AGE = lazy_pattern(
-    r"\b(?P<way>older|newer|younger|more recent)\s+than\s+(?P<count>\d+|an?|one|two|three|four|five|six|seven)\s+"
-    r"(?P<unit>day|week|month|year)s?\b",
-    re.IGNORECASE,
-)
+_BEFORE = lexicon.pattern("planner/answering/words", "before", re.IGNORECASE)
+_WITHIN = lexicon.pattern("planner/answering/words", "within", re.I)
+_AGE = lexicon.pattern("planner/answering/words", "age", re.IGNORECASE)
 _MONTH_ALONE = lazy_pattern(
     rf"\b(?:in|since|before|after|until|till|from|during|of)\s+(?P<what>(?P<month>{'|'.join(MONTHS)})\b(?!\s*\d)"
     r"|(?P<year>20\d\d|19\d\d)\b(?!-))",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 
+from nlapi.english import lexicon
 from nlapi.english.words import NUMBERS, split_words, stem
 from nlapi.english.words import plural as plural_word
 from nlapi.lazy_pattern import lazy_pattern
@@ -34,9 +35,7 @@ from nlapi.resources.identity import Item
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.tool import Call
 
-_HOW_MANY = lazy_pattern(
-    r"\b(?:how many|(?:number|count) of)\s+(?:(?:different|distinct|unique)\s+)?(?:the\s+)?", re.IGNORECASE
-)
+_HOW_MANY = lexicon.pattern("planner/answering/words", "how_many", re.IGNORECASE)
 
 
 # What is asked of some of several: do any campaigns have no ads?

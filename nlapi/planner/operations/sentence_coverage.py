@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from nlapi.english import lexicon
 from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
@@ -34,8 +35,8 @@ from nlapi.reading.text import FILLER_STEMS, MentionKind, Sentence, Token, forei
 from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
 
-_HAVING = frozenset(map(stem, "run runs use uses belong belongs contain contains everything anything".split()))
-_LINKING = frozenset(("is", "are", "=", ":", "of", "the", "to"))
+_HAVING = lexicon.stems("planner/operations/words", "having")
+_LINKING = lexicon.words("planner/operations/words", "linking")
 _MAX_OTHERS = 6
 _WRITTEN = (MentionKind.NAME, MentionKind.LITERAL, MentionKind.QUOTED, MentionKind.TITLE)
 # The least probability of each value of a change that the sentence says plainly: `rename ad ad_1 to "Summer, v3"` has
@@ -276,10 +277,10 @@ _ARTICLES = words("reading/words", "definite") | {
     "her",
     "their",
 }
-_PERSONAL = frozenset("a an my our your his her their this".split())
+_PERSONAL = lexicon.words("planner/operations/words", "personal")
 _CONJUNCTIONS = frozenset((",", "and", "or", "&"))
 # Words behind the noun that a word at the end of the sentence says more about: patients who limp, have fever.
-_PREDICATIVE = frozenset("is are was were who that which have has having got been being".split())
+_PREDICATIVE = lexicon.words("planner/operations/words", "predicative")
 _NAMING = words("planner/slots/words", "naming")
 _FUNCTION_WORDS = STOPWORDS | NO_NAMES | POSITION_WORDS | _CONDITIONAL
 _MAX_WORDS = 4

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
+from nlapi.english import lexicon
 from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
@@ -274,7 +275,7 @@ _BY_DEFAULT = lazy_pattern(r"\bby default,?\s[^.]*", re.IGNORECASE)
 _MIN_FLAG_SIMILARITY = 0.7
 # Words before a flag that may deny it, at most, and the words that end the clause before that.
 _REACH = 5
-_PARTS = frozenset(("and", "but", "or"))
+_PARTS = lexicon.words("planner/slots/words", "parts")
 
 
 def _state_commands() -> dict[str, dict[str, bool]]:

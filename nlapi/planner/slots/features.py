@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import time
 from functools import lru_cache
 
+from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
@@ -34,9 +35,9 @@ MONEYLIKE = stem_set("planner/slots/words", "moneylike")
 _NUMBERLIKE = stem_set("planner/slots/words", "numberlike")
 _PLACELIKE = stem_set("planner/slots/words", "placelike")
 _STATES = frozenset(STATES.values())
-_CITY = lazy_pattern(r"\b(?:city|town|address)\b(?: and|,)\s*(?:the )?(?:state|country|province|region)", re.IGNORECASE)
+_CITY = lexicon.pattern("planner/slots/words", "city", re.IGNORECASE)
 _ADDRESS = lazy_pattern(r"address|street", re.IGNORECASE)
-_CODE = lazy_pattern(r"\b(?:code|identifier|symbol|ticker|abbreviat\w+)\b")
+_CODE = lexicon.pattern("planner/slots/words", "code")
 # Letters of a code (JFK, USD, AAPL) at most.
 _LONGEST_CODE = 5
 

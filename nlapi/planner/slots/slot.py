@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
@@ -24,24 +25,12 @@ from nlapi.tools.quantities.units import unit_of
 from nlapi.tools.tool import Tool
 
 _UPDATES = ("PUT", "PATCH")
-# The only fields that can be modified are: kind, account.
-_ONLY = lazy_pattern(
-    r"\bonly (?:the )?(?:fields?|properties|attributes)\b[^.:]* (?:modified|changed|updated|edited|set)\b[^.:]*"
-    r":\s*([^.]+)",
-    re.IGNORECASE,
-)
+_ONLY = lexicon.pattern("planner/slots/words", "only", re.IGNORECASE)
 # Names of a path to a property, and slots of a tool, at most.
 _DEEPEST = 3
 _MOST = 80
-_EXAMPLES = lazy_pattern(
-    r"(?:such as|e\.?g\.?,?|for example,?|example:?|for instance,?|like|options (?:are|include)|either"
-    r"|values?(?!\s+(?:of|for|to|that|in)\b):?|one of)\s*(.{3,160}?)(?:\)|\.\s|\.?$)",
-    re.IGNORECASE,
-)
-_MAPPED = lazy_pattern(
-    r"['\"]?(?<![\w.])(-?\d{1,6}|[A-Z0-9]{2,8})['\"]?\s*(?:for|=|:|means|is|represents|corresponds to|to|->|-)\s+"
-    r"(?:an? |the )?['\"]?([A-Za-z][\w ]{1,40}?)['\"]?(?=\s*(?:[,;.)\n]|and\b|or\b|$))"
-)
+_EXAMPLES = lexicon.pattern("planner/slots/words", "examples", re.IGNORECASE)
+_MAPPED = lexicon.pattern("planner/slots/words", "mapped")
 # Names of parameters that do not say whose id or name they are.
 _BARE = stem_set("planner/slots/words", "bare_names")
 # Names of parameters for a search text, whose description may speak of dates.

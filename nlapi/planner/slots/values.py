@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
+from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.units import Unit
@@ -258,9 +259,9 @@ CONVERSIONS = (
     *("currency", "singular", "sample", "calendar", "days", "measured", "us", "lasting", "joined"),
 )
 # Conversions that use no words, so that the mention can still be the value of another slot.
-WORDLESS_CONVERSIONS = frozenset(("state", "country", "currency", "lasting"))
+WORDLESS_CONVERSIONS = lexicon.words("planner/slots/words", "wordless_conversions")
 _DAYS = stem("days")
-_PLACE = lazy_pattern(r"\b(?:city|town|place|location|address|area|region|destination|origin|where)\b", re.IGNORECASE)
+_PLACE = lexicon.pattern("planner/slots/words", "place", re.IGNORECASE)
 _CITY_STATE = lazy_pattern(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
 
 
@@ -394,7 +395,7 @@ def _located(text: str, slot: Slot, *, whole: bool) -> Iterator[tuple[str, str]]
             yield full_name(text, in_us=True), "us"
 
 
-_REGIONS = frozenset(("stat", "provinc", "region"))
+_REGIONS = lexicon.words("planner/slots/words", "regions")
 
 
 @lru_cache(maxsize=4096)
@@ -469,7 +470,7 @@ def takes_fraction(slot: Slot) -> float:
 
 _DECIMAL = lazy_pattern(r"\bdecimal|\bfraction|between 0 and 1|\b0\.\d")
 _WHOLE = lazy_pattern(r"(?:e\.g\.?|such as|example)\D{0,12}\d+(?:\.\d+)?")
-_PERCENT = frozenset(map(stem, ("percent", "percentage", "pct")))
+_PERCENT = lexicon.stems("planner/slots/words", "values_percent")
 
 
 def _is_fraction_range(slot: Slot) -> bool:
