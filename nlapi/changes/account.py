@@ -37,7 +37,7 @@ _SENTENCE_END = lazy_pattern(r"[.;:!\n]")
 _DAY = lazy_pattern(r"\d{4}-\d\d-\d\d")
 # Words about a day that an argument takes: the due [date].
 _DAY_WORDS = lexicon.words("changes/words", "day_words")
-_PERIODS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly", "year": "yearly"}
+_PERIODS = lexicon.table("changes/words", "periods")
 _MOST = lazy_pattern(r"\b(?:most|max\w*|limit)\b", re.IGNORECASE)
 # Words that change nothing in the meaning of a command.
 _FILLER = lexicon.words("changes/words", "filler")

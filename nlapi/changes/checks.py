@@ -82,10 +82,7 @@ _LIGHT_VERBS = lexicon.stems("changes/words", "light_verbs")
 # Verbs for a message that are no synonyms elsewhere: to write a file sends none.
 _MESSAGE_VERBS = lexicon.stems("changes/words", "message_verbs")
 _MESSAGE_STEMS = lexicon.stems("changes/words", "message_stems")
-_ON_WORDS, _OFF_WORDS = (
-    frozenset(("on", "enabled", "active", "true")),
-    frozenset(("off", "disabled", "inactive", "false")),
-)
+_ON_WORDS, _OFF_WORDS = (lexicon.words("changes/words", name) for name in ("on_values", "off_values"))
 _ENABLE_STEM, _DISABLE_STEM, _CREATE_STEM = stem("enable"), stem("disable"), stem("create")
 
 # Words of paths that people do not say.

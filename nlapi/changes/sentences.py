@@ -36,6 +36,8 @@ from nlapi.resources.command_verbs import leading_verbs, operation_verbs, summar
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 
+_PAST = lexicon.words("changes/words", "past_auxiliaries")
+
 _CHUNK = lazy_pattern(r"\S+")
 _EDGES = "\"'`“”‘’«»()[]{}<>,;:!?"
 # Marks before a word that may be a part of it or not: #general, @ada.
@@ -201,6 +203,7 @@ def split_unquoted(text: str, begin: int, stop: int) -> Iterator[SentenceWord]:
             yield SentenceWord(text=text[start:end], start=start, end=end)
 
 
+_REQUEST = lexicon.pattern("changes/words", "request", re.IGNORECASE)
 # Between `should` and a value; a quotation mark is none of the value.
 _BE_VALUE = lazy_pattern(r"\s+be\s+(?:set to\s+)?[\"'`“‘«]?", re.IGNORECASE)
 # `no. 321` is a number, also where a blank stands for each of its figures.
@@ -385,7 +388,7 @@ def _reason_of(text: str) -> Reason | None:
 def check_is_command(case: Case) -> Iterator[str]:
     """Yield a reason against a question, a wish or a rule for the future."""
     text = case.text_without_values
-    if QUESTION.search(text) and not re.match(r"^\W*(?:can|could|would|will)\s+you\b", text, re.IGNORECASE):
+    if QUESTION.search(text) and not _REQUEST.match(text):
         yield "the sentence asks, and commands nothing"
         return
     wishes = (cue for cue in find_moods(text) if not (_is_specification(case, cue) or _states_value(case, cue)))
@@ -403,7 +406,7 @@ def _is_specification(case: Case, wish: Mention) -> bool:
 def _states_value(case: Case, wish: Mention) -> bool:
     """Return whether a later clause states a value that is sent: cancel it, it was [requested by the customer]."""
     is_later = "," in case.text[: wish.start] or SECOND_SENTENCE.search(case.text[: wish.start]) is not None
-    is_past = wish.words.lower() in ("was", "were", "been")
+    is_past = wish.words.lower() in _PAST
     return is_past and is_later and any(source.start == wish.end + 1 for source in case.account.sources)
 
 

@@ -16,12 +16,15 @@ from nlapi.resources.ids import code_nouns
 from nlapi.resources.nouns import ID_WORDS, target_noun
 from nlapi.tools.tool import Origin, ValueSource
 
+_CALLED = lexicon.words("changes/words", "called")
+_ID_ENDS = lexicon.words("changes/words", "id_ends")
+
 _BETWEEN_LABEL_AND_VALUE = lexicon.words("changes/words", "between_label_and_value")
 # Words between a value and the part that it has: Eve [as the] manager, Eve [is to be the] manager.
-_ARTICLE = r"(?:a|an|the|my|our|its|their)\s+"
-_BEFORE_PART = lazy_pattern(rf"[\"'’”]?\s+(?:(?:as|is|(?:is )?to be)\s+(?:{_ARTICLE})?|{_ARTICLE})", re.IGNORECASE)
+_BEFORE_PART = lexicon.pattern("changes/words", "before_part", re.IGNORECASE)
 _TO_WORDS = lexicon.words("changes/words", "to_words")
-_FROM_WORDS = frozenset("from".split())
+_FROM_WORDS = frozenset(("from",))
+_TEXT_END = lexicon.pattern("changes/words", "text_end")
 _TO_ARGUMENTS = lexicon.stems("changes/words", "to_arguments")
 _FROM_ARGUMENTS = lexicon.stems("changes/words", "from_arguments")
 # Words before a choice that is set: as [a] member, status = PAUSED.
@@ -29,7 +32,7 @@ _SETTING_WORDS = lexicon.words("changes/words", "setting_words")
 _SETTING_MARKS = lazy_pattern(r"[=:]\s*$")
 # The end of a sentence or of a clause, over which no word belongs to a value.
 _CLAUSE_END = lazy_pattern(r"[.,;!?()\n]")
-_GENERIC_WORDS = frozenset(map(stem, (*ID_WORDS, "name", "value", "data", "item", "object", "text")))
+_GENERIC_WORDS = frozenset(map(stem, ID_WORDS)) | lexicon.stems("changes/words", "generic_words")
 
 
 def is_in_another_argument(case: Case, source: ValueSource) -> bool:
@@ -204,7 +207,7 @@ def check_text_end(case: Case) -> Iterator[str]:
         if text and text[-1:].isalpha() and (following := _following_word(case, source)):
             yield f"it is not plain where {source.argument} ends: {source.words} {following}"
             continue
-        match = re.search(r"\b(?:with|and|as|for)\s+(?:a |an |the |its )?(\w+)", text)
+        match = _TEXT_END.search(text)
         if match and stem(match.group(1).lower()) in names and not source.argument.endswith(match.group(1)):
             yield f"it is not plain where {source.argument} ends: {source.words!r}"
 
@@ -439,12 +442,12 @@ def _is_new_key(case: Case, source: ValueSource) -> bool:
 def _is_name_of_item(case: Case, source: ValueSource) -> bool:
     """Return whether the name of an item is a value of an id, or of several: the card [named] Fix it as its labels."""
     previous = case.text[: max(0, source.start)].rstrip("\"'“‘ ").split()
-    is_after_called = bool(previous) and previous[-1].lower() in ("called", "named", "titled")
+    is_after_called = bool(previous) and previous[-1].lower() in _CALLED
     if source.origin is not Origin.WORDS or not is_after_called or _is_new_key(case, source):
         return False
     last = (split_words(source.argument) or ("",))[-1]
     takes_several = case.location(source) != "path" and singular(last) != last
-    return last in ("id", "uuid", "gid", "key", "sid") or takes_several
+    return last in _ID_ENDS or takes_several
 
 
 def _is_command(case: Case, source: ValueSource) -> bool:

@@ -47,12 +47,7 @@ _VALUE = lazy_pattern(
 )
 _BETWEEN_DAY_AND_TIME = lexicon.pattern("changes/words", "between_day_and_time", re.IGNORECASE)
 # Lengths of an item that is made; `in two hours` and `every hour` say when, and how often.
-_SPOKEN_DURATION = lazy_pattern(
-    r"(?<!\bin )(?<!\bevery )(?<!\beach )(?<!\bwithin )(?<!\bafter )(?<![\w.,:-])"
-    rf"(?P<count>\d+(?:\.\d+)?|{'|'.join(COUNTS)})[- ](?P<unit>minutes?|mins?|hours?|hrs?|days?|weeks?)\b"
-    r"(?:[- ]long\b)?(?! (?:before|after|ago|later|earlier|from))",
-    re.IGNORECASE,
-)
+_SPOKEN_DURATION = lexicon.pattern("changes/words", "spoken_duration", re.IGNORECASE, counts="|".join(COUNTS))
 # Times at the start and the end of a whole day, which nobody says.
 _DAY_BOUNDS = {("00", "00"), ("23", "59")}
 # A day in figures of which either may be the month: 01/12/2026.

@@ -20,7 +20,7 @@ _ENTRY = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 # A part of a pattern that another entry has; `{2,3}` is how often something may stand.
-_PART = re.compile(r"\{([a-z_]+)\}")
+_PART = re.compile(r"\{([a-z_]+)(\|?)\}")
 
 
 @cache
@@ -58,15 +58,28 @@ def ordered(file: str, name: str) -> tuple[str, ...]:
     return tuple(text(file, name).split())
 
 
-def pattern(file: str, name: str, flags: int = 0) -> re.Pattern[str]:
-    """Return a pattern, which may be written over several lines; `{name}` in it is another entry of its file."""
-    return lazy_pattern(expression(file, name), flags)
+def pattern(file: str, name: str, flags: int = 0, **parts: str) -> re.Pattern[str]:
+    """Return a pattern, which may be written over several lines, compiled when it is first used."""
+    return lazy_pattern(expression(file, name, **parts), flags)
 
 
-def expression(file: str, name: str) -> str:
-    """Return the text of a pattern, to be a part of another one."""
-    joined = text(file, name).replace("\n", "")
-    return _PART.sub(lambda part: expression(file, part[1]), joined)
+def expression(file: str, name: str, **parts: str) -> str:
+    """Return the text of a pattern."""
+    return expand(file, text(file, name), **parts)
+
+
+def expand(file: str, written: str, **parts: str) -> str:
+    """Return the text of a pattern with its parts: `{name}` is one of `parts`, or another entry of the file.
+
+    `{name|}` is one of the words of a list.
+    """
+
+    def part(match: re.Match[str]) -> str:
+        if match[2]:
+            return "|".join(sorted(words(file, match[1]), key=lambda word: (-len(word), word)))
+        return parts.get(match[1]) or expression(file, match[1], **parts)
+
+    return _PART.sub(part, written.replace("\n", ""))
 
 
 def lines(file: str, name: str) -> list[list[str]]:

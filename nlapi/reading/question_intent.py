@@ -30,25 +30,11 @@ _SUM = lexicon.pattern("reading/words", "sum", re.IGNORECASE)
 _AVERAGE = lexicon.pattern("reading/words", "average", re.IGNORECASE)
 _CHECK = lexicon.pattern("reading/words", "check", re.IGNORECASE)
 _THERE = lexicon.pattern("reading/words", "there", re.IGNORECASE)
-_SORTED = r"(?:sort(?:ed)?|order(?:ed)?|rank(?:ed)?|arrange[d]?)(?: them)?"
 _BY = lexicon.pattern("reading/words", "by", re.IGNORECASE)
-_ORDER = lazy_pattern(
-    rf"\b{_SORTED}(?: in (?P<before>ascending|descending) order)?\s+by\s+(?:the\s+|their\s+)?"
-    r"(?P<words>[a-z_]+(?:\s+[a-z_]+){0,3}?)\s*"
-    r"(?:,?\s*\(?(?:in\s+)?(?P<way>asc|ascending|desc|descending|(?:lowest|smallest|oldest|earliest|newest|latest|highest"
-    r"|largest|biggest|most recent)(?:\s+first))\b\)?(?:\s+order)?)?"
-    r"(?=\s*(?:$|[?.!,;]|\b(?:and|then|with|of|for|in|limit)\b))"
-    r"|\b(?P<first>newest|latest|most recent|oldest|earliest|cheapest|largest|biggest|smallest|highest|lowest)"
-    r"(?:\s+(?!and\b)[a-z]+){0,2}\s+first\b"
-    r"|\b(?P<letters>alphabetical(?:ly)?)\b(?:\s+order)?",
-    re.IGNORECASE,
-)
+_ORDER = lexicon.pattern("reading/words", "order", re.IGNORECASE)
 _DOWNWARDS = words("reading/words", "descending")
-_N = r"(\d{1,3}|two|three|four|five|six|seven|eight|nine|ten)"
-_CUT = lazy_pattern(
-    rf"\b(?P<end>first|last)\s+{_N}\b(?!\s*(?:%|(?:minute|hour|day|night|week|month|quarter|year|page)s?\b))",
-    re.IGNORECASE,
-)
+_N = f"({lexicon.expression('reading/words', 'few')})"
+_CUT = lexicon.pattern("reading/words", "cut", re.IGNORECASE)
 # The end of an order that a superlative means.
 SUPERLATIVES = {word: end for end in (IntentKind.MOST, IntentKind.LEAST) for word in words("reading/words", end.value)}
 _ENDS = "|".join(sorted(SUPERLATIVES, key=len, reverse=True))

@@ -10,7 +10,7 @@ from datetime import date, datetime, tzinfo
 from typing import Any
 
 from nlapi.english import lexicon
-from nlapi.english.intents import STOPWORDS, VERBS, Intent
+from nlapi.english.intents import ARTICLES, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import words
 from nlapi.english.units import find_unit
 from nlapi.english.words import stem
@@ -22,7 +22,7 @@ from nlapi.reading.gazetteer import is_region
 from nlapi.reading.numbers import NumberKind, find_numbers
 from nlapi.reading.text import MentionKind, Reason, Sentence, Token, ValueMention
 
-_ENDINGS = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|me|tv|uk|de|fr|eu|us|ca|in|jp"
+_ENDINGS = "|".join(lexicon.ordered("reading/words", "host_ends"))
 _PADDING = r"(?:={1,2}(?![\w=]))?"  # the end of a text in base64
 _LITERAL = (
     ("url", re.compile(r"\b[a-z][a-z0-9+.-]{0,20}://[^\s,\"'<>)]+[^\s,\"'<>).!?]", re.IGNORECASE)),
@@ -481,7 +481,7 @@ class _MentionFinder:
         changes = joiner == "to" and any(VERBS.get(token.stem) is Intent.UPDATE for token in self.tokens[:first])
         if joiner in _JOINERS and before not in ("from", "between") and not changes:
             after = end + 1
-            while after < len(self.tokens) and self.tokens[after].lower in ("the", "a", "an"):
+            while after < len(self.tokens) and self.tokens[after].lower in ARTICLES:
                 after += 1
             tail = self._name_end(after) if after < len(self.tokens) else after
             if tail > after and self._capital(after):

@@ -39,6 +39,14 @@ from nlapi.resources.effect_arguments import (
 from nlapi.resources.paths import last_segment
 from nlapi.resources.schemas import SchemaReader
 
+_TOKEN_CHECKS = lexicon.words("resources/words", "token_checks")
+_ID_LOOKUPS = lexicon.words("resources/words", "id_lookups")
+_LOOKING = lexicon.words("resources/words", "looking")
+_SERVICES = lexicon.words("resources/words", "service_words")
+_LONG_RUNNING = lexicon.words("resources/words", "long_running_fields")
+_CHECKING = lexicon.ordered("resources/words", "checking_prefixes")
+_ONE_TIME = lexicon.words("resources/words", "one_time")
+
 _MARKUP = lazy_pattern(r"<[^>]{0,200}>|#{1,6}|\*{2,3}")
 _LINK = lazy_pattern(r"\[([^\]]{0,200})\]\([^)]{0,400}\)")
 _CODE = lazy_pattern(r"`[^`]{0,200}`|https?://\S+|(?<![\w<])/\w[\w{}.-]*(?:/[\w{}.-]*)*")
@@ -46,28 +54,8 @@ _SENTENCE = lazy_pattern(r"(?<=[.!?:;])\s+|\n\s*\n")
 # Characters of a text that are searched. The first sentences say what the operation does; examples follow.
 _MAX_CHARACTERS = 1500
 
-_CALL = r"(?:end-?point|method|api|call|operation|service|resource|request|action|function|route|command)s?"
 # The words before the verb of a sentence: `Use this endpoint to`, `This method allows you to`.
-_LEAD = lazy_pattern(
-    rf"""^(?:\[[^\]]{{0,60}}\]|\([^)]{{0,40}}\)|\W+|
-    (?:send|make|issue|submit)\s+an?\s+(?:\w+\s+)?requests?\s+[\w\s]{{0,30}}?to\s+|
-    invoke\s+(?:action|function)\s+|
-    (?:given|for|based\s+on|with|using|from)\s[^,.]{{3,120}},\s+(?:to\s+)?|
-    (?:description|purpose|summary|deprecated|beta|overview|what)\b\W*|
-    (?:please\s+)?use\s+(?:this|the)?[\w\s./{{}}-]{{0,60}}?{_CALL}?\s+(?:to|for|when\s+you\s+want\s+to)\s+|
-    (?:this|the|an?|our)\s+[\w\s./-]{{0,40}}?{_CALL}\s+(?:that|which)?\s*
-      (?:(?:is|are|can|may|should|will|could)\s+(?:be\s+)?(?:used|called|invoked|designed)?\s*(?:to|for|when)?\s*)?|
-    {_CALL}\s+(?:(?:is\s+)?used\s+)?(?:to|for|that|which)\s+|
-    (?:used|designed|intended|meant)\s+(?:to|for)\s+|
-    (?:allows?|lets?|enables?|permits?|helps?|gives?)\s+(?:[\w\s]{{0,30}}?\s)?(?:to|the\s+ability\s+to)\s+|
-    (?:allows?|lets?|enables?)\s+(?:(?:you|users?|developers?|clients?)\s+)?|
-    (?:provides?|gives?)\s+(?:the\s+)?(?:ability|functionality)\s+(?:to|for)\s+|
-    you\s+can\s+(?:use\s+this\s+to\s+)?|
-    (?:can|may|will)\s+be\s+used\s+(?:to|for)\s+|
-    (?:will|also|asynchronously|synchronously)\s+)
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+_LEAD = lexicon.pattern("resources/words", "lead", re.IGNORECASE)
 
 _WORD = lazy_pattern(r"[A-Za-z][A-Za-z'’-]*|[,;/&]")
 _SKIPPED = lexicon.words("resources/words", "skipped")
@@ -105,7 +93,7 @@ def _leading_clues(sentence: str, body: str) -> list[Clue] | None:
     for index, word in enumerate(words[:3]):
         following = words[index + 1 :]
         verb = parse_verb(word) or (_camel_verb(body) if index == 0 else None)
-        if word in ("look", "looks", "looking") and "up" in following[:2]:
+        if word in _LOOKING and "up" in following[:2]:
             verb = parse_verb("lookup")
         if word in _PROVIDING_VERBS and _PROVIDED_NOUNS & set(following[:4]):
             return [Clue(action=Action.RETRIEVE, word=word)]
@@ -186,7 +174,7 @@ def _second_clues(sentence: str) -> list[Clue]:
 def _heading_clues(sentence: str) -> list[Clue]:
     """Return the clue of a short heading without a verb, such as `Gender Detection Service`."""
     words = [word.lower() for word in _WORD.findall(sentence)]
-    words = [word for word in words if word not in ("service", "api", "endpoint")]
+    words = [word for word in words if word not in _SERVICES]
     if not 0 < len(words) <= 6 or words[-1] not in RESULT_NOUNS:
         return []
     return [Clue(action=Action.COMPUTE, word=words[-1], leading=False)]
@@ -201,7 +189,7 @@ def _camel_verb(text: str) -> Verb | None:
 
 _CONJUNCTIONS = lexicon.words("resources/words", "conjunctions")
 # Words that a second verb of a sentence follows.
-_BEFORE_SECOND_VERB = _CONJUNCTIONS | {"will", "also", "automatically", ",", ";"}
+_BEFORE_SECOND_VERB = _CONJUNCTIONS | lexicon.words("resources/words", "before_second_verb")
 _PASSIVE = (["will", "be"], ["is", "then"], ["gets", "then"])
 _TO_BE_PARTICIPLES = lexicon.words("resources/words", "to_be_participles")
 _NEGATIONS = lexicon.words("resources/words", "negations")
@@ -376,7 +364,7 @@ def _is_minor_noun(clue: Clue, sentence: str, signs: list[Sign]) -> bool:
 
     It is a verb where an article follows: `Starts a job`.
     """
-    if re.search(rf"\b{clue.word}\s+(?:an?|the|your|new|one|remote)\b", sentence.lower()):
+    if re.search(lexicon.expression("resources/words", "verb_before_article", verb=clue.word), sentence.lower()):
         return False
     is_noun = clue.action is Action.CHANGE and clue.word not in ACTIONS and singular(clue.word) in VERB_NOUNS
     return is_noun and len({sign.source for sign in signs if sign.clue.action is not Action.CHANGE}) > 1
@@ -657,7 +645,7 @@ class OperationSignature:
             if keys & _TOKENS - self.input_keys and not is_about_token and self.content[0] != "list":
                 return "its answer is a token or a session"
             # google.longrunning.Operation has these four fields.
-            if {"done", "metadata", "name", "response"} <= keys:
+            if keys >= _LONG_RUNNING:
                 return "its answer is a long-running operation"
             # A list entry or a report may also have the id of a job among many other fields.
             if keys & _JOBS - self.input_keys and len(keys) <= 4:
@@ -675,7 +663,7 @@ def _find_doubt(
     reason = f"only this says that it reads: {', '.join(sign_sentences(signs))}"
     # A client secret beside a client id names the caller (OAuth 2.0, RFC 6749 §2.3.1) and is no code to use up.
     codes = shape.input_keys & _CODES - ({"secret"} if "clientid" in shape.input_keys else set())
-    checks = any(word.startswith(("check", "valid", "verif")) for word in words)
+    checks = any(word.startswith(_CHECKING) for word in words)
     if checks and (codes or _confirms_address(operation)):
         # A one-time code is invalid once it was checked.
         return "it may use up a code"
@@ -722,9 +710,7 @@ def _name_parts(operation: Operation) -> list[tuple[str, ...]]:
 
 def _confirms_address(operation: Operation) -> bool:
     """Return whether a token from an e-mail or a message is checked, which confirms the address."""
-    return any(
-        {"token", "code", "link"} & set(words) and _CONFIRMATION_WORDS & set(words) for words in _name_parts(operation)
-    )
+    return any(_ONE_TIME & set(words) and _CONFIRMATION_WORDS & set(words) for words in _name_parts(operation))
 
 
 def _names_work(signs: list[Sign]) -> bool:
@@ -793,7 +779,7 @@ def _only_validates(operation: Operation, words: list[str]) -> bool:
 
 def _looks_up_ids(operation: Operation) -> bool:
     words = set(chain.from_iterable(_name_parts(operation)))
-    return bool(words & {"id", "ids", "get", "lookup", "find", "search", "resolve", "key", "keys", "list"})
+    return bool(words & _ID_LOOKUPS)
 
 
 _ACCESS = lexicon.words("resources/words", "access")
@@ -816,7 +802,7 @@ def _access_word(operation: Operation) -> str:
 def is_about_token(operation: Operation, shape: OperationSignature) -> bool:
     """Return whether the operation is about a token, session or login that the caller has already."""
     words = set(chain.from_iterable(_name_parts(operation)))
-    if words & {"check", "validate", "introspect", "verify", "decode"}:
+    if words & _TOKEN_CHECKS:
         return True
     paths = [parameter.name for parameter in operation.parameters if parameter.location == "path"]
     for name in (*shape.inputs, *paths):

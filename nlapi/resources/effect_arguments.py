@@ -21,6 +21,9 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Schema, Spec, as_list, as_map, as_text, gravest
 from nlapi.resources.paths import Place, last_segment
 
+_PARTICLES = lexicon.words("resources/words", "verb_particles")
+_JOINING = lexicon.words("resources/words", "joining")
+
 
 class Action(StrEnum):
     """The effect of a verb. A RISKY one computes in one API and changes something in another: verify, test, convert."""
@@ -174,12 +177,12 @@ def name_clue(name: str) -> Clue | None:
     # POST /returns and POST /orders/new create, although neither word is a verb of change.
     if words in (["returns"], ["new"]):
         return Clue(action=Action.CHANGE, word=words[0])
-    reads = ACTIONS.get(words[0]) is Action.RETRIEVE and words[-1] not in ("in", "out", "up", "off")
+    reads = ACTIONS.get(words[0]) is Action.RETRIEVE and words[-1] not in _PARTICLES
     for previous, word in pairwise(words):
         # getOrCreateUser creates.
-        if previous in ("and", "or", "then") and ACTIONS.get(word) is Action.CHANGE:
+        if previous in _JOINING and ACTIONS.get(word) is Action.CHANGE:
             return Clue(action=Action.CHANGE, word=word)
-        if previous in _PARTICLE_VERBS and word in ("in", "out", "up", "off") and not reads:
+        if previous in _PARTICLE_VERBS and word in _PARTICLES and not reads:
             return Clue(action=Action.CHANGE, word=f"{previous} {word}")
     part = _verb_words(_last_part(name))
     if part == ["post"]:
@@ -267,29 +270,13 @@ _ABOUT_ANSWERS = lexicon.words("resources/words", "about_answers")
 
 _METHODS = {"DELETE": Effect.DESTROY, "PUT": Effect.WRITE, "PATCH": Effect.WRITE, "POST": Effect.WRITE}
 _TRUE = lexicon.words("resources/words", "true")
-_FALSE = frozenset(("false", "0", "no", "off", "n", "f", ""))
+_FALSE = lexicon.words("resources/words", "false") | {""}
 # A text of an argument, and that of an operation, say what they do at their beginning.
 _MAX_CHARACTERS = 400
 
-_SET = r"(?:use|pass|specify|provide|send|set|supply|give|include|add)"
-_ON = r"[`'\"“=]*(?:true|1|yes|on|set|present|specified|provided|given|enabled|passed)\b[`'\"”]*"
 # The words before the verb of an argument's text: `If true, `, `Set to true to `, `Whether to `, `Optional flag: `.
-_LEAD = lazy_pattern(
-    rf"""^(?:\W+|(?:optional|boolean|bool|flag|deprecated|experimental)\b\W*|
-    (?:this|the)\s+(?:parameter|flag|option|argument|field|value)\s+|
-    (?:please\s+)?{_SET}\s+(?:(?:this|the|it|a|value|parameter|flag|option|field|of|query|to|as|with)\s+)*{_ON}
-      \s*,?\s*(?:in\s+order\s+)?(?:to|if\s+you\s+(?:want|wish|would\s+like)\s+to)\s+|
-    (?:please\s+)?(?:use|pass|specify|provide|set)\s+(?:this|the)\s+(?:parameter|flag|option|field)?\s*to\s+|
-    (?:if|when|whenever|where)\s+
-      (?:(?:this|the|it|is|value|parameter|flag|option|to|equals?|as|with|a|of|query|set)\s+)*{_ON}
-      \s*(?:\([^)]{{0,30}}\)\s*)?(?:[,:]|\bthen\b)?\s*
-      (?:(?:this|the|it)\s+(?:request|call|operation|method|action|endpoint|api|server|service|system)?\s*)?|
-    (?:indicates?|determines?|specif(?:y|ies)|controls?|defines?|decides?|whether|if)\s+
-      (?:(?:whether|if)\s+)?(?:or\s+not\s+)?(?:to\s+)?|
-    (?:will|then|also|automatically|immediately|permanently|should|force|{_ON}\s*(?:to|:|=|-))\s+)
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+_LEAD = lexicon.pattern("resources/words", "argument_lead", re.IGNORECASE)
+_OBJECT = lexicon.pattern("resources/words", "object_start", re.IGNORECASE)
 # `the counter will be reset`, and not `items that are reset`
 _PASSIVE = lexicon.pattern("resources/words", "passive")
 _MARKS = lexicon.pattern("resources/words", "marks")
@@ -444,7 +431,7 @@ def _leading_verbs(text: str) -> Iterator[tuple[Verb, str]]:
         verb = parse_verb(re.sub(r"\W+$", "", head).casefold())
         # `Archive` alone is a noun, and so is the `Release` of `Release Date`.
         if verb is not None and verb.action is Action.CHANGE and verb.base not in _SHAPING and rest:
-            is_noun = verb.base not in STRICT_VERBS and not re.match(r"(?:an?|the|this|all|it|its|your)\b", rest, re.I)
+            is_noun = verb.base not in STRICT_VERBS and not _OBJECT.match(rest)
             if verb.form in (VerbForm.BASE, VerbForm.THIRD) and not is_noun:
                 yield verb, rest
 

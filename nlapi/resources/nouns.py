@@ -19,6 +19,9 @@ from nlapi.resources.paths import EXTENSION, FORMATS, position, segments
 from nlapi.resources.paths import Place as Place
 from nlapi.resources.schemas import SchemaReader, ref_of
 
+_JOINTS = lexicon.words("resources/words", "noun_joints")
+_NUMBERS = lexicon.words("resources/words", "number_words")
+
 QUERY_WORDS = lexicon.words("resources/words", "query_words")
 """Segments that name a way of reading a collection, and no resource: /flows/filter, /conversations.info."""
 
@@ -28,7 +31,7 @@ VERSION = lazy_pattern(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
 _PLACEHOLDER = lazy_pattern(r"\{[^{}]*\}")
 _FIELD_SEGMENT = lexicon.pattern("resources/words", "field_segment", re.IGNORECASE)
 # Verbs that begin a segment as a command: `getStatus`. `viewSettings` and `new_leads` name resources.
-_IMPERATIVES = PLAIN_VERBS - frozenset(map(stem, ("view", "set", "new", "see", "use", "need", "want", "read")))
+_IMPERATIVES = PLAIN_VERBS - lexicon.stems("resources/words", "noun_openings")
 
 Words = tuple[str, ...]
 
@@ -108,9 +111,7 @@ def _without_verb(words: Sequence[str], *, reads: bool, is_first: bool) -> tuple
         words = words[:-1]  # collections_count
     if stem(first) in _IMPERATIVES:
         noun_words = words[1:]
-        end = next(
-            (index for index, word in enumerate(noun_words) if word in ("by", "for", "with", "from")), len(noun_words)
-        )
+        end = next((index for index, word in enumerate(noun_words) if word in _JOINTS), len(noun_words))
         return tuple(noun_words[:end])
     return tuple(words)
 
@@ -121,7 +122,7 @@ def id_noun(id: str) -> tuple[str, ...]:
     words = [word for part in parts[-1:] for word in name_words(part) if word.isalpha()]
     while words and (stem(words[0]) in VERBS or words[0] in STOPWORDS):
         words = words[1:]
-    end = next((index for index, word in enumerate(words) if word in ("by", "for", "with", "from")), len(words))
+    end = next((index for index, word in enumerate(words) if word in _JOINTS), len(words))
     return tuple(words[:end]) or (name_words(parts[-2]) if len(parts) > 1 else ())
 
 
@@ -141,7 +142,7 @@ def is_id_argument(place: Place, parameter: Parameter | None = None) -> bool:
     if words in (("id",), ("ids",), ("uuid",), ("uuids",)):
         return True
     # Outside of a path, `page_number` and `sort_key` are more frequent than keys and numbers of items.
-    return len(words) > 1 and (words[-1] in ID_WORDS - {"number", "numbers", "key", "keys"} or words[0] == "id")
+    return len(words) > 1 and (words[-1] in ID_WORDS - _NUMBERS or words[0] == "id")
 
 
 def has_collection_name(operation: Operation, place: Place) -> bool:

@@ -202,7 +202,7 @@ _MARKUP = lazy_pattern(r"<[^>]*>")
 _SENTENCE = lazy_pattern(r"\.\s|\n")
 # Characters of a description that its first sentence is looked for in.
 _MAX_SUMMARY = 300
-_LIST_WORDS = QUERY_WORDS - frozenset("count get info details detail batch bulk".split())
+_LIST_WORDS = QUERY_WORDS - lexicon.words("tools/words", "no_list_words")
 _LIST_STEMS = frozenset(map(stem, _LIST_WORDS))
 # Last words of a path that name no resource: /containers/json lists containers.
 _NON_RESOURCES = QUERY_WORDS | FORMATS

@@ -28,7 +28,7 @@ DETERMINERS = lexicon.words("tools/words", "determiners")
 NOUN_FOLLOWERS = lexicon.words("tools/words", "noun_followers")
 QUESTION_WORDS = lexicon.words("tools/words", "question_words")
 _POLITE_WORDS = QUESTION_WORDS | lexicon.words("tools/words", "polite_words")
-OPENING_WORDS = _POLITE_WORDS | DETERMINERS - {"these", "those", "that", "this", "his", "her", "their", "its", "your"}
+OPENING_WORDS = _POLITE_WORDS | DETERMINERS - lexicon.words("tools/words", "pointing")
 # Verbs that are stopwords elsewhere, but at the beginning show that something is read.
 PLAIN_READ_VERBS = frozenset(("get", "find"))
 # Verbs at the very beginning of a phrase that are words of politeness elsewhere (`I would like`).

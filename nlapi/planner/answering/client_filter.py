@@ -25,6 +25,12 @@ from nlapi.resources.nouns import noun_of
 from nlapi.resources.paging import PageRole, page_parameters
 from nlapi.tools.tool import Call
 
+_ABSENT = lexicon.words("planner/answering/words", "absent")
+_ANY = lexicon.words("planner/answering/words", "any_of")
+_TIMES = lexicon.words("planner/answering/words", "time_ends")
+_OWN = lexicon.words("planner/answering/words", "own")
+_FLAG_WORDS = lexicon.words("planner/answering/words", "flag_words")
+
 _SHORTEST_VERB = 5  # letters of a verb that the name of a field may begin with: `assign` of assignee
 _OPPOSITES = dict(
     pair
@@ -87,7 +93,7 @@ def _flag(path: str, expected: bool) -> Condition:
 def absence_conditions(reading: QuestionReading) -> Iterator[Condition]:
     """Yield conditions that a field is empty or not: without an owner, unassigned, that have a description."""
     for at, token in enumerate(reading.tokens):
-        absent = token.lower in ("without", "no", "missing", "lacking", "empty")
+        absent = token.lower in _ABSENT
         if at in reading.understood or not token.word:
             continue
         if not absent and token.lower not in _OPENINGS:
@@ -96,7 +102,7 @@ def absence_conditions(reading: QuestionReading) -> Iterator[Condition]:
                 yield _absence(path, not reading.is_negated(at))
             continue
         first = at + 1
-        while first < len(reading.tokens) and reading.tokens[first].lower in ("a", "an", "any", "the"):
+        while first < len(reading.tokens) and reading.tokens[first].lower in _ANY:
             first += 1
         path, last = find_field(reading, first)
         if not path or reading.fields.is_flag(path):
@@ -127,7 +133,7 @@ def event_conditions(reading: QuestionReading) -> Iterator[Condition]:
     """Yield conditions on events that happened to some of the items: merged, of a field `merged_at`."""
     for path in reading.fields.paths:
         words = name_words(path.rpartition(".")[2])
-        happened = len(words) == 2 and words[0].endswith("ed") and words[1] in ("at", "on", "date", "time")
+        happened = len(words) == 2 and words[0].endswith("ed") and words[1] in _TIMES
         if not happened or not any(map(is_empty, reading.fields.values(path))):
             continue
         for at, token in enumerate(reading.tokens):
@@ -172,7 +178,7 @@ def text_in_field_conditions(reading: QuestionReading) -> Iterator[Condition]:
         first = at + 1
         if token.lower != "in" or at == 0 or not reading.is_free(at - 1, at + 1):
             continue
-        while first < len(reading.tokens) and reading.tokens[first].lower in ("the", "its", "their"):
+        while first < len(reading.tokens) and reading.tokens[first].lower in _OWN:
             first += 1
         path, last = find_field(reading, first)
         part, start, _ = reading.part_at(at - 1)
@@ -532,7 +538,7 @@ def _mark_arguments(reading: QuestionReading, call: Call) -> None:
                     # The items differ in a field of this name, so the argument did not filter by it.
                     reading.understood -= {at for at, token in enumerate(reading.tokens) if token.stem in names}
                     continue
-                reading.mark_words([word for word in split_words(name) if word not in ("is", "has", "include", "only")])
+                reading.mark_words([word for word in split_words(name) if word not in _FLAG_WORDS])
             elif isinstance(entry, int | float):
                 _mark_number(reading, entry, is_size=call.tool.places.get(name, ("", name))[1] in sizes)
             elif isinstance(entry, str):

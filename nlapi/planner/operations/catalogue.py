@@ -64,11 +64,8 @@ def _reads(operation: Operation, purpose: re.Pattern[str]) -> bool:
 MAX_LIKELY = 12
 # Operations up to which the choices and the answers are read for every one, which takes 1 ms for each.
 _MAX_FACTS = 200
-_BEFORE_NAME = r"\b(?:of|for|on|in|to|from|does|do|did|is|give|let|owns|changed|touched) (?:the )?"
-_BEHIND_NAME = (
-    r"\b(?=\W*$|[,;:?!]|(?:'s)?\s+(?:of|for|on|in|to|from|at|by|with|since|over|during|between|before|after|and|today|yesterday"
-    r"|this|last|right|now|get|gets|use|uses|used|have|has|had|is|was|be|do|serve|\d)\b)"
-)
+_BEFORE_NAME = lexicon.expression("planner/operations/words", "before_name")
+_BEHIND_NAME = lexicon.expression("planner/operations/words", "behind_name")
 # The description of an operation that the server does not have yet.
 _UNIMPLEMENTED = lazy_pattern(r"\W*not (?:yet )?implemented\b", re.IGNORECASE)
 

@@ -27,6 +27,8 @@ from nlapi.reading.question_intent import IntentKind, read_intent
 from nlapi.reading.text import Sentence
 from nlapi.resources.command_verbs import leading_verbs
 
+_LEADING = lexicon.words("planner/operations/words", "choice_leading")
+
 # The index score from which a part of a sentence names an operation by itself; an operation that the user has chosen
 # has it too.
 CLEAR_SCORE = 6.0
@@ -230,7 +232,7 @@ def _names_all(best: OperationCandidate) -> bool:
         (first.lower == "all" or (first is tokens[0] and first.lower in ("what", "which")))
         and (second.stem,) == noun
         and singular(second.lower) != second.lower
-        for first, second in pairwise(token for token in tokens if token.lower not in ("the", "our", "my"))
+        for first, second in pairwise(token for token in tokens if token.lower not in _LEADING)
     )
 
 

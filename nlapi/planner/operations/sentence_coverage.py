@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nlapi.english import lexicon
-from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
+from nlapi.english.intents import ARTICLES, METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.spec import Effect, Operation
@@ -157,7 +157,7 @@ def _answers_all(best: OperationCandidate, cut: Sequence[tuple[int, int]]) -> bo
 
 def _has_value(tokens: Sequence[Token], at: int) -> bool:
     """Return whether the value of a field follows its name: created by priya, with the comment Lost key."""
-    before = [token.lower for token in tokens[max(0, at - 2) : at] if token.lower not in ("the", "a", "an")]
+    before = [token.lower for token in tokens[max(0, at - 2) : at] if token.lower not in ARTICLES]
     after = tokens[at + 1].lower if at + 1 < len(tokens) else ""
     return after in ("by", "is", "=", ":") or before[-1:] in (["with"], ["whose"], ["having"])
 
@@ -265,18 +265,7 @@ def explains_all_words(best: OperationCandidate) -> bool:
 _CONDITIONAL = words("planner/operations/words", "conditional")
 _PURPOSEFUL = words("planner/operations/words", "purposeful")
 _MANNERS = stems("planner/operations/words", "manners")
-_ARTICLES = words("reading/words", "definite") | {
-    "a",
-    "an",
-    "all",
-    "any",
-    "every",
-    "each",
-    "some",
-    "his",
-    "her",
-    "their",
-}
+_ARTICLES = words("reading/words", "definite") | words("planner/operations/words", "indefinite")
 _PERSONAL = lexicon.words("planner/operations/words", "personal")
 _CONJUNCTIONS = frozenset((",", "and", "or", "&"))
 # Words behind the noun that a word at the end of the sentence says more about: patients who limp, have fever.

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from nlapi.client.credential_texts import find_credential_texts, takes_credential
 from nlapi.english import lexicon
-from nlapi.english.intents import VERBS
+from nlapi.english.intents import ARTICLES, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import has_vector
@@ -531,7 +531,7 @@ def _trimmed(context: SlotContext, slot: Slot, run: tuple[ValueMention, ...]) ->
 
 
 def _joined(between: Sequence[str]) -> bool:
-    return 0 < len(between) <= 3 and all(word in _AND or word in ("the", "a", "an") for word in between)
+    return 0 < len(between) <= 3 and all(word in _AND or word in ARTICLES for word in between)
 
 
 def without_astray_credentials(context: SlotContext, candidates: Iterable[SlotCandidate]) -> Iterator[SlotCandidate]:

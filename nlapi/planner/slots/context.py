@@ -25,6 +25,8 @@ from nlapi.resources.ids import IdKind, id_kind
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.tool import Tool
 
+_SKIPPED = lexicon.words("planner/slots/words", "skipped_before")
+
 # Samples of a description that are compared.
 _SAMPLES = 8
 # Word vectors less alike than this say nothing.
@@ -378,7 +380,7 @@ def _behind(sentence: Sentence, mention: ValueMention) -> WeightedStems:
 def _leader(sentence: Sentence, mention: ValueMention) -> str:
     """Return the preposition in front of a mention, `to` for the second end of a range (between 1 and 5)."""
     at = mention.first - 1
-    while at >= 0 and sentence.tokens[at].lower in ("the", "a", "an", "about", "than", "my"):
+    while at >= 0 and sentence.tokens[at].lower in _SKIPPED:
         at -= 1
     if at < 0:
         return ""

@@ -25,6 +25,8 @@ from nlapi.reading.numbers import unit_of_mention, unit_similarity
 from nlapi.reading.question_intent import is_yes_no_question
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
 
+_PLACES = lexicon.words("planner/slots/words", "place_words")
+
 _SIZES = stem_set("planner/slots/words", "limits")
 _PAIRED = frozenset().union(*(ROLES[word] for word in ("from", "to", "over", "under")))
 _SKIP = stem("skip")
@@ -304,7 +306,7 @@ def _role(words: frozenset[str], leader: str) -> tuple[float, float]:
 
 def _pair_weight(context: SlotContext, slot: Slot) -> float:
     """Return more for a pair (Rome, Italy) as one value, unless a country or a state is asked for beside it."""
-    parts = {"countri", "state", "region", "provinc", "city", "citi"}
+    parts = _PLACES
     return -1.5 if any(not parts.isdisjoint(rival.words) for rival in context.slots) else 1.0
 
 

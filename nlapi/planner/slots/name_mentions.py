@@ -51,6 +51,8 @@ from nlapi.resources.paths import segments
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Call, Tool
 
+_BEFORE_FIELD = lexicon.words("planner/slots/words", "before_field")
+
 _UNIX = lazy_pattern(r"\bunix\b|\bepoch\b|\btimestamp\b", re.IGNORECASE)
 _WHEN = stem_set("planner/slots/words", "time_names")
 # The least number that is a moment in seconds: in 1973.
@@ -241,7 +243,7 @@ def _is_of_field(context: SlotContext, slot: Slot, mention: ValueMention) -> boo
     words, stems = answer_words(context.operation), context.sentence.stems
     slot_stems = slot.prose | set(slot.words)
     first = mention.first
-    while first < mention.last - 1 and context.sentence.tokens[first].lower in ("the", "a", "an", "all", "our"):
+    while first < mention.last - 1 and context.sentence.tokens[first].lower in _BEFORE_FIELD:
         first += 1
     inside = stems[first : mention.last]
     if QUERYLIKE & set(slot.words) and mention.kind is MentionKind.PHRASE and len(inside) > 1 and inside[0] in _PARTLY:

@@ -36,6 +36,9 @@ from nlapi.resources.forms import MomentForm, MomentPart, schema_type, states_fi
 from nlapi.tools.quantities.unit_evidence import likely_unit, states_minor_unit
 from nlapi.tools.quantities.units import to_wire
 
+_BEFORE_TEXT = lexicon.words("planner/slots/words", "before_text")
+_CODES = lexicon.stems("planner/slots/words", "code_words")
+
 # A name of several labels whose last has a letter in it: no sentence ends in one by chance, as `delete foo.` does.
 _HOST = lazy_pattern(r"(?:[\w-]+\.)+[\w-]*[^\W\d_][\w-]*")
 _HOST_EXAMPLE = lazy_pattern(rf"[\"'“‘`]{_HOST.pattern}\.[\"'”’`]")
@@ -362,7 +365,7 @@ def _cut(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tupl
         return
     while len(tokens) > 1 and tokens[-1].stem in slot.words:
         tokens.pop()
-    while len(tokens) > 1 and (tokens[0].stem in slot.words or tokens[0].lower in ("the", "a", "an", "my")):
+    while len(tokens) > 1 and (tokens[0].stem in slot.words or tokens[0].lower in _BEFORE_TEXT):
         tokens.pop(0)
     if 0 < len(tokens) < mention.last - mention.first and not all(token.lower in STOPWORDS for token in tokens):
         yield sentence.text[tokens[0].start : tokens[-1].end].removesuffix("'s"), "trimmed"
@@ -553,7 +556,7 @@ def _shape(slot: Slot) -> re.Pattern[str] | None:
 @lru_cache(maxsize=4096)
 def is_coded(slot: Slot) -> bool:
     """Return whether a slot takes a code rather than a name."""
-    coded = {"cod", "iso", "3166", "639", "4217", "alpha"} & (slot.prose | set(slot.words))
+    coded = _CODES & (slot.prose | set(slot.words))
     return bool(coded) or re.search(r"two.letter|2.letter", slot.description, re.IGNORECASE) is not None
 
 

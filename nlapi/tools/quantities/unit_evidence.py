@@ -19,6 +19,13 @@ from nlapi.openapi.spec import read_hints
 from nlapi.resources.schemas import schema_types
 from nlapi.tools.quantities.units import CURRENCIES, UnitEvidence, WireUnit, stated_unit
 
+_SIZES = lexicon.words("tools/words", "size_words")
+_NO_SHARES = lexicon.words("tools/words", "no_shares")
+_MOMENT_UNITS = lexicon.words("tools/words", "units_of_moments")
+_RATES = lexicon.words("tools/words", "rate_words")
+_PERCENT = lexicon.words("tools/words", "percent")
+_DURATIONS = lexicon.words("tools/words", "duration_words")
+
 # Characters of a description that are read: the unit stands at its beginning.
 _MAX_TEXT = 600
 
@@ -128,9 +135,7 @@ def _money_unit(words: tuple[str, ...], text: str, is_integer: bool) -> WireUnit
     is_money = not _MONEY_WORDS.isdisjoint(words)
     currency = _currency_of(words, text)
     head = text[:240]
-    if ({"micro", "micros"} & set(words) and not {"time", "timestamp", "duration", "latency"} & set(words)) and (
-        is_money or _MONEY_TEXT.search(text)
-    ):
+    if ({"micro", "micros"} & set(words) and not _DURATIONS & set(words)) and (is_money or _MONEY_TEXT.search(text)):
         return WireUnit(name="micros", evidence=UnitEvidence.NAME, words=" ".join(words), currency=currency)
     micros = _MICROS_TEXT.search(text)
     if micros and (is_money or _MONEY_TEXT.search(text)):
@@ -182,7 +187,7 @@ def _time_unit(words: tuple[str, ...], text: str) -> WireUnit | None:
         return None
     unit = units.pop()
     # Only these are units of points in time.
-    is_moment = unit in ("seconds", "milliseconds", "microseconds", "nanoseconds") and _MOMENT_WORDS & set(words)
+    is_moment = unit in _MOMENT_UNITS and _MOMENT_WORDS & set(words)
     if is_moment and not is_time:
         return None
     if from_name and (len(words) > 1 or written):
@@ -210,20 +215,11 @@ def _data_unit(words: tuple[str, ...], text: str) -> WireUnit | None:
     # A text that speaks of another unit than the name does: "outbound GB" of bytes_sent.
     spoken = {_DATA_NAMES[match[0].lower()] for match in _BARE_DATA.finditer(sentence)} if from_name else set()
     units = from_name | written | spoken
-    if (
-        len(units) != 1
-        or {"per", "rate", "ratio", "speed"} & set(words)
-        or re.search(r"\bper (?:second|sec|minute)\b|/s\b", text)
-    ):
+    if len(units) != 1 or _RATES & set(words) or re.search(r"\bper (?:second|sec|minute)\b|/s\b", text):
         return None
     if from_name:
         return WireUnit(name=units.pop(), evidence=UnitEvidence.NAME, words=" ".join(words))
-    is_size = {"size", "memory", "disk", "storage", "length", "quota", "space", "ram", "capacity", "volume", "bytes"}
-    if (
-        is_size & set(words)
-        or _COUNT_TEXT.search(text)
-        or re.match(r"\W*(?:the\s+)?[\w\s]{0,30}\bsize\b", text.lower())
-    ):
+    if _SIZES & set(words) or _COUNT_TEXT.search(text) or re.match(r"\W*(?:the\s+)?[\w\s]{0,30}\bsize\b", text.lower()):
         return WireUnit(name=units.pop(), evidence=UnitEvidence.TEXT, words=_first_match(_DATA_TEXT, sentence))
     return None
 
@@ -234,10 +230,10 @@ def _share_unit(
     if re.search(r"\bbasis points?\b", text, re.IGNORECASE) or words[-2:] == ("basis", "points"):
         is_other = _SHARE_TEXT.search(text) is not None
         return None if is_other else WireUnit(name="basis_points", evidence=UnitEvidence.TEXT, words="basis points")
-    is_percent = not {"percent", "percentage", "pct"}.isdisjoint(words[-1:])
+    is_percent = not _PERCENT.isdisjoint(words[-1:])
     if not is_percent and not _SHARE_TEXT.search(text[:200]):
         return None
-    if {"micros", "millis", "bps", "points"} & set(words):
+    if _NO_SHARES & set(words):
         return None
     is_fraction = maximum is not None and maximum <= 1 and not is_integer
     if is_fraction or (not is_integer and maximum is None and (largest or 0) <= 1 and _is_share_of_one(text, words)):
