@@ -137,7 +137,7 @@ def changes_seen(step: Step, steps: Sequence[Step]) -> list[dict[str, Any]]:
     Under `--yes` nothing is read beforehand, and a look-up has often listed the item.
     """
     path = segments(step.call.tool.operation.route)
-    ids = _path_values(step.call.tool.operation, path, step)
+    ids = dict(_matched_values(step.call.tool.operation, path, step))
     id = ids.get(("path", path[-1].parameter or "")) if path else None
     earlier = steps[: steps.index(step)] if step in steps else steps
     for read in reversed([entry for entry in earlier if entry.effect is Effect.READ]) if id is not None else ():

@@ -36,8 +36,8 @@ Span = tuple[int, int]
 _SENTENCE_END = lazy_pattern(r"[.;:!\n]")
 _DAY = lazy_pattern(r"\d{4}-\d\d-\d\d")
 # Words about a day that an argument takes: the due [date].
-_DAY_WORDS = frozenset("date day time".split())
-_PERIODS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly", "year": "yearly"}
+_DAY_WORDS = lexicon.words("changes/words", "day_words")
+_PERIODS = lexicon.table("changes/words", "periods")
 _MOST = lazy_pattern(r"\b(?:most|max\w*|limit)\b", re.IGNORECASE)
 # Words that change nothing in the meaning of a command.
 _FILLER = lexicon.words("changes/words", "filler")
@@ -277,8 +277,7 @@ def overlaps_any(span: Span, spans: Iterable[Span]) -> bool:
     return any(start < span[1] and span[0] < end for start, end in spans)
 
 
-# An unlisted verb and what it points to: email them, turn it off.
-_POINTING_VERB = lazy_pattern(r"[a-z]+ (?:it|them|those|these|him|her)\b", re.IGNORECASE)
+_POINTING_VERB = lexicon.pattern("changes/words", "pointing_verb", re.IGNORECASE)
 
 
 def dropped_commands(text: str, spans: Sequence[Span]) -> tuple[str, ...]:

@@ -66,9 +66,8 @@ from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
 
 _SPOKEN_ORIGINS = frozenset((Origin.WORDS, Origin.VERB))
 _RENAME_VERBS = frozenset(map(stem, ("rename", "retitle")))
-_NAME_STEMS = frozenset(map(stem, ("name", "title", "label", "subject", "summary", "login")))
-# Verbs for a part of an item that DELETE carries out: empty the trash.
-_CLEAR_VERBS = frozenset(map(stem, ("clear", "empty", "flush", "purge", "reset")))
+_NAME_STEMS = lexicon.stems("changes/words", "name_stems")
+_CLEAR_VERBS = lexicon.stems("changes/words", "clear_verbs")
 # Verbs for a deletion or for another state of the item: `--yes=destroy` covers both.
 _POSSIBLE_DELETE_VERBS = lexicon.stems("changes/words", "possible_delete_verbs")
 _MOVING_VERBS = lexicon.stems("changes/words", "moving_verbs")
@@ -80,13 +79,10 @@ _NEW = lexicon.words("changes/words", "new")
 _TO_VERBS = lexicon.stems("changes/words", "to_verbs")
 _TEXT_STEMS = _NAME_STEMS | lexicon.stems("changes/words", "text_arguments")
 _LIGHT_VERBS = lexicon.stems("changes/words", "light_verbs")
-# Verbs for a message that are not synonyms elsewhere: to write a file sends none.
-_MESSAGE_VERBS = frozenset(map(stem, ("send", "write", "post")))
-_MESSAGE_STEMS = frozenset(map(stem, "message mail email dm sms".split()))
-_ON_WORDS, _OFF_WORDS = (
-    frozenset(("on", "enabled", "active", "true")),
-    frozenset(("off", "disabled", "inactive", "false")),
-)
+# Verbs for a message that are no synonyms elsewhere: to write a file sends none.
+_MESSAGE_VERBS = lexicon.stems("changes/words", "message_verbs")
+_MESSAGE_STEMS = lexicon.stems("changes/words", "message_stems")
+_ON_WORDS, _OFF_WORDS = (lexicon.words("changes/words", name) for name in ("on_values", "off_values"))
 _ENABLE_STEM, _DISABLE_STEM, _CREATE_STEM = stem("enable"), stem("disable"), stem("create")
 
 # Words of paths that people do not say.
@@ -96,11 +92,11 @@ _UNSPOKEN_WORDS = lexicon.words("changes/words", "unspoken_words")
 _UPDATE_WORDS = lexicon.words("changes/words", "update_words")
 _INDEFINITE = frozenset(("a", "an"))
 _LIMITING_WORDS = lexicon.words("changes/words", "limiting_words")
-_ARTICLES = frozenset("a an the my our your this that old all its".split())
-_PREPOSITIONS = frozenset("of from for on in at to with by called named titled id no".split())
+_ARTICLES = lexicon.words("changes/words", "articles")
+_PREPOSITIONS = lexicon.words("changes/words", "prepositions")
 # The end of the object in a summary: `Delete a branch [of a repository]`.
-_OBJECT_END = lazy_pattern(r"\b(?:by|of|from|for|in|on|with|using|to|and|if|at|as|via|or|its|all)\b|[.,;:(]")
-_BULK_WORDS = frozenset("all bulk batch many multiple every".split())
+_OBJECT_END = lexicon.pattern("changes/words", "object_end")
+_BULK_WORDS = lexicon.words("changes/words", "bulk_words")
 
 
 def check_opposite(case: Case) -> Iterator[str]:
@@ -613,16 +609,14 @@ def _is_only_change(case: Case) -> bool:
 
 
 # `raise the limit by 3` sent the limit 3 to a gateway, at 95 % sure.
-_BY = lazy_pattern(r"\b(?:by|another|additional|extra)\s+(?:about\s+|around\s+|an?\s+)?[^\w\s]?$", re.IGNORECASE)
-_MORE = lazy_pattern(
-    r"\W*(?:\w+\W+)?(?:more|less|fewer|extra|higher|lower|longer|shorter|earlier|later)\b", re.IGNORECASE
-)
-_TO = lazy_pattern(r"(?:\b(?:to|at|down to|up to|be)|[=:])\s*(?:about\s+|around\s+)?[^\w\s]?$", re.IGNORECASE)
+_BY = lexicon.pattern("changes/words", "by", re.IGNORECASE)
+_MORE = lexicon.pattern("changes/words", "more", re.IGNORECASE)
+_TO = lexicon.pattern("changes/words", "to", re.IGNORECASE)
 # The value of a day or a time, and words of its field that do not tell which one it is.
 _DAY = lazy_pattern(r"\d{4}-\d{2}-\d{2}")
-_TIME_NAMES = frozenset(map(stem, "date time day at on moment datetime timestamp".split()))
-_AMOUNT_VERBS = frozenset(map(stem, "increase decrease raise lower reduce bump cut shrink grow boost".split()))
-_DURATION = lazy_pattern(r"\W*[\w.]+\s+(?:second|minute|hour|day|week|month|quarter|year)s?\b", re.IGNORECASE)
+_TIME_NAMES = lexicon.stems("changes/words", "time_names")
+_AMOUNT_VERBS = lexicon.stems("changes/words", "amount_verbs")
+_DURATION = lexicon.pattern("changes/words", "duration", re.IGNORECASE)
 _DIFFERENCE_NAMES = lexicon.stems("changes/words", "difference_names")
 _DIFFERENCE_VERBS = lexicon.stems("changes/words", "difference_verbs")
 _RANGE_NAMES = (("start", "end"), ("begin", "end"), ("from", "to"), ("since", "until"), ("min", "max"))
@@ -776,8 +770,7 @@ def _is_after(first: object, second: object) -> bool:
     return isinstance(first, int | float) and isinstance(second, int | float) and first > second
 
 
-# The text before a command that is not the first of its sentence.
-_COMMAND_PREFIX = lazy_pattern(r"(?:and|then|,|;|\.|to)\W*(?:(?:then|please|also)\W+)*$", re.IGNORECASE)
+_COMMAND_PREFIX = lexicon.pattern("changes/words", "command_prefix", re.IGNORECASE)
 
 Check = Callable[[Case], Iterator[str]]
 

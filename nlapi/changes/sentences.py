@@ -36,6 +36,8 @@ from nlapi.resources.command_verbs import leading_verbs, operation_verbs, summar
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 
+_PAST = lexicon.words("changes/words", "past_auxiliaries")
+
 _CHUNK = lazy_pattern(r"\S+")
 _EDGES = "\"'`“”‘’«»()[]{}<>,;:!?"
 # Marks before a word that may be a part of it or not: #general, @ada.
@@ -201,6 +203,7 @@ def split_unquoted(text: str, begin: int, stop: int) -> Iterator[SentenceWord]:
             yield SentenceWord(text=text[start:end], start=start, end=end)
 
 
+_REQUEST = lexicon.pattern("changes/words", "request", re.IGNORECASE)
 # Between `should` and a value; a quotation mark is none of the value.
 _BE_VALUE = lazy_pattern(r"\s+be\s+(?:set to\s+)?[\"'`“‘«]?", re.IGNORECASE)
 # `no. 321` is a number, also where a blank stands for each of its figures.
@@ -210,12 +213,11 @@ _NEGATION_REACH = 3
 # The number of verbs of an operation that are the first words of its id, its summary and its path.
 _FIRST_VERBS = 3
 # First words of a sentence whose verb comes later: in store 5, [set] the quantity.
-_LEADING_WORDS = frozenset("in for on with at to from of as a an the my our".split())
+_LEADING_WORDS = lexicon.words("changes/words", "leading_words")
 QUANTIFIERS = lexicon.words("english/words", "quantifiers")
 """Words for many, or for any of many."""
 QUOTES = "\"'`“”‘’«»"
-# Words that belong to the verb right before them: shut [down] the server.
-PARTICLES = frozenset("up out down off over away back".split())
+PARTICLES = lexicon.words("changes/words", "particles")
 
 _ENDS = lexicon.words("reading/words", "last_day_leads")
 # The start of a second sentence: of several, the first need not be the request.
@@ -386,7 +388,7 @@ def _reason_of(text: str) -> Reason | None:
 def check_is_command(case: Case) -> Iterator[str]:
     """Yield a reason against a question, a wish or a rule for the future."""
     text = case.text_without_values
-    if QUESTION.search(text) and not re.match(r"^\W*(?:can|could|would|will)\s+you\b", text, re.IGNORECASE):
+    if QUESTION.search(text) and not _REQUEST.match(text):
         yield "the sentence asks, and commands nothing"
         return
     wishes = (cue for cue in find_moods(text) if not (_is_specification(case, cue) or _states_value(case, cue)))
@@ -404,7 +406,7 @@ def _is_specification(case: Case, wish: Mention) -> bool:
 def _states_value(case: Case, wish: Mention) -> bool:
     """Return whether a later clause states a value that is sent: cancel it, it was [requested by the customer]."""
     is_later = "," in case.text[: wish.start] or SECOND_SENTENCE.search(case.text[: wish.start]) is not None
-    is_past = wish.words.lower() in ("was", "were", "been")
+    is_past = wish.words.lower() in _PAST
     return is_past and is_later and any(source.start == wish.end + 1 for source in case.account.sources)
 
 
@@ -501,14 +503,13 @@ def shorten(value: object) -> str:
 _NO_WISH = lazy_pattern(r"(?:\bwhich|\bthat|\bit|\bone) $|^ (?:i|we)\b", re.IGNORECASE)
 _NO_MORE = lazy_pattern(r"\b(?:is|are) no \w+ any ?more\b", re.IGNORECASE)
 _QUESTION = lazy_pattern(r"\?\s*$")
-# Kinds of actions that change nothing.
-_READING_KINDS = frozenset(("find", "compute", "convert", "check", "compare", "help"))
+_READING_KINDS = lexicon.words("changes/words", "reading_kinds")
 # Verbs of changes that people also use for reads: open the invoice, call up, log, rate.
 _ALSO_READS = lexicon.stems("changes/words", "also_reads")
 # First words of sentences that ask for information.
 INFORMATION_WORDS = lexicon.words("changes/words", "information_words")
 _VERB_PARTICLES = PARTICLES | {"on"}
-_AFTER_NOUNS = frozenset("of for on in at by is are was were between with from".split())
+_AFTER_NOUNS = lexicon.words("changes/words", "after_nouns")
 _WORD = lazy_pattern(r"\"[^\"]*\"|'[^']*'|\S+")
 # Words of a kind between a verb and an id: close [merge request] 7.
 _MAX_KIND_WORDS = 3

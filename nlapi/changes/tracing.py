@@ -24,10 +24,10 @@ from nlapi.changes.value_mentions import (
     find_duration,
     find_numbers,
 )
+from nlapi.english import lexicon
 from nlapi.english.command_verbs import parse_command
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import name_key, split_words, stem
-from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES, Effect, Spec
 from nlapi.reading.clauses import opening_length, split_clauses
 from nlapi.reading.numbers import CURRENCIES
@@ -42,8 +42,7 @@ from nlapi.tools.plan import Conversation, Outcome, Step, is_of_same_receiver, i
 from nlapi.tools.quantities.unit_evidence import read_unit
 from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
 
-# Arguments with the revision of the item that is changed, which optimistic locking needs (Kubernetes' resourceVersion).
-_REVISION_NAMES = frozenset("version revision rev etag sha resourceversion lockversion generation ifmatch".split())
+_REVISION_NAMES = lexicon.words("changes/words", "revision_names")
 # Fields that identify an item for people. Texts about an item are left out: any sentence may have a word of them.
 _NAMING_FIELDS = (frozenset(NAMES) | frozenset(IDS)) - {"text", "hash", "digest", "summary", "code"}
 
@@ -226,14 +225,10 @@ def _has_value(item: Mapping[str, object], argument: str, value: object) -> bool
     return field == value or (isinstance(field, list) and value in field)
 
 
-# A clause that only points to an earlier one: `pause it`.
-_POINTING_CLAUSE = lazy_pattern(r"\W*[A-Za-z]+ (?:it|them|that|this|that one|this one|those)\b[^,;]*", re.IGNORECASE)
+_POINTING_CLAUSE = lexicon.pattern("changes/words", "pointing_clause", re.IGNORECASE)
 
 # A bare agreement, which is about the change of the question before.
-_CONFIRMATION = lazy_pattern(
-    r"\W*(?:(?:yes|yeah|yep|ok|okay|sure|please|do (?:it|that|so)|go ahead|go on|confirm(?:ed)?|send it|i agree)\W*)+",
-    re.IGNORECASE,
-)
+_CONFIRMATION = lexicon.pattern("changes/words", "confirmation", re.IGNORECASE)
 MAX_LEAVES = 400
 """Values of one call that are traced; those behind count as said by nobody, so that the change asks."""
 

@@ -16,21 +16,23 @@ from nlapi.resources.ids import code_nouns
 from nlapi.resources.nouns import ID_WORDS, target_noun
 from nlapi.tools.tool import Origin, ValueSource
 
-# Words between a label and its value: the account [number] 7001, the card [called] Fix it.
-_BETWEEN_LABEL_AND_VALUE = frozenset("a an the no number id key called named titled with".split())
+_CALLED = lexicon.words("changes/words", "called")
+_ID_ENDS = lexicon.words("changes/words", "id_ends")
+
+_BETWEEN_LABEL_AND_VALUE = lexicon.words("changes/words", "between_label_and_value")
 # Words between a value and the part that it has: Eve [as the] manager, Eve [is to be the] manager.
-_ARTICLE = r"(?:a|an|the|my|our|its|their)\s+"
-_BEFORE_PART = lazy_pattern(rf"[\"'’”]?\s+(?:(?:as|is|(?:is )?to be)\s+(?:{_ARTICLE})?|{_ARTICLE})", re.IGNORECASE)
-_TO_WORDS = frozenset("to into onto".split())
-_FROM_WORDS = frozenset("from".split())
+_BEFORE_PART = lexicon.pattern("changes/words", "before_part", re.IGNORECASE)
+_TO_WORDS = lexicon.words("changes/words", "to_words")
+_FROM_WORDS = frozenset(("from",))
+_TEXT_END = lexicon.pattern("changes/words", "text_end")
 _TO_ARGUMENTS = lexicon.stems("changes/words", "to_arguments")
-_FROM_ARGUMENTS = frozenset(map(stem, "from source origin sender payer".split()))
+_FROM_ARGUMENTS = lexicon.stems("changes/words", "from_arguments")
 # Words before a choice that is set: as [a] member, status = PAUSED.
-_SETTING_WORDS = frozenset("as to into be is equals".split())
+_SETTING_WORDS = lexicon.words("changes/words", "setting_words")
 _SETTING_MARKS = lazy_pattern(r"[=:]\s*$")
 # The end of a sentence or of a clause, over which no word belongs to a value.
 _CLAUSE_END = lazy_pattern(r"[.,;!?()\n]")
-_GENERIC_WORDS = frozenset(map(stem, (*ID_WORDS, "name", "value", "data", "item", "object", "text")))
+_GENERIC_WORDS = frozenset(map(stem, ID_WORDS)) | lexicon.stems("changes/words", "generic_words")
 
 
 def is_in_another_argument(case: Case, source: ValueSource) -> bool:
@@ -167,26 +169,20 @@ def _is_set(case: Case, source: ValueSource, word: CommandWord) -> bool:
 
 
 _MARKS = "([{<)]}>,;:!?#@$€£¥=%&*~|\\"
-_UNITS = lazy_pattern(
-    r"(?:ms|s|secs?|m|mins?|h|hrs?|d|k|kb|mb|gb|tb|kib|mib|gib|tib|px|kg|g|cm|mm|km|mi|lbs?|usd|eur|gbp|x|st|nd|rd|th"
-    r"|°?[cf])",
-    re.IGNORECASE,
-)
-_ENDING_WORDS = frozenset("please now there here too thanks thank immediately asap already again permanently".split())
+_UNITS = lexicon.pattern("changes/words", "units", re.IGNORECASE)
+_ENDING_WORDS = lexicon.words("changes/words", "ending_words")
 # Words behind a name that do not belong to it, if another word follows.
 _LINK_WORDS = lexicon.words("changes/words", "link_words")
 
 MIN_CONFIDENCE = 0.5
 """The least confidence in the reading of a value. Below it half are wrong on training/sentences/real.jsonl."""
-_FLAG_WORDS = frozenset(map(stem, "is has be should enable enabled flag active to do allow use".split()))
-_STATE_NAMES = frozenset(map(stem, "state status phase type action event mode enabled active".split()))
-_REASON_NAMES = frozenset(map(stem, "reason cause note message".split()))
-_ID_STEMS = frozenset(map(stem, "id name key uuid gid sid slug code ids names keys".split()))
-_ID_PATTERN = lazy_pattern(r"\b(?:ids?|ID|identifier|uuid|guid)\b")
-_NAME_PATTERN = lazy_pattern(
-    r"name|slug|login|handle|key|code|email|title|text|content|description|\bor\b", re.IGNORECASE
-)
-_SWITCH_NAMES = frozenset(map(stem, "is active enabled enable activated status".split()))
+_FLAG_WORDS = lexicon.stems("changes/words", "flag_words")
+_STATE_NAMES = lexicon.stems("changes/words", "state_names")
+_REASON_NAMES = lexicon.stems("changes/words", "reason_names")
+_ID_STEMS = lexicon.stems("changes/words", "id_stems")
+_ID_PATTERN = lexicon.pattern("changes/words", "id_pattern")
+_NAME_PATTERN = lexicon.pattern("changes/words", "name_pattern", re.IGNORECASE)
+_SWITCH_NAMES = lexicon.stems("changes/words", "switch_names")
 _ENABLE_STEM, _DISABLE_STEM = stem("enable"), stem("disable")
 
 
@@ -211,7 +207,7 @@ def check_text_end(case: Case) -> Iterator[str]:
         if text and text[-1:].isalpha() and (following := _following_word(case, source)):
             yield f"it is not plain where {source.argument} ends: {source.words} {following}"
             continue
-        match = re.search(r"\b(?:with|and|as|for)\s+(?:a |an |the |its )?(\w+)", text)
+        match = _TEXT_END.search(text)
         if match and stem(match.group(1).lower()) in names and not source.argument.endswith(match.group(1)):
             yield f"it is not plain where {source.argument} ends: {source.words!r}"
 
@@ -470,12 +466,12 @@ def _is_new_key(case: Case, source: ValueSource) -> bool:
 def _is_name_of_item(case: Case, source: ValueSource) -> bool:
     """Return whether the name of an item is a value of an id, or of several: the card [named] Fix it as its labels."""
     previous = case.text[: max(0, source.start)].rstrip("\"'“‘ ").split()
-    is_after_called = bool(previous) and previous[-1].lower() in ("called", "named", "titled")
+    is_after_called = bool(previous) and previous[-1].lower() in _CALLED
     if source.origin is not Origin.WORDS or not is_after_called or _is_new_key(case, source):
         return False
     last = (split_words(source.argument) or ("",))[-1]
     takes_several = case.location(source) != "path" and singular(last) != last
-    return last in ("id", "uuid", "gid", "key", "sid") or takes_several
+    return last in _ID_ENDS or takes_several
 
 
 def _is_command(case: Case, source: ValueSource) -> bool:

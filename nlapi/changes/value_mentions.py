@@ -35,8 +35,8 @@ _BYTES = {
 _PERCENT = frozenset(("%", "percent", "pct"))
 # Words of an argument that takes a part of one: 0.2 for 20 %.
 _SHARE_WORDS = lexicon.words("changes/words", "share_words")
-_MONEY_UNITS = frozenset(("micros", "micro", "cents", "minor", "mills", "units"))
-_CENTS = lazy_pattern(r"\b(?:cents?|pence|minor|smallest (?:currency )?unit)\b", re.IGNORECASE)
+_MONEY_UNITS = lexicon.words("changes/words", "money_units")
+_CENTS = lexicon.pattern("changes/words", "cents", re.IGNORECASE)
 SMALL_UNITS = lazy_pattern(rf"{_CENTS.pattern}|\b(?:micros?|milli\s?units?)\b", re.IGNORECASE)
 """Words of a description that takes an amount in another unit than people say it in."""
 _MICROS = lazy_pattern(r"\bmicros?\b", re.IGNORECASE)
@@ -45,14 +45,9 @@ _VALUE = lazy_pattern(
     r"(?P<day>\d{4}-\d\d-\d\d)(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.0+)?)?"
     r"(?P<offset>Z|[+-]\d\d:?\d\d)?)?"
 )
-_BETWEEN_DAY_AND_TIME = lazy_pattern(r",?\s+(?:(?:at|on|from)\s+)?", re.IGNORECASE)
+_BETWEEN_DAY_AND_TIME = lexicon.pattern("changes/words", "between_day_and_time", re.IGNORECASE)
 # Lengths of an item that is made; `in two hours` and `every hour` say when, and how often.
-_SPOKEN_DURATION = lazy_pattern(
-    r"(?<!\bin )(?<!\bevery )(?<!\beach )(?<!\bwithin )(?<!\bafter )(?<![\w.,:-])"
-    rf"(?P<count>\d+(?:\.\d+)?|{'|'.join(COUNTS)})[- ](?P<unit>minutes?|mins?|hours?|hrs?|days?|weeks?)\b"
-    r"(?:[- ]long\b)?(?! (?:before|after|ago|later|earlier|from))",
-    re.IGNORECASE,
-)
+_SPOKEN_DURATION = lexicon.pattern("changes/words", "spoken_duration", re.IGNORECASE, counts="|".join(COUNTS))
 # Times at the start and the end of a whole day, which nobody says.
 _DAY_BOUNDS = {("00", "00"), ("23", "59")}
 # A day in figures of which either may be the month: 01/12/2026.
@@ -60,9 +55,9 @@ _EITHER_MONTH = lazy_pattern(r"(?P<first>0?\d|1[0-2])[-/.](?!(?P=first)\b)(?:0?\
 
 # Words in the names of flags that do not name what is switched: is_private, enable_backups.
 _SWITCH_STEMS = lexicon.stems("changes/words", "switch_stems")
-_ON_STEMS = frozenset(map(stem, "on enable enabled active activate yes true".split()))
-_OFF_STEMS = frozenset(map(stem, "off disable disabled inactive deactivate no not without false".split()))
-_NEGATION_WORDS = frozenset("no not without non never don't dont off false".split())
+_ON_STEMS = lexicon.stems("changes/words", "on_stems")
+_OFF_STEMS = lexicon.stems("changes/words", "off_stems")
+_NEGATION_WORDS = lexicon.words("changes/words", "negation_words")
 # Verb -> the states that it sets, where these have other names than the verb.
 _STATES_BY_VERB = {
     stem(verb): frozenset(map(stem, states.split()))
@@ -367,7 +362,7 @@ def _find_flag(argument: str, value: bool, words: tuple[SentenceWord, ...]) -> t
     return None
 
 
-_CONNECTIVES = lazy_pattern(r"(?:and|then|please|to|now|also)", re.IGNORECASE)
+_CONNECTIVES = lexicon.pattern("changes/words", "connectives", re.IGNORECASE)
 
 
 def _is_command_position(word: SentenceWord, words: tuple[SentenceWord, ...]) -> bool:

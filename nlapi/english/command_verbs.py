@@ -46,7 +46,7 @@ for _line in lexicon.lines(_FILE, "opposites"):
 _WORDS = lexicon.words(_FILE, "classes") | lexicon.words(_FILE, "unclassed")
 # The least number of letters that a noun has in common with its verb: assign, assignee.
 _MIN_SHARED_LETTERS = 4
-_UNDOING_PREFIXES = ("un", "de", "dis")
+_UNDOING_PREFIXES = lexicon.ordered("english/words", "undoing_prefixes")
 
 
 def is_verb(word: str) -> bool:

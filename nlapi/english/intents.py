@@ -25,6 +25,8 @@ METHODS: dict[Intent, tuple[str, ...]] = {
     Intent.DELETE: ("DELETE",),
 }
 
+ARTICLES = lexicon.words("english/words", "articles")
+
 STOPWORDS = lexicon.words("english/words", "stopwords")
 """Words without meaning for the subject of a sentence."""
 

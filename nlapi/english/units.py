@@ -8,7 +8,7 @@ from functools import cache
 from nlapi.english import lexicon
 
 _PREFIXES = {"p": 1e-12, "n": 1e-9, "µ": 1e-6, "μ": 1e-6, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9}
-_PREFIXED = frozenset(("capacitance", "inductance", "resistance", "frequency", "voltage", "power", "energy", "current"))
+_PREFIXED = lexicon.words("english/words", "prefixed")
 _LONGEST_SYMBOL = 2
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from nlapi.changes.account import dropped_commands
 from nlapi.client.credential_texts import mask_credential_texts
+from nlapi.english import lexicon
 from nlapi.english.words import stem
-from nlapi.lazy_pattern import lazy_pattern
 from nlapi.local_zone import local_zone
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.commands import read_command
@@ -85,9 +85,7 @@ _MAX_LENGTH = 2000
 _MIN_FOREIGN_READ = 0.3
 # A rival with a score this much lower is not offered beside a call that only lacks a value.
 _RIVAL_MARGIN = 2.0
-_HELP = lazy_pattern(
-    r"^\W*(?:help(?: me)?|what (?:can|could) (?:you|i|we|this|it)(?: api)? (?:do|ask)(?: here| with this)?)\W*$", re.I
-)
+_HELP = lexicon.pattern("planner/words", "planner_help", re.I)
 
 
 def plan(

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from nlapi.changes.sentences import QUANTIFIERS, find_change_command
+from nlapi.english import lexicon
 from nlapi.english.command_verbs import are_synonyms, parse_command
 from nlapi.english.lexicon import stems
 from nlapi.english.words import singular, split_words, stem
-from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
@@ -93,9 +93,7 @@ def operation_examples(operations: tuple[Operation, ...], title: str) -> str:
     return f"{title or 'This API'} can, for example: {'; '.join(examples.values())}." if examples else ""
 
 
-_OPTIONAL = lazy_pattern(
-    r"\b(?:defaults?|optional\w*|random\w*|generated|if (?:not|none|omitted|empty))\b", re.IGNORECASE
-)
+_OPTIONAL = lexicon.pattern("planner/words", "unplanned_optional", re.IGNORECASE)
 _NEW = frozenset(map(stem, ("new", "body")))
 _VALUE = (stem("value"),)
 

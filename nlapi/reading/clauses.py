@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cache
 from itertools import pairwise
 
+from nlapi.english import lexicon
 from nlapi.english.command_verbs import TEXT_VERBS, is_verb, parse_command
 from nlapi.english.lexicon import table
 from nlapi.english.words import stem
@@ -97,27 +98,9 @@ def _cue_pattern(name: str, kinds: tuple[str, ...]) -> re.Pattern[str]:
 
 
 # Words of politeness before a command. `will you please` and `I need you to` command as much as the verb alone.
-_OPENING = lazy_pattern(
-    r"^\W*(?:(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|then|and|also|only|just|go ahead and|quickly"
-    r"|(?:can|could|would|will) you(?: please)?|(?:permanent|immediate|kind|quick|simp)ly"
-    r"|i\s?(?:want|need|wish|would like|['’]d like)(?: you)?(?: to)?|let['’]?s|let me|help me(?: to)?"
-    r"|we (?:want|need) to"
-    r")\b\W*)*",
-    re.IGNORECASE,
-)
-_SEARCH_OPENING = lazy_pattern(
-    r"(?:find|locate|identify|search for|look for|look up) and (?:then )?(?P<verb>[a-z]+)\b", re.IGNORECASE
-)
-QUESTION = lazy_pattern(
-    r"^\W*(?:(?:hey|hi|hello|ok|okay|so|and|but|then|please|well)\b\W*)*"
-    r"(?:(?:can|could|would|will)\s+(?!you\b)|(?:should|shall|may|might|must|is|are|am|was|were|do\s+(?:i|we|you)|does|did"
-    r"|has|have|what|which|who|whose|where|when|why|how)\b)"
-    r"|\b(?:should|may|can|could|must|do) (?:i|we)\b|\bwhether\b"
-    r"|\bwhat (?:happens(?: (?:if|when|to))?|(?:would|will) happen|if)\b"
-    r"|\bis it (?:possible|ok|okay|safe|allowed|wise)\b|\b(?:am i|are we) allowed\b"
-    r"|\b(?:thinking|wondering) (?:of|about)\b",
-    re.IGNORECASE,
-)
+_OPENING = lexicon.pattern("reading/words", "opening", re.IGNORECASE)
+_SEARCH_OPENING = lexicon.pattern("reading/words", "search_opening", re.IGNORECASE)
+QUESTION = lexicon.pattern("reading/words", "question", re.IGNORECASE)
 """A question: its first word, or `should I` and `what if` anywhere. `Can you ...` is a command."""
 _SENTENCE_END = lazy_pattern(r"[.;!?](?=\s|$)")
 # The end of what is said about a text that follows.

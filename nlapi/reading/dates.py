@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import cache
 
-from nlapi.english.lexicon import words
+from nlapi.english import lexicon
 from nlapi.english.words import COUNTS
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.reading.zones import zone_behind
@@ -18,48 +18,25 @@ MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_name
 MONTHS |= {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name} | {"sept": 9}
 WEEKDAYS = {name.lower(): number for number, name in enumerate(calendar.day_name)}
 
+_FILE = "reading/dates"
 _ANY_MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
-_MONTH = rf"(?P<month>{_ANY_MONTH})\b\.?"
-_DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
-_YEAR = r"(?P<year>[12]\d{3})\b"
-_MINUTE = r"(?::|\.(?=\d\d\s*[ap]\.?m))(?P<minute>[0-5]\d)"
-_SECOND = r"(?::(?P<second>[0-5]\d)(?:[.,](?P<fraction>\d{1,9}))?)"
-_CLOCK = rf"(?P<hour>2[0-4]|[01]?\d)(?!\d)(?:{_MINUTE}{_SECOND}?)?\s*(?P<half>[ap]\.?m\b\.?)?"
-# An hour that cannot be taken for another number, behind a day: 9:30, 3 pm, 3 in the afternoon, noon.
-_HOUR = (
-    rf"(?:(?:(?P<hour>2[0-4]|[01]?\d)(?!\d)(?:{_MINUTE}(?::(?P<second>[0-5]\d))?\s*(?P<half>[ap]\.?m\b\.?)?"
-    r"|\s*(?P<half_alone>[ap]\.?m\b\.?|(?:o'clock\s+)?in\s+the\s+(?:morning|afternoon|evening)\b)))"
-    r"|(?:12:00\s+)?(?P<noon>noon|midday|midnight)\b)"
-)
-_COUNT = r"(?P<count>\d+|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|thirty|sixty|ninety)"
-DAYS_IN = {"day": 1, "week": 7, "fortnight": 14, "month": 30, "year": 365}
-_MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
-_PAST = ("last", "past", "previous")
-_PARTS = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3}
-_PART = rf"(?P<part>{'|'.join(_PARTS)}|last)"
-_WHICH = r"(?P<which>last|past|previous|this|current|next|coming|upcoming)"
-_PERIOD = (
-    rf"(?:(?:the\s+)?{_WHICH}\s+(?P<unit>week|month|quarter|year)\b|the\s+(?P<current>week|month|quarter|year)\b(?!\s+\d)"
-    rf"|{_MONTH}(?:,?\s+(?:of\s+)?{_YEAR})?|(?:the\s+year\s+)?(?P<year_alone>(?:19|20)\d\d)\b(?!-))"
-)
-# A quarter or a day of the month stands by itself: `Q3 roadmap` is a name, `the 3rd floor` no date.
-_ALONE = r"(?=\s*(?:[.,;:?!)]|$)|\s+(?:at|to|until|till|through|vs|versus|compared)\b|\s+and\b(?!\s+\d))"
+DAYS_IN = {unit: int(count) for unit, count in lexicon.table(_FILE, "days_in").items()}
+_MONTHS_IN = {unit: int(count) for unit, count in lexicon.table(_FILE, "months_in").items()}
+_PLACES = {place: int(before) for place, before in lexicon.table(_FILE, "places").items()}
+_DAYS_AHEAD = {day: int(count) for day, count in lexicon.table(_FILE, "days_ahead").items()}
+_UNITS = lexicon.table(_FILE, "short_units")
+_PAST = lexicon.ordered(_FILE, "past")
+# The parts of patterns that no data has.
+_PARTS = {"any_month": _ANY_MONTH, "weekdays": "|".join(WEEKDAYS), "parts": "|".join(_PLACES)}
 _SINCE = lazy_pattern(r"\bsince\s+(?:the\s+)?$", re.IGNORECASE)
-_LED = lazy_pattern(
-    rf"\b(?:{'|'.join(sorted(words('reading/words', 'date_prepositions')))})\s+(?:the\s+)?$", re.IGNORECASE
-)
-_SCHEDULING_VERBS = "|".join(sorted(words("reading/words", "scheduling_verbs")))
-_SCHEDULES = lazy_pattern(rf"^\W*(?:(?:please|can|could|you)\s+)*(?:{_SCHEDULING_VERBS})\b", re.IGNORECASE)
-# Each date has one of these. The patterns of dates take 9 ms to compile, and most sentences have none.
-_SIGNS = lazy_pattern(
-    rf"\d|week|month|quarter|year|day|fortnight|minute|hour|[mqy]td|tomorrow|tonight|noon|midnight|{_ANY_MONTH}"
-    rf"|{'|'.join(WEEKDAYS)}",
-    re.IGNORECASE,
-)
+_LED = lexicon.pattern(_FILE, "led", re.IGNORECASE)
+_SCHEDULES = lexicon.pattern(_FILE, "schedules", re.IGNORECASE)
+# The patterns of dates take 9 ms to compile, and most sentences have none.
+_SIGNS = lexicon.pattern(_FILE, "signs", re.IGNORECASE, **_PARTS)
 _BEFORE_CLOCK = lazy_pattern(r"(?:[\s,]*(?:\b(?:at|time)\b|T))?[\s,]*$", re.IGNORECASE)
 # Between a time of day and its day: 18:00 on 1 December 2026; and between two times that a day behind them is for.
 _TO_DAY = lazy_pattern(r",?\s+(?:on\s+)?(?:the\s+)?", re.IGNORECASE)
-_TO_TIME = lazy_pattern(r"\s*(?:-|–|to|and|until|till)\s*", re.IGNORECASE)
+_TO_TIME = lexicon.pattern("reading/words", "to_time", re.IGNORECASE)
 _BESIDE = lazy_pattern(r"[\s,(]*(?:the\s+)?")
 _TODAY = lazy_pattern(
     r"\btoday(?:['’]s date)?\s+is\s+(?:the\s+|" + "|".join(WEEKDAYS) + r"|,|\s)*(?=\w)", re.IGNORECASE
@@ -257,7 +234,7 @@ def _months(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
 
 
 def _relative_day(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
-    days = {"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1}.get(match["name"].lower(), 2)
+    days = _DAYS_AHEAD.get(match["name"].lower(), 2)
     return _at(match, today + timedelta(days=days)), True
 
 
@@ -361,14 +338,14 @@ def _part_of_period(match: re.Match[str], today: date) -> tuple[DateValue, bool]
     """Read the first week of May, the second half of 2024, the third quarter of last year."""
     (first, last), unit = _period(match, today)
     piece, part = match["piece"].lower(), match["part"].lower()
-    index = _PARTS.get(part, -1)
+    index = _PLACES.get(part, -1)
     if piece == "week" and unit == "month":
         # The first week of a month are its first seven days, not a calendar week, as people count them.
         begin = last - timedelta(days=6) if index < 0 else first + timedelta(days=7 * index)
         return (begin, begin + timedelta(days=6)), True
     count = {"half": 2, "quarter": 4}.get(piece, 0)
     index %= count or 1
-    if not count or _PARTS.get(part, 0) >= count:
+    if not count or _PLACES.get(part, 0) >= count:
         return None
     if unit == "year":
         size = 12 // count
@@ -385,7 +362,7 @@ def _quarter(match: re.Match[str], today: date) -> tuple[DateValue, bool] | None
         return None
     name = match["name"].lower()
     size = 6 if name[0] == "h" else 3
-    index = int(name[1]) - 1 if name[1:].isdigit() else _PARTS[name]
+    index = int(name[1]) - 1 if name[1:].isdigit() else _PLACES[name]
     first, last = _months_from(int(year or today.year), index * size + 1, size)
     if not year and first > today and _is_since(match):
         first, last = _months_from(today.year - 1, index * size + 1, size)
@@ -394,9 +371,7 @@ def _quarter(match: re.Match[str], today: date) -> tuple[DateValue, bool] | None
 
 def _to_date(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     """Read month to date, YTD: from the first day of the period to today."""
-    unit = (
-        match["unit"].lower() if match["unit"] else {"m": "month", "q": "quarter", "y": "year"}[match["short"].lower()]
-    )
+    unit = match["unit"].lower() if match["unit"] else _UNITS[match["short"].lower()]
     return (_unit_period(unit, 0, today)[0], today), True
 
 
@@ -429,49 +404,34 @@ def _noon(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     return time(0 if match.group().lower() == "midnight" else 12), True
 
 
+_READERS: Mapping[str, DateReader] = {
+    read.__name__.strip("_"): read
+    for read in (
+        _calendar,
+        _days_of_month,
+        _months,
+        _part_of_period,
+        _edge,
+        _quarter,
+        _to_date,
+        _month_only,
+        _relative_day,
+        _day_of_month,
+        _stretch,
+        _distance,
+        _hours,
+        _weekday,
+        _clock,
+        _noon,
+    )
+}
+
+
 @cache
 def _rules() -> tuple[tuple[re.Pattern[str], DateReader], ...]:
     """Return the patterns in the order of certainty: of two that overlap the earlier one is read."""
-    after = rf"(?:(?:\s*T|\s+at\s+|,?\s+(?=\d\d?(?::|\.\d|\s*[ap]\.?m\b))){_CLOCK})?"
-    then = rf"(?:(?:,?\s+(?:(?:at|time)\s+)|,?\s+){_HOUR})?"
-    at = (
-        rf"(?:(?:\s+at\s+|,?\s+(?=\d\d?(?::\d\d|(?:\.\d\d)?\s*[ap]\.?m\b))){_CLOCK}(?![\d%])"
-        r"|\s+(?:at\s+)?(?P<noon>noon|midday|midnight)\b)?"
+    texts = lexicon.table(_FILE, "rules").items()
+    return tuple(
+        (re.compile(lexicon.expand(_FILE, text, **_PARTS), re.IGNORECASE), _READERS[name.split()[0]])
+        for name, text in texts
     )
-    till = r"\s*(?:-|–|to|until|till|through)\s*(?:the\s+)?"
-    days = rf"(?P<first>[0-3]?\d)(?:st|nd|rd|th)?{till}(?P<last>[0-3]?\d)(?:st|nd|rd|th)?\b"
-    both = days.replace("(?:-|", "(?:-|and|")
-    long_unit = r"(?P<unit>day|week|fortnight|month|year)s?\b"
-    ahead = rf"in\s+{_COUNT}\s+{long_unit}(?=\s*[.?!,]|\s*$)"
-    hours = rf"(?:{_COUNT}\s+(?P<unit>minute|hour)s?|(?P<half_hour>half\s+an\s+hour|a\s+half[\s-]hour))"
-    rules = (
-        (rf"\b{_YEAR}[-/.](?P<month>\d\d?)[-/.](?P<day>\d\d?)(?:\b|(?=T\d)){after}", _calendar),
-        (rf"\b(?P<month>\d\d?)[-/.](?P<day>\d\d?)[-/.](?P<year>[12]\d{{3}})\b{then}", _calendar),
-        (rf"\b{both}\s+(?:of\s+)?{_MONTH}(?:,?\s*{_YEAR})?", _days_of_month),
-        (rf"\b{_MONTH}\s+{days}(?!:)(?:,?\s*{_YEAR})?", _days_of_month),
-        (rf"\b(?P<first>{_ANY_MONTH}){till}{_MONTH},?\s+{_YEAR}", _months),
-        (rf"\b(?:the\s+)?{_PART}\s+(?P<piece>week|half|quarter)\s+(?:of|in)\s+{_PERIOD}", _part_of_period),
-        (rf"\b(?:the\s+)?(?P<edge>beginning|start|end)\s+of\s+{_PERIOD}", _edge),
-        (rf"\b(?P<name>q[1-4]|h[12])(?:\s+(?:of\s+)?|[-/])?{_YEAR}", _quarter),
-        (rf"\b{_YEAR}[-/\s]?(?P<name>q[1-4]|h[12])\b", _quarter),
-        (rf"\b(?P<name>q[1-4]){_ALONE}", _quarter),
-        (rf"\b(?P<name>{'|'.join(_PARTS)})\s+quarter{_ALONE}", _quarter),
-        (r"\b(?:(?P<unit>week|month|quarter|year)[\s-]to[\s-]date|(?P<short>[mqy])td)\b", _to_date),
-        (rf"\b{_MONTH}\s*(?:the\s+)?{_DAY}(?!:)(?:,?\s*(?:of\s+)?{_YEAR})?{then}", _calendar),
-        (rf"\b{_DAY}(?:\s+of)?\s+{_MONTH}(?:,?\s*(?:of\s+)?{_YEAR})?{then}", _calendar),
-        (rf"\b{_MONTH},?\s+(?:of\s+)?{_YEAR}", _month_only),
-        (rf"\b(?P<name>(?:the\s+)?day after tomorrow|today|tonight|tomorrow|yesterday)\b{at}", _relative_day),
-        (rf"\b(?P<day>[0-3]?\d)(?:st|nd|rd|th)\s+of\s+(?:{_WHICH}|the)\s+month\b", _day_of_month),
-        (rf"\b{_WHICH}\s+{_COUNT}\s+{long_unit}", _stretch),
-        (rf"(?<!(?:st|nd|rd|th) of )\b{_WHICH}\s+(?P<unit>weekend|week|fortnight|month|year)\b", _stretch),
-        (rf"\b{_WHICH}\s+(?P<unit>quarter)\b(?!\s+(?:of|hour|final|mile)\b|[\s-]?finals?\b)", _stretch),
-        (rf"\b{_COUNT}\s+{long_unit}\s+(?:ago|from\s+now)\b", _distance),
-        (rf"\b{ahead}", _distance),
-        (rf"\b(?P<lead>){hours}\s+(?:ago|from\s+now)\b", _hours),
-        (rf"\b(?P<lead>in)\s+{hours}\b(?=\s*[.?!,]|\s*$)", _hours),
-        (rf"\b(?P<which>)(?P<day>[0-3]?\d)(?:st|nd|rd|th){_ALONE}", _day_of_month),
-        (rf"\b(?:{_WHICH}\s+)?(?P<weekday>{'|'.join(WEEKDAYS)})\b{at}", _weekday),
-        (rf"(?<![\d.:$]){_CLOCK}(?![\d%])", _clock),
-        (r"\b(?:noon|midday|midnight)\b", _noon),
-    )
-    return tuple((re.compile(pattern, re.IGNORECASE), reader) for pattern, reader in rules)

@@ -40,7 +40,7 @@ for _text in table("reading/words", "synonyms").values():
 
 
 FILE = Path(__file__).with_name("gazetteer.txt")
-_SHORT = {"nyc": "new york", "new york city": "new york", "la": "los angeles", "sf": "san francisco"}
+_SHORT = table("reading/words", "short_towns")
 # This line stands before the towns of the US that have a bigger namesake elsewhere.
 US_NAMESAKES = "# Towns of the US whose name a bigger town elsewhere has"
 _TOWNS_TOO = frozenset(("new york",))  # names of states under which people mean the town

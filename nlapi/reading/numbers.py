@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 from math import isfinite
 
+from nlapi.english import lexicon
 from nlapi.english.lexicon import by_phrase
 from nlapi.english.units import Unit, find_unit
 from nlapi.english.words import NUMBERS, singular
@@ -16,35 +17,27 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.reading.question_intent import IMPLIED_FIELDS, SUPERLATIVES
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 
-_TIMES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12}
-_SUFFIX = {"k": 1_000, "m": 1_000_000, "mn": 1_000_000, "bn": 1_000_000_000, "b": 1_000_000_000}
+_TIMES, _SUFFIX, _PARTS = (
+    {word: int(number) for word, number in lexicon.table("reading/words", name).items()}
+    for name in ("multiples", "number_suffixes", "parts")
+)
 
 CURRENCIES = by_phrase("reading/words", "money")  # ISO 4217 by sign or word of money
 
-_FIGURES = lazy_pattern(
-    r"(?P<sign>(?<![\w.])[-−+])?(?P<currency>[$€£¥₹]\s?)?(?:(?<![\w.])|(?<=\d[x×]))(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
-    r"(?:(?P<e>[eE][-+]?\d+)|\s?(?P<suffix>[kK]|[mM]n?|[bB]n?)(?![\w/])|\s(?P<scale>hundred|thousand|million|billion)s?\b)?"
-    r"(?P<ordinal>st|nd|rd|th)?(?P<percent>\s?%|\s+per\s?cent\b)?"
-)
-# Figures of a number; more of them are not an amount.
+_FIGURES = lexicon.pattern("reading/words", "figures")
+# Figures of a number; more of them are no amount.
 _MAX_DIGITS = 100
-_SPELT = lazy_pattern(
-    r"\b(?:(?:" + "|".join(NUMBERS) + r")\b(?:[\s-]+(?=\w))?)(?:(?:and[\s-]+)?(?:"
-    + "|".join((*NUMBERS, *_TIMES)) + r")s?\b[\s-]*)*|\b(?:a|an)\s+(?:hundred|thousand|million|dozen)\b",
-    re.IGNORECASE,
-)  # fmt: skip
-_RANK_ENDINGS = ("st", "nd", "rd", "th")
-_COMPASS = lazy_pattern(r"\s?°?\s?([NSEW])\b")
-_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
-_ORDINAL_PAGE = lazy_pattern(r"\b(?:" + "|".join(_ORDINALS) + r")(?=\s+page\b)", re.IGNORECASE)
-# Half of the traffic is 50 per cent of it.
-_PARTS = {"half": 50, "a quarter": 25, "three quarters": 75, "a fifth": 20, "a tenth": 10}
-_PART = lazy_pattern(r"\b(?:half|(?:a|three) quarters?|a (?:fif|ten)th)(?=\s+of\b)", re.IGNORECASE)
-# Half an hour: the word behind is the unit.
-_HALF = lazy_pattern(r"\bhalf(?: an?)?(?=[\s-]+(?:hour|minute|day)\b)", re.IGNORECASE)
-_CURRENCY_AFTER = lazy_pattern(
-    r"\s*(?:US\s+)?(dollars?|bucks?|euros?|pounds?|yen|rupees?|yuan|USD|EUR|GBP|JPY|INR|CNY|CHF)\b", re.I
+_SPELT = lexicon.pattern(
+    "reading/words", "spelt", re.IGNORECASE, numbers="|".join(NUMBERS), all_numbers="|".join((*NUMBERS, *_TIMES))
 )
+_RANK_ENDINGS = lexicon.ordered("reading/words", "rank_endings")
+_COMPASS = lazy_pattern(r"\s?°?\s?([NSEW])\b")
+_ORDINALS = lexicon.ordered("reading/words", "ordinals")
+_ORDINAL_PAGE = lazy_pattern(r"\b(?:" + "|".join(_ORDINALS) + r")(?=\s+page\b)", re.IGNORECASE)
+_PART = lexicon.pattern("reading/words", "part", re.IGNORECASE)
+# Half an hour: the word behind is the unit.
+_HALF = lexicon.pattern("reading/words", "half", re.IGNORECASE)
+_CURRENCY_AFTER = lexicon.pattern("reading/words", "currency_after", re.I)
 
 
 class NumberKind(StrEnum):
@@ -228,11 +221,7 @@ ORDINALS = {
     for word in forms.split()
 }
 LAST_ORDINAL = "last"
-_WITH = lazy_pattern(
-    rf"\s+(?:with|that has|which has|having)\s+the\s+(?:most|least|{'|'.join(sorted(SUPERLATIVES))})"
-    r"\s+[a-z]+(?:\s+[a-z]+)?",
-    re.IGNORECASE,
-)
+_WITH = lexicon.pattern("reading/words", "with_the_most", re.IGNORECASE, superlatives="|".join(sorted(SUPERLATIVES)))
 
 
 def find_ordinals(sentence: Sentence, at: int, length: int) -> Iterator[tuple[str, int, int]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
+from nlapi.english import lexicon
 from nlapi.english.lexicon import table, words
 from nlapi.english.words import NUMBERS, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -24,37 +25,16 @@ class IntentKind(StrEnum):
     CHECK = "check"
 
 
-_COUNT = lazy_pattern(
-    r"\b(?:how many|(?:the )?(?:number|count) of|count (?:the|all|my|every))\b|^\W*count(?= \w)", re.IGNORECASE
-)
-_SUM = lazy_pattern(r"\b(?:total|sum|altogether|overall|combined|in all|add up|how much)\b", re.IGNORECASE)
-_AVERAGE = lazy_pattern(r"\b(?:average|avg|mean|on average)\b(?! to\b)", re.IGNORECASE)
-_CHECK = lazy_pattern(r"^\W*(?:is|are|was|were|does|do|did|has|have)\b(?!\s+not\b)", re.IGNORECASE)
-_THERE = lazy_pattern(r"^\W*(?:is|are) there\b|^\W*(?:do|does)\b.*\bexists?\W*$", re.IGNORECASE)
-_SORTED = r"(?:sort(?:ed)?|order(?:ed)?|rank(?:ed)?|arrange[d]?)(?: them)?"
-_BY = lazy_pattern(
-    r"\b(?<!sorted )(?<!sort )(?<!ordered )(?<!order )(?<!ranked )(?<!arranged )(?<!them )"
-    r"(?:by|per|(?:for|in|of|at|on|does|do) (?:each|every)|each|every)\s+(?:the\s+|their\s+|its\s+)?"
-    r"(?P<words>[a-z_]+(?:[ ,]+(?:and\s+)?[a-z_]+){0,5})",
-    re.IGNORECASE,
-)
-_ORDER = lazy_pattern(
-    rf"\b{_SORTED}(?: in (?P<before>ascending|descending) order)?\s+by\s+(?:the\s+|their\s+)?"
-    r"(?P<words>[a-z_]+(?:\s+[a-z_]+){0,3}?)\s*"
-    r"(?:,?\s*\(?(?:in\s+)?(?P<way>asc|ascending|desc|descending|(?:lowest|smallest|oldest|earliest|newest|latest|highest"
-    r"|largest|biggest|most recent)(?:\s+first))\b\)?(?:\s+order)?)?"
-    r"(?=\s*(?:$|[?.!,;]|\b(?:and|then|with|of|for|in|limit)\b))"
-    r"|\b(?P<first>newest|latest|most recent|oldest|earliest|cheapest|largest|biggest|smallest|highest|lowest)"
-    r"(?:\s+(?!and\b)[a-z]+){0,2}\s+first\b"
-    r"|\b(?P<letters>alphabetical(?:ly)?)\b(?:\s+order)?",
-    re.IGNORECASE,
-)
+_COUNT = lexicon.pattern("reading/words", "count", re.IGNORECASE)
+_SUM = lexicon.pattern("reading/words", "sum", re.IGNORECASE)
+_AVERAGE = lexicon.pattern("reading/words", "average", re.IGNORECASE)
+_CHECK = lexicon.pattern("reading/words", "check", re.IGNORECASE)
+_THERE = lexicon.pattern("reading/words", "there", re.IGNORECASE)
+_BY = lexicon.pattern("reading/words", "by", re.IGNORECASE)
+_ORDER = lexicon.pattern("reading/words", "order", re.IGNORECASE)
 _DOWNWARDS = words("reading/words", "descending")
-_N = r"(\d{1,3}|two|three|four|five|six|seven|eight|nine|ten)"
-_CUT = lazy_pattern(
-    rf"\b(?P<end>first|last)\s+{_N}\b(?!\s*(?:%|(?:minute|hour|day|night|week|month|quarter|year|page)s?\b))",
-    re.IGNORECASE,
-)
+_N = f"({lexicon.expression('reading/words', 'few')})"
+_CUT = lexicon.pattern("reading/words", "cut", re.IGNORECASE)
 # The end of an order that a superlative means.
 SUPERLATIVES = {word: end for end in (IntentKind.MOST, IntentKind.LEAST) for word in words("reading/words", end.value)}
 _ENDS = "|".join(sorted(SUPERLATIVES, key=len, reverse=True))
@@ -70,11 +50,7 @@ _TOP = lazy_pattern(
     r"(?!(?:\s+\w+){0,2}\s+(?:of\s+|is\s+)?[$€£]?\d)(?!\s+first\b)",
     re.IGNORECASE,
 )
-# Which alert started first?
-_EVENT = lazy_pattern(
-    r"\b(?P<verb>[a-z]+(?:ed|an|un|nt|shed))\s+(?:(?P<least>first|earliest)|(?P<most>last|latest|most recently))\b",
-    re.IGNORECASE,
-)
+_EVENT = lexicon.pattern("reading/words", "event", re.IGNORECASE)
 # Stems of the fields that an adjective compares by, the likeliest first.
 IMPLIED_FIELDS: dict[str, tuple[str, ...]] = {
     word: tuple(map(stem, fields.split()))

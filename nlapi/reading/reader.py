@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, datetime, tzinfo
 from typing import Any
 
-from nlapi.english.intents import STOPWORDS, VERBS, Intent
+from nlapi.english import lexicon
+from nlapi.english.intents import ARTICLES, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import words
 from nlapi.english.units import find_unit
 from nlapi.english.words import stem
@@ -21,7 +22,7 @@ from nlapi.reading.gazetteer import is_region
 from nlapi.reading.numbers import NumberKind, find_numbers
 from nlapi.reading.text import MentionKind, Reason, Sentence, Token, ValueMention
 
-_ENDINGS = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|me|tv|uk|de|fr|eu|us|ca|in|jp"
+_ENDINGS = "|".join(lexicon.ordered("reading/words", "host_ends"))
 _PADDING = r"(?:={1,2}(?![\w=]))?"  # the end of a text in base64
 _LITERAL = (
     ("tag", re.compile(r"(?<!\w)#(?=\w*[a-fA-F])(?:[0-9a-fA-F]{3}){1,2}\b")),  # a color
@@ -59,11 +60,8 @@ _LITERAL = (
     ("tag", re.compile(r"(?<!\w)[#@](?!\d+\b)[\w-]+")),
 )
 # A label and a number, not an id that has a colon in it.
-_LABELLED = lazy_pattern(r"(?:id|no|nr|number|identifier|code|key):\d+", re.IGNORECASE)
-_UNIT_LIKE = lazy_pattern(
-    r"\d+(?:\.\d+)?[^\W\d_]+/[^\W\d_]+|\d+(?:\.\d+)?(?:-[a-z]+)+|\d+(?:st|nd|rd|th)|\d+-\d+|v\d+",
-    re.IGNORECASE,
-)
+_LABELLED = lexicon.pattern("reading/words", "labelled", re.IGNORECASE)
+_UNIT_LIKE = lexicon.pattern("reading/words", "reader_unit_like", re.IGNORECASE)
 _COUNTED = lazy_pattern(r"\d+(?:\.\d+)?([A-Za-z]{1,4})")
 _SHORT_FORMS = words("reading/words", "unit_like")
 _BEFORE_NUMBERS = words("reading/words", "before_numbers")
@@ -117,11 +115,7 @@ _ADDRESS = lazy_pattern(
     r"(?:,\s*[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*)*(?:\s\d{4,6})?)*"
 )
 
-_STREET = lazy_pattern(
-    r"(?<![\w.,-])\d{1,6}[A-Za-z]?\s+(?:[\w.'’-]+\s+){1,3}?"
-    r"(?:street|st|avenue|ave|road|rd|boulevard|blvd|drive|lane|way|court|square|place|highway|parkway|terrace)\b",
-    re.IGNORECASE,
-)
+_STREET = lexicon.pattern("reading/words", "street", re.IGNORECASE)
 
 
 def find_addresses(text: str) -> Iterator[tuple[int, int]]:
@@ -177,11 +171,10 @@ _INSIDE_NAME = words("reading/words", "name_inside")
 _MAX_SMALL_WORDS = 2
 _LABELS = words("reading/words", "labels")
 _BRACKETS = lazy_pattern(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]|\{[^{}]*\}")
-# One minute or hour; days and weeks are dates.
-_ONE = lazy_pattern(r"\b(?:last|past|next)(?=\s+(?:minute|hour)\b)", re.IGNORECASE)
+_ONE = lexicon.pattern("reading/words", "one", re.IGNORECASE)
 # All of a thing with a name is 100 per cent of it.
 _ALL_OF = lazy_pattern(r"\b(?P<all>all)\s+of\s+(?:the\s+)?$", re.IGNORECASE)
-_CALLED = lazy_pattern(r"\b(?:called|named|titled|entitled|labelled|labeled)\s+", re.IGNORECASE)
+_CALLED = lexicon.pattern("reading/words", "called", re.IGNORECASE)
 _AFTER_NAME = words("reading/words", "after_title")
 _BREAKS = words("reading/words", "phrase_breaks")
 _LOCATIVES = words("reading/words", "locatives")  # the day in `from Paris Friday` is a day, not part of the name
@@ -489,7 +482,7 @@ class _MentionFinder:
         changes = joiner == "to" and any(VERBS.get(token.stem) is Intent.UPDATE for token in self.tokens[:first])
         if joiner in _JOINERS and before not in ("from", "between") and not changes:
             after = end + 1
-            while after < len(self.tokens) and self.tokens[after].lower in ("the", "a", "an"):
+            while after < len(self.tokens) and self.tokens[after].lower in ARTICLES:
                 after += 1
             tail = self._name_end(after) if after < len(self.tokens) else after
             if tail > after and self._capital(after):

@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems, table, words
 
@@ -37,8 +38,7 @@ class MentionKind(StrEnum):
     FLAG = "flag"  # words that name a boolean
 
 
-# Forms of a NAME that is offered beside a shorter one: Denver, Colorado; Back to School; Vol 2.
-ALTERNATIVE_FORMS = frozenset(("place", "joined", "numbered", "address", "part"))
+ALTERNATIVE_FORMS = lexicon.words("reading/words", "alternative_forms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

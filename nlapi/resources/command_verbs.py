@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from nlapi.english import lexicon
 from nlapi.english.command_verbs import are_synonyms, is_verb
 from nlapi.english.words import singular, singular_last, singular_words, split_words, stem
 from nlapi.openapi.spec import Operation, stated_verbs
 from nlapi.resources.nouns import singular_noun
 from nlapi.resources.paths import segments
 
-_OPTIONAL_PREFIX = re.compile(r"\((un|de|dis)-?\)(\w+)", re.IGNORECASE)
+_OPTIONAL_PREFIX = lexicon.pattern("resources/words", "optional_prefix", re.IGNORECASE)
 _PARTICIPLE = ("ed", "ing")
 _SENTENCE_END = re.compile(r"[.;:!\n]")
 _LONGEST_SUMMARY = 120

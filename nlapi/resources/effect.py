@@ -39,6 +39,14 @@ from nlapi.resources.effect_arguments import (
 from nlapi.resources.paths import last_segment
 from nlapi.resources.schemas import SchemaReader
 
+_TOKEN_CHECKS = lexicon.words("resources/words", "token_checks")
+_ID_LOOKUPS = lexicon.words("resources/words", "id_lookups")
+_LOOKING = lexicon.words("resources/words", "looking")
+_SERVICES = lexicon.words("resources/words", "service_words")
+_LONG_RUNNING = lexicon.words("resources/words", "long_running_fields")
+_CHECKING = lexicon.ordered("resources/words", "checking_prefixes")
+_ONE_TIME = lexicon.words("resources/words", "one_time")
+
 _MARKUP = lazy_pattern(r"<[^>]{0,200}>|#{1,6}|\*{2,3}")
 _LINK = lazy_pattern(r"\[([^\]]{0,200})\]\([^)]{0,400}\)")
 _CODE = lazy_pattern(r"`[^`]{0,200}`|https?://\S+|(?<![\w<])/\w[\w{}.-]*(?:/[\w{}.-]*)*")
@@ -46,40 +54,18 @@ _SENTENCE = lazy_pattern(r"(?<=[.!?:;])\s+|\n\s*\n")
 # Characters of a text that are searched. The first sentences say what the operation does; examples follow.
 _MAX_CHARACTERS = 1500
 
-_CALL = r"(?:end-?point|method|api|call|operation|service|resource|request|action|function|route|command)s?"
 # The words before the verb of a sentence: `Use this endpoint to`, `This method allows you to`.
-_LEAD = lazy_pattern(
-    rf"""^(?:\[[^\]]{{0,60}}\]|\([^)]{{0,40}}\)|\W+|
-    (?:send|make|issue|submit)\s+an?\s+(?:\w+\s+)?requests?\s+[\w\s]{{0,30}}?to\s+|
-    invoke\s+(?:action|function)\s+|
-    (?:given|for|based\s+on|with|using|from)\s[^,.]{{3,120}},\s+(?:to\s+)?|
-    (?:description|purpose|summary|deprecated|beta|overview|what)\b\W*|
-    (?:please\s+)?use\s+(?:this|the)?[\w\s./{{}}-]{{0,60}}?{_CALL}?\s+(?:to|for|when\s+you\s+want\s+to)\s+|
-    (?:this|the|an?|our)\s+[\w\s./-]{{0,40}}?{_CALL}\s+(?:that|which)?\s*
-      (?:(?:is|are|can|may|should|will|could)\s+(?:be\s+)?(?:used|called|invoked|designed)?\s*(?:to|for|when)?\s*)?|
-    {_CALL}\s+(?:(?:is\s+)?used\s+)?(?:to|for|that|which)\s+|
-    (?:used|designed|intended|meant)\s+(?:to|for)\s+|
-    (?:allows?|lets?|enables?|permits?|helps?|gives?)\s+(?:[\w\s]{{0,30}}?\s)?(?:to|the\s+ability\s+to)\s+|
-    (?:allows?|lets?|enables?)\s+(?:(?:you|users?|developers?|clients?)\s+)?|
-    (?:provides?|gives?)\s+(?:the\s+)?(?:ability|functionality)\s+(?:to|for)\s+|
-    you\s+can\s+(?:use\s+this\s+to\s+)?|
-    (?:can|may|will)\s+be\s+used\s+(?:to|for)\s+|
-    (?:will|also|asynchronously|synchronously)\s+)
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+_LEAD = lexicon.pattern("resources/words", "lead", re.IGNORECASE)
 
 _WORD = lazy_pattern(r"[A-Za-z][A-Za-z'’-]*|[,;/&]")
-_SKIPPED = frozenset("batch bulk quickly real-time an a the of multiple advanced full basic simple".split())
+_SKIPPED = lexicon.words("resources/words", "skipped")
 # The heading before a summary: `USERS - Check the user`.
 _LABEL = lazy_pattern(r"^[\w()&/ ]{1,30}(?:\s[-–]|:)\s+")
 
 _PROVIDED_NOUNS = lexicon.words("resources/words", "provided_nouns")
-# Verbs that are evidence of a read where their object is one of the nouns above.
-_PROVIDING_VERBS = frozenset(("provides", "provide", "requests", "report", "reports"))
+_PROVIDING_VERBS = lexicon.words("resources/words", "providing_verbs")
 
-# Verbs of any operation, for what it does with its input.
-_NEUTRAL = frozenset(("accepts", "takes", "receives", "uses", "use", "using", "processes", "produces"))
+_NEUTRAL = lexicon.words("resources/words", "neutral")
 
 # Results that are generated for the answer and not stored.
 _GENERATED_NOUNS = lexicon.words("resources/words", "generated_nouns")
@@ -107,7 +93,7 @@ def _leading_clues(sentence: str, body: str) -> list[Clue] | None:
     for index, word in enumerate(words[:3]):
         following = words[index + 1 :]
         verb = parse_verb(word) or (_camel_verb(body) if index == 0 else None)
-        if word in ("look", "looks", "looking") and "up" in following[:2]:
+        if word in _LOOKING and "up" in following[:2]:
             verb = parse_verb("lookup")
         if word in _PROVIDING_VERBS and _PROVIDED_NOUNS & set(following[:4]):
             return [Clue(action=Action.RETRIEVE, word=word)]
@@ -132,7 +118,7 @@ def _without_lead(sentence: str) -> str:
     return body
 
 
-_OBJECT_STARTS = frozenset("a an the all any your of for by multiple one several its their specific given".split())
+_OBJECT_STARTS = lexicon.words("resources/words", "object_starts")
 
 
 def _has_object(following: Sequence[str]) -> bool:
@@ -168,18 +154,15 @@ def _verb_clue(verb: Verb, word: str, following: Sequence[str], body: str) -> Cl
     return Clue(action=verb.action, word=word)
 
 
-_QUESTION_VERBS = frozenset(("check", "verify", "determine", "test", "validate"))
-# Conjunctions that make a question of a verb: verifying an account changes it, verifying whether it exists does not.
-_QUESTION_CONJUNCTIONS = frozenset(("if", "whether", "that"))
+_QUESTION_VERBS = lexicon.words("resources/words", "question_verbs")
+_QUESTION_CONJUNCTIONS = lexicon.words("resources/words", "question_conjunctions")
 
-_QUERIES = frozenset("search searches query queries lookup lookups inquiry enquiry".split())
+_QUERIES = lexicon.words("resources/words", "queries")
 # Verb -> nouns with which it changes nothing: a search is performed, a query submitted.
 _READING_NOUNS = {**dict.fromkeys((*RUN_VERBS, "make"), COMPUTATION_NOUNS | _QUERIES), "submit": _QUERIES}
 
 
-_SECOND_VERB = lazy_pattern(
-    r"\band\s+(?:(?:then|also)\s+)?(returns?|retrieves?|gets?|fetch(?:es)?|lists?)\b", re.IGNORECASE
-)
+_SECOND_VERB = lexicon.pattern("resources/words", "second_verb", re.IGNORECASE)
 
 
 def _second_clues(sentence: str) -> list[Clue]:
@@ -191,7 +174,7 @@ def _second_clues(sentence: str) -> list[Clue]:
 def _heading_clues(sentence: str) -> list[Clue]:
     """Return the clue of a short heading without a verb, such as `Gender Detection Service`."""
     words = [word.lower() for word in _WORD.findall(sentence)]
-    words = [word for word in words if word not in ("service", "api", "endpoint")]
+    words = [word for word in words if word not in _SERVICES]
     if not 0 < len(words) <= 6 or words[-1] not in RESULT_NOUNS:
         return []
     return [Clue(action=Action.COMPUTE, word=words[-1], leading=False)]
@@ -204,20 +187,16 @@ def _camel_verb(text: str) -> Verb | None:
     return parse_verb(words[0]) if len(words) > 1 and "-" not in first else None
 
 
-_CONJUNCTIONS = frozenset(("and", "or", "then", "/", "&"))
+_CONJUNCTIONS = lexicon.words("resources/words", "conjunctions")
 # Words that a second verb of a sentence follows.
-_BEFORE_SECOND_VERB = _CONJUNCTIONS | {"will", "also", "automatically", ",", ";"}
+_BEFORE_SECOND_VERB = _CONJUNCTIONS | lexicon.words("resources/words", "before_second_verb")
 _PASSIVE = (["will", "be"], ["is", "then"], ["gets", "then"])
-_TO_BE_PARTICIPLES = frozenset("stored saved created sent scheduled deleted removed updated".split())
-_NEGATIONS = frozenset(("not", "never", "without", "no", "don't", "doesn't", "before", "instead"))
-# First words of a sentence about another event than the call: `Before you delete it, ...`.
-_CONDITIONS = frozenset("before once after if when note see for because unless while although to in".split())
+_TO_BE_PARTICIPLES = lexicon.words("resources/words", "to_be_participles")
+_NEGATIONS = lexicon.words("resources/words", "negations")
+_CONDITIONS = lexicon.words("resources/words", "conditions")
 
 
-# The announcement of a second use: `Also can be used to update it`.
-_SECOND_USE = lazy_pattern(
-    r"\b(?:also\s+(?:can\s+|may\s+)?(?:be\s+)?|(?:can|may)\s+also\s+be\s+)used\s+(?:to|for)\s+(\w+)"
-)
+_SECOND_USE = lexicon.pattern("resources/words", "second_use")
 
 
 def find_change(sentence: str, *, second: bool = False) -> str:
@@ -344,9 +323,8 @@ class Sign:
         return 2.0 if self.computes else _WEIGHTS[self.clue.action]
 
 
-_RETURN_PREFIXES = ("return", "obtain", "receiv", "provid", "respond")
-# Verbs of COMPUTE that hardly ever stand for anything else.
-_COMPUTE_PREFIXES = ("calculat", "comput", "estimat", "translat", "classif", "predict", "forecast")
+_RETURN_PREFIXES = lexicon.ordered("resources/words", "return_prefixes")
+_COMPUTE_PREFIXES = lexicon.ordered("resources/words", "compute_prefixes")
 
 _QUESTION_ENDINGS = tuple(f" {word}" for word in _QUESTION_CONJUNCTIONS)
 
@@ -386,7 +364,7 @@ def _is_minor_noun(clue: Clue, sentence: str, signs: list[Sign]) -> bool:
 
     It is a verb where an article follows: `Starts a job`.
     """
-    if re.search(rf"\b{clue.word}\s+(?:an?|the|your|new|one|remote)\b", sentence.lower()):
+    if re.search(lexicon.expression("resources/words", "verb_before_article", verb=clue.word), sentence.lower()):
         return False
     is_noun = clue.action is Action.CHANGE and clue.word not in ACTIONS and singular(clue.word) in VERB_NOUNS
     return is_noun and len({sign.source for sign in signs if sign.clue.action is not Action.CHANGE}) > 1
@@ -423,28 +401,26 @@ def sign_sentences(signs: Sequence[Sign]) -> list[str]:
     return reasons
 
 
-# Inputs of lists alone, whatever their type. `size` and `count` are left out: they may be fields of an item.
-_LIST_INPUTS = frozenset("limit sort sortby orderby sortorder pagination sorting paging maxrecords maxresults".split())
+_LIST_INPUTS = lexicon.words("resources/words", "list_inputs")
 
 _FILTER_WORDS = lexicon.words("resources/words", "filter_words")
-_ID_WORDS = frozenset("id ids key keys arn token".split())
+_ID_WORDS = lexicon.words("resources/words", "effect_id_words")
 # Inputs of work that is carried out, stored or delivered, or that must not be repeated by mistake.
 _WORK_INPUTS = lexicon.words("resources/words", "work_inputs")
 
-_SECRETS = frozenset("password newpassword otp".split())
-# Inputs that may hold a write statement.
-_STATEMENTS = frozenset("sql statement statements script command commands mutation cypher sqltext".split())
+_SECRETS = lexicon.words("resources/words", "secrets")
+_STATEMENTS = lexicon.words("resources/words", "statements")
 
 _TOKENS = lexicon.words("resources/words", "tokens")
-_JOBS = frozenset("job jobid taskid operationid executionid batchid commandid asyncid exportid runid".split())
+_JOBS = lexicon.words("resources/words", "jobs")
 # Fields that any answer may have, so that they say nothing of its content.
 _ENVELOPE = lexicon.words("resources/words", "envelope")
 
-_SECONDARY_ARRAYS = frozenset(("errors", "warnings", "messages", "links"))
+_SECONDARY_ARRAYS = lexicon.words("resources/words", "secondary_arrays")
 _CREATION = lexicon.words("resources/words", "creation")
-_HANDLES = frozenset("id ids token uuid guid arn urn key handle".split())
-_WRITE_SCOPE_WORDS = frozenset("write create delete update modify edit".split())
-_FILES = lazy_pattern(r"pdf|image|zip|octet|csv|audio|geo")
+_HANDLES = lexicon.words("resources/words", "handles")
+_WRITE_SCOPE_WORDS = lexicon.words("resources/words", "write_scope_words")
+_FILES = lexicon.pattern("resources/words", "files")
 # Phrases in the description of an answer that report a change.
 _CHANGE_REPORT = lazy_pattern(
     r"""\b(?:successfully|was|were|been|is|are)\s+(?:\w+\s+)?(?:creat|add|updat|delet|remov|sav|queu|start|accept|register|
@@ -453,8 +429,7 @@ _CHANGE_REPORT = lazy_pattern(
     re.IGNORECASE | re.VERBOSE,
 )
 
-# Headers with the address of a created item (RFC 9110 §10.2.2) or of a running job (Azure).
-_ADDRESS_HEADERS = ("location", "content-location", "operation-location")
+_ADDRESS_HEADERS = lexicon.ordered("resources/words", "address_headers")
 
 
 # The share of an API's POSTs with a status, from which that status is a convention of the API and no evidence. Found on
@@ -670,7 +645,7 @@ class OperationSignature:
             if keys & _TOKENS - self.input_keys and not is_about_token and self.content[0] != "list":
                 return "its answer is a token or a session"
             # google.longrunning.Operation has these four fields.
-            if {"done", "metadata", "name", "response"} <= keys:
+            if keys >= _LONG_RUNNING:
                 return "its answer is a long-running operation"
             # A list entry or a report may also have the id of a job among many other fields.
             if keys & _JOBS - self.input_keys and len(keys) <= 4:
@@ -688,7 +663,7 @@ def _find_doubt(
     reason = f"only this says that it reads: {', '.join(sign_sentences(signs))}"
     # A client secret beside a client id names the caller (OAuth 2.0, RFC 6749 §2.3.1) and is not a code to use up.
     codes = shape.input_keys & _CODES - ({"secret"} if "clientid" in shape.input_keys else set())
-    checks = any(word.startswith(("check", "valid", "verif")) for word in words)
+    checks = any(word.startswith(_CHECKING) for word in words)
     if checks and (codes or _confirms_address(operation)):
         # A one-time code is invalid once it was checked.
         return "it may use up a code"
@@ -735,9 +710,7 @@ def _name_parts(operation: Operation) -> list[tuple[str, ...]]:
 
 def _confirms_address(operation: Operation) -> bool:
     """Return whether a token from an e-mail or a message is checked, which confirms the address."""
-    return any(
-        {"token", "code", "link"} & set(words) and _CONFIRMATION_WORDS & set(words) for words in _name_parts(operation)
-    )
+    return any(_ONE_TIME & set(words) and _CONFIRMATION_WORDS & set(words) for words in _name_parts(operation))
 
 
 def _names_work(signs: list[Sign]) -> bool:
@@ -772,26 +745,21 @@ def _find_risk(operation: Operation, signs: list[Sign], shape: OperationSignatur
     return doubt if exports and shape.content[1].startswith("the answer holds") else ""
 
 
-# Verbs that need an answer with data: `suggest` and `recommend` may also store a suggestion of the caller.
-_DATA_VERBS = ("download", "suggest", "recommend")
+_DATA_VERBS = lexicon.ordered("resources/words", "data_verbs")
 
-_CODES = frozenset("code pin verificationcode secret".split())
+_CODES = lexicon.words("resources/words", "codes")
 _CONFIRMATION_WORDS = lexicon.words("resources/words", "confirmation_words")
-# The text of an answer that is a link to a page made for one person.
-_PAGE_LINK = lazy_pattern(
-    r"\b(?:link|url)\s+(?:to|of|for)\s+(?:an?|the)\s[^.]{0,60}\b(?:page|form|questionnaire|checkout)\b", re.I
-)
+_PAGE_LINK = lexicon.pattern("resources/words", "page_link", re.I)
 
-_RUN_PREFIXES = ("query", "queries", "run", "execut", "perform")
+_RUN_PREFIXES = lexicon.ordered("resources/words", "run_prefixes")
 # Query languages in which a query may also be a write statement. One false read of the held-out set was such a query.
 _STATEMENT = lazy_pattern(r"\b(?:SQL|Cypher|GraphQL|PartiQL)\b(?![- ]like)")
 
-_LINKS = frozenset("link links url urls session sessions".split())
-_DESTINATIONS = frozenset("bucket destination s3 gcs uri".split())
-_STATELESS = tuple("convert match encode quote resolve enrich encrypt decrypt render export annotat".split())
-_ID_ENDINGS = frozenset("id ids code token arn uuid bucket destination uri location path".split())
-# Inputs that name the caller.
-_CLIENT_KEYS = frozenset("clientid apikey key".split())
+_LINKS = lexicon.words("resources/words", "links")
+_DESTINATIONS = lexicon.words("resources/words", "destinations")
+_STATELESS = lexicon.ordered("resources/words", "stateless")
+_ID_ENDINGS = lexicon.words("resources/words", "id_endings")
+_CLIENT_KEYS = lexicon.words("resources/words", "client_keys")
 
 
 def _is_stateless(operation: Operation, signs: list[Sign], shape: OperationSignature) -> bool:
@@ -811,10 +779,10 @@ def _only_validates(operation: Operation, words: list[str]) -> bool:
 
 def _looks_up_ids(operation: Operation) -> bool:
     words = set(chain.from_iterable(_name_parts(operation)))
-    return bool(words & {"id", "ids", "get", "lookup", "find", "search", "resolve", "key", "keys", "list"})
+    return bool(words & _ID_LOOKUPS)
 
 
-_ACCESS = frozenset("token login signin authenticate session jwt otp password credential credentials sas".split())
+_ACCESS = lexicon.words("resources/words", "access")
 # Words after a word of access that leave it the object: `getTokenUrl` gets access, `getTokenBalance` a balance.
 _ACCESS_TO = lexicon.words("resources/words", "access_to")
 
@@ -834,7 +802,7 @@ def _access_word(operation: Operation) -> str:
 def is_about_token(operation: Operation, shape: OperationSignature) -> bool:
     """Return whether the operation is about a token, session or login that the caller has already."""
     words = set(chain.from_iterable(_name_parts(operation)))
-    if words & {"check", "validate", "introspect", "verify", "decode"}:
+    if words & _TOKEN_CHECKS:
         return True
     paths = [parameter.name for parameter in operation.parameters if parameter.location == "path"]
     for name in (*shape.inputs, *paths):
@@ -922,7 +890,7 @@ def _commanded(operation: Operation) -> frozenset[str]:
     return frozenset(verb.base for head in heads if (verb := parse_verb(head[1].lower())) is not None)
 
 
-_COMMAND = lazy_pattern(r"\W*(\w+)\s+(?:an?|the|all|this|your|its)\b", re.I)
+_COMMAND = lexicon.pattern("resources/words", "command", re.I)
 
 
 def issues_of_effect(operation: Operation) -> Iterator[Issue]:

@@ -21,6 +21,9 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Schema, Spec, as_list, as_map, as_text, gravest
 from nlapi.resources.paths import Place, last_segment
 
+_PARTICLES = lexicon.words("resources/words", "verb_particles")
+_JOINING = lexicon.words("resources/words", "joining")
+
 
 class Action(StrEnum):
     """The effect of a verb. A RISKY one computes in one API and changes something in another: verify, test, convert."""
@@ -75,11 +78,11 @@ COMMANDS_OF_GET = VERB_NOUNS & frozenset(ACTIONS) - HANDING_OUT - lexicon.words(
 
 _DESTROYING = lexicon.words("resources/words", "destroying")
 
-RUN_VERBS = frozenset(("execute", "run", "perform"))
+RUN_VERBS = lexicon.words("resources/words", "run_verbs")
 """Verbs whose object decides: a query is run, and so is a job."""
 
 
-_PREFIXES = ("re", "un", "dis", "de", "bulk", "auto", "pre", "multi", "mass")
+_PREFIXES = lexicon.ordered("resources/words", "prefixes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,21 +150,18 @@ class Clue:
     leading: bool = True
 
 
-# Words before the verb of a name that say nothing: `postApiV2OrdersSearch`.
-_HTTP_WORDS = frozenset(("post", "api", "v1", "v2", "v3", "http", "rest", "do", "bulk", "batch"))
+_HTTP_WORDS = lexicon.words("resources/words", "http_words")
 
 # Verbs at the end of names: `accountsGet`.
 _ENDING_VERBS = lexicon.words("resources/words", "ending_verbs")
 
-_RUN_TO_READ = frozenset("query queries search searches lookup analysis report reports read".split())
-# Verbs of reads in prose that name a change in a name: to return a payment, to display a text on a screen.
-_CHANGES_IN_NAMES = frozenset(("return", "receive", "display", "show"))
+_RUN_TO_READ = lexicon.words("resources/words", "run_to_read")
+_CHANGES_IN_NAMES = lexicon.words("resources/words", "changes_in_names")
 
 # `obtainToken` of Square issues a token, so that this verb of a read is not a clue in a name.
 _UNRELIABLE_VERBS = frozenset(("obtain", "see"))
 
-# `checkIn`, `logOut`, `signUp`: the particle makes a change of them.
-_PARTICLE_VERBS = frozenset(("check", "log", "sign", "opt", "clock", "set", "book"))
+_PARTICLE_VERBS = lexicon.words("resources/words", "particle_verbs")
 
 
 @lru_cache(maxsize=16384)
@@ -177,12 +177,12 @@ def name_clue(name: str) -> Clue | None:
     # POST /returns and POST /orders/new create, although neither word is a verb of change.
     if words in (["returns"], ["new"]):
         return Clue(action=Action.CHANGE, word=words[0])
-    reads = ACTIONS.get(words[0]) is Action.RETRIEVE and words[-1] not in ("in", "out", "up", "off")
+    reads = ACTIONS.get(words[0]) is Action.RETRIEVE and words[-1] not in _PARTICLES
     for previous, word in pairwise(words):
         # getOrCreateUser creates.
-        if previous in ("and", "or", "then") and ACTIONS.get(word) is Action.CHANGE:
+        if previous in _JOINING and ACTIONS.get(word) is Action.CHANGE:
             return Clue(action=Action.CHANGE, word=word)
-        if previous in _PARTICLE_VERBS and word in ("in", "out", "up", "off") and not reads:
+        if previous in _PARTICLE_VERBS and word in _PARTICLES and not reads:
             return Clue(action=Action.CHANGE, word=f"{previous} {word}")
     part = _verb_words(_last_part(name))
     if part == ["post"]:
@@ -269,42 +269,21 @@ METHOD_PARAMETERS = lexicon.words("resources/words", "method_parameters")
 _ABOUT_ANSWERS = lexicon.words("resources/words", "about_answers")
 
 _METHODS = {"DELETE": Effect.DESTROY, "PUT": Effect.WRITE, "PATCH": Effect.WRITE, "POST": Effect.WRITE}
-_TRUE = frozenset(("true", "1", "yes", "on"))
-_FALSE = frozenset(("false", "0", "no", "off", "n", "f", ""))
+_TRUE = lexicon.words("resources/words", "true")
+_FALSE = lexicon.words("resources/words", "false") | {""}
 # A text of an argument, and that of an operation, say what they do at their beginning.
 _MAX_CHARACTERS = 400
 
-_SET = r"(?:use|pass|specify|provide|send|set|supply|give|include|add)"
-_ON = r"[`'\"“=]*(?:true|1|yes|on|set|present|specified|provided|given|enabled|passed)\b[`'\"”]*"
 # The words before the verb of an argument's text: `If true, `, `Set to true to `, `Whether to `, `Optional flag: `.
-_LEAD = lazy_pattern(
-    rf"""^(?:\W+|(?:optional|boolean|bool|flag|deprecated|experimental)\b\W*|
-    (?:this|the)\s+(?:parameter|flag|option|argument|field|value)\s+|
-    (?:please\s+)?{_SET}\s+(?:(?:this|the|it|a|value|parameter|flag|option|field|of|query|to|as|with)\s+)*{_ON}
-      \s*,?\s*(?:in\s+order\s+)?(?:to|if\s+you\s+(?:want|wish|would\s+like)\s+to)\s+|
-    (?:please\s+)?(?:use|pass|specify|provide|set)\s+(?:this|the)\s+(?:parameter|flag|option|field)?\s*to\s+|
-    (?:if|when|whenever|where)\s+
-      (?:(?:this|the|it|is|value|parameter|flag|option|to|equals?|as|with|a|of|query|set)\s+)*{_ON}
-      \s*(?:\([^)]{{0,30}}\)\s*)?(?:[,:]|\bthen\b)?\s*
-      (?:(?:this|the|it)\s+(?:request|call|operation|method|action|endpoint|api|server|service|system)?\s*)?|
-    (?:indicates?|determines?|specif(?:y|ies)|controls?|defines?|decides?|whether|if)\s+
-      (?:(?:whether|if)\s+)?(?:or\s+not\s+)?(?:to\s+)?|
-    (?:will|then|also|automatically|immediately|permanently|should|force|{_ON}\s*(?:to|:|=|-))\s+)
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+_LEAD = lexicon.pattern("resources/words", "argument_lead", re.IGNORECASE)
+_OBJECT = lexicon.pattern("resources/words", "object_start", re.IGNORECASE)
 # `the counter will be reset`, and not `items that are reset`
-_PASSIVE = lazy_pattern(r"\b(?:will|should|shall|to)\s+(?:also\s+)?be\s+(?:(?:also|then|automatically)\s+)?(\w+)\b")
-_MARKS = lazy_pattern(
-    r"(?:^|\b(?:to|will|be|and|also|then|automatically|whether|,)\s+)mark(?:s|ed)?\b"
-    r"(?:\s+[\w-]+){0,4}?\s+(?:as\s+)?(?:un)?(?:read|seen|done|viewed|delivered)\b"
-)
+_PASSIVE = lexicon.pattern("resources/words", "passive")
+_MARKS = lexicon.pattern("resources/words", "marks")
 # `The action to perform`, and not `The action that is listed`
-_PERFORMS = lazy_pattern(
-    r"\bto\s+(?:be\s+)?(?:perform|execut|run|tak|carr|do|appl|invok|send|trigger)|^(?:perform|execut)"
-)
-_SETS = lazy_pattern(r"\b(?:and|or|,)\s*(?:set|sets|change|changes|update|updates|toggle|toggles)\s+\w+")
-_STATE = lazy_pattern(r"\b(?:state|status|setting|level|mode|value)\b")
+_PERFORMS = lexicon.pattern("resources/words", "performs")
+_SETS = lexicon.pattern("resources/words", "sets")
+_STATE = lexicon.pattern("resources/words", "state")
 _GRAPHQL = lazy_pattern(r"(?:^|[}\s,\"\ufeff])mutation\b")
 
 
@@ -452,7 +431,7 @@ def _leading_verbs(text: str) -> Iterator[tuple[Verb, str]]:
         verb = parse_verb(re.sub(r"\W+$", "", head).casefold())
         # `Archive` alone is a noun, and so is the `Release` of `Release Date`.
         if verb is not None and verb.action is Action.CHANGE and verb.base not in _SHAPING and rest:
-            is_noun = verb.base not in STRICT_VERBS and not re.match(r"(?:an?|the|this|all|it|its|your)\b", rest, re.I)
+            is_noun = verb.base not in STRICT_VERBS and not _OBJECT.match(rest)
             if verb.form in (VerbForm.BASE, VerbForm.THIRD) and not is_noun:
                 yield verb, rest
 

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from enum import StrEnum
 from functools import lru_cache
 
+from nlapi.english import lexicon
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import split_words
 from nlapi.lazy_pattern import lazy_pattern
@@ -111,15 +112,11 @@ _FORMATS = frozenset(("", "date", "date-time", "time", "timestamp", "unix-time",
 _TIME_NAMES = word_set("resources/words", "moment_names")
 # Those of them that name other things too, so that the description has to speak of a time.
 _VAGUE_NAMES = word_set("resources/words", "vague_moment_names")
-_SPEAKS_OF_TIME = lazy_pattern(r"\b(?:when|dates?|datetime|time(?:stamp)?s?|day|moment|deadline)\b", re.IGNORECASE)
+_SPEAKS_OF_TIME = lexicon.pattern("resources/words", "speaks_of_time", re.IGNORECASE)
 # A text with a timestamp may be of any form, and a number is one since 1970.
 _UNIX = lazy_pattern(r"\bunix\b|\bepoch\b|\bposix\b|\bsince 1970\b|\btimestamp in (?:milli)?seconds\b", re.IGNORECASE)
 _COUNT = lazy_pattern(r"\b1\d{9,18}\b")
-_OPENS_WITH_TIME = lazy_pattern(
-    r"\W*(?:(?:the|an?|optional|exact|planned|scheduled)\s+)*"
-    r"(?:date|date-?time|timestamp|moment|when|time (?:at|when))\b",
-    re.IGNORECASE,
-)
+_OPENS_WITH_TIME = lexicon.pattern("resources/words", "opens_with_time", re.IGNORECASE)
 _SINCE_1970 = lazy_pattern(rf"{_UNIX.pattern}|\btimestamp\b", re.IGNORECASE)
 _FINER = (
     (lazy_pattern(r"\bnano ?(?:s|second)", re.IGNORECASE), 1_000_000_000),
@@ -127,9 +124,9 @@ _FINER = (
     (lazy_pattern(r"\bmilli(?:s|second)|\bms\b", re.IGNORECASE), 1_000),
 )
 _RFC = lazy_pattern(r"\biso[ -]?8601|\brfc[ -]?3339", re.IGNORECASE)
-_LENGTH = lazy_pattern(r"\b(?:duration|interval|length)s?\b", re.IGNORECASE)
+_LENGTH = lexicon.pattern("resources/words", "length", re.IGNORECASE)
 _RFC_1123 = lazy_pattern(r"\brfc[ -]?(?:1123|2822|5322|822)\b|\bhttp[ -]date\b", re.IGNORECASE)
-_UTC = lazy_pattern(r"\b(?:utc|gmt|zulu)\b(?!\W*(?:offset|[+-]\d))", re.IGNORECASE)
+_UTC = lexicon.pattern("resources/words", "utc", re.IGNORECASE)
 _LAYOUT_PART = r"y{4}|m{1,4}|d{1,2}|h{2}|s{2}|month|day|year|%[ymdhs]"
 # A layout as people write it: YYYY-MM-DD, dd/mm/yyyy hh:mm, yyyy-MM-dd'T'HH:mm:ss.SSSZ, %Y-%m-%d.
 _STATED_LAYOUT = lazy_pattern(
@@ -360,8 +357,8 @@ def sole_property(schema: Schema) -> str:
 
 _UUID = lazy_pattern(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 _IP = lazy_pattern(r"(?=.*\d)[\d.]+(?:/\d+)?|(?=.*:)[0-9a-f:.]+(?:%\w+)?(?:/\d+)?|\*", re.IGNORECASE)
-_IPS = lazy_pattern(r"\W*(?:(?:the|a|an|list of|array of|comma-separated|list) )*IP(?:v[46])? address", re.IGNORECASE)
-_HOST_OR_NAME = lazy_pattern(r"\b(?:host ?name|domain|or (?:a )?(?:host|name))", re.IGNORECASE)
+_IPS = lexicon.pattern("resources/words", "ips", re.IGNORECASE)
+_HOST_OR_NAME = lexicon.pattern("resources/words", "host_or_name", re.IGNORECASE)
 _HOST = lazy_pattern(r"(?:\*\.)?[\w-]+(?:\.[\w-]+)+\.?", re.IGNORECASE)
 # Words of hexadecimal letters alone are rarer than plain words where a digest is taken.
 _DIGEST = lazy_pattern(r"(?=.*\d)[\w:+/=.-]{6,}")
@@ -382,15 +379,10 @@ def text_shape(name: Sequence[str], schema: Schema, description: str) -> re.Patt
     return _DIGEST if last in _DIGEST_NAMES else None
 
 
-_FINAL_DOT = lazy_pattern(
-    r"\b(?:trailing|final|terminating|ending) (?:dot|period)\b"
-    r"|\b(?:ends?|ending|terminated?) (?:with|in|by) a (?:dot|period)\b"
-    r"|\bcanonical\b[^.]{0,20}\b(?:domain|dns|zone|host)\b|\b(?:domain|dns|zone|host)\b[^.]{0,20}\bcanonical\b",
-    re.IGNORECASE,
-)
+_FINAL_DOT = lexicon.pattern("resources/words", "final_dot", re.IGNORECASE)
 
 
-_DENIED = lazy_pattern(r"\b(?:no|not|without|never|omit\w*)\b[^.,;]{0,30}$", re.IGNORECASE)
+_DENIED = lexicon.pattern("resources/words", "denied", re.IGNORECASE)
 
 
 def states_final_dot(description: str) -> bool:

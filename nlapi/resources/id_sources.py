@@ -33,7 +33,7 @@ LinkedSource = tuple[Operation, str, bool]
 """An operation, the field in its answer or in each entry, and whether it lists."""
 
 _BODY = lazy_pattern(r"^\$response\.body#(?P<path>(?:/[^/]+)+)$")
-_PLACES = ("path", "query", "header", "cookie")
+_PLACES = lexicon.ordered("resources/words", "places")
 
 # Words in the paths of lists without most items of a kind. GitHub's starred repositories once were the source of an
 # owner in 16 of 20 skills (docs/design/021-resources.md).

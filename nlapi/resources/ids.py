@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
+from nlapi.english import lexicon
 from nlapi.english.lexicon import words as word_set
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation, Schema, Spec, as_list
@@ -26,15 +27,12 @@ class IdKind(StrEnum):
 
 
 _NATURAL_NAMES = word_set("resources/words", "natural_ids")
-_NAMED = lazy_pattern(r"\W*(?:the )?(?:unique |full )?(?:user)?(?:names?|slugs?|logins?)\b", re.IGNORECASE)
-_GIVEN_OUT = lazy_pattern(
-    r"\b(?:uuid|guid|hash|hex\w*|numeric|integer|auto-?generated|(?:generated|assigned) by|object ?id)\b", re.IGNORECASE
-)
+_NAMED = lexicon.pattern("resources/words", "named", re.IGNORECASE)
+_GIVEN_OUT = lexicon.pattern("resources/words", "given_out", re.IGNORECASE)
 # A code has a figure or nothing but capitals; longer words of hexadecimal letters alone are rare.
 _CODE = lazy_pattern(r"(?=.*\d)[\w.:-]{4,}|[A-Z]{5,}")
 _WORD = lazy_pattern(r"[a-z][a-z._-]*[a-z]", re.IGNORECASE)
-# Names as people give them, which a pattern of codes refuses.
-_TRIED = ("blog", "teachers", "my-first-blog")
+_TRIED = lexicon.ordered("resources/words", "tried")
 
 
 def id_kind(name: Sequence[str], schema: Schema, description: str, *, has_name: bool) -> IdKind:

@@ -20,6 +20,9 @@ from nlapi.resources.paths import EXTENSION, FORMATS, position, segments
 from nlapi.resources.paths import Place as Place
 from nlapi.resources.schemas import SchemaReader, ref_of
 
+_JOINTS = lexicon.words("resources/words", "noun_joints")
+_NUMBERS = lexicon.words("resources/words", "number_words")
+
 QUERY_WORDS = lexicon.words("resources/words", "query_words")
 """Segments that name a way of reading a collection, and no resource: /flows/filter, /conversations.info."""
 
@@ -27,26 +30,21 @@ VERSION = lazy_pattern(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
 """A segment that every path of an API may begin with: v1, 2010-04-01, api, rest."""
 
 _PLACEHOLDER = lazy_pattern(r"\{[^{}]*\}")
-# The segment before a placeholder that names its field: /variables/name/{name}, /users/by-username/{username}.
-_FIELD_SEGMENT = lazy_pattern(
-    r"(?<=[^/{}])/(?:by[-_]?)?(?:name|slug|key|id|uuid|code|email|login|username|handle|tag)(?=/\{[^{}]*\})",
-    re.IGNORECASE,
-)
+_FIELD_SEGMENT = lexicon.pattern("resources/words", "field_segment", re.IGNORECASE)
 # Verbs that begin a segment as a command: `getStatus`. `viewSettings` and `new_leads` name resources.
-_IMPERATIVES = PLAIN_VERBS - frozenset(map(stem, ("view", "set", "new", "see", "use", "need", "want", "read")))
+_IMPERATIVES = PLAIN_VERBS - lexicon.stems("resources/words", "noun_openings")
 
 Words = tuple[str, ...]
 
 ID_WORDS = lexicon.words("resources/words", "id_words")
 """Last words of the names of arguments that take an id."""
 
-NAME_WORDS = frozenset("name slug login username handle code tag sha digest ip email address".split())
+NAME_WORDS = lexicon.words("resources/words", "name_words")
 """Last words of the names of arguments that take another identifying field."""
 
-_ID_FIELDS = ("id", "uuid", "guid", "gid", "uid", "sid", "identifier", "key", "number")
+_ID_FIELDS = lexicon.ordered("resources/words", "id_fields")
 _NAME_FIELDS = tuple(lexicon.text("resources/words", "name_fields").split())
-# Fields for an argument that takes one of several, the surest first: `issueIdOrKey`.
-_ALTERNATIVES = ("key", "slug", "code", "id", "uuid", "number", "name", "username")
+_ALTERNATIVES = lexicon.ordered("resources/words", "alternatives")
 
 # Last words of the names of path parameters that say how or when to read, and identify nothing.
 _NON_ID_WORDS = lexicon.words("resources/words", "non_id_words")
@@ -54,7 +52,7 @@ _NON_ID_WORDS = lexicon.words("resources/words", "non_id_words")
 # Qualifiers of ids that another system issues.
 _FOREIGN_QUALIFIERS = lexicon.words("resources/words", "foreign_qualifiers")
 
-_FIELD_OBJECT_NAMES = ("metadata", "attributes", "fields")
+_FIELD_OBJECT_NAMES = lexicon.ordered("resources/words", "field_object_names")
 _IDS_ALONE = tuple((word,) for word in sorted(ID_WORDS))
 
 
@@ -114,9 +112,7 @@ def _without_verb(words: Sequence[str], *, reads: bool, is_first: bool) -> tuple
         words = words[:-1]  # collections_count
     if stem(first) in _IMPERATIVES:
         noun_words = words[1:]
-        end = next(
-            (index for index, word in enumerate(noun_words) if word in ("by", "for", "with", "from")), len(noun_words)
-        )
+        end = next((index for index, word in enumerate(noun_words) if word in _JOINTS), len(noun_words))
         return tuple(noun_words[:end])
     return tuple(words)
 
@@ -127,7 +123,7 @@ def id_noun(id: str) -> tuple[str, ...]:
     words = [word for part in parts[-1:] for word in name_words(part) if word.isalpha()]
     while words and (stem(words[0]) in VERBS or words[0] in STOPWORDS):
         words = words[1:]
-    end = next((index for index, word in enumerate(words) if word in ("by", "for", "with", "from")), len(words))
+    end = next((index for index, word in enumerate(words) if word in _JOINTS), len(words))
     return tuple(words[:end]) or (name_words(parts[-2]) if len(parts) > 1 else ())
 
 
@@ -147,7 +143,7 @@ def is_id_argument(place: Place, parameter: Parameter | None = None) -> bool:
     if words in (("id",), ("ids",), ("uuid",), ("uuids",)):
         return True
     # Outside of a path, `page_number` and `sort_key` are more frequent than keys and numbers of items.
-    return len(words) > 1 and (words[-1] in ID_WORDS - {"number", "numbers", "key", "keys"} or words[0] == "id")
+    return len(words) > 1 and (words[-1] in ID_WORDS - _NUMBERS or words[0] == "id")
 
 
 def bare_name(name: str) -> str:

@@ -202,13 +202,13 @@ _MARKUP = lazy_pattern(r"<[^>]*>")
 _SENTENCE = lazy_pattern(r"\.\s|\n")
 # Characters of a description that its first sentence is looked for in.
 _MAX_SUMMARY = 300
-_LIST_WORDS = QUERY_WORDS - frozenset("count get info details detail batch bulk".split())
+_LIST_WORDS = QUERY_WORDS - lexicon.words("tools/words", "no_list_words")
 _LIST_STEMS = frozenset(map(stem, _LIST_WORDS))
 # Last words of a path that name no resource: /containers/json lists containers.
 _NON_RESOURCES = QUERY_WORDS | FORMATS
-CALLER_STEMS = frozenset(map(stem, "me self my mine authenticated viewer current own".split()))
+CALLER_STEMS = lexicon.stems("tools/words", "caller_stems")
 """Stems by which an operation refers to its caller."""
-_POSSESSIVE_STEMS = frozenset(map(stem, "me self my".split()))
+_POSSESSIVE_STEMS = lexicon.stems("tools/words", "possessive_stems")
 STATE_STEMS = frozenset(map(stem, "state status".split()))
 """Stems by which an operation refers to a state."""
 

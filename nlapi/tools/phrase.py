@@ -28,14 +28,14 @@ DETERMINERS = lexicon.words("tools/words", "determiners")
 NOUN_FOLLOWERS = lexicon.words("tools/words", "noun_followers")
 QUESTION_WORDS = lexicon.words("tools/words", "question_words")
 _POLITE_WORDS = QUESTION_WORDS | lexicon.words("tools/words", "polite_words")
-OPENING_WORDS = _POLITE_WORDS | DETERMINERS - {"these", "those", "that", "this", "his", "her", "their", "its", "your"}
+OPENING_WORDS = _POLITE_WORDS | DETERMINERS - lexicon.words("tools/words", "pointing")
 # Verbs that are stopwords elsewhere, but at the beginning show that something is read.
 PLAIN_READ_VERBS = frozenset(("get", "find"))
 # Verbs at the very beginning of a phrase that are words of politeness elsewhere (`I would like`).
 INITIAL_VERBS = frozenset(("like",))
-POSSESSIVES = frozenset(("my", "mine", "our"))
+POSSESSIVES = lexicon.words("tools/words", "possessives")
 CALLER_WORDS = POSSESSIVES | {"me", "i"}
-UNIVERSAL_WORDS = frozenset(("all", "every", "each"))
+UNIVERSAL_WORDS = lexicon.words("tools/words", "universal_words")
 PHRASAL_VERBS = {
     (verb, particle): joined
     for phrase, joined in lexicon.by_phrase("tools/words", "phrasal_verbs").items()
@@ -48,7 +48,7 @@ IMPLIED_STEMS = {
 }
 """Expression -> stems of the API's words for it."""
 # One of these words is in every expression above and in every count, so that a phrase without any skips the search.
-HINT_WORDS = frozenset("who how allowed count number".split())
+HINT_WORDS = lexicon.words("tools/words", "hint_words")
 PHRASAL_VERB_STARTS = frozenset(verb for verb, _ in PHRASAL_VERBS)
 
 

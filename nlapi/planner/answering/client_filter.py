@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from datetime import date
 
+from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import name_words, singular, split_words, stem
-from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.conditions import Condition, QuestionReading, bound_conditions
 from nlapi.planner.answering.row_fields import RowFields, field_stems, field_words, join_words, texts_of, value_word
@@ -25,13 +25,19 @@ from nlapi.resources.nouns import noun_of
 from nlapi.resources.paging import PageRole, page_parameters
 from nlapi.tools.tool import Call
 
+_ABSENT = lexicon.words("planner/answering/words", "absent")
+_ANY = lexicon.words("planner/answering/words", "any_of")
+_TIMES = lexicon.words("planner/answering/words", "time_ends")
+_OWN = lexicon.words("planner/answering/words", "own")
+_FLAG_WORDS = lexicon.words("planner/answering/words", "flag_words")
+
 _SHORTEST_VERB = 5  # letters of a verb that the name of a field may begin with: `assign` of assignee
 _OPPOSITES = dict(
     pair
     for word, opposite in (("public", "private"), ("open", "closed"), ("online", "offline"), ("enabled", "disabled"))
     for pair in ((stem(word), stem(opposite)), (stem(opposite), stem(word)))
 )
-_DENYING = ("un", "in", "dis", "non")
+_DENYING = lexicon.ordered("planner/answering/words", "denying")
 _CONTAINS: dict[tuple[str, ...], Callable[[str, str], bool]] = {
     ("contain",): str.__contains__,
     ("match",): str.__contains__,
@@ -87,7 +93,7 @@ def _flag(path: str, expected: bool) -> Condition:
 def absence_conditions(reading: QuestionReading) -> Iterator[Condition]:
     """Yield conditions that a field is empty or not: without an owner, unassigned, that have a description."""
     for at, token in enumerate(reading.tokens):
-        absent = token.lower in ("without", "no", "missing", "lacking", "empty")
+        absent = token.lower in _ABSENT
         if at in reading.understood or not token.word:
             continue
         if not absent and token.lower not in _OPENINGS:
@@ -96,7 +102,7 @@ def absence_conditions(reading: QuestionReading) -> Iterator[Condition]:
                 yield _absence(path, not reading.is_negated(at))
             continue
         first = at + 1
-        while first < len(reading.tokens) and reading.tokens[first].lower in ("a", "an", "any", "the"):
+        while first < len(reading.tokens) and reading.tokens[first].lower in _ANY:
             first += 1
         path, last = find_field(reading, first)
         if not path or reading.fields.is_flag(path):
@@ -127,7 +133,7 @@ def event_conditions(reading: QuestionReading) -> Iterator[Condition]:
     """Yield conditions on events that happened to some of the items: merged, of a field `merged_at`."""
     for path in reading.fields.paths:
         words = name_words(path.rpartition(".")[2])
-        happened = len(words) == 2 and words[0].endswith("ed") and words[1] in ("at", "on", "date", "time")
+        happened = len(words) == 2 and words[0].endswith("ed") and words[1] in _TIMES
         if not happened or not any(map(is_empty, reading.fields.values(path))):
             continue
         for at, token in enumerate(reading.tokens):
@@ -172,7 +178,7 @@ def text_in_field_conditions(reading: QuestionReading) -> Iterator[Condition]:
         first = at + 1
         if token.lower != "in" or at == 0 or not reading.is_free(at - 1, at + 1):
             continue
-        while first < len(reading.tokens) and reading.tokens[first].lower in ("the", "its", "their"):
+        while first < len(reading.tokens) and reading.tokens[first].lower in _OWN:
             first += 1
         path, last = find_field(reading, first)
         part, start, _ = reading.part_at(at - 1)
@@ -423,23 +429,15 @@ def _is_alternative(reading: QuestionReading, previous: _Match, following: _Matc
 
 
 # A little word at the end says a state: which servers are up?
-_PREDICATES = frozenset(("up", "down", "on", "off", "out"))
-_COPULAS = frozenset(("is", "are", "was", "were"))
+_PREDICATES = lexicon.words("planner/answering/words", "predicates")
+_COPULAS = lexicon.words("planner/answering/words", "copulas")
 
 _INTRODUCING = words("planner/answering/words", "introducing")
 
-_PER_TIME = lazy_pattern(r"\b(?:per|a|each|every)\s+(?:hour|day|week|month|year)\b", re.IGNORECASE)
+_PER_TIME = lexicon.pattern("planner/answering/words", "per_time", re.IGNORECASE)
 # Items that are asked for besides the rest limit nothing: including stopped ones, running or not.
-_INCLUDED = lazy_pattern(
-    r"\b(?:including|incl\.?|also|even|as well as)\s+(?:(?:the|those|all|any)\s+)*[\w-]+(?:\s+ones)?"
-    r"|\b[\w-]+\s+or\s+(?:not|otherwise)\b",
-    re.IGNORECASE,
-)
-_AUXILIARY = lazy_pattern(
-    r"\b(?:do|does|did|can|could)\s+(?:i|we|you|they|it|there|(?:the|my|our|all)\s+\w+)\s+(?!not\b)"
-    r"(?:all\s+|currently\s+)?(\w+)",
-    re.IGNORECASE,
-)
+_INCLUDED = lexicon.pattern("planner/answering/words", "included", re.IGNORECASE)
+_AUXILIARY = lexicon.pattern("planner/answering/words", "auxiliary", re.IGNORECASE)
 _SCALES = (1, 100, 1_000, 1_000_000)  # of units on the wire to those that people say: cents, milliseconds, micros
 
 
@@ -540,7 +538,7 @@ def _mark_arguments(reading: QuestionReading, call: Call) -> None:
                     # The items differ in a field of this name, so the argument did not filter by it.
                     reading.understood -= {at for at, token in enumerate(reading.tokens) if token.stem in names}
                     continue
-                reading.mark_words([word for word in split_words(name) if word not in ("is", "has", "include", "only")])
+                reading.mark_words([word for word in split_words(name) if word not in _FLAG_WORDS])
             elif isinstance(entry, int | float):
                 _mark_number(reading, entry, is_size=call.tool.places.get(name, ("", name))[1] in sizes)
             elif isinstance(entry, str):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from nlapi.english import lexicon
 from nlapi.english.command_verbs import DETERMINERS
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words
@@ -21,6 +22,8 @@ from nlapi.reading.question_intent import IMPLIED_FIELDS
 from nlapi.reading.text import MentionKind, Sentence, Token, ValueMention
 from nlapi.tools.quantities.units import from_wire
 from nlapi.tools.quantities.value_format import moment_of, number_of, unit_at
+
+_PARTICIPLE_ENDS = lexicon.ordered("planner/answering/words", "participle_ends")
 
 NEGATIONS = words("planner/answering/words", "negations")
 _NEGATION_PAIRS = frozenset((("other", "than"), ("apart", "from"), ("aside", "from"), ("instead", "of")))
@@ -147,7 +150,7 @@ class QuestionReading:
         while at > 0 and first - at < 4 and (self.tokens[at].lower in _LEADING or at in self.understood):
             at -= 1
         token = self.tokens[at] if at >= 0 else None
-        if token is None or not token.word or not token.lower.endswith(("ed", "ing", "en", "wn", "lt")):
+        if token is None or not token.word or not token.lower.endswith(_PARTICIPLE_ENDS):
             return "", first
         if at and self.tokens[at - 1].lower in DETERMINERS:
             return "", first  # a noun: the setting default-ttl
@@ -171,27 +174,16 @@ BOUND_TESTS: dict[str, Callable[[float, float], bool]] = {
     "equal": lambda value, bound: value == bound,
 }
 # The superlative whose implied fields a word of a bound compares.
-_COMPARED = {"cheaper": "cheapest", "longer": "longest", "shorter": "shortest", "heavier": "heaviest"}
+_COMPARED = lexicon.table("planner/answering/words", "compared")
 _NEAR = 4  # tokens between a bound and its field
 
-_SINCE = lazy_pattern(r"\b(?:since|from|starting|later than|newer than|at the earliest)\s+(?:the\s+)?$", re.IGNORECASE)
+_SINCE = lexicon.pattern("planner/answering/words", "since", re.IGNORECASE)
 _AFTER = lazy_pattern(r"\b(?:after|past)\s+(?:the\s+)?$", re.IGNORECASE)
-_BEFORE = lazy_pattern(
-    r"\b(?:before|until|till|by|older than|earlier than|more than|over)\s+(?:the\s+)?$", re.IGNORECASE
-)
-_WITHIN = lazy_pattern(
-    r"\b(?:less than|in the|within the|within|during the|during|over the|on|in|for|of)\s+(?:the\s+)?$", re.I
-)
-_AGE = lazy_pattern(
-    r"\b(?P<way>older|newer|younger|more recent)\s+than\s+(?P<count>\d+|an?|one|two|three|four|five|six|seven)\s+"
-    r"(?P<unit>day|week|month|year)s?\b",
-    re.IGNORECASE,
-)
-_MONTH_ALONE = lazy_pattern(
-    rf"\b(?:in|since|before|after|until|till|from|during|of)\s+(?P<what>(?P<month>{'|'.join(MONTHS)})\b(?!\s*\d)"
-    r"|(?P<year>20\d\d|19\d\d)\b(?!-))",
-    re.IGNORECASE,
-)
+_BEFORE = lexicon.pattern("planner/answering/words", "before", re.IGNORECASE)
+_WITHIN = lexicon.pattern("planner/answering/words", "within", re.I)
+_AGE = lexicon.pattern("planner/answering/words", "age", re.IGNORECASE)
+_MONTH_ALONE = lexicon.pattern("planner/answering/words", "month_alone", re.IGNORECASE, months="|".join(MONTHS))
+_TO = lexicon.pattern("planner/answering/words", "to")
 # Words in the name of the time that a question without one means, the likeliest first.
 _LIKELY = tuple(map(stem, word_text("planner/answering/words", "likely_times").split()))
 
@@ -319,9 +311,7 @@ def _times(reading: QuestionReading) -> Iterator[Condition]:
         following = moments[index + 1] if index + 1 < len(moments) else None
         if moment.start <= skipped:
             continue
-        if following is not None and re.fullmatch(
-            r"\s*(?:and|to|until|till|-|–)\s*", text[moment.end : following.start]
-        ):
+        if following is not None and _TO.fullmatch(text[moment.end : following.start]):
             lead = re.search(r"\b(?:between|from)\s+$", text[: moment.start], re.IGNORECASE)
             skipped = following.start
             yield from _on_time(

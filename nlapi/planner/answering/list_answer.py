@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.words import plural as plural_word
 from nlapi.english.words import split_words, stem
@@ -224,9 +225,9 @@ def _sentence(yes: bool, operation: Operation, item: Item, path: str, value: obj
     return f"{subject} {field_words(path)} {value_text}."
 
 
-_EVERY = lazy_pattern(r"\b(?:all|every|each|everything|both)\b", re.IGNORECASE)
+_EVERY = lexicon.pattern("planner/answering/words", "every", re.IGNORECASE)
 _HAVE = lazy_pattern(r"\b(?:has|have)\b", re.IGNORECASE)
-_PREPOSITION = lazy_pattern(r"\b(?:in|of|for|from|on|at|by|with|under|within|called|named)\b", re.IGNORECASE)
+_PREPOSITION = lexicon.pattern("planner/answering/words", "preposition", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,9 +306,8 @@ def _texts(conditions: list[Condition]) -> str:
 
 _MOST_NAMES = 6
 _MOST_TIED = 4
-_IS = lazy_pattern(r"^\W*(?:is|are|was|were)\b", re.IGNORECASE)
-# Asks whether there are such items: that some are listed answers it.
-_EXISTS = lazy_pattern(r"^\W*(?:is|are|was|were) there\b|^\W*(?:does|do|did|has|have)\b|\bany\b", re.IGNORECASE)
+_IS = lexicon.pattern("planner/answering/words", "is", re.IGNORECASE)
+_EXISTS = lexicon.pattern("planner/answering/words", "exists", re.IGNORECASE)
 
 
 def list_answer(question: ListQuestion) -> AnswerView:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 
+from nlapi.english import lexicon
 from nlapi.english.words import NUMBERS, split_words, stem
 from nlapi.english.words import plural as plural_word
 from nlapi.lazy_pattern import lazy_pattern
@@ -34,16 +35,14 @@ from nlapi.resources.identity import Item
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.tool import Call
 
-_HOW_MANY = lazy_pattern(
-    r"\b(?:how many|(?:number|count) of)\s+(?:(?:different|distinct|unique)\s+)?(?:the\s+)?", re.IGNORECASE
-)
+_HOW_MANY = lexicon.pattern("planner/answering/words", "how_many", re.IGNORECASE)
 
 
 # What is asked of some of several: do any campaigns have no ads?
 _SOME = lazy_pattern(r"\b(?:any|some)\b", re.IGNORECASE)
-_NEXT = r"(?:in|on|at|of|for|from|with|and|or|but|yet|that|since|before|after|until|during|this|last|now|today)\b"
+_NEXT = lexicon.expression("planner/answering/words", "next")
 _THAN = lazy_pattern(r"\bthan\b", re.IGNORECASE)
-_NUMBER = r"(?P<number>\d{1,3}|two|three|four|five|six|seven|eight|nine|ten)"
+_NUMBER = lexicon.expression("planner/answering/words", "counted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,11 +282,8 @@ def _lacked_items(question: str, fields: RowFields) -> str:
     nouns = noun_pattern(fields.operation)
     if not nouns:
         return ""
-    lacked = re.search(
-        rf"\b(?:no|without|without any|lacks?|lacking)\s+(?:[\w-]+\s+)?(?:{nouns})\b(?!\s+(?!{_NEXT})\w)",
-        question,
-        re.IGNORECASE,
-    )
+    pattern = lexicon.expression("planner/answering/words", "lacked", nouns=nouns)
+    lacked = re.search(pattern, question, re.IGNORECASE)
     if lacked is None:
         return ""
     # Are there no ads, has the campaign X no ads: that is about the number of ads.

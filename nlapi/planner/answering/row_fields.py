@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from nlapi.english import lexicon
 from nlapi.english.lexicon import stems
 from nlapi.english.words import name_words, split_words, stem
 from nlapi.english.words import plural as plural_word
@@ -87,7 +88,8 @@ def join_words(names: Iterable[str], word: str = "and") -> str:
 
 _STATES = stems("planner/answering/words", "states")  # words for a state: people say one where an API has another
 _IDENTIFYING = stems("planner/answering/words", "identifying")  # stems that tell in which way a field names an item
-_LABELS = ("labels", "annotations", "tags")  # maps by keys that users choose, read a level deeper than other objects
+# Maps by keys that users choose, read a level deeper than other objects.
+_LABELS = lexicon.ordered("planner/answering/words", "labels")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

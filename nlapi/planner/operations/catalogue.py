@@ -8,6 +8,7 @@ from copy import copy
 from functools import cached_property
 from urllib.parse import urlsplit
 
+from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -28,14 +29,9 @@ from nlapi.tools.phrase import read_phrase
 from nlapi.tools.tool import Tool
 
 _ITEM_NAMES = frozenset(map(stem, NAMES))
-_HYPOTHETICAL = lazy_pattern(
-    r"\bwhat if\b|\b(?:what|how|who|which)\b.*\b(?:would|will|happens?|happened)\b.*\b(?:if|were to|when)\b",
-    re.IGNORECASE,
-)
-_SIMULATES = lazy_pattern(
-    r"\bsimulat\w*|\bwhat (?:if|would)\b|\bdry[- ]run\b|\bpreviews? (?:a|the) change", re.IGNORECASE
-)
-_WHY = lazy_pattern(r"^\W*(?:(?:explain|tell me|and|but|so)\s+)?why\b", re.IGNORECASE)
+_HYPOTHETICAL = lexicon.pattern("planner/operations/words", "hypothetical", re.IGNORECASE)
+_SIMULATES = lexicon.pattern("planner/operations/words", "simulates", re.IGNORECASE)
+_WHY = lexicon.pattern("planner/operations/words", "why", re.IGNORECASE)
 _EXPLAINS = lazy_pattern(r"\bexplains?\b|\bwhy\b", re.IGNORECASE)
 
 
@@ -68,11 +64,8 @@ def _reads(operation: Operation, purpose: re.Pattern[str]) -> bool:
 MAX_LIKELY = 12
 # Operations up to which the choices and the answers are read for every one, which takes 1 ms for each.
 _MAX_FACTS = 200
-_BEFORE_NAME = r"\b(?:of|for|on|in|to|from|does|do|did|is|give|let|owns|changed|touched) (?:the )?"
-_BEHIND_NAME = (
-    r"\b(?=\W*$|[,;:?!]|(?:'s)?\s+(?:of|for|on|in|to|from|at|by|with|since|over|during|between|before|after|and|today|yesterday"
-    r"|this|last|right|now|get|gets|use|uses|used|have|has|had|is|was|be|do|serve|\d)\b)"
-)
+_BEFORE_NAME = lexicon.expression("planner/operations/words", "before_name")
+_BEHIND_NAME = lexicon.expression("planner/operations/words", "behind_name")
 # The description of an operation that the server does not have yet.
 _UNIMPLEMENTED = lazy_pattern(r"\W*not (?:yet )?implemented\b", re.IGNORECASE)
 

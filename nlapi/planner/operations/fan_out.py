@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nlapi.english import lexicon
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.slot import Family, SlotCandidate
 from nlapi.planner.slots.values import value_for
@@ -14,7 +15,7 @@ from nlapi.tools.tool import Call
 # Calls of a plan at most.
 MAX_CALLS = 5
 _KINDS = (MentionKind.NAME, MentionKind.LITERAL, MentionKind.QUOTED)
-_JOINTS = frozenset((",", "and", "&", "or", "the", "both", "(", ")", "/"))
+_JOINTS = lexicon.words("planner/operations/words", "joints")
 # Tokens that may stand between two of the values: John F. Kennedy (KJFK) and LaGuardia (KLGA).
 _MAX_DISTANCE = 12
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from nlapi.english import lexicon
 from nlapi.english.intents import ACTION_KINDS, METHODS, STOPWORDS, VERBS, Intent, intents
 from nlapi.english.word_similarity import rarity, similarity_or_synonym
 from nlapi.english.words import singular, split_words, stem
@@ -29,13 +30,9 @@ _OPENING_WORDS = 5
 _LATER_ACTION = 0.7
 _HIDDEN = (MentionKind.QUOTED, MentionKind.LITERAL, MentionKind.JSON)
 # The means of a request, which say nothing about the operation: [through the Weather API].
-_BY_WAY_OF = lazy_pattern(
-    r"\b(?:using|with|via|through|from|in|on) (?:the |this |that |your |our |an? )?(?:[\w.\-]+ ){0,4}"
-    r"(?:API|service|database|app)\b",
-    re.IGNORECASE,
-)
+_BY_WAY_OF = lexicon.pattern("planner/operations/words", "by_way_of", re.IGNORECASE)
 _SEAMS = lazy_pattern(r"['’-]")
-_VAGUE = frozenset(map(stem, "information info data detail api function method result value".split()))
+_VAGUE = lexicon.stems("planner/operations/words", "vague")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +201,7 @@ RIVALS = tuple(
     clear weakest likely gain typed named said_slots form hit miss near outdone unheard""".split()
 )
 # Those of RIVALS of which less is better.
-COSTS = frozenset(("missing", "unused", "miss", "outdone", "unheard"))
+COSTS = lexicon.words("planner/operations/words", "costs")
 FEATURES = (*ABSOLUTE, *(f"{name}_ahead" for name in RIVALS), "rivals")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from nlapi.english.words import singular, stem
+from nlapi.english import lexicon
+from nlapi.english.words import singular
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
@@ -30,8 +31,8 @@ from nlapi.reading.question_intent import IntentKind, read_intent
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import id_sources
 
-_PEOPLE = frozenset(map(stem, "user account member owner person customer profile".split()))
-_DEFINITE = frozenset(("the", "my", "our", "this"))
+_PEOPLE = lexicon.stems("planner/operations/words", "people")
+_DEFINITE = lexicon.words("planner/operations/words", "definite")
 # The page size that a read asks for where the API requires one.
 PAGE_SIZE = 100
 # The probability of a look-up that follows from the description.
@@ -212,7 +213,7 @@ def _caller_read(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> 
     return catalogue.caller(best.operation.spec) if entity and set(entity) <= _PEOPLE else None
 
 
-_AROUND_ALL = frozenset(map(stem, "show include list return get with".split()))
+_AROUND_ALL = lexicon.stems("planner/operations/words", "around_all")
 
 
 def with_all_items(best: OperationCandidate) -> Assignment:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from nlapi.changes.checks import commands_deletion
+from nlapi.english import lexicon
 from nlapi.english.command_verbs import DELETE_VERBS, is_verb, parse_command
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.lexicon import stems
@@ -26,31 +27,18 @@ from nlapi.reading.question_intent import IntentKind, read_intent
 from nlapi.reading.text import Sentence
 from nlapi.resources.command_verbs import leading_verbs
 
+_LEADING = lexicon.words("planner/operations/words", "choice_leading")
+
 # The index score from which a part of a sentence names an operation by itself; an operation that the user has chosen
 # has it too.
 CLEAR_SCORE = 6.0
 # Words of a question whether an item exists, which is all that HEAD tells: it shows nothing.
 _EXISTENCE = stems("planner/operations/words", "existence")
-_WHO_AM_I = lazy_pattern(
-    r"^\W*(?:show (?:me )?)?(?:who ?am ?i(?: (?:logg?ed|signed) in(?: as)?)?|my (?:user )?(?:profile|account|user)"
-    r"|wh(?:o|ich user|at user|at account) (?:am i|is) (?:logg?ed|signed) in(?: as)?)\W*$",
-    re.IGNORECASE,
-)
-_IS_UP = lazy_pattern(
-    r"^\W*(?:is|are) (?:(?:(?:the |this |your |my |our )?(?:\w+ )?(?:server|api|service|system|backend|instance)|it)"
-    r"(?: (?:still|currently|now))? (?:healthy|alive|up|ok|okay|ready|online|reachable|live|responding|working|running)"
-    r"|(?:everything|all|things)(?: (?:still|currently|now))? (?:ok|okay|fine|good|well|all ?right|in order)"
-    r"|\w+(?: (?:still|currently|now))? (?:healthy|alive|up|online|reachable|responding))"
-    r"(?: and running)?(?: (?:with|on|in|at) (?:the |this |our |my )?\w+)?"
-    r"(?: to (?:serve|take|accept|receive|handle) (?:\w+ )?(?:traffic|requests?|calls?|load))?"
-    r"(?: right now| now)?\W*$",
-    re.IGNORECASE,
-)
+_WHO_AM_I = lexicon.pattern("planner/operations/words", "who_am_i", re.IGNORECASE)
+_IS_UP = lexicon.pattern("planner/operations/words", "is_up", re.IGNORECASE)
 # Last segments of the paths of health checks, the most specific first.
-_HEALTH = tuple(
-    "health healthz healthcheck status heartbeat liveness livez live alive ping ready readyz readiness".split()
-)
-_QUESTION = lazy_pattern(r"^\W*(?:what|which|who|whose|where|when|how many|how much)\b", re.IGNORECASE)
+_HEALTH = lexicon.ordered("planner/operations/words", "health")
+_QUESTION = lexicon.pattern("planner/operations/words", "question", re.IGNORECASE)
 # A read that is less sure than this of its item does not say which of them is compared.
 _SURE_OF_ITEM = 0.5
 _MAX_LISTS = 4
@@ -244,7 +232,7 @@ def _names_all(best: OperationCandidate) -> bool:
         (first.lower == "all" or (first is tokens[0] and first.lower in ("what", "which")))
         and (second.stem,) == noun
         and singular(second.lower) != second.lower
-        for first, second in pairwise(token for token in tokens if token.lower not in ("the", "our", "my"))
+        for first, second in pairwise(token for token in tokens if token.lower not in _LEADING)
     )
 
 

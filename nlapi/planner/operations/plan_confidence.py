@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
+from nlapi.english import lexicon
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Effect
@@ -46,7 +47,7 @@ TOSS_UP_CONFIDENCE = 0.15
 INCOMPLETE_CONFIDENCE = 0.5
 _EQUAL = 0.01
 _SURE_CHOICE = 0.85
-_ARTICLES = frozenset(("a", "an", "the", "new", "another"))
+_ARTICLES = lexicon.words("planner/operations/words", "articles")
 
 
 def unexpressed_words(best: OperationCandidate, settled: OperationCandidate, catalogue: Catalogue) -> tuple[str, ...]:

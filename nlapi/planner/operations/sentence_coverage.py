@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
+from nlapi.english import lexicon
+from nlapi.english.intents import ARTICLES, METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.spec import Effect, Operation
@@ -34,8 +35,8 @@ from nlapi.reading.text import FILLER_STEMS, MentionKind, Sentence, Token, forei
 from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
 
-_HAVING = frozenset(map(stem, "run runs use uses belong belongs contain contains everything anything".split()))
-_LINKING = frozenset(("is", "are", "=", ":", "of", "the", "to"))
+_HAVING = lexicon.stems("planner/operations/words", "having")
+_LINKING = lexicon.words("planner/operations/words", "linking")
 _MAX_OTHERS = 6
 _WRITTEN = (MentionKind.NAME, MentionKind.LITERAL, MentionKind.QUOTED, MentionKind.TITLE)
 # The least probability of each value of a change that the sentence says plainly: `rename ad ad_1 to "Summer, v3"` has
@@ -156,7 +157,7 @@ def _answers_all(best: OperationCandidate, cut: Sequence[tuple[int, int]]) -> bo
 
 def _has_value(tokens: Sequence[Token], at: int) -> bool:
     """Return whether the value of a field follows its name: created by priya, with the comment Lost key."""
-    before = [token.lower for token in tokens[max(0, at - 2) : at] if token.lower not in ("the", "a", "an")]
+    before = [token.lower for token in tokens[max(0, at - 2) : at] if token.lower not in ARTICLES]
     after = tokens[at + 1].lower if at + 1 < len(tokens) else ""
     return after in ("by", "is", "=", ":") or before[-1:] in (["with"], ["whose"], ["having"])
 
@@ -264,22 +265,11 @@ def explains_all_words(best: OperationCandidate) -> bool:
 _CONDITIONAL = words("planner/operations/words", "conditional")
 _PURPOSEFUL = words("planner/operations/words", "purposeful")
 _MANNERS = stems("planner/operations/words", "manners")
-_ARTICLES = words("reading/words", "definite") | {
-    "a",
-    "an",
-    "all",
-    "any",
-    "every",
-    "each",
-    "some",
-    "his",
-    "her",
-    "their",
-}
-_PERSONAL = frozenset("a an my our your his her their this".split())
+_ARTICLES = words("reading/words", "definite") | words("planner/operations/words", "indefinite")
+_PERSONAL = lexicon.words("planner/operations/words", "personal")
 _CONJUNCTIONS = frozenset((",", "and", "or", "&"))
 # Words behind the noun that a word at the end of the sentence says more about: patients who limp, have fever.
-_PREDICATIVE = frozenset("is are was were who that which have has having got been being".split())
+_PREDICATIVE = lexicon.words("planner/operations/words", "predicative")
 _NAMING = words("planner/slots/words", "naming")
 _FUNCTION_WORDS = STOPWORDS | NO_NAMES | POSITION_WORDS | _CONDITIONAL
 _MAX_WORDS = 4

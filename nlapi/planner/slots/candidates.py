@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from nlapi.client.credential_texts import find_credential_texts, takes_credential
-from nlapi.english.intents import VERBS
+from nlapi.english import lexicon
+from nlapi.english.intents import ARTICLES, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import has_vector
@@ -60,10 +61,10 @@ _PARTS = lazy_pattern(r"[/:]")
 LABEL_CONFIDENCE = 0.95
 _LABEL = lazy_pattern("[A-Z]{3,6}")
 _CODE = lazy_pattern(r"(?=.*\d|[A-Z]+$)[A-Za-z0-9][A-Za-z0-9-]+")
-_BEFORE_CODE = frozenset((":", "=", "is", "of", "identifier", "id", "code", "number"))
+_BEFORE_CODE = lexicon.words("planner/slots/words", "before_code")
 # Operators of filters by which a field equals one of some values, and fields that have a name.
 _EQUALITY = word_set("planner/slots/words", "equality")
-_NAMES = frozenset(("name", "names", "slug", "title"))
+_NAMES = lexicon.words("planner/slots/words", "names")
 _NEW_NAME = stem_set("planner/slots/words", "new_name")
 # Words before the name of a person, and the most words of one.
 _NAMING = word_set("planner/slots/words", "naming")
@@ -262,7 +263,7 @@ UNKNOWN_ID_PROBABILITY = 0.45
 _ID = lazy_pattern(r"[^\s/?#]+")
 _ENCODED = lazy_pattern(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
 _SAYS_UUID = lazy_pattern(r"\buuid\b(?! or\b)(?<!or uuid)", re.IGNORECASE)
-_AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
+_AND = lexicon.words("planner/slots/words", "and")
 
 
 def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
@@ -530,7 +531,7 @@ def _trimmed(context: SlotContext, slot: Slot, run: tuple[ValueMention, ...]) ->
 
 
 def _joined(between: Sequence[str]) -> bool:
-    return 0 < len(between) <= 3 and all(word in _AND or word in ("the", "a", "an") for word in between)
+    return 0 < len(between) <= 3 and all(word in _AND or word in ARTICLES for word in between)
 
 
 def without_astray_credentials(context: SlotContext, candidates: Iterable[SlotCandidate]) -> Iterator[SlotCandidate]:

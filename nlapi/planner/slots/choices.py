@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
+from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
@@ -25,6 +26,9 @@ from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONY
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.forms import schema_type
 from nlapi.tools.state_reads import updates_item
+
+_BEFORE_CHOICE = lexicon.words("planner/slots/words", "before_choice")
+_NEGATIVE = lexicon.words("planner/slots/words", "negative")
 
 _EXCLUDES = word_set("planner/slots/words", "excludes")
 _FALLING = lazy_pattern(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNORECASE)
@@ -184,7 +188,7 @@ def values_in_direction(sentence: Sentence, slot: Slot) -> Mapping[str, object]:
 def _ruled_out(context: SlotContext, at: int) -> bool:
     """Return whether the sentence rules the word at `at` out: not history, except the novels."""
     before = [token.lower for token in context.sentence.tokens[max(0, at - 2) : at]]
-    if before and before[-1] not in ("the", "in", "a", "an", "any"):
+    if before and before[-1] not in _BEFORE_CHOICE:
         before = before[-1:]
     return any(word in _EXCLUDES or word.endswith(("n't", "n’t")) for word in before)
 
@@ -286,7 +290,7 @@ _BY_DEFAULT = lazy_pattern(r"\bby default,?\s[^.]*", re.IGNORECASE)
 _MIN_FLAG_SIMILARITY = 0.7
 # Words before a flag that may deny it, at most, and the words that end the clause before that.
 _REACH = 5
-_PARTS = frozenset(("and", "but", "or"))
+_PARTS = lexicon.words("planner/slots/words", "parts")
 
 
 def _state_commands() -> dict[str, dict[str, bool]]:
@@ -334,7 +338,7 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
         return
     first, last = min(places), max(places) + 1
     denied = _is_denied(context, slot, first) if command is None else not command[1]
-    negative = any(word in ("no", "not", "non") or word.startswith(("exclud", "disabl")) for word in slot.words[:1])
+    negative = any(word in _NEGATIVE or word.startswith(("exclud", "disabl")) for word in slot.words[:1])
     only_operation = name_share > 0 and set(words) <= context.operation_stems - set(slot.words)
     mention = mention_of_tokens(context.sentence, MentionKind.FLAG, first, min(last, first + len(words) + 3))
     for yes in (True, False):

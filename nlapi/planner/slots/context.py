@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
+from nlapi.english import lexicon
 from nlapi.english.command_verbs import CREATE_VERBS
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
@@ -25,6 +26,8 @@ from nlapi.resources.nouns import noun_of
 from nlapi.tools.state_reads import updates_item
 from nlapi.tools.tool import Tool
 
+_SKIPPED = lexicon.words("planner/slots/words", "skipped_before")
+
 # Samples of a description that are compared.
 _SAMPLES = 8
 # Word vectors less alike than this say nothing.
@@ -32,8 +35,7 @@ _MIN_SIMILARITY = 0.35
 _CODES = frozenset(CURRENCY_NAMES.values())
 _KIND_LINES = (line.split(": ") for line in word_text("planner/slots/words", "world_kinds").strip().splitlines())
 _KINDS = {stem(word): kind for kind, names in _KIND_LINES for word in names.split()}
-# Kinds that may stand for one another: a country is a place.
-_NEAR = frozenset(("town", "country", "state"))
+_NEAR = lexicon.words("planner/slots/words", "near")
 
 
 @lru_cache(maxsize=8192)
@@ -105,7 +107,7 @@ def _by_preposition(name: str) -> dict[str, tuple[str, ...]]:
 
 ROLES = {preposition: frozenset(roles) for preposition, roles in _by_preposition("roles").items()}
 ROLE_VERBS = {verb: preposition for preposition, verbs in _by_preposition("role_verbs").items() for verb in verbs}
-LEADING_PREPOSITIONS = frozenset(("of", "for", "in", "on", "about", "with", "by"))
+LEADING_PREPOSITIONS = lexicon.words("planner/slots/words", "leading_prepositions")
 _FILLERS = word_set("planner/slots/words", "fillers")
 _GENERIC = stem_set("planner/slots/words", "generic_names")
 _PARTING = word_set("planner/slots/words", "parting")
@@ -381,7 +383,7 @@ def _behind(sentence: Sentence, mention: ValueMention) -> WeightedStems:
 def _leader(sentence: Sentence, mention: ValueMention) -> str:
     """Return the preposition in front of a mention, `to` for the second end of a range (between 1 and 5)."""
     at = mention.first - 1
-    while at >= 0 and sentence.tokens[at].lower in ("the", "a", "an", "about", "than", "my"):
+    while at >= 0 and sentence.tokens[at].lower in _SKIPPED:
         at -= 1
     if at < 0:
         return ""

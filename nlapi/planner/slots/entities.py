@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from nlapi.english import lexicon
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import singular, split_words, stem
@@ -19,8 +20,7 @@ from nlapi.tools.tool import Tool
 
 # Last words of the names of slots that take an id.
 ID_WORDS = stem_set("planner/slots/words", "id_words")
-# Names of slots for the ids of the resource that the operation lists.
-_LISTED_ID = frozenset(("id", "uuid", "gid"))
+_LISTED_ID = lexicon.words("planner/slots/words", "listed_id")
 # The ids among them that nobody makes up: a key is often a name in small letters.
 OPAQUE = ID_WORDS - {"key"}
 SEARCHES = stem_set("planner/slots/words", "searches")
@@ -31,7 +31,7 @@ DESCRIBED_RESOURCE = "(as described)"
 # Words that pick a resource by its position among others, not by its name.
 POSITION_WORDS = frozenset((*word_set("planner/slots/words", "positions"), *ORDINALS, *SUPERLATIVES))
 _BY_NAME = lazy_pattern(r"(?:the )?(?:unique |full )?names?(?: or id)? of\b", re.IGNORECASE)
-_SAYS_BY_NAME = lazy_pattern(r"\bby (?:its |the )?(?:(?:id|uuid|identifier) or )?name\b", re.IGNORECASE)
+_SAYS_BY_NAME = lexicon.pattern("planner/slots/words", "says_by_name", re.IGNORECASE)
 _OR_NAME = lazy_pattern(r"\bnames? or (?:an? |the )?ids?\b|\bids? or (?:an? |the )?names?\b", re.IGNORECASE)
 RENAMES = stem_set("planner/slots/words", "renames")
 # Distance, in tokens, of a mention that does not stand beside a noun.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import time
 from functools import lru_cache
 
+from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
@@ -24,6 +25,8 @@ from nlapi.reading.numbers import unit_of_mention, unit_similarity
 from nlapi.reading.question_intent import is_yes_no_question
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
 
+_PLACES = lexicon.words("planner/slots/words", "place_words")
+
 _SIZES = stem_set("planner/slots/words", "limits")
 _PAIRED = frozenset().union(*(ROLES[word] for word in ("from", "to", "over", "under")))
 _SKIP = stem("skip")
@@ -34,9 +37,9 @@ MONEYLIKE = stem_set("planner/slots/words", "moneylike")
 _NUMBERLIKE = stem_set("planner/slots/words", "numberlike")
 _PLACELIKE = stem_set("planner/slots/words", "placelike")
 _STATES = frozenset(STATES.values())
-_CITY = lazy_pattern(r"\b(?:city|town|address)\b(?: and|,)\s*(?:the )?(?:state|country|province|region)", re.IGNORECASE)
+_CITY = lexicon.pattern("planner/slots/words", "city", re.IGNORECASE)
 _ADDRESS = lazy_pattern(r"address|street", re.IGNORECASE)
-_CODE = lazy_pattern(r"\b(?:code|identifier|symbol|ticker|abbreviat\w+)\b")
+_CODE = lexicon.pattern("planner/slots/words", "code")
 # Letters of a code (JFK, USD, AAPL) at most.
 _LONGEST_CODE = 5
 
@@ -303,7 +306,7 @@ def _role(words: frozenset[str], leader: str) -> tuple[float, float]:
 
 def _pair_weight(context: SlotContext, slot: Slot) -> float:
     """Return more for a pair (Rome, Italy) as one value, unless a country or a state is asked for beside it."""
-    parts = {"countri", "state", "region", "provinc", "city", "citi"}
+    parts = _PLACES
     return -1.5 if any(not parts.isdisjoint(rival.words) for rival in context.slots) else 1.0
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
@@ -49,11 +50,13 @@ from nlapi.resources.paths import segments
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Call, Tool
 
+_BEFORE_FIELD = lexicon.words("planner/slots/words", "before_field")
+
 _UNIX = lazy_pattern(r"\bunix\b|\bepoch\b|\btimestamp\b", re.IGNORECASE)
 _WHEN = stem_set("planner/slots/words", "time_names")
 # The least number that is a moment in seconds: in 1973.
 _EARLIEST = 100_000_000
-BEFORE_ID = frozenset(("#", ".", ":", "=", "is", "equal", "equals", "to", "of"))
+BEFORE_ID = lexicon.words("planner/slots/words", "before_id")
 # Words that announce an id, and are none.
 _NO_IDS = ID_WORDS | {"name", "number"}
 _PARTLY = stem_set("planner/slots/words", "contains")
@@ -63,11 +66,11 @@ MAX_PAGE = 10_000
 _SIZES = stem_set("planner/slots/words", "limits") - stem_set("planner/slots/words", "bounds")
 _SKIPS = stem_set("planner/slots/words", "skips")
 _ORDERING = stem_set("planner/slots/words", "orderings")
-_BEFORE_MONTH = frozenset("in since before after until till during".split())
+_BEFORE_MONTH = lexicon.words("planner/slots/words", "before_month")
 _CURSOR = (stem("cursor"),)
-_WHY = frozenset(map(stem, ("why", "reason", "cause")))
-_BEFORE_REASON = frozenset("because since reason why cause due : - –".split())
-_CODED_FORMS = frozenset(("email", "url", "uuid", "host"))
+_WHY = lexicon.stems("planner/slots/words", "why")
+_BEFORE_REASON = lexicon.words("planner/slots/words", "before_reason")
+_CODED_FORMS = lexicon.words("planner/slots/words", "coded_forms")
 
 
 def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
@@ -239,7 +242,7 @@ def _is_of_field(context: SlotContext, slot: Slot, mention: ValueMention) -> boo
     words, stems = answer_words(context.operation), context.sentence.stems
     slot_stems = slot.prose | set(slot.words)
     first = mention.first
-    while first < mention.last - 1 and context.sentence.tokens[first].lower in ("the", "a", "an", "all", "our"):
+    while first < mention.last - 1 and context.sentence.tokens[first].lower in _BEFORE_FIELD:
         first += 1
     inside = stems[first : mention.last]
     if QUERYLIKE & set(slot.words) and mention.kind is MentionKind.PHRASE and len(inside) > 1 and inside[0] in _PARTLY:
@@ -260,8 +263,8 @@ def _is_of_field(context: SlotContext, slot: Slot, mention: ValueMention) -> boo
 
 
 _DETERMINERS = word_set("planner/slots/words", "determiners")
-_WITHIN = frozenset(("of", "in", "from", "for", "on"))
-_OWNING = frozenset(("of", "for", "by", "from"))
+_WITHIN = lexicon.words("planner/slots/words", "within")
+_OWNING = lexicon.words("planner/slots/words", "owning")
 _GENITIVES = ("'", "’", "'s", "’s")
 IP_ADDRESS = lazy_pattern(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
 ADDRESS_STEMS = stem_set("planner/slots/words", "address_names")

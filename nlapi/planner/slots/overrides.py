@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 
+from nlapi.english import lexicon
 from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
@@ -31,14 +32,13 @@ from nlapi.tools.state_reads import updates_item
 # Words behind a number that may say what it counts, at most.
 _REACH = 6
 # Words at which that ends: 4 calls [for] partner-x.
-_ENDS = frozenset("for on to from of by with and or until since because please then".split())
+_ENDS = lexicon.words("planner/slots/words", "ends")
 _RANGE = lazy_pattern(r"\b(?:between|from)\s+(?:the\s+)?(?:\w+\s+)?$", re.IGNORECASE)
-_AND = lazy_pattern(r"\s*(?:and|to|through|-|–)\s+(?:the\s+)?(?:\w+\s+)?", re.IGNORECASE)
-_FROM = lazy_pattern(r"\b(?:from|with|to|against|than|versus|vs\.?|and)\s+(?:the\s+)?(?:\w+\s+)?$", re.IGNORECASE)
-_COMPARES = frozenset(map(stem, "compare compared comparison differ different difference diff versus vs".split()))
+_AND = lexicon.pattern("planner/slots/words", "overrides_and", re.IGNORECASE)
+_FROM = lexicon.pattern("planner/slots/words", "from", re.IGNORECASE)
+_COMPARES = lexicon.stems("planner/slots/words", "compares")
 _MONEY = stem("dollar")
-# Words in the names of limits that say nothing of what is counted.
-_BARE_WORDS = frozenset(map(stem, ("per", "max", "maximum", "min", "minimum", "limit", "number")))
+_BARE_WORDS = lexicon.stems("planner/slots/words", "bare_words")
 
 
 def is_stated_amount(context: SlotContext, candidate: SlotCandidate) -> bool:
@@ -129,7 +129,7 @@ def _has_only_words(context: SlotContext, counted: frozenset[str], slot: Slot, a
 # Probability of such a candidate.
 OVERRIDE_PROBABILITY = 0.95
 _NAMING = word_set("planner/slots/words", "naming")
-_AFTER_FIELD = frozenset(("of", "for", "on", "in", "to", "="))
+_AFTER_FIELD = lexicon.words("planner/slots/words", "after_field")
 _SHORTEST_EXAMPLE = 2
 _TO = frozenset(("to", "into", "onto"))
 _DESTINATIONS = stem_set("planner/slots/words", "destinations")
@@ -138,17 +138,17 @@ _LITERALS = frozenset((MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.QUOT
 _REASONS = stem_set("planner/slots/words", "reasons")
 _VALUE = (stem("value"),)
 _CONVERSIONS = frozenset(("", "singular"))
-_BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
-_ACTORS = frozenset(map(stem, ("author", "actor", "creator", "committer")))
-_DID = frozenset(("did", "does", "has", "had"))
-_ANYBODY = frozenset("anyone anybody someone somebody everyone everybody nobody people who it they we you".split())
-_AUXILIARIES = frozenset(("did", "has", "have", "had", "was", "were"))
-_PERCENT = frozenset(map(stem, ("percent", "percentage", "pct")))
-_FILES = frozenset(map(stem, ("folder", "directory", "file", "archive", "path")))
-_LOOKING_BACK = frozenset(("last", "past", "previous"))
-_DAYS = frozenset(("day", "date", "on"))
-_LOCATING = frozenset("at to with from on url".split())
-_RANGE_ENDS = frozenset("since from after until till before by to through between and".split())
+_BETWEEN = lexicon.words("planner/slots/words", "between")
+_ACTORS = lexicon.stems("planner/slots/words", "actors")
+_DID = lexicon.words("planner/slots/words", "did")
+_ANYBODY = lexicon.words("planner/slots/words", "anybody")
+_AUXILIARIES = lexicon.words("planner/slots/words", "auxiliaries")
+_PERCENT = lexicon.stems("planner/slots/words", "percent")
+_FILES = lexicon.stems("planner/slots/words", "files")
+_LOOKING_BACK = lexicon.words("planner/slots/words", "looking_back")
+_DAYS = lexicon.words("planner/slots/words", "days")
+_LOCATING = lexicon.words("planner/slots/words", "locating")
+_RANGE_ENDS = lexicon.words("planner/slots/words", "range_ends")
 
 
 def apply_overrides(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
@@ -24,25 +25,17 @@ from nlapi.tools.quantities.unit_evidence import likely_money_unit
 from nlapi.tools.quantities.units import unit_of
 from nlapi.tools.tool import Tool
 
+_HALVES = lexicon.words("planner/slots/words", "moment_halves")
+_OPAQUE = lexicon.words("planner/slots/words", "opaque_ends")
+_LINKS = lexicon.words("planner/slots/words", "link_ends")
+
 _UPDATES = ("PUT", "PATCH")
-# The only fields that can be modified are: kind, account.
-_ONLY = lazy_pattern(
-    r"\bonly (?:the )?(?:fields?|properties|attributes)\b[^.:]* (?:modified|changed|updated|edited|set)\b[^.:]*"
-    r":\s*([^.]+)",
-    re.IGNORECASE,
-)
+_ONLY = lexicon.pattern("planner/slots/words", "only", re.IGNORECASE)
 # Names of a path to a property, and slots of a tool, at most.
 _DEEPEST = 3
 _MOST = 80
-_EXAMPLES = lazy_pattern(
-    r"(?:such as|e\.?g\.?,?|for example,?|example:?|for instance,?|like|options (?:are|include)|either"
-    r"|values?(?!\s+(?:of|for|to|that|in)\b):?|one of)\s*(.{3,160}?)(?:\)|\.\s|\.?$)",
-    re.IGNORECASE,
-)
-_MAPPED = lazy_pattern(
-    r"['\"]?(?<![\w.])(-?\d{1,6}|[A-Z0-9]{2,8})['\"]?\s*(?:for|=|:|means|is|represents|corresponds to|to|->|-)\s+"
-    r"(?:an? |the )?['\"]?([A-Za-z][\w ]{1,40}?)['\"]?(?=\s*(?:[,;.)\n]|and\b|or\b|$))"
-)
+_EXAMPLES = lexicon.pattern("planner/slots/words", "examples", re.IGNORECASE)
+_MAPPED = lexicon.pattern("planner/slots/words", "mapped")
 # Names of parameters that do not say whose id or name they are.
 _BARE = stem_set("planner/slots/words", "bare_names")
 # Names of parameters for a search text, whose description may speak of dates.
@@ -367,7 +360,7 @@ def _properties(schema: Schema) -> Schema:
 def _is_half(name: Sequence[str], beside: Iterable[str]) -> bool:
     """Return whether another field takes the time of day of a day, or the day of a time of day: end_date, end_time."""
     others = (split_words(other) for other in beside)
-    if not name or name[-1] not in ("date", "day", "time", "hour"):
+    if not name or name[-1] not in _HALVES:
         return False
     lasts = ("time", "hour") if name[-1] in ("date", "day") else ("date", "day")
     return any(other[-1:] and other[-1] in lasts and other[:-1] in (list(name[:-1]), []) for other in others)
@@ -386,13 +379,13 @@ def _family(words: list[str], item: Schema, choices: tuple[object, ...], form: M
     if format in ("email", "uri", "url", "uuid"):
         return {"email": Family.EMAIL, "uuid": Family.ID}.get(format, Family.URL)
     last = words[-1] if words else ""
-    if last in ("id", "uuid", "guid", "key", "uid", "token", "hash", "sha") and not format:
+    if last in _OPAQUE and not format:
         return Family.ID
     if form is not None and not form.is_guess:
         return Family.TIME if form.clock_layout else Family.DATE
     if last == "email":
         return Family.EMAIL
-    return Family.URL if last in ("url", "uri", "link", "website") else Family.TEXT
+    return Family.URL if last in _LINKS else Family.TEXT
 
 
 def _samples(description: str, schema: Schema) -> tuple[str, ...]:

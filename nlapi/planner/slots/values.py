@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
+from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.units import Unit
@@ -34,6 +35,9 @@ from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.forms import MomentForm, MomentPart, schema_type, states_final_dot, text_shape
 from nlapi.tools.quantities.unit_evidence import likely_unit, states_minor_unit
 from nlapi.tools.quantities.units import to_wire
+
+_BEFORE_TEXT = lexicon.words("planner/slots/words", "before_text")
+_CODES = lexicon.stems("planner/slots/words", "code_words")
 
 # A name of several labels whose last has a letter in it: no sentence ends in one by chance, as `delete foo.` does.
 _HOST = lazy_pattern(r"(?:[\w-]+\.)+[\w-]*[^\W\d_][\w-]*")
@@ -258,9 +262,9 @@ CONVERSIONS = (
     *("currency", "singular", "sample", "calendar", "days", "measured", "us", "lasting", "joined"),
 )
 # Conversions that use no words, so that the mention can still be the value of another slot.
-WORDLESS_CONVERSIONS = frozenset(("state", "country", "currency", "lasting"))
+WORDLESS_CONVERSIONS = lexicon.words("planner/slots/words", "wordless_conversions")
 _DAYS = stem("days")
-_PLACE = lazy_pattern(r"\b(?:city|town|place|location|address|area|region|destination|origin|where)\b", re.IGNORECASE)
+_PLACE = lexicon.pattern("planner/slots/words", "place", re.IGNORECASE)
 _CITY_STATE = lazy_pattern(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
 
 
@@ -361,7 +365,7 @@ def _cut(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tupl
         return
     while len(tokens) > 1 and tokens[-1].stem in slot.words:
         tokens.pop()
-    while len(tokens) > 1 and (tokens[0].stem in slot.words or tokens[0].lower in ("the", "a", "an", "my")):
+    while len(tokens) > 1 and (tokens[0].stem in slot.words or tokens[0].lower in _BEFORE_TEXT):
         tokens.pop(0)
     if 0 < len(tokens) < mention.last - mention.first and not all(token.lower in STOPWORDS for token in tokens):
         yield sentence.text[tokens[0].start : tokens[-1].end].removesuffix("'s"), "trimmed"
@@ -394,7 +398,7 @@ def _located(text: str, slot: Slot, *, whole: bool) -> Iterator[tuple[str, str]]
             yield full_name(text, in_us=True), "us"
 
 
-_REGIONS = frozenset(("stat", "provinc", "region"))
+_REGIONS = lexicon.words("planner/slots/words", "regions")
 
 
 @lru_cache(maxsize=4096)
@@ -469,7 +473,7 @@ def takes_fraction(slot: Slot) -> float:
 
 _DECIMAL = lazy_pattern(r"\bdecimal|\bfraction|between 0 and 1|\b0\.\d")
 _WHOLE = lazy_pattern(r"(?:e\.g\.?|such as|example)\D{0,12}\d+(?:\.\d+)?")
-_PERCENT = frozenset(map(stem, ("percent", "percentage", "pct")))
+_PERCENT = lexicon.stems("planner/slots/words", "values_percent")
 
 
 def _is_fraction_range(slot: Slot) -> bool:
@@ -552,7 +556,7 @@ def _shape(slot: Slot) -> re.Pattern[str] | None:
 @lru_cache(maxsize=4096)
 def is_coded(slot: Slot) -> bool:
     """Return whether a slot takes a code rather than a name."""
-    coded = {"cod", "iso", "3166", "639", "4217", "alpha"} & (slot.prose | set(slot.words))
+    coded = _CODES & (slot.prose | set(slot.words))
     return bool(coded) or re.search(r"two.letter|2.letter", slot.description, re.IGNORECASE) is not None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from nlapi.english import lexicon
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -17,27 +18,16 @@ _BOUNDARY = lazy_pattern(
     r"(?<=[.;!?])\s+|\s*,\s*(?:and\s+)?(?:then\s+|also\s+)?|\s+(?:and|then)\s+(?:then\s+|also\s+)?", re.IGNORECASE
 )
 _AND = lazy_pattern(r"\band\b", re.IGNORECASE)
-_NEW = frozenset(("a", "an", "another"))
-_PREPOSITION = lazy_pattern(r"\s(?:in|of|for|from|on|to|with|by|into|at)\s", re.IGNORECASE)
-_DETERMINERS = frozenset("the a an my our all its their".split())
-# Words of a command that stand between its verb and what it is about: show [me] the tracks.
-_AFTER_VERB = frozenset("me us all".split())
-# The end of a request that may be that of the one before too: [in project X].
-_END = lazy_pattern(r"\s(?:in|of|for|from|on|to)\s(?:(?!\s(?:in|of|for|from|on|to)\s).)+$", re.IGNORECASE)
-# A clause behind a comma that says more of what is before it: my session, [which is number 5].
-_RELATIVE = lazy_pattern(r"^(?:which|who|whose|where|when)\b", re.IGNORECASE)
-# A clause that says why something is asked: [I have 5 euros.] How much is that in dollars?
-_REASON = lazy_pattern(
-    r"^\W*(?:hey|hi|hello|i(?:['’]m| am| have|['’]ve)|we(?:['’]re| are| have)?|my|our)\b", re.IGNORECASE
-)
+_NEW = lexicon.words("planner/steps/words", "new")
+_PREPOSITION = lexicon.pattern("planner/steps/words", "preposition", re.IGNORECASE)
+_DETERMINERS = lexicon.words("planner/steps/words", "determiners")
+_AFTER_VERB = lexicon.words("planner/steps/words", "after_verb")
+_END = lexicon.pattern("planner/steps/words", "end", re.IGNORECASE)
+_RELATIVE = lexicon.pattern("planner/steps/words", "relative", re.IGNORECASE)
+_REASON = lexicon.pattern("planner/steps/words", "reason", re.IGNORECASE)
 # A clause that commands nothing: [make sure I miss none].
-_ASIDE = lazy_pattern(r"^(?:make|be) sure (?:i|we|you|it)\b", re.IGNORECASE)
-_POLITE = lazy_pattern(
-    r"^(?:(?:also|additionally|then|next|afterwards?|finally|please|kindly|and|after (?:that|this)"
-    r"|i(?:['’]d| would)? (?:also )?(?:like|want|need) (?:you )?to|i(?:['’]ll| will) (?:also )?need (?:you )?to"
-    r"|(?:can|could|would|will) you(?: please)?(?: also)?)\b[,\s]*)+",
-    re.IGNORECASE,
-)
+_ASIDE = lexicon.pattern("planner/steps/words", "aside", re.IGNORECASE)
+_POLITE = lexicon.pattern("planner/steps/words", "polite", re.IGNORECASE)
 
 
 # A name, a code or an address, and several of them behind a verb and the plural of their kind.

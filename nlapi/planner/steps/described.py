@@ -8,6 +8,7 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.words import singular
 from nlapi.openapi.spec import Operation
@@ -42,12 +43,12 @@ _PROBABILITY = 0.6
 _SURE_PARENT = 0.5
 # Words of a name in plain letters.
 _MAX_WORDS = 3
-_DESCRIBING = frozenset("with whose that which where having".split())
-_PREPOSITIONS = frozenset("of from in inside within for to on by".split())
-_ARTICLES = frozenset("the my our your this that".split())
-_CONJUNCTIONS = frozenset((",", "and", "or", "&", "but"))
-_COPULAS = frozenset("is was does did has".split())
-_ADVERBS = frozenset("still now again already currently immediately gracefully please today once together".split())
+_DESCRIBING = lexicon.words("planner/steps/words", "describing")
+_PREPOSITIONS = lexicon.words("planner/steps/words", "prepositions")
+_ARTICLES = lexicon.words("planner/steps/words", "articles")
+_CONJUNCTIONS = lexicon.words("planner/steps/words", "conjunctions")
+_COPULAS = lexicon.words("planner/steps/words", "copulas")
+_ADVERBS = lexicon.words("planner/steps/words", "adverbs")
 _NOT_NAMES = STOPWORDS | _PREPOSITIONS | _ADVERBS | NO_NAMES
 
 

@@ -9,6 +9,7 @@ from datetime import date
 from itertools import takewhile
 from typing import Any
 
+from nlapi.english import lexicon
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -39,23 +40,14 @@ _LISTED = lazy_pattern(
     r"(?P<noun>\s+(?:one|of\s+(?:them|these|those)|[a-z]+(?:\s+[a-z]+)?))?",
     re.IGNORECASE,
 )
-_PLACEHOLDER = lazy_pattern(r"one|of\s+(?:them|these|those)")
-_POSSESSIVE = lazy_pattern(r"\b(?:its|his|her|their)\s+(?P<rest>[^.?!]+)", re.IGNORECASE)
-_PRONOUN = lazy_pattern(
-    r"\b(?:it|him|her|that one|this one|the same one|(?:that|this|the)\s+(?P<noun>[a-z]+(?:\s+[a-z]+)?))\b",
-    re.IGNORECASE,
-)
-_PLURAL = lazy_pattern(r"\b(?:them|these|those|they)\b", re.IGNORECASE)
-_BACKWARD = lazy_pattern(
-    r"\b(?:it|him|her|its|his|their|them|these|those|they|(?:that|this|the same) one|(?:that|this) [a-z]+)\b",
-    re.IGNORECASE,
-)
-# Here `it` refers to nothing, unlike in `is it active`.
-_EXPLETIVE = lazy_pattern(
-    r"\b(?:is|was|makes?|if)\s+it\s+(?:possible|ok|okay|safe|allowed|true that|wise)\b", re.IGNORECASE
-)
-# Words after a noun that are not part of it.
-_AFTER_NOUN = frozenset("now please again too instead and to for from by with in is of".split())
+_PLACEHOLDER = lexicon.pattern("planner/steps/words", "placeholder")
+_POSSESSIVE = lexicon.pattern("planner/steps/words", "possessive", re.IGNORECASE)
+_PRONOUN = lexicon.pattern("planner/steps/words", "pronoun", re.IGNORECASE)
+_PLURAL = lexicon.pattern("planner/steps/words", "plural", re.IGNORECASE)
+_BACKWARD = lexicon.pattern("planner/steps/words", "backward", re.IGNORECASE)
+_EXPLETIVE = lexicon.pattern("planner/steps/words", "expletive", re.IGNORECASE)
+# Words after a noun that are no part of it.
+_AFTER_NOUN = lexicon.words("planner/steps/words", "after_noun")
 _MAX_NAMES = 6
 
 
@@ -221,25 +213,15 @@ def _is_noun(phrase: str, noun: str) -> bool:
 _REPEATED = 0.75
 # A plan that is less sure was shown with its alternatives, so that a number may choose among them.
 _MENU = 0.4
-_YES = lazy_pattern(
-    r"^\W*(?:yes|y|yep|yeah|sure|ok|okay|do it|go ahead|please do|yes please|confirm(?:ed)?)\W*$", re.IGNORECASE
-)
-_NO = lazy_pattern(r"^\W*(?:no|n|nope|cancel|never ?mind|don'?t|stop|no thanks?|no thank you)\W*$", re.IGNORECASE)
-_NEXT_PAGE = lazy_pattern(
-    r"^\W*(?:and |show |give |get |list )*(?:me )?(?:the )?"
-    r"(?:more|next|next page|next ones?|more of (?:them|these|those)|continue|go on)(?: please)?\W*$",
-    re.IGNORECASE,
-)
-_ALSO = lazy_pattern(
-    r"^\W*(?:and|but|now|also|or|only|just|what about|how about|same for|the same for|and what about)\b[\s,]*"
-    r"(?:only |just |now |for |show |with )*",
-    re.IGNORECASE,
-)
+_YES = lexicon.pattern("planner/steps/words", "yes", re.IGNORECASE)
+_NO = lexicon.pattern("planner/steps/words", "no", re.IGNORECASE)
+_NEXT_PAGE = lexicon.pattern("planner/steps/words", "next_page", re.IGNORECASE)
+_ALSO = lexicon.pattern("planner/steps/words", "also", re.IGNORECASE)
 _ABOUT = lazy_pattern(r"^\W*(?:and )?(?:what|how) about\b", re.IGNORECASE)
-_ONES = lazy_pattern(r"\b(?:ones|of (?:them|those|these))\b", re.IGNORECASE)
+_ONES = lexicon.pattern("planner/steps/words", "ones", re.IGNORECASE)
 _NUMBER = lazy_pattern(r"\W*(?:number |no\.? |#)?(\d)\W*", re.IGNORECASE)
-_ORDINAL = lazy_pattern(r"\W*(?:the )?(first|second|third)(?: one)?\W*", re.IGNORECASE)
-_ORDINALS = ("first", "second", "third")
+_ORDINAL = lexicon.pattern("planner/steps/words", "ordinal", re.IGNORECASE)
+_ORDINALS = lexicon.ordered("planner/steps/words", "ordinals")
 # Words of a reply that is a value; a longer one is a question of its own.
 _MAX_REPLY = 6
 

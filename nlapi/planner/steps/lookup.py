@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from itertools import takewhile
 
+from nlapi.english import lexicon
 from nlapi.english.words import split_words
 from nlapi.openapi.spec import Effect
 from nlapi.planner.answering.row_fields import singular_name
@@ -46,8 +47,8 @@ NOT_FOUND = 0.25
 # A menu of more cannot be read at a prompt.
 MAX_CHOICES = 12
 # The path /me/albums fits a sentence with `my`.
-_CALLER_SEGMENTS = frozenset(("me", "my", "mine", "self"))
-_CALLER_WORDS = frozenset(("my", "mine", "i", "our"))
+_CALLER_SEGMENTS = lexicon.words("planner/steps/words", "caller_segments")
+_CALLER_WORDS = lexicon.words("planner/steps/words", "caller_words")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

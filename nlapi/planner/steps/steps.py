@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from nlapi.english import lexicon
 from nlapi.english.words import split_words, stem
-from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.aggregates import items_at_ordinal
 from nlapi.planner.answering.answers import failure_reason, pages_of
@@ -62,12 +62,7 @@ from nlapi.tools.tool import Call
 
 # The least match that counts while the same name may be that of an item of another kind.
 _CLEAR_SCORE = 0.8
-# A question that begins so is a read, so that "there is none" answers it.
-_READ = lazy_pattern(
-    r"\W*(?:please )?(?:show|get|list|find|view|display|describe|look|tell|give|what|which|who|whose|when|where|how"
-    r"|is|are|was|were|does|do|did|has|have)\b",
-    re.IGNORECASE,
-)
+_READ = lexicon.pattern("planner/steps/words", "read", re.IGNORECASE)
 
 
 def next_plan(

@@ -19,17 +19,24 @@ from nlapi.openapi.spec import read_hints
 from nlapi.resources.schemas import schema_types
 from nlapi.tools.quantities.units import CURRENCIES, UnitEvidence, WireUnit, stated_unit
 
+_SIZES = lexicon.words("tools/words", "size_words")
+_NO_SHARES = lexicon.words("tools/words", "no_shares")
+_MOMENT_UNITS = lexicon.words("tools/words", "units_of_moments")
+_RATES = lexicon.words("tools/words", "rate_words")
+_PERCENT = lexicon.words("tools/words", "percent")
+_DURATIONS = lexicon.words("tools/words", "duration_words")
+
 # Characters of a description that are read: the unit stands at its beginning.
 _MAX_TEXT = 600
 
-_NUMERIC = frozenset(("integer", "number", "null"))
+_NUMERIC = lexicon.words("tools/words", "numeric")
 _NUMBER_FORMATS = frozenset(("int64", "uint64", "int32", "uint32"))
 
 _MONEY_WORDS = lexicon.words("tools/words", "money_words")
 _TIME_WORDS = lexicon.words("tools/words", "time_words")
 # Words in the name of a point in time, which may be in seconds since 1970.
 _MOMENT_WORDS = lexicon.words("tools/words", "moment_words")
-_NEVER_WORDS = frozenset("per of rate week month weekday weekdays ip id ids number version percentile".split())
+_NEVER_WORDS = lexicon.words("tools/words", "never_words")
 
 _TIME_NAMES = lexicon.by_word("tools/words", "time_units")
 # Abbreviations that are the unit only beside a word of time.
@@ -43,53 +50,20 @@ _TIME_TEXT = lazy_pattern(
     rf"|\((?:in\s+|unit:?\s*|units:?\s*)?({'|'.join(_TIME_NAMES)}|ms|sec)\)",
     re.IGNORECASE,
 )
-_COUNT_TEXT = lazy_pattern(
-    r"^\W*(?:(?:optional|required)\W+)?(?:the|a|an|specifies the|sets the)?\s*"
-    r"(?:(?:maximum|minimum|max|min|total|default|average|desired|approximate)\s+)*"
-    r"(?:number of|amount of|time|duration|length|interval|delay|timeout|period|age|how (?:long|often|many))\b",
-    re.IGNORECASE,
-)
-_MOMENT_TEXT = lazy_pattern(
-    r"\b(?:epoch|unix|posix|timestamps?|1970|utc|iso.?8601|o.clock|cron|date and time|point in time"
-    r"|(?:of|in) (?:(?:the|a|each) )?(?:day|hour|minute|month|week|year)|days? of)\b",
-    re.IGNORECASE,
-)
-_DATA_TEXT = lazy_pattern(
-    r"\b(?:in|number of|measured in|specified in|expressed in)\s+(?:the\s+|whole\s+)?"
-    r"(bytes|kilobytes|megabytes|gigabytes|terabytes|kibibytes|mebibytes|gibibytes|[KMGT]i?B)\b(?!\s+per\b|/)"
-    r"|\((?:in\s+|unit:?\s*)?(bytes|kilobytes|megabytes|gigabytes|terabytes|mebibytes|gibibytes|[KMGT]i?B)\)"
-)
-_BARE_DATA = lazy_pattern(r"(?<![\d(] )(?<![\d(\w])(?:[KMGT]i?B|(?:kilo|mega|giga|tera)bytes)\b")
-_MICROS_TEXT = lazy_pattern(
-    r"\bmicro[- ]?(?:amounts?|units?|currency|dollars?)\b|\bmicros\b|\bmillionths? of\b"
-    r"|\bmultiplied by\s+(?:x\s*)?"
-    r"(?:10\s*(?:to the\s+|\^\s*)(?:power of\s+)?(?:6|six)|1,?000,?000|(?:one|a) million)\b",
-    re.IGNORECASE,
-)
-_MINOR_TEXT = lazy_pattern(
-    r"\bin (?:the )?(?:(?:US|USD|euro|EUR)[- ])?(?P<cents>cents|pence|pennies)\b"
-    r"|\b(?:smallest|minor|lowest) (?:common )?(?:currency |monetary )?(?:units?|denominations?)\b",
-    re.IGNORECASE,
-)
+_COUNT_TEXT = lexicon.pattern("tools/words", "count_text", re.IGNORECASE)
+_MOMENT_TEXT = lexicon.pattern("tools/words", "moment_text", re.IGNORECASE)
+_DATA_TEXT = lexicon.pattern("tools/words", "data_text")
+_BARE_DATA = lexicon.pattern("tools/words", "bare_data")
+_MICROS_TEXT = lexicon.pattern("tools/words", "micros_text", re.IGNORECASE)
+_MINOR_TEXT = lexicon.pattern("tools/words", "minor_text", re.IGNORECASE)
 # What makes the smallest unit doubtful: fractions of it, several units, or a text that says what it is not.
-_MINOR_DOUBT = lazy_pattern(
-    r"fraction|tenths?|decimal|dollars and cents|\bnot\b[^.]{0,12}\bcents|\bor\b[^.]{0,12}\bdollars|per (?:kwh|unit)",
-    re.IGNORECASE,
-)
+_MINOR_DOUBT = lexicon.pattern("tools/words", "minor_doubt", re.IGNORECASE)
 _WHOLE_TEXT = lazy_pattern(r"\bin (?:(?:US|U\.S\.) )?(?:(dollars|euros)|([A-Z]{3}))\b|\(([A-Z]{3})\)")
-_WHOLE_DOUBT = lazy_pattern(r"cents|micro|minor|smallest|thousand|million|local|equivalent|\brates?\b", re.IGNORECASE)
-_MONEY_TEXT = lazy_pattern(
-    r"\b(?:currency|money|price|prices|amount|cost|budget|bid|fee|charge[ds]?|pay(?:ment|out)?s?|spend|salary|balance"
-    r"|refund|tax|discount)\b",
-    re.IGNORECASE,
-)
-_WHOLE_PERCENT = lazy_pattern(
-    r"\b0\s*(?:%\s*)?(?:-|–|to|and|through)\s*100\b|\b1\s*(?:-|–|to|and|through)\s*100\b|out of 100", re.IGNORECASE
-)
-_FRACTION = lazy_pattern(
-    r"\b0(?:\.0+)?\s*(?:-|–|to|and|through)\s*1(?:\.0+)?\b(?!\s*00)|\bfraction\b|\bdecimal\b|\b0\.\d", re.IGNORECASE
-)
-_SHARE_TEXT = lazy_pattern(r"\b(?:percent(?:age)?s?|fraction|ratio|proportion|share|probability)\b|%", re.IGNORECASE)
+_WHOLE_DOUBT = lexicon.pattern("tools/words", "whole_doubt", re.IGNORECASE)
+_MONEY_TEXT = lexicon.pattern("tools/words", "money_text", re.IGNORECASE)
+_WHOLE_PERCENT = lexicon.pattern("tools/words", "whole_percent", re.IGNORECASE)
+_FRACTION = lexicon.pattern("tools/words", "fraction", re.IGNORECASE)
+_SHARE_TEXT = lexicon.pattern("tools/words", "share_text", re.IGNORECASE)
 
 
 def read_unit(name: str, parts: Iterable[Mapping[str, object]], description: str = "") -> WireUnit | None:
@@ -161,9 +135,7 @@ def _money_unit(words: tuple[str, ...], text: str, is_integer: bool) -> WireUnit
     is_money = not _MONEY_WORDS.isdisjoint(words)
     currency = _currency_of(words, text)
     head = text[:240]
-    if ({"micro", "micros"} & set(words) and not {"time", "timestamp", "duration", "latency"} & set(words)) and (
-        is_money or _MONEY_TEXT.search(text)
-    ):
+    if ({"micro", "micros"} & set(words) and not _DURATIONS & set(words)) and (is_money or _MONEY_TEXT.search(text)):
         return WireUnit(name="micros", evidence=UnitEvidence.NAME, words=" ".join(words), currency=currency)
     micros = _MICROS_TEXT.search(text)
     if micros and (is_money or _MONEY_TEXT.search(text)):
@@ -201,7 +173,7 @@ def _named_time_units(words: tuple[str, ...]) -> set[str]:
     return from_name
 
 
-_AFTER_UNIT = "to until till before after since between left remaining valid old ago".split()
+_AFTER_UNIT = lexicon.ordered("tools/words", "after_unit")
 
 
 def _time_unit(words: tuple[str, ...], text: str) -> WireUnit | None:
@@ -215,7 +187,7 @@ def _time_unit(words: tuple[str, ...], text: str) -> WireUnit | None:
         return None
     unit = units.pop()
     # Only these are units of points in time.
-    is_moment = unit in ("seconds", "milliseconds", "microseconds", "nanoseconds") and _MOMENT_WORDS & set(words)
+    is_moment = unit in _MOMENT_UNITS and _MOMENT_WORDS & set(words)
     if is_moment and not is_time:
         return None
     if from_name and (len(words) > 1 or written):
@@ -243,20 +215,11 @@ def _data_unit(words: tuple[str, ...], text: str) -> WireUnit | None:
     # A text that speaks of another unit than the name does: "outbound GB" of bytes_sent.
     spoken = {_DATA_NAMES[match[0].lower()] for match in _BARE_DATA.finditer(sentence)} if from_name else set()
     units = from_name | written | spoken
-    if (
-        len(units) != 1
-        or {"per", "rate", "ratio", "speed"} & set(words)
-        or re.search(r"\bper (?:second|sec|minute)\b|/s\b", text)
-    ):
+    if len(units) != 1 or _RATES & set(words) or re.search(r"\bper (?:second|sec|minute)\b|/s\b", text):
         return None
     if from_name:
         return WireUnit(name=units.pop(), evidence=UnitEvidence.NAME, words=" ".join(words))
-    is_size = {"size", "memory", "disk", "storage", "length", "quota", "space", "ram", "capacity", "volume", "bytes"}
-    if (
-        is_size & set(words)
-        or _COUNT_TEXT.search(text)
-        or re.match(r"\W*(?:the\s+)?[\w\s]{0,30}\bsize\b", text.lower())
-    ):
+    if _SIZES & set(words) or _COUNT_TEXT.search(text) or re.match(r"\W*(?:the\s+)?[\w\s]{0,30}\bsize\b", text.lower()):
         return WireUnit(name=units.pop(), evidence=UnitEvidence.TEXT, words=_first_match(_DATA_TEXT, sentence))
     return None
 
@@ -267,10 +230,10 @@ def _share_unit(
     if re.search(r"\bbasis points?\b", text, re.IGNORECASE) or words[-2:] == ("basis", "points"):
         is_other = _SHARE_TEXT.search(text) is not None
         return None if is_other else WireUnit(name="basis_points", evidence=UnitEvidence.TEXT, words="basis points")
-    is_percent = not {"percent", "percentage", "pct"}.isdisjoint(words[-1:])
+    is_percent = not _PERCENT.isdisjoint(words[-1:])
     if not is_percent and not _SHARE_TEXT.search(text[:200]):
         return None
-    if {"micros", "millis", "bps", "points"} & set(words):
+    if _NO_SHARES & set(words):
         return None
     is_fraction = maximum is not None and maximum <= 1 and not is_integer
     if is_fraction or (not is_integer and maximum is None and (largest or 0) <= 1 and _is_share_of_one(text, words)):
@@ -286,12 +249,7 @@ def _is_share_of_one(text: str, words: tuple[str, ...]) -> bool:
     return bool(re.search(r"\bbetween 0(?:\.0+)? and 1(?:\.0+)?\b(?!\s*00)|\bfrom 0(?:\.0)? to 1(?:\.0)?\b", text))
 
 
-# The unit of a number in its description: in minutes, (minutes), minutes at its end or its beginning.
-_UNIT_NAME = lazy_pattern(
-    r"\b(?:in|of|as|per|number of|how many|measured in|specified in|expressed in)\s+(?:the\s+|whole\s+)?([^\W\d_]+)"
-    r"|\(([^\W\d_]+)\)|([^\W\d_]{4,})\s*[.)]?$|^([^\W\d_]{5,})\b",
-    re.IGNORECASE,
-)
+_UNIT_NAME = lexicon.pattern("tools/words", "unit_name", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)

@@ -23,8 +23,7 @@ _DIGEST = lazy_pattern(r"(?:sha\d+:)?[0-9a-f]{48,}")
 # `sha256:` and twelve characters, the length that Docker's own tools show.
 _SHORT_DIGEST = 19
 _TIME_WORDS = lexicon.words("tools/words", "value_format_time_words")
-# Numbers whose names end so identify something and count nothing, so they get no thousands separators.
-_IDENTIFIER_WORDS = frozenset("id ids number no nr code port serial version revision year zip key sku phone".split())
+_IDENTIFIER_WORDS = lexicon.words("tools/words", "identifier_words")
 
 # Ranges in which a number is a Unix time in seconds (1973 to 2096) or in milliseconds (1973 to 2096). Smaller numbers
 # are durations or counts.
