@@ -424,11 +424,8 @@ class RemoteRunner:
             usual=self._usual,
             ready_path=codec.ready_path,
         )
-        self.cluster.bulkhead.enter(request)
-        try:
+        with self.cluster.bulkhead.hold(request):
             result = await self.cluster.call(call)
-        finally:
-            self.cluster.bulkhead.leave(request)
         try:
             output = codec.decode(result.output, tensors)
         except (ValueError, TypeError) as error:
