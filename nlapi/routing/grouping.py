@@ -18,7 +18,7 @@ def _by_name(entity: Any) -> Any:
     return entity.name
 
 
-def _by_position(rule: Any) -> Any:
+def by_position(rule: Any) -> Any:
     # By name where positions are equal: the order never depends on when an entity was made.
     return rule.position, rule.name
 
@@ -28,7 +28,7 @@ def _by_state(canary: Any) -> Any:
     return canary.state is not CanaryState.DONE, canary.name
 
 
-_ORDERS: Mapping[str, Callable[[Any], Any]] = {"rules": _by_position, "canaries": _by_state}
+_ORDERS: Mapping[str, Callable[[Any], Any]] = {"rules": by_position, "canaries": _by_state}
 """Kind -> its order in a decision; the other kinds are in the order of their names."""
 
 
