@@ -66,7 +66,9 @@ Folder = Annotated[Path, argument("DIR", "The folder of a plugin that nlapi buil
 @app.command(epilog=BUILD)
 def build(
     source: Source,
-    folder: Annotated[Path, option("-o --output DIR", "The folder to put the plugin in.")],
+    folder: Annotated[
+        Path | None, option("-o --output DIR", "The folder to put the plugin in. Default: NAME-plugin.")
+    ] = None,
     name: Annotated[str | None, option("--name NAME", "The plugin's name. Default: taken from the title.")] = None,
     include: Include = None,
     exclude: Exclude = None,
@@ -99,10 +101,11 @@ def build(
     from nlapi.plugin.folder import write_folder
     from nlapi.plugin.user_files import EFFECTS
 
+    registered = registry.find_registration(source)
+    folder = folder or Path(f"{name or _plugin_name(source, registered) or Path(source).stem}-plugin")
     # Checked first: the build takes seconds, and the proposal comes after it.
     if with_claude:
         _check_proposal(folder, model)
-    registered = registry.find_registration(source)
     registration = registered or Registration(source=source)
     if registration.source == "-":
         raise UsageError("a plugin cannot be built of standard input: `check` could not read it again", hint="-o DIR")

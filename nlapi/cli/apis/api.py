@@ -82,7 +82,7 @@ def propose_overlay(name: str, spec: Spec) -> None:
         raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR") from None
     count = console.count_noun(len(reads_by_evidence(spec.operations)), "POST")
     console.note(f"{count} classified as read, and sent without a question: {file} says why.")
-    console.note(f"`nlapi api accept {name}` pins them, so that a changed description makes no read of a change")
+    console.note(f"`nlapi api accept {name}` pins them, so that a later version of the description cannot add others")
 
 
 def _remove_overlay(name: str) -> None:

@@ -253,7 +253,7 @@ def _store(api: str, login: Login, secrets: Secrets | None, storage: SecretStora
     console.note(f"{key}: stored, for {sites}")
     if fault and storage is not SecretStorage.FILE:
         path = store.path(key)
-        console.note(f"In plain text in {path}, for you alone, as the keyring does not take it: {fault}")
+        console.note(f"In plain text in {path}, for you alone, and not in a keyring: {fault}")
 
 
 @app.command(epilog="nlapi auth logout shop")
