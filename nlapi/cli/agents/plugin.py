@@ -66,9 +66,7 @@ Folder = Annotated[Path, argument("DIR", "The folder of a plugin that nlapi buil
 @app.command(epilog=BUILD)
 def build(
     source: Source,
-    folder: Annotated[
-        Path | None, option("-o --output DIR", "The folder to put the plugin in. Default: NAME-plugin.")
-    ] = None,
+    folder: Annotated[Path | None, option("-o --output DIR", "The plugin's folder. Default: NAME-plugin.")] = None,
     name: Annotated[str | None, option("--name NAME", "The plugin's name. Default: taken from the title.")] = None,
     include: Include = None,
     exclude: Exclude = None,
