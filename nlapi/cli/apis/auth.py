@@ -250,7 +250,7 @@ class _NewLogins:
         console.note(f"{key}: stored, for {sites}")
         if fault and self.storage is not SecretStorage.FILE:
             path = store.path(key)
-            console.note(f"In plain text in {path}, for you alone, as the keyring does not take it: {fault}")
+            console.note(f"In plain text in {path}, for you alone, and not in a keyring: {fault}")
 
 
 @app.command(epilog="nlapi auth logout shop")

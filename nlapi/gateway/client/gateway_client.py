@@ -29,26 +29,23 @@ _PROBLEM_TYPE = "application/problem+json"
 _KEY_STATUSES = (401, 403, 404)
 
 
-class ServingRefusedError(NlapiError):
+class _ServingError(NlapiError):
+    def __init__(self, status: int, message: str, *, code: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.code = code
+
+
+class ServingRefusedError(_ServingError):
     """The gateway or the data plane refused a request with a 4xx: nothing was run."""
 
     exit_code = 4
 
-    def __init__(self, status: int, message: str, *, code: str = "", hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-        self.code = code
 
-
-class ServingFailedError(NlapiError):
+class ServingFailedError(_ServingError):
     """The gateway, the data plane or the version failed with a 5xx."""
 
     exit_code = 5
-
-    def __init__(self, status: int, message: str, *, code: str = "", hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
