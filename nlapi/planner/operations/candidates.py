@@ -186,7 +186,7 @@ def _assign_operation(
         is_api_noun=catalogue.index.is_entity,
     )
     assignment = assign_slots(scene)
-    values = {candidate.slot.path: candidate.value for candidate in assignment.candidates}
+    values = assignment.values
     # PUT requires in its body what PATCH leaves as it is, even where neither requires a body.
     begun = complete_values(values, slots, known_values)[1] if tool.operation.method == "PUT" else ()
     return AssignedOperation(
