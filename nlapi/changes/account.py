@@ -23,7 +23,7 @@ from nlapi.english import lexicon
 from nlapi.english.command_verbs import is_verb
 from nlapi.english.intents import STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SYNONYMS
-from nlapi.english.words import singular, split_words, stem
+from nlapi.english.words import singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
 from nlapi.reading.clauses import CLAUSE_START
@@ -81,11 +81,11 @@ def uses_of(case: Case) -> tuple[Use, ...]:
     return tuple(_use(case, word, explained, start, command) for word in case.words)
 
 
-def _described_stems(case: Case) -> Iterator[set[str]]:
+def _described_stems(case: Case) -> Iterator[frozenset[str]]:
     """Yield the stems of the first sentence about each field that a change sets: formatted as ext4."""
     for source in case.account.sources if not case.deletes else ():
         if case.location(source) == "body" and source.words:
-            yield set(map(stem, split_words(_SENTENCE_END.split(description_of(case.call, source.argument))[0])))
+            yield stems_of(_SENTENCE_END.split(description_of(case.call, source.argument))[0])
 
 
 def _use(case: Case, word: CommandWord, explained: frozenset[str], start: int, command: set[int]) -> Use:
@@ -195,7 +195,7 @@ def _is_counted(case: Case, word: CommandWord, source: ValueSource) -> bool:
     """Return whether a word is one of those right behind a number that its argument is described with: 8 [calls] in
     [flight].
     """
-    described = set(map(stem, split_words(description_of(case.call, source.argument))))
+    described = stems_of(description_of(case.call, source.argument))
     for entry in case.words:
         if entry.start < source.end or entry.lower in _FILLER:
             continue
@@ -257,8 +257,8 @@ def _is_value_word(word: SentenceWord, index: int, call_stems: frozenset[str]) -
     if lower in STOPWORDS or not any(map(str.isalpha, lower)):
         return False
     if re.search(r"\w[@/:._-]\w", word.text) or word.text[0] in "#@":
-        return not {stem(piece) for piece in split_words(lower)} <= call_stems
-    stems = {stem(piece) for piece in split_words(lower)}
+        return not stems_of(lower) <= call_stems
+    stems = stems_of(lower)
     # A capital at the start of a sentence, or of the verb behind `Please`, is not a mark of a name.
     is_name = word.text[:1].isupper() and index > 0 and word.text not in ("I", "API", "PM", "AM")
     return is_name and not stems <= call_stems and not (is_verb(stem(lower)) and index <= 1)

@@ -53,7 +53,7 @@ from nlapi.english.command_verbs import (
 )
 from nlapi.english.intents import IMPERATIVES, METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SYNONYMS
-from nlapi.english.words import singular, split_words, stem
+from nlapi.english.words import singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import READ_METHODS, SCALES, Effect, Operation, stated_verbs
 from nlapi.reading.clauses import commanded_length
@@ -267,9 +267,7 @@ def _names_action(case: Case) -> bool:
 def _names_made(case: Case, word: CommandWord) -> bool:
     """Return whether a word is what an operation creates, by its id or its summary."""
     operation = case.operation
-    return not {stem(name) for text in (operation.id, operation.summary) for name in split_words(text)}.isdisjoint(
-        word.stems
-    )
+    return not stems_of(f"{operation.id} {operation.summary}").isdisjoint(word.stems)
 
 
 def _leading_word(case: Case, word: CommandWord) -> str:
@@ -311,7 +309,7 @@ def _may_create(case: Case) -> bool:
 def _names_argument(case: Case) -> bool:
     """Return whether the verb names the argument that is set: rename -> name, assign -> assignees."""
     arguments = (source.argument for source in case.account.sources if case.location(source) != "path")
-    words = {stem(word) for argument in arguments for word in split_words(argument)}
+    words = stems_of(" ".join(arguments))
     if case.command in _RENAME_VERBS:
         return not words.isdisjoint(_NAME_STEMS)
     return any(is_root_of(case.command, word) for word in words)
@@ -324,7 +322,7 @@ def _sets_behind_to(case: Case) -> bool:
     body = (source for source in case.account.sources if case.location(source) == "body" and source.words)
     behind = [source for source in body if _TO.search(case.text[: source.start])]
     # What an item is called, and what it says, is nobody that it is assigned to.
-    texts = (stem(word) for source in behind for word in split_words(source.argument.rpartition(".")[2]))
+    texts = stems_of(" ".join(source.argument.rpartition(".")[2] for source in behind))
     return bool(behind) and _TEXT_STEMS.isdisjoint(texts)
 
 
@@ -478,7 +476,7 @@ def _missing_qualifier(case: Case) -> str:
     It is in the id, the summary and the path. A state is in the id and the path alone: remove [deleted] nodes.
     """
     operation = case.operation
-    path, summary = split_words(operation.path), {stem(word) for word in split_words(operation.summary)}
+    path, summary = split_words(operation.path), stems_of(operation.summary)
     for word in split_words(operation.id)[1:]:
         is_state = word.endswith("ed") and len(word) > len("need")
         is_in_summary = stem(word) in summary and word not in _UNSPOKEN_WORDS
@@ -504,14 +502,12 @@ def _different_object(case: Case, parts: Sequence[Sequence[str]]) -> str:
     if not nouns:
         return ""
     operation_stems = {stem(word) for words in parts for word in words} | {stem("".join(words)) for words in parts}
-    operation_stems |= {
-        stem(word) for word in split_words(_OBJECT_END.split(case.operation.summary)[0])
-    }  # not: and all its metadata
+    operation_stems |= stems_of(_OBJECT_END.split(case.operation.summary)[0])  # not: and all its metadata
     if any(word.lower == "from" for word in case.words):
-        operation_stems |= {stem(word) for word in split_words(case.operation.path)}
+        operation_stems |= stems_of(case.operation.path)
     operation_stems = operation_stems.union(*(SYNONYMS.get(word, frozenset()) for word in operation_stems))
     joined = stem("".join(map(singular, nouns)))
-    heads = {stem(piece) for piece in split_words(nouns[-1])} | {joined}
+    heads = stems_of(nouns[-1]) | {joined}
     return "" if not heads.isdisjoint(operation_stems) else nouns[-1]
 
 
@@ -622,7 +618,8 @@ _DIFFERENCE_VERBS = lexicon.stems("changes/words", "difference_verbs")
 _RANGE_NAMES = (("start", "end"), ("begin", "end"), ("from", "to"), ("since", "until"), ("min", "max"))
 # Numbers of these are ids as often as bounds: from_account 7001, to_account 3002.
 _DIRECTIONS = ("from", "to")
-_ORDERED_NAMES = ((("lat", "latitude"), ("lon", "lng", "long", "longitude")),)
+_LATITUDES = frozenset(("lat", "latitude"))
+_LONGITUDES = lexicon.words("changes/words", "longitudes")
 
 
 def check_money(case: Case) -> Iterator[str]:
@@ -712,7 +709,7 @@ def check_limits(case: Case) -> Iterator[str]:
     for source in sources:
         if source.origin is not Origin.WORDS or case.location(source) == "path" or not source.words:
             continue
-        names = set(map(stem, split_words(source.argument.rpartition(".")[2]))) - _TIME_NAMES
+        names = stems_of(source.argument.rpartition(".")[2]) - _TIME_NAMES
         if not names.isdisjoint(case.stems):
             continue
         if is_by_verb and _DAY.match(str(source.value)):
@@ -737,14 +734,14 @@ def check_order(case: Case) -> Iterator[str]:
     for source, second_source in _ends(case.account.sources):
         if _is_after(source.value, second_source.value):
             yield f"{source.argument}: {shorten(source.value)} is after {second_source.argument}"
-    for first, second in _ORDERED_NAMES:
-        firsts, seconds = (
-            [source for source in case.account.sources if not {*split_words(source.argument)[-1:]}.isdisjoint(names)]
-            for names in (first, second)
-        )
-        for source, second_source in zip(firsts, seconds, strict=False):
-            if 0 <= second_source.start < source.start and not {stem(word) for word in first + second} & case.stems:
-                yield f"{source.argument} is said behind {second_source.argument}"
+    latitudes, longitudes = (
+        [source for source in case.account.sources if not names.isdisjoint(split_words(source.argument)[-1:])]
+        for names in (_LATITUDES, _LONGITUDES)
+    )
+    for source, second_source in zip(latitudes, longitudes, strict=False):
+        is_named = not case.stems.isdisjoint(map(stem, _LATITUDES | _LONGITUDES))
+        if 0 <= second_source.start < source.start and not is_named:
+            yield f"{source.argument} is said behind {second_source.argument}"
 
 
 def _ends(sources: Iterable[ValueSource]) -> Iterator[tuple[ValueSource, ValueSource]]:

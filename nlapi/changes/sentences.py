@@ -14,7 +14,7 @@ from nlapi.english import lexicon
 from nlapi.english.command_verbs import DELETE_VERBS, DETERMINERS, is_verb, parse_command
 from nlapi.english.intents import ACTION_KINDS, METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SPELLINGS, SYNONYMS
-from nlapi.english.words import singular, split_words, stem
+from nlapi.english.words import singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, stated_verbs
 from nlapi.reading.clauses import (
@@ -88,7 +88,7 @@ class UserSentence:
     @cached_property
     def stems(self) -> frozenset[str]:
         """The stems of all words that are not quoted."""
-        return frozenset(stem(piece) for word in self.words if not word.is_quoted for piece in split_words(word.text))
+        return stems_of(" ".join(word.text for word in self.words if not word.is_quoted))
 
     def find_mention(
         self, text: str, label_stems: Collection[str] = (), sibling_values: Collection[str] = ()
@@ -316,9 +316,12 @@ class Case:
     def stems(self) -> frozenset[str]:
         """The stems of all words, with their synonyms; names, ids and quoted texts are left out."""
         quoted = [(match.start(), match.end()) for match in QUOTED.finditer(self.text)]
-        without_names = [word for word in self.words if not word.is_name]
-        unquoted = [word for word in without_names if not any(start <= word.start < end for start, end in quoted)]
-        stems = {first_part for word in unquoted for first_part in word.stems}
+        unquoted = [
+            word
+            for word in self.words
+            if not word.is_name and not any(start <= word.start < end for start, end in quoted)
+        ]
+        stems = set[str]().union(*(word.stems for word in unquoted))
         words = [word.lower for word in unquoted]
         # `work queue` for /workqueues.
         stems |= {stem(first_part + second_part) for first_part, second_part in pairwise(words)}

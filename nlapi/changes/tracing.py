@@ -10,24 +10,12 @@ from datetime import date
 from typing import Any
 
 from nlapi.changes.account import unused_values
-from nlapi.changes.sentences import (
-    SENTENCE_CHECKS,
-    Mention,
-    UserSentence,
-    build_case,
-    has_other_case,
-)
-from nlapi.changes.value_mentions import (
-    equals_number,
-    find_choice,
-    find_day,
-    find_duration,
-    find_numbers,
-)
+from nlapi.changes.sentences import SENTENCE_CHECKS, Mention, UserSentence, build_case, has_other_case
+from nlapi.changes.value_mentions import equals_number, find_choice, find_day, find_duration, find_numbers
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import parse_command
 from nlapi.english.intents import VERBS, Intent
-from nlapi.english.words import name_key, split_words, stem
+from nlapi.english.words import name_key, split_words, stem, stems_of
 from nlapi.openapi.spec import SCALES, Effect, Spec
 from nlapi.reading.clauses import opening_length, split_clauses
 from nlapi.reading.numbers import CURRENCIES
@@ -424,7 +412,7 @@ class _Tracer:
             if choice is not None or isinstance(value, bool):
                 return choice
         if isinstance(value, str):
-            names = frozenset(map(stem, split_words(leaf.argument)))
+            names = stems_of(leaf.argument)
             mention = (
                 sentence.find_mention(value, names, self.sibling_values)
                 or _currency_mention(leaf.argument, value, sentence)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from nlapi.changes.sentences import QUOTES, Case, CommandWord, has_closed_values, schema_of, shorten
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
-from nlapi.english.words import name_key, singular, split_words, stem
+from nlapi.english.words import name_key, singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import as_list
 from nlapi.reading.reader import QUOTED
@@ -53,7 +53,7 @@ def is_attribute_of_item(case: Case, source: ValueSource) -> bool:
     if not is_state or case.operation.method not in ("PUT", "PATCH") or case.is_command_word(source):
         return False
     following = next((word for word in case.words if word.start >= source.end), None)
-    kinds = {stem(word) for word in split_words(case.operation.path)}
+    kinds = stems_of(case.operation.path)
     others = (entry for entry in case.account.sources if entry.argument != source.argument and entry.words)
     return (
         following is not None
@@ -98,8 +98,8 @@ def _names_another(case: Case, source: ValueSource, word: CommandWord) -> bool:
     return any(not stems.isdisjoint(_name_stems(name) - _GENERIC_WORDS) for name in others)
 
 
-def _name_stems(argument: str) -> set[str]:
-    return {stem(word) for word in split_words(argument.rpartition(".")[2])}
+def _name_stems(argument: str) -> frozenset[str]:
+    return stems_of(argument.rpartition(".")[2])
 
 
 def _is_in_other_direction(case: Case, source: ValueSource) -> bool:
@@ -255,7 +255,7 @@ def _surrounding_text(case: Case, source: ValueSource) -> str:
         after = after[unit.end() :] if unit else after
         before, after = before.strip("+-–/"), after.strip("-–/")
     label = re.fullmatch(r"[\w.-]+[=:]", before)
-    if label and set(map(stem, split_words(before))) <= case.operation_stems:
+    if label and stems_of(before) <= case.operation_stems:
         before = ""
     is_inside_sentence = end < len(text) and after.rstrip(QUOTES + _MARKS) == "." and text[end:].lstrip()[:1].islower()
     before, after = before.strip(QUOTES + _MARKS), after.strip(QUOTES + _MARKS)
@@ -351,7 +351,7 @@ def _is_only_place(case: Case, source: ValueSource) -> bool:
         return False
     others = [name for name in case.call.tool.places if name not in filled]
     is_alone = sum(entry.argument in required and entry.sure < MIN_CONFIDENCE for entry in case.account.sources) == 1
-    return is_alone and not any(set(map(stem, split_words(name))) <= case.stems for name in others)
+    return is_alone and not any(stems_of(name) <= case.stems for name in others)
 
 
 def _may_be_swapped(case: Case, source: ValueSource, other: ValueSource) -> bool:
@@ -411,26 +411,26 @@ def _is_half_a_choice(case: Case, source: ValueSource) -> bool:
     """
     if not isinstance(source.value, str) or not has_closed_values(case.call, source.argument):
         return False
-    argument = set(map(stem, split_words(source.argument.rpartition(".")[2])))
+    argument = stems_of(source.argument.rpartition(".")[2])
     if " " not in source.words and set(split_words(source.value)) < set(split_words(source.words)):
         return False  # squash-merge
     if case.is_command_word(source):
         return argument.isdisjoint(_STATE_NAMES) or (len(argument) > 1 and bool(argument & _REASON_NAMES))
-    spoken = set(map(stem, split_words(source.words)))
-    value = set(map(stem, split_words(source.value)))
+    spoken = stems_of(source.words)
+    value = stems_of(source.value)
     return len(value) > 1 and not value <= spoken | case.stems and argument.isdisjoint(case.stems)
 
 
 def _mentions_flag(case: Case, source: ValueSource) -> bool:
     """Return whether all words of a flag's name are in the sentence."""
-    name_stems = set(map(stem, split_words(source.argument.rpartition(".")[2])))
+    name_stems = stems_of(source.argument.rpartition(".")[2])
     if name_stems <= _SWITCH_NAMES:
         is_on = source.value in (True, "true")
         return are_synonyms(case.command, _ENABLE_STEM if is_on else _DISABLE_STEM) or not name_stems.isdisjoint(
             case.stems
         )
     flag_words = name_stems - _FLAG_WORDS or name_stems
-    if source.value in (True, "true") and flag_words <= set(map(stem, split_words(source.words))):
+    if source.value in (True, "true") and flag_words <= stems_of(source.words):
         return True
     # To stop it sets `running: false`, though nobody says running.
     if len(flag_words) == 1 and source.origin is Origin.WORDS and case.is_command_word(source):
@@ -493,7 +493,7 @@ def _is_of_unnamed_kind(case: Case, source: ValueSource) -> bool:
     if case.operation.method != "DELETE" and (name_parts[-1] != "id" or len(name_parts) < 2):
         return False
     words = {stem(word) for word in name_parts} - _ID_STEMS
-    path = {stem(word) for word in split_words(case.operation.path)}
+    path = stems_of(case.operation.path)
     is_mentioned = words & (case.stems | path) or any(is_root_of(case.command, word) for word in words)
     return bool(words) and not is_mentioned
 
@@ -512,7 +512,7 @@ def _is_old_value(case: Case, source: ValueSource) -> bool:
     if change is None or case.location(source) == "path":
         return False
     new = next((entry for entry in case.account.sources if change.begins_new(entry.start)), None)
-    stems = set(map(stem, split_words(case.text[: change.start].lower())))
+    stems = stems_of(case.text[: change.start].lower())
     named = [_name_stems(entry.argument) <= stems for entry in (source, new) if entry is not None]
     return any(named) and not all(named)
 

@@ -10,7 +10,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
 
 # An entry: the head of a table, or a key with its text. The tests compare what they give with tomllib, which takes 6 ms
@@ -50,6 +49,8 @@ def words(file: str, name: str) -> frozenset[str]:
 
 def stems(file: str, name: str) -> frozenset[str]:
     """Return the stems of the words of a list, which are compared with the stems of tokens."""
+    from nlapi.english.words import stem  # which reads its own lists here
+
     return frozenset(map(stem, text(file, name).split()))
 
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from nlapi.english import lexicon
+
 _ALPHANUMERIC = re.compile(r"[^\W_]+")
 # Parts of a camel-case name; `IDs` and `URLs` stay one part each.
 _PIECE = re.compile(r"[A-Z]{2,}s?(?![a-z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\dA-Z_]+|[A-Z]+|\d+|[^\W_]")
 _VOWEL = re.compile(r"[aeiouy]")
 _DOUBLED = re.compile(r"([bdfgkmnprt])\1$")
-
-
-_IRREGULAR = dict(
-    pair.split("=")
-    for pair in """
-    children=child people=person men=man women=woman feet=foot teeth=tooth mice=mouse geese=goose shelves=shelf
-    knives=knife lives=life wives=wife halves=half wolves=wolf loaves=loaf thieves=thief indices=index vertices=vertex
-    matrices=matrix analyses=analysis crises=crisis criteria=criterion phenomena=phenomenon aliases=alias caches=cache
-    movies=movie cookies=cookie series=series species=species
-    """.split()
+_FILE = "english/words"
+_IRREGULAR = dict(pair.split("=") for pair in lexicon.ordered(_FILE, "irregular_plurals"))
+_NO_PLURAL_ENDS, _LONG_PLURAL_ENDS, _LONG_ENDS = (
+    lexicon.ordered(_FILE, name) for name in ("no_plural_ends", "long_plural_ends", "long_ends")
 )
 
 
@@ -38,18 +34,18 @@ def singular(word: str) -> str:
     """Return the singular of a word: campaigns -> campaign, categories -> category, boxes -> box."""
     if word in _IRREGULAR:
         return _IRREGULAR[word]
-    if len(word) < 3 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
+    if len(word) < 3 or not word.endswith("s") or word.endswith(_NO_PLURAL_ENDS):
         return word
     # `ties` and `pies` end in -ie in the singular.
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
-    if word.endswith(("sses", "shes", "ches", "xes", "zzes", "uses")):
+    if word.endswith(_LONG_PLURAL_ENDS):
         return word[:-2]
     return word[:-1]
 
 
 _PLURALS = {singular_word: plural_word for plural_word, singular_word in _IRREGULAR.items()}
-_UNCOUNTABLE = frozenset("data metadata information info news weather traffic inventory feedback content media".split())
+_UNCOUNTABLE = lexicon.words(_FILE, "uncountable")
 
 
 def plural(word: str) -> str:
@@ -58,7 +54,7 @@ def plural(word: str) -> str:
         return _PLURALS.get(word, word)
     if word.endswith("y") and word[-2:-1] not in tuple("aeiou"):
         return f"{word[:-1]}ies"
-    return f"{word}es" if word.endswith(("s", "x", "z", "ch", "sh")) else f"{word}s"
+    return f"{word}es" if word.endswith(_LONG_ENDS) else f"{word}s"
 
 
 # The names of a description are split again for every operation and question, so that results are cached.
@@ -111,6 +107,12 @@ def stem(word: str) -> str:
     return _unify_ending(word)
 
 
+@lru_cache(maxsize=65536)
+def stems_of(text: str) -> frozenset[str]:
+    """Return the stems of the words of an identifier or of prose."""
+    return frozenset(map(stem, split_words(text)))
+
+
 def _unify_ending(word: str) -> str:
     """Return a word without its suffix in one form: doubled consonants, final e, -at and y are unified."""
     if _DOUBLED.search(word):
@@ -124,10 +126,7 @@ def _unify_ending(word: str) -> str:
     return word
 
 
-_ONES = """
-zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
-nineteen""".split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_ONES, _TENS = (lexicon.ordered(_FILE, name) for name in ("ones", "tens"))
 NUMBERS = {word: value for value, word in enumerate(_ONES)} | {word: 20 + 10 * n for n, word in enumerate(_TENS)}
 """The numbers that are one word, without those that multiply (hundred, dozen)."""
 COUNTS = NUMBERS | {"a": 1, "an": 1}

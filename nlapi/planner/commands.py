@@ -20,10 +20,15 @@ _US = words("reading/words", "request_objects")
 _QUESTION_WORDS = stems("reading/words", "question_words")
 
 
+def command_words(sentence: Sentence) -> list[Token]:
+    """Return the words behind the opening of a sentence (could you please), the first of which may command."""
+    start = opening_length(sentence.text)
+    return [token for token in sentence.tokens if token.start >= start and token.word]
+
+
 def command_verb(sentence: Sentence) -> str:
     """Return the stem of the first word behind the opening of a sentence; "" without one."""
-    start = opening_length(sentence.text)
-    return next((token.stem for token in sentence.tokens if token.start >= start and token.word), "")
+    return next((token.stem for token in command_words(sentence)), "")
 
 
 def only_reads(sentence: Sentence, operation: Operation) -> bool:
@@ -31,8 +36,7 @@ def only_reads(sentence: Sentence, operation: Operation) -> bool:
 
     A verb of the operation itself (return, lend) commands it, whatever it means elsewhere.
     """
-    start = opening_length(sentence.text)
-    words = [token for token in sentence.tokens if token.start >= start and token.word]
+    words = command_words(sentence)
     if not words:
         return True
     verbs = operation_verbs(operation)

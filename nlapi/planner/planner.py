@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
@@ -19,13 +19,8 @@ from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.commands import read_command
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.operations.fan_out import with_fan_out
 from nlapi.planner.operations.id_resolution import with_all_items, with_lookups, with_only_parents
-from nlapi.planner.operations.operation_choice import (
-    choose_candidates,
-    choose_operation,
-    is_question,
-)
+from nlapi.planner.operations.operation_choice import choose_candidates, choose_operation, is_question
 from nlapi.planner.operations.plan_confidence import (
     FEW_OPERATIONS,
     PLAIN_CONFIDENCE,
@@ -41,13 +36,7 @@ from nlapi.planner.operations.plan_confidence import (
     unexpressed_words,
     without_answer_filters,
 )
-from nlapi.planner.operations.sentence_coverage import (
-    explains_all_words,
-    leaves_out_name,
-    other_goals,
-    unused_values,
-    unused_words,
-)
+from nlapi.planner.operations.sentence_coverage import leaves_out_name, unused_values, unused_words
 from nlapi.planner.slots.assignment import assign_slots
 from nlapi.planner.slots.candidates import without_astray_credentials
 from nlapi.planner.slots.name_mentions import LiveNames
@@ -57,7 +46,7 @@ from nlapi.planner.steps.clauses import request_sentences
 from nlapi.planner.steps.goal_plan import asked_by_rival, call_plan, plan_goal, plan_question, rated_change
 from nlapi.planner.steps.name_reads import names_plan, read_names
 from nlapi.planner.steps.name_rounds import without_name_rounds
-from nlapi.planner.steps.state import CallState, Goal, other_readings, rivals_of, sources_of
+from nlapi.planner.steps.state import Goal, other_readings, rivals_of, sources_of
 from nlapi.planner.unplanned import (
     ALTERNATIVES,
     abilities,
@@ -85,7 +74,7 @@ _MAX_LENGTH = 2000
 _MIN_FOREIGN_READ = 0.3
 # A rival with a score this much lower is not offered beside a call that only lacks a value.
 _RIVAL_MARGIN = 2.0
-_HELP = lexicon.pattern("planner/words", "planner_help", re.I)
+_HELP = lexicon.pattern("planner/words", "help", re.I)
 
 
 def plan(
@@ -130,10 +119,7 @@ class OfflinePlanner:
         from nlapi.planner.steps.steps import next_plan
 
         turn, known_values = conversation.current, conversation.known_values
-        reads = partial(self._reads, known_values=known_values)
-        plan_turn = partial(
-            next_plan, catalogue=self.catalogue, known_values=known_values, reads=reads, today=self.today
-        )
+        plan_turn = partial(next_plan, catalogue=self.catalogue, known_values=known_values, today=self.today)
         if (requests := requests_of(turn)) is None:
             plan = plan_turn(turn)
         else:
@@ -141,16 +127,6 @@ class OfflinePlanner:
             plan = next_request_plan(conversation, requests, plan_clause, plan_turn)
         step = stored_listing(plan, turn)
         return plan if step is None else self._next_plan(conversation.with_round(Round(plan=plan, steps=(step,))))
-
-    def _reads(self, question: str, asked: frozenset[str], known_values: Mapping[str, object]) -> Iterator[Plan]:
-        """Yield the plans of the reads that may tell what is `asked`, the likeliest first, then all others."""
-        from nlapi.planner.steps.second_try import may_answer
-
-        sentence = read_question(question, self.catalogue, self.today or date.today(), self.zone)
-        ranked = [entry.operation for entry in choose_candidates(sentence, self.catalogue, known_values, None)]
-        for operation in dict.fromkeys((*ranked, *self.catalogue.operations)):
-            if may_answer(operation, asked) and not self.catalogue.index.is_change(operation):
-                yield self._plan_clause(question, known_values, operation, live=True)
 
     def first_plan(self, conversation: Conversation) -> Plan:
         """Return the first plan for the last question, as it is without any answer of the API."""
@@ -318,10 +294,9 @@ class _Clause:
 
     def _fill_slots(self, best: OperationCandidate) -> OperationCandidate:
         """Return the candidate with the ids that its context determines, and its values as the API writes them."""
-        from nlapi.planner.steps.described import with_leftover_name, without_stray_parents
+        from nlapi.planner.steps.described import with_leftover_name
 
         best = _with_needed_values(best)
-        best = without_stray_parents(best, self.catalogue) if self.live else best
         best = with_lookups(best, self.catalogue, self.known_values, self.question)
         # Whether a plain word is a name only an answer tells, and a plan that is not carried out gets none.
         if self.live:
@@ -336,7 +311,7 @@ class _Clause:
         """Return the goal with the confidence in it, and the slots that nothing fills."""
         best, catalogue, is_change = choice.best, self.catalogue, self.catalogue.index.is_change(choice.best.operation)
         settled = without_answer_filters(best)
-        values: Values = {option.slot.path: option.value for option in best.assignment.candidates}
+        values: Values = best.assignment.values
         _, missing = complete_arguments(best.tool, values, best.context.slots, self.known_values)
         probability = confidence(confidence_features(settled, choice.rivals, len(missing)))
         # The forest is trained on one API at a time, so it cannot know that another has an operation just like this.
@@ -359,9 +334,6 @@ class _Clause:
         sources = sources_of(best, sentence)
         if not is_change and (commands := dropped_commands(sentence, [(entry.start, entry.end) for entry in sources])):
             unused_texts, sure = (*commands, *unused_texts), min(sure, UNSURE)
-        others = other_goals(best, values, catalogue, self.known_values)
-        if others and (is_change or explains_all_words(best)):
-            sure = UNSURE if is_change else max(sure, PLAIN_CONFIDENCE)
         omitted = [*unsaid, *(text for text in unused_texts if not any(text in phrase for phrase in unsaid))]
         narrowing = (option for option in best.assignment.candidates if option.end > option.start and option.narrows)
         goal = Goal(
@@ -371,7 +343,6 @@ class _Clause:
             question=self.question,
             note=mask_credential_texts(f"not used: {', '.join(omitted)}", self.question) if omitted else "",
             used=tuple(text[option.start : option.end] for option in narrowing),
-            others=others,
             sentence=sentence,
             sources=sources,
             unused=tuple(
@@ -397,8 +368,6 @@ class _Clause:
         if lacks_every_value(best, known_values):
             return valueless_plan(best, choice.rivals)
         plan = plan_goal(goal, self.catalogue, known_values)
-        if best.tool.effect is Effect.READ and isinstance(plan.raw, CallState):
-            plan = with_fan_out(plan, best)
         rivals = self._rivals(choice) if plan.missing else choice.rivals
         return replace(plan, alternatives=tuple(map(candidate_call, rivals[:ALTERNATIVES])))
 

@@ -93,7 +93,7 @@ def operation_examples(operations: tuple[Operation, ...], title: str) -> str:
     return f"{title or 'This API'} can, for example: {'; '.join(examples.values())}." if examples else ""
 
 
-_OPTIONAL = lexicon.pattern("planner/words", "unplanned_optional", re.IGNORECASE)
+_OPTIONAL = lexicon.pattern("planner/words", "optional", re.IGNORECASE)
 _NEW = frozenset(map(stem, ("new", "body")))
 _VALUE = (stem("value"),)
 

@@ -61,8 +61,8 @@ def names_behind_noun(sentence: Sentence, noun: Sequence[str]) -> Iterator[Plain
         if _is_gerund(sentence, at - 1):
             continue
         if singular(tokens[at - 1].lower) == tokens[at - 1].lower:
-            before = tokens[at - len(noun) - 1] if at > len(noun) else None
-            led = before is not None and (before.lower in _DEFINITE | _LEADS or at - len(noun) == 1)
+            before = at - len(noun)
+            led = before == 1 or sentence.word_before(before) in _DEFINITE | _LEADS
             yield PlainName(at=at, is_certain=led or is_slug(tokens[at].lower))
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from nlapi.english import lexicon
 from nlapi.english.lexicon import table, words
-from nlapi.english.words import NUMBERS, split_words, stem
+from nlapi.english.words import NUMBERS, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 
 
@@ -103,7 +103,7 @@ class QuestionIntent:
 @lru_cache(maxsize=64)
 def read_intent(question: str) -> QuestionIntent:
     """Return the intent of a question."""
-    question_stems = frozenset(map(stem, split_words(question)))
+    question_stems = stems_of(question)
     order, cut, foremost = _ORDER.search(question), _CUT.search(question), _FOREMOST.search(question)
     last = next(reversed(list(_BY.finditer(question))), None)
     spans = tuple(match.span() for match in (order, cut, foremost) if match is not None)

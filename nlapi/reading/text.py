@@ -130,6 +130,14 @@ class Sentence:
     """the zone of the user, in which a time of day is unless the sentence says another"""
     reason: Reason | None = None
 
+    def of_kind(self, *kinds: MentionKind) -> tuple[ValueMention, ...]:
+        """Return the mentions of some kinds, in order."""
+        return tuple(mention for mention in self.mentions if mention.kind in kinds)
+
+    def word_before(self, at: int) -> str:
+        """Return the word before a token in small letters; "" at the beginning."""
+        return self.tokens[at - 1].lower if at else ""
+
     @cached_property
     def stems(self) -> tuple[str, ...]:
         return tuple(token.stem for token in self.tokens)
@@ -189,7 +197,7 @@ class Sentence:
 
     @cached_property
     def _titles(self) -> tuple[ValueMention, ...]:
-        return tuple(mention for mention in self.mentions if mention.kind is MentionKind.TITLE)
+        return self.of_kind(MentionKind.TITLE)
 
     @cached_property
     def mention_features(self) -> dict[ValueMention, list[float]]:

@@ -128,12 +128,6 @@ def test_a_question_is_one_where_its_parts_are_not_all_clear(question: str) -> N
     assert "; then " not in made.understood
 
 
-def test_one_read_is_made_for_each_of_several_values() -> None:
-    made, end = talk("get the airports KJFK and KLGA", lambda _: {"id": 1, "fuel": "100LL"}, api=player())
-    assert sorted(call.arguments["code"] for call in made.calls) == ["KJFK", "KLGA"]
-    assert len(end.text.splitlines()) == 2
-
-
 def test_a_second_thing_is_shown_though_no_verb_asks_for_it() -> None:
     from tests.planner.test_offline_steps import shelves
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from nlapi.openapi.spec import Spec
 from nlapi.planner import OfflinePlanner
 from nlapi.tools.tool import Call
@@ -102,27 +100,6 @@ def fleet() -> Spec:
         id = path_id(f"{one}_id")
         paths[f"/{one}s/{{{one}_id}}"] = {"patch": node(f"update{one.title()}", f"Update a {one}", id, **change)}
     return spec(paths)
-
-
-@pytest.mark.parametrize(
-    ("question", "changed"), [("rename Argo to Nostos", {"name": "Nostos"}), ("pause Argo", {"status": "PAUSED"})]
-)
-def test_a_name_whose_kind_is_not_said_is_looked_for_among_all_kinds(question: str, changed: dict[str, str]) -> None:
-    def answers(call: Call) -> Any:
-        kind = call.operation_id.removeprefix("list")
-        return [{"id": "1", "name": "Argo" if kind == "Crews" else "Other"}] if kind != call.operation_id else {}
-
-    plans = talk(question, answers, api=fleet())
-    (last,) = plans[-2].calls
-    assert (last.operation_id, last.arguments) == ("updateCrew", {"crew_id": "1", **changed})
-    assert plans[-2].confidence < 0.4  # such a change asks even where consent was given in advance
-
-
-def test_a_name_that_nothing_of_any_kind_has_is_said_to_be_unknown() -> None:
-    *_, last = talk("pause Argo", lambda _: [{"id": "1", "name": "Other"}], api=fleet())
-    assert last.calls == ()
-    assert last.missing == ()
-    assert last.text == "There is no ship and no crew called 'Argo'." or "no crew and no ship" in last.text
 
 
 def test_ids_do_not_flow_from_one_api_to_another() -> None:

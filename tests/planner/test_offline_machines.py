@@ -85,8 +85,6 @@ def said(question: str) -> list[Plan]:
     [
         ("halt mailer", "haltMachine", "mailer"),
         ("halt the machine night job", "haltMachine", "night job"),
-        ("delete the machine owned by priya", "deleteMachine", "m-11"),
-        ("delete the machine with the note sends letters", "deleteMachine", "m-12"),
     ],
 )
 def test_a_machine_is_looked_up_among_all(question: str, operation: str, id: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlapi.english.lexicon import stems, words
-from nlapi.english.words import split_words, stem
+from nlapi.english.words import split_words, stem, stems_of
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.row_fields import (
     RowFields,
@@ -121,7 +121,7 @@ def measure_field(intent: QuestionIntent, fields: RowFields, *, days: bool = Fal
         if not (fields.is_temporal(path) if days else fields.is_numeric(path) and not fields.is_temporal(path)):
             continue
         words = field_stems(path)
-        local = frozenset(map(stem, split_words(path.rpartition(".")[2])))
+        local = stems_of(path.rpartition(".")[2])
         shared = len(words & stems) / len(words)
         begun = sum(any(is_word_of(asked_stem, word) for asked_stem in stems) for word in words) / len(words)
         rank = next((at for at, word in enumerate(intent.implied) if word in local), None)

@@ -13,7 +13,7 @@ from nlapi.english import lexicon
 from nlapi.english.command_verbs import DETERMINERS
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words
-from nlapi.english.words import COUNTS, split_words, stem
+from nlapi.english.words import COUNTS, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.planner.answering.row_fields import RowFields, core_stems, field_stems, field_words, is_word_of
 from nlapi.reading.dates import DAYS_IN, MONTHS, ParsedDate
@@ -108,7 +108,7 @@ class QuestionReading:
 
     def part_at(self, at: int) -> tuple[str, int, int]:
         """Return the quotation that begins or ends at a token, else its word, and the run of tokens that it is."""
-        quoted = (mention for mention in self.sentence.mentions if mention.kind is MentionKind.QUOTED)
+        quoted = self.sentence.of_kind(MentionKind.QUOTED)
         quotation = next((mention for mention in quoted if at in (mention.first, mention.last - 1)), None)
         if quotation is None:
             return self.tokens[at].text, at, at + 1
@@ -116,7 +116,7 @@ class QuestionReading:
 
     def is_quoted(self, first: int, last: int) -> bool:
         """Return whether a run of tokens has a part of a quotation in it."""
-        quoted = (mention for mention in self.sentence.mentions if mention.kind is MentionKind.QUOTED)
+        quoted = self.sentence.of_kind(MentionKind.QUOTED)
         return any(mention.first < last and first < mention.last for mention in quoted)
 
     def is_negated(self, first: int) -> bool:
@@ -136,7 +136,7 @@ class QuestionReading:
     def field_beside(self, first: int, last: int, paths: Iterable[str]) -> str:
         """Return the field of `paths` whose words stand beside a run of tokens, and mark them; "" for none."""
         for path in paths:
-            whole = frozenset(map(stem, split_words(path.rpartition(".")[2])))
+            whole = stems_of(path.rpartition(".")[2])
             for name in dict.fromkeys((whole, core_stems(path))):
                 for start, end in (*self._before(first, len(name)), *self._after(last, len(name))):
                     if name and frozenset(token.stem for token in self.tokens[start:end]) == name:
@@ -271,7 +271,7 @@ def _numeric_field(reading: QuestionReading, start: int, end: int, words: str) -
     costs = IMPLIED_FIELDS["cheapest"] if any(token.stem == "cost" for token in tokens) else ()
     for word in (*implied, *costs):
         for path in numeric:
-            if word in set(map(stem, split_words(path.rpartition(".")[2]))):
+            if word in stems_of(path.rpartition(".")[2]):
                 return path
     return ""
 
@@ -406,4 +406,4 @@ def _temporal_field(reading: QuestionReading, start: int) -> str:
 
 
 def _words(path: str) -> frozenset[str]:
-    return frozenset(map(stem, split_words(path.rpartition(".")[2])))
+    return stems_of(path.rpartition(".")[2])

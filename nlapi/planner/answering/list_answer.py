@@ -11,7 +11,7 @@ from typing import Any
 from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.words import plural as plural_word
-from nlapi.english.words import split_words, stem
+from nlapi.english.words import split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.aggregates import (
@@ -129,7 +129,7 @@ def item_verdict(question: ListQuestion) -> str:
         return ""
     conditions = [condition for condition in question.filtered.conditions if condition.path]
     silent = {*STOPWORDS, *map(stem, split_words(name_of(item))), *map(stem, noun_of(operation))}
-    unexplained = {stem(word) for text in question.filtered.unapplied for word in split_words(text)} - silent
+    unexplained = stems_of(" ".join(question.filtered.unapplied)) - silent
     # Conditions know what a negation denies, single words do not: is it not paused?
     stems = frozenset() if NEGATIONS & set(question.text.lower().split()) else question.intent.words - silent
     for evidence in _evidence(operation, item, stems, _identity(question.call, item)):
@@ -204,7 +204,7 @@ def _identity(call: Call, item: Item) -> frozenset[str]:
 
 def _words_of_value(value: str, stems: frozenset[str]) -> frozenset[str]:
     """Return the stems of a question that are a value or its synonyms; none where a word of the value is not there."""
-    words = set(map(stem, split_words(value)))
+    words = stems_of(value)
     matches = [stems & SYNONYMS.get(word, frozenset((word,))) for word in words]
     return frozenset().union(*matches) if 0 < len(words) <= 3 and all(matches) else frozenset()
 
@@ -227,15 +227,6 @@ def _sentence(yes: bool, operation: Operation, item: Item, path: str, value: obj
 
 _EVERY = lexicon.pattern("planner/answering/words", "every", re.IGNORECASE)
 _HAVE = lazy_pattern(r"\b(?:has|have)\b", re.IGNORECASE)
-_PREPOSITION = lexicon.pattern("planner/answering/words", "preposition", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UniversalAnswer:
-    """Whether all items are so: `verdict` is Yes, No, or "" where that cannot be told; `text` says how many are."""
-
-    verdict: str
-    text: str = ""
 
 
 def universal_word(question: str) -> str:
@@ -244,34 +235,19 @@ def universal_word(question: str) -> str:
     return match.group() if match is not None else ""
 
 
-def universal_answer(question: ListQuestion) -> UniversalAnswer:
-    """Return whether all items that the question chooses meet what it asks of them.
+def universal_verdict(question: ListQuestion) -> str:
+    """Return Yes or No to whether all listed items meet a condition; "" where the request or the question chooses some.
 
-    Items that the request chose by what is asked of them tell nothing of the others: all of the active ones are active.
+    All of the active ones are active, and tell nothing of the others.
     """
-    filtered, operation = question.filtered, question.call.tool.operation
-    start, end = _noun_span(question)
-    if _is_of_others(question.text, start):
-        return UniversalAnswer(verdict="")
-    choosing = [condition for condition in filtered.conditions if 0 <= condition.start < start]
-    required = [condition for condition in filtered.conditions if condition not in choosing]
-    chosen = [row for row in question.fields.rows if all(condition.holds_in(row) for condition in choosing)]
-    if not required and _has_named_fields(question, chosen, end):
-        return UniversalAnswer(verdict="Yes" if question.is_whole else "")
-    passing, is_all = len(filtered.items), len(filtered.items) == len(chosen)
-    # Of several conditions behind the noun, one may choose the items: are all campaigns with reach active?
-    is_clear = len(required) == 1 or (bool(required) and is_all)
-    if not chosen or not is_clear or not _is_preselected_by_choice(question, required, end):
-        return UniversalAnswer(verdict="")
-    if is_all and not question.is_whole:
-        return UniversalAnswer(verdict="")
-    verdict = "Yes" if is_all else "No"
-    if not choosing:
-        return UniversalAnswer(verdict=verdict)
-    of, have = count_phrase(len(chosen), operation), "has" if passing == 1 else "have"
-    return UniversalAnswer(
-        verdict=verdict, text=f"{passing:,} of {of} with {_texts(choosing)} {have} {_texts(required)}"
-    )
+    filtered, start = question.filtered, _noun_start(question)
+    chooses = bool(filtered.requested) or any(0 <= condition.start < start for condition in filtered.conditions)
+    if chooses or _is_of_others(question.text, start):
+        return ""
+    # Of several conditions, one may choose the items: are all campaigns with reach active?
+    if len(filtered.items) < question.count:
+        return "No" if len(filtered.conditions) == 1 else ""
+    return "Yes" if filtered.conditions and question.is_whole else ""
 
 
 def _is_of_others(question: str, start: int) -> bool:
@@ -280,28 +256,11 @@ def _is_of_others(question: str, start: int) -> bool:
     return every is not None and _HAVE.search(question, every.end(), max(start, every.end())) is not None
 
 
-def _has_named_fields(question: ListQuestion, rows: list[dict[str, Any]], end: int) -> bool:
-    """Return whether a question asks if items have fields, and each of these items has them."""
-    fields = question.filtered.fields if _HAVE.search(question.text, end) else ()
-    return bool(fields and rows) and not any(is_empty(row.get(path)) for row in rows for path in fields)
-
-
-def _is_preselected_by_choice(question: ListQuestion, required: list[Condition], end: int) -> bool:
-    """Return whether what the request applied chooses the items: before the noun, or `in` something behind it."""
-    behind = [place for place in question.filtered.requested if place >= end]
-    first = min((condition.start for condition in required), default=-1)
-    return not behind or (behind[-1] < first and _PREPOSITION.search(question.text[end : behind[0]]) is not None)
-
-
-def _noun_span(question: ListQuestion) -> tuple[int, int]:
+def _noun_start(question: ListQuestion) -> int:
     """Return where the noun of the items stands in the question; the beginning where it does not."""
     nouns = noun_pattern(question.call.tool.operation)
     match = re.search(rf"\b(?:{nouns})\b", question.text, re.IGNORECASE) if nouns else None
-    return match.span() if match is not None else (0, 0)
-
-
-def _texts(conditions: list[Condition]) -> str:
-    return " and ".join(condition.text for condition in conditions)
+    return match.start() if match is not None else 0
 
 
 _MOST_NAMES = 6
@@ -349,7 +308,7 @@ def list_answer(question: ListQuestion) -> AnswerView:
 
 def _is_untold(question: ListQuestion) -> bool:
     """Return whether it cannot be told if all items are so, where that is what is asked."""
-    return question.bound is None and not question.compares and not universal_answer(question).verdict
+    return question.bound is None and not question.compares and not universal_verdict(question)
 
 
 def _view(question: ListQuestion, rows: RowFields, paths: Sequence[str], text: str) -> AnswerView:
@@ -384,8 +343,8 @@ def _lead(question: ListQuestion, row_count: int) -> str:
         if verdict := count_verdict(question, len(filtered.items)):
             return f"{verdict}: {text}"
         if is_check and universal_word(question.text):
-            answer = universal_answer(question)
-            return f"{answer.verdict}: {answer.text or text}" if answer.verdict and not filtered.unapplied else text
+            verdict = universal_verdict(question)
+            return f"{verdict}: {text}" if verdict and not filtered.unapplied else text
         if is_check and not filtered.unapplied:
             return f"{'Yes' if filtered.items else 'No'}: {text}"
         return f"{text[0].upper()}{text[1:]}"

@@ -9,7 +9,7 @@ from datetime import date
 from functools import partial
 
 from nlapi.english import lexicon
-from nlapi.english.words import NUMBERS, split_words, stem
+from nlapi.english.words import NUMBERS, split_words, stem, stems_of
 from nlapi.english.words import plural as plural_word
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Operation
@@ -22,13 +22,7 @@ from nlapi.planner.answering.aggregates import (
 )
 from nlapi.planner.answering.client_filter import FilteredItems, filter_items
 from nlapi.planner.answering.conditions import BOUND_TESTS
-from nlapi.planner.answering.row_fields import (
-    RowFields,
-    count_phrase,
-    field_stems,
-    is_word_of,
-    plural_name,
-)
+from nlapi.planner.answering.row_fields import RowFields, count_phrase, field_stems, is_word_of, plural_name
 from nlapi.reading.numbers import BOUND, find_numbers
 from nlapi.reading.question_intent import IntentKind, QuestionIntent, is_yes_no_question, read_intent
 from nlapi.resources.identity import Item
@@ -312,4 +306,4 @@ def _holds(test: Callable[[float, float], bool], bound: float, count: float) -> 
 
 def is_sorted_by_api(call: Call) -> bool:
     """Return whether the request asks the API for an order."""
-    return any({"sort", "order"} & set(map(stem, split_words(name))) for name in call.arguments)
+    return any({"sort", "order"} & stems_of(name) for name in call.arguments)

@@ -9,7 +9,7 @@ from typing import Any
 
 from nlapi.english import lexicon
 from nlapi.english.lexicon import stems
-from nlapi.english.words import name_words, split_words, stem
+from nlapi.english.words import name_words, split_words, stem, stems_of
 from nlapi.english.words import plural as plural_word
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import field_schema
@@ -25,7 +25,7 @@ _SHORTEST_BEGINNING = 4  # letters from which the beginning of a word stands for
 
 def field_stems(path: str) -> frozenset[str]:
     """Return the stems by which people ask for a field: daily_budget_micros -> daily budget."""
-    words = frozenset(map(stem, split_words(path.rpartition(".")[2])))
+    words = stems_of(path.rpartition(".")[2])
     return words - SILENT_STEMS or words
 
 
@@ -158,7 +158,7 @@ class RowFields:
         if not asked_stems:
             return []
         exact = [path for path in self.paths if asked_stems in (_stems(path), field_stems(path))]
-        whole = [path for path in self.paths if frozenset(map(stem, split_words(path))) == asked_stems]
+        whole = [path for path in self.paths if stems_of(path) == asked_stems]
         if exact or whole:
             return exact or whole
         if asked_stems <= _STATES:

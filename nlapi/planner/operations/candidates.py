@@ -169,12 +169,12 @@ def _assign_operation(
 ) -> AssignedOperation:
     scene = _context(sentence, catalogue, known_values, tool, catalogue.slots(tool))
     assignment = assign_slots(scene)
-    values = {candidate.slot.path: candidate.value for candidate in assignment.candidates}
+    values = assignment.values
     # The variant whose tag is said has no fields of another one, and its own are as required as the tag.
     if (slots := slots_of_variant(scene.slots, values)) != scene.slots:
         scene = _context(sentence, catalogue, known_values, tool, slots)
         assignment = assign_slots(scene)
-        values = {candidate.slot.path: candidate.value for candidate in assignment.candidates}
+        values = assignment.values
     # PUT requires in its body what PATCH leaves as it is, even where neither requires a body.
     begun = complete_values(values, scene.slots, known_values)[1] if tool.operation.method == "PUT" else ()
     return AssignedOperation(

@@ -120,7 +120,7 @@ class QuestionTerms:
 
 def question_terms(sentence: Sentence) -> QuestionTerms:
     """Return the words and actions of a sentence."""
-    hidden = {at for span in sentence.mentions if span.kind in _HIDDEN for at in range(span.first, span.last)}
+    hidden = {at for span in sentence.of_kind(*_HIDDEN) for at in range(span.first, span.last)}
     ways = (match.span() for match in _BY_WAY_OF.finditer(sentence.text))
     for start, end in (*ways, *order_spans(sentence.text)):
         hidden |= {at for at, token in enumerate(sentence.tokens) if start <= token.start < end}

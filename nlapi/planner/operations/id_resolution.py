@@ -25,7 +25,7 @@ from nlapi.planner.slots.entities import (
 )
 from nlapi.planner.slots.features import page_size
 from nlapi.planner.slots.name_mentions import names_beside
-from nlapi.planner.slots.preset_values import complete_values, pending_lookup
+from nlapi.planner.slots.preset_values import complete_values
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.reading.question_intent import IntentKind, read_intent
 from nlapi.resources.collection_index import collection_index
@@ -52,9 +52,7 @@ def with_lookups(
             assignment, candidates=tuple(option for option in assignment.candidates if not page_size(option.slot))
         )
     assignment = _with_page_size(replace(best, assignment=assignment))
-    _, missing = complete_values(
-        {option.slot.path: option.value for option in assignment.candidates}, best.context.slots, known_values
-    )
+    _, missing = complete_values(assignment.values, best.context.slots, known_values)
     for slot in (slot for slot in missing if takes_id(slot)):
         option = _lookup(replace(best, assignment=assignment), slot, catalogue)
         assignment = assignment if option is None else _with_option(assignment, option)
@@ -69,17 +67,16 @@ def with_only_parents(
     Whether it is the only one is read from the list of them, which must require no argument itself.
     """
     assignment = best.assignment
-    _, missing = complete_values(
-        {option.slot.path: option.value for option in assignment.candidates}, best.context.slots, known_values
-    )
+    _, missing = complete_values(assignment.values, best.context.slots, known_values)
     for slot in (slot for slot in missing if slot.location == "path" and _may_be_only(best, slot)):
         sources = catalogue.sources(best.tool, slot)
         source = next((source for source in sources if not _requires_argument(source.operation)), None)
         if source is None:
             continue
-        name, place = (f"the only {resource_words(best.tool, slot)}", ONLY_RESOURCE) if source.is_listed else ("", "")
-        field = "" if source.is_listed else source.field
-        pending = PendingLookup(name=name, list_operation=source.operation.id, field=field, ordinal=place)
+        pending = PendingLookup(name="", list_operation=source.operation.id, field=source.field)
+        if source.is_listed:
+            name = f"the only {resource_words(best.tool, slot)}"
+            pending = replace(pending, name=name, field="", ordinal=ONLY_RESOURCE)
         assignment = _with_option(
             assignment, SlotCandidate(slot=slot, value=pending, probability=LOOKUP_PROBABILITY, start=0, end=0)
         )
@@ -92,7 +89,7 @@ def _requires_argument(operation: Operation) -> bool:
 
 def _lookup(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> SlotCandidate | None:
     """Return the look-up of a missing id, or None."""
-    option = _paired_id(best, slot, catalogue) or next(_by_reference(best, slot, catalogue), None)
+    option = next(_by_reference(best, slot, catalogue), None)
     if (
         option is None
         and not is_subject(best.operation, slot)
@@ -120,9 +117,13 @@ def _may_be_only(best: OperationCandidate, slot: Slot) -> bool:
     if best.tool.effect is not Effect.READ:
         inside = operation.path.rpartition("}")[2].strip("/")
         return "/" in inside and any(entry.required and entry.location != "path" for entry in best.context.slots)
-    tokens, kind = best.context.sentence.tokens, resource_stems(best.tool, slot)
-    nouns = (at for at, token in enumerate(tokens) if token.stem in kind[-1:] and singular(token.lower) == token.lower)
-    is_definite = any(at and tokens[at - 1].lower in _DEFINITE for at in nouns)
+    sentence, kind = best.context.sentence, resource_stems(best.tool, slot)
+    is_definite = any(
+        token.stem in kind[-1:]
+        and singular(token.lower) == token.lower
+        and sentence.word_before(sentence.tokens.index(token)) in _DEFINITE
+        for token in sentence.tokens
+    )
     return is_definite or not operation.path.rstrip("/").endswith("}")
 
 
@@ -137,28 +138,6 @@ def _with_page_size(best: OperationCandidate) -> Assignment:
                 filling, SlotCandidate(slot=slot, value=value, probability=LOOKUP_PROBABILITY, start=0, end=0)
             )
     return filling
-
-
-def _paired_id(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> SlotCandidate | None:
-    """Return the second of two ids of one item, from the look-up of the first: the same list has both."""
-    listings = catalogue.list_operations(best.tool, slot)
-    for option in best.assignment.candidates if slot.location == "path" else ():
-        pending = pending_lookup(option.value)
-        if option.slot.location != "path" or (pending is not None and (pending.ordinal or pending.field)):
-            continue
-        shared = next(
-            (listing for listing in catalogue.list_operations(best.tool, option.slot) if listing in listings), None
-        )
-        if shared is not None and (pending is None or pending.list_operation == shared.id):
-            name = pending.name if pending is not None else str(option.value)
-            return replace(
-                option,
-                slot=slot,
-                value=PendingLookup(name=name, list_operation=shared.id),
-                probability=LOOKUP_PROBABILITY,
-                end=option.start,
-            )
-    return None
 
 
 def _with_option(filling: Assignment, option: SlotCandidate) -> Assignment:
@@ -220,10 +199,8 @@ def with_all_items(best: OperationCandidate) -> Assignment:
     """Return the assignment of a list with its flag for all items set, where conditions are applied to the answer."""
     flag = all_flag(best.context.slots)
     options = best.assignment.candidates
-    is_open = (
-        flag is not None and flag not in best.context.preset and all(option.slot is not flag for option in options)
-    )
-    if flag is None or not is_open or best.tool.effect is not Effect.READ:
+    taken = best.context.preset.union(option.slot for option in options)
+    if flag is None or flag in taken or best.tool.effect is not Effect.READ:
         return best.assignment
     counts = read_intent(best.context.sentence.text).kind is IntentKind.COUNT
     if not counts and explains_all_words(best) and all(option.narrows for option in options):

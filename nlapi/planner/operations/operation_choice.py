@@ -15,7 +15,7 @@ from nlapi.english.lexicon import stems
 from nlapi.english.words import name_words, singular, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.commands import command_verb, is_imperative, operation_verbs
+from nlapi.planner.commands import command_verb, command_words, is_imperative, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate, build_candidate, rank_candidates
 from nlapi.planner.operations.catalogue import Catalogue, asks_why, explains, is_hypothetical, simulates
 from nlapi.planner.slots.entities import is_subject
@@ -74,9 +74,9 @@ def _without_deletions(candidates: list[OperationCandidate], sentence: Sentence)
 
     A sentence that begins with no verb stays as it is: the name of the item may stand before it.
     """
-    start = opening_length(sentence.text)
-    command, _ = parse_command(token.lower for token in sentence.tokens if token.start >= start and token.word)
-    if not command or not _opens_with_command(candidates, command) or _AWAY.search(sentence.text, start):
+    command, _ = parse_command(token.lower for token in command_words(sentence))
+    is_away = _AWAY.search(sentence.text, opening_length(sentence.text))
+    if not command or is_away or not _opens_with_command(candidates, command):
         return candidates
     return [
         candidate
@@ -122,7 +122,13 @@ def _with_purpose(candidates: Sequence[OperationCandidate], sentence: Sentence) 
         for candidate in candidates
         if candidate.assignment.candidates and not candidate.assignment.missing and serves(candidate.operation)
     ]
-    return [*first, *(candidate for candidate in candidates if candidate not in first)] if first else candidates
+    return _moved_first(candidates, first)
+
+
+def _moved_first(
+    candidates: Sequence[OperationCandidate], first: Sequence[OperationCandidate]
+) -> Sequence[OperationCandidate]:
+    return [*first, *(candidate for candidate in candidates if candidate not in first)]
 
 
 def _with_all_names(candidates: Sequence[OperationCandidate], catalogue: Catalogue) -> Sequence[OperationCandidate]:
@@ -141,7 +147,7 @@ def _with_all_names(candidates: Sequence[OperationCandidate], catalogue: Catalog
         is_same_kind = catalogue.index.is_change(rival.operation) is is_change and not rival.is_uncommanded
         is_complete = set(rival.assignment.unused) < set(best.assignment.unused) and not _leaves_names(rival)
         if is_same_kind and not rival.assignment.missing and is_complete:
-            return [rival, *(candidate for candidate in candidates if candidate is not rival)]
+            return _moved_first(candidates, [rival])
     return candidates
 
 
@@ -247,16 +253,16 @@ def _state_change(
 ) -> OperationCandidate | None:
     """Return the change that sets the state of an item which the command names, in place of the item's deletion."""
     sentence, item = best.context.sentence, best.operation.route.rstrip("/")
-    start = opening_length(sentence.text)
-    command = next((token for token in sentence.tokens if token.start >= start and token.word), None)
+    command = next(iter(command_words(sentence)), None)
     if best.operation.method != "DELETE" or command is None or command.stem in operation_verbs(best.operation):
         return None
     for operation in catalogue.operations_of(best.operation.spec):
         if operation.method == "GET" or operation.route.rstrip("/").rpartition("/")[0] != item:
             continue
-        candidate = build_candidate(sentence, catalogue, known_values, operation, best.score)
-        for slot in candidate.context.slots if candidate is not None else ():
-            if candidate is not None and (state := _begun_state(slot, command.lower)) is not None:
+        if (candidate := build_candidate(sentence, catalogue, known_values, operation, best.score)) is None:
+            continue
+        for slot in candidate.context.slots:
+            if (state := _begun_state(slot, command.lower)) is not None:
                 return _with_state(candidate, slot, state)
     return None
 

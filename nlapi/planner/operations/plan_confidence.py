@@ -6,7 +6,6 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nlapi.english import lexicon
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Effect
@@ -14,10 +13,7 @@ from nlapi.planner.commands import command_verb, operation_verbs
 from nlapi.planner.forest import Forest
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue, is_hypothetical, simulates
-from nlapi.planner.operations.operation_choice import (
-    is_about_caller,
-    is_about_health,
-)
+from nlapi.planner.operations.operation_choice import is_about_caller, is_about_health
 from nlapi.planner.operations.sentence_coverage import (
     explains_all_words,
     explains_plainly,
@@ -28,7 +24,6 @@ from nlapi.planner.operations.sentence_coverage import (
 from nlapi.planner.slots.overrides import is_code_of
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.reading.clauses import opening_length
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.text import MentionKind
 from nlapi.resources.collection_index import collection_index
@@ -47,7 +42,6 @@ TOSS_UP_CONFIDENCE = 0.15
 INCOMPLETE_CONFIDENCE = 0.5
 _EQUAL = 0.01
 _SURE_CHOICE = 0.85
-_ARTICLES = lexicon.words("planner/operations/words", "articles")
 
 
 def unexpressed_words(best: OperationCandidate, settled: OperationCandidate, catalogue: Catalogue) -> tuple[str, ...]:
@@ -120,19 +114,10 @@ def names_path_action(best: OperationCandidate) -> bool:
     action_words = split_words(action)
     if not action_words or "{" in action or operation.method == "GET":
         return False
-    start = opening_length(sentence.text)
-    tokens = [token for token in sentence.tokens if token.start >= start and token.word]
-    if not tokens:
-        return False
-    command, *following = tokens
     intent = VERBS.get(stem(action_words[0]))
     if intent is Intent.DELETE and not any(option.slot.location == "body" for option in best.assignment.candidates):
         return False  # which part of the item is not said
-    if len(action_words) > 1 and intent is Intent.CREATE:
-        created = stem(action_words[-1])
-        noun = next((token.stem for token in following if token.lower not in _ARTICLES), "")
-        return command.stem == created or (VERBS.get(command.stem) is Intent.CREATE and noun == created)
-    return command.stem == stem(action_words[0])
+    return command_verb(sentence) == stem(action_words[0])
 
 
 def _sets_commanded_state(best: OperationCandidate) -> bool:

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from nlapi.english import lexicon
 from nlapi.english.intents import ARTICLES, METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
-from nlapi.english.words import singular, split_words, stem
-from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.commands import is_imperative, operation_verbs
+from nlapi.english.words import singular, stem, stems_of
+from nlapi.openapi.spec import Effect
+from nlapi.planner.commands import command_verb, is_imperative, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate
-from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.entities import (
-    POSITION_WORDS,
-    SLUG,
-    PendingLookup,
-    is_subject,
-    named_resource,
-    operation_noun_stems,
-    resource_stems,
-)
+from nlapi.planner.slots.entities import POSITION_WORDS, SLUG, is_subject, operation_noun_stems
 from nlapi.planner.slots.features import QUERYLIKE
-from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY
-from nlapi.planner.slots.preset_values import Values, argument_name, pending_lookup
-from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
-from nlapi.reading.clauses import ScopeKind, find_scopes, opening_length
+from nlapi.planner.slots.slot import Family, Slot
+from nlapi.reading.clauses import ScopeKind, find_scopes
 from nlapi.reading.names import NO_NAMES
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.text import FILLER_STEMS, MentionKind, Sentence, Token, foreign_language
@@ -37,86 +26,12 @@ from nlapi.resources.collection_index import collection_index
 
 _HAVING = lexicon.stems("planner/operations/words", "having")
 _LINKING = lexicon.words("planner/operations/words", "linking")
-_MAX_OTHERS = 6
 _WRITTEN = (MentionKind.NAME, MentionKind.LITERAL, MentionKind.QUOTED, MentionKind.TITLE)
 # The least probability of each value of a change that the sentence says plainly: `rename ad ad_1 to "Summer, v3"` has
 # 0.57 for its new name (benchmarks.changes, ads/6).
 LIKELY = 0.55
 # The least probability of a value whose words count as explained.
 _SOLID = 0.6
-_MAX_TRIED = 40
-
-
-def other_goals(
-    best: OperationCandidate, values: Values, catalogue: Catalogue, known_values: Mapping[str, object]
-) -> tuple[tuple[str, Values], ...]:
-    """Return the calls for items of other kinds, where the kind of a name is not said: pause Summer Sale."""
-    by_name = [option for option in best.assignment.candidates if pending_lookup(option.value) is not None]
-    if (
-        len(by_name) != 1
-        or pending_lookup(values.get(by_name[0].slot.path)) is None
-        or _names_kind(best, by_name[0], catalogue)
-    ):
-        return ()
-    option = by_name[0]
-    name = pending_lookup(option.value)
-    assert name is not None
-    goals: list[tuple[str, Values]] = []
-    if option.slot.location != "path":
-        for slot, listing in best.context.list_operations.items():
-            if slot.location == option.slot.location and slot.path not in values and slot is not option.slot:
-                pending = PendingLookup(name=name.name, list_operation=listing.id)
-                other_values = {path: value for path, value in values.items() if path != option.slot.path}
-                goals.append((best.operation.id, {**other_values, slot.path: [pending] if slot.is_array else pending}))
-    other_values = {path: value for path, value in values.items() if path != option.slot.path}
-    other_operations = (entry for entry in catalogue.operations_of(best.operation.spec) if entry is not best.operation)
-    similar = [entry for entry in other_operations if entry.method == best.operation.method]
-    for operation in similar[:_MAX_TRIED]:
-        goal = _same_action(operation, _action(best.operation), other_values, name.name, catalogue, known_values)
-        if len(goals) < _MAX_OTHERS and goal is not None:
-            goals.append((operation.id, goal))
-    return tuple(goals)
-
-
-def _names_kind(candidate: OperationCandidate, option: SlotCandidate, catalogue: Catalogue) -> bool:
-    """Return whether the sentence names the kind of item that an option names."""
-    pending = pending_lookup(option.value)
-    listing = catalogue.find(pending.list_operation, candidate.operation.spec) if pending is not None else None
-    kinds = [named_resource(option.slot), resource_stems(candidate.tool, option.slot)]
-    kinds += [operation_noun_stems(listing)] if listing is not None else []
-    return any(kind and set(kind) <= candidate.context.sentence.stem_set for kind in kinds)
-
-
-def _action(operation: Operation) -> str:
-    """Return the part of a path behind its last placeholder: /runs/{id}/[set_state]."""
-    return operation.path.rstrip("/").rpartition("}")[2]
-
-
-def _same_action(
-    operation: Operation,
-    action: str,
-    other_values: Values,
-    name: str,
-    catalogue: Catalogue,
-    known_values: Mapping[str, object],
-) -> Values | None:
-    """Return the values with which an operation does the same to an item of its kind; None where it does not."""
-    tool = catalogue.tool(operation)
-    if tool is None or _action(operation) != action:
-        return None
-    slots = catalogue.slots(tool)
-    subject = next((slot for slot in slots if is_subject(operation, slot)), None)
-    listing = catalogue.list_operation(tool, subject) if subject is not None else None
-    if subject is None or listing is None or any(slot.required for slot in slots if slot is not subject):
-        return None
-    if argument_name(subject) in known_values:  # the user has set the id of that item
-        return None
-    by_path = {slot.path: slot for slot in slots}
-    fits = all(
-        path in by_path and (not by_path[path].choices or value in by_path[path].choices)
-        for path, value in other_values.items()
-    )
-    return {**other_values, subject.path: PendingLookup(name=name, list_operation=listing.id)} if fits else None
 
 
 def list_answers(best: OperationCandidate, missing: Sequence[Slot]) -> bool:
@@ -140,7 +55,7 @@ def _answers_all(best: OperationCandidate, cut: Sequence[tuple[int, int]]) -> bo
     """Return whether the answer has a field for each word outside of `cut` but values and fillers."""
     tokens, fields = best.context.sentence.tokens, answer_words(best.operation).all
     vocabulary = best.context.operation_stems | fields
-    spans = (span for span in best.context.sentence.mentions if span.kind in _WRITTEN)
+    spans = best.context.sentence.of_kind(*_WRITTEN)
     explained = [*cut, *((span.start, span.end) for span in spans)]
     explained += [(option.start, option.end) for option in best.assignment.candidates if option.probability > _SOLID]
     end = next((at for at, token in enumerate(tokens) if token.stem in fields and _has_value(tokens, at)), len(tokens))
@@ -167,7 +82,7 @@ def explains_plainly(best: OperationCandidate, missing: Sequence[Slot]) -> bool:
 
     The target of a change has to be named too, and no other argument may be named without a value.
     """
-    if missing or not explains_all_words(best) or not best.context.sentence.content_stems:
+    if missing or not explains_all_words(best):
         return False
     if best.tool.effect is not Effect.READ:
         return _is_plain_change(best)
@@ -199,9 +114,7 @@ def _is_plain_change(best: OperationCandidate) -> bool:
 
 def _is_done_by(best: OperationCandidate) -> bool:
     """Return whether the first word of the sentence is a verb of the operation or of its method."""
-    start = opening_length(best.context.sentence.text)
-    tokens = best.context.sentence.tokens
-    verb = next((token.stem for token in tokens if token.start >= start and token.word), "")
+    verb = command_verb(best.context.sentence)
     intent = VERBS.get(verb)
     return verb in operation_verbs(best.operation) or (intent is not None and best.operation.method in METHODS[intent])
 
@@ -228,18 +141,7 @@ def _is_of_entry(best: OperationCandidate, first: int, last: int) -> bool:
     is_code = (
         first > 0 and not text.isalpha() and SLUG.fullmatch(text) and stems[first - 1] in best.context.operation_stems
     )
-    if stems[first:last] in words.values or words.names_field(stems[first:last]) or fields or is_code:
-        return True
-    return not text.isalpha() and _asks_which(best)  # which keys use hmac-sha512: one of the fields has it
-
-
-def _asks_which(best: OperationCandidate) -> bool:
-    """Return whether a sentence asks which of the listed items fulfil a condition."""
-    tokens, noun = best.context.sentence.tokens, operation_noun_stems(best.operation)
-    is_list = best.operation.method == "GET" and not best.operation.path.rstrip("/").endswith("}")
-    is_plural = any(token.stem in noun[-1:] and singular(token.lower) != token.lower for token in tokens)
-    mentions = noun_positions(best.context, noun)
-    return is_list and tokens[0].lower in ("which", "what") and (is_plural or any(at == 1 for at, _ in mentions))
+    return stems[first:last] in words.values or words.names_field(stems[first:last]) or fields or bool(is_code)
 
 
 def _is_in_value(best: OperationCandidate, token: Token) -> bool:
@@ -298,13 +200,9 @@ def _is_in_text(sentence: Sentence, at: int) -> bool:
 def _expresses(best: OperationCandidate, at: int) -> bool:
     """Return whether a flag or a choice expresses the negation at a character."""
     following = [token.end for token in best.context.sentence.tokens if token.end > at][: _REACH + 1]
-    reach = following[-1] if following else at
+    ends = {Family.BOOLEAN: max([at, *following]), Family.CHOICE: at + 1}
     options = best.assignment.candidates
-    flags = (option for option in options if option.slot.family is Family.BOOLEAN)
-    choices = (option for option in options if option.slot.family is Family.CHOICE)
-    return any(option.start < reach and at < option.end for option in flags) or any(
-        option.start <= at < option.end for option in choices
-    )
+    return any(option.start < ends.get(option.slot.family, 0) and at < option.end for option in options)
 
 
 def unused_values(best: OperationCandidate) -> Iterator[str]:
@@ -326,7 +224,7 @@ def leaves_out_name(best: OperationCandidate) -> bool:
     """Return whether a list leaves out a capitalized name or a title, which `unused_values` names."""
     kinds = (MentionKind.NAME, MentionKind.TITLE)
     names = (mention for mention in best.assignment.unused if mention.kind in kinds)
-    known = best.context.operation_stems | set(map(stem, split_words(best.operation.spec.title)))
+    known = best.context.operation_stems | stems_of(best.operation.spec.title)
     return _lists(best) and any(
         not known.issuperset(best.context.sentence.stems[name.first : name.last]) for name in names
     )
@@ -361,7 +259,7 @@ class _Search:
     def _vocabulary(self) -> frozenset[str]:
         """The stems that the operation, its slots, its answer and its API explain."""
         context, operation = self.best.context, self.best.operation
-        names = {stem(word) for text in (operation.spec.title, *operation.tags) for word in split_words(text)}
+        names = stems_of(" ".join((operation.spec.title, *operation.tags)))
         prose = frozenset().union(*(slot.prose for slot in context.slots))
         answer = answer_words(operation).all
         return context.operation_stems | context.description_stems | answer | prose | names
@@ -374,27 +272,11 @@ class _Search:
         spans = [(option.start, option.end) for option in assignment.candidates]
         return [*spans, *((mention.start, mention.end) for mention in mentions), *read_intent(sentence.text).spans]
 
-    @cached_property
-    def _other_choices(self) -> frozenset[str]:
-        """The stems of the choices of arguments that have another one as their only value."""
-        chosen = [option for option in self.best.assignment.candidates if option.slot.choices]
-        single = [option for option in chosen if not option.slot.is_array]
-        others = (str(choice) for option in single for choice in option.slot.choices if choice != option.value)
-        return frozenset(stem(words[0]) for words in map(split_words, others) if len(words) == 1)
-
-    def _is_further_choice(self, at: int) -> bool:
-        """Return whether a token is a second value of an argument that takes one: cats and [dogs]."""
-        tokens = self.best.context.sentence.tokens
-        is_joined = any(token.lower in _CONJUNCTIONS for token in (*tokens[at - 1 : at], *tokens[at + 1 : at + 2]))
-        return is_joined and tokens[at].stem in self._other_choices and not self._is_in_value(tokens[at])
-
     def _is_in_value(self, token: Token) -> bool:
         return any(start <= token.start < end for start, end in self._explained_spans)
 
     def _is_unexplained(self, at: int) -> bool:
         context, token = self.best.context, self.best.context.sentence.tokens[at]
-        if self._is_further_choice(at):
-            return True
         if not token.word or not token.text[:1].isalpha() or token.text != token.lower:
             return False
         if at in context.sentence.value_positions or token.lower in _FUNCTION_WORDS or token.stem in FILLER_STEMS:
@@ -424,8 +306,6 @@ class _Search:
     def _is_condition(self, first: int, last: int) -> bool:
         """Return whether the words at tokens `first` to before `last` limit the items of the operation."""
         tokens = self.best.context.sentence.tokens
-        if self._is_further_choice(first):
-            return True
         is_adverb = last == first + 1 and tokens[first].lower.endswith("ly")
         if self._is_before_noun(first, last):
             return not is_adverb

@@ -11,9 +11,7 @@ from nlapi.openapi.spec import Effect
 from nlapi.planner.slots.bounds import with_directions
 from nlapi.planner.slots.candidates import slot_candidates, without_astray_credentials
 from nlapi.planner.slots.context import SlotContext
-from nlapi.planner.slots.features import (
-    is_counted_by_answer,
-)
+from nlapi.planner.slots.features import is_counted_by_answer
 from nlapi.planner.slots.overrides import (
     OVERRIDE_PROBABILITY,
     apply_overrides,
@@ -78,7 +76,12 @@ class Assignment:
     @property
     def arguments(self) -> dict[str, object]:
         """The arguments of a Call."""
-        return nest_values({candidate.slot.path: candidate.value for candidate in self.candidates})
+        return nest_values(self.values)
+
+    @property
+    def values(self) -> dict[tuple[str, ...], object]:
+        """The values by the paths of their slots."""
+        return {candidate.slot.path: candidate.value for candidate in self.candidates}
 
 
 def nest_values(values: Mapping[tuple[str, ...], object]) -> dict[str, object]:

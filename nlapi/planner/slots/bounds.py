@@ -26,7 +26,7 @@ def with_directions(context: SlotContext, offered: Sequence[SlotCandidate]) -> I
         yield from offered
         return
     bounds = {slot: end for slot in context.slots if (end := _is_end(slot)) is not None and slot not in context.preset}
-    days = [mention for mention in context.sentence.mentions if mention.kind is MentionKind.DATE]
+    days = context.sentence.of_kind(MentionKind.DATE)
     led = {mention: end for mention in days if (end := _leads_to_end(context, mention)) is not None}
     first, last = (next((slot for slot, is_end in bounds.items() if is_end is end), None) for end in (False, True))
     alone = days[0] if len(days) == 1 and days[0] not in led and type(days[0].value) is date else None

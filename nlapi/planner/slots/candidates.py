@@ -31,9 +31,7 @@ from nlapi.planner.slots.entities import (
     operation_noun_stems,
     resource_stems,
 )
-from nlapi.planner.slots.features import (
-    is_item_count,
-)
+from nlapi.planner.slots.features import is_item_count
 from nlapi.planner.slots.name_mentions import (
     ADDRESS_STEMS,
     BEFORE_ID,

@@ -14,14 +14,13 @@ from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import similarity
-from nlapi.english.words import split_words, stem
+from nlapi.english.words import split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import stated_verbs
-from nlapi.planner.commands import operation_verbs
+from nlapi.planner.commands import command_verb, command_words, operation_verbs
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import operation_noun_stems
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
-from nlapi.reading.clauses import opening_length
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.forms import schema_type
@@ -375,9 +374,7 @@ def _is_of_other_name(context: SlotContext, slot: Slot, spoken: Sequence[str]) -
 @lru_cache(maxsize=4096)
 def _default_stems(slot: Slot) -> frozenset[str]:
     """Return the stems of what a description says is so by default: only running containers are shown."""
-    return frozenset(
-        stem(word) for match in _BY_DEFAULT.finditer(slot.description) for word in split_words(match.group())
-    )
+    return stems_of(" ".join(match.group() for match in _BY_DEFAULT.finditer(slot.description)))
 
 
 def _opposed(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] | None:
@@ -392,10 +389,8 @@ def _commanded(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] |
     """Return the token of a command that sets the flag of an update, and the value: [stop] for `running` is a no."""
     if len(words) != 1 or words[0] not in _STATE_COMMANDS or not updates_item(context.operation):
         return None
-    start = opening_length(context.sentence.text)
-    at = next((at for at, token in enumerate(context.sentence.tokens) if token.start >= start and token.word), 0)
-    value = _STATE_COMMANDS[words[0]].get(context.sentence.stems[at])
-    return None if value is None else (at, value)
+    value = _STATE_COMMANDS[words[0]].get(command_verb(context.sentence))
+    return None if value is None else (context.sentence.tokens.index(command_words(context.sentence)[0]), value)
 
 
 def sets_commanded_flag(context: SlotContext, candidate: SlotCandidate) -> bool:

@@ -15,7 +15,7 @@ from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import similarity
-from nlapi.english.words import split_words, stem
+from nlapi.english.words import split_words, stem, stems_of
 from nlapi.openapi.spec import Operation
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.reading.clauses import find_value_changes
@@ -177,7 +177,7 @@ class SlotContext:
             return None
         # The last word before the old value is `from`, which may be the name of a field too.
         before = [token.stem for token in self.sentence.tokens if token.end < change.start][:-1]
-        fields = (slot for slot in self.slots if slot.location == "body" and slot.words)
+        fields = (slot for slot in self.slots if slot.location == "body")
         named = [slot for slot in fields if set(before).issuperset(slot.words)]
         return (named[0], change) if len(named) == 1 else None
 
@@ -207,7 +207,7 @@ class SlotContext:
     @cached_property
     def description_stems(self) -> frozenset[str]:
         """The stems of the description of the operation, which say less than `common`."""
-        return frozenset(stem(word) for word in split_words(self.operation.description[:300]))
+        return stems_of(self.operation.description[:300])
 
     @cached_property
     def _stem_counts(self) -> tuple[Counter[str], Counter[str]]:
@@ -395,6 +395,4 @@ def _leader(sentence: Sentence, mention: ValueMention) -> str:
         return "to"
     if word in ROLES or word in LEADING_PREPOSITIONS:
         return word
-    if at and sentence.tokens[at].stem in ("range", "period"):
-        return ""
     return ROLE_VERBS.get(sentence.tokens[at].stem, "")

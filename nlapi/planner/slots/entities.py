@@ -27,7 +27,6 @@ SEARCHES = stem_set("planner/slots/words", "searches")
 # Ordinals of a PendingLookup: of a resource of which there is one (the server that all others are below), and of one
 # that the sentence describes, with the description as its name.
 ONLY_RESOURCE = "(the only one)"
-DESCRIBED_RESOURCE = "(as described)"
 # Words that pick a resource by its position among others, not by its name.
 POSITION_WORDS = frozenset((*word_set("planner/slots/words", "positions"), *ORDINALS, *SUPERLATIVES))
 _BY_NAME = lazy_pattern(r"(?:the )?(?:unique |full )?names?(?: or id)? of\b", re.IGNORECASE)

@@ -264,7 +264,7 @@ def is_counted_by_answer(context: SlotContext, mention: ValueMention) -> bool:
 
 def _counts_items(context: SlotContext, mention: ValueMention) -> bool:
     tokens = context.sentence.tokens
-    before = tokens[mention.first - 1].lower if mention.first else ""
+    before = context.sentence.word_before(mention.first)
     after = [token.lower for token in tokens[mention.last : mention.last + 4]]
     if after[:3] == ["at", "a", "time"] or after[:2] in (["at", "most"], ["per", "page"]):
         return True

@@ -12,7 +12,7 @@ from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.units import find_unit
-from nlapi.english.words import singular, split_words, stem
+from nlapi.english.words import singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec, as_map, read_hints, stated_verbs
 from nlapi.planner.slots.context import SlotContext
@@ -126,7 +126,7 @@ def _is_no_page(context: SlotContext, slot: Slot, mention: ValueMention) -> bool
 
 def is_month(context: SlotContext, mention: ValueMention) -> bool:
     """Return whether a mention is a month in which something is, and no name: created in May, all before June."""
-    before = context.sentence.tokens[mention.first - 1].lower if mention.first else ""
+    before = context.sentence.word_before(mention.first)
     is_word = mention.kind in (MentionKind.NAME, MentionKind.PHRASE, MentionKind.TITLE)
     return is_word and before in _BEFORE_MONTH and mention.text.lower().rstrip(".") in MONTHS
 
@@ -401,7 +401,7 @@ def _is_singular(token: Token) -> bool:
 def _owner(mention: ValueMention, context: SlotContext) -> bool:
     """Return whether a mention is the owner of a resource: the loans of [Ada Lovelace], [Ada Lovelace]'s loans."""
     tokens = context.sentence.tokens
-    before = tokens[mention.first - 1].lower if mention.first else ""
+    before = context.sentence.word_before(mention.first)
     after = tokens[mention.last].text if mention.last < len(tokens) else ""
     plain = (
         mention.kind is MentionKind.NAME
@@ -553,10 +553,10 @@ class LiveNames:
 
     def mentioned(self, text: str) -> LiveNames:
         """Return the names all of whose words are in a text."""
-        stems = frozenset(map(stem, split_words(text)))
+        stems = stems_of(text)
         return LiveNames(
             by_place={
-                place: tuple(name for name in names if (words := _stems(name)) and words <= stems)
+                place: tuple(name for name in names if (words := stems_of(name)) and words <= stems)
                 for place, names in self.by_place.items()
             }
         )
@@ -574,10 +574,6 @@ class LiveNames:
         others = (name for place, others in self.by_place.items() if place != places[0] for name in others)
         with_names = replace(slot, names=frozenset(names), own_names=own_names, sole_names=own_names.difference(others))
         return replace(with_names, samples=names, examples=frozenset(map(str.lower, names))) if names else with_names
-
-
-def _stems(name: str) -> frozenset[str]:
-    return frozenset(map(stem, split_words(name)))
 
 
 def _values(data: object, steps: Sequence[str]) -> Iterator[str]:

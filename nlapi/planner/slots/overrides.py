@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
@@ -76,8 +76,8 @@ def is_stated_end(context: SlotContext, candidate: SlotCandidate) -> bool:
     firsts = [other for other in slots if not OPENING.isdisjoint(other.words)]
     if len(slots) != 2 or len(firsts) != 1:
         return False
-    ends = _range_ends(context.sentence)
-    return ends is not None and mention is ends[slot is not firsts[0]]
+    first, last = _range_ends(context.sentence) or (None, None)
+    return mention is (first if slot is firsts[0] else last)
 
 
 def _range_ends(sentence: Sentence) -> tuple[ValueMention, ValueMention] | None:
@@ -85,7 +85,7 @@ def _range_ends(sentence: Sentence) -> tuple[ValueMention, ValueMention] | None:
 
     A range is `between 8 and 11`, and what is compared: how does 11 differ from 8.
     """
-    numbers = [mention for mention in sentence.mentions if mention.kind is MentionKind.NUMBER]
+    numbers = sentence.of_kind(MentionKind.NUMBER)
     if len(numbers) != 2:
         return None
     first, last = numbers
@@ -130,15 +130,15 @@ def _has_only_words(context: SlotContext, counted: frozenset[str], slot: Slot, a
 
 # Probability of such a candidate.
 OVERRIDE_PROBABILITY = 0.95
+_SHORTEST_EXAMPLE = 2
+_VALUE = (stem("value"),)
 _NAMING = word_set("planner/slots/words", "naming")
 _AFTER_FIELD = lexicon.words("planner/slots/words", "after_field")
-_SHORTEST_EXAMPLE = 2
 _TO = frozenset(("to", "into", "onto"))
 _DESTINATIONS = stem_set("planner/slots/words", "destinations")
 _TOPIC_LEADS = word_set("planner/slots/words", "topic_leads")
 _LITERALS = frozenset((MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.QUOTED))
 _REASONS = stem_set("planner/slots/words", "reasons")
-_VALUE = (stem("value"),)
 _CONVERSIONS = frozenset(("", "singular"))
 _BETWEEN = lexicon.words("planner/slots/words", "between")
 _ACTORS = lexicon.stems("planner/slots/words", "actors")
@@ -180,32 +180,44 @@ def apply_overrides(
     for at, candidate in enumerate((*candidates, *dropped)):
         weighs = at < len(candidates)
         plain = (
-            candidate.mention is not None
-            and candidate.conversion in _CONVERSIONS
-            and (
-                (candidate.slot is naming and _is_new_name(context, candidate))
-                or (candidate.slot is subject and _is_token(candidate, name))
-                or _is_labelled(context, candidate)
-                or _is_example(candidate)
-                or is_code_of(context, candidate)
-                or _gives_reason(context, candidate)
-                or _is_set(context, candidate)
-                or _is_new_value(context, candidate, name)
-            )
-        )
-        plain = (
-            plain
-            or _is_live_name(context, candidate)
-            or _is_only_of_kind(context, candidate)
-            or _is_actor(context, candidate)
-            or is_stated_amount(context, candidate)
-            or is_stated_end(context, candidate)
-            or sets_commanded_flag(context, candidate)
+            (candidate.slot is naming and _takes_text(candidate) and _is_new_name(context, candidate))
+            or (candidate.slot is subject and _takes_text(candidate) and _is_token(candidate, name))
+            or (_takes_text(candidate) and _is_new_value(context, candidate, name))
+            or _is_clear(context, candidate)
         )
         if plain and not (weighs and candidate.probability >= OVERRIDE_PROBABILITY):
             yield replace(candidate, probability=OVERRIDE_PROBABILITY)
         elif weighs:
             yield candidate
+
+
+def _takes_text(candidate: SlotCandidate) -> bool:
+    """Return whether a value is a mention as it stands."""
+    return candidate.mention is not None and candidate.conversion in _CONVERSIONS
+
+
+def _is_clear(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether the words around a value, or what it is, tell its slot."""
+    return (
+        (_takes_text(candidate) and _is_stated(context, candidate))
+        or _is_live_name(context, candidate)
+        or _is_only_of_kind(context, candidate)
+        or _is_actor(context, candidate)
+        or is_stated_amount(context, candidate)
+        or is_stated_end(context, candidate)
+        or sets_commanded_flag(context, candidate)
+    )
+
+
+def _is_stated(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether the sentence or the description says that a text is the value of its slot."""
+    return (
+        _is_example(candidate)
+        or _is_labelled(context, candidate)
+        or is_code_of(context, candidate)
+        or _gives_reason(context, candidate)
+        or _is_set(context, candidate)
+    )
 
 
 def _is_live_name(context: SlotContext, candidate: SlotCandidate) -> bool:
@@ -240,42 +252,17 @@ def _name_rank(context: SlotContext, slot: Slot, name: str) -> tuple[bool, int]:
 def _is_only_of_kind(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a value is the only one of its kind in a sentence, and its slot the only one that takes the kind.
 
-    The kinds are a share in per cent, a day, a country (a German user), an address of the web, the path of a file, and
-    the time to look back: the last 2 hours.
+    The kinds are a share in per cent, the time to look back (the last 2 hours), a country (a German user), an address
+    of the web, the path of a file, and a day.
     """
-    mention, slot, sentence = candidate.mention, candidate.slot, context.sentence
-    if mention is None:
-        return False
-    if mention.kind is MentionKind.NUMBER and mention.form == "percent":
-        is_kind = _takes_percent
-        same = [other for other in sentence.mentions if other.kind is MentionKind.NUMBER and other.form == "percent"]
-        is_plain = not candidate.conversion
-    elif mention.kind is MentionKind.NUMBER and _looks_back(sentence, mention):
-        is_kind = _takes_time
-        same = [
-            other for other in sentence.mentions if other.kind is MentionKind.NUMBER and _looks_back(sentence, other)
-        ]
-        is_plain = candidate.conversion in ("", "measured") and unit_fits(sentence, mention, slot, candidate.conversion)
-    elif candidate.conversion == "code" and _is_country(mention):
-        is_kind = _takes_country
-        same = [other for other in sentence.mentions if _is_country(other)]
-        is_plain = mention.text[:1].isupper()
-    elif mention.form == "url" and slot.family is Family.URL:
-        is_kind = _takes_url
-        same = [other for other in sentence.mentions if other.form == "url"]
-        before = sentence.tokens[mention.first - 1].lower if mention.first else ""
-        is_plain = not candidate.conversion and before in _LOCATING and context.operation.method == "POST"
-    elif mention.form in ("path", "url"):
-        is_kind = _takes_path
-        same = [other for other in sentence.mentions if other.form in ("path", "url")]
-        is_plain = not candidate.conversion
-    elif mention.kind is MentionKind.DATE and type(mention.value) is date:
-        is_kind = _takes_day
-        same = [other for other in sentence.mentions if other.kind is MentionKind.DATE]
-        is_plain = not candidate.conversion and _stands_alone(sentence, mention)
-    else:
-        return False
-    return is_plain and len(same) == 1 and [other for other in context.slots if is_kind(other)] == [slot]
+    mention, mentions = candidate.mention, context.sentence.mentions
+    return mention is not None and any(
+        is_of_kind(context.sentence, mention)
+        and is_plain(context, candidate, mention)
+        and sum(is_of_kind(context.sentence, other) for other in mentions) == 1
+        and [slot for slot in context.slots if takes(slot)] == [candidate.slot]
+        for is_of_kind, takes, is_plain in _KINDS
+    )
 
 
 def _is_actor(context: SlotContext, candidate: SlotCandidate) -> bool:
@@ -293,9 +280,48 @@ def _is_actor(context: SlotContext, candidate: SlotCandidate) -> bool:
     return tokens[mention.first - 1].lower in _AUXILIARIES and (verb.stem in VERBS or verb.lower.endswith("ed"))
 
 
-def _is_country(mention: ValueMention) -> bool:
+def _is_percent(_: Sentence, mention: ValueMention) -> bool:
+    return mention.kind is MentionKind.NUMBER and mention.form == "percent"
+
+
+def _is_country(_: Sentence, mention: ValueMention) -> bool:
     name = mention.text.lower()
     return mention.kind is MentionKind.NAME and (name in DEMONYMS or name in COUNTRIES)
+
+
+def _is_address(_: Sentence, mention: ValueMention) -> bool:
+    return mention.form == "url"
+
+
+def _is_file(_: Sentence, mention: ValueMention) -> bool:
+    return mention.form in ("path", "url")
+
+
+def _is_day(_: Sentence, mention: ValueMention) -> bool:
+    return mention.kind is MentionKind.DATE
+
+
+def _is_as_said(_: SlotContext, candidate: SlotCandidate, __: ValueMention) -> bool:
+    return not candidate.conversion
+
+
+def _is_measured(context: SlotContext, candidate: SlotCandidate, mention: ValueMention) -> bool:
+    fits = unit_fits(context.sentence, mention, candidate.slot, candidate.conversion)
+    return candidate.conversion in ("", "measured") and fits
+
+
+def _is_code(_: SlotContext, candidate: SlotCandidate, mention: ValueMention) -> bool:
+    return candidate.conversion == "code" and mention.text[:1].isupper()
+
+
+def _is_located(context: SlotContext, candidate: SlotCandidate, mention: ValueMention) -> bool:
+    before = context.sentence.word_before(mention.first)
+    return not candidate.conversion and before in _LOCATING and context.operation.method == "POST"
+
+
+def _is_day_alone(context: SlotContext, candidate: SlotCandidate, mention: ValueMention) -> bool:
+    is_day = type(mention.value) is date and not candidate.conversion
+    return is_day and _stands_alone(context.sentence, mention)
 
 
 def _takes_path(slot: Slot) -> bool:
@@ -326,8 +352,27 @@ def _takes_day(slot: Slot) -> bool:
 def _looks_back(sentence: Sentence, mention: ValueMention) -> bool:
     """Return whether a number is the time to look back: the last [2] hours, the past [half] hour, the [last] hour."""
     unit = unit_of_mention(sentence, mention)
-    before = sentence.tokens[mention.first - 1].lower if mention.first else ""
-    return unit is not None and unit.dimension == "time" and bool({before, mention.text.lower()} & _LOOKING_BACK)
+    before = sentence.word_before(mention.first)
+    is_time = mention.kind is MentionKind.NUMBER and unit is not None and unit.dimension == "time"
+    return is_time and bool({before, mention.text.lower()} & _LOOKING_BACK)
+
+
+# The kinds of values: what is one, the slots that take it, and when it is plain.
+_KINDS: tuple[
+    tuple[
+        Callable[[Sentence, ValueMention], bool],
+        Callable[[Slot], bool],
+        Callable[[SlotContext, SlotCandidate, ValueMention], bool],
+    ],
+    ...,
+] = (
+    (_is_percent, _takes_percent, _is_as_said),
+    (_looks_back, _takes_time, _is_measured),
+    (_is_country, _takes_country, _is_code),
+    (_is_address, _takes_url, _is_located),
+    (_is_file, _takes_path, _is_as_said),
+    (_is_day, _takes_day, _is_day_alone),
+)
 
 
 def unit_fits(sentence: Sentence, mention: ValueMention, slot: Slot, conversion: str) -> bool:
@@ -337,7 +382,7 @@ def unit_fits(sentence: Sentence, mention: ValueMention, slot: Slot, conversion:
 
 def _stands_alone(sentence: Sentence, mention: ValueMention) -> bool:
     """Return whether no word makes a day the end of a range: since Monday."""
-    before = sentence.tokens[mention.first - 1].lower if mention.first else ""
+    before = sentence.word_before(mention.first)
     return before not in _RANGE_ENDS
 
 

@@ -12,7 +12,7 @@ from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
-from nlapi.english.words import split_words, stem
+from nlapi.english.words import split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Operation, Schema
@@ -281,7 +281,7 @@ class _SlotWalk:
         wire = self.tool.places.get(path[0], ("", path[0]))[1]
         before, segment, _ = self.tool.operation.path.partition(f"/{{{wire}}}")
         noun = before.rpartition("/")[2]
-        bare = self.location == "path" and segment and set(map(stem, split_words(path[-1]))) <= _BARE
+        bare = self.location == "path" and segment and stems_of(path[-1]) <= _BARE
         return tuple(stem(word) for word in split_words(noun)) if bare and "{" not in noun else ()
 
     def _unit(self, path: tuple[str, ...], words: tuple[str, ...]) -> str:

@@ -106,7 +106,7 @@ def _encoded_dates(mention: ValueMention, form: MomentForm, slot: Slot, sentence
     if isinstance(value, tuple):
         yield from _encoded(mention, value[1], "last_day", form, slot, sentence, at_end=True)
     if isinstance(value, time) and not form.clock_layout:
-        days = [day for day in sentence.mentions if day.kind is MentionKind.DATE and type(day.value) is date]
+        days = [day for day in sentence.of_kind(MentionKind.DATE) if type(day.value) is date]
         # Of several days the one that stands nearest to the hour.
         if days and mention.form != "part":
             nearest = min(days, key=lambda day: abs(day.first - mention.first))
@@ -152,7 +152,7 @@ def in_zone(moment: datetime, zone: tzinfo) -> datetime:
 
 def _remainder(mention: ValueMention, cut: Collection[MomentPart], sentence: Sentence) -> Iterator[ValueMention]:
     """Yield the words of a mention for the parts of its moment that are cut, and those beside it for a mere part."""
-    dates = [other for other in sentence.mentions if other.kind is MentionKind.DATE and other is not mention]
+    dates = [other for other in sentence.of_kind(MentionKind.DATE) if other is not mention]
     if mention.form == "part":
         whole = next((one for one in dates if one.form != "part" and _is_within(mention, one)), mention)
         yield from (other for other in dates if other.form == "part" and _is_within(other, whole))
@@ -184,8 +184,8 @@ def _lasting(mention: ValueMention, sentence: Sentence) -> date | None:
     """Return the end of a stay that begins on a date, where the sentence has its length: 3 nights from June 1."""
     if not isinstance(mention.value, date) or mention.form == "part":
         return None
-    for number in sentence.mentions:
-        if number.kind is not MentionKind.NUMBER or number.form not in ("plain", "spelt", "counted"):
+    for number in sentence.of_kind(MentionKind.NUMBER):
+        if number.form not in ("plain", "spelt", "counted"):
             continue
         measure = unit_of_mention(sentence, number)
         if measure is not None and measure.dimension == "time" and 0 < number.value < _LONGEST_STAY:
@@ -274,7 +274,7 @@ def encode(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[En
         yield from _encoded_dates(mention, slot.form, slot, sentence)
         return
     # A text around a moment is not a value beside the moment: ending [at 18:00 on 1 December].
-    dates = (other for other in sentence.mentions if other.kind is MentionKind.DATE)
+    dates = sentence.of_kind(MentionKind.DATE)
     if slot.form is not None and mention.kind is MentionKind.PHRASE and any(_is_within(day, mention) for day in dates):
         return
     yield from (Encoded(value=value, conversion=conversion) for value, conversion in _values(mention, slot, sentence))
@@ -304,11 +304,6 @@ def _values(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[t
         yield from (pair for pair in _converted_texts(mention, slot, sentence) if takes_text(slot, pair[0]))
     if plain is not None:
         yield plain, ""
-
-
-def value_for(mention: ValueMention, slot: Slot, sentence: Sentence) -> object:
-    """Return the value of a mention for a slot as it stands; None where it is not one."""
-    return next((entry.value for entry in encode(mention, slot, sentence) if not entry.conversion), None)
 
 
 def _counted(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tuple[int | float, str]]:

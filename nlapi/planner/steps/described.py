@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,77 +11,28 @@ from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.words import singular
 from nlapi.openapi.spec import Operation
-from nlapi.planner.commands import operation_verbs
+from nlapi.planner.commands import command_words, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.assignment import Assignment, assign_slots
-from nlapi.planner.slots.context import SlotContext
-from nlapi.planner.slots.entities import (
-    DESCRIBED_RESOURCE,
-    PendingLookup,
-    is_subject,
-    last_parameter,
-    operation_noun_stems,
-    resource_stems,
-)
+from nlapi.planner.slots.assignment import Assignment
+from nlapi.planner.slots.entities import PendingLookup, is_subject, last_parameter, operation_noun_stems, resource_stems
 from nlapi.planner.slots.preset_values import complete_values
 from nlapi.planner.slots.slot import Slot, SlotCandidate
-from nlapi.reading.clauses import opening_length
 from nlapi.reading.names import NO_NAMES
-from nlapi.reading.question_intent import read_intent
 from nlapi.reading.text import MentionKind
-from nlapi.resources.identity import Item
-from nlapi.tools.tool import Call
 
 if TYPE_CHECKING:
-    from nlapi.planner.answering.client_filter import FilteredItems
-    from nlapi.resources.identity import Item
+    pass
 
 _PROBABILITY = 0.6
-# The least probability of a word for what an item is in, where that may be the only one of its kind.
-_SURE_PARENT = 0.5
 # Words of a name in plain letters.
 _MAX_WORDS = 3
-_DESCRIBING = lexicon.words("planner/steps/words", "describing")
 _PREPOSITIONS = lexicon.words("planner/steps/words", "prepositions")
 _ARTICLES = lexicon.words("planner/steps/words", "articles")
 _CONJUNCTIONS = lexicon.words("planner/steps/words", "conjunctions")
 _COPULAS = lexicon.words("planner/steps/words", "copulas")
 _ADVERBS = lexicon.words("planner/steps/words", "adverbs")
 _NOT_NAMES = STOPWORDS | _PREPOSITIONS | _ADVERBS | NO_NAMES
-
-
-def filter_described(text: str, items: Sequence[Item], call: Call, today: date) -> FilteredItems:
-    """Return the items that a description fits; none where a part of it cannot be applied."""
-    from nlapi.planner.answering.client_filter import filter_items
-    from nlapi.planner.answering.row_fields import RowFields
-
-    fields = RowFields(items=tuple(items), operation=call.tool.operation)
-    matches = filter_items(text, read_intent(text), fields, call, applied=(), structural=(), today=today)
-    return matches if matches.conditions and not matches.unapplied else replace(matches, items=())
-
-
-def without_stray_parents(best: OperationCandidate, catalogue: Catalogue) -> OperationCandidate:
-    """Return the candidate without plain words for what its item is in, where the API tells that by itself.
-
-    The tenant of the caller is none that is called `documents`, unless the sentence has the word tenant.
-    """
-    while strays := {option.slot for option in best.assignment.candidates if _is_stray_parent(best, option, catalogue)}:
-        context = replace(best.context, preset=best.context.preset | strays)
-        best = replace(best, context=context, assignment=assign_slots(context))
-    return best
-
-
-def _is_stray_parent(best: OperationCandidate, option: SlotCandidate, catalogue: Catalogue) -> bool:
-    slot, text = option.slot, option.mention.text if option.mention is not None else "/"
-    if slot.location != "path" or is_subject(best.operation, slot) or not isinstance(option.value, str) or "/" in text:
-        return False
-    sources = catalogue.sources(best.tool, slot)
-    return best.context.sentence.stem_set.isdisjoint(resource_stems(best.tool, slot)) and any(
-        not any(parameter.required for parameter in source.operation.parameters)
-        and (not source.is_listed or option.probability < _SURE_PARENT)
-        for source in sources
-    )
 
 
 def with_leftover_name(
@@ -93,35 +43,12 @@ def with_leftover_name(
     The look-up tells whether there is such an item; a word that is not a name of one leads to a question.
     """
     filling = best.assignment
-    _, missing = complete_values(
-        {option.slot.path: option.value for option in filling.candidates}, best.context.slots, known_values
-    )
+    _, missing = complete_values(filling.values, best.context.slots, known_values)
     ids = [slot for slot in missing if slot.location == "path" and not slot.is_array]
     listing = catalogue.list_operation(best.tool, ids[0]) if len(ids) == 1 else None
     if listing is None or last_parameter(best.operation) != ids[0].name:
         return filling
-    if (described := _with_description(best.context, filling, ids[0], listing)) is not None:
-        return described
     return _NameSearch(best=best, slot=ids[0], listing=listing).assignment() or filling
-
-
-def _with_description(scene: SlotContext, filling: Assignment, slot: Slot, listing: Operation) -> Assignment | None:
-    """Return the assignment with a look-up of what the sentence describes from the item's noun on; None for nothing."""
-    tokens, kind = scene.sentence.tokens, resource_stems(scene.tool, slot)
-    for first in range(len(tokens) - len(kind) - 1 if kind else 0):
-        after = first + len(kind)
-        is_singular = singular(tokens[after - 1].lower) == tokens[after - 1].lower
-        if not is_singular or scene.sentence.stems[first:after] != kind:
-            continue
-        is_participle = tokens[after].lower.endswith("ed") and after + 2 < len(tokens)
-        start, end = tokens[first].start, tokens[-1].end
-        is_free = not any(option.start < end and start < option.end for option in filling.candidates)
-        if is_free and (is_participle or tokens[after].lower in _DESCRIBING):
-            target = PendingLookup(
-                name=scene.sentence.text[start:end], list_operation=listing.id, ordinal=DESCRIBED_RESOURCE
-            )
-            return _with_lookup(filling, slot, target, start, end)
-    return None
 
 
 def _with_lookup(filling: Assignment, slot: Slot, target: PendingLookup, start: int, end: int) -> Assignment:
@@ -150,16 +77,10 @@ class _NameSearch:
         ((first, last),) = runs
         sentence = self.best.context.sentence
         start, end = sentence.tokens[first].start, sentence.tokens[last - 1].end
-        # The item that an operation is below is named by one word behind a preposition (the logs of web), or by a name
-        # in capitals: does Thumper have any prescriptions?
-        is_behind_preposition = last - first == 1 and sentence.tokens[first - 1].lower in _PREPOSITIONS
-        is_name = any((span.kind, span.start) == (MentionKind.NAME, start) for span in self.best.assignment.unused)
-        if not (is_subject(self.best.operation, self.slot) or is_behind_preposition or is_name):
+        if not is_subject(self.best.operation, self.slot):
             return None
         # A literal (web-2.log) is several tokens.
-        literals = [
-            span for span in sentence.mentions if span.kind is MentionKind.LITERAL and span.start <= start < span.end
-        ]
+        literals = [span for span in sentence.of_kind(MentionKind.LITERAL) if span.start <= start < span.end]
         start = min([start, *(span.start for span in literals)])
         end = max([end, *(span.end for span in literals)])
         name = sentence.text[start:end].removesuffix("'s").removesuffix("’s")
@@ -185,8 +106,7 @@ class _NameSearch:
     def _verb(self) -> int:
         """The index of the token that commands."""
         sentence = self.best.context.sentence
-        begin = opening_length(sentence.text)
-        return next((index for index, token in enumerate(sentence.tokens) if token.start >= begin and token.word), 0)
+        return next((sentence.tokens.index(token) for token in command_words(sentence)), 0)
 
     @cached_property
     def _nouns(self) -> set[str]:
@@ -198,7 +118,7 @@ class _NameSearch:
         token = scene.sentence.tokens[index]
         if not token.word or token.lower in _NOT_NAMES:
             return False
-        values = [span for span in scene.sentence.mentions if span.kind in (MentionKind.NUMBER, MentionKind.DATE)]
+        values = scene.sentence.of_kind(MentionKind.NUMBER, MentionKind.DATE)
         used = [(option.start, option.end) for option in self.best.assignment.candidates]
         used += [(span.start, span.end) for span in values]
         return token.stem not in scene.operation_stems and not any(start <= token.start < end for start, end in used)

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Protocol
 
 from nlapi.changes.checks import reasons_against, rival_of
-from nlapi.english.words import split_words, stem
+from nlapi.english.words import stems_of
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import nest_values
@@ -159,7 +159,7 @@ def rated_change(
     # A name whose kind is not said may be that of an item of each of several kinds. One that is far from likely may be
     # the nearest to what no operation does: `stop token web` is revokeToken with 0.2.
     is_near = _NEARLY_LIKELY <= goal.likelihood < _LIKELY
-    if missing or (goal.likelihood < _LIKELY and (others is None or goal.others or not is_near)):
+    if missing or (goal.likelihood < _LIKELY and (others is None or not is_near)):
         return goal
     if goal.likelihood < _LIKELY and (rival := rival_of(call, account, goal.sentence, others or ())):
         note = f"{rival} may be meant as well"
@@ -183,9 +183,7 @@ def asked_by_rival(goal: Goal) -> Goal:
 
 def _are_siblings(rival: Rival, sentence: str) -> bool:
     """Return whether two arguments share a word, and the sentence says none that tells them apart: first name, name."""
-    first, second, spoken = (
-        set(map(stem, split_words(text))) for text in (rival.replaced[-1], rival.path[-1], sentence)
-    )
+    first, second, spoken = (stems_of(text) for text in (rival.replaced[-1], rival.path[-1], sentence))
     return bool(first & second) and spoken.isdisjoint(first ^ second) and first != second
 
 

@@ -8,17 +8,12 @@ from typing import Any
 
 from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
-from nlapi.english.words import name_key, singular, singular_words, split_words, stem
+from nlapi.english.words import name_key, singular, singular_words, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.planner.slots.entities import (
-    named_resource,
-)
+from nlapi.planner.slots.entities import named_resource
 from nlapi.planner.slots.slot import Slot
 from nlapi.planner.slots.values import is_dotted
-from nlapi.planner.steps.state import (
-    LookupState,
-    ScoredItem,
-)
+from nlapi.planner.steps.state import LookupState, ScoredItem
 from nlapi.resources.answers import extract_list
 from nlapi.resources.envelope import DataView, Noun, find_list, has_noun
 from nlapi.resources.identity import FieldRank, Item, field_at, id_of, label_rank, name_of
@@ -49,9 +44,9 @@ def name_similarity(text: str, name: str) -> float:
         return 1.0
     if lower == name_lower.removesuffix("."):
         return DOT_SCORE
-    all_stems = {stem(word) for word in split_words(text)}
+    all_stems = stems_of(text)
     stems = {stem(word) for word in split_words(text) if word not in STOPWORDS} or all_stems
-    name_stems = {stem(word) for word in split_words(name)}
+    name_stems = stems_of(name)
     if stems and stems <= name_stems:
         return _PART_SCORE + _PART_RANGE * len(stems) / len(name_stems)
     if _CODE.search(text):

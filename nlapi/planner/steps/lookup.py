@@ -15,28 +15,11 @@ from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.id_resolution import all_flag
 from nlapi.planner.slots.assignment import assign_slots, nest_values
 from nlapi.planner.slots.context import SlotContext
-from nlapi.planner.slots.entities import (
-    DESCRIBED_RESOURCE,
-    ONLY_RESOURCE,
-    PendingLookup,
-    resource_words,
-)
+from nlapi.planner.slots.entities import ONLY_RESOURCE, PendingLookup, resource_words
 from nlapi.planner.slots.preset_values import Values, argument_name, complete_values, missing_arguments, pending_lookup
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.planner.steps.goal_plan import (
-    describe_call,
-    describe_value,
-    missing_text,
-    rated_again,
-    with_note,
-)
-from nlapi.planner.steps.state import (
-    Goal,
-    LookupStage,
-    LookupState,
-    ScoredItem,
-    state_of,
-)
+from nlapi.planner.steps.goal_plan import describe_call, describe_value, missing_text, rated_again, with_note
+from nlapi.planner.steps.state import Goal, LookupStage, LookupState, ScoredItem, state_of
 from nlapi.reading.reader import read_sentence
 from nlapi.resources.collection_index import name_filter
 from nlapi.tools.plan import Plan, Step, Turn
@@ -117,7 +100,7 @@ def look_up(
         filtered=filtered and by_name is not None and not by_name.required,
     )
     if any(map(_is_pending, values.values())):
-        return replace(goal, tool=tool, values=values, others=(), tried=(), outer=state)
+        return replace(goal, tool=tool, values=values, outer=state)
     preview, reason = _texts(state)
     final = Call(
         tool=goal.tool, arguments={".".join(path): describe_value(value) for path, value in goal.values.items()}
@@ -263,9 +246,6 @@ def _choice_reason(state: LookupState, *, several: bool, matched: bool, unread: 
     name, kind = state.name, state.kind
     if state.place == ONLY_RESOURCE:
         return f"There are several, and the question does not say which {kind} is meant"
-    if state.place == DESCRIBED_RESOURCE:
-        none = f"There is no {name}, as far as can be told; there are"
-        return f"Several are described as {name!r}" if matched else none
     if state.place:
         refused = f"A change is made to what is called by its name or id, and not by its place; {name} may be"
         return refused if matched else f"Nothing in the answer tells which is {name}; there are"

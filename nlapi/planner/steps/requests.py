@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from nlapi.english.intents import STOPWORDS
-from nlapi.english.words import split_words, stem
+from nlapi.english.words import split_words, stem, stems_of
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.steps.followup import References, UnresolvedReference, refers_back, resolve_references
@@ -117,7 +117,7 @@ def plan_requests(sentences: Sequence[str], plan: PlanSentence, *, is_plain: boo
 def _is_about_noun(request: _Request) -> bool:
     """Return whether a noun of the path stands right behind the verb: delete [device] 14, and not: set [size] 3."""
     parts = request.operation.route.split("/") if request.operation is not None else ()
-    nouns = {stem(word) for part in parts if "{" not in part for word in split_words(part)}
+    nouns = stems_of(" ".join(part for part in parts if "{" not in part))
     words = [stem(word) for word in split_words(request.clause.sentence)[1:] if word not in STOPWORDS]
     return not nouns.isdisjoint(words[:2])
 

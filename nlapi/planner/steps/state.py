@@ -112,14 +112,6 @@ def with_lookup(sources: Iterable[ValueSource], argument: str, id: object, name:
     )
 
 
-def with_moved_arguments(sources: Iterable[ValueSource], values: Values) -> tuple[ValueSource, ...]:
-    """Return `sources` for other values of the same words: what is looked up has its new argument."""
-    arguments = {value.name: ".".join(path) for path, value in values.items() if isinstance(value, PendingLookup)}
-    names = {".".join(path) for path in values}
-    moved = (replace(source, argument=arguments.get(str(source.value), source.argument)) for source in sources)
-    return tuple(source for source in moved if source.argument in names)
-
-
 def _plain(value: object) -> object:
     if isinstance(value, list):
         return list(map(_plain, value))
@@ -210,12 +202,10 @@ class Goal:
     """The call that a question leads to, with names in it that are still to be looked up.
 
     `note` says what of the sentence no value uses, `used` has the words that the values come from, and `unused` the
-    names, numbers and quotations of the sentence that are in no value. `others` are (operation id, values) of goals
-    that the same words may mean, where only a look-up can tell; `tried` are the kinds of items that a look-up has not
-    found the name among. `sentence` is the question, or the clause of it that the call is for. Where the call only
-    prepares another one, `outer` is the look-up that it is part of. `rivals` are other readings of the same words, and
-    `second_try` says what the first reading found where this is another one. `likelihood` is how likely a change is
-    right where nothing speaks against it.
+    names, numbers and quotations of the sentence that are in no value. `sentence` is the question, or the clause of it
+    that the call is for. Where the call only prepares another one, `outer` is the look-up that it is part of. `rivals`
+    are other readings of the same words, and `second_try` says what the first reading found where this is another one.
+    `likelihood` is how likely a change is right where nothing speaks against it.
     """
 
     tool: Tool
@@ -224,8 +214,6 @@ class Goal:
     question: str
     note: str = ""
     used: tuple[str, ...] = ()
-    tried: tuple[str, ...] = ()
-    others: tuple[tuple[str, Values], ...] = ()
     outer: LookupState | None = None
     sentence: str = ""
     sources: tuple[ValueSource, ...] = ()
@@ -344,14 +332,6 @@ def account_of(plan: Plan) -> Account | None:
     """Return the account of the call that a plan leads to; None for a plan without calls."""
     goal = goal_of(plan)
     return goal.account if goal is not None else plan.calls[-1].account if plan.calls else None
-
-
-def with_second_try(plan: Plan, text: str) -> Plan:
-    """Return the plan as another reading of its question, with a `text` that says what the first one found."""
-    state = plan.raw if isinstance(plan.raw, CallState | LookupState) else CallState()
-    goal = state.goal or Goal(tool=plan.calls[-1].tool, values={}, confidence=plan.confidence, question="")
-    raw = replace(state, goal=replace(goal, second_try=text, others=()))
-    return replace(plan, raw=raw, understood=f"{text}; {plan.understood}", alternatives=())
 
 
 def texts_used(plans: Iterable[Plan]) -> tuple[str, ...]:

@@ -9,30 +9,16 @@ from datetime import date
 from typing import Any
 
 from nlapi.english import lexicon
-from nlapi.english.words import split_words, stem
+from nlapi.english.words import split_words, stem, stems_of
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.aggregates import items_at_ordinal
 from nlapi.planner.answering.answers import failure_reason, pages_of
-from nlapi.planner.answering.row_fields import join_words
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import nest_values
-from nlapi.planner.slots.entities import (
-    DESCRIBED_RESOURCE,
-    ONLY_RESOURCE,
-    accepts_name,
-    is_subject,
-    takes_name_or_id,
-)
+from nlapi.planner.slots.entities import ONLY_RESOURCE, accepts_name, is_subject, takes_name_or_id
 from nlapi.planner.slots.preset_values import argument_name, complete_values
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.planner.steps.described import filter_described
-from nlapi.planner.steps.goal_plan import (
-    DOUBTED,
-    find_tool,
-    gone_plan,
-    plan_goal,
-    rated_again,
-)
+from nlapi.planner.steps.goal_plan import DOUBTED, find_tool, gone_plan, plan_goal, rated_again
 from nlapi.planner.steps.item_match import (
     DOT_SCORE,
     best_matches,
@@ -43,15 +29,8 @@ from nlapi.planner.steps.item_match import (
     score_items,
 )
 from nlapi.planner.steps.lookup import MAX_CHOICES, NOT_FOUND, choice_plan, page_plan
-from nlapi.planner.steps.second_try import OtherReads, attempts_of, is_answered, other_read, second_try, tried
-from nlapi.planner.steps.state import (
-    Goal,
-    LookupStage,
-    LookupState,
-    ScoredItem,
-    state_of,
-    with_moved_arguments,
-)
+from nlapi.planner.steps.second_try import attempts_of, failure_of, second_try, tried
+from nlapi.planner.steps.state import Goal, LookupStage, LookupState, ScoredItem, state_of
 from nlapi.planner.steps.turn_end import MAX_PAGES, answer_views, end_of_turn, next_page_plan, repeats_page
 from nlapi.reading.numbers import ORDINALS
 from nlapi.resources.answers import extract_item
@@ -60,8 +39,6 @@ from nlapi.tools.answer_view import AnswerView, next_call
 from nlapi.tools.plan import Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call
 
-# The least match that counts while the same name may be that of an item of another kind.
-_CLEAR_SCORE = 0.8
 _READ = lexicon.pattern("planner/steps/words", "read", re.IGNORECASE)
 
 
@@ -69,7 +46,6 @@ def next_plan(
     turn: Turn,
     catalogue: Catalogue,
     known_values: Mapping[str, object],
-    reads: OtherReads,
     *,
     today: date | None = None,
 ) -> Plan:
@@ -79,10 +55,9 @@ def next_plan(
     if plan.calls:
         return plan
     if len(attempts) == 1:
-        other = second_try(turn, catalogue, known_values) or other_read(turn, plan, reads)
-        if other is not None:
+        if (other := second_try(turn, catalogue, known_values)) is not None:
             return other
-    elif not is_answered(attempts[-1], plan) and turn.steps[-1].effect is Effect.READ:
+    elif failure_of(turn.steps[-1]) and turn.steps[-1].effect is Effect.READ:
         attempt = attempts[0]
         attempts, plan = [attempt], _plan_after(attempt, catalogue, known_values, today)
         # The calls after it may have been answered, and the exit code has to say that the question was not.
@@ -197,13 +172,8 @@ class _Lookup:
             stored = matches[:MAX_CHOICES] + items[:MAX_CHOICES]
             after = replace(state, pages=state.pages + 1, scored=tuple(dict.fromkeys(stored)))
             return page_plan(next_page, after, goal)
-        is_clear = bool(matches) and (not goal.others or matches[0].score >= _CLEAR_SCORE)
-        if len(matches) == 1 and (is_exact or (not unread and is_clear and (self._reads or not state.exact))):
+        if len(matches) == 1 and (is_exact or (not unread and (self._reads or not state.exact))):
             return self._plan_with_item(matches[0])
-        if goal.others and not is_exact:
-            return self._plan_elsewhere()
-        if goal.tried and not matches:
-            return self._absent_plan()
         if not matches and state.filtered:
             # Some APIs filter by the whole name only, and the question may have a part of it.
             return self._plan_with(goal, filtered=False)
@@ -223,7 +193,7 @@ class _Lookup:
 
     def _asks_for_kind(self) -> bool:
         """Return whether the question reads items of the look-up's kind, so that their absence answers it."""
-        stems = set(map(stem, split_words(self.turn.question)))
+        stems = stems_of(self.turn.question)
         return bool(_READ.match(self.turn.question)) and stems.issuperset(map(stem, split_words(self.state.kind)))
 
     def _plan_by_order(self) -> Plan:
@@ -238,13 +208,9 @@ class _Lookup:
         has_way = next_page is not None and next_page != self.step.call
         if next_page is not None and has_way and len(pages) < MAX_PAGES and not is_on_page:
             return page_plan(next_page, replace(state, pages=state.pages + 1), goal)
-        if place == DESCRIBED_RESOURCE:
-            matches = list(filter_described(state.name, items, self.step.call, date.today()).items)
-        else:
-            matches = items_at_ordinal(place, self.step.call.tool.operation, items)
+        matches = items_at_ordinal(place, self.step.call.tool.operation, items)
         # A list may be in any order, so for a change the user has to confirm an item selected by order.
-        is_certain = place == ONLY_RESOURCE or (place == DESCRIBED_RESOURCE and not next_page)
-        if len(matches) == 1 and (is_certain or self._reads):
+        if len(matches) == 1 and (place == ONLY_RESOURCE or self._reads):
             return self._plan_with_item(*score_items(state, self.slot, matches))
         if not items:
             return Plan(text=f"There is no {state.kind}.", confidence=NOT_FOUND)
@@ -296,28 +262,3 @@ class _Lookup:
         if value is None:
             return Plan(text=f"The answer gives no {field or 'id'}.", confidence=0.2)
         return self._plan_with(self.goal.with_id(self.slot, value))
-
-    def _plan_elsewhere(self) -> Plan:
-        """Return the plan of the next goal that the same words may mean: the name among items of another kind."""
-        (id, values), *others = self.goal.others
-        tool = find_tool(self.catalogue, id, self.goal.tool.operation.spec)
-        if tool is None:
-            return gone_plan(id)
-        goal = replace(
-            self.goal,
-            tool=tool,
-            values=values,
-            others=tuple(others),
-            tried=(*self.goal.tried, self.state.kind),
-            sources=with_moved_arguments(self.goal.sources, values),
-        )
-        plan = self._plan_with(goal)
-        if not plan.missing:
-            return plan
-        return replace(self, goal=goal)._plan_elsewhere() if others else self._absent_plan()
-
-    def _absent_plan(self) -> Plan:
-        """Return the plan that says that no item has the name, of any of the kinds that were tried."""
-        kinds = join_words(f"no {kind}" for kind in dict.fromkeys((*self.goal.tried, self.state.kind)))
-        absent = f"There is {kinds} called {self.state.name!r}."
-        return Plan(text=absent, confidence=NOT_FOUND)
