@@ -15,11 +15,11 @@ SHELF = {"id": "sh-1", "name": "Attic", "capacity": 15, "color": None, "owner": 
 TAG = '"v1"'
 
 
-def shelves(folder: Path, url: str) -> str:
+def shelves(folder: Path, url: str, required: tuple[str, ...] = ("name", "capacity", "owner")) -> str:
     text: dict[str, Any] = {"type": "string"}
     properties: dict[str, Any] = {"name": text, "capacity": {"type": "integer"}}
     properties |= {"owner": {"type": "integer"}, "tags": {"type": "array", "items": text}, "color": text}
-    schema = {"type": "object", "properties": properties, "required": ["name", "capacity", "owner"]}
+    schema = {"type": "object", "properties": properties, "required": list(required)}
     ok = {"responses": {"200": {"description": "ok"}}}
     item = {
         "get": {"operationId": "getShelf", "summary": "Get a shelf", **ok},
@@ -74,6 +74,14 @@ def test_a_put_keeps_what_the_item_has_and_is_sent_on_the_condition_that_it_is_a
                 assert done.code == 0, done.err
                 (put,) = puts(api)
                 assert (put.json(), put.header("if-match")) == (WHOLE, condition)
+
+
+def test_a_put_that_requires_nothing_is_an_update_of_what_was_said(tmp_path: Path) -> None:
+    with Echo(server()) as api:
+        source = shelves(tmp_path, api.url, required=())
+        done = run("ask", "set the capacity of the shelf sh-1 to 20", "-a", source, "--planner", "offline", "--yes")
+        assert done.code == 0, done.err
+        assert [put.json() for put in puts(api)] == [{"capacity": 20}]
 
 
 def test_the_field_before_and_after_is_shown_and_undone(tmp_path: Path) -> None:
