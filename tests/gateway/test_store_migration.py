@@ -89,7 +89,7 @@ def test_a_migration_that_does_not_end_changes_nothing(database: Path) -> None:
 
 def test_no_database_is_changed_under_a_gateway_that_serves(database: Path, tmp_path: Path) -> None:
     serving = GatewayStore(tmp_path / "other.db")
-    serving.claim()
+    serving.database.claim()
     (tmp_path / "other.db-serving").rename(tmp_path / "gateway.db-serving")
     with pytest.raises(NlapiError, match="another gateway serves"):
         GatewayStore(database)

@@ -45,7 +45,7 @@ def test_a_gateway_moves_from_its_file_to_postgres(server: PostgresServer, tmp_p
         assert talk.app is not None
         file = Path(talk.app.store.path)
     with closing(GatewayStore(file)) as served:
-        served.claim()
+        served.database.claim()
         refused = migrate(file, url)
         assert refused.returncode == 1
         assert "another gateway serves from" in refused.stderr
