@@ -11,13 +11,12 @@ from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Operation, as_list, as_map
 from nlapi.plugin.markdown import inert_line
 from nlapi.plugin.samples import PLAIN_VALUE, SECRET_ARGUMENT
-from nlapi.plugin.subjects import Subject, states, subjects
+from nlapi.plugin.subjects import Subject, definition, states, subjects
 from nlapi.resources.effect_arguments import VerbForm, parse_verb
 from nlapi.resources.semantics import OperationKind, Semantics, semantics_of
 from nlapi.tools.areas import Area
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.tool import Tool
 
 # For a thing that has a name of which the description has no example.
 NAME = "Test"
@@ -121,7 +120,8 @@ def _list_question(subject: Subject, operation: Operation) -> Question:
     """Return a question for a list: by a state that it filters by, by its newest, else for all."""
     tool = compile_tool(operation)
     for name in tool.places:
-        schema = _value_schema(tool, name)
+        schema = as_map(argument_schema(tool, name))
+        schema = definition(tool, schema.get("items")) or schema
         words = split_words(name)
         for value in as_list(schema.get("enum")):
             verb = parse_verb(value.lower()) if isinstance(value, str) else None
@@ -132,15 +132,6 @@ def _list_question(subject: Subject, operation: Operation) -> Question:
             if words[0] in ("sort", "order") and isinstance(value, str) and split_words(value)[:1] == ["created"]:
                 return _question(f"Show me the newest {subject.name}", operation, {name: value})
     return _question(f"List the {subject.name}", operation)
-
-
-def _value_schema(tool: Tool, name: str) -> Mapping[str, object]:
-    """Return the schema of an argument, of a list that of its items."""
-    schema = as_map(argument_schema(tool, name))
-    items = as_map(schema.get("items"))
-    return as_map(as_map(tool.input_schema.get("$defs")).get(str(items.get("$ref", "")).rpartition("/")[2])) or (
-        items or schema
-    )
 
 
 def _creation(subject: Subject, verb: str, operation: Operation) -> Iterator[Question]:

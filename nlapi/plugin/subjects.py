@@ -152,17 +152,21 @@ def _plain_words(words: Iterable[str]) -> list[str]:
 
 def value_choices(tool: Tool, schema: Mapping[str, object]) -> list[str]:
     """Return the texts that a value may be, or the items of its list."""
-    target = str(as_map(schema.get("items")).get("$ref", "")).rpartition("/")[2]
-    items = as_map(as_map(tool.input_schema.get("$defs")).get(target)) or as_map(schema.get("items"))
+    items = definition(tool, schema.get("items"))
     values = [*as_list(schema.get("enum")), *as_list(items.get("enum"))]
     return [value for value in values if isinstance(value, str)][:MAX_PROPERTIES]
 
 
 def argument_definition(tool: Tool, name: str) -> Mapping[str, object]:
     """Return the schema of an argument, of a reference that of its target."""
-    schema = as_map(tool.input_schema["properties"].get(name))
-    target = str(schema.get("$ref", "")).rpartition("/")[2]
-    return {**as_map(as_map(tool.input_schema.get("$defs")).get(target)), **schema} if target else schema
+    return definition(tool, tool.input_schema["properties"].get(name))
+
+
+def definition(tool: Tool, schema: object) -> Mapping[str, object]:
+    """Return a schema of a tool, of a reference that of its target."""
+    node = as_map(schema)
+    target = str(node.get("$ref", "")).rpartition("/")[2]
+    return {**as_map(as_map(tool.input_schema.get("$defs")).get(target)), **node} if target else node
 
 
 _LISTS = frozenset((OperationKind.LIST, OperationKind.READ))
@@ -383,8 +387,9 @@ def states(subject: Subject) -> list[tuple[str, Operation, str, object]]:
     matches: dict[str, tuple[str, Operation, str, object]] = {}
     for verb, operation in subject.operations:
         if verb == "change":
-            for name, schema in _body_fields(operation):
-                for value in _state_values(name, schema):
+            tool = compile_tool(operation)
+            for name in (name for name, (location, _) in tool.places.items() if location == "body"):
+                for value in _state_values(name, argument_definition(tool, name)):
                     if state_verb := _state_verb(str(name if value is True else value)):
                         matches.setdefault(state_verb, (state_verb, operation, name, value))
     return list(matches.values())[:MAX_STATES]
@@ -403,13 +408,6 @@ def _state_verb(state: str) -> str:
         return f"turn {state.lower()}"
     word = parse_verb(state.lower())
     return word.base if word is not None and word.form is VerbForm.PAST and stem(word.base) not in PLAIN_VERBS else ""
-
-
-def _body_fields(operation: Operation) -> Iterator[tuple[str, Mapping[str, object]]]:
-    tool = compile_tool(operation)
-    for name, (location, _) in tool.places.items():
-        if location == "body":
-            yield name, argument_definition(tool, name)
 
 
 def _state_values(name: str, schema: Mapping[str, object]) -> Iterable[object]:

@@ -31,6 +31,11 @@ def render(tree: Mapping[str, Any], format: DocumentFormat = DocumentFormat.YAML
     return yaml_text(tree)
 
 
+def format_of(path: str) -> DocumentFormat:
+    """Return the format of a file by its name."""
+    return DocumentFormat.JSON if path.lower().endswith(".json") else DocumentFormat.YAML
+
+
 def yaml_text(tree: object) -> str:
     """Return JSON data as YAML."""
     import yaml

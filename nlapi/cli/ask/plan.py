@@ -51,10 +51,9 @@ def _location(name: str, folder: Path) -> str:
 
 def write_document(document: WorkflowDocument, output: str) -> None:
     """Write a document: JSON for a file that ends in .json, else YAML. UsageError where it cannot be written."""
-    from nlapi.workflows.write import DocumentFormat, render
+    from nlapi.workflows.write import format_of, render
 
-    format = DocumentFormat.JSON if output.lower().endswith(".json") else DocumentFormat.YAML
-    write_text(render(document.tree, format), output)
+    write_text(render(document.tree, format_of(output)), output)
     if output == "-":
         return
     workflow = document.workflows[0]

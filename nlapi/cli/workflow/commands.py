@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,9 +17,6 @@ from nlapi.cli.workflow.inputs import File, Inputs, SourceOverrides, Strict, Wor
 from nlapi.cli.workflow.registered import open_document, require_sources, source_overrides
 from nlapi.errors import UsageError
 from nlapi.local_files import write_output
-
-if TYPE_CHECKING:
-    from nlapi.workflows.write import DocumentFormat
 
 app = typer.Typer(help="Check, show and run workflows: several calls in one Arazzo document.", no_args_is_help=True)
 
@@ -140,7 +137,7 @@ def repair(
     """
     from nlapi.workflows.repair import repair as repair_document
     from nlapi.workflows.repair import with_source_urls
-    from nlapi.workflows.write import render
+    from nlapi.workflows.write import format_of, render
 
     opened = open_document(file, sources)
     require_sources(opened)
@@ -150,17 +147,11 @@ def repair(
         show_line(str(entry))
     if target:
         overrides = {name: _beside(text, target) for name, text in source_overrides(opened.document, sources).items()}
-        _write_document(render(with_source_urls(mended.document.tree, overrides), _format_of(target)), target)
+        _write_document(render(with_source_urls(mended.document.tree, overrides), format_of(target)), target)
     elif repairs:
         console.note(f"{console.count_noun(len(repairs), 'repair')}; -o FILE writes the mended document")
     if not repairs:
         console.note("nothing is to be repaired")
-
-
-def _format_of(target: str) -> DocumentFormat:
-    from nlapi.workflows.write import DocumentFormat
-
-    return DocumentFormat.JSON if target.endswith(".json") else DocumentFormat.YAML
 
 
 def _write_document(text: str, target: str) -> None:
@@ -191,7 +182,7 @@ def suggest(
     from nlapi.cli.target import load
     from nlapi.workflows.suggest import MAX_WORKFLOWS
     from nlapi.workflows.suggest import suggest as suggest_workflows
-    from nlapi.workflows.write import render
+    from nlapi.workflows.write import format_of, render
 
     if target != "-" and Path(target).exists():
         raise UsageError(f"{target} is there already, and may be edited", hint="name another file, or remove it")
@@ -199,7 +190,7 @@ def suggest(
     with console.show_progress(f"looking for chains in {len(spec.operations)} operations"):
         url = spec.registered or _beside(source, target)
         tree = suggest_workflows(spec, url=url, limit=limit or MAX_WORKFLOWS)
-    _write_document(render(tree, _format_of(target)), target)
+    _write_document(render(tree, format_of(target)), target)
     console.note(f"{console.count_noun(len(tree['workflows']), 'workflow')}: read them before you run them")
 
 
