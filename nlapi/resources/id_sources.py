@@ -46,6 +46,7 @@ _KIND_PARAMETERS = lexicon.words("resources/words", "kind_parameters")
 _MIN_SHARED_FIELDS = 0.6
 
 _SAYS_ID = lazy_pattern(r"\b(?:id|uuid|primary key)\b", re.IGNORECASE)
+_SAYS_NAME = lazy_pattern(r"\bname\b", re.IGNORECASE)
 # Numbers that say where an item stands, and of which there are items elsewhere.
 _ORDERS = frozenset(("order", "position", "number", "version"))
 
@@ -173,7 +174,8 @@ class IdSources:
         noun = noun_in_name(name)
         if not noun or name_key(name) in _ORDERS or page_role(name, tuple(types)) or "enum" in schema:
             return None
-        says_id = types <= {"integer", "string"} and _SAYS_ID.search(parameter.description) is not None
+        text = parameter.description
+        says_id = types <= {"integer", "string"} and bool(_SAYS_ID.search(text)) and not _SAYS_NAME.search(text)
         is_id = types == {"integer"} or says_id or schema.get("format") == "uuid"
         return parameter if is_id and any(self.index.lists_for_noun(noun)) else None
 
