@@ -284,7 +284,7 @@ def install(terminal: Terminal) -> None:
     terminal.run(f"{python} -m venv tools && export PATH=$HOME/tools/bin:/usr/bin:/bin")
     terminal.check(f"pip install -q --disable-pip-version-check {wheel}")
     terminal.check("nlapi --version")
-    terminal.check("nlapi api add demo ads")
+    terminal.check("nlapi api add demo ads --base-url http://127.0.0.1:9")
     terminal.run('nlapi ask "list the campaigns" -a demo --dry-run', "List campaigns")
     terminal.check(f"pip install -q --disable-pip-version-check --force-reinstall --no-deps {wheel}")
     terminal.run("nlapi api list -o json", '"demo"')

@@ -179,10 +179,7 @@ def test_setup_asks_on_until_the_api_has_answered(tmp_path: Path, api: Echo) -> 
         terminal.type("2\n")
         terminal.expect("Where does the API run?")
         terminal.type(f"{api.url}\n")
-        terminal.expect("3. oauth: in the browser, with a client id")
-        terminal.type("1\n")
-        terminal.expect("key (API key in the header X-Key): ")
-        terminal.type("k-5b7e91\n")
+        terminal.expect("the login memo key goes to")
         terminal.expect("Milk")
         terminal.expect("nlapi chat -a memo")
         assert terminal.end() == 0
