@@ -274,3 +274,9 @@ def test_a_terminal_of_forty_columns_is_not_overrun(tmp_path: Path, api: Echo, m
     assert all(len(line) <= 40 for line in ran.out.splitlines())
     assert all(len(line) <= 40 for line in run("describe", "ads", "-o", "table").out.splitlines())
     assert json.loads(run("describe", "ads").out)["api"] == "Ads"
+
+
+def test_a_plugin_lies_in_a_folder_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("plugin", "build", notes(tmp_path)).out == "notes-plugin\n"
+    assert (tmp_path / "notes-plugin" / ".claude-plugin" / "plugin.json").is_file()
