@@ -291,7 +291,7 @@ def install(terminal: Terminal) -> None:
     terminal.run("nlapi doctor", "config folder")
     named = set(re.findall(r"(?:config|state|cache) folder: (\S+)", terminal.screen))
     terminal.check("pip uninstall -q -y nlapi")
-    terminal.check("! command -v nlapi && ! test -e tools/lib/python3.*/site-packages/nlapi")
+    terminal.check("hash -r && ! command -v nlapi && ! test -e tools/lib/python3.*/site-packages/nlapi")
     left = {str(path) for path in terminal.home.rglob("*") if path.is_file() and "tools" not in path.parts}
     stray = {path for path in left if not any(path.startswith(folder) for folder in named)}
     if stray:
