@@ -284,14 +284,14 @@ def install(terminal: Terminal) -> None:
     terminal.run(f"{python} -m venv tools && export PATH=$HOME/tools/bin:/usr/bin:/bin")
     terminal.check(f"pip install -q --disable-pip-version-check {wheel}")
     terminal.check("nlapi --version")
-    terminal.check("nlapi api add demo ads")
+    terminal.check("nlapi api add demo ads --base-url http://127.0.0.1:9")
     terminal.run('nlapi ask "list the campaigns" -a demo --dry-run', "List campaigns")
     terminal.check(f"pip install -q --disable-pip-version-check --force-reinstall --no-deps {wheel}")
     terminal.run("nlapi api list -o json", '"demo"')
     terminal.run("nlapi doctor", "config folder")
     named = set(re.findall(r"(?:config|state|cache) folder: (\S+)", terminal.screen))
     terminal.check("pip uninstall -q -y nlapi")
-    terminal.check("! command -v nlapi && ! test -e tools/lib/python3.*/site-packages/nlapi")
+    terminal.check("hash -r && ! command -v nlapi && ! test -e tools/lib/python3.*/site-packages/nlapi")
     left = {str(path) for path in terminal.home.rglob("*") if path.is_file() and "tools" not in path.parts}
     stray = {path for path in left if not any(path.startswith(folder) for folder in named)}
     if stray:

@@ -126,7 +126,7 @@ def is_plugin_on() -> bool:
     client = client_of(os.getpid())
     if client is None:
         return bool(clients)
-    # What is only called like a client, and was started by a session, is none of its own.
+    # What is only called like a client, and was started by a session, is not its own.
     return _has_left(client.pid, (pid for pid, _ in clients))
 
 

@@ -105,7 +105,7 @@ def objects_in(schema: object) -> Iterator[Mapping[str, Any]]:
 MAX_PATTERN = 20_000
 MAX_SETS = 200
 # Steps of a compiled pattern, each of 0.3 to 1.4 kB in `regex`. Of the 3,531 patterns of 2,639 public descriptions a
-# list of fonts has 19,444, and one that is no list 1,002.
+# list of fonts has 19,444, and one that is not a list 1,002.
 MAX_STEPS = 30_000
 # Characters that stand side by side: `regex` takes the third power of their number to prepare a search, 8 ms for these.
 # The most in those descriptions are 66.

@@ -30,7 +30,7 @@ DAMAGED = "damaged"
 """The `event` of what stands in for a record that cannot be read; `line` is its number."""
 
 
-# The types of the keys that are read. A key that is not there is no fault here: earlier versions wrote fewer.
+# The types of the keys that are read. A key that is not there is not a fault here: earlier versions wrote fewer.
 class _CallRecord(TypedDict, total=False):
     id: str
     source: str
@@ -377,7 +377,7 @@ def resume(records: Iterable[Record], tool: FindTool) -> Conversation:
     for record in records:
         try:
             reader.read(record)
-        # What its form does not show: a state of a planner, an outcome or a body that is none.
+        # What its form does not show: a state of a planner, an outcome or a body that is not one.
         except (LookupError, TypeError, ValueError, AttributeError):
             reader.open_round.is_damaged = True
     return reader.close()

@@ -75,7 +75,7 @@ _MOVING_WORDS = lexicon.words("changes/words", "moving_words")
 # Verbs that make a thing or change one, and the words by which they make one.
 _ALSO_UPDATES = lexicon.stems("changes/words", "also_updates")
 _NEW = lexicon.words("changes/words", "new")
-# Verbs that bring an item into what stands behind `to`, and the arguments that are no such state.
+# Verbs that bring an item into what stands behind `to`, and the arguments that are not such a state.
 _TO_VERBS = lexicon.stems("changes/words", "to_verbs")
 _TEXT_STEMS = _NAME_STEMS | lexicon.stems("changes/words", "text_arguments")
 _LIGHT_VERBS = lexicon.stems("changes/words", "light_verbs")
@@ -365,7 +365,7 @@ def _targets(case: Case) -> list[ValueSource]:
 def _is_of_item(case: Case) -> bool:
     """Return whether what is deleted is of the item that the call deletes: the version [of SHOP-42]."""
     targets = [entry for entry in _targets(case) if entry.words]
-    # The last word of the command itself is no such "of": get rid of.
+    # The last word of the command itself is not such an "of": get rid of.
     behind = case.command_words[case.command_length :]
     before = [word.lower for word in behind if targets and word.end <= targets[0].start]
     if not case.deletes or not case.operation.path.endswith("}") or before[-1:] != ["of"]:

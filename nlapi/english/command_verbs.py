@@ -91,7 +91,7 @@ def are_opposites(first: str, second: str) -> bool:
         return False
     if are_plain_opposites(first, second):
         return True
-    # Opposites hold for synonyms too; a pair that shares a class (restore, delete) is none.
+    # Opposites hold for synonyms too; a pair that shares a class (restore, delete) is not one.
     synonyms = {word for word in _OPPOSITE_OF if word == first or are_synonyms(word, first)}
     return any(
         are_synonyms(counterpart, second) for word in synonyms for counterpart in _OPPOSITE_OF[word]

@@ -115,7 +115,7 @@ async def request_consent(
     if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         try:
             answer = await context.session.elicit_form(question.message, form, context.request_id)
-        except (MCPError, ValueError):  # it refused the question, or its answer is none
+        except (MCPError, ValueError):  # it refused the question, or its answer is not one
             raise _consent_error(subject) from None
         _require_acceptance(answer, subject)
         return None

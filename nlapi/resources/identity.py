@@ -23,7 +23,7 @@ _FIELD_MAPS = FIELD_OBJECTS - {"status", "profile"}
 _TEXT_FIELDS = tuple(lexicon.text("resources/words", "text_fields").split())
 
 _NAME_FIELDS = frozenset(("name", "displayname", "fullname", "title", "label", "login", "username", "email", "key"))
-# Fields beside a name in an object that refers to an item and is none itself.
+# Fields beside a name in an object that refers to an item and is not one itself.
 _REFERENCE_FIELDS = lexicon.words("resources/words", "reference_fields")
 
 # Contentful has a text in each language: {"title": {"en-US": "Hello"}}.

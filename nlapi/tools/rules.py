@@ -106,7 +106,7 @@ def identify(spec: Spec, name: str = "") -> ApiIdentity:
 
 def matches_name(globs: Iterable[str], text: str) -> bool:
     """Return whether one of some globs matches a text, in any case. Brackets are literal, as in ids and paths."""
-    # `fnmatch` reads brackets as a set of characters, and ids such as `files[0]` or paths with `{id}` are no such sets.
+    # `fnmatch` reads brackets as a set of characters, and ids such as `files[0]` or paths with `{id}` are not sets.
     return any(fnmatchcase(text.casefold(), glob.casefold().replace("[", "[[]")) for glob in globs)
 
 

@@ -82,7 +82,7 @@ _ROOTS = frozenset(root.value for root in Root)
 
 _ALONE = {Root.URL, Root.METHOD, Root.STATUS_CODE, Root.SELF}
 
-# `{$inputs.name}` inside a text; `{$5}` is none.
+# `{$inputs.name}` inside a text; `{$5}` is not one.
 _EMBEDDED = re.compile(rf"\{{((?:{'|'.join(map(re.escape, sorted(_ROOTS)))})\b[^{{}}]*)\}}")
 
 _LOOKALIKE = re.compile(r"(?:^|\{)((\$[A-Za-z]+)\.[^\s{}]+)")

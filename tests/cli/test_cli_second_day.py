@@ -179,10 +179,7 @@ def test_setup_asks_on_until_the_api_has_answered(tmp_path: Path, api: Echo) -> 
         terminal.type("2\n")
         terminal.expect("Where does the API run?")
         terminal.type(f"{api.url}\n")
-        terminal.expect("3. oauth: in the browser, with a client id")
-        terminal.type("1\n")
-        terminal.expect("key (API key in the header X-Key): ")
-        terminal.type("k-5b7e91\n")
+        terminal.expect("the login memo key goes to")
         terminal.expect("Milk")
         terminal.expect("nlapi chat -a memo")
         assert terminal.end() == 0
@@ -277,3 +274,9 @@ def test_a_terminal_of_forty_columns_is_not_overrun(tmp_path: Path, api: Echo, m
     assert all(len(line) <= 40 for line in ran.out.splitlines())
     assert all(len(line) <= 40 for line in run("describe", "ads", "-o", "table").out.splitlines())
     assert json.loads(run("describe", "ads").out)["api"] == "Ads"
+
+
+def test_a_plugin_lies_in_a_folder_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("plugin", "build", notes(tmp_path)).out == "notes-plugin\n"
+    assert (tmp_path / "notes-plugin" / ".claude-plugin" / "plugin.json").is_file()

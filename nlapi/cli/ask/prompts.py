@@ -37,7 +37,7 @@ MAX_MEANING = 160
 MAX_CHOICES = 8
 
 YES, ALWAYS, EDIT = ("y", "yes"), ("a", "always"), ("e", "edit")
-# A no with its reason, which goes back to the planner. Any text that is none of the answers is the reason of a no.
+# A no with its reason, which goes back to the planner. Any text but the answers is the reason of a no.
 _NO = re.compile(r"(?:no?\b)?[\s:,.]*(.*)", re.IGNORECASE | re.DOTALL)
 
 

@@ -34,7 +34,7 @@ VALUE = "value"
 # Entries whose fields are the columns of a CSV without --columns.
 MAX_SURVEYED = 1_000
 
-# A spreadsheet runs a cell that begins so as a formula; a number is none.
+# A spreadsheet runs a cell that begins so as a formula; a number is not one.
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?%?")
 

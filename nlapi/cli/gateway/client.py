@@ -69,7 +69,7 @@ class GatewayClient:
             tls = TlsFiles(
                 authorities=connection.ca or before.authorities,
                 certificate=connection.client_cert or before.certificate,
-                # A key belongs to its certificate: that of the variable is none of the option's.
+                # A key belongs to its certificate: that of the variable is not the option's.
                 key=connection.client_key or (None if connection.client_cert else before.key),
             )
             opened = replace(opened, tls=tls)

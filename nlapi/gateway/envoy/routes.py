@@ -56,7 +56,7 @@ class CellRoute:
 
 def claim_header(claim: str) -> str:
     """Return the header in which a claim of the verified key stands for the filters after it, for logs and spans."""
-    # A name with a colon in front is none that HTTP/1.1 can say (RFC 9110 §5.1): a client that sends one gets a 400,
+    # A name with a colon in front is one that HTTP/1.1 cannot say (RFC 9110 §5.1): a client that sends one gets a 400,
     # and Envoy writes none to an upstream. So there is nothing to strip, and nothing to remove. As metadata, which is
     # all claims of the key and is copied twice, the same took 10 % of a plain Envoy's instructions more.
     return f":nlapi-{claim}"

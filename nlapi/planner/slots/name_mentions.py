@@ -57,7 +57,7 @@ _WHEN = stem_set("planner/slots/words", "time_names")
 # The least number that is a moment in seconds: in 1973.
 _EARLIEST = 100_000_000
 BEFORE_ID = lexicon.words("planner/slots/words", "before_id")
-# Words that announce an id, and are none.
+# Words that announce an id, and are not one.
 _NO_IDS = ID_WORDS | {"name", "number"}
 _PARTLY = stem_set("planner/slots/words", "contains")
 _SORTS = stem_set("planner/slots/words", "kind_names")
