@@ -23,13 +23,10 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from email.parser import BytesParser
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 from packaging.metadata import Metadata
 
@@ -209,8 +206,9 @@ def check_tools(folder: Path) -> None:
         expect(f"{' '.join(install)}: nlapi {__version__}", __version__ in shown, done.stderr)
         run([*uninstall, "nlapi"])
         left = [str(path) for path in home.rglob("*") if "nlapi" in path.name and "tools/lib" not in str(path)]
-        left = [path for path in left if "/cache/" not in path]
-        expect(f"{' '.join(uninstall)}: nothing is left but its cache", not left, str(left))
+        # pipx keeps an empty lock file for each name that it has installed.
+        left = [path for path in left if "/cache/" not in path and not path.endswith(".nlapi.lock")]
+        expect(f"{' '.join(uninstall)}: nothing is left but its cache and pipx's lock file", not left, str(left))
 
 
 def check_container() -> None:
@@ -246,66 +244,23 @@ def check_installed(folder: Path) -> None:
             expect(f"installed from the wheel: nlapi {words[0]}", is_right, done.stdout + done.stderr)
 
 
-@contextmanager
-def index(folder: Path) -> Iterator[str]:
-    """Serve the wheel as a package index on loopback; the URL of the index."""
-    (folder / "nlapi").mkdir(parents=True)
-    shutil.copy(OUTPUT / WHEEL, folder / "nlapi")
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-
-
-def plugin_installers(folder: Path) -> Mapping[str, str]:
-    """Return the installers of a plugin's own that are here: name -> a PATH with it and without nlapi."""
-    tools = folder / "tools"
-    tools.mkdir()
-    (tools / "python3").symlink_to(sys.executable)
-    paths = {"venv and pip": f"{tools}:/usr/bin:/bin"}
-    if uv := shutil.which("uv"):
-        beside = folder / "tools-uv"
-        beside.mkdir()
-        (beside / "uv").symlink_to(uv)
-        paths["uv"] = f"{beside}:{paths['venv and pip']}"
-    return paths
-
-
 def check_plugins(folder: Path) -> None:
-    """Have a plugin install the wheel that it names, by path and by version; another one with the name is refused."""
-    sha256 = digest(OUTPUT / WHEEL)
-    right, wrong = f"nlapi=={__version__} --hash=sha256:{sha256}", f"nlapi=={__version__} --hash=sha256:{'0' * 64}"
-    with index(folder / "index") as url:
-        for installer, path in plugin_installers(folder).items():
-            call = partial(_call_plugin, folder, path, url)
-            done = call("wheel", str(OUTPUT / WHEEL))
-            expect(f"a plugin installs its wheel with {installer}", _is_answer(done), done.stderr)
-            done = call("version", right)
-            expect(f"a plugin installs its version with {installer}", _is_answer(done), done.stderr)
-            done = call("other", wrong)
-            expect(
-                f"{installer}: another file of that name and version is refused", done.returncode == 127, done.stderr
-            )
-
-
-def _is_answer(done: subprocess.CompletedProcess[str]) -> bool:
-    return done.returncode == 0 and json.loads(done.stdout)[0]["name"] == "listCampaigns"
-
-
-def _call_plugin(folder: Path, path: str, url: str, name: str, requirement: str) -> subprocess.CompletedProcess[str]:
-    plugin, home = folder / f"plugin-{name}", Path(tempfile.mkdtemp(dir=folder))
-    words = ["plugin", "build", "ads", "-o", str(plugin), "--requirement", requirement]
-    subprocess.run([sys.executable, "-m", "nlapi", *words], cwd=ROOT, check=True, capture_output=True)
-    variables = environment_of(home, path) | {"PIP_EXTRA_INDEX_URL": url, "UV_INDEX": url}
+    """Have a plugin bring the wheel, and install it where Python is all there is."""
+    tools, wheels, plugin = folder / "tools", folder / "wheels", folder / "plugin"
+    tools.mkdir()
+    (tools / "python3").symlink_to(os.path.realpath(sys.executable))
+    words = ["-m", "pip", "download", "--quiet", "--only-binary", ":all:", "-d", str(wheels)]
+    subprocess.run([sys.executable, *words, f"{OUTPUT / WHEEL}[mcp]", "pip"], check=True, capture_output=True)
+    command = [sys.executable, "-m", "nlapi", "plugin", "build", "ads", "-o", str(plugin), "--bundle", str(wheels)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    variables = environment_of(folder / "home", f"{tools}:/usr/bin:/bin")
     command = ["sh", str(plugin / "bin" / "nlapi-ads"), "--about", "listCampaigns"]
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=PATIENCE)
+    expect(
+        "a plugin installs the nlapi that it brings",
+        done.returncode == 0 and "listCampaigns" in done.stdout,
+        done.stderr,
+    )
 
 
 def _with_network(name: str, check: Callable[[], None]) -> None:
@@ -335,14 +290,14 @@ def main() -> int:
             expect(f"{file.name}: {file.stat().st_size / 2**20:.1f} MiB", file.stat().st_size < MAX_SIZE)
         if not options.no_install:
             _with_network("installed from the wheel", lambda: check_installed(folder))
-            _with_network("plugins that install it", lambda: check_plugins(folder))
+            _with_network("a plugin that brings it", lambda: check_plugins(folder))
             _with_network("uv tool and pipx", lambda: check_tools(folder))
             check_container()
     check_version()
     names = [name for name in (WHEEL, SDIST, SBOM) if (OUTPUT / name).is_file()]
     sums = "".join(f"{digest(OUTPUT / name)}  {name}\n" for name in names)
     (OUTPUT / "SHA256SUMS").write_text(sums)
-    print(sums + f"--requirement 'nlapi=={__version__} --hash=sha256:{digest(OUTPUT / WHEEL)}'")
+    print(sums, end="")
     print(f"{len(failures)} failures")
     return 1 if failures else 0
 

@@ -26,7 +26,7 @@ def serve_gateway(folder: Path, port: int, ready: Connection) -> None:
 
     logging.disable(logging.CRITICAL)
     store = GatewayStore(folder / "gateway.db")
-    store.claim()
+    store.database.claim()
     first = None if store.last_number() else folder / "configuration.json"
     app = GatewaySetup(config=first, models=folder / "models").build(store)
     try:

@@ -21,8 +21,8 @@ from benchmarks.measure import Figure
 
 ROOT = Path(__file__).parent.parent
 MIB = 2**20
-LIMIT = 60.0
-"""MiB that the core may be, compiled modules included, as pip leaves it."""
+LIMIT, COMPILED_LIMIT = 45.0, 72.0
+"""MiB that the core may be, as uv leaves it, and with the modules that pip compiles."""
 
 COMMANDS = (
     ("--help",),
@@ -89,8 +89,8 @@ def main() -> int:
     total = sum(entries.values())
     figures = [
         Figure(name="core install, packages besides nlapi", value=packages - 1, unit="packages"),
-        Figure(name="core install", value=total / MIB, unit="MiB", limit=LIMIT),
-        Figure(name="core install without compiled modules", value=(total - compiled) / MIB, unit="MiB"),
+        Figure(name="core install", value=total / MIB, unit="MiB", limit=COMPILED_LIMIT),
+        Figure(name="core install without compiled modules", value=(total - compiled) / MIB, unit="MiB", limit=LIMIT),
         Figure(name="commands that fail in it", value=len(failed), unit=f"of {len(COMMANDS)}", limit=0),
     ]
     for name, size in entries.items() if options.each else ():

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import argparse
 import ast
-import io
 import re
-import tokenize
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.phrases import count_phrases, documentation, phrase_lines
+from benchmarks.phrases import comment_lines, count_phrases, documentation, phrase_lines
 
 EVERYDAY_WORDS = frozenset(
     "one found made told said given kept wanted meant known own taken left asked held seen shown named placed".split()
@@ -51,10 +49,8 @@ class LanguageReport:
     any_annotations: int
     places: list[str] = field(default_factory=list)
     text_words: int = 0
-    docstring_words: int = 0
     foreign_texts: dict[str, list[str]] = field(default_factory=dict)
     """the place of each foreign phrase in a text that a person reads"""
-    foreign_docstrings: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def everyday_per_thousand(self) -> float:
@@ -76,8 +72,8 @@ def measure(folder: Path) -> LanguageReport:
     questions: list[str] = []
     repeating: list[str] = []
     places: list[str] = []
-    words = {True: 0, False: 0}
-    foreign: dict[bool, dict[str, list[str]]] = {kind: {name: [] for name in FOREIGN_PHRASES} for kind in words}
+    words = 0
+    foreign: dict[str, list[str]] = {name: [] for name in FOREIGN_PHRASES}
     for path in sorted(folder.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text)
@@ -101,13 +97,13 @@ def measure(folder: Path) -> LanguageReport:
                     clauses.append(place)
                 if first.endswith("?"):
                     questions.append(place)
-        for line, is_docstring, sentence in _sentences(tree):
-            words[is_docstring] += len(re.findall(r"[A-Za-z']+", sentence))
+        for line, sentence in _sentences(tree):
+            words += len(re.findall(r"[A-Za-z']+", sentence))
             for name, pattern in FOREIGN_PHRASES.items():
                 found = pattern.findall(sentence)
-                foreign[is_docstring][name] += [f"{path}:{line}: {sentence.strip()[:100]!r}"] * len(found)
+                foreign[name] += [f"{path}:{line}: {sentence.strip()[:100]!r}"] * len(found)
         any_annotations += sum(len(_ANY.findall(ast.unparse(annotation))) for annotation in _annotations(nodes))
-        found_comments = _comments(text)
+        found_comments = comment_lines(text)
         comments += len(found_comments)
         repeating += [f"{path}:{line}: {comment}" for line, comment in _repeats(text, found_comments)]
     return LanguageReport(
@@ -122,23 +118,22 @@ def measure(folder: Path) -> LanguageReport:
         repeating_comments=repeating,
         any_annotations=any_annotations,
         places=places,
-        text_words=words[False],
-        docstring_words=words[True],
-        foreign_texts=foreign[False],
-        foreign_docstrings=foreign[True],
+        text_words=words,
+        foreign_texts=foreign,
     )
 
 
-def _sentences(tree: ast.Module) -> Iterator[tuple[int, bool, str]]:
-    """Yield the line of each text with a blank in it, whether it is a docstring, and the text; X is for a value."""
+def _sentences(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the line of each text with a blank in it that is not a docstring, and the text; X is for a value."""
     docstrings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    inner = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)} - docstrings
+    inner = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+    skipped = inner | docstrings
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             parts = (str(part.value) if isinstance(part, ast.Constant) else "X" for part in node.values)
-            yield node.lineno, False, "".join(parts)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value and node not in inner:
-            yield node.lineno, node in docstrings, node.value
+            yield node.lineno, "".join(parts)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in skipped:
+            yield from [(node.lineno, node.value)] if " " in node.value else []
 
 
 def _identifiers(nodes: Sequence[ast.AST]) -> Iterator[tuple[str, int]]:
@@ -161,16 +156,6 @@ def _annotations(nodes: Sequence[ast.AST]) -> Iterator[ast.expr]:
             yield node.returns
         elif isinstance(node, ast.ClassDef):
             yield from (item.annotation for item in node.body if isinstance(item, ast.AnnAssign))
-
-
-def _comments(text: str) -> list[tuple[int, str]]:
-    """Return the comment lines with their numbers; directives to tools (noqa, type: ignore) alone are none."""
-    comments = []
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        words = token.string.lstrip("# ")
-        if token.type == tokenize.COMMENT and not re.match(r"(?:noqa|type:|fmt:|pragma)", words):
-            comments.append((token.start[0], words))
-    return comments
 
 
 def _repeats(text: str, comments: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
@@ -204,12 +189,8 @@ def main() -> None:
     print(f"Any in signatures and fields: {report.any_annotations}")
     for line in phrase_lines():
         print(line)
-    for label, found, words in (
-        ("texts that a person reads", report.foreign_texts, report.text_words),
-        ("docstrings", report.foreign_docstrings, report.docstring_words),
-    ):
-        counts = (f"{name!r} {1000 * len(where) / max(1, words):.2f}" for name, where in found.items())
-        print(f"{label}, of 1,000 words: {', '.join(counts)}")
+    counts = (f"{name!r} {1000 * len(where) / report.text_words:.2f}" for name, where in report.foreign_texts.items())
+    print(f"texts that a person reads, of 1,000 words: {', '.join(counts)}")
     if options.list:
         for place in (
             *report.places,

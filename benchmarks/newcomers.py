@@ -25,7 +25,7 @@ from benchmarks.install import ROOT
 from benchmarks.load import free_port
 
 LONGEST_S = 300.0
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 PROMPT = "newcomer> "
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import io
 import re
+import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 PEERS = ("schemathesis", "httpx")
 
 PHRASES = {
-    "is no X, is none": re.compile(r"\b(?:is|are|was|were|be) (?:no|none)\b(?! longer)", re.IGNORECASE),
+    "is no X, is none": re.compile(r"\b(?:[Ii]s|[Aa]re|was|were|be) (?:no|none)\b(?! longer)"),
     "what it, what the": re.compile(r"\bwhat (?:it|the)\b", re.IGNORECASE),
     "goes on": re.compile(r"\b(?:go|goes|went|going) on\b", re.IGNORECASE),
     "is told, is said": re.compile(r"\b(?:is|are|was|were|be) (?:told|said|asked about|had)\b", re.IGNORECASE),
@@ -77,6 +79,28 @@ def docstrings(folder: Path) -> Iterator[tuple[str, str]]:
                 yield f"{path}:{getattr(node, 'lineno', 1)}", ast.get_docstring(node) or ""
 
 
+def comment_lines(text: str) -> list[tuple[int, str]]:
+    """Return the comment lines with their numbers; directives to tools (noqa, type: ignore) alone are none."""
+    comments = []
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        words = token.string.lstrip("# ")
+        if token.type == tokenize.COMMENT and not re.match(r"(?:noqa|type:|fmt:|pragma)", words):
+            comments.append((token.start[0], words))
+    return comments
+
+
+def comments(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the comments of every module below `folder`, lines that follow one another as one text."""
+    for path in sorted(folder.rglob("*.py")):
+        last, block = 0, ""
+        for line, words in comment_lines(path.read_text(encoding="utf-8")):
+            if line != last + 1:
+                yield f"{path}:{last}", block
+                block = ""
+            last, block = line, f"{block}\n{words}"
+        yield f"{path}:{last}", block
+
+
 def help_texts(command: Any, name: str) -> Iterator[tuple[str, str]]:
     """Yield the help of a click command, of its options, and of its subcommands."""
     yield name, "\n".join(part for part in (command.help, command.epilog) if part)
@@ -99,6 +123,7 @@ def package_texts(name: str) -> dict[str, Iterator[tuple[str, str]]]:
             "help": help_texts(typer.main.get_command(app), name),
             "docs": documentation(),
             "docstrings": docstrings(ROOT / "nlapi"),
+            "comments": comments(ROOT / "nlapi"),
         }
     spec = find_spec(name)
     if spec is None or spec.origin is None:
@@ -110,6 +135,7 @@ def package_texts(name: str) -> dict[str, Iterator[tuple[str, str]]]:
         "help": help_texts(command, name) if hasattr(command, "params") else iter(()),
         "docs": iter([(f"{name}'s page at the index", str(described))]),
         "docstrings": docstrings(Path(spec.origin).parent),
+        "comments": comments(Path(spec.origin).parent),
     }
 
 

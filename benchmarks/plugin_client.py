@@ -30,10 +30,10 @@ from benchmarks.descriptions import directory, github
 from benchmarks.receipts import on_receipts
 from nlapi.openapi.selection import select_operations
 from nlapi.plugin.build import Options, build
-from nlapi.plugin.file_checks import MAX_SESSION_TOKENS
 from nlapi.plugin.folder import write_folder
 from nlapi.sandbox import running
 from tests.messages_server import say, use
+from tests.plugin.client_rules import MAX_SESSION_TOKENS
 
 BESIDE = ROOT.parent / "shared" / "data" / "specs"
 """Descriptions that may lie beside the checkout."""

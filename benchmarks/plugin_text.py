@@ -168,7 +168,7 @@ class PluginTexts:
 
     @cached_property
     def session_tokens(self) -> int:
-        from nlapi.plugin.file_checks import session_tokens
+        from tests.plugin.client_rules import session_tokens
 
         return session_tokens(self.files)
 

@@ -28,7 +28,7 @@ PARTS = (
 """Folders and modules of the part; those that are not there any more, or not yet, count nothing."""
 
 QUESTION = "pause the campaign Summer Sale"
-_MOST_DECISIONS = 10
+MOST_DECISIONS = 10
 _FEWEST_WORDS = 3
 _WORD = re.compile(r"[a-z]+(?:[ '-][a-z]+)*")
 _ALTERNATIVE = re.compile(r"(?<=[|(:])(?:[a-z]{2,}|\[[a-z]{1,3}\][a-z]+)(?=[|)?])")
@@ -112,7 +112,7 @@ def measure() -> Figures:
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 functions += 1
-                if (count := decisions(node)) > _MOST_DECISIONS:
+                if (count := decisions(node)) > MOST_DECISIONS:
                     complex_functions.append(f"{name}:{node.lineno} {node.name} {count}")
             elif (count := _words(node)) >= _FEWEST_WORDS:
                 word_lists.append(f"{name}:{getattr(node, 'lineno', 0)} {count} words")

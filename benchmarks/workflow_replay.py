@@ -126,7 +126,7 @@ def replay(conversation: ScriptedConversation, spec: Spec) -> Replay:
         saved = workflow_of(resume(records, lambda source, id: compile_tool(spec.operation(id))))
     except NlapiError as error:
         return Replay(fault=str(error))
-    text = render(saved.document)
+    text = render(saved.document.tree)
     document = parse_document(yaml.load(text)[0])
     linked = link(document, loader=lambda source: spec)
     problems = [*document.issues, *check(linked)]

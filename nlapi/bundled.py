@@ -25,7 +25,7 @@ def root() -> Traversable:
 
 @cache
 def text(name: str) -> str:
-    """Return the text of a bundled file such as "prompts/agent.md". UsageError when there is none."""
+    """Return the text of a bundled file such as "prompts/agent.md". UsageError if none exists."""
     file = root().joinpath(*name.split("/"))
     if name.split("/")[0] not in FOLDERS or not file.is_file():
         raise UsageError(f"nlapi ships no file {name!r}")
@@ -39,7 +39,7 @@ def tool_definitions() -> Mapping[str, dict[str, Any]]:
 
 
 def folder(name: str) -> Path:
-    """Return the path of a bundled folder such as "examples/gateway". UsageError when there is none on disk."""
+    """Return the path of a bundled folder such as "examples/gateway". UsageError if none exists on disk."""
     path = Path(str(root().joinpath(*name.split("/"))))
     if name.split("/")[0] not in FOLDERS or not path.is_dir():
         raise UsageError(f"nlapi ships no folder {name!r}")

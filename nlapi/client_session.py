@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import dropwhile, takewhile
@@ -30,6 +29,7 @@ from nlapi.processes import (
     process_info,
     program_words,
 )
+from nlapi.system import IS_LINUX
 
 # Claude Code (2.1.331) sets it for its shell, its hooks and the MCP servers that it starts, and has it not itself.
 MARK = "CLAUDECODE"
@@ -104,7 +104,7 @@ class PluginSign:
 
     def show(self) -> None:
         """Take the names that are free: the common one may have been another session's."""
-        for name in self._names if sys.platform == "linux" else ():
+        for name in self._names if IS_LINUX else ():
             if name not in self._sockets:
                 sign = socket.socket(socket.AF_UNIX)
                 try:
@@ -157,7 +157,7 @@ def _announced_clients() -> set[tuple[int, float]]:
 
 def _is_common_sign_shown() -> bool:
     """Return whether a session with a plugin is on, where the names of sockets cannot be listed."""
-    if sys.platform != "linux":
+    if not IS_LINUX:
         return False
     with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
         connection.settimeout(1.0)

@@ -8,7 +8,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from nlapi.errors import CredentialError, MissingCredentialError
+from nlapi.errors import CredentialError, MissingCredentialError, file_faults
 
 VARIABLE, FILE, COMMAND = "env:", "file:", "cmd:"
 REFERENCE_FORMS = "env:NAME, file:PATH or cmd:COMMAND"
@@ -20,7 +20,7 @@ COMMAND_SECONDS = 120
 
 
 def is_reference(text: str) -> bool:
-    """Return whether a text refers to a credential and is none itself."""
+    """Return whether a text refers to a credential and is not one itself."""
     return text.startswith((VARIABLE, FILE, COMMAND)) and bool(text.partition(":")[2].strip())
 
 
@@ -45,12 +45,9 @@ def read_variable(name: str, option: str) -> str:
 
 def _read_file(location: str, option: str) -> str:
     path = Path(location).expanduser()
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_CREDENTIAL_BYTES + 1)
-    except OSError as error:
-        message = f"{path} cannot be read, which {option} names: {error.strerror}"
-        raise MissingCredentialError(message, hint="put the credential there, and nothing else") from None
+    message, hint = f"{path} cannot be read, which {option} names", "put the credential there, and nothing else"
+    with file_faults(message, MissingCredentialError, hint=hint), path.open("rb") as stream:
+        content = stream.read(MAX_CREDENTIAL_BYTES + 1)
     return _checked(content, f"{path}, which {option} names,")
 
 
@@ -60,7 +57,7 @@ def _read_command(command: str, option: str) -> str:
     # Without a shell, so that nothing in the line is expanded. Its standard error and input are the terminal's, where a
     # password manager asks for its own password.
     try:
-        words = [os.path.expanduser(word) for word in shlex.split(command)]  # noqa: PTH111 - words are no paths
+        words = [os.path.expanduser(word) for word in shlex.split(command)]  # noqa: PTH111 - words are not paths
         done = subprocess.run(words, stdout=subprocess.PIPE, timeout=COMMAND_SECONDS, check=False)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

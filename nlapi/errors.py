@@ -20,6 +20,8 @@ The message states the problem and its location; `hint` states the next step.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
@@ -167,6 +169,15 @@ MODULES = {
     "postgres": "psycopg",
 }
 """Extra -> the module that stands for it. `otel` and `models` are looked for where they are used."""
+
+
+@contextmanager
+def file_faults(message: str, kind: type[NlapiError] = NlapiError, *, hint: str = "") -> Iterator[None]:
+    """Raise an error of `kind`, with `message` and the reason, where the system refuses what the block does."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{message}: {error.strerror or error}", hint=hint) from None
 
 
 def has_extra(extra: str) -> bool:

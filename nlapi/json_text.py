@@ -50,9 +50,9 @@ class RepeatedKeyError(ValueError):
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return the value of a JSON text. ValueError where it is none, RepeatedKeyError where a key is there twice.
+    """Return the value of a JSON text. ValueError for any other, RepeatedKeyError where a key is there twice.
 
-    NaN and Infinity are no JSON (RFC 8259 §6).
+    NaN and Infinity are not JSON (RFC 8259 §6).
     """
     return json.loads(text, object_pairs_hook=single_keys, parse_constant=refuse_constant)
 
@@ -73,7 +73,7 @@ def refuse_constant(name: str) -> Any:
 
 
 def repeated_key(text: str | bytes) -> str:
-    """Return what is said of a key that is twice in an object of a JSON text; "" for none, and for what is no JSON."""
+    """Return what is said of a key that is twice in an object of a JSON text; "" for none, and for what is not JSON."""
     try:
         json.loads(text, object_pairs_hook=single_keys)
     except RepeatedKeyError as error:

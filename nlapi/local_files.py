@@ -15,12 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from nlapi.errors import NlapiError
-
-try:
-    import fcntl
-except ImportError:  # Windows has none
-    fcntl = None  # type: ignore[assignment]
+from nlapi import system
+from nlapi.errors import NlapiError, file_faults
 
 # Bytes of a claim that are read of another process.
 MAX_HOLDER = 300
@@ -49,7 +45,7 @@ class FileLock:
 
         With `wait` the other process is waited for.
         """
-        if fcntl is None:
+        if not system.HAS_LOCKS:
             return
         while self._descriptor < 0:
             try:
@@ -59,7 +55,7 @@ class FileLock:
                     f"{self._path} cannot be opened: {error.strerror}", hint="give another place"
                 ) from None
             try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                system.lock(self._descriptor, wait=wait)
             except OSError:
                 holder = os.pread(self._descriptor, MAX_HOLDER, 0).decode("utf-8", "replace") if self._is_claim else ""
                 self._close()
@@ -143,22 +139,22 @@ def locked(path: Path) -> Iterator[None]:
 def locked_folder(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder while its files are written; other processes wait. It is made if it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
-    if fcntl is None:
+    if not system.HAS_LOCKS:
         yield
         return
     # The folder itself is locked: a file beside it would be left in somebody's repository.
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        system.lock(descriptor)
         yield
     finally:
         os.close(descriptor)
 
 
 def read_file(path: Path) -> bytes | None:
-    """Return the content of a file; None only where there is none of that name.
+    """Return the content of a file; None only if none exists.
 
-    OSError for all else: a link that leads nowhere, on the way too, and what is no file. It may hold what forbids.
+    OSError for all else: a link that leads nowhere, on the way too, and what is not a file. It may hold what forbids.
     """
     try:
         # A pipe is not waited for.
@@ -185,7 +181,7 @@ def read_toml(path: Path) -> dict[str, Any] | None:
         raise ValueError(f"it is not TOML: {error}") from None
 
 
-def fault_of(path: Path, error: Exception) -> str:
+def fault_of(path: Path | str, error: Exception) -> str:
     """Return the sentence for a file that cannot be read."""
     return f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
 
@@ -195,8 +191,7 @@ def append_lines(descriptor: int, lines: bytes) -> None:
 
     A last line that a kill has cut short gets its end first: it would swallow the next one.
     """
-    if fcntl is not None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    system.lock(descriptor)
     try:
         size = os.fstat(descriptor).st_size
         if size and _last_byte(descriptor, size) != b"\n":
@@ -205,8 +200,7 @@ def append_lines(descriptor: int, lines: bytes) -> None:
         while lines:
             lines = lines[os.write(descriptor, lines) :]
     finally:
-        if fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        system.unlock(descriptor)
 
 
 def _last_byte(descriptor: int, size: int) -> bytes:
@@ -236,16 +230,14 @@ def write_new_file(path: Path, content: str | bytes) -> None:
 
 def remove_file(path: Path) -> None:
     """Remove a file, if there is one. NlapiError when it cannot be removed."""
-    try:
+    with file_faults(f"{path} cannot be removed", hint="remove it yourself"):
         path.unlink(missing_ok=True)
-    except OSError as error:
-        raise NlapiError(f"{path} cannot be removed: {error.strerror}", hint="remove it yourself") from None
 
 
 def write_output(path: Path, content: str | bytes) -> None:
     """Write a file that the user has named for an output, whole or not at all. OSError when it cannot be written.
 
-    A new file has the mode of the user's umask. What is no file (a device, a pipe) is written to.
+    A new file has the mode of the user's umask. What is not a file (a device, a pipe) is written to.
     """
     target = path.resolve()
     if target.exists() and not target.is_file():

@@ -76,7 +76,7 @@ _BUDGET = PatternBudget()
 
 
 class PatternError(ValueError):
-    """A regular expression that is none, or in a syntax that is not read; the message names it."""
+    """An invalid regular expression, or one in a syntax that is not read; the message names it."""
 
 
 class TooLargeError(TimeoutError):
@@ -131,7 +131,7 @@ def _as_ecma(expression: str) -> str:
 def search_pattern(expression: str, text: str, budget: PatternBudget = _BUDGET, *, is_ascii: bool = False) -> bool:
     r"""Return whether `expression` is found in `text`. With `is_ascii` `\d` and `\w` are ASCII, as ECMA-262 has them.
 
-    PatternError where it is none, TimeoutError when it takes longer than PATTERN_SECONDS or than the budget has left,
+    PatternError if it is invalid, TimeoutError when it takes longer than PATTERN_SECONDS or than the budget has left,
     or is too large to compile. A search and not a full match: JSON Schema 2020-12 Validation §6.3.3 does not anchor
     `pattern`.
     """
@@ -142,7 +142,7 @@ def search_pattern(expression: str, text: str, budget: PatternBudget = _BUDGET, 
 
 
 def pattern_matches(expression: str, text: str, budget: PatternBudget = _BUDGET) -> bool:
-    """Return whether `expression` is found in `text`; True for one that is none, which refuses nothing.
+    """Return whether `expression` is found in `text`; True for any other, which refuses nothing.
 
     TimeoutError as `search_pattern`.
     """

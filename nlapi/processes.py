@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import re
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nlapi.system import IS_LINUX, IS_MACOS
+
 if TYPE_CHECKING:
     import socket
 
 _PROC = Path("/proc")
-_HAS_PROC = sys.platform == "linux"
 
 # Of macOS (sys/un.h), which Python does not name.
 _SOL_LOCAL, _LOCAL_PEERPID = 0, 2
@@ -30,7 +30,7 @@ MAX_ANCESTORS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessInfo:
-    """A process. `started` orders processes by their start: ticks since the boot, or seconds where there are none."""
+    """A process. `started` orders processes by their start: ticks since the boot, or seconds if none exists."""
 
     pid: int
     parent: int
@@ -44,8 +44,8 @@ class ProcessInfo:
 
 
 def process_info(pid: int) -> ProcessInfo | None:
-    """Return what is known of a process; None where there is none of that id."""
-    return _from_proc(pid) if _HAS_PROC else _from_ps(pid)
+    """Return what is known of a process, or None."""
+    return _from_proc(pid) if IS_LINUX else _from_ps(pid)
 
 
 def _from_proc(pid: int) -> ProcessInfo | None:
@@ -89,7 +89,7 @@ def environment_has(pid: int, name: str) -> bool:
 
 def has_variable(pid: int, name: re.Pattern[str]) -> bool:
     """Return whether a process was started with a variable of such a name; False where that cannot be read."""
-    if not _HAS_PROC:
+    if not IS_LINUX:
         return False
     try:
         entries = (_PROC / str(pid) / "environ").read_bytes().decode(errors="replace").split("\0")
@@ -102,32 +102,32 @@ def has_variable(pid: int, name: re.Pattern[str]) -> bool:
 def program_words(pid: int) -> list[str]:
     """Return the first two words of a process's command line, as far as they can be read."""
     with suppress(OSError):
-        return (_PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")[:2] if _HAS_PROC else []
+        return (_PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")[:2] if IS_LINUX else []
     return []
 
 
 def executable(pid: int) -> str:
     """Return the file that a process runs; "" where that cannot be read."""
-    return _link(_PROC / str(pid) / "exe") if _HAS_PROC else ""
+    return _link(_PROC / str(pid) / "exe") if IS_LINUX else ""
 
 
 def control_group(pid: int) -> str:
-    """Return the control group of a process as the system writes it; "" where there is none."""
+    """Return the control group of a process as the system writes it, or ""."""
     with suppress(OSError):
-        return (_PROC / str(pid) / "cgroup").read_text() if _HAS_PROC else ""
+        return (_PROC / str(pid) / "cgroup").read_text() if IS_LINUX else ""
     return ""
 
 
 def namespace() -> int:
-    """Return the number of the namespace of this process's id (pid_namespaces(7)); 0 where there is none."""
+    """Return the number of the namespace of this process's id (pid_namespaces(7)), or 0."""
     with suppress(OSError):
-        return (_PROC / "self" / "ns" / "pid").stat().st_ino if _HAS_PROC else 0
+        return (_PROC / "self" / "ns" / "pid").stat().st_ino if IS_LINUX else 0
     return 0
 
 
 def own_processes() -> Iterator[int]:
     """Yield the ids of this user's processes, where the system lists them as files."""
-    if not _HAS_PROC:
+    if not IS_LINUX:
         return
     for entry in _PROC.iterdir():
         with suppress(OSError):
@@ -144,7 +144,7 @@ def peer_of(connection: socket.socket) -> int:
     import struct
 
     with suppress(OSError, AttributeError, struct.error):
-        if sys.platform == "darwin":
+        if IS_MACOS:
             return int(struct.unpack("i", connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID, 4))[0])
         size = struct.calcsize("3i")
         return int(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[0])
@@ -165,7 +165,7 @@ def is_channel_from(descriptor: int, pid: int) -> bool:
     if stat.S_ISSOCK(mode):
         with socket.socket(fileno=os.dup(descriptor)) as channel:
             return channel.family == socket.AF_UNIX and peer_of(channel) == pid
-    if not stat.S_ISFIFO(mode) or not _HAS_PROC:
+    if not stat.S_ISFIFO(mode) or not IS_LINUX:
         return False
     # A pipe without a name that the process can write to: nothing else can open it.
     with suppress(OSError):
@@ -183,7 +183,7 @@ def _link(entry: Path) -> str:
 
 def hide_memory() -> None:
     """Keep other processes of this user from reading the memory and the environment of this one, where Linux can."""
-    if sys.platform != "linux":
+    if not IS_LINUX:
         return
     import ctypes
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlapi.credential_references import VARIABLE, is_reference, read_reference
-from nlapi.errors import NlapiError, UsageError
+from nlapi.errors import NlapiError, UsageError, file_faults
 from nlapi.local_files import fault_of, locked, read_file, read_toml, write_file
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ REPAIR_HINT = "nothing is sent until it is mended, as it may forbid it"
 class Registration:
     """A registered API. `auth` maps scheme ids to references such as `env:NAME`, never to a credential.
 
-    `headers` are sent with each call, and are no credentials. `known` maps argument names to values. With `no_auth`
+    `headers` are sent with each call, and are not credentials. `known` maps argument names to values. With `no_auth`
     it is called without the credentials that are described. `workflows` are the locations of Arazzo documents.
     `environments` maps names to base URLs, and `env` is the one that is used if no other is named. `client_id`,
     `issuer`, `scopes` and `redirect_uri` are for `nlapi auth login`; `model` and `output` are the defaults of those
@@ -198,19 +198,16 @@ def change_registrations(change: Callable[[dict[str, Registration]], None]) -> N
     be written.
     """
     file = profiles_path()
-    try:
-        with locked(file):
-            before = read_registrations()
-            after = dict(before)
-            change(after)
-            document = _document(file)
-            _write_entries(document, before, after)
-            write_file(file, document.as_string())
-            earlier = file.with_name(EARLIER_FILE)
-            if earlier.exists():
-                earlier.replace(earlier.with_name(f"{EARLIER_FILE}.migrated"))
-    except OSError as error:
-        raise NlapiError(f"{file.parent} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR") from None
+    with file_faults(f"{file.parent} cannot be written", hint="set NLAPI_CONFIG_DIR"), locked(file):
+        before = read_registrations()
+        after = dict(before)
+        change(after)
+        document = _document(file)
+        _write_entries(document, before, after)
+        write_file(file, document.as_string())
+        earlier = file.with_name(EARLIER_FILE)
+        if earlier.exists():
+            earlier.replace(earlier.with_name(f"{EARLIER_FILE}.migrated"))
 
 
 def _document(file: Path) -> TOMLDocument:
@@ -351,7 +348,7 @@ def _read() -> dict[str, dict[str, dict[str, str]]]:
 
 
 def read_settings(key: SettingsKey) -> dict[str, str]:
-    """Return the stored values by argument; {} where there are none. NlapiError when the file is damaged."""
+    """Return the stored values by argument, or {}. NlapiError when the file is damaged."""
     return dict(_read().get(key.name, {}).get(key.base_url, {}))
 
 
@@ -363,14 +360,11 @@ def other_places(key: SettingsKey) -> tuple[str, ...]:
 def change_settings(key: SettingsKey, changes: Mapping[str, str]) -> dict[str, str]:
     """Store values, remove those that are "", and return what is stored then. NlapiError when that is impossible."""
     file = _file()
-    try:
-        with locked(file):
-            stored = _read()
-            values = stored.setdefault(key.name, {}).setdefault(key.base_url, {})
-            values.update(changes)
-            for name in [name for name, value in values.items() if not value]:
-                del values[name]
-            write_file(file, json.dumps(stored, indent=2, ensure_ascii=False))
-            return dict(values)
-    except OSError as error:
-        raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR") from None
+    with file_faults(f"{file} cannot be written", hint="set NLAPI_CONFIG_DIR"), locked(file):
+        stored = _read()
+        values = stored.setdefault(key.name, {}).setdefault(key.base_url, {})
+        values.update(changes)
+        for name in [name for name, value in values.items() if not value]:
+            del values[name]
+        write_file(file, json.dumps(stored, indent=2, ensure_ascii=False))
+        return dict(values)

@@ -31,7 +31,7 @@ MAX_REFERENCES = 50
 
 def _multiple_of(_: object, step: float, value: object, __: object) -> Faults:
     """Yield a fault unless `value` is a multiple of `step` in decimal: 19.99 is a multiple of 0.01."""
-    # jsonschema divides binary floats, by which 19.99 is no multiple of 0.01.
+    # jsonschema divides binary floats, by which 19.99 is not a multiple of 0.01.
     is_number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
     is_number = is_number and not isinstance(value, bool)
     if is_number and Fraction(str(value)) % Fraction(str(step)):
@@ -183,7 +183,7 @@ def validator_class(base: Any, keywords: Mapping[str, Any]) -> Any:
 
 
 def strict_class(base: Any) -> Any:
-    """Return jsonschema's class `base` by the letter: patterns are those of ECMA-262, and one that is none refuses."""
+    """Return jsonschema's class `base` by the letter: patterns are those of ECMA-262, and an invalid one refuses."""
     keywords = _pattern_keywords(partial(search_pattern, is_ascii=True))
     return validator_class(base, {name: rule for name, rule in keywords.items() if name in base.VALIDATORS})
 

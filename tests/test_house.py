@@ -91,6 +91,11 @@ def dotted_names(tree: ast.Module) -> Iterator[str]:
                 yield f"{one}.{attribute}"
 
 
+def test_one_module_asks_which_system_it_runs_on() -> None:
+    asks = re.compile(r"sys\.platform\s*(?:[=!]=|in\b)|\bos\.name\b|\bimport (?:fcntl|msvcrt|termios|winreg)\b")
+    assert [name(path) for path in MODULES if asks.search(path.read_text())] == ["nlapi/system.py"]
+
+
 def test_the_lock_pins_what_a_checkout_needs_and_names_no_place() -> None:
     head, *lines = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8").splitlines()
     assert head.startswith("# Made by 'make lock'")

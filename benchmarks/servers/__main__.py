@@ -15,7 +15,6 @@ from subprocess import SubprocessError
 from types import FrameType
 from typing import NoReturn
 
-from benchmarks.descriptions import shared
 from benchmarks.servers import run
 from benchmarks.servers.alertmanager import Alertmanager
 from benchmarks.servers.chroma import Chroma
@@ -28,19 +27,20 @@ from benchmarks.servers.prefect import Prefect
 from benchmarks.servers.processes import NotStartedError
 from benchmarks.servers.report import Outcome, line, tables
 from benchmarks.servers.sentences import SENTENCES, Sentence, load
-from benchmarks.servers.server import Server
+from benchmarks.servers.server import SPECS, Server
+from benchmarks.servers.unseen import UNSEEN
 from benchmarks.servers.verdict import Verdict
 
 SERVERS: tuple[type[Server], ...] = (Alertmanager, PowerDNS, Podman, Prefect, Chroma, Httpbin, LiteLLM)
-SPECS = "data/specs/servers"
 
 
 def main() -> int:
     options = _options()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    sentences = load(options.sentences)
-    chosen = [server for server in SERVERS if server.name in (options.server or sentences.keys())]
+    sentences = load(options.sentences / "unseen" if options.unseen else options.sentences)
+    servers = UNSEEN if options.unseen else SERVERS
+    chosen = [server for server in servers if server.name in (options.server or sentences.keys())]
     home = Path(tempfile.mkdtemp(prefix="nlapi-servers-"))
     running: list[Server] = []
     try:
@@ -84,9 +84,10 @@ def _run_all(
 
 
 def _options() -> argparse.Namespace:
-    names = [server.name for server in SERVERS]
+    names = [server.name for server in (*SERVERS, *UNSEEN)]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.servers", description=__doc__)
     parser.add_argument("--server", action="append", choices=names, help="this server alone; may be repeated")
+    parser.add_argument("--unseen", action="store_true", help="the servers that nothing was written against")
     parser.add_argument("--only", metavar="TEXT", help="the sentences that contain this text")
     parser.add_argument("--show", action="store_true", help="a line for each sentence that is not right, and its plan")
     parser.add_argument("--verbose", action="store_true", help="all that is printed for each sentence")
@@ -105,13 +106,15 @@ def _run(
     server: Server, sentences: Sequence[Sentence], home: Path, options: argparse.Namespace, outcomes: list[Outcome]
 ) -> None:
     """Start a server and ask the sentences; name it with the reason where that is impossible."""
-    description = shared(f"{SPECS}/{server.description}")
-    reason = f"{SPECS}/{server.description} is not beside the checkout" if description is None else server.install()
-    if reason or description is None:
+    is_absent = server.description and server.description_file() is None
+    reason = f"{SPECS}/{server.description} is not beside the checkout" if is_absent else server.install()
+    if reason:
         print(f"left out: {server.name}, as {reason}", flush=True)
         return
     try:
         server.start()
+        description = server.description_file()
+        assert description is not None
         print(f"{server.name}: {server.base_url}", flush=True)
         if options.check:
             done = run.checks(server, sentences)
@@ -140,10 +143,8 @@ def _wait(running: Sequence[Server]) -> None:
         if server.process is not None:
             # The credentials are made up for this run.
             secrets = "".join(f" --auth {scheme}={secret}" for scheme, secret in server.credentials.items())
-            description = shared(f"{SPECS}/{server.description}")
-            print(
-                f"{server.name} (process {server.process.pid}): -a {description} --base-url {server.base_url}{secrets}"
-            )
+            options = f"-a {server.description_file()} --base-url {server.base_url}{secrets}"
+            print(f"{server.name} (process {server.process.pid}): {options}")
     print("Ctrl-C ends them", flush=True)
     while True:
         signal.pause()

@@ -41,8 +41,11 @@ def install_debian(programs: Sequence[str], packages: Sequence[str]) -> str:
     return reason or _run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages], environment)
 
 
-def python_environment(package: str, version: str, extra: str = "") -> Path | str:
-    """Return the `bin` folder of an environment of its own with one PyPI package, or why there is none."""
+def python_environment(package: str, version: str, extra: str = "", further: Sequence[str] = ()) -> Path | str:
+    """Return the `bin` folder of an environment of its own with one PyPI package, or why there is none.
+
+    `further` are requirements beside it.
+    """
     folder = cache() / "servers" / f"{package}-{version}"
     finished = folder / ".installed"
     if not finished.exists():
@@ -51,7 +54,7 @@ def python_environment(package: str, version: str, extra: str = "") -> Path | st
         requirement = f"{package}[{extra}]=={version}" if extra else f"{package}=={version}"
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        for command in ([sys.executable, "-m", "venv", str(folder)], [*pip, requirement]):
+        for command in ([sys.executable, "-m", "venv", str(folder)], [*pip, requirement, *further]):
             if reason := _run(command, environment):
                 return f"{requirement} cannot be installed: {reason}"
         finished.touch()

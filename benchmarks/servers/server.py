@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from benchmarks.descriptions import shared
 from benchmarks.servers.client import Client
 from benchmarks.servers.processes import Process, free_port
 from benchmarks.servers.state import State
+
+SPECS = "data/specs/servers"
 
 
 class Server(ABC):
@@ -17,7 +20,7 @@ class Server(ABC):
 
     name: ClassVar[str]
     description: ClassVar[str]
-    """Its description among the shared ones."""
+    """Its description among the shared ones; "" where the server itself has it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -57,6 +60,10 @@ class Server(ABC):
     def credentials(self) -> Mapping[str, str]:
         """The credential for each security scheme of the description that needs one."""
         return {}
+
+    def description_file(self) -> Path | None:
+        """Return the file with its description, once it runs; None where there is none."""
+        return shared(f"{SPECS}/{self.description}")
 
     def stop(self) -> None:
         if self.process is not None:

@@ -27,7 +27,7 @@ from nlapi.accounts.authorization_server import (
 )
 from nlapi.accounts.store import ClientAuthMethod, Grant, Login, LoginKind, Secrets, TokenSource, new_secret_id
 from nlapi.client.safe_text import single_line
-from nlapi.errors import CredentialError, UsageError, require_extra
+from nlapi.errors import CredentialError, UsageError, file_faults, require_extra
 from nlapi.openapi.urls import is_http_url, parse_url
 
 DEFAULT_REDIRECT = "http://127.0.0.1/callback"
@@ -90,11 +90,12 @@ class LoopbackReceiver:
             address_family = family
             allow_reuse_address = False
 
-        try:
+        with file_faults(
+            f"port {port} of this machine, to which the browser would come back, is taken",
+            CredentialError,
+            hint="--redirect-uri names another, if the API allows it",
+        ):
             self._server = RedirectServer(("::1" if family is socket.AF_INET6 else "127.0.0.1", port), RedirectHandler)
-        except OSError as error:
-            message = f"port {port} of this machine, to which the browser would come back, is taken: {error.strerror}"
-            raise CredentialError(message, hint="--redirect-uri names another, if the API allows it") from None
         host = f"[{address.host}]" if ":" in address.host else address.host
         self.redirect_uri = f"http://{host}:{self._server.server_address[1]}{address.path}"
 

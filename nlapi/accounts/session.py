@@ -156,7 +156,7 @@ class LoginSession:
         for scheme in self.stored_schemes(credentials) & frozenset(schemes):
             entry = self._entries[scheme]
             if entry.login.kind is LoginKind.OAUTH and entry.login.is_renewable:
-                # The answer of the API stands where there is no new token: it says more than a failed renewal.
+                # The answer of the API stands without a new token: it says more than a failed renewal.
                 with suppress(NlapiError):
                     await self._renew(scheme, refused=credentials[scheme])
             if entry.secrets.value != credentials[scheme]:

@@ -7,7 +7,7 @@ import re
 import secrets as randomness
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from nlapi.errors import CredentialError, MissingCredentialError, NlapiError
+from nlapi.errors import CredentialError, MissingCredentialError, file_faults
 from nlapi.local_files import locked, remove_file, write_file
 from nlapi.registry import user_folder
 
@@ -268,7 +268,7 @@ class LoginStore:
             yield LoginKey(api=api, scheme=scheme)
 
     def read(self, key: LoginKey) -> Login:
-        """Return a login. MissingCredentialError where there is none, CredentialError for a damaged one."""
+        """Return a login. MissingCredentialError if none exists, CredentialError for a damaged one."""
         return self._read(self._file(key), key).login
 
     def read_secrets(self, key: LoginKey) -> tuple[Login, Secrets]:
@@ -286,11 +286,8 @@ class LoginStore:
     @contextmanager
     def lock(self, key: LoginKey) -> Iterator[None]:
         """Hold the lock of a login while it is read, renewed and written; other processes wait."""
-        try:
-            with locked(self._file(key)):
-                yield
-        except OSError as error:
-            raise _unwritable(self._folder, error) from None
+        with self._writing(), locked(self._file(key)):
+            yield
 
     def write(self, key: LoginKey, login: Login, secrets: Secrets | None, storage: SecretStorage | None = None) -> str:
         """Store a login, replacing an earlier one. Return why its secrets are in the file; "" where they are not.
@@ -314,15 +311,16 @@ class LoginStore:
             remove_from_keyring(replaced)
         return fault
 
+    def _writing(self) -> AbstractContextManager[None]:
+        return file_faults(f"{self._folder} cannot be written", hint="set NLAPI_CONFIG_DIR")
+
     def _write_file(self, file: Path, content: _LoginFile) -> None:
-        try:
+        with self._writing():
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # An existing file keeps its mode, and the user may have copied one that others may read.
             if file.exists():
                 file.chmod(0o600)
             write_file(file, msgspec.json.format(msgspec.json.encode(content), indent=1))
-        except OSError as error:
-            raise _unwritable(self._folder, error) from None
 
     def extend(self, key: LoginKey, site: str) -> bool:
         """Let a login go to another site, which the user has named for its API; return whether that is new."""
@@ -358,10 +356,8 @@ class LoginStore:
         """Move the logins of an API to another name; the keyring has them under ids of their own."""
         source, target = self._folder / _file_name(old), self._folder / _file_name(new)
         if source.is_dir():
-            try:
+            with self._writing():
                 source.rename(target)
-            except OSError as error:
-                raise _unwritable(self._folder, error) from None
 
     def path(self, key: LoginKey) -> Path:
         """Return the file of a login."""
@@ -392,10 +388,6 @@ def new_secret_id() -> str:
 
 def _without_values(error: Any) -> str:
     return re.sub(r"'[^']*'", "...", str(error))[:200]
-
-
-def _unwritable(folder: Path, error: OSError) -> NlapiError:
-    return NlapiError(f"{folder} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR")
 
 
 def _file_name(text: str) -> str:

@@ -13,11 +13,14 @@ from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line
 from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError
 from nlapi.openapi.spec import Effect
+from nlapi.resources.answers import extract_item
 from nlapi.tools.files import check_files, with_user_files
 from nlapi.tools.ledger import are_alike, without_invented_key
 from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Step, receiver_of
+from nlapi.tools.request_changes import NO_CHANGES, RequestChanges
 from nlapi.tools.rules import Ruling, denial_message, is_denied
 from nlapi.tools.run import Prepared, authorize_call, build_partial, prepare, rule_of
+from nlapi.tools.state_reads import contents_read, precondition, state_read
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 
 
@@ -48,6 +51,10 @@ class Agreement:
     reads: list[tuple[Call, Result | None]] = field(default_factory=list)
     moved: dict[int, str] = field(default_factory=dict)
     """by the index of a call, how its item is another one than when it was looked up; the user is asked once more"""
+    conditions: dict[int, RequestChanges] = field(default_factory=dict)
+    """by the index of a call, the header that says which state of its item was read"""
+    updates: dict[int, tuple[FieldChange, ...]] = field(default_factory=dict)
+    """by the index of a call, the fields of its item before and after, where that was read"""
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     """names the plan in the parts of its calls"""
 
@@ -58,14 +65,15 @@ class Agreement:
         that only the user can correct.
         """
         for call in self._calls_with_accounts():
-            self.items.append(self._build(call, self.items))
+            whole = await self._with_rest(call)
+            self.items.append(whole if isinstance(whole, Step) else self._build(whole, self.items))
         self._cancel_if_broken()
         drafts = {
             index: await self._draft_at(index) for index, item in enumerate(self.items) if isinstance(item, Prepared)
         }
         while drafts:
             for index, draft in drafts.items():
-                drafts[index] = draft = await self._with_changes(draft)
+                drafts[index] = draft = await self._with_changes(index, draft)
                 yield self._proposal(draft)
             edited = await self._settle_drafts(drafts)
             if edited is None:
@@ -87,17 +95,44 @@ class Agreement:
         used_words = [_quoted_words(account) for account in (*accounts, *later_accounts)]
         return [_without_used_words(call, frozenset().union(*used_words)) for call in calls]
 
+    async def _with_rest(self, call: Call) -> Call | Step:
+        """Return a PUT that keeps the rest of its item with what that has, on the condition that it does not change."""
+        if not call.keeps_rest or self.terms.dry_run:
+            return call
+        from nlapi.tools.state_reads import with_current_fields
+
+        read = state_read(call)
+        current = await self._read_once(read) if read is not None else None
+        item = extract_item(current.data, read.tool.operation) if read is not None and current is not None else None
+        if read is None or current is None or not current.ok or item is None:
+            status = f" answers {current.status}" if current is not None and not current.ok else " could not be read"
+            reader = read.operation_id if read is not None else "its state"
+            return failed_step(call, f"not sent: it replaces the whole item, and {reader}{status}")
+        self.conditions[len(self.items)] = precondition(current.header("etag"))
+        self.updates[len(self.items)] = field_changes(call, current, read.tool.operation)
+        whole = with_current_fields(call, item)
+        names = whole.arguments.keys() - call.arguments.keys()
+        kept = (
+            ValueSource(argument=name, value=whole.arguments[name], origin=Origin.CURRENT) for name in sorted(names)
+        )
+        account = call.account or Account()
+        return replace(whole, account=replace(account, sources=(*account.sources, *kept)))
+
     def _build(self, call: Call, earlier: Sequence[Prepared | Step]) -> Prepared | Step:
         target = self.terms.target(call)
         try:
             call = without_invented_key(call, self.conversation)
             call = with_user_files(call, self.conversation.known_values)
             check_files(call, self.conversation.known_values)
+            if call.keeps_rest and self.terms.dry_run:
+                request = build_partial(call, target)
+                return Prepared(call=call, request=request, effect=call.effect, curl="", written=call)
             prepared = prepare(
                 call,
                 target,
                 # The same change later in the plan is a new intention, and gets an idempotency key of its own.
                 intention=lambda key: self.terms.ledger.intention(key, ahead=_count_equal(earlier, key)),
+                changes=self.conditions.get(len(earlier), NO_CHANGES),
                 part=f"{self.token}:{len(earlier)}",
             )
             if prepared.effect is not Effect.READ and any(_is_same_change(prepared, item) for item in earlier):
@@ -124,7 +159,8 @@ class Agreement:
     async def _draft_at(self, index: int) -> _CallDraft:
         prepared = self.items[index]
         assert isinstance(prepared, Prepared)
-        return _CallDraft(prepared=prepared, decision=await self._decision(prepared, self.items[:index]))
+        decision = await self._decision(prepared, self.items[:index])
+        return _CallDraft(prepared=prepared, decision=decision, changes=self.updates.get(index, ()))
 
     async def _decision(self, prepared: Prepared, earlier: Sequence[Prepared | Step]) -> PolicyDecision:
         """Return the judgement on a call: the policy's, overridden by the rule of the user's policy file."""
@@ -156,7 +192,7 @@ class Agreement:
             return PolicyDecision(verdict=Verdict.ASK, reason=_join_reasons(policy_note, decision))
         return replace(decision, reason=policy_note) if is_allowed and decision.verdict is Verdict.RUN else decision
 
-    async def _with_changes(self, draft: _CallDraft) -> _CallDraft:
+    async def _with_changes(self, index: int, draft: _CallDraft) -> _CallDraft:
         """Return a draft that asks with the fields that it changes, or the number of items that it removes."""
         needs_question = (
             draft.decision.verdict is Verdict.ASK and self.terms.policy.interactive and not self.terms.dry_run
@@ -164,7 +200,7 @@ class Agreement:
         # Under `--yes` nothing is read beforehand: no one would see it (docs/design/024-consent-to-a-plan.md).
         if not needs_question or draft.changes or draft.prepared.effect is Effect.READ:
             return draft
-        from nlapi.agent.current_state import contents_read, count_line, state_read
+        from nlapi.agent.current_state import count_line
 
         listing = contents_read(draft.prepared.call)
         if listing is not None and not draft.note:
@@ -174,7 +210,13 @@ class Agreement:
         current = await self._read_once(call) if call is not None else None
         if call is None or current is None:
             return draft
-        return replace(draft, changes=field_changes(draft.prepared.call, current, call.tool.operation))
+        changes = field_changes(draft.prepared.call, current, call.tool.operation)
+        if index not in self.conditions and (condition := precondition(current.header("etag"))) != NO_CHANGES:
+            self.conditions[index] = condition
+            item = self._build(draft.prepared.call, self.items[:index])
+            if isinstance(item, Prepared):
+                self.items[index], draft = item, replace(draft, prepared=item)
+        return replace(draft, changes=changes)
 
     async def _read_once(self, call: Call) -> Result | None:
         """Return the answer to a READ beside the plan; each one is sent once."""
@@ -311,7 +353,7 @@ class Agreement:
         return "; ".join(reasons_against(call, call.account, self.conversation.question, destroy=policy.destroy))
 
     def _repetition(self, call: Call) -> str:
-        """Return why a later change, all of which is known, may be one that was sent before; "" where it is none."""
+        """Return why a later change, all of which is known, may be one that was sent before, or ""."""
         try:
             return prepare(call, self.terms.target(call)).repetition
         except ArgumentError as error:

@@ -92,7 +92,7 @@ class PlannerRoutes:
 
     table: Table
     min_confidence: float
-    """the least confidence at which the embedded planner counts as sure where there is no model"""
+    """the least confidence at which the embedded planner counts as sure without a model"""
     trust: TrustLevels | None = None
     """what the built-in routes go by; None for the routes of the user"""
     caps: Mapping[str, float] = field(default_factory=dict)
@@ -316,7 +316,7 @@ class AutoPlanner:
         # The embedded planner costs milliseconds and no money, so its confidence decides whether a model is needed.
         plan = await _plan_of(self._embedded, conversation)
         context = self._context(turn, plan)
-        # The names of things that a planner reads before it plans are no beginning of its plan.
+        # The names of things that a planner reads before it plans are not the beginning of its plan.
         context["underway"] = bool(without_name_rounds(conversation).current.rounds)
         decision = self._routes.table.decide(OBJECTIVE, context)
         if (version := decision.version.version) == EMBEDDED_VERSION:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from nlapi.agent.endpoints import CHAT_URL, MESSAGES_URL, ModelEndpoint, ModelProtocol, profile_credential
 from nlapi.agent.messages import Block, Message, StreamedAnswer, extend_text, token_counts
@@ -65,16 +65,18 @@ def _chat_parts(message: Message) -> Iterator[dict[str, Any]]:
         yield {"role": "user", "content": text}
 
 
-class ChatCodec:
-    """The form of requests and answers in Chat Completions."""
+class ChatReader:
+    """The form of requests in Chat Completions, and a reader of its chunks: text is block 0, each call one behind."""
 
     path = "/chat/completions"
 
-    def headers(self, endpoint: ModelEndpoint) -> dict[str, str]:
+    @staticmethod
+    def headers(endpoint: ModelEndpoint) -> dict[str, str]:
         """Return the headers of a request beside those of every one."""
         return {"authorization": f"Bearer {endpoint.secret}"} if endpoint.secret else {}
 
-    def body(self, prompt: Prompt, endpoint: ModelEndpoint) -> dict[str, Any]:
+    @staticmethod
+    def body(prompt: Prompt, endpoint: ModelEndpoint) -> dict[str, Any]:
         """Return the body of a request."""
         # OpenAI refuses the older name for its newer models, other servers know the older one only.
         limit = "max_completion_tokens" if endpoint.base_url.rstrip("/") == CHAT_URL else "max_tokens"
@@ -87,19 +89,11 @@ class ChatCodec:
             limit: prompt.max_tokens,
         }
 
-    def reader(self, answer: StreamedAnswer) -> ChatReader:
-        """Return a reader that fills an answer."""
-        return ChatReader(answer)
-
-
-class ChatReader:
-    """Fills a StreamedAnswer from chunks of Chat Completions: text is block 0, each call one of the following."""
-
     def __init__(self, answer: StreamedAnswer) -> None:
         self._answer = answer
 
     def read(self, event: Mapping[str, Any]) -> Iterator[str]:
-        """Yield the text of a chunk, or of a whole answer. ValueError, KeyError or TypeError for one that is none."""
+        """Yield the text of a chunk, or of a whole answer. ValueError, KeyError or TypeError for any other."""
         if usage := event.get("usage"):
             self._read_usage(usage)
         for choice in event.get("choices", ())[:1]:
@@ -133,26 +127,24 @@ class ChatReader:
             "output_tokens": counts.get("completion_tokens", 0),
         }
 
-    def finish(self) -> None:
-        """Parse the arguments of the calls once the stream has ended."""
-        self._answer.finish()
-
 
 # That of `anthropic` 2.13, whose types check the body.
 API_VERSION = "2026-10-21"
 
 
-class MessagesCodec:
-    """The form of requests and answers in the Messages API."""
+class MessagesReader:
+    """The form of requests in the Messages API, and a reader of its events."""
 
     path = "/v1/messages"
 
-    def headers(self, endpoint: ModelEndpoint) -> dict[str, str]:
+    @staticmethod
+    def headers(endpoint: ModelEndpoint) -> dict[str, str]:
         """Return the headers of a request beside those of every one."""
         bearer = {"authorization": f"Bearer {endpoint.secret}"} if endpoint.secret else {}
         return {**bearer, "anthropic-version": API_VERSION, **endpoint.headers}
 
-    def body(self, prompt: Prompt, endpoint: ModelEndpoint) -> Mapping[str, Any]:
+    @staticmethod
+    def body(prompt: Prompt, endpoint: ModelEndpoint) -> Mapping[str, Any]:
         """Return the body of a request."""
         body: MessageCreateParamsStreaming = {
             "model": endpoint.model,
@@ -166,19 +158,11 @@ class MessagesCodec:
         }
         return body
 
-    def reader(self, answer: StreamedAnswer) -> MessagesReader:
-        """Return a reader that fills an answer."""
-        return MessagesReader(answer)
-
-
-class MessagesReader:
-    """Fills a StreamedAnswer from the events of the Messages API."""
-
     def __init__(self, answer: StreamedAnswer) -> None:
         self._answer = answer
 
     def read(self, event: Mapping[str, Any]) -> Iterator[str]:
-        """Yield the text of an event. ValueError, KeyError or TypeError for one that is none of the API."""
+        """Yield the text of an event. ValueError, KeyError or TypeError for any other."""
         match event.get("type"):
             case "message_start":
                 self._answer.usage |= token_counts(event["message"].get("usage") or {})
@@ -190,10 +174,6 @@ class MessagesReader:
                 self._read_end(event)
             case "message":
                 raise ValueError("the answer is not streamed")
-
-    def finish(self) -> None:
-        """Parse the inputs of the calls once the stream has ended."""
-        self._answer.finish()
 
     def _start_block(self, index: int, block: Block) -> None:
         if block["type"] == "tool_use":
@@ -235,7 +215,7 @@ def _checked_block(block: object) -> Block:
     return block
 
 
-# Errors of reading what is no answer of the protocol.
+# Errors of reading what is not an answer of the protocol.
 _MALFORMED = (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError, RecursionError)
 
 
@@ -249,37 +229,16 @@ class Prompt:
     max_tokens: int
 
 
-class AnswerReader(Protocol):
-    """Fills a StreamedAnswer from the events of a protocol; what is none of it raises one of the built-in errors."""
-
-    def read(self, event: Mapping[str, Any]) -> Iterator[str]: ...
-
-    def finish(self) -> None: ...
-
-
-class ProtocolCodec(Protocol):
-    """The form of requests and answers in a protocol; `path` is that of its requests, below the base URL."""
-
-    @property
-    def path(self) -> str: ...
-
-    def headers(self, endpoint: ModelEndpoint) -> dict[str, str]: ...
-
-    def body(self, prompt: Prompt, endpoint: ModelEndpoint) -> Mapping[str, Any]: ...
-
-    def reader(self, answer: StreamedAnswer) -> AnswerReader: ...
-
-
-_CODECS: Mapping[ModelProtocol, ProtocolCodec] = {
-    ModelProtocol.MESSAGES: MessagesCodec(),
-    ModelProtocol.CHAT: ChatCodec(),
+_READERS: Mapping[ModelProtocol, type[MessagesReader | ChatReader]] = {
+    ModelProtocol.MESSAGES: MessagesReader,
+    ModelProtocol.CHAT: ChatReader,
 }
 
 
 def connect(endpoint: ModelEndpoint, *, max_retries: int) -> ModelConnection:
     """Return a connection; its sockets must not outlive the event loop that they belong to.
 
-    PlannerError for an address that is no URL.
+    PlannerError for an address that is not a URL.
     """
     return ModelConnection(endpoint, max_retries=max_retries)
 
@@ -307,14 +266,14 @@ class ModelConnection:
         from httpx2 import InvalidURL
 
         self._endpoint = endpoint
-        self._codec = codec = _CODECS[endpoint.protocol]
-        base_url, headers, auth = endpoint.base_url, codec.headers(endpoint), None
+        self._reader = _READERS[endpoint.protocol]
+        base_url, headers, auth = endpoint.base_url, self._reader.headers(endpoint), None
         if endpoint.has_profile:
             profile = profile_credential(base_url)
             auth, headers = profile.auth, {**headers, **profile.headers}
             # An address that the user set counts before that of the profile, as in the SDK.
             base_url = profile.base_url if profile.base_url and base_url == MESSAGES_URL else base_url
-        url = f"{base_url.rstrip('/')}{codec.path}"
+        url = f"{base_url.rstrip('/')}{self._reader.path}"
         try:
             self._http = ModelHttp(url, headers, max_retries=max_retries, ssl_context=ssl_context(), auth=auth)
         except InvalidURL:
@@ -333,16 +292,16 @@ class ModelConnection:
         """
         import httpx2
 
-        reader = self._codec.reader(answer)
+        reader = self._reader(answer)
         try:
             async with (
-                self._http.post(self._codec.body(prompt, self._endpoint)) as response,
+                self._http.post(reader.body(prompt, self._endpoint)) as response,
                 aclosing(read_events(response, prompt.max_tokens)) as events,
             ):
                 async for event in events:
                     for text in reader.read(event):
                         yield text
-            reader.finish()
+            answer.finish()
         except (ModelServerError, httpx2.HTTPError, *_MALFORMED) as error:
             explained = explain_error(error, self._endpoint)
             # After the first block the user has seen text, so the exit code differs from that of a plain failure.

@@ -14,12 +14,12 @@ from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.identity import FieldRank, field_at, id_of, label_rank, name_of, name_path
 from nlapi.resources.nouns import singular_noun
-from nlapi.resources.paths import Path, segments, shape
+from nlapi.resources.paths import segments, shape
 from nlapi.tools.answer_view import lowercase_headers, next_arguments
-from nlapi.tools.compile import compile_tool
 from nlapi.tools.ledger import Ledger
 from nlapi.tools.plan import Step
 from nlapi.tools.run import Prepared, Target, perform, prepare
+from nlapi.tools.state_reads import matching_read, read_without_effect, state_read
 from nlapi.tools.tool import Call, Origin
 
 # Sends a READ; None where that is not permitted, or no answer comes.
@@ -30,13 +30,10 @@ MAX_VALUE_CHARS = 60
 
 CARRIED_OUT = "it seems to have been carried out"
 
-# A POST counts where it is to one item; a POST to a collection creates, and has no state before.
-UPDATE_METHODS = ("PUT", "PATCH", "POST")
-
 
 async def evidence_of(step: Step, send_read: SendRead) -> str:
     """Return a sentence on what the API shows of a change of unknown outcome; "" where nothing can show it."""
-    call = _matching_read(step.call)
+    call = matching_read(step.call)
     result = await send_read(call) if call is not None else None
     if call is None or result is None:
         return ""
@@ -49,45 +46,6 @@ async def evidence_of(step: Step, send_read: SendRead) -> str:
     if not result.ok:
         return f"{reader}, which would show it, answers {result.status}"
     return _list_evidence(step, call, result) if is_list else _item_evidence(step, call, result)
-
-
-def _matching_read(change: Call) -> Call | None:
-    """Return the READ that shows the resource of a change, with arguments of the change; None where there is none.
-
-    It is the GET at the path of the change, or at the path of the resource that an action is on (`/jobs/{id}/stop`).
-    """
-    operation = change.tool.operation
-    path = segments(operation.route)
-    is_action = len(path) > 1 and path[-1].parameter is None and path[-2].parameter is not None
-    for read_path in (path, path[:-1]) if is_action else (path,):
-        for operation_candidate in operation.spec.operations:
-            if (
-                operation_candidate.method == "GET"
-                and operation_candidate.usable
-                and shape(segments(operation_candidate.route)) == shape(read_path)
-            ):
-                arguments = _reader_arguments(change, path, operation_candidate)
-                if arguments is not None:
-                    return Call(tool=compile_tool(operation_candidate), arguments=arguments)
-    return None
-
-
-def _reader_arguments(change: Call, path: Path, reader: Operation) -> dict[str, object] | None:
-    """Return the arguments of a reader from those of a change; None where a required one is missing."""
-    tool = compile_tool(reader)
-    positions = {name: number for number, segment in enumerate(segments(reader.route)) if (name := segment.parameter)}
-    values = {change.tool.places.get(name, ("body", name)): value for name, value in change.arguments.items()}
-    arguments = {}
-    for name, (location, wire_name) in tool.places.items():
-        # The same path may name its parameters differently in each operation, so they are matched by position.
-        source = (
-            (location, path[positions[wire_name]].parameter or "")
-            if location == "path" and wire_name in positions
-            else (location, wire_name)
-        )
-        if source in values and (location == "path" or name in tool.required):
-            arguments[name] = values[source]
-    return arguments if set(tool.required) <= arguments.keys() else None
 
 
 def _is_collection_read(change: Operation, reader: Operation) -> bool:
@@ -167,38 +125,11 @@ def _quote_value(value: object) -> str:
     return f'"{text[:MAX_VALUE_CHARS]}…"' if len(text) > MAX_VALUE_CHARS else f'"{text}"'
 
 
-def state_read(update: Call) -> Call | None:
-    """Return the READ of the resource that an update changes; None where there is none.
-
-    A POST is an update only where its path ends with an id.
-    """
-    operation = update.tool.operation
-    path = segments(operation.route)
-    if operation.method not in UPDATE_METHODS or (operation.method == "POST" and not (path and path[-1].parameter)):
-        return None
-    return _read_without_effect(update)
-
-
-def contents_read(change: Call) -> Call | None:
-    """Return the READ that lists what a DELETE of a whole collection removes; None for any other change."""
-    operation = change.tool.operation
-    path = segments(operation.route)
-    if operation.method != "DELETE" or not path or path[-1].parameter:
-        return None
-    return _read_without_effect(change)
-
-
-def _read_without_effect(change: Call) -> Call | None:
-    """Return the matching READ of a change; None also where that GET changes something itself."""
-    call = _matching_read(change)
-    return call if call is not None and call.effect is Effect.READ else None
-
-
 def target_read(change: Call) -> Call | None:
     """Return the READ of the item that a change is of, where a look-up has found it; None for any other change."""
     sources = change.account.sources if change.account is not None else ()
     is_found = any(source.origin is Origin.LOOKUP and source.start >= 0 for source in sources)
-    read = _read_without_effect(change) if is_found else None
+    read = read_without_effect(change) if is_found else None
     return read if read is not None and segments(read.tool.operation.route)[-1].parameter else None
 
 
@@ -241,7 +172,7 @@ async def current_changes(update: Prepared, target: Target) -> tuple[FieldChange
         if prepared.requires_question:
             return ()
         # The preview is a courtesy: it may not delay the question for long, and its failure may not prevent the change.
-        # A ledger of its own: it is no read of the model's, and has to be as new as the preview.
+        # A ledger of its own: it is not a read of the model's, and has to be as new as the preview.
         target = replace(target, ledger=Ledger())
         current = await perform(prepared, target, limits=Limits(deadline=READ_SECONDS, retries=0), for_model=True)
     except NlapiError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,6 +18,7 @@ from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UsageError, require_extra
 from nlapi.local_files import fault_of, read_toml
 from nlapi.openapi.spec import TOKEN
+from nlapi.system import IS_WINDOWS
 
 if TYPE_CHECKING:
     import httpx2
@@ -30,7 +30,7 @@ _HINT = "log in again, or set ANTHROPIC_API_KEY"
 
 
 def has_profile(environment: Mapping[str, str]) -> bool:
-    """Return whether Anthropic's SDK finds a credential that is no key, without importing it, which takes 0.7 s."""
+    """Return whether Anthropic's SDK finds a credential that is not a key, without importing it, which takes 0.7 s."""
     if environment.get("ANTHROPIC_PROFILE"):
         return True
     if all(map(environment.get, _FEDERATION)) and any(map(environment.get, _IDENTITIES)):
@@ -47,7 +47,7 @@ def has_profile(environment: Mapping[str, str]) -> bool:
 def _config_folder(environment: Mapping[str, str]) -> Path:
     if folder := environment.get("ANTHROPIC_CONFIG_DIR"):
         return Path(folder)
-    if sys.platform == "win32":
+    if IS_WINDOWS:
         return Path(environment.get("APPDATA") or Path.home() / "AppData" / "Roaming") / "Anthropic"
     return Path(environment.get("HOME") or Path.home()) / ".config" / "anthropic"
 
@@ -200,7 +200,7 @@ class ModelEndpoint:
         return f"{question} {self.address_setting} has its address"
 
     def check_key(self) -> None:
-        """Raise PlannerError when there is no key, it holds characters that no header can, or its address is no URL."""
+        """Raise PlannerError without a key that a header can hold, or for an address that is not a URL."""
         if not self._has_url():
             raise PlannerError(f"{self.address} is not a URL", hint=f"check {self.address_setting}")
         secret = self.secret
@@ -238,29 +238,29 @@ def find_endpoint(
     if colon and kind in ("local", "openai") and not model.strip():
         raise UsageError(f"--model {name} names no model", hint=f"such as {kind}:{_EXAMPLES[kind]}")
     if colon and kind == "local":
-        base_url = environment.get("NLAPI_LOCAL_URL") or LOCAL_URL
-        token = environment.get("NLAPI_LOCAL_TOKEN") or LOCAL_TOKEN
-        protocol = ModelProtocol.MESSAGES
         return ModelEndpoint(
             name=name,
             model=model,
-            protocol=protocol,
-            base_url=base_url,
-            token=token,
+            protocol=ModelProtocol.MESSAGES,
+            base_url=environment.get("NLAPI_LOCAL_URL") or LOCAL_URL,
+            token=environment.get("NLAPI_LOCAL_TOKEN") or LOCAL_TOKEN,
             variable="NLAPI_LOCAL_TOKEN",
             prices=FREE,
         )
     if colon and kind == "openai":
-        base_url = environment.get("OPENAI_BASE_URL") or CHAT_URL
         return ModelEndpoint(
             name=name,
             model=model,
             protocol=ModelProtocol.CHAT,
-            base_url=base_url,
+            base_url=environment.get("OPENAI_BASE_URL") or CHAT_URL,
             key=environment.get("OPENAI_API_KEY", "").strip(),
             variable="OPENAI_API_KEY",
         )
 
+    return _anthropic_endpoint(name, environment)
+
+
+def _anthropic_endpoint(name: str, environment: Mapping[str, str]) -> ModelEndpoint:
     key, token = (environment.get(f"ANTHROPIC_{kind}", "").strip() for kind in ("API_KEY", "AUTH_TOKEN"))
     return ModelEndpoint(
         name=name,
@@ -277,7 +277,7 @@ def find_endpoint(
 
 
 def _parse_headers(text: str) -> dict[str, str]:
-    """Return headers by their names in lower case, from lines as in HTTP; what is no header is left out."""
+    """Return headers by their names in lower case, from lines as in HTTP; what is not a header is left out."""
     pairs = (entry.partition(":") for entry in text.splitlines())
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
     return {name: value for name, value in headers.items() if TOKEN.fullmatch(name) and value.isascii()}
@@ -317,7 +317,7 @@ def read_model_settings(file: Path, environment: Mapping[str, str]) -> ModelSett
 
 
 def _parse_caps(data: Any, file: Path) -> Caps:
-    """Return the caps of the table `limits`. UsageError for one that is no number, or that there is not."""
+    """Return the caps of the table `limits`. UsageError for an unknown one, and one that is not a number."""
     if not isinstance(data, Mapping):
         raise UsageError(f"{file}: {LIMITS} is not a table", hint="such as [limits], max_usd = 0.5")
     for key, value in data.items():
@@ -333,6 +333,25 @@ def _parse_caps(data: Any, file: Path) -> Caps:
 def _parse_endpoint(name: str, data: Any, file: Path, environment: Mapping[str, str]) -> ModelEndpoint:
     if not isinstance(data, Mapping):
         raise UsageError(f"{file}: {name} is not a table", hint=FILE_HINT)
+    _check_fields(name, data, file)
+    protocol, reference = data.get("protocol", "messages"), data.get("key", "")
+    variable = reference.removeprefix("env:")
+    secret = environment.get(variable, "").strip() if variable else LOCAL_TOKEN
+    has_prices = "input" in data and "output" in data
+    return ModelEndpoint(
+        name=name,
+        model=data["model"],
+        protocol=ModelProtocol(protocol),
+        base_url=data["base_url"],
+        key=secret if variable else "",
+        token="" if variable else secret,
+        variable=variable,
+        prices=ModelPrices(input=data["input"], output=data["output"]) if has_prices else None,
+    )
+
+
+def _check_fields(name: str, data: Mapping[str, Any], file: Path) -> None:
+    """Raise UsageError for what is wrong with a model of the file."""
     for key, value in data.items():
         if key not in _FIELDS:
             raise UsageError(f"{file}: {name}.{key} is unknown", hint=f"there are {', '.join(_FIELDS)}")
@@ -352,16 +371,3 @@ def _parse_endpoint(name: str, data: Any, file: Path, environment: Mapping[str, 
         raise UsageError(
             f"{file}: {name}.key is not a reference", hint="such as env:MY_KEY; the file holds no key itself"
         )
-    variable = reference.removeprefix("env:")
-    secret = environment.get(variable, "").strip() if variable else LOCAL_TOKEN
-    has_prices = "input" in data and "output" in data
-    return ModelEndpoint(
-        name=name,
-        model=data["model"],
-        protocol=ModelProtocol(protocol),
-        base_url=data["base_url"],
-        key=secret if variable else "",
-        token="" if variable else secret,
-        variable=variable,
-        prices=ModelPrices(input=data["input"], output=data["output"]) if has_prices else None,
-    )

@@ -48,7 +48,7 @@ class FieldChange:
 def field_changes(call: Call, current: Result, reader: Operation) -> tuple[FieldChange, ...]:
     """Return the fields in the body of an update with their values before and after, in the body's order.
 
-    `current` is the answer of `reader`. () where it has none of them, or the body is no object.
+    `current` is the answer of `reader`. () where it has none of them, or the body is not an object.
     """
     if not current.ok or not isinstance(current.data, Mapping):
         return ()

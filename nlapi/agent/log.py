@@ -37,7 +37,7 @@ from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.client.masking import redact
 from nlapi.client.message import File, Request, Result, digest
 from nlapi.client.safe_text import single_line
-from nlapi.errors import NlapiError, UsageError
+from nlapi.errors import UsageError, file_faults
 from nlapi.local_files import append_lines, claimed, file_names
 from nlapi.openapi.spec import Effect
 from nlapi.resources.long_running import STATE_HEADERS
@@ -84,11 +84,9 @@ class Log:
         Who goes on with it reads it after that: another process may have written to it before. UsageError when it
         cannot be opened, NlapiError while another process has it.
         """
-        try:
+        with file_faults(f"cannot write the log {path}", UsageError, hint="--no-log does without"):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        except OSError as error:
-            raise UsageError(f"cannot write the log {path}: {error.strerror}", hint="--no-log does without") from error
         log = cls(path=path, descriptor=descriptor)
         log.hide(secrets)
         message = f"the conversation {path.stem} is open in another process; nothing was sent"
@@ -118,7 +116,7 @@ class Log:
         """Write a question of the user. `fields` are the caller's further fields (planner, sources, version)."""
         # Of a file only its name would stand here, and be sent in place of the file by `nlapi log resume`.
         known = {name: value for name, value in (known_values or {}).items() if not isinstance(value, File)}
-        # A credential that was typed into a question is no part of what is kept of it.
+        # A credential that was typed into a question is not part of what is kept of it.
         masked = mask_credential_texts(question, question)
         self._append({"event": "asked", "question": masked, "known": known, **fields})
 
@@ -137,14 +135,11 @@ class Log:
     def _append(self, record: Record, *, durable: bool = False) -> None:
         stamped = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), **record}
         line = json.dumps(self._masked(stamped), ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
-        try:
+        # Nothing is sent that could not be written down, and nothing after it.
+        with file_faults(f"cannot write the log {self.path}", hint="make room for it, or --no-log does without"):
             append_lines(self.descriptor, line)
             if durable:
                 os.fsync(self.descriptor)
-        except OSError as error:
-            # Nothing is sent that could not be written down, and nothing after it.
-            message = f"cannot write the log {self.path}: {error.strerror}"
-            raise NlapiError(message, hint="make room for it, or --no-log does without") from error
 
     def _masked(self, value: object) -> object:
         if not self.secrets:

@@ -39,7 +39,7 @@ from nlapi.agent.progress import TurnProgress
 from nlapi.agent.sending import CallTerms, Targets, failed_step, send_all
 from nlapi.client.masking import redact
 from nlapi.client.message import Limits
-from nlapi.client.safe_text import single_line
+from nlapi.client.safe_text import count_noun, single_line
 from nlapi.errors import ConsentError, NlapiError, PlannerError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.ledger import Ledger
@@ -109,7 +109,7 @@ class ProposalSettlement:
                 reason = f": {single_line(reply.reason)}" if reply.reason.strip() else ""
                 self._end(Outcome.REFUSED, f"the user said no{reason}; nothing was sent")
                 return
-        # Its calls are no repetition of earlier ones where the user was shown that it may be one as a whole.
+        # Its calls are not a repetition of earlier ones where the user was shown that it may be one as a whole.
         repeats = proposed.asks and bool(self.proposal.reason)
         self.terms.ledger.agree(self.proposal.call_ids, repeats=repeats)
 
@@ -118,9 +118,8 @@ class ProposalSettlement:
 
     def _consent_error(self, reason: str) -> ConsentError:
         """Return the error where nobody is there to consent."""
-        count = len(self.proposal.changes)
-        name = single_line(self.proposal.call.operation_id)
-        needs = f"the workflow {name} makes {count} change{'' if count == 1 else 's'} and needs your consent"
+        count = count_noun(len(self.proposal.changes), "change")
+        needs = f"the workflow {single_line(self.proposal.call.operation_id)} makes {count} and needs your consent"
         hint = "run it in a terminal, where you are asked" if reason else "--yes consents in advance"
         return ConsentError(f"{needs}{f': {reason}' if reason else ''}; nothing was sent", hint=hint)
 
@@ -155,7 +154,7 @@ class PlanRun:
         """Yield the events. An error or a cancellation is raised after the step of every call that was proposed."""
         try:
             for group in self._groups():
-                if self._needs_consent(group):
+                if group[0] not in self.settled and not self._has_failed:
                     async with aclosing(self._settle(group)) as proposals:
                         async for proposed in proposals:
                             yield proposed
@@ -184,10 +183,6 @@ class PlanRun:
 
     def _is_read(self, index: int) -> bool:
         return self.plan.calls[index].effect is Effect.READ
-
-    def _needs_consent(self, group: Sequence[int]) -> bool:
-        """Return whether a group still has to be confirmed; after a change that failed nothing more is sent."""
-        return group[0] not in self.settled and not self._has_failed
 
     @property
     def _has_failed(self) -> bool:

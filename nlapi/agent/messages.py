@@ -14,7 +14,7 @@ Block = dict[str, Any]
 Message = dict[str, Any]
 
 PLANNER = "claude"
-# Tokens of one answer; what is more is no count of any. The dollars of 400 digits are no number, either.
+# Tokens of one answer; what is more is not a count of any. An amount of 400 digits is not a number, either.
 MAX_COUNT = 1_000_000_000
 _Key = TypeVar("_Key")
 _CALL_ID = lazy_pattern(r"[a-zA-Z0-9_-]{1,64}")
@@ -88,7 +88,7 @@ def tool_result(id: str, text: str, *, is_error: bool = False) -> Block:
 
 
 def extend_text(texts: dict[_Key, Any], key: _Key, piece: str) -> None:
-    """Append a piece to a text, "" where there is none yet, in time that is linear in the piece."""
+    """Append a piece to a text, "" if none exists yet, in time that is linear in the piece."""
     text = texts.get(key, "")
     # With no other reference to it, CPython extends the text in place; a copy for each piece takes minutes.
     texts[key] = ""
@@ -97,7 +97,7 @@ def extend_text(texts: dict[_Key, Any], key: _Key, piece: str) -> None:
 
 
 def token_counts(usage: Mapping[str, object]) -> dict[str, int]:
-    """Return the numbers of tokens in a usage that a server reports. ValueError for one that is no such number."""
+    """Return the numbers of tokens in a usage that a server reports. ValueError for anything else."""
     counts: dict[str, int] = {}
     for name, value in usage.items():
         if value is None or not name.endswith("_tokens"):

@@ -134,7 +134,7 @@ class ModelHttp:
         """Send a request and yield its response, whose body is still to be read.
 
         A request that got no response, or one of a server that is busy, is sent again: a model changes nothing.
-        ModelServerError for a response that is no success, httpx2.HTTPError where none comes.
+        ModelServerError for a response that is not a success, httpx2.HTTPError where none comes.
         """
         import httpx2
 
@@ -298,20 +298,26 @@ def explain_error(error: Exception, endpoint: ModelEndpoint) -> PlannerError:
     return PlannerError(reason, hint=hint)
 
 
+# The kinds of errors that a status alone tells.
+_KINDS = {401: "authentication_error", 404: "not_found_error", 405: "not_found_error", 429: "rate_limit_error"}
+_KINDS |= {529: "overloaded_error"}
+
+
 def _explain_refusal(error: ModelServerError, endpoint: ModelEndpoint) -> PlannerError:
     status, kind, server = error.status, error.kind, endpoint.server_name
     # Masked before it is cut, or a part of the key would stay.
     reason = endpoint.mask(single_line(error.reason))[:300]
     because = f": {reason}" if reason else ""
-    if status == 401 or kind == "authentication_error":
+    kind = _KINDS.get(status, kind)
+    if kind == "authentication_error":
         return PlannerError(f"{server} does not accept the key{because}", hint=endpoint.key_hint)
-    if status in (404, 405) or kind == "not_found_error":
+    if kind == "not_found_error":
         return PlannerError(f"{server} has no model {endpoint.model!r}{because}", hint=endpoint.model_hint)
-    if status == 429 or kind == "rate_limit_error":
+    if kind == "rate_limit_error":
         wait = error.retry_after
         hint = f"try again in {wait} s" if wait.isdecimal() and wait != "0" else "try again in a minute"
         return PlannerError(f"the rate limit of {server} is reached{because}", hint=hint)
-    if status == 529 or kind == "overloaded_error":
+    if kind == "overloaded_error":
         return PlannerError(f"{server} is overloaded", hint="try again in a minute, or use --planner offline")
     if status == 413 or (status == 400 and _TOO_LONG.search(reason)):
         message = f"the conversation is too long for {endpoint.model}{because}"

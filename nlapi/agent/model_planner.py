@@ -428,7 +428,7 @@ class ModelPlanner:
         return self._offers[question]
 
     def _chain_plan(self, conversation: Conversation) -> Plan | None:
-        """Return the next plan of the chain that is being carried out; None where there is none, or it has failed."""
+        """Return the next plan of the chain that is being carried out; None if none exists, or it has failed."""
         place, chain = (conversation.id, len(conversation.turns)), self._chain
         if chain is None or chain[:2] != place or not conversation.current.rounds:
             return None

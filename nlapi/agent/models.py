@@ -124,7 +124,7 @@ class Caps:
     in_file: frozenset[str] = frozenset()
 
     def or_else(self, file_caps: Caps) -> Caps:
-        """Return these caps, with those of models.toml where there is none here."""
+        """Return these caps, with those of models.toml for what these leave out."""
         return Caps(
             usd=file_caps.usd if self.usd is None else self.usd,
             steps=file_caps.steps if self.steps is None else self.steps,

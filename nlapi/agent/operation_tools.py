@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from nlapi import bundled
-from nlapi.client.safe_text import strip_all
+from nlapi.client.safe_text import shorten, strip_all
 from nlapi.client.truncate import dump_json
 from nlapi.english.words import name_key
 from nlapi.errors import UsageError
@@ -146,7 +146,7 @@ class OperationTools:
     def call(self, tool_name: str, arguments: Mapping[str, Any]) -> tuple[Tool, dict[str, Any]]:
         """Return the operation and its arguments that a call of `read` or `change` is for.
 
-        UsageError when there is no such operation, the arguments are no object, or `read` is to change something.
+        UsageError if the operation does not exist, the arguments are not an object, or `read` is to change something.
         """
         tool = self.resolve(_operation_name(tool_name, arguments))
         inner = inner_arguments(tool_name, arguments)
@@ -180,7 +180,7 @@ class OperationTools:
                 continue
             tool = self.tool(operation)
             text = signature(tool, kind="workflow" if self.is_workflow(tool) else "")
-            line = _cut(text, max_signature if room > short_from else max_signature // 3)
+            line = shorten(text, max_signature if room > short_from else max_signature // 3)
             room -= len(line.encode()) + 1
             if room < 0:
                 break
@@ -279,10 +279,6 @@ def _areas_text(spec: Spec, operations: Sequence[Operation], prefix: str, room: 
             return f"{text}, and {len(ranked) - index} more areas"
         text += f", {entry}" if index else entry
     return text
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _prefixes(specs: tuple[Spec, ...]) -> dict[Spec, str]:

@@ -136,7 +136,7 @@ class ReadPricing:
     receivers: Receivers
 
     def price(self, call: Call, name: str, value: object) -> float | None:
-        """Return the bits of a value that is no object or list; None for one that may be anybody's data.
+        """Return the bits of a value that is not an object or list; None for one that may be anybody's data.
 
         It is the cheapest of what it may be: one of the description's choices, words of the user, a whole field of what
         this API itself has answered, a small number.
@@ -387,7 +387,7 @@ class _SentValues:
 
 
 def leaves_by_name(call: Call) -> Iterator[tuple[str, object]]:
-    """Yield each value of a call with its dotted name; a key that is no argument is a value too."""
+    """Yield each value of a call with its dotted name; a key that is not an argument is a value too."""
     for name, value in call.arguments.items():
         if name not in call.tool.places:
             yield name, name

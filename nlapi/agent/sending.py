@@ -73,7 +73,7 @@ class CallTerms:
             return None
 
     async def end_of_work(self, step: Step, *, for_model: bool) -> WorkEnded | None:
-        """Return the end of the work that the answer to a change tells of; None where there is none to wait for."""
+        """Return the end of the work that the answer to a change tells of; None without any to wait for."""
         is_waited = self.limits is not None and self.limits.wait > 0 and not self.dry_run
         if not is_waited or step.result is None or step.effect is Effect.READ or step.message:
             return None

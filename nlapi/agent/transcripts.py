@@ -1,4 +1,4 @@
-"""Reads the transcripts of conversations. A record that is none of nlapi's is skipped and named, whatever it holds."""
+"""Reads the transcripts of conversations. A record of another program is skipped and named, whatever it holds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nlapi.agent.events import NOT_RUN
 from nlapi.agent.messages import ModelState
 from nlapi.agent.models import UsageTotal, usage_total
 from nlapi.client.message import EndReason, Framing, Request, Result, finite_float
-from nlapi.errors import UsageError
+from nlapi.errors import UsageError, file_faults
 from nlapi.openapi.spec import Effect
 from nlapi.tools.ledger import OUTCOME_UNKNOWN
 from nlapi.tools.plan import Conversation, Outcome, Plan, PlanState, Round, Step, StoredState, Turn
@@ -167,10 +167,8 @@ class Transcript:
 
 def read_transcript(path: Path) -> Transcript:
     """Return the Transcript in a file. UsageError when it cannot be read."""
-    try:
+    with file_faults(f"cannot read the log {path}", UsageError, hint="`nlapi log list` names them"):
         lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise UsageError(f"cannot read the log {path}: {error.strerror}", hint="`nlapi log list` names them") from error
     parsed = (_record(line, number) for number, line in enumerate(lines, 1))
     return Transcript(records=tuple(record for record in parsed if record is not None))
 
@@ -493,7 +491,7 @@ class _OpenRound:
         )
 
     def _take_proposal(self, call: Call, *, exact: bool = False) -> _Proposal | None:
-        """Remove and return the first proposal of a call that has no step yet; None where there is none.
+        """Remove and return the first proposal of a call that has no step yet, or None.
 
         It has the operation and id of the call and, with `exact`, its very arguments.
         """

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from nlapi.agent.events import ChangeOutcome, FieldState, change_outcome
+from nlapi.agent.events import ChangeOutcome, FieldState, change_outcome, field_changes
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import are_plain_opposites
 from nlapi.english.words import name_key, split_words, stem
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.answers import extract_item
+from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.identity import id_of
 from nlapi.resources.nouns import singular_noun
 from nlapi.resources.paths import Path, segments, shape
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, Step
+from nlapi.tools.state_reads import updates_item
 from nlapi.tools.tool import Call
 
 NAME = "undo"
@@ -28,7 +30,7 @@ _UPSERTS = lexicon.text("resources/words", "upserts").split()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inverse:
-    """The call that undoes a change; None with the `reason` why there is none."""
+    """The call that undoes a change; None with the `reason` why none exists."""
 
     call: Call | None = None
     reason: str = ""
@@ -129,11 +131,34 @@ def _deletion(step: Step) -> Call | None:
     return _call(delete, path, step, {("path", last): id}) if id is not None else None
 
 
+def changes_seen(step: Step, steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """Return the fields of an update before and after, by the last answer before it that has its item; [] without one.
+
+    Under `--yes` nothing is read beforehand, and a look-up has often listed the item.
+    """
+    path = segments(step.call.tool.operation.route)
+    ids = dict(_matched_values(step.call.tool.operation, path, step))
+    id = ids.get(("path", path[-1].parameter or "")) if path else None
+    earlier = steps[: steps.index(step)] if step in steps else steps
+    for read in reversed([entry for entry in earlier if entry.effect is Effect.READ]) if id is not None else ():
+        result, reader = read.result, read.call.tool.operation
+        if result is None or not result.ok:
+            continue
+        listed = extract_list(result.data, reader)
+        items = listed.object_entries if listed is not None else [extract_item(result.data, reader) or {}]
+        noun = singular_noun(step.call.tool.operation)
+        item = next((item for item in items if str(id_of(item, path[-1].parameter or "", noun)) == str(id)), None)
+        if item is not None:
+            seen = replace(result, content=json.dumps(item).encode())
+            return [asdict(change) for change in field_changes(step.call, seen, reader)]
+    return []
+
+
 def _fields_back(step: Step, changes: Sequence[Mapping[str, Any]]) -> Call | None:
     """Return the same update with the values of before, where all of them are known."""
     call = step.call
     changed = [entry for entry in changes if entry.get("state") != FieldState.SAME]
-    if call.tool.operation.method not in ("PUT", "PATCH") or not changed:
+    if not updates_item(call.tool.operation) or not changed:
         return None
     if any(entry.get("state") != FieldState.CHANGES or "before" not in entry for entry in changed):
         return None
@@ -155,14 +180,9 @@ def _with_value(whole: Any, path: Sequence[str], value: Any) -> Any:
 def _call(operation: Operation, path: Path, step: Step, values: Mapping[tuple[str, str], object]) -> Call | None:
     """Return a call of an operation with the ids in the path of a change; None where it wants more."""
     tool = compile_tool(operation)
-    values_by_place = {**_path_values(operation, path, step), **values}
+    values_by_place = {**dict(_matched_values(operation, path, step)), **values}
     arguments = {name: values_by_place[place] for name, place in tool.places.items() if place in values_by_place}
     return Call(tool=tool, arguments=arguments, id=NAME) if set(tool.required) <= arguments.keys() else None
-
-
-def _path_values(operation: Operation, path: Path, step: Step) -> Mapping[tuple[str, str], object]:
-    """Return the values of the path of a change under the names that another operation has for them."""
-    return dict(_matched_values(operation, path, step))
 
 
 def _matched_values(operation: Operation, path: Path, step: Step) -> Iterator[tuple[tuple[str, str], object]]:

@@ -61,7 +61,7 @@ class UseKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """The one use of a word; `target` is the argument or the operation that it is for, "" where there is none."""
+    """The one use of a word; `target` is the argument or the operation that it is for, "" if none exists."""
 
     word: CommandWord
     kind: UseKind
@@ -134,7 +134,7 @@ def check_left(case: Case) -> Iterator[str]:
 
 def _argument_before(case: Case, start: int, end: int) -> str | None:
     """Return the argument that an update sets, and of which the characters of a sentence are the value before; None
-    where they are no such value.
+    where they are not.
     """
     change = next((entry for entry in case.value_changes if entry.has_old(start, end)), None)
     if change is None or case.deletes:
@@ -259,7 +259,7 @@ def _is_value_word(word: SentenceWord, index: int, call_stems: frozenset[str]) -
     if re.search(r"\w[@/:._-]\w", word.text) or word.text[0] in "#@":
         return not stems_of(lower) <= call_stems
     stems = stems_of(lower)
-    # A capital at the start of a sentence, or of the verb behind `Please`, is no mark of a name.
+    # A capital at the start of a sentence, or of the verb behind `Please`, is not a mark of a name.
     is_name = word.text[:1].isupper() and index > 0 and word.text not in ("I", "API", "PM", "AM")
     return is_name and not stems <= call_stems and not (is_verb(stem(lower)) and index <= 1)
 

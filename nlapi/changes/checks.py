@@ -316,7 +316,7 @@ def _names_argument(case: Case) -> bool:
 
 
 def _sets_behind_to(case: Case) -> bool:
-    """Return whether a verb for a new state has that behind `to`, and is no other change's own: assign 8 [to] Oskar."""
+    """Return whether the only change is a verb for a new state with that behind `to`: assign 8 [to] Oskar."""
     if case.command not in _TO_VERBS or not _is_only_change(case):
         return False
     body = (source for source in case.account.sources if case.location(source) == "body" and source.words)
@@ -431,6 +431,8 @@ def _unsaid_kind(case: Case, kinds: list[list[str]]) -> list[str]:
     names = [words for source in target if (words := _nouns(split_words(source.argument), _UNSPOKEN_WORDS))]
     if not case.deletes and (is_found or any(_is_mentioned(case, words) for words in names)):
         return []
+    if not case.deletes and _says_object(case):
+        return []  # an email group, which the paths have as a list
     nouns = [_nouns(words, _UNSPOKEN_WORDS) or words for words in kinds]
     ends = _name_ends(case)
     return [] if any(_is_mentioned(case, words) or stem(singular(words[-1])) in ends for words in nouns) else kinds[-1]
@@ -448,7 +450,7 @@ def check_number(case: Case) -> Iterator[str]:
     tail = path_end(operation)
     last = split_words(EXTENSION.sub("", tail))
     has_several = any(isinstance(source.value, list) and len(source.value) > 1 for source in case.account.sources)
-    # An operation on the item at the end of its path works on that one: /apis/batch/v1/jobs/{name} is no batch.
+    # An operation on the item at the end of its path works on that one: /apis/batch/v1/jobs/{name} is not a batch.
     names = () if tail.endswith("}") else (*split_words(operation.id), *split_words(tail))
     bulk_word = next((word for word in names if word in _BULK_WORDS and stem(word) not in case.stems), None)
     if bulk_word and not has_several:
@@ -519,6 +521,13 @@ def _says_summary(case: Case) -> bool:
     nouns = [word for word in others if word not in _ARTICLES]
     # A summary that goes on says more of it, such as when or to whom.
     return len(nouns) == 1 and are_synonyms(case.command, stem(verb)) and _is_mentioned(case, nouns)
+
+
+def _says_object(case: Case) -> bool:
+    """Return whether a sentence has each word by which the summary names what is changed."""
+    _, *others = split_words(_OBJECT_END.split(case.operation.summary)[0]) or [""]
+    nouns = [word for word in others if word not in _ARTICLES]
+    return bool(nouns) and all(_is_mentioned(case, [word]) for word in nouns)
 
 
 def _sources_outside_path(case: Case) -> Iterator[ValueSource]:
@@ -780,7 +789,7 @@ def _check_names_thing(case: Case) -> Iterator[str]:
 def _check_commands_change(case: Case) -> Iterator[str]:
     """Yield a reason against a model's change where the sentence only reads, or commands nothing (thanks, ok).
 
-    An earlier question is no command for now. A verb behind the first (`find x and pause it`) counts where it is the
+    An earlier question is not a command for now. A verb behind the first (`find x and pause it`) counts where it is the
     operation's own action.
     """
     if not case.account.traced or _is_command(case):
@@ -916,7 +925,7 @@ def rival_of(call: Call, account: Account, question: str, others: Iterable[tuple
 def _fits_as_well(case: Case, rival: Case) -> bool:
     """Return whether a rival uses all values, and more of the words; a change may also say no more than the sentence.
 
-    A read is not commanded by a change's verb, so that without a word of its own it is none.
+    A read is not commanded by a change's verb, so that it needs a word of its own.
     """
     spans = [(source.start, source.end) for source in rival.account.sources]
     if any(entry.words and not overlaps_any((entry.start, entry.end), spans) for entry in case.account.sources):

@@ -155,7 +155,7 @@ class UserSentence:
 def _is_same_spelling(value: str, words: str) -> bool:
     """Return whether a value has the letters and the blanks of the user's words, where only their case may differ.
 
-    Unicode folds other letters to those of ASCII (the sign of Kelvin to k), and a line break in a value is no blank.
+    Unicode folds other letters to those of ASCII (the sign of Kelvin to k), and a line break in a value is not a blank.
     """
     letters, user_letters = "".join(value.split()), "".join(words.split())
     gaps, user_gaps = re.findall(r"\s+", value), re.findall(r"\s+", words)
@@ -451,7 +451,7 @@ def leads_value(case: Case, cue: Mention) -> bool:
 
 
 def check_quantity(case: Case) -> Iterator[str]:
-    """Yield the word for many in a sentence that no argument expresses; it is no name: revoke [everyone]'s token."""
+    """Yield the word for many in a sentence that no argument expresses; it is not a name: revoke [everyone]'s token."""
     for word in case.words:
         if word.lower in QUANTIFIERS and (not word.is_used or any(_is_led_by(case, word, *case.account.sources))):
             yield f"the sentence says {word.text!r}, and how many that are is not known"
@@ -486,7 +486,7 @@ def has_closed_values(call: Call, argument: str) -> bool:
 
 
 def schema_of(call: Call, argument: str) -> Mapping[str, Any]:
-    """Return the schema of an argument, dotted where it is inside of one; {} where there is none."""
+    """Return the schema of an argument, dotted where it is inside of one, or {}."""
     return argument_schema(call.tool, *argument.split("."))
 
 
@@ -502,7 +502,7 @@ def shorten(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-# It is no question whether it should be: what should the price be, and which should be.
+# It is not a question whether it should be: what should the price be, and which should be.
 _NO_WISH = lazy_pattern(r"(?:\bwhich|\bthat|\bit|\bone) $|^ (?:i|we)\b", re.IGNORECASE)
 _NO_MORE = lazy_pattern(r"\b(?:is|are) no \w+ any ?more\b", re.IGNORECASE)
 _QUESTION = lazy_pattern(r"\?\s*$")
@@ -561,7 +561,7 @@ def _is_question(text: str) -> bool:
 def _may_be_verb(first: str, following: list[str], is_api_noun: Callable[[str], bool]) -> bool:
     """Return whether an unknown word may be a verb: mirror [all] traffic, cordon [the] node, boost status [5].
 
-    It is no noun of the API, no verb of reading, and is before its object.
+    It is neither a noun of the API nor a verb of reading, and is before its object.
     """
     if (
         not first.isalpha()
@@ -579,7 +579,7 @@ def _may_be_verb(first: str, following: list[str], is_api_noun: Callable[[str], 
 
 
 def _read_verbs(read: Operation) -> tuple[str, ...]:
-    """Return the verbs of a read that are no plural nouns: `export` of /reports/export, not `comments`."""
+    """Return the verbs of a read that are not plural nouns: `export` of /reports/export, not `comments`."""
     words = {stem(word) for name in (read.id, read.summary) for word in split_words(name)[:1] if singular(word) == word}
     words.update(map(stem, stated_verbs(read.extensions)))
     tail = [word for word in split_words(read.path.rstrip("/").rpartition("/")[2]) if not word.endswith("ed")]

@@ -125,7 +125,7 @@ def _is_own_id(path: str) -> bool:
 
 
 def _is_of_other_kind(step: Step, spec: Spec, noun: Sequence[str]) -> bool:
-    """Return whether the items of an answer are of another kind than `noun`: the id of a channel is none of a user."""
+    """Return whether the items of an answer are of another kind than `noun`: a channel's id is not a user's."""
     kind, kinds = singular_noun(step.call.tool.operation), spec.derive(_ItemKinds).kinds
     return bool(noun and kind) and noun[-1] != kind[-1] and noun[-1] in kinds and kind[-1] in kinds
 
@@ -306,7 +306,7 @@ def _without_confirmation(conversation: Conversation) -> Conversation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Leaf:
-    """A value that is no object or list, or an empty one, with its schema in the description."""
+    """A value that is not an object or list, or an empty one, with its schema in the description."""
 
     argument: str
     value: Any
@@ -368,7 +368,7 @@ class _Tracer:
     def sources(self, leaves: Iterable[_Leaf]) -> tuple[ValueSource, ...]:
         """Return the source of each value; repeated values of an update come last, as they need its target."""
         sources = list(self._find_sources(leaves))
-        # A PUT has to repeat every field, so that values copied from its own target are no choice of the model.
+        # A PUT has to repeat every field, so that values copied from its own target are not a choice of the model.
         targets = [
             str(source.value)
             for _, source in sources
@@ -441,7 +441,7 @@ class _Tracer:
         read = read_unit(leaf.argument.rpartition(".")[2], [leaf.schema])
         unit = read.name if read is not None and read.name in SCALES else ""
         description = f"{' '.join(split_words(leaf.argument))} {leaf.schema.get('description', '')}"
-        # `web-2` and `v1.2` have figures and are no numbers.
+        # `web-2` and `v1.2` have figures and are not numbers.
         if isinstance(leaf.value, str) and not re.match(r"\W{0,3}\d", leaf.value):
             return None
         for number in find_numbers(sentence):

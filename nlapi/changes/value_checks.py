@@ -131,7 +131,7 @@ def _preposition(case: Case, source: ValueSource) -> str:
 def _is_choice_of_another(case: Case, source: ValueSource) -> bool:
     """Return whether another choice of the same list is said too, and is the one that the sentence sets.
 
-    Of `invite ada@example.org, the owner of the shop, as a member` the role is no owner.
+    Of `invite ada@example.org, the owner of the shop, as a member` the role is not an owner.
     """
     if not isinstance(source.value, str) or source.origin is not Origin.WORDS:
         return False
@@ -143,7 +143,7 @@ def _is_choice_of_another(case: Case, source: ValueSource) -> bool:
 
 
 def _rival_words(case: Case, source: ValueSource) -> Iterator[CommandWord]:
-    """Yield the words of other choices of the list that are no other value of the call."""
+    """Yield the words of other choices of the list that are not another value of the call."""
     schema = schema_of(case.call, source.argument)
     items = schema.get("items")
     lists = [as_list(part.get("enum")) for part in (schema, items) if isinstance(part, Mapping)]
@@ -213,7 +213,7 @@ def check_text_end(case: Case) -> Iterator[str]:
 
 
 def _following_word(case: Case, source: ValueSource) -> str:
-    """Return the word behind a text that may belong to it: rename it to Eating [out]; "" where there is none."""
+    """Return the word behind a text that may belong to it: rename it to Eating [out], or ""."""
     if has_closed_values(case.call, source.argument) or source.origin is not Origin.WORDS:
         return ""
     next_word = next((word for word in case.words if word.start >= source.end), None)
@@ -341,15 +341,39 @@ def _is_only_place(case: Case, source: ValueSource) -> bool:
         or not is_one
     ):
         return False
-    required = set(case.call.tool.required)
+    required = {*case.call.tool.required, *_required_in_body(case)}
     filled = {entry.argument.partition(".")[0] for entry in case.account.sources}
     if source.origin is not Origin.WORDS or source.argument not in required or not required <= filled:
         return False
     if stem(words[0].lower()) in case.operation_stems:
         return False
+    if any(_may_be_swapped(case, source, other) for other in case.account.sources):
+        return False
     others = [name for name in case.call.tool.places if name not in filled]
     is_alone = sum(entry.argument in required and entry.sure < MIN_CONFIDENCE for entry in case.account.sources) == 1
     return is_alone and not any(stems_of(name) <= case.stems for name in others)
+
+
+def _may_be_swapped(case: Case, source: ValueSource, other: ValueSource) -> bool:
+    """Return whether another argument has a code too, and nothing but its place in the sentence tells the two apart."""
+    if other.argument == source.argument or other.origin is not Origin.WORDS or not isinstance(other.value, str):
+        return False
+    if has_closed_values(case.call, other.argument) or len(other.words.split()) != 1:
+        return False
+    return not any(is_plain(case, other) for is_plain in (_is_entailed, _is_labelled, is_code_of_item, _is_led))
+
+
+def _is_led(case: Case, source: ValueSource) -> bool:
+    """Return whether a value is said with `to`, and its argument is where something goes."""
+    return _preposition(case, source) in _TO_WORDS and not _name_stems(source.argument).isdisjoint(_TO_ARGUMENTS)
+
+
+def _required_in_body(case: Case) -> Iterator[str]:
+    """Yield the arguments that a body requires, which a call may leave out as a whole."""
+    names = case.call.tool.body_rules.get("required", ())
+    yield from (
+        argument for argument, place in case.call.tool.places.items() if place[0] == "body" and place[1] in names
+    )
 
 
 def _is_labelled(case: Case, source: ValueSource) -> bool:
@@ -365,7 +389,7 @@ def is_code_of_item(case: Case, source: ValueSource) -> bool:
     return len(nouns) == 1 and nouns == {*taken[-1:]}
 
 
-_PLAIN = (_is_entailed, _is_labelled, _is_only_place, is_code_of_item)
+_PLAIN = (_is_entailed, _is_labelled, _is_only_place, is_code_of_item, _is_led)
 
 
 def check_exact_name(case: Case) -> Iterator[str]:
@@ -383,7 +407,7 @@ def _is_flag(source: ValueSource) -> bool:
 def _is_half_a_choice(case: Case, source: ValueSource) -> bool:
     """Return whether a choice was read from some of its words, or the verb, and its argument is not named.
 
-    `invoice item` is no proration by `always_invoice`; `close` sets a state, and no reason for it.
+    `invoice item` is not a proration by `always_invoice`; `close` sets a state, and no reason for it.
     """
     if not isinstance(source.value, str) or not has_closed_values(case.call, source.argument):
         return False
@@ -465,7 +489,7 @@ def _is_of_unnamed_kind(case: Case, source: ValueSource) -> bool:
     if case.location(source) == "path" or isinstance(source.value, bool) or not name_parts:
         return False
     if has_closed_values(case.call, source.argument):
-        return False  # a choice is no item
+        return False  # a choice is not an item
     if case.operation.method != "DELETE" and (name_parts[-1] != "id" or len(name_parts) < 2):
         return False
     words = {stem(word) for word in name_parts} - _ID_STEMS

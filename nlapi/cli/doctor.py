@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from nlapi.cli.options import ListOutput, argument
 from nlapi.cli.render import console, table
 from nlapi.cli.render.streams import can_write
 from nlapi.errors import NlapiError
+from nlapi.system import others_can
 from nlapi.version import __version__
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Health(StrEnum):
     """nothing works until it is mended"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What is so with one part, and what to do about it; `action` is "" where there is nothing to do."""
 
@@ -77,7 +77,7 @@ def doctor(
 
 
 def _fault(part: str, error: NlapiError, health: Health = Health.ERROR) -> Finding:
-    return Finding(part=part, health=health, finding=error.message, action=error.hint)
+    return Finding(part, health, error.message, error.hint)
 
 
 def _installation() -> Iterator[Finding]:
@@ -86,29 +86,29 @@ def _installation() -> Iterator[Finding]:
     python = ".".join(map(str, sys.version_info[:3]))
     text = f"{__version__} on Python {python}, {sys.platform}"
     if sys.version_info[:2] < MIN_PYTHON:
-        yield Finding(part="nlapi", health=Health.ERROR, finding=text, action="install Python 3.11 or newer")
+        yield Finding("nlapi", Health.ERROR, text, "install Python 3.11 or newer")
     else:
-        yield Finding(part="nlapi", health=Health.OK, finding=text)
+        yield Finding("nlapi", Health.OK, text)
     first = shutil.which("nlapi")
     own = shutil.which("nlapi", path=str(Path(sys.executable).parent))
     if first and own and os.path.realpath(first) != os.path.realpath(own):
         yield Finding(
-            part="PATH",
-            health=Health.WARNING,
-            finding=f"the shell's nlapi is {first}, and this one is {own}",
-            action="remove one of them, or put the folder of the other first in PATH",
+            "PATH",
+            Health.WARNING,
+            f"the shell's nlapi is {first}, and this one is {own}",
+            "remove one of them, or put the folder of the other first in PATH",
         )
     missing = [extra for extra in MODULES if not has_extra(extra)]
     if missing:
         hint = f"only where you need one, such as {install_hint(missing[0])}"
-        yield Finding(part="extras", health=Health.OK, finding=f"not installed: {', '.join(missing)}", action=hint)
+        yield Finding("extras", Health.OK, f"not installed: {', '.join(missing)}", hint)
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     if not can_write("─→…", encoding):
         yield Finding(
-            part="terminal",
-            health=Health.WARNING,
-            finding=f"its encoding is {encoding}: characters outside of it are written as \\u2026",
-            action="chcp 65001 on Windows, or a locale with UTF-8 (LANG=C.UTF-8); PYTHONUTF8=1 for files",
+            "terminal",
+            Health.WARNING,
+            f"its encoding is {encoding}: characters outside of it are written as \\u2026",
+            "chcp 65001 on Windows, or a locale with UTF-8 (LANG=C.UTF-8); PYTHONUTF8=1 for files",
         )
 
 
@@ -119,32 +119,23 @@ def _settings() -> Iterator[Finding]:
         place = next(path for path in (folder, *folder.parents) if os.access(path, os.F_OK))
         if not os.access(place, os.W_OK):
             yield Finding(
-                part=f"{kind} folder",
-                health=Health.ERROR,
-                finding=f"{place} cannot be written",
-                action=f"set NLAPI_{kind.upper()}_DIR to a folder of yours",
+                f"{kind} folder",
+                Health.ERROR,
+                f"{place} cannot be written",
+                f"set NLAPI_{kind.upper()}_DIR to a folder of yours",
             )
             continue
-        # On Windows the bits say nothing: the rights of the folder are inherited.
-        is_open = os.name == "posix" and place == folder and stat.S_IMODE(folder.stat().st_mode) & 0o022
-        if is_open:
-            yield Finding(
-                part=f"{kind} folder",
-                health=Health.WARNING,
-                finding=f"others can write to {folder}",
-                action=f"chmod go-w {folder}",
-            )
+        if place == folder and others_can(folder.stat(), 0o022):
+            yield Finding(f"{kind} folder", Health.WARNING, f"others can write to {folder}", f"chmod go-w {folder}")
         else:
-            yield Finding(part=f"{kind} folder", health=Health.OK, finding=str(folder))
+            yield Finding(f"{kind} folder", Health.OK, str(folder))
     try:
         from nlapi.tools.rules import parse_rules
 
         file, document = registry.read_policy()
         rules = parse_rules(document or {}, file)
         if rules:
-            yield Finding(
-                part="policy", health=Health.OK, finding=f"{console.count_noun(len(rules), 'rule')} in {file}"
-            )
+            yield Finding("policy", Health.OK, f"{console.count_noun(len(rules), 'rule')} in {file}")
     except NlapiError as error:
         yield _fault("policy", error)
     try:
@@ -165,13 +156,13 @@ def _models() -> Iterator[Finding]:
         yield _fault("models", error)
         return
     if can_ask_model():
-        yield Finding(part="model", health=Health.OK, finding=f"{endpoint.name}: there is a key for it")
+        yield Finding("model", Health.OK, f"{endpoint.name}: there is a key for it")
     else:
         yield Finding(
-            part="model",
-            health=Health.OK,
-            finding="none: the embedded planner answers, without a network",
-            action="where you want one: export ANTHROPIC_API_KEY=..., or name one in models.toml",
+            "model",
+            Health.OK,
+            "none: the embedded planner answers, without a network",
+            "where you want one: export ANTHROPIC_API_KEY=..., or name one in models.toml",
         )
 
 
@@ -182,12 +173,7 @@ def _apis(sources: Sequence[str]) -> Iterator[Finding]:
         yield _fault("APIs", error)
         return
     if not names:
-        yield Finding(
-            part="APIs",
-            health=Health.WARNING,
-            finding="none is registered",
-            action="nlapi setup, or nlapi api add NAME",
-        )
+        yield Finding("APIs", Health.WARNING, "none is registered", "nlapi setup, or nlapi api add NAME")
     for name in names:
         yield from _api(name)
 
@@ -206,10 +192,10 @@ def _api(name: str) -> Iterator[Finding]:
     counted = f"{console.plain_text(spec.title)}, {usable} of {len(spec.operations)} operations can be called"
     is_whole = usable == len(spec.operations)
     yield Finding(
-        part=name,
-        health=Health.OK if is_whole else Health.WARNING if usable else Health.ERROR,
-        finding=counted,
-        action="" if is_whole else f"nlapi check {name} says what is wrong with the others",
+        name,
+        Health.OK if is_whole else Health.WARNING if usable else Health.ERROR,
+        counted,
+        "" if is_whole else f"nlapi check {name} says what is wrong with the others",
     )
     try:
         with console.silenced():
@@ -218,7 +204,7 @@ def _api(name: str) -> Iterator[Finding]:
         yield _fault(name, error)
         return
     if target.base_url is None and (note := explain_server(spec)):
-        yield Finding(part=name, health=Health.WARNING, finding=note)
+        yield Finding(name, Health.WARNING, note)
     yield from _credentials(name, target)
     yield from _known_values(name, spec, registered_values)
 
@@ -234,15 +220,15 @@ def _credentials(name: str, target: Target) -> Iterator[Finding]:
     lacking = [operation for operation in wanting if choose_alternative(operation, target.credentials) is None]
     if not lacking:
         ids = ", ".join(target.credentials)
-        yield Finding(part=name, health=Health.OK, finding=f"credentials for all that want one: {ids}")
+        yield Finding(name, Health.OK, f"credentials for all that want one: {ids}")
         return
     wanted = alternatives(lacking[0])
     options = " ".join(f"--auth {credential.id}=env:NAME" for credential in wanted[0]) if wanted else ""
     yield Finding(
-        part=name,
-        health=Health.WARNING,
-        finding=f"{len(lacking)} of {len(target.spec.operations)} operations want a credential that is not here",
-        action=f"nlapi api add {name} ... {options}",
+        name,
+        Health.WARNING,
+        f"{len(lacking)} of {len(target.spec.operations)} operations want a credential that is not here",
+        f"nlapi api add {name} ... {options}",
     )
 
 
@@ -254,8 +240,8 @@ def _known_values(name: str, spec: Spec, registered_values: dict[str, str]) -> I
     for field in registered_values:
         if not any(find_argument(tool, field) is not None for tool in tools):
             yield Finding(
-                part=name,
-                health=Health.WARNING,
-                finding=f"no operation takes the registered value {field}",
-                action=f"register {name} again without --set {field}=",
+                name,
+                Health.WARNING,
+                f"no operation takes the registered value {field}",
+                f"register {name} again without --set {field}=",
             )

@@ -27,7 +27,7 @@ class PlainCoercion:
     """
 
     def coerce(self, value: Any, param: Any, ctx: Context) -> Any:
-        """Return a value as the type of its parameter. BadParameter where it is none."""
+        """Return a value as the type of its parameter. BadParameter where it has another type."""
         kind = param.type_descriptor.annotation
         if value is None:
             return () if param.multiple or param.nargs == -1 else None
@@ -48,7 +48,7 @@ class PlainCoercion:
 
 
 def _is_text(value: object) -> bool:
-    """Return whether a value is a text that pydantic takes: one with bytes that are no UTF-8 is refused."""
+    """Return whether a value is a text that pydantic takes: one with bytes that are not UTF-8 is refused."""
     try:
         return isinstance(value, str) and bool(value.encode() or True)
     except UnicodeEncodeError:

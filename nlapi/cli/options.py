@@ -176,6 +176,32 @@ NoLog = Annotated[bool, flag("--no-log", "Keep no transcript.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendOptions:
+    """The options of a command that sends what its words name: where it goes, as whom, and who agrees to changes."""
+
+    # A field's type carries its option, as in `Setup`.
+    source: Source
+    headers: Headers = field(default=None, repr=False)
+    base_url: BaseUrl = None
+    env: Env = None
+    auth: Auth = field(default=None, repr=False)
+    no_auth: NoAuth = False
+    dry_run: DryRun = False
+    yes: Yes = False
+    yes_to: YesTo = None
+    timeout: Deadline = None
+    wait: Wait = None
+    no_wait: NoWait = False
+    overlays: Overlays = None
+    root: Root = None
+
+    @property
+    def has_consent(self) -> bool:
+        """Whether changes are agreed to in advance."""
+        return self.yes or self.yes_to is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerOptions:
     """The options on how much of an answer is read and how it is printed, in the order of the help text."""
 
@@ -306,10 +332,11 @@ def options_of(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that replaces a command's `parameter`, of a dataclass, by an option for each of its fields.
 
-    Help shows them after the command's own options, or `is_first` before these.
+    Help shows them after the command's own options, or `is_first` before these; inherited ones are the last of them.
     """
     types = get_type_hints(kind, include_extras=True)
     chosen = [item for item in fields(kind) if item.name not in without]
+    chosen.sort(key=lambda item: item.name not in kind.__annotations__)
 
     def with_options(command: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(command, include_extras=True)

@@ -9,103 +9,6 @@ from nlapi.cli.command_table import COMMANDS
 from nlapi.errors import NlapiError, UsageError
 from nlapi.suggestions import suggestion
 
-COMMANDS_ELSEWHERE = {
-    "add": "nlapi api add NAME SOURCE",
-    "alias delete": "nlapi alias remove NAME",
-    "aliases": "nlapi alias",
-    "api configure": "nlapi api add NAME SOURCE, or nlapi setup",
-    "api delete": "nlapi api remove NAME",
-    "api sync": "nlapi api update NAME",
-    "api-key": "nlapi auth login API",
-    "browse": "nlapi describe API; a description does not say which page shows an item",
-    "config": "nlapi doctor shows the settings; nlapi api edit, nlapi alias and nlapi policy change them",
-    "configure": "nlapi setup",
-    "edit": "nlapi call API OPERATION FIELD=VALUE sends only the fields that you name",
-    "graphql": "nlapi call API OPERATION; only OpenAPI and Swagger descriptions are read",
-    "init": "nlapi setup",
-    "keys": "nlapi auth login API for an API; export ANTHROPIC_API_KEY=... for a model",
-    "environment": "nlapi doctor -o json",
-    "import": "nlapi api add NAME SOURCE",
-    "links": "nlapi describe API --graph",
-    "list": "nlapi api list",
-    "login": "nlapi auth login API",
-    "logout": "nlapi auth logout API",
-    "logs": "nlapi log",
-    "ls": "nlapi api list",
-    "plugins": "nlapi plugin",
-    "prompt": 'nlapi ask "QUESTION" -a API',
-    "schemas": "nlapi describe API OPERATION -o json",
-    "search": "nlapi find API WORDS",
-    "secret": "nlapi auth login API",
-    "similar": "nlapi find API WORDS",
-    "status": "nlapi doctor",
-    "sync": "nlapi api update NAME",
-    "templates": "nlapi alias set NAME 'ask \"QUESTION\" -a API'",
-    "update": "nlapi api update NAME",
-    "variable": "nlapi api edit NAME --set NAME=VALUE",
-    "version": "nlapi --version",
-}
-"""Command of another program -> the line that does it here."""
-
-OPTIONS_ELSEWHERE = {
-    "--body": "--raw-body -, or --raw-body @FILE",
-    "--cache": "descriptions are cached, answers never are",
-    "--check-status": "it is always on: the exit code is 3, 4 or 5 for 3xx, 4xx or 5xx",
-    "--cid": 'nlapi log resume ID "QUESTION"',
-    "--continue": 'nlapi log resume last "QUESTION"',
-    "--data": "--args -, --args @FILE or KEY=VALUE; --raw-body for a body that is not checked",
-    "--database": "nlapi log; NLAPI_STATE_DIR=FOLDER stores it elsewhere",
-    "--download": "-o raw > FILE",
-    "--field": "KEY=VALUE, without an option",
-    "--follow": "reads follow redirects within the API; changes never do",
-    "--form": "KEY=VALUE; the description says how the body is encoded",
-    "--hostname": "--base-url URL",
-    "--include": "-i",
-    "--input": "--args @FILE or --args - (checked), --raw-body @FILE or --raw-body - (as it is)",
-    "--insecure": "SSL_CERT_FILE=FILE names a certificate authority of your own",
-    "--json": "-o json, or --columns A,B",
-    "--key": "export ANTHROPIC_API_KEY=...",
-    "--location": "reads follow redirects within the API; changes never do",
-    "--max-time": "--timeout SECONDS",
-    "--method": "nlapi call API METHOD /path",
-    "--offline": "--dry-run",
-    "--paginate": "--all",
-    "--print": "-i for the answer's headers, -v for the request too",
-    "--profile": "-a NAME@ACCOUNT",
-    "--query": "KEY=VALUE, without an option",
-    "--raw": "--raw-body TEXT, or -o raw for the answer",
-    "--raw-field": "KEY=VALUE, without an option",
-    "--request": "nlapi call API METHOD /path",
-    "--rsh-header": "-H NAME:VALUE",
-    "--rsh-insecure": "SSL_CERT_FILE=FILE names a certificate authority of your own",
-    "--rsh-no-paginate": "one page is the default; --all reads the others",
-    "--rsh-output-format": "-o FORMAT",
-    "--rsh-profile": "-a NAME@ACCOUNT",
-    "--rsh-server": "--base-url URL",
-    "--rsh-verbose": "-v",
-    "--save": "nlapi alias set NAME 'ask \"QUESTION\" -a API'",
-    "--schema": "-o json; nlapi describe API OPERATION -o json has the schema",
-    "--session": "nlapi api add NAME SOURCE keeps the address, the login and values",
-    "--silent": "-q",
-    "--slurp": "--all -o json",
-    "--stream": "items are printed as they come; --events N stops after N",
-    "--system": "a question alone; nlapi policy has rules, --set NAME=VALUE values",
-    "--template": "--jq EXPR, --columns A,B or -o value",
-    "--user": "--auth SCHEME=env:NAME",
-    "--verify": "SSL_CERT_FILE=FILE names a certificate authority of your own",
-    "--web": "a description does not say which page shows an item",
-    "-F": "KEY=VALUE, without an option",
-    "-a": "--auth SCHEME=env:NAME; the API is the first word",
-    "-X": "nlapi call API METHOD /path",
-    "-c": 'nlapi log resume last "QUESTION"',
-    "-d": "--args -, --args @FILE or KEY=VALUE; --raw-body for a body that is not checked",
-    "-f": "KEY=VALUE, without an option; --jq EXPR filters the answer",
-    "-s": "-q",
-    "-t": "nlapi alias set NAME 'ask \"QUESTION\" -a API'",
-    "-u": "--auth SCHEME=env:NAME",
-}
-"""Option of another program -> what does it here."""
-
 
 def expand(words: Sequence[str]) -> list[str]:
     """Return the words of a command line with what stands before a command's name filled in.
@@ -185,7 +88,9 @@ def unknown_command(name: str, group: str = "") -> UsageError | None:
     """
     if group == "api" and name.startswith("/"):
         return UsageError("`nlapi api` registers APIs", hint=f"nlapi call API GET {name[:80]} sends a request")
-    if line := COMMANDS_ELSEWHERE.get(f"{group} {name.lower()}".strip()):
+    from nlapi.english.lexicon import table
+
+    if line := table("cli/words", "commands").get(f"{group} {name.lower()}".strip()):
         return UsageError(f"nlapi has no command {f'{group} {name}'.strip()!r}; use this: {line}")
     if group:
         return None
@@ -195,6 +100,8 @@ def unknown_command(name: str, group: str = "") -> UsageError | None:
 
 def unknown_option(name: str, possible: Sequence[str]) -> str:
     """Return the message for an option that a command does not have."""
-    if line := OPTIONS_ELSEWHERE.get(name):
+    from nlapi.english.lexicon import table
+
+    if line := table("cli/words", "options").get(name):
         return f"this command has no option {name}; use this: {line}"
     return f"this command has no option {name}" + (f" (did you mean {', '.join(possible[:3])}?)" if possible else "")

@@ -18,8 +18,7 @@ from nlapi.registry import Registration
 from nlapi.tools.request_changes import parse_headers, split_headers
 
 if TYPE_CHECKING:
-    from nlapi.cli.call.batch import BatchInput
-    from nlapi.cli.call.call import CallInput
+    from nlapi.cli.options import SendOptions
     from nlapi.client.message import Limits
     from nlapi.client.transport import TlsFiles
     from nlapi.errors import Issue
@@ -130,7 +129,7 @@ def note_injections(spec: Spec) -> None:
         console.note(str(issue))
 
 
-def open_requested(request: CallInput | BatchInput) -> tuple[Target, dict[str, str]]:
+def open_requested(request: SendOptions) -> tuple[Target, dict[str, str]]:
     """Return the Target that a command line names, and its registered values."""
     places = (request.base_url, request.auth, request.overlays, request.root)
     return open_target(request.source, *places, no_auth=request.no_auth, env=request.env)
@@ -218,7 +217,7 @@ def take_credentials(
 ) -> tuple[Target, dict[str, str]]:
     """Return the Target with those of `values` that are credentials of the API, and the other values.
 
-    They are values or references by the names of parameters. What is in `arguments` is no credential here.
+    They are values or references by the names of parameters. What is in `arguments` is not a credential here.
     """
     find = target.spec.credential_parameters.scheme_of
     credential_texts = {
@@ -263,7 +262,7 @@ def base_url_of(spec: Spec, registered: Registration, base_url: str | None, env:
 def named_base_url(registered: Registration, base_url: str | None, env: str | None) -> str | None:
     """Return the base URL that the user has named, on the line or in the registration; None where none is.
 
-    An environment of the description alone is none: whoever changes the description changes where it leads.
+    An environment of the description alone does not count: whoever changes the description changes where it leads.
     """
     name = env or registered.env
     return base_url or (registered.environments.get(name) if name else registered.base_url)

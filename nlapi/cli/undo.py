@@ -31,11 +31,11 @@ def undo(
     """Undo the last change of a conversation, where the API has a way back.
 
     What was created is deleted, the fields of an update are set back, an action is followed by its opposite. It is
-    shown and asked about like every change. Where there is no way back, it says so.
+    shown and asked about like every change. Without a way back, it says so.
     """
     from nlapi.agent.log import Log
     from nlapi.agent.transcripts import read_transcript, resume
-    from nlapi.agent.undo import UndoPlanner, inverse_of
+    from nlapi.agent.undo import UndoPlanner, changes_seen, inverse_of
     from nlapi.cli.ask.session import open_session
 
     path = find_transcript(id)
@@ -44,7 +44,7 @@ def undo(
         session = open_session(resumed_setup(setup, records))
         earlier = resume(records, tool_finder(records, tuple(session.targets)))
         step = _last_change(earlier)
-        inverse = inverse_of(step, _changes_of(records, step))
+        inverse = inverse_of(step, _changes_of(records, step) or changes_seen(step, earlier.steps))
         if inverse.call is None:
             raise UsageError(f"there is nothing to undo: {inverse.reason}", hint="`nlapi log show last` has the change")
         _check_place(step, session.targets)

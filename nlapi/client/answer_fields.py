@@ -48,7 +48,7 @@ class FieldFilter:
         return bool(self.hidden or self.shown)
 
     def apply(self, result: Result) -> Result:
-        """Return an answer without what a model may not see. What is no JSON is withheld whole."""
+        """Return an answer without what a model may not see. What is not JSON is withheld whole."""
         if not self or not (result.content or result.items):
             return result
         result = replace(result, headers=tuple(pair for pair in result.headers if not self._hides(pair[0])))

@@ -51,7 +51,7 @@ def body_gaps(request: Request, names: Sequence[str], content_type: str) -> Body
     """Return the body of a request with a gap for each of `names`. `content_type` is for a request without a body.
 
     CredentialError for a body that is neither JSON nor a form, and for one that has such a field already: a credential
-    is no argument.
+    is not an argument.
     """
     content_type = request.header("content-type") or content_type
     text = (request.content or b"").decode("utf-8", "replace")
@@ -111,7 +111,7 @@ def is_credential_header(spec: Spec, name: str) -> bool:
 
 
 def find_scheme(spec: Spec, id: str) -> SecurityScheme | None:
-    """Return the scheme with that id: of the description, or one that the user states; None where there is none.
+    """Return the scheme with that id: of the description, or one that the user states, or None.
 
     `header:NAME`, `query:NAME` and `cookie:NAME` have the whole value at that place; `basic` and `bearer` are forms of
     the header Authorization.

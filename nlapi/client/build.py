@@ -251,7 +251,7 @@ def _check_segment_text(text: str) -> None:
             f"{text[:100]!r} has an empty segment: a slash at its start or end, or two in a row",
             hint="give the bare name or id, without slashes around it",
         )
-    # What stands behind a semicolon is no part of a segment to servers of Java.
+    # What stands behind a semicolon is not part of a segment to servers of Java.
     segments = [segment.partition(";")[0].strip() for segment in re.split(_SEPARATORS, visible)]
     if "." in segments or ".." in segments:
         raise ArgumentError(f"{text[:100]!r} has a dot segment, which leads to another place")
@@ -310,7 +310,7 @@ def _with_file_texts(value: object) -> object:
 
 
 def file_text(file: File) -> str:
-    """Return the text of a file. ArgumentError for bytes that are none."""
+    """Return the text of a file. ArgumentError for other bytes."""
     try:
         return file.data.decode()
     except UnicodeDecodeError:
@@ -473,7 +473,7 @@ def build(operation: Operation, values: Values, *, base_url: str | None = None, 
     With `partial`, a path parameter without a value stays `{name}`: such a Request is for display only.
 
     Raises ArgumentError when a value can never be sent (an empty path segment, a line break in a header), UsageError
-    when there is no server that it may be sent to.
+    without a server that it may be sent to.
     """
     arguments = [
         (parameter, values[parameter.location, parameter.name])
@@ -632,7 +632,7 @@ def _accept_header(operation: Operation) -> str:
 
 
 def _body_value(operation: Operation, values: Values) -> object:
-    """Return the whole body, assembled from its properties if it comes in parts; _ABSENT when there is none to send."""
+    """Return the whole body, assembled from its properties if it comes in parts; _ABSENT if none exists to send."""
     if ("body", "") in values:
         return values["body", ""]
     parts = {name: value for (location, name), value in values.items() if location == "body"}

@@ -77,7 +77,7 @@ def _spans_by_label(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _is_unlike_word(text: str) -> bool:
-    """Return whether a text is no word of the sentence, as in: the password policy, reset the password for eve."""
+    """Return whether a text is not a word of the sentence, as in: the password policy, reset the password for eve."""
     is_address = re.fullmatch(r"[^\s@]+@[^\s@]+\.\w+", text) is not None
     return not is_address and bool(re.search(r"\d|[^\w'’.-]|[a-z][A-Z]", text))
 

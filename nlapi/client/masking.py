@@ -161,7 +161,7 @@ MAX_TAIL = 2_048
 def mask_across_omissions(text: str, secrets: Sequence[str], mask: str) -> str:
     """Return a text with `mask` in place of each secret that would stand there once what nobody sees is left out.
 
-    The same object where there is none.
+    The same object if none exists.
     """
     pattern = _omitted(is_ascii=text.isascii())
     plain = _shown(text, pattern)

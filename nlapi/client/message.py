@@ -89,7 +89,7 @@ _NO_CHARSETS = frozenset(("idna", "punycode", "undefined", "unicode-escape", "ra
 
 
 def text_charset(name: str) -> str:
-    """Return `name` if Python decodes text of that charset; "utf-8" for what is none (`zlib`, `punycode`)."""
+    """Return `name` if Python decodes text of that charset; "utf-8" for anything else (`zlib`, `punycode`)."""
     try:
         b" ".decode(name, "replace")
         is_charset = codecs.lookup(name).name.replace("_", "-") not in _NO_CHARSETS
@@ -112,7 +112,7 @@ def is_ascii_superset(charset: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A request exactly as it goes on the wire, before credentials. `content` is None when there is no body at all."""
+    """A request exactly as it goes on the wire, before credentials. `content` is None without a body at all."""
 
     method: str
     url: str
@@ -186,7 +186,7 @@ MAX_DEPTH = 100
 
 
 def parse_json(content: bytes) -> Any:
-    """Return the value of a JSON text, as `load_json`. ValueError when it is none or has more than MAX_DEPTH levels."""
+    """Return the value of a JSON text, as `load_json`. ValueError if invalid or with more than MAX_DEPTH levels."""
     value = load_json(content)
     if is_deeper(value, MAX_DEPTH, content):
         raise ValueError(f"the JSON has more than {MAX_DEPTH} levels")
@@ -198,7 +198,7 @@ _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789E", b"000000000e")
 
 
 def load_json(content: bytes) -> Any:
-    """Return a JSON text as what can be written as JSON again (RFC 8259 §6). ValueError when it is none."""
+    """Return a JSON text as what can be written as JSON again (RFC 8259 §6). ValueError for any other text."""
     if _may_have_infinity(content):
         return json.loads(content, parse_constant=lambda _: None, parse_float=finite_float)
     return json.loads(content, parse_constant=lambda _: None)
@@ -267,7 +267,7 @@ class Result:
 
     @property
     def content_type(self) -> str:
-        """The media type without its parameters, in lower case; "" when there is none."""
+        """The media type without its parameters, in lower case, or ""."""
         return essence(self.header("content-type") or "")
 
     @property
@@ -351,7 +351,7 @@ def as_dict(request: Request) -> Mapping[str, Any]:
     """Return `{"method", "url", "headers", "body"}`, as `--dry-run -o json` prints it, a JSON body parsed."""
     body: Any = None
     if request.content is not None:
-        # Bytes that are no text are shown as such by `replace`: a dry run must print something for any body.
+        # Bytes that are not a text are shown as such by `replace`: a dry run must print something for any body.
         text = request.content.decode("utf-8", "replace")
         body = json.loads(text) if request.is_json else text
     return {"method": request.method, "url": request.url, "headers": dict(request.headers), "body": body}
@@ -373,7 +373,7 @@ class File(str):
         return self
 
     def __reduce__(self) -> tuple[type[File], tuple[str, bytes, str]]:
-        # Without it a copy would be made of the name alone, which is no file.
+        # Without it a copy would be made of the name alone, which is not a file.
         return File, (str(self), self.data, self.content_type)
 
     @property

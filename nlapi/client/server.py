@@ -46,7 +46,7 @@ def server_url(operation: Operation, base_url: str | None = None) -> str:
 
 
 def site_of(operation: Operation, base_url: str | None = None) -> str:
-    """Return the origin that the requests of an operation go to, `http://host:port`; "" where there is no such one."""
+    """Return the origin that the requests of an operation go to, `http://host:port`; "" without one."""
     with suppress(UsageError):
         return parse_url(server_url(operation, base_url)).site
     return ""

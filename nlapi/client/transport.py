@@ -16,7 +16,7 @@ from typing import Any, Self
 import httpcore2
 
 from nlapi.client.message import Request
-from nlapi.errors import UsageError
+from nlapi.errors import UsageError, file_faults
 from nlapi.openapi.connections import CheckedBackend, open_pool
 from nlapi.openapi.egress import NetworkScope, check_host, error_causes, explain_connection_error, proxy_url
 from nlapi.openapi.spec import CONNECTION_HEADERS, TOKEN
@@ -68,12 +68,10 @@ class TlsFiles:
 
 
 def _check_readable(file: Path | None) -> None:
-    try:
+    with file_faults(f"{file} cannot be read", UsageError, hint=_PEM_HINT):
         if file is not None:
             with file.open("rb"):
                 pass
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}", hint=_PEM_HINT) from None
 
 
 # In bytes. A hostile server sends headers, or `100 Continue`, without end.

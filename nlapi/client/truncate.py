@@ -69,7 +69,7 @@ def body_tree(result: Result) -> object:
     if not result.content:
         return None
     kind = result.content_type
-    # Servers send JSON as text/plain or without a type; a text that begins with a bracket and is no JSON stays a text.
+    # Servers send JSON as text/plain or without a type; a text that begins with a bracket and is not JSON stays a text.
     looks_like_json = result.content[:100].lstrip()[:1] in (b"{", b"[")
     if is_json(kind) or ((not kind or kind.startswith("text/plain")) and looks_like_json):
         try:

@@ -17,7 +17,7 @@ CREATE_VERBS = lexicon.stems(_FILE, "create")
 DELETE_VERBS = lexicon.stems(_FILE, "delete")
 """Verbs of a deletion. To cancel, stop, close or disable an item leaves it there."""
 TEXT_VERBS = lexicon.stems(_FILE, "text")
-"""Verbs for a text, which may stand behind them: what it says is no command of the user's."""
+"""Verbs for a text, which may stand behind them: what it says is not a command of the user's."""
 DETERMINERS = lexicon.words(_FILE, "determiners")
 """Words before a noun, so that the word before them is a verb: note [the] plumber."""
 SETTING_VERBS = lexicon.stems(_FILE, "setting")
@@ -53,7 +53,7 @@ def is_verb(word: str) -> bool:
     """Return whether a stem is that of a verb which commands something, or undoes or repeats one."""
     for prefix in (*_UNDOING_PREFIXES, "re"):
         base = word.removeprefix(prefix).lstrip("-")
-        # `re-run` and `undeploy` need not be listed. Short rests are left out: `red` is no repetition of `d`.
+        # `re-run` and `undeploy` need not be listed. Short rests are left out: `red` is not a repetition of `d`.
         if base != word and len(base) >= _MIN_SHARED_LETTERS and _commands(base):
             return True
     return _commands(word)
@@ -107,7 +107,7 @@ def are_plain_opposites(first: str, second: str) -> bool:
 def parse_command(words: Iterable[str]) -> tuple[str, int]:
     """Return the stem of the verb at the start of a sentence, and its number of words: `get rid of` is 3.
 
-    `words` are those of the sentence without its opening, in small letters. ("", 0) where there are none.
+    `words` are those of the sentence without its opening, in small letters. ("", 0) if none exists.
     """
     all_words = list(words)
     if not all_words:

@@ -33,7 +33,7 @@ from nlapi.gateway.llm.usage import Prices, add_usage
 from nlapi.gateway.records.metrics import Metrics
 from nlapi.gateway.records.postprocessing import Exchange, Postprocessor, ShadowQueue
 from nlapi.gateway.records.records import Recorder, Sink, Tracer
-from nlapi.gateway.runner_registry import FolderFinder, PreparedRunners, RunnerRegistry, Tolerance, tolerate_none
+from nlapi.gateway.runner_registry import PreparedRunners, RunnerRegistry, Tolerance, tolerate_none
 from nlapi.gateway.shards.circuit_breaker import BreakerState
 from nlapi.gateway.shards.secret_references import AllowedReferences
 from nlapi.gateway.store.store import GatewayStore
@@ -75,7 +75,7 @@ class Engine:
         self._snapshot: Snapshot | None = None
         self._replaced_snapshots: list[Snapshot] = []
         self.hosts = HostRegistry(clock)
-        self._runners = RunnerRegistry(models, environment or {}, self.allowed_keys, self.hosts)
+        self.runners = RunnerRegistry(models, environment or {}, self.allowed_keys, self.hosts)
         self._wall_clock = wall_clock
         self.budgets = BudgetLedger(GatewayStore().spending, wall_clock)
         self._tracer = tracer
@@ -84,8 +84,8 @@ class Engine:
             metrics=self.metrics, recorder=self.recorder, shadows=self._shadows, tracer=tracer, release=self._release
         )
         self._publishing = asyncio.Lock()
-        self._request_count = 0
-        self._draining = False
+        self.in_flight = 0
+        self.draining = False
         self._idle = asyncio.Event()
         self._idle.set()
         self._ids = itertools.count()
@@ -101,27 +101,10 @@ class Engine:
         """The configuration of the current revision; empty before the first."""
         return self._snapshot.configuration if self._snapshot else Configuration()
 
-    @property
-    def in_flight(self) -> int:
-        return self._request_count
-
-    @property
-    def draining(self) -> bool:
-        """Whether it is stopping or stopped."""
-        return self._draining
-
     def new_request_id(self) -> str:
         """Return an id that no other request has."""
         # The prefix differs between processes, so that ids stay unique in a store that outlives one of them.
         return f"{self._prefix}{next(self._ids):08x}"
-
-    def use_folders(self, find: FolderFinder) -> None:
-        """Take the content of local versions from `find`, and not from the folder of models."""
-        self._runners.use_folders(find)
-
-    def load_errors(self) -> dict[VersionRef, LoadError]:
-        """Return the versions of the current revision that are not loaded, with the reasons."""
-        return self._runners.load_errors()
 
     async def publish(
         self,
@@ -140,7 +123,7 @@ class Engine:
         async with self._publishing:
             previous = self._snapshot
             routes = self._compile_routes(configuration, previous)
-            prepared = await self._runners.prepare(configuration, tolerates)
+            prepared = await self.runners.prepare(configuration, tolerates)
             snapshot = Snapshot(
                 table=table,
                 configuration=configuration,
@@ -154,11 +137,11 @@ class Engine:
                 try:
                     await commit()
                 except BaseException:
-                    await self._runners.discard(prepared)
+                    await self.runners.discard(prepared)
                     raise
             # From here on only assignments: a revision that is committed cannot fail to serve
             # (docs/design/013-gateway-api.md).
-            self._runners.adopt(prepared)
+            self.runners.adopt(prepared)
             self._snapshot = snapshot
             if previous is not None:
                 self._replaced_snapshots.append(previous)
@@ -169,18 +152,11 @@ class Engine:
 
         LoadError when one cannot be loaded. `release` what is returned.
         """
-        return await self._runners.preload(configuration, refs)
+        return await self.runners.preload(configuration, refs)
 
     async def release(self, preloaded: PreparedRunners) -> None:
         """Close those preloaded versions that no revision serves."""
-        await self._runners.release(preloaded)
-
-    def replicas(self) -> dict[str, list[dict[str, object]]]:
-        """Return the replicas of each remote shard, by the shard's name.
-
-        A replica has endpoint, breaker (closed, open, half_open), in_flight, answered and failed.
-        """
-        return self._runners.replica_health()
+        await self.runners.release(preloaded)
 
     def resolve(self, objective: str, request: InferenceRequest) -> Decision:
         """Return the decision on a request without running a version. GatewayProblem 404 or 422."""
@@ -189,17 +165,17 @@ class Engine:
         return snapshot.table.decide(objective, request.context, request.client)
 
     async def serve(self, objective: str, request: InferenceRequest) -> InferenceResponse:
-        """Run the version that the current revision decides on. GatewayProblem when there is no output."""
+        """Run the version that the current revision decides on. GatewayProblem without an output."""
         # The revision is read once: a request that takes two could be decided by one and run by the other.
         snapshot = self._current_snapshot()
         snapshot.active_count += 1
-        self._request_count += 1
+        self.in_flight += 1
         self._idle.clear()
         try:
             return await self._serve_limited(snapshot, objective, request)
         finally:
-            self._request_count -= 1
-            if not self._request_count:
+            self.in_flight -= 1
+            if not self.in_flight:
                 self._idle.set()
             self._release(snapshot)
 
@@ -225,7 +201,7 @@ class Engine:
 
     async def drain(self, timeout_s: float = 30.0) -> bool:
         """Refuse new requests, finish those in flight and close everything; return whether all ended in time."""
-        self._draining = True
+        self.draining = True
         finished = True
         # Requests first, then copies and records: a request that ends late still writes its record.
         try:
@@ -233,17 +209,17 @@ class Engine:
                 await self._idle.wait()
         except TimeoutError:
             finished = False
-            _log.warning("%d requests were not finished in %g s", self._request_count, timeout_s)
+            _log.warning("%d requests were not finished in %g s", self.in_flight, timeout_s)
         async with self._publishing:
             await self._shadows.close()
             await self.recorder.close()
-            await self._runners.close()
+            await self.runners.close()
         if self._tracer is not None:
             await asyncio.to_thread(self._tracer.close)
         return finished
 
     def _current_snapshot(self) -> Snapshot:
-        if self._draining:
+        if self.draining:
             raise problems.draining_problem()
         if self._snapshot is None:
             raise problems.unpublished_problem()
@@ -321,12 +297,12 @@ class Engine:
         return response
 
     def _gauges(self) -> dict[str, float]:
-        replicas = [replica for replicas in self.replicas().values() for replica in replicas]
+        replicas = [replica for replicas in self.runners.replica_health().values() for replica in replicas]
         return {
             "nlapi_revision": self.revision,
             "nlapi_versions": len(self.configuration.versions),
-            "nlapi_versions_not_loaded": len(self.load_errors()),
-            "nlapi_requests_in_flight": self._request_count,
+            "nlapi_versions_not_loaded": len(self.runners.load_errors()),
+            "nlapi_requests_in_flight": self.in_flight,
             "nlapi_records_dropped_total": self.recorder.dropped,
             "nlapi_hosts": len(self.hosts.hosts()),
             "nlapi_replicas": len(replicas),
@@ -355,7 +331,7 @@ class Engine:
         """Close the versions that no request can reach any more."""
         self._replaced_snapshots = [snapshot for snapshot in self._replaced_snapshots if snapshot.active_count]
         used = [*self._replaced_snapshots, *([self._snapshot] if self._snapshot else [])]
-        self._runners.close_unused(used)
+        self.runners.close_unused(used)
 
 
 def _note_usage(reservation: Reservation | None, usage: TokenUsage | None) -> None:

@@ -211,7 +211,7 @@ class Runner(Protocol):
     """Runs one version, in this process or on a shard."""
 
     async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
-        """Run the version within `timeout_s` seconds. Failed when there is no output.
+        """Run the version within `timeout_s` seconds. Failed without an output.
 
         A `repeatable` call may be sent again when it is not known whether it was executed.
         """

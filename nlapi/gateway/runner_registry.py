@@ -44,7 +44,7 @@ RunnerKey = tuple[VersionRef, bool]
 """a version, and whether the runner is for the copies of a shadow"""
 
 FolderFinder: TypeAlias = Callable[[Version], Path]
-"""Returns the folder with a version's content. NlapiError when there is none."""
+"""Returns the folder with a version's content. NlapiError if none exists."""
 
 Tolerance: TypeAlias = Callable[[VersionRef], bool]
 """Returns whether a revision is published although a version cannot be loaded."""

@@ -26,7 +26,7 @@ MINUTE = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamCaller:
-    """Who makes a request: the name of a client, "" where there is none, and its role."""
+    """Who makes a request: the name of a client, "" if none exists, and its role."""
 
     name: str = ""
     role: str = ""
@@ -81,7 +81,7 @@ class _Usage:
 
 
 class CallLimiter:
-    """The limits of each client: `calls_per_minute`, as many of which may come at once, and `concurrency`; 0 is none.
+    """Limits of each client: `calls_per_minute`, as many of which may come at once, and `concurrency`; 0 is no limit.
 
     `clock` returns seconds that never go back.
     """
@@ -158,7 +158,7 @@ class IssuerKeys:
         return self._matches(id)
 
     def load(self) -> None:
-        """Ask for the keys. CredentialError or SendError where there are none."""
+        """Ask for the keys. CredentialError or SendError if none exists."""
         self._keys, self._fetched_at = self.fetch(), self.clock()
 
     def _matches(self, id: str | None) -> list[Mapping[str, Any]]:

@@ -143,7 +143,7 @@ def answer_pages(stored: StoredResult) -> int:
 
 
 def answer_page(stored: StoredResult, number: int) -> str:
-    """Return one page, counted from 1, below a line that describes it. UsageError when there is no such page."""
+    """Return one page, counted from 1, below a line that describes it. UsageError if the page does not exist."""
     text = _answer_text(stored.result)
     pages = max(1, -(-len(text) // PAGE_SIZE))
     if not 1 <= number <= pages:

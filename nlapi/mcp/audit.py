@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from nlapi.client.answer_fields import FieldFilter
 from nlapi.client.masking import MASK, secret_mask
-from nlapi.errors import ConsentError, UsageError
+from nlapi.errors import ConsentError, UsageError, file_faults
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Tool
 
@@ -76,7 +76,7 @@ class CallRecord:
         self.api, self.operation, self.effect = api, tool.operation.id, tool.effect.value
 
     def take_request(self, prepared: Prepared, hidden: FieldFilter) -> None:
-        """Store the request of a call, without secrets; what models may not see of answers is no part of it either."""
+        """Store the request of a call, without secrets; what models may not see of answers is not part of it either."""
         mask = secret_mask(self.secrets)
         arguments = _without_secrets(prepared.written.arguments, prepared.call.tool)
         self.arguments = mask.value(FieldFilter(hidden=hidden.hidden).value(arguments))
@@ -123,10 +123,8 @@ class AuditTrail:
         self.path = path
         self._clock = clock
         self._lock = threading.Lock()
-        try:
+        with file_faults(f"the audit log {path} cannot be written", UsageError):
             os.close(self._open())
-        except OSError as error:
-            raise UsageError(f"the audit log {path} cannot be written: {error.strerror}") from None
 
     def _open(self) -> int:
         # Opened for each line, so that a file that is moved away by a rotation is made anew.

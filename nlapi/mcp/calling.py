@@ -22,7 +22,7 @@ from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, OperationT
 from nlapi.agent.policy import Policy, Verdict
 from nlapi.client.masking import redact
 from nlapi.client.message import Result
-from nlapi.client.safe_text import error_for_model, single_line, strip_all, strip_control
+from nlapi.client.safe_text import count_noun, error_for_model, single_line, strip_all, strip_control
 from nlapi.errors import ConsentError, NlapiError, UsageError
 from nlapi.mcp.answers import answer_pages, answer_uri
 from nlapi.mcp.audit import CallOutcome, CallRecord, ConsentKind
@@ -43,7 +43,6 @@ from nlapi.tools.waiting import WorkOutcome
 from nlapi.workflows.engine import MAX_CALLS, RunState, WorkflowRun, document_digest
 from nlapi.workflows.outline import (
     WorkflowOutline,
-    count_text,
     masked_outline,
     question_rule,
     rule_of,
@@ -57,37 +56,11 @@ from nlapi.workflows.workflow_tools import WorkflowTool
 
 ToolAnswer = types.CallToolResult | types.InputRequiredResult
 
-# In seconds, as for the call of an operation.
-WORKFLOW_PROGRESS_INTERVAL = 1.0
-
 # Characters of a value in the tree that is consented to.
 TREE_WIDTH = 2_000
 
 # Characters of the outputs in an answer; longer ones are stored, and a part of them is shown.
 MAX_OUTPUTS = 20_000
-
-_EFFECT_TEXTS = {
-    Effect.READ: "only reads",
-    Effect.WRITE: "changes something",
-    Effect.DESTROY: "takes something away",
-}
-
-
-@dataclass(slots=True, kw_only=True)
-class _Progress:
-    """What a client is told of a run while it waits."""
-
-    total: int
-    done: int = 0
-    seconds: float = 0.0
-
-    async def report(self, context: Context, name: str) -> None:
-        with suppress(Exception):  # the transport notices a client that has gone
-            while True:
-                await asyncio.sleep(WORKFLOW_PROGRESS_INTERVAL)
-                self.seconds += WORKFLOW_PROGRESS_INTERVAL
-                message = f"{name}: {self.done} of {count_text(self.total, 'call')} answered ({self.seconds:g} s)"
-                await context.session.report_progress(self.seconds, None, message)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,7 +90,7 @@ async def call_workflow(
     """
     targets, defaults = state.targets_for(context), state.catalogue.workflows.defaults
     call = Call(tool=entry.tool, arguments={**registered_arguments(entry.tool, state.settings), **arguments})
-    policy = Policy(secrets=_secrets(targets))
+    policy = Policy(secrets=tuple(secret for target in targets.values() for secret in target.credentials.values()))
     if refusal := policy.refusal(call):
         raise UsageError(f"{entry.operation.id} was not run: {refusal}", hint="leave it out")
     inputs = entry.inputs(call)
@@ -145,10 +118,6 @@ async def call_workflow(
     return _answer(state, context, execution, call)
 
 
-def _secrets(targets: Mapping[Spec, Target]) -> tuple[str, ...]:
-    return tuple(secret for target in targets.values() for secret in target.credentials.values())
-
-
 def _needs_question(tree: WorkflowOutline, targets: Mapping[Spec, Target], consent: Consent) -> bool:
     """Return whether the user has to be asked: about changes that no rule allows, or by a rule that wants it."""
     if question_rule(tree, targets):
@@ -168,10 +137,8 @@ def _subject(
 ) -> ConsentSubject:
     """Return the question about a workflow: its effect, then its tree with the values that are known."""
     name = single_line(entry.operation.id)
-    effect = _EFFECT_TEXTS[tree.effect]
-    head = (
-        f"{single_line(state.spec.title)[:80]}: the workflow {name} {effect}: {count_text(len(tree.changes), 'change')}"
-    )
+    changes = count_noun(len(tree.changes), "change")
+    head = f"{single_line(state.spec.title)[:80]}: the workflow {name} {tree.effect.phrase}: {changes}"
     lines = [*([f"Run again? {repetition}"] if repetition else []), *tree_lines(tree, width=TREE_WIDTH)]
     secret = secret_names(entry.workflow)
     shown = {name: value for name, value in inputs.items() if name not in secret}
@@ -203,8 +170,10 @@ def _run_key(entry: WorkflowTool, inputs: Mapping[str, Any]) -> str:
 async def _execute(state: ServerState, context: Context, execution: _Execution) -> None:
     """Send the calls of a run. What was under way when the client cancelled is recorded for its next answer."""
     name = single_line(execution.entry.operation.id)
-    progress = _Progress(total=len(execution.tree.call_ids()))
-    reporting = asyncio.create_task(progress.report(context, name))
+    total = count_noun(len(execution.tree.call_ids()), "call")
+    reporting = asyncio.create_task(
+        _report_progress(context, lambda: f"{name}: {len(execution.steps)} of {total} answered")
+    )
     events = converse(
         WorkflowPlanner(run=execution.run),
         ask(f"run the workflow {name}"),
@@ -221,7 +190,6 @@ async def _execute(state: ServerState, context: Context, execution: _Execution) 
                 execution.steps[-1:] = [event.step]
             elif isinstance(event, StepFinished):
                 execution.steps.append(event.step)
-                progress.done = len(execution.steps)
     except asyncio.CancelledError:
         if cancelled := _cancelled_text(execution):
             state.record_unknown_outcome(context, cancelled)
@@ -271,7 +239,7 @@ def _answer(state: ServerState, context: Context, execution: _Execution, call: C
         shown = state.answers.add(answer_owner(context, state.settings), result, call)
         record["outputs"] = json.loads(shown.view)
         if shown.stored is not None:
-            pages = count_text(answer_pages(shown.stored), "page")
+            pages = count_noun(answer_pages(shown.stored), "page")
             name = f"{single_line(execution.entry.operation.id)} outputs"
             uri, description = answer_uri(shown.stored), f"All of them, in {pages}"
             links.append(types.ResourceLink(name=name, uri=uri, description=description, mime_type="text/plain"))
@@ -381,7 +349,7 @@ async def _dispatch(
     if params.name in (FIND, DESCRIBE):
         text = tools.find(words_of(arguments)) if params.name == FIND else tools.describe(arguments)
         record.outcome = CallOutcome.ANSWERED
-        return _text_answer(text)
+        return types.CallToolResult(content=[types.TextContent(text=strip_control(text))])
     # `read` refuses a change although `change` would ask: a user may have allowed the tool `read` to run without a
     # question.
     if params.name in (READ, CHANGE):
@@ -457,7 +425,8 @@ async def _perform_with_progress(
     state: ServerState, context: Context, prepared: Prepared, target: Target, on_work: Callable[[WorkOutcome], None]
 ) -> Result:
     """Return the answer of the API, with progress reported to the client while it waits."""
-    progress_task = asyncio.create_task(_report_progress(context, prepared))
+    waiting = f"{prepared.call.operation_id} waits for an answer"
+    progress_task = asyncio.create_task(_report_progress(context, lambda: waiting))
     try:
         limits, client = state.settings.limits, state.client
         result = await perform(prepared, target, limits=limits, client=client, for_model=True)
@@ -473,14 +442,14 @@ async def _perform_with_progress(
         progress_task.cancel()
 
 
-async def _report_progress(context: Context, prepared: Prepared) -> None:
+async def _report_progress(context: Context, message: Callable[[], str]) -> None:
+    """Tell a client how far a call or a run is, until it is cancelled."""
     seconds = 0.0
     with suppress(Exception):  # the transport notices a client that has gone
         while True:
             await asyncio.sleep(PROGRESS_INTERVAL)
             seconds += PROGRESS_INTERVAL
-            message = f"{prepared.call.operation_id} waits for an answer ({seconds:g} s)"
-            await context.session.report_progress(seconds, None, message)
+            await context.session.report_progress(seconds, None, f"{message()} ({seconds:g} s)")
 
 
 def _api_answer(
@@ -500,7 +469,7 @@ def _api_answer(
     answer = _structured_answer(view, is_error=is_failed)
     if shown.stored is not None:
         pages = answer_pages(shown.stored)
-        description = f"All of it, in {pages} page{'s' if pages > 1 else ''}"
+        description = f"All of it, in {count_noun(pages, 'page')}"
         uri, name = answer_uri(shown.stored), f"{call.operation_id} answer"
         answer.content.append(types.ResourceLink(name=name, uri=uri, description=description, mime_type="text/plain"))
     return answer
@@ -511,7 +480,3 @@ def _structured_answer(view: str, *, is_error: bool = False) -> types.CallToolRe
     return types.CallToolResult(
         content=[types.TextContent(text=view)], structured_content=json.loads(view), is_error=is_error
     )
-
-
-def _text_answer(text: str) -> types.CallToolResult:
-    return types.CallToolResult(content=[types.TextContent(text=strip_control(text))])

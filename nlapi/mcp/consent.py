@@ -135,7 +135,7 @@ def consent_question(prepared: Prepared) -> str:
     many more there are.
     """
     operation, request = prepared.call.tool.operation, prepared.request
-    effect_text = "takes something away" if prepared.effect is Effect.DESTROY else "changes something"
+    effect_text = (prepared.effect if prepared.effect is not Effect.READ else Effect.WRITE).phrase
     headline = f"{single_line(operation.spec.title)[:80]}: {single_line(operation.id)[:200]} {effect_text}"
     parts = [_cut_text(f"{headline}: {request.method} {single_line(request.url)}", MAX_QUESTION // 4)]
     parts += [f"Sent again? {prepared.repetition}"] if prepared.repetition else []

@@ -159,7 +159,7 @@ class HttpGuard:
         caller = None if answer else await self._caller(headers)
         if answer is None and caller is None:
             answer = _unauthorized(self._options.resource_server, has_token="authorization" in headers)
-        # The id of a session is no credential: another client that knows it is not let in. Nor is one whose owner is
+        # The id of a session is not a credential: another client that knows it is not let in. Nor is one whose owner is
         # forgotten, as many sessions of one client would make it everybody's.
         session = "" if self._options.stateless else headers.get(SESSION_HEADER, "")
         if answer is None and session and self._owners.get(session) != caller:
@@ -211,7 +211,7 @@ class HttpGuard:
         return JSONResponse(resource_server.metadata())
 
     def _metrics_answer(self, path: str, headers: Headers) -> Response | None:
-        """Return the answer to a request for metrics; None for any other, or where there are none."""
+        """Return the answer to a request for metrics; None for any other, or if none exists."""
         if path != METRICS_PATH or self._options.metrics is None:
             return None
         if not _has_token(headers.get("authorization", ""), self._options.metrics_token):
@@ -263,7 +263,7 @@ def _unauthorized(resource_server: ResourceServer | None = None, *, has_token: b
 
 
 def _has_token(authorization: str, token: str) -> bool:
-    """Return whether a header has a bearer token; no token is none that anybody has."""
+    """Return whether a header has a bearer token; an empty token does not count."""
     scheme, _, sent = authorization.partition(" ")
     # Compared in constant time; as bytes, since compare_digest refuses text outside ASCII.
     return bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(sent.strip().encode(), token.encode())

@@ -498,7 +498,7 @@ def resource_templates() -> list[types.ResourceTemplate]:
 
 
 def read_resource(uri: str, catalogue: ToolCatalogue) -> types.TextResourceContents:
-    """Return the resource of an area or an operation. UsageError when there is none of that address."""
+    """Return the resource of an area or an operation. UsageError if none exists."""
     kind, _, name = uri.removeprefix("nlapi://").partition("/")
     if kind == "area":
         group = next((candidate for candidate in catalogue.areas if area_uri(candidate, catalogue) == uri), None)
@@ -548,7 +548,7 @@ def list_prompts(catalogue: ToolCatalogue) -> list[types.Prompt]:
 
 
 def get_prompt(name: str, goal: str, catalogue: ToolCatalogue) -> types.GetPromptResult:
-    """Return the text of a prompt. UsageError when there is none of that name."""
+    """Return the text of a prompt. UsageError if none exists."""
     areas = _prompt_areas(catalogue)
     group = next((candidate for candidate in areas if _prompt_name(candidate, catalogue) == name), None)
     if group is None and name != f"{catalogue.settings.prefix}{GENERAL_PROMPT}":

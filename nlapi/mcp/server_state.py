@@ -49,7 +49,7 @@ class Oversight:
 class ServerState:
     """The state that the handlers of a server share for one API. `report` reaches the person who started it.
 
-    `change_credentials` replace those of the target for what changes something; None where there are no others.
+    `change_credentials` replace those of the target for what changes something; None without others.
     `api_name` is the name of the API in the log.
     """
 

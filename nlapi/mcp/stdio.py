@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import stat
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -19,6 +18,7 @@ from mcp.server.stdio import stdio_server
 from mcp_types import INVALID_REQUEST
 
 from nlapi.json_text import repeated_key
+from nlapi.system import IS_WINDOWS, handle_signals
 
 # In bytes of one message; a longer one ends the connection. asyncio's default of 64 KB is less than a body.
 MAX_LINE = 32 * 1024 * 1024
@@ -26,7 +26,7 @@ MAX_LINE = 32 * 1024 * 1024
 
 async def serve(server: Server[Any]) -> None:
     """Serve one client until it closes standard input, or until SIGINT or SIGTERM."""
-    if sys.platform == "win32":  # where an event loop cannot wait for pipes that it did not open
+    if IS_WINDOWS:  # where an event loop cannot wait for pipes that it did not open
         async with stdio_server() as (read, write):
             await server.run(read, write, server.create_initialization_options())
         return
@@ -40,16 +40,11 @@ async def serve(server: Server[Any]) -> None:
 @contextmanager
 def on_signal(stop: Callable[[], None]) -> Iterator[None]:
     """Call `stop` at SIGINT and SIGTERM within the context, in place of ending the process in the middle of a call."""
-    loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
-    with suppress(NotImplementedError):  # on Windows, where Ctrl-C is a KeyboardInterrupt
-        for name in signals:
-            loop.add_signal_handler(name, stop)
+    take_back = handle_signals(asyncio.get_running_loop(), ("SIGINT", "SIGTERM"), stop)
     try:
         yield
     finally:
-        with suppress(NotImplementedError):
-            for name in signals:
-                loop.remove_signal_handler(name)
+        take_back()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from nlapi import bundled
 from nlapi.client.message import Limits
 from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
+from nlapi.local_files import fault_of
 from nlapi.mcp.access import CallLimiter, TeamCaller
 from nlapi.mcp.answers import ClientAnswers
 from nlapi.mcp.audit import AuditTrail, CallMetrics
@@ -96,7 +97,7 @@ class TeamClient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamSettings:
-    """The settings of a server for a team. `role` is that of a caller without a token, "" where there is none."""
+    """The settings of a server for a team. `role` is that of a caller without a token, "" if none exists."""
 
     apis: tuple[TeamApi, ...]
     roles: Mapping[str, TeamRole]
@@ -118,7 +119,7 @@ def read_team(file: Path) -> TeamSettings:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise UsageError(fault_of(file, error)) from None
     return parse_team(text, str(file))
 
 
@@ -252,7 +253,7 @@ def _references(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenApi:
-    """An API of a team that was opened: its target, and the credentials for changes, None where there are no others."""
+    """An API of a team that was opened: its target, and the credentials for changes, None without others."""
 
     api: TeamApi
     target: Target

@@ -209,7 +209,7 @@ def _size(definition: Definition) -> int:
 def build_catalogue(
     spec: Spec, operations: Sequence[Operation], settings: Settings, workflows: WorkflowSet = NO_WORKFLOW_SET
 ) -> ToolCatalogue:
-    """Return the ToolCatalogue of the operations that can be called. UsageError when there is none.
+    """Return the ToolCatalogue of the operations that can be called. UsageError if none exists.
 
     A workflow is left out where one of its operations is not among them.
     """

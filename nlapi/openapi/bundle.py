@@ -268,7 +268,7 @@ def bundle(
     bundler = _Bundler(tree, files, ReferenceResolver(tree, files))
     bundler.run()
     bundler.resolve_operation_refs()
-    # Last, as a `$ref` may lead to a part of a file whose name is no keyword of the schema around it.
+    # Last, as a `$ref` may lead to a part of a file whose name is not a keyword of the schema around it.
     restrict(bundler.parts)
     return tree, bundler.unresolved, tuple(bundler.issues)
 
@@ -591,7 +591,7 @@ def restrict(parts: Iterable[tuple[object, str, bool]]) -> None:
 
 
 def _keep_parts(nodes: object, kind: str) -> Iterable[object]:
-    """Remove what is no object of a kind from a list or map of them, and return the rest."""
+    """Remove what is not an object of a kind from a list or map of them, and return the rest."""
     if isinstance(nodes, list):
         nodes[:] = [node for node in nodes if is_part(node, kind)]
         return nodes

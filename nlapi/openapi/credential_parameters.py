@@ -52,7 +52,7 @@ _ENDING = lazy_pattern(r"(?:key|token|secret|password)$")
 _OTHER_USES = lazy_pattern(
     r"(?:idempotency|page|next|continuation|sync|csrf|xsrf|request|client|push|device)(?:key|token)$"
 )
-# An application's id is no secret, and useless without the key beside it: both are asked for together.
+# An application's id is not a secret, and useless without the key beside it: both are asked for together.
 _IDENTITIES = frozenset(("clientid", "appid", "applicationid", "apiid", "appname", "apiuser"))
 _WORDS = lazy_pattern(
     r"\b(?:authentication|authorization|auth|api|app|application|access|bearer|oauth|license)[\s_-]+"
@@ -256,13 +256,10 @@ class _ParameterReader:
                     yield item, operation
 
     def follow(self, node: object) -> Mapping[str, Any]:
-        for _ in range(10):
-            if not isinstance(node, Mapping) or not isinstance(ref := node.get("$ref"), str):
-                break
-            try:
-                node = self.document.lookup(ref)
-            except LookupError:
-                return {}
+        try:
+            node = self.document.follow(node)
+        except LookupError:
+            return {}
         return node if isinstance(node, Mapping) else {}
 
     def parameters(self, owner: Mapping[str, Any]) -> Iterator[tuple[CredentialPlace, Field]]:

@@ -291,8 +291,18 @@ class Document:
             schema = upgrade_schema(node, self.minor)
         return expand_subtypes(schema, self._families, is_component=is_component) if self._families else schema
 
+    def follow(self, node: object) -> Any:
+        """Return what a chain of `$ref`s leads to. LookupError, with the reason, where that is nothing."""
+        visited: set[str] = set()
+        while isinstance(node, Mapping) and isinstance(ref := node.get("$ref"), str):
+            if ref in visited:
+                raise LookupError(f"{ref!r} leads to itself")
+            visited.add(ref)
+            node = self.lookup(ref)
+        return node
+
     def lookup(self, ref: str) -> Any:
-        """Return the node that a `$ref` refers to; LookupError when there is none or it is in another file."""
+        """Return the node that a `$ref` refers to; LookupError if none exists or it is in another file."""
         if not ref.startswith("#"):
             raise LookupError(
                 f"{ref!r}: {self.unresolved[ref]}" if ref in self.unresolved else f"{ref!r} leads into another file"

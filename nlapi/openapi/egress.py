@@ -168,7 +168,7 @@ def proxy_url(address: HttpUrl) -> str:
 def _network_of(address: str) -> str:
     if is_reserved(address):
         return "a link-local or reserved address"
-    # "localhost" is no IP address, and a name in a private network all the same.
+    # "localhost" is not an IP address, and a name in a private network all the same.
     ip = ip_address(address)
     is_machine = ip is not None and ip.is_loopback
     return "an address in a private network" + (": this machine" if is_machine else "")

@@ -41,7 +41,7 @@ def _environment(*, strict: bool) -> Any:
 
 @lru_cache(maxsize=256)
 def compile_jsonpath(path: str, *, strict: bool = True) -> Any:
-    """Return a JSONPath as python-jsonpath has it; ValueError, with the fault, where a text is none.
+    """Return a JSONPath as python-jsonpath has it; ValueError, with the fault, for any other text.
 
     Without `strict` the library's own extensions of the standard are read too.
     """
@@ -58,7 +58,7 @@ def compile_jsonpath(path: str, *, strict: bool = True) -> Any:
 def node_paths(tree: Any, path: str, *, strict: bool = True) -> list[NodePath]:
     """Return the locations of the nodes that a JSONPath selects, each once.
 
-    ValueError when it is none, or a pattern in it takes too long.
+    ValueError when it is invalid, or a pattern in it takes too long.
     """
     from jsonpath import JSONPathError
 

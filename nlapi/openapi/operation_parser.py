@@ -87,7 +87,7 @@ class OperationParser:
         self.body_credentials: set[str] = set()
 
     def takes_credential(self, location: str, name: str, *, is_required: bool) -> bool:
-        """Return whether a parameter is a credential of the user, and remember it: it is no argument then."""
+        """Return whether a parameter is a credential of the user, and remember it: it is not an argument then."""
         id = self.operation.spec.credential_parameters.places.get(place(location, name))
         if id is not None:
             self.credentials[id] = is_required or self.credentials.get(id, False)
@@ -101,21 +101,14 @@ class OperationParser:
         self.issues.append(Issue(level=level, where=location, message=message, hint=hint, rule=rule))
 
     def follow(self, node: object, location: str, level: Level = Level.ERROR) -> Mapping[str, Any] | None:
-        """Return the map that `node` is or refers to; None, with an Issue, when there is none. `level` is for a bad
+        """Return the map that `node` is or refers to; None, with an Issue, if none exists. `level` is for a bad
         `$ref`.
         """
-        visited: set[str] = set()
-        while isinstance(node, Mapping) and isinstance(node.get("$ref"), str):
-            ref = node["$ref"]
-            if ref in visited:
-                self.add_issue(level, location, f"$ref {ref!r} leads to itself")
-                return None
-            visited.add(ref)
-            try:
-                node = self.document.lookup(ref)
-            except LookupError as error:
-                self.add_issue(level, location, f"$ref {error.args[0]}")
-                return None
+        try:
+            node = self.document.follow(node)
+        except LookupError as error:
+            self.add_issue(level, location, f"$ref {error.args[0]}")
+            return None
         if not isinstance(node, Mapping):
             self.add_issue(Level.WARNING, location, "not a map; left out")
             return None

@@ -339,7 +339,7 @@ def _stated_effect(method: str, stated: str, location: str, issues: list[Issue])
 
 
 def _follow_refs(document: Document, node: object) -> Mapping[str, Any]:
-    """Return the map that `node` is or refers to; LookupError gives the reason when there is none.
+    """Return the map that `node` is or refers to; LookupError gives the reason if none exists.
 
     Keys beside a `$ref` of a path item are preserved (OpenAPI 3.1.1 §4.8.9).
     """

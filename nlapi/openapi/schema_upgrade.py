@@ -119,6 +119,7 @@ ANNOTATION_KEYWORDS = frozenset((
     "x-nlapi-name", "x-nlapi-description", "x-nlapi-hide", "x-nlapi-unit", "x-nlapi-names",
 ))  # fmt: skip
 
+_TELLS_APART = " tells them apart: "
 # Choices of a discriminator that are listed in a description; a longer list is left out, to keep the text short.
 MAX_DISCRIMINATOR_CHOICES = 30
 
@@ -167,10 +168,6 @@ def _finite_number(value: object) -> int | float | None:
         return None
 
 
-def _sanitize_bound(value: object) -> object:
-    return value if isinstance(value, bool) else _finite_number(value)
-
-
 def _sanitize_multiple(value: object) -> object:
     number = _finite_number(value)
     return number if number is not None and number > 0 else None
@@ -200,7 +197,7 @@ def _normalize_types(declared: object) -> list[str]:
 
 SANITIZERS: dict[str, Callable[[object], object]] = {
     **dict.fromkeys(COUNT_KEYWORDS, _sanitize_count),
-    **dict.fromkeys(BOUND_KEYWORDS, _sanitize_bound),
+    **dict.fromkeys(BOUND_KEYWORDS, lambda value: value if isinstance(value, bool) else _finite_number(value)),
     **dict.fromkeys(
         ("title", "description", "format", "$comment", "contentEncoding", "contentMediaType"),
         lambda value: value if isinstance(value, str) else None,
@@ -385,8 +382,15 @@ def _describe_discriminator(schema: dict[str, object], discriminator: object, ch
     schema_names |= {name: name for name in refs if name not in schema_names.values()}
     values = [value if value == name else f"{value} for {name}" for value, name in schema_names.items()]
     if 0 < len(values) <= MAX_DISCRIMINATOR_CHOICES:
-        note = f"{discriminator['propertyName']} tells them apart: {', '.join(values)}."
+        note = f"{discriminator['propertyName']}{_TELLS_APART}{', '.join(values)}."
         schema["description"] = f"{schema.get('description', '')} {note}".strip()
+
+
+def discriminator_values(description: str) -> tuple[str, dict[str, str]]:
+    """Return the property of a discriminator and its values by the names of the schemas, from the note about it."""
+    head, mark, tail = description.rpartition(_TELLS_APART)
+    pairs = [entry.partition(" for ") for entry in tail.removesuffix(".").split(", ")] if mark else []
+    return head.split()[-1] if mark else "", {name or value: value for value, _, name in pairs}
 
 
 def _upgrade_examples(schema: dict[str, object], node: Mapping[str, object]) -> None:

@@ -179,7 +179,7 @@ def _referenced_parts(
     todo: list[Any] = [tree["paths"]]
     while todo:
         part = todo.pop()
-        # A subtype is made from its base, and is no use of it that allows the other subtypes.
+        # A subtype is made from its base, and is not a use of it that allows the other subtypes.
         own_bases = _own_bases(part) if subtypes else frozenset()
         for ref in _all_refs(part):
             if not ref.startswith("#/"):

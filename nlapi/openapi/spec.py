@@ -399,7 +399,7 @@ class SecurityScheme:
 
     apiKey: `location` (query, header, cookie) and `name`. http: `scheme` (bearer, basic, ...), in lower case.
     `metadata_url` is where an authorization server describes itself (openIdConnectUrl, 3.2's oauth2MetadataUrl).
-    An `is_inferred` one is no scheme of the description but one of its parameters, and may be a property of the body.
+    An `is_inferred` one is a parameter and not a scheme of the description, and may be a property of the body.
     """
 
     id: str
@@ -558,6 +558,11 @@ class Effect(StrEnum):
     READ = "read"
     WRITE = "write"
     DESTROY = "destroy"
+
+    @property
+    def phrase(self) -> str:
+        """What a call does, in words."""
+        return {"read": "only reads", "write": "changes something", "destroy": "takes something away"}[self]
 
 
 def gravest(effects: Iterable[Effect]) -> Effect:
@@ -809,7 +814,7 @@ class Spec:
         return operation
 
     def lookup(self, ref: str) -> Any:
-        """Return the target of a `$ref`; a schema is in the 3.1 dialect. LookupError when there is none."""
+        """Return the target of a `$ref`; a schema is in the 3.1 dialect. LookupError if none exists."""
         return self.resolve(ref)
 
     def follow(self, schema: Any) -> Any:

@@ -251,16 +251,10 @@ def _media_types(document: Document, node: Mapping[str, object], key: str) -> li
 
 def _follow_refs(document: Document, node: object) -> Any:
     """Return the target of a chain of `$ref`s, or the first node when it is unresolved."""
-    target, visited = node, set[str]()
-    while isinstance(target, Mapping) and isinstance(target.get("$ref"), str):
-        if target["$ref"] in visited:
-            return node
-        visited.add(target["$ref"])
-        try:
-            target = document.lookup(target["$ref"])
-        except LookupError:
-            return node
-    return target
+    try:
+        return document.follow(node)
+    except LookupError:
+        return node
 
 
 def _texts(value: object) -> list[str]:

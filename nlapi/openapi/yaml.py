@@ -46,7 +46,7 @@ class _Loader(_Base):
             raise TooManyNodesError
 
     def ascend_resolver(self) -> None:
-        """Do nothing: there are no resolvers by path."""
+        """Do nothing: resolvers by path do not exist here."""
 
     def flatten_mapping(self, node: Any) -> None:
         """Expand merge keys: the map's own keys win, then those of the map that is merged first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
@@ -37,6 +37,7 @@ from nlapi.planner.operations.plan_confidence import (
     without_answer_filters,
 )
 from nlapi.planner.operations.sentence_coverage import leaves_out_name, unused_values, unused_words
+from nlapi.planner.slots.assignment import assign_slots
 from nlapi.planner.slots.candidates import without_astray_credentials
 from nlapi.planner.slots.name_mentions import LiveNames
 from nlapi.planner.slots.preset_values import Values, complete_arguments, pending_lookup
@@ -118,7 +119,10 @@ class OfflinePlanner:
         from nlapi.planner.steps.steps import next_plan
 
         turn, known_values = conversation.current, conversation.known_values
-        plan_turn = partial(next_plan, catalogue=self.catalogue, known_values=known_values, today=self.today)
+        reads = partial(self._reads, known_values=known_values)
+        plan_turn = partial(
+            next_plan, catalogue=self.catalogue, known_values=known_values, reads=reads, today=self.today
+        )
         if (requests := requests_of(turn)) is None:
             plan = plan_turn(turn)
         else:
@@ -126,6 +130,16 @@ class OfflinePlanner:
             plan = next_request_plan(conversation, requests, plan_clause, plan_turn)
         step = stored_listing(plan, turn)
         return plan if step is None else self._next_plan(conversation.with_round(Round(plan=plan, steps=(step,))))
+
+    def _reads(self, question: str, asked: frozenset[str], known_values: Mapping[str, object]) -> Iterator[Plan]:
+        """Yield the plans of the reads that may tell what is `asked`, the likeliest first, then all others."""
+        from nlapi.planner.steps.second_try import may_answer
+
+        sentence = read_question(question, self.catalogue, self.today or date.today(), self.zone)
+        ranked = [entry.operation for entry in choose_candidates(sentence, self.catalogue, known_values, None)]
+        for operation in dict.fromkeys((*ranked, *self.catalogue.operations)):
+            if may_answer(operation, asked) and not self.catalogue.index.is_change(operation):
+                yield self._plan_clause(question, known_values, operation, live=True)
 
     def first_plan(self, conversation: Conversation) -> Plan:
         """Return the first plan for the last question, as it is without any answer of the API."""
@@ -195,6 +209,15 @@ def _is_plain_change(plan: Plan) -> bool:
     if call is None or plan.missing or call.effect is Effect.READ:
         return False
     return plan.confidence >= PLAIN_CONFIDENCE and call.account is not None and not call.account.unused
+
+
+def _with_needed_values(best: OperationCandidate) -> OperationCandidate:
+    """Return the candidate with values of what its body requires, though the body itself may be left out."""
+    filled = {option.slot for option in best.assignment.candidates}
+    if all(slot.required or slot in filled for slot in best.context.slots if slot.required_by_object):
+        return best
+    context = replace(best.context, is_chosen=True)
+    return replace(best, context=context, assignment=assign_slots(context))
 
 
 def read_question(question: str, catalogue: Catalogue, today: date, zone: tzinfo | None = None) -> Sentence:
@@ -286,6 +309,7 @@ class _Clause:
         """Return the candidate with the ids that its context determines, and its values as the API writes them."""
         from nlapi.planner.steps.described import with_leftover_name
 
+        best = _with_needed_values(best)
         best = with_lookups(best, self.catalogue, self.known_values, self.question)
         # Whether a plain word is a name only an answer tells, and a plan that is not carried out gets none.
         if self.live:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from nlapi.changes.sentences import QUANTIFIERS, find_change_command
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import are_synonyms, parse_command
-from nlapi.english.intents import METHODS, Intent
 from nlapi.english.lexicon import stems
 from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -25,6 +24,7 @@ from nlapi.planner.slots.slot import Slot
 from nlapi.resources.command_verbs import leading_verbs
 from nlapi.resources.nouns import singular_noun
 from nlapi.tools.plan import Plan
+from nlapi.tools.state_reads import updates_item
 from nlapi.tools.tool import Call
 
 NEEDS_CLAUDE = "this needs Claude: "
@@ -155,7 +155,7 @@ def lacks_every_value(best: OperationCandidate, known_values: Mapping[str, objec
 
 def lacks_new_value(best: OperationCandidate) -> bool:
     """Return whether an update has a target and no new value."""
-    updates = best.operation.method in METHODS[Intent.UPDATE] and best.operation.body is not None
+    updates = updates_item(best.operation) and best.operation.body is not None
     return updates and all(option.slot.location == "path" for option in best.assignment.candidates)
 
 

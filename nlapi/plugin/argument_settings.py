@@ -147,7 +147,7 @@ def setting_values(manifest: PluginManifest, base_url: str | None, environment: 
 
 
 def settings_of_folder(folder: Path, base_url: str | None, environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the settings of the plugin in a folder; {} where there is none that can be read."""
+    """Return the settings of the plugin in a folder; {} if none exists that can be read."""
     from nlapi.plugin.build import MANIFEST
     from nlapi.plugin.folder import read_manifest
 

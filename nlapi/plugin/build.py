@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nlapi.client.server import server_url
@@ -27,10 +28,12 @@ from nlapi.plugin.programs import (
     CODEX,
     CODEX_MCP,
     HOOKS,
+    WHEELS,
+    Bundle,
     build_programs,
+    bundle_of,
     command_name,
     install_text,
-    parse_requirement,
     setting_variables,
     settings_list,
     tool_prefix,
@@ -48,6 +51,9 @@ from nlapi.resources.effect_overlay import effect_overlay
 from nlapi.tools.areas import areas
 from nlapi.tools.compile import tools as compile_tools
 from nlapi.version import __version__
+
+if TYPE_CHECKING:
+    from nlapi.plugin.trial import Trial
 
 # Hosts that belong to nobody, or to everybody.
 _RESERVED_HOST = re.compile(r"(?i)localhost|[\d.]+|.*\.(?:local|localhost|internal|invalid|test|example)|example\.\w+")
@@ -159,7 +165,7 @@ MARKETPLACE = ".claude-plugin/marketplace.json"
 MAX_PROMPTS = 10
 
 # Of the manifest; a plugin of another format has to be built anew, as options are read by their names.
-MANIFEST_FORMAT = 2
+MANIFEST_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,8 +174,8 @@ class Options:
 
     `source`, `overlays` and `root` say where the description is, seen from the plugin's folder. `variables` maps
     security schemes to environment variables, `base_url` is where the API runs if its description does not say so. With
-    `no_auth` calls are sent without credentials. `requirement` is the nlapi that is fetched where none is installed
-    (`plugin.requirement`).
+    `no_auth` calls are sent without credentials. With `bundle` nlapi itself
+    lies in the plugin.
     """
 
     name: str = ""
@@ -181,7 +187,7 @@ class Options:
     variables: Mapping[str, str] = field(default_factory=dict)
     base_url: str = ""
     no_auth: bool = False
-    requirement: str = ""
+    bundle: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,8 +212,9 @@ def build(
 ) -> Plugin:
     """Return the plugin for some operations of a Spec: the same bytes for the same description, options and nlapi.
 
-    `user_files` are the files already in its folder: their notes are woven in, their licence stands. UsageError when no
-    operation is left or the name cannot be a plugin's; DescriptionError when the description holds what JSON cannot.
+    `user_files` are the files already in its folder: their notes are woven in, their licence stands, and the wheels of
+    a bundle are among them. UsageError when no operation is left or the name cannot be a plugin's; DescriptionError
+    when the description holds what JSON cannot.
     """
     usable = [
         operation for operation in operations if operation.usable and _has_allowed_server(operation, options.base_url)
@@ -234,18 +241,26 @@ def _build_of(
     description: str,
 ) -> Plugin:
     """Return the plugin for the operations of the file `description`."""
+    # The command of a plugin reads names from here, and has no use for a sandbox.
+    from nlapi.plugin.trial import Trial
+
     full_title = api_title(spec)
     subject = inert_line(short_title(full_title), 40)
     name = check_name(options.name, spec) if options.name else plugin_name(short_title(full_title), spec)
     variable_of = {} if options.no_auth else credential_variables(spec, usable, name, options.variables)
     own_files = owned(user_files or {})
+    wheels = {
+        path: content for path, content in (user_files or {}).items() if options.bundle and path.startswith(WHEELS)
+    }
+    bundle = bundle_of(wheels)
     title = inert_line(full_title, MAX_TITLE) or name
     ids = IdGuide(usable)
     reserved = [setting.option for setting in credential_settings(variable_of)]
     settings = find_settings(usable, ids.common, name, reserved)
-    book = build_recipes(spec, own_files)
+    trial = Trial(spec, ids)
+    book = build_recipes(spec, own_files, trial)
     texts = _build_texts(
-        spec, usable, options, name, title, subject or name, variable_of, own_files, ids, settings, book
+        spec, usable, options, name, title, subject or name, variable_of, own_files, ids, trial, settings, book, bundle
     )
     texts[DESCRIPTION] = description
     texts |= book.files
@@ -256,7 +271,7 @@ def _build_of(
     texts |= _client_manifests(
         spec, name, title, len(usable), content, user_options, setting_variables(name, variable_of, settings)
     )
-    files = {path: text.encode() for path, text in sorted(texts.items())}
+    files = {path: text.encode() for path, text in sorted(texts.items())} | wheels
     files[MANIFEST] = _json_file(
         _build_record(spec, options, files, len(usable), name, title, variable_of, own_files, settings)
     ).encode()
@@ -279,8 +294,10 @@ def _build_texts(
     variable_of: Mapping[str, str],
     own_files: Mapping[str, bytes],
     ids: IdGuide,
+    trial: Trial,
     settings: Sequence[ArgumentSetting],
     book: RecipeBook,
+    bundle: Bundle | None,
 ) -> dict[str, str]:
     """Return the texts for people and models, and the programs: path -> text."""
     groups = areas_by_use(areas(spec, usable))
@@ -295,6 +312,7 @@ def _build_texts(
         about=inert_line(spec.description, 500),
         areas=groups,
         ids=ids,
+        trial=trial,
         settings=tuple(setting.argument for setting in settings),
         recipes=book.recipes,
         values=values,
@@ -302,8 +320,7 @@ def _build_texts(
     )
     texts = {f"skills/{path}": text for path, text in build_skills(outline).items()}
     texts[f"agents/{name}.md"] = build_agent(outline)
-    requirement = parse_requirement(options.requirement) if options.requirement else None
-    texts |= build_programs(name, variable_of, options.base_url, requirement, settings, no_auth=options.no_auth)
+    texts |= build_programs(name, variable_of, options.base_url, bundle, settings, no_auth=options.no_auth)
     reads = sum(operation.effect is Effect.READ for operation in usable)
     texts["README.md"] = fill_template(
         "readme.md",
@@ -312,7 +329,7 @@ def _build_texts(
         about=safe_line(spec.description, 300),
         name=name,
         at="@",
-        install=install_text(requirement),
+        install=install_text(bundle),
         count=str(len(usable)),
         reads=str(reads),
         changes=str(len(usable) - reads),

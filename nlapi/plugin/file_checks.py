@@ -1,271 +1,59 @@
-"""Checks what a client does not report: the form of a plugin, names that its API lacks, and changes for callers."""
+"""Checks notes of people against the rules of clients and the names of the API, and finds changes for callers."""
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
-from typing import Any
 
-import yaml
-
-from nlapi.client.auth import Alternative, alternatives
-from nlapi.client.safe_text import code_span
 from nlapi.errors import Issue, Level
-from nlapi.openapi.spec import Effect, Operation, Spec, as_list
-from nlapi.plugin.build import MARKETPLACE, PLUGIN
-from nlapi.plugin.names import KEBAB, MAX_SKILL, SECRET_OPTION, callable_id
-from nlapi.plugin.portable import portable_faults, read_object
-from nlapi.plugin.programs import HOOKS, MAX_TOOL_NAME, MCP
+from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.plugin.names import callable_id
 from nlapi.plugin.user_files import NOTES_FOLDER
-from nlapi.resources.answers import answer_schema, answer_schemas
 from nlapi.suggestions import suggestion
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.names import MAX_LENGTH, RESERVED_WORDS, tool_names
-from nlapi.tools.schema_compatibility import (
-    RefFollower,
-    SchemaComparison,
-    answer_differences,
-    credential_differences,
-    request_differences,
-    server_differences,
-)
-from nlapi.tools.tool import Tool
-
-MAX_DESCRIPTION = 1024
+from nlapi.tools.operation_changes import OperationChange, operation_changes
 
 # Anthropic's advice is under 500. A skill is read whole each time it is used, so ours stay well below.
 MAX_LINES = 200
 
-# Of a README, as Claude Code's plugin directory requires.
-MIN_WORDS = 40
-
-FRONT_MATTER_KEYS = frozenset(("name", "description", "allowed-tools", "license", "metadata", "version"))
-"""The keys of a skill's front matter."""
-
-_FRONT = re.compile(r"---\n(.*?)\n---\n(.*)", re.DOTALL)
 # A pattern such as `[a-z](-[a-z])` in code is no link.
 _CODE = re.compile(r"`[^`\n]*`")
 _LINK = re.compile(r"\]\(([^()\s]+)\)")
 # Claude Code 2.1.331 runs `!`command`` anywhere in a skill when it is opened, and fills in these variables.
 _CLIENT_SYNTAX = re.compile(r"!`|```!|\$\{(?!CLAUDE_)|\$ARGUMENTS|\$\d")
 
-# For the names and descriptions of skills and agents, which Claude Code has in every session. Of six large APIs
-# 1,192 is the most (benchmarks.plugin_text).
-MAX_SESSION_TOKENS = 1_200
 
-# Characters of a token, as `claude plugin details` counts them at most (2.1.331).
-TOKEN_LENGTH = 3.6
+def broken_rules(files: Mapping[str, bytes]) -> Iterator[Issue]:
+    """Yield an Issue for each rule of the client that the notes of people break in a skill.
 
-
-def broken_rules(files: Mapping[str, bytes]) -> tuple[Issue, ...]:
-    """Return an Issue for every rule that the files of a plugin (path -> bytes) break."""
-    return tuple(
-        Issue.error(location, message, hint, "client")
-        for faults in (
-            _manifest_faults(files),
-            _settings_faults(files),
-            _skill_faults(files),
-            _agent_faults(files),
-            _link_faults(files),
-            _file_faults(files),
-            portable_faults(files),
-        )
-        for location, message, hint in faults
-    )
+    All else is made by the build, and a file that differs from it has drifted.
+    """
+    for path, text in _markdown_texts(files):
+        faults = [*_skill_faults(text)] if path.endswith("/SKILL.md") else []
+        for message, hint in (*faults, *_link_faults(path, text, files)):
+            yield Issue.error(path, message, hint, "client")
 
 
-Fault = tuple[str, str, str]
+def _skill_faults(text: str) -> Iterator[tuple[str, str]]:
+    if len(text.splitlines()) > MAX_LINES:
+        yield f"has more than {MAX_LINES} lines", "move some of it to references"
+    if run := _CLIENT_SYNTAX.search(text):
+        yield f"{run[0]!r} in the text is something that the client acts on", "write it otherwise"
 
 
-def _manifest_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
-    plugin, market = read_object(files, PLUGIN), read_object(files, MARKETPLACE)
-    for path, data, keys in (
-        (PLUGIN, plugin, ("name", "version", "description", "author")),
-        (MARKETPLACE, market, ("name", "owner", "plugins")),
-        (HOOKS, read_object(files, HOOKS), ("hooks",)),
-    ):
-        if data is None:
-            yield path, "no JSON object", "build the plugin again"
-        yield from ((path, f"has no {key}", "") for key in keys if data is not None and not data.get(key))
-    for path, data in ((PLUGIN, plugin), (MARKETPLACE, market)):
-        name = (data or {}).get("name")
-        if isinstance(name, str) and (fault := _name_fault(name)):
-            yield path, f"the name {name[:80]!r} {fault}", ""
-        for key in ("author", "owner"):
-            if not isinstance((data or {}).get(key, {}), dict):
-                yield path, f"{key} is not an object", '{"name": ...}'
-    listed = (market or {}).get("plugins")
-    for entry in as_list(listed):
-        source = entry.get("source") if isinstance(entry, dict) else None
-        if isinstance(source, str) and not source.startswith("./"):
-            yield MARKETPLACE, f"source {source!r} does not start with ./", ""
-
-
-def _settings_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
-    """Yield faults of the options that a plugin asks for, and of their use in hooks and servers."""
-    options = (read_object(files, PLUGIN) or {}).get("userConfig", {})
-    options = options if isinstance(options, dict) else {}
-    for key, option in options.items():
-        for part in ("type", "title", "description"):
-            if not isinstance(option, dict) or not option.get(part):
-                yield PLUGIN, f"userConfig.{key} has no {part}", ""
-        if isinstance(option, dict) and SECRET_OPTION.search(key) and not option.get("sensitive"):
-            yield PLUGIN, f"userConfig.{key} is not said to be sensitive", '"sensitive": true'
-    for path in (MCP, HOOKS):
-        for name in dict.fromkeys(
-            re.findall(r"\$\{user_config\.([^}]*)\}", files.get(path, b"").decode("utf-8", "replace"))
-        ):
-            if name not in options:
-                yield path, f"uses ${{user_config.{name}}}, which plugin.json does not declare", ""
-    servers = (read_object(files, MCP) or {}).get("mcpServers") if MCP in files else {}
-    if not isinstance(servers, dict):
-        yield MCP, "has no mcpServers", "build the plugin again"
-
-
-def _name_fault(name: str) -> str:
-    if not KEBAB.fullmatch(name) or len(name) > MAX_SKILL:
-        return f"is not lower-case words with dashes, at most {MAX_SKILL} characters"
-    return "is reserved" if RESERVED_WORDS & set(name.split("-")) else ""
-
-
-def _skill_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
-    paths = [path for path in files if re.fullmatch(r"skills/[^/]+/SKILL\.md", path)]
-    if not paths:
-        yield "skills", "there is no skill", "build the plugin again"
-    for path in paths:
-        text = files[path].decode("utf-8", "replace")
-        if len(text.splitlines()) > MAX_LINES:
-            yield path, f"has more than {MAX_LINES} lines", "move some of it to references"
-        front, head = _FRONT.fullmatch(text), _front_matter(text)
-        if not front or head is None:
-            yield path, "has no front matter", "it begins with ---, name, description, ---"
+def _link_faults(path: str, text: str, files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
+    for target in _LINK.findall(_CODE.sub("", text)):
+        if re.match(r"[a-z]+:|#", target):
             continue
-        # The client drops the whole of the front matter then, without a word.
-        if "---" in front[1]:
-            yield path, "has --- within its front matter, where the client ends it", "write it otherwise"
-        yield from ((path, message, "") for message in _head_faults(head, path.split("/")[1]))
-        if run := _CLIENT_SYNTAX.search(front[2]):
-            yield path, f"{run[0]!r} in the text is something that the client acts on", "write it otherwise"
-
-
-def _head_faults(head: Mapping[str, object], folder: str, kind: str = "folder") -> Iterator[str]:
-    name, description = head.get("name"), head.get("description")
-    if name != folder:
-        yield f"the name {name!r} is not that of its {kind}"
-    if isinstance(name, str) and (fault := _name_fault(name)):
-        yield f"the name {fault}"
-    if not isinstance(description, str) or not description.strip():
-        yield "there is no description"
-    elif len(description) > MAX_DESCRIPTION:
-        yield f"the description has more than {MAX_DESCRIPTION} characters"
-    elif re.search(r"[<>]", description):
-        yield "the description has a tag in it"
-    elif re.match(r"(?i)(i|you|we|my|your|our)\b", description):
-        yield "the description is not in the third person"
-    for key in sorted(map(str, head.keys() - FRONT_MATTER_KEYS)) if kind == "folder" else ():
-        yield f"the front matter has {key[:40]!r}, which no client knows"
-
-
-def _agent_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
-    for path in files:
-        if re.fullmatch(r"agents/[^/]+\.md", path):
-            head = _front_matter(files[path].decode("utf-8", "replace"))
-            if head is None:
-                yield path, "has no front matter", "it begins with ---, name, description, ---"
-                continue
-            yield from ((path, message, "") for message in _head_faults(head, path[len("agents/") : -3], "file"))
-
-
-def _front_matter(text: str) -> dict[str, Any] | None:
-    """Return the front matter of a Markdown file, None when there is none that can be read."""
-    front = _FRONT.fullmatch(text)
-    try:
-        head = yaml.safe_load(front[1]) if front else None
-    except yaml.YAMLError:
-        return None
-    return head if isinstance(head, dict) else None
-
-
-def _link_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
-    for path, content in files.items():
-        if not path.endswith(".md"):
-            continue
-        for target in _LINK.findall(_CODE.sub("", content.decode("utf-8", "replace"))):
-            if re.match(r"[a-z]+:|#", target):
-                continue
-            full = posixpath.normpath(posixpath.join(posixpath.dirname(path), target.partition("#")[0]))
-            if full not in files:
-                yield path, f"the link to {target} is dead", ""
-            elif path.endswith("SKILL.md") and full.count("/") > path.count("/") + 1:
-                yield path, f"the link to {target} is more than one level deep", "a model may read only the first"
-            elif "/references/" in path:
-                yield path, f"the link to {target} is a second level below its skill", "a model may read only the first"
-
-
-def _file_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
-    if len(files.get("README.md", b"").split()) < MIN_WORDS:
-        yield "README.md", f"has fewer than {MIN_WORDS} words", "say what the plugin does and what it needs"
-    if "LICENSE" not in files and not (read_object(files, PLUGIN) or {}).get("license"):
-        yield "LICENSE", "there is none", "put one there, or `license` into plugin.json"
-    if "CLAUDE.md" in files:
-        yield "CLAUDE.md", "the client does not read it in a plugin", "make it a skill"
-    for path, content in files.items():
-        if content.startswith((b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe")):
-            yield path, "is compiled code", "a plugin is text that its users can read"
-
-
-def session_tokens(files: Mapping[str, bytes]) -> int:
-    """Return the tokens that a plugin adds to every session, as the client counts them or a few more."""
-    heads = [path for path in files if re.fullmatch(r"skills/[^/]+/SKILL\.md|agents/[^/]+\.md", path)]
-    return round(sum(len(text) for path in heads for text in _head_texts(files[path])) / TOKEN_LENGTH)
-
-
-def _head_texts(content: bytes) -> list[str]:
-    head = _front_matter(content.decode("utf-8", "replace")) or {}
-    return [str(head.get(key) or "") for key in ("name", "description")]
-
-
-def exceeded_limits(files: Mapping[str, bytes], spec: Spec) -> Iterator[Issue]:
-    """Yield an Issue for each part of a plugin that is larger than a client accepts."""
-    if (tokens := session_tokens(files)) > MAX_SESSION_TOKENS:
-        message = f"names and descriptions cost {tokens:,} tokens in every session, more than {MAX_SESSION_TOKENS:,}"
-        yield _limit_issue("skills", message, "shorter descriptions, or fewer skills")
-    for server, prefix in _mcp_servers(files):
-        max_length = _name_length(files, server)
-        names = tool_names(spec.operations, max_length=max(max_length, 16))
-        longest_name = max(names, key=len, default="")
-        if (length := len(prefix) + len(longest_name)) > MAX_TOOL_NAME:
-            message = f"the tool {prefix}{longest_name} has {length} characters, more than {MAX_TOOL_NAME}"
-            yield _limit_issue(MCP, message, "a shorter name of plugin or server, or a smaller --name-length")
-
-
-def _mcp_servers(files: Mapping[str, bytes]) -> list[tuple[dict[str, object], str]]:
-    """Return the MCP servers of a plugin, each with the prefix of its tools' full names."""
-    try:
-        servers, plugin = json.loads(files[MCP])["mcpServers"], json.loads(files[PLUGIN])["name"]
-        return [(dict(server), f"mcp__plugin_{plugin}_{name}__") for name, server in servers.items()]
-    except (KeyError, ValueError, TypeError, AttributeError):
-        return []
-
-
-def _name_length(files: Mapping[str, bytes], server: Mapping[str, object]) -> int:
-    """Return the --name-length that a server is started with, by itself or by the plugin's command."""
-    arguments = server.get("args")
-    words = " ".join(map(str, arguments)) if isinstance(arguments, list) else ""
-    started = [path for path in files if path in words.replace("${CLAUDE_PLUGIN_ROOT}/", "")]
-    texts = [words, *(files[path].decode("utf-8", "replace") for path in started)]
-    match = next((hit for text in texts if (hit := re.search(r"--name-length[ =](\d{1,3})", text))), None)
-    return int(match[1]) if match else MAX_LENGTH
-
-
-def _limit_issue(location: str, message: str, hint: str) -> Issue:
-    return Issue.error(location, message, hint, "limit")
+        full = posixpath.normpath(posixpath.join(posixpath.dirname(path), target.partition("#")[0]))
+        if full not in files:
+            yield f"the link to {target} is dead", ""
+        elif "/references/" in path or (path.endswith("SKILL.md") and full.count("/") > path.count("/") + 1):
+            yield f"the link to {target} is a second level below its skill", "a model may read only the first"
 
 
 _SPAN = re.compile(r"(?<!`)`([^`\n]{1,120})`(?!`)")
@@ -416,132 +204,43 @@ def _reference_issue(location: str, message: str, hint: str = "") -> Issue:
     return Issue.error(location, message, hint, "mention")
 
 
-# `$ref`s that are followed in a row at the top of a schema: a cycle of them would never end.
-MAX_REFS = 6
-
-
 def changes(before: Sequence[Operation], after: Sequence[Operation], *, with_servers: bool = True) -> Iterator[Issue]:
     """Yield breaking changes (ERROR: a valid call is refused, an answer lacks what it had) and all others (INFO).
 
     Without `with_servers`, not where calls are sent: the user has named the place.
     """
-    old, new = (
-        {callable_id(candidate): candidate for candidate in operations if candidate.usable}
-        for operations in (before, after)
-    )
-    id_by_path = {(candidate.method, candidate.path): id for id, candidate in new.items()}
-    yield from _address_issues({id: (old[id], new[id]) for id in old if id in new}, with_servers=with_servers)
+    old, new = ({callable_id(entry): entry for entry in operations if entry.usable} for operations in (before, after))
+    found = {id: [*operation_changes(old[id], new[id], with_servers=with_servers)] for id in old if id in new}
+    yield from _address_issues(found)
+    id_by_path = {(operation.method, operation.path): id for id, operation in new.items()}
     for id, operation in old.items():
-        if id in new:
-            yield from _compare_operations(id, operation, new[id])
+        if id in found:
+            yield from (_issue(id, change) for change in found[id] if not change.is_address)
             continue
         # An operation that is found at the old method and path was renamed, which is a hint worth more than "is gone".
         new_id = id_by_path.get((operation.method, operation.path), "")
         hint = f"it is called {new_id} now" if new_id and new_id not in old else f"{operation.method} {operation.path}"
-        yield _breaking_issue(id, "is gone", hint)
+        yield Issue.error(id, "is gone", hint, "breaking")
     for id, operation in new.items():
         if id not in old:
-            yield _change_issue(id, f"is new: {operation.method} {operation.path}")
+            message = f"is new: {operation.method} {operation.path}"
+            yield Issue(level=Level.INFO, where=id, message=message, rule="change")
 
 
-def _address_issues(pairs: Mapping[str, tuple[Operation, Operation]], *, with_servers: bool) -> Iterator[Issue]:
+def _address_issues(found: Mapping[str, Sequence[OperationChange]]) -> Iterator[Issue]:
     """Yield where calls and credentials go elsewhere, once for all operations of which it is true."""
     ids_by_message: dict[str, list[str]] = {}
-    for id, pair in pairs.items():
-        servers = server_differences(*pair) if with_servers else ()
-        for message in (*servers, *credential_differences(*pair)):
-            ids_by_message.setdefault(message, []).append(id)
+    for id, differences in found.items():
+        for change in differences:
+            if change.is_address:
+                ids_by_message.setdefault(change.message, []).append(id)
     for message, ids in ids_by_message.items():
         more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
-        yield _breaking_issue("every operation" if len(ids) == len(pairs) else f"{ids[0]}{more}", message)
+        where = "every operation" if len(ids) == len(found) else f"{ids[0]}{more}"
+        yield Issue.error(where, message, rule="breaking")
 
 
-def _compare_operations(id: str, old: Operation, new: Operation) -> Iterator[Issue]:
-    if (old.method, old.path) != (new.method, new.path):
-        yield _breaking_issue(id, f"is {new.method} {new.path} now, where it was {old.method} {old.path}")
-    # No call breaks, but the effect decides whether nlapi asks for consent.
-    if old.effect is not new.effect:
-        yield _change_issue(id, f"is a {new.effect} now, where it was a {old.effect}")
-    if new.deprecated and not old.deprecated:
-        yield _change_issue(id, "is deprecated now")
-    if not _accepts_old_credentials(old, new):
-        yield _breaking_issue(id, f"needs {'another' if old.security else 'a'} credential now")
-    tools = compile_tool(old), compile_tool(new)
-    yield from _compare_arguments(id, *tools)
-    was_required, is_required = (side.body is not None and side.body.required for side in (old, new))
-    if (
-        is_required
-        and not was_required
-        and not any(side.places.get(name, ("",))[0] == "body" for side in tools for name in side.required)
-    ):
-        yield _breaking_issue(id, "requires a body now")
-    answers = answer_schema(old), answer_schema(new)
-    if answers[0] and not answers[1]:
-        yield _change_issue(id, "no longer says what it answers")
-    comparison = SchemaComparison(old=answer_schemas(old.spec).reader.flat, new=answer_schemas(new.spec).reader.flat)
-    yield from _difference_issues(id, answer_differences(*answers, "", comparison))
-
-
-def _accepts_old_credentials(old: Operation, new: Operation) -> bool:
-    """Return whether every set of credentials that was sufficient still is, under any of its ids."""
-    before = [product(*(credential.ids for credential in alternative)) for alternative in _sufficient_credentials(old)]
-    return all(
-        any(
-            all(credential.matching_ids(ids) for credential in alternative)
-            for alternative in _sufficient_credentials(new)
-        )
-        for id_sets in before
-        for ids in id_sets
-    )
-
-
-def _sufficient_credentials(operation: Operation) -> tuple[Alternative, ...]:
-    """Return the sets of credentials that are sufficient to call an operation."""
-    return alternatives(operation) if operation.security else ((),)
-
-
-def _difference_issues(id: str, differences: Iterator[tuple[bool, str]]) -> Iterator[Issue]:
-    for is_breaking, message in dict.fromkeys(differences):
-        yield (_breaking_issue if is_breaking else _change_issue)(id, message)
-
-
-def _compare_arguments(id: str, old: Tool, new: Tool) -> Iterator[Issue]:
-    before, after = old.input_schema["properties"], new.input_schema["properties"]
-    for name in before:
-        if name not in after:
-            yield _breaking_issue(id, f"no longer takes {code_span(name)}")
-        elif name in new.required and name not in old.required:
-            yield _breaking_issue(id, f"requires {code_span(name)} now")
-        elif old.places.get(name) != new.places.get(name):
-            yield _change_issue(id, f"takes {code_span(name)} in another place")
-    for name in after:
-        if name not in before:
-            is_required = name in new.required
-            yield (_breaking_issue if is_required else _change_issue)(
-                id, f"{'requires' if is_required else 'takes'} {code_span(name)}, which is new"
-            )
-    for name in (argument for argument in before if argument in after):
-        comparison = SchemaComparison(old=_ref_follower(old), new=_ref_follower(new))
-        yield from _difference_issues(id, request_differences(before[name], after[name], name, comparison))
-
-
-def _ref_follower(tool: Tool) -> RefFollower:
-    """Return a function that follows the `$ref`s into a tool's own definitions."""
-    definitions = tool.input_schema.get("$defs", {})
-
-    def follow(schema: object) -> Any:
-        for _ in range(MAX_REFS):
-            if not isinstance(schema, Mapping) or not isinstance(schema.get("$ref"), str):
-                break
-            schema = definitions.get(schema["$ref"].rpartition("/")[2])
-        return schema
-
-    return follow
-
-
-def _breaking_issue(location: str, message: str, hint: str = "") -> Issue:
-    return Issue.error(location, message, hint, "breaking")
-
-
-def _change_issue(location: str, message: str) -> Issue:
-    return Issue(level=Level.INFO, where=location, message=message, rule="change")
+def _issue(id: str, change: OperationChange) -> Issue:
+    if change.impact:
+        return Issue.error(id, change.message, rule="breaking")
+    return Issue(level=Level.INFO, where=id, message=change.message, rule="change")

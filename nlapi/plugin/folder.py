@@ -6,7 +6,6 @@ A kill while a folder is written leaves one that can be built again.
 from __future__ import annotations
 
 import json
-import posixpath
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -125,12 +124,10 @@ def find_drift(files: Mapping[str, bytes], manifest: PluginManifest, rebuilt: Pl
 def find_foreign(folder: Path, files: Mapping[str, bytes], manifest: PluginManifest) -> tuple[Issue, ...]:
     """Return what is in a plugin's folder and is neither of the build nor a file that people may add to it.
 
-    It may be the user's own, so it is no error; but clients load commands and agents that lie in the folder, and
+    It may be the user's own, so it is not an error; but clients load commands and agents that lie in the folder, and
     whoever installs it may run what they find.
     """
-    # The wheel that the plugin names may lie in its folder, so that both are given away together.
-    wheel = posixpath.normpath(manifest.options.requirement.partition("#")[0])
-    expected = {*manifest.files, MANIFEST, *select_user_files(files), wheel}
+    expected = {*manifest.files, MANIFEST, *select_user_files(files)}
     foreign = {path: "the build did not make it" for path in files if path not in expected}
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
@@ -146,32 +143,10 @@ def find_foreign(folder: Path, files: Mapping[str, bytes], manifest: PluginManif
 
 
 def source_changes(files: Mapping[str, bytes], rebuilt: Plugin) -> tuple[Issue, ...]:
-    """Return how the description has changed at its source, from which `rebuilt` was built."""
-    old, new = files.get(DESCRIPTION, b""), rebuilt.files[DESCRIPTION]
-    if old == new:
+    """Return that the description has changed at its source, from which `rebuilt` was built."""
+    if files.get(DESCRIPTION, b"") == rebuilt.files[DESCRIPTION]:
         return ()
-    before, after = _operation_nodes(old), _operation_nodes(new)
-    parts = [
-        f"{label} {join_names(names, 5)}"
-        for label, names in (
-            ("new:", [id for id in after if id not in before]),
-            ("gone:", [id for id in before if id not in after]),
-            ("changed:", [id for id in after if id in before and after[id] != before[id]]),
-        )
-        if names
-    ]
-    summary = "; ".join(parts) or "in what its operations share"
-    return (_drift_issue(DESCRIPTION, f"the description has changed at its source ({summary})", REBUILD_HINT),)
-
-
-def _operation_nodes(content: bytes) -> dict[str, object]:
-    try:
-        tree: Any = json.loads(content)
-    except ValueError:
-        return {}
-    items = tree.get("paths", {}).values() if isinstance(tree, dict) else ()
-    nodes = (node for item in items if isinstance(item, dict) for node in item.values() if isinstance(node, dict))
-    return {node["operationId"]: node for node in nodes if isinstance(node.get("operationId"), str)}
+    return (_drift_issue(DESCRIPTION, "the description has changed at its source", REBUILD_HINT),)
 
 
 def _drift_issue(location: str, message: str, hint: str) -> Issue:
@@ -179,7 +154,7 @@ def _drift_issue(location: str, message: str, hint: str) -> Issue:
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
-    """Return path -> bytes of every file in a folder, links not followed. UsageError when there is no such folder."""
+    """Return path -> bytes of every file in a folder, links not followed. UsageError if the folder does not exist."""
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="`nlapi plugin build SOURCE -o DIR` makes one")
     paths = [path for path in sorted(folder.rglob("*")) if not IGNORED_NAMES & set(path.relative_to(folder).parts)]

@@ -20,7 +20,6 @@ from nlapi.tools.names import RESERVED_WORDS, join_words
 # In characters. Of the 64 of a tool's full name this leaves 16 for the tool itself (plugin.programs.max_tool_length).
 MAX_NAME = 30
 
-MAX_SKILL = 64
 KEBAB = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 # Words of a title that do not distinguish one API from another.
 GENERIC_WORDS = lexicon.words("plugin/words", "generic_words")

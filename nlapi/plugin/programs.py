@@ -6,16 +6,14 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from nlapi.client.auth import credential_kind
 from nlapi.client.server import expand_server_url
-from nlapi.errors import Issue, Level, UsageError
+from nlapi.errors import UsageError
 from nlapi.openapi.spec import SecurityScheme, Spec
 from nlapi.openapi.urls import is_http_url
 from nlapi.plugin.argument_settings import ArgumentSetting
@@ -25,172 +23,50 @@ from nlapi.plugin.names import BASE_URL, credential_settings, variable_form
 EXTRA = "mcp"
 """The extra that a plugin needs, for its MCP server."""
 
-REQUIREMENT_HINT = (
-    "an exact version with its hash ('nlapi==1.2.3 --hash=sha256:...'), git+https://HOST/REPOSITORY@COMMIT, "
-    "https://HOST/FILE.whl#sha256=..., or the path of a wheel"
-)
+WHEELS = "runtime/wheels/"
+"""Where a bundle has its wheels."""
 
-UNPINNED = "options.requirement"
-"""Where an Issue is about a requirement in a manifest that names no exact bytes."""
+BUNDLE_HINT = "`pip download 'nlapi[mcp]' pip -d FOLDER` puts them there, once for each platform and version of Python"
 
-_VERSION = re.compile(
-    r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:\[[a-z0-9, -]*\])? *== *(?P<version>\d[A-Za-z0-9.!+_-]*)"
-    r"(?P<hashes>(?: +--hash=sha256:[0-9a-f]{64})*)"
-)
-# 40 hexadecimal digits name a commit, 64 in a repository of SHA-256; a branch or a tag can be moved to another one.
-_REPOSITORY = re.compile(r"git\+(?P<url>https://[^\s@#'\"]+|ssh://git@[^\s@#'\"]+)@(?P<commit>[^\s@#'\"]+)")
-_USER = re.compile(r"://(?!git@)[^/\s@]+@")
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_WHEEL_NAME = re.compile(r"(?P<name>[A-Za-z0-9_.]+)-(?P<version>\d[^-\s]*)(?:-\d[^-\s]*)?(?:-[^-\s]+){3}\.whl")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-class RequirementKind(Enum):
-    """The kinds of artifacts that are pinned by their content."""
-
-    VERSION = "version"
-    REPOSITORY = "repository"
-    WHEEL_URL = "wheel at a URL"
-    WHEEL_FILE = "wheel"
+_WHEEL = re.compile(r"nlapi-(?P<version>\d[^-]*)-py3-none-any\.whl")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Requirement:
-    """One exact nlapi. `source` is a version, a URL or the path of a wheel seen from the plugin's folder.
+class Bundle:
+    """The nlapi that lies in a plugin, with all that it needs: its version, the bytes of all wheels, their digest."""
 
-    A name at a package index is whoever registers it, and a version or a tag may be moved. So a requirement names
-    bytes: a hash that the installer compares, or a commit, which is a hash itself.
-    """
-
-    kind: RequirementKind
-    name: str
-    source: str
-    hashes: tuple[str, ...]
-
-    def __str__(self) -> str:
-        """Return the requirement as it stands in a plugin's manifest, from which it can be parsed again."""
-        match self.kind:
-            case RequirementKind.VERSION:
-                return " ".join((f"{self.name}=={self.source}", *(f"--hash=sha256:{value}" for value in self.hashes)))
-            case RequirementKind.REPOSITORY:
-                return f"git+{self.source}@{self.hashes[0]}"
-            case _:
-                return f"{self.source}#sha256={self.hashes[0]}"
+    version: str
+    size: int
+    key: str
 
     @property
-    def key(self) -> str:
-        """The name of the folder for its environment: one for each artifact."""
-        return hashlib.sha256(str(self).encode()).hexdigest()[:32]
+    def about(self) -> str:
+        return f"nlapi {self.version}, {self.size / 1e6:.0f} MB of wheels"
 
 
-def parse_requirement(text: str) -> Requirement:
-    """Return the Requirement that a text is; UsageError for one that does not name exact bytes."""
-    text = text.strip()
-    if "\n" in text or not text.isprintable():
-        raise _refusal(text, "is not one line")
-    if match := _VERSION.fullmatch(text):
-        hashes = tuple(re.findall(r"sha256:([0-9a-f]{64})", match["hashes"]))
-        if not hashes:
-            raise _refusal(text, "has no hash, so any file that an index has under this name and version would do")
-        return Requirement(
-            kind=RequirementKind.VERSION, name=match["name"], source=match["version"], hashes=tuple(sorted(hashes))
-        )
-    if text.startswith("git+"):
-        return _parse_repository(text)
-    location, _, fragment = text.partition("#")
-    wheel = _WHEEL_NAME.fullmatch(location.replace("\\", "/").rpartition("/")[2])
-    if wheel is None:
-        raise _refusal(text, "does not say exactly which nlapi")
-    sha256 = fragment.removeprefix("sha256=")
-    if not fragment.startswith("sha256=") or not _SHA256.fullmatch(sha256):
-        raise _refusal(text, "has no hash: it ends in #sha256= and 64 hexadecimal digits")
-    kind = RequirementKind.WHEEL_URL if "://" in location else RequirementKind.WHEEL_FILE
-    if kind is RequirementKind.WHEEL_URL:
-        _check_url(text, location)
-    return Requirement(kind=kind, name=wheel["name"].replace("_", "-"), source=location, hashes=(sha256,))
-
-
-def _parse_repository(text: str) -> Requirement:
-    match = _REPOSITORY.fullmatch(text)
-    if match is None:
-        raise _refusal(text, "is not a git URL with a commit")
-    if not _COMMIT.fullmatch(match["commit"]):
-        raise _refusal(
-            text, f"names {match['commit'][:40]!r}, which is not a full commit: a branch or a tag can be moved"
-        )
-    return Requirement(kind=RequirementKind.REPOSITORY, name="nlapi", source=match["url"], hashes=(match["commit"],))
-
-
-def _check_url(text: str, location: str) -> None:
-    parts = urlsplit(location)
-    is_loopback = parts.hostname in ("127.0.0.1", "::1", "localhost")
-    if parts.username or parts.password:
-        raise _refusal(text, "has a credential in it, which would be in the plugin")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback):
-        raise _refusal(text, "is not fetched over https")
-    if re.search(r"[\s'\"\\]", location):
-        raise _refusal(text, "has characters that a URL has not")
-
-
-def _refusal(text: str, reason: str) -> UsageError:
-    return UsageError(f"the requirement {_USER.sub('://***@', text)[:200]!r} {reason}", hint=REQUIREMENT_HINT)
-
-
-def wheel_digest(path: Path) -> str:
-    """Return the SHA-256 of a wheel; UsageError when it cannot be read."""
+def read_wheels(folder: Path) -> dict[str, bytes]:
+    """Return the wheels of a folder by their paths in a plugin. UsageError where nlapi or pip is not among them."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        wheels = {f"{WHEELS}{path.name}": path.read_bytes() for path in sorted(folder.glob("*.whl"))}
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=REQUIREMENT_HINT) from None
+        raise UsageError(f"{error.filename} cannot be read: {error.strerror}", hint=BUNDLE_HINT) from None
+    if bundle_of(wheels) is None:
+        raise UsageError(f"{folder} has not one wheel of nlapi, and one of pip", hint=BUNDLE_HINT)
+    return wheels
 
 
-def requirement_issues(text: str, folder: Path) -> Iterator[Issue]:
-    """Yield an Issue for a requirement of a plugin in `folder` that is not pinned, or whose wheel is another one."""
-    if not text:
-        return
-    try:
-        requirement = parse_requirement(text)
-    except UsageError as error:
-        yield _requirement_issue(UNPINNED, error.message, "build it again with --requirement", Level.ERROR)
-        return
-    if requirement.kind is not RequirementKind.WHEEL_FILE:
-        return
-    wheel = folder / requirement.source
-    if not wheel.is_file():
-        message = "the wheel is not there, so that this plugin works only where nlapi is installed"
-        yield _requirement_issue(requirement.source, message, "put it there", Level.WARNING)
-    elif wheel_digest(wheel) != requirement.hashes[0]:
-        message = "is not the wheel that the plugin was built with: its hash differs"
-        yield _requirement_issue(requirement.source, message, "build it again with --requirement", Level.ERROR)
-
-
-def _requirement_issue(location: str, message: str, hint: str, level: Level) -> Issue:
-    return Issue(level=level, where=location, message=message, hint=hint, rule="requirement")
-
-
-def install_lines(requirement: Requirement) -> str:
-    """Return the lines of `sh` that install a requirement, with `install` for the installer and `$root`, `$new`."""
-    extra = f"[{EXTRA}]"
-    source, sha256 = requirement.source, requirement.hashes[0]
-    match requirement.kind:
-        case RequirementKind.VERSION:
-            # uvx and pipx compare no hash of a version (uv 0.13.9 runs the wrong file); `--require-hashes` does, and
-            # wants one for each dependency too. So nlapi comes alone, then what it depends on, which leaves it there.
-            lines = [
-                f"printf '%s\\n' {shlex.quote(str(requirement))} >\"$new/requirements.txt\"",
-                'install --no-deps --require-hashes -r "$new/requirements.txt"',
-                f"install {shlex.quote(f'{requirement.name}{extra}=={source}')}",
-            ]
-        case RequirementKind.REPOSITORY:
-            lines = [f"install {shlex.quote(f'{requirement.name}{extra} @ {requirement}')}"]
-        case RequirementKind.WHEEL_URL:
-            lines = [f"install {shlex.quote(f'{requirement.name}{extra} @ {source}#sha256={sha256}')}"]
-        case _:
-            lines = [
-                f'same_file "$root"/{shlex.quote(source)} {sha256}',
-                f'install "$root"/{shlex.quote(source + extra)}',
-            ]
-    return " &&\n".join(f"  {line}" for line in lines)
+def bundle_of(files: Mapping[str, bytes]) -> Bundle | None:
+    """Return the bundle among the files of a plugin; None without exactly one nlapi, and pip."""
+    wheels = {path.removeprefix(WHEELS): content for path, content in files.items() if path.startswith(WHEELS)}
+    versions = [match["version"] for name in wheels if (match := _WHEEL.fullmatch(name))]
+    if len(versions) != 1:
+        return None
+    hashes = [f"{name} {hashlib.sha256(content).hexdigest()}" for name, content in sorted(wheels.items())]
+    key = hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:32]
+    # pip's own wheel tells which of the others fit the Python of a machine.
+    if not any(name.startswith("pip-") for name in wheels):
+        return None
+    return Bundle(version=versions[0], size=sum(map(len, wheels.values())), key=key)
 
 
 # Beside the manifest that names it: Gemini CLI runs a `hooks/hooks.json` too, where it knows the events' names.
@@ -255,7 +131,7 @@ def build_programs(
     name: str,
     variable_of: Mapping[str, str],
     base_url: str,
-    requirement: Requirement | None,
+    bundle: Bundle | None,
     settings: Iterable[ArgumentSetting] = (),
     *,
     no_auth: bool,
@@ -275,7 +151,7 @@ def build_programs(
         f"bin/{command}": fill_template(
             "command.sh",
             **values,
-            fallback=_fallback_lines(command, requirement),
+            fallback=_fallback_lines(command, bundle),
             settings=shell_settings,
             flags=_option_lines(name, variable_of, base_url, no_auth),
             length=str(max_tool_length(name)),
@@ -287,20 +163,20 @@ def build_programs(
         MCP: _json({"mcpServers": {SERVER_NAME: _server_entry(command, keys.values())}}),
         CODEX_MCP: _json({"mcpServers": {command: _codex_server_entry(command, keys)}}),
     }
-    if requirement is not None:
+    if bundle is not None:
         programs[ENVIRONMENT] = fill_template(
             "environment.sh",
             command=command,
-            requirement=str(requirement),
-            key=requirement.key,
-            install=install_lines(requirement),
+            about=bundle.about,
+            key=bundle.key,
+            wanted=f"nlapi[{EXTRA}]=={bundle.version}",
         )
     return programs
 
 
-def _fallback_lines(command: str, requirement: Requirement | None) -> str:
+def _fallback_lines(command: str, bundle: Bundle | None) -> str:
     """Return the lines of the command for a machine without nlapi on the PATH."""
-    if requirement is not None:
+    if bundle is not None:
         return f"""  python=$(sh "$root/{ENVIRONMENT}") || exit 127
   exec "$python" -I -m nlapi "$@\""""
     return f"""  echo "{command} needs nlapi, which is not on the PATH. Install it from its checkout, one of:" >&2
@@ -309,16 +185,16 @@ def _fallback_lines(command: str, requirement: Requirement | None) -> str:
   exit 127"""
 
 
-def install_text(requirement: Requirement | None) -> str:
+def install_text(bundle: Bundle | None) -> str:
     """Return how a user gets nlapi, as lines of a README."""
-    if requirement is None:
+    if bundle is None:
         return (
             "It runs the `nlapi` on the PATH and fetches nothing. From its checkout,\n"
             f"`uv tool install 'PATH_OF_NLAPI[{EXTRA}]'` or `pipx install 'PATH_OF_NLAPI[{EXTRA}]'` installs it."
         )
     return (
-        "It runs the `nlapi` on the PATH. Without one, the first call installs exactly this one into an\n"
-        f"environment of its own, with `uv` or Python's own `venv` and `pip`, and no other:\n`{requirement}`"
+        f"It needs Python 3.11 or newer, and no network: it brings {bundle.about}. If no `nlapi` is on the PATH, the\n"
+        "first call installs these, and nothing else, into an environment of their own in your cache folder."
     )
 
 

@@ -23,7 +23,7 @@ from nlapi.tools.tool import Tool
 NAME = "Test"
 NUMBER = 42
 MAX_NAME = 40
-# Creations with more required values than a person would say in a sentence are no example.
+# Creations with more required values than a person would say in a sentence are not an example.
 MAX_REQUIRED = 4
 MAX_SUBJECTS = 4
 # Kinds of questions that a list of all areas takes turns with: what there is, a state, a creation, a report.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from nlapi.client.safe_text import code_span
 from nlapi.errors import Issue, Level, NlapiError
@@ -16,15 +17,19 @@ from nlapi.openapi.spec import Effect, Operation, Spec, as_map
 from nlapi.plugin.markdown import fill_template, inert_line
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.user_files import is_workflow_file
-from nlapi.tools.names import join_names, unique_name
+from nlapi.tools.names import join_names
 from nlapi.workflows.chains import ChainFinder
 from nlapi.workflows.check import check
+from nlapi.workflows.draft import document_tree
 from nlapi.workflows.model import ArazzoWorkflow
 from nlapi.workflows.outline import OutlineEntry, WorkflowOutline, outline, source_text
 from nlapi.workflows.read import parse_document
 from nlapi.workflows.sources import LinkedDocument, link, source_of
-from nlapi.workflows.suggest import MAX_RECIPES, chain_document, chain_id, recipe_chains
+from nlapi.workflows.suggest import MAX_RECIPES, chain_draft, recipe_chains
 from nlapi.workflows.write import DocumentFormat, render
+
+if TYPE_CHECKING:
+    from nlapi.plugin.trial import Trial
 
 FOLDER = "workflows/"
 SUFFIX = ".arazzo.json"
@@ -71,7 +76,7 @@ class Recipe:
 class RecipeBook:
     """The recipes of a plugin, those of people first; `files` are those that the build writes, path -> text.
 
-    `issues` say what is wrong with the workflows of people: what contradicts the description is no recipe.
+    `issues` say what is wrong with the workflows of people: what contradicts the description is not a recipe.
     """
 
     recipes: tuple[Recipe, ...] = ()
@@ -79,7 +84,9 @@ class RecipeBook:
     issues: tuple[Issue, ...] = ()
 
 
-def build_recipes(description: Spec, own_files: Mapping[str, bytes], limit: int = MAX_RECIPES) -> RecipeBook:
+def build_recipes(
+    description: Spec, own_files: Mapping[str, bytes], trial: Trial, limit: int = MAX_RECIPES
+) -> RecipeBook:
     """Return the recipes of a plugin with this description, and what is wrong with those of people."""
     own, issues = _own_recipes(description, own_files)
     taken = [recipe.id for recipe in own]
@@ -87,17 +94,17 @@ def build_recipes(description: Spec, own_files: Mapping[str, bytes], limit: int 
     recipes: list[Recipe] = []
     finder = ChainFinder(description)
     for chain in recipe_chains(finder, max(0, limit - len(own))):
-        id = unique_name(chain_id(chain), taken)
-        title = f"{description.title}: {chain.summary}"
-        tree = chain_document(finder, {id: chain}, url=_DESCRIPTION, title=title)
+        draft = chain_draft(finder, chain, taken, url=_DESCRIPTION)
+        tree = document_tree([draft], f"{description.title}: {chain.summary}")
         linked = link(parse_document(tree), loader=lambda _: description)
-        if check(linked):
+        workflow = linked.document.workflow(draft.id)
+        steps = outline(linked, workflow, {})
+        if check(linked) or not trial.runs(linked, steps):
             continue
-        taken.append(id)
-        path = f"{FOLDER}{id}{SUFFIX}"
+        taken.append(draft.id)
+        path = f"{FOLDER}{draft.id}{SUFFIX}"
         files[path] = render(tree, DocumentFormat.JSON)
-        workflow = linked.document.workflow(id)
-        recipes.append(Recipe(workflow=workflow, tree=outline(linked, workflow, {}), path=path))
+        recipes.append(Recipe(workflow=workflow, tree=steps, path=path))
     return RecipeBook(recipes=(*own, *recipes), files=files, issues=tuple(issues))
 
 

@@ -48,7 +48,7 @@ def sample_arguments(operation: Operation, *, blank: bool = False) -> dict[str, 
     tool = compile_tool(operation)
     if len(tool.required) > MAX_ARGUMENTS or any(map(SECRET_ARGUMENT.search, tool.required)):
         return None
-    arguments = {name: _sample_value(operation, name) for name in _sample_names(tool)}
+    arguments = {name: sample_value(operation, name) for name in _sample_names(tool)}
     if accepts(tool, arguments):
         return arguments
     if not blank or not all(isinstance(value, str) for value in arguments.values()):
@@ -109,7 +109,8 @@ def _quote(text: str) -> str:
     return shlex.quote(text) if re.fullmatch(r"[\w.,:@/+-]+", text) else "'" + text.replace("'", "'\\''") + "'"
 
 
-def _sample_value(operation: Operation, name: str) -> object:
+def sample_value(operation: Operation, name: str) -> object:
+    """Return a value for an argument: an example of the description, else one of its schema."""
     tool = compile_tool(operation)
     location, wire = tool.places.get(name, ("body", name))
     schema = argument_schema(tool, name)

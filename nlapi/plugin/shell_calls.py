@@ -119,7 +119,7 @@ def _arguments(words: list[ShellWord], position: int) -> list[ShellWord]:
 def _mark_literals(command: str) -> str:
     """Return a command in which what a shell takes as it is, by quotes or a backslash, is marked as literal.
 
-    Lines that go on are joined. In a comment, which ends with its line, a quote is no quote.
+    Lines that go on are joined. In a comment, which ends with its line, a quote is not a quote.
     """
     marked, quote, position = "", "", 0
     in_comment = False

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from nlapi.client.safe_text import code_span
 from nlapi.english import lexicon
@@ -35,6 +37,9 @@ from nlapi.tools.names import join_names
 from nlapi.tools.prompt_injection import search_texts
 from nlapi.tools.quantities.units import Dimension, WireUnit, tool_units, unit_clause
 from nlapi.tools.tool import Tool
+
+if TYPE_CHECKING:
+    from nlapi.plugin.trial import Trial
 
 # In characters, for all names and descriptions: 1,194 tokens at 3.6 characters, below file_checks.MAX_SESSION_TOKENS.
 MAX_SESSION_TEXT = 4_300
@@ -105,7 +110,7 @@ class _AreaDraft:
         subjects_found = subjects(area.operations, area.label)
         self._head = f"{title} {_label(area, subjects_found)}"
         self._about = _telling_about(area, self._head)
-        # The name of another area leads there: the repositories of a team are no word for teams.
+        # The name of another area leads there: the repositories of a team are not a word for teams.
         self._clauses = [
             clause
             for clause in _clauses(area, subjects_found, self._head)
@@ -179,7 +184,7 @@ def _label(area: Area, area_subjects: Sequence[Subject]) -> str:
 
 
 def _spelled_out(name: str, about: str) -> str:
-    """Return a name as the text of its tag has it, where a word of the name is none: CAPI is a Conversion API."""
+    """Return a name as the text of its tag has it, where a word of the name is not one: CAPI is a Conversion API."""
     words = _subject_words(inert_line(about, 110))
     stems, others = [stem(word) for word in name.split()], [stem(word.lower()) for word in words]
     is_short = any(rarity(word) == 1 and word not in others for word in stems)
@@ -554,10 +559,9 @@ MAX_NAMED = 120
 MAX_SPACED_FILES = 12
 
 
-def _area_body(
-    area: Area, areas: Sequence[Area], files: Mapping[str, str], ids: IdGuide, values: Mapping[str, str], name: str
-) -> str:
+def _area_body(outline: Outline, area: Area, files: Mapping[str, str]) -> str:
     """Return the text of an area's skill below its heading. `files` are its references."""
+    areas, ids, values, name = outline.areas, outline.ids, outline.values, outline.name
     area_of = {operation: candidate for candidate in areas for operation in candidate.operations}
     return fill_template(
         "area.md",
@@ -570,7 +574,7 @@ def _area_body(
             values["main"],
         ),
         units=_units_section(area),
-        examples=examples(area_questions(area), ids, values["command"]),
+        examples=examples(area_questions(area), outline),
     )
 
 
@@ -650,16 +654,16 @@ _ONE_OF = {
 }
 
 
-def examples(questions: Sequence[Question], ids: IdGuide, command: str) -> str:
-    """Return up to three sentences of a person with the commands that they come to."""
-    texts = list(filter(None, (_example(question, ids, command) for question in questions)))[:MAX_EXAMPLES]
+def examples(questions: Sequence[Question], outline: Outline) -> str:
+    """Return up to three sentences of a person with the commands that they come to, each tried in a sandbox."""
+    texts = list(islice(filter(None, (_example(question, outline) for question in questions)), MAX_EXAMPLES))
     note = "The ids are made up: use those that the look-up returns. After a yes, replace `--dry-run` with `--yes`."
     is_change = any("--dry-run" in text for text in texts)
     return "\n\n".join([*(["## Examples"] if texts else []), *texts, *([note] if is_change else [])])
 
 
-def _example(question: Question, ids: IdGuide, command: str) -> str:
-    operation = question.operation
+def _example(question: Question, outline: Outline) -> str:
+    operation, ids, command = question.operation, outline.ids, outline.values["command"]
     sources = ids.for_operation(operation)
     sample = sample_arguments(operation)
     if sample is None:
@@ -674,19 +678,16 @@ def _example(question: Question, ids: IdGuide, command: str) -> str:
         sample = {name: value for name, value in sample.items() if name in needed_names(compile_tool(operation))}
     required = _with_placeholders(operation, sample, ids)
     lookups = [
-        (source.operation, sample_arguments(source.operation, blank=True))
+        (source.operation, _with_placeholders(source.operation, given, ids))
         for name, source in sources.items()
-        if name in required and name not in ids.common
+        if name in required and name not in ids.common and source.operation is not operation
+        if (given := sample_arguments(source.operation, blank=True)) is not None
     ]
-    lines = list(
-        dict.fromkeys(
-            f"{command} {callable_id(source)}{argument_words(_with_placeholders(source, given, ids))}"
-            for source, given in lookups
-            if given is not None and source is not operation
-        )
-    )
-    call = f"{command} {callable_id(operation)}{argument_words({**required, **question.arguments})}"
-    lines.append(call if operation.effect is Effect.READ else f"{call} --dry-run")
+    calls = [*lookups, (operation, {**required, **question.arguments})]
+    if not outline.trial.succeeds(calls):
+        return ""
+    lines = list(dict.fromkeys(f"{command} {callable_id(entry)}{argument_words(given)}" for entry, given in calls))
+    lines[-1] += "" if operation.effect is Effect.READ else " --dry-run"
     block = "\n".join(lines)
     return f'"{question.text}"\n\n```\n{block}\n```'
 
@@ -716,6 +717,7 @@ class Outline:
     about: str
     areas: tuple[Area, ...]
     ids: IdGuide
+    trial: Trial
     values: Mapping[str, str]
     notes: Mapping[str, str]
     settings: tuple[str, ...] = ()
@@ -748,7 +750,7 @@ def build_skills(outline: Outline) -> dict[str, str]:
         files = reference_files(area, outline.title, outline.values["command"])
         skill_name = outline.skill_name(area)
         texts |= {f"{skill_name}/references/{file}": text for file, text in files.items()}
-        text = _area_body(area, outline.areas, files, outline.ids, outline.values, outline.name)
+        text = _area_body(outline, area, files)
         recipes = recipes_of_area(outline.recipes, area.operations)
         section = recipes_section(recipes, outline.values["command"], outline.settings)
         bodies[skill_name] = "\n\n".join(filter(None, (text, section)))
@@ -763,7 +765,7 @@ def build_skills(outline: Outline) -> dict[str, str]:
         common = common_section(outline.ids.common_lines(), outline.settings, outline.values["command"])
         body += [fill_template("where.md", rows=rows), common]
         body += [recipe_index(outline.recipes, outline.values["command"])]
-        body += [examples(questions(outline.areas, 3 * MAX_EXAMPLES), outline.ids, outline.values["command"])]
+        body += [examples(questions(outline.areas, 3 * MAX_EXAMPLES), outline)]
     else:
         body += list(bodies.values())
         body += [recipe_usage(outline.recipes, outline.values["command"])]

@@ -36,7 +36,7 @@ CONDITIONS = (ScopeKind.IF, ScopeKind.WHEN, ScopeKind.ONLY, ScopeKind.COMPARED, 
 
 
 class Mood(StrEnum):
-    """The mood of a sentence that is no plain command."""
+    """The mood of a sentence that is not a plain command."""
 
     WISH = "wish"
     HABIT = "habit"
@@ -54,7 +54,7 @@ def find_moods(text: str, moods: Collection[Mood] = tuple(Mood)) -> Iterator[Men
 
 
 def find_reason(text: str) -> Reason | None:
-    """Return the reason that a sentence gives, up to its next clause: because of ice. What is due to start is none."""
+    """Return the reason that a sentence gives, up to its next clause: because of ice. Not: what is due to start."""
     for kind in ("reason", "purpose"):
         for cue in _cues(text, "reasons", (kind,)):
             word = re.match(r"\W*(\w*)", text[cue.end :])
@@ -92,7 +92,7 @@ def _cue_pattern(name: str, kinds: tuple[str, ...]) -> re.Pattern[str]:
     """Return the pattern of the phrases of these kinds; the head of the tables says what `*` and `n't` stand for."""
     phrases = "|".join(table("reading/words", name)[kind] for kind in kinds).replace("\n", "").split("|")
     patterns = (re.escape(phrase).replace(r"\*", r"\w*").replace(r"\ ", r"\s+") for phrase in phrases)
-    # A provided name is no condition.
+    # A provided name is not a condition.
     joined = "|".join(patterns).replace("n't", r"\w+n['’]t").replace("provided", "(?<!the )(?<!as )(?<!you )provided")
     return re.compile(rf"\b(?:{joined})\b", re.IGNORECASE)
 
@@ -115,7 +115,7 @@ def opening_length(text: str) -> int:
     """Return the number of characters of politeness and wishing at the start of a sentence."""
     match = _OPENING.match(text)
     end = match.end() if match else 0
-    # `find and delete the file`: to look for it is no command of its own where a change is commanded.
+    # `find and delete the file`: to look for it is not a command of its own where a change is commanded.
     search = _SEARCH_OPENING.match(text, end)
     return search.start("verb") if search is not None and is_verb(stem(search["verb"].lower())) else end
 

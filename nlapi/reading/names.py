@@ -28,7 +28,7 @@ _SLUG = lazy_pattern(r"[a-z0-9]+(?:[-_.][a-z0-9]+)+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainName:
-    """A word that may be a name: token `at`. A `clear` one is no English word, or can be nothing but a name."""
+    """A word that may be a name: token `at`. A `clear` one is not an English word, or can be nothing but a name."""
 
     at: int
     is_certain: bool
@@ -82,7 +82,7 @@ def names_behind_preposition(sentence: Sentence) -> Iterator[PlainName]:
 
 
 def find_item_name(sentence: Sentence, noun: Sequence[str]) -> int | None:
-    """Return the token that names the item of a noun: set the variable [region]; None where there is none."""
+    """Return the token that names the item of a noun: set the variable [region], or None."""
     return next((candidate.at for candidate in names_behind_noun(sentence, noun) if candidate.is_certain), None)
 
 

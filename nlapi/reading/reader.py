@@ -25,6 +25,7 @@ from nlapi.reading.text import MentionKind, Reason, Sentence, Token, ValueMentio
 _ENDINGS = "|".join(lexicon.ordered("reading/words", "host_ends"))
 _PADDING = r"(?:={1,2}(?![\w=]))?"  # the end of a text in base64
 _LITERAL = (
+    ("tag", re.compile(r"(?<!\w)#(?=\w*[a-fA-F])(?:[0-9a-fA-F]{3}){1,2}\b")),  # a color
     ("url", re.compile(r"\b[a-z][a-z0-9+.-]{0,20}://[^\s,\"'<>)]+[^\s,\"'<>).!?]", re.IGNORECASE)),
     ("email", re.compile(r"\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+\b")),
     ("phone", re.compile(r"(?<![\w+])\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,6}(?![\w.]?\d|\w)")),
@@ -100,7 +101,7 @@ def _stands_as_id(text: str, start: int, end: int) -> bool:
 
 
 def _is_number(text: str) -> bool:
-    """Return whether a text like an id is a number with its unit (30s, 128gb), a day or a version; 55aa is none."""
+    """Return whether a text like an id is a number with its unit (30s, 128gb), a day or a version; 55aa is not."""
     counted = _COUNTED.fullmatch(text)
     if counted is not None:
         # One figure and letters (5aa) is more often a measure with a unit of its own than an id.
@@ -152,7 +153,7 @@ def find_clauses(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
                     yield tokens[at + 1].start, tokens[last - 1].end, "clause"
 
 
-# Characters of a text that are read, and mentions from which on plain words are no values any more. No question of a
+# Characters of a text that are read, and mentions from which on plain words are not values any more. No question of a
 # person has as many; without the limit of mentions a very long text took a minute.
 MAX_CHARACTERS = 20_000
 MAX_MENTIONS = 500
@@ -364,7 +365,7 @@ class _MentionFinder:
         return last - first > len(inside) and before not in _LOCATIVES
 
     def _title_word(self, at: int) -> bool:
-        """Return whether a token is capitalised, is no day itself and does not open the sentence."""
+        """Return whether a token is capitalised, is not a day itself and does not open the sentence."""
         if not self._capital(at) or at == 0 or self.tokens[at - 1].text in ".?!:;":
             return False
         return self.tokens[at].lower not in WEEKDAYS and self.tokens[at].lower not in MONTHS

@@ -161,7 +161,7 @@ class Sentence:
 
     @cached_property
     def title_positions(self) -> frozenset[int]:
-        """Positions of the tokens in names of several words, which are no context of the words beside them."""
+        """Positions of the tokens in names of several words, which are not context of the words beside them."""
         names = [
             mention
             for mention in self.mentions

@@ -28,7 +28,7 @@ def zone_behind(text: str, at: int) -> tuple[tzinfo, int] | None:
     if match["zulu"]:
         zone: tzinfo | None = UTC
     elif match["sign"]:
-        # The second time of 9:00-10:00 is no offset.
+        # The second time of 9:00-10:00 is not an offset.
         if match["sign"] == "-" and not match["utc"] and not _ISO_TIME.search(text[:at]):
             return None
         zone = _offset(match["sign"], int(match["hours"]), int(match["minutes"] or 0))

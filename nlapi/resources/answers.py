@@ -181,7 +181,7 @@ def field_schema(operation: Operation, path: str) -> Schema | None:
 
 
 def json_media(operation: Operation) -> Media | None:
-    """Return the JSON media type of the answer of success; None where there is none."""
+    """Return the JSON media type of the answer of success, or None."""
     response = operation.response()
     return next((media for media in response.media if may_be_json(media.content_type)), None) if response else None
 
@@ -218,7 +218,7 @@ def extract_list(
         entries = []
     if entries is None:
         envelope = find_list(DataView(data), _expected_noun(operation) if operation is not None else ANY_NOUN)
-        # An item may have an array of its own, such as the tags of a ticket: that is no list of the answer.
+        # An item may have an array of its own, such as the tags of a ticket: that is not a list of the answer.
         if operation is not None and schema_envelope is None and envelope is not None and envelope.keys:
             envelope = None if _is_described(operation, envelope.keys[0]) else envelope
         entries = envelope.entries(data) if envelope is not None else None
@@ -228,7 +228,7 @@ def extract_list(
 
 
 def extract_item(data: object, operation: Operation | None = None) -> Item | None:
-    """Return the one item in an answer, without the envelope around it; None where it is no object."""
+    """Return the one item in an answer, without the envelope around it; None where it is not an object."""
     if not isinstance(data, Mapping):
         return None
     keys: Keys = (
@@ -246,7 +246,7 @@ def is_failure(data: object) -> bool:
     # Slack reports errors as `ok: false` with status 200, Cloudflare as `success: false`.
     if data.get("ok") is False or data.get("success") is False:
         return True
-    # GraphQL answers with data beside errors (GraphQL specification §7.1); such an answer is no failure.
+    # GraphQL answers with data beside errors (GraphQL specification §7.1); such an answer is not a failure.
     errors = data.get("errors") or data.get("error")
     has_data = any(
         isinstance(data.get(key), list | Mapping) and data[key] for key in data if key not in ("errors", "error")

@@ -38,7 +38,7 @@ _IDS = tuple((word,) for word in ("id", "uuid", "guid", "gid", "sid"))
 class Collection:
     """A path with items: `operations` are those on it, `item_operations` those on one item, both by method.
 
-    `item_paths` are the paths of one item, whose last segment is the placeholder of its id; [] where there is none.
+    `item_paths` are the paths of one item, whose last segment is the placeholder of its id, or [].
     """
 
     path: Path
@@ -74,7 +74,7 @@ class CollectionIndex:
     def __init__(self, spec: Spec, operations: Iterable[Operation] | None = None) -> None:
         self.spec = spec
         self.schemas = answer_schemas(spec)
-        # An operation that cannot be called is no source of anything.
+        # An operation that cannot be called is not a source of anything.
         selected = spec.operations if operations is None else operations
         self.operations = tuple(operation for operation in selected if operation.usable)
         self._lists: dict[Operation, bool] = {}
@@ -290,7 +290,7 @@ class CollectionIndex:
 
     @property
     def caller_read(self) -> Operation | None:
-        """The operation that reads the caller; None where there is none."""
+        """The operation that reads the caller, or None."""
         reads = (operation for operation in self.caller_reads if set(noun_of(operation)) <= CALLER_WORDS)
         return next(reads, next(iter(self.caller_reads), None))
 
@@ -301,7 +301,7 @@ def collection_index(spec: Spec) -> CollectionIndex:
 
 
 def name_filter(names: Iterable[str]) -> str | None:
-    """Return the name among those of query parameters that filters by name; None where there is none."""
+    """Return the name among those of query parameters that filters by name, or None."""
     # Parameters are spelled in every case: nameContains, name_contains, name-contains.
     keyed = {name_key(name): name for name in names}
     return next((keyed[name] for name in NAME_FILTERS if name in keyed), None)

@@ -87,7 +87,7 @@ def _sentence_clues(sentence: str) -> list[Clue]:
 
 
 def _leading_clues(sentence: str, body: str) -> list[Clue] | None:
-    """Return the clues of the first verb of a sentence without its lead; None where its first words are no verb."""
+    """Return the clues of the first verb of a sentence without its lead; None where its first words are not a verb."""
     words = [word.lower() for word in _WORD.findall(body)[:8]]
     # Up to two words of _SKIPPED may be before the verb: `Batch update`, `Full search`.
     for index, word in enumerate(words[:3]):
@@ -334,7 +334,7 @@ _WEIGHTS = {Action.RETRIEVE: 2.0, Action.COMPUTE: 1.5, Action.RISKY: 1.0, Action
 
 def collect_signs(operation: Operation) -> list[Sign]:
     """Return the signs in the id, the path, the summary and the description of an operation."""
-    # An id that nlapi derived from the path is no second source beside the path.
+    # An id that nlapi derived from the path is not a second source beside the path.
     name = name_clue(operation.id) if operation.id != derived_id(operation.method, operation.path) else None
     summary, description = split_sentences(operation.summary, 1), split_sentences(operation.description, 1)
     signs = [Sign(clue=name, source=SignSource.NAME)] if name is not None else []
@@ -375,7 +375,7 @@ def _reads(sign: Sign) -> bool:
 
 
 def first_change(signs: Sequence[Sign], *, outright: bool = False) -> str:
-    """Return the sentence of the first sign of a change; "" where there is none.
+    """Return the sentence of the first sign of a change, or "".
 
     `outright`: verbs that a read may have too, such as process and run, do not count.
     """
@@ -608,7 +608,7 @@ class OperationSignature:
             yield from (name for name in self.reader.properties(schema) if name_key(name) not in _ENVELOPE)
 
     def counter_evidence(self, *, is_about_token: bool, surely_retrieves: bool) -> str:
-        """Return the first evidence against a read, as a sentence; "" where there is none.
+        """Return the first evidence against a read, as a sentence, or "".
 
         `is_about_token`: the operation is about a token, so that its answer may have one. `surely_retrieves`: several
         sources say that it reads, which outweighs what every operation of some APIs has.
@@ -656,12 +656,12 @@ class OperationSignature:
 def _find_doubt(
     operation: Operation, signs: list[Sign], shape: OperationSignature, *, is_disclaimed: bool, repeats_get: bool
 ) -> str:
-    """Return a reason to doubt that an operation reads although its words say so; "" where there is none."""
+    """Return a reason to doubt that an operation reads although its words say so, or ""."""
     actions = {sign.clue.action for sign in signs}
     words = [sign.clue.word for sign in signs]
     content_kind, sentence = shape.content
     reason = f"only this says that it reads: {', '.join(sign_sentences(signs))}"
-    # A client secret beside a client id names the caller (OAuth 2.0, RFC 6749 §2.3.1) and is no code to use up.
+    # A client secret beside a client id names the caller (OAuth 2.0, RFC 6749 §2.3.1) and is not a code to use up.
     codes = shape.input_keys & _CODES - ({"secret"} if "clientid" in shape.input_keys else set())
     checks = any(word.startswith(_CHECKING) for word in words)
     if checks and (codes or _confirms_address(operation)):
@@ -724,7 +724,7 @@ def _hands_out_link(operation: Operation) -> bool:
 
 
 def _find_risk(operation: Operation, signs: list[Sign], shape: OperationSignature) -> str:
-    """Return why verbs that compute in one API and change something in another are no evidence here; "" if they are."""
+    """Return why verbs that compute in one API and change something in another prove nothing here; "" if they do."""
     actions = {sign.clue.action for sign in signs}
     risky = [sign for sign in signs if sign.clue.action is Action.RISKY]
     if not risky:
@@ -788,7 +788,7 @@ _ACCESS_TO = lexicon.words("resources/words", "access_to")
 
 
 def _access_word(operation: Operation) -> str:
-    """Return the word by which an operation may issue access, such as a new token; "" where there is none."""
+    """Return the word by which an operation may issue access, such as a new token, or ""."""
     opening = name_words(operation.summary or operation.description[:80])[:5]
     for words in (name_words(operation.id), name_words(last_segment(operation.path)), opening):
         for word, next_word in zip(words, (*words[1:], ""), strict=False):

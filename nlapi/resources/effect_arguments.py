@@ -104,7 +104,7 @@ def parse_verb(word: str) -> Verb | None:
         return verb
     for prefix in _PREFIXES if word.startswith(_PREFIXES) else ():
         inner = _FORMS.get(word.removeprefix(prefix)) if word.startswith(prefix) else None
-        # Only with verbs of change: `research` is no form of search.
+        # Only with verbs of change: `research` is not a form of search.
         if inner is not None and inner.base in STRICT_VERBS:
             return inner
     return None
@@ -158,7 +158,7 @@ _ENDING_VERBS = lexicon.words("resources/words", "ending_verbs")
 _RUN_TO_READ = lexicon.words("resources/words", "run_to_read")
 _CHANGES_IN_NAMES = lexicon.words("resources/words", "changes_in_names")
 
-# `obtainToken` of Square issues a token, so that this verb of a read is no clue in a name.
+# `obtainToken` of Square issues a token, so that this verb of a read is not a clue in a name.
 _UNRELIABLE_VERBS = frozenset(("obtain", "see"))
 
 _PARTICLE_VERBS = lexicon.words("resources/words", "particle_verbs")
@@ -215,7 +215,7 @@ def effect_of_verb(base: str) -> Effect:
 
 
 def _head_clue(heads: Sequence[str], words: Sequence[str]) -> Clue | None:
-    """Return the clue of the first word, or of the last part. A namespace, such as `compute.`, is no clue."""
+    """Return the clue of the first word, or of the last part. A namespace, such as `compute.`, is not a clue."""
     head, last = heads[0] if heads[0] in ACTIONS else "", words[-1]
     if not head and ACTIONS.get(heads[-1]) is Action.CHANGE and heads[-1] not in RESOURCE_NOUNS:
         head = heads[-1]

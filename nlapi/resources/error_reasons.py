@@ -48,7 +48,7 @@ _EMPTY_TITLES = frozenset(("", "error", "errors"))
 def error_reason(data: object) -> str:
     """Return the server's reason for a refusal, in its own words and on one line; "" where the answer has none.
 
-    `data` is JSON, or the text of an answer that is none; of a page of HTML it is the title.
+    `data` is JSON, or the text of any other answer; of a page of HTML it is the title.
     """
     text = "; ".join(list(dict.fromkeys(_reasons(data, 0)))[:_MAX_REASONS])
     return text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH - 1]}…"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from enum import StrEnum
+from functools import lru_cache
 
 from nlapi.english import lexicon
 from nlapi.english.lexicon import words as word_set
@@ -246,13 +247,19 @@ def _examples(schema: Schema, description: str = "") -> list[object]:
 def _by_example(schema: Schema, description: str) -> MomentForm | None:
     """Return the form of the first example that is a moment, in the schema or in the description."""
     for text in (example for example in _examples(schema) if isinstance(example, str)):
-        layouts = [layout for layout in _LAYOUTS if _is_written_as(text, layout)]
+        layouts = _layouts_of(text)
         # A day such as 03/04/2026 may be in March or in April.
         if layouts and not (text[2:3] == "/" and any(layout.startswith("%m") for layout in layouts[1:])):
             return _form_of(layouts[0])
     text = next((match.group() for match in _EXAMPLE.finditer(description)), "")
-    layout = next((layout for layout in _LAYOUTS if text and _is_written_as(text, layout)), "")
-    return replace(_form_of(layout), day_layout="%Y-%m-%d") if layout else None
+    layouts = _layouts_of(text)
+    return replace(_form_of(layouts[0]), day_layout="%Y-%m-%d") if layouts else None
+
+
+@lru_cache(maxsize=4096)
+def _layouts_of(text: str) -> tuple[str, ...]:
+    """Return the layouts in which a text is a moment; a try takes 0.1 ms, and each layout begins with two figures."""
+    return tuple(layout for layout in _LAYOUTS if text[:2].isdecimal() and _is_written_as(text, layout))
 
 
 def _is_written_as(text: str, layout: str) -> bool:

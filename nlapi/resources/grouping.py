@@ -77,7 +77,7 @@ class ResourceGrouping:
         self._compounds: dict[Collection, str] = {}
 
     def groups(self) -> Iterator[Resource]:
-        """Yield every resource that is no singleton, those with paths to one item first."""
+        """Yield every resource that is not a singleton, those with paths to one item first."""
         groups: list[list[Resource]] = []
         # A collection with paths to one item has the fullest schemas, by which the others are matched.
         order = sorted(
@@ -283,7 +283,7 @@ class ResourceGrouping:
         names_by_key = {name_key(name): name for name in properties}
         nested = ""
         for name in chain(fields, map(names_by_key.get, ("code", "slug"))):
-            # `uri` means the last segment of an address, and is no property with an id.
+            # `uri` means the last segment of an address, and is not a property with an id.
             if name and name != "uri":
                 if "." not in name:
                     return name

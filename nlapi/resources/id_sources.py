@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from functools import cached_property
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words, singular_words
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import Effect, Operation, Parameter, Spec, as_list, as_map
+from nlapi.openapi.spec import Effect, Operation, Parameter, Spec, as_list, as_map, as_text
 from nlapi.resources.answers import json_media
 from nlapi.resources.collection_index import CALLER_WORDS, CollectionIndex, collection_index, name_filter
 from nlapi.resources.nouns import (
@@ -25,6 +26,7 @@ from nlapi.resources.nouns import (
     target_noun,
     wider_nouns,
 )
+from nlapi.resources.paging import page_role
 from nlapi.resources.paths import FORMATS, Path, Place, Shape, position, segments, shape
 
 LinkedSource = tuple[Operation, str, bool]
@@ -42,6 +44,10 @@ _KIND_PARAMETERS = lexicon.words("resources/words", "kind_parameters")
 
 # The share of fields that items of one kind have in common where their schemas have different names.
 _MIN_SHARED_FIELDS = 0.6
+
+_SAYS_ID = lazy_pattern(r"\b(?:id|uuid|primary key)\b", re.IGNORECASE)
+# Numbers that say where an item stands, and of which there are items elsewhere.
+_ORDERS = frozenset(("order", "position", "number", "version"))
 
 # The share of operations with a value in their path from which the value is asked for once: a tenant, GitHub's owner
 # and repo.
@@ -143,12 +149,33 @@ class IdSources:
         location, name = place
         parameter = operation.parameter(location, name) if location != "body" else None
         if not is_id_argument(place, parameter) and not has_collection_name(operation, place):
-            return
+            parameter = self._reference(operation, place, parameter)
+            if parameter is None:
+                return
         visited: set[Operation] = set()
         for source in self._candidates(operation, place, parameter):
             if source.operation is not operation and source.operation not in visited:
                 visited.add(source.operation)
                 yield source
+
+    def _reference(self, operation: Operation, place: Place, parameter: Parameter | None) -> Parameter | None:
+        """Return a parameter, or a field of a body as one, that refers to an item by its id without a name that says
+        so: a `project` that is a number, or by its description; None for any other value.
+        """
+        location, name = place
+        if location == "body" and operation.body is not None:
+            node = self.reader.properties(operation.body.schema).get(name, {})
+            text = as_text(self.reader.flat(node).get("description"))
+            parameter = Parameter(name=name, location=location, required=False, schema=node, description=text)
+        if parameter is None or location not in ("query", "body"):
+            return None
+        schema, types = self.reader.flat(parameter.schema), set(self.reader.types(parameter.schema)) - {"null"}
+        noun = noun_in_name(name)
+        if not noun or name_key(name) in _ORDERS or page_role(name, tuple(types)) or "enum" in schema:
+            return None
+        says_id = types <= {"integer", "string"} and _SAYS_ID.search(parameter.description) is not None
+        is_id = types == {"integer"} or says_id or schema.get("format") == "uuid"
+        return parameter if is_id and any(self.index.lists_for_noun(noun)) else None
 
     def _candidates(self, operation: Operation, place: Place, parameter: Parameter | None) -> Iterator[IdSource]:
         links = list(self.links.find_sources(operation, place))
@@ -159,7 +186,7 @@ class IdSources:
                 yield IdSource(operation=source, field=field)
         partial_lists: list[IdSource] = []
         for entry in self._from_lists_of_noun(operation, place, parameter):
-            # What lists the trash alone is no source for what is elsewhere, unless the operation is about the trash.
+            # What lists the trash alone is not a source for what is elsewhere, unless the operation is about the trash.
             if self._is_partial(entry.operation):
                 partial_lists.append(entry)
             else:
@@ -178,7 +205,7 @@ class IdSources:
         path = segments(operation.route)
         index = position(path, name)
         noun = target_noun(operation, ("path", name))
-        # Kubernetes has /watch/... beside each list: a stream of events, which is no list to look up a name in.
+        # Kubernetes has /watch/... beside each list: a stream of events, which is not a list to look up a name in.
         is_elsewhere = self._adds_existing(operation, name) or "watch" in _literal_words(path[:index])
         if not index or is_elsewhere or self._is_scope(path[: index + 1], noun):
             return

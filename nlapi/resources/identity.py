@@ -67,7 +67,7 @@ GIVEN_NAMES, FAMILY_NAMES = (
 _OPAQUE = lazy_pattern(r"(?:sha\d+:)?[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-# Types of JSON that are no object: `isinstance` with Mapping took a tenth of the time of a table, most of it for these.
+# Types of JSON but objects: `isinstance` with Mapping took a tenth of the time of a table, most of it for these.
 _PLAIN_TYPES = frozenset((str, int, float, bool, type(None), list))
 
 
@@ -90,7 +90,7 @@ def fields_of(item: Item, depth: int = 2) -> dict[str, object]:
 
 
 def field_at(item: object, path: str) -> object:
-    """Return the field of an item at a path such as `metadata.name`; None where there is none.
+    """Return the field of an item at a path such as `metadata.name`, or None.
 
     A name with dots in it (`app.kubernetes.io/name`) is also found.
     """

@@ -125,7 +125,7 @@ def next_state(work: PendingWork, answer: AnsweredRequest) -> PendingWork:
 
 
 def _absolute(answer: AnsweredRequest, url: str) -> str:
-    """Return an address in an answer as a whole one; "" without one, and for what is none."""
+    """Return an address in an answer as a whole one; "" without one, and for anything else."""
     try:
         return urljoin(answer.url, url) if url else ""
     except ValueError:  # http://[

@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from nlapi.english import lexicon
+from nlapi.english.command_verbs import is_verb
 from nlapi.english.intents import PLAIN_VERBS, STOPWORDS, VERBS
 from nlapi.english.words import name_key, name_words, singular, singular_last, singular_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -134,7 +135,7 @@ def is_single(operation: Operation) -> bool:
 def is_id_argument(place: Place, parameter: Parameter | None = None) -> bool:
     """Return whether the value for a place identifies an item, as every path parameter but a closed choice does."""
     location, name = place
-    words = name_words(name)
+    words = name_words(bare_name(name))
     if parameter is not None and ("enum" in parameter.schema or parameter.schema.get("type") == "boolean"):
         return False
     if location == "path":
@@ -143,6 +144,12 @@ def is_id_argument(place: Place, parameter: Parameter | None = None) -> bool:
         return True
     # Outside of a path, `page_number` and `sort_key` are more frequent than keys and numbers of items.
     return len(words) > 1 and (words[-1] in ID_WORDS - _NUMBERS or words[0] == "id")
+
+
+def bare_name(name: str) -> str:
+    """Return the name of an argument without Django's way of comparing: `code` of `code__iexact`."""
+    head, _, lookup = name.rpartition("__")
+    return head if head and lookup in ("exact", "iexact") else name
 
 
 def has_collection_name(operation: Operation, place: Place) -> bool:
@@ -160,7 +167,7 @@ def noun_in_name(name: str) -> Words:
 
     `campaignIds` identify a campaign, `project_name_or_id` a project; `id` and `name` have no noun.
     """
-    words = name_words(name)
+    words = name_words(bare_name(name))
     noun_words = [word for word in words if word not in ID_WORDS and word not in ("or", "by")]
     while len(noun_words) > 1 and noun_words[-1] in NAME_WORDS and (words[-1] in NAME_WORDS or "or" in words):
         noun_words = noun_words[:-1]
@@ -179,8 +186,16 @@ def target_noun(operation: Operation, place: Place) -> Words:
     if place[0] != "path":
         return singular_noun(operation) if set(name_words(place[1])) <= ID_WORDS else ()
     path = segments(home_route(operation.route))
-    literals = [segment for segment in path[: position(path, place[1])] if not segment.parameter]
-    return singular_words(literals[-1].text) if literals else ()
+    literals = [segment.text for segment in path[: position(path, place[1])] if not segment.parameter]
+    if operation.method not in READ_METHODS and len(literals) > 1 and _is_command(literals[-1]):
+        literals.pop()  # /webhooks/regenerate-token/{id}
+    return singular_words(literals[-1]) if literals else ()
+
+
+def _is_command(segment: str) -> bool:
+    """Return whether a segment of several words begins with a verb in the imperative."""
+    first, *others = name_words(segment) or ("",)
+    return bool(others) and singular(first) == first and is_verb(stem(first))
 
 
 def wider_nouns(noun: Words) -> Iterator[Words]:
@@ -205,6 +220,7 @@ def id_field(
     `noun` is the noun that the argument identifies and `item_noun` that of the item, in the singular. `uri` means the
     last segment of an address.
     """
+    argument = bare_name(argument)
     properties = {name_key(name): (name, inner) for name, inner in reader.properties(schema).items()}
     types = set(reader.types(parameter.schema)) - {"null"} if parameter is not None else set()
 
@@ -272,7 +288,7 @@ def _field_names(argument: str, noun: Words, item_noun: Words, text: str, *, by_
     if noun == item_noun and last == "id":  # a thing that has both is told apart by its id: its `room_id` is another's
         yield "id"
     yield name_key(argument)
-    if last == "slug":  # the name of a thing is no slug of it; a uuid may be taken for one
+    if last == "slug":  # the name of a thing is not a slug of it; a uuid may be taken for one
         yield from (*(f"{prefix}slug" for prefix in prefixes), "slug", *(("uuid",) if "uuid" in text else ()))
         return
     if last in ("number", "numbers"):

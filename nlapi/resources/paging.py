@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import Operation, Schema
+from nlapi.openapi.spec import Effect, Operation, Schema
 from nlapi.resources.answers import answer_schemas, extract_list
 from nlapi.resources.envelope import value_at, whole_number
 from nlapi.resources.identity import id_of
@@ -35,7 +35,7 @@ SIZE_NAMES = lexicon.words("resources/words", "size_names")
 OFFSET_NAMES = frozenset("offset skip pageoffset startindex start from startat firstresult startrecord".split())
 NUMBER_NAMES = frozenset("page pagenumber pageno pagenum currentpage pageindex pageid".split())
 CURSOR_NAMES = lexicon.words("resources/words", "cursor_names")
-"""Names of parameters with a cursor, without case and separators; those of numbers only where it is no number."""
+"""Names of parameters with a cursor, without case and separators; those of numbers only where it is not a number."""
 
 _CURSOR_ENDINGS = ("cursor", "pagetoken", "nexttoken", "continuationtoken")
 # Flags of envelopes that are true while there is another page; those of _LAST_FLAGS are true on the last page.
@@ -133,7 +133,7 @@ def page_parameters(operation: Operation) -> tuple[PageParameter, ...]:
 
 
 def _is_no_cursor(schema: Schema, is_required: bool) -> bool:
-    """Return whether a parameter cannot take a cursor: the first page is read without one; a date is no cursor."""
+    """Return whether a parameter cannot take a cursor: the first page is read without one; a date is not a cursor."""
     return is_required or str(schema.get("format", "")).startswith("date")
 
 
@@ -170,7 +170,7 @@ def next_page(
 ) -> dict[Place, object] | None:
     """Return the values by place that ask for the page after the one in `data`.
 
-    {} where the answer has another page and no parameter asks for it; None where there is no sign of another page.
+    {} where the answer has another page and no parameter asks for it; None without a sign of another page.
     `values` are those of the call, by place, and `before` is the number of entries on the pages before this one, where
     it is known. It reads the Link header (RFC 8288) and others about pages, links and cursors in the envelope, flags
     such as `has_more`, totals, and whether the page has as many entries as were requested. Only the values in an
@@ -217,7 +217,7 @@ def next_query(operation: Operation, url: str, data: object, headers: Mapping[st
     proxy the path of the address may begin further left or further right.
     """
     page = extract_list(data, operation, headers)
-    if operation.method != "GET" or page is None:
+    if operation.effect is not Effect.READ or page is None:
         return ""
     current = urlsplit(url)
     for _, text in _page_signs(data, headers, page.envelope.keys)[0]:

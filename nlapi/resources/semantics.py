@@ -86,7 +86,7 @@ class Semantics:
 
     @cached_property
     def resources(self) -> tuple[Resource, ...]:
-        """Every resource that is no singleton. Parses the answers of all collections."""
+        """Every resource that is not a singleton. Parses the answers of all collections."""
         return tuple(self._grouping.with_lists_elsewhere(self._grouping.groups()))
 
     @cached_property
@@ -176,7 +176,7 @@ class Semantics:
     def listed_ids(self) -> Mapping[Operation, tuple[tuple[Resource, str], ...]]:
         """The lists whose entries have ids of items of another resource, each with the resource and the field.
 
-        A list of items with an address of their own is none: the id of a user is none of a member.
+        A list of items with an address of their own does not count: the id of a user does not identify a member.
         """
         listed: dict[Operation, list[tuple[Resource, str]]] = {}
         for resource in self.resources:

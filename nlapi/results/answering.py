@@ -78,7 +78,7 @@ async def run_for_model(
     auth: Auth = None,
     limits: Limits | None = None,
 ) -> Result | str:
-    """Make a call and return its Result, or the text that tells a model why there is none.
+    """Make a call and return its Result, or the text that tells a model why it is missing.
 
     Errors that only the caller can correct are raised: UsageError, and CredentialError for one that cannot be used.
     """

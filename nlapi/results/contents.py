@@ -191,7 +191,7 @@ _RAW_ENDS = {name: re.compile(rf"</{name}\b", re.IGNORECASE) for name in _RAW_EL
 
 
 def visible_text(document: str) -> str:
-    """Return the text of a document, one block a line; its title where there is no other."""
+    """Return the text of a document, one block a line; its title where it has no other."""
     # Not `html.parser`: it takes minutes for 200 kB of tags or comments that do not end (Python 3.11).
     parts: list[str] = []
     title: list[str] = []
@@ -265,14 +265,14 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemBody:
-    """JSON that is no list: an item, a value, or an error; also the note on binary data."""
+    """JSON that is not a list: an item, a value, or an error; also the note on binary data."""
 
     data: object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextBody:
-    """A body that is no JSON, without control characters; of HTML, the text that a browser shows."""
+    """A body that is not JSON, without control characters; of HTML, the text that a browser shows."""
 
     content_type: str
     text: str
@@ -331,7 +331,7 @@ def _without(data: object, keys: Sequence[str]) -> object:
 
 
 def nested_listing(contents: Contents, path: str) -> Listing | None:
-    """Return the list at a dotted path inside of the contents; None where there is none.
+    """Return the list at a dotted path inside of the contents, or None.
 
     A list inside of the rows of a list is that of all rows, one after the other; else it may stand beside the list.
     """

@@ -208,7 +208,7 @@ MAX_GROUPS = 200
 def run_query(query: ResultQuery, contents: Contents, *, limit: int = MAX_VIEW) -> str:
     """Return the answer to a query as JSON text of at most `limit` bytes, marked as untrusted data.
 
-    UsageError for a field that no row has, a list that is not there, and lines of what is no text.
+    UsageError for a field that no row has, a list that is not there, and lines of what is not a text.
     """
     try:
         # The names of fields are texts of the API, as are the values of groups.
@@ -341,7 +341,7 @@ def _group_name(value: object) -> str:
 
 
 def _numbers(rows: Sequence[Row], path: str) -> list[int | float]:
-    """Return the values of a field but null. UsageError where one is no number."""
+    """Return the values of a field but null. UsageError where one is not a number."""
     values = [entry for row in rows for value in values_at(row, path) for entry in _entries(value)]
     numbers = [_number(value) for value in values if value is not None]
     if any(number is None for number in numbers):
@@ -418,7 +418,7 @@ _ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator
 
 
 def _is_code(value: object) -> bool:
-    """Return whether a text of digits is no number, as postal codes are: 00501 is not 501."""
+    """Return whether a text of digits is not a number, as postal codes are: 00501 is not 501."""
     return isinstance(value, str) and re.match("-?0[0-9]", value) is not None
 
 

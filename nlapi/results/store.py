@@ -223,7 +223,7 @@ class ResultStore:
         self._parsed.clear()
 
     def get(self, handle: str) -> StoredResult:
-        """Return the answer of a handle. UsageError where there is none, or none any more."""
+        """Return the answer of a handle. UsageError if none exists, or none any more."""
         stored = self._stored.get(handle)
         if stored is not None:
             return stored

@@ -65,7 +65,7 @@ MAX_CHANGE_CHARACTERS = 200
 def upsert_entity(configuration: Configuration, entity: Entity) -> Configuration:
     """Return the configuration with the entity, which replaces the one of the same name; shares keep their buckets.
 
-    The entity's own buckets count only when there was none of its name, as when a configuration is read again.
+    The entity's own buckets count only when no entity had its name, as when a configuration is read again.
     """
     kind = ENTITY_KINDS[type(entity)]
     # A client may send buckets it read earlier; only the current revision knows who holds them now.
@@ -92,7 +92,7 @@ def _upsert_experiment(configuration: Configuration, experiment: Experiment) -> 
 def remove_entity(configuration: Configuration, kind: str, name: str | VersionRef) -> Configuration:
     """Return the configuration without the entity; `kind` is the configuration's field, such as "rules".
 
-    UsageError when there is no such entity. Remaining references to it are found by `check`.
+    UsageError if the entity does not exist. Remaining references to it are found by `check`.
     """
     entities = _entities_of_kind(configuration, kind)
     if name not in entities:
@@ -180,7 +180,7 @@ class ConfigurationChanges:
         return self._keys[kind]
 
     def entities(self, kind: str) -> list[tuple[Any, Any, Any]]:
-        """Return the key of each changed entity, and it before and after; None where there is none."""
+        """Return the key of each changed entity, and it before and after, or None."""
         old, new = getattr(self.before, kind), getattr(self.after, kind)
         return [(key, old.get(key), new.get(key)) for key in self._keys[kind]]
 
@@ -235,13 +235,9 @@ def differences_of(changes: ConfigurationChanges) -> list[Difference]:
     return [
         _difference(kind, str(key), old, new)
         for kind in ENTITY_KINDS.values()
-        for key, old, new in sorted(changes.entities(kind), key=_entry_name)
+        for key, old, new in sorted(changes.entities(kind), key=lambda entry: str(entry[0]))
         if old != new
     ]
-
-
-def _entry_name(entry: tuple[object, object, object]) -> str:
-    return str(entry[0])
 
 
 def _difference(kind: str, name: str, before: Entity | None, after: Entity | None) -> Difference:

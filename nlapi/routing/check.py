@@ -261,7 +261,7 @@ def _value_issue(location: str, field: Field, value: Any) -> Issue | None:
 
 
 def has_type(kind: FieldType, value: Any) -> bool:
-    """Return whether a value has the JSON type: 7.0 is an integer, true is no number (JSON Schema 2020-12 §6.1.1)."""
+    """Return whether a value has the JSON type: 7.0 is an integer, true is not (JSON Schema 2020-12 §6.1.1)."""
     if kind is FieldType.STRING:
         return isinstance(value, str)
     if kind is FieldType.BOOLEAN:
@@ -336,7 +336,7 @@ def _check_version(scope: CheckScope, key: object, version: Version) -> Iterator
 
 
 def _check_version_ref(location: str, configuration: Configuration, ref: VersionRef) -> Iterator[Issue]:
-    """Yield an Issue when there is no such version, or no such model."""
+    """Yield an Issue if the version or the model does not exist."""
     if ref in configuration.versions:
         return
     # The nearest name is searched in the same model first: a wrong version is likelier than a wrong model.

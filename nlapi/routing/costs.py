@@ -218,7 +218,7 @@ def _exploring(shares: Shares, points: _Points, explore: float) -> Shares:
 def learn(outcomes: Sequence[RatedAnswer], terms: CostTerms) -> CostPolicy:
     """Return the cheapest policy whose quality stays above the floor on parts that it was not learned on.
 
-    UsageError when there are no two versions, or too few outcomes of one.
+    UsageError without two versions, or too few outcomes of one.
     """
     parts = _parts(outcomes)
     sums = _Sums.merged(parts)

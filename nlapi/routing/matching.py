@@ -252,7 +252,7 @@ class FieldIndex:
         return self._neutral & self._spans[span] if self._spans else self._neutral
 
     def _interval(self, value: Any) -> int:
-        """Return the index of the interval of a value; -1 for a value that is no number."""
+        """Return the index of the interval of a value; -1 for a value that is not a number."""
         kind = type(value)
         return bisect_right(self.cuts, value) if kind is int or kind is float else -1
 

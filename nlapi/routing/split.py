@@ -180,7 +180,7 @@ def hash_prefix(salt: str) -> bytes:
 
 
 def chooser(salt: str, ranges: Sequence[Ranges], values: Sequence[T], otherwise: T) -> Callable[[Scalar], T]:
-    """Return a function from a unit to the value of the range of its bucket; `otherwise` where there is none."""
+    """Return a function from a unit to the value of the range of its bucket; `otherwise` if none exists."""
     bounds, interval_values = layout(ranges, values, otherwise)
     salt_prefix = hash_prefix(salt)
 

@@ -189,7 +189,7 @@ class _IndexUpdate:
         return True
 
     def insert(self, entity: Any, ordered: Sequence[Any], order: Callable[[Any], Any], start: int, end: int) -> bool:
-        """Give an entity a bit between those of its neighbours in `ordered`; return False when there is none."""
+        """Give an entity a bit between those of its neighbours in `ordered`; return False if none exists."""
         place = bisect_left(ordered, order(entity), key=order)
         before = self.bits.get(id(ordered[place - 1])) if place else start - 1
         following = (self.bits[id(other)] for other in ordered[place + 1 :] if id(other) in self.bits)
@@ -408,7 +408,7 @@ def _lowest_bit(mask: int) -> int:
 
 
 class UnknownObjectiveError(UsageError):
-    """There is no objective of that name; `nearest` is the most similar name, or ""."""
+    """No objective has that name; `nearest` is the most similar name, or ""."""
 
     def __init__(self, name: str, objectives: tuple[str, ...]) -> None:
         self.name = name

@@ -218,10 +218,6 @@ def _fake_time(name: str, index: int) -> datetime:
     return FIRST_DAY + timedelta(days=days)
 
 
-def _uuid(name: str, index: int, rng: Random) -> str:
-    return str(UUID(int=rng.getrandbits(128), version=4))
-
-
 def _email(name: str, index: int, rng: Random) -> str:
     given_name, family_name = _fake_person(index)
     return f"{given_name}.{family_name}{index // 12 or ''}@example.com".lower()
@@ -238,7 +234,7 @@ FORMATS: Mapping[str, Callable[[str, int, Random], str]] = {
     "date-time": lambda name, index, rng: _fake_time(name, index).isoformat() + "Z",
     "time": lambda name, index, rng: f"{9 + index % 10:02d}:00:00Z",
     "duration": lambda name, index, rng: f"PT{30 + index % 30}M",
-    "uuid": _uuid,
+    "uuid": lambda name, index, rng: str(UUID(int=rng.getrandbits(128), version=4)),
     "email": _email,
     "idn-email": _email,
     "uri": _url,

@@ -69,7 +69,7 @@ class IdGenerator:
         )
 
     def nested_id(self, resource: Resource, data: Mapping[str, object], default: object) -> object:
-        """Return a nested id, as `user.id` of a membership at `/members/{user_id}`; `default` when there is none."""
+        """Return a nested id, as `user.id` of a membership at `/members/{user_id}`; `default` if none exists."""
         nested = value_at(data, tuple(resource.id_path.split("."))) if "." in resource.id_path else None
         return default if nested is None else nested
 
@@ -83,7 +83,7 @@ class IdGenerator:
     def new_id(self, resource: Resource, index: int) -> Any:
         """Return an id for the item with that index: one that its property and its paths take.
 
-        Where none does both, one that the paths take: an id that cannot be opened is none.
+        Where none does both, one that the paths take: an id that cannot be opened does not count.
         """
         second_best = ABSENT
         for candidate in self._candidates(resource, index):
@@ -201,8 +201,15 @@ class Fixtures:
     """The maker of sample rows. A kind is filled once below each parent; parents that a client created stay empty."""
 
     def __init__(
-        self, semantics: Semantics, references: ResourceReferences, store: ItemStore, sampler: Sampler, ids: IdGenerator
+        self,
+        semantics: Semantics,
+        references: ResourceReferences,
+        store: ItemStore,
+        sampler: Sampler,
+        ids: IdGenerator,
+        most: int = SAMPLES_BELOW_FIRST,
     ) -> None:
+        self.most = most
         self.semantics = semantics
         self.references = references
         self.store = store
@@ -355,7 +362,7 @@ class Fixtures:
 
     def _add_samples(self, resource: Resource, scope: Scope, count: int) -> None:
         first = self.store.count(resource.name)
-        for index in range(first, first + count):
+        for index in range(first, first + min(count, self.most)):
             key = self._example_id(resource, index)
             key = self._unused_id(resource, index) if key is ABSENT else key
             if key is ABSENT:

@@ -274,20 +274,18 @@ def handle(state: SandboxState, operation: Operation, checked: ValidRequest, url
     scope = _scope(state, role, checked)
     if role.resource is None:
         return HandlerResult(value=compute_report(state, operation, checked, scope))
-    handlers: dict[
-        OperationKind, Callable[[SandboxState, OperationSemantics, Resource, ValidRequest, Scope], HandlerResult]
-    ] = {
-        OperationKind.CREATE: _create,
-        OperationKind.READ: _read,
-        OperationKind.MERGE: _merge,
-        OperationKind.REPLACE: _replace,
-        OperationKind.DELETE: _delete,
-        OperationKind.CLEAR: _clear,
-        OperationKind.ACT: _act,
+    handling = _Handling(state=state, role=role, resource=role.resource, checked=checked, scope=scope, url=url)
+    handlers: dict[OperationKind, Callable[[], HandlerResult]] = {
+        OperationKind.CREATE: handling.create,
+        OperationKind.READ: handling.read,
+        OperationKind.MERGE: handling.merge,
+        OperationKind.REPLACE: handling.replace,
+        OperationKind.DELETE: handling.delete,
+        OperationKind.CLEAR: handling.clear,
+        OperationKind.ACT: handling.act,
+        OperationKind.LIST: handling.list_items,
     }
-    if role.kind is OperationKind.LIST:
-        return _list(state, role, role.resource, checked, scope, url)
-    return handlers[role.kind](state, role, role.resource, checked, scope)
+    return handlers[role.kind]()
 
 
 def _scope(state: SandboxState, role: OperationSemantics, checked: ValidRequest) -> Scope:
@@ -306,275 +304,12 @@ def _not_found(resource: Resource, key: str) -> RequestProblem:
     return RequestProblem(404, f"there is no {resource.label}{f' {key!r}' if key != SINGLETON_KEY else ''} here")
 
 
-def _stored_row(
-    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
-) -> StoredItem:
-    key = _key_text(role, checked)
-    row = _find_row(state, role, resource, key, scope)
-    if row is None:
-        raise _not_found(resource, key)
-    return row
-
-
-def _key_text(role: OperationSemantics, checked: ValidRequest) -> str:
-    """Return the text by which the path identifies its item; of a list of ids the first."""
-    value = checked.path.get(role.key, "") if role.key else SINGLETON_KEY
-    return str(value[0] if isinstance(value, list) and value else value)
-
-
-def _find_row(
-    state: SandboxState, role: OperationSemantics, resource: Resource, key: str, scope: Scope
-) -> StoredItem | None:
-    if role.key_field and (row := state.fixtures.find_by_field(resource, role.key_field, key, scope)) is not None:
-        return row
-    return state.fixtures.get(resource, key, scope)
-
-
-def _view(
-    state: SandboxState,
-    role: OperationSemantics,
-    row: StoredItem,
-    *further_rows: StoredItem,
-    extra: Mapping[str, Any] = NO_FIELDS,
-) -> object:
-    """Return the answer for one or several items, in its envelope, with the other fields that the schema requires."""
-    media = json_media(role.operation)
-    if media is None:
-        return state.whole_view(row) if is_undescribed(role.operation) else ABSENT
-    part = role.part or AnswerPart(keys=(), schema=media.schema)
-    types = state.schemas.types(part.schema)
-    if types and "object" not in types:
-        # A text, a number or a boolean about the item: its id may be all that fits.
-        key = _typed_key(state, row)
-        is_id = role.kind is OperationKind.CREATE and state.schemas.valid(part.schema, key)
-        value = wrap(key, part.keys) if is_id and not part.is_list else ABSENT
-        return state.sampler.sample(media.schema, _row_context(state, row), value)
-    items = [_list_entry(state, item_row, part) for item_row in (row, *further_rows)]
-    content = items if part.is_list else items[0]
-    if not part.keys:
-        return (
-            content
-            if not extra
-            else state.sampler.sample(media.schema, _row_context(state, row), {**row.data, **extra})
-        )
-    known_values = {**extra, **wrap(content, part.keys)}
-    return state.sampler.sample(media.schema, _row_context(state, row), known_values)
-
-
 def is_undescribed(operation: Operation) -> bool:
     """Return whether a description is silent about the content of an answer that has some."""
     if operation.method not in ("GET", "POST"):
         return False
     successes = [response for response in operation.responses if response.status.startswith(("2", "d"))]
     return not any(response.media or response.status in ("204", "205") for response in successes)
-
-
-def _typed_key(state: SandboxState, row: StoredItem) -> object:
-    resource = next((candidate for candidate in state.semantics.resources if candidate.name == row.entity), None)
-    return row.key if resource is None else state.ids.typed_id(resource, row.key)
-
-
-def _row_context(state: SandboxState, row: StoredItem) -> SampleContext:
-    return SampleContext(seed=state.seed, path=f"{row.entity}/{row.key}", index=row.index)
-
-
-def _create(
-    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
-) -> HandlerResult:
-    bodies = writes.items_in(resource, checked.body if checked.body is not MISSING else {})
-    rows = [
-        writes.create(state, resource, role.operation, writes.item_fields(resource, item), scope)
-        for item in bodies or [{}]
-    ]
-    value = _view(state, role, *rows)
-    return HandlerResult(value=_with_id(state, role, resource, rows[0], value), created=rows[0])
-
-
-def _with_id(
-    state: SandboxState, role: OperationSemantics, resource: Resource, row: StoredItem, answer: object
-) -> object:
-    """Return the answer of a creation with the id of the new item, where its schema forgets it and allows more."""
-    part, media = role.part, json_media(role.operation)
-    item = value_at(answer, part.keys) if part is not None and not part.is_list else answer
-    if not isinstance(item, dict) or media is None or row.key == SINGLETON_KEY:
-        return answer
-    if any(str(field) == row.key for field in fields_of(item).values()):
-        return answer
-    name = resource.id_name or resource.id_path.rpartition(".")[2] or "id"
-    keys = part.keys if part is not None else ()
-    extended = writes.deep_merge(answer, wrap({name: state.ids.typed_id(resource, row.key)}, keys))  # type: ignore[arg-type]
-    return extended if name not in item and state.schemas.valid(media.schema, extended) else answer
-
-
-def _read(
-    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
-) -> HandlerResult:
-    row = _stored_row(state, role, resource, checked, scope)
-    result = HandlerResult(value=_view(state, role, row))
-    finish_work(state, resource, role.operation, row)
-    return result
-
-
-def _merge(
-    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
-) -> HandlerResult:
-    row = _stored_row(state, role, resource, checked, scope)
-    body = writes.item_fields(resource, checked.body)
-    return HandlerResult(value=_view(state, role, writes.merge(state, resource, role.operation, row, body)))
-
-
-def _replace(
-    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
-) -> HandlerResult:
-    """Replace an item, or create it where its collection has no POST (RFC 9110 §9.3.4)."""
-    key = _key_text(role, checked)
-    row = _find_row(state, role, resource, key, scope)
-    body = writes.item_fields(resource, checked.body)
-    if row is not None:
-        return HandlerResult(value=_view(state, role, writes.replace(state, resource, role.operation, row, body)))
-    if any("POST" in collection.operations for collection in resource.collections):
-        raise _not_found(resource, key)
-    key_value = state.ids.typed_id(resource, key) if role.key else key
-    created = writes.create(state, resource, role.operation, body, scope, key=key_value)
-    return HandlerResult(value=_view(state, role, created), created=created)
-
-
-def _delete(
-    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
-) -> HandlerResult:
-    row = _stored_row(state, role, resource, checked, scope)
-    writes.remove(state, resource, row)
-    media = json_media(role.operation)
-    described = state.schemas.properties(media.schema) if media else {}
-    # Answers of a deletion often confirm it beside the item: `{"deleted": true, "id": ...}`, `{"deleted_count": 1}`.
-    extra: dict[str, object] = {}
-    for name, schema in described.items():
-        types = state.schemas.types(schema)
-        if "boolean" in types and name_key(name) in ("deleted", "success", "ok"):
-            extra[name] = True
-        elif "integer" in types and name_words(name)[-1:] == ("count",) and name not in row.data:
-            extra[name] = 1
-    return HandlerResult(value=_view(state, role, row, extra=extra))
-
-
-def _clear(
-    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
-) -> HandlerResult:
-    """Delete every item of a collection that the query's filters match."""
-    rows = state.fixtures.rows(resource, scope)
-    chosen = filter_rows([row.data for row in rows], checked.query, resource.label, resource.id_name)
-    for row in rows:
-        if any(row.data is match for match in chosen):
-            writes.remove(state, resource, row)
-    return HandlerResult(value=compute_report(state, role.operation, checked, scope))
-
-
-def _list(
-    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope, url: str
-) -> HandlerResult:
-    media = json_media(role.operation)
-    if (media is None and not is_undescribed(role.operation)) or (media is not None and role.part is None):
-        return HandlerResult(value=compute_report(state, role.operation, checked, scope))
-    part = page_window(role.operation, checked.query, checked.body)
-    parameters = {**checked.query, **(checked.body if isinstance(checked.body, dict) else {})}
-    # Paging parameters are no filters, although an item may have a property called `limit` or `page`.
-    filters = {name: value for name, value in parameters.items() if name not in part.parameter_names}
-    rows = {id(row.data): row for row in _listed_rows(state, role, resource, checked, scope)}
-    chosen = _filter(state, role.operation, resource, list(rows.values()), filters)
-    chosen = sort_rows(chosen, {**_defaults(state, role.operation), **filters})
-    part = _resolve_cursor(part, [rows[id(data)] for data in chosen])
-    page = [rows[id(data)] for data in chosen[part.offset : part.offset + part.limit]]
-    if media is None or role.part is None:
-        return HandlerResult(value=[state.whole_view(row) for row in page], total=len(chosen))
-    if not role.part.is_list:
-        # The schema has one item where the path has a list.
-        return HandlerResult(value=_view(state, role, page[0]) if page else ABSENT, total=len(chosen))
-    items = [_list_entry(state, row, role.part, _id_alone(state, resource, row, role.part.schema)) for row in page]
-    content: Any = dict(zip((row.key for row in page), items, strict=True)) if role.part.is_map else items
-    if not role.part.keys:
-        return HandlerResult(value=content, total=len(chosen))
-    envelope = PageEnvelope(state.schemas, part, total=len(chosen), item_count=len(page), url=url, query=checked.query)
-    known_values = writes.deep_merge(envelope.fill(media.schema, skip=role.part.keys[0]), wrap(content, role.part.keys))
-    # The envelope may be two levels deep, as GraphQL's `data.campaigns`: both levels may have totals and cursors.
-    if len(role.part.keys) > 1:
-        outer = envelope.fill(state.schemas.properties(media.schema)[role.part.keys[0]], skip=role.part.keys[1])
-        known_values = writes.deep_merge({role.part.keys[0]: outer}, known_values)
-    context = SampleContext(seed=state.seed, path=role.operation.id)
-    return HandlerResult(value=_fill_envelope(state, media.schema, context, known_values), total=len(chosen))
-
-
-def _listed_rows(
-    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
-) -> list[StoredItem]:
-    """Return the items of a list before its filters: those with the ids in its path, or all."""
-    ids = checked.path.get(role.key) if role.key else None
-    if not isinstance(ids, list):
-        return state.fixtures.rows(resource, scope, is_listed=True)
-    rows = [row for id in ids if (row := state.fixtures.get(resource, str(id), scope)) is not None]
-    if not rows:
-        raise _not_found(resource, ",".join(map(str, ids)))
-    return rows
-
-
-def _filter(
-    state: SandboxState,
-    operation: Operation,
-    resource: Resource,
-    rows: list[StoredItem],
-    filters: Mapping[str, object],
-) -> list[Mapping[str, Any]]:
-    """Return what the filters leave of some rows.
-
-    A required filter is no choice of the client: where no sample fits its value (a workspace that nothing here lists),
-    it leaves the samples, unless it names an item that a client made.
-    """
-    data = [row.data for row in rows]
-    chosen = filter_rows(data, filters, resource.label, resource.id_name)
-    required = {parameter.name for parameter in operation.parameters if parameter.required}
-    if chosen or not rows or required.isdisjoint(filters):
-        return chosen
-    for name in required & filters.keys():
-        target = state.semantics.resource_by_name(name) or state.semantics.resource_by_noun(name)
-        row = state.store.find(target.name, str(filters[name])) if target is not None else None
-        if row is not None and not row.sampled:
-            return chosen
-    optional = {name: value for name, value in filters.items() if name not in required}
-    # A client's item without the field at all is no worse than a sample with another value.
-    left = [
-        row.data for row in rows if row.sampled or filter_rows([row.data], filters, resource.label, resource.id_name)
-    ]
-    return filter_rows(left, optional, resource.label, resource.id_name)
-
-
-def _list_entry(state: SandboxState, row: StoredItem, part: AnswerPart, id_alone: object = ABSENT) -> object:
-    """Return an item as an entry of a list, in the wrapper that its schema has; `id_alone` in a list of ids."""
-    item = state.view(row, part.schema) if id_alone is ABSENT else id_alone
-    if not part.entry_keys:
-        return item
-    return state.sampler.sample(part.entry_schema, _row_context(state, row), wrap(item, part.entry_keys))
-
-
-def _id_alone(state: SandboxState, resource: Resource, row: StoredItem, schema: object) -> object:
-    """Return the id of an item where the list has ids alone, else ABSENT."""
-    key, types = state.ids.typed_id(resource, row.key), state.schemas.types(schema)
-    return key if types and "object" not in types and state.schemas.valid(schema, key) else ABSENT
-
-
-def _fill_envelope(state: SandboxState, schema: object, context: SampleContext, known_values: object) -> object:
-    """Return the envelope around items that are already valid."""
-    # Checked once as a whole, and repaired only when that fails: a list may have a hundred items.
-    value = state.sampler.generate(schema, context, known_values)
-    return value if state.schemas.valid(schema, value) else state.sampler.sample(schema, context, known_values)
-
-
-def _defaults(state: SandboxState, operation: Operation) -> dict[str, object]:
-    """Return the defaults of the query parameters, for the order of a list."""
-    flat = {
-        parameter.name: state.schemas.flat(parameter.schema)
-        for parameter in operation.parameters
-        if parameter.location == "query"
-    }
-    return {name: schema["default"] for name, schema in flat.items() if "default" in schema}
 
 
 def _resolve_cursor(part: PageWindow, rows: list[StoredItem]) -> PageWindow:
@@ -588,102 +323,329 @@ def _resolve_cursor(part: PageWindow, rows: list[StoredItem]) -> PageWindow:
     return part.at_offset(position + 1)
 
 
-def _act(
-    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
-) -> HandlerResult:
-    """Carry out an action: it sets the status by its verb and fields by the body, and may create another item."""
-    row = _stored_row(state, role, resource, checked, scope)
-    body = writes.item_fields(resource, checked.body)
-    verb = next((str(value) for name, value in body.items() if name_key(name) in ACTION_FIELDS and value), role.verb)
-    if role.operation.effect is Effect.READ or _only_computes(verb):
-        # A POST that only computes or previews (docs/design/020-effects.md) changes nothing here either.
-        return HandlerResult(value=_action_answer(state, role, row, checked))
-    changes = {
-        name: value
-        for schema in resource.schemas
-        for name, value in statuses_after(verb, schema, state.schemas).items()
-    }
-    if role.created_resource is not None:
-        return _create_from(state, role, resource, role.created_resource, row, changes)
-    if _answers_with_item(state, role, resource):
-        described = resource.properties
-        changes = {**{name: value for name, value in body.items() if name in described}, **changes}
-    if changes:
-        row = writes.merge(state, resource, role.operation, row, changes)
-    return HandlerResult(value=_action_answer(state, role, row, checked))
-
-
 def _only_computes(verb: str) -> bool:
     """Return whether an action of this name changes nothing: `{"action": "VALIDATE"}` beside PUBLISH."""
     words = name_words(verb)
     return bool(words) and ACTIONS.get(words[0]) is Action.COMPUTE
 
 
-def _answers_with_item(state: SandboxState, role: OperationSemantics, resource: Resource) -> bool:
-    """Return whether an action answers with the item itself: by its `$ref`, by most properties, or without a schema."""
-    if role.part is None or ref_of(role.part.schema) in resource.refs:
-        return True
-    described = state.schemas.properties(role.part.schema).keys()
-    shared = described & resource.properties.keys()
-    return not ref_of(role.part.schema) and len(shared) * 2 >= len(described)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Handling:
+    """One request on the items of a kind."""
 
+    state: SandboxState
+    role: OperationSemantics
+    resource: Resource
+    checked: ValidRequest
+    scope: Scope
+    url: str
 
-def _action_answer(state: SandboxState, role: OperationSemantics, row: StoredItem, checked: ValidRequest) -> Any:
-    """Return the answer of an action: the item, or a sample that has the item's id and the fields they share."""
-    media = json_media(role.operation)
-    if media is None or role.resource is None or role.part is None:
-        return ABSENT
-    described = state.schemas.properties(role.part.schema)
-    ids = {"id", name_key(role.key or ""), name_key(f"{role.resource.label} id")} if row.key != SINGLETON_KEY else set()
-    key = state.ids.typed_id(role.resource, row.key)
-    known_values = {**{name: key for name in described if name_key(name) in ids}, **checked.path, **row.data}
-    if _answers_with_item(state, role, role.resource):
-        types = state.schemas.types(role.part.schema)
-        is_free_form = not types or (types == ("object",) and not described)
-        return wrap(row.data, role.part.keys) if is_free_form else _view(state, role, replace(row, data=known_values))
-    known_values = {name: value for name, value in known_values.items() if name in described}
-    context = SampleContext(
-        seed=state.seed,
-        path=f"{role.operation.id}/{row.key}",
-        noun="result",
-        index=row.index,
-        full=True,
-        find_reference=state.fixtures.referrer(row.scope, excluded=role.resource),
-    )
-    if not role.part.keys:
-        return state.sampler.sample(media.schema, context, known_values)
-    result = state.sampler.sample(role.part.schema, context, known_values)
-    return state.sampler.sample(media.schema, context, wrap(result, role.part.keys))
+    @property
+    def operation(self) -> Operation:
+        return self.role.operation
 
+    def _stored_row(self) -> StoredItem:
+        key = self._key_text()
+        row = self._find_row(key)
+        if row is None:
+            raise _not_found(self.resource, key)
+        return row
 
-def _create_from(
-    state: SandboxState,
-    role: OperationSemantics,
-    resource: Resource,
-    new_resource: Resource,
-    row: StoredItem,
-    changes: Mapping[str, object],
-) -> HandlerResult:
-    """Create an item of another kind from this one, as publishing a draft creates a campaign."""
-    described = new_resource.properties
-    data = {
-        name: value
-        for name, value in row.data.items()
-        if name in described and _is_copied(state, name, described[name])
-    }
-    data.pop(new_resource.id_name or "", None)
-    scope = {**row.scope, resource.name: row.key}
-    created = writes.create(state, new_resource, role.operation, data, scope)
-    references = {
-        name: state.ids.typed_id(new_resource, created.key)
-        for name, target in state.semantics.references(resource)
-        if target is new_resource
-    }
-    if changes or references:
-        writes.merge(state, resource, role.operation, row, {**changes, **references})
-    return HandlerResult(value=_view(state, role, created), created=created)
+    def _key_text(self) -> str:
+        """Return the text by which the path identifies its item; of a list of ids the first."""
+        value = self.checked.path.get(self.role.key, "") if self.role.key else SINGLETON_KEY
+        return str(value[0] if isinstance(value, list) and value else value)
 
+    def _find_row(self, key: str) -> StoredItem | None:
+        field, fixtures = self.role.key_field, self.state.fixtures
+        row = fixtures.find_by_field(self.resource, field, key, self.scope) if field else None
+        return row if row is not None else fixtures.get(self.resource, key, self.scope)
 
-def _is_copied(state: SandboxState, name: str, schema: object) -> bool:
-    """Return whether a field is copied to an item of another kind: not its state, nor fields that the server sets."""
-    return state.schemas.flat(schema).get("readOnly") is not True and not set(name_words(name)) & {"status", "state"}
+    def _view(self, row: StoredItem, *further_rows: StoredItem, extra: Mapping[str, Any] = NO_FIELDS) -> object:
+        """Return the answer for one or several items, in its envelope, with what else the schema requires."""
+        media = json_media(self.operation)
+        if media is None:
+            return self.state.whole_view(row) if is_undescribed(self.operation) else ABSENT
+        part = self.role.part or AnswerPart(keys=(), schema=media.schema)
+        types = self.state.schemas.types(part.schema)
+        if types and "object" not in types:
+            # A text, a number or a boolean about the item: its id may be all that fits.
+            key = self._typed_key(row)
+            is_id = self.role.kind is OperationKind.CREATE and self.state.schemas.valid(part.schema, key)
+            value = wrap(key, part.keys) if is_id and not part.is_list else ABSENT
+            return self.state.sampler.sample(media.schema, self._row_context(row), value)
+        items = [self._list_entry(item_row, part) for item_row in (row, *further_rows)]
+        content = items if part.is_list else items[0]
+        if not part.keys:
+            data = {**row.data, **extra}
+            return self.state.sampler.sample(media.schema, self._row_context(row), data) if extra else content
+        known_values = {**extra, **wrap(content, part.keys)}
+        return self.state.sampler.sample(media.schema, self._row_context(row), known_values)
+
+    def _typed_key(self, row: StoredItem) -> object:
+        resource = next(
+            (candidate for candidate in self.state.semantics.resources if candidate.name == row.entity), None
+        )
+        return row.key if resource is None else self.state.ids.typed_id(resource, row.key)
+
+    def _row_context(self, row: StoredItem) -> SampleContext:
+        return SampleContext(seed=self.state.seed, path=f"{row.entity}/{row.key}", index=row.index)
+
+    def create(self) -> HandlerResult:
+        bodies = writes.items_in(self.resource, self.checked.body if self.checked.body is not MISSING else {})
+        rows = [
+            writes.create(
+                self.state, self.resource, self.operation, writes.item_fields(self.resource, item), self.scope
+            )
+            for item in bodies or [{}]
+        ]
+        value = self._view(*rows)
+        return HandlerResult(value=self._with_id(rows[0], value), created=rows[0])
+
+    def _with_id(self, row: StoredItem, answer: object) -> object:
+        """Return the answer of a creation with the id of the new item, where its schema forgets it and allows more."""
+        part, media = self.role.part, json_media(self.operation)
+        item = value_at(answer, part.keys) if part is not None and not part.is_list else answer
+        if not isinstance(item, dict) or media is None or row.key == SINGLETON_KEY:
+            return answer
+        if any(str(field) == row.key for field in fields_of(item).values()):
+            return answer
+        name = self.resource.id_name or self.resource.id_path.rpartition(".")[2] or "id"
+        keys = part.keys if part is not None else ()
+        extended = writes.deep_merge(answer, wrap({name: self.state.ids.typed_id(self.resource, row.key)}, keys))  # type: ignore[arg-type]
+        return extended if name not in item and self.state.schemas.valid(media.schema, extended) else answer
+
+    def read(self) -> HandlerResult:
+        row = self._stored_row()
+        result = HandlerResult(value=self._view(row))
+        finish_work(self.state, self.resource, self.operation, row)
+        return result
+
+    def merge(self) -> HandlerResult:
+        row = self._stored_row()
+        body = writes.item_fields(self.resource, self.checked.body)
+        return HandlerResult(value=self._view(writes.merge(self.state, self.resource, self.operation, row, body)))
+
+    def replace(self) -> HandlerResult:
+        """Replace an item, or create it where its collection has no POST (RFC 9110 §9.3.4)."""
+        key = self._key_text()
+        row = self._find_row(key)
+        body = writes.item_fields(self.resource, self.checked.body)
+        if row is not None:
+            return HandlerResult(value=self._view(writes.replace(self.state, self.resource, self.operation, row, body)))
+        if any("POST" in collection.operations for collection in self.resource.collections):
+            raise _not_found(self.resource, key)
+        key_value = self.state.ids.typed_id(self.resource, key) if self.role.key else key
+        created = writes.create(self.state, self.resource, self.operation, body, self.scope, key=key_value)
+        return HandlerResult(value=self._view(created), created=created)
+
+    def delete(self) -> HandlerResult:
+        row = self._stored_row()
+        writes.remove(self.state, self.resource, row)
+        media = json_media(self.operation)
+        described = self.state.schemas.properties(media.schema) if media else {}
+        # Answers of a deletion often confirm it: `{"deleted": true, "id": ...}`, `{"deleted_count": 1}`.
+        extra: dict[str, object] = {}
+        for name, schema in described.items():
+            types = self.state.schemas.types(schema)
+            if "boolean" in types and name_key(name) in ("deleted", "success", "ok"):
+                extra[name] = True
+            elif "integer" in types and name_words(name)[-1:] == ("count",) and name not in row.data:
+                extra[name] = 1
+        return HandlerResult(value=self._view(row, extra=extra))
+
+    def clear(self) -> HandlerResult:
+        """Delete every item of a collection that the query's filters match."""
+        rows = self.state.fixtures.rows(self.resource, self.scope)
+        chosen = filter_rows([row.data for row in rows], self.checked.query, self.resource.label, self.resource.id_name)
+        for row in rows:
+            if any(row.data is match for match in chosen):
+                writes.remove(self.state, self.resource, row)
+        return HandlerResult(value=compute_report(self.state, self.operation, self.checked, self.scope))
+
+    def list_items(self) -> HandlerResult:
+        media, part = json_media(self.operation), self.role.part
+        if part is None if media is not None else not is_undescribed(self.operation):
+            return HandlerResult(value=compute_report(self.state, self.operation, self.checked, self.scope))
+        window, page, total = self._page()
+        if media is None or part is None:
+            return HandlerResult(value=[self.state.whole_view(row) for row in page], total=total)
+        if not part.is_list:
+            # The schema has one item where the path has a list.
+            return HandlerResult(value=self._view(page[0]) if page else ABSENT, total=total)
+        items = [self._list_entry(row, part, self._id_alone(row, part.schema)) for row in page]
+        content: Any = dict(zip((row.key for row in page), items, strict=True)) if part.is_map else items
+        if not part.keys:
+            return HandlerResult(value=content, total=total)
+        schemas = self.state.schemas
+        envelope = PageEnvelope(
+            schemas, window, total=total, item_count=len(page), url=self.url, query=self.checked.query
+        )
+        known_values = writes.deep_merge(envelope.fill(media.schema, skip=part.keys[0]), wrap(content, part.keys))
+        # The envelope may be two levels deep, as GraphQL's `data.campaigns`: both levels may have totals and cursors.
+        if len(part.keys) > 1:
+            outer = envelope.fill(schemas.properties(media.schema)[part.keys[0]], skip=part.keys[1])
+            known_values = writes.deep_merge({part.keys[0]: outer}, known_values)
+        context = SampleContext(seed=self.state.seed, path=self.operation.id)
+        return HandlerResult(value=self._fill_envelope(media.schema, context, known_values), total=total)
+
+    def _page(self) -> tuple[PageWindow, list[StoredItem], int]:
+        """Return the window of a page, its items, and how many there are in all."""
+        query, body = self.checked.query, self.checked.body
+        window = page_window(self.operation, query, body)
+        parameters = {**query, **(body if isinstance(body, dict) else {})}
+        # Paging parameters are no filters, although an item may have a property called `limit` or `page`.
+        filters = {name: value for name, value in parameters.items() if name not in window.parameter_names}
+        rows = {id(row.data): row for row in self._listed_rows()}
+        chosen = sort_rows(self._filter(list(rows.values()), filters), {**self._defaults(), **filters})
+        found = [rows[id(data)] for data in chosen]
+        window = _resolve_cursor(window, found)
+        return window, found[window.offset : window.offset + window.limit], len(found)
+
+    def _listed_rows(self) -> list[StoredItem]:
+        """Return the items of a list before its filters: those with the ids in its path, or all."""
+        ids = self.checked.path.get(self.role.key) if self.role.key else None
+        if not isinstance(ids, list):
+            return self.state.fixtures.rows(self.resource, self.scope, is_listed=True)
+        rows = [row for id in ids if (row := self.state.fixtures.get(self.resource, str(id), self.scope)) is not None]
+        if not rows:
+            raise _not_found(self.resource, ",".join(map(str, ids)))
+        return rows
+
+    def _filter(self, rows: list[StoredItem], filters: Mapping[str, object]) -> list[Mapping[str, Any]]:
+        """Return what the filters leave of some rows.
+
+        A required filter is no choice of the client: where no sample fits its value (a workspace that nothing here
+        lists), it leaves the samples, unless it names an item that a client made.
+        """
+        data = [row.data for row in rows]
+        chosen = filter_rows(data, filters, self.resource.label, self.resource.id_name)
+        required = {parameter.name for parameter in self.operation.parameters if parameter.required}
+        if chosen or not rows or required.isdisjoint(filters):
+            return chosen
+        for name in required & filters.keys():
+            target = self.state.semantics.resource_by_name(name) or self.state.semantics.resource_by_noun(name)
+            row = self.state.store.find(target.name, str(filters[name])) if target is not None else None
+            if row is not None and not row.sampled:
+                return chosen
+        optional = {name: value for name, value in filters.items() if name not in required}
+        # A client's item without the field at all is no worse than a sample with another value.
+        left = [
+            row.data
+            for row in rows
+            if row.sampled or filter_rows([row.data], filters, self.resource.label, self.resource.id_name)
+        ]
+        return filter_rows(left, optional, self.resource.label, self.resource.id_name)
+
+    def _list_entry(self, row: StoredItem, part: AnswerPart, id_alone: object = ABSENT) -> object:
+        """Return an item as an entry of a list, in the wrapper that its schema has; `id_alone` in a list of ids."""
+        item = self.state.view(row, part.schema) if id_alone is ABSENT else id_alone
+        if not part.entry_keys:
+            return item
+        return self.state.sampler.sample(part.entry_schema, self._row_context(row), wrap(item, part.entry_keys))
+
+    def _id_alone(self, row: StoredItem, schema: object) -> object:
+        """Return the id of an item where the list has ids alone, else ABSENT."""
+        key, types = self.state.ids.typed_id(self.resource, row.key), self.state.schemas.types(schema)
+        return key if types and "object" not in types and self.state.schemas.valid(schema, key) else ABSENT
+
+    def _fill_envelope(self, schema: object, context: SampleContext, known_values: object) -> object:
+        """Return the envelope around items that are already valid."""
+        # Checked once as a whole, and repaired only when that fails: a list may have a hundred items.
+        sampler = self.state.sampler
+        value = sampler.generate(schema, context, known_values)
+        return value if self.state.schemas.valid(schema, value) else sampler.sample(schema, context, known_values)
+
+    def _defaults(self) -> dict[str, object]:
+        """Return the defaults of the query parameters, for the order of a list."""
+        flat = {
+            parameter.name: self.state.schemas.flat(parameter.schema)
+            for parameter in self.operation.parameters
+            if parameter.location == "query"
+        }
+        return {name: schema["default"] for name, schema in flat.items() if "default" in schema}
+
+    def act(self) -> HandlerResult:
+        """Carry out an action: it sets the status by its verb and fields by the body, and may create another item."""
+        row = self._stored_row()
+        body = writes.item_fields(self.resource, self.checked.body)
+        verb = next(
+            (str(value) for name, value in body.items() if name_key(name) in ACTION_FIELDS and value), self.role.verb
+        )
+        if self.operation.effect is Effect.READ or _only_computes(verb):
+            # A POST that only computes or previews (docs/design/020-effects.md) changes nothing here either.
+            return HandlerResult(value=self._action_answer(row))
+        changes = {
+            name: value
+            for schema in self.resource.schemas
+            for name, value in statuses_after(verb, schema, self.state.schemas).items()
+        }
+        if self.role.created_resource is not None:
+            return self._create_from(self.role.created_resource, row, changes)
+        if self._answers_with_item():
+            described = self.resource.properties
+            changes = {**{name: value for name, value in body.items() if name in described}, **changes}
+        if changes:
+            row = writes.merge(self.state, self.resource, self.operation, row, changes)
+        return HandlerResult(value=self._action_answer(row))
+
+    def _answers_with_item(self) -> bool:
+        """Return whether an action answers with the item: by its `$ref`, by most properties, or without a schema."""
+        if self.role.part is None or ref_of(self.role.part.schema) in self.resource.refs:
+            return True
+        described = self.state.schemas.properties(self.role.part.schema).keys()
+        shared = described & self.resource.properties.keys()
+        return not ref_of(self.role.part.schema) and len(shared) * 2 >= len(described)
+
+    def _action_answer(self, row: StoredItem) -> Any:
+        """Return the answer of an action: the item, or a sample that has the item's id and the fields they share."""
+        media = json_media(self.operation)
+        part = self.role.part
+        if media is None or part is None:
+            return ABSENT
+        described = self.state.schemas.properties(part.schema)
+        names = ("id", self.role.key or "", f"{self.resource.label} id") if row.key != SINGLETON_KEY else ()
+        ids, key = set(map(name_key, names)), self.state.ids.typed_id(self.resource, row.key)
+        known_values = {**{name: key for name in described if name_key(name) in ids}, **self.checked.path, **row.data}
+        if self._answers_with_item():
+            types = self.state.schemas.types(part.schema)
+            is_free_form = not types or (types == ("object",) and not described)
+            return wrap(row.data, part.keys) if is_free_form else self._view(replace(row, data=known_values))
+        known_values = {name: value for name, value in known_values.items() if name in described}
+        context = SampleContext(
+            seed=self.state.seed,
+            path=f"{self.operation.id}/{row.key}",
+            noun="result",
+            index=row.index,
+            full=True,
+            find_reference=self.state.fixtures.referrer(row.scope, excluded=self.resource),
+        )
+        if not part.keys:
+            return self.state.sampler.sample(media.schema, context, known_values)
+        result = self.state.sampler.sample(part.schema, context, known_values)
+        return self.state.sampler.sample(media.schema, context, wrap(result, part.keys))
+
+    def _create_from(self, new_resource: Resource, row: StoredItem, changes: Mapping[str, object]) -> HandlerResult:
+        """Create an item of another kind from this one, as publishing a draft creates a campaign."""
+        described = new_resource.properties
+        data = {
+            name: value
+            for name, value in row.data.items()
+            if name in described and self._is_copied(name, described[name])
+        }
+        data.pop(new_resource.id_name or "", None)
+        scope = {**row.scope, self.resource.name: row.key}
+        created = writes.create(self.state, new_resource, self.operation, data, scope)
+        references = {
+            name: self.state.ids.typed_id(new_resource, created.key)
+            for name, target in self.state.semantics.references(self.resource)
+            if target is new_resource
+        }
+        if changes or references:
+            writes.merge(self.state, self.resource, self.operation, row, {**changes, **references})
+        return HandlerResult(value=self._view(created), created=created)
+
+    def _is_copied(self, name: str, schema: object) -> bool:
+        """Return whether a field is copied to an item of another kind: not its state, nor what the server sets."""
+        is_state = {"status", "state"} & set(name_words(name))
+        return not is_state and self.state.schemas.flat(schema).get("readOnly") is not True

@@ -130,7 +130,7 @@ def split_pairs(text: str) -> QueryPairs:
 
 
 def percent_decode(raw: str, *, plus: bool = True) -> str:
-    """Return percent-decoded text; RequestProblem 400 for a stray percent sign or bytes that are no UTF-8."""
+    """Return percent-decoded text; RequestProblem 400 for a stray percent sign or bytes that are not UTF-8."""
     if re.search(r"%(?![0-9A-Fa-f]{2})", raw):
         raise RequestProblem(400, f"{raw[:80]!r} has a percent sign that encodes nothing")
     try:
@@ -186,7 +186,7 @@ def _refuse_repeated(parameter: Parameter, raw: Sequence[str]) -> None:
 
 
 def take_brackets(name: str, pairs: QueryPairs) -> object:
-    """Return `name[a]=1&name[b][c]=2` as {"a": "1", "b": {"c": "2"}}, texts decoded; MISSING when there is none."""
+    """Return `name[a]=1&name[b][c]=2` as {"a": "1", "b": {"c": "2"}}, texts decoded, or MISSING."""
     tree: dict[str, Any] = {}
     for position, (key, raw) in enumerate(pairs.pairs):
         brackets = key[len(name) :]
@@ -266,7 +266,7 @@ def read_path(parameter: Parameter, raw: str, schemas: Schemas) -> object:
     if kind == "object" and explode:
         return _delimited(parameter, body, ";", schemas)
     marks = [part.partition("=") for part in body.split(";")]
-    # 404 and not 422: a path without the style's mark is no path of this operation.
+    # 404 and not 422: a path without the style's mark is not a path of this operation.
     if any(percent_decode(key, plus=False) != name for key, _, _ in marks) or (
         len(marks) > 1 and not (kind == "array")
     ):

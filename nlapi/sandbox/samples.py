@@ -303,7 +303,7 @@ class Sampler:
             return None
         examples = [
             candidate
-            for candidate in (*(flat.get("examples") or ()), *_default(flat))
+            for candidate in (*(flat.get("examples") or ()), *((flat["default"],) if "default" in flat else ()))
             if self.schemas.valid(flat, candidate)
         ]
         examples = [candidate for candidate in examples if candidate is not None]
@@ -358,10 +358,6 @@ def _reference_of(schema: object) -> str | None:
     items = schema.get("items")
     item_ref = items.get("$ref") if isinstance(items, Mapping) else None
     return item_ref if isinstance(item_ref, str) else None
-
-
-def _default(flat: Schema) -> tuple[object, ...]:
-    return (flat["default"],) if "default" in flat else ()
 
 
 def _boolean(context: SampleContext) -> bool:

@@ -35,48 +35,28 @@ HOSTNAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?
 MAX_FAULTS = 20
 
 
-def _date(text: str) -> bool:
-    return bool(DATE.fullmatch(text) and date.fromisoformat(text))
-
-
 def _date_time(text: str) -> bool:
     return bool(DATE_TIME.fullmatch(text) and datetime.fromisoformat(text.upper().replace(":60", ":59")))
-
-
-def _time(text: str) -> bool:
-    return TIME.fullmatch(text) is not None and time.fromisoformat(text.upper()) is not None
-
-
-def _uuid(text: str) -> bool:
-    return bool(UUID_TEXT.fullmatch(text) and UUID(text))
 
 
 def _uri(text: str) -> bool:
     return not re.search(r"[\s<>\"{}|\\^`]", text) and bool(urlsplit(text).scheme)
 
 
-def _uri_reference(text: str) -> bool:
-    return not re.search(r"[\s<>\"{}|\\^`]", text) and urlsplit(text) is not None
-
-
-def _byte(text: str) -> bool:
-    return base64.b64decode(text, validate=True) is not None
-
-
 STRINGS: dict[str, Callable[[str], object]] = {
-    "date": _date,
+    "date": lambda text: bool(DATE.fullmatch(text) and date.fromisoformat(text)),
     "date-time": _date_time,
-    "time": _time,
+    "time": lambda text: TIME.fullmatch(text) is not None and time.fromisoformat(text.upper()) is not None,
     "duration": DURATION.fullmatch,
     "email": EMAIL.fullmatch,
-    "uuid": _uuid,
+    "uuid": lambda text: bool(UUID_TEXT.fullmatch(text) and UUID(text)),
     "uri": _uri,
     "url": _uri,
-    "uri-reference": _uri_reference,
+    "uri-reference": lambda text: not re.search(r"[\s<>\"{}|\\^`]", text) and urlsplit(text) is not None,
     "hostname": HOSTNAME.fullmatch,
     "ipv4": ipaddress.IPv4Address,
     "ipv6": ipaddress.IPv6Address,
-    "byte": _byte,
+    "byte": lambda text: base64.b64decode(text, validate=True) is not None,
 }
 INTEGERS = {"int32": 2**31, "int64": 2**63}
 

@@ -20,6 +20,7 @@ from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Media, Operation, Response, Spec, essence, may_be_json
 from nlapi.resources.envelope import TOTAL_NAMES
 from nlapi.resources.paths import Path, segments
+from nlapi.sandbox.fixtures import SAMPLES_BELOW_FIRST
 from nlapi.sandbox.handlers import HandlerResult, handle, is_undescribed
 from nlapi.sandbox.parameters import percent_decode, split_pairs
 from nlapi.sandbox.problem import RequestProblem
@@ -101,7 +102,7 @@ def build_response(
 
 
 def _concrete_type(content_type: str) -> str:
-    """Return the type of an answer for a described one: a range such as `*/*` is no type of any answer."""
+    """Return the type of an answer for a described one: a range such as `*/*` is not a type of any answer."""
     return CONCRETE_TYPES.get(essence(content_type).partition("/")[0], JSON) if "*" in content_type else content_type
 
 
@@ -111,7 +112,7 @@ def _response(operation: Operation, *, is_created: bool) -> tuple[int, Response 
     201 without a body beside a 200 with one is what generators write for each POST: the 200 is meant.
     """
     described = {
-        _status_number(response.status): response
+        (int(response.status) if response.status.isdecimal() else 200): response
         for response in operation.responses
         if response.status.upper().startswith("2")
     }
@@ -123,10 +124,6 @@ def _response(operation: Operation, *, is_created: bool) -> tuple[int, Response 
     has_bare_201 = 201 in described and not described[201].media and 200 in described and described[200].media
     status = 201 if is_created and 201 in described and not has_bare_201 else statuses[0]
     return status, described[status]
-
-
-def _status_number(status: str) -> int:
-    return int(status) if status.isdecimal() else 200
 
 
 def _media(response: Response, accept: str) -> Media | None:
@@ -185,7 +182,7 @@ def _headers(state: SandboxState, response: Response, result: HandlerResult) -> 
 
 
 def _location(state: SandboxState, operation: Operation, row: StoredItem, path: str, prefix: str) -> str:
-    """Return the path at which a created item can be read; "" when there is none."""
+    """Return the path at which a created item can be read, or ""."""
     key = quote(row.key, safe="")
     resource = next((candidate for candidate in state.semantics.resources if candidate.name == row.entity), None)
     current = state.semantics.resource_at(segments(operation.route))
@@ -226,16 +223,22 @@ class Sandbox:
     """A stateful stand-in for the API of a Spec, as an ASGI application; it refuses with problem+json (RFC 9457).
 
     `seed` selects the sample data; `database` is a file for the items, or ":memory:". Close it after use.
-    `nlapi.sandbox.running` and `serve` put a server in front of it.
+    `nlapi.sandbox.running` and `serve` put a server in front of it. `samples` is the most of each kind below a parent.
     """
 
     def __init__(
-        self, spec: Spec, *, seed: int = 0, database: str = ":memory:", on_request: OnRequest | None = None
+        self,
+        spec: Spec,
+        *,
+        seed: int = 0,
+        database: str = ":memory:",
+        on_request: OnRequest | None = None,
+        samples: int = SAMPLES_BELOW_FIRST,
     ) -> None:
         self.spec = spec
         self.on_request = on_request
         self._routes = RouteTable(spec)
-        self._state = SandboxState.of(spec, seed=seed, database=database)
+        self._state = SandboxState.of(spec, seed=seed, database=database, samples=samples)
         self._answers_by_key: dict[tuple[str, str], HttpResponse] = {}
 
     def close(self) -> None:
@@ -273,10 +276,11 @@ class Sandbox:
         if self.on_request is not None:
             self.on_request(scope["method"], path, response.status, reason)
 
-    def respond(self, incoming: RawRequest, origin: str = "") -> HttpResponse:
+    def respond(self, incoming: RawRequest, origin: str = "", *, is_trial: bool = False) -> HttpResponse:
         """Return the answer to a request. RequestProblem when it is refused, and then nothing has changed.
 
-        Where an Idempotency-Key header is described, a second request with the same key gets the first answer.
+        Where an Idempotency-Key header is described, a second request with the same key gets the first answer. What a
+        trial has changed is taken back.
         """
         if incoming.method == "OPTIONS" and (allowed := self._options(incoming.path)):
             return allowed
@@ -308,10 +312,27 @@ class Sandbox:
         except BaseException:
             self._roll_back()
             raise
+        if is_trial and store.is_changed:
+            self._roll_back()
+            return response
         store.commit()
         if idempotency_key:
             self._answers_by_key[match.operation.id, idempotency_key] = response
         return response
+
+    def stored_id(self, operation: Operation, parameter: str) -> Any:
+        """Return the id of an item that a parameter of a path may name; None where no item is known for it."""
+        state = self._state
+        role, scope = state.semantics.classify(operation), dict[str, str]()
+        own = [(role.resource, role.key, "")] if role.key else []
+        parents = [(parent.resource, parent.parameter, parent.name) for parent in role.parents]
+        for resource, name, kind in (*parents, *own):
+            rows = state.fixtures.rows(resource, scope) if resource is not None else []
+            if name == parameter:
+                return state.ids.typed_id(resource, rows[0].key) if resource is not None and rows else None
+            if rows:
+                scope[kind] = rows[0].key
+        return None
 
     def _roll_back(self) -> None:
         self._state.store.rollback()

@@ -10,7 +10,7 @@ from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import answer_schema
 from nlapi.resources.references import references
 from nlapi.resources.semantics import Semantics, semantics_of
-from nlapi.sandbox.fixtures import Fixtures, IdGenerator
+from nlapi.sandbox.fixtures import SAMPLES_BELOW_FIRST, Fixtures, IdGenerator
 from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.store import ItemStore, StoredItem
@@ -30,13 +30,13 @@ class SandboxState:
     fixtures: Fixtures
 
     @staticmethod
-    def of(spec: Spec, *, seed: int, database: str) -> SandboxState:
+    def of(spec: Spec, *, seed: int, database: str, samples: int = SAMPLES_BELOW_FIRST) -> SandboxState:
         schemas = Schemas(spec)
         sampler = Sampler(schemas)
         semantics = semantics_of(spec)
         ids = IdGenerator(semantics, schemas, sampler, seed)
         store = ItemStore(database)
-        fixtures = Fixtures(semantics, references(spec), store, sampler, ids)
+        fixtures = Fixtures(semantics, references(spec), store, sampler, ids, samples)
         return SandboxState(
             spec=spec,
             seed=seed,

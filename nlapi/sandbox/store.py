@@ -49,7 +49,7 @@ class ItemStore:
         # The server may run in another thread than the one that created the store; requests come one at a time.
         self._db = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
         self._db.executescript(SCHEMA)
-        # Whether a client's change is in the transaction: an item made, changed or removed that is no sample's making.
+        # Whether a client's change is in the transaction: an item made, changed or removed, but not by a sample.
         self.is_changed = False
 
     def close(self) -> None:

@@ -106,7 +106,7 @@ def _content_type(part: Any) -> str:
 
 
 def select_media(body: Body, content_type: str) -> Media:
-    """Return the described Media for a Content-Type, ranges (`text/*`) last; RequestProblem 415 when there is none."""
+    """Return the described Media for a Content-Type, ranges (`text/*`) last; RequestProblem 415 if none exists."""
     media_type = essence(content_type)
     ranges = (media_type, media_type.partition("/")[0] + "/*", "*/*")
     for pattern in ranges if media_type else ():
@@ -300,7 +300,7 @@ def authenticate(operation: Operation, fields: FieldsByLocation) -> None:
 
 
 def take_body_credentials(operation: Operation, incoming: RawRequest) -> tuple[dict[str, str], RawRequest]:
-    """Return the credentials in the body of a request, and the request without them: they are no part of its data."""
+    """Return the credentials in the body of a request, and the request without them: they are not part of its data."""
     names = {scheme.name for scheme in _schemes_of(operation) if scheme.location == "body"}
     kind = incoming.headers.get("content-type", "")
     if not names or not incoming.content:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words, singular_words
 from nlapi.openapi.spec import Operation
 from nlapi.resources.envelope import WRAPPERS, value_at
@@ -18,29 +19,7 @@ from nlapi.sandbox.store import Scope, StoredItem, scopes_agree
 from nlapi.sandbox.vocabulary import CREATED_WORDS, UPDATED_WORDS
 from nlapi.workflows.chains import FAILED_STATES
 
-# Only for statuses that do not begin as their verb does; `pause` finds PAUSED by itself.
-STATUS_BY_VERB = {
-    "publish": ("published", "live", "active"),
-    "activate": ("active", "enabled"),
-    "enable": ("enabled", "active"),
-    "disable": ("disabled", "inactive"),
-    "deactivate": ("inactive", "disabled"),
-    "resume": ("active", "running", "enabled"),
-    "unpause": ("active", "running", "enabled"),
-    "start": ("started", "running", "active", "inprogress"),
-    "launch": ("running", "live", "active"),
-    "stop": ("stopped", "inactive", "paused"),
-    "finish": ("finished", "completed", "done"),
-    "restore": ("active", "restored"),
-    "unarchive": ("active",),
-    "reopen": ("open", "opened", "active"),
-    "submit": ("submitted", "pending", "inreview"),
-    "pay": ("paid",),
-    "send": ("sent",),
-    "ship": ("shipped",),
-    "refund": ("refunded",),
-    "delete": ("deleted",),
-}
+STATUS_BY_VERB = {verb: words.split() for verb, words in lexicon.table("sandbox/words", "statuses").items()}
 # Statuses of a new item, the likeliest first.
 NEW_STATUSES = ("draft", "pending", "created", "new", "queued", "open", "active", "enabled")
 
@@ -77,7 +56,7 @@ def _status_after(verb: str, values: list[str]) -> str | None:
 
 
 def _new_status(name: str, schema: Mapping[str, Any]) -> object:
-    """Return the status of a new item: the default, the likeliest value, or the first that is no failure."""
+    """Return the status of a new item: the default, the likeliest value, or the first that is not a failure."""
     if "default" in schema:
         return schema["default"]
     values = [value for value in schema.get("enum") or () if isinstance(value, str)]

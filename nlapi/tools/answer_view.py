@@ -48,7 +48,7 @@ class AnswerView:
 
     `columns` are paths of fields, the most informative first; the first `fixed` are shown however narrow the table is.
     `operation` gives the units of amounts. `text` is the same in a sentence; "" without a question. `is_certain` is
-    False where a condition of the question could not be applied, which the text says.
+    False where a condition of the question could not be applied: the text names its words, which are `unapplied`.
     """
 
     text: str = ""
@@ -59,6 +59,7 @@ class AnswerView:
     operation: Operation | None = None
     raw: str = ""
     is_certain: bool = True
+    unapplied: tuple[str, ...] = ()
 
     def records(self) -> list[dict[str, object]]:
         """Return the rows as JSON objects of the columns by their path."""
@@ -187,7 +188,7 @@ def page_arguments(tool: Tool, *, sizes: bool = False) -> frozenset[str]:
 
 
 def further_page(call: Call, result: Result, data: object = None) -> dict[str, object]:
-    """Return the arguments of the next page for a model; {} when there is none, it is unknown, or they are too long."""
+    """Return the arguments of the next page for a model; {} if none exists, it is unknown, or they are too long."""
     import json
 
     if call.effect is not Effect.READ or not result.ok:
@@ -240,7 +241,7 @@ class SeriesEnd(StrEnum):
     SIZE = "size"
     """as many bytes as are read at most have come"""
     FAILED = "failed"
-    """an answer was no success"""
+    """an answer was not a success"""
     NO_LIST = "no list"
     """an answer has no list"""
     REPEATED = "repeated"
@@ -266,7 +267,7 @@ class PageSeries:
 
     @property
     def is_whole(self) -> bool:
-        """Whether there is no sign of an entry that has not come."""
+        """Whether nothing says that an entry has not come."""
         return self.ended is SeriesEnd.COMPLETE or (self.ended is SeriesEnd.NO_LIST and not self.pages)
 
 

@@ -139,7 +139,7 @@ def _split(operations: Sequence[Operation]) -> list[Group]:
 
 
 def _second_segment(operation: Operation) -> str:
-    """Return the second literal segment of a path, or the first where there is no second."""
+    """Return the second literal segment of a path, or the first without a second."""
     names, first = _literal_segments(operation.route), _resource_segment(operation.route)
     return next(iter(names[names.index(first) + 1 :]), first) if first in names else first
 

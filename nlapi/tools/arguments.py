@@ -535,7 +535,7 @@ def nearest_names(tool: Tool, name: str) -> list[str]:
 
 
 def with_nested(arguments: Mapping[str, Any], values: Mapping[tuple[str, ...], object]) -> dict[str, Any]:
-    """Return the arguments with the values set inside them. ValueError with the name of what is no object."""
+    """Return the arguments with the values set inside them. ValueError with the name of what is not an object."""
     result = dict(arguments)
     copied: set[str] = set()
     for path, value in values.items():
@@ -554,7 +554,7 @@ def with_nested(arguments: Mapping[str, Any], values: Mapping[tuple[str, ...], o
 def _find_property(
     schema: Mapping[str, Any], parts: list[str], definitions: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], Mapping[str, object]] | None:
-    """Return the path and the schema of a property by the parts of its name; None where there is none."""
+    """Return the path and the schema of a property by the parts of its name, or None."""
     if not parts:
         return (), schema
     for count in range(len(parts), 0, -1):

@@ -88,7 +88,7 @@ def _object_text(schema: Mapping[str, Any], depth: int) -> str:
 
 
 def _resolved(schema: object, definitions: Mapping[str, object]) -> Mapping[str, Any]:
-    """Return a schema behind its references; {} for what is no schema."""
+    """Return a schema behind its references; {} for what is not a schema."""
     for _ in range(8):
         if not isinstance(schema, Mapping):
             return {}
@@ -103,7 +103,7 @@ def describe_operation(tool: Tool, *, limit: int = MAX_SCHEMA, argument: str = "
     """Return an operation in full, for a model that is about to call it.
 
     Arguments that take more than `limit` characters are given without their inner levels; `argument`, a dotted name
-    such as `spec.template`, opens one of them. UsageError when there is no such argument.
+    such as `spec.template`, opens one of them. UsageError if the argument does not exist.
     """
     operation = tool.operation
     description: dict[str, Any] = {"operation": tool.name, "effect": operation.effect.value}
@@ -165,7 +165,7 @@ def _names_only(schema: Mapping[str, Any], limit: int) -> dict[str, object]:
 def open_argument(schema: Mapping[str, Any], argument: str, operation_id: str) -> Mapping[str, Any]:
     """Return the schema of an argument by its dotted name, with the definitions that it may refer to.
 
-    UsageError with the names that there are when there is no such argument.
+    UsageError with the names that there are if the argument does not exist.
     """
     definitions = schema.get("$defs", {})
     part: Mapping[str, Any] = schema
@@ -233,7 +233,7 @@ def operation_text(tool: Tool, opener: Opener, *, limit: int = MAX_TEXT) -> str:
 
 
 def argument_text(tool: Tool, argument: str, opener: Opener, *, limit: int = MAX_TEXT) -> str:
-    """Return one argument, or a part of it by its dotted name, as Markdown. UsageError when there is none."""
+    """Return one argument, or a part of it by its dotted name, as Markdown. UsageError if none exists."""
     schema = open_argument(tool.input_schema, argument, tool.operation.id)
     definitions = as_map(schema.get("$defs"))
     own = {key: value for key, value in schema.items() if key != "$defs"}

@@ -22,7 +22,7 @@ _HTML_START = re.compile(rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|b
 _TITLE = lazy_pattern(r"<title[^<>]{0,300}>([^<]{1,200})</title>", re.IGNORECASE)
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 # A gateway in front of the right base URL answers with these statuses too, often with an HTML page of its own, so they
-# are no evidence of a wrong address.
+# are not evidence of a wrong address.
 _GATEWAY_STATUSES = (403, 429, 500, 502, 503, 504)
 
 # Words of the errors that web frameworks return for an unknown path: `Cannot GET /x`, `about:blank` (RFC 9457 §4.2.1).
@@ -33,7 +33,7 @@ def is_foreign_page(result: Result, operation: Operation) -> bool:
     """Return whether the answer is a web page where the description has another media type.
 
     It also is one after a change whose answer the description leaves out. A read without a described answer may well be
-    answered with a page, so that is none.
+    answered with a page, so that is not one.
     """
     if not _is_page(result):
         return False

@@ -43,7 +43,7 @@ def _is_binary(schema: Mapping[str, object]) -> bool:
 def embedded_text(file: File, schema: Mapping[str, object]) -> str:
     """Return the text of a file for an argument that takes a text: its base64 where the schema says so.
 
-    ArgumentError for bytes that are no text.
+    ArgumentError for bytes that are not a text.
     """
     if schema.get("contentEncoding") == "base64" or schema.get("format") == "byte":
         return b64encode(file.data).decode()

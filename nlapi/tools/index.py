@@ -260,7 +260,7 @@ class OperationTerms:
     nouns: frozenset[str]
     """the literal words of the path that look like verbs and are nouns there: ad sets, orders"""
     summary: frozenset[str]
-    """the words of the summary, without its verb; of the description's first sentence where there is none"""
+    """the words of the summary, without its verb; of the description's first sentence if none exists"""
     object: frozenset[str]
     """the object of the summary"""
     length: int
@@ -293,7 +293,7 @@ class _Segment:
 
 @lru_cache(maxsize=16384)
 def _segment(text: str) -> _Segment | None:
-    """Return the literal part of a path segment; None where there is none, and for a version."""
+    """Return the literal part of a path segment; None if none exists, and for a version."""
     literal = PATH_PARAMETER.sub("", text) if "{" in text else text
     words = tuple(split_words(literal)) if literal and not VERSION.fullmatch(literal) else ()
     if not words:
@@ -624,7 +624,7 @@ def _properties(document: Mapping[str, object], schema: object, depth: int) -> l
 
 
 def _resolve(document: Mapping[str, object], node: object) -> Mapping[str, object]:
-    """Return a node with its `$ref` resolved within the document; {} where the target is no object."""
+    """Return a node with its `$ref` resolved within the document; {} where the target is not an object."""
     for _ in range(_MAX_SCHEMA_DEPTH):
         ref = as_map(node).get("$ref")
         if not isinstance(ref, str):
@@ -880,8 +880,7 @@ def _is_change(operation: Operation, terms: OperationTerms, has_read_methods: bo
     return any(VERBS.get(verb, Intent.READ) is not Intent.READ for verb in terms.verbs)
 
 
-# Words of at least five small letters that are no part of an id, a path, a flag or a quotation: those are values, and a
-# value is never changed.
+# Words of five small letters and more outside of ids, paths, flags and quotations, which are values and never changed.
 _WORD = lazy_pattern(r"(?<![\w\"'`./@#:-])[a-z]{5,}(?![\w\"'`/@:-]|\.\w)")
 # Least number of letters for which two slips are forgiven; in a shorter word two make another word.
 _TWO_SLIPS_LENGTH = 8

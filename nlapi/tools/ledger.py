@@ -240,7 +240,7 @@ class Ledger:
                 )
 
     def agree(self, parts: Iterable[str], *, run: str = "", repeats: bool = False) -> None:
-        """Take the parts of a document or a plan as agreed to as a whole: they are no repetitions of one another.
+        """Take the parts of a document or a plan as agreed to as a whole: they are not repetitions of one another.
 
         `repeats` says that somebody was asked about the whole as a repetition, so that none of them asks again.
         """
@@ -267,7 +267,7 @@ class Ledger:
         return f"it ran before with the same inputs: {parts} {entries[-1].outcome_text}"
 
     def repetition(self, change: Change) -> str:
-        """Return the reason why a change may be one that was sent before; "" where it is none.
+        """Return the reason why a change may be one that was sent before, or "".
 
         It is one where the request is the same, where only case, blanks or an optional argument differ, where another
         operation of its kind was sent the same values, and where an earlier change of the same operation at the same

@@ -271,7 +271,7 @@ def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
 
 
 def render_definition(definition: Mapping[str, Any], format: str) -> dict[str, Any]:
-    """Return a tool that is no operation's, from its form for the Messages API, in another manifest form."""
+    """Return a tool that is not an operation's, from its form for the Messages API, in another manifest form."""
     common = {"name": definition["name"], "description": definition["description"]}
     return _render_form(common, definition["input_schema"], format)
 

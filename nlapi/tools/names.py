@@ -109,10 +109,10 @@ def join_words(words: list[str], limit: int) -> str:
     return name
 
 
-def unique_name(name: str, used_names: Collection[str]) -> str:
+def unique_name(name: str, used_names: Collection[str], separator: str = "-") -> str:
     """Return `name`, with a number appended where it is taken."""
     number = 2
-    while (candidate := name if number == 2 and name not in used_names else f"{name}-{number}") in used_names:
+    while (candidate := name if number == 2 and name not in used_names else f"{name}{separator}{number}") in used_names:
         number += 1
     return candidate
 

@@ -97,7 +97,7 @@ class SearchIntent(StrEnum):
 
 # A tuple and no dataclass: building an index makes ten thousands of them.
 class PhraseWord(NamedTuple):
-    """A word of a phrase that is no stopword; words are compared by `stem`."""
+    """A word of a phrase that is not a stopword; words are compared by `stem`."""
 
     stem: str
     role: WordRole
@@ -113,7 +113,7 @@ class Phrase:
     """stem of the verb; "" without one"""
     intent: SearchIntent
     object: frozenset[str]
-    """stems of the words of the object, or of its frame where there is no object"""
+    """stems of the words of the object, or of its frame without an object"""
     stems: frozenset[str]
     plurals: frozenset[str]
     """stems of the words in the plural, and of all words of the object where it is about all of a kind"""
@@ -182,7 +182,7 @@ def _read_opening(tokens: Sequence[str], nouns: Collection[str]) -> tuple[int, s
 
 
 def _requested_verb(tokens: Sequence[str], start: int) -> int:
-    """Return the position of the verb of `a request to cancel`; 0 where there is none."""
+    """Return the position of the verb of `a request to cancel`, or 0."""
     for position in range(start, min(start + 4, len(tokens) - 2)):
         if tokens[position] == "request" and tokens[position + 1] == "to":
             return position + 2

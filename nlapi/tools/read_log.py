@@ -49,7 +49,7 @@ class LoggedRead:
         return self.equal + self.under_way >= MAX_EQUAL or self.sent >= MAX_SENT
 
     def settle(self, answer: str, result: Result | None = None) -> None:
-        """Count an answer, or the reason why there is none."""
+        """Count an answer, or the reason why it is missing."""
         self.equal = self.equal + 1 if answer == self.answer else 1
         self.answer, self.result = answer, result
 

@@ -65,7 +65,7 @@ NO_CHANGES = RequestChanges()
 
 
 def parse_headers(texts: Sequence[str], option: str = "-H") -> tuple[tuple[str, str], ...]:
-    """Return headers written as `NAME: VALUE`. UsageError for what is none, without its text: it may be a credential.
+    """Return headers written as `NAME: VALUE`. UsageError for anything else, without its text: it may be a credential.
 
     A header that the connection is made of is refused (RFC 9110 §7.2).
     """

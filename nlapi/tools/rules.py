@@ -302,7 +302,7 @@ def read_rules(spec: Spec, name: str = "") -> tuple[PolicyRule, ...]:
 
 
 def _profile_rules(identity: ApiIdentity) -> Iterator[PolicyRule]:
-    """Yield the rules that the profiles of an API have. UsageError for what is no rule."""
+    """Yield the rules that the profiles of an API have. UsageError for what is not a rule."""
     registrations = read_registrations()
     for name in (*identity.names, *identity.same_source):
         entry = registrations.get(name)
@@ -321,7 +321,7 @@ def read_field_rules(spec: Spec, name: str = "") -> tuple[FieldRule, ...]:
 
 
 def parse_rules(document: Mapping[str, object], file: str) -> tuple[PolicyRule, ...]:
-    """Return the rules in a policy. UsageError, with its position, for anything in it that is no rule."""
+    """Return the rules in a policy. UsageError, with its position, for anything in it that is not a rule."""
     # An entry that is not understood stops the command, as it may have been meant as a `deny`.
     if unknown := [key for key in document if key not in ("rules", "fields")]:
         raise UsageError(f"{file}: {unknown[0]!r} is not known", hint="a policy has [[rules]] and [[fields]]")
@@ -330,7 +330,7 @@ def parse_rules(document: Mapping[str, object], file: str) -> tuple[PolicyRule, 
 
 
 def parse_field_rules(document: Mapping[str, object], file: str) -> tuple[FieldRule, ...]:
-    """Return the rules on answers in a policy. UsageError, with its position, for anything in it that is no rule."""
+    """Return the rules on answers in a policy. UsageError, with its position, for anything in it that is not a rule."""
     entries = _entries(document, "fields", file)
     return tuple(_parse_field_rule(entry, f"{file}, fields {number}") for number, entry in enumerate(entries, 1))
 

@@ -66,7 +66,7 @@ class Receipts(Protocol):
     """The requests of changes that a user of a client was asked about, in whose session the process runs."""
 
     def take(self, request_digest: str) -> str:
-        """Use up the receipt for a request, whose `digest` it is; return why there is none, "" where there was one."""
+        """Use up the receipt for a request, whose `digest` it is; return why none exists, or ""."""
         ...
 
 
@@ -199,7 +199,7 @@ class Prepared:
 
     @cached_property
     def change(self) -> Change:
-        """The change as it is compared with others; for what is no READ."""
+        """The change as it is compared with others; for what is not a READ."""
         return Change(
             operation=self.call.tool.operation, request=self.request, arguments=self.call.arguments, part=self.part
         )
@@ -232,7 +232,7 @@ def prepare(
     one and its arguments have none. `changes` are what the user wrote into the request beside the arguments. `part` is
     the step of a plan that makes it; of a step of a document it is known by the id of the call.
 
-    ArgumentError when an argument breaks its schema or can never be sent, UsageError when there is no server for it.
+    ArgumentError when an argument breaks its schema or can never be sent, UsageError without a server for it.
     """
     operation = call.tool.operation
     filled = setting_arguments(call.tool, target.settings, call.arguments) if target.settings else {}
@@ -277,7 +277,7 @@ def prepare(
 
 
 def _effect_of_request(call: Call, changes: RequestChanges) -> Effect:
-    """Return the effect that a call has by values that are no arguments: hidden defaults, a whole body, a query."""
+    """Return the effect that a call has by values that are not arguments: hidden defaults, a whole body, a query."""
     values = locate_arguments(call.tool, call.arguments)
     if changes.content is not None:
         values = {**values, ("body", ""): changes.values}
@@ -299,22 +299,30 @@ def rule_of(
 
 
 def _build_request(call: Call, target: Target, key: Mapping[str, Any], changes: RequestChanges = NO_CHANGES) -> Request:
-    """Return the request of a call with an idempotency key, which is no argument of the call: no one gave it."""
+    """Return the request of a call with an idempotency key, which is not an argument of the call: no one gave it."""
     arguments = {**call.arguments, **key}
     _check_no_credential(call)
     check(changes.relax(call.tool), arguments)
     try:
         values = locate_arguments(call.tool, arguments)
-        # A body that is given whole is no argument; what else is required has been checked.
+        # A body that is given whole is not an argument; what else is required has been checked.
         is_partial = changes.content is not None
         request = build(call.tool.operation, values, base_url=target.base_url, partial=is_partial)
         if call.page_query:
-            request = replace(request, url=f"{request.url.partition('?')[0]}?{call.page_query}")
+            request = _page_request(request, call.page_query)
     except ArgumentError as error:
         raise ArgumentError(f"{call.operation_id}: {error.message}", hint=error.hint) from None
     if target.headers and is_same_api(call.tool.operation, request.url, target.base_url):
         request = RequestChanges(headers=target.headers).apply(request)
     return changes.apply(request)
+
+
+def _page_request(request: Request, query: str) -> Request:
+    """Return the GET of a page that an answer leads to: a search by POST has what it asked for in the query of its link
+    too, as Microsoft's description of `x-ms-pageable` has it.
+    """
+    headers = tuple(pair for pair in request.headers if pair[0].lower() != "content-type")
+    return replace(request, method="GET", url=f"{request.url.partition('?')[0]}?{query}", headers=headers, content=None)
 
 
 def _check_no_credential(call: Call) -> None:

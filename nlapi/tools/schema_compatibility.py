@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import IntEnum
 from itertools import zip_longest
 from typing import Any
 
@@ -23,8 +24,17 @@ MAX_LISTED_NAMES = 6
 # Keywords that allow or forbid nothing (JSON Schema 2020-12, Validation §9).
 _ANNOTATIONS = ("description", "title", "examples", "example", "default", "$comment")
 
-Difference = tuple[bool, str]
-"""(is breaking, message), to follow the id of an operation."""
+
+class Impact(IntEnum):
+    """The calls that a difference breaks; false where it breaks none."""
+
+    NONE = 0
+    SOME = 1
+    ALL = 2
+
+
+Difference = tuple[Impact, str]
+"""What it breaks, and a message, to follow the id of an operation."""
 
 RefFollower = Callable[[Any], Any]
 """A function that returns a schema with a `$ref` at its top followed."""
@@ -80,13 +90,16 @@ def answer_differences(
     before, after = set(_list(old.get("type"))), set(_list(new.get("type")))
     if before and after and not after <= before | ({"integer"} if "number" in before else set()):
         now, was = (" or ".join(sorted(item)) for item in (after, before))
-        yield True, f"answers with {code_span(location or 'all')} as {now}, where it was {was}"
+        yield Impact.SOME, f"answers with {code_span(location or 'all')} as {now}, where it was {was}"
         return
     old_properties, new_properties = _properties(old), _properties(new)
     if new_properties and (
         removed := [f"{location}.{name}".lstrip(".") for name in old_properties if name not in new_properties]
     ):
-        yield True, f"no longer answers with {join_names([code_span(item) for item in removed], MAX_LISTED_NAMES)}"
+        yield (
+            Impact.SOME,
+            f"no longer answers with {join_names([code_span(item) for item in removed], MAX_LISTED_NAMES)}",
+        )
     for name in (item for item in old_properties if item in new_properties):
         yield from answer_differences(
             old_properties[name], new_properties[name], f"{location}.{name}".lstrip("."), comparison, depth + 1
@@ -108,20 +121,20 @@ def _property_differences(
             yield from request_differences(before[name], after[name], f"{location}.{name}", comparison, depth + 1)
         elif is_closed or after:
             yield (
-                is_closed,
+                Impact.SOME if is_closed else Impact.NONE,
                 f"no longer takes {code_span(f'{location}.{name}')}"
                 if is_closed
                 else f"has no {location}.{name} any more",
             )
     for name in sorted(required - old_required) if before else ():
-        yield True, f"requires {code_span(f'{location}.{name}')} now"
+        yield Impact.SOME, f"requires {code_span(f'{location}.{name}')} now"
     for name in after if before else ():
         if name not in before and name not in required:
-            yield False, f"takes {code_span(f'{location}.{name}')}, which is new"
+            yield Impact.NONE, f"takes {code_span(f'{location}.{name}')}, which is new"
     old_additional, new_additional = old.get("additionalProperties", True), new.get("additionalProperties", True)
     # What was sent freely before is refused (JSON Schema 2020-12, Core §10.3.2.3).
     if is_closed and old_additional is not False:
-        yield True, f"takes in {code_span(location)} only the properties that it names now"
+        yield Impact.SOME, f"takes in {code_span(location)} only the properties that it names now"
     elif isinstance(old_additional, Mapping) and isinstance(new_additional, Mapping):
         yield from request_differences(old_additional, new_additional, f"{location}.*", comparison, depth + 1)
 
@@ -147,9 +160,9 @@ def _alternative_differences(
     )
     for was, now in zip_longest(removed, added) if before and after else ():
         if was is None:
-            yield False, f"takes more kinds of value for {code_span(location)}"
+            yield Impact.NONE, f"takes more kinds of value for {code_span(location)}"
         elif now is None:
-            yield True, f"takes fewer kinds of value for {code_span(location)}"
+            yield Impact.SOME, f"takes fewer kinds of value for {code_span(location)}"
         else:
             yield from request_differences(was, now, location, comparison, depth + 1)
 
@@ -157,15 +170,15 @@ def _alternative_differences(
 def _enum_differences(old: Mapping[str, object], new: Mapping[str, object], location: str) -> Iterator[Difference]:
     before, after = _list(old.get("enum")), _list(new.get("enum"))
     if after and not before:
-        yield True, f"takes for {code_span(location)} only {_join_choices(after)} now"
+        yield Impact.SOME, f"takes for {code_span(location)} only {_join_choices(after)} now"
     if before and not after:
-        yield False, f"takes other values for {code_span(location)} as well"
+        yield Impact.NONE, f"takes other values for {code_span(location)} as well"
     if not (before and after):
         return
     if removed := [choice for choice in before if choice not in after]:
-        yield True, f"no longer takes {_join_choices(removed)} for {code_span(location)}"
+        yield Impact.SOME, f"no longer takes {_join_choices(removed)} for {code_span(location)}"
     if added := [choice for choice in after if choice not in before]:
-        yield False, f"takes {_join_choices(added)} for {code_span(location)} as well"
+        yield Impact.NONE, f"takes {_join_choices(added)} for {code_span(location)} as well"
 
 
 def _join_choices(choices: Sequence[object]) -> str:
@@ -177,9 +190,11 @@ def _type_differences(old: Mapping[str, Any], new: Mapping[str, Any], location: 
     wider = after | ({"integer"} if "number" in after else set())
     if after and not (before and before <= wider) and "enum" not in new:
         was = " or ".join(sorted(before)) or "any value"
-        yield True, f"wants {code_span(location)} as {' or '.join(sorted(after))}, where it was {was}"
+        is_other = before and wider.isdisjoint(before)
+        message = f"wants {code_span(location)} as {' or '.join(sorted(after))}, where it was {was}"
+        yield Impact.ALL if is_other else Impact.SOME, message
     elif before != after and "enum" not in new:
-        yield False, f"takes more kinds of value for {code_span(location)}"
+        yield Impact.NONE, f"takes more kinds of value for {code_span(location)}"
 
 
 def _bound_differences(old: Mapping[str, object], new: Mapping[str, object], location: str) -> Iterator[Difference]:
@@ -191,13 +206,13 @@ def _bound_differences(old: Mapping[str, object], new: Mapping[str, object], loc
         was, now = old.get(key, 0 if key in lengths else None), new.get(key)
         if isinstance(now, int | float) and (not isinstance(was, int | float) or tighter * (now - was) > 0):
             yield (
-                True,
+                Impact.SOME,
                 f"has a {key} of {now} for {code_span(location)}" + (f", where it was {was}" if key in old else ""),
             )
     if "pattern" in new and new["pattern"] != old.get("pattern"):
-        yield True, f"wants {code_span(location)} by another pattern"
+        yield Impact.SOME, f"wants {code_span(location)} by another pattern"
     if "multipleOf" in new and new["multipleOf"] != old.get("multipleOf"):
-        yield True, f"wants {code_span(location)} as a multiple of {new['multipleOf']}"
+        yield Impact.SOME, f"wants {code_span(location)} as a multiple of {new['multipleOf']}"
 
 
 def _without_annotations(schema: object, follow: RefFollower) -> dict[str, object]:

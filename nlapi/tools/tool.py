@@ -20,6 +20,8 @@ class Origin(StrEnum):
     """the user's words, quoted in `ValueSource.words`"""
     LOOKUP = "lookup"
     """an API's answer to a look-up of the user's words"""
+    CURRENT = "current"
+    """the item that an update is of, which has it already"""
     SETTING = "setting"
     """the profile of the API, or `--set`"""
     REPLY = "reply"
@@ -39,7 +41,15 @@ class Origin(StrEnum):
 # (docs/design/026-tracing.md). ANSWER and NOBODY are absent: an API's answer is untrusted and may be written to steer
 # the model.
 TRUSTED_ORIGINS = frozenset(
-    {Origin.WORDS, Origin.LOOKUP, Origin.SETTING, Origin.REPLY, Origin.DESCRIPTION, Origin.VERB},
+    {
+        Origin.WORDS,
+        Origin.LOOKUP,
+        Origin.CURRENT,
+        Origin.SETTING,
+        Origin.REPLY,
+        Origin.DESCRIPTION,
+        Origin.VERB,
+    },
 )
 
 
@@ -160,6 +170,8 @@ class Call:
     # Two calls are equal when they do the same, whatever their values come from.
     account: Account | None = field(default=None, compare=False)
     page_query: str = ""
+    keeps_rest: bool = False
+    """whether a PUT keeps what its item has besides: that is read first (`with_current_fields`)"""
     timeout: float | None = field(default=None, compare=False)
     """the seconds that a document gives it; None for the limit of the whole conversation"""
 

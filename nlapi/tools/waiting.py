@@ -93,7 +93,7 @@ class _Wait:
             direct = find_direct(target.spec, "GET", url, base_url=target.base_url, rules=target.rules)
             call = Call(tool=direct.tool, arguments=direct.arguments)
             prepared = prepare(call, target, changes=RequestChanges(query=direct.query))
-            # What an answer leads to is no word of the user: a read alone, and one that no rule holds back.
+            # What an answer leads to is not a word of the user: a read alone, and one that no rule holds back.
             if prepared.effect is not Effect.READ or is_held(prepared):
                 return None
             # The program looks again and again, and no model that goes in circles.
@@ -128,8 +128,8 @@ async def await_work(
 ) -> WorkOutcome:
     """Wait up to `limits.wait` seconds for the work that the answer to a change tells of (`is_pending`).
 
-    Only reads are sent, to the API's own servers, and each as its policy allows. An answer that cannot be had is no end
-    of the work, unless it says so five times.
+    Only reads are sent, to the API's own servers, and each as its policy allows. Work does not end with an answer
+    that cannot be had, unless that happens five times.
     """
     work = change.pending_work(limits)
     assert work is not None

@@ -19,8 +19,8 @@ from nlapi.english.command_verbs import is_verb
 from nlapi.english.words import name_key, name_words, singular_words, split_words, stem
 from nlapi.errors import Issue, UsageError
 from nlapi.openapi.credential_parameters import is_unspoken
-from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.resources.answers import extract_item, extract_list
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.answers import answer_schemas, extract_item, extract_list
 from nlapi.resources.envelope import LIST_NAMES, WRAPPERS, unwrap_entry
 from nlapi.resources.id_sources import IdSources
 from nlapi.resources.identity import id_path, name_path
@@ -40,12 +40,20 @@ from nlapi.tools.files import file_form
 from nlapi.tools.ledger import key_argument
 from nlapi.tools.plan import Conversation, Outcome, Step
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
-from nlapi.workflows.draft import AnswerValue, InputValue, ItemChoice, Keys, StepDraft, reads_as_expression
+from nlapi.workflows.draft import (
+    AnswerValue,
+    InputValue,
+    ItemChoice,
+    Keys,
+    StepDraft,
+    input_schema,
+    reads_as_expression,
+)
 from nlapi.workflows.value_schemas import has_same_words
 
 # Values of one answer that are searched; a page of 1,000 items with 50 fields has fewer.
 MAX_VALUES = 100_000
-# Bytes of an answer that is no JSON and may be a value itself, such as an id.
+# Bytes of an answer that is not JSON and may be a value itself, such as an id.
 MAX_TEXT = 1_000
 _ENVELOPE_NAMES = frozenset((*WRAPPERS, *LIST_NAMES))
 # Characters of a place in a message.
@@ -70,7 +78,7 @@ class Fit(IntEnum):
     CREATED_ID = 4
     """the id of what a change created, for an argument that nothing else in the description gives"""
     VALUE_ALONE = 5
-    """nothing but the value, which is no sign of where it came from"""
+    """nothing but the value, which is not a sign of where it came from"""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -90,7 +98,7 @@ class Answered:
 
     @property
     def data(self) -> Any:
-        """The body as JSON, or as a text where it is none."""
+        """The body as JSON, or as a text."""
         result = self.step.result
         if result is None or result.data is not None or not result.content:
             return result.data if result is not None else None
@@ -149,7 +157,7 @@ def find_value(
 ) -> AnswerValue | None:
     """Return where the value of an argument comes from: the place in an answer that fits it; None where none does.
 
-    What a value looks like is no sign: 5 is found where 583920 is. UntraceableError where the value says which item
+    What a value looks like is not a sign: 5 is found where 583920 is. UntraceableError where the value says which item
     the call is about, and an answer has it in no place that fits, or in several; and where it is in a list, and
     nothing but the value itself says in which entry.
     """
@@ -433,11 +441,6 @@ CONSTANT = "constant"
 _USER_ORIGINS = frozenset({Origin.WORDS, Origin.REPLY, Origin.SETTING})
 _ANSWER_ORIGINS = frozenset({Origin.LOOKUP, Origin.ANSWER, Origin.NOBODY})
 
-# Keywords of a schema that an input takes over: all that need no other part of the description.
-_KEYWORDS = (
-    "type", "enum", "const", "format", "description", "pattern", "minimum", "maximum", "minLength", "maxLength",
-)  # fmt: skip
-
 # Names that say nothing of the thing: the `name` of two steps are two inputs, though both had the same value.
 _COMMON_NAMES = frozenset("name title label description text body content message status state type value".split())
 
@@ -465,7 +468,12 @@ class InputRegister:
         key = (name_key(f"{noun}_id" if name.lower() in ("id", "ids") else name), f"{value!r}", common)
         if key not in self.values:
             self.values[key] = InputValue(
-                name=name, noun=noun, schema=schema, said=words, example=value, is_secret=is_secret
+                name="_".join(split_words(name)),
+                noun=noun,
+                schema=schema,
+                said=words,
+                example=value,
+                is_secret=is_secret,
             )
             if is_secret and isinstance(value, str) and value:
                 self.secrets.append(value)
@@ -503,7 +511,7 @@ class ValueNodes:
     answered: Answered
     earlier: Sequence[Answered]
     others: Sequence[Answered] = ()
-    """calls that were answered and are no steps of the workflow, so that it cannot refer to their answers"""
+    """calls that were answered and are not steps of the workflow, so that it cannot refer to their answers"""
     known_values: Mapping[str, AnswerValue] = field(default_factory=dict)
     """values that stand for a part of an answer which there is not yet"""
     used: list[AnswerValue] = field(default_factory=list)
@@ -698,7 +706,7 @@ class ValueNodes:
         if is_secret is None:
             is_secret = self._is_secret(argument, schema) or is_file
         words = source.words if source is not None else ""
-        keywords = input_schema(self.call.tool.operation.spec, schema)
+        keywords = input_schema(answer_schemas(self.call.tool.operation.spec).reader, schema)
         if is_secret:
             # A run stores no input of these formats.
             keywords["format"] = "binary" if is_file else "password"
@@ -713,14 +721,3 @@ class ValueNodes:
         sources = [source for source in self._sources(argument) if source.argument == argument]
         same = [source for source in sources if str(source.value) == str(value)]
         return next(chain(same, sources), None) if same or len(sources) == 1 or value is None else None
-
-
-def input_schema(spec: Spec, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema of an input: the keywords of an argument's that need no other part of the description."""
-    followed = spec.schema(schema)
-    keywords = {name: followed[name] for name in _KEYWORDS if name in followed}
-    if isinstance(keywords.get("description"), str):
-        keywords["description"] = single_line(keywords["description"])[:200]
-    if items := spec.schema(followed.get("items")):
-        keywords["items"] = {name: items[name] for name in ("type", "enum", "format") if name in items}
-    return keywords

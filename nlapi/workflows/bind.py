@@ -432,7 +432,7 @@ class _Binding:
         self.sources.append(ValueSource(argument=name, value=value, origin=_origin(node)))
 
     def value(self, node: Any, place: str, name: str) -> Any:
-        """Return the value of a node; ABSENT where there is none, or none yet in a preview.
+        """Return the value of a node; ABSENT if none exists, or none yet in a preview.
 
         `name` is the argument that it is for, dotted for one inside of it.
         """

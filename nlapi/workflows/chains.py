@@ -212,7 +212,7 @@ def pointer_text(keys: Keys) -> str:
     return "".join(f"/{escape_step(key)}" for key in keys)
 
 
-# Creations in one chain: more is no task of one sentence.
+# Creations in one chain: more is not a task of one sentence.
 MAX_CREATIONS = 4
 
 # Inputs of one step: with more, nobody fills the workflow in.

@@ -13,16 +13,13 @@ from nlapi.english.words import name_key, name_words
 from nlapi.errors import ArgumentError, Issue, Level
 from nlapi.openapi.spec import Operation, gravest
 from nlapi.resources.answers import answer_schemas
+from nlapi.resources.paths import Place
 from nlapi.suggestions import nearest, question
 from nlapi.tools.arguments import check as check_arguments
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.operation_changes import OperationChange, operation_changes
 from nlapi.tools.quantities.units import to_wire_units
-from nlapi.tools.schema_compatibility import (
-    SchemaComparison,
-    credential_differences,
-    request_differences,
-    server_differences,
-)
+from nlapi.tools.schema_compatibility import Impact
 from nlapi.tools.tool import Origin
 from nlapi.workflows.bind import ANY_INPUT, BindError, Scope, bind
 from nlapi.workflows.engine import MAX_CALLS, MAX_DELAY
@@ -376,59 +373,36 @@ class _DocumentComparison:
         if new.effect is not old.effect and gravest((old.effect, new.effect)) is new.effect:
             hint = "read what it does now before you run the workflow"
             yield Issue.error(where, f"{new.id} is a {new.effect} now, where it was a {old.effect}", hint, RULE)
-        for message in (*server_differences(old, new), *credential_differences(old, new)):
-            yield Issue.error(where, f"{new.id} {message}", rule=RULE)
-        for name, node, location in argument_nodes(step):
-            yield from self._argument_issues(name, node, location, (old, new), where)
+        nodes = {(location, name): node for name, node, location in argument_nodes(step)}
+        places = compile_tool(old).places
+        for change in operation_changes(old, new):
+            if change.is_address:
+                yield Issue.error(where, f"{new.id} {change.message}", rule=RULE)
+            elif change.argument in places and (place := places[change.argument]) in nodes:
+                yield from _argument_issues(change, nodes[place], place, new, where)
         yield from _status_issues(step, old, new, where)
         for name, node in step.outputs.items():
             yield from self._output_issues(node, step, workflow, f"{where}.outputs.{name}")
-
-    def _argument_issues(
-        self, name: str, node: Any, location: str, operations: tuple[Operation, Operation], where: str
-    ) -> Iterator[Issue]:
-        old, new = operations
-        place = f"{where}.{'payload' if location == 'body' else 'parameters'}.{name}"
-        old_schema, new_schema = self.old.argument(old, location, name), self.new.argument(new, location, name)
-        if old_schema is None:
-            return
-        if new_schema is None:
-            taker = "the body of " if location == "body" else ""
-            yield Issue.error(
-                place, f"{taker}{new.id} no longer takes {name}", _argument_hint(new, name, location), RULE
-            )
-            return
-        if not any(True for _ in expressions_in(node)):
-            return  # whether the constant still fits is a finding of the check
-        if old_schema.types and new_schema.types and set(old_schema.types).isdisjoint(new_schema.types):
-            # Every integer is a number.
-            if not (old_schema.types == ("integer",) and new_schema.types == ("number",)):
-                was, now = " or ".join(old_schema.types), " or ".join(new_schema.types)
-                yield Issue.error(place, f"{new.id} takes {name} as {now} now, where it was {was}", rule=RULE)
-            return
-        readers = SchemaComparison(old=self.old.reader(old.spec).flat, new=self.new.reader(new.spec).flat)
-        for is_breaking, message in request_differences(old_schema.schema, new_schema.schema, name, readers):
-            if is_breaking:
-                yield Issue.warning(place, f"{new.id} {message}", "whether a value still fits shows when it runs", RULE)
 
     def _output_issues(self, node: Any, step: WorkflowStep, workflow: ArazzoWorkflow, where: str) -> Iterator[Issue]:
         old, new = self.old.of(node, workflow, step), self.new.of(node, workflow, step)
         if not old.fault and not new.fault and old.types and new.types and set(old.types).isdisjoint(new.types):
             now, was = " or ".join(new.types), " or ".join(old.types)
             yield Issue.warning(where, f"{node} is {now} now, where it was {was}", rule=RULE)
-        elif new.fault and not old.fault:
-            yield Issue.error(where, f"{node}: {new.fault}", self._field_hint(node, step), RULE)
 
-    def _field_hint(self, node: Any, step: WorkflowStep) -> str:
-        """Return the nearest name in the later answer for the last name of an expression."""
-        operation = self.after.target(step).operation
-        if operation is None or not isinstance(node, str) or "#" not in node:
-            return ""
-        parent, _, name = node.rpartition("/")
-        workflow = ArazzoWorkflow(id="", steps=(step,))
-        holder = self.new.of(parent.removesuffix("#"), workflow, step)
-        names = holder.reader.properties(holder.schema) if holder.reader is not None and not holder.fault else {}
-        return question(_nearest(name, names))
+
+def _argument_issues(change: OperationChange, node: Any, place: Place, new: Operation, where: str) -> Iterator[Issue]:
+    """Yield what a change of an argument breaks for the value that a step has for it."""
+    location, name = place
+    part = f"{where}.{'payload' if location == 'body' else 'parameters'}.{name}"
+    if place not in compile_tool(new).places.values():
+        taker = "the body of " if location == "body" else ""
+        yield Issue.error(part, f"{taker}{new.id} no longer takes {name}", _argument_hint(new, name, location), RULE)
+    elif change.impact and any(True for _ in expressions_in(node)):
+        # Whether a constant still fits is a finding of the check.
+        level = Level.ERROR if change.impact is Impact.ALL else Level.WARNING
+        hint = "" if level is Level.ERROR else "whether a value still fits shows when it runs"
+        yield Issue(level=level, where=part, message=f"{new.id} {change.message}", hint=hint, rule=RULE)
 
 
 def _argument_hint(operation: Operation, name: str, location: str) -> str:

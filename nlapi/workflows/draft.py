@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlapi.english.words import split_words
 from nlapi.errors import Issue, Level
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Schema, Spec, escape_step
+from nlapi.resources.schemas import SchemaReader
+from nlapi.tools.names import unique_name
+from nlapi.tools.quantities.units import unit_of
+from nlapi.tools.text import first_sentence, plain_text
 from nlapi.tools.tool import Tool
 from nlapi.workflows.expressions import ExpressionError, embedded_expressions, parse_expression, pointer
-from nlapi.workflows.model import (
-    ArazzoWorkflow,
-    Criterion,
-    CriterionKind,
-    Selector,
-    Source,
-    StepBody,
-    StepParameter,
-    WorkflowDocument,
-    WorkflowStep,
-)
+from nlapi.workflows.read import parse_document
 from nlapi.workflows.sources import LinkedDocument
-from nlapi.workflows.write import BASE_VERSION, SELECTOR_VERSION
+
+if TYPE_CHECKING:
+    from nlapi.workflows.chains import StateWait
 
 EXTENSION = "x-nlapi"
+
+BASE_VERSION, SELECTOR_VERSION = "1.0.1", "1.1.0"
+"""The version without selectors, and the first with them."""
+
+# Seconds between two looks at work, and looks: five minutes in all.
+RETRY_AFTER, RETRY_LIMIT = 5, 60
 
 Keys = tuple[str | int, ...]
 """Keys and indexes into an answer, outermost first."""
@@ -48,6 +50,7 @@ class InputValue:
     said: str = ""
     example: Any = None
     is_secret: bool = False
+    is_required: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +74,11 @@ class AnswerValue:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class StepDraft:
-    """A call; the leaves of `arguments` are constants, InputValues and AnswerValues.
+    """A call; the leaves of `arguments` are constants, InputValues and AnswerValues, and that of "" is the whole body.
 
     `status` is that of its answer, None where it has not been made. The answer of a step `is_answer` is an output of
-    the workflow, as are its `results`.
+    the workflow, as are its `results`. It is called again until the state of `wait`; the fields at `facts` have to be
+    true in its answer.
     """
 
     tool: Tool
@@ -86,6 +90,10 @@ class StepDraft:
     description: str = ""
     is_answer: bool = False
     results: tuple[AnswerValue, ...] = ()
+    noun: str = ""
+    """the thing that the results are of, which stands before their names"""
+    wait: StateWait | None = None
+    facts: tuple[Keys, ...] = ()
 
     @property
     def operation(self) -> Operation:
@@ -102,6 +110,8 @@ class WorkflowDraft:
 
     steps: Sequence[StepDraft]
     id: str = ""
+    summary: str = ""
+    description: str = ""
     said: Sequence[str] = ()
     locations: Mapping[Spec, str] = field(default_factory=dict)
     issues: Sequence[Issue] = ()
@@ -126,19 +136,45 @@ class BuiltDocument:
 
 def build_document(draft: WorkflowDraft) -> BuiltDocument:
     """Return the document with the workflow of a draft."""
-    builder = _Builder(draft)
-    specs = {name: spec for spec, name in builder.source_names.items()}
+    names = _source_names([draft])
+    builder = _Builder(draft, names)
+    document = parse_document(_tree([builder], names, builder.summary or builder.id, ""))
     examples = {name: value.example for value, name in builder.input_names.items()}
-    return BuiltDocument(
-        linked=LinkedDocument(document=builder.document(), specs=specs), examples=examples, issues=draft.issues
-    )
+    linked = LinkedDocument(document=document, specs={name: spec for spec, name in names.items()})
+    return BuiltDocument(linked=linked, examples=examples, issues=draft.issues)
+
+
+def document_tree(drafts: Sequence[WorkflowDraft], title: str, summary: str = "") -> dict[str, Any]:
+    """Return the JSON tree of the document with the workflows of some drafts."""
+    names = _source_names(drafts)
+    return _tree([_Builder(draft, names) for draft in drafts], names, title, summary)
+
+
+def _source_names(drafts: Sequence[WorkflowDraft]) -> dict[Spec, str]:
+    specs = dict.fromkeys(step.operation.spec for draft in drafts for step in draft.steps)
+    return _unique_names(specs, lambda spec: "_".join(split_words(spec.title)[:4]) or "api")
+
+
+def _tree(builders: Sequence[_Builder], names: Mapping[Spec, str], title: str, summary: str) -> dict[str, Any]:
+    locations = {spec: url for builder in builders for spec, url in builder.draft.locations.items()}
+    has_selectors = any(isinstance(node, dict) for builder in builders for node in builder.output_nodes)
+    return {
+        "arazzo": SELECTOR_VERSION if has_selectors else BASE_VERSION,
+        "info": {"title": title, **_filled(summary=summary), "version": "1.0.0"},
+        "sourceDescriptions": [
+            {"name": name, "url": locations.get(spec) or spec.registered or spec.source, "type": "openapi"}
+            for spec, name in names.items()
+        ],
+        "workflows": [builder.workflow() for builder in builders],
+    }
 
 
 class _Builder:
-    """The building of one document: the names of its steps, inputs, outputs and sources."""
+    """The building of one workflow: the names of its steps, inputs and outputs."""
 
-    def __init__(self, draft: WorkflowDraft) -> None:
+    def __init__(self, draft: WorkflowDraft, source_names: Mapping[Spec, str]) -> None:
         self.draft = draft
+        self.source_names = source_names
         self.step_ids = _unique_names(
             draft.steps, lambda step: re.sub(r"[^\w-]+", "_", step.id or step.operation.id, flags=re.A)
         )
@@ -148,134 +184,122 @@ class _Builder:
         order = {id(value): index for index, step in enumerate(draft.steps) for value in _inputs_of(step, draft.steps)}
         self.inputs = sorted(dict.fromkeys(named), key=lambda value: order.get(id(value), 0))
         self.input_names = _input_names(self.inputs)
-        specs = tuple(dict.fromkeys(step.operation.spec for step in draft.steps))
-        self.source_names = _unique_names(specs, lambda spec: "_".join(split_words(spec.title)[:4]) or "api")
+        self.summary = draft.summary or next(iter(draft.said), "")
+        self.id = draft.id or "-".join(split_words(self.summary)[:6]) or self.step_ids[draft.steps[0]]
         self.outputs: dict[StepDraft, dict[str, AnswerValue]] = {step: {} for step in draft.steps}
         for value in (*values, *(result for step in draft.steps for result in step.results)):
-            if isinstance(value, AnswerValue):
-                self._add_output(value)
+            if isinstance(value, AnswerValue) and not any(
+                _is_same(value, other) for other in self.outputs[value.step].values()
+            ):
+                outputs = self.outputs[value.step]
+                outputs[unique_name(value.name, outputs, "_")] = value
 
-    def _add_output(self, value: AnswerValue) -> None:
-        outputs = self.outputs[value.step]
-        if any(_is_same(value, other) for other in outputs.values()):
-            return
-        name, number = value.name, 2
-        while name in outputs:
-            name, number = f"{value.name}_{number}", number + 1
-        outputs[name] = value
+    @property
+    def output_nodes(self) -> Iterator[Any]:
+        yield from (self._output(value) for outputs in self.outputs.values() for value in outputs.values())
 
-    def document(self) -> WorkflowDocument:
+    def workflow(self) -> dict[str, Any]:
         draft = self.draft
-        steps = tuple(map(self._step, draft.steps))
-        first = next(iter(draft.said), "")
-        workflow = ArazzoWorkflow(
-            id=draft.id or "-".join(split_words(first)[:6]) or self.step_ids[draft.steps[0]],
-            summary=first,
-            steps=steps,
-            inputs=self._input_schema(),
-            outputs=dict(self._workflow_outputs()),
-            extensions={EXTENSION: self._extension()},
-        )
-        has_selectors = any(isinstance(node, Selector) for step in steps for node in step.outputs.values())
-        return WorkflowDocument(
-            version=SELECTOR_VERSION if has_selectors else BASE_VERSION,
-            title=first or workflow.id,
-            sources=tuple(
-                Source(name=name, url=draft.locations.get(spec) or spec.registered or spec.source)
-                for spec, name in self.source_names.items()
-            ),
-            workflows=(workflow,),
-        )
+        properties = {name: self._input(value) for value, name in self.input_names.items()}
+        required = [name for value, name in self.input_names.items() if value.is_required]
+        inputs = {"type": "object", "properties": properties, "required": required} if properties else {}
+        return {
+            "workflowId": self.id,
+            **_filled(summary=self.summary, description=draft.description, inputs=inputs),
+            "steps": [self._step(step) for step in draft.steps],
+            **_filled(outputs=dict(self._workflow_outputs())),
+            **({EXTENSION: self._extension()} if draft.said else {}),
+        }
 
     def _extension(self) -> dict[str, Any]:
         effects = Counter(str(step.operation.effect) for step in self.draft.steps)
-        said: dict[str, Any] = {"said": list(self.draft.said)} if self.draft.said else {}
         warnings = [str(issue) for issue in self.draft.issues if issue.level is Level.WARNING]
-        said |= {"warnings": warnings} if warnings else {}
-        return {**said, "effects": {name: effects[name] for name in map(str, Effect) if name in effects}}
+        counts = {name: effects[name] for name in map(str, Effect) if name in effects}
+        return {"said": list(self.draft.said), **_filled(warnings=warnings), "effects": counts}
 
-    def _input_schema(self) -> dict[str, Any]:
-        if not self.inputs:
-            return {}
-        properties = {}
-        for value, name in self.input_names.items():
-            hints = {"said": value.said} if value.said and not value.is_secret else {}
-            if value.example is not None and not value.is_secret:
-                hints |= {"example": value.example}
-            properties[name] = {**value.schema, **({EXTENSION: hints} if hints else {})}
-        return {"type": "object", "properties": properties, "required": list(properties)}
+    def _input(self, value: InputValue) -> dict[str, Any]:
+        hints: dict[str, Any] = {"said": value.said} if value.said and not value.is_secret else {}
+        if value.example is not None and not value.is_secret:
+            hints |= {"example": value.example}
+        return {**value.schema, **({EXTENSION: hints} if hints else {})}
 
     def _workflow_outputs(self) -> Iterator[tuple[str, str]]:
         names: set[str] = set()
         for step in self.draft.steps:
-            for name in [
-                *(self._output_name(result) for result in step.results),
-                *(["answer"] if step.is_answer else []),
-            ]:
-                unique = name if name not in names else f"{self.step_ids[step]}_{name}"
+            results = [self._output_name(result) for result in step.results]
+            for name in (*results, *(["answer"] if step.is_answer else [])):
+                plain = f"{step.noun}_{name}" if step.noun else name
+                unique = plain if plain not in names else f"{self.step_ids[step]}_{name}"
                 names.add(unique)
                 yield unique, f"$steps.{self.step_ids[step]}.outputs.{name}"
 
-    def _step(self, step: StepDraft) -> WorkflowStep:
-        parameters = []
-        fields: dict[str, Any] = {}
-        body: StepBody | None = None
+    def _step(self, step: StepDraft) -> dict[str, Any]:
+        parameters, fields, payload = [], dict[str, Any](), None
         for argument, node in step.arguments.items():
             location, name = step.tool.places.get(argument, ("body", argument))
             value = self._node(node)
             if location != "body":
-                parameters.append(StepParameter(name=name, location=location, value=value))
+                parameters.append({"name": name, "in": location, "value": value})
             elif name:
                 fields[name] = value
             else:
-                body = StepBody(payload=value, content_type=self._content_type(step))
-        if fields:
-            body = StepBody(payload=fields, content_type=self._content_type(step))
-        return WorkflowStep(
-            id=self.step_ids[step],
-            description=step.description,
-            operation_id=self._operation_id(step.operation),
-            operation_path=self._operation_path(step.operation),
-            parameters=tuple(parameters),
-            body=body,
-            criteria=tuple(self._criteria(step)),
-            outputs={
-                **{name: self._output(value) for name, value in self.outputs[step].items()},
-                **({"answer": _BODY} if step.is_answer else {}),
-            },
-            extensions={EXTENSION: {"title": step.operation.summary, "effect": str(step.operation.effect)}},
+                payload = value
+        payload = fields or payload
+        operation = step.operation
+        content_type = step.content_type or (
+            operation.body.content_type if operation.body and operation.body.media else ""
         )
+        body = {**_filled(contentType=content_type), "payload": payload} if payload is not None else {}
+        outputs = {name: self._output(value) for name, value in self.outputs[step].items()}
+        hints = {EXTENSION: {"title": operation.summary, "effect": str(operation.effect)}} if self.draft.said else {}
+        return {
+            "stepId": self.step_ids[step],
+            **_filled(description=step.description),
+            **self._target(operation),
+            **_filled(parameters=parameters, requestBody=body),
+            "successCriteria": list(self._criteria(step)),
+            **_filled(onFailure=list(self._retries(step))),
+            **_filled(outputs={**outputs, **({"answer": _BODY} if step.is_answer else {})}),
+            **hints,
+        }
 
-    def _content_type(self, step: StepDraft) -> str:
-        body = step.operation.body
-        return step.content_type or (body.content_type if body is not None and body.media else "")
-
-    def _operation_id(self, operation: Operation) -> str:
-        """Return the operationId as a step names it; "" for an operation without one of its own."""
-        if operation.node.get("operationId") != operation.id:
-            return ""
-        is_only = len(self.source_names) == 1
-        return operation.id if is_only else f"$sourceDescriptions.{self.source_names[operation.spec]}.{operation.id}"
-
-    def _operation_path(self, operation: Operation) -> str:
-        """Return the place of an operation without an operationId; "" for one that has it."""
-        if self._operation_id(operation):
-            return ""
-        path = operation.path.replace("~", "~0").replace("/", "~1")
+    def _target(self, operation: Operation) -> dict[str, str]:
+        """Return the field that names an operation: by its operationId, or by its path where it has none of its own."""
         name = self.source_names[operation.spec]
-        return f"{{$sourceDescriptions.{name}.url}}#/paths/{path}/{operation.method.lower()}"
+        if operation.node.get("operationId") == operation.id:
+            is_only = len(self.source_names) == 1
+            return {"operationId": operation.id if is_only else f"$sourceDescriptions.{name}.{operation.id}"}
+        place = f"/paths/{escape_step(operation.path)}/{operation.method.lower()}"
+        return {"operationPath": f"{{$sourceDescriptions.{name}.url}}#{place}"}
 
-    def _criteria(self, step: StepDraft) -> Iterator[Criterion]:
-        """Yield the criteria: the status that was seen, and that each choice is of exactly one entry."""
+    def _criteria(self, step: StepDraft) -> Iterator[dict[str, str]]:
+        """Yield the status that was seen, what has to hold in the answer, and that each choice is of one entry."""
         described = {response.status.upper() for response in step.operation.responses}
         if step.status is not None and {str(step.status), f"{step.status // 100}XX", "DEFAULT"} & described:
-            yield Criterion(condition=f"$statusCode == {step.status}")
+            yield {"condition": f"$statusCode == {step.status}"}
         else:
-            yield Criterion(condition="$statusCode >= 200 && $statusCode < 300")
-        choices = dict.fromkeys(value.choice for value in self.outputs[step].values() if value.choice is not None)
-        for choice in choices:
-            condition = f"$[?count({self._path(choice)}) == 1]"
-            yield Criterion(condition=condition, kind=CriterionKind.JSONPATH, context=_BODY)
+            yield {"condition": "$statusCode >= 200 && $statusCode < 300"}
+        yield from ({"condition": f"{_BODY}{pointer(keys)} == true"} for keys in step.facts)
+        if step.wait is not None:
+            yield {"condition": f"{_BODY}{pointer(step.wait.keys)} == '{step.wait.done}'"}
+        for choice in dict.fromkeys(value.choice for value in self.outputs[step].values() if value.choice is not None):
+            yield {"context": _BODY, "condition": f"$[?count({self._path(choice)}) == 1]", "type": "jsonpath"}
+
+    def _retries(self, step: StepDraft) -> Iterator[dict[str, Any]]:
+        """Yield the retry of a wait, which ends where the work fails."""
+        if step.wait is None:
+            return
+        place = f"{_BODY}{pointer(step.wait.keys)}"
+        going_on = [{"condition": f"{place} != '{state}'"} for state in step.wait.failures]
+        yield {
+            "name": "look-again",
+            "type": "retry",
+            # A retry needs no step, but the published schema of 1.0 requires one.
+            "stepId": self.step_ids[step],
+            "retryAfter": RETRY_AFTER,
+            "retryLimit": RETRY_LIMIT,
+            "criteria": [next(self._criteria(step)), *going_on],
+        }
 
     def _path(self, choice: ItemChoice) -> str:
         """Return the JSONPath of the entries that a choice is of."""
@@ -290,7 +314,8 @@ class _Builder:
             return f"{_BODY}{pointer(value.keys)}"
         if value.choice.name is None:
             return f"{_BODY}{pointer((*value.choice.keys, 0, *value.keys))}"
-        return Selector(context=_BODY, selector=f"{self._path(value.choice)}{_json_path(value.keys)}")
+        selector = f"{self._path(value.choice)}{_json_path(value.keys)}"
+        return {"context": _BODY, "selector": selector, "type": "jsonpath"}
 
     def _output_name(self, value: AnswerValue) -> str:
         return next(name for name, other in self.outputs[value.step].items() if _is_same(value, other))
@@ -305,6 +330,11 @@ class _Builder:
         if isinstance(node, (list, tuple)):
             return [self._node(value) for value in node]
         return node
+
+
+def _filled(**fields: Any) -> dict[str, Any]:
+    """Return the fields that have a content."""
+    return {name: value for name, value in fields.items() if value}
 
 
 def _is_same(first: AnswerValue, second: AnswerValue) -> bool:
@@ -335,7 +365,7 @@ def _inputs_of(step: StepDraft, steps: Iterable[StepDraft]) -> Iterator[InputVal
 
 def _input_names(inputs: Sequence[InputValue]) -> dict[InputValue, str]:
     """Return a name for each input; where several have one, that of the thing stands before it."""
-    base = {value: "_".join(split_words(value.name)) or "value" for value in inputs}
+    base = {value: field_name(value.name) for value in inputs}
     base |= {value: f"{value.noun}_id" for value, name in base.items() if name in ("id", "ids") and value.noun}
     counts = Counter(base.values())
     return _unique_names(
@@ -348,15 +378,61 @@ def _input_names(inputs: Sequence[InputValue]) -> dict[InputValue, str]:
     )
 
 
-def _unique_names(entries: Iterable[Any], name: Any) -> dict[Any, str]:
+def field_name(text: str) -> str:
+    """Return a text as the name of an input or an output, in which a `-` would be read as a minus."""
+    return "_".join(re.findall(r"[A-Za-z0-9_]+", text)) or "value"
+
+
+def _unique_names(entries: Iterable[Any], name: Callable[[Any], str]) -> dict[Any, str]:
     """Return a name for each entry, with a number behind the second of a name."""
     names: dict[Any, str] = {}
     for entry in entries:
-        text, number = name(entry), 2
-        while text in names.values():
-            text, number = f"{name(entry)}_{number}", number + 1
-        names[entry] = text
+        names[entry] = unique_name(name(entry), names.values(), "_")
     return names
+
+
+# Keywords of a schema that an input takes over: all that need no other part of the description.
+_COPIED = (
+    *("type", "format", "enum", "const", "default", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    *("minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems", "multipleOf", "contentMediaType"),
+)
+# Levels of objects in the schema of an input.
+MAX_DEPTH = 3
+MAX_TEXT = 200
+
+
+def input_schema(
+    reader: SchemaReader, schema: object, text: str = "", *, unit: str = "", depth: int = MAX_DEPTH
+) -> dict[str, Any]:
+    """Return a schema without references, at most `depth` levels deep, with one sentence of description."""
+    flat: Schema = reader.flat(schema)
+    result: dict[str, Any] = {key: flat[key] for key in _COPIED if key in flat}
+    unit = unit or unit_of(flat)
+    about = sentence(text or str(flat.get("description") or ""))
+    if unit:
+        about = f"{about} In {unit.replace('_', ' ')}.".strip()
+    properties = reader.properties(flat)
+    if properties and depth:
+        result["type"] = result.get("type", "object")
+        result["properties"] = {
+            name: input_schema(reader, inner, depth=depth - 1)
+            for name, inner in properties.items()
+            if not reader.flat(inner).get("readOnly")
+        }
+        required = [name for name in flat.get("required") or () if name in result["properties"]]
+        result |= {"required": required} if required else {}
+    if isinstance(flat.get("items"), Mapping) and depth:
+        result["items"] = input_schema(reader, flat["items"], depth=depth - 1)
+    types = reader.types(flat)
+    if "type" not in result and types:
+        result["type"] = types[0] if len(types) == 1 else list(types)
+    return {**_filled(description=about), **result, **({EXTENSION: {"unit": unit}} if unit else {})}
+
+
+def sentence(text: str) -> str:
+    """Return the first sentence of a text of the description, in one line."""
+    line = " ".join(first_sentence(plain_text(text).strip()).split())
+    return line if len(line) <= MAX_TEXT else f"{line[: MAX_TEXT - 1]}…"
 
 
 def _json_path(keys: Keys) -> str:

@@ -506,7 +506,7 @@ class Unstored:
         # Truth values and numbers are everywhere, and equal to an input by chance.
         if value is None or isinstance(value, (bool, int, float)) or value in ("", [], {}):
             return None
-        # A file is a text too, its name; a text that is the same is no file.
+        # A file is a text too, its name; a text that is the same is not a file.
         is_file = isinstance(value, File)
         name = next(
             (name for name, entry in self.inputs.items() if entry == value and isinstance(entry, File) is is_file), None

@@ -57,7 +57,7 @@ class ExpressionPart(StrEnum):
 
 
 class ExpressionError(ValueError):
-    """A text that begins as an expression and is none."""
+    """A text that begins as an expression and is not one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +191,7 @@ def parse_accessors(text: str) -> tuple[Accessors | None, str]:
 def split_name(name: str, declared: Iterable[str]) -> tuple[str, Accessors, str] | None:
     """Return the declared name that a text begins with, the accessors behind it, and the bend in them.
 
-    The longest declared name counts, as names may have dots; None where there is none.
+    The longest declared name counts, as names may have dots; None if none fits.
     """
     for candidate in sorted(declared, key=len, reverse=True):
         if name.startswith(candidate):
@@ -215,7 +215,7 @@ class MissingPartError(LookupError):
 
 
 def select(value: Any, accessors: Accessors) -> Any:
-    """Return the part of a value that accessors lead to. MissingPartError where there is none."""
+    """Return the part of a value that accessors lead to. MissingPartError if none exists."""
     for position, step in enumerate(accessors):
         place = f"#/{'/'.join(str(entry) for entry in accessors[: position + 1])}"
         if isinstance(value, Mapping):
@@ -349,12 +349,12 @@ _WORDS = {"true": True, "false": False, "null": None}
 
 
 class ConditionError(ValueError):
-    """A text that is no simple condition."""
+    """A text that is not a simple condition."""
 
 
 @lru_cache(maxsize=4096)
 def parse_condition(text: str) -> Condition:
-    """Return the tree of a simple condition. ConditionError, with the place, when it is none."""
+    """Return the tree of a simple condition. ConditionError, with the place, for any other text."""
     if len(text) > MAX_LENGTH:
         raise ConditionError(f"the condition has {len(text):,} characters; {MAX_LENGTH:,} are read")
     return _Parser(text).parse()
@@ -466,7 +466,7 @@ def operands(condition: Condition) -> tuple[Expression, ...]:
 
 
 def holds(condition: Condition, evaluate: Callable[[Expression], Any]) -> bool:
-    """Return whether a condition holds; `evaluate` gives the value of an expression, None where there is none."""
+    """Return whether a condition holds; `evaluate` gives the value of an expression, None if none exists."""
     match condition:
         case Comparison(left, operator, right):
             return _compare(_value(left, evaluate), operator, _value(right, evaluate))

@@ -18,6 +18,7 @@ from nlapi.agent.operation_tools import PLAN_TOOL, OperationTools
 from nlapi.client.masking import redact
 from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line
+from nlapi.english.words import split_words
 from nlapi.errors import Issue, Level, MissingError, UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.planner import OfflinePlanner
@@ -40,7 +41,6 @@ from nlapi.workflows.answer_values import (
     answered_before,
     answered_call,
     created_id,
-    input_schema,
     is_further_page,
 )
 from nlapi.workflows.check import check
@@ -53,6 +53,7 @@ from nlapi.workflows.draft import (
     StepDraft,
     WorkflowDraft,
     build_document,
+    input_schema,
     reads_as_expression,
 )
 from nlapi.workflows.engine import RunState, WorkflowRun
@@ -409,9 +410,9 @@ class _Planned:
         answered.draft.arguments = nodes.arguments()
 
     def _missing_input(self, item: Missing) -> InputValue:
-        name = item.argument.rpartition(".")[2]
+        name = "_".join(split_words(item.argument.rpartition(".")[2]))
         noun = "_".join(singular_noun(item.tool.operation))
-        schema = input_schema(item.tool.operation.spec, item.schema)
+        schema = input_schema(answer_schemas(item.tool.operation.spec).reader, item.schema)
         return InputValue(name=name, noun=noun, schema=schema)
 
     def _look_up(self, listing: Call, state: LookupState) -> str:

@@ -199,7 +199,7 @@ class WorkflowDocument:
         return next((workflow for workflow in self.workflows if workflow.id == id), None)
 
     def workflow(self, id: str = "") -> ArazzoWorkflow:
-        """Return the workflow with an id, the only one for ""; UsageError with the choices where there is none."""
+        """Return the workflow with an id, the only one for ""; UsageError with the choices if none exists."""
         if not id and len(self.workflows) == 1:
             return self.workflows[0]
         workflow = self.find(id) if id else None

@@ -290,7 +290,7 @@ def outline(
 def _unread_parts(linked: LinkedDocument, workflow: ArazzoWorkflow) -> Iterator[Issue]:
     """Yield the errors of a document in what it says of a workflow: a criterion or a step that it was read without."""
     whole = f"workflows.{workflow.id}"
-    # Ids may have dots: `a.b` is no part of `a`.
+    # Ids may have dots: `a.b` is not part of `a`.
     others = [f"workflows.{id}." for id in linked.workflows if id.startswith(f"{workflow.id}.")]
     for issue in linked.document.issues:
         is_inside = issue.where == whole or issue.where.startswith(f"{whole}.")

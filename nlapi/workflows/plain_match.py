@@ -116,7 +116,7 @@ class WorkflowMatch:
     """A workflow that a question may mean. Only differences between scores mean anything.
 
     `coverage` is the share of what the question says, by how rare its words are, that the workflow says too: 0 to 1.
-    `is_confident` only the first of a search can be; it is no consent to run it.
+    `is_confident` only the first of a search can be; it is not a consent to run it.
     """
 
     workflow: ArazzoWorkflow
@@ -313,7 +313,7 @@ def _stems(text: str) -> list[str]:
 
 
 def _free_words(question: str, entry: WorkflowTool) -> list[str]:
-    """Return the stems of the words that are no values of the inputs, and no names, ids or quotations."""
+    """Return the stems of the words that are neither values of the inputs nor names, ids or quotations."""
     # The embedded planner takes long to import: few sentences come so far.
 
     said = read_inputs(question, entry, {})

@@ -63,7 +63,7 @@ Path = tuple[str | int, ...]
 
 
 def read_document(source: str) -> WorkflowDocument:
-    """Return the Arazzo document at a path, a URL, or "-" for standard input. DescriptionError when it is none."""
+    """Return the Arazzo document at a path, a URL, or "-" for standard input. DescriptionError for anything else."""
     fetched = fetch(source)
     tree, repeated = read_tree(fetched.data, fetched.source)
     for key, line in repeated[:1]:
@@ -74,7 +74,7 @@ def read_document(source: str) -> WorkflowDocument:
 
 
 def parse_document(tree: object, location: str = "") -> WorkflowDocument:
-    """Return the document in a JSON tree. DescriptionError when it is no Arazzo document, or of another version."""
+    """Return the document in a JSON tree. DescriptionError when it is not an Arazzo document, or of another version."""
     if not isinstance(tree, Mapping) or "arazzo" not in tree:
         kind = "an OpenAPI description" if isinstance(tree, Mapping) and {"openapi", "swagger"} & set(tree) else "none"
         hint = "`nlapi workflow suggest` makes workflows of a description" if kind != "none" else ""
@@ -356,7 +356,7 @@ def _replacement(node: Mapping[str, Any]) -> Replacement:
 
 
 def _criterion(node: Mapping[str, Any]) -> Criterion:
-    # A condition that is no text (`condition: true`) is read as one.
+    # A condition that is not a text (`condition: true`) is read as one.
     condition = node["condition"]
     condition = str(condition).lower() if isinstance(condition, bool) else condition
     return Criterion(condition=condition, kind=_kind(node.get("type", "simple")), context=node.get("context", ""))

@@ -14,6 +14,7 @@ from nlapi.resources.nouns import ID_WORDS, is_id_argument, singular_noun, targe
 from nlapi.resources.paths import Place, position, segments, shape
 from nlapi.resources.schemas import ref_of, schema_types
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.names import unique_name
 from nlapi.tools.tool import Tool
 from nlapi.workflows.bind import is_implied
 from nlapi.workflows.expressions import (
@@ -55,7 +56,7 @@ def step_node(tree: Mapping[str, Any], workflow_id: str, step_id: str) -> dict[s
 
 
 def _entry(entries: Any, key: str, id: str) -> dict[str, Any]:
-    """Return the first entry with an id; entries that are no objects are in a document that was read without them."""
+    """Return the first entry with an id; entries that are not objects are in a document that was read without them."""
     return next(entry for entry in entries if isinstance(entry, dict) and entry.get(key) == id)
 
 
@@ -66,13 +67,13 @@ def list_of(node: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def list_in(node: dict[str, Any], name: str) -> list[Any]:
-    """Return the list that a node has by a name, to add to it; what is no list is replaced by one."""
+    """Return the list that a node has by a name, to add to it; what is not a list is replaced by one."""
     node[name] = value = list_of(node, name)
     return value
 
 
 def object_in(node: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return the object that a node has by a name, to add to it; what is no object is replaced by one."""
+    """Return the object that a node has by a name, to add to it; what is not an object is replaced by one."""
     value = node.get(name)
     node[name] = value = value if isinstance(value, dict) else {}
     return value
@@ -787,7 +788,7 @@ class RequiredArguments:
         text = f"$response.body{pointer(found)}"
         name = next((name for name, node in step.outputs.items() if node == text), "")
         if not name:
-            name = _free_name(place[1], step.outputs)
+            name = unique_name(place[1], step.outputs, "_")
             source_node = step_node(self.references.tree, self.references.workflow.id, step.id)
             object_in(source_node, "outputs")[name] = text
         return f"$steps.{step.id}.outputs.{name}"
@@ -804,7 +805,7 @@ class RequiredArguments:
         properties = object_in(inputs, "properties")
         input_name = name
         if input_name in properties and not self._fits_input(properties[input_name], tool, name):
-            input_name = _free_name(f"{self.references.step_id}_{name}".replace("-", "_"), properties)
+            input_name = unique_name(f"{self.references.step_id}_{name}".replace("-", "_"), properties, "_")
         if input_name not in properties:
             schema = tool.input_schema["properties"].get(name, {})
             definitions = tool.input_schema.get("$defs", {})
@@ -843,7 +844,7 @@ def _answers_item_of(source: Operation, operation: Operation, place: Place) -> b
     sources = id_sources(operation.spec).find_sources(operation, place)
     if any(entry.operation is source for entry in sources):
         return True
-    # A creation is no source of an id to look up: POST /orders answers the one of /orders/{id}.
+    # A creation is not a source of an id to look up: POST /orders answers the one of /orders/{id}.
     path, other = segments(operation.route), segments(source.route)
     index = position(path, place[1])
     return place[0] == "path" and index > 0 and shape(path[:index]) == shape(other)
@@ -863,13 +864,6 @@ def given_places(node: Mapping[str, Any], tool: Tool) -> Iterator[Place]:
         yield from (("body", str(name)) for name in payload) if isinstance(payload, Mapping) else (("body", ""),)
         if isinstance(payload, Mapping) and ("body", "") in tool.places.values():
             yield ("body", "")
-
-
-def _free_name(name: str, names: Mapping[str, Any]) -> str:
-    free, number = name, 2
-    while free in names:
-        free, number = f"{name}_{number}", number + 1
-    return free
 
 
 def _used_definitions(schema: Any, definitions: Mapping[str, Any]) -> dict[str, Any]:

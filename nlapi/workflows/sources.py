@@ -209,7 +209,7 @@ def link(
                     documents[source.name] = _link_nested(location, loader, known)
         except NlapiError as error:
             hint = f"--source {source.name}=PATH says where it is"
-            # Without the hint, which quotes how the file begins: the document may name one that is no description.
+            # Without the hint, which quotes how the file begins: the document may name one that is not a description.
             issues.append(Issue.error(where, error.message, hint, rule="source"))
     for name in set(sources or ()) - {source.name for source in document.sources}:
         names = ", ".join(source.name for source in document.sources)
@@ -279,7 +279,7 @@ def stored_location(source: str) -> str:
 def locate(url: str, document: str) -> str:
     """Return where a source is: its URL against that of the document, or a path beside it.
 
-    A name without a separator that is no file beside the document is that of a registered or bundled description.
+    A name without a separator that is not a file beside the document is that of a registered or bundled description.
     """
     if is_http_url(url) or "://" in url:
         return url

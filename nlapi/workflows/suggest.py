@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -16,47 +16,32 @@ from typing import Any
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words, singular_words
 from nlapi.errors import NlapiError
-from nlapi.openapi.spec import Effect, Operation, Schema, Spec, escape_step
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.collection_index import VAGUE_NOUNS
 from nlapi.resources.grouping import Resource
 from nlapi.resources.nouns import ID_WORDS
 from nlapi.resources.paths import Place, segments
-from nlapi.resources.schemas import SchemaReader
+from nlapi.tools.compile import compile_tool
 from nlapi.tools.names import unique_name
 from nlapi.tools.quantities.units import unit_of
-from nlapi.tools.text import first_sentence, plain_text
-from nlapi.workflows.chains import (
-    NAME_FIELDS,
-    Chain,
-    ChainAnswerValue,
-    ChainFinder,
-    ChainKind,
-    ChainStep,
-    pointer_text,
-    with_article,
+from nlapi.workflows.chains import NAME_FIELDS, Chain, ChainFinder, ChainKind, ChainStep, with_article
+from nlapi.workflows.draft import (
+    AnswerValue,
+    InputValue,
+    ItemChoice,
+    StepDraft,
+    WorkflowDraft,
+    document_tree,
+    field_name,
+    input_schema,
+    sentence,
 )
-from nlapi.workflows.write import SELECTOR_VERSION
-
-VERSION = "1.0.1"
 
 MAX_WORKFLOWS = 8
 """workflows in one document: a handful is read, a catalogue is not"""
 
 # Creations that are read back, where a description shows nothing better.
 MAX_READ_BACKS = 3
-
-# Levels of objects in the schema of an input.
-MAX_DEPTH = 3
-
-# Seconds between two looks at work, and looks: five minutes in all.
-RETRY_AFTER, RETRY_LIMIT = 5, 60
-
-MAX_TEXT = 200
-
-_COPIED = (
-    *("type", "format", "enum", "const", "default", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
-    *("minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems", "multipleOf", "contentMediaType"),
-)
 
 
 def suggest(spec: Spec, *, url: str = "", limit: int = MAX_WORKFLOWS) -> dict[str, Any]:
@@ -72,33 +57,11 @@ def suggest(spec: Spec, *, url: str = "", limit: int = MAX_WORKFLOWS) -> dict[st
             f"the description of {spec.title} shows no operations that belong together",
             hint="a workflow can be written by hand; `nlapi workflow check FILE` checks it",
         )
-    ids: list[str] = []
+    drafts: list[WorkflowDraft] = []
     for chain in chains:
-        ids.append(unique_name(chain_id(chain), ids))
-    return chain_document(
-        finder,
-        dict(zip(ids, chains, strict=True)),
-        url=url or spec.registered or spec.source,
-        title=f"Workflows for {spec.title}",
-        summary="Proposed from the description of the API alone, to be read and edited before use.",
-    )
-
-
-def chain_document(
-    finder: ChainFinder, chains: Mapping[str, Chain], *, url: str, title: str, summary: str = ""
-) -> dict[str, Any]:
-    """Return the JSON tree of the Arazzo document with chains as workflows, by their ids."""
-    spec = finder.index.spec
-    name = _slug(spec.registered or spec.title) or "api"
-    has_choice = any(step.choose_by for chain in chains.values() for step in chain.steps)
-    return {
-        "arazzo": SELECTOR_VERSION if has_choice else VERSION,
-        "info": {"title": title, **_filled(summary=summary), "version": "1.0.0"},
-        "sourceDescriptions": [{"name": name, "url": url, "type": "openapi"}],
-        "workflows": [
-            _WorkflowBuilder(finder=finder, chain=chain, source=name).tree(id) for id, chain in chains.items()
-        ],
-    }
+        drafts.append(chain_draft(finder, chain, [draft.id for draft in drafts], url=url))
+    summary = "Proposed from the description of the API alone, to be read and edited before use."
+    return document_tree(drafts, f"Workflows for {spec.title}", summary)
 
 
 def _ranked(chains: Iterable[Chain]) -> list[Chain]:
@@ -117,248 +80,126 @@ def _is_within(chain: Chain, other: Chain) -> bool:
     return operations < others or (operations == others and chain.kind > other.kind)
 
 
+def chain_draft(finder: ChainFinder, chain: Chain, taken: Collection[str], *, url: str = "") -> WorkflowDraft:
+    """Return the draft of the workflow that a chain is, with an id that is not among the `taken` ones."""
+    texts = (sentence(operation.summary or operation.description) for operation in chain.operations)
+    return WorkflowDraft(
+        id=unique_name(_slug(_workflow_id(chain)), taken),
+        summary=chain.summary,
+        description=" ".join(f"{text.rstrip('.')}." for text in filter(None, texts)),
+        steps=_ChainDraft(finder=finder, chain=chain).steps(),
+        locations={finder.index.spec: url} if url else {},
+    )
+
+
 @dataclass(slots=True, kw_only=True)
-class _WorkflowBuilder:
-    """The making of one workflow; `inputs` grows with each step."""
+class _ChainDraft:
+    """The steps of one chain as drafts; `inputs` has the input for each place, of a scope one for all steps."""
 
     finder: ChainFinder
     chain: Chain
-    source: str
-    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    required: list[str] = field(default_factory=list)
-    names: dict[tuple[str, Place], str] = field(default_factory=dict)
+    drafts: list[StepDraft] = field(default_factory=list)
+    inputs: dict[tuple[str, Place], InputValue] = field(default_factory=dict)
 
-    def tree(self, id: str) -> dict[str, Any]:
-        step_ids: list[str] = []
+    def steps(self) -> list[StepDraft]:
         for step in self.chain.steps:
-            step_ids.append(unique_name(_slug(f"{step.verb} {step.noun}"), step_ids))
-        outputs = [self._outputs(number) for number in range(len(self.chain.steps))]
-        steps = [self._step(step, step_ids, outputs[number]) for number, step in enumerate(self.chain.steps)]
-        inputs = {"type": "object", "properties": self.inputs, "required": self.required}
-        return {
-            "workflowId": id,
-            "summary": self.chain.summary,
-            "description": self._description(),
-            **({"inputs": inputs} if self.inputs else {}),
-            "steps": steps,
-            **_filled(outputs=self._results(step_ids, outputs)),
-        }
+            self.drafts.append(self._draft(step))
+        return self.drafts
 
-    def _description(self) -> str:
-        """Return what the steps do, in the words of the operations."""
-        texts = (_sentence(operation.summary or operation.description) for operation in self.chain.operations)
-        return " ".join(f"{text.rstrip('.')}." for text in filter(None, texts))
-
-    def _outputs(self, number: int) -> dict[str, tuple[str, ...]]:
-        """Return the outputs of a step: its own, and those that later steps use."""
-        outputs = dict(self.chain.steps[number].outputs)
-        for later in self.chain.steps[number + 1 :]:
-            for value in later.values.values():
-                if value.step == number and value.keys not in outputs.values():
-                    outputs[unique_name(value.name, outputs)] = value.keys
-        return outputs
-
-    def _step(self, step: ChainStep, ids: Sequence[str], outputs: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-        number = self.chain.steps.index(step)
-        parameters = [
-            {"name": place[1], "in": place[0], "value": self._value(step, place, ids)}
-            for place in self._places(step)
-            if place[0] != "body"
-        ]
-        return {
-            "stepId": ids[number],
-            "description": _sentence(step.operation.summary or step.operation.description)
+    def _draft(self, step: ChainStep) -> StepDraft:
+        operation, tool = step.operation, compile_tool(step.operation)
+        ids = [draft.id for draft in self.drafts]
+        statuses = [response.status for response in operation.responses if response.status.startswith("2")]
+        is_fact = {name: name_key(name) in ("valid", "isvalid", "ok") for name in step.outputs}
+        draft = StepDraft(
+            tool=tool,
+            id=unique_name(_slug(f"{step.verb} {step.noun}"), ids),
+            description=sentence(operation.summary or operation.description)
             or f"{step.verb} {with_article(step.noun)}".capitalize(),
-            **_target(step.operation, self.source),
-            **_filled(parameters=parameters, requestBody=self._body(step, ids)),
-            "successCriteria": [*_criteria(step), *self._choice_criteria(step, ids)],
-            **_filled(onFailure=list(_failure_actions(step, ids[number]))),
-            **_filled(outputs={_field(name): self._output(step, keys, ids) for name, keys in outputs.items()}),
+            status=int(statuses[0]) if len(statuses) == 1 and statuses[0].isdecimal() else None,
+            noun=field_name(step.answer_noun or step.noun),
+            wait=step.wait,
+            facts=tuple(keys for name, keys in step.outputs.items() if is_fact[name]),
+        )
+        arguments = {place: name for name, place in tool.places.items()}
+        places = self._places(step)
+        in_body = [place for place in places if place[0] == "body"]
+        is_new = step.verb in ("create", "upload")
+        body = operation.body
+        is_whole = step.changes or not any(place not in step.values for place in in_body)
+        draft.arguments = {
+            arguments[place]: self._value(step, place)
+            for place in places
+            if place in arguments and (place[0] != "body" or not is_whole or place in step.values)
         }
-
-    def _output(self, step: ChainStep, keys: tuple[str, ...], ids: Sequence[str]) -> Any:
-        """Return the expression of an output: a place in the answer, or in the entry that is chosen of its list."""
-        if not step.choose_by or step.list_keys is None:
-            return f"$response.body#{pointer_text(keys)}"
-        # Behind the list stands the number of an entry, which the choice is in the place of.
-        rest = "".join(f"['{key}']" for key in keys[len(step.list_keys) + 1 :])
-        return {"context": "$response.body", "selector": f"{self._choice(step, ids)}{rest}", "type": "jsonpath"}
-
-    def _choice(self, step: ChainStep, ids: Sequence[str]) -> str:
-        """Return the JSONPath of the entries of a list that have the name which is asked for."""
-        path = "".join(f"['{key}']" for key in step.list_keys or ())
-        return f"${path}[?@['{step.choose_by}'] == '{{{self._value(step, step.asked[0], ids)}}}']"
-
-    def _choice_criteria(self, step: ChainStep, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Yield the criterion that exactly one entry has the name: a name that two have changes neither."""
-        if step.choose_by:
-            condition = f"$[?count({self._choice(step, ids)}) == 1]"
-            yield {"context": "$response.body", "condition": condition, "type": "jsonpath"}
+        is_sent = body is not None and bool(in_body or body.required or step.changes or is_new)
+        if body is not None and is_sent and is_whole and not any(place in step.values for place in in_body):
+            draft.arguments[""] = self._whole_body(step, body.schema)
+        is_last = step is self.chain.steps[-1]
+        draft.results = tuple(
+            self._answer(draft, step, keys)
+            for name, keys in step.outputs.items()
+            if is_last or set(name_words(name)) & ID_WORDS
+        )
+        return draft
 
     def _places(self, step: ChainStep) -> tuple[Place, ...]:
         required = self.finder.values.required_places(step.operation)
         return tuple(dict.fromkeys((*required, *step.values, *step.constants, *step.asked, *step.optional)))
 
-    def _body(self, step: ChainStep, ids: Sequence[str]) -> dict[str, Any]:
-        body = step.operation.body
-        places = [place for place in self._places(step) if place[0] == "body"]
-        is_new = step.verb in ("create", "upload")
-        if body is None or (not places and not body.required and not step.changes and not is_new):
-            return {}
-        if step.changes or not any(place not in step.values for place in places):
-            payload: Any = self._whole_body(step, {place[1]: place for place in places if place in step.values}, ids)
-        else:
-            payload = {name: self._value(step, ("body", name), ids) for _, name in places}
-        return {"contentType": body.content_type, "payload": payload}
+    def _whole_body(self, step: ChainStep, schema: object) -> InputValue:
+        """Return the input for a body none of whose fields is required, with all of them."""
+        text = f"The fields of the {step.noun}{' to change' if step.changes else ''}"
+        whole = {**input_schema(self.finder.values.reader, schema), "description": text, "minProperties": 1}
+        return InputValue(name="changes" if step.changes else field_name(step.noun), schema=whole)
 
-    def _whole_body(self, step: ChainStep, linked: Mapping[str, Place], ids: Sequence[str]) -> Any:
-        """Return the payload of a body none of whose fields is required: one input with all of them."""
-        if linked:
-            return {name: self._value(step, place, ids) for name, place in linked.items()}
-        assert step.operation.body is not None
-        reader = self.finder.values.reader
-        schema = _input_schema(reader, step.operation.body.schema)
-        name = "changes" if step.changes else unique_name(_field(step.noun), self.inputs)
-        text = f"The fields of the {step.noun} to change" if step.changes else f"The fields of the {step.noun}"
-        self.inputs[name] = {**schema, "description": text, "minProperties": 1}
-        self.required.append(name)
-        return f"$inputs.{name}"
-
-    def _value(self, step: ChainStep, place: Place, ids: Sequence[str]) -> Any:
+    def _value(self, step: ChainStep, place: Place) -> Any:
         if (value := step.values.get(place)) is not None:
-            return f"$steps.{ids[value.step]}.outputs.{self._output_name(value)}"
+            return self._answer(self.drafts[value.step], self.chain.steps[value.step], value.keys)
         if place in step.constants:
             return step.constants[place]
         parameter = step.operation.parameter(*place)
         if parameter is not None and "default" in parameter.schema and place not in step.asked:
             return parameter.schema["default"]
-        return f"$inputs.{self._input(step, place)}"
+        return self._input(step, place)
 
-    def _output_name(self, value: ChainAnswerValue) -> str:
-        outputs = self._outputs(value.step)
-        return _field(next(name for name, keys in outputs.items() if keys == value.keys))
+    def _answer(self, draft: StepDraft, step: ChainStep, keys: Sequence[str]) -> AnswerValue:
+        """Return a value of an answer; of a list, that of the chosen entry."""
+        name = field_name(keys[-1])
+        if not step.choose_by or step.list_keys is None:
+            return AnswerValue(step=draft, keys=tuple(keys), name=name)
+        choice = ItemChoice(keys=step.list_keys, field=(step.choose_by,), name=self._input(step, step.asked[0]))
+        # Behind the list stands the number of an entry, which the choice is in the place of.
+        return AnswerValue(step=draft, keys=tuple(keys[len(step.list_keys) + 1 :]), name=name, choice=choice)
 
-    def _input(self, step: ChainStep, place: Place) -> str:
+    def _input(self, step: ChainStep, place: Place) -> InputValue:
         """Return the input for a place; a scope that several paths have, such as an account, is one input."""
         location, name = place
         # `id` and `name` of two things are two inputs, and the id of one scope is one.
         is_scope = location == "path" and not set(name_words(name)) <= ID_WORDS
         key = ("" if is_scope else step.noun, place)
-        if key not in self.names:
-            plain = _field(step.choose_by if place in step.asked and step.choose_by else name)
-            others = [other for other in self.chain.steps if other.noun != step.noun and other is not step]
-            is_shared = any(place in self._places(other) and place not in other.values for other in others)
-            prefix = _field(step.noun)
-            is_generic = set(name_words(name)) <= ID_WORDS or is_shared
-            wanted = plain if is_scope or not is_generic else f"{prefix}_{plain}"
-            self.names[key] = unique_name(wanted, self.inputs)
-            self.inputs[self.names[key]] = self._place_schema(step, place)
-        if place not in step.optional and self.names[key] not in self.required:
-            self.required.append(self.names[key])
-        return self.names[key]
+        if key not in self.inputs:
+            self.inputs[key] = InputValue(
+                name=step.choose_by if place in step.asked and step.choose_by else name,
+                noun="" if is_scope else field_name(step.noun),
+                schema=self._schema(step, place),
+                is_required=False,
+            )
+        self.inputs[key].is_required |= place not in step.optional
+        return self.inputs[key]
 
-    def _place_schema(self, step: ChainStep, place: Place) -> dict[str, Any]:
-        location, name = place
-        parameter = step.operation.parameter(location, name) if location != "body" else None
-        schema = self.finder.values.place_schema(step.operation, place)
-        extensions = parameter.extensions if parameter is not None else {}
+    def _schema(self, step: ChainStep, place: Place) -> dict[str, Any]:
+        values, parameter = self.finder.values, step.operation.parameter(*place)
+        schema = values.place_schema(step.operation, place)
+        unit = unit_of(schema, parameter.extensions if parameter is not None else {})
         text = parameter.description if parameter is not None else ""
-        result = _input_schema(self.finder.values.reader, schema, text, unit=unit_of(schema, extensions))
+        result = input_schema(values.reader, schema, text, unit=unit)
         # An input with this format is kept in no transcript.
-        return {**result, "format": "password"} if self.finder.values.is_secret(step.operation, place) else result
-
-    def _results(self, ids: Sequence[str], outputs: Sequence[Mapping[str, object]]) -> dict[str, str]:
-        """Return the outputs of the workflow: those of the last step, and the ids of what earlier steps made."""
-        results: dict[str, str] = {}
-        for number, step in reversed(list(enumerate(self.chain.steps))):
-            for name in outputs[number]:
-                is_id = bool(set(name_words(name)) & ID_WORDS)
-                label = f"{_field(step.answer_noun or step.noun)}_{_field(name)}"
-                if (number == len(ids) - 1 or is_id) and label not in results:
-                    results[label] = f"$steps.{ids[number]}.outputs.{_field(name)}"
-        return dict(reversed(results.items()))
-
-
-def _criteria(step: ChainStep) -> Iterator[dict[str, Any]]:
-    """Yield the criteria of success: the described status, and the state that is waited for."""
-    described = [response.status for response in step.operation.responses if response.status.startswith("2")]
-    if len(described) == 1 and described[0].isdecimal():
-        yield {"condition": f"$statusCode == {described[0]}"}
-    else:
-        yield {"condition": "$statusCode >= 200 && $statusCode < 300"}
-    for name, keys in step.outputs.items():
-        if name_key(name) in ("valid", "isvalid", "ok"):
-            yield {"condition": f"$response.body#{pointer_text(keys)} == true"}
-    if step.wait is not None:
-        yield {"condition": f"$response.body#{pointer_text(step.wait.keys)} == '{step.wait.done}'"}
-
-
-def _failure_actions(step: ChainStep, id: str) -> Iterator[dict[str, Any]]:
-    """Yield the retries of a wait, which end where the work fails."""
-    if step.wait is None:
-        return
-    place = f"$response.body#{pointer_text(step.wait.keys)}"
-    going_on = [{"condition": f"{place} != '{state}'"} for state in step.wait.failures]
-    first = next(iter(_criteria(step)))
-    yield {
-        "name": "look-again",
-        "type": "retry",
-        # A retry needs no step, but the published schema of 1.0 requires one.
-        "stepId": id,
-        "retryAfter": RETRY_AFTER,
-        "retryLimit": RETRY_LIMIT,
-        "criteria": [first, *going_on],
-    }
-
-
-def _target(operation: Operation, source: str) -> dict[str, str]:
-    """Return the field that names the operation: by its operationId, or by its path where it has none."""
-    if operation.node.get("operationId") == operation.id:
-        return {"operationId": operation.id}
-    pointer = f"/paths/{escape_step(operation.path)}/{operation.method.lower()}"
-    return {"operationPath": f"{{$sourceDescriptions.{source}.url}}#{pointer}"}
-
-
-def _input_schema(
-    reader: SchemaReader, schema: object, text: str = "", *, unit: str = "", depth: int = MAX_DEPTH
-) -> dict[str, Any]:
-    """Return a schema without references, at most `depth` levels deep, with one sentence of description."""
-    flat: Schema = reader.flat(schema)
-    result: dict[str, Any] = {key: flat[key] for key in _COPIED if key in flat}
-    unit = unit or unit_of(flat)
-    sentence = _sentence(text or str(flat.get("description") or ""))
-    if unit:
-        sentence = f"{sentence} In {unit.replace('_', ' ')}.".strip()
-    properties = reader.properties(flat)
-    if properties and depth:
-        result["type"] = result.get("type", "object")
-        result["properties"] = {
-            name: _input_schema(reader, inner, depth=depth - 1)
-            for name, inner in properties.items()
-            if not reader.flat(inner).get("readOnly")
-        }
-        required = [name for name in flat.get("required") or () if name in result["properties"]]
-        result |= {"required": required} if required else {}
-    if isinstance(flat.get("items"), Mapping) and depth:
-        result["items"] = _input_schema(reader, flat["items"], depth=depth - 1)
-    types = reader.types(flat)
-    if "type" not in result and types:
-        result["type"] = types[0] if len(types) == 1 else list(types)
-    return {**_filled(description=sentence), **result, **({"x-nlapi": {"unit": unit}} if unit else {})}
-
-
-def _sentence(text: str) -> str:
-    """Return the first sentence of a text of the description, in one line."""
-    line = " ".join(first_sentence(plain_text(text).strip()).split())
-    return line if len(line) <= MAX_TEXT else f"{line[: MAX_TEXT - 1]}…"
-
-
-def chain_id(chain: Chain) -> str:
-    """Return the id of the workflow that a chain is, in the words of its steps."""
-    return _slug(_workflow_id(chain))
+        return {**result, "format": "password"} if values.is_secret(step.operation, place) else result
 
 
 def _workflow_id(chain: Chain) -> str:
+    """Return the id of the workflow that a chain is, in the words of its steps."""
     verbs = [f"{step.verb} {step.noun}" for step in chain.steps]
     if len(verbs) == 1:
         return verbs[0]
@@ -368,20 +209,8 @@ def _workflow_id(chain: Chain) -> str:
 
 
 def _slug(text: str) -> str:
-    """Return a text as a name of the standard: letters, digits, `_` and `-`."""
-    if re.fullmatch(r"[A-Za-z0-9_-]+", text):
-        return text
+    """Return a text as an id of the standard: letters, digits, `_` and `-`."""
     return "-".join(re.findall(r"[A-Za-z0-9_]+", text)).lower() or "value"
-
-
-def _field(text: str) -> str:
-    """Return a text as the name of an input or an output, in which a `-` would be read as a minus."""
-    return _slug(text).replace("-", "_")
-
-
-def _filled(**fields: Any) -> dict[str, Any]:
-    """Return the fields that have a content."""
-    return {name: value for name, value in fields.items() if value}
 
 
 MAX_RECIPES = 12

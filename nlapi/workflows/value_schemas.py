@@ -116,7 +116,7 @@ class ValueSchemas:
         return ValueSchema(schema=schema if isinstance(schema, Mapping) else {}, reader=self.reader(operation.spec))
 
     def argument(self, operation: Operation, location: str, name: str) -> ValueSchema | None:
-        """Return the schema of a parameter, or with location body of a field; None where there is none."""
+        """Return the schema of a parameter, or with location body of a field, or None."""
         reader = self.reader(operation.spec)
         if location != "body":
             parameter = operation.parameter(location, name)
@@ -267,7 +267,7 @@ def _nested_id(entry: ValueSchema, name: str) -> Accessors | None:
 def _is_of_another_kind(item: set[str], operation: Operation, place: Place, names: list[str]) -> bool:
     """Return whether an item, by the words for it, is plainly not of the kind that a place identifies.
 
-    A comment's id is no `media_id`, though both are ids.
+    A comment's id is not `media_id`, though both are ids.
     """
     named = [words[-2] for name in names if len(words := name_words(name)) > 1 and words[-1] in ID_WORDS]
     target = target_noun(operation, place)[-1:] if not named else ()

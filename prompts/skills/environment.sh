@@ -1,7 +1,6 @@
 #!/bin/sh
-# Puts one exact nlapi into an environment of its own, once, and prints the environment's Python. Written by
-# `nlapi plugin build --requirement`; no other nlapi than this is fetched:
-# @requirement@
+# Installs the nlapi that lies in this plugin into an environment of its own, once, and prints the environment's Python.
+# Written by `nlapi plugin build --bundle`; nothing is fetched: @about@.
 set -eu
 umask 077
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
@@ -16,38 +15,47 @@ fail() {
   exit 127
 }
 
-same_file() {
-  "$new/bin/python" -I -c '
-import hashlib, sys
-sys.exit(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest() != sys.argv[2])' "$1" "$2" || {
-    say "$1 is not the file that the plugin was built with"
-    return 1
-  }
-}
-
 if [ -x "$ready/bin/python" ] && [ -e "$ready/complete" ]; then
   echo "$ready/bin/python"
   exit 0
 fi
-say 'nlapi is not on the PATH: installing the one that this plugin names, once'
+say 'nlapi is not on the PATH: installing the one of this plugin (@about@) into'
+say "$ready, once"
+if [ -t 0 ] && [ -t 2 ]; then
+  printf 'Go on? [Y/n] ' >&2
+  read -r answer
+  case $answer in [nN]*) fail ;; esac
+fi
 trap 'rm -rf -- "$new"' EXIT
 mkdir -p -- "$home"
 # The folder that this is called from may hold settings of an installer, or modules with the names of Python's own.
 cd -- "$home"
-if command -v uv >/dev/null 2>&1; then
-  uv venv --quiet --python '>=3.11' "$new" >&2 || fail
-  install() { uv pip install --quiet --python "$new/bin/python" "$@" >&2; }
-else
-  for python in python3.14 python3.13 python3.12 python3.11 python3 ''; do
-    [ -n "$python" ] || { say 'Python 3.11 or newer is not there either'; fail; }
-    "$python" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break
-  done
-  "$python" -I -m venv "$new" >&2 || fail
-  install() { "$new/bin/python" -I -m pip install --quiet --disable-pip-version-check "$@" >&2; }
-fi
-{
-@install@
-} || fail
+for python in python3.14 python3.13 python3.12 python3.11 python3 ''; do
+  [ -n "$python" ] || { say 'Python 3.11 or newer is not there either'; fail; }
+  "$python" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break
+done
+# Some systems have Python without pip, and an installer takes long: wheels that fit this Python are unpacked.
+"$python" -I -m venv --without-pip "$new" >&2 || fail
+"$new/bin/python" -I - "$root/runtime/wheels" >&2 <<'END' || fail
+import glob, os, sys, sysconfig, zipfile
+
+paths = glob.glob(os.path.join(sys.argv[1], "*.whl"))
+sys.path[:0] = [path for path in paths if os.path.basename(path).startswith("pip-")]
+from pip._vendor.packaging.tags import sys_tags
+from pip._vendor.packaging.utils import parse_wheel_filename
+
+ranks = {tag: rank for rank, tag in enumerate(sys_tags())}
+wheels = {}
+for path in paths:
+    name, _, _, tags = parse_wheel_filename(os.path.basename(path))
+    wheels.setdefault(name, []).extend((ranks[tag], path) for tag in tags if tag in ranks)
+missing = ", ".join(name for name, fitting in wheels.items() if not fitting)
+if missing:
+    sys.exit(f"the plugin has no {missing} for {sys.implementation.name} {sys.version.split()[0]} on {sysconfig.get_platform()}")
+for name, fitting in wheels.items():
+    if name != "pip":
+        zipfile.ZipFile(min(fitting)[1]).extractall(sysconfig.get_path("purelib"))
+END
 : >"$new/complete"
 # Of two that install at once one is kept.
 [ -e "$ready/complete" ] || rm -rf -- "$ready"

@@ -18,5 +18,8 @@ if [ -n "${CLAUDE_ENV_FILE:-}" ]; then
   printf "export @session@='%s'\n" "$quoted" >>"$CLAUDE_ENV_FILE"
 fi
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
+# What the first call would install is installed before it, where the client waits for this program.
+[ ! -f "$root/runtime/environment.sh" ] || command -v nlapi >/dev/null 2>&1 ||
+  sh "$root/runtime/environment.sh" </dev/null >/dev/null 2>&1 || true
 client=${CLAUDE_PID:-$(ps -o ppid= -p "$PPID" | tr -d ' ')}
 sh "$root/bin/@command@" --session "$folder" "$client" </dev/null >/dev/null 2>&1 &

@@ -13,7 +13,7 @@ import pytest
 
 from tests.accounts.kit import MemoryKeyring, description, register, register_oauth
 from tests.authorization_server import LoopbackAuthorizationServer
-from tests.cli.kit import NLAPI, run
+from tests.cli.kit import NLAPI, command, run
 from tests.servers import Echo
 
 KEY = "sk-canary-0123456789"
@@ -51,6 +51,22 @@ def test_a_keyring_has_the_secret_and_the_file_has_none(shop: str, config: Path,
     assert run("auth", "token", "shop").out == f"{KEY}\n"
     assert run("auth", "logout", "shop").code == 0
     assert not keys.passwords
+
+
+def test_the_keyring_that_the_user_has_set_serves_every_process(shop: str, config: Path, tmp_path: Path) -> None:
+    """keyring chooses its backend by PYTHON_KEYRING_BACKEND, as it does by the user's file or by the system."""
+    stored = tmp_path / "keyring.json"
+    env = {"PYTHON_KEYRING_BACKEND": "tests.accounts.file_keyring.FileKeyring", "KEYRING_FILE": str(stored)}
+    env["PYTHONPATH"] = str(Path(__file__).parents[2])
+    assert command("auth", "login", "shop", "--store", "keyring", stdin=f"{KEY}\n", **env).code == 0
+    (file,) = (config / "logins").rglob("*.json")
+    assert (KEY in stored.read_text(), KEY in file.read_text()) == (True, False)
+    assert command("auth", "token", "shop", **env).out == f"{KEY}\n"
+    ran = command("auth", "token", "shop", **{**env, "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"})
+    assert (ran.code, ran.out) == (2, "")
+    assert "the keyring, where the login shop key is, cannot be read" in ran.complaint
+    assert command("auth", "logout", "shop", **env).code == 0
+    assert json.loads(stored.read_text()) == {}
 
 
 def test_without_a_keyring_a_file_for_its_user_alone_says_so(shop: str, config: Path) -> None:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +150,23 @@ def dialogue(*words: str, stdout: Any = None) -> Iterator[Dialogue]:
     """The real `nlapi` command at a terminal of its own; with `stdout` (a file), only its input and its errors."""
     terminal, theirs = pty.openpty()
     process = subprocess.Popen([NLAPI, *words], stdin=theirs, stdout=stdout or theirs, stderr=theirs)
+    with _at_terminal(process, terminal, theirs) as talk:
+        yield talk
+
+
+@contextmanager
+def shell_dialogue(*command: str, env: Mapping[str, str]) -> Iterator[Dialogue]:
+    """A shell at a terminal that controls its jobs."""
+    terminal, theirs = pty.openpty()
+    # What the leader of a session opens first becomes its controlling terminal.
+    opened = ["sh", "-c", 'exec "$@" 0<>"$0" 1>&0 2>&0', os.ttyname(theirs), *command]
+    process = subprocess.Popen(opened, env=env, start_new_session=True)
+    with _at_terminal(process, terminal, theirs) as talk:
+        yield talk
+
+
+@contextmanager
+def _at_terminal(process: subprocess.Popen[bytes], terminal: int, theirs: int) -> Iterator[Dialogue]:
     os.close(theirs)
     try:
         yield Dialogue(process, terminal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import stat
 import subprocess
@@ -15,7 +16,7 @@ from typer.main import get_command
 from nlapi.cli.app import app
 from nlapi.cli.command_table import COMMANDS
 from nlapi.cli.completion.complete import SOURCE_COMMANDS, VALUE_OPTIONS
-from tests.cli.kit import Ran, notes, run
+from tests.cli.kit import Ran, notes, run, shell_dialogue
 from tests.servers import Echo, Reply
 
 
@@ -115,27 +116,27 @@ def test_the_forms_of_the_shells_evaluate_nothing_of_an_api(tmp_path: Path, monk
     assert press(monkeypatch, *line, shell="fish").out.count("\n") == 1
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_completes_in_the_real_shell(shell: str, tmp_path: Path) -> None:
-    if shutil.which(shell) is None:
+SHELLS = {
+    "bash": ("--norc --noprofile -i", "source <(nlapi completion bash)"),
+    "zsh": ("-f -i", "autoload -U compinit; compinit -D -u; source <(nlapi completion zsh)"),
+    "fish": ("--no-config -i", "nlapi completion fish | source"),
+}
+"""The options that leave out the user's settings, and the line that loads the script."""
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_tab_completes_in_the_real_shell(shell: str, tmp_path: Path) -> None:
+    if (program := shutil.which(shell)) is None:
         pytest.skip(f"{shell} is not installed")
-    source = notes(tmp_path)
-    words = f"nlapi call {source} listNotes status"
-    load = f"source <({Path(sys.executable).with_name('nlapi')} completion {shell})"
-    programs = {
-        "bash": f"{load}; COMP_WORDS=({words} = o); COMP_CWORD=5; _nlapi_completion nlapi; echo ${{COMPREPLY[0]}}",
-        # Outside of a completion compadd is a function of the test.
-        "zsh": f"compdef() {{ }}; compadd() {{ echo ${{@[-1]}} }}; {load}; words=({words}=o); CURRENT=5; _nlapi",
-        "fish": f"nlapi completion fish | source; complete -C '{words}=o'",
-    }
-    done = subprocess.run(
-        [shell, "-c", f"PATH={Path(sys.executable).parent}:$PATH; {programs[shell]}"]
-        if shell != "fish"
-        else [shell, "-N", "-c", f"set -x PATH {Path(sys.executable).parent} $PATH; {programs[shell]}"],
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.strip().endswith("open"), done.stderr
+    source, (options, load) = notes(tmp_path), SHELLS[shell]
+    names = ("NLAPI_CONFIG_DIR", "NLAPI_CACHE_DIR", "NLAPI_STATE_DIR")
+    env = {name: os.environ[name] for name in names} | {"HOME": str(tmp_path), "TERM": "xterm", "LANG": "C.UTF-8"}
+    env["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    with shell_dialogue(program, *options.split(), env=env) as talk:
+        talk.type(f"{load}\necho load''ed\n")
+        talk.expect("loaded")
+        talk.type(f"nlapi cal\t{source} listN\tstatus=o\t --curl\n")
+        talk.expect("/notes?status=open")
 
 
 def test_the_light_path_knows_which_options_take_a_value() -> None:

@@ -91,6 +91,15 @@ def test_the_last_change_is_undone_where_the_api_has_a_way_back(tmp_path: Path) 
             assert "Undone." in undone.out, question
 
 
+def test_under_yes_the_state_before_an_update_is_that_of_the_look_up(tmp_path: Path) -> None:
+    with Echo(answer) as api:
+        question = 'set the name of the job Nightly to "Daily"'
+        done = run("ask", question, "-a", jobs(tmp_path, api.url), "--planner", "offline", "--yes")
+        assert done.code == 0, done.err
+        assert run("undo", "--yes").code == 0
+        assert changed(api)[1:] == [("PATCH", "/jobs/j-1", {"name": "Nightly"})]
+
+
 def test_it_is_asked_about_and_says_where_there_is_no_way_back(tmp_path: Path) -> None:
     with Echo(answer) as api:
         source = jobs(tmp_path, api.url)

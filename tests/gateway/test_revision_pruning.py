@@ -145,7 +145,7 @@ def test_revisions_stay_by_number_and_by_age(tmp_path: Path) -> None:
         await publisher.prune(RetentionPolicy(revisions=5, days=0))
         assert sorted(documents(store)) == [27, 28, 29, 30, 31]
         with pytest.raises(GatewayProblem) as raised:
-            publisher.get_revision(3)
+            publisher.stored.revision(3)
         assert (raised.value.status, "--keep-revisions" in raised.value.hint) == (404, True)
         with pytest.raises(GatewayProblem):
             await publisher.roll_back(3, author="ana")

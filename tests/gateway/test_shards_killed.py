@@ -37,7 +37,7 @@ def test_when_every_replica_is_dead_the_fallback_version_serves(tmp_path: Path) 
             load.more(50)
             one.kill()
             load.more(100)
-            (state,) = served.engine.replicas()["far"]
+            (state,) = served.engine.runners.replica_health()["far"]
     assert {answer.status for answer in load.answers} == {200}
     assert (state["endpoint"], state["breaker"]) == (one.url, "open")
     last = load.answers[-1].body

@@ -17,10 +17,10 @@ from nlapi.errors import UsageError
 from nlapi.openapi.selection import select_operations
 from nlapi.openapi.spec import Effect
 from nlapi.plugin.build import Options, Plugin, build
-from nlapi.plugin.file_checks import broken_rules
 from nlapi.plugin.names import COMMAND_WORDS, callable_id, plugin_name
 from nlapi.plugin.skills import read_rules
 from tests import describe
+from tests.plugin.client_rules import client_faults
 from tests.plugin.kit import GOLDEN, HOSTILE, LIBRARY, big, placed, plugin_of, spec_of
 from tests.strategies import examples
 from tests.tables import table
@@ -74,7 +74,7 @@ def test_every_operation_is_in_exactly_one_reference(plugin: Plugin) -> None:
 
 
 def test_no_rule_of_the_client_is_broken(plugin: Plugin) -> None:
-    assert broken_rules(plugin.files) == ()
+    assert client_faults(plugin.files) == []
 
 
 def test_front_matter_is_what_a_client_reads(plugin: Plugin) -> None:
@@ -348,7 +348,7 @@ def described(title: str, **info: Any) -> dict[str, Any]:
 def test_a_plugin_is_named_after_the_provider_and_the_api(tree: dict[str, Any], name: str) -> None:
     plugin = plugin_of(tree)
     assert plugin.name == name
-    assert list(broken_rules(plugin.files)) == []
+    assert client_faults(plugin.files) == []
     assert plugin_of(json.loads(plugin.files["api/openapi.json"])).name == name
 
 

@@ -69,7 +69,8 @@ def test_a_change_of_the_description_is_told_by_its_operations(plugin: Path, sou
         "skills/city-library-loans/SKILL.md",
         "speaks of `listLoans`, which the description no longer has",
     ) in others
-    assert "new: listReaders; gone: listLoans; changed: listBooks" in message
+    assert message == "the description has changed at its source"
+    assert ("listReaders", "is new: GET /readers") in others
     assert run("plugin", "build", str(source), "-o", str(plugin)).code == 0
     assert told(plugin) == []
 
@@ -128,26 +129,10 @@ def test_a_file_that_the_build_did_not_make_is_named_and_no_fault(plugin: Path) 
 @table(
     ("path", "content", "message"),
     [
-        ("skills/x/SKILL.md", "no front matter", "has no front matter"),
-        ("skills/x/SKILL.md", "---\nname: y\ndescription: Does it.\n---\n", "is not that of its folder"),
-        ("skills/x/SKILL.md", '---\nname: x\ndescription: "Does --- it."\n---\n', "where the client ends it"),
-        ("skills/x/SKILL.md", "---\nname: x\ndescription: I do it.\n---\n", "not in the third person"),
-        ("skills/x/SKILL.md", f"---\nname: x\ndescription: {'a' * 1025}\n---\n", "more than 1024"),
         ("skills/x/SKILL.md", f"---\nname: x\ndescription: Does it.\n---\n{'a' + chr(10)}" + "\n" * 200, "200 lines"),
         ("skills/x/SKILL.md", "---\nname: x\ndescription: Does it.\n---\n!`ls`", "the client acts on"),
         ("skills/x/SKILL.md", "---\nname: x\ndescription: Does it.\n---\n[a](b.md)", "link to b.md is dead"),
-        ("skills/claude-x/SKILL.md", "---\nname: claude-x\ndescription: Does it.\n---\n", "reserved"),
-        (".claude-plugin/plugin.json", '{"name": "anthropic-x", "author": "me"}', "author is not an object"),
-        (".claude-plugin/plugin.json", "[]", "no JSON object"),
-        (".claude-plugin/marketplace.json", '{"plugins": [{"source": "x"}]}', "does not start with ./"),
-        (".claude-plugin/plugin.json", '{"userConfig": {"token": {"type": "string"}}}', "has no title"),
-        (".claude-plugin/plugin.json", '{"userConfig": {"token": {"type": "string"}}}', "not said to be sensitive"),
-        (".mcp.json", '{"mcpServers": {"a": {"env": {"X": "${user_config.y}"}}}}', "plugin.json does not declare"),
-        ("agents/city-library.md", "x", "has no front matter"),
         ("skills/x/references/a.md", "[a](../SKILL.md)", "link to ../SKILL.md is dead"),
-        ("README.md", "Too short.", "fewer than 40 words"),
-        ("CLAUDE.md", "x", "make it a skill"),
-        ("bin/x", "\x7fELF", "compiled code"),
     ],
 )
 def test_what_a_client_would_refuse_or_miss_is_told(path: str, content: str, message: str) -> None:
@@ -155,10 +140,10 @@ def test_what_a_client_would_refuse_or_miss_is_told(path: str, content: str, mes
     assert [str(issue) for issue in issues if issue.where == path and message in str(issue)]
 
 
-def test_a_link_more_than_one_level_deep_is_told() -> None:
+def test_a_link_to_a_second_level_is_told() -> None:
     skill = b"---\nname: x\ndescription: Does it.\n---\n[a](a/b/c.md)"
     issues = broken_rules({**plugin_of(LIBRARY).files, "skills/x/SKILL.md": skill, "skills/x/a/b/c.md": b""})
-    assert ["one level deep" in issue.message for issue in issues] == [True]
+    assert ["second level" in issue.message for issue in issues] == [True]
 
 
 # ---- building into a folder -------------------------------------------------------------------------------------
@@ -250,7 +235,7 @@ def test_an_overlay_and_a_filter_are_kept_and_what_is_wrong_with_them_is_told(so
     assert "'tag:nothing' is about no operation" in built.err
     assert told(tmp_path / "made") == []
     overlay.write_text(overlay.read_text().replace("post", "get"))
-    assert "new: lendBook; gone: listLoans" in told(tmp_path / "made")[0][1]
+    assert ("lendBook", "is new: POST /loans") in told(tmp_path / "made")
 
 
 def test_a_credential_itself_and_standard_input_are_refused(source: Path, tmp_path: Path) -> None:

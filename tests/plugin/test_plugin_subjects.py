@@ -6,7 +6,7 @@ import copy
 import re
 from typing import Any
 
-from nlapi.plugin.file_checks import broken_rules, exceeded_limits
+from tests.plugin.client_rules import client_faults, exceeded_limits
 from tests.plugin.kit import LIBRARY, big, plugin_of, spec_of
 from tests.tables import table
 
@@ -130,7 +130,7 @@ JAPANESE = {"title": "広告 API", "summary": "キャンペーンを変更しま
 )
 def test_a_description_of_few_words_or_of_another_language_is_a_plugin_like_any_other(tree: dict[str, Any]) -> None:
     files = plugin_of(tree).files
-    assert list(broken_rules(files)) == []
+    assert client_faults(files) == []
     assert list(exceeded_limits(files, spec_of(tree))) == []
     assert re.search(r'(?m)^- ".+"$', files["README.md"].decode())
     assert files == plugin_of(tree).files

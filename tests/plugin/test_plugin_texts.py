@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.plugin.build import Options, Plugin, build
-from nlapi.plugin.file_checks import broken_rules, exceeded_limits, session_tokens
 from nlapi.resources.effect import effect_of
 from nlapi.tools.prompt_injection import find_injections
 from tests.cli.conftest import home as home
 from tests.cli.kit import run
+from tests.plugin.client_rules import client_faults, exceeded_limits, session_tokens
 from tests.plugin.kit import HOSTILE, LIBRARY, big, plugin_of, spec_of
 from tests.tables import table
 
@@ -78,14 +78,8 @@ def test_it_is_told_at_a_build_and_a_check_which_go_on(tmp_path: Path) -> None:
     assert (checked.code, [one["rule"] for one in checked.json]) == (0, ["injected"])
 
 
-def test_a_plugin_that_costs_too_much_in_every_session_is_told() -> None:
-    files = dict(plugin_of(LIBRARY).files)
-    assert session_tokens(files) < 250
-    for n in range(20):
-        skill = f"---\nname: s{n}\ndescription: {'Does much. ' * 30}\n---\n"
-        files[f"skills/s{n}/SKILL.md"] = skill.encode()
-    (found,) = exceeded_limits(files, spec_of(LIBRARY))
-    assert "tokens in every session" in found.message
+def test_a_small_plugin_costs_little_in_every_session() -> None:
+    assert session_tokens(plugin_of(LIBRARY).files) < 250
 
 
 @pytest.mark.parametrize("name", ["lib", "a" * 30])
@@ -93,9 +87,6 @@ def test_the_full_names_of_tools_are_within_their_limit(name: str) -> None:
     long = {**LIBRARY, "paths": {"/x": {"get": {"operationId": "a" * 90, "responses": {}}}}}
     plugin = plugin_of(long, name=name)
     assert list(exceeded_limits(plugin.files, spec_of(long))) == []
-    wide = plugin.files[".mcp.json"].replace(b'"api"', b'"a-server-with-a-longer-name"')
-    (found,) = exceeded_limits({**plugin.files, ".mcp.json": wide}, spec_of(long))
-    assert "more than 64" in found.message
 
 
 def test_five_thousand_operations_are_a_plugin_like_any_other() -> None:
@@ -225,7 +216,7 @@ def test_the_description_in_any_plugin_makes_the_plugin_again(entries: list[tupl
     made = plugin_with_effects(json.dumps(tree).encode())
     again = plugin_with_effects(made.files["api/openapi.json"])
     assert [path for path, content in made.files.items() if again.files.get(path) != content] == []
-    assert broken_rules(made.files) == ()
+    assert client_faults(made.files) == []
 
 
 def test_a_field_whose_text_names_an_id_has_its_source() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import nlapi
 from nlapi.client.message import Result
-from nlapi.tools.answer_view import SeriesEnd, next_arguments, page_arguments, read_pages
+from nlapi.tools.answer_view import SeriesEnd, next_arguments, next_call, page_arguments, read_pages
+from nlapi.tools.run import Target, prepare
 from nlapi.tools.tool import Call
 from tests.describe import body, parameter, spec
 
@@ -57,3 +59,16 @@ def test_all_pages_together_have_a_bound() -> None:
 
     series = asyncio.run(read_pages(Call(tool=listing, arguments={}), send, max_bytes=5_000))
     assert (series.pages, series.ended) == (5, SeriesEnd.SIZE)
+
+
+def test_a_link_of_a_search_by_post_is_read_by_get() -> None:
+    node = {"operationId": "searchThings", "x-nlapi": {"effect": "read"}, "responses": {"200": {"description": "ok"}}}
+    schema = {"type": "object", "properties": {"text": {"type": "string"}}}
+    (search,) = nlapi.tools(spec({"/things/search": {"post": {**node, **body(schema)}}}))
+    call = Call(tool=search, arguments={"text": "x"})
+    data = {"value": [{"id": 1}], "nextLink": "https://api.example/things/search?token=b"}
+    answer = replace(result(data), url="https://api.example/things/search", method="POST")
+    following = next_call(call, answer)
+    assert following is not None and following.page_query == "token=b"
+    request = prepare(following, Target(spec=search.operation.spec, base_url="https://api.example")).request
+    assert (request.method, request.url, request.content) == ("GET", "https://api.example/things/search?token=b", None)

@@ -184,7 +184,7 @@ def test_no_secret_is_in_the_document() -> None:
         talk.step("createCustomer", {"name": "Zoe", "password": "hunter2hunter2"}, {"id": "cus_77aa1"}, 201),
     )
     saved = talk.save()
-    assert "hunter2" not in render(saved.document)
+    assert "hunter2" not in render(saved.document.tree)
     schema = saved.document.workflow().input_schemas["password"]
     assert schema == {"type": "string", "format": "password"}
 
@@ -301,7 +301,7 @@ def test_each_constant_that_an_answer_held_is_warned_of_in_the_document_too() ->
     ]
     warnings = saved.document.workflow().extensions["x-nlapi"]["warnings"]
     assert warnings == [str(issue) for issue in saved.issues]
-    assert "listCompanies at [0].plan" in render(saved.document)
+    assert "listCompanies at [0].plan" in render(saved.document.tree)
 
 
 def test_what_the_user_said_is_an_input_though_an_answer_has_it() -> None:

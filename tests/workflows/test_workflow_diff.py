@@ -177,7 +177,7 @@ def other_status(new: dict[str, Any]) -> None:
         ),
         (rename_property, Level.ERROR, "create.payload.name", ("no longer takes name", "full_name")),
         (
-            lambda new: at(new, BODY)["required"].append("tier") or at(new, BODY)["properties"].pop("tier"),
+            lambda new: at(new, BODY)["properties"].pop("tier"),
             Level.ERROR,
             "create.payload.tier",
             ("no longer takes tier",),
@@ -195,7 +195,7 @@ def other_status(new: dict[str, Any]) -> None:
             lambda new: at(new, BODY)["properties"].update(name={"type": "object"}),
             Level.ERROR,
             "create.payload.name",
-            ("name as object now, where it was string",),
+            ("wants `name` as object, where it was string",),
         ),
         (
             lambda new: at(new, BODY)["properties"]["tier"].update(enum=["basic", "plus"]),

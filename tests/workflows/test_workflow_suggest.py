@@ -151,7 +151,7 @@ def test_operations_without_an_id_are_named_by_their_path() -> None:
     )
     tree = suggest(description)
     (entry,) = tree["workflows"]
-    path = "{$sourceDescriptions.Test.url}#/paths/~1books/post"
+    path = "{$sourceDescriptions.test.url}#/paths/~1books/post"
     assert entry["steps"][0]["operationPath"] == path
     assert check(linked(description, tree)) == ()
 

@@ -6,9 +6,9 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from nlapi import bundled, registry
 from nlapi.cli import target
@@ -25,6 +25,7 @@ from nlapi.cli.options import (
     argument,
     flag,
     option,
+    options_of,
 )
 from nlapi.cli.render import console
 from nlapi.cli.workflow.registered import OpenedApi, WorkflowOpener, with_registered
@@ -35,9 +36,10 @@ from nlapi.mcp.settings import MIN_NAME_LENGTH, Consent, Settings, check_pass_he
 from nlapi.tools.names import MAX_LENGTH
 
 if TYPE_CHECKING:
+    from mcp.server.lowlevel.server import Server
+
     from nlapi.mcp.access import ResourceServer, TokenTable
-    from nlapi.mcp.audit import AuditTrail
-    from nlapi.mcp.http import ListenAddress
+    from nlapi.mcp.http import HttpOptions, ListenAddress
     from nlapi.mcp.server import WatchTask
     from nlapi.mcp.server_state import ServerState
     from nlapi.mcp.team import OpenApi, TeamApi, TeamSettings
@@ -58,55 +60,63 @@ nlapi mcp --config team.toml
 claude mcp add shop -- nlapi mcp openapi.yaml --auth bearerAuth=env:SHOP_TOKEN"""
 
 
-def mcp(
-    source: Annotated[
-        str | None,
-        argument("[SOURCE]", "A path, a URL, a registered API, or a bundled name such as ads; none with --config."),
-    ] = None,
-    http: Annotated[str | None, option("--http HOST:PORT", "Serve streamable HTTP there. Default: stdio.")] = None,
-    base_url: BaseUrl = None,
-    env: Env = None,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """The options of `nlapi mcp`, in the order of the help text."""
+
+    http: Annotated[str | None, option("--http HOST:PORT", "Serve streamable HTTP there. Default: stdio.")] = None
+    base_url: BaseUrl = None
+    env: Env = None
     auth: Annotated[
         list[str] | None, option("--auth SCHEME=env:NAME", "A credential of the API, from the environment.")
-    ] = None,
-    headers: Headers = None,
-    no_auth: NoAuth = False,
-    include: Include = None,
-    exclude: Exclude = None,
-    overlays: Overlays = None,
-    root: Root = None,
-    all_tools: Annotated[bool, flag("--all-tools", "List a tool for each operation, however many.")] = False,
+    ] = None
+    headers: Headers = None
+    no_auth: NoAuth = False
+    include: Include = None
+    exclude: Exclude = None
+    overlays: Overlays = None
+    root: Root = None
+    all_tools: Annotated[bool, flag("--all-tools", "List a tool for each operation, however many.")] = False
     consent: Annotated[
         Consent,
         option(
             "--consent",
             "Who agrees to changes: the user, asked by elicitation; the client, which asks itself; or nobody.",
         ),
-    ] = Consent.ELICIT,
-    token: Annotated[str | None, option("--token env:NAME", "The bearer token that HTTP clients must send.")] = None,
+    ] = Consent.ELICIT
+    token: Annotated[str | None, option("--token env:NAME", "The bearer token that HTTP clients must send.")] = None
     issuer: Annotated[
         str | None, option("--issuer URL", "The authorization server whose tokens HTTP clients may send.")
-    ] = None,
+    ] = None
     audience: Annotated[
         str | None, option("--audience URI", "The audience of those tokens. Default: this server's URL.")
-    ] = None,
+    ] = None
     pass_header: Annotated[
         list[str] | None, option("--pass-header NAME", "A request header to pass from the client to the API.")
-    ] = None,
-    watch: Annotated[bool, flag("--watch", "Read the description again when it changes.")] = False,
+    ] = None
+    watch: Annotated[bool, flag("--watch", "Read the description again when it changes.")] = False
     name_length: Annotated[
         int, option("--name-length N", "The longest name of a tool.", min=MIN_NAME_LENGTH, max=MAX_LENGTH)
-    ] = MAX_LENGTH,
+    ] = MAX_LENGTH
     workflows: Annotated[
         list[str] | None,
         option("--workflows FILE", "An Arazzo document; each of its workflows becomes a tool. Repeatable."),
-    ] = None,
+    ] = None
     config: Annotated[
         Path | None, option("--config FILE", "Serve several APIs with the roles and limits in a file.")
-    ] = None,
-    config_schema: Annotated[bool, flag("--config-schema", "Print the JSON Schema of that file.")] = False,
-    timeout: Deadline = None,
-) -> None:
+    ] = None
+    config_schema: Annotated[bool, flag("--config-schema", "Print the JSON Schema of that file.")] = False
+    timeout: Deadline = None
+
+
+Source = Annotated[
+    str | None,
+    argument("[SOURCE]", "A path, a URL, a registered API, or a bundled name such as ads; none with --config."),
+]
+
+
+@options_of(ServerOptions, "options")
+def mcp(options: ServerOptions, source: Source = None) -> None:
     """Serve an API as an MCP server, over stdio or HTTP.
 
     A small API gets one tool per operation; a large one gets tools that find, describe and call operations. Each
@@ -116,79 +126,88 @@ def mcp(
     """
     # Before any import below: the SDK is an extra, `nlapi[mcp]`.
     require_extra("mcp", "`nlapi mcp`")
-    if config_schema or config is not None:
-        others = (
-            source,
-            base_url,
-            auth,
-            headers,
-            include,
-            exclude,
-            overlays,
-            root,
-            token,
-            issuer,
-            audience,
-            pass_header,
-            workflows,
+    if options.config_schema or options.config is not None:
+        beside = ServerOptions(
+            http=options.http, timeout=options.timeout, config=options.config, config_schema=options.config_schema
         )
-        if any(others) or no_auth or all_tools or watch or consent is not Consent.ELICIT or name_length != MAX_LENGTH:
+        if source or options != beside:
             hint = "only --http and --timeout go with --config"
             raise UsageError("with --config the APIs and all about them are in the file", hint=hint)
-        if config is None:
-            print_schema()
+        if options.config is None:
+            from nlapi.mcp.team import SCHEMA
+
+            console.write(bundled.text(SCHEMA).rstrip())
         else:
-            serve_team(config, http, timeout)
+            serve_team(options.config, options.http, options.timeout)
         return
     if source is None:
         raise UsageError("which API?", hint="nlapi mcp SOURCE, or nlapi mcp --config FILE")
+    _serve_api(source, options)
+
+
+def _serve_api(source: str, options: ServerOptions) -> None:
     from nlapi.client.server import explain_server
+    from nlapi.mcp import http
+    from nlapi.mcp.server import create_server
     from nlapi.mcp.server_state import ServerState
     from nlapi.mcp.tool_listing import build_catalogue
     from nlapi.workflows.workflow_tools import NO_WORKFLOW_SET
 
     # A literal token would be in the process list and in the shell's history.
-    secret = _token(token)
-    endpoint = _endpoint(http, secret, issuer) if http else None
-    if endpoint is None and (secret or issuer or pass_header):
+    secret = _token(options.token)
+    endpoint = _endpoint(options.http, secret, options.issuer) if options.http else None
+    if endpoint is None and (secret or options.issuer or options.pass_header):
         hint = "over stdio, --auth SCHEME=env:NAME"
         raise UsageError("--token, --issuer and --pass-header are for --http", hint=hint)
     if endpoint is None and source == "-":
         raise UsageError("standard input is for the client", hint="give the description as a file or a URL")
-    api, known_values = target.open_target(source, base_url, auth, overlays, root, no_auth=no_auth, env=env)
-    api = target.with_headers(api, headers)
+    api, known_values = target.open_target(
+        source, options.base_url, options.auth, options.overlays, options.root, no_auth=options.no_auth, env=options.env
+    )
+    api = target.with_headers(api, options.headers)
     if api.base_url is None and (note := explain_server(api.spec)):
         console.note(note)
+    consent = options.consent
     if endpoint is None:
         api, consent = _in_session(api, consent)
     settings = Settings(
         consent=consent,
-        all_tools=all_tools,
-        name_length=name_length,
-        pass_headers=check_pass_headers(tuple(pass_header or ()), has_token=bool(secret or issuer)),
+        all_tools=options.all_tools,
+        name_length=options.name_length,
+        pass_headers=check_pass_headers(tuple(options.pass_header or ()), has_token=bool(secret or options.issuer)),
         registered=known_values,
         stored=api.settings,
-        limits=replace(target.limits(timeout), wait=WAIT_S),
+        limits=replace(target.limits(options.timeout), wait=WAIT_S),
     )
 
-    resource_server = resource_server_of(issuer, audience, endpoint)
-    files = with_registered(source, workflows)
+    resource_server = resource_server_of(options.issuer, options.audience, endpoint)
+    files = with_registered(source, options.workflows)
 
     def read(spec: Spec) -> ToolCatalogue:
         opener = WorkflowOpener(apis=[OpenedApi(name=source, target=replace(api, spec=spec), values=known_values)])
         opened = opener.open(files) if files else NO_WORKFLOW_SET
-        return build_catalogue(spec, target.select(spec, include, exclude), settings, opened)
+        return build_catalogue(spec, target.select(spec, options.include, options.exclude), settings, opened)
+
+    def anew(served: Spec) -> Spec:
+        return target.load_anew(source, options.overlays, options.root, served, options.base_url, options.env)
 
     server_state = ServerState(target=api, catalogue=read(api.spec), settings=settings, report=console.note)
     watcher = None
-    if watch:
+    if options.watch:
         watcher = _watch(
             server_state,
             source,
-            (*(overlays or ()), *files.get(source, ())),
-            lambda: read(target.load_anew(source, overlays, root, server_state.spec, base_url, env)),
+            (*(options.overlays or ()), *files.get(source, ())),
+            lambda: read(anew(server_state.spec)),
         )
-    _serve(server_state, watcher, endpoint, resource_server)
+    server = create_server(server_state, watcher)
+    name = f"{server_state.spec.title}: {len(server_state.catalogue.operations):,} operations"
+    if endpoint is None:
+        _serve_stdio(server, f"{name} over stdio")
+    else:
+        _serve_http(
+            server, endpoint, name, server_state.forget_session, http.HttpOptions(resource_server=resource_server)
+        )
 
 
 class _OwnQuestions:
@@ -271,44 +290,30 @@ def resource_server_of(
     return open_resource_server(issuer, audience or "")
 
 
-def _serve(
-    server_state: ServerState,
-    watcher: WatchTask | None,
-    endpoint: ListenAddress | None,
-    resource_server: ResourceServer | None,
-) -> None:
-    from nlapi.mcp import http, stdio
-    from nlapi.mcp.server import create_server
+def _serve_stdio(server: Server[Any], note: str) -> None:
+    from nlapi.mcp import stdio
 
-    server = create_server(server_state, watcher)
-    count = len(server_state.catalogue.operations)
-    if endpoint is None:
-        # Standard output is the protocol's channel over stdio, so the note goes to standard error.
-        console.note(
-            f"{server_state.spec.title}: {count:,} operations over stdio; an MCP client starts this and speaks to it"
-        )
-        asyncio.run(stdio.serve(server))
-        return
+    # Standard output is the protocol's channel over stdio, so the note goes to standard error.
+    console.note(f"{note}; an MCP client starts this and speaks to it")
+    asyncio.run(stdio.serve(server))
+
+
+def _serve_http(
+    server: Server[Any], address: ListenAddress, name: str, on_session_end: Callable[[str], None], options: HttpOptions
+) -> None:
+    from nlapi.mcp import http
 
     def on_ready(url: str) -> None:
         console.write(url)
         sys.stdout.flush()
-        console.note(f"{server_state.spec.title}: {count:,} operations; Ctrl-C stops it")
+        console.note(f"{name}; Ctrl-C stops it")
 
-    options = http.HttpOptions(resource_server=resource_server)
-    asyncio.run(http.serve(server, endpoint, on_ready, server_state.forget_session, options))
-
-
-def print_schema() -> None:
-    """Print the published schema of the settings."""
-    from nlapi.mcp.team import SCHEMA
-
-    console.write(bundled.text(SCHEMA).rstrip())
+    asyncio.run(http.serve(server, address, on_ready, on_session_end, options))
 
 
 def serve_team(file: Path, http: str | None, timeout: float | None) -> None:
     """Serve what a file says, over stdio or HTTP; `http` replaces its address."""
-    from nlapi.mcp.audit import CallMetrics
+    from nlapi.mcp.audit import AuditTrail, CallMetrics
     from nlapi.mcp.http import HttpOptions
     from nlapi.mcp.server import serve_offer
     from nlapi.mcp.team import TeamOffer, read_team
@@ -325,19 +330,15 @@ def serve_team(file: Path, http: str | None, timeout: float | None) -> None:
         settings,
         [_open(api, file.parent) for api in settings.apis],
         report=console.note,
-        audit=_audit(settings, file.parent),
+        audit=AuditTrail(file.parent / Path(settings.audit).expanduser()) if settings.audit else None,
         metrics=metrics,
         limits=replace(target.limits(timeout), wait=WAIT_S),
     )
     server = serve_offer(offer, ttl_seconds=settings.ttl_seconds)
     names = ", ".join(api.name for api in settings.apis)
     if http is None:
-        from nlapi.mcp import stdio
-
-        console.note(f"{names}: over stdio, as {settings.role}; an MCP client starts this and speaks to it")
-        asyncio.run(stdio.serve(server))
+        _serve_stdio(server, f"{names}: over stdio, as {settings.role}")
         return
-
     address = _listen_address(file, settings, http)
     options = HttpOptions(
         callers=callers,
@@ -347,14 +348,8 @@ def serve_team(file: Path, http: str | None, timeout: float | None) -> None:
         resource_server=resource_server_of(settings.issuer or None, settings.audience or None, address),
     )
 
-    def on_ready(url: str) -> None:
-        console.write(url)
-        sys.stdout.flush()
-        console.note(f"{names}: {console.count_noun(len(settings.clients), 'client')}; Ctrl-C stops it")
-
-    from nlapi.mcp import http as http_server
-
-    asyncio.run(http_server.serve(server, address, on_ready, offer.forget_session, options))
+    clients = console.count_noun(len(settings.clients), "client")
+    _serve_http(server, address, f"{names}: {clients}", offer.forget_session, options)
 
 
 def _listen_address(file: Path, settings: TeamSettings, http: str) -> ListenAddress:
@@ -423,12 +418,6 @@ def _token_table(settings: TeamSettings) -> TokenTable:
         tokens[token] = TeamCaller(name=client.name, role=client.role)
     table = TokenTable.of(tokens, TeamCaller(role=settings.role) if settings.role else None)
     return replace(table, subjects=subjects)
-
-
-def _audit(settings: TeamSettings, folder: Path) -> AuditTrail | None:
-    from nlapi.mcp.audit import AuditTrail
-
-    return AuditTrail(folder / Path(settings.audit).expanduser()) if settings.audit else None
 
 
 def _export_traces(url: str, environment: Mapping[str, str] = os.environ) -> None:

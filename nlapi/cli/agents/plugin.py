@@ -21,7 +21,6 @@ from nlapi.cli.options import (
     Exclude,
     Include,
     ListOutput,
-    Model,
     NoAuth,
     Overlays,
     Root,
@@ -33,8 +32,7 @@ from nlapi.cli.options import (
 from nlapi.cli.render import console
 from nlapi.cli.render.table import is_json
 from nlapi.credential_references import VARIABLE
-from nlapi.errors import CredentialError, Issue, Level, NlapiError, PlannerError, UsageError
-from nlapi.local_files import write_output
+from nlapi.errors import CredentialError, Issue, Level, NlapiError, UsageError
 from nlapi.registry import Registration
 
 if TYPE_CHECKING:
@@ -54,7 +52,7 @@ nlapi plugin check my-plugin""",
 BUILD = """nlapi plugin build openapi.yaml -o my-plugin
 nlapi plugin build https://example.com/openapi.json -o shop --name shop --auth bearer=env:SHOP_TOKEN
 nlapi plugin build openapi.yaml -o reader --include method:GET
-nlapi plugin build openapi.yaml -o my-plugin --with-claude"""
+nlapi plugin build openapi.yaml -o my-plugin --bundle wheels"""
 
 CHECK = """nlapi plugin check my-plugin
 nlapi plugin check my-plugin --source moved.yaml -o json
@@ -75,18 +73,10 @@ def build(
     auth: Auth = None,
     no_auth: NoAuth = False,
     base_url: BaseUrl = None,
-    requirement: Annotated[
-        str | None,
-        option(
-            "--requirement SPEC",
-            "The nlapi that the plugin installs if the machine has none: 'nlapi==1.2.3 --hash=sha256:...', "
-            "git+https://HOST/REPOSITORY@COMMIT, or a wheel.",
-        ),
+    bundle: Annotated[
+        Path | None,
+        option("--bundle FOLDER", "Put nlapi itself into the plugin: the wheels of a folder, for machines without it."),
     ] = None,
-    with_claude: Annotated[
-        bool, flag("--with-claude", "Also have Claude propose an overlay: a file to review, which is not applied.")
-    ] = False,
-    model: Model = None,
     force: Annotated[bool, flag("--force", "Write into a folder that nlapi did not make, over edited files.")] = False,
 ) -> None:
     """Build a plugin from a description: skills, an agent, a command, an MCP server and a hook that asks.
@@ -97,11 +87,9 @@ def build(
     from nlapi.plugin.build import PROPOSED_EFFECTS, Options
     from nlapi.plugin.build import build as make
     from nlapi.plugin.folder import write_folder
+    from nlapi.plugin.programs import read_wheels
     from nlapi.plugin.user_files import EFFECTS
 
-    # Checked first: the build takes seconds, and the proposal comes after it.
-    if with_claude:
-        _check_proposal(folder, model)
     registered = registry.find_registration(source)
     registration = registered or Registration(source=source)
     if registration.source == "-":
@@ -118,9 +106,9 @@ def build(
         variables={} if no_auth else _variables({**registration.auth, **references}),
         base_url=base_url or registration.base_url or "",
         no_auth=no_auth,
-        requirement=_pinned_requirement(folder, requirement) if requirement else "",
+        bundle=bundle is not None,
     )
-    user_files = _user_files(folder)
+    user_files = _user_files(folder) | (read_wheels(bundle) if bundle is not None else {})
     # The collector would look at the whole of a large description again and again: a fourth of the time for GitHub's.
     with gc_paused():
         spec, operations = _load_selected(folder, options, user_files, report=True)
@@ -144,38 +132,6 @@ def build(
     if PROPOSED_EFFECTS in plugin.files:
         accepting = f"rename it to {EFFECTS} and build again to pin them"
         console.note(f"some POSTs are classified as read: see {folder / PROPOSED_EFFECTS}, {accepting}")
-    if with_claude:
-        _propose(folder, [entry for entry in operations if entry.usable], model)
-
-
-def _check_proposal(folder: Path, model: str | None) -> None:
-    """Raise an error without a key for a model, or when a proposal that may be read would be overwritten."""
-    from nlapi.cli.ask.planners import model_endpoint
-    from nlapi.plugin.overlay_proposal import PROPOSED_OVERLAY
-
-    if not model_endpoint(model).has_credential:
-        hint = "set ANTHROPIC_API_KEY, or write overlay.yaml yourself"
-        raise PlannerError("there is no key to ask a model with", hint=hint)
-    if (folder / PROPOSED_OVERLAY).exists():
-        raise UsageError(
-            f"{folder / PROPOSED_OVERLAY} is there already", hint="rename it to overlay.yaml, or remove it"
-        )
-
-
-def _propose(folder: Path, operations: Sequence[Operation], model: str | None) -> None:
-    import asyncio
-
-    from nlapi.cli.ask.planners import model_endpoint
-    from nlapi.plugin.overlay_proposal import PROPOSED_OVERLAY, propose_overlay
-
-    endpoint = model_endpoint(model)
-    with console.show_progress(f"asking {endpoint.name}", as_line=True):
-        text = asyncio.run(propose_overlay(operations, endpoint))
-    if not text:
-        console.note(f"{endpoint.name} would change nothing")
-        return
-    write_output(folder / PROPOSED_OVERLAY, text)
-    console.note(f"{folder / PROPOSED_OVERLAY}: read it, rename it to overlay.yaml, and build again")
 
 
 def _plugin_name(source: str, registered: Registration | None) -> str:
@@ -184,20 +140,6 @@ def _plugin_name(source: str, registered: Registration | None) -> str:
 
     is_bundled = not Path(source).exists() and bundled.spec(source) is not None
     return source.replace("_", "-").lower() if registered or is_bundled else ""
-
-
-def _pinned_requirement(folder: Path, text: str) -> str:
-    """Return a requirement as the manifest stores it: a wheel by its path from the plugin, and its hash."""
-    from nlapi.plugin.programs import parse_requirement, wheel_digest
-
-    location, mark, fragment = text.partition("#sha256=")
-    wheel = Path(location).expanduser()
-    if location.endswith(".whl") and "://" not in location:
-        sha256 = wheel_digest(wheel)
-        if mark and fragment != sha256:
-            raise UsageError(f"{wheel} has the hash {sha256}, not {fragment[:64]}", hint="is it the right file?")
-        text = f"{_relative_source(folder, location)}#sha256={sha256}"
-    return str(parse_requirement(text))
 
 
 def _relative_source(folder: Path, source: str, exists: Callable[[Path], bool] = Path.is_file) -> str:
@@ -267,7 +209,7 @@ def check(
     ] = None,
     output: ListOutput = None,
 ) -> None:
-    """Report how a plugin has drifted: edited files, a changed description, broken client rules.
+    """Report how a plugin has drifted: edited files, a changed description, notes that break a client's rules.
 
     Exits with 1 if it has drifted, or, with --against, if something would break.
     """
@@ -329,22 +271,16 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
         Vocabulary,
         broken_rules,
         changes,
-        exceeded_limits,
         removed_names,
         unknown_names,
     )
     from nlapi.plugin.folder import find_drift, find_foreign, source_changes
-    from nlapi.plugin.programs import UNPINNED, requirement_issues
     from nlapi.plugin.secret_scan import find_secrets
     from nlapi.plugin.user_files import select_user_files
 
     files, manifest = _read_plugin(folder)
     secrets = {name: value for name in manifest.variables[1:] if (value := os.environ.get(name))}
     issues = [*broken_rules(files), *find_secrets(files, secrets, DESCRIPTION)]
-    pin_issues = list(requirement_issues(manifest.options.requirement, folder))
-    issues += pin_issues
-    if any(issue.where == UNPINNED for issue in pin_issues):
-        manifest = replace(manifest, options=replace(manifest.options, requirement=""))
     try:
         spec = nlapi.load(folder / DESCRIPTION)
         injections = target.injections(spec)
@@ -358,7 +294,6 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
             *find_drift(files, manifest, rebuilt),
             *find_foreign(folder, files, manifest),
             *issues,
-            *exceeded_limits(files, spec),
             *unknown_names(files, vocabulary, manifest.command, names),
         ]
         issues += injections

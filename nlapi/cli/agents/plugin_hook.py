@@ -311,7 +311,7 @@ def _effect_line(operation: Operation, effect: Effect | None = None) -> str:
     """Return what an operation does; without the effect of a call, what one may do."""
     from nlapi.resources.effect_arguments import possible_effect
 
-    return f"{operation.id} {console.EFFECTS[effect or possible_effect(operation)]}"
+    return f"{operation.id} {(effect or possible_effect(operation)).phrase}"
 
 
 def _has_substitution(words: Sequence[ShellWord]) -> bool:
@@ -372,7 +372,7 @@ RESUME_HINT = "to continue a stopped run, use a terminal: nlapi workflow resume"
 
 
 def recipe_question(plugin: InstalledPlugin, words: Sequence[ShellWord]) -> HookQuestion:
-    """Return the question about a command that is no call of an operation; NOTHING where it changes nothing of the API.
+    """Return the question about a command that is not a call of an operation; NOTHING where it leaves the API as it is.
 
     A run is shown whole, with every request as far as it is known, and has one digest: that of the run.
     """

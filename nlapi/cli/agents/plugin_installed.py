@@ -44,7 +44,7 @@ class InstalledPlugin:
 
     @classmethod
     def open(cls, folder: Path) -> InstalledPlugin:
-        """Return the plugin of a folder. NlapiError where it is none."""
+        """Return the plugin of a folder. NlapiError for any other folder."""
         from nlapi.plugin.build import DESCRIPTION, MANIFEST
         from nlapi.plugin.folder import read_manifest
 
@@ -134,7 +134,7 @@ class InstalledPlugin:
     def open_recipe(
         self, recipe: str, texts: list[str], options: RunOptions, receipts: Receipts | None = None
     ) -> OpenedRecipe:
-        """Return a recipe, whose calls go where the user configured. UsageError where there is none of this name."""
+        """Return a recipe, whose calls go where the user configured. UsageError if it does not exist."""
         from nlapi.cli.agents.plugin_run import open_recipe
 
         return open_recipe(self.folder, recipe, texts, options, self.target(receipts))

@@ -14,7 +14,6 @@ import selectors
 import signal
 import socket
 import struct
-import sys
 import threading
 import time
 from collections import Counter
@@ -27,6 +26,7 @@ from typing import Any, Literal, NoReturn, Protocol
 from nlapi.cli.agents.session_channel import EVENTS, OUTPUT_VARIABLES, bind, receive_message, send_message
 from nlapi.client_session import PluginSign, has_outer_client
 from nlapi.processes import ProcessInfo, ancestors, hide_memory, is_channel_from, peer_of, process_info
+from nlapi.system import IS_LINUX
 
 # inotify(7). A mark that is made, or written again; and a folder on the way to it that is moved, replaced or closed.
 _MODIFY, _ATTRIB, _CLOSE_WRITE, _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE = 0x2, 0x4, 0x8, 0x40, 0x80, 0x100, 0x200
@@ -57,13 +57,13 @@ class SessionWatch(Protocol):
         ...
 
     def fileno(self) -> int:
-        """Return a descriptor that can be read from where there are news; -1 where there is none."""
+        """Return a descriptor that can be read from where there are news, or -1."""
         ...
 
 
 def watch_session(marks: Path, files: Iterable[Path]) -> SessionWatch:
     """Watch the folder of the marks, and all names on the way to it and to the files, from now on."""
-    if sys.platform == "linux":
+    if IS_LINUX:
         with suppress(OSError, AttributeError):
             return _KernelWatch(marks, files)
     return _PolledWatch(marks)
@@ -125,7 +125,7 @@ class _KernelWatch:
 
 @dataclass(slots=True)
 class _PolledWatch:
-    """The news by looking, where there is no inotify: a mark that is removed between two looks is a touch."""
+    """The news by looking, without an inotify: a mark that is removed between two looks is a touch."""
 
     folder: Path
     seen: set[str] = field(default_factory=set)
@@ -179,7 +179,7 @@ class ReceiptBook:
     """The open question, and why earlier receipts are worth nothing any more.
 
     There is one question at a time: any further event of the client takes the receipts of the one before away, as a
-    denial is no event, and the next command is the first that could use what was denied.
+    denial is not an event, and the next command is the first that could use what was denied.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -210,7 +210,7 @@ class ReceiptBook:
     def take(self, request_digest: str, owner: Owner, process: ProcessInfo | None) -> str:
         """Use up the receipt for a request of a command that is, or runs under, `process`, a child of the client.
 
-        Return why there is none, "" where there was one.
+        Return why none exists, or "".
         """
         question = self.question
         if question is None or request_digest not in question.remaining:
@@ -315,7 +315,7 @@ class SessionBroker:
         while self._is_session_alive() and time.monotonic() - heard < IDLE_S:
             ready = self.selector.select(LOOK_S)
             sign.show()
-            # What happens to other names in a watched folder is no sign of the session.
+            # What happens to other names in a watched folder is not a sign of the session.
             if self._read_events() or any(isinstance(key.fileobj, socket.socket) for key, _ in ready):
                 heard = time.monotonic()
             for key, _ in ready:

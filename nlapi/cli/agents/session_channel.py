@@ -68,7 +68,7 @@ def bind(folder: Path) -> socket.socket:
 
 
 def connect(folder: Path, *, wait: float = 0.0, is_coming: bool = False) -> socket.socket | None:
-    """Return a connection to the broker of a folder; None where there is none within `wait` seconds.
+    """Return a connection to the broker of a folder; None if none exists within `wait` seconds.
 
     Only where it `is_coming` is a folder waited for that is not there.
     """
@@ -116,7 +116,7 @@ def receive_message(connection: socket.socket, files: int = 0) -> tuple[dict[str
 def ask_about_event(folder: Path, descriptor: int) -> dict[str, Any] | None:
     """Return the broker's answer to the event of a hook, which it reads from the descriptor itself.
 
-    None where there is no broker, or where it cannot tell that the event is the client's: then nothing was read.
+    None without a broker, or where it cannot tell that the event is the client's: then nothing was read.
     """
     connection = connect(folder, wait=STARTING_S)
     if connection is None:

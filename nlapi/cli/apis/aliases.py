@@ -17,7 +17,7 @@ from nlapi.cli.command_table import COMMANDS
 from nlapi.cli.options import ListOutput, argument
 from nlapi.cli.render import console, table
 from nlapi.credential_references import is_reference
-from nlapi.errors import NlapiError, UsageError
+from nlapi.errors import NlapiError, UsageError, file_faults
 from nlapi.local_files import fault_of, locked, read_file, write_file
 
 app = typer.Typer(help="Save commands and questions under short names.")
@@ -116,11 +116,8 @@ def _file() -> Path:
 
 
 def _change(change: Callable[[dict[str, str]], dict[str, str]]) -> None:
-    try:
-        with locked(_file()):
-            write_file(_file(), json.dumps(change(read_aliases()), indent=2, ensure_ascii=False))
-    except OSError as error:
-        raise NlapiError(f"{_file()} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR") from None
+    with file_faults(f"{_file()} cannot be written", hint="set NLAPI_CONFIG_DIR"), locked(_file()):
+        write_file(_file(), json.dumps(change(read_aliases()), indent=2, ensure_ascii=False))
 
 
 def _words(command: str, name: str) -> list[str]:
@@ -131,7 +128,7 @@ def _words(command: str, name: str) -> list[str]:
 
 
 def _literal_credential(words: Sequence[str]) -> str:
-    """Return the option that gives a credential itself, with its name alone; "" where there is none."""
+    """Return the option that gives a credential itself, with its name alone, or ""."""
     parts = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
     for option, word in pairwise(parts):
         value = word.partition("=")[2]

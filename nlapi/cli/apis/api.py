@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,18 +17,20 @@ from nlapi.cli.options import (
     Headers,
     ListOutput,
     NoAuth,
+    Output,
     Overlays,
     Root,
     argument,
     is_interactive,
     option,
+    options_of,
     parse_pairs,
 )
 from nlapi.cli.render import console, table
 from nlapi.cli.target import auth_references, note_injections
 from nlapi.client.auth import find_scheme, unknown_scheme_error
 from nlapi.credential_references import is_reference
-from nlapi.errors import NlapiError, UsageError
+from nlapi.errors import NlapiError, UsageError, file_faults
 from nlapi.local_files import remove_file, write_file
 from nlapi.registry import Registration
 from nlapi.tools.request_changes import parse_headers, split_headers
@@ -41,6 +43,8 @@ EFFECTS_FOLDER = "effects"
 
 # Alternatives of credentials that a message names, which is one line; the most frequent ones come first.
 MAX_OPTIONS = 3
+
+StoredValues = Annotated[list[str] | None, option("--set NAME=VALUE", "A value to use wherever an operation takes it.")]
 
 app = typer.Typer(
     help="Register APIs under short names, with their address, login and fixed values.", no_args_is_help=True
@@ -72,103 +76,50 @@ def propose_overlay(name: str, spec: Spec) -> None:
 
     text = effect_overlay(spec.operations)
     if not text:
-        _remove_overlay(name)
+        remove_file(overlay_file(name))
         return
     file = overlay_file(name)
-    try:
+    with file_faults(f"{file} cannot be written", hint="set NLAPI_CONFIG_DIR"):
         # For the user alone: whoever can write this file decides which POSTs are sent without a question.
         write_file(file, text)
-    except OSError as error:
-        raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR") from None
     count = console.count_noun(len(reads_by_evidence(spec.operations)), "POST")
     console.note(f"{count} classified as read, and sent without a question: {file} says why.")
     console.note(f"`nlapi api accept {name}` pins them, so that a changed description makes no read of a change")
 
 
-def _remove_overlay(name: str) -> None:
-    """Remove the overlay of an API."""
-    remove_file(overlay_file(name))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddOptions:
+    """The options of `nlapi api add`."""
 
-
-def _accept_overlay(name: str) -> None:
-    """Make the proposed overlay part of the registration of an API."""
-    import nlapi
-    from nlapi.openapi.spec import Effect
-    from nlapi.tools.pins import write_pin
-
-    entry, file = _registered(name), overlay_file(name)
-    if str(file) in entry.overlays and file.is_file():
-        raise UsageError(f"the reads of {name} are accepted already", hint=f"{file} has them, and can be edited")
-    if not file.is_file():
-        raise UsageError(f"{name} has no POST that is a read by evidence", hint=f"`nlapi check {name}` lists what is")
-    # Last, so that no other overlay undoes it. The description is loaded before the registration is written: an edited
-    # overlay that does not fit is noted below.
-    overlays = (*(overlay for overlay in entry.overlays if overlay != str(file)), str(file))
-    spec = nlapi.load(entry.source, overlays=overlays, root=entry.root)
-    # What another process has changed since then is not undone.
-    registry.change_registrations(
-        lambda registrations: registrations.update({name: replace(registrations.get(name, entry), overlays=overlays)})
-    )
-    write_pin(name, spec)
-    reads = sum(operation.method == "POST" and operation.effect is Effect.READ for operation in spec.operations)
-    for issue in spec.parse_issues:
-        if issue.rule == "overlay":
-            console.note(str(issue))
-    console.note(
-        f"{name}: {console.count_noun(reads, 'POST')} pinned as read; every other POST asks. {file} can be edited"
-    )
+    base_url: BaseUrl = None
+    auth: Auth = None
+    headers: Headers = None
+    no_auth: NoAuth = False
+    known_values: StoredValues = None
+    overlays: Overlays = None
+    root: Root = None
+    workflows: Annotated[
+        list[str] | None, option("--workflows FILE", "An Arazzo document with workflows for it. Repeatable.")
+    ] = None
 
 
 @app.command(epilog=ADD)
+@options_of(AddOptions, "options")
 def add(
     name: Annotated[str, argument("NAME", "The name to use from now on, as in -a NAME.")],
     source: Annotated[str, argument("SOURCE", "A path or URL of its description, or a bundled name.")],
-    base_url: BaseUrl = None,
-    auth: Auth = None,
-    headers: Headers = None,
-    no_auth: NoAuth = False,
-    known_values: Annotated[
-        list[str] | None, option("--set NAME=VALUE", "A value to use wherever an operation takes it.")
-    ] = None,
-    overlays: Overlays = None,
-    root: Root = None,
-    workflows: Annotated[
-        list[str] | None, option("--workflows FILE", "An Arazzo document with workflows for it. Repeatable.")
-    ] = None,
+    options: AddOptions,
 ) -> None:
     """Register an API, or replace one."""
-    spec = register_api(
-        name,
-        source,
-        base_url=base_url,
-        auth=auth,
-        headers=headers,
-        no_auth=no_auth,
-        known_values=known_values,
-        overlays=overlays,
-        root=root,
-        workflows=workflows,
-    )
-    note_login(name, spec)
+    note_login(name, register_api(name, source, options))
 
 
-def register_api(
-    name: str,
-    source: str,
-    *,
-    base_url: str | None = None,
-    auth: list[str] | None = None,
-    headers: list[str] | None = None,
-    no_auth: bool = False,
-    known_values: list[str] | None = None,
-    overlays: list[str] | None = None,
-    root: str | None = None,
-    workflows: list[str] | None = None,
-) -> Spec:
+def register_api(name: str, source: str, options: AddOptions) -> Spec:
     """Register an API, note what is special about it, and return its description."""
     import nlapi
     from nlapi.api import registration_of
     from nlapi.client.server import explain_server
+    from nlapi.openapi.fetch import discover_description, is_bare
     from nlapi.openapi.urls import parse_url
     from nlapi.tools.pins import write_pin
 
@@ -178,36 +129,39 @@ def register_api(
         raise UsageError("standard input cannot be registered", hint="give a path or a URL")
     if existing := registration_of(source):
         raise UsageError(f"{source} is a registered name itself", hint=f"its description is at {existing.source}")
-    credentials = _references(auth, no_auth)
-    source, base_url = _described(source, base_url)
+    credentials = auth_references(options.auth, no_auth=options.no_auth)
+    _check_references(credentials)
+    base_url = options.base_url
+    if is_bare(source):
+        with console.show_progress("looking for its description"):
+            source = discover_description(source)
+        console.note(f"its description is at {source}")
     if base_url is not None:
         parse_url(base_url)
     # Absolute paths, so that the name works from any folder; a URL or a bundled name stays as it is.
     source, *layers = (
         str(Path(location).resolve()) if Path(location).is_file() else location
-        for location in (source, *(overlays or ()))
+        for location in (source, *(options.overlays or ()))
     )
-    root = str(Path(root).resolve()) if root else None
-    documents = _workflow_documents(workflows)
+    root = str(Path(options.root).resolve()) if options.root else None
+    documents = _workflow_documents(options.workflows)
     accepted = _accepted_overlay(name, source, layers)
     if accepted is not None:
         # Last, so that no other overlay undoes the effects that a person has accepted (docs/design/020-effects.md).
         layers = [*(layer for layer in layers if layer != accepted), accepted]
     spec = nlapi.load(source, overlays=layers, root=root)
     base_url = base_url or ask_address(spec)
-    credentials, values = _stored_values(spec, credentials, parse_pairs(known_values, "--set"))
-    for scheme in credentials:
-        if find_scheme(spec, scheme) is None:
-            raise unknown_scheme_error(spec, scheme)
+    credentials, values = _stored_values(spec, credentials, parse_pairs(options.known_values, "--set"))
+    _check_schemes(spec, credentials)
     entry = Registration(
         source=source,
         base_url=base_url,
         auth=credentials,
-        headers=_stored_headers(spec, headers),
+        headers=_stored_headers(spec, options.headers),
         known=values,
         overlays=layers,
         root=root,
-        no_auth=no_auth,
+        no_auth=options.no_auth,
         workflows=tuple(documents),
     )
     write_pin(name, spec)
@@ -228,7 +182,7 @@ def register_api(
 
 
 def _stored_headers(spec: Spec, texts: list[str] | None) -> dict[str, str]:
-    """Return the headers to register. UsageError for a credential: the file is none for secrets."""
+    """Return the headers to register. UsageError for a credential: the file is not for secrets."""
     secret, plain = split_headers(spec, parse_headers(texts or ()))
     for name, _ in secret:
         hint = f"name where it is: --auth header:{name}=env:NAME; or `nlapi auth login API header:{name}`"
@@ -275,19 +229,15 @@ def read_address(question: str) -> str | None:
 
 def note_login(name: str, spec: Spec) -> None:
     """Note how an API gets the credential that it wants, where it has none."""
+    from nlapi.accounts.store import LoginStore
+
     entry = registry.find_registration(name)
     has_credential = entry is not None and (entry.auth or entry.no_auth)
-    if not (has_credential or _has_login(name)) and (options := _credential_options(spec)):
+    if not (has_credential or LoginStore().list_keys(name)) and (options := _credential_options(spec)):
         console.note(
             f"It wants a credential: `nlapi auth login {name}` asks for it and stores it; or add it again with "
             f"{' or '.join(options)}, or with --no-auth, if it takes none"
         )
-
-
-def _has_login(name: str) -> bool:
-    from nlapi.accounts.store import LoginStore
-
-    return bool(LoginStore().list_keys(name))
 
 
 def _stored_values(
@@ -306,18 +256,6 @@ def _stored_values(
     return credentials, known
 
 
-def _described(source: str, base_url: str | None) -> tuple[str, str | None]:
-    """Return the description of an API that is named by its address alone, and that address where it has no server."""
-    from nlapi.openapi.fetch import discover_description, is_bare
-
-    if not is_bare(source):
-        return source, base_url
-    with console.show_progress("looking for its description"):
-        found = discover_description(source)
-    console.note(f"its description is at {found}")
-    return found, base_url
-
-
 def _workflow_documents(files: Sequence[str] | None) -> dict[str, int]:
     """Return the locations of Arazzo documents, each read once, with the number of workflows in each."""
     if not files:
@@ -330,21 +268,49 @@ def _workflow_documents(files: Sequence[str] | None) -> dict[str, int]:
     return {location: len(read_document(location).workflows) for location in locations}
 
 
-def _references(auth: list[str] | None, no_auth: bool) -> dict[str, str]:
-    """Return the references of `--auth` by scheme id; UsageError for a credential itself, whose value is not shown."""
-    references = auth_references(auth, no_auth=no_auth)
-    for scheme, value in references.items():
+def _check_references(credentials: Mapping[str, str]) -> None:
+    """Raise UsageError for a credential itself, whose value is not shown."""
+    for scheme, value in credentials.items():
         if not is_reference(value):
-            raise UsageError(
-                f"the credential for {scheme} would be stored in a file", hint=f"name a variable: {scheme}=env:NAME"
-            )
-    return references
+            hint = f"name where it is: {scheme}=env:NAME; or `nlapi auth login` asks for it, and stores it"
+            raise UsageError(f"the credential for {scheme} would be stored in a file", hint=hint)
+
+
+def _check_schemes(spec: Spec, credentials: Mapping[str, str]) -> None:
+    """Raise UsageError for a credential that an API does not take."""
+    for scheme in credentials:
+        if find_scheme(spec, scheme) is None:
+            raise unknown_scheme_error(spec, scheme)
 
 
 @app.command(epilog="nlapi api accept shop")
 def accept(name: Annotated[str, argument("NAME", "A registered name.")]) -> None:
     """Pin the POSTs that count as reads. Any other POST will ask first."""
-    _accept_overlay(name)
+    import nlapi
+    from nlapi.openapi.spec import Effect
+    from nlapi.tools.pins import write_pin
+
+    entry, file = _entry(name), overlay_file(name)
+    if str(file) in entry.overlays and file.is_file():
+        raise UsageError(f"the reads of {name} are accepted already", hint=f"{file} has them, and can be edited")
+    if not file.is_file():
+        raise UsageError(f"{name} has no POST that is a read by evidence", hint=f"`nlapi check {name}` lists what is")
+    # Last, so that no other overlay undoes it. The description is loaded before the registration is written: an edited
+    # overlay that does not fit is noted below.
+    overlays = (*(overlay for overlay in entry.overlays if overlay != str(file)), str(file))
+    spec = nlapi.load(entry.source, overlays=overlays, root=entry.root)
+    # What another process has changed since then is not undone.
+    registry.change_registrations(
+        lambda registrations: registrations.update({name: replace(registrations.get(name, entry), overlays=overlays)})
+    )
+    write_pin(name, spec)
+    reads = sum(operation.method == "POST" and operation.effect is Effect.READ for operation in spec.operations)
+    for issue in spec.parse_issues:
+        if issue.rule == "overlay":
+            console.note(str(issue))
+    console.note(
+        f"{name}: {console.count_noun(reads, 'POST')} pinned as read; every other POST asks. {file} can be edited"
+    )
 
 
 @app.command(epilog="nlapi api update shop")
@@ -356,7 +322,7 @@ def update(name: Annotated[str, argument("NAME", "A registered name.")]) -> None
     import nlapi
     from nlapi.tools.pins import differences, read_pin, write_pin
 
-    entry = _registered(name)
+    entry = _entry(name)
     try:
         pin = read_pin(name)
     except NlapiError as error:
@@ -417,9 +383,7 @@ def edit(
     environment: Annotated[
         list[str] | None, option("--environment NAME=URL", "The base URL of an environment.")
     ] = None,
-    known_values: Annotated[
-        list[str] | None, option("--set NAME=VALUE", "A value to use wherever an operation takes it.")
-    ] = None,
+    known_values: StoredValues = None,
     auth: Auth = None,
     headers: Headers = None,
     client_id: Annotated[str | None, option("--client-id ID", "The application to log in as.")] = None,
@@ -436,21 +400,22 @@ def edit(
     Its logins may go to a new base URL too: you have named it for this API.
     """
     from nlapi.cli.target import load
+    from nlapi.openapi.urls import parse_url
 
     entry = _entry(name)
-    texts = {
-        "base_url": base_url,
-        "env": env,
-        "client_id": client_id,
-        "issuer": issuer,
-        "redirect_uri": redirect_uri,
-        "model": model,
-        "output": output,
-    }
-    _check(name, entry, base_url, auth, output)
+    texts = {"base_url": base_url, "env": env, "client_id": client_id, "issuer": issuer}
+    texts |= {"redirect_uri": redirect_uri, "model": model, "output": output}
+    if base_url:
+        parse_url(base_url)
+    if output and output not in list(Output):
+        raise UsageError(f"--output {output!r} is not known", hint=f"it is one of {', '.join(Output)}")
+    references = parse_pairs(auth, "--auth")
+    if references:
+        _check_schemes(load(name), references)
+        _check_references({scheme: value for scheme, value in references.items() if value})
     maps = {
         "known": _changed(entry.known, parse_pairs(known_values, "--set")),
-        "auth": _changed(entry.auth, parse_pairs(auth, "--auth")),
+        "auth": _changed(entry.auth, references),
         "headers": _changed(entry.headers, _stored_headers(load(name), headers) if headers else {}),
         "environments": _changed(entry.environments, parse_pairs(environment, "--environment")),
     }
@@ -477,28 +442,6 @@ def _extend_logins(name: str, base_url: str) -> None:
     for key in store.list_keys(name):
         if store.extend(key, site):
             console.note(f"the login {key} goes to {site} too")
-
-
-def _check(name: str, entry: Registration, base_url: str | None, auth: list[str] | None, output: str | None) -> None:
-    """Raise UsageError for values that could never be used."""
-    from nlapi.cli.options import Output
-    from nlapi.cli.target import load
-    from nlapi.openapi.urls import parse_url
-
-    if base_url:
-        parse_url(base_url)
-    if output and output not in list(Output):
-        raise UsageError(f"--output {output!r} is not known", hint=f"it is one of {', '.join(Output)}")
-    references = parse_pairs(auth, "--auth")
-    if not references:
-        return
-    spec = load(name)
-    for scheme, reference in references.items():
-        if find_scheme(spec, scheme) is None:
-            raise unknown_scheme_error(spec, scheme)
-        if reference and not is_reference(reference):
-            hint = f"name where it is: {scheme}=env:NAME; or `nlapi auth login {name} {scheme}`"
-            raise UsageError(f"the credential for {scheme} would be stored in a file", hint=hint)
 
 
 def _changed(before: Any, changes: dict[str, str]) -> dict[str, str]:
@@ -546,6 +489,7 @@ def _is_part(name: str, owner: str) -> bool:
 
 
 def _entry(name: str) -> Registration:
+    """Return the API that is registered as `name`; UsageError when there is none."""
     entry = registry.find_registration(name)
     if entry is None:
         raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
@@ -555,26 +499,16 @@ def _entry(name: str) -> Registration:
 @app.command("list", epilog="nlapi api list -o json")
 def list_(output: ListOutput = None) -> None:
     """List the registered APIs."""
-    registrations = registry.read_registrations().items()
-    rows: list[dict[str, Any]] = [
-        {
-            "name": name,
-            "source": registration.source,
-            "base_url": registration.base_url,
-            "auth": dict(registration.auth),
-            "set": dict(registration.known),
-        }
-        | ({"no_auth": True} if registration.no_auth else {})
-        | ({"headers": dict(registration.headers)} if registration.headers else {})
-        | ({"workflows": list(registration.workflows)} if registration.workflows else {})
-        for name, registration in registrations
-    ]
-    if not table.is_json(output):
-        for row, (_, registration) in zip(rows, registrations, strict=True):
-            row |= {
-                "auth": "--no-auth" if registration.no_auth else _as_options(registration.auth),
-                "set": _as_options(registration.known),
-            }
+    rows: list[dict[str, Any]] = []
+    for name, entry in registry.read_registrations().items():
+        auth, known = dict(entry.auth), dict(entry.known)
+        row: dict[str, Any] = {"name": name, "source": entry.source, "base_url": entry.base_url}
+        if table.is_json(output):
+            row |= {"auth": auth, "set": known}
+        else:
+            row |= {"auth": "--no-auth" if entry.no_auth else _as_options(auth), "set": _as_options(known)}
+        more = {"no_auth": entry.no_auth, "headers": dict(entry.headers), "workflows": list(entry.workflows)}
+        rows.append(row | {key: value for key, value in more.items() if value})
     for name, fault in registry.registration_faults().items():
         console.note(f"warning: {registry.profiles_path()}: {name} cannot be used: {fault}")
     table.print_list(
@@ -608,39 +542,25 @@ def _as_options(pairs: Mapping[str, str]) -> str:
 @app.command(epilog="nlapi api remove shop")
 def remove(name: Annotated[str, argument("NAME", "A registered name.")]) -> None:
     """Remove a registered API and its logins."""
-    _registered(name)
+    _entry(name)
     forget(name)
     console.note(f"{name} is forgotten")
 
 
 def forget(name: str) -> None:
     """Remove the registration of an API, its logins, and what was accepted of it."""
+    from nlapi.accounts.store import LoginStore
     from nlapi.tools.pins import remove_pin
 
-    registry.change_registrations(lambda registrations: _forget(registrations, name))
-    _forget_logins(name)
-    if "@" not in name:
-        _remove_overlay(name)
-        remove_pin(name)
+    def change(registrations: dict[str, Registration]) -> None:
+        registrations.pop(name, None)
 
-
-def _forget_logins(name: str) -> None:
-    from nlapi.accounts.store import LoginStore
-
+    registry.change_registrations(change)
     store = LoginStore()
     for key in store.list_keys():
-        if key.api == name or key.api.startswith((f"{name}@", f"{name}/")):
+        if _is_part(key.api, name):
             left = store.remove(key)
             console.note(f"the login {key} is forgotten" + (f", but not by the keyring: {left}" if left else ""))
-
-
-def _registered(name: str) -> Registration:
-    """Return the API that is registered as `name`; UsageError when there is none."""
-    entry = registry.read_registrations().get(name) or registry.find_registration(name)
-    if entry is None:
-        raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
-    return entry
-
-
-def _forget(registrations: dict[str, Registration], name: str) -> None:
-    registrations.pop(name, None)
+    if "@" not in name:
+        remove_file(overlay_file(name))
+        remove_pin(name)

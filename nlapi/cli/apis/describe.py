@@ -192,7 +192,7 @@ def find_resource(spec: Spec, name: str) -> tuple[Resource, list[Operation]] | N
     """Return the resource that a name means (`campaign`, `campaigns`, `ad-accounts`), with its operations, or None."""
     key = name_key(name)
     groups = [(resource, operations) for resource, operations in operations_by_resource(spec).items() if resource]
-    for names in (_names, _aliases):
+    for names in (_names, lambda resource: set(resource.aliases)):
         matches = [(resource, operations) for resource, operations in groups if key in names(resource)]
         if len(matches) == 1:
             return matches[0]
@@ -204,10 +204,6 @@ def find_resource(spec: Spec, name: str) -> tuple[Resource, list[Operation]] | N
 
 def _names(resource: Resource) -> set[str]:
     return {name_key(resource.name), name_key(resource.label), name_key(resource.name.rpartition("/")[2])}
-
-
-def _aliases(resource: Resource) -> set[str]:
-    return set(resource.aliases)
 
 
 def resource_graph(spec: Spec) -> str:
@@ -244,11 +240,7 @@ ARGUMENT_INDENT = 2
 TEXT_INDENT = 6
 BLOCK_INDENT = 3
 
-_EFFECTS = {
-    Effect.READ: "only reads",
-    Effect.WRITE: "changes something: asks first",
-    Effect.DESTROY: "takes something away: asks first",
-}
+
 _LIMITS = ("minimum", "maximum", "minLength", "maxLength", "pattern")
 
 
@@ -337,11 +329,12 @@ def _examples(tool: Tool, source: str, stored: StoredIds | None) -> list[str]:
 def operation_lines(record: Mapping[str, Any], width: int) -> Iterator[str]:
     """Yield the lines of a description for a terminal of `width` columns."""
     deprecated = "deprecated; " if record.get("deprecated") else ""
-    effect = _EFFECTS[Effect(record["effect"])]
+    effect = Effect(record["effect"])
+    effect_text = effect.phrase if effect is Effect.READ else f"{effect.phrase}: asks first"
     # An operation without a summary has its request in its place, which is on the next line.
     has_summary = record["summary"] != f"{record['method']} {single_line(record['path'])}"
     yield from _wrapped(f"{record['operation']}: {record['summary']}" if has_summary else record["operation"], width)
-    yield from _wrapped(f"{record['method']} {record['path']} ({deprecated}{effect})", width)
+    yield from _wrapped(f"{record['method']} {record['path']} ({deprecated}{effect_text})", width)
     description = console.shorten(record["description"], MAX_DESCRIPTION)
     if description and single_line(description) != record["summary"]:
         yield ""

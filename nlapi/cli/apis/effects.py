@@ -9,7 +9,7 @@ import typer
 
 from nlapi.cli.options import Overlays, Root, Source, option
 from nlapi.cli.render import console
-from nlapi.errors import UsageError
+from nlapi.errors import UsageError, file_faults
 
 app = typer.Typer(help="Export what each operation does, for other programs.", no_args_is_help=True)
 
@@ -39,7 +39,5 @@ def export(
     if output is None:
         console.write(text, end="")
         return
-    try:
+    with file_faults(f"{output} cannot be written", UsageError):
         output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}") from None

@@ -32,6 +32,7 @@ from nlapi.errors import MissingCredentialError, UsageError, require_extra
 from nlapi.openapi.egress import NetworkScope
 from nlapi.openapi.spec import SecurityScheme
 from nlapi.openapi.urls import parse_url
+from nlapi.system import CAN_WAIT_FOR_INPUT, has_display
 
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
@@ -42,7 +43,7 @@ class TerminalPerson:
 
     def __init__(self, *, opens_browser: bool) -> None:
         self._opens_browser = opens_browser
-        self._can_type = not opens_browser and sys.stdin.isatty() and os.name == "posix"
+        self._can_type = not opens_browser and sys.stdin.isatty() and CAN_WAIT_FOR_INPUT
 
     def open_browser(self, url: str) -> None:
         if self._opens_browser and _open(url):
@@ -66,10 +67,9 @@ class TerminalPerson:
 
 
 def _open(url: str) -> bool:
-    """Open a page in a browser with windows; False where there is none."""
+    """Open a page in a browser with windows. Return False if none exists."""
     # Without a display `webbrowser` starts a text browser in this very terminal.
-    has_windows = sys.platform in ("darwin", "win32") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
-    if not (has_windows or os.environ.get("BROWSER")):
+    if not (has_display(os.environ) or os.environ.get("BROWSER")):
         return False
     import threading
     import webbrowser
@@ -182,7 +182,7 @@ def _ask_client(spec: Spec, endpoints: Endpoints, options: OAuthOptions) -> OAut
 
 
 def _endpoints(spec: Spec, scheme: SecurityScheme, options: OAuthOptions) -> tuple[Grant, Endpoints]:
-    """Return the grant of a login and the endpoints for it. UsageError where there are none."""
+    """Return the grant of a login and the endpoints for it. UsageError if none exists."""
     if options.flow and options.flow not in FLOWS:
         raise UsageError(f"--flow {options.flow!r} is not known", hint=f"it is one of {', '.join(FLOWS)}")
     requested = FLOWS.get(options.flow)

@@ -51,7 +51,7 @@ def setup(
         return
     name = _free_name(name, source, spec)
     with _undone(name):
-        api.register_api(name, source, base_url=base_url)
+        api.register_api(name, source, api.AddOptions(base_url=base_url))
         _finish(name, spec)
 
 

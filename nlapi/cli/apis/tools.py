@@ -21,6 +21,7 @@ from nlapi.cli.options import Exclude, Include, Overlays, Root, Source, is_termi
 from nlapi.cli.render import console, table
 from nlapi.errors import NlapiError, UsageError
 from nlapi.registry import Registration
+from nlapi.system import others_can
 
 if TYPE_CHECKING:
     from nlapi.openapi.cache import Cache
@@ -213,7 +214,7 @@ class StoredManifest:
         return Cache(folder=Path(registry.user_folder("cache")))
 
     def write(self) -> bool:
-        """Write the stored manifest; False where there is none for what the file holds now."""
+        """Write the stored manifest; False if none exists for what the file holds now."""
         content = self._cache.load(self._key) if self._key and _is_private(self._cache.folder) else None
         if content is not None:
             console.write_bytes(content)
@@ -236,7 +237,7 @@ class StoredManifest:
             self._cache.store(self._key, "".join(collected).encode())
 
     def _current_key(self) -> str:
-        """Return the key for what the file holds now; "" where it cannot be read, or is none."""
+        """Return the key for what the file holds now; "" where it cannot be read as one."""
         from nlapi.openapi.fetch import fetch
 
         if not self._source:
@@ -249,7 +250,7 @@ class StoredManifest:
 def _is_private(folder: Path) -> bool:
     """Return whether nobody else can write into a folder: what lies there is printed as it is."""
     with suppress(OSError):
-        return os.name == "nt" or not folder.stat().st_mode & 0o022
+        return not others_can(folder.stat(), 0o022)
     return False
 
 

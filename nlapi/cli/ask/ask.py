@@ -35,7 +35,7 @@ def question_of(words: list[str], example: str) -> str:
     """Return the question in the words of a command line, or on standard input. UsageError when it is empty."""
     if words in ([], ["-"]) and not sys.stdin.isatty():
         words = [" ".join(sys.stdin.read().split())]
-    # Bytes of the command line that are no UTF-8 are surrogates in Python, which no request or transcript can hold.
+    # Bytes of the command line that are not UTF-8 are surrogates in Python, which no request or transcript can hold.
     question = " ".join(words).strip().encode("utf-8", "replace").decode()
     if not question:
         raise UsageError("the question is empty", hint=f"such as {example}")

@@ -152,10 +152,10 @@ def plan_lines(event: PlanCreated) -> Iterator[str]:
     sure = f" ({plan.confidence:.0%} sure)" if plan.confidence < 1 else ""
     yield f"{planner}: {console.shorten(single_line(text), MAX_TEXT)}{sure}"
     for call in plan.calls:
-        yield f"  {_call_text(call)}: {console.EFFECTS[call.effect]}"
+        yield f"  {_call_text(call)}: {call.effect.phrase}"
         yield from (f"    {line}" for line in preview.account(call))
     if plan.goal is not None and plan.goal not in plan.calls:
-        yield f"  then {_call_text(plan.goal)}: {console.EFFECTS[plan.goal.effect]}"
+        yield f"  then {_call_text(plan.goal)}: {plan.goal.effect.phrase}"
         yield from (f"    {line}" for line in preview.account(plan.goal))
     if plan.missing:
         yield f"  lacks {', '.join(single_line(missing.argument) for missing in plan.missing)}"

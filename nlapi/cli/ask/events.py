@@ -194,7 +194,7 @@ class TextRenderer:
         self.has_printed = False
         if event.effect is Effect.READ and not event.asks and not self.shows_reads:
             return
-        mark = "" if event.effect is Effect.READ else f"  ! {console.EFFECTS[event.effect]}"
+        mark = "" if event.effect is Effect.READ else f"  ! {event.effect.phrase}"
         name = single_line(event.call.operation_id)
         self.data(redact(f"→ {name}: {event.request.method} {event.request.url}{mark}", self.masked))
         if event.request.content:

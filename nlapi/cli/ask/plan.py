@@ -14,7 +14,7 @@ from nlapi.cli.ask.prompts import choose_operation
 from nlapi.cli.options import Setup, is_terminal
 from nlapi.cli.render import console
 from nlapi.cli.workflow.view import mermaid
-from nlapi.errors import MissingError, PlannerError, UsageError
+from nlapi.errors import MissingError, PlannerError, UsageError, file_faults
 from nlapi.local_files import write_output
 from nlapi.openapi.urls import is_http_url, redact_url
 from nlapi.planner.planner import OfflinePlanner
@@ -54,7 +54,7 @@ def write_document(document: WorkflowDocument, output: str) -> None:
     from nlapi.workflows.write import DocumentFormat, render
 
     format = DocumentFormat.JSON if output.lower().endswith(".json") else DocumentFormat.YAML
-    write_text(render(document, format), output)
+    write_text(render(document.tree, format), output)
     if output == "-":
         return
     workflow = document.workflows[0]
@@ -66,16 +66,12 @@ def write_text(text: str, output: str) -> None:
     if output == "-":
         console.write(text, end="")
         return
-    try:
+    with file_faults(f"cannot write {output}", UsageError, hint="name a file in a folder that is there"):
         write_output(Path(output), text)
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {output}: {error.strerror}", hint="name a file in a folder that is there"
-        ) from error
 
 
 async def show_plan(session: Session, setup: Setup, conversation: Conversation) -> None:
-    """Show the plan for a question, and save it where a file is named. MissingError where there is none."""
+    """Show the plan for a question, and save it where a file is named. MissingError if none exists."""
     plan, conversation = await _chosen_plan(session, conversation)
     if plan.proposal is not None:
         _show_workflow(plan.proposal, setup)

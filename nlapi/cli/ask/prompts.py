@@ -24,6 +24,7 @@ from nlapi.errors import MissingError
 from nlapi.json_text import parse_json
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.system import drop_typed_ahead
 from nlapi.tools.arguments import coerce
 from nlapi.tools.files import file_form
 from nlapi.tools.tool import Call, Missing
@@ -61,19 +62,11 @@ def read_line(prompt: str) -> str | None:
 def read_answer(prompt: str) -> str:
     """Return what is typed at a question, on which something hangs; "" without a terminal.
 
-    What was typed before the question is shown is no answer to it, and is dropped.
+    What was typed before the question is shown is not an answer to it, and is dropped.
     """
     if not sys.stdin.isatty():
         return ""
-    if sys.platform == "win32":
-        import msvcrt
-
-        while msvcrt.kbhit():
-            msvcrt.getwch()
-    else:
-        import termios
-
-        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    drop_typed_ahead()
     return (read_line(prompt) or "").strip()
 
 
@@ -222,7 +215,7 @@ def ask_consent(prepared: Prepared) -> bool:
     if word := word_to_type([(prepared.call.tool.operation, prepared.effect)]):
         return read_answer(f"This deletes all {word}. Type {word} to send it: ") == word
     name = single_line(prepared.call.operation_id)
-    return read_answer(f"{name} {console.EFFECTS[prepared.effect]}. Send it? [y/N]: ").lower() in YES
+    return read_answer(f"{name} {prepared.effect.phrase}. Send it? [y/N]: ").lower() in YES
 
 
 class ConsentPrompt:
@@ -303,7 +296,7 @@ def _question(proposed: tuple[CallProposed, ...], word: str, *, offer_always: bo
     answers = "[y/N/always/edit]" if offer_always else "[y/N/edit]"
     if len(proposed) == 1:
         (only,) = proposed
-        return f"{single_line(only.call.operation_id)} {console.EFFECTS[only.effect]}. Send it? {answers}: "
+        return f"{single_line(only.call.operation_id)} {only.effect.phrase}. Send it? {answers}: "
     destroyed = sum(call.effect is Effect.DESTROY for call in proposed)
     warning = f", {destroyed} of them {'takes' if destroyed == 1 else 'take'} something away" if destroyed else ""
     return f"{len(proposed)} changes{warning}. Send them? {answers}: "

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -247,7 +247,8 @@ class Session:
         """Return 7 for an answer that leaves out words of the question, which are named; 0 for one that has none."""
         omitted = () if self.policy.loosely else words_left_out(answered.conversation.current)
         if not omitted:
-            return 0
+            # What could not be applied to the rows is named in the answer itself.
+            return 7 if not self.policy.loosely and any(view.unapplied for view in answered.views) else 0
         texts = ", ".join(map(repr, omitted))
         console.note(
             f"{texts}: neither the request nor the answer takes care of it; --loosely takes the answer as it is"
@@ -423,17 +424,8 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], WorkflowSet
     ]
     if unused:
         raise UsageError(f"no operation takes an argument {unused[0]!r}", hint=_nearest_argument(unused[0], targets))
-    for name, value in set_values.items():
-        if name not in inputs and isinstance(value, str) and value.startswith("env:") and value[4:] in os.environ:
-            # It would be sent as this text; and what is no credential is shown in previews and to models.
-            raise UsageError(
-                f"--set {name}={value}: {name} is an argument of the API and no credential of it",
-                hint=f'give the value itself, which is shown: --set {name}="${value[4:]}"',
-            )
-        if isinstance(value, str) and value.startswith("@") and any(_takes_file(t.spec, name) for t, _ in targets):
-            from nlapi.cli.call.arguments import read_file_argument
-
-            set_values[name] = read_file_argument(value[1:])
+    specs = [target.spec for target, _ in targets]
+    set_values = {name: _set_value(name, value, specs, inputs) for name, value in set_values.items()}
     # A registered value is dropped where another API takes an argument of the same name: it belongs to one API alone.
     values = {
         name: value
@@ -498,7 +490,7 @@ def _registered_model(names: Sequence[str]) -> str | None:
 
 
 def _registered_names() -> list[str]:
-    """Return the names of all registered APIs, for a question without `-a`. UsageError when there is none."""
+    """Return the names of all registered APIs, for a question without `-a`. UsageError if none exists."""
     names = list(registry.read_registrations())
     if not names:
         raise UsageError(
@@ -516,8 +508,25 @@ def open_log(is_enabled: bool, policy: Policy) -> AbstractContextManager[Log | N
     return Log.create(log_folder(), secrets=policy.secrets)
 
 
+def _set_value(name: str, value: object, specs: Sequence[Spec], inputs: Collection[str]) -> object:
+    """Return the value of an argument that `--set` gives: `@PATH` is a file where one is taken."""
+    if not isinstance(value, str):
+        return value
+    if name not in inputs and value.startswith("env:") and value[4:] in os.environ:
+        # It would be sent as this text; and what is no credential is shown in previews and to models.
+        raise UsageError(
+            f"--set {name}={value}: {name} is an argument of the API and no credential of it",
+            hint=f'give the value itself, which is shown: --set {name}="${value[4:]}"',
+        )
+    if value.startswith("@") and any(_takes_file(spec, name) for spec in specs):
+        from nlapi.cli.call.arguments import read_file_argument
+
+        return read_file_argument(value[1:])
+    return value
+
+
 def _lacks_planned_change(rounds: Sequence[Round]) -> bool:
-    """Return whether look-ups for a change succeeded and no change was planned: there is no such item, or several."""
+    """Return whether look-ups for a change succeeded and no change was planned, as no item or several match."""
     goals = [round.plan.goal for round in rounds if round.plan.goal is not None]
     plans_change = any(goal.effect is not Effect.READ for goal in goals)
     only_reads = all(
@@ -533,7 +542,7 @@ def exit_code(answered: TurnAnswered) -> int:
 
     turn = answered.conversation.current
     if all(step.result is not None and step.result.ok for step in turn.steps):
-        # That the names of the API could be read is no success of the question.
+        # That the names of the API could be read is not a success of the question.
         turn = without_name_rounds(answered.conversation).current
     rounds, steps = turn.rounds, turn.steps
     if rounds and rounds[-1].plan.ended:
@@ -543,22 +552,24 @@ def exit_code(answered: TurnAnswered) -> int:
     # A command never ends as a read with exit code 0 (docs/design/027-what-stands.md).
     if steps and plan is not None and not plan.calls and _lacks_planned_change(rounds):
         return 7
-    if not steps and failed:
-        return 1
     if not steps:
-        return 7 if rounds and rounds[-1].plan.confidence < ASK_BELOW else 0
-    step = steps[-1]
+        return 1 if failed else 7 if plan is not None and plan.confidence < ASK_BELOW else 0
+    stopped = plan is not None and plan.calls and steps[-1].outcome is not Outcome.PREVIEWED
+    return _step_exit_code(steps[-1]) or (1 if stopped or failed else 0)
+
+
+def _step_exit_code(step: Step) -> int:
+    """Return the exit code of a last step; 0 for one that succeeded."""
     if step.outcome is Outcome.REFUSED:
         return 7 if step.call.effect is Effect.READ and left_out_reason(step.call) else 6
     if step.outcome is Outcome.FAILED or (step.result is not None and step.result.ended is EndReason.BROKEN):
         return 1
     if step.result is not None and not step.result.ok:
         return min(step.result.status // 100, 5)
-    # A web page instead of JSON, such as a sign-in page with status 200, is no success.
+    # A web page instead of JSON, such as a sign-in page with status 200, is not a success.
     if step.result is not None:
         from nlapi.tools.diagnosis import is_foreign_page
 
         if is_foreign_page(step.result, step.call.tool.operation):
             return 1
-    stopped = rounds[-1].plan.calls and step.outcome is not Outcome.PREVIEWED
-    return 1 if stopped or failed else 0
+    return 0

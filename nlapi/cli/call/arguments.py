@@ -12,6 +12,7 @@ from typing import Any
 from nlapi.client.message import File
 from nlapi.errors import ArgumentError, UsageError
 from nlapi.json_text import parse_json
+from nlapi.local_files import fault_of
 from nlapi.tools.arguments import NestedArgument, find_argument, nearest_names, with_nested
 from nlapi.tools.files import FileForm, embedded_text, file_form
 from nlapi.tools.tool import Tool
@@ -37,7 +38,7 @@ def parse_arguments(
 
 
 def _with_values(arguments: Mapping[str, object], values: Mapping[tuple[str, ...], object]) -> dict[str, object]:
-    """Return the arguments with whole ones replaced, then those inside them set. UsageError inside what is no object"""
+    """Return the arguments with whole ones replaced, then those inside them set. UsageError inside other values."""
     whole = {path[0]: value for path, value in values.items() if len(path) == 1}
     try:
         return with_nested({**arguments, **whole}, {path: value for path, value in values.items() if len(path) > 1})
@@ -116,7 +117,7 @@ def _pair(text: str, tool: Tool, *, is_typed: bool) -> tuple[tuple[str, ...], ob
 
 
 def _names_file(text: str) -> bool:
-    """Return whether `@TEXT` means a file: `@home` is a name where there is none, and `@notes.txt` a mistyped one."""
+    """Return whether `@TEXT` means a file: `@home` is a name if none exists, and `@notes.txt` a mistyped one."""
     import mimetypes
 
     with suppress(OSError, ValueError):
@@ -153,4 +154,4 @@ def _read(path: str) -> bytes:
     try:
         return Path(path).expanduser().read_bytes()
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise UsageError(fault_of(path, error)) from None

@@ -9,38 +9,18 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli.options import (
-    Auth,
-    BaseUrl,
-    Deadline,
-    DryRun,
-    Env,
-    Headers,
-    ListOutput,
-    NoAuth,
-    NoLog,
-    NoWait,
-    Overlays,
-    Root,
-    Source,
-    Wait,
-    Yes,
-    YesTo,
-    argument,
-    flag,
-    is_interactive,
-    options_of,
-)
+from nlapi.cli.options import ListOutput, NoLog, SendOptions, Source, argument, flag, is_interactive, options_of
 from nlapi.cli.render import console, preview
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, UsageError
 from nlapi.json_text import parse_json
+from nlapi.local_files import fault_of
 
 if TYPE_CHECKING:
     from nlapi.agent.batch import BatchRow, BatchSplit
@@ -65,34 +45,16 @@ _OPERATION_COLUMN = "operation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchInput:
+class BatchInput(SendOptions):
     """What a command line says of a batch."""
 
     # A field's type carries its option, as in `Setup`.
     source: Source
     file: Annotated[str, argument("FILE", "A .jsonl, .json or .csv file; - is JSON on stdin.")]
     operation: Annotated[str | None, argument("OPERATION", "The operation for rows that do not name one.")] = None
-    base_url: BaseUrl = None
-    env: Env = None
-    auth: Auth = field(default=None, repr=False)
-    headers: Headers = field(default=None, repr=False)
-    no_auth: NoAuth = False
-    dry_run: DryRun = False
-    yes: Yes = False
-    yes_to: YesTo = None
     anew: Annotated[bool, flag("--anew", "Send all rows, even those that an earlier run sent.")] = False
     output: ListOutput = None
-    timeout: Deadline = None
-    wait: Wait = None
-    no_wait: NoWait = False
     no_log: NoLog = False
-    overlays: Overlays = None
-    root: Root = None
-
-    @property
-    def has_consent(self) -> bool:
-        """Whether changes are agreed to in advance."""
-        return self.yes or self.yes_to is not None
 
 
 @options_of(BatchInput, "request")
@@ -190,7 +152,7 @@ def _open_batch(request: BatchInput, target: Target, known_values: Mapping[str, 
 
 
 def _read_calls(target: Target, file: str, operation: str | None, known_values: Mapping[str, str]) -> Iterator[Call]:
-    """Yield the calls of a file. UsageError for a file or a row that is none."""
+    """Yield the calls of a file. UsageError for a file or a row of another kind."""
     from nlapi.agent.batch import MAX_ROWS
     from nlapi.cli.call.arguments import parse_arguments
     from nlapi.tools.compile import compile_tool
@@ -219,7 +181,7 @@ def _row_parts(
     """Return the operation of a row, and its arguments as pairs of a CSV line or as JSON."""
     if isinstance(entry, _CsvRow):
         name = entry.get(_OPERATION_COLUMN) or operation
-        # An empty cell is no value.
+        # An empty cell is not a value.
         pairs = tuple(f"{key}={value}" for key, value in entry.items() if key != _OPERATION_COLUMN and value)
         arguments: Mapping[str, Any] | None = None
     elif operation is not None and _OPERATION_COLUMN not in entry:
@@ -247,14 +209,20 @@ def _read_rows(file: str) -> list[Mapping[str, Any]]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
-        raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if Path(file).suffix.lower() == ".csv":
-        reader = csv.DictReader(text.splitlines())
-        columns = list(reader.fieldnames or ())
-        if repeated := next((name for index, name in enumerate(columns) if name in columns[:index]), ""):
-            raise UsageError(f"{file} has two columns {repeated!r}", hint="commas stand between the entries of a list")
-        rows = [_CsvRow({key: value or "" for key, value in row.items() if key is not None}) for row in reader]
-        return [row for row in rows if any(row.values())]
+        raise UsageError(fault_of(file, error)) from None
+    return _csv_rows(text, file) if Path(file).suffix.lower() == ".csv" else _json_rows(text, file)
+
+
+def _csv_rows(text: str, file: str) -> list[Mapping[str, Any]]:
+    reader = csv.DictReader(text.splitlines())
+    columns = list(reader.fieldnames or ())
+    if repeated := next((name for index, name in enumerate(columns) if name in columns[:index]), ""):
+        raise UsageError(f"{file} has two columns {repeated!r}", hint="commas stand between the entries of a list")
+    rows = [_CsvRow({key: value or "" for key, value in row.items() if key is not None}) for row in reader]
+    return [row for row in rows if any(row.values())]
+
+
+def _json_rows(text: str, file: str) -> list[Mapping[str, Any]]:
     try:
         data = parse_json(text) if text.lstrip().startswith("[") else [*map(parse_json, _lines(text))]
     except (ValueError, RecursionError) as error:
@@ -287,7 +255,7 @@ def _is_run_of(key: object, target: Target, file: str) -> bool:
 
 
 def _earlier_run(target: Target, file: str) -> tuple[Path | None, Conversation | None]:
-    """Return the transcript of the last run of a file, and its conversation; None where there is none."""
+    """Return the transcript of the last run of a file, and its conversation, or None."""
     from nlapi.agent.transcripts import read_transcript, resume
     from nlapi.cli.ask.planners import log_folder
     from nlapi.cli.log import tool_finder

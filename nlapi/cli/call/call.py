@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,22 +28,10 @@ from nlapi.cli.call.result_output import (
 )
 from nlapi.cli.options import (
     AnswerOptions,
-    Auth,
-    BaseUrl,
-    Deadline,
-    DryRun,
-    Env,
     Events,
-    Headers,
-    NoAuth,
-    NoWait,
     Output,
-    Overlays,
-    Root,
+    SendOptions,
     Source,
-    Wait,
-    Yes,
-    YesTo,
     argument,
     flag,
     is_interactive,
@@ -55,6 +43,7 @@ from nlapi.cli.options import (
 from nlapi.cli.render import console
 from nlapi.errors import ArgumentError, ConsentError, NlapiError, UsageError
 from nlapi.json_text import parse_json, repeated_key
+from nlapi.local_files import fault_of
 from nlapi.openapi.spec import Effect
 from nlapi.resources.long_running import WorkState
 from nlapi.tools.request_changes import NO_CHANGES, RequestChanges, parse_headers, split_headers
@@ -109,7 +98,7 @@ def _print_help(source: str, operation: str, overlays: list[str] | None, root: s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallInput:
+class CallInput(SendOptions):
     """What a command line says of one call, beside how its answer is printed."""
 
     # A field's type carries its option, as in `Setup`.
@@ -121,27 +110,9 @@ class CallInput:
         list[str] | None, argument("KEY=VALUE", "Arguments; input.currency=EUR sets a field inside an object.")
     ] = None
     args: Annotated[str | None, option("--args JSON|@FILE|-", "All arguments as one JSON object.")] = None
-    headers: Headers = field(default=None, repr=False)
     raw_body: Annotated[str | None, option("--raw-body TEXT|@FILE|-", "The whole body as it is, unchecked.")] = None
-    base_url: BaseUrl = None
-    env: Env = None
-    auth: Auth = field(default=None, repr=False)
-    no_auth: NoAuth = False
-    dry_run: DryRun = False
     curl: Annotated[bool, flag("--curl", "Print the request as a curl command, and send nothing.")] = False
-    yes: Yes = False
-    yes_to: YesTo = None
-    timeout: Deadline = None
-    wait: Wait = None
-    no_wait: NoWait = False
     events: Events = None
-    overlays: Overlays = None
-    root: Root = None
-
-    @property
-    def has_consent(self) -> bool:
-        """Whether a change is agreed to in advance."""
-        return self.yes or self.yes_to is not None
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -176,7 +147,7 @@ def call(request: CallInput, shape: AnswerOptions) -> None:
 
 
 def run_call(request: CallInput, shape: AnswerOptions, target: Target, known_values: Mapping[str, str]) -> None:
-    """Make one call and print its answer; typer.Exit with 3, 4 or 5 for an answer that is no success."""
+    """Make one call and print its answer; typer.Exit with 3, 4 or 5 for an answer that is not a success."""
     from nlapi.cli.target import stream_limits, waiting_limits
     from nlapi.tools.arguments import setting_lines
     from nlapi.tools.run import prepare
@@ -509,7 +480,7 @@ def _read_body(text: str) -> bytes:
     try:
         return Path(text[1:]).expanduser().read_bytes()
     except (OSError, ValueError) as error:
-        raise UsageError(f"{text[1:]} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise UsageError(fault_of(text[1:], error)) from None
 
 
 def _content_type(operation: Operation, content: bytes) -> str:

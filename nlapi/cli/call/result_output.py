@@ -395,7 +395,7 @@ def print_result(
 ) -> None:
     """Print the answer on standard output, its status and the reason of a failure on standard error.
 
-    The filter applies only to answers that are no errors. Items that `live` has already printed are not repeated.
+    The filter applies only to answers that are not errors. Items that `live` has already printed are not repeated.
     """
     output = shape.output
     console.note(f"{result.status} {console.status_phrase(result.status)} · {result.elapsed:.2f} s")

@@ -34,7 +34,7 @@ def arguments_name(operation_id: str) -> str:
 
 
 def read_entry(source: str, name: str) -> Any:
-    """Return a stored entry of an API; None where there is none, or its description has changed since."""
+    """Return a stored entry of an API; None if none exists, or its description has changed since."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         entry = json.loads(_file(source, name).read_bytes())
         if entry["stamp"] == _stamp(source):

@@ -109,6 +109,6 @@ def _list_entry(operation: Operation, items: Sequence[Mapping[str, Any]]) -> dic
 
 
 def _plain(value: object) -> str:
-    """Return an id as it is typed; "" for what is none, is masked or is long."""
+    """Return an id as it is typed; "" for what is masked, long or not an id."""
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     return text if text == single_line(text) and len(text) <= MAX_VALUE and "***" not in text else ""

@@ -141,7 +141,7 @@ def _commands() -> Candidates:
 
 
 def _positional(words: Sequence[str]) -> list[str]:
-    """Return the words that are no options and no values of options."""
+    """Return the words that are neither options nor values of options."""
     result, is_value = [], False
     for word in words:
         if not is_value and not word.startswith("-"):

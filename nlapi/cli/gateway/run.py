@@ -16,24 +16,11 @@ from nlapi.cli.gateway.client import TOKEN
 from nlapi.cli.gateway.keys import RoutingKeys, open_ring
 from nlapi.cli.gateway.options import (
     Artifacts,
-    Config,
     Database,
     DatabasePassword,
-    DrainDelay,
-    DrainTimeout,
-    Host,
-    KeepAlive,
     LogFormat,
-    ProbePort,
-    ReadTimeout,
-    TlsCert,
-    TlsClientCa,
-    TlsKey,
-    WorkerUser,
-    WorkerVariable,
+    ServerOptions,
     open_database,
-    read_certificate,
-    set_boundary,
 )
 from nlapi.cli.gateway.state import configured_references, read_configuration
 from nlapi.cli.gateway.tokens import TokenFile, check_token_file, make_first_token
@@ -44,21 +31,21 @@ from nlapi.errors import UsageError
 if TYPE_CHECKING:
     from nlapi.cli.gateway.planes import PlaneOptions
     from nlapi.gateway.http.app import Gateway
-    from nlapi.gateway.http.server import ServerTimeouts, StartingProbes
+    from nlapi.gateway.http.server import StartingProbes
     from nlapi.gateway.http.tls import ServerCertificate
     from nlapi.gateway.records.logs import EventLog
     from nlapi.gateway.store.store import GatewayStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GatewaySetup:
+class GatewaySetup(ServerOptions):
     """The options of the commands that start a gateway, whatever its data plane is."""
 
     # A field's type carries its option, as in `Setup`.
     database: Database = None
     database_password: DatabasePassword = None
     artifacts: Artifacts = None
-    config: Config = None
+    config: Annotated[Path | None, option("--config FILE", "The first configuration, as JSON or YAML.")] = None
     models: Annotated[Path | None, option("--models DIR", "The folder with the sources of versions.")] = None
     allow_source: Annotated[
         list[str] | None,
@@ -71,19 +58,11 @@ class GatewaySetup:
             "A key or file that shards may use: env:NAME, file:PATH or file:FOLDER/; those in --config always.",
         ),
     ] = None
-    host: Host = "127.0.0.1"
+    host: Annotated[str, option("--host", "The address to listen on.")] = "127.0.0.1"
     port: Annotated[int, option("--port -p", "The port; 0 picks a free one.", min=0, max=65535)] = 8700
     allow_host: Annotated[
         list[str] | None, option("--allow-host NAME", "A host name that it accepts; * accepts any.")
     ] = None
-    tls_cert: TlsCert = None
-    tls_key: TlsKey = None
-    tls_client_ca: TlsClientCa = None
-    probe_port: ProbePort = None
-    keep_alive: KeepAlive = 75
-    read_timeout: ReadTimeout = 60
-    drain_timeout: DrainTimeout = 30
-    drain_delay: DrainDelay = 0
     routing_keys: RoutingKeys = None
     key_lifetime: Annotated[
         int,
@@ -115,25 +94,11 @@ class GatewaySetup:
     shadow_log: Annotated[
         Path | None, option("--shadow-log FILE", "Append each shadow's answer next to the one that was served.")
     ] = None
-    worker_user: WorkerUser = None
-    worker_variable: WorkerVariable = None
     keep_revisions: Annotated[int, option("--keep-revisions N", "Never delete the newest N revisions.", min=1)] = 1000
     keep_days: Annotated[
         float,
         option("--keep-days DAYS", "Never delete revisions younger than this; 0 goes by N only.", min=0, max=36_500),
     ] = 30
-
-    @property
-    def timeouts(self) -> ServerTimeouts:
-        """The times that the server grants its clients and itself."""
-        from nlapi.gateway.http.server import ServerTimeouts
-
-        return ServerTimeouts(
-            keep_alive_s=self.keep_alive,
-            read_s=self.read_timeout,
-            drain_s=self.drain_timeout,
-            drain_delay_s=self.drain_delay,
-        )
 
     def host_names(self, others: Iterable[str] = ()) -> list[str]:
         """Return the names that the gateway may be called by, with brackets around an address of IPv6."""
@@ -229,8 +194,8 @@ def run_gateway(setup: GatewaySetup, plane: PlaneOptions | None, *, names: Itera
     if setup.port and setup.probe_port == setup.port:
         hint = "give the probes a port of their own"
         raise UsageError(f"--port and --probe-port are both {setup.port}", hint=hint)
-    set_boundary(setup.worker_user, setup.worker_variable, setup.token_file)
-    certificate = read_certificate(setup.tls_cert, setup.tls_key, setup.tls_client_ca)
+    setup.set_boundary(setup.token_file)
+    certificate = setup.read_certificate()
     # Opened before the database, which may take minutes to be brought up to date at the first start of a new nlapi.
     with (
         open_probes(setup.host, setup.probe_port) as probes,
@@ -238,7 +203,7 @@ def run_gateway(setup: GatewaySetup, plane: PlaneOptions | None, *, names: Itera
         EventLog(sys.stderr) if setup.log_format is LogFormat.JSON else nullcontext() as events,
     ):
         # One gateway at a time serves from a file: two would commit revisions that the other does not serve.
-        store.claim()
+        store.database.claim()
         gateway = setup.build(store, setup.host_names(names), events)
         check_token_file(store, setup.token_file)
         # Not before it serves: a start that fails would show a token that nothing takes.

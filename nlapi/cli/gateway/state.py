@@ -16,7 +16,7 @@ from nlapi.cli.gateway.client import GatewayClient, GatewayConnection, RefusedCa
 from nlapi.cli.options import ListOutput, argument, flag, is_interactive, option
 from nlapi.cli.render import console
 from nlapi.cli.render.table import is_json
-from nlapi.errors import ConsentError, NlapiError, UsageError
+from nlapi.errors import ConsentError, NlapiError, UsageError, file_faults
 from nlapi.local_files import write_file, write_output
 
 # Revisions since the file's that are listed; the newest count.
@@ -212,15 +212,13 @@ def export(
     if file is None:
         console.write(text.rstrip("\n"))
         return
-    try:
+    with file_faults(f"{file} cannot be written", hint="name another file"):
         write_output(file, text)
-    except OSError as error:
-        raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="name another file") from None
     console.note(f"revision {revision} is in {file}")
 
 
 def read_configuration(path: Path) -> dict[str, Any]:
-    """Return the configuration document of a file in JSON or YAML. UsageError when there is none."""
+    """Return the configuration document of a file in JSON or YAML. UsageError if none exists."""
     from nlapi.openapi.document import read_tree
 
     try:

@@ -12,7 +12,7 @@ from nlapi.cli.gateway.client import TOKEN
 from nlapi.cli.gateway.options import Database, DatabasePassword, add_audit_entry, open_database
 from nlapi.cli.options import flag, option
 from nlapi.cli.render import console
-from nlapi.errors import NlapiError, UsageError
+from nlapi.errors import NlapiError, UsageError, file_faults
 from nlapi.local_files import write_new_file
 
 if TYPE_CHECKING:
@@ -68,11 +68,9 @@ def _deliver_secret(secret: str, file: Path | None, description: str, variable: 
     if file is None:
         console.note(f"{description}\n  export {variable}={secret}")
         return
-    try:
+    with file_faults(f"{file} cannot be written", hint="name a file that is not there"):
         # An existing file may be a link, or may be readable by others.
         write_new_file(file, f"{secret}\n")
-    except OSError as error:
-        raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="name a file that is not there") from None
     console.note(f"the token is in {file}, for you alone")
 
 

@@ -125,7 +125,7 @@ def status_view(
 
 
 def plane_line(plane: Mapping[str, Any]) -> str:
-    """Return the state of a data plane that is no part of the gateway, with the objectives that it carries."""
+    """Return the state of a data plane that is not part of the gateway, with the objectives that it carries."""
     envoys, revision = plane["envoys"], plane["revision"]
     late = [envoy["node"] for envoy in envoys if envoy["revision"] < revision]
     state = f"{len(envoys)} connected" + (f", {', '.join(late)} without revision {revision}" if late else "")
@@ -161,7 +161,7 @@ def _table(traffic: Mapping[str, Any], objectives: Sequence[Mapping[str, Any]]) 
         table.add_row(
             Text(strip_control(row["objective"]) if is_first else ""),
             Text(strip_control(f"{row['model']}@{row['version']}")),
-            *([Text(strip_control(_short_digest(row.get("digest", ""))))] if is_wide else ()),
+            *([Text(strip_control(row.get("digest", "").partition(":")[2][:8]))] if is_wide else ()),
             f"{row['share']:.1f} %",
             f"{row['requests_per_second']:.1f}",
             _ms(row["p50_ms"]),
@@ -184,11 +184,6 @@ def _table(traffic: Mapping[str, Any], objectives: Sequence[Mapping[str, Any]]) 
                 style="dim",
             )
     return table
-
-
-def _short_digest(digest: str) -> str:
-    """Return the first digits of a version's digest, enough to tell two versions apart."""
-    return digest.partition(":")[2][:8]
 
 
 def _ms(value: float) -> str:

@@ -15,10 +15,11 @@ from nlapi.cli.options import is_terminal
 from nlapi.client.message import format_json as format_json
 from nlapi.client.message import preview_body as preview_body
 from nlapi.client.message import preview_request as preview_request
+from nlapi.client.safe_text import count_noun as count_noun
+from nlapi.client.safe_text import shorten as shorten
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.errors import NlapiError
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import Effect
 
 _INLINE = "a|abbr|b|code|em|i|kbd|small|span|strong|sub|sup|tt|u"
 _BLOCK = "blockquote|br|dd|div|dl|dt|h[1-6]|hr|img|li|ol|p|pre|section|table|tbody|td|th|thead|tr|ul"
@@ -27,8 +28,6 @@ _TAGS = (
     (lazy_pattern(rf"</?(?:{_INLINE})(?:\s[^<>]*)?/?>", re.IGNORECASE), ""),
     (lazy_pattern(rf"</?(?:{_BLOCK})(?:\s[^<>]*)?/?>|<!--.*?-->", re.IGNORECASE | re.DOTALL), " "),
 )
-
-EFFECTS = {Effect.READ: "only reads", Effect.WRITE: "changes something", Effect.DESTROY: "takes something away"}
 
 
 def plain_text(text: str) -> str:
@@ -40,7 +39,7 @@ def plain_text(text: str) -> str:
     return single_line(unescape(text))
 
 
-class OutputClosed(Exception):  # noqa: N818 - it is no error
+class OutputClosed(Exception):  # noqa: N818 - it is not an error
     """The reader of standard output has closed it, as `head` does; the command ends with exit code 0."""
 
 
@@ -65,7 +64,7 @@ def write(text: str, end: str = "\n") -> None:
 
 
 def write_bytes(content: bytes) -> None:
-    """Write bytes to a standard output that is no terminal."""
+    """Write bytes to a standard output that is not a terminal."""
     with _written():
         sys.stdout.flush()
         sys.stdout.buffer.write(content)
@@ -112,15 +111,6 @@ def error(text: str) -> None:
     """Write an error as one line to standard error."""
     typer.secho("error: ", fg="red", bold=True, err=True, nl=False, color=_colour())
     typer.echo(single_line(text), err=True)
-
-
-def shorten(text: str, length: int) -> str:
-    """Return the beginning of a text with an ellipsis, at most `length` characters."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-def count_noun(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _colour() -> bool | None:

@@ -24,6 +24,7 @@ QUOTES = "\"'“”‘’«»`"
 _ORIGINS = {
     Origin.LOOKUP: "looked up",
     Origin.SETTING: "set beforehand",
+    Origin.CURRENT: "as it is now",
     Origin.REPLY: "you, when asked",
     Origin.DESCRIPTION: "the API's description",
     Origin.VERB: "the verb",
@@ -114,7 +115,7 @@ def following(entry: FollowingCall) -> str:
     texts = ((name, single_line(json.dumps(value, default=str))) for name, value in entry.call.arguments.items())
     known = (f"{name}={console.shorten(text, MAX_VALUE)}" for name, text in texts)
     pending = (f"{name} <- {single_line(source)}" for name, source in entry.pending)
-    mark = "" if operation.effect is Effect.READ else f"  ! {console.EFFECTS[operation.effect]}"
+    mark = "" if operation.effect is Effect.READ else f"  ! {operation.effect.phrase}"
     values = ", ".join((*known, *pending))
     line = f"{single_line(operation.id)}: {operation.method} {single_line(operation.path)}{mark}"
     return f"{line}  {values}" if values else line

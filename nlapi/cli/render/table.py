@@ -170,7 +170,7 @@ MAX_HIDDEN = 12
 
 
 def print_list(rows: Sequence[Row], output: ListFormat | None, columns: Sequence[str], empty: str = "") -> None:
-    """Print rows as a table on a terminal, else as JSON; `empty` goes to standard error when there are no rows."""
+    """Print rows as a table on a terminal, else as JSON; `empty` goes to standard error without rows."""
     if is_json(output):
         console.write(console.format_json(list(rows)))
     elif rows:
@@ -275,7 +275,7 @@ def _cell_of(view: AnswerView, path: str, item: Row, length: int) -> str:
 
 
 def _is_quantity(path: str, values: Sequence[object]) -> bool:
-    """Return whether a column holds numbers that are no timestamps."""
+    """Return whether a column holds numbers that are not timestamps."""
     from nlapi.tools.quantities.value_format import moment_of
 
     return _is_numeric(values) and all(moment_of(path, value) is None for value in values)

@@ -52,7 +52,7 @@ def read_inputs(workflow: ArazzoWorkflow, texts: list[str] | None) -> dict[str, 
 def _coerced(name: str, text: str, schema: object) -> Any:
     """Return a text as the value that the schema of an input wants, an amount with its unit in units of the wire.
 
-    UsageError for a schema that is none, and for an amount that has no sure number.
+    UsageError for an invalid schema, and for an amount that has no sure number.
     """
     from nlapi.tools.arguments import coerce
     from nlapi.tools.quantities.units import schema_to_wire_units

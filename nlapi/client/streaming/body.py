@@ -374,7 +374,7 @@ class BodyReader:
             self.on_stream(True)
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes as they came. BodyDecodeError when the body cannot be read on and is no stream so far."""
+        """Take the next bytes as they came. BodyDecodeError for a fault in a body that is not a stream."""
         fault: BodyDecodeError | None = None
         try:
             self._decoder.feed(chunk)

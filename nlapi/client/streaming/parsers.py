@@ -17,7 +17,7 @@ FRAME_HEADER_SIZE = 8
 # By the number in the header. Docker's own client reads 3 as errors of the daemon.
 STREAM_NAMES = ("stdin", "stdout", "stderr", "error")
 
-# OpenAI's API, and all that copy it, end a stream with this data; it is no event of its own.
+# OpenAI's API, and all that copy it, end a stream with this data; it is not an event of its own.
 END_OF_EVENTS = "[DONE]"
 
 _BOM = b"\xef\xbb\xbf"
@@ -63,7 +63,7 @@ def _parse_json_or_text(data: bytes) -> tuple[object, bool]:
     # One bad line must not lose the rest: servers mix a plain error message into a stream of JSON.
     with suppress(ValueError, RecursionError):
         value = parse_json(data)
-        # NaN and 1e999 alone are no JSON that can be written again, and may be words of a text.
+        # NaN and 1e999 alone are not JSON that can be written again, and may be words of a text.
         if value is not None or data.strip() == b"null":
             return value, True
     return data.decode("utf-8", "replace").strip(), False

@@ -99,7 +99,7 @@ class ApiResponse(Struct, frozen=True, kw_only=True):
     revision: int = 0
     """the revision that the operation published; its entry of the audit log was committed with it"""
     audit_detail: str = ""
-    """the text for the audit log when there is no revision"""
+    """the text for the audit log without a revision"""
     is_live: bool = False
     """whether the body has more than the revision of its ETag stands for, such as traffic: it is always sent"""
     streamed: bool = False

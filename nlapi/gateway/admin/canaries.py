@@ -20,13 +20,13 @@ KIND = KINDS["canary"]
 def find_canary(call: ApiCall, configuration: Configuration) -> Canary:
     """Return the canary in the path, by its own name or as the only active one of an objective or a model.
 
-    GatewayProblem 404 when there is none, 409 when there are several.
+    GatewayProblem 404 if none exists, 409 when there are several.
     """
     # People say "pause the payment-fraud canary" and mean the objective's (docs/design/013-gateway-api.md).
     name = call.stored_name("canary")
     if name in configuration.canaries:
         return configuration.canaries[name]
-    # A canary that is done or rolled back moves nothing, and is meant only when there is no active one.
+    # A canary that is done or rolled back moves nothing, and is meant only without an active one.
     candidates = [
         canary for canary in configuration.canaries.values() if name in (canary.objective, canary.version.model)
     ]

@@ -170,7 +170,7 @@ async def publish_cost_policy(call: ApiCall) -> ApiResponse:
         others = [rule.position for rule in configuration.rules.values() if rule.objective == objective.name]
         rules = cost_rules(
             policy,
-            name=_policy_name(objective.name),
+            name=f"{objective.name[:50]}-cost",
             objective=objective.name,
             fields=call.body["fields"],
             unit=call.body.get("unit", "user"),
@@ -183,10 +183,6 @@ async def publish_cost_policy(call: ApiCall) -> ApiResponse:
 
     await call.gateway.publisher.change(edit, **call.change_options)
     return await get_cost_policy(call)
-
-
-def _policy_name(objective: str) -> str:
-    return f"{objective[:50]}-cost"
 
 
 def policy_rules(configuration: Configuration, objective: str) -> tuple[Rule, ...]:

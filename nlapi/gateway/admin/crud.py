@@ -41,7 +41,7 @@ def object_key(kind: Kind, call: ApiCall) -> str | VersionRef:
 
 
 def find_object(kind: Kind, call: ApiCall, configuration: Configuration) -> Any:
-    """Return the object in the path. GatewayProblem 404, with the nearest name, when there is none."""
+    """Return the object in the path. GatewayProblem 404, with the nearest name, if none exists."""
     if kind.name == "version":
         find_model_name(call, configuration)
     objects, name = kind.of(configuration), object_key(kind, call)
@@ -51,7 +51,7 @@ def find_object(kind: Kind, call: ApiCall, configuration: Configuration) -> Any:
 
 
 def find_model_name(call: ApiCall, configuration: Configuration) -> str:
-    """Return the name of the model in the path. GatewayProblem 404 when there is none."""
+    """Return the name of the model in the path. GatewayProblem 404 if none exists."""
     name = call.stored_name("model")
     if name not in configuration.models:
         raise unknown_object("model", name, configuration.models)
@@ -66,11 +66,11 @@ def object_json(kind: Kind, item: Any, revision: int) -> Json:
 def runtime_status(call: ApiCall, item: Any) -> Json:
     """Return the runtime status of an object: a shard's replicas, or a shadow's copies."""
     if isinstance(item, Shard) and (item.endpoints or item.protocol is ShardProtocol.HOST):
-        return {"replicas": call.gateway.engine.replicas().get(item.name, [])}
+        return {"replicas": call.gateway.engine.runners.replica_health().get(item.name, [])}
     if isinstance(item, Shadow):
         return {"status": _shadow_status(call, item)}
     if isinstance(item, Version):
-        error = call.gateway.engine.load_errors().get(item.ref)
+        error = call.gateway.engine.runners.load_errors().get(item.ref)
         return {"loaded": error is None} | ({"problem": error.reason} if error else {})
     return {}
 

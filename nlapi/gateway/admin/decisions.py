@@ -47,7 +47,7 @@ _NAME_COLUMNS = frozenset(FILTER_COLUMNS) - {"user"}
 
 
 def find_objective(call: ApiCall) -> Objective:
-    """Return the objective in the path. GatewayProblem 404 with the nearest name when there is none."""
+    """Return the objective in the path. GatewayProblem 404 with the nearest name if none exists."""
     objectives = call.gateway.publisher.current.configuration.objectives
     name = call.path["objective"]
     objective = objectives.get(name) or objectives.get(slug(name))
@@ -167,7 +167,7 @@ async def list_decisions(call: ApiCall) -> ApiResponse:
 
 
 async def get_decision(call: ApiCall) -> ApiResponse:
-    """Return the recorded decision on one request. GatewayProblem 404 when there is none."""
+    """Return the recorded decision on one request. GatewayProblem 404 if none exists."""
     await call.gateway.flush()
     # In a thread, as all reads of the store: it waits for a write that is under way.
     record = await asyncio.to_thread(call.gateway.store.decision, call.path["request_id"])
@@ -209,7 +209,7 @@ def proposed_configuration(call: ApiCall, current: Configuration) -> Configurati
     if "configuration" in body:
         return keep_buckets(current, decode_configuration(body["configuration"]))
     if "revision" in body:
-        return decode_configuration(call.gateway.publisher.get_revision(body["revision"]).document)
+        return decode_configuration(call.gateway.publisher.stored.revision(body["revision"]).document)
     if missing := [name for name in ("objective", "model") if name not in body]:
         raise unprocessable([Issue.error("body", f"a share needs {' and '.join(missing)} too", rule="proposal")])
     if slug(body["objective"]) not in current.objectives:
@@ -361,7 +361,7 @@ def _routing_response(call: ApiCall, if_none_match: str) -> ApiResponse:
     query = call.query.get("objectives", "")
     names = [slug(name) for name in query.split(",")] if query else gateway.publisher.current.configuration.objectives
     numbers = gateway.routing_state.numbers(names)
-    # Of the numbers alone: a revision that changes none of these objectives is no change to this reader.
+    # Of the numbers alone: a revision that changes none of these objectives is not a change to this reader.
     text = ";".join(f"{name}={number}" for name, number in sorted(numbers.items()))
     etag = f'"{xxh3_64_hexdigest(text.encode())}"'
     if if_none_match and is_current(if_none_match, etag):

@@ -25,7 +25,7 @@ _FORWARDED_HEADERS = ("anthropic-version", "anthropic-beta")
 
 
 def authorization(headers: Mapping[str, str]) -> str | None:
-    """Return the Authorization header of a request, made of the header of an SDK's key when there is none."""
+    """Return the Authorization header of a request, made of the header of an SDK's key if none exists."""
     if "authorization" in headers:
         return headers["authorization"]
     key = next((headers[name] for name in _KEY_HEADERS if name in headers), None)
@@ -148,7 +148,7 @@ async def list_chat_models(call: ApiCall) -> ApiResponse:
 
 
 async def get_chat_model(call: ApiCall) -> ApiResponse:
-    """Return one objective as a model. GatewayProblem 404 when it is none."""
+    """Return one objective as a model. GatewayProblem 404 for any other."""
     configuration = call.gateway.engine.configuration
     objective = _find_objective(configuration, call.path["model"])
     if not _is_served_as_model(configuration, objective):

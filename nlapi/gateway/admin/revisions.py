@@ -57,7 +57,7 @@ async def list_revisions(call: ApiCall) -> ApiResponse:
 
 
 async def get_revision(call: ApiCall) -> ApiResponse:
-    revision = await asyncio.to_thread(call.gateway.publisher.get_revision, call.path["revision"])
+    revision = await asyncio.to_thread(call.gateway.publisher.stored.revision, call.path["revision"])
     document = revision_json(revision, call.gateway.publisher.revision)
     return ApiResponse(body={**document, "configuration": dict(revision.document)})
 
@@ -71,7 +71,7 @@ async def diff_revision(call: ApiCall) -> ApiResponse:
 
 
 def _difference_rows(publisher: Publisher, start: int, number: int) -> list[Json]:
-    before, after = publisher.differing_parts(start, number)
+    before, after = publisher.stored.differing_parts(start, number)
     return [difference_json(change) for change in diff(before, after)]
 
 

@@ -52,7 +52,7 @@ async def create_token(call: ApiCall) -> ApiResponse:
 
 
 async def revoke_token(call: ApiCall) -> ApiResponse:
-    """Remove a token. GatewayProblem 404 when there is none."""
+    """Remove a token. GatewayProblem 404 if none exists."""
     name = call.stored_name("name")
     token = await asyncio.to_thread(call.gateway.access.revoke_token, name)
     if token is None:
@@ -105,7 +105,7 @@ def _health(call: ApiCall) -> Json:
     """Return how the gateway stands: degraded while a version is not loaded."""
     # The names of the versions are for operators (GET /v1/issues): anybody may ask for the health.
     gateway = call.gateway
-    count = len(gateway.engine.load_errors())
+    count = len(gateway.engine.runners.load_errors())
     status = "draining" if gateway.is_draining or gateway.engine.draining else "degraded" if count else "ok"
     return {"status": status, "revision": gateway.publisher.revision} | (
         {"versions_not_loaded": count} if count else {}
@@ -157,9 +157,9 @@ async def get_data_plane(call: ApiCall) -> ApiResponse:
 def _database_lines(store: GatewayStore) -> Iterator[str]:
     """Yield the gauges of the gateway's database in the Prometheus text format."""
     yield from header_lines("nlapi_database_reachable", "gauge", "Whether the database can be reached.")
-    yield f"nlapi_database_reachable {int(store.is_reachable)}"
+    yield f"nlapi_database_reachable {int(store.database.is_reachable)}"
     yield from header_lines("nlapi_canary_leader", "gauge", "Whether this gateway takes the steps of canaries.")
-    yield f"nlapi_canary_leader {int(store.is_leader)}"
+    yield f"nlapi_canary_leader {int(store.database.is_leader)}"
 
 
 async def get_description(call: ApiCall) -> ApiResponse:

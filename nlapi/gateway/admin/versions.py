@@ -49,7 +49,7 @@ def load_issues(engine: Engine) -> list[Issue]:
     """Return an ERROR for each version that is not loaded."""
     return [
         Issue.error(f"versions.{ref}", f"it is not loaded: {error.reason}", error.hint, "not-loaded")
-        for ref, error in sorted(engine.load_errors().items())
+        for ref, error in sorted(engine.runners.load_errors().items())
     ]
 
 
@@ -60,7 +60,7 @@ MAX_PART_BYTES = 4 * 2**20
 async def send_heartbeat(call: ApiCall) -> ApiResponse:
     """Register a host until its heartbeats stop, and return what it should load once that differs from what it knows.
 
-    GatewayProblem 404 when there is no such shard, 409 when another host has the name, 422 when it cannot be called.
+    GatewayProblem 404 if the shard does not exist, 409 when another host has the name, 422 when it cannot be called.
     """
     hosts, configuration = call.gateway.engine.hosts, call.gateway.publisher.current.configuration
     heartbeat = HostHeartbeat.from_json({**call.body, "shard": slug(call.body["shard"])})
@@ -96,7 +96,7 @@ async def list_content(call: ApiCall) -> ApiResponse:
 
 
 async def get_content_part(call: ApiCall) -> ApiResponse:
-    """Return bytes of a file of a content from an offset on; none at its end. GatewayProblem 404 when there is none."""
+    """Return bytes of a file of a content from an offset on; none at its end. GatewayProblem 404 if none exists."""
     folder, name, offset = _content_folder(call), call.query["file"], call.query["offset"]
     part = await asyncio.to_thread(_read_part, folder, name, offset)
     if part is None:

@@ -119,7 +119,7 @@ class DecisionCache:
         return entry.decision if now < entry.retry_at and now < entry.expires_at else None
 
     def stale(self, objective: str, context: Context) -> ResolvedDecision | None:
-        """Return the last decision for a context while its key is good, marked as stale; None when there is none."""
+        """Return the last decision for a context while its key is good, marked as stale, or None."""
         cached = self._objectives.get(objective)
         key = cached.key(context) if cached is not None else None
         entry = cached.entries.get(key) if cached is not None and key is not None else None

@@ -203,12 +203,12 @@ def _served_decision(decision: ResolvedDecision, decided: Mapping[str, Any]) -> 
 
 def is_key_refusal(answer: RawAnswer) -> bool:
     """Return whether a payload was refused before anything was run, as its key or its cell is not good any more."""
-    # A model server's own 404 is no problem document.
+    # A model server's own 404 is not a problem document.
     return answer.status in _KEY_STATUSES and answer.media_type == _PROBLEM_TYPE
 
 
 def answer_error(answer: RawAnswer) -> NlapiError:
-    """Return the error for an answer that is no success."""
+    """Return the error for an answer that is not a success."""
     problem: Mapping[str, Any] = {}
     if answer.media_type.endswith("json"):
         try:
@@ -243,7 +243,7 @@ class AsyncClient:
     `url` is the gateway's address and `token` a token of the serve audience. `data_plane_url` is where payloads go, if
     not where the gateway says. A decision is cached for `max_age_s` seconds, or until the gateway reports a change;
     while the gateway cannot be asked the last one serves, with `stale`, as long as its key is good. UsageError for an
-    address that is no URL.
+    address that is not a URL.
     """
 
     def __init__(
@@ -290,7 +290,7 @@ class AsyncClient:
         """Return the decision for a context if it is known here and fresh, or None. Safe in any thread."""
         try:
             return self._cache.fresh(objective, context)
-        except TypeError:  # a value that is no scalar, which the gateway refuses with the reason
+        except TypeError:  # a value that is not a scalar, which the gateway refuses with the reason
             return None
 
     async def resolve(self, objective: str, context: Context = _NO_CONTEXT) -> ResolvedDecision:

@@ -105,7 +105,7 @@ class Access:
         return record, secret
 
     def revoke_token(self, name: str) -> TokenRecord | None:
-        """Remove a token and return it, or None when there is none. GatewayProblem 409 for the last admin token."""
+        """Remove a token and return it, or None if none exists. GatewayProblem 409 for the last admin token."""
         # Without an admin token nobody could create another one over HTTP.
         admins = [token for token in self._store.tokens() if token.role == Role.ADMIN]
         if [token.name for token in admins] == [name]:

@@ -190,7 +190,7 @@ def _advance(canary: Canary, baked_s: float, requests: int) -> Canary | None:
     """Return the canary at its next step, or DONE after the last; None before its bake time is over."""
     if not canary.steps:
         return None
-    reached = _reached_step(canary)
+    reached = max((index for index, step in enumerate(canary.steps) if step.percent <= canary.percent), default=-1)
     bake_s = canary.steps[max(reached, 0)].bake_s
     if baked_s < bake_s:
         return None
@@ -199,8 +199,3 @@ def _advance(canary: Canary, baked_s: float, requests: int) -> Canary | None:
         step: CanaryStep = canary.steps[reached + 1]
         return replace(canary, percent=step.percent, reason=f"to {step.percent:g} %: {summary}")
     return replace(canary, state=CanaryState.DONE, reason=f"done: {summary}")
-
-
-def _reached_step(canary: Canary) -> int:
-    """Return the index of the last step that the canary's share has reached; -1 before the first."""
-    return max((index for index, step in enumerate(canary.steps) if step.percent <= canary.percent), default=-1)

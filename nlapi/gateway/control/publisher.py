@@ -59,7 +59,7 @@ class RetentionPolicy:
 class UndoPath:
     """The way to the revision before the last change of an objective.
 
-    `target` is its number, 0 when there is none; `visited` are the revisions that lead there. `is_pruned` when the way
+    `target` is its number, 0 if none exists; `visited` are the revisions that lead there. `is_pruned` when the way
     goes through a revision that is not stored any more.
     """
 
@@ -202,7 +202,7 @@ class StoredRevisions:
         self._recent.clear()
 
     def revision(self, number: int) -> Revision:
-        """Return a committed revision. GatewayProblem 404 when there is none of that number."""
+        """Return a committed revision. GatewayProblem 404 if it does not exist."""
         revision = self._store.revision(number)
         if revision is None:
             last = self._store.last_number()
@@ -219,7 +219,7 @@ class StoredRevisions:
     def differing_parts(self, start: int, number: int) -> tuple[Configuration, Configuration]:
         """Return what two committed revisions do not have in common, of each; revision 0 is the empty configuration.
 
-        GatewayProblem 404 when there is none of a number.
+        GatewayProblem 404 if one does not exist.
         """
         for revision in (number, start):
             if revision and not self._store.has_revision(revision):
@@ -240,7 +240,7 @@ class StoredRevisions:
         return path
 
     def configuration(self, number: int) -> Configuration:
-        """Return the configuration of a committed revision. GatewayProblem 404 when there is none of that number."""
+        """Return the configuration of a committed revision. GatewayProblem 404 if it does not exist."""
         return self._recent.get(number) or decode_configuration(self.revision(number).document)
 
 
@@ -293,7 +293,7 @@ class Publisher:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._published_callbacks: list[Callable[[], None]] = []
-        self._stored = StoredRevisions(store, library)
+        self.stored = StoredRevisions(store, library)
         self._head = RevisionHead()
         self.current = compile_revision(INITIAL_CONFIGURATION, 0)
 
@@ -342,25 +342,25 @@ class Publisher:
             self._library.refresh()
         current = self.current
         if 0 < self.revision < head.number and self._store.head(self.revision) == self._head:
-            before, after = self._stored.differing_parts(self.revision, head.number)
+            before, after = self.stored.differing_parts(self.revision, head.number)
             changes, checked = check_changes(current, replace_entities(current.configuration, before, after))
             return compile_changes(current, changes, checked, head.number)
         if self.revision:  # a backup was restored, or the revisions between are pruned
             _log.warning("revision %d of the database replaces %d as a whole", head.number, self.revision)
-            self._stored.forget()
-        configuration = self._stored.configuration(head.number)
+            self.stored.forget()
+        configuration = self.stored.configuration(head.number)
         if has_local_versions(configuration):  # the helper starts while the configuration is compiled
             shared_factory.warm_up()
         return compile_revision(configuration, head.number)
 
     def _remember(self, head: RevisionHead, configuration: Configuration) -> None:
         self._head = head
-        self._stored.remember(head.number, configuration)
+        self.stored.remember(head.number, configuration)
 
     async def reload(self, ref: VersionRef) -> None:
         """Load a version that could not be loaded, from its stored content or from its source with the same content.
 
-        The revision stays. GatewayProblem 404 when there is no such version, 409 when its source has other content, 422
+        The revision stays. GatewayProblem 404 if the version does not exist, 409 when its source has other content, 422
         when it cannot be loaded.
         """
         async with self._lock:
@@ -441,7 +441,7 @@ class Publisher:
                     if audit is not None:
                         entry = numbered_entry(audit, self.revision)
                         await asyncio.to_thread(self._store.add_audit_entry, entry)
-                    return await asyncio.to_thread(self.get_revision, self.revision)
+                    return await asyncio.to_thread(self.stored.revision, self.revision)
                 revision = Revision(
                     number=self.revision + 1,
                     at=format_time(self._clock()),
@@ -494,37 +494,29 @@ class Publisher:
             configuration = self.current.configuration
             count = await asyncio.to_thread(prune_revisions, self._store, configuration, policy, self._clock())
             if count:  # what can be restored must not depend on what is still in memory
-                self._stored.keep(await asyncio.to_thread(self._store.revision_numbers))
+                self.stored.keep(await asyncio.to_thread(self._store.revision_numbers))
             return count
 
     async def roll_back(self, number: int, **options: Unpack[ChangeOptions]) -> Revision:
         """Publish the configuration of an old revision as a new one. GatewayProblem 404 when there is none."""
-        configuration = await asyncio.to_thread(self._stored.configuration, number)
+        configuration = await asyncio.to_thread(self.stored.configuration, number)
         options["reason"] = options.get("reason") or f"back to revision {number}"
         return await self.change(lambda _: configuration, restores=number, **options)
 
     async def undo(self, objective: str, **options: Unpack[ChangeOptions]) -> Revision:
         """Publish a revision that reverts the last change of one objective; a repetition reverts the change before.
 
-        GatewayProblem 404 when there is no such objective, 409 when there is no earlier change.
+        GatewayProblem 404 if the objective does not exist, 409 without an earlier change.
         """
         if objective not in self.current.configuration.objectives:
             raise unknown_object("objective", objective, self.current.configuration.objectives)
-        path = await asyncio.to_thread(self._stored.undo_path, objective)
+        path = await asyncio.to_thread(self.stored.undo_path, objective)
         target = path.target
-        old = await asyncio.to_thread(self._stored.configuration, target) if target else Configuration()
+        old = await asyncio.to_thread(self.stored.configuration, target) if target else Configuration()
         if objective not in old.objectives:
             raise GatewayProblem(409, f"{objective} has not been changed since it was made", code="nothing_before")
         options["reason"] = options.get("reason") or f"{objective} back to revision {target}"
         return await self.change(lambda current: restore_objective(current, old, objective), restores=target, **options)
-
-    def get_revision(self, number: int) -> Revision:
-        """Return a committed revision. GatewayProblem 404 when there is none of that number."""
-        return self._stored.revision(number)
-
-    def differing_parts(self, start: int, number: int) -> tuple[Configuration, Configuration]:
-        """Return what two committed revisions do not have in common, of each. GatewayProblem 404 for a missing one."""
-        return self._stored.differing_parts(start, number)
 
     def check_configuration(self, configuration: Configuration) -> list[Issue]:
         """Return all faults of a configuration, the most severe first."""

@@ -55,7 +55,7 @@ class RoutingState:
         changed.set()
 
     async def wait(self, timeout_s: float) -> bool:
-        """Wait for the next `notify`; return False when there was none in time."""
+        """Wait for the next `notify`; return False when none came in time."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._changed.wait()
@@ -69,7 +69,7 @@ class RoutingState:
         return {name: self.since(name) for name in objectives if name in declared}
 
     def since(self, objective: str) -> int:
-        """Return the number of an objective's state. KeyError when there is no such objective."""
+        """Return the number of an objective's state. KeyError if the objective does not exist."""
         current, state = self._current(), self._states.get(objective)
         if state is not None and state.revision is current:
             return state.since

@@ -214,7 +214,7 @@ class ServingPlan:
     """the fields of the output that canary guards measure"""
     shadows: tuple[tuple[Shadow, Runner], ...]
     protocol: str = ""
-    """the LLM protocol of the runner; "" for a version that is no LLM"""
+    """the LLM protocol of the runner; "" for a version that is not an LLM"""
     fallback_protocol: str = ""
 
 
@@ -245,7 +245,7 @@ class Snapshot:
         self._guarded_fields = _guarded_outputs(configuration)
 
     def route(self, objective: str) -> ObjectiveRoute:
-        """Return the compiled objective. GatewayProblem 404 with the nearest name when there is none."""
+        """Return the compiled objective. GatewayProblem 404 with the nearest name if none exists."""
         route = self.routes.get(objective)
         if route is None:
             raise unknown_object("objective", objective, self.routes)

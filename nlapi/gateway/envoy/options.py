@@ -1,4 +1,4 @@
-"""The settings of the data plane that are no part of a revision: addresses, certificates, logs and times."""
+"""The settings of the data plane that are not part of a revision: addresses, certificates, logs and times."""
 
 from __future__ import annotations
 

@@ -289,7 +289,7 @@ class HostIdentity:
     read_token: Callable[[], str]
 
     def headers(self) -> dict[str, str]:
-        """Return the header with the token as it is now. UsageError when there is none."""
+        """Return the header with the token as it is now. UsageError if none exists."""
         return {"Authorization": f"Bearer {self.read_token()}"}
 
 

@@ -259,7 +259,7 @@ class HostRunner:
             raise InferenceError(FailureKind.INVALID, text, executed=False) from error
         call = ShardCall(
             path="",
-            headers=self._request_headers(request, timeout_s),
+            headers={**self._headers, **request_headers(request), TIMEOUT_HEADER: f"{timeout_s * 1000:.0f}"},
             body=body,
             timeout_s=timeout_s,
             repeatable=repeatable,
@@ -285,6 +285,3 @@ class HostRunner:
         self.demand.withdraw()
         if self._owns_cluster:
             await self.cluster.close()
-
-    def _request_headers(self, request: InferenceRequest, timeout_s: float) -> dict[str, str]:
-        return {**self._headers, **request_headers(request), TIMEOUT_HEADER: f"{timeout_s * 1000:.0f}"}

@@ -155,7 +155,7 @@ class Gateway:
         if not store.is_shared and store.path != IN_MEMORY:
             shared_boundary.hide(store.path)
         self.library = VersionLibrary(store, content, SourceFinder(engine.models, content, sources))
-        engine.use_folders(self.library.folder)
+        engine.runners.use_folders(self.library.folder)
         engine.budgets.table = store.spending
         store.on_pruned(lambda remaining: self._prune_artifacts())
         self.publisher = Publisher(store, engine, library=self.library, allowed_keys=engine.allowed_keys)
@@ -186,13 +186,13 @@ class Gateway:
             metrics=engine.metrics,
             commit=self._commit,
             clock=time.monotonic,
-            is_leader=lambda: store.is_leader,
+            is_leader=lambda: store.database.is_leader,
         )
         self.cost_watcher = CostWatcher(
             configuration=lambda: self.publisher.current.configuration,
             outcomes=lambda rules: costs.live_outcomes(store, rules),
             commit=self._commit,
-            is_leader=lambda: store.is_leader,
+            is_leader=lambda: store.database.is_leader,
         )
         self._guard = RequestGuard(hosts)
         self._router = PathRouter(load_description().operations.values())
@@ -419,7 +419,7 @@ class Gateway:
     async def _follow_store(self) -> None:
         """Publish what other gateways commit, as soon as the store tells of it."""
         changed, loop = asyncio.Event(), asyncio.get_running_loop()
-        self.store.watch(lambda: loop.call_soon_threadsafe(changed.set))
+        self.store.database.watch(lambda: loop.call_soon_threadsafe(changed.set))
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(FOLLOW_INTERVAL_S):

@@ -363,7 +363,7 @@ class PathRouter:
         return PathMatch(operation, texts)
 
     def _nearest_hint(self, method: str, path: str) -> str:
-        """Return a hint with the nearest path that has the method; "" when there is none."""
+        """Return a hint with the nearest path that has the method, or ""."""
         patterns = {name: by_method for name, (_, by_method) in self._patterns.items()}
         paths_by_text = {
             re.sub(r"\{\w+\}", "", name): name

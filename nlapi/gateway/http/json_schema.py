@@ -41,7 +41,7 @@ class SchemaValidator(Protocol):
 def compile_schema(schema: Mapping[str, Any], *, formats: bool = False) -> SchemaValidator:
     """Return the validator of a schema, by the draft that its `$schema` names; `formats` asserts `format` too.
 
-    ValueError for what is no schema, or refers to another document: nothing is ever fetched.
+    ValueError for what is not a schema, or refers to another document: nothing is ever fetched.
     """
     steps = sum(map(_steps, patterns_in(schema)))
     try:
@@ -106,7 +106,7 @@ class _Compiled:
                 yield _Violation(instance_path=error.instance_path, message=error.message)
 
     def _schema_at(self, path: Iterable[str | int]) -> Mapping[str, Any]:
-        """Return the part of the schema at a path; {} for a path through an `$id`, which is none of the document."""
+        """Return the part of the schema at a path; {} for a path through an `$id`, which is outside of the document."""
         node: Any = self._schema
         for step in path:
             try:

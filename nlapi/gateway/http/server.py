@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import signal
 import socket
 import sys
 import threading
@@ -28,6 +27,7 @@ from nlapi.gateway.http.probes import ProbeApp, StartingApp
 from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.http.tls import ServerCertificate
 from nlapi.serving import Message, Send, open_listener
+from nlapi.system import handle_signals, raise_file_limit
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -148,7 +148,7 @@ class ServerProtocol(HttpToolsProtocol):
             self._take_host_of_target()
         self._is_body = self._has_progress = True
         super().on_headers_complete()
-        # A trailer is no header (RFC 9110 §6.5.1): proxies that remove a header from a request leave the trailer.
+        # A trailer is not a header (RFC 9110 §6.5.1): proxies that remove a header from a request leave the trailer.
         self.headers = []
 
     def on_body(self, body: bytes) -> None:
@@ -297,18 +297,7 @@ class ServerProtocol(HttpToolsProtocol):
 @cache
 def max_connections() -> int:
     """Return how many connections are taken at once: the process's limit of open files is raised as far as it goes."""
-    with suppress(ImportError, ValueError, OSError):  # Windows has no such limit
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        needed = MAX_CONNECTIONS + RESERVED_FILES
-        if soft < needed and soft != resource.RLIM_INFINITY:
-            soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        return (
-            MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else max(16, min(MAX_CONNECTIONS, soft - RESERVED_FILES))
-        )
-    return MAX_CONNECTIONS
+    return max(16, min(MAX_CONNECTIONS, raise_file_limit(MAX_CONNECTIONS + RESERVED_FILES) - RESERVED_FILES))
 
 
 def close_idlest(connections: Collection[Any]) -> None:
@@ -585,9 +574,7 @@ class _GatewayServer(uvicorn.Server):
             self._watch_tasks.append(asyncio.create_task(self._timeouts.watch(), name="time-outs"))
             if self._certificate:
                 self._watch_tasks.append(asyncio.create_task(self._certificate.watch(), name="certificate"))
-                with suppress(ValueError, RuntimeError, NotImplementedError, AttributeError):
-                    # Only in the main thread, and not on Windows, which has no SIGHUP.
-                    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._certificate.reload)
+                handle_signals(asyncio.get_running_loop(), ("SIGHUP",), self._certificate.reload)
             self._on_ready()
 
 

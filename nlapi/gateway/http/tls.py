@@ -12,7 +12,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from nlapi.errors import UsageError
+from nlapi.errors import UsageError, file_faults
 from nlapi.gateway.workers.boundary import shared_boundary
 
 # Seconds between two looks at the files. cert-manager and certbot replace a certificate days before it expires.
@@ -100,12 +100,9 @@ _PEM_HINT = "it begins with -----BEGIN CERTIFICATE-----"
 
 
 def _check_readable(file: Path) -> None:
-    try:
-        with file.open("rb"):
-            pass
-    except OSError as error:
-        hint = "name a file in PEM that the gateway's user may read"
-        raise UsageError(f"{file} cannot be read: {error.strerror}", hint=hint) from None
+    hint = "name a file in PEM that the gateway's user may read"
+    with file_faults(f"{file} cannot be read", UsageError, hint=hint), file.open("rb"):
+        pass
 
 
 def _refuse_password(key: Path) -> str:
@@ -193,12 +190,9 @@ class ClientTls:
 
 
 def _read_pem(file: Path) -> str:
-    try:
-        with os.fdopen(os.open(file, os.O_RDONLY | _NONBLOCK), "rb") as stream:
-            content = stream.read(MAX_PEM_BYTES + 1)
-    except OSError as error:
-        hint = "make it readable for the gateway's user"
-        raise UsageError(f"{file} cannot be read: {error.strerror}", hint=hint) from None
+    faults = file_faults(f"{file} cannot be read", UsageError, hint="make it readable for the gateway's user")
+    with faults, os.fdopen(os.open(file, os.O_RDONLY | _NONBLOCK), "rb") as stream:
+        content = stream.read(MAX_PEM_BYTES + 1)
     if len(content) > MAX_PEM_BYTES or b"-----BEGIN CERTIFICATE-----" not in content:
         raise UsageError(f"{file} holds no certificate in PEM", hint=_HINT)
     return content.decode("ascii", "replace")

@@ -197,7 +197,7 @@ class LlmUpstream:
     ) -> AsyncIterator[HttpAnswer]:
         """Send a POST and give its answer; the end of the block closes an answer that was not read whole.
 
-        InferenceError when there is no answer.
+        InferenceError without an answer.
         """
         url = f"{endpoint.url.removesuffix(endpoint.path) if endpoint.path else endpoint.url}{path}"
         endpoint.in_flight += 1
@@ -216,7 +216,7 @@ class LlmUpstream:
     async def _send(
         self, endpoint: UpstreamEndpoint, url: str, headers: Mapping[str, str], body: bytes, *, repeatable: bool
     ) -> HttpAnswer:
-        """Return the head of the answer. InferenceError when there is none."""
+        """Return the head of the answer. InferenceError if none exists."""
         try:
             answer = await self._http.post(url, headers, body, connect_s=CONNECT_TIMEOUT_S, repeatable=repeatable)
         except NotSentError as error:
@@ -292,7 +292,7 @@ class LlmRunner:
     async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
         """Return the answer, or stream it to the request's connection.
 
-        `timeout_s` is for the whole answer, and for a stream until its first event. Failed when there is no answer,
+        `timeout_s` is for the whole answer, and for a stream until its first event. Failed without an answer,
         or a stream breaks.
         """
         self.upstream.bulkhead.enter(request)
@@ -384,7 +384,7 @@ class LlmRunner:
 
     @asynccontextmanager
     async def _open(self, call: _Call, *, repeatable: bool) -> AsyncIterator[HttpAnswer]:
-        """Give the first answer with status 200 of the endpoints. Failed when there is none."""
+        """Give the first answer with status 200 of the endpoints. Failed if none exists."""
         text = f"every endpoint of shard {self.upstream.shard.name} has too many calls in flight"
         failure: InferenceError = UpstreamError(FailureKind.UNAVAILABLE, text, executed=False)
         for endpoint in self.upstream.endpoints():
@@ -483,7 +483,7 @@ class LlmRunner:
             return UpstreamError(FailureKind.ERROR, text, executed=False, operator_text=operator_text)
         if status == 429:
             return UpstreamError(FailureKind.UNAVAILABLE, "the upstream has too much to do (429)", executed=False)
-        # Any other text may name the upstream's hosts, accounts and models, which are no business of the caller.
+        # Any other text may name the upstream's hosts, accounts and models, which do not concern the caller.
         return UpstreamError(FailureKind.ERROR, text, executed=status >= 500, operator_text=detail)
 
     def _failure(self, call: _Call, kind: FailureKind, message: str) -> InferenceError:

@@ -20,8 +20,8 @@ TOKENS_PER_MILLION = 1_000_000
 BYTES_PER_TOKEN = 4
 COUNT_TOKENS = "count_tokens"
 CALLS_WITHOUT_OUTPUT = frozenset(("embeddings", COUNT_TOKENS))
-"""the calls whose answers are no text of a model; counting tokens costs nothing"""
-# A number of tokens above this is no count: it would fill every budget at once.
+"""the calls whose answers are not a text of a model; counting tokens costs nothing"""
+# A number of tokens above this is not a count: it would fill every budget at once.
 MAX_TOKENS = 1_000_000_000
 
 
@@ -35,7 +35,7 @@ class TokenCount:
 
 
 def read_count(value: object) -> int | None:
-    """Return a reported number of tokens, or None for what is none."""
+    """Return a reported number of tokens, or None for anything else."""
     # bool is a subclass of int in Python.
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS:
         return value
@@ -43,7 +43,7 @@ def read_count(value: object) -> int | None:
 
 
 def member(value: object, name: str) -> Mapping[str, object]:
-    """Return the object in a member of a JSON object; empty when there is none."""
+    """Return the object in a member of a JSON object; empty if none exists."""
     child = value.get(name) if isinstance(value, dict) else None
     return child if isinstance(child, dict) else {}
 

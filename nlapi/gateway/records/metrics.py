@@ -122,7 +122,7 @@ class Tally:
     fallbacks: int = 0
     """errors whose client got the answer of the fallback"""
     canceled: int = 0
-    """requests whose client went away before anything was sent; they are no errors, and their time counts"""
+    """requests whose client went away before anything was sent; they are not errors, and their time counts"""
     buckets: tuple[int, ...] = (0,) * (len(BUCKET_BOUNDS_MS) + 1)
     outputs: Mapping[str, tuple[int, float]] | None = None
     """field of the output -> number of values, and their sum"""

@@ -351,7 +351,7 @@ def _span_attributes(record: Record) -> Mapping[str, Any]:
 def decision_sink(store: GatewayStore) -> Sink:
     """Return a Sink that stores the decisions on requests, without inputs and outputs."""
 
-    # Copies are left out: a shadow's answer is no decision, and simulate would replay its request twice.
+    # Copies are left out: a shadow's answer is not a decision, and simulate would replay its request twice.
     def write(records: Sequence[Record]) -> None:
         store.add_decisions(decision_json(record) for record in records if not record.shadow)
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nlapi.errors import Issue, UsageError
+from nlapi.errors import Issue, UsageError, file_faults
 from nlapi.gateway.routing_keys.key_set import (
     KeySet,
     PublicSet,
@@ -27,6 +27,7 @@ from nlapi.gateway.routing_keys.key_set import (
 from nlapi.gateway.store.database import StoreError
 from nlapi.gateway.store.store import GatewayStore
 from nlapi.gateway.workers.boundary import shared_boundary
+from nlapi.system import others_can
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -174,7 +175,11 @@ def write_keys(path: Path, keys: KeySet, *, replaces: bool) -> None:
 
     A file that is there already stays, unless `replaces`.
     """
-    try:
+    with file_faults(
+        f"the routing keys cannot be written to {path}",
+        UsageError,
+        hint="name a file in a folder that the gateway's user may write, with --routing-keys file:PATH",
+    ):
         # mkstemp makes it with mode 0600.
         handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         with os.fdopen(handle, "wb") as stream:
@@ -190,22 +195,16 @@ def write_keys(path: Path, keys: KeySet, *, replaces: bool) -> None:
                     path.hardlink_to(name)
         finally:
             Path(name).unlink(missing_ok=True)
-    except OSError as error:
-        hint = "name a file in a folder that the gateway's user may write, with --routing-keys file:PATH"
-        raise UsageError(f"the routing keys cannot be written to {path}: {error.strerror}", hint=hint) from None
 
 
 def _read_private_file(path: Path) -> bytes:
     """Return the content of a file. UsageError when it cannot be read, or everybody may read it."""
-    try:
-        with path.open("rb") as stream:
-            # The mode of what is open: the name may be exchanged meanwhile.
-            if os.name == "posix" and stat.S_IMODE(os.fstat(stream.fileno()).st_mode) & stat.S_IRWXO:
-                raise UsageError(f"everybody may use the private keys in {path}", hint=f"chmod 600 {path}")
-            return stream.read(MAX_FILE_BYTES)
-    except OSError as error:
-        hint = "make the file readable for the gateway's user alone"
-        raise UsageError(f"the routing keys cannot be read from {path}: {error.strerror}", hint=hint) from None
+    hint = "make the file readable for the gateway's user alone"
+    with file_faults(f"the routing keys cannot be read from {path}", UsageError, hint=hint), path.open("rb") as stream:
+        # The mode of what is open: the name may be exchanged meanwhile.
+        if others_can(os.fstat(stream.fileno()), stat.S_IRWXO):
+            raise UsageError(f"everybody may use the private keys in {path}", hint=f"chmod 600 {path}")
+        return stream.read(MAX_FILE_BYTES)
 
 
 def _file_state(path: Path | None) -> tuple[int, int, int] | None:

@@ -62,7 +62,7 @@ def request_headers(request: InferenceRequest) -> dict[str, str]:
     headers = {name: quote(value, safe="@+!") for name, value in names.items() if value}
     if request.context:
         headers[CONTEXT_HEADER] = context_json(request.context)
-    # A client chooses its request id, which may be no text of a header.
+    # A client chooses its request id, which may not fit into a header.
     if request.request_id.isalnum() and request.request_id.isascii():
         headers[REQUEST_ID_HEADER] = request.request_id
     if request.traceparent:

@@ -156,7 +156,7 @@ class ShardCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardResponse:
-    """The status of an answer as in HTTP, and its body: the text of an error where the status is none of success."""
+    """The status of an answer as in HTTP, and its body: the text of an error where the status is not a success."""
 
     status: int
     body: bytes

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class NotSentError(Exception):
-    """There was no connection, so that nothing was sent."""
+    """The connection failed, so that nothing was sent."""
 
 
 class ConnectTimeoutError(NotSentError):
-    """There was no connection in time, which may be the caller's own short time."""
+    """The connection took too long, which may be the caller's own short time."""
 
 
 class NoAnswerError(Exception):
@@ -61,7 +61,7 @@ class EndpointClient:
     ) -> HttpAnswer:
         """Send a POST and return the head of its answer; a redirect is an answer like others.
 
-        NotSentError when there is no connection within `connect_s` seconds, NoAnswerError when it is lost,
+        NotSentError without a connection within `connect_s` seconds, NoAnswerError when it is lost,
         AnswerBrokenError when the head is malformed. A server may just have closed an idle connection, so a repeatable
         request that has no answer is sent once more (RFC 9112 §9.3.1).
         """

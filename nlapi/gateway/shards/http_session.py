@@ -69,7 +69,7 @@ class HttpAnswer:
     _response: ClientResponse
 
     def header(self, name: str) -> str:
-        """Return the value of a header, "" when there is none."""
+        """Return the value of a header, "" if none exists."""
         return self._response.headers.get(name, "")
 
     async def read(self) -> bytes:

@@ -94,7 +94,7 @@ def check_shape(name: str, data: list[Any], shape: list[Any], role: str) -> int:
 
 
 def array_shape(content: Any) -> list[int] | None:
-    """Return the sizes of nested arrays, [] for a scalar, or None when there is no single shape."""
+    """Return the sizes of nested arrays, [] for a scalar, or None without a single shape."""
     if not isinstance(content, list):
         return [] if isinstance(content, str | int | float) else None
     if not content:
@@ -164,7 +164,7 @@ class TableForm(StrEnum):
 
 
 def encode_table(value: object, datatypes: Mapping[str, str]) -> tuple[list[Tensor], TableForm]:
-    """Return a tensor of shape [rows, 1] for each column, and the form of the table. ValueError for what is none."""
+    """Return a tensor of shape [rows, 1] for each column, and the form of the table. ValueError for anything else."""
     form, columns = _read_table(value)
     return [_encode_column(name, cells, datatypes.get(name, "")) for name, cells in columns.items()], form
 
@@ -275,7 +275,7 @@ class TensorCodec:
         """Return the tensors of an input. ValueError when it has none.
 
         A request of the protocol, {"inputs": [{"name", "shape", "datatype", "data"}]}, is taken as it is. Otherwise the
-        members of an object become tensors, or its columns; what is no object becomes one tensor named "input". The
+        members of an object become tensors, or its columns; what is not an object becomes one tensor named "input". The
         outputs that the output schema requires are asked for by name.
         """
         if isinstance(value, Mapping) and _is_document(value):
@@ -298,7 +298,7 @@ class TensorCodec:
         """Return the output of a call. ValueError when the data of a tensor does not fit its shape.
 
         A tensor of one element becomes that element, unless the schema declares an array. A single output becomes the
-        value itself when the schema declares a type that is no object.
+        value itself when the schema declares a type that is not an object.
         """
         if call.form == "tensors":
             return {"outputs": [_checked(output) for output in outputs]}
@@ -370,7 +370,7 @@ def _required_outputs(schema: Mapping[str, Any]) -> list[str]:
 
 
 def unknown_datatypes(schema: Mapping[str, Any]) -> list[str]:
-    """Return the members of a schema whose declared datatype is none of the protocol."""
+    """Return the members of a schema whose declared datatype the protocol does not have."""
     return [name for name, datatype in declared_datatypes(schema).items() if datatype not in DATATYPES]
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 
-from nlapi.errors import Issue, UsageError
+from nlapi.errors import Issue, UsageError, file_faults
 from nlapi.gateway.http.problems import GatewayProblem, unprocessable
 from nlapi.gateway.http.tls import ClientTls
 from nlapi.gateway.workers.boundary import shared_boundary
@@ -39,7 +39,7 @@ class SecretReference:
             shared_boundary.hide(reference.removeprefix("file:"))
 
     def read(self) -> str:
-        """Return the key. UsageError, which names the reference and never its content, when there is none."""
+        """Return the key. UsageError, which names the reference and never its content, if none exists."""
         scheme, _, location = self.reference.partition(":")
         return self._read_file(Path(location)) if scheme == "file" else self._read_variable(location)
 
@@ -51,7 +51,11 @@ class SecretReference:
         return self._check(key)
 
     def _read_file(self, path: Path) -> str:
-        try:
+        with file_faults(
+            f"the key's file {path} cannot be read",
+            UsageError,
+            hint="make the file readable for the gateway, or give the shard another key",
+        ):
             status = path.stat()
             state = (status.st_mtime_ns, status.st_ino)
             if not self._key or state != self._file_state:
@@ -60,9 +64,6 @@ class SecretReference:
                     content = stream.read(MAX_FILE_BYTES)
                 self._key = self._check(content.decode("ascii", "replace").strip())
                 self._file_state = state
-        except OSError as error:
-            hint = "make the file readable for the gateway, or give the shard another key"
-            raise UsageError(f"the key's file {path} cannot be read: {error.strerror}", hint=hint) from None
         return self._key
 
     def _check(self, key: str) -> str:
@@ -77,7 +78,7 @@ class AllowedReferences:
     # Else whoever may change shards could have any variable and any file of the machine sent to an address of theirs.
 
     def __init__(self, references: Iterable[str] = ()) -> None:
-        """UsageError for what is no reference."""
+        """UsageError for what is not a reference."""
         self._references = frozenset(references)
         for reference in self._references:
             if not is_reference(reference):

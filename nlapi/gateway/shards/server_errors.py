@@ -10,7 +10,7 @@ import orjson
 from nlapi.gateway.versions.model_artifact import hide_folders
 
 MAX_ERROR_CHARS = 500
-# A page is no reason; a traceback of MLServer has 6 kB.
+# A page is not a reason; a traceback of MLServer has 6 kB.
 MAX_ERROR_BYTES = 2**16
 # The keys of an error's text: MLServer, Triton, KServe and BentoML have `error`, FastAPI and Ray Serve `detail`, and
 # OpenAI and Anthropic an object `error` with a `message`.
@@ -34,7 +34,7 @@ _ADDRESS = re.compile(
 
 
 def error_text(content: bytes) -> str:
-    """Return the reason in the body of a server's error, or "" when it is none for people, as a page of HTML."""
+    """Return the reason in the body of a server's error, or "" when it is not for people, as a page of HTML."""
     if len(content) > MAX_ERROR_BYTES:
         return ""
     try:

@@ -68,7 +68,8 @@ class Dialect:
 class StoreDatabase(Protocol):
     """One database. Every method is safe to call from any thread, and raises StoreError when it fails.
 
-    `?` stands for a bound value. What a thread does within `transaction` is one transaction.
+    `?` stands for a bound value. What a thread does within `transaction` is one transaction. Methods that end here do
+    nothing in a database that has no need of them.
     """
 
     name: str
@@ -91,6 +92,7 @@ class StoreDatabase(Protocol):
 
     def continue_counting(self, table: str) -> None:
         """Let the counted key `id` of a table go on after its greatest, in the transaction that is open."""
+        return
 
     def transaction(self, *, is_exclusive: bool = True) -> AbstractContextManager[None]:
         """Run the `with` block as one transaction, or as part of the one around it; an exclusive one has no other
@@ -110,6 +112,7 @@ class StoreDatabase(Protocol):
 
     def release_space(self, *, whole: bool) -> None:
         """Return free pages to the file system; the `whole` file is written anew for it."""
+        return
 
     def changes_elsewhere(self, *, fresh: bool) -> int:
         """Return a number that differs after a commit of another process that may have changed tokens.
@@ -119,9 +122,11 @@ class StoreDatabase(Protocol):
 
     def claim(self) -> None:
         """Reserve a database that is not shared for one serving gateway. NlapiError when another has it."""
+        return
 
     def release_claim(self) -> None:
         """Let another gateway claim it."""
+        return
 
     @property
     def is_leader(self) -> bool:
@@ -133,6 +138,7 @@ class StoreDatabase(Protocol):
 
     def watch(self, on_change: Callable[[], object]) -> None:
         """Call `on_change` in a thread when another gateway has changed revision or tokens, until `close`."""
+        return
 
     def close(self) -> None:
         """Close all connections."""

@@ -24,6 +24,7 @@ from nlapi.gateway.store.database import (
     Dialect,
     DuplicateRowError,
     Row,
+    StoreDatabase,
     StoreError,
     StoreUnavailableError,
     Value,
@@ -72,7 +73,7 @@ def _secret_parameters() -> frozenset[str]:
 class PostgresAddress:
     """The address of a database, and the reference to its password, which stands in neither URL nor name.
 
-    UsageError for a URL that is none, or that has a password or another secret.
+    UsageError for an invalid URL, or one that has a password or another secret.
     """
 
     def __init__(self, url: str, read_password: Callable[[], str] | None = None) -> None:
@@ -134,7 +135,7 @@ class PostgresConnections:
 
     @contextmanager
     def borrow(self) -> Iterator[RowConnection]:
-        """Lend a connection that answered just now while the block lasts. StoreError when there is none."""
+        """Lend a connection that answered just now while the block lasts. StoreError if none exists."""
         if not self._free.acquire(timeout=BORROW_TIMEOUT_S):
             message = f"all {MAX_CONNECTIONS} connections to the database have been busy for {BORROW_TIMEOUT_S:g} s"
             raise StoreUnavailableError(message)
@@ -327,7 +328,7 @@ POSTGRES = Dialect(
 _LOCK_WRITERS = "SELECT pg_advisory_xact_lock(hashtext('nlapi gateway writer ' || current_schema()))"
 
 
-class PostgresDatabase:
+class PostgresDatabase(StoreDatabase):
     """The tables of a gateway in the first schema of the connection's search path.
 
     A committed transaction survives whatever the server is set to survive. A thread has one connection within a
@@ -394,19 +395,10 @@ class PostgresDatabase:
         self.execute("DELETE FROM store_version")
         self.execute("INSERT INTO store_version VALUES (?)", version)
 
-    def release_space(self, *, whole: bool) -> None:
-        """Do nothing: autovacuum does it."""
-
     def changes_elsewhere(self, *, fresh: bool) -> int:
         if fresh:
             self._watch.note_tokens(token_number(self.rows(TOKENS_QUERY)[0]))
         return self._watch.token_number
-
-    def claim(self) -> None:
-        """Do nothing: any number of gateways may serve from it."""
-
-    def release_claim(self) -> None:
-        """Do nothing."""
 
     @property
     def is_leader(self) -> bool:

@@ -40,10 +40,7 @@ def item_key(item: Mapping[str, Any]) -> tuple[str, str, str]:
 def read_digests(database: StoreDatabase) -> tuple[VersionDigest, ...]:
     """Return all rows."""
     rows = database.rows("SELECT model, version, source, digest FROM version_digests")
-    return tuple(
-        VersionDigest(model=row["model"], version=row["version"], source=row["source"], digest=row["digest"])
-        for row in rows
-    )
+    return tuple(VersionDigest(**dict(row)) for row in rows)
 
 
 def write_digests(database: StoreDatabase, digests: Iterable[VersionDigest]) -> None:
@@ -201,7 +198,7 @@ def read_store_id(database: StoreDatabase) -> str:
 def items_of_document(document: Mapping[str, Any]) -> dict[ItemKey, str]:
     """Return the body of each item of a configuration document."""
     return {
-        (kind, _item_name(kind, item)): item_body(item)
+        (kind, (f"{item['model']}@{item['version']}" if kind == "versions" else item["name"])): item_body(item)
         for kind in ENTITY_KINDS.values()
         for item in document.get(kind, ())
     }
@@ -226,7 +223,3 @@ def _item_order(item: Mapping[str, Any]) -> tuple[int, str]:
 
 def _version_order(item: Mapping[str, Any]) -> tuple[str, str]:
     return item["model"], item["version"]
-
-
-def _item_name(kind: str, item: Mapping[str, Any]) -> str:
-    return f"{item['model']}@{item['version']}" if kind == "versions" else item["name"]

@@ -14,7 +14,7 @@ _HISTORY_COLUMNS = ("client", "objective")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetWindow:
-    """One window of a budget: the `number`th of its length since 1970. A limit of 0 is none."""
+    """One window of a budget: the `number`th of its length since 1970. 0 means no limit."""
 
     kind: str
     """client, key or objective"""

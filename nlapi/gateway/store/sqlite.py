@@ -6,11 +6,11 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nlapi.gateway.store.database import Dialect, DuplicateRowError, Row, StoreError, Value
+from nlapi.gateway.store.database import Dialect, DuplicateRowError, Row, StoreDatabase, StoreError, Value
 from nlapi.local_files import FileLock
 
 BUSY_TIMEOUT_S = 10.0
@@ -29,7 +29,7 @@ SQLITE = Dialect(
 )
 
 
-class SqliteDatabase:
+class SqliteDatabase(StoreDatabase):
     """One SQLite file in WAL mode, or a database in memory.
 
     A committed transaction survives a kill or a loss of power at any point (synchronous=FULL). StoreError when the file
@@ -87,9 +87,6 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise StoreError(str(error)) from error
 
-    def continue_counting(self, table: str) -> None:
-        """Do nothing: a new key is one more than the greatest."""
-
     @contextmanager
     def transaction(self, *, is_exclusive: bool = True) -> Iterator[None]:
         # IMMEDIATE takes the write lock at once; a transaction that starts with a read can fail when it writes.
@@ -122,7 +119,7 @@ class SqliteDatabase:
         self.execute(f"PRAGMA user_version={version}")
 
     def release_space(self, *, whole: bool) -> None:
-        # A disk that is full, or another reader, is no reason to fail: the pages are used again anyway.
+        # A disk that is full, or another reader, is not a reason to fail: the pages are used again anyway.
         with self._lock, suppress(sqlite3.Error):
             if whole:
                 self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")
@@ -147,9 +144,6 @@ class SqliteDatabase:
 
     def release_claim(self) -> None:
         self._claim.release()
-
-    def watch(self, on_change: Callable[[], object]) -> None:
-        """Do nothing: no other gateway commits to this database."""
 
     def close(self) -> None:
         with self._lock:

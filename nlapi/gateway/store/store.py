@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from nlapi.errors import DescriptionError, NlapiError, UsageError, require_extra
+from nlapi.errors import DescriptionError, NlapiError, UsageError, file_faults, require_extra
 from nlapi.gateway.shards.secret_references import SecretReference, is_reference
 from nlapi.gateway.store import schema as store_schema
 from nlapi.gateway.store.database import (
@@ -76,11 +76,9 @@ class SharedArtifacts:
         names = self._database.rows(
             "SELECT name, count(*) AS chunks FROM artifact_chunks WHERE digest = ? GROUP BY name", digest
         )
-        try:
+        with file_faults("the copy of an artifact cannot be written", DescriptionError):
             for row in names:
                 self._fetch_file(digest, row["name"], row["chunks"], folder)
-        except OSError as error:
-            raise DescriptionError(f"the copy of an artifact cannot be written: {error.strerror or error}") from None
         return bool(names)
 
     def _fetch_file(self, digest: str, name: str, chunks: int, folder: Path) -> None:
@@ -270,7 +268,7 @@ class GatewayStore:
         self._pruned_callbacks: list[Callable[[frozenset[int]], None]] = []
         name = str(database) if isinstance(database, str | Path) else database.name
         try:
-            self._database = SqliteDatabase(database) if isinstance(database, str | Path) else database
+            self.database = SqliteDatabase(database) if isinstance(database, str | Path) else database
             self._migrate()
         except NlapiError as error:
             if not isinstance(database, str | Path):
@@ -282,15 +280,15 @@ class GatewayStore:
             raise NlapiError(
                 f"cannot open the gateway's store {name}: {error.message}", hint=error.hint or hint
             ) from None
-        self.artifacts = SharedArtifacts(self._database) if self._database.is_shared else None
+        self.artifacts = SharedArtifacts(self.database) if self.database.is_shared else None
         """the content of versions, where several gateways need it"""
-        self.spending = SpendingTable(self._database)
+        self.spending = SpendingTable(self.database)
         """what was spent of budgets"""
-        self.id = store_schema.read_store_id(self._database)
+        self.id = store_schema.read_store_id(self.database)
         """the same for all gateways on this store, and for no other; "" for one of an older program"""
 
     def _migrate(self) -> None:
-        database = self._database
+        database = self.database
         version = store_schema.database_version(database)
         if version == store_schema.SCHEMA_VERSION:
             return
@@ -307,43 +305,20 @@ class GatewayStore:
     @property
     def path(self) -> str:
         """The path of the file, ":memory:", or the address without its password."""
-        return self._database.name
-
-    @property
-    def database(self) -> StoreDatabase:
-        """The tables themselves, for a copy of all rows."""
-        return self._database
+        return self.database.name
 
     @property
     def is_shared(self) -> bool:
         """Whether several gateways may serve from it at once."""
-        return self._database.is_shared
-
-    @property
-    def is_leader(self) -> bool:
-        """Whether this gateway is the one that takes the steps of canaries."""
-        return self._database.is_leader
-
-    @property
-    def is_reachable(self) -> bool:
-        """Whether the last attempt to reach the database succeeded."""
-        return self._database.is_reachable
-
-    def watch(self, on_change: Callable[[], object]) -> None:
-        """Call `on_change` in a thread when another gateway has changed revision or tokens, until `close`."""
-        self._database.watch(on_change)
-
-    def claim(self) -> None:
-        """Reserve a database that is not shared for one serving gateway. NlapiError when another has it."""
-        self._database.claim()
+        return self.database.is_shared
 
     def close(self) -> None:
         """Close the database."""
-        self._database.close()
+        self.database.close()
 
     def transaction(self) -> AbstractContextManager[None]:
         """Run the `with` block as one transaction without other writers, or as part of the one around it."""
-        return self._database.transaction()
+        return self.database.transaction()
 
     # revisions
 
@@ -371,9 +346,9 @@ class GatewayStore:
         try:
             with self.transaction():
                 self._check_next(revision.number)
-                self._database.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?)", *row)
-                store_schema.write_items(self._database, revision.number, rows)
-                store_schema.write_digests(self._database, digests)
+                self.database.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?)", *row)
+                store_schema.write_items(self.database, revision.number, rows)
+                store_schema.write_digests(self.database, digests)
                 self._check_artifacts(digests)
                 if audit is not None:
                     self.add_audit_entry(audit)
@@ -411,7 +386,7 @@ class GatewayStore:
         raise StoreUnavailableError(message)
 
     def head(self, number: int = 0) -> RevisionHead:
-        """Return the number and the time of a revision, of the current one for 0; 0 and "" when there is none."""
+        """Return the number and the time of a revision, of the current one for 0; 0 and "" if none exists."""
         if number:
             row = self._fetch_row("SELECT number, at FROM revisions WHERE number = ?", number)
         else:
@@ -419,13 +394,13 @@ class GatewayStore:
         return RevisionHead(number=int(row["number"]), at=row["at"]) if row else RevisionHead()
 
     def last_number(self) -> int:
-        """Return the number of the current revision; 0 when there is none."""
+        """Return the number of the current revision, or 0."""
         row = self._fetch_row("SELECT max(number) AS number FROM revisions")
         return int(row["number"] or 0) if row else 0
 
     def revision(self, number: int) -> Revision | None:
         """Return a revision with its whole document; None when there is none of that number, or it was pruned."""
-        with self._database.snapshot():  # no prune comes between the two reads
+        with self.database.snapshot():  # no prune comes between the two reads
             row = self._fetch_row("SELECT * FROM revisions WHERE number = ?", number)
             items = self._fetch_all(_ITEMS_OF_REVISION, number, number) if row else []
         return revision_from_row(row, store_schema.document_of_items(items)) if row else None
@@ -440,7 +415,7 @@ class GatewayStore:
 
     def differing_documents(self, first: int, second: int) -> tuple[Json, Json]:
         """Return the documents of two revisions, each without what both have in common."""
-        with self._database.snapshot():
+        with self.database.snapshot():
             documents = [
                 self._fetch_all(_ITEMS_OF_ONE_REVISION, number, number, other, other)
                 for number, other in ((first, second), (second, first))
@@ -508,16 +483,16 @@ class GatewayStore:
                 return ()
             changes = [(name, row["number"]) for row in pruned for name in json.loads(row["objectives"])]
             remembered = "INSERT INTO pruned_changes VALUES (?,?) ON CONFLICT (objective, number) DO NOTHING"
-            self._database.execute_many(remembered, changes)
-            self._database.execute_many("DELETE FROM revisions WHERE number = ?", numbers)
+            self.database.execute_many(remembered, changes)
+            self.database.execute_many("DELETE FROM revisions WHERE number = ?", numbers)
             # Older than every stored revision, they can hide nothing from an undo any more.
             oldest = "DELETE FROM pruned_changes WHERE number < (SELECT min(number) FROM revisions)"
-            self._database.execute(oldest)
+            self.database.execute(oldest)
             unused = """
                 DELETE FROM items WHERE last IS NOT NULL AND NOT EXISTS (
                   SELECT 1 FROM revisions WHERE number BETWEEN items.first AND items.last)"""
-            self._database.execute(unused)
-        self._database.release_space(whole=False)
+            self.database.execute(unused)
+        self.database.release_space(whole=False)
         remaining = self.revision_numbers()
         for callback in self._pruned_callbacks:
             callback(remaining)
@@ -531,19 +506,19 @@ class GatewayStore:
 
     def version_digests(self) -> tuple[VersionDigest, ...]:
         """Return the digests of all versions of all revisions; "" for one that is not copied yet."""
-        return store_schema.read_digests(self._database)
+        return store_schema.read_digests(self.database)
 
     def add_version_digests(self, digests: Iterable[VersionDigest]) -> None:
         """Store the digests of versions that were copied after their revision."""
         with self.transaction():
-            store_schema.write_digests(self._database, digests)
+            store_schema.write_digests(self.database, digests)
 
     def prune_version_digests(self) -> list[Json]:
         """Free the names of the versions that no stored revision has; return the versions that stay."""
         with self.transaction():
             versions = self.stored_bodies("versions")
             used = {store_schema.item_key(item) for item in versions}
-            store_schema.delete_unused_digests(self._database, used)
+            store_schema.delete_unused_digests(self.database, used)
         if self.artifacts is not None:
             self.artifacts.prune()
         return versions
@@ -555,7 +530,7 @@ class GatewayStore:
         row = (token.name, token.digest, token.audience, token.role, token.client, token.created_at, token.expires_at)
         try:
             with self.transaction():
-                self._database.execute("INSERT INTO tokens VALUES (?,?,?,?,?,?,?)", *row)
+                self.database.execute("INSERT INTO tokens VALUES (?,?,?,?,?,?,?)", *row)
         except DuplicateRowError:
             return False
         self._token_changes += 1
@@ -564,7 +539,7 @@ class GatewayStore:
     def remove_token(self, name: str) -> TokenRecord | None:
         with self.transaction():
             row = self._fetch_row("SELECT * FROM tokens WHERE name = ?", name)
-            self._database.execute("DELETE FROM tokens WHERE name = ?", name)
+            self.database.execute("DELETE FROM tokens WHERE name = ?", name)
             self._token_changes += 1
         return TokenRecord(**dict(row)) if row else None
 
@@ -578,7 +553,7 @@ class GatewayStore:
         Every request calls it, so it never waits for a running write; with `fresh` it waits and is up to date.
         """
         # The factor keeps the changes of others and our own apart.
-        return self._database.changes_elsewhere(fresh=fresh) * 1_000_003 + self._token_changes
+        return self.database.changes_elsewhere(fresh=fresh) * 1_000_003 + self._token_changes
 
     # audit
 
@@ -587,7 +562,7 @@ class GatewayStore:
         row = (entry.at, entry.who, entry.action, entry.target, entry.outcome, entry.detail)
         with self.transaction():
             added = "INSERT INTO audit (at, who, action, target, outcome, detail) VALUES (?,?,?,?,?,?)"
-            self._database.execute(added, *row)
+            self.database.execute(added, *row)
 
     def audit_entries(
         self, *, since: str = "", until: str = "", author: str = "", outcome: str = "", limit: int, before: int = 0
@@ -611,10 +586,10 @@ class GatewayStore:
             )
             for decision in decisions
         ]  # fmt: skip
-        with self._database.transaction(is_exclusive=False):
-            self._database.execute_many(_ADD_DECISION, rows)
+        with self.database.transaction(is_exclusive=False):
+            self.database.execute_many(_ADD_DECISION, rows)
             oldest = "DELETE FROM decisions WHERE id <= (SELECT max(id) FROM decisions) - ?"
-            self._database.execute(oldest, MAX_DECISIONS)
+            self.database.execute(oldest, MAX_DECISIONS)
 
     def decision(self, request_id: str) -> Mapping[str, Any] | None:
         """Return the last record of a request, or None."""
@@ -643,9 +618,9 @@ class GatewayStore:
     def add_outcomes(self, outcomes: Iterable[Mapping[str, Any]]) -> None:
         """Store what came of answers, in the form of `AnswerOutcome` in specs/gateway.yaml."""
         rows = [(outcome["at"], outcome["objective"], _encode_decision(outcome)) for outcome in outcomes]
-        with self._database.transaction(is_exclusive=False):
-            self._database.execute_many("INSERT INTO outcomes (at, objective, body) VALUES (?,?,?)", rows)
-            self._database.execute("DELETE FROM outcomes WHERE id <= (SELECT max(id) FROM outcomes) - ?", MAX_OUTCOMES)
+        with self.database.transaction(is_exclusive=False):
+            self.database.execute_many("INSERT INTO outcomes (at, objective, body) VALUES (?,?,?)", rows)
+            self.database.execute("DELETE FROM outcomes WHERE id <= (SELECT max(id) FROM outcomes) - ?", MAX_OUTCOMES)
 
     def outcomes(self, objective: str, *, since: str = "", limit: int = 0, before: int = 0) -> RowPage:
         """Return a page of an objective's outcomes, newest first; of all objectives for ""."""
@@ -679,7 +654,7 @@ class GatewayStore:
         return next(iter(self._fetch_all(query, *values)), None)
 
     def _fetch_all(self, query: str, *values: Value) -> Sequence[Row]:
-        return self._database.rows(self._database.dialect.statement(query), *values)
+        return self.database.rows(self.database.dialect.statement(query), *values)
 
 
 _ADD_DECISION = """

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from nlapi.errors import DescriptionError, NlapiError
+from nlapi.errors import DescriptionError, file_faults
 from nlapi.gateway.versions.content_digest import (
     DEFAULT_LIMITS,
     DIGEST_PREFIX,
@@ -86,11 +86,9 @@ class ArtifactStore:
 
     def create_incoming(self) -> Path:
         """Create an empty folder for content that is on its way; `sweep` deletes it. DescriptionError on failure."""
-        try:
+        with file_faults(f"{self.folder} cannot be written", DescriptionError):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             return Path(tempfile.mkdtemp(prefix=INCOMPLETE_PREFIX, dir=self.folder))
-        except OSError as error:
-            raise DescriptionError(f"{self.folder} cannot be written: {error.strerror or error}") from None
 
     def path(self, digest: str) -> Path:
         """Return the folder of an artifact, whether it is there or not."""
@@ -150,10 +148,8 @@ class ArtifactStore:
 
     def claim(self) -> None:
         """Lock the folder, until the process ends, for one gateway. NlapiError when another one uses it."""
-        try:
+        with file_faults(f"{self.folder} cannot be made", hint="give another folder"):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise NlapiError(f"{self.folder} cannot be made: {error.strerror}", hint="give another folder") from None
         self._claim.acquire()
 
     def close(self) -> None:

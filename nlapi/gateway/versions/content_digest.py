@@ -14,7 +14,8 @@ from hashlib import sha256
 from io import FileIO
 from pathlib import Path
 
-from nlapi.errors import DescriptionError
+from nlapi.errors import DescriptionError, file_faults
+from nlapi.system import IS_WINDOWS
 
 DIGEST_PREFIX = "sha256:"
 CHUNK_BYTES = 1 << 20
@@ -102,7 +103,7 @@ def copy_folder(source: Path, target: Path, limits: FolderLimits = DEFAULT_LIMIT
     digest = ContentDigest()
     remaining = limits.total_bytes
     folders = {target}
-    try:
+    with file_faults(f"the copy of {source.name} cannot be written", DescriptionError):
         for count, (name, entry) in enumerate(content_files(source), 1):
             _check_count(count, limits)
             copy = target / name
@@ -116,14 +117,12 @@ def copy_folder(source: Path, target: Path, limits: FolderLimits = DEFAULT_LIMIT
         for folder in sorted(folders, reverse=True):
             sync_folder(folder)
             folder.chmod(0o500)
-    except OSError as error:
-        raise DescriptionError(f"the copy of {source.name} cannot be written: {error.strerror or error}") from None
     return digest.text()
 
 
 def hash_stored(folder: Path) -> str:
     """Return the digest of a stored folder, in which nothing is left out; "" when it cannot be that of a copy."""
-    # Bytecode is no part of the digest, and Python would run a planted or damaged one in place of its source.
+    # Bytecode is not part of the digest, and Python would run a planted or damaged one in place of its source.
     for cache in list(folder.rglob(PYTHON_CACHE)):
         remove_tree(cache)
     try:
@@ -146,7 +145,7 @@ def remove_tree(path: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Flush the entries of a folder to the disk, so that a rename in it survives a loss of power."""
-    if os.name == "nt":  # Windows opens no folders
+    if IS_WINDOWS:  # which opens no folders
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -305,7 +305,7 @@ def _as_prediction(output: Any, *, is_classifier: bool) -> Prediction:
 class SklearnModel(TrainedModel):
     """A fitted estimator of scikit-learn, or of its interface, from a joblib or pickle file. Needs `nlapi[models]`."""
 
-    # Loading a pickle executes code. That is no new risk: the stages beside it are code of the same author.
+    # Loading a pickle executes code. That is not a new risk: the stages beside it are code of the same author.
 
     def __init__(self, file: Path, columns: Sequence[str] = (), labels: Sequence[Label] = ()) -> None:
         self.file_name = file.name

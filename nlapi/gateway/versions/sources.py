@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
-from nlapi.errors import DescriptionError
+from nlapi.errors import DescriptionError, file_faults
 from nlapi.gateway.versions.artifacts import ArtifactStore
 from nlapi.gateway.versions.content_digest import CHUNK_BYTES, FolderLimits, format_bytes, remove_tree
 from nlapi.gateway.versions.workflow import MANIFEST_NAME, find_folder
@@ -101,7 +101,7 @@ def _save(response: httpx2.Response, location: str, target: Path, max_bytes: int
 
 
 def split_url(url: str) -> SplitResult:
-    """Return the parts of a URL; empty ones when it is none."""
+    """Return the parts of a URL; empty ones for any other text."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -257,7 +257,7 @@ class SourceFinder:
 
     @contextmanager
     def open(self, source: str) -> Iterator[Path]:
-        """Give the folder of a source while the `with` block lasts. DescriptionError when there is none."""
+        """Give the folder of a source while the `with` block lasts. DescriptionError if none exists."""
         if not is_url(source):
             yield find_folder(source, self.models)
             return
@@ -351,10 +351,7 @@ def _version_folder(folder: Path, location: str) -> Path:
 
 def _hash_file(file: Path, location: str) -> str:
     digest = sha256()
-    try:
-        with file.open("rb") as stream:
-            while chunk := stream.read(CHUNK_BYTES):
-                digest.update(chunk)
-    except OSError as error:
-        raise DescriptionError(f"{location} cannot be read: {error.strerror or error}") from None
+    with file_faults(f"{location} cannot be read", DescriptionError), file.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            digest.update(chunk)
     return digest.hexdigest()

@@ -53,7 +53,7 @@ class PipelineStage:
 def _find_stages(module: ModuleType, model: TrainedModel | None) -> tuple[PipelineStage, ...]:
     """Return the stages that a module defines; without a `predict`, that stage is the trained model.
 
-    DescriptionError when there are none, when a function cannot be called with one value, or when the annotated result
+    DescriptionError if none exists, when a function cannot be called with one value, or when the annotated result
     of a stage does not fit the annotated parameter of the next.
     """
     stages = []

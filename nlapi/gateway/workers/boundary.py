@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from nlapi.errors import UsageError
+from nlapi.system import IS_LINUX
 
 # The variables that a worker gets. Everything else of the gateway's environment may be a secret: keys of LLMs, tokens,
 # the database's password, a proxy with a password. The operator adds names by `--worker-variable`.
@@ -37,7 +38,7 @@ _QUERY_VERSION, _PATH_BENEATH, _SCOPE_SIGNAL = 1, 1, 1 << 1
 _WRITE_FILE, _READ_FILE, _REMOVE_DIR, _REMOVE_FILE, _REFER, _TRUNCATE = 1 << 1, 1 << 2, 1 << 4, 1 << 5, 1 << 13, 1 << 14
 _FILE_RIGHTS = _WRITE_FILE | _READ_FILE | _TRUNCATE
 _RIGHTS = _FILE_RIGHTS | _REMOVE_DIR | _REMOVE_FILE | _REFER
-_SET_NO_NEW_PRIVS, _SET_DUMPABLE = 38, 4  # of prctl(2)
+_SET_NO_NEW_PRIVS = 38  # of prctl(2)
 _CAPABILITIES_OF_THIS = struct.pack("=Ii", 0x20080522, 0)  # capget(2): version 3, the calling process
 
 
@@ -101,12 +102,6 @@ class WorkerBoundary:
         )
 
 
-def protect_memory() -> None:
-    """Let no other process of this user read the memory, the variables and the open files of this one (Linux)."""
-    if sys.platform == "linux" and not landlock_version():
-        _libc().prctl(_SET_DUMPABLE, 0, 0, 0, 0)
-
-
 def confine(confinement: Confinement, folder: Path) -> Path:
     """Give up what a worker must not have, for good, and return the folder of its version as it can still be read.
 
@@ -119,7 +114,7 @@ def confine(confinement: Confinement, folder: Path) -> Path:
         os.setgroups([])
         os.setgid(gid)
         os.setuid(uid)
-    if sys.platform == "linux":
+    if IS_LINUX:
         # Root's rights on memory and disks, which no file's mode bounds. Another user has none.
         _libc().capset(_CAPABILITIES_OF_THIS, bytes(24))
         _libc().prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -210,7 +205,7 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
 @cache
 def landlock_version() -> int:
     """Return the version of the kernel's Landlock; 0 where it has none that leaves files their renames (Linux 5.19)."""
-    if sys.platform != "linux":
+    if not IS_LINUX:
         return 0
     version = int(_syscall(_CREATE_RULESET, None, 0, _QUERY_VERSION))
     return version if version >= 2 else 0
@@ -239,7 +234,7 @@ def _is_root() -> bool:
 
 
 def _ids(user: str) -> tuple[int, int]:
-    """Return uid and gid of a user. KeyError when there is none."""
+    """Return uid and gid of a user. KeyError if none exists."""
     import pwd
 
     entry = pwd.getpwnam(user)

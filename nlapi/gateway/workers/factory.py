@@ -1,4 +1,4 @@
-"""Starts worker processes as forks of one helper process, which has one thread and is none of the gateway's.
+"""Starts worker processes as forks of one helper process, which has one thread and is not the gateway's.
 
 It is imported by the process that workers are forked from, so it imports nothing that the gateway alone needs.
 """
@@ -34,8 +34,10 @@ import orjson
 from nlapi.errors import NlapiError
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceResult
 from nlapi.gateway.versions.workflow import ModelManifest, Pipeline, load_workflow
-from nlapi.gateway.workers.boundary import Confinement, confine, protect_memory, shared_boundary
+from nlapi.gateway.workers.boundary import Confinement, confine, landlock_version, shared_boundary
+from nlapi.processes import hide_memory
 from nlapi.routing.model import Context
+from nlapi.system import CAN_FORK, HAS_TIMER, IS_LINUX, PAGE_SIZE
 
 FRAME_HEAD = struct.Struct("!I")
 """the head of a frame: the number of bytes that follow"""
@@ -113,16 +115,15 @@ def _run(pipeline: Pipeline, value: object, context: Context, deadline: float) -
     remaining_s = deadline - time.monotonic()
     if remaining_s <= 0:
         return _late_error()
-    has_timer = hasattr(signal, "setitimer")
     try:
-        if has_timer:
+        if HAS_TIMER:
             signal.signal(signal.SIGALRM, _raise_timeout)
             signal.setitimer(signal.ITIMER_REAL, remaining_s)
         return pipeline.run(value, context)
     except InferenceError as failure:
         return failure
     finally:
-        if has_timer:
+        if HAS_TIMER:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
 
@@ -211,7 +212,7 @@ def encode_end(status: int) -> bytes:
 def _limit_memory(size: int) -> None:
     """Let this process take `size` bytes more than it has; allocations beyond raise MemoryError. Linux only."""
     # RLIMIT_DATA and not RLIMIT_AS: numpy and onnxruntime reserve far more addresses than they use.
-    if sys.platform == "linux":
+    if IS_LINUX:
         import resource
 
         fields: Mapping[str, str] = dict(
@@ -225,20 +226,16 @@ def _limit_memory(size: int) -> None:
 
 def _resident_memory() -> int:
     """Return the resident memory of this process in bytes; 0 where the system does not say."""
-    if sys.platform != "linux":
+    if not IS_LINUX:
         return 0
     # Not through pathlib, which takes 20 us: every call asks.
     file = os.open("/proc/self/statm", os.O_RDONLY)
     try:
-        return int(os.read(file, 100).split()[1]) * _PAGE_SIZE
+        return int(os.read(file, 100).split()[1]) * PAGE_SIZE
     finally:
         os.close(file)
 
 
-_PAGE_SIZE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
-
-
-CAN_FORK = hasattr(os, "fork")  # not on Windows
 IDLE_S = 20.0
 """seconds without a worker after which the helper ends; it takes 27 MiB, and 0.2 s to start again"""
 SHUTDOWN_S = 5.0
@@ -329,7 +326,8 @@ class WorkerFactory:
     def _start_helper(self) -> socket.socket:
         if gaps := shared_boundary.gaps():
             _log.warning(gaps)
-        protect_memory()
+        if not landlock_version():
+            hide_memory()
         ours, theirs = socket.socketpair()
         with theirs:
             # A program of its own and no fork of the gateway: nothing of its memory, variables and open files is there.
@@ -352,7 +350,7 @@ class WorkerFactory:
         except OSError:  # none can be written: versions may need none
             return dict(shared_boundary.environment)
         user = shared_boundary.confinement().user
-        if user is None or not hasattr(os, "chown"):
+        if user is None:
             return {**shared_boundary.environment, "TMPDIR": folder}
         os.chown(folder, *user)
         return {**shared_boundary.environment, "TMPDIR": folder, "HOME": folder}

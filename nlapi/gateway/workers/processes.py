@@ -227,7 +227,7 @@ class BoundedRunner(ABC):
         self._bulkhead = Bulkhead("this version", limit, limit)
 
     async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
-        """Return the version's output. InferenceError when there is none in time, or no place for the call."""
+        """Return the version's output. InferenceError if none exists in time, or no place for the call."""
         self._bulkhead.enter(request)
         try:
             return await self._run(request, timeout_s)
@@ -448,7 +448,7 @@ def _try_loading(folder: Path, timeout_s: float) -> LoadFault | None:
     except NlapiError as error:
         return LoadFault(message=error.message, hint=error.hint)
     except OSError as error:
-        # Versions that cannot be tried are loaded all the same: most are no harm.
+        # Versions that cannot be tried are loaded all the same: most do no harm.
         _log.warning("no process starts in which versions could be tried (%s); they are loaded without a trial", error)
     return None
 

@@ -38,13 +38,15 @@ from nlapi.tools.answer_view import (
 from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.quantities.value_format import format_value, is_date, moment_of
-from nlapi.tools.tool import Call
+from nlapi.tools.state_reads import updates_item
+from nlapi.tools.tool import Call, Origin
 
 CREATED = 201
 _MOST_FIELDS = 6
 _MOST_VALUES = 20
 _LONGEST_RAW = 2_000  # characters of an answer that fits no rule; `nlapi call` has the whole
 _LONGEST_VALUE = 80  # characters of a value in a sentence
+_PRECONDITION_FAILED = 412
 _REASONS = table("planner/answering/words", "reasons")
 
 
@@ -95,6 +97,8 @@ def failure_reason(call: Call, result: Result) -> str:
 def error_sentence(result: Result) -> str:
     """Return an error as a sentence: its status, and the reason of the server, else the meaning of the status."""
     reason = error_reason(result.data if result.data is not None else result.text).rstrip(".")
+    # The server cannot know that it was read, and how to go on.
+    reason = reason if result.status != _PRECONDITION_FAILED else ""
     meaning = reason or _REASONS.get(str(result.status), "the API could not do it")
     return f"The API answered {result.status}{' and reports an error' if result.ok else ''}: {meaning}."
 
@@ -274,10 +278,10 @@ def _change_answer(call: Call, result: Result) -> AnswerView:
     item = extract_item(result.data, operation) or {}
     view = item_view(item, operation) if item else AnswerView(operation=operation)
     if operation.method == "DELETE":
-        target = _target_id(call)
+        target = _target_name(call)
         return replace(view, text=f"Deleted the {singular_name(operation)}{f' {target}' if target else ''}.")
     name = full_item_label(operation, item)
-    if operation.method in ("PATCH", "PUT"):
+    if updates_item(operation):
         body = [name for name in call.arguments if call.tool.places.get(name, ("",))[0] == "body"]
         changed = [name for name in body if _is_plain(item.get(name))]
         if changed:
@@ -289,11 +293,15 @@ def _change_answer(call: Call, result: Result) -> AnswerView:
     return replace(view, text=f"Created {_lower_first(name)}.")
 
 
-def _target_id(call: Call) -> str:
-    locations = {name: call.tool.places.get(name, ("", name)) for name in call.arguments}
-    in_path = {wire: str(call.arguments[name]) for name, (location, wire) in locations.items() if location == "path"}
+def _target_name(call: Call) -> str:
+    """Return the name of the item by which it was looked up, else the id that was said; "" without an item."""
     route = call.tool.operation.route
-    return in_path[max(in_path, key=lambda wire: route.find(f"{{{wire}}}"))] if in_path else ""
+    places = {name: call.tool.places.get(name, ("", name)) for name in call.arguments}
+    in_path = {name: route.find(f"{{{wire}}}") for name, (location, wire) in places.items() if location == "path"}
+    last = max(in_path, key=lambda name: in_path[name], default="")
+    sources = call.account.of(last) if call.account is not None and last else ()
+    names = (source.name for source in sources if source.origin is Origin.LOOKUP and source.name)
+    return next(names, str(call.arguments[last]) if last else "")
 
 
 def _creates(operation: Operation, result: Result) -> bool:

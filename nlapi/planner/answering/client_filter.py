@@ -343,7 +343,7 @@ def _match(
     special = mention is not None or not all(part.isalpha() for part in bare.split())
     state = text.lower() in _STATE_WORDS and singular(text.lower()) not in reading.noun
     if last - first == 1 and reading.tokens[first].stem in reading.noun and not special and not state:
-        return None  # the noun of the list (runs) is no value; that they are running is a state
+        return None  # the noun of the list (runs) is not a value; that they are running is a state
     pairs = index.get(words) or index.get(tuple(map(singular, words))) or []
     named_path = reading.field_beside(first, last, dict.fromkeys(path for path, _ in pairs))
     fitting = [
@@ -384,7 +384,7 @@ def _is_amount(word: str) -> bool:
 
 
 def _is_category(fields: RowFields, path: str, value: str) -> bool:
-    """Return whether a plain word may mean a value: it is no name of an item, nor of one of its parts."""
+    """Return whether a plain word may mean a value: it is not a name of an item, nor of one of its parts."""
     if value in fields.names:
         return False
     parts = any(
@@ -591,7 +591,7 @@ def _mark_value(reading: QuestionReading, value: str) -> None:
         for at, token in enumerate(reading.tokens)
         if any(token.stem in SYNONYMS.get(word, ()) for word in value_stems)
     ]
-    # A value of more words is a text, whose single words are no synonyms of the question's.
+    # A value of more words is a text, whose single words are not synonyms of the question's.
     if value_stems and len(value_stems) <= 2:
         reading.understood.update(positions)
 

@@ -134,7 +134,7 @@ def item_verdict(question: ListQuestion) -> str:
     stems = frozenset() if NEGATIONS & set(question.text.lower().split()) else question.intent.words - silent
     for evidence in _evidence(operation, item, stems, _identity(question.call, item)):
         others = [condition for condition in conditions if condition.path != evidence.path]
-        # That a field is set is no answer to whether it is over a bound.
+        # That a field is set is not an answer to whether it is over a bound.
         if not unexplained <= evidence.stems or (evidence.is_presence and len(others) < len(conditions)):
             continue
         if evidence.answer and others:
@@ -323,6 +323,7 @@ def _view(question: ListQuestion, rows: RowFields, paths: Sequence[str], text: s
         fixed=max(1, len({*name_paths, *paths})),
         operation=rows.operation,
         is_certain=not question.filtered.unapplied,
+        unapplied=question.filtered.unapplied,
     )
 
 
@@ -419,6 +420,7 @@ def _summed(question: ListQuestion) -> AnswerView | None:
             columns=figure.columns,
             fixed=len(figure.columns),
             is_certain=not question.filtered.unapplied,
+            unapplied=question.filtered.unapplied,
         )
     return _view(question, selected, tuple(dict.fromkeys((path, *question.paths))), text)
 

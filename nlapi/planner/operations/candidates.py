@@ -23,6 +23,7 @@ from nlapi.planner.operations.features import (
 from nlapi.planner.slots.assignment import Assignment, assign_slots
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.preset_values import argument_name, complete_values
+from nlapi.planner.slots.slot import Slot, slots_of_variant
 from nlapi.reading.text import MentionKind, Sentence
 from nlapi.tools.phrase import read_phrase
 from nlapi.tools.plan import is_remembered
@@ -166,29 +167,16 @@ def _further(sentence: Sentence, about: str, catalogue: Catalogue) -> Iterator[O
 def _assign_operation(
     sentence: Sentence, catalogue: Catalogue, known_values: Mapping[str, object], tool: Tool, index_score: float
 ) -> AssignedOperation:
-    slots = catalogue.slots(tool)
-    preset = frozenset(slot for slot in slots if argument_name(slot) in known_values)
-    nameable = (slot for slot in slots if slot not in preset)
-    list_operations = {
-        slot: listing for slot in nameable if (listing := catalogue.list_operation(tool, slot)) is not None
-    }
-    earlier = frozenset(slot for slot in preset if is_remembered(known_values, argument_name(slot)))
-    has_names = {slot: catalogue.has_names(tool, slot) for slot in list_operations}
-    scene = SlotContext(
-        sentence=sentence,
-        tool=tool,
-        slots=slots,
-        list_operations=list_operations,
-        opaque=frozenset(slot for slot, has_name in has_names.items() if has_name),
-        nameless=frozenset(slot for slot, has_name in has_names.items() if has_name is False),
-        preset=preset,
-        remembered=earlier,
-        is_api_noun=catalogue.index.is_entity,
-    )
+    scene = _context(sentence, catalogue, known_values, tool, catalogue.slots(tool))
     assignment = assign_slots(scene)
     values = assignment.values
+    # The variant whose tag is said has no fields of another one, and its own are as required as the tag.
+    if (slots := slots_of_variant(scene.slots, values)) != scene.slots:
+        scene = _context(sentence, catalogue, known_values, tool, slots)
+        assignment = assign_slots(scene)
+        values = assignment.values
     # PUT requires in its body what PATCH leaves as it is, even where neither requires a body.
-    begun = complete_values(values, slots, known_values)[1] if tool.operation.method == "PUT" else ()
+    begun = complete_values(values, scene.slots, known_values)[1] if tool.operation.method == "PUT" else ()
     return AssignedOperation(
         context=scene,
         assignment=assignment,
@@ -199,4 +187,31 @@ def _assign_operation(
         ),
         index=index_score,
         is_uncommanded=catalogue.index.is_change(tool.operation) and only_reads(sentence, tool.operation),
+    )
+
+
+def _context(
+    sentence: Sentence,
+    catalogue: Catalogue,
+    known_values: Mapping[str, object],
+    tool: Tool,
+    slots: tuple[Slot, ...],
+) -> SlotContext:
+    preset = frozenset(slot for slot in slots if argument_name(slot) in known_values)
+    nameable = (slot for slot in slots if slot not in preset)
+    list_operations = {
+        slot: listing for slot in nameable if (listing := catalogue.list_operation(tool, slot)) is not None
+    }
+    earlier = frozenset(slot for slot in preset if is_remembered(known_values, argument_name(slot)))
+    has_names = {slot: catalogue.has_names(tool, slot) for slot in list_operations}
+    return SlotContext(
+        sentence=sentence,
+        tool=tool,
+        slots=slots,
+        list_operations=list_operations,
+        opaque=frozenset(slot for slot, has_name in has_names.items() if has_name),
+        nameless=frozenset(slot for slot, has_name in has_names.items() if has_name is False),
+        preset=preset,
+        remembered=earlier,
+        is_api_noun=catalogue.index.is_entity,
     )

@@ -15,7 +15,7 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.commands import operation_verbs
 from nlapi.planner.operations.features import OperationProfile, operation_profile
-from nlapi.planner.slots.entities import OPAQUE, last_parameter, location_of, takes_id, takes_name
+from nlapi.planner.slots.entities import OPAQUE, last_parameter, location_of, takes_name
 from nlapi.planner.slots.name_mentions import LiveNames
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of
 from nlapi.resources.answers import answer_words
@@ -219,7 +219,7 @@ class Catalogue:
         return name in STOPWORDS or stem(name) in VERBS or self.index.is_entity(stem(name))
 
     def hidden_tool(self, spec: Spec, id: str) -> Tool | None:
-        """Return the Tool of any operation of one of the APIs, hidden ones too; None where there is none."""
+        """Return the Tool of any operation of one of the APIs, hidden ones too, or None."""
         operation = next((operation for operation in spec.operations if operation.id == id and operation.usable), None)
         return self._compile(operation) if operation is not None else None
 
@@ -255,13 +255,13 @@ class Catalogue:
         key = (tool, slot.path)
         if key not in self._sources:
             candidates: tuple[IdSource, ...] = ()
-            if takes_id(slot) and not takes_name(slot):
+            if not takes_name(slot):
                 candidates = id_sources(tool.operation.spec).find_sources(tool.operation, location_of(tool, slot))
             self._sources[key] = tuple(source for source in candidates if source.operation in self._members)
         return self._sources[key]
 
     def list_operation(self, tool: Tool, slot: Slot) -> Operation | None:
-        """Return the list operation that resolves a name to the id that `slot` takes; None where there is none."""
+        """Return the list operation that resolves a name to the id that `slot` takes, or None."""
         return next(iter(self.list_operations(tool, slot)), None)
 
     def list_operations(self, tool: Tool, slot: Slot) -> tuple[Operation, ...]:
@@ -306,12 +306,12 @@ class Catalogue:
         return tuple(entry for entry in tools if entry is not None and entry is not listing)
 
     def find(self, id: str, spec: Spec | None = None) -> Operation | None:
-        """Return the operation of that id, in `spec` where it is not None; None where there is none."""
+        """Return the operation of that id, in `spec` where it is not None, or None."""
         matches = (operation for operation in self.operations if operation.id == id)
         return next((operation for operation in matches if spec is None or operation.spec is spec), None)
 
     def spec(self, source: str) -> Spec | None:
-        """Return the API whose description came from `source`; None where there is none."""
+        """Return the API whose description came from `source`, or None."""
         return next((spec for spec in self.specs if spec.source == source), None)
 
 

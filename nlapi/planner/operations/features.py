@@ -93,7 +93,7 @@ class QuestionTerms:
 
     sentence: Sentence
     words: tuple[tuple[int, str, float], ...]
-    """position, stem and weight of the words that are no stopwords; `one-way` is two words"""
+    """position, stem and weight of the words that are not stopwords; `one-way` is two words"""
     weights: Mapping[str, float]
     """stem -> weight"""
     stems: frozenset[str]
@@ -309,7 +309,7 @@ def _nearest(word: str, candidates: Iterable[str]) -> float:
 
 
 def _share(words: Collection[str], part: Callable[[str], float]) -> float:
-    """Return the weighted mean of `part` over the words; 0 when there are none."""
+    """Return the weighted mean of `part` over the words, or 0."""
     weights = [0.1 if word in VERBS else weight(word) for word in words]
     total = sum(weights)
     return sum(amount * part(word) for word, amount in zip(words, weights, strict=True)) / total if total else 0.0
@@ -410,5 +410,5 @@ def _outdone(question: QuestionTerms, assigned: Sequence[AssignedOperation]) -> 
 
 
 def _probability_at(filling: Assignment, at: int) -> float:
-    """Return the probability of the value at a character, 0 where there is none."""
+    """Return the probability of the value at a character, 0 if none exists."""
     return max((option.probability for option in filling.candidates if option.start <= at < option.end), default=0.0)

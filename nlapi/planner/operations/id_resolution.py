@@ -88,7 +88,7 @@ def _requires_argument(operation: Operation) -> bool:
 
 
 def _lookup(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> SlotCandidate | None:
-    """Return the look-up of a missing id; None where there is none."""
+    """Return the look-up of a missing id, or None."""
     option = next(_by_reference(best, slot, catalogue), None)
     if (
         option is None

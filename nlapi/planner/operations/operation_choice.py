@@ -133,7 +133,7 @@ def _moved_first(
 
 def _with_all_names(candidates: Sequence[OperationCandidate], catalogue: Catalogue) -> Sequence[OperationCandidate]:
     """Return the candidates with one first that takes all names of the API in the sentence, where the first does not:
-    who owns [delivery-eta] is no list of all.
+    who owns [delivery-eta] is not a list of all.
 
     It is as much a read or a change, lacks nothing, and is not much less likely.
     """
@@ -292,7 +292,7 @@ def _misfit(listing: OperationCandidate) -> tuple[bool, int]:
 
 
 def item_probability(candidate: OperationCandidate) -> float:
-    """Return the probability of the value that names the item of an operation; 0 where there is none."""
+    """Return the probability of the value that names the item of an operation, or 0."""
     options = candidate.assignment.candidates
     return max((option.probability for option in options if is_subject(candidate.operation, option.slot)), default=0.0)
 

@@ -52,7 +52,7 @@ def list_answers(best: OperationCandidate, missing: Sequence[Slot]) -> bool:
 
 
 def _answers_all(best: OperationCandidate, cut: Sequence[tuple[int, int]]) -> bool:
-    """Return whether the answer has a field for each word that is no value, no filler and not in the spans `cut`."""
+    """Return whether the answer has a field for each word outside of `cut` but values and fillers."""
     tokens, fields = best.context.sentence.tokens, answer_words(best.operation).all
     vocabulary = best.context.operation_stems | fields
     spans = best.context.sentence.of_kind(*_WRITTEN)
@@ -124,7 +124,7 @@ def _entry_nouns(best: OperationCandidate) -> tuple[tuple[str, ...], ...]:
 
 
 def _has_unexplained_value(best: OperationCandidate) -> bool:
-    """Return whether an unused value is no choice or value of a field of the listed items."""
+    """Return whether an unused value is not a choice or value of a field of the listed items."""
     return not all(_is_of_entry(best, span.first, span.last) for span in best.assignment.unused)
 
 

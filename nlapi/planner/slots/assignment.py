@@ -16,9 +16,13 @@ from nlapi.planner.slots.overrides import (
     OVERRIDE_PROBABILITY,
     apply_overrides,
     is_code_of_other,
+    is_counted_item,
     is_elsewhere_in_reason,
+    is_in_other_direction,
+    is_topic,
     is_value_before,
 )
+from nlapi.planner.slots.preset_values import is_begun
 from nlapi.planner.slots.scoring import rerank_candidates, score_candidates
 from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, ValueMention
@@ -42,8 +46,10 @@ MAX_RIVALS = 4
 CANDIDATES_PER_SLOT = 6
 
 
-# Words that are no value of a slot, whatever they look like.
-_BARRED = (is_elsewhere_in_reason, is_code_of_other, is_value_before)
+# Kinds of mentions that nobody writes for nothing.
+_LITERALS = frozenset((MentionKind.QUOTED, MentionKind.LITERAL, MentionKind.JSON))
+# Words that are not values of a slot, whatever they look like.
+_BARRED = (is_elsewhere_in_reason, is_code_of_other, is_counted_item, is_in_other_direction, is_topic, is_value_before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +94,17 @@ def assign_slots(context: SlotContext) -> Assignment:
     rated = rerank_candidates(context, score_candidates(context, offered))
     ranked = sorted(apply_overrides(context, rated.candidates, offered), key=lambda candidate: -candidate.probability)
     certain = {candidate.slot for candidate in ranked if candidate.probability >= OVERRIDE_PROBABILITY}
+    needed = _needed(context, ranked)
     empty = {
-        slot: 1.0 - OVERRIDE_PROBABILITY if slot in certain else _empty_probability(slot, rated.empty)
+        slot: 1.0 - OVERRIDE_PROBABILITY if slot in certain else _empty_probability(slot, needed, rated.empty)
         for slot in context.slots
     }
     assigned = _best_set(
-        [candidate for candidate in _open(context, ranked) if candidate.probability >= _floor(context, candidate.slot)],
+        [
+            candidate
+            for candidate in _open(context, ranked)
+            if candidate.probability >= _floor(context, candidate, candidate.slot in needed)
+        ],
         empty,
     )
     filled = {candidate.slot for candidate in assigned}
@@ -165,13 +176,36 @@ def _open(context: SlotContext, ranked: Sequence[SlotCandidate]) -> list[SlotCan
     ]
 
 
-def _floor(context: SlotContext, slot: Slot) -> float:
-    return REMEMBERED_FLOOR if slot in context.remembered else REQUIRED_FLOOR if slot.required else OPTIONAL_FLOOR
+def _needed(context: SlotContext, ranked: Sequence[SlotCandidate]) -> frozenset[Slot]:
+    """Return the required slots; of the operation that is planned also those of an object that has a likely value."""
+    if not context.is_chosen:
+        return frozenset(slot for slot in context.slots if slot.required)
+    begun = {candidate.slot.path for candidate in ranked if candidate.probability >= OPTIONAL_FLOOR}
+    return frozenset(
+        slot
+        for slot in context.slots
+        if slot.required or (slot.required_by_object and is_begun(slot, context.slots, begun))
+    )
 
 
-def _empty_probability(slot: Slot, none: Mapping[Slot, float]) -> float:
-    """Return how likely a slot is to stay empty; for a required one half of the floor, so that any candidate wins."""
-    return REQUIRED_FLOOR / 2 if slot.required else none.get(slot, EMPTY_PROBABILITY)
+def _floor(context: SlotContext, candidate: SlotCandidate, needed: bool) -> float:
+    """Return the least probability of a candidate; of what only its object requires, the lower one is for codes."""
+    if candidate.slot in context.remembered:
+        return REMEMBERED_FLOOR
+    return REQUIRED_FLOOR if candidate.slot.required or (needed and _is_code(candidate)) else OPTIONAL_FLOOR
+
+
+def _is_code(candidate: SlotCandidate) -> bool:
+    """Return whether a value is quoted, a path or a code: IRON_ORE, FUEL."""
+    mention = candidate.mention
+    if mention is None or mention.form in ("email", "url"):
+        return False
+    return mention.kind in _LITERALS or (mention.kind is MentionKind.NAME and mention.text.isupper())
+
+
+def _empty_probability(slot: Slot, needed: frozenset[Slot], none: Mapping[Slot, float]) -> float:
+    """Return how likely a slot is to stay empty; for a needed one half of the floor, so that any candidate wins."""
+    return REQUIRED_FLOOR / 2 if slot in needed else none.get(slot, EMPTY_PROBABILITY)
 
 
 def _best_set(candidates: Sequence[SlotCandidate], empty: Mapping[Slot, float]) -> list[SlotCandidate]:
@@ -194,10 +228,7 @@ def _best_set(candidates: Sequence[SlotCandidate], empty: Mapping[Slot, float]) 
 
 def _gain(candidate: SlotCandidate, empty: float) -> float:
     """Return by how much a value is likelier than an empty slot, in log-odds."""
-    used = LITERAL_BONUS * sum(
-        mention.kind in (MentionKind.QUOTED, MentionKind.LITERAL, MentionKind.JSON)
-        for mention in candidate.mentions[:1]
-    )
+    used = LITERAL_BONUS * sum(mention.kind in _LITERALS for mention in candidate.mentions[:1])
     return used + math.log(max(0.001, candidate.probability)) - math.log(max(0.001, empty))
 
 

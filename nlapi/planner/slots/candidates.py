@@ -338,7 +338,7 @@ def _name_candidates(context: SlotContext, slot: Slot, listing: Operation | None
         if as_said and not name.ordinal:
             if kind is IdKind.OPAQUE or not takes_text(slot, name.name) or not _ID.fullmatch(name.name):
                 continue
-            # What may be no id is no plain target of a change.
+            # What may not be an id is not a plain target of a change.
             sure = sure if is_read or kind is not IdKind.UNKNOWN else min(sure, UNKNOWN_ID_PROBABILITY)
         elif listing is not None:
             value = PendingLookup(name=name.name, list_operation=listing.id, ordinal=name.ordinal)
@@ -462,7 +462,7 @@ def _is_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
     """Return whether a mention may be the very id. An address may where the description says that it is taken.
 
     So may a word in small letters behind the noun (namespace dev), where nothing says that an id is required, or where
-    it is no word at all (node ezcuj).
+    it is not a word at all (node ezcuj).
     """
     address = mention.kind is not MentionKind.QUOTED and IP_ADDRESS.fullmatch(mention.text)
     if mention.form == "host" or (address and ADDRESS_STEMS.isdisjoint(slot.prose | set(slot.words))):

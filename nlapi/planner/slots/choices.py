@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from nlapi.english import lexicon
-from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
+from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
@@ -24,6 +24,7 @@ from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.forms import schema_type
+from nlapi.tools.state_reads import updates_item
 
 _BEFORE_CHOICE = lexicon.words("planner/slots/words", "before_choice")
 _NEGATIVE = lexicon.words("planner/slots/words", "negative")
@@ -53,6 +54,7 @@ _NO_FLAG = (0.0,) * 8
 _NO_CHOICE = (0.0,) * 11
 # Least ratio of difflib.SequenceMatcher at which a word is a misspelling of a choice.
 MIN_SPELLING_RATIO = 0.82
+_IDENTIFYING = (MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.QUOTED, MentionKind.NAME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,10 +199,11 @@ def _find(context: SlotContext, words: Sequence[str], name: str) -> ChoiceMatch 
         return None
     whole = name.lower()
     for at, token in enumerate(context.sentence.tokens):
-        if token.lower == whole and (len(name) > 1 or token.text == name) and token.lower not in STOPWORDS:
+        is_word = token.lower == whole and (len(name) > 1 or token.text == name) and token.lower not in STOPWORDS
+        if is_word and not _is_noun_of_item(context, at, at + 1):
             return ChoiceMatch(first=at, last=at + 1, worth=1.4, exact=True)
     for at in range(len(stems) - count + 1):
-        if tuple(words) == stems[at : at + count]:
+        if tuple(words) == stems[at : at + count] and not _is_noun_of_item(context, at, at + count):
             exact = context.sentence.tokens[at].text == name
             doubtful = count == 1 and ((len(name) == 1 and not exact) or context.sentence.tokens[at].lower in STOPWORDS)
             return ChoiceMatch(first=at, last=at + count, worth=0.5 if doubtful else 1.15 + 0.1 * count, exact=exact)
@@ -209,10 +212,17 @@ def _find(context: SlotContext, words: Sequence[str], name: str) -> ChoiceMatch 
     content = [word for word in words if word not in STOPWORDS]
     positions = [stems.index(word) for word in content if word in context.sentence.stem_set]
     if len(content) < count and context.operation_stems.issuperset(content):
-        return None  # my_variable is no variable that the sentence speaks of
+        return None  # my_variable is not a variable that the sentence speaks of
     if content and len(positions) == len(content) and max(positions) - min(positions) <= count + 2:
         return ChoiceMatch(first=min(positions), last=max(positions) + 1, worth=0.9)
     return _in_part(context, content, positions)
+
+
+def _is_noun_of_item(context: SlotContext, first: int, last: int) -> bool:
+    """Return whether tokens are the noun that the id or the name of an item stands behind: the [user] 5."""
+    mentions = context.sentence.mentions
+    is_noun = context.sentence.stems[first:last] == context.noun[-1:]
+    return is_noun and any(other.first == last and other.kind in _IDENTIFYING for other in mentions)
 
 
 def _similar(context: SlotContext, word: str) -> ChoiceMatch | None:
@@ -220,6 +230,8 @@ def _similar(context: SlotContext, word: str) -> ChoiceMatch | None:
     synonyms = SYNONYMS.get(word, ())
     best: ChoiceMatch | None = None
     for at, spoken in enumerate(context.sentence.stems):
+        if _is_noun_of_item(context, at, at + 1):
+            continue
         if spoken in synonyms:
             return ChoiceMatch(first=at, last=at + 1, worth=1.25 if spoken in VERBS else 0.95, likeness=0.9)
         if len(word) >= 3 and len(spoken) >= 5 and spoken.startswith(word):
@@ -265,7 +277,7 @@ def _describes(context: SlotContext, first: int, last: int) -> float:
     beside = context.sentence.stems[max(0, first - 2) : last + 2]
     if nouns & set(beside):
         return 0.35
-    commanded = first == 0 and context.operation.method in METHODS[Intent.UPDATE]
+    commanded = first == 0 and updates_item(context.operation)
     return 0.45 if commanded and context.sentence.stems[first] in VERBS else 0.0
 
 
@@ -300,12 +312,16 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     if operation_verbs(context.operation).issuperset(words) and set(words) < set(slot.words):
         return  # get_or_create is no more than what the operation does
     stems, weights = context.sentence.stems, context.name_weights[slot]
+    verbs = operation_verbs(context.operation)
     spoken = [word for word in words if word in context.sentence.stem_set]
-    similar = _similar_words(context, words) if len(spoken) < len(words) else {}
+    if len(spoken) < len(words) and verbs.issuperset(spoken):
+        spoken = []  # the verb of the command alone says nothing of delete_threads
+    other_words = [word for word in words if word not in verbs]
+    similar = _similar_words(context, other_words) if len(spoken) < len(words) else {}
     prose = [
         word
         for word in slot.prose - _default_stems(slot)
-        if word in context.sentence.stem_set and word not in context.operation_stems
+        if word in context.sentence.stem_set and word not in context.operation_stems | context.description_stems
     ]
     places = [*map(stems.index, spoken), *(at for at, _ in similar.values())]
     command = (_commanded(context, words) or _opposed(context, words)) if not places else None
@@ -365,7 +381,7 @@ def _opposed(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] | N
 
 def _commanded(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] | None:
     """Return the token of a command that sets the flag of an update, and the value: [stop] for `running` is a no."""
-    if len(words) != 1 or words[0] not in _STATE_COMMANDS or context.operation.method not in METHODS[Intent.UPDATE]:
+    if len(words) != 1 or words[0] not in _STATE_COMMANDS or not updates_item(context.operation):
         return None
     value = _STATE_COMMANDS[words[0]].get(command_verb(context.sentence))
     return None if value is None else (context.sentence.tokens.index(command_words(context.sentence)[0]), value)

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import CREATE_VERBS
-from nlapi.english.intents import METHODS, STOPWORDS, Intent
+from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
@@ -23,6 +23,7 @@ from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueChange, ValueMention
 from nlapi.resources.ids import IdKind, id_kind
 from nlapi.resources.nouns import noun_of
+from nlapi.tools.state_reads import updates_item
 from nlapi.tools.tool import Tool
 
 _SKIPPED = lexicon.words("planner/slots/words", "skipped_before")
@@ -140,6 +141,8 @@ class SlotContext:
     nameless: frozenset[Slot] = frozenset()
     preset: frozenset[Slot] = frozenset()
     remembered: frozenset[Slot] = frozenset()
+    is_chosen: bool = False
+    """whether the operation is the one that is planned, and no longer one of several"""
     is_api_noun: Callable[[str], bool] = lambda _: False
     inner_stems: dict[ValueMention, tuple[Sequence[str], float, str]] = field(default_factory=dict, init=False)
     item_counts: dict[ValueMention, bool] = field(default_factory=dict, init=False)
@@ -170,7 +173,7 @@ class SlotContext:
         alone.
         """
         change = next(find_value_changes(self.sentence.text), None)
-        if change is None or self.operation.method not in METHODS[Intent.UPDATE]:
+        if change is None or not updates_item(self.operation):
             return None
         # The last word before the old value is `from`, which may be the name of a field too.
         before = [token.stem for token in self.sentence.tokens if token.end < change.start][:-1]
@@ -185,7 +188,7 @@ class SlotContext:
 
     @cached_property
     def operation_stems(self) -> frozenset[str]:
-        """The stems that name the operation or one of its slots, which are no value by themselves."""
+        """The stems that name the operation or one of its slots, which are not a value by themselves."""
         operation = self.operation
         # Not the placeholders: they are names of slots, which are among the words anyway.
         literal = " ".join(part for part in operation.path.split("/") if "{" not in part)

@@ -24,7 +24,6 @@ from nlapi.planner.slots.entities import (
     SEARCHES,
     id_like,
     is_subject,
-    last_parameter,
     operation_noun_stems,
     resource_stems,
     takes_id,
@@ -114,7 +113,7 @@ def _is_no_page(context: SlotContext, slot: Slot, mention: ValueMention) -> bool
         return False
     if page_number(slot) and stem("page") not in context.sentence.stem_set:
         return True
-    # What is asked about is no length of a page (do all cost less than 20), and neither are the last 2 hours.
+    # What is asked about is not a length of a page (do all cost less than 20), and neither are the last 2 hours.
     if is_yes_no_question(context.sentence.text) and not set(slot.words) & context.sentence.stem_set:
         return True
     # That something is more or less than a number is a condition: those that cost more than 30.
@@ -139,7 +138,7 @@ def _is_share_of_time(_: SlotContext, slot: Slot, mention: ValueMention) -> bool
 
 
 def _is_no_reason(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
-    """Return whether a slot takes a reason, and a mention is no quotation, and behind no word for a reason."""
+    """Return whether a slot takes a reason, and a mention is not a quotation, and behind no word for a reason."""
     if _WHY.isdisjoint(slot.words) or mention.kind is MentionKind.QUOTED or mention.form == "reason":
         return False
     return not mention.first or context.sentence.tokens[mention.first - 1].lower not in _BEFORE_REASON
@@ -319,13 +318,14 @@ def resource_names(context: SlotContext, slot: Slot, listing: Operation | None) 
                 end=tokens[at - 1].end,
                 score=1.5,
             )
-    if slot.required:
-        yield from _plain_names(context, slot, words)
+    yield from _plain_names(context, slot, words)
 
 
 def _plain_names(context: SlotContext, slot: Slot, words: Sequence[str]) -> Iterator[NameMention]:
     """Return the names in small letters: behind the noun, else (in a sentence without it) by their form."""
     places = noun_positions(context, words)
+    if not slot.required and (places or slot.location != "query"):
+        return
     spoken = (context.sentence.stems[first:last] for first, last in places)
     for noun in dict.fromkeys((tuple(words), tuple(words[-1:]), *spoken)):
         for name in names_behind_noun(context.sentence, noun):
@@ -335,12 +335,26 @@ def _plain_names(context: SlotContext, slot: Slot, words: Sequence[str]) -> Iter
         return
     if is_subject(context.operation, slot):
         yield from (_plain(context, name, 1.2) for name in find_slugs(context.sentence))
-    if last_parameter(context.operation) == slot.name and not context.operation.path.endswith("}"):
+    if _is_parent(context, slot):
         yield from (
             _plain(context, name, 1.2)
             for name in names_behind_preposition(context.sentence)
             if may_be_name(context, name)
         )
+
+
+def _is_parent(context: SlotContext, slot: Slot) -> bool:
+    """Return whether a slot takes what items belong to: the nearest to the item in the path whose kind is not said, or
+    the one filter of the query that takes an id.
+    """
+    if slot.location == "query":
+        ids = [other for other in context.list_operations if other.location == "query"]
+        required = [other for other in ids if other.required]
+        return context.operation.method == "GET" and (required or ids) == [slot]
+    path = [other for other in context.slots if other.location == "path"]
+    above = path[:-1] if context.operation.path.rstrip("/").endswith("}") else path
+    unsaid = (other for other in above if not noun_positions(context, resource_stems(context.tool, other)))
+    return next(iter(reversed(tuple(unsaid))), None) is slot
 
 
 def _plain(context: SlotContext, name: PlainName, score: float) -> NameMention:
@@ -350,7 +364,7 @@ def _plain(context: SlotContext, name: PlainName, score: float) -> NameMention:
 
 
 def may_be_name(context: SlotContext, name: PlainName) -> bool:
-    """Return whether a word may be a name: one that is no noun of the API and no word of the operation."""
+    """Return whether a word may be a name: one that is neither a noun of the API nor a word of the operation."""
     token = context.sentence.tokens[name.at]
     return is_slug(token.lower) or not (token.stem in context.operation_stems or context.is_api_noun(token.stem))
 
@@ -416,7 +430,7 @@ def _may_be_owner(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     operation = context.operation
     above = [segment.parameter for segment in segments(operation.route) if segment.parameter]
     if operation.path.rstrip("/").endswith("}"):
-        above = above[:-1]  # `{id}.{format}` is no segment with one value
+        above = above[:-1]  # `{id}.{format}` is not a segment with one value
     if not noun_positions(context, operation_noun_stems(operation)):
         return False
     if slot.location == "path" and above[-1:] != [slot.name]:
@@ -435,7 +449,7 @@ def is_owner(context: SlotContext, slot: Slot, first: int) -> bool:
 
 
 def _is_no_name(mention: ValueMention, context: SlotContext, words: Sequence[str]) -> bool:
-    """Return whether a mention is no name of a resource with a noun of the stems `words`."""
+    """Return whether a mention is not a name of a resource with a noun of the stems `words`."""
     inside = any(first <= mention.first and mention.last <= last for first, last in noun_positions(context, words))
     if (
         is_month(context, mention)

@@ -27,6 +27,7 @@ from nlapi.reading.numbers import unit_of_mention
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.ids import code_nouns, is_id_of_other
 from nlapi.tools.quantities.units import RATES
+from nlapi.tools.state_reads import updates_item
 
 # Words behind a number that may say what it counts, at most.
 _REACH = 6
@@ -131,6 +132,10 @@ _SHORTEST_EXAMPLE = 2
 _VALUE = (stem("value"),)
 _NAMING = word_set("planner/slots/words", "naming")
 _AFTER_FIELD = lexicon.words("planner/slots/words", "after_field")
+_TO = frozenset(("to", "into", "onto"))
+_DESTINATIONS = stem_set("planner/slots/words", "destinations")
+_TOPIC_LEADS = word_set("planner/slots/words", "topic_leads")
+_LITERALS = frozenset((MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.QUOTED))
 _REASONS = stem_set("planner/slots/words", "reasons")
 _CONVERSIONS = frozenset(("", "singular"))
 _BETWEEN = lexicon.words("planner/slots/words", "between")
@@ -199,7 +204,8 @@ def _is_clear(context: SlotContext, candidate: SlotCandidate) -> bool:
 def _is_stated(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether the sentence or the description says that a text is the value of its slot."""
     return (
-        _is_example(candidate)
+        _is_labelled(context, candidate)
+        or _is_example(candidate)
         or is_code_of(context, candidate)
         or _gives_reason(context, candidate)
         or _is_set(context, candidate)
@@ -433,12 +439,7 @@ def is_elsewhere_in_reason(context: SlotContext, candidate: SlotCandidate) -> bo
 def _is_set(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a mention is the new value of a field: change the [account] of example.org to [globex]."""
     mention, slot, tokens = candidate.mention, candidate.slot, context.sentence.tokens
-    if (
-        mention is None
-        or candidate.conversion
-        or slot.location == "path"
-        or context.operation.method not in METHODS[Intent.UPDATE]
-    ):
+    if mention is None or candidate.conversion or slot.location == "path" or not updates_item(context.operation):
         return False
     partly = mention.kind in (MentionKind.PHRASE, MentionKind.NAME) and mention.form not in ("whole", "")
     if partly or not mention.first or tokens[mention.first - 1].lower not in ("to", "=", "as"):
@@ -448,6 +449,58 @@ def _is_set(context: SlotContext, candidate: SlotCandidate) -> bool:
     count = len(slot.words)
     places = (at for at in range(mention.first - count) if context.sentence.stems[at : at + count] == slot.words)
     return any(tokens[at + count].lower in _AFTER_FIELD for at in places)
+
+
+def _is_labelled(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a value stands right behind all words of the name of its slot alone: longitude -0.12."""
+    mention, words = candidate.mention, candidate.slot.words
+    if mention is None or mention.kind not in _LITERALS or [slot for slot in context.slots if slot.words == words][1:]:
+        return False
+    return bool(words) and context.sentence.stems[: mention.first][-len(words) :] == words
+
+
+def is_topic(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether plain words are what something is about, and their slot takes an id: posts about [bicycles]."""
+    mention, slot = candidate.mention, candidate.slot
+    if mention is None or mention.kind is not MentionKind.PHRASE or slot.location == "path" or not takes_id(slot):
+        return False
+    return _word_before(context, mention) in _TOPIC_LEADS
+
+
+def is_in_other_direction(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether one of two codes is said with `to` and the other is in the slot where something goes, or the other
+    way round: move [/a.txt] to [/archive].
+    """
+    mention, slot = candidate.mention, candidate.slot
+    if mention is None or mention.kind is not MentionKind.LITERAL or slot.location != "body":
+        return False
+    codes = [other for other in context.sentence.mentions if other.kind is MentionKind.LITERAL]
+    led = [other for other in codes if _word_before(context, other) in _TO]
+    targets = [other for other in context.slots if other.location == "body" and _DESTINATIONS & set(other.words)]
+    if len(led) != 1 or len(codes) < 2 or len(targets) != 1:
+        return False
+    return (mention is led[0]) is not (slot is targets[0])
+
+
+def _word_before(context: SlotContext, mention: ValueMention) -> str:
+    return context.sentence.tokens[mention.first - 1].lower if mention.first else ""
+
+
+def is_counted_item(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a value of the path is a code that a number counts, and the body takes a text beside the number:
+    sell 12 units of [IRON_ORE] from SPUR-1.
+    """
+    mention, tokens = candidate.mention, context.sentence.tokens
+    if mention is None or mention.kind is not MentionKind.LITERAL or candidate.slot.location != "path":
+        return False
+    before = mention.first - 1
+    if before > 1 and tokens[before].lower == "of":
+        before -= 2
+    is_counted = any(
+        other.kind is MentionKind.NUMBER and other.last == before + 1 for other in context.sentence.mentions
+    )
+    body = [slot for slot in context.slots if slot.location == "body" and slot.required_by_object]
+    return is_counted and {Family.NUMBER, Family.TEXT} <= {slot.family for slot in body}
 
 
 def _is_example(candidate: SlotCandidate) -> bool:

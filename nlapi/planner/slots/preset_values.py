@@ -12,6 +12,7 @@ from nlapi.planner.slots.slot import Family, Slot
 from nlapi.reading.numbers import NumberKind, find_numbers
 from nlapi.resources.forms import schema_type
 from nlapi.tools.quantities.units import to_wire
+from nlapi.tools.state_reads import replaces_item
 from nlapi.tools.tool import Missing, Tool
 
 # Values by the path of their slot.
@@ -36,19 +37,28 @@ def complete_values(
     # No word of a sentence overrides a value that the user set.
     completed: Values = {path: value for path, value in values.items() if path[0] not in objects}
     completed |= {(name,): value for name, value in objects.items()}
-    begun = {*values, *(slot.path for slot in slots if len(slot.path) > 1 and argument_name(slot) in preset)}
-    missing = []
     for slot in slots:
         if argument_name(slot) in preset and slot.path not in completed and _takes_properties(slot, completed):
             completed[slot.path] = coerce(preset[argument_name(slot)], slot)
-        elif slot.path in completed or slot.path[:1] in completed or _has_properties(slot, completed):
+    begun = set(completed)
+    needed: set[tuple[str, ...]] = set()
+    for variants in dict.fromkeys(entry for slot in slots for entry in slot.variants):
+        if any(path[: len(variants.path)] == variants.path for path in begun):
+            tag, names = variants.settle(completed, begun)
+            completed, needed, begun = {**completed, **tag}, needed | names, begun | names
+    missing = []
+    for slot in slots:
+        if slot.path in completed or slot.path[:1] in completed or _has_properties(slot, completed):
             continue
-        elif slot.required or (slot.required_by_object and _is_begun(slot, slots, begun)):
+        is_needed = slot.required_by_object and is_begun(slot, slots, begun)
+        if slot.required or is_needed or slot.path in needed:
             if slot.has_default:
                 completed[slot.path] = slot.schema["default"]
             elif "const" in slot.schema or len(slot.choices) == 1:
                 constant = slot.schema.get("const", slot.choices[0] if slot.choices else None)
                 completed[slot.path] = [constant] if slot.is_array else constant
+            elif slot.is_nullable:
+                completed[slot.path] = None
             else:
                 missing.append(slot)
     return completed, tuple(missing)
@@ -70,7 +80,18 @@ def complete_arguments(
             properties[nested.path] = nested.coerce(value) if isinstance(value, str) else value
     holders = {path[:length] for path in properties for length in range(1, len(path))}
     others = {path: value for path, value in values.items() if path not in holders or isinstance(value, Mapping)}
-    return complete_values({**others, **properties}, slots, preset)
+    completed, missing = complete_values({**others, **properties}, slots, preset)
+    if not keeps_rest(tool, others | properties):
+        return completed, missing
+    # What the item has is read before the change, and is kept.
+    filled = {slot.path for slot in slots if slot.location == "body" and argument_name(slot) not in preset}
+    kept = {path: value for path, value in completed.items() if path not in filled or path in values}
+    return kept, tuple(slot for slot in missing if slot.location != "body")
+
+
+def keeps_rest(tool: Tool, values: Values) -> bool:
+    """Return whether a PUT sets some fields of an item, and the others have to be read first."""
+    return replaces_item(tool) and any(tool.places.get(path[0], ("body",))[0] == "body" for path in values)
 
 
 def _preset_objects(slots: Iterable[Slot], preset: Mapping[str, object]) -> dict[str, object]:
@@ -95,7 +116,7 @@ def _has_properties(slot: Slot, completed: Values) -> bool:
     return any(len(path) > len(slot.path) and path[: len(slot.path)] == slot.path for path in completed)
 
 
-def _is_begun(slot: Slot, slots: Sequence[Slot], begun: Collection[tuple[str, ...]]) -> bool:
+def is_begun(slot: Slot, slots: Sequence[Slot], begun: Collection[tuple[str, ...]]) -> bool:
     """Return whether the object of a slot has a value; the object of a slot without a parent is the body."""
     if len(slot.path) == 1:
         return slot.location == "body" and any(field.path in begun for field in slots if field.location == "body")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -16,6 +16,7 @@ from nlapi.english.words import split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Operation, Schema
+from nlapi.planner.slots.variants import VariantSet, join_variants, union_of
 from nlapi.reading.text import ValueMention
 from nlapi.resources.answers import field_schema
 from nlapi.resources.forms import MomentForm, hosts_end_in_dot, moment_form, schema_type, sole_property
@@ -41,6 +42,7 @@ _BARE = stem_set("planner/slots/words", "bare_names")
 _SOUGHT = word_set("planner/slots/words", "search_names")
 # References and unions of a schema that are followed, at most.
 _MOST_STEPS = 12
+_LANGUAGE = lazy_pattern(r"[a-z]{2}(?:[-_][A-Z]{2})?")
 _STANDS_FOR = lazy_pattern(r"(?:example|e\.g\.),?:? '?\d+'? for ", re.IGNORECASE)
 _AND_FOR = lazy_pattern(r"\band\s+(?=-?\d)")
 
@@ -87,6 +89,10 @@ class Slot:
     unit: str = ""
     location: str = ""
     required_by_object: bool = False
+    is_nullable: bool = False
+    """whether its call sends null where nothing is said"""
+    variants: tuple[VariantSet, ...] = ()
+    """the variants of the objects that it is in, the outermost first"""
     form: MomentForm | None = None
     leaf: tuple[str, ...] = ()
     is_dotted_host: bool = False
@@ -148,6 +154,25 @@ def _changeable(operation: Operation, slots: Sequence[Slot]) -> Sequence[Slot]:
     return [slot for slot in slots if slot.location != "body" or slot in changed] if changed else slots
 
 
+def slots_of_variant(slots: tuple[Slot, ...], values: Mapping[tuple[str, ...], object]) -> tuple[Slot, ...]:
+    """Return the slots without those of variants that the value of a tag excludes; the others that the chosen variant
+    requires are required.
+    """
+    for variants in dict.fromkeys(entry for slot in slots for entry in slot.variants):
+        variant, depth = variants.selected_by(values), len(variants.path)
+        if variant is not None:
+            inside = {slot: slot.path[depth] for slot in slots if variants in slot.variants}
+            required = {
+                slot for slot, name in inside.items() if name in variant.required and len(slot.path) == depth + 1
+            }
+            slots = tuple(
+                replace(slot, required=True) if slot in required else slot
+                for slot in slots
+                if slot not in inside or inside[slot] in variant.names
+            )
+    return slots
+
+
 _DNS = stem_set("resources/words", "dns_names")
 
 
@@ -166,10 +191,11 @@ class _SlotWalk:
         *,
         needed: bool,
         beside: Iterable[str],
+        variants: tuple[VariantSet, ...] = (),
     ) -> Iterator[Slot]:
         """Return the slots of a schema; of one that contains itself (a `$ref` among its parents) none.
 
-        `beside` are the names of the properties of the same object.
+        `beside` are the names of the properties of the same object, `variants` those of the objects around it.
         """
         ref = raw.get("$ref") if isinstance(raw, Mapping) else None
         if isinstance(ref, str):
@@ -177,14 +203,24 @@ class _SlotWalk:
                 return
             parents = (*parents, ref)
         schema = resolve_schema(raw, self.root)
+        followed = _follow(raw, self.root)
+        branches = [resolve_schema(part, self.root) for part in union_of(followed)] if len(path) <= _DEEPEST else []
+        if (joined := join_variants(path, followed, branches)) is not None:
+            schema, variants = joined[0], (*variants, joined[1])
         inner = _properties(schema)
         if inner and len(path) <= _DEEPEST:
             names = frozenset(schema.get("required", ()))
             for name, below in inner.items():
-                also = required and name in names
-                yield from self.slots((*path, name), below, also, parents, needed=name in names, beside=inner)
+                also, is_needed = required and name in names, name in names
+                yield from self.slots(
+                    (*path, name), below, also, parents, needed=is_needed, beside=inner, variants=variants
+                )
             return
-        yield self._slot(path, schema, required=required, needed=needed, beside=beside)
+        if language := _language_of(schema):
+            schema = {"type": "string", "description": schema.get("description", "")}
+        slot = self._slot(path, schema, required=required, needed=needed, beside=beside)
+        slot = replace(slot, path=(*path, language)) if language else slot
+        yield replace(slot, variants=variants, is_nullable=_allows_null(followed))
 
     def _slot(
         self, path: tuple[str, ...], schema: Schema, *, required: bool, needed: bool, beside: Iterable[str]
@@ -252,23 +288,43 @@ class _SlotWalk:
         return unit_of(argument_schema(self.tool, *path)) or likely_money_unit(words)
 
 
+def _follow(schema: object, root: Schema) -> Schema:
+    """Return the schema at the end of its `$ref`s, with what stands beside them."""
+    for _ in range(_MOST_STEPS):
+        ref = schema.get("$ref") if isinstance(schema, Mapping) else None
+        if not isinstance(schema, Mapping) or not isinstance(ref, str):
+            break
+        target: Any = root
+        for step in ref.removeprefix("#/").split("/"):
+            target = target.get(step.replace("~1", "/").replace("~0", "~"), {}) if isinstance(target, Mapping) else {}
+        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    return schema if isinstance(schema, Mapping) else {}
+
+
+def _language_of(schema: Schema) -> str:
+    """Return the first language of a map of texts by language, as its example has them; "" for anything else."""
+    examples, texts = schema.get("examples"), schema.get("additionalProperties")
+    example = examples[0] if isinstance(examples, list) and examples else None
+    is_map = isinstance(texts, Mapping) and texts.get("type") == "string" and isinstance(example, Mapping)
+    keys = list(example) if is_map and isinstance(example, Mapping) else []
+    return keys[0] if keys and all(map(_LANGUAGE.fullmatch, keys)) else ""
+
+
+def _allows_null(schema: Schema) -> bool:
+    union = schema.get("anyOf") or schema.get("oneOf") or ()
+    types = schema.get("type")
+    return (isinstance(types, list) and "null" in types) or any(part == {"type": "null"} for part in union)
+
+
 def resolve_schema(schema: object, root: Schema) -> Schema:
     """Return a schema with its `$ref`, `allOf` and nullable unions resolved as far as a planner needs."""
     for _ in range(_MOST_STEPS):
         if not isinstance(schema, Mapping):
             return {}
-        ref = schema.get("$ref")
-        if isinstance(ref, str):
-            target: Any = root
-            for step in ref.removeprefix("#/").split("/"):
-                target = (
-                    target.get(step.replace("~1", "/").replace("~0", "~"), {}) if isinstance(target, Mapping) else {}
-                )
-            schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
-            continue
+        schema = _follow(schema, root)
         union = schema.get("anyOf") or schema.get("oneOf")
         if isinstance(union, list) and "properties" not in schema and "type" not in schema:
-            some = [part for part in union if isinstance(part, Mapping) and part.get("type") != "null"]
+            some = union_of(schema)
             if not some:
                 return {}
             schema = {**some[0], **{key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}}

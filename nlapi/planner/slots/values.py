@@ -273,7 +273,7 @@ def encode(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[En
     if mention.kind is MentionKind.DATE and slot.form is not None and slot.family is not Family.ID:
         yield from _encoded_dates(mention, slot.form, slot, sentence)
         return
-    # A text around a moment is no value beside the moment: ending [at 18:00 on 1 December].
+    # A text around a moment is not a value beside the moment: ending [at 18:00 on 1 December].
     dates = sentence.of_kind(MentionKind.DATE)
     if slot.form is not None and mention.kind is MentionKind.PHRASE and any(_is_within(day, mention) for day in dates):
         return

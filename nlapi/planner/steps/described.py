@@ -40,7 +40,7 @@ def with_leftover_name(
 ) -> Assignment:
     """Return the assignment with a look-up of the item that the rest of a sentence names, where only its id lacks.
 
-    The look-up tells whether there is such an item; a word that is no name of one leads to a question.
+    The look-up tells whether there is such an item; a word that is not a name of one leads to a question.
     """
     filling = best.assignment
     _, missing = complete_values(filling.values, best.context.slots, known_values)
@@ -70,7 +70,7 @@ class _NameSearch:
     listing: Operation
 
     def assignment(self) -> Assignment | None:
-        """Return the assignment with a look-up of the name; None where there is no name, or several."""
+        """Return the assignment with a look-up of the name; None without a name, or several."""
         runs = list(self._runs())
         if len(runs) != 1:
             return None
@@ -113,7 +113,7 @@ class _NameSearch:
         return {*resource_stems(self.best.tool, self.slot), *operation_noun_stems(self.best.operation)}
 
     def _is_free(self, index: int) -> bool:
-        """Return whether a word is no value of an argument, no function word and none of the operation's."""
+        """Return whether a word is neither a value of an argument nor a function word nor one of the operation's."""
         scene = self.best.context
         token = scene.sentence.tokens[index]
         if not token.word or token.lower in _NOT_NAMES:

@@ -18,6 +18,7 @@ from nlapi.planner.slots.preset_values import (
     argument_name,
     coerce,
     complete_arguments,
+    keeps_rest,
     missing_arguments,
     pending_lookup,
 )
@@ -31,7 +32,8 @@ def call_plan(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
     """Return the plan of the goal's own call; `missing` are the slots that the user has to fill."""
     outer = goal.outer
     id = "lookup" if outer is not None else "second try" if goal.second_try else "call"
-    call = Call(tool=goal.tool, arguments=nest_values(goal.values), id=id, account=goal.account)
+    arguments, is_partial = nest_values(goal.values), keeps_rest(goal.tool, goal.values)
+    call = Call(tool=goal.tool, arguments=arguments, id=id, account=goal.account, keeps_rest=is_partial)
     required = missing_arguments(goal.tool, missing)
     return Plan(
         calls=(call,),
@@ -111,7 +113,7 @@ def item_read(state: LookupState, catalogue: Catalogue) -> tuple[Tool, str] | No
 
 
 def find_tool(catalogue: Catalogue, id: str, spec: Spec | None) -> Tool | None:
-    """Return the tool of an operation by its id; None where there is no such operation."""
+    """Return the tool of an operation by its id; None if the operation does not exist."""
     operation = catalogue.find(id, spec)
     return catalogue.tool(operation) if operation is not None else None
 
@@ -151,7 +153,7 @@ def rated_change(
     sources = tuple(replace(entry, sure=1.0) if entry.origin is Origin.LOOKUP else entry for entry in sources)
     account = replace(goal.account, sources=sources)
     call = Call(tool=goal.tool, arguments=nest_values(values))
-    # The policy asks for consent to a deletion later on, so that a deletion alone is no reason against it here.
+    # The policy asks for consent to a deletion later on, so that a deletion alone is not a reason against it here.
     if reasons_against(call, account, goal.sentence, destroy=True):
         return replace(goal, confidence=min(DOUBTED, goal.confidence))
     # A name whose kind is not said may be that of an item of each of several kinds. One that is far from likely may be

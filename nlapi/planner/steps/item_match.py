@@ -16,7 +16,7 @@ from nlapi.planner.slots.values import is_dotted
 from nlapi.planner.steps.state import LookupState, ScoredItem
 from nlapi.resources.answers import extract_list
 from nlapi.resources.envelope import DataView, Noun, find_list, has_noun
-from nlapi.resources.identity import Item, field_at, id_of, name_of
+from nlapi.resources.identity import FieldRank, Item, field_at, id_of, label_rank, name_of
 from nlapi.tools.answer_view import lowercase_headers
 from nlapi.tools.plan import Step
 
@@ -113,7 +113,16 @@ def score_items(state: LookupState, slot: Slot, items: Sequence[Item], question:
         is_id = any(str(value).lower() == state.name.lower() for value in ids)
         score = 1.0 if is_id else max(_item_score(name, item) for name in names)
         scored.append(ScoredItem(score=score, id=id, name=name_of(item)))
+    if items and not any(entry.name for entry in scored) and not best_matches(scored):
+        return [_scored_by_text(entry, state.name, item) for entry, item in zip(scored, items, strict=True)]
     return scored
+
+
+def _scored_by_text(entry: ScoredItem, name: str, item: Item) -> ScoredItem:
+    """Return the score of an item of a kind that has no names: by a text that it has, and that is no state of it."""
+    texts = (value for key, value in item.items() if label_rank(str(key)) is not FieldRank.STATE)
+    text = next((text for text in texts if isinstance(text, str) and text.lower() == name.lower().strip()), "")
+    return ScoredItem(score=1.0, id=entry.id, name=text) if text else entry
 
 
 def _item_score(name: str, item: Item) -> float:

@@ -18,12 +18,12 @@ from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import ONLY_RESOURCE, PendingLookup, resource_words
 from nlapi.planner.slots.preset_values import Values, argument_name, complete_values, missing_arguments, pending_lookup
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.planner.steps.goal_plan import describe_call, describe_value, missing_text, with_note
+from nlapi.planner.steps.goal_plan import describe_call, describe_value, missing_text, rated_again, with_note
 from nlapi.planner.steps.state import Goal, LookupStage, LookupState, ScoredItem, state_of
 from nlapi.reading.reader import read_sentence
 from nlapi.resources.collection_index import name_filter
 from nlapi.tools.plan import Plan, Step, Turn
-from nlapi.tools.tool import Call, Missing, Tool
+from nlapi.tools.tool import Call, Missing, Origin, Tool, ValueSource
 
 # The confidence of a plan that ends a turn as an item was not found.
 NOT_FOUND = 0.25
@@ -41,6 +41,8 @@ class _Listing:
     tool: Tool
     values: Values
     missing: tuple[Slot, ...]
+    spans: tuple[tuple[int, int], ...] = ()
+    """the characters of the question that its values come from, with the noun before them"""
 
     def misfit(self, question: str) -> tuple[bool, bool, int]:
         """Return the rank of the listing for a question, the lowest the best.
@@ -76,6 +78,8 @@ def look_up(
     listings = [_listing(goal, slot, other, target, catalogue, known_values) for other in tools]
     listing = listings[0] if target.field else min(listings, key=lambda listing: listing.misfit(goal.question))
     tool, values, slots = listing.tool, listing.values, catalogue.slots(listing.tool)
+    if listing.spans:
+        goal = rated_again(_with_words_of(goal, slot, listing), catalogue, known_values)
     by_name = None if target.ordinal else name_parameter(slots)
     # Without its flag a listing may leave the item out: Docker lists running containers only.
     if (flag := all_flag(slots)) is not None and argument_name(flag) not in known_values:
@@ -137,17 +141,32 @@ def _listing(
     if by_name is not None and by_name.required and target.name and not target.ordinal:
         missing = tuple(other for other in missing if other is not by_name)
     # The question is read for one level of look-ups only: further up its names belong to the outer look-up.
+    spans: tuple[tuple[int, int], ...] = ()
     if missing and goal.outer is None:
-        values, missing = complete_values(
-            {**_read_values(goal, tool, missing, target, catalogue), **values}, slots, hints
-        )
-    return _Listing(tool=tool, values=values, missing=missing)
+        read_values, spans = _read_values(goal, tool, missing, target, catalogue)
+        values, missing = complete_values({**read_values, **values}, slots, hints)
+    return _Listing(tool=tool, values=values, missing=missing, spans=spans)
+
+
+def _with_words_of(goal: Goal, slot: Slot, listing: _Listing) -> Goal:
+    """Return the goal with the words by which its listing is chosen as words of the item: of the project fraud."""
+    argument = argument_name(slot)
+    texts = [(goal.question[start:end], start, end) for start, end in listing.spans]
+    words = (
+        ValueSource(argument=argument, value=text, origin=Origin.LOOKUP, words=text, name=text, start=start, end=end)
+        for text, start, end in texts
+        if goal.sentence == goal.question
+    )
+    unused = tuple(entry for entry in goal.unused if not any(entry in text for text, *_ in texts))
+    return replace(goal, sources=(*goal.sources, *words), unused=unused)
 
 
 def _read_values(
     goal: Goal, tool: Tool, missing: Sequence[Slot], target: PendingLookup, catalogue: Catalogue
-) -> Values:
-    """Return the values that the question has for a listing, without the name that is looked up and those in use."""
+) -> tuple[Values, tuple[tuple[int, int], ...]]:
+    """Return the values that the question has for a listing, without the name that is looked up and those in use, and
+    the characters that they come from.
+    """
     sentence = read_sentence(goal.question, date.today())
     listers = {slot: listing for slot in missing if (listing := catalogue.list_operation(tool, slot)) is not None}
     scene = SlotContext(
@@ -160,12 +179,16 @@ def _read_values(
     lists = (value if isinstance(value, list) else [value] for value in goal.values.values())
     used = {target.name, *(str(entry) for entries in lists for entry in entries)}
     values: Values = {}
+    spans: list[tuple[int, int]] = []
     for option in assign_slots(scene).candidates:
         pending = pending_lookup(option.value)
         text = pending.name if pending is not None else str(option.value)
         if option.slot in missing and text not in used:
             values[option.slot.path] = option.value
-    return values
+            before = [token for token in sentence.tokens if token.end <= option.start][-1:]
+            start = before[0].start if before and before[0].stem in option.slot.words else option.start
+            spans.append((start, option.end))
+    return values, tuple(spans)
 
 
 def name_parameter(slots: Iterable[Slot]) -> Slot | None:

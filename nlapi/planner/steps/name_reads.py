@@ -54,7 +54,7 @@ def _changes_plain_word(call: Call) -> bool:
 
 
 def read_names(conversation: Conversation) -> LiveNames:
-    """Return the names in the last answers to the calls of `names_plan`; none where there was no answer."""
+    """Return the names in the last answers to the calls of `names_plan`; none without an answer."""
     rounds = [round for turn in conversation.turns for round in turn.rounds if is_name_round(round)]
     steps = rounds[-1].steps if rounds else ()
     return LiveNames.of(

@@ -36,7 +36,7 @@ from nlapi.tools.tool import Account, Call
 # is enough.
 _MIN_CONFIDENCE = 0.35
 _MIN_READ_CONFIDENCE = 0.2
-# The confidence of a plan of all the words together, from which on it is no matter whether its parts have plans.
+# The confidence of a plan of all the words together, from which on it does not matter whether its parts have plans.
 _PLAIN_CONFIDENCE = 0.6
 
 # Ids in place of the one that an item will have, as a text and as a number.

@@ -96,14 +96,18 @@ def _completed_source(name: str, value: object, slot: Slot | None, known_values:
     if setting in known_values:
         origin = Origin.REPLY if is_remembered(known_values, setting) else Origin.SETTING
         return ValueSource(argument=name, value=_plain(value), origin=origin)
-    fixed = slot is not None and (slot.has_default or "const" in slot.schema or len(slot.choices) == 1)
+    fixed = slot is not None and (
+        slot.has_default or "const" in slot.schema or len(slot.choices) == 1 or (slot.is_nullable and value is None)
+    )
     return ValueSource(argument=name, value=_plain(value), origin=Origin.DESCRIPTION if fixed else Origin.NOBODY)
 
 
 def with_lookup(sources: Iterable[ValueSource], argument: str, id: object, name: str) -> tuple[ValueSource, ...]:
     """Return `sources` with the id that a look-up gave for the words of `argument`, of an item called `name`."""
     return tuple(
-        replace(source, value=id, origin=Origin.LOOKUP, name=name) if source.argument == argument else source
+        replace(source, value=id, origin=Origin.LOOKUP, name=source.name or name)
+        if source.argument == argument
+        else source
         for source in sources
     )
 
@@ -328,6 +332,14 @@ def account_of(plan: Plan) -> Account | None:
     """Return the account of the call that a plan leads to; None for a plan without calls."""
     goal = goal_of(plan)
     return goal.account if goal is not None else plan.calls[-1].account if plan.calls else None
+
+
+def with_second_try(plan: Plan, text: str) -> Plan:
+    """Return the plan as another reading of its question, with a `text` that says what the first one found."""
+    state = plan.raw if isinstance(plan.raw, CallState | LookupState) else CallState()
+    goal = state.goal or Goal(tool=plan.calls[-1].tool, values={}, confidence=plan.confidence, question="")
+    raw = replace(state, goal=replace(goal, second_try=text))
+    return replace(plan, raw=raw, understood=f"{text}; {plan.understood}", alternatives=())
 
 
 def texts_used(plans: Iterable[Plan]) -> tuple[str, ...]:

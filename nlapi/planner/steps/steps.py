@@ -29,7 +29,7 @@ from nlapi.planner.steps.item_match import (
     score_items,
 )
 from nlapi.planner.steps.lookup import MAX_CHOICES, NOT_FOUND, choice_plan, page_plan
-from nlapi.planner.steps.second_try import attempts_of, failure_of, second_try, tried
+from nlapi.planner.steps.second_try import OtherReads, attempts_of, is_answered, other_read, second_try, tried
 from nlapi.planner.steps.state import Goal, LookupStage, LookupState, ScoredItem, state_of
 from nlapi.planner.steps.turn_end import MAX_PAGES, answer_views, end_of_turn, next_page_plan, repeats_page
 from nlapi.reading.numbers import ORDINALS
@@ -46,6 +46,7 @@ def next_plan(
     turn: Turn,
     catalogue: Catalogue,
     known_values: Mapping[str, object],
+    reads: OtherReads,
     *,
     today: date | None = None,
 ) -> Plan:
@@ -55,9 +56,10 @@ def next_plan(
     if plan.calls:
         return plan
     if len(attempts) == 1:
-        if (other := second_try(turn, catalogue, known_values)) is not None:
+        other = second_try(turn, catalogue, known_values) or other_read(turn, plan, reads)
+        if other is not None:
             return other
-    elif failure_of(turn.steps[-1]) and turn.steps[-1].effect is Effect.READ:
+    elif not is_answered(attempts[-1], plan) and turn.steps[-1].effect is Effect.READ:
         attempt = attempts[0]
         attempts, plan = [attempt], _plan_after(attempt, catalogue, known_values, today)
         # The calls after it may have been answered, and the exit code has to say that the question was not.
@@ -67,6 +69,10 @@ def next_plan(
         return plan
     first, *views = plan.views
     return replace(end_of_turn([replace(first, text=f"{first.text} ({note})"), *views]), failure=plan.failure)
+
+
+# Statuses of a list that cannot be filtered as it was asked for.
+_FILTER_FAULTS = (400, 422, 500, 501)
 
 
 def _plan_after(turn: Turn, catalogue: Catalogue, known_values: Mapping[str, object], today: date | None) -> Plan:
@@ -90,7 +96,10 @@ def _continue_lookup(
     turn: Turn, step: Step, state: LookupState, catalogue: Catalogue, known_values: Mapping[str, object]
 ) -> Plan:
     """Return the plan after an answered call of a look-up."""
-    if step.result is not None and (reason := failure_reason(step.call, step.result)):
+    reason = failure_reason(step.call, step.result) if step.result is not None else ""
+    # Some servers cannot filter by the name of what they list, and fail at it.
+    is_filter_refused = state.filtered and step.result is not None and step.result.status in _FILTER_FAULTS
+    if reason and not is_filter_refused:
         subject = f"Looking up {state.name!r}" if state.name else "Finding out who you are"
         return Plan(text=f"{subject} failed. {reason}", confidence=NOT_FOUND)
     # The state may be from a transcript, and the description have changed since.
@@ -101,6 +110,8 @@ def _continue_lookup(
     if tool is None or slot is None:
         return gone_plan(operation.id)
     goal = replace(state.goal, tool=tool)
+    if reason:
+        return plan_goal(goal, catalogue, known_values, filtered=False)
     lookup = _Lookup(
         turn=turn, step=step, state=state, goal=goal, slot=slot, catalogue=catalogue, known_values=known_values
     )
@@ -138,7 +149,7 @@ class _Lookup:
         """Return the plan with the item that the user has chosen; None where he has not."""
         reply = self.known_values.get(argument_name(self.slot))
         id = None if reply is None else chosen_id(reply, items)
-        # A sentence that is typed where an item is asked for is no id: make it red.
+        # A sentence that is typed where an item is asked for is not an id: make it red.
         is_sentence = isinstance(id, str) and len(id.split()) > 1 and id not in (item.id for item in items)
         return None if id is None or is_sentence else self._plan_with(self.goal.with_id(self.slot, id))
 

@@ -67,7 +67,7 @@ _SHARE_TEXT = lexicon.pattern("tools/words", "share_text", re.IGNORECASE)
 
 
 def read_unit(name: str, parts: Iterable[Mapping[str, object]], description: str = "") -> WireUnit | None:
-    """Return the unit of a value by sure evidence; None where there is none, or where two signs disagree.
+    """Return the unit of a value by sure evidence; None if none exists, or where two signs disagree.
 
     `parts` are the schema of the value and those in its `allOf`, `anyOf` and `oneOf`; `description` is that of the
     parameter, where its schema has none.

@@ -105,7 +105,7 @@ UNIT_PATTERNS = {
     "milliseconds": r"s|sec|seconds?|ms|min|minutes?|h|hours?",
 }
 
-# The unit that people use where it is no currency, with an example.
+# The unit that people use where it is not a currency, with an example.
 HUMAN_UNITS = {
     **dict.fromkeys(_SIZES[Dimension.TIME], ("second", "90 s")),
     **dict.fromkeys(_SIZES[Dimension.DATA], ("byte", "10 GB")),
@@ -145,8 +145,8 @@ def unit_of(*schemas: Mapping[str, object]) -> str:
 def to_wire(amount: int | float | str | Decimal, unit: str, currency: str = "") -> int | float:
     """Return `amount` in people's units ("50", 19.99) in the wire's `unit`: to_wire(50, "micros") -> 50000000.
 
-    An unknown unit changes nothing. The smallest unit of some currencies is no hundredth: to_wire(500, "cents", "JPY")
-    is 500. A whole number is returned as int. ArgumentError when `amount` is no finite number.
+    An unknown unit changes nothing. Some currencies have no hundredths: to_wire(500, "cents", "JPY") is 500.
+    A whole number is returned as int. ArgumentError when `amount` is not a finite number.
     """
     # Decimal, because 8.2 * 1_000_000 is 8199999.999999999 in binary floating point.
     try:

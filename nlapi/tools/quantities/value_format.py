@@ -17,7 +17,7 @@ from nlapi.tools.quantities.units import CURRENCY_DECIMALS, CURRENCY_FIELDS, Dim
 _ISO = lazy_pattern(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s?(Z|UTC|[+-]\d\d:?\d\d)?")
 _RFC_5322 = lazy_pattern(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (?:[+-]\d{4}|[A-Z]{3})")
 _DAY = lazy_pattern(r"\d{4}-\d\d-\d\d")
-# More digits are no amount, and Python refuses to read thousands of them.
+# More digits are not an amount, and Python refuses to read thousands of them.
 _NUMBER = lazy_pattern(r"-?\d{1,100}(\.\d{1,100})?")
 _DIGEST = lazy_pattern(r"(?:sha\d+:)?[0-9a-f]{48,}")
 # `sha256:` and twelve characters, the length that Docker's own tools show.

@@ -1,0 +1,130 @@
+"""The reads that show what a change is about: the state of an item before an update, the contents of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nlapi.errors import ArgumentError
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.paths import Path, segments, shape
+from nlapi.tools.arguments import check
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.request_changes import NO_CHANGES, RequestChanges
+from nlapi.tools.tool import Call, Tool
+
+
+def updates_item(operation: Operation) -> bool:
+    """Return whether an operation updates: by PUT or PATCH, or as Twilio's by a POST to the path of an item."""
+    path = segments(operation.route)
+    return operation.method in ("PUT", "PATCH") or (operation.method == "POST" and bool(path and path[-1].parameter))
+
+
+def matching_read(change: Call) -> Call | None:
+    """Return the READ that shows the resource of a change, with arguments of the change; None where there is none.
+
+    It is the GET at the path of the change, or at the path of the resource that an action is on (`/jobs/{id}/stop`).
+    """
+    operation = change.tool.operation
+    path = segments(operation.route)
+    is_action = len(path) > 1 and path[-1].parameter is None and path[-2].parameter is not None
+    for read_path in (path, path[:-1]) if is_action else (path,):
+        for operation_candidate in operation.spec.operations:
+            if (
+                operation_candidate.method == "GET"
+                and operation_candidate.usable
+                and shape(segments(operation_candidate.route)) == shape(read_path)
+            ):
+                arguments = _reader_arguments(change, path, operation_candidate)
+                if arguments is not None:
+                    return Call(tool=compile_tool(operation_candidate), arguments=arguments)
+    return None
+
+
+def _reader_arguments(change: Call, path: Path, reader: Operation) -> dict[str, object] | None:
+    """Return the arguments of a reader from those of a change; None where a required one is missing."""
+    tool = compile_tool(reader)
+    positions = {name: number for number, segment in enumerate(segments(reader.route)) if (name := segment.parameter)}
+    values = {change.tool.places.get(name, ("body", name)): value for name, value in change.arguments.items()}
+    arguments = {}
+    for name, (location, wire_name) in tool.places.items():
+        # The same path may name its parameters differently in each operation, so they are matched by position.
+        source = (
+            (location, path[positions[wire_name]].parameter or "")
+            if location == "path" and wire_name in positions
+            else (location, wire_name)
+        )
+        if source in values and (location == "path" or name in tool.required):
+            arguments[name] = values[source]
+    return arguments if set(tool.required) <= arguments.keys() else None
+
+
+def state_read(update: Call) -> Call | None:
+    """Return the READ of the resource that an update changes; None where there is none."""
+    return read_without_effect(update) if updates_item(update.tool.operation) else None
+
+
+def contents_read(change: Call) -> Call | None:
+    """Return the READ that lists what a DELETE of a whole collection removes; None for any other change."""
+    operation = change.tool.operation
+    path = segments(operation.route)
+    if operation.method != "DELETE" or not path or path[-1].parameter:
+        return None
+    return read_without_effect(change)
+
+
+def read_without_effect(change: Call) -> Call | None:
+    """Return the matching READ of a change; None also where that GET changes something itself."""
+    call = matching_read(change)
+    return call if call is not None and call.effect is Effect.READ else None
+
+
+def replaces_item(tool: Tool) -> bool:
+    """Return whether an operation is the PUT of an item that a GET of its path shows: what its body lacks is lost."""
+    operation = tool.operation
+    path = segments(operation.route)
+    if operation.method != "PUT" or operation.body is None or not path or not path[-1].parameter:
+        return False
+    return any(
+        reader.method == "GET" and reader.usable and shape(segments(reader.route)) == shape(path)
+        for reader in operation.spec.operations
+    )
+
+
+def with_current_fields(call: Call, item: Mapping[str, object]) -> Call:
+    """Return the call of a PUT with the fields of its body that it does not set, as the item has them."""
+    arguments = dict(call.arguments)
+    for name, (location, wire_name) in call.tool.places.items():
+        current = item.get(wire_name, item if not wire_name else None)
+        if location == "body" and current is not None:
+            value = _joined(arguments[name], current) if name in arguments else current
+            fits = [entry for entry in (value, _id_of(value)) if name in arguments or _fits(call.tool, name, entry)]
+            arguments |= {name: fits[0]} if fits else {}
+    return Call(tool=call.tool, arguments=arguments, id=call.id, reason=call.reason, account=call.account)
+
+
+def _joined(value: object, current: object) -> object:
+    """Return an object of a body with the fields that it does not set as they are."""
+    if not isinstance(value, Mapping) or not isinstance(current, Mapping):
+        return value
+    return {**current, **{name: _joined(inner, current.get(name)) for name, inner in value.items()}}
+
+
+def _id_of(value: object) -> object:
+    # An answer has the owner whole whose id a request takes.
+    return value.get("id") if isinstance(value, Mapping) else None
+
+
+def _fits(tool: Tool, name: str, value: object) -> bool:
+    try:
+        check(tool, {name: value}, partial=True)
+    except ArgumentError:
+        return False
+    return value is not None
+
+
+def precondition(etag: str | None) -> RequestChanges:
+    """Return the header by which an API refuses an update of what has changed since it was read (RFC 9110 §13.1.1).
+
+    A weak tag is equal to none.
+    """
+    return RequestChanges(headers=(("If-Match", etag),)) if etag and etag.startswith('"') else NO_CHANGES

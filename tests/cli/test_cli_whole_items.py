@@ -1,0 +1,110 @@
+"""Updates of APIs whose PUT replaces the whole item: it is read first, and sent back with what was said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.kit import dialogue, run
+from tests.servers import Echo, Received, Reply
+
+SHELF = {"id": "sh-1", "name": "Attic", "capacity": 15, "color": None, "owner": {"id": 7, "name": "Ada"}, "tags": ["a"]}
+TAG = '"v1"'
+
+
+def shelves(folder: Path, url: str) -> str:
+    text: dict[str, Any] = {"type": "string"}
+    properties: dict[str, Any] = {"name": text, "capacity": {"type": "integer"}}
+    properties |= {"owner": {"type": "integer"}, "tags": {"type": "array", "items": text}, "color": text}
+    schema = {"type": "object", "properties": properties, "required": ["name", "capacity", "owner"]}
+    ok = {"responses": {"200": {"description": "ok"}}}
+    item = {
+        "get": {"operationId": "getShelf", "summary": "Get a shelf", **ok},
+        "put": {
+            "operationId": "updateShelf",
+            "summary": "Update a shelf",
+            "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+            **ok,
+        },
+        "parameters": [{"name": "shelf_id", "in": "path", "required": True, "schema": text}],
+    }
+    paths = {"/shelves": {"get": {"operationId": "listShelves", "summary": "List shelves", **ok}}}
+    info = {"title": "Shelves", "version": "1"}
+    document = {
+        "openapi": "3.1.0",
+        "info": info,
+        "servers": [{"url": url}],
+        "paths": paths | {"/shelves/{shelf_id}": item},
+    }
+    file = folder / "shelves.json"
+    file.write_text(json.dumps(document))
+    return str(file)
+
+
+def server(*, status: int = 200, etag: str = TAG) -> Any:
+    def answer(request: Received) -> Reply:
+        if request.method == "PUT":
+            return Reply(status, SHELF if status == 200 else {"title": "Precondition Failed"})
+        return Reply(200, [SHELF]) if request.path == "/shelves" else Reply(200, SHELF, {"ETag": etag})
+
+    return answer
+
+
+@pytest.fixture(autouse=True)
+def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("config", "state", "cache"):
+        monkeypatch.setenv(f"NLAPI_{kind.upper()}_DIR", str(tmp_path / kind))
+
+
+def puts(api: Echo) -> list[Received]:
+    return [request for request in api.received if request.method == "PUT"]
+
+
+WHOLE = {"name": "Attic", "capacity": 20, "owner": 7, "tags": ["a"]}
+
+
+def test_a_put_keeps_what_the_item_has_and_is_sent_on_the_condition_that_it_is_as_it_was(tmp_path: Path) -> None:
+    for question in ("set the capacity of the shelf Attic to 20", "set the capacity of the shelf sh-1 to 20"):
+        for etag, condition in ((TAG, TAG), ('W/"v1"', None)):
+            with Echo(server(etag=etag)) as api:
+                done = run("ask", question, "-a", shelves(tmp_path, api.url), "--planner", "offline", "--yes")
+                assert done.code == 0, done.err
+                (put,) = puts(api)
+                assert (put.json(), put.header("if-match")) == (WHOLE, condition)
+
+
+def test_the_field_before_and_after_is_shown_and_undone(tmp_path: Path) -> None:
+    question = "set the capacity of the shelf Attic to 20"
+    with Echo(server()) as api:
+        source = shelves(tmp_path, api.url)
+        with dialogue("ask", question, "-a", source, "--planner", "offline") as terminal:
+            terminal.expect("capacity: 15 -> 20")
+            terminal.expect("Send it?")
+            terminal.type("y\n")
+            assert terminal.end() == 0
+        assert run("undo", "--yes").code == 0
+        assert [put.json()["capacity"] for put in puts(api)] == [20, 15]
+        # Under --yes nothing is shown, and the state before is that of the look-up.
+        assert run("ask", question, "-a", source, "--planner", "offline", "--yes").code == 0
+        assert run("undo", "--yes").code == 0
+        assert [put.json()["capacity"] for put in puts(api)] == [20, 15, 20, 15]
+
+
+def test_an_item_that_has_changed_in_between_ends_it_plainly(tmp_path: Path) -> None:
+    with Echo(server(status=412)) as api:
+        source = shelves(tmp_path, api.url)
+        done = run("ask", "set the capacity of the shelf sh-1 to 20", "-a", source, "--planner", "offline", "--yes")
+        assert (done.code, len(puts(api))) == (4, 1)
+        assert "has changed since it was read" in done.out + done.err
+
+
+def test_an_item_that_cannot_be_read_is_not_replaced(tmp_path: Path) -> None:
+    with Echo([Reply(404, {"detail": "no such shelf"})]) as api:
+        source = shelves(tmp_path, api.url)
+        done = run("ask", "set the capacity of the shelf sh-9 to 20", "-a", source, "--planner", "offline", "--yes")
+        assert done.code != 0
+        assert puts(api) == []
+        assert "getShelf answers 404" in done.out + done.err
