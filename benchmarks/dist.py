@@ -204,6 +204,8 @@ def check_tools(folder: Path) -> None:
         done = run([*install, str(OUTPUT / WHEEL)])
         shown = run([str(program), "--version"]).stdout if program.exists() else ""
         expect(f"{' '.join(install)}: nlapi {__version__}", __version__ in shown, done.stderr)
+        asked = run([str(program), "ask", "list the campaigns", "-a", "ads", "--dry-run"]) if shown else done
+        expect(f"{' '.join(install)}: a first answer", "/campaigns" in asked.stdout + asked.stderr, asked.stderr)
         run([*uninstall, "nlapi"])
         left = [str(path) for path in home.rglob("*") if "nlapi" in path.name and "tools/lib" not in str(path)]
         # pipx keeps an empty lock file for each name that it has installed.

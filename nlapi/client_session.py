@@ -20,7 +20,6 @@ from nlapi.processes import (
     ProcessInfo,
     ancestors,
     control_group,
-    environment_has,
     executable,
     has_variable,
     is_channel_from,
@@ -189,7 +188,7 @@ def is_client_channel(descriptor: int) -> bool:
 def client_of(pid: int) -> ProcessInfo | None:
     """Return the client that has started a process: the first parent that is not in the session itself."""
     chain = [*ancestors(pid)]
-    marked = [index for index, process in enumerate(chain) if environment_has(process.pid, MARK)]
+    marked = [index for index, process in enumerate(chain) if has_variable(process.pid, MARK)]
     if marked:
         return chain[marked[-1] + 1] if marked[-1] + 1 < len(chain) else None
     clients = _announced_clients()
@@ -198,7 +197,7 @@ def client_of(pid: int) -> ProcessInfo | None:
 
 
 def _is_marked(process: ProcessInfo) -> bool:
-    return process.name in _CLIENT_NAMES or environment_has(process.pid, MARK)
+    return process.name in _CLIENT_NAMES or has_variable(process.pid, MARK)
 
 
 def _is_marked_id(pid: int) -> bool:

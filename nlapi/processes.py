@@ -48,10 +48,15 @@ def process_info(pid: int) -> ProcessInfo | None:
     return _from_proc(pid) if IS_LINUX else _from_ps(pid)
 
 
+def _read(pid: int, name: str) -> str:
+    """Return a file of a process; "" where it cannot be read, and without /proc, which only Linux has."""
+    with suppress(OSError):
+        return (_PROC / str(pid) / name).read_bytes().decode(errors="replace")
+    return ""
+
+
 def _from_proc(pid: int) -> ProcessInfo | None:
-    try:
-        text = (_PROC / str(pid) / "stat").read_text(errors="replace")
-    except OSError:
+    if not (text := _read(pid, "stat")):
         return None
     # proc_pid_stat(5): the name is in parentheses, and may have any characters.
     name, _, rest = text.partition("(")[2].rpartition(")")
@@ -82,54 +87,38 @@ def ancestors(pid: int) -> Iterator[ProcessInfo]:
         pid = process.parent
 
 
-def environment_has(pid: int, name: str) -> bool:
-    """Return whether a process was started with a variable that is not empty; False where that cannot be read."""
-    return has_variable(pid, re.compile(re.escape(name)))
-
-
-def has_variable(pid: int, name: re.Pattern[str]) -> bool:
-    """Return whether a process was started with a variable of such a name; False where that cannot be read."""
-    if not IS_LINUX:
-        return False
-    try:
-        entries = (_PROC / str(pid) / "environ").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
-        return False
-    pairs = (entry.partition("=") for entry in entries)
-    return any(value and name.fullmatch(key) for key, _, value in pairs)
+def has_variable(pid: int, name: str | re.Pattern[str]) -> bool:
+    """Return whether a process was started with such a variable, not empty; False where that cannot be read."""
+    pairs = (entry.partition("=") for entry in _read(pid, "environ").split("\0"))
+    return any(value and re.fullmatch(name, key) for key, _, value in pairs)
 
 
 def program_words(pid: int) -> list[str]:
     """Return the first two words of a process's command line, as far as they can be read."""
-    with suppress(OSError):
-        return (_PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")[:2] if IS_LINUX else []
-    return []
+    text = _read(pid, "cmdline")
+    return text.split("\0")[:2] if text else []
 
 
 def executable(pid: int) -> str:
     """Return the file that a process runs; "" where that cannot be read."""
-    return _link(_PROC / str(pid) / "exe") if IS_LINUX else ""
+    return _link(_PROC / str(pid) / "exe")
 
 
 def control_group(pid: int) -> str:
     """Return the control group of a process as the system writes it, or ""."""
-    with suppress(OSError):
-        return (_PROC / str(pid) / "cgroup").read_text() if IS_LINUX else ""
-    return ""
+    return _read(pid, "cgroup")
 
 
 def namespace() -> int:
     """Return the number of the namespace of this process's id (pid_namespaces(7)), or 0."""
     with suppress(OSError):
-        return (_PROC / "self" / "ns" / "pid").stat().st_ino if IS_LINUX else 0
+        return (_PROC / "self" / "ns" / "pid").stat().st_ino
     return 0
 
 
 def own_processes() -> Iterator[int]:
     """Yield the ids of this user's processes, where the system lists them as files."""
-    if not IS_LINUX:
-        return
-    for entry in _PROC.iterdir():
+    for entry in _PROC.iterdir() if IS_LINUX else ():
         with suppress(OSError):
             if entry.name.isdecimal() and entry.stat().st_uid == os.getuid():
                 yield int(entry.name)
@@ -183,10 +172,8 @@ def _link(entry: Path) -> str:
 
 def hide_memory() -> None:
     """Keep other processes of this user from reading the memory and the environment of this one, where Linux can."""
-    if not IS_LINUX:
-        return
     import ctypes
 
     # prctl(2): PR_SET_DUMPABLE. /proc/PID/environ and /proc/PID/mem are root's then, and ptrace is refused.
-    with suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)

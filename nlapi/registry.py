@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,22 +173,19 @@ def _check_form(key: str, name: str, value: object) -> None:
     if name in _TEXTS:
         expected, fits = "a text", isinstance(value, str)
     elif name in _TEXT_LISTS:
-        expected, fits = "a list of texts", isinstance(value, list) and all(isinstance(part, str) for part in value)
+        expected, fits = "a list of texts", isinstance(value, list) and _are(str, value)
     elif name in _TEXT_MAPS:
-        expected, fits = "a table of texts", isinstance(value, Mapping) and all(map(_is_text, value.values()))
+        expected, fits = "a table of texts", isinstance(value, Mapping) and _are(str, value.values())
     elif name == "rules":
-        expected, fits = (
-            "a list of tables",
-            isinstance(value, list) and all(isinstance(part, Mapping) for part in value),
-        )
+        expected, fits = "a list of tables", isinstance(value, list) and _are(Mapping, value)
     else:
         expected, fits = "true or false", isinstance(value, bool)
     if not fits:
         raise TypeError(f"{key} is not {expected}")
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+def _are(kind: type, values: Iterable[object]) -> bool:
+    return all(isinstance(value, kind) for value in values)
 
 
 def change_registrations(change: Callable[[dict[str, Registration]], None]) -> None:

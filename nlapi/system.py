@@ -1,7 +1,4 @@
-"""What a lock, a signal, a terminal or a file's mode is on Linux, macOS and Windows; docs/platforms.md has the table.
-
-No other module asks which system it runs on: tests/test_house.py holds that.
-"""
+"""What a lock, a signal, a terminal or a file's mode is on Linux, macOS and Windows (docs/platforms.md)."""
 
 from __future__ import annotations
 
@@ -28,15 +25,11 @@ IS_WINDOWS = sys.platform == "win32"
 HAS_LOCKS = fcntl is not None
 CAN_FORK = hasattr(os, "fork")
 HAS_TIMER = hasattr(signal, "setitimer")
-CAN_WAIT_FOR_INPUT = not IS_WINDOWS  # `select` takes only sockets on Windows
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
 
 
 def lock(descriptor: int, *, wait: bool = True) -> None:
-    """Lock an open file or folder until it is closed. OSError if another process has it, unless `wait`.
-
-    Without HAS_LOCKS it does nothing.
-    """
+    """Lock an open file or folder until it is closed. OSError if another process has it, unless `wait`."""
     if fcntl is not None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
@@ -48,10 +41,7 @@ def unlock(descriptor: int) -> None:
 
 
 def others_can(status: os.stat_result, bits: int) -> bool:
-    """Return whether the mode of a file gives somebody else one of the rights `bits`.
-
-    False on Windows, where the mode says nothing: a file inherits the rights of its folder.
-    """
+    """Return whether a file's mode gives others one of the rights `bits`. On Windows it says nothing: False."""
     return not IS_WINDOWS and bool(stat.S_IMODE(status.st_mode) & bits)
 
 
@@ -74,10 +64,7 @@ def has_display(environment: Mapping[str, str]) -> bool:
 
 
 def handle_signals(loop: AbstractEventLoop, names: Iterable[str], handle: Callable[[], object]) -> Callable[[], None]:
-    """Call `handle` at signals, and return what takes that back.
-
-    On Windows, and outside of the main thread, they keep their meaning: Ctrl-C is a KeyboardInterrupt there.
-    """
+    """Call `handle` at signals, where this system and thread can, and return what takes that back."""
     handled = []
     with suppress(ValueError, RuntimeError, NotImplementedError, AttributeError):
         for name in names:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.language import LanguageReport, measure
-from benchmarks.phrases import count_phrases, documentation
+from benchmarks.phrases import comments, count_phrases, docstrings, documentation
 
 PACKAGE = Path(__file__).parent.parent / "nlapi"
 
@@ -57,6 +57,14 @@ def test_the_docs_read_as_a_native_would_write_them() -> None:
     rates = count_phrases(documentation()).per_thousand
     assert rates["is no X, is none"] <= 0.2, rates
     assert rates["what it, what the"] <= 0.8, rates
+
+
+@pytest.mark.slow
+def test_docstrings_and_comments_read_as_a_native_would_write_them() -> None:
+    for text in (docstrings(PACKAGE), comments(PACKAGE)):
+        rates = count_phrases(text).per_thousand
+        assert rates["is no X, is none"] <= 0.5, rates
+        assert rates["what it, what the"] <= 1.2, rates
 
 
 def test_phrases_are_counted_in_prose_alone() -> None:

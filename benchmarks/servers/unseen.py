@@ -5,6 +5,7 @@ Each is seeded once over its own API; the folder of the seeded state is put back
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from benchmarks.servers.client import Client
 from benchmarks.servers.packages import python_environment
@@ -471,4 +473,71 @@ with scopes_disabled():
         return state
 
 
-UNSEEN: tuple[type[Server], ...] = (Bugsink, Evidently, LangGraph, LNbits, Pretalx)
+class ZenML(Unseen):
+    """Machine learning, with FastAPI: the password flow of OAuth2."""
+
+    name = package = "zenml"
+    version, extra = "0.98.0", "server"
+    described_at = "/openapi.json"
+    ready_at = "/health"
+    token = ""
+
+    @property
+    def command(self) -> Sequence[str]:
+        program = str(self.programs / "uvicorn")
+        return [program, "zenml.zen_server.zen_server_api:app", "--host", "127.0.0.1", "--port", str(self.port)]
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        return {
+            "PATH": f"{self.programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "ZENML_CONFIG_PATH": str(self.data / "configuration"),
+            "ZENML_ANALYTICS_OPT_IN": "false",
+            "ZENML_SERVER_DEPLOYMENT_TYPE": "other",
+            "ZENML_SERVER_JWT_SECRET_KEY": "b" * 64,
+        }
+
+    @property
+    def login(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    @property
+    def credentials(self) -> Mapping[str, str]:
+        return {"CookieOAuth2TokenBearer": self.token}
+
+    def seed(self) -> None:
+        self.client.send("PUT", "/api/v1/activate", {"admin_username": "admin", "admin_password": PASSWORD})
+        self.token = self._log_in()
+        api = "/api/v1"
+        for name in ("vision", "speech"):
+            self.client.post(f"{api}/projects", {"name": name, "description": name})
+        for name, color in (("nightly", "blue"), ("stale", "grey"), ("release", "green")):
+            self.client.post(f"{api}/tags", {"name": name, "color": color})
+        self.client.post(f"{api}/users", {"name": "alice", "password": PASSWORD, "is_admin": False, "active": True})
+        for name in ("ci", "deploy"):
+            self.client.post(f"{api}/service_accounts", {"name": name, "active": True})
+        self.client.post(f"{api}/secrets", {"name": "aws", "values": {"key": "x"}})
+
+    def _log_in(self) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        form = urlencode({"username": "admin", "password": PASSWORD})
+        connection.request("POST", "/api/v1/login", form, {"Content-Type": "application/x-www-form-urlencoded"})
+        token = json.loads(connection.getresponse().read())["access_token"]
+        connection.close()
+        return str(token)
+
+    def snapshot(self) -> State:
+        state: dict[str, Any] = {}
+        for path, kind, fields in (
+            ("projects", "project", ("display_name",)),
+            ("tags", "tag", ("color", "exclusive")),
+            ("users", "user", ("active", "full_name")),
+            ("service_accounts", "account", ("active",)),
+            ("secrets", "secret", ("private",)),
+        ):
+            for entry in self.client.get(f"/api/v1/{path}")["items"]:
+                state[f"{kind} {entry['name']}"] = {field: entry["body"].get(field) for field in fields}
+        return state
+
+
+UNSEEN: tuple[type[Server], ...] = (Bugsink, Evidently, LangGraph, LNbits, Pretalx, ZenML)

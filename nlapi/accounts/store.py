@@ -151,7 +151,7 @@ def keyring_fault() -> str:
         backend = keyring.get_keyring()
     except Exception as error:
         return f"it cannot be opened: {_reason(error)}"
-    return "" if _stores(backend) else "this system has none"
+    return "" if _stores(backend) else "this system has no keyring"
 
 
 def store_in_keyring(id: str, secrets: Secrets) -> str:

@@ -99,7 +99,7 @@ class Agreement:
         """Return a PUT that keeps the rest of its item with what that has, on the condition that it does not change."""
         if not call.keeps_rest or self.terms.dry_run:
             return call
-        from nlapi.tools.state_reads import with_current_fields
+        from nlapi.tools.state_reads import hidden_field, with_current_fields
 
         read = state_read(call)
         current = await self._read_once(read) if read is not None else None
@@ -111,6 +111,9 @@ class Agreement:
         self.conditions[len(self.items)] = precondition(current.header("etag"))
         self.updates[len(self.items)] = field_changes(call, current, read.tool.operation)
         whole = with_current_fields(call, item)
+        if hidden := hidden_field(whole.arguments).removeprefix("."):
+            # What is shown in its place would be sent back as the new value.
+            return failed_step(call, f"not sent: it replaces the whole item, and the API does not show its {hidden}")
         names = whole.arguments.keys() - call.arguments.keys()
         kept = (
             ValueSource(argument=name, value=whole.arguments[name], origin=Origin.CURRENT) for name in sorted(names)

@@ -465,11 +465,10 @@ class Policy:
     is proposed, and the user picks one of them.
 
     The answers of an API are untrusted, and a read is a channel as well as a write. So once one API has answered, a
-    change to another API asks even under `yes`, and so does a READ there whose arguments the user did not give, or
-    that comes after reads which could have carried READ_BITS (`nlapi.agent.policy`); `across` is consent to both in
-    advance. A change that the ledger calls a repetition (`nlapi.tools.ledger`) is never sent unasked. A call that
-    carries one of `secrets` (credentials, also in part or encoded), or a `${VARIABLE}` that something may expand, is
-    never sent.
+    change to another API asks even under `yes`, and so does a READ there whose arguments the user did not give, or that
+    comes after reads which could have carried READ_BITS (`nlapi.agent.policy`); `across` is consent to both in advance.
+    A change that the ledger calls a repetition (`nlapi.tools.ledger`) is never sent unasked. A call that carries one of
+    `secrets` (credentials, also in part or encoded), or a `${VARIABLE}` that something may expand, is never sent.
 
     `agreed` are the ids of calls that the user agreed to as parts of a document that was shown (a workflow): they run
     unasked, once each. A further attempt of one asks as a repetition does, and so does one that may have been carried

@@ -499,11 +499,11 @@ def _is_of_unnamed_kind(case: Case, source: ValueSource) -> bool:
 
 
 def _is_default(case: Case, source: ValueSource) -> bool:
-    """Return whether a field of a body is a default and no constant, so that the user may want another."""
+    """Return whether a field of a body is a default and no constant, so that another may be wanted; null is none."""
     schema = schema_of(case.call, source.argument)
     choices = schema.get("enum")
     is_constant = "const" in schema or (isinstance(choices, list) and len(choices) == 1)
-    return case.location(source) == "body" and not is_constant
+    return case.location(source) == "body" and not is_constant and source.value is not None
 
 
 def _is_old_value(case: Case, source: ValueSource) -> bool:

@@ -64,7 +64,7 @@ def doctor(
 
     Exits with 1 if something does not work.
     """
-    findings = [*_installation(), *_settings(), *_models(), *_apis(sources or ())]
+    findings = [*_installation(), *_folders(), *_policy_and_aliases(), *_models(), *_apis(sources or ())]
     if table.is_json(output):
         console.write(console.format_json([asdict(finding) for finding in findings]))
     else:
@@ -112,23 +112,21 @@ def _installation() -> Iterator[Finding]:
         )
 
 
-def _settings() -> Iterator[Finding]:
+def _folders() -> Iterator[Finding]:
     for kind in FOLDERS:
         folder = registry.user_folder(kind)
         # Not `exists`, which raises for what may not be looked at.
         place = next(path for path in (folder, *folder.parents) if os.access(path, os.F_OK))
+        name, hint = f"{kind} folder", f"set NLAPI_{kind.upper()}_DIR to a folder of yours"
         if not os.access(place, os.W_OK):
-            yield Finding(
-                f"{kind} folder",
-                Health.ERROR,
-                f"{place} cannot be written",
-                f"set NLAPI_{kind.upper()}_DIR to a folder of yours",
-            )
-            continue
-        if place == folder and others_can(folder.stat(), 0o022):
-            yield Finding(f"{kind} folder", Health.WARNING, f"others can write to {folder}", f"chmod go-w {folder}")
+            yield Finding(name, Health.ERROR, f"{place} cannot be written", hint)
+        elif place == folder and others_can(folder.stat(), 0o022):
+            yield Finding(name, Health.WARNING, f"others can write to {folder}", f"chmod go-w {folder}")
         else:
-            yield Finding(f"{kind} folder", Health.OK, str(folder))
+            yield Finding(name, Health.OK, str(folder))
+
+
+def _policy_and_aliases() -> Iterator[Finding]:
     try:
         from nlapi.tools.rules import parse_rules
 

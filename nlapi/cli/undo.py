@@ -31,7 +31,7 @@ def undo(
     """Undo the last change of a conversation, where the API has a way back.
 
     What was created is deleted, the fields of an update are set back, an action is followed by its opposite. It is
-    shown and asked about like every change. Without a way back, it says so.
+    shown and asked about like every change. If the API has no way back, it says so.
     """
     from nlapi.agent.log import Log
     from nlapi.agent.transcripts import read_transcript, resume

@@ -6,7 +6,6 @@ import json
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -25,26 +24,6 @@ _HEADERS = ("location", "retry-after", "link")
 _BINARY = ("image/", "audio/", "video/", "font/", "application/octet-stream", "application/pdf", "application/zip")
 # Python refuses to parse integers of more than 4,300 digits (CVE-2020-10735), and no model needs a hundred.
 _MAX_DIGITS = 100
-
-
-def truncate(result: Result, *, limit: int = 20_000, fields: Sequence[str] = ()) -> str:
-    """Return `{"status", "note", "data"}` as JSON text of at most `limit` characters (1,000 at least, for its frame).
-
-    Arrays, objects, strings and depth are cut until it fits, each with a note that says so. `fields` selects these
-    dotted paths of the data, through arrays. Text that is not JSON becomes `{"content_type", "text"}`, binary data its
-    type and size. Always strict JSON: NaN and Infinity become null. The data of a streaming answer are its items; where
-    it was cut, `stream` says after how much, and that it went on.
-    """
-    frame = answer_frame(result)
-    tree = body_tree(result)
-    data: object = tree.as_dict() if isinstance(tree, PlainText) else tree
-    missing: list[str] = []
-    with suppress(RecursionError):
-        data, missing = project(data, fields)
-    if missing:
-        frame[NOTE_KEY] = strip_control(f"nothing here is called {', '.join(missing)}")[:300]
-    room = max(limit - len(dump_json({**frame, "data": 0})), 0)
-    return dump_json({**frame, "data": fit_data(data, room, len(result.content))})
 
 
 def answer_frame(result: Result) -> dict[str, object]:

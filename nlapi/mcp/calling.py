@@ -280,13 +280,18 @@ async def call_tool(states: Sequence[ServerState], context: Context, params: typ
         oversight.metrics.running.inc()
     try:
         with oversight.limiter.admit(caller, oversight.calls_per_minute, oversight.concurrency):
-            return await _answer_call(state, tools, context, params, record)
+            answer = await _dispatch(state, tools, context, params, record)
     except NlapiError as error:
         record.reason = error.message
-        return error_answer(str(error))
+        answer = error_answer(str(error))
     except asyncio.CancelledError:
         record.outcome = CallOutcome.CANCELLED
         raise
+    # The error's own text may hold a credential or a path of this machine, so only its type is given.
+    except Exception as error:
+        record.reason = type(error).__name__
+        state.report(f"{params.name}: {type(error).__name__} in nlapi")
+        answer = error_answer(f"{type(error).__name__}: this is a fault of nlapi; nothing more is known of the call")
     finally:
         record.milliseconds = round((time.monotonic() - started) * 1000)
         if oversight.metrics is not None:
@@ -294,6 +299,9 @@ async def call_tool(states: Sequence[ServerState], context: Context, params: typ
             oversight.metrics.observe(record)
         if oversight.audit is not None and (fault := oversight.audit.write_call(record)):
             state.report(fault)
+    if isinstance(answer, types.CallToolResult):
+        answer.content[:0] = [types.TextContent(text=message) for message in state.take_unknown_outcomes(context)]
+    return answer
 
 
 def _state_of(states: Sequence[ServerState], tools: OperationTools, params: types.CallToolRequestParams) -> ServerState:
@@ -303,28 +311,6 @@ def _state_of(states: Sequence[ServerState], tools: OperationTools, params: type
         spec = tools.resolve(str(name)).operation.spec
         return next((state for state in states if state.spec is spec), states[0])
     return states[0]
-
-
-async def _answer_call(
-    state: ServerState,
-    tools: OperationTools,
-    context: Context,
-    params: types.CallToolRequestParams,
-    record: CallRecord,
-) -> ToolAnswer:
-    try:
-        answer = await _dispatch(state, tools, context, params, record)
-    except NlapiError as error:
-        record.reason = error.message
-        answer = error_answer(str(error))
-    # The error's own text may hold a credential or a path of this machine, so only its type is given.
-    except Exception as error:
-        record.reason = type(error).__name__
-        state.report(f"{params.name}: {type(error).__name__} in nlapi")
-        answer = error_answer(f"{type(error).__name__}: this is a fault of nlapi; nothing more is known of the call")
-    if isinstance(answer, types.CallToolResult):
-        answer.content[:0] = [types.TextContent(text=message) for message in state.take_unknown_outcomes(context)]
-    return answer
 
 
 def error_answer(message: str) -> types.CallToolResult:

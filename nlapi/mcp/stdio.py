@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from io import FileIO
 from typing import Any, cast
 
@@ -40,11 +40,9 @@ async def serve(server: Server[Any]) -> None:
 @contextmanager
 def on_signal(stop: Callable[[], None]) -> Iterator[None]:
     """Call `stop` at SIGINT and SIGTERM within the context, in place of ending the process in the middle of a call."""
-    take_back = handle_signals(asyncio.get_running_loop(), ("SIGINT", "SIGTERM"), stop)
-    try:
+    with ExitStack() as stack:
+        stack.callback(handle_signals(asyncio.get_running_loop(), ("SIGINT", "SIGTERM"), stop))
         yield
-    finally:
-        take_back()
 
 
 @contextmanager

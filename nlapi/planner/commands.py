@@ -131,7 +131,8 @@ def _made(tokens: Sequence[Token], first: int) -> int:
     named = tokens[first + 1 : article]
     named = named[:-1] if named and named[-1].lower == "into" else named
     # Between the verb and the article there is nothing but the name: not turn [off campaign Summer Sale for] a week.
-    return article if named and _is_name(named) else 0
+    # The last of several words is a code: make [user 5] an admin.
+    return article if named and (_is_name(named) or (named[1:] and _is_name(named[-1:]))) else 0
 
 
 def _is_name(tokens: Sequence[Token]) -> bool:

@@ -23,17 +23,19 @@ from nlapi.plugin.argument_settings import ArgumentSetting, find_settings, setti
 from nlapi.plugin.id_guide import IdGuide
 from nlapi.plugin.markdown import fill_template, inert_line, safe_line
 from nlapi.plugin.names import callable_id, check_name, credential_settings, credential_variables, plugin_name
-from nlapi.plugin.portable import GEMINI, gemini_extension, portable_files
 from nlapi.plugin.programs import (
     CODEX,
     CODEX_MCP,
+    GEMINI,
     HOOKS,
     WHEELS,
     Bundle,
     build_programs,
     bundle_of,
     command_name,
+    gemini_extension,
     install_text,
+    portable_files,
     setting_variables,
     settings_list,
     tool_prefix,

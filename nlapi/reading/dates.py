@@ -77,8 +77,7 @@ def find_dates(text: str, today: date) -> list[ParsedDate]:
     """Return every date, time and period in `text`, in order, none overlapping another.
 
     `today` may be an aware datetime: an hour ago is read then, in its zone. A time has a zone where one is said. A day
-    in two forms (next Friday
-    2026-03-06) is one, the one that is spelt out.
+    in two forms (next Friday 2026-03-06) is one, the one that is spelt out.
     """
     moments: list[ParsedDate] = []
     day = today.date() if isinstance(today, datetime) else today

@@ -18,7 +18,7 @@ from nlapi.routing import describe
 from nlapi.routing.change import DECIDING_KINDS, ENTITY_KINDS, ConfigurationChanges, Entity, entity_key
 from nlapi.routing.decisions import experiment_salt
 from nlapi.routing.describe import format_percent
-from nlapi.routing.grouping import regroup
+from nlapi.routing.grouping import by_position, regroup
 from nlapi.routing.matching import CoverageIndex, Domains, covers, intersect
 from nlapi.routing.model import (
     BUCKETS,
@@ -763,10 +763,6 @@ def _check_canaries(parts: ObjectiveParts, domains: Domains) -> Iterator[Issue]:
             yield Issue.error(f"canaries.{second.name}", message, hint, "overlapping-canaries")
 
 
-def _order(rule: Rule) -> tuple[int, str]:
-    return rule.position, rule.name
-
-
 class _RuleOrder:
     """The rules of an objective in their order, and the rule before each that covers it or has its position."""
 
@@ -816,12 +812,12 @@ class _RuleOrder:
         for wide in added:
             for rule in _covered_rules(self._rules[self._number(wide) + 1 :], wide, self._domains):
                 current = self._covering.get(rule.name)
-                if current is None or _order(wide) < _order(current):
+                if current is None or by_position(wide) < by_position(current):
                     self._covering[rule.name] = wide
         for rule in (*removed, *added):
             for rules in (previous._rules, self._rules):
                 # The rule itself and the one after it, which has another one before it now.
-                place = bisect_left(rules, _order(rule), key=_order)
+                place = bisect_left(rules, by_position(rule), key=by_position)
                 for neighbour in rules[place : place + 2]:
                     number = self._number(neighbour)
                     if number < len(self._rules) and self._rules[number].name == neighbour.name:
@@ -829,7 +825,7 @@ class _RuleOrder:
 
     def _number(self, rule: Rule) -> int:
         """Return the index of a rule, or of the first one after its place."""
-        return bisect_left(self._rules, _order(rule), key=_order)
+        return bisect_left(self._rules, by_position(rule), key=by_position)
 
     def _compare_positions(self, number: int) -> None:
         rule = self._rules[number]

@@ -73,10 +73,6 @@ class CostPolicy:
     floor: float
     """the least quality: the floor of the terms times the quality of the best version"""
 
-    def shares_of(self, bucket: Bucket) -> Shares:
-        """Return the parts of the versions in a bucket."""
-        return self.shares.get(bucket) or {self.best: 1.0}
-
     def explain(self, fields: Sequence[str], bucket: Bucket) -> str:
         """Return the bucket, who answers it, and what each version is expected to give and to cost."""
         if bucket not in self.shares:

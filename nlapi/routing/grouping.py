@@ -14,12 +14,17 @@ from nlapi.routing.model import CanaryState, Configuration, ObjectiveParts
 MAX_INSERTED = 32
 
 
+def by_position(rule: Any) -> Any:
+    # By name where positions are equal: the order never depends on when an entity was made.
+    return rule.position, rule.name
+
+
 def _by_state(canary: Any) -> Any:
     # Canaries that are done go before those that build on them.
     return canary.state is not CanaryState.DONE, canary.name
 
 
-_ORDERS: Mapping[str, Callable[[Any], Any]] = {"rules": lambda rule: (rule.position, rule.name), "canaries": _by_state}
+_ORDERS: Mapping[str, Callable[[Any], Any]] = {"rules": by_position, "canaries": _by_state}
 """Kind -> its order in a decision; the other kinds are in the order of their names."""
 
 

@@ -19,6 +19,7 @@ from nlapi.resources.paging import PageRole
 from nlapi.resources.paths import segments
 from nlapi.resources.schemas import ref_of
 from nlapi.resources.semantics import OperationKind, OperationSemantics
+from nlapi.results.contents import is_number
 from nlapi.sandbox import writes
 from nlapi.sandbox.listing import LOWER, PageEnvelope, PageWindow, filter_rows, page_window, sort_rows
 from nlapi.sandbox.parameters import MISSING
@@ -230,14 +231,10 @@ def _totals(state: SandboxState, schema: object, rows: list[Any]) -> dict[str, o
             sums = {
                 column: sum(row[column] for row in rows)
                 for column in columns
-                if rows and all(_is_number(row.get(column)) for row in rows)
+                if rows and all(is_number(row.get(column)) for row in rows)
             }
             return {name: sums} if sums else {}
     return {}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def finish_work(state: SandboxState, resource: Resource, operation: Operation, row: StoredItem) -> None:

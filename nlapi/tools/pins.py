@@ -40,8 +40,7 @@ class Pin:
     credentials: the first is where calls go. `environments` maps the choices of `--env` to their sites, `schemes` maps
     ids to where the credential goes, `effects` "METHOD /path" to the effect, `names` the same to the operationId and
     the name that the description gives its tool, `wires` to the URL that it has on the wire, and `arguments` to those
-    of its arguments that make a change of a read.
-    What an earlier version did not store is empty, and is not compared.
+    of its arguments that make a change of a read. What an earlier version did not store is empty, and is not compared.
     """
 
     sha256: str

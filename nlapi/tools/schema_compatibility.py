@@ -92,7 +92,7 @@ def answer_differences(
         now, was = (" or ".join(sorted(item)) for item in (after, before))
         yield Impact.SOME, f"answers with {code_span(location or 'all')} as {now}, where it was {was}"
         return
-    old_properties, new_properties = _properties(old), _properties(new)
+    old_properties, new_properties = as_map(old.get("properties")), as_map(new.get("properties"))
     if new_properties and (
         removed := [f"{location}.{name}".lstrip(".") for name in old_properties if name not in new_properties]
     ):
@@ -113,7 +113,7 @@ def answer_differences(
 def _property_differences(
     old: Mapping[str, Any], new: Mapping[str, Any], location: str, comparison: SchemaComparison, depth: int
 ) -> Iterator[Difference]:
-    before, after = _properties(old), _properties(new)
+    before, after = as_map(old.get("properties")), as_map(new.get("properties"))
     required, old_required = set(_list(new.get("required"))), set(_list(old.get("required")))
     is_closed = new.get("additionalProperties") is False
     for name in before:
@@ -239,10 +239,6 @@ def _without_nested_annotations(schema: object) -> object:
             if key not in _ANNOTATIONS
         }
     return [_without_nested_annotations(child) for child in schema] if isinstance(schema, list) else schema
-
-
-def _properties(schema: Mapping[str, object]) -> Mapping[str, Any]:
-    return as_map(schema.get("properties"))
 
 
 def _list(value: object) -> list[Any]:

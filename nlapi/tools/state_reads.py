@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from nlapi.errors import ArgumentError
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.paths import Path, segments, shape
 from nlapi.tools.arguments import check
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.request_changes import NO_CHANGES, RequestChanges
 from nlapi.tools.tool import Call, Tool
+
+# Texts in place of a secret: ********, [REDACTED].
+_HIDDEN = lazy_pattern(r"[*•]{3,}|[<\[({]*(?:redacted|hidden|masked)[>\])}]*", re.IGNORECASE)
 
 
 def updates_item(operation: Operation) -> bool:
@@ -100,6 +105,16 @@ def with_current_fields(call: Call, item: Mapping[str, object]) -> Call:
             fits = [entry for entry in (value, _id_of(value)) if name in arguments or _fits(call.tool, name, entry)]
             arguments |= {name: fits[0]} if fits else {}
     return Call(tool=call.tool, arguments=arguments, id=call.id, reason=call.reason, account=call.account)
+
+
+def hidden_field(value: object, path: str = "") -> str:
+    """Return the path of the first text inside a value that an API shows in place of a secret; "" without one."""
+    if isinstance(value, str):
+        return path if _HIDDEN.fullmatch(value.strip()) else ""
+    if isinstance(value, Mapping):
+        return next(filter(None, (hidden_field(inner, f"{path}.{name}") for name, inner in value.items())), "")
+    entries = value if isinstance(value, list) else ()
+    return next(filter(None, (hidden_field(inner, path) for inner in entries)), "")
 
 
 def _joined(value: object, current: object) -> object:

@@ -12,7 +12,7 @@ from nlapi.english import lexicon
 from nlapi.english.intents import IMPERATIVES, VERBS, Intent
 from nlapi.english.words import name_key, name_words, singular, singular_words, stem
 from nlapi.openapi.credential_parameters import is_unspoken
-from nlapi.openapi.spec import Effect, Operation, Schema, Spec, escape_step, is_form, is_json
+from nlapi.openapi.spec import Effect, Operation, Schema, Spec, is_form, is_json
 from nlapi.resources.collection_index import name_filter
 from nlapi.resources.grouping import Resource
 from nlapi.resources.id_sources import id_sources
@@ -205,11 +205,6 @@ def with_article(noun: str) -> str:
     """Return a noun behind `a` or `an`."""
     is_vowel = noun[:1].lower() in "aeiou" and not noun.lower().startswith(("uni", "use", "usa", "eu", "one"))
     return f"an {noun}" if is_vowel or noun.lower().startswith(("hour", "honest")) else f"a {noun}"
-
-
-def pointer_text(keys: Keys) -> str:
-    """Return keys as a JSON pointer (RFC 6901)."""
-    return "".join(f"/{escape_step(key)}" for key in keys)
 
 
 # Creations in one chain: more is not a task of one sentence.

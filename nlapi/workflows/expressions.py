@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from nlapi.openapi.spec import Operation
-from nlapi.workflows.model import Criterion, CriterionKind
+from nlapi.workflows.model import Criterion, CriterionKind, Selector
 
 Accessors: TypeAlias = tuple[str | int, ...]
 """Keys and indexes into a value, outermost first; a number in a JSON pointer is a text and fits both."""
@@ -251,34 +251,29 @@ def embedded_expressions(text: str) -> Iterator[tuple[int, int, str]]:
 
 def unknown_expressions(value: Any) -> Iterator[str]:
     """Yield the texts in a value that look like an expression and begin with no name of the grammar: `$input.name`."""
-    if isinstance(value, str):
-        yield from (found[1] for found in _LOOKALIKE.finditer(value) if found[2] not in _ROOTS)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from unknown_expressions(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from unknown_expressions(item)
+    for text in _texts(value):
+        yield from (found[1] for found in _LOOKALIKE.finditer(text) if found[2] not in _ROOTS)
 
 
 def expressions_in(value: Any) -> Iterator[str]:
     """Yield the text of every expression in a value, embedded ones included, those of selectors too."""
-    from nlapi.workflows.model import Selector
+    for text in _texts(value):
+        if text.startswith("$"):
+            yield text
+        else:
+            yield from (inner for _, _, inner in embedded_expressions(text))
 
-    if isinstance(value, Selector):
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a value; of a selector its context, and the expressions in its JSONPath."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Selector):
         yield value.context
         yield from (text for _, _, text in embedded_expressions(value.selector))
-    elif isinstance(value, str):
-        if value.startswith("$"):
-            yield value
-        else:
-            yield from (text for _, _, text in embedded_expressions(value))
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from expressions_in(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from expressions_in(item)
+    elif isinstance(value, (Mapping, list, tuple)):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(item)
 
 
 def _kind(value: object) -> str:

@@ -117,7 +117,7 @@ class WorkflowStep:
     """One call of an operation, or of another workflow: one of the first three fields is set.
 
     `channel` is the channel of AsyncAPI, or what the step does there; nlapi runs no such step.
-    `timeout` is in seconds, None for no limit of the document's. `extensions` has the fields `x-...`.
+    `timeout` is in seconds, None for no limit of the document's.
     """
 
     id: str
@@ -134,7 +134,6 @@ class WorkflowStep:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
     timeout: float | None = None
-    extensions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def target(self) -> str:
@@ -156,7 +155,6 @@ class ArazzoWorkflow:
     failure_actions: tuple[StepAction, ...] = ()
     parameters: tuple[StepParameter, ...] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict)
-    extensions: Mapping[str, Any] = field(default_factory=dict)
 
     def step(self, id: str) -> WorkflowStep | None:
         """Return the step with an id."""
@@ -186,8 +184,6 @@ class WorkflowDocument:
     title: str
     workflows: tuple[ArazzoWorkflow, ...]
     sources: tuple[Source, ...] = ()
-    summary: str = ""
-    description: str = ""
     location: str = ""
     issues: tuple[Issue, ...] = ()
     tree: Mapping[str, Any] = field(default_factory=dict)

@@ -23,7 +23,7 @@ from nlapi.tools.index import (
     text_terms,
     word_terms,
 )
-from nlapi.tools.phrase import Phrase, read_phrase
+from nlapi.tools.phrase import read_phrase
 from nlapi.tools.tool import Account, Call, Missing, Origin
 from nlapi.workflows.model import ArazzoWorkflow, WorkflowDocument
 from nlapi.workflows.sources import LinkedDocument
@@ -162,6 +162,7 @@ class WorkflowIndex:
     def search(self, question: str, limit: int = 5) -> list[WorkflowMatch]:
         """Return at most `limit` workflows, best first; none where no word of the question is in any, or near one."""
         phrase = read_phrase(question)
+        words = [word.stem for word in distinct_words(phrase)]
         texts = self._texts.near_scores(phrase)
         relevance = self._relevance(question, [number for number, score in enumerate(texts) if score])
         scores = [
@@ -174,7 +175,7 @@ class WorkflowIndex:
         matches: list[WorkflowMatch] = []
         for score, place in ranked[:limit]:
             entry = self._entries[-place]
-            coverage, count = _coverage(phrase, entry.terms)
+            coverage, count = _share(words, entry.terms)
             is_clear = not matches and margin >= _RECALL_MARGIN and count >= _MIN_WORDS and coverage >= _MIN_COVERAGE
             matches.append(
                 WorkflowMatch(
@@ -229,14 +230,6 @@ def _mean(relevance: dict[Operation, float], operations: Sequence[Operation]) ->
     return sum(relevance.get(operation, 0.0) for operation in operations) / max(1, len(operations))
 
 
-def _coverage(phrase: Phrase, terms: frozenset[str]) -> tuple[float, int]:
-    """Return the share of a phrase that has a word, or a synonym of it, among some terms, and how many words have."""
-    words = [word.stem for word in distinct_words(phrase)]
-    total = sum(map(rarity, words))
-    common = [word for word in words if any(are_same(word, term) for term in terms)]
-    return (sum(map(rarity, common)) / total if total else 0.0), len(common)
-
-
 # Least shares, by how rare the words are: of the sentence that the workflow says too, apart from its inputs; of the id
 # or the summary of the workflow that the sentence says; of both over what comes second, a workflow or an operation.
 # Fitted on one half of the APIs of the collection: of 1,213 sentences there that mean no workflow one starts one, and
@@ -277,13 +270,13 @@ class PlainMatcher:
         if named < _MIN_NAMED or named - max(others, default=0.0) < _MIN_LEAD or margin < _MIN_MARGIN:
             return None
         free = _free_words(question, entry)
-        explained = _share(free, workflow_terms(entry.workflow))
+        explained, _ = _share(free, workflow_terms(entry.workflow))
         if explained < _MIN_EXPLAINED:
             return None
         operations = (
             operation for index in self._operations for operation, _ in index.search(question, _MAX_OPERATIONS)
         )
-        rival = max((_share(free, _operation_terms(operation)) for operation in operations), default=0.0)
+        rival = max((_share(free, _operation_terms(operation))[0] for operation in operations), default=0.0)
         return entry if explained - rival >= _MIN_LEAD else None
 
     def likely(self, question: str) -> WorkflowTool | None:
@@ -297,15 +290,15 @@ class PlainMatcher:
 
 def _named_share(workflow: ArazzoWorkflow, words: Sequence[str]) -> float:
     """Return how much of the id or of the summary of a workflow is said."""
-    return max(_share(dict.fromkeys(text_terms(text)), words) for text in (workflow.id, workflow.summary))
+    return max(_share(dict.fromkeys(text_terms(text)), words)[0] for text in (workflow.id, workflow.summary))
 
 
-def _share(words: Iterable[str], terms: Iterable[str]) -> float:
-    """Return the share of words, by how rare they are, that are among terms, themselves or as synonyms."""
+def _share(words: Iterable[str], terms: Iterable[str]) -> tuple[float, int]:
+    """Return the share of words, by rarity, that are among terms, themselves or as synonyms, and how many are."""
     words, terms = tuple(words), tuple(terms)
     total = sum(map(rarity, words))
-    common = (word for word in words if any(are_same(word, term) for term in terms))
-    return sum(map(rarity, common)) / total if total else 0.0
+    common = [word for word in words if any(are_same(word, term) for term in terms)]
+    return (sum(map(rarity, common)) / total if total else 0.0), len(common)
 
 
 def _stems(text: str) -> list[str]:

@@ -202,8 +202,6 @@ class _DocumentReader:
         return WorkflowDocument(
             version=version,
             title=as_text(info.get("title")),
-            summary=as_text(info.get("summary")),
-            description=as_text(info.get("description")),
             sources=sources,
             workflows=_first_of_each(workflows),
             location=location,
@@ -226,7 +224,6 @@ class _DocumentReader:
             failure_actions=tuple(self._list(node, "failureActions", where, self._action)),
             parameters=self._parameters(node, where),
             outputs=_read_value(node.get("outputs", {})),
-            extensions=_extensions(node),
         )
 
     def _step(self, node: Mapping[str, Any], where: str) -> WorkflowStep:
@@ -247,7 +244,6 @@ class _DocumentReader:
             outputs=_read_value(node.get("outputs", {})),
             depends_on=tuple(node.get("dependsOn", ())),
             timeout=timeout / 1000 if timeout is not None else None,
-            extensions=_extensions(node),
         )
 
     def _parameters(self, node: Mapping[str, Any], where: str) -> tuple[StepParameter, ...]:
@@ -395,10 +391,6 @@ def _first_of_each(entries: tuple[Named, ...]) -> tuple[Named, ...]:
     for entry in entries:
         by_id.setdefault(entry.id, entry)
     return tuple(by_id.values())
-
-
-def _extensions(node: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in node.items() if isinstance(name, str) and name.startswith("x-")}
 
 
 def _follow_pointer(tree: object, pointer: str) -> object:

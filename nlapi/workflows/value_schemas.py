@@ -139,13 +139,13 @@ class ValueSchemas:
             context = self.of(node.context, workflow, step, hops)
             return context if context.fault else ValueSchema()
         if not isinstance(node, str) or not node.startswith("$"):
-            return _literal(node)
+            return ValueSchema()
         try:
             expression = parse_expression(node)
         except ExpressionError as error:
             return ValueSchema(fault=str(error))
         if expression is None:
-            return _literal(node)
+            return ValueSchema()
         if hops > MAX_HOPS:
             return ValueSchema(fault=f"{node} leads in circles")
         return self._of_expression(expression, workflow, step, hops)
@@ -189,10 +189,6 @@ class ValueSchemas:
 
     def _any_reader(self) -> SchemaReader | None:
         return next((self.reader(spec) for spec in self.linked.all_specs), None)
-
-
-def _literal(node: Any) -> ValueSchema:
-    return ValueSchema()
 
 
 # Levels of objects that are searched, and properties of one answer: recursive schemas have no end.

@@ -47,11 +47,6 @@ class WorkflowTool:
     """the operations of its steps, in order"""
 
     @property
-    def calls_text(self) -> str:
-        """What it sends, in a few words."""
-        return f"a workflow of {count_text(len(self.calls), 'call')}"
-
-    @property
     def operation(self) -> Operation:
         return self.tool.operation
 

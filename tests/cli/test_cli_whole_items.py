@@ -108,3 +108,11 @@ def test_an_item_that_cannot_be_read_is_not_replaced(tmp_path: Path) -> None:
         assert done.code != 0
         assert puts(api) == []
         assert "getShelf answers 404" in done.out + done.err
+
+
+def test_a_secret_that_the_api_hides_is_not_overwritten_by_what_it_shows(tmp_path: Path) -> None:
+    with Echo(lambda request: Reply(200, {**SHELF, "color": "********"})) as api:
+        source = shelves(tmp_path, api.url)
+        done = run("ask", "set the capacity of the shelf sh-1 to 20", "-a", source, "--planner", "offline", "--yes")
+        assert (done.code != 0, puts(api)) == (True, [])
+        assert "does not show its color" in done.out + done.err

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlapi.client.message import Result
-from nlapi.client.truncate import strip_control, truncate
+from nlapi.client.safe_text import strip_control
+from tests.client.shown import truncate
 from tests.strategies import examples
 from tests.tables import table
 

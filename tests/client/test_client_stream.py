@@ -16,8 +16,8 @@ from nlapi.client.message import EndReason, Framing, Limits, Request, Result, bo
 from nlapi.client.send import open_client, send
 from nlapi.client.streaming.body import Piece
 from nlapi.client.streaming.rule import Evidence, Expectation
-from nlapi.client.truncate import truncate
 from nlapi.errors import OutcomeUnknownError, SendError
+from tests.client.shown import truncate
 from tests.servers import END, Echo, Reply, Script, chunk, head
 from tests.tables import table
 

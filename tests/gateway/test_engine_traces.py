@@ -15,7 +15,7 @@ from nlapi.errors import UsageError
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.inference import InferenceRequest
-from nlapi.gateway.records.records import SpanTracer, tracer_from_environment
+from nlapi.gateway.records.records import Tracer, tracer_from_environment
 from tests.gateway.versions import configuration, publish, run, write
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -36,7 +36,7 @@ def test_a_request_has_a_span_and_each_stage_one_below_it(tmp_path: Path) -> Non
     write(tmp_path / "v1", "def features(value):\n    return 1 / value\n\ndef predict(value):\n    return value\n")
     kept, provider = Kept(), TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(kept))
-    spans = SpanTracer(provider, TraceContextTextMapPropagator())
+    spans = Tracer(provider, TraceContextTextMapPropagator())
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1"), revision=3)
@@ -74,6 +74,6 @@ def test_without_a_configured_sdk_nothing_is_traced() -> None:
 
 
 def test_the_variables_of_opentelemetry_are_followed() -> None:
-    assert isinstance(tracer_from_environment({"OTEL_TRACES_EXPORTER": "console"}), SpanTracer)
+    assert isinstance(tracer_from_environment({"OTEL_TRACES_EXPORTER": "console"}), Tracer)
     with pytest.raises(UsageError, match="'nowhere'"):
         tracer_from_environment({"OTEL_TRACES_EXPORTER": "nowhere"})

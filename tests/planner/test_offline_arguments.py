@@ -29,10 +29,22 @@ def depot() -> Spec:
     def post(id: str, summary: str, *parameters: Any, **more: Any) -> Any:
         return {"post": {"operationId": id, "summary": summary, "parameters": list(parameters), **OK, **more}}
 
+    numbers = parameter("minimumShifts", schema=number, description="Only clerks with so many shifts.")
     goods = loose(["good", "units"], good=TEXT, units=number)
     files = loose(["files", "parentFolder"], files={"type": "array", "items": TEXT}, parentFolder=TEXT)
     roles = {"type": "string", "enum": ["clerk", "lead"]}
-    update = body({"type": "object", "properties": {"nickname": TEXT, "role": roles}})
+    flags = {"type": "object", "properties": {"changePassword": {"type": "boolean"}}}
+    clerk_fields = {
+        "nickname": TEXT,
+        "role": roles,
+        "password": TEXT,
+        "timeZone": TEXT,
+        "homeFolder": TEXT,
+        "locked": {"type": "boolean"},
+        "permissions": flags,
+    }
+    update = body({"type": "object", "properties": clerk_fields})
+    create = body({"type": "object", "properties": {"username": TEXT, **clerk_fields}, "required": ["username"]})
     return spec(
         {
             "/vans/{vanCode}/unload": post("unloadVan", "Unload Van", van, **goods),
@@ -42,6 +54,10 @@ def depot() -> Spec:
                 "regenerateToken", "Regenerate the token", parameter("id", "path", number)
             ),
             "/webhooks": {"get": {"operationId": "listWebhooks", "summary": "List webhooks", **OK}},
+            "/clerks": {
+                "get": {"operationId": "listClerks", "summary": "List clerks", "parameters": [numbers], **OK},
+                **post("createClerk", "Create a clerk", **create),
+            },
             "/clerks/{clerk_id}": {
                 "patch": {
                     "operationId": "updateClerk",
@@ -83,6 +99,12 @@ DEPOT = planner(depot())
         # The noun of an item is no value.
         ("change the nickname of clerk 5 to Joe", "updateClerk", {"clerk_id": 5, "nickname": "Joe"}),
         ("change the role of clerk 5 to clerk", "updateClerk", {"clerk_id": 5, "role": "clerk"}),
+        ("set clerk 5's time zone to Europe/Berlin", "updateClerk", {"clerk_id": 5, "timeZone": "Europe/Berlin"}),
+        ("set the password of clerk 5 to Tr0ub4dor", "updateClerk", {"clerk_id": 5, "password": "Tr0ub4dor"}),
+        # A number behind a noun is the id of an item, and the name of a new one only where one is made.
+        ("make clerk 5 a lead", "updateClerk", {"clerk_id": 5, "role": "lead"}),
+        ("unlock clerk 5", "updateClerk", {"clerk_id": 5, "locked": False}),
+        ("list the 20 newest clerks", "listClerks", {}),
         ("places near latitude 51.5 longitude -0.12", "findPlaces", {"latitude": 51.5, "longitude": -0.12}),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from nlapi.plugin.portable import GEMINI, PORTABLE, PORTABLE_MCP
+from nlapi.plugin.programs import GEMINI, PORTABLE, PORTABLE_MCP
 from tests.plugin.kit import HOSTILE, LIBRARY, big, plugin_of, spec_of
 from tests.tables import table
 

@@ -25,6 +25,7 @@ def campaigns() -> dict[str, Any]:
         },
     }
     body = {"content": {"application/json": {"schema": item}}}
+    change = {"content": {"application/json": {"schema": {**item, "required": []}}}}
     answer = {"200": {"description": "ok", "content": {"application/json": {"schema": item}}}}
     listed = {
         "200": {"description": "ok", "content": {"application/json": {"schema": {"type": "array", "items": item}}}}
@@ -40,7 +41,7 @@ def campaigns() -> dict[str, Any]:
         "/campaigns/{campaign_id}": {
             "parameters": [key],
             "get": {"operationId": "getCampaign", "responses": answer},
-            "patch": {"operationId": "updateCampaign", "requestBody": body, "responses": answer},
+            "patch": {"operationId": "updateCampaign", "requestBody": change, "responses": answer},
             "delete": {"operationId": "deleteCampaign", "responses": {"204": {"description": ""}}},
         },
         "/campaigns/{campaign_id}/publish": {

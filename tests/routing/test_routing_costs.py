@@ -66,7 +66,7 @@ def test_what_was_not_learned_goes_to_the_best_version() -> None:
         RatedAnswer(bucket=("art",), version=SMALL, quality=1.0, dollars=0.001, question=f"a{n}") for n in range(99)
     ]
     policy = learn([*answers(1), *rare], CostTerms())
-    assert policy.shares_of(("art",)) == policy.shares_of(("poems",)) == {LARGE: 1.0}
+    assert [policy.shares.get((one,), {policy.best: 1.0}) for one in ("art", "poems")] == [{LARGE: 1.0}] * 2
     assert "category is poems was not learned: large@v1" in policy.explain(["category"], ("poems",))
 
 
@@ -118,7 +118,11 @@ def test_a_policy_is_left_when_its_floor_breaks_or_a_version_drifts(
 ) -> None:
     policy = learn(list(answers(1)), CostTerms())
     rules = cost_rules(policy, name="c", objective="ask", fields=["category"], unit="user", position=0, since="")
-    served = [one for one in answers(3, chances) if policy.shares_of(one.bucket).get(one.version, 0.0) > 0.5]
+    served = [
+        one
+        for one in answers(3, chances)
+        if policy.shares.get(one.bucket, {policy.best: 1.0}).get(one.version, 0.0) > 0.5
+    ]
     assert floor_violation(rules, served[:40]) == ""
     found = floor_violation(rules, served)
     assert (reason in found) if reason else not found

@@ -299,7 +299,7 @@ def test_each_constant_that_an_answer_held_is_warned_of_in_the_document_too() ->
         "its pinned is a constant, and the answer to listCompanies at [0].vip had the same value",
         "its priority is a constant, and the answer to listCompanies at [1].id had the same value",
     ]
-    warnings = saved.document.workflow().extensions["x-nlapi"]["warnings"]
+    warnings = saved.document.tree["workflows"][0]["x-nlapi"]["warnings"]
     assert warnings == [str(issue) for issue in saved.issues]
     assert "listCompanies at [0].plan" in render(saved.document.tree)
 

@@ -64,7 +64,7 @@ Folder = Annotated[Path, argument("DIR", "The folder of a plugin that nlapi buil
 @app.command(epilog=BUILD)
 def build(
     source: Source,
-    folder: Annotated[Path, option("-o --output DIR", "The folder to put the plugin in.")],
+    folder: Annotated[Path | None, option("-o --output DIR", "The plugin's folder. Default: NAME-plugin.")] = None,
     name: Annotated[str | None, option("--name NAME", "The plugin's name. Default: taken from the title.")] = None,
     include: Include = None,
     exclude: Exclude = None,
@@ -91,6 +91,7 @@ def build(
     from nlapi.plugin.user_files import EFFECTS
 
     registered = registry.find_registration(source)
+    folder = folder or Path(f"{name or _plugin_name(source, registered) or Path(source).stem}-plugin")
     registration = registered or Registration(source=source)
     if registration.source == "-":
         raise UsageError("a plugin cannot be built of standard input: `check` could not read it again", hint="-o DIR")

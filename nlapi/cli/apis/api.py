@@ -84,7 +84,7 @@ def propose_overlay(name: str, spec: Spec) -> None:
         write_file(file, text)
     count = console.count_noun(len(reads_by_evidence(spec.operations)), "POST")
     console.note(f"{count} classified as read, and sent without a question: {file} says why.")
-    console.note(f"`nlapi api accept {name}` pins them, so that a changed description makes no read of a change")
+    console.note(f"`nlapi api accept {name}` pins them, so that a later version of the description cannot add others")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

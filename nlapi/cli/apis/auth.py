@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -95,7 +95,7 @@ def login(
         seconds=wait,
         base_url=server or "",
     )
-    storage = _storage(store)
+    new = _NewLogins(name, audience, _storage(store))
     is_oauth = bool(options.client_id or options.issuer or options.flow)
     way = _way(spec, scheme, takes_token=token, is_typed=token or reference is not None, is_oauth=is_oauth)
     if reference is not None and len(way.schemes) > 1:
@@ -105,11 +105,11 @@ def login(
         if fault := entry.fault:
             raise CredentialError(f"{entry.id} is {fault}", hint="choose another of its security schemes")
         if reference is not None:
-            _store_reference(name, entry, reference, audience)
+            new.store_reference(entry, reference)
         elif way.takes_token or not _gets_tokens(entry, options):
-            _store_value(name, entry, audience, storage)
+            new.store_value(entry)
         else:
-            _store_tokens(name, spec, entry, options, audience, storage)
+            new.store_tokens(spec, entry, options)
 
 
 def _open_api(api: str, base_url: str | None, env: str | None = None) -> tuple[str, Registration, Spec]:
@@ -172,88 +172,85 @@ def _storage(text: str | None) -> SecretStorage | None:
     return SecretStorage(text)
 
 
-def _store_reference(api: str, scheme: SecurityScheme, reference: str, audience: tuple[str, ...]) -> None:
-    from nlapi.accounts.store import LoginKind
+@dataclass(frozen=True, slots=True)
+class _NewLogins:
+    """The logins of an API that are being stored, for the servers of `audience`; a reference is no secret."""
 
-    if not is_reference(reference):
-        hint = f"it is {REFERENCE_FORMS}; without --reference the credential itself is asked for"
-        raise UsageError("--reference takes where a credential is, and not the credential", hint=hint)
-    read_reference(reference, "--reference")
-    _store(api, _new_login(scheme, LoginKind.REFERENCE, audience, reference), None, None)
+    api: str
+    audience: tuple[str, ...]
+    storage: SecretStorage | None
 
+    def store_reference(self, scheme: SecurityScheme, reference: str) -> None:
+        from nlapi.accounts.store import LoginKind
 
-def _store_value(api: str, scheme: SecurityScheme, audience: tuple[str, ...], storage: SecretStorage | None) -> None:
-    from nlapi.accounts.store import LoginKind, Secrets
-    from nlapi.cli.apis.login_oauth import ask_credential
-    from nlapi.client.auth import check_credential
+        if not is_reference(reference):
+            hint = f"it is {REFERENCE_FORMS}; without --reference the credential itself is asked for"
+            raise UsageError("--reference takes where a credential is, and not the credential", hint=hint)
+        read_reference(reference, "--reference")
+        self._store(self._login(scheme, LoginKind.REFERENCE, reference), None)
 
-    while True:
-        value = ask_credential(scheme)
+    def store_value(self, scheme: SecurityScheme) -> None:
+        from nlapi.accounts.store import LoginKind, Secrets
+        from nlapi.cli.apis.login_oauth import ask_credential
+        from nlapi.client.auth import check_credential
+
+        while True:
+            value = ask_credential(scheme)
+            try:
+                check_credential(scheme, value)
+                break
+            except CredentialError as error:
+                if not is_interactive():
+                    raise
+                console.error(str(error))
+        self._store(self._login(scheme, LoginKind.VALUE), Secrets(value=value))
+
+    def store_tokens(self, spec: Spec, scheme: SecurityScheme, options: OAuthOptions) -> None:
+        from nlapi.accounts.store import LoginKey, LoginStore
+        from nlapi.cli.apis.login_oauth import log_in_with_oauth
+
+        stored_secret = ""
         try:
-            check_credential(scheme, value)
-            break
-        except CredentialError as error:
-            if not is_interactive():
-                raise
-            console.error(str(error))
-    _store(api, _new_login(scheme, LoginKind.VALUE, audience), Secrets(value=value), storage)
+            earlier, secrets = LoginStore().read_secrets(LoginKey(api=self.api, scheme=scheme.id))
+        except CredentialError:
+            pass
+        else:
+            # Logging in again needs no option twice.
+            if (source := earlier.source) is not None and options.client_id in ("", source.client_id):
+                stored_secret = secrets.client_secret
+                options = replace(
+                    options,
+                    client_id=source.client_id,
+                    issuer=options.issuer or source.issuer,
+                    scopes=options.scopes or source.scopes,
+                )
+        grant = log_in_with_oauth(spec, scheme, options, stored_secret)
+        login, secrets = grant.as_login(scheme.id, self.audience)
+        self._store(login, secrets)
 
+    def _login(self, scheme: SecurityScheme, kind: LoginKind, reference: str = "") -> Login:
+        from nlapi.accounts.store import Login, new_secret_id
 
-def _store_tokens(
-    api: str,
-    spec: Spec,
-    scheme: SecurityScheme,
-    options: OAuthOptions,
-    audience: tuple[str, ...],
-    storage: SecretStorage | None,
-) -> None:
-    from nlapi.accounts.store import LoginKey, LoginStore
-    from nlapi.cli.apis.login_oauth import log_in_with_oauth
+        return Login(
+            scheme=scheme.id,
+            kind=kind,
+            audience=self.audience,
+            created_at=int(time.time()),
+            secret_id=new_secret_id(),
+            reference=reference,
+        )
 
-    stored_secret = ""
-    try:
-        earlier, secrets = LoginStore().read_secrets(LoginKey(api=api, scheme=scheme.id))
-    except CredentialError:
-        pass
-    else:
-        # Logging in again needs no option twice.
-        if (source := earlier.source) is not None and options.client_id in ("", source.client_id):
-            stored_secret = secrets.client_secret
-            options = replace(
-                options,
-                client_id=source.client_id,
-                issuer=options.issuer or source.issuer,
-                scopes=options.scopes or source.scopes,
-            )
-    grant = log_in_with_oauth(spec, scheme, options, stored_secret)
-    login, secrets = grant.as_login(scheme.id, audience)
-    _store(api, login, secrets, storage)
+    def _store(self, login: Login, secrets: Secrets | None) -> None:
+        from nlapi.accounts.store import LoginKey, LoginStore, SecretStorage
 
-
-def _new_login(scheme: SecurityScheme, kind: LoginKind, audience: tuple[str, ...], reference: str = "") -> Login:
-    from nlapi.accounts.store import Login, new_secret_id
-
-    return Login(
-        scheme=scheme.id,
-        kind=kind,
-        audience=audience,
-        created_at=int(time.time()),
-        secret_id=new_secret_id(),
-        reference=reference,
-    )
-
-
-def _store(api: str, login: Login, secrets: Secrets | None, storage: SecretStorage | None) -> None:
-    from nlapi.accounts.store import LoginKey, LoginStore, SecretStorage
-
-    store, key = LoginStore(), LoginKey(api=api, scheme=login.scheme)
-    with store.lock(key):
-        fault = store.write(key, login, secrets, storage)
-    sites = " and ".join(login.audience) or "the server that --base-url names first, as the description names none"
-    console.note(f"{key}: stored, for {sites}")
-    if fault and storage is not SecretStorage.FILE:
-        path = store.path(key)
-        console.note(f"In plain text in {path}, for you alone, as the keyring does not take it: {fault}")
+        store, key = LoginStore(), LoginKey(api=self.api, scheme=login.scheme)
+        with store.lock(key):
+            fault = store.write(key, login, secrets, self.storage if secrets is not None else None)
+        sites = " and ".join(login.audience) or "the server that --base-url names first, as the description names none"
+        console.note(f"{key}: stored, for {sites}")
+        if fault and self.storage is not SecretStorage.FILE:
+            path = store.path(key)
+            console.note(f"In plain text in {path}, for you alone, and not in a keyring: {fault}")
 
 
 @app.command(epilog="nlapi auth logout shop")
@@ -331,7 +328,10 @@ def _login_rows(api: str | None) -> Iterator[dict[str, Any]]:
             yield _row(key.api, key.scheme, kind="?", state="damaged", stored=str(store.path(key)), fault=error.message)
             continue
         source = login.source
-        more = {"issuer": source.issuer or source.token_url, "client_id": source.client_id} if source else {}
+        more: dict[str, Any] = {"for": list(login.audience)}
+        if source:
+            more |= {"scopes": list(source.scopes), "issuer": source.issuer or source.token_url}
+            more |= {"client_id": source.client_id}
         yield _row(
             key.api,
             key.scheme,
@@ -339,8 +339,6 @@ def _login_rows(api: str | None) -> Iterator[dict[str, Any]]:
             state=_state(login),
             ends=time.strftime("%Y-%m-%d %H:%M", time.localtime(login.expires_at)) if login.expires_at else "",
             stored=login.reference or login.storage.value,
-            audience=login.audience,
-            scopes=source.scopes if source else (),
             **more,
         )
 
@@ -356,20 +354,9 @@ def _registered_rows(api: str | None) -> Iterator[dict[str, Any]]:
             yield _row(name, scheme, kind="registered", state=state, stored=reference)
 
 
-def _row(
-    api: str,
-    scheme: str,
-    *,
-    kind: str,
-    state: str,
-    stored: str,
-    ends: str = "",
-    audience: tuple[str, ...] = (),
-    scopes: tuple[str, ...] = (),
-    **more: str,
-) -> dict[str, Any]:
-    row = {"api": api, "scheme": scheme, "kind": kind, "state": state, "ends": ends, "stored": stored}
-    return {**row, "for": list(audience), "scopes": list(scopes), **more}
+def _row(api: str, scheme: str, *, kind: str, state: str, stored: str, **more: Any) -> dict[str, Any]:
+    row = {"api": api, "scheme": scheme, "kind": kind, "state": state, "ends": "", "stored": stored}
+    return {**row, "for": [], "scopes": [], **more}
 
 
 def _state(login: Login) -> str:

@@ -32,7 +32,7 @@ from nlapi.errors import MissingCredentialError, UsageError, require_extra
 from nlapi.openapi.egress import NetworkScope
 from nlapi.openapi.spec import SecurityScheme
 from nlapi.openapi.urls import parse_url
-from nlapi.system import CAN_WAIT_FOR_INPUT, has_display
+from nlapi.system import IS_WINDOWS, has_display
 
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
@@ -43,7 +43,7 @@ class TerminalPerson:
 
     def __init__(self, *, opens_browser: bool) -> None:
         self._opens_browser = opens_browser
-        self._can_type = not opens_browser and sys.stdin.isatty() and CAN_WAIT_FOR_INPUT
+        self._can_type = not opens_browser and sys.stdin.isatty() and not IS_WINDOWS
 
     def open_browser(self, url: str) -> None:
         if self._opens_browser and _open(url):

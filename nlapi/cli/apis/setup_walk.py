@@ -118,7 +118,7 @@ def _log_in(name: str, spec: Spec) -> bool:
 def _ask_first(name: str, spec: Spec, question: str) -> None:
     """Ask an API a question until it answers, or the person leaves it as it is."""
     if EXAMPLE_ID in question:
-        typed = _typed(f"Its questions need an id of yours: {question.replace(EXAMPLE_ID, '...')} (Enter: later): ")
+        typed = _typed(f"A first question needs an id: {question.replace(EXAMPLE_ID, '...')} (Enter: later): ")
         if not typed:
             return
         question = question.replace(EXAMPLE_ID, typed)
@@ -130,8 +130,6 @@ def _ask_first(name: str, spec: Spec, question: str) -> None:
             case 1:
                 if address := api.read_address("Where does the API run? (Enter: as before): "):
                     _run("api", "edit", name, "--base-url", address)
-                    # A login is for one server alone.
-                    _log_in(name, spec)
             case 2:
                 _log_in(name, spec)
             case _:
@@ -162,7 +160,8 @@ def suggest_name(spec: Spec) -> str:
     source = re.sub(r"^https?://|\?.*", "", spec.source)
     texts = [spec.title] if spec.title != spec.source else source.rsplit(".", 1)[0].split("/")[::-1]
     for text in texts:
-        words = [word for word in re.findall(r"[a-z0-9]+", console.plain_text(text).lower()) if word not in NO_NAMES]
+        found = re.findall(r"[a-z0-9]*[a-z][a-z0-9]*", console.plain_text(text).lower())
+        words = [word for word in found if word not in NO_NAMES]
         if words:
             name = "-".join(words[:2])[:24]
             return name if registry.is_name(name) else f"api-{name}"

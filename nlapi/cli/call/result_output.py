@@ -10,7 +10,6 @@ import re
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nlapi.cli.options import AnswerOptions, Output, is_terminal
@@ -296,7 +295,7 @@ class LivePrinter:
                 self._status.update(self._progress())
         elif piece.data if self._is_raw(piece.framing) else piece.items:
             if is_terminal():
-                self._stop()
+                self.pause()
             self.has_printed = True
             self._print(piece)
             console.flush()
@@ -342,13 +341,9 @@ class LivePrinter:
         finally:
             if timer is not None:
                 timer.cancel()
-            self._stop()
+            self.pause()
             if self._is_line_open:
                 console.write("")
-
-    def pause(self) -> None:
-        """Remove the spinner, as a question follows."""
-        self._stop()
 
     def _start(self) -> None:
         from rich.console import Console
@@ -360,7 +355,8 @@ class LivePrinter:
     def _progress(self) -> str:
         return f"{console.count_noun(len(self.items), 'item')} so far" if self.items else "waiting for the answer"
 
-    def _stop(self) -> None:
+    def pause(self) -> None:
+        """Remove the spinner, as a question follows, or the end."""
         if self._status is not None:
             self._status.stop()
             self._status = None
@@ -521,9 +517,7 @@ class PageProgress:
     def __enter__(self) -> PageProgress:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._width:
             sys.stderr.write(f"\r{'':<{self._width}}\r")
             sys.stderr.flush()

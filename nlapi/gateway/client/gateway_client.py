@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -30,26 +29,23 @@ _PROBLEM_TYPE = "application/problem+json"
 _KEY_STATUSES = (401, 403, 404)
 
 
-class ServingRefusedError(NlapiError):
+class _ServingError(NlapiError):
+    def __init__(self, status: int, message: str, *, code: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.code = code
+
+
+class ServingRefusedError(_ServingError):
     """The gateway or the data plane refused a request with a 4xx: nothing was run."""
 
     exit_code = 4
 
-    def __init__(self, status: int, message: str, *, code: str = "", hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-        self.code = code
 
-
-class ServingFailedError(NlapiError):
+class ServingFailedError(_ServingError):
     """The gateway, the data plane or the version failed with a 5xx."""
 
     exit_code = 5
-
-    def __init__(self, status: int, message: str, *, code: str = "", hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,9 +268,7 @@ class AsyncClient:
     async def __aenter__(self) -> AsyncClient:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def close(self) -> None:
@@ -516,9 +510,7 @@ class BlockingClient:
     def __enter__(self) -> BlockingClient:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property

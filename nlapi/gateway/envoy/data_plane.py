@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from nlapi.errors import Issue, Level, UsageError
 from nlapi.gateway.envoy.ads_server import AdsServer, ConnectedEnvoy, Rejection
@@ -28,11 +28,14 @@ from nlapi.gateway.envoy.resources import (
 )
 from nlapi.gateway.records.exposition import escape_label, header_lines
 from nlapi.gateway.routing_keys.cells import list_cells
-from nlapi.gateway.routing_keys.key_set import MAX_LIFETIME_S, PublicSet
+from nlapi.gateway.routing_keys.key_set import MAX_LIFETIME_S
 from nlapi.gateway.routing_keys.key_verifier import ISSUER
 from nlapi.routing.change import DECIDING_KINDS, ConfigurationChanges
 from nlapi.routing.model import Configuration, Objective, VersionRef
 from nlapi.serving import open_listener
+
+if TYPE_CHECKING:
+    from nlapi.gateway.routing_keys.key_ring import KeyRing
 
 # Seconds that an Envoy of this machine has to start and take its first configuration; 0.1 to 0.5 s on an idle one.
 START_TIMEOUT_S = 30.0
@@ -43,13 +46,6 @@ PUBLISH_TIMEOUT_S = 1.0
 _log = logging.getLogger(__name__)
 
 _EncodedPart = Mapping[str, Mapping[str, EncodedResource]]
-
-
-class PublicKeys(Protocol):
-    """The public keys of routing keys."""
-
-    def public_set(self) -> PublicSet:
-        """Return the public keys that are good now as a JWK set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +64,7 @@ class EnvoyDataPlane:
     """
 
     def __init__(
-        self, options: DataPlaneOptions, control: AdsServer, keys: PublicKeys, process: EnvoyProcess | None = None
+        self, options: DataPlaneOptions, control: AdsServer, keys: KeyRing, process: EnvoyProcess | None = None
     ) -> None:
         self.options = options
         self.control = control

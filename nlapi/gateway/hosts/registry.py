@@ -267,11 +267,8 @@ class HostRunner:
             usual=self._usual,
             content=self.demand.content,
         )
-        self.cluster.bulkhead.enter(request)
-        try:
+        with self.cluster.bulkhead.hold(request):
             result = await self.cluster.call(call)
-        finally:
-            self.cluster.bulkhead.leave(request)
         try:
             output = orjson.loads(result.output)
         except ValueError as error:

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from nlapi.errors import Issue, UsageError
+from nlapi.errors import UsageError
 from nlapi.gateway.admin import (
     canaries,
     costs,
@@ -28,7 +28,7 @@ from nlapi.gateway.admin import (
 from nlapi.gateway.admin.api_call import MAX_AUDIT_TARGET, ApiCall, ApiResponse, Handler, operation_handlers, with_etag
 from nlapi.gateway.control.access import ANONYMOUS, Access, Caller, check_permission, format_time, utc_now
 from nlapi.gateway.control.canary_watcher import CanaryWatcher, Edit
-from nlapi.gateway.control.codec import Json, decode_configuration
+from nlapi.gateway.control.codec import decode_configuration
 from nlapi.gateway.control.cost_watcher import CostWatcher
 from nlapi.gateway.control.publisher import GATEWAY_AUTHOR, Publisher, RetentionPolicy
 from nlapi.gateway.control.routing_state import RoutingState
@@ -56,46 +56,10 @@ from nlapi.gateway.versions.artifacts import ArtifactStore
 from nlapi.gateway.versions.library import VersionLibrary
 from nlapi.gateway.versions.sources import SourceFinder
 from nlapi.gateway.workers.boundary import shared_boundary
-from nlapi.routing.model import Configuration, Objective, VersionRef
 from nlapi.serving import Message, Receive, Send, raw_path
 
-
-class DataPlane(Protocol):
-    """Carries payloads to versions by the routing keys of a gateway. All methods are called in its event loop."""
-
-    @property
-    def url(self) -> str:
-        """The base URL that clients send payloads to."""
-
-    async def start(self) -> None:
-        """Begin to serve. UsageError when it cannot."""
-
-    def begin_drain(self) -> None:
-        """Let its readiness probe fail from now on; requests are served as before."""
-
-    async def stop(self) -> None:
-        """Finish the requests in flight, and end."""
-
-    def publish(self, configuration: Configuration, revision: int) -> None:
-        """Serve by a revision from now on."""
-
-    async def wait_published(self) -> None:
-        """Wait, for a second at most, until it serves by the last revision."""
-
-    def renew_keys(self) -> None:
-        """Verify keys by the public keys as they are now."""
-
-    def carries(self, configuration: Configuration, objective: Objective, version: VersionRef) -> bool:
-        """Return whether it calls the shard of a version by itself; if not, the gateway does behind it."""
-
-    def issues(self) -> list[Issue]:
-        """Return what is wrong with it, and what it does not do of the configuration, the worst first."""
-
-    def status(self) -> Json:
-        """Return the answer of getDataPlane."""
-
-    def metric_lines(self) -> Iterator[str]:
-        """Yield its metrics in the Prometheus text format."""
+if TYPE_CHECKING:
+    from nlapi.gateway.envoy.data_plane import EnvoyDataPlane
 
 
 HANDLERS: Mapping[str, Handler] = {
@@ -161,7 +125,7 @@ class Gateway:
         self.publisher = Publisher(store, engine, library=self.library, allowed_keys=engine.allowed_keys)
         self.routing_state = RoutingState(lambda: self.publisher.current)
         self.publisher.on_published(self.routing_state.notify)
-        self.data_plane: DataPlane | None = None
+        self.data_plane: EnvoyDataPlane | None = None
         self.data_plane_url = data_plane_url
         # Gateways that share a database are given the keys that they share; without, these are of this process alone.
         self.keys = keys or KeyRing.beside(":memory:" if store.is_shared else store.path, wall_clock=wall_clock)
@@ -214,7 +178,7 @@ class Gateway:
         """Delete the content of versions that no stored revision has any more."""
         self.library.prune()
 
-    def use_data_plane(self, plane: DataPlane) -> None:
+    def use_data_plane(self, plane: EnvoyDataPlane) -> None:
         """Let a data plane carry payloads; it starts and stops with the gateway."""
         self.data_plane = plane
         self.data_plane_url = self.data_plane_url or plane.url

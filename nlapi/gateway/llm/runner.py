@@ -295,11 +295,8 @@ class LlmRunner:
         `timeout_s` is for the whole answer, and for a stream until its first event. Failed without an answer,
         or a stream breaks.
         """
-        self.upstream.bulkhead.enter(request)
-        try:
+        with self.upstream.bulkhead.hold(request):
             return await self._call(request, timeout_s, repeatable=repeatable)
-        finally:
-            self.upstream.bulkhead.leave(request)
 
     async def _call(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
         connection = request.connection

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from msgspec import Struct
@@ -226,18 +226,8 @@ class Recorder:
             await self.flush()
 
 
-class Tracer(Protocol):
-    """The receiver of each request's record after its answer."""
-
-    def trace(self, record: Record, parent: str) -> None:
-        """Trace one request; `parent` is the caller's W3C `traceparent`, or ""."""
-
-    def close(self) -> None:
-        """Send the pending spans."""
-
-
-class SpanTracer:
-    """A Tracer that creates spans with the OpenTelemetry SDK of the process, with the times of the recorded work."""
+class Tracer:
+    """Creates a span for each answered request with the OpenTelemetry SDK of the process, by the recorded times."""
 
     def __init__(self, provider: Any, propagator: Any) -> None:
         self._provider = provider
@@ -293,7 +283,7 @@ def tracer_from_environment(environment: Mapping[str, str]) -> Tracer | None:
         if exporter in ("", "none"):
             return None  # the API is installed without an SDK, and its spans go nowhere
         provider = _create_provider(exporter, environment)
-    return SpanTracer(provider, TraceContextTextMapPropagator())
+    return Tracer(provider, TraceContextTextMapPropagator())
 
 
 _ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")

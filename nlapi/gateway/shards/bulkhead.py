@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest
 from nlapi.routing.model import Shard
@@ -42,10 +44,9 @@ class Bulkhead:
         self._objective_limit = share_limit(slots, shard.objective_percent)
         self._client_limit = share_limit(slots, shard.client_percent)
 
-    def enter(self, request: InferenceRequest) -> None:
-        """Count a call that begins. InferenceError OVER_SHARE, with nothing counted, when its objective or client has
-        its share in flight.
-        """
+    @contextmanager
+    def hold(self, request: InferenceRequest) -> Iterator[None]:
+        """Count a call while the block runs. InferenceError OVER_SHARE when its objective or client has its share."""
         objective, client = request.objective, request.client
         if objective and self._by_objective[objective] >= self._objective_limit:
             raise self._over_share("objective", objective, self._objective_limit)
@@ -53,13 +54,13 @@ class Bulkhead:
             raise self._over_share("client", client, self._client_limit)
         self._by_objective[objective] += 1
         self._by_client[client] += 1
-
-    def leave(self, request: InferenceRequest) -> None:
-        """Count a call that ends."""
-        for counts, name in ((self._by_objective, request.objective), (self._by_client, request.client)):
-            counts[name] -= 1
-            if not counts[name]:  # clients come and go
-                del counts[name]
+        try:
+            yield
+        finally:
+            for counts, name in ((self._by_objective, objective), (self._by_client, client)):
+                counts[name] -= 1
+                if not counts[name]:  # clients come and go
+                    del counts[name]
 
     def _over_share(self, kind: str, name: str, limit: int) -> InferenceError:
         text = f"{kind} {name!r} has {limit} calls at {self._place}, its share"

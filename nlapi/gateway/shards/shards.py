@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Mapping
 from time import perf_counter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -44,6 +44,9 @@ from nlapi.gateway.shards.secret_references import AllowedReferences, ShardAcces
 from nlapi.gateway.shards.server_errors import clean_text, error_text
 from nlapi.routing.model import Shard, ShardProtocol, Version
 
+if TYPE_CHECKING:
+    from nlapi.gateway.hosts.registry import HostRegistry
+
 MAX_ATTEMPTS = 3
 
 # RFC 6585 §4 and RFC 9110 §15.5.20: such a request was not executed, and may be sent elsewhere.
@@ -79,20 +82,6 @@ class Replica:
         self.failed = 0
 
 
-class ReplicaSource(Protocol):
-    """The replicas of shards whose hosts register themselves."""
-
-    @property
-    def generation(self) -> int:
-        """A number that is another one when a replica has come, changed or gone."""
-
-    def replicas(self, shard: str) -> Mapping[str, frozenset[HostedContent]]:
-        """Return the addresses that take calls, with what each has loaded."""
-
-    async def wait_replica(self, shard: str, content: HostedContent) -> None:
-        """Wait for a replica as long as some may not be heard yet."""
-
-
 class Cluster:
     """The replicas of a shard: its endpoints, or the hosts of a source. UsageError when an endpoint is not a URL."""
 
@@ -101,7 +90,7 @@ class Cluster:
         shard: Shard,
         clock: Clock = time.monotonic,
         access: ShardAccess | None = None,
-        source: ReplicaSource | None = None,
+        source: HostRegistry | None = None,
     ) -> None:
         self.shard = shard
         self.access = access or ShardAccess(shard, {}, AllowedReferences())
@@ -364,19 +353,6 @@ def _shown_state(replica: Replica, *, is_ejected: bool) -> BreakerState:
 _log = logging.getLogger(__name__)
 
 
-class CallCodec(Protocol):
-    """The bytes of one version's calls in a shard's protocol, and the paths that they go to."""
-
-    path: str
-    ready_path: str
-
-    def encode(self, value: object, request_id: str) -> tuple[bytes, TensorCall]:
-        """Return the body for an input, and what `decode` needs of it. ValueError when the input has no such form."""
-
-    def decode(self, body: bytes, call: TensorCall) -> Any:
-        """Return the output in an answer. ValueError when it is not of the protocol."""
-
-
 class JsonCodec:
     """The input and the output as JSON, at the address of the endpoint."""
 
@@ -424,11 +400,8 @@ class RemoteRunner:
             usual=self._usual,
             ready_path=codec.ready_path,
         )
-        self.cluster.bulkhead.enter(request)
-        try:
+        with self.cluster.bulkhead.hold(request):
             result = await self.cluster.call(call)
-        finally:
-            self.cluster.bulkhead.leave(request)
         try:
             output = codec.decode(result.output, tensors)
         except (ValueError, TypeError) as error:
@@ -459,7 +432,7 @@ class RemoteRunner:
 _INPUT_HINT = "change the input: sent again as it is, it is refused again"
 
 
-def _open_codec(version: Version, shard: Shard) -> CallCodec:
+def _open_codec(version: Version, shard: Shard) -> JsonCodec | OpenInferenceCodec:
     if shard.protocol is not ShardProtocol.OPEN_INFERENCE:
         return JsonCodec()
     return OpenInferenceCodec(version, shard)

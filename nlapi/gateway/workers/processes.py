@@ -228,11 +228,8 @@ class BoundedRunner(ABC):
 
     async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
         """Return the version's output. InferenceError if none exists in time, or no place for the call."""
-        self._bulkhead.enter(request)
-        try:
+        with self._bulkhead.hold(request):
             return await self._run(request, timeout_s)
-        finally:
-            self._bulkhead.leave(request)
 
     @abstractmethod
     async def _run(self, request: InferenceRequest, timeout_s: float) -> InferenceResult:

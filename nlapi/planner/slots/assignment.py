@@ -16,6 +16,7 @@ from nlapi.planner.slots.overrides import (
     OVERRIDE_PROBABILITY,
     apply_overrides,
     is_code_of_other,
+    is_count_of_items,
     is_counted_item,
     is_elsewhere_in_reason,
     is_in_other_direction,
@@ -49,7 +50,15 @@ CANDIDATES_PER_SLOT = 6
 # Kinds of mentions that nobody writes for nothing.
 _LITERALS = frozenset((MentionKind.QUOTED, MentionKind.LITERAL, MentionKind.JSON))
 # Words that are not values of a slot, whatever they look like.
-_BARRED = (is_elsewhere_in_reason, is_code_of_other, is_counted_item, is_in_other_direction, is_topic, is_value_before)
+_BARRED = (
+    is_elsewhere_in_reason,
+    is_code_of_other,
+    is_count_of_items,
+    is_counted_item,
+    is_in_other_direction,
+    is_topic,
+    is_value_before,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,9 +13,10 @@ from nlapi.english.intents import ARTICLES, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import has_vector
-from nlapi.english.words import name_key, name_words, singular, stem
+from nlapi.english.words import name_key, name_words, singular, split_words, stem
+from nlapi.json_text import parse_json
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.spec import Effect, Operation, as_map
 from nlapi.planner.commands import operation_verbs
 from nlapi.planner.slots.choices import choice_candidates, choice_names, flag_candidates
 from nlapi.planner.slots.context import SlotContext
@@ -42,6 +44,7 @@ from nlapi.planner.slots.name_mentions import (
 )
 from nlapi.planner.slots.slot import HIGH_SCORE, LOW_SCORE, Family, Slot, SlotCandidate
 from nlapi.planner.slots.values import CONVERSIONS, WORDLESS_CONVERSIONS, Encoded, encode, takes_text
+from nlapi.reading.clauses import opening_length
 from nlapi.reading.names import PlainName, is_code, names_behind_noun, names_behind_preposition, noun_before
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, ValueMention
 from nlapi.resources.forms import schema_type
@@ -68,6 +71,13 @@ _NEW_NAME = stem_set("planner/slots/words", "new_name")
 _NAMING = word_set("planner/slots/words", "naming")
 _MOST_NAMES = 3
 _PAIR = lazy_pattern(r"(?<![\w=])(?P<name>[A-Za-z_][\w.-]*)=(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;=]+)")
+_FIELD = lazy_pattern(
+    r"(?<!\w)(?:with|and)\s+(?:the|an?)\s+(?P<name>[a-z_]\w*)\s+(?:of\s+)?"
+    r"(?P<value>\"[^\"]*\"|'[^']*'|[^,]+?)(?=,|\s+and\s+(?:the|an?)\s|\s*$)"
+)
+# Names of objects that are all that an item has.
+_TARGETS = frozenset(("to", "from", "into"))
+_WHOLE = stem_set("planner/slots/words", "whole_objects")
 # Probability of a value by its form, of a name behind its noun, and of a name behind no more than `of`.
 FORM_CONFIDENCE = 0.95
 NOUN_CONFIDENCE, PREPOSITION_CONFIDENCE = 0.85, 0.7
@@ -141,6 +151,7 @@ def body_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
     yield from _new_name(context)
     yield from _person(context)
     yield from _pairs(context)
+    yield from _members(context)
     if context.operation.effect is not Effect.READ or context.operation.body is None:
         return
     for slot in context.slots:
@@ -199,17 +210,55 @@ def _is_new_person(context: SlotContext, mention: ValueMention) -> bool:
 
 
 def _pairs(context: SlotContext) -> Iterator[SlotCandidate]:
-    """Return candidates for objects of any properties, from pairs in the sentence: set the metadata to [team=shop]."""
-    pairs = list(_PAIR.finditer(context.sentence.text))
+    """Return candidates for objects of any properties, from pairs in the sentence: set the metadata to [team=shop].
+
+    What is made of nothing else is said in words too: a record [with the title Milk].
+    """
+    text, verb = context.sentence.text, context.operation.effect is not Effect.READ
+    slots = [slot for slot in context.slots if slot.location == "body"]
+    objects = [slot for slot in slots if slot.family is Family.OPEN and schema_type(slot.schema) == "object"]
+    named = [slot for slot in objects if slot.words[-1] in context.sentence.stem_set]
+    whole = [slot for slot in objects if verb and not _WHOLE.isdisjoint(slot.words) and len(slots) == len(objects)]
+    pairs = list(_PAIR.finditer(text)) or (list(_FIELD.finditer(text)) if whole and not named else [])
     if not pairs:
         return
-    value = {match["name"]: match["value"].strip("\"'") for match in pairs}
-    for slot in context.slots:
-        open_object = slot.location == "body" and slot.family is Family.OPEN and schema_type(slot.schema) == "object"
-        if open_object and slot.words[-1] in context.sentence.stem_set:
-            yield SlotCandidate(
-                slot=slot, value=value, probability=FORM_CONFIDENCE, start=pairs[0].start(), end=pairs[-1].end()
-            )
+    for slot in named or whole[:1]:
+        texts = schema_type(as_map(slot.schema.get("additionalProperties"))) == "string"
+        values = {match["name"]: match["value"].strip("\"'") for match in pairs}
+        value = values if texts else {name: _plain_json(entry) for name, entry in values.items()}
+        yield SlotCandidate(
+            slot=slot, value=value, probability=FORM_CONFIDENCE, start=pairs[0].start(), end=pairs[-1].end()
+        )
+
+
+def _plain_json(text: str) -> object:
+    """Return the number or the flag that a text is as JSON writes it, else the text: 1.10 is a version."""
+    try:
+        value: object = parse_json(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, int | float) and json.dumps(value) == text else text
+
+
+def _members(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return a candidate for the list that is all of a body: add [bob and ann] to the group physics."""
+    body = [slot for slot in context.slots if slot.location == "body"]
+    if len(body) != 1 or not body[0].is_array or body[0].leaf or body[0].family not in (Family.TEXT, Family.ID):
+        return
+    (slot,), tokens = body, context.sentence.tokens
+    first = opening_length(context.sentence.text)
+    words = [token for token in tokens if token.start >= first]
+    end = next((at for at, token in enumerate(words) if token.lower in _TARGETS), 0)
+    if not words or words[0].stem not in operation_verbs(context.operation) or not end:
+        return
+    kinds = {*slot.words, *map(stem, split_words(context.operation.route.rpartition("/")[2]))}
+    named = [token for token in words[1:end] if token.lower not in ("the", "a", "an") and token.stem not in kinds]
+    names, joints = named[::2], named[1::2]
+    if names and len(names) == len(joints) + 1 and all(joint.lower in _AND for joint in joints):
+        value = [slot.item_of(name.text) for name in names]
+        yield SlotCandidate(
+            slot=slot, value=value, probability=FORM_CONFIDENCE, start=names[0].start, end=names[-1].end
+        )
 
 
 def _ids(context: SlotContext) -> Iterator[SlotCandidate]:

@@ -20,7 +20,7 @@ from nlapi.openapi.spec import stated_verbs
 from nlapi.planner.commands import command_verb, command_words, operation_verbs
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import operation_noun_stems
-from nlapi.planner.slots.slot import Slot, SlotCandidate
+from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.forms import schema_type
@@ -314,7 +314,7 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     stems, weights = context.sentence.stems, context.name_weights[slot]
     verbs = operation_verbs(context.operation)
     spoken = [word for word in words if word in context.sentence.stem_set]
-    if len(spoken) < len(words) and verbs.issuperset(spoken):
+    if len(spoken) < len(words) and (verbs.issuperset(spoken) or _is_of_other_name(context, slot, spoken)):
         spoken = []  # the verb of the command alone says nothing of delete_threads
     other_words = [word for word in words if word not in verbs]
     similar = _similar_words(context, other_words) if len(spoken) < len(words) else {}
@@ -363,6 +363,12 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
             shared=True,
             evidence=evidence,
         )
+
+
+def _is_of_other_name(context: SlotContext, slot: Slot, spoken: Sequence[str]) -> bool:
+    """Return whether words are of another slot whose whole name is said: [password], beside `changePassword`."""
+    names = (set(other.words) for other in context.slots if other is not slot and other.family is not Family.BOOLEAN)
+    return any(set(spoken) <= name <= context.sentence.stem_set for name in names)
 
 
 @lru_cache(maxsize=4096)

@@ -14,10 +14,12 @@ from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import singular, stem
 from nlapi.lazy_pattern import lazy_pattern
+from nlapi.openapi.spec import Effect
+from nlapi.planner.commands import command_verb
 from nlapi.planner.slots.choices import sets_commanded_flag
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import RENAMES, SLUG, is_subject, resource_stems, resource_words, takes_id
-from nlapi.planner.slots.features import NAMELIKE
+from nlapi.planner.slots.features import NAMELIKE, is_item_count, page_size
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.planner.slots.values import OPENING, slot_unit
@@ -157,7 +159,13 @@ def apply_overrides(
     """Return the weighed candidates, with the clear ones of all that are `offered` at the probability SURE."""
     offered = list(offered)
     names = [(entry.start, entry.end) for entry in offered if _is_live_name(context, entry)]
-    candidates = [entry for entry in weighed if not _is_choice_in_name(context, entry, names)]
+    stated = {entry.mention: entry.slot for entry in offered if _is_set(context, entry)}
+    offered = [entry for entry in offered if stated.get(entry.mention, entry.slot) is entry.slot]
+    candidates = [
+        entry
+        for entry in weighed
+        if stated.get(entry.mention, entry.slot) is entry.slot and not _is_choice_in_name(context, entry, names)
+    ]
     naming = naming_slot(context)
     subject = next((slot for slot in context.slots if is_subject(context.operation, slot)), None)
     name = find_item_name(context.sentence, resource_stems(context.tool, subject)) if subject is not None else None
@@ -482,6 +490,17 @@ def is_in_other_direction(context: SlotContext, candidate: SlotCandidate) -> boo
     return (mention is led[0]) is not (slot is targets[0])
 
 
+def is_count_of_items(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a number counts the items that a read lists, and its slot is about something else: the radius of
+    [5] contributions.
+    """
+    mention, slot = candidate.mention, candidate.slot
+    if mention is None or mention.kind is not MentionKind.NUMBER or context.operation.effect is not Effect.READ:
+        return False
+    is_other = not page_size(slot) and context.sentence.stem_set.isdisjoint(slot.words)
+    return is_other and is_item_count(context, mention)
+
+
 def _word_before(context: SlotContext, mention: ValueMention) -> str:
     return context.sentence.tokens[mention.first - 1].lower if mention.first else ""
 
@@ -548,6 +567,8 @@ def _is_new_name(context: SlotContext, candidate: SlotCandidate) -> bool:
     mention, tokens = candidate.mention, context.sentence.tokens
     if mention is None or candidate.conversion or not mention.first or len(candidate.mentions) > 1:
         return False
+    if mention.kind is MentionKind.NUMBER and VERBS.get(command_verb(context.sentence)) is not Intent.CREATE:
+        return False  # unlock user 5
     if mention.kind is not MentionKind.TITLE and context.sentence.in_title(mention, further=True):
         return False  # Q4 of `called Q4 Suppliers`
     if _is_token(candidate, find_item_name(context.sentence, context.noun[-1:])):
