@@ -16,6 +16,8 @@ from nlapi.reading.text import MentionKind, Sentence, Token
 # Words behind a name, with which it is over.
 NAME_ENDS = words("reading/words", "name_ends")
 _LEADS = words("reading/words", "name_prepositions")
+# Before what has something: how many issues does [checkout] have.
+_OWNER_LEADS = frozenset(("does", "do"))
 # Before a noun these say that a name follows; behind others (a campaign report) another noun may.
 _DEFINITE = words("reading/words", "definite")
 _ARTICLES = _DEFINITE | {"a", "an"}
@@ -78,7 +80,8 @@ def names_behind_preposition(sentence: Sentence) -> Iterator[PlainName]:
         while before > 0 and sentence.tokens[before].lower in _ARTICLES:
             before -= 1
         if before > 0 and sentence.tokens[before].lower in _LEADS and _can_be_name(sentence, at):
-            yield PlainName(at=at, is_certain=is_slug(token.lower))
+            is_owner = sentence.tokens[before].lower in _OWNER_LEADS
+            yield PlainName(at=at, is_certain=is_owner or is_slug(token.lower))
 
 
 def find_item_name(sentence: Sentence, noun: Sequence[str]) -> int | None:

@@ -59,7 +59,7 @@ def test_a_thing_is_renamed_from_one_name_to_another() -> None:
 def test_deleting_by_name_ends_in_a_sentence() -> None:
     *_, change, end = talk('delete the shelf "Poetry"', shelves)
     assert only(change) == ("deleteShelf", {"shelf_id": "sh_2"})
-    assert end.text == "Deleted the shelf sh_2."
+    assert end.text == "Deleted the shelf Poetry."
 
 
 def test_a_filter_that_finds_nothing_is_tried_without() -> None:

@@ -339,7 +339,8 @@ def _plain_names(context: SlotContext, slot: Slot, words: Sequence[str]) -> Iter
         yield from (
             _plain(context, name, 1.2)
             for name in names_behind_preposition(context.sentence)
-            if may_be_name(context, name)
+            # Vehicles in lyon are not those of a garage: a filter takes what can be nothing but a name.
+            if may_be_name(context, name) and (slot.required or name.is_certain)
         )
 
 
