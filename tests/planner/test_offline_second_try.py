@@ -75,6 +75,12 @@ def films(call: Call) -> Any:
     return answers.get(call.operation_id, reply({"error": "not found"}, 404))
 
 
+def test_a_read_that_does_not_tell_what_is_asked_is_followed_by_one_that_does() -> None:
+    *calls, end = talk("how many films are lost?", films, api=archive())
+    assert [only(plan)[0] for plan in calls] == ["countFilms", "listFilms"]
+    assert end.text.startswith("1 of 2 films with state lost: metropolis.")
+
+
 def test_a_code_that_is_not_known_is_the_name_of_nothing_else() -> None:
     *calls, end = talk("get film f9", films, api=archive())
     assert only(calls[-1]) == ("getFilm", {"film_id": "f9"})

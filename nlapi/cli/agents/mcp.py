@@ -61,7 +61,7 @@ claude mcp add shop -- nlapi mcp openapi.yaml --auth bearerAuth=env:SHOP_TOKEN""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerOptions:
+class McpOptions:
     """The options of `nlapi mcp`, in the order of the help text."""
 
     http: Annotated[str | None, option("--http HOST:PORT", "Serve streamable HTTP there. Default: stdio.")] = None
@@ -115,8 +115,8 @@ Source = Annotated[
 ]
 
 
-@options_of(ServerOptions, "options")
-def mcp(options: ServerOptions, source: Source = None) -> None:
+@options_of(McpOptions, "options")
+def mcp(options: McpOptions, source: Source = None) -> None:
     """Serve an API as an MCP server, over stdio or HTTP.
 
     A small API gets one tool per operation; a large one gets tools that find, describe and call operations. Each
@@ -127,7 +127,7 @@ def mcp(options: ServerOptions, source: Source = None) -> None:
     # Before any import below: the SDK is an extra, `nlapi[mcp]`.
     require_extra("mcp", "`nlapi mcp`")
     if options.config_schema or options.config is not None:
-        beside = ServerOptions(
+        beside = McpOptions(
             http=options.http, timeout=options.timeout, config=options.config, config_schema=options.config_schema
         )
         if source or options != beside:
@@ -145,7 +145,7 @@ def mcp(options: ServerOptions, source: Source = None) -> None:
     _serve_api(source, options)
 
 
-def _serve_api(source: str, options: ServerOptions) -> None:
+def _serve_api(source: str, options: McpOptions) -> None:
     from nlapi.client.server import explain_server
     from nlapi.mcp import http
     from nlapi.mcp.server import create_server

@@ -212,8 +212,8 @@ def _is_clear(context: SlotContext, candidate: SlotCandidate) -> bool:
 def _is_stated(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether the sentence or the description says that a text is the value of its slot."""
     return (
-        _is_example(candidate)
-        or _is_labelled(context, candidate)
+        _is_labelled(context, candidate)
+        or _is_example(candidate)
         or is_code_of(context, candidate)
         or _gives_reason(context, candidate)
         or _is_set(context, candidate)

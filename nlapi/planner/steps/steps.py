@@ -29,7 +29,7 @@ from nlapi.planner.steps.item_match import (
     score_items,
 )
 from nlapi.planner.steps.lookup import MAX_CHOICES, NOT_FOUND, choice_plan, page_plan
-from nlapi.planner.steps.second_try import attempts_of, failure_of, second_try, tried
+from nlapi.planner.steps.second_try import OtherReads, attempts_of, is_answered, other_read, second_try, tried
 from nlapi.planner.steps.state import Goal, LookupStage, LookupState, ScoredItem, state_of
 from nlapi.planner.steps.turn_end import MAX_PAGES, answer_views, end_of_turn, next_page_plan, repeats_page
 from nlapi.reading.numbers import ORDINALS
@@ -46,6 +46,7 @@ def next_plan(
     turn: Turn,
     catalogue: Catalogue,
     known_values: Mapping[str, object],
+    reads: OtherReads,
     *,
     today: date | None = None,
 ) -> Plan:
@@ -55,9 +56,10 @@ def next_plan(
     if plan.calls:
         return plan
     if len(attempts) == 1:
-        if (other := second_try(turn, catalogue, known_values)) is not None:
+        other = second_try(turn, catalogue, known_values) or other_read(turn, plan, reads)
+        if other is not None:
             return other
-    elif failure_of(turn.steps[-1]) and turn.steps[-1].effect is Effect.READ:
+    elif not is_answered(attempts[-1], plan) and turn.steps[-1].effect is Effect.READ:
         attempt = attempts[0]
         attempts, plan = [attempt], _plan_after(attempt, catalogue, known_values, today)
         # The calls after it may have been answered, and the exit code has to say that the question was not.
