@@ -34,9 +34,8 @@ def sandbox(
 ) -> None:
     """Serve a stand-in for an API on this machine, to try things on safely.
 
-        It starts with sample data and remembers what you create and change until it stops.
     It starts with sample data, and remembers your changes until it stops. It refuses what the description forbids, with
-        the reason, and accepts any credential.
+    the reason, and accepts any credential.
     """
     from nlapi.sandbox import serve
 
