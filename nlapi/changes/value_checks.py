@@ -14,6 +14,7 @@ from nlapi.openapi.spec import as_list
 from nlapi.reading.reader import QUOTED
 from nlapi.resources.ids import code_nouns
 from nlapi.resources.nouns import ID_WORDS, target_noun
+from nlapi.tools.arguments import property_schema
 from nlapi.tools.tool import Origin, ValueSource
 
 _CALLED = lexicon.words("changes/words", "called")
@@ -518,7 +519,34 @@ def _is_old_value(case: Case, source: ValueSource) -> bool:
 
 
 # Ways in which the words of a value may mean something else; any one of them is enough.
-_DOUBTS = (_is_half_a_choice, _is_name_as_id, _is_name_of_item, _is_of_unnamed_kind, _is_command, _is_old_value)
+def _is_of_one_variant(case: Case, source: ValueSource) -> bool:
+    """Return whether a value was read from the command, and only some variants of the body have its field: a channel
+    that is a thread can be [locked], and no other.
+    """
+    operation, (argument, *path) = case.operation, source.argument.split(".")
+    location, wire_name = case.call.tool.places.get(argument, ("body", argument))
+    if location != "body" or operation.body is None or not case.is_command_word(source):
+        return False
+    schema: object = operation.body.schema
+    for name in (wire_name, *path) if wire_name else path:
+        whole = operation.spec.schema(schema)
+        variants = [variant for key in ("oneOf", "anyOf") for variant in as_list(whole.get(key))]
+        has_field = [bool(property_schema(operation.spec, variant, name)) for variant in variants]
+        if any(has_field) and not all(has_field):
+            return True
+        schema = property_schema(operation.spec, schema, name)
+    return False
+
+
+_DOUBTS = (
+    _is_half_a_choice,
+    _is_name_as_id,
+    _is_name_of_item,
+    _is_of_unnamed_kind,
+    _is_command,
+    _is_old_value,
+    _is_of_one_variant,
+)
 _DOUBTS_ABOUT_MODELS = (is_in_another_argument, is_attribute_of_item)
 
 

@@ -17,8 +17,6 @@ from nlapi.tools.tool import Call, Tool
 # Texts in place of a secret: ********, [REDACTED].
 _HIDDEN = lazy_pattern(r"[*•]{3,}|[<\[({]*(?:redacted|hidden|masked)[>\])}]*", re.IGNORECASE)
 
-_REPLACES = lazy_pattern(r"replac|overwrit", re.IGNORECASE)
-
 
 def updates_item(operation: Operation) -> bool:
     """Return whether an operation updates: by PUT or PATCH, or as Twilio's by a POST to the path of an item."""
@@ -86,22 +84,13 @@ def read_without_effect(change: Call) -> Call | None:
 
 
 def replaces_item(tool: Tool) -> bool:
-    """Return whether an operation is the PUT of an item that a GET of its path shows, and what its body lacks is lost.
-
-    A PUT that requires nothing of its body, beside no PATCH, is often a partial update, as Box's are.
-    """
+    """Return whether an operation is the PUT of an item that a GET of its path shows: the rest may be lost."""
     operation = tool.operation
     path = segments(operation.route)
     if operation.method != "PUT" or operation.body is None or not path or not path[-1].parameter:
         return False
     same = [entry for entry in operation.spec.operations if shape(segments(entry.route)) == shape(path)]
-    requires = bool(tool.body_rules.get("required")) or any(tool.places[name][0] == "body" for name in tool.required)
-    is_whole = requires or any(entry.method == "PATCH" for entry in same) or _REPLACES.search(_text(operation))
-    return bool(is_whole) and any(reader.method == "GET" and reader.usable for reader in same)
-
-
-def _text(operation: Operation) -> str:
-    return f"{operation.id} {operation.summary} {operation.description}"
+    return any(reader.method == "GET" and reader.usable for reader in same)
 
 
 def with_current_fields(call: Call, item: Mapping[str, object]) -> Call:

@@ -8,7 +8,7 @@ from typing import Any
 
 from nlapi.json_text import parse_json
 from nlapi.planner.slots.entities import PendingLookup
-from nlapi.planner.slots.slot import Family, Slot
+from nlapi.planner.slots.slot import Family, Slot, slots_of
 from nlapi.reading.numbers import NumberKind, find_numbers
 from nlapi.resources.forms import schema_type
 from nlapi.tools.quantities.units import to_wire
@@ -90,8 +90,13 @@ def complete_arguments(
 
 
 def keeps_rest(tool: Tool, values: Values) -> bool:
-    """Return whether a PUT sets some fields of an item, and the others have to be read first."""
-    return replaces_item(tool) and any(tool.places.get(path[0], ("body",))[0] == "body" for path in values)
+    """Return whether a PUT sets some fields of an item and requires others, so that it takes the whole item.
+
+    One that has all that it requires is often a partial update, as those of Box are.
+    """
+    if not replaces_item(tool) or all(tool.places.get(path[0], ("body",))[0] != "body" for path in values):
+        return False
+    return any(slot.location == "body" for slot in complete_values(values, slots_of(tool), {})[1])
 
 
 def _preset_objects(slots: Iterable[Slot], preset: Mapping[str, object]) -> dict[str, object]:
