@@ -42,6 +42,8 @@ def watch(roots: tuple[str, ...], seen: list[str]) -> None:
                 seen.append(f"open {path}")
         elif event == "urllib.Request" and not str(arguments[0]).startswith("file:///"):  # else it opens a file
             seen.append(f"{event} {arguments[0]}")
+        elif event == "sqlite3.connect" and arguments[0] == ":memory:":
+            pass  # a database of its own, which opens no file
         elif event in (*REACHES, *STARTS, *OTHERS):
             seen.append(f"{event} {arguments[-1] if event in REACHES else arguments[0]!r}"[:200])
 
