@@ -12,6 +12,7 @@ from typing import Any
 from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, TOOL_DEFINITIONS, OperationTools
 from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
+from nlapi.mcp.main_operations import main_operations
 from nlapi.mcp.settings import Consent, Settings
 from nlapi.openapi.gc_paused import gc_paused
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -19,7 +20,6 @@ from nlapi.results.query import QUERY_TOOL
 from nlapi.tools.areas import Area, areas
 from nlapi.tools.arguments import argument_schema, may_fill
 from nlapi.tools.describe import summarize_operation
-from nlapi.tools.main_operations import main_operations
 from nlapi.tools.manifest import compact, render_definition
 from nlapi.tools.names import tool_names
 from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
