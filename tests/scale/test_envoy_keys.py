@@ -163,7 +163,7 @@ def test_a_client_cannot_say_the_headers_of_claims(
     assert not upstreams[0].calls and not upstreams[1].calls
 
 
-def test_an_upstream_gets_what_was_decided_and_not_the_key(running: Plane, upstreams: tuple[Upstream, Upstream]) -> None:
+def test_an_upstream_gets_the_decision_and_not_the_key(running: Plane, upstreams: tuple[Upstream, Upstream]) -> None:
     _clear(upstreams)
     assert running.infer("rank", sign(running)).status == 200
     (received,) = upstreams[0].calls + upstreams[1].calls
