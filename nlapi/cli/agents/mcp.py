@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,8 +69,8 @@ class McpOptions:
     env: Env = None
     auth: Annotated[
         list[str] | None, option("--auth SCHEME=env:NAME", "A credential of the API, from the environment.")
-    ] = None
-    headers: Headers = None
+    ] = field(default=None, repr=False)
+    headers: Headers = field(default=None, repr=False)
     no_auth: NoAuth = False
     include: Include = None
     exclude: Exclude = None
@@ -84,7 +84,9 @@ class McpOptions:
             "Who agrees to changes: the user, asked by elicitation; the client, which asks itself; or nobody.",
         ),
     ] = Consent.ELICIT
-    token: Annotated[str | None, option("--token env:NAME", "The bearer token that HTTP clients must send.")] = None
+    token: Annotated[str | None, option("--token env:NAME", "The bearer token that HTTP clients must send.")] = field(
+        default=None, repr=False
+    )
     issuer: Annotated[
         str | None, option("--issuer URL", "The authorization server whose tokens HTTP clients may send.")
     ] = None
