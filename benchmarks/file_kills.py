@@ -37,7 +37,7 @@ from nlapi.plugin.build import Options
 from nlapi.plugin.build import build as build_plugin
 from nlapi.plugin.folder import write_folder
 from nlapi.registry import Registration
-from nlapi.tools.pins import read_pin, write_pin
+from nlapi.tools.versions.pins import read_pin, write_pin
 
 PROCESSES = 20
 FILLER = "x" * 20_000

@@ -36,7 +36,7 @@ AREAS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("nlapi/resources/paging.py",),
         ("tests/resources/test_paging.py", "tests/tools/test_tools_pages.py", "tests/planner/test_offline_pages.py"),
     ),
-    "pins": (("nlapi/tools/pins.py",), ("tests/cli/test_cli_pins.py",)),
+    "pins": (("nlapi/tools/versions/pins.py",), ("tests/cli/test_cli_pins.py",)),
 }
 """What is mutated, and the tests that are about it."""
 

@@ -51,11 +51,11 @@ from nlapi.english.command_verbs import (
     is_verb,
     is_verb_form,
 )
-from nlapi.english.intents import IMPERATIVES, METHODS, STOPWORDS, VERBS, Intent
+from nlapi.english.intents import IMPERATIVES, STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SYNONYMS
 from nlapi.english.words import singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import READ_METHODS, SCALES, Effect, Operation, stated_verbs
+from nlapi.openapi.spec import READ_METHODS, SCALES, UPDATE_METHODS, Effect, Operation, stated_verbs
 from nlapi.reading.clauses import commanded_length
 from nlapi.reading.names import is_code
 from nlapi.resources.command_verbs import leading_verbs, operation_verbs, path_end
@@ -155,7 +155,7 @@ def check_verb(case: Case) -> Iterator[str]:
         yield "the sentence has no verb"
         return
     is_item = EXTENSION.sub("", operation.path.rstrip("/")).endswith("}")
-    is_update = operation.method in ("PUT", "PATCH") or (operation.method == "POST" and is_item)
+    is_update = operation.method in UPDATE_METHODS or (operation.method == "POST" and is_item)
     if _has_verb(case) or _sets_commanded_state(case):
         return
     if is_update and (
@@ -618,7 +618,7 @@ _DIFFERENCE_VERBS = lexicon.stems("changes/words", "difference_verbs")
 _RANGE_NAMES = (("start", "end"), ("begin", "end"), ("from", "to"), ("since", "until"), ("min", "max"))
 # Numbers of these are ids as often as bounds: from_account 7001, to_account 3002.
 _DIRECTIONS = ("from", "to")
-_LATITUDES = frozenset(("lat", "latitude"))
+_LATITUDES = lexicon.words("changes/words", "latitudes")
 _LONGITUDES = lexicon.words("changes/words", "longitudes")
 
 
@@ -704,7 +704,7 @@ def check_limits(case: Case) -> Iterator[str]:
     sources = case.account.sources
     is_by_verb = any(source.origin is Origin.VERB or case.is_command_word(source) for source in sources)
     is_action = case.operation.method == "POST" and "{" not in path_end(case.operation) and _is_target_mentioned(case)
-    if not (is_by_verb and case.operation.method in METHODS[Intent.UPDATE]) and not is_action:
+    if not (is_by_verb and case.operation.method in UPDATE_METHODS) and not is_action:
         return
     for source in sources:
         if source.origin is not Origin.WORDS or case.location(source) == "path" or not source.words:

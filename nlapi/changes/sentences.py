@@ -12,11 +12,11 @@ from typing import Any
 
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import DELETE_VERBS, DETERMINERS, is_verb, parse_command
-from nlapi.english.intents import ACTION_KINDS, METHODS, STOPWORDS, VERBS, Intent
+from nlapi.english.intents import ACTION_KINDS, STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SPELLINGS, SYNONYMS
 from nlapi.english.words import singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import Effect, Operation, stated_verbs
+from nlapi.openapi.spec import UPDATE_METHODS, Effect, Operation, stated_verbs
 from nlapi.reading.clauses import (
     CONDITIONS,
     NEGATIONS,
@@ -345,7 +345,7 @@ class Case:
     @cached_property
     def value_changes(self) -> tuple[ValueChange, ...]:
         """The old and new values of an update; what leaves one account for another has both in its call."""
-        return tuple(find_value_changes(self.text)) if self.operation.method in METHODS[Intent.UPDATE] else ()
+        return tuple(find_value_changes(self.text)) if self.operation.method in UPDATE_METHODS else ()
 
     @cached_property
     def text_without_values(self) -> str:

@@ -16,7 +16,7 @@ from nlapi.english import lexicon
 from nlapi.english.command_verbs import parse_command
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import name_key, split_words, stem, stems_of
-from nlapi.openapi.spec import SCALES, Effect, Spec
+from nlapi.openapi.spec import SCALES, UPDATE_METHODS, Effect, Spec
 from nlapi.reading.clauses import opening_length, split_clauses
 from nlapi.reading.numbers import CURRENCIES
 from nlapi.resources.answers import extract_item, extract_list
@@ -93,7 +93,7 @@ def find_repeated_item(argument: str, value: object, call: Call, steps: Iterable
     last = next((segment.parameter for segment in reversed(segments(operation.route)) if segment.parameter), None)
     noun = target_noun(operation, ("path", last)) if last else ()
     is_revision = name_key(argument.rpartition(".")[2]) in _REVISION_NAMES
-    if not target_ids or (operation.method not in ("PUT", "PATCH") and not is_revision):
+    if not target_ids or (operation.method not in UPDATE_METHODS and not is_revision):
         return ""
     for step in _answered_steps(steps):
         is_own = is_of_same_receiver(step.call.tool.operation, operation)

@@ -10,7 +10,7 @@ from nlapi.english import lexicon
 from nlapi.english.command_verbs import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
 from nlapi.english.words import name_key, singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import as_list
+from nlapi.openapi.spec import UPDATE_METHODS, as_list
 from nlapi.reading.reader import QUOTED
 from nlapi.resources.ids import code_nouns
 from nlapi.resources.nouns import ID_WORDS, target_noun
@@ -51,7 +51,7 @@ def is_in_another_argument(case: Case, source: ValueSource) -> bool:
 def is_attribute_of_item(case: Case, source: ValueSource) -> bool:
     """Return whether a state or a flag is only how the item was called: rename the [public] file, and set another."""
     is_state = isinstance(source.value, bool) or has_closed_values(case.call, source.argument)
-    if not is_state or case.operation.method not in ("PUT", "PATCH") or case.is_command_word(source):
+    if not is_state or case.operation.method not in UPDATE_METHODS or case.is_command_word(source):
         return False
     following = next((word for word in case.words if word.start >= source.end), None)
     kinds = stems_of(case.operation.path)

@@ -57,7 +57,7 @@ def load_anew(
     at a URL, against what is `served`. A file counts as the user's own.
     """
     from nlapi.openapi.urls import is_http_url
-    from nlapi.tools.pins import check_pin, differences, pin_of
+    from nlapi.tools.versions.pins import check_pin, differences, pin_of
 
     entry = registry.find_registration(source)
     registered = entry or Registration(source=source)
@@ -162,7 +162,7 @@ def open_target(
     if base_url and (chosen := env or registered.env):
         name = environment_account(name, chosen)
     if entry is not None:
-        from nlapi.tools.pins import check_pin
+        from nlapi.tools.versions.pins import check_pin
 
         # The overlays of this command are the user's own, and no change of the description.
         check_pin(accepted, source, base_url=named)

@@ -572,6 +572,7 @@ def gravest(effects: Iterable[Effect]) -> Effect:
 
 
 READ_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
+UPDATE_METHODS = ("PUT", "PATCH")
 """The safe methods: RFC 9110 §9.2.1, and QUERY, which OpenAPI 3.2 adds."""
 
 

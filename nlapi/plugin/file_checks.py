@@ -15,7 +15,7 @@ from nlapi.plugin.user_files import NOTES_FOLDER
 from nlapi.suggestions import suggestion
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.operation_changes import OperationChange, operation_changes
+from nlapi.tools.versions.operation_changes import OperationChange, operation_changes
 
 # Anthropic's advice is under 500. A skill is read whole each time it is used, so ours stay well below.
 MAX_LINES = 200

@@ -17,7 +17,7 @@ from nlapi.reading.text import MentionKind, Sentence, Token
 NAME_ENDS = words("reading/words", "name_ends")
 _LEADS = words("reading/words", "name_prepositions")
 # Before what has something: how many issues does [checkout] have.
-_OWNER_LEADS = frozenset(("does", "do"))
+_OWNER_LEADS = words("reading/words", "owner_leads")
 # Before a noun these say that a name follows; behind others (a campaign report) another noun may.
 _DEFINITE = words("reading/words", "definite")
 _ARTICLES = _DEFINITE | {"a", "an"}

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 from nlapi.english.words import name_key, name_words, singular_words
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import UPDATE_METHODS, Operation
 from nlapi.resources.collection_index import Collection, CollectionIndex
 from nlapi.resources.id_sources import id_sources
 from nlapi.resources.nouns import ID_WORDS, Words, home_route, id_field, noun_in_name
@@ -146,7 +146,7 @@ class ResourceGrouping:
         """Return the schemas of one item: as answered, else as sent to create it."""
         schemas = self._answered_schemas(collection)
         if not schemas:
-            writers = (collection.operations.get("POST"), *map(collection.item_operations.get, ("PUT", "PATCH")))
+            writers = (collection.operations.get("POST"), *map(collection.item_operations.get, UPDATE_METHODS))
             bodies: list[object] = [
                 writer.body.schema for writer in writers if writer is not None and writer.body is not None
             ]

@@ -48,7 +48,7 @@ _MIN_SHARED_FIELDS = 0.6
 _SAYS_ID = lazy_pattern(r"\b(?:id|uuid|primary key)\b", re.IGNORECASE)
 _SAYS_NAME = lazy_pattern(r"\bname\b", re.IGNORECASE)
 # Numbers that say where an item stands, and of which there are items elsewhere.
-_ORDERS = frozenset(("order", "position", "number", "version"))
+_ORDERS = lexicon.words("resources/words", "order_fields")
 
 # The share of operations with a value in their path from which the value is asked for once: a tenant, GitHub's owner
 # and repo.

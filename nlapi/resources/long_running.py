@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_key
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import UPDATE_METHODS, Operation
 from nlapi.resources.envelope import WRAPPERS
 
 ACCEPTED = 202
@@ -25,7 +25,6 @@ _FAILED_STATES = lexicon.words("resources/words", "failed_states")
 _WORK_NOUNS = lexicon.words("resources/words", "work_nouns")
 _LINK_NAMES = lexicon.words("resources/words", "state_links")
 # Methods whose URL has the state of what they create or change.
-_ITEM_METHODS = ("PUT", "PATCH")
 
 
 class WorkState(StrEnum):
@@ -106,7 +105,7 @@ def pending_work(operation: Operation, answer: AnsweredRequest, *, any_state: bo
     if not (located or answer.status == ACCEPTED or is_in_progress):
         return None
     location = answer.headers.get("location", "")
-    item_url = answer.url if answer.method in _ITEM_METHODS else ""
+    item_url = answer.url if answer.method in UPDATE_METHODS else ""
     url = located or location or _linked_url(answer) or item_url
     result = (location or item_url) if located else ""
     return PendingWork(

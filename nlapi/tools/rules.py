@@ -54,7 +54,7 @@ class ApiIdentity:
         """
         if name in self.names:
             return True
-        from nlapi.tools.pins import differences, read_pin
+        from nlapi.tools.versions.pins import differences, read_pin
 
         pin = read_pin(name) if "@" not in name else None
         return "@" not in name and (pin is None or not differences(pin, self.spec))

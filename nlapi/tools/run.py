@@ -120,7 +120,7 @@ def registered_target(
     CredentialError when a registered credential is in a variable that is not set; UsageError when the user's policy
     cannot be read; ConsentError when the registered description has changed in what its user accepted.
     """
-    from nlapi.tools.pins import check_pin
+    from nlapi.tools.versions.pins import check_pin
 
     rules, field_rules = read_rules(spec), read_field_rules(spec)
     registered = find_registration(spec.registered) or Registration(source=spec.source)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from nlapi.errors import ArgumentError
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.spec import UPDATE_METHODS, Effect, Operation
 from nlapi.resources.paths import Path, segments, shape
 from nlapi.tools.arguments import check
 from nlapi.tools.compile import compile_tool
@@ -21,7 +21,7 @@ _HIDDEN = lazy_pattern(r"[*•]{3,}|[<\[({]*(?:redacted|hidden|masked)[>\])}]*",
 def updates_item(operation: Operation) -> bool:
     """Return whether an operation updates: by PUT or PATCH, or as Twilio's by a POST to the path of an item."""
     path = segments(operation.route)
-    return operation.method in ("PUT", "PATCH") or (operation.method == "POST" and bool(path and path[-1].parameter))
+    return operation.method in UPDATE_METHODS or (operation.method == "POST" and bool(path and path[-1].parameter))
 
 
 def matching_read(change: Call) -> Call | None:

@@ -17,10 +17,10 @@ from nlapi.resources.paths import Place
 from nlapi.suggestions import nearest, question
 from nlapi.tools.arguments import check as check_arguments
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.operation_changes import OperationChange, operation_changes
 from nlapi.tools.quantities.units import to_wire_units
-from nlapi.tools.schema_compatibility import Impact
 from nlapi.tools.tool import Origin
+from nlapi.tools.versions.operation_changes import OperationChange, operation_changes
+from nlapi.tools.versions.schema_compatibility import Impact
 from nlapi.workflows.bind import ANY_INPUT, BindError, Scope, bind
 from nlapi.workflows.engine import MAX_CALLS, MAX_DELAY
 from nlapi.workflows.expressions import (

@@ -121,7 +121,7 @@ def register_api(name: str, source: str, options: AddOptions) -> Spec:
     from nlapi.client.server import explain_server
     from nlapi.openapi.fetch import discover_description, is_bare
     from nlapi.openapi.urls import parse_url
-    from nlapi.tools.pins import write_pin
+    from nlapi.tools.versions.pins import write_pin
 
     if not registry.is_name(name):
         raise UsageError(f"{name!r} cannot be a name", hint="use letters, digits, - and _")
@@ -288,7 +288,7 @@ def accept(name: Annotated[str, argument("NAME", "A registered name.")]) -> None
     """Pin the POSTs that count as reads. Any other POST will ask first."""
     import nlapi
     from nlapi.openapi.spec import Effect
-    from nlapi.tools.pins import write_pin
+    from nlapi.tools.versions.pins import write_pin
 
     entry, file = _entry(name), overlay_file(name)
     if str(file) in entry.overlays and file.is_file():
@@ -320,7 +320,7 @@ def update(name: Annotated[str, argument("NAME", "A registered name.")]) -> None
     Until then, calls stop if it names another server or credential, has a new change, or calls a change a read.
     """
     import nlapi
-    from nlapi.tools.pins import differences, read_pin, write_pin
+    from nlapi.tools.versions.pins import differences, read_pin, write_pin
 
     entry = _entry(name)
     try:
@@ -453,7 +453,7 @@ def _changed(before: Any, changes: dict[str, str]) -> dict[str, str]:
 def rename(name: Name, new_name: Annotated[str, argument("NEW", "The name to use from now on.")]) -> None:
     """Rename a registered API. Its logins and accepted changes move with it."""
     from nlapi.accounts.store import LoginStore
-    from nlapi.tools.pins import rename_pin
+    from nlapi.tools.versions.pins import rename_pin
 
     if not registry.is_name(new_name) or ("@" in new_name) != ("@" in name):
         raise UsageError(f"{new_name!r} cannot be the name", hint="use letters, digits, - and _; name@account")
@@ -550,7 +550,7 @@ def remove(name: Annotated[str, argument("NAME", "A registered name.")]) -> None
 def forget(name: str) -> None:
     """Remove the registration of an API, its logins, and what was accepted of it."""
     from nlapi.accounts.store import LoginStore
-    from nlapi.tools.pins import remove_pin
+    from nlapi.tools.versions.pins import remove_pin
 
     def change(registrations: dict[str, Registration]) -> None:
         registrations.pop(name, None)

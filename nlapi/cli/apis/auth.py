@@ -115,7 +115,7 @@ def login(
 def _open_api(api: str, base_url: str | None, env: str | None = None) -> tuple[str, Registration, Spec]:
     """Return the name, the registration and the Spec of an API. UsageError for one that is not registered."""
     from nlapi.cli.target import load, named_base_url
-    from nlapi.tools.pins import check_pin
+    from nlapi.tools.versions.pins import check_pin
 
     registered = registry.find_registration(api)
     if registered is None and not bundled.is_bundled(api):

@@ -12,7 +12,7 @@ from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import UPDATE_METHODS, Effect, Operation, Spec
 from nlapi.planner.commands import operation_verbs
 from nlapi.planner.operations.features import OperationProfile, operation_profile
 from nlapi.planner.slots.entities import OPAQUE, last_parameter, location_of, takes_name
@@ -157,7 +157,7 @@ class Catalogue:
     @cached_property
     def item_updates(self) -> tuple[Operation, ...]:
         """The updates of single items; () where there are too many to compare."""
-        updates = [entry for entry in self.operations if entry.method in ("PUT", "PATCH") and entry.path.endswith("}")]
+        updates = [entry for entry in self.operations if entry.method in UPDATE_METHODS and entry.path.endswith("}")]
         return tuple(updates) if len(updates) <= MAX_LIKELY else ()
 
     @cached_property

@@ -75,8 +75,8 @@ _FIELD = lazy_pattern(
     r"(?<!\w)(?:with|and)\s+(?:the|an?)\s+(?P<name>[a-z_]\w*)\s+(?:of\s+)?"
     r"(?P<value>\"[^\"]*\"|'[^']*'|[^,]+?)(?=,|\s+and\s+(?:the|an?)\s|\s*$)"
 )
+_TARGETS = word_set("planner/slots/words", "before_target")
 # Names of objects that are all that an item has.
-_TARGETS = frozenset(("to", "from", "into"))
 _WHOLE = stem_set("planner/slots/words", "whole_objects")
 # Probability of a value by its form, of a name behind its noun, and of a name behind no more than `of`.
 FORM_CONFIDENCE = 0.95

@@ -15,7 +15,7 @@ from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.credential_parameters import is_unspoken
-from nlapi.openapi.spec import Effect, Operation, Schema
+from nlapi.openapi.spec import UPDATE_METHODS, Effect, Operation, Schema
 from nlapi.planner.slots.variants import VariantSet, join_variants, union_of
 from nlapi.reading.text import ValueMention
 from nlapi.resources.answers import field_schema
@@ -29,7 +29,6 @@ _HALVES = lexicon.words("planner/slots/words", "moment_halves")
 _OPAQUE = lexicon.words("planner/slots/words", "opaque_ends")
 _LINKS = lexicon.words("planner/slots/words", "link_ends")
 
-_UPDATES = ("PUT", "PATCH")
 _ONLY = lexicon.pattern("planner/slots/words", "only", re.IGNORECASE)
 # Names of a path to a property, and slots of a tool, at most.
 _DEEPEST = 3
@@ -140,13 +139,13 @@ def _changeable(operation: Operation, slots: Sequence[Slot]) -> Sequence[Slot]:
 
     Where only one of PUT and PATCH lists the fields that it changes, the other one changes those that it mentions.
     """
-    if operation.method not in _UPDATES:
+    if operation.method not in UPDATE_METHODS:
         return slots
     updates = [update for update in operation.spec.operations if update.path == operation.path]
     lists = {
         update: match[1].lower()
         for update in updates
-        if update.method in _UPDATES and (match := _ONLY.search(update.description))
+        if update.method in UPDATE_METHODS and (match := _ONLY.search(update.description))
     }
     text = lists.get(operation) or (f"{operation.summary} {operation.description}".lower() if lists else "")
     names = set(re.findall(r"\w+", text))

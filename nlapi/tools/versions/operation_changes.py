@@ -12,7 +12,8 @@ from nlapi.client.safe_text import code_span
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import answer_schema, answer_schemas
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.schema_compatibility import (
+from nlapi.tools.tool import Tool
+from nlapi.tools.versions.schema_compatibility import (
     Impact,
     RefFollower,
     SchemaComparison,
@@ -21,7 +22,6 @@ from nlapi.tools.schema_compatibility import (
     request_differences,
     server_differences,
 )
-from nlapi.tools.tool import Tool
 
 # `$ref`s that are followed in a row at the top of a schema: a cycle of them would never end.
 MAX_REFS = 6

@@ -16,7 +16,7 @@ from nlapi.errors import UsageError
 from nlapi.openapi.spec import Operation, SecurityScheme, as_map
 from nlapi.openapi.urls import is_http_url, parse_url, redact_url
 from nlapi.tools.names import join_names
-from nlapi.tools.pins import flow_urls, scheme_text
+from nlapi.tools.versions.pins import flow_urls, scheme_text
 
 MAX_DEPTH = 6
 MAX_LISTED_NAMES = 6
