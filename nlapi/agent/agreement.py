@@ -115,11 +115,11 @@ class Agreement:
             # What is shown in its place would be sent back as the new value.
             return failed_step(call, f"not sent: it replaces the whole item, and the API does not show its {hidden}")
         names = whole.arguments.keys() - call.arguments.keys()
-        kept = (
+        current_sources = (
             ValueSource(argument=name, value=whole.arguments[name], origin=Origin.CURRENT) for name in sorted(names)
         )
         account = call.account or Account()
-        return replace(whole, account=replace(account, sources=(*account.sources, *kept)))
+        return replace(whole, account=replace(account, sources=(*account.sources, *current_sources)))
 
     def _build(self, call: Call, earlier: Sequence[Prepared | Step]) -> Prepared | Step:
         target = self.terms.target(call)

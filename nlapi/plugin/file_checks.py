@@ -210,12 +210,12 @@ def changes(before: Sequence[Operation], after: Sequence[Operation], *, with_ser
     Without `with_servers`, not where calls are sent: the user has named the place.
     """
     old, new = ({callable_id(entry): entry for entry in operations if entry.usable} for operations in (before, after))
-    found = {id: [*operation_changes(old[id], new[id], with_servers=with_servers)] for id in old if id in new}
-    yield from _address_issues(found)
+    changes_by_id = {id: [*operation_changes(old[id], new[id], with_servers=with_servers)] for id in old if id in new}
+    yield from _address_issues(changes_by_id)
     id_by_path = {(operation.method, operation.path): id for id, operation in new.items()}
     for id, operation in old.items():
-        if id in found:
-            yield from (_issue(id, change) for change in found[id] if not change.is_address)
+        if id in changes_by_id:
+            yield from (_issue(id, change) for change in changes_by_id[id] if not change.is_address)
             continue
         # An operation that is found at the old method and path was renamed, which is a hint worth more than "is gone".
         new_id = id_by_path.get((operation.method, operation.path), "")
@@ -227,16 +227,16 @@ def changes(before: Sequence[Operation], after: Sequence[Operation], *, with_ser
             yield Issue(level=Level.INFO, where=id, message=message, rule="change")
 
 
-def _address_issues(found: Mapping[str, Sequence[OperationChange]]) -> Iterator[Issue]:
+def _address_issues(changes_by_id: Mapping[str, Sequence[OperationChange]]) -> Iterator[Issue]:
     """Yield where calls and credentials go elsewhere, once for all operations of which it is true."""
     ids_by_message: dict[str, list[str]] = {}
-    for id, differences in found.items():
+    for id, differences in changes_by_id.items():
         for change in differences:
             if change.is_address:
                 ids_by_message.setdefault(change.message, []).append(id)
     for message, ids in ids_by_message.items():
         more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
-        where = "every operation" if len(ids) == len(found) else f"{ids[0]}{more}"
+        where = "every operation" if len(ids) == len(changes_by_id) else f"{ids[0]}{more}"
         yield Issue.error(where, message, rule="breaking")
 
 

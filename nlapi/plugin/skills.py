@@ -678,15 +678,17 @@ def _example(question: Question, outline: Outline) -> str:
         sample = {name: value for name, value in sample.items() if name in needed_names(compile_tool(operation))}
     required = _with_placeholders(operation, sample, ids)
     lookups = [
-        (source.operation, _with_placeholders(source.operation, given, ids))
+        (source.operation, _with_placeholders(source.operation, arguments, ids))
         for name, source in sources.items()
         if name in required and name not in ids.common and source.operation is not operation
-        if (given := sample_arguments(source.operation, blank=True)) is not None
+        if (arguments := sample_arguments(source.operation, blank=True)) is not None
     ]
     calls = [*lookups, (operation, {**required, **question.arguments})]
     if not outline.trial.succeeds(calls):
         return ""
-    lines = list(dict.fromkeys(f"{command} {callable_id(entry)}{argument_words(given)}" for entry, given in calls))
+    lines = list(
+        dict.fromkeys(f"{command} {callable_id(entry)}{argument_words(arguments)}" for entry, arguments in calls)
+    )
     lines[-1] += "" if operation.effect is Effect.READ else " --dry-run"
     block = "\n".join(lines)
     return f'"{question.text}"\n\n```\n{block}\n```'

@@ -95,8 +95,8 @@ class Trial:
         tool = compile_tool(operation)
         if semantics_of(operation.spec).classify(operation).kind is not OperationKind.LIST:
             return None
-        given = {name: sample_value(operation, name) for name in tool.required if name != argument}
-        items = _items(operation, self._answer(operation, given, 0)) if argument not in tool.required else None
+        arguments = {name: sample_value(operation, name) for name in tool.required if name != argument}
+        items = _items(operation, self._answer(operation, arguments, 0)) if argument not in tool.required else None
         return name_of(items[0]) or None if items else None
 
     def _answer(self, operation: Operation, arguments: Mapping[str, object], depth: int) -> bytes | None:
@@ -141,8 +141,12 @@ class Trial:
 
     def _listed_id(self, operation: Operation, name: str, depth: int) -> Any:
         source = self._ids.for_operation(operation).get(name)
-        given = sample_arguments(source.operation, blank=True) if source is not None else None
-        content = self._answer(source.operation, given, depth + 1) if source is not None and given is not None else None
+        arguments = sample_arguments(source.operation, blank=True) if source is not None else None
+        content = (
+            self._answer(source.operation, arguments, depth + 1)
+            if source is not None and arguments is not None
+            else None
+        )
         if source is None or not content:
             return None
         items = _items(source.operation, content)

@@ -495,9 +495,9 @@ class _Handling:
         filters = {name: value for name, value in parameters.items() if name not in window.parameter_names}
         rows = {id(row.data): row for row in self._listed_rows()}
         chosen = sort_rows(self._filter(list(rows.values()), filters), {**self._defaults(), **filters})
-        found = [rows[id(data)] for data in chosen]
-        window = _resolve_cursor(window, found)
-        return window, found[window.offset : window.offset + window.limit], len(found)
+        matches = [rows[id(data)] for data in chosen]
+        window = _resolve_cursor(window, matches)
+        return window, matches[window.offset : window.offset + window.limit], len(matches)
 
     def _listed_rows(self) -> list[StoredItem]:
         """Return the items of a list before its filters: those with the ids in its path, or all."""
@@ -527,12 +527,12 @@ class _Handling:
                 return chosen
         optional = {name: value for name, value in filters.items() if name not in required}
         # A client's item without the field at all is no worse than a sample with another value.
-        left = [
+        candidates = [
             row.data
             for row in rows
             if row.sampled or filter_rows([row.data], filters, self.resource.label, self.resource.id_name)
         ]
-        return filter_rows(left, optional, self.resource.label, self.resource.id_name)
+        return filter_rows(candidates, optional, self.resource.label, self.resource.id_name)
 
     def _list_entry(self, row: StoredItem, part: AnswerPart, id_alone: object = ABSENT) -> object:
         """Return an item as an entry of a list, in the wrapper that its schema has; `id_alone` in a list of ids."""

@@ -224,9 +224,9 @@ def leaves_out_name(best: OperationCandidate) -> bool:
     """Return whether a list leaves out a capitalized name or a title, which `unused_values` names."""
     kinds = (MentionKind.NAME, MentionKind.TITLE)
     names = (mention for mention in best.assignment.unused if mention.kind in kinds)
-    known = best.context.operation_stems | stems_of(best.operation.spec.title)
+    vocabulary = best.context.operation_stems | stems_of(best.operation.spec.title)
     return _lists(best) and any(
-        not known.issuperset(best.context.sentence.stems[name.first : name.last]) for name in names
+        not vocabulary.issuperset(best.context.sentence.stems[name.first : name.last]) for name in names
     )
 
 

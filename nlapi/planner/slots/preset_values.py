@@ -85,8 +85,8 @@ def complete_arguments(
         return completed, missing
     # What the item has is read before the change, and is kept.
     filled = {slot.path for slot in slots if slot.location == "body" and argument_name(slot) not in preset}
-    kept = {path: value for path, value in completed.items() if path not in filled or path in values}
-    return kept, tuple(slot for slot in missing if slot.location != "body")
+    said = {path: value for path, value in completed.items() if path not in filled or path in values}
+    return said, tuple(slot for slot in missing if slot.location != "body")
 
 
 def keeps_rest(tool: Tool, values: Values) -> bool:
