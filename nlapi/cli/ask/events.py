@@ -118,6 +118,8 @@ class TextRenderer:
         self.text_is_open = False
         # Whether the items of the last streamed answer are already on standard output.
         self.has_printed = False
+        self.understood = ""
+        """the line about the last plan of the turn"""
         self.shown_ids: set[str] = set()
         """the calls of a whole plan that were shown before their turn"""
         # The reason why the last call was not sent. It is printed only when another event follows, because the error
@@ -154,6 +156,7 @@ class TextRenderer:
             case ChoiceOffered():
                 console.write("Which of these is meant?\n" + "\n".join(menu_lines(event)))
             case TurnAnswered():
+                self.understood = ""
                 self._show_answer(event)
 
     def _write_text(self, text: str) -> None:
@@ -172,7 +175,11 @@ class TextRenderer:
             self.text_is_open = False
         if event.plan.understood and (event.plan.calls or event.plan.missing):
             confidence = f" ({event.plan.confidence:.0%} sure)" if event.plan.confidence < 1 else ""
-            console.dim(f"understood: {event.plan.understood}{confidence}")
+            line = f"understood: {event.plan.understood}{confidence}"
+            # The plan after a look-up is often the one before it, with what lacks.
+            if line != self.understood:
+                console.dim(line)
+            self.understood = line
         for entry in event.plan.following:
             if entry.call.id not in self.shown_ids:
                 self.shown_ids.add(entry.call.id)
