@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from nlapi.english import lexicon
 from nlapi.openapi.spec import as_list
 
 # The keys of an entry that name its field: RFC 9457, JSON:API and GitHub, Google, Stripe and FastAPI.
@@ -15,6 +17,8 @@ _REASON_KEYS = ("message", "msg", "description", "detail", "reason", "title", "c
 _MESSAGE_KEYS = ("errors", "error", "message", "messages", "detail", "details", "loc", "path", "pointer")
 # Parts of a path that are not names of the request: FastAPI's `body`, JSON:API's `/data/attributes`.
 _PLACES = frozenset("body query path header cookie data attributes request payload __root__".split())
+# What stands around the name of a field that is missing or wrong.
+_BEFORE, _AFTER = (lexicon.text("resources/words", f"refused_{place}") for place in ("before", "after"))
 # Levels and entries that are looked at: an answer may be of any size.
 _MAX_DEPTH = 8
 _MAX_FIELDS = 50
@@ -36,6 +40,15 @@ def refused_fields(data: object) -> tuple[RefusedField, ...]:
         if len(fields) >= _MAX_FIELDS:
             break
     return tuple(fields.values())
+
+
+def is_refused(text: str, name: str, value: object) -> bool:
+    """Return whether a reason speaks of a field by its name, or by the value that was sent for it."""
+    if isinstance(value, str) and len(value) > 2 and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text):
+        return True
+    field = rf"(?<![\w.]){re.escape(name)}\b"
+    quoted = rf"[`'\"“]{field}[`'\"”]"
+    return re.search(rf"{quoted}|{_BEFORE}{field}|{field}{_AFTER}", text, re.IGNORECASE) is not None
 
 
 def _entries(node: object, depth: int) -> Iterator[RefusedField]:
