@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
 from subprocess import SubprocessError
@@ -28,16 +28,18 @@ import yaml
 
 from benchmarks.measure import nlapi
 from benchmarks.refusals.shapes import Shapes
+from benchmarks.servers.chroma import Chroma
 from benchmarks.servers.client import StatusError
 from benchmarks.servers.documented import Airflow, ChangeDetection, Jupyter, JupyterHub, Kinto
 from benchmarks.servers.powerdns import PowerDNS
 from benchmarks.servers.prefect import Prefect
 from benchmarks.servers.processes import NotStartedError
 from benchmarks.servers.server import Server
-from benchmarks.servers.unseen import LangGraph, LNbits
+from benchmarks.servers.unseen import Evidently, LangGraph, LNbits
 
 SERVERS: tuple[type[Server], ...] = (
-    Shapes, Kinto, Airflow, JupyterHub, Jupyter, PowerDNS, LNbits, LangGraph, Prefect, ChangeDetection,
+    Shapes, Kinto, Airflow, JupyterHub, Jupyter, PowerDNS, Chroma, Evidently, LNbits, LangGraph, Prefect,
+    ChangeDetection,
 )  # fmt: skip
 SECONDS = 90.0
 """The longest that one sentence may take."""
@@ -50,6 +52,13 @@ class Refusal:
     say: str
     reply: Mapping[str, str]
     look: tuple[str, Any]
+
+    def filled(self, references: Mapping[str, str]) -> Refusal:
+        """Return it with the ids of the server's seeded state in the place of `{names}`."""
+        say, path = self.say, self.look[0]
+        for name, value in references.items():
+            say, path = say.replace(f"{{{name}}}", value), path.replace(f"{{{name}}}", value)
+        return replace(self, say=say, look=(path, self.look[1]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +97,7 @@ def typed(words: Sequence[str], env: Mapping[str, str], reply: Mapping[str, str]
             except OSError:  # nobody holds the other end any more
                 break
             shown += data.decode("utf-8", "replace").replace("\r\n", "\n")
-            answer = _answer(shown[answered:].rpartition("\n")[2], reply)
+            answer = _answer(shown[answered:], reply)
             if answer is not None:
                 answered = len(shown)
                 os.write(terminal, f"{answer}\n".encode())
@@ -99,10 +108,14 @@ def typed(words: Sequence[str], env: Mapping[str, str], reply: Mapping[str, str]
     return shown
 
 
-def _answer(prompt: str, reply: Mapping[str, str]) -> str | None:
-    """Return what a person types at a prompt, None where the last line is none."""
+def _answer(shown: str, reply: Mapping[str, str]) -> str | None:
+    """Return what a person types at a prompt, None where the last line is none.
+
+    Nobody agrees to a request that leaves out what was said.
+    """
+    prompt = shown.rpartition("\n")[2]
     if re.search(r"\[y/.*\]: $", prompt):
-        return "y"
+        return "n" if "not used:" in shown else "y"
     if not (field := re.fullmatch(r"([\w.\[\]-]+): $", prompt)):
         return "" if prompt.endswith(": ") else None
     return reply.get(field[1], reply.get(field[1].rpartition(".")[2], ""))
@@ -161,7 +174,7 @@ def outcomes(server: Server, refusals: Sequence[Refusal], home: Path) -> Iterato
     try:
         server.start()
         for refusal in refusals:
-            yield refusal, outcome(server, refusal, home)
+            yield refusal, outcome(server, refusal.filled(server.references), home)
     except (NotStartedError, StatusError, HTTPException, SubprocessError, OSError) as error:
         print(f"left out: {server.name}, as {error}", flush=True)
     finally:

@@ -1,4 +1,4 @@
-"""A server that refuses requests as ten frameworks and APIs do, for what its description does not say."""
+"""A server that refuses requests as frameworks and APIs do, for what its description does not say."""
 
 from __future__ import annotations
 
@@ -75,6 +75,41 @@ def _joi(field: str, value: str, path: str) -> Any:
     return {"statusCode": 400, "error": "Bad Request", "message": f'"{field}" is required'}
 
 
+def _nest(field: str, value: str, path: str) -> Any:
+    return {"statusCode": 400, "message": [f"{field} must be an email", f"{field} should not be empty"],
+            "error": "Bad Request"}  # fmt: skip
+
+
+def _go_swagger(field: str, value: str, path: str) -> Any:
+    return {"code": 602, "message": f"{field} in body is required"}
+
+
+def _express(field: str, value: str, path: str) -> Any:
+    return {"errors": [{"type": "field", "value": value, "msg": "Invalid value", "path": field, "location": "body"}]}
+
+
+def _github(field: str, value: str, path: str) -> Any:
+    return {"message": "Validation Failed", "documentation_url": "https://docs.example.com",
+            "errors": [{"resource": "Issue", "field": field, "code": "missing_field"}]}  # fmt: skip
+
+
+def _azure(field: str, value: str, path: str) -> Any:
+    message = "The request is not valid. See the details."
+    return {"error": {"code": "InvalidParameter", "message": message, "target": field, "details": []}}
+
+
+def _aws(field: str, value: str, path: str) -> Any:
+    reason = f"Value null at '{field}' failed to satisfy constraint: Member must not be null"
+    return {
+        "__type": "com.amazon.coral.validate#ValidationException",
+        "message": f"1 validation error detected: {reason}",
+    }
+
+
+def _nested(field: str, value: str, path: str) -> Any:
+    return {"ok": False, "meta": {"validation": {"body": {field: {"kind": "required", "message": "Pick a day"}}}}}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """A resource of the server: its fields, the one that it refuses unless it is as it wants, and how it says so."""
@@ -103,6 +138,15 @@ SHAPES = (
     ),
     Shape(path="/jsonapi/labels", fields=("name", "color"), refused="color", error=_jsonapi),
     Shape(path="/joi/boards", fields=("name", "owner"), refused="owner", error=_joi, status=400),
+    Shape(path="/nest/visitors", fields=("name", "email", "host"), refused="email", error=_nest, status=400),
+    Shape(path="/goswagger/parcels", fields=("label", "recipient"), refused="recipient", error=_go_swagger),
+    Shape(
+        path="/express/lockers", fields=("size", "owner"), refused="size", error=_express, status=400, pattern="S|M|L"
+    ),
+    Shape(path="/github/issues", fields=("title", "assignee", "body"), refused="assignee", error=_github),
+    Shape(path="/azure/disks", fields=("name", "sku", "size"), refused="sku", error=_azure, status=400),
+    Shape(path="/aws/streams", fields=("name", "shard_count"), refused="shard_count", error=_aws, status=400),
+    Shape(path="/nested/badges", fields=("name", "valid_until"), refused="valid_until", error=_nested),
 )  # fmt: skip
 DEVICES = "/google/devices"
 

@@ -50,6 +50,10 @@ class Kinto(Documented):
         return [str(self.programs / "kinto"), "start", "--ini", "kinto.ini", "--port", str(self.port)]
 
     @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
     def secret(self) -> str:
         return f"ada:{PASSWORD}"
 
@@ -86,7 +90,6 @@ class Jupyter(Documented):
 
     name, package = "jupyter", "jupyter-server"
     version = "2.21.1"
-    further = ("ipykernel",)
     described_at = "/api/spec.yaml"
     ready_at = "/api/"
     token = secrets.token_hex(16)
