@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from nlapi.english import lexicon
 from nlapi.openapi.spec import as_list
 
-# The keys of an entry that name its field: RFC 9457, JSON:API and GitHub, Google, Stripe and FastAPI.
-_FIELD_KEYS = ("field", "param", "parameter", "pointer", "loc", "path", "propertyPath", "property", "name")
+# The keys of an entry that name its field: RFC 9457, JSON:API and GitHub, Google, Stripe, FastAPI and OData.
+_FIELD_KEYS = ("field", "param", "parameter", "pointer", "loc", "path", "propertyPath", "property", "target", "name")
 # The keys of the reason.
 _REASON_KEYS = ("message", "msg", "description", "detail", "reason", "title", "code")
 # The keys of lists of texts that are not names of fields.
@@ -58,7 +58,7 @@ def _entries(node: object, depth: int) -> Iterator[RefusedField]:
         yield from _entries(item, depth - 1)
     if not isinstance(node, Mapping):
         return
-    reason = next((str(node[key]) for key in _REASON_KEYS if isinstance(node.get(key), str)), "")
+    reason = _reason(node)
     source = node.get("source")
     for holder in (node, source if isinstance(source, Mapping) else {}):
         # `name` alone is that of an item; beside a reason it is that of a field.
@@ -67,13 +67,22 @@ def _entries(node: object, depth: int) -> Iterator[RefusedField]:
             yield RefusedField(path=path, reason=reason)
             break
     for name, value in node.items():
-        # Rails, Django and ASP.NET: the fields are the keys, with what is wrong with each.
+        # Rails, Django, ASP.NET and Mongoose: the fields are the keys, with what is wrong with each.
         if name not in _MESSAGE_KEYS and (text := _first_text(value)):
             yield RefusedField(path=_path(str(name)), reason=text)
             continue
-        yield from _entries(value, depth - 1)
+        inner = list(_entries(value, depth - 1))
+        yield from inner
+        if not inner and name not in _MESSAGE_KEYS and (text := _reason(value)):
+            yield RefusedField(path=_path(str(name)), reason=text)
         texts = value.items() if name == "errors" and isinstance(value, Mapping) else ()
         yield from (RefusedField(path=_path(str(key)), reason=text) for key, text in texts if isinstance(text, str))
+
+
+def _reason(value: object) -> str:
+    """Return the reason in an entry; "" without one."""
+    texts = (value.get(key) for key in _REASON_KEYS) if isinstance(value, Mapping) else ()
+    return next((text for text in texts if isinstance(text, str)), "")
 
 
 def _first_text(value: object) -> str:

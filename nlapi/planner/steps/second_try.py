@@ -267,9 +267,13 @@ def _taught_try(
     for slot, reason in named.items():
         name = argument_name(slot)
         refused = values.pop(slot.path, None)
-        sources = [source for source in sources if source.argument != name]
         if name in known_values and (value := coerce(known_values[name], slot)) != refused:
             values[slot.path] = value
+            # The words of the value that was refused are not left over.
+            sources = [
+                replace(source, value=value, origin=Origin.REPLY, name="") if source.argument == name else source
+                for source in sources
+            ]
         elif slot is mask:
             values[slot.path] = _update_mask(slot, step.call)
             sources.append(ValueSource(argument=name, value=values[slot.path], origin=Origin.DESCRIPTION))
