@@ -81,7 +81,7 @@ class Outcome:
             return "taken at once" if self.is_right else "ANOTHER CHANGE"
         if done and not self.is_right:
             return "ANOTHER CHANGE"
-        return "right at the second try" if self.is_right and len(self.statuses) == 2 else "not taught"
+        return "right at the second try" if self.is_right and done and len(self.statuses) == 2 else "not taught"
 
 
 def typed(words: Sequence[str], env: Mapping[str, str], reply: Mapping[str, str]) -> str:

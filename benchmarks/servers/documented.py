@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import subprocess
 import sys
+import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -158,13 +160,35 @@ c.JupyterHub.load_roles = [{{"name": "all", "services": ["benchmark"], "scopes":
     def credentials(self) -> Mapping[str, str]:
         return {"header:Authorization": f"token {self.token}"}
 
+    def install(self) -> str:
+        """Install the hub, and fetch its description, which the archive of its source alone has."""
+        if (reason := super().install()) or self.described.exists():
+            return reason
+        folder = self.described.parent
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", self.package]
+        done = subprocess.run(
+            [*pip, "--dest", str(folder), f"{self.package}=={self.version}"], capture_output=True, text=True
+        )
+        if done.returncode:
+            return f"the source of {self.package} cannot be had: {done.stderr[-300:]}"
+        (archive,) = folder.glob("*.tar.gz")
+        with tarfile.open(archive) as content:
+            name = next(name for name in content.getnames() if name.endswith("/rest-api.yml"))
+            file = content.extractfile(name)
+            assert file is not None
+            self.described.write_bytes(file.read())
+        return ""
+
+    @property
+    def described(self) -> Path:
+        return self.programs.parent / "rest-api.yml"
+
     def prepare(self) -> None:
         text = self.CONFIGURATION.format(port=self.port, token=self.token)
         (self.data / "jupyterhub_config.py").write_text(text, encoding="utf-8")
 
     def describe(self) -> None:
-        (file,) = self.programs.parent.rglob("rest-api.yml")
-        (self.folder / "description.json").write_bytes(file.read_bytes())
+        (self.folder / "description.json").write_bytes(self.described.read_bytes())
 
     @property
     def base_url(self) -> str:
