@@ -43,7 +43,7 @@ from nlapi.reading.names import is_code
 from nlapi.reading.question_intent import is_yes_no_question
 from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import FILLER_STEMS
-from nlapi.resources.answers import answer_words
+from nlapi.resources.answers import answer_words, field_schema
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.error_reasons import error_reason
 from nlapi.resources.identity import fields_of, name_of
@@ -52,6 +52,7 @@ from nlapi.resources.paths import segments
 from nlapi.resources.refusals import is_refused, refused_fields
 from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
+from nlapi.tools.state_reads import item_reader, named_by_path
 from nlapi.tools.tool import Account, Call, Origin, Tool, ValueSource
 
 # Yields the plans of the reads that may answer a question, of which the stems that it asks for are given.
@@ -258,9 +259,11 @@ def _taught_try(
 ) -> Plan:
     """Return the plan with what an API says that a request lacks, or asks for in place of what it has."""
     slots, account = catalogue.slots(tool), step.call.account or Account()
-    # An update of what was said lacks nothing but the mask that says so.
-    if mask := next((slot for slot in slots if _update_mask(slot, step.call)), None):
-        named = {mask: ""}
+    lacking = [slot for slot in named if slot.path[0] not in step.call.arguments]
+    # An update of what was said lacks what its item has besides, and the mask that says so.
+    rest = [slot for slot in lacking if slot.location == "body" and _has_field(step.call, slot)]
+    mask = next((slot for slot in slots if lacking and _update_mask(slot, step.call)), None)
+    named = {mask: ""} if mask is not None else {slot: named[slot] for slot in named if slot not in rest}
     values: dict[tuple[str, ...], object] = {(name,): value for name, value in step.call.arguments.items()}
     sources, unset, confidence = list(account.sources), [], 1.0
     unused = account.unused if len(named) == 1 else ()
@@ -282,7 +285,7 @@ def _taught_try(
             sources.append(ValueSource(argument=name, value=values[slot.path], origin=Origin.WORDS, words=unused[0]))
         else:
             unset.append(replace(slot, description=reason or slot.description))
-    names = ", ".join(".".join(slot.path) for slot in named)
+    names = ", ".join(".".join(slot.path) for slot in (*rest, *named))
     status = step.result.status if step.result is not None else ""
     goal = Goal(
         tool=tool,
@@ -294,7 +297,16 @@ def _taught_try(
         unused=() if confidence < 1 else account.unused,
         second_try=f"{status} for want of {names}",
     )
-    return call_plan(goal, tuple(unset))
+    plan = call_plan(goal, tuple(unset))
+    return replace(plan, calls=tuple(replace(call, keeps_rest=call.keeps_rest or bool(rest)) for call in plan.calls))
+
+
+def _has_field(call: Call, slot: Slot) -> bool:
+    """Return whether the item of an update has the field of a slot, as the GET that shows it says."""
+    reader = item_reader(call.tool)
+    if reader is None:
+        return False
+    return field_schema(reader, slot.name) is not None or named_by_path(call, slot.name) is not None
 
 
 def _named_slots(slots: Sequence[Slot], step: Step) -> dict[Slot, str]:
