@@ -47,7 +47,7 @@ MAX_PENDING = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentSubject:
-    """What a user is asked about: `question` shows it, `fingerprint` differs as soon as anything that is sent does.
+    """The subject of a question to the user: `question` shows it, `fingerprint` differs as soon as the request does.
 
     `command` sends it in a terminal. With `is_ruled` the user's policy wants a question each time. `repetition` is the
     reason why it may have been done before, "" for none; consent in advance does not cover it then.
@@ -97,7 +97,7 @@ class PendingConsents:
         return id
 
     def take(self, id: str, subject: ConsentSubject) -> bool:
-        """Return whether the user was asked about this very subject, and forget the question."""
+        """Return whether the user has seen the question about this very subject, and forget it."""
         return self._requests.pop(id, "") == subject.fingerprint
 
 

@@ -239,7 +239,7 @@ def _find_anchor(tree: object, target: ReferenceTarget) -> object:
 
     try:
         return local_resolver(tree).lookup(f"#{target.pointer}").contents
-    except Exception as error:  # referencing raises KeyError, TypeError and errors of its own
+    except Exception as error:  # referencing raises KeyError, TypeError and its own errors
         raise UnresolvedReferenceError(f"{target.file} has no anchor {target.pointer}") from error
 
 

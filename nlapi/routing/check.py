@@ -58,7 +58,7 @@ CLIENT_FIELD = Field(name=CLIENT_NAME_FIELD, description="the name of the client
 
 
 class CheckScope:
-    """What the checks of one configuration read: it, what changed in it, and its entities by objective."""
+    """The input of the checks of one configuration: it, its changes, and its entities by objective."""
 
     def __init__(self, changes: ConfigurationChanges, grouped: Mapping[str, ObjectiveParts]) -> None:
         self.changes = changes

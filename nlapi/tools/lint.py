@@ -190,7 +190,7 @@ def _security_fault(operation: Operation) -> tuple[str, str] | None:
 
 
 def _body_fault(tool: Tool) -> tuple[str, str] | None:
-    """Return the reason why a model cannot tell what the body should be, with a hint; None where it can."""
+    """Return the reason why a model cannot know the form of the body, with a hint; None where it can."""
     body = tool.operation.body
     if body is None:
         return None

@@ -106,7 +106,7 @@ def _valid_part(tree: Mapping[str, Any], issues: list[Issue]) -> Mapping[str, An
             if is_bend
             else Issue.error(_location(tree, path), message)
         )
-    # Without a part its list may be empty, which breaks the standard too. What the whole lacks cannot be left out.
+    # Without a part its list may be empty, which breaks the standard too. A missing part cannot be left out.
     while left_out := frozenset(path for path, (_, is_bend) in errors.items() if path and not is_bend):
         tree = _without(tree, left_out, ())
         errors = _faults(tree)

@@ -183,7 +183,7 @@ class _Repairer:
         return self.linked.document.tree
 
     def step(self, workflow_id: str, step_id: str) -> None:
-        """Repair one step; what it uses of earlier ones is repaired already."""
+        """Repair one step; the steps that it refers to are repaired already."""
         self._open(workflow_id, step_id)
         node = step_node(self.tree, workflow_id, step_id)
         operation = self.linked.target(self.current).operation
@@ -290,7 +290,7 @@ class _Repairer:
         self._open(self.workflow.id, self.current.id)
 
     def _request_value(self, node: Mapping[str, Any], accessors: Accessors, operation: Operation) -> str:
-        """Return the expression of what the request of a step has under the name of an output; "" for nothing.
+        """Return the expression of the request's value under the name of an output; "" for nothing.
 
         Some APIs do not answer what was sent: a user's name stands in the request, and the answer has an id.
         """
@@ -599,7 +599,7 @@ class StepReferences:
         return after
 
     def _moved_output(self, node: Any, operation: Operation, place: Place, where: str) -> str | None:
-        """Return a reference whose output, which the answer does not have, is set to what the argument wants of it."""
+        """Return a reference whose output, absent from the answer, is set to the value that the argument wants."""
         expression = _parse(node)
         step = self.workflow.step(expression.owner) if expression is not None else None
         source = self.schemas.linked.target(step).operation if step is not None else None

@@ -174,7 +174,7 @@ def _storage(text: str | None) -> SecretStorage | None:
 
 @dataclass(frozen=True, slots=True)
 class _NewLogins:
-    """The logins of an API that are being stored, for the servers of `audience`; a reference is no secret."""
+    """The logins of an API that are being stored, for the servers of `audience`; a reference is not a secret."""
 
     api: str
     audience: tuple[str, ...]

@@ -154,7 +154,7 @@ def compile_changes(
 
 
 def item_change(difference: Difference) -> ItemChange:
-    """Return what the store keeps of a difference."""
+    """Return the part of a difference that the store keeps."""
     entity = difference.after
     body = None if entity is None else _KINDS_BY_PLURAL[difference.kind].encode(entity, True)
     return ItemChange(kind=difference.kind, name=difference.name, body=body)

@@ -162,7 +162,7 @@ def _carried_shadows(
 
 
 def _unchecked_issues(configuration: Configuration, objective: Objective) -> list[Issue]:
-    """Return what the gateway does for an objective, and Envoy does not, as it looks into no body."""
+    """Return the features of an objective that need the gateway, as Envoy does not look into bodies."""
     issues = []
     if objective.input or objective.output:
         message = "Envoy looks into no body: the schemas are not checked on the way"

@@ -50,7 +50,7 @@ def encode_tensor(name: str, content: Any, datatype: str = "") -> Tensor:
 def decode_tensor(output: Tensor, schema: object = None) -> Any:
     """Return the value of a tensor. ValueError when its data does not fit its shape.
 
-    One element becomes a value of its own, unless `schema` declares an array.
+    One element becomes a single value, unless `schema` declares an array.
     """
     data, shape = output.get("data"), output.get("shape")
     if not isinstance(data, list) or not isinstance(shape, list):
@@ -59,7 +59,7 @@ def decode_tensor(output: Tensor, schema: object = None) -> Any:
     if (output.get("parameters") or {}).get("content_type") == "json" and len(data) == 1:
         return orjson.loads(data[0])
     count = check_shape(output["name"], data, shape, "output")
-    # A scalar has no shape of its own in the protocol: [1] may be a number or an array of one, and the schema decides.
+    # The protocol has no shape for a scalar: [1] may be a number or an array of one, and the schema decides.
     is_array = isinstance(schema, Mapping) and schema.get("type") == "array"
     if count == 1 and not is_array:
         return data[0]
