@@ -87,7 +87,7 @@ def _item_evidence(step: Step, call: Call, result: Result) -> str:
     comparable = {name: value for name, value in body.items() if name in item}
     differences = _differences(comparable, item)
     if comparable and not differences:
-        return f"{reader} shows what it sets: {CARRIED_OUT}"
+        return f"{reader} shows the new values: {CARRIED_OUT}"
     fields = differences or [name for name in item if not body and label_rank(name) is FieldRank.STATE]
     values_text = ", ".join(f"{single_line(name)[:MAX_VALUE_CHARS]} {_quote_value(item[name])}" for name in fields[:3])
     return f"{reader} shows {values_text}" if values_text else ""

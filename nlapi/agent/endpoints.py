@@ -357,7 +357,7 @@ def _check_fields(name: str, data: Mapping[str, Any], file: Path) -> None:
             raise UsageError(f"{file}: {name}.{key} is unknown", hint=f"there are {', '.join(_FIELDS)}")
         expected = (int, float) if _FIELDS[key] is float else str
         if not isinstance(value, expected) or isinstance(value, bool):
-            raise UsageError(f"{file}: {name}.{key} is no {'number' if _FIELDS[key] is float else 'text'}")
+            raise UsageError(f"{file}: {name}.{key} has to be a {'number' if _FIELDS[key] is float else 'text'}")
         # A price below 0 would give back dollars of --max-usd, and nan would never reach it.
         if not isinstance(value, str) and not 0 <= value < math.inf:
             raise UsageError(f"{file}: {name}.{key} is not a price", hint="dollars per million tokens, of 0 or more")

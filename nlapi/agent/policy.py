@@ -633,7 +633,7 @@ def credential_reason(call: Call, conversation: Conversation) -> str:
         if not any(text in str(value) for text in texts):
             continue
         if not takes_credential(name, argument_schema(call.tool, *name.split(".")), path):
-            return f"what the question has for {name} looks like a credential, and {name} is not for one"
+            return f"the value for {name} in the question looks like a credential, and {name} does not take one"
     return ""
 
 

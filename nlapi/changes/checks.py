@@ -677,7 +677,7 @@ def check_difference(case: Case) -> Iterator[str]:
         # `raise the limit 3` says neither by nor to.
         is_open = case.command in _AMOUNT_VERBS and not _TO.search(before)
         if is_open or _BY.search(before) or _MORE.match(case.text[source.end :]):
-            yield f"{source.words!r} may be a difference, and {source.argument} takes what it is to be afterwards"
+            yield f"{source.words!r} may be a difference, and {source.argument} takes the new value"
 
 
 def _is_amount(source: ValueSource) -> bool:
@@ -715,7 +715,7 @@ def check_limits(case: Case) -> Iterator[str]:
         if is_by_verb and _DAY.match(str(source.value)):
             yield f"{source.words!r} may be when to do it, and it would be done now, with {source.argument} set to it"
         elif is_by_verb and _limiting_word(case, source):
-            yield f"{source.words!r} may limit what it is done to, and {source.argument} would be set to it"
+            yield f"{source.words!r} may limit which items change, and {source.argument} would be set to it"
 
 
 def _limiting_word(case: Case, source: ValueSource) -> bool:

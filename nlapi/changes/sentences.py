@@ -430,7 +430,7 @@ def check_negation(case: Case) -> Iterator[str]:
         # To stop following somebody is what a DELETE of that does; to stop deleting is what none does.
         done = leading_verbs(case.operation)
         if verb not in done and (deed in VERBS or deed in done):
-            yield f"the sentence forbids what the call does ({cue.words.lower()!r})"
+            yield f"the sentence forbids the call's action ({cue.words.lower()!r})"
 
 
 def check_condition(case: Case) -> Iterator[str]:

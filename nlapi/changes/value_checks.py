@@ -300,7 +300,7 @@ def check_origin(case: Case) -> Iterator[str]:
             yield f"{source.argument}: {shorten(source.value)} comes from an answer of the API, and nobody said it"
         # The embedded planner fills in defaults unasked; a model that writes one has chosen it.
         elif source.origin is Origin.DESCRIPTION and not case.account.traced and _is_default(case, source):
-            stands_for = "is what the description has where nothing is said"
+            stands_for = "is the description's default"
             yield f"nobody said {source.argument}: {shorten(source.value)} {stands_for}"
         elif _is_flag(source) and source.origin in (Origin.WORDS, Origin.VERB) and not _mentions_flag(case, source):
             yield f"nobody said {source.argument}: {shorten(source.value)}"

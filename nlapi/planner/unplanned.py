@@ -66,7 +66,7 @@ def abilities(catalogue: Catalogue) -> str:
 
 def unread_language_plan(plan: Plan, language: str) -> Plan:
     """Return a plan from a sentence in `language`, of which only values are read, with the confidence of a guess."""
-    text = f"The question is not in English but, it seems, in {language}: see whether this is what it asks for."
+    text = f"The question is not in English but, it seems, in {language}: check that this answers it."
     return replace(plan, text=f"{text} {plan.text}".strip(), confidence=min(UNSURE, plan.confidence))
 
 

@@ -759,7 +759,7 @@ def _check_canaries(parts: ObjectiveParts, domains: Domains) -> Iterator[Issue]:
             first.match, second.match, domains
         ):
             message = f"canaries {first.name!r} and {second.name!r} both move the same requests"
-            hint = "finish or roll back the one before the other starts, or narrow what it matches"
+            hint = "finish or roll back the one before the other starts, or let it match fewer requests"
             yield Issue.error(f"canaries.{second.name}", message, hint, "overlapping-canaries")
 
 

@@ -371,7 +371,7 @@ class _DocumentComparison:
         self, step: WorkflowStep, workflow: ArazzoWorkflow, old: Operation, new: Operation, where: str
     ) -> Iterator[Issue]:
         if new.effect is not old.effect and gravest((old.effect, new.effect)) is new.effect:
-            hint = "read what it does now before you run the workflow"
+            hint = "read its new description before you run the workflow"
             yield Issue.error(where, f"{new.id} is a {new.effect} now, where it was a {old.effect}", hint, RULE)
         nodes = {(location, name): node for name, node, location in argument_nodes(step)}
         places = compile_tool(old).places

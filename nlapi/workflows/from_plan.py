@@ -454,7 +454,7 @@ class _Planned:
         answered = self._add_call(read)
         base = item_keys(read.tool.operation)
         if base is None:
-            raise _unsaid(state, f"the description of {read.operation_id} does not say what it answers")
+            raise _unsaid(state, f"the description of {read.operation_id} does not describe its answer")
         keys = (*base, *_field_keys(state.field)) if state.field else item_id(read.tool.operation)
         if keys is None:
             raise _unsaid(state, f"the description of {read.operation_id} has no id")

@@ -149,10 +149,10 @@ def _message(error: ValidationError) -> str:
         case "type":
             kinds: Any = error.validator_value
             kinds = [kinds] if isinstance(kinds, str) else kinds
-            return f"it is no {' or '.join('text' if kind == 'string' else kind for kind in kinds)}"
+            return f"its type has to be {' or '.join('text' if kind == 'string' else kind for kind in kinds)}"
         case "enum":
             choices: Any = error.validator_value
-            return f"{name}: {str(error.instance)[:60]!r} is none of {', '.join(choices)}"
+            return f"{name}: {str(error.instance)[:60]!r} is not one of {', '.join(choices)}"
         case "minItems" | "minLength":
             return "it is empty"
         case "uniqueItems":

@@ -304,7 +304,7 @@ def expansion_question(
     if not sources:
         return NOTHING
     what = ", ".join(console.shorten(word, 60) for word in sources[:5])
-    return HookQuestion(text=f"{name} only reads, and sends what the shell, or a file, puts in the place of {what}")
+    return HookQuestion(text=f"{name} only reads, but sends the value or file content behind {what}")
 
 
 def _effect_line(operation: Operation, effect: Effect | None = None) -> str:

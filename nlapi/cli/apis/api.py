@@ -186,9 +186,7 @@ def _stored_headers(spec: Spec, texts: list[str] | None) -> dict[str, str]:
     secret, plain = split_headers(spec, parse_headers(texts or ()))
     for name, _ in secret:
         hint = f"name where it is: --auth header:{name}=env:NAME; or `nlapi auth login API header:{name}`"
-        raise UsageError(
-            f"-H {name} is a credential, and would be stored in a file that is none for secrets", hint=hint
-        )
+        raise UsageError(f"-H {name} is a credential, and would be stored in a file that is not for secrets", hint=hint)
     return dict(plain)
 
 

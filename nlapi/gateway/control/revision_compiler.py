@@ -89,7 +89,7 @@ def _check_source(scope: CheckScope, key: object, version: Version) -> Iterator[
 def _check_shadow(scope: CheckScope, key: object, shadow: Shadow) -> Iterator[Issue]:
     objective = scope.configuration.objectives.get(shadow.objective)
     if objective is not None and not objective.idempotent:
-        message = f"{shadow.objective} is not idempotent: a copy would do a second time what the request does"
+        message = f"{shadow.objective} is not idempotent: a copy would repeat the request's effect"
         yield Issue.error(f"shadows.{shadow.name}.objective", message, rule="doubled-effect")
 
 

@@ -135,7 +135,7 @@ def carriage(configuration: Configuration, objective: Objective, cells: tuple[Ro
 
 def client_issues(configuration: Configuration) -> list[Issue]:
     """Return an Issue for each client with a limit that Envoy does not know."""
-    hint = "a rate holds in each Envoy, a global_rate over all; the concurrency for what the gateway serves"
+    hint = "a rate holds in each Envoy, a global_rate over all, the concurrency only in the gateway"
     return [
         Issue.warning(f"clients.{client.name}", "Envoy does not limit its calls in flight", hint, "not-carried")
         for client in configuration.clients.values()

@@ -79,7 +79,7 @@ def check_tensor(tensor: object) -> Tensor:
     flat = _flatten_data(data)
     check_shape(name, flat, shape, "input")
     if not fits_datatype(flat, str(datatype)):
-        raise ValueError(f"input {name[:80]!r} holds values that are no {datatype}")
+        raise ValueError(f"input {name[:80]!r} holds values that do not fit {datatype}")
     return {**tensor, "data": flat}
 
 
@@ -220,7 +220,7 @@ def _encode_column(name: str, cells: list[Any], datatype: str) -> Tensor:
     common = common_datatype(present)
     if datatype:
         if not fits_datatype(present, datatype) or (has_missing and not datatype.startswith(("FP", "BF"))):
-            raise ValueError(f"column {name[:80]!r} holds values that are no {datatype}")
+            raise ValueError(f"column {name[:80]!r} holds values that do not fit {datatype}")
     elif common in ("INT64", "FP64"):
         # A missing number is a null of FP64, which servers read as NaN; an integer has no NaN.
         datatype = "FP64" if has_missing else common
