@@ -212,7 +212,7 @@ async def _answer_within(execution: _Execution, proposed: tuple[CallProposed, ..
     """Answer a question about a call inside a run, which the client cannot put.
 
     One that only the user's policy wants was answered with the tree; any other is a doubt, and nothing more is sent.
-    When the workflow is called again, the user is asked about it.
+    When the workflow is called again, the user has to confirm it.
     """
     is_ruled = all(call.reason.startswith("your policy says") and ";" not in call.reason for call in proposed)
     reasons = "; ".join(call.reason for call in proposed if call.reason)
@@ -413,14 +413,14 @@ async def _current_changes(state: ServerState, prepared: Prepared, target: Targe
 
 
 def _consent_without_question(verdict: Verdict, *, is_allowed: bool) -> ConsentKind:
-    """Return who agreed to a call that nobody is asked about."""
+    """Return who agreed to a call that asks nobody."""
     if verdict is not Verdict.ASK:
         return ConsentKind.READ
     return ConsentKind.RULE if is_allowed else ConsentKind.CLIENT
 
 
 def _framed(answer: ToolAnswer) -> ToolAnswer:
-    """Return the outcome of a workflow as an answer of `read` or `change`; it has no status of its own."""
+    """Return the outcome of a workflow as an answer of `read` or `change`; it has no status."""
     if not isinstance(answer, types.CallToolResult):
         return answer
     record: dict[str, Any] = answer.structured_content or {}
@@ -464,7 +464,7 @@ def _api_answer(
 ) -> types.CallToolResult:
     """Return the answer of the API as a model is shown it; the whole is stored where that is a part of it.
 
-    `work` is the outcome of what the API did after it had answered.
+    `work` is the outcome of the API's work after its answer.
     """
     shown = state.answers.add(answer_owner(context, state.settings), result, call)
     if fault := state.answers.take_fault():

@@ -363,7 +363,7 @@ class DescriptionWatch:
         while True:
             await asyncio.sleep(URL_INTERVAL if remote else FILE_INTERVAL)
             current = await anyio.to_thread.run_sync(self._fingerprints)
-            # Editors replace a file by rename, so for a moment there may be none.
+            # Editors replace a file by rename, so for a moment it may be missing.
             if current == fingerprints or any(current[source] is None for source in self.sources):
                 continue
             fingerprints = current
@@ -409,7 +409,7 @@ def _url_fingerprint(source: str, cache: Cache | None) -> str | None:
         return None
 
 
-# Areas with a prompt of their own, as many as a plugin has skills.
+# Areas with a separate prompt, as many as a plugin has skills.
 MAX_PROMPTS = 20
 
 # Lines of a prompt: the whole of a larger area is a resource, which a client reads when it needs it.

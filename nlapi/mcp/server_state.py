@@ -1,4 +1,4 @@
-"""Holds the state of a running server: the API as it is at this moment, and what it knows of each client."""
+"""Holds the state of a running server: the API as it is at this moment, and the state of each client."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 SESSION_HEADER = "mcp-session-id"
 MAX_SESSIONS = 1_000
-# Who sends headers of their own (--pass-header) is one of many.
+# A client that sends its own headers (--pass-header) is one of many.
 MAX_LEDGERS = 10_000
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Oversight:
-    """What watches the calls of a server: the log, the metrics, and the limits of one role (0 is none).
+    """What watches the calls of a server: the log, the metrics, and the limits of one role (0 means unlimited).
 
     `role` is the role in the log of a caller that its token gives none.
     """

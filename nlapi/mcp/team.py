@@ -68,7 +68,7 @@ class TeamApi:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamRole:
-    """What the callers of a role may do.
+    """The permissions of the callers of a role.
 
     `apis` are names, all where it is empty; `calls_per_minute` and `concurrency` are limits of each caller, 0 for none.
     `rules` and `field_rules` are added to those of the user's policy.

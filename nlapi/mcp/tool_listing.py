@@ -129,7 +129,7 @@ class OfferedTools:
 
     @property
     def uses_search(self) -> bool:
-        """Whether some operations have no tool of their own, so that they are found by the constant ones."""
+        """Whether some operations have no separate tool, so that clients reach them by the constant tools."""
         return len(self.listed_tools) < sum(map(_count, self.catalogues))
 
     @property

@@ -601,8 +601,8 @@ class Operation:
 
     `id` is the operationId, or one derived from method and path; it is unique in its Spec. `method` is in upper case.
     `location` is its place in the description, for messages. `stated_effect` is the value of `x-nlapi-effect`, if any,
-    and `least_effect` what the description states for other programs. `details` and `response_details` parse the costly
-    parts, once.
+    and `least_effect` the one that the description states for other programs. `details` and `response_details` parse
+    the costly parts, once.
     """
 
     id: str

@@ -183,7 +183,7 @@ class _Repairer:
         return self.linked.document.tree
 
     def step(self, workflow_id: str, step_id: str) -> None:
-        """Repair one step; what it uses of earlier ones is repaired already."""
+        """Repair one step; the steps that it refers to are repaired already."""
         self._open(workflow_id, step_id)
         node = step_node(self.tree, workflow_id, step_id)
         operation = self.linked.target(self.current).operation
@@ -290,7 +290,7 @@ class _Repairer:
         self._open(self.workflow.id, self.current.id)
 
     def _request_value(self, node: Mapping[str, Any], accessors: Accessors, operation: Operation) -> str:
-        """Return the expression of what the request of a step has under the name of an output; "" for nothing.
+        """Return the expression of the request's value under the name of an output; "" for nothing.
 
         Some APIs do not answer what was sent: a user's name stands in the request, and the answer has an id.
         """
@@ -503,7 +503,9 @@ def _free_place(name: str, value: Any, tool: Tool, node: Mapping[str, Any]) -> P
     """
     given = dict.fromkeys(given_places(node, tool))
     given |= {_place_of(entry): entry.get("value") for entry in list_of(node, "parameters") if isinstance(entry, dict)}
-    is_mere_input = {place: _is_step_reference(value) and str(text).startswith("$inputs.") for place, text in given.items()}
+    is_mere_input = {
+        place: _is_step_reference(value) and str(text).startswith("$inputs.") for place, text in given.items()
+    }
     places = [place for place in tool.places.values() if place[0] != "body" and _is_meant(name, place, tool.operation)]
     return places[0] if len(places) == 1 and is_mere_input.get(places[0], True) else None
 

@@ -84,7 +84,7 @@ def run_batch(request: BatchInput, target: Target, known_values: Mapping[str, st
     from nlapi.cli.ask.planners import only_process
     from nlapi.local_files import file_names
 
-    # What it has sent is read when nobody else sends.
+    # The rows that it has sent are read when no other process sends.
     names = file_names(Path(request.file).expanduser())
     hint = "the same command goes on after it, and sends nothing twice; `nlapi log show last` shows how far it is"
     with only_process(names, f"a batch of {request.file}", hint):
@@ -239,7 +239,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _key(target: Target, file: str) -> str:
-    """Return what the runs of a file at an API have in common: its path, and where the API is."""
+    """Return the key of the runs of a file at an API: its path, and where the API is."""
     path = "-" if file == "-" else str(Path(file).expanduser().resolve())
     return json.dumps([path, target.spec.source, target.base_url or ""])
 
@@ -369,7 +369,7 @@ def _preview_lines(opened: _OpenedBatch, changes: Mapping[int, Sequence[str]]) -
 
 
 def _row_line(row: BatchRow, changes: Iterable[str]) -> str:
-    """Return a row on one line: what it changes where that could be read, else its body."""
+    """Return a row on one line: the fields that it changes where these could be read, else its body."""
     request = row.prepared.request
     line = f"{request.method} {single_line(request.url)}"
     lines = [*changes]
@@ -394,7 +394,7 @@ def preview_batch(request: BatchInput, target: Target, known_values: Mapping[str
     asked = [row for row in opened.split.pending if needs_receipt(row.prepared, target)]
     if not asked:
         return "", ()
-    # What the rows change is read from the API by their ids. A file that the client might not show to its model is not
+    # The items are read from the API by their ids. A file that the client might not show to its model is not
     # for a read either before its user was asked.
     is_beside = Path(request.file).expanduser().resolve().is_relative_to(Path.cwd())
     changes = asyncio.run(_read_changes(opened.split.pending, target)) if is_beside else {}
