@@ -42,7 +42,7 @@ def offered_definitions(catalogues: tuple[ToolCatalogue, ...], context: Context)
     if can_elicit(context) or not (has_panel or is_local(context)):
         return offered_tools(catalogues).definitions
     tools = offered_tools(catalogues, LIST_ROOM - definition_size(_OUTCOME_TOOL))
-    if tools.reads_only:
+    if not tools.may_change:
         return offered_tools(catalogues).definitions
     return _with_panel(tools.definitions) if has_panel else (*tools.definitions, _OUTCOME_TOOL)
 

@@ -139,6 +139,12 @@ class OfferedTools:
         return all(catalogue.settings.consent is Consent.NEVER for catalogue in self.catalogues)
 
     @cached_property
+    def may_change(self) -> bool:
+        """Whether anything that is offered is no read."""
+        operations = (operation for entry in self.catalogues for operation in entry.operations)
+        return not self.reads_only and any(operation.effect is not Effect.READ for operation in operations)
+
+    @cached_property
     def definitions(self) -> tuple[Definition, ...]:
         """The definitions of all tools in the order of the list."""
         search = [*self._search_definitions] if self.uses_search else self._search_definitions[-1:]
