@@ -18,6 +18,13 @@ from tests.messages_server import MessagesServer, say, use
 
 CLIENT = "@anthropic-ai/claude-code@2.1.331"
 ROOT = Path(__file__).parent.parent
+SWITCHES = (
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
+    "DISABLE_AUTOUPDATER",
+    "DISABLE_TELEMETRY",
+    "DISABLE_ERROR_REPORTING",
+)
+"""The variables without which the client asks other hosts than the model's."""
 PATIENCE = 120
 """Seconds for one run of the client."""
 
@@ -37,13 +44,12 @@ class Claude:
 
     @property
     def env(self) -> dict[str, str]:
-        switches = ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "DISABLE_AUTOUPDATER", "DISABLE_TELEMETRY")
         return {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "HOME": str(self.home),
             "CLAUDE_CONFIG_DIR": str(self.home / ".claude"),
-            **dict.fromkeys((*switches, "DISABLE_ERROR_REPORTING"), "1"),
+            **dict.fromkeys(SWITCHES, "1"),
             **self.more,
         }
 

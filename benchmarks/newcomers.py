@@ -1,6 +1,8 @@
-"""Ten paths of a newcomer, typed at a real terminal (tmux), each to its end, with the seconds that it takes.
+"""The paths of a newcomer, typed at a real terminal (tmux), each to its end, with the seconds that it takes.
 
-usage: python -m benchmarks.newcomers [NAME ...] [--show]     (three minutes; needs tmux, and the network for `install`)
+usage: python -m benchmarks.newcomers [NAME ...] [--show]     (four minutes; needs tmux, and the network for `install`)
+
+Claude Code and MCP Inspector are fetched with npm into the cache folder, once. A scripted model answers Claude Code.
 
 Each path has a HOME of its own. What is typed is what the program itself, or the one page that begins the path, says.
 Exits with 1 where a path does not end as it should or takes more than five minutes; a path that cannot be tried here is
@@ -21,8 +23,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks import mcp_clients
+from benchmarks.claude_code import SWITCHES, Model, bash, client
+from benchmarks.conversations import tool_outputs
 from benchmarks.install import ROOT
 from benchmarks.load import free_port
+from tests.messages_server import say, use
 
 LONGEST_S = 300.0
 PATIENCE_S = 150.0
@@ -200,11 +206,61 @@ def first_answer(terminal: Terminal) -> None:
         terminal.expect(PROMPT)
 
 
+def _has_claude(terminal: Terminal) -> None:
+    """Put Claude Code on the shell's path, where nothing but loopback is asked. LeftOutError where it is not here."""
+    program = client(None)
+    if isinstance(program, str):
+        raise LeftOutError(program)
+    folder = terminal.home / "programs"
+    folder.mkdir()
+    (folder / "claude").symlink_to(program)
+    terminal.check(f"export PATH=$HOME/programs:$PATH {' '.join(f'{name}=1' for name in SWITCHES)}")
+
+
 def plugin(terminal: Terminal) -> None:
-    """a plugin, built and checked"""
+    """a plugin: built, checked, installed in Claude Code as the build says, and a first answer there"""
     terminal.check("nlapi plugin build ads -o my-plugin --name my-api")
+    commands = re.findall(r"^ +(claude plugin \S.*\S)", terminal.screen, re.MULTILINE)
     terminal.check("nlapi plugin check my-plugin")
     terminal.check("my-plugin/bin/nlapi-my-api --about listCampaigns")
+    _has_claude(terminal)
+    if len(commands) != 2:
+        raise AssertionError(f"two commands of Claude Code come next, and not {commands}")
+    for command in commands:
+        terminal.check(command)
+    url = f"http://127.0.0.1:{free_port()}"
+    steps = [
+        use("Skill", {"skill": "my-api:my-api-campaigns"}),
+        bash("nlapi-my-api listCampaigns --jq '.data[].name'"),
+        say("These are your campaigns."),
+    ]
+    with served(terminal, f"nlapi sandbox ads --port {url.rpartition(':')[2]}", url), Model(steps) as model:
+        terminal.check(f"export ANTHROPIC_API_KEY=any ANTHROPIC_BASE_URL={model.url} MY_API_BASE_URL={url}")
+        terminal.check("export MY_API_BEARER=any")
+        terminal.run('claude -p "list the campaigns" --allowedTools Skill Bash', "These are your campaigns.")
+        if "Summer Sale" not in str([tool_outputs(request) for request in model.requests]):
+            raise AssertionError("the model did not see the answer of the API")
+
+
+def mcp_in_claude_code(terminal: Terminal) -> None:
+    """MCP in Claude Code: added as README says, and connected"""
+    _has_claude(terminal)
+    terminal.check("export TOKEN=any")
+    terminal.check("claude mcp add shop -- nlapi mcp ads --auth bearer=env:TOKEN")
+    terminal.run("claude mcp list", "Connected")
+
+
+def mcp_in_inspector(terminal: Terminal) -> None:
+    """MCP in the Inspector: the tools, and a first answer"""
+    programs = mcp_clients.programs()
+    if isinstance(programs, str):
+        raise LeftOutError(programs)
+    terminal.check(f"export PATH={programs}:$PATH")
+    url = f"http://127.0.0.1:{free_port()}"
+    server = f"mcp-inspector --cli -e TOKEN=any nlapi mcp ads --base-url {url} --auth bearer=env:TOKEN"
+    with served(terminal, f"nlapi sandbox ads --port {url.rpartition(':')[2]}", url):
+        terminal.run(f"{server} --method tools/list", '"listCampaigns"')
+        terminal.run(f"{server} --method tools/call --tool-name listCampaigns", "Summer Sale")
 
 
 MCP_CLIENT = """
@@ -305,6 +361,8 @@ PATHS: tuple[Callable[[Terminal], None], ...] = (
     set_up_key_in_query,
     first_answer,
     plugin,
+    mcp_in_claude_code,
+    mcp_in_inspector,
     mcp,
     gateway,
     batch,

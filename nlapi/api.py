@@ -167,7 +167,7 @@ def call(
     For an API that was loaded by its registered name, `base_url` and `auth` override the registered ones.
 
     `yes` is your consent to a change, or a function that gets the change (`Prepared`) and returns True to consent. Each
-    call is a command of its own, which is sent however often it is given.
+    call is a separate command, which is sent however often you give it.
     Raises ArgumentError, CredentialError or ConsentError before anything is sent, SendError when no complete answer
     came. In an event loop `nlapi.aio.call` does the same without blocking it.
 
@@ -282,7 +282,7 @@ def toolset(
     and `yes` are as in `call`, `timeout`, `answer_bytes` and `fields` as in `answer`; what `fields` leave out is read
     by the tool `result`. `include` and `exclude` select operations as in `nlapi.tools`, and no others can be called.
 
-    A function `yes` is asked about one change at a time, also where calls come from several threads; an asynchronous
+    A function `yes` gets one change at a time, also where calls come from several threads; an asynchronous
     one is for `Toolset.answer_async`. A change that repeats another one of the toolset is sent only where a function
     says True to it: the change has a `repetition` then, the reason. `yes=True` does not cover it.
     """

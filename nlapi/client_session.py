@@ -166,9 +166,9 @@ def _is_common_sign_shown() -> bool:
 
 
 def _is_hidden_from_a_session(chain: list[ProcessInfo]) -> bool:
-    """Return whether parents cannot be told while a plugin is on beside this process.
+    """Return whether parents are unknown while a plugin is on beside this process.
 
-    So it is in a namespace of process ids of its own (`unshare --pid`), and without `/proc`.
+    That is so in a separate namespace of process ids (`unshare --pid`), and without `/proc`.
     """
     space = namespace()
     # Whose ids are those of the whole machine sees every parent; the sign is that of a container then.

@@ -6,7 +6,7 @@
     │   └── CredentialError      exit 2   a credential cannot be used, or may not go where it is needed
     │       └── MissingCredentialError   exit 2   the operation requires one that was not given
     ├── DescriptionError         exit 1   an API description cannot be read
-    │   └── FetchError           exit 1   its bytes cannot be had: no such file, refused, too large, too slow
+    │   └── FetchError           exit 1   its bytes are not available: no such file, refused, too large, too slow
     ├── SendError                exit 1   a request got no complete answer
     │   └── OutcomeUnknownError  exit 1   ... and it was a write that may have been carried out
     ├── PlannerError             exit 1   the planner (a model, or the embedded one) failed
@@ -113,7 +113,7 @@ class DescriptionError(NlapiError):
 
 
 class FetchError(DescriptionError):
-    """The bytes of an API description cannot be had."""
+    """The bytes of an API description are not available."""
 
 
 class SendError(NlapiError):
@@ -155,7 +155,7 @@ class RepeatedReadError(NlapiError):
 
 
 class MissingError(NlapiError):
-    """The planner needs something from the user before it can go on."""
+    """The planner needs something from the user before it can continue."""
 
     exit_code = 7
 
@@ -173,7 +173,7 @@ MODULES = {
 
 @contextmanager
 def file_faults(message: str, kind: type[NlapiError] = NlapiError, *, hint: str = "") -> Iterator[None]:
-    """Raise an error of `kind`, with `message` and the reason, where the system refuses what the block does."""
+    """Raise an error of `kind`, with `message` and the reason, where the system refuses an operation of the block."""
     try:
         yield
     except OSError as error:

@@ -73,7 +73,7 @@ def refuse_constant(name: str) -> Any:
 
 
 def repeated_key(text: str | bytes) -> str:
-    """Return what is said of a key that is twice in an object of a JSON text; "" for none, and for what is not JSON."""
+    """Return a message about a key that is twice in an object of a JSON text; "" without one, and for other texts."""
     try:
         json.loads(text, object_pairs_hook=single_keys)
     except RepeatedKeyError as error:

@@ -87,7 +87,7 @@ class FileLock:
 
 
 def _holder_text() -> str:
-    """Return what another process is told of this one: its id, the time, and the words of its command."""
+    """Return the lines that tell other processes about this one: its id, the time, and the words of its command."""
     # Neither options nor values: a question, or the value of a `KEY=VALUE`, may be a secret.
     words = [word for word in sys.argv[1:3] if _COMMAND_WORD.fullmatch(word)]
     return f"process {os.getpid()} (nlapi {' '.join(words)}), since {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"

@@ -34,7 +34,7 @@ REFILL = 0.1
 SMALL_STEPS = 500
 # Characters of a pattern times those of a text. `regex` looks at no clock while it searches for a literal or a set.
 MAX_COMPARISONS = 2_000_000_000
-# Steps of all compiled patterns that are stored, of up to 1.4 kB each, and what the least pattern counts as.
+# Steps of all compiled patterns that are stored, of up to 1.4 kB each, and the cost of the smallest pattern.
 MAX_STORED = 100_000
 LEAST_STEPS = 10
 

@@ -1,4 +1,4 @@
-"""What the system tells of processes: their parents, their age, and who has made a socket."""
+"""Facts about processes from the system: their parents, their age, and the maker of a socket."""
 
 from __future__ import annotations
 

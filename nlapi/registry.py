@@ -269,7 +269,7 @@ def _plain(value: object) -> object:
 def is_name(text: str) -> bool:
     """Return whether an API can be registered under this name: letters, digits, `-` and `_`, 255 at most.
 
-    An account of it has a name of its own behind an `@`: `github@work`.
+    An account of it has its name behind an `@`: `github@work`.
     """
     name, mark, account = text.partition("@")
     parts = (name, account) if mark else (name,)
@@ -307,7 +307,7 @@ def description_name(name: str) -> str:
 def resolve_credential(scheme: str, reference: str) -> str:
     """Return the credential behind a reference (`env:NAME`, `file:PATH`, `cmd:COMMAND`), or `reference` itself.
 
-    CredentialError when it cannot be had.
+    CredentialError when it is not available.
     """
     return read_reference(reference, f"--auth {scheme}") if is_reference(reference) else reference
 

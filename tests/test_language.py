@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,14 @@ from benchmarks.language import LanguageReport, measure
 from benchmarks.phrases import comments, count_phrases, docstrings, documentation
 
 PACKAGE = Path(__file__).parent.parent / "nlapi"
+# In 1,000 words: what schemathesis has in its docstrings and comments, the lower of the two; docs are held to the same.
+NATIVE = {
+    "is no X, is none": 0.2,
+    "what it, what the": 0.63,
+    "goes on": 0.09,
+    "is told, is said": 0.06,
+    "of its own": 0.17,
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +49,9 @@ def test_comments_say_why(report: LanguageReport) -> None:
 
 
 def test_texts_are_in_native_english(report: LanguageReport) -> None:
-    """Of 1,000 words that a person reads; schemathesis has 0.2 and 0.8."""
+    """The strings of the code: help, prompts, errors."""
     counts = {name: 1000 * len(found) / report.text_words for name, found in report.foreign_texts.items()}
-    assert counts["is no X, is none"] < 0.3, report.foreign_texts["is no X, is none"]
-    assert counts["what it, what the"] < 0.9, report.foreign_texts["what it, what the"]
+    assert {name: count for name, count in counts.items() if count > NATIVE[name]} == {}, report.foreign_texts
 
 
 def test_everyday_words_and_clauses_are_found(tmp_path: Path) -> None:
@@ -54,17 +62,19 @@ def test_everyday_words_and_clauses_are_found(tmp_path: Path) -> None:
 
 
 def test_the_docs_read_as_a_native_would_write_them() -> None:
-    rates = count_phrases(documentation()).per_thousand
-    assert rates["is no X, is none"] <= 0.2, rates
-    assert rates["what it, what the"] <= 0.8, rates
+    assert _foreign(documentation()) == {}
 
 
 @pytest.mark.slow
 def test_docstrings_and_comments_read_as_a_native_would_write_them() -> None:
     for text in (docstrings(PACKAGE), comments(PACKAGE)):
-        rates = count_phrases(text).per_thousand
-        assert rates["is no X, is none"] <= 0.5, rates
-        assert rates["what it, what the"] <= 1.2, rates
+        assert _foreign(text) == {}
+
+
+def _foreign(texts: Iterable[tuple[str, str]]) -> dict[str, float]:
+    """Return the phrases of some texts that are more frequent than a native writes them."""
+    rates = count_phrases(texts).per_thousand
+    return {name: rate for name, rate in rates.items() if rate > NATIVE[name]}
 
 
 def test_phrases_are_counted_in_prose_alone() -> None:

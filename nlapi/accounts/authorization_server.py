@@ -242,7 +242,7 @@ OAUTH_SUFFIX = "oauth-authorization-server"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
-    """The endpoints of an authorization server; "" for what it has not.
+    """The endpoints of an authorization server; "" for one it lacks.
 
     `origin` is who named them, which decides on the networks that they may be in (docs/design/070-egress.md). `issuer`
     is "" unless it was discovered; `names_itself`: its answers carry the issuer (RFC 9207). `scopes` are those that
@@ -383,7 +383,7 @@ def _parse_metadata(data: Mapping[str, Any], metadata_url: str, network: Network
 
     methods = data.get("token_endpoint_auth_methods_supported")
     return Endpoints(
-        # What the metadata names elsewhere is named by a document of the Internet, and not by the user.
+        # An address elsewhere comes from a document on the Internet, and not from the user.
         origin=NetworkOrigin(url=metadata_url, network=network),
         authorization_url=url("authorization_endpoint"),
         token_url=url("token_endpoint"),

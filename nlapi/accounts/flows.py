@@ -161,7 +161,7 @@ def _reply(handler: BaseHTTPRequestHandler, status: int, title: str, text: str) 
     handler.wfile.write(content)
 
 
-# In seconds: how long a person may take at the browser, and how often a device code is asked about (RFC 8628 §3.5).
+# In seconds: how long a person may take at the browser, and how often to poll for a device code (RFC 8628 §3.5).
 BROWSER_SECONDS = 300.0
 DEFAULT_INTERVAL = 5
 MAX_INTERVAL = 60
@@ -276,7 +276,7 @@ def log_in_with_device(
     """Return the tokens of the device grant (RFC 8628): the person types a code into a page on any device."""
     require_secure(endpoints.device_url, "device endpoint")
     require_secure(endpoints.token_url, "token endpoint")
-    # RFC 8628 §3.1 has no authentication here of its own; the client's is that of the token endpoint.
+    # RFC 8628 §3.1 defines no authentication here; the client uses that of the token endpoint.
     source = _source(endpoints, client, Grant.DEVICE, _first_method(endpoints, client))
     data = post_form(
         source,

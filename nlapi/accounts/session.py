@@ -151,7 +151,7 @@ class LoginSession:
         return {**credentials, **{scheme: self._entries[scheme].secrets.value for scheme in stored}}
 
     async def with_new_tokens(self, credentials: Mapping[str, str], schemes: Collection[str]) -> dict[str, str] | None:
-        """Return `credentials` with new tokens for those that an API has refused; None where none can be had."""
+        """Return `credentials` with new tokens for those that an API has refused; None if nothing can renew them."""
         changed = {}
         for scheme in self.stored_schemes(credentials) & frozenset(schemes):
             entry = self._entries[scheme]

@@ -124,7 +124,7 @@ class Login:
 
     @property
     def is_renewable(self) -> bool:
-        """Return whether a new token can be had without the user."""
+        """Return whether the login can get a new token without the user."""
         if self.source is None or self.ended:
             return False
         return self.has_refresh_token or self.source.grant is Grant.CLIENT
@@ -137,7 +137,7 @@ class Login:
 
 SERVICE = "nlapi"
 
-# What a backend raises is its own affair: D-Bus, the Keychain and the Credential Manager each have errors of their own.
+# A backend may raise anything: D-Bus, the Keychain and the Credential Manager each have their own errors.
 _UNLOCK_HINT = "unlock it, or log in again with --store file"
 
 
@@ -206,7 +206,7 @@ def remove_from_keyring(id: str) -> str:
 
 
 def _stores(backend: KeyringBackend) -> bool:
-    """Return whether a backend keeps what it is given: that of a system without a keyring, and `null`, do not."""
+    """Return whether a backend stores secrets: that of a system without a keyring, and `null`, do not."""
     module = type(backend).__module__
     return not module.startswith(("keyring.backends.fail", "keyring.backends.null"))
 
@@ -272,7 +272,7 @@ class LoginStore:
         return self._read(self._file(key), key).login
 
     def read_secrets(self, key: LoginKey) -> tuple[Login, Secrets]:
-        """Return a login with its secrets; for a reference, what it refers to. CredentialError as `read`."""
+        """Return a login with its secrets; for a reference, the secret behind it. CredentialError as `read`."""
         content = self._read(self._file(key), key)
         login = content.login
         if login.kind is LoginKind.REFERENCE:
@@ -353,7 +353,7 @@ class LoginStore:
         return fault
 
     def rename(self, old: str, new: str) -> None:
-        """Move the logins of an API to another name; the keyring has them under ids of their own."""
+        """Move the logins of an API to another name; the keyring has them under separate ids."""
         source, target = self._folder / _file_name(old), self._folder / _file_name(new)
         if source.is_dir():
             with self._writing():

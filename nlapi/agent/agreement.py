@@ -133,7 +133,7 @@ class Agreement:
             prepared = prepare(
                 call,
                 target,
-                # The same change later in the plan is a new intention, and gets an idempotency key of its own.
+                # The same change later in the plan is a new intention, and gets its own idempotency key.
                 intention=lambda key: self.terms.ledger.intention(key, ahead=_count_equal(earlier, key)),
                 changes=self.conditions.get(len(earlier), NO_CHANGES),
                 part=f"{self.token}:{len(earlier)}",

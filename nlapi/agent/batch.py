@@ -76,7 +76,7 @@ class BatchSplit:
 def split_rows(rows: Sequence[BatchRow], steps: Sequence[Step]) -> BatchSplit:
     """Return which rows are left after the `steps` of earlier runs: those not tried, and those plainly refused.
 
-    Requests are compared as they go on the wire, each as often as it was sent (docs/design/025-once.md). READs are sent
+    Requests are compared as they are sent, each as often as it was sent (docs/design/025-once.md). READs are sent
     anew.
     """
     done = Counter(

@@ -58,7 +58,7 @@ def _chat_parts(message: Message) -> Iterator[dict[str, Any]]:
         return
     for block in content:
         if block["type"] == "tool_result":
-            # There is no field for an error: the text says it.
+            # The answer has no field for an error: the text says it.
             prefix = "error: " if block.get("is_error") else ""
             yield {"role": "tool", "tool_call_id": block["tool_use_id"], "content": f"{prefix}{block['content']}"}
     if text:

@@ -32,7 +32,7 @@ CARRIED_OUT = "it seems to have been carried out"
 
 
 async def evidence_of(step: Step, send_read: SendRead) -> str:
-    """Return a sentence on what the API shows of a change of unknown outcome; "" where nothing can show it."""
+    """Return a sentence on the state that the API shows after a change of unknown outcome; "" if no read shows it."""
     call = matching_read(step.call)
     result = await send_read(call) if call is not None else None
     if call is None or result is None:
@@ -87,7 +87,7 @@ def _item_evidence(step: Step, call: Call, result: Result) -> str:
     comparable = {name: value for name, value in body.items() if name in item}
     differences = _differences(comparable, item)
     if comparable and not differences:
-        return f"{reader} shows what it sets: {CARRIED_OUT}"
+        return f"{reader} shows the new values: {CARRIED_OUT}"
     fields = differences or [name for name in item if not body and label_rank(name) is FieldRank.STATE]
     values_text = ", ".join(f"{single_line(name)[:MAX_VALUE_CHARS]} {_quote_value(item[name])}" for name in fields[:3])
     return f"{reader} shows {values_text}" if values_text else ""
@@ -134,7 +134,7 @@ def target_read(change: Call) -> Call | None:
 
 
 def difference_from_lookup(change: Call, read: Call, current: Result, steps: Iterable[Step]) -> str:
-    """Return how an item differs from what the look-ups of a turn have found; "" where it is the same, as far as told.
+    """Return how an item differs from the one in the look-ups of a turn; "" where the answers show no difference.
 
     An id may be given away anew, and an item renamed, while somebody is asked.
     """
@@ -172,7 +172,7 @@ async def current_changes(update: Prepared, target: Target) -> tuple[FieldChange
         if prepared.requires_question:
             return ()
         # The preview is a courtesy: it may not delay the question for long, and its failure may not prevent the change.
-        # A ledger of its own: it is not a read of the model's, and has to be as new as the preview.
+        # A separate ledger: the model did not ask for this read, and it has to be as new as the preview.
         target = replace(target, ledger=Ledger())
         current = await perform(prepared, target, limits=Limits(deadline=READ_SECONDS, retries=0), for_model=True)
     except NlapiError:

@@ -54,7 +54,7 @@ def _config_folder(environment: Mapping[str, str]) -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileCredential:
-    """What a profile gives for a request: its authentication, further headers, and an address of its own or ""."""
+    """The parts of a request that a profile sets: its authentication, further headers, and its own address or ""."""
 
     auth: httpx2.Auth
     headers: Mapping[str, str]
@@ -139,7 +139,7 @@ class ModelEndpoint:
     """A model at a server. `token` goes as a bearer token, `key` as the server's own key; one of them is set, or
     `has_profile` says that Anthropic's SDK finds a credential.
 
-    `name` is what the user calls it, `model` what the server does. `variable` is where the user sets the key or token.
+    `name` is the user's name for it, `model` the server's. `variable` is where the user sets the key or token.
     `prices` are None for a model whose cost is not known.
     """
 
@@ -357,7 +357,7 @@ def _check_fields(name: str, data: Mapping[str, Any], file: Path) -> None:
             raise UsageError(f"{file}: {name}.{key} is unknown", hint=f"there are {', '.join(_FIELDS)}")
         expected = (int, float) if _FIELDS[key] is float else str
         if not isinstance(value, expected) or isinstance(value, bool):
-            raise UsageError(f"{file}: {name}.{key} is no {'number' if _FIELDS[key] is float else 'text'}")
+            raise UsageError(f"{file}: {name}.{key} has to be a {'number' if _FIELDS[key] is float else 'text'}")
         # A price below 0 would give back dollars of --max-usd, and nan would never reach it.
         if not isinstance(value, str) and not 0 <= value < math.inf:
             raise UsageError(f"{file}: {name}.{key} is not a price", hint="dollars per million tokens, of 0 or more")

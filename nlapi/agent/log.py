@@ -81,7 +81,7 @@ class Log:
     def open(cls, path: Path, *, secrets: Iterable[str] = ()) -> Log:
         """Open a transcript to append to, readable by its owner only, as its only writer until it is closed.
 
-        Who goes on with it reads it after that: another process may have written to it before. UsageError when it
+        A process that continues it reads it after that: another one may have written to it before. UsageError when it
         cannot be opened, NlapiError while another process has it.
         """
         with file_faults(f"cannot write the log {path}", UsageError, hint="--no-log does without"):
@@ -203,7 +203,7 @@ def encode_event(event: Event) -> Record:
 
 
 def _proposal(event: WorkflowProposed) -> Record:
-    """Return a workflow that was proposed; `workflow` has what it takes to go on with its run."""
+    """Return a workflow that was proposed; `workflow` has all that a resumed run needs."""
     proposal = event.proposal
     return {
         "workflow": dict(proposal.record),
@@ -271,7 +271,7 @@ def _account(call: Call) -> Record | None:
 
 
 def _doubts(plan: Plan) -> list[Record]:
-    """Return the doubts about the changes of a plan; those about a model's calls are told as they are proposed."""
+    """Return the doubts about the changes of a plan; those about a model's calls come with the proposal."""
     accounts = [(call, call.account) for call in plan.calls if call.account is not None]
     if all(call.effect is Effect.READ for call, _ in accounts):
         return []

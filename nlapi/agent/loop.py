@@ -203,7 +203,7 @@ class PlanRun:
             steps=tuple(self.steps),
             terms=self.terms,
         )
-        # It stays set when `settle` raises: `_abandoned_steps` then has the steps of the calls that were asked about.
+        # It stays set when `settle` raises: `_abandoned_steps` then has the steps of the calls in the question.
         self.asking = indices, agreement
         async with aclosing(agreement.settle()) as proposals:
             async for proposed in proposals:
@@ -227,7 +227,7 @@ class PlanRun:
                     yield outcome
 
     def _ready(self, index: int) -> Prepared | Step:
-        # A failed change may be what the later ones rely on, so they are not sent although the user agreed to them.
+        # Later changes may rely on a failed one, so they are not sent although the user agreed to them.
         item = self.settled.pop(index, None)
         if isinstance(item, Step) or (item and not self._has_failed):
             return item
@@ -269,7 +269,7 @@ def _unconsented_step(item: Prepared | Step) -> Step:
 
 
 def _is_failed_change(step: Step) -> bool:
-    """Return whether a change failed, or its answer was cut, or the work that it began goes on."""
+    """Return whether a change failed, or its answer was cut, or the work that it began is still running."""
     if step.effect is Effect.READ:
         return False
     return (
@@ -299,12 +299,12 @@ async def converse(
     TurnAnswered, InputNeeded or ChoiceOffered ends it. READs that stand next to each other in a plan are proposed
     together and run side by side. The changes of a plan are proposed together before the first of them, and asked about
     with one question; they run one by one, in order, and nothing after a change that failed or is unfinished is run;
-    ChangesReported has the outcome of several. Consent is to the plan: where one of its changes cannot be built, or no
-    one is there to be asked about one that asks, none of them is sent. A call that cannot be built or sent is a FAILED
+    ChangesReported has the outcome of several. Consent is to the plan: where one of its changes cannot be built, or
+    nobody is there to answer the question about one, nothing is sent. A call that cannot be built or sent is a FAILED
     step, in the first case without a CallProposed; it goes back to the planner, as a refused one does. In a dry run
     nothing is sent. A workflow that a plan proposes is agreed to as a whole: WorkflowProposed comes before its first
-    calls, `workflow_consent` is asked once, and what it agrees to runs unasked. A turn that reaches one of the `caps`,
-    or goes in circles, ends before the next request, with what it has read by then. `ledger` has the changes of a
+    calls, `workflow_consent` is asked once, and its calls then run without a question. A turn that reaches one of the
+    `caps`, or goes in circles, ends before the next request, with the answers so far. `ledger` has the changes of a
     conversation that this one is a part of; without it, those of this one count.
 
     Raises PlannerError; ConsentError when consent is needed and no one is there to give it; CredentialError and
@@ -327,7 +327,7 @@ async def converse(
             workflow_consent=workflow_consent,
             ledger=ledger,
         )
-        # Work that a process was killed at goes on: its state is read, and the change is not sent again.
+        # The API may still work for a process that was killed: its state is read, and the change is not sent again.
         if (ended := await _earlier_work(conversation, terms)) is not None:
             yield ended
             conversation = conversation.with_last_step(ended.step)

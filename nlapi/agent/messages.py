@@ -149,7 +149,7 @@ class StreamedAnswer:
         for index, block in self.blocks.items():
             if index in self.inputs or block["type"] == "tool_use":
                 self._read_input(block, self.inputs.get(index, ""))
-        # Some servers end as if there were no calls; the answer would be taken for the last one, and nothing run.
+        # Some servers end as if there were no calls; the answer would count as the last, and its calls be lost.
         if self.stop == "end_turn" and any(block["type"] == "tool_use" for block in self.blocks.values()):
             self.stop = "tool_use"
 

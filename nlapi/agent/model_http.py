@@ -250,7 +250,7 @@ def _check_event(event: Mapping[str, Any], response: httpx2.Response) -> dict[st
     """Return the data of an event, if it is an object and no error."""
     data = event["data"]
     is_object = isinstance(data, dict)
-    # The Messages API has a type for it, others an `error`, and vLLM an object of its own.
+    # The Messages API has a type for it, others an `error`, and vLLM its own object.
     is_error = is_object and (data.get("error") or "error" in (data.get("type"), data.get("object")))
     if is_error or event.get("event") == "error":
         raise ModelServerError(response, data)

@@ -159,7 +159,7 @@ class History:
         content = [state.results.get(id) or _step_result(id, steps.get(id), self._views) for id in ids]
         handles = {id: self._views.handle(step) for id, step in steps.items() if step.result is not None}
         self._append("user", content, handles)
-        # The first calls of a plan that was written as a whole have no blocks of their own.
+        # The first calls of a plan that was written as a whole have no separate blocks.
         others = tuple(step for id, step in steps.items() if id not in ids)
         if others and model_state(round.plan) is not None:
             self._append_round(Round(plan=Plan(calls=tuple(step.call for step in others)), steps=others), name)
@@ -198,7 +198,7 @@ class History:
 
 
 def without_thinking(content: list[Block]) -> list[Block]:
-    """Return the content of a message without what the model thought."""
+    """Return the content of a message without the model's thinking."""
     return [block for block in content if block["type"] not in ("thinking", "redacted_thinking")]
 
 
@@ -230,7 +230,7 @@ def _step_result(id: str, step: Step | None, views: AnswerViews) -> Block:
         return tool_result(id, "not run", is_error=True)
     if step.result is None:
         message = f"{step.outcome}: {step.message}"
-        # What the user said in a refusal is the user's word.
+        # The words of a refusal are the user's own.
         text = error_for_model(message) if step.outcome is Outcome.FAILED else strip_control(message)
         return tool_result(id, text, is_error=step.outcome is not Outcome.PREVIEWED)
     return tool_result(id, views.view(step), is_error=not step.result.ok)
@@ -388,7 +388,7 @@ class ModelPlanner:
     async def _stream(
         self, connection: ModelConnection, prompt: Prompt, answer: StreamedAnswer, size: int
     ) -> AsyncGenerator[str, None]:
-        """Yield the text of one answer and count what it took, also where it breaks off or is given up."""
+        """Yield the text of one answer and count its tokens, also where it breaks off or is given up."""
         try:
             async with aclosing(connection.stream(prompt, answer)) as pieces:
                 async for text in pieces:
@@ -440,7 +440,7 @@ class ModelPlanner:
     def _begin_chain(self, answer: StreamedAnswer, draft: _PlanDraft, conversation: Conversation) -> Plan | None:
         """Return the first plan of a chain that the model wrote; None without one, and for one that is at fault.
 
-        It stands alone: what the model calls beside it was written without the answers to it.
+        It stands alone: the model wrote any calls beside it without the answers to it.
         """
         uses = [block for block in answer.content if block["type"] == "tool_use"]
         if self._chains is None or len(uses) != 1 or uses[0]["name"] != PLAN_TOOL or uses[0]["id"] in answer.faults:
@@ -505,7 +505,7 @@ class ModelPlanner:
         if name == PLAN_TOOL and self._chains is not None:
             self._chains(arguments, self.operation_tools, conversation)
             raise UsageError(f"`{PLAN_TOOL}` stands alone: nothing of it was carried out", hint="call it by itself")
-        # Some models call an operation as if it were a tool of its own.
+        # Some models call an operation as if it were a separate tool.
         return self.operation_tools.resolve(name), arguments
 
     def _final_plan(self, answer: StreamedAnswer, note: str, draft: _PlanDraft) -> Plan:
@@ -535,7 +535,7 @@ class ModelPlanner:
 
 
 def _size(prompt: Prompt) -> int:
-    """Return the bytes of a prompt, about as it goes on the wire."""
+    """Return the bytes of a prompt, about as many as are sent."""
     return len(encode_json([prompt.system, prompt.messages, prompt.tools]))
 
 

@@ -303,7 +303,7 @@ class CallChain(Protocol):
     """A chain that is being carried out.
 
     `next_plan` gives the plan of the next calls from the answers in the conversation, the plan without calls that ends
-    the turn, or None where a call failed, so that the model has to go on.
+    the turn, or None where a call failed, so that the model has to continue.
     """
 
     def next_plan(self, conversation: Conversation) -> Plan | None: ...

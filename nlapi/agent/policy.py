@@ -45,13 +45,13 @@ _NUMBER_SYMBOL_BITS = log2(14)
 _MARK_BITS = 5.0
 # A word in small letters, in capitals, or with one at its start.
 _SPELLING_BITS = 2.0
-# What the user said in other words: a day for `tomorrow`, an amount in another unit.
+# The user's words in another form: a day for `tomorrow`, an amount in another unit.
 _OTHER_FORM_BITS = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserTexts:
-    """What the user wrote: questions, settings and replies."""
+    """The user's texts: questions, settings and replies."""
 
     texts: tuple[str, ...]
 
@@ -138,7 +138,7 @@ class ReadPricing:
     def price(self, call: Call, name: str, value: object) -> float | None:
         """Return the bits of a value that is not an object or list; None for one that may be anybody's data.
 
-        It is the cheapest of what it may be: one of the description's choices, words of the user, a whole field of what
+        It is the cheapest of its readings: one of the description's choices, words of the user, a whole field that
         this API itself has answered, a small number.
         """
         if value is None or isinstance(value, bool):
@@ -155,7 +155,7 @@ class ReadPricing:
         if abs(value) >= MIN_DATA_NUMBER or value != value:
             return None
         if isinstance(value, int) or (value.is_integer() and value):
-            # The binary logarithm twice, as the length of the number has to be told too (Elias' gamma code).
+            # The binary logarithm twice, as the code has the length of the number too (Elias' gamma code).
             return 2 * log2(abs(value) + 1) + (1 if isinstance(value, int) else 2)
         return len(repr(value)) * _NUMBER_SYMBOL_BITS
 
@@ -428,7 +428,7 @@ def _is_local(value: object, receiver: Receiver, user_words: frozenset[str]) -> 
     host = (parts.hostname or "").casefold()
     api_hosts = {(urlsplit(server.url).hostname or "").casefold() for server in receiver.spec.servers}
     receiver_host = (urlsplit(receiver.site).hostname or "").casefold()
-    # An operation with a server of its own has its own host alone.
+    # An operation with its own server has that host alone.
     api_hosts = {receiver_host, *(api_hosts if receiver_host in api_hosts else ())}
     named = {word.split("/")[0].removeprefix("www.") for word in user_words}
     return bool(host) and (host in api_hosts or host.removeprefix("www.") in named)
@@ -499,7 +499,7 @@ class Policy:
         beside: tuple[Call, ...] = (),
         evidence: str = "",
     ) -> PolicyDecision:
-        """Return the judgement on one call, by its request as it goes on the wire.
+        """Return the judgement on one call, by its request as it would be sent.
 
         `during` are the steps already taken in the current round, and `beside` the calls of the same plan that go
         before this one and are not sent yet. `evidence` is the state that the API shows of an
@@ -578,7 +578,7 @@ class Policy:
         """Return the reason why the call must not be sent at all; "" when it may."""
         secrets = secret_mask(tuple(part for secret in self.secrets for part in secret_parts(secret)))
         for text in _texts(call.arguments):
-            # A model that was told to leak a key may encode it.
+            # A model that follows an injected command to leak a key may encode it.
             if secrets.finds(text):
                 return "its arguments carry a credential, and credentials never travel in arguments"
             if _VARIABLE.fullmatch(text.strip()):
@@ -633,7 +633,7 @@ def credential_reason(call: Call, conversation: Conversation) -> str:
         if not any(text in str(value) for text in texts):
             continue
         if not takes_credential(name, argument_schema(call.tool, *name.split(".")), path):
-            return f"what the question has for {name} looks like a credential, and {name} is not for one"
+            return f"the value for {name} in the question looks like a credential, and {name} does not take one"
     return ""
 
 
@@ -641,7 +641,7 @@ def _same_words_reason(account: Account, call: Call, steps: Iterable[Step], besi
     """Return the reason why a model's change may be one that another operation has made for the same words.
 
     `steps` are those of the question at hand, and `beside` are further calls of its plan. A sentence that is carried
-    out by createPayment is not carried out by createPaymentV2 too: both have the verb, and all that was said.
+    out by createPayment is not carried out by createPaymentV2 too: both have the verb, and every value of the sentence.
     """
     traced_texts = {
         str(entry.value).casefold() for entry in account.sources if entry.origin in (Origin.WORDS, Origin.LOOKUP)

@@ -122,7 +122,7 @@ class Toolset:
     def answer(self, name: str, arguments: Mapping[str, Any] | str | None) -> str:
         """Answer a model's call of one of the tools with a text of at most 16,000 bytes, or of `answer_bytes`.
 
-        It reports what the model or its user can correct, as `nlapi.answer` does; other errors are raised.
+        It reports errors that the model or its user can correct, as `nlapi.answer` does; others are raised.
         """
         from nlapi.wait import wait
 
@@ -140,7 +140,7 @@ class Toolset:
             tool, inner = self._operations.call(name, arguments)
             return Call(tool=tool, arguments=inner)
         try:
-            # Some models call an operation as if it were a tool of its own.
+            # Some models call an operation as if it were a separate tool.
             return Call(tool=self._operations.resolve(name), arguments=arguments)
         except UsageError as error:
             hint = f"the tools are {', '.join(TOOL_NAMES)}"

@@ -371,7 +371,7 @@ def resume(records: Iterable[Record], tool: FindTool) -> Conversation:
     outcome, so that no planner takes it for untried. Where a record of the round is damaged, so does every change of
     the round that has no step.
     """
-    # The proposal counts and not the plan: a plan has what the planner wrote (`"$50"`), a proposal the wire's form.
+    # The proposal counts and not the plan: a plan has the planner's text (`"$50"`), a proposal the wire's form.
     # Compared by the plan, a change killed in its POST came back as "not run" (docs/design/025-once.md).
     reader = _RecordReader(tool)
     for record in records:

@@ -1,1 +1,1 @@
-"""Decides whether a change is exactly what the user commanded: verbs, objects, values and where each value is from."""
+"""Decides whether a change is exactly as the user commanded: verbs, objects, values and where each value is from."""

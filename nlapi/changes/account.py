@@ -224,7 +224,7 @@ def unused_values(
 ) -> tuple[str, ...]:
     """Return the quoted texts, numbers, ids and names that no source in `used_sources` has, as they are written.
 
-    Of the `clauses` that begin with a verb of their own, one of which `call_sources` have no word is another change
+    Of the `clauses` that begin with their own verb, one of which `call_sources` have no word is another change
     with its own values.
     """
     spans = [(source.start, source.end) for source in used_sources if source.start >= 0]

@@ -79,7 +79,7 @@ _NEW = lexicon.words("changes/words", "new")
 _TO_VERBS = lexicon.stems("changes/words", "to_verbs")
 _TEXT_STEMS = _NAME_STEMS | lexicon.stems("changes/words", "text_arguments")
 _LIGHT_VERBS = lexicon.stems("changes/words", "light_verbs")
-# Verbs for a message that are no synonyms elsewhere: to write a file sends none.
+# Verbs for a message that are not synonyms elsewhere: writing a file sends nothing.
 _MESSAGE_VERBS = lexicon.stems("changes/words", "message_verbs")
 _MESSAGE_STEMS = lexicon.stems("changes/words", "message_stems")
 _ON_WORDS, _OFF_WORDS = (lexicon.words("changes/words", name) for name in ("on_values", "off_values"))
@@ -196,7 +196,7 @@ def check_new_item(case: Case) -> Iterator[str]:
 
 
 def _names_made_before(case: Case, source: ValueSource) -> bool:
-    """Return whether the word before a value is what the operation makes."""
+    """Return whether the word before a value names the thing that the operation makes."""
     before = [word for word in case.words if word.end <= source.start]
     return bool(before) and _names_made(case, before[-1])
 
@@ -246,7 +246,7 @@ def _has_verb(case: Case) -> bool:
 def _names_action(case: Case) -> bool:
     """Return whether a verb with a second word is the operation's action: log [out], move it [to the trash].
 
-    So is what a verb without a meaning of its own makes: take [a snapshot] is createSnapshot.
+    So is the thing that a verb without its own meaning makes: take [a snapshot] is createSnapshot.
     """
     words = case.command_words
     if case.command in _LIGHT_VERBS and len(words) > 2 and words[1].lower in _INDEFINITE:
@@ -321,7 +321,7 @@ def _sets_behind_to(case: Case) -> bool:
         return False
     body = (source for source in case.account.sources if case.location(source) == "body" and source.words)
     behind = [source for source in body if _TO.search(case.text[: source.start])]
-    # What an item is called, and what it says, is nobody that it is assigned to.
+    # The name of an item, and its text, is not the person that it is assigned to.
     texts = stems_of(" ".join(source.argument.rpartition(".")[2] for source in behind))
     return bool(behind) and _TEXT_STEMS.isdisjoint(texts)
 
@@ -379,9 +379,9 @@ def _sayable_parts(case: Case, tail: list[list[str]]) -> list[list[str]]:
     """Return the parts of a path behind its last item that people say."""
     method = case.operation.method
     if not case.deletes and (_says_summary(case) or _is_stated_alone(case)):
-        return []  # `send the campaign` is said of /campaigns/{id}/schedules/now, as its summary is
+        return []  # `send the campaign` means /campaigns/{id}/schedules/now, as its summary does
     if method == "POST" and tail and singular(tail[-1][-1]) != tail[-1][-1]:
-        # What is made is said, also by a verb of its own (link the device: /permissions); of what, by the ids before.
+        # The sentence says what is made, also by its verb (link the device: /permissions); of what, by the ids before.
         is_own = case.command in set(leading_verbs(case.operation)) - CREATE_VERBS - UPDATE_VERBS - DELETE_VERBS
         return [] if is_own and not case.deletes else tail[-1:]
     is_stated = case.command in map(stem, stated_verbs(case.operation.extensions))
@@ -516,10 +516,10 @@ def _reason(case: Case, words: Sequence[str]) -> str:
 
 
 def _says_summary(case: Case) -> bool:
-    """Return whether a sentence has the verb and the noun by which the summary says what the operation does."""
+    """Return whether a sentence has the verb and the noun of the operation's summary."""
     verb, *others = split_words(case.operation.summary) or [""]
     nouns = [word for word in others if word not in _ARTICLES]
-    # A summary that goes on says more of it, such as when or to whom.
+    # A longer summary says more of it, such as when or to whom.
     return len(nouns) == 1 and are_synonyms(case.command, stem(verb)) and _is_mentioned(case, nouns)
 
 
@@ -645,7 +645,7 @@ def check_money(case: Case) -> Iterator[str]:
 def _may_be_another_unit(case: Case, source: ValueSource) -> bool:
     """Return whether a bare figure may be cents or dollars: a model sends the one or the other, and nobody said which.
 
-    The unit is said by its word, by the name of the argument, or by the model as a text with its own.
+    The unit is given by its word, by the name of the argument, or by the model as a text with its own.
     """
     if not isinstance(source.value, int | float):
         return False
@@ -677,7 +677,7 @@ def check_difference(case: Case) -> Iterator[str]:
         # `raise the limit 3` says neither by nor to.
         is_open = case.command in _AMOUNT_VERBS and not _TO.search(before)
         if is_open or _BY.search(before) or _MORE.match(case.text[source.end :]):
-            yield f"{source.words!r} may be a difference, and {source.argument} takes what it is to be afterwards"
+            yield f"{source.words!r} may be a difference, and {source.argument} takes the new value"
 
 
 def _is_amount(source: ValueSource) -> bool:
@@ -715,7 +715,7 @@ def check_limits(case: Case) -> Iterator[str]:
         if is_by_verb and _DAY.match(str(source.value)):
             yield f"{source.words!r} may be when to do it, and it would be done now, with {source.argument} set to it"
         elif is_by_verb and _limiting_word(case, source):
-            yield f"{source.words!r} may limit what it is done to, and {source.argument} would be set to it"
+            yield f"{source.words!r} may limit which items change, and {source.argument} would be set to it"
 
 
 def _limiting_word(case: Case, source: ValueSource) -> bool:
@@ -729,7 +729,7 @@ def _limiting_word(case: Case, source: ValueSource) -> bool:
 def check_order(case: Case) -> Iterator[str]:
     """Yield numbers that go by their order, as latitude and longitude, and are in the other order in the sentence.
 
-    So is a time after its end: a model that swaps the two sends only what was said.
+    So is a time after its end: a model that swaps the two sends only values of the sentence.
     """
     for source, second_source in _ends(case.account.sources):
         if _is_after(source.value, second_source.value):
@@ -925,7 +925,7 @@ def rival_of(call: Call, account: Account, question: str, others: Iterable[tuple
 def _fits_as_well(case: Case, rival: Case) -> bool:
     """Return whether a rival uses all values, and more of the words; a change may also say no more than the sentence.
 
-    A read is not commanded by a change's verb, so that it needs a word of its own.
+    A change's verb does not command a read, so the read needs its own word.
     """
     spans = [(source.start, source.end) for source in rival.account.sources]
     if any(entry.words and not overlaps_any((entry.start, entry.end), spans) for entry in case.account.sources):

@@ -204,7 +204,7 @@ def split_unquoted(text: str, begin: int, stop: int) -> Iterator[SentenceWord]:
 
 
 _REQUEST = lexicon.pattern("changes/words", "request", re.IGNORECASE)
-# Between `should` and a value; a quotation mark is none of the value.
+# Between `should` and a value; a quotation mark does not belong to the value.
 _BE_VALUE = lazy_pattern(r"\s+be\s+(?:set to\s+)?[\"'`“‘«]?", re.IGNORECASE)
 # `no. 321` is a number, also where a blank stands for each of its figures.
 _NUMBER_SIGN = lazy_pattern(r"\bno(?=\.?\s*\d|\.?\s{2,}|\.?\s*$)", re.IGNORECASE)
@@ -418,7 +418,7 @@ def check_negation(case: Case) -> Iterator[str]:
     text = _NUMBER_SIGN.sub(lambda match: " " * len(match.group()), case.text_without_values)
     for cue in find_scopes(text, NEGATIONS):
         if case.first is not None and cue.start == case.first.start and case.command in leading_verbs(case.operation):
-            continue  # to undo is what the operation does
+            continue  # undoing is the operation's job
         next_words = [word for word in case.words if word.start >= cue.end][:_NEGATION_REACH]
         reach = next_words[-1].end if next_words else cue.end
         false_values = (source for source in case.account.sources if source.value is False or source.value is None)
@@ -430,7 +430,7 @@ def check_negation(case: Case) -> Iterator[str]:
         # To stop following somebody is what a DELETE of that does; to stop deleting is what none does.
         done = leading_verbs(case.operation)
         if verb not in done and (deed in VERBS or deed in done):
-            yield f"the sentence forbids what the call does ({cue.words.lower()!r})"
+            yield f"the sentence forbids the call's action ({cue.words.lower()!r})"
 
 
 def check_condition(case: Case) -> Iterator[str]:

@@ -51,7 +51,7 @@ def find_match(
     """Return the item whose id is `value` and which alone is named by the words of `sentence`; or None.
 
     Only answers of the same API count, and of them the entries or the item, not their texts. Where several items of one
-    operation have the name, and where another sentence has it, there is no match.
+    operation have the name, and where another sentence has it, nothing matches.
     """
     operation = call.tool.operation
     name = argument.rpartition(".")[2]
@@ -107,7 +107,7 @@ def find_repeated_item(argument: str, value: object, call: Call, steps: Iterable
 
 
 class _ItemKinds:
-    """The kinds of items that have ids of their own in the paths of an API: `user` of /users/{id}."""
+    """The kinds of items that have their own ids in the paths of an API: `user` of /users/{id}."""
 
     def __init__(self, spec: Spec) -> None:
         places = (
@@ -224,7 +224,7 @@ MAX_LEAVES = 400
 def _select_clause(call: Call, account: Account, text: str) -> Account:
     """Return the account with one clause of `text` as its sentence, the clause with the call's words.
 
-    `pause A and delete B` is two commands, each with a verb of its own. In `find A and pause it` the second clause is
+    `pause A and delete B` is two commands, each with its own verb. In `find A and pause it` the second clause is
     the command, and the words for A have no position in it. A sentence that asks, rules out or makes a condition stays
     whole.
     """

@@ -104,7 +104,7 @@ def _name_stems(argument: str) -> frozenset[str]:
 
 
 def _is_in_other_direction(case: Case, source: ValueSource) -> bool:
-    """Return whether a value is said with `to` and is in an argument for an origin, or in the place of a recipient."""
+    """Return whether a value follows `to` and is in an argument for an origin, or in the place of a recipient."""
     preposition, names = _preposition(case, source), _name_stems(source.argument)
     is_target, is_origin = not names.isdisjoint(_TO_ARGUMENTS), not names.isdisjoint(_FROM_ARGUMENTS)
     if (preposition in _TO_WORDS and is_origin) or (preposition in _FROM_WORDS and is_target):
@@ -130,7 +130,7 @@ def _preposition(case: Case, source: ValueSource) -> str:
 
 
 def _is_choice_of_another(case: Case, source: ValueSource) -> bool:
-    """Return whether another choice of the same list is said too, and is the one that the sentence sets.
+    """Return whether the sentence has another choice of the same list too, and sets that one.
 
     Of `invite ada@example.org, the owner of the shop, as a member` the role is not an owner.
     """
@@ -198,7 +198,7 @@ def check_whole_words(case: Case) -> Iterator[str]:
 
 
 def check_text_end(case: Case) -> Iterator[str]:
-    """Yield a text that goes on into the name of another argument: `Launch with priority high` as a title."""
+    """Yield a text that runs on into the name of another argument: `Launch with priority high` as a title."""
     names = {stem(word) for name in case.call.tool.places for word in split_words(name)[-1:]} - {
         stem("name"),
         stem("id"),
@@ -300,7 +300,7 @@ def check_origin(case: Case) -> Iterator[str]:
             yield f"{source.argument}: {shorten(source.value)} comes from an answer of the API, and nobody said it"
         # The embedded planner fills in defaults unasked; a model that writes one has chosen it.
         elif source.origin is Origin.DESCRIPTION and not case.account.traced and _is_default(case, source):
-            stands_for = "is what the description has where nothing is said"
+            stands_for = "is the description's default"
             yield f"nobody said {source.argument}: {shorten(source.value)} {stands_for}"
         elif _is_flag(source) and source.origin in (Origin.WORDS, Origin.VERB) and not _mentions_flag(case, source):
             yield f"nobody said {source.argument}: {shorten(source.value)}"
@@ -365,7 +365,7 @@ def _may_be_swapped(case: Case, source: ValueSource, other: ValueSource) -> bool
 
 
 def _is_led(case: Case, source: ValueSource) -> bool:
-    """Return whether a value is said with `to`, and its argument is where something goes."""
+    """Return whether a value follows `to`, and its argument is where something is sent."""
     return _preposition(case, source) in _TO_WORDS and not _name_stems(source.argument).isdisjoint(_TO_ARGUMENTS)
 
 
@@ -449,7 +449,7 @@ def _is_name_as_id(case: Case, source: ValueSource) -> bool:
         return False
     description = str(schema_of(case.call, source.argument).get("description", ""))
     *noun, last = split_words(source.argument.rpartition(".")[2]) or [""]
-    # Where the name has an argument of its own, a slug is a name: the group jira-developers.
+    # Where the name has its own argument, a slug is a name: the group jira-developers.
     has_name = last == "id" and "".join((*noun, "name")) in map(name_key, case.call.tool.places)
     is_word = words[-1].isalpha() or (has_name and words[-1].replace("-", "").isalpha())
     is_id = _ID_PATTERN.search(description) or (noun and "id" in (noun[0], last))
@@ -500,7 +500,8 @@ def _is_of_unnamed_kind(case: Case, source: ValueSource) -> bool:
 
 
 def _is_default(case: Case, source: ValueSource) -> bool:
-    """Return whether a field of a body is a default and no constant, so that another may be wanted; null is none."""
+    """Return whether a field of a body is a default and not a constant, so that another may be wanted; null does not
+    count."""
     schema = schema_of(case.call, source.argument)
     choices = schema.get("enum")
     is_constant = "const" in schema or (isinstance(choices, list) and len(choices) == 1)

@@ -90,7 +90,7 @@ def find_numbers(sentence: UserSentence) -> Iterator[NumberMention]:
 
 
 def _number_mention(text: str, number: ParsedNumber) -> NumberMention:
-    """Return a number with the unit behind it, which is the word behind it where that is none."""
+    """Return a number with the unit behind it, or else with the word behind it."""
     unit = _UNIT_BEHIND.match(text, number.end)
     word = "%" if number.kind is NumberKind.PERCENT else unit["unit"] if unit is not None else ""
     code = number.currency or (word if re.fullmatch(r"[A-Z]{3}", word) else "")
@@ -102,7 +102,7 @@ def _number_mention(text: str, number: ParsedNumber) -> NumberMention:
 def equals_number(value: int | float | str, number: NumberMention, unit: str, description: str) -> bool:
     """Return whether `value` is `number` in the unit of an argument with this `description`.
 
-    A text is compared as a figure with a unit of its own ("$50", "30s").
+    A text is compared as a figure with its own unit ("$50", "30s").
     """
     if isinstance(value, str):
         parsed = None if _HAS_MORE_THAN_NUMBER.search(value) else _parse_value(value)
@@ -218,7 +218,7 @@ def _has_day(moment: ParsedDate, target: datetime, today: date) -> bool:
 
 
 def _has_time(moment: ParsedDate, target: datetime) -> bool:
-    """Return whether the time of day of a moment is that of `target`, in the zone that is said."""
+    """Return whether the time of day of a moment is that of `target`, in the zone of the sentence."""
     value = moment.value
     if isinstance(value, datetime) and value.tzinfo is not None and target.tzinfo is not None:
         return value == target

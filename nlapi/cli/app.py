@@ -101,7 +101,7 @@ def _run(words: list[str]) -> int:
 
     def command() -> object:
         expanded = _expand(words)
-        # A session of a client is asked about what the words mean, as about the words themselves.
+        # In a session of a client the question is about an alias's meaning, as about the words themselves.
         code = session_exit_code(expanded) if expanded != words else None
         return app(expand_optional_values(expanded), prog_name="nlapi", standalone_mode=False) if code is None else code
 

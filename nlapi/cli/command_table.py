@@ -1,11 +1,11 @@
-"""The subcommands of `nlapi`: their modules, and what the help says of them."""
+"""The subcommands of `nlapi`: their modules, and their texts in the help."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 # A line with # begins a group of the help. Two lines for each command: its name, and the module of `nlapi.cli` with the
-# attribute of it, the examples of a function where they are not EPILOG, and a class of its own; then the first
+# attribute of it, the examples of a function where they are not EPILOG, and its own class; then the first
 # paragraph of its help text.
 _TABLE = """\
 # Ask, call, describe
@@ -18,7 +18,7 @@ call call.call:call:EPILOG:CallCommand
 batch call.batch:batch
   Make every call in a file after one preview and one question.
 undo undo:undo
-  Undo the last change of a conversation, where the API has a way back.
+  Undo the last change of a conversation, if the API can reverse it.
 workflow workflow.commands:app
   Check, show and run workflows: several calls in one Arazzo document.
 describe apis.describe:describe
@@ -37,7 +37,7 @@ auth apis.auth:app
 effects apis.effects:app
   Export what each operation does, for other programs.
 policy apis.policy:app
-  Show and test the rules on what is sent, asked about or refused.
+  Show and test the rules that let a call run, ask you or refuse it.
 alias apis.aliases:app
   Save commands and questions under short names.
 models ask.models:models
@@ -57,7 +57,7 @@ plugin agents.plugin:app
 sandbox apis.sandbox:sandbox
   Serve a stand-in for an API on this machine, to try things on safely.
 gateway gateway.commands:app
-  Serve models by objective: the client says what for, rules choose which.
+  Serve models by objective: clients name a purpose, and rules choose the model.
 check apis.check:check
   Check a description for mistakes, lost operations and unclear texts.
 demo demo:demo
@@ -72,7 +72,7 @@ class CommandEntry:
     """A subcommand: `attribute` of a module of `nlapi.cli`, a Typer of several commands or the function of one.
 
     `help` is the first paragraph of its help text, `group` the part of `nlapi --help` that it is in; `epilog` and
-    `command_class` are names in the module, of a function's examples and of a class of its own.
+    `command_class` are names in the module, of a function's examples and of its own class.
     """
 
     help: str

@@ -66,7 +66,7 @@ def coerce_plainly(command: Command, parent: Context) -> None:
 def coerce_parameters(params: Iterable[Parameter]) -> None:
     """Have parameters coerced by `PlainCoercion`."""
     for param in params:
-        # Where typer keeps what it has built. A typer that keeps it elsewhere builds its own, which is slow and right.
+        # The attribute in which typer stores the built command. If typer moves it, each is built anew: slow and right.
         if isinstance(param, (TyperArgument, TyperOption)):
             param._runtime_param = PlainCoercion()  # type: ignore[assignment]  # it takes the place of an adapter
 

@@ -204,7 +204,7 @@ def resume(id: Id, words: Annotated[list[str], argument("QUESTION", "What to ask
 
     question = question_of(words, 'nlapi log resume last "and the paused ones?"')
     path = find_transcript(id)
-    # The same transcript goes on, so that one conversation is one file; it is read when nobody else writes to it.
+    # The run continues the transcript, so that one conversation is one file; it is read when nobody writes to it.
     with Log.open(path) as log:
         transcript = read_transcript(path)
         _note_damage(path.stem, transcript.damaged_lines)

@@ -33,7 +33,7 @@ def main() -> NoReturn:
 def session_exit_code(words: Sequence[str]) -> int | None:
     """Have a session's broker do what a command line says, and return its exit code.
 
-    None for a command line that is none of a session, and where no broker is there: then it is run as any other.
+    None for a command line outside a session, and where no broker runs: then it is run as any other.
     """
     is_handed_over = words[:2] == ["plugin", "command"] and words[4:5] == ["--"]
     is_question = words[:2] == ["plugin", "consent"]
@@ -60,7 +60,7 @@ def session_exit_code(words: Sequence[str]) -> int | None:
 
 
 def open_standard_streams() -> None:
-    """Open on the null device what the caller has closed of the standard streams (`>&-`)."""
+    """Open on the null device each standard stream that the caller has closed (`>&-`)."""
     # The next file that is opened gets the number of a stream that is closed: a program that is started would write its
     # output into a transcript.
     for number, name in enumerate(("stdin", "stdout", "stderr")):

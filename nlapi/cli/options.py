@@ -88,7 +88,10 @@ BaseUrl = Annotated[str | None, option("--base-url URL", "Where the API runs. De
 Env = Annotated[str | None, option("--env NAME", "An environment of the API, such as staging; see `nlapi api show`.")]
 Auth = Annotated[
     list[str] | None,
-    option("--auth SCHEME=VALUE", "A credential; SCHEME=env:NAME reads it. header:NAME=... is one that no scheme has."),
+    option(
+        "--auth SCHEME=VALUE",
+        "A credential; SCHEME=env:NAME reads it. header:NAME=... sends one that no scheme describes.",
+    ),
 ]
 Headers = Annotated[
     list[str] | None,
@@ -106,7 +109,7 @@ class AdvanceConsent(StrEnum):
     DESTROY = "destroy"
 
 
-# The hidden option behind `--plan FILE`: a file is told from the next word of a question by its ending.
+# The hidden option behind `--plan FILE`: the ending tells a file from the next word of a question.
 PLAN_TO = "--plan-to"
 _PLAN_FILE = re.compile(r"\S.*\.(?:ya?ml|json|mmd)|-", re.IGNORECASE)
 
@@ -149,16 +152,20 @@ Deadline = Annotated[
 ]
 Wait = Annotated[
     float | None,
-    option("--wait SECONDS", "How long to wait for work that goes on. Default: 60 if the API describes it.", min=0),
+    option(
+        "--wait SECONDS",
+        "How long to wait for work that continues after the answer. Default: 60 if the API describes it.",
+        min=0,
+    ),
 ]
-NoWait = Annotated[bool, flag("--no-wait", "Do not wait for work that goes on after the answer.")]
+NoWait = Annotated[bool, flag("--no-wait", "Do not wait for work that continues after the answer.")]
 Events = Annotated[int | None, option("--events N", "Stop after N items of a streamed answer.", min=1)]
 ListOutput = Annotated[ListFormat | None, option("-o --output", "Default: table on a terminal, else json.")]
 
 Overlays = Annotated[list[str] | None, option("--overlay FILE", "An OpenAPI Overlay to apply. Repeatable.")]
 Root = Annotated[str | None, option("--root DIR", "A folder that the description may read other files from.")]
 Include = Annotated[list[str] | None, option("--include FILTER", "Only matching operations, such as tag:pets.")]
-Exclude = Annotated[list[str] | None, option("--exclude FILTER", "No matching operations, such as id:delete*.")]
+Exclude = Annotated[list[str] | None, option("--exclude FILTER", "Leave out matching operations, such as id:delete*.")]
 
 Planner = Annotated[
     PlannerName,
@@ -172,7 +179,7 @@ KnownValues = Annotated[
     list[str] | None,
     option("--set NAME=VALUE", "An argument's value, or a field inside: input.currency=EUR; file=@PATH."),
 ]
-NoLog = Annotated[bool, flag("--no-log", "Keep no transcript.")]
+NoLog = Annotated[bool, flag("--no-log", "Do not keep a transcript.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +273,7 @@ class Setup:
     model: Model = None
     routing: Annotated[
         Path | None,
-        option("--routing FILE", "Which planner plans which questions, within which budget; see the guide."),
+        option("--routing FILE", "A file that chooses the planner and the budget of each question; see the guide."),
     ] = None
     dry_run: DryRun = False
     plan: Annotated[

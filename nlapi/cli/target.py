@@ -53,8 +53,8 @@ def load_anew(
 ) -> Spec:
     """Return the Spec of a source that is served already, read again.
 
-    ConsentError where it sends, wants or changes what it did not: against what was registered, or, for a description
-    at a URL, against what is `served`. A file counts as the user's own.
+    ConsentError where it sends, wants or changes more than before: than when it was registered, or, for a description
+    at a URL, than the `served` one. A file counts as the user's own.
     """
     from nlapi.openapi.urls import is_http_url
     from nlapi.tools.versions.pins import check_pin, differences, pin_of
@@ -323,7 +323,7 @@ def patient_limits(bounds: Limits) -> Limits:
 
 
 def waiting_limits(bounds: Limits, wait: float | None, *, no_wait: bool) -> Limits:
-    """Return the Limits with the time in which work that goes on after an answer is waited for, which is shown."""
+    """Return the Limits with the time to wait for work that continues after an answer, which is shown."""
     if no_wait and wait is not None:
         raise UsageError("--wait waits, and --no-wait does not", hint="give one of the two")
     seconds = 0.0 if no_wait else WAIT_S if wait is None else wait

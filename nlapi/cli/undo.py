@@ -28,7 +28,7 @@ def undo(
     setup: Setup,
     id: Annotated[str, argument("ID", "The beginning of an id that `nlapi log list` shows, or `last`.")] = "last",
 ) -> None:
-    """Undo the last change of a conversation, where the API has a way back.
+    """Undo the last change of a conversation, if the API can reverse it.
 
     What was created is deleted, the fields of an update are set back, an action is followed by its opposite. It is
     shown and asked about like every change. If the API has no way back, it says so.

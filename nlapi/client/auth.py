@@ -281,8 +281,8 @@ class AuthorizedRequest:
 class CredentialContext:
     """What is known of the credentials of an API beside their values.
 
-    `name` is what `nlapi auth login` takes, "" for an API that is not registered. `audiences` are the sites that a
-    stored login may go to, by scheme id; what the user gives for a call has none. `preferred` are the ids that the user
+    `name` is the argument of `nlapi auth login`, "" for an API that is not registered. `audiences` are the sites that a
+    stored login may go to, by scheme id; a credential for a single call has none. `preferred` are the ids that the user
     gave for this very call.
     """
 
@@ -348,8 +348,8 @@ def choose_alternative(
 ) -> Alternative | None:
     """Return the alternative of the operation's security that credentials for the schemes `scheme_ids` satisfy.
 
-    Alternatives with a scheme in `preferred` come before others: what the user gives for a call is not passed over for
-    what was stored. A credential that the user states stands in place of the one that is wanted there, and is enough
+    Alternatives with a scheme in `preferred` come before others: a credential for a single call is not passed over for
+    a stored one. A credential that the user states stands in place of the one that is wanted there, and is enough
     where no alternative is satisfied: a description may name another login than the API has. An empty alternative means
     that no credential is added, None that none is satisfied.
     """
@@ -397,7 +397,7 @@ def _choose_described(
 
 
 def _with_token(credential: Credential, spec: Spec, scheme_ids: Collection[str]) -> Credential:
-    """Return a credential with the scheme of an access token that is there, where that of its own schemes is not.
+    """Return a credential with the scheme of an access token that is there, where those of its schemes are not.
 
     Only of another kind: an API with two bearer schemes means two tokens.
     """
@@ -426,7 +426,7 @@ def is_same_api(operation: Operation, url: str, base_url: str | None = None) -> 
     """Return whether `url` has an origin of the API: of its top-level `servers`, or of the user's `base_url`.
 
     A server of a path or an operation does not count. Whoever tampers with one place of a description could otherwise
-    send the user's credential to a host of their own.
+    send the user's credential to their own host.
     """
     servers = operation.spec.servers
     api_origins = {origin(base_url)} if base_url else set()

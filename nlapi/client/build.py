@@ -314,7 +314,7 @@ def file_text(file: File) -> str:
     try:
         return file.data.decode()
     except UnicodeDecodeError:
-        message = f"the file {file} is no text, which is what has to stand here"
+        message = f"the file {file} is not text, and this argument takes only text"
         raise ArgumentError(message, hint="give its base64, if the API takes that") from None
 
 

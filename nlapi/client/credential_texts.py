@@ -26,7 +26,7 @@ _FORMS = (
     lazy_pattern(r"(?i)\bbearer\s+(?=\S*\d)[\w.~+/-]{8,}=*|\bbasic\s+(?=\S*\d)[\w+/]{16,}=*"),
     lazy_pattern(r"(?i)(?<=://)[^\s/:@'\"`]{1,60}:[^\s/@'\"`]{3,}(?=@)"),
 )
-# A password may be any word, and a token has to look like one: `the token list` and `the key of bob` are none.
+# A password may be any word, and a token has to look like one: `the token list` and `the key of bob` have none.
 # To reset a password names whose it is.
 _NOT_RESET = "".join(rf"(?<!{verb}\s)" for verb in ("reset", "change", "update", "rotate", "recover"))
 _PASSWORD = lazy_pattern(

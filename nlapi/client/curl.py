@@ -31,7 +31,7 @@ def to_curl(
     A variable stands in place of each credential of the alternative that the schemes in `scheme_ids` satisfy (the first
     alternative, if none is): the one that `variables` has for the scheme, else one such as `$BEARERAUTH_TOKEN`; with
     `no_auth` only of those that the user states. A binary, multipart or very large body is read from `body.bin`, and a
-    comment at the end of the line says what it must hold. UsageError when a header cannot be written.
+    comment at the end of the line says what must be in it. UsageError when a header cannot be written.
     """
     additions: list[tuple[CredentialLocation, str]] = []
     if operation is not None and is_same_api(operation, request.url, base_url):

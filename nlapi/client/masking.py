@@ -1,6 +1,6 @@
 """Masks secrets in whatever is shown of an exchange: in every encoding of a text, and over the pieces of a stream.
 
-A server may echo a credential in an encoding of its own, character by character: `\u002b`, `%2B`, `&#43;`. So each
+A server may echo a credential in its own encoding, character by character: `\u002b`, `%2B`, `&#43;`. So each
 character of a secret is matched in every form that it may have, and what surrounds it is left as it is.
 
 Invisible and control characters, terminal escapes and tags of HTML are removed before a text is shown, which puts a
@@ -180,7 +180,7 @@ def mask_across_omissions(text: str, secrets: Sequence[str], mask: str) -> str:
 
 
 def start_of_possible(content: bytes, secrets: Sequence[str]) -> int:
-    """Return where in `content` a secret may begin that has invisible characters in it and goes on behind the end."""
+    """Return where in `content` a secret may begin that has invisible characters in it and continues after the end."""
     text = content[-MAX_TAIL:].decode("utf-8", "surrogateescape")
     shown = _ShownText.of(text, _removed())
     if not shown.positions:
@@ -315,7 +315,7 @@ class SecretMask:
         return re.sub(b"|".join(map(re.escape, self._caseless)), MASK.encode(), content, flags=re.IGNORECASE)
 
     def possible_start(self, content: bytes) -> int:
-        """Return where a secret may begin that goes on behind the end, with characters in it that nobody sees."""
+        """Return where a secret may begin that continues after the end, with characters in it that nobody sees."""
 
         return start_of_possible(content, self._secrets)
 
@@ -499,7 +499,7 @@ def _character_pattern(char: str, *, as_bytes: bool) -> str:
     code = _hexadecimal(f"{ord(char):x}")
     entities = [rf"#(?:0{{0,8}}{ord(char)}|[xX]0{{0,8}}{code});?", *_entity_names(char)]
     # Repeats are bounded, so that a body of backslashes is read in time that grows with it. Each form begins
-    # with a character of its own, by which most places are passed.
+    # with a different character, by which most places are passed.
     backslashes = [
         "u" + rf"{_BACKSLASH}u".join(pairs),
         # Of JavaScript, Perl, Python, C, shells and style sheets.

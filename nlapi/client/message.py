@@ -34,7 +34,7 @@ class Limits:
     With `patience`, of many requests in a row, what a 429 or a 503 asks to wait is waited for beside the deadline, up
     to so many seconds in all for one request. A 429 did nothing, so that a change is sent again too; after a 503 only a
     read is. `wait` are the seconds in which work that an API does after it has answered is waited for (`await_work`),
-    with `wait_any` also where only the state of a job says so. `on_wait` is told what is waited for.
+    with `wait_any` also where only the state of a job says so. `on_wait` is called with the kind of work.
     `private_redirects` lets a redirect lead to another origin in a private, loopback or link-local network.
 
     A streaming answer ends at the `deadline` too, and its Result is what has come by then. `items` ends it after that
@@ -84,7 +84,7 @@ def bound_for_model(limits: Limits | None) -> Limits:
 
 
 # Codecs that decode bytes to text and are the charset of none: host names (RFC 3492), literals of source code, and
-# UTF-7, which hides in ASCII what it says (the Encoding Standard forbids it).
+# UTF-7, which hides text in ASCII (the Encoding Standard forbids it).
 _NO_CHARSETS = frozenset(("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7"))
 
 
@@ -112,7 +112,7 @@ def is_ascii_superset(charset: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A request exactly as it goes on the wire, before credentials. `content` is None without a body at all."""
+    """A request exactly as it is sent, before credentials. `content` is None without a body at all."""
 
     method: str
     url: str
@@ -230,7 +230,7 @@ class Result:
     Of a streaming answer, `items` are those received, in order, and `framing` says what an item is; `content` are all
     bytes, with an incomplete item at their end where it was cut. `ended` is the reason why reading stopped: an answer
     that does not stream is always COMPLETE, and its `items` are None. `fault` describes what was wrong with a BROKEN
-    one. `note` is what a model is told beside it.
+    one. `note` is a text for the model beside it.
     """
 
     status: int
@@ -251,7 +251,7 @@ class Result:
 
     @property
     def is_cut(self) -> bool:
-        """Whether reading stopped while the answer was still going on, or may have been."""
+        """Whether reading stopped before the end of the answer, or may have."""
         return self.ended is not EndReason.COMPLETE
 
     def __repr__(self) -> str:
@@ -357,7 +357,7 @@ def as_dict(request: Request) -> Mapping[str, Any]:
     return {"method": request.method, "url": request.url, "headers": dict(request.headers), "body": body}
 
 
-# A `str`, as arguments are JSON everywhere else: checks, previews and transcripts need no case of their own.
+# A `str`, as arguments are JSON everywhere else: checks, previews and transcripts need no separate case.
 class File(str):
     """A file as an argument: as a string its name, so that its bytes never show in a plan or a transcript."""
 

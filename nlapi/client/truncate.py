@@ -27,7 +27,7 @@ _MAX_DIGITS = 100
 
 
 def answer_frame(result: Result) -> dict[str, object]:
-    """Return what a model is told of every answer beside its data: status, origin, headers, end and reason."""
+    """Return the fields that a model sees of every answer beside its data: status, origin, headers, end and reason."""
     frame: dict[str, object] = {"status": result.status, "note": UNTRUSTED}
     headers = {name: strip_control(value)[:200] for name in _HEADERS if (value := result.header(name))}
     if headers and (result.status >= 300 or "link" in headers):

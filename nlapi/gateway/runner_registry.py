@@ -272,7 +272,7 @@ class RunnerRegistry:
                 folders[version.ref] = LoadError(version.ref, error.message, hint=error.hint)
         digests = {version.ref: version.digest for version in versions}
         # Content that was loaded before needs no trial: a rollback must not wait for the trial of a slow new version.
-        # One that runs in a process of its own is loaded there first anyway.
+        # One in a separate process is loaded there first anyway.
         tried = {
             ref: folder
             for ref, folder in folders.items()

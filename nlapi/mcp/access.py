@@ -81,7 +81,7 @@ class _Usage:
 
 
 class CallLimiter:
-    """Limits of each client: `calls_per_minute`, as many of which may come at once, and `concurrency`; 0 is no limit.
+    """Limits of each client: `calls_per_minute`, as many of which may come at once, and `concurrency`; 0: unlimited.
 
     `clock` returns seconds that never go back.
     """
@@ -239,7 +239,7 @@ class ResourceServer:
 def open_resource_server(issuer: str, audience: str) -> ResourceServer:
     """Return the resource server of an issuer, whose metadata and keys are asked for.
 
-    `audience` is what tokens are for; where it is a URL, it is also what the clients know the server by.
+    `audience` is the one that tokens must name; if it is a URL, it is also the address that clients know.
     UsageError or CredentialError where the issuer publishes nothing that can be used.
     """
     endpoints = discover(issuer, NetworkScope.ANY)

@@ -116,7 +116,7 @@ class ClientAnswers:
         return self._use(owner).query(arguments)
 
     def listed(self, owner: AnswerOwner) -> tuple[StoredResult, ...]:
-        """Return the answers of a client, oldest first; none of a client that cannot be told from others."""
+        """Return the answers of a client, oldest first; none for a client without an identity."""
         return () if owner.is_shared else tuple(self._use(owner))
 
     def _use(self, owner: AnswerOwner) -> ResultStore:

@@ -218,7 +218,7 @@ class HttpGuard:
             return _unauthorized()
         return Response(self._options.metrics(), media_type=METRICS_TYPE)
 
-    # A web page can make a browser send requests to loopback, also under a name of its own that resolves there (DNS
+    # A web page can make a browser send requests to loopback, also under the page's name that resolves there (DNS
     # rebinding); the browser says so in Origin and Host. The SDK's own check knows no names for a server that listens
     # on every address.
     def _refusal(self, headers: Headers) -> PlainTextResponse | None:

@@ -17,7 +17,7 @@ KIND_WEIGHTS = {"list": 4.0, "get": 3.0, "create": 3.0, "update": 2.5, "search":
 ARGUMENT_COST = 0.3
 DEPTH_COST = 0.2
 
-# Least share of operations on items for paths to say what the resources are.
+# Least share of operations on items for paths to name the resources.
 MIN_ITEM_SHARE = 0.2
 
 

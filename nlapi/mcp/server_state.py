@@ -1,4 +1,4 @@
-"""Holds the state of a running server: the API as it is at this moment, and what it knows of each client."""
+"""Holds the state of a running server: the API as it is at this moment, and the state of each client."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from mcp.server.session import ServerSession
 
 from nlapi.mcp.access import SCOPE_KEY, CallLimiter, TeamCaller
 from nlapi.mcp.answers import AnswerOwner, ClientAnswers
-from nlapi.mcp.consent import Context, PendingConsents
+from nlapi.mcp.consent import Context
 from nlapi.mcp.settings import Settings
+from nlapi.mcp.tickets import Tickets
 from nlapi.mcp.tool_listing import ToolCatalogue
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.ledger import LONG_LIVED_S, Ledger
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
 
 SESSION_HEADER = "mcp-session-id"
 MAX_SESSIONS = 1_000
-# Who sends headers of their own (--pass-header) is one of many.
+# A client that sends its own headers (--pass-header) is one of many.
 MAX_LEDGERS = 10_000
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Oversight:
-    """What watches the calls of a server: the log, the metrics, and the limits of one role (0 is none).
+    """What watches the calls of a server: the log, the metrics, and the limits of one role (0 means unlimited).
 
     `role` is the role in the log of a caller that its token gives none.
     """
@@ -62,7 +63,7 @@ class ServerState:
     api_name: str = ""
     oversight: Oversight = field(default_factory=Oversight)
     answers: ClientAnswers = field(default_factory=ClientAnswers)
-    pending_consents: PendingConsents = field(default_factory=PendingConsents)
+    tickets: Tickets = field(default_factory=Tickets)
     sessions: OrderedDict[str, ServerSession] = field(default_factory=OrderedDict)
     unknown_outcomes: OrderedDict[str, list[str]] = field(default_factory=OrderedDict)
     ledgers: OrderedDict[str, Ledger] = field(default_factory=OrderedDict)

@@ -239,7 +239,7 @@ def _find_anchor(tree: object, target: ReferenceTarget) -> object:
 
     try:
         return local_resolver(tree).lookup(f"#{target.pointer}").contents
-    except Exception as error:  # referencing raises KeyError, TypeError and errors of its own
+    except Exception as error:  # referencing raises KeyError, TypeError and its own errors
         raise UnresolvedReferenceError(f"{target.file} has no anchor {target.pointer}") from error
 
 
@@ -498,7 +498,7 @@ class _Bundler:
                 target_node, target_file = self.resolver.resolve(target)
                 visited.add(id(node))
                 if id(target_node) in self.in_progress or id(target_node) in visited:
-                    raise UnresolvedReferenceError("it leads to what it stands in")
+                    raise UnresolvedReferenceError("it leads back to a part that contains it")
                 if not (is_part(target_node, kind) if kind else isinstance(target_node, dict | list)):
                     raise UnresolvedReferenceError(_no_part_reason(target, kind or "list or map"))
             except UnresolvedReferenceError as error:
@@ -525,7 +525,7 @@ class _Bundler:
 
 
 def _no_part_reason(target: ReferenceTarget, kind: str) -> str:
-    return f"{target.file or 'the description'}{'#' * bool(target.pointer)}{target.pointer} is no {kind} of OpenAPI"
+    return f"{target.file or 'the description'}{'#' * bool(target.pointer)}{target.pointer} is not a valid {kind}"
 
 
 _DOCUMENTATION = ("summary", "description")

@@ -143,7 +143,7 @@ def _standard_issues(spec: Spec) -> Iterator[Issue]:
             if version == "2.0" and (error.instance, [*error.absolute_path]) == ("file", ["type"]):
                 continue  # a response may be a file (Swagger 2.0, "Response Object"); the validator refuses it
             yield Issue.warning(_location(error.absolute_path), _truncate(error.message), rule=STANDARD_RULE)
-    except Exception as error:  # the validator raises whatever its libraries raise on what it did not expect
+    except Exception as error:  # the validator raises whatever its libraries raise on unexpected input
         message = f"the standard's validator gave up: {type(error).__name__}: {_truncate(str(error))}"
         yield Issue(level=Level.INFO, where="", message=message, rule=STANDARD_RULE)
 

@@ -169,7 +169,7 @@ def with_parameters(
 
 def _is_usual(key: CredentialPlace, entry: _Sightings, totals: Mapping[str, int]) -> bool:
     """Return whether most of the operations that could have it have it."""
-    # A body of half of an API's operations may be about one thing, which has a token of its own (a payment).
+    # A body of half of an API's operations may be about one thing, which has a separate token (a payment).
     if key[0] == "body":
         return entry.count >= MIN_SHARE * totals["body"] and entry.count > totals["all"] / 2
     return entry.count >= MIN_SHARE * totals["all"]

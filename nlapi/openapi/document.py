@@ -313,7 +313,9 @@ class Document:
                 # `$anchor` only.
                 return resolve_pointer(self.tree, ref)
             return self._resolver.lookup(ref).contents
-        except Exception as error:  # referencing raises KeyError, TypeError, ValueError and its own, by what it met
+        except (
+            Exception
+        ) as error:  # referencing raises KeyError, TypeError, ValueError and its own errors, by the cause
             raise LookupError(f"{ref!r} leads nowhere") from error
 
 

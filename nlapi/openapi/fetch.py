@@ -499,7 +499,7 @@ class DescriptionFiles:
         )
 
 
-# In seconds and bytes: several places are tried, and a description of an API of its own is rarely larger.
+# In seconds and bytes: several places are tried, and a description of a single API is rarely larger.
 PROBE_SECONDS = 10.0
 PROBE_BYTES = 64 * 1024 * 1024
 
@@ -556,7 +556,7 @@ def _candidates(site: str) -> Iterator[str]:
 
 
 def _read(url: str) -> tuple[bytes, str]:
-    """Return what is at a URL and its Link header; nothing where it cannot be had."""
+    """Return the content of a URL and its Link header; nothing if it cannot be fetched."""
     call = DownloadCall(url=url, max_bytes=1024 * 1024, seconds=PROBE_SECONDS, cache=None, same_origin=True)
     try:
         return call.read_with_links()

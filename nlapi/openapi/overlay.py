@@ -13,7 +13,7 @@ from nlapi.openapi.jsonpath import NodePath, node_at, node_paths
 from nlapi.openapi.spec import as_list
 
 SUPPORTED = re.compile(r"1\.[01](\.\d+)?")
-# Nodes of a description after its overlays, as in `document`; an action on everything multiplies what it adds.
+# Nodes of a description after its overlays, as in `document`; an action on everything multiplies its additions.
 MAX_NODES = 5_000_000
 
 

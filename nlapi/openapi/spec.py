@@ -601,8 +601,8 @@ class Operation:
 
     `id` is the operationId, or one derived from method and path; it is unique in its Spec. `method` is in upper case.
     `location` is its place in the description, for messages. `stated_effect` is the value of `x-nlapi-effect`, if any,
-    and `least_effect` what the description states for other programs. `details` and `response_details` parse the costly
-    parts, once.
+    and `least_effect` the one that the description states for other programs. `details` and `response_details` parse
+    the costly parts, once.
     """
 
     id: str
@@ -625,9 +625,10 @@ class Operation:
         """Return the path template that is sent: without the `?...` and `#...` that distinguish operations in some
         descriptions.
 
-        OpenAPI allows neither in a path, but thousands of operations (AWS) are described so.
+        OpenAPI allows neither in a path, but thousands of operations (AWS) are described so. Google's `{+parent}` is
+        an expansion of RFC 6570 (§3.2.3), and its parameter is described as `parent`.
         """
-        return self.path.partition("#")[0].partition("?")[0]
+        return self.path.partition("#")[0].partition("?")[0].replace("{+", "{")
 
     @property
     def fixed_query(self) -> str:

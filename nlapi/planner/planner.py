@@ -113,7 +113,7 @@ class OfflinePlanner:
         yield names_plan(plan, whole, planner.catalogue) or plan
 
     def _next_plan(self, conversation: Conversation) -> Plan:
-        """Return the plan after an answer; a look-up in a list that the turn has read already goes on with that."""
+        """Return the plan after an answer; a look-up in a list that the turn has read already uses that."""
         from nlapi.planner.steps.lookup import stored_listing
         from nlapi.planner.steps.requests import next_request_plan, requests_of
         from nlapi.planner.steps.steps import next_plan
@@ -255,7 +255,7 @@ class _Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Clause:
-    """A question with a single intent, and what it is planned with. Its methods are the stages of planning."""
+    """A question with a single intent, and the parts that plan it. Its methods are the stages of planning."""
 
     question: str
     catalogue: Catalogue

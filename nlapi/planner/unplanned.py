@@ -46,7 +46,7 @@ def unsupported_plan(spec: Spec, command: str, candidates: Sequence[OperationCan
 
 
 def unmatched_plan(catalogue: Catalogue, candidates: Sequence[OperationCandidate], language: str) -> Plan:
-    """Return the plan of a sentence that is not about the API, or not legible, with examples of what the API does."""
+    """Return the plan of a sentence that is not about the API, or not legible, with examples for the API."""
     title = ", ".join(spec.title for spec in catalogue.specs)
     can = abilities(catalogue)
     if language:
@@ -66,7 +66,7 @@ def abilities(catalogue: Catalogue) -> str:
 
 def unread_language_plan(plan: Plan, language: str) -> Plan:
     """Return a plan from a sentence in `language`, of which only values are read, with the confidence of a guess."""
-    text = f"The question is not in English but, it seems, in {language}: see whether this is what it asks for."
+    text = f"The question is not in English but, it seems, in {language}: check that this answers it."
     return replace(plan, text=f"{text} {plan.text}".strip(), confidence=min(UNSURE, plan.confidence))
 
 
@@ -140,7 +140,7 @@ def sweeping_plan(
 
 
 def valueless_plan(best: OperationCandidate, rivals: Sequence[OperationCandidate]) -> Plan:
-    """Return the plan of an update of which the sentence does not say what it sets."""
+    """Return the plan of an update whose sentence names no field to set."""
     fields = [name for name, place in best.tool.places.items() if place[0] == "body"]
     text = f"{best.operation.id} needs a value, and the sentence does not say what is set: {', '.join(fields[:8])}"
     return empty_plan(text, rivals, 0.05)

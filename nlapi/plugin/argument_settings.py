@@ -109,7 +109,7 @@ def setting_options(settings: Iterable[ArgumentSetting]) -> dict[str, dict[str, 
 class SettingValues(Mapping[str, str]):
     """The values of a plugin's settings by argument, read anew at each look: a server lives longer than they do.
 
-    A variable of the environment, which also has what the user configured in the client, goes before what is stored.
+    A variable of the environment, which also has the client's settings, goes before the stored value.
     """
 
     key: SettingsKey

@@ -383,7 +383,7 @@ def _description_json(spec: Spec, ids: Mapping[str, str]) -> tuple[str, tuple[st
     """Return the description of some operations, as it is in a plugin, and the kinds of secrets left out of it."""
     try:
         tree = subset(spec, ids)
-        # What the masks leave as it is, is written once.
+        # A file that the masks do not change is written once.
         written: dict[int, str] = {}
         text = f"{_lines(tree, 2, written)}\n"
         masked, kinds = mask_examples(tree, text, written)

@@ -20,7 +20,7 @@ from nlapi.tools.versions.operation_changes import OperationChange, operation_ch
 # Anthropic's advice is under 500. A skill is read whole each time it is used, so ours stay well below.
 MAX_LINES = 200
 
-# A pattern such as `[a-z](-[a-z])` in code is no link.
+# A pattern such as `[a-z](-[a-z])` in code is not a link.
 _CODE = re.compile(r"`[^`\n]*`")
 _LINK = re.compile(r"\]\(([^()\s]+)\)")
 # Claude Code 2.1.331 runs `!`command`` anywhere in a skill when it is opened, and fills in these variables.
@@ -205,7 +205,7 @@ def _reference_issue(location: str, message: str, hint: str = "") -> Issue:
 
 
 def changes(before: Sequence[Operation], after: Sequence[Operation], *, with_servers: bool = True) -> Iterator[Issue]:
-    """Yield breaking changes (ERROR: a valid call is refused, an answer lacks what it had) and all others (INFO).
+    """Yield breaking changes (ERROR: a valid call is refused, an answer loses a field) and all others (INFO).
 
     Without `with_servers`, not where calls are sent: the user has named the place.
     """

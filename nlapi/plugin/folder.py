@@ -104,7 +104,7 @@ def find_drift(files: Mapping[str, bytes], manifest: PluginManifest, rebuilt: Pl
     issues = [_drift_issue(path, f"{change} since it was built", REBUILD_HINT) for path, change in changed.items()]
     for path in sorted(manifest.user_files.keys() | user_files.keys()):
         if path in user_files and manifest.user_files.get(path) != digest(user_files[path]):
-            issues.append(_drift_issue(path, "is not what the plugin was built with", REBUILD_HINT))
+            issues.append(_drift_issue(path, "has changed since the plugin was built", REBUILD_HINT))
         elif path not in user_files:
             issues.append(_drift_issue(path, "is gone, and still in the plugin", REBUILD_HINT))
     # Another nlapi makes other texts, so every file would differ: one line says it all.

@@ -88,7 +88,7 @@ SERVER_NAME = "api"
 # In characters, the names of plugin and server included: the limit of the Messages API.
 MAX_TOOL_NAME = 64
 
-# Claude Code gives hooks what the user configured in variables with this prefix; our MCP server as well. The Bash tool
+# Claude Code gives hooks the user's settings in variables with this prefix; our MCP server as well. The Bash tool
 # has none of them, hence the broker of the session (docs/design/083).
 OPTION_PREFIX = "CLAUDE_PLUGIN_OPTION_"
 
@@ -316,7 +316,7 @@ def portable_files(manifest: Mapping[str, object], command: str) -> dict[str, di
     """Return the manifest and the MCP configuration of Agent Plugins 1.0.
 
     `manifest` has the plugin's name, version, description, author and keywords. The format has no place for credentials
-    and no options: a client hands on its user's environment, or what it knows of its own.
+    and no options: a client hands on its user's environment, or its own settings.
     """
     # Clients name a server by its entry alone, so `api` of one plugin would displace that of another (Codex 0.169).
     server = {"type": "stdio", "command": f"./bin/{command}", "args": ["--mcp"]}

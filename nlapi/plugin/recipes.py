@@ -160,7 +160,7 @@ def _link_own(spec: Spec, path: str, content: bytes) -> LinkedDocument:
 
 
 def step_lines(recipe: Recipe) -> Iterator[str]:
-    """Yield the numbered steps of a recipe: the operation of each, and what it takes of the steps before it."""
+    """Yield the numbered steps of a recipe: the operation of each, and its values from the steps before it."""
     numbers = {entry.path: number for number, entry in enumerate(recipe.tree.entries, 1)}
     for entry in recipe.tree.entries[:MAX_STEPS]:
         operation = entry.operation
@@ -192,7 +192,7 @@ def _answer_text(expression: str) -> str:
 
 
 def recipe_lines(recipe: Recipe, command: str, settings: Sequence[str] = ()) -> list[str]:
-    """Return what a skill says of a recipe: its name, what it does, its steps, and the command with its inputs."""
+    """Return the text of a recipe in a skill: its name, its purpose, its steps, and the command with its inputs."""
     schemas = recipe.workflow.input_schemas
     names = [name for name in recipe.workflow.required_inputs if name not in settings]
     names = [name for name in names if "default" not in as_map(schemas.get(name))]

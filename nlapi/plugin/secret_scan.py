@@ -61,7 +61,7 @@ def mask_examples(
 
 
 class _ExampleMask:
-    """Replaces what looks like a credential, and keeps the kinds of what it replaced."""
+    """Replaces what looks like a credential, and keeps the kinds of the replaced texts."""
 
     def __init__(self, patterns: Mapping[str, re.Pattern[str]]) -> None:
         self.patterns = patterns

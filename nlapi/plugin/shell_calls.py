@@ -1,4 +1,4 @@
-"""The calls of a plugin's command within a shell command, or the finding that they cannot be told from its text.
+"""The calls of a plugin's command within a shell command, or the finding that its text does not show them.
 
 Claude Code asks before each Bash command (docs/design/015). Whatever is not literal needs the user's consent: a
 variable in the place of an operation, a quote that does not end, arguments from elsewhere.
@@ -48,7 +48,7 @@ _NAMING_COMMANDS = frozenset(("which", "type", "ls", "cat", "head", "grep"))
 _REDEFINITION = re.compile(
     rf"\b(?:{'|'.join(sorted(_NAMING_COMMANDS))})\s*\(\s*\)|(?:^|[\s;&|({{])(?:function|alias|eval|source|\.)\s"
 )
-# Commands that add words of their own to the command that they run.
+# Commands that add words to the command that they run.
 _ADDING_COMMANDS = frozenset(("xargs", "parallel"))
 _REDIRECTION = re.compile(r"&>>?|>[>|&]?|<(?:<<?|[>&])?")
 # Variables by which one command can replace the program of the next, or change where it sends.
@@ -119,7 +119,7 @@ def _arguments(words: list[ShellWord], position: int) -> list[ShellWord]:
 def _mark_literals(command: str) -> str:
     """Return a command in which what a shell takes as it is, by quotes or a backslash, is marked as literal.
 
-    Lines that go on are joined. In a comment, which ends with its line, a quote is not a quote.
+    Continued lines are joined. In a comment, which ends with its line, a quote is not a quote.
     """
     marked, quote, position = "", "", 0
     in_comment = False
@@ -149,7 +149,7 @@ def _word(text: str) -> ShellWord:
 
 def _simple_commands(command: str) -> Iterator[list[ShellWord]]:
     """Yield the words of each simple command, without quotes and redirections. ValueError for an open quote."""
-    # A backtick begins a command, which becomes a segment of its own; "$" marks the words that its output is put into.
+    # A backtick begins a command, which becomes a separate segment; "$" marks the words that its output is put into.
     pieces = _mark_literals(command).split("`")
     plain = "".join(
         piece + ("" if piece is pieces[-1] else "; $ " if index % 2 else "$; $ ") for index, piece in enumerate(pieces)
@@ -170,12 +170,12 @@ def _simple_commands(command: str) -> Iterator[list[ShellWord]]:
                 words.pop()
             in_redirection = True
         else:
-            # The command goes on behind `<(...)`. Within a word `(` is a pattern, or a command in other shells:
+            # The command continues after `<(...)`. Within a word `(` is a pattern, or a command in other shells:
             # `k=@(a|b)`, `k=(cat FILE)`.
             if words and piece.startswith(("(", "<(", ">(")):
                 words[-1] = ShellWord(words[-1], expands=True)
             yield words
-            # Behind `)` a word may go on: the first one of the next segment is not that of a command.
+            # A word may continue after `)`: the first one of the next segment is not that of a command.
             is_continued = piece.endswith(")")
             words, in_redirection = [], piece.endswith(("<", ">", ">|", ">&", "<&"))
     yield words

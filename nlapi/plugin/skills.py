@@ -64,7 +64,7 @@ _SAYING_NOTHING = lexicon.stems("plugin/words", "saying_nothing")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AreaText:
-    """What is said of an area: its description, in every session, and its row in the index of the main skill."""
+    """The texts about an area: its description, in every session, and its row in the index of the main skill."""
 
     description: str
     row: str
@@ -125,7 +125,7 @@ class _AreaDraft:
     def description(self, limit: int) -> str:
         """Return the description: things, what one does with them, and words of their fields."""
         text, clauses, opening = self._head, self._clauses, ": "
-        # What one does with the things of the head is said as a sentence: `Create, find and change campaigns`.
+        # The actions on the things of the head are a sentence: `Create, find and change campaigns`.
         if clauses and (verbs := clauses[0].verbs):
             text, clauses, opening = f"{_joined(verbs)} {self._head}", clauses[1:], ". Also: "
         # Of what is left, the words have a third: things that are seldom asked for would take all of it.
@@ -214,7 +214,7 @@ def _clauses(area: Area, area_subjects: Sequence[Subject], label: str) -> list[_
     clauses = []
     used_stems = {stem(word) for word in split_words(label)}
     for number, subject in enumerate(area_subjects):
-        # Every area has something to create and to find, so that it is said of its first thing only.
+        # Every area has something to create and to find, so only its first thing has it in the text.
         verbs = [verb for verb in usual_verbs(subject) if verb != subject.name]
         verbs = verbs if number == 0 else [verb for verb in verbs if verb not in _USUAL_OF_ALL][:MAX_OTHER_VERBS]
         # One reads a report, and reports nothing.
@@ -351,7 +351,7 @@ def reference_files(area: Area, title: str, command: str) -> dict[str, str]:
 def _divide(groups: Sequence[_GroupReference]) -> _Drafts:
     """Return the files of each group, MAX_FILES in all: as many more are in a file as it takes.
 
-    An empty list where groups of their own would leave one of them in files that are far larger.
+    An empty list where separate groups would leave one of them in files that are far larger.
     """
     limit, max_operations = MAX_CHARACTERS, MAX_OPERATIONS
     while True:
@@ -415,7 +415,7 @@ class _GroupReference:
 
     @cached_property
     def _sizes(self) -> dict[str, int]:
-        """The characters of each entry without what it shares."""
+        """The characters of each entry without the shared parts."""
         return {entry.id: len(entry.text(self._common)) for entry in self._entries}
 
     def _entry(self, tool: Tool) -> _ReferenceEntry:
@@ -436,7 +436,7 @@ class _GroupReference:
         )
 
     def drafts(self, limit: int, max_operations: int) -> Iterator[_FileDraft]:
-        """Yield the entries by file; what the entries of a file share counts once."""
+        """Yield the entries by file; a part that the entries of a file share counts once."""
         draft = _FileDraft()
         for entry in self._entries:
             added = self._added_size(draft, entry)
@@ -489,7 +489,7 @@ def _common_text(draft: _FileDraft) -> str:
 
 
 def _patch_note(tool: Tool) -> Iterator[str]:
-    """Yield what a PATCH does to what it leaves out, as far as its content type tells."""
+    """Yield the effect of a PATCH on absent fields, as far as its content type shows it."""
     body = tool.operation.body
     if tool.operation.method != "PATCH" or body is None:
         return
@@ -552,7 +552,7 @@ MAX_UNITS = 8
 MAX_NAMES_OF_UNIT = 6
 MAX_EXAMPLES = 3
 
-# Of an area with more operations the rest are named without a line of their own, at most so many in a file.
+# Of an area with more operations the rest are named without a separate line, at most so many in a file.
 MAX_NAMED = 120
 
 # References of an area that stand apart, with blank lines; more of them are one list, a third of the lines.
@@ -579,7 +579,7 @@ def _area_body(outline: Outline, area: Area, files: Mapping[str, str]) -> str:
 
 
 def _operation_lines(area: Area, files: Mapping[str, str], ids: IdGuide) -> str:
-    """Return the operations by the reference that has them, the most usual with a line of their own."""
+    """Return the operations by the reference that has them, the most usual on separate lines."""
     by_id = {callable_id(operation): operation for operation in area.operations}
     main = set(_main_operations(area.operations))
     common = set(ids.common_names(area.operations))
@@ -736,7 +736,7 @@ class Outline:
 
     @property
     def has_area_skills(self) -> bool:
-        """Whether areas are skills of their own."""
+        """Whether areas are separate skills."""
         return len(self.areas) > 1
 
     def skill_name(self, area: Area) -> str:

@@ -46,7 +46,7 @@ _PLAIN_WORD = re.compile(r"[a-z]{3,24}")
 
 
 class Keywords:
-    """The words by which each area of an API is told from the others."""
+    """The words that distinguish each area of an API from the others."""
 
     def __init__(self, areas: Sequence[Area], main: Collection[Operation]) -> None:
         """Read the operations; those in `main` are about the first thing of their area, and count more."""

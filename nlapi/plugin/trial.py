@@ -53,7 +53,7 @@ class Trial:
 
         Whether the work that it waits for ends, or a check says yes, is for the API alone to say.
         """
-        # Its steps build on each other, so nothing is taken back, and the next workflow has a sandbox of its own.
+        # Its steps build on each other, so nothing is taken back, and the next workflow has a separate sandbox.
         with Sandbox(self._spec, samples=1) as sandbox:
             run = WorkflowRun(linked=linked, workflow=tree.workflow, inputs=self._inputs(tree))
             while bound := run.next_calls():

@@ -103,7 +103,7 @@ _SEARCH_OPENING = lexicon.pattern("reading/words", "search_opening", re.IGNORECA
 QUESTION = lexicon.pattern("reading/words", "question", re.IGNORECASE)
 """A question: its first word, or `should I` and `what if` anywhere. `Can you ...` is a command."""
 _SENTENCE_END = lazy_pattern(r"[.;!?](?=\s|$)")
-# The end of what is said about a text that follows.
+# The end of the words that introduce a text.
 _TEXT_START = lazy_pattern(r"[:\n]|[.!?]\s")
 CLAUSE_START = lazy_pattern(
     r"(?:,?\s+(?:and then|and|then)\s+|\s*;\s*|\.\s+|,\s+)(?=(?:please\s+|also\s+)?([A-Za-z]+))"
@@ -115,7 +115,7 @@ def opening_length(text: str) -> int:
     """Return the number of characters of politeness and wishing at the start of a sentence."""
     match = _OPENING.match(text)
     end = match.end() if match else 0
-    # `find and delete the file`: to look for it is not a command of its own where a change is commanded.
+    # `find and delete the file`: to look for it is not a separate command beside a change.
     search = _SEARCH_OPENING.match(text, end)
     return search.start("verb") if search is not None and is_verb(stem(search["verb"].lower())) else end
 
@@ -133,7 +133,7 @@ def commanded_length(text: str) -> int:
 
 
 def split_clauses(text: str) -> list[tuple[int, int]]:
-    """Return the positions of the clauses of a text that begin with a verb of their own."""
+    """Return the positions of the clauses of a text that begin with their own verb."""
     matches = CLAUSE_START.finditer(text, 0, commanded_length(text))
     cuts = [match.end() for match in matches if is_verb(stem(match[1].lower()))]
     return list(pairwise([0, *cuts, len(text)]))

@@ -76,8 +76,8 @@ def stated_today(text: str, today: date) -> date:
 def find_dates(text: str, today: date) -> list[ParsedDate]:
     """Return every date, time and period in `text`, in order, none overlapping another.
 
-    `today` may be an aware datetime: an hour ago is read then, in its zone. A time has a zone where one is said. A day
-    in two forms (next Friday 2026-03-06) is one, the one that is spelt out.
+    `today` may be an aware datetime: an hour ago is read then, in its zone. A time has the zone of its words, if any. A
+    day in two forms (next Friday 2026-03-06) is one, the one that is spelt out.
     """
     moments: list[ParsedDate] = []
     day = today.date() if isinstance(today, datetime) else today
@@ -135,7 +135,7 @@ def _is_relative(moment: ParsedDate) -> bool:
 
 
 def _with_common_year(moments: list[ParsedDate]) -> list[ParsedDate]:
-    """Return the moments with the one year that is said as the year of all: May 15th to May 22nd, 2023."""
+    """Return the moments with the only year in the text as the year of all: May 15th to May 22nd, 2023."""
     days = [moment for moment in moments if type(moment.value) is date]
     years = {day.value.year for day in days if day.whole and day.spelt and isinstance(day.value, date)}
     if len(years) != 1:

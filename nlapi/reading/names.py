@@ -69,7 +69,7 @@ def names_behind_noun(sentence: Sentence, noun: Sequence[str]) -> Iterator[Plain
 
 
 def _is_gerund(sentence: Sentence, at: int) -> bool:
-    """Return whether a token is a verb behind the command to end or begin what it says: stop [shadowing] search."""
+    """Return whether a token is a verb behind the command to end or begin an activity: stop [shadowing] search."""
     return at > 0 and sentence.tokens[at].lower.endswith("ing") and sentence.tokens[at - 1].lower in _ASPECTS
 
 

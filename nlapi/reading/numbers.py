@@ -25,7 +25,7 @@ _TIMES, _SUFFIX, _PARTS = (
 CURRENCIES = by_phrase("reading/words", "money")  # ISO 4217 by sign or word of money
 
 _FIGURES = lexicon.pattern("reading/words", "figures")
-# Figures of a number; more of them are no amount.
+# Figures of a number; more of them are not an amount.
 _MAX_DIGITS = 100
 _SPELT = lexicon.pattern(
     "reading/words", "spelt", re.IGNORECASE, numbers="|".join(NUMBERS), all_numbers="|".join((*NUMBERS, *_TIMES))

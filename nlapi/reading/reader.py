@@ -86,7 +86,7 @@ def _stands_as_id(text: str, start: int, end: int) -> bool:
     """Return whether a number with a unit stands where an item is named by its id: delete the coupon [68w].
 
     It stands behind a noun, with nothing behind it that it could be the measure of (a `30-day plan`). A measure that
-    is set (the timeout 30s) is told from an id by the verb.
+    is set (the timeout 30s) differs from an id by the verb.
     """
     before, after = text[:start].split(), text[end:].split()
     if len(before) < 2 or not before[-1].isalpha() or before[-1].lower() in _BEFORE_NUMBERS:
@@ -104,7 +104,7 @@ def _is_number(text: str) -> bool:
     """Return whether a text like an id is a number with its unit (30s, 128gb), a day or a version; 55aa is not."""
     counted = _COUNTED.fullmatch(text)
     if counted is not None:
-        # One figure and letters (5aa) is more often a measure with a unit of its own than an id.
+        # One figure and letters (5aa) is more often a measure with a unit than an id.
         return not text[:2].isdigit() or counted[1].lower() in _SHORT_FORMS or find_unit(counted[1]) is not None
     return _UNIT_LIKE.fullmatch(text) is not None or _LABELLED.fullmatch(text) is not None
 

@@ -218,7 +218,7 @@ def extract_list(
         entries = []
     if entries is None:
         envelope = find_list(DataView(data), _expected_noun(operation) if operation is not None else ANY_NOUN)
-        # An item may have an array of its own, such as the tags of a ticket: that is not a list of the answer.
+        # An item may have an array, such as the tags of a ticket: that is not a list of the answer.
         if operation is not None and schema_envelope is None and envelope is not None and envelope.keys:
             envelope = None if _is_described(operation, envelope.keys[0]) else envelope
         entries = envelope.entries(data) if envelope is not None else None

@@ -161,7 +161,7 @@ class CollectionIndex:
 
     @cached_property
     def searches(self) -> tuple[Operation, ...]:
-        """The reads without a collection of their own that search everything: /search."""
+        """The reads without a collection that search everything: /search."""
         queries = (
             operation for operation in self.operations if self.is_query(operation) and operation.effect is Effect.READ
         )

@@ -52,7 +52,7 @@ _MARKUP = lazy_pattern(r"<[^>]{0,200}>|#{1,6}|\*{2,3}")
 _LINK = lazy_pattern(r"\[([^\]]{0,200})\]\([^)]{0,400}\)")
 _CODE = lazy_pattern(r"`[^`]{0,200}`|https?://\S+|(?<![\w<])/\w[\w{}.-]*(?:/[\w{}.-]*)*")
 _SENTENCE = lazy_pattern(r"(?<=[.!?:;])\s+|\n\s*\n")
-# Characters of a text that are searched. The first sentences say what the operation does; examples follow.
+# Characters of a text that are searched. The first sentences give the operation's purpose; examples follow.
 _MAX_CHARACTERS = 1500
 
 # The words before the verb of a sentence: `Use this endpoint to`, `This method allows you to`.

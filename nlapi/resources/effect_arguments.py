@@ -489,7 +489,7 @@ def _command_effect(operation: Operation, name: str, text: str, value: object) -
     """Return the effect of a value that is itself the verb of a change: ?action=delete, of an action to perform."""
     if not _COMMANDS.intersection(name_words(name)[-1:]):
         return Effect.READ
-    # Lists of changes have such parameters too: their texts are about a filter, or there is none.
+    # Lists of changes have such parameters too: their texts are about a filter, or missing.
     performs = _PERFORMS.search(text.casefold()) if text else operation.route.rstrip("/").endswith("}")
     if not performs or _is_about_answer(text):
         return Effect.READ
@@ -517,7 +517,7 @@ def _entries(values: Iterable[tuple[Place, Any]]) -> Iterator[tuple[Place, Any]]
 def _method_effect(operation: Operation, place: Place, value: object) -> Effect:
     """Return the effect of a value by which servers take another method, or a change of GraphQL or JSON-RPC."""
     name = place[1].casefold()
-    # The keys of an exploded object are parameters of their own; a list may be a batch of JSON-RPC.
+    # The keys of an exploded object are separate parameters; a list may be a batch of JSON-RPC.
     if isinstance(value, Mapping):
         return gravest(_method_effect(operation, (place[0], str(key)), item) for key, item in value.items())
     if isinstance(value, (list, tuple)):

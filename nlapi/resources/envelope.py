@@ -2,7 +2,7 @@
 
 An envelope is an object around the content of an answer. The content is found by the usual names of APIs (`data`,
 `items`), by the noun of the operation (`tickets`), and by the fields beside it: paging, totals, links. An object with
-an id or a name of its own is an item and no envelope.
+an id or a name is an item and not an envelope.
 """
 
 from __future__ import annotations

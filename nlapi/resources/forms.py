@@ -1,4 +1,4 @@
-"""The forms in which fields take moments and the items of their lists, by what the description shows of them."""
+"""The forms in which fields take moments and the items of their lists, by the schemas and examples of fields."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class MomentForm:
         return "%f" in self.layout or "%S%z" in self.layout
 
     def cuts(self, moment: datetime, *, has_zone: bool = False) -> frozenset[MomentPart]:
-        """Return the parts of a moment for which this form has no place; `has_zone` says that its zone was said."""
+        """Return the parts of a moment for which this form has no place; `has_zone` says that its words had a zone."""
         if self.per_second:
             return frozenset()
         is_cut = (moment.second and "%S" not in self.layout) or (moment.microsecond and not self._has_fraction)

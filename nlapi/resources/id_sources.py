@@ -263,7 +263,7 @@ class IdSources:
         return list(collection.operations.values()) if collection is not None else []
 
     def _is_scope(self, path: Path, noun: Words) -> bool:
-        """Return whether a path that ends in a placeholder lists other items, and has none of its own."""
+        """Return whether a path that ends in a placeholder lists other items, and not its own."""
         return bool(self._operations_at(path)) and (() if path[-2].parameter else singular_words(path[-2].text)) != noun
 
     def _searches(self, path: Path) -> Iterable[Operation]:
@@ -322,7 +322,7 @@ class IdSources:
         ]
 
     def _is_nested(self, operation: Operation, name: str) -> bool:
-        """Return whether a placeholder is below another one, behind a noun of its own: /instances/{id}/backups/{id}."""
+        """Return whether a placeholder is below another one, behind another noun: /instances/{id}/backups/{id}."""
         path = segments(operation.route)
         index = position(path, name)
         return index > 0 and not path[index - 1].parameter and any(segment.parameter for segment in path[:index])

@@ -231,7 +231,7 @@ def name_of(item: Item, noun: Sequence[str] = ()) -> str:
 
 
 def _person_name(item: Item) -> str:
-    """Return the first and the last name of a person, which are fields of their own; "" where one is absent."""
+    """Return the first and the last name of a person, which are separate fields; "" where one is absent."""
     texts = {name_key(str(key)): value for key, value in item.items() if isinstance(value, str) and value}
     names = [next((texts[key] for key in keys if key in texts), "") for keys in (GIVEN_NAMES, FAMILY_NAMES)]
     return " ".join(names) if all(names) else ""

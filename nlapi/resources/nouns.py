@@ -285,7 +285,7 @@ def _field_names(argument: str, noun: Words, item_noun: Words, text: str, *, by_
     words = name_words(argument)
     last = words[-1] if words else ""
     prefixes = dict.fromkeys(("".join(noun), *noun[-1:], "".join(item_noun), *item_noun[-1:]))
-    if noun == item_noun and last == "id":  # a thing that has both is told apart by its id: its `room_id` is another's
+    if noun == item_noun and last == "id":  # the id identifies a thing that has both: its `room_id` is another's
         yield "id"
     yield name_key(argument)
     if last == "slug":  # the name of a thing is not a slug of it; a uuid may be taken for one

@@ -176,7 +176,7 @@ class Semantics:
     def listed_ids(self) -> Mapping[Operation, tuple[tuple[Resource, str], ...]]:
         """The lists whose entries have ids of items of another resource, each with the resource and the field.
 
-        A list of items with an address of their own does not count: the id of a user does not identify a member.
+        A list of items with their own addresses does not count: the id of a user does not identify a member.
         """
         listed: dict[Operation, list[tuple[Resource, str]]] = {}
         for resource in self.resources:
@@ -322,7 +322,7 @@ class Semantics:
         return field if field and field not in ("uri", resource.id_path) else ""
 
     def _list_semantics(self, operation: Operation, path: Path) -> OperationSemantics | None:
-        """Return the semantics of a list at a path of its own: /pets/findByStatus, POST /campaigns/search."""
+        """Return the semantics of a list at a separate path: /pets/findByStatus, POST /campaigns/search."""
         part = self.answers.list_part(operation) if operation.method in ("GET", "POST", "QUERY") else None
         owners = self._by_ref.get(ref_of(part.schema), ()) if part is not None else ()
         parent = self.resource_at(path[:-1])

@@ -254,7 +254,7 @@ _HTML_START = re.compile(r"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 class Listing:
     """The rows of a list; plain values stand in rows of one column. `total` counts all pages, where it is known.
 
-    `data` is the whole body with the envelope around the list, and `beside` what it has beside the list.
+    `data` is the whole body with the envelope around the list, and `beside` the body without the list.
     """
 
     rows: Sequence[Row]

@@ -58,7 +58,7 @@ CLIENT_FIELD = Field(name=CLIENT_NAME_FIELD, description="the name of the client
 
 
 class CheckScope:
-    """What the checks of one configuration read: it, what changed in it, and its entities by objective."""
+    """The input of the checks of one configuration: it, its changes, and its entities by objective."""
 
     def __init__(self, changes: ConfigurationChanges, grouped: Mapping[str, ObjectiveParts]) -> None:
         self.changes = changes
@@ -759,7 +759,7 @@ def _check_canaries(parts: ObjectiveParts, domains: Domains) -> Iterator[Issue]:
             first.match, second.match, domains
         ):
             message = f"canaries {first.name!r} and {second.name!r} both move the same requests"
-            hint = "finish or roll back the one before the other starts, or narrow what it matches"
+            hint = "finish or roll back the one before the other starts, or let it match fewer requests"
             yield Issue.error(f"canaries.{second.name}", message, hint, "overlapping-canaries")
 
 

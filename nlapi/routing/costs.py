@@ -385,7 +385,7 @@ POLICY, ORACLE, RANDOM = "the policy", "oracle", "random, at the floor"
 
 
 def simulate_costs(policy: CostPolicy, outcomes: Sequence[RatedAnswer]) -> CostSimulation:
-    """Return what the policy would have given and cost, beside always-best, always-cheapest, random and an oracle."""
+    """Return the quality and cost of the policy, beside always-best, always-cheapest, random and an oracle."""
     sums = _Sums(outcomes)
     total = sum(sums.weights.values())
 
@@ -478,7 +478,7 @@ def _below(qualities: Sequence[float], limit: float, sigmas: float) -> str:
     if len(qualities) < LEAST_JUDGED:
         return ""
     mean = fmean(qualities)
-    # A run of equal qualities has no deviation of its own: that of one more failure is taken.
+    # A run of equal qualities has no deviation: that of one more failure is taken.
     error = max(stdev(qualities), len(qualities) ** -0.5) / len(qualities) ** 0.5
     return f"the mean quality is {mean:.3f} over {len(qualities):,} outcomes" if mean + sigmas * error < limit else ""
 

@@ -124,7 +124,7 @@ def rule_salt(rule: Rule) -> str:
 
 def canary_salt(canary: Canary) -> str:
     """Return the salt of a canary."""
-    # A salt of its own: by the rules' salt it would take the units of one share only, and not a sample of all.
+    # A separate salt: by the rules' salt it would take the units of one share only, and not a sample of all.
     return f"canary/{canary.name}"
 
 

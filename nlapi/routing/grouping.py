@@ -115,6 +115,6 @@ def _without(entities: Any, removed: list[Any], order: Callable[[Any], Any]) -> 
                 del result[place]
     if len(result) == len(entities) - len(removed):
         return result
-    # Many, or two entities of one name, which is a fault: they are told apart by identity.
+    # Many, or two entities of one name, which is a fault: their identities distinguish them.
     identities = set(map(id, removed))
     return [entity for entity in entities if id(entity) not in identities]

@@ -252,7 +252,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleCost:
-    """The cost policy that a rule belongs to, and what it rests on."""
+    """The cost policy that a rule belongs to, and its evidence."""
 
     policy: str
     fields: tuple[str, ...]

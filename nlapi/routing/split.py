@@ -68,7 +68,7 @@ def allocate(previous: Sequence[Share], shares: Sequence[Share]) -> tuple[Share,
 
 
 def allocate_layer(experiments: dict[str, Experiment], layer: str) -> dict[str, Experiment]:
-    """Return the experiments of a layer with their percentage of its buckets; each keeps what it can."""
+    """Return the experiments of a layer with their percentage of its buckets; each keeps as much as it can."""
     members = [experiments[name] for name in sorted(experiments) if experiments[name].layer == layer]
     sizes = [bucket_count(experiment.percent) for experiment in members]
     retained = [_take_buckets(experiment.buckets, count) for experiment, count in zip(members, sizes, strict=True)]
@@ -93,7 +93,7 @@ def fill_ranges(retained: Sequence[Ranges], sizes: Sequence[int]) -> list[Ranges
 
 
 def _share_keys(shares: Sequence[Share]) -> list[tuple[str, int]]:
-    """Return the identities of shares; a second one of the same name has a number of its own."""
+    """Return the identities of shares; a second one of the same name has a separate number."""
     counts: dict[str, int] = {}
     keys = []
     for share in shares:

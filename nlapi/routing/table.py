@@ -551,7 +551,7 @@ def compile_table(
     """Return the table of a checked configuration. Missing buckets are allocated.
 
     With the table of a `previous` revision only what differs by identity is compiled; the decisions are the same.
-    `regrouped` is what the checks of the configuration have found out about that already.
+    `regrouped` is the result that the checks of the configuration already have for that.
     """
     experiments = dict(configuration.experiments)
     # Published configurations have buckets; one from a file or a test may not.

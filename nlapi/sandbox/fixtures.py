@@ -287,7 +287,7 @@ class Fixtures:
             self._filling.remove(resource)
 
     def forget_filled(self) -> None:
-        """Look again which kinds have samples: a request that was refused has left none of its own."""
+        """Look again which kinds have samples: a refused request has left nothing behind."""
         self._filled.clear()
 
     def rows(self, resource: Resource, scope: Scope, *, is_listed: bool = False) -> list[StoredItem]:

@@ -31,7 +31,7 @@ from nlapi.sandbox.validation import ValidRequest
 from nlapi.sandbox.writes import deep_merge, statuses_after
 from nlapi.workflows.chains import ValueFlow
 
-# Rows of a report without a number of its own; a sample to read, not a real size.
+# Rows of a report without a stated number; a sample to read, not a real size.
 ROWS = 5
 # Query parameters that choose the dimensions of a report; without one it has a single row of totals.
 DIMENSION_PARAMETERS = frozenset("dimension dimensions group groupby breakdown breakdowns by split".split())
@@ -117,7 +117,7 @@ class _References:
                 else None
             )
             return row.data.get(parts[-1], ABSENT) if row else ABSENT
-        # What the request names comes first: a report for campaigns 1 and 2 is about these.
+        # Items in the request come first: a report for campaigns 1 and 2 is about these.
         requested = self.request_values.get(parts)
         if requested and isinstance(requested, list):
             return requested[index % len(requested)]
@@ -491,7 +491,7 @@ class _Handling:
         query, body = self.checked.query, self.checked.body
         window = page_window(self.operation, query, body)
         parameters = {**query, **(body if isinstance(body, dict) else {})}
-        # Paging parameters are no filters, although an item may have a property called `limit` or `page`.
+        # Paging parameters are not filters, although an item may have a property called `limit` or `page`.
         filters = {name: value for name, value in parameters.items() if name not in window.parameter_names}
         rows = {id(row.data): row for row in self._listed_rows()}
         chosen = sort_rows(self._filter(list(rows.values()), filters), {**self._defaults(), **filters})
@@ -510,9 +510,9 @@ class _Handling:
         return rows
 
     def _filter(self, rows: list[StoredItem], filters: Mapping[str, object]) -> list[Mapping[str, Any]]:
-        """Return what the filters leave of some rows.
+        """Return the rows that pass the filters.
 
-        A required filter is no choice of the client: where no sample fits its value (a workspace that nothing here
+        The client cannot leave out a required filter: where no sample fits its value (a workspace that nothing here
         lists), it leaves the samples, unless it names an item that a client made.
         """
         data = [row.data for row in rows]
@@ -526,7 +526,7 @@ class _Handling:
             if row is not None and not row.sampled:
                 return chosen
         optional = {name: value for name, value in filters.items() if name not in required}
-        # A client's item without the field at all is no worse than a sample with another value.
+        # A client's item without the field at all is as good as a sample with another value.
         candidates = [
             row.data
             for row in rows
@@ -643,6 +643,6 @@ class _Handling:
         return HandlerResult(value=self._view(created), created=created)
 
     def _is_copied(self, name: str, schema: object) -> bool:
-        """Return whether a field is copied to an item of another kind: not its state, nor what the server sets."""
+        """Return whether a field is copied to an item of another kind: not its state, nor one that the server sets."""
         is_state = {"status", "state"} & set(name_words(name))
         return not is_state and self.state.schemas.flat(schema).get("readOnly") is not True

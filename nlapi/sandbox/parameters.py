@@ -231,7 +231,7 @@ def take_free_properties(parameter: Parameter, pairs: QueryPairs, schemas: Schem
 
 
 def is_spread(parameter: Parameter, schemas: Schemas) -> bool:
-    """Return whether each property of a parameter is a pair of its own, so that an empty object is invisible."""
+    """Return whether each property of a parameter is a separate pair, so that an empty object is invisible."""
     if parameter.location != "query" or parameter.content_type or wire_shape(parameter.schema, schemas) != "object":
         return False
     return parameter.style == "deepObject" or (parameter.style == "form" and parameter.explode)

@@ -220,7 +220,7 @@ def _multipart(media: Media, parts: list[Part], schemas: Schemas) -> dict[str, A
         item = schemas.flat(schema).get("items", {}) if is_array else schema
         part_value = _part_value(part, item, encoding, schemas)
         if is_array:
-            # Each item is a part of its own (RFC 7578 §4.3); one JSON part for the whole list is common as well.
+            # Each item is a separate part (RFC 7578 §4.3); one JSON part for the whole list is common as well.
             is_whole_list = isinstance(part_value, list) and wire_shape(item, schemas) != "array"
             value.setdefault(part.name, []).extend(part_value if is_whole_list else [part_value])
         elif part.name in value:
@@ -428,7 +428,7 @@ def check_request(operation: Operation, raw: Mapping[str, str], incoming: RawReq
             continue
         value = _read(parameter, raw, pairs, incoming, schemas)
         if value is MISSING and parameter.required:
-            # An empty object or list has no pairs in the query, so its absence cannot be told from it.
+            # An empty object or list has no pairs in the query, so nothing distinguishes it from its absence.
             value = wire.empty_value(parameter, schemas)
         if value is MISSING:
             if parameter.required:

@@ -28,7 +28,7 @@ Schema = Mapping[str, Any]
 MAX_STEPS = 8
 MAX_BRANCHES = 24
 
-# Characters of a rendered schema from which on it is worth a part of its own.
+# Characters of a rendered schema from which on it is worth a separate part.
 _MIN_PART = 160
 
 # The sentence of a manifest on the unit of an amount, which these texts state in their own words.
@@ -380,7 +380,7 @@ class SchemaText:
         return " ".join(part for part in parts if part)
 
 
-# Fields of an object without lines of their own that are named.
+# Fields of an object without separate lines that are named.
 _MAX_INNER = 24
 
 _COUNTS = (("minItems", "maxItems", "entries"), ("minLength", "maxLength", "characters"))

@@ -455,7 +455,7 @@ def _is_integer(value: object) -> bool:
 def setting_arguments(tool: Tool, settings: Mapping[str, str], given: Collection[str] = ()) -> dict[str, object]:
     """Return the arguments of a call that its settings fill in, typed by the schema. `given` are those that it has.
 
-    A filter is never filled in, as a list would silently be shorter. The item that a change is about has to be said.
+    A filter is never filled in, as a list would silently be shorter. The caller has to name the item of a change.
     """
     texts = {name: settings[name] for name in settings if name not in given and may_fill(tool, name, settings)}
     return coerce_arguments(texts, tool) if texts else {}
@@ -473,7 +473,7 @@ def may_fill(tool: Tool, name: str, settings: Collection[str]) -> bool:
     if location != "path":
         return is_creation and name in tool.required
     rest = path[position(path, wire_name) + 1 :]
-    # Of PUT /repos/{owner}/{repo}/issues/{number} the number is said; of DELETE /repos/{owner}/{repo} nothing would be.
+    # Of PUT /repos/{owner}/{repo}/issues/{number} the caller gives the number; of DELETE /repos/{owner}/{repo} nothing.
     names_item = any(segment.parameter and segment.parameter not in settings for segment in rest)
     return names_item or (is_creation and bool(rest))
 
@@ -583,7 +583,7 @@ def _additional_schemas(schema: Mapping[str, Any], definitions: Mapping[str, Any
         return
     declared = [part["additionalProperties"] for part in parts if "additionalProperties" in part]
     yield from (as_map(node) for node in declared if isinstance(node, Mapping))
-    # JSON Schema takes any property where nothing is said; beside named ones that is hardly ever meant.
+    # JSON Schema takes any property by default; beside named ones a description hardly ever means that.
     if not any(isinstance(node, Mapping) for node in declared) and not any(map(_properties, parts)):
         yield {}
 

@@ -233,10 +233,10 @@ OMITTED = frozenset(("title", "$comment", "readOnly", "writeOnly", *DEFINITIONS)
 # Constraints on an object as a whole, which are checked on the body once it is assembled from arguments.
 OBJECT_CONSTRAINTS = ("minProperties", "maxProperties", "dependentRequired")
 
-# Keywords that an object schema may have for its properties to become arguments of their own.
+# Keywords that an object schema may have for its properties to become separate arguments.
 FLAT_KEYWORDS = ANNOTATIONS | {"type", "properties", "required", "additionalProperties", *OBJECT_CONSTRAINTS}
 
-# What the schema of an object may have beside annotations if nothing of the object is described.
+# The keywords beside annotations of an object schema that describes nothing of the object.
 _EMPTY_OBJECT = frozenset(("type", "properties", "additionalProperties"))
 
 PARAMETER_LOCATIONS = ("path", "query", "header", "cookie")
@@ -322,7 +322,7 @@ class SchemaPool:
         if merged is None or set(merged) - FLAT_KEYWORDS or merged.get("type", "object") != "object":
             return None, frozenset()
         if merged.get("additionalProperties") and isinstance(merged["additionalProperties"], Mapping):
-            # Additional properties with a schema of their own may have the name of any argument.
+            # Additional properties with a schema may have the name of any argument.
             return None, frozenset()
         hidden = self.hidden_properties(merged)
         return (merged, hidden) if merged.get("properties", {}).keys() - hidden else (None, hidden)
@@ -616,7 +616,7 @@ class _ArgumentBuilder:
     def _may_be_empty(self, schema: Schema) -> bool:
         """Return whether a required body is `{}`, as `build` sends it, where nothing is given.
 
-        Nothing of the object is described then. In a change `{}` could empty what is there, so that it has to be said,
+        Nothing of the object is described then. In a change `{}` could empty the item, so the caller has to state it,
         unless the object can have no property.
         """
         keywords = self.pool.spec.schema(schema)

@@ -41,7 +41,7 @@ def summarize_operation(operation: Operation) -> str:
 def signature(tool: Tool, *, kind: str = "") -> str:
     """Return the operation and its arguments on one line, such as `listPets (read): List pets. limit?: integer`.
 
-    `?` marks what may be left out; `…` that there is more than is shown. `kind` is what the tool is, where that is no
+    `?` marks what may be left out; `…` that there is more than is shown. `kind` is the kind of tool, if not a
     single operation.
     """
     properties = tool.input_schema.get("properties", {})

@@ -21,7 +21,7 @@ from nlapi.tools.run import Target
 _HTML_START = re.compile(rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
 _TITLE = lazy_pattern(r"<title[^<>]{0,300}>([^<]{1,200})</title>", re.IGNORECASE)
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
-# A gateway in front of the right base URL answers with these statuses too, often with an HTML page of its own, so they
+# A gateway in front of the right base URL answers with these statuses too, often with its own HTML page, so they
 # are not evidence of a wrong address.
 _GATEWAY_STATUSES = (403, 429, 500, 502, 503, 504)
 

@@ -44,7 +44,7 @@ def find_direct(
 ) -> DirectRequest:
     """Return the request that a method and a path, or a URL of the API, mean.
 
-    UsageError for a path that is none or is another server's. ConsentError for a path that is not described where the
+    UsageError for an invalid path or one of another server. ConsentError for a path that is not described where the
     user's policy has rules about single operations: nobody can say which of them it is.
     """
     text = _path_of(spec, location, base_url)

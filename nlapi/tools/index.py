@@ -558,7 +558,7 @@ def _distinctiveness(terms: Iterable[OperationTerms]) -> dict[str, float]:
 # The index reads every operation of an API (GitHub's 1,223 in 81 ms, benchmarks/RESULTS.md), so `allOf` and `$ref` are
 # followed two levels only.
 _MAX_SCHEMA_DEPTH = 2
-# The names of a larger body say little about what the operation does, and would lengthen the document in BM25.
+# The names of a larger body say little about the operation, and would lengthen the document in BM25.
 _MAX_PROPERTIES = 40
 
 # Version of the stored form: raise it when the content changes, so that older files are rebuilt.
@@ -580,7 +580,7 @@ FIELD_WEIGHTS = {
 MIN_CACHED_OPERATIONS = 200
 # Candidates that BM25 passes on to be rated in full. With 50, the right one is among them for 3 more of 2,473 phrases.
 MAX_CANDIDATES = 40
-# Characters of a description that are read: later text is rarely about what the operation does.
+# Characters of a description that are read: later text is rarely about the operation's purpose.
 _MAX_DESCRIPTION = 400
 # Weight of the words for the caller (`me`, `self`) where the phrase asks for what is the user's own.
 _CALLER_WEIGHT = 0.5

@@ -2,7 +2,7 @@
 
 Every face has one: a conversation, a batch, a run of a workflow, a toolset, a client of an MCP server
 (docs/design/077-ledger.md). `nlapi.tools.run.perform` sends no change that its ledger calls a repetition, unless
-somebody was asked about it as a repetition.
+somebody agreed to it as a repetition.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class WireForm:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A change as it goes on the wire. `part` names the step of a document, or of a plan, that makes it, if any.
+    """A change as it is sent. `part` names the step of a document, or of a plan, that makes it, if any.
 
     `arguments` are in wire units: of a damaged transcript they are all that there is. `stored_digest` is that of a
     request which is stored in part.
@@ -149,7 +149,7 @@ def _path_values(operation: Operation, path: str) -> frozenset[str]:
 class LedgerEntry:
     """A change that was sent; of a `stored` one the transcript may have the arguments alone.
 
-    `is_past`: for an earlier question of the conversation, with words of its own.
+    `is_past`: for an earlier question of the conversation, with other words.
     """
 
     change: Change
@@ -242,7 +242,7 @@ class Ledger:
     def agree(self, parts: Iterable[str], *, run: str = "", repeats: bool = False) -> None:
         """Take the parts of a document or a plan as agreed to as a whole: they are not repetitions of one another.
 
-        `repeats` says that somebody was asked about the whole as a repetition, so that none of them asks again.
+        `repeats` says that somebody agreed to the whole as a repetition, so that none of them asks again.
         """
         agreement = _Agreement(parts=frozenset(filter(None, parts)), run=run, repeats=repeats)
         self._agreements |= dict.fromkeys(agreement.parts, agreement)
@@ -447,7 +447,7 @@ def _undoes(later: Change, earlier: Change) -> bool:
         return {first.method, second.method} <= {"PUT", "PATCH"} and not _agree(first.leaves, second.leaves)
     if not first.path or first.path.rpartition("/")[0] != second.path.rpartition("/")[0]:
         return False
-    # The words that verbs are told by take longer to load than most calls need.
+    # The words that identify verbs take longer to load than most calls need.
     from nlapi.english.command_verbs import are_opposites
     from nlapi.resources.command_verbs import leading_verbs
 
@@ -479,7 +479,7 @@ def _is_sibling(entry: LedgerEntry, change: Change) -> bool:
         return False
     if entry.is_past and entry.outcome is SentOutcome.ANSWERED:
         return False
-    # The words that verbs are told by take longer to load than most calls need.
+    # The words that identify verbs take longer to load than most calls need.
     from nlapi.resources.command_verbs import have_same_kind, have_same_noun
 
     is_thing = have_same_noun(entry.change.operation, operation)

@@ -122,7 +122,7 @@ def _tool_findings(tool: Tool) -> Iterator[_Finding]:
     operation = tool.operation
     if not operation.summary.strip() and not operation.description.strip():
         message = "neither summary nor description: a planner has only its name to go by"
-        yield _finding(LintRule.UNDESCRIBED, operation.location, message, "say in one sentence what it does")
+        yield _finding(LintRule.UNDESCRIBED, operation.location, message, "describe it in one sentence")
     undescribed = [name for name in tool.places if not _is_described(tool.input_schema["properties"].get(name, {}))]
     if undescribed:
         message = f"{len(undescribed)} of {len(tool.places)} arguments without a description: {_name_list(undescribed)}"
@@ -190,7 +190,7 @@ def _security_fault(operation: Operation) -> tuple[str, str] | None:
 
 
 def _body_fault(tool: Tool) -> tuple[str, str] | None:
-    """Return the reason why a model cannot tell what the body should be, with a hint; None where it can."""
+    """Return the reason why a model cannot know the form of the body, with a hint; None where it can."""
     body = tool.operation.body
     if body is None:
         return None

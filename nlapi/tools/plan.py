@@ -131,7 +131,7 @@ class FollowingCall:
     """A call that comes after the answers to the next ones. `call` has the arguments that are known by now.
 
     `pending` has for each other argument where its value will come from, in words; `uses_reads` says that one comes
-    from the answer to a READ, and not from what the plan itself has made.
+    from the answer to a READ, and not from an item that the plan itself has made.
     """
 
     call: Call
@@ -144,12 +144,12 @@ class Plan:
     """The next step that a planner wants.
 
     With `calls`: the loop runs them and asks the planner again. Without, and nothing `missing`: `text` is the answer,
-    and the turn is over. `missing` lists what the user has to give first. `ended` is the reason why the planner's
-    answer is incomplete (refused, or cut at a limit), else ""; nothing of such an answer is run. `confidence` is from 0
-    to 1; `alternatives` are other single calls that were considered, the likeliest first. `raw` is the planner's own
-    state for the next round; None where it needs none, as at the end of a turn. A plan with a `proposal` is the first
-    of a workflow: nothing of it is sent before the user has agreed to all of it. `failure` says why the aim of a turn
-    was not reached although its calls were answered.
+    and the turn is over. `missing` lists the values that the user has to give first. `ended` is the reason why the
+    planner's answer is incomplete (refused, or cut at a limit), else ""; nothing of such an answer is run. `confidence`
+    is from 0 to 1; `alternatives` are other single calls that were considered, the likeliest first. `raw` is the
+    planner's own state for the next round; None where it needs none, as at the end of a turn. A plan with a `proposal`
+    is the first of a workflow: nothing of it is sent before the user has agreed to all of it. `failure` says why the
+    aim of a turn was not reached although its calls were answered.
     """
 
     calls: tuple[Call, ...] = ()

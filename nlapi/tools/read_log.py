@@ -18,7 +18,7 @@ from nlapi.errors import NlapiError, RepeatedReadError
 # Equal answers to one read, after which the next one gets the stored answer.
 MAX_EQUAL = 2
 
-# Reads of one request whose answers differ, as of a job in progress: there is no wait between the rounds of a turn.
+# Reads of one request whose answers differ, as of a job in progress: the rounds of a turn follow without a wait.
 MAX_SENT = 10
 
 # Seconds after which a read counts as new, where the end of a turn is not known.

@@ -48,7 +48,7 @@ class ApiIdentity:
         return [*self.names, *self.same_source, *_sites(self.spec), _location(self.source)][0]
 
     def is_accepted_as(self, name: str) -> bool:
-        """Return whether the API is what the user accepted when they registered it as `name`.
+        """Return whether the API is as the user accepted it when they registered it as `name`.
 
         An account is for the calls that go through it. A source that was registered may have changed since.
         """
@@ -94,7 +94,7 @@ class ApiIdentity:
 
 
 def identify(spec: Spec, name: str = "") -> ApiIdentity:
-    """Return the identity of an API; `name` is what the user called it: a registration or its source."""
+    """Return the identity of an API; `name` is the user's name for it: a registration or its source."""
     registrations = read_registrations()
     called = [text for text in (name, spec.registered) if text and description_name(text) in registrations]
     shipped = [text for text in (name, spec.source) if bundled.is_bundled(text)]
@@ -205,7 +205,7 @@ class ApiRule:
 
     @property
     def limits(self) -> str:
-        """Return what the rule is about, in words for a person."""
+        """Return the subject of the rule, in words for a person."""
         globs = ((name, getattr(self, name)) for name in GLOBS)
         return ", ".join(f"{name} {' or '.join(values)}" for name, values in globs if values != ("*",)) or "everything"
 

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 
 
 class Receipts(Protocol):
-    """The requests of changes that a user of a client was asked about, in whose session the process runs."""
+    """The requests of changes that the user of a client has confirmed, in whose session the process runs."""
 
     def take(self, request_digest: str) -> str:
         """Use up the receipt for a request, whose `digest` it is; return why none exists, or ""."""
@@ -76,10 +76,10 @@ class Target:
 
     `variables` are the names of the environment variables that hold the credentials, for curl lines. `headers` go
     with every call to the API's own servers, and `tls` has the files for those servers. With `no_auth` nothing is
-    sent for the security that operations describe, and of `credentials` only what the user states (`find_scheme`).
-    `rules` and `field_rules` are those of the user's policy that apply to the API. `settings` are the values by
-    argument that the user stored for it, which fill in what a call does not give. `ledger` has the changes that were
-    sent to it, of one conversation: each Target has one of its own unless it is given. In the session of a client
+    sent for the security that operations describe, and of `credentials` only those that the user states
+    (`find_scheme`). `rules` and `field_rules` are those of the user's policy that apply to the API. `settings` are the
+    values by argument that the user stored for it, which fill in what a call does not give. `ledger` has the changes
+    that were sent to it, of one conversation: each Target has a new one unless it is given. In the session of a client
     with a model a change needs one of `receipts`; without them none is sent there. With `pinned` the description is
     the one that the user installed, so that it may call a POST a READ. With `is_own_server` the base URL is one that
     the description names, and not the user. `account` is what is known of the credentials beside their values, and
@@ -189,7 +189,7 @@ class Prepared:
 
     @property
     def requires_question(self) -> bool:
-        """Whether it has to be asked about, whatever was consented to in advance: the policy says so, or it repeats."""
+        """Whether the user has to confirm it, whatever they agreed to in advance: the policy says so, or it repeats."""
         return bool(self.repetition) or self.is_ruled
 
     @property
@@ -229,7 +229,7 @@ def prepare(
     """Return a call as a built request: amounts in wire units, arguments checked and placed. Nothing is sent.
 
     With an `intention`, the request of a change has the idempotency key of the intention where its operation describes
-    one and its arguments have none. `changes` are what the user wrote into the request beside the arguments. `part` is
+    one and its arguments have none. `changes` are the user's additions to the request beside the arguments. `part` is
     the step of a plan that makes it; of a step of a document it is known by the id of the call.
 
     ArgumentError when an argument breaks its schema or can never be sent, UsageError without a server for it.
@@ -318,7 +318,7 @@ def _build_request(call: Call, target: Target, key: Mapping[str, Any], changes: 
 
 
 def _page_request(request: Request, query: str) -> Request:
-    """Return the GET of a page that an answer leads to: a search by POST has what it asked for in the query of its link
+    """Return the GET of a page that an answer leads to: a search by POST has its criteria in the query of its link
     too, as Microsoft's description of `x-ms-pageable` has it.
     """
     headers = tuple(pair for pair in request.headers if pair[0].lower() != "content-type")
@@ -392,8 +392,8 @@ async def perform(
     An answer that streams within the limits is a Result of the items so far; `watch` is called with them as they come.
     Limits with a number of items mark the answer as a stream. `for_model` bounds a READ that streams as a model needs
     it; a change is read to its end, as closing its connection may stop it half way. It also takes out of the answer
-    what the user's policy hides from models, and stops a READ that goes in circles: the Result is then the last answer
-    with a `note`, or RepeatedReadError is raised.
+    the fields that the user's policy hides from models, and stops a READ that goes in circles: the Result is then the
+    last answer with a `note`, or RepeatedReadError is raised.
     """
     once = partial(_perform_once, prepared, target, limits=limits, client=client, watch=watch, for_model=for_model)
     if not for_model or prepared.effect is not Effect.READ:
@@ -478,7 +478,7 @@ def is_held(prepared: Prepared) -> bool:
 def needs_receipt(prepared: Prepared, target: Target) -> bool:
     """Return whether a call in a client's session needs a receipt: a change, or what only its description calls a READ.
 
-    A model may write a description of its own, in which a POST is a READ.
+    A model may write its own description, in which a POST is a READ.
     """
     if prepared.effect is not Effect.READ:
         return True
@@ -545,8 +545,8 @@ async def run(
     """Run one call from its arguments to its result; `consent` is asked before a change. ConsentError when it refuses.
 
     `consent` is not asked where the user's policy allows the operation; where the policy asks, it is asked before a
-    READ too, and it is asked about each repetition. `on_request` is called with the request as it is sent, and with its
-    secrets. Where work goes on after the answer, it is waited for as `limits` say (`await_work`), and `on_work` is
+    READ too, and before each repetition. `on_request` is called with the request as it is sent, and with its
+    secrets. Where work continues after the answer, nlapi waits as `limits` say (`await_work`), and `on_work` is
     called with its outcome.
     """
     while True:

@@ -26,7 +26,7 @@ def updates_item(operation: Operation) -> bool:
 
 
 def matching_read(change: Call) -> Call | None:
-    """Return the READ that shows the resource of a change, with arguments of the change; None where there is none.
+    """Return the READ that shows the resource of a change, with arguments of the change; None if no READ does.
 
     It is the GET at the path of the change, or at the path of the resource that an action is on (`/jobs/{id}/stop`).
     """
@@ -65,7 +65,7 @@ def _reader_arguments(change: Call, path: Path, reader: Operation) -> dict[str, 
 
 
 def state_read(update: Call) -> Call | None:
-    """Return the READ of the resource that an update changes; None where there is none."""
+    """Return the READ of the resource that an update changes; None if no READ returns it."""
     return read_without_effect(update) if updates_item(update.tool.operation) else None
 
 

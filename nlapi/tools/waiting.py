@@ -80,7 +80,7 @@ class _Wait:
         return time.monotonic() - self.started
 
     def delay(self, answer: Result) -> float:
-        """Return the seconds until the next look: what the API asks for, else a little longer each time."""
+        """Return the seconds until the next look: the API's own figure, else a little longer each time."""
         seconds = parse_retry_after(answer.header("retry-after") or "")
         if seconds is None:
             return min(_FIRST_DELAY * _GROWTH**self.looks, _LONGEST_DELAY)
@@ -128,8 +128,8 @@ async def await_work(
 ) -> WorkOutcome:
     """Wait up to `limits.wait` seconds for the work that the answer to a change tells of (`is_pending`).
 
-    Only reads are sent, to the API's own servers, and each as its policy allows. Work does not end with an answer
-    that cannot be had, unless that happens five times.
+    Only reads are sent, to the API's own servers, and each as its policy allows. Work does not end with a
+    failed read, unless that happens five times.
     """
     work = change.pending_work(limits)
     assert work is not None
@@ -165,12 +165,12 @@ async def await_work(
 
 
 def _end(change: AcceptedChange, answer: Result, newest: Result) -> WorkOutcome | None:
-    """Return the end of the work that an answer about its state shows; None while it goes on or nothing is known.
+    """Return the end of the work that an answer about its state shows; None while it runs or nothing is known.
 
     `newest` is the answer before it.
     """
     name = change.call.operation_id
-    # A state that was never there is none yet, and not what was to be deleted.
+    # A missing state that was never there does not exist yet, and was not deleted.
     was_there = newest is not change.result or answer.url == change.result.url
     if answer.status in _GONE and change.effect is Effect.DESTROY and was_there:
         return WorkOutcome(state=WorkState.DONE, result=answer, message=f"{name} is done: it is gone")
@@ -187,7 +187,7 @@ def _end(change: AcceptedChange, answer: Result, newest: Result) -> WorkOutcome 
 
 
 async def _with_result(wait: _Wait, end: WorkOutcome, work: PendingWork) -> WorkOutcome:
-    """Return the end with what the work made, where another address has it."""
+    """Return the end with the result of the work, where another address has it."""
     if end.state is not WorkState.DONE or work.result_url in ("", work.url):
         return end
     try:

@@ -19,7 +19,7 @@ def operation_on_wire(operation: Operation, request: Request, base_url: str | No
     """Return the operation of the description whose path a request has, the one with the fewest placeholders.
 
     A server that routes by paths cannot tell it from a call of that one (OpenAPI 3.1.1 §4.8.8). Where operations have
-    servers of their own it is the gravest by the path in the description and by that of the whole URL.
+    separate servers it is the gravest by the path in the description and by that of the whole URL.
     """
     matches = [operation]
     if "{" in operation.route:
@@ -47,7 +47,7 @@ def _match(operation: Operation, path: _Template, template: _Template) -> Operat
     best = min(matches, key=_placeholders, default=template)
     if best != template and not (template in matches and _placeholders(best) == _placeholders(template)):
         return candidates[best][0]
-    # Operations of one path are told apart by their arguments, as those of AWS are; those of one URL by another server
+    # Arguments distinguish the operations of one path, as they do for AWS; those of one URL on another server
     # are not.
     return _gravest([operation, *(each for each in candidates.get(template, ()) if each.route != operation.route)])
 
@@ -68,7 +68,7 @@ def _whole_template(operation: Operation) -> _Template:
 
 
 def _has_inner_servers(spec: Spec) -> bool:
-    """Return whether a path or an operation of a description may have servers of its own."""
+    """Return whether a path or an operation of a description may have separate servers."""
     components = as_map(as_map(spec.document.get("components")).get("pathItems"))
     items = [*map(as_map, as_map(spec.document.get("paths")).values()), *map(as_map, components.values())]
     return any("servers" in as_map(part) for item in items for part in (item, *item.values()))

@@ -580,7 +580,7 @@ class ValueNodes:
         if origin in _USER_ORIGINS:
             is_verb = source is not None and self._is_command(source.words, value)
             return value if is_verb else self._user_input(argument, value, schema, source)
-        # What the description says as well may have come from an answer all the same.
+        # A value that the description has too may have come from an answer all the same.
         is_item = identifies_item(argument, self.call)
         if origin in _ANSWER_ORIGINS or (origin is Origin.DESCRIPTION and is_item and self._is_traced):
             try:

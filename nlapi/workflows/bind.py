@@ -59,7 +59,7 @@ ABSENT: Final = Absent.ABSENT
 
 
 class UnresolvedError(Exception):
-    """An expression without a value; `reason` says what it lacks."""
+    """An expression without a value; `reason` says why."""
 
     def __init__(self, expression: str, reason: str) -> None:
         super().__init__(f"{expression}: {reason}")
@@ -528,7 +528,7 @@ class _Binding:
             if wire_name not in names and self._is_read_only(str(wire_name)):
                 self.notes.append(f"{wire_name} is read-only: it is not sent")
                 continue
-            # A field that the body merely allows is an argument of its own name, unless a parameter has that name.
+            # A field that the body merely allows is an argument with its name, unless a parameter has that name.
             if wire_name not in names and wire_name in self.tool.places:
                 raise BindError(f"payload.{wire_name}", f"the body of {self.tool.operation.id} has no such field")
             self.add(names.get(str(wire_name), str(wire_name)), value, nodes.get(wire_name, body.payload))

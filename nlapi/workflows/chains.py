@@ -164,10 +164,10 @@ class StateWait:
 class ChainStep:
     """An operation of a chain; `values` are its places with what earlier steps gave.
 
-    `answer_noun` is the noun of what it answers with, where that is another. `asked` are optional places that are asked
-    for as well, `optional` those that are taken where they are given. `list_keys` lead to the list that has to have one
-    item, None where the answer needs no such check; with `choose_by` it is the one entry whose field has the very text
-    that is asked for. `constants` are places with a value that makes the operation what
+    `answer_noun` is the noun of its answer, where that is another. `asked` are optional places that the user is
+    asked for as well, `optional` those that are taken where they are given. `list_keys` lead to the list that has to
+    have one item, None where the answer needs no such check; with `choose_by` it is the one entry whose field has the
+    very text that is asked for. `constants` are places with a value that makes the operation what
     it is here: the action `PUBLISH`. `changes` makes all fields of the body one input.
     """
 
@@ -213,7 +213,7 @@ MAX_CREATIONS = 4
 # Inputs of one step: with more, nobody fills the workflow in.
 MAX_STEP_INPUTS = 12
 
-# Inputs of an action on an item beside the item: an action with more is a task of its own.
+# Inputs of an action on an item beside the item: an action with more is a separate task.
 MAX_ACTION_INPUTS = 4
 
 
@@ -247,7 +247,7 @@ class ChainFinder:
     # --- create A -> create B
 
     def _creations(self, resource: Resource, creation: Operation) -> Iterator[Chain]:
-        """Yield the chain that creates an item and, before it, what it belongs to; drafts are published in the end."""
+        """Yield the chain that creates an item and, before it, its parents; drafts are published in the end."""
         steps: list[ChainStep] = []
         resources: list[Resource] = []
         if not self._add_creation(resource, creation, steps, resources, ()) or len(steps) < 2:
@@ -282,7 +282,7 @@ class ChainFinder:
         resources: list[Resource],
         visited: tuple[Resource, ...],
     ) -> bool:
-        """Add the steps that create an item and what it needs; False where a chain would be too long."""
+        """Add the steps that create an item and its requirements; False where a chain would be too long."""
         values: dict[Place, ChainAnswerValue] = {}
         for place, target in self.index.links(resource, creation).items():
             parent = self.index.creation(self.index.by_resource.get(target, {}))
@@ -744,7 +744,7 @@ class ResourceOperations:
         parents = {parent.parameter: parent.resource for parent in self.semantics.parents(segments(creation.route))}
         required = self.values.required_places(creation)
         names = self.values.reader.properties(creation.body.schema) if creation.body is not None else {}
-        # Where a body says what it requires, the rest is for those who know what they want; but what a list of these
+        # If a body has required fields, the others are for experts; but the filters of a list of these
         # things is filtered by is where they belong.
         states_required = any(location == "body" for location, _ in required)
         filters = self._list_filters(resource) if states_required else frozenset(map(name_key, names))

@@ -246,7 +246,7 @@ class _WorkflowCheck:
 
 
 def _without_faults(step: WorkflowStep, scope: Scope) -> WorkflowStep:
-    """Return a step whose expressions on what does not exist are left out: they have Issues of their own."""
+    """Return a step without its expressions on things that do not exist: these have separate Issues."""
     parameters = tuple(entry for entry in step.parameters if not _is_faulty(entry.value, scope))
     body = step.body
     if body is not None and isinstance(body.payload, Mapping):
@@ -317,7 +317,7 @@ _MIN_LIKENESS = 0.7
 
 
 def compare(before: LinkedDocument, after: LinkedDocument) -> tuple[Issue, ...]:
-    """Return what the descriptions of `after` break in a document that is linked twice, in its order.
+    """Return the faults that the descriptions of `after` cause in a document that is linked twice, in its order.
 
     An ERROR stops a run that went through before, or changes more than it did; a WARNING may. What was wrong already
     is left out.
@@ -371,7 +371,7 @@ class _DocumentComparison:
         self, step: WorkflowStep, workflow: ArazzoWorkflow, old: Operation, new: Operation, where: str
     ) -> Iterator[Issue]:
         if new.effect is not old.effect and gravest((old.effect, new.effect)) is new.effect:
-            hint = "read what it does now before you run the workflow"
+            hint = "read its new description before you run the workflow"
             yield Issue.error(where, f"{new.id} is a {new.effect} now, where it was a {old.effect}", hint, RULE)
         nodes = {(location, name): node for name, node, location in argument_nodes(step)}
         places = compile_tool(old).places
@@ -406,7 +406,7 @@ def _argument_issues(change: OperationChange, node: Any, place: Place, new: Oper
 
 
 def _argument_hint(operation: Operation, name: str, location: str) -> str:
-    """Return where an argument is now, or what it may be called now."""
+    """Return the present place of an argument, or its possible new name."""
     body = operation.body
     fields = answer_schemas(operation.spec).reader.properties(body.schema) if body is not None else ()
     places = [(parameter.location, parameter.name) for parameter in operation.parameters]

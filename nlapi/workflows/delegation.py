@@ -162,7 +162,7 @@ class WorkflowDelegate:
         return next(((entry, call) for entry, call in entries if entry is not None), None)
 
     async def _plan_sentence(self, conversation: Conversation, find: WorkflowFinder) -> Plan | None:
-        """Return the plan of the workflow that the sentence plainly means, or what it still needs; None for none."""
+        """Return the plan of the workflow that the sentence plainly means, or its missing inputs; None for none."""
         entry = find(conversation.question)
         if entry is None:
             return None
@@ -333,7 +333,7 @@ def _answered_round(run: _Run, origin: Plan, turn: Turn) -> Round:
     else:
         refused = last is not None and last.outcome is Outcome.REFUSED
         outcome = Outcome.REFUSED if refused else Outcome.FAILED
-        # An API may repeat in its reason what it was sent.
+        # An API may repeat the request in its reason.
         message = redact("; ".join(failure_lines(ended, run.tree)), secret_texts(ended.workflow, ended.inputs))
         step = Step(call=run.call, outcome=outcome, message=message)
     return Round(plan=origin, steps=(step,))
@@ -361,7 +361,7 @@ def _repetition_reason(
 
 
 def _record(entry: WorkflowTool, inputs: Mapping[str, Any], secret: frozenset[str]) -> dict[str, Any]:
-    """Return what a transcript stores of a run, so that `nlapi workflow resume` goes on with it."""
+    """Return the record of a run in a transcript, so that `nlapi workflow resume` continues it."""
     return {
         "file": stored_location(entry.linked.document.location),
         "id": entry.workflow.id,

@@ -264,7 +264,7 @@ class _Builder:
         }
 
     def _target(self, operation: Operation) -> dict[str, str]:
-        """Return the field that names an operation: by its operationId, or by its path where it has none of its own."""
+        """Return the field that names an operation: by its operationId, or by its path where it has no operationId."""
         name = self.source_names[operation.spec]
         if operation.node.get("operationId") == operation.id:
             is_only = len(self.source_names) == 1

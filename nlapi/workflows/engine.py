@@ -91,7 +91,7 @@ class Frame:
 class WorkflowRun:
     """One run of a workflow.
 
-    `next_calls` gives what to send, `finish` takes each answer in the same order; that repeats until `state` is no
+    `next_calls` gives the calls to send, `finish` takes each answer in the same order; that repeats until `state` is no
     longer RUNNING. `reports` grows by each call, `outputs` and `lost_outputs` are there at the end. With `until`, the
     run is DONE after that step. The order of calls depends on the document, the inputs and the answers alone, so that
     a run is repeated by giving it the same answers.
@@ -150,9 +150,9 @@ class WorkflowRun:
     def finish(
         self, call: Call, exchange: StepExchange | None, failure: str = "", *, is_unanswered: bool = False
     ) -> StepReport:
-        """Take the answer to the first pending call; `failure` says why there is none.
+        """Take the answer to the first pending call; `failure` says why it is missing.
 
-        Then nothing goes on, but for a READ with `is_unanswered`: the step may have actions for its failure.
+        Then nothing continues, but for a READ with `is_unanswered`: the step may have actions for its failure.
         """
         pending = self.pending.pop(0)
         assert pending.call.id == call.id, "answers come in the order of the calls"
@@ -178,7 +178,7 @@ class WorkflowRun:
         return report
 
     def give(self, value: Any) -> None:
-        """Give the value that is missing; the run goes on with the step that wants it."""
+        """Give the value that is missing; the run continues with the step that wants it."""
         assert self.missing is not None, "nothing is missing"
         self.given[self.missing.argument] = value
         self.missing = None

@@ -99,7 +99,7 @@ _ACCESSOR = re.compile(
 def parse_expression(text: str) -> Expression | None:
     """Return the expression that a whole text is, or None for any other text (`$5`, `$ref`).
 
-    ExpressionError where it begins with a name of the grammar and goes on otherwise.
+    ExpressionError where it begins with a name of the grammar and continues otherwise.
     """
     head = re.match(r"\$\w+", text)
     if head is None or head[0] not in _ROOTS:

@@ -130,7 +130,7 @@ def workflow_of(
 ) -> SavedConversation:
     """Return the workflow of the calls of a conversation that were answered with success.
 
-    Reads whose answer no call uses are left out, unless they answer the last question. UsageError where there is no
+    Reads whose answer no call uses are left out, unless they answer the last question. UsageError without a
     call, or where a value came from an answer that the transcript has only in part.
     """
     return _Recorder(without_name_rounds(conversation)).save(id, locations or {})
@@ -229,7 +229,7 @@ class _Recorder:
             if any(answered.operation.effect is not Effect.READ for answered in calls):
                 reads = []
                 continue
-            # A model reads to find out what to do next; its last reads are what it answers from.
+            # A model reads to decide its next call; it answers from its last reads.
             if model_state(round.plan) is not None and calls:
                 reads = []
             if not isinstance(state_of(round.plan), LookupState):
@@ -276,7 +276,7 @@ def workflow_of_drafts(
     id: str = "",
     locations: Mapping[Spec, str] | None = None,
 ) -> BuiltDocument:
-    """Return the workflow of calls that answer the last question; what the user said in them becomes inputs."""
+    """Return the workflow of calls that answer the last question; the user's values in them become inputs."""
     register, turn = InputRegister(conversation), len(conversation.turns) - 1
     others = tuple(answered_before(conversation))
     known_values: dict[str, AnswerValue] = {}
@@ -416,7 +416,7 @@ class _Planned:
         return InputValue(name=name, noun=noun, schema=schema)
 
     def _look_up(self, listing: Call, state: LookupState) -> str:
-        """Add a look-up, and return the stand-in for what it finds."""
+        """Add a look-up, and return the stand-in for its result."""
         if not state.name:
             return self._look_up_caller(listing, state)
         part = answer_schemas(listing.tool.operation.spec).list_part(listing.tool.operation)
@@ -454,7 +454,7 @@ class _Planned:
         answered = self._add_call(read)
         base = item_keys(read.tool.operation)
         if base is None:
-            raise _unsaid(state, f"the description of {read.operation_id} does not say what it answers")
+            raise _unsaid(state, f"the description of {read.operation_id} does not describe its answer")
         keys = (*base, *_field_keys(state.field)) if state.field else item_id(read.tool.operation)
         if keys is None:
             raise _unsaid(state, f"the description of {read.operation_id} has no id")
@@ -497,7 +497,7 @@ def _field_keys(path: str) -> Keys:
 
 
 def _sample(schema: object, spec: Spec, depth: int = _DEPTH) -> dict[str, Any]:
-    """Return an object of a schema, with a text or a number in each field: names and ids are told from its fields."""
+    """Return an object of a schema, with a text or a number in each field: names and ids come from its fields."""
     reader = answer_schemas(spec).reader
     sample: dict[str, Any] = {}
     for name, inner in reader.properties(schema).items():
@@ -682,7 +682,7 @@ class ModelChain:
                 )
 
     def _answer(self, question: str) -> Plan:
-        """Return the end of the turn: what each change did, and what the last reads found."""
+        """Return the end of the turn: the outcome of each change, and the results of the last reads."""
         views = []
         last = len(self.steps) - 1
         for number, step in enumerate(self.steps):

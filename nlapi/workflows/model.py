@@ -116,7 +116,7 @@ class StepBody:
 class WorkflowStep:
     """One call of an operation, or of another workflow: one of the first three fields is set.
 
-    `channel` is the channel of AsyncAPI, or what the step does there; nlapi runs no such step.
+    `channel` is the channel of AsyncAPI, or the step's action there; nlapi runs no such step.
     `timeout` is in seconds, None for no limit of the document's.
     """
 

@@ -199,7 +199,7 @@ class _Outliner:
     def walk(
         self, linked: LinkedDocument, workflow: ArazzoWorkflow, inputs: Mapping[str, Any], path: str, depth: int
     ) -> None:
-        """Add the entries of a workflow and of those that it depends on, calls or goes on with.
+        """Add the entries of a workflow and of those that it depends on, calls or continues with.
 
         UsageError where they are more than a person reviews, or have no end.
         """
@@ -288,7 +288,7 @@ def outline(
 
 
 def _unread_parts(linked: LinkedDocument, workflow: ArazzoWorkflow) -> Iterator[Issue]:
-    """Yield the errors of a document in what it says of a workflow: a criterion or a step that it was read without."""
+    """Yield the errors of a document about a workflow: a criterion or a step that it was read without."""
     whole = f"workflows.{workflow.id}"
     # Ids may have dots: `a.b` is not part of `a`.
     others = [f"workflows.{id}." for id in linked.workflows if id.startswith(f"{workflow.id}.")]
@@ -334,7 +334,7 @@ def _known(node: Any, scope: Scope) -> Any:
 
 
 def _flow(step: WorkflowStep) -> Iterator[str]:
-    """Yield in words what the step's own actions do."""
+    """Yield the step's own actions in words."""
     yield from (f"on success: {action_text(action)}" for action in step.on_success)
     yield from (f"on failure: {action_text(action)}" for action in step.on_failure)
 

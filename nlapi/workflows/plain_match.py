@@ -100,7 +100,7 @@ def _reasons_against(call: Call, account: Account, question: str) -> Iterator[st
 _OPERATION_WEIGHT = 0.4
 
 # Least share of what a question says that a workflow has, of words, and of difference to the next workflow, from which
-# on it is what the question means. Of 150 reworded summaries 44 find a workflow so, 40 of them the right one; none of
+# on the question means it. Of 150 reworded summaries 44 find a workflow so, 40 of them the right one; none of
 # them finds one of another API, and none of 50 questions about other matters finds one of 956 (same benchmark).
 _MIN_COVERAGE, _MIN_WORDS, _RECALL_MARGIN = 0.5, 2, 1.0
 
@@ -115,7 +115,7 @@ _STEP_WEIGHT, _INPUT_WEIGHT = 0.8, 0.5
 class WorkflowMatch:
     """A workflow that a question may mean. Only differences between scores mean anything.
 
-    `coverage` is the share of what the question says, by how rare its words are, that the workflow says too: 0 to 1.
+    `coverage` is the share of the question's words, by how rare they are, that the workflow has too: 0 to 1.
     `is_confident` only the first of a search can be; it is not a consent to run it.
     """
 
@@ -289,7 +289,7 @@ class PlainMatcher:
 
 
 def _named_share(workflow: ArazzoWorkflow, words: Sequence[str]) -> float:
-    """Return how much of the id or of the summary of a workflow is said."""
+    """Return the share of the id or of the summary of a workflow that the sentence has."""
     return max(_share(dict.fromkeys(text_terms(text)), words)[0] for text in (workflow.id, workflow.summary))
 
 

@@ -110,11 +110,11 @@ class WorkflowPlanner:
 def resume_planner(
     linked: LinkedDocument, conversation: Conversation, inputs: Mapping[str, Any], unstored: Unstored = NOTHING_UNSTORED
 ) -> WorkflowPlanner:
-    """Return the planner that goes on with the run of a conversation, in a new turn of it.
+    """Return the planner that continues the run of a conversation, in a new turn of it.
 
     Calls of its last plan that were answered are not sent again, but for one at which the run failed. That one, and one
     whose outcome is unknown, is planned again, and the policy asks about a change that may have been carried out.
-    UsageError where the run cannot go on.
+    UsageError where the run cannot continue.
     """
     rounds = [round for turn in conversation.turns for round in turn.rounds]
     last = next((round for round in reversed(rounds) if _state_of(round) is not None), None)

@@ -106,7 +106,7 @@ def _valid_part(tree: Mapping[str, Any], issues: list[Issue]) -> Mapping[str, An
             if is_bend
             else Issue.error(_location(tree, path), message)
         )
-    # Without a part its list may be empty, which breaks the standard too. What the whole lacks cannot be left out.
+    # Without a part its list may be empty, which breaks the standard too. A missing part cannot be left out.
     while left_out := frozenset(path for path, (_, is_bend) in errors.items() if path and not is_bend):
         tree = _without(tree, left_out, ())
         errors = _faults(tree)
@@ -149,10 +149,10 @@ def _message(error: ValidationError) -> str:
         case "type":
             kinds: Any = error.validator_value
             kinds = [kinds] if isinstance(kinds, str) else kinds
-            return f"it is no {' or '.join('text' if kind == 'string' else kind for kind in kinds)}"
+            return f"its type has to be {' or '.join('text' if kind == 'string' else kind for kind in kinds)}"
         case "enum":
             choices: Any = error.validator_value
-            return f"{name}: {str(error.instance)[:60]!r} is none of {', '.join(choices)}"
+            return f"{name}: {str(error.instance)[:60]!r} is not one of {', '.join(choices)}"
         case "minItems" | "minLength":
             return "it is empty"
         case "uniqueItems":

@@ -236,7 +236,7 @@ MAX_OPTIONAL = 30
 # has 35 % of the operations below it, Twilio Verify's service 60 %; of the bundled ads, a campaign has 20 %.
 _SCOPE_SHARE, _SCOPE_OPERATIONS = 0.3, 12
 
-# What is said about a thing, or who takes part in it, comes later and by itself, not when the thing is made.
+# Comments on a thing, or its members, come later and separately, not when the thing is made.
 _LATER_NOUNS = lexicon.words("workflows/words", "later_nouns")
 
 # Whom one works for: they are there already when a task begins.

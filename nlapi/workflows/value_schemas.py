@@ -36,7 +36,7 @@ MAX_HOPS = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueSchema:
-    """The schema of a value; {} where nothing is described. `fault` says why there is no such value, else ""."""
+    """The schema of a value; {} where nothing is described. `fault` says why the value cannot exist, else ""."""
 
     schema: Mapping[str, Any] = field(default_factory=dict)
     reader: SchemaReader | None = None
@@ -50,7 +50,7 @@ class ValueSchema:
 
     @property
     def is_described(self) -> bool:
-        """Whether the description says what the value is."""
+        """Whether the description describes the value."""
         return bool(self.types)
 
     @property
@@ -249,7 +249,7 @@ def _plain_field(
 def _nested_id(entry: ValueSchema, name: str) -> Accessors | None:
     """Return the way to the id of an object of an item: `new_project_gid` is `new_project.gid`. None for none.
 
-    Only what the item itself has is meant: an object deeper inside belongs to something else.
+    Only the item's own fields are meant: an object deeper inside belongs to something else.
     """
     words = name_words(name)
     if len(words) < 2 or words[-1] not in ID_WORDS:

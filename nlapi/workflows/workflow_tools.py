@@ -1,4 +1,4 @@
-"""Workflows as tools: each is an operation of a description of its own, whose arguments are the inputs.
+"""Workflows as tools: each is an operation of a generated description, whose arguments are the inputs.
 
 So whatever knows operations knows workflows too: the search, the slots of a sentence, the manifests, the checks of a
 change (docs/design/064-workflows-as-tools.md).
@@ -72,7 +72,7 @@ class WorkflowTool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowTools:
-    """The workflows of some documents as tools, by their operations. `left_out` says of others why they are none."""
+    """The workflows of some documents as tools, by their operations. `left_out` has the reasons for the others."""
 
     tools: Mapping[Operation, WorkflowTool]
     left_out: tuple[str, ...] = ()
@@ -196,7 +196,7 @@ def _operation(id: str, workflow: ArazzoWorkflow, tree: WorkflowOutline) -> dict
 
 
 def _about(workflow: ArazzoWorkflow, tree: WorkflowOutline) -> str:
-    """Return the description of the tool of a workflow: what it does, what it calls, and its effect."""
+    """Return the description of the tool of a workflow: its purpose, its calls, and its effect."""
     texts = dict.fromkeys(
         single_line(plain_text(text)).rstrip(".") for text in (workflow.summary, workflow.description)
     )

@@ -275,7 +275,7 @@ def test_a_change_of_unknown_outcome_is_looked_for_before_it_is_asked_about_agai
     [
         ("deleteThing", Reply(404), "getThing answers 404: it seems to have been carried out"),
         ("deleteThing", Reply(200, {"id": "t1"}), "getThing still shows it"),
-        ("changeThing", Reply(200, {"id": "t1", "size": 3}), "getThing shows what it sets: it seems to have been"),
+        ("changeThing", Reply(200, {"id": "t1", "size": 3}), "getThing shows the new values: it seems to have been"),
         ("changeThing", Reply(200, {"id": "t1", "size": 2}), 'getThing shows size "2"'),
         ("stopThing", Reply(200, {"id": "t1", "status": "STOPPED"}), 'getThing shows status "STOPPED"'),
         ("stopThing", Reply(500), "getThing, which would show it, answers 500"),

@@ -316,7 +316,7 @@ def test_models_of_the_users_own(tmp_path: Path) -> None:
         ("a = 1", "a is not a table"),
         ('[a]\nmodel = "x"', "a.base_url is missing"),
         ('[a]\nmodel = "x"\nbase_url = "http://h"\nurl = "y"', "a.url is unknown"),
-        ('[a]\nmodel = 7\nbase_url = "http://h"', "a.model is no text"),
+        ('[a]\nmodel = 7\nbase_url = "http://h"', "a.model has to be a text"),
         ('[a]\nmodel = "x"\nbase_url = "http://h"\nprotocol = "grpc"', "a.protocol is 'grpc'"),
         (f'[a]\nmodel = "x"\nbase_url = "http://h"\nkey = "{KEY}"', "a.key is not a reference"),
         ('default = "b"\n[a]\nmodel = "x"\nbase_url = "http://h"', "default names no model"),

@@ -123,7 +123,7 @@ def test_a_change_that_is_said_stands(api: Spec, operation: str, question: str) 
         ("deleteJob", "delete the metadata of job j-7", "is about the metadata"),
         ("deleteJob", "delete the job j-7 unless it runs", "makes a condition"),
         ("deleteJob", "don't delete the job j-7", "rules something out"),
-        ("deleteJob", "stop deleting the job j-7", "forbids what the call does"),
+        ("deleteJob", "stop deleting the job j-7", "forbids the call's action"),
         ("deleteJob", "should I delete the job j-7", "asks, and commands nothing"),
         ("deleteJob", "the job j-7 should be deleted", "not a command to do it now"),
         ("deleteJob", "delete all jobs like j-7", "how many that are is not known"),

@@ -135,7 +135,7 @@ def test_a_file_stands_for_its_content_where_the_operation_takes_a_text(tmp_path
     assert shown["body"] == {"title": "first\nsecond\n", "labels": ["a", "b"]}
     assert dry(source, "createNote", "title=@home")["body"] == {"title": "@home"}
     assert dry(source, "createNote", 'title:="@home"')["body"] == {"title": "@home"}
-    for pair, reason in (("title=@plan.md", "plan.md cannot be read"), (f"title=@{picture}", "cat.png is no text")):
+    for pair, reason in (("title=@plan.md", "plan.md cannot be read"), (f"title=@{picture}", "cat.png is not text")):
         refused = run("call", source, "createNote", pair, "--dry-run")
         assert refused.code == 2
         assert reason in refused.complaint

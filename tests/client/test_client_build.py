@@ -592,7 +592,7 @@ def test_a_file_is_never_sent_as_its_name(content_type: str, several: bool) -> N
     wanted = {"application/json": b'{"pic":["miau"]}' if several else b'{"pic":"miau"}'}.get(content_type, b"pic=miau")
     assert sent(one, {"pic": [text] if several else text}).content == wanted
     if content_type == "application/json":
-        with pytest.raises(ArgumentError, match=r"a\.png is no text"):
+        with pytest.raises(ArgumentError, match=r"a\.png is not text"):
             sent(one, {"pic": [picture] if several else picture})
 
 

@@ -57,7 +57,7 @@ FAULTS: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("workflows", 0, "steps", 0, "timeout"), "5", "steps.create.timeout: timeout is a whole number"),
     (("workflows", 0, "steps", 0, "outputs", "id"), {"context": "$response.body"}, "outputs.id: type is missing"),
     (("workflows", 0, "steps", 3, "parameters", 0, "in"), None, "parameters[0]: in is missing"),
-    (("workflows", 0, "steps", 3, "parameters", 0, "in"), "body", "'body' is none of path, query"),
+    (("workflows", 0, "steps", 3, "parameters", 0, "in"), "body", "'body' is not one of path, query"),
 ]
 
 

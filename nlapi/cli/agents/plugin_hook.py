@@ -44,7 +44,7 @@ NLAPI = "nlapi"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookQuestion:
-    """What a user is asked about an event: "" for nothing. `digests` are those of the requests that the text shows."""
+    """The question to a user about an event; "" for no question. `digests` are those of the requests that it shows."""
 
     text: str = ""
     digests: tuple[str, ...] = ()
@@ -57,8 +57,8 @@ def consent(folder: Annotated[Path, argument("DIR", "The plugin's folder.")]) ->
     """Answer a PreToolUse event on standard input: ask the user about a call that may change something."""
     from nlapi.cli.agents.plugin_installed import InstalledPlugin
 
-    # In a session its broker has answered already. Without one the question is the same, and what is asked about is not
-    # sent.
+    # In a session its broker has answered already. Without a broker the question is the same, and nothing is sent
+    # without an answer.
     if answer := hook_answer(consent_question(json.load(sys.stdin), InstalledPlugin.open(folder))):
         console.write(json.dumps(answer))
 
@@ -252,7 +252,7 @@ def _change_question(
         return HookQuestion(
             text=f"{_effect_line(operation)}. Its request cannot be shown: {getattr(error, 'message', error)}"
         )
-    # A denied question is told to the model, which may not be allowed to read the file: its content is not in it.
+    # The model sees a denied question, and may not be allowed to read the file, so its content is not in it.
     files = _named_files(texts)
     if not files:
         return question
@@ -292,7 +292,7 @@ def _batch_question(
 def expansion_question(
     words: Sequence[ShellWord], name: str, parse: Callable[[], tuple[CallInput, AnswerOptions]] | None = None
 ) -> HookQuestion:
-    """Return the question about a read that sends what the shell puts into its words, or what is in a file."""
+    """Return the question about a read that sends the output of a command, a variable, or the content of a file."""
     sources: list[str] = [word for word in words if word.expands]
     if not sources and parse is not None:
         try:
@@ -304,7 +304,7 @@ def expansion_question(
     if not sources:
         return NOTHING
     what = ", ".join(console.shorten(word, 60) for word in sources[:5])
-    return HookQuestion(text=f"{name} only reads, and sends what the shell, or a file, puts in the place of {what}")
+    return HookQuestion(text=f"{name} only reads, but sends the value or file content behind {what}")
 
 
 def _effect_line(operation: Operation, effect: Effect | None = None) -> str:

@@ -54,7 +54,7 @@ class InstalledPlugin:
         return cls(folder=folder, manifest=manifest, digest=digest, environment=dict(os.environ))
 
     def programs(self) -> tuple[Path, ...]:
-        """Return the files that the client runs, and reads to know what it runs, where it has them."""
+        """Return the files that the client runs, and those that say which, where it has them."""
         from nlapi.plugin.programs import CLIENT_FILES, command_name
 
         # The folder as the client names it: it may be a link, which leads elsewhere later.
@@ -193,7 +193,7 @@ class InstalledPlugin:
         chosen = run_options(options)
         recipe = self.open_recipe(options["recipe"], texts, chosen, receipts)
         if receipts is not None:
-            # The user was asked about the run, whose later requests depend on answers.
+            # The user agreed to the run, whose later requests depend on answers.
             whole = _RunReceipt(receipts=receipts, digest=run_digest(recipe, chosen))
             targets = {spec: replace(target, receipts=whole) for spec, target in recipe.opened.targets.items()}
             recipe = replace(recipe, opened=replace(recipe.opened, targets=targets))

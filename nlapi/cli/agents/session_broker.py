@@ -1,6 +1,6 @@
-"""The broker of a client's session: keeps credentials and receipts in its memory, and sends what was asked about.
+"""The broker of a client's session: keeps credentials and receipts in its memory, and sends the confirmed requests.
 
-It is one process with one loop, and a fork for each connection. The forks ask it over a pair of sockets of their own
+It is one process with one loop, and a fork for each connection. The forks ask it over their own pair of sockets
 (docs/design/083-receipts.md).
 """
 
@@ -146,7 +146,7 @@ class _PolledWatch:
         return FolderNews(marks=tuple(names), is_touched=is_touched)
 
 
-# Seconds between a question and the sending of what was asked about: a person may have to look something up.
+# Seconds between a question and the sending of its requests: a person may have to look something up.
 LIFETIME_S = 900.0
 
 Owner = Literal["shell", "server"]
@@ -160,7 +160,7 @@ STRANGER = "it does not come from the command that was asked about"
 
 @dataclass(slots=True, kw_only=True)
 class ReceiptQuestion:
-    """The requests of one event that the user was asked about, by their digests.
+    """The requests of one event whose question the user saw, by their digests.
 
     `asked` is when the hook of the event was started, on the clock of ProcessInfo. `process` is the command that the
     first receipt was taken by: the others are for it alone.
@@ -187,16 +187,16 @@ class ReceiptBook:
     reasons: dict[str, str] = field(default_factory=dict)
 
     def begin_event(self, event: str) -> None:
-        """Take away what was asked about by another event."""
+        """Remove the requests of another event."""
         if self.question is not None and self.question.event != event:
             self._end(INTERVENED)
 
     def withdraw(self, reason: str) -> None:
-        """Take away what was asked about."""
+        """Remove all requests."""
         self._end(reason)
 
     def add(self, event: str, digests: Iterable[str], owner: Owner, asked: float) -> None:
-        """Write receipts for the requests that the user is asked about by an event."""
+        """Write receipts for the requests in the question of an event."""
         self._end(INTERVENED)
         remaining = Counter(digests)
         if remaining:
@@ -204,7 +204,7 @@ class ReceiptBook:
             self.question = ReceiptQuestion(event=event, owner=owner, asked=asked, expires=expires, remaining=remaining)
 
     def has_sent(self, digests: Iterable[str]) -> bool:
-        """Return whether one of the requests was asked about and sent before."""
+        """Return whether one of the requests was confirmed and sent before."""
         return any(self.reasons.get(digest) == USED for digest in digests)
 
     def take(self, request_digest: str, owner: Owner, process: ProcessInfo | None) -> str:
@@ -220,7 +220,7 @@ class ReceiptBook:
             return EXPIRED
         if question.owner != owner or process is None:
             return STRANGER
-        # What ran before the question was asked was not what it is about.
+        # A command that ran before the question does not belong to it.
         if owner == "shell" and (process.started < question.asked or question.process not in (0, process.pid)):
             return STRANGER
         question.process = process.pid
@@ -283,8 +283,8 @@ class ForkReceipts:
 class SessionBroker:
     """The broker of the session whose folder is `folder`, for the plugin that `answer` and `run` know.
 
-    `prepare` is called before a connection is served: what it loads, all later ones have. `programs` are the files of
-    the plugin that tell of events: where one is not what it was, no event can be relied on.
+    `prepare` is called before a connection is served: all later ones have the modules that it loads. `programs` are the
+    files of the plugin that tell of events: if one has changed, no event can be relied on.
     """
 
     folder: Path
@@ -391,7 +391,7 @@ class SessionBroker:
             control.close()
             del self.forks[control]
             return
-        # An event that was told of before this message counts before it.
+        # An event that arrived before this message counts before it.
         self._read_events()
         tool = self.forks[control].tool
         if "event" in message:
@@ -504,7 +504,7 @@ def _stop_with(connection: socket.socket) -> None:
 
 
 def start_detached() -> None:
-    """Make this process one of its own, which is not ended with the hook that has started it."""
+    """Detach this process, so that it does not end with the hook that started it."""
     hide_memory()
     with suppress(OSError):
         os.setsid()

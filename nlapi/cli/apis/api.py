@@ -186,9 +186,7 @@ def _stored_headers(spec: Spec, texts: list[str] | None) -> dict[str, str]:
     secret, plain = split_headers(spec, parse_headers(texts or ()))
     for name, _ in secret:
         hint = f"name where it is: --auth header:{name}=env:NAME; or `nlapi auth login API header:{name}`"
-        raise UsageError(
-            f"-H {name} is a credential, and would be stored in a file that is none for secrets", hint=hint
-        )
+        raise UsageError(f"-H {name} is a credential, and would be stored in a file that is not for secrets", hint=hint)
     return dict(plain)
 
 
@@ -489,7 +487,7 @@ def _is_part(name: str, owner: str) -> bool:
 
 
 def _entry(name: str) -> Registration:
-    """Return the API that is registered as `name`; UsageError when there is none."""
+    """Return the API that is registered as `name`; UsageError when the name is unknown."""
     entry = registry.find_registration(name)
     if entry is None:
         raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
@@ -528,7 +526,7 @@ def _credential_options(spec: Spec) -> list[str]:
         accepted = alternatives(operation)
         if all(accepted):
             counter.update(tuple(credential.id for credential in credentials) for credentials in accepted)
-    # What has more than another alternative is no other way in.
+    # An alternative that needs all of another one and more is not another way in.
     ways = [way for way in counter if not any(set(other) < set(way) for other in counter)]
     ways = sorted(ways, key=lambda way: -counter[way])[:MAX_OPTIONS]
     return [" ".join(f"--auth {id}=env:NAME" for id in way) for way in ways]

@@ -143,7 +143,7 @@ def _way(spec: Spec, name: str | None, *, takes_token: bool, is_typed: bool, is_
         return LoginWay(schemes=(scheme,), takes_token=takes_token)
     ways = login_ways(spec)
     if not ways:
-        hint = f"name one of {', '.join(schemes)}" if schemes else "name what it takes: header:NAME, basic or bearer"
+        hint = f"name one of {', '.join(schemes)}" if schemes else "name the kind: header:NAME, basic or bearer"
         raise UsageError(f"{spec.title} describes no credential that its operations want", hint=hint)
     if is_interactive() and not (is_typed or is_oauth):
         if (chosen := choose_way(ways)) is None:
@@ -176,7 +176,7 @@ def _storage(text: str | None) -> SecretStorage | None:
 
 @dataclass(frozen=True, slots=True)
 class _NewLogins:
-    """The logins of an API that are being stored, for the servers of `audience`; a reference is no secret."""
+    """The logins of an API that are being stored, for the servers of `audience`; a reference is not a secret."""
 
     api: str
     audience: tuple[str, ...]

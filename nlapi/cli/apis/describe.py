@@ -150,12 +150,12 @@ def resource_records(spec: Spec) -> list[dict[str, Any]]:
 
 
 def resource_lines(records: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
-    """Yield each resource with what one can do with it, and what it belongs to, for a terminal of `width` columns."""
+    """Yield each resource with its actions and its parents, for a terminal of `width` columns."""
     counts = Counter(record["resource"] for record in records)
     labels = [
         single_line(record["path"] if counts[record["resource"]] > 1 else record["resource"]) for record in records
     ]
-    # A longer name has a line of its own.
+    # A longer name has a separate line.
     column = min(max(map(len, labels), default=0), width // 3)
     for label, record in zip(labels, records, strict=True):
         text = ", ".join(record["can"]) or f"{len(record['operations'])} operations"
@@ -390,7 +390,7 @@ def _limit_texts(argument: Mapping[str, Any]) -> list[str]:
 
 
 def _wrapped(text: str, width: int, indent: int = 0) -> Sequence[str]:
-    """Return a text in lines of at most `width` columns; a longer word is a line of its own."""
+    """Return a text in lines of at most `width` columns; a longer word is a separate line."""
     indent = min(indent, max(width // 8, 1)) if indent else 0
     # What continues the name of an argument is indented by two more.
     first, rest = " " * indent, " " * (indent + 2 if indent == ARGUMENT_INDENT else indent)

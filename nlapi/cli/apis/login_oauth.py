@@ -1,4 +1,4 @@
-"""Logs in at the terminal: with OAuth (endpoints, client, scopes, grant), or by what the person types unseen."""
+"""Logs in at the terminal: with OAuth (endpoints, client, scopes, grant), or by a secret that is typed unseen."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _open(url: str) -> bool:
 
 
 def ask_secret(prompt: str) -> str:
-    """Return what the person types unseen; without a terminal, the next line of standard input.
+    """Return the text that the person types unseen; without a terminal, the next line of standard input.
 
     MissingCredentialError where there is nothing.
     """
@@ -155,7 +155,7 @@ def log_in_with_oauth(spec: Spec, scheme: SecurityScheme, options: OAuthOptions,
 
 
 def _log_in_with_password(spec: Spec, endpoints: Endpoints, options: OAuthOptions, stored_secret: str) -> TokenGrant:
-    """Return the tokens for a user name and a password, which are asked for; where they go is said before."""
+    """Return the tokens for a user name and a password, which the person types after reading where they go."""
     secret = _client_secret(options, Grant.PASSWORD, stored_secret)
     client = OAuthClient(id=options.client_id, secret=secret, scopes=options.scopes)
     site, title = parse_url(endpoints.token_url).site, single_line(spec.title)

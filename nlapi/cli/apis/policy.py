@@ -14,7 +14,7 @@ from nlapi.errors import UsageError
 if TYPE_CHECKING:
     from nlapi.tools.rules import PolicyRule
 
-app = typer.Typer(help="Show and test the rules on what is sent, asked about or refused.")
+app = typer.Typer(help="Show and test the rules that let a call run, ask you or refuse it.")
 
 
 @app.callback(invoke_without_command=True)

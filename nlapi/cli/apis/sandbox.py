@@ -34,8 +34,8 @@ def sandbox(
 ) -> None:
     """Serve a stand-in for an API on this machine, to try things on safely.
 
-    It starts with sample data, and remembers your changes until it stops. It refuses what the description forbids, with
-    the reason, and accepts any credential.
+    It starts with sample data, and remembers your changes until it stops. It refuses requests that the description
+    forbids, with the reason, and accepts any credential.
     """
     from nlapi.sandbox import serve
 

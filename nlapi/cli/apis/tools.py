@@ -214,7 +214,7 @@ class StoredManifest:
         return Cache(folder=Path(registry.user_folder("cache")))
 
     def write(self) -> bool:
-        """Write the stored manifest; False if none exists for what the file holds now."""
+        """Write the stored manifest; False if none exists for the current content of the file."""
         content = self._cache.load(self._key) if self._key and _is_private(self._cache.folder) else None
         if content is not None:
             console.write_bytes(content)
@@ -237,7 +237,7 @@ class StoredManifest:
             self._cache.store(self._key, "".join(collected).encode())
 
     def _current_key(self) -> str:
-        """Return the key for what the file holds now; "" where it cannot be read as one."""
+        """Return the key for the current content of the file; "" if the file cannot be read."""
         from nlapi.openapi.fetch import fetch
 
         if not self._source:

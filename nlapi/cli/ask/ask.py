@@ -80,7 +80,7 @@ def ask(
     words: Annotated[
         list[str] | None, argument("QUESTION", "What you want, in plain English; - reads it from standard input.")
     ] = None,
-    again: Annotated[bool, flag("--again", "Ask the last question again, of the same APIs.")] = False,
+    again: Annotated[bool, flag("--again", "Ask the same APIs the last question again.")] = False,
 ) -> None:
     """Ask an API in plain English. Changes are shown and need your consent.
 

@@ -123,7 +123,7 @@ class ChatCommands:
         """Plan the next questions with a model, or as `--planner auto|offline` does. An error changes nothing."""
         name, model = PlannerName.MODEL, word
         if word in (PlannerName.AUTO, PlannerName.OFFLINE):
-            # `auto` goes on with the model that the user chose last.
+            # `auto` continues with the model that the user chose last.
             name, model = PlannerName(word), self._model or ""
         else:
             self._planners.check_model(word)
@@ -143,7 +143,7 @@ class ChatCommands:
 
 
 def plan_lines(event: PlanCreated) -> Iterator[str]:
-    """Yield the lines of a plan: who made it, how sure it is, its calls, and what it lacks."""
+    """Yield the lines of a plan: who made it, how sure it is, its calls, and the missing values."""
     from nlapi.agent.messages import model_state
 
     plan, state = event.plan, model_state(event.plan)

@@ -53,10 +53,10 @@ def can_ask_model(model: str | None = None) -> bool:
 
 
 def only_process(names: Iterable[str], what: str, hint: str) -> AbstractContextManager[None]:
-    """Return a context in which no other process does what the names identify.
+    """Return a context in which no other process does the work that the names identify.
 
     NlapiError, which says who does it, where one does. Where nothing can be stored there is no such context: then
-    nothing is known of other processes.
+    nothing is known about other processes.
     """
     try:
         log_folder().mkdir(parents=True, exist_ok=True, mode=0o700)

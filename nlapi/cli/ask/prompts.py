@@ -231,7 +231,7 @@ class ConsentPrompt:
         uncontested = not any(call.reason for call in proposed)
         operations = {call.call.tool.operation for call in proposed}
         word = word_to_type([(call.call.tool.operation, call.effect) for call in proposed])
-        # "always" was said of one at a time.
+        # The user said "always" about one at a time.
         if not word and uncontested and operations <= self.always_allowed:
             console.dim("  always agreed to in this session")
             return ConsentReply(is_agreed=True)
@@ -249,7 +249,7 @@ class ConsentPrompt:
 
 
 class WorkflowPrompt:
-    """A prompt for consent to workflows; what was agreed to is not asked about again when its run goes on."""
+    """A prompt for consent to workflows; a workflow that was agreed to is resumed without another question."""
 
     def __init__(self) -> None:
         self.agreed: set[frozenset[str]] = set()

@@ -513,7 +513,7 @@ def _set_value(name: str, value: object, specs: Sequence[Spec], inputs: Collecti
     if not isinstance(value, str):
         return value
     if name not in inputs and value.startswith("env:") and value[4:] in os.environ:
-        # It would be sent as this text; and what is no credential is shown in previews and to models.
+        # It would be sent as this text, and shown in previews and to models, as it is not a credential.
         raise UsageError(
             f"--set {name}={value}: {name} is an argument of the API and no credential of it",
             hint=f'give the value itself, which is shown: --set {name}="${value[4:]}"',

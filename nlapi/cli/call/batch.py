@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli.options import ListOutput, NoLog, SendOptions, Source, argument, flag, is_interactive, options_of
-from nlapi.cli.render import console, preview
+from nlapi.cli.render import console
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, UsageError
 from nlapi.json_text import parse_json
@@ -84,7 +84,7 @@ def run_batch(request: BatchInput, target: Target, known_values: Mapping[str, st
     from nlapi.cli.ask.planners import only_process
     from nlapi.local_files import file_names
 
-    # What it has sent is read when nobody else sends.
+    # The rows that it has sent are read when no other process sends.
     names = file_names(Path(request.file).expanduser())
     hint = "the same command goes on after it, and sends nothing twice; `nlapi log show last` shows how far it is"
     with only_process(names, f"a batch of {request.file}", hint):
@@ -239,7 +239,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _key(target: Target, file: str) -> str:
-    """Return what the runs of a file at an API have in common: its path, and where the API is."""
+    """Return the key of the runs of a file at an API: its path, and where the API is."""
     path = "-" if file == "-" else str(Path(file).expanduser().resolve())
     return json.dumps([path, target.spec.source, target.base_url or ""])
 
@@ -329,11 +329,11 @@ class _BatchRenderer:
 
     def __call__(self, event: Event) -> None:
         from nlapi.agent.batch import row_outcome
-        from nlapi.agent.events import CallProposed, StepFinished, WorkEnded
+        from nlapi.agent.events import CallProposed, StepFinished, WorkEnded, change_lines
 
         if isinstance(event, CallProposed) and event.asks:
             number = _row_number(event.call)
-            self._changes[number] = [*preview.changes(event.changes), *([event.reason] if event.reason else ())]
+            self._changes[number] = [*change_lines(event.changes), *([event.reason] if event.reason else ())]
             # The last one: the question comes next.
             if number == self._opened.split.pending[-1].number:
                 for line in _preview_lines(self._opened, self._changes):
@@ -369,7 +369,7 @@ def _preview_lines(opened: _OpenedBatch, changes: Mapping[int, Sequence[str]]) -
 
 
 def _row_line(row: BatchRow, changes: Iterable[str]) -> str:
-    """Return a row on one line: what it changes where that could be read, else its body."""
+    """Return a row on one line: the fields that it changes where these could be read, else its body."""
     request = row.prepared.request
     line = f"{request.method} {single_line(request.url)}"
     lines = [*changes]
@@ -394,7 +394,7 @@ def preview_batch(request: BatchInput, target: Target, known_values: Mapping[str
     asked = [row for row in opened.split.pending if needs_receipt(row.prepared, target)]
     if not asked:
         return "", ()
-    # What the rows change is read from the API by their ids. A file that the client might not show to its model is not
+    # The items are read from the API by their ids. A file that the client might not show to its model is not
     # for a read either before its user was asked.
     is_beside = Path(request.file).expanduser().resolve().is_relative_to(Path.cwd())
     changes = asyncio.run(_read_changes(opened.split.pending, target)) if is_beside else {}
@@ -404,12 +404,13 @@ def preview_batch(request: BatchInput, target: Target, known_values: Mapping[str
 async def _read_changes(rows: Sequence[BatchRow], target: Target) -> dict[int, list[str]]:
     """Return the fields that rows change, by the number of the row, as far as they can be read in time."""
     from nlapi.agent.current_state import current_changes
+    from nlapi.agent.events import change_lines
 
     slots = asyncio.Semaphore(4)
 
     async def read(row: BatchRow) -> tuple[int, list[str]]:
         async with slots:
-            return row.number, [*preview.changes(await current_changes(row.prepared, target))]
+            return row.number, [*change_lines(await current_changes(row.prepared, target))]
 
     tasks = [asyncio.create_task(read(row)) for row in rows[:MAX_READ]]
     done, late = await asyncio.wait(tasks, timeout=READ_S)

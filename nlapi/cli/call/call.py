@@ -350,18 +350,18 @@ class _CallConsent:
 
     async def __call__(self, prepared: Prepared) -> bool:
         from nlapi.agent.current_state import current_changes
+        from nlapi.agent.events import change_lines
         from nlapi.cli.ask.prompts import ask_consent
-        from nlapi.cli.render import preview
         from nlapi.tools.quantities.moments import value_notes
 
-        # With receipts, the user was asked about this very request in the client.
+        # With receipts, the user has confirmed this very request in the client.
         if not self.yes or (prepared.requires_question and self.target.receipts is None):
             if not is_interactive():
                 return False
             console.note(console.preview_request(prepared.request), is_question=True)
             for line in (*value_notes(prepared.written), *filter(None, (prepared.repetition,))):
                 console.note(line, is_question=True)
-            for line in preview.changes(await current_changes(prepared, self.target)):
+            for line in change_lines(await current_changes(prepared, self.target)):
                 console.note(line, is_question=True)
             self.before_question()
             if not ask_consent(prepared):
@@ -385,7 +385,7 @@ def _note_truncation(result: Result, *, changed: bool) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRequest:
-    """A call, the target that it goes to, and what the user wrote into the request beside its arguments."""
+    """A call, the target that it goes to, and the user's additions to the request beside its arguments."""
 
     call: Call
     target: Target
@@ -484,7 +484,7 @@ def _read_body(text: str) -> bytes:
 
 
 def _content_type(operation: Operation, content: bytes) -> str:
-    """Return the content type of a body: the one that the operation describes, else that of what it looks like."""
+    """Return the content type of a body: the one that the operation describes, else one by its first characters."""
     if operation.body is not None and "*" not in operation.body.content_type:
         return operation.body.content_type
     try:

@@ -30,7 +30,7 @@ VALUE_OPTIONS = frozenset(
 )
 """The options of those commands that take a value; tests/cli/test_cli_completion.py holds it to the commands."""
 
-# A word of bash that is only a break inside of what the user typed: COMP_WORDBREAKS has `=` and `:`.
+# A word of bash that is only a break inside a word of the user: COMP_WORDBREAKS has `=` and `:`.
 _BREAK = re.compile(r"[=:]+")
 
 
@@ -109,7 +109,7 @@ def _unquote(word: str) -> str:
 
 
 def candidates(words: Sequence[str], incomplete: str) -> Candidates | None:
-    """Return what the word at the cursor may become, each with a text about it; None leaves it to typer."""
+    """Return the completions of the word at the cursor, each with a text about it; None leaves it to typer."""
     if incomplete.startswith("-"):
         return None
     if not words:

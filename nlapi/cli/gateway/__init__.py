@@ -1,1 +1,1 @@
-"""The commands of `nlapi gateway`: start a gateway, operate it, and show what it serves."""
+"""The commands of `nlapi gateway`: start a gateway, operate it, and show its objectives and versions."""

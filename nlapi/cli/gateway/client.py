@@ -15,7 +15,7 @@ from nlapi.errors import CredentialError, NlapiError, SendError
 
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
 
-Ca = Annotated[Path | None, option("--ca FILE", f"Trust these authorities alone; ${target.GATEWAY_CA} if not given.")]
+Ca = Annotated[Path | None, option("--ca FILE", f"Trust only these authorities. Default: ${target.GATEWAY_CA}.")]
 
 
 class RefusedCallError(NlapiError):
@@ -42,15 +42,11 @@ class GatewayConnection:
     ca: Ca = None
     client_cert: Annotated[
         Path | None,
-        option(
-            "--client-cert FILE", f"Your certificate, for --tls-client-ca; ${target.GATEWAY_CLIENT_CERT} if not given."
-        ),
+        option("--client-cert FILE", f"Your certificate, for --tls-client-ca. Default: ${target.GATEWAY_CLIENT_CERT}."),
     ] = None
     client_key: Annotated[
         Path | None,
-        option(
-            "--client-key FILE", f"Its key, where the same file has none; ${target.GATEWAY_CLIENT_KEY} if not given."
-        ),
+        option("--client-key FILE", f"Its key, if in another file. Default: ${target.GATEWAY_CLIENT_KEY}."),
     ] = None
 
 
@@ -94,7 +90,7 @@ class GatewayClient:
 
         tool = compile_tool(self._target.spec.operation(operation))
         try:
-            # Each command of an operator is one of its own, which is sent however often it is given.
+            # Each command of an operator is separate, and is sent however often the operator gives it.
             target = replace(self._target, ledger=Ledger())
             result = wait(run(Call(tool=tool, arguments=dict(arguments)), target, consent))
         except SendError as error:

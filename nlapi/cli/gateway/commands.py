@@ -31,7 +31,7 @@ EXAMPLE = "examples/gateway"
 
 app = typer.Typer(
     name="gateway",
-    help="Serve models by objective: the client says what for, rules choose which.",
+    help="Serve models by objective: clients name a purpose, and rules choose the model.",
     no_args_is_help=True,
     epilog="""nlapi gateway serve --example
 nlapi gateway status
@@ -51,8 +51,8 @@ def serve(
 ) -> None:
     """Start the gateway on this machine.
 
-    It continues with the last revision in its database, and deletes old unused ones. On the first start a token is made
-    and shown once.
+    It continues with the last revision in its database, and deletes old unused ones. The first start makes a token and
+    shows it once.
     """
     require_extra("gateway", "`nlapi gateway serve`")
     if example and (setup.config or setup.models):

@@ -32,21 +32,21 @@ Database = Annotated[
     str | None,
     option(
         "--database FILE|URL",
-        "Where revisions and tokens are kept, if not with the user's data: a file, or postgresql://USER@HOST/NAME.",
+        "Where to store revisions and tokens: a file, or postgresql://USER@HOST/NAME. Default: your data folder.",
     ),
 ]
 DatabasePassword = Annotated[
     str | None,
     option(
         "--database-password REFERENCE",
-        "Where the password of a PostgreSQL database is: env:NAME or file:PATH. Else libpq's PGPASSFILE.",
+        "The password of a PostgreSQL database: env:NAME or file:PATH. Default: libpq's PGPASSFILE.",
     ),
 ]
 Artifacts = Annotated[
     Path | None,
     option(
         "--artifacts DIR",
-        "Where the files of versions are kept, if not beside the file of the database; a folder for one gateway.",
+        "Where to store the files of versions: a folder for this gateway alone. Default: beside the database file.",
     ),
 ]
 
@@ -55,7 +55,7 @@ DrainDelay = Annotated[
     float,
     option(
         "--drain-delay SECONDS",
-        "How long to go on accepting after SIGTERM while /readyz is a 503, for load balancers to notice.",
+        "How long to accept requests after SIGTERM while /readyz answers 503, so that load balancers notice.",
         min=0,
     ),
 ]
@@ -89,7 +89,7 @@ class ServerOptions:
         float,
         option(
             "--keep-alive SECONDS",
-            "How long a connection stays open without a request. Longer than the proxy in front keeps its own.",
+            "How long a connection stays open without a request. Set it higher than in the proxy in front.",
             min=0.1,
         ),
     ] = 75
@@ -104,7 +104,7 @@ class ServerOptions:
         str | None,
         option(
             "--worker-user NAME",
-            "The user that versions run as, if the gateway is root; nobody if that user can read the interpreter.",
+            "The user that versions run as if the gateway is root. Default: nobody, if it can read the interpreter.",
         ),
     ] = None
     worker_variable: Annotated[
@@ -128,7 +128,7 @@ class ServerOptions:
         )
 
     def set_boundary(self, *files: Path | None) -> None:
-        """Set what the code of versions sees of this environment; hide `files` and the user's own files of nlapi."""
+        """Set the variables that the code of versions sees; hide `files` and the user's own files of nlapi."""
         from nlapi.gateway.workers.boundary import shared_boundary
 
         shared_boundary.configure(os.environ, variables=self.worker_variable or (), user=self.worker_user)

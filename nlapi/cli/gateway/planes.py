@@ -72,7 +72,7 @@ class EnvoyOptions:
     shard_key: Annotated[str | None, option("--shard-key FILE", "The key of that certificate.")] = None
 
     def plane_options(self, **others: Any) -> PlaneOptions:
-        """Return the options of the data plane, with `others` of it. UsageError for a collector that is no URL."""
+        """Return the options of the data plane, with `others` of it. UsageError for a collector that is not a URL."""
         return PlaneOptions(
             host=self.envoy_host,
             port=self.envoy_port,

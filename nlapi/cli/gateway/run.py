@@ -55,7 +55,7 @@ class GatewaySetup(ServerOptions):
         list[str] | None,
         option(
             "--allow-key REFERENCE",
-            "A key or file that shards may use: env:NAME, file:PATH or file:FOLDER/; those in --config always.",
+            "A key or file that shards may use: env:NAME, file:PATH or file:FOLDER/. Those in --config are allowed.",
         ),
     ] = None
     host: Annotated[str, option("--host", "The address to listen on.")] = "127.0.0.1"
@@ -68,7 +68,7 @@ class GatewaySetup(ServerOptions):
         int,
         option(
             "--key-lifetime SECONDS",
-            "How long a routing key is good, and how long clients go on while this gateway is gone.",
+            "How long a routing key is valid, and how long clients keep working while this gateway is down.",
             min=60,
             max=3600,
         ),
@@ -77,7 +77,7 @@ class GatewaySetup(ServerOptions):
         str | None,
         option(
             "--key-audience NAME",
-            "The data plane that routing keys are for, such as production; that of this database alone if not given.",
+            "The data plane that accepts the routing keys, such as production. Default: only that of this database.",
         ),
     ] = None
     data_plane_url: Annotated[
@@ -97,7 +97,7 @@ class GatewaySetup(ServerOptions):
     keep_revisions: Annotated[int, option("--keep-revisions N", "Never delete the newest N revisions.", min=1)] = 1000
     keep_days: Annotated[
         float,
-        option("--keep-days DAYS", "Never delete revisions younger than this; 0 goes by N only.", min=0, max=36_500),
+        option("--keep-days DAYS", "Never delete revisions younger than this; 0: only N counts.", min=0, max=36_500),
     ] = 30
 
     def host_names(self, others: Iterable[str] = ()) -> list[str]:

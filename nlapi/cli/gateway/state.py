@@ -258,7 +258,7 @@ def _state_client(connection: GatewayConnection) -> GatewayClient:
 
 
 def _compare(client: GatewayClient, document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the plan of a document: what it would change, and what is wrong with it."""
+    """Return the plan of a document: the changes that it would make, and its errors."""
     plan: dict[str, Any] = client("checkConfiguration", dict(document))
     return plan
 

@@ -92,7 +92,7 @@ def _check_inputs(workflow: ArazzoWorkflow, values: Mapping[str, Any]) -> None:
     checked = {name: value for name, value in values.items() if not isinstance(value, File)}
     try:
         error = next(iter(VALIDATOR(schema).iter_errors(checked)), None) if schema else None
-    except Exception as fault:  # jsonschema raises what it meets: an unknown type, a reference into nothing
+    except Exception as fault:  # jsonschema raises any of its causes: an unknown type, a reference into nothing
         message = str(fault).partition("\n")[0][:200] or type(fault).__name__
         raise UsageError(f"the schema of the inputs of {workflow.id} cannot be used: {message}") from None
     if error is not None:

@@ -128,7 +128,7 @@ def list_registered(names: Sequence[str] | None) -> list[dict[str, Any]]:
 
 
 def find_registered(name: str, workflow_id: str) -> WorkflowDocument | None:
-    """Return the document of a registered API that has a workflow; None where `name` is no such API.
+    """Return the document of a registered API that has a workflow; None where `name` is not such an API.
 
     UsageError where no document has it, or where several documents are there and none is named.
     """

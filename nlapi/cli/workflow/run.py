@@ -144,7 +144,7 @@ def resume(
 
 
 def _resume_run(options: RunOptions, log: Log, inputs: Inputs) -> None:
-    """Go on with the run of a transcript that is open for writing."""
+    """Resume the run of a transcript that is open for writing."""
     from nlapi.agent.transcripts import read_records
     from nlapi.agent.transcripts import resume as rebuild
     from nlapi.cli.log import tool_finder
@@ -154,7 +154,7 @@ def _resume_run(options: RunOptions, log: Log, inputs: Inputs) -> None:
 
     path = log.path
     records = read_records(path)
-    # The record of a run of its own, or of a workflow that a question or a model started.
+    # The record of a separate run, or of a workflow that a question or a model started.
     found = [record for record in records if record.get("event") in ("asked", "workflow") and "workflow" in record]
     if not found:
         raise UsageError(f"the transcript {path.stem} has no run of a workflow", hint="`nlapi log list` shows them")
@@ -162,7 +162,7 @@ def _resume_run(options: RunOptions, log: Log, inputs: Inputs) -> None:
     if stored["file"] in ("-", STANDARD_INPUT):
         raise UsageError("the workflow came from standard input, and is not here any more", hint="run it from a file")
     asked = [record for record in records if record.get("event") == "asked"]
-    # What the run went on with stands in its transcript again: a second resume goes to the same API as this one.
+    # The resumed run's target is in its transcript again: a second resume goes to the same API as this one.
     options = replace(
         options,
         base_url=options.base_url or asked[-1].get("base_url"),

@@ -165,7 +165,7 @@ class ItemReader:
         if is_frame_header(start) or (len(start) < FRAME_HEADER_SIZE and may_be_frame_header(start)):
             self._parser = DockerFrames()
         elif self.is_typed:
-            self.framing = Framing.LINES  # a container with a terminal sends what it writes as it is
+            self.framing = Framing.LINES  # a container with a terminal sends its output as it is
         elif start.lstrip()[:1] in (b"{", b"["):
             self.framing = Framing.JSON_VALUES
         elif _is_text(start):

@@ -17,7 +17,7 @@ FRAME_HEADER_SIZE = 8
 # By the number in the header. Docker's own client reads 3 as errors of the daemon.
 STREAM_NAMES = ("stdin", "stdout", "stderr", "error")
 
-# OpenAI's API, and all that copy it, end a stream with this data; it is not an event of its own.
+# OpenAI's API, and all that copy it, end a stream with this data; it is not an event.
 END_OF_EVENTS = "[DONE]"
 
 _BOM = b"\xef\xbb\xbf"
@@ -108,7 +108,7 @@ def _create_decoder(charset: str) -> codecs.IncrementalDecoder:
 class DockerFrames(StreamParser):
     """A parser of Docker's frames; an item is `{"stream": "stdout", "text": "..."}`, a line.
 
-    A line may go on in the next frame of its stream, and a frame may hold many lines.
+    A line may continue in the next frame of its stream, and a frame may hold many lines.
     """
 
     def __init__(self) -> None:
@@ -355,7 +355,7 @@ class JsonValues(StreamParser):
         self._in_string, self._resync = False, -1
 
     def _value_end(self, *, final: bool) -> int:
-        """Return where the first value of the buffer ends; _PENDING when it goes on, _MALFORMED when it cannot end.
+        """Return where the first value of the buffer ends; _PENDING if it is incomplete, _MALFORMED if it cannot end.
 
         The next call continues where this one stopped.
         """

@@ -64,7 +64,7 @@ def _outcome_rows(call: ApiCall) -> list[Json]:
 
 
 def _rating(entry: Mapping[str, Any]) -> Json:
-    """Return what the sender says: the quality of the answer, and the question that it answers."""
+    """Return the sender's feedback: the quality of the answer, and the question that it answers."""
     quality = entry["quality"] if "quality" in entry else float(entry["right"])
     return {"quality": quality} | {name: entry[name] for name in ("question",) if name in entry}
 

@@ -103,7 +103,7 @@ def _referenced_components(node: Any, tree: Mapping[str, Any]) -> dict[str, Json
             _, _, section, name = reference.split("/")
             if name not in components.setdefault(section, {}):
                 components[section][name] = tree["components"][section][name]
-                # The objective's own schema takes the place of what the general context refers to.
+                # The objective's own schema takes the place of the one in the general context.
                 if (section, name) != ("schemas", "Context"):
                     pending.append(components[section][name])
     return components
@@ -124,7 +124,7 @@ def _rebase(schema: Any, root: str) -> Any:
     """Return a JSON Schema whose references to its own root point to its place in another document."""
     if isinstance(schema, list | tuple):
         return [_rebase(item, root) for item in schema]
-    # A schema with an `$id` is a resource of its own, whose references stay inside (JSON Schema 2020-12 Core §8.2.1).
+    # A schema with an `$id` is a separate resource, whose references stay inside (JSON Schema 2020-12 Core §8.2.1).
     if not isinstance(schema, Mapping) or "$id" in schema:
         return schema
     rebased: Json = {}

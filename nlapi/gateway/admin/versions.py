@@ -58,7 +58,7 @@ MAX_PART_BYTES = 4 * 2**20
 
 
 async def send_heartbeat(call: ApiCall) -> ApiResponse:
-    """Register a host until its heartbeats stop, and return what it should load once that differs from what it knows.
+    """Register a host until its heartbeats stop, and return its versions once they differ from those that it has.
 
     GatewayProblem 404 if the shard does not exist, 409 when another host has the name, 422 when it cannot be called.
     """

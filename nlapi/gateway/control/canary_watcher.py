@@ -77,7 +77,7 @@ class CanaryWatcher:
         self._baselines = {name: baseline for name, baseline in self._baselines.items() if name in canaries}
         for canary in canaries.values():
             due = self._due_change(canary)
-            # All of them count, so that another leader goes on where this one ended.
+            # All of them count, so that another leader continues where this one ended.
             if due is not None and (self._is_leader() or due.state is CanaryState.ROLLED_BACK):
                 await self._publish_change(canary, due)
 

@@ -80,7 +80,7 @@ def slug(name: str) -> str:
 
 
 def decode_noun(noun: type[Noun], data: Mapping[str, Any]) -> Noun:
-    """Return the noun of a JSON object that fits its schema; what the object lacks has the default of the class."""
+    """Return the noun of a JSON object that fits its schema; an absent field has the default of the class."""
     # Not strict: 3.0 is an integer of JSON Schema. Texts in place of numbers are refused by the schema before.
     return msgspec.convert(_nest(noun, data), noun, strict=False)
 

@@ -425,7 +425,7 @@ class Publisher:
         """Publish the result of `edit` and return its revision, or the current one when nothing changes.
 
         GatewayProblem 403 when only an admin may make it, 412 when `expected` is no longer current, 422 when the result
-        is invalid or cannot be loaded, 503 when it cannot be stored; then the previous revision goes on serving. A
+        is invalid or cannot be loaded, 503 when it cannot be stored; then the previous revision still serves. A
         revision decides no request before it is committed, and every new request once this returns. `pins` name content
         of new versions that is stored already.
         """
@@ -498,7 +498,7 @@ class Publisher:
             return count
 
     async def roll_back(self, number: int, **options: Unpack[ChangeOptions]) -> Revision:
-        """Publish the configuration of an old revision as a new one. GatewayProblem 404 when there is none."""
+        """Publish the configuration of an old revision as a new one. GatewayProblem 404 for an unknown one."""
         configuration = await asyncio.to_thread(self.stored.configuration, number)
         options["reason"] = options.get("reason") or f"back to revision {number}"
         return await self.change(lambda _: configuration, restores=number, **options)

@@ -89,7 +89,7 @@ def _check_source(scope: CheckScope, key: object, version: Version) -> Iterator[
 def _check_shadow(scope: CheckScope, key: object, shadow: Shadow) -> Iterator[Issue]:
     objective = scope.configuration.objectives.get(shadow.objective)
     if objective is not None and not objective.idempotent:
-        message = f"{shadow.objective} is not idempotent: a copy would do a second time what the request does"
+        message = f"{shadow.objective} is not idempotent: a copy would repeat the request's effect"
         yield Issue.error(f"shadows.{shadow.name}.objective", message, rule="doubled-effect")
 
 
@@ -154,7 +154,7 @@ def compile_changes(
 
 
 def item_change(difference: Difference) -> ItemChange:
-    """Return what the store keeps of a difference."""
+    """Return the part of a difference that the store keeps."""
     entity = difference.after
     body = None if entity is None else _KINDS_BY_PLURAL[difference.kind].encode(entity, True)
     return ItemChange(kind=difference.kind, name=difference.name, body=body)

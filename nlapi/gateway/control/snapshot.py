@@ -140,7 +140,7 @@ class ObjectiveSchemas:
                 )
             if not _accepts(field, value):
                 raise problems.invalid_request(
-                    f"{str(value)[:80]!r} is not what it takes", f"body.context.{name}", _accepted_values(field)
+                    f"{str(value)[:80]!r} is not one of its values", f"body.context.{name}", _accepted_values(field)
                 )
 
     def check_input(self, value: Any) -> None:

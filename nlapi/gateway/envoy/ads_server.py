@@ -29,7 +29,7 @@ from nlapi.gateway.envoy.resources import (
 # xDS: a first request for these types that names nothing is for all of them.
 _WILDCARD_TYPES = frozenset((CLUSTER, LISTENERS, SCOPE))
 # Sent together, so that 1,000 clusters take no 1,000 round trips; Envoy names those that it refuses. Of the others it
-# refuses a whole response without a name, so each has a response of its own.
+# refuses a whole response without a name, so each has a separate response.
 _BATCHED_TYPES = frozenset((CLUSTER, ENDPOINTS, SCOPE))
 # Envoy answers for a cluster only when it has its endpoints and certificates.
 _WARMING_TYPES = frozenset((ENDPOINTS, SECRET))
@@ -91,7 +91,7 @@ class _Subscription:
 
 
 class DeltaStream:
-    """The state of one Envoy: what it asked for, what it has, and what it refused."""
+    """The state of one Envoy: its subscriptions, its resources, and those that it refused."""
 
     def __init__(self) -> None:
         self._subscriptions: dict[str, _Subscription] = {}
@@ -140,7 +140,7 @@ class DeltaStream:
             if request.type_url == CLUSTER:
                 self._retry_routes()
             return None
-        # What was refused counts as sent: Envoy keeps what it had, and the same content would be refused again. Of
+        # A refused resource counts as sent: Envoy keeps the one before, and would refuse the same content again. Of
         # several clusters it takes the good ones, and names the others.
         refused = tuple(name for name in names if f"{name}:" in request.error) or names
         rejection = Rejection(type_url=request.type_url, names=refused, reason=request.error)
@@ -225,7 +225,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class ConnectedEnvoy:
-    """An Envoy on its stream: who it is, what it has, and what it refused."""
+    """An Envoy on its stream: its identity, its resources, and those that it refused."""
 
     node: str
     version: EnvoyVersion
@@ -235,7 +235,7 @@ class ConnectedEnvoy:
 
     @property
     def rejections(self) -> tuple[Rejection, ...]:
-        """What it refused and still refuses."""
+        """The resources that it still refuses."""
         return self.stream.rejections
 
 
@@ -305,7 +305,7 @@ class AdsServer:
         self._server = server
 
     async def stop(self) -> None:
-        """Close all streams; Envoys go on with what they have."""
+        """Close all streams; Envoys continue with their resources."""
         if self._server is not None:
             await self._server.stop(grace=0)
             self._server = None

@@ -135,7 +135,7 @@ def carriage(configuration: Configuration, objective: Objective, cells: tuple[Ro
 
 def client_issues(configuration: Configuration) -> list[Issue]:
     """Return an Issue for each client with a limit that Envoy does not know."""
-    hint = "a rate holds in each Envoy, a global_rate over all; the concurrency for what the gateway serves"
+    hint = "a rate holds in each Envoy, a global_rate over all, the concurrency only in the gateway"
     return [
         Issue.warning(f"clients.{client.name}", "Envoy does not limit its calls in flight", hint, "not-carried")
         for client in configuration.clients.values()
@@ -162,7 +162,7 @@ def _carried_shadows(
 
 
 def _unchecked_issues(configuration: Configuration, objective: Objective) -> list[Issue]:
-    """Return what the gateway does for an objective, and Envoy does not, as it looks into no body."""
+    """Return the features of an objective that need the gateway, as Envoy does not look into bodies."""
     issues = []
     if objective.input or objective.output:
         message = "Envoy looks into no body: the schemas are not checked on the way"

@@ -245,7 +245,7 @@ def _shard_cluster(
 
 
 def _shard_certificates(shard: Shard, usual: ShardCertificates) -> ShardCertificates:
-    """Return the files of TLS to a shard: its own references, or what the options say for all."""
+    """Return the files of TLS to a shard: its own references, or those of the options for all."""
     certificate_file = shard.certificate.removeprefix("file:")
     return ShardCertificates(
         authorities=shard.ca.removeprefix("file:") or usual.authorities,

@@ -160,7 +160,7 @@ ADMIN_TIMEOUT_S = 5.0
 POLL_S = 0.02
 # Seconds over which Envoy by itself would close its connections one by one.
 DRAIN_TIME_S = 3600
-# Seconds in which open connections are told to close with their next answer (nlapi/gateway/http/server.py).
+# Seconds in which open connections close with their next answer (nlapi/gateway/http/server.py).
 CLOSE_NOTICE_S = 1.0
 
 _log = logging.getLogger(__name__)
@@ -181,7 +181,7 @@ def find_envoy(program: Path | None) -> Path:
 
 
 async def check_envoy(program: Path) -> EnvoyVersion:
-    """Return the version of a program. UsageError when it is no Envoy, or one that is too old."""
+    """Return the version of a program. UsageError when it is not Envoy, or too old."""
     with file_faults(f"{program} cannot be run", UsageError, hint="name it with --envoy PATH"):
         process = await asyncio.create_subprocess_exec(
             str(program), "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT

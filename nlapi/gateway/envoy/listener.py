@@ -1,4 +1,4 @@
-"""Envoy's listener: what it takes from clients, and the chain of filters that each request passes."""
+"""Envoy's listener: its limits for clients, and the chain of filters that each request passes."""
 
 from __future__ import annotations
 

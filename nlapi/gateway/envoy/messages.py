@@ -18,7 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from nlapi.gateway.envoy.documents import TYPE_PREFIX, JsonObject
 
-MessageClass: TypeAlias = Any  # a class that protobuf makes at run time has no type of its own
+MessageClass: TypeAlias = Any  # a class that protobuf makes at run time has no static type
 
 # Made by training/envoy_api.py from xds-protos 1.85.0.
 _DESCRIPTIONS = "api.binpb.gz"
@@ -49,7 +49,7 @@ class EncodedResource:
 
 @cache
 def _descriptor_pool() -> DescriptorPool:
-    # A pool of its own: the one of the process may have another version of the same files, as of opentelemetry-proto.
+    # A separate pool: the one of the process may have another version of the same files, as of opentelemetry-proto.
     pool = DescriptorPool()
     packed = files("nlapi.gateway.envoy").joinpath(_DESCRIPTIONS).read_bytes()
     for file in FileDescriptorSet.FromString(gzip.decompress(packed)).file:

@@ -1,1 +1,1 @@
-"""Serving hosts: processes that run versions on machines of their own, and the gateway's side of them."""
+"""Serving hosts: processes that run versions on other machines, and the gateway's side of them."""

@@ -190,7 +190,7 @@ class Gateway:
         if self.data_plane is not None:
             try:
                 self.data_plane.publish(current.configuration, current.table.revision)
-            except Exception:  # the revision is committed and served; the data plane goes on with the one before
+            except Exception:  # the revision is committed and served; the data plane still uses the one before
                 _log.exception("revision %d does not reach the data plane", current.table.revision)
 
     async def close_data_plane(self) -> None:

@@ -57,7 +57,7 @@ def _steps(pattern: str) -> int:
     """Return the steps of a pattern as an automaton over bytes. ValueError for one that is too large for any engine."""
     try:
         steps = measure(pattern, widest=True).steps
-    except ValueError:  # it is none, or stands in data; else Python says so
+    except ValueError:  # not a schema, or part of a constant; else Python reports it
         return MAX_STEPS + 1
     if reason := pattern_refusal(pattern):
         raise ValueError(f"the pattern {pattern[:60]!r} {reason}")

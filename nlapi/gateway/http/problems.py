@@ -59,7 +59,7 @@ class GatewayProblem(NlapiError):  # noqa: N818 - the name that RFC 9457 gives i
     def as_dict(self) -> dict[str, Any]:
         """Return the members of application/problem+json; `errors` has one item for each faulty location."""
         members: dict[str, Any] = {
-            # RFC 9457 §4.2.1: without a type of its own a problem is "about:blank", whose title is the status phrase.
+            # RFC 9457 §4.2.1: without a type a problem is "about:blank", whose title is the status phrase.
             "type": f"urn:nlapi:problem:{self.code}" if self.code else "about:blank",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,

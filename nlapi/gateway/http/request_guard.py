@@ -70,7 +70,7 @@ class RequestGuard:
         # DNS rebinding: a page whose name was pointed at this address still sends that name as its host.
         name = host_of(host)
         if not name:  # RFC 9112 §3.2
-            message = f"the Host {host[:80]!r} is none" if host else "there is no Host"
+            message = f"the Host {host[:80]!r} is malformed" if host else "the request has no Host"
             raise GatewayProblem(400, message, code="malformed_host", path="header.host")
         if name not in self._hosts and "*" not in self._hosts:
             hint = "call it by the address it listens on, or start it with --allow-host"

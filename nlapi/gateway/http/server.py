@@ -284,7 +284,7 @@ class ServerProtocol(HttpToolsProtocol):
             self._close_lingering()
 
     def _close_lingering(self) -> None:
-        """Close the connection after what was written, and drop what the client still sends."""
+        """Close the connection after the pending output, and drop further input."""
         if not self.transport.can_write_eof():
             self.transport.close()
             return
@@ -312,7 +312,7 @@ def close_idlest(connections: Collection[Any]) -> None:
             waiting.setdefault(connection.client[0] if connection.client else "", []).append(connection)
     if waiting:
         most = max(waiting.values(), key=lambda found: len(found))
-        # At once: a client that is told why would hold it for some seconds more.
+        # At once: with an answer, the client would hold it for some seconds more.
         min(most, key=lambda connection: connection.began_at).transport.close()
 
 
@@ -549,7 +549,7 @@ class _GatewayServer(uvicorn.Server):
             if self._before_close is not None:
                 await self._before_close()
             self._draining_app.is_closing = True
-            # The listener closes first: going on to accept meanwhile lost seven requests.
+            # The listener closes first: connections accepted meanwhile lost seven requests.
             for listener in (*self.servers, *(sockets or ())):
                 listener.close()
             await self._wait(CLOSE_NOTICE_S, lambda: bool(self.server_state.connections))
@@ -566,7 +566,7 @@ class _GatewayServer(uvicorn.Server):
             await asyncio.sleep(0.02)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        # Before the application: its start loads the versions, and is what the readiness probe has to tell of.
+        # Before the application: its start loads the versions, and the readiness probe has to report it.
         if self._probes:
             await self._probes.start()
         await super().startup(sockets=sockets)

@@ -1,4 +1,4 @@
-"""Budgets of tokens and dollars: the estimate of a call is counted before it, and what it took after it."""
+"""Budgets of tokens and dollars: the estimate of a call counts before it, and its usage after it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MICRODOLLARS = 1_000_000
 
 @dataclass(slots=True)
 class Reservation:
-    """The estimate of one call in its windows, and what the call took."""
+    """The estimate of one call in its windows, and its usage."""
 
     windows: tuple[BudgetWindow, ...]
     tokens: int

@@ -126,7 +126,7 @@ class KeyRing:
         self._report()
 
     def refresh(self) -> None:
-        """Read the file again when it has changed; a file that is no good leaves the keys as they were."""
+        """Read the file again when it has changed; an invalid file leaves the keys as they were."""
         state = _file_state(self._path)
         if state != self._file_state:
             self._file_state = state
@@ -151,7 +151,7 @@ class KeyRing:
             for callback in self._callbacks:
                 try:
                     callback()
-                except Exception:  # the watch goes on, or a later rotation would reach nobody
+                except Exception:  # the watch continues, or a later rotation would reach nobody
                     _log.exception("a change of the routing keys was not taken over")
 
     def _read(self) -> KeySet:

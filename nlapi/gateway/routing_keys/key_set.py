@@ -25,7 +25,7 @@ PublicSet: TypeAlias = dict[str, list[dict[str, str]]]
 # Seconds from a rotation until the new key signs. Gateways look at the file once a second, and data planes get the
 # public keys within milliseconds after that (docs/design/041-routing-keys.md).
 ACTIVATION_S = 5.0
-# Seconds in which the key before a rotation is good for verifying: the longest lifetime of what it signed.
+# Seconds in which the key before a rotation is good for verifying: the longest lifetime of its tokens.
 MAX_LIFETIME_S = 3600.0
 
 _COORDINATE_BYTES = 32
@@ -41,7 +41,7 @@ class RoutingKey:
     retires_at: float | None = None
 
     def is_retired(self, now: float) -> bool:
-        """Return whether what it signed is refused."""
+        """Return whether its tokens are refused."""
         return self.retires_at is not None and now >= self.retires_at
 
 
@@ -84,7 +84,7 @@ def rotate(keys: KeySet, now: float, overlap_s: float) -> KeySet:
     if overlap_s <= 0:
         return generate_set(now)
     before = keys.signing_key(now)
-    # What the old key signs until then has to outlive it.
+    # Tokens that the old key signs until then have to outlive it.
     retires_at = now + ACTIVATION_S + overlap_s
     return KeySet(keys=(replace(before, retires_at=retires_at), _generate_key(now + ACTIVATION_S)))
 

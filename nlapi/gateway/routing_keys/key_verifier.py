@@ -39,7 +39,7 @@ class KeyRefusedError(NlapiError):
 
 
 def store_audience(store_id: str) -> str:
-    """Return the audience of the gateways on a store, where none is said: their own, or that of all for "".
+    """Return the audience of the gateways on a store, by default: their own, or that of all for "".
 
     Two sets of gateways on one machine may have one file of private keys, and a key of one must not open the other.
     """
@@ -190,7 +190,7 @@ class KeyAdmission:
             )
 
 
-# Seconds: as long as clients go on without a gateway, and as long as a key is good after it was seen by others.
+# Seconds: as long as clients continue without a gateway, and as long as a key is good after it was seen by others.
 DEFAULT_LIFETIME_S = 900
 # A key is signed again after this part of its lifetime, so that every client gets the rest of it.
 RENEWAL_SHARE = 1 / 3

@@ -1,4 +1,4 @@
-"""The headers of a call of a version on another server: what it is about, and the caller's context and trace.
+"""The headers of a call of a version on another server: its subject, and the caller's context and trace.
 
 It has the one list of the headers by which gateway, data plane, shards and hosts speak to each other.
 """

@@ -98,7 +98,7 @@ def endpoint_fault(endpoint: str, protocol: ShardProtocol) -> str:
     if parts.scheme in _GRPC_SCHEMES:
         return "speaks gRPC: give the server's REST address, http://host:port"
     if parts.scheme not in _HTTP_SCHEMES or port == 0:
-        return "is no http or https address"
+        return "is not an http or https address"
     if parts.username is not None or parts.password is not None:
         return "holds a credential, which would end up in revisions and logs"
     address = ip_address(host)

@@ -178,7 +178,7 @@ def parse_endpoint(url: str) -> str:
         parts.username or parts.query or parts.fragment or not (url.isascii() and url.isprintable()) or " " in url
     )
     if parts.scheme not in ("http", "https") or not host or is_unsupported:
-        raise UsageError(f"an endpoint is no http or https URL: {url!r}", hint="such as http://127.0.0.1:8080")
+        raise UsageError(f"an endpoint is not an http or https URL: {url!r}", hint="such as http://127.0.0.1:8080")
     return url.rstrip("/")
 
 

@@ -167,7 +167,7 @@ class HttpSession:
 def _open_socket(address: AddrInfoType) -> socket.socket:
     family, kind, protocol = address[:3]
     connection = socket.socket(family, kind, protocol)
-    # Before it connects: the other side is told of it then.
+    # Before it connects: the handshake names it to the other side.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
     return connection
 

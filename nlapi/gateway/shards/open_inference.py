@@ -50,7 +50,7 @@ def encode_tensor(name: str, content: Any, datatype: str = "") -> Tensor:
 def decode_tensor(output: Tensor, schema: object = None) -> Any:
     """Return the value of a tensor. ValueError when its data does not fit its shape.
 
-    One element becomes a value of its own, unless `schema` declares an array.
+    One element becomes a single value, unless `schema` declares an array.
     """
     data, shape = output.get("data"), output.get("shape")
     if not isinstance(data, list) or not isinstance(shape, list):
@@ -59,7 +59,7 @@ def decode_tensor(output: Tensor, schema: object = None) -> Any:
     if (output.get("parameters") or {}).get("content_type") == "json" and len(data) == 1:
         return orjson.loads(data[0])
     count = check_shape(output["name"], data, shape, "output")
-    # A scalar has no shape of its own in the protocol: [1] may be a number or an array of one, and the schema decides.
+    # The protocol has no shape for a scalar: [1] may be a number or an array of one, and the schema decides.
     is_array = isinstance(schema, Mapping) and schema.get("type") == "array"
     if count == 1 and not is_array:
         return data[0]
@@ -79,7 +79,7 @@ def check_tensor(tensor: object) -> Tensor:
     flat = _flatten_data(data)
     check_shape(name, flat, shape, "input")
     if not fits_datatype(flat, str(datatype)):
-        raise ValueError(f"input {name[:80]!r} holds values that are no {datatype}")
+        raise ValueError(f"input {name[:80]!r} holds values that do not fit {datatype}")
     return {**tensor, "data": flat}
 
 
@@ -220,7 +220,7 @@ def _encode_column(name: str, cells: list[Any], datatype: str) -> Tensor:
     common = common_datatype(present)
     if datatype:
         if not fits_datatype(present, datatype) or (has_missing and not datatype.startswith(("FP", "BF"))):
-            raise ValueError(f"column {name[:80]!r} holds values that are no {datatype}")
+            raise ValueError(f"column {name[:80]!r} holds values that do not fit {datatype}")
     elif common in ("INT64", "FP64"):
         # A missing number is a null of FP64, which servers read as NaN; an integer has no NaN.
         datatype = "FP64" if has_missing else common

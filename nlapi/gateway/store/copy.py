@@ -67,7 +67,7 @@ def copy_store(source: GatewayStore, artifacts: ArtifactStore, target: GatewaySt
     """Make what a store holds, with the content of its versions in `artifacts`, that of an empty database.
 
     A copy that was interrupted is completed by another one: contents are sent once each by their digest, and all rows
-    are one transaction. NlapiError, with nothing changed, when the target has what the source lacks.
+    are one transaction. NlapiError, with nothing changed, when the target has data that the source lacks.
     """
     if not source.last_number():
         raise NlapiError(f"{source.path} has no revision", hint="name the --database that a gateway has served from")

@@ -18,7 +18,7 @@ class StoreError(NlapiError):
 
 
 class StoreUnavailableError(StoreError):
-    """The database cannot be reached now; what is in memory goes on."""
+    """The database cannot be reached now; the configuration in memory stays in use."""
 
 
 class CommitUnknownError(StoreUnavailableError):
@@ -91,7 +91,7 @@ class StoreDatabase(Protocol):
         """Carry out a statement for each row."""
 
     def continue_counting(self, table: str) -> None:
-        """Let the counted key `id` of a table go on after its greatest, in the transaction that is open."""
+        """Let the counted key `id` of a table continue after its greatest, in the transaction that is open."""
         return
 
     def transaction(self, *, is_exclusive: bool = True) -> AbstractContextManager[None]:

@@ -329,7 +329,7 @@ class GatewayStore:
         digests: Iterable[VersionDigest] = (),
         audit: AuditEntry | None = None,
     ) -> None:
-        """Commit a revision, whose number must follow the last, with what it changes and its new versions' digests.
+        """Commit a revision, whose number must follow the last, with its changes and its new versions' digests.
 
         The entry `audit` is committed with it; its `document` is not read. StaleRevisionError when another gateway has
         committed one meanwhile, CommitUnknownError when it may have been stored, StoreError when it was not.
@@ -362,7 +362,7 @@ class GatewayStore:
             raise kind(f"revision {revision.number} cannot be kept: {error.message}", hint=error.hint) from None
 
     def _check_next(self, number: int) -> None:
-        """Check that a revision follows the last: what it changes is a difference to the one before it."""
+        """Check that a revision follows the last: its changes are a difference to the one before it."""
         last = self.last_number()
         if number != last + 1:
             raise StaleRevisionError(f"revision {number} cannot be kept: the last in the database is {last}")
@@ -399,7 +399,7 @@ class GatewayStore:
         return int(row["number"] or 0) if row else 0
 
     def revision(self, number: int) -> Revision | None:
-        """Return a revision with its whole document; None when there is none of that number, or it was pruned."""
+        """Return a revision with its whole document; None when no revision has that number, or it was pruned."""
         with self.database.snapshot():  # no prune comes between the two reads
             row = self._fetch_row("SELECT * FROM revisions WHERE number = ?", number)
             items = self._fetch_all(_ITEMS_OF_REVISION, number, number) if row else []
@@ -686,7 +686,7 @@ def open_store(target: str | Path, *, password: str = "", environment: Mapping[s
     """Return the store of a file or of a PostgreSQL database, whose tables are made or brought up to date.
 
     `password` is the reference to the database's password, `env:NAME` or `file:PATH`, whose variables are in
-    `environment`. UsageError for a reference or a URL that is none, NlapiError when the database cannot be opened.
+    `environment`. UsageError for an invalid reference or URL, NlapiError when the database cannot be opened.
     """
     if not is_postgres_url(str(target)):
         if scheme := _URL.match(str(target)):  # as a path it would stand in messages, with a password that it may have

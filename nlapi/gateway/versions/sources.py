@@ -195,7 +195,7 @@ class _Extraction:
         with file.open("xb") as stream:
             for chunk in _chunks(content):
                 self._size += len(chunk)
-                # What is extracted counts, not what the archive says: a few KiB may unpack to any size.
+                # The extracted bytes count, not the archive's own figures: a few KiB may unpack to any size.
                 if self._size > self._limits.total_bytes:
                     raise DescriptionError(f"the archive unpacks to more than {format_bytes(self._limits.total_bytes)}")
                 stream.write(chunk)

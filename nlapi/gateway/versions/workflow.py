@@ -389,7 +389,7 @@ def _check_keys(table: dict[str, Any], names: set[str], prefix: str) -> None:
 
 def _get_count(table: dict[str, Any], name: str, default: int, *, largest: int = 10_000) -> int:
     value = table.get(name, default)
-    # TOML has booleans of its own, but in Python `true` is also an int.
+    # TOML has separate booleans, but in Python `true` is also an int.
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= largest:
         raise DescriptionError(f"{MANIFEST_NAME}: run.{name} is {value!r}", hint=f"a whole number from 1 to {largest}")
     return value

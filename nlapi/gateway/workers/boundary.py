@@ -27,7 +27,7 @@ _VARIABLE = re.compile(
     r"|(OMP|MKL|KMP|OPENBLAS|BLIS|GOTO|NUMEXPR|VECLIB|RAYON|NUMBA|TF)_[A-Z_]*THREADS|OMP_PROC_BIND|KMP_[A-Z_]+"
     r"|TOKENIZERS_PARALLELISM|CUDA_(VISIBLE_DEVICES|DEVICE_ORDER|HOME|PATH)|(NVIDIA|ROCR|HIP)_VISIBLE_DEVICES"
 )
-# What the files beside a database are named: its journal, the routing keys, the content of versions.
+# The endings of the files beside a database: its journal, the routing keys, the content of versions.
 _COMPANION = ("{}-", ".{}-")
 _STORED_NAME = re.compile(r"[0-9a-f]{64}")
 _UNPRIVILEGED = "nobody"
@@ -52,7 +52,7 @@ class Confinement:
 
 
 class WorkerBoundary:
-    """What the workers of this process must not see, as those who read a secret say it. Safe to use in any thread."""
+    """The files that workers must not see, registered by those who read secrets. Safe to use in any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -182,7 +182,7 @@ def _visible(hidden: set[str], above: set[str]) -> Iterator[tuple[str, bool]]:
         companions = tuple(form.format(name) for name in names.get(folder, ()) for form in _COMPANION)
         with suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
-                # What a link points to has a rule of its own, or is hidden.
+                # The target of a link has a separate rule, or is hidden.
                 if (
                     entry.path in above
                     or entry.path in hidden

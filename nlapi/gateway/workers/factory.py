@@ -330,7 +330,7 @@ class WorkerFactory:
             hide_memory()
         ours, theirs = socket.socketpair()
         with theirs:
-            # A program of its own and no fork of the gateway: nothing of its memory, variables and open files is there.
+            # A separate program, not a fork of the gateway: it has none of its memory, variables and open files.
             self._helper = subprocess.Popen(
                 [sys.executable, "-c", _COMMAND.format(path=[str(entry) for entry in sys.path]), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,

@@ -97,7 +97,7 @@ def failure_reason(call: Call, result: Result) -> str:
 def error_sentence(result: Result) -> str:
     """Return an error as a sentence: its status, and the reason of the server, else the meaning of the status."""
     reason = error_reason(result.data if result.data is not None else result.text).rstrip(".")
-    # The server cannot know that it was read, and how to go on.
+    # The answer shows neither that it was read nor how to continue.
     reason = reason if result.status != _PRECONDITION_FAILED else ""
     meaning = reason or _REASONS.get(str(result.status), "the API could not do it")
     return f"The API answered {result.status}{' and reports an error' if result.ok else ''}: {meaning}."
@@ -296,7 +296,7 @@ def _change_answer(call: Call, result: Result) -> AnswerView:
 
 
 def _target_name(call: Call) -> str:
-    """Return the name of the item by which it was looked up, else the id that was said; "" without an item."""
+    """Return the name of the item by which it was looked up, else the id in the sentence; "" without an item."""
     route = call.tool.operation.route
     places = {name: call.tool.places.get(name, ("", name)) for name in call.arguments}
     in_path = {name: route.find(f"{{{wire}}}") for name, (location, wire) in places.items() if location == "path"}

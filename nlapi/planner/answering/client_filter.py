@@ -568,7 +568,7 @@ def _leaves(arguments: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 
 def _mark_number(reading: QuestionReading, amount: float, *, is_size: bool) -> None:
-    """Mark the numbers that are an argument; the length of a page is none that something is more or less than."""
+    """Mark the numbers that are an argument; no comparison is with the length of a page."""
     text = reading.sentence.text
     for number in find_numbers(text):
         if is_size and is_compared(text, number.start):

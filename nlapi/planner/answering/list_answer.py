@@ -61,7 +61,7 @@ _ALTERNATIVE = lazy_pattern(r"\bor\b", re.IGNORECASE)
 
 
 def count_verdict(question: ListQuestion, count: int | None) -> str:
-    """Return Yes or No by what the question says of the number of items; "" where it says nothing or cannot be told."""
+    """Return Yes or No by the number of items in the question; "" without one, or if the answer does not show it."""
     is_counted = question.is_whole or question.has_total
     if question.bound is None or count is None or question.filtered.unapplied or not is_counted:
         return ""
@@ -101,7 +101,7 @@ def compared_items(question: ListQuestion, item: Item) -> FilteredItems:
 
 
 def _is_name(condition: Condition, item: Item, name: str) -> bool:
-    """Return whether a condition is that an item is called what it is called."""
+    """Return whether a condition only repeats the name of an item."""
     if not condition.path:
         return bool(name) and name.lower() in condition.text.lower()
     value = field_at(item, condition.path)
@@ -109,7 +109,7 @@ def _is_name(condition: Condition, item: Item, name: str) -> bool:
 
 
 def items_verdict(question: ListQuestion, items: Sequence[Item]) -> str:
-    """Return `Yes: ...` or `No: ...` to a question about all of `items`; "" where it cannot be told of each."""
+    """Return `Yes: ...` or `No: ...` to a question about all of `items`; "" if the fields do not show it for each."""
     verdicts = [item_verdict(about_item(question, item)) for item in items]
     if len(items) > 1 and _ALTERNATIVE.search(question.text):
         return ""
@@ -122,7 +122,7 @@ def items_verdict(question: ListQuestion, items: Sequence[Item]) -> str:
 def item_verdict(question: ListQuestion) -> str:
     """Return `Yes: ...` or `No: ...` to a question about one item, by the field that it is about; "" where none tells.
 
-    A field tells only where it, and what the request applied, is all that the question says.
+    A field decides only if it and the request's filters cover the whole question.
     """
     (item,), (row,), operation = question.selected.items, question.selected.rows, question.call.tool.operation
     if not is_yes_no_question(question.text) or question.compares or _has_guess(question, row):
@@ -274,7 +274,7 @@ def list_answer(question: ListQuestion) -> AnswerView:
     intent, selected = question.intent, question.selected
     if not question.count:
         none = f"No {plural_name(selected.operation)} found{_filter_text(question.call)}."
-        # Without items no field tells what the rest of the question is about.
+        # Without items no field shows the subject of the rest of the question.
         answers = intent.kind is IntentKind.CHECK and not question.filtered.unapplied
         answers = answers and not universal_word(question.text) and not _may_name_another(question)
         verdict = ("Yes" if question.bound is not None and question.bound.holds(0) else "No") if answers else ""
@@ -307,7 +307,7 @@ def list_answer(question: ListQuestion) -> AnswerView:
 
 
 def _is_untold(question: ListQuestion) -> bool:
-    """Return whether it cannot be told if all items are so, where that is what is asked."""
+    """Return whether the question is about all items and the fields do not answer it."""
     return question.bound is None and not question.compares and not universal_verdict(question)
 
 

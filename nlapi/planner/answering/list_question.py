@@ -52,7 +52,7 @@ class ListQuestion:
     """A question about listed items. `total` is their number by the API, `more` says that some are unread.
 
     `filtered` are the items that the question is about, `groups` the fields that it groups by, `order` the field that
-    it sorts by, `bound` what it says of their number.
+    it sorts by, `bound` the limit on their number.
     """
 
     text: str

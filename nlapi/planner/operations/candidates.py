@@ -148,7 +148,7 @@ def _search(sentence: Sentence, catalogue: Catalogue) -> Sequence[tuple[Operatio
 
 
 def _further(sentence: Sentence, about: str, catalogue: Catalogue) -> Iterator[Operation]:
-    """Yield operations of which a sentence may have no word: what it is about may be told by names and values alone."""
+    """Yield operations of which a sentence may have no word, as names and values alone may show its subject."""
     verb = command_verb(sentence)
     yield from catalogue.item_reads  # how is tone-test set up
     yield from catalogue.named_changes(verb)
@@ -157,7 +157,7 @@ def _further(sentence: Sentence, about: str, catalogue: Catalogue) -> Iterator[O
     for mention in sentence.mentions:
         if mention.kind is MentionKind.LITERAL:
             yield from catalogue.taking(mention.text)
-    # Words of a name or a value are none that the operations lack.
+    # Words of a name or a value do not count as missing in the operations.
     if not all(map(catalogue.index.has_word, read_phrase(about).stems)):
         yield from catalogue.stated(about)
     if VERBS.get(verb) is Intent.UPDATE and verb not in catalogue.command_verbs:
@@ -170,7 +170,7 @@ def _assign_operation(
     scene = _context(sentence, catalogue, known_values, tool, catalogue.slots(tool))
     assignment = assign_slots(scene)
     values = assignment.values
-    # The variant whose tag is said has no fields of another one, and its own are as required as the tag.
+    # The variant whose tag is in the sentence has no fields of another one, and its own are as required as the tag.
     if (slots := slots_of_variant(scene.slots, values)) != scene.slots:
         scene = _context(sentence, catalogue, known_values, tool, slots)
         assignment = assign_slots(scene)

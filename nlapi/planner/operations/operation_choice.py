@@ -1,4 +1,4 @@
-"""Chooses the operation of a sentence: the likeliest one, or what the description has in its place."""
+"""Chooses the operation of a sentence: the likeliest one, or the one that the description has in its place."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def rerank(
     catalogue: Catalogue,
     known_values: Mapping[str, object],
 ) -> tuple[OperationCandidate, list[OperationCandidate]]:
-    """Return the candidate to plan and its rivals: `best`, or what the description has in its place.
+    """Return the candidate to plan and its rivals: `best`, or the one that the description has in its place.
 
     - the list for the read of one item, where a question compares items: which product is the most expensive;
     - the change of a state for a deletion that the command does not name: cancel the run.

@@ -75,7 +75,7 @@ def correct_confidence(
     if not is_plain and _is_toss_up(best, rivals):
         confidence = min(confidence, TOSS_UP_CONFIDENCE)
     is_supposed = is_hypothetical(question) and simulates(best.operation) and not best.assignment.unused
-    # Nor is a read with a choice of its own offered, which says what words it does not use: is the generator on hire?
+    # Nor is a read that uses one of its choices, as the answer names its unused words: is the generator on hire?
     is_stated = best.tool.effect is Effect.READ and takes_choice(best)
     if not missing and (is_supposed or is_stated or _takes_live_name(best)):
         # All 7 reads of 249 sentences that were offered as a choice in spite of such a name were right.
@@ -98,7 +98,7 @@ def _is_toss_up(best: OperationCandidate, rivals: Sequence[OperationCandidate]) 
 
 
 def _takes_live_name(best: OperationCandidate) -> bool:
-    """Return whether a read, or a change by a verb of its own, takes a name that the API has at the moment."""
+    """Return whether a read, or a change by its own verb, takes a name that the API has at the moment."""
     options = best.assignment.candidates
     if any(mention.kind is MentionKind.NUMBER for mention in best.assignment.unused):
         return False
@@ -108,7 +108,7 @@ def _takes_live_name(best: OperationCandidate) -> bool:
 
 
 def names_path_action(best: OperationCandidate) -> bool:
-    """Return whether the command is what the path names behind its item: [pause], [run] of create_flow_run."""
+    """Return whether the command is the verb in the path behind its item: [pause], [run] of create_flow_run."""
     operation, sentence = best.operation, best.context.sentence
     action = operation.path.rstrip("/").rpartition("}/")[2] if "}/" in operation.path else ""
     action_words = split_words(action)
@@ -155,8 +155,8 @@ def is_certain(best: OperationCandidate) -> bool:
 
 
 def states_value(candidates: Sequence[OperationCandidate]) -> bool:
-    """Return whether the likeliest operation has a use for every word of a sentence, and a value of its own API among
-    them: a choice, an id by its letters, or what stands beside a word of the operation.
+    """Return whether the likeliest operation has a use for every word of a sentence, and a value of that API among
+    them: a choice, an id by its letters, or a word beside one of the operation.
     """
     if not candidates:
         return False
@@ -168,7 +168,7 @@ def states_value(candidates: Sequence[OperationCandidate]) -> bool:
 
 
 def takes_choice(best: OperationCandidate) -> bool:
-    """Return whether an operation surely takes one of its own choices from the words of a sentence."""
+    """Return whether an operation surely takes one of its choices from the words of a sentence."""
     options = (option for option in best.assignment.candidates if option.slot.family is Family.CHOICE)
     return any(option.end > option.start and option.probability >= _SURE_CHOICE for option in options)
 

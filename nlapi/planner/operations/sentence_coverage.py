@@ -192,7 +192,7 @@ def unexpressed_negations(best: OperationCandidate) -> Iterator[str]:
 
 
 def _is_in_text(sentence: Sentence, at: int) -> bool:
-    """Return whether a character is a part of a name or a text; capitalized words that open a sentence may be none."""
+    """Return whether a character is a part of a name or a text; capitalized words that open a sentence may not be."""
     spans = (span for span in sentence.mentions if span.start <= at < span.end)
     return any(span.kind in _TEXTS or (span.kind is MentionKind.NAME and span.first > 0) for span in spans)
 
@@ -296,7 +296,7 @@ class _Search:
         return (is_led or (at > 1 and tokens[at - 1].lower == "many")) and is_state and self._is_before_noun(at, at + 1)
 
     def _is_of_value(self, first: int, last: int) -> bool:
-        """Return whether words stand beside a value, as what it is: with the identification code \"zPHxe5FzN\"."""
+        """Return whether words stand beside a value, as its kind: with the identification code \"zPHxe5FzN\"."""
         tokens = self.best.context.sentence.tokens
         values = [(option.start, option.end) for option in self.best.assignment.candidates if option.end > option.start]
         nearby = [at for at in (first - 1, last, last + 1) if 0 <= at < len(tokens)]

@@ -31,7 +31,7 @@ from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, ValueMention
 # Least probability of the value of a required slot. On the public questions, out of fold, 0.12 had 0.003 fewer exact;
 # 0.04 had 0.01 more, but made values up where the user should be asked (docs/design/008-learned-slots.md).
 REQUIRED_FLOOR = 0.08
-# The same of an optional slot. A lower floor was no more exact, and made values up (docs/design/008-learned-slots.md).
+# The same of an optional slot. A lower floor was not more exact, and made values up (docs/design/008-learned-slots.md).
 OPTIONAL_FLOOR = 0.5
 # Probability that an optional slot stays empty where its only candidate is a name to look up, which has no row for the
 # second forest to rate.
@@ -40,7 +40,7 @@ EMPTY_PROBABILITY = 0.4
 LITERAL_BONUS = 0.3
 # A value that the user answered earlier is replaced by none less probable than this.
 REMEMBERED_FLOOR = 0.88
-# Partial assignments, and candidates of a slot, that the search goes on with.
+# Partial assignments, and candidates of a slot, that the search keeps.
 BEAM_WIDTH = 24
 # Rejected readings that an assignment keeps. One of them at most is tried.
 MAX_RIVALS = 4
@@ -162,7 +162,7 @@ def _rivals(
 
 
 def _is_day_as_text(candidate: SlotCandidate) -> bool:
-    """Return whether a day is the value of a text as it is said: a vet called `tomorrow`."""
+    """Return whether a day is the literal value of a text: a vet called `tomorrow`."""
     mention = candidate.mention
     return mention is not None and mention.kind is MentionKind.DATE and candidate.value == mention.text
 

@@ -212,7 +212,7 @@ def _is_new_person(context: SlotContext, mention: ValueMention) -> bool:
 def _pairs(context: SlotContext) -> Iterator[SlotCandidate]:
     """Return candidates for objects of any properties, from pairs in the sentence: set the metadata to [team=shop].
 
-    What is made of nothing else is said in words too: a record [with the title Milk].
+    An item with no other field has it in words too: a record [with the title Milk].
     """
     text, verb = context.sentence.text, context.operation.effect is not Effect.READ
     slots = [slot for slot in context.slots if slot.location == "body"]
@@ -367,7 +367,7 @@ def takes_words(slot: Slot) -> bool:
 
 
 def _name_candidates(context: SlotContext, slot: Slot, listing: Operation | None) -> Iterator[SlotCandidate]:
-    """Return candidates where the sentence has a name for a resource whose id the slot takes: as it is said where names
+    """Return candidates where the sentence has a name for a resource whose id the slot takes: as it stands where names
     are ids, else to look up in a list.
     """
     names = list(resource_names(context, slot, listing))

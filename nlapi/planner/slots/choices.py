@@ -144,7 +144,7 @@ def mention_of_tokens(sentence: Sentence, kind: MentionKind, first: int, last: i
 
 
 def choice_names(sentence: Sentence, slot: Slot) -> Mapping[str, object]:
-    """Return the values of an enum by their words, by what the description says that they stand for, and codes of
+    """Return the values of an enum by their words, by their meanings in the description, and codes of
     languages, countries and currencies by their names.
     """
     by_name = dict(values_in_direction(sentence, slot))
@@ -310,7 +310,7 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     """Return a yes and a no where words of the name of a flag, or of its description, are in the sentence."""
     words = [word for word in slot.words if word not in _AUXILIARY and word not in STOPWORDS] or list(slot.words)
     if operation_verbs(context.operation).issuperset(words) and set(words) < set(slot.words):
-        return  # get_or_create is no more than what the operation does
+        return  # get_or_create only repeats the operation's name
     stems, weights = context.sentence.stems, context.name_weights[slot]
     verbs = operation_verbs(context.operation)
     spoken = [word for word in words if word in context.sentence.stem_set]
@@ -366,7 +366,7 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
 
 
 def _is_of_other_name(context: SlotContext, slot: Slot, spoken: Sequence[str]) -> bool:
-    """Return whether words are of another slot whose whole name is said: [password], beside `changePassword`."""
+    """Return whether words belong to another slot, whose whole name they have: [password], beside `changePassword`."""
     names = (set(other.words) for other in context.slots if other is not slot and other.family is not Family.BOOLEAN)
     return any(set(spoken) <= name <= context.sentence.stem_set for name in names)
 
@@ -394,7 +394,7 @@ def _commanded(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] |
 
 
 def sets_commanded_flag(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether a flag is what the command of an update sets, by a verb that the description states for it."""
+    """Return whether the command of an update sets a flag, by a verb that the description states for it."""
     slot, mention = candidate.slot, candidate.mention
     if mention is None or mention.kind is not MentionKind.FLAG or len(slot.words) != 1:
         return False

@@ -76,8 +76,9 @@ _CODED_FORMS = lexicon.words("planner/slots/words", "coded_forms")
 def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
     """Return whether a mention is of a sort that a slot does not take.
 
-    A date is no id, a sum of money or the number of a resource (task 771220) no length of a page, a name no cursor, a
-    bound (more than 20) no id, the field of an order or of groups (by repo count) no value.
+    A slot of an id takes neither a date nor a bound (more than 20); a page's length neither a sum of money nor the
+    number of a resource (task 771220). A name is never a cursor, nor the field of an order or of groups (by repo count)
+    a value.
     """
     excluded = (_is_other_name, _is_bound_or_too_small, _is_share_of_time, _is_no_reason)
     if is_month(context, mention) or any(is_excluded(context, slot, mention) for is_excluded in excluded):
@@ -113,7 +114,7 @@ def _is_no_page(context: SlotContext, slot: Slot, mention: ValueMention) -> bool
         return False
     if page_number(slot) and stem("page") not in context.sentence.stem_set:
         return True
-    # What is asked about is not a length of a page (do all cost less than 20), and neither are the last 2 hours.
+    # A number in the question is not a length of a page (do all cost less than 20), and neither are the last 2 hours.
     if is_yes_no_question(context.sentence.text) and not set(slot.words) & context.sentence.stem_set:
         return True
     # That something is more or less than a number is a condition: those that cost more than 30.
@@ -150,8 +151,8 @@ def _is_rate(slot: Slot) -> bool:
 
 
 def _is_other_name(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
-    """Return whether a slot takes names that the API has, and a mention is none of them: the name of another kind of
-    item, or mere words. A code may be a name that is misspelt, and the name of a new item is none of those that it has.
+    """Return whether a slot takes names that the API has, and a mention is not one of them: the name of another kind of
+    item, or mere words. A code may be a name that is misspelt, and the name of a new item is not yet among them.
 
     A filter by some text, or a kind of item that is not spoken of, takes no name of another kind: who owns [search].
     """
@@ -164,7 +165,7 @@ def _is_other_name(context: SlotContext, slot: Slot, mention: ValueMention) -> b
         return False
     if mention.form == "name" or mention.kind is MentionKind.DATE:
         return True
-    # `home-feed` is written as names are: that there is none is for the API to say.
+    # `home-feed` is written as names are: a missing item is for the API to report.
     parts = mention.text.split()
     is_plain = len(parts) > 1 or all(word.isalpha() for word in parts)
     return is_plain and mention.kind in (MentionKind.PHRASE, MentionKind.NAME)
@@ -294,7 +295,7 @@ def resource_names(context: SlotContext, slot: Slot, listing: Operation | None) 
     for mention in context.sentence.mentions if not beside else ():
         if not _may_name(mention, coded=slot.is_integer) or _is_no_name(mention, context, words):
             continue
-        # Where the noun is in the sentence, its name stands beside it; a host or an email says itself what it is.
+        # Where the noun is in the sentence, its name stands beside it; a host or an email shows its own kind.
         if places and mention.kind is not MentionKind.LITERAL:
             continue
         if is_subject(context.operation, slot):
@@ -440,7 +441,7 @@ def _may_be_owner(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
 
 
 def is_owner(context: SlotContext, slot: Slot, first: int) -> bool:
-    """Return whether the name at token `first` owns several resources, and is none of them: the queues of [x]."""
+    """Return whether the name at token `first` owns several resources, and is not one of them: the queues of [x]."""
     kind = resource_stems(context.tool, slot)[-1:]
     tokens, at = context.sentence.tokens, first - 1
     while at > 0 and tokens[at].lower in _DETERMINERS - _WITHIN:

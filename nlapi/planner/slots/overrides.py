@@ -31,7 +31,7 @@ from nlapi.resources.ids import code_nouns, is_id_of_other
 from nlapi.tools.quantities.units import RATES
 from nlapi.tools.state_reads import updates_item
 
-# Words behind a number that may say what it counts, at most.
+# Words behind a number that may name the things it counts, at most.
 _REACH = 6
 # Words at which that ends: 4 calls [for] partner-x.
 _ENDS = lexicon.words("planner/slots/words", "ends")
@@ -197,7 +197,7 @@ def _takes_text(candidate: SlotCandidate) -> bool:
 
 
 def _is_clear(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether the words around a value, or what it is, tell its slot."""
+    """Return whether the words around a value, or its kind, show its slot."""
     return (
         (_takes_text(candidate) and _is_stated(context, candidate))
         or _is_live_name(context, candidate)
@@ -476,7 +476,7 @@ def is_topic(context: SlotContext, candidate: SlotCandidate) -> bool:
 
 
 def is_in_other_direction(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether one of two codes is said with `to` and the other is in the slot where something goes, or the other
+    """Return whether one of two codes follows `to` and the other is in the slot of a destination, or the other
     way round: move [/a.txt] to [/archive].
     """
     mention, slot = candidate.mention, candidate.slot

@@ -83,7 +83,7 @@ def complete_arguments(
     completed, missing = complete_values({**others, **properties}, slots, preset)
     if not keeps_rest(tool, others | properties):
         return completed, missing
-    # What the item has is read before the change, and is kept.
+    # The item's own fields are read before the change, and are kept.
     filled = {slot.path for slot in slots if slot.location == "body" and argument_name(slot) not in preset}
     said = {path: value for path, value in completed.items() if path not in filled or path in values}
     return said, tuple(slot for slot in missing if slot.location != "body")

@@ -126,7 +126,7 @@ def _encoded(
     *,
     at_end: bool = False,
 ) -> Iterator[Encoded]:
-    """Yield a day, a moment or a time of day in a form, with the words for what the form has no place for."""
+    """Yield a day, a moment or a time of day in a form, with the words that do not fit into the form."""
     if isinstance(value, time):
         cut = {MomentPart.ZONE} if value.tzinfo is not None else set()
         written: str | int = value.strftime(form.clock_layout)
@@ -144,7 +144,7 @@ def _encoded(
 
 
 def in_zone(moment: datetime, zone: tzinfo) -> datetime:
-    """Return a moment in the zone that was said with it, else in `zone`; one that summer time leaves out is later."""
+    """Return a moment in the zone of its words, else in `zone`; one that summer time leaves out is later."""
     if moment.tzinfo is not None:
         return moment
     return moment.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
@@ -336,7 +336,7 @@ def _converted_texts(mention: ValueMention, slot: Slot, sentence: Sentence) -> I
             yield mention.currency, "currency"
         return
     text = mention.text.strip(" .,")
-    # The name itself stays a candidate: the forest weighs it against its code by what the description says.
+    # The name itself stays a candidate: the forest weighs it against its code by the description.
     code = _code(text, slot)
     if code is not None:
         yield code, "code"

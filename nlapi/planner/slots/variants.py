@@ -59,7 +59,7 @@ def union_of(schema: Schema) -> list[Schema]:
 
 
 def join_variants(path: Path, schema: Schema, branches: Sequence[Schema]) -> tuple[Schema, VariantSet] | None:
-    """Return the object with the fields of all variants, and its variants; None for what is no union of objects.
+    """Return the object with the fields of all variants, and its variants; None for anything but a union of objects.
 
     `branches` are those of the union of `schema`, each resolved. What they all require is required.
     """
@@ -69,7 +69,7 @@ def join_variants(path: Path, schema: Schema, branches: Sequence[Schema]) -> tup
     refs = [str(part.get("$ref", "")).rpartition("/")[2] for part in union_of(schema)]
     stated = {by_schema[name]: number for number, name in enumerate(refs) if name in by_schema}
     tag, values = _constant_tag(branches)
-    # The base of subtypes is no variant that a tag selects.
+    # The base of subtypes is not a variant that a tag selects.
     if stated_tag and stated:
         branches = [branches[number] for number in stated.values()]
         tag, values = stated_tag, [*stated]
@@ -90,7 +90,7 @@ def join_variants(path: Path, schema: Schema, branches: Sequence[Schema]) -> tup
 
 
 def _constant_tag(branches: Sequence[Schema]) -> tuple[str, list[object]]:
-    """Return the field that has another constant in each variant, with these; "" where there is none."""
+    """Return the field that has another constant in each variant, with these; "" where no field does."""
     for name in branches[0]["properties"]:
         values = [_constant(branch["properties"].get(name)) for branch in branches]
         if None not in values and len(set(map(str, values))) == len(values):

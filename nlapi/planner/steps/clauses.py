@@ -1,4 +1,4 @@
-"""The requests of a question as sentences of their own: every clause that commands or asks something."""
+"""The requests of a question as separate sentences: every clause that commands or asks something."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _item_sentences(question: str, is_noun: Callable[[str], bool]) -> list[str]:
 
 
 def request_sentences(question: str, catalogue: Catalogue) -> Iterator[tuple[list[str], bool]]:
-    """Yield the ways in which a question may be several requests, and whether each has a verb of its own in it.
+    """Yield the ways in which a question may be several requests, and whether each has its own verb.
 
     A noun phrase alone (list the tracks [and the devices]) is a request with the verb of the one before it, and both
     may be of what ends the last one (create a tag A and a segment B [in project X]). In the second case there is a
@@ -112,7 +112,7 @@ def _with_verbs(parts: Sequence[str], verbs: frozenset[str]) -> list[str]:
 
 
 def _continues(before: str, phrase: str) -> bool:
-    """Return whether a noun phrase may go on with the command before it, and not with what follows a preposition there.
+    """Return whether a noun phrase may continue the command before it, and not the object of a preposition there.
 
     `remove tag 3 from post 5 and post 6` removes no post: what a change is of is of the same kind (device 14 and device
     15), or new (a tag and a segment).

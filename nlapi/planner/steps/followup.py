@@ -46,7 +46,7 @@ _PRONOUN = lexicon.pattern("planner/steps/words", "pronoun", re.IGNORECASE)
 _PLURAL = lexicon.pattern("planner/steps/words", "plural", re.IGNORECASE)
 _BACKWARD = lexicon.pattern("planner/steps/words", "backward", re.IGNORECASE)
 _EXPLETIVE = lexicon.pattern("planner/steps/words", "expletive", re.IGNORECASE)
-# Words after a noun that are no part of it.
+# Words after a noun that do not belong to it.
 _AFTER_NOUN = lexicon.words("planner/steps/words", "after_noun")
 _MAX_NAMES = 6
 
@@ -75,7 +75,7 @@ class References:
 
     @classmethod
     def named_by(cls, tool: Tool, arguments: Mapping[str, object]) -> References | None:
-        """Return the item that the arguments of a call name: its target, or what it makes with a name of its own."""
+        """Return the item that the arguments of a call name: its target, or the new item with its own name."""
         subject = subject_of(tool.operation.path)
         target = next((value for name, value in arguments.items() if tool.places.get(name) == ("path", subject)), None)
         item: dict[str, object]
@@ -153,7 +153,7 @@ def _is_listing(step: Step) -> bool:
 
 
 def resolve_references(question: str, before: Conversation) -> str:
-    """Return the question with the items that it refers to by name. UnresolvedReference where none can be told.
+    """Return the question with the items that it refers to by name. UnresolvedReference where the item is not clear.
 
     An ordinal is a position in the last listing, a pronoun the item of the last answer.
     """
@@ -222,12 +222,12 @@ _ONES = lexicon.pattern("planner/steps/words", "ones", re.IGNORECASE)
 _NUMBER = lazy_pattern(r"\W*(?:number |no\.? |#)?(\d)\W*", re.IGNORECASE)
 _ORDINAL = lexicon.pattern("planner/steps/words", "ordinal", re.IGNORECASE)
 _ORDINALS = lexicon.ordered("planner/steps/words", "ordinals")
-# Words of a reply that is a value; a longer one is a question of its own.
+# Words of a reply that is a value; a longer one is a new question.
 _MAX_REPLY = 6
 
 
 def plan_follow_up(conversation: Conversation, catalogue: Catalogue, plan: PlanFunction, today: date) -> Plan:
-    """Return the first plan for the last question, which may go on from the turns before it."""
+    """Return the first plan for the last question, which may refer to the turns before it."""
     before = replace(conversation, turns=conversation.turns[:-1])
     question = conversation.current.question
     return _FollowUp(before=before, question=question, catalogue=catalogue, plan=plan, today=today).first_plan()
@@ -258,7 +258,7 @@ class _FollowUp:
         return self.plan(question, known=self.before.known_values)
 
     def _reply_plan(self) -> Plan | None:
-        """Return the plan for a reply to what the turn before asked; None where this is not a reply."""
+        """Return the plan for a reply to the question of the turn before; None where this is not a reply."""
         last, known_values = self.before.current, self.before.known_values
         is_yes = bool(_YES.match(self.question))
         if is_yes and (step := _unsent_step(last)) is not None:
@@ -301,7 +301,7 @@ class _FollowUp:
         return Plan(calls=(call,), understood=text, raw=CallState())
 
     def _repeat(self) -> Plan | None:
-        """Return the plan of the last read with what the question changes in it; None where it changes nothing."""
+        """Return the plan of the last read with the question's changes in it; None where it changes nothing."""
         start = _ALSO.match(self.question)
         is_about_all, figures = self._is_about_all(self.question), read_intent(self.question).needs_all_items
         if start is None and not is_about_all:
@@ -355,7 +355,7 @@ def _unsent_step(turn: Turn) -> Step | None:
 
 
 def _reply_value(text: str, pending: Plan) -> str | None:
-    """Return the value that a reply has for what is missing; None where it is a question of its own."""
+    """Return the value that a reply has for the missing slot; None where it is a new question."""
     choices = pending.missing[0].choices
     bare = text.strip().rstrip(".!")
     if choices:

@@ -119,7 +119,7 @@ def score_items(state: LookupState, slot: Slot, items: Sequence[Item], question:
 
 
 def _scored_by_text(entry: ScoredItem, name: str, item: Item) -> ScoredItem:
-    """Return the score of an item of a kind that has no names: by a text that it has, and that is no state of it."""
+    """Return the score of an item of a kind that has no names: by a text that it has, and that is not its state."""
     texts = (value for key, value in item.items() if label_rank(str(key)) is not FieldRank.STATE)
     text = next((text for text in texts if isinstance(text, str) and text.lower() == name.lower().strip()), "")
     return ScoredItem(score=1.0, id=entry.id, name=text) if text else entry
@@ -131,7 +131,7 @@ def _item_score(name: str, item: Item) -> float:
 
 
 def _id_for(state: LookupState, slot: Slot, item: Item) -> object:
-    """Return what the slot takes of an item; its own id where another call reads the field."""
+    """Return the value of an item that the slot takes; its own id where another call reads the field."""
     if state.field:
         return id_of(item) if state.via else nested_field(item, state.field)
     id = nested_field(item, state.id_field) if state.id_field else None

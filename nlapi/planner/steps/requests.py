@@ -48,7 +48,7 @@ PlanSentence = Callable[[str], Plan]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """A request with its first plan; None where only an answer tells what it refers to."""
+    """A request with its first plan; None where only an answer can resolve its references."""
 
     clause: Clause
     plan: Plan | None = None
@@ -83,7 +83,7 @@ class _Request:
 
     @property
     def target(self) -> References | None:
-        """The item that the request names, or makes with a name of its own."""
+        """The item that the request names, or makes with its own name."""
         if self.plan is None:
             return None
         goal = self.goal
@@ -103,7 +103,7 @@ def plan_requests(sentences: Sequence[str], plan: PlanSentence, *, is_plain: boo
         if request is None:
             return None
         requests.append(request)
-    # No guard holds a read, so beside a change it has to be exactly what was said too.
+    # No guard holds a read, so beside a change it has to match the sentence exactly too.
     changes = not all(request.is_read for request in requests)
     exact = [request for request in requests if not is_plain or (changes and request.is_read and request.plan)]
     is_repeated = len({_identity(request) for request in requests}) < len(requests)
@@ -126,7 +126,7 @@ def unplanned_part(whole: Plan, sentences: Sequence[str], plan: PlanSentence) ->
     """Return the question for one of several requests that cannot be planned, before any change of another is sent.
 
     None where the plan of the `whole` question is sure and leaves nothing out, or none of the requests is a change.
-    What has a value in that plan is a part of it, and no request of its own: play 'Dil Nu'. [Find it on Spotify.]
+    A clause with a value in that plan is a part of it, and not a separate request: play 'Dil Nu'. [Find it on Spotify.]
     """
     account = whole.calls[-1].account if whole.calls and not whole.missing else None
     if account is not None and not account.unused and whole.confidence >= _PLAIN_CONFIDENCE:
@@ -307,7 +307,7 @@ def requests_of(turn: Turn) -> ClauseState | None:
 
 
 def turn_of_request(turn: Turn, state: ClauseState, index: int) -> Turn:
-    """Return the rounds of one of several requests as a turn of its own."""
+    """Return the rounds of one of several requests as a separate turn."""
     rounds: list[Round] = []
     sent, current = 0, None
     for round in turn.rounds:
@@ -331,7 +331,7 @@ def turn_of_request(turn: Turn, state: ClauseState, index: int) -> Turn:
 def next_request_plan(
     conversation: Conversation, state: ClauseState, plan: PlanSentence, next_plan: Callable[[Turn], Plan]
 ) -> Plan:
-    """Return the plan after the last round of a question with several requests, each planned as a turn of its own."""
+    """Return the plan after the last round of a question with several requests, each planned as a separate turn."""
     turn = conversation.current
     index = state.current
     if index is not None and index >= state.sent:

@@ -57,7 +57,7 @@ from nlapi.tools.tool import Account, Call, Origin, Tool, ValueSource
 
 # Yields the plans of the reads that may answer a question, of which the stems that it asks for are given.
 OtherReads = Callable[[str, frozenset[str]], Iterator[Plan]]
-# The probability from which on a value is what its words mean, so that there may well be no items with it.
+# The least probability of a value that its words surely mean, so that there may well be no items with it.
 _SURE = 0.85
 
 _DAY = lazy_pattern(r"\d{4}-\d\d-\d\d")
@@ -78,7 +78,7 @@ _MIN_PROBABILITY = 0.2
 
 
 def attempts_of(turn: Turn) -> list[Turn]:
-    """Return the tries of a turn, each with its rounds as a turn of its own, in order."""
+    """Return the tries of a turn, each with its rounds as a separate turn, in order."""
     attempts: list[list[Round]] = [[]]
     text = ""
     for round in turn.rounds:
@@ -90,7 +90,7 @@ def attempts_of(turn: Turn) -> list[Turn]:
 
 
 def tried(turn: Turn) -> str:
-    """Return what the readings before that of a turn found, and which one it is; "" for the first one."""
+    """Return the results of the readings before that of a turn, and its number; "" for the first one."""
     return next(filter(None, map(_try_text, turn.rounds)), "")
 
 
@@ -149,7 +149,7 @@ def is_answered(attempt: Turn, end: Plan) -> bool:
     if step.effect is Effect.READ and step.result is not None and step.result.status in _FORBIDDEN:
         return False  # of two reads one may want another credential
     if failure := _failure(step):
-        # That there are no items is an answer, unless a word of the question that may mean something else limits them.
+        # An empty list is an answer, unless a word of the question that may mean something else limits them.
         sources = step.call.account.sources if step.call.account is not None else ()
         unsure = (source for source in sources if source.words and not source.name and source.sure < _SURE)
         is_doubtful = any(not _DAY.match(str(source.value)) for source in unsure)  # a day means a day
@@ -160,7 +160,7 @@ def is_answered(attempt: Turn, end: Plan) -> bool:
     # That another list has no such item says nothing.
     if tried(attempt) and not view.rows:
         return False
-    # What the first answer does not tell is said beside it: another read answered 7 of 80 questions of operators worse.
+    # The answer names the parts that it leaves open: another read answered 7 of 80 questions of operators worse.
     if not tried(attempt):
         return bool(others or view.rows) or view.is_certain
     if is_yes_no_question(attempt.question):

@@ -204,8 +204,8 @@ class Goal:
     `note` says what of the sentence no value uses, `used` has the words that the values come from, and `unused` the
     names, numbers and quotations of the sentence that are in no value. `sentence` is the question, or the clause of it
     that the call is for. Where the call only prepares another one, `outer` is the look-up that it is part of. `rivals`
-    are other readings of the same words, and `second_try` says what the first reading found where this is another one.
-    `likelihood` is how likely a change is right where nothing speaks against it.
+    are other readings of the same words, and `second_try` has the result of the first reading where this is another
+    one. `likelihood` is how likely a change is right where nothing speaks against it.
     """
 
     tool: Tool
@@ -335,7 +335,7 @@ def account_of(plan: Plan) -> Account | None:
 
 
 def with_second_try(plan: Plan, text: str) -> Plan:
-    """Return the plan as another reading of its question, with a `text` that says what the first one found."""
+    """Return the plan as another reading of its question, with a `text` about the result of the first one."""
     state = plan.raw if isinstance(plan.raw, CallState | LookupState) else CallState()
     goal = state.goal or Goal(tool=plan.calls[-1].tool, values={}, confidence=plan.confidence, question="")
     raw = replace(state, goal=replace(goal, second_try=text))
@@ -355,7 +355,7 @@ def texts_used(plans: Iterable[Plan]) -> tuple[str, ...]:
 
 
 def decode_state(data: Mapping[str, Any], find_tool: FindTool) -> OfflineState:
-    """Return the state that `to_json` wrote. UsageError for what it never writes."""
+    """Return the state that `to_json` wrote. UsageError for any other text."""
     try:
         state = _decode(data["state"], find_tool)
     except (KeyError, TypeError, ValueError):

@@ -56,7 +56,7 @@ _DATA_TEXT = lexicon.pattern("tools/words", "data_text")
 _BARE_DATA = lexicon.pattern("tools/words", "bare_data")
 _MICROS_TEXT = lexicon.pattern("tools/words", "micros_text", re.IGNORECASE)
 _MINOR_TEXT = lexicon.pattern("tools/words", "minor_text", re.IGNORECASE)
-# What makes the smallest unit doubtful: fractions of it, several units, or a text that says what it is not.
+# What makes the smallest unit doubtful: fractions of it, several units, or a text that denies it.
 _MINOR_DOUBT = lexicon.pattern("tools/words", "minor_doubt", re.IGNORECASE)
 _WHOLE_TEXT = lazy_pattern(r"\bin (?:(?:US|U\.S\.) )?(?:(dollars|euros)|([A-Z]{3}))\b|\(([A-Z]{3})\)")
 _WHOLE_DOUBT = lexicon.pattern("tools/words", "whole_doubt", re.IGNORECASE)

@@ -264,7 +264,7 @@ def spoken_amount(value: int | float, unit: WireUnit) -> str:
 
 
 def unit_clause(unit: WireUnit) -> str:
-    """Return a clause for a reader of arguments: the unit of a number, and how an amount is said with its unit."""
+    """Return a clause for a reader of arguments: the unit of a number, and how to write an amount with its unit."""
     currency = f" of {unit.currency}" if unit.currency and unit.name != "units" else ""
     return f"{unit.label}{currency}: `'{unit_example(unit)}'` or a number of {unit.label}"
 
@@ -388,7 +388,7 @@ def to_wire_units(tool: Tool, arguments: Mapping[str, object]) -> dict[str, obje
 def schema_to_wire_units(name: str, schema: object, value: Any) -> Any:
     """Return a value that belongs to no operation, as an input of a workflow, with its amounts in wire units.
 
-    Objects are read by the properties of their own schema. ArgumentError as `to_wire_units` raises it.
+    Objects are read by their schema's properties. ArgumentError as `to_wire_units` raises it.
     """
     if not isinstance(schema, Mapping):
         return value

@@ -68,7 +68,7 @@ def _operation_changes(old: Operation, new: Operation, with_servers: bool) -> It
         yield OperationChange(message="requires a body now", impact=Impact.ALL)
     answers = answer_schema(old), answer_schema(new)
     if answers[0] and not answers[1]:
-        yield OperationChange(message="no longer says what it answers", impact=Impact.NONE)
+        yield OperationChange(message="no longer describes its answer", impact=Impact.NONE)
     comparison = SchemaComparison(old=answer_schemas(old.spec).reader.flat, new=answer_schemas(new.spec).reader.flat)
     for impact, message in answer_differences(*answers, "", comparison):
         yield OperationChange(message=message, impact=impact)

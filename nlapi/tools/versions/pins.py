@@ -1,7 +1,7 @@
 """What of a registered description its user has accepted: where it sends, by which credentials, and what changes.
 
-The description of an API stays where it is, and whoever can change it there could send the user's credential to a host
-of their own, or call a change a read. So a call stops when one of these has grown (docs/design/071-pins.md).
+The description of an API stays where it is, and whoever can change it there could send the user's credential to their
+own host, or call a change a read. So a call stops when one of these has grown (docs/design/071-pins.md).
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _hidden_changes(pin: Pin, now: Pin) -> Iterator[str]:
 
 
 def _site_differences(pin: Pin, now: Pin) -> Iterator[str]:
-    """Yield where a description sends what it did not send there."""
+    """Yield the new destinations of a description's credentials and requests."""
     yield from (f"it sends to {site}" for site in now.sites if site not in pin.sites)
     if pin.credential_sites:
         known = [site for site in now.credential_sites if site in pin.sites]
@@ -181,7 +181,7 @@ def _name(operation: Operation) -> str:
 
 
 def check_pin(spec: Spec, name: str, *, base_url: str | None = None) -> None:
-    """Raise ConsentError when the description that is registered as `name` sends, wants or changes what it did not.
+    """Raise ConsentError when the description that is registered as `name` sends, wants or changes more than before.
 
     `base_url` is the one that the user has named, if any.
     """

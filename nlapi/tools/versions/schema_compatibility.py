@@ -269,7 +269,7 @@ def server_differences(old: Operation, new: Operation) -> Iterator[str]:
 
 
 def credential_differences(old: Operation, new: Operation) -> Iterator[str]:
-    """Yield which credentials of an operation go elsewhere now, or are had elsewhere."""
+    """Yield which credentials of an operation go elsewhere now, or come from elsewhere."""
     for id in dict.fromkeys(id for requirement in old.security for id in requirement):
         before, after = old.spec.security_schemes[id], new.spec.security_schemes.get(id)
         if after is not None and not _takes_old_credential(before, after):
