@@ -332,10 +332,7 @@ def _update_mask(slot: Slot, call: Call) -> object:
     """Return the mask of an update: the names of the fields that its body has (AIP-134); None for another slot."""
     if name_key(slot.path[-1]) not in _MASKS or slot.path[0] in call.arguments:
         return None
-    places = call.tool.places
-    names = [places[name][1] for name in call.arguments if places.get(name, ("", ""))[0] == "body"]
-    body = call.arguments.get("body")
-    names = list(body) if names == [""] and isinstance(body, Mapping) else list(filter(None, names))
+    names = list(call.body_fields)
     return (names if slot.is_array else ",".join(names)) if names else None
 
 
