@@ -503,7 +503,9 @@ def _free_place(name: str, value: Any, tool: Tool, node: Mapping[str, Any]) -> P
     """
     given = dict.fromkeys(given_places(node, tool))
     given |= {_place_of(entry): entry.get("value") for entry in list_of(node, "parameters") if isinstance(entry, dict)}
-    is_mere_input = {place: _is_step_reference(value) and str(text).startswith("$inputs.") for place, text in given.items()}
+    is_mere_input = {
+        place: _is_step_reference(value) and str(text).startswith("$inputs.") for place, text in given.items()
+    }
     places = [place for place in tool.places.values() if place[0] != "body" and _is_meant(name, place, tool.operation)]
     return places[0] if len(places) == 1 and is_mere_input.get(places[0], True) else None
 

@@ -67,6 +67,23 @@ def test_an_id_that_a_step_leaves_out_is_handed_on(shop: Shop, tmp_path: Path) -
     assert shop.log[-1] == "POST /orders/o2/pay"
 
 
+@pytest.mark.parametrize("name", ["order_id", "new_order_id", "id"])
+def test_the_id_of_an_earlier_step_in_a_payload_goes_before_an_input_in_the_path(
+    shop: Shop, tmp_path: Path, name: str
+) -> None:
+    pay = step(
+        "pay",
+        "payOrder",
+        parameters=[value("id", "$inputs.id")],
+        **body({name: "$steps.order.outputs.id", "method": "card"}),
+    )
+    inputs = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
+    tree = document({**flow(CREATE, ORDERED, pay), "inputs": inputs})
+    ran = flow_run(tmp_path, shop, tree, "--repair")
+    assert (ran.code, shop.log[-1]) == (0, "POST /orders/o2/pay"), ran.err
+    assert shop.received[-1].json() == {"method": "card"}
+
+
 def test_a_required_value_that_nothing_gives_is_asked_for(shop: Shop, tmp_path: Path) -> None:
     tree = document(flow(CREATE, {**ORDERED, **body({"customer_id": "$steps.create.outputs.id"})}))
     ran = flow_run(tmp_path, shop, tree, "--repair")
