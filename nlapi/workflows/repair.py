@@ -646,16 +646,20 @@ class StepReferences:
             return None
         output = self.schemas.of(step.outputs[found[0]], self.workflow, step)
         if not output.fault:
-            part = find_argument_value(output, source, operation, place, hint=str(found[1][-1])) if found[1] else None
-            after = f"$steps.{step.id}.outputs.{found[0]}{pointer(part or ())}"
+            part = self._wanted_part(output, source, operation, place, found[1])
+            after = f"$steps.{step.id}.outputs.{found[0]}{pointer(part)}"
             if part:
                 self.note(RepairKind.FIND, where, node, after, f"{place[1]} wants it")
             return after if part else None
-        accessors = find_argument_value(self.schemas.answer(source), source, operation, place, hint=found[0])
-        if not accessors:
+        answer = self.schemas.answer(source)
+        whole = answer.part(found[1])
+        # `details.chapters[0].number` fits an answer that is the details themselves.
+        is_whole = bool(found[1]) and whole.is_described and not whole.fault
+        accessors = () if is_whole else find_argument_value(answer, source, operation, place, hint=found[0])
+        if not accessors and not is_whole:
             return None
-        before, after = step.outputs[found[0]], f"$response.body{pointer(accessors)}"
-        reference = f"$steps.{step.id}.outputs.{found[0]}"
+        before, after = step.outputs[found[0]], f"$response.body{pointer(accessors or ())}"
+        reference = f"$steps.{step.id}.outputs.{found[0]}{pointer(found[1] if is_whole else ())}"
         outputs = step_node(self.tree, self.workflow.id, step.id)["outputs"]
         if outputs[found[0]] == after:
             return reference
@@ -668,6 +672,18 @@ class StepReferences:
         if reference != node:
             self.note(RepairKind.FIND, where, node, reference, "the output is the value itself")
         return reference
+
+    def _wanted_part(
+        self, output: ValueSchema, source: Operation, operation: Operation, place: Place, accessors: Accessors
+    ) -> Accessors:
+        """Return the way to what an argument wants of an output, where the document's accessors lead nowhere."""
+        name = str(accessors[-1]) if accessors else ""
+        part = find_argument_value(output, source, operation, place, hint=name) if name else None
+        # The `key` of an episode is not the `podcastKey` that the document wants of it.
+        if not part:
+            return ()
+        is_named = name_key(str(part[-1])) in (name_key(place[1]), name_key(name))
+        return part if is_named or set(name_words(name)) <= ID_WORDS else ()
 
     def mend(self, node: Any, where: str, target: ValueSchema | None = None) -> str | None:
         """Return a reference to a step's output with its accessors mended; None where it is right, or cannot be."""
