@@ -369,7 +369,7 @@ class _Repairer:
             del node["requestBody"]
 
     def _fields(self, payload: dict[str, Any], node: dict[str, Any], tool: Tool, where: str) -> None:
-        """Repair the fields of a payload: each stays, goes to the parameter of its name, is renamed or left out."""
+        """Repair the fields of a payload: each stays, goes to the parameter that is meant, or is left out."""
         operation = tool.operation
         is_flat = ("body", "") not in tool.places.values()
         for name in list(payload):
@@ -379,7 +379,7 @@ class _Repairer:
             is_parameter = is_flat and any(entry[0] != "body" and entry[1] == name for entry in tool.places.values())
             if place not in tool.places.values() and (is_parameter or not allows_more or target is None):
                 payload.pop(name)
-                self._move(value, str(name), payload, node, tool, label)
+                self._move(value, str(name), node, tool, label)
                 continue
             if isinstance(value, dict) and target is not None:
                 self._nested(value, target, operation, label)
@@ -391,21 +391,16 @@ class _Repairer:
             if reason := self._unusable(payload[name], operation, place):
                 self._note(RepairKind.OMIT, label, payload.pop(name), None, reason)
 
-    def _move(
-        self, value: Any, name: str, payload: dict[str, Any], node: dict[str, Any], tool: Tool, where: str
-    ) -> None:
-        """Give the value of a field that the body does not have to the parameter or the field that is meant."""
+    def _move(self, value: Any, name: str, node: dict[str, Any], tool: Tool, where: str) -> None:
+        """Give the value of a field that the body does not have to the parameter that is meant."""
         operation = tool.operation
-        place = _free_place(name, value, tool, node) or _renamed_field(name, payload, tool)
+        place = _free_place(name, value, tool, node)
         fixed = self._argument(value, operation, place, where) if place is not None else None
         value = fixed if fixed is not None else value
         if place is not None and not self._unusable(value, operation, place):
             kind, reason = RepairKind.FORM, f"it is {place[1]} in the {place[0]}"
             self._note(kind, where, {name: value}, {place[1]: value}, reason)
-            if place[0] == "body":
-                payload[place[1]] = value
-            else:
-                self._set_parameter(node, place, value)
+            self._set_parameter(node, place, value)
             return
         self._note(RepairKind.OMIT, where, value, None, f"the body of {operation.id} does not take {name}")
 
@@ -521,13 +516,6 @@ def _is_meant(name: str, place: Place, operation: Operation) -> bool:
 
 def _place_of(parameter: Mapping[str, Any]) -> Place:
     return str(parameter.get("in", "")), str(parameter.get("name", ""))
-
-
-def _renamed_field(name: str, payload: Mapping[str, Any], tool: Tool) -> Place | None:
-    """Return the one field of a body that is nearly called so and has no value yet: `custom_field` for its `_gid`."""
-    fields = {place[1]: place for place in tool.places.values() if place[0] == "body" and place[1] not in payload}
-    found = _field_name(name, {field_name: {} for field_name in fields if field_name})
-    return fields[found] if found is not None else None
 
 
 def _field_name(name: str, known: Mapping[str, Any]) -> str | None:
