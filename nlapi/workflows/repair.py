@@ -379,7 +379,7 @@ class _Repairer:
             is_parameter = is_flat and any(entry[0] != "body" and entry[1] == name for entry in tool.places.values())
             if place not in tool.places.values() and (is_parameter or not allows_more or target is None):
                 payload.pop(name)
-                self._move(value, str(name), node, tool, label)
+                self._move(value, str(name), payload, node, tool, label)
                 continue
             if isinstance(value, dict) and target is not None:
                 self._nested(value, target, operation, label)
@@ -391,8 +391,10 @@ class _Repairer:
             if reason := self._unusable(payload[name], operation, place):
                 self._note(RepairKind.OMIT, label, payload.pop(name), None, reason)
 
-    def _move(self, value: Any, name: str, node: dict[str, Any], tool: Tool, where: str) -> None:
-        """Give the value of a field that the body does not have to the parameter that is meant."""
+    def _move(
+        self, value: Any, name: str, payload: dict[str, Any], node: dict[str, Any], tool: Tool, where: str
+    ) -> None:
+        """Give the value of a field that the body does not have to the parameter or the field that is meant."""
         operation = tool.operation
         place = _free_place(name, value, tool, node)
         fixed = self._argument(value, operation, place, where) if place is not None else None
@@ -400,7 +402,10 @@ class _Repairer:
         if place is not None and not self._unusable(value, operation, place):
             kind, reason = RepairKind.FORM, f"it is {place[1]} in the {place[0]}"
             self._note(kind, where, {name: value}, {place[1]: value}, reason)
-            self._set_parameter(node, place, value)
+            if place[0] == "body":
+                payload[place[1]] = value
+            else:
+                self._set_parameter(node, place, value)
             return
         self._note(RepairKind.OMIT, where, value, None, f"the body of {operation.id} does not take {name}")
 
@@ -492,16 +497,17 @@ class _Repairer:
 
 
 def _free_place(name: str, value: Any, tool: Tool, node: Mapping[str, Any]) -> Place | None:
-    """Return the parameter that the field of a payload is meant for, by its name or by the thing in the path.
+    """Return the place that the field of a payload is meant for, by its name or by the thing in the path.
 
-    None for none, or where the parameter has a value: but a value of an earlier step goes before a mere input.
+    None for none, or where the place has a value: but a value of an earlier step goes before a mere input.
     """
     given = dict.fromkeys(given_places(node, tool))
     given |= {_place_of(entry): entry.get("value") for entry in list_of(node, "parameters") if isinstance(entry, dict)}
     is_mere_input = {
         place: _is_step_reference(value) and str(text).startswith("$inputs.") for place, text in given.items()
     }
-    places = [place for place in tool.places.values() if place[0] != "body" and _is_meant(name, place, tool.operation)]
+    meant = [place for place in tool.places.values() if place[1] and _is_meant(name, place, tool.operation)]
+    places = [place for place in meant if place[0] != "body"] or meant
     return places[0] if len(places) == 1 and is_mere_input.get(places[0], True) else None
 
 
