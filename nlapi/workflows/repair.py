@@ -334,6 +334,7 @@ class _Repairer:
             fixed = self._argument(parameter.get("value"), operation, place, label)
             if fixed is not None:
                 parameter["value"] = fixed
+            self._only_choice(parameter, operation, place, label)
             self._input_type(parameter.get("value"), operation, place)
             if reason := self._unusable(parameter.get("value"), operation, place):
                 self._note(RepairKind.OMIT, label, parameter.get("value"), None, reason)
@@ -409,16 +410,31 @@ class _Repairer:
             return
         self._note(RepairKind.OMIT, where, value, None, f"the body of {operation.id} does not take {name}")
 
+    def _only_choice(self, parameter: dict[str, Any], operation: Operation, place: Place, where: str) -> None:
+        """Give a parameter the one value that it takes: the `op` by which operations of one path are told apart."""
+        target = self.schemas.argument(operation, *place)
+        choices = target.reader.flat(target.schema).get("enum") if target is not None and target.reader else None
+        before = parameter.get("value")
+        if not isinstance(choices, list) or len(choices) != 1 or not isinstance(before, str) or before[:1] != "$":
+            return
+        parameter["value"] = choices[0]
+        self._note(RepairKind.FORM, where, before, choices[0], "it takes no other value")
+        self._release_input(before)
+
     def _set_parameter(self, node: dict[str, Any], place: Place, value: Any) -> None:
-        """Give a parameter a value; an input that stood there, and stands nowhere else, is required no more."""
+        """Give a parameter a value, in place of one that stands there."""
         parameters = list_in(node, "parameters")
         before = next((entry for entry in parameters if _place_of(entry) == place), None)
         if before is not None:
             parameters.remove(before)
         parameters.append({"name": place[1], "in": place[0], "value": value})
+        if before is not None:
+            self._release_input(str(before.get("value")))
+
+    def _release_input(self, text: str) -> None:
+        """Require an input no more whose expression stands nowhere else in the workflow."""
         workflow = workflow_node(self.tree, self.workflow.id)
-        text = str(before["value"]) if before is not None else ""
-        if text and text not in expressions_in({**workflow, "inputs": None}):
+        if text not in expressions_in({**workflow, "inputs": None}):
             required = list_of(workflow.get("inputs") or {}, "required")
             required[:] = [name for name in required if f"$inputs.{name}" != text]
 
@@ -738,9 +754,12 @@ class StepReferences:
     def unfit_reason(self, node: Any, target: ValueSchema | None) -> str:
         """Return why a whole object or list cannot stand for one value; "" where it can, or nothing is known."""
         value = self.schemas.of(node, self.workflow) if _is_step_reference(node) else ValueSchema()
-        if target is None or not target.is_scalar or not value.is_described or value.fault:
+        if target is None or not value.is_described or value.fault:
             return ""
-        if set(value.types) & {"string", "number", "integer", "boolean"}:
+        given, taken = set(value.types), set(target.types)
+        is_plain = bool(given - {"object", "array", "null"})
+        # One value stands for a list of one, and a number for its text.
+        if not given or not taken or given & taken or (is_plain and (target.is_scalar or "array" in taken)):
             return ""
         return f"it is {' or '.join(value.types)}, and nothing in it is plainly the value"
 
