@@ -277,7 +277,7 @@ class _SendCall:
             return self._send_error(error.reason, request, hint=hint if error.is_hangup else "")
         return SendError(
             self._mask.text(f"cannot connect to {target.site}: {error.reason}"),
-            hint=error.hint or "is it running and reachable from here? --base-url URL sends to another place",
+            hint=error.hint or "is it running and reachable from here? --base-url URL sets another address",
         )
 
     def _send_error(self, reason: str, request: Request, hint: str = "") -> SendError:
