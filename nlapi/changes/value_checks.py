@@ -300,8 +300,7 @@ def check_origin(case: Case) -> Iterator[str]:
             yield f"{source.argument}: {shorten(source.value)} comes from an answer of the API, and nobody said it"
         # The embedded planner fills in defaults unasked; a model that writes one has chosen it.
         elif source.origin is Origin.DESCRIPTION and not case.account.traced and _is_default(case, source):
-            stands_for = "is the description's default"
-            yield f"nobody said {source.argument}: {shorten(source.value)} {stands_for}"
+            yield f"nobody said {source.argument}: {shorten(source.value)} is the description's default"
         elif _is_flag(source) and source.origin in (Origin.WORDS, Origin.VERB) and not _mentions_flag(case, source):
             yield f"nobody said {source.argument}: {shorten(source.value)}"
 
@@ -500,8 +499,7 @@ def _is_of_unnamed_kind(case: Case, source: ValueSource) -> bool:
 
 
 def _is_default(case: Case, source: ValueSource) -> bool:
-    """Return whether a field of a body is a default and not a constant, so that another may be wanted; null does not
-    count."""
+    """Return whether a field of a body is a default, not null or a constant: another value may be wanted."""
     schema = schema_of(case.call, source.argument)
     choices = schema.get("enum")
     is_constant = "const" in schema or (isinstance(choices, list) and len(choices) == 1)

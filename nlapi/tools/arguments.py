@@ -356,7 +356,7 @@ def _unknown_arguments(tool: Tool, arguments: Mapping[str, object]) -> list[tupl
 def _missing_arguments(tool: Tool, arguments: Mapping[str, object]) -> list[tuple[str, str]]:
     properties = tool.input_schema["properties"]
     return [
-        (f"argument {name!r} is missing", shorten(properties[name].get("description", ""), MAX_MESSAGE))
+        (f"argument {name!r} is missing", shorten(single_line(properties[name].get("description", "")), MAX_MESSAGE))
         for name in tool.required
         if name not in arguments
     ]
