@@ -96,7 +96,7 @@ class Agreement:
         return [_without_used_words(call, frozenset().union(*used_words)) for call in calls]
 
     async def _with_rest(self, call: Call) -> Call | Step:
-        """Return a PUT that keeps the rest of its item with what that has, on the condition that it does not change."""
+        """Return an update that keeps the rest of its item with what that has, unless that changes in between."""
         if not call.keeps_rest or self.terms.dry_run:
             return call
         from nlapi.tools.state_reads import hidden_field, with_current_fields

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nlapi.client.message import Framing, Request, Result
+from nlapi.client.safe_text import json_line, single_line
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import extract_item
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, WorkflowProposal
@@ -43,6 +44,20 @@ class FieldChange:
     state: FieldState
     after: Any
     before: Any = None
+
+
+def change_lines(fields: tuple[FieldChange, ...]) -> Iterator[str]:
+    """Yield a line for each field of an update, with its value before and after, or that it stays."""
+    for change in fields:
+        name, new_value = single_line(change.field), json_line(change.after)
+        if change.state is FieldState.SAME:
+            yield f"{name} is already {new_value}"
+        elif change.state is FieldState.CHANGES:
+            yield f"{name}: {json_line(change.before)} -> {new_value}"
+        else:
+            yield f"{name}: not shown by the API -> {new_value}"
+    if fields and all(change.state is FieldState.SAME for change in fields):
+        yield "nothing would change"
 
 
 def field_changes(call: Call, current: Result, reader: Operation) -> tuple[FieldChange, ...]:

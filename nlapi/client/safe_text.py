@@ -92,9 +92,18 @@ def single_line(text: str) -> str:
     return " ".join(strip_control(text).split())
 
 
+# Characters of a value in a line.
+MAX_VALUE = 60
+
+
 def shorten(text: str, length: int) -> str:
     """Return the beginning of a text with an ellipsis, at most `length` characters."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def json_line(value: object, length: int = MAX_VALUE) -> str:
+    """Return a value as JSON in one short line, without control characters: it may come from an API."""
+    return shorten(single_line(json.dumps(value, ensure_ascii=False, default=str)), length)
 
 
 def count_noun(number: int, noun: str) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 
 import mcp_types as types
 
-from nlapi.agent.events import CallProposed, ConsentReply, StepFinished, WorkEnded
+from nlapi.agent.current_state import current_changes
+from nlapi.agent.events import CallProposed, ConsentReply, FieldChange, StepFinished, WorkEnded
 from nlapi.agent.loop import converse
 from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, OperationTools, words_of
 from nlapi.agent.policy import Policy, Verdict
@@ -25,8 +26,10 @@ from nlapi.client.message import Result
 from nlapi.client.safe_text import count_noun, error_for_model, single_line, strip_all, strip_control
 from nlapi.errors import ConsentError, NlapiError, UsageError
 from nlapi.mcp.answers import answer_pages, answer_uri
+from nlapi.mcp.approval import APPROVAL_TOOLS, answer_approval
 from nlapi.mcp.audit import CallOutcome, CallRecord, ConsentKind
-from nlapi.mcp.consent import ConsentSubject, Context, call_subject, request_consent, wrap_question
+from nlapi.mcp.consent import Context, request_consent
+from nlapi.mcp.consent_subject import ConsentSubject, call_subject, wrap_question
 from nlapi.mcp.server_state import ServerState, answer_owner, caller_of, session_id
 from nlapi.mcp.settings import Consent
 from nlapi.mcp.tool_listing import SEARCH_TOOLS, offered_tools, registered_arguments
@@ -38,6 +41,7 @@ from nlapi.tools.plan import Step, ask
 from nlapi.tools.plan import ask as conversation
 from nlapi.tools.rules import Ruling, denial_message, is_denied
 from nlapi.tools.run import Prepared, Target, authorize_call, finish_work, model_fields, perform, prepare
+from nlapi.tools.state_reads import state_read
 from nlapi.tools.tool import Call, Tool
 from nlapi.tools.waiting import WorkOutcome
 from nlapi.workflows.engine import MAX_CALLS, RunState, WorkflowRun, document_digest
@@ -101,7 +105,8 @@ async def call_workflow(
     repetition = ledger.run_reason(key)
     if repetition or _needs_question(tree, targets, state.settings.consent):
         subject = _subject(state, entry, tree, inputs, targets, repetition)
-        question = await request_consent(context, params, subject, state.pending_consents)
+        owner = answer_owner(context, state.settings)
+        question = await request_consent(context, params, subject, state.tickets, owner)
         if question is not None:
             return question
     run = WorkflowRun(
@@ -264,6 +269,13 @@ async def call_tool(states: Sequence[ServerState], context: Context, params: typ
 
     The call is counted, limited and written to the log as the oversight of its API says.
     """
+    if params.name in APPROVAL_TOOLS:
+        # What is sent by it is counted and limited as the call that it was.
+        owner, send = answer_owner(context, states[0].settings), partial(call_tool, states, context)
+        try:
+            return await answer_approval(states[0].tickets, owner, params, send)
+        except NlapiError as error:
+            return error_answer(str(error))
     tools = offered_tools(tuple(state.catalogue for state in states)).operation_tools
     state = _state_of(states, tools, params)
     caller, oversight = caller_of(context), state.oversight
@@ -377,7 +389,9 @@ async def _call_operation(
     record.consent = _consent_without_question(decision.verdict, is_allowed=allowed)
     if prepared.requires_question or must_ask:
         record.consent = ConsentKind.NONE
-        question = await request_consent(context, params, call_subject(prepared), state.pending_consents)
+        changes = await _current_changes(state, prepared, target)
+        owner = answer_owner(context, state.settings)
+        question = await request_consent(context, params, call_subject(prepared, changes), state.tickets, owner)
         if question is not None:
             record.outcome = CallOutcome.ASKED
             return question
@@ -389,6 +403,13 @@ async def _call_operation(
     result = await _perform_with_progress(state, context, prepared, target, works.append)
     record.outcome, record.status = CallOutcome.ANSWERED, result.status
     return _api_answer(state, context, call, result, works[0] if works else None)
+
+
+async def _current_changes(state: ServerState, prepared: Prepared, target: Target) -> tuple[FieldChange, ...]:
+    """Return the fields that an update changes, where the operation that reads them is offered."""
+    read = state_read(prepared.call)
+    is_offered = read is not None and read.tool.operation in state.catalogue.operations
+    return await current_changes(prepared, target) if is_offered else ()
 
 
 def _consent_without_question(verdict: Verdict, *, is_allowed: bool) -> ConsentKind:

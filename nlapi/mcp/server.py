@@ -36,6 +36,7 @@ from nlapi.client.safe_text import strip_all
 from nlapi.client.send import open_client
 from nlapi.errors import NlapiError, UsageError
 from nlapi.mcp.answers import ANSWER_PREFIX, answer_page, answer_pages, answer_uri, call_text
+from nlapi.mcp.approval import EXTENSIONS, PANEL_URI, panel, uses_panel, with_approval
 from nlapi.mcp.calling import call_tool
 from nlapi.mcp.consent import Context
 from nlapi.mcp.server_state import ServerState, answer_owner
@@ -255,6 +256,7 @@ def serve_offer(offer: Offer, watch: WatchTask | None = None, *, ttl_seconds: in
         on_completion=handlers.complete,
         on_subscriptions_listen=ListenHandler(bus),
     )
+    server.extensions.update(EXTENSIONS)
     server.add_notification_handler("notifications/initialized", types.NotificationParams, handlers.initialized)
     return server
 
@@ -278,7 +280,9 @@ class _Handlers:
 
     async def list_tools(self, context: Context, params: PageParams) -> types.ListToolsResult:
         tools = offered_tools(tuple(state.catalogue for state in self.offer.states(context)))
-        return types.ListToolsResult(tools=[types.Tool.model_validate(entry) for entry in tools.definitions])
+        shows_panel = uses_panel(context) and not tools.reads_only
+        definitions = with_approval(tools.definitions) if shows_panel else tools.definitions
+        return types.ListToolsResult(tools=[types.Tool.model_validate(entry) for entry in definitions])
 
     async def call_tool(
         self, context: Context, params: types.CallToolRequestParams
@@ -303,6 +307,8 @@ class _Handlers:
             raise MCPError(types.INVALID_PARAMS, str(error)) from None
 
     def _read(self, context: Context, uri: str) -> types.TextResourceContents:
+        if uri == PANEL_URI:
+            return panel()
         states = self.offer.states(context)
         if not uri.startswith(ANSWER_PREFIX):
             return _first_result(states, lambda state: read_resource(uri, state.catalogue))

@@ -12,8 +12,9 @@ from mcp.server.session import ServerSession
 
 from nlapi.mcp.access import SCOPE_KEY, CallLimiter, TeamCaller
 from nlapi.mcp.answers import AnswerOwner, ClientAnswers
-from nlapi.mcp.consent import Context, PendingConsents
+from nlapi.mcp.consent import Context
 from nlapi.mcp.settings import Settings
+from nlapi.mcp.tickets import Tickets
 from nlapi.mcp.tool_listing import ToolCatalogue
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.ledger import LONG_LIVED_S, Ledger
@@ -62,7 +63,7 @@ class ServerState:
     api_name: str = ""
     oversight: Oversight = field(default_factory=Oversight)
     answers: ClientAnswers = field(default_factory=ClientAnswers)
-    pending_consents: PendingConsents = field(default_factory=PendingConsents)
+    tickets: Tickets = field(default_factory=Tickets)
     sessions: OrderedDict[str, ServerSession] = field(default_factory=OrderedDict)
     unknown_outcomes: OrderedDict[str, list[str]] = field(default_factory=OrderedDict)
     ledgers: OrderedDict[str, Ledger] = field(default_factory=OrderedDict)

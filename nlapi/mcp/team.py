@@ -20,9 +20,10 @@ from nlapi.local_files import fault_of
 from nlapi.mcp.access import CallLimiter, TeamCaller
 from nlapi.mcp.answers import ClientAnswers
 from nlapi.mcp.audit import AuditTrail, CallMetrics
-from nlapi.mcp.consent import Context, PendingConsents
+from nlapi.mcp.consent import Context
 from nlapi.mcp.server_state import Oversight, ServerState, caller_of
 from nlapi.mcp.settings import Consent, Settings
+from nlapi.mcp.tickets import Tickets
 from nlapi.mcp.tool_listing import ToolCatalogue, build_catalogue
 from nlapi.openapi.selection import select_operations
 from nlapi.openapi.spec import Effect, Operation
@@ -279,7 +280,7 @@ class TeamOffer:
         limits: Limits | None = None,
     ) -> None:
         self._anonymous = TeamCaller(role=settings.role)
-        limiter, answers, pending = CallLimiter(), ClientAnswers(), PendingConsents()
+        limiter, answers, tickets = CallLimiter(), ClientAnswers(), Tickets()
         ledgers: OrderedDict[str, Ledger] = OrderedDict()
         self._states: dict[str, tuple[ServerState, ...]] = {}
         for role in settings.roles.values():
@@ -301,7 +302,7 @@ class TeamOffer:
                     api_name=entry.api.name,
                     oversight=oversight,
                     answers=answers,
-                    pending_consents=pending,
+                    tickets=tickets,
                     ledgers=ledgers,
                 )
                 for entry, catalogue_target, catalogue in _role_apis(role, settings, opened, limits or Limits())

@@ -12,6 +12,7 @@ from typing import Any
 from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, TOOL_DEFINITIONS, OperationTools
 from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
+from nlapi.mcp.consent import OUTCOME
 from nlapi.mcp.main_operations import main_operations
 from nlapi.mcp.settings import Consent, Settings
 from nlapi.openapi.gc_paused import gc_paused
@@ -29,7 +30,7 @@ from nlapi.workflows.workflow_tools import NO_WORKFLOW_SET, WorkflowSet, Workflo
 
 # The tools that operate any API; no operation's tool has one of these names, nor that of QUERY_TOOL.
 SEARCH_TOOLS = (FIND, DESCRIBE, READ, CHANGE)
-_TOOL_NAMES = (*SEARCH_TOOLS, QUERY_TOOL)
+_TOOL_NAMES = (*SEARCH_TOOLS, QUERY_TOOL, OUTCOME)
 
 # Bytes of all definitions: with the instructions of the server 1,300 tokens are always there
 # (`python -m benchmarks.agent`).

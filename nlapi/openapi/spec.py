@@ -625,9 +625,10 @@ class Operation:
         """Return the path template that is sent: without the `?...` and `#...` that distinguish operations in some
         descriptions.
 
-        OpenAPI allows neither in a path, but thousands of operations (AWS) are described so.
+        OpenAPI allows neither in a path, but thousands of operations (AWS) are described so. Google's `{+parent}` is
+        an expansion of RFC 6570 (§3.2.3), and its parameter is described as `parent`.
         """
-        return self.path.partition("#")[0].partition("?")[0]
+        return self.path.partition("#")[0].partition("?")[0].replace("{+", "{")
 
     @property
     def fixed_query(self) -> str:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from nlapi.english import lexicon
 from nlapi.openapi.spec import as_list
 
-# The keys of an entry that name its field: RFC 9457, JSON:API and GitHub, Google, Stripe and FastAPI.
-_FIELD_KEYS = ("field", "param", "parameter", "pointer", "loc", "path", "propertyPath", "property", "name")
+# The keys of an entry that name its field: RFC 9457, JSON:API and GitHub, Google, Stripe, FastAPI and OData.
+_FIELD_KEYS = ("field", "param", "parameter", "pointer", "loc", "path", "propertyPath", "property", "target", "name")
 # The keys of the reason.
 _REASON_KEYS = ("message", "msg", "description", "detail", "reason", "title", "code")
 # The keys of lists of texts that are not names of fields.
 _MESSAGE_KEYS = ("errors", "error", "message", "messages", "detail", "details", "loc", "path", "pointer")
 # Parts of a path that are not names of the request: FastAPI's `body`, JSON:API's `/data/attributes`.
 _PLACES = frozenset("body query path header cookie data attributes request payload __root__".split())
+# What stands around the name of a field that is missing or wrong.
+_BEFORE, _AFTER = (lexicon.text("resources/words", f"refused_{place}") for place in ("before", "after"))
 # Levels and entries that are looked at: an answer may be of any size.
 _MAX_DEPTH = 8
 _MAX_FIELDS = 50
@@ -38,6 +42,15 @@ def refused_fields(data: object) -> tuple[RefusedField, ...]:
     return tuple(fields.values())
 
 
+def is_refused(text: str, name: str, value: object) -> bool:
+    """Return whether a reason speaks of a field by its name, or by the value that was sent for it."""
+    if isinstance(value, str) and len(value) > 2 and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text):
+        return True
+    field = rf"(?<![\w.]){re.escape(name)}\b"
+    quoted = rf"[`'\"“]{field}[`'\"”]"
+    return re.search(rf"{quoted}|{_BEFORE}{field}|{field}{_AFTER}", text, re.IGNORECASE) is not None
+
+
 def _entries(node: object, depth: int) -> Iterator[RefusedField]:
     if depth == 0:
         return
@@ -45,7 +58,7 @@ def _entries(node: object, depth: int) -> Iterator[RefusedField]:
         yield from _entries(item, depth - 1)
     if not isinstance(node, Mapping):
         return
-    reason = next((str(node[key]) for key in _REASON_KEYS if isinstance(node.get(key), str)), "")
+    reason = _reason(node)
     source = node.get("source")
     for holder in (node, source if isinstance(source, Mapping) else {}):
         # `name` alone is that of an item; beside a reason it is that of a field.
@@ -54,13 +67,22 @@ def _entries(node: object, depth: int) -> Iterator[RefusedField]:
             yield RefusedField(path=path, reason=reason)
             break
     for name, value in node.items():
-        # Rails, Django and ASP.NET: the fields are the keys, with what is wrong with each.
+        # Rails, Django, ASP.NET and Mongoose: the fields are the keys, with what is wrong with each.
         if name not in _MESSAGE_KEYS and (text := _first_text(value)):
             yield RefusedField(path=_path(str(name)), reason=text)
             continue
-        yield from _entries(value, depth - 1)
+        inner = list(_entries(value, depth - 1))
+        yield from inner
+        if not inner and name not in _MESSAGE_KEYS and (text := _reason(value)):
+            yield RefusedField(path=_path(str(name)), reason=text)
         texts = value.items() if name == "errors" and isinstance(value, Mapping) else ()
         yield from (RefusedField(path=_path(str(key)), reason=text) for key, text in texts if isinstance(text, str))
+
+
+def _reason(value: object) -> str:
+    """Return the reason in an entry; "" without one."""
+    texts = (value.get(key) for key in _REASON_KEYS) if isinstance(value, Mapping) else ()
+    return next((text for text in texts if isinstance(text, str)), "")
 
 
 def _first_text(value: object) -> str:

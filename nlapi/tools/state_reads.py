@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from nlapi.english.words import name_key
 from nlapi.errors import ArgumentError
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import UPDATE_METHODS, Effect, Operation
@@ -83,26 +84,37 @@ def read_without_effect(change: Call) -> Call | None:
     return call if call is not None and call.effect is Effect.READ else None
 
 
-def replaces_item(tool: Tool) -> bool:
-    """Return whether an operation is the PUT of an item that a GET of its path shows: the rest may be lost."""
+def item_reader(tool: Tool) -> Operation | None:
+    """Return the GET that shows the item of a PUT or PATCH with a body, None where there is none."""
     operation = tool.operation
     path = segments(operation.route)
-    if operation.method != "PUT" or operation.body is None or not path or not path[-1].parameter:
-        return False
-    same = [entry for entry in operation.spec.operations if shape(segments(entry.route)) == shape(path)]
-    return any(reader.method == "GET" and reader.usable for reader in same)
+    if operation.method not in UPDATE_METHODS or operation.body is None or not path or not path[-1].parameter:
+        return None
+    same = (entry for entry in operation.spec.operations if shape(segments(entry.route)) == shape(path))
+    return next((reader for reader in same if reader.method == "GET" and reader.usable), None)
 
 
 def with_current_fields(call: Call, item: Mapping[str, object]) -> Call:
-    """Return the call of a PUT with the fields of its body that it does not set, as the item has them."""
+    """Return the call of an update with the fields of its body that it does not set, as the item has them."""
     arguments = dict(call.arguments)
     for name, (location, wire_name) in call.tool.places.items():
-        current = item.get(wire_name, item if not wire_name else None)
+        current = item.get(wire_name, item if not wire_name else named_by_path(call, wire_name))
         if location == "body" and current is not None:
             value = _joined(arguments[name], current) if name in arguments else current
             fits = [entry for entry in (value, _id_of(value)) if name in arguments or _fits(call.tool, name, entry)]
             arguments |= {name: fits[0]} if fits else {}
     return Call(tool=call.tool, arguments=arguments, id=call.id, reason=call.reason, account=call.account)
+
+
+def named_by_path(call: Call, name: str) -> object:
+    """Return the value of the parameter that names the item of a path after a field: `pool_name` after `pool`."""
+    parameter = next((part.parameter for part in reversed(segments(call.tool.operation.route)) if part.parameter), "")
+    ends = ("", "id", "name", "key")
+    if name_key(parameter or "") not in [name_key(name) + end for end in ends]:
+        return None
+    return next(
+        (call.arguments.get(key) for key, place in call.tool.places.items() if place == ("path", parameter)), None
+    )
 
 
 def hidden_field(value: object, path: str = "") -> str:

@@ -171,7 +171,7 @@ class Call:
     account: Account | None = field(default=None, compare=False)
     page_query: str = ""
     keeps_rest: bool = False
-    """whether a PUT keeps what its item has besides: that is read first (`with_current_fields`)"""
+    """whether an update keeps what its item has besides: that is read first (`with_current_fields`)"""
     timeout: float | None = field(default=None, compare=False)
     """the seconds that a document gives it; None for the limit of the whole conversation"""
 

@@ -396,7 +396,7 @@ class _Repairer:
     ) -> None:
         """Give the value of a field that the body does not have to the parameter or the field that is meant."""
         operation = tool.operation
-        place = _free_place(name, tool, node) or _renamed_field(name, payload, tool)
+        place = _free_place(name, value, tool, node) or _renamed_field(name, payload, tool)
         fixed = self._argument(value, operation, place, where) if place is not None else None
         value = fixed if fixed is not None else value
         if place is not None and not self._unusable(value, operation, place):
@@ -405,9 +405,22 @@ class _Repairer:
             if place[0] == "body":
                 payload[place[1]] = value
             else:
-                list_in(node, "parameters").append({"name": place[1], "in": place[0], "value": value})
+                self._set_parameter(node, place, value)
             return
         self._note(RepairKind.OMIT, where, value, None, f"the body of {operation.id} does not take {name}")
+
+    def _set_parameter(self, node: dict[str, Any], place: Place, value: Any) -> None:
+        """Give a parameter a value; an input that stood there, and stands nowhere else, is required no more."""
+        parameters = list_in(node, "parameters")
+        before = next((entry for entry in parameters if _place_of(entry) == place), None)
+        if before is not None:
+            parameters.remove(before)
+        parameters.append({"name": place[1], "in": place[0], "value": value})
+        workflow = workflow_node(self.tree, self.workflow.id)
+        text = str(before["value"]) if before is not None else ""
+        if text and text not in expressions_in({**workflow, "inputs": None}):
+            required = list_of(workflow.get("inputs") or {}, "required")
+            required[:] = [name for name in required if f"$inputs.{name}" != text]
 
     def _input_type(self, value: Any, operation: Operation, place: Place) -> None:
         """Give an input the type that the operation takes, where the document says an object or a list of another."""
@@ -483,11 +496,31 @@ class _Repairer:
         return payload
 
 
-def _free_place(name: str, tool: Tool, node: Mapping[str, Any]) -> Place | None:
-    """Return the parameter that has the name of a payload's field and no value yet; None for none."""
-    given = set(given_places(node, tool))
-    places = [place for place in tool.places.values() if place[0] != "body" and place[1] == name]
-    return places[0] if len(places) == 1 and places[0] not in given else None
+def _free_place(name: str, value: Any, tool: Tool, node: Mapping[str, Any]) -> Place | None:
+    """Return the parameter that the field of a payload is meant for, by its name or by the thing in the path.
+
+    None for none, or where the parameter has a value: but a value of an earlier step goes before a mere input.
+    """
+    given = dict.fromkeys(given_places(node, tool))
+    given |= {_place_of(entry): entry.get("value") for entry in list_of(node, "parameters") if isinstance(entry, dict)}
+    is_mere_input = {
+        place: _is_step_reference(value) and str(text).startswith("$inputs.") for place, text in given.items()
+    }
+    places = [place for place in tool.places.values() if place[0] != "body" and _is_meant(name, place, tool.operation)]
+    return places[0] if len(places) == 1 and is_mere_input.get(places[0], True) else None
+
+
+def _is_meant(name: str, place: Place, operation: Operation) -> bool:
+    """Return whether a name is that of a parameter: `document_id` is the `id` of /documents/{id}/send."""
+    words = name_words(name)
+    is_id = place[0] == "path" and set(name_words(place[1])) <= ID_WORDS and words[-1:] and words[-1] in ID_WORDS
+    return "".join(words) == name_key(place[1]) or (
+        bool(is_id) and singular_words("_".join(words[:-1]))[-1:] == target_noun(operation, place)[-1:] != ()
+    )
+
+
+def _place_of(parameter: Mapping[str, Any]) -> Place:
+    return str(parameter.get("in", "")), str(parameter.get("name", ""))
 
 
 def _renamed_field(name: str, payload: Mapping[str, Any], tool: Tool) -> Place | None:
@@ -513,7 +546,7 @@ def _same_words(words: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 
 def _same_place_name(place: Place, other: Place) -> bool:
-    return place[1] == other[1] or (place[0] == other[0] == "header" and place[1].lower() == other[1].lower())
+    return name_key(place[1]) == name_key(other[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -599,15 +632,25 @@ class StepReferences:
         return after
 
     def _moved_output(self, node: Any, operation: Operation, place: Place, where: str) -> str | None:
-        """Return a reference whose output, absent from the answer, is set to the value that the argument wants."""
+        """Return a reference whose output, which the answer does not have, is set to what the argument wants of it.
+
+        Of an output that the answer has, it is the part that the argument wants.
+        """
         expression = _parse(node)
         step = self.workflow.step(expression.owner) if expression is not None else None
         source = self.schemas.linked.target(step).operation if step is not None else None
         if expression is None or step is None or source is None or self._runs_later(node):
             return None
         found = split_name(expression.name, step.outputs)
-        if found is None or not self.schemas.of(step.outputs[found[0]], self.workflow, step).fault:
+        if found is None:
             return None
+        output = self.schemas.of(step.outputs[found[0]], self.workflow, step)
+        if not output.fault:
+            part = find_argument_value(output, source, operation, place, hint=str(found[1][-1])) if found[1] else None
+            after = f"$steps.{step.id}.outputs.{found[0]}{pointer(part or ())}"
+            if part:
+                self.note(RepairKind.FIND, where, node, after, f"{place[1]} wants it")
+            return after if part else None
         accessors = find_argument_value(self.schemas.answer(source), source, operation, place, hint=found[0])
         if not accessors:
             return None

@@ -154,13 +154,29 @@ def dialogue(*words: str, stdout: Any = None) -> Iterator[Dialogue]:
         yield talk
 
 
+TAKES_TERMINAL = """
+import contextlib, fcntl, os, sys, termios
+with contextlib.suppress(OSError):
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 @contextmanager
 def shell_dialogue(*command: str, env: Mapping[str, str]) -> Iterator[Dialogue]:
-    """A shell at a terminal that controls its jobs."""
+    """A shell at a terminal of its own, whose jobs it controls.
+
+    The shell inherits the terminal. If it opened it by a path, nobody would hold it until then, and a read would fail.
+    """
     terminal, theirs = pty.openpty()
-    # What the leader of a session opens first becomes its controlling terminal.
-    opened = ["sh", "-c", 'exec "$@" 0<>"$0" 1>&0 2>&0', os.ttyname(theirs), *command]
-    process = subprocess.Popen(opened, env=env, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", TAKES_TERMINAL, *command],
+        env=env,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
     with _at_terminal(process, terminal, theirs) as talk:
         yield talk
 

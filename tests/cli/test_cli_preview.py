@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import nlapi
-from nlapi.agent.events import FieldChange, FieldState
+from nlapi.agent.events import FieldChange, FieldState, change_lines
 from nlapi.cli.render import preview
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
@@ -63,10 +63,10 @@ def test_fields_that_stay_are_said_to() -> None:
     same = FieldChange(field="name", state=FieldState.SAME, before="X", after="X")
     other = FieldChange(field="budget.amount", state=FieldState.CHANGES, before=None, after=5)
     unknown = FieldChange(field="note", state=FieldState.UNKNOWN, after="hi")
-    assert list(preview.changes((same, other, unknown))) == [
+    assert list(change_lines((same, other, unknown))) == [
         'name is already "X"',
         "budget.amount: null -> 5",
         'note: not shown by the API -> "hi"',
     ]
-    assert list(preview.changes((same,)))[-1] == "nothing would change"
-    assert list(preview.changes(())) == []
+    assert list(change_lines((same,)))[-1] == "nothing would change"
+    assert list(change_lines(())) == []

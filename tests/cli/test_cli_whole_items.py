@@ -1,4 +1,4 @@
-"""Updates of APIs whose PUT replaces the whole item: it is read first, and sent back with what was said."""
+"""Updates of APIs that want the whole item: it is read first, and sent back with what was said."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ SHELF = {"id": "sh-1", "name": "Attic", "capacity": 15, "color": None, "owner": 
 TAG = '"v1"'
 
 
-def shelves(folder: Path, url: str, required: tuple[str, ...] = ("name", "capacity", "owner")) -> str:
+def shelves(
+    folder: Path, url: str, required: tuple[str, ...] = ("name", "capacity", "owner"), method: str = "put"
+) -> str:
     text: dict[str, Any] = {"type": "string"}
     properties: dict[str, Any] = {"name": text, "capacity": {"type": "integer"}}
     properties |= {"owner": {"type": "integer"}, "tags": {"type": "array", "items": text}, "color": text}
     schema = {"type": "object", "properties": properties, "required": list(required)}
-    ok = {"responses": {"200": {"description": "ok"}}}
+    shelf = {"type": "object", "properties": {name: {} for name in SHELF}}
+    ok = {"responses": {"200": {"description": "ok", "content": {"application/json": {"schema": shelf}}}}}
     item = {
         "get": {"operationId": "getShelf", "summary": "Get a shelf", **ok},
-        "put": {
+        method: {
             "operationId": "updateShelf",
             "summary": "Update a shelf",
             "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
@@ -31,7 +34,8 @@ def shelves(folder: Path, url: str, required: tuple[str, ...] = ("name", "capaci
         },
         "parameters": [{"name": "shelf_id", "in": "path", "required": True, "schema": text}],
     }
-    paths = {"/shelves": {"get": {"operationId": "listShelves", "summary": "List shelves", **ok}}}
+    listed = {"responses": {"200": {"description": "ok"}}}
+    paths = {"/shelves": {"get": {"operationId": "listShelves", "summary": "List shelves", **listed}}}
     info = {"title": "Shelves", "version": "1"}
     document = {
         "openapi": "3.1.0",
@@ -74,6 +78,22 @@ def test_a_put_keeps_what_the_item_has_and_is_sent_on_the_condition_that_it_is_a
                 assert done.code == 0, done.err
                 (put,) = puts(api)
                 assert (put.json(), put.header("if-match")) == (WHOLE, condition)
+
+
+def test_a_patch_keeps_what_the_description_or_the_answer_requires(tmp_path: Path) -> None:
+    question, lacking = "set the capacity of the shelf sh-1 to 20", {"errors": {"name": ["is missing"]}}
+
+    def answer(request: Received) -> Reply:
+        is_whole = request.method == "GET" or request.json() == WHOLE
+        return Reply(200, SHELF) if is_whole else Reply(422, lacking)
+
+    for required, count in ((("name", "capacity"), 1), ((), 2)):
+        with Echo(answer) as api:
+            source = shelves(tmp_path, api.url, required=required, method="patch")
+            done = run("ask", question, "-a", source, "--planner", "offline", "--yes")
+            sent = [request.json() for request in api.received if request.method == "PATCH"]
+            assert (done.code, len(sent), sent[-1]) == (0, count, WHOLE), done.err
+            assert "capacity is now 15." in done.out, "what is as it was is not told"
 
 
 def test_a_put_that_requires_nothing_is_an_update_of_what_was_said(tmp_path: Path) -> None:

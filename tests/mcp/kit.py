@@ -12,6 +12,7 @@ from typing import Any
 
 import mcp_types as types
 from mcp import Client, StdioServerParameters
+from mcp.client.extension import advertise
 
 from nlapi.mcp.server import create_server
 from nlapi.mcp.server_state import ServerState
@@ -115,3 +116,32 @@ async def started(
 
 def names(tools: Iterable[types.Tool]) -> list[str]:
     return [tool.name for tool in tools]
+
+
+PANELS = advertise("io.modelcontextprotocol/ui", {"mimeTypes": ["text/html;profile=mcp-app"]})
+
+
+class Panel:
+    """What a host does with an answer that waits: it gives the panel the metadata, and lets it call its tools."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def review(self, waiting: Any) -> Any:
+        return (await self.client.call_tool("nlapi_review", {"ticket": self.ticket(waiting)})).structured_content
+
+    async def decide(self, waiting: Any, answer: str = "yes", **wrong: str) -> Any:
+        shown = await self.review(waiting)
+        values = {
+            "ticket": self.ticket(waiting),
+            "digest": shown.get("digest", ""),
+            "token": f"{waiting.meta['nlapi/approval']}.{shown.get('half', '')}",
+            "answer": answer,
+        }
+        return await self.client.call_tool("nlapi_decide", {**values, **wrong})
+
+    async def outcome(self, waiting: Any) -> Any:
+        return await self.client.call_tool("outcome", {"ticket": self.ticket(waiting)})
+
+    def ticket(self, waiting: Any) -> str:
+        return str(waiting.structured_content["ticket"])

@@ -23,7 +23,7 @@ from nlapi.mcp.server import create_server
 from nlapi.mcp.server_state import ServerState
 from tests.describe import spec
 from tests.describe import text as description
-from tests.mcp.kit import ERAS, NLAPI, User, served
+from tests.mcp.kit import ERAS, NLAPI, PANELS, Panel, User, served, text
 from tests.servers import TWO_LENGTHS, Echo, Reply, raw_statuses
 
 TOKEN = "server-token-0815"
@@ -47,13 +47,14 @@ def serving(*words: str, **env: str) -> Iterator[str]:
         assert TOKEN not in err
 
 
-def talk(url: str, says: Any, *, mode: str = "legacy", **headers: str) -> Any:
-    """What `says` makes of a client that sends these headers."""
+def talk(url: str, says: Any, *, mode: str = "legacy", panels: bool = False, **headers: str) -> Any:
+    """What `says` makes of a client that sends these headers, and asks its user in forms or in panels."""
+    asks: dict[str, Any] = {"extensions": [PANELS]} if panels else {"elicitation_callback": User()}
 
     async def run() -> Any:
         async with (
             httpx2.AsyncClient(headers=headers, timeout=LIMIT) as http,
-            Client(streamable_http_client(url, http_client=http), mode=mode, elicitation_callback=User()) as client,
+            Client(streamable_http_client(url, http_client=http), mode=mode, **asks) as client,
         ):
             return await says(client)
 
@@ -158,6 +159,27 @@ def test_nobody_reads_an_answer_of_another_client_or_credential(api: tuple[str, 
             refused = talk(url, reads(guess), mode="2026-07-28", **headers)
             assert refused.startswith(f"{guess!r} is not stored, or not any more (call the operation again)")
         assert '"sum":1999000' in talk(url, reads(handle), mode="2026-07-28", **{"x-tenant": "acme"})
+
+
+@pytest.mark.parametrize("mode", ERAS)
+def test_nobody_answers_a_question_of_another_client_or_credential(api: tuple[str, Echo], mode: str) -> None:
+    file, server = api
+    with serving(file, "--http", "127.0.0.1:0", "--pass-header", "Authorization") as url:
+
+        async def asks(client: Client) -> Any:
+            return await client.call_tool("alter", {})
+
+        waiting = talk(url, asks, mode=mode, panels=True, authorization="Bearer of-ann")
+
+        async def answers(client: Client) -> list[Any]:
+            panel = Panel(client)
+            reviewed = await client.call_tool("nlapi_review", {"ticket": panel.ticket(waiting)})
+            return [reviewed, await panel.decide(waiting), await panel.outcome(waiting)]
+
+        for refused in talk(url, answers, mode=mode, panels=True, authorization="Bearer of-bo"):
+            assert refused.is_error
+            assert "no such ticket" in text(refused)
+    assert server.received == []
 
 
 def test_what_a_session_had_is_forgotten_with_it() -> None:

@@ -199,12 +199,41 @@ def test_the_mask_of_an_update_has_the_fields_of_its_body() -> None:
     assert plans[1].understood.startswith("422 for want of update_mask")
 
 
+def test_a_value_that_the_answer_refuses_is_asked_for_again() -> None:
+    question, api = 'create a report called "Sales"', reports()
+    for result in (lacks(name="too long"), reply({"message": "Invalid name"}, 400), reply({"error": "Sales: no"}, 422)):
+        refused = answered(ask(question), result, api=api)
+        assert [missing.argument for missing in next_plan(refused, api=api).missing] == ["name"]
+        plan = next_plan(refused.with_replies({"name": "Sale"}), api=api)
+        assert only(plan) == ("createReport", {"name": "Sale"})
+        again = answered(ask(question, {"name": "Sales"}), result, api=api)
+        assert next_plan(again, api=api).missing, "what was refused is not sent again"
+
+
+def test_a_field_that_a_message_names_is_asked_for() -> None:
+    api = reports()
+    for message in (
+        "Missing field in JSON data: region", "Key 'region' not present", "region in body is required",
+        '"region" is required', "The region cannot be empty.",
+    ):  # fmt: skip
+        refused = answered(ask('create a report called "Sales"'), reply({"message": message}, 400), api=api)
+        plan = next_plan(refused, api=api)
+        assert [missing.argument for missing in plan.missing] == ["region"], message
+
+
+def test_an_update_that_lacks_what_was_not_said_has_a_mask() -> None:
+    def answer(call: Call) -> Any:
+        return reply({"id": "r1"}) if "update_mask" in call.arguments else lacks(region="missing", currency="missing")
+
+    plan = talk('set the name of the report r1 to "Costs"', answer, api=reports())[1]
+    assert only(plan) == ("updateReport", {"report_id": "r1", "name": "Costs", "update_mask": "name"})
+
+
 def test_what_is_no_refusal_for_want_of_a_field_teaches_nothing() -> None:
     question = 'create a report called "Sales"'
     for result in (
         reply({"detail": [{"loc": ["body", "region"], "msg": "Field required"}]}, 500),
         reply({"detail": [{"loc": ["body", "region"], "msg": "Field required"}]}, 201),
-        lacks(name="too long"),
         lacks(unheard_of="Field required"),
     ):
         plans = talk(question, lambda _, result=result: result, api=reports())

@@ -34,6 +34,8 @@ FORMS: list[tuple[Any, list[tuple[str, ...]]]] = [
         [("title",)],
     ),
     ({"violations": [{"propertyPath": "items[0].name", "message": "blank"}]}, [("items", "name")]),
+    ({"error": {"code": "InvalidParameter", "message": "Invalid.", "target": "sku"}}, [("sku",)]),
+    ({"errors": {"day": {"kind": "required", "message": "Path `day` is required."}}}, [("day",)]),
     ({"message": "not found"}, []),
     ({"name": "Ada", "id": 7}, []),
     ("no", []),

@@ -109,7 +109,7 @@ def test_no_secret_is_in_a_question(shop: Shop, home: Path) -> None:
 
 
 def test_a_secret_that_is_too_short_to_mask_is_not_written(shop: Shop, home: Path) -> None:
-    given = ("-i", "password=4711", "-i", "keys={}")
+    given = ("-i", "password=zeb1", "-i", "keys={}")
     path = file(home, shop)
     tree: Any = json.loads(Path(path).read_text())
     tree["workflows"][0]["steps"] = [LOGIN]
@@ -119,11 +119,11 @@ def test_a_secret_that_is_too_short_to_mask_is_not_written(shop: Shop, home: Pat
         ran = run(*words, *more)
         assert ran.code == 2
         assert "fewer than 6 characters" in ran.err
-        assert "4711" not in ran.err
+        assert "zeb1" not in ran.err
     assert shop.received == []
     ran = run(*words, "--no-log", "-o", "json")
-    assert (ran.code, shop.only.body) == (0, b"user=ada&password=4711")
-    assert "4711" not in ran.out + ran.err
+    assert (ran.code, shop.only.body) == (0, b"user=ada&password=zeb1")
+    assert "zeb1" not in ran.out + ran.err
 
 
 def test_a_credential_never_goes_out_as_an_input(shop: Shop, home: Path) -> None:

@@ -20,6 +20,7 @@ from nlapi.agent.events import (
     TurnAnswered,
     WorkEnded,
     WorkflowProposed,
+    change_lines,
 )
 from nlapi.agent.log import encode_event
 from nlapi.agent.messages import PLANNER as MODEL_PLANNER
@@ -206,7 +207,7 @@ class TextRenderer:
         self.data(redact(f"→ {name}: {event.request.method} {event.request.url}{mark}", self.masked))
         if event.request.content:
             self.data(redact(_indent(console.preview_body(event.request)), self.masked))
-        for line in (*value_notes(event.call), *preview.changes(event.changes)):
+        for line in (*value_notes(event.call), *change_lines(event.changes)):
             self.data(redact(f"  {line}", self.masked))
         for line in preview.account(event.call):
             # The reason against a change names the unused words as well.

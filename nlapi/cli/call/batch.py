@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli.options import ListOutput, NoLog, SendOptions, Source, argument, flag, is_interactive, options_of
-from nlapi.cli.render import console, preview
+from nlapi.cli.render import console
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, UsageError
 from nlapi.json_text import parse_json
@@ -329,11 +329,11 @@ class _BatchRenderer:
 
     def __call__(self, event: Event) -> None:
         from nlapi.agent.batch import row_outcome
-        from nlapi.agent.events import CallProposed, StepFinished, WorkEnded
+        from nlapi.agent.events import CallProposed, StepFinished, WorkEnded, change_lines
 
         if isinstance(event, CallProposed) and event.asks:
             number = _row_number(event.call)
-            self._changes[number] = [*preview.changes(event.changes), *([event.reason] if event.reason else ())]
+            self._changes[number] = [*change_lines(event.changes), *([event.reason] if event.reason else ())]
             # The last one: the question comes next.
             if number == self._opened.split.pending[-1].number:
                 for line in _preview_lines(self._opened, self._changes):
@@ -404,12 +404,13 @@ def preview_batch(request: BatchInput, target: Target, known_values: Mapping[str
 async def _read_changes(rows: Sequence[BatchRow], target: Target) -> dict[int, list[str]]:
     """Return the fields that rows change, by the number of the row, as far as they can be read in time."""
     from nlapi.agent.current_state import current_changes
+    from nlapi.agent.events import change_lines
 
     slots = asyncio.Semaphore(4)
 
     async def read(row: BatchRow) -> tuple[int, list[str]]:
         async with slots:
-            return row.number, [*preview.changes(await current_changes(row.prepared, target))]
+            return row.number, [*change_lines(await current_changes(row.prepared, target))]
 
     tasks = [asyncio.create_task(read(row)) for row in rows[:MAX_READ]]
     done, late = await asyncio.wait(tasks, timeout=READ_S)

@@ -350,8 +350,8 @@ class _CallConsent:
 
     async def __call__(self, prepared: Prepared) -> bool:
         from nlapi.agent.current_state import current_changes
+        from nlapi.agent.events import change_lines
         from nlapi.cli.ask.prompts import ask_consent
-        from nlapi.cli.render import preview
         from nlapi.tools.quantities.moments import value_notes
 
         # With receipts, the user has confirmed this very request in the client.
@@ -361,7 +361,7 @@ class _CallConsent:
             console.note(console.preview_request(prepared.request), is_question=True)
             for line in (*value_notes(prepared.written), *filter(None, (prepared.repetition,))):
                 console.note(line, is_question=True)
-            for line in preview.changes(await current_changes(prepared, self.target)):
+            for line in change_lines(await current_changes(prepared, self.target)):
                 console.note(line, is_question=True)
             self.before_question()
             if not ask_consent(prepared):

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nlapi.cli.render import console
-from nlapi.client.safe_text import single_line
+from nlapi.client.safe_text import json_line, single_line
 from nlapi.openapi.spec import Effect
 from nlapi.tools.tool import Call, Origin, ValueSource
 
 if TYPE_CHECKING:
-    from nlapi.agent.events import ChangesReported, FieldChange
+    from nlapi.agent.events import ChangesReported
     from nlapi.tools.plan import FollowingCall
 
-# Characters of a value, or of quoted words, in a line.
-MAX_VALUE = 60
+# Characters of quoted words in a line.
+MAX_QUOTED = 60
 
 # Removed at the ends of quoted words: JSON's own quotes stand around them.
 QUOTES = "\"'“”‘’«»`"
@@ -54,22 +54,6 @@ def _source(source: ValueSource) -> str:
     return f"{single_line(source.argument)} <- {origin}"
 
 
-def changes(fields: tuple[FieldChange, ...]) -> Iterator[str]:
-    """Yield a line for each field of an update, with its value before and after, or that it stays."""
-    from nlapi.agent.events import FieldState
-
-    for change in fields:
-        name, new_value = single_line(change.field), _value_text(change.after)
-        if change.state is FieldState.SAME:
-            yield f"{name} is already {new_value}"
-        elif change.state is FieldState.CHANGES:
-            yield f"{name}: {_value_text(change.before)} -> {new_value}"
-        else:
-            yield f"{name}: not shown by the API -> {new_value}"
-    if fields and all(change.state is FieldState.SAME for change in fields):
-        yield "nothing would change"
-
-
 def report(event: ChangesReported) -> Iterator[str]:
     """Yield the report of the changes of a plan: counts, then a line for each change unless all were carried out."""
     from nlapi.agent.events import ChangeOutcome, change_outcome
@@ -92,7 +76,7 @@ def report(event: ChangesReported) -> Iterator[str]:
 def _arguments(call: Call) -> str:
     """Return the path arguments of a call, which identify the item that it changes."""
     path_arguments = [
-        f"{name}={_value_text(call.arguments[name])}"
+        f"{name}={json_line(call.arguments[name])}"
         for name, (location, _) in call.tool.places.items()
         if location == "path" and name in call.arguments
     ]
@@ -101,19 +85,14 @@ def _arguments(call: Call) -> str:
 
 def _quoted(words: str) -> str:
     """Return words in JSON quotes, without quotes that the user typed."""
-    return console.shorten(json.dumps(single_line(words).strip(QUOTES), ensure_ascii=False), MAX_VALUE)
-
-
-def _value_text(value: object) -> str:
-    # One line without control characters: the value may come from an API, and must not move the cursor.
-    return console.shorten(single_line(json.dumps(value, ensure_ascii=False, default=str)), MAX_VALUE)
+    return console.shorten(json.dumps(single_line(words).strip(QUOTES), ensure_ascii=False), MAX_QUOTED)
 
 
 def following(entry: FollowingCall) -> str:
     """Return a later call of a whole plan on one line: the values that are known, and where the others come from."""
     operation = entry.call.tool.operation
     texts = ((name, single_line(json.dumps(value, default=str))) for name, value in entry.call.arguments.items())
-    known = (f"{name}={console.shorten(text, MAX_VALUE)}" for name, text in texts)
+    known = (f"{name}={console.shorten(text, MAX_QUOTED)}" for name, text in texts)
     pending = (f"{name} <- {single_line(source)}" for name, source in entry.pending)
     mark = "" if operation.effect is Effect.READ else f"  ! {operation.effect.phrase}"
     values = ", ".join((*known, *pending))

@@ -12,7 +12,7 @@ from nlapi.planner.slots.slot import Family, Slot, slots_of
 from nlapi.reading.numbers import NumberKind, find_numbers
 from nlapi.resources.forms import schema_type
 from nlapi.tools.quantities.units import to_wire
-from nlapi.tools.state_reads import replaces_item
+from nlapi.tools.state_reads import item_reader
 from nlapi.tools.tool import Missing, Tool
 
 # Values by the path of their slot.
@@ -90,11 +90,11 @@ def complete_arguments(
 
 
 def keeps_rest(tool: Tool, values: Values) -> bool:
-    """Return whether a PUT sets some fields of an item and requires others, so that it takes the whole item.
+    """Return whether an update sets some fields of an item and requires others, so that it takes the whole item.
 
     One that has all that it requires is often a partial update, as those of Box are.
     """
-    if not replaces_item(tool) or all(tool.places.get(path[0], ("body",))[0] != "body" for path in values):
+    if item_reader(tool) is None or all(tool.places.get(path[0], ("body",))[0] != "body" for path in values):
         return False
     return any(slot.location == "body" for slot in complete_values(values, slots_of(tool), {})[1])
 

@@ -2,14 +2,14 @@
 
 One more with other values, which may be a change, follows an answer that nothing was done (400, 404, 422), or an empty
 list, and never another outcome. Where the answer names fields that the request lacks, it has these: values that are
-known by then, the mask of an update, an unused value of the sentence; the user is asked for the others. One further
-read follows such an answer to a read, and an item that is not found.
+known by then, the mask of an update, a value that was said and not used; the others are asked for, and so is a value
+that the answer refuses. One further read follows such an answer to a read, and an item that is not found.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -43,15 +43,17 @@ from nlapi.reading.names import is_code
 from nlapi.reading.question_intent import is_yes_no_question
 from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import FILLER_STEMS
-from nlapi.resources.answers import answer_words
+from nlapi.resources.answers import answer_words, field_schema
 from nlapi.resources.collection_index import collection_index
+from nlapi.resources.error_reasons import error_reason
 from nlapi.resources.identity import fields_of, name_of
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.resources.paths import segments
-from nlapi.resources.refusals import refused_fields
+from nlapi.resources.refusals import is_refused, refused_fields
 from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
-from nlapi.tools.tool import Account, Call, Origin, ValueSource
+from nlapi.tools.state_reads import item_reader, named_by_path
+from nlapi.tools.tool import Account, Call, Origin, Tool, ValueSource
 
 # Yields the plans of the reads that may answer a question, of which the stems that it asks for are given.
 OtherReads = Callable[[str, frozenset[str]], Iterator[Plan]]
@@ -225,11 +227,22 @@ def second_try(turn: Turn, catalogue: Catalogue, known_values: Mapping[str, obje
     failure = _failure(step) if step is not None else ""
     if step is None or not failure or tried(turn):
         return None
-    if (taught := _taught_try(step, catalogue, known_values)) is not None:
-        return taught
-    goal = _goal(turn)
     tool = find_tool(catalogue, step.call.operation_id, step.call.tool.operation.spec)
-    if goal is None or tool is None or goal.tool.operation.id != step.call.operation_id:
+    if tool is None:
+        return None
+    named = _named_slots(catalogue.slots(tool), step)
+    if lacking := {slot: reason for slot, reason in named.items() if slot.path[0] not in step.call.arguments}:
+        return _taught_try(step, lacking, tool, catalogue, known_values)
+    plan = _rival_try(turn, tool, catalogue, step, failure, known_values)
+    return _taught_try(step, named, tool, catalogue, known_values) if plan is None and named else plan
+
+
+def _rival_try(
+    turn: Turn, tool: Tool, catalogue: Catalogue, step: Step, failure: str, known_values: Mapping[str, object]
+) -> Plan | None:
+    """Return the plan with another reading of the words of one value; None where no other may be meant."""
+    goal = _goal(turn)
+    if goal is None or goal.tool.operation.id != step.call.operation_id:
         return None
     goal = replace(goal, tool=tool)
     rival = _by_name(turn, goal, catalogue, step) or next(
@@ -241,61 +254,83 @@ def second_try(turn: Turn, catalogue: Catalogue, known_values: Mapping[str, obje
     return plan if plan.calls and not plan.missing else None
 
 
-def _taught_try(step: Step, catalogue: Catalogue, known_values: Mapping[str, object]) -> Plan | None:
-    """Return the plan with what an API says that a request lacks; None where it names no argument that it has not."""
-    tool = find_tool(catalogue, step.call.operation_id, step.call.tool.operation.spec)
-    if tool is None or step.result is None or step.result.status not in _TEACHING:
-        return None
-    lacking = _lacking(catalogue.slots(tool), step)
-    if not lacking:
-        return None
-    account = step.call.account or Account()
+def _taught_try(
+    step: Step, named: Mapping[Slot, str], tool: Tool, catalogue: Catalogue, known_values: Mapping[str, object]
+) -> Plan:
+    """Return the plan with what an API says that a request lacks, or asks for in place of what it has."""
+    slots, account = catalogue.slots(tool), step.call.account or Account()
+    lacking = [slot for slot in named if slot.path[0] not in step.call.arguments]
+    # An update of what was said lacks what its item has besides, and the mask that says so.
+    rest = [slot for slot in lacking if slot.location == "body" and _has_field(step.call, slot)]
+    mask = next((slot for slot in slots if lacking and _update_mask(slot, step.call)), None)
+    named = {mask: ""} if mask is not None else {slot: named[slot] for slot in named if slot not in rest}
     values: dict[tuple[str, ...], object] = {(name,): value for name, value in step.call.arguments.items()}
     sources, unset, confidence = list(account.sources), [], 1.0
-    unused = account.unused if len(lacking) == 1 else ()
-    for slot, reason in lacking:
+    unused = account.unused if len(named) == 1 else ()
+    for slot, reason in named.items():
         name = argument_name(slot)
-        if name in known_values:
-            values[slot.path] = coerce(known_values[name], slot)
-        elif mask := _update_mask(slot, step.call):
-            values[slot.path] = mask
-            sources.append(ValueSource(argument=name, value=mask, origin=Origin.DESCRIPTION))
-        elif len(unused) == 1:
+        refused = values.pop(slot.path, None)
+        if name in known_values and (value := coerce(known_values[name], slot)) != refused:
+            values[slot.path] = value
+            # The words of the value that was refused are not left over.
+            sources = [
+                replace(source, value=value, origin=Origin.REPLY, name="") if source.argument == name else source
+                for source in sources
+            ]
+        elif slot is mask:
+            values[slot.path] = _update_mask(slot, step.call)
+            sources.append(ValueSource(argument=name, value=values[slot.path], origin=Origin.DESCRIPTION))
+        elif len(unused) == 1 and refused is None:
             values[slot.path], confidence = coerce(unused[0], slot), DOUBTED
             sources.append(ValueSource(argument=name, value=values[slot.path], origin=Origin.WORDS, words=unused[0]))
         else:
             unset.append(replace(slot, description=reason or slot.description))
-    names = ", ".join(".".join(slot.path) for slot, _ in lacking)
+    names = ", ".join(".".join(slot.path) for slot in (*rest, *named))
+    status = step.result.status if step.result is not None else ""
     goal = Goal(
         tool=tool,
         values=values,
         confidence=confidence,
         question=account.sentence,
         sentence=account.sentence,
-        sources=with_completed(sources, values, catalogue.slots(tool), known_values),
+        sources=with_completed(sources, values, slots, known_values),
         unused=() if confidence < 1 else account.unused,
-        second_try=f"{step.result.status} for want of {names}",
+        second_try=f"{status} for want of {names}",
     )
-    return call_plan(goal, tuple(unset))
+    plan = call_plan(goal, tuple(unset))
+    return replace(plan, calls=tuple(replace(call, keeps_rest=call.keeps_rest or bool(rest)) for call in plan.calls))
 
 
-def _lacking(slots: Iterable[Slot], step: Step) -> list[tuple[Slot, str]]:
-    """Return the slots that a call has no value for and its answer names, with its text about each."""
-    data = step.result.data if step.result is not None else None
+def _has_field(call: Call, slot: Slot) -> bool:
+    """Return whether the item of an update has the field of a slot, as the GET that shows it says."""
+    reader = item_reader(call.tool)
+    if reader is None:
+        return False
+    return field_schema(reader, slot.name) is not None or named_by_path(call, slot.name) is not None
+
+
+def _named_slots(slots: Sequence[Slot], step: Step) -> dict[Slot, str]:
+    """Return the slots that the answer to a call names as missing or wrong, with what it says of each."""
+    result = step.result
+    if result is None or result.status not in _TEACHING:
+        return {}
     by_path = {tuple(map(name_key, slot.path)): slot for slot in slots}
-    found: dict[Slot, str] = {}
-    for field in refused_fields(data):
+    named: dict[Slot, str] = {}
+    for field in refused_fields(result.data):
         path = tuple(map(name_key, field.path))
         ends = [entry for key, entry in by_path.items() if path and key[-1] == path[-1]]
         slot = by_path.get(path) or (ends[0] if len(ends) == 1 else None)
-        if slot is not None and slot.path[0] not in step.call.arguments:
-            found.setdefault(slot, single_line(field.reason)[:_MAX_REASON])
-    return list(found.items())
+        if slot is not None:
+            named.setdefault(slot, single_line(field.reason)[:_MAX_REASON])
+    text = error_reason(result.data if result.data is not None else result.text)
+    return named or {
+        slot: text for slot in slots if is_refused(text, slot.name, step.call.arguments.get(argument_name(slot)))
+    }
 
 
 def _update_mask(slot: Slot, call: Call) -> object:
     """Return the mask of an update: the names of the fields that its body has (AIP-134); None for another slot."""
-    if name_key(slot.path[-1]) not in _MASKS:
+    if name_key(slot.path[-1]) not in _MASKS or slot.path[0] in call.arguments:
         return None
     places = call.tool.places
     names = [places[name][1] for name in call.arguments if places.get(name, ("", ""))[0] == "body"]

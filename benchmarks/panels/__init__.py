@@ -1,0 +1,1 @@
+"""The consent panel in Chromium, by the bridge that hosts use."""

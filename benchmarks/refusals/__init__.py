@@ -1,0 +1,1 @@
+"""Requests that a server refuses at first, and what its answer teaches."""

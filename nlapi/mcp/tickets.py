@@ -1,0 +1,122 @@
+"""Changes that wait for a person: each has a ticket, which is valid once, for one caller, and for what was shown."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import mcp_types as types
+
+from nlapi.errors import ConsentError
+from nlapi.mcp.answers import AnswerOwner
+from nlapi.mcp.consent_subject import ConsentSubject
+
+# In seconds. A person who comes back later is asked again.
+LIFETIME_S = 600.0
+
+# A client that abandons questions must not fill the memory: the oldest is dropped, and asked again when it comes.
+MAX_TICKETS = 1_000
+
+
+class TicketState(StrEnum):
+    """How far a change is that waits for a person."""
+
+    WAITING = "waiting"
+    """nothing was sent"""
+    SENDING = "sending"
+    """a person agreed, and the API has not answered yet"""
+    ANSWERED = "answered"
+    """a person agreed; `answer` says what came of it"""
+    DECLINED = "declined"
+    """a person said no, and nothing was sent"""
+    WITHDRAWN = "withdrawn"
+    """somebody without the right token tried to answer, and nothing was sent"""
+    EXPIRED = "expired"
+    """nobody answered in time, and nothing was sent"""
+    UNKNOWN = "unknown"
+    """it was cancelled while it was sent"""
+
+
+@dataclass(slots=True, kw_only=True)
+class Ticket:
+    """A change under question. `halves` are of the token with which a panel answers: the first travels in the metadata
+    of the answer to the call, which no model reads, the second in the answer to the panel's own review."""
+
+    subject: ConsentSubject
+    params: types.CallToolRequestParams
+    owner: AnswerOwner
+    deadline: float
+    is_form: bool = False
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    halves: tuple[str, str] = field(
+        default_factory=lambda: (secrets.token_urlsafe(16), secrets.token_urlsafe(16)), repr=False
+    )
+    state: TicketState = TicketState.WAITING
+    was_shown: bool = False
+    answer: types.CallToolResult | None = None
+
+
+class Tickets:
+    """The changes of all clients that wait for a person, or did. `clock` gives seconds and never jumps."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._tickets: OrderedDict[str, Ticket] = OrderedDict()
+        self._clock = clock
+
+    def open(
+        self,
+        subject: ConsentSubject,
+        params: types.CallToolRequestParams,
+        owner: AnswerOwner,
+        *,
+        is_form: bool = False,
+    ) -> Ticket:
+        """Return a new ticket for a call that needs a person's consent; with `is_form` the client puts the question."""
+        deadline = self._clock() + LIFETIME_S
+        ticket = Ticket(subject=subject, params=params, owner=owner, is_form=is_form, deadline=deadline)
+        self._tickets[ticket.id] = ticket
+        while len(self._tickets) > MAX_TICKETS:
+            # One that is being sent still has to say what came of it.
+            settled = (id for id, entry in self._tickets.items() if entry.state is not TicketState.SENDING)
+            del self._tickets[next(settled)]
+        return ticket
+
+    def take(self, id: str, owner: AnswerOwner) -> ConsentSubject | None:
+        """Return what a caller's form was about, and forget it; None without such a form, or after its answer."""
+        ticket = self._tickets.get(id)
+        if ticket is None or ticket.owner != owner or not ticket.is_form:
+            return None
+        del self._tickets[id]
+        return ticket.subject
+
+    def find(self, id: str, owner: AnswerOwner) -> Ticket:
+        """Return the ticket of a caller. ConsentError for any other."""
+        ticket = self._tickets.get(id)
+        if ticket is None or ticket.owner != owner or ticket.is_form:
+            raise ConsentError(
+                "no such ticket; nothing was sent by it since this server was started",
+                hint="if the user may have agreed before that, look at the API first; else call the tool again",
+            )
+        if ticket.state is TicketState.WAITING and self._clock() > ticket.deadline:
+            ticket.state = TicketState.EXPIRED
+        return ticket
+
+    def decide(self, id: str, owner: AnswerOwner, *, digest: str, token: str, agrees: bool) -> Ticket:
+        """Return the ticket after a person's answer: SENDING after a yes, which the caller then sends, else DECLINED.
+
+        ConsentError where it was answered before, has expired, or the token is wrong; a wrong one withdraws it.
+        """
+        ticket = self.find(id, owner)
+        if ticket.state is not TicketState.WAITING:
+            raise ConsentError(f"this question is {ticket.state}: it takes no answer, and nothing was sent by this one")
+        expected = f"{'.'.join(ticket.halves)}/{ticket.subject.fingerprint}"
+        if not hmac.compare_digest(f"{token}/{digest}".encode("utf-8", "surrogatepass"), expected.encode()):
+            ticket.state = TicketState.WITHDRAWN
+            raise ConsentError("this is not the token of the question, which is withdrawn; nothing was sent")
+        ticket.state = TicketState.SENDING if agrees else TicketState.DECLINED
+        return ticket
