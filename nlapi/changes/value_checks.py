@@ -314,7 +314,7 @@ def check_meaning(case: Case) -> Iterator[str]:
         doubts = (*_DOUBTS, *_DOUBTS_ABOUT_MODELS) if case.account.traced else _DOUBTS
         is_unsure = source.sure < MIN_CONFIDENCE and not any(is_plain(case, source) for is_plain in _PLAIN)
         if is_unsure or any(is_doubtful(case, source) for is_doubtful in doubts):
-            yield f"it is not plain that {source.words!r} is meant as {source.argument}"
+            yield f"{source.words!r} may not be meant as {source.argument}"
 
 
 def _is_entailed(case: Case, source: ValueSource) -> bool:
@@ -396,7 +396,7 @@ def check_exact_name(case: Case) -> Iterator[str]:
     """Yield an item whose name is only similar to the words of the sentence."""
     for source in case.account.sources:
         if source.name and source.words and not are_same_names(source.name, source.words):
-            yield f"{source.words!r} was said, and what was found is called {source.name!r}"
+            yield f"{source.words!r} is the name in the sentence, and the item is called {source.name!r}"
 
 
 def _is_flag(source: ValueSource) -> bool:
