@@ -17,7 +17,6 @@ import base64
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -207,8 +206,8 @@ def check_tools(folder: Path) -> None:
         expect(f"{' '.join(install)}: nlapi {__version__}", __version__ in shown, done.stderr)
         asked = run([str(program), "ask", "list the campaigns", "-a", "ads", "--dry-run"]) if shown else done
         expect(f"{' '.join(install)}: a first answer", "/campaigns" in asked.stdout + asked.stderr, asked.stderr)
-        shown = run([str(program), "doctor"]).stdout if shown else ""
-        named = tuple(re.findall(r"(?:config|state|cache) folder: (\S+)", shown))
+        parts = json.loads(run([str(program), "doctor", "-o", "json"]).stdout) if shown else []
+        named = tuple(part["finding"] for part in parts if part["part"].endswith(" folder"))
         run([*uninstall, "nlapi"])
         left = [str(path) for path in home.rglob("*") if "nlapi" in path.name and "tools/lib" not in str(path)]
         # pipx keeps an empty lock file for each name that it has installed.
