@@ -57,7 +57,7 @@ def inverse_of(step: Step, changes: Sequence[Mapping[str, Any]] = ()) -> Inverse
     """Return what undoes a change. `changes` are the fields of an update before and after, as its proposal has them."""
     name = step.call.operation_id
     if step.is_uncertain:
-        return Inverse(reason=f"nobody knows whether {name} was carried out: look first")
+        return Inverse(reason=f"nobody knows whether {name} was carried out: check the item first")
     if change_outcome(step) is not ChangeOutcome.SUCCEEDED:
         return Inverse(reason=f"{name} was not carried out")
     call = _opposite(step) or _deletion(step) or _fields_back(step, changes)
