@@ -89,14 +89,14 @@ class TerminalQuestion:
 
 def waiting_questions() -> list[TerminalQuestion]:
     """Return the questions that wait, the one that ends first at the beginning; what nobody waits for is removed."""
-    found = []
+    waiting = []
     for file in sorted(_folder().glob("*.question")):
         with suppress(TypeError):
             question = TerminalQuestion(**_read(file))
-            found += [question] if question.is_open else []
+            waiting += [question] if question.is_open else []
             if not question.is_open:
                 question.end()
-    return sorted(found, key=lambda question: question.ends)
+    return sorted(waiting, key=lambda question: question.ends)
 
 
 def _folder() -> Path:
