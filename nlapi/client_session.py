@@ -61,6 +61,11 @@ def is_in_session() -> bool:
     return _has_left(os.getpid(), beside) or _is_hidden_from_a_session(chain)
 
 
+def has_model_above() -> bool:
+    """Return whether a client with a model, of whichever vendor, has started this process, directly or not."""
+    return is_in_session() or any(map(_runs_client, ancestors(os.getpid())))
+
+
 def has_outer_client(client: ProcessInfo) -> bool:
     """Return whether a client was started in the session of another one, directly or not.
 

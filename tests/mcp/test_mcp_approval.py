@@ -176,6 +176,11 @@ def test_without_forms_and_panels_the_user_answers_in_a_terminal(mode: str, type
             assert run("approve", "-o", "json").json[0]["code"] == code[1]
             assert run("approve", code[1]).code == 6  # no terminal, no answer
             assert api.changes == []
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("CLAUDECODE", "1")
+                with dialogue("approve", code[1]) as terminal:
+                    terminal.expect("a client with a model started this")
+                    assert terminal.end() == 6
             with dialogue("approve", code[1]) as terminal:
                 terminal.expect('name: "Winter Boots" -> "Rain Boots"')
                 terminal.expect("[y/N]")

@@ -55,11 +55,13 @@ def _list(questions: list[TerminalQuestion], output: ListOutput) -> None:
 
 
 def _ask(question: TerminalQuestion) -> bool:
-    """Return the user's answer. ConsentError without a terminal to ask in."""
+    """Return the user's answer. ConsentError without a terminal to ask in, and where a model may have started this."""
     from nlapi.cli.ask.prompts import YES, read_answer
+    from nlapi.client_session import has_model_above
 
-    if not sys.stdin.isatty():
-        raise ConsentError("nothing was answered: there is no terminal to ask in", hint="run it in a terminal yourself")
+    if not sys.stdin.isatty() or has_model_above():
+        reason = "there is no terminal to ask in" if not sys.stdin.isatty() else "a client with a model started this"
+        raise ConsentError(f"nothing was answered: {reason}", hint="run it yourself, in a terminal of your own")
     console.note(question.text)
     return read_answer(f"{question.title} [y/N]: ").lower() in YES
 
