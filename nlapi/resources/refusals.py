@@ -46,8 +46,8 @@ def is_refused(text: str, name: str, value: object) -> bool:
     if isinstance(value, str) and len(value) > 2 and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text):
         return True
     field = rf"(?<![\w.]){re.escape(name)}\b"
-    quoted = rf"[`'\"“]{field}[`'\"”]"
-    return re.search(rf"{quoted}|{_BEFORE}{field}|{field}{_AFTER}", text, re.IGNORECASE) is not None
+    forms = rf"[`'\"“]{field}[`'\"”]|{_BEFORE}{field}|{field}{_AFTER}"
+    return re.search(forms, text, re.IGNORECASE) is not None
 
 
 def _entries(node: object, depth: int) -> Iterator[RefusedField]:

@@ -241,10 +241,8 @@ def _rival_try(
     if goal is None or goal.tool.operation.id != step.call.operation_id:
         return None
     goal = replace(goal, tool=tool)
-    rival = _by_name(turn, goal, catalogue, step) or next(
-        (r for r in goal.rivals if _may_be_meant(r, goal, step)), None
-    )
-    if rival is None:
+    others = (rival for rival in goal.rivals if _may_be_meant(rival, goal, step))
+    if (rival := _by_name(turn, goal, catalogue, step) or next(others, None)) is None:
         return None
     plan = plan_goal(_with_rival(goal, rival, failure, step), catalogue, known_values)
     return plan if plan.calls and not plan.missing else None
